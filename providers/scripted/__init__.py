@@ -1,0 +1,1 @@
+"""The scripted model: an OpenAI-compatible server on a loopback socket."""

@@ -1,0 +1,60 @@
+"""What a call to a model used, in tokens, as its vendor reported it."""
+
+from decimal import Decimal
+from functools import reduce
+from typing import Final
+
+from turngraph.state.base import Frozen
+
+__all__ = ["TOKEN_FIELDS", "Usage", "total_usage"]
+
+TOKEN_FIELDS: Final = (
+    "prompt_tokens",
+    "completion_tokens",
+    "total_tokens",
+    "cached_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+    "audio_prompt_tokens",
+    "audio_completion_tokens",
+)
+
+
+class Usage(Frozen):
+    """Token counts of one call or of several; `None` is what the vendor did not report, never zero.
+
+    Names and nesting follow the Chat Completions reference
+    (https://platform.openai.com/docs/api-reference/chat/object): `cached_tokens`, `cache_write_tokens` and
+    `audio_prompt_tokens` are part of `prompt_tokens`; `reasoning_tokens` and `audio_completion_tokens` are part
+    of `completion_tokens`. Readers make it so where a vendor counts otherwise (xAI's reasoning).
+
+        >>> Usage(prompt_tokens=10, completion_tokens=5) + Usage(prompt_tokens=1, cached_tokens=1)
+        Usage(prompt_tokens=11, completion_tokens=5, cached_tokens=1)
+    """
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    audio_prompt_tokens: int | None = None
+    audio_completion_tokens: int | None = None
+    cost_usd: Decimal | None = None
+    """What the vendor itself says the call cost (OpenRouter's `usage.cost`, xAI's `cost_in_usd_ticks`), in USD."""
+
+    def __add__(self, other: "Usage") -> "Usage":
+        both = ((name, getattr(self, name), getattr(other, name)) for name in (*TOKEN_FIELDS, "cost_usd"))
+        return Usage(**{name: b if a is None else a if b is None else a + b for name, a, b in both})
+
+    def __repr_args__(self) -> list[tuple[str | None, object]]:
+        return [(name, value) for name, value in super().__repr_args__() if value is not None]
+
+
+def total_usage(usages: "list[Usage] | tuple[Usage, ...]") -> Usage | None:
+    """The sum of `usages`, or `None` where there is nothing to sum.
+
+    >>> total_usage([]) is None
+    True
+    """
+    return reduce(Usage.__add__, usages) if usages else None

@@ -1,0 +1,48 @@
+"""Data flows one way: a room imports from lower floors only, and everything importable ships in the wheel."""
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FLOORS = [{"state"}, {"providers", "tools", "billing"}, {"nodes"}, {"graphs"}, {"interfaces"}]
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+SEEN = re.compile(r"^\s*(?:from|import) turngraph(?:\.| import )(\w+)", re.MULTILINE)
+
+
+@pytest.mark.parametrize("room", FLOOR)
+def test_a_room_only_looks_down(room: str) -> None:
+    """Data flows one way, so an import that climbs or crosses a floor is a mistake."""
+    files = list((ROOT / room).rglob("*.py"))
+    for file in files:
+        for seen in SEEN.findall(file.read_text()):
+            assert seen == room or FLOOR[seen] < FLOOR[room], f"{file.relative_to(ROOT)} may not import {seen}"
+
+
+@pytest.mark.parametrize("room", FLOOR)
+def test_a_room_is_imported_by_its_full_name(room: str) -> None:
+    """`import tools` from the repository root would load a module twice, under two names."""
+    bare = re.compile(rf"^\s*(?:from|import) (?:{'|'.join(FLOOR)})\b", re.MULTILINE)
+    for file in (ROOT / room).rglob("*.py"):
+        assert not bare.search(file.read_text()), f"{file.relative_to(ROOT)} imports a room without `turngraph.`"
+
+
+def test_no_module_is_loaded_under_two_names() -> None:
+    """The suite runs in the repository root, where `tools` and `turngraph.tools` would both be importable."""
+    files: dict[str, str] = {}
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if file and Path(file).resolve().is_relative_to(ROOT) and "/tests/" not in file and "/.venv/" not in file:
+            assert files.setdefault(file, name) == name, f"{file} is loaded as {files[file]} and as {name}"
+
+
+def test_every_folder_with_code_is_in_the_wheel() -> None:
+    """Setuptools is told each folder by name; a forgotten one would be missing from the wheel without a word."""
+    listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
+    present = {
+        "turngraph." + ".".join(file.parent.relative_to(ROOT).parts) for room in FLOOR for file in (ROOT / room).rglob("*.py")
+    }
+    assert present <= listed, f"add to [tool.setuptools] packages: {sorted(present - listed)}"
