@@ -1,0 +1,159 @@
+"""The weather of the next 24 hours, from Open-Meteo: no key, any place.
+
+Formats: https://open-meteo.com/en/docs/geocoding-api and https://open-meteo.com/en/docs
+"""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Final, Literal
+from urllib.parse import urlencode, urlsplit
+
+from langchain_core.tools import BaseTool, StructuredTool, ToolException
+
+from turngraph.state.errors import TurnConfigurationError
+
+__all__ = ["WeatherError", "get_current_weather", "weather_tool"]
+
+Unit = Literal["METRIC", "USCS"]
+
+GEOCODING_URL: Final = "https://geocoding-api.open-meteo.com/v1/search"
+FORECAST_URL: Final = "https://api.open-meteo.com/v1/forecast"
+MAX_BYTES: Final = 1_000_000
+HOURLY: Final = (
+    "temperature_2m",
+    "precipitation",
+    "snowfall",
+    "weather_code",
+    "wind_speed_10m",
+    "wind_direction_10m",
+    "wind_gusts_10m",
+    "cloud_cover",
+)
+UNITS: Final[Mapping[Unit, Mapping[str, str]]] = {
+    "METRIC": {"temperature_unit": "celsius", "wind_speed_unit": "kmh", "precipitation_unit": "mm"},
+    "USCS": {"temperature_unit": "fahrenheit", "wind_speed_unit": "mph", "precipitation_unit": "inch"},
+}
+
+
+class WeatherError(ToolException):
+    """The weather could not be had; the sentence is for the model."""
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
+def weather_tool(
+    *, geocoding_url: str = GEOCODING_URL, forecast_url: str = FORECAST_URL, timeout_s: float = 10.0
+) -> BaseTool:
+    """The tool `get_current_weather`, asking these addresses, each within `timeout_s` seconds without a byte.
+
+    Raises TurnConfigurationError for an address that is not http(s).
+
+        >>> weather_tool(forecast_url="http://127.0.0.1:8080/v1/forecast").name
+        'get_current_weather'
+    """
+    for url in (geocoding_url, forecast_url):
+        if urlsplit(url).scheme not in ("http", "https"):
+            raise TurnConfigurationError(f"`{url[:100]}` is no address of a weather service: it must be http or https.")
+    ask = partial(_ask, timeout_s=timeout_s)
+
+    def get_current_weather(location: str, unit: Unit = "METRIC") -> dict[str, Any]:
+        """Get the weather at a place, hour by hour for the next 24 hours.
+
+        Temperature, precipitation, snowfall, weather code (WMO 4677), wind speed, direction and gusts, cloud cover.
+
+        Args:
+            location: A town or postal code; a region or country may follow: Springfield, Illinois
+            unit: METRIC (°C, mm, km/h) or USCS (°F, inch, mph)
+        """
+        place = _place(location, ask(geocoding_url, _search(location)))
+        position = {"latitude": place["latitude"], "longitude": place["longitude"]}
+        asked = position | {"hourly": ",".join(HOURLY), "timezone": "auto", "forecast_hours": 24} | dict(UNITS[unit])
+        return _report(place, ask(forecast_url, asked))
+
+    return StructuredTool.from_function(get_current_weather, parse_docstring=True, handle_tool_error=True)
+
+
+def _search(location: str) -> dict[str, Any]:
+    """Open-Meteo searches for a place's name alone; what follows a comma chooses among the answers."""
+    name = location.split(",")[0].strip()
+    if len(name) < 2:
+        raise WeatherError(f"`{location[:100]}` is too short for the name of a place.")
+    return {"name": name[:200], "count": 10, "language": "en", "format": "json"}
+
+
+def _place(location: str, found: Mapping[str, Any]) -> dict[str, Any]:
+    places = found.get("results", [])
+    wanted = [part.strip().casefold() for part in location.split(",")[1:] if part.strip()]
+    fitting = [place for place in places if all(part in _regions(place) for part in wanted)]
+    if fitting:
+        return dict(fitting[0])
+    if places:
+        near = "; ".join(map(_label, places[:5]))
+        raise WeatherError(f"No place fits `{location[:100]}`. There are: {near}.")
+    raise WeatherError(f"No place named `{location[:100]}` was found.")
+
+
+def _label(place: Mapping[str, Any]) -> str:
+    return ", ".join(str(place[name]) for name in ("name", "admin1", "country") if place.get(name))
+
+
+def _regions(place: Mapping[str, Any]) -> set[str]:
+    names = ("country", "country_code", "admin1", "admin2", "admin3", "admin4")
+    return {str(place[name]).casefold() for name in names if place.get(name)}
+
+
+def _report(place: Mapping[str, Any], forecast: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        hourly, units = forecast["hourly"], forecast["hourly_units"]
+        return {
+            "location": _label(place),
+            "latitude": forecast["latitude"],
+            "longitude": forecast["longitude"],
+            "timezone": forecast["timezone"],
+            "units": {name: units[name] for name in HOURLY},
+            "hourly": {name: hourly[name][:24] for name in ("time", *HOURLY)},
+        }
+    except (KeyError, TypeError) as error:
+        raise WeatherError(f"The weather service's answer lacks {error}.") from None
+
+
+def _ask(url: str, query: Mapping[str, Any], *, timeout_s: float) -> dict[str, Any]:
+    # The addresses were checked to be http(s) when the tool was made, and redirects are not followed.
+    opener = urllib.request.build_opener(_NoRedirect)
+    try:
+        with opener.open(f"{url}?{urlencode(query)}", timeout=timeout_s) as answer:
+            body = answer.read(MAX_BYTES + 1)
+    except urllib.error.HTTPError as error:
+        raise WeatherError(f"The weather service answered {error.code}{_reason(error)}.") from None
+    except (OSError, ValueError) as error:
+        raise WeatherError(f"The weather service cannot be reached ({type(error).__name__}).") from None
+    return _decoded(body)
+
+
+def _reason(error: urllib.error.HTTPError) -> str:
+    """What Open-Meteo says of a refused request: `{"error": true, "reason": "…"}`."""
+    try:
+        return f": {json.loads(error.read(10_000))['reason'][:200]}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def _decoded(body: bytes) -> dict[str, Any]:
+    if len(body) > MAX_BYTES:
+        raise WeatherError(f"The weather service's answer is longer than {MAX_BYTES:,} bytes.")
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        raise WeatherError("The weather service's answer is not JSON.") from None
+    if not isinstance(answer, dict):
+        raise WeatherError("The weather service's answer is not a JSON object.")
+    return answer
+
+
+get_current_weather = weather_tool()
