@@ -60,6 +60,8 @@ def clean(text: str) -> str:
     >>> clean("a\\x00b")
     'a\\ufffdb'
     """
+    if text.isascii() and "\x00" not in text:  # nearly all there is, and a hundred times faster to see
+        return text
     return UNSENDABLE.sub("\ufffd", text)
 
 

@@ -1,0 +1,555 @@
+"""The toolbox: any tool in, every call answered, in time, whatever the tool does."""
+
+import asyncio
+import contextvars
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any, TypedDict
+
+import pytest
+from langchain_core.messages import ToolMessage
+from langchain_core.tools import BaseTool, InjectedToolArg, InjectedToolCallId, StructuredTool, ToolException, tool
+from langgraph.prebuilt import InjectedState, InjectedStore, ToolRuntime
+from langgraph.store.base import BaseStore
+from langgraph.types import Command
+from pydantic import BaseModel
+
+from turngraph.state.errors import ToolError, ToolTimeoutError, TurnConfigurationError, UnknownToolError
+from turngraph.tools.output import ToolOutput
+from turngraph.tools.toolbox import Toolbox
+
+TRACE: contextvars.ContextVar[str] = contextvars.ContextVar("TRACE", default="none")
+
+
+def double(n: int) -> int:
+    """Twice the number."""
+    return 2 * n
+
+
+async def triple(n: int) -> int:
+    """Thrice the number."""
+    await asyncio.sleep(0)
+    return 3 * n
+
+
+class City(BaseModel):
+    name: str
+    founded: date
+
+
+@dataclass
+class Point:
+    x: int
+    y: Decimal
+
+
+def schemed(schema: dict[str, Any]) -> BaseTool:
+    return StructuredTool(name="t", description="", args_schema=schema, func=double)
+
+
+def run(function: Callable[..., Any] | BaseTool, timeout_s: float = 10, **arguments: Any) -> ToolOutput:
+    box = Toolbox.of([function])
+    return box.run(box.specs[0].name, arguments, call_id="call_1", timeout_s=timeout_s)
+
+
+def returning(value: Any) -> ToolOutput:
+    def give() -> Any:
+        """Give it."""
+        return value
+
+    return run(give)
+
+
+# What may be a tool
+
+
+def test_functions_tools_and_names_of_builtins_are_taken() -> None:
+    """People have all three."""
+    box = Toolbox.of([double, triple, StructuredTool.from_function(double, name="d2"), "calculator"])
+    assert [spec.name for spec in box.specs] == ["double", "triple", "d2", "calculator"]
+    assert box.specs[0].description == "Twice the number."
+    assert box.specs[0].parameters["required"] == ["n"]
+    assert "double" in box
+    assert len(box) == 4
+    assert [one.name for one in box] == ["double", "triple", "d2", "calculator"]
+
+
+def test_a_tool_with_a_json_schema_keeps_it() -> None:
+    """MCP tools bring a JSON schema instead of a pydantic model."""
+    schema = {"type": "object", "properties": {"q": {"type": "string", "minLength": 2}}, "required": ["q"]}
+    box = Toolbox.of([StructuredTool(name="find", description="Find.", args_schema=schema, func=lambda q: q)])
+    assert box.specs[0].parameters == schema
+    assert box.run("find", {"q": "ab"}, call_id="c", timeout_s=5).content == "ab"
+
+
+@pytest.mark.parametrize(
+    ("tools", "said"),
+    [
+        (["kalkulator"], "No built-in function is named `kalkulator`. There are: `calculator`"),
+        ([double, double], "Two tools are named `double`"),
+        ([StructuredTool.from_function(double, name="no spaces")], "cannot be a tool's name"),
+        ([StructuredTool.from_function(double, name="x" * 65)], "1 to 64"),
+        ([lambda n: n], "cannot be a tool's name"),
+        ([City], "not ModelMetaclass"),
+        ([42], "not int"),
+        ([StructuredTool(name="t", description="", args_schema={"type": "objekt"}, func=double)], "not JSON schema"),
+        (
+            [StructuredTool(name="t", description="", args_schema={"$ref": "http://x/y"}, func=double)],
+            "points outside|no JSON schema: ref paths",
+        ),
+    ],
+)
+def test_what_cannot_be_a_tool_is_refused_when_the_turn_is_built(tools: list[Any], said: str) -> None:
+    """Before anything is sent, in a sentence that names the tool."""
+    with pytest.raises(TurnConfigurationError, match=said):
+        Toolbox.of(tools)
+
+
+# What comes back
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("text", "text"),
+        ("", ""),
+        ("a\x00b\ud800", "a\ufffdb\ufffd"),
+        (0, "0"),
+        (None, "null"),
+        (False, "false"),
+        (1.5, "1.5"),
+        (float("nan"), '"NaN"'),
+        ([1, "zwei", None], '[1,"zwei",null]'),
+        ({"a": {"b": [True]}}, '{"a":{"b":[true]}}'),
+        ({"a": "\ud800"}, '{"a":"\ufffd"}'),
+        ((1, 2), "[1,2]"),
+        (City(name="Köln", founded=date(50, 1, 1)), '{"name":"Köln","founded":"0050-01-01"}'),
+        (Point(1, Decimal("1.10")), '{"x":1,"y":"1.10"}'),
+        ([{"type": "text", "text": "one"}, {"type": "text", "text": "two"}], "one\ntwo"),
+        ([{"type": "file", "name": "a.txt"}], '[{"type":"file","name":"a.txt"}]'),
+        ([{"type": "text", "text": "see"}, {"type": "image", "base64": "aGk=", "mime_type": "image/png"}],
+         "see\n[image/png: not text, left out]"),
+        (ToolMessage("done", tool_call_id="x"), "done"),
+    ],
+)  # fmt: skip
+def test_any_value_becomes_text(value: Any, told: str) -> None:
+    """Vendors take nothing but text as a tool's result."""
+    output = returning(value)
+    assert (output.content, output.status) == (told, "ok")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (b"\x00\xff", "bytes (2 of them)"),
+        (object(), "type `object`, which has no JSON form"),
+        ({"f": double}, "type `dict`, which has no JSON form"),
+        (iter([1]), "an unread list_iterator"),
+        (Command(goto="x"), "a Command, which a turn does not carry out"),
+        (threading.Lock(), "type `lock`"),
+        (double, "type `function`"),
+    ],
+)
+def test_a_value_without_a_text_is_an_error_in_a_sentence(value: Any, said: str) -> None:
+    """The model is told that there is no answer; it never sees `<object at 0x7f…>`."""
+    output = returning(value)
+    assert output.status == "error"
+    assert said in output.content
+    assert "0x" not in output.content
+
+
+def test_circular_values_end() -> None:
+    """A list that holds itself has no JSON."""
+    loop: list[Any] = []
+    loop.append(loop)
+    assert returning(loop).status == "error"
+
+
+def test_an_artifact_stays_beside_the_text() -> None:
+    """`content_and_artifact` is how LangChain tools hand data to the program past the model."""
+
+    @tool(response_format="content_and_artifact")
+    def table(n: int) -> tuple[str, list[Point]]:
+        """A table."""
+        return f"{n} rows", [Point(n, Decimal(1))]
+
+    output = run(table, n=3)
+    assert (output.content, output.artifact) == ("3 rows", [{"x": 3, "y": "1"}])
+
+
+def test_an_artifact_no_checkpoint_could_keep_is_named_instead() -> None:
+    """One unserialisable value would brick the thread it is stored in."""
+
+    @tool(response_format="content_and_artifact")
+    def handle() -> tuple[str, object]:
+        """A handle."""
+        return "ok", threading.Lock()
+
+    assert run(handle).artifact == {"not_kept": "lock"}
+
+
+def test_a_long_result_is_cut_with_a_notice() -> None:
+    """Silence about what is missing would be a lie to the model."""
+    output = returning("x" * 50_000_000)
+    short = output.cut(1000)
+    assert len(short.content) == 1000
+    assert short.truncated
+    assert short.content.endswith("of 50,000,000 characters left out; ask for less at a time]")
+    assert output.cut(50_000_000) is output
+    assert not output.truncated
+
+
+# What goes wrong
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ValueError("no such city"), "Error: ValueError: no such city"),
+        (KeyError("x"), "Error: KeyError: 'x'"),
+        (RuntimeError(), "Error: RuntimeError"),
+        (ToolException("Closed on Sundays."), "Error: Closed on Sundays."),
+        (SystemExit(3), "Error: SystemExit: 3"),
+        (RuntimeError("a\nb\x00c"), "Error: RuntimeError: a b\ufffdc"),
+        (MemoryError(), "Error: MemoryError"),
+        (BaseExceptionGroup("many", [ValueError("one")]), "Error: ExceptionGroup: many (1 sub-exception)"),
+    ],
+)
+def test_a_raising_tool_is_told_in_one_sentence(error: BaseException, told: str) -> None:
+    """It never ends the turn, and the model never sees a traceback."""
+
+    def fail() -> None:
+        """Fail."""
+        raise error
+
+    assert run(fail) == ToolOutput(content=told, status="error")
+
+
+def test_a_failure_is_short_and_keeps_secrets(caplog: pytest.LogCaptureFixture) -> None:
+    """Errors of HTTP and database clients quote the key they were refused with; the log gets the rest."""
+    key = "sk-" + "Zq9" * 16
+
+    def fail() -> None:
+        """Fail."""
+        raise RuntimeError(f"401 for key {key}, postgresql://bob:hunter2@db/x, api_key=abc123 {'x' * 5000}")
+
+    told = run(fail).content
+    assert len(told) < 600
+    for text in (told, caplog.text):
+        assert key not in text
+        assert "hunter2" not in text
+        assert "abc123" not in text
+    assert "Traceback" in caplog.text
+    assert "Traceback" not in told
+
+
+def test_an_exception_that_cannot_be_printed_is_still_told() -> None:
+    """A `__str__` that raises must not take the turn along."""
+
+    class UnprintableError(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    def fail() -> None:
+        """Fail."""
+        raise UnprintableError
+
+    assert run(fail).content == "Error: UnprintableError"
+
+
+def test_an_unknown_tool_is_refused_with_the_names_there_are() -> None:
+    """The node tells the model."""
+    with pytest.raises(UnknownToolError, match=r"No tool named `nope` in this turn. Offered: `double`"):
+        Toolbox.of([double]).run("nope", {}, call_id="c", timeout_s=1)
+
+
+def test_a_hanging_tool_is_left_behind() -> None:
+    """Its thread is a daemon of its own: nobody waits for it, not even the interpreter's exit."""
+    release = threading.Event()
+
+    def hang() -> None:
+        """Hang."""
+        release.wait()
+
+    with pytest.raises(ToolTimeoutError, match=r"`hang` did not answer within 0.05 seconds"):
+        run(hang, timeout_s=0.05)
+    hanging = [thread for thread in threading.enumerate() if thread.name == "turngraph-tool"]
+    assert all(thread.daemon for thread in hanging)
+    release.set()
+
+
+async def test_an_async_tool_that_ignores_its_cancellation_is_left_behind() -> None:
+    """`except CancelledError: pass` is a common mistake."""
+    release = asyncio.Event()
+
+    async def stubborn() -> None:
+        """Stay."""
+        while not release.is_set():
+            try:
+                await release.wait()
+            except asyncio.CancelledError:
+                continue
+
+    with pytest.raises(ToolTimeoutError):
+        await Toolbox.of([stubborn]).arun("stubborn", {}, call_id="c", timeout_s=0.05)
+    release.set()
+    await asyncio.sleep(0)
+
+
+async def test_cancelling_the_turn_cancels_its_async_tool() -> None:
+    """Cancellation is the caller's wish and goes through."""
+    started, ended = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> None:
+        """Be slow."""
+        started.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    task = asyncio.create_task(Toolbox.of([slow]).arun("slow", {}, call_id="c", timeout_s=60))
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await asyncio.wait_for(ended.wait(), 5)
+
+
+def test_a_keyboard_interrupt_goes_through() -> None:
+    """Ctrl-C ends the program, not only a tool."""
+
+    def interrupted() -> None:
+        """Be interrupted."""
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(interrupted)
+
+
+# Sync and async, each way round
+
+
+async def test_all_four_ways_give_the_same() -> None:
+    """A sync tool in an async turn, an async tool in a sync turn, and the straight ones."""
+    box = Toolbox.of([double, triple])
+    assert (await box.arun("double", {"n": 7}, call_id="c", timeout_s=5)).content == "14"
+    assert (await box.arun("triple", {"n": 7}, call_id="c", timeout_s=5)).content == "21"
+    assert box.run("double", {"n": 7}, call_id="c", timeout_s=5).content == "14"
+    assert box.run("triple", {"n": 7}, call_id="c", timeout_s=5).content == "21"
+    box.close()
+    assert box.run("triple", {"n": 8}, call_id="c", timeout_s=5).content == "24"
+    box.close()
+
+
+async def test_the_context_of_the_caller_reaches_every_tool() -> None:
+    """LangGraph's configuration travels in context variables, and so does tracing."""
+
+    def see() -> str:
+        """See."""
+        return TRACE.get()
+
+    async def asee() -> str:
+        """See."""
+        return TRACE.get()
+
+    TRACE.set("turn-7")
+    box = Toolbox.of([see, asee])
+    assert (await box.arun("see", {}, call_id="c", timeout_s=5)).content == "turn-7"
+    assert (await box.arun("asee", {}, call_id="c", timeout_s=5)).content == "turn-7"
+    assert box.run("see", {}, call_id="c", timeout_s=5).content == "turn-7"
+    assert box.run("asee", {}, call_id="c", timeout_s=5).content == "turn-7"
+    box.close()
+
+
+async def test_32_sync_tools_wait_at_the_same_time() -> None:
+    """Each has a thread of its own: asyncio's default pool would let four wait at a time on two cores."""
+    together = threading.Barrier(32)
+
+    def meet() -> str:
+        """Meet the others."""
+        together.wait(timeout=20)
+        return "met"
+
+    box = Toolbox.of([meet])
+    outputs = await asyncio.gather(*(box.arun("meet", {}, call_id=str(n), timeout_s=30) for n in range(32)))
+    assert {output.content for output in outputs} == {"met"}
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+async def test_32_calls_of_every_bad_kind_are_all_answered_in_order(way: str) -> None:
+    """Some hang, raise, return 50 MB, return what has no JSON, or are unknown; the rest are served."""
+    release = threading.Event()
+
+    def hang() -> None:
+        """Hang."""
+        release.wait()
+
+    async def ahang() -> None:
+        """Hang."""
+        await asyncio.sleep(3600)
+
+    def fail() -> None:
+        """Fail."""
+        raise RuntimeError("broken")
+
+    def flood() -> str:
+        """Flood."""
+        return "x" * 50_000_000
+
+    def strange() -> object:
+        """Give something strange."""
+        return object()
+
+    box = Toolbox.of([hang, ahang, fail, flood, strange, double, triple])
+    names = ["hang", "ahang", "fail", "flood", "strange", "double", "triple", "unknown"] * 4
+
+    async def call(number: int, name: str) -> str:
+        arguments = {"n": number} if name in ("double", "triple") else {}
+        try:
+            if way == "async":
+                output = await box.arun(name, arguments, call_id=str(number), timeout_s=2)
+            else:
+                output = await asyncio.to_thread(box.run, name, arguments, call_id=str(number), timeout_s=2)
+        except ToolError as error:
+            return str(error)
+        return output.cut(200).content
+
+    started = time.monotonic()
+    answers = await asyncio.gather(*(call(number, name) for number, name in enumerate(names)))
+    release.set()
+    box.close()
+    expected = {
+        "hang": "did not answer", "ahang": "did not answer", "fail": "broken", "flood": "left out",
+        "strange": "no JSON form", "unknown": "No tool named",
+    }  # fmt: skip
+    for number, (name, answer) in enumerate(zip(names, answers, strict=True)):
+        wanted = str(2 * number) if name == "double" else str(3 * number) if name == "triple" else expected[name]
+        assert wanted in answer, (name, answer)
+    assert time.monotonic() - started < 60
+
+
+# What a tool may want beside its arguments
+
+
+def test_injected_arguments_are_filled_and_never_shown() -> None:
+    """The state and the call's id are the program's; the model neither sees nor sets them."""
+
+    def note(
+        text: str,
+        call: Annotated[str, InjectedToolCallId],
+        whole: Annotated[dict[str, Any], InjectedState],
+        user: Annotated[str, InjectedState("user")],
+        runtime: ToolRuntime,
+    ) -> str:
+        """Note it."""
+        return f"{text} {call} {sorted(whole)} {user} {runtime.tool_call_id} {runtime.state['user']}"
+
+    box = Toolbox.of([note])
+    assert list(box.specs[0].parameters["properties"]) == ["text"]  # type: ignore[arg-type]
+    output = box.run("note", {"text": "hi", "user": "eve"}, call_id="call_9", timeout_s=5, state={"user": "ann"})
+    assert output.content == "hi call_9 ['user'] ann call_9 ann"
+    with pytest.raises(ToolError, match="wants `user` of the state"):
+        box.run("note", {"text": "hi"}, call_id="c", timeout_s=5, state={})
+
+
+def test_a_wish_no_turn_can_fill_is_refused_when_built() -> None:
+    """Otherwise it would fail at the first call, in the middle of a turn."""
+
+    def secret(key: Annotated[str, InjectedToolArg]) -> str:
+        """Use a key."""
+        return key
+
+    def quiet(key: Annotated[str, InjectedToolArg] = "default") -> str:
+        """Use a key."""
+        return key
+
+    with pytest.raises(TurnConfigurationError, match="wants `key` injected"):
+        Toolbox.of([secret])
+    assert run(quiet, key="from the model").content == "default"
+
+
+class Graphed(TypedDict, total=False):
+    answer: str
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+async def test_a_tool_may_interrupt_and_be_resumed(way: str) -> None:
+    """LangGraph's `interrupt()` must come through the thread the tool runs in, and its answer back into it."""
+    from langgraph.checkpoint.memory import InMemorySaver
+    from langgraph.graph import StateGraph
+    from langgraph.types import interrupt
+
+    def confirm(what: str) -> str:
+        """Ask a person."""
+        return f"{what}: {interrupt({'sure?': what})}"
+
+    box = Toolbox.of([confirm])
+
+    def node(state: Graphed) -> Graphed:
+        return {"answer": box.run("confirm", {"what": "pay"}, call_id="c", timeout_s=20).content}
+
+    async def anode(state: Graphed) -> Graphed:
+        return {"answer": (await box.arun("confirm", {"what": "pay"}, call_id="c", timeout_s=20)).content}
+
+    graph = StateGraph(Graphed)
+    graph.add_node("tool", node if way == "sync" else anode)
+    graph.set_entry_point("tool")
+    app = graph.compile(checkpointer=InMemorySaver())
+    config = {"configurable": {"thread_id": "t"}}
+    invoke: Any = app.invoke if way == "sync" else None
+    paused = invoke({}, config) if invoke else await app.ainvoke({}, config)  # type: ignore[call-overload]
+    assert paused["__interrupt__"][0].value == {"sure?": "pay"}
+    resumed = Command(resume="yes")  # type: ignore[var-annotated]
+    done = invoke(resumed, config) if invoke else await app.ainvoke(resumed, config)  # type: ignore[call-overload]
+    assert done["answer"] == "pay: yes"
+
+
+def test_the_store_of_the_graph_reaches_a_tool() -> None:
+    """`InjectedStore` is how LangGraph tools remember across threads."""
+    from langgraph.graph import StateGraph
+    from langgraph.store.memory import InMemoryStore
+
+    def remember(text: str, store: Annotated[BaseStore, InjectedStore()]) -> str:
+        """Remember."""
+        store.put(("notes",), "1", {"text": text})
+        return "noted"
+
+    box = Toolbox.of([remember])
+    graph = StateGraph(Graphed)
+
+    def node(state: Graphed) -> Graphed:
+        return {"answer": box.run("remember", {"text": "x"}, call_id="c", timeout_s=9).content}
+
+    graph.add_node("tool", node)
+    graph.set_entry_point("tool")
+    store = InMemoryStore()
+    assert graph.compile(store=store).invoke({})["answer"] == "noted"
+    found = store.get(("notes",), "1")
+    assert found is not None
+    assert found.value == {"text": "x"}
+
+
+def test_a_tool_that_handles_its_own_errors_keeps_doing_so() -> None:
+    """LangChain's `handle_tool_error` writes the sentence; the status still says that it failed."""
+
+    def closed() -> str:
+        """Fail politely."""
+        raise ToolException("x")
+
+    polite = StructuredTool.from_function(closed, handle_tool_error="Try tomorrow.")
+    assert run(polite) == ToolOutput(content="Try tomorrow.", status="error")
+
+
+def test_a_call_that_looks_like_a_call_stays_data() -> None:
+    """LangChain reads a dict with `type: tool_call` as a call of its own; arguments of a model must not become one."""
+
+    def echo(type: str, name: str, inner: dict[str, Any], id: str) -> str:
+        """Echo."""
+        return f"{type} {inner}"
+
+    assert run(echo, type="tool_call", name="x", inner={"type": "evil"}, id="1").content == "tool_call {'type': 'evil'}"
