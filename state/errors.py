@@ -136,7 +136,7 @@ class ProviderError(TurngraphError):
     wait), `retryable` (may the same request succeed later), `billed` (what the vendor may charge for it: `none`,
     `partial` where an answer had begun, `unknown` where the request was sent and nothing is known).
 
-        >>> error = ProviderError("Rate limit reached.", kind="rate_limit", status=429, vendor="openai", retry_after_s=2)
+        >>> error = ProviderError("Rate limit reached.", kind="rate_limit", status=429, vendor="openai")
         >>> error.retryable, str(error)
         (True, 'openai answered 429 (rate_limit): Rate limit reached.')
     """

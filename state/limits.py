@@ -13,8 +13,8 @@ __all__ = ["TurnLimits"]
 class TurnLimits(Frozen):
     """What one turn may use. `None` is no limit. A turn over a limit ends with status `limit`, naming it.
 
-        >>> TurnLimits(calls=3).calls
-        3
+    >>> TurnLimits(calls=3).calls
+    3
     """
 
     calls: Annotated[int, Field(ge=1)] = 16

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from turngraph.state.base import Frozen
 from turngraph.state.usage import Usage
@@ -23,8 +23,8 @@ class ToolCall(Frozen):
 class ProviderReply(Frozen):
     """One answer of a model, whatever API and vendor it came from.
 
-        >>> ProviderReply(text="4", usage=Usage(prompt_tokens=9, completion_tokens=1), finish_reason="stop").text
-        '4'
+    >>> ProviderReply(text="4", usage=Usage(prompt_tokens=9, completion_tokens=1), finish_reason="stop").text
+    '4'
     """
 
     text: str = ""
@@ -41,7 +41,7 @@ class ProviderReply(Frozen):
     """The answer stopped before its end: no terminal event, no finish reason. Its tool calls must not be run."""
     items: tuple[dict[str, Any], ...] = ()
     """Responses: the output items in order. Chat Completions: parts of the message a vendor wants back."""
-    extra: dict[str, Any] = {}
+    extra: dict[str, Any] = Field(default_factory=dict)
     """Message fields beyond the standard ones, to be kept and replayed: `reasoning_content`, `reasoning_details`, …"""
     citations: tuple[dict[str, Any], ...] = ()
     """Annotations of the text (`url_citation`, `file_citation`) as the vendor wrote them."""

@@ -34,7 +34,7 @@ class ChatRequest(Frozen):
     api: Api
     model: str
     system: str | None = None
-    """The system message of this request, the selected plugins' roles included. It replaces a leading system message."""
+    """The system message of this request, the plugins' roles included. It replaces a leading system message."""
     tools: tuple[ToolSpec, ...] = ()
     builtin_tools: tuple[dict[str, JsonValue], ...] = ()
     """The vendor's own tools (`{"type": "web_search"}`, `file_search`, …), passed through as they are."""
@@ -58,5 +58,5 @@ class ChatRequest(Frozen):
     """Responses only: continue that response; only the messages after it are sent."""
     store: bool | None = None
     stream: bool = False
-    extra_body: dict[str, Any] = {}
+    extra_body: dict[str, Any] = Field(default_factory=dict)
     """Members put into the JSON as they are, over everything above: a vendor's own parameters."""

@@ -42,7 +42,6 @@ def test_no_module_is_loaded_under_two_names() -> None:
 def test_every_folder_with_code_is_in_the_wheel() -> None:
     """Setuptools is told each folder by name; a forgotten one would be missing from the wheel without a word."""
     listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
-    present = {
-        "turngraph." + ".".join(file.parent.relative_to(ROOT).parts) for room in FLOOR for file in (ROOT / room).rglob("*.py")
-    }
+    folders = {file.parent.relative_to(ROOT) for room in FLOOR for file in (ROOT / room).rglob("*.py")}
+    present = {".".join(("turngraph", *folder.parts)) for folder in folders}
     assert present <= listed, f"add to [tool.setuptools] packages: {sorted(present - listed)}"

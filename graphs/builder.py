@@ -1,0 +1,71 @@
+"""The turn as a graph: who follows whom, and nothing else."""
+
+from typing import Literal, TypedDict
+
+from langgraph.graph import END, START
+from langgraph.types import Send
+
+from turngraph.graphs.turn_graph import TurnBuilder
+from turngraph.nodes import bill, call_llm, finalize, prep_first_request, prep_second_request
+from turngraph.nodes.deps import TurnDeps
+from turngraph.nodes.dispatch_tools import dispatch_tools
+from turngraph.nodes.stage import Stage
+from turngraph.state.reply import ToolCall
+from turngraph.state.result import ToolRun
+from turngraph.state.turn import Stop, ToolTask, Turn, TurnInput, TurnOutput
+
+__all__ = ["build_chat_turn"]
+
+
+class _Prepared(TypedDict):
+    stop: Stop | None
+
+
+class _Billed(TypedDict):
+    stop: Stop | None
+    turn_id: str
+    asked: list[ToolCall]
+    tool_runs: list[ToolRun]
+    started_at: float
+
+
+def may_call(state: _Prepared) -> Literal["call_llm", "finalize"]:
+    """A request that was refused is not sent: `stop` says why."""
+    return "call_llm" if state["stop"] is None else "finalize"
+
+
+def after_bill(state: _Billed) -> list[Send] | Literal["finalize"]:
+    """Every call the model asked for becomes a task of its own; without any the turn is over."""
+    if state["stop"] is not None:
+        return "finalize"
+    before = len(state["tool_runs"])
+    return [
+        Send(
+            "dispatch_tools",
+            ToolTask(turn_id=state["turn_id"], call=call, order=before + place, started_at=state["started_at"]),
+        )
+        for place, call in enumerate(state["asked"])
+    ]
+
+
+def build_chat_turn(deps: TurnDeps) -> TurnBuilder:
+    """prep_first_request, call_llm, bill, (dispatch_tools, prep_second_request, call_llm, bill)*, finalize.
+
+    The uncompiled builder: for `langgraph dev`, for engines that take a `StateGraph`, for adding nodes of your own.
+    """
+    graph = TurnBuilder(Turn, input_schema=TurnInput, output_schema=TurnOutput)
+    first, second = prep_first_request, prep_second_request
+    graph.add_node("prep_first_request", Stage(first.prep_first_request, deps), input_schema=first.Reads)
+    graph.add_node("call_llm", Stage(call_llm.call_llm, deps), input_schema=call_llm.Reads)
+    graph.add_node("bill", Stage(bill.bill, deps), input_schema=bill.Reads)
+    graph.add_node("dispatch_tools", Stage(dispatch_tools, deps))  # reads the ToolTask it is sent, no key of the state
+    graph.add_node("prep_second_request", Stage(second.prep_second_request, deps), input_schema=second.Reads)
+    graph.add_node("finalize", Stage(finalize.finalize, deps), input_schema=finalize.Reads)
+    graph.add_edge(START, "prep_first_request")
+    graph.add_conditional_edges("prep_first_request", may_call)
+    graph.add_edge("call_llm", "bill")
+    graph.add_conditional_edges("bill", after_bill, ["dispatch_tools", "finalize"])
+    graph.add_edge("dispatch_tools", "prep_second_request")
+    graph.add_conditional_edges("prep_second_request", may_call)
+    graph.add_edge("finalize", END)
+    return graph

@@ -1,0 +1,134 @@
+"""`chat_turn`: one chat turn as a compiled LangGraph graph, in one call."""
+
+import os
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.tools import BaseTool
+from langgraph.store.base import BaseStore
+from langgraph.types import All, Checkpointer
+
+from turngraph.billing.prices import Prices
+from turngraph.graphs.builder import build_chat_turn
+from turngraph.graphs.turn_graph import TurnGraph
+from turngraph.nodes.deps import Approve, OnFinish, TurnDeps
+from turngraph.nodes.here import Subscriber
+from turngraph.providers.config import ProviderConfig
+from turngraph.providers.openai_provider import OpenAIProvider
+from turngraph.providers.template import request_template
+from turngraph.state.errors import TurnConfigurationError
+from turngraph.state.limits import TurnLimits
+from turngraph.state.result import TurnResult
+from turngraph.tools.toolbox import Toolbox
+
+if TYPE_CHECKING:
+    from langchain_openai.chat_models.base import BaseChatOpenAI
+
+__all__ = ["chat_turn", "provider_of"]
+
+
+def chat_turn(
+    model: "str | ProviderConfig | OpenAIProvider | BaseChatOpenAI",
+    *,
+    tools: Sequence[BaseTool | Callable[..., Any]] = (),
+    functions: Sequence[str] = (),
+    system: str | None = None,
+    stream: bool = False,
+    limits: TurnLimits | None = None,
+    prices: Prices | None = None,
+    approve: bool | Collection[str] | Approve = False,
+    on_event: Subscriber | Sequence[Subscriber] = (),
+    on_finish: OnFinish | None = None,
+    checkpointer: Checkpointer = None,
+    store: BaseStore | None = None,
+    interrupt_before: All | list[str] | None = None,
+    interrupt_after: All | list[str] | None = None,
+    name: str = "chat_turn",
+    environ: Mapping[str, str] | None = None,
+) -> TurnGraph:
+    """One chat turn, compiled.
+
+    Args:
+        model: `"vendor:model"` (the key is read from the vendor's variable in `environ`), a `ProviderConfig`, an
+            `OpenAIProvider`, or a LangChain `ChatOpenAI` whose configuration and client are then used.
+        tools: what the model may call: `@tool` functions, `BaseTool`s, plain typed functions, MCP tools.
+        functions: built-in tools by name, such as `"calculator"`.
+        system: the system message, in place of the configuration's.
+        stream: ask the vendor for a stream; tokens then reach `on_event` and LangGraph's `messages` and `custom`
+            streams. Watching a turn never changes this.
+        limits: what the turn may use.
+        prices: your overrides over the list prices.
+        approve: which tool calls a person must agree to: all, those of the named tools, or as a function says.
+            The graph then stops with an interrupt; it needs a checkpointer.
+        on_event: told every event of the turn.
+        on_finish: sees each result last and may replace it.
+        checkpointer, store, interrupt_before, interrupt_after, name: as in LangGraph's `compile`.
+        environ: where keys are read; the process's environment by default.
+
+    Returns:
+        A compiled graph. Its input is `{"messages": […]}`, its output `messages`, `result` and `charges`.
+
+    Raises TurnConfigurationError for what is wired wrongly; nothing has been sent then.
+
+        >>> from turngraph.providers.scripted.server import ScriptedModel
+        >>> with ScriptedModel() as server:
+        ...     turn = chat_turn(server.config(), functions=["calculator"])
+        ...     turn.invoke({"messages": [("user", "What is 6 * 7?")]})["result"].status
+        'completed'
+    """
+    toolbox = Toolbox.of([*tools, *functions])
+    provider = provider_of(model, os.environ if environ is None else environ)
+    deps = TurnDeps(
+        provider=provider,
+        toolbox=toolbox,
+        template=request_template(provider.config, provider.api, tools=toolbox.specs, system=system, stream=stream),
+        limits=limits or TurnLimits(),
+        prices=prices or Prices(),
+        approve=_approver(approve, toolbox),
+        on_finish=on_finish or _as_it_is,
+        subscribers=(on_event,) if callable(on_event) else tuple(on_event),
+    )
+    graph = build_chat_turn(deps).compile(
+        checkpointer,
+        store=store,
+        interrupt_before=interrupt_before,
+        interrupt_after=interrupt_after,
+        name=name,
+    )
+    graph.message_chars = deps.limits.message_chars
+    return graph
+
+
+def provider_of(
+    model: "str | ProviderConfig | OpenAIProvider | BaseChatOpenAI", environ: Mapping[str, str]
+) -> OpenAIProvider:
+    """The provider that `model` names or is. Raises TurnConfigurationError saying what may be given."""
+    if isinstance(model, OpenAIProvider):
+        return model
+    if isinstance(model, ProviderConfig):
+        return OpenAIProvider(model)
+    if isinstance(model, str):
+        return OpenAIProvider(ProviderConfig.from_model_string(model, environ=environ))
+    if hasattr(model, "root_client"):
+        return OpenAIProvider.from_chat_model(model)
+    raise TurnConfigurationError(
+        f"`model` is a {type(model).__name__}. "
+        "Allowed: 'vendor:model', a ProviderConfig, an OpenAIProvider, or a LangChain ChatOpenAI."
+    )
+
+
+def _approver(approve: bool | Collection[str] | Approve, toolbox: Toolbox) -> Approve:
+    if callable(approve):
+        return approve
+    if isinstance(approve, bool):
+        return lambda call: approve
+    names = {approve} if isinstance(approve, str) else set(approve)
+    unknown = sorted(name for name in names if name not in toolbox)
+    if unknown:
+        offered = ", ".join(f"`{tool.name}`" for tool in toolbox) or "none"
+        raise TurnConfigurationError(f"`approve` names `{unknown[0]}`, no tool of this turn. Offered: {offered}.")
+    return lambda call: call.name in names
+
+
+def _as_it_is(result: TurnResult) -> TurnResult:
+    return result

@@ -1,0 +1,98 @@
+"""`handler`: a whole turn behind one function, in the gateway's shape: wire messages in, an HTTP reply out.
+
+It never raises for what a caller sent: bad input is a 400 that names what was wrong.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.runnables import RunnableConfig
+
+from turngraph.graphs.turn_graph import TurnGraph
+from turngraph.providers.from_chat import from_chat
+from turngraph.state.errors import TurnValueError
+from turngraph.state.result import TurnError, TurnResult
+from turngraph.state.turn import TurnInput, TurnSettings
+
+__all__ = ["ahandler", "handler"]
+
+
+def handler(
+    turn: TurnGraph,
+    data: Mapping[str, Any],
+    *,
+    account: str | None = None,
+    thread: str | None = None,
+) -> dict[str, Any]:
+    """Run a turn on `data` and return `{isBase64Encoded, statusCode, headers, body}`.
+
+    Args:
+        turn: what `chat_turn` made.
+        data: `{"session_key": …, "messages": […]}` in OpenAI's form, or `{"session_key": …, "input_text": …}`.
+        account: whom the turn is charged to.
+        thread: the thread's id; the `session_key` of `data` where it is not given.
+
+        >>> handler(turn=None, data={"messages": 3})["statusCode"]
+        400
+    """
+    try:
+        asked, settings, config = _read(data, account, thread)
+        kept = turn.get_state(config).values.get("messages", []) if _keeps(turn, config) else []
+        out = turn.invoke(TurnInput(messages=[*_new(asked, kept)], settings=settings), config)
+        result: TurnResult = out["result"]
+    except TurnValueError as exc:
+        result = _refusal(exc)
+    return result.to_http()
+
+
+async def ahandler(
+    turn: TurnGraph,
+    data: Mapping[str, Any],
+    *,
+    account: str | None = None,
+    thread: str | None = None,
+) -> dict[str, Any]:
+    """`handler`, on the running event loop."""
+    try:
+        asked, settings, config = _read(data, account, thread)
+        kept = (await turn.aget_state(config)).values.get("messages", []) if _keeps(turn, config) else []
+        out = await turn.ainvoke(TurnInput(messages=[*_new(asked, kept)], settings=settings), config)
+        result: TurnResult = out["result"]
+    except TurnValueError as exc:
+        result = _refusal(exc)
+    return result.to_http()
+
+
+def _read(
+    data: Mapping[str, Any], account: str | None, thread: str | None
+) -> tuple[list[BaseMessage], TurnSettings, RunnableConfig]:
+    if not isinstance(data, Mapping):
+        raise TurnValueError(f"The request's data is a JSON object, not {type(data).__name__}.")
+    given = data.get("messages")
+    if given is None:
+        text = data.get("input_text")
+        if not isinstance(text, str) or not text:
+            raise TurnValueError("The request's data has neither `messages` (a list) nor `input_text` (a text).")
+        given = [{"role": "user", "content": text}]
+    if not isinstance(given, list) or not given:
+        raise TurnValueError(f"`messages` is {type(given).__name__}; it must be a list of at least one message.")
+    key = thread if thread is not None else data.get("session_key")
+    config: RunnableConfig = {"configurable": {} if key is None else {"thread_id": str(key)}}
+    return from_chat(given), TurnSettings(account=account), config
+
+
+def _keeps(turn: TurnGraph, config: RunnableConfig) -> bool:
+    return bool(turn.checkpointer) and "thread_id" in config["configurable"]
+
+
+def _new(given: list[BaseMessage], kept: list[BaseMessage]) -> list[BaseMessage]:
+    """What `given` adds to a thread that already keeps `kept`: a client sends the whole conversation every time."""
+    if not kept:
+        return given
+    last = max((place for place, message in enumerate(given) if isinstance(message, AIMessage)), default=-1)
+    return given[last + 1 :]
+
+
+def _refusal(error: TurnValueError) -> TurnResult:
+    return TurnResult(turn_id="", status="error", error=TurnError(kind="value", message=str(error), status=400))

@@ -1,0 +1,125 @@
+"""A compiled turn: a LangGraph graph like any other, that lets nothing into its state it could not read again."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.cache.base import BaseCache
+from langgraph.graph.state import CompiledStateGraph, StateGraph
+from langgraph.store.base import BaseStore
+from langgraph.types import All, Checkpointer, Command, StateUpdate
+
+from turngraph.state.checks import check_input, check_patch
+from turngraph.state.messages import coerce_message
+from turngraph.state.turn import Turn, TurnInput, TurnOutput
+
+__all__ = ["TurnBuilder", "TurnGraph"]
+
+
+class TurnGraph(CompiledStateGraph[Turn, None, TurnInput, TurnOutput]):
+    """What `chat_turn` returns: `invoke`, `stream`, `get_state_history` and the rest as LangGraph documents them.
+
+    Two things are added. What comes in from outside is checked before LangGraph stores it, because one wrong value
+    in a checkpoint makes the whole thread unreadable. And with a checkpointer a run is durable at every step
+    (`durability="sync"`) unless the caller says otherwise.
+    """
+
+    message_chars: int = 2_000_000
+
+    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
+        """LangGraph's `stream`, on a checked input. Raises TurnValueError for what is no turn's input."""
+        config = _recognised(input, config)
+        return super().stream(self._checked(input), config, **self._durable(kwargs))
+
+    def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Any]:
+        """LangGraph's `astream`, on a checked input. Raises TurnValueError for what is no turn's input."""
+        config = _recognised(input, config)
+        return super().astream(self._checked(input), config, **self._durable(kwargs))
+
+    def bulk_update_state(self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]) -> RunnableConfig:
+        """LangGraph's `bulk_update_state` (and so `update_state`), on checked values."""
+        return super().bulk_update_state(config, _checked_updates(supersteps))
+
+    async def abulk_update_state(
+        self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]
+    ) -> RunnableConfig:
+        """LangGraph's `abulk_update_state` (and so `aupdate_state`), on checked values."""
+        return await super().abulk_update_state(config, _checked_updates(supersteps))
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        """The graph for a notebook, as Mermaid text. LangGraph's own picture sends the graph to a web service."""
+        text = self.get_graph().draw_mermaid()
+        return {"text/plain": text, "text/vnd.mermaid": text}
+
+    def _checked(self, input: Any) -> Any:
+        if input is None:
+            return None  # resume
+        if isinstance(input, Command):
+            return input if not input.update else _with_update(input)
+        return check_input(input, message_chars=self.message_chars)
+
+    def _durable(self, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        return {**kwargs, "durability": kwargs.get("durability") or "sync"} if self.checkpointer else dict(kwargs)
+
+
+def _recognised(input: Any, config: RunnableConfig | None) -> RunnableConfig | None:
+    """With a `turn_id`, the same input given twice resumes the turn, or returns what it came to; it is not run twice.
+
+    LangGraph compares `metadata.run_id` with the one on the thread's latest checkpoint; a test pins that.
+    """
+    turn_id = input.get("turn_id") if isinstance(input, Mapping) else None
+    if not turn_id:
+        return config
+    config = config or {}
+    return {**config, "metadata": {**config.get("metadata", {}), "run_id": turn_id}}
+
+
+def _with_update(command: Command[Any]) -> Command[Any]:
+    update = command.update
+    checked = _checked_patch(update) if isinstance(update, Mapping) else update
+    return Command(graph=command.graph, update=checked, resume=command.resume, goto=command.goto)
+
+
+def _checked_updates(supersteps: Sequence[Sequence[StateUpdate]]) -> list[list[StateUpdate]]:
+    return [[_checked_update(update) for update in updates] for updates in supersteps]
+
+
+def _checked_update(update: StateUpdate) -> StateUpdate:
+    return update if update.values is None else update._replace(values=_checked_patch(update.values))
+
+
+def _checked_patch(values: Mapping[str, Any]) -> dict[str, Any]:
+    given = values.get("messages")
+    if given is None or not isinstance(given, list):
+        return check_patch(values if given is None else {**values, "messages": [coerce_message(given)]}, by="an update")
+    return check_patch({**values, "messages": [coerce_message(item) for item in given]}, by="an update")
+
+
+class TurnBuilder(StateGraph[Turn, None, TurnInput, TurnOutput]):
+    """The uncompiled graph of a turn. Its `compile` makes a `TurnGraph`."""
+
+    def compile(
+        self,
+        checkpointer: Checkpointer = None,
+        *,
+        cache: BaseCache[Any] | None = None,
+        store: BaseStore | None = None,
+        interrupt_before: All | list[str] | None = None,
+        interrupt_after: All | list[str] | None = None,
+        debug: bool = False,
+        name: str | None = None,
+        transformers: Sequence[Any] | None = None,
+    ) -> TurnGraph:
+        """Compile as LangGraph does, into a `TurnGraph`."""
+        compiled = super().compile(
+            checkpointer,
+            cache=cache,
+            store=store,
+            interrupt_before=interrupt_before,
+            interrupt_after=interrupt_after,
+            debug=debug,
+            name=name,
+            transformers=transformers,
+        )
+        # LangGraph's compile() names its class; this is how its own `copy()` makes another of the same parts.
+        return TurnGraph(**{key: value for key, value in vars(compiled).items() if key != "__orig_class__"})

@@ -1,0 +1,78 @@
+"""bill: turn the attempts and tool calls not yet billed into charges, each exactly once.
+
+reads   turn_id, settings, attempts, tool_runs, charges
+writes  charges
+
+A charge's id is its attempt's, so billing the same attempts again, after a crash or in a replay, adds nothing.
+"""
+
+from datetime import UTC, datetime
+from typing import TypedDict
+
+from turngraph.billing.charges import charge_for, tool_charge_for
+from turngraph.nodes.deps import TurnDeps
+from turngraph.nodes.here import Here
+from turngraph.state.events import ChargeCreated
+from turngraph.state.result import Attempt, Charge, ToolRun
+from turngraph.state.turn import Turn, TurnSettings
+from turngraph.state.usage import Usage
+
+__all__ = ["bill"]
+
+
+class Reads(TypedDict):
+    """The slice of the state this stage sees."""
+
+    turn_id: str
+    settings: TurnSettings | None
+    attempts: list[Attempt]
+    tool_runs: list[ToolRun]
+    charges: list[Charge]
+
+
+def bill(state: Reads, deps: TurnDeps, here: Here) -> Turn:
+    """Charge what has not been charged."""
+    billed = {charge.id for charge in state["charges"]}
+    settings = state["settings"]
+    account = None if settings is None else settings.account
+    found = [
+        *(_of_attempt(made, deps, account) for made in state["attempts"] if made.id not in billed),
+        *(_of_tool(run, deps, account) for run in state["tool_runs"] if run.call_id not in billed),
+    ]
+    new = [charge for charge in found if charge is not None]
+    for charge in new:
+        here.emit(ChargeCreated(turn_id=state["turn_id"], charge=charge))
+    return {"charges": [*state["charges"], *new]}
+
+
+def _of_attempt(made: Attempt, deps: TurnDeps, account: str | None) -> Charge | None:
+    reply = made.reply
+    return charge_for(
+        deps.prices,
+        attempt_id=made.id,
+        vendor=made.request.vendor,
+        model=(reply.model if reply is not None else None) or made.request.model,
+        asked_model=made.request.model,
+        base_url=deps.provider.config.base_url,
+        service_tier=None if reply is None else reply.service_tier,
+        at=datetime.fromtimestamp(made.started_at, UTC),
+        usage=None if reply is None else reply.usage,
+        billed=made.billed,
+        estimate=_estimate(made),
+        account=account,
+    )
+
+
+def _estimate(made: Attempt) -> Usage | None:
+    """What an answer without usage used, as far as can be told: its text, at a token for four bytes."""
+    if made.reply is None or made.reply.usage is not None:
+        return None
+    return Usage(completion_tokens=len(made.reply.text.encode()) // 4 + 1)
+
+
+def _of_tool(run: ToolRun, deps: TurnDeps, account: str | None) -> Charge | None:
+    if run.status not in ("ok", "error", "timeout"):
+        return None  # it never ran
+    return tool_charge_for(
+        deps.prices, call_id=run.call_id, tool=run.name, kind=run.kind, seconds=run.seconds, account=account
+    )

@@ -1,0 +1,118 @@
+"""call_llm: send the prepared request, retry where that may help, keep the answer and what every attempt used.
+
+reads   turn_id, request, messages, attempts, tool_runs
+writes  messages (the assistant's), attempts (of this call), asked, stop
+
+The one place that retries: a second loop below it would multiply the bill.
+"""
+
+import asyncio
+import time
+from functools import partial
+from typing import TypedDict
+
+from langchain_core.messages import AnyMessage
+
+from turngraph.nodes.attempt import Sending, attempt
+from turngraph.nodes.deps import TurnDeps
+from turngraph.nodes.flow import Flow, Wait
+from turngraph.nodes.here import Here
+from turngraph.nodes.limits import over_limit
+from turngraph.nodes.outcome import stop_for
+from turngraph.providers.messages import to_ai_message
+from turngraph.providers.openai_provider import encode, request_sha
+from turngraph.state.errors import TurnValueError
+from turngraph.state.events import ResponseFailed, TurnWarning
+from turngraph.state.reply import ProviderReply
+from turngraph.state.request import ChatRequest
+from turngraph.state.result import Attempt, ToolRun, TurnError
+from turngraph.state.turn import Stop, Turn
+
+__all__ = ["call_llm"]
+
+_LONGEST_WAIT_S = 60.0
+"""A vendor that asks for more is not waited for: the caller is told instead."""
+
+
+class Reads(TypedDict):
+    """The slice of the state this stage sees."""
+
+    messages: list[AnyMessage]
+    turn_id: str
+    request: ChatRequest
+    attempts: list[Attempt]
+    tool_runs: list[ToolRun]
+
+
+def call_llm(state: Reads, deps: TurnDeps, here: Here) -> Flow[Turn]:
+    """One call to the model, whatever number of attempts it takes."""
+    request, turn_id = state["request"], state["turn_id"]
+    try:
+        payload = deps.provider.payload(request, state["messages"])
+        content = encode(payload.body)
+    except (TurnValueError, ValueError) as exc:
+        return {"asked": [], "stop": Stop(status="error", error=TurnError(kind="value", message=str(exc)))}
+    for warning in payload.warnings:
+        here.emit(TurnWarning(turn_id=turn_id, message=warning))
+    sending = Sending(turn_id, here.task_id, request, payload.body, len(state["messages"]), request_sha(content))
+    attempts: list[Attempt] = []
+    left = min(deps.limits.attempts, deps.limits.calls - len(state["attempts"]))
+    for number in range(1, left + 1):
+        made = yield from attempt(sending, number, deps, here)
+        attempts.append(made)
+        wait_s = _wait_before_next(made, number, left, deps)
+        if made.error is not None:
+            here.emit(ResponseFailed(turn_id=turn_id, attempt_id=made.id, error=made.error, retry_in_s=wait_s))
+        if wait_s is None:
+            break
+        yield Wait(partial(time.sleep, wait_s), partial(asyncio.sleep, wait_s))
+    patch = _patch(attempts, here.task_id)
+    if patch["stop"] is None:
+        patch["stop"] = over_limit(deps.limits, tool_runs=state["tool_runs"], asked=len(patch["asked"]))
+    return patch
+
+
+def _wait_before_next(made: Attempt, number: int, left: int, deps: TurnDeps) -> float | None:
+    """Seconds until the next attempt; `None` where there is none: an answer came, or another could not help.
+
+    Once a piece of the answer was shown to anyone, sending again would show them a second beginning.
+    """
+    error = made.error
+    if error is None or not error.retryable or made.reply is not None or number >= left:
+        return None
+    if error.retry_after_s is not None:
+        return error.retry_after_s if error.retry_after_s <= _LONGEST_WAIT_S else None
+    # Full jitter over an exponential ceiling, https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+    ceiling_s = min(8.0, 0.5 * 2.0 ** (number - 1))
+    return ceiling_s * deps.chance()
+
+
+def _patch(attempts: list[Attempt], task_id: str) -> Turn:
+    last = attempts[-1]
+    if last.reply is None:
+        assert last.error is not None, "an attempt has an answer or an error"
+        return {"attempts": attempts, "asked": [], "stop": _stop(last.error)}
+    stop = stop_for(last.reply) if last.error is None else _stop(last.error, begun=True)
+    reply = last.reply if stop is None else _without_calls(last.reply)
+    patch: Turn = {"attempts": attempts, "asked": list(reply.tool_calls), "stop": stop}
+    if _says_something(reply):
+        request = last.request
+        patch["messages"] = [to_ai_message(reply, message_id=f"msg-{task_id}", vendor=request.vendor, api=request.api)]
+    return patch
+
+
+def _stop(error: TurnError, *, begun: bool = False) -> Stop:
+    if error.kind == "cancelled":
+        return Stop(status="cancelled", error=error)
+    cut = begun and error.kind in {"connection", "timeout", "truncated"}
+    return Stop(status="truncated" if cut else "error", error=error)
+
+
+def _without_calls(reply: ProviderReply) -> ProviderReply:
+    """A cut answer's text alone: a call nobody answers, or its item, would be refused in the next request."""
+    return reply.model_copy(update={"tool_calls": (), "items": ()}) if reply.tool_calls else reply
+
+
+def _says_something(reply: ProviderReply) -> bool:
+    """An assistant message without text and calls is refused by vendors in the next request (Mistral, Gemini)."""
+    return bool(reply.text or reply.tool_calls or reply.refusal or reply.items)

@@ -1,0 +1,87 @@
+"""finalize: the typed result of the turn, whatever became of it, and a conversation that can go on.
+
+reads   everything
+writes  result, status, and answers for calls that were left open
+"""
+
+from typing import TypedDict
+
+from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
+
+from turngraph.billing.charges import total_usd
+from turngraph.nodes.closing import answers_for
+from turngraph.nodes.deps import TurnDeps
+from turngraph.nodes.here import Here
+from turngraph.state.events import PromptFinished
+from turngraph.state.result import Attempt, Charge, ToolRun, TurnResult
+from turngraph.state.turn import SelectedPlugin, Stop, Turn
+from turngraph.state.usage import total_usage
+
+__all__ = ["finalize"]
+
+
+class Reads(TypedDict):
+    """The slice of the state this stage sees."""
+
+    messages: list[AnyMessage]
+    turn_id: str
+    started_at: float
+    plugins: list[SelectedPlugin]
+    attempts: list[Attempt]
+    tool_runs: list[ToolRun]
+    charges: list[Charge]
+    stop: Stop
+
+
+def finalize(state: Reads, deps: TurnDeps, here: Here) -> Turn:
+    """End the turn."""
+    left_open = _left_open(state["messages"], state["stop"])
+    result = deps.on_finish(_result(state, deps.clock(), tuple(message.id or "" for message in left_open)))
+    here.emit(
+        PromptFinished(turn_id=result.turn_id, status=result.status, cost_usd=result.cost_usd, seconds=result.seconds)
+    )
+    patch: Turn = {"result": result, "status": "done"}
+    return {**patch, "messages": left_open} if left_open else patch  # type: ignore[typeddict-item]
+
+
+def _result(state: Reads, now: float, closing_ids: tuple[str, ...]) -> TurnResult:
+    stop, attempts, charges = state["stop"], state["attempts"], state["charges"]
+    replies = [attempt.reply for attempt in attempts if attempt.reply is not None]
+    last = replies[-1] if replies else None
+    usages = [reply.usage for reply in replies if reply.usage is not None]
+    return TurnResult(
+        turn_id=state["turn_id"],
+        status=stop.status,
+        answer="" if last is None else last.text,
+        refusal=None if last is None else last.refusal,
+        error=stop.error,
+        finish_reason=None if last is None else last.finish_reason,
+        usage=total_usage(usages),
+        cost_usd=total_usd(charges),
+        unpriced=any(charge.unpriced for charge in charges),
+        charges=tuple(charges),
+        attempts=tuple(attempts),
+        tool_runs=tuple(state["tool_runs"]),
+        plugins=tuple(plugin.name for plugin in state["plugins"]),
+        message_ids=(*_own_ids(state["messages"], attempts), *closing_ids),
+        warnings=tuple(note for reply in replies for note in reply.notes),
+        seconds=max(0.0, now - state["started_at"]),
+    )
+
+
+def _own_ids(messages: list[AnyMessage], attempts: list[Attempt]) -> tuple[str, ...]:
+    """The messages of this turn: what the person asked last, and all that came after the first request."""
+    first = attempts[0].messages_sent if attempts else len(messages)
+    while first > 0 and messages[first - 1].type == "human":
+        first -= 1
+    return tuple(message.id or "" for message in messages[first:])
+
+
+def _left_open(messages: list[AnyMessage], stop: Stop) -> list[ToolMessage]:
+    """Answers for calls that a limit or a cancellation kept from running."""
+    asked = next((message for message in reversed(messages) if not isinstance(message, ToolMessage)), None)
+    if not isinstance(asked, AIMessage) or not (asked.tool_calls or asked.invalid_tool_calls):
+        return []
+    answered = {message.tool_call_id for message in messages if isinstance(message, ToolMessage)}
+    why = stop.error.message if stop.error is not None else "The turn ended first."
+    return answers_for(asked, answered, f"Not run. {why}")

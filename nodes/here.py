@@ -1,0 +1,76 @@
+"""Where a stage stands while it runs: which task it is, who listens, whether the caller has given up."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from langchain_core.messages import AIMessageChunk
+from langchain_core.runnables import RunnableConfig
+from langgraph.graph.message import push_message
+from langgraph.runtime import get_runtime
+
+from turngraph.state.events import TurnEvent
+
+__all__ = ["Here", "Subscriber", "here_now"]
+
+Subscriber = Callable[[TurnEvent], None]
+"""Told every event of a turn, in the thread or on the loop that runs it. What it raises is logged, not raised."""
+
+_log: Final = logging.getLogger("turngraph")
+
+
+class _Flag(Protocol):
+    def is_set(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Here:
+    """A stage's surroundings.
+
+    `task_id` is LangGraph's: the same over retry and resume, new in every fork. `tokens_wanted` says whether anyone
+    watches `stream_mode="messages"`.
+    """
+
+    task_id: str
+    thread_id: str | None
+    tokens_wanted: bool
+    _subscribers: tuple[Subscriber, ...]
+    _writer: Callable[[Any], None]
+    _cancel: _Flag | None
+
+    def emit(self, event: TurnEvent) -> None:
+        """Tell `event` to the subscribers, LangGraph's `custom` stream and the log."""
+        for subscriber in self._subscribers:
+            try:
+                subscriber(event)
+            except Exception:  # noqa: BLE001  watching must never change what is sent or billed
+                _log.exception("A subscriber failed on %s", type(event).__name__)
+        self._writer(event)
+        _log.debug("%r", event)
+
+    def push(self, chunk: AIMessageChunk) -> None:
+        """Give a piece of an answer to LangGraph's `messages` stream."""
+        push_message(chunk, state_key=None)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the caller set the `cancel` flag it passed in `configurable`."""
+        return self._cancel is not None and self._cancel.is_set()
+
+
+def here_now(config: RunnableConfig, subscribers: tuple[Subscriber, ...]) -> Here:
+    """The surroundings of the node that LangGraph is running with `config`."""
+    runtime = get_runtime()
+    info = runtime.execution_info
+    assert info is not None, "LangGraph gives every node its execution info"
+    configurable: Mapping[str, Any] = config.get("configurable", {})
+    handlers = getattr(config.get("callbacks"), "handlers", ())
+    return Here(
+        task_id=info.task_id,
+        thread_id=info.thread_id,
+        tokens_wanted=bool(handlers),
+        _subscribers=subscribers,
+        _writer=runtime.stream_writer,
+        _cancel=configurable.get("cancel"),
+    )

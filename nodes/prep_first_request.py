@@ -1,0 +1,78 @@
+"""prep_first_request: the first request of a turn, from what the graph was built with and what the caller asked for.
+
+reads   messages, turn_id, settings, result
+writes  turn_id, started_at, request, and empties what belongs to one turn
+"""
+
+from collections.abc import Sequence
+from typing import Final, TypedDict
+
+from langchain_core.messages import AnyMessage, SystemMessage
+from langgraph.types import Overwrite
+
+from turngraph.nodes.closing import mended
+from turngraph.nodes.deps import TurnDeps
+from turngraph.nodes.here import Here
+from turngraph.state.events import PromptStarted, ToolPresented
+from turngraph.state.request import ChatRequest
+from turngraph.state.turn import Turn, TurnSettings
+
+__all__ = ["first_request", "prep_first_request"]
+
+_REQUEST_SETTINGS: Final = {"model", "temperature", "max_tokens", "system"}
+
+
+class Reads(TypedDict):
+    """The slice of the state this stage sees."""
+
+    messages: list[AnyMessage]
+    turn_id: str
+    settings: TurnSettings | None
+
+
+def prep_first_request(state: Reads, deps: TurnDeps, here: Here) -> Turn:
+    """Begin a turn."""
+    # LangGraph's task id is the same when a killed turn is resumed, so the minted id is too.
+    turn_id = state["turn_id"] or here.task_id
+    role = deps.provider.config.default_system_role
+    request = first_request(deps.template, state["settings"], state["messages"], role)
+    here.emit(
+        PromptStarted(
+            turn_id=turn_id,
+            vendor=request.vendor,
+            model=request.model,
+            api=request.api,
+            api_reason=deps.provider.api_reason,
+        )
+    )
+    for tool in request.tools:
+        here.emit(ToolPresented(turn_id=turn_id, tool=tool.name))
+    patch: Turn = {
+        "turn_id": turn_id,
+        "started_at": deps.clock(),
+        "plugins": [],
+        "request": request,
+        "asked": [],
+        "attempts": Overwrite([]),  # type: ignore[typeddict-item]  # a delta channel is emptied by overwriting
+        "tool_runs": Overwrite([]),  # type: ignore[typeddict-item]
+        "charges": [],
+        "stop": None,
+        "status": "running",
+        "result": None,
+    }
+    whole = mended(state["messages"])
+    return patch if whole is None else {**patch, "messages": Overwrite(whole)}  # type: ignore[typeddict-item]
+
+
+def first_request(
+    template: ChatRequest, settings: TurnSettings | None, messages: Sequence[AnyMessage], default_role: str
+) -> ChatRequest:
+    """`template` with what the caller asked for in this turn, and its system message.
+
+    That is the caller's, else the graph's, else the one the conversation begins with, else `default_role`.
+    """
+    wished = {} if settings is None else settings.model_dump(include=_REQUEST_SETTINGS, exclude_none=True)
+    if "system" not in wished and template.system is None:
+        begins = messages[0] if messages else None
+        wished["system"] = begins.text if isinstance(begins, SystemMessage) else default_role
+    return template.model_copy(update=wished)

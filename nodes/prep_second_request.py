@@ -1,0 +1,61 @@
+"""prep_second_request: every follow-up request, the second or the twentieth, with the tools still on offer.
+
+reads   turn_id, started_at, request, attempts, tool_runs, charges
+writes  request, or stop where a limit is reached
+"""
+
+from typing import TypedDict
+
+from turngraph.nodes.deps import TurnDeps
+from turngraph.nodes.here import Here
+from turngraph.nodes.limits import CANCELLED, over_limit
+from turngraph.state.events import ChargeDeclined
+from turngraph.state.request import ChatRequest
+from turngraph.state.result import Attempt, Charge, ToolRun
+from turngraph.state.turn import Turn
+
+__all__ = ["prep_second_request"]
+
+
+class Reads(TypedDict):
+    """The slice of the state this stage sees."""
+
+    turn_id: str
+    started_at: float
+    request: ChatRequest
+    attempts: list[Attempt]
+    tool_runs: list[ToolRun]
+    charges: list[Charge]
+
+
+def prep_second_request(state: Reads, deps: TurnDeps, here: Here) -> Turn:
+    """Ask again, with the tools' answers in the conversation, unless a limit says no."""
+    stop = over_limit(
+        deps.limits,
+        attempts=state["attempts"],
+        tool_runs=state["tool_runs"],
+        charges=state["charges"],
+        seconds=deps.clock() - state["started_at"],
+    )
+    if here.cancelled:
+        stop = CANCELLED
+    if stop is not None:
+        assert stop.error is not None, "a limit comes with its sentence"
+        here.emit(ChargeDeclined(turn_id=state["turn_id"], reason=stop.error.message))
+        return {"stop": stop}
+    return {"request": next_request(state["request"], state["attempts"])}
+
+
+def next_request(request: ChatRequest, attempts: list[Attempt]) -> ChatRequest:
+    """`request` as it is asked again.
+
+    A tool that had to be called has been: asked for again it would be called for ever. A conversation continued by
+    the vendor's response id goes on from the last answer.
+    """
+    changes: dict[str, object] = {}
+    if request.tool_choice not in (None, "auto", "none"):
+        changes["tool_choice"] = "auto"
+    last = attempts[-1].reply if attempts else None
+    if request.previous_response_id is not None and last is not None and last.response_id is not None:
+        changes["previous_response_id"] = last.response_id
+    return request.model_copy(update=changes) if changes else request

@@ -1,0 +1,195 @@
+"""The wire itself: bytes out, bytes in, through the OpenAI SDK's client, sync and async.
+
+The SDK keeps what it is good at (authentication, Azure, connection pools, proxies). Its typed `create(…)` walks every
+message of the conversation and costs 240 ms of CPU at 400 messages; its raw `post(…)` does not. Its retries are off,
+because each attempt is one turngraph must see; redirects are off, because a prompt must not follow one elsewhere.
+"""
+
+import asyncio
+import importlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from weakref import WeakKeyDictionary
+
+from turngraph.state.errors import ProviderError
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI, OpenAI
+    from openai._types import RequestOptions
+
+__all__ = ["HttpStatusError", "RawAnswer", "Transport"]
+
+_STREAMED: Final = {"X-Stainless-Raw-Response": "stream"}
+"""Asks the SDK for the response unread; what its own `with_streaming_response` sends."""
+
+
+class RawAnswer(Protocol):
+    """The part of the SDK's response that is used: a status, headers, and the body in pieces."""
+
+    status_code: int
+    headers: Mapping[str, str]
+
+    def iter_bytes(self) -> Iterator[bytes]: ...  # noqa: D102
+    def aiter_bytes(self) -> AsyncIterator[bytes]: ...  # noqa: D102
+    def close(self) -> None: ...  # noqa: D102
+    async def aclose(self) -> None: ...  # noqa: D102
+
+
+class HttpStatusError(Exception):
+    """An answer of status 300 or more, read up to the limit."""
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        self.status, self.headers, self.body = status, headers, body
+        super().__init__(f"status {status}")
+
+
+@dataclass(frozen=True)
+class Transport:
+    """Posts JSON to one endpoint with one key. Holds one sync client and, for async, one per event loop.
+
+    A client belongs to the loop it was first used on, and dies with it: notebooks and tests run several.
+    """
+
+    vendor: str
+    make_sync: Callable[[], "OpenAI"]
+    make_async: Callable[[], "AsyncOpenAI"]
+    _sync: "list[OpenAI]" = field(default_factory=list, init=False, repr=False)
+    _async: "WeakKeyDictionary[asyncio.AbstractEventLoop, _Kept]" = field(
+        default_factory=WeakKeyDictionary, init=False, repr=False
+    )
+
+    @contextmanager
+    def post(self, path: str, content: bytes, headers: Mapping[str, str]) -> Iterator[RawAnswer]:
+        """The answer to `content` posted to `path`; closed on leaving. Raises HttpStatusError and ProviderError."""
+        if not self._sync:
+            self._sync.append(self.make_sync())
+        with _translated(self.vendor):
+            answer = self._sync[0].post(path, content=content, cast_to=object, options=_options(headers))
+            raw = cast("RawAnswer", getattr(answer, "http_response"))  # noqa: B009  the SDK types it as `object`
+            try:
+                yield raw
+            finally:
+                raw.close()
+
+    @asynccontextmanager
+    async def apost(self, path: str, content: bytes, headers: Mapping[str, str]) -> AsyncIterator[RawAnswer]:
+        """`post`, on the running event loop."""
+        loop = asyncio.get_running_loop()
+        if loop not in self._async:
+            self._async[loop] = await _Kept.start(self.make_async())
+        with _translated(self.vendor):
+            client = self._async[loop].client
+            answer = await client.post(path, content=content, cast_to=object, options=_options(headers))
+            raw = cast("RawAnswer", getattr(answer, "http_response"))  # noqa: B009
+            try:
+                yield raw
+            finally:
+                await raw.aclose()
+
+    def close(self) -> None:
+        """Close the sync client's connections."""
+        while self._sync:
+            self._sync.pop().close()
+
+    async def aclose(self) -> None:
+        """Close the connections of the running event loop, and the sync client's."""
+        self.close()
+        kept = self._async.pop(asyncio.get_running_loop(), None)
+        if kept is not None:
+            await kept.keeper.aclose()
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """An async client that is closed when its event loop shuts down, as `asyncio.run` does with async generators."""
+
+    client: "AsyncOpenAI"
+    keeper: AsyncGenerator["AsyncOpenAI", None]
+
+    @classmethod
+    async def start(cls, client: "AsyncOpenAI") -> "_Kept":
+        keeper = _keep(client)
+        await anext(keeper)
+        return cls(client, keeper)
+
+
+async def _keep(client: "AsyncOpenAI") -> AsyncGenerator["AsyncOpenAI", None]:
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+def _options(headers: Mapping[str, str]) -> "RequestOptions":
+    return {
+        "headers": {"Content-Type": "application/json", **headers, **_STREAMED},
+        "max_retries": 0,
+        "follow_redirects": False,
+    }
+
+
+@contextmanager
+def _translated(vendor: str) -> Iterator[None]:
+    """The SDK's and its HTTP library's errors as HttpStatusError and ProviderError."""
+    import openai
+
+    # httpx up to SDK 2, httpx2 from SDK 3: whichever the SDK itself runs on.
+    http: Any = importlib.import_module(openai.Timeout.__module__.partition(".")[0])
+    try:
+        yield
+    except openai.APIStatusError as exc:
+        raise HttpStatusError(exc.status_code, exc.response.headers, exc.response.content) from None
+    except (openai.APITimeoutError, http.TimeoutException) as exc:
+        connecting = "Connect" in type(exc.__cause__ or exc).__name__
+        raise ProviderError(
+            "no answer in the time allowed" if not connecting else "no connection in the time allowed",
+            kind="timeout",
+            vendor=vendor,
+            billed="none" if connecting else "unknown",
+        ) from exc
+    except (openai.APIConnectionError, http.HTTPError, http.StreamError) as exc:
+        cause = exc.__cause__ or exc
+        refused = isinstance(cause, http.ConnectError)
+        raise ProviderError(
+            f"{'nobody answers' if refused else 'the connection broke'} ({type(cause).__name__})",
+            kind="connection",
+            vendor=vendor,
+            billed="none" if refused else "unknown",
+        ) from exc
+
+
+def refuse_large_errors(limit: int) -> tuple[Callable[[Any], None], Callable[[Any], Any]]:
+    """Response hooks, sync and async, that read an error's body up to `limit` bytes and raise HttpStatusError.
+
+    The SDK would read it whole, however long it is.
+    """
+
+    def hook(response: Any) -> None:
+        if response.status_code >= 300:
+            raise _error_answer(response, _up_to(response.iter_bytes(), limit))
+
+    async def ahook(response: Any) -> None:
+        if response.status_code >= 300:
+            body = bytearray()
+            async for piece in response.aiter_bytes():
+                body += piece
+                if len(body) > limit:
+                    break
+            raise _error_answer(response, bytes(body[:limit]))
+
+    return hook, ahook
+
+
+def _error_answer(response: Any, body: bytes) -> HttpStatusError:
+    return HttpStatusError(response.status_code, dict(response.headers), body)
+
+
+def _up_to(pieces: Iterator[bytes], limit: int) -> bytes:
+    body = bytearray()
+    for piece in pieces:
+        body += piece
+        if len(body) > limit:
+            break
+    return bytes(body[:limit])

@@ -1,0 +1,134 @@
+"""What may enter the state, checked at its two doors: a caller's input and a node's patch.
+
+LangGraph checks neither: a value of the wrong type is stored, and the thread can never be read again.
+"""
+
+import json
+import uuid
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Final
+
+from langchain_core.messages import AnyMessage, BaseMessage
+from langgraph.types import Overwrite
+from pydantic import TypeAdapter, ValidationError
+
+from turngraph.state.errors import TurnValueError
+from turngraph.state.messages import coerce_message
+from turngraph.state.reply import ToolCall
+from turngraph.state.request import ChatRequest
+from turngraph.state.result import Attempt, Charge, ToolRun, TurnResult
+from turngraph.state.turn import SelectedPlugin, Stop, Turn, TurnSettings
+
+__all__ = ["check_input", "check_patch"]
+
+_TYPES: Final[Mapping[str, Any]] = {
+    "turn_id": str,
+    "settings": TurnSettings | None,
+    "started_at": float,
+    "plugins": list[SelectedPlugin],
+    "request": ChatRequest,
+    "asked": list[ToolCall],
+    "attempts": list[Attempt],
+    "tool_runs": list[ToolRun],
+    "charges": list[Charge],
+    "stop": Stop | None,
+    "status": str,
+    "result": TurnResult | None,
+}
+
+
+@cache
+def _adapter(key: str) -> TypeAdapter[Any]:
+    return TypeAdapter(_TYPES[key])
+
+
+def check_input(value: Mapping[str, Any], *, message_chars: int = 2_000_000) -> dict[str, Any]:
+    """A caller's input with its messages as LangChain messages with ids, and the keys it leaves out emptied.
+
+    With a `turn_id` the ids are made of it, so that the same turn submitted twice adds its messages once.
+
+        >>> check_input({"messages": [("user", "Hi")]})["messages"][0].content
+        'Hi'
+
+    Raises TurnValueError naming the key, what was seen and what was allowed.
+    """
+    if not isinstance(value, Mapping):
+        raise TurnValueError(f"A turn's input is a dict with `messages`, not {type(value).__name__}.")
+    unknown = sorted(set(value) - set(Turn.__annotations__))
+    if unknown:
+        raise TurnValueError(
+            f"Unknown key in a turn's input: `{unknown[0]}`. Allowed: `messages`, `turn_id`, `settings`."
+        )
+    turn_id = _checked("turn_id", value.get("turn_id") or "")
+    given = value.get("messages", [])
+    listed = given if isinstance(given, list) else [given]
+    messages = [_with_id(coerce_message(item), turn_id, place) for place, item in enumerate(listed)]
+    for place, message in enumerate(messages):
+        _check_content(message, place, message_chars)
+    return {"messages": messages, "turn_id": turn_id, "settings": _checked("settings", value.get("settings"))}
+
+
+def check_patch(patch: Mapping[str, Any], *, by: str) -> dict[str, Any]:
+    """A node's patch, every value as its key demands. `by` is named in the error.
+
+    Raises TurnValueError for an unknown key or a value of another type; nothing has been stored then.
+    """
+    return {
+        key: _messages(value, by) if key == "messages" else _checked(key, value, by) for key, value in patch.items()
+    }
+
+
+def _checked(key: str, value: Any, by: str = "the caller") -> Any:
+    if key not in _TYPES:
+        raise TurnValueError(
+            f"{by} wrote `{key}`, which is no key of a turn. Allowed: {', '.join(Turn.__annotations__)}."
+        )
+    if isinstance(value, Overwrite):
+        return Overwrite(_checked(key, value.value, by))
+    try:
+        return _adapter(key).validate_python(value)
+    except ValidationError as exc:
+        problem = exc.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in (key, *problem["loc"]))
+        raise TurnValueError(f"{by} wrote `{where}`: {problem['msg']} (seen: {type(value).__name__}).") from exc
+
+
+def _messages(value: Any, by: str) -> list[AnyMessage] | Overwrite:
+    if isinstance(value, Overwrite):
+        return Overwrite(_messages(value.value, by))
+    if not isinstance(value, list) or not all(isinstance(item, BaseMessage) and item.id for item in value):
+        raise TurnValueError(f"{by} wrote `messages` that are no list of LangChain messages with ids.")
+    return value
+
+
+def _with_id(message: AnyMessage, turn_id: str, place: int) -> AnyMessage:
+    if message.id:
+        return message
+    minted = uuid.uuid5(uuid.NAMESPACE_OID, f"{turn_id}:{place}") if turn_id else uuid.uuid4()
+    return message.model_copy(update={"id": str(minted)})
+
+
+def _check_content(message: AnyMessage, place: int, limit: int) -> None:
+    """Text no checkpoint or vendor could take is refused here, where nothing has been stored yet."""
+    content, where = message.content, f"messages[{place}]"
+    try:
+        text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except UnicodeEncodeError as exc:
+        raise TurnValueError(
+            f"{where} holds a lone surrogate at character {exc.start}, which UTF-8 cannot say."
+        ) from None
+    except (TypeError, ValueError) as exc:
+        raise TurnValueError(
+            f"{where} holds what JSON cannot say ({exc}). Allowed: text, finite numbers, lists, dicts."
+        ) from None
+    size = len(content) if isinstance(content, str) else sum(len(part) for part in _texts(content))
+    if size > limit:
+        raise TurnValueError(
+            f"{where} is {size:,} characters long; `TurnLimits.message_chars` allows {limit:,}. Shorten it."
+        )
+
+
+def _texts(parts: list[Any]) -> list[str]:
+    return [part if isinstance(part, str) else str(part.get("text", "")) for part in parts]

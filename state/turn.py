@@ -1,0 +1,124 @@
+"""One chat turn, as data: everything it remembers is here, and nowhere else.
+
+key         grows by    written by                            read by
+messages    merging     the caller, call_llm, dispatch_tools  prep_*, call_llm
+turn_id     replacing   the caller or prep_first_request      all
+settings    replacing   the caller                            prep_first_request
+started_at  replacing   prep_first_request                    prep_second_request, call_llm
+plugins     replacing   prep_*                                prep_second_request, finalize
+request     replacing   prep_*                                call_llm, dispatch_tools
+asked       replacing   call_llm                              bill's edge, dispatch_tools
+attempts    adding      call_llm                              bill, prep_second_request, finalize
+tool_runs   adding      dispatch_tools                        bill, prep_second_request, finalize
+charges     replacing   bill                                  prep_second_request, finalize, the caller
+stop        replacing   prep_*, call_llm                      the edges, finalize
+status      replacing   prep_first_request, finalize          whoever asks whether the turn is over
+result      replacing   finalize                              the caller
+
+`attempts` and `tool_runs` belong to the turn: prep_first_request empties them. They and `messages` are delta channels,
+so a step stores what it adds and not what there was.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Final, Literal, TypedDict
+
+from langchain_core.messages import AnyMessage, MessageLikeRepresentation
+from langgraph.channels import DeltaChannel
+
+from turngraph.state.base import Frozen
+from turngraph.state.messages import merge_messages
+from turngraph.state.reply import ToolCall
+from turngraph.state.request import ChatRequest
+from turngraph.state.result import Attempt, Charge, ToolRun, TurnError, TurnResult, TurnStatus
+
+__all__ = ["SelectedPlugin", "Stop", "ToolTask", "Turn", "TurnInput", "TurnOutput", "TurnSettings"]
+
+_SNAPSHOT_EVERY: Final = 1000
+"""Writes of messages between two full copies of the history: the bytes a turn stores do not grow with the thread.
+Reading costs about the same either way, since decoding the messages is what it costs."""
+
+
+def append_all(state: list[Any], writes: Sequence[list[Any]]) -> list[Any]:
+    """`state` and everything of `writes`, in order.
+
+    >>> append_all([1], [[2], [3, 4]])
+    [1, 2, 3, 4]
+    """
+    return [*state, *(item for write in writes for item in write)]
+
+
+class Stop(Frozen):
+    """Why a turn asks the model no further."""
+
+    status: TurnStatus
+    error: TurnError | None = None
+
+
+class SelectedPlugin(Frozen):
+    """A plugin that joined this turn. One selected by the model (`llm`) joins with its prompt when it is called."""
+
+    name: str
+    directive: str
+    term: str | None = None
+    joined: bool = True
+    """Whether its system role stands in the request."""
+
+
+class TurnSettings(Frozen):
+    """What a caller may ask for in one turn, over what the graph was built with. `None` is «as built»."""
+
+    model: str | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+    system: str | None = None
+    account: str | None = None
+    """Whom the turn is charged to."""
+
+
+_MESSAGES: Final[DeltaChannel[list[AnyMessage]]] = DeltaChannel(merge_messages, snapshot_frequency=_SNAPSHOT_EVERY)
+Messages = Annotated[list[AnyMessage], _MESSAGES]
+Attempts = Annotated[list[Attempt], DeltaChannel(append_all, snapshot_frequency=8)]
+ToolRuns = Annotated[list[ToolRun], DeltaChannel(append_all, snapshot_frequency=8)]
+
+
+class TurnInput(TypedDict, total=False):
+    """What a turn is given. Only `messages` is needed; new ones are added to the thread's."""
+
+    messages: Annotated[list[MessageLikeRepresentation], _MESSAGES]
+    turn_id: str
+    settings: TurnSettings
+
+
+class Turn(TypedDict, total=False):
+    """Some of the keys of a turn. The state is a Turn; so is the patch a node returns."""
+
+    messages: Messages
+    turn_id: str
+    settings: TurnSettings | None
+    started_at: float  # seconds since the epoch
+    plugins: list[SelectedPlugin]
+    request: ChatRequest
+    asked: list[ToolCall]
+    attempts: Attempts
+    tool_runs: ToolRuns
+    charges: list[Charge]
+    stop: Stop | None
+    status: Literal["running", "done"]
+    result: TurnResult | None
+
+
+class ToolTask(TypedDict):
+    """What one task of dispatch_tools is sent: one call, and what it must know of the turn."""
+
+    turn_id: str
+    call: ToolCall
+    order: int  # the place of the call in the turn, from 0
+    started_at: float
+
+
+class TurnOutput(TypedDict, total=False):
+    """What crosses to a parent graph: `messages` by id, and this turn's own `result` and `charges`."""
+
+    messages: Messages
+    result: TurnResult
+    charges: list[Charge]

@@ -1,0 +1,62 @@
+"""What may enter the state: nothing that could not be read again."""
+
+import math
+
+import pytest
+from langchain_core.messages import HumanMessage
+
+from turngraph.state.checks import check_input, check_patch
+from turngraph.state.errors import TurnValueError
+
+
+def test_the_same_turn_given_twice_has_the_same_message_ids() -> None:
+    """A retried submission must not add the question a second time."""
+    turn = {"messages": [("user", "Hi")], "turn_id": "t1"}
+    assert check_input(turn)["messages"][0].id == check_input(turn)["messages"][0].id
+
+
+def test_two_turns_without_ids_have_different_message_ids() -> None:
+    """The same question asked again is another message."""
+    asked = {"messages": [("user", "Hi")]}
+    assert check_input(asked)["messages"][0].id != check_input(asked)["messages"][0].id
+
+
+def test_keys_left_out_are_emptied() -> None:
+    """The thread remembers the last turn's id and settings; they are not this turn's."""
+    checked = check_input({"messages": "Hi"})
+    assert (checked["turn_id"], checked["settings"]) == ("", None)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("Hi", "A turn's input is a dict with `messages`, not str"),
+        ({"messages": [("user", "x")], "mesages": []}, "Unknown key in a turn's input: `mesages`"),
+        ({"messages": [("wizard", "x")]}, "Not a message"),
+        ({"messages": [("user", "\ud800")]}, r"messages\[0\] holds a lone surrogate at character 0"),
+        ({"messages": [HumanMessage([{"type": "text", "text": "x", "n": math.nan}])]}, "what JSON cannot say"),
+        ({"messages": [HumanMessage([{"type": "text", "text": b"x"}])]}, "what JSON cannot say"),
+        ({"messages": [("user", "x" * 101)]}, r"messages\[0\] is 101 characters long; .* allows 100"),
+        ({"messages": ["x"], "turn_id": 7}, "`turn_id`: Input should be a valid string"),
+        ({"messages": ["x"], "settings": {"temprature": 1}}, "`settings.*temprature`: Extra inputs"),
+    ],
+)
+def test_bad_input_is_named(given: object, said: str) -> None:
+    """Before anything is stored or sent, in one sentence."""
+    with pytest.raises(TurnValueError, match=said):
+        check_input(given, message_chars=100)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("patch", "said"),
+    [
+        ({"anser": "x"}, "test wrote `anser`, which is no key of a turn"),
+        ({"messages": ["x"]}, "no list of LangChain messages with ids"),
+        ({"attempts": ["x"]}, "`attempts.0`"),
+        ({"started_at": "soon"}, "`started_at`"),
+    ],
+)
+def test_a_node_cannot_write_what_the_state_does_not_hold(patch: dict[str, object], said: str) -> None:
+    """LangGraph would store it, and the thread could never be read again."""
+    with pytest.raises(TurnValueError, match=said):
+        check_patch(patch, by="test")

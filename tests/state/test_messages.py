@@ -1,0 +1,67 @@
+"""The reducer of the conversation: the same however its writes are batched, and safe for a thread."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, RemoveMessage
+
+from turngraph.state.errors import TurnValueError
+from turngraph.state.messages import REMOVE_ALL_MESSAGES, merge_messages
+
+_ids = st.sampled_from(["a", "b", "c", "d"])
+_message = st.one_of(
+    st.builds(lambda name, text: HumanMessage(text, id=name), _ids, st.text(max_size=3)),
+    st.builds(lambda text: ("user", text), st.text(max_size=3)),
+    st.builds(lambda text: {"role": "assistant", "content": text}, st.text(max_size=3)),
+    st.builds(lambda name: RemoveMessage(id=name), st.one_of(_ids, st.just(REMOVE_ALL_MESSAGES))),
+)
+_writes = st.lists(st.one_of(_message, st.lists(_message, max_size=3)), max_size=6)
+
+
+def _shown(messages: list[Any]) -> list[tuple[str | None, str, Any]]:
+    return [(message.id, message.type, message.content) for message in messages]
+
+
+@given(_writes, _writes)
+def test_two_batches_merge_as_their_concatenation(first: list[Any], second: list[Any]) -> None:
+    """LangGraph replays stored writes in larger batches than they were made in; the thread must read the same."""
+    assert _shown(merge_messages(merge_messages([], first), second)) == _shown(merge_messages([], [*first, *second]))
+
+
+@given(_writes)
+def test_merging_again_gives_the_same_ids(writes: list[Any]) -> None:
+    """A thread is rebuilt at every read; an id that changed could never be edited or removed."""
+    assert _shown(merge_messages([], writes)) == _shown(merge_messages([], writes))
+
+
+@given(_writes)
+def test_every_message_has_an_id_of_its_own(writes: list[Any]) -> None:
+    """Two messages with one id would be one message to a parent graph."""
+    ids = [message.id for message in merge_messages([], writes)]
+    assert all(ids)
+    assert len(set(ids)) == len(ids)
+
+
+def test_a_message_with_a_known_id_takes_the_place_of_the_old_one() -> None:
+    """That is how a person edits a conversation."""
+    merged = merge_messages([HumanMessage("one", id="a"), AIMessage("two", id="b")], [HumanMessage("ONE", id="a")])
+    assert [message.content for message in merged] == ["ONE", "two"]
+
+
+def test_a_chunk_becomes_a_message() -> None:
+    """A parent that merges chunks into the state would otherwise add to them."""
+    assert type(merge_messages([], [AIMessageChunk("hi", id="a")])[0]) is AIMessage
+
+
+def test_removing_what_is_not_there_is_no_error() -> None:
+    """Raising in a reducer would make the thread unreadable for good."""
+    assert merge_messages([], [RemoveMessage(id="nobody")]) == []
+
+
+@pytest.mark.parametrize("bad", [("wizard", "x"), {"role": "nope", "content": "x"}, 3, None, {"content": "x"}, ()])
+def test_what_is_no_message_is_named(bad: object) -> None:
+    """The text says what was seen and what may be given."""
+    with pytest.raises(TurnValueError, match=r"Not a message: .* Allowed: "):
+        merge_messages([], [[bad]])

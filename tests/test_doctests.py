@@ -1,0 +1,23 @@
+"""Every example in a docstring runs, and says what it says."""
+
+import doctest
+import importlib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ROOMS = ("state", "providers", "tools", "billing", "nodes", "graphs", "interfaces")
+
+
+def _modules() -> list[str]:
+    files = (file for room in ROOMS for file in (ROOT / room).rglob("*.py") if file.name != "__main__.py")
+    parts = (file.relative_to(ROOT).with_suffix("").parts for file in files)
+    return sorted(".".join(("turngraph", *(part for part in each if part != "__init__"))) for each in parts)
+
+
+@pytest.mark.parametrize("module", _modules())
+def test_the_examples_of(module: str) -> None:
+    """An example that does not run is worse than none."""
+    failed, _ = doctest.testmod(importlib.import_module(module), optionflags=doctest.ELLIPSIS, raise_on_error=False)
+    assert failed == 0
