@@ -1,0 +1,136 @@
+"""Which kind of error it is, by the vendor's own words and by the HTTP status: rows, each with its source."""
+
+from collections.abc import Mapping
+from typing import Final, Literal
+
+from turngraph.state.errors import ErrorKind
+
+__all__ = ["KIND_BY_PHRASE", "KIND_BY_STATUS", "KIND_BY_WORD", "billed_for", "kind_of"]
+
+KIND_BY_WORD: Final[Mapping[str, ErrorKind]] = {
+    # OpenAI and Azure: https://platform.openai.com/docs/guides/error-codes
+    "insufficient_quota": "quota",
+    "billing_hard_limit_reached": "quota",
+    "billing_not_active": "quota",
+    "context_length_exceeded": "context_length",
+    "string_above_max_length": "bad_request",
+    "content_filter": "content_filter",
+    "content_policy_violation": "content_filter",
+    "responsibleaipolicyviolation": "content_filter",
+    "rate_limit_exceeded": "rate_limit",
+    "requests": "rate_limit",
+    "tokens": "rate_limit",
+    "invalid_api_key": "authentication",
+    "authentication_error": "authentication",
+    "unsupported_country_region_territory": "permission",
+    "permission_error": "permission",
+    "model_not_found": "not_found",
+    "deploymentnotfound": "not_found",
+    "not_found_error": "not_found",
+    "previous_response_not_found": "not_found",
+    "server_error": "server",
+    "internal_server_error": "server",
+    "server_is_overloaded": "overloaded",
+    "slow_down": "overloaded",
+    # llama.cpp: https://github.com/ggml-org/llama.cpp/tree/master/tools/server
+    "exceed_context_size_error": "context_length",
+    "unavailable_error": "overloaded",
+    # Groq: https://console.groq.com/docs/errors
+    "tool_use_failed": "bad_request",
+    "json_validate_failed": "bad_request",
+    # Mistral, DeepSeek: https://api-docs.deepseek.com/quick_start/error_codes
+    "invalid_model": "not_found",
+    "insufficient_balance": "quota",
+    # Anthropic behind gateways: https://docs.claude.com/en/api/errors
+    "overloaded_error": "overloaded",
+    "rate_limit_error": "rate_limit",
+    "billing_error": "quota",
+    "request_too_large": "too_large",
+    "timeout_error": "timeout",
+    "api_error": "server",
+    # Gemini's compatible endpoint: https://ai.google.dev/gemini-api/docs/troubleshooting
+    "resource_exhausted": "rate_limit",
+    "unauthenticated": "authentication",
+    "permission_denied": "permission",
+    "deadline_exceeded": "timeout",
+    "unavailable": "overloaded",
+}
+"""By `code`, else by `type`, in lower case."""
+
+KIND_BY_PHRASE: Final[tuple[tuple[str, ErrorKind], ...]] = (
+    # Vendors that have no code for it say it in the message; each phrase was seen in an answer or an issue.
+    ("maximum context length", "context_length"),  # vLLM, DeepSeek
+    ("max context length", "context_length"),  # Ollama
+    ("available context size", "context_length"),  # llama.cpp
+    ("context window", "context_length"),
+    ("prompt is too long", "context_length"),  # Claude behind gateways
+    ("prompt too long", "context_length"),
+    ("too large for model with", "context_length"),  # Mistral
+    ("insufficient balance", "quota"),  # DeepSeek
+    ("insufficient credits", "quota"),  # OpenRouter
+    ("credit balance is too low", "quota"),
+    ("content management policy", "content_filter"),  # Azure
+)
+"""Asked only of a 4xx and of errors inside an answer, where the words say nothing."""
+
+KIND_BY_STATUS: Final[Mapping[int, ErrorKind]] = {
+    401: "authentication",
+    402: "quota",
+    403: "permission",
+    404: "not_found",
+    407: "authentication",
+    408: "timeout",
+    409: "conflict",
+    410: "not_found",
+    413: "too_large",
+    429: "rate_limit",
+    503: "overloaded",
+    504: "timeout",
+    524: "timeout",  # Cloudflare: the origin took too long
+    529: "overloaded",
+}
+"""Any other 3xx is `protocol`, 4xx `bad_request`, 5xx `server`."""
+
+GENERIC: Final = frozenset({"server", "bad_request", "authentication"})
+"""Kinds that a vendor's word may stand for loosely; a telling status is then the better witness."""
+
+
+def kind_of(*, words: tuple[str | None, ...], message: str, status: int | None) -> ErrorKind:
+    """The kind of an error that says `words` (its code, its type) and `message` with `status`.
+
+    `status` is the HTTP status, or what an error inside an answer gives as its own; `None` where there is neither.
+
+        >>> kind_of(words=("insufficient_quota",), message="", status=429)
+        'quota'
+        >>> kind_of(words=(None,), message="This model's maximum context length is 4096 tokens.", status=400)
+        'context_length'
+    """
+    word = next((KIND_BY_WORD[w.lower()] for w in words if w is not None and w.lower() in KIND_BY_WORD), None)
+    by_status = None if status is None else kind_of_status(status)
+    if word is not None and (by_status is None or word not in GENERIC or by_status in GENERIC):
+        return by_status if word == "server" and by_status is not None else word
+    if by_status in (None, "bad_request", "too_large", "rate_limit"):
+        said = message.lower()
+        phrase = next((kind for text, kind in KIND_BY_PHRASE if text in said), None)
+        return phrase or by_status or "server"
+    return by_status
+
+
+def kind_of_status(status: int) -> ErrorKind:
+    rest: ErrorKind = "server" if status >= 500 else "bad_request" if status >= 400 else "protocol"
+    return KIND_BY_STATUS.get(status, rest)
+
+
+def billed_for(status: int, *, explained: bool) -> Literal["none", "unknown"]:
+    """What a vendor may charge for an answer of this status; `explained` where the API itself spoke, not a proxy.
+
+    A refusal costs nothing. Behind a proxy that gave up waiting the model may have done the work.
+
+        >>> billed_for(429, explained=True), billed_for(504, explained=True)
+        ('none', 'unknown')
+    """
+    if status in (408, 504, 524):
+        return "unknown"
+    if status < 500 or status in (503, 529) or explained:
+        return "none"
+    return "unknown"

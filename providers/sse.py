@@ -1,0 +1,125 @@
+"""Server-sent events out of bytes, however the bytes are cut.
+
+Follows https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream, but for two things:
+text that is not UTF-8 is refused, not guessed at, and a last event without its blank line is kept, because the last
+event of an answer carries its usage.
+"""
+
+from typing import NamedTuple
+
+from turngraph.state.errors import ProviderError
+
+__all__ = ["SseDecoder", "SseEvent"]
+
+BOM = b"\xef\xbb\xbf"
+
+
+class SseEvent(NamedTuple):
+    """One event: its name (`message` where it has none) and its data, the lines joined by line feeds."""
+
+    name: str
+    data: str
+
+
+class SseDecoder:
+    r"""Feed it bytes as they arrive; it gives back the events that are whole by then.
+
+    Raises `ProviderError`: `too_large` for an event above `max_event_bytes`, `protocol` for text that is not UTF-8.
+
+        >>> decoder = SseDecoder()
+        >>> decoder.feed(b"data: {}\r\n\r\ndata: [DO"), decoder.feed(b"NE]"), decoder.finish()
+        ([SseEvent(name='message', data='{}')], [], [SseEvent(name='message', data='[DONE]')])
+    """
+
+    def __init__(self, *, max_event_bytes: int = 4 * 2**20) -> None:
+        self._max = max_event_bytes
+        self._started = False
+        self._after_cr = False
+        self._tail: list[bytes] = []  # the beginning of a line whose end has not come
+        self._tail_size = 0
+        self._name = ""
+        self._data: list[bytes] = []
+        self._data_size = 0
+        self.offset = 0
+        """Bytes fed so far."""
+
+    def feed(self, data: bytes) -> list[SseEvent]:
+        """The events that `data` completes."""
+        self.offset += len(data)
+        data = self._joined(data)
+        cut = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
+        events = self._lines(data[:cut].splitlines()) if cut else []
+        rest = data[cut:]
+        # A lone CR ends a line at once; if it is the first half of CRLF, the LF that follows is not a second line.
+        self._after_cr = not rest and data.endswith(b"\r") if data else self._after_cr
+        if rest:
+            self._tail.append(rest)
+            self._tail_size += len(rest)
+        self._check_size()
+        return events
+
+    def finish(self) -> list[SseEvent]:
+        """The last event, if the stream ended without the blank line that completes it."""
+        tail, self._tail, self._tail_size = b"".join(self._tail), [], 0
+        return self._lines([self._without_bom(tail), b""])
+
+    def _joined(self, data: bytes) -> bytes:
+        if self._after_cr and data:
+            data = data.removeprefix(b"\n")
+            self._after_cr = not data
+        if self._tail and (b"\n" in data or b"\r" in data or not self._started):
+            data = b"".join([*self._tail, data])
+            self._tail, self._tail_size = [], 0
+        return self._without_bom(data)
+
+    def _without_bom(self, data: bytes) -> bytes:
+        if self._started or (len(data) < len(BOM) and BOM.startswith(data)):
+            return data
+        self._started = True
+        return data.removeprefix(BOM)
+
+    def _lines(self, lines: list[bytes]) -> list[SseEvent]:
+        events: list[SseEvent] = []
+        for line in lines:
+            if not line:
+                self._dispatch(events)
+            elif line.startswith(b"data:"):
+                value = line[6:] if line[5:6] == b" " else line[5:]
+                self._data.append(value)
+                self._data_size += len(value)
+            else:
+                self._other(line)
+        return events
+
+    def _dispatch(self, events: list[SseEvent]) -> None:
+        if self._data:
+            self._check_size()
+            data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
+            if data:
+                events.append(SseEvent(self._name or "message", self._text(data)))
+        self._name, self._data, self._data_size = "", [], 0
+
+    def _other(self, line: bytes) -> None:
+        field, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if field == b"event":
+            self._name = self._text(value)
+        elif field == b"data":
+            self._data.append(value)
+        elif field == b"error":
+            # llama.cpp wrote errors as a field of their own; the standard would have us overlook them.
+            self._name = "error"
+            self._data.append(value)
+
+    def _text(self, data: bytes) -> str:
+        try:
+            return data.decode()
+        except UnicodeDecodeError as exc:
+            where = f"in the event before byte {self.offset}"
+            raise ProviderError(
+                f"The stream is not UTF-8: byte 0x{data[exc.start]:02x} {where}.", kind="protocol"
+            ) from exc
+
+    def _check_size(self) -> None:
+        if (size := self._data_size + self._tail_size) > self._max:
+            raise ProviderError(f"An event of {size} bytes; {self._max} are read at most.", kind="too_large")
