@@ -70,21 +70,27 @@ class AnswerReader:
         self._reader: ChatReader | ResponsesReader = self._new_reader()
 
     def feed(self, data: bytes, now: float) -> list[StreamChunk]:
-        """Take the next bytes, however they are cut; give the pieces of the answer that they complete."""
-        with self._located():
-            self._size += len(data)
-            if self._form == "refusal":
-                self._keep(data, self._limits.error_bytes)
-                return []
-            if self._size > self._limits.body_bytes:
-                raise ProviderError(
-                    f"An answer above {self._limits.body_bytes} bytes.", kind="too_large", billed="unknown"
-                )
-            before = self._events
-            chunks = self._read(data)
+        """Take the next bytes, however they are cut; give the pieces of the answer that they complete.
+
+        Pieces that came before an error in the same bytes are given first; the error is raised by the next call.
+        """
+        self._raise_deferred()
+        if self._form == "refusal":
+            self._keep(data, self._limits.error_bytes)
+            return []
+        before = self._events
+        chunks: list[StreamChunk] = []
+        try:
+            self._check_size(len(data))
+            for pieces in self._read(data):
+                chunks += pieces
             self._check_clock(now, alive=self._events > before)
-            self._begun = self._begun or bool(chunks)
-            return chunks
+        except ProviderError as exc:
+            self._deferred = exc
+        self._begun = self._begun or bool(chunks)
+        if not chunks:
+            self._raise_deferred()
+        return chunks
 
     def finish(self) -> ProviderReply:
         """The reply, after the last byte, or after the connection broke."""
