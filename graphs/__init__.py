@@ -6,8 +6,8 @@ from turngraph.state.front_door import front_door
 
 if TYPE_CHECKING:
     from turngraph.graphs.builder import build_chat_turn
-    from turngraph.graphs.chat_turn import chat_turn
-    from turngraph.graphs.handler import ahandler, handler
+    from turngraph.graphs.chat import chat_turn
+    from turngraph.graphs.gateway import ahandler, handler
     from turngraph.graphs.turn_graph import TurnBuilder, TurnGraph
 
 __all__ = ["TurnBuilder", "TurnGraph", "ahandler", "build_chat_turn", "chat_turn", "handler"]
@@ -17,9 +17,9 @@ __getattr__, __dir__ = front_door(
     {
         "TurnBuilder": "turn_graph",
         "TurnGraph": "turn_graph",
-        "ahandler": "handler",
+        "ahandler": "gateway",
         "build_chat_turn": "builder",
-        "chat_turn": "chat_turn",
-        "handler": "handler",
+        "chat_turn": "chat",
+        "handler": "gateway",
     },
 )

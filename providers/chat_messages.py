@@ -112,8 +112,9 @@ def _part(part: dict[str, Any], quirks: Quirks, notes: Notes) -> dict[str, Any]:
     kind = part.get("type")
     if kind == "refusal" and not quirks.refusal_parts:
         return {"type": "text", "text": part["refusal"]}
-    if kind == "file" and not quirks.files:
-        notes.refuse("files are not taken on Chat Completions; send their text, or ask through the Responses API.")
+    if quirks.part_types is not None and kind not in quirks.part_types and kind not in ("text", "refusal"):
+        taken = ", ".join(sorted(quirks.part_types)) or "text only"
+        notes.refuse(f"parts of type `{kind}` are not taken on Chat Completions. Taken: {taken}.")
     if kind == "image_url" and not quirks.image_urls and not part["image_url"]["url"].startswith("data:"):
         notes.refuse("images are taken as base64 only, not by URL.")
     if "cache_control" in part and not quirks.cache_control:

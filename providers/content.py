@@ -52,6 +52,9 @@ NOT_CONTENT: Final = frozenset(
 """Blocks of other models' answers that say in `content` what LangChain repeats in `tool_calls`, or that no other
 vendor can read. They are not content."""
 
+_CHAT_ONLY: Final = ("document_url", "file_url", "video_url", "input_audio", "file")
+"""Parts for one vendor's Chat Completions."""
+
 _AUDIO_FORMATS: Final = {"mpeg": "mp3", "x-wav": "wav", "wave": "wav", "vnd.wave": "wav", "x-flac": "flac"}
 _AUDIO_TYPES: Final = {"mp3": "audio/mpeg"}
 
@@ -105,12 +108,13 @@ def responses_part(part: Part, where: str, *, output: bool = False) -> dict[str,
         >>> responses_part(Text("Hi"), "message 1")
         {'type': 'input_text', 'text': 'Hi'}
     """
-    if isinstance(part, Raw):
-        return part.part
     if isinstance(part, Text):
         return {"type": "output_text" if output else "input_text", "text": part.text}
-    if part.kind == "audio":
-        return _chat_audio(part, where)
+    if isinstance(part, Raw) and part.part.get("type") not in _CHAT_ONLY:
+        return part.part
+    if isinstance(part, Raw) or part.kind == "audio":
+        kind = part.part["type"] if isinstance(part, Raw) else "audio"
+        raise TurnValueError(f"In {where}, the Responses API does not take `{kind}`; ask through Chat Completions.")
     source = {"file_id": part.file_id} if part.file_id is not None else _responses_source(part)
     if part.kind == "image":
         return {"type": "input_image", **source, "detail": part.detail or "auto"}
@@ -209,6 +213,8 @@ def _input_image(block: Mapping[str, Any]) -> Part:
 
 def _input_audio(block: Mapping[str, Any]) -> Part:
     audio = block["input_audio"]
+    if not isinstance(audio, Mapping):
+        return Raw(dict(block))  # Mistral takes the base64 text itself: https://docs.mistral.ai/capabilities/audio
     mime = _AUDIO_TYPES.get(audio["format"], f"audio/{audio['format']}")
     return Media("audio", f"data:{mime};base64,{audio['data']}")
 

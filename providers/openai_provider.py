@@ -14,7 +14,7 @@ from turngraph.providers.config import ProviderConfig
 from turngraph.providers.error_reader import read_error
 from turngraph.providers.payload import Payload, build_payload
 from turngraph.providers.profiles import VendorProfile
-from turngraph.providers.select_api import explain_api
+from turngraph.providers.choosing import explain_api
 from turngraph.providers.transport import HttpStatusError, Transport
 from turngraph.state.errors import ProviderError
 from turngraph.state.reply import ProviderReply, StreamChunk

@@ -79,7 +79,8 @@ class Quirks(Frozen):
     refusal_parts: bool = False
     cache_control: bool = False
     image_urls: bool = True
-    files: bool = True
+    part_types: frozenset[str] | None = None
+    """The parts of content it takes on Chat Completions. `None`: whatever is asked for is passed on."""
     tool_media: bool = False
     """Whether tool results may hold images; else they follow in a user message."""
 

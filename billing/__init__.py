@@ -1,0 +1,1 @@
+"""Prices, charges, budgets and the ledger."""
