@@ -9,8 +9,7 @@ from langgraph.graph.state import CompiledStateGraph, StateGraph
 from langgraph.store.base import BaseStore
 from langgraph.types import All, Checkpointer, Command, StateUpdate
 
-from turngraph.state.checks import check_input, check_patch
-from turngraph.state.messages import coerce_message
+from turngraph.state.checks import check_input, check_update
 from turngraph.state.turn import Turn, TurnInput, TurnOutput
 
 __all__ = ["TurnBuilder", "TurnGraph"]
@@ -75,24 +74,15 @@ def _recognised(input: Any, config: RunnableConfig | None) -> RunnableConfig | N
 
 
 def _with_update(command: Command[Any]) -> Command[Any]:
-    update = command.update
-    checked = _checked_patch(update) if isinstance(update, Mapping) else update
-    return Command(graph=command.graph, update=checked, resume=command.resume, goto=command.goto)
+    update = check_update(command.update) if isinstance(command.update, Mapping) else command.update
+    return Command(graph=command.graph, update=update, resume=command.resume, goto=command.goto)
 
 
 def _checked_updates(supersteps: Sequence[Sequence[StateUpdate]]) -> list[list[StateUpdate]]:
-    return [[_checked_update(update) for update in updates] for updates in supersteps]
-
-
-def _checked_update(update: StateUpdate) -> StateUpdate:
-    return update if update.values is None else update._replace(values=_checked_patch(update.values))
-
-
-def _checked_patch(values: Mapping[str, Any]) -> dict[str, Any]:
-    given = values.get("messages")
-    if given is None or not isinstance(given, list):
-        return check_patch(values if given is None else {**values, "messages": [coerce_message(given)]}, by="an update")
-    return check_patch({**values, "messages": [coerce_message(item) for item in given]}, by="an update")
+    return [
+        [update if update.values is None else update._replace(values=check_update(update.values)) for update in updates]
+        for updates in supersteps
+    ]
 
 
 class TurnBuilder(StateGraph[Turn, None, TurnInput, TurnOutput]):

@@ -20,7 +20,7 @@ from turngraph.state.request import ChatRequest
 from turngraph.state.result import Attempt, Charge, ToolRun, TurnResult
 from turngraph.state.turn import SelectedPlugin, Stop, Turn, TurnSettings
 
-__all__ = ["check_input", "check_patch"]
+__all__ = ["check_input", "check_patch", "check_update"]
 
 _TYPES: Final[Mapping[str, Any]] = {
     "turn_id": str,
@@ -61,12 +61,25 @@ def check_input(value: Mapping[str, Any], *, message_chars: int = 2_000_000) -> 
             f"Unknown key in a turn's input: `{unknown[0]}`. Allowed: `messages`, `turn_id`, `settings`."
         )
     turn_id = _checked("turn_id", value.get("turn_id") or "")
-    given = value.get("messages", [])
-    listed = given if isinstance(given, list) else [given]
-    messages = [_with_id(coerce_message(item), turn_id, place) for place, item in enumerate(listed)]
+    messages = _coerced(value.get("messages", []), turn_id)
     for place, message in enumerate(messages):
         _check_content(message, place, message_chars)
     return {"messages": messages, "turn_id": turn_id, "settings": _checked("settings", value.get("settings"))}
+
+
+def check_update(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What a person writes into a thread from outside (`update_state`, `Command(update=…)`), made as a node's patch is.
+
+    >>> check_update({"messages": ("user", "Hi")})["messages"][0].type
+    'human'
+
+    Raises TurnValueError naming the key, what was seen and what was allowed.
+    """
+    by = "An update"
+    return {
+        key: _coerced(value, "") if key == "messages" and not isinstance(value, Overwrite) else _checked(key, value, by)
+        for key, value in values.items()
+    }
 
 
 def check_patch(patch: Mapping[str, Any], *, by: str) -> dict[str, Any]:
@@ -74,18 +87,18 @@ def check_patch(patch: Mapping[str, Any], *, by: str) -> dict[str, Any]:
 
     Raises TurnValueError for an unknown key or a value of another type; nothing has been stored then.
     """
-    return {
-        key: _messages(value, by) if key == "messages" else _checked(key, value, by) for key, value in patch.items()
-    }
+    return {key: _checked(key, value, by) for key, value in patch.items()}
 
 
 def _checked(key: str, value: Any, by: str = "the caller") -> Any:
+    if isinstance(value, Overwrite):
+        return Overwrite(_checked(key, value.value, by))
+    if key == "messages":
+        return _messages(value, by)
     if key not in _TYPES:
         raise TurnValueError(
             f"{by} wrote `{key}`, which is no key of a turn. Allowed: {', '.join(Turn.__annotations__)}."
         )
-    if isinstance(value, Overwrite):
-        return Overwrite(_checked(key, value.value, by))
     try:
         return _adapter(key).validate_python(value)
     except ValidationError as exc:
@@ -94,12 +107,15 @@ def _checked(key: str, value: Any, by: str = "the caller") -> Any:
         raise TurnValueError(f"{by} wrote `{where}`: {problem['msg']} (seen: {type(value).__name__}).") from exc
 
 
-def _messages(value: Any, by: str) -> list[AnyMessage] | Overwrite:
-    if isinstance(value, Overwrite):
-        return Overwrite(_messages(value.value, by))
+def _messages(value: Any, by: str) -> list[AnyMessage]:
     if not isinstance(value, list) or not all(isinstance(item, BaseMessage) and item.id for item in value):
         raise TurnValueError(f"{by} wrote `messages` that are no list of LangChain messages with ids.")
     return value
+
+
+def _coerced(given: Any, turn_id: str) -> list[AnyMessage]:
+    listed = given if isinstance(given, list) else [given]
+    return [_with_id(coerce_message(item), turn_id, place) for place, item in enumerate(listed)]
 
 
 def _with_id(message: AnyMessage, turn_id: str, place: int) -> AnyMessage:
