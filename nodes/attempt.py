@@ -1,15 +1,16 @@
 """One request on the wire, and what came of it: an answer, a part of one, or an error. Nothing is raised for those."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from turngraph.nodes.deps import TurnDeps
 from turngraph.nodes.flow import Flow, Wait
 from turngraph.nodes.here import Here
 from turngraph.nodes.limits import CANCELLED
 from turngraph.providers.messages import to_chunk
+from turngraph.providers.payload import Payload
 from turngraph.state.errors import ProviderError
 from turngraph.state.events import RequestSent, ResponseReceived, Token
 from turngraph.state.reply import ProviderReply, StreamChunk
@@ -17,6 +18,8 @@ from turngraph.state.request import ChatRequest
 from turngraph.state.result import Attempt, TurnError
 
 __all__ = ["Sending", "attempt"]
+
+_LOOK_UP_S: Final = 0.05
 
 
 @dataclass(frozen=True)
@@ -26,9 +29,10 @@ class Sending:
     turn_id: str
     call_id: str
     request: ChatRequest
-    body: dict[str, Any]
+    payload: Payload
     messages: int
-    sha: str
+    ends_at: float | None
+    """When the turn must be over, in seconds since the epoch."""
 
 
 class _CancelledError(Exception):
@@ -85,7 +89,7 @@ def attempt(sending: Sending, number: int, deps: TurnDeps, here: Here) -> Flow[A
         number=number,
         request=sending.request,
         messages_sent=sending.messages,
-        request_sha=sending.sha,
+        request_sha=sending.payload.sha,
         started_at=started,
         seconds=max(0.0, deps.clock() - started),
         reply=reply,
@@ -98,12 +102,33 @@ def attempt(sending: Sending, number: int, deps: TurnDeps, here: Here) -> Flow[A
 
 
 def _send(deps: TurnDeps, sending: Sending, listener: _Listener, attempt_id: str) -> Wait:
-    send, asend = deps.provider.send, deps.provider.asend
-    stream = sending.request.stream
+    ends_at, stream = sending.ends_at, sending.request.stream
+    within_s = None if ends_at is None else max(0.001, ends_at - deps.clock())
+    provider, payload = deps.provider, sending.payload
     return Wait(
-        partial(send, sending.body, stream=stream, on_chunk=listener, client_request_id=attempt_id),
-        partial(asend, sending.body, stream=stream, on_chunk=listener, client_request_id=attempt_id),
+        lambda: provider.send(
+            payload, stream=stream, on_chunk=listener, client_request_id=attempt_id, within_s=within_s
+        ),
+        lambda: _unless_cancelled(
+            provider.asend(payload, stream=stream, on_chunk=listener, client_request_id=attempt_id, within_s=within_s),
+            listener.here,
+        ),
     )
+
+
+async def _unless_cancelled(answer: Coroutine[Any, Any, ProviderReply], here: Here) -> ProviderReply:
+    """The answer, unless the caller gives up first: an answer that is not streamed has no pieces to look up at."""
+    if not here.cancellable:
+        return await answer
+    task = asyncio.create_task(answer)
+    try:
+        while not task.done():
+            if here.cancelled:
+                raise _CancelledError
+            await asyncio.wait({task}, timeout=_LOOK_UP_S)
+        return task.result()
+    finally:
+        task.cancel()
 
 
 def _teller(sending: Sending, here: Here) -> Callable[[StreamChunk], None]:

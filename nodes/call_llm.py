@@ -1,6 +1,6 @@
 """call_llm: send the prepared request, retry where that may help, keep the answer and what every attempt used.
 
-reads   turn_id, request, messages, attempts, tool_runs
+reads   turn_id, started_at, request, messages, attempts, tool_runs
 writes  messages (the assistant's), attempts (of this call), asked, stop
 
 The one place that retries: a second loop below it would multiply the bill.
@@ -17,10 +17,9 @@ from turngraph.nodes.attempt import Sending, attempt
 from turngraph.nodes.deps import TurnDeps
 from turngraph.nodes.flow import Flow, Wait
 from turngraph.nodes.here import Here
-from turngraph.nodes.limits import over_limit
+from turngraph.nodes.limits import over_limit, over_time
 from turngraph.nodes.outcome import stop_for
 from turngraph.providers.messages import to_ai_message
-from turngraph.providers.openai_provider import encode, request_sha
 from turngraph.state.errors import TurnValueError
 from turngraph.state.events import ResponseFailed, TurnWarning
 from turngraph.state.reply import ProviderReply
@@ -39,6 +38,7 @@ class Reads(TypedDict):
 
     messages: list[AnyMessage]
     turn_id: str
+    started_at: float
     request: ChatRequest
     attempts: list[Attempt]
     tool_runs: list[ToolRun]
@@ -49,12 +49,12 @@ def call_llm(state: Reads, deps: TurnDeps, here: Here) -> Flow[Turn]:
     request, turn_id = state["request"], state["turn_id"]
     try:
         payload = deps.provider.payload(request, state["messages"])
-        content = encode(payload.body)
-    except (TurnValueError, ValueError) as exc:
+    except TurnValueError as exc:
         return {"asked": [], "stop": Stop(status="error", error=TurnError(kind="value", message=str(exc)))}
     for warning in payload.warnings:
         here.emit(TurnWarning(turn_id=turn_id, message=warning))
-    sending = Sending(turn_id, here.task_id, request, payload.body, len(state["messages"]), request_sha(content))
+    ends_at = None if deps.limits.seconds is None else state["started_at"] + deps.limits.seconds
+    sending = Sending(turn_id, here.task_id, request, payload, len(state["messages"]), ends_at)
     attempts: list[Attempt] = []
     left = min(deps.limits.attempts, deps.limits.calls - len(state["attempts"]))
     for number in range(1, left + 1):
@@ -69,6 +69,8 @@ def call_llm(state: Reads, deps: TurnDeps, here: Here) -> Flow[Turn]:
     patch = _patch(attempts, here.task_id)
     if patch["stop"] is None:
         patch["stop"] = over_limit(deps.limits, tool_runs=state["tool_runs"], asked=len(patch["asked"]))
+    elif attempts[-1].error is not None and attempts[-1].error.kind == "timeout":
+        patch["stop"] = over_time(deps.limits, deps.clock() - state["started_at"]) or patch["stop"]
     return patch
 
 

@@ -54,6 +54,11 @@ class Here:
         push_message(chunk, state_key=None)
 
     @property
+    def cancellable(self) -> bool:
+        """Whether the caller passed a `cancel` flag at all."""
+        return self._cancel is not None
+
+    @property
     def cancelled(self) -> bool:
         """Whether the caller set the `cancel` flag it passed in `configurable`."""
         return self._cancel is not None and self._cancel.is_set()

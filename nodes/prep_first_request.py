@@ -13,6 +13,7 @@ from langgraph.types import Overwrite
 from turngraph.nodes.closing import mended
 from turngraph.nodes.deps import TurnDeps
 from turngraph.nodes.here import Here
+from turngraph.nodes.limits import CANCELLED
 from turngraph.state.events import PromptStarted, ToolPresented
 from turngraph.state.request import ChatRequest
 from turngraph.state.turn import Turn, TurnSettings
@@ -56,7 +57,7 @@ def prep_first_request(state: Reads, deps: TurnDeps, here: Here) -> Turn:
         "attempts": Overwrite([]),  # type: ignore[typeddict-item]  # a delta channel is emptied by overwriting
         "tool_runs": Overwrite([]),  # type: ignore[typeddict-item]
         "charges": [],
-        "stop": None,
+        "stop": CANCELLED if here.cancelled else None,
         "status": "running",
         "result": None,
     }

@@ -1,20 +1,18 @@
 """One model behind one endpoint: what a turn sends its requests to."""
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.messages import BaseMessage
 
 from turngraph.providers.answer import AnswerReader, ReadLimits
+from turngraph.providers.choosing import explain_api
 from turngraph.providers.clients import transport_of, transport_of_chat_model
 from turngraph.providers.config import ProviderConfig
 from turngraph.providers.error_reader import read_error
 from turngraph.providers.payload import Payload, build_payload
 from turngraph.providers.profiles import VendorProfile
-from turngraph.providers.choosing import explain_api
 from turngraph.providers.transport import HttpStatusError, Transport
 from turngraph.state.errors import ProviderError
 from turngraph.state.reply import ProviderReply, StreamChunk
@@ -23,26 +21,12 @@ from turngraph.state.request import Api, ChatRequest
 if TYPE_CHECKING:
     from langchain_openai.chat_models.base import BaseChatOpenAI
 
-__all__ = ["OnChunk", "OpenAIProvider", "encode", "request_sha"]
+__all__ = ["OnChunk", "OpenAIProvider"]
 
 OnChunk = Callable[[StreamChunk], None]
 """Told each piece of an answer as it arrives."""
 
 _PATHS: Final[Mapping[Api, str]] = {"chat": "/chat/completions", "responses": "/responses"}
-
-
-def encode(body: Mapping[str, Any]) -> bytes:
-    """The bytes that are sent for `body`: compact JSON in UTF-8.
-
-    >>> encode({"model": "m", "n": 1})
-    b'{"model":"m","n":1}'
-    """
-    return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-
-
-def request_sha(content: bytes) -> str:
-    """What a request is recognised by: the SHA-256 of its bytes, hexadecimal."""
-    return sha256(content).hexdigest()
 
 
 class OpenAIProvider:
@@ -88,20 +72,23 @@ class OpenAIProvider:
 
     def send(
         self,
-        body: Mapping[str, Any],
+        payload: Payload | Mapping[str, Any],
         *,
         stream: bool = False,
         on_chunk: OnChunk | None = None,
         client_request_id: str | None = None,
+        within_s: float | None = None,
     ) -> ProviderReply:
-        """Post `body` once and read the answer; with `stream`, tell `on_chunk` each piece as it arrives.
+        """Post `payload` (or a plain JSON body) once and read the answer.
 
-        Nothing is retried here. Raises ProviderError for anything but an answer.
+        With `stream`, `on_chunk` is told each piece as it arrives. The whole may take `within_s` seconds, where that
+        is less than the configuration allows. Nothing is retried. Raises ProviderError for anything but an answer.
         """
-        tell = _silently if on_chunk is None else on_chunk
+        tell = on_chunk or _silently
+        content, headers = self._outgoing(payload, stream, client_request_id)
         try:
-            with self._transport.post(_PATHS[self.api], *self._outgoing(body, stream, client_request_id)) as raw:
-                reader = self._reader(raw.status_code, raw.headers, stream)
+            with self._transport.post(_PATHS[self.api], content, headers, within_s) as raw:
+                reader = self._reader(raw.status_code, raw.headers, stream, within_s)
                 for data in raw.iter_bytes():
                     for chunk in reader.feed(data, time.monotonic()):
                         tell(chunk)
@@ -111,17 +98,19 @@ class OpenAIProvider:
 
     async def asend(
         self,
-        body: Mapping[str, Any],
+        payload: Payload | Mapping[str, Any],
         *,
         stream: bool = False,
         on_chunk: OnChunk | None = None,
         client_request_id: str | None = None,
+        within_s: float | None = None,
     ) -> ProviderReply:
         """`send`, on the running event loop."""
-        tell = _silently if on_chunk is None else on_chunk
+        tell = on_chunk or _silently
+        content, headers = self._outgoing(payload, stream, client_request_id)
         try:
-            async with self._transport.apost(_PATHS[self.api], *self._outgoing(body, stream, client_request_id)) as raw:
-                reader = self._reader(raw.status_code, raw.headers, stream)
+            async with self._transport.apost(_PATHS[self.api], content, headers, within_s) as raw:
+                reader = self._reader(raw.status_code, raw.headers, stream, within_s)
                 async for data in raw.aiter_bytes():
                     for chunk in reader.feed(data, time.monotonic()):
                         tell(chunk)
@@ -138,16 +127,17 @@ class OpenAIProvider:
         await self._transport.aclose()
 
     def _outgoing(
-        self, body: Mapping[str, Any], stream: bool, client_request_id: str | None
+        self, payload: Payload | Mapping[str, Any], stream: bool, client_request_id: str | None
     ) -> tuple[bytes, dict[str, str]]:
-        if stream and body.get("stream") is not True:
-            body = {**body, "stream": True}
+        whole = payload if isinstance(payload, Payload) else Payload(self.api, {**payload})
+        if stream and whole.body.get("stream") is not True:
+            whole = Payload(self.api, {**whole.body, "stream": True})
         headers = {"Accept": "text/event-stream" if stream else "application/json", "Accept-Encoding": "identity"}
         if client_request_id is not None:
             headers["X-Client-Request-Id"] = client_request_id
-        return encode(body), headers
+        return whole.content, headers
 
-    def _reader(self, status: int, headers: Mapping[str, str], stream: bool) -> AnswerReader:
+    def _reader(self, status: int, headers: Mapping[str, str], stream: bool, within_s: float | None) -> AnswerReader:
         timeouts = self.config.timeouts
         return AnswerReader(
             self.api,
@@ -160,7 +150,7 @@ class OpenAIProvider:
             finish_reason_optional=self.profile.finish_reason_optional,
             started_at=time.monotonic(),
             idle_s=timeouts.idle_s,
-            total_s=timeouts.total_s,
+            total_s=timeouts.total_s if within_s is None else min(within_s, timeouts.total_s),
         )
 
     def _error(self, answer: HttpStatusError) -> ProviderError:

@@ -1,7 +1,10 @@
 """The exact JSON of a request: a pure function of the request, the conversation and the vendor's profile."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
 from typing import Any
 
 from langchain_core.messages import BaseMessage, SystemMessage
@@ -17,13 +20,27 @@ from turngraph.state.request import Api, ChatRequest
 __all__ = ["Payload", "build_payload"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Payload:
-    """What is sent, to which API, and a sentence for everything the vendor's profile left out or rewrote."""
+    """What is sent, to which API, and a sentence for everything the vendor's profile left out or rewrote.
+
+    >>> Payload("chat", {"model": "m", "n": 1}).content
+    b'{"model":"m","n":1}'
+    """
 
     api: Api
     body: dict[str, Any]
     warnings: tuple[str, ...] = ()
+
+    @cached_property
+    def content(self) -> bytes:
+        """The very bytes that are sent: compact JSON in UTF-8."""
+        return json.dumps(self.body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+    @cached_property
+    def sha(self) -> str:
+        """What the request is recognised by: the SHA-256 of its bytes, hexadecimal."""
+        return sha256(self.content).hexdigest()
 
 
 def build_payload(

@@ -61,12 +61,17 @@ class Transport:
     )
 
     @contextmanager
-    def post(self, path: str, content: bytes, headers: Mapping[str, str]) -> Iterator[RawAnswer]:
-        """The answer to `content` posted to `path`; closed on leaving. Raises HttpStatusError and ProviderError."""
+    def post(
+        self, path: str, content: bytes, headers: Mapping[str, str], silence_s: float | None = None
+    ) -> Iterator[RawAnswer]:
+        """The answer to `content` posted to `path`; closed on leaving. Raises HttpStatusError and ProviderError.
+
+        `silence_s` shortens how long nothing may come.
+        """
         if not self._sync:
             self._sync.append(self.make_sync())
         with _translated(self.vendor):
-            answer = self._sync[0].post(path, content=content, cast_to=object, options=_options(headers))
+            answer = self._sync[0].post(path, content=content, cast_to=object, options=_options(headers, silence_s))
             raw = cast("RawAnswer", getattr(answer, "http_response"))  # noqa: B009  the SDK types it as `object`
             try:
                 yield raw
@@ -74,14 +79,16 @@ class Transport:
                 raw.close()
 
     @asynccontextmanager
-    async def apost(self, path: str, content: bytes, headers: Mapping[str, str]) -> AsyncIterator[RawAnswer]:
+    async def apost(
+        self, path: str, content: bytes, headers: Mapping[str, str], silence_s: float | None = None
+    ) -> AsyncIterator[RawAnswer]:
         """`post`, on the running event loop."""
         loop = asyncio.get_running_loop()
         if loop not in self._async:
             self._async[loop] = await _Kept.start(self.make_async())
         with _translated(self.vendor):
             client = self._async[loop].client
-            answer = await client.post(path, content=content, cast_to=object, options=_options(headers))
+            answer = await client.post(path, content=content, cast_to=object, options=_options(headers, silence_s))
             raw = cast("RawAnswer", getattr(answer, "http_response"))  # noqa: B009
             try:
                 yield raw
@@ -122,12 +129,15 @@ async def _keep(client: "AsyncOpenAI") -> AsyncGenerator["AsyncOpenAI", None]:
         await client.close()
 
 
-def _options(headers: Mapping[str, str]) -> "RequestOptions":
-    return {
+def _options(headers: Mapping[str, str], silence_s: float | None) -> "RequestOptions":
+    options: RequestOptions = {
         "headers": {"Content-Type": "application/json", **headers, **_STREAMED},
         "max_retries": 0,
         "follow_redirects": False,
     }
+    if silence_s is not None:
+        options["timeout"] = silence_s
+    return options
 
 
 @contextmanager
