@@ -78,6 +78,8 @@ def _reasoning(request: ChatRequest, quirks: Quirks, notes: Notes) -> dict[str, 
     if sent is None:
         return {}
     template = quirks.reasoning_off if request.reasoning_effort == "none" else quirks.reasoning_on
+    if template is quirks.reasoning_on and "$effort" not in str(template):
+        notes.add(f"`reasoning_effort` only turns reasoning on: {notes.vendor} knows no levels of it.")
     return filled(template, sent)
 
 

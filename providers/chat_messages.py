@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Final
 
@@ -31,18 +31,29 @@ def adapted(wire: Wire, quirks: Quirks, notes: Notes) -> Wire:
 def _replay(wire: Wire, quirks: Quirks, notes: Notes) -> Wire:
     """Earlier reasoning and what came with it: kept where it must go back, else removed."""
     last_user = max((n for n, message in enumerate(wire) if message["role"] == "user"), default=-1)
-    first = {"always": 0, "tool_loop": last_user + 1, "never": len(wire)}[quirks.reasoning_replay]
+    wanted = _WANTED[quirks.reasoning_replay]
     for n, message in enumerate(wire):
-        if message["role"] != "assistant" or message.keys() <= _STANDARD:
+        if message["role"] != "assistant":
             continue
-        if n < first:
+        if not wanted(message, n > last_user):
             for name in message.keys() - _STANDARD:
                 del message[name]
         elif quirks.reasoning_field != "as_received":
             for name in REASONING_FIELDS:
                 if name in message:
                     message[quirks.reasoning_field] = message.pop(name)
+            if quirks.blank_reasoning and "tool_calls" in message:
+                message.setdefault(quirks.reasoning_field, "")
     return wire
+
+
+_WANTED: Final[Mapping[str, Callable[[dict[str, Any], bool], bool]]] = {
+    "never": lambda message, since_user: False,
+    "tool_loop": lambda message, since_user: since_user,
+    "with_calls": lambda message, since_user: "tool_calls" in message,
+    "always": lambda message, since_user: True,
+}
+"""Whether a message's reasoning goes back, by `reasoning_replay`."""
 
 
 def _beside_calls(wire: Wire, quirks: Quirks, notes: Notes) -> Wire:

@@ -1,6 +1,5 @@
 """What must hold before anything is sent. Every complaint names the message or the member it is about."""
 
-import json
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -11,7 +10,7 @@ from turngraph.providers.roles import role_of
 from turngraph.state.errors import TurnValueError
 from turngraph.state.request import ChatRequest
 
-__all__ = ["check_conversation", "check_json", "check_request"]
+__all__ = ["check_conversation", "check_request", "json_fault"]
 
 
 def check_request(request: ChatRequest) -> None:
@@ -37,28 +36,27 @@ def check_conversation(messages: Sequence[BaseMessage], *, adjacent: bool, conti
         raise TurnValueError("The conversation is empty: there is no message to send.")
     waiting: dict[str, int] = {}
     answered: set[str] = set()
+    may_answer: set[str] = set()
     for n, message in enumerate(messages, 1):
         role = role_of(message, n)
-        if role == "tool":
-            _check_result(message, n, waiting, answered, continued=continued)
+        if isinstance(message, ToolMessage):
+            _check_result(message, n, waiting, answered, lenient=continued or message.tool_call_id in may_answer)
             continue
         if adjacent or role == "assistant":
             _check_none_waiting(waiting)
         if role == "assistant":
             waiting, answered = dict.fromkeys(_call_ids(message), n), set()
+            may_answer |= {str(item.get("call_id")) for item in message.additional_kwargs.get("output_items", ())}
         elif role == "user" and not message.content:
             raise TurnValueError(f"Message {n} (user) is empty.")
     _check_none_waiting(waiting)
 
 
-def _check_result(
-    message: BaseMessage, n: int, waiting: dict[str, int], answered: set[str], *, continued: bool
-) -> None:
-    assert isinstance(message, ToolMessage)
+def _check_result(message: ToolMessage, n: int, waiting: dict[str, int], answered: set[str], *, lenient: bool) -> None:
     call_id = message.tool_call_id
     if call_id in answered:
         raise TurnValueError(f"Message {n} is a second result of the tool call `{call_id}`.")
-    if waiting.pop(call_id, None) is None and not continued and not message.additional_kwargs.get("type"):
+    if waiting.pop(call_id, None) is None and not lenient and not message.additional_kwargs.get("type"):
         raise TurnValueError(f"Message {n} is the result of `{call_id}`, a call the answer before it did not make.")
     answered.add(call_id)
 
@@ -74,13 +72,14 @@ def _call_ids(message: BaseMessage) -> Iterator[str]:
             yield str(call["id"])
 
 
-def check_json(body: dict[str, Any]) -> None:
-    """Raises TurnValueError, naming the place, for what JSON in UTF-8 cannot hold: NaN, lone surrogates, objects."""
-    try:
-        json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
-    except (ValueError, TypeError, RecursionError) as exc:  # a UnicodeEncodeError is a ValueError
-        where, what = next(_faults(body, "", 0), ("the request", f"cannot be written as JSON: {exc}"))
-        raise TurnValueError(f"{where} {what}.") from None
+def json_fault(body: dict[str, Any], found: Exception) -> TurnValueError:
+    """The error for a `body` that could not be written as JSON in UTF-8, naming the place.
+
+    >>> str(json_fault({"messages": [{"content": float("nan")}]}, ValueError()))
+    '`messages[0].content` is nan, which JSON does not know.'
+    """
+    where, what = next(_faults(body, "", 0), ("the request", f"cannot be written as JSON: {found}"))
+    return TurnValueError(f"{where} {what}.")
 
 
 def _faults(value: Any, path: str, depth: int) -> Iterator[tuple[str, str]]:

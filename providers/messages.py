@@ -197,8 +197,16 @@ def slim_items(items: Iterable[dict[str, Any]], text: str) -> list[dict[str, Any
         >>> slim_items([{"type": "message", "id": "msg_1", "content": [{"type": "output_text", "text": "Hi"}]}], "Hi")
         [{'type': 'message', 'id': 'msg_1', 'content': [{'type': 'output_text'}]}]
     """
-    kept = [{name: value for name, value in item.items() if value is not None} for item in items]
-    return [_slim_item(item, text) for item in kept]
+    return [_slim_item(_without_nulls(item), text) for item in items]
+
+
+def _without_nulls(item: dict[str, Any]) -> dict[str, Any]:
+    """`item` and the objects right inside it (a search's `action`); deeper ones may mean their nulls."""
+    kept = {name: value for name, value in item.items() if value is not None}
+    for name, value in kept.items():
+        if isinstance(value, dict):
+            kept[name] = {inner: member for inner, member in value.items() if member is not None}
+    return kept
 
 
 def _slim_item(item: dict[str, Any], text: str) -> dict[str, Any]:

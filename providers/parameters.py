@@ -114,13 +114,14 @@ def tool_choice(request: ChatRequest, quirks: Quirks, notes: Notes) -> str | dic
         if asked.get("type") != "function" or not isinstance(function, dict) or "name" not in function:
             return asked
         asked = str(function["name"])
+    words = quirks.tool_choice | (quirks.tool_choice_with_reasoning if reasons(request, quirks) else {})
     if asked not in ("auto", "none", "required"):
         _check_offered(asked, request)
-        if quirks.named_tool_choice:
+        if quirks.named_tool_choice and words.get("required") != "auto":
             return {"name": asked}
-        notes.add(f"`tool_choice` is sent as required: {notes.vendor} does not let one tool be demanded by name.")
+        notes.add(f"`{asked}` cannot be demanded by name at {notes.vendor}: any tool may be called.")
         asked = "required"
-    sent = quirks.tool_choice.get(asked, asked)
+    sent = words.get(asked, asked)
     if sent not in (asked, "any"):
         notes.add(f"`tool_choice` is sent as {sent}: {notes.vendor} does not take {asked}.")
     return sent

@@ -10,7 +10,7 @@ from typing import Any
 from langchain_core.messages import BaseMessage, SystemMessage
 
 from turngraph.providers.chat_body import chat_body
-from turngraph.providers.checks import check_conversation, check_json, check_request
+from turngraph.providers.checks import check_conversation, check_request, json_fault
 from turngraph.providers.notes import Notes
 from turngraph.providers.profiles import VendorProfile
 from turngraph.providers.responses_body import responses_body
@@ -75,8 +75,12 @@ def build_payload(
     for name in sorted(quirks.drop & request.extra_body.keys()):
         notes.add(f"`{name}` is sent as asked, though {profile.name} is known to refuse or ignore it.")
     body.update(request.extra_body)
-    check_json(body)
-    return Payload(request.api, body, notes.taken())
+    payload = Payload(request.api, body, notes.taken())
+    try:
+        payload.content  # noqa: B018, written once, here: what cannot be written is found out now
+    except (ValueError, TypeError, RecursionError) as exc:  # a UnicodeEncodeError is a ValueError
+        raise json_fault(body, exc) from None
+    return payload
 
 
 def _with_system(request: ChatRequest, messages: Sequence[BaseMessage]) -> Sequence[BaseMessage]:

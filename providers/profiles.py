@@ -54,9 +54,12 @@ class Quirks(Frozen):
     """The same for the effort `none`."""
     efforts: dict[str, JsonValue] | None = None
     """The efforts the model knows, and what is sent for each. `None`: any, as it is. Empty: it has no such knob."""
-    reasoning_replay: Literal["never", "tool_loop", "always"] = "never"
-    """Which earlier reasoning goes back on Chat Completions: none, since the last user message, all."""
+    reasoning_replay: Literal["never", "tool_loop", "with_calls", "always"] = "never"
+    """Which earlier reasoning goes back on Chat Completions: none; that since the last user message; that of answers
+    with tool calls; all."""
     reasoning_field: Literal["reasoning_content", "reasoning", "as_received"] = "as_received"
+    blank_reasoning: bool = False
+    """Whether an answer with tool calls must have the reasoning's field even where it is empty."""
     reasoning_items: bool = True
     """Whether the model takes reasoning items on Responses."""
     extra_content: bool = False
@@ -95,6 +98,8 @@ class Quirks(Frozen):
     """Whether `$ref` is replaced by what it points to."""
     tool_choice: dict[str, str] = Field(default_factory=dict)
     """Other words for `auto`, `none`, `required`."""
+    tool_choice_with_reasoning: dict[str, str] = Field(default_factory=dict)
+    """The same while the model reasons; where `required` is no word of it, no tool can be demanded by name either."""
     named_tool_choice: bool = True
     """Whether one tool may be demanded by name; else `required` is asked."""
     tool_id_length: int | None = None

@@ -14,10 +14,11 @@ __all__ = ["chat_tools", "responses_tools", "schema_for"]
 
 def chat_tools(request: ChatRequest, quirks: Quirks, notes: Notes) -> list[dict[str, Any]]:
     """The tools in the Chat Completions form. Raises TurnValueError for a built-in tool that API does not have."""
-    for tool in request.builtin_tools:
-        kind = str(tool.get("type"))
+    asked = ["function"] * bool(request.tools) + [str(tool.get("type")) for tool in request.builtin_tools]
+    for kind in asked:
         if quirks.tool_types is not None and kind not in quirks.tool_types:
-            notes.refuse(f"the tool type `{kind}` is not known on Chat Completions; ask through the Responses API.")
+            known = ", ".join(sorted(quirks.tool_types)) or "none"
+            notes.refuse(f"tools of type `{kind}` are not taken on Chat Completions for {notes.model}. Taken: {known}.")
     functions = [{"type": "function", "function": _function(tool, quirks, notes)} for tool in request.tools]
     return [*functions, *map(dict, request.builtin_tools)]
 
