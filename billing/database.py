@@ -1,0 +1,47 @@
+"""Connections: SQLite as a durable single-writer file, PostgreSQL as it comes."""
+
+from typing import TYPE_CHECKING, Any
+
+from turngraph.billing.errors import LedgerError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+__all__ = ["open_engine"]
+
+READ = "turngraph_read"
+"""The execution option of a transaction that only reads: on SQLite it does not wait for the writer."""
+
+
+def open_engine(url: str) -> "Engine":
+    """An engine for `url`. Raises `LedgerError` for a database that is neither SQLite nor PostgreSQL."""
+    from sqlalchemy import create_engine, event, make_url
+    from sqlalchemy.pool import StaticPool
+
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        in_memory = parsed.database in (None, "", ":memory:")
+        engine = create_engine(parsed, **({"poolclass": StaticPool} if in_memory else {}))
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    if parsed.get_backend_name() == "postgresql":
+        # psycopg 3, whatever the URL says: it is the driver of LangGraph's own PostgreSQL checkpointer.
+        return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_size=8, pool_pre_ping=False)
+    raise LedgerError(f"A ledger lives in SQLite or PostgreSQL, not in `{parsed.get_backend_name()}`.")
+
+
+def _prepare_sqlite(connection: Any, record: object) -> None:
+    # Transactions are begun below, explicitly, so that the driver begins none of its own.
+    connection.isolation_level = None
+    for pragma in (
+        "journal_mode = WAL",  # readers do not wait for the writer
+        "synchronous = FULL",  # a committed charge survives a power cut; NORMAL only survives a killed process
+        "busy_timeout = 30000",  # milliseconds another process is waited for
+    ):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_sqlite(conn: "Connection") -> None:
+    # Upgrading a read lock in the middle of a transaction fails at once; the write lock is taken at its beginning.
+    conn.exec_driver_sql("BEGIN" if conn.get_execution_options().get(READ) else "BEGIN IMMEDIATE")

@@ -1,0 +1,67 @@
+"""How the tables came to be: one step a version, each run once, in one transaction with the row that says so."""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from sqlalchemy import Connection, func, select, text
+
+from turngraph.billing.errors import LedgerError
+from turngraph.billing.schema import metadata, schema_t
+
+__all__ = ["MIGRATIONS", "Step", "migrate"]
+
+Step = Callable[[Connection], None]
+
+_BILL: Final = """
+CREATE VIEW turn_bill AS
+SELECT a.turn_id, a.account, a.thread_id, a.currency, sum(e.amount_nano) AS amount_nano,
+       count(DISTINCT a.attempt_id) AS attempts
+FROM attempt a JOIN entry e ON e.attempt_id = a.attempt_id
+GROUP BY a.turn_id, a.account, a.thread_id, a.currency
+"""
+
+_APPEND_ONLY: Final = {
+    "sqlite": (
+        "CREATE TRIGGER entry_no_update BEFORE UPDATE ON entry BEGIN SELECT RAISE(ABORT, 'entry is append-only'); END",
+        "CREATE TRIGGER entry_no_delete BEFORE DELETE ON entry BEGIN SELECT RAISE(ABORT, 'entry is append-only'); END",
+    ),
+    "postgresql": (
+        "CREATE FUNCTION entry_is_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'entry is append-only'; END $$",
+        "CREATE TRIGGER entry_no_change BEFORE UPDATE OR DELETE ON entry "
+        "FOR EACH ROW EXECUTE FUNCTION entry_is_append_only()",
+    ),
+}
+_LOCK: Final = 7_470_104
+"""Any number, always the same: two workers that start together migrate one after the other."""
+
+
+def _first(conn: Connection) -> None:
+    metadata.create_all(conn)
+    conn.execute(text(_BILL))
+    for statement in _APPEND_ONLY[conn.dialect.name]:
+        conn.execute(text(statement))
+
+
+MIGRATIONS: Final[tuple[Step, ...]] = (_first,)
+"""In order. A released step is never edited: what it missed is the next step."""
+
+
+def migrate(conn: Connection, steps: tuple[Step, ...] = MIGRATIONS) -> int:
+    """Bring the tables to the newest version, inside the caller's transaction. Returns the version.
+
+    Raises `LedgerError` where the tables are newer than this program: it would not know what it breaks.
+    """
+    if conn.dialect.name == "postgresql":
+        conn.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+    schema_t.create(conn, checkfirst=True)
+    version = conn.execute(select(func.coalesce(func.max(schema_t.c.version), 0))).scalar_one()
+    if version > len(steps):
+        raise LedgerError(
+            f"The ledger's tables have version {version}; this turngraph knows up to {len(steps)}. Use a newer one."
+        )
+    for number, step in enumerate(steps[version:], start=version + 1):
+        step(conn)
+        conn.execute(schema_t.insert().values(version=number, at=time.time()))
+    return len(steps)

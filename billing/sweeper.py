@@ -1,0 +1,181 @@
+"""What dead workers left open: released, found out, or charged by policy. The same code that bills, bills here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final, Literal
+
+from sqlalchemy import and_, bindparam, or_, select
+
+from turngraph.billing.attempts import expire, release
+from turngraph.billing.calls import Released, Settlement
+from turngraph.billing.charges import charge_for
+from turngraph.billing.ledger import Ledger
+from turngraph.billing.money import from_nano
+from turngraph.billing.prices import Prices
+from turngraph.billing.schema import attempt_t
+from turngraph.billing.settling import settle
+from turngraph.billing.transaction import Tx
+from turngraph.state.base import Frozen
+from turngraph.state.result import Charge
+from turngraph.state.usage import Usage
+
+__all__ = ["Found", "Lookup", "Outstanding", "Policy", "Swept", "outstanding", "resolve", "sweep"]
+
+Policy = Literal["estimate", "max", "manual"]
+"""An attempt nobody can find out about is charged what was seen of it, or what was held; or left for a person."""
+
+
+class Outstanding(Frozen):
+    """An attempt whose outcome, or whose charge, is still open."""
+
+    attempt_id: str
+    state: Literal["answered", "unknown"]
+    kind: Literal["completion", "plugin", "tool"]
+    account: str
+    vendor: str
+    model: str
+    base_url: str | None
+    answered_model: str | None
+    service_tier: str | None
+    tool: str | None
+    provider_id: str | None
+    usage: Usage | None
+    """As reported for an answer; as far as it was seen otherwise."""
+    held_usd: Decimal
+    created: float
+
+
+class Found(Frozen):
+    """What the vendor says about an attempt. No usage: the vendor has it, but does not say what it used."""
+
+    usage: Usage | None
+    response: str | None = None
+    provider_id: str | None = None
+
+
+Lookup = Callable[[Outstanding], Found | Literal["absent"] | None]
+"""Asks the vendor: found, certainly absent (never arrived), or `None`, it cannot tell."""
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What a sweep did: counts of attempts."""
+
+    released: int = 0
+    unknown: int = 0
+    settled: int = 0
+    left: int = 0
+    """Still unknown: for a person, or for a later sweep."""
+
+
+_a = attempt_t.c
+_over = _a.lease_until < bindparam("b_now")
+_OUTSTANDING: Final = (
+    select(attempt_t)
+    .where(or_(_a.state == "unknown", and_(_a.state == "answered", _over)), _a.updated <= bindparam("b_before"))
+    .order_by(_a.updated, _a.attempt_id)
+    .limit(bindparam("b_limit"))
+)
+
+
+def outstanding(tx: Tx, *, quiet_s: float = 0.0, limit: int = 1000) -> tuple[Outstanding, ...]:
+    """Attempts that are unknown, or answered by a worker that is gone, and unchanged for `quiet_s` seconds."""
+    which = {"b_now": tx.now, "b_before": tx.now - quiet_s, "b_limit": limit}
+    return tuple(_outstanding(row) for row in tx.conn.execute(_OUTSTANDING, which).mappings())
+
+
+def _outstanding(row: Any) -> Outstanding:
+    told = {name: row[name] for name in Outstanding.model_fields if name in row and name != "usage"}
+    usage = None if row["usage"] is None else Usage.model_validate_json(row["usage"])
+    return Outstanding(**told, usage=usage, held_usd=from_nano(row["hold_nano"]))
+
+
+def sweep(
+    ledger: Ledger,
+    prices: Prices,
+    *,
+    lookup: Lookup | None = None,
+    policy: Policy = "estimate",
+    quiet_s: float = 0.0,
+    limit: int = 1000,
+) -> Swept:
+    """Close what workers left open whose lease is over. Safe to run anywhere, any time, by many at once.
+
+    `quiet_s` is how long a late answer is waited for before an unknown attempt is looked up, or charged by `policy`.
+    """
+    released, unknown = ledger.do(expire, limit)
+    settled = left = 0
+    for attempt in ledger.do(outstanding, quiet_s=quiet_s, limit=limit):
+        found = lookup(attempt) if lookup is not None and attempt.state == "unknown" else None
+        decided = resolve(attempt, found, prices, policy)
+        if isinstance(decided, Settlement):
+            settled += ledger.do(settle, decided).first
+        elif isinstance(decided, Released):
+            released += ledger.do(release, decided)
+        else:
+            left += 1
+    return Swept(released, unknown, settled, left)
+
+
+def resolve(
+    attempt: Outstanding, found: Found | Literal["absent"] | None, prices: Prices, policy: Policy
+) -> Settlement | Released | None:
+    """What to do about one attempt; `None` is nothing, yet."""
+    if attempt.state == "answered":
+        return Settlement(charge=_priced(attempt, attempt.usage, prices))
+    if found == "absent":
+        return Released(attempt_id=attempt.attempt_id, why="the vendor has no such request")
+    if isinstance(found, Found):
+        return Settlement(
+            charge=_priced(attempt, found.usage, prices),
+            basis="reconciled",
+            response=found.response,
+            provider_id=found.provider_id,
+        )
+    if policy == "manual":
+        return None
+    seen = attempt.usage if policy == "estimate" else None
+    if seen is None:
+        return Settlement(charge=_at_most(attempt), basis="max")
+    charge = _priced(attempt, seen, prices).model_copy(update={"estimated": True})
+    return Settlement(charge=charge, basis="estimated")
+
+
+def _priced(attempt: Outstanding, usage: Usage | None, prices: Prices) -> Charge:
+    """At the price of the time it was made; without usage, at what was held."""
+    if usage is None or attempt.kind != "completion":
+        return _at_most(attempt)
+    charge = charge_for(
+        prices,
+        attempt_id=attempt.attempt_id,
+        vendor=attempt.vendor,
+        model=attempt.answered_model or attempt.model,
+        asked_model=attempt.model,
+        base_url=attempt.base_url,
+        service_tier=attempt.service_tier,
+        at=datetime.fromtimestamp(attempt.created, UTC),
+        usage=usage,
+        held_usd=attempt.held_usd,
+        account=attempt.account,
+    )
+    assert charge is not None, "an attempt with usage has a charge"
+    return charge
+
+
+def _at_most(attempt: Outstanding) -> Charge:
+    """The hold: the worst case of a call with a price, and nothing for one without, which is then marked."""
+    held = attempt.held_usd if attempt.held_usd > 0 else None
+    return Charge(
+        id=attempt.attempt_id,
+        kind=attempt.kind,
+        attempt_id=attempt.attempt_id,
+        vendor=attempt.vendor,
+        model=attempt.model,
+        amount_usd=held,
+        unpriced=held is None,
+        estimated=True,
+        account=attempt.account,
+        tool=attempt.tool,
+    )
