@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from turngraph.providers.chat_reader import ChatReader, read_chat
 from turngraph.providers.error_reader import error_of_event, is_error, located, read_error, request_id_of
 from turngraph.providers.json_text import CLEANED, parse_json
-from turngraph.providers.read_limits import ReadLimits
+from turngraph.providers.read_limits import ReadLimits, too_large
 from turngraph.providers.responses_reader import ResponsesReader, read_responses
 from turngraph.providers.sse import SseDecoder, SseEvent
 from turngraph.state.errors import ErrorKind, ProviderError
@@ -118,7 +118,7 @@ class AnswerReader:
             self._body = [] if self._form == "events" else [data]
         elif self._form == "json":
             self._body.append(data)
-        return map(self._read_event, self._decoder.feed(data)) if self._form == "events" else iter(())
+        return map(self._read_event, self._decoder.events(data)) if self._form == "events" else iter(())
 
     def _recognised(self, begun: bytes) -> Literal["unknown", "events", "json"]:
         """By its first byte: content types are often wrong (`application/octet-stream`, or none at all)."""
@@ -197,7 +197,7 @@ class AnswerReader:
         self._size += more
         if self._size > self._limits.body_bytes:
             text = f"An answer above {self._limits.body_bytes} bytes."
-            raise ProviderError(text, kind="too_large", billed="unknown")
+            raise too_large(text)
 
     def _keep(self, data: bytes, most: int) -> None:
         kept = sum(map(len, self._body))

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from turngraph.providers.read_limits import ReadLimits
-from turngraph.state.errors import ProviderError
+from turngraph.providers.read_limits import ReadLimits, too_large
 from turngraph.state.reply import ToolCall
 
 __all__ = ["CallAssembler", "named_apart"]
@@ -90,7 +89,7 @@ class CallAssembler:
 
     def _begin(self, index: object, id_: str | None) -> OpenCall:
         if len(self._calls) >= self._limits.tool_calls:
-            raise ProviderError(f"More than {self._limits.tool_calls} tool calls in one answer.", kind="too_large")
+            raise too_large(f"More than {self._limits.tool_calls} tool calls in one answer.")
         call = OpenCall(id=id_)
         self._calls.append(call)
         if isinstance(index, int):
@@ -131,7 +130,7 @@ class CallAssembler:
         call.size += len(arguments)
         if call.size > self._limits.argument_chars:
             most = self._limits.argument_chars
-            raise ProviderError(f"Arguments of a tool call above {most} characters.", kind="too_large")
+            raise too_large(f"Arguments of a tool call above {most} characters.")
 
 
 def text(value: object) -> str | None:

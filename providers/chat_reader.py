@@ -134,7 +134,7 @@ class ChatReader:
     def _finished(self, reason: str, chunks: list[StreamChunk]) -> None:
         if reason == "error":
             text = "The vendor gives an error as the reason why the answer ended."
-            raise ProviderError(text, kind="server", vendor=self._vendor or None)
+            raise ProviderError(text, kind="server", vendor=self._vendor or None, billed="unknown")
         self._finish = reason
         self._tell_held(chunks)
         if reason not in UNFINISHED:

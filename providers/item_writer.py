@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from turngraph.providers.read_limits import ReadLimits
-from turngraph.state.errors import ProviderError
+from turngraph.providers.read_limits import ReadLimits, too_large
 
 __all__ = ["ItemWriter"]
 
@@ -99,12 +98,12 @@ class ItemWriter:
     def _check(self, place: int, item: Mapping[str, Any]) -> None:
         arguments = item.get("arguments", item.get("input"))
         self._check_size(len(arguments) if isinstance(arguments, str) else 0)
-        if item.get("type") in CALLS:
+        if str(item.get("type")) in CALLS:
             self._calls.add(place)
         if len(self._calls) > self._limits.tool_calls:
-            raise ProviderError(f"More than {self._limits.tool_calls} tool calls in one answer.", kind="too_large")
+            raise too_large(f"More than {self._limits.tool_calls} tool calls in one answer.")
 
     def _check_size(self, size: int) -> None:
         if size > self._limits.argument_chars:
             most = self._limits.argument_chars
-            raise ProviderError(f"Arguments of a tool call above {most} characters.", kind="too_large")
+            raise too_large(f"Arguments of a tool call above {most} characters.")

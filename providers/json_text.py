@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from turngraph.providers.read_limits import too_large
 from turngraph.state.errors import ErrorKind, ProviderError
 
 __all__ = ["CLEANED", "parse_json", "storable"]
@@ -60,7 +61,7 @@ def bad_json(exc: ValueError, where: str, unfinished: ErrorKind) -> ProviderErro
 
 
 def too_deep(depth: int) -> ProviderError:
-    return ProviderError(f"JSON nested more than {depth} deep.", kind="too_large")
+    return too_large(f"JSON nested more than {depth} deep.")
 
 
 def deeper_than(value: Any, depth: int) -> bool:

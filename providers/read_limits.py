@@ -5,8 +5,9 @@ from typing import Annotated
 from pydantic import Field
 
 from turngraph.state.base import Frozen
+from turngraph.state.errors import ProviderError
 
-__all__ = ["ReadLimits"]
+__all__ = ["ReadLimits", "too_large"]
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -29,3 +30,12 @@ class ReadLimits(Frozen):
     """Of one tool call."""
     depth: Annotated[int, Field(ge=8, le=200)] = 64
     """Arrays and objects within one another, anywhere in the answer's JSON."""
+
+
+def too_large(text: str) -> ProviderError:
+    """The error for an answer beyond a limit, to be raised. What it cost is not known: its end was not read.
+
+    >>> too_large("More than 128 tool calls.").kind
+    'too_large'
+    """
+    return ProviderError(text, kind="too_large", billed="unknown")

@@ -10,7 +10,7 @@ from typing import Any, Final
 from turngraph.providers.call_assembler import named_apart
 from turngraph.providers.error_reader import error_of_event
 from turngraph.providers.item_writer import ItemWriter
-from turngraph.providers.read_limits import ReadLimits
+from turngraph.providers.read_limits import ReadLimits, too_large
 from turngraph.providers.usage_reader import read_usage
 from turngraph.state.errors import ProviderError
 from turngraph.state.reply import ProviderReply, StreamChunk, ToolCall
@@ -45,7 +45,8 @@ class ResponsesReader:
 
     def __init__(self, *, vendor: str = "", limits: ReadLimits | None = None) -> None:
         self._vendor = vendor
-        self._items = ItemWriter(limits or ReadLimits())
+        self._limits = limits or ReadLimits()
+        self._items = ItemWriter(self._limits)
         self._response: dict[str, Any] = {}
         self._ended = False
         self._part: object = None
@@ -81,7 +82,7 @@ class ResponsesReader:
             response = {**response, "output": streamed}
             if self._ended:
                 self._notes["The final response lacks its output; what was streamed is kept."] = None
-        return to_reply(response, truncated=not self._ended, notes=self._notes)
+        return to_reply(response, truncated=not self._ended, notes=self._notes, limits=self._limits)
 
     def _read_delta(self, kind: str, event: Mapping[str, Any]) -> list[StreamChunk]:
         self._items.feed(kind, event)
@@ -138,17 +139,17 @@ def read_responses(body: Mapping[str, Any], *, vendor: str = "", limits: ReadLim
         raise error_of_event(body, vendor=vendor, api="responses")
     if not isinstance(body.get("output"), list):
         raise ProviderError("The answer has no output.", kind="protocol", vendor=vendor or None, billed="unknown")
-    reply = to_reply(body, truncated=False, notes={})
-    most = limits or ReadLimits()
-    if len(reply.tool_calls) > most.tool_calls or any(len(c.arguments) > most.argument_chars for c in reply.tool_calls):
-        raise ProviderError("Too many tool calls, or arguments too long.", kind="too_large", vendor=vendor or None)
-    return reply
+    return to_reply(body, truncated=False, notes={}, limits=limits or ReadLimits())
 
 
-def to_reply(response: Mapping[str, Any], *, truncated: bool, notes: dict[str, None]) -> ProviderReply:
+def to_reply(
+    response: Mapping[str, Any], *, truncated: bool, notes: dict[str, None], limits: ReadLimits
+) -> ProviderReply:
     items = [item for item in as_list(response.get("output")) if isinstance(item, dict)]
     parts = [part for item in items if item.get("type") == "message" for part in dicts(item.get("content"))]
-    calls = named_apart([call_of(item) for item in items if item.get("type") in CALLS], notes)
+    calls = named_apart([call_of(item) for item in items if str(item.get("type")) in CALLS], notes)
+    if len(calls) > limits.tool_calls or any(len(call.arguments) > limits.argument_chars for call in calls):
+        raise too_large("Too many tool calls, or arguments too long.")
     usage, usage_notes = read_usage(response.get("usage"))
     return ProviderReply(
         text="".join(texts(parts, "text")),

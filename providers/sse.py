@@ -5,8 +5,10 @@ text that is not UTF-8 is refused, not guessed at, and a last event without its 
 event of an answer carries its usage.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
+from turngraph.providers.read_limits import too_large
 from turngraph.state.errors import ProviderError
 
 __all__ = ["SseDecoder", "SseEvent"]
@@ -45,23 +47,27 @@ class SseDecoder:
 
     def feed(self, data: bytes) -> list[SseEvent]:
         """The events that `data` completes."""
+        return list(self.events(data))
+
+    def events(self, data: bytes) -> Iterator[SseEvent]:
+        """The same, one after the other, so that what stands before an error is not lost. To be read to its end."""
         self.offset += len(data)
         data = self._joined(data)
         cut = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
-        events = self._lines(data[:cut].splitlines()) if cut else []
         rest = data[cut:]
         # A lone CR ends a line at once; if it is the first half of CRLF, the LF that follows is not a second line.
         self._after_cr = not rest and data.endswith(b"\r") if data else self._after_cr
         if rest:
             self._tail.append(rest)
             self._tail_size += len(rest)
+        if cut:
+            yield from self._lines(data[:cut].splitlines())
         self._check_size()
-        return events
 
     def finish(self) -> list[SseEvent]:
         """The last event, if the stream ended without the blank line that completes it."""
         tail, self._tail, self._tail_size = b"".join(self._tail), [], 0
-        return self._lines([self._without_bom(tail), b""])
+        return list(self._lines([self._without_bom(tail), b""]))
 
     def _joined(self, data: bytes) -> bytes:
         if self._after_cr and data:
@@ -78,26 +84,23 @@ class SseDecoder:
         self._started = True
         return data.removeprefix(BOM)
 
-    def _lines(self, lines: list[bytes]) -> list[SseEvent]:
-        events: list[SseEvent] = []
+    def _lines(self, lines: list[bytes]) -> Iterator[SseEvent]:
         for line in lines:
-            if not line:
-                self._dispatch(events)
-            elif line.startswith(b"data:"):
+            if line.startswith(b"data:"):
                 value = line[6:] if line[5:6] == b" " else line[5:]
                 self._data.append(value)
                 self._data_size += len(value)
-            else:
+            elif line:
                 self._other(line)
-        return events
+            else:
+                if self._data and (event := self._event()).data:
+                    yield event
+                self._name, self._data, self._data_size = "", [], 0
 
-    def _dispatch(self, events: list[SseEvent]) -> None:
-        if self._data:
-            self._check_size()
-            data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
-            if data:
-                events.append(SseEvent(self._name or "message", self._text(data)))
-        self._name, self._data, self._data_size = "", [], 0
+    def _event(self) -> SseEvent:
+        self._check_size()
+        data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
+        return SseEvent(self._name or "message", self._text(data))
 
     def _other(self, line: bytes) -> None:
         field, _, value = line.partition(b":")
@@ -122,4 +125,4 @@ class SseDecoder:
 
     def _check_size(self) -> None:
         if (size := self._data_size + self._tail_size) > self._max:
-            raise ProviderError(f"An event of {size} bytes; {self._max} are read at most.", kind="too_large")
+            raise too_large(f"An event of {size} bytes; {self._max} are read at most.")
