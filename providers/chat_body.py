@@ -26,7 +26,7 @@ def chat_body(
     body: dict[str, Any] = {"model": request.model, "messages": _messages(messages, quirks, notes, remove_empty)}
     body.update(_tools(request, quirks, notes))
     body.update({written(name, quirks): value for name, value in sampling(request, quirks, notes).items()})
-    if request.max_tokens is not None:
+    if request.max_tokens is not None and _taken("max_tokens", request.max_tokens, quirks, notes):
         body[quirks.token_cap] = request.max_tokens
     body.update(_reasoning(request, quirks, notes))
     body.update(_answer_form(request, quirks, notes))

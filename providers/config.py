@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import ConfigDict, Field, SecretStr, model_validator
 
 from turngraph.providers.profiles import VENDORS, VendorProfile, find_vendor, vendor_of_url
 from turngraph.state.base import Frozen
@@ -49,6 +49,8 @@ class ProviderConfig(Frozen):
         >>> ProviderConfig(vendor="groq", model="m", api_key="gsk-secret").api_key
         SecretStr('**********')
     """
+
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     model: Annotated[str, Field(min_length=1)]
     vendor: str = ""

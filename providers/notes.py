@@ -1,6 +1,6 @@
 """What a vendor's profile changed in a request, in sentences; or an error, where nothing may be changed."""
 
-from typing import Final
+from typing import Final, NoReturn
 
 from turngraph.state.errors import TurnValueError
 
@@ -32,7 +32,7 @@ class Notes:
         """Keep that `parameter` was left out, because of `why`."""
         self.add(f"`{parameter}` is left out: {why or f'{self.vendor} does not take it for {self.model}'}.")
 
-    def refuse(self, sentence: str) -> None:
+    def refuse(self, sentence: str) -> NoReturn:
         """Raise TurnValueError: what cannot be left out without losing what somebody said."""
         raise TurnValueError(f"{self.vendor}: {sentence}")
 

@@ -108,13 +108,18 @@ class Quirks(Frozen):
     """Whether the server parses earlier calls' arguments, and fails on those that are no JSON object."""
 
 
+_ADDED: Final = ("drop", "drop_with_reasoning", "schema_drop")
+
+
 class ModelRule(Frozen):
     """Quirks of the models whose whole name `match`es (a regular expression, letter case ignored).
 
-    Sets are added to the vendor's; everything else replaces it. Later rules win.
+    What it drops is added to what the vendor drops; everything else replaces the vendor's. Later rules win.
     """
 
     match: str
+    example: str
+    """A model the rule is for."""
     quirks: dict[str, Any]
 
 
@@ -152,7 +157,7 @@ class VendorProfile(Frozen):
             if re.fullmatch(rule.match, model, re.IGNORECASE):
                 for name, value in rule.quirks.items():
                     before = changes.get(name, getattr(self.quirks, name))
-                    changes[name] = before | value if isinstance(before, frozenset) and value is not None else value
+                    changes[name] = before | value if name in _ADDED else value
         return self.quirks.model_copy(update=changes) if changes else self.quirks
 
 
@@ -212,7 +217,9 @@ def _load(text: str) -> Mapping[str, VendorProfile]:
 def _profile(name: str, row: Mapping[str, Any], rows: Mapping[str, Any]) -> VendorProfile:
     own = {key: value for key, value in row.items() if key not in ("like", "quirks", "models")}
     quirks, models = _inherited(row, rows)
-    checked = [ModelRule(match=rule.pop("match"), quirks=_checked(rule)) for rule in models]
+    checked = [
+        ModelRule(match=rule.pop("match"), example=rule.pop("example"), quirks=_checked(rule)) for rule in models
+    ]
     return VendorProfile(name=name, quirks=Quirks(**quirks), models=tuple(checked), **own)
 
 

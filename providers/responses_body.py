@@ -79,6 +79,9 @@ def _tools(request: ChatRequest, quirks: Quirks, notes: Notes) -> dict[str, Any]
 
 def _cap(request: ChatRequest, quirks: Quirks, notes: Notes) -> dict[str, Any]:
     asked = request.max_tokens
+    if asked is not None and "max_tokens" in quirks.drop:
+        notes.dropped("max_tokens")
+        return {}
     if asked is None or asked >= quirks.min_output_tokens:
         return {} if asked is None else {"max_output_tokens": asked}
     notes.add(f"`max_output_tokens` is sent as {quirks.min_output_tokens}: {notes.vendor} takes nothing below.")

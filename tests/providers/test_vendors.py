@@ -1,0 +1,126 @@
+"""The table of vendors holds together: no name twice, every row sourced, every rule about the model it says."""
+
+import re
+
+import pytest
+
+from turngraph.providers.profiles import VENDORS, VendorProfile, find_vendor, vendor_of_url
+from turngraph.state.errors import TurnConfigurationError
+
+NAMED = [
+    "openai",
+    "azure",
+    "deepseek",
+    "googleai",
+    "mistral",
+    "groq",
+    "openrouter",
+    "xai",
+    "cerebras",
+    "fireworks",
+    "together",
+    "vllm",
+    "ollama",
+    "llamacpp",
+    "lmstudio",
+    "scaleway",
+    "berget",
+    "moonshot",
+    "alibaba",
+    "zai",
+    "minimax",
+    "baseten",
+    "huggingface",
+    "nebius",
+    "ovh",
+    "anthropic",
+    "cohere",
+    "metaai",
+    "github",
+    "bedrock",
+    "perplexity",
+    "custom",
+]
+"""Vendors that users were told about."""
+
+ROWS = pytest.mark.parametrize("profile", VENDORS.values(), ids=lambda profile: profile.name)
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_vendor_that_users_know_has_a_row(name: str) -> None:
+    """A preset that vanished would break every `vendor:model` string that names it."""
+    assert find_vendor(name).name == name
+
+
+@pytest.mark.parametrize(("alias", "name"), [("togetherai", "together"), ("gemini", "googleai"), ("Grok", "xai")])
+def test_other_names_lead_to_the_row(alias: str, name: str) -> None:
+    """People write what they know a vendor by."""
+    assert find_vendor(alias).name == name
+
+
+def test_an_unknown_vendor_is_told_the_known_ones() -> None:
+    """The cure stands in the error."""
+    with pytest.raises(TurnConfigurationError, match=r"No vendor is called `nope`\. Known: .*openai.*base_url"):
+        find_vendor("nope")
+
+
+def test_no_name_leads_to_two_rows() -> None:
+    """One string, one vendor, one key."""
+    names = [name for profile in VENDORS.values() for name in (profile.name, *profile.aliases)]
+    assert sorted(names) == sorted(set(names))
+
+
+@ROWS
+def test_a_row_says_where_it_comes_from(profile: VendorProfile) -> None:
+    """A fact without a source cannot be checked again."""
+    assert profile.source.startswith("https://")
+
+
+@ROWS
+def test_a_row_has_an_endpoint_or_shows_its_pattern(profile: VendorProfile) -> None:
+    """One of the two is needed to reach it, and no endpoint ends in a slash that would double."""
+    assert profile.base_url or profile.base_url_pattern
+    assert not (profile.base_url or "").endswith("/")
+    assert (
+        profile.key_env
+        or "localhost" in (profile.base_url or profile.base_url_pattern or "")
+        or profile.name == "custom"
+    )
+
+
+@ROWS
+def test_a_rule_is_about_its_example(profile: VendorProfile) -> None:
+    """An expression that misses its own example says nothing."""
+    for rule in profile.models:
+        assert re.fullmatch(rule.match, rule.example, re.IGNORECASE), rule.match
+
+
+@ROWS
+def test_a_vendor_is_known_by_its_endpoint(profile: VendorProfile) -> None:
+    """A base_url alone finds the quirks."""
+    if profile.base_url:
+        assert vendor_of_url(profile.base_url) == profile
+    for host in profile.hosts:
+        assert vendor_of_url(f"https://resource{host}/v1" if host.startswith(".") else f"https://{host}/v1") == profile
+
+
+@pytest.mark.parametrize(
+    "url", ["https://example.com/v1", "http://127.0.0.1:39999/v1", "https://api.openai.com.evil.example/v1", "no url"]
+)
+def test_other_endpoints_are_nobodys(url: str) -> None:
+    """A host that only begins like a vendor's is not its."""
+    assert vendor_of_url(url) is None
+
+
+def test_what_a_model_drops_is_added_to_what_its_vendor_drops() -> None:
+    """Else a rule would have to repeat the row."""
+    mini = VENDORS["ollama"].for_model("gpt-oss:20b")
+    assert mini.drop == VENDORS["ollama"].quirks.drop
+    assert {"stop", "parallel_tool_calls"} <= VENDORS["openai"].for_model("o3-mini").drop
+
+
+def test_a_later_rule_wins() -> None:
+    """The general rule stands first, its exceptions after it."""
+    assert VENDORS["openai"].for_model("gpt-5").reasons_by_default
+    assert not VENDORS["openai"].for_model("gpt-5.1").reasons_by_default
+    assert VENDORS["openai"].for_model("gpt-5.6-luna").reasons_by_default
