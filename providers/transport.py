@@ -7,6 +7,7 @@ because each attempt is one turngraph must see; redirects are off, because a pro
 
 import asyncio
 import importlib
+import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -45,7 +46,7 @@ class HttpStatusError(Exception):
         super().__init__(f"status {status}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Transport:
     """Posts JSON to one endpoint with one key. Holds one sync client and, for async, one per event loop.
 
@@ -59,6 +60,10 @@ class Transport:
     _async: "WeakKeyDictionary[asyncio.AbstractEventLoop, _Kept]" = field(
         default_factory=WeakKeyDictionary, init=False, repr=False
     )
+
+    def __post_init__(self) -> None:
+        # A turn that is dropped closes its connections; it does not leave them to the interpreter's warnings.
+        weakref.finalize(self, _close_all, self._sync)
 
     @contextmanager
     def post(
@@ -97,8 +102,7 @@ class Transport:
 
     def close(self) -> None:
         """Close the sync client's connections."""
-        while self._sync:
-            self._sync.pop().close()
+        _close_all(self._sync)
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop, and the sync client's."""
@@ -106,6 +110,11 @@ class Transport:
         kept = self._async.pop(asyncio.get_running_loop(), None)
         if kept is not None:
             await kept.keeper.aclose()
+
+
+def _close_all(clients: "list[OpenAI]") -> None:
+    while clients:
+        clients.pop().close()
 
 
 @dataclass(frozen=True)
@@ -140,13 +149,20 @@ def _options(headers: Mapping[str, str], silence_s: float | None) -> "RequestOpt
     return options
 
 
+def _http_library() -> Any:
+    """`httpx` up to SDK 2, `httpx2` from SDK 3: whichever the SDK itself runs on."""
+    import openai
+
+    homes = (cls.__module__.partition(".")[0] for cls in openai.DefaultHttpxClient.__mro__)
+    return importlib.import_module(next(home for home in homes if home.startswith("httpx")))
+
+
 @contextmanager
 def _translated(vendor: str) -> Iterator[None]:
     """The SDK's and its HTTP library's errors as HttpStatusError and ProviderError."""
     import openai
 
-    # httpx up to SDK 2, httpx2 from SDK 3: whichever the SDK itself runs on.
-    http: Any = importlib.import_module(openai.Timeout.__module__.partition(".")[0])
+    http = _http_library()
     try:
         yield
     except openai.APIStatusError as exc:

@@ -1,0 +1,212 @@
+"""A turn inside somebody else's agent graph: nothing lost, nothing doubled, and every LangGraph feature still there."""
+
+import asyncio
+import operator
+from typing import Annotated, Any, Literal
+
+from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.tools import tool
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import END, START, MessagesState, StateGraph
+from langgraph.types import Command, Send
+
+from tests.turns import Run, ask, both_ways, told, turn_on
+from turngraph.graphs import TurnGraph
+from turngraph.providers.scripted import Call, Say, ScriptedModel
+from turngraph.state.result import Charge, TurnResult
+
+THREAD: Any = {"configurable": {"thread_id": "t"}}
+
+
+class House(MessagesState):
+    """A parent's state: the shared messages, and what it collects of its turns."""
+
+    result: TurnResult
+    charges: Annotated[list[Charge], operator.add]
+
+
+@tool
+def weather(city: str) -> str:
+    """The weather in a city."""
+    return f"{city}: rain"
+
+
+def in_sequence(*turns: TurnGraph) -> Any:
+    """A parent that runs `turns` one after the other."""
+    graph = StateGraph(House)
+    for place, turn in enumerate(turns):
+        graph.add_node(f"chat{place}", turn)
+        graph.add_edge(f"chat{place - 1}" if place else START, f"chat{place}")
+    return graph.compile(checkpointer=InMemorySaver())
+
+
+@both_ways
+def test_two_turns_in_sequence_share_the_conversation_and_double_nothing(run: Run) -> None:
+    """A reducer like `operator.add` doubles whatever a subgraph hands back whole."""
+    with ScriptedModel([Call(("weather", {"city": "Oslo"})), Say("Rain."), Say("Take an umbrella.")]) as model:
+        parent = in_sequence(turn_on(model, tools=[weather]), turn_on(model))
+        out = run(parent, ask("Weather in Oslo?"), THREAD)
+        third = model.requests[2].body["messages"]
+    texts = [message.text for message in out["messages"]]
+    assert texts == ["Weather in Oslo?", "", "Oslo: rain", "Rain.", "Take an umbrella."]
+    assert len({message.id for message in out["messages"]}) == 5
+    assert len(out["charges"]) == 3
+    assert [message["role"] for message in third] == ["system", "user", "assistant", "tool", "assistant"]
+
+
+@both_ways
+def test_the_parents_thread_goes_on(run: Run) -> None:
+    """The second run of the parent sees the first one's messages, each once."""
+    with ScriptedModel([Say("one"), Say("two")]) as model:
+        parent = in_sequence(turn_on(model))
+        run(parent, ask("first"), THREAD)
+        out = run(parent, ask("second"), THREAD)
+    assert [message.text for message in out["messages"]] == ["first", "one", "second", "two"]
+    assert len(out["charges"]) == 2
+
+
+class Fan(MessagesState):
+    """A parent that asks several things at once."""
+
+    questions: list[str]
+    charges: Annotated[list[Charge], operator.add]
+
+
+@both_ways
+def test_turns_run_side_by_side_under_send(run: Run) -> None:
+    """Map and reduce: each turn is its own, and all messages come back."""
+
+    def spread(state: Fan) -> list[Send]:
+        return [Send("chat", {"messages": [HumanMessage(text, id=text)]}) for text in state["questions"]]
+
+    with ScriptedModel() as model:
+        graph = StateGraph(Fan)
+        graph.add_node("chat", turn_on(model))
+        graph.add_conditional_edges(START, spread, ["chat"])
+        out = run(graph.compile(), {"messages": [], "questions": ["red", "green", "blue"]})
+    asked = [message.text for message in out["messages"] if isinstance(message, HumanMessage)]
+    answers = [message.text for message in out["messages"] if isinstance(message, AIMessage)]
+    assert sorted(asked) == ["blue", "green", "red"]
+    assert len(answers) == 3
+    assert len(out["charges"]) == 3
+
+
+@both_ways
+def test_a_supervisor_hands_the_conversation_to_turns_and_back(run: Run) -> None:
+    """A router decides by `Command(goto=…)` on what the last turn said."""
+
+    def supervisor(state: MessagesState) -> Command[Literal["expert", "__end__"]]:
+        last = state["messages"][-1]
+        return Command(goto=END if isinstance(last, AIMessage) and "done" in last.text else "expert")
+
+    with ScriptedModel([Say("thinking"), Say("done")]) as model:
+        graph = StateGraph(MessagesState)
+        graph.add_node("supervisor", supervisor)
+        graph.add_node("expert", turn_on(model))
+        graph.add_edge(START, "supervisor")
+        graph.add_edge("expert", "supervisor")
+        out = run(graph.compile(), ask("Work."))
+    assert [message.text for message in out["messages"]] == ["Work.", "thinking", "done"]
+
+
+@both_ways
+def test_a_turn_is_a_tool_of_another_turn(run: Run) -> None:
+    """An expert behind a function call."""
+    with (
+        ScriptedModel([Say("It is Oslo.")]) as expert_model,
+        ScriptedModel(
+            [
+                Call(("ask_expert", {"question": "capital of Norway"})),
+                Say("The expert says Oslo."),
+            ]
+        ) as model,
+    ):
+        expert = turn_on(expert_model)
+
+        @tool
+        def ask_expert(question: str) -> str:
+            """Ask the expert."""
+            return str(expert.invoke(ask(question))["result"].answer)
+
+        out = run(turn_on(model, tools=[ask_expert]), ask("Capital?"))
+    assert told(out) == ["It is Oslo."]
+    assert out["result"].answer == "The expert says Oslo."
+
+
+@both_ways
+def test_a_person_approves_edits_and_refuses_tool_calls(run: Run) -> None:
+    """The graph stops before the tool runs, in the turn or in its parent's thread, and goes on as decided."""
+    calls = Call(*[("weather", {"city": city}) for city in ("Oslo", "Rome", "Bern")])
+    with ScriptedModel([calls, Say("Done.")]) as model:
+        parent = in_sequence(turn_on(model, tools=[weather], approve=["weather"]))
+        stopped = run(parent, ask("Weather?"), THREAD)
+        waiting = {each.value["arguments"]["city"]: each.id for each in stopped["__interrupt__"]}
+        decisions = {
+            waiting["Oslo"]: {"decision": "approve"},
+            waiting["Rome"]: {"decision": "edit", "arguments": {"city": "Milan"}},
+            waiting["Bern"]: {"decision": "reject", "reason": "too far"},
+        }
+        assert len(model.requests) == 1
+        out = run(parent, Command(resume=decisions), THREAD)
+    assert told(out) == ["Oslo: rain", "Milan: rain", "A person refused this call: too far."]
+    assert out["messages"][-1].text == "Done."
+
+
+@both_ways
+def test_a_decision_nobody_offered_is_no_approval(run: Run) -> None:
+    """Anything but a clear yes must not run the tool."""
+    with ScriptedModel([Call(("weather", {"city": "Oslo"})), Say("ok")]) as model:
+        turn = turn_on(model, tools=[weather], approve=True, checkpointer=InMemorySaver())
+        run(turn, ask("Weather?"), THREAD)
+        out = run(turn, Command(resume="sure, why not"), THREAD)
+    assert "not approved" in told(out)[0]
+
+
+def test_a_parents_stream_shows_the_stages_and_the_tokens_of_its_turns() -> None:
+    """`stream(subgraphs=True)`: node by node, events and tokens, under the turn's namespace."""
+    with ScriptedModel([Say("one two three")]) as model:
+        parent = in_sequence(turn_on(model, stream=True))
+        parts = list(
+            parent.stream(ask("Count."), THREAD, stream_mode=["updates", "custom", "messages"], subgraphs=True)
+        )
+    nodes = [next(iter(data)) for space, mode, data in parts if mode == "updates" and space]
+    tokens = [data[0].content for space, mode, data in parts if mode == "messages" and space]
+    events = [data.type for space, mode, data in parts if mode == "custom"]
+    assert nodes == ["prep_first_request", "call_llm", "bill", "finalize"]
+    assert "".join(tokens) == "one two three"
+    assert events[0] == "prompt_started"
+    assert events[-1] == "prompt_finished"
+    assert "token" in events
+
+
+def test_watching_does_not_change_what_is_sent_or_billed() -> None:
+    """With other clients a watched stream turns streaming on, and the usage disappears."""
+    with ScriptedModel([Say("a"), Say("a")]) as model:
+        turn = turn_on(model)
+        plain = turn.invoke(ask("Q"))["result"]
+        watched = list(turn.stream(ask("Q"), stream_mode=["messages", "values"]))[-1][1]["result"]
+        first, second = (request.body for request in model.requests)
+    assert first == second
+    assert plain.usage == watched.usage
+    assert plain.cost_usd == watched.cost_usd
+
+
+async def test_turns_of_one_graph_run_at_once_without_meeting() -> None:
+    """One compiled graph serves any number of conversations; nothing is remembered on it."""
+    with ScriptedModel() as model:
+        turn = turn_on(model, functions=["calculator"], checkpointer=InMemorySaver())
+        asked = [f"What is {n} * 3?" for n in range(20)]
+        outs = await asyncio.gather(*(turn.ainvoke(ask(text), {"configurable": {"thread_id": text}}) for text in asked))
+    for n, out in enumerate(outs):
+        assert told(out) == [str(n * 3)]
+        assert len(out["messages"]) == 4
+
+
+def test_a_parent_with_its_own_context_leaves_the_turn_alone() -> None:
+    """LangGraph hands a parent's context to its subgraphs as it is; a turn must not read it."""
+    with ScriptedModel([Say("fine")]) as model:
+        graph = StateGraph(MessagesState, context_schema=dict)
+        graph.add_node("chat", turn_on(model))
+        graph.add_edge(START, "chat")
+        out = graph.compile().invoke(ask("Q"), context={"provider": "someone else's"})
+    assert out["messages"][-1].text == "fine"
