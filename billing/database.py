@@ -1,15 +1,15 @@
 """Connections: SQLite as a durable single-writer file, PostgreSQL as it comes."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from turngraph.billing.errors import LedgerError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-__all__ = ["open_engine"]
+__all__ = ["READ", "is_in_memory", "open_engine"]
 
-READ = "turngraph_read"
+READ: Final = "turngraph_read"
 """The execution option of a transaction that only reads: on SQLite it does not wait for the writer."""
 
 
@@ -20,8 +20,9 @@ def open_engine(url: str) -> "Engine":
 
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
-        in_memory = parsed.database in (None, "", ":memory:")
-        engine = create_engine(parsed, **({"poolclass": StaticPool} if in_memory else {}))
+        # A database in memory is its one connection: all threads share it, one after the other.
+        shared = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
+        engine = create_engine(parsed, **(shared if is_in_memory(url) else {}))
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
@@ -29,6 +30,15 @@ def open_engine(url: str) -> "Engine":
         # psycopg 3, whatever the URL says: it is the driver of LangGraph's own PostgreSQL checkpointer.
         return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_size=8, pool_pre_ping=False)
     raise LedgerError(f"A ledger lives in SQLite or PostgreSQL, not in `{parsed.get_backend_name()}`.")
+
+
+def is_in_memory(url: str) -> bool:
+    """Whether a database ends with its connection.
+
+    >>> is_in_memory("sqlite://"), is_in_memory("sqlite:///turns.db")
+    (True, False)
+    """
+    return url in ("sqlite://", "sqlite:///:memory:")
 
 
 def _prepare_sqlite(connection: Any, record: object) -> None:

@@ -15,25 +15,28 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, Self, TypeVar, cast
 
 from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 
 from turngraph.billing.attempts import answer, mark_unknown, release
 from turngraph.billing.budgets import Budget
 from turngraph.billing.calls import Answer, Released, Settlement, Unknown
+from turngraph.billing.database import READ, is_in_memory, open_engine
 from turngraph.billing.errors import LedgerError, LedgerUnavailableError
+from turngraph.billing.migrations import migrate
 from turngraph.billing.settling import settle
 from turngraph.billing.spool import Spool, spool_beside
 from turngraph.billing.transaction import Tx
 from turngraph.state.base import Frozen
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
 __all__ = ["Ledger"]
 
@@ -85,6 +88,7 @@ class Ledger:
         self._gate: contextlib.AbstractContextManager[object] = (
             threading.RLock() if url.startswith("sqlite") else contextlib.nullcontext()
         )
+        self._read_gate = self._gate if is_in_memory(url) else contextlib.nullcontext()
         # Threads of our own: the default executor may be full of slow tools, and money must not wait for those.
         self._threads = ThreadPoolExecutor(1 if url.startswith("sqlite") else 8, thread_name_prefix="ledger")
 
@@ -93,16 +97,20 @@ class Ledger:
 
         Raises what `op` raises (then nothing was written), and `LedgerUnavailableError` when it stays away.
         """
-        from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+        return self._run(False, lambda tx: op(tx, *args, **kwargs))
 
+    def read(self, op: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same for what only reads: it sees one moment, and no writer waits for it."""
+        return self._run(True, lambda tx: op(tx, *args, **kwargs))
+
+    def _run(self, reads: bool, op: Callable[[Tx], T]) -> T:
         nonce, error = uuid.uuid4().hex, cast("DBAPIError | None", None)
         for wait_s in (0.0, *self._waits_s):
             if wait_s:
                 time.sleep(wait_s)
             try:
-                with self._gate, self.engine.begin() as conn:
-                    tx = Tx(conn, self._clock(), self.owner, self.lease_s, nonce, self.budgets)
-                    return op(tx, *args, **kwargs)
+                with self._transaction(reads) as conn:
+                    return op(Tx(conn, self._clock(), self.owner, self.lease_s, nonce, self.budgets))
             except (OperationalError, InterfaceError, IntegrityError) as exc:
                 error = exc
             except DBAPIError as exc:
@@ -112,6 +120,12 @@ class Ledger:
         if isinstance(error, IntegrityError):
             raise error  # two workers in a race are told apart by the second try; this is no race
         raise LedgerUnavailableError(f"The ledger's database did not answer: {type(error).__name__}.") from error
+
+    @contextlib.contextmanager
+    def _transaction(self, reads: bool) -> "Iterator[Connection]":
+        gate = self._read_gate if reads else self._gate
+        with gate, self.engine.connect() as conn, conn.execution_options(**{READ: reads}).begin():
+            yield conn
 
     async def ado(self, op: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The same for a task. A task that is cancelled meanwhile does not stop the transaction."""
@@ -174,9 +188,6 @@ class Ledger:
 
 
 def _open(url: str) -> "Engine":
-    from turngraph.billing.database import open_engine
-    from turngraph.billing.migrations import migrate
-
     engine = open_engine(url)
     with engine.begin() as conn:
         migrate(conn)
