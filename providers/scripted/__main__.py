@@ -4,7 +4,7 @@ import argparse
 import sys
 import threading
 
-from turngraph.providers.scripted.model import ScriptedModel
+from turngraph.providers.scripted.server import ScriptedModel
 
 
 def main() -> int:
