@@ -2,6 +2,7 @@
 
 from typing import Literal, TypedDict
 
+from langchain_core.messages import AnyMessage
 from langgraph.graph import END, START
 from langgraph.types import Send
 
@@ -13,6 +14,7 @@ from turngraph.nodes.stage import Stage
 from turngraph.state.reply import ToolCall
 from turngraph.state.result import ToolRun
 from turngraph.state.turn import Stop, ToolTask, Turn, TurnInput, TurnOutput
+from turngraph.tools.toolbox import Toolbox
 
 __all__ = ["build_chat_turn"]
 
@@ -24,6 +26,7 @@ class _Prepared(TypedDict):
 class _Billed(TypedDict):
     stop: Stop | None
     turn_id: str
+    messages: list[AnyMessage]
     asked: list[ToolCall]
     tool_runs: list[ToolRun]
     started_at: float
@@ -34,18 +37,19 @@ def may_call(state: _Prepared) -> Literal["call_llm", "finalize"]:
     return "call_llm" if state["stop"] is None else "finalize"
 
 
-def after_bill(state: _Billed) -> list[Send] | Literal["finalize"]:
+def after_bill(state: _Billed, toolbox: Toolbox) -> list[Send] | Literal["finalize"]:
     """Every call the model asked for becomes a task of its own; without any the turn is over."""
     if state["stop"] is not None:
         return "finalize"
-    before = len(state["tool_runs"])
-    return [
-        Send(
-            "dispatch_tools",
-            ToolTask(turn_id=state["turn_id"], call=call, order=before + place, started_at=state["started_at"]),
-        )
+    first = len(state["tool_runs"])
+    tasks = [
+        ToolTask(turn_id=state["turn_id"], call=call, order=first + place, started_at=state["started_at"])
         for place, call in enumerate(state["asked"])
     ]
+    for task in tasks:
+        if toolbox.wants_state(task["call"].name):
+            task["messages"] = state["messages"]
+    return [Send("dispatch_tools", task) for task in tasks]
 
 
 def build_chat_turn(deps: TurnDeps) -> TurnBuilder:
@@ -53,6 +57,10 @@ def build_chat_turn(deps: TurnDeps) -> TurnBuilder:
 
     The uncompiled builder: for `langgraph dev`, for engines that take a `StateGraph`, for adding nodes of your own.
     """
+
+    def dispatch_or_finalize(state: _Billed) -> list[Send] | Literal["finalize"]:
+        return after_bill(state, deps.toolbox)
+
     graph = TurnBuilder(Turn, input_schema=TurnInput, output_schema=TurnOutput)
     first, second = prep_first_request, prep_second_request
     graph.add_node("prep_first_request", Stage(first.prep_first_request, deps), input_schema=first.Reads)
@@ -64,7 +72,7 @@ def build_chat_turn(deps: TurnDeps) -> TurnBuilder:
     graph.add_edge(START, "prep_first_request")
     graph.add_conditional_edges("prep_first_request", may_call)
     graph.add_edge("call_llm", "bill")
-    graph.add_conditional_edges("bill", after_bill, ["dispatch_tools", "finalize"])
+    graph.add_conditional_edges("bill", dispatch_or_finalize, ["dispatch_tools", "finalize"])
     graph.add_edge("dispatch_tools", "prep_second_request")
     graph.add_conditional_edges("prep_second_request", may_call)
     graph.add_edge("finalize", END)

@@ -29,7 +29,8 @@ def handler(
 
     Args:
         turn: what `chat_turn` made.
-        data: `{"session_key": …, "messages": […]}` in OpenAI's form, or `{"session_key": …, "input_text": …}`.
+        data: `{"session_key": …, "messages": […]}` in OpenAI's form, or `{"session_key": …, "input_text": …}`; or
+            `{"body": {…}}`, a vendor's own request, which is passed through as it is, and billed.
         account: whom the turn is charged to.
         thread: the thread's id; the `session_key` of `data` where it is not given.
 
@@ -64,11 +65,21 @@ async def ahandler(
     return result.to_http()
 
 
+def _as_thread(data: Mapping[str, Any], thread: str | None) -> RunnableConfig:
+    key = thread if thread is not None else data.get("session_key")
+    return {"configurable": {} if key is None else {"thread_id": str(key)}}
+
+
 def _read(
     data: Mapping[str, Any], account: str | None, thread: str | None
 ) -> tuple[list[BaseMessage], TurnSettings, RunnableConfig]:
     if not isinstance(data, Mapping):
         raise TurnValueError(f"The request's data is a JSON object, not {type(data).__name__}.")
+    body = data.get("body")
+    if body is not None:
+        if not isinstance(body, dict):
+            raise TurnValueError(f"`body` is {type(body).__name__}; it must be the vendor's own request, an object.")
+        return [], TurnSettings(account=account, body=body), _as_thread(data, thread)
     given = data.get("messages")
     if given is None:
         text = data.get("input_text")
@@ -77,9 +88,7 @@ def _read(
         given = [{"role": "user", "content": text}]
     if not isinstance(given, list) or not given:
         raise TurnValueError(f"`messages` is {type(given).__name__}; it must be a list of at least one message.")
-    key = thread if thread is not None else data.get("session_key")
-    config: RunnableConfig = {"configurable": {} if key is None else {"thread_id": str(key)}}
-    return from_chat(given), TurnSettings(account=account), config
+    return from_chat(given), TurnSettings(account=account), _as_thread(data, thread)
 
 
 def _keeps(turn: TurnGraph, config: RunnableConfig) -> bool:

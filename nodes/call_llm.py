@@ -95,6 +95,8 @@ def _patch(attempts: list[Attempt], task_id: str) -> Turn:
         assert last.error is not None, "an attempt has an answer or an error"
         return {"attempts": attempts, "asked": [], "stop": _stop(last.error)}
     stop = stop_for(last.reply) if last.error is None else _stop(last.error, begun=True)
+    if last.request.body is not None:  # passthrough: its conversation, and its tool calls, are the caller's own
+        return {"attempts": attempts, "asked": [], "stop": stop or Stop(status="completed")}
     reply = last.reply if stop is None else _without_calls(last.reply)
     patch: Turn = {"attempts": attempts, "asked": list(reply.tool_calls), "stop": stop}
     if _says_something(reply):

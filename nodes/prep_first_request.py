@@ -5,7 +5,7 @@ writes  turn_id, started_at, request, and empties what belongs to one turn
 """
 
 from collections.abc import Sequence
-from typing import Final, TypedDict
+from typing import Any, Final, TypedDict
 
 from langchain_core.messages import AnyMessage, SystemMessage
 from langgraph.types import Overwrite
@@ -72,8 +72,16 @@ def first_request(
 
     That is the caller's, else the graph's, else the one the conversation begins with, else `default_role`.
     """
+    if settings is not None and settings.body is not None:
+        return passed_through(template, settings.body)
     wished = {} if settings is None else settings.model_dump(include=_REQUEST_SETTINGS, exclude_none=True)
     if "system" not in wished and template.system is None:
         begins = messages[0] if messages else None
         wished["system"] = begins.text if isinstance(begins, SystemMessage) else default_role
     return template.model_copy(update=wished)
+
+
+def passed_through(template: ChatRequest, body: dict[str, Any]) -> ChatRequest:
+    """A caller's own body as a request: only what the turn must know of it is read."""
+    model, stream = body.get("model", template.model), body.get("stream") is True
+    return ChatRequest(vendor=template.vendor, api=template.api, model=str(model), stream=stream, body=body)

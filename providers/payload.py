@@ -63,6 +63,8 @@ def build_payload(
         >>> build_payload(request, [HumanMessage("Hi")], VENDORS["groq"]).warnings
         ('`temperature` is sent as 1e-08: groq takes nothing below.',)
     """
+    if request.body is not None:
+        return _written(Payload(request.api, {"model": request.model, **request.body}))
     notes = Notes(profile.name, request.model, strict=strict)
     check_request(request)
     conversation = _after_previous(request, messages)
@@ -75,11 +77,15 @@ def build_payload(
     for name in sorted(quirks.drop & request.extra_body.keys()):
         notes.add(f"`{name}` is sent as asked, though {profile.name} is known to refuse or ignore it.")
     body.update(request.extra_body)
-    payload = Payload(request.api, body, notes.taken())
+    return _written(Payload(request.api, body, notes.taken()))
+
+
+def _written(payload: Payload) -> Payload:
+    """`payload`, its bytes made: what cannot be written is found out here. Raises TurnValueError naming the place."""
     try:
-        payload.content  # noqa: B018, written once, here: what cannot be written is found out now
+        payload.content  # noqa: B018, kept on the payload
     except (ValueError, TypeError, RecursionError) as exc:  # a UnicodeEncodeError is a ValueError
-        raise json_fault(body, exc) from None
+        raise json_fault(payload.body, exc) from None
     return payload
 
 

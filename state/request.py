@@ -60,3 +60,5 @@ class ChatRequest(Frozen):
     stream: bool = False
     extra_body: dict[str, Any] = Field(default_factory=dict)
     """Members put into the JSON as they are, over everything above: a vendor's own parameters."""
+    body: dict[str, Any] | None = None
+    """Passthrough: the whole JSON, as a caller wrote it. Everything above then only describes it."""

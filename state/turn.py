@@ -20,7 +20,7 @@ so a step stores what it adds and not what there was.
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Final, Literal, TypedDict
+from typing import Annotated, Any, Final, Literal, NotRequired, TypedDict
 
 from langchain_core.messages import AnyMessage, MessageLikeRepresentation
 from langgraph.channels import DeltaChannel
@@ -73,6 +73,8 @@ class TurnSettings(Frozen):
     system: str | None = None
     account: str | None = None
     """Whom the turn is charged to."""
+    body: dict[str, Any] | None = None
+    """Passthrough: the vendor's own request body, sent as it is in place of everything above, and billed."""
 
 
 _MESSAGES: Final[DeltaChannel[list[AnyMessage]]] = DeltaChannel(merge_messages, snapshot_frequency=_SNAPSHOT_EVERY)
@@ -114,6 +116,7 @@ class ToolTask(TypedDict):
     call: ToolCall
     order: int  # the place of the call in the turn, from 0
     started_at: float
+    messages: NotRequired[list[AnyMessage]]  # only for a tool with an injected state: LangGraph stores what is sent
 
 
 class TurnOutput(TypedDict, total=False):

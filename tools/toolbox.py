@@ -84,6 +84,11 @@ class Toolbox:
     def __len__(self) -> int:
         return len(self.entries)
 
+    def wants_state(self, name: str) -> bool:
+        """Whether the tool has an argument that is filled from the state of the turn."""
+        entry = self.entries.get(name)
+        return entry is not None and bool(entry.injection.state or entry.injection.runtime)
+
     def check(self, call: ToolCall) -> dict[str, Any]:
         """The arguments of `call`, read and held against the tool's schema; nothing is run.
 

@@ -1,0 +1,98 @@
+"""`handler`: wire messages in, an HTTP reply out, whatever happens."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from langgraph.checkpoint.memory import InMemorySaver
+
+from tests.turns import turn_on
+from turngraph.graphs import TurnGraph, ahandler, handler
+from turngraph.providers.scripted import Fail, Say, ScriptedModel
+
+Handle = Callable[..., dict[str, Any]]
+
+
+def later(turn: TurnGraph, data: Any, **named: Any) -> dict[str, Any]:
+    """The async form, run to its end."""
+    return asyncio.run(ahandler(turn, data, **named))
+
+
+handled = pytest.mark.parametrize("handle", [handler, later], ids=["sync", "async"])
+
+
+@handled
+def test_a_client_that_sends_its_whole_history_is_kept_once(handle: Handle) -> None:
+    """Browsers send every message every time; the thread keeps each one once."""
+    with ScriptedModel([Say("one"), Say("two")]) as model:
+        turn = turn_on(model, checkpointer=InMemorySaver())
+        first = {"session_key": "s", "messages": [{"role": "user", "content": "1"}]}
+        handle(turn, first)
+        answered = [*first["messages"], {"role": "assistant", "content": "one"}, {"role": "user", "content": "2"}]
+        reply = handle(turn, {"session_key": "s", "messages": answered}, account="acme")
+        sent = model.requests[1].body["messages"]
+    assert [message["content"] for message in sent[1:]] == ["1", "one", "2"]
+    body = json.loads(reply["body"])
+    assert body["choices"][0]["message"]["content"] == "two"
+    assert body["turn"]["charges"][0]["account"] == "acme"
+
+
+@handled
+def test_a_text_is_enough(handle: Handle) -> None:
+    """`input_text` is one user message."""
+    with ScriptedModel([Say("hi")]) as model:
+        reply = handle(turn_on(model), {"input_text": "Hello"})
+    assert reply["statusCode"] == 200
+    assert reply["headers"]["Content-Type"] == "application/json"
+    assert reply["isBase64Encoded"] is False
+
+
+@handled
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        [],
+        {},
+        {"messages": []},
+        {"messages": "Hi"},
+        {"messages": [{"role": "wizard", "content": "x"}]},
+        {"input_text": 3},
+        {"body": []},
+        {"messages": [{"role": "user", "content": "\ud800"}]},
+    ],
+)
+def test_bad_data_is_a_400_that_says_why(handle: Handle, data: Any) -> None:
+    """No traceback, no 200, nothing sent."""
+    with ScriptedModel([Say("never")]) as model:
+        reply = handle(turn_on(model), data)
+        assert len(model.requests) == 0
+    error = json.loads(reply["body"])["error"]
+    assert reply["statusCode"] == 400
+    assert error["kind"] == "value"
+    assert len(error["message"]) > 20
+
+
+@handled
+def test_a_vendors_error_has_its_true_status(handle: Handle) -> None:
+    """429 stays 429."""
+    with ScriptedModel([Fail(429, headers={"Retry-After": "120"})]) as model:
+        reply = handle(turn_on(model), {"input_text": "Q"})
+    assert reply["statusCode"] == 429
+    assert reply["headers"]["Retry-After"] == "120"
+
+
+@handled
+def test_passthrough_sends_the_body_as_it_is_and_bills_it(handle: Handle) -> None:
+    """A client with its own pipeline still pays."""
+    own = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hi"}], "user": "u1", "temperature": 0.5}
+    with ScriptedModel([Say("passed")]) as model:
+        turn = turn_on(model, functions=["calculator"], system="never sent")
+        reply = handle(turn, {"body": own}, account="acme")
+        assert model.requests[0].body == own
+    body = json.loads(reply["body"])
+    assert body["choices"][0]["message"]["content"] == "passed"
+    assert body["turn"]["charges"][0]["model"].startswith(("gpt-4o", "scripted"))
+    assert body["turn"]["charges"][0]["account"] == "acme"
