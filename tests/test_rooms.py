@@ -13,7 +13,7 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 SEEN = re.compile(r"^\s*(?:from|import) turngraph(?:\.| import )(\w+)", re.MULTILINE)
 
 
-@pytest.mark.parametrize("room", FLOOR)
+@pytest.mark.parametrize("room", sorted(FLOOR))
 def test_a_room_only_looks_down(room: str) -> None:
     """Data flows one way, so an import that climbs or crosses a floor is a mistake."""
     files = list((ROOT / room).rglob("*.py"))
@@ -22,7 +22,7 @@ def test_a_room_only_looks_down(room: str) -> None:
             assert seen == room or FLOOR[seen] < FLOOR[room], f"{file.relative_to(ROOT)} may not import {seen}"
 
 
-@pytest.mark.parametrize("room", FLOOR)
+@pytest.mark.parametrize("room", sorted(FLOOR))
 def test_a_room_is_imported_by_its_full_name(room: str) -> None:
     """`import tools` from the repository root would load a module twice, under two names."""
     bare = re.compile(rf"^\s*(?:from|import) (?:{'|'.join(FLOOR)})\b", re.MULTILINE)
