@@ -160,7 +160,7 @@ def _content(response: Mapping[str, Any]) -> bytes:
         return str(response["body_text"]).encode()
     if "body" not in response:
         return b""
-    blanks = " " * response.get("body_leading_whitespace", 0)
+    blanks: str = " " * response.get("body_leading_whitespace", 0)
     return (blanks + json.dumps(response["body"])).encode()
 
 

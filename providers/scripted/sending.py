@@ -32,7 +32,7 @@ FAILURES: Final[Mapping[int, tuple[str, str | None, str]]] = {
 """Type, code and words of each status. Source: https://platform.openai.com/docs/guides/error-codes"""
 
 
-def send_json(body: Mapping[str, Any], headers: Mapping[str, str], status: int = 200) -> "web.StreamResponse":
+def send_json(body: Any, headers: Mapping[str, str], status: int = 200) -> "web.StreamResponse":
     """A JSON body."""
     from aiohttp import web
 
@@ -58,7 +58,8 @@ def send_failure(step: Fail, headers: Mapping[str, str]) -> "web.StreamResponse"
     from aiohttp import web
 
     if isinstance(step.body, str):
-        return web.Response(body=step.body.encode(), status=step.status, headers={**headers, **step.headers})
+        told = {**headers, "Content-Type": "text/html; charset=utf-8", **step.headers}
+        return web.Response(body=step.body.encode(), status=step.status, headers=told)
     kind, code, message = FAILURES.get(step.status, ("server_error", None, f"Scripted failure {step.status}."))
     usual = {"error": {"message": message, "type": kind, "param": None, "code": code}}
     return send_json(usual if step.body is None else step.body, {**headers, **step.headers}, step.status)

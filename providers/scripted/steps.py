@@ -58,7 +58,7 @@ class Fail:
     """An HTTP error. Without `body` the vendor's usual words for `status` (https://platform.openai.com/docs/guides/error-codes)."""
 
     status: int
-    body: Mapping[str, Any] | str | None = None
+    body: Mapping[str, Any] | Sequence[Any] | str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
