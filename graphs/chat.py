@@ -70,11 +70,12 @@ def chat_turn(
 
     Raises TurnConfigurationError for what is wired wrongly; nothing has been sent then.
 
-        >>> from turngraph.providers.scripted.server import ScriptedModel
-        >>> with ScriptedModel() as server:
-        ...     turn = chat_turn(server.config(), functions=["calculator"])
-        ...     turn.invoke({"messages": [("user", "What is 6 * 7?")]})["result"].status
-        'completed'
+        >>> from turngraph.providers.scripted import ScriptedModel
+        >>> with ScriptedModel() as model:
+        ...     config = ProviderConfig(model="scripted", base_url=model.base_url)
+        ...     turn = chat_turn(config, functions=["calculator"])
+        ...     turn.invoke({"messages": [("user", "What is 6 * 7?")]})["result"].tool_runs[0].content
+        '42'
     """
     toolbox = Toolbox.of([*tools, *functions])
     provider = provider_of(model, os.environ if environ is None else environ)
