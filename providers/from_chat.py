@@ -35,6 +35,8 @@ def _read(wire: Mapping[str, Any], n: int) -> BaseMessage:
     reader = _READ.get(role) if isinstance(role, str) else None
     if reader is None:
         raise TurnValueError(f"Message {n} has the role `{role}`; allowed: {', '.join(_READ)}.")
+    if not isinstance(wire.get("name"), str | None):
+        raise TurnValueError(f"Message {n} has a `name` of type `{type(wire['name']).__name__}`; write text.")
     return reader(wire, n)
 
 
@@ -57,7 +59,10 @@ def _read_assistant(wire: Mapping[str, Any], n: int) -> BaseMessage:
     if wire.get("function_call"):
         raise TurnValueError(f"Message {n} has the retired `function_call`; write `tool_calls`.")
     content, kwargs = _read_answer(wire, n)
-    calls = [_read_call(call, n) for call in wire.get("tool_calls") or ()]
+    asked = wire.get("tool_calls") or []
+    if not isinstance(asked, list):
+        raise TurnValueError(f"Message {n} has `tool_calls` of type `{type(asked).__name__}`; write a list.")
+    calls = [_read_call(call, n) for call in asked]
     if calls:
         kwargs["tool_calls"] = calls
     if audio := wire.get("audio"):
@@ -90,17 +95,11 @@ def _read_answer(wire: Mapping[str, Any], n: int) -> tuple[Any, dict[str, Any]]:
     return content, {**kwargs, "extra": extra} if extra else kwargs
 
 
-def _read_call(call: Mapping[str, Any], n: int) -> dict[str, Any]:
+def _read_call(call: Any, n: int) -> dict[str, Any]:
     """A wire call, its parts checked, without the `index` that streams number it by."""
-    function = call.get("function")
-    if (
-        not isinstance(call.get("id"), str)
-        or not isinstance(function, Mapping)
-        or not isinstance(function.get("name"), str)
-    ):
-        raise TurnValueError(
-            f"Message {n} has a tool call that is not {{id, type: function, function: {{name, arguments}}}}."
-        )
+    function = call.get("function") if isinstance(call, Mapping) else None
+    if not isinstance(function, Mapping) or not all(isinstance(t, str) for t in (call.get("id"), function.get("name"))):
+        raise TurnValueError(f"Message {n} has a tool call without `id` and `function`: {{`name`, `arguments`}}.")
     arguments = function.get("arguments")
     text = arguments if isinstance(arguments, str) else "" if arguments is None else dump_json(arguments)
     known = {"id": call["id"], "type": "function", "function": {"name": function["name"], "arguments": text}}
@@ -114,9 +113,8 @@ def _read_content(wire: Mapping[str, Any], n: int) -> str | list[Any]:
     if isinstance(content, Mapping):
         return dump_json(content)
     if not isinstance(content, list):
-        raise TurnValueError(
-            f"Message {n} ({wire['role']}) has the content `{content!r:.60}`; write text or a list of parts."
-        )
+        kind = type(content).__name__
+        raise TurnValueError(f"Message {n} ({wire['role']}) has a content of type `{kind}`; write text or a list.")
     for part in content:
         if isinstance(part, Mapping) and part.get("type") in NOT_CONTENT and wire["role"] == "assistant":
             continue

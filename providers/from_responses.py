@@ -34,7 +34,7 @@ def from_responses(items: str | Sequence[Mapping[str, Any]]) -> list[BaseMessage
     for n, item in enumerate(items, 1):
         message = _message(item, n)
         if message is None:
-            said.append(dict(item))
+            said.append(_said(item, n))
             continue
         messages += [*_answer(said), message]
         said = []
@@ -48,6 +48,8 @@ def _message(item: Any, n: int) -> BaseMessage | None:
     kind, role = item.get("type", "message"), item.get("role")
     if kind in _RESULTS:
         extra = {} if kind == "function_call_output" else {"type": kind}
+        if not isinstance(item.get("call_id"), str):
+            raise TurnValueError(f"Item {n} is a tool's result without a `call_id`.")
         content = _content({"content": item.get("output")}, n)
         return ToolMessage(content=content, tool_call_id=item["call_id"], additional_kwargs=extra)
     if kind != "message" or role == "assistant":
@@ -58,10 +60,16 @@ def _message(item: Any, n: int) -> BaseMessage | None:
     return reader(item, n)
 
 
-def _answer(said: list[dict[str, Any]]) -> list[BaseMessage]:
-    if not said:
+def _said(item: Mapping[str, Any], n: int) -> dict[str, Any]:
+    """An item of the model's, its call checked."""
+    if item.get("type") == "function_call" and not all(isinstance(item.get(t), str) for t in ("call_id", "name")):
+        raise TurnValueError(f"Item {n} is a `function_call` without `call_id` and `name`.")
+    return _listed(item)
+
+
+def _answer(items: list[dict[str, Any]]) -> list[BaseMessage]:
+    if not items:
         return []
-    items = [_listed(item) for item in said]
     parts = [part for item in items if item.get("type") == "message" for part in item["content"]]
     text = "".join(part["text"] for part in parts if part.get("type") == "output_text")
     wire = [_wire_call(item) for item in items if item.get("type") == "function_call"]
@@ -77,10 +85,10 @@ def _answer(said: list[dict[str, Any]]) -> list[BaseMessage]:
     return [AIMessage(content=text, tool_calls=valid, invalid_tool_calls=invalid, additional_kwargs=kwargs)]
 
 
-def _listed(item: dict[str, Any]) -> dict[str, Any]:
+def _listed(item: Mapping[str, Any]) -> dict[str, Any]:
     """An assistant's message item with its `type`, and its content as a list of parts."""
     if item.get("type", "message") != "message":
-        return item
+        return dict(item)
     content = item.get("content")
     parts = [{"type": "output_text", "text": content}] if isinstance(content, str) else list(content or ())
     spoken = [{**part, "type": "output_text"} if part.get("type") in ("input_text", "text") else part for part in parts]
@@ -150,7 +158,7 @@ def _part(part: Mapping[str, Any]) -> str | dict[str, Any]:
 
 
 def _image(part: Mapping[str, Any]) -> dict[str, Any]:
-    detail = {} if part.get("detail") is None else {"detail": part["detail"]}
+    detail = {} if part.get("detail") in (None, "auto") else {"detail": part["detail"]}  # `auto` is the default
     if part.get("file_id") is not None:
         return {"type": "image", "file_id": part["file_id"], **({"extras": detail} if detail else {})}
     return {"type": "image_url", "image_url": {"url": part["image_url"], **detail}}

@@ -55,6 +55,8 @@ def _items(request: ChatRequest, messages: Sequence[BaseMessage], quirks: Quirks
         vendor=notes.vendor, stored=request.store is not False, reasoning=quirks.reasoning_items
     )
     items = converter.convert_all(messages)
+    if left := converter.left_out(messages, items):
+        notes.add(f"Items of earlier answers are left out ({', '.join(left)}): {notes.vendor} could not use them here.")
     if quirks.system_role in ("system", "user"):
         items = [{**item, "role": quirks.system_role} if item.get("role") == "developer" else item for item in items]
     return items

@@ -3,6 +3,7 @@
 https://platform.openai.com/docs/api-reference/responses/create#responses-create-input
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -41,6 +42,11 @@ class OpenAIResponsesConverter:
         for n, message in enumerate(messages, 1):
             items += self._CONVERT[role_of(message, n)](self, message)
         return items
+
+    def left_out(self, messages: Iterable[BaseMessage], items: Iterable[Mapping[str, Any]]) -> list[str]:
+        """The types of the output items, other than texts and calls, that `messages` hold and `items` lack."""
+        held = [i.get("type") for message in messages for i in message.additional_kwargs.get("output_items", ())]
+        return sorted(set(Counter(held) - Counter(item.get("type") for item in items)) - {"message", "function_call"})
 
     def convert_system(self, message: BaseMessage | str) -> dict[str, Any]:
         """A system message, in the role `developer` that has replaced `system` in this API."""

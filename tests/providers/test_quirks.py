@@ -3,7 +3,7 @@
 The rows come from the data, the claims from here: a quirk without a claim fails `test_every_quirk_has_a_claim`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -400,7 +400,7 @@ def json_arguments(case: Case) -> None:
     assert not case.quirks.json_arguments or any("Arguments" in warning for warning in payload.warnings)
 
 
-CLAIMS: dict[str, Callable[[Case], None]] = {
+CLAIMS: Mapping[str, Callable[[Case], None]] = {
     claim.__name__: claim
     for claim in (
         *(token_cap, min_output_tokens, drop, drop_with_reasoning, rename, body, min_temperature, max_temperature),

@@ -1,0 +1,236 @@
+"""Messages as Chat Completions writes them, and what is refused before it is written."""
+
+from typing import Any
+
+import pytest
+from langchain_core.messages import (
+    AIMessage,
+    BaseMessage,
+    ChatMessage,
+    FunctionMessage,
+    HumanMessage,
+    RemoveMessage,
+    SystemMessage,
+    ToolMessage,
+)
+
+from turngraph.providers.chat_converter import OpenAIChatConverter
+from turngraph.providers.from_chat import from_chat
+from turngraph.state.errors import TurnValueError
+
+CONVERT = OpenAIChatConverter()
+CALL = {"id": "call_1", "name": "add", "args": {"a": 1}}
+PNG = "data:image/png;base64,AAAA"
+PDF = "data:application/pdf;base64,AAAA"
+
+
+def asks(raw: str | None = None, **fields: Any) -> AIMessage:
+    """An answer that calls a tool; `raw` is what the model wrote."""
+    wire = {"id": "call_1", "type": "function", "function": {"name": "add", "arguments": raw}}
+    kwargs = {} if raw is None else {"tool_calls": [wire]}
+    return AIMessage(**{"content": "", "tool_calls": [CALL], "additional_kwargs": kwargs, **fields})
+
+
+def arguments(message: AIMessage) -> str:
+    return str(CONVERT.convert_assistant(message)["tool_calls"][0]["function"]["arguments"])
+
+
+def test_an_answer_of_calls_alone_has_no_content() -> None:
+    """Some vendors refuse null, some want it; the default is to send neither."""
+    assert "content" not in CONVERT.convert_assistant(asks())
+    assert OpenAIChatConverter(remove_empty_content=False).convert_assistant(asks())["content"] is None
+    assert CONVERT.convert_assistant(asks(content="Let me see."))["content"] == "Let me see."
+
+
+def test_an_empty_answer_is_still_an_answer() -> None:
+    """A model may say nothing; a message without content and calls would be none."""
+    assert CONVERT.convert_assistant(AIMessage("")) == {"role": "assistant", "content": ""}
+
+
+def test_content_that_is_an_object_is_sent_as_json() -> None:
+    """Callers hand over forms and records; a model reads text."""
+    record: Any = {"stadt": "Zürich"}
+    message = HumanMessage.model_construct(content=record, type="human", name=None)
+    assert CONVERT.convert_user(message)["content"] == '{"stadt": "Zürich"}'
+    assert from_chat([{"role": "user", "content": {"stadt": "Zürich"}}])[0].content == '{"stadt": "Zürich"}'
+
+
+def test_arguments_go_back_as_the_model_wrote_them() -> None:
+    """A prompt cache compares bytes."""
+    assert arguments(asks('{ "a":1 }')) == '{ "a":1 }'
+
+
+def test_edited_arguments_take_effect() -> None:
+    """What a person corrected in `tool_calls` is what the model is told it asked."""
+    assert arguments(asks('{ "a":2 }')) == '{"a": 1}'
+    assert arguments(asks()) == '{"a": 1}'
+
+
+def test_a_call_taken_out_stays_out() -> None:
+    """A person may strike a call; the raw record of it must not bring it back."""
+    message = asks('{"a": 1}').model_copy(update={"tool_calls": []})
+    assert CONVERT.convert_assistant(message) == {"role": "assistant", "content": ""}
+
+
+def test_calls_keep_the_order_the_model_made_them_in() -> None:
+    """Valid and broken ones stand in different lists, and return in one."""
+    wire = [
+        {"id": "b", "type": "function", "function": {"name": "f", "arguments": "{"}},
+        {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}},
+    ]
+    message = AIMessage(
+        "",
+        tool_calls=[{"id": "a", "name": "f", "args": {}}],
+        invalid_tool_calls=[{"type": "invalid_tool_call", "id": "b", "name": "f", "args": "{", "error": "cut"}],
+        additional_kwargs={"tool_calls": wire},
+    )
+    assert CONVERT.convert_assistant(message)["tool_calls"] == wire
+
+
+def test_a_call_without_an_id_is_refused() -> None:
+    """Nobody could answer it."""
+    with pytest.raises(TurnValueError, match="id"):
+        CONVERT.convert_assistant(AIMessage("", tool_calls=[{"id": None, "name": "f", "args": {}}]))
+
+
+def test_a_refusal_returns_as_a_refusal() -> None:
+    """Not as text the model would think it said."""
+    refused = AIMessage("", additional_kwargs={"refusal": "I cannot."})
+    assert CONVERT.convert_assistant(refused)["content"] == [{"type": "refusal", "refusal": "I cannot."}]
+
+
+def test_an_artifact_never_leaves() -> None:
+    """It is for the program: rows, images, secrets."""
+    result = ToolMessage("3 rows", tool_call_id="call_1", artifact={"rows": ["secret"]}, name="add")
+    assert CONVERT.convert_tool_result(result) == {"role": "tool", "tool_call_id": "call_1", "content": "3 rows"}
+
+
+def test_instructions_keep_their_role_and_names_their_owner() -> None:
+    """LangChain notes the developer role in a place of its own."""
+    developer = SystemMessage("Be brief.", additional_kwargs={"__openai_role__": "developer"})
+    assert CONVERT.convert_system(developer) == {"role": "developer", "content": "Be brief."}
+    assert CONVERT.convert_system("Be brief.") == {"role": "system", "content": "Be brief."}
+    assert CONVERT.convert_user(HumanMessage("Hi", name="ada"))["name"] == "ada"
+
+
+def test_a_vendors_own_fields_go_along_only_when_asked() -> None:
+    """A strict vendor refuses the field that another one demands."""
+    answer = AIMessage(
+        "Yes.", additional_kwargs={"reasoning_content": "Hm.", "extra": {"reasoning_field": "reasoning", "x": 1}}
+    )
+    assert CONVERT.convert_assistant(answer) == {"role": "assistant", "content": "Yes."}
+    full = OpenAIChatConverter(vendor_fields=True).convert_assistant(answer)
+    assert full == {"role": "assistant", "content": "Yes.", "reasoning": "Hm.", "x": 1}
+
+
+def test_thinking_parts_return_around_the_text_as_it_now_is() -> None:
+    """Mistral's answers are lists of parts; an edit of the text is an edit of the answer."""
+    kwargs = {"content_parts": [{"type": "thinking", "thinking": []}, {"type": "text"}]}
+    content = OpenAIChatConverter(vendor_fields=True).convert_assistant(AIMessage("Hi", additional_kwargs=kwargs))[
+        "content"
+    ]
+    assert content == [{"type": "thinking", "thinking": []}, {"type": "text", "text": "Hi"}]
+
+
+IMAGE = {"type": "image_url", "image_url": {"url": PNG}}
+FILE = {"type": "file", "file": {"filename": "document.pdf", "file_data": PDF}}
+AUDIO = {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "mp3"}}
+
+
+@pytest.mark.parametrize(
+    ("block", "part"),
+    [
+        ("Hi", {"type": "text", "text": "Hi"}),
+        ({"type": "input_text", "text": "Hi"}, {"type": "text", "text": "Hi"}),
+        ({"type": "text-plain", "text": "Hi", "mime_type": "text/plain"}, {"type": "text", "text": "Hi"}),
+        ({"type": "json", "json": {"a": 1}}, {"type": "text", "text": '{"a": 1}'}),
+        (IMAGE, IMAGE),
+        ({"type": "image_url", "image_url": PNG}, IMAGE),
+        ({"type": "image", "base64": "AAAA", "mime_type": "image/png"}, IMAGE),
+        ({"type": "image", "url": PNG}, IMAGE),
+        ({"type": "image", "source_type": "base64", "data": "AAAA", "mime_type": "image/png"}, IMAGE),
+        ({"type": "image", "source": {"type": "base64", "data": "AAAA", "media_type": "image/png"}}, IMAGE),
+        ({"type": "input_image", "image_url": PNG}, IMAGE),
+        ({"type": "image", "base64": "AAAA", "mime_type": "image/png", "extras": {"detail": "low"}},
+         {"type": "image_url", "image_url": {"url": PNG, "detail": "low"}}),
+        (AUDIO, AUDIO),
+        ({"type": "audio", "base64": "AAAA", "mime_type": "audio/mpeg"}, AUDIO),
+        (FILE, FILE),
+        ({"type": "file", "base64": "AAAA", "mime_type": "application/pdf"}, FILE),
+        ({"type": "input_file", "file_data": PDF}, FILE),
+        ({"type": "file", "file": {"file_id": "file-1"}}, {"type": "file", "file": {"file_id": "file-1"}}),
+        ({"type": "file", "file_id": "file-1"}, {"type": "file", "file": {"file_id": "file-1"}}),
+        ({"type": "non_standard", "value": {"type": "mine"}}, {"type": "mine"}),
+        ({"type": "document_url", "document_url": PDF}, {"type": "document_url", "document_url": PDF}),
+    ],
+)  # fmt: skip
+def test_every_spelling_of_a_block_is_understood(block: Any, part: dict[str, Any]) -> None:
+    """OpenAI's two, LangChain's two, Anthropic's."""
+    assert CONVERT.convert_user(HumanMessage([block]))["content"] == [part]
+
+
+@pytest.mark.parametrize(
+    ("block", "said"),
+    [
+        ({"type": "hologram"}, "no vendor knows the block type `hologram`"),
+        ({"text": "Hi"}, "block type `None`"),
+        ({"type": "text"}, "lacks 'text'"),
+        ({"type": "text", "text": 3}, "malformed"),
+        ({"type": "image"}, "url, base64 or file_id"),
+        ({"type": "image", "file_id": "file-1"}, "a URL or base64"),
+        ({"type": "audio", "url": "https://example.com/a.mp3"}, "base64 only"),
+        ({"type": "file", "url": "https://example.com/a.pdf"}, "base64 or a file id"),
+    ],
+)
+def test_a_block_nobody_can_send_is_named(block: dict[str, Any], said: str) -> None:
+    """To leave it out would change what was said."""
+    with pytest.raises(TurnValueError, match=said):
+        CONVERT.convert_user(HumanMessage([block], id="m7"))
+
+
+@pytest.mark.parametrize(
+    "message", [FunctionMessage(content="x", name="f"), RemoveMessage(id="m1"), ChatMessage(content="x", role="critic")]
+)
+def test_a_message_nobody_can_send_is_named_by_its_place(message: BaseMessage) -> None:
+    """In a history of four hundred, «a message is wrong» helps nobody."""
+    with pytest.raises(TurnValueError, match="Message 2"):
+        CONVERT.convert_all([HumanMessage("Hi"), message])
+
+
+@pytest.mark.parametrize(("role", "sent"), [("human", "user"), ("ai", "assistant"), ("developer", "system")])
+def test_a_message_may_name_its_role(role: str, sent: str) -> None:
+    """LangChain's ChatMessage does."""
+    assert CONVERT.convert_all([ChatMessage(content="x", role=role)])[0]["role"] == sent
+
+
+@pytest.mark.parametrize(
+    ("wire", "said"),
+    [
+        ({"role": "critic", "content": "x"}, "role `critic`; allowed: system, developer, user, assistant, tool"),
+        ({"content": "x"}, "role `None`"),
+        ("Hi", "role `None`"),
+        ({"role": ["user"], "content": "x"}, "role"),
+        ({"role": "user", "content": 3}, "content of type `int`"),
+        ({"role": "user"}, "content of type `NoneType`"),
+        ({"role": "user", "content": [{"type": "hologram"}]}, "hologram"),
+        ({"role": "tool", "content": "x"}, "tool_call_id"),
+        ({"role": "assistant", "function_call": {"name": "f"}}, "retired"),
+        ({"role": "assistant", "tool_calls": [{"id": "1"}]}, "tool call without"),
+        ({"role": "assistant", "tool_calls": ["f"]}, "tool call without"),
+        ({"role": "assistant", "tool_calls": "f"}, "of type `str`"),
+        ({"role": "user", "content": "x", "name": 3}, "`name` of type `int`"),
+    ],
+)
+def test_wire_messages_are_read_strictly(wire: Any, said: str) -> None:
+    """They come from outside: the error says which message, what was seen and what is allowed."""
+    with pytest.raises(TurnValueError, match=said):
+        from_chat([wire])
+
+
+def test_the_callers_messages_are_left_alone() -> None:
+    """The history belongs to the state; writing it out must not change it."""
+    message = HumanMessage([dict(IMAGE), "Hi"])
+    before = message.model_copy(deep=True)
+    wire = CONVERT.convert_user(message)
+    wire["content"][0]["image_url"] = "changed"
+    assert message == before

@@ -1,0 +1,187 @@
+"""Messages as Responses writes them: instructions as developer, answers as items, edits with effect."""
+
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+
+from turngraph.providers.from_responses import from_responses
+from turngraph.providers.messages import to_ai_message
+from turngraph.providers.responses_converter import OpenAIResponsesConverter
+from turngraph.state.errors import TurnValueError
+from turngraph.state.reply import ProviderReply, ToolCall
+
+CONVERT = OpenAIResponsesConverter()
+THOUGHT: dict[str, Any] = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"}
+SEARCH: dict[str, Any] = {
+    "type": "web_search_call",
+    "id": "ws_1",
+    "status": "completed",
+    "action": {"type": "search", "query": "q"},
+}
+CALL: dict[str, Any] = {
+    "type": "function_call",
+    "id": "fc_1",
+    "call_id": "call_1",
+    "name": "add",
+    "arguments": '{ "a":1 }',
+    "status": "completed",
+}
+
+
+def said(text: str, **more: Any) -> dict[str, Any]:
+    part = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+    return {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [part], **more}
+
+
+def answer(*items: dict[str, Any], vendor: str = "openai") -> AIMessage:
+    """A message as it is made of an answer with `items`."""
+    text = "".join(part["text"] for item in items if item["type"] == "message" for part in item["content"])
+    calls = [i for i in items if i["type"] == "function_call"]
+    tool_calls = tuple(ToolCall(id=c["call_id"], name=c["name"], arguments=c["arguments"]) for c in calls)
+    reply = ProviderReply(text=text, tool_calls=tool_calls, items=items)
+    return to_ai_message(reply, message_id="m1", vendor=vendor, api="responses")
+
+
+def test_instructions_have_the_developer_role() -> None:
+    """That role has replaced `system` in this API."""
+    expected = {"role": "developer", "content": [{"type": "input_text", "text": "Be brief."}]}
+    assert CONVERT.convert_system(SystemMessage("Be brief.")) == CONVERT.convert_system("Be brief.") == expected
+
+
+def test_an_answer_becomes_several_items() -> None:
+    """Text, then calls; `convert_all` lays all messages' items end to end."""
+    message = AIMessage("Let me see.", tool_calls=[{"id": "call_1", "name": "add", "args": {"a": 1}}])
+    items = CONVERT.convert_all([HumanMessage("1+1?"), message, ToolMessage("2", tool_call_id="call_1")])
+    assert items == [
+        {"role": "user", "content": [{"type": "input_text", "text": "1+1?"}]},
+        {"role": "assistant", "content": [{"type": "output_text", "text": "Let me see."}]},
+        {"type": "function_call", "call_id": "call_1", "name": "add", "arguments": '{"a": 1}'},
+        {"type": "function_call_output", "call_id": "call_1", "output": "2"},
+    ]
+
+
+def test_everything_the_vendor_said_goes_back_in_order() -> None:
+    """Reasoning, searches, ids and arguments byte for byte."""
+    items = [THOUGHT, SEARCH, said("It is 2."), CALL]
+    assert CONVERT.convert_assistant(answer(*items)) == items
+
+
+def test_an_edited_text_takes_effect() -> None:
+    """It stands in one place, so there is no old one to win."""
+    message = answer(THOUGHT, said("It is 2.")).model_copy(update={"content": "It is 3."})
+    assert CONVERT.convert_assistant(message)[1]["content"][0]["text"] == "It is 3."
+
+
+def test_an_edited_text_of_several_items_becomes_one() -> None:
+    """Nobody can tell which part of it was meant."""
+    message = answer(said("It "), THOUGHT, said("is 2.")).model_copy(update={"content": "It is 3."})
+    assert CONVERT.convert_assistant(message) == [
+        {"role": "assistant", "content": [{"type": "output_text", "text": "It is 3."}]}
+    ]
+
+
+def test_edited_arguments_take_effect() -> None:
+    """The call keeps its item, with what it now asks."""
+    message = answer(THOUGHT, CALL)
+    message.tool_calls[0]["args"] = {"a": 2}
+    assert CONVERT.convert_assistant(message) == [THOUGHT, {**CALL, "arguments": '{"a": 2}'}]
+
+
+def test_a_call_taken_out_takes_its_reasoning_along() -> None:
+    """Reasoning is refused without the item that followed it."""
+    message = answer(THOUGHT, said("Wait."), CALL).model_copy(update={"tool_calls": []})
+    assert CONVERT.convert_assistant(message) == [
+        {"role": "assistant", "content": [{"type": "output_text", "text": "Wait."}]}
+    ]
+
+
+def test_without_storage_only_encrypted_reasoning_returns() -> None:
+    """`rs_… not found` is what one gets for an id that nobody stored; texts and calls go without theirs."""
+    bare = {"type": "reasoning", "id": "rs_2", "summary": []}
+    items = OpenAIResponsesConverter(stored=False).convert_assistant(answer(THOUGHT, bare, said("Hi"), CALL))
+    assert [item.get("id") for item in items] == ["rs_1", None, None]
+
+
+def test_a_model_that_does_not_reason_gets_no_reasoning() -> None:
+    """It refuses the items, and calls that name an item they belonged to."""
+    items = OpenAIResponsesConverter(reasoning=False).convert_assistant(answer(THOUGHT, CALL))
+    assert items == [{name: value for name, value in CALL.items() if name != "id"}]
+
+
+def test_another_vendors_items_stay_with_it() -> None:
+    """What was said and asked goes along; its encrypted reasoning and its ids are nobody else's."""
+    message = answer(THOUGHT, SEARCH, said("It is 2."), CALL, vendor="xai")
+    items = OpenAIResponsesConverter(vendor="openai").convert_assistant(message)
+    assert items == [
+        {"role": "assistant", "content": [{"type": "output_text", "text": "It is 2."}]},
+        {"type": "function_call", "call_id": "call_1", "name": "add", "arguments": '{ "a":1 }'},
+    ]
+    assert OpenAIResponsesConverter(vendor="xai").convert_assistant(message)[0] == THOUGHT
+
+
+def test_nulls_do_not_go_back() -> None:
+    """A server writes them into its answers, and refuses them in a request."""
+    null = {**SEARCH, "results": None, "action": {"type": "search", "sources": None}}
+    assert CONVERT.convert_assistant(answer(null)) == [{**SEARCH, "action": {"type": "search"}}]
+
+
+def test_a_result_may_hold_an_image_and_never_an_artifact() -> None:
+    """This API shows a tool's picture to the model itself."""
+    picture = {"type": "image", "base64": "AAAA", "mime_type": "image/png"}
+    result = ToolMessage(["See:", picture], tool_call_id="call_1", artifact="secret")
+    assert CONVERT.convert_tool_result(result)["output"] == [
+        {"type": "input_text", "text": "See:"},
+        {"type": "input_image", "image_url": "data:image/png;base64,AAAA", "detail": "auto"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("block", "part"),
+    [
+        ({"type": "image", "file_id": "file-1"}, {"type": "input_image", "file_id": "file-1", "detail": "auto"}),
+        ({"type": "file", "url": "https://example.com/a.pdf"}, {"type": "input_file", "file_url": "https://example.com/a.pdf"}),
+        ({"type": "file", "file": {"file_id": "file-1"}}, {"type": "input_file", "file_id": "file-1"}),
+        ({"type": "file", "base64": "AAAA", "mime_type": "application/pdf", "extras": {"filename": "a.pdf"}},
+         {"type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64,AAAA"}),
+    ],
+)  # fmt: skip
+def test_media_have_their_responses_spelling(block: dict[str, Any], part: dict[str, Any]) -> None:
+    """Files by URL and images by id are this API's own."""
+    assert CONVERT.convert_user(HumanMessage([block]))["content"] == [part]
+
+
+@pytest.mark.parametrize("kind", ["document_url", "video_url", "input_audio", "audio"])
+def test_what_this_api_does_not_take_is_named(kind: str) -> None:
+    """With the way out."""
+    block = {"type": kind, kind: {"data": "AAAA", "format": "wav"}, "base64": "AAAA", "mime_type": "audio/wav"}
+    with pytest.raises(TurnValueError, match="Chat Completions"):
+        CONVERT.convert_user(HumanMessage([block]))
+
+
+@pytest.mark.parametrize(
+    ("item", "complaint"),
+    [
+        ({"role": "critic", "content": "x"}, "role `critic`"),
+        ("Hi", "is a `str`"),
+        ({"role": "user"}, "content of type `NoneType`"),
+        ({"type": "function_call_output", "output": "x"}, "without a `call_id`"),
+        ({"type": "function_call", "call_id": "1"}, "without `call_id` and `name`"),
+        ({"role": "user", "content": [{"type": "hologram"}]}, "hologram"),
+    ],
+)
+def test_wire_items_are_read_strictly(item: Any, complaint: str) -> None:
+    """They come from outside."""
+    with pytest.raises(TurnValueError, match=complaint):
+        from_responses([item])
+
+
+def test_what_the_model_said_between_two_others_is_one_message() -> None:
+    """As the ecosystem's graphs expect it: one answer, one AIMessage."""
+    output = {"type": "function_call_output", "call_id": "call_1", "output": "2"}
+    messages = from_responses(
+        [{"role": "user", "content": "1+1?"}, THOUGHT, said("Wait."), CALL, output, said("It is 2.")]
+    )
+    assert [message.type for message in messages] == ["human", "ai", "tool", "ai"]
+    assert isinstance(messages[1], AIMessage)
+    assert (messages[1].content, messages[1].tool_calls[0]["args"]) == ("Wait.", {"a": 1})

@@ -1,0 +1,97 @@
+"""Messages to the wire and back, for both APIs: nothing is lost, and what a model wrote returns to it byte for byte."""
+
+import json
+
+from hypothesis import given, settings
+from langchain_core.messages import AIMessage, BaseMessage
+
+from tests.providers.wire_strategies import chat_replies, conversations, essence, responses_replies
+from turngraph.providers.chat_converter import OpenAIChatConverter
+from turngraph.providers.from_chat import from_chat
+from turngraph.providers.from_responses import from_responses
+from turngraph.providers.messages import to_ai_message
+from turngraph.providers.payload import build_payload
+from turngraph.providers.profiles import VENDORS
+from turngraph.providers.responses_converter import OpenAIResponsesConverter
+from turngraph.state.reply import ProviderReply
+from turngraph.state.request import ChatRequest
+
+CHAT = OpenAIChatConverter(vendor_fields=True)
+RESPONSES = OpenAIResponsesConverter()
+
+
+@given(conversations("chat"))
+@settings(deadline=None, max_examples=60)
+def test_chat_messages_survive_the_wire(messages: list[BaseMessage]) -> None:
+    """A conversation handed over as wire messages is the same conversation."""
+    wire = json.loads(json.dumps(CHAT.convert_all(messages)))
+    assert [essence(m) for m in from_chat(wire)] == [essence(m) for m in messages]
+
+
+@given(conversations("chat"))
+@settings(deadline=None, max_examples=60)
+def test_the_chat_wire_survives_being_read(messages: list[BaseMessage]) -> None:
+    """So does the wire: a prompt cache that knew it once knows it again."""
+    wire = CHAT.convert_all(messages)
+    assert CHAT.convert_all(from_chat(wire)) == wire
+
+
+@given(conversations("responses"))
+@settings(deadline=None, max_examples=60)
+def test_responses_messages_survive_the_wire(messages: list[BaseMessage]) -> None:
+    """`system` becomes `developer`, a reading adds the reasoning's text; all else stays."""
+    items = json.loads(json.dumps(RESPONSES.convert_all(messages)))
+    back = from_responses(items)
+    assert [{**essence(m), "kwargs": None} for m in back] == [{**essence(m), "kwargs": None} for m in messages]
+    assert RESPONSES.convert_all(back) == items
+
+
+@given(responses_replies())
+@settings(deadline=None, max_examples=60)
+def test_output_items_return_as_they_came(reply: ProviderReply) -> None:
+    """Reasoning is refused without the item that followed it, and the other way round."""
+    message = to_ai_message(reply, message_id="m1", vendor="openai", api="responses")
+    assert RESPONSES.convert_assistant(message) == list(reply.items)
+
+
+@given(responses_replies())
+@settings(deadline=None, max_examples=60)
+def test_a_text_stands_once(reply: ProviderReply) -> None:
+    """What is stored with every step of every turn is not stored twice."""
+    message = to_ai_message(reply, message_id="m1", vendor="openai", api="responses")
+    items = message.additional_kwargs["output_items"]
+    if sum(item["type"] == "message" for item in items) == 1:
+        assert not any("text" in part for item in items for part in item.get("content", ()))
+    assert not any("arguments" in item for item in items)
+
+
+@given(chat_replies())
+@settings(deadline=None, max_examples=60)
+def test_arguments_return_byte_for_byte(reply: ProviderReply) -> None:
+    """Spaces, escapes and all, whether they are JSON or not."""
+    message = to_ai_message(reply, message_id="m1", vendor="openai", api="chat")
+    calls = CHAT.convert_assistant(message).get("tool_calls", [])
+    assert [call["function"]["arguments"] for call in calls] == [call.arguments for call in reply.tool_calls]
+    assert len(message.tool_calls) + len(message.invalid_tool_calls) == len(calls)
+
+
+@given(conversations("responses"))
+@settings(deadline=None, max_examples=60)
+def test_either_apis_conversation_goes_on_through_the_other(messages: list[BaseMessage]) -> None:
+    """The API may change between two turns of a thread; what was said stays said."""
+    answers = [message.content for message in messages if isinstance(message, AIMessage) and message.content]
+    chat = build_payload(ChatRequest(vendor="openai", api="chat", model="gpt-4o"), messages, VENDORS["openai"])
+    assert [m["content"] for m in chat.body["messages"] if m["role"] == "assistant" and m.get("content")] == answers
+    other = [message.model_copy(update={"response_metadata": {"model_provider": "xai"}}) for message in messages]
+    request = ChatRequest(vendor="openai", api="responses", model="gpt-5")
+    payload = build_payload(request, other, VENDORS["openai"])
+    items = payload.body["input"]
+    assert any("left out" in warning for warning in payload.warnings) == any(map(_has_items, messages))
+    assert [i["content"][0]["text"] for i in items if i.get("role") == "assistant"] == answers
+    assert {item.get("type") for item in items} <= {None, "function_call", "function_call_output"}, "no foreign items"
+
+
+def _has_items(message: BaseMessage) -> bool:
+    """Whether it has more than words and calls, which only its own vendor can read."""
+    items = message.additional_kwargs.get("output_items", ())
+    return any(item["type"] not in ("message", "function_call") for item in items)
