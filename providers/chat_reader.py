@@ -21,6 +21,7 @@ REASONING_FIELDS: Final = ("reasoning_content", "reasoning", "reasoning_text")
 """What vendors call the text of the reasoning: DeepSeek and most, OpenRouter and vLLM and Groq, GitHub Copilot."""
 DETAILS: Final = "reasoning_details"
 ANSWERS: Final = frozenset({"content", "refusal", "tool_calls", "function_call"})
+REASONED: Final = frozenset(REASONING_FIELDS) | {DETAILS}
 READ_APART: Final = ANSWERS | {"role", "annotations", "audio", DETAILS, "padding"}
 UNFINISHED: Final = frozenset({"length", "content_filter"})
 """Finish reasons after which the last tool call may lack its end."""
@@ -141,7 +142,8 @@ class ChatReader:
             chunks += [StreamChunk(type="tool_call", tool_call=call) for call in self._calls.calls()]
 
     def _read_delta(self, delta: Mapping[str, Any], chunks: list[StreamChunk]) -> None:
-        self._read_reasoning(delta, chunks)
+        if not REASONED.isdisjoint(delta):
+            self._read_reasoning(delta, chunks)
         for name, value in delta.items():
             if value is None or value == "" or name == "role":
                 continue
@@ -211,7 +213,8 @@ class ChatReader:
             lists = (as_list(logprobs.get(name)) for name in ("content", "refusal"))
             self._logprobs += [item for found in lists for item in found if isinstance(item, dict)]
 
-    def _tell(self, kept: list[str], kind: Any, text: str, chunks: list[StreamChunk]) -> None:
+    @staticmethod
+    def _tell(kept: list[str], kind: Any, text: str, chunks: list[StreamChunk]) -> None:
         if text:
             kept.append(text)
             chunks.append(StreamChunk(type=kind, text=text))

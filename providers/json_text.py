@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from pydantic_core import from_json
+
 from turngraph.providers.read_limits import too_large
 from turngraph.state.errors import ErrorKind, ProviderError
 
@@ -29,8 +31,6 @@ def parse_json(
         >>> parse_json('{"a": "\\ud800"}', depth=8)
         ({'a': '\ufffd'}, True)
     """
-    from pydantic_core import from_json
-
     try:
         value, suspect = from_json(text), "\\u0000" in text
     except ValueError as exc:

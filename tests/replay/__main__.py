@@ -1,0 +1,125 @@
+"""Serve recorded answers over a loopback socket, read them through the provider, and compare.
+
+    python -m tests.replay DIR [--only ID] [--json FILE]
+
+Prints what differed, and `N passed, N failed` as its last line. The exit code is 0 only where nothing failed.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress
+
+from tests.replay.compare import Reading, differences
+from tests.replay.oracle import what_it_says
+from tests.replay.recordings import Recording, load
+from tests.replay.server import serving
+from turngraph.providers.config import ProviderConfig
+from turngraph.providers.openai_provider import OpenAIProvider
+from turngraph.providers.profiles import VENDORS
+from turngraph.state.errors import ProviderError
+from turngraph.state.reply import StreamChunk
+
+EXCEPTIONS = Path(__file__).with_name("exceptions.toml")
+KEY = "sk-replayed-recording"
+
+
+class Replay:
+    """Reads recordings through providers, every other one on an event loop."""
+
+    def __init__(self, base_url: str, runner: asyncio.Runner) -> None:
+        self._base_url, self._runner = base_url, runner
+        self.provider = cache(self._provider)
+
+    def differences(self, recording: Recording, *, on_loop: bool) -> list[str]:
+        """What differs in one recording."""
+        chunks: list[StreamChunk] = []
+        try:
+            said = what_it_says(recording)
+        except Exception as error:
+            return [f"the oracle cannot read it: {error!r}"]
+        try:
+            read = self._read(recording, chunks, on_loop=on_loop)
+        except ProviderError as error:
+            return differences(said, error, chunks)
+        except Exception as error:
+            return [f"raised: {error!r}"]
+        return differences(said, read, chunks)
+
+    def _read(self, recording: Recording, chunks: list[StreamChunk], *, on_loop: bool) -> Reading:
+        provider = self.provider(recording["vendor"], recording["api"])
+        body = (recording.get("request") or {}).get("body") or {"model": "recorded"}
+        options: dict[str, Any] = {"stream": recording["streaming"], "client_request_id": recording["id"]}
+        if on_loop:
+            return self._runner.run(provider.asend(body, on_chunk=chunks.append, **options))
+        return provider.send(body, on_chunk=chunks.append, **options)
+
+    def _provider(self, vendor: str, api: Any) -> OpenAIProvider:
+        known = vendor if vendor in VENDORS else "custom"
+        return OpenAIProvider(
+            ProviderConfig(vendor=known, base_url=self._base_url, api_key=KEY, model="recorded", api=api)
+        )
+
+
+def replayed(recordings: list[Recording], console: Console) -> Iterator[tuple[Recording, list[str]]]:
+    """Each recording with what differs in it."""
+    by_id = {recording["id"]: recording for recording in recordings}
+    with serving(by_id) as base_url, asyncio.Runner() as runner, Progress(console=console, transient=True) as progress:
+        replay = Replay(base_url, runner)
+        for number, recording in enumerate(progress.track(recordings, description="replaying")):
+            yield recording, replay.differences(recording, on_loop=number % 2 == 1)
+
+
+def main() -> int:
+    """Run from the command line; the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.replay", description=__doc__)
+    parser.add_argument("folder", type=Path, metavar="DIR", help="recordings, `*.jsonl.gz`")
+    parser.add_argument("--only", metavar="ID", help="the recording or cassette of this id alone")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write what failed to this file")
+    options = parser.parse_args()
+    recordings = load(options.folder)
+    if options.only is not None:
+        recordings = [r for r in recordings if options.only in (r["id"], r["sequence"]["cassette"])]
+    if not recordings:
+        print(f"No recordings in `{options.folder}`{'' if options.only is None else f' called `{options.only}`'}.")
+        return 2
+    failed = {r["id"]: found for r, found in replayed(recordings, Console(stderr=True)) if found}
+    exceptions = tomllib.loads(EXCEPTIONS.read_text())["exceptions"]
+    return report(recordings, failed, exceptions, options.json)
+
+
+def report(
+    recordings: list[Recording], found: dict[str, list[str]], exceptions: dict[str, str], file: Path | None = None
+) -> int:
+    """Print what was found to differ, by id, and the outcome; the exit code."""
+    known = {recording["id"]: recording for recording in recordings}
+    excepted = {id_: reason for id_, reason in exceptions.items() if id_ in found and may_differ(found[id_])}
+    failed = {id_: lines for id_, lines in found.items() if id_ not in excepted}
+    for id_ in sorted(exceptions.keys() & (known.keys() - found.keys())):
+        failed[id_] = [f"this exception is not needed: {exceptions[id_]}"]
+    for id_, lines in failed.items():
+        print(f"FAILED {id_} ({known[id_]['vendor']}, {known[id_]['api']})")
+        print("".join(f"    {line}\n" for line in lines), end="")
+    if file is not None:
+        file.write_text(json.dumps({"failed": failed, "excepted": excepted}, indent=2) + "\n")
+    if excepted:
+        print(f"{len(excepted)} excepted, with their reasons in {EXCEPTIONS.name}")
+    print(f"{len(recordings) - len(failed) - len(excepted)} passed, {len(failed)} failed")
+    return 1 if failed else 0
+
+
+def may_differ(found: list[str]) -> bool:
+    """Even an exception has to end in a reply or a ProviderError."""
+    return not any(line.startswith("raised: ") for line in found)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

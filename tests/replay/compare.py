@@ -1,0 +1,78 @@
+"""Where a reading differs from what the recording says."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from tests.replay.oracle import Call, Said
+from turngraph.state.errors import ProviderError
+from turngraph.state.reply import ProviderReply, StreamChunk
+from turngraph.state.usage import TOKEN_FIELDS
+
+Reading = ProviderReply | ProviderError
+
+
+def differences(said: Said, read: Reading, chunks: list[StreamChunk]) -> list[str]:
+    """A sentence for each thing that differs; none where the reading is right."""
+    if isinstance(read, ProviderError):
+        return list(in_error(said, read))
+    if said.error is not None:
+        return [f"error: {said.error} recorded, none raised"]
+    return [*in_reply(said, read), *in_chunks(read, chunks)]
+
+
+def in_error(said: Said, error: ProviderError) -> Iterator[str]:
+    if said.error is None:
+        yield f"error: none recorded, {error.kind} raised ({error.message[:200]})"
+    elif error.kind != said.error:
+        yield f"error: {said.error} recorded, {error.kind} raised"
+    if error.status != said.status:
+        yield f"status: {said.status} recorded, {error.status} raised"
+
+
+def in_reply(said: Said, reply: ProviderReply) -> Iterator[str]:
+    pairs: list[tuple[str, Any, Any]] = [
+        ("text", said.text, reply.text),
+        ("reasoning", said.reasoning, reply.reasoning or ""),
+        ("refusal", said.refusal, reply.refusal or ""),
+        ("finish_reason", said.finish_reason, reply.finish_reason),
+        ("response_id", said.response_id, reply.response_id),
+        ("usage", said.usage, usage_of(reply)),
+    ]
+    for name, recorded, found in pairs:
+        if recorded != found:
+            yield f"{name}: {excerpt(recorded)} recorded, {excerpt(found)} read"
+    if said.truncated is not None and said.truncated != reply.truncated:
+        yield f"truncated: {said.truncated} recorded, {reply.truncated} read"
+    read = [(call.id, call.name, call.arguments) for call in reply.tool_calls]
+    if not same_calls(said.calls, read):
+        yield f"tool_calls: {excerpt(said.calls)} recorded, {excerpt(read)} read"
+
+
+def usage_of(reply: ProviderReply) -> dict[str, Any]:
+    found = {name: getattr(reply.usage, name, None) for name in (*TOKEN_FIELDS, "cost_usd")}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def same_calls(recorded: list[Call], read: list[tuple[str, str, str]]) -> bool:
+    """An id that the recording lacks may be any; each must be unlike the others."""
+    ids = [call[0] for call in read]
+    alike = all(a[0] in (None, b[0]) and a[1:] == b[1:] for a, b in zip(recorded, read, strict=False))
+    return len(recorded) == len(read) and alike and len(set(ids)) == len(ids) and all(ids)
+
+
+def in_chunks(reply: ProviderReply, chunks: list[StreamChunk]) -> Iterator[str]:
+    """What was told on the way must add up to what came out."""
+    if not chunks:
+        return
+    for kind, whole in (("text", reply.text), ("reasoning", reply.reasoning or ""), ("refusal", reply.refusal or "")):
+        told = "".join(chunk.text for chunk in chunks if chunk.type == kind)
+        if told != whole:
+            yield f"chunks: {kind} adds up to {excerpt(told)}, not {excerpt(whole)}"
+    calls = [chunk.tool_call for chunk in chunks if chunk.type == "tool_call"]
+    if calls and calls != list(reply.tool_calls):
+        yield f"chunks: the calls told are {excerpt(calls)}"
+
+
+def excerpt(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 160 else f"{text[:100]} … {text[-50:]}"

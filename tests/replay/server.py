@@ -1,0 +1,78 @@
+"""A server on a loopback socket that answers with recorded bytes, exactly as they are.
+
+A request says which recording it wants in its `X-Client-Request-Id`; what it asks for is not looked at.
+"""
+
+import asyncio
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from tests.replay.recordings import Recording, wire_bytes
+
+PIECE = 1021
+"""Bytes a chunk: a prime, so that the cuts fall anywhere in events and characters."""
+
+
+@contextmanager
+def serving(recordings: Mapping[str, Recording]) -> Iterator[str]:
+    """The base URL of a server of `recordings`, by id, for as long as the context lasts."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="replay-server", daemon=True)
+    thread.start()
+    connections: set[asyncio.Task[None]] = set()
+
+    async def start() -> asyncio.Server:
+        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            connections.add(task)
+            task.add_done_callback(connections.discard)
+            await answer(reader, writer, recordings)
+
+        return await asyncio.start_server(connected, "127.0.0.1", 0)
+
+    async def stop(server: asyncio.Server) -> None:
+        server.close()
+        for task in list(connections):
+            task.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
+        await server.wait_closed()
+
+    server = asyncio.run_coroutine_threadsafe(start(), loop).result()
+    try:
+        host, port = server.sockets[0].getsockname()[:2]
+        yield f"http://{host}:{port}/v1"
+    finally:
+        asyncio.run_coroutine_threadsafe(stop(server), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+async def answer(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, recordings: Mapping[str, Recording]
+) -> None:
+    """Answer the requests of one connection, one after the other."""
+    try:
+        while (wanted := await request_of(reader)) is not None:
+            for data in wire_bytes(recordings[wanted]["response"], piece=PIECE):
+                writer.write(data)
+            await writer.drain()
+    except (asyncio.IncompleteReadError, ConnectionError):
+        pass  # the client has gone
+    finally:
+        writer.close()
+
+
+async def request_of(reader: asyncio.StreamReader) -> str | None:
+    """Read one request to its end; the recording it asks for, or `None` where the client has closed."""
+    first = await reader.readline()
+    if not first:
+        return None
+    headers: dict[str, str] = {}
+    while (line := await reader.readline()).strip():
+        name, _, value = line.decode("latin-1").partition(":")
+        headers[name.strip().lower()] = value.strip()
+    await reader.readexactly(int(headers.get("content-length", "0")))
+    return headers["x-client-request-id"]

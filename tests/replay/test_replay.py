@@ -1,0 +1,216 @@
+"""The replay itself: the bytes are the recorded ones, the oracle reads as a person does, misses are named."""
+
+import gzip
+import json
+import subprocess
+import sys
+from decimal import Decimal
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.replay.__main__ import report
+from tests.replay.compare import differences
+from tests.replay.oracle import Said, what_it_says
+from tests.replay.recordings import Recording, body_bytes
+from tests.replay.server import serving
+from turngraph.state.errors import ProviderError
+from turngraph.state.reply import ProviderReply, StreamChunk, ToolCall
+from turngraph.state.usage import Usage
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def recording(id_: str = "rec_1", *, api: str = "chat", status: int = 200, **response: Any) -> Recording:
+    return {
+        "id": id_,
+        "vendor": "openai",
+        "api": api,
+        "streaming": "sse" in response,
+        "request": {"body": {"model": "m", "messages": []}},
+        "response": {"status": status, "headers": {"x-request-id": "req_1"}, **response},
+        "sequence": {"cassette": "cas_1", "index": 0, "count": 1},
+    }
+
+
+def chat(content: str, **more: Any) -> dict[str, Any]:
+    return {"id": "c1", "choices": [{"index": 0, "message": {"content": content} | more, "finish_reason": "stop"}]}
+
+
+def data(*events: Any) -> list[str]:
+    return [f"data: {json.dumps(event)}" for event in events] + ["data: [DONE]"]
+
+
+STREAM = data(
+    {"id": "c1", "choices": [{"index": 0, "delta": {"content": "Snow \N{SNOWMAN}", "reasoning": "hm"}}]},
+    {"id": "c1", "choices": [{"index": 0, "delta": {"tool_calls": [
+        {"index": 0, "id": "a", "function": {"name": "f", "arguments": '{"x"'}}]}}]},
+    {"id": "c1", "choices": [{"index": 0, "delta": {"tool_calls": [
+        {"index": 0, "function": {"arguments": ": 1}"}}]}, "finish_reason": "tool_calls"}]},
+    {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 9,
+                              "completion_tokens_details": {"reasoning_tokens": 4}, "cost": 0.5}},
+)  # fmt: skip
+SAID = Said(
+    text="Snow \N{SNOWMAN}",
+    reasoning="hm",
+    calls=[("a", "f", '{"x": 1}')],
+    usage={
+        "prompt_tokens": 3,
+        "completion_tokens": 6,
+        "total_tokens": 9,
+        "reasoning_tokens": 4,
+        "cost_usd": Decimal("0.5"),
+    },
+    finish_reason="tool_calls",
+    response_id="c1",
+    truncated=False,
+)
+READ = ProviderReply(
+    text="Snow \N{SNOWMAN}",
+    reasoning="hm",
+    tool_calls=(ToolCall(id="a", name="f", arguments='{"x": 1}'),),
+    usage=Usage(prompt_tokens=3, completion_tokens=6, total_tokens=9, reasoning_tokens=4, cost_usd=Decimal("0.5")),
+    finish_reason="tool_calls",
+    response_id="c1",
+)
+
+
+@pytest.mark.parametrize(
+    ("response", "wire"),
+    [
+        ({"sse": ["data: 1", ": hi"]}, b"data: 1\n\n: hi\n\n"),
+        ({"sse": ["event: a\ndata: 1", "data: 2"], "sse_eol": "crlf"}, b"event: a\r\ndata: 1\r\n\r\ndata: 2\r\n\r\n"),
+        ({"sse": ["data: 1", "data: 2"], "sse_unterminated": True}, b"data: 1\n\ndata: 2"),
+        ({"body": {"a": "\N{SNOWMAN}"}}, '{"a":"\N{SNOWMAN}"}'.encode()),
+        ({"body": [], "body_leading_whitespace": 13}, b"\n          \n []"),
+        ({"body_text": "<html>"}, b"<html>"),
+    ],
+)
+def test_the_bytes_are_the_recorded_ones(response: dict[str, Any], wire: bytes) -> None:
+    """Line ends, a missing last blank line and keep-alive blanks are what the recordings are kept for."""
+    assert body_bytes(response) == wire
+    with serving({"rec_1": recording(status=418, **response)}) as base_url:
+        connection = HTTPConnection(urlsplit(base_url).netloc)
+        for _ in range(2):  # on one connection
+            connection.request("POST", "/v1/x", b"{}", {"X-Client-Request-Id": "rec_1"})
+            answer = connection.getresponse()
+            assert (answer.status, answer.headers["x-request-id"], answer.read()) == (418, "req_1", wire)
+        connection.close()
+
+
+def test_the_oracle_reads_what_a_person_reads() -> None:
+    """It is only worth something if it is right itself."""
+    assert what_it_says(recording(sse=STREAM)) == SAID
+    body = chat("<think>hm</think>\n4", tool_calls=[{"id": "a", "function": {"name": "f", "arguments": "{}"}}])
+    said = what_it_says(recording(body=body))
+    assert (said.text, said.reasoning, said.calls) == ("4", "hm", [("a", "f", "{}")])
+    refused = recording(status=429, body={"error": {"code": "insufficient_quota", "message": "?"}})
+    assert what_it_says(refused) == Said(error="quota", status=429)
+    assert (
+        what_it_says(recording(sse=[*STREAM[:2], 'event: error\ndata: {"error": {"code": 429}}'])).error == "rate_limit"
+    )
+    item = {"type": "message", "content": [{"type": "output_text", "text": "4"}]}
+    response = {
+        "id": "r",
+        "status": "incomplete",
+        "incomplete_details": {"reason": "max_output_tokens"},
+        "output": [item],
+    }
+    said = what_it_says(recording(api="responses", body=response))
+    assert (said.text, said.finish_reason, said.truncated) == ("4", "length", False)
+
+
+def test_a_reading_that_is_right_differs_in_nothing() -> None:
+    """Otherwise every recording would fail."""
+    assert differences(SAID, READ, []) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"text": "Snow"},
+        {"reasoning": None},
+        {"refusal": "no"},
+        {"finish_reason": "stop"},
+        {"response_id": "c2"},
+        {"truncated": True},
+        {"usage": None},
+        {"usage": READ.usage.model_copy(update={"cached_tokens": 0})} if READ.usage else {},
+        {"tool_calls": ()},
+        {"tool_calls": (ToolCall(id="b", name="f", arguments='{"x": 1}'),)},
+        {"tool_calls": (ToolCall(id="a", name="g", arguments='{"x": 1}'),)},
+        {"tool_calls": (ToolCall(id="a", name="f", arguments='{"x":1}'),)},
+    ],
+    ids=str,
+)
+def test_a_reading_that_is_wrong_is_named(change: dict[str, Any]) -> None:
+    """Each member by itself: a zero for an absent count, a blank in the arguments."""
+    [difference] = differences(SAID, READ.model_copy(update=change), [])
+    assert difference.startswith(f"{next(iter(change))}: ")
+
+
+def test_errors_and_pieces_that_are_wrong_are_named() -> None:
+    """An error for an answer, an answer for an error, another kind; pieces that do not add up."""
+    error = ProviderError("?", kind="server", status=200)
+    assert differences(SAID, error, []) == ["error: none recorded, server raised (?)"]
+    assert differences(Said(error="quota"), READ, []) == ["error: quota recorded, none raised"]
+    assert differences(Said(error="quota", status=429), error, []) == [
+        "error: quota recorded, server raised",
+        "status: 429 recorded, 200 raised",
+    ]
+    pieces = [StreamChunk(type="text", text="Snow"), StreamChunk(type="reasoning", text="hm")]
+    assert len(differences(SAID, READ, pieces)) == 1
+
+
+def run(folder: Path, *arguments: str) -> tuple[int, list[str]]:
+    """The command, as it is typed."""
+    command = [sys.executable, "-W", "error", "-m", "tests.replay", str(folder), *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout.splitlines() or done.stderr.splitlines()
+
+
+def test_the_command_counts_and_ends_with_the_count(tmp_path: Path) -> None:
+    """What it prints last is what a person, and the continuous integration, look at."""
+    responses = {"id": "r", "status": "completed", "output": [], "usage": {"input_tokens": 1}}
+    given = [
+        recording("rec_1", sse=STREAM),
+        recording("rec_2", body=chat("4")),
+        recording("rec_3", body=responses, api="responses"),
+        recording("rec_4", status=401, body={"error": {"message": "No."}}),
+    ]
+    with gzip.open(tmp_path / "own.jsonl.gz", "wt") as file:
+        file.writelines(json.dumps(each) + "\n" for each in given)
+    assert run(tmp_path) == (0, ["4 passed, 0 failed"])
+    assert run(tmp_path, "--only", "rec_2") == (0, ["1 passed, 0 failed"])
+    assert run(tmp_path, "--only", "rec_9") == (2, [f"No recordings in `{tmp_path}` called `rec_9`."])
+
+
+def test_the_report_names_failures_and_takes_exceptions_off(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An exception has a reason and is counted apart; one that is not needed, or that hides a crash, is a failure."""
+    given = [recording(f"rec_{number}") for number in range(4)]
+    found = {"rec_0": ["text: 'a' recorded, 'b' read"], "rec_1": ["usage: …"], "rec_2": ["raised: KeyError('x')"]}
+    exceptions = {
+        "rec_1": "broken by hand",
+        "rec_2": "hides a crash",
+        "rec_3": "not needed",
+        "elsewhere": "another folder",
+    }
+    assert report(given, found, exceptions, tmp_path / "out.json") == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "FAILED rec_0 (openai, chat)",
+        "    text: 'a' recorded, 'b' read",
+        "FAILED rec_2 (openai, chat)",
+        "    raised: KeyError('x')",
+        "FAILED rec_3 (openai, chat)",
+        "    this exception is not needed: not needed",
+        "1 excepted, with their reasons in exceptions.toml",
+        "0 passed, 3 failed",
+    ]
+    written = json.loads((tmp_path / "out.json").read_text())
+    assert (sorted(written["failed"]), written["excepted"]) == (
+        ["rec_0", "rec_2", "rec_3"],
+        {"rec_1": "broken by hand"},
+    )
