@@ -8,7 +8,7 @@
 '42'
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
@@ -74,6 +74,11 @@ class Toolbox:
     def specs(self) -> tuple[ToolSpec, ...]:
         """The tools as the model is shown them, injected arguments left out."""
         return tuple(entry.spec for entry in self.entries.values())
+
+    def only(self, names: Collection[str]) -> "Toolbox":
+        """The tools among `names` alone, in their order here: what one request offers."""
+        kept = {name: entry for name, entry in self.entries.items() if name in names}
+        return Toolbox(MappingProxyType(kept), self._background)
 
     def __contains__(self, name: object) -> bool:
         return name in self.entries
