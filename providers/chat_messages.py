@@ -120,7 +120,7 @@ def _parts(wire: Wire, quirks: Quirks, notes: Notes) -> Wire:
 
 
 def _part(part: dict[str, Any], quirks: Quirks, notes: Notes) -> dict[str, Any]:
-    kind = part.get("type")
+    kind = "bare_audio" if isinstance(part.get("input_audio"), str) else part.get("type")
     if kind == "refusal" and not quirks.refusal_parts:
         return {"type": "text", "text": part["refusal"]}
     if quirks.part_types is not None and kind not in quirks.part_types and kind not in ("text", "refusal"):

@@ -83,7 +83,8 @@ class Quirks(Frozen):
     cache_control: bool = False
     image_urls: bool = True
     part_types: frozenset[str] | None = None
-    """The parts of content it takes on Chat Completions. `None`: whatever is asked for is passed on."""
+    """The parts of content it takes on Chat Completions, beside text. `None`: whatever is asked for is passed on.
+    `bare_audio` is Mistral's `input_audio`, whose member is base64 text and no object."""
     tool_media: bool = False
     """Whether tool results may hold images; else they follow in a user message."""
 

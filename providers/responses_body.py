@@ -58,8 +58,13 @@ def _items(request: ChatRequest, messages: Sequence[BaseMessage], quirks: Quirks
     if left := converter.left_out(messages, items):
         notes.add(f"Items of earlier answers are left out ({', '.join(left)}): {notes.vendor} could not use them here.")
     if quirks.system_role in ("system", "user"):
-        items = [{**item, "role": quirks.system_role} if item.get("role") == "developer" else item for item in items]
+        items = [{**item, "role": quirks.system_role} if _instructs(item) else item for item in items]
     return items
+
+
+def _instructs(item: dict[str, Any]) -> bool:
+    """Whether `item` is a developer's message; other items may name that role too, and mean it."""
+    return item.get("role") == "developer" and item.get("type", "message") == "message"
 
 
 def _tools(request: ChatRequest, quirks: Quirks, notes: Notes) -> dict[str, Any]:

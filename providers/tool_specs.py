@@ -81,7 +81,7 @@ def _inlined(node: Any, root: Mapping[str, Any], inside: tuple[str, ...], notes:
 def _at(root: Mapping[str, Any], ref: str) -> Any:
     """What `ref` points to inside `root` (RFC 6901); an object of any kind where it points nowhere."""
     node: Any = root
-    for step in ref.removeprefix("#/").split("/"):
+    for step in ref.split("/")[1:]:
         node = node.get(step.replace("~1", "/").replace("~0", "~")) if isinstance(node, dict) else None
     return node if isinstance(node, dict) else {"type": "object"}
 

@@ -283,6 +283,7 @@ def cache_control(case: Case) -> None:
 PARTS: dict[str, Any] = {
     "image_url": {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
     "input_audio": {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}},
+    "bare_audio": {"type": "input_audio", "input_audio": "AAAA"},
     "file": {"type": "file", "file": {"file_data": "data:application/pdf;base64,AAAA", "filename": "a.pdf"}},
     "document_url": {"type": "document_url", "document_url": "https://example.com/a.pdf"},
     "video_url": {"type": "video_url", "video_url": {"url": "https://example.com/a.mp4"}},
