@@ -12,6 +12,7 @@ from turngraph.nodes.deps import TurnDeps
 from turngraph.nodes.dispatch_tools import dispatch_tools
 from turngraph.nodes.stage import Stage
 from turngraph.state.reply import ToolCall
+from turngraph.state.request import ChatRequest
 from turngraph.state.result import ToolRun
 from turngraph.state.turn import Stop, ToolTask, Turn, TurnInput, TurnOutput
 from turngraph.tools.toolbox import Toolbox
@@ -28,6 +29,7 @@ class _Billed(TypedDict):
     turn_id: str
     messages: list[AnyMessage]
     asked: list[ToolCall]
+    request: ChatRequest
     tool_runs: list[ToolRun]
     started_at: float
 
@@ -46,8 +48,11 @@ def after_bill(state: _Billed, toolbox: Toolbox) -> list[Send] | Literal["finali
         ToolTask(turn_id=state["turn_id"], call=call, order=first + place, started_at=state["started_at"])
         for place, call in enumerate(state["asked"])
     ]
+    offered = [spec.name for spec in state["request"].tools]
     for task in tasks:
-        if toolbox.wants_state(task["call"].name):
+        if task["call"].name not in offered:
+            task["offered"] = offered
+        elif toolbox.wants_state(task["call"].name):
             task["messages"] = state["messages"]
     return [Send("dispatch_tools", task) for task in tasks]
 

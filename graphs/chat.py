@@ -1,7 +1,7 @@
 """`chat_turn`: one chat turn as a compiled LangGraph graph, in one call."""
 
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.tools import BaseTool
@@ -19,6 +19,7 @@ from turngraph.providers.template import request_template
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.limits import TurnLimits
 from turngraph.state.result import TurnResult
+from turngraph.tools.plugin import Plugin
 from turngraph.tools.toolbox import Toolbox
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def chat_turn(
     model: "str | ProviderConfig | OpenAIProvider | BaseChatOpenAI",
     *,
     tools: Sequence[BaseTool | Callable[..., Any]] = (),
+    plugins: Iterable[Plugin] = (),
     functions: Sequence[str] = (),
     system: str | None = None,
     stream: bool = False,
@@ -52,6 +54,7 @@ def chat_turn(
         model: `"vendor:model"` (the key is read from the vendor's variable in `environ`), a `ProviderConfig`, an
             `OpenAIProvider`, or a LangChain `ChatOpenAI` whose configuration and client are then used.
         tools: what the model may call: `@tool` functions, `BaseTool`s, plain typed functions, MCP tools.
+        plugins: what `load_manifests` made; each joins a turn as its selector says.
         functions: built-in tools by name, such as `"calculator"`.
         system: the system message, in place of the configuration's.
         stream: ask the vendor for a stream; tokens then reach `on_event` and LangGraph's `messages` and `custom`
@@ -77,12 +80,14 @@ def chat_turn(
         ...     turn.invoke({"messages": [("user", "What is 6 * 7?")]})["result"].tool_runs[0].content
         '42'
     """
-    toolbox = Toolbox.of([*tools, *functions])
+    bound = tuple(plugins)
+    toolbox = Toolbox.of([*tools, *(plugin.tool for plugin in bound), *functions])
     provider = provider_of(model, os.environ if environ is None else environ)
     deps = TurnDeps(
         provider=provider,
         toolbox=toolbox,
         template=request_template(provider.config, provider.api, tools=toolbox.specs, system=system, stream=stream),
+        plugins=bound,
         limits=limits or TurnLimits(),
         prices=prices or Prices(),
         approve=_approver(approve, toolbox),

@@ -3,7 +3,7 @@
 It never raises for what a caller sent: bad input is a 400 that names what was wrong.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
@@ -24,6 +24,8 @@ def handler(
     *,
     account: str | None = None,
     thread: str | None = None,
+    plugins: Sequence[str] | None = None,
+    functions: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Run a turn on `data` and return `{isBase64Encoded, statusCode, headers, body}`.
 
@@ -33,12 +35,13 @@ def handler(
             `{"body": {…}}`, a vendor's own request, which is passed through as it is, and billed.
         account: whom the turn is charged to.
         thread: the thread's id; the `session_key` of `data` where it is not given.
+        plugins, functions: the names on offer in this turn, of those `turn` was built with; all without either.
 
         >>> handler(turn=None, data={"messages": 3})["statusCode"]
         400
     """
     try:
-        asked, settings, config = _read(data, account, thread)
+        asked, settings, config = _read(data, thread, _settings(account, plugins, functions))
         kept = turn.get_state(config).values.get("messages", []) if _keeps(turn, config) else []
         out = turn.invoke(TurnInput(messages=[*_new(asked, kept)], settings=settings), config)
         result: TurnResult = out["result"]
@@ -53,10 +56,12 @@ async def ahandler(
     *,
     account: str | None = None,
     thread: str | None = None,
+    plugins: Sequence[str] | None = None,
+    functions: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """`handler`, on the running event loop."""
     try:
-        asked, settings, config = _read(data, account, thread)
+        asked, settings, config = _read(data, thread, _settings(account, plugins, functions))
         kept = (await turn.aget_state(config)).values.get("messages", []) if _keeps(turn, config) else []
         out = await turn.ainvoke(TurnInput(messages=[*_new(asked, kept)], settings=settings), config)
         result: TurnResult = out["result"]
@@ -70,8 +75,14 @@ def _as_thread(data: Mapping[str, Any], thread: str | None) -> RunnableConfig:
     return {"configurable": {} if key is None else {"thread_id": str(key)}}
 
 
+def _settings(account: str | None, plugins: Sequence[str] | None, functions: Sequence[str] | None) -> TurnSettings:
+    if plugins is None and functions is None:
+        return TurnSettings(account=account)
+    return TurnSettings(account=account, tools=(*(plugins or ()), *(functions or ())))
+
+
 def _read(
-    data: Mapping[str, Any], account: str | None, thread: str | None
+    data: Mapping[str, Any], thread: str | None, settings: TurnSettings
 ) -> tuple[list[BaseMessage], TurnSettings, RunnableConfig]:
     if not isinstance(data, Mapping):
         raise TurnValueError(f"The request's data is a JSON object, not {type(data).__name__}.")
@@ -79,7 +90,7 @@ def _read(
     if body is not None:
         if not isinstance(body, dict):
             raise TurnValueError(f"`body` is {type(body).__name__}; it must be the vendor's own request, an object.")
-        return [], TurnSettings(account=account, body=body), _as_thread(data, thread)
+        return [], settings.model_copy(update={"body": body}), _as_thread(data, thread)
     given = data.get("messages")
     if given is None:
         text = data.get("input_text")
@@ -88,7 +99,7 @@ def _read(
         given = [{"role": "user", "content": text}]
     if not isinstance(given, list) or not given:
         raise TurnValueError(f"`messages` is {type(given).__name__}; it must be a list of at least one message.")
-    return from_chat(given), TurnSettings(account=account), _as_thread(data, thread)
+    return from_chat(given), settings, _as_thread(data, thread)
 
 
 def _keeps(turn: TurnGraph, config: RunnableConfig) -> bool:

@@ -12,6 +12,7 @@ from turngraph.state.limits import TurnLimits
 from turngraph.state.reply import ToolCall
 from turngraph.state.request import ChatRequest
 from turngraph.state.result import TurnResult
+from turngraph.tools.plugin import Plugin
 from turngraph.tools.toolbox import Toolbox
 
 __all__ = ["Approve", "OnFinish", "TurnDeps"]
@@ -30,6 +31,8 @@ class TurnDeps:
     provider: OpenAIProvider
     toolbox: Toolbox
     template: ChatRequest
+    plugins: tuple[Plugin, ...] = ()
+    """In order: of two that set the same thing, the first wins. Their tools stand in the toolbox."""
     limits: TurnLimits = field(default_factory=TurnLimits)
     prices: Prices = field(default_factory=Prices)
     approve: Approve = field(default=lambda call: False)

@@ -19,7 +19,7 @@ from turngraph.nodes.flow import Flow, Wait
 from turngraph.nodes.here import Here
 from turngraph.nodes.limits import over_time
 from turngraph.state.errors import ToolArgumentsError, ToolError, ToolTimeoutError, UnknownToolError
-from turngraph.state.events import ToolRequested, ToolResponded
+from turngraph.state.events import PluginCalled, ToolRequested, ToolResponded
 from turngraph.state.reply import ToolCall
 from turngraph.state.result import ToolRun
 from turngraph.state.turn import ToolTask, Turn
@@ -41,7 +41,10 @@ class _Answer:
 def dispatch_tools(task: ToolTask, deps: TurnDeps, here: Here) -> Flow[Turn]:
     """Serve one call: check it, let a person agree where one must, run it, tell the model."""
     call = task["call"]
+    is_plugin = any(plugin.name == call.name for plugin in deps.plugins)
     here.emit(ToolRequested(turn_id=task["turn_id"], call_id=call.id, tool=call.name, arguments=call.arguments))
+    if is_plugin and "offered" not in task:
+        here.emit(PluginCalled(turn_id=task["turn_id"], call_id=call.id, plugin=call.name))
     started = deps.clock()
     answer = yield from _served(task, deps, here)
     output = answer.output.cut(deps.limits.tool_result_chars)
@@ -53,6 +56,7 @@ def dispatch_tools(task: ToolTask, deps: TurnDeps, here: Here) -> Flow[Turn]:
         content=output.content,
         seconds=max(0.0, deps.clock() - started),
         order=task["order"],
+        kind="plugin" if is_plugin else "tool",
         truncated=output.truncated,
     )
     here.emit(
@@ -77,6 +81,8 @@ def _served(task: ToolTask, deps: TurnDeps, here: Here) -> Flow[_Answer]:
     if out_of_time is not None:
         return _told("rejected", "Not run: the turn is over its time.")
     try:
+        if "offered" in task:
+            raise UnknownToolError(call.name, offered=task["offered"])
         arguments = deps.toolbox.check(call)
         if deps.approve(call):
             decision = _decision(call, arguments)

@@ -1,7 +1,7 @@
 """prep_first_request: the first request of a turn, from what the graph was built with and what the caller asked for.
 
-reads   messages, turn_id, settings, result
-writes  turn_id, started_at, request, and empties what belongs to one turn
+reads   messages, turn_id, settings
+writes  turn_id, started_at, plugins, request, and empties what belongs to one turn
 """
 
 from collections.abc import Sequence
@@ -13,10 +13,13 @@ from langgraph.types import Overwrite
 from turngraph.nodes.closing import mended
 from turngraph.nodes.deps import TurnDeps
 from turngraph.nodes.here import Here
+from turngraph.nodes.joining import begin, tell
 from turngraph.nodes.limits import CANCELLED
+from turngraph.state.errors import TurnValueError
 from turngraph.state.events import PromptStarted, ToolPresented
 from turngraph.state.request import ChatRequest
-from turngraph.state.turn import Turn, TurnSettings
+from turngraph.state.result import TurnError
+from turngraph.state.turn import SelectedPlugin, Stop, Turn, TurnSettings
 
 __all__ = ["first_request", "prep_first_request"]
 
@@ -35,8 +38,33 @@ def prep_first_request(state: Reads, deps: TurnDeps, here: Here) -> Turn:
     """Begin a turn."""
     # LangGraph's task id is the same when a killed turn is resumed, so the minted id is too.
     turn_id = state["turn_id"] or here.task_id
-    role = deps.provider.config.default_system_role
-    request = first_request(deps.template, state["settings"], state["messages"], role)
+    settings, messages = state["settings"] or TurnSettings(), state["messages"]
+    request = first_request(deps.template, settings, messages, deps.provider.config.default_system_role)
+    stop, plugins = CANCELLED if here.cancelled else None, list[SelectedPlugin]()
+    try:
+        request, plugins, ignored = begin(request, messages, settings, deps)
+        tell(plugins, ignored, turn_id, here)
+    except TurnValueError as exc:
+        stop = Stop(status="error", error=TurnError(kind="value", message=str(exc)))
+    _announce(request, turn_id, deps, here)
+    patch: Turn = {
+        "turn_id": turn_id,
+        "started_at": deps.clock(),
+        "plugins": plugins,
+        "request": request,
+        "asked": [],
+        "attempts": Overwrite([]),  # type: ignore[typeddict-item]  # a delta channel is emptied by overwriting
+        "tool_runs": Overwrite([]),  # type: ignore[typeddict-item]
+        "charges": [],
+        "stop": stop,
+        "status": "running",
+        "result": None,
+    }
+    whole = mended(messages)
+    return patch if whole is None else {**patch, "messages": Overwrite(whole)}  # type: ignore[typeddict-item]
+
+
+def _announce(request: ChatRequest, turn_id: str, deps: TurnDeps, here: Here) -> None:
     here.emit(
         PromptStarted(
             turn_id=turn_id,
@@ -48,33 +76,18 @@ def prep_first_request(state: Reads, deps: TurnDeps, here: Here) -> Turn:
     )
     for tool in request.tools:
         here.emit(ToolPresented(turn_id=turn_id, tool=tool.name))
-    patch: Turn = {
-        "turn_id": turn_id,
-        "started_at": deps.clock(),
-        "plugins": [],
-        "request": request,
-        "asked": [],
-        "attempts": Overwrite([]),  # type: ignore[typeddict-item]  # a delta channel is emptied by overwriting
-        "tool_runs": Overwrite([]),  # type: ignore[typeddict-item]
-        "charges": [],
-        "stop": CANCELLED if here.cancelled else None,
-        "status": "running",
-        "result": None,
-    }
-    whole = mended(state["messages"])
-    return patch if whole is None else {**patch, "messages": Overwrite(whole)}  # type: ignore[typeddict-item]
 
 
 def first_request(
-    template: ChatRequest, settings: TurnSettings | None, messages: Sequence[AnyMessage], default_role: str
+    template: ChatRequest, settings: TurnSettings, messages: Sequence[AnyMessage], default_role: str
 ) -> ChatRequest:
     """`template` with what the caller asked for in this turn, and its system message.
 
     That is the caller's, else the graph's, else the one the conversation begins with, else `default_role`.
     """
-    if settings is not None and settings.body is not None:
+    if settings.body is not None:
         return passed_through(template, settings.body)
-    wished = {} if settings is None else settings.model_dump(include=_REQUEST_SETTINGS, exclude_none=True)
+    wished = settings.model_dump(include=_REQUEST_SETTINGS, exclude_none=True)
     if "system" not in wished and template.system is None:
         begins = messages[0] if messages else None
         wished["system"] = begins.text if isinstance(begins, SystemMessage) else default_role

@@ -1,18 +1,19 @@
 """prep_second_request: every follow-up request, the second or the twentieth, with the tools still on offer.
 
-reads   turn_id, started_at, request, attempts, tool_runs, charges
-writes  request, or stop where a limit is reached
+reads   turn_id, started_at, plugins, request, attempts, tool_runs, charges
+writes  request and plugins (one the model called joins with its prompt), or stop where a limit is reached
 """
 
 from typing import TypedDict
 
 from turngraph.nodes.deps import TurnDeps
 from turngraph.nodes.here import Here
+from turngraph.nodes.joining import join_called
 from turngraph.nodes.limits import CANCELLED, over_limit
 from turngraph.state.events import ChargeDeclined
 from turngraph.state.request import ChatRequest
 from turngraph.state.result import Attempt, Charge, ToolRun
-from turngraph.state.turn import Turn
+from turngraph.state.turn import SelectedPlugin, Turn
 
 __all__ = ["prep_second_request"]
 
@@ -22,6 +23,7 @@ class Reads(TypedDict):
 
     turn_id: str
     started_at: float
+    plugins: list[SelectedPlugin]
     request: ChatRequest
     attempts: list[Attempt]
     tool_runs: list[ToolRun]
@@ -43,7 +45,9 @@ def prep_second_request(state: Reads, deps: TurnDeps, here: Here) -> Turn:
         assert stop.error is not None, "a limit comes with its sentence"
         here.emit(ChargeDeclined(turn_id=state["turn_id"], reason=stop.error.message))
         return {"stop": stop}
-    return {"request": next_request(state["request"], state["attempts"])}
+    called = {run.name for run in state["tool_runs"]}
+    request, plugins = join_called(state["request"], state["plugins"], called, deps)
+    return {"request": next_request(request, state["attempts"]), "plugins": plugins}
 
 
 def next_request(request: ChatRequest, attempts: list[Attempt]) -> ChatRequest:

@@ -73,6 +73,8 @@ class TurnSettings(Frozen):
     system: str | None = None
     account: str | None = None
     """Whom the turn is charged to."""
+    tools: tuple[str, ...] | None = None
+    """The tools and plugins on offer, by name, of those the graph was built with; `None` is all of them."""
     body: dict[str, Any] | None = None
     """Passthrough: the vendor's own request body, sent as it is in place of everything above, and billed."""
 
@@ -117,6 +119,7 @@ class ToolTask(TypedDict):
     order: int  # the place of the call in the turn, from 0
     started_at: float
     messages: NotRequired[list[AnyMessage]]  # only for a tool with an injected state: LangGraph stores what is sent
+    offered: NotRequired[list[str]]  # only for a call of what this turn does not offer: what it does
 
 
 class TurnOutput(TypedDict, total=False):

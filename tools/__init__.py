@@ -1,33 +1,38 @@
-"""What a model may call: built-in functions, declarative plugins, any LangChain tool, MCP servers.
+"""What a model may call: built-in functions, declarative plugins, any LangChain tool, MCP servers."""
 
-Everything is loaded when first used.
-"""
+from typing import TYPE_CHECKING
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from turngraph.state.front_door import front_door
 
 if TYPE_CHECKING:
     from turngraph.tools.arithmetic import calculator
     from turngraph.tools.dates import date_calculator
+    from turngraph.tools.manifests.loading import Manifests, load_manifests
+    from turngraph.tools.plugin import Plugin
     from turngraph.tools.toolbox import Toolbox
     from turngraph.tools.weather import get_current_weather, weather_tool
 
-__all__ = ["Toolbox", "calculator", "date_calculator", "get_current_weather", "weather_tool"]
+__all__ = [
+    "Manifests",
+    "Plugin",
+    "Toolbox",
+    "calculator",
+    "date_calculator",
+    "get_current_weather",
+    "load_manifests",
+    "weather_tool",
+]
 
-_HOMES = {
-    "Toolbox": "toolbox",
-    "calculator": "arithmetic",
-    "date_calculator": "dates",
-    "get_current_weather": "weather",
-    "weather_tool": "weather",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = front_door(
+    __name__,
+    {
+        "Manifests": "manifests.loading",
+        "Plugin": "plugin",
+        "Toolbox": "toolbox",
+        "calculator": "arithmetic",
+        "date_calculator": "dates",
+        "get_current_weather": "weather",
+        "load_manifests": "manifests.loading",
+        "weather_tool": "weather",
+    },
+)
