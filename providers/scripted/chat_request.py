@@ -182,16 +182,20 @@ class _Reader:
         return self._assistant(message, at, place)
 
     def _assistant(self, message: Mapping[str, Any], at: str, place: int) -> Message:
-        calls = tuple(_call(call, f"{at}.tool_calls[{n}]") for n, call in enumerate(message.get("tool_calls") or ()))
-        if "tool_calls" in message and not calls:
+        if "tool_calls" in message:
             checks.items(f"{at}.tool_calls", message["tool_calls"])
+        asked: list[Any] = message.get("tool_calls", [])
+        calls = tuple(_call(call, f"{at}.tool_calls[{n}]") for n, call in enumerate(asked))
         ids = {call.id for call in calls if call.id is not None}
         self._open, self._known = _Open(place, set(ids)), frozenset(ids)
-        if message.get("content") is None:
-            if not calls and not any(message.get(name) for name in ("refusal", "audio", "function_call")):
-                checks.wrong_type(f"{at}.content", "a string", None)
-            return Message("assistant", message.get("refusal") or "", calls)
-        return Message("assistant", _content(message, "assistant", at), calls)
+        if message.get("content") is not None:
+            return Message("assistant", _content(message, "assistant", at), calls)
+        refusal = message.get("refusal")
+        if refusal is not None:
+            checks.text(f"{at}.refusal", refusal)
+        elif not calls and message.get("audio") is None and message.get("function_call") is None:
+            checks.wrong_type(f"{at}.content", "a string", None)
+        return Message("assistant", refusal or "", calls)
 
     def _result(self, message: Mapping[str, Any], at: str) -> Message:
         if "tool_call_id" not in message:

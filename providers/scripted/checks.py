@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
+from turngraph.providers.scripted import schemas
 from turngraph.providers.scripted.answers import OfferedTool
 
 __all__ = [
@@ -170,13 +171,12 @@ def offered(function: Any, at: str) -> OfferedTool:
             f"Invalid '{at}.name': string does not match pattern. Expected a string that matches '{TOOL_NAME.pattern}'."
         )
         raise RequestError(message, param=f"{at}.name", code="invalid_value")
-    parameters = function.get("parameters", {})
-    mapping(f"{at}.parameters", parameters)
-    if function.get("strict"):
-        check_strict_schema(
-            parameters, what=f"function '{name}'", param=f"{at}.parameters", code="invalid_function_parameters"
-        )
-    return OfferedTool(name, function.get("description") or "", parameters, bool(function.get("strict")))
+    description, parameters = function.get("description", ""), function.get("parameters", {})
+    text(f"{at}.description", description)
+    strict = bool(function.get("strict"))
+    what, param = f"function '{name}'", f"{at}.parameters"
+    check_schema(parameters, strict=strict, what=what, param=param, code="invalid_function_parameters")
+    return OfferedTool(name, description, parameters, strict)
 
 
 def known_tool(name: Any, tools: Sequence[OfferedTool]) -> None:
@@ -188,41 +188,18 @@ def known_tool(name: Any, tools: Sequence[OfferedTool]) -> None:
 
 def answer_schema(wanted: Mapping[str, Any], param: str) -> Mapping[str, Any]:
     """The schema of a structured answer, checked."""
-    schema = wanted.get("schema", {})
-    mapping(param, schema)
-    if wanted.get("strict"):
-        what = f"response_format '{wanted.get('name')}'"
-        check_strict_schema(schema, what=what, param=param, code="invalid_json_schema")
+    schema, strict = wanted.get("schema", {}), bool(wanted.get("strict"))
+    what = f"response_format '{wanted.get('name')}'"
+    check_schema(schema, strict=strict, what=what, param=param, code="invalid_json_schema")
     return dict(schema)
 
 
-def check_strict_schema(schema: Any, *, what: str, param: str, code: str, place: tuple[str, ...] = ()) -> None:
-    """A strict schema closes every object and requires all its properties.
-
-    Source: https://platform.openai.com/docs/guides/structured-outputs#supported-schemas
-    """
-    if isinstance(schema, list):
-        for one in schema:
-            check_strict_schema(one, what=what, param=param, code=code, place=place)
-    if not isinstance(schema, dict):
-        return
-    if "properties" in schema or schema.get("type") == "object":
-        _check_closed(schema, f"Invalid schema for {what}: In context={place!r}, ", param, code)
-    for key in ("items", "anyOf"):
-        check_strict_schema(schema.get(key), what=what, param=param, code=code, place=(*place, key))
-    for key in ("properties", "$defs"):
-        for name, inner in schema.get(key, {}).items():
-            check_strict_schema(inner, what=what, param=param, code=code, place=(*place, key, name))
-
-
-def _check_closed(schema: Mapping[str, Any], where: str, param: str, code: str) -> None:
-    if schema.get("additionalProperties") is not False:
-        message = where + "'additionalProperties' is required to be supplied and to be false."
-        raise RequestError(message, param=param, code=code)
-    lacking = [name for name in schema.get("properties", {}) if name not in schema.get("required", ())]
-    if lacking:
-        message = where + "'required' is required to be supplied and to be an array including every key in properties."
-        raise RequestError(f"{message} Missing '{lacking[0]}'.", param=param, code=code)
+def check_schema(schema: Any, *, strict: bool, what: str, param: str, code: str) -> None:
+    """Refuse a schema that is none, or is not strict although it is to be."""
+    try:
+        schemas.check_schema(schema, strict=strict)
+    except schemas.SchemaError as exc:
+        raise RequestError(f"Invalid schema for {what}: {exc}", param=param, code=code) from None
 
 
 def _bounded(kind: str, param: str, value: float, low: float, high: float | None) -> None:
