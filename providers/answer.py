@@ -208,7 +208,7 @@ class AnswerReader:
         return b"".join(self._body)
 
     def _check_clock(self, now: float, *, alive: bool) -> None:
-        if now > self._deadline:
+        if now > self._deadline and not self._done:
             raise self._no_answer(f"The answer took longer than {self._total_s:g} seconds.", "timeout")
         if alive:
             self._last_event_at = now

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from turngraph.providers.call_assembler import CallAssembler
+from turngraph.providers.chat_raw import assembled, top_citations
 from turngraph.providers.fragments import Fragments, plain_text
 from turngraph.providers.read_limits import ReadLimits
 from turngraph.providers.thinking import ThinkSplitter
@@ -246,35 +247,13 @@ class ChatReader:
             truncated=truncated,
             items=tuple(self._parts.whole()),
             extra=extra,
-            citations=tuple(self._annotations or top_citations(self._top)),
+            citations=tuple(self._annotations) or top_citations(self._top),
             logprobs=tuple(self._logprobs),
             service_tier=text_or_none(self._top.get("service_tier")),
             notes=(*self._notes, *self._calls.notes, *usage_notes),
             raw=body,
         )
-        return reply if body is not None else reply.model_copy(update={"raw": self._assembled(reply)})
-
-    def _assembled(self, reply: ProviderReply) -> dict[str, Any]:
-        """The `chat.completion` that the stream's events add up to."""
-        content: Any = list(reply.items) or reply.text
-        message = {"role": "assistant", "content": content, "refusal": reply.refusal, **reply.extra}
-        if reply.tool_calls:
-            message["tool_calls"] = [
-                {
-                    "id": call.id,
-                    "type": "function",
-                    "function": {"name": call.name, "arguments": call.arguments},
-                    **(call.extra or {}),
-                }
-                for call in reply.tool_calls
-            ]
-        if self._annotations:
-            message["annotations"] = self._annotations
-        choice = {"index": 0, "message": message, "finish_reason": reply.finish_reason}
-        if self._logprobs:
-            choice["logprobs"] = {"content": self._logprobs}
-        top = {name: value for name, value in self._top.items() if name not in ("usage", "obfuscation", "p")}
-        return {**top, "object": "chat.completion", "choices": [choice], "usage": self._usage}
+        return reply if body is not None else reply.model_copy(update={"raw": assembled(reply, self._top, self._usage)})
 
 
 def read_chat(body: Mapping[str, Any], *, vendor: str = "", limits: ReadLimits | None = None) -> ProviderReply:
@@ -293,13 +272,6 @@ def read_chat(body: Mapping[str, Any], *, vendor: str = "", limits: ReadLimits |
     if len(choices) > 1:
         reader.note("More than one choice; the first is kept.")
     return reader.finish_whole(body)
-
-
-def top_citations(top: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Perplexity's sources, which stand beside the choices: https://docs.perplexity.ai/api-reference."""
-    results = [result for result in as_list(top.get("search_results")) if isinstance(result, dict)]
-    urls = [{"url": url} for url in as_list(top.get("citations")) if isinstance(url, str)]
-    return [{"type": "url_citation", **source} for source in results or urls]
 
 
 def reported_usage(event: Mapping[str, Any]) -> Any:

@@ -160,6 +160,9 @@ def test_a_custom_tool_is_called_with_its_input() -> None:
     reply = message(tool_calls=[{"id": "a", "type": "custom", "custom": {"name": "math", "input": "4 + 4"}}])
     [call] = reply.tool_calls
     assert (call.name, call.arguments, call.extra) == ("math", "4 + 4", {"type": "custom"})
+    piece = {"index": 0, "id": "a", "type": "custom", "custom": {"name": "math", "input": "4 + 4"}}
+    streamed = reply_of(event({"tool_calls": [piece]}, "tool_calls"))
+    assert streamed.tool_calls == read_chat(streamed.raw).tool_calls == reply.tool_calls
 
 
 def test_too_many_calls_and_too_long_arguments_are_refused() -> None:

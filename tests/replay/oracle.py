@@ -41,7 +41,7 @@ def what_it_says(recording: Recording) -> Said:
         body = response.get("body") or response.get("body_text") or ""
         return Said(error=error_kind(response["status"], body), status=response["status"])
     if response.get("sse") is not None:
-        return of_stream(recording["api"], response["sse"])
+        return of_stream(recording["api"], response["sse"], cut=bool(response.get("sse_unterminated")))
     body = response.get("body")
     if body is None and response.get("body_text"):
         try:
@@ -114,17 +114,19 @@ def old_call(function: dict[str, Any] | None) -> list[Call]:
     return [(None, function["name"], function.get("arguments") or "")]
 
 
-def of_stream(api: str, blocks: list[str]) -> Said:
+def of_stream(api: str, blocks: list[str], *, cut: bool) -> Said:
     try:
         events = list(events_of(blocks))
     except ValueError:
-        return Said(error="protocol")
+        if not cut:
+            return Said(error="protocol")
+        events = list(events_of(blocks[:-1]))
     for event in events:
         choices = event.get("choices") or [{}]
         if event.get("error") or event.get("type") in ("error", "response.failed") or choices[0].get("error"):
             inner = event.get("error") or choices[0].get("error") or (event.get("response") or {}).get("error") or event
             return Said(error=error_kind(None, {"error": inner}))
-    return of_response_events(events) if api == "responses" else of_chunks(events)
+    return of_response_events(events) if api == "responses" else of_chunks(events, ended="data: [DONE]" in blocks)
 
 
 def events_of(blocks: list[str]) -> Iterator[dict[str, Any]]:
@@ -140,14 +142,16 @@ def events_of(blocks: list[str]) -> Iterator[dict[str, Any]]:
             yield json.loads(data)
 
 
-def of_chunks(events: list[dict[str, Any]]) -> Said:
+def of_chunks(events: list[dict[str, Any]], *, ended: bool) -> Said:
     choices = [c for event in events for c in event.get("choices") or [] if c.get("index", 0) == 0]
     deltas = [choice.get("delta") or {} for choice in choices]
     reasons = [choice["finish_reason"] for choice in choices if choice.get("finish_reason")]
     if not choices:
         return Said(error="protocol" if any(event.get("usage") for event in events) else "truncated")
-    # Without a finish reason it depends on what is known of the vendor.
-    said = Said(finish_reason=reasons[0] if reasons else None, truncated=False if reasons else None)
+    # Without a finish reason, but with another sign of the end, it depends on what is known of the vendor.
+    signs = ended or any(event.get("usage") for event in events)
+    said = Said(finish_reason=reasons[0] if reasons else None)
+    said.truncated = False if reasons else None if signs else True
     for delta in deltas:
         part = of_delta(delta)
         said.text += part.text

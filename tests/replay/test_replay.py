@@ -15,7 +15,8 @@ import pytest
 from tests.replay.__main__ import report
 from tests.replay.compare import differences
 from tests.replay.oracle import Said, what_it_says
-from tests.replay.recordings import Recording, body_bytes
+from tests.replay.record import OWN, recordings
+from tests.replay.recordings import Recording, body_bytes, load
 from tests.replay.server import serving
 from turngraph.state.errors import ProviderError
 from turngraph.state.reply import ProviderReply, StreamChunk, ToolCall
@@ -186,6 +187,17 @@ def test_the_command_counts_and_ends_with_the_count(tmp_path: Path) -> None:
     assert run(tmp_path) == (0, ["4 passed, 0 failed"])
     assert run(tmp_path, "--only", "rec_2") == (0, ["1 passed, 0 failed"])
     assert run(tmp_path, "--only", "rec_9") == (2, [f"No recordings in `{tmp_path}` called `rec_9`."])
+
+
+def test_the_scripted_model_was_recorded_as_it_is() -> None:
+    """They stand in for real ones where those are not at hand; `python -m tests.replay.record` renews them."""
+    assert [json.loads(json.dumps(each)) for each in recordings()] == load(OWN.parent)
+
+
+def test_the_scripted_models_recordings_read_as_recorded() -> None:
+    """Both APIs, JSON and streams, tool loops, errors and oddities."""
+    code, lines = run(OWN.parent)
+    assert (code, lines) == (0, [f"{len(load(OWN.parent))} passed, 0 failed"])
 
 
 def test_the_report_names_failures_and_takes_exceptions_off(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
