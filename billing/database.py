@@ -13,6 +13,10 @@ READ: Final = "turngraph_read"
 """The execution option of a transaction that only reads: on SQLite it does not wait for the writer."""
 
 
+_POSTGRES_OPTIONS: Final = "-c lock_timeout=10s -c idle_in_transaction_session_timeout=20s"
+"""A worker that freezes inside a transaction is disconnected, instead of stopping everyone who waits for its row."""
+
+
 def open_engine(url: str) -> "Engine":
     """An engine for `url`. Raises `LedgerError` for a database that is neither SQLite nor PostgreSQL."""
     from sqlalchemy import create_engine, event, make_url
@@ -28,7 +32,9 @@ def open_engine(url: str) -> "Engine":
         return engine
     if parsed.get_backend_name() == "postgresql":
         # psycopg 3, whatever the URL says: it is the driver of LangGraph's own PostgreSQL checkpointer.
-        return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_size=8, pool_pre_ping=False)
+        parsed = parsed.set(drivername="postgresql+psycopg")
+        given = {} if "options" in parsed.query else {"connect_args": {"options": _POSTGRES_OPTIONS}}
+        return create_engine(parsed, pool_size=8, **given)
     raise LedgerError(f"A ledger lives in SQLite or PostgreSQL, not in `{parsed.get_backend_name()}`.")
 
 

@@ -1,0 +1,205 @@
+"""Kill a worker at every moment, resume in a new process, and compare the ledger with the provider's own account."""
+
+import gc
+import os
+import random
+import signal
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from moments import Moments, short
+from stub import billed
+from worker import BUDGETS, PRICES, Job, run_turn
+
+from turngraph.billing.ledger import Ledger
+from turngraph.billing.schema import OPEN, attempt_t, entry_t
+from turngraph.billing.sweeper import Found, Lookup, Outstanding, sweep
+from turngraph.billing.transaction import Tx
+from turngraph.billing.verify import verify
+from turngraph.state.usage import Usage
+
+USED = Usage(prompt_tokens=10, completion_tokens=5)
+LATER_S = 3600.0
+Run = Callable[[Job, Moments], None]
+
+
+@dataclass
+class Tally:
+    """What a series of kills did, and what the comparison found."""
+
+    turns: int = 0
+    kills: int = 0
+    calls: int = 0
+    missing: int = 0
+    double: int = 0
+    held: int = 0
+    needless: int = 0
+    """Answers paid for and not used: the call was made again."""
+    phantom: int = 0
+    """Attempts that never arrived and were charged by policy, marked: nobody could know."""
+    moments: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def clean(self) -> bool:
+        """No error of any kind."""
+        return not (self.missing or self.double or self.held or self.needless or self.problems)
+
+    def __str__(self) -> str:
+        return (
+            f"kills {self.kills}, turns {self.turns}, provider calls {self.calls}, missing {self.missing}, "
+            f"double {self.double}, holds left {self.held}, needless {self.needless}, phantom {self.phantom}"
+        )
+
+
+def in_child(job: Job, moment: Moments, run: Run) -> int:
+    """Run in a process of its own; returns how it ended, as `waitpid` says it, or -1 while it is stopped."""
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            gc.freeze()
+            run(job, moment)
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+    _, status = os.waitpid(pid, os.WUNTRACED)
+    return -pid if os.WIFSTOPPED(status) else status
+
+
+def count_moments(job: Job, run: Run = run_turn) -> list[str]:
+    """The moments of an undisturbed turn, in order. Runs it, here."""
+    moment = Moments()
+    run(job, moment)
+    return [short(name.partition(" ")[2]) if name.startswith(("before ", "after ")) else name for name in moment.seen]
+
+
+def kill_everywhere(
+    job: Job, log: Path, *, run: Run = run_turn, every: int = 1, lookup: bool = True, names: Sequence[str] = ()
+) -> Tally:
+    """One turn for every moment, killed there, resumed, swept and compared."""
+    tally = Tally()
+    moments = names or count_moments(replace(job, turn=f"{job.turn}-whole"), run)
+    for number in range(1, len(moments) + 1, every):
+        one = replace(job, turn=f"{job.turn}-{number}")
+        _kill_and_resume(one, Moments(number), run, tally)
+        tally.moments[moments[number - 1]] += 1
+    return settle_accounts(job, log, tally, lookup=lookup)
+
+
+def kill_at_random(job: Job, log: Path, *, turns: int, seed: int, run: Run = run_turn, lookup: bool = True) -> Tally:
+    """`turns` turns, each killed once, twice or not at all, wherever it falls."""
+    chance, tally = random.Random(seed), Tally()
+    length = len(count_moments(replace(job, turn=f"{job.turn}-whole"), run))
+    for number in range(turns):
+        tally.turns += 1
+        deaths = 0
+        while chance.random() < 0.6:
+            one = replace(job, turn=f"{job.turn}-{number}", later_s=deaths * LATER_S)
+            deaths += 1
+            status = in_child(one, Moments(chance.randint(1, length)), run)
+            tally.kills += os.WIFSIGNALED(status)
+            if status == 0:
+                break
+        _finish(replace(job, turn=f"{job.turn}-{number}"), run, tally)
+    return settle_accounts(job, log, tally, lookup=lookup)
+
+
+def freeze_everywhere(job: Job, log: Path, *, run: Run = run_turn, skip: Callable[[str], bool]) -> Tally:
+    """A worker stopped at each moment, its turn taken over by another, and then let go on."""
+    tally = Tally()
+    job = replace(job, chained=True, lease_s=0.02)
+    moments = count_moments(replace(job, turn=f"{job.turn}-whole"), run)
+    for number, name in enumerate(moments, start=1):
+        if skip(name):
+            continue
+        one = replace(job, turn=f"{job.turn}-{number}")
+        frozen = -in_child(one, Moments(number, signal.SIGSTOP), run)
+        tally.turns, tally.kills = tally.turns + 1, tally.kills + 1
+        time.sleep(0.03)
+        _finish(one, run, tally, later_s=0.0)
+        os.kill(frozen, signal.SIGCONT)
+        _, status = os.waitpid(frozen, 0)
+        if status:
+            tally.problems.append(f"thawed at {name}: ended with {status}")
+        tally.moments[name] += 1
+    return settle_accounts(job, log, tally, lookup=True)
+
+
+def _kill_and_resume(job: Job, moment: Moments, run: Run, tally: Tally) -> None:
+    status = in_child(job, moment, run)
+    tally.turns += 1
+    if not os.WIFSIGNALED(status):
+        tally.problems.append(f"{job.turn} was to be killed and ended with {status}")
+    tally.kills += os.WIFSIGNALED(status)
+    _finish(job, run, tally)
+
+
+def _finish(job: Job, run: Run, tally: Tally, *, later_s: float = 9 * LATER_S) -> None:
+    # A killed worker's lease still runs, so the one that resumes it comes later; this one is told it is later.
+    status = in_child(replace(job, later_s=later_s), Moments(), run)
+    if status:
+        tally.problems.append(f"{job.turn} did not finish: {status}")
+
+
+def settle_accounts(job: Job, log: Path, tally: Tally, *, lookup: bool) -> Tally:
+    """Sweep what is left, then compare."""
+    truth = billed(log)
+    with Ledger(job.database, budgets=BUDGETS, clock=lambda: time.time() + 99 * LATER_S) as ledger:
+        sweep(ledger, PRICES, lookup=_asks(set(truth)) if lookup else None, limit=100_000)
+        ledger.play_back()
+        tally.problems += ledger.do(verify)
+        _compare(ledger, truth, tally)
+    return tally
+
+
+def _asks(truth: set[str]) -> Lookup:
+    def ask(attempt: Outstanding) -> Any:
+        return Found(usage=USED) if attempt.attempt_id in truth else "absent"
+
+    return ask
+
+
+def _compare(ledger: Ledger, truth: list[str], tally: Tally) -> None:
+    def rows(tx: Tx) -> tuple[list[Any], list[Any]]:
+        return list(tx.conn.execute(attempt_t.select())), list(tx.conn.execute(entry_t.select()))
+
+    attempts, entries = ledger.read(rows)
+    charges = Counter(row.attempt_id for row in entries if row.kind == "charge")
+    net = Counter[str]()
+    for row in entries:
+        net[row.attempt_id] += row.amount_nano
+    arrived = Counter(truth)
+    tally.calls += len(truth)
+    tally.missing += sum(max(0, count - charges[name] * (net[name] > 0)) for name, count in arrived.items())
+    tally.double += sum(max(0, count - max(arrived[name], 1)) for name, count in charges.items())
+    tally.phantom += sum(1 for name, nano in net.items() if nano > 0 and name not in arrived)
+    tally.held += sum(1 for row in attempts if row.state in OPEN)
+    tally.needless += sum(map(_needless, _by_call(attempts)))
+    estimated = {row.attempt_id for row in attempts if row.estimated}
+    unmarked = [name for name, nano in net.items() if nano > 0 and name not in arrived and name not in estimated]
+    tally.problems += [f"{name} never arrived and is charged unmarked" for name in unmarked]
+
+
+def _by_call(attempts: list[Any]) -> list[list[Any]]:
+    """Answered attempts by the call of a turn they were made for, whichever worker made them."""
+    calls: dict[tuple[str, int], list[Any]] = {}
+    for row in attempts:
+        if row.response is not None:
+            calls.setdefault((row.turn_id, row.call_seq), []).append(row)
+    return list(calls.values())
+
+
+def _needless(answered: list[Any]) -> int:
+    """Attempts begun when the answer to their call was kept already. One under way when its worker died is none."""
+    return sum(any(other.updated <= row.created for other in answered) for row in answered)

@@ -1,0 +1,76 @@
+"""Sixty-four tasks in eight processes against a hard budget for twenty calls: never above it, nothing held after."""
+
+import asyncio
+import os
+import random
+from decimal import Decimal
+
+from harness import Tally
+from worker import Job, settlement
+
+from turngraph.billing.attempts import begin
+from turngraph.billing.budgets import Budget
+from turngraph.billing.calls import Call
+from turngraph.billing.errors import OverBudgetError
+from turngraph.billing.ledger import Ledger
+from turngraph.billing.schema import window_t
+from turngraph.billing.settling import settle
+from turngraph.billing.verify import verify
+
+PROCESSES, TASKS, CALLS = 8, 8, 20
+PRICE = Decimal("0.01")
+BUDGET = Budget(usd=PRICE * CALLS, per="account", period="month")
+
+
+def overshoot(job: Job, *, seed: int) -> Tally:
+    """Every task calls until it is refused. Twenty calls fit, at exactly the price that was held."""
+    tally = Tally()
+    _ledger(job).close()
+    pids = [_start(job, seed + number) for number in range(PROCESSES)]
+    for pid in pids:
+        _, status = os.waitpid(pid, 0)
+        if status:
+            tally.problems.append(f"a process ended with {status}")
+    with _ledger(job) as ledger:
+        tally.problems += ledger.do(verify)
+        row = ledger.read(lambda tx: tx.conn.execute(window_t.select()).one())
+        tally.calls, tally.held = row.settled_nano // int(PRICE * 10**9), row.held_nano
+        tally.problems += [f"settled {row.settled_nano} nano-dollars"] if tally.calls != CALLS else []
+    return tally
+
+
+def _ledger(job: Job) -> Ledger:
+    ledger = Ledger(job.database, budgets=(BUDGET,), waits_s=(0.05, 0.2, 1.0, 2.0, 5.0))
+    ledger.read(lambda tx: None)
+    return ledger
+
+
+def _start(job: Job, seed: int) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        asyncio.run(_process(job, random.Random(seed)))
+        code = 0
+    finally:
+        os._exit(code)
+
+
+async def _process(job: Job, chance: random.Random) -> None:
+    with _ledger(job) as ledger:
+        names = [f"{os.getpid()}-{number}" for number in range(TASKS)]
+        await asyncio.gather(*(_spend(ledger, name, chance) for name in names))
+
+
+async def _spend(ledger: Ledger, name: str, chance: random.Random) -> None:
+    for number in range(CALLS):
+        try:
+            begun = await ledger.ado(begin, Call(), call_id=f"{name}-{number}", request_sha="x", usd=PRICE)
+        except OverBudgetError:
+            return
+        assert begun.attempt_id is not None
+        await asyncio.sleep(chance.uniform(0, 0.02))
+        told = settlement(begun.attempt_id)
+        exactly = told.charge.model_copy(update={"amount_usd": PRICE})
+        await ledger.ado(settle, told.model_copy(update={"charge": exactly}))

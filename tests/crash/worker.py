@@ -1,0 +1,177 @@
+"""A worker that runs a turn of two calls on the ledger alone, and the four ways of leaving a protection out.
+
+The graph's own crash points are in `graph_worker`; here every statement of the ledger is one.
+"""
+
+import asyncio
+import http.client
+import json
+import time
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from moments import Moments
+from sqlalchemy import func, select
+
+from turngraph.billing import settling
+from turngraph.billing.attempts import answer, begin, reserve
+from turngraph.billing.budgets import Budget
+from turngraph.billing.calls import Answer, Begun, Call, Payer, Settled, Settlement
+from turngraph.billing.errors import FencedError
+from turngraph.billing.ledger import Ledger
+from turngraph.billing.money import to_nano
+from turngraph.billing.overrides import PriceOverride
+from turngraph.billing.prices import Prices
+from turngraph.billing.rates import Rate, Rates
+from turngraph.billing.schema import entry_t
+from turngraph.billing.transaction import Tx
+from turngraph.billing.turns import admit, finish, renew
+from turngraph.state.result import Charge
+from turngraph.state.usage import Usage
+
+RATE: Final = Rate(usd_per_mtok=Decimal(1))
+PRICES: Final = Prices(overrides=(PriceOverride(vendor="stub", rates=Rates(input=RATE, output=RATE)),))
+COST: Final = Decimal("0.000015")
+HOLD: Final = Decimal("0.01")
+BUDGETS: Final = (Budget(usd=Decimal(1000), per="ledger"), Budget(usd=Decimal(1)))
+
+
+@dataclass(frozen=True)
+class Job:
+    """A turn to run. `without` names the protection that is left out; `chained` makes a takeover's calls new ones,
+    as LangGraph does when it continues from another checkpoint."""
+
+    turn: str
+    url: str
+    database: str
+    without: str = ""
+    chained: bool = False
+    stream: bool = False
+    lease_s: float = 60.0
+    later_s: float = 0.0
+    """How much later this worker's clock says it is: a dead worker's lease is over then, without waiting."""
+
+
+def run_turn_in_tasks(job: Job, moment: Moments) -> None:
+    """The same, where every operation of the ledger is awaited."""
+    run_turn(job, moment, run=lambda ledger, op, *given, **named: asyncio.run(ledger.ado(op, *given, **named)))
+
+
+def _directly(ledger: Ledger, op: Any, *given: Any, **named: Any) -> Any:
+    return ledger.do(op, *given, **named)
+
+
+def run_turn(job: Job, moment: Moments, run: Any = _directly) -> None:
+    """From admission to the end; run again after a crash, it finishes what is left."""
+    ledger = Ledger(job.database, budgets=BUDGETS, lease_s=job.lease_s, clock=lambda: time.time() + job.later_s)
+    moment.watch(ledger)
+    do = partial(run, ledger)
+    try:
+        admission = do(admit, job.turn, thread=job.turn)
+        if admission.status != "done":
+            fence = None if job.without == "fence" else admission.fence
+            for seq in range(2):
+                _call(do, job, moment, seq, admission.fence if job.chained and seq else 0, fence)
+                if fence is not None:
+                    do(renew, job.turn, fence=fence)
+            if fence is not None:
+                do(finish, job.turn, fence=fence)
+    except FencedError:
+        moment("fenced")
+    finally:
+        ledger.close()
+
+
+def _call(do: Any, job: Job, moment: Moments, seq: int, lineage: int, fence: int | None) -> None:
+    call = Call(payer=Payer(account="acme", thread=job.turn, turn=job.turn), vendor="stub", model="stub-1", seq=seq)
+    name = f"{job.turn}:{seq}:{lineage}"
+    if job.without == "intent":
+        _call_without_intent(do, job, moment, call, name)
+        return
+    held = do(reserve, call, reservation=f"prep {name}", usd=HOLD, fence=fence)
+    begun = do(
+        _forgetful_begin if job.without == "memo" else begin,
+        call,
+        call_id=name,
+        request_sha="x",
+        usd=HOLD,
+        reservation=held.id,
+        fence=fence,
+    )
+    assert begun.attempt_id is not None
+    if begun.reply is None:
+        usage = send(job, moment, begun.attempt_id)
+        current = do(answer, Answer(attempt_id=begun.attempt_id, response="{}", usage=usage))
+        if not current and fence is not None:
+            do(settling.settle, settlement(begun.attempt_id))
+            raise FencedError(job.turn)
+    do(_settle_again if job.without == "unique key" else settling.settle, settlement(begun.attempt_id))
+
+
+def send(job: Job, moment: Moments, attempt_id: str) -> Usage:
+    """The wire, byte by byte enough to die in the middle of it."""
+    where = urlsplit(job.url)
+    moment("before connect")
+    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=30)
+    connection.connect()
+    moment("connected")
+    body = json.dumps({"model": "stub-1", "messages": [{"role": "user"}], "stream": job.stream})
+    connection.putrequest("POST", "/chat/completions")
+    connection.putheader("Content-Length", str(len(body)))
+    connection.putheader("X-Client-Request-Id", attempt_id)
+    connection.endheaders()
+    moment("headers sent")
+    connection.send(body[:10].encode())
+    moment("half a body sent")
+    connection.send(body[10:].encode())
+    moment("body sent")
+    response = connection.getresponse()
+    moment("headers received")
+    while response.readline():
+        moment("line received")
+    connection.close()
+    moment("answer read")
+    return Usage(prompt_tokens=10, completion_tokens=5)
+
+
+def settlement(attempt_id: str) -> Settlement:
+    charge = Charge(
+        id=attempt_id,
+        kind="completion",
+        attempt_id=attempt_id,
+        vendor="stub",
+        model="stub-1",
+        usage=Usage(prompt_tokens=10, completion_tokens=5),
+        amount_usd=COST,
+    )
+    return Settlement(charge=charge)
+
+
+# The protections, left out one at a time: the harness must notice each.
+
+
+def _call_without_intent(do: Any, job: Job, moment: Moments, call: Call, name: str) -> None:
+    """Billing from what came back, as a naive `bill` node does: what was sent and lost is never known."""
+    send(job, moment, f"{name}.1")
+    do(begin, call, call_id=name, request_sha="x", usd=HOLD)
+    do(settling.settle, settlement(f"{name}.1"))
+
+
+def _forgetful_begin(tx: Tx, call: Call, **given: Any) -> Begun:
+    """A `begin` that does not look for an answer already paid for."""
+    return begin(tx, call, **{**given, "request_sha": tx.nonce})
+
+
+def _settle_again(tx: Tx, told: Settlement) -> Settled:
+    """A `settle` that does not ask whether the attempt was charged before."""
+    first = settling.settle(tx, told)
+    if first.first:
+        return first
+    e = entry_t.c
+    rev = tx.conn.execute(select(func.max(e.rev)).where(e.attempt_id == told.charge.attempt_id)).scalar_one()
+    row = {"attempt_id": told.charge.attempt_id, "rev": rev + 1, "kind": "charge", "at": tx.now}
+    tx.conn.execute(entry_t.insert(), {**row, "amount_nano": to_nano(COST), "note": None})
+    return first
