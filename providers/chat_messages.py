@@ -38,6 +38,8 @@ def _replay(wire: Wire, quirks: Quirks, notes: Notes) -> Wire:
         if not wanted(message, n > last_user):
             for name in message.keys() - _STANDARD:
                 del message[name]
+        elif quirks.reasoning_field == "think_tags":
+            _think_tags(message)
         elif quirks.reasoning_field != "as_received":
             for name in REASONING_FIELDS:
                 if name in message:
@@ -45,6 +47,13 @@ def _replay(wire: Wire, quirks: Quirks, notes: Notes) -> Wire:
             if quirks.blank_reasoning and "tool_calls" in message:
                 message.setdefault(quirks.reasoning_field, "")
     return wire
+
+
+def _think_tags(message: dict[str, Any]) -> None:
+    """Reasoning before the text, between the tags the model itself writes."""
+    reasoning = [message.pop(name) for name in REASONING_FIELDS if name in message]
+    if reasoning and isinstance(message.get("content", ""), str):
+        message["content"] = f"<think>{reasoning[0]}</think>{message.get('content', '')}"
 
 
 _WANTED: Final[Mapping[str, Callable[[dict[str, Any], bool], bool]]] = {
@@ -181,6 +190,8 @@ def _json_arguments(wire: Wire, quirks: Quirks, notes: Notes) -> Wire:
         return wire
     for message in wire:
         for call in message.get("tool_calls") or ():
+            if "function" not in call:
+                continue
             text = call["function"]["arguments"]
             if not _is_object(text):
                 call["function"]["arguments"] = "{}"

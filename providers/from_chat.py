@@ -10,7 +10,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 
 from turngraph.providers.arguments import dump_json
 from turngraph.providers.content import NOT_CONTENT, read_block
-from turngraph.providers.messages import REASONING_FIELDS, slim_parts, split_calls
+from turngraph.providers.messages import REASONING_FIELDS, slim_parts, split_calls, triple
 from turngraph.providers.roles import DEVELOPER
 from turngraph.state.errors import TurnValueError
 
@@ -67,7 +67,7 @@ def _read_assistant(wire: Mapping[str, Any], n: int) -> BaseMessage:
         kwargs["tool_calls"] = calls
     if audio := wire.get("audio"):
         kwargs["audio"] = audio
-    valid, invalid = split_calls((c["id"], c["function"]["name"], c["function"]["arguments"]) for c in calls)
+    valid, invalid = split_calls(map(triple, calls))
     return AIMessage(
         content=content, tool_calls=valid, invalid_tool_calls=invalid, name=wire.get("name"), additional_kwargs=kwargs
     )
@@ -97,6 +97,8 @@ def _read_answer(wire: Mapping[str, Any], n: int) -> tuple[Any, dict[str, Any]]:
 
 def _read_call(call: Any, n: int) -> dict[str, Any]:
     """A wire call, its parts checked, without the `index` that streams number it by."""
+    if isinstance(call, Mapping) and call.get("type") == "custom" and _is_custom(call):
+        return {"id": call["id"], "type": "custom", "custom": dict(call["custom"])}
     function = call.get("function") if isinstance(call, Mapping) else None
     if not isinstance(function, Mapping) or not all(isinstance(t, str) for t in (call.get("id"), function.get("name"))):
         raise TurnValueError(f"Message {n} has a tool call without `id` and `function`: {{`name`, `arguments`}}.")
@@ -104,6 +106,12 @@ def _read_call(call: Any, n: int) -> dict[str, Any]:
     text = arguments if isinstance(arguments, str) else "" if arguments is None else dump_json(arguments)
     known = {"id": call["id"], "type": "function", "function": {"name": function["name"], "arguments": text}}
     return known | {k: v for k, v in call.items() if k not in ("id", "type", "function", "index")}
+
+
+def _is_custom(call: Mapping[str, Any]) -> bool:
+    custom = call.get("custom")
+    texts = (call.get("id"), custom.get("name"), custom.get("input")) if isinstance(custom, Mapping) else (None,)
+    return all(isinstance(value, str) for value in texts)
 
 
 def _read_content(wire: Mapping[str, Any], n: int) -> str | list[Any]:

@@ -10,12 +10,13 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 
 from turngraph.providers.arguments import dump_json
 from turngraph.providers.content import read_block
-from turngraph.providers.messages import slim_items, split_calls
+from turngraph.providers.messages import slim_items, split_calls, triple
 from turngraph.providers.roles import DEVELOPER
 from turngraph.state.errors import TurnValueError
 
 __all__ = ["from_responses"]
 
+_NEEDED: Final = {"function_call": ("call_id", "name"), "custom_tool_call": ("call_id", "name", "input")}
 _RESULTS: Final = ("function_call_output", "custom_tool_call_output")
 
 
@@ -62,8 +63,9 @@ def _message(item: Any, n: int) -> BaseMessage | None:
 
 def _said(item: Mapping[str, Any], n: int) -> dict[str, Any]:
     """An item of the model's, its call checked."""
-    if item.get("type") == "function_call" and not all(isinstance(item.get(t), str) for t in ("call_id", "name")):
-        raise TurnValueError(f"Item {n} is a `function_call` without `call_id` and `name`.")
+    needed = _NEEDED.get(str(item.get("type")), ())
+    if not all(isinstance(item.get(name), str) for name in needed):
+        raise TurnValueError(f"Item {n} is a `{item['type']}`; it needs text in {', '.join(needed)}.")
     return _listed(item)
 
 
@@ -72,7 +74,7 @@ def _answer(items: list[dict[str, Any]]) -> list[BaseMessage]:
         return []
     parts = [part for item in items if item.get("type") == "message" for part in item["content"]]
     text = "".join(part["text"] for part in parts if part.get("type") == "output_text")
-    wire = [_wire_call(item) for item in items if item.get("type") == "function_call"]
+    wire = [_wire_call(item) for item in items if item.get("type") in ("function_call", "custom_tool_call")]
     kwargs: dict[str, Any] = {"output_items": slim_items(items, text)} if _tells_more(items) else {}
     if wire:
         kwargs["tool_calls"] = wire
@@ -81,7 +83,7 @@ def _answer(items: list[dict[str, Any]]) -> list[BaseMessage]:
     summary = [part["text"] for item in items if item.get("type") == "reasoning" for part in item.get("summary") or ()]
     if summary:
         kwargs["reasoning_content"] = "\n\n".join(summary)
-    valid, invalid = split_calls((call["id"], call["function"]["name"], call["function"]["arguments"]) for call in wire)
+    valid, invalid = split_calls(map(triple, wire))
     return [AIMessage(content=text, tool_calls=valid, invalid_tool_calls=invalid, additional_kwargs=kwargs)]
 
 
@@ -107,6 +109,8 @@ def _tells_more(items: list[dict[str, Any]]) -> bool:
 
 
 def _wire_call(item: Mapping[str, Any]) -> dict[str, Any]:
+    if item["type"] == "custom_tool_call":
+        return {"id": item["call_id"], "type": "custom", "custom": {"name": item["name"], "input": item["input"]}}
     function = {"name": item["name"], "arguments": item.get("arguments") or ""}
     return {"id": item["call_id"], "type": "function", "function": function}
 

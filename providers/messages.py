@@ -12,7 +12,7 @@ output_items           Responses: the output items in order, the text and argume
 refusal                a refusal's text
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk, InvalidToolCall
@@ -27,10 +27,23 @@ from turngraph.state.reply import ProviderReply, StreamChunk, ToolCall
 from turngraph.state.request import Api
 from turngraph.state.usage import Usage
 
-__all__ = ["REASONING_FIELDS", "split_calls", "to_ai_message", "to_chunk", "usage_metadata"]
+__all__ = [
+    "CUSTOM",
+    "REASONING_FIELDS",
+    "slim_items",
+    "slim_parts",
+    "split_calls",
+    "to_ai_message",
+    "to_chunk",
+    "triple",
+    "usage_metadata",
+]
 
 REASONING_FIELDS = ("reasoning_content", "reasoning")
 """The names vendors have for the text of the reasoning in a Chat Completions message."""
+
+CUSTOM = ("custom", "custom_tool_call")
+"""What the two APIs call the calls of tools that take free text; turngraph hands them on, and runs none."""
 
 _CUT = "The answer stopped before its end, so these arguments may be incomplete."
 
@@ -98,6 +111,17 @@ def split_calls(calls: Iterable[tuple[str, str, str]]) -> tuple[list[LangChainTo
     return valid, invalid
 
 
+def triple(wire: Mapping[str, Any]) -> tuple[str, str, str]:
+    """A wire call as (id, name, arguments text); a custom tool's text stands for its arguments.
+
+    >>> triple({"id": "1", "type": "custom", "custom": {"name": "sql", "input": "SELECT 1"}})
+    ('1', 'sql', 'SELECT 1')
+    """
+    if wire.get("type") == "custom":
+        return wire["id"], wire["custom"]["name"], wire["custom"]["input"]
+    return wire["id"], wire["function"]["name"], wire["function"]["arguments"]
+
+
 def usage_metadata(usage: Usage | None) -> UsageMetadata | None:
     """LangChain's form of `usage`. It has no «not reported» for input and output, so `None` where neither was.
 
@@ -148,7 +172,8 @@ def _response_metadata(reply: ProviderReply, vendor: str, api: Api) -> dict[str,
 
 
 def _additional(reply: ProviderReply, api: Api) -> dict[str, Any]:
-    extra = {name: value for name, value in reply.extra.items() if name not in REASONING_FIELDS}
+    # An audio answer's id expires within the hour; its transcript, which is the text, does not.
+    extra = {name: value for name, value in reply.extra.items() if name not in (*REASONING_FIELDS, "audio")}
     spelling = next((name for name in REASONING_FIELDS if reply.extra.get(name) == reply.reasoning), None)
     if reply.reasoning is not None and spelling not in (None, "reasoning_content"):
         extra["reasoning_field"] = spelling
@@ -165,6 +190,8 @@ def _additional(reply: ProviderReply, api: Api) -> dict[str, Any]:
 
 
 def _wire_call(call: ToolCall) -> dict[str, Any]:
+    if call.extra and call.extra.get("type") in CUSTOM:
+        return {"id": call.id, "type": "custom", "custom": {"name": call.name, "input": call.arguments}}
     wire: dict[str, Any] = {
         "id": call.id,
         "type": "function",

@@ -57,7 +57,8 @@ class Quirks(Frozen):
     reasoning_replay: Literal["never", "tool_loop", "with_calls", "always"] = "never"
     """Which earlier reasoning goes back on Chat Completions: none; that since the last user message; that of answers
     with tool calls; all."""
-    reasoning_field: Literal["reasoning_content", "reasoning", "as_received"] = "as_received"
+    reasoning_field: Literal["reasoning_content", "reasoning", "think_tags", "as_received"] = "as_received"
+    """The member it goes back in; `think_tags`: between `<think>` and `</think>`, before the text."""
     blank_reasoning: bool = False
     """Whether an answer with tool calls must have the reasoning's field even where it is empty."""
     reasoning_items: bool = True

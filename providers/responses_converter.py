@@ -41,6 +41,10 @@ class OpenAIResponsesConverter:
         items: list[dict[str, Any]] = []
         for n, message in enumerate(messages, 1):
             items += self._CONVERT[role_of(message, n)](self, message)
+        custom = {item["call_id"] for item in items if item.get("type") == "custom_tool_call"}
+        for item in items:
+            if custom and item.get("call_id") in custom and item.get("type") == "function_call_output":
+                item["type"] = "custom_tool_call_output"
         return items
 
     def left_out(self, messages: Iterable[BaseMessage], items: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -119,7 +123,11 @@ def _plain(message: BaseMessage, calls: Iterable[Mapping[str, Any]]) -> list[dic
     """The items of an answer that nobody's items are known of."""
     parts = _output_parts(message)
     said = [{"role": "assistant", "content": parts}] if parts else []
-    return said + [_call_item({"type": "function_call", "call_id": call["id"]}, call) for call in calls]
+    return said + [_call_item({"type": _item_type(call), "call_id": call["id"]}, call) for call in calls]
+
+
+def _item_type(call: Mapping[str, Any]) -> str:
+    return "custom_tool_call" if call.get("type") == "custom" else "function_call"
 
 
 def _still_fits(message: BaseMessage, items: Sequence[Mapping[str, Any]], calls: Mapping[str, Any]) -> bool:
@@ -127,7 +135,8 @@ def _still_fits(message: BaseMessage, items: Sequence[Mapping[str, Any]], calls:
 
     A reasoning item is refused without the item that followed it, so a message that lost a call loses its items.
     """
-    if {item.get("call_id") for item in items if item.get("type") == "function_call"} != set(calls):
+    called = {item.get("call_id") for item in items if item.get("type") in ("function_call", "custom_tool_call")}
+    if called != set(calls):
         return False
     texts = [part for item in items for part in _message_parts(item) if part.get("type") == "output_text"]
     if not isinstance(message.content, str) or any("text" not in part for part in texts):
@@ -160,4 +169,6 @@ def _filled_text(part: Mapping[str, Any], message: BaseMessage) -> dict[str, Any
 
 
 def _call_item(item: Mapping[str, Any], call: Mapping[str, Any]) -> dict[str, Any]:
+    if call.get("type") == "custom":
+        return {**item, **call["custom"]}
     return {**item, "name": call["function"]["name"], "arguments": call["function"]["arguments"]}

@@ -36,6 +36,8 @@ def wire_calls(message: AIMessage, *, extra: bool = False) -> list[dict[str, Any
 def _call(call: Mapping[str, Any], raw: Mapping[str, Any] | None, extra: bool) -> dict[str, Any]:
     if not call["id"] or not call["name"]:
         raise TurnValueError(f"A tool call of `{call['name']}` has the id `{call['id']}`; both must be given.")
+    if raw is not None and raw.get("type") == "custom":
+        return dict(raw)
     function = {"name": call["name"], "arguments": _arguments(call["args"], raw)}
     wire: dict[str, Any] = {"id": call["id"], "type": "function", "function": function}
     if extra and raw is not None:

@@ -180,7 +180,7 @@ def reasoning_replay(case: Case) -> None:
     first.additional_kwargs["reasoning_content"] = "Where?"
     told = AIMessage("There.", additional_kwargs={"reasoning_content": "I see."})
     wire = case.build(*loop(first, told, HumanMessage("More?"), told)).body["messages"]
-    kept = [any(name in m for name in ("reasoning_content", "reasoning")) for m in wire if m["role"] == "assistant"]
+    kept = ["Where?" in str(m) or "I see." in str(m) for m in wire if m["role"] == "assistant"]
     expected = {"never": (0, 0, 0), "tool_loop": (0, 0, 1), "with_calls": (1, 0, 0), "always": (1, 1, 1)}
     assert tuple(kept) == expected[case.quirks.reasoning_replay]
 
@@ -191,6 +191,9 @@ def reasoning_field(case: Case) -> None:
     first = called()
     first.additional_kwargs |= {"reasoning_content": "Where?", "extra": {"reasoning_field": "reasoning"}}
     wire = case.build(*loop(first)).body["messages"][1]
+    if case.quirks.reasoning_field == "think_tags":
+        assert wire["content"] == "<think>Where?</think>"
+        return
     expected = "reasoning" if case.quirks.reasoning_field == "as_received" else case.quirks.reasoning_field
     assert [name for name in ("reasoning_content", "reasoning") if name in wire] == [expected]
 

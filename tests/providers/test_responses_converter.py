@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
+from turngraph.providers.chat_converter import OpenAIChatConverter
+from turngraph.providers.from_chat import from_chat
 from turngraph.providers.from_responses import from_responses
 from turngraph.providers.messages import to_ai_message
 from turngraph.providers.responses_converter import OpenAIResponsesConverter
@@ -166,7 +168,7 @@ def test_what_this_api_does_not_take_is_named(kind: str) -> None:
         ("Hi", "is a `str`"),
         ({"role": "user"}, "content of type `NoneType`"),
         ({"type": "function_call_output", "output": "x"}, "without a `call_id`"),
-        ({"type": "function_call", "call_id": "1"}, "without `call_id` and `name`"),
+        ({"type": "function_call", "call_id": "1"}, "needs text in call_id, name"),
         ({"role": "user", "content": [{"type": "hologram"}]}, "hologram"),
     ],
 )
@@ -185,3 +187,21 @@ def test_what_the_model_said_between_two_others_is_one_message() -> None:
     assert [message.type for message in messages] == ["human", "ai", "tool", "ai"]
     assert isinstance(messages[1], AIMessage)
     assert (messages[1].content, messages[1].tool_calls[0]["args"]) == ("Wait.", {"a": 1})
+
+
+def test_a_custom_tools_call_and_result_keep_their_kind() -> None:
+    """A text for a tool of free text is no JSON; turngraph runs none, and hands it on as it was."""
+    call = {"type": "custom_tool_call", "id": "ctc_1", "call_id": "call_1", "name": "sql", "input": "SELECT 1"}
+    reply = ProviderReply(
+        tool_calls=(ToolCall(id="call_1", name="sql", arguments="SELECT 1", extra={"type": "custom_tool_call"}),),
+        items=(call,),
+    )
+    message = to_ai_message(reply, message_id="m1", vendor="openai", api="responses")
+    assert message.tool_calls == []
+    history = [HumanMessage("?"), message, ToolMessage("1", tool_call_id="call_1")]
+    items = CONVERT.convert_all(history)
+    assert items[1:] == [call, {"type": "custom_tool_call_output", "call_id": "call_1", "output": "1"}]
+    assert CONVERT.convert_all(from_responses(items)) == items
+    wire = OpenAIChatConverter().convert_all(history)
+    assert wire[1]["tool_calls"] == [{"id": "call_1", "type": "custom", "custom": {"name": "sql", "input": "SELECT 1"}}]
+    assert OpenAIChatConverter().convert_all(from_chat(wire)) == wire
