@@ -154,8 +154,9 @@ def _endpoint(path: str) -> str:
 
 def _content(response: Mapping[str, Any]) -> bytes:
     if "sse" in response:
-        ends = "\r\n\r\n" if response.get("sse_eol") == "crlf" else "\n\n"
-        return (ends.join(response["sse"]) + ("" if response.get("sse_unterminated") else ends)).encode()
+        eol = "\r\n" if response.get("sse_eol") == "crlf" else "\n"
+        events = [block.replace("\n", eol) for block in response["sse"]]
+        return ((eol * 2).join(events) + ("" if response.get("sse_unterminated") else eol * 2)).encode()
     if "body_text" in response:
         return str(response["body_text"]).encode()
     if "body" not in response:
