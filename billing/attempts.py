@@ -10,6 +10,7 @@ Each operation is one transaction and may be repeated: the second time changes n
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -194,7 +195,8 @@ def _open(
     windows: Sequence[Window] = windows_for(tx, call, budgets, tx.now)
     nano = hold_nano_for(usd, windows, tx.conn)
     hold_windows(tx, row["attempt_id"], nano, windows, closing=closing)
-    lease = {"owner": tx.owner, "lease_until": tx.lease_until, "created": tx.now, "updated": tx.now}
+    day = datetime.fromtimestamp(tx.now, UTC).date().isoformat()
+    lease = {"owner": tx.owner, "lease_until": tx.lease_until, "created": tx.now, "updated": tx.now, "day": day}
     tx.conn.execute(attempt_t.insert(), {**row, **_of(call), **lease, "hold_nano": nano, "windows": len(windows)})
     return nano
 

@@ -116,6 +116,7 @@ attempt_t = Table(
     Column("price_id", Text),
     Column("response", Text),
     Column("note", Text),
+    Column("day", Text, nullable=False),
     Column("created", Double, nullable=False),
     Column("updated", Double, nullable=False),
     UniqueConstraint("call_id", "attempt_no", name="attempt_number"),

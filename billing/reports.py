@@ -1,0 +1,231 @@
+"""What was spent: a turn's bill, the top of any dimension, every charge as a row, and budgets. Amounts are net.
+
+Each report is an operation: `ledger.read(top, by="model")`.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final, Literal, NamedTuple
+
+from sqlalchemy import Select, bindparam, case, func, select
+
+from turngraph.billing.errors import LedgerError
+from turngraph.billing.money import from_nano
+from turngraph.billing.prices import Prices
+from turngraph.billing.schema import OPEN, attempt_t, entry_t, price_t, turn_t, window_t
+from turngraph.billing.transaction import Tx
+from turngraph.state.usage import Usage
+
+__all__ = ["BY", "BudgetState", "Repriced", "Spent", "TurnBill", "budget_states", "charges", "reprice", "show", "top"]
+
+_a, _e = attempt_t.c, entry_t.c
+
+BY: Final[Mapping[str, Any]] = {
+    "account": _a.account,
+    "key": _a.key_id,
+    "vendor": _a.vendor,
+    "model": _a.model,
+    "plugin": _a.plugin,
+    "tool": _a.tool,
+    "connection": _a.connection,
+    "thread": _a.thread_id,
+    "turn": _a.turn_id,
+    "day": _a.day,
+    "kind": _a.kind,
+    "tag": _a.tags,
+}
+"""The dimensions a report may be made by."""
+
+By = Literal[
+    "account", "key", "vendor", "model", "plugin", "tool", "connection", "thread", "turn", "day", "kind", "tag"
+]
+
+_net = select(_e.attempt_id, func.sum(_e.amount_nano).label("nano")).group_by(_e.attempt_id).subquery()
+_amount = func.coalesce(_net.c.nano, 0)
+_during = (_a.created >= bindparam("b_since"), _a.created < bindparam("b_until"))
+
+
+class Spent(NamedTuple):
+    """One line of a report."""
+
+    value: str
+    usd: Decimal
+    attempts: int
+    estimated_usd: Decimal
+    """The part of it that is a guess: no usage was reported."""
+    unpriced: int
+    """Attempts without a known price: what they cost is not in `usd`, or is the ceiling set for them."""
+
+
+class TurnBill(NamedTuple):
+    """A turn, its total and its attempts."""
+
+    turn_id: str
+    status: str
+    usd: Decimal
+    open_usd: Decimal
+    """Held for attempts that are not closed."""
+    attempts: tuple[dict[str, Any], ...]
+
+
+class BudgetState(NamedTuple):
+    """A budget in one of its windows, in USD."""
+
+    budget: str
+    window: str
+    limit_usd: Decimal
+    spent_usd: Decimal
+    held_usd: Decimal
+
+
+class Repriced(NamedTuple):
+    """What a period cost, and what it would have cost at another model's prices."""
+
+    attempts: int
+    actual_usd: Decimal
+    other_usd: Decimal
+    not_comparable: int
+    """Attempts without usage, or without a price there: in neither sum."""
+
+
+def _bounds(since: datetime | None, until: datetime | None) -> dict[str, float]:
+    return {
+        "b_since": 0.0 if since is None else since.timestamp(),
+        "b_until": 1e12 if until is None else until.timestamp(),
+    }
+
+
+def top(
+    tx: Tx, by: By, *, since: datetime | None = None, until: datetime | None = None, limit: int = 20
+) -> tuple[Spent, ...]:
+    """The dearest accounts, models, plugins, threads, days, …, of attempts begun from `since` to before `until`.
+
+    An attempt with several tags counts for each of them. Raises `LedgerError` for another dimension.
+    """
+    if by not in BY:
+        raise LedgerError(f"No report by `{by}`. Allowed: {', '.join(BY)}.")
+    query = (
+        select(
+            BY[by].label("value"),
+            func.sum(_amount).label("nano"),
+            func.count().label("attempts"),
+            func.sum(case((_a.estimated, _amount), else_=0)).label("estimated"),
+            func.sum(case((_a.unpriced, 1), else_=0)).label("unpriced"),
+        )
+        .join(_net, _net.c.attempt_id == _a.attempt_id, isouter=True)
+        .where(*_during, _a.state != "released")
+        .group_by(BY[by])
+    )
+    rows = tx.conn.execute(query, _bounds(since, until)).all()
+    lines = _by_tag(rows) if by == "tag" else [(row.value or "", row) for row in rows]
+    sums: dict[str, list[int]] = {}
+    for value, row in lines:
+        total = sums.setdefault(value, [0, 0, 0, 0])
+        for place, number in enumerate((row.nano, row.attempts, row.estimated, row.unpriced)):
+            total[place] += int(number)
+    spent = [Spent(v, from_nano(n), a, from_nano(e), u) for v, (n, a, e, u) in sums.items()]
+    return tuple(sorted(spent, key=lambda line: (-line.usd, line.value))[:limit])
+
+
+def _by_tag(rows: Any) -> list[tuple[str, Any]]:
+    return [(tag, row) for row in rows for tag in json.loads(row.value) or [""]]
+
+
+def show(tx: Tx, turn_id: str) -> TurnBill:
+    """One turn's bill. Raises `LedgerError` for a turn this ledger has not seen."""
+    query = _rows().where(_a.turn_id == turn_id).order_by(_a.created, _a.attempt_id)
+    attempts = tuple(map(_plain, tx.conn.execute(query).mappings()))
+    status = tx.conn.execute(select(turn_t.c.status).where(turn_t.c.turn_id == turn_id)).scalar()
+    if not attempts and status is None:
+        raise LedgerError(f"No turn `{turn_id}` in this ledger.")
+    held = sum((row["held_usd"] for row in attempts if row["state"] in OPEN), start=Decimal(0))
+    total = sum((row["usd"] for row in attempts), start=Decimal(0))
+    return TurnBill(turn_id, status or "", total, held, attempts)
+
+
+def charges(tx: Tx, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[dict[str, Any]]:
+    """Every attempt as one flat row, in order, for a file or a data frame. Read it inside the operation."""
+    query = _rows().where(*_during).order_by(_a.created, _a.attempt_id)
+    for row in tx.conn.execute(query, _bounds(since, until)).mappings():
+        yield _plain(row)
+
+
+_KEPT: Final = (
+    "attempt_id",
+    "call_id",
+    "kind",
+    "account",
+    "key_id",
+    "thread_id",
+    "turn_id",
+    "call_seq",
+    "vendor",
+    "model",
+    "plugin",
+    "connection",
+    "tool",
+    "state",
+    "basis",
+    "currency",
+    "estimated",
+    "overrun",
+    "unpriced",
+    "provider_id",
+    "http_status",
+    "note",
+)
+
+
+def _rows() -> Select[Any]:
+    columns = [attempt_t.c[name] for name in (*_KEPT, "tags", "usage", "hold_nano", "created")]
+    query = select(*columns, _amount.label("nano"), price_t.c.source, price_t.c.price)
+    joined = query.join(_net, _net.c.attempt_id == _a.attempt_id, isouter=True)
+    return joined.join(price_t, price_t.c.price_id == _a.price_id, isouter=True)
+
+
+def _plain(row: Any) -> dict[str, Any]:
+    usage = Usage() if row["usage"] is None else Usage.model_validate_json(row["usage"])
+    return {
+        "at": datetime.fromtimestamp(row["created"], UTC).isoformat(),
+        **{name: row[name] for name in _KEPT},
+        "tags": ",".join(json.loads(row["tags"])),
+        "usd": from_nano(int(row["nano"])),
+        "held_usd": from_nano(row["hold_nano"]),
+        "price_source": row["source"],
+        "price": row["price"],
+        **{name: value for name, value in usage if name != "cost_usd"},
+    }
+
+
+def budget_states(tx: Tx) -> tuple[BudgetState, ...]:
+    """Every window of every budget that has been used."""
+    rows = tx.conn.execute(select(window_t).order_by(window_t.c.budget_id, window_t.c.window))
+    return tuple(
+        BudgetState(r.budget_id, r.window, from_nano(r.limit_nano), from_nano(r.settled_nano), from_nano(r.held_nano))
+        for r in rows
+    )
+
+
+def reprice(
+    tx: Tx, prices: Prices, *, vendor: str, model: str, since: datetime | None = None, until: datetime | None = None
+) -> Repriced:
+    """What a period's calls would have cost with `vendor`'s `model`, at its prices of the same moments.
+
+    The tokens are taken as they were counted: another model's tokenizer would count somewhat otherwise.
+    """
+    query = _rows().add_columns(_a.service_tier).where(*_during, _a.kind == "completion", _a.state == "settled")
+    actual = other = Decimal(0)
+    compared = skipped = 0
+    for row in tx.conn.execute(query, _bounds(since, until)).mappings():
+        priced = None
+        if row["usage"] is not None:
+            usage = Usage.model_validate_json(row["usage"]).model_copy(update={"cost_usd": None})
+            at = datetime.fromtimestamp(row["created"], UTC)
+            priced = prices.charge(usage, vendor=vendor, model=model, at=at)
+        if priced is None:
+            skipped += 1
+        else:
+            compared, actual, other = compared + 1, actual + from_nano(int(row["nano"])), other + priced.usd
+    return Repriced(compared, actual, other, skipped)

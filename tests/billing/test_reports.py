@@ -1,0 +1,159 @@
+"""What was spent: by any dimension, as a bill, as rows in a file, and at another model's prices."""
+
+import csv
+import json
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from turngraph.billing.budgets import Budget
+from turngraph.billing.calls import Call, Payer, Released
+from turngraph.billing.errors import LedgerError
+from turngraph.billing.export import export
+from turngraph.billing.prices import Prices
+from turngraph.billing.reports import BY, budget_states, charges, reprice, show, top
+from turngraph.billing.settling import correct
+from turngraph.billing.turns import admit
+
+Open = Callable[..., Any]
+DAY_S = 86_400
+
+
+@pytest.fixture
+def book(open_book: Open) -> Any:
+    """Three calls on two days by two accounts, one of them unpriced, one released; a plugin; a refund."""
+    book = open_book(Budget(usd=Decimal(1), per="account", unpriced="mark"))
+    payer = Payer(account="acme", key="k1", thread="t", turn="u", tags=("web", "beta"))
+    model = Call(payer=payer, vendor="openai", model="gpt-5")
+    book.ledger.do(admit, "u", thread="t", account="acme")
+    book.settle(book.begin("a", call=model).attempt_id, "0.004")
+    book.settle(book.begin("b", call=model).attempt_id, "0.008", estimated=True)
+    book.ledger.do(correct, "b.1", Decimal("0.006"), note="invoice")
+    book.clock.now += DAY_S
+    other = Call(payer=Payer(account="other", turn="v"), vendor="nobody", model="x")
+    book.settle(book.begin("c", usd=None, call=other).attempt_id, None)
+    book.begin("d", call=model)
+    book.ledger.do(book_release, "d.1")
+    search = Call(payer=payer, kind="plugin", plugin="search", tool="search", connection="db")
+    book.settle(book.begin("e", call=search).attempt_id, "0.001")
+    book.begin("open", call=model)
+    return book
+
+
+def book_release(tx: Any, attempt_id: str) -> None:
+    from turngraph.billing.attempts import release
+
+    release(tx, Released(attempt_id=attempt_id, why="429"))
+
+
+@pytest.mark.parametrize(
+    ("by", "lines"),
+    [
+        ("account", [("acme", "0.011", 4), ("other", "0", 1)]),
+        ("key", [("k1", "0.011", 4), ("", "0", 1)]),
+        ("vendor", [("openai", "0.01", 3), ("", "0.001", 1), ("nobody", "0", 1)]),
+        ("plugin", [("", "0.01", 4), ("search", "0.001", 1)]),
+        ("thread", [("t", "0.011", 4), ("", "0", 1)]),
+        ("day", [("2027-01-15", "0.01", 2), ("2027-01-16", "0.001", 3)]),
+        ("tag", [("beta", "0.011", 4), ("web", "0.011", 4), ("", "0", 1)]),
+        ("kind", [("completion", "0.01", 4), ("plugin", "0.001", 1)]),
+    ],
+)
+def test_spending_is_told_by_any_dimension(book: Any, by: Any, lines: Any) -> None:
+    """Net of corrections, the dearest first; what was released is no spending."""
+    spent = book.ledger.read(top, by)
+    assert [(line.value, str(line.usd), line.attempts) for line in spent] == lines
+
+
+def test_guesses_and_unknown_prices_are_told_apart(book: Any) -> None:
+    """A total that hides them is no total."""
+    acme, other = book.ledger.read(top, "account")
+    assert (acme.estimated_usd, acme.unpriced) == (Decimal("0.006"), 0)
+    assert (other.estimated_usd, other.unpriced) == (0, 1)
+
+
+def test_a_report_is_of_a_period(book: Any) -> None:
+    """From a moment to before another."""
+    second = datetime.fromtimestamp(book.clock.now, UTC)
+    assert next(line.usd for line in book.ledger.read(top, "account", since=second)) == Decimal("0.001")
+    assert sum(line.usd for line in book.ledger.read(top, "account", until=second)) == Decimal("0.01")
+    assert len(book.ledger.read(top, "account", limit=1)) == 1
+
+
+def test_an_unknown_dimension_is_refused_with_the_known_ones(book: Any) -> None:
+    """A typo must not read as an empty report."""
+    with pytest.raises(LedgerError, match=", ".join(BY)):
+        book.ledger.read(top, "acount")
+
+
+def test_a_turns_bill_lists_its_attempts(book: Any) -> None:
+    """What is still held is told beside what is charged."""
+    bill = book.ledger.read(show, "u")
+    assert (bill.status, bill.usd, bill.open_usd) == ("running", Decimal("0.011"), Decimal("0.01"))
+    assert [row["attempt_id"] for row in bill.attempts] == ["a.1", "b.1", "d.1", "e.1", "open.1"]
+    assert book.ledger.read(show, "v").status == ""
+    with pytest.raises(LedgerError, match="No turn `w`"):
+        book.ledger.read(show, "w")
+
+
+def test_budgets_are_told_with_what_they_hold(book: Any) -> None:
+    """Limit, spent and held of every window that was used."""
+    acme, other = book.ledger.read(budget_states)
+    assert (acme.budget, acme.limit_usd, acme.spent_usd, acme.held_usd) == (
+        "account:acme",
+        1,
+        Decimal("0.011"),
+        Decimal("0.01"),
+    )
+    assert (other.spent_usd, other.held_usd) == (0, 0)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "json", "jsonl", "parquet"])
+def test_every_charge_goes_into_a_file(book: Any, tmp_path: Path, suffix: str) -> None:
+    """With every digit, and its price, so that others can count again."""
+    path = tmp_path / f"spent.{suffix}"
+    assert book.ledger.read(lambda tx: export(charges(tx), path)) == 6
+    rows = read(path)
+    assert [str(row["attempt_id"]) for row in rows] == ["a.1", "b.1", "c.1", "d.1", "e.1", "open.1"]
+    assert [Decimal(str(row["usd"])) for row in rows][:2] == [Decimal("0.004"), Decimal("0.006")]
+    assert str(rows[0]["prompt_tokens"]) == "10"
+    assert rows[0]["tags"] == "beta,web"
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    if path.suffix == ".csv":
+        return list(csv.DictReader(path.read_text().splitlines()))
+    if path.suffix == ".json":
+        return list(json.loads(path.read_text()))
+    if path.suffix == ".jsonl":
+        return [json.loads(line) for line in path.read_text().splitlines()]
+    return list(pytest.importorskip("pyarrow.parquet").read_table(path).to_pylist())
+
+
+def test_a_cell_cannot_become_a_formula(tmp_path: Path) -> None:
+    """A tool's name in somebody's spreadsheet must not run."""
+    export([{"tool": "=1+1", "usd": Decimal(-1)}], tmp_path / "x.csv")
+    assert (tmp_path / "x.csv").read_text().splitlines()[1] == "'=1+1,-1"
+    assert export([], tmp_path / "empty.csv") == 0
+
+
+def test_an_unknown_format_is_refused_with_the_known_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And Parquet without its library says what to install."""
+    with pytest.raises(LedgerError, match=r"\.csv, \.json, \.jsonl, \.parquet"):
+        export([], tmp_path / "x.xls")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(LedgerError, match="pyarrow"):
+        export([], tmp_path / "x.parquet")
+
+
+def test_a_period_can_be_priced_as_another_model(book: Any) -> None:
+    """The same tokens at the other model's prices of the same moments; what has none is counted, not guessed."""
+    other = book.ledger.read(reprice, Prices(), vendor="openai", model="gpt-5-mini")
+    # 10 and 5 tokens, three times, at 0.25 and 2 USD per million.
+    assert (other.attempts, other.actual_usd, other.other_usd) == (3, Decimal("0.01"), Decimal("0.0000375"))
+    assert book.ledger.read(reprice, Prices(), vendor="nobody", model="x").not_comparable == 3
