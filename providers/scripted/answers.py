@@ -1,8 +1,8 @@
 """What is asked of the scripted model and what it answers, whichever API both travel by."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 from turngraph.state.usage import Usage
 
@@ -92,8 +92,9 @@ class Answer:
         """The same answer, with some fields changed."""
         return replace(Answer(**{name: getattr(self, name) for name in Answer.__dataclass_fields__}), **changes)
 
-    def numbered(self, ids: "list[str]") -> Self | "Answer":
+    def numbered(self, ids: Sequence[str]) -> "Answer":
         """With an id for each call that has none."""
         if not self.calls:
             return self
-        return self.but(calls=tuple(call if call.id else call._replace(id=ids.pop(0)) for call in self.calls))
+        both = zip(self.calls, ids, strict=True)
+        return self.but(calls=tuple(call if call.id else call._replace(id=minted) for call, minted in both))

@@ -14,6 +14,7 @@ from turngraph.providers.scripted.models import refuse_unfitting
 __all__ = ["read_chat"]
 
 ROLES: Final = ("system", "assistant", "user", "function", "tool", "developer")
+PLAIN: Final = ("user", "assistant", "system", "developer")
 PARTS: Final[Mapping[str, Mapping[str, str]]] = {
     "user": {"text": "text", "image_url": "image_url", "input_audio": "input_audio", "file": "file"},
     "assistant": {"text": "text", "refusal": "refusal"},
@@ -162,9 +163,17 @@ class _Reader:
         self._known: frozenset[str] = frozenset()
 
     def read(self, messages: Sequence[Any]) -> tuple[Message, ...]:
-        read = tuple(self._message(message, f"messages[{place}]", place) for place, message in enumerate(messages))
+        """The messages. A long history is read with each request, and is mostly plain text: that goes the short way."""
+        read = []
+        for place, message in enumerate(messages):
+            plain = type(message) is dict and type(message.get("content")) is str and message.get("role") in PLAIN
+            if plain and not self._open.ids and "tool_calls" not in message:
+                self._known = frozenset()
+                read.append(Message(message["role"], message["content"]))
+            else:
+                read.append(self._message(message, f"messages[{place}]", place))
         self._check_answered()
-        return read
+        return tuple(read)
 
     def _message(self, message: Any, at: str, place: int) -> Message:
         checks.mapping(at, message)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ScriptedModel"]
 
-MODEL: Final = {"id": "scripted", "object": "model", "created": 0, "owned_by": "turngraph"}
+MODEL: Final[Mapping[str, Any]] = {"id": "scripted", "object": "model", "created": 0, "owned_by": "turngraph"}
 REQUESTS_KEPT: Final = 10_000
 BASE: Final = re.compile(r"/(?:openai/)?(?:v1|deployments/[^/]+)/")
 """What stands before `chat/completions`: OpenAI's base path, or Azure's."""
@@ -87,7 +87,7 @@ class ScriptedModel(LoopbackServer):
     @property
     def requests(self) -> Sequence[ReceivedRequest]:
         """Every request received so far, the oldest first (the last ten thousand)."""
-        return tuple(self._received)
+        return tuple(self._received.copy())
 
     @property
     def steps_left(self) -> int:
@@ -114,6 +114,8 @@ class ScriptedModel(LoopbackServer):
                 return await self._play(request, received, headers)
             case "GET", "models", "":
                 return send_json({"object": "list", "data": [MODEL]}, headers)
+            case "GET", "models", name if name:
+                return send_json({**MODEL, "id": name}, headers)
             case "GET", "responses", response_id if response_id:
                 return send_json(self._kept(response_id), headers)
         message = f"Invalid URL ({received.method} {received.path})"
