@@ -54,10 +54,17 @@ def sentence(error: BaseException) -> str:
 
 
 def failed(name: str, error: BaseException) -> ToolOutput:
-    """What the model is told of `error`, raised by tool `name`. The log gets the traceback, secrets masked."""
+    """What the model is told of `error`, raised by tool `name`.
+
+    A ToolException is the tool's own sentence. Of anything else the log gets the traceback, secrets masked.
+    """
     from langchain_core.tools import ToolException
 
-    detail = without_secrets(clean("".join(traceback.format_exception(error))))
-    logger.warning("tool %s failed: %s\n%s", name, sentence(error), detail, extra={"tool": name})
-    told = sentence(error).removeprefix("ToolException: ") if isinstance(error, ToolException) else sentence(error)
+    if isinstance(error, ToolException):
+        told = sentence(error).removeprefix("ToolException: ")
+        logger.info("tool %s refused: %s", name, told, extra={"tool": name})
+    else:
+        told = sentence(error)
+        detail = without_secrets(clean("".join(traceback.format_exception(error))))
+        logger.warning("tool %s failed: %s\n%s", name, told, detail, extra={"tool": name})
     return ToolOutput(content=f"Error: {told}", status="error")

@@ -207,6 +207,9 @@ def _written(tree: "Expr", dialect: str, binds: list[Bind], types: Mapping[str, 
     if dialect == "postgres":
         tree = tree.transform(lambda node: _typed(node, binds, types))
     sql = tree.sql(dialect=known, comments=False)
+    for number, bind in enumerate(binds):
+        if bind.expanding:  # SQLAlchemy writes the parentheses around its items
+            sql = sql.replace(f"({BOUND.format(number)})", BOUND.format(number))
     # SQLAlchemy's text() reads every `:word` as a bind, in literals too
     return IS_BOUND.sub(lambda found: f":p{found[1]}", sql.replace(":", r"\:"))
 

@@ -1,0 +1,216 @@
+"""SQL plugins ask real databases, and every documented field of theirs means something."""
+
+import logging
+import threading
+from typing import Any
+
+import pytest
+
+from tests.tools.sql.conftest import READER, Shop
+from turngraph.state.errors import ToolArgumentsError
+from turngraph.state.reply import ToolCall
+from turngraph.tools.manifests.loading import Manifests
+from turngraph.tools.manifests.problems import ManifestError
+from turngraph.tools.toolbox import Toolbox
+
+PLUGIN = """\
+apiVersion: smarter.sh/v1
+kind: SqlPlugin
+metadata: {name: shop_items, pluginClass: sql}
+spec:
+  selector: {directive: search_terms, searchTerms: [shop]}
+  prompt: {provider: openai, systemRole: You sell., model: gpt-5-mini, temperature: 0, maxTokens: 256}
+  connection: shop_db
+  sqlData:
+    description: Finds items of the shop.
+    sqlQuery: |
+QUERY
+    parameters:
+      - {name: word, type: string, description: Part of a name}
+      - {name: most, type: number, description: Highest price, default: 1000}
+      - {name: kind, type: string, enum: [tools, toys]}
+      - {name: ids, type: array}
+      - {name: exact, type: boolean, default: false}
+      - {name: day, type: string}
+    testValues: [{name: word, value: item 1}]
+    limit: 5
+"""
+
+
+def plugin(query: str, shop: Shop, *, limit: str = "limit: 5", timeout: float = 10) -> Manifests:
+    lines = "\n".join(f"      {line}" for line in query.splitlines())
+    return shop.load(PLUGIN.replace("QUERY", lines).replace("limit: 5", limit), timeout)
+
+
+def ask(found: Manifests, **arguments: Any) -> Any:
+    return found["shop_items"].tool.invoke(arguments)
+
+
+def names(found: Manifests, **arguments: Any) -> list[str]:
+    return [row["name"] for row in ask(found, **arguments)["rows"]]
+
+
+FILTER = """\
+SELECT id, name, price FROM items  -- what is for sale
+WHERE (name LIKE '%{word}%' OR '{word}' IS NULL) AND price <= {most}
+  AND (kind = {kind} OR {kind} IS NULL) /* kinds */
+ORDER BY id;"""
+
+
+def test_placeholders_quoted_or_not_become_bound_values(shop: Shop) -> None:
+    """Manifests are full of both, comments and a last semicolon too."""
+    found = plugin(FILTER, shop)
+    assert names(found, word="item 1") == ["item 1", "item 10", "item 11", "item 12", "item 13"]
+    assert names(found, word="item 1", most=16) == ["item 1", "item 10"]
+    assert names(found, word="item 1", kind="toys") == ["item 10", "item 12", "item 14", "item 16", "item 18"]
+    assert names(found) == ["item 1", "item 2", "item 3", "item 4", "item 5"]
+    assert found["shop_items"].test_arguments == {"word": "item 1"}
+
+
+def test_wildcards_in_a_value_are_letters(shop: Shop) -> None:
+    """Who asks for «100%» must not be told everything."""
+    found = plugin(FILTER, shop)
+    assert names(found, word="%") == []
+    assert names(found, word="item_1") == []
+    assert names(found, word="!") == []
+
+
+def test_a_query_that_concatenates_and_casts_works(shop: Shop) -> None:
+    """The other common way of writing it; PostgreSQL must be told the type of a lone bind."""
+    glue = "CONCAT('%', {word}, '%')" if shop.dialect == "postgresql" else "'%' || {word} || '%'"
+    found = plugin(f"SELECT name FROM items WHERE (name LIKE {glue} OR {{word}} IS NULL) AND price <= {{most}}", shop)
+    assert names(found, word="item 2", most=4) == ["item 2"]
+    assert len(names(found)) == 5
+
+
+def test_arrays_dates_booleans_and_colons(shop: Shop) -> None:
+    """An array fills IN (…), a quoted date compares with a date, and a colon in the text is no parameter."""
+    found = plugin("SELECT name FROM items WHERE id IN ({ids}) AND ':word' <> 'a:b' ORDER BY id", shop)
+    assert names(found, ids=[3, 1, 39]) == ["item 1", "item 3", "item 39"]
+    assert names(found, ids=[]) == []
+    found = plugin("SELECT name FROM items WHERE added = '{day}' ORDER BY id", shop)
+    assert names(found, day="2026-01-02") == ["item 1", "item 29"]
+    found = plugin("SELECT name FROM items WHERE (NOT {exact} AND id < 3) OR ({exact} AND name = '{word}')", shop)
+    assert names(found) == ["item 1", "item 2"]
+    assert names(found, exact=True, word="item 7") == ["item 7"]
+
+
+def test_the_limit_is_told(shop: Shop) -> None:
+    """The model learns that there is more, and a limit of the query's own is kept."""
+    told = ask(plugin("SELECT id FROM items ORDER BY id", shop))
+    assert len(told["rows"]) == 5
+    assert told["truncated"] == "only the first 5 rows; there are more"
+    assert "truncated" not in ask(plugin("SELECT id FROM items ORDER BY id LIMIT 3", shop))
+    assert len(ask(plugin("SELECT id FROM items ORDER BY id LIMIT 30", shop))["rows"]) == 5
+    assert len(ask(plugin("SELECT id FROM items ORDER BY id", shop, limit="limit: null"))["rows"]) == 40
+
+
+def test_two_columns_of_one_name_are_both_told(shop: Shop) -> None:
+    """A join often has two ids."""
+    told = ask(plugin("SELECT a.id, b.id FROM items a JOIN items b ON b.id = a.id + 1 ORDER BY a.id LIMIT 1", shop))
+    assert told["rows"] == [{"id": 1, "id_2": 2}]
+
+
+def test_the_schema_is_enforced_before_anything_is_asked(shop: Shop) -> None:
+    """Types, enum and unknown arguments; every required parameter must come."""
+    box = Toolbox.of([plugin(FILTER, shop)["shop_items"].tool])
+    for arguments in ('{"word": 5}', '{"kind": "food"}', '{"most": "all"}', '{"extra": 1}'):
+        with pytest.raises(ToolArgumentsError):
+            box.check(ToolCall(id="c", name="shop_items", arguments=arguments))
+    assert box.check(ToolCall(id="c", name="shop_items", arguments='{"word": null, "kind": null}'))
+
+
+def test_an_error_reaches_the_model_short_and_the_log_whole(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    """The old system returned an empty result. Names of tables and columns are nobody else's business."""
+    with caplog.at_level(logging.WARNING):
+        told = Toolbox.of([plugin("SELECT secret_column FROM secret_table", shop)["shop_items"].tool]).run(
+            "shop_items", {}, call_id="c", timeout_s=20
+        )
+    assert told.status == "error"
+    assert told.content.startswith("Error: The database could not answer this query (")
+    assert "secret" not in told.content
+    assert "secret_table" in caplog.text
+    assert READER not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ({"word": "a\x00b"}, "`word` holds a NUL character"),
+        ({"word": "\ud800"}, "half a surrogate pair"),
+        ({"most": 2**63}, "beyond the integers"),
+        ({"most": float("nan")}, "not a number"),
+        ({"word": "x" * 100_001}, "at most 100,000"),
+        ({"ids": list(range(1001))}, "at most 1,000"),
+        ({"ids": ["\x00"]}, "NUL"),
+    ],
+)
+def test_values_no_database_takes_are_named(shop: Shop, value: dict[str, Any], said: str) -> None:
+    """By the parameter, not by a driver's exception."""
+    found = plugin(FILTER.replace("ORDER", "AND id IN ({ids}) ORDER"), shop)
+    output = Toolbox.of([found["shop_items"].tool]).run("shop_items", value, call_id="c", timeout_s=20)
+    assert output.status == "error"
+    assert said in output.content
+
+
+SLOW = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT COUNT(x) FROM n"
+CROSS = "SELECT COUNT(*) FROM items a, items b, items c, items d, items e, items f "
+CROSS += "WHERE a.id + b.id + c.id + d.id + e.id < -f.id"
+
+
+@pytest.mark.parametrize("query", [SLOW, CROSS], ids=["recursion", "product"])
+def test_a_query_without_an_end_is_cut_off(shop: Shop, query: str) -> None:
+    """By the database itself where it can be told so, and the connection serves the next call."""
+    found = plugin(query, shop, timeout=0.5)
+    output = Toolbox.of([found["shop_items"].tool]).run("shop_items", {}, call_id="c", timeout_s=60)
+    assert output.content == "Error: The query took longer than the 0.5 seconds it may take."
+    assert names(plugin(FILTER, shop), word="item 40") == ["item 40"]
+
+
+def test_32_calls_share_the_pool(shop: Shop) -> None:
+    """More calls than connections wait for each other, and all are answered."""
+    found = plugin(FILTER, shop)
+    answers: list[list[str]] = []
+    threads = [threading.Thread(target=lambda: answers.append(names(found, word="item 40"))) for _ in range(32)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [["item 40"]] * 32
+    found.close()
+    assert names(found, word="item 40") == ["item 40"]
+
+
+def test_the_password_is_asked_for_at_each_use(postgres_shop: Shop) -> None:
+    """A secret that expired, or is not set, is not used through a connection that is still open."""
+    text = PLUGIN.replace("QUERY", "      SELECT 1 AS one")
+    found = postgres_shop.load(text)
+    assert ask(found)["rows"] == [{"one": 1}]
+    found.secrets.environ.pop("PASSWORD")  # type: ignore[attr-defined]
+    output = Toolbox.of([found["shop_items"].tool]).run("shop_items", {}, call_id="c", timeout_s=20)
+    assert output.status == "error"
+    assert "`PASSWORD` is not set" in output.content
+
+
+def test_a_missing_database_is_told(sqlite_shop: Shop) -> None:
+    """Nobody creates one by asking."""
+    connection = sqlite_shop.connection.replace("shop.db", "nowhere.db")
+    found = Shop(connection, "sqlite", None).load(PLUGIN.replace("QUERY", "      SELECT 1"))
+    output = Toolbox.of([found["shop_items"].tool]).run("shop_items", {}, call_id="c", timeout_s=20)
+    assert "There is no SQLite database" in output.content
+
+
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        ("proxyHost: p", "proxy_host is not supported: a proxy would hide"),
+        ("sshKnownHosts: k", "ssh_known_hosts is not supported: .* SSH tunnels"),
+        ("authenticationMethod: ldap_user_pwd", "authenticationMethod: input should be 'none' or 'tcpip'"),
+        ("poolSize: 0", "poolSize: .* greater than or equal to 1"),
+    ],
+)
+def test_what_a_connection_cannot_do_is_refused_by_name(sqlite_shop: Shop, field: str, said: str) -> None:
+    """A field that is silently ignored is a promise broken."""
+    connection = sqlite_shop.connection.replace("poolSize: 2", field)
+    with pytest.raises(ManifestError, match=said):
+        Shop(connection, "sqlite", None).load(PLUGIN.replace("QUERY", "      SELECT 1"))
