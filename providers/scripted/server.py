@@ -5,7 +5,7 @@ import re
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
@@ -62,7 +62,7 @@ class ScriptedModel(LoopbackServer):
 
     def __init__(
         self,
-        script: Iterable[ScriptStep] = (),
+        script: Sequence[ScriptStep] = (),
         *,
         strict: bool = False,
         think: Callable[[Prompt], Answer] = mind.answer,
