@@ -4,7 +4,7 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from turngraph.providers.scripted import mind
@@ -163,6 +163,7 @@ def places(value: Any) -> list[tuple[Any, Any]]:
     return [found for key, inner in inside for found in [(value, key), *places(inner)]]
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_any_request_is_answered_or_refused(data: st.DataObject) -> None:
     """Whatever stands anywhere in a request, the server never stumbles: no 500 of its own making."""
