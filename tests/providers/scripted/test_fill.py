@@ -61,6 +61,7 @@ def objects(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.dictionaries(NAMES, inner, max_size=4).flatmap(required) | lists | either
 
 
+@settings(deadline=None)
 @given(
     st.recursive(SIMPLE, objects, max_leaves=8), st.sampled_from(["", "red 4 9 Oslo 2024-01-02 3 + 4"]), st.booleans()
 )
