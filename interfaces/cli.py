@@ -1,0 +1,53 @@
+"""The command line, `turngraph`. What a command needs is imported when it runs, so that `--help` comes at once."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Final
+
+from cyclopts import App, CycloptsError
+
+__all__ = ["COMMANDS", "app", "main", "outcome"]
+
+app = App(
+    name="turngraph",
+    help="One chat turn as a LangGraph graph: every stage visible, typed, metered, resumable.",
+    version=lambda: version("turngraph"),
+    suppress_keyboard_interrupt=False,
+)
+COMMANDS: Final[Mapping[str, str]] = {
+    "demo": "Three turns on the scripted model, every stage shown.",
+    "run": "Run one chat turn and print its answer.",
+    "chat": "Talk with a model; every thread is remembered.",
+    "draw": "Draw the graph of a turn: text, Mermaid or SVG.",
+    "vendors": "List the vendors a model can be asked from.",
+}
+for _name, _help in COMMANDS.items():
+    app.command(f"turngraph.interfaces.{_name}_command:{_name}", name=_name, help=_help)
+
+
+def main() -> None:
+    """Run the command that was typed, and exit with its code."""
+    # Read when LangGraph is imported: threads hold nothing but the types of a turn's state, and no others are loaded.
+    os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
+    sys.exit(outcome(sys.argv[1:]))
+
+
+def outcome(tokens: Sequence[str]) -> int:
+    """The exit code of a command: its own, or 2 with one sentence on stderr where it was typed or wired wrongly."""
+    from turngraph.state.errors import TurngraphError
+
+    try:
+        code: int = app(
+            tokens,
+            exit_on_error=False,
+            print_error=False,
+            result_action="return_int_as_exit_code_else_zero",
+        )
+    except (CycloptsError, TurngraphError) as exc:
+        print(f"turngraph: {' '.join(str(exc).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return code

@@ -1,0 +1,47 @@
+"""What a model or a server wrote, made safe for a terminal, and numbers made readable."""
+
+import re
+from decimal import Decimal
+from typing import Final
+
+__all__ = ["money", "one_line", "printable"]
+
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""Everything but tab and newline: an escape sequence in an answer could rewrite the screen or the clipboard."""
+
+
+def printable(text: str) -> str:
+    r"""`text` with every control character shown instead of obeyed.
+
+    >>> printable("\x1b[2Jgone?")
+    '␛[2Jgone?'
+    """
+    return _CONTROL.sub(lambda match: _shown(ord(match.group())), text)
+
+
+def one_line(text: str, width: int) -> str:
+    """`text` on one line of at most `width` characters.
+
+    >>> one_line("two\\n  lines of text", 12)
+    'two lines o…'
+    """
+    flat = printable(" ".join(text.split()))
+    return flat if len(flat) <= width else flat[: width - 1] + "…"
+
+
+def money(amount: Decimal | None) -> str:
+    """USD, to the last digit that is not zero; a price nobody knows is said, not counted as nothing.
+
+    >>> money(Decimal("0.00008610")), money(Decimal("12.5")), money(Decimal(0)), money(None)
+    ('$0.0000861', '$12.50', '$0', 'no price')
+    """
+    if amount is None:
+        return "no price"
+    if amount == 0:
+        return "$0"
+    whole, _, digits = f"{amount:f}".partition(".")
+    return f"${whole}.{digits.rstrip('0').ljust(2, '0')}"
+
+
+def _shown(code: int) -> str:
+    return chr(0x2400 + code) if code < 0x20 else "␡" if code == 0x7F else "�"

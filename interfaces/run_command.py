@@ -1,0 +1,104 @@
+"""`turngraph run`: one turn, its answer on stdout."""
+
+import asyncio
+import os
+import sys
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from turngraph.interfaces.model_choice import Model, ModelOptions, chosen_model
+from turngraph.state.errors import TurnValueError
+from turngraph.state.events import TurnEvent
+from turngraph.state.result import TurnResult
+
+__all__ = ["run"]
+
+
+def run(
+    question: str | None = None,
+    /,
+    *,
+    options: ModelOptions = ModelOptions(),  # noqa: B008  frozen
+    stream: bool | None = None,
+    json: Annotated[bool, Parameter(negative="")] = False,
+    quiet: Annotated[bool, Parameter(name=("--quiet", "-q"), negative="")] = False,
+) -> int:
+    """Run one chat turn and print its answer.
+
+    Exits with 0 for an answer, 1 for a turn without a whole one, 2 for what cannot be asked, 130 after ctrl-c.
+
+    Parameters
+    ----------
+    question
+        What to ask; read from standard input if absent or `-`.
+    stream
+        Print the answer as it arrives; on a terminal it does unless told otherwise.
+    json
+        Print everything the turn left behind, as JSON; with --stream one event a line, the result last.
+    quiet
+        Print nothing but the answer.
+    """
+    asked = _question(question)
+    streamed = (sys.stdout.isatty() and not json) if stream is None else stream
+    console = Console(stderr=True, quiet=quiet)
+    with chosen_model(options, os.environ) as model:
+        if json:
+            return asyncio.run(_as_json(asked, model, options, streamed, console))
+        return asyncio.run(_for_a_person(asked, model, options, streamed, console))
+
+
+async def _for_a_person(asked: str, model: Model, options: ModelOptions, stream: bool, console: Console) -> int:
+    from turngraph.interfaces.asking import ask, cancelled_by_ctrl_c, opened_turn
+    from turngraph.interfaces.live import LivePrinter
+    from turngraph.interfaces.report import charges_table, say_who_answers, summary
+
+    printer = LivePrinter(Console(highlight=False, soft_wrap=True), console)
+    async with opened_turn(model, options, stream=stream) as turn:
+        say_who_answers(model, console)
+        with cancelled_by_ctrl_c() as cancel:
+            result = await ask(turn, asked, printer, cancel=cancel)
+    printer.finish(result)
+    if result.charges:
+        console.print(charges_table(result))
+    console.print(summary(result, model.name), style="dim", highlight=False)
+    return _exit_code(result, model)
+
+
+async def _as_json(asked: str, model: Model, options: ModelOptions, stream: bool, console: Console) -> int:
+    from turngraph.interfaces.asking import ask, cancelled_by_ctrl_c, opened_turn
+    from turngraph.interfaces.report import say_who_answers
+
+    def print_event(event: TurnEvent) -> None:
+        if stream:
+            print(event.model_dump_json(exclude_none=True), flush=True)
+
+    async with opened_turn(model, options, stream=stream) as turn:
+        say_who_answers(model, console)
+        with cancelled_by_ctrl_c() as cancel:
+            result = await ask(turn, asked, print_event, cancel=cancel)
+    whole = result.model_dump_json(exclude_none=True, indent=None if stream else 2)
+    print(f'{{"type":"result",{whole[1:]}' if stream else whole)
+    return _exit_code(result, model)
+
+
+def _exit_code(result: TurnResult, model: Model) -> int:
+    """0 for an answer; otherwise the reason is told, on stderr."""
+    from turngraph.interfaces.report import why_no_answer
+
+    if result.ok:
+        return 0
+    print(f"turngraph: {why_no_answer(result, model)}", file=sys.stderr)
+    return 130 if result.status == "cancelled" else 1
+
+
+def _question(given: str | None) -> str:
+    if given is not None and given != "-":
+        return given
+    if given is None and sys.stdin.isatty():
+        raise TurnValueError('Nothing was asked: turngraph run "your question".')
+    read = sys.stdin.read().strip()
+    if not read:
+        raise TurnValueError("Nothing was asked: standard input is empty.")
+    return read

@@ -1,0 +1,61 @@
+"""`turngraph vendors`: the table of vendors, as it stands in the code."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, NamedTuple
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.table import Table
+
+from turngraph.providers.profiles import VENDORS, VendorProfile
+
+__all__ = ["vendors", "vendors_markdown"]
+
+
+class _Row(NamedTuple):
+    vendor: str
+    endpoint: str
+    key: str
+    apis: str
+
+
+def vendors(*, markdown: Annotated[bool, Parameter(negative="")] = False) -> None:
+    """List the vendors that `--provider` and `vendor:model` know.
+
+    Parameters
+    ----------
+    markdown
+        As the table that stands in README.md.
+    """
+    if markdown:
+        print(vendors_markdown())
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in ("vendor", "endpoint", "key", "APIs"):
+        table.add_column(heading, overflow="fold")
+    for row in _rows(VENDORS):
+        table.add_row(*row)
+    Console(highlight=False).print(table)
+
+
+def vendors_markdown() -> str:
+    """The table of vendors for a page of documentation."""
+    lines = ["| vendor | endpoint | key in | APIs |", "| --- | --- | --- | --- |"]
+    for row in _rows(VENDORS):
+        endpoint = f"`{row.endpoint}`" if "//" in row.endpoint else row.endpoint
+        key = " or ".join(f"`{name}`" for name in row.key.split(" or ")) if row.key != "none" else "none"
+        lines.append(f"| `{row.vendor}` | {endpoint} | {key} | {row.apis} |")
+    return "\n".join(lines)
+
+
+def _rows(profiles: Mapping[str, VendorProfile]) -> Iterator[_Row]:
+    for profile in profiles.values():
+        endpoint = profile.base_url or profile.base_url_pattern or "the one you give"
+        yield _Row(profile.name, endpoint, " or ".join(profile.key_env) or "none", _apis(profile))
+
+
+def _apis(profile: VendorProfile) -> str:
+    """The API asked by default first."""
+    if profile.responses == "none":
+        return "chat"
+    return "responses, chat" if profile.api == "responses" else "chat, responses"
