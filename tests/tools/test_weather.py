@@ -47,7 +47,7 @@ class OpenMeteo:
             def log_message(self, *_: Any) -> None: ...
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
         base = f"http://127.0.0.1:{self.server.server_port}/v1"
         self.tool: BaseTool = weather_tool(geocoding_url=f"{base}/search", forecast_url=f"{base}/forecast", timeout_s=5)
 

@@ -88,13 +88,15 @@ class WebClient:
         raise AssertionError("the last attempt returns or raises")
 
     async def _once(self, session: "ClientSession", request: ApiRequest, *, last: bool) -> Answer:
-        from aiohttp import ClientError
+        from aiohttp import ClientError, InvalidURL
 
         try:
             headers = await self.credentials.headers(lambda url, heads, body: self._token(session, url, heads, body))
             answer = await self._followed(session, request, headers)
         except AddressError as error:
             raise _refused(error) from None
+        except InvalidURL:
+            raise ToolException("The address is not well formed.") from None
         except (ClientError, OSError) as error:
             if isinstance(cause := _cause(error), AddressError):
                 raise _refused(cause) from None

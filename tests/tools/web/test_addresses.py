@@ -1,0 +1,124 @@
+"""No plugin reaches an address that is not public, however it is spelt, redirected to, or resolved."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from langchain_core.tools import ToolException
+
+from tests.tools.web.conftest import SECRET, Service
+from turngraph.tools.manifests.connection_parts import ApiConnectionData
+from turngraph.tools.toolbox import Toolbox
+from turngraph.tools.web.addresses import AddressPolicy, is_public
+from turngraph.tools.web.client import WebClient
+from turngraph.tools.web.credentials import Credentials
+from turngraph.tools.web.template import ApiRequest
+
+FORBIDDEN = [
+    "127.0.0.1", "127.1", "127.0.0.2", "2130706433", "0x7f000001", "0177.0.0.1", "localhost", "0.0.0.0", "0",
+    "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "224.0.0.1", "255.255.255.255",
+    "192.0.2.1", "198.18.0.1", "240.0.0.1", "[::1]", "[::]", "[fe80::1]", "[fc00::1]", "[fd00:ec2::254]",
+    "[::ffff:127.0.0.1]", "[::ffff:10.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[2001::1]", "[ff02::1]",
+    "[::127.0.0.1]", "[2001:db8::1]",
+]  # fmt: skip
+
+
+def client(policy: AddressPolicy) -> WebClient:
+    data = ApiConnectionData(base_url="http://x", auth_method="bearer", api_key="env:K")
+    return WebClient(Credentials(data, lambda: SECRET), policy, timeout_s=5, wait_s=0)
+
+
+def send(policy: AddressPolicy, url: str) -> Any:
+    return asyncio.run(client(policy).send(ApiRequest("GET", url, {}, None)))
+
+
+@pytest.mark.parametrize("host", FORBIDDEN)
+def test_a_forbidden_address_is_never_connected_to(service: Service, host: str) -> None:
+    """A server listens there, and hears nothing."""
+    with pytest.raises(ToolException, match=r"not public|cannot be reached|not well formed"):
+        send(AddressPolicy(), f"http://{host}:{service.port}/canary")
+    assert service.asked == []
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["loopback", "metadata", "private", "decimal", "short", "hex", "octal", "mapped", "six", "zero", "file", "gopher",
+     "user", "other", "nat64", "6to4"],
+)  # fmt: skip
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+def test_a_redirect_to_a_forbidden_address_is_not_followed(service: Service, target: str, code: int) -> None:
+    """The first server is allowed by name and port; that says nothing about where it points."""
+    found = service.load(f"endpoint: /to/{code}/{target}")
+    output = Toolbox.of([found["shop"].tool]).run("shop", {}, call_id="c", timeout_s=20)
+    assert output.status == "error"
+    assert len(service.asked) == 1
+
+
+def test_a_redirect_within_the_service_is_followed(service: Service) -> None:
+    """With its proof, for it is the same server."""
+    found = service.load("endpoint: /to/self", connection='authMethod: bearer, apiKey: "env:KEY"')
+    output = Toolbox.of([found["shop"].tool]).run("shop", {}, call_id="c", timeout_s=20)
+    assert json.loads(output.content) == {"asked": "/api/ok"}
+    assert service.asked[1]["headers"]["Authorization"] == f"Bearer {SECRET}"
+
+
+def test_a_redirect_to_another_server_loses_the_proof(service: Service) -> None:
+    """A key is for one server, and a request that writes is not carried on to another."""
+    policy = AddressPolicy(allowed=["127.0.0.1", "localhost"])
+    assert send(policy, f"http://127.0.0.1:{service.port}/to/loopback").status == 200
+    assert service.asked[0]["headers"]["Authorization"] == f"Bearer {SECRET}"
+    assert "Authorization" not in service.asked[1]["headers"]
+    posted = ApiRequest("POST", f"http://127.0.0.1:{service.port}/to/307/loopback", {}, b"{}")
+    with pytest.raises(ToolException, match="writing request to another server"):
+        asyncio.run(client(policy).send(posted))
+
+
+def test_a_name_that_changes_its_answer_gains_nothing(service: Service) -> None:
+    """DNS rebinding: the address that was judged is the one that is connected to."""
+    asked: list[str] = []
+
+    async def flipping(host: str, port: int) -> list[str]:
+        asked.append(host)
+        return ["93.184.216.34"] if len(asked) % 2 else ["127.0.0.1"]
+
+    policy = AddressPolicy(lookup=flipping)
+    policy_answer = asyncio.run(policy.resolver().resolve("rebind.example", service.port))
+    assert [entry["host"] for entry in policy_answer] == ["93.184.216.34"]
+    with pytest.raises(ToolException, match="not public"):
+        send(policy, f"http://rebind.example:{service.port}/canary")
+    assert service.asked == []
+
+
+def test_one_bad_address_among_good_ones_is_enough(service: Service) -> None:
+    """A client would try them in turn."""
+
+    async def mixed(host: str, port: int) -> list[str]:
+        return ["93.184.216.34", "127.0.0.1"]
+
+    with pytest.raises(ToolException, match="not public"):
+        send(AddressPolicy(lookup=mixed), f"http://mixed.example:{service.port}/")
+    assert service.asked == []
+
+
+def test_what_the_operator_named_is_reached(service: Service) -> None:
+    """By host, or by host and port; nothing else on that host."""
+    url = f"http://localhost:{service.port}/ok"
+    assert send(AddressPolicy(allowed=["localhost"]), url).status == 200
+    assert send(AddressPolicy(allowed=[f"LOCALHOST:{service.port}"]), url).status == 200
+    with pytest.raises(ToolException, match="not public"):
+        send(AddressPolicy(allowed=["localhost:1"]), url)
+
+
+def test_public_addresses_are_public() -> None:
+    """The rest of the world stays reachable."""
+    assert all(map(is_public, ["93.184.216.34", "8.8.8.8", "2606:4700::1111", "2a00:1450::1"]))
+
+
+def test_the_environment_names_no_proxy(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy would connect to what was not judged."""
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{service.port}")
+    monkeypatch.setenv("ALL_PROXY", f"http://127.0.0.1:{service.port}")
+    with pytest.raises(ToolException):
+        send(AddressPolicy(), "http://127.0.0.9:9/canary")
+    assert service.asked == []
