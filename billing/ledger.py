@@ -29,6 +29,7 @@ from turngraph.billing.budgets import Budget
 from turngraph.billing.calls import Answer, Released, Settlement, Unknown
 from turngraph.billing.database import READ, is_in_memory, open_engine
 from turngraph.billing.errors import LedgerError, LedgerUnavailableError
+from turngraph.billing.keeper import LeaseKeeper
 from turngraph.billing.migrations import migrate
 from turngraph.billing.settling import settle
 from turngraph.billing.spool import Spool, spool_beside
@@ -80,7 +81,8 @@ class Ledger:
         self.url, self.budgets, self.lease_s = url, budgets, lease_s
         self.owner = owner or f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self.spool = Spool(spool_beside(url) if spool is None else Path(spool))
-        self._clock, self._waits_s = clock, waits_s
+        self.now, self._waits_s = clock, waits_s
+        self.keeper = LeaseKeeper(self)
         self._engine: Engine | None = None
         self._opening = threading.Lock()
         self._spooled = True  # by an earlier process, perhaps
@@ -110,7 +112,7 @@ class Ledger:
                 time.sleep(wait_s)
             try:
                 with self._transaction(reads) as conn:
-                    return op(Tx(conn, self._clock(), self.owner, self.lease_s, nonce, self.budgets))
+                    return op(Tx(conn, self.now(), self.owner, self.lease_s, nonce, self.budgets))
             except (OperationalError, InterfaceError, IntegrityError) as exc:
                 error = exc
             except DBAPIError as exc:

@@ -25,6 +25,9 @@ from turngraph.tools.toolbox import Toolbox
 if TYPE_CHECKING:
     from langchain_openai.chat_models.base import BaseChatOpenAI
 
+    from turngraph.billing.budgets import Budget
+    from turngraph.billing.ledger import Ledger
+
 __all__ = ["chat_turn", "provider_of"]
 
 
@@ -38,6 +41,9 @@ def chat_turn(
     stream: bool = False,
     limits: TurnLimits | None = None,
     prices: Prices | None = None,
+    ledger: "Ledger | None" = None,
+    budget: "Budget | Sequence[Budget]" = (),
+    wait_s: float = 0.0,
     approve: bool | Collection[str] | Approve = False,
     on_event: Subscriber | Sequence[Subscriber] = (),
     on_finish: OnFinish | None = None,
@@ -61,6 +67,10 @@ def chat_turn(
             streams. Watching a turn never changes this.
         limits: what the turn may use.
         prices: your overrides over the list prices.
+        ledger: where money is held before each call and charged after it, exactly once; it also keeps two workers
+            off one thread.
+        budget: what each turn may cost, beside the ledger's own budgets; it needs a `ledger`.
+        wait_s: how long a turn waits for another worker that has its thread, before it raises TurnConflictError.
         approve: which tool calls a person must agree to: all, those of the named tools, or as a function says.
             The graph then stops with an interrupt; it needs a checkpointer.
         on_event: told every event of the turn.
@@ -80,6 +90,8 @@ def chat_turn(
         ...     turn.invoke({"messages": [("user", "What is 6 * 7?")]})["result"].tool_runs[0].content
         '42'
     """
+    if budget and ledger is None:
+        raise TurnConfigurationError("A budget needs a ledger to be held in: give `ledger=Ledger(…)` too.")
     bound = tuple(plugins)
     toolbox = Toolbox.of([*tools, *(plugin.tool for plugin in bound), *functions])
     provider = provider_of(model, os.environ if environ is None else environ)
@@ -88,6 +100,8 @@ def chat_turn(
         toolbox=toolbox,
         template=request_template(provider.config, provider.api, tools=toolbox.specs, system=system, stream=stream),
         plugins=bound,
+        ledger=ledger,
+        budgets=tuple(budget) if isinstance(budget, Sequence) else (budget,),
         limits=limits or TurnLimits(),
         prices=prices or Prices(),
         approve=_approver(approve, toolbox),
@@ -101,7 +115,7 @@ def chat_turn(
         interrupt_after=interrupt_after,
         name=name,
     )
-    graph.message_chars = deps.limits.message_chars
+    graph.message_chars, graph.ledger, graph.wait_s = deps.limits.message_chars, ledger, wait_s
     return graph
 
 

@@ -1,7 +1,7 @@
 """A compiled turn: a LangGraph graph like any other, that lets nothing into its state it could not read again."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.cache.base import BaseCache
@@ -9,31 +9,49 @@ from langgraph.graph.state import CompiledStateGraph, StateGraph
 from langgraph.store.base import BaseStore
 from langgraph.types import All, Checkpointer, Command, StateUpdate
 
+from turngraph.billing.ledger import Ledger
+from turngraph.graphs.admission import admitted, admitted_async, ticket_for
 from turngraph.state.checks import check_input, check_update
 from turngraph.state.turn import Turn, TurnInput, TurnOutput
 
+if TYPE_CHECKING:
+    from turngraph.billing.ledger import Ledger
+
 __all__ = ["TurnBuilder", "TurnGraph"]
+
+_OURS = ("message_chars", "ledger", "wait_s")
 
 
 class TurnGraph(CompiledStateGraph[Turn, None, TurnInput, TurnOutput]):
     """What `chat_turn` returns: `invoke`, `stream`, `get_state_history` and the rest as LangGraph documents them.
 
-    Two things are added. What comes in from outside is checked before LangGraph stores it, because one wrong value
-    in a checkpoint makes the whole thread unreadable. And with a checkpointer a run is durable at every step
-    (`durability="sync"`) unless the caller says otherwise.
+    Three things are added. What comes in from outside is checked before LangGraph stores it, because one wrong value
+    in a checkpoint makes the whole thread unreadable. With a checkpointer a run is durable at every step
+    (`durability="sync"`) unless the caller says otherwise. And with a ledger a turn is admitted before its graph
+    starts, so that no two workers run one thread.
     """
 
     message_chars: int = 2_000_000
+    ledger: "Ledger | None" = None
+    wait_s: float = 0.0
+    """How long a turn waits for another worker that has its thread, before it is refused."""
 
     def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
-        """LangGraph's `stream`, on a checked input. Raises TurnValueError for what is no turn's input."""
-        config = _recognised(input, config)
-        return super().stream(self._checked(input), config, **self._durable(kwargs))
+        """LangGraph's `stream`, on a checked input. Raises TurnValueError for what is no turn's input.
+
+        With a ledger it raises TurnConflictError where another worker has the turn or its thread.
+        """
+        given, config = self._checked(input), _recognised(input, config)
+        if self.ledger is None:
+            return super().stream(given, config, **self._durable(kwargs))
+        return self._stream_admitted(given, config, self._durable(kwargs))
 
     def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Any]:
-        """LangGraph's `astream`, on a checked input. Raises TurnValueError for what is no turn's input."""
-        config = _recognised(input, config)
-        return super().astream(self._checked(input), config, **self._durable(kwargs))
+        """`stream`, on the running event loop."""
+        given, config = self._checked(input), _recognised(input, config)
+        if self.ledger is None:
+            return super().astream(given, config, **self._durable(kwargs))
+        return self._astream_admitted(given, config, self._durable(kwargs))
 
     def bulk_update_state(self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]) -> RunnableConfig:
         """LangGraph's `bulk_update_state` (and so `update_state`), on checked values."""
@@ -45,10 +63,40 @@ class TurnGraph(CompiledStateGraph[Turn, None, TurnInput, TurnOutput]):
         """LangGraph's `abulk_update_state` (and so `aupdate_state`), on checked values."""
         return await super().abulk_update_state(config, _checked_updates(supersteps))
 
+    def copy(self, update: dict[str, Any] | None = None) -> Self:
+        """LangGraph's `copy` (and so `with_config`), which forgets what its constructor does not take."""
+        copied = super().copy(update)
+        copied._serde_allowlist = self._serde_allowlist
+        for name in _OURS:
+            setattr(copied, name, getattr(self, name))
+        return copied
+
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """The graph for a notebook, as Mermaid text. LangGraph's own picture sends the graph to a web service."""
         text = self.get_graph().draw_mermaid()
         return {"text/plain": text, "text/vnd.mermaid": text}
+
+    def _stream_admitted(self, input: Any, config: RunnableConfig | None, named: dict[str, Any]) -> Iterator[Any]:
+
+        ticket = ticket_for(input, config, keeps=bool(self.checkpointer))
+        saved = self.get_state(ticket.config).values if ticket.asks_the_thread else {}
+        with admitted(self._ledger, ticket.known(saved), self.wait_s) as (given, leased):
+            yield from super().stream(given, leased, **named)
+
+    async def _astream_admitted(
+        self, input: Any, config: RunnableConfig | None, named: dict[str, Any]
+    ) -> AsyncIterator[Any]:
+
+        ticket = ticket_for(input, config, keeps=bool(self.checkpointer))
+        saved = (await self.aget_state(ticket.config)).values if ticket.asks_the_thread else {}
+        async with admitted_async(self._ledger, ticket.known(saved), self.wait_s) as (given, leased):
+            async for part in super().astream(given, leased, **named):
+                yield part
+
+    @property
+    def _ledger(self) -> "Ledger":
+        assert self.ledger is not None, "only a turn with a ledger is admitted"
+        return self.ledger
 
     def _checked(self, input: Any) -> Any:
         if input is None:
@@ -111,5 +159,7 @@ class TurnBuilder(StateGraph[Turn, None, TurnInput, TurnOutput]):
             name=name,
             transformers=transformers,
         )
-        # LangGraph's compile() names its class; this is how its own `copy()` makes another of the same parts.
-        return TurnGraph(**{key: value for key, value in vars(compiled).items() if key != "__orig_class__"})
+        # LangGraph's compile() names its class, and its constructor does not take all that compile() sets.
+        turn = TurnGraph.__new__(TurnGraph)
+        vars(turn).update(vars(compiled))
+        return turn

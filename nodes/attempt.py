@@ -3,12 +3,16 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any, Final
+from decimal import Decimal
+from typing import Any, Final, Literal
 
+from turngraph.billing.calls import Begun, Payer
+from turngraph.billing.errors import OverBudgetError
 from turngraph.nodes.deps import TurnDeps
 from turngraph.nodes.flow import Flow, Wait
 from turngraph.nodes.here import Here
 from turngraph.nodes.limits import CANCELLED
+from turngraph.nodes.money import begin_call, estimate_of, keep_answer, release_call
 from turngraph.providers.messages import to_chunk
 from turngraph.providers.payload import Payload
 from turngraph.state.errors import ProviderError
@@ -30,6 +34,8 @@ class Sending:
     call_id: str
     request: ChatRequest
     payload: Payload
+    payer: Payer
+    reservation: str | None
     messages: int
     ends_at: float | None
     """When the turn must be over, in seconds since the epoch."""
@@ -61,32 +67,84 @@ class _Listener:
 
 
 def attempt(sending: Sending, number: int, deps: TurnDeps, here: Here) -> Flow[Attempt]:
-    """Send once. The attempt it returns says what happened, whatever happened."""
-    attempt_id = f"{sending.call_id}.{number}"
+    """Send once. The attempt it returns says what happened, whatever happened.
+
+    With a ledger it is marked as sent before its first byte leaves; an answer that was kept there before the worker
+    was killed is used, and nothing is sent.
+    """
+    if deps.ledger is None:
+        return (yield from _sent(sending, Begun(f"{sending.call_id}.{number}", number, Decimal(0)), deps, here))
+    try:
+        reservation = sending.reservation if number == 1 else None
+        begun = yield from begin_call(sending.request, sending.payload, sending.payer, reservation, deps, here)
+    except OverBudgetError as exc:
+        return _made(
+            sending,
+            Begun(f"{sending.call_id}.0", number, Decimal(0)),
+            deps.clock(),
+            deps,
+            error=_budget(exc),
+            billed="none",
+        )
+    if begun.reply is not None:
+        return _made(sending, begun, deps.clock(), deps, reply=ProviderReply.model_validate_json(begun.reply))
+    return (yield from _kept(sending, begun, deps, here))
+
+
+def _kept(sending: Sending, begun: Begun, deps: TurnDeps, here: Here) -> Flow[Attempt]:
+    """Send, and tell the ledger what became of it, also when the task is cancelled meanwhile."""
+    assert begun.attempt_id is not None, "a call to a model may always be repeated"
+    try:
+        made = yield from _sent(sending, begun, deps, here)
+    except BaseException as exc:
+        yield from release_call(begun.attempt_id, "unknown", type(exc).__name__, None, deps)
+        raise
+    if made.error is None:
+        assert made.reply is not None, "an attempt has an answer or an error"
+        yield from keep_answer(begun.attempt_id, made.reply, sending.turn_id, deps)
+    else:
+        yield from release_call(begun.attempt_id, made.billed, made.error.kind, estimate_of(made.reply), deps)
+    return made
+
+
+def _sent(sending: Sending, begun: Begun, deps: TurnDeps, here: Here) -> Flow[Attempt]:
     started = deps.clock()
     listener = _Listener(_teller(sending, here), here)
-    reply: ProviderReply | None = None
-    error: TurnError | None = None
-    billed = "actual"
     here.emit(
         RequestSent(
             turn_id=sending.turn_id,
-            attempt_id=attempt_id,
-            number=number,
+            attempt_id=begun.attempt_id or "",
+            number=begun.number,
             request=sending.request,
             messages=sending.messages,
         )
     )
     try:
-        reply = yield _send(deps, sending, listener, attempt_id)
+        reply = yield _send(deps, sending, listener, begun.attempt_id or "")
     except ProviderError as exc:
-        error, billed, reply = TurnError.of(exc), exc.billed, listener.partly
+        billed = "partial" if listener.partly is not None else exc.billed
+        return _made(sending, begun, started, deps, reply=listener.partly, error=TurnError.of(exc), billed=billed)
     except _CancelledError:
-        error, billed, reply = CANCELLED.error, "partial", listener.partly
-    made = Attempt(
-        id=attempt_id,
+        return _made(sending, begun, started, deps, reply=listener.partly, error=CANCELLED.error, billed="partial")
+    made = _made(sending, begun, started, deps, reply=reply)
+    here.emit(_received(sending.turn_id, made))
+    return made
+
+
+def _made(
+    sending: Sending,
+    begun: Begun,
+    started: float,
+    deps: TurnDeps,
+    *,
+    reply: ProviderReply | None = None,
+    error: TurnError | None = None,
+    billed: Literal["none", "partial", "unknown", "actual"] = "actual",
+) -> Attempt:
+    return Attempt(
+        id=begun.attempt_id or "",
         call_id=sending.call_id,
-        number=number,
+        number=begun.number,
         request=sending.request,
         messages_sent=sending.messages,
         request_sha=sending.payload.sha,
@@ -94,11 +152,13 @@ def attempt(sending: Sending, number: int, deps: TurnDeps, here: Here) -> Flow[A
         seconds=max(0.0, deps.clock() - started),
         reply=reply,
         error=error,
+        held_usd=begun.held_usd if deps.ledger is not None else None,
         billed=billed,
     )
-    if error is None:
-        here.emit(_received(sending.turn_id, made))
-    return made
+
+
+def _budget(error: OverBudgetError) -> TurnError:
+    return TurnError(kind="budget", message=str(error))
 
 
 def _send(deps: TurnDeps, sending: Sending, listener: _Listener, attempt_id: str) -> Wait:

@@ -11,11 +11,12 @@ from typing import TypedDict
 
 from turngraph.billing.charges import charge_for, tool_charge_for
 from turngraph.nodes.deps import TurnDeps
+from turngraph.nodes.flow import Flow
 from turngraph.nodes.here import Here
+from turngraph.nodes.money import estimate_of, settle_charge
 from turngraph.state.events import ChargeCreated
 from turngraph.state.result import Attempt, Charge, ToolRun
-from turngraph.state.turn import Turn, TurnSettings
-from turngraph.state.usage import Usage
+from turngraph.state.turn import Turn, TurnSettings, account_of
 
 __all__ = ["bill"]
 
@@ -30,19 +31,21 @@ class Reads(TypedDict):
     charges: list[Charge]
 
 
-def bill(state: Reads, deps: TurnDeps, here: Here) -> Turn:
+def bill(state: Reads, deps: TurnDeps, here: Here) -> Flow[Turn]:
     """Charge what has not been charged."""
     billed = {charge.id for charge in state["charges"]}
-    settings = state["settings"]
-    account = None if settings is None else settings.account
+    account = account_of(state["settings"])
     found = [
         *(_of_attempt(made, deps, account) for made in state["attempts"] if made.id not in billed),
         *(_of_tool(run, deps, account) for run in state["tool_runs"] if run.call_id not in billed),
     ]
-    new = [charge for charge in found if charge is not None]
-    for charge in new:
-        here.emit(ChargeCreated(turn_id=state["turn_id"], charge=charge))
-    return {"charges": [*state["charges"], *new]}
+    charges = list(state["charges"])
+    for charge in found:
+        if charge is not None:
+            settled = yield from settle_charge(charge, state["turn_id"], deps, here)
+            here.emit(ChargeCreated(turn_id=state["turn_id"], charge=settled))
+            charges.append(settled)
+    return {"charges": charges}
 
 
 def _of_attempt(made: Attempt, deps: TurnDeps, account: str | None) -> Charge | None:
@@ -58,16 +61,10 @@ def _of_attempt(made: Attempt, deps: TurnDeps, account: str | None) -> Charge | 
         at=datetime.fromtimestamp(made.started_at, UTC),
         usage=None if reply is None else reply.usage,
         billed=made.billed,
-        estimate=_estimate(made),
+        estimate=estimate_of(made.reply),
+        held_usd=made.held_usd,
         account=account,
     )
-
-
-def _estimate(made: Attempt) -> Usage | None:
-    """What an answer without usage used, as far as can be told: its text, at a token for four bytes."""
-    if made.reply is None or made.reply.usage is not None:
-        return None
-    return Usage(completion_tokens=len(made.reply.text.encode()) // 4 + 1)
 
 
 def _of_tool(run: ToolRun, deps: TurnDeps, account: str | None) -> Charge | None:

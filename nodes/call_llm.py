@@ -1,6 +1,6 @@
 """call_llm: send the prepared request, retry where that may help, keep the answer and what every attempt used.
 
-reads   turn_id, started_at, request, messages, attempts, tool_runs
+reads   messages, turn_id, settings, started_at, request, reservation, attempts, tool_runs
 writes  messages (the assistant's), attempts (of this call), asked, stop
 
 The one place that retries: a second loop below it would multiply the bill.
@@ -18,6 +18,7 @@ from turngraph.nodes.deps import TurnDeps
 from turngraph.nodes.flow import Flow, Wait
 from turngraph.nodes.here import Here
 from turngraph.nodes.limits import over_limit, over_time
+from turngraph.nodes.money import payer_of
 from turngraph.nodes.outcome import stop_for
 from turngraph.providers.messages import to_ai_message
 from turngraph.state.errors import TurnValueError
@@ -25,7 +26,7 @@ from turngraph.state.events import ResponseFailed, TurnWarning
 from turngraph.state.reply import ProviderReply
 from turngraph.state.request import ChatRequest
 from turngraph.state.result import Attempt, ToolRun, TurnError
-from turngraph.state.turn import Stop, Turn
+from turngraph.state.turn import Stop, Turn, TurnSettings, account_of
 
 __all__ = ["call_llm"]
 
@@ -38,8 +39,10 @@ class Reads(TypedDict):
 
     messages: list[AnyMessage]
     turn_id: str
+    settings: TurnSettings | None
     started_at: float
     request: ChatRequest
+    reservation: str | None
     attempts: list[Attempt]
     tool_runs: list[ToolRun]
 
@@ -54,7 +57,10 @@ def call_llm(state: Reads, deps: TurnDeps, here: Here) -> Flow[Turn]:
     for warning in payload.warnings:
         here.emit(TurnWarning(turn_id=turn_id, message=warning))
     ends_at = None if deps.limits.seconds is None else state["started_at"] + deps.limits.seconds
-    sending = Sending(turn_id, here.task_id, request, payload, len(state["messages"]), ends_at)
+    payer = payer_of(turn_id, account_of(state["settings"]), here)
+    sending = Sending(
+        turn_id, here.task_id, request, payload, payer, state["reservation"], len(state["messages"]), ends_at
+    )
     attempts: list[Attempt] = []
     left = min(deps.limits.attempts, deps.limits.calls - len(state["attempts"]))
     for number in range(1, left + 1):
@@ -106,8 +112,8 @@ def _patch(attempts: list[Attempt], task_id: str) -> Turn:
 
 
 def _stop(error: TurnError, *, begun: bool = False) -> Stop:
-    if error.kind == "cancelled":
-        return Stop(status="cancelled", error=error)
+    if error.kind in ("cancelled", "budget"):
+        return Stop(status="cancelled" if error.kind == "cancelled" else "budget", error=error)
     cut = begun and error.kind in {"connection", "timeout", "truncated"}
     return Stop(status="truncated" if cut else "error", error=error)
 

@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from turngraph.billing.prices import Prices
 from turngraph.nodes.here import Subscriber
@@ -14,6 +15,10 @@ from turngraph.state.request import ChatRequest
 from turngraph.state.result import TurnResult
 from turngraph.tools.plugin import Plugin
 from turngraph.tools.toolbox import Toolbox
+
+if TYPE_CHECKING:
+    from turngraph.billing.budgets import Budget
+    from turngraph.billing.ledger import Ledger
 
 __all__ = ["Approve", "OnFinish", "TurnDeps"]
 
@@ -35,6 +40,9 @@ class TurnDeps:
     """In order: of two that set the same thing, the first wins. Their tools stand in the toolbox."""
     limits: TurnLimits = field(default_factory=TurnLimits)
     prices: Prices = field(default_factory=Prices)
+    ledger: "Ledger | None" = None
+    budgets: "tuple[Budget, ...]" = ()
+    """Of this turn, beside the ledger's own."""
     approve: Approve = field(default=lambda call: False)
     on_finish: OnFinish = field(default=lambda result: result)
     subscribers: tuple[Subscriber, ...] = ()

@@ -11,7 +11,9 @@ from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 from turngraph.billing.charges import total_usd
 from turngraph.nodes.closing import answers_for
 from turngraph.nodes.deps import TurnDeps
+from turngraph.nodes.flow import Flow
 from turngraph.nodes.here import Here
+from turngraph.nodes.money import finish_turn
 from turngraph.state.events import PromptFinished
 from turngraph.state.result import Attempt, Charge, ToolRun, TurnResult
 from turngraph.state.turn import SelectedPlugin, Stop, Turn
@@ -33,13 +35,14 @@ class Reads(TypedDict):
     stop: Stop
 
 
-def finalize(state: Reads, deps: TurnDeps, here: Here) -> Turn:
+def finalize(state: Reads, deps: TurnDeps, here: Here) -> Flow[Turn]:
     """End the turn."""
     left_open = _left_open(state["messages"], state["stop"])
     result = deps.on_finish(_result(state, deps.clock(), tuple(message.id or "" for message in left_open)))
     here.emit(
         PromptFinished(turn_id=result.turn_id, status=result.status, cost_usd=result.cost_usd, seconds=result.seconds)
     )
+    yield from finish_turn(state["turn_id"], deps, here)
     patch: Turn = {"result": result, "status": "done"}
     return {**patch, "messages": left_open} if left_open else patch  # type: ignore[typeddict-item]
 

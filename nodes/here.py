@@ -12,10 +12,13 @@ from langgraph.runtime import get_runtime
 
 from turngraph.state.events import TurnEvent
 
-__all__ = ["Here", "Subscriber", "here_now"]
+__all__ = ["FENCE", "Here", "Subscriber", "here_now"]
 
 Subscriber = Callable[[TurnEvent], None]
 """Told every event of a turn, in the thread or on the loop that runs it. What it raises is logged, not raised."""
+
+FENCE: Final = "turn_fence"
+"""Where a run's configuration carries the fence of its lease."""
 
 _log: Final = logging.getLogger("turngraph")
 
@@ -34,6 +37,8 @@ class Here:
 
     task_id: str
     thread_id: str | None
+    fence: int | None
+    """The fence of the turn's lease, where a ledger keeps one."""
     tokens_wanted: bool
     _subscribers: tuple[Subscriber, ...]
     _writer: Callable[[Any], None]
@@ -74,6 +79,7 @@ def here_now(config: RunnableConfig, subscribers: tuple[Subscriber, ...]) -> Her
     return Here(
         task_id=info.task_id,
         thread_id=info.thread_id,
+        fence=configurable.get(FENCE),
         tokens_wanted=bool(handlers),
         _subscribers=subscribers,
         _writer=runtime.stream_writer,

@@ -1,7 +1,7 @@
 """prep_first_request: the first request of a turn, from what the graph was built with and what the caller asked for.
 
 reads   messages, turn_id, settings
-writes  turn_id, started_at, plugins, request, and empties what belongs to one turn
+writes  turn_id, started_at, plugins, request and its reservation, and empties what belongs to one turn
 """
 
 from collections.abc import Sequence
@@ -12,9 +12,11 @@ from langgraph.types import Overwrite
 
 from turngraph.nodes.closing import mended
 from turngraph.nodes.deps import TurnDeps
+from turngraph.nodes.flow import Flow
 from turngraph.nodes.here import Here
 from turngraph.nodes.joining import begin, tell
 from turngraph.nodes.limits import CANCELLED
+from turngraph.nodes.money import payer_of, reserve_call
 from turngraph.state.errors import TurnValueError
 from turngraph.state.events import PromptStarted, ToolPresented
 from turngraph.state.request import ChatRequest
@@ -34,7 +36,7 @@ class Reads(TypedDict):
     settings: TurnSettings | None
 
 
-def prep_first_request(state: Reads, deps: TurnDeps, here: Here) -> Turn:
+def prep_first_request(state: Reads, deps: TurnDeps, here: Here) -> Flow[Turn]:
     """Begin a turn."""
     # LangGraph's task id is the same when a killed turn is resumed, so the minted id is too.
     turn_id = state["turn_id"] or here.task_id
@@ -47,11 +49,16 @@ def prep_first_request(state: Reads, deps: TurnDeps, here: Here) -> Turn:
     except TurnValueError as exc:
         stop = Stop(status="error", error=TurnError(kind="value", message=str(exc)))
     _announce(request, turn_id, deps, here)
+    whole = mended(messages)
+    if stop is None:
+        payer = payer_of(turn_id, settings.account, here)
+        request, stop = yield from reserve_call(request, messages if whole is None else whole, payer, deps, here)
     patch: Turn = {
         "turn_id": turn_id,
         "started_at": deps.clock(),
         "plugins": plugins,
         "request": request,
+        "reservation": here.task_id,
         "asked": [],
         "attempts": Overwrite([]),  # type: ignore[typeddict-item]  # a delta channel is emptied by overwriting
         "tool_runs": Overwrite([]),  # type: ignore[typeddict-item]
@@ -60,7 +67,6 @@ def prep_first_request(state: Reads, deps: TurnDeps, here: Here) -> Turn:
         "status": "running",
         "result": None,
     }
-    whole = mended(messages)
     return patch if whole is None else {**patch, "messages": Overwrite(whole)}  # type: ignore[typeddict-item]
 
 

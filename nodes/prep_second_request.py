@@ -1,19 +1,23 @@
 """prep_second_request: every follow-up request, the second or the twentieth, with the tools still on offer.
 
-reads   turn_id, started_at, plugins, request, attempts, tool_runs, charges
-writes  request and plugins (one the model called joins with its prompt), or stop where a limit is reached
+reads   messages, turn_id, settings, started_at, plugins, request, attempts, tool_runs, charges
+writes  request, its reservation, plugins (one the model called joins with its prompt); or stop, at a limit
 """
 
 from typing import TypedDict
 
+from langchain_core.messages import AnyMessage
+
 from turngraph.nodes.deps import TurnDeps
+from turngraph.nodes.flow import Flow
 from turngraph.nodes.here import Here
 from turngraph.nodes.joining import join_called
 from turngraph.nodes.limits import CANCELLED, over_limit
+from turngraph.nodes.money import payer_of, reserve_call
 from turngraph.state.events import ChargeDeclined
 from turngraph.state.request import ChatRequest
 from turngraph.state.result import Attempt, Charge, ToolRun
-from turngraph.state.turn import SelectedPlugin, Turn
+from turngraph.state.turn import SelectedPlugin, Turn, TurnSettings, account_of
 
 __all__ = ["prep_second_request"]
 
@@ -21,7 +25,9 @@ __all__ = ["prep_second_request"]
 class Reads(TypedDict):
     """The slice of the state this stage sees."""
 
+    messages: list[AnyMessage]
     turn_id: str
+    settings: TurnSettings | None
     started_at: float
     plugins: list[SelectedPlugin]
     request: ChatRequest
@@ -30,7 +36,7 @@ class Reads(TypedDict):
     charges: list[Charge]
 
 
-def prep_second_request(state: Reads, deps: TurnDeps, here: Here) -> Turn:
+def prep_second_request(state: Reads, deps: TurnDeps, here: Here) -> Flow[Turn]:
     """Ask again, with the tools' answers in the conversation, unless a limit says no."""
     stop = over_limit(
         deps.limits,
@@ -47,7 +53,10 @@ def prep_second_request(state: Reads, deps: TurnDeps, here: Here) -> Turn:
         return {"stop": stop}
     called = {run.name for run in state["tool_runs"]}
     request, plugins = join_called(state["request"], state["plugins"], called, deps)
-    return {"request": next_request(request, state["attempts"]), "plugins": plugins}
+    payer = payer_of(state["turn_id"], account_of(state["settings"]), here)
+    asked = next_request(request, state["attempts"])
+    request, stop = yield from reserve_call(asked, state["messages"], payer, deps, here)
+    return {"request": request, "reservation": here.task_id, "plugins": plugins, "stop": stop}
 
 
 def next_request(request: ChatRequest, attempts: list[Attempt]) -> ChatRequest:

@@ -28,6 +28,7 @@ _TYPES: Final[Mapping[str, Any]] = {
     "started_at": float,
     "plugins": list[SelectedPlugin],
     "request": ChatRequest,
+    "reservation": str | None,
     "asked": list[ToolCall],
     "attempts": list[Attempt],
     "tool_runs": list[ToolRun],

@@ -101,6 +101,8 @@ class Attempt(Frozen):
     seconds: float
     reply: ProviderReply | None = None
     error: TurnError | None = None
+    held_usd: Decimal | None = None
+    """What a ledger held for it, in USD."""
     billed: Literal["none", "partial", "unknown", "actual"] = "actual"
     """What the vendor may charge for it: an answer's usage, nothing, a part, or nobody knows."""
 

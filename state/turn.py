@@ -7,6 +7,7 @@ settings    replacing   the caller                            prep_first_request
 started_at  replacing   prep_first_request                    prep_second_request, call_llm
 plugins     replacing   prep_*                                prep_second_request, finalize
 request     replacing   prep_*                                call_llm, dispatch_tools
+reservation replacing   prep_*                                call_llm: the money held for it in the ledger
 asked       replacing   call_llm                              bill's edge, dispatch_tools
 attempts    adding      call_llm                              bill, prep_second_request, finalize
 tool_runs   adding      dispatch_tools                        bill, prep_second_request, finalize
@@ -79,6 +80,11 @@ class TurnSettings(Frozen):
     """Passthrough: the vendor's own request body, sent as it is in place of everything above, and billed."""
 
 
+def account_of(settings: TurnSettings | None) -> str | None:
+    """Whom a turn with these settings is charged to."""
+    return None if settings is None else settings.account
+
+
 _MESSAGES: Final[DeltaChannel[list[AnyMessage]]] = DeltaChannel(merge_messages, snapshot_frequency=_SNAPSHOT_EVERY)
 Messages = Annotated[list[AnyMessage], _MESSAGES]
 Attempts = Annotated[list[Attempt], DeltaChannel(append_all, snapshot_frequency=8)]
@@ -102,6 +108,7 @@ class Turn(TypedDict, total=False):
     started_at: float  # seconds since the epoch
     plugins: list[SelectedPlugin]
     request: ChatRequest
+    reservation: str | None
     asked: list[ToolCall]
     attempts: Attempts
     tool_runs: ToolRuns

@@ -1,0 +1,118 @@
+"""A turn's leave to run: who it is, whose thread it is, and the lease that keeps a second worker out meanwhile."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from langchain_core.runnables import RunnableConfig
+
+from turngraph.billing.errors import TurnConflictError
+from turngraph.billing.ledger import Ledger
+from turngraph.billing.turns import Admission, admit
+from turngraph.nodes.here import FENCE
+from turngraph.state.turn import account_of
+
+__all__ = ["Ticket", "admitted", "admitted_async", "ticket_for"]
+
+_TURNS: Final = uuid.UUID("0f0ac1cb-7b0e-5d0b-9d6e-8a53f0a3c6f4")
+_LOOK_AGAIN_S: Final = 0.2
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """What a run is admitted as. `thread` is only what no other turn may run on: a parent's thread is the parent's."""
+
+    input: Any
+    config: RunnableConfig
+    turn_id: str
+    thread: str | None
+    account: str
+
+    @property
+    def asks_the_thread(self) -> bool:
+        """Whether the thread must be asked which turn goes on: a resume does not say."""
+        return not self.turn_id
+
+    def known(self, saved: Mapping[str, Any]) -> "Ticket":
+        """The ticket, completed with what the thread says of its last turn."""
+        if not self.asks_the_thread:
+            return self
+        return replace(self, turn_id=saved.get("turn_id") or uuid.uuid4().hex, account=_account(saved.get("settings")))
+
+
+def ticket_for(input: Any, config: RunnableConfig | None, *, keeps: bool) -> Ticket:
+    """The ticket of a run; `keeps` says whether the graph has a checkpointer of its own.
+
+    A turn inside a parent graph is told apart by its place there: the same when the parent is resumed, another in
+    every call and every fork.
+    """
+    config = config or {}
+    configurable = config.get("configurable", {})
+    place, thread = configurable.get("checkpoint_ns", ""), configurable.get("thread_id")
+    if place:
+        inside = uuid.uuid5(_TURNS, f"{thread}:{place}").hex
+        return Ticket(_named(input, inside), config, _given_id(input) or inside, None, _account_in(input))
+    if isinstance(input, Mapping):
+        turn_id = _given_id(input) or uuid.uuid4().hex
+        alone = str(thread) if keeps and thread is not None else None
+        return Ticket(_named(input, turn_id), config, turn_id, alone, _account_in(input))
+    return Ticket(input, config, "", None if thread is None else str(thread), "")
+
+
+@contextmanager
+def admitted(ledger: Ledger, ticket: Ticket, wait_s: float) -> Iterator[tuple[Any, RunnableConfig]]:
+    """The input and configuration to run with, under a lease that is kept meanwhile. Raises TurnConflictError."""
+    ends = time.monotonic() + wait_s
+    while True:
+        try:
+            admission = ledger.do(admit, ticket.turn_id, thread=ticket.thread, account=ticket.account)
+            break
+        except TurnConflictError as exc:
+            time.sleep(_pause(exc, ends))
+    with ledger.keeper.holding(admission.turn_id, admission.fence):
+        yield ticket.input, _leased(ticket.config, admission)
+
+
+@asynccontextmanager
+async def admitted_async(ledger: Ledger, ticket: Ticket, wait_s: float) -> AsyncIterator[tuple[Any, RunnableConfig]]:
+    """`admitted`, on the running event loop."""
+    ends = time.monotonic() + wait_s
+    while True:
+        try:
+            admission = await ledger.ado(admit, ticket.turn_id, thread=ticket.thread, account=ticket.account)
+            break
+        except TurnConflictError as exc:
+            await asyncio.sleep(_pause(exc, ends))
+    with ledger.keeper.holding(admission.turn_id, admission.fence):
+        yield ticket.input, _leased(ticket.config, admission)
+
+
+def _pause(conflict: TurnConflictError, ends: float) -> float:
+    """How long to wait before asking again; raises the conflict where waiting is no help, or is over."""
+    if conflict.retry_after_s is None or time.monotonic() >= ends:
+        raise conflict
+    return min(_LOOK_AGAIN_S, max(0.0, ends - time.monotonic()))
+
+
+def _leased(config: RunnableConfig, admission: Admission) -> RunnableConfig:
+    return {**config, "configurable": {**config.get("configurable", {}), FENCE: admission.fence}}
+
+
+def _named(input: Any, turn_id: str) -> Any:
+    return {**input, "turn_id": _given_id(input) or turn_id} if isinstance(input, Mapping) else input
+
+
+def _given_id(input: Any) -> str:
+    return str(input.get("turn_id") or "") if isinstance(input, Mapping) else ""
+
+
+def _account_in(input: Any) -> str:
+    return _account(input.get("settings")) if isinstance(input, Mapping) else ""
+
+
+def _account(settings: Any) -> str:
+    return account_of(settings) or ""

@@ -1,0 +1,224 @@
+"""The turn and its ledger: hold what a call may cost, mark it sent, keep its answer, charge it once.
+
+Without a ledger none of this waits for anything, nothing is kept, and SQLAlchemy is not imported.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from langchain_core.messages import AnyMessage
+
+from turngraph.billing.calls import Answer, Begun, Call, Payer, Released, Settled, Settlement, Unknown
+from turngraph.billing.errors import FencedError, OverBudgetError
+from turngraph.billing.holds import prompt_bound, worst_case_usd
+from turngraph.nodes.deps import TurnDeps
+from turngraph.nodes.flow import Flow, Wait
+from turngraph.nodes.here import Here
+from turngraph.providers.payload import Payload
+from turngraph.state.errors import TurnValueError
+from turngraph.state.events import BudgetWarning, ChargeAuthorised, ChargeDeclined
+from turngraph.state.reply import ProviderReply
+from turngraph.state.request import ChatRequest
+from turngraph.state.result import Charge, TurnError
+from turngraph.state.turn import Stop
+from turngraph.state.usage import Usage
+
+__all__ = [
+    "Reserved",
+    "begin_call",
+    "estimate_of",
+    "finish_turn",
+    "keep_answer",
+    "payer_of",
+    "release_call",
+    "reserve_call",
+    "settle_charge",
+]
+
+_ANSWER_TOKENS: Final = 4096
+"""The cap put on an answer where a budget applies and nobody set one: without a cap no call has a worst case."""
+_UNCAPPED_TOKENS: Final = 32_768
+
+
+class Reserved(NamedTuple):
+    """What a stage may send: the request, perhaps without its tools, or why it may not."""
+
+    request: ChatRequest
+    stop: Stop | None
+
+
+def payer_of(turn_id: str, account: str | None, here: Here) -> Payer:
+    """Whom the calls of a turn are charged to."""
+    return Payer(account=account or "", thread=here.thread_id, turn=turn_id)
+
+
+def reserve_call(
+    request: ChatRequest, messages: Sequence[AnyMessage], payer: Payer, deps: TurnDeps, here: Here
+) -> Flow[Reserved]:
+    """Hold the most that `request` can cost, before it is sent. Refused, the turn ends: nothing is sent."""
+    ledger = deps.ledger
+    if ledger is None:
+        return Reserved(request, None)
+    if request.max_tokens is None and request.body is None and (deps.budgets or ledger.budgets):
+        request = request.model_copy(update={"max_tokens": _ANSWER_TOKENS})
+    try:
+        usd = _worst_case(request, deps.provider.payload(request, messages), deps)
+    except TurnValueError as exc:
+        return Reserved(request, Stop(status="error", error=TurnError(kind="value", message=str(exc))))
+    try:
+        held = yield _reserve(deps, _call(request, payer, deps), here, usd)
+    except OverBudgetError as exc:
+        return (yield from _close(request, messages, payer, exc, deps, here))
+    here.emit(ChargeAuthorised(turn_id=payer.turn or "", call_id=held.id, held_usd=held.held_usd))
+    return Reserved(request, None)
+
+
+def _close(
+    request: ChatRequest,
+    messages: Sequence[AnyMessage],
+    payer: Payer,
+    refused: OverBudgetError,
+    deps: TurnDeps,
+    here: Here,
+) -> Flow[Reserved]:
+    """One last call without tools, out of the budget's reserve for it, where it has one; else the turn is over."""
+    error: OverBudgetError = refused
+    if refused.closing_possible and request.tools:
+        last = request.model_copy(update={"tools": (), "builtin_tools": (), "tool_choice": None})
+        usd = _worst_case(last, deps.provider.payload(last, messages), deps)
+        try:
+            held = yield _reserve(deps, _call(last, payer, deps), here, usd, closing=True)
+        except OverBudgetError as exc:
+            error = exc
+        else:
+            here.emit(ChargeAuthorised(turn_id=payer.turn or "", call_id=held.id, held_usd=held.held_usd))
+            return Reserved(last, None)
+    here.emit(ChargeDeclined(turn_id=payer.turn or "", reason=str(error)))
+    return Reserved(request, Stop(status="budget", error=TurnError(kind="budget", message=str(error))))
+
+
+def begin_call(
+    request: ChatRequest, payload: Payload, payer: Payer, reservation: str | None, deps: TurnDeps, here: Here
+) -> Flow[Begun]:
+    """Mark the call as sent, before its first byte leaves; or get the answer it had before the worker was killed."""
+    from turngraph.billing.attempts import begin
+
+    usd = _worst_case(request, payload, deps)
+    begun: Begun = yield _ledger(
+        deps,
+        begin,
+        _call(request, payer, deps),
+        call_id=here.task_id,
+        request_sha=payload.sha,
+        usd=usd,
+        reservation=reservation,
+        fence=here.fence,
+        budgets=deps.budgets,
+    )
+    return begun
+
+
+def keep_answer(attempt_id: str, reply: ProviderReply, turn_id: str, deps: TurnDeps) -> Flow[None]:
+    """Write the answer on its attempt the moment it is complete. Raises FencedError where the turn is not ours now."""
+    from turngraph.billing.attempts import answer
+
+    kept = Answer(
+        attempt_id=attempt_id,
+        response=reply.model_dump_json(),
+        usage=reply.usage,
+        provider_id=reply.response_id,
+        http_status=reply.status,
+        model=reply.model,
+        service_tier=reply.service_tier,
+    )
+    ours = yield _kept(deps, answer, kept)
+    if ours is False:
+        raise FencedError(turn_id)
+
+
+def release_call(attempt_id: str, billed: str, why: str, seen: Usage | None, deps: TurnDeps) -> Flow[None]:
+    """What brought no answer: free where the vendor refused it, unknown where it may have been served."""
+    from turngraph.billing.attempts import mark_unknown, release
+
+    if billed == "none":
+        yield _kept(deps, release, Released(attempt_id=attempt_id, why=why))
+    else:
+        yield _kept(deps, mark_unknown, Unknown(attempt_id=attempt_id, why=why, estimate=seen))
+
+
+def settle_charge(charge: Charge, turn_id: str, deps: TurnDeps, here: Here) -> Flow[Charge]:
+    """Enter `charge` in the ledger, once; the charge as it stands there."""
+    if deps.ledger is None:
+        return charge
+    from turngraph.billing.settling import settle
+
+    basis = "partial" if charge.estimated else "actual"
+    settled: Settled | None = yield _kept(deps, settle, Settlement(charge=charge, basis=basis))
+    if settled is None:  # spooled: the ledger was away, and will be told later
+        return charge
+    for crossed in settled.crossed:
+        here.emit(
+            BudgetWarning(
+                turn_id=turn_id,
+                budget=crossed.budget,
+                threshold=crossed.threshold,
+                spent_usd=crossed.spent_usd,
+                limit_usd=crossed.limit_usd,
+            )
+        )
+    amount = None if charge.unpriced and settled.amount_usd == 0 else settled.amount_usd
+    return charge.model_copy(update={"amount_usd": amount, "overrun": settled.overrun})
+
+
+def finish_turn(turn_id: str, deps: TurnDeps, here: Here) -> Flow[None]:
+    """Give up the turn's lease. Raises FencedError where another worker has taken it over."""
+    if deps.ledger is not None and here.fence is not None:
+        from turngraph.billing.turns import finish
+
+        yield _ledger(deps, finish, turn_id, fence=here.fence)
+
+
+def estimate_of(reply: ProviderReply | None) -> Usage | None:
+    """What an answer without usage used, as far as can be told: its text, at a token for four bytes."""
+    if reply is None or reply.usage is not None:
+        return None
+    return Usage(completion_tokens=len(reply.text.encode()) // 4 + 1)
+
+
+def _worst_case(request: ChatRequest, payload: Payload, deps: TurnDeps) -> Decimal | None:
+    return worst_case_usd(
+        deps.prices,
+        vendor=request.vendor,
+        model=request.model,
+        at=datetime.fromtimestamp(deps.clock(), UTC),
+        prompt_tokens=prompt_bound(payload.content),
+        max_tokens=request.max_tokens or _UNCAPPED_TOKENS,
+        base_url=deps.provider.config.base_url,
+    )
+
+
+def _call(request: ChatRequest, payer: Payer, deps: TurnDeps) -> Call:
+    base_url = deps.provider.config.base_url
+    return Call(payer=payer, vendor=request.vendor, model=request.model, base_url=base_url)
+
+
+def _reserve(deps: TurnDeps, call: Call, here: Here, usd: Decimal | None, *, closing: bool = False) -> Wait:
+    from turngraph.billing.attempts import reserve
+
+    named = {"reservation": here.task_id, "budgets": deps.budgets, "closing": closing, "fence": here.fence}
+    return _ledger(deps, reserve, call, usd=usd, **named)
+
+
+def _ledger(deps: TurnDeps, op: Callable[..., Any], *args: Any, **named: Any) -> Wait:
+    ledger = deps.ledger
+    assert ledger is not None, "only a turn with a ledger asks it"
+    return Wait(partial(ledger.do, op, *args, **named), partial(ledger.ado, op, *args, **named))
+
+
+def _kept(deps: TurnDeps, op: Callable[..., Any], value: Any) -> Wait:
+    ledger = deps.ledger
+    assert ledger is not None, "only a turn with a ledger asks it"
+    return Wait(partial(ledger.keep, op, value), partial(ledger.akeep, op, value))

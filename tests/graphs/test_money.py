@@ -1,0 +1,261 @@
+"""Turns with a ledger: held before, charged after, once; refused before anything is sent; one worker a thread."""
+
+import asyncio
+import re
+import threading
+import time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.tools import tool
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, MessagesState, StateGraph
+from sqlalchemy import text
+
+from tests.turns import Run, ask, both_ways, invoke, result_of, streamed_or_not, turn_on
+from turngraph.billing import Budget, Ledger, TurnConflictError
+from turngraph.billing.verify import verify
+from turngraph.providers.scripted import Call, Cut, Fail, Hang, Say, ScriptedModel
+from turngraph.state.errors import TurnConfigurationError
+from turngraph.state.events import BudgetWarning, ChargeAuthorised, ChargeDeclined
+from turngraph.state.turn import TurnSettings
+
+THREAD: Any = {"configurable": {"thread_id": "t"}}
+
+
+@tool
+def weather(city: str) -> str:
+    """The weather in a city."""
+    return f"{city}: rain"
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Any:
+    """A ledger in a file, closed afterwards, whose books must balance."""
+    with Ledger(f"sqlite:///{tmp_path}/ledger.db") as kept:
+        yield kept
+        assert kept.read(verify) == [], "the books do not balance"
+
+
+def rows(ledger: Ledger, what: str) -> list[Any]:
+    """Straight from the tables."""
+    with ledger.engine.connect() as conn:
+        return [tuple(row) for row in conn.execute(text(what))]
+
+
+def until_asked(model: ScriptedModel) -> None:
+    """Wait for the first request."""
+    while not model.requests:
+        time.sleep(0.01)
+
+
+@both_ways
+@streamed_or_not
+def test_every_attempt_is_a_row_and_every_row_is_charged_once(run: Run, stream: bool, ledger: Ledger) -> None:
+    """A retried call has a free attempt and a charged one; the turn's bill is the sum."""
+    with ScriptedModel([Fail(503), Call(("weather", {"city": "Oslo"})), Say("Rain.")]) as model:
+        turn = turn_on(model, tools=[weather], ledger=ledger, stream=stream, checkpointer=InMemorySaver())
+        out = run(turn, ask("Oslo?", settings=TurnSettings(account="acme")), THREAD)
+    result = result_of(out)
+    assert [row[0] for row in rows(ledger, "select state from attempt order by created")] == [
+        "released",
+        "settled",
+        "settled",
+    ]
+    assert result.cost_usd is not None
+    total = rows(ledger, "select sum(amount_nano) from entry")[0][0]
+    assert Decimal(total).scaleb(-9) == result.cost_usd
+    assert {row[0] for row in rows(ledger, "select account from attempt")} == {"acme"}
+    assert rows(ledger, "select status from turn") == [("done",)]
+
+
+@both_ways
+def test_a_call_that_the_budget_cannot_pay_is_refused_before_it_is_sent(run: Run, ledger: Ledger) -> None:
+    """402, typed, with the budget's name; the vendor never hears of it."""
+    seen: list[Any] = []
+    with ScriptedModel([Say("never")]) as model:
+        turn = turn_on(model, ledger=ledger, budget=Budget(usd=Decimal("0.0000001")), on_event=seen.append)
+        result = result_of(run(turn, ask("Q")))
+        assert len(model.requests) == 0
+    assert (result.status, result.http_status) == ("budget", 402)
+    assert result.error is not None
+    assert re.match(r"Budget `turn:\w+` \(always\) allows 1E-7 USD; .* this call may need", result.error.message)
+    assert [type(event) for event in seen if isinstance(event, ChargeDeclined)] == [ChargeDeclined]
+
+
+@both_ways
+def test_a_turn_is_stopped_when_its_budget_is_used_up(run: Run, ledger: Ledger) -> None:
+    """A model that calls for ever runs into the money, and the conversation stays whole."""
+    seen: list[Any] = []
+    forever = [Call(("weather", {"city": str(n)})) for n in range(30)]
+    with ScriptedModel(forever) as model:
+        turn = turn_on(
+            model, tools=[weather], ledger=ledger, budget=Budget(usd=Decimal("0.00262")), on_event=seen.append
+        )
+        out = run(turn, ask("Go on."))
+        assert 0 < len(model.requests) < 16
+    result = result_of(out)
+    assert result.status == "budget"
+    assert result.cost_usd is not None
+    assert result.cost_usd <= Decimal("0.00262")
+    assert out["messages"][-1].type == "tool"
+    assert any(isinstance(event, ChargeAuthorised) for event in seen)
+
+
+def test_a_budget_puts_a_cap_on_the_answer(ledger: Ledger) -> None:
+    """Without `max_tokens` on the wire no call has a worst case."""
+    with ScriptedModel([Say("a"), Say("b")]) as model:
+        invoke(turn_on(model, ledger=ledger, budget=Budget(usd=Decimal(1))), ask("Q"))
+        invoke(turn_on(model, ledger=ledger), ask("Q"))
+        first, second = (request.body for request in model.requests)
+    assert first["max_completion_tokens"] == 4096
+    assert "max_completion_tokens" not in second
+
+
+def test_a_soft_budget_only_tells(tmp_path: Path) -> None:
+    """An event at the threshold, and the turn goes on."""
+    seen: list[Any] = []
+    soft = Budget(usd=Decimal("0.000001"), per="account", period="month", hard=False)
+    with Ledger(f"sqlite:///{tmp_path}/l.db", budgets=(soft,)) as ledger, ScriptedModel([Say("fine")]) as model:
+        result = result_of(invoke(turn_on(model, ledger=ledger, on_event=seen.append), ask("Q")))
+    assert result.status == "completed"
+    assert any(isinstance(event, BudgetWarning) for event in seen)
+
+
+def test_a_budget_without_a_ledger_is_a_mistake() -> None:
+    """Money that is not counted cannot be limited."""
+    with ScriptedModel() as model, pytest.raises(TurnConfigurationError, match="needs a ledger"):
+        turn_on(model, budget=Budget(usd=Decimal(1)))
+
+
+@both_ways
+def test_a_cut_stream_is_charged_for_what_was_seen(run: Run, ledger: Ledger) -> None:
+    """Marked as an estimate, never zero."""
+    with ScriptedModel([Cut(after=4, answer=Say("one two three four five six seven"))]) as model:
+        result = result_of(run(turn_on(model, stream=True, ledger=ledger), ask("Count.")))
+    assert result.status == "truncated"
+    assert result.charges[0].estimated
+    assert result.cost_usd is not None
+    assert result.cost_usd > 0
+    assert rows(ledger, "select basis from attempt") == [("partial",)]
+
+
+async def test_a_cancelled_call_is_unknown_and_not_forgotten(ledger: Ledger) -> None:
+    """The vendor may charge for it: it stays open until somebody finds out."""
+    with ScriptedModel([Hang(5)]) as model:
+        task = asyncio.create_task(turn_on(model, ledger=ledger).ainvoke(ask("Q")))
+        await asyncio.to_thread(until_asked, model)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert rows(ledger, "select state from attempt") == [("unknown",)]
+
+
+@both_ways
+def test_an_answer_that_was_kept_is_used_and_not_asked_for_again(run: Run, ledger: Ledger) -> None:
+    """Killed between the answer and the checkpoint: the resumed stage finds the answer on the attempt."""
+    blown: list[int] = []
+
+    def blow(event: Any) -> None:
+        if event.type == "response_received" and not blown:
+            blown.append(1)
+
+    with ScriptedModel([Say("paid once"), Say("never")]) as model:
+        turn = turn_on(model, ledger=ledger, checkpointer=InMemorySaver(), on_event=blow, interrupt_after=["call_llm"])
+        run(turn, ask("Q"), THREAD)
+        before = next(each for each in turn.get_state_history(THREAD) if each.next == ("call_llm",))
+        assert before.tasks[0].id
+        attempts = rows(ledger, "select attempt_id, state from attempt")
+        assert attempts[0][1] == "answered"
+        out = run(turn, None, THREAD)
+        assert len(model.requests) == 1
+    assert result_of(out).answer == "paid once"
+    assert len(result_of(out).charges) == 1
+
+
+def test_a_fork_is_charged_once_in_its_own_lineage(ledger: Ledger) -> None:
+    """Time travel that calls the model costs; replaying what comes after the call does not."""
+    with ScriptedModel([Say("red"), Say("blue")]) as model:
+        turn = turn_on(model, ledger=ledger, checkpointer=InMemorySaver())
+        first = invoke(turn, ask("Colour?"), THREAD)
+        history = list(turn.get_state_history(THREAD))
+        before_call = next(each for each in history if each.next == ("call_llm",))
+        before_bill = next(each for each in history if each.next == ("bill",))
+        again = invoke(turn, None, before_bill.config)
+        assert result_of(again).cost_usd == result_of(first).cost_usd
+        fork = turn.update_state(before_call.config, {"messages": [("user", "And now?")]})
+        second = invoke(turn, None, fork)
+    assert result_of(second).answer == "blue"
+    assert len(rows(ledger, "select 1 from entry")) == 2
+
+
+@both_ways
+def test_two_workers_on_one_thread_do_not_both_run_it(run: Run, tmp_path: Path) -> None:
+    """The second gets a clear conflict, nothing of either is lost, and afterwards the thread goes on."""
+    url, saver = f"sqlite:///{tmp_path}/l.db", InMemorySaver()
+    with (
+        Ledger(url, owner="one") as one,
+        Ledger(url, owner="two") as two,
+        ScriptedModel([Hang(0.6), Say("b")]) as model,
+    ):
+        first = turn_on(model, ledger=one, checkpointer=saver)
+        second = turn_on(model, ledger=two, checkpointer=saver)
+        outs: list[Any] = []
+        worker = threading.Thread(target=lambda: outs.append(invoke(first, ask("first"), THREAD)))
+        worker.start()
+        until_asked(model)
+        with pytest.raises(TurnConflictError, match="run by another worker"):
+            run(second, ask("second"), THREAD)
+        worker.join()
+        out = run(second, ask("third"), THREAD)
+    texts = [message.text for message in out["messages"]]
+    assert texts[0] == "first"
+    assert texts[2:] == ["third", "b"]
+
+
+@both_ways
+def test_the_second_worker_may_wait_instead(run: Run, tmp_path: Path) -> None:
+    """`wait_s`: it runs as soon as the first is done."""
+    url, saver = f"sqlite:///{tmp_path}/l.db", InMemorySaver()
+    with (
+        Ledger(url, owner="one") as one,
+        Ledger(url, owner="two") as two,
+        ScriptedModel([Hang(0.4), Say("b")]) as model,
+    ):
+        first = turn_on(model, ledger=one, checkpointer=saver)
+        second = turn_on(model, ledger=two, checkpointer=saver, wait_s=20)
+        worker = threading.Thread(target=lambda: invoke(first, ask("first"), THREAD))
+        worker.start()
+        until_asked(model)
+        out = run(second, ask("second"), THREAD)
+        worker.join()
+    assert [message.text for message in out["messages"]][2:] == ["second", "b"]
+
+
+@both_ways
+def test_a_turn_in_a_parent_is_its_own_turn_in_the_ledger(run: Run, ledger: Ledger) -> None:
+    """Twice in one parent, side by side or in a row: two turns, and the parent's thread is the parent's."""
+    with ScriptedModel() as model:
+        turn = turn_on(model, ledger=ledger)
+        graph = StateGraph(MessagesState)
+        graph.add_node("left", turn)
+        graph.add_node("right", turn)
+        graph.add_edge(START, "left")
+        graph.add_edge(START, "right")
+        run(graph.compile(checkpointer=InMemorySaver()), ask("Q"), THREAD)
+    assert len(rows(ledger, "select turn_id from turn where status = 'done'")) == 2
+    assert len(rows(ledger, "select 1 from attempt where state = 'settled'")) == 2
+
+
+@both_ways
+def test_the_same_turn_submitted_again_returns_what_it_came_to(run: Run, ledger: Ledger) -> None:
+    """Never run nor billed twice."""
+    with ScriptedModel([Say("one"), Say("two")]) as model:
+        turn = turn_on(model, ledger=ledger, checkpointer=InMemorySaver())
+        first = run(turn, ask("Q", turn_id="T1"), THREAD)
+        second = run(turn, ask("Q", turn_id="T1"), THREAD)
+        assert len(model.requests) == 1
+    assert result_of(first) == result_of(second)
+    assert len(rows(ledger, "select 1 from entry")) == 1
