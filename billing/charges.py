@@ -62,8 +62,7 @@ def charge_for(
         usage=counted,
         amount_usd=None if priced is None else priced.usd,
         unpriced=priced is None,
-        estimated=usage is None
-        or (priced is not None and priced.price.source != "provider" and contradicts_itself(usage)),
+        estimated=usage is None or (contradicts_itself(usage) and not _said_by_the_vendor(priced)),
         overrun=priced is not None and held_usd is not None and priced.usd > held_usd,
         price=None if priced is None else priced.price,
         account=account,

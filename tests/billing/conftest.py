@@ -123,14 +123,16 @@ def money(usd: str | None) -> Decimal | None:
     return None if usd is None else Decimal(usd)
 
 
-def settlement(attempt_id: str, usd: str | None, *, estimated: bool = False, **more: Any) -> Settlement:
+def settlement(
+    attempt_id: str, usd: str | None, *, estimated: bool = False, without_usage: bool = False, **more: Any
+) -> Settlement:
     charge = Charge(
         id=attempt_id,
         kind="completion",
         attempt_id=attempt_id,
         vendor="openai",
         model="gpt-5",
-        usage=USED,
+        usage=None if without_usage else USED,
         amount_usd=money(usd),
         unpriced=usd is None,
         estimated=estimated,

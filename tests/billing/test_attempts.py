@@ -65,6 +65,18 @@ def test_a_reservation_is_used_by_one_call_only(open_book: Open) -> None:
     assert book.verified()
 
 
+def test_a_call_without_a_budget_is_kept_just_so(book: Any) -> None:
+    """There is nothing to hold against; the attempt is a row, and costs what it costs."""
+    held = book.reserve()
+    assert book.begin(reservation=held.id).held_usd == Decimal("0.01")
+    book.settle("c.1")
+    book.reserve("gone")
+    book.clock.now += 61
+    assert book.ledger.do(expire, 100) == (1, 0)
+    assert book.rows("SELECT * FROM hold") == []
+    assert book.verified()
+
+
 def test_a_reservation_that_became_too_small_is_replaced(open_book: Open) -> None:
     """The request was edited after it was prepared: the larger amount is held, the smaller let go."""
     book = open_book(HARD)

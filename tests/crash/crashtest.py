@@ -110,7 +110,7 @@ def in_transaction(name: str) -> bool:
 def outage(asked: argparse.Namespace, server: "object") -> bool:
     started = time.monotonic()
     with scene(server.database) as (job, log):  # type: ignore[attr-defined]
-        tally = crash_the_database(job, log, server, turns=60, seed=asked.seed)  # type: ignore[arg-type]
+        tally = crash_the_database(job, log, server, turns=400, seed=asked.seed)  # type: ignore[arg-type]
         return report("PostgreSQL: crash-stopped again and again", tally, started=started)
 
 

@@ -3,13 +3,17 @@
 import os
 import random
 import time
+import traceback
 from dataclasses import replace
 from pathlib import Path
 
 from harness import Tally, settle_accounts
 from moments import Moments
 from servers import Postgres
+from sqlalchemy.exc import OperationalError
 from worker import Job, run_turn
+
+from turngraph.billing.errors import LedgerUnavailableError
 
 WORKERS = 4
 
@@ -42,18 +46,18 @@ def _start(job: Job, share: range) -> int:
         for number in share:
             _until_done(replace(job, turn=f"{job.turn}-{number}"))
         code = 0
+    except BaseException:
+        traceback.print_exc()
     finally:
         os._exit(code)
 
 
 def _until_done(job: Job) -> None:
     """What a runner does when the ledger is away for longer than it waits: come back later, as another worker."""
-    from turngraph.billing.errors import LedgerUnavailableError
-
     for tries in range(50):
         try:
             run_turn(replace(job, later_s=tries * 3600.0), Moments())
-        except LedgerUnavailableError:
+        except (LedgerUnavailableError, OperationalError):
             time.sleep(0.2)
         else:
             return
