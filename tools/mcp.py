@@ -5,7 +5,8 @@ Needs the extra `mcp`. A call to a session that is kept open takes milliseconds;
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
@@ -110,6 +111,7 @@ class _Server:
         self._session: ClientSession | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._stop: asyncio.Event | None = None
+        self._lost = asyncio.Event()
         self._connecting: asyncio.Lock | None = None
 
     async def list_tools(self) -> "Sequence[Tool]":
@@ -129,7 +131,9 @@ class _Server:
         except Exception as error:
             raise ToolException(f"The MCP server `{self.name}` cannot be reached: {_innermost(error)}.") from error
         try:
-            result = await session.call_tool(name, arguments, read_timeout_seconds=timedelta(seconds=timeout_s))
+            result = await self._unless_lost(
+                session.call_tool(name, arguments, read_timeout_seconds=timedelta(seconds=timeout_s))
+            )
         except Exception as error:
             if not _is_lost(error):
                 raise ToolException(f"The MCP server `{self.name}` refused the call: {_innermost(error)}.") from error
@@ -148,6 +152,18 @@ class _Server:
         await asyncio.wait({keeper}, timeout=5)
         keeper.cancel()
 
+    async def _unless_lost(self, work: "Coroutine[Any, Any, T]") -> T:
+        """The SDK goes on waiting for an answer over HTTP when the server is gone; this does not."""
+        answer, lost = asyncio.create_task(work), asyncio.create_task(self._lost.wait())
+        try:
+            await asyncio.wait({answer, lost}, return_when=asyncio.FIRST_COMPLETED)
+            if not answer.done():
+                raise ConnectionError("the server is gone")
+            return answer.result()
+        finally:
+            answer.cancel()
+            lost.cancel()
+
     async def _listed(self, session: "ClientSession") -> "list[Tool]":
         self.stale = False
         page = await session.list_tools()
@@ -161,11 +177,11 @@ class _Server:
         if self._connecting is None:
             self._connecting = asyncio.Lock()
         async with self._connecting:
-            if self._keeper is not None and self._keeper.done():
+            if self._keeper is not None and (self._keeper.done() or self._lost.is_set()):
                 await self.disconnect()
             if self._session is None:
                 ready: asyncio.Future[ClientSession] = asyncio.get_running_loop().create_future()
-                self._stop = asyncio.Event()
+                self._stop, self._lost = asyncio.Event(), asyncio.Event()
                 self._keeper = asyncio.create_task(self._keep(ready, self._stop))
                 self._session = await asyncio.wait_for(ready, CONNECT_S)
             return self._session
@@ -194,7 +210,27 @@ class _Server:
                 self.stale = True
 
         settings = {**self.connection.get("session_kwargs", {}), "message_handler": handle}
-        return {**self.connection, "session_kwargs": settings}
+        watched = {**self.connection, "session_kwargs": settings}
+        if watched.get("transport") in ("streamable_http", "http"):
+            watched.setdefault("httpx_client_factory", partial(_client, self._lost.set))
+        return watched
+
+
+def _client(on_loss: Callable[[], None], headers: Any = None, timeout: Any = None, auth: Any = None) -> Any:
+    """The HTTP client of a session, telling when the server cannot be reached."""
+    import httpx
+
+    class Client(httpx.AsyncClient):
+        async def send(self, *args: Any, **kwargs: Any) -> httpx.Response:
+            try:
+                return await super().send(*args, **kwargs)
+            except httpx.TransportError:
+                on_loss()
+                raise
+
+    # As the SDK's own factory: long answers, short connects.
+    limit = timeout if timeout is not None else httpx.Timeout(30.0, read=300.0)
+    return Client(headers=headers, timeout=limit, auth=auth, follow_redirects=True)
 
 
 def _is_lost(error: BaseException) -> bool:

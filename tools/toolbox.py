@@ -94,6 +94,11 @@ class Toolbox:
         entry = self.entries.get(name)
         return entry is not None and bool(entry.injection.state or entry.injection.runtime)
 
+    def idempotent(self, name: str) -> bool:
+        """Whether the tool may run again where nobody knows if it ran: unless its metadata says `idempotent: False`."""
+        entry = self.entries.get(name)
+        return entry is None or (entry.tool.metadata or {}).get("idempotent") is not False
+
     def check(self, call: ToolCall) -> dict[str, Any]:
         """The arguments of `call`, read and held against the tool's schema; nothing is run.
 

@@ -1,0 +1,58 @@
+"""A real MCP server for the tests: `python mcp_server.py stdio`, or `… http PORT`."""
+
+import asyncio
+import os
+import sys
+
+from mcp.server.fastmcp import Context, FastMCP, Image
+
+server = FastMCP("tests", host="127.0.0.1", port=int(sys.argv[2]) if len(sys.argv) > 2 else 8000, log_level="ERROR")
+
+
+@server.tool()
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+@server.tool()
+def fail() -> str:
+    """Fail."""
+    raise ValueError("no such thing")
+
+
+@server.tool()
+async def slow() -> str:
+    """Take an hour."""
+    await asyncio.sleep(3600)
+    return "done"
+
+
+@server.tool()
+def picture() -> Image:
+    """A picture."""
+    return Image(data=b"\x89PNG", format="png")
+
+
+@server.tool()
+def pid() -> int:
+    """The server's process."""
+    return os.getpid()
+
+
+@server.tool()
+def die() -> str:
+    """End the server in the middle of the call."""
+    os._exit(1)
+
+
+@server.tool()
+async def grow(context: Context) -> str:  # type: ignore[type-arg]
+    """Add a tool and tell so."""
+    server.add_tool(lambda: "new", name="newcomer", description="New.")
+    await context.session.send_tool_list_changed()
+    return "grown"
+
+
+if __name__ == "__main__":
+    server.run("stdio" if sys.argv[1] == "stdio" else "streamable-http")

@@ -1,0 +1,139 @@
+"""MCP against real servers: over stdio and HTTP, lost in the middle, killed in between, changing their tools."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from turngraph.state.errors import ToolArgumentsError, ToolTimeoutError, TurnConfigurationError
+from turngraph.state.reply import ToolCall
+from turngraph.tools.mcp import McpServers
+from turngraph.tools.toolbox import Toolbox
+
+pytest.importorskip("langchain_mcp_adapters")
+
+SERVER = str(Path(__file__).with_name("mcp_server.py"))
+STDIO = {"transport": "stdio", "command": sys.executable, "args": [SERVER, "stdio"]}
+
+
+@pytest.fixture
+def servers() -> Iterator[McpServers]:
+    with McpServers({"tests": STDIO}) as running:
+        yield running
+
+
+@pytest.fixture
+def http_server() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen([sys.executable, SERVER, "http", str(port)], stderr=subprocess.DEVNULL)
+    for _ in range(300):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        time.sleep(0.1)
+    yield f"http://127.0.0.1:{port}/mcp", process
+    process.kill()
+    process.wait()
+
+
+def run(box: Toolbox, name: str, **arguments: Any) -> str:
+    return box.run(name, arguments, call_id="c", timeout_s=30).content
+
+
+def test_tools_over_stdio(servers: McpServers) -> None:
+    """Arguments, results, errors and media as LangChain tools have them; one process serves all calls."""
+    box = Toolbox.of(servers.tools())
+    output = box.run("add", {"a": 2, "b": 3}, call_id="c", timeout_s=30)
+    assert (output.content, output.artifact, output.status) == ("5", {"result": 5}, "ok")
+    failed = box.run("fail", {}, call_id="c", timeout_s=30)
+    assert failed.status == "error"
+    assert "no such thing" in failed.content
+    assert run(box, "picture") == "[image/png: not text, left out]"
+    assert run(box, "pid") == run(box, "pid")
+    with pytest.raises(ToolArgumentsError, match="'b' is a required property"):
+        box.check(ToolCall(id="c", name="add", arguments='{"a": 1}'))
+
+
+async def test_tools_over_http_from_several_tasks(http_server: tuple[str, Any]) -> None:
+    """The sessions belong to no loop of a turn, so turns on any loop share them."""
+    url, _ = http_server
+    servers = McpServers({"web": {"transport": "streamable_http", "url": url}})
+    box = Toolbox.of(servers.tools())
+    outputs = await asyncio.gather(
+        *(box.arun("add", {"a": n, "b": 1}, call_id=str(n), timeout_s=30) for n in range(16))
+    )
+    assert [output.content for output in outputs] == [str(n + 1) for n in range(16)]
+    servers.close()
+
+
+def test_a_server_killed_in_the_middle_is_told_and_started_again(servers: McpServers) -> None:
+    """The turn goes on; what was under way is not asked again, for it may have been done."""
+    box = Toolbox.of(servers.tools())
+    output = box.run("die", {}, call_id="c", timeout_s=30)
+    assert output.status == "error"
+    assert "`tests` was lost during the call; whether it was done is not known" in output.content
+    assert run(box, "add", a=1, b=1) == "2"
+
+
+def test_a_server_killed_between_calls_is_started_again(servers: McpServers) -> None:
+    """The first call after it may tell so; the next one is served by a new process."""
+    box = Toolbox.of(servers.tools())
+    first = run(box, "pid")
+    os.kill(int(first), signal.SIGKILL)
+    answers = [run(box, "pid") for _ in range(2)]
+    assert answers[-1].isdigit()
+    assert answers[-1] != first
+
+
+def test_an_http_server_that_is_gone_is_told(http_server: tuple[str, subprocess.Popen[bytes]]) -> None:
+    """In a sentence, not by hanging."""
+    url, process = http_server
+    with McpServers({"web": {"transport": "streamable_http", "url": url}}) as servers:
+        box = Toolbox.of(servers.tools())
+        assert run(box, "add", a=1, b=1) == "2"
+        process.kill()
+        process.wait()
+        output = box.run("add", {"a": 1, "b": 1}, call_id="c", timeout_s=30)
+        assert output.status == "error"
+        assert "`web`" in output.content
+
+
+def test_a_slow_tool_is_left_in_time(servers: McpServers) -> None:
+    """And its server still answers."""
+    box = Toolbox.of(servers.tools())
+    with pytest.raises(ToolTimeoutError):
+        box.run("slow", {}, call_id="c", timeout_s=0.3)
+    assert run(box, "add", a=1, b=1) == "2"
+
+
+def test_a_changed_list_is_noticed(servers: McpServers) -> None:
+    """`tools()` asks anew each time; `changed` says when that is worth it."""
+    box = Toolbox.of(servers.tools())
+    assert "newcomer" not in box
+    run(box, "grow")
+    for _ in range(100):
+        if servers.changed:
+            break
+        time.sleep(0.05)
+    assert servers.changed == ("tests",)
+    assert "newcomer" in Toolbox.of(servers.tools())
+    assert servers.changed == ()
+
+
+def test_a_server_that_cannot_be_started_is_told() -> None:
+    """When the turn is built."""
+    with (
+        McpServers({"nothing": {"transport": "stdio", "command": "/no/such/program", "args": []}}) as servers,
+        pytest.raises(TurnConfigurationError, match="MCP server `nothing` cannot be reached: FileNotFoundError"),
+    ):
+        servers.tools()
