@@ -14,7 +14,7 @@ from turngraph.nodes.stage import Stage
 from turngraph.state.reply import ToolCall
 from turngraph.state.request import ChatRequest
 from turngraph.state.result import ToolRun
-from turngraph.state.turn import Stop, ToolTask, Turn, TurnInput, TurnOutput
+from turngraph.state.turn import Stop, ToolTask, Turn, TurnInput, TurnOutput, TurnSettings, account_of
 from turngraph.tools.toolbox import Toolbox
 
 __all__ = ["build_chat_turn"]
@@ -27,6 +27,7 @@ class _Prepared(TypedDict):
 class _Billed(TypedDict):
     stop: Stop | None
     turn_id: str
+    settings: TurnSettings | None
     messages: list[AnyMessage]
     asked: list[ToolCall]
     request: ChatRequest
@@ -43,9 +44,11 @@ def after_bill(state: _Billed, toolbox: Toolbox) -> list[Send] | Literal["finali
     """Every call the model asked for becomes a task of its own; without any the turn is over."""
     if state["stop"] is not None:
         return "finalize"
-    first = len(state["tool_runs"])
+    first, account = len(state["tool_runs"]), account_of(state["settings"])
     tasks = [
-        ToolTask(turn_id=state["turn_id"], call=call, order=first + place, started_at=state["started_at"])
+        ToolTask(
+            turn_id=state["turn_id"], call=call, order=first + place, started_at=state["started_at"], account=account
+        )
         for place, call in enumerate(state["asked"])
     ]
     offered = [spec.name for spec in state["request"].tools]

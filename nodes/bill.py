@@ -7,6 +7,7 @@ A charge's id is its attempt's, so billing the same attempts again, after a cras
 """
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import TypedDict
 
 from turngraph.billing.charges import charge_for, tool_charge_for
@@ -37,7 +38,7 @@ def bill(state: Reads, deps: TurnDeps, here: Here) -> Flow[Turn]:
     account = account_of(state["settings"])
     found = [
         *(_of_attempt(made, deps, account) for made in state["attempts"] if made.id not in billed),
-        *(_of_tool(run, deps, account) for run in state["tool_runs"] if run.call_id not in billed),
+        *(_of_tool(run, deps, account) for run in state["tool_runs"] if (run.attempt_id or run.call_id) not in billed),
     ]
     charges = list(state["charges"])
     for charge in found:
@@ -70,6 +71,20 @@ def _of_attempt(made: Attempt, deps: TurnDeps, account: str | None) -> Charge | 
 def _of_tool(run: ToolRun, deps: TurnDeps, account: str | None) -> Charge | None:
     if run.status not in ("ok", "error", "timeout"):
         return None  # it never ran
-    return tool_charge_for(
-        deps.prices, call_id=run.call_id, tool=run.name, kind=run.kind, seconds=run.seconds, account=account
+    charge_id = run.attempt_id or run.call_id
+    charge = tool_charge_for(
+        deps.prices, call_id=charge_id, tool=run.name, kind=run.kind, seconds=run.seconds, account=account
+    )
+    if charge is not None or run.attempt_id is None:
+        return charge
+    # Entered in the ledger because it must not run twice; it costs nothing.
+    return Charge(
+        id=charge_id,
+        kind=run.kind,
+        attempt_id=charge_id,
+        vendor="",
+        model="",
+        amount_usd=Decimal(0),
+        account=account,
+        tool=run.name,
     )

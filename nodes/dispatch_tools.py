@@ -18,6 +18,7 @@ from turngraph.nodes.deps import TurnDeps
 from turngraph.nodes.flow import Flow, Wait
 from turngraph.nodes.here import Here
 from turngraph.nodes.limits import over_time
+from turngraph.nodes.once import serve_once
 from turngraph.state.errors import ToolArgumentsError, ToolError, ToolTimeoutError, UnknownToolError
 from turngraph.state.events import PluginCalled, ToolRequested, ToolResponded
 from turngraph.state.reply import ToolCall
@@ -36,6 +37,7 @@ class _Answer:
 
     status: Status
     output: ToolOutput
+    attempt_id: str | None = None
 
 
 def dispatch_tools(task: ToolTask, deps: TurnDeps, here: Here) -> Flow[Turn]:
@@ -56,6 +58,7 @@ def dispatch_tools(task: ToolTask, deps: TurnDeps, here: Here) -> Flow[Turn]:
         content=output.content,
         seconds=max(0.0, deps.clock() - started),
         order=task["order"],
+        attempt_id=answer.attempt_id,
         kind="plugin" if is_plugin else "tool",
         truncated=output.truncated,
     )
@@ -90,7 +93,8 @@ def _served(task: ToolTask, deps: TurnDeps, here: Here) -> Flow[_Answer]:
                 return decision
             call = decision
             arguments = deps.toolbox.check(call)
-        output: ToolOutput = yield _run(deps, call, arguments, task)
+        run = partial(_run, deps, call, arguments, task)
+        output, attempt_id = yield from serve_once(task, call, arguments, run, deps, here)
     except UnknownToolError as exc:
         return _told("unknown", str(exc))
     except ToolArgumentsError as exc:
@@ -99,7 +103,7 @@ def _served(task: ToolTask, deps: TurnDeps, here: Here) -> Flow[_Answer]:
         return _told("timeout", str(exc))
     except ToolError as exc:
         return _told("error", str(exc))
-    return _Answer(output.status, output)
+    return _Answer(output.status, output, attempt_id)
 
 
 def _run(deps: TurnDeps, call: ToolCall, arguments: dict[str, Any], task: ToolTask) -> Wait:

@@ -28,10 +28,12 @@ from turngraph.state.usage import Usage
 
 __all__ = [
     "Reserved",
+    "ask_ledger",
     "begin_call",
     "estimate_of",
     "finish_turn",
     "keep_answer",
+    "keep_in_ledger",
     "payer_of",
     "release_call",
     "reserve_call",
@@ -107,7 +109,7 @@ def begin_call(
     from turngraph.billing.attempts import begin
 
     usd = _worst_case(request, payload, deps)
-    begun: Begun = yield _ledger(
+    begun: Begun = yield ask_ledger(
         deps,
         begin,
         _call(request, payer, deps),
@@ -134,7 +136,7 @@ def keep_answer(attempt_id: str, reply: ProviderReply, turn_id: str, deps: TurnD
         model=reply.model,
         service_tier=reply.service_tier,
     )
-    ours = yield _kept(deps, answer, kept)
+    ours = yield keep_in_ledger(deps, answer, kept)
     if ours is False:
         raise FencedError(turn_id)
 
@@ -144,9 +146,9 @@ def release_call(attempt_id: str, billed: str, why: str, seen: Usage | None, dep
     from turngraph.billing.attempts import mark_unknown, release
 
     if billed == "none":
-        yield _kept(deps, release, Released(attempt_id=attempt_id, why=why))
+        yield keep_in_ledger(deps, release, Released(attempt_id=attempt_id, why=why))
     else:
-        yield _kept(deps, mark_unknown, Unknown(attempt_id=attempt_id, why=why, estimate=seen))
+        yield keep_in_ledger(deps, mark_unknown, Unknown(attempt_id=attempt_id, why=why, estimate=seen))
 
 
 def settle_charge(charge: Charge, turn_id: str, deps: TurnDeps, here: Here) -> Flow[Charge]:
@@ -156,7 +158,7 @@ def settle_charge(charge: Charge, turn_id: str, deps: TurnDeps, here: Here) -> F
     from turngraph.billing.settling import settle
 
     basis = "partial" if charge.estimated else "actual"
-    settled: Settled | None = yield _kept(deps, settle, Settlement(charge=charge, basis=basis))
+    settled: Settled | None = yield keep_in_ledger(deps, settle, Settlement(charge=charge, basis=basis))
     if settled is None:  # spooled: the ledger was away, and will be told later
         return charge
     for crossed in settled.crossed:
@@ -178,7 +180,7 @@ def finish_turn(turn_id: str, deps: TurnDeps, here: Here) -> Flow[None]:
     if deps.ledger is not None and here.fence is not None:
         from turngraph.billing.turns import finish
 
-        yield _ledger(deps, finish, turn_id, fence=here.fence)
+        yield ask_ledger(deps, finish, turn_id, fence=here.fence)
 
 
 def estimate_of(reply: ProviderReply | None) -> Usage | None:
@@ -209,16 +211,18 @@ def _reserve(deps: TurnDeps, call: Call, here: Here, usd: Decimal | None, *, clo
     from turngraph.billing.attempts import reserve
 
     named = {"reservation": here.task_id, "budgets": deps.budgets, "closing": closing, "fence": here.fence}
-    return _ledger(deps, reserve, call, usd=usd, **named)
+    return ask_ledger(deps, reserve, call, usd=usd, **named)
 
 
-def _ledger(deps: TurnDeps, op: Callable[..., Any], *args: Any, **named: Any) -> Wait:
+def ask_ledger(deps: TurnDeps, op: Callable[..., Any], *args: Any, **named: Any) -> Wait:
+    """One operation of the ledger, as something to wait for."""
     ledger = deps.ledger
     assert ledger is not None, "only a turn with a ledger asks it"
     return Wait(partial(ledger.do, op, *args, **named), partial(ledger.ado, op, *args, **named))
 
 
-def _kept(deps: TurnDeps, op: Callable[..., Any], value: Any) -> Wait:
+def keep_in_ledger(deps: TurnDeps, op: Callable[..., Any], value: Any) -> Wait:
+    """The same for what must not be lost: where the ledger is away, it is spooled."""
     ledger = deps.ledger
     assert ledger is not None, "only a turn with a ledger asks it"
     return Wait(partial(ledger.keep, op, value), partial(ledger.akeep, op, value))

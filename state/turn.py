@@ -125,6 +125,7 @@ class ToolTask(TypedDict):
     call: ToolCall
     order: int  # the place of the call in the turn, from 0
     started_at: float
+    account: str | None
     messages: NotRequired[list[AnyMessage]]  # only for a tool with an injected state: LangGraph stores what is sent
     offered: NotRequired[list[str]]  # only for a call of what this turn does not offer: what it does
 

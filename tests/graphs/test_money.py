@@ -15,7 +15,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 from sqlalchemy import text
 
 from tests.turns import Run, ask, both_ways, invoke, result_of, streamed_or_not, turn_on
-from turngraph.billing import Budget, Ledger, TurnConflictError
+from turngraph.billing import Budget, Ledger, Prices, ToolPrice, TurnConflictError
 from turngraph.billing.verify import verify
 from turngraph.providers.scripted import Call, Cut, Fail, Hang, Say, ScriptedModel
 from turngraph.state.errors import TurnConfigurationError
@@ -259,3 +259,81 @@ def test_the_same_turn_submitted_again_returns_what_it_came_to(run: Run, ledger:
         assert len(model.requests) == 1
     assert result_of(first) == result_of(second)
     assert len(rows(ledger, "select 1 from entry")) == 1
+
+
+class KilledError(BaseException):
+    """Stands in for the end of the process: nothing between it and the caller catches it."""
+
+
+def killed_when(kind: str) -> Any:
+    """A subscriber that ends the run at the first event of this kind."""
+    left = [kind]
+
+    def end(event: Any) -> None:
+        if event.type in left:
+            left.clear()
+            raise KilledError
+
+    return end
+
+
+@both_ways
+@pytest.mark.parametrize(
+    ("moment", "ran", "told"),
+    [("tool_responded", 1, "paid"), ("plugin_called", 0, "paid")],
+    ids=["after the tool", "nothing"],
+)
+def test_a_tool_that_must_not_run_twice_does_not(run: Run, moment: str, ran: int, told: str, ledger: Ledger) -> None:
+    """Its answer is kept when it is given, and the resumed turn uses it."""
+    calls: list[int] = []
+
+    @tool
+    def pay(amount: int) -> str:
+        """Pays."""
+        calls.append(amount)
+        return "paid"
+
+    pay.metadata = {"idempotent": False}
+    with ScriptedModel([Call(("pay", {"amount": 100})), Say("Done.")]) as model:
+        turn = turn_on(model, tools=[pay], ledger=ledger, checkpointer=InMemorySaver(), on_event=killed_when(moment))
+        try:
+            out = run(turn, ask("Pay."), THREAD)
+        except KilledError:
+            assert calls == [100] * ran
+            out = run(turn, None, THREAD)
+    assert calls == [100]
+    assert [message.text for message in out["messages"] if message.type == "tool"] == [told]
+    assert result_of(out).status == "completed"
+
+
+@both_ways
+def test_a_tool_that_was_interrupted_and_must_not_run_twice_is_told_as_unknown(run: Run, ledger: Ledger) -> None:
+    """Nobody knows whether the money left; running it again would be worse than saying so."""
+    calls: list[int] = []
+
+    @tool
+    def pay(amount: int) -> str:
+        """Pays."""
+        calls.append(amount)
+        raise KeyboardInterrupt
+
+    pay.metadata = {"idempotent": False}
+    with ScriptedModel([Call(("pay", {"amount": 100})), Say("I do not know.")]) as model:
+        turn = turn_on(model, tools=[pay], ledger=ledger, checkpointer=InMemorySaver())
+        with pytest.raises(KeyboardInterrupt):
+            run(turn, ask("Pay."), THREAD)
+        out = run(turn, None, THREAD)
+    assert calls == [100]
+    assert "must not run twice" in next(m.text for m in out["messages"] if m.type == "tool")
+
+
+@both_ways
+def test_a_priced_tool_is_a_charge_of_its_own(run: Run, ledger: Ledger) -> None:
+    """By its own price, never by the tokens of the call that asked for it."""
+    prices = Prices(tools=(ToolPrice(tool="weather", usd_per_call=Decimal("0.01")),))
+    with ScriptedModel([Call(("weather", {"city": "Oslo"}), ("weather", {"city": "Rome"})), Say("Rain.")]) as model:
+        result = result_of(run(turn_on(model, tools=[weather], ledger=ledger, prices=prices), ask("Q")))
+    assert [charge.amount_usd for charge in result.charges if charge.kind == "tool"] == [Decimal("0.01")] * 2
+    assert result.cost_usd is not None
+    assert result.cost_usd > Decimal("0.02")
+    assert len(rows(ledger, "select 1 from attempt where kind = 'tool' and state = 'settled'")) == 2

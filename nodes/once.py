@@ -1,0 +1,83 @@
+"""A tool call that costs, or must not run twice, through the ledger: begun before it runs, its answer kept when it has.
+
+Other tools run straight away, with or without a ledger: resumed after a crash they run again, and nobody minds.
+"""
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any
+
+from turngraph.billing.calls import Answer, Begun, Call, Unknown
+from turngraph.billing.errors import OverBudgetError
+from turngraph.nodes.deps import TurnDeps
+from turngraph.nodes.flow import Flow, Wait
+from turngraph.nodes.here import Here
+from turngraph.nodes.money import ask_ledger, keep_in_ledger, payer_of
+from turngraph.state.errors import ToolError
+from turngraph.state.reply import ToolCall
+from turngraph.state.turn import ToolTask
+from turngraph.tools.output import ToolOutput
+
+__all__ = ["Served", "serve_once"]
+
+Served = tuple[ToolOutput, str | None]
+"""What the tool answered, and the ledger's attempt it was entered as."""
+
+
+def serve_once(
+    task: ToolTask, call: ToolCall, arguments: dict[str, Any], run: Callable[[], Wait], deps: TurnDeps, here: Here
+) -> Flow[Served]:
+    """The answer of `run()`, or the one it gave before the worker was killed.
+
+    Raises ToolError where the call was interrupted and may not be repeated, or its price is not in the budget.
+    """
+    price, repeat = deps.prices.tool(call.name), deps.toolbox.idempotent(call.name)
+    if deps.ledger is None or (price is None and repeat):
+        return (yield run()), None
+    begun: Begun = yield from _begin(task, call, arguments, repeat, deps, here)
+    if begun.reply is not None:
+        return ToolOutput.model_validate_json(begun.reply), begun.attempt_id
+    if begun.attempt_id is None:
+        raise ToolError(f"`{call.name}` was interrupted; whether it ran is unknown, and it must not run twice.")
+    from turngraph.billing.attempts import answer, mark_unknown
+
+    try:
+        output: ToolOutput = yield run()
+    except BaseException as exc:
+        yield keep_in_ledger(deps, mark_unknown, Unknown(attempt_id=begun.attempt_id, why=type(exc).__name__))
+        raise
+    yield keep_in_ledger(deps, answer, Answer(attempt_id=begun.attempt_id, response=output.model_dump_json()))
+    return output, begun.attempt_id
+
+
+def _begin(
+    task: ToolTask, call: ToolCall, arguments: dict[str, Any], repeat: bool, deps: TurnDeps, here: Here
+) -> Flow[Begun]:
+    from turngraph.billing.attempts import begin
+
+    plugin = next((plugin for plugin in deps.plugins if plugin.name == call.name), None)
+    made = Call(
+        payer=payer_of(task["turn_id"], task["account"], here),
+        kind="tool" if plugin is None else "plugin",
+        tool=call.name,
+        plugin=None if plugin is None else plugin.name,
+        connection=getattr(plugin, "connection", None),
+    )
+    price = deps.prices.tool(call.name)
+    asked = sha256(json.dumps([call.name, arguments], sort_keys=True).encode()).hexdigest()
+    try:
+        begun: Begun = yield ask_ledger(
+            deps,
+            begin,
+            made,
+            call_id=here.task_id,
+            request_sha=asked,
+            usd=Decimal(0) if price is None else price.cost(rows=0, seconds=0),
+            budgets=deps.budgets,
+            repeat=repeat,
+        )
+    except OverBudgetError as exc:
+        raise ToolError(f"`{call.name}` was not run: {exc}") from exc
+    return begun
