@@ -12,7 +12,7 @@ __all__ = ["find_term", "words_of"]
 
 MAX_TEXT: Final = 20_000
 """Characters of a text that are looked at."""
-CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z]{2})")
 WORD: Final = re.compile(r"[^\W_]+")
 
 

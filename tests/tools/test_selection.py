@@ -1,0 +1,207 @@
+"""Which plugins join a turn: measured on prompts with labels, and exact in what they bring to the request."""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.tools import BaseTool
+
+from turngraph.state.request import ChatRequest
+from turngraph.tools.manifests.parts import PromptSettings, Selector
+from turngraph.tools.plugin import Plugin, make_tool
+from turngraph.tools.selection import Selected, join_request, offer, select_plugins
+from turngraph.tools.terms import find_term
+from turngraph.tools.toolbox import Toolbox
+
+TERMS = {
+    "gobstopper": ["gobstopper", "everlasting gobstopper"],
+    "refund": ["refund", "return policy", "money back"],
+    "course": ["python course", "course catalogue", "enrolment"],
+    "weather_station": ["weather station", "anemometer", "rain gauge", "barometer"],
+    "invoice": ["invoice", "VAT number", "payment terms"],
+    "museum": ["museum", "exhibition", "guided tour"],
+    "vpn": ["VPN", "password reset", "two-factor"],
+    "recipe": ["sourdough starter", "gluten-free", "rye bread", "ciabatta"],
+}
+
+
+@dataclass(frozen=True)
+class Simple:
+    """A plugin that is no manifest: anything with these four will do."""
+
+    name: str
+    selector: Selector
+    prompt: PromptSettings = field(default_factory=PromptSettings)
+
+    @property
+    def tool(self) -> BaseTool:
+        return make_tool(self.name, "x", {"type": "object", "properties": {}}, lambda: "ok")
+
+
+def plugin(name: str, directive: str = "search_terms", **prompt: Any) -> Simple:
+    terms = TERMS.get(name, [name]) if directive == "search_terms" else []
+    selector = Selector.model_validate({"directive": directive, "search_terms": terms})
+    return Simple(name, selector, PromptSettings(**prompt))
+
+
+def labelled() -> list[tuple[str, str]]:
+    lines = Path(__file__).with_name("prompts.txt").read_text().splitlines()
+    parted = (line.partition(": ") for line in lines if not line.startswith("#"))
+    return [(label, prompt) for label, _, prompt in parted]
+
+
+def test_precision_and_recall_on_labelled_prompts() -> None:
+    """Run with -s to see the figures and every miss."""
+    prompts = labelled()
+    assert len(prompts) >= 300
+    plugins = [plugin(name) for name in TERMS]
+    hits = missed = wrong = 0
+    for label, prompt in prompts:
+        found = {one.plugin for one in select_plugins(plugins, [HumanMessage(prompt)])}
+        wanted = {label} - {"-"}
+        hits += len(found & wanted)
+        missed += len(wanted - found)
+        wrong += len(found - wanted)
+        if found != wanted:
+            print(f"wanted {wanted or '{}'}, found {found or '{}'}: {prompt}")
+    precision, recall = hits / (hits + wrong), hits / (hits + missed)
+    print(f"{len(prompts)} prompts: precision {precision:.3f}, recall {recall:.3f}")
+    assert precision >= 0.97
+    assert recall >= 0.95
+
+
+@pytest.mark.parametrize(
+    ("term", "text", "found"),
+    [
+        ("C++", "I write C++ and Go", True),
+        ("(a+)+$", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!", False),
+        ("café", "CAFE au lait", True),
+        ("straße", "STRASSE 7", True),
+        ("東京", "東京タワー", False),
+        ("東京", "東京 タワー", True),
+        ("SQL", "nosql databases", False),
+        ("cost", "costs?", True),
+        ("cost", "coast", False),
+        ("IBAN", "my iban is", True),
+        ("42", "route 42", True),
+        ("42", "route 43", False),
+        ("ipv6", "ipv4 address", False),
+        ("!!!", "anything", False),
+        ("x", "x", True),
+        ("price", "the first prize", False),
+        ("stock", "stack overflow", False),
+        ("delivery", "dleivery date", True),
+        ("policies", "our policy", True),
+        ("bus", "two buses", True),
+        ("gas", "a gap", False),
+    ],
+)
+def test_terms_are_literals(term: str, text: str, found: bool) -> None:
+    """Case, accents, plurals and typos are forgiven; other words are not, and nothing is a pattern."""
+    assert (find_term([term], text) is not None) is found
+
+
+def test_a_long_message_is_searched_at_once() -> None:
+    """No term and no text make a search run away."""
+    started = time.monotonic()
+    find_term(["a" * 200, "everlasting gobstopper"] * 20, "abcdefgh " * 200_000)
+    assert time.monotonic() - started < 5
+
+
+def test_always_and_llm_join_every_turn() -> None:
+    """The model decides about `llm`; its tool must be there to be called."""
+    plugins = [plugin("a", "always"), plugin("refund"), plugin("b", "llm")]
+    assert select_plugins(plugins, []) == (
+        Selected(plugin="a", directive="always"),
+        Selected(plugin="b", directive="llm"),
+    )
+    assert isinstance(plugins[0], Plugin)
+
+
+def thread(*texts: Any) -> list[BaseMessage]:
+    return [
+        SystemMessage("refund"),
+        HumanMessage("hello"),
+        AIMessage("refund?"),
+        *(HumanMessage(text) for text in texts),
+    ]
+
+
+def test_the_user_is_searched_last_message_first() -> None:
+    """Then the thread; what the model or the system wrote selects nothing."""
+    plugins = [plugin("refund"), plugin("vpn")]
+    assert select_plugins(plugins, thread("what?")) == ()
+    found = select_plugins(plugins, thread("I want my money back", "and the refund?"))
+    assert found == (Selected(plugin="refund", directive="search_terms", term="refund"),)
+    found = select_plugins(plugins, thread("VPN", "thanks"))
+    assert found == (Selected(plugin="vpn", directive="search_terms", term="VPN"),)
+
+
+def test_list_content_is_searched() -> None:
+    """Messages with images are lists; they broke the old system."""
+    blocks: list[Any] = [
+        {"type": "text", "text": "see"},
+        {"type": "image_url", "image_url": {"url": "refund"}},
+        "my VPN",
+    ]
+    assert [one.plugin for one in select_plugins([plugin("refund"), plugin("vpn")], thread(blocks))] == ["vpn"]
+
+
+REQUEST = ChatRequest(vendor="openai", api="chat", model="base", system="Be kind.", temperature=0.7)
+
+
+def join(*plugins: Simple, **options: Any) -> Any:
+    selected = [Selected(plugin=one.name, directive=one.selector.directive) for one in plugins]
+    return join_request(REQUEST, plugins, selected, **options)
+
+
+def test_roles_are_appended_to_this_request_only() -> None:
+    """In order, after the turn's own; the request that was given stays as it was."""
+    joined = join(plugin("a", "always", system_role="A."), plugin("refund", system_role=" R. "), plugin("c", "always"))
+    assert joined.request.system == "Be kind.\n\nA.\n\nR."
+    assert REQUEST.system == "Be kind."
+    assert join(plugin("c", "always")).request == REQUEST
+
+
+def test_an_llm_plugin_brings_its_role_once_it_was_called() -> None:
+    """Until then only its tool is there."""
+    one = plugin("b", "llm", system_role="B.", temperature=0)
+    assert join(one).request == REQUEST
+    called = join(one, called={"b"}).request
+    assert (called.system, called.temperature) == ("Be kind.\n\nB.", 0)
+
+
+def test_the_first_plugin_sets_and_the_others_are_recorded() -> None:
+    """In the old system the last one silently won."""
+    first = plugin("a", "always", model="m1", temperature=0)
+    second = plugin("b", "always", model="m2", temperature=0, max_tokens=9)
+    joined = join(first, second)
+    assert (joined.request.model, joined.request.temperature, joined.request.max_tokens) == ("m1", 0, 9)
+    assert joined.ignored == {"b": ("model",)}
+
+
+def test_a_model_of_another_vendor_is_not_asked_for() -> None:
+    """A turn speaks to one vendor; the plugin's other settings count."""
+    joined = join(plugin("a", "always", provider="anthropic", model="claude", max_tokens=5))
+    assert (joined.request.model, joined.request.max_tokens) == ("base", 5)
+    assert joined.ignored == {"a": ("model",)}
+    assert join(plugin("a", "always", provider="openai", model="m")).request.model == "m"
+
+
+def test_what_the_caller_set_stays() -> None:
+    """Whoever calls knows best."""
+    joined = join(plugin("a", "always", model="m", temperature=0), keep={"temperature"})
+    assert (joined.request.model, joined.request.temperature) == ("m", 0.7)
+    assert joined.ignored == {"a": ("temperature",)}
+
+
+def test_only_what_joined_is_offered() -> None:
+    """A plugin that did not join cannot be called, whatever the model writes."""
+    plugins = [plugin("refund"), plugin("vpn"), plugin("b", "llm")]
+    box = Toolbox.of(["calculator", *(one.tool for one in plugins)])
+    selected = select_plugins(plugins, [HumanMessage("my VPN")])
+    assert [spec.name for spec in offer(box, plugins, selected).specs] == ["calculator", "vpn", "b"]
+    assert offer(box, [], ()) is box
