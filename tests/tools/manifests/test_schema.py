@@ -1,0 +1,60 @@
+"""Schemas, beginnings and the reference page say what the models do, because they are made from them."""
+
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from turngraph.state.errors import TurnConfigurationError
+from turngraph.tools.manifests.kinds import KINDS
+from turngraph.tools.manifests.loading import load_manifests
+from turngraph.tools.manifests.schema import manifest_schema, new_manifest, reference_page
+from turngraph.tools.manifests.yaml_text import read_documents
+
+GALLERY = Path(__file__).parents[3] / "examples" / "plugins"
+CONNECTIONS = {"SqlPlugin": "SqlConnection", "ApiPlugin": "ApiConnection"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_beginning_loads_as_it_stands(kind: str) -> None:
+    """`plugins new KIND` gives something that works, beside the connection it names."""
+    text = new_manifest(kind)
+    if kind in CONNECTIONS:
+        text += "---\n" + new_manifest(
+            CONNECTIONS[kind], name="my_sql_connection" if kind == "SqlPlugin" else "my_api_connection"
+        )
+    load_manifests(text)
+    Draft202012Validator(manifest_schema(kind)).validate(read_documents(text)[0].value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_field_is_documented(kind: str) -> None:
+    """In the schema editors show, and on the reference page."""
+    schema = manifest_schema(kind, "smarter.sh/v1")
+    Draft202012Validator.check_schema(schema)
+    assert schema["properties"]["apiVersion"]["const"] == "smarter.sh/v1"
+    page = reference_page()
+    assert f"## {kind}\n" in page
+    assert "| `spec." in page.split(f"## {kind}\n")[1]
+
+
+def test_the_gallery_fits_the_schemas() -> None:
+    """An editor must not underline what loads."""
+    for file in GALLERY.glob("*.yaml"):
+        for document in read_documents(file.read_text()):
+            schema = manifest_schema(document.value["kind"], document.value["apiVersion"])
+            Draft202012Validator(schema).validate(document.value)
+
+
+def test_the_schema_refuses_what_the_loader_refuses() -> None:
+    """As far as a schema can."""
+    [document] = read_documents(new_manifest("Plugin").replace("static_data", "statik_data"))
+    assert not Draft202012Validator(manifest_schema("Plugin")).is_valid(document.value)
+
+
+def test_an_unknown_kind_is_told() -> None:
+    """With the kinds there are."""
+    with pytest.raises(
+        TurnConfigurationError, match="No manifest is of the kind `Plugn`. There are: Plugin, SqlPlugin"
+    ):
+        new_manifest("Plugn")

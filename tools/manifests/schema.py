@@ -1,0 +1,195 @@
+"""The manifests' documentation, made from their models: JSON schemas for editors, a reference page, and beginnings."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from turngraph.state.errors import TurnConfigurationError
+from turngraph.tools.manifests.kinds import KINDS
+
+__all__ = ["manifest_schema", "new_manifest", "reference_page"]
+
+NATIVE: Final = "turngraph/v1"
+
+BEGINNINGS: Final[Mapping[str, str]] = {
+    "Plugin": """\
+spec:
+  selector:
+    directive: search_terms # or always, or llm: when the model calls it
+    search_terms: [opening hours]
+  prompt:
+    system_role: What the model should know while this plugin is in the conversation.
+  data:
+    description: What this plugin knows; the model reads it.
+    static_data:
+      opening_hours: { weekdays: 9 to 5, sunday: closed }
+""",
+    "SqlPlugin": """\
+spec:
+  selector: { directive: search_terms, search_terms: [order] }
+  connection: my_sql_connection # the name of a SqlConnection
+  sql_data:
+    description: Finds orders by customer; the model reads it.
+    sql_query: SELECT id, total FROM orders WHERE customer = {customer}
+    parameters:
+      - { name: customer, type: string, required: true, description: The customer's number }
+    test_values:
+      - { name: customer, value: C-17 }
+    limit: 20
+""",
+    "ApiPlugin": """\
+spec:
+  selector: { directive: llm }
+  connection: my_api_connection # the name of an ApiConnection
+  api_data:
+    description: Looks up a parcel; the model reads it.
+    endpoint: /parcels/{number}
+    parameters:
+      - { name: number, type: string, required: true, description: The parcel's number }
+    test_values:
+      - { name: number, value: "1Z999" }
+""",
+    "SqlConnection": """\
+spec:
+  connection:
+    db_engine: postgresql # or mysql, mariadb, sqlite, or any SQLAlchemy dialect
+    hostname: db.example.com
+    database: shop
+    username: reader # may only read
+    password: env:SHOP_DB_PASSWORD # or file:…, keyring:…, or the name of a Secret
+    timeout: 10
+    use_ssl: true
+""",
+    "ApiConnection": """\
+spec:
+  connection:
+    base_url: https://api.example.com/v1
+    auth_method: bearer # or none, basic, header, oauth
+    api_key: env:EXAMPLE_API_KEY
+    timeout: 10
+""",
+    "Secret": """\
+spec:
+  config:
+    value_from: env:MY_SECRET # or file:…, keyring:…
+    expiration_date: "2030-12-31"
+""",
+    "LLMClient": """\
+spec:
+  config:
+    provider: openai
+    default_model: gpt-5-mini
+    default_system_role: You are a helpful assistant.
+    default_temperature: 0.5
+    default_max_tokens: 2048
+  plugins: []
+  functions: [calculator]
+""",
+    "Provider": """\
+spec:
+  provider:
+    name: my_vendor
+    base_url: https://llm.example.com/v1
+    api_key: env:MY_VENDOR_KEY
+""",
+}
+
+
+def manifest_schema(kind: str, api_version: str = NATIVE) -> dict[str, Any]:
+    """The JSON schema of manifests of `kind` in the dialect `api_version`, for editors that complete and check YAML.
+
+    >>> manifest_schema("Secret")["properties"]["kind"]
+    {'const': 'Secret', 'title': 'Kind', 'type': 'string'}
+
+    Raises TurnConfigurationError for a kind there is not.
+    """
+    native = api_version == NATIVE
+    schema = _model(kind).model_json_schema(by_alias=not native)
+    properties = schema["properties"]
+    version = properties.pop("api_version" if native else "apiVersion")
+    schema["properties"] = {"apiVersion": version | {"const": api_version}} | properties
+    schema["required"] = [
+        "apiVersion",
+        *(name for name in schema["required"] if name not in ("api_version", "apiVersion")),
+    ]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def new_manifest(kind: str, name: str = "my_manifest") -> str:
+    """The text of a manifest to begin with: it loads as it stands, beside the connection it names.
+
+    >>> print(new_manifest("Secret").splitlines()[1])
+    kind: Secret
+
+    Raises TurnConfigurationError for a kind there is not.
+    """
+    _model(kind)
+    head = f"apiVersion: {NATIVE}\nkind: {kind}\nmetadata:\n  name: {name}\n  description: What this is, for people.\n"
+    return f"{head}  version: 0.1.0\n{BEGINNINGS[kind]}"
+
+
+def reference_page() -> str:
+    """Every field of every kind, as Markdown: name, type, default, meaning."""
+    lines = [
+        "# Manifests",
+        "",
+        "Made from the models; the names are those of `turngraph/v1`. In `smarter.sh/v1` they are",
+    ]
+    lines += ["written in camelCase, as `searchTerms`. A field that is `null` is a field not given.", ""]
+    for kind, model in KINDS.items():
+        schema = manifest_schema(kind)
+        lines += [f"## {kind}", "", (model.__doc__ or "").strip().split("\n")[0], ""]
+        lines += ["| field | type | default | meaning |", "|---|---|---|---|"]
+        lines += [f"| {' | '.join(row)} |" for row in _rows(schema, schema, "")]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _model(kind: str) -> Any:
+    if kind not in KINDS:
+        raise TurnConfigurationError(f"No manifest is of the kind `{kind[:50]}`. There are: {', '.join(KINDS)}.")
+    return KINDS[kind]
+
+
+def _rows(schema: Mapping[str, Any], whole: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str, str, str]]:
+    required = schema.get("required", ())
+    for name, field in schema.get("properties", {}).items():
+        inner = _inner(field, whole)
+        path = f"{prefix}{name}"
+        default = "required" if name in required else _default(field)
+        about = " ".join((field.get("description") or inner.get("description", "")).split())
+        yield f"`{path}`", _type(field, whole), default, about.replace("|", "\\|")
+        if "properties" in inner:
+            yield from _rows(inner, whole, f"{path}{'[]' if _is_list(field) else ''}.")
+
+
+def _inner(field: Mapping[str, Any], whole: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The part a field holds, itself, optionally, or in a list."""
+    for found in (field, field.get("items", {}), *field.get("anyOf", ())):
+        if "$ref" in found:
+            name = found["$ref"].rpartition("/")[2]
+            part: Mapping[str, Any] = whole["$defs"][name]
+            return part
+    return field
+
+
+def _is_list(field: Mapping[str, Any]) -> bool:
+    return bool(field.get("type") == "array")
+
+
+def _default(field: Mapping[str, Any]) -> str:
+    value = field.get("default")
+    return "" if value in (None, [], {}, "") or isinstance(value, dict) else f"`{value}`"
+
+
+def _type(field: Mapping[str, Any], whole: Mapping[str, Any]) -> str:
+    if "const" in field:
+        return f"`{field['const']}`"
+    if "enum" in field:
+        return ", ".join(f"`{value}`" for value in field["enum"])
+    if "anyOf" in field:
+        return " or ".join(dict.fromkeys(_type(one, whole) for one in field["anyOf"] if one.get("type") != "null"))
+    if "$ref" in field:
+        return "mapping"
+    if _is_list(field):
+        return f"list of {_type(field.get('items', {}), whole)}"
+    return {"object": "mapping"}.get(field.get("type", "any"), field.get("type", "any"))
