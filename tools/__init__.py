@@ -8,12 +8,14 @@ if TYPE_CHECKING:
     from turngraph.tools.arithmetic import calculator
     from turngraph.tools.dates import date_calculator
     from turngraph.tools.manifests.loading import Manifests, load_manifests
+    from turngraph.tools.mcp import McpServers
     from turngraph.tools.plugin import Plugin
     from turngraph.tools.toolbox import Toolbox
     from turngraph.tools.weather import get_current_weather, weather_tool
 
 __all__ = [
     "Manifests",
+    "McpServers",
     "Plugin",
     "Toolbox",
     "calculator",
@@ -24,9 +26,10 @@ __all__ = [
 ]
 
 __getattr__, __dir__ = front_door(
-    __name__,
+    "turngraph.tools",
     {
         "Manifests": "manifests.loading",
+        "McpServers": "mcp",
         "Plugin": "plugin",
         "Toolbox": "toolbox",
         "calculator": "arithmetic",

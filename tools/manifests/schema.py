@@ -188,8 +188,7 @@ def _type(field: Mapping[str, Any], whole: Mapping[str, Any]) -> str:
         return ", ".join(f"`{value}`" for value in field["enum"])
     if "anyOf" in field:
         return " or ".join(dict.fromkeys(_type(one, whole) for one in field["anyOf"] if one.get("type") != "null"))
-    if "$ref" in field:
-        return "mapping"
     if _is_list(field):
         return f"list of {_type(field.get('items', {}), whole)}"
-    return {"object": "mapping"}.get(field.get("type", "any"), field.get("type", "any"))
+    kind = str(field.get("type", "any"))
+    return "mapping" if kind == "object" or "$ref" in field else kind
