@@ -8,6 +8,8 @@
 '42'
 """
 
+import asyncio
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,6 +32,7 @@ from turngraph.tools.arguments import check_arguments, compile_schema, parse_arg
 from turngraph.tools.failure import failed
 from turngraph.tools.injection import Injection, injection_of
 from turngraph.tools.output import ToolOutput, as_output
+from turngraph.tools.retrying import Attempts, Retry
 from turngraph.tools.running import BackgroundLoop, Outcome, in_task, in_thread, in_thread_async
 
 if TYPE_CHECKING:
@@ -46,6 +49,7 @@ class Entry:
     spec: ToolSpec
     validator: "Validator"
     injection: Injection
+    retry: Retry | None = None
 
 
 @dataclass(frozen=True)
@@ -56,18 +60,25 @@ class Toolbox:
     _background: BackgroundLoop = field(default_factory=BackgroundLoop, repr=False, compare=False)
 
     @classmethod
-    def of(cls, tools: Sequence[BaseTool | Callable[..., Any] | str] = ()) -> "Toolbox":
-        """A toolbox of LangChain tools, typed functions, and names of built-ins.
+    def of(
+        cls,
+        tools: Sequence[BaseTool | Callable[..., Any] | str] = (),
+        *,
+        retries: Mapping[str, Retry] = MappingProxyType({}),
+    ) -> "Toolbox":
+        """A toolbox of LangChain tools, typed functions, and names of built-ins; `retries` by name of the tool.
 
         Raises TurnConfigurationError for a name no vendor takes, a name used twice, an unknown built-in, a function
-        without types, a schema that is none.
+        without types, a schema that is none, a retry for a tool there is not.
         """
         entries: dict[str, Entry] = {}
         for given in tools:
-            entry = _entry(adopt(given))
+            entry = _entry(adopt(given), retries)
             if entry.spec.name in entries:
                 raise TurnConfigurationError(f"Two tools are named `{entry.spec.name}`; rename one of them.")
             entries[entry.spec.name] = entry
+        for name in retries.keys() - entries.keys():
+            raise TurnConfigurationError(f"There is a retry for `{name}`, and no such tool.")
         return cls(MappingProxyType(entries))
 
     @property
@@ -122,11 +133,16 @@ class Toolbox:
         """
         entry = self._entry(name)
         given = entry.injection.fill(args, call_id=call_id, state=state)
-        if is_async_only(entry.tool):
-            outcome = self._background.run(partial(_arun, entry, given, call_id), timeout_s)
-        else:
-            outcome = in_thread(partial(_run, entry, given, call_id), timeout_s)
-        return _judge(name, outcome, timeout_s)
+        attempts = Attempts[ToolOutput](entry.retry, timeout_s)
+        while True:
+            if is_async_only(entry.tool):
+                outcome = self._background.run(partial(_arun, entry, given, call_id), attempts.left_s)
+            else:
+                outcome = in_thread(partial(_run, entry, given, call_id), attempts.left_s)
+            pause = attempts.pause_after(outcome)
+            if pause is None:
+                return _judge(name, outcome, timeout_s)
+            time.sleep(pause)
 
     async def arun(
         self, name: str, args: Mapping[str, Any], *, call_id: str, timeout_s: float, state: Any = None
@@ -134,11 +150,16 @@ class Toolbox:
         """As `run`: an async tool on the running loop, a sync one in a thread of its own."""
         entry = self._entry(name)
         given = entry.injection.fill(args, call_id=call_id, state=state)
-        if is_async_too(entry.tool):
-            outcome = await in_task(partial(_arun, entry, given, call_id), timeout_s)
-        else:
-            outcome = await in_thread_async(partial(_run, entry, given, call_id), timeout_s)
-        return _judge(name, outcome, timeout_s)
+        attempts = Attempts[ToolOutput](entry.retry, timeout_s)
+        while True:
+            if is_async_too(entry.tool):
+                outcome = await in_task(partial(_arun, entry, given, call_id), attempts.left_s)
+            else:
+                outcome = await in_thread_async(partial(_run, entry, given, call_id), attempts.left_s)
+            pause = attempts.pause_after(outcome)
+            if pause is None:
+                return _judge(name, outcome, timeout_s)
+            await asyncio.sleep(pause)
 
     def close(self) -> None:
         """End the background loop, if one was started. The toolbox stays usable."""
@@ -150,9 +171,9 @@ class Toolbox:
         return self.entries[name]
 
 
-def _entry(tool: BaseTool) -> Entry:
+def _entry(tool: BaseTool, retries: Mapping[str, Retry]) -> Entry:
     spec = spec_of(tool)
-    return Entry(tool, spec, compile_schema(spec.name, spec.parameters), injection_of(tool))
+    return Entry(tool, spec, compile_schema(spec.name, spec.parameters), injection_of(tool), retries.get(spec.name))
 
 
 def _run(entry: Entry, given: dict[str, Any], call_id: str) -> ToolOutput:

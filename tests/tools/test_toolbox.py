@@ -20,6 +20,7 @@ from pydantic import BaseModel
 
 from turngraph.state.errors import ToolError, ToolTimeoutError, TurnConfigurationError, UnknownToolError
 from turngraph.tools.output import ToolOutput
+from turngraph.tools.retrying import Retry
 from turngraph.tools.toolbox import Toolbox
 
 TRACE: contextvars.ContextVar[str] = contextvars.ContextVar("TRACE", default="none")
@@ -553,3 +554,56 @@ def test_a_call_that_looks_like_a_call_stays_data() -> None:
         return f"{type} {inner}"
 
     assert run(echo, type="tool_call", name="x", inner={"type": "evil"}, id="1").content == "tool_call {'type': 'evil'}"
+
+
+# Trying again
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+async def test_a_tool_is_tried_again_after_the_errors_named_for_it(way: str) -> None:
+    """And after no others; a call that succeeded is never run again."""
+    calls: list[str] = []
+
+    def flaky(kind: str) -> str:
+        """Fail twice."""
+        calls.append(kind)
+        if len(calls) < 3:
+            raise {"gone": ConnectionResetError("gone"), "wrong": ValueError("wrong")}[kind]
+        return "done"
+
+    box = Toolbox.of([flaky], retries={"flaky": Retry(attempts=3, wait_s=0)})
+
+    async def call(kind: str) -> str:
+        calls.clear()
+        if way == "async":
+            return (await box.arun("flaky", {"kind": kind}, call_id="c", timeout_s=20)).content
+        return box.run("flaky", {"kind": kind}, call_id="c", timeout_s=20).content
+
+    assert await call("gone") == "done"
+    assert len(calls) == 3
+    assert await call("wrong") == "Error: ValueError: wrong"
+    assert len(calls) == 1
+
+
+def test_a_call_that_ran_out_of_time_is_not_tried_again() -> None:
+    """It may have been done; and all attempts share the one time."""
+    calls: list[int] = []
+
+    def slow() -> None:
+        """Be slow."""
+        calls.append(1)
+        threading.Event().wait(0.3)
+        raise ConnectionError
+
+    box = Toolbox.of([slow], retries={"slow": Retry(attempts=5, wait_s=0)})
+    with pytest.raises(ToolTimeoutError):
+        box.run("slow", {}, call_id="c", timeout_s=0.1)
+    assert len(calls) == 1
+
+
+def test_a_retry_that_makes_no_sense_is_refused() -> None:
+    """When the turn is built."""
+    with pytest.raises(TurnConfigurationError, match="1 to 10 attempts"):
+        Retry(attempts=0)
+    with pytest.raises(TurnConfigurationError, match="retry for `triple`, and no such tool"):
+        Toolbox.of([double], retries={"triple": Retry()})

@@ -6,7 +6,7 @@
 
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 __all__ = ["API_VERSIONS", "Manifest", "Metadata", "Parameter", "Part", "PromptSettings", "Selector", "TestValue"]
@@ -99,6 +99,11 @@ class Parameter(Part):
     """The values allowed."""
     default: Any = None
     """Used where the model gives no value. Without one, a parameter that is not required is `null`."""
+
+    @field_validator("enum", mode="before")
+    @classmethod
+    def _none_for_empty(cls, value: Any) -> Any:
+        return None if value == [] else value
 
     @model_validator(mode="after")
     def _fits(self) -> "Parameter":

@@ -56,14 +56,14 @@ class UrlParam(Part):
     """A query parameter. `{name}` in its value stands for a parameter."""
 
     key: str
-    value: str | int | float | bool
+    value: str | int | float | bool | None = None
 
 
 class Header(Part):
     """A header. `{name}` in its value stands for a parameter."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
-    value: str | int | float | bool
+    value: str | int | float | bool | None = None
 
     @field_validator("name")
     @classmethod

@@ -41,7 +41,8 @@ class Credentials:
         if method == "header":
             return {self.data.api_key_header: _sendable(secret)}
         if method == "basic":
-            pair = secret if self.data.username is None else f"{self.data.username}:{secret}"
+            alone = secret if ":" in secret else f"{secret}:"  # a key as the user's name, as some services want it
+            pair = alone if self.data.username is None else f"{self.data.username}:{secret}"
             return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
         if method == "oauth" and self.data.token_url is not None:
             return {"Authorization": f"Bearer {await self._fetched(secret, post)}"}

@@ -133,8 +133,8 @@ def _header(name: str, value: str) -> str:
 
 def _body(data: ApiData, values: Mapping[str, Any], loose: dict[str, Any]) -> tuple[bytes | None, dict[str, str]]:
     """The body and its content type. Parameters that stand nowhere become its fields, where there is none."""
-    body = _filled_deep({} if data.body is None else _fields(data.body), values)
-    if data.method in BODILESS and data.body is None:
+    body = _filled_deep({} if data.body in (None, []) else _fields(data.body), values)
+    if data.method in BODILESS and data.body in (None, []):
         return None, {}
     if isinstance(body, dict):
         body = body | loose

@@ -84,6 +84,13 @@ def test_a_list_of_names_and_values_is_an_object(service: Service) -> None:
     assert json.loads(service.asked[-1]["body"]) == {"a": "x", "b": 1}
 
 
+def test_what_exported_manifests_leave_empty_counts_as_not_given(service: Service) -> None:
+    """An empty body list, a null value, an empty enum."""
+    found = service.load("endpoint: /o\nmethod: POST\nbody: []\nurlParams: [{key: a, value: null}]\nheaders: []")
+    assert told(found, q="x") == {"asked": "/api/o"}
+    assert json.loads(service.asked[-1]["body"]) == {"q": "x"}
+
+
 def test_form_bodies_are_encoded(service: Service) -> None:
     """turngraph's own field."""
     data = "endpoint: /o\nmethod: POST\nbody_format: form\nbody: {a: '{q}', b: '{tags}', c: '{n}'}"
