@@ -67,6 +67,8 @@ def call_llm(state: Reads, deps: TurnDeps, here: Here) -> Flow[Turn]:
         made = yield from attempt(sending, number, deps, here)
         attempts.append(made)
         wait_s = _wait_before_next(made, number, left, deps)
+        if wait_s is not None and ends_at is not None and deps.clock() + wait_s >= ends_at:
+            wait_s = None
         if made.error is not None:
             here.emit(ResponseFailed(turn_id=turn_id, attempt_id=made.id, error=made.error, retry_in_s=wait_s))
         if wait_s is None:

@@ -152,8 +152,11 @@ def release_call(attempt_id: str, billed: str, why: str, seen: Usage | None, dep
 
 
 def settle_charge(charge: Charge, turn_id: str, deps: TurnDeps, here: Here) -> Flow[Charge]:
-    """Enter `charge` in the ledger, once; the charge as it stands there."""
-    if deps.ledger is None:
+    """Enter `charge` in the ledger, once; the charge as it stands there.
+
+    A call of which nobody knows yet what it used stays open there, until it is found out or charged at its hold.
+    """
+    if deps.ledger is None or (charge.kind == "completion" and charge.usage is None):
         return charge
     from turngraph.billing.settling import settle
 

@@ -29,6 +29,11 @@ class Stage(Runnable[Any, dict[str, Any]]):
         self.name = function.__name__
         self._function, self._deps = function, deps
 
+    @property
+    def deps(self) -> TurnDeps:
+        """What the stage borrows: for looking at, as the stepper does."""
+        return self._deps
+
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:
         """Run the stage in this thread."""
         begun = self._begin(input, config)

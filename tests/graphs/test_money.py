@@ -20,6 +20,7 @@ from turngraph.billing.verify import verify
 from turngraph.providers.scripted import Call, Cut, Fail, Hang, Say, ScriptedModel
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.events import BudgetWarning, ChargeAuthorised, ChargeDeclined
+from turngraph.state.limits import TurnLimits
 from turngraph.state.turn import TurnSettings
 
 THREAD: Any = {"configurable": {"thread_id": "t"}}
@@ -337,3 +338,24 @@ def test_a_priced_tool_is_a_charge_of_its_own(run: Run, ledger: Ledger) -> None:
     assert result.cost_usd is not None
     assert result.cost_usd > Decimal("0.02")
     assert len(rows(ledger, "select 1 from attempt where kind = 'tool' and state = 'settled'")) == 2
+
+
+@both_ways
+def test_a_call_of_which_nobody_knows_stays_open_in_the_ledger(run: Run, ledger: Ledger) -> None:
+    """Sent, and no answer: it may have been billed, so it is neither free nor charged until it is found out."""
+    limits = TurnLimits(seconds=0.3, attempts=1)
+    with ScriptedModel([Hang(5)]) as model:
+        result = result_of(run(turn_on(model, ledger=ledger, limits=limits), ask("Q")))
+    assert (result.status, result.unpriced, result.cost_usd) == ("limit", True, None)
+    assert rows(ledger, "select state from attempt") == [("unknown",)]
+    assert rows(ledger, "select hold_nano > 0 from attempt")[0][0]
+
+
+@both_ways
+def test_no_retry_waits_past_the_time_limit(run: Run) -> None:
+    """A vendor's «come back in 50 seconds» does not fit into a turn of one."""
+    with ScriptedModel([Fail(429, headers={"Retry-After": "50"})]) as model:
+        result = result_of(run(turn_on(model, limits=TurnLimits(seconds=1)), ask("Q")))
+        assert len(model.requests) == 1
+    assert result.error is not None
+    assert result.error.kind == "rate_limit"
