@@ -154,6 +154,7 @@ def _made(
         error=error,
         held_usd=begun.held_usd if deps.ledger is not None else None,
         billed=billed,
+        warnings=sending.payload.warnings,
     )
 
 

@@ -67,9 +67,13 @@ def _result(state: Reads, now: float, closing_ids: tuple[str, ...]) -> TurnResul
         tool_runs=tuple(state["tool_runs"]),
         plugins=tuple(plugin.name for plugin in state["plugins"]),
         message_ids=(*_own_ids(state["messages"], attempts), *closing_ids),
-        warnings=tuple(note for reply in replies for note in reply.notes),
+        warnings=tuple(dict.fromkeys(note for attempt in attempts for note in _notes(attempt))),
         seconds=max(0.0, now - state["started_at"]),
     )
+
+
+def _notes(attempt: Attempt) -> tuple[str, ...]:
+    return attempt.warnings if attempt.reply is None else (*attempt.warnings, *attempt.reply.notes)
 
 
 def _own_ids(messages: list[AnyMessage], attempts: list[Attempt]) -> tuple[str, ...]:

@@ -105,6 +105,8 @@ class Attempt(Frozen):
     """What a ledger held for it, in USD."""
     billed: Literal["none", "partial", "unknown", "actual"] = "actual"
     """What the vendor may charge for it: an answer's usage, nothing, a part, or nobody knows."""
+    warnings: tuple[str, ...] = ()
+    """What the vendor's profile left out of the request, or rewrote."""
 
 
 class ToolRun(Frozen):

@@ -1,20 +1,20 @@
 """One chat turn, as data: everything it remembers is here, and nowhere else.
 
-key         grows by    written by                            read by
-messages    merging     the caller, call_llm, dispatch_tools  prep_*, call_llm
-turn_id     replacing   the caller or prep_first_request      all
-settings    replacing   the caller                            prep_first_request
-started_at  replacing   prep_first_request                    prep_second_request, call_llm
-plugins     replacing   prep_*                                prep_second_request, finalize
-request     replacing   prep_*                                call_llm, dispatch_tools
-reservation replacing   prep_*                                call_llm: the money held for it in the ledger
-asked       replacing   call_llm                              bill's edge, dispatch_tools
-attempts    adding      call_llm                              bill, prep_second_request, finalize
-tool_runs   adding      dispatch_tools                        bill, prep_second_request, finalize
-charges     replacing   bill                                  prep_second_request, finalize, the caller
-stop        replacing   prep_*, call_llm                      the edges, finalize
-status      replacing   prep_first_request, finalize          whoever asks whether the turn is over
-result      replacing   finalize                              the caller
+key          grows by   written by                            read by
+messages     merging    the caller, call_llm, dispatch_tools  prep_*, call_llm
+turn_id      replacing  the caller or prep_first_request      all
+settings     replacing  the caller                            prep_first_request
+started_at   replacing  prep_first_request                    prep_second_request, call_llm
+plugins      replacing  prep_*                                prep_second_request, finalize
+request      replacing  prep_*                                call_llm, dispatch_tools
+reservation  replacing  prep_*                                call_llm
+asked        replacing  call_llm                              bill's edge, dispatch_tools
+attempts     adding     call_llm                              bill, prep_second_request, finalize
+tool_runs    adding     dispatch_tools                        bill, prep_second_request, finalize
+charges      replacing  bill                                  prep_second_request, finalize, the caller
+stop         replacing  prep_*, call_llm                      the edges, finalize
+status       replacing  prep_first_request, finalize          whoever asks whether the turn is over
+result       replacing  finalize                              the caller
 
 `attempts` and `tool_runs` belong to the turn: prep_first_request empties them. They and `messages` are delta channels,
 so a step stores what it adds and not what there was.

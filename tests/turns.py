@@ -17,9 +17,9 @@ KEY = "sk-planted-4711-do-not-show"
 Run = Callable[..., dict[str, Any]]
 
 
-def config(model: ScriptedModel, **fields: Any) -> ProviderConfig:
+def config(server: ScriptedModel, /, **fields: Any) -> ProviderConfig:
     """The scripted model as OpenAI's gpt-4o-mini, which has a price."""
-    given = {"vendor": "openai", "model": "gpt-4o-mini", "base_url": model.base_url, "api_key": KEY, **fields}
+    given = {"vendor": "openai", "model": "gpt-4o-mini", "base_url": server.base_url, "api_key": KEY, **fields}
     return ProviderConfig(**given)
 
 

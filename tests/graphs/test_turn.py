@@ -10,7 +10,9 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.tools import tool
 
-from tests.turns import Run, ask, both_apis, both_ways, invoke, result_of, streamed_or_not, told, turn_on
+from tests.turns import Run, ask, both_apis, both_ways, config, invoke, result_of, streamed_or_not, told, turn_on
+from turngraph.graphs import chat_turn
+from turngraph.providers import OpenAIProvider
 from turngraph.providers.scripted import Call, Cut, Fail, Hang, Refuse, Say, ScriptedModel
 from turngraph.state.limits import TurnLimits
 from turngraph.state.result import TurnResult
@@ -356,3 +358,13 @@ def test_a_subscriber_that_fails_changes_nothing(caplog: pytest.LogCaptureFixtur
     with ScriptedModel([Say("fine")]) as model:
         assert result_of(invoke(turn_on(model, on_event=fails), ask("Q"))).answer == "fine"
     assert "A subscriber failed" in caplog.text
+
+
+def test_what_a_vendor_does_not_take_is_dropped_with_a_warning() -> None:
+    """Never silently: the event and the result say what was left out."""
+    seen: list[Any] = []
+    with ScriptedModel([Say("a")]) as model:
+        groq = OpenAIProvider(config(model, vendor="groq", model="llama-3.3-70b-versatile", temperature=0.0))
+        result = result_of(invoke(chat_turn(groq, on_event=seen.append), ask("Q")))
+    assert any("temperature" in warning for warning in result.warnings)
+    assert [event.message for event in seen if event.type == "warning"] == list(result.warnings)
