@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from types import FrameType
 from typing import Any
@@ -16,19 +16,26 @@ from turngraph.interfaces.model_choice import Model, ModelOptions
 from turngraph.providers.openai_provider import OpenAIProvider
 from turngraph.state.events import TurnEvent
 from turngraph.state.result import TurnResult
+from turngraph.tools.plugin import Plugin
 
 __all__ = ["ask", "cancelled_by_ctrl_c", "opened_turn"]
 
 
 @asynccontextmanager
 async def opened_turn(
-    model: Model, options: ModelOptions, *, stream: bool, checkpointer: Checkpointer = None
+    model: Model,
+    options: ModelOptions,
+    *,
+    stream: bool,
+    plugins: Sequence[Plugin] = (),
+    checkpointer: Checkpointer = None,
 ) -> AsyncIterator[TurnGraph]:
     """A turn on `model`, whose connections are closed at the end."""
     provider = OpenAIProvider(model.config)
     try:
         yield chat_turn(
             provider,
+            plugins=plugins,
             functions=model.functions,
             system=options.system,
             stream=stream,

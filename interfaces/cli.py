@@ -20,6 +20,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "demo": "Three turns on the scripted model, every stage shown.",
     "run": "Run one chat turn and print its answer.",
     "chat": "Talk with a model; every thread is remembered.",
+    "plugins": "Check manifests, print a schema, begin one, try one.",
     "draw": "Draw the graph of a turn: text, Mermaid or SVG.",
     "vendors": "List the vendors a model can be asked from.",
 }

@@ -3,12 +3,14 @@
 import asyncio
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 from rich.console import Console
 
-from turngraph.interfaces.model_choice import Model, ModelOptions, chosen_model
+from turngraph.interfaces.client_choice import Chosen, chosen_client
+from turngraph.interfaces.model_choice import Model, ModelOptions
 from turngraph.state.errors import TurnValueError
 from turngraph.state.events import TurnEvent
 from turngraph.state.result import TurnResult
@@ -24,6 +26,8 @@ def run(
     stream: bool | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
     quiet: Annotated[bool, Parameter(name=("--quiet", "-q"), negative="")] = False,
+    client: Path | None = None,
+    allow_host: Annotated[tuple[str, ...], Parameter(negative="")] = (),
 ) -> int:
     """Run one chat turn and print its answer.
 
@@ -39,23 +43,28 @@ def run(
         Print everything the turn left behind, as JSON; with --stream one event a line, the result last.
     quiet
         Print nothing but the answer.
+    client
+        A file with an LLMClient manifest: its model, settings, plugins and functions, unless others are typed.
+    allow_host
+        A host its API plugins may reach though it is not public, as localhost:8080.
     """
     asked = _question(question)
     streamed = (sys.stdout.isatty() and not json) if stream is None else stream
     console = Console(stderr=True, quiet=quiet)
-    with chosen_model(options, os.environ) as model:
+    with chosen_client(client, options, os.environ, allow_host) as chosen:
         if json:
-            return asyncio.run(_as_json(asked, model, options, streamed, console))
-        return asyncio.run(_for_a_person(asked, model, options, streamed, console))
+            return asyncio.run(_as_json(asked, chosen, streamed, console))
+        return asyncio.run(_for_a_person(asked, chosen, streamed, console))
 
 
-async def _for_a_person(asked: str, model: Model, options: ModelOptions, stream: bool, console: Console) -> int:
+async def _for_a_person(asked: str, chosen: Chosen, stream: bool, console: Console) -> int:
     from turngraph.interfaces.asking import ask, cancelled_by_ctrl_c, opened_turn
     from turngraph.interfaces.live import LivePrinter
     from turngraph.interfaces.report import charges_table, say_who_answers, summary
 
+    model = chosen.model
     printer = LivePrinter(Console(highlight=False, soft_wrap=True), console)
-    async with opened_turn(model, options, stream=stream) as turn:
+    async with opened_turn(model, chosen.options, stream=stream, plugins=chosen.plugins) as turn:
         say_who_answers(model, console)
         with cancelled_by_ctrl_c() as cancel:
             result = await ask(turn, asked, printer, cancel=cancel)
@@ -66,15 +75,17 @@ async def _for_a_person(asked: str, model: Model, options: ModelOptions, stream:
     return _exit_code(result, model)
 
 
-async def _as_json(asked: str, model: Model, options: ModelOptions, stream: bool, console: Console) -> int:
+async def _as_json(asked: str, chosen: Chosen, stream: bool, console: Console) -> int:
     from turngraph.interfaces.asking import ask, cancelled_by_ctrl_c, opened_turn
     from turngraph.interfaces.report import say_who_answers
+
+    model = chosen.model
 
     def print_event(event: TurnEvent) -> None:
         if stream:
             print(event.model_dump_json(exclude_none=True), flush=True)
 
-    async with opened_turn(model, options, stream=stream) as turn:
+    async with opened_turn(model, chosen.options, stream=stream, plugins=chosen.plugins) as turn:
         say_who_answers(model, console)
         with cancelled_by_ctrl_c() as cancel:
             result = await ask(turn, asked, print_event, cancel=cancel)
