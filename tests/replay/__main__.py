@@ -1,8 +1,9 @@
 """Serve recorded answers over a loopback socket, read them through the provider, and compare.
 
-    python -m tests.replay DIR [--only ID] [--json FILE]
+    python -m tests.replay DIR [--turns] [--only ID] [--json FILE]
 
-Prints what differed, and `N passed, N failed` as its last line. The exit code is 0 only where nothing failed.
+With `--turns` the recorded tool loops are run as whole turns through the graph instead. Prints what differed, and
+`N passed, N failed` as its last line. The exit code is 0 only where nothing failed.
 """
 
 import argparse
@@ -19,9 +20,11 @@ from rich.console import Console
 from rich.progress import Progress
 
 from tests.replay.compare import Reading, differences
+from tests.replay.loops import threads_of
 from tests.replay.oracle import what_it_says
 from tests.replay.recordings import Recording, load
 from tests.replay.server import serving
+from tests.replay.turns import replayed_turns
 from turngraph.providers.config import ProviderConfig
 from turngraph.providers.openai_provider import OpenAIProvider
 from turngraph.providers.profiles import VENDORS
@@ -30,6 +33,7 @@ from turngraph.state.reply import StreamChunk
 
 EXCEPTIONS = Path(__file__).with_name("exceptions.toml")
 KEY = "sk-replayed-recording"
+Outcome = tuple[Recording, list[str]]
 
 
 class Replay:
@@ -69,7 +73,7 @@ class Replay:
         )
 
 
-def replayed(recordings: list[Recording], console: Console) -> Iterator[tuple[Recording, list[str]]]:
+def replayed(recordings: list[Recording], console: Console) -> Iterator[Outcome]:
     """Each recording with what differs in it."""
     by_id = {recording["id"]: recording for recording in recordings}
     with serving(by_id) as base_url, asyncio.Runner() as runner, Progress(console=console, transient=True) as progress:
@@ -78,10 +82,20 @@ def replayed(recordings: list[Recording], console: Console) -> Iterator[tuple[Re
             yield recording, replay.differences(recording, on_loop=number % 2 == 1)
 
 
+def replayed_loops(recordings: list[Recording], console: Console) -> Iterator[Outcome]:
+    """Each thread of turns, by its last recording, with what differs in it."""
+    by_id = {recording["id"]: recording for recording in recordings}
+    threads = list(threads_of(recordings))
+    with Progress(console=console, transient=True) as progress:
+        for thread, found in progress.track(replayed_turns(threads), total=len(threads), description="replaying"):
+            yield by_id[thread.id], found
+
+
 def main() -> int:
     """Run from the command line; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.replay", description=__doc__)
     parser.add_argument("folder", type=Path, metavar="DIR", help="recordings, `*.jsonl.gz`")
+    parser.add_argument("--turns", action="store_true", help="run the tool loops as whole turns through the graph")
     parser.add_argument("--only", metavar="ID", help="the recording or cassette of this id alone")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what failed to this file")
     options = parser.parse_args()
@@ -91,9 +105,11 @@ def main() -> int:
     if not recordings:
         print(f"No recordings in `{options.folder}`{'' if options.only is None else f' called `{options.only}`'}.")
         return 2
-    failed = {r["id"]: found for r, found in replayed(recordings, Console(stderr=True)) if found}
-    exceptions = tomllib.loads(EXCEPTIONS.read_text())["exceptions"]
-    return report(recordings, failed, exceptions, options.json)
+    replay, table = (replayed_loops, "turns") if options.turns else (replayed, "exceptions")
+    outcomes = list(replay(recordings, Console(stderr=True)))
+    failed = {recording["id"]: found for recording, found in outcomes if found}
+    exceptions = tomllib.loads(EXCEPTIONS.read_text())[table]
+    return report([recording for recording, _ in outcomes], failed, exceptions, options.json)
 
 
 def report(

@@ -1,12 +1,10 @@
-"""A server on a loopback socket that answers with recorded bytes, exactly as they are.
-
-A request says which recording it wants in its `X-Client-Request-Id`; what it asks for is not looked at.
-"""
+"""A server on a loopback socket that answers with recorded bytes, exactly as they are."""
 
 import asyncio
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from tests.replay.recordings import Recording, wire_bytes
 
@@ -14,9 +12,28 @@ PIECE = 1021
 """Bytes a chunk: a prime, so that the cuts fall anywhere in events and characters."""
 
 
+class Asked(NamedTuple):
+    """One request: its path, its headers with their names in small letters, its body."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+Pick = Callable[[Asked], Recording]
+"""Which recording answers a request."""
+
+
 @contextmanager
 def serving(recordings: Mapping[str, Recording]) -> Iterator[str]:
-    """The base URL of a server of `recordings`, by id, for as long as the context lasts."""
+    """The base URL of a server of `recordings`: a request says which it wants in its `X-Client-Request-Id`."""
+    with answering(lambda asked: recordings[asked.headers["x-client-request-id"]]) as host:
+        yield f"{host}/v1"
+
+
+@contextmanager
+def answering(pick: Pick) -> Iterator[str]:
+    """The URL of a server that answers with what `pick` picks, for as long as the context lasts."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="replay-server", daemon=True)
     thread.start()
@@ -28,7 +45,7 @@ def serving(recordings: Mapping[str, Recording]) -> Iterator[str]:
             assert task is not None
             connections.add(task)
             task.add_done_callback(connections.discard)
-            await answer(reader, writer, recordings)
+            await answer(reader, writer, pick)
 
         return await asyncio.start_server(connected, "127.0.0.1", 0)
 
@@ -42,7 +59,7 @@ def serving(recordings: Mapping[str, Recording]) -> Iterator[str]:
     server = asyncio.run_coroutine_threadsafe(start(), loop).result()
     try:
         host, port = server.sockets[0].getsockname()[:2]
-        yield f"http://{host}:{port}/v1"
+        yield f"http://{host}:{port}"
     finally:
         asyncio.run_coroutine_threadsafe(stop(server), loop).result()
         loop.call_soon_threadsafe(loop.stop)
@@ -50,13 +67,11 @@ def serving(recordings: Mapping[str, Recording]) -> Iterator[str]:
         loop.close()
 
 
-async def answer(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, recordings: Mapping[str, Recording]
-) -> None:
+async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pick: Pick) -> None:
     """Answer the requests of one connection, one after the other."""
     try:
-        while (wanted := await request_of(reader)) is not None:
-            for data in wire_bytes(recordings[wanted]["response"], piece=PIECE):
+        while (asked := await request_of(reader)) is not None:
+            for data in wire_bytes(pick(asked)["response"], piece=PIECE):
                 writer.write(data)
             await writer.drain()
     except (asyncio.IncompleteReadError, ConnectionError):
@@ -65,8 +80,8 @@ async def answer(
         writer.close()
 
 
-async def request_of(reader: asyncio.StreamReader) -> str | None:
-    """Read one request to its end; the recording it asks for, or `None` where the client has closed."""
+async def request_of(reader: asyncio.StreamReader) -> Asked | None:
+    """Read one request to its end; `None` where the client has closed."""
     first = await reader.readline()
     if not first:
         return None
@@ -74,5 +89,5 @@ async def request_of(reader: asyncio.StreamReader) -> str | None:
     while (line := await reader.readline()).strip():
         name, _, value = line.decode("latin-1").partition(":")
         headers[name.strip().lower()] = value.strip()
-    await reader.readexactly(int(headers.get("content-length", "0")))
-    return headers["x-client-request-id"]
+    body = await reader.readexactly(int(headers.get("content-length", "0")))
+    return Asked(first.split()[1].decode(), headers, body)
