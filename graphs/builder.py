@@ -6,6 +6,7 @@ from langchain_core.messages import AnyMessage
 from langgraph.graph import END, START
 from langgraph.types import Send
 
+from turngraph.graphs.route import Route
 from turngraph.graphs.turn_graph import TurnBuilder
 from turngraph.nodes import bill, call_llm, finalize, prep_first_request, prep_second_request
 from turngraph.nodes.deps import TurnDeps
@@ -78,10 +79,10 @@ def build_chat_turn(deps: TurnDeps) -> TurnBuilder:
     graph.add_node("prep_second_request", Stage(second.prep_second_request, deps), input_schema=second.Reads)
     graph.add_node("finalize", Stage(finalize.finalize, deps), input_schema=finalize.Reads)
     graph.add_edge(START, "prep_first_request")
-    graph.add_conditional_edges("prep_first_request", may_call)
+    graph.add_conditional_edges("prep_first_request", Route(may_call), ["call_llm", "finalize"])
     graph.add_edge("call_llm", "bill")
-    graph.add_conditional_edges("bill", dispatch_or_finalize, ["dispatch_tools", "finalize"])
+    graph.add_conditional_edges("bill", Route(dispatch_or_finalize), ["dispatch_tools", "finalize"])
     graph.add_edge("dispatch_tools", "prep_second_request")
-    graph.add_conditional_edges("prep_second_request", may_call)
+    graph.add_conditional_edges("prep_second_request", Route(may_call), ["call_llm", "finalize"])
     graph.add_edge("finalize", END)
     return graph
