@@ -14,10 +14,12 @@ if TYPE_CHECKING:
 
     from turngraph.tools.manifests.yaml_text import Document
 
-__all__ = ["ManifestError", "Problem", "problem_of"]
+__all__ = ["ManifestError", "Problem", "problem_of", "shown"]
 
 SHOWN: Final = 80
 """Characters of a wrong value that are quoted."""
+LONGEST: Final = 800
+"""Characters of a message."""
 
 
 class Problem(NamedTuple):
@@ -45,7 +47,7 @@ def problem_of(error: "ErrorDetails", *, file: str, document: "Document", model:
     """A pydantic error as a problem: its path as this file spells it, and a sentence that says what was expected."""
     native = isinstance(document.value, dict) and document.value.get("apiVersion") == "turngraph/v1"
     path = _spelt(error["loc"], document, native)
-    return Problem(file, document.line_of(path), _dotted(path), _message(error, model, native))
+    return Problem(file, document.line_of(path), _dotted(path), _cut(_message(error, model, native), LONGEST))
 
 
 def _spelt(loc: tuple[int | str, ...], document: "Document", native: bool) -> tuple[str | int, ...]:
@@ -74,8 +76,8 @@ def _message(error: "ErrorDetails", model: type[BaseModel], native: bool) -> str
     if kind == "value_error":
         return str(context["error"])
     if kind == "string_pattern_mismatch":
-        return f"must match {context['pattern']}, but is {_shown(error['input'])}"
-    return f"{_lowered(error['msg'])}, but is {_shown(error['input'])}"
+        return f"must match {context['pattern']}, but is {shown(error['input'])}"
+    return f"{_lowered(error['msg'])}, but is {shown(error['input'])}"
 
 
 def _unknown(loc: tuple[int | str, ...], model: type[BaseModel], native: bool) -> str:
@@ -109,9 +111,15 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     return next((inner for inner in found if inner is not None), None)
 
 
-def _shown(value: Any) -> str:
-    text = repr(value) if isinstance(value, str | int | float | bool | type(None)) else f"a {type(value).__name__}"
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+def shown(value: Any) -> str:
+    """A wrong value as a message quotes it."""
+    if not isinstance(value, str | int | float | bool | type(None)):
+        return f"a {type(value).__name__}"
+    return _cut(repr(value), SHOWN)
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[:limit]}…"
 
 
 def _lowered(text: str) -> str:

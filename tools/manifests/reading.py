@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from turngraph.tools.manifests.kinds import FOREIGN_KINDS, KIND_SPELLINGS, KINDS
 from turngraph.tools.manifests.parts import API_VERSIONS, Manifest, OpenPart, Part
-from turngraph.tools.manifests.problems import Problem, problem_of
+from turngraph.tools.manifests.problems import Problem, problem_of, shown
 from turngraph.tools.manifests.yaml_text import Document, YamlError, read_documents
 
 __all__ = ["Found", "Reading", "Source", "sources"]
@@ -122,15 +122,15 @@ def _envelope_problem(value: Any) -> tuple[str, str] | None:
         return "", "a manifest is a mapping with apiVersion, kind, metadata and spec"
     version, kind = value.get("apiVersion"), value.get("kind")
     if version not in API_VERSIONS:
-        return "apiVersion", f"must be one of {', '.join(API_VERSIONS)}, but is {version!r}"
+        return "apiVersion", f"must be one of {', '.join(API_VERSIONS)}, but is {shown(version)}"
     if not isinstance(kind, str):
-        return "kind", f"must be one of {', '.join(KINDS)}, but is {kind!r}"
+        return "kind", f"must be one of {', '.join(KINDS)}, but is {shown(kind)}"
     if kind in FOREIGN_KINDS:
         return "kind", f"{kind} is a resource of the platform this format comes from; turngraph does not run it"
     if kind not in KINDS and kind not in KIND_SPELLINGS:
         near = difflib.get_close_matches(kind, KINDS, n=1, cutoff=0.7)
         hint = f"; did you mean {near[0]}?" if near else ""
-        return "kind", f"must be one of {', '.join(KINDS)}, but is {kind[:80]!r}{hint}"
+        return "kind", f"must be one of {', '.join(KINDS)}, but is {shown(kind)}{hint}"
     return None
 
 
