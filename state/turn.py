@@ -16,27 +16,23 @@ stop         replacing  prep_*, call_llm                      the edges, finaliz
 status       replacing  prep_first_request, finalize          whoever asks whether the turn is over
 result       replacing  finalize                              the caller
 
-`attempts` and `tool_runs` belong to the turn: prep_first_request empties them. They and `messages` are delta channels,
-so a step stores what it adds and not what there was.
+`attempts` and `tool_runs` belong to the turn: prep_first_request empties them. What is large is stored where it is
+written and not again at every step after it (`state/channels.py`): the lists that grow, `request`, `charges`, `result`.
 """
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal, NotRequired, TypedDict
 
 from langchain_core.messages import AnyMessage, MessageLikeRepresentation
-from langgraph.channels import DeltaChannel
 
 from turngraph.state.base import Frozen
+from turngraph.state.channels import GrowingList, StoredOnce
 from turngraph.state.messages import merge_messages
 from turngraph.state.reply import ToolCall
 from turngraph.state.request import ChatRequest
 from turngraph.state.result import Attempt, Charge, ToolRun, TurnError, TurnResult, TurnStatus
 
 __all__ = ["SelectedPlugin", "Stop", "ToolTask", "Turn", "TurnInput", "TurnOutput", "TurnSettings"]
-
-_SNAPSHOT_EVERY: Final = 1000
-"""Writes of messages between two full copies of the history: the bytes a turn stores do not grow with the thread.
-Reading costs about the same either way, since decoding the messages is what it costs."""
 
 
 def append_all(state: list[Any], writes: Sequence[list[Any]]) -> list[Any]:
@@ -85,10 +81,13 @@ def account_of(settings: TurnSettings | None) -> str | None:
     return None if settings is None else settings.account
 
 
-_MESSAGES: Final[DeltaChannel[list[AnyMessage]]] = DeltaChannel(merge_messages, snapshot_frequency=_SNAPSHOT_EVERY)
+_MESSAGES: Final = GrowingList(merge_messages, snapshot_frequency=40)
 Messages = Annotated[list[AnyMessage], _MESSAGES]
-Attempts = Annotated[list[Attempt], DeltaChannel(append_all, snapshot_frequency=8)]
-ToolRuns = Annotated[list[ToolRun], DeltaChannel(append_all, snapshot_frequency=8)]
+Request = Annotated[ChatRequest, StoredOnce()]
+Charges = Annotated[list[Charge], StoredOnce()]
+Result = Annotated[TurnResult | None, StoredOnce()]
+Attempts = Annotated[list[Attempt], GrowingList(append_all, snapshot_frequency=8)]
+ToolRuns = Annotated[list[ToolRun], GrowingList(append_all, snapshot_frequency=8)]
 
 
 class TurnInput(TypedDict, total=False):
@@ -107,15 +106,15 @@ class Turn(TypedDict, total=False):
     settings: TurnSettings | None
     started_at: float  # seconds since the epoch
     plugins: list[SelectedPlugin]
-    request: ChatRequest
+    request: Request
     reservation: str | None
     asked: list[ToolCall]
     attempts: Attempts
     tool_runs: ToolRuns
-    charges: list[Charge]
+    charges: Charges
     stop: Stop | None
     status: Literal["running", "done"]
-    result: TurnResult | None
+    result: Result
 
 
 class ToolTask(TypedDict):
@@ -134,5 +133,5 @@ class TurnOutput(TypedDict, total=False):
     """What crosses to a parent graph: `messages` by id, and this turn's own `result` and `charges`."""
 
     messages: Messages
-    result: TurnResult
-    charges: list[Charge]
+    result: Annotated[TurnResult, StoredOnce()]
+    charges: Charges
