@@ -1,0 +1,13 @@
+"""Walking a turn: the stepper, its views, and what is recorded of a walk."""
+
+from typing import TYPE_CHECKING
+
+from turngraph.state.front_door import front_door
+
+if TYPE_CHECKING:
+    from turngraph.interfaces.stepper.breakpoints import Breakpoint
+    from turngraph.interfaces.stepper.stepper import TurnStepper
+
+__all__ = ["Breakpoint", "TurnStepper"]
+
+__getattr__, __dir__ = front_door(__name__, {"Breakpoint": "breakpoints", "TurnStepper": "stepper"})

@@ -1,0 +1,137 @@
+"""What a person may change at a stop, worked out from what they typed."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from langchain_core.messages import AnyMessage, ToolMessage
+from langgraph.types import Overwrite
+
+from turngraph.interfaces.stepper.gate import Done, Key, Swap, Task
+from turngraph.interfaces.stepper.steps import Step
+from turngraph.interfaces.stepper.wire import request_with_body
+from turngraph.state.errors import TurnInvocationError, TurnValueError
+from turngraph.state.request import ChatRequest
+from turngraph.state.result import ToolRun
+
+__all__ = ["Edit", "edit_body", "edit_request", "edit_state", "edit_tool"]
+
+
+@dataclass(frozen=True)
+class Edit:
+    """`values` written into the state of the graph in `space`; or, without a space, `swaps` given to its next tasks."""
+
+    what: str
+    space: str | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
+    swaps: Mapping[Key, Swap] = field(default_factory=dict)
+
+
+def edit_state(step: Step, values: Mapping[str, Any]) -> Edit:
+    """Write state fields. Messages with a known id replace, others are added."""
+    return Edit(f"edited {', '.join(values)}", _space(step), values)
+
+
+def edit_request(step: Step, request: ChatRequest | Mapping[str, Any]) -> Edit:
+    """Ask otherwise, in this request and those that follow in the turn."""
+    task = _calling(step)
+    before: ChatRequest = task.input["request"]
+    if isinstance(request, Mapping):
+        unknown = sorted(set(request) - set(ChatRequest.model_fields))
+        if unknown:
+            raise TurnValueError(
+                f"A request has no `{unknown[0]}`. Known: {', '.join(ChatRequest.model_fields)}; "
+                "any member of the JSON itself can be changed with `edit(body=…)`."
+            )
+        request = ChatRequest.model_validate({**before.model_dump(), **request})
+    return Edit("edited the request", task.space, {"request": request})
+
+
+def edit_body(step: Step, body: Mapping[str, Any] | str) -> Edit:
+    """Send this very JSON, in the pending request alone."""
+    task = _calling(step)
+    if isinstance(body, str):
+        try:
+            body = json.loads(body)
+        except ValueError as exc:
+            raise TurnValueError(f"The request is no JSON: {exc}.") from exc
+    if not isinstance(body, Mapping):
+        raise TurnValueError(f"A request is a JSON object, not a {type(body).__name__}.")
+    return Edit("edited the request", swaps={task.key: Swap(input={"request": request_with_body(task, body)})})
+
+
+def edit_tool(
+    step: Step, tool: str, state: Mapping[str, Any], *, arguments: Mapping[str, Any] | str | None, result: str | None
+) -> Edit:
+    """Give a tool other arguments before it runs, or the model another result, before or after it ran."""
+    if (arguments is None) == (result is None):
+        raise TurnValueError("Give `arguments` or `result`: one of them.")
+    waiting = [each.task for each in step.waiting]
+    task = next((task for task in (*step.pending, *waiting) if _serves(task, tool)), None)
+    if task is not None and arguments is not None:
+        return Edit(f"edited the arguments of {tool}", swaps={task.key: Swap(input={"call": _called(task, arguments)})})
+    if task is not None:
+        assert result is not None, "one of the two was given"
+        return Edit(f"answered for {tool}", swaps={task.key: Swap(output=_answered(task, result))})
+    if result is None:
+        raise TurnInvocationError(f"`{tool}` is not about to run here: go back to before it ran.")
+    if any(_serves(done.task, tool) for done in step.done if done.task.key in step.known):
+        raise TurnInvocationError(f"`{tool}` ran, its siblings did not: step on, then edit its result.")
+    return _after(step, tool, state, result)
+
+
+def _after(step: Step, tool: str, state: Mapping[str, Any], result: str) -> Edit:
+    """Another result of a tool that ran in this turn."""
+    runs: Sequence[ToolRun] = state.get("tool_runs", ())
+    found = next((run for run in reversed(runs) if tool in (run.call_id, run.name)), None)
+    if found is None:
+        raise TurnInvocationError(f"No call of `{tool}` in this turn, pending or done.")
+    changed = [run.model_copy(update={"content": result}) if run is found else run for run in runs]
+    messages = [
+        message.model_copy(update={"content": result})
+        for message in state["messages"]
+        if isinstance(message, ToolMessage) and message.tool_call_id == found.call_id
+    ][-1:]
+    values = {"messages": messages, "tool_runs": Overwrite(changed)}
+    return Edit(f"edited the result of {tool}", _space(step), values)
+
+
+def _answered(task: Task, result: str) -> dict[str, Any]:
+    """What `dispatch_tools` returns for a call that a person answered."""
+    call = task.call
+    assert call is not None, "only a tool call is answered"
+    message: AnyMessage = ToolMessage(result, id=f"tool-{task.id}", tool_call_id=call.id, name=call.name)
+    run = ToolRun(
+        call_id=call.id,
+        name=call.name,
+        arguments=call.arguments,
+        status="ok",
+        content=result,
+        seconds=0.0,
+        order=task.input["order"],
+    )
+    return {"messages": [message], "tool_runs": [run]}
+
+
+def _called(task: Task, arguments: Mapping[str, Any] | str) -> Any:
+    assert task.call is not None, "only a tool call has arguments"
+    text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+    return task.call.model_copy(update={"arguments": text})
+
+
+def _serves(task: Task | Done, tool: str) -> bool:
+    call = task.call if isinstance(task, Task) else task.task.call
+    return call is not None and tool in (call.id, call.name)
+
+
+def _calling(step: Step) -> Task:
+    task = next((task for task in step.pending if task.node == "call_llm" and task.stage is not None), None)
+    if task is None:
+        raise TurnInvocationError("No request is pending here: step on to `call_llm`, or go back to it.")
+    return task
+
+
+def _space(step: Step) -> str:
+    tasks = [*step.pending, *(waiting.task for waiting in step.waiting)]
+    return tasks[0].space if tasks else ""

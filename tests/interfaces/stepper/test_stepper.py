@@ -1,0 +1,435 @@
+"""Walking a turn from the outside: it stops where told, sends what it shows, and never sends anything twice."""
+
+import asyncio
+import operator
+import threading
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import pytest
+from langchain_core.messages import HumanMessage
+from langchain_core.tools import tool
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.types import Send
+
+from tests.turns import KEY, ask, both_apis, turn_on
+from turngraph.interfaces.stepper import Breakpoint, TurnStepper
+from turngraph.providers.scripted import Call, Fail, Say, ScriptedModel
+from turngraph.state.errors import TurnInvocationError, TurnValueError
+from turngraph.state.result import Charge, TurnResult
+from turngraph.state.turn import TurnSettings
+
+STAGES = [
+    *("prep_first_request", "call_llm", "bill", "dispatch_tools"),
+    *("prep_second_request", "call_llm", "bill", "finalize"),
+]
+OSLO, ROME = ("weather", {"city": "Oslo"}), ("weather", {"city": "Rome"})
+
+
+@tool
+def weather(city: str) -> str:
+    """The weather in a city."""
+    return f"{city}: rain"
+
+
+@pytest.fixture
+def model() -> Iterator[ScriptedModel]:
+    """Asks for the weather in two cities, then answers; and answers again, in case anyone asks again."""
+    with ScriptedModel([Call(OSLO, ROME), Say("Rain."), Say("Still rain."), Say("Again.")]) as scripted:
+        yield scripted
+
+
+@pytest.fixture
+def stepper(model: ScriptedModel) -> Iterator[TurnStepper]:
+    """Before the first stage of a turn with two tool calls."""
+    with TurnStepper(turn_on(model, tools=[weather]), ask("Oslo and Rome?")) as walking:
+        yield walking
+
+
+def told(stepper: TurnStepper) -> list[str]:
+    """What the model was told by its tools."""
+    return [message.content for message in stepper.state["messages"] if message.type == "tool"]
+
+
+def test_each_step_runs_one_stage(stepper: TurnStepper) -> None:
+    """Every stage of the design can be stopped at, in its order."""
+    seen = []
+    while not stepper.now.finished:
+        seen.append(stepper.now.pending[0].node)
+        stepper.step()
+    assert seen == STAGES
+    assert stepper.state["result"].answer == "Rain."
+    assert stepper.state["status"] == "done"
+
+
+def test_every_tool_call_can_be_stepped_into(stepper: TurnStepper) -> None:
+    """LangGraph runs parallel tasks together; a debugger must show one at a time."""
+    stepper.run_until("dispatch_tools")
+    calls = [task.call for task in stepper.now.pending]
+    assert [call.arguments for call in calls if call] == ['{"city": "Oslo"}', '{"city": "Rome"}']
+    stepper.step_into()
+    assert told(stepper) == ["Oslo: rain"]
+    assert len(stepper.now.pending) == 1
+    stepper.step_into()
+    assert told(stepper) == ["Oslo: rain", "Rome: rain"]
+    assert stepper.now.nodes == ("prep_second_request",)
+
+
+@both_apis
+def test_what_is_shown_is_what_is_sent(api: str) -> None:
+    """The request in the stepper is the body the server receives, to the byte."""
+    with ScriptedModel([Call(OSLO), Say("Rain.")]) as model:
+        stepper = TurnStepper(turn_on(model, api=api, tools=[weather]), ask("Oslo?"))
+        for place in (0, 1):
+            stepper.run_until("call_llm")
+            shown = stepper.request
+            assert shown is not None
+            assert not shown.sent
+            stepper.step()
+            assert model.requests[place].body == shown.body
+            assert stepper.request is not None
+            assert stepper.request.sent
+            assert stepper.request.body == shown.body
+        stepper.close()
+
+
+def test_the_request_as_a_command_never_shows_the_key(stepper: TurnStepper) -> None:
+    """People paste it into bug reports."""
+    stepper.run_until("call_llm")
+    request = stepper.request
+    assert request is not None
+    for text in (request.as_curl(), request.as_python(), repr(request), str(request), repr(stepper.now.pending)):
+        assert KEY not in text
+    assert "$OPENAI_API_KEY" in request.as_curl()
+    compile(request.as_python(), "request", "exec")
+
+
+def test_going_back_and_on_again_asks_nobody(model: ScriptedModel, stepper: TurnStepper) -> None:
+    """What was answered is not asked again unless asked to."""
+    stepper.run()
+    end, sent = stepper.state, len(model.requests)
+    for place in (3, 0, 6, 1):
+        stepper.jump(place)
+        assert stepper.now.number == place
+    stepper.back()
+    stepper.run()
+    assert stepper.state == end
+    assert len(model.requests) == sent == 2
+    assert len(stepper.charges) == 2
+
+
+def test_an_edited_request_is_what_leaves(model: ScriptedModel, stepper: TurnStepper) -> None:
+    """Fields hold for the turn; the JSON itself holds for this request."""
+    stepper.run_until("call_llm")
+    stepper.edit(request={"temperature": 0.5})
+    body = {**stepper.request.body, "seed": 7}  # type: ignore[union-attr]
+    stepper.edit(body=body)
+    assert stepper.request is not None
+    assert stepper.request.body == body
+    stepper.step()
+    stepper.run()
+    first, second = (request.body for request in model.requests)
+    assert (first["temperature"], first["seed"]) == (0.5, 7)
+    assert second["temperature"] == 0.5
+    assert "seed" not in second
+
+
+def test_a_member_taken_out_of_the_json_is_not_sent(model: ScriptedModel, stepper: TurnStepper) -> None:
+    """Someone finds out which member a server chokes on."""
+    stepper.run_until("call_llm")
+    body = {name: value for name, value in stepper.request.body.items() if name != "tools"}  # type: ignore[union-attr]
+    stepper.edit(body=body)
+    stepper.step()
+    assert model.requests[0].body == body
+
+
+@pytest.mark.parametrize(
+    ("edit", "error"),
+    [
+        ({"request": {"temprature": 1}}, "temprature"),
+        ({"body": "{not json"}, "no JSON"),
+        ({"body": {"messages": []}}, "`model`"),
+        ({"tool": "weather", "result": "x"}, "No call of `weather`"),
+        ({"messages": [("wizard", "x")]}, "wizard"),
+        ({"charges": "none"}, "charges"),
+        ({}, "one thing"),
+    ],
+)
+def test_a_wrong_edit_is_refused_and_changes_nothing(
+    model: ScriptedModel, stepper: TurnStepper, edit: Any, error: str
+) -> None:
+    """A slip must not cost the walk."""
+    stepper.run_until("call_llm")
+    before = stepper.now
+    with pytest.raises((TurnValueError, TurnInvocationError), match=error):
+        stepper.edit(**edit)
+    assert stepper.now is before
+    stepper.run()
+    assert stepper.state["result"].answer == "Rain."
+    assert len(model.requests) == 2
+
+
+def test_a_tools_arguments_are_edited_before_it_runs(stepper: TurnStepper) -> None:
+    """What if it had asked for another city? Also between two calls of the same moment."""
+    stepper.run_until("dispatch_tools")
+    stepper.step_into()
+    stepper.edit(tool="weather", arguments={"city": "Paris"})
+    assert told(stepper) == ["Oslo: rain"]
+    stepper.run()
+    assert sorted(told(stepper)) == ["Oslo: rain", "Paris: rain"]
+    assert len(stepper.state["result"].tool_runs) == 2
+
+
+def test_a_tools_result_is_edited_before_and_after_it_runs(model: ScriptedModel, stepper: TurnStepper) -> None:
+    """The model is told what the person wrote."""
+    stepper.run_until("dispatch_tools")
+    first, second = (task.call.id for task in stepper.now.pending if task.call)
+    stepper.edit(tool=first, result="Oslo: sun")
+    stepper.step()
+    stepper.edit(tool=second, result="Rome: snow")
+    stepper.run()
+    sent = [message["content"] for message in model.requests[1].body["messages"] if message["role"] == "tool"]
+    assert sent == ["Oslo: sun", "Rome: snow"]
+    assert [run.content for run in stepper.state["result"].tool_runs] == sent
+
+
+def test_state_is_edited_at_any_stage(model: ScriptedModel, stepper: TurnStepper) -> None:
+    """Before the first stage, and amid the turn."""
+    stepper.edit(settings=TurnSettings(temperature=0.25))
+    stepper.run_until("prep_second_request")
+    question = stepper.state["messages"][0]
+    stepper.edit(messages=[HumanMessage("And Paris?", id=question.id)])
+    stepper.run()
+    assert model.requests[0].body["temperature"] == 0.25
+    assert [message["content"] for message in model.requests[1].body["messages"] if message["role"] == "user"] == [
+        "And Paris?"
+    ]
+
+
+def test_a_retry_asks_again_and_is_charged_again(model: ScriptedModel, stepper: TurnStepper) -> None:
+    """The one way to send what was sent."""
+    stepper.run_until("response_received")
+    stepper.run_until("call_llm")
+    stepper.step()
+    stepper.retry()
+    stepper.run()
+    assert stepper.state["result"].answer == "Still rain."
+    assert len(model.requests) == 3
+    ids = [attempt.id for attempt in stepper.state["result"].attempts]
+    assert len(set(ids)) == len(ids) == 2
+
+
+def test_a_fork_is_a_line_of_its_own(model: ScriptedModel, stepper: TurnStepper) -> None:
+    """Both lines go on from the same place; each call is made once in each."""
+    stepper.run_until("prep_second_request")
+    fork = stepper.fork("paris")
+    fork.edit(messages=[HumanMessage("And Paris?", id=stepper.state["messages"][0].id)])
+    stepper.run()
+    fork.run()
+    assert (stepper.state["result"].answer, fork.state["result"].answer) == ("Rain.", "Still rain.")
+    compared = stepper.compare("main", fork)
+    assert compared.calls == (2, 2)
+    assert compared.answers == ("Rain.", "Still rain.")
+    assert any("messages" in change.path for change in compared.changes)
+    assert len(model.requests) == 3
+    first, second = (line.state["result"].attempts[1].id for line in (stepper, fork))
+    assert first != second
+    with pytest.raises(TurnInvocationError, match="already"):
+        stepper.fork("paris")
+
+
+def test_the_difference_of_two_steps_names_what_changed(stepper: TurnStepper) -> None:
+    """State diff: the new message, the attempt; nothing else."""
+    stepper.run_until("call_llm")
+    stepper.step()
+    paths = {change.path.partition("[")[0].partition(".")[0] for change in stepper.diff(stepper.now.number - 1)}
+    assert paths == {"messages", "attempts", "asked"}
+    assert str(stepper.diff(2, 2)) == "no difference"
+
+
+class House(MessagesState):
+    """A parent's state."""
+
+    questions: list[str]
+    result: TurnResult
+    charges: Annotated[list[Charge], operator.add]
+
+
+class Fan(MessagesState):
+    """A parent that asks several things at once."""
+
+    questions: list[str]
+
+
+def parent_of(turn: Any) -> Any:
+    """A parent with a node of its own before a turn."""
+    graph = StateGraph(House)
+    graph.add_node("greet", lambda state: {})
+    graph.add_node("chat", turn)
+    graph.add_edge(START, "greet")
+    graph.add_edge("greet", "chat")
+    return graph.compile()
+
+
+def test_a_turn_in_a_parent_is_entered_or_stepped_over(model: ScriptedModel) -> None:
+    """LangGraph's own breakpoints do not stop inside a subgraph."""
+    parent = parent_of(turn_on(model, tools=[weather]))
+    with TurnStepper(parent, ask("Oslo and Rome?")) as stepper:
+        stepper.step()
+        assert stepper.now.nodes == ("chat",)
+        stepper.step()
+        assert stepper.now.nodes == ("chat/prep_first_request",)
+        stepper.run_until("dispatch_tools")
+        stepper.step_into()
+        assert stepper.now.nodes == ("chat/dispatch_tools",)
+        stepper.back(1)
+        stepper.edit(tool="weather", arguments={"city": "Paris"})
+        stepper.run()
+        assert [message.text for message in stepper.state["messages"]][-1] == "Rain."
+        assert len(stepper.state["charges"]) == 2
+        stepper.jump(1)
+        fork = stepper.fork("whole")
+        fork.step_over()
+        assert fork.now.finished
+        assert len(model.requests) == 3
+
+
+def test_turns_side_by_side_are_walked_side_by_side(model: ScriptedModel) -> None:
+    """Map and reduce: one of three may be ahead of the others."""
+    graph = StateGraph(Fan)
+    with ScriptedModel() as plain:
+        graph.add_node("chat", turn_on(plain))
+        graph.add_conditional_edges(
+            START, lambda s: [Send("chat", {"messages": [HumanMessage(q, id=q)]}) for q in s["questions"]], ["chat"]
+        )
+        with TurnStepper(graph.compile(), {"messages": [], "questions": ["red", "green", "blue"]}) as stepper:
+            assert stepper.now.nodes == ("chat",) * 3
+            stepper.step()
+            assert stepper.now.nodes == ("chat/prep_first_request",) * 3
+            stepper.step_into()
+            assert sorted(stepper.now.nodes) == ["chat/call_llm"] + ["chat/prep_first_request"] * 2
+            stepper.back(1)
+            stepper.run()
+            assert len(stepper.state["messages"]) == 6
+            assert len(plain.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("stop", "at"),
+    [
+        (Breakpoint(node="bill"), ("bill",)),
+        (Breakpoint(tool="weather"), ("dispatch_tools", "dispatch_tools")),
+        (Breakpoint(iteration=2), ("call_llm",)),
+        (Breakpoint(answer="^Ra.n"), ("bill",)),
+        (Breakpoint(event="tool_responded"), ("prep_second_request",)),
+        (Breakpoint(cost_above="0.000001"), ("dispatch_tools", "dispatch_tools")),
+        (Breakpoint(when=lambda step: step.number == 2), ("bill",)),
+    ],
+)
+def test_breakpoints_stop_a_run(model: ScriptedModel, stop: Breakpoint, at: tuple[str, ...]) -> None:
+    """Each kind, where it says."""
+    with TurnStepper(turn_on(model, tools=[weather]), ask("Both?"), breakpoints=(stop,)) as stepper:
+        stepper.run()
+        assert stepper.now.nodes == at
+        stepper.breakpoints.clear()
+        assert stepper.run().finished
+
+
+def test_a_failing_node_is_shown_and_can_be_run_again(model: ScriptedModel) -> None:
+    """Any graph: its nodes may raise, and the walk stands before them still."""
+    fails = [RuntimeError("no disk"), None]
+
+    def greet(state: House) -> dict[str, Any]:
+        if (error := fails.pop(0)) is not None:
+            raise error
+        return {}
+
+    graph = StateGraph(House)
+    graph.add_node("greet", greet)
+    graph.add_node("chat", turn_on(model, tools=[weather]))
+    graph.add_edge(START, "greet")
+    graph.add_edge("greet", "chat")
+    with TurnStepper(graph.compile(), ask("Both?")) as stepper:
+        assert stepper.run().failed
+        assert "no disk" in str(stepper.now.error)
+        assert stepper.now.nodes == ("greet",)
+        assert stepper.run().finished
+
+
+def test_a_person_is_asked_and_answers(model: ScriptedModel) -> None:
+    """Approval: the walk waits, and says so."""
+    turn = turn_on(model, tools=[weather], approve=True, checkpointer=InMemorySaver())
+    with TurnStepper(turn, ask("Both?")) as stepper:
+        stepper.run()
+        assert len(stepper.now.waiting) == 2
+        with pytest.raises(TurnInvocationError, match="answer"):
+            stepper.step()
+        first = stepper.now.waiting[0]
+        stepper.answer({"decision": "reject", "reason": "no"}, first.interrupt.id)
+        stepper.answer({"decision": "approve"})
+        stepper.run()
+        assert {run.status for run in stepper.state["result"].tool_runs} == {"rejected", "ok"}
+
+
+async def test_it_walks_inside_a_running_event_loop_and_from_other_threads(model: ScriptedModel) -> None:
+    """Notebooks have a loop running, and buttons come from other threads with other loops."""
+    stepper = TurnStepper(turn_on(model, tools=[weather]), ask("Both?"))
+    await stepper.astep()
+    stepper.step()
+    worker = threading.Thread(target=lambda: asyncio.run(stepper.astep()))
+    worker.start()
+    worker.join(10)
+    assert stepper.now.nodes == ("dispatch_tools",) * 2
+    await asyncio.gather(stepper.astep(), stepper.astep())
+    await stepper.arun()
+    assert stepper.state["result"].answer == "Rain."
+    assert len(model.requests) == 2
+    stepper.close()
+
+
+def test_a_stored_thread_is_walked_without_calling_anyone(model: ScriptedModel) -> None:
+    """A past turn, looked at; and forked, which calls, and leaves the thread as it was."""
+    turn = turn_on(model, tools=[weather], checkpointer=InMemorySaver())
+    thread: Any = {"configurable": {"thread_id": "t"}}
+    turn.invoke(ask("Both?"), thread)
+    stepper = TurnStepper.attach(turn, "t")
+    assert [step.ran for step in stepper.timeline if step.ran] == [
+        *[("prep_first_request",), ("call_llm",), ("bill",), ("dispatch_tools", "dispatch_tools")],
+        *[("prep_second_request",), ("call_llm",), ("bill",), ("finalize",)],
+    ]
+    assert stepper.state["result"].answer == "Rain."
+    stepper.jump(1)
+    assert stepper.state["status"] == "running"
+    assert stepper.request is not None
+    assert stepper.request.body == model.requests[0].body
+    stepper.jump(5)
+    assert stepper.now.nodes == ("call_llm",)
+    assert len(model.requests) == 2
+    before = turn.get_state(thread)
+    fork = stepper.fork("again")
+    fork.run()
+    assert fork.state["result"].answer == "Still rain."
+    assert len(model.requests) == 3
+    assert turn.get_state(thread) == before
+    stepper.close()
+
+
+def test_a_turn_of_a_thread_begins_with_its_conversation(model: ScriptedModel) -> None:
+    """The thread is read, and not written."""
+    turn = turn_on(model, tools=[weather], checkpointer=InMemorySaver())
+    thread: Any = {"configurable": {"thread_id": "t"}}
+    turn.invoke(ask("Both?"), thread)
+    with TurnStepper(turn, ask("Thanks."), "t") as stepper:
+        stepper.run()
+        assert [message.text for message in stepper.state["messages"]][-2:] == ["Thanks.", "Still rain."]
+        assert len(model.requests[-1].body["messages"]) == 7
+    assert len(turn.get_state(thread).values["messages"]) == 5
+
+
+def test_an_error_of_the_vendor_is_a_step_like_any_other() -> None:
+    """What went wrong is on the attempt, and the turn ends as it would."""
+    with ScriptedModel([Fail(400)]) as model, TurnStepper(turn_on(model), ask("Q")) as stepper:
+        stepper.run()
+        assert stepper.state["result"].status == "error"
+        assert stepper.response is None
