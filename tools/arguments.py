@@ -1,10 +1,8 @@
-"""The arguments of a tool call: text a model wrote, read strictly, then held against the tool's schema."""
+"""The arguments of a tool call, held against the tool's schema."""
 
 import json
 import re
-from collections import Counter
 from collections.abc import Mapping
-from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 from turngraph.state.errors import ToolArgumentsError, TurnConfigurationError
@@ -12,34 +10,11 @@ from turngraph.state.errors import ToolArgumentsError, TurnConfigurationError
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
-__all__ = ["MAX_DEPTH", "MAX_TEXT", "check_arguments", "compile_schema", "parse_arguments"]
+__all__ = ["check_arguments", "compile_schema"]
 
-MAX_TEXT: Final = 1_000_000
-"""Characters."""
-MAX_DEPTH: Final = 64
 SHOWN: Final = 300
 """Characters of a message that quotes what was sent."""
 SURROGATE: Final = re.compile("[\ud800-\udfff]")
-
-
-def parse_arguments(text: str) -> dict[str, Any]:
-    """The JSON object in `text`; an empty text is `{}`, as several vendors write «no arguments».
-
-    Raises ToolArgumentsError for anything else: other JSON, NaN and infinities, a key twice (readers disagree which
-    one counts), nesting deeper than 64, more than a million characters, lone surrogates.
-
-        >>> parse_arguments('{"city": "Oslo"}'), parse_arguments(" ")
-        ({'city': 'Oslo'}, {})
-    """
-    if len(text) > MAX_TEXT:
-        raise ToolArgumentsError(f"The arguments have {len(text):,} characters; at most {MAX_TEXT:,} are read.")
-    if not text.strip():
-        return {}
-    value = _load(text)
-    if not isinstance(value, dict):
-        raise ToolArgumentsError(f"The arguments must be a JSON object, but are {_kind(value)}.")
-    _survey(value)
-    return value
 
 
 def compile_schema(name: str, schema: dict[str, Any]) -> "Validator":
@@ -73,52 +48,6 @@ def check_arguments(name: str, arguments: dict[str, Any], validator: "Validator"
         raise ToolArgumentsError(f"The arguments of `{name}` do not fit: {'; '.join(map(_told, errors))}.")
 
 
-def _load(text: str) -> Any:
-    try:
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite)
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise ToolArgumentsError(f"The arguments are not JSON: {error.msg} at {where}.") from None
-    except RecursionError:
-        raise ToolArgumentsError(f"The arguments are nested deeper than {MAX_DEPTH} levels.") from None
-    except ValueError:  # Python's limit on the digits of an integer
-        raise ToolArgumentsError("The arguments hold a number with more than 4,300 digits.") from None
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        [(twice, _)] = Counter(key for key, _ in pairs).most_common(1)
-        raise ToolArgumentsError(f"The arguments have the key `{_short(twice, 100)}` twice.")
-    return found
-
-
-def _refuse_constant(word: str) -> None:
-    raise ToolArgumentsError(f"The arguments hold `{word}`, which is not JSON.")
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if not isfinite(number):
-        raise ToolArgumentsError(f"The arguments hold `{digits[:40]}`, which is too large for a number.")
-    return number
-
-
-def _survey(value: Any, depth: int = 1) -> None:
-    if depth > MAX_DEPTH:
-        raise ToolArgumentsError(f"The arguments are nested deeper than {MAX_DEPTH} levels.")
-    if isinstance(value, str):
-        if SURROGATE.search(value):
-            raise ToolArgumentsError("The arguments hold half a surrogate pair, which no encoding can carry.")
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            _survey(key, depth)
-            _survey(item, depth + isinstance(item, dict | list))
-    elif isinstance(value, list):
-        for item in value:
-            _survey(item, depth + isinstance(item, dict | list))
-
-
 def _references(schema: Any) -> list[str]:
     if isinstance(schema, Mapping):
         own = [value for key, value in schema.items() if key in ("$ref", "$dynamicRef") and isinstance(value, str)]
@@ -138,8 +67,3 @@ def _told(error: Any) -> str:
 def _short(text: str, limit: int) -> str:
     text = SURROGATE.sub("\ufffd", text)
     return text if len(text) <= limit else f"{text[:limit]}…"
-
-
-def _kind(value: Any) -> str:
-    kinds = {str: "a string", list: "an array", bool: "a boolean", int: "a number", float: "a number"}
-    return kinds.get(type(value), "null")

@@ -90,7 +90,7 @@ class McpServers:
             args_schema=tool.inputSchema,
             func=call,
             response_format="content_and_artifact",
-            metadata={"mcp_server": server.name},
+            metadata={"mcp_server": server.name} | _hints(tool),
         )
 
     def _run(self, work: "Coroutine[Any, Any, T]", timeout_s: float) -> T:
@@ -214,6 +214,15 @@ class _Server:
         if watched.get("transport") in ("streamable_http", "http"):
             watched.setdefault("httpx_client_factory", partial(_client, self._lost.set))
         return watched
+
+
+def _hints(tool: "Tool") -> dict[str, bool]:
+    """Whether it may run twice, where its server says so
+    (https://modelcontextprotocol.io/specification/2025-06-18/schema#toolannotations)."""
+    said = tool.annotations
+    if said is None or (said.readOnlyHint is None and said.idempotentHint is None):
+        return {}
+    return {"idempotent": bool(said.readOnlyHint or said.idempotentHint)}
 
 
 def _client(on_loss: Callable[[], None], headers: Any = None, timeout: Any = None, auth: Any = None) -> Any:

@@ -1,6 +1,6 @@
 """What a plugin is to a turn: when it joins, what it adds to the request, and its tool."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -47,6 +47,20 @@ class LoadedPlugin:
     """From the manifest's test values."""
 
 
-def make_tool(name: str, description: str, schema: dict[str, Any], run: Any, coroutine: Any = None) -> BaseTool:
-    """A LangChain tool of a JSON schema; `run` takes the arguments by name."""
-    return StructuredTool(name=name, description=description, args_schema=schema, func=run, coroutine=coroutine)
+def make_tool(
+    name: str,
+    description: str,
+    schema: dict[str, Any],
+    run: Callable[..., Any],
+    coroutine: Callable[..., Awaitable[Any]] | None = None,
+    *,
+    idempotent: bool = True,
+) -> BaseTool:
+    """A LangChain tool of a JSON schema; `run` takes the arguments by name.
+
+    One that is not `idempotent` is marked so in its metadata: what was interrupted is not run again unasked.
+    """
+    metadata = {} if idempotent else {"idempotent": False}
+    return StructuredTool(
+        name=name, description=description, args_schema=schema, func=run, coroutine=coroutine, metadata=metadata
+    )

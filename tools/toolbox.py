@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.runnables.config import ensure_config
 from langchain_core.tools import BaseTool
 
+from turngraph.state.arguments import parse_arguments
 from turngraph.state.errors import (
     ToolArgumentsError,
     ToolTimeoutError,
@@ -28,7 +29,7 @@ from turngraph.state.errors import (
 from turngraph.state.reply import ToolCall
 from turngraph.state.request import ToolSpec
 from turngraph.tools.adopting import adopt, is_async_only, is_async_too, spec_of
-from turngraph.tools.arguments import check_arguments, compile_schema, parse_arguments
+from turngraph.tools.arguments import check_arguments, compile_schema
 from turngraph.tools.failure import failed
 from turngraph.tools.injection import Injection, injection_of
 from turngraph.tools.output import ToolOutput, as_output

@@ -5,11 +5,12 @@ import os
 import sys
 
 from mcp.server.fastmcp import Context, FastMCP, Image
+from mcp.types import ToolAnnotations
 
 server = FastMCP("tests", host="127.0.0.1", port=int(sys.argv[2]) if len(sys.argv) > 2 else 8000, log_level="ERROR")
 
 
-@server.tool()
+@server.tool(annotations=ToolAnnotations(readOnlyHint=True))
 def add(a: int, b: int) -> int:
     """Add two numbers."""
     return a + b
@@ -40,7 +41,7 @@ def pid() -> int:
     return os.getpid()
 
 
-@server.tool()
+@server.tool(annotations=ToolAnnotations(idempotentHint=False))
 def die() -> str:
     """End the server in the middle of the call."""
     os._exit(1)

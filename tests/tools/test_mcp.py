@@ -60,6 +60,7 @@ def test_tools_over_stdio(servers: McpServers) -> None:
     assert "no such thing" in failed.content
     assert run(box, "picture") == "[image/png: not text, left out]"
     assert run(box, "pid") == run(box, "pid")
+    assert [box.idempotent(name) for name in ("add", "die", "pid")] == [True, False, True]
     with pytest.raises(ToolArgumentsError, match="'b' is a required property"):
         box.check(ToolCall(id="c", name="add", arguments='{"a": 1}'))
 

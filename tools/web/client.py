@@ -17,7 +17,7 @@ from turngraph.tools.web.template import ApiRequest
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
 
-__all__ = ["MAX_BYTES", "Answer", "WebClient"]
+__all__ = ["IDEMPOTENT", "MAX_BYTES", "Answer", "WebClient"]
 
 logger = logging.getLogger("turngraph.tools")
 

@@ -11,7 +11,7 @@ from turngraph.tools.manifests.kinds import ApiPluginManifest
 from turngraph.tools.manifests.parameters import schema_of, values_of
 from turngraph.tools.output import clean
 from turngraph.tools.plugin import LoadedPlugin, make_tool
-from turngraph.tools.web.client import Answer, WebClient
+from turngraph.tools.web.client import IDEMPOTENT, Answer, WebClient
 from turngraph.tools.web.selecting import select
 from turngraph.tools.web.template import check_template, render
 
@@ -37,11 +37,19 @@ def api_plugin(manifest: ApiPluginManifest, client: WebClient) -> LoadedPlugin:
     def ask_sync(**arguments: Any) -> Any:
         return asyncio.run(ask(**arguments))
 
+    tool = make_tool(
+        manifest.metadata.name,
+        data.description,
+        schema_of(data.parameters),
+        ask_sync,
+        ask,
+        idempotent=data.method in IDEMPOTENT,
+    )
     return LoadedPlugin(
         name=manifest.metadata.name,
         selector=manifest.spec.selector,
         prompt=manifest.spec.prompt,
-        tool=make_tool(manifest.metadata.name, data.description, schema_of(data.parameters), ask_sync, ask),
+        tool=tool,
         kind="ApiPlugin",
         connection=manifest.spec.connection,
         test_arguments={value.name: value.value for value in data.test_values},

@@ -56,3 +56,9 @@ def test_an_unknown_kind_is_told() -> None:
     """With the kinds there are."""
     with pytest.raises(TurnConfigurationError, match=r"kind `Plugn`\. There are: Plugin, SqlPlugin"):
         new_manifest("Plugn")
+
+
+def test_the_page_in_the_documentation_is_the_one_the_models_make() -> None:
+    """Renew it: python -c "from turngraph.tools.manifests.schema import reference_page as p; print(p())"."""
+    page = Path(__file__).parents[3] / "docs" / "manifests.md"
+    assert page.read_text() == reference_page() + "\n"

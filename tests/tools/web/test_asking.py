@@ -301,3 +301,10 @@ def test_no_text_at_all_leaves_the_path(service: Service, text: str) -> None:
     assert url.startswith("http://shop.example/api/i/")
     assert url.endswith("/e")
     assert url.count("/") == 6
+
+
+@pytest.mark.parametrize(("method", "may"), [("GET", True), ("PUT", True), ("POST", False), ("PATCH", False)])
+def test_what_must_not_run_twice_says_so(service: Service, method: str, may: bool) -> None:
+    """A turn resumed after a crash asks."""
+    box = Toolbox.of([service.load(f"endpoint: /x\nmethod: {method}")["shop"].tool])
+    assert box.idempotent("shop") is may
