@@ -1,20 +1,27 @@
 # Everything a newcomer, a developer and the continuous integration run. `make help` lists it.
+# Needed: make, git and any Python from 3.11 on. Everything else is installed into this folder: uv, where there is none,
+# into .uv, and what turngraph needs into .venv. PYTHON=3.13 chooses another Python, VENV=… another place.
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
-PYTHON ?= 3.11
+PYTHON ?= >=3.11
 VENV ?= .venv
 RUN := $(VENV)/bin/
+WHEEL_VENV := build/wheel-venv
 export LANGGRAPH_STRICT_MSGPACK := true
+export UV_PYTHON_DOWNLOADS ?= never
 
-.PHONY: help install demo test check lint format types rules replay bench wheel lock clean
+.PHONY: help install demo test check lint format types rules replay bench pictures wheel wheel-test lock clean
 
 help:  ## what each target does
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-$(UV):
-	python3 -m venv .uv && .uv/bin/pip install --quiet uv
+.uv/bin/uv:
+	@python3 -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "Install uv (https://docs.astral.sh/uv), or Python's venv module (Debian: apt install python3-venv)." >&2; exit 1; }
+	python3 -m venv .uv
+	.uv/bin/python -m pip install --quiet --disable-pip-version-check uv
 
 $(VENV)/.installed: pyproject.toml requirements.lock | $(UV)
-	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
+	$(UV) venv --quiet --allow-existing --python '$(PYTHON)' $(VENV)
 	$(UV) pip install --quiet --python $(RUN)python --require-hashes -r requirements.lock
 	$(UV) pip install --quiet --python $(RUN)python --no-deps --editable .
 	mkdir -p .types && ln -sfn .. .types/turngraph
@@ -23,7 +30,7 @@ $(VENV)/.installed: pyproject.toml requirements.lock | $(UV)
 install: $(VENV)/.installed  ## everything the other targets need, in .venv
 
 demo: install  ## three turns on the scripted model, every stage shown
-	$(RUN)turngraph demo
+	@$(RUN)turngraph demo
 
 test: install  ## the whole suite
 	$(RUN)pytest -n auto -q
@@ -44,9 +51,30 @@ types: install
 rules: install  ## which room may import which
 	$(RUN)pytest -q tests/test_rooms.py
 
+replay: install  ## read recorded answers again: make replay DIR=folder
+	$(RUN)python -m tests.replay $(DIR)
+
+bench: install  ## what a turn costs, next to a hand-written loop and langchain's agent
+	$(RUN)python -m benchmarks
+
+pictures: install  ## draw docs/*.svg anew
+	$(RUN)turngraph draw docs/turn.svg
+	$(RUN)turngraph demo --only 2 --svg docs/demo.svg >/dev/null
+
+wheel: | $(UV)  ## build dist/turngraph-….whl
+	rm -rf build/lib build/bdist.* dist
+	$(UV) build --quiet --wheel --python '$(PYTHON)' --out-dir dist
+
+wheel-test: wheel  ## install the wheel into an empty environment and run the whole suite against it
+	$(UV) venv --quiet --clear --python '$(PYTHON)' $(WHEEL_VENV)
+	$(UV) pip install --quiet --python $(WHEEL_VENV)/bin/python --constraint requirements.lock dist/*.whl
+	$(WHEEL_VENV)/bin/python -m tests.wheel dist/*.whl
+	$(UV) pip install --quiet --python $(WHEEL_VENV)/bin/python --require-hashes -r requirements.lock
+	$(WHEEL_VENV)/bin/pytest -n auto -q
+
 lock: | $(UV)  ## renew requirements.lock
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --all-extras --group dev pyproject.toml -o requirements.lock
 
 clean:  ## forget everything installed or built
-	rm -rf .venv .uv .types build dist *.egg-info .mypy_cache .ruff_cache
+	rm -rf .venv .uv .types build dist *.egg-info .mypy_cache .ruff_cache .langgraph_api
