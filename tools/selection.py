@@ -1,6 +1,7 @@
 """Which plugins join a turn, and what they bring to its requests. Pure functions for the stages to call."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from langchain_core.messages import BaseMessage, HumanMessage
@@ -8,7 +9,7 @@ from langchain_core.messages import BaseMessage, HumanMessage
 from turngraph.state.base import Frozen
 from turngraph.state.request import ChatRequest
 from turngraph.tools.plugin import Plugin
-from turngraph.tools.terms import find_term
+from turngraph.tools.terms import SearchedText, find_term
 from turngraph.tools.toolbox import Toolbox
 
 __all__ = ["Joined", "Selected", "join_request", "offer", "select_plugins", "text_of"]
@@ -40,12 +41,12 @@ def select_plugins(plugins: Iterable[Plugin], messages: Sequence[BaseMessage]) -
     `search_terms` looks at the last message of the user, then at the earlier ones; `llm` always joins with its tool,
     and with its prompt once it was called.
     """
-    texts: list[str] | None = None
+    texts: list[SearchedText] | None = None
     found = []
     for plugin in plugins:
         directive, term = plugin.selector.directive, None
         if directive == "search_terms":
-            texts = list(_texts(messages)) if texts is None else texts
+            texts = _texts(messages) if texts is None else texts
             term = _first_term(plugin, texts)
             if term is None:
                 continue
@@ -105,18 +106,16 @@ def text_of(message: BaseMessage) -> str:
     return " ".join(text for text in texts if isinstance(text, str) and text)
 
 
-def _texts(messages: Sequence[BaseMessage]) -> Iterator[str]:
-    """What the user wrote, the newest first."""
-    count = 0
-    for message in reversed(messages):
-        if isinstance(message, HumanMessage):
-            yield text_of(message)
-            count += 1
-            if count == MAX_MESSAGES:
-                return
+def _texts(messages: Sequence[BaseMessage]) -> list[SearchedText]:
+    """What the user wrote: the last message, then all earlier ones together, the newest first."""
+    said = islice(
+        (text_of(message) for message in reversed(messages) if isinstance(message, HumanMessage)), MAX_MESSAGES
+    )
+    last = next(said, None)
+    return [] if last is None else [SearchedText(last), SearchedText(" \n ".join(said))]
 
 
-def _first_term(plugin: Plugin, texts: Iterable[str]) -> str | None:
+def _first_term(plugin: Plugin, texts: Iterable[SearchedText]) -> str | None:
     found = (find_term(plugin.selector.search_terms, text) for text in texts)
     return next((term for term in found if term is not None), None)
 
