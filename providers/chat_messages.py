@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Final
 
-from turngraph.providers.arguments import parse_arguments
 from turngraph.providers.messages import REASONING_FIELDS
 from turngraph.providers.notes import Notes
 from turngraph.providers.profiles import Quirks
+from turngraph.state.arguments import parse_arguments
 from turngraph.state.errors import ToolArgumentsError
 
 __all__ = ["adapted", "short_id"]

@@ -21,7 +21,7 @@ from langchain_core.messages.tool import ToolCall as LangChainToolCall
 from langchain_core.messages.tool import invalid_tool_call, tool_call_chunk
 from langchain_core.messages.tool import tool_call as langchain_tool_call
 
-from turngraph.providers.arguments import parse_arguments
+from turngraph.state.arguments import parse_arguments
 from turngraph.state.errors import ToolArgumentsError
 from turngraph.state.reply import ProviderReply, StreamChunk, ToolCall
 from turngraph.state.request import Api

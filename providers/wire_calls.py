@@ -6,7 +6,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage
 
-from turngraph.providers.arguments import dump_json
+from turngraph.state.arguments import dump_json
 from turngraph.state.errors import TurnValueError
 
 __all__ = ["wire_calls"]

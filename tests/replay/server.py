@@ -37,23 +37,23 @@ def answering(pick: Pick) -> Iterator[str]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="replay-server", daemon=True)
     thread.start()
-    connections: set[asyncio.Task[None]] = set()
+    connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def start() -> asyncio.Server:
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             task = asyncio.current_task()
             assert task is not None
-            connections.add(task)
-            task.add_done_callback(connections.discard)
+            connections[task] = writer
+            task.add_done_callback(connections.pop)
             await answer(reader, writer, pick)
 
         return await asyncio.start_server(connected, "127.0.0.1", 0)
 
     async def stop(server: asyncio.Server) -> None:
         server.close()
-        for task in list(connections):
-            task.cancel()
-        await asyncio.gather(*connections, return_exceptions=True)
+        for writer in connections.values():
+            writer.close()  # the reader then comes to its end
+        await asyncio.gather(*connections)
         await server.wait_closed()
 
     server = asyncio.run_coroutine_threadsafe(start(), loop).result()
