@@ -8,6 +8,10 @@ RUN := $(VENV)/bin/
 WHEEL_VENV := build/wheel-venv
 export LANGGRAPH_STRICT_MSGPACK := true
 export UV_PYTHON_DOWNLOADS ?= never
+# Behind a company's proxy only the system's own certificates will do; a bare container may have none.
+ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /System/Library/Keychains),)
+export UV_SYSTEM_CERTS ?= true
+endif
 
 .PHONY: help install demo test check lint format types rules replay bench pictures wheel wheel-test lock clean
 
