@@ -9,8 +9,6 @@ from langgraph.graph.state import CompiledStateGraph, StateGraph
 from langgraph.store.base import BaseStore
 from langgraph.types import All, Checkpointer, Command, StateUpdate
 
-from turngraph.billing.ledger import Ledger
-from turngraph.graphs.admission import admitted, admitted_async, ticket_for
 from turngraph.state.checks import check_input, check_update
 from turngraph.state.turn import Turn, TurnInput, TurnOutput
 
@@ -77,6 +75,7 @@ class TurnGraph(CompiledStateGraph[Turn, None, TurnInput, TurnOutput]):
         return {"text/plain": text, "text/vnd.mermaid": text}
 
     def _stream_admitted(self, input: Any, config: RunnableConfig | None, named: dict[str, Any]) -> Iterator[Any]:
+        from turngraph.graphs.admission import admitted, ticket_for
 
         ticket = ticket_for(input, config, keeps=bool(self.checkpointer))
         saved = self.get_state(ticket.config).values if ticket.asks_the_thread else {}
@@ -86,6 +85,7 @@ class TurnGraph(CompiledStateGraph[Turn, None, TurnInput, TurnOutput]):
     async def _astream_admitted(
         self, input: Any, config: RunnableConfig | None, named: dict[str, Any]
     ) -> AsyncIterator[Any]:
+        from turngraph.graphs.admission import admitted_async, ticket_for
 
         ticket = ticket_for(input, config, keeps=bool(self.checkpointer))
         saved = (await self.aget_state(ticket.config)).values if ticket.asks_the_thread else {}

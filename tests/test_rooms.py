@@ -1,6 +1,7 @@
 """Data flows one way: a room imports from lower floors only, and everything importable ships in the wheel."""
 
 import re
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -45,3 +46,11 @@ def test_every_folder_with_code_is_in_the_wheel() -> None:
     folders = {file.parent.relative_to(ROOT) for room in FLOOR for file in (ROOT / room).rglob("*.py")}
     present = {".".join(("turngraph", *folder.parts)) for folder in folders}
     assert present <= listed, f"add to [tool.setuptools] packages: {sorted(present - listed)}"
+
+
+def test_a_turn_is_imported_without_what_it_may_not_need() -> None:
+    """Databases, HTTP clients and price lists take a second or two each; they are imported where they are used."""
+    heavy = ("sqlalchemy", "openai", "aiohttp", "genai_prices", "langchain_openai", "sqlglot", "rapidfuzz")
+    code = f"import sys, turngraph.graphs.chat; print([name for name in {heavy} if name in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"

@@ -47,9 +47,12 @@ def rows(ledger: Ledger, what: str) -> list[Any]:
 
 
 def until_asked(model: ScriptedModel) -> None:
-    """Wait for the first request."""
-    while not model.requests:
+    """Wait for the first request, half a minute at most."""
+    for _ in range(3000):
+        if model.requests:
+            return
         time.sleep(0.01)
+    pytest.fail("nothing was sent")
 
 
 @both_ways
