@@ -108,9 +108,8 @@ def text_of(message: BaseMessage) -> str:
 
 def _texts(messages: Sequence[BaseMessage]) -> list[SearchedText]:
     """What the user wrote: the last message, then all earlier ones together, the newest first."""
-    said = islice(
-        (text_of(message) for message in reversed(messages) if isinstance(message, HumanMessage)), MAX_MESSAGES
-    )
+    spoken = (message for message in reversed(messages) if isinstance(message, HumanMessage))
+    said = map(text_of, islice(spoken, MAX_MESSAGES))
     last = next(said, None)
     return [] if last is None else [SearchedText(last), SearchedText(" \n ".join(said))]
 
