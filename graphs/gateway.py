@@ -10,7 +10,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import RunnableConfig
 
 from turngraph.graphs.turn_graph import TurnGraph
-from turngraph.providers.from_chat import from_chat
+from turngraph.providers.writing.from_chat import from_chat
 from turngraph.state.errors import TurnValueError
 from turngraph.state.result import TurnError, TurnResult
 from turngraph.state.turn import TurnInput, TurnSettings

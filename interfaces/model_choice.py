@@ -128,7 +128,7 @@ def _limits(options: ModelOptions) -> "TurnLimits":
 
 
 def _vendor_at(base_url: str | None) -> str | None:
-    from turngraph.providers.profiles import vendor_of_url
+    from turngraph.providers.vendors.profiles import vendor_of_url
 
     if base_url is None:
         return None

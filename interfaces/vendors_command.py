@@ -7,7 +7,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
-from turngraph.providers.profiles import VENDORS, VendorProfile
+from turngraph.providers.vendors.profiles import VENDORS, VendorProfile
 
 __all__ = ["vendors", "vendors_markdown"]
 

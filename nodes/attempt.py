@@ -13,8 +13,8 @@ from turngraph.nodes.flow import Flow, Wait
 from turngraph.nodes.here import Here
 from turngraph.nodes.limits import CANCELLED
 from turngraph.nodes.money import begin_call, estimate_of, keep_answer, release_call
-from turngraph.providers.messages import to_chunk
-from turngraph.providers.payload import Payload
+from turngraph.providers.writing.messages import to_chunk
+from turngraph.providers.writing.payload import Payload
 from turngraph.state.errors import ProviderError
 from turngraph.state.events import RequestSent, ResponseReceived, Token
 from turngraph.state.reply import ProviderReply, StreamChunk

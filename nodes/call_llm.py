@@ -20,7 +20,7 @@ from turngraph.nodes.here import Here
 from turngraph.nodes.limits import over_limit, over_time
 from turngraph.nodes.money import payer_of
 from turngraph.nodes.outcome import stop_for
-from turngraph.providers.messages import to_ai_message
+from turngraph.providers.writing.messages import to_ai_message
 from turngraph.state.errors import TurnValueError
 from turngraph.state.events import ResponseFailed, TurnWarning
 from turngraph.state.reply import ProviderReply

@@ -17,7 +17,7 @@ from turngraph.billing.holds import prompt_bound, worst_case_usd
 from turngraph.nodes.deps import TurnDeps
 from turngraph.nodes.flow import Flow, Wait
 from turngraph.nodes.here import Here
-from turngraph.providers.payload import Payload
+from turngraph.providers.writing.payload import Payload
 from turngraph.state.errors import TurnValueError
 from turngraph.state.events import BudgetWarning, ChargeAuthorised, ChargeDeclined
 from turngraph.state.reply import ProviderReply

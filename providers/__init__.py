@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 from turngraph.state.front_door import front_door
 
 if TYPE_CHECKING:
-    from turngraph.providers.chat_converter import OpenAIChatConverter
     from turngraph.providers.config import ProviderConfig, Timeouts
     from turngraph.providers.openai_provider import OpenAIProvider
-    from turngraph.providers.payload import Payload, build_payload
-    from turngraph.providers.profiles import VENDORS, VendorProfile
-    from turngraph.providers.responses_converter import OpenAIResponsesConverter
-    from turngraph.providers.choosing import explain_api, select_api
+    from turngraph.providers.vendors.choosing import explain_api, select_api
+    from turngraph.providers.vendors.profiles import VENDORS, VendorProfile
+    from turngraph.providers.writing.chat_converter import OpenAIChatConverter
+    from turngraph.providers.writing.payload import Payload, build_payload
+    from turngraph.providers.writing.responses_converter import OpenAIResponsesConverter
 
 __all__ = [
     "VENDORS",
@@ -30,16 +30,16 @@ __all__ = [
 __getattr__, __dir__ = front_door(
     __name__,
     {
-        "VENDORS": "profiles",
-        "OpenAIChatConverter": "chat_converter",
+        "VENDORS": "vendors.profiles",
+        "OpenAIChatConverter": "writing.chat_converter",
         "OpenAIProvider": "openai_provider",
-        "OpenAIResponsesConverter": "responses_converter",
-        "Payload": "payload",
+        "OpenAIResponsesConverter": "writing.responses_converter",
+        "Payload": "writing.payload",
         "ProviderConfig": "config",
         "Timeouts": "config",
-        "VendorProfile": "profiles",
-        "build_payload": "payload",
-        "explain_api": "choosing",
-        "select_api": "choosing",
+        "VendorProfile": "vendors.profiles",
+        "build_payload": "writing.payload",
+        "explain_api": "vendors.choosing",
+        "select_api": "vendors.choosing",
     },
 )

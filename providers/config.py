@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, SecretStr, model_validator
 
-from turngraph.providers.profiles import VENDORS, VendorProfile, find_vendor, vendor_of_url
+from turngraph.providers.vendors.profiles import VENDORS, VendorProfile, find_vendor, vendor_of_url
 from turngraph.state.base import Frozen
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.request import Api

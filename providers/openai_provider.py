@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.messages import BaseMessage
 
-from turngraph.providers.answer import AnswerReader, ReadLimits
-from turngraph.providers.choosing import explain_api
 from turngraph.providers.clients import transport_of, transport_of_chat_model
 from turngraph.providers.config import ProviderConfig
-from turngraph.providers.error_reader import read_error
-from turngraph.providers.payload import Payload, build_payload
-from turngraph.providers.profiles import VendorProfile
+from turngraph.providers.reading.answer import AnswerReader, ReadLimits
+from turngraph.providers.reading.error_reader import read_error
 from turngraph.providers.transport import HttpStatusError, Transport
+from turngraph.providers.vendors.choosing import explain_api
+from turngraph.providers.vendors.profiles import VendorProfile
+from turngraph.providers.writing.payload import Payload, build_payload
 from turngraph.state.errors import ProviderError
 from turngraph.state.reply import ProviderReply, StreamChunk
 from turngraph.state.request import Api, ChatRequest

@@ -9,7 +9,7 @@ from typing import Any, Final
 from langchain_core.messages import AnyMessage
 
 from turngraph.interfaces.stepper.gate import Task
-from turngraph.providers.redact import shown
+from turngraph.providers.reading.redact import shown
 from turngraph.state.errors import TurnValueError
 from turngraph.state.request import Api, ChatRequest
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from turngraph.providers.answer import AnswerReader, ReadLimits, chunks_of
+from turngraph.providers.reading.answer import AnswerReader, ReadLimits, chunks_of
 from turngraph.state.errors import ProviderError, ResponsesAPIError
 from turngraph.state.reply import ProviderReply
 from turngraph.state.request import Api

@@ -14,8 +14,8 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
-from turngraph.providers.chat_converter import OpenAIChatConverter
-from turngraph.providers.from_chat import from_chat
+from turngraph.providers.writing.chat_converter import OpenAIChatConverter
+from turngraph.providers.writing.from_chat import from_chat
 from turngraph.state.errors import TurnValueError
 
 CONVERT = OpenAIChatConverter()

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from turngraph.providers.chat_reader import ChatReader, read_chat
+from turngraph.providers.reading.chat_reader import ChatReader, read_chat
 from turngraph.state.errors import ProviderError
 from turngraph.state.reply import ProviderReply, StreamChunk
 from turngraph.state.usage import Usage

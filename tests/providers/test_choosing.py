@@ -2,7 +2,7 @@
 
 import pytest
 
-from turngraph.providers.choosing import RESPONSES_ONLY, Need, explain_api, select_api
+from turngraph.providers.vendors.choosing import RESPONSES_ONLY, Need, explain_api, select_api
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.request import Api
 

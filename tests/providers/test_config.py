@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from turngraph.providers.config import ProviderConfig
-from turngraph.providers.profiles import VENDORS
+from turngraph.providers.vendors.profiles import VENDORS
 from turngraph.state.errors import TurnConfigurationError
 
 KEY = "sk-planted-7f3a"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turngraph.providers.error_reader import error_of_event, is_error, read_error
+from turngraph.providers.reading.error_reader import error_of_event, is_error, read_error
 from turngraph.state.errors import ErrorKind, ProviderError, ResponsesAPIError
 
 

@@ -1,6 +1,6 @@
 """How a model's answer rides on a LangChain message."""
 
-from turngraph.providers.messages import to_ai_message, to_chunk, usage_metadata
+from turngraph.providers.writing.messages import to_ai_message, to_chunk, usage_metadata
 from turngraph.state.reply import ProviderReply, StreamChunk, ToolCall
 from turngraph.state.usage import Usage
 

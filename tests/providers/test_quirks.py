@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
-from turngraph.providers.payload import Payload, build_payload
-from turngraph.providers.profiles import VENDORS, Quirks, VendorProfile
+from turngraph.providers.vendors.profiles import VENDORS, Quirks, VendorProfile
+from turngraph.providers.writing.payload import Payload, build_payload
 from turngraph.state.errors import TurnValueError
 from turngraph.state.request import Api, ChatRequest, ToolSpec
 

@@ -17,10 +17,10 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
-from turngraph.providers.from_chat import from_chat
-from turngraph.providers.from_responses import from_responses
-from turngraph.providers.payload import build_payload
-from turngraph.providers.profiles import VENDORS, VendorProfile, find_vendor
+from turngraph.providers.vendors.profiles import VENDORS, VendorProfile, find_vendor
+from turngraph.providers.writing.from_chat import from_chat
+from turngraph.providers.writing.from_responses import from_responses
+from turngraph.providers.writing.payload import build_payload
 from turngraph.state.errors import TurnConfigurationError, TurnValueError
 from turngraph.state.request import Api, ChatRequest, ToolSpec
 

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
-from turngraph.providers.chat_converter import OpenAIChatConverter
-from turngraph.providers.from_chat import from_chat
-from turngraph.providers.from_responses import from_responses
-from turngraph.providers.messages import to_ai_message
-from turngraph.providers.responses_converter import OpenAIResponsesConverter
+from turngraph.providers.writing.chat_converter import OpenAIChatConverter
+from turngraph.providers.writing.from_chat import from_chat
+from turngraph.providers.writing.from_responses import from_responses
+from turngraph.providers.writing.messages import to_ai_message
+from turngraph.providers.writing.responses_converter import OpenAIResponsesConverter
 from turngraph.state.errors import TurnValueError
 from turngraph.state.reply import ProviderReply, ToolCall
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from turngraph.providers.read_limits import ReadLimits
-from turngraph.providers.responses_reader import ResponsesReader, read_responses
+from turngraph.providers.reading.read_limits import ReadLimits
+from turngraph.providers.reading.responses_reader import ResponsesReader, read_responses
 from turngraph.state.errors import ProviderError, ResponsesAPIError
 from turngraph.state.reply import ProviderReply, StreamChunk
 from turngraph.state.usage import Usage

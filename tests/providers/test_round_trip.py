@@ -6,13 +6,13 @@ from hypothesis import given, settings
 from langchain_core.messages import AIMessage, BaseMessage
 
 from tests.providers.wire_strategies import chat_replies, conversations, essence, responses_replies
-from turngraph.providers.chat_converter import OpenAIChatConverter
-from turngraph.providers.from_chat import from_chat
-from turngraph.providers.from_responses import from_responses
-from turngraph.providers.messages import to_ai_message
-from turngraph.providers.payload import build_payload
-from turngraph.providers.profiles import VENDORS
-from turngraph.providers.responses_converter import OpenAIResponsesConverter
+from turngraph.providers.vendors.profiles import VENDORS
+from turngraph.providers.writing.chat_converter import OpenAIChatConverter
+from turngraph.providers.writing.from_chat import from_chat
+from turngraph.providers.writing.from_responses import from_responses
+from turngraph.providers.writing.messages import to_ai_message
+from turngraph.providers.writing.payload import build_payload
+from turngraph.providers.writing.responses_converter import OpenAIResponsesConverter
 from turngraph.state.reply import ProviderReply
 from turngraph.state.request import ChatRequest
 

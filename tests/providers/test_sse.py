@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turngraph.providers.sse import SseDecoder, SseEvent
+from turngraph.providers.reading.sse import SseDecoder, SseEvent
 from turngraph.state.errors import ProviderError
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from turngraph.providers.chat_reader import ChatReader, read_chat
-from turngraph.providers.read_limits import ReadLimits
+from turngraph.providers.reading.chat_reader import ChatReader, read_chat
+from turngraph.providers.reading.read_limits import ReadLimits
 from turngraph.state.errors import ProviderError
 from turngraph.state.reply import ProviderReply, StreamChunk
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turngraph.providers.usage_reader import read_usage
+from turngraph.providers.reading.usage_reader import read_usage
 from turngraph.state.usage import TOKEN_FIELDS, Usage
 
 

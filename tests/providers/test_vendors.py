@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from turngraph.providers.profiles import VENDORS, VendorProfile, find_vendor, vendor_of_url
+from turngraph.providers.vendors.profiles import VENDORS, VendorProfile, find_vendor, vendor_of_url
 from turngraph.state.errors import TurnConfigurationError
 
 NAMED = [

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
-from turngraph.providers.messages import to_ai_message
+from turngraph.providers.writing.messages import to_ai_message
 from turngraph.state.reply import ProviderReply, ToolCall
 from turngraph.state.request import Api
 

@@ -27,7 +27,7 @@ from tests.replay.server import serving
 from tests.replay.turns import replayed_turns
 from turngraph.providers.config import ProviderConfig
 from turngraph.providers.openai_provider import OpenAIProvider
-from turngraph.providers.profiles import VENDORS
+from turngraph.providers.vendors.profiles import VENDORS
 from turngraph.state.errors import ProviderError
 from turngraph.state.reply import StreamChunk
 

@@ -17,10 +17,10 @@ from tests.replay.recordings import Recording
 from tests.replay.server import Asked, answering
 from turngraph.graphs import chat_turn
 from turngraph.providers.config import ProviderConfig
-from turngraph.providers.from_chat import from_chat
-from turngraph.providers.from_responses import from_responses
 from turngraph.providers.openai_provider import OpenAIProvider
-from turngraph.providers.profiles import VENDORS
+from turngraph.providers.vendors.profiles import VENDORS
+from turngraph.providers.writing.from_chat import from_chat
+from turngraph.providers.writing.from_responses import from_responses
 from turngraph.state.limits import TurnLimits
 from turngraph.state.result import TurnResult
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from turngraph.providers.notes import Notes
-from turngraph.providers.profiles import Quirks
+from turngraph.providers.vendors.profiles import Quirks
+from turngraph.providers.writing.notes import Notes
 from turngraph.state.request import ChatRequest, ToolSpec
 
 __all__ = ["chat_tools", "responses_tools", "schema_for"]
@@ -48,7 +48,7 @@ def _function(tool: ToolSpec, quirks: Quirks, notes: Notes) -> dict[str, Any]:
 def schema_for(schema: Mapping[str, JsonValue], quirks: Quirks, notes: Notes) -> dict[str, Any]:
     """`schema` with references replaced and keywords taken out, where the vendor needs that.
 
-    >>> from turngraph.providers.profiles import Quirks
+    >>> from turngraph.providers.vendors.profiles import Quirks
     >>> quirks = Quirks(schema_inline=True, schema_drop=frozenset(["$defs"]))
     >>> schema = {"properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {"type": "integer"}}}
     >>> schema_for(schema, quirks, Notes("v", "m", strict=False))

@@ -7,11 +7,11 @@ of output items; whatever an item holds is kept, because a later request may hav
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from turngraph.providers.call_assembler import named_apart
-from turngraph.providers.error_reader import error_of_event
-from turngraph.providers.item_writer import ItemWriter
-from turngraph.providers.read_limits import ReadLimits, too_large
-from turngraph.providers.usage_reader import read_usage
+from turngraph.providers.reading.call_assembler import named_apart
+from turngraph.providers.reading.error_reader import error_of_event
+from turngraph.providers.reading.item_writer import ItemWriter
+from turngraph.providers.reading.read_limits import ReadLimits, too_large
+from turngraph.providers.reading.usage_reader import read_usage
 from turngraph.state.errors import ProviderError
 from turngraph.state.reply import ProviderReply, StreamChunk, ToolCall
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
-from turngraph.providers.roles import role_of
+from turngraph.providers.writing.roles import role_of
 from turngraph.state.errors import TurnValueError
 from turngraph.state.request import ChatRequest
 

@@ -8,12 +8,12 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 
-from turngraph.providers.chat_converter import OpenAIChatConverter
-from turngraph.providers.chat_messages import adapted
-from turngraph.providers.notes import Notes
-from turngraph.providers.parameters import effort, filled, reasons, sampling, tool_choice, written
-from turngraph.providers.profiles import Quirks
-from turngraph.providers.tool_specs import chat_tools
+from turngraph.providers.vendors.profiles import Quirks
+from turngraph.providers.writing.chat_converter import OpenAIChatConverter
+from turngraph.providers.writing.chat_messages import adapted
+from turngraph.providers.writing.notes import Notes
+from turngraph.providers.writing.parameters import effort, filled, reasons, sampling, tool_choice, written
+from turngraph.providers.writing.tool_specs import chat_tools
 from turngraph.state.request import ChatRequest
 
 __all__ = ["chat_body"]

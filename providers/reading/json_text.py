@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from turngraph.providers.read_limits import too_large
+from turngraph.providers.reading.read_limits import too_large
 from turngraph.state.errors import ErrorKind, ProviderError
 
 __all__ = ["CLEANED", "parse_json", "storable"]

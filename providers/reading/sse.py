@@ -8,7 +8,7 @@ event of an answer carries its usage.
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from turngraph.providers.read_limits import too_large
+from turngraph.providers.reading.read_limits import too_large
 from turngraph.state.errors import ProviderError
 
 __all__ = ["SseDecoder", "SseEvent"]

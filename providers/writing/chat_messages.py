@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Final
 
-from turngraph.providers.messages import REASONING_FIELDS
-from turngraph.providers.notes import Notes
-from turngraph.providers.profiles import Quirks
+from turngraph.providers.vendors.profiles import Quirks
+from turngraph.providers.writing.messages import REASONING_FIELDS
+from turngraph.providers.writing.notes import Notes
 from turngraph.state.arguments import parse_arguments
 from turngraph.state.errors import ToolArgumentsError
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage, SystemMessage
 
-from turngraph.providers.chat_body import chat_body
-from turngraph.providers.checks import check_conversation, check_request, json_fault
-from turngraph.providers.notes import Notes
-from turngraph.providers.profiles import VendorProfile
-from turngraph.providers.responses_body import responses_body
+from turngraph.providers.vendors.profiles import VendorProfile
+from turngraph.providers.writing.chat_body import chat_body
+from turngraph.providers.writing.checks import check_conversation, check_request, json_fault
+from turngraph.providers.writing.notes import Notes
+from turngraph.providers.writing.responses_body import responses_body
 from turngraph.state.errors import TurnValueError
 from turngraph.state.request import Api, ChatRequest
 
@@ -57,7 +57,7 @@ def build_payload(
     kind, a tool's result without its call or a call without its result, NaN, a lone surrogate. With `strict`, it is
     raised too where the profile would leave something out.
 
-        >>> from turngraph.providers.profiles import VENDORS
+        >>> from turngraph.providers.vendors.profiles import VENDORS
         >>> request = ChatRequest(vendor="groq", api="chat", model="llama-3.3-70b-versatile", temperature=0)
         >>> from langchain_core.messages import HumanMessage
         >>> build_payload(request, [HumanMessage("Hi")], VENDORS["groq"]).warnings

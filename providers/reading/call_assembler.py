@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from turngraph.providers.read_limits import ReadLimits, too_large
+from turngraph.providers.reading.read_limits import ReadLimits, too_large
 from turngraph.state.reply import ToolCall
 
 __all__ = ["CallAssembler", "named_apart"]

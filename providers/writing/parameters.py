@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from turngraph.providers.notes import Notes
-from turngraph.providers.profiles import Quirks
+from turngraph.providers.vendors.profiles import Quirks
+from turngraph.providers.writing.notes import Notes
 from turngraph.state.errors import TurnValueError
 from turngraph.state.request import ChatRequest
 

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
-from turngraph.providers.content import read_block
-from turngraph.providers.messages import slim_items, split_calls, triple
-from turngraph.providers.roles import DEVELOPER
+from turngraph.providers.writing.content import read_block
+from turngraph.providers.writing.messages import slim_items, split_calls, triple
+from turngraph.providers.writing.roles import DEVELOPER
 from turngraph.state.arguments import dump_json
 from turngraph.state.errors import TurnValueError
 

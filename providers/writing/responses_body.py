@@ -8,11 +8,11 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 
-from turngraph.providers.notes import Notes
-from turngraph.providers.parameters import effort, sampling, tool_choice, written
-from turngraph.providers.profiles import Quirks
-from turngraph.providers.responses_converter import OpenAIResponsesConverter
-from turngraph.providers.tool_specs import responses_tools
+from turngraph.providers.vendors.profiles import Quirks
+from turngraph.providers.writing.notes import Notes
+from turngraph.providers.writing.parameters import effort, sampling, tool_choice, written
+from turngraph.providers.writing.responses_converter import OpenAIResponsesConverter
+from turngraph.providers.writing.tool_specs import responses_tools
 from turngraph.state.request import ChatRequest
 
 __all__ = ["responses_body"]

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
-from turngraph.providers.content import NOT_CONTENT, Text, read_block, responses_part
-from turngraph.providers.roles import role_of
-from turngraph.providers.wire_calls import wire_calls
+from turngraph.providers.writing.content import NOT_CONTENT, Text, read_block, responses_part
+from turngraph.providers.writing.roles import role_of
+from turngraph.providers.writing.wire_calls import wire_calls
 from turngraph.state.arguments import dump_json
 
 __all__ = ["OpenAIResponsesConverter"]

@@ -6,12 +6,12 @@ https://platform.openai.com/docs/api-reference/chat-streaming, and what vendors 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from turngraph.providers.call_assembler import CallAssembler
-from turngraph.providers.chat_raw import assembled, top_citations
-from turngraph.providers.fragments import Fragments, plain_text
-from turngraph.providers.read_limits import ReadLimits
-from turngraph.providers.thinking import ThinkSplitter
-from turngraph.providers.usage_reader import read_usage
+from turngraph.providers.reading.call_assembler import CallAssembler
+from turngraph.providers.reading.chat_raw import assembled, top_citations
+from turngraph.providers.reading.fragments import Fragments, plain_text
+from turngraph.providers.reading.read_limits import ReadLimits
+from turngraph.providers.reading.thinking import ThinkSplitter
+from turngraph.providers.reading.usage_reader import read_usage
 from turngraph.state.errors import ErrorKind, ProviderError
 from turngraph.state.reply import ProviderReply, StreamChunk
 from turngraph.state.usage import Usage

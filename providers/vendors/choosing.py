@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection
 from typing import Final, Literal, NamedTuple
 
-from turngraph.providers.profiles import VendorProfile, find_vendor, vendor_of_url
+from turngraph.providers.vendors.profiles import VendorProfile, find_vendor, vendor_of_url
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.request import Api
 

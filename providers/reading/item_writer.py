@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from turngraph.providers.read_limits import ReadLimits, too_large
+from turngraph.providers.reading.read_limits import ReadLimits, too_large
 
 __all__ = ["ItemWriter"]
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, NamedTuple
 
-from turngraph.providers.error_table import billed_for, kind_of
-from turngraph.providers.redact import shown
-from turngraph.providers.sse import SseDecoder
+from turngraph.providers.reading.error_table import billed_for, kind_of
+from turngraph.providers.reading.redact import shown
+from turngraph.providers.reading.sse import SseDecoder
 from turngraph.state.errors import ProviderError, ResponsesAPIError
 from turngraph.state.request import Api
 

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from math import inf
 from typing import Any, Final, Literal
 
-from turngraph.providers.chat_reader import ChatReader, read_chat
-from turngraph.providers.error_reader import error_of_event, is_error, located, read_error, request_id_of
-from turngraph.providers.json_text import CLEANED, parse_json
-from turngraph.providers.read_limits import ReadLimits, too_large
-from turngraph.providers.responses_reader import ResponsesReader, read_responses
-from turngraph.providers.sse import SseDecoder, SseEvent
+from turngraph.providers.reading.chat_reader import ChatReader, read_chat
+from turngraph.providers.reading.error_reader import error_of_event, is_error, located, read_error, request_id_of
+from turngraph.providers.reading.json_text import CLEANED, parse_json
+from turngraph.providers.reading.read_limits import ReadLimits, too_large
+from turngraph.providers.reading.responses_reader import ResponsesReader, read_responses
+from turngraph.providers.reading.sse import SseDecoder, SseEvent
 from turngraph.state.errors import ErrorKind, ProviderError
 from turngraph.state.reply import ProviderReply, StreamChunk
 from turngraph.state.request import Api

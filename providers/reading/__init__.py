@@ -1,0 +1,1 @@
+"""Reading: bytes of an answer, whole or streamed, to a `ProviderReply` or a `ProviderError`."""
