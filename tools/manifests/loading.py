@@ -1,7 +1,7 @@
 """`load_manifests`: from files people already have to plugins, connections and secrets that work together."""
 
 import logging
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -78,9 +78,9 @@ class Manifests:
 
 
 def load_manifests(
-    source: str | Path, *, secrets: Secrets | None = None, allow_hosts: Collection[str] = ()
+    source: str | Path | Sequence[str | Path], *, secrets: Secrets | None = None, allow_hosts: Collection[str] = ()
 ) -> Manifests:
-    """The manifests in a file, in a folder and below, or in a text, ready to be given to a turn.
+    """The manifests in a file, in a folder and below, in a text, or in several, ready to be given to a turn.
 
     `secrets` says where secrets that are named and not written are found; by default in the environment.
     `allow_hosts` names hosts API plugins may reach though their addresses are not public (`localhost:8080`).

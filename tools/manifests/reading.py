@@ -1,7 +1,7 @@
 """From texts to manifests: every document of every file, each checked by the model of its kind."""
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -87,11 +87,15 @@ class Reading:
         self.warnings.extend(found.problem(path, "is not used by turngraph") for path in _extras(manifest))
 
 
-def sources(given: str | Path) -> Iterator[Source]:
-    """The texts in a file, in a folder and the folders below it, or in `given` itself where it is a text.
+def sources(given: "str | Path | Sequence[str | Path]") -> Iterator[Source]:
+    """The texts in a file, in a folder and the folders below it, in `given` itself where it is a text, or in several.
 
     Raises FileNotFoundError where it is none of them.
     """
+    if not isinstance(given, str | Path):
+        for one in given:
+            yield from sources(one)
+        return
     if isinstance(given, str) and ("\n" in given or given.lstrip().startswith("{")):
         yield Source("<text>", Path(), given)
         return

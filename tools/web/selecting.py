@@ -1,5 +1,6 @@
 """The part of an answer the model is told: by JSON pointer, or by JMESPath."""
 
+from importlib import import_module
 from typing import Any
 
 from langchain_core.tools import ToolException
@@ -11,12 +12,10 @@ def check_selection(path: str) -> None:
     """Nothing, where `path` is a JSON pointer or a JMESPath expression; else ValueError."""
     if path == "" or path.startswith("/"):
         return
-    import jmespath
-    from jmespath.exceptions import JMESPathError
-
+    jmespath = _jmespath()
     try:
         jmespath.compile(path)
-    except JMESPathError as error:
+    except jmespath.exceptions.JMESPathError as error:
         raise ValueError(f"select is neither a JSON pointer nor JMESPath: {' '.join(str(error).split())}") from None
 
 
@@ -30,13 +29,16 @@ def select(value: Any, path: str) -> Any:
     """
     if path == "" or path.startswith("/"):
         return _pointed(value, path)
-    import jmespath
-    from jmespath.exceptions import JMESPathError
-
+    jmespath = _jmespath()
     try:
         return jmespath.search(path, value)
-    except JMESPathError as error:
+    except jmespath.exceptions.JMESPathError as error:
         raise ToolException(f"The answer has not the expected form: {type(error).__name__}.") from None
+
+
+def _jmespath() -> Any:
+    """It has no types of its own."""
+    return import_module("jmespath")
 
 
 def _pointed(value: Any, path: str) -> Any:

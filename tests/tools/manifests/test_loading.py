@@ -119,6 +119,8 @@ def test_a_folder_is_read_whole(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("Read me.")
     assert [plugin.name for plugin in load_manifests(tmp_path)] == ["shop", "second"]
     assert [plugin.name for plugin in load_manifests(str(tmp_path / "b.yaml"))] == ["shop"]
+    several = load_manifests([tmp_path / "more", str(tmp_path / "b.yaml")])
+    assert [plugin.name for plugin in several] == ["second", "shop"]
     with pytest.raises(FileNotFoundError):
         load_manifests(tmp_path / "nowhere")
 

@@ -45,7 +45,7 @@ def test_a_secret_that_is_not_there_is_told(reference: str, said: str) -> None:
 
 @pytest.fixture
 def ring() -> Iterator[None]:
-    import keyring
+    keyring = pytest.importorskip("keyring")
     from keyring.backend import KeyringBackend
 
     class Memory(KeyringBackend):
