@@ -47,8 +47,9 @@ def schema_of(parameters: "Iterable[Parameter]") -> dict[str, Any]:
 
 
 def values_of(parameters: "Iterable[Parameter]", arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """What each parameter is in a call: as given, else its default, else `None`."""
-    return {parameter.name: arguments.get(parameter.name, parameter.default) for parameter in parameters}
+    """What each parameter is in a call: as given, else its default, else `None`. A `null` is a value not given."""
+    given = {name: value for name, value in arguments.items() if value is not None}
+    return {parameter.name: given.get(parameter.name, parameter.default) for parameter in parameters}
 
 
 def _has_default(parameter: "Parameter") -> bool:

@@ -64,6 +64,7 @@ def test_placeholders_quoted_or_not_become_bound_values(shop: Shop) -> None:
     assert names(found, word="item 1", most=16) == ["item 1", "item 10"]
     assert names(found, word="item 1", kind="toys") == ["item 10", "item 12", "item 14", "item 16", "item 18"]
     assert names(found) == ["item 1", "item 2", "item 3", "item 4", "item 5"]
+    assert names(found, word="item 1", most=None) == names(found, word="item 1"), "null takes the default"
     assert found["shop_items"].test_arguments == {"word": "item 1"}
 
 
