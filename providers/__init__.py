@@ -5,8 +5,12 @@ from typing import TYPE_CHECKING
 from turngraph.state.front_door import front_door
 
 if TYPE_CHECKING:
+    from turngraph.providers.capabilities import ProviderCapabilities
+    from turngraph.providers.chat_model import TurngraphChatModel
+    from turngraph.providers.chunk_stream import ChunkStream
     from turngraph.providers.config import ProviderConfig, Timeouts
     from turngraph.providers.openai_provider import OpenAIProvider
+    from turngraph.providers.session_memory import UsageStats
     from turngraph.providers.vendors.choosing import explain_api, select_api
     from turngraph.providers.vendors.profiles import VENDORS, VendorProfile
     from turngraph.providers.writing.chat_converter import OpenAIChatConverter
@@ -15,12 +19,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "VENDORS",
+    "ChunkStream",
     "OpenAIChatConverter",
     "OpenAIProvider",
     "OpenAIResponsesConverter",
     "Payload",
+    "ProviderCapabilities",
     "ProviderConfig",
     "Timeouts",
+    "TurngraphChatModel",
+    "UsageStats",
     "VendorProfile",
     "build_payload",
     "explain_api",
@@ -31,12 +39,16 @@ __getattr__, __dir__ = front_door(
     __name__,
     {
         "VENDORS": "vendors.profiles",
+        "ChunkStream": "chunk_stream",
         "OpenAIChatConverter": "writing.chat_converter",
         "OpenAIProvider": "openai_provider",
         "OpenAIResponsesConverter": "writing.responses_converter",
         "Payload": "writing.payload",
+        "ProviderCapabilities": "capabilities",
         "ProviderConfig": "config",
         "Timeouts": "config",
+        "TurngraphChatModel": "chat_model",
+        "UsageStats": "session_memory",
         "VendorProfile": "vendors.profiles",
         "build_payload": "writing.payload",
         "explain_api": "vendors.choosing",

@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import ConfigDict, Field, SecretStr, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, SecretStr, model_validator
 
+from turngraph.providers.answer_format import response_format_of
+from turngraph.providers.builtin_tools import check_builtin_tools
 from turngraph.providers.vendors.profiles import VENDORS, VendorProfile, find_vendor, vendor_of_url
 from turngraph.state.base import Frozen
 from turngraph.state.errors import TurnConfigurationError
@@ -72,6 +74,21 @@ class ProviderConfig(Frozen):
     """Whether the vendor keeps answers (Responses). `False`: reasoning travels encrypted, in the conversation."""
     tools: bool = True
     """Whether tools are offered to the model at all."""
+    tool_choice: str | dict[str, JsonValue] | None = None
+    """`auto`, `none`, `required`, or a tool's name, for a turn's first request; its later ones say `auto`."""
+    parallel_tool_calls: bool | None = None
+    builtin_tools: tuple[dict[str, JsonValue], ...] = ()
+    """The vendor's own tools, passed through as they are: `({"type": "web_search"},)`."""
+    mcp_authorization: dict[str, SecretStr] = Field(default_factory=dict)
+    """Tokens of the remote MCP servers among `builtin_tools`, by server URL or connector id. Sent, never kept."""
+    vector_store_ids: tuple[str, ...] = ()
+    """Vector stores that `file_search` looks through, in every request through the Responses API."""
+    response_format: Annotated[dict[str, JsonValue] | None, BeforeValidator(response_format_of)] = None
+    """The form of the answer: a pydantic class, or `{"type": "json_schema", "json_schema": {…}}` as it is sent."""
+    stop: tuple[str, ...] | None = None
+    seed: int | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     remove_empty_content: bool = True
     """Whether an answer of tool calls alone goes back without `content`, not with `content: null`."""
     default_system_role: str = DEFAULT_SYSTEM_ROLE
@@ -120,8 +137,24 @@ class ProviderConfig(Frozen):
         """What must not be shown anywhere: the key, what stands in telling headers, a password in the endpoint."""
         key = [] if self.api_key is None else [self.api_key.get_secret_value()]
         headers = [value for name, value in self.headers.items() if _TELLING.search(name)]
+        tokens = [token.get_secret_value() for token in self.mcp_authorization.values()]
         password = urlsplit(self.base_url).password
-        return tuple(secret for secret in (*key, *headers, password) if secret)
+        return tuple(secret for secret in (*key, *headers, *tokens, password) if secret)
+
+    def replaced(self, **fields: Any) -> Self:
+        """This configuration with some fields changed, all of it checked again.
+
+        >>> ProviderConfig(vendor="ollama", model="llama3.2").replaced(temperature=0).temperature
+        0.0
+        """
+        return self.model_validate({**dict(self), **fields})
+
+    def __getstate__(self) -> dict[Any, Any]:
+        if self.secrets:
+            raise TurnConfigurationError(
+                "A configuration that holds a key is not pickled: make it where it is used, with the key from there."
+            )
+        return super().__getstate__()
 
     @model_validator(mode="before")
     @classmethod
@@ -152,6 +185,12 @@ class ProviderConfig(Frozen):
             raise TurnConfigurationError(f"{self.vendor} needs a key: set {named}, or give `api_key`.")
         if self.api == "responses" and profile.responses == "none" and self.vendor != "custom":
             raise TurnConfigurationError(f"{self.vendor} does not have the Responses API: choose `chat`.")
+        if self.vector_store_ids and (self.api == "chat" or profile.responses == "none"):
+            raise TurnConfigurationError(
+                "`vector_store_ids` are searched by `file_search`, which only the Responses API has: "
+                + (f"{self.vendor} does not have it." if profile.responses == "none" else "do not ask for `chat`.")
+            )
+        check_builtin_tools(self.builtin_tools)
         return self
 
 

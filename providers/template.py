@@ -1,9 +1,12 @@
 """The request every turn starts from: what the configuration says, before anyone has said a word."""
 
+from pydantic import JsonValue
+
+from turngraph.providers.builtin_tools import file_search
 from turngraph.providers.config import ProviderConfig
 from turngraph.state.request import Api, ChatRequest, ToolSpec
 
-__all__ = ["request_template"]
+__all__ = ["builtin_tools_of", "request_template"]
 
 
 def request_template(
@@ -26,9 +29,17 @@ def request_template(
         model=config.model,
         system=system,
         tools=tools if config.tools else (),
+        builtin_tools=builtin_tools_of(config, api) if config.tools else (),
+        tool_choice=config.tool_choice if config.tools else None,
+        parallel_tool_calls=config.parallel_tool_calls if config.tools else None,
         temperature=config.temperature,
         top_p=config.top_p,
         max_tokens=config.max_tokens,
+        stop=config.stop,
+        seed=config.seed,
+        logprobs=config.logprobs,
+        top_logprobs=config.top_logprobs,
+        response_format=config.response_format,
         reasoning_effort=config.reasoning_effort,
         reasoning_summary=config.reasoning_summary,
         verbosity=config.text_verbosity,
@@ -36,3 +47,10 @@ def request_template(
         stream=stream,
         extra_body=config.extra_body,
     )
+
+
+def builtin_tools_of(config: ProviderConfig, api: Api) -> tuple[dict[str, JsonValue], ...]:
+    """The vendor's own tools that `config` asks for; on Responses with `file_search` over its vector stores."""
+    if not config.vector_store_ids or api != "responses":
+        return config.builtin_tools
+    return (*config.builtin_tools, file_search(config.vector_store_ids))

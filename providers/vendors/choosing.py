@@ -5,13 +5,16 @@ It is chosen once for a model and never inferred per call, so a conversation doe
 
 import re
 from collections.abc import Collection
-from typing import Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from turngraph.providers.vendors.profiles import VendorProfile, find_vendor, vendor_of_url
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.request import Api
 
-__all__ = ["ApiChoice", "Need", "explain_api", "select_api"]
+if TYPE_CHECKING:
+    from turngraph.providers.config import ProviderConfig
+
+__all__ = ["ApiChoice", "Need", "explain_api", "needs_of", "select_api"]
 
 Need = Literal["builtin_tools", "previous_response_id", "reasoning_summary"]
 """What only the Responses API has."""
@@ -121,6 +124,18 @@ def explain_api(
     if rules:
         return ApiChoice("chat", "OpenAI serves this model through Chat Completions.")
     return ApiChoice("chat", "Every OpenAI-compatible endpoint has Chat Completions.")
+
+
+def needs_of(config: "ProviderConfig") -> tuple[Need, ...]:
+    """What `config` asks for that its vendor has through the Responses API alone."""
+    profile = config.profile
+    if not config.tools or profile.responses == "none":
+        return ()
+    on_chat = profile.for_model(config.model).tool_types
+    kinds = {str(tool.get("type")) for tool in config.builtin_tools}
+    if config.vector_store_ids or (on_chat is not None and not kinds <= on_chat):
+        return ("builtin_tools",)
+    return ()
 
 
 _RULES: Final = {"openai": OFFICIAL, "azure": RESPONSES_ONLY}

@@ -1,0 +1,118 @@
+"""An answer as an iterator of its pieces, to be pulled by `for` or by `async for`."""
+
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import aclosing, closing
+from types import TracebackType
+from typing import Final, Self
+
+from turngraph.providers.wire import Wire
+from turngraph.providers.writing.payload import Payload
+from turngraph.state.errors import ProviderError, TurnInvocationError
+from turngraph.state.reply import ProviderReply, StreamChunk
+
+__all__ = ["ChunkStream", "cut_short"]
+
+
+class ChunkStream:
+    """The pieces of one answer; the request leaves when the first is asked for.
+
+    `payload` is what is sent; `reply` the whole answer, once the last piece was taken. Where no usable answer comes,
+    or it is cut short, an `error` piece is the last one, and the next step raises ProviderError. It can be gone
+    through once: a second time would be a second call. Left early, it is closed by `close`, `aclose` or `with`.
+    """
+
+    def __init__(self, wire: Wire, payload: Payload, on_reply: Callable[[ProviderReply], None]) -> None:
+        self.payload: Final = payload
+        self.reply: ProviderReply | None = None
+        self._wire, self._on_reply = wire, on_reply
+        self._sync: Generator[StreamChunk, None, None] | None = None
+        self._async: AsyncGenerator[StreamChunk, None] | None = None
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> StreamChunk:
+        if self._async is not None:
+            raise TurnInvocationError("This stream is read by `async for` already.")
+        if self._sync is None:
+            self._sync = self._pieces()
+        return next(self._sync)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> StreamChunk:
+        if self._sync is not None:
+            raise TurnInvocationError("This stream is read by `for` already.")
+        if self._async is None:
+            self._async = self._apieces()
+        return await anext(self._async)
+
+    def close(self) -> None:
+        """Give up the rest of the answer and its connection."""
+        if self._sync is not None:
+            self._sync.close()
+
+    async def aclose(self) -> None:
+        """`close`, where it is read by `async for`."""
+        if self._async is not None:
+            await self._async.aclose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def _pieces(self) -> Generator[StreamChunk, None, None]:
+        try:
+            with closing(self._wire.pieces(self.payload)) as pieces:
+                for piece in pieces:
+                    if isinstance(piece, StreamChunk):
+                        yield piece
+                    else:
+                        self._finish(piece)
+        except ProviderError as error:
+            yield StreamChunk(type="error", text=error.message)
+            raise
+
+    async def _apieces(self) -> AsyncGenerator[StreamChunk, None]:
+        try:
+            async with aclosing(self._wire.apieces(self.payload)) as pieces:
+                async for piece in pieces:
+                    if isinstance(piece, StreamChunk):
+                        yield piece
+                    else:
+                        self._finish(piece)
+        except ProviderError as error:
+            yield StreamChunk(type="error", text=error.message)
+            raise
+
+    def _finish(self, reply: ProviderReply) -> None:
+        self.reply = reply
+        if reply.truncated:
+            raise cut_short(reply, self._wire.config.vendor)
+        self._on_reply(reply)
+
+
+def cut_short(reply: ProviderReply, vendor: str) -> ProviderError:
+    """The error for an answer that stopped before its end, to be raised.
+
+    >>> cut_short(ProviderReply(truncated=True), "openai").kind
+    'truncated'
+    """
+    return ProviderError(
+        "The answer stopped before its end.",
+        kind="truncated",
+        vendor=vendor,
+        request_id=reply.request_id,
+        billed="partial",
+    )

@@ -1,0 +1,181 @@
+"""Sending a payload and reading the answer, whole or piece by piece, sync and async: what every provider does."""
+
+import time
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from typing import Any, Final
+
+from turngraph.providers.builtin_tools import authorised
+from turngraph.providers.config import ProviderConfig
+from turngraph.providers.reading.answer import AnswerReader, ReadLimits, chunks_of
+from turngraph.providers.reading.error_reader import read_error
+from turngraph.providers.transport import HttpStatusError, Transport
+from turngraph.providers.writing.payload import Payload
+from turngraph.state.errors import ProviderError
+from turngraph.state.reply import ProviderReply, StreamChunk
+from turngraph.state.request import Api
+
+__all__ = ["OnChunk", "Wire"]
+
+OnChunk = Callable[[StreamChunk], None]
+"""Told each piece of an answer as it arrives."""
+
+_PATHS: Final[Mapping[Api, str]] = {"chat": "/chat/completions", "responses": "/responses"}
+
+
+class Wire:
+    """One endpoint, asked through one API. Nothing is retried, and nothing of a conversation is kept."""
+
+    def __init__(self, config: ProviderConfig, api: Api, transport: Transport) -> None:
+        self.config: Final = config
+        self.api: Final[Api] = api
+        self._transport: Final = transport
+
+    def send(
+        self,
+        payload: Payload | Mapping[str, Any],
+        *,
+        stream: bool = False,
+        on_chunk: OnChunk | None = None,
+        client_request_id: str | None = None,
+        within_s: float | None = None,
+    ) -> ProviderReply:
+        """Post `payload` (or a plain JSON body) once and read the answer.
+
+        With `stream`, `on_chunk` is told each piece as it arrives. The whole may take `within_s` seconds, where that
+        is less than the configuration allows. Nothing is retried. Raises ProviderError for anything but an answer.
+        """
+        tell = on_chunk or _silently
+        content, headers = self._outgoing(payload, stream, client_request_id)
+        try:
+            with self._transport.post(_PATHS[self.api], content, headers, within_s) as raw:
+                reader = self._reader(raw.status_code, raw.headers, stream, within_s)
+                for data in raw.iter_bytes():
+                    for chunk in reader.feed(data, time.monotonic()):
+                        tell(chunk)
+                return reader.finish()
+        except HttpStatusError as answer:
+            raise self._error(answer) from None
+
+    async def asend(
+        self,
+        payload: Payload | Mapping[str, Any],
+        *,
+        stream: bool = False,
+        on_chunk: OnChunk | None = None,
+        client_request_id: str | None = None,
+        within_s: float | None = None,
+    ) -> ProviderReply:
+        """`send`, on the running event loop."""
+        tell = on_chunk or _silently
+        content, headers = self._outgoing(payload, stream, client_request_id)
+        try:
+            async with self._transport.apost(_PATHS[self.api], content, headers, within_s) as raw:
+                reader = self._reader(raw.status_code, raw.headers, stream, within_s)
+                async for data in raw.aiter_bytes():
+                    for chunk in reader.feed(data, time.monotonic()):
+                        tell(chunk)
+                return reader.finish()
+        except HttpStatusError as answer:
+            raise self._error(answer) from None
+
+    def pieces(
+        self,
+        payload: Payload | Mapping[str, Any],
+        *,
+        client_request_id: str | None = None,
+        within_s: float | None = None,
+    ) -> Generator[StreamChunk | ProviderReply, None, None]:
+        """Post `payload` once, for a stream: each piece when it is asked for, and last the whole answer.
+
+        Pulled straight from the connection, which closes when the generator does. Raises ProviderError as `send` does.
+        """
+        content, headers = self._outgoing(payload, True, client_request_id)
+        told = False
+        try:
+            with self._transport.post(_PATHS[self.api], content, headers, within_s) as raw:
+                reader = self._reader(raw.status_code, raw.headers, True, within_s)
+                for data in raw.iter_bytes():
+                    for chunk in reader.feed(data, time.monotonic()):
+                        told = True
+                        yield chunk
+                reply = reader.finish()
+        except HttpStatusError as answer:
+            raise self._error(answer) from None
+        yield from () if told else chunks_of(reply)  # a vendor that does not stream answers with one JSON body
+        yield reply
+
+    async def apieces(
+        self,
+        payload: Payload | Mapping[str, Any],
+        *,
+        client_request_id: str | None = None,
+        within_s: float | None = None,
+    ) -> AsyncGenerator[StreamChunk | ProviderReply, None]:
+        """`pieces`, on the running event loop. Close it (`contextlib.aclosing`) where not all of it is taken."""
+        content, headers = self._outgoing(payload, True, client_request_id)
+        told = False
+        try:
+            async with self._transport.apost(_PATHS[self.api], content, headers, within_s) as raw:
+                reader = self._reader(raw.status_code, raw.headers, True, within_s)
+                async for data in raw.aiter_bytes():
+                    for chunk in reader.feed(data, time.monotonic()):
+                        told = True
+                        yield chunk
+                reply = reader.finish()
+        except HttpStatusError as answer:
+            raise self._error(answer) from None
+        for chunk in () if told else chunks_of(reply):
+            yield chunk
+        yield reply
+
+    def close(self) -> None:
+        """Close the connections opened by `send` and `pieces`."""
+        self._transport.close()
+
+    async def aclose(self) -> None:
+        """Close the connections that `close` closes, and those opened on this event loop."""
+        await self._transport.aclose()
+
+    def _outgoing(
+        self, payload: Payload | Mapping[str, Any], stream: bool, client_request_id: str | None
+    ) -> tuple[bytes, dict[str, str]]:
+        whole = payload if isinstance(payload, Payload) else Payload(self.api, {**payload})
+        if stream and whole.body.get("stream") is not True:
+            whole = Payload(self.api, {**whole.body, "stream": True})
+        if tokens := self.config.mcp_authorization:
+            opened = {target: token.get_secret_value() for target, token in tokens.items()}
+            whole = Payload(self.api, authorised(whole.body, opened))
+        headers = {"Accept": "text/event-stream" if stream else "application/json", "Accept-Encoding": "identity"}
+        if client_request_id is not None:
+            headers["X-Client-Request-Id"] = client_request_id
+        return whole.content, headers
+
+    def _reader(self, status: int, headers: Mapping[str, str], stream: bool, within_s: float | None) -> AnswerReader:
+        timeouts = self.config.timeouts
+        return AnswerReader(
+            self.api,
+            vendor=self.config.vendor,
+            status=status,
+            headers=headers,
+            streaming=stream,
+            limits=ReadLimits(),
+            secrets=self.config.secrets,
+            finish_reason_optional=self.config.profile.finish_reason_optional,
+            started_at=time.monotonic(),
+            idle_s=timeouts.idle_s,
+            total_s=timeouts.total_s if within_s is None else min(within_s, timeouts.total_s),
+        )
+
+    def _error(self, answer: HttpStatusError) -> ProviderError:
+        return read_error(
+            answer.status,
+            answer.headers,
+            answer.body,
+            self.config.vendor,
+            secrets=self.config.secrets,
+            now=time.time(),
+        )
+
+
+def _silently(chunk: StreamChunk) -> None:
+    """Nobody listens."""
