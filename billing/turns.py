@@ -12,7 +12,7 @@ from turngraph.billing.errors import FencedError, TurnConflictError
 from turngraph.billing.schema import attempt_t, turn_t
 from turngraph.billing.transaction import Tx
 
-__all__ = ["Admission", "admit", "finish", "renew"]
+__all__ = ["Admission", "admit", "finish", "let_go", "renew"]
 
 _t, _a = turn_t.c, attempt_t.c
 _this = _t.turn_id == bindparam("b_turn")
@@ -47,13 +47,20 @@ class Admission(NamedTuple):
 
 
 def admit(
-    tx: Tx, turn_id: str, *, thread: str | None = None, account: str = "", request_sha: str | None = None
+    tx: Tx,
+    turn_id: str,
+    *,
+    thread: str | None = None,
+    account: str = "",
+    request_sha: str | None = None,
+    own: bool = True,
 ) -> Admission:
     """Take the lease of a turn, before its graph starts.
 
     The same turn submitted again is resumed when its worker is gone, and never started twice. A turn of the same
     thread whose worker is gone is abandoned: shut out, its money swept. Raises `TurnConflictError` while another
-    worker's lease runs, or where the id was used for another request.
+    worker's lease runs, or where the id was used for another request. `own` says whether this worker's own live lease
+    is taken over too; a worker that may be asked for one turn twice at once must say no, and `let_go` of what it left.
     """
     row = tx.conn.execute(_FIND, {"b_turn": turn_id}).first()
     if row is not None and row.status in ("done", "failed"):
@@ -65,7 +72,7 @@ def admit(
         _start(tx, turn_id, thread, account, request_sha)
         return Admission(turn_id, 1, "new")
     _same_request(row, account, request_sha)
-    return _take_over(tx, row)
+    return _take_over(tx, row, own=own)
 
 
 def _same_request(row: Row[Any], account: str, request_sha: str | None) -> None:
@@ -81,8 +88,8 @@ def _start(tx: Tx, turn_id: str, thread: str | None, account: str, request_sha: 
     tx.conn.execute(turn_t.insert(), {**row, **lease, "created": tx.now, "updated": tx.now})
 
 
-def _take_over(tx: Tx, row: Row[Any]) -> Admission:
-    if row.status == "running" and row.owner != tx.owner and row.lease_until > tx.now:
+def _take_over(tx: Tx, row: Row[Any], *, own: bool) -> Admission:
+    if row.status == "running" and row.lease_until > tx.now and not (own and row.owner == tx.owner):
         raise _busy(tx, row)
     lease = {"status": "running", "owner": tx.owner, "lease_until": tx.lease_until, "updated": tx.now}
     return Admission(row.turn_id, tx.conn.execute(_TAKE, {"b_turn": row.turn_id, **lease}).scalar_one(), "running")
@@ -112,6 +119,14 @@ def renew(tx: Tx, turn_id: str, *, fence: int) -> None:
     if tx.conn.execute(_RENEW, {**mine, **lease, "updated": tx.now}).rowcount != 1:
         raise FencedError(turn_id)
     tx.conn.execute(_RENEW_ATTEMPTS, {**mine, **lease})
+
+
+def let_go(tx: Tx, turn_id: str, *, fence: int) -> None:
+    """End the lease of a turn that stopped before its end, and is not over: anyone may go on with it, at once.
+
+    Changes nothing where the turn is over, or another worker's.
+    """
+    tx.conn.execute(_RENEW, {"b_turn": turn_id, "b_fence": fence, "lease_until": tx.now, "updated": tx.now})
 
 
 def finish(tx: Tx, turn_id: str, *, fence: int, status: Literal["done", "failed"] = "done") -> None:

@@ -1,6 +1,7 @@
 """A turn's leave to run: who it is, whose thread it is, and the lease that keeps a second worker out meanwhile."""
 
 import asyncio
+import logging
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -10,9 +11,9 @@ from typing import Any, Final
 
 from langchain_core.runnables import RunnableConfig
 
-from turngraph.billing.errors import TurnConflictError
+from turngraph.billing.errors import LedgerUnavailableError, TurnConflictError
 from turngraph.billing.ledger import Ledger
-from turngraph.billing.turns import Admission, admit
+from turngraph.billing.turns import Admission, admit, let_go
 from turngraph.nodes.here import FENCE
 from turngraph.state.turn import account_of
 
@@ -20,6 +21,7 @@ __all__ = ["Ticket", "admitted", "admitted_async", "ticket_for"]
 
 _TURNS: Final = uuid.UUID("0f0ac1cb-7b0e-5d0b-9d6e-8a53f0a3c6f4")
 _LOOK_AGAIN_S: Final = 0.2
+_log: Final = logging.getLogger("turngraph")
 
 
 @dataclass(frozen=True)
@@ -65,16 +67,26 @@ def ticket_for(input: Any, config: RunnableConfig | None, *, keeps: bool) -> Tic
 
 @contextmanager
 def admitted(ledger: Ledger, ticket: Ticket, wait_s: float) -> Iterator[tuple[Any, RunnableConfig]]:
-    """The input and configuration to run with, under a lease that is kept meanwhile. Raises TurnConflictError."""
+    """The input and configuration to run with, under a lease that is kept meanwhile. Raises TurnConflictError.
+
+    A run that stops before the turn's end, because its stream was left, a person is asked, or something was raised,
+    gives the lease up: the thread need not wait for it to run out.
+    """
     ends = time.monotonic() + wait_s
     while True:
         try:
-            admission = ledger.do(admit, ticket.turn_id, thread=ticket.thread, account=ticket.account)
+            admission = ledger.do(admit, ticket.turn_id, thread=ticket.thread, account=ticket.account, own=False)
             break
         except TurnConflictError as exc:
             time.sleep(_pause(exc, ends))
-    with ledger.keeper.holding(admission.turn_id, admission.fence):
-        yield ticket.input, _leased(ticket.config, admission)
+    try:
+        with ledger.keeper.holding(admission.turn_id, admission.fence):
+            yield ticket.input, _leased(ticket.config, admission)
+    finally:
+        try:
+            ledger.do(let_go, admission.turn_id, fence=admission.fence)
+        except LedgerUnavailableError as exc:
+            _log.warning("The lease of turn %s was not given up: %s", admission.turn_id, exc)
 
 
 @asynccontextmanager
@@ -83,12 +95,18 @@ async def admitted_async(ledger: Ledger, ticket: Ticket, wait_s: float) -> Async
     ends = time.monotonic() + wait_s
     while True:
         try:
-            admission = await ledger.ado(admit, ticket.turn_id, thread=ticket.thread, account=ticket.account)
+            admission = await ledger.ado(admit, ticket.turn_id, thread=ticket.thread, account=ticket.account, own=False)
             break
         except TurnConflictError as exc:
             await asyncio.sleep(_pause(exc, ends))
-    with ledger.keeper.holding(admission.turn_id, admission.fence):
-        yield ticket.input, _leased(ticket.config, admission)
+    try:
+        with ledger.keeper.holding(admission.turn_id, admission.fence):
+            yield ticket.input, _leased(ticket.config, admission)
+    finally:
+        try:
+            await ledger.ado(let_go, admission.turn_id, fence=admission.fence)
+        except LedgerUnavailableError as exc:
+            _log.warning("The lease of turn %s was not given up: %s", admission.turn_id, exc)
 
 
 def _pause(conflict: TurnConflictError, ends: float) -> float:

@@ -239,6 +239,47 @@ def test_the_second_worker_may_wait_instead(run: Run, tmp_path: Path) -> None:
 
 
 @both_ways
+def test_a_stream_that_is_left_early_does_not_lock_its_thread(run: Run, ledger: Ledger) -> None:
+    """A reader that goes away leaves no lease behind: the next turn need not wait a minute for it to run out."""
+    with ScriptedModel([Say("one"), Say("next")]) as model:
+        turn = turn_on(model, ledger=ledger, stream=True, checkpointer=InMemorySaver())
+        run(turn, ask("first"), THREAD)
+        for _ in turn.stream(ask("second"), THREAD, stream_mode="custom"):
+            break
+        out = run(turn, ask("third"), THREAD)
+    assert [message.text for message in out["messages"]] == ["first", "one", "second", "third", "next"]
+
+
+async def test_a_cancelled_turn_does_not_lock_its_thread(ledger: Ledger) -> None:
+    """Nor does one whose task was cancelled; the same turn may be asked for again, too."""
+    with ScriptedModel([Hang(30), Say("next")]) as model:
+        turn = turn_on(model, ledger=ledger, checkpointer=InMemorySaver())
+        task = asyncio.create_task(turn.ainvoke(ask("first", turn_id="T1"), THREAD))
+        await asyncio.to_thread(until_asked, model)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        out = await turn.ainvoke(ask("first", turn_id="T1"), THREAD)
+    assert result_of(out).answer == "next"
+
+
+@both_ways
+def test_one_turn_asked_for_twice_at_once_in_one_process_runs_once(run: Run, ledger: Ledger) -> None:
+    """A double click: the second is told, the first is not thrown out of its own turn, and the model is asked once."""
+    with ScriptedModel([Hang(0.6, Say("one"))]) as model:
+        turn = turn_on(model, ledger=ledger, checkpointer=InMemorySaver())
+        outs: list[Any] = []
+        worker = threading.Thread(target=lambda: outs.append(invoke(turn, ask("Q", turn_id="T1"), THREAD)))
+        worker.start()
+        until_asked(model)
+        with pytest.raises(TurnConflictError, match="run by another worker"):
+            run(turn, ask("Q", turn_id="T1"), THREAD)
+        worker.join()
+        assert len(model.requests) == 1
+    assert [result_of(out).answer for out in outs] == ["one"]
+
+
+@both_ways
 def test_a_turn_in_a_parent_is_its_own_turn_in_the_ledger(run: Run, ledger: Ledger) -> None:
     """Twice in one parent, side by side or in a row: two turns, and the parent's thread is the parent's."""
     with ScriptedModel() as model:
