@@ -6,6 +6,7 @@ neither its siblings nor the interpreter's exit waiting.
 
 import asyncio
 import contextvars
+import os
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
@@ -59,6 +60,7 @@ class BackgroundLoop:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._pid = 0
 
     def run(self, work: Callable[[], Coroutine[Any, Any, T]], timeout_s: float | None = None) -> Outcome[T]:
         """Run `work()` there in a copy of this context, and wait at most `timeout_s` seconds (`None`: to the end)."""
@@ -79,8 +81,8 @@ class BackgroundLoop:
 
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
+            if self._loop is None or self._pid != os.getpid():  # a forked process has the loop, but not its thread
+                self._loop, self._pid = asyncio.new_event_loop(), os.getpid()
                 threading.Thread(target=_serve, args=(self._loop,), name="turngraph-tools", daemon=True).start()
             return self._loop
 

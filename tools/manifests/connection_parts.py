@@ -77,7 +77,8 @@ class SqlConnectionData(Unsupported):
 class ApiConnectionData(Unsupported):
     """How a web service is reached."""
 
-    base_url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
+    base_url: Annotated[str, Field(pattern=r"^https?://[^\s\\@?#]+$")]
+    """Up to the path that every endpoint is below; without a query, and without a user or password in it."""
     api_key: Reference | None = None
     """A secret, used as `auth_method` says; for `basic` it holds `user:password`."""
     auth_method: Literal["none", "basic", "token", "bearer", "header", "oauth"] = "none"

@@ -131,11 +131,10 @@ class WebClient:
     ) -> tuple[Answer, str | None]:
         from yarl import URL
 
-        parts = urlsplit(url)
-        self.policy.check_literal(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
-        heads = {"Accept-Encoding": "gzip, deflate", "User-Agent": "turngraph"} | headers
-        # `encoded`: the address is sent as it was checked, not written anew
+        # `encoded`: the address is sent as it was checked, not written anew. Its host is read by what connects to it.
         target = URL(url, encoded=True)
+        self.policy.check_literal(target.host or "", target.port or 0)
+        heads = {"Accept-Encoding": "gzip, deflate", "User-Agent": "turngraph"} | headers
         async with session.request(method, target, headers=heads, data=body, allow_redirects=False) as response:
             if response.status in REDIRECTS and "Location" in response.headers:
                 return Answer(response.status, "", b""), response.headers["Location"]
@@ -179,7 +178,8 @@ def _target(url: str, location: str) -> str:
         raise ToolException("The service redirects to something that is no web address.")
     if url.startswith("https:") and not target.startswith("https:"):
         raise ToolException("The service redirects from https to http; that is not followed.")
-    if not target.isascii() or any(character <= " " for character in target):
+    odd = "\\" in target or "@" in urlsplit(target).netloc
+    if odd or not target.isascii() or any(character <= " " for character in target):
         raise ToolException("The service redirects to an address that is not well formed.")
     return target
 

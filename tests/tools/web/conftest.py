@@ -119,6 +119,8 @@ class Service:
             "mapped": f"http://[::ffff:127.0.0.1]:{self.port}/canary", "six": f"http://[::1]:{self.port}/canary",
             "zero": f"http://0.0.0.0:{self.port}/canary", "file": "file:///etc/passwd", "gopher": "gopher://127.0.0.1/",
             "user": f"http://example.com@127.0.0.2:{self.port}/canary", "other": f"//127.0.0.3:{self.port}/canary",
+            "backslash": f"http://127.0.0.4\\@example.com:{self.port}/canary",
+            "port": "http://127.0.0.6:x/",
             "nat64": f"http://[64:ff9b::7f00:1]:{self.port}/canary", "6to4": f"http://[2002:7f00:1::]:{self.port}/canary",
         }  # fmt: skip
         code, _, name = where.partition("/") if where[:3].isdigit() else ("302", "", where)

@@ -44,7 +44,7 @@ def test_a_forbidden_address_is_never_connected_to(service: Service, host: str) 
 @pytest.mark.parametrize(
     "target",
     ["loopback", "metadata", "private", "decimal", "short", "hex", "octal", "mapped", "six", "zero", "file", "gopher",
-     "user", "other", "nat64", "6to4"],
+     "user", "backslash", "port", "other", "nat64", "6to4"],
 )  # fmt: skip
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
 def test_a_redirect_to_a_forbidden_address_is_not_followed(service: Service, target: str, code: int) -> None:

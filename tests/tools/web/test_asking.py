@@ -84,6 +84,15 @@ def test_a_list_of_names_and_values_is_an_object(service: Service) -> None:
     assert json.loads(service.asked[-1]["body"]) == {"a": "x", "b": 1}
 
 
+@pytest.mark.parametrize(
+    "base", ["http://u:p@h/x", "http://h\\\\@g/", "http://h/x?y=1", "ftp://h/", "h/x", "http://h/#f"]
+)
+def test_an_address_that_could_be_read_in_two_ways_is_refused(service: Service, base: str) -> None:
+    """Parsers differ about such; and a password belongs into a secret."""
+    with pytest.raises(ManifestError, match="baseUrl: must match"):
+        service.load("endpoint: /x", base=base)
+
+
 def test_what_exported_manifests_leave_empty_counts_as_not_given(service: Service) -> None:
     """An empty body list, a null value, an empty enum."""
     found = service.load("endpoint: /o\nmethod: POST\nbody: []\nurlParams: [{key: a, value: null}]\nheaders: []")
