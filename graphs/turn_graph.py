@@ -9,6 +9,7 @@ from langgraph.graph.state import CompiledStateGraph, StateGraph
 from langgraph.store.base import BaseStore
 from langgraph.types import All, Checkpointer, Command, StateUpdate
 
+from turngraph.graphs.strictly import strictly
 from turngraph.state.checks import check_input, check_update
 from turngraph.state.turn import Turn, TurnInput, TurnOutput
 
@@ -70,9 +71,12 @@ class TurnGraph(CompiledStateGraph[Turn, None, TurnInput, TurnOutput]):
         return copied
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        """The graph for a notebook, as Mermaid text. LangGraph's own picture sends the graph to a web service."""
-        text = self.get_graph().draw_mermaid()
-        return {"text/plain": text, "text/vnd.mermaid": text}
+        """The graph for a notebook: a picture made here, and Mermaid text. LangGraph's own goes to a web service."""
+        from turngraph.graphs.drawing import draw_svg
+
+        graph = self.get_graph()
+        text = graph.draw_mermaid()
+        return {"text/plain": text, "text/vnd.mermaid": text, "image/svg+xml": draw_svg(graph)}
 
     def _stream_admitted(self, input: Any, config: RunnableConfig | None, named: dict[str, Any]) -> Iterator[Any]:
         from turngraph.graphs.admission import admitted, ticket_for
@@ -150,7 +154,7 @@ class TurnBuilder(StateGraph[Turn, None, TurnInput, TurnOutput]):
     ) -> TurnGraph:
         """Compile as LangGraph does, into a `TurnGraph`."""
         compiled = super().compile(
-            checkpointer,
+            strictly(checkpointer),
             cache=cache,
             store=store,
             interrupt_before=interrupt_before,

@@ -220,6 +220,11 @@ class TurnStepper:
         return tuple(self._line.steps)
 
     @property
+    def behind(self) -> tuple[Step, ...]:
+        """The steps of the timeline up to here."""
+        return tuple(self._line.behind)
+
+    @property
     def state(self) -> Mapping[str, Any]:
         """The state here: of the graph whose node is next, of the whole graph where nothing is."""
         return self.state_at(self.now)
@@ -297,6 +302,21 @@ class TurnStepper:
 
     def __exit__(self, *exc: object) -> None:
         self._loop.close()
+
+    def show(self) -> Any:
+        """The stepper on the screen: the widget, or, without the extra `notebook`, the page it shows in a notebook."""
+        from turngraph.interfaces.stepper.widget import widget_for
+
+        return widget_for(self)
+
+    def on_move(self, watcher: Callable[[], None]) -> None:
+        """Have `watcher` called after every move, whoever made it."""
+        self._watchers.append(watcher)
+
+    def _repr_html_(self) -> str:
+        from turngraph.interfaces.stepper.view import page
+
+        return page(self)
 
     def __repr__(self) -> str:
         return f"<TurnStepper {self.name} {self.now}>"
