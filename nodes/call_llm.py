@@ -17,7 +17,7 @@ from turngraph.nodes.attempt import Sending, attempt
 from turngraph.nodes.deps import TurnDeps
 from turngraph.nodes.flow import Flow, Wait
 from turngraph.nodes.here import Here
-from turngraph.nodes.limits import over_limit, over_time
+from turngraph.nodes.limits import CANCELLED, over_limit, over_time
 from turngraph.nodes.money import payer_of
 from turngraph.nodes.outcome import stop_for
 from turngraph.providers.writing.messages import to_ai_message
@@ -30,6 +30,7 @@ from turngraph.state.turn import Stop, Turn, TurnSettings, account_of
 
 __all__ = ["call_llm"]
 
+_LOOK_UP_S = 0.05
 _LONGEST_WAIT_S = 60.0
 """A vendor that asks for more is not waited for: the caller is told instead."""
 
@@ -73,13 +74,23 @@ def call_llm(state: Reads, deps: TurnDeps, here: Here) -> Flow[Turn]:
             here.emit(ResponseFailed(turn_id=turn_id, attempt_id=made.id, error=made.error, retry_in_s=wait_s))
         if wait_s is None:
             break
-        yield Wait(partial(time.sleep, wait_s), partial(asyncio.sleep, wait_s))
+        yield from _pause(wait_s, here)
+        if here.cancelled:
+            return {"attempts": attempts, "asked": [], "stop": CANCELLED}
     patch = _patch(attempts, here.task_id)
     if patch["stop"] is None:
         patch["stop"] = over_limit(deps.limits, tool_runs=state["tool_runs"], asked=len(patch["asked"]))
     elif attempts[-1].error is not None and attempts[-1].error.kind == "timeout":
         patch["stop"] = over_time(deps.limits, deps.clock() - state["started_at"]) or patch["stop"]
     return patch
+
+
+def _pause(seconds: float, here: Here) -> Flow[None]:
+    """Wait, no longer than until the caller gives up."""
+    while seconds > 0 and not here.cancelled:
+        piece_s = min(seconds, _LOOK_UP_S) if here.cancellable else seconds
+        yield Wait(partial(time.sleep, piece_s), partial(asyncio.sleep, piece_s))
+        seconds -= piece_s
 
 
 def _wait_before_next(made: Attempt, number: int, left: int, deps: TurnDeps) -> float | None:

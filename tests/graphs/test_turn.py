@@ -286,6 +286,18 @@ def test_a_cancelled_turn_ends_with_a_result(run: Run) -> None:
     assert result_of(out).http_status == 499
 
 
+@both_ways
+def test_a_turn_cancelled_while_it_waits_to_ask_again_does_not_ask_again(run: Run) -> None:
+    """Nor does it sit the wait out: a vendor may ask for a minute."""
+    cancel = threading.Event()
+    with ScriptedModel([Fail(429, headers={"Retry-After": "50"}), Say("never")]) as model:
+        threading.Timer(0.3, cancel.set).start()
+        result = result_of(run(turn_on(model), ask("Q"), {"configurable": {"cancel": cancel}}))
+        assert len(model.requests) == 1
+    assert (result.status, len(result.attempts)) == ("cancelled", 1)
+    assert result.seconds < 40
+
+
 async def test_cancelling_the_flag_ends_a_call_that_is_under_way() -> None:
     """A person who presses stop does not wait for the vendor."""
     cancel = threading.Event()
