@@ -3,13 +3,16 @@
 A vendor refuses a history in which a call stands unanswered, so one turn cut short would end the thread for good.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 
-__all__ = ["answers_for", "mended"]
+from turngraph.state.errors import TurnValueError
 
+__all__ = ["answers_for", "mended", "unsendable"]
+
+_MOST_TAKEN_OUT: Final = 20
 _INTERRUPTED: Final = "Not answered: the turn was interrupted; whether the tool ran is unknown."
 
 
@@ -37,6 +40,30 @@ def answers_for(message: AIMessage, answered: set[str], content: str) -> list[To
         for call_id in _calls(message)
         if call_id not in answered
     ]
+
+
+def unsendable(messages: Sequence[AnyMessage], send: Callable[[Sequence[AnyMessage]], object]) -> list[AnyMessage]:
+    """The messages at the end of the conversation without which it could be sent; none where that is no help.
+
+    An empty question, or a block no vendor knows, would stand in every later request and end the thread for good.
+    `send` builds a request and raises TurnValueError where there is none.
+    """
+    if _sendable(messages, send):
+        return []
+    for taken in range(1, min(len(messages), _MOST_TAKEN_OUT) + 1):
+        if isinstance(messages[-taken], AIMessage):
+            break
+        if _sendable([*messages[:-taken], HumanMessage("?", id="probe")], send):
+            return list(messages[-taken:])
+    return []
+
+
+def _sendable(messages: Sequence[AnyMessage], send: Callable[[Sequence[AnyMessage]], object]) -> bool:
+    try:
+        send(messages)
+    except TurnValueError:
+        return False
+    return True
 
 
 def _calls(message: AnyMessage) -> list[str]:

@@ -1,20 +1,22 @@
 """finalize: the typed result of the turn, whatever became of it, and a conversation that can go on.
 
 reads   everything
-writes  result, status, and answers for calls that were left open
+writes  result, status, answers for calls that were left open, and removals of messages nobody could be sent
 """
 
+from functools import partial
 from typing import TypedDict
 
-from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, RemoveMessage, ToolMessage
 
 from turngraph.billing.charges import total_usd
-from turngraph.nodes.closing import answers_for
+from turngraph.nodes.closing import answers_for, unsendable
 from turngraph.nodes.deps import TurnDeps
 from turngraph.nodes.flow import Flow
 from turngraph.nodes.here import Here
 from turngraph.nodes.money import finish_turn
 from turngraph.state.events import PromptFinished
+from turngraph.state.request import ChatRequest
 from turngraph.state.result import Attempt, Charge, ToolRun, TurnResult
 from turngraph.state.turn import SelectedPlugin, Stop, Turn
 from turngraph.state.usage import total_usage
@@ -28,6 +30,7 @@ class Reads(TypedDict):
     messages: list[AnyMessage]
     turn_id: str
     started_at: float
+    request: ChatRequest
     plugins: list[SelectedPlugin]
     attempts: list[Attempt]
     tool_runs: list[ToolRun]
@@ -38,13 +41,27 @@ class Reads(TypedDict):
 def finalize(state: Reads, deps: TurnDeps, here: Here) -> Flow[Turn]:
     """End the turn."""
     left_open = _left_open(state["messages"], state["stop"])
-    result = deps.on_finish(_result(state, deps.clock(), tuple(message.id or "" for message in left_open)))
+    taken_out = _taken_out(state, deps)
+    result = _result(state, deps.clock(), tuple(message.id or "" for message in left_open))
+    if taken_out:
+        note = f"What could not be sent was taken out of the conversation: {len(taken_out)} of its messages."
+        result = result.model_copy(update={"warnings": (*result.warnings, note)})
+    result = deps.on_finish(result)
     here.emit(
         PromptFinished(turn_id=result.turn_id, status=result.status, cost_usd=result.cost_usd, seconds=result.seconds)
     )
     yield from finish_turn(state["turn_id"], deps, here)
     patch: Turn = {"result": result, "status": "done"}
-    return {**patch, "messages": left_open} if left_open else patch  # type: ignore[typeddict-item]
+    closing = [*left_open, *(RemoveMessage(id=message.id or "") for message in taken_out)]
+    return {**patch, "messages": closing} if closing else patch  # type: ignore[typeddict-item]
+
+
+def _taken_out(state: Reads, deps: TurnDeps) -> list[AnyMessage]:
+    """What the caller said and no vendor could be sent, where it is that which ended the turn."""
+    error, request = state["stop"].error, state["request"]
+    if error is None or error.kind != "value" or request.body is not None:
+        return []
+    return unsendable(state["messages"], partial(deps.provider.payload, request))
 
 
 def _result(state: Reads, now: float, closing_ids: tuple[str, ...]) -> TurnResult:

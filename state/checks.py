@@ -56,12 +56,13 @@ def check_input(value: Mapping[str, Any], *, message_chars: int = 2_000_000) -> 
     """
     if not isinstance(value, Mapping):
         raise TurnValueError(f"A turn's input is a dict with `messages`, not {type(value).__name__}.")
-    unknown = sorted(set(value) - set(Turn.__annotations__))
+    unknown = sorted(str(key) for key in set(value) - set(Turn.__annotations__))
     if unknown:
         raise TurnValueError(
-            f"Unknown key in a turn's input: `{unknown[0]}`. Allowed: `messages`, `turn_id`, `settings`."
+            f"Unknown key in a turn's input: `{unknown[0][:100]}`. Allowed: `messages`, `turn_id`, `settings`."
         )
     turn_id = _checked("turn_id", value.get("turn_id") or "")
+    _check_text(turn_id, "`turn_id`")
     messages = _coerced(value.get("messages", []), turn_id)
     for place, message in enumerate(messages):
         _check_content(message, place, message_chars)
@@ -131,20 +132,27 @@ def _check_content(message: AnyMessage, place: int, limit: int) -> None:
     content, where = message.content, f"messages[{place}]"
     try:
         text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False, allow_nan=False)
-        text.encode()
-    except UnicodeEncodeError as exc:
-        raise TurnValueError(
-            f"{where} holds a lone surrogate at character {exc.start}, which UTF-8 cannot say."
-        ) from None
+    except RecursionError:
+        raise TurnValueError(f"{where} is nested deeper than any reader follows.") from None
     except (TypeError, ValueError) as exc:
         raise TurnValueError(
             f"{where} holds what JSON cannot say ({exc}). Allowed: text, finite numbers, lists, dicts."
         ) from None
+    _check_text(text, where)
     size = len(content) if isinstance(content, str) else sum(len(part) for part in _texts(content))
     if size > limit:
         raise TurnValueError(
             f"{where} is {size:,} characters long; `TurnLimits.message_chars` allows {limit:,}. Shorten it."
         )
+
+
+def _check_text(text: str, where: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as exc:
+        raise TurnValueError(
+            f"{where} holds a lone surrogate at character {exc.start}, which UTF-8 cannot say."
+        ) from None
 
 
 def _texts(parts: list[Any]) -> list[str]:

@@ -1,13 +1,16 @@
 """How much a turn may use before it is ended: data, checked between the stages, never a counter in code."""
 
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
 from turngraph.state.base import Frozen
 
 __all__ = ["TurnLimits"]
+
+_LONGEST_S: Final = 2_592_000
+"""Thirty days, in seconds. Clocks and sockets overflow on what is much longer, infinity above all."""
 
 
 class TurnLimits(Frozen):
@@ -25,9 +28,9 @@ class TurnLimits(Frozen):
     """Tokens of all calls together, prompt and completion."""
     usd: Annotated[Decimal, Field(gt=0)] | None = None
     """Spent by all calls together, in USD. Checked before each call; a ledger's budget is checked before and held."""
-    seconds: Annotated[float, Field(gt=0)] | None = None
+    seconds: Annotated[float, Field(gt=0, le=_LONGEST_S)] | None = None
     """From the turn's first stage."""
-    tool_seconds: Annotated[float, Field(gt=0)] = 60.0
+    tool_seconds: Annotated[float, Field(gt=0, le=_LONGEST_S)] = 60.0
     """For each tool call."""
     tool_result_chars: Annotated[int, Field(ge=100)] = 100_000
     """A longer tool result is cut, with a notice the model can read."""

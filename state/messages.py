@@ -60,7 +60,7 @@ def coerce_message(value: Any) -> AnyMessage:
         return value  # type: ignore[return-value]
     try:
         [message] = convert_to_messages([value])
-    except (ValueError, TypeError, NotImplementedError, KeyError) as exc:
+    except (ValueError, TypeError, NotImplementedError, KeyError, AttributeError) as exc:
         raise TurnValueError(
             f"Not a message: {_shown(value)}. Allowed: a LangChain message, a (role, content) pair, a dict with "
             "`role` and `content`, or a string; roles: system, developer, user, assistant, tool."

@@ -20,6 +20,7 @@ import turngraph.state.turn
 from tests.turns import Run, ask, both_ways, invoke, result_of, turn_on
 from turngraph.providers.scripted import Call, Fail, Say, ScriptedModel
 from turngraph.state.errors import TurnValueError
+from turngraph.state.turn import TurnSettings
 
 THREAD: Any = {"configurable": {"thread_id": "t"}}
 
@@ -132,6 +133,40 @@ def test_an_error_does_not_end_the_thread(run: Run) -> None:
         assert result_of(run(turn, ask("1"), THREAD)).status == "error"
         out = run(turn, ask("2"), THREAD)
     assert texts(out) == ["1", "2", "fine now"]
+
+
+@both_ways
+@pytest.mark.parametrize(
+    "bad",
+    [("user", ""), HumanMessage([{"type": "flurb"}]), HumanMessage([{"type": "text", "text": None}])],  # type: ignore[list-item,dict-item]
+    ids=["empty", "unknown block", "no text"],
+)
+@pytest.mark.parametrize("begun", [False, True], ids=["new thread", "old thread"])
+def test_what_nobody_could_be_sent_does_not_end_the_thread(run: Run, bad: Any, begun: bool) -> None:
+    """It would stand in every later request. The caller is told, and only that message is taken out again."""
+    with ScriptedModel() as model:
+        turn = turn_on(model, checkpointer=InMemorySaver())
+        if begun:
+            run(turn, ask("first"), THREAD)
+        before = len(model.requests)
+        result = result_of(run(turn, {"messages": [bad]}, THREAD))
+        assert len(model.requests) == before
+        out = run(turn, ask("last"), THREAD)
+    assert (result.status, result.http_status) == ("error", 400)
+    assert any("taken out" in warning for warning in result.warnings)
+    assert result_of(out).status == "completed"
+    assert texts(out)[0] == ("first" if begun else "last")
+    assert len(out["messages"]) == (4 if begun else 2)
+
+
+@both_ways
+def test_a_setting_nobody_could_be_sent_costs_no_message(run: Run) -> None:
+    """Nothing is wrong with the question: it stays."""
+    with ScriptedModel() as model:
+        turn = turn_on(model, checkpointer=InMemorySaver())
+        result = result_of(run(turn, ask("Q", settings=TurnSettings(tools=("nope",))), THREAD))
+        assert (result.status, result.warnings) == ("error", ())
+        assert texts(run(turn, ask("again"), THREAD))[:2] == ["Q", "again"]
 
 
 def test_a_call_left_open_by_a_lost_turn_is_answered_before_the_next_request() -> None:

@@ -4,9 +4,11 @@ import math
 
 import pytest
 from langchain_core.messages import HumanMessage
+from pydantic import ValidationError
 
 from turngraph.state.checks import check_input, check_patch
 from turngraph.state.errors import TurnValueError
+from turngraph.state.limits import TurnLimits
 
 
 def test_the_same_turn_given_twice_has_the_same_message_ids() -> None:
@@ -60,3 +62,35 @@ def test_a_node_cannot_write_what_the_state_does_not_hold(patch: dict[str, objec
     """LangGraph would store it, and the thread could never be read again."""
     with pytest.raises(TurnValueError, match=said):
         check_patch(patch, by="test")
+
+
+def _deep(levels: int) -> object:
+    value: object = "x"
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"messages": [HumanMessage([{"type": "text", "text": "x", "more": _deep(100_000)}])]},
+        {"messages": "Hi", "turn_id": "\ud800"},
+        {"messages": "Hi", "odd": 1, 5: 2},
+        {"messages": [{"role": "assistant", "content": "x", "tool_calls": "f"}]},
+    ],
+    ids=["deep", "half a character", "keys that do not compare", "calls that are no list"],
+)
+def test_input_of_any_kind_is_refused_by_name(given: object) -> None:
+    """A caller's mistake is never another library's traceback."""
+    with pytest.raises(TurnValueError):
+        check_input(given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("seconds", [math.inf, 1e12, math.nan])
+def test_no_limit_is_longer_than_clocks_can_count(seconds: float) -> None:
+    """«For ever» is `None`; infinity would overflow in a socket, in the middle of a turn."""
+    with pytest.raises(ValidationError):
+        TurnLimits(seconds=seconds)
+    with pytest.raises(ValidationError):
+        TurnLimits(tool_seconds=seconds)
