@@ -149,9 +149,11 @@ def hold_windows(tx: Tx, attempt_id: str, nano: int, windows: Sequence[Window], 
     for window in windows:
         if not _hold(tx.conn, window, nano, closing=closing):
             raise _refused(tx.conn, window, nano)
-    if windows:
-        rows = [{"attempt_id": attempt_id, "budget_id": w.budget_id, "window": w.window} for w in windows]
-        tx.conn.execute(hold_t.insert(), rows)
+    for window in windows:
+        # One by one: many rows at once make psycopg send a pipeline, in which PostgreSQL does not disconnect a frozen
+        # client, and everybody who needs the same window waits for it.
+        row = {"attempt_id": attempt_id, "budget_id": window.budget_id, "window": window.window}
+        tx.conn.execute(hold_t.insert(), row)
 
 
 def _hold(conn: Connection, window: Window, nano: int, *, closing: bool) -> bool:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["LeaseKeeper"]
 
 _log: Final = logging.getLogger("turngraph.billing")
+_CERTAIN: Final = 0.9
+"""The part of a lease that is relied upon: clocks of two machines differ a little."""
 
 
 class LeaseKeeper:
@@ -23,6 +25,7 @@ class LeaseKeeper:
     def __init__(self, ledger: "Ledger") -> None:
         self._ledger = ledger
         self._held: dict[str, int] = {}
+        self._renewed: dict[tuple[str, int], float] = {}
         self._changed = threading.Condition()
         self._running = False
 
@@ -40,7 +43,37 @@ class LeaseKeeper:
             with self._changed:
                 if self._held.get(turn_id) == fence:
                     del self._held[turn_id]
+                self._renewed.pop((turn_id, fence), None)
                 self._changed.notify_all()
+
+    def surely(self, turn_id: str, fence: int) -> bool:
+        """Whether the lease still runs by this worker's own clock, so that nobody can have taken the turn over."""
+        with self._changed:
+            asked = self._renewed.get((turn_id, fence))
+        return asked is not None and self._ledger.now() < asked + self._ledger.lease_s * _CERTAIN
+
+    def confirm(self, turn_id: str, fence: int) -> None:
+        """Go on only if the turn is still this worker's. Raises FencedError where another has taken it over.
+
+        The ledger is asked only where the clock leaves a doubt: at first, and after the worker slept.
+        """
+        if not self.surely(turn_id, fence):
+            asked = self._ledger.now()
+            self._ledger.do(renew, turn_id, fence=fence)
+            self._note(turn_id, fence, asked)
+
+    async def aconfirm(self, turn_id: str, fence: int) -> None:
+        """`confirm`, for a task."""
+        if not self.surely(turn_id, fence):
+            asked = self._ledger.now()
+            await self._ledger.ado(renew, turn_id, fence=fence)
+            self._note(turn_id, fence, asked)
+
+    def _note(self, turn_id: str, fence: int, asked: float) -> None:
+        """The lease runs from before it was asked for: how long the answer took is not known to be ours."""
+        with self._changed:
+            if self._held.get(turn_id) == fence:
+                self._renewed[turn_id, fence] = asked
 
     def _keep(self) -> None:
         while True:
@@ -54,8 +87,10 @@ class LeaseKeeper:
                 self._renew(turn_id, fence)
 
     def _renew(self, turn_id: str, fence: int) -> None:
+        asked = self._ledger.now()
         try:
             self._ledger.do(renew, turn_id, fence=fence)
+            self._note(turn_id, fence, asked)
         except FencedError:
             # Whoever runs the turn finds out at its next call to the ledger; there is nothing left to renew.
             with self._changed:

@@ -53,6 +53,10 @@ SPOOLED: Final[Mapping[str, tuple[Callable[[Tx, Any], object], type[Frozen]]]] =
 }
 """What `keep` may be given: operations that tell what happened, and cannot be asked again later."""
 
+_SLEPT: Final = "25P03"
+"""SQLSTATE of a session that PostgreSQL ended because its client slept in a transaction, of which nothing was kept
+(https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
+
 _WAITS_S: Final = (0.02, 0.1, 0.5, 2.0)
 """Between tries of a transaction whose database was locked, restarting or gone."""
 
@@ -116,7 +120,7 @@ class Ledger:
             except (OperationalError, InterfaceError, IntegrityError) as exc:
                 error = exc
             except DBAPIError as exc:
-                if not exc.connection_invalidated:
+                if not exc.connection_invalidated and getattr(exc.orig, "sqlstate", None) != _SLEPT:
                     raise
                 error = exc
         if isinstance(error, IntegrityError):

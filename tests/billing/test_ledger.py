@@ -127,6 +127,23 @@ def test_a_dead_connection_is_an_outage_whatever_the_driver_calls_it(open_book: 
     assert book.ledger.do(dead) == "back"
 
 
+def test_a_session_that_was_ended_while_it_slept_is_tried_again(open_book: Open) -> None:
+    """PostgreSQL ends a transaction whose client froze; psycopg calls that an internal error."""
+
+    class SleptError(Exception):
+        sqlstate = "25P03"
+
+    book, times = open_book(), [0]
+
+    def sleepy(tx: Any) -> str:
+        times[0] += 1
+        if times[0] == 1:
+            raise DBAPIError("slept", {}, SleptError())
+        return "awake"
+
+    assert book.ledger.do(sleepy) == "awake"
+
+
 def test_a_mistake_is_raised_at_once(book: Any) -> None:
     """Bad SQL does not become good by waiting."""
     with pytest.raises((ProgrammingError, LedgerUnavailableError)):

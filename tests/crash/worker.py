@@ -50,6 +50,7 @@ class Job:
     without: str = ""
     chained: bool = False
     stream: bool = False
+    checkpoints: str = ""
     lease_s: float = 60.0
     later_s: float = 0.0
     """How much later this worker's clock says it is: a dead worker's lease is over then, without waiting."""
