@@ -1,0 +1,57 @@
+"""Reading checkpoints strictly: only what a turn's state is made of is brought back to life.
+
+LangGraph's default lets a row of the checkpoint table name any class and call it with any arguments; whoever can write
+that table could run code (https://github.com/advisories/GHSA-g48c-2wqr-h844). It also warns for every class of ours.
+"""
+
+from collections.abc import Iterator
+from copy import copy
+from typing import Final
+
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    ChatMessage,
+    FunctionMessage,
+    HumanMessage,
+    RemoveMessage,
+    SystemMessage,
+    ToolMessage,
+)
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.types import Checkpointer
+
+import turngraph.state.turn as turn
+from turngraph.state.base import Frozen
+
+__all__ = ["strictly"]
+
+_MESSAGES: Final = (
+    *(AIMessage, AIMessageChunk, ChatMessage, FunctionMessage),
+    *(HumanMessage, RemoveMessage, SystemMessage, ToolMessage),
+)
+
+
+def strictly(checkpointer: Checkpointer) -> Checkpointer:
+    """`checkpointer` on the same storage, bringing back messages and the values of a turn, and nothing else.
+
+    One with a serializer of its own (an encrypting one, say) is left as it is.
+
+        >>> from langgraph.checkpoint.memory import InMemorySaver
+        >>> strictly(InMemorySaver()).serde.__class__.__name__, strictly(None)
+        ('JsonPlusSerializer', None)
+    """
+    if not isinstance(checkpointer, BaseCheckpointSaver) or type(checkpointer.serde) is not JsonPlusSerializer:
+        return checkpointer
+    strict = copy(checkpointer)
+    strict.serde = JsonPlusSerializer(allowed_msgpack_modules=[*_MESSAGES, *_values(Frozen)])
+    return strict
+
+
+def _values(base: type[Frozen]) -> Iterator[type[Frozen]]:
+    """The kinds of values that may stand in the state: those of the room `state`, which has all been imported."""
+    for kind in base.__subclasses__():
+        if kind.__module__.startswith(turn.__name__.rpartition(".")[0]):
+            yield kind
+        yield from _values(kind)
