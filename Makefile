@@ -56,6 +56,7 @@ rules: install  ## which room may import which
 	$(RUN)pytest -q tests/test_rooms.py
 
 replay: install  ## read recorded answers again: make replay DIR=folder
+	$(RUN)python -m tests.replay $(DIR) --turns
 	$(RUN)python -m tests.replay $(DIR)
 
 bench: install  ## what a turn costs, next to a hand-written loop and langchain's agent
@@ -72,7 +73,8 @@ wheel: | $(UV)  ## build dist/turngraph-….whl
 wheel-test: wheel  ## install the wheel into an empty environment and run the whole suite against it
 	$(UV) venv --quiet --clear --python '$(PYTHON)' $(WHEEL_VENV)
 	$(UV) pip install --quiet --python $(WHEEL_VENV)/bin/python --constraint requirements.lock dist/*.whl
-	$(WHEEL_VENV)/bin/python -m tests.wheel dist/*.whl
+	$(WHEEL_VENV)/bin/python -W error -m tests.wheel dist/*.whl
+	$(WHEEL_VENV)/bin/turngraph run "What is 6 * 7?" --quiet
 	$(UV) pip install --quiet --python $(WHEEL_VENV)/bin/python --require-hashes -r requirements.lock
 	$(WHEEL_VENV)/bin/pytest -n auto -q
 
