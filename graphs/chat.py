@@ -20,6 +20,7 @@ from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.limits import TurnLimits
 from turngraph.state.result import TurnResult
 from turngraph.tools.plugin import Plugin
+from turngraph.tools.retrying import Retry
 from turngraph.tools.toolbox import Toolbox
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def chat_turn(
     budget: "Budget | Sequence[Budget]" = (),
     wait_s: float = 0.0,
     approve: bool | Collection[str] | Approve = False,
+    retries: Mapping[str, Retry] | None = None,
     on_event: Subscriber | Sequence[Subscriber] = (),
     on_finish: OnFinish | None = None,
     checkpointer: Checkpointer = None,
@@ -73,6 +75,7 @@ def chat_turn(
         wait_s: how long a turn waits for another worker that has its thread, before it raises TurnConflictError.
         approve: which tool calls a person must agree to: all, those of the named tools, or as a function says.
             The graph then stops with an interrupt; it needs a checkpointer.
+        retries: tools that are tried again after the errors named for them; a call that succeeded never is.
         on_event: told every event of the turn.
         on_finish: sees each result last and may replace it.
         checkpointer, store, interrupt_before, interrupt_after, name: as in LangGraph's `compile`.
@@ -93,7 +96,7 @@ def chat_turn(
     if budget and ledger is None:
         raise TurnConfigurationError("A budget needs a ledger to be held in: give `ledger=Ledger(…)` too.")
     bound = tuple(plugins)
-    toolbox = Toolbox.of([*tools, *(plugin.tool for plugin in bound), *functions])
+    toolbox = Toolbox.of([*tools, *(plugin.tool for plugin in bound), *functions], retries=retries or {})
     provider = provider_of(model, os.environ if environ is None else environ)
     deps = TurnDeps(
         provider=provider,
