@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing, closing
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
@@ -23,10 +24,14 @@ class ChunkStream:
 
     def __init__(self, wire: Wire, payload: Payload, on_reply: Callable[[ProviderReply], None]) -> None:
         self.payload: Final = payload
-        self.reply: ProviderReply | None = None
-        self._wire, self._on_reply = wire, on_reply
+        self._reading = _Reading(wire, payload, on_reply)
         self._sync: Generator[StreamChunk, None, None] | None = None
         self._async: AsyncGenerator[StreamChunk, None] | None = None
+
+    @property
+    def reply(self) -> ProviderReply | None:
+        """The whole answer, once the last piece was taken."""
+        return self._reading.reply
 
     def __iter__(self) -> Self:
         return self
@@ -35,7 +40,7 @@ class ChunkStream:
         if self._async is not None:
             raise TurnInvocationError("This stream is read by `async for` already.")
         if self._sync is None:
-            self._sync = self._pieces()
+            self._sync = self._reading.pieces()
         return next(self._sync)
 
     def __aiter__(self) -> Self:
@@ -45,7 +50,7 @@ class ChunkStream:
         if self._sync is not None:
             raise TurnInvocationError("This stream is read by `for` already.")
         if self._async is None:
-            self._async = self._apieces()
+            self._async = self._reading.apieces()
         return await anext(self._async)
 
     def close(self) -> None:
@@ -72,9 +77,19 @@ class ChunkStream:
     ) -> None:
         await self.aclose()
 
-    def _pieces(self) -> Generator[StreamChunk, None, None]:
+
+@dataclass
+class _Reading:
+    """What the generators hold: not the stream, which would then hold itself, and stay open when it is dropped."""
+
+    wire: Wire
+    payload: Payload
+    on_reply: Callable[[ProviderReply], None]
+    reply: ProviderReply | None = None
+
+    def pieces(self) -> Generator[StreamChunk, None, None]:
         try:
-            with closing(self._wire.pieces(self.payload)) as pieces:
+            with closing(self.wire.pieces(self.payload)) as pieces:
                 for piece in pieces:
                     if isinstance(piece, StreamChunk):
                         yield piece
@@ -84,9 +99,9 @@ class ChunkStream:
             yield StreamChunk(type="error", text=error.message)
             raise
 
-    async def _apieces(self) -> AsyncGenerator[StreamChunk, None]:
+    async def apieces(self) -> AsyncGenerator[StreamChunk, None]:
         try:
-            async with aclosing(self._wire.apieces(self.payload)) as pieces:
+            async with aclosing(self.wire.apieces(self.payload)) as pieces:
                 async for piece in pieces:
                     if isinstance(piece, StreamChunk):
                         yield piece
@@ -99,8 +114,8 @@ class ChunkStream:
     def _finish(self, reply: ProviderReply) -> None:
         self.reply = reply
         if reply.truncated:
-            raise cut_short(reply, self._wire.config.vendor)
-        self._on_reply(reply)
+            raise cut_short(reply, self.wire.config.vendor)
+        self.on_reply(reply)
 
 
 def cut_short(reply: ProviderReply, vendor: str) -> ProviderError:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from turngraph.providers.config import ProviderConfig
 from turngraph.providers.transport import Transport, refuse_large_errors
@@ -75,4 +76,6 @@ def _common(config: ProviderConfig) -> dict[str, Any]:
 
 
 def _azure(config: ProviderConfig) -> dict[str, Any]:
-    return {"base_url": config.base_url, "api_version": config.api_version}
+    endpoint = config.base_url.rstrip("/")
+    bare = urlsplit(endpoint).path == ""
+    return {"base_url": f"{endpoint}/openai" if bare else endpoint, "api_version": config.api_version}

@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from typing import Any, Final
+from urllib.parse import quote
 
 from turngraph.providers.builtin_tools import authorised
 from turngraph.providers.config import ProviderConfig
@@ -14,12 +15,25 @@ from turngraph.state.errors import ProviderError
 from turngraph.state.reply import ProviderReply, StreamChunk
 from turngraph.state.request import Api
 
-__all__ = ["OnChunk", "Wire"]
+__all__ = ["OnChunk", "Wire", "path_of"]
 
 OnChunk = Callable[[StreamChunk], None]
 """Told each piece of an answer as it arrives."""
 
 _PATHS: Final[Mapping[Api, str]] = {"chat": "/chat/completions", "responses": "/responses"}
+
+
+def path_of(config: ProviderConfig, api: Api) -> str:
+    """Where requests go below `base_url`. Azure's dated versions have a path for each deployment, its v1 has not:
+    https://learn.microsoft.com/azure/ai-foundry/openai/reference
+
+    >>> path_of(ProviderConfig(vendor="ollama", model="llama3.2"), "chat")
+    '/chat/completions'
+    """
+    endpoint = config.base_url.rstrip("/")
+    if config.api_version is None or api == "responses" or "/deployments/" in endpoint or endpoint.endswith("/v1"):
+        return _PATHS[api]
+    return f"/deployments/{quote(config.model, safe='')}{_PATHS[api]}"
 
 
 class Wire:
@@ -29,6 +43,7 @@ class Wire:
         self.config: Final = config
         self.api: Final[Api] = api
         self._transport: Final = transport
+        self._path: Final = path_of(config, api)
 
     def send(
         self,
@@ -47,7 +62,7 @@ class Wire:
         tell = on_chunk or _silently
         content, headers = self._outgoing(payload, stream, client_request_id)
         try:
-            with self._transport.post(_PATHS[self.api], content, headers, within_s) as raw:
+            with self._transport.post(self._path, content, headers, within_s) as raw:
                 reader = self._reader(raw.status_code, raw.headers, stream, within_s)
                 for data in raw.iter_bytes():
                     for chunk in reader.feed(data, time.monotonic()):
@@ -69,7 +84,7 @@ class Wire:
         tell = on_chunk or _silently
         content, headers = self._outgoing(payload, stream, client_request_id)
         try:
-            async with self._transport.apost(_PATHS[self.api], content, headers, within_s) as raw:
+            async with self._transport.apost(self._path, content, headers, within_s) as raw:
                 reader = self._reader(raw.status_code, raw.headers, stream, within_s)
                 async for data in raw.aiter_bytes():
                     for chunk in reader.feed(data, time.monotonic()):
@@ -92,7 +107,7 @@ class Wire:
         content, headers = self._outgoing(payload, True, client_request_id)
         told = False
         try:
-            with self._transport.post(_PATHS[self.api], content, headers, within_s) as raw:
+            with self._transport.post(self._path, content, headers, within_s) as raw:
                 reader = self._reader(raw.status_code, raw.headers, True, within_s)
                 for data in raw.iter_bytes():
                     for chunk in reader.feed(data, time.monotonic()):
@@ -115,7 +130,7 @@ class Wire:
         content, headers = self._outgoing(payload, True, client_request_id)
         told = False
         try:
-            async with self._transport.apost(_PATHS[self.api], content, headers, within_s) as raw:
+            async with self._transport.apost(self._path, content, headers, within_s) as raw:
                 reader = self._reader(raw.status_code, raw.headers, True, within_s)
                 async for data in raw.aiter_bytes():
                     for chunk in reader.feed(data, time.monotonic()):
