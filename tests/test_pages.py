@@ -39,6 +39,7 @@ def test_the_code_on_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest
     Nothing is sent to it that OpenAI would refuse: the scripted model refuses that too. A turn that ends in an error
     would prove nothing, so none may.
     """
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     ended = watch_results(monkeypatch)
