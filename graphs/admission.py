@@ -7,7 +7,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from langchain_core.runnables import RunnableConfig
 
@@ -17,7 +17,7 @@ from turngraph.billing.turns import Admission, admit, let_go
 from turngraph.nodes.here import FENCE
 from turngraph.state.turn import account_of
 
-__all__ = ["Ticket", "admitted", "admitted_async", "ticket_for"]
+__all__ = ["Leave", "Ticket", "admitted", "admitted_async", "ticket_for"]
 
 _TURNS: Final = uuid.UUID("0f0ac1cb-7b0e-5d0b-9d6e-8a53f0a3c6f4")
 _LOOK_AGAIN_S: Final = 0.2
@@ -33,6 +33,8 @@ class Ticket:
     turn_id: str
     thread: str | None
     account: str
+    inside: bool = False
+    """Whether it runs inside a parent graph."""
 
     @property
     def asks_the_thread(self) -> bool:
@@ -46,6 +48,23 @@ class Ticket:
         return replace(self, turn_id=saved.get("turn_id") or uuid.uuid4().hex, account=_account(saved.get("settings")))
 
 
+class Leave(NamedTuple):
+    """Leave to run. `over` is the turn's id where it was finished before, and is given again as new."""
+
+    input: Any
+    config: RunnableConfig
+    over: str | None
+
+    def check(self, saved: Mapping[str, Any]) -> None:
+        """Raise TurnConflictError unless `saved`, what the thread says, is what that turn came to."""
+        if self.over is not None and saved.get("turn_id") != self.over:
+            raise TurnConflictError(
+                f"Turn `{self.over}` was finished before, and is not the last one of this thread; it is not run again. "
+                "Read its result from the thread's history, or give a new turn another id.",
+                turn_id=self.over,
+            )
+
+
 def ticket_for(input: Any, config: RunnableConfig | None, *, keeps: bool) -> Ticket:
     """The ticket of a run; `keeps` says whether the graph has a checkpointer of its own.
 
@@ -57,7 +76,7 @@ def ticket_for(input: Any, config: RunnableConfig | None, *, keeps: bool) -> Tic
     place, thread = configurable.get("checkpoint_ns", ""), configurable.get("thread_id")
     if place:
         inside = uuid.uuid5(_TURNS, f"{thread}:{place}").hex
-        return Ticket(_named(input, inside), config, _given_id(input) or inside, None, _account_in(input))
+        return Ticket(_named(input, inside), config, _given_id(input) or inside, None, _account_in(input), inside=True)
     if isinstance(input, Mapping):
         turn_id = _given_id(input) or uuid.uuid4().hex
         alone = str(thread) if keeps and thread is not None else None
@@ -66,7 +85,7 @@ def ticket_for(input: Any, config: RunnableConfig | None, *, keeps: bool) -> Tic
 
 
 @contextmanager
-def admitted(ledger: Ledger, ticket: Ticket, wait_s: float) -> Iterator[tuple[Any, RunnableConfig]]:
+def admitted(ledger: Ledger, ticket: Ticket, wait_s: float) -> Iterator[Leave]:
     """The input and configuration to run with, under a lease that is kept meanwhile. Raises TurnConflictError.
 
     A run that stops before the turn's end, because its stream was left, a person is asked, or something was raised,
@@ -81,7 +100,7 @@ def admitted(ledger: Ledger, ticket: Ticket, wait_s: float) -> Iterator[tuple[An
             time.sleep(_pause(exc, ends))
     try:
         with ledger.keeper.holding(admission.turn_id, admission.fence):
-            yield ticket.input, _leased(ticket.config, admission)
+            yield _leave(ticket, admission)
     finally:
         try:
             ledger.do(let_go, admission.turn_id, fence=admission.fence)
@@ -90,7 +109,7 @@ def admitted(ledger: Ledger, ticket: Ticket, wait_s: float) -> Iterator[tuple[An
 
 
 @asynccontextmanager
-async def admitted_async(ledger: Ledger, ticket: Ticket, wait_s: float) -> AsyncIterator[tuple[Any, RunnableConfig]]:
+async def admitted_async(ledger: Ledger, ticket: Ticket, wait_s: float) -> AsyncIterator[Leave]:
     """`admitted`, on the running event loop."""
     ends = time.monotonic() + wait_s
     while True:
@@ -101,7 +120,7 @@ async def admitted_async(ledger: Ledger, ticket: Ticket, wait_s: float) -> Async
             await asyncio.sleep(_pause(exc, ends))
     try:
         with ledger.keeper.holding(admission.turn_id, admission.fence):
-            yield ticket.input, _leased(ticket.config, admission)
+            yield _leave(ticket, admission)
     finally:
         try:
             await ledger.ado(let_go, admission.turn_id, fence=admission.fence)
@@ -114,6 +133,11 @@ def _pause(conflict: TurnConflictError, ends: float) -> float:
     if conflict.retry_after_s is None or time.monotonic() >= ends:
         raise conflict
     return min(_LOOK_AGAIN_S, max(0.0, ends - time.monotonic()))
+
+
+def _leave(ticket: Ticket, admission: Admission) -> Leave:
+    over = admission.status in ("done", "failed") and isinstance(ticket.input, Mapping) and not ticket.inside
+    return Leave(ticket.input, _leased(ticket.config, admission), ticket.turn_id if over else None)
 
 
 def _leased(config: RunnableConfig, admission: Admission) -> RunnableConfig:

@@ -1,6 +1,7 @@
 """`handler`: a whole turn behind one function, in the gateway's shape: wire messages in, an HTTP reply out.
 
-It never raises for what a caller sent: bad input is a 400 that names what was wrong.
+It never raises for what a caller sent: bad input is a 400 that names what was wrong, a thread that another worker has
+a 409 that says when to come back.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import RunnableConfig
 
+from turngraph.billing.errors import TurnConflictError
 from turngraph.graphs.turn_graph import TurnGraph
 from turngraph.providers.writing.from_chat import from_chat
 from turngraph.state.errors import TurnValueError
@@ -47,6 +49,8 @@ def handler(
         result: TurnResult = out["result"]
     except TurnValueError as exc:
         result = _refusal(exc)
+    except TurnConflictError as exc:
+        result = _conflict(exc)
     return result.to_http()
 
 
@@ -67,11 +71,15 @@ async def ahandler(
         result: TurnResult = out["result"]
     except TurnValueError as exc:
         result = _refusal(exc)
+    except TurnConflictError as exc:
+        result = _conflict(exc)
     return result.to_http()
 
 
 def _as_thread(data: Mapping[str, Any], thread: str | None) -> RunnableConfig:
     key = thread if thread is not None else data.get("session_key")
+    if not (key is None or isinstance(key, str | int)) or not str(key).isprintable():
+        raise TurnValueError(f"`session_key` is {type(key).__name__}; it must be a text of printable characters.")
     return {"configurable": {} if key is None else {"thread_id": str(key)}}
 
 
@@ -103,7 +111,9 @@ def _read(
 
 
 def _keeps(turn: TurnGraph, config: RunnableConfig) -> bool:
-    return bool(turn.checkpointer) and "thread_id" in config["configurable"]
+    if turn.checkpointer and "thread_id" not in config["configurable"]:
+        raise TurnValueError("The request's data has no `session_key`, and conversations are kept here: give one.")
+    return bool(turn.checkpointer)
 
 
 def _new(given: list[BaseMessage], kept: list[BaseMessage]) -> list[BaseMessage]:
@@ -116,3 +126,8 @@ def _new(given: list[BaseMessage], kept: list[BaseMessage]) -> list[BaseMessage]
 
 def _refusal(error: TurnValueError) -> TurnResult:
     return TurnResult(turn_id="", status="error", error=TurnError(kind="value", message=str(error), status=400))
+
+
+def _conflict(error: TurnConflictError) -> TurnResult:
+    told = TurnError(kind="conflict", message=str(error), status=409, retry_after_s=error.retry_after_s)
+    return TurnResult(turn_id=error.turn_id, status="error", error=told)

@@ -83,8 +83,9 @@ class TurnGraph(CompiledStateGraph[Turn, None, TurnInput, TurnOutput]):
 
         ticket = ticket_for(input, config, keeps=bool(self.checkpointer))
         saved = self.get_state(ticket.config).values if ticket.asks_the_thread else {}
-        with admitted(self._ledger, ticket.known(saved), self.wait_s) as (given, leased):
-            yield from super().stream(given, leased, **named)
+        with admitted(self._ledger, ticket.known(saved), self.wait_s) as leave:
+            leave.check(self.get_state(leave.config).values if leave.over and ticket.thread else {})
+            yield from super().stream(leave.input, leave.config, **named)
 
     async def _astream_admitted(
         self, input: Any, config: RunnableConfig | None, named: dict[str, Any]
@@ -93,8 +94,9 @@ class TurnGraph(CompiledStateGraph[Turn, None, TurnInput, TurnOutput]):
 
         ticket = ticket_for(input, config, keeps=bool(self.checkpointer))
         saved = (await self.aget_state(ticket.config)).values if ticket.asks_the_thread else {}
-        async with admitted_async(self._ledger, ticket.known(saved), self.wait_s) as (given, leased):
-            async for part in super().astream(given, leased, **named):
+        async with admitted_async(self._ledger, ticket.known(saved), self.wait_s) as leave:
+            leave.check((await self.aget_state(leave.config)).values if leave.over and ticket.thread else {})
+            async for part in super().astream(leave.input, leave.config, **named):
                 yield part
 
     @property

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from decimal import Decimal
+from math import ceil
 from typing import Any, Final, Literal
 
 from pydantic import JsonValue
@@ -227,7 +228,7 @@ class TurnResult(Frozen):
         """
         headers = {"Content-Type": "application/json"}
         if self.error is not None and self.error.retry_after_s is not None:
-            headers["Retry-After"] = f"{self.error.retry_after_s:g}"
+            headers["Retry-After"] = str(ceil(self.error.retry_after_s))  # whole seconds, RFC 9110
         return {
             "isBase64Encoded": False,
             "statusCode": self.http_status,

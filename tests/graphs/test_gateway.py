@@ -3,12 +3,15 @@
 import asyncio
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
 from tests.turns import turn_on
+from turngraph.billing import Ledger
+from turngraph.billing.turns import admit
 from turngraph.graphs import TurnGraph, ahandler, handler
 from turngraph.providers.scripted import Fail, Say, ScriptedModel
 
@@ -96,3 +99,26 @@ def test_passthrough_sends_the_body_as_it_is_and_bills_it(handle: Handle) -> Non
     assert body["choices"][0]["message"]["content"] == "passed"
     assert body["turn"]["charges"][0]["model"].startswith(("gpt-4o", "scripted"))
     assert body["turn"]["charges"][0]["account"] == "acme"
+
+
+@handled
+@pytest.mark.parametrize("key", [None, "\ud800", "a\x00b", {"a": 1}], ids=["none", "half a character", "NUL", "object"])
+def test_a_thread_that_cannot_be_kept_is_a_400(handle: Handle, key: Any) -> None:
+    """The key comes from the caller, and goes into a database."""
+    with ScriptedModel([Say("never")]) as model:
+        reply = handle(turn_on(model, checkpointer=InMemorySaver()), {"session_key": key, "input_text": "Q"})
+        assert len(model.requests) == 0
+    assert reply["statusCode"] == 400
+    assert "session_key" in json.loads(reply["body"])["error"]["message"]
+
+
+@handled
+def test_a_thread_that_another_worker_has_is_a_409(handle: Handle, tmp_path: Path) -> None:
+    """The caller learns when to come back; it is no server error."""
+    with Ledger(f"sqlite:///{tmp_path}/l.db") as ledger, ScriptedModel([Say("never")]) as model:
+        ledger.do(admit, "other", thread="t")
+        turn = turn_on(model, ledger=ledger, checkpointer=InMemorySaver())
+        reply = handle(turn, {"session_key": "t", "input_text": "Q"})
+        assert len(model.requests) == 0
+    assert reply["statusCode"] == 409
+    assert 0 < int(reply["headers"]["Retry-After"]) <= 60

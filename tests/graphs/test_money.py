@@ -306,6 +306,21 @@ def test_the_same_turn_submitted_again_returns_what_it_came_to(run: Run, ledger:
     assert len(rows(ledger, "select 1 from entry")) == 1
 
 
+@both_ways
+def test_an_earlier_turn_submitted_again_is_not_run_again(run: Run, ledger: Ledger) -> None:
+    """A retry that comes late, when the thread has gone on: nothing is asked or charged, and the caller is told."""
+    with ScriptedModel([Say("one"), Say("two")]) as model:
+        turn = turn_on(model, ledger=ledger, checkpointer=InMemorySaver())
+        run(turn, ask("Q", turn_id="T1"), THREAD)
+        run(turn, ask("R", turn_id="T2"), THREAD)
+        for thread in (THREAD, {"configurable": {"thread_id": "another"}}):
+            with pytest.raises(TurnConflictError, match="was finished before"):
+                run(turn, ask("Q", turn_id="T1"), thread)
+        assert len(model.requests) == 2
+    assert [message.text for message in turn.get_state(THREAD).values["messages"]] == ["Q", "one", "R", "two"]
+    assert len(rows(ledger, "select 1 from entry")) == 2
+
+
 class KilledError(BaseException):
     """Stands in for the end of the process: nothing between it and the caller catches it."""
 
