@@ -4,7 +4,6 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from langchain_core.runnables import Runnable, RunnableConfig
-from langchain_core.runnables.config import ensure_config
 
 from turngraph.nodes.deps import TurnDeps
 from turngraph.nodes.flow import Flow, drive, drive_async
@@ -45,7 +44,7 @@ class Stage(Runnable[Any, dict[str, Any]]):
         return self._end(await drive_async(begun) if isinstance(begun, Generator) else begun)
 
     def _begin(self, state: Any, config: RunnableConfig | None) -> Turn | Flow[Turn]:
-        return self._function(state, self._deps, here_now(ensure_config(config), self._deps.subscribers))
+        return self._function(state, self._deps, here_now(config or {}, self._deps.subscribers))
 
     def _end(self, patch: Turn) -> dict[str, Any]:
         return check_patch(patch, by=self.name or "a stage")
