@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from io import TextIOWrapper
 from typing import Final
 
 from cyclopts import App, CycloptsError
@@ -32,6 +33,9 @@ def main() -> None:
     """Run the command that was typed, and exit with its code."""
     # Read when LangGraph is imported: threads hold nothing but the types of a turn's state, and no others are loaded.
     os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that has no letter for it shows a question mark
     sys.exit(outcome(sys.argv[1:]))
 
 
@@ -46,9 +50,13 @@ def outcome(tokens: Sequence[str]) -> int:
             print_error=False,
             result_action="return_int_as_exit_code_else_zero",
         )
+        sys.stdout.flush()
     except (CycloptsError, TurngraphError) as exc:
         print(f"turngraph: {' '.join(str(exc).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # `turngraph vendors | head -1`: the reader has what it wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     return code

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.interfaces.commands import KEY, Terminal, one_sentence, turngraph
+from tests.interfaces.commands import KEY, TURNGRAPH, Terminal, environment, one_sentence, turngraph
 from turngraph.interfaces.cli import COMMANDS, outcome
 from turngraph.providers.scripted import Fail, Hang, Refuse, Say, ScriptedModel
 
@@ -230,3 +230,23 @@ def test_ctrl_c_ends_the_turn_and_not_in_a_traceback(tmp_path: Path) -> None:
         assert terminal.end() == 130
     assert "cancelled" in terminal.shown
     assert "Traceback" not in terminal.shown
+
+
+def test_a_reader_that_has_enough_is_no_error(tmp_path: Path) -> None:
+    """`turngraph vendors | head -1` must not end in a traceback."""
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [TURNGRAPH, "vendors"], stdout=write, stderr=subprocess.PIPE, env=environment(tmp_path), timeout=60, check=False
+    )
+    os.close(write)
+    assert done.stderr == b""
+    assert done.returncode in {1, 141}  # rich's own, or the shell's for a broken pipe
+
+
+def test_a_terminal_without_the_letters_gets_question_marks(tmp_path: Path) -> None:
+    """An answer in Norwegian on a terminal that knows ASCII alone is still an answer."""
+    with ScriptedModel([Say("Tromsø.")]) as model:
+        args = ("run", "Hi", "-q", "--base-url", model.base_url, "-m", "any")
+        done = turngraph(tmp_path, *args, PYTHONIOENCODING="ascii")
+    assert (done.stdout, done.stderr, done.returncode) == ("Troms?.\n", "", 0)
