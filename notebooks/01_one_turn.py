@@ -1,0 +1,71 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # One turn, step by step
+# A turn is a LangGraph graph. Here is one that may use a calculator; the picture is drawn on this machine.
+
+# %%
+from turngraph.graphs import chat_turn
+from turngraph.interfaces.stepper import TurnStepper
+from turngraph.interfaces.stepper.lesson import lesson_model
+from turngraph.providers.scripted import Call, Say
+
+model = lesson_model(Call(("calculator", {"expression": "6 * 7"}, "call-1")), Say("It is 42."))
+turn = chat_turn(model, functions=["calculator"])
+turn
+
+# %% [markdown]
+# The stepper stands before the first stage. Nothing has run.
+
+# %%
+stepper = TurnStepper(turn, {"messages": [("user", "What is 6 * 7?")]})
+stepper.now.nodes
+
+# %% [markdown]
+# Before `call_llm` you see the exact JSON that is about to leave.
+
+# %%
+stepper.run_until("call_llm")
+print(stepper.request)
+
+# %% [markdown]
+# The model asks for its tool.
+
+# %%
+stepper.run_until("dispatch_tools")
+stepper.now.pending[0].call
+
+# %% [markdown]
+# One step runs the tool; the difference is its message.
+
+# %%
+stepper.step()
+[message.text for message in stepper.state["messages"]]
+
+# %% [markdown]
+# The tool's answer travels in the second request.
+
+# %%
+stepper.run_until("call_llm")
+stepper.request["messages"][-1]
+
+# %% [markdown]
+# To the end: the answer, and what it cost.
+
+# %%
+stepper.run()
+print(stepper.state["result"].answer, stepper.cost)
+
+# %% [markdown]
+# In a notebook, `stepper.show()` is all of this with buttons. This is the same view without any.
+
+# %%
+[name for name in stepper.state if name in ("messages", "request", "result")]
