@@ -69,6 +69,7 @@ pictures: install  ## draw docs/*.svg anew
 wheel: | $(UV)  ## build dist/turngraph-….whl
 	rm -rf build/lib build/bdist.* dist
 	$(UV) build --quiet --wheel --python '$(PYTHON)' --out-dir dist
+	rm -rf build/lib build/bdist.*
 
 wheel-test: wheel  ## install the wheel into an empty environment and run the whole suite against it
 	$(UV) venv --quiet --clear --python '$(PYTHON)' $(WHEEL_VENV)
