@@ -7,9 +7,10 @@ The one place that retries: a second loop below it would multiply the bill.
 """
 
 import asyncio
+import re
 import time
 from functools import partial
-from typing import TypedDict
+from typing import Final, TypedDict
 
 from langchain_core.messages import AnyMessage
 
@@ -30,6 +31,9 @@ from turngraph.state.turn import Stop, Turn, TurnSettings, account_of
 
 __all__ = ["call_llm"]
 
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""https://platform.openai.com/docs/api-reference/chat/create, `tools.function.name`."""
+_NO_NAME: Final = re.compile(r"[^A-Za-z0-9_-]")
 _LOOK_UP_S = 0.05
 _LONGEST_WAIT_S = 60.0
 """A vendor that asks for more is not waited for: the caller is told instead."""
@@ -116,7 +120,7 @@ def _patch(attempts: list[Attempt], task_id: str) -> Turn:
     stop = stop_for(last.reply) if last.error is None else _stop(last.error, begun=True)
     if last.request.body is not None:  # passthrough: its conversation, and its tool calls, are the caller's own
         return {"attempts": attempts, "asked": [], "stop": stop or Stop(status="completed")}
-    reply = last.reply if stop is None else _without_calls(last.reply)
+    reply = _nameable(last.reply) if stop is None else _without_calls(last.reply)
     patch: Turn = {"attempts": attempts, "asked": list(reply.tool_calls), "stop": stop}
     if _says_something(reply):
         request = last.request
@@ -134,6 +138,23 @@ def _stop(error: TurnError, *, begun: bool = False) -> Stop:
 def _without_calls(reply: ProviderReply) -> ProviderReply:
     """A cut answer's text alone: a call nobody answers, or its item, would be refused in the next request."""
     return reply.model_copy(update={"tool_calls": (), "items": ()}) if reply.tool_calls else reply
+
+
+def _nameable(reply: ProviderReply) -> ProviderReply:
+    """The answer, every call in it under a name that may stand in a conversation.
+
+    A model that makes a name up is told that there is no such tool; sent back as it is, an empty name or one with a
+    slash would be refused, in this request and in every later one of the thread.
+    """
+    if all(_NAME.fullmatch(call.name) for call in reply.tool_calls):
+        return reply
+    calls = tuple(
+        call
+        if _NAME.fullmatch(call.name)
+        else call.model_copy(update={"name": "unknown_" + _NO_NAME.sub("_", call.name[:50])})
+        for call in reply.tool_calls
+    )
+    return reply.model_copy(update={"tool_calls": calls, "items": ()})
 
 
 def _says_something(reply: ProviderReply) -> bool:

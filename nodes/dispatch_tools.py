@@ -24,7 +24,7 @@ from turngraph.state.events import PluginCalled, ToolRequested, ToolResponded
 from turngraph.state.reply import ToolCall
 from turngraph.state.result import ToolRun
 from turngraph.state.turn import ToolTask, Turn
-from turngraph.tools.output import ToolOutput
+from turngraph.tools.output import ToolOutput, clean
 
 __all__ = ["dispatch_tools"]
 
@@ -131,7 +131,7 @@ def _decision(call: ToolCall, arguments: dict[str, Any]) -> ToolCall | _Answer:
     if wish.get("decision") == "edit" and isinstance(wish.get("arguments"), dict):
         return call.model_copy(update={"arguments": json.dumps(wish["arguments"], ensure_ascii=False)})
     if wish.get("decision") in ("reject", False):
-        return _told("rejected", f"A person refused this call: {wish.get('reason') or 'no reason given'}.")
+        return _told("rejected", f"A person refused this call: {clean(str(wish.get('reason') or 'no reason given'))}.")
     return _told(
         "rejected",
         "This call was not approved: the decision was none of `approve`, `edit` (with `arguments`), `reject`.",

@@ -1,6 +1,7 @@
 """Threads: many turns, time travel, forks, a killed worker, bad input. Nothing is lost and nothing sent twice."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.types import Command
 
 import turngraph.state.turn
-from tests.turns import Run, ask, both_ways, invoke, result_of, turn_on
+from tests.turns import Run, ask, both_apis, both_ways, invoke, result_of, turn_on
 from turngraph.providers.scripted import Call, Fail, Say, ScriptedModel
 from turngraph.state.errors import TurnValueError
 from turngraph.state.turn import TurnSettings
@@ -138,7 +139,7 @@ def test_an_error_does_not_end_the_thread(run: Run) -> None:
 @both_ways
 @pytest.mark.parametrize(
     "bad",
-    [("user", ""), HumanMessage([{"type": "flurb"}]), HumanMessage([{"type": "text", "text": None}])],  # type: ignore[list-item,dict-item]
+    [("user", ""), HumanMessage([{"type": "flurb"}]), HumanMessage([{"type": "text", "text": None}])],
     ids=["empty", "unknown block", "no text"],
 )
 @pytest.mark.parametrize("begun", [False, True], ids=["new thread", "old thread"])
@@ -157,6 +158,21 @@ def test_what_nobody_could_be_sent_does_not_end_the_thread(run: Run, bad: Any, b
     assert result_of(out).status == "completed"
     assert texts(out)[0] == ("first" if begun else "last")
     assert len(out["messages"]) == (4 if begun else 2)
+
+
+@both_ways
+@both_apis
+@pytest.mark.parametrize("name", ["", "../../etc/passwd\n", "n" * 1000], ids=["empty", "path", "long"])
+def test_a_tool_name_that_a_model_made_up_does_not_end_the_thread(run: Run, api: str, name: str) -> None:
+    """It stands in the history of every later request, where a vendor takes only letters, digits, `_` and `-`."""
+    with ScriptedModel([Call((name, {})), Say("sorry"), Say("last")]) as model:
+        turn = turn_on(model, api=api, tools=[weather], checkpointer=InMemorySaver())
+        result = result_of(run(turn, ask("Q"), THREAD))
+        out = run(turn, ask("again"), THREAD)
+    assert [(called.status, result.status) for called in result.tool_runs] == [("unknown", "completed")]
+    assert result_of(out).answer == "last"
+    called = next(message for message in out["messages"] if isinstance(message, AIMessage) and message.tool_calls)
+    assert re.fullmatch("[A-Za-z0-9_-]{1,64}", called.tool_calls[0]["name"])
 
 
 @both_ways
