@@ -4,6 +4,7 @@ import asyncio
 import operator
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
@@ -12,8 +13,11 @@ from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import Send
+from sqlalchemy import text
 
 from tests.turns import KEY, ask, both_apis, turn_on
+from turngraph.billing import Ledger
+from turngraph.billing.verify import verify
 from turngraph.interfaces.stepper import Breakpoint, TurnStepper
 from turngraph.providers.scripted import Call, Fail, Say, ScriptedModel
 from turngraph.state.errors import TurnInvocationError, TurnValueError
@@ -99,8 +103,8 @@ def test_the_request_as_a_command_never_shows_the_key(stepper: TurnStepper) -> N
     stepper.run_until("call_llm")
     request = stepper.request
     assert request is not None
-    for text in (request.as_curl(), request.as_python(), repr(request), str(request), repr(stepper.now.pending)):
-        assert KEY not in text
+    for shown in (request.as_curl(), request.as_python(), repr(request), str(request), repr(stepper.now.pending)):
+        assert KEY not in shown
     assert "$OPENAI_API_KEY" in request.as_curl()
     compile(request.as_python(), "request", "exec")
 
@@ -433,3 +437,24 @@ def test_an_error_of_the_vendor_is_a_step_like_any_other() -> None:
         stepper.run()
         assert stepper.state["result"].status == "error"
         assert stepper.response is None
+
+
+def test_with_a_ledger_each_call_is_billed_once_in_its_lineage(model: ScriptedModel, tmp_path: Path) -> None:
+    """Going back bills nothing; a fork and a retry that call are charged, each once; the books balance."""
+    with Ledger(f"sqlite:///{tmp_path}/ledger.db") as ledger:
+        turn = turn_on(model, tools=[weather], ledger=ledger, checkpointer=InMemorySaver())
+        with TurnStepper(turn, ask("Both?")) as stepper:
+            stepper.run()
+            stepper.jump(0)
+            stepper.run()
+            assert len(model.requests) == 2
+            stepper.jump(5)
+            fork = stepper.fork("other")
+            fork.run()
+            fork.run_until("finalize")
+            assert fork.state["result"].answer == "Still rain."
+        with ledger.engine.connect() as conn:
+            charged = [tuple(row) for row in conn.execute(text("SELECT kind, state FROM attempt"))]
+        assert [state for kind, state in charged if kind == "completion"] == ["settled"] * 3
+        assert len(model.requests) == 3
+        assert ledger.read(verify) == []
