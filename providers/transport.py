@@ -76,7 +76,9 @@ class Transport:
         if not self._sync:
             self._sync.append(self.make_sync())
         with _translated(self.vendor):
-            answer = self._sync[0].post(path, content=content, cast_to=object, options=_options(headers, silence_s))
+            client = self._sync[0]
+            options = _options(headers, silence_s, client.timeout)
+            answer = client.post(path, content=content, cast_to=object, options=options)
             raw = cast("RawAnswer", getattr(answer, "http_response"))  # noqa: B009  the SDK types it as `object`
             try:
                 yield raw
@@ -93,7 +95,8 @@ class Transport:
             self._async[loop] = await _Kept.start(self.make_async())
         with _translated(self.vendor):
             client = self._async[loop].client
-            answer = await client.post(path, content=content, cast_to=object, options=_options(headers, silence_s))
+            options = _options(headers, silence_s, client.timeout)
+            answer = await client.post(path, content=content, cast_to=object, options=options)
             raw = cast("RawAnswer", getattr(answer, "http_response"))  # noqa: B009
             try:
                 yield raw
@@ -138,15 +141,25 @@ async def _keep(client: "AsyncOpenAI") -> AsyncGenerator["AsyncOpenAI", None]:
         await client.close()
 
 
-def _options(headers: Mapping[str, str], silence_s: float | None) -> "RequestOptions":
+def _options(headers: Mapping[str, str], silence_s: float | None, configured: Any) -> "RequestOptions":
     options: RequestOptions = {
         "headers": {"Content-Type": "application/json", **headers, **_STREAMED},
         "max_retries": 0,
         "follow_redirects": False,
     }
     if silence_s is not None:
-        options["timeout"] = silence_s
+        options["timeout"] = _shorter(configured, silence_s)
     return options
+
+
+def _shorter(configured: Any, most: float) -> Any:
+    """The client's own timeouts, none of them longer than `most` seconds: a long turn is no reason to wait longer."""
+    import openai
+
+    if isinstance(configured, openai.Timeout):
+        waits = {name: most if wait is None else min(wait, most) for name, wait in configured.as_dict().items()}
+        return openai.Timeout(**waits)
+    return most if configured is None else min(configured, most)
 
 
 def _http_library() -> Any:

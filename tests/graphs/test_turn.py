@@ -13,6 +13,7 @@ from langchain_core.tools import tool
 from tests.turns import Run, ask, both_apis, both_ways, config, invoke, result_of, streamed_or_not, told, turn_on
 from turngraph.graphs import chat_turn
 from turngraph.providers import OpenAIProvider
+from turngraph.providers.config import Timeouts
 from turngraph.providers.scripted import Call, Cut, Fail, Hang, Refuse, Say, ScriptedModel
 from turngraph.state.limits import TurnLimits
 from turngraph.state.result import TurnResult
@@ -284,6 +285,17 @@ def test_a_cancelled_turn_ends_with_a_result(run: Run) -> None:
         out = run(turn, ask("Q"), {"configurable": {"cancel": cancel}})
     assert result_of(out).status == "cancelled"
     assert result_of(out).http_status == 499
+
+
+@both_ways
+def test_a_long_turn_does_not_lengthen_the_wait_for_a_silent_vendor(run: Run) -> None:
+    """`limits.seconds` shortens the configured timeouts; it must never stretch them."""
+    with ScriptedModel([Hang(20)]) as model:
+        patient = config(model).replaced(timeouts=Timeouts(first_byte_s=0.5, idle_s=0.5))
+        turn = chat_turn(patient, limits=TurnLimits(seconds=15, attempts=1))
+        result = result_of(run(turn, ask("Q")))
+    assert result.error is not None
+    assert (result.status, result.error.kind) == ("error", "timeout")
 
 
 @both_ways
