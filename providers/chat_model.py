@@ -63,6 +63,7 @@ class TurngraphChatModel(BaseChatOpenAI):
     model_name: str = Field(alias="model", min_length=1)
     vendor: str | None = None
     """A name of the table of vendors. Not given: whose endpoint `base_url` is, else `custom`; `openai` without one."""
+    openai_api_base: str | None = Field(default=None, alias="base_url", repr=False, exclude=True)
     default_headers: Mapping[str, str] | None = Field(default=None, repr=False, exclude=True)
     provider_config: ProviderConfig | None = Field(default=None, repr=False, exclude=True)
     """What the fields of this class have no place for; where they are set, they come first."""

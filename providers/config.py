@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, SecretStr, m
 
 from turngraph.providers.answer_format import response_format_of
 from turngraph.providers.builtin_tools import check_builtin_tools
+from turngraph.providers.endpoint import basic_password, with_header
 from turngraph.providers.vendors.profiles import VENDORS, VendorProfile, find_vendor, vendor_of_url
 from turngraph.state.base import Frozen
 from turngraph.state.errors import TurnConfigurationError
@@ -134,12 +135,12 @@ class ProviderConfig(Frozen):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must not be shown anywhere: the key, what stands in telling headers, a password in the endpoint."""
+        """What must not be shown anywhere: the key, what stands in telling headers, MCP servers' tokens."""
         key = [] if self.api_key is None else [self.api_key.get_secret_value()]
         headers = [value for name, value in self.headers.items() if _TELLING.search(name)]
         tokens = [token.get_secret_value() for token in self.mcp_authorization.values()]
-        password = urlsplit(self.base_url).password
-        return tuple(secret for secret in (*key, *headers, *tokens, password) if secret)
+        passwords = map(basic_password, headers)
+        return tuple(secret for secret in (*key, *headers, *passwords, *tokens) if secret)
 
     def replaced(self, **fields: Any) -> Self:
         """This configuration with some fields changed, all of it checked again.
@@ -161,6 +162,7 @@ class ProviderConfig(Frozen):
     def _preset(cls, fields: Any) -> Any:
         if not isinstance(fields, dict):
             return fields
+        fields = with_header(fields)
         vendor, base_url = fields.get("vendor"), fields.get("base_url")
         if vendor:
             profile = find_vendor(vendor)

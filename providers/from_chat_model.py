@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, Final
 
 from turngraph.providers.config import Timeouts
+from turngraph.providers.endpoint import without_userinfo
 
 if TYPE_CHECKING:
     from langchain_openai.chat_models.base import BaseChatOpenAI
@@ -74,7 +75,7 @@ def _endpoint(chat: "BaseChatOpenAI") -> str | None:
     """Where the client of `chat` really sends, which knows about environment variables and Azure's paths."""
     if chat.root_client is None:
         return chat.openai_api_base
-    return str(chat.root_client.base_url).rstrip("/")
+    return without_userinfo(str(chat.root_client.base_url)).rstrip("/")
 
 
 def _api(chat: "BaseChatOpenAI") -> str | None:

@@ -54,14 +54,7 @@ def config_values(config: ProviderConfig, api: Api) -> dict[str, Any]:
     0.0
     """
     shown = config.model_dump(mode="json", include=set(ui_schema(config, api)["properties"]), exclude_none=True)
-    endpoint = {"base_url": _without_password(config.base_url)}
-    return {**shown, **endpoint, "use_responses_api": api == "responses"}
-
-
-def _without_password(url: str) -> str:
-    scheme, mark, rest = url.partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}"
+    return {**shown, "use_responses_api": api == "responses"}
 
 
 def _place(config: ProviderConfig, api: Api) -> dict[str, JsonValue]:

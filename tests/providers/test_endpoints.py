@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from turngraph.graphs import chat_turn
 from turngraph.providers import OpenAIProvider, ProviderConfig, Timeouts
 from turngraph.providers.scripted import LoopbackServer
 from turngraph.providers.template import request_template
+from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.reply import ProviderReply
 
 KEY = "sk-planted-endpoint"
@@ -212,3 +214,20 @@ def test_a_token_for_a_remote_server_joins_on_the_way_out(endpoint: Endpoint, as
     assert payload.body["tools"] == tools
     assert ask(provider).text == "Hi"
     assert endpoint.bodies[0]["tools"] == [{**tools[0], "authorization": KEY}, *tools[1:]]
+
+
+@both_ways
+def test_a_name_and_password_in_the_address_arrive_as_a_header(endpoint: Endpoint, ask: Ask) -> None:
+    """Two HTTP libraries would do three things with such an address, and all would log it."""
+    config = ProviderConfig(model="m", base_url=endpoint.base_url.replace("://", f"://me:{KEY}@"))
+    assert ask(OpenAIProvider(config)).text == "Hi"
+    assert endpoint.asked[0].headers["Authorization"] == "Basic " + b64encode(f"me:{KEY}".encode()).decode()
+    assert KEY in config.secrets
+    assert KEY not in repr(config) + str(OpenAIProvider(config).get_current_config_values())
+
+
+def test_a_password_in_the_address_and_a_key_are_refused() -> None:
+    """Only one of them could be sent."""
+    with pytest.raises(TurnConfigurationError, match="both go into the `Authorization` header") as caught:
+        ProviderConfig(model="m", base_url=f"https://me:{KEY}@example.com/v1", api_key=SecretStr(KEY))
+    assert KEY not in str(caught.value)
