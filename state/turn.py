@@ -16,8 +16,8 @@ stop         replacing  prep_*, call_llm                      the edges, finaliz
 status       replacing  prep_first_request, finalize          whoever asks whether the turn is over
 result       replacing  finalize                              the caller
 
-`attempts` and `tool_runs` belong to the turn: prep_first_request empties them. What is large is stored where it is
-written and not again at every step after it (`state/channels.py`): the lists that grow, `request`, `charges`, `result`.
+`attempts` and `tool_runs` belong to the turn: prep_first_request empties them. The lists that grow are stored where
+they are written and not again at every step after it (`state/channels.py`).
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ from typing import Annotated, Any, Final, Literal, NotRequired, TypedDict
 from langchain_core.messages import AnyMessage, MessageLikeRepresentation
 
 from turngraph.state.base import Frozen
-from turngraph.state.channels import GrowingList, StoredOnce
+from turngraph.state.channels import GrowingList
 from turngraph.state.messages import merge_messages
 from turngraph.state.reply import ToolCall
 from turngraph.state.request import ChatRequest
@@ -83,9 +83,6 @@ def account_of(settings: TurnSettings | None) -> str | None:
 
 _MESSAGES: Final = GrowingList(merge_messages, snapshot_frequency=40)
 Messages = Annotated[list[AnyMessage], _MESSAGES]
-Request = Annotated[ChatRequest, StoredOnce()]
-Charges = Annotated[list[Charge], StoredOnce()]
-Result = Annotated[TurnResult | None, StoredOnce()]
 Attempts = Annotated[list[Attempt], GrowingList(append_all, snapshot_frequency=8)]
 ToolRuns = Annotated[list[ToolRun], GrowingList(append_all, snapshot_frequency=8)]
 
@@ -106,15 +103,15 @@ class Turn(TypedDict, total=False):
     settings: TurnSettings | None
     started_at: float  # seconds since the epoch
     plugins: list[SelectedPlugin]
-    request: Request
+    request: ChatRequest
     reservation: str | None
     asked: list[ToolCall]
     attempts: Attempts
     tool_runs: ToolRuns
-    charges: Charges
+    charges: list[Charge]
     stop: Stop | None
     status: Literal["running", "done"]
-    result: Result
+    result: TurnResult | None
 
 
 class ToolTask(TypedDict):
@@ -133,5 +130,5 @@ class TurnOutput(TypedDict, total=False):
     """What crosses to a parent graph: `messages` by id, and this turn's own `result` and `charges`."""
 
     messages: Messages
-    result: Annotated[TurnResult, StoredOnce()]
-    charges: Charges
+    result: TurnResult
+    charges: list[Charge]

@@ -286,3 +286,16 @@ def test_a_killed_turn_is_resumed_by_another_process(tmp_path: Path) -> None:
         assert len(model.requests) == 3
     assert killed.stdout.split() == ["ran", "Oslo"]
     assert resumed.stdout.splitlines() == ["ran Rome", "Rain. 6 3"]
+
+
+@both_ways
+def test_a_stream_left_in_a_threads_first_stage_costs_the_thread_nothing(run: Run) -> None:
+    """A person closes the page before the first checkpoint behind a stage is written; the next message must work."""
+    with ScriptedModel([Say("one two"), Say("next"), Say("last")]) as model:
+        turn = turn_on(model, stream=True, checkpointer=InMemorySaver())
+        for _ in turn.stream(ask("first"), THREAD, stream_mode="custom"):
+            break
+        run(turn, ask("second"), THREAD)
+        out = run(turn, ask("third"), THREAD)
+    assert [text for text in texts(out) if text in ("second", "third")] == ["second", "third"]
+    assert result_of(out).ok
