@@ -6,8 +6,19 @@ from turngraph.state.front_door import front_door
 
 if TYPE_CHECKING:
     from turngraph.interfaces.stepper.breakpoints import Breakpoint
+    from turngraph.interfaces.stepper.recording import Recorder
+    from turngraph.interfaces.stepper.replaying import Replayed, replay_cassette
     from turngraph.interfaces.stepper.stepper import TurnStepper
 
-__all__ = ["Breakpoint", "TurnStepper"]
+__all__ = ["Breakpoint", "Recorder", "Replayed", "TurnStepper", "replay_cassette"]
 
-__getattr__, __dir__ = front_door(__name__, {"Breakpoint": "breakpoints", "TurnStepper": "stepper"})
+__getattr__, __dir__ = front_door(
+    __name__,
+    {
+        "Breakpoint": "breakpoints",
+        "Recorder": "recording",
+        "Replayed": "replaying",
+        "TurnStepper": "stepper",
+        "replay_cassette": "replaying",
+    },
+)

@@ -22,6 +22,6 @@ def lesson_model(*steps: ScriptStep, api: Api = "chat") -> ProviderConfig:
     named = os.environ.get("TURNGRAPH_MODEL")
     if named:
         return ProviderConfig.from_model_string(named, environ=os.environ, api=api)
-    model = ScriptedModel(steps or None).start()
+    model = ScriptedModel(steps).start() if steps else ScriptedModel().start()
     atexit.register(model.close)
     return ProviderConfig(vendor="openai", model="gpt-4o-mini", base_url=model.base_url, api=api)

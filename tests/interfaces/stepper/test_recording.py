@@ -1,0 +1,75 @@
+"""A turn's wire traffic, recorded and run again: the same requests, the same answer, no key, no network."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from langchain_core.tools import tool
+
+from tests.turns import KEY, ask, both_apis, config, invoke, result_of, streamed_or_not
+from turngraph.graphs import chat_turn
+from turngraph.interfaces.stepper.recording import Recorder
+from turngraph.interfaces.stepper.replay_command import replay
+from turngraph.interfaces.stepper.replaying import replay_cassette
+from turngraph.providers.scripted import Call, Fail, Say, ScriptedModel
+from turngraph.state.errors import TurnValueError
+
+
+@tool
+def weather(city: str) -> str:
+    """The weather in a city."""
+    return f"{city}: rain"
+
+
+def taped(file: Path, api: str = "chat", *, stream: bool = False) -> str:
+    """A turn of two requests and two tool calls, recorded; its answer."""
+    calls = Call(("weather", {"city": "Oslo"}), ("weather", {"city": "Rome"}))
+    with ScriptedModel([calls, Say(f"Rain, says {KEY}.")]) as model, Recorder(config(model, api=api), file) as tape:
+        out = invoke(chat_turn(tape.recorded, tools=[weather], stream=stream), ask("Both?"))
+        return result_of(out).answer
+
+
+@both_apis
+@streamed_or_not
+def test_a_recorded_turn_runs_again_as_it_was(tmp_path: Path, api: str, stream: bool) -> None:
+    """Through the graph, against what was recorded: byte for byte the same requests."""
+    file = tmp_path / "turn.jsonl"
+    answer = taped(file, api, stream=stream)
+    assert KEY not in file.read_text()
+    replayed = replay_cassette(file)
+    assert [str(changes) for changes in replayed.requests] == ["no difference"] * 2
+    assert replayed.same
+    assert replayed.result.answer == answer.replace(KEY, "[redacted]")
+    assert [run.content for run in replayed.result.tool_runs] == ["Oslo: rain", "Rome: rain"]
+
+
+def test_what_is_changed_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Another model, prompt and price table; exit code 1 where anything differs."""
+    file = tmp_path / "turn.jsonl"
+    taped(file)
+    assert replay(file) == 0
+    assert replay(file, model="gpt-5-mini", system="Be brief.", price=(Decimal(1), Decimal(1000))) == 1
+    out = capsys.readouterr().out
+    assert "every request is the recorded one" in out
+    assert "request 1: model: gpt-4o-mini → gpt-5-mini" in out
+    assert "Be brief." in out
+
+
+def test_an_error_of_the_vendor_is_recorded_too(tmp_path: Path) -> None:
+    """Bug reports are mostly about those."""
+    file = tmp_path / "turn.jsonl"
+    with ScriptedModel([Fail(400)]) as model, Recorder(config(model), file) as tape:
+        invoke(chat_turn(tape.recorded), ask("Q"))
+    replayed = replay_cassette(file)
+    assert replayed.result.error is not None
+    assert replayed.result.error.status == 400
+    assert replayed.same
+
+
+def test_a_file_without_requests_is_refused(tmp_path: Path) -> None:
+    """One sentence, before anything starts."""
+    (tmp_path / "empty.jsonl").write_text("")
+    with pytest.raises(TurnValueError, match="no recorded request"):
+        replay(tmp_path / "empty.jsonl")
+    with pytest.raises(TurnValueError, match="no file"):
+        replay(tmp_path / "absent.jsonl")
