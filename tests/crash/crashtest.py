@@ -69,7 +69,7 @@ def main() -> int:
 
 
 def run(asked: argparse.Namespace, place: str, databases: Databases) -> bool:
-    every, right = (7 if asked.short else 1), []
+    every, right = (14 if asked.short else 1), []
 
     def add(name: str, tally_of: Callable[[Job, Path], Tally], *, must_fail: bool = False) -> None:
         started = time.monotonic()
@@ -85,7 +85,7 @@ def run(asked: argparse.Namespace, place: str, databases: Databases) -> bool:
         "killed at every moment, in tasks",
         lambda job, log: kill_everywhere(job, log, run=run_turn_in_tasks, every=every),
     )
-    turns = 10 if asked.short else asked.turns
+    turns = 5 if asked.short else asked.turns
     add(f"killed at random, {turns} turns", lambda job, log: kill_at_random(job, log, turns=turns, seed=asked.seed))
     if not (asked.short and place == "PostgreSQL"):
         add("frozen, taken over, thawed", lambda job, log: freeze_everywhere(job, log, skip=in_transaction))
@@ -95,7 +95,7 @@ def run(asked: argparse.Namespace, place: str, databases: Databases) -> bool:
         if not asked.short or place == "SQLite":
             add(
                 f"without {protection}",
-                lambda job, log, name=protection: kill_everywhere(replace(job, without=name), log, every=min(every, 3)),
+                lambda job, log, name=protection: kill_everywhere(replace(job, without=name), log, every=min(every, 6)),
                 must_fail=True,
             )
     if not asked.short or place == "SQLite":
@@ -109,7 +109,7 @@ def run(asked: argparse.Namespace, place: str, databases: Databases) -> bool:
 
 def graph(asked: argparse.Namespace, place: str, add: "Add") -> None:
     """Whole turns through the graph: checkpoints, events, tools and pieces of a stream are moments too."""
-    every = 11 if asked.short else 1
+    every = 30 if asked.short else 1
     runs = {"graph": GraphRun(), "graph in tasks": GraphRun(tasks=True)}
     if not asked.short:
         runs["graph, checkpoints behind"] = GraphRun(durability="async")
@@ -129,7 +129,7 @@ def graph(asked: argparse.Namespace, place: str, add: "Add") -> None:
             lambda job, log: kill_at_random(job, log, turns=turns, seed=asked.seed, run=GraphRun()),
         )
     if place == "PostgreSQL":  # a frozen writer of SQLite stops everybody else who writes
-        often = 15 if asked.short else 1
+        often = 25 if asked.short else 1
 
         def frozen(job: Job, log: Path) -> Tally:
             return freeze_everywhere(job, log, run=GraphRun(), skip=in_transaction, check=whole, every=often)

@@ -6,6 +6,8 @@ the checkpointer before and after, each tool before and after its side effect.
 
 import asyncio
 import sqlite3
+import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +22,7 @@ from langgraph.checkpoint.postgres import PostgresSaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from moments import Moments
+from stub import stub
 from worker import BUDGETS, Job
 
 from turngraph.billing import Ledger, PriceOverride, Prices
@@ -185,11 +188,13 @@ def whole(job: Job, _: Moments) -> None:
 
 
 def warm_up() -> None:
-    """Import now, before the workers are forked, what a first turn would import."""
-    import genai_prices
-    import langchain_openai
-    import openai
-
-    assert genai_prices
-    assert langchain_openai
-    assert openai
+    """Run a turn here, before any worker is forked: what is imported now is not imported by each of them again."""
+    with tempfile.TemporaryDirectory() as folder, stub(Path(folder)) as (url, _):
+        for number, run in enumerate((GraphRun(), GraphRun(tasks=True))):
+            job = Job(
+                turn=f"warm{number}", url=f"{url}/v1", database=f"sqlite:///{folder}/l.db", checkpoints=f"{folder}/c"
+            )
+            run(job, Moments())
+    others = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
+    if others:
+        raise RuntimeError(f"forking beside these threads is not safe: {others}")

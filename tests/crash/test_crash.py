@@ -17,7 +17,7 @@ def test_no_charge_is_missing_or_double_whatever_dies() -> None:
         [sys.executable, "-W", "error", str(harness), "--short"],
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=900,
         check=False,
     )
     print(done.stdout)
