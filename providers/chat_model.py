@@ -2,32 +2,25 @@
 
 import os
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from contextlib import aclosing, closing, contextmanager
-from functools import partial
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import LangSmithParams
 from langchain_core.messages import BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai.chat_models.base import BaseChatOpenAI
 from pydantic import BaseModel, Field, PrivateAttr, model_validator
 
-from turngraph.providers.chunk_stream import cut_short
 from turngraph.providers.config import ProviderConfig
 from turngraph.providers.from_chat_model import config_fields
-from turngraph.providers.model_errors import as_model_error
-from turngraph.providers.model_messages import ChunkWriter, message_of
+from turngraph.providers.model_call import ModelCall
 from turngraph.providers.model_profile import model_profile
 from turngraph.providers.model_request import last_response_id, request_of, restored
 from turngraph.providers.openai_provider import OpenAIProvider
-from turngraph.providers.retrying import aretried, retried
 from turngraph.providers.structured import structured_by_schema
 from turngraph.providers.vendors.profiles import find_vendor, vendor_of_url
 from turngraph.providers.writing.payload import Payload
-from turngraph.state.errors import ProviderError, TurnConfigurationError
-from turngraph.state.reply import ProviderReply, StreamChunk
+from turngraph.state.errors import TurnConfigurationError
 
 if TYPE_CHECKING:
     from langchain_core.language_models import LanguageModelInput, ModelProfile
@@ -136,9 +129,9 @@ class TurngraphChatModel(BaseChatOpenAI):
         fields["extra_body"] = {**self.provider_config.extra_body, **fields.get("extra_body", {})}
         return self.provider_config.replaced(**fields)
 
-    def _payload(
+    def _call(
         self, messages: Iterable[BaseMessage], stop: list[str] | None, said: Mapping[str, Any], *, stream: bool
-    ) -> tuple[OpenAIProvider, Payload]:
+    ) -> ModelCall:
         provider = self.provider
         if (model := said.get("model", provider.config.model)) != provider.config.model:
             provider = provider.for_model(model)
@@ -150,17 +143,7 @@ class TurngraphChatModel(BaseChatOpenAI):
         if self.stream_usage is False or said.get("stream_usage") is False:
             body = {name: value for name, value in payload.body.items() if name != "stream_options"}
             payload = Payload(payload.api, body, payload.warnings)
-        return provider, payload
-
-    def _result(self, reply: ProviderReply, provider: OpenAIProvider, payload: Payload) -> ChatResult:
-        message = message_of(
-            _whole(reply, provider),
-            vendor=provider.vendor,
-            api=provider.api,
-            warnings=payload.warnings,
-            blocks=self.output_version == "v1",
-        )
-        return ChatResult(generations=[ChatGeneration(message=message)])
+        return ModelCall(provider, payload, retries=self.max_retries or 0, blocks=self.output_version == "v1")
 
     def _generate(
         self,
@@ -169,10 +152,7 @@ class TurngraphChatModel(BaseChatOpenAI):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        provider, payload = self._payload(messages, stop, kwargs, stream=False)
-        with _langchain_errors():
-            reply = retried(partial(provider.send, payload), self.max_retries or 0)
-            return self._result(reply, provider, payload)
+        return self._call(messages, stop, kwargs, stream=False).result()
 
     async def _agenerate(
         self,
@@ -181,10 +161,7 @@ class TurngraphChatModel(BaseChatOpenAI):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        provider, payload = self._payload(messages, stop, kwargs, stream=False)
-        with _langchain_errors():
-            reply = await aretried(partial(provider.asend, payload), self.max_retries or 0)
-            return self._result(reply, provider, payload)
+        return await self._call(messages, stop, kwargs, stream=False).aresult()
 
     def _stream(
         self,
@@ -193,46 +170,16 @@ class TurngraphChatModel(BaseChatOpenAI):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        provider, payload = self._payload(messages, stop, kwargs, stream=True)
-        writer = self._writer(provider, payload)
+        return self._call(messages, stop, kwargs, stream=True).chunks()
 
-        def begun() -> tuple[Any, Any]:
-            pieces = provider.pieces(payload)
-            return next(pieces), pieces
-
-        with _langchain_errors():
-            first, rest = retried(begun, self.max_retries or 0)
-            with closing(rest):
-                for piece in chain([first], rest):
-                    yield from _chunks(piece, writer, provider)
-
-    async def _astream(
+    def _astream(
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        provider, payload = self._payload(messages, stop, kwargs, stream=True)
-        writer = self._writer(provider, payload)
-
-        async def begun() -> tuple[Any, Any]:
-            pieces = provider.apieces(payload)
-            return await anext(pieces), pieces
-
-        with _langchain_errors():
-            first, rest = await aretried(begun, self.max_retries or 0)
-            async with aclosing(rest):
-                for chunk in _chunks(first, writer, provider):
-                    yield chunk
-                async for piece in rest:
-                    for chunk in _chunks(piece, writer, provider):
-                        yield chunk
-
-    def _writer(self, provider: OpenAIProvider, payload: Payload) -> ChunkWriter:
-        return ChunkWriter(
-            vendor=provider.vendor, api=provider.api, warnings=payload.warnings, blocks=self.output_version == "v1"
-        )
+        return self._call(messages, stop, kwargs, stream=True).achunks()
 
     def with_structured_output(
         self,
@@ -283,25 +230,3 @@ class TurngraphChatModel(BaseChatOpenAI):
     def __repr_args__(self) -> Iterator[tuple[str, Any]]:
         provider = self.provider
         return iter((("vendor", provider.vendor), ("model", provider.config.model), ("api", provider.api)))
-
-
-def _chunks(
-    piece: StreamChunk | ProviderReply, writer: ChunkWriter, provider: OpenAIProvider
-) -> Iterator[ChatGenerationChunk]:
-    chunk = writer.piece(piece) if isinstance(piece, StreamChunk) else writer.last(_whole(piece, provider))
-    if chunk is not None:
-        yield ChatGenerationChunk(message=chunk)
-
-
-def _whole(reply: ProviderReply, provider: OpenAIProvider) -> ProviderReply:
-    if reply.truncated:
-        raise cut_short(reply, provider.vendor)
-    return reply
-
-
-@contextmanager
-def _langchain_errors() -> Iterator[None]:
-    try:
-        yield
-    except ProviderError as error:
-        raise as_model_error(error) from error

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["transport_of", "transport_of_chat_model"]
 
 _ERROR_BYTES: Final = 1_000_000
+_ERROR_S: Final = 10.0
 _NO_KEY: Final = "no-key"
 """The SDK insists on one; servers that need none ignore it."""
 
@@ -41,7 +42,7 @@ def transport_of_chat_model(chat: "BaseChatOpenAI", *, vendor: str) -> Transport
 def _client(config: ProviderConfig) -> "OpenAI":
     from openai import AzureOpenAI, DefaultHttpxClient, OpenAI
 
-    hook, _ = refuse_large_errors(_ERROR_BYTES)
+    hook, _ = refuse_large_errors(_ERROR_BYTES, _ERROR_S)
     http = DefaultHttpxClient(follow_redirects=False, trust_env=False, event_hooks={"response": [hook]})
     if config.api_version is not None:
         return AzureOpenAI(**_azure(config), **_common(config), http_client=http)
@@ -51,7 +52,7 @@ def _client(config: ProviderConfig) -> "OpenAI":
 def _async_client(config: ProviderConfig) -> "AsyncOpenAI":
     from openai import AsyncAzureOpenAI, AsyncOpenAI, DefaultAioHttpClient
 
-    _, hook = refuse_large_errors(_ERROR_BYTES)
+    _, hook = refuse_large_errors(_ERROR_BYTES, _ERROR_S)
     http = DefaultAioHttpClient(follow_redirects=False, trust_env=False, event_hooks={"response": [hook]})
     if config.api_version is not None:
         return AsyncAzureOpenAI(**_azure(config), **_common(config), http_client=http)

@@ -180,6 +180,13 @@ class ProviderConfig(Frozen):
             raise TurnConfigurationError(f"{self.vendor} has no endpoint for everyone: give `base_url`{example}.")
         if urlsplit(self.base_url).scheme not in ("http", "https"):
             raise TurnConfigurationError(f"`base_url` starts with https:// or http://, not `{self.base_url[:80]}`.")
+        if "@" in urlsplit(self.base_url).netloc:
+            raise TurnConfigurationError("`base_url` holds a user name or password: give them in `headers` instead.")
+        for name, value in (("api_key", self.api_key and self.api_key.get_secret_value()), *self.headers.items()):
+            if value and not (value.isascii() and value.isprintable()):
+                raise TurnConfigurationError(
+                    f"`{name}` holds a line break or a character no HTTP header can carry: strip what a file put there."
+                )
         if self.base_url.rstrip("/").endswith(("/chat/completions", "/responses")):
             raise TurnConfigurationError("`base_url` ends before `/chat/completions` and `/responses`.")
         if self.api_key is None and profile.key_env and self.base_url == profile.base_url and not self.headers:

@@ -7,6 +7,7 @@ because each attempt is one turngraph must see; redirects are off, because a pro
 
 import asyncio
 import importlib
+import time
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -199,22 +200,22 @@ def _translated(vendor: str) -> Iterator[None]:
         ) from exc
 
 
-def refuse_large_errors(limit: int) -> tuple[Callable[[Any], None], Callable[[Any], Any]]:
-    """Response hooks, sync and async, that read an error's body up to `limit` bytes and raise HttpStatusError.
+def refuse_large_errors(limit: int, within_s: float) -> tuple[Callable[[Any], None], Callable[[Any], Any]]:
+    """Response hooks, sync and async, that read an error's body and raise HttpStatusError.
 
-    The SDK would read it whole, however long it is.
+    Up to `limit` bytes and for `within_s` seconds: the SDK would read it whole, however long it is and takes.
     """
 
     def hook(response: Any) -> None:
         if response.status_code >= 300:
-            raise _error_answer(response, _up_to(response.iter_bytes(), limit))
+            raise _error_answer(response, _up_to(response.iter_bytes(), limit, time.monotonic() + within_s))
 
     async def ahook(response: Any) -> None:
         if response.status_code >= 300:
-            body = bytearray()
+            body, ends = bytearray(), time.monotonic() + within_s
             async for piece in response.aiter_bytes():
                 body += piece
-                if len(body) > limit:
+                if len(body) > limit or time.monotonic() > ends:
                     break
             raise _error_answer(response, bytes(body[:limit]))
 
@@ -225,10 +226,10 @@ def _error_answer(response: Any, body: bytes) -> HttpStatusError:
     return HttpStatusError(response.status_code, dict(response.headers), body)
 
 
-def _up_to(pieces: Iterator[bytes], limit: int) -> bytes:
+def _up_to(pieces: Iterator[bytes], limit: int, ends: float) -> bytes:
     body = bytearray()
     for piece in pieces:
         body += piece
-        if len(body) > limit:
+        if len(body) > limit or time.monotonic() > ends:
             break
     return bytes(body[:limit])

@@ -1,7 +1,9 @@
 """Sending a payload and reading the answer, whole or piece by piece, sync and async: what every provider does."""
 
+import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -67,6 +69,8 @@ class Wire:
                 for data in raw.iter_bytes():
                     for chunk in reader.feed(data, time.monotonic()):
                         tell(chunk)
+                    if reader.done:  # a server may keep the line open, and ping
+                        break
                 return reader.finish()
         except HttpStatusError as answer:
             raise self._error(answer) from None
@@ -84,11 +88,16 @@ class Wire:
         tell = on_chunk or _silently
         content, headers = self._outgoing(payload, stream, client_request_id)
         try:
-            async with self._transport.apost(self._path, content, headers, within_s) as raw:
+            async with (
+                self._in_time(within_s),
+                self._transport.apost(self._path, content, headers, within_s) as raw,
+            ):
                 reader = self._reader(raw.status_code, raw.headers, stream, within_s)
                 async for data in raw.aiter_bytes():
                     for chunk in reader.feed(data, time.monotonic()):
                         tell(chunk)
+                    if reader.done:
+                        break
                 return reader.finish()
         except HttpStatusError as answer:
             raise self._error(answer) from None
@@ -150,6 +159,21 @@ class Wire:
     async def aclose(self) -> None:
         """Close the connections that `close` closes, and those opened on this event loop."""
         await self._transport.aclose()
+
+    @asynccontextmanager
+    async def _in_time(self, within_s: float | None) -> AsyncIterator[None]:
+        """The reader's clock is looked at when bytes come; this one also runs while a server drips its headers."""
+        total_s = self.config.timeouts.total_s if within_s is None else min(within_s, self.config.timeouts.total_s)
+        try:
+            async with asyncio.timeout(total_s):
+                yield
+        except TimeoutError as exc:
+            raise ProviderError(
+                f"no whole answer within {total_s:g} seconds",
+                kind="timeout",
+                vendor=self.config.vendor,
+                billed="unknown",
+            ) from exc
 
     def _outgoing(
         self, payload: Payload | Mapping[str, Any], stream: bool, client_request_id: str | None

@@ -69,6 +69,11 @@ class AnswerReader:
         self._notes: dict[str, None] = {}
         self._reader: ChatReader | ResponsesReader = self._new_reader()
 
+    @property
+    def done(self) -> bool:
+        """Whether the stream said `[DONE]`: nothing of the answer comes after it."""
+        return self._done
+
     def feed(self, data: bytes, now: float) -> list[StreamChunk]:
         """Take the next bytes, however they are cut; give the pieces of the answer that they complete.
 
