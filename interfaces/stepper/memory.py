@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
+from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import CheckpointTuple
 from langgraph.checkpoint.base.id import uuid6
 from langgraph.checkpoint.memory import InMemorySaver
@@ -83,6 +84,11 @@ class WalkSaver(InMemorySaver):
         checkpoint["channel_values"] = held
         config: Any = {"configurable": {"thread_id": self.thread_id, "checkpoint_ns": ""}}
         self.put(config, checkpoint, point.metadata, known)  # type: ignore[arg-type]
+
+    def hold(self, point: CheckpointTuple) -> RunnableConfig:
+        """Hold `point` as it is, and nothing before it; where it is then found."""
+        config: Any = {"configurable": {"thread_id": self.thread_id, "checkpoint_ns": ""}}
+        return self.put(config, point.checkpoint, point.metadata, point.checkpoint["channel_versions"])
 
     def renew(self, space: str) -> None:
         """Give the latest checkpoint of the namespace `space` a new id, and so its tasks: a lineage of their own.

@@ -25,7 +25,6 @@ __all__ = ["TurnStepper"]
 
 T = TypeVar("T")
 Until = str | Stop
-"""Where a run ends: a node's name, an event's `type`, or a function of the step."""
 
 
 class TurnStepper:
@@ -95,8 +94,7 @@ class TurnStepper:
         self._watchers: list[Callable[[], None]] = []
 
     def step(self) -> Step:
-        """Run what is next: a subgraph is entered, parallel tool calls run together. Going again over what was
-        stepped back runs nothing."""
+        """Run what is next: a subgraph is entered, parallel calls run together. What was stepped back runs nothing."""
         return self._run(self._line.step())
 
     def step_into(self) -> Step:
@@ -108,8 +106,7 @@ class TurnStepper:
         return self._run(self._line.step_over())
 
     def run_until(self, until: Until) -> Step:
-        """Step until `until`, or the end: before a node of that name, after an event of that type, or as a
-        function of the step says."""
+        """Step until `until`, or the end: before a node, after an event, or as a function of the step says."""
         return self._run(self._line.run(_stop(until), self.breakpoints))
 
     def run(self) -> Step:
@@ -139,9 +136,7 @@ class TurnStepper:
         Args:
             request: fields of the pending request, or another one; it holds for the rest of the turn.
             body: the very JSON of the pending request, for this request alone.
-            tool: a tool's name or a call's id, with `arguments` before it runs, or `result` before or after.
-            arguments: what the tool is called with.
-            result: what the model is told.
+            tool: a tool's name or a call's id: with `arguments` before it runs, or the `result` that is told.
             state: fields of the state: `messages=[…]`, `settings=…`.
 
         Raises TurnInvocationError where there is nothing of the kind to edit, TurnValueError for a wrong value.
@@ -310,7 +305,7 @@ class TurnStepper:
         return widget_for(self)
 
     def on_move(self, watcher: Callable[[], None]) -> None:
-        """Have `watcher` called after every move, whoever made it."""
+        """Call `watcher` after every move."""
         self._watchers.append(watcher)
 
     def _repr_html_(self) -> str:

@@ -58,7 +58,8 @@ function render({ model, el }) {
     const parsed = new DOMParser().parseFromString(view.svg, "image/svg+xml").documentElement;
     graph.replaceChildren(document.importNode(parsed, true));
     panes.replaceChildren(...Object.entries(view.panes).filter(([, text]) => text !== "")
-      .map(([name, text]) => pane(name, text, name === "request" && view.editable)));
+      .map(([name, text]) => name === "request" && view.editable
+        ? pane(name, view.editable, true) : pane(name, text, false)));
   };
   root.addEventListener("keydown", (event) => {
     if (event.target instanceof HTMLTextAreaElement || event.ctrlKey || event.metaKey || event.altKey) return;

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["widget_for"]
 
+_EDITABLE: Final = 200_000
+"""Characters of a request that can be edited on the screen; `stepper.edit(body=…)` takes any."""
 _MOVES: Final[Mapping[str, Callable[["TurnStepper", Mapping[str, Any]], Any]]] = {
     "step": lambda stepper, asked: stepper.step(),
     "step_into": lambda stepper, asked: stepper.step_into(),
@@ -45,8 +47,15 @@ def view_of(stepper: "TurnStepper", refused: str) -> dict[str, Any]:
         "panes": panes(stepper),
         "place": len(stepper.behind) - 1,
         "last": len(stepper.timeline) - 1,
-        "editable": stepper.request is not None and not stepper.request.sent,
+        "editable": _editable(stepper),
     }
+
+
+def _editable(stepper: "TurnStepper") -> str:
+    """The pending request whole, as it may be edited; empty where there is none, or one too long for a page."""
+    request = stepper.request
+    whole = "" if request is None or request.sent else str(request)
+    return whole if len(whole) <= _EDITABLE else ""
 
 
 @cache

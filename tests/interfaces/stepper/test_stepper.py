@@ -403,6 +403,11 @@ def test_a_stored_thread_is_walked_without_calling_anyone(model: ScriptedModel) 
         *[("prep_second_request",), ("call_llm",), ("bill",), ("finalize",)],
     ]
     assert stepper.state["result"].answer == "Rain."
+    assert [step.reply.text for step in stepper.timeline if step.reply is not None] == ["", "Rain."]
+    assert [task.call.arguments for task in stepper.timeline[3].pending if task.call] == [
+        '{"city": "Oslo"}',
+        '{"city": "Rome"}',
+    ]
     stepper.jump(1)
     assert stepper.state["status"] == "running"
     assert stepper.request is not None
@@ -444,7 +449,7 @@ def test_with_a_ledger_each_call_is_billed_once_in_its_lineage(model: ScriptedMo
     with Ledger(f"sqlite:///{tmp_path}/ledger.db") as ledger:
         turn = turn_on(model, tools=[weather], ledger=ledger, checkpointer=InMemorySaver())
         with TurnStepper(turn, ask("Both?")) as stepper:
-            stepper.run()
+            assert stepper.run().finished, repr(stepper.now.error)
             stepper.jump(0)
             stepper.run()
             assert len(model.requests) == 2

@@ -1,5 +1,6 @@
 """What is shown: everything the walk holds, nothing that runs, and never a key."""
 
+import json
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from xml.etree import ElementTree
@@ -121,7 +122,7 @@ def test_a_widget_does_what_its_buttons_say(stepper: TurnStepper) -> None:
         widget.act({"action": action})
     assert stepper.now.nodes == ("bill",)
     widget.act({"action": "back"})
-    assert widget.view["editable"]
+    assert json.loads(widget.view["editable"]) == stepper.request.body  # type: ignore[union-attr]
     widget.act({"action": "edit", "body": "{"})
     assert "no JSON" in widget.view["refused"]
     widget.act({"action": "fork"})
