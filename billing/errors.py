@@ -54,7 +54,7 @@ class OverBudgetError(BudgetExceededError):
         need = (
             f"this call may need {needed}"
             if needed is not None
-            else "this call has no known price; set one, or the budget's `unpriced`"
+            else "this call has no known price; give `prices=Prices((PriceOverride(…),))`, or the budget's `unpriced`"
         )
         TurngraphError.__init__(
             self, f"Budget `{budget}` ({window}) allows {limit} USD; {spent} are spent and {held} held, and {need}."

@@ -119,5 +119,7 @@ def _there(source: Path) -> Path:
     from turngraph.state.errors import TurnConfigurationError
 
     if not source.exists():
-        raise TurnConfigurationError(f"There is no file or folder `{source}`.")
+        raise TurnConfigurationError(
+            f"There is no file or folder `{source}`. Name where the manifests are (`try`: with --source)."
+        )
     return source
