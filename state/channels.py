@@ -12,18 +12,18 @@ from langgraph.channels import DeltaChannel
 
 __all__ = ["GrowingList"]
 
-_PART: Final = 4
+_PART: Final = 8
 
 
 class GrowingList(DeltaChannel[list[Any]]):
-    """A list that grows with the thread. A copy is stored when a quarter of it is new, at the earliest after `least`.
+    """A list that grows with the thread. A copy is stored when an eighth of it is new, at the earliest after `least`.
 
-    So both stay in bounds, however long the thread: what a turn stores (on the average four copies of each item,
+    So both stay in bounds, however long the thread: what a turn stores (on the average eight copies of each item,
     whenever it was added) and how far back a turn must walk to find its history.
 
         >>> channel = GrowingList(lambda state, writes: [*state, *writes], snapshot_frequency=8)
         >>> channel.update(range(100)), channel.snapshot_frequency
-        (True, 25)
+        (True, 12)
     """
 
     def copy(self) -> Self:

@@ -81,7 +81,7 @@ def account_of(settings: TurnSettings | None) -> str | None:
     return None if settings is None else settings.account
 
 
-_MESSAGES: Final = GrowingList(merge_messages, snapshot_frequency=40)
+_MESSAGES: Final = GrowingList(merge_messages, snapshot_frequency=16)
 Messages = Annotated[list[AnyMessage], _MESSAGES]
 Attempts = Annotated[list[Attempt], GrowingList(append_all, snapshot_frequency=8)]
 ToolRuns = Annotated[list[ToolRun], GrowingList(append_all, snapshot_frequency=8)]
