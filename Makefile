@@ -13,7 +13,7 @@ ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundl
 export UV_SYSTEM_CERTS ?= true
 endif
 
-.PHONY: help install demo test check lint format types rules replay bench pictures wheel wheel-test lock clean
+.PHONY: crashtest help install demo test check lint format types rules replay bench pictures wheel wheel-test lock clean
 
 help:  ## what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -58,6 +58,9 @@ rules: install  ## which room may import which
 replay: install  ## read recorded answers again: make replay DIR=folder
 	$(RUN)python -m tests.replay $(DIR) --turns
 	$(RUN)python -m tests.replay $(DIR)
+
+crashtest: install  ## kill, freeze and starve turns and their ledger; nothing may be missing or double
+	$(RUN)python -W error tests/crash/crashtest.py
 
 bench: install  ## what a turn costs, next to a hand-written loop and langchain's agent
 	$(RUN)python -m benchmarks

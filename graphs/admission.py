@@ -14,10 +14,10 @@ from langchain_core.runnables import RunnableConfig
 from turngraph.billing.errors import LedgerUnavailableError, TurnConflictError
 from turngraph.billing.ledger import Ledger
 from turngraph.billing.turns import Admission, admit, let_go
-from turngraph.nodes.here import FENCE
+from turngraph.nodes.here import FENCE, LEASED_TURN
 from turngraph.state.turn import account_of
 
-__all__ = ["Leave", "Ticket", "admitted", "admitted_async", "ticket_for"]
+__all__ = ["Leave", "Ticket", "admitted", "admitted_async", "lease_of", "ticket_for"]
 
 _TURNS: Final = uuid.UUID("0f0ac1cb-7b0e-5d0b-9d6e-8a53f0a3c6f4")
 _LOOK_AGAIN_S: Final = 0.2
@@ -141,7 +141,16 @@ def _leave(ticket: Ticket, admission: Admission) -> Leave:
 
 
 def _leased(config: RunnableConfig, admission: Admission) -> RunnableConfig:
-    return {**config, "configurable": {**config.get("configurable", {}), FENCE: admission.fence}}
+    lease: dict[str, str | int] = {FENCE: admission.fence}
+    if admission.status in ("new", "running"):  # a finished turn is walked again and forked without a lease
+        lease[LEASED_TURN] = admission.turn_id
+    return {**config, "configurable": {**config.get("configurable", {}), **lease}}
+
+
+def lease_of(config: RunnableConfig) -> tuple[str, int] | None:
+    """The turn and fence that a run was admitted with; `None` without a ledger."""
+    configurable = config.get("configurable", {})
+    return (configurable[LEASED_TURN], configurable[FENCE]) if LEASED_TURN in configurable else None
 
 
 def _named(input: Any, turn_id: str) -> Any:

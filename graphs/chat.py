@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.tools import BaseTool
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.store.base import BaseStore
 from langgraph.types import All, Checkpointer
 
@@ -118,7 +119,9 @@ def chat_turn(
         interrupt_after=interrupt_after,
         name=name,
     )
-    graph.message_chars, graph.ledger, graph.wait_s = deps.limits.message_chars, ledger, wait_s
+    graph.message_chars, graph.wait_s = deps.limits.message_chars, wait_s
+    if ledger is not None:
+        _bind(graph, ledger)
     return graph
 
 
@@ -138,6 +141,16 @@ def provider_of(
         f"`model` is a {type(model).__name__}. "
         "Allowed: 'vendor:model', a ProviderConfig, an OpenAIProvider, or a LangChain ChatOpenAI."
     )
+
+
+def _bind(graph: TurnGraph, ledger: "Ledger") -> None:
+    """Turns of `graph` are admitted by `ledger`, and only the worker that has a turn writes its checkpoints."""
+    from turngraph.billing.fencing import fenced
+    from turngraph.graphs.admission import lease_of
+
+    graph.ledger = ledger
+    if isinstance(graph.checkpointer, BaseCheckpointSaver):
+        graph.checkpointer = fenced(graph.checkpointer, ledger, lease_of)
 
 
 def _approver(approve: bool | Collection[str] | Approve, toolbox: Toolbox) -> Approve:

@@ -38,7 +38,7 @@ def bill(state: Reads, deps: TurnDeps, here: Here) -> Flow[Turn]:
     account = account_of(state["settings"])
     found = [
         *(_of_attempt(made, deps, account) for made in state["attempts"] if made.id not in billed),
-        *(_of_tool(run, deps, account) for run in state["tool_runs"] if (run.attempt_id or run.call_id) not in billed),
+        *(_of_tool(run, deps, account) for run in state["tool_runs"] if _charge_id(run) not in billed),
     ]
     charges = list(state["charges"])
     for charge in found:
@@ -68,10 +68,15 @@ def _of_attempt(made: Attempt, deps: TurnDeps, account: str | None) -> Charge | 
     )
 
 
+def _charge_id(run: ToolRun) -> str:
+    """The ledger's attempt, or the call's place in the turn: some vendors name the first call of every answer alike."""
+    return run.attempt_id or f"{run.order}:{run.call_id}"
+
+
 def _of_tool(run: ToolRun, deps: TurnDeps, account: str | None) -> Charge | None:
     if run.status not in ("ok", "error", "timeout"):
         return None  # it never ran
-    charge_id = run.attempt_id or run.call_id
+    charge_id = _charge_id(run)
     charge = tool_charge_for(
         deps.prices, call_id=charge_id, tool=run.name, kind=run.kind, seconds=run.seconds, account=account
     )

@@ -12,13 +12,14 @@ from langgraph.runtime import get_runtime
 
 from turngraph.state.events import TurnEvent
 
-__all__ = ["FENCE", "Here", "Subscriber", "here_now"]
+__all__ = ["FENCE", "LEASED_TURN", "Here", "Subscriber", "here_now"]
 
 Subscriber = Callable[[TurnEvent], None]
 """Told every event of a turn, in the thread or on the loop that runs it. What it raises is logged, not raised."""
 
 FENCE: Final = "turn_fence"
-"""Where a run's configuration carries the fence of its lease."""
+LEASED_TURN: Final = "turn_lease"
+"""Where a run's configuration carries the fence of its lease, and the turn the lease is for."""
 
 _log: Final = logging.getLogger("turngraph")
 

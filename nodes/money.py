@@ -3,7 +3,7 @@
 Without a ledger none of this waits for anything, nothing is kept, and SQLAlchemy is not imported.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
@@ -43,6 +43,7 @@ __all__ = [
 _ANSWER_TOKENS: Final = 4096
 """The cap put on an answer where a budget applies and nobody set one: without a cap no call has a worst case."""
 _UNCAPPED_TOKENS: Final = 32_768
+_CAPS: Final = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 
 
 class Reserved(NamedTuple):
@@ -67,7 +68,12 @@ def reserve_call(
     if request.max_tokens is None and request.body is None and (deps.budgets or ledger.budgets):
         request = request.model_copy(update={"max_tokens": _ANSWER_TOKENS})
     try:
-        usd = _worst_case(request, deps.provider.payload(request, messages), deps)
+        payload = deps.provider.payload(request, messages)
+        if (deps.budgets or ledger.budgets) and not _caps(payload.body):
+            raise TurnValueError(
+                f"A budget applies, and the request has no cap on its answer: put one of {', '.join(_CAPS)} into it."
+            )
+        usd = _worst_case(request, payload, deps)
     except TurnValueError as exc:
         return Reserved(request, Stop(status="error", error=TurnError(kind="value", message=str(exc))))
     try:
@@ -200,9 +206,20 @@ def _worst_case(request: ChatRequest, payload: Payload, deps: TurnDeps) -> Decim
         model=request.model,
         at=datetime.fromtimestamp(deps.clock(), UTC),
         prompt_tokens=prompt_bound(payload.content),
-        max_tokens=request.max_tokens or _UNCAPPED_TOKENS,
+        max_tokens=max(_caps(payload.body), default=_UNCAPPED_TOKENS) * _answers(payload.body),
         base_url=deps.provider.config.base_url,
     )
+
+
+def _caps(body: Mapping[str, Any]) -> list[int]:
+    """The caps on an answer that are really sent, under whatever names: `extra_body` may name another than ours."""
+    return [body[name] for name in _CAPS if isinstance(body.get(name), int)]
+
+
+def _answers(body: Mapping[str, Any]) -> int:
+    """How many answers are asked for at once; each may be as long as the cap allows."""
+    wanted: list[int] = [body[name] for name in ("n", "best_of") if isinstance(body.get(name), int)]
+    return max([1, *wanted])
 
 
 def _call(request: ChatRequest, payer: Payer, deps: TurnDeps) -> Call:

@@ -7,7 +7,7 @@ import json
 import uuid
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from langchain_core.messages import AnyMessage, BaseMessage
 from langgraph.types import Overwrite
@@ -34,9 +34,12 @@ _TYPES: Final[Mapping[str, Any]] = {
     "tool_runs": list[ToolRun],
     "charges": list[Charge],
     "stop": Stop | None,
-    "status": str,
+    "status": Literal["running", "done"],
     "result": TurnResult | None,
 }
+
+
+_BESIDE: Final = ("additional_kwargs", "response_metadata", "tool_calls", "invalid_tool_calls", "artifact")
 
 
 @cache
@@ -63,10 +66,11 @@ def check_input(value: Mapping[str, Any], *, message_chars: int = 2_000_000) -> 
         )
     turn_id = _checked("turn_id", value.get("turn_id") or "")
     _check_text(turn_id, "`turn_id`")
-    messages = _coerced(value.get("messages", []), turn_id)
-    for place, message in enumerate(messages):
-        _check_content(message, place, message_chars)
-    return {"messages": messages, "turn_id": turn_id, "settings": _checked("settings", value.get("settings"))}
+    messages = _coerced(value.get("messages", []), turn_id, message_chars)
+    settings = _checked("settings", value.get("settings"))
+    if settings is not None and settings.body is not None:
+        _check_text(_as_json(settings.body, "`settings.body`"), "`settings.body`")
+    return {"messages": messages, "turn_id": turn_id, "settings": settings}
 
 
 def check_update(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -78,6 +82,8 @@ def check_update(values: Mapping[str, Any]) -> dict[str, Any]:
     Raises TurnValueError naming the key, what was seen and what was allowed.
     """
     by = "An update"
+    if not isinstance(values, Mapping):
+        raise TurnValueError(f"An update is a dict of keys of a turn, not {type(values).__name__}.")
     return {
         key: _coerced(value, "") if key == "messages" and not isinstance(value, Overwrite) else _checked(key, value, by)
         for key, value in values.items()
@@ -115,9 +121,12 @@ def _messages(value: Any, by: str) -> list[AnyMessage]:
     return value
 
 
-def _coerced(given: Any, turn_id: str) -> list[AnyMessage]:
+def _coerced(given: Any, turn_id: str, message_chars: int = 2_000_000) -> list[AnyMessage]:
     listed = given if isinstance(given, list) else [given]
-    return [_with_id(coerce_message(item), turn_id, place) for place, item in enumerate(listed)]
+    messages = [_with_id(coerce_message(item), turn_id, place) for place, item in enumerate(listed)]
+    for place, message in enumerate(messages):
+        _check_content(message, place, message_chars)
+    return messages
 
 
 def _with_id(message: AnyMessage, turn_id: str, place: int) -> AnyMessage:
@@ -130,20 +139,26 @@ def _with_id(message: AnyMessage, turn_id: str, place: int) -> AnyMessage:
 def _check_content(message: AnyMessage, place: int, limit: int) -> None:
     """Text no checkpoint or vendor could take is refused here, where nothing has been stored yet."""
     content, where = message.content, f"messages[{place}]"
+    beside = [getattr(message, name, None) for name in _BESIDE]
+    _check_text(content if isinstance(content, str) else _as_json(content, where), where)
+    if any(beside):
+        _check_text(_as_json(beside, where), where)
+    size = len(content) if isinstance(content, str) else sum(len(part) for part in _texts(content))
+    if size > limit:
+        raise TurnValueError(
+            f"{where} is {size:,} characters long; `TurnLimits.message_chars` allows {limit:,}. Shorten it."
+        )
+
+
+def _as_json(value: Any, where: str) -> str:
     try:
-        text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False, allow_nan=False)
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
     except RecursionError:
         raise TurnValueError(f"{where} is nested deeper than any reader follows.") from None
     except (TypeError, ValueError) as exc:
         raise TurnValueError(
             f"{where} holds what JSON cannot say ({exc}). Allowed: text, finite numbers, lists, dicts."
         ) from None
-    _check_text(text, where)
-    size = len(content) if isinstance(content, str) else sum(len(part) for part in _texts(content))
-    if size > limit:
-        raise TurnValueError(
-            f"{where} is {size:,} characters long; `TurnLimits.message_chars` allows {limit:,}. Shorten it."
-        )
 
 
 def _check_text(text: str, where: str) -> None:

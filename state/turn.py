@@ -24,6 +24,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal, NotRequired, TypedDict
 
 from langchain_core.messages import AnyMessage, MessageLikeRepresentation
+from pydantic import Field
 
 from turngraph.state.base import Frozen
 from turngraph.state.channels import GrowingList
@@ -65,8 +66,8 @@ class TurnSettings(Frozen):
     """What a caller may ask for in one turn, over what the graph was built with. `None` is «as built»."""
 
     model: str | None = None
-    temperature: float | None = None
-    max_tokens: int | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    max_tokens: Annotated[int, Field(ge=1, le=2**31)] | None = None
     system: str | None = None
     account: str | None = None
     """Whom the turn is charged to."""

@@ -14,9 +14,11 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from sqlalchemy import text
 
-from tests.turns import Run, ask, both_ways, invoke, result_of, streamed_or_not, turn_on
+from tests.turns import Run, ask, both_ways, config, invoke, result_of, streamed_or_not, turn_on
 from turngraph.billing import Budget, Ledger, Prices, ToolPrice, TurnConflictError
 from turngraph.billing.verify import verify
+from turngraph.graphs import chat_turn
+from turngraph.providers import OpenAIProvider
 from turngraph.providers.scripted import Call, Cut, Fail, Hang, Say, ScriptedModel
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.events import BudgetWarning, ChargeAuthorised, ChargeDeclined
@@ -418,3 +420,27 @@ def test_no_retry_waits_past_the_time_limit(run: Run) -> None:
         assert len(model.requests) == 1
     assert result.error is not None
     assert result.error.kind == "rate_limit"
+
+
+@pytest.mark.parametrize("extra", [{"max_completion_tokens": 1_000_000}, {"n": 128}])
+def test_what_is_really_sent_is_what_is_held_for(ledger: Ledger, extra: dict[str, Any]) -> None:
+    """A caller's own members of the request may ask for more than the turn thinks it asks for."""
+    with ScriptedModel([Say("never")]) as model:
+        provider = OpenAIProvider(config(model, api="chat", extra_body=extra))
+        turn = chat_turn(provider, ledger=ledger, budget=Budget(usd=Decimal("0.01")))
+        result = result_of(invoke(turn, ask("Q")))
+        assert len(model.requests) == 0
+    assert result.status == "budget"
+
+
+def test_a_passed_through_body_without_a_cap_is_refused_under_a_budget(ledger: Ledger) -> None:
+    """Without one no call has a worst case, and a caller's own body is not written into."""
+    body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hi"}]}
+    with ScriptedModel([Say("paid")]) as model:
+        turn = turn_on(model, ledger=ledger, budget=Budget(usd=Decimal(1)))
+        refused = result_of(invoke(turn, {"messages": [], "settings": TurnSettings(body=body)}))
+        paid = result_of(invoke(turn, {"messages": [], "settings": TurnSettings(body={**body, "max_tokens": 9})}))
+        assert len(model.requests) == 1
+    assert (refused.http_status, paid.status) == (400, "completed")
+    assert refused.error is not None
+    assert "max_completion_tokens" in refused.error.message
