@@ -42,7 +42,7 @@ class Recorder(LoopbackServer):
     def __init__(self, config: ProviderConfig, file: Path | str) -> None:
         super().__init__(self._pass_on)
         self._config, self._file, self._lock = config, Path(file), threading.Lock()
-        self._written = 0
+        self._begun, self._lines = 0, dict[int, str]()
         self._file.write_text("", "utf-8")
 
     @property
@@ -54,6 +54,8 @@ class Recorder(LoopbackServer):
         import aiohttp
         from aiohttp import web
 
+        with self._lock:
+            place, self._begun = self._begun, self._begun + 1
         content = await request.read()
         url = self._config.base_url.rstrip("/") + request.path.removeprefix(urlsplit(self.base_url).path)
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _NOT_PASSED}
@@ -66,16 +68,19 @@ class Recorder(LoopbackServer):
             passed = {name: value for name, value in answer.headers.items() if name.lower() in _KEPT}
             out = web.StreamResponse(status=answer.status, headers=passed)
             await out.prepare(request)
-            async for piece in answer.content.iter_any():
-                received += piece
-                await out.write(piece)
-        self._write(request.path, content, answer.status, passed, bytes(received))
+            try:
+                async for piece in answer.content.iter_any():
+                    received += piece
+                    await out.write(piece)
+            finally:  # who has read the end of a stream may hang up, or ask again, before this server is done
+                self._write(place, request.path, content, answer.status, passed, bytes(received))
         await out.write_eof()
         return out
 
-    def _write(self, path: str, content: bytes, status: int, headers: Mapping[str, str], answer: bytes) -> None:
+    def _write(
+        self, place: int, path: str, content: bytes, status: int, headers: Mapping[str, str], answer: bytes
+    ) -> None:
         with self._lock:
-            place, self._written = self._written, self._written + 1
             line = {
                 "id": f"{self._file.stem}_{place}",
                 "vendor": self._config.vendor,
@@ -88,8 +93,8 @@ class Recorder(LoopbackServer):
                 },
                 "sequence": {"cassette": self._file.stem, "index": place},
             }
-            with self._file.open("a", encoding="utf-8") as out:
-                out.write(_without(json.dumps(line, ensure_ascii=False), self._config.secrets) + "\n")
+            self._lines[place] = _without(json.dumps(line, ensure_ascii=False), self._config.secrets) + "\n"
+            self._file.write_text("".join(self._lines[each] for each in sorted(self._lines)), "utf-8")
 
 
 def _body(answer: bytes, headers: Mapping[str, str]) -> dict[str, Any]:

@@ -30,8 +30,8 @@ Until = str | Stop
 class TurnStepper:
     """A walk through `graph` on `input`: it stands before the first node, and moves when told.
 
-    The walk has checkpoints of its own; a stored thread is read and never changed. Every method that moves has an
-    asynchronous twin with an `a` before its name. Both may be called from any thread, in or out of an event loop.
+    The walk has checkpoints of its own; a stored thread is only read. Every method that moves has an awaited twin, `a`
+    before its name. Both may be called from any thread, in or out of an event loop.
 
     Args:
         graph: a turn, or any compiled LangGraph graph that holds turns.
@@ -71,8 +71,7 @@ class TurnStepper:
     def attach(cls, graph: Graph, thread_id: str | Mapping[str, Any]) -> Self:
         """Walk the last turn of a stored thread, step by step, without calling anyone.
 
-        It stands at the turn's end; `back`, `jump` and `diff` look; `fork` and `edit` begin a line that may call.
-        """
+        It stands at the turn's end; `back`, `jump`, `diff` look; `fork` and `edit` begin a line that may call."""
         loop, config = BackgroundLoop(), _config(thread_id)
         stepper = cls.__new__(cls)
         stepper._set_up(graph, loop, Line(Walk(graph, config), past_steps(graph, config)), "main", {})
@@ -134,7 +133,7 @@ class TurnStepper:
         """Change one thing where the walk stands; what lay ahead is left, and what runs next is asked anew.
 
         Args:
-            request: fields of the pending request, or another one; it holds for the rest of the turn.
+            request: fields of the pending request, or another one, for the rest of the turn.
             body: the very JSON of the pending request, for this request alone.
             tool: a tool's name or a call's id: with `arguments` before it runs, or the `result` that is told.
             state: fields of the state: `messages=[…]`, `settings=…`.
