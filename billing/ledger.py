@@ -35,6 +35,7 @@ from turngraph.billing.settling import settle
 from turngraph.billing.spool import Spool, spool_beside
 from turngraph.billing.transaction import Tx
 from turngraph.state.base import Frozen
+from turngraph.state.errors import TurnConfigurationError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -82,6 +83,8 @@ class Ledger:
         clock: Callable[[], float] = time.time,
         waits_s: tuple[float, ...] = _WAITS_S,
     ) -> None:
+        if "://" not in url:
+            raise TurnConfigurationError(f"A ledger's `url` is SQLAlchemy's, as in `sqlite:///{url[:80]}`.")
         self.url, self.budgets, self.lease_s = url, budgets, lease_s
         self.owner = owner or f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self.spool = Spool(spool_beside(url) if spool is None else Path(spool))

@@ -96,6 +96,7 @@ def chat_turn(
     """
     if budget and ledger is None:
         raise TurnConfigurationError("A budget needs a ledger to be held in: give `ledger=Ledger(…)` too.")
+    _check_kinds(tools=tools, functions=functions, plugins=plugins, limits=limits)
     bound = tuple(plugins)
     toolbox = Toolbox.of([*tools, *(plugin.tool for plugin in bound), *functions], retries=retries or {})
     provider = provider_of(model, os.environ if environ is None else environ)
@@ -141,6 +142,18 @@ def provider_of(
         f"`model` is a {type(model).__name__}. "
         "Allowed: 'vendor:model', a ProviderConfig, an OpenAIProvider, or a LangChain ChatOpenAI."
     )
+
+
+def _check_kinds(*, tools: object, functions: object, plugins: object, limits: object) -> None:
+    """The slips everyone makes once, named. Raises TurnConfigurationError."""
+    if isinstance(tools, str) or not isinstance(tools, Sequence):
+        raise TurnConfigurationError(f"`tools` is a list of tools, not {type(tools).__name__}: write `tools=[…]`.")
+    if isinstance(functions, str):
+        raise TurnConfigurationError(f"`functions` is a list of names: write `functions=['{functions[:64]}']`.")
+    if isinstance(plugins, str):
+        raise TurnConfigurationError(f"`plugins` takes what was loaded: `plugins=load_manifests('{plugins[:64]}')`.")
+    if limits is not None and not isinstance(limits, TurnLimits):
+        raise TurnConfigurationError(f"`limits` is a TurnLimits, not {type(limits).__name__}: `TurnLimits(calls=4)`.")
 
 
 def _bind(graph: TurnGraph, ledger: "Ledger") -> None:

@@ -38,6 +38,8 @@ class _Answer:
     status: Status
     output: ToolOutput
     attempt_id: str | None = None
+    edited: str | None = None
+    """The arguments a person put in place of the model's, as JSON."""
 
 
 def dispatch_tools(task: ToolTask, deps: TurnDeps, here: Here) -> Flow[Turn]:
@@ -53,7 +55,7 @@ def dispatch_tools(task: ToolTask, deps: TurnDeps, here: Here) -> Flow[Turn]:
     run = ToolRun(
         call_id=call.id,
         name=call.name,
-        arguments=call.arguments,
+        arguments=call.arguments if answer.edited is None else answer.edited,
         status=answer.status,
         content=output.content,
         seconds=max(0.0, deps.clock() - started),
@@ -103,7 +105,12 @@ def _served(task: ToolTask, deps: TurnDeps, here: Here) -> Flow[_Answer]:
         return _told("timeout", str(exc))
     except ToolError as exc:
         return _told("error", str(exc))
-    return _Answer(output.status, output, attempt_id)
+    edited = None if call.arguments == task["call"].arguments else call.arguments
+    if edited is not None:  # the conversation still says what the model asked for
+        output = output.model_copy(
+            update={"content": f"[A person changed the arguments to {edited}.]\n{output.content}"}
+        )
+    return _Answer(output.status, output, attempt_id, edited)
 
 
 def _run(deps: TurnDeps, call: ToolCall, arguments: dict[str, Any], task: ToolTask) -> Wait:

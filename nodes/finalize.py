@@ -16,6 +16,7 @@ from turngraph.nodes.flow import Flow
 from turngraph.nodes.here import Here
 from turngraph.nodes.money import finish_turn
 from turngraph.state.events import PromptFinished
+from turngraph.state.limits import TurnLimits
 from turngraph.state.request import ChatRequest
 from turngraph.state.result import Attempt, Charge, ToolRun, TurnResult
 from turngraph.state.turn import SelectedPlugin, Stop, Turn
@@ -43,9 +44,11 @@ def finalize(state: Reads, deps: TurnDeps, here: Here) -> Flow[Turn]:
     left_open = _left_open(state["messages"], state["stop"])
     taken_out = _taken_out(state, deps)
     result = _result(state, deps.clock(), tuple(message.id or "" for message in left_open))
+    notes = _holes(deps.limits, state["charges"])
     if taken_out:
-        note = f"What could not be sent was taken out of the conversation: {len(taken_out)} of its messages."
-        result = result.model_copy(update={"warnings": (*result.warnings, note)})
+        notes.append(f"What could not be sent was taken out of the conversation: {len(taken_out)} of its messages.")
+    if notes:
+        result = result.model_copy(update={"warnings": (*result.warnings, *notes)})
     result = deps.on_finish(result)
     here.emit(
         PromptFinished(turn_id=result.turn_id, status=result.status, cost_usd=result.cost_usd, seconds=result.seconds)
@@ -84,9 +87,16 @@ def _result(state: Reads, now: float, closing_ids: tuple[str, ...]) -> TurnResul
         tool_runs=tuple(state["tool_runs"]),
         plugins=tuple(plugin.name for plugin in state["plugins"]),
         message_ids=(*_own_ids(state["messages"], attempts), *closing_ids),
-        warnings=tuple(dict.fromkeys(note for attempt in attempts for note in _notes(attempt))),
+        warnings=tuple(dict.fromkeys(note for made in attempts for note in _notes(made))),
         seconds=max(0.0, now - state["started_at"]),
     )
+
+
+def _holes(limits: TurnLimits, charges: list[Charge]) -> list[str]:
+    """Limits that could not hold, because nobody knows what was used."""
+    if limits.usd is None or not any(charge.unpriced for charge in charges):
+        return []
+    return ["`limits.usd` does not count the calls that have no price: give one in `prices`, or use a ledger's budget."]
 
 
 def _notes(attempt: Attempt) -> tuple[str, ...]:

@@ -7,12 +7,13 @@ because each attempt is one turngraph must see; redirects are off, because a pro
 
 import asyncio
 import importlib
+import socket
 import time
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, cast
 from weakref import WeakKeyDictionary
 
 from turngraph.state.errors import ProviderError
@@ -181,23 +182,32 @@ def _translated(vendor: str) -> Iterator[None]:
         yield
     except openai.APIStatusError as exc:
         raise HttpStatusError(exc.status_code, exc.response.headers, exc.response.content) from None
-    except (openai.APITimeoutError, http.TimeoutException) as exc:
-        connecting = "Connect" in type(exc.__cause__ or exc).__name__
-        raise ProviderError(
-            "no answer in the time allowed" if not connecting else "no connection in the time allowed",
-            kind="timeout",
-            vendor=vendor,
-            billed="none" if connecting else "unknown",
-        ) from exc
-    except (openai.APIConnectionError, http.HTTPError, http.StreamError) as exc:
-        cause = exc.__cause__ or exc
-        refused = isinstance(cause, http.ConnectError)
-        raise ProviderError(
-            f"{'nobody answers' if refused else 'the connection broke'} ({type(cause).__name__})",
-            kind="connection",
-            vendor=vendor,
-            billed="none" if refused else "unknown",
-        ) from exc
+    except (openai.APITimeoutError, openai.APIConnectionError, http.HTTPError, http.StreamError) as exc:
+        raise _translation(exc, vendor, http) from exc
+
+
+def _translation(exc: Exception, vendor: str, http: Any) -> ProviderError:
+    """What became of a request that brought no answer. aiohttp's refused connection arrives as a timeout of httpx."""
+    origin = _origin(exc)
+    if isinstance(origin, socket.gaierror):
+        return ProviderError("the endpoint's host name is unknown", kind="connection", vendor=vendor)
+    if isinstance(origin, ConnectionRefusedError):
+        return ProviderError("nobody answers at the endpoint", kind="connection", vendor=vendor)
+    cause = exc.__cause__ or exc
+    connecting = "Connect" in type(cause).__name__
+    billed: Literal["none", "unknown"] = "none" if connecting else "unknown"
+    if isinstance(cause, http.TimeoutException):
+        what = "no connection in the time allowed" if connecting else "no answer in the time allowed"
+        return ProviderError(what, kind="timeout", vendor=vendor, billed=billed)
+    what = "nobody answers" if connecting else "the connection broke"
+    return ProviderError(f"{what} ({type(cause).__name__})", kind="connection", vendor=vendor, billed=billed)
+
+
+def _origin(exc: BaseException) -> BaseException:
+    """Where a chain of errors began."""
+    while (earlier := exc.__cause__ or exc.__context__) is not None:
+        exc = earlier
+    return exc
 
 
 def refuse_large_errors(limit: int, within_s: float) -> tuple[Callable[[Any], None], Callable[[Any], Any]]:

@@ -77,6 +77,11 @@ class ScriptedModel(LoopbackServer):
     ) -> None:
         super().__init__(self._serve_one, port=port)
         self._script, self._strict, self._think = deque(script), strict, think
+        for step in self._script:
+            if not isinstance(step, Step) and not callable(step):
+                raise TypeError(
+                    f"A script is made of Say, Call, Refuse, Fail, Hang, Cut, Raw, not {type(step).__name__}."
+                )
         self._pieces, self._delay_s = pieces, delay_s
         self._api_key, self._accepts, self._clock = api_key, frozenset(accepts), clock
         self._name = secrets.token_hex(8) if name is None else name

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from turngraph.providers.vendors.profiles import VendorProfile, find_vendor, vendor_of_url
+from turngraph.providers.vendors.profiles import VENDORS, VendorProfile, find_vendor, vendor_of_url
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.request import Api
 
@@ -109,7 +109,12 @@ def explain_api(
 
         >>> explain_api("grok-4.3", vendor="xai").reason
         'xai recommends its Responses API.'
+        >>> explain_api("xai:grok-4.3").api
+        'responses'
     """
+    named, colon, rest = model.partition(":")
+    if colon and vendor is None and base_url is None and named in VENDORS:
+        model, vendor = rest, named
     profile = _profile(base_url, vendor)
     if override is not None:
         return ApiChoice(override, "It was asked for.")

@@ -148,7 +148,8 @@ def test_a_person_approves_edits_and_refuses_tool_calls(run: Run) -> None:
         }
         assert len(model.requests) == 1
         out = run(parent, Command(resume=decisions), THREAD)
-    assert told(out) == ["Oslo: rain", "Milan: rain", "A person refused this call: too far."]
+    changed = '[A person changed the arguments to {"city": "Milan"}.]\nMilan: rain'
+    assert told(out) == ["Oslo: rain", changed, "A person refused this call: too far."]
     assert out["messages"][-1].text == "Done."
 
 
@@ -210,3 +211,14 @@ def test_a_parent_with_its_own_context_leaves_the_turn_alone() -> None:
         graph.add_edge(START, "chat")
         out = graph.compile().invoke(ask("Q"), context={"provider": "someone else's"})
     assert out["messages"][-1].text == "fine"
+
+
+@both_ways
+def test_an_edited_call_is_on_record_as_it_ran(run: Run) -> None:
+    """The audit names what really ran, and the model is told that it is not what it asked for."""
+    with ScriptedModel([Call(("weather", {"city": "Oslo"})), Say("ok")]) as model:
+        turn = turn_on(model, tools=[weather], approve=True, checkpointer=InMemorySaver())
+        run(turn, ask("Weather?"), THREAD)
+        out = run(turn, Command(resume={"decision": "edit", "arguments": {"city": "Rome"}}), THREAD)
+    assert told(out) == ['[A person changed the arguments to {"city": "Rome"}.]\nRome: rain']
+    assert out["result"].tool_runs[0].arguments == '{"city": "Rome"}'

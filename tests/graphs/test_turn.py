@@ -15,6 +15,7 @@ from turngraph.graphs import chat_turn
 from turngraph.providers import OpenAIProvider
 from turngraph.providers.config import Timeouts
 from turngraph.providers.scripted import Call, Cut, Fail, Hang, Refuse, Say, ScriptedModel
+from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.limits import TurnLimits
 from turngraph.state.result import TurnResult
 from turngraph.state.turn import TurnSettings
@@ -392,3 +393,38 @@ def test_what_a_vendor_does_not_take_is_dropped_with_a_warning() -> None:
         result = result_of(invoke(chat_turn(groq, on_event=seen.append), ask("Q")))
     assert any("temperature" in warning for warning in result.warnings)
     assert [event.message for event in seen if event.type == "warning"] == list(result.warnings)
+
+
+@both_ways
+def test_nobody_at_the_endpoint_is_said_as_it_is(run: Run) -> None:
+    """The first thing a newcomer without a server meets; it is no timeout, sync or async."""
+    with ScriptedModel() as model:
+        gone = config(model)
+    result = result_of(run(chat_turn(gone, limits=TurnLimits(attempts=1)), ask("Q")))
+    assert result.error is not None
+    assert (result.error.kind, result.http_status) == ("connection", 502)
+    assert "nobody answers" in result.error.message
+    assert result.attempts[0].billed == "none"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"tools": weather}, "`tools` is a list"),
+        ({"functions": "calculator"}, r"functions=\['calculator'\]"),
+        ({"plugins": "examples"}, "load_manifests"),
+        ({"limits": {"calls": 4}}, "TurnLimits"),
+    ],
+)
+def test_slips_in_wiring_are_named(options: dict[str, Any], said: str) -> None:
+    """Before anything is sent, with what to write instead."""
+    with ScriptedModel() as model, pytest.raises(TurnConfigurationError, match=said):
+        chat_turn(config(model), **options)
+
+
+def test_a_cost_limit_that_cannot_hold_is_told() -> None:
+    """An unpriced model is never counted as free, and not silently either."""
+    with ScriptedModel([Say("a")]) as model:
+        turn = chat_turn(config(model, model="nobody-prices-this"), limits=TurnLimits(usd=Decimal("0.01")))
+        result = result_of(invoke(turn, ask("Q")))
+    assert any("`limits.usd`" in warning for warning in result.warnings)
