@@ -5,7 +5,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 PYTHON ?= >=3.11
 VENV ?= .venv
 RUN := $(VENV)/bin/
-WHEEL_VENV := build/wheel-venv
+WHEEL_VENV := .wheel/.venv
 export LANGGRAPH_STRICT_MSGPACK := true
 export UV_PYTHON_DOWNLOADS ?= never
 # Behind a company's proxy only the system's own certificates will do; a bare container may have none.
@@ -87,4 +87,4 @@ lock: | $(UV)  ## renew requirements.lock
 	  --all-extras --group dev pyproject.toml -o requirements.lock
 
 clean:  ## forget everything installed or built
-	rm -rf .venv .uv .types build dist *.egg-info .mypy_cache .ruff_cache .langgraph_api
+	rm -rf .venv .wheel .uv .types build dist *.egg-info .mypy_cache .ruff_cache .langgraph_api

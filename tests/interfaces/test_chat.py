@@ -71,9 +71,9 @@ def test_ctrl_c_gives_up_the_answer_and_not_the_conversation(tmp_path: Path) -> 
         Terminal(tmp_path, "chat", "--base-url", model.base_url, "-m", "any") as terminal,
     ):
         terminal.until("> ")
-        terminal.type("Hell")
-        terminal.until("Hell")  # the prompt is reading now
-        terminal.type("\x03")
+        terminal.type("Nonsense")
+        terminal.until("Nonsense")
+        terminal.type("\x03\n")  # readline may miss a signal that comes as it begins to wait, until the next key
         terminal.until("> ")
         terminal.type("Hello?\n")
         terminal.wait_for(lambda: bool(model.requests))
