@@ -24,9 +24,13 @@ COMMANDS: Final[Mapping[str, str]] = {
     "plugins": "Check manifests, print a schema, begin one, try one.",
     "draw": "Draw the graph of a turn: text, Mermaid or SVG.",
     "vendors": "List the vendors a model can be asked from.",
+    "step": "Walk one turn, stage by stage.",
+    "replay": "Run a recorded turn again, and show what differs.",
 }
+_STEPPER: Final = ("step", "replay")
 for _name, _help in COMMANDS.items():
-    app.command(f"turngraph.interfaces.{_name}_command:{_name}", name=_name, help=_help)
+    _room = "interfaces.stepper" if _name in _STEPPER else "interfaces"
+    app.command(f"turngraph.{_room}.{_name}_command:{_name}", name=_name, help=_help)
 
 
 def main() -> None:
