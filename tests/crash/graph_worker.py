@@ -27,10 +27,8 @@ from worker import BUDGETS, Job
 
 from turngraph.billing import Ledger, PriceOverride, Prices
 from turngraph.billing.errors import FencedError, TurnConflictError
-from turngraph.billing.fencing import LeaseOf, fenced
 from turngraph.billing.rates import Rate, Rates
 from turngraph.graphs import TurnGraph, chat_turn
-from turngraph.nodes.here import FENCE
 from turngraph.providers import OpenAIProvider, ProviderConfig
 
 RATE: Final = Rate(usd_per_mtok=Decimal(1))
@@ -68,7 +66,7 @@ def _given(job: Job) -> tuple[dict[str, Any], dict[str, Any]]:
 def _run(job: Job, moment: Moments, durability: str) -> None:
     given, config = _given(job)
     with _ledger(job, moment) as ledger, saver(job, moment) as kept:
-        turn = _turn(job, moment, ledger, fenced(kept, ledger, _lease(job)))
+        turn = _turn(job, moment, ledger, kept)
         for _ in range(3):
             if turn.invoke(given, config, durability=durability).get("result") is not None:  # type: ignore[arg-type,call-overload]
                 return
@@ -79,7 +77,7 @@ async def _arun(job: Job, moment: Moments, durability: str) -> None:
     given, config = _given(job)
     with _ledger(job, moment) as ledger:
         async with aiosqlite.connect(job.checkpoints, timeout=30) as conn:
-            turn = _turn(job, moment, ledger, fenced(_AsyncSaver(conn, moment), ledger, _lease(job)))
+            turn = _turn(job, moment, ledger, _AsyncSaver(conn, moment))
             for _ in range(3):
                 if (await turn.ainvoke(given, config, durability=durability)).get("result") is not None:  # type: ignore[arg-type,call-overload]
                     return
@@ -93,17 +91,9 @@ def _ledger(job: Job, moment: Moments) -> Iterator[Ledger]:
         yield ledger
 
 
-def _lease(job: Job) -> LeaseOf:
-    def lease_of(config: Any) -> tuple[str, int] | None:
-        fence = config["configurable"].get(FENCE)
-        return None if fence is None or job.without == "fence" else (job.turn, fence)
-
-    return lease_of
-
-
 def _turn(job: Job, moment: Moments, ledger: Ledger, checkpointer: Any) -> TurnGraph:
     config = ProviderConfig(vendor="openai", model="stub-1", base_url=job.url, api_key="none", api="chat")
-    return chat_turn(
+    turn = chat_turn(
         OpenAIProvider(config),
         tools=[side_effect(job, moment)],
         prices=PRICES,
@@ -112,6 +102,9 @@ def _turn(job: Job, moment: Moments, ledger: Ledger, checkpointer: Any) -> TurnG
         checkpointer=checkpointer,
         on_event=lambda event: moment(type(event).__name__),
     )
+    if job.without == "fence":
+        turn.checkpointer = checkpointer  # as it would be if nobody asked whose turn it is
+    return turn
 
 
 def side_effect(job: Job, moment: Moments) -> BaseTool:
