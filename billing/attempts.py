@@ -97,7 +97,7 @@ def reserve(
     """Hold what `call` may cost (`usd`, the worst case; `None` where its price is unknown), before it is prepared.
 
     `reservation` is the caller's id for it, the same when a killed stage runs again. `closing` may use a budget's
-    reserve for a last answer. Raises `OverBudgetError`: then nothing is held and nothing may be sent.
+    reserve for a last answer. Raises `BudgetExceededError`: then nothing is held and nothing may be sent.
     """
     known = tx.conn.execute(_RESERVED, {"b_reservation": reservation}).scalar()
     if known is not None:
@@ -125,7 +125,7 @@ def begin(
     `call_id` is the call's identity: the same when a killed stage is resumed, new in a fork. An attempt of it that
     was sent and never came back becomes unknown. The reservation is used if it is still there and large enough;
     otherwise the money is held now. Without `repeat` (a tool that must not run twice) an interrupted call is not
-    begun again. Raises `OverBudgetError`, and `FencedError` where another worker has taken the turn over.
+    begun again. Raises `BudgetExceededError`, and `FencedError` where another worker has taken the turn over.
     """
     _check_fence(tx, call.payer.turn, fence)
     earlier = tx.conn.execute(_EARLIER, {"b_call": call_id}).all()

@@ -11,11 +11,11 @@ from pydantic import Field
 from sqlalchemy import Connection, bindparam, select, update
 
 from turngraph.billing.calls import Call, Crossed
-from turngraph.billing.errors import OverBudgetError
 from turngraph.billing.money import from_nano, to_nano
 from turngraph.billing.schema import budget_t, hold_t, window_t
 from turngraph.billing.transaction import INSERT, Tx
 from turngraph.state.base import Frozen
+from turngraph.state.errors import BudgetExceededError
 
 __all__ = [
     "Budget",
@@ -131,7 +131,7 @@ def windows_for(tx: Tx, call: Call, budgets: Iterable[Budget], now: float) -> li
 
 
 def hold_nano_for(usd: Decimal | None, windows: Sequence[Window], conn: Connection) -> int:
-    """What to hold for a call that may cost `usd`. Raises `OverBudgetError` for an unknown price a budget refuses."""
+    """What to hold for a call that may cost `usd`. Raises `BudgetExceededError` for an unknown price it refuses."""
     if usd is not None:
         return to_nano(usd)
     ceiling = Decimal(0)
@@ -145,7 +145,7 @@ def hold_nano_for(usd: Decimal | None, windows: Sequence[Window], conn: Connecti
 
 
 def hold_windows(tx: Tx, attempt_id: str, nano: int, windows: Sequence[Window], *, closing: bool = False) -> None:
-    """Hold `nano` in every window, or raise `OverBudgetError` naming the first that has not so much."""
+    """Hold `nano` in every window, or raise `BudgetExceededError` naming the first that has not so much."""
     for window in windows:
         if not _hold(tx.conn, window, nano, closing=closing):
             raise _refused(tx.conn, window, nano)
@@ -169,11 +169,11 @@ def _hold(conn: Connection, window: Window, nano: int, *, closing: bool) -> bool
     return conn.execute(statement, {**row, **kept, **check}).first() is not None
 
 
-def _refused(conn: Connection, window: Window, nano: int | None) -> OverBudgetError:
+def _refused(conn: Connection, window: Window, nano: int | None) -> BudgetExceededError:
     row = conn.execute(_SPENT, {"b_budget": window.budget_id, "b_window": window.window}).first()
     settled, held = (0, 0) if row is None else (row.settled_nano, row.held_nano)
     limit = to_nano(window.budget.usd)
-    return OverBudgetError(
+    return BudgetExceededError(
         window.budget_id,
         window=window.window,
         limit=from_nano(limit),

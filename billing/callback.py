@@ -21,7 +21,7 @@ class LedgerCallback(BaseCallbackHandler):
 
     A callback sees calls and cannot change them: a bound on the answer must be set on the model, and its client's own
     retries switched off (`max_retries=0`), or the ledger sees one call where the vendor bills several. Nothing is
-    recorded for a resume; `LedgerMiddleware` does that. A refused budget raises `OverBudgetError` out of the call.
+    recorded for a resume; `LedgerMiddleware` does that. A refused budget raises `BudgetExceededError` out of the call.
 
         >>> from turngraph.billing.ledger import Ledger
         >>> LedgerCallback(Metered(Ledger("sqlite://"))).raise_error
@@ -45,7 +45,7 @@ class LedgerCallback(BaseCallbackHandler):
         metadata: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Hold and mark as sent. Raises `OverBudgetError`; then nothing is sent."""
+        """Hold and mark as sent. Raises `BudgetExceededError`; then nothing is sent."""
         named, parameters = metadata or {}, kwargs.get("invocation_params") or {}
         vendor, model = named.get("ls_provider") or "", named.get("ls_model_name") or ""
         asked = Asked.of(self.metered, messages[0], parameters, vendor, model)

@@ -3,18 +3,15 @@
 TurngraphError
 ├── LedgerError                  the ledger cannot do what was asked
 │   └── LedgerUnavailableError   its database did not answer in the time it had
-├── BudgetExceededError
-│   └── OverBudgetError          which budget, its window, limit, spent, held, needed
+├── BudgetExceededError          of `turngraph.state.errors`: what a budget refuses
 └── TurnInvocationError
     ├── TurnConflictError        another worker has this turn or thread, or the turn's id was used for another request
     └── FencedError              another worker has taken this turn over: stop, and keep nothing
 """
 
-from decimal import Decimal
-
 from turngraph.state.errors import BudgetExceededError, TurngraphError, TurnInvocationError
 
-__all__ = ["FencedError", "LedgerError", "LedgerUnavailableError", "OverBudgetError", "TurnConflictError"]
+__all__ = ["BudgetExceededError", "FencedError", "LedgerError", "LedgerUnavailableError", "TurnConflictError"]
 
 
 class LedgerError(TurngraphError):
@@ -23,42 +20,6 @@ class LedgerError(TurngraphError):
 
 class LedgerUnavailableError(LedgerError):
     """The ledger's database did not answer. Nothing was sent where money had to be held first."""
-
-
-class OverBudgetError(BudgetExceededError):
-    """A hard budget has not the money a call may cost. Nothing was sent.
-
-    Attributes, in USD: `limit`, `spent` (settled), `held` (for calls under way), `needed` (by this call, `None` where
-    its price is unknown). `closing_possible` says whether one last call without tools still fits, out of the
-    budget's reserve for it.
-
-        >>> error = OverBudgetError("turn", window="always", limit=Decimal("0.5"), spent=Decimal("0.4"),
-        ...                         held=Decimal(0), needed=Decimal("0.2"))
-        >>> str(error)
-        'Budget `turn` (always) allows 0.5 USD; 0.4 are spent and 0 held, and this call may need 0.2.'
-    """
-
-    def __init__(
-        self,
-        budget: str,
-        *,
-        window: str,
-        limit: Decimal,
-        spent: Decimal,
-        held: Decimal,
-        needed: Decimal | None,
-        closing_possible: bool = False,
-    ) -> None:
-        self.budget, self.window, self.limit, self.spent, self.held = budget, window, limit, spent, held
-        self.needed, self.closing_possible = needed, closing_possible
-        need = (
-            f"this call may need {needed}"
-            if needed is not None
-            else "this call has no known price; give `prices=Prices((PriceOverride(…),))`, or the budget's `unpriced`"
-        )
-        TurngraphError.__init__(
-            self, f"Budget `{budget}` ({window}) allows {limit} USD; {spent} are spent and {held} held, and {need}."
-        )
 
 
 class TurnConflictError(TurnInvocationError):

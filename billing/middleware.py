@@ -22,7 +22,7 @@ class LedgerMiddleware(AgentMiddleware[Any, Any, Any]):
 
     A call's identity is LangGraph's task: a resumed agent gets the recorded answer, a fork makes a call of its own.
     Put it last in the list, nearest to the model, so that other middleware's retries are seen. Raises
-    `OverBudgetError` before anything is sent.
+    `BudgetExceededError` before anything is sent.
 
         >>> from turngraph.billing.ledger import Ledger
         >>> middleware = LedgerMiddleware(Metered(Ledger("sqlite://")))

@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import Any, Final, Literal
 
 from turngraph.billing.calls import Begun, Payer
-from turngraph.billing.errors import OverBudgetError
 from turngraph.nodes.deps import TurnDeps
 from turngraph.nodes.flow import Flow, Wait
 from turngraph.nodes.here import Here
@@ -15,7 +14,7 @@ from turngraph.nodes.limits import CANCELLED
 from turngraph.nodes.money import begin_call, estimate_of, keep_answer, release_call
 from turngraph.providers.writing.messages import to_chunk
 from turngraph.providers.writing.payload import Payload
-from turngraph.state.errors import ProviderError
+from turngraph.state.errors import BudgetExceededError, ProviderError
 from turngraph.state.events import RequestSent, ResponseReceived, Token
 from turngraph.state.reply import ProviderReply, StreamChunk
 from turngraph.state.request import ChatRequest
@@ -77,7 +76,7 @@ def attempt(sending: Sending, number: int, deps: TurnDeps, here: Here) -> Flow[A
     try:
         reservation = sending.reservation if number == 1 else None
         begun = yield from begin_call(sending.request, sending.payload, sending.payer, reservation, deps, here)
-    except OverBudgetError as exc:
+    except BudgetExceededError as exc:
         return _made(
             sending,
             Begun(f"{sending.call_id}.0", number, Decimal(0)),
@@ -158,7 +157,7 @@ def _made(
     )
 
 
-def _budget(error: OverBudgetError) -> TurnError:
+def _budget(error: BudgetExceededError) -> TurnError:
     return TurnError(kind="budget", message=str(error))
 
 

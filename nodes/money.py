@@ -12,13 +12,13 @@ from typing import Any, Final, NamedTuple
 from langchain_core.messages import AnyMessage
 
 from turngraph.billing.calls import Answer, Begun, Call, Payer, Released, Settled, Settlement, Unknown
-from turngraph.billing.errors import FencedError, OverBudgetError
+from turngraph.billing.errors import FencedError
 from turngraph.billing.holds import prompt_bound, worst_case_usd
 from turngraph.nodes.deps import TurnDeps
 from turngraph.nodes.flow import Flow, Wait
 from turngraph.nodes.here import Here
 from turngraph.providers.writing.payload import Payload
-from turngraph.state.errors import TurnValueError
+from turngraph.state.errors import BudgetExceededError, TurnValueError
 from turngraph.state.events import BudgetWarning, ChargeAuthorised, ChargeDeclined
 from turngraph.state.reply import ProviderReply
 from turngraph.state.request import ChatRequest
@@ -78,7 +78,7 @@ def reserve_call(
         return Reserved(request, Stop(status="error", error=TurnError(kind="value", message=str(exc))))
     try:
         held = yield _reserve(deps, _call(request, payer, deps), here, usd)
-    except OverBudgetError as exc:
+    except BudgetExceededError as exc:
         return (yield from _close(request, messages, payer, exc, deps, here))
     here.emit(ChargeAuthorised(turn_id=payer.turn or "", call_id=held.id, held_usd=held.held_usd))
     return Reserved(request, None)
@@ -88,18 +88,18 @@ def _close(
     request: ChatRequest,
     messages: Sequence[AnyMessage],
     payer: Payer,
-    refused: OverBudgetError,
+    refused: BudgetExceededError,
     deps: TurnDeps,
     here: Here,
 ) -> Flow[Reserved]:
     """One last call without tools, out of the budget's reserve for it, where it has one; else the turn is over."""
-    error: OverBudgetError = refused
+    error: BudgetExceededError = refused
     if refused.closing_possible and request.tools:
         last = request.model_copy(update={"tools": (), "builtin_tools": (), "tool_choice": None})
         usd = _worst_case(last, deps.provider.payload(last, messages), deps)
         try:
             held = yield _reserve(deps, _call(last, payer, deps), here, usd, closing=True)
-        except OverBudgetError as exc:
+        except BudgetExceededError as exc:
             error = exc
         else:
             here.emit(ChargeAuthorised(turn_id=payer.turn or "", call_id=held.id, held_usd=held.held_usd))

@@ -10,12 +10,11 @@ from hashlib import sha256
 from typing import Any
 
 from turngraph.billing.calls import Answer, Begun, Call, Unknown
-from turngraph.billing.errors import OverBudgetError
 from turngraph.nodes.deps import TurnDeps
 from turngraph.nodes.flow import Flow, Wait
 from turngraph.nodes.here import Here
 from turngraph.nodes.money import ask_ledger, keep_in_ledger, payer_of
-from turngraph.state.errors import ToolError
+from turngraph.state.errors import BudgetExceededError, ToolError
 from turngraph.state.reply import ToolCall
 from turngraph.state.turn import ToolTask
 from turngraph.tools.output import ToolOutput
@@ -78,6 +77,6 @@ def _begin(
             budgets=deps.budgets,
             repeat=repeat,
         )
-    except OverBudgetError as exc:
+    except BudgetExceededError as exc:
         raise ToolError(f"`{call.name}` was not run: {exc}") from exc
     return begun

@@ -4,7 +4,7 @@ TurngraphError
 ├── TurnConfigurationError    wired wrongly: an unknown vendor, a missing key; raised before anything is sent
 ├── TurnValueError            a value nobody can send: a wrong role, NaN, a lone surrogate (a ValueError too)
 ├── TurnInvocationError       a turn called in a way it cannot run
-├── BudgetExceededError       the money a call may cost is not there
+├── BudgetExceededError       the money a call may cost is not there: which budget, its limit, spent, held, needed
 ├── ToolError                 a tool call that cannot be served; the model is told
 │   ├── UnknownToolError      no such tool in this turn
 │   ├── ToolArgumentsError    arguments that are not JSON, or do not fit the tool's schema
@@ -16,6 +16,7 @@ An error's text names what was seen, what was allowed and what to do. It never h
 """
 
 from collections.abc import Collection, Mapping
+from decimal import Decimal
 from typing import Final, Literal, NamedTuple, get_args
 
 __all__ = [
@@ -100,7 +101,39 @@ class TurnInvocationError(TurngraphError):
 
 
 class BudgetExceededError(TurngraphError):
-    """A call was refused because the money it may cost is not there; nothing has been sent."""
+    """A hard budget has not the money a call may cost; nothing has been sent.
+
+    Attributes: `budget` (its name and whose it is), `window` (`always`, or the day or month), and in USD `limit`,
+    `spent` (settled), `held` (for calls under way), `needed` (by this call, `None` where its price is unknown).
+    `closing_possible` says whether one last call without tools still fits, out of the budget's reserve for it.
+
+        >>> error = BudgetExceededError("turn", window="always", limit=Decimal("0.5"), spent=Decimal("0.4"),
+        ...                             held=Decimal(0), needed=Decimal("2e-7"))
+        >>> str(error)
+        'Budget `turn` (always) allows 0.5 USD; 0.4 are spent and 0 held, and this call may need 0.0000002.'
+    """
+
+    def __init__(
+        self,
+        budget: str,
+        *,
+        window: str,
+        limit: Decimal,
+        spent: Decimal,
+        held: Decimal,
+        needed: Decimal | None,
+        closing_possible: bool = False,
+    ) -> None:
+        self.budget, self.window, self.limit, self.spent, self.held = budget, window, limit, spent, held
+        self.needed, self.closing_possible = needed, closing_possible
+        need = (
+            f"this call may need {needed:f}"
+            if needed is not None
+            else "this call has no known price; give `prices=Prices((PriceOverride(…),))`, or the budget's `unpriced`"
+        )
+        super().__init__(
+            f"Budget `{budget}` ({window}) allows {limit:f} USD; {spent:f} are spent and {held:f} held, and {need}."
+        )
 
 
 class ToolError(TurngraphError):

@@ -8,7 +8,6 @@ import pytest
 
 from turngraph.billing.budgets import Budget, list_budgets, remove_budget, set_budget
 from turngraph.billing.calls import Call, Payer
-from turngraph.billing.errors import OverBudgetError
 from turngraph.state.errors import BudgetExceededError
 
 Open = Callable[..., Any]
@@ -27,7 +26,6 @@ def test_a_hard_budget_refuses_before_anything_is_sent(open_book: Open) -> None:
     with pytest.raises(BudgetExceededError) as caught:
         book.begin("c")
     error = caught.value
-    assert isinstance(error, OverBudgetError)
     assert (error.budget, error.window, error.limit) == ("turn:u", "always", Decimal("0.02"))
     assert (error.spent, error.held, error.needed) == (Decimal("0.004"), Decimal("0.01"), Decimal("0.01"))
     assert book.rows("SELECT * FROM attempt WHERE call_id = 'c'") == []
@@ -38,14 +36,14 @@ def test_a_budget_may_be_used_up_to_its_limit(open_book: Open) -> None:
     """The limit itself is allowed; a nano-dollar more is not."""
     book = open_book(budget("0.02"))
     book.begin("a", "0.02")
-    with pytest.raises(OverBudgetError):
+    with pytest.raises(BudgetExceededError):
         book.begin("b", "0.000000001")
 
 
 def test_a_call_above_the_whole_limit_is_refused_at_once(open_book: Open) -> None:
     """There is no window yet, and none is made."""
     book = open_book(budget("0.02"))
-    with pytest.raises(OverBudgetError, match="0 are spent and 0 held"):
+    with pytest.raises(BudgetExceededError, match="0 are spent and 0 held"):
         book.reserve(usd="0.03")
     assert book.rows("SELECT * FROM budget_window") == []
 
@@ -54,7 +52,7 @@ def test_many_budgets_are_held_at_once_or_none_is(open_book: Open) -> None:
     """A refusal by the last of them lets go of the first."""
     book = open_book(budget("1", per="account"), budget("0.01", per="turn"))
     book.begin("a")
-    with pytest.raises(OverBudgetError) as error:
+    with pytest.raises(BudgetExceededError) as error:
         book.begin("b")
     assert error.value.budget == "turn:u"
     assert book.window("account:acme") == (0, Decimal("0.01"))
@@ -77,7 +75,7 @@ def test_each_turn_thread_account_key_and_tag_has_the_limit_for_itself(
     book = open_book(budget("0.01", per=per))
     book.begin("a", call=Call(payer=same))
     book.begin("b", call=Call(payer=other))
-    with pytest.raises(OverBudgetError):
+    with pytest.raises(BudgetExceededError):
         book.begin("c", call=Call(payer=same))
 
 
@@ -85,7 +83,7 @@ def test_the_whole_ledger_may_have_a_limit(open_book: Open) -> None:
     """Whoever asks."""
     book = open_book(budget("0.01", per="ledger"))
     book.begin("a", call=Call(payer=Payer(account="a")))
-    with pytest.raises(OverBudgetError):
+    with pytest.raises(BudgetExceededError):
         book.begin("b", call=Call(payer=Payer(account="b")))
 
 
@@ -93,7 +91,7 @@ def test_who_has_no_name_shares_the_nameless_budget(open_book: Open) -> None:
     """Leaving the account out must not be a way around its budget."""
     book = open_book(budget("0.01", per="key"))
     book.begin("a")
-    with pytest.raises(OverBudgetError):
+    with pytest.raises(BudgetExceededError):
         book.begin("b")
 
 
@@ -102,7 +100,7 @@ def test_a_budget_may_be_for_one_account_only(open_book: Open) -> None:
     book = open_book(budget("0.01", per="account", of="acme"))
     book.begin("a")
     book.begin("b", call=Call(payer=Payer(account="other")))
-    with pytest.raises(OverBudgetError):
+    with pytest.raises(BudgetExceededError):
         book.begin("c")
 
 
@@ -110,7 +108,7 @@ def test_a_period_ends_and_its_holds_stay_in_it(open_book: Open) -> None:
     """A call begun before midnight is charged to the day it was held in."""
     book = open_book(budget("0.01", per="account", period="day"), budget("0.025", per="account", period="month"))
     book.begin("a")
-    with pytest.raises(OverBudgetError):
+    with pytest.raises(BudgetExceededError):
         book.begin("b")
     book.clock.now += DAY_S
     book.begin("b")
@@ -118,7 +116,7 @@ def test_a_period_ends_and_its_holds_stay_in_it(open_book: Open) -> None:
     days = book.rows("SELECT * FROM budget_window WHERE budget_id LIKE 'account-day%' ORDER BY 2")
     assert [(row["settled_nano"], row["held_nano"]) for row in days] == [(10_000_000, 0), (0, 10_000_000)]
     book.clock.now += DAY_S
-    with pytest.raises(OverBudgetError) as error:
+    with pytest.raises(BudgetExceededError) as error:
         book.begin("c")
     assert error.value.budget == "account-month:acme"
     assert book.verified()
@@ -140,11 +138,11 @@ def test_a_last_answer_is_kept_back(open_book: Open) -> None:
     """A turn whose money runs out can still end in words: one closing call without tools fits."""
     book = open_book(budget("0.03", last_answer_usd=Decimal("0.01")))
     book.begin("a", "0.02")
-    with pytest.raises(OverBudgetError) as error:
+    with pytest.raises(BudgetExceededError) as error:
         book.begin("b", "0.01")
     assert error.value.closing_possible
     assert book.begin("b", "0.01", closing=True).attempt_id == "b.1"
-    with pytest.raises(OverBudgetError) as error:
+    with pytest.raises(BudgetExceededError) as error:
         book.reserve("c", "0.01", closing=True)
     assert not error.value.closing_possible
 
@@ -152,7 +150,7 @@ def test_a_last_answer_is_kept_back(open_book: Open) -> None:
 def test_a_call_without_a_price_is_refused_under_a_hard_budget(open_book: Open) -> None:
     """Otherwise an unlisted model would be a way to spend without limit."""
     book = open_book(budget("1"))
-    with pytest.raises(OverBudgetError, match="no known price") as error:
+    with pytest.raises(BudgetExceededError, match="no known price") as error:
         book.begin(usd=None)
     assert error.value.needed is None
 
@@ -183,7 +181,7 @@ def test_budgets_may_be_kept_in_the_ledger(open_book: Open) -> None:
     operator.ledger.do(set_budget, budget("0.01", per="account"))
     assert worker.ledger.do(list_budgets) == (budget("0.01", per="account"),)
     worker.begin("a")
-    with pytest.raises(OverBudgetError):
+    with pytest.raises(BudgetExceededError):
         worker.begin("b")
     assert operator.ledger.do(remove_budget, "account")
     assert not operator.ledger.do(remove_budget, "account")
@@ -195,7 +193,7 @@ def test_budgets_may_be_kept_in_the_ledger(open_book: Open) -> None:
 def test_a_budget_comes_with_the_call_too(book: Any) -> None:
     """`chat_turn(budget=…)`: a limit for one graph's turns."""
     book.begin("a", budgets=(budget("0.01"),))
-    with pytest.raises(OverBudgetError):
+    with pytest.raises(BudgetExceededError):
         book.begin("b", budgets=(budget("0.01"),))
 
 

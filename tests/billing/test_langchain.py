@@ -19,11 +19,10 @@ from pydantic import BaseModel
 from turngraph.billing.budgets import Budget
 from turngraph.billing.callback import LedgerCallback
 from turngraph.billing.calls import Payer
-from turngraph.billing.errors import OverBudgetError
 from turngraph.billing.langchain_calls import Metered
 from turngraph.billing.middleware import LedgerMiddleware
 from turngraph.providers.scripted import Call, Cut, Fail, Say, ScriptedModel
-from turngraph.state.errors import TurnConfigurationError
+from turngraph.state.errors import BudgetExceededError, TurnConfigurationError
 
 Open = Callable[..., Any]
 HARD = Budget(usd=Decimal(1), per="account")
@@ -88,7 +87,7 @@ def test_an_agents_calls_are_held_and_charged(book: Any, mode: str) -> None:
 def test_an_agent_is_refused_before_anything_is_sent(open_book: Open, server: ScriptedModel, mode: str) -> None:
     """`create_agent` has no budgets of its own."""
     book = open_book(Budget(usd=Decimal("0.0001"), per="account"))
-    with pytest.raises(OverBudgetError):
+    with pytest.raises(BudgetExceededError):
         ask(agent(book, server), mode, QUESTION)
     assert not server.requests
 
@@ -219,7 +218,7 @@ def test_any_chat_model_is_metered_by_a_callback(book: Any, mode: str, stream: b
 def test_a_callback_refuses_before_anything_is_sent(open_book: Open, server: ScriptedModel, mode: str) -> None:
     """An error in a callback is usually swallowed; this one must not be."""
     book = open_book(Budget(usd=Decimal("0.000001"), per="account"))
-    with pytest.raises(OverBudgetError):
+    with pytest.raises(BudgetExceededError):
         ask(model(server), mode, "Hi", config={"callbacks": [LedgerCallback(metered(book))]})
     assert not server.requests
 

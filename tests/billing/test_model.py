@@ -14,7 +14,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multip
 from turngraph.billing.attempts import answer, begin, mark_unknown, release, reserve
 from turngraph.billing.budgets import Budget
 from turngraph.billing.calls import Answer, Call, Payer, Released, Settlement, Unknown
-from turngraph.billing.errors import FencedError, LedgerError, OverBudgetError, TurnConflictError
+from turngraph.billing.errors import FencedError, LedgerError, TurnConflictError
 from turngraph.billing.ledger import Ledger
 from turngraph.billing.overrides import PriceOverride
 from turngraph.billing.prices import Prices
@@ -24,6 +24,7 @@ from turngraph.billing.settling import correct, settle
 from turngraph.billing.sweeper import Found, sweep
 from turngraph.billing.turns import admit, finish, renew
 from turngraph.billing.verify import verify
+from turngraph.state.errors import BudgetExceededError
 from turngraph.state.result import Charge
 from turngraph.state.usage import Usage
 
@@ -36,7 +37,7 @@ TURNS = ("t1", "t2")
 amounts = st.sampled_from([Decimal("0.002"), Decimal("0.01"), Decimal("0.03")])
 
 
-def check_refused(error: OverBudgetError, usd: Decimal) -> None:
+def check_refused(error: BudgetExceededError, usd: Decimal) -> None:
     assert error.spent + error.held + usd > LIMIT, "refused although it fitted"
 
 
@@ -88,7 +89,7 @@ class Machine(RuleBasedStateMachine):
     def reserve(self, name: int, turn: str, usd: Decimal) -> Any:
         try:
             return self.ledger.do(reserve, self.call(turn), reservation=f"r{name}", usd=usd).id
-        except OverBudgetError as error:
+        except BudgetExceededError as error:
             check_refused(error, usd)
             return multiple()
 
@@ -112,7 +113,7 @@ class Machine(RuleBasedStateMachine):
         except FencedError:
             assert fence != max(mine for (_, its), mine in self.fences.items() if its == turn)
             return multiple()
-        except OverBudgetError as error:
+        except BudgetExceededError as error:
             check_refused(error, usd)
             return multiple()
         assert begun.attempt_id is not None

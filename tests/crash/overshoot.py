@@ -11,11 +11,11 @@ from worker import Job, settlement
 from turngraph.billing.attempts import begin
 from turngraph.billing.budgets import Budget
 from turngraph.billing.calls import Call
-from turngraph.billing.errors import OverBudgetError
 from turngraph.billing.ledger import Ledger
 from turngraph.billing.schema import window_t
 from turngraph.billing.settling import settle
 from turngraph.billing.verify import verify
+from turngraph.state.errors import BudgetExceededError
 
 PROCESSES, TASKS, CALLS = 8, 8, 20
 PRICE = Decimal("0.01")
@@ -67,7 +67,7 @@ async def _spend(ledger: Ledger, name: str, chance: random.Random) -> None:
     for number in range(CALLS):
         try:
             begun = await ledger.ado(begin, Call(), call_id=f"{name}-{number}", request_sha="x", usd=PRICE)
-        except OverBudgetError:
+        except BudgetExceededError:
             return
         assert begun.attempt_id is not None
         await asyncio.sleep(chance.uniform(0, 0.02))
