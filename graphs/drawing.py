@@ -1,18 +1,20 @@
 """A graph as an SVG picture, made here: no browser, no network. (LangGraph's own picture is made by a web service.)
 
-Light and dark follow the reader's system. Every box carries its node's name in `data-node`, so that a page can style
-the one it speaks of: `.turngraph [data-node="call_llm"] rect { stroke: red }`.
+Light and dark follow the reader's system; without its style sheet, which some pages strip, it is still a light picture.
+Every box carries its node's name in `data-node`, so that a page can style the one it speaks of:
+`.turngraph [data-node="call_llm"] rect { stroke: red }`.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from html import escape
-from typing import Final
+from typing import Final, Literal
 
 from langchain_core.runnables.graph import Graph
-from langgraph.graph import END, START
+from langgraph.pregel import Pregel
 
-from turngraph.graphs.layout import Layout, Route, edges_of, layout
+from turngraph.graphs.drawing_paper import LABELS, Box, Paper, Point, measured, way
+from turngraph.graphs.layout import Route, edges_of, layout
 from turngraph.nodes.bill import bill
 from turngraph.nodes.call_llm import call_llm
 from turngraph.nodes.dispatch_tools import dispatch_tools
@@ -20,80 +22,37 @@ from turngraph.nodes.finalize import finalize
 from turngraph.nodes.prep_first_request import prep_first_request
 from turngraph.nodes.prep_second_request import prep_second_request
 
-__all__ = ["draw_svg", "turn_notes"]
+__all__ = ["Mark", "draw_svg", "turn_notes"]
 
-Point = tuple[float, float]
-
-BOX_HEIGHT: Final = 50.0
-PILL_HEIGHT: Final = 26.0
-PILL_WIDTH: Final = 76.0
-GAP: Final = 34.0  # between rows
-SPACE: Final = 28.0  # between the boxes of a row
-LANE: Final = 24.0
-MARGIN: Final = 14.0
+Mark = Literal["done", "next", "failed"]
 CORNER: Final = 9.0
-PORT: Final = 7.0  # how far from a box's middle a line beside it leaves or arrives
-NAME_WIDTH: Final = 7.9  # of a letter of the names, in pixels
-NOTE_WIDTH: Final = 5.9
-LABELS: Final[Mapping[str, str]] = {START: "START", END: "END"}
+SIGNS: Final[Mapping[Mark, str]] = {"done": "✓", "next": "▶", "failed": "✗"}
+"""What a mark looks like to those who do not see its colour."""
 
 STYLE: Final = """
-.turngraph rect { fill: #ffffff; stroke: #57606a; stroke-width: 1.2 }
-.turngraph .end rect { fill: #eaeef2; stroke: none }
-.turngraph path { fill: none; stroke: #8c959f; stroke-width: 1.6 }
-.turngraph .maybe { stroke-dasharray: 5 4 }
-.turngraph marker path { fill: #8c959f; stroke: none }
-.turngraph text { text-anchor: middle; dominant-baseline: central; fill: #1f2328; \
-font: 600 13px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace }
-.turngraph text.note { fill: #59636e; font: 11.5px system-ui, -apple-system, 'Segoe UI', sans-serif }
-.turngraph .end text { font-size: 11px; letter-spacing: 1px }
 @media (prefers-color-scheme: dark) {
 .turngraph rect { fill: #161b22; stroke: #8b949e }
-.turngraph .end rect { fill: #30363d }
+.turngraph .end rect { fill: #30363d; stroke: none }
 .turngraph path { stroke: #6e7681 }
-.turngraph marker path { fill: #6e7681 }
+.turngraph marker path { fill: #6e7681; stroke: none }
 .turngraph text { fill: #e6edf3 }
 .turngraph text.note { fill: #9198a1 }
 }
 """
+# The light picture is attributes, which a style sheet overrides and nobody strips.
+LINE: Final = 'fill="none" stroke="#8c959f" stroke-width="1.6"'
+STAGE: Final = 'fill="#ffffff" stroke="#57606a" stroke-width="1.2"'
+PILL: Final = 'fill="#eaeef2" stroke="none"'
+MONO: Final = 'font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, monospace" font-weight="600" fill="#1f2328"'
+NAME: Final = f'{MONO} font-size="13"'
+END_NAME: Final = f'{MONO} font-size="11" letter-spacing="1"'
+NOTE: Final = 'class="note" font-family="system-ui, -apple-system, sans-serif" font-size="11.5" fill="#59636e"'
+MIDDLE: Final = 'text-anchor="middle" dominant-baseline="central"'
 ARROW: Final = (
     '<marker id="turngraph-arrow" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" '
-    'orient="auto-start-reverse"><path d="M0 0.8 L10 5 L0 9.2 z"/></marker>'
+    'orient="auto-start-reverse"><path d="M0 0.8 L10 5 L0 9.2 z" fill="#8c959f"/></marker>'
 )
-
-
-@dataclass(frozen=True)
-class _Box:
-    """A node on the paper: its middle, its size."""
-
-    node: str
-    x: float
-    y: float
-    width: float
-    height: float
-    first: bool
-    """Whether it is the leftmost of its row."""
-    last: bool
-
-    @property
-    def top(self) -> float:
-        return self.y - self.height / 2
-
-    @property
-    def bottom(self) -> float:
-        return self.y + self.height / 2
-
-
-@dataclass(frozen=True)
-class _Paper:
-    """Everything measured: the boxes, and where the lanes beside them begin."""
-
-    boxes: Mapping[str, _Box]
-    left: float
-    right: float
-    width: float
-    height: float
-    notes: Mapping[str, str] = field(default_factory=dict)
+_NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def turn_notes() -> dict[str, str]:
@@ -106,11 +65,12 @@ def turn_notes() -> dict[str, str]:
     return {stage.__name__: (stage.__doc__ or "").split("\n")[0] for stage in stages}
 
 
-def draw_svg(graph: Graph, *, notes: Mapping[str, str] | None = None) -> str:
+def draw_svg(graph: Graph, *, notes: Mapping[str, str] | None = None, marks: Mapping[str, Mark] | None = None) -> str:
     """The picture of `graph`, what any compiled LangGraph graph's `get_graph()` returns, as an SVG document.
 
-    A line that is not always taken is dashed. `notes` stand under the nodes' names; those of a turn's own stages are
-    known (`turn_notes`).
+    A line that is not always taken is dashed, and says when it is taken where the graph does. A node that is a graph
+    itself has a double frame. `notes` stand under the nodes' names; those of a turn's own stages are known
+    (`turn_notes`). `marks` are shown in the boxes' corners and stand in `data-mark`.
 
         >>> from langchain_core.runnables.graph import Graph
         >>> graph = Graph()
@@ -120,9 +80,11 @@ def draw_svg(graph: Graph, *, notes: Mapping[str, str] | None = None) -> str:
     """
     plan = layout(list(graph.nodes), edges_of(graph))
     known = turn_notes() if notes is None else notes
-    paper = _measured(plan, {node: known[node] for node in graph.nodes if node in known})
+    shown = {node: known[node] for node in graph.nodes if node in known}
+    paper = measured(plan, shown)
+    inner = {name for name, node in graph.nodes.items() if isinstance(node.data, Pregel)}
     ways = " ".join(f"{_label(r.edge.source)} to {_label(r.edge.target)}." for r in plan.routes)
-    return "\n".join(
+    drawn = "\n".join(
         (
             f'<svg xmlns="http://www.w3.org/2000/svg" class="turngraph" role="img" '
             f'viewBox="0 0 {paper.width:g} {paper.height:g}" width="{paper.width:g}" height="{paper.height:g}">',
@@ -131,75 +93,24 @@ def draw_svg(graph: Graph, *, notes: Mapping[str, str] | None = None) -> str:
             f"<style>{STYLE}</style>",
             f"<defs>{ARROW}</defs>",
             *(_line(route, paper) for route in plan.routes),
-            *(_box(box, paper.notes.get(box.node)) for box in paper.boxes.values()),
+            *(_box(box, shown.get(name), (marks or {}).get(name), name in inner) for name, box in paper.boxes.items()),
+            *(_when(route, paper) for route in plan.routes if route.side == "down" and route.edge.label),
             "</svg>\n",
         )
     )
+    return _NOT_XML.sub("�", drawn)  # one such letter in a name, and nothing of the picture is shown
 
 
-def _measured(plan: Layout, notes: Mapping[str, str]) -> _Paper:
-    letters = max((len(node) for row in plan.rows for node in row if node not in LABELS), default=0)
-    words = max((len(note) for note in notes.values()), default=0)
-    width = max(letters * NAME_WIDTH, words * NOTE_WIDTH, PILL_WIDTH) + 28
-    widest = max((len(row) for row in plan.rows), default=0)
-    inner = widest * width + max(0, widest - 1) * SPACE
-    left = MARGIN + plan.lanes("left") * LANE
-    boxes: dict[str, _Box] = {}
-    y = MARGIN
-    for row in plan.rows:
-        height = PILL_HEIGHT if set(row) <= set(LABELS) else BOX_HEIGHT
-        start = left + (inner - len(row) * width - (len(row) - 1) * SPACE) / 2
-        for n, node in enumerate(row):
-            x = start + n * (width + SPACE) + width / 2
-            size = (PILL_WIDTH, PILL_HEIGHT) if node in LABELS else (width, height)
-            boxes[node] = _Box(node, x, y + height / 2, *size, first=n == 0, last=n == len(row) - 1)
-        y += height + GAP
-    right = left + inner
-    return _Paper(boxes, left, right, right + plan.lanes("right") * LANE + MARGIN, y - GAP + MARGIN, notes)
-
-
-def _line(route: Route, paper: _Paper) -> str:
+def _line(route: Route, paper: Paper) -> str:
+    dashes = ' stroke-dasharray="5 4"' if route.edge.conditional else ""
     kind = "line maybe" if route.edge.conditional else "line"
-    way = _rounded(_way(route, paper))
-    return f'<path class="{kind}" d="{way}" marker-end="url(#turngraph-arrow)"/>'
+    return f'<path class="{kind}" d="{_rounded(way(route, paper))}" {LINE}{dashes} marker-end="url(#turngraph-arrow)"/>'
 
 
-def _way(route: Route, paper: _Paper) -> Sequence[Point]:
-    """The corners of a line, from the edge of one box to the edge of another."""
-    source, target = paper.boxes[route.edge.source], paper.boxes[route.edge.target]
-    if route.side == "down":
-        return _straight(source, target)
-    on_left = route.side == "left"
-    lane = paper.left - LANE * (route.lane + 0.7) if on_left else paper.right + LANE * (route.lane + 0.7)
-    port = PORT if on_left else -PORT
-    out = _leaving(source, lane, port, on_left=on_left)
-    into = _arriving(target, lane, -port, on_left=on_left)
-    return [*out, *into]
-
-
-def _straight(source: _Box, target: _Box) -> Sequence[Point]:
-    if source.x == target.x:
-        return [(source.x, source.bottom), (target.x, target.top)]
-    middle = (source.bottom + target.top) / 2
-    return [(source.x, source.bottom), (source.x, middle), (target.x, middle), (target.x, target.top)]
-
-
-def _leaving(box: _Box, lane: float, port: float, *, on_left: bool) -> Sequence[Point]:
-    """To the lane: out of the box's side, or, where a neighbour stands there, through the gap below."""
-    if box.first if on_left else box.last:
-        side = box.x - box.width / 2 if on_left else box.x + box.width / 2
-        return [(side, box.y + port), (lane, box.y + port)]
-    x = box.x - 2 * abs(port) if on_left else box.x + 2 * abs(port)
-    return [(x, box.bottom), (x, box.bottom + GAP / 3), (lane, box.bottom + GAP / 3)]
-
-
-def _arriving(box: _Box, lane: float, port: float, *, on_left: bool) -> Sequence[Point]:
-    """From the lane: into the box's side, or through the gap above."""
-    if box.first if on_left else box.last:
-        side = box.x - box.width / 2 if on_left else box.x + box.width / 2
-        return [(lane, box.y + port), (side, box.y + port)]
-    x = box.x - 2 * abs(port) if on_left else box.x + 2 * abs(port)
-    return [(lane, box.top - GAP / 3), (x, box.top - GAP / 3), (x, box.top)]
+def _when(route: Route, paper: Paper) -> str:
+    """Beside the arrow: when this line is taken."""
+    target = paper.boxes[route.edge.target]
+    return f'<text {NOTE} x="{target.x + 8:g}" y="{target.top - 18:g}">{escape(route.edge.label)}</text>'
 
 
 def _rounded(points: Sequence[Point]) -> str:
@@ -221,19 +132,27 @@ def _at(point: Iterable[float]) -> str:
     return " ".join(f"{round(number, 1):g}" for number in point)
 
 
-def _box(box: _Box, note: str | None) -> str:
+def _box(box: Box, note: str | None, mark: Mark | None, is_graph: bool) -> str:
     end = box.node in LABELS
-    radius = box.height / 2 if end else 8
+    marked = "" if mark is None else f' data-mark="{mark}"'
     name_y = box.y if note is None else box.y - 9
-    parts = [
-        f'<g class="{"end" if end else "stage"}" data-node="{escape(box.node)}">',
-        f'<rect x="{box.x - box.width / 2:g}" y="{box.top:g}" width="{box.width:g}" height="{box.height:g}" '
-        f'rx="{radius:g}"/>',
-        f'<text x="{box.x:g}" y="{name_y:g}">{_label(box.node)}</text>',
-    ]
+    parts = [f'<g class="{"end" if end else "stage"}" data-node="{escape(box.node)}"{marked}>', _frame(box, end, 0)]
+    if is_graph:
+        parts.append(_frame(box, end, 3))
+    parts.append(f'<text x="{box.x:g}" y="{name_y:g}" {MIDDLE} {END_NAME if end else NAME}>{_label(box.node)}</text>')
     if note is not None:
-        parts.append(f'<text class="note" x="{box.x:g}" y="{box.y + 10:g}">{escape(note)}</text>')
+        parts.append(f'<text {NOTE} {MIDDLE} x="{box.x:g}" y="{box.y + 10:g}">{escape(note)}</text>')
+    if mark is not None:
+        sign = f'class="mark" x="{box.side(left=True) + 11:g}" y="{box.top + 10:g}"'
+        parts.append(f'<text {sign} {MIDDLE} font-size="11" fill="#1f2328">{SIGNS[mark]}</text>')
     return "".join([*parts, "</g>"])
+
+
+def _frame(box: Box, end: bool, inset: float) -> str:
+    """A box's frame; a second one stands `inset` pixels inside the first."""
+    x, y, radius = box.side(left=True) + inset, box.top + inset, box.height / 2 if end else 8 - inset
+    size = f'width="{box.width - 2 * inset:g}" height="{box.height - 2 * inset:g}"'
+    return f'<rect x="{x:g}" y="{y:g}" {size} rx="{radius:g}" {PILL if end else STAGE}/>'
 
 
 def _label(node: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from langchain_core.runnables.graph import Graph
+from langgraph.graph import END
 
 __all__ = ["Edge", "Layout", "Route", "Side", "edges_of", "layout"]
 
@@ -16,11 +17,12 @@ Side = Literal["down", "left", "right"]
 
 
 class Edge(NamedTuple):
-    """A line from one node to another; a conditional one is not always taken."""
+    """A line from one node to another; a conditional one is not always taken, its `label` may say when."""
 
     source: str
     target: str
     conditional: bool = False
+    label: str = ""
 
 
 class Route(NamedTuple):
@@ -49,14 +51,17 @@ class Layout:
 
 def edges_of(graph: Graph) -> list[Edge]:
     """The edges of LangGraph's `get_graph()`."""
-    return [Edge(edge.source, edge.target, edge.conditional) for edge in graph.edges]
+    return [
+        Edge(edge.source, edge.target, edge.conditional, "" if edge.data is None else str(edge.data))
+        for edge in graph.edges
+    ]
 
 
 def layout(nodes: Sequence[str], edges: Sequence[Edge]) -> Layout:
     """A place for each of `nodes` and a way for each of `edges`.
 
     >>> layout("abc", [Edge("a", "b"), Edge("b", "c"), Edge("c", "a")]).routes[2]
-    Route(edge=Edge(source='c', target='a', conditional=False), side='right', lane=0)
+    Route(edge=Edge(source='c', target='a', conditional=False, label=''), side='right', lane=0)
     """
     forward = [edge for edge in edges if edge not in _going_back(nodes, edges)]
     rank = _ranks(nodes, forward)
@@ -98,11 +103,14 @@ def _leaving(node: str, edges: Sequence[Edge]) -> Iterator[Edge]:
 
 
 def _ranks(nodes: Sequence[str], forward: Sequence[Edge]) -> Mapping[str, int]:
-    """For each node the longest way to it, so that every forward edge goes down."""
+    """For each node the longest way to it, so that every forward edge goes down. The end stands below all others."""
     rank = dict.fromkeys(nodes, 0)
     for _ in nodes:
         for edge in forward:
             rank[edge.target] = max(rank[edge.target], rank[edge.source] + 1)
+    others = [place for node, place in rank.items() if node != END]
+    if END in rank and others:
+        rank[END] = max(others) + 1
     return rank
 
 
@@ -134,13 +142,23 @@ def _side(source: int, target: int) -> Side:
 
 
 def _lanes(edges: Sequence[Edge], rank: Mapping[str, int]) -> Iterator[tuple[Edge, int]]:
-    """Short lines nearest to the boxes; two lines share a lane only where they do not meet."""
-    taken: list[list[tuple[int, int]]] = []
+    """Short lines nearest; two share a lane where they do not meet or always lead to the same node."""
+    taken: list[list[tuple[int, int, str | None]]] = []
     spans = {edge: tuple(sorted((rank[edge.source], rank[edge.target]))) for edge in edges}
     for edge in sorted(edges, key=lambda edge: spans[edge][1] - spans[edge][0]):
         top, bottom = spans[edge]
-        lane = next((n for n, used in enumerate(taken) if all(bottom < a or b < top for a, b in used)), len(taken))
+        free = (
+            lane
+            for lane, used in enumerate(taken)
+            if all(bottom < a or b < top or target == _merging(edge) is not None for a, b, target in used)
+        )
+        lane = next(free, len(taken))
         if lane == len(taken):
             taken.append([])
-        taken[lane].append((top, bottom))
+        taken[lane].append((top, bottom, _merging(edge)))
         yield edge, lane
+
+
+def _merging(edge: Edge) -> str | None:
+    """The node whose other lines this one may join; a dashed line stays alone, or it would look solid."""
+    return None if edge.conditional or edge.source == edge.target else edge.target
