@@ -15,7 +15,7 @@ from turngraph.nodes.stage import Stage
 from turngraph.state.reply import ToolCall
 from turngraph.state.request import ChatRequest
 from turngraph.state.result import ToolRun
-from turngraph.state.turn import Stop, ToolTask, Turn, TurnInput, TurnOutput, TurnSettings, account_of
+from turngraph.state.turn import Stop, ToolTask, Turn, TurnInput, TurnOutput, TurnSettings
 from turngraph.tools.toolbox import Toolbox
 
 __all__ = ["build_chat_turn"]
@@ -45,10 +45,16 @@ def after_bill(state: _Billed, toolbox: Toolbox) -> list[Send] | Literal["finali
     """Every call the model asked for becomes a task of its own; without any the turn is over."""
     if state["stop"] is not None:
         return "finalize"
-    first, account = len(state["tool_runs"]), account_of(state["settings"])
+    first, settings = len(state["tool_runs"]), state["settings"] or TurnSettings()
     tasks = [
         ToolTask(
-            turn_id=state["turn_id"], call=call, order=first + place, started_at=state["started_at"], account=account
+            turn_id=state["turn_id"],
+            call=call,
+            order=first + place,
+            started_at=state["started_at"],
+            account=settings.account,
+            key=settings.key,
+            tags=list(settings.tags),
         )
         for place, call in enumerate(state["asked"])
     ]

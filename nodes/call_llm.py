@@ -27,7 +27,7 @@ from turngraph.state.events import ResponseFailed, TurnWarning
 from turngraph.state.reply import ProviderReply
 from turngraph.state.request import ChatRequest
 from turngraph.state.result import Attempt, ToolRun, TurnError
-from turngraph.state.turn import Stop, Turn, TurnSettings, account_of
+from turngraph.state.turn import Stop, Turn, TurnSettings
 
 __all__ = ["call_llm"]
 
@@ -62,7 +62,7 @@ def call_llm(state: Reads, deps: TurnDeps, here: Here) -> Flow[Turn]:
     for warning in payload.warnings:
         here.emit(TurnWarning(turn_id=turn_id, message=warning))
     ends_at = None if deps.limits.seconds is None else state["started_at"] + deps.limits.seconds
-    payer = payer_of(turn_id, account_of(state["settings"]), here)
+    payer = payer_of(turn_id, state["settings"], here)
     sending = Sending(
         turn_id, here.task_id, request, payload, payer, state["reservation"], len(state["messages"]), ends_at
     )

@@ -23,7 +23,7 @@ from turngraph.state.events import BudgetWarning, ChargeAuthorised, ChargeDeclin
 from turngraph.state.reply import ProviderReply
 from turngraph.state.request import ChatRequest
 from turngraph.state.result import Charge, TurnError
-from turngraph.state.turn import Stop
+from turngraph.state.turn import Stop, TurnSettings
 from turngraph.state.usage import Usage
 
 __all__ = [
@@ -53,9 +53,13 @@ class Reserved(NamedTuple):
     stop: Stop | None
 
 
-def payer_of(turn_id: str, account: str | None, here: Here) -> Payer:
+def payer_of(turn_id: str, settings: TurnSettings | None, here: Here) -> Payer:
     """Whom the calls of a turn are charged to."""
-    return Payer(account=account or "", thread=here.thread_id, turn=turn_id)
+    if settings is None:
+        return Payer(thread=here.thread_id, turn=turn_id)
+    return Payer(
+        account=settings.account or "", key=settings.key, thread=here.thread_id, turn=turn_id, tags=settings.tags
+    )
 
 
 def reserve_call(

@@ -9,11 +9,11 @@ from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
-from turngraph.billing.calls import Answer, Begun, Call, Unknown
+from turngraph.billing.calls import Answer, Begun, Call, Payer, Unknown
 from turngraph.nodes.deps import TurnDeps
 from turngraph.nodes.flow import Flow, Wait
 from turngraph.nodes.here import Here
-from turngraph.nodes.money import ask_ledger, keep_in_ledger, payer_of
+from turngraph.nodes.money import ask_ledger, keep_in_ledger
 from turngraph.state.errors import BudgetExceededError, ToolError
 from turngraph.state.reply import ToolCall
 from turngraph.state.turn import ToolTask
@@ -58,7 +58,13 @@ def _begin(
 
     plugin = next((plugin for plugin in deps.plugins if plugin.name == call.name), None)
     made = Call(
-        payer=payer_of(task["turn_id"], task["account"], here),
+        payer=Payer(
+            account=task["account"] or "",
+            key=task["key"],
+            thread=here.thread_id,
+            turn=task["turn_id"],
+            tags=tuple(task["tags"]),
+        ),
         kind="tool" if plugin is None else "plugin",
         tool=call.name,
         plugin=None if plugin is None else plugin.name,

@@ -51,7 +51,7 @@ def prep_first_request(state: Reads, deps: TurnDeps, here: Here) -> Flow[Turn]:
     _announce(request, turn_id, deps, here)
     whole = mended(messages)
     if stop is None:
-        payer = payer_of(turn_id, settings.account, here)
+        payer = payer_of(turn_id, settings, here)
         request, stop = yield from reserve_call(request, messages if whole is None else whole, payer, deps, here)
     patch: Turn = {
         "turn_id": turn_id,

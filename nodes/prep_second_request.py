@@ -17,7 +17,7 @@ from turngraph.nodes.money import payer_of, reserve_call
 from turngraph.state.events import ChargeDeclined
 from turngraph.state.request import ChatRequest
 from turngraph.state.result import Attempt, Charge, ToolRun
-from turngraph.state.turn import SelectedPlugin, Turn, TurnSettings, account_of
+from turngraph.state.turn import SelectedPlugin, Turn, TurnSettings
 
 __all__ = ["prep_second_request"]
 
@@ -53,7 +53,7 @@ def prep_second_request(state: Reads, deps: TurnDeps, here: Here) -> Flow[Turn]:
         return {"stop": stop}
     called = {run.name for run in state["tool_runs"]}
     request, plugins = join_called(state["request"], state["plugins"], called, deps)
-    payer = payer_of(state["turn_id"], account_of(state["settings"]), here)
+    payer = payer_of(state["turn_id"], state["settings"], here)
     asked = next_request(request, state["attempts"])
     request, stop = yield from reserve_call(asked, state["messages"], payer, deps, here)
     return {"request": request, "reservation": here.task_id, "plugins": plugins, "stop": stop}

@@ -71,6 +71,10 @@ class TurnSettings(Frozen):
     system: str | None = None
     account: str | None = None
     """Whom the turn is charged to."""
+    key: Annotated[str, Field(max_length=200)] | None = None
+    """The id of the API key the caller came with, never the key itself: reports and budgets are kept for it too."""
+    tags: Annotated[tuple[Annotated[str, Field(max_length=200)], ...], Field(max_length=20)] = ()
+    """What else the turn is counted under: a feature, a team. Reports and budgets are kept for each."""
     tools: tuple[str, ...] | None = None
     """The tools and plugins on offer, by name, of those the graph was built with; `None` is all of them."""
     body: dict[str, Any] | None = None
@@ -123,6 +127,8 @@ class ToolTask(TypedDict):
     order: int  # the place of the call in the turn, from 0
     started_at: float
     account: str | None
+    key: str | None
+    tags: list[str]
     messages: NotRequired[list[AnyMessage]]  # only for a tool with an injected state: LangGraph stores what is sent
     offered: NotRequired[list[str]]  # only for a call of what this turn does not offer: what it does
 
