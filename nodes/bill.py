@@ -78,7 +78,13 @@ def _of_tool(run: ToolRun, deps: TurnDeps, account: str | None) -> Charge | None
         return None  # it never ran
     charge_id = _charge_id(run)
     charge = tool_charge_for(
-        deps.prices, call_id=charge_id, tool=run.name, kind=run.kind, seconds=run.seconds, account=account
+        deps.prices,
+        call_id=charge_id,
+        tool=run.name,
+        kind=run.kind,
+        rows=run.rows,
+        seconds=run.seconds,
+        account=account,
     )
     if charge is not None or run.attempt_id is None:
         return charge

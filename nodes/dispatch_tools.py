@@ -63,6 +63,7 @@ def dispatch_tools(task: ToolTask, deps: TurnDeps, here: Here) -> Flow[Turn]:
         attempt_id=answer.attempt_id,
         kind="plugin" if is_plugin else "tool",
         truncated=output.truncated,
+        rows=output.rows,
     )
     here.emit(
         ToolResponded(turn_id=task["turn_id"], call_id=call.id, tool=call.name, status=run.status, seconds=run.seconds)

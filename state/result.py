@@ -125,6 +125,8 @@ class ToolRun(Frozen):
     """The place in the turn: results stand in the order the model asked, whichever tool was first."""
     kind: Literal["tool", "plugin"] = "tool"
     truncated: bool = False
+    rows: int = 0
+    """How many rows its result had, for a price per row."""
     attempt_id: str | None = None
     """The ledger's attempt, of a call that costs or must not run twice."""
 

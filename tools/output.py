@@ -33,6 +33,8 @@ class ToolOutput(Frozen):
     """Plain data for the caller, never shown to the model (LangChain's `response_format="content_and_artifact"`)."""
     status: Literal["ok", "error"] = "ok"
     truncated: bool = False
+    rows: int = 0
+    """How many rows it has, for a price per row: of a list, or of a database's answer. Counted before any cut."""
 
     def cut(self, limit: int) -> "ToolOutput":
         """The same output with at most `limit` characters of content, a notice included."""
@@ -104,7 +106,7 @@ def as_output(value: object) -> ToolOutput:
 
     >>> as_output(object())
     ToolOutput(content='Error: the tool returned a value of type `object`, which has no JSON form.', artifact=None, \
-status='error', truncated=False)
+status='error', truncated=False, rows=0)
     """
     if isinstance(value, ToolOutput):
         return value
@@ -114,9 +116,14 @@ status='error', truncated=False)
     if _are_blocks(value):
         return ToolOutput(content=_flat(value))
     try:
-        return ToolOutput(content=as_text(value))
+        return ToolOutput(content=as_text(value), rows=_rows(value))
     except TypeError as error:
         return ToolOutput(content=f"Error: the tool returned {error}.", status="error")
+
+
+def _rows(value: object) -> int:
+    listed = value.get("rows") if isinstance(value, dict) else value
+    return len(listed) if isinstance(listed, list | tuple) else 0
 
 
 def _json(value: object) -> str:

@@ -402,6 +402,28 @@ def test_a_priced_tool_is_a_charge_of_its_own(run: Run, ledger: Ledger) -> None:
 
 
 @both_ways
+@pytest.mark.parametrize(
+    ("answer", "counted"), [({"rows": [{"n": 1}, {"n": 2}]}, 2), (["a", "b", "c"], 3), ("one text", 0)]
+)
+def test_a_tool_with_a_price_per_row_is_charged_for_the_rows_it_gave(
+    run: Run, ledger: Ledger, answer: Any, counted: int
+) -> None:
+    """A database's answer, or a list; above what was held for the call itself, and the row says so."""
+
+    @tool
+    def find(what: str) -> Any:
+        """Find something."""
+        return answer
+
+    price = ToolPrice(tool="find", usd_per_call=Decimal("0.01"), usd_per_row=Decimal("0.001"))
+    with ScriptedModel([Call(("find", {"what": "x"})), Say("Found.")]) as model:
+        result = result_of(run(turn_on(model, tools=[find], ledger=ledger, prices=Prices(tools=(price,))), ask("Q")))
+    (charge,) = (charge for charge in result.charges if charge.kind == "tool")
+    assert charge.amount_usd == Decimal("0.01") + counted * Decimal("0.001")
+    assert (result.tool_runs[0].rows, charge.overrun) == (counted, counted > 0)
+
+
+@both_ways
 def test_a_call_of_which_nobody_knows_stays_open_in_the_ledger(run: Run, ledger: Ledger) -> None:
     """Sent, and no answer: it may have been billed, so it is neither free nor charged until it is found out."""
     limits = TurnLimits(seconds=0.3, attempts=1)
