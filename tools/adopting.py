@@ -1,5 +1,6 @@
 """Whatever somebody calls a tool, as a LangChain tool with a schema a vendor takes."""
 
+import inspect
 import json
 import re
 from collections.abc import Callable
@@ -52,7 +53,9 @@ def spec_of(tool: BaseTool) -> ToolSpec:
         function = convert_to_openai_tool(tool)["function"]
         parameters = json.loads(json.dumps(function.get("parameters", {}), allow_nan=False))
         described = {"type": "object", "properties": {}} | parameters
-        return ToolSpec(name=tool.name, description=function.get("description", ""), parameters=described)
+        # Python 3.13 takes a docstring's indentation out, the versions before it leave it in: tokens that say nothing.
+        description = inspect.cleandoc(function.get("description", ""))
+        return ToolSpec(name=tool.name, description=description, parameters=described)
     except (KeyError, TypeError, ValueError, ValidationError) as error:
         raise TurnConfigurationError(f"Tool `{tool.name}` has no JSON schema: {str(error)[:300]}") from error
 

@@ -1,5 +1,6 @@
 """A planted key is nowhere: not in state, checkpoint bytes, events, logs, exceptions, results or `repr`."""
 
+import contextlib
 import logging
 import pickle
 import sqlite3
@@ -48,7 +49,8 @@ def test_the_key_is_nowhere_after_good_and_bad_turns(
     stored = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert stored
     assert KEY.encode() not in stored
-    rows = sqlite3.connect(database).execute("select count(*) from checkpoints").fetchone()
+    with contextlib.closing(sqlite3.connect(database)) as stored:
+        rows = stored.execute("select count(*) from checkpoints").fetchone()
     assert rows[0] > 5
 
 

@@ -79,6 +79,13 @@ def test_functions_tools_and_names_of_builtins_are_taken() -> None:
     assert [one.name for one in box] == ["double", "triple", "d2", "calculator"]
 
 
+def test_a_description_has_no_indentation_whatever_python_leaves_in_a_docstring() -> None:
+    """Before 3.13 Python leaves it in: spaces that cost tokens, and requests that differ from version to version."""
+    described = "Find a thing.\n\n    Names are case-sensitive.\n      Codes are not.\n    "
+    box = Toolbox.of([StructuredTool(name="find", description=described, args_schema={"type": "object"}, func=double)])
+    assert box.specs[0].description == "Find a thing.\n\nNames are case-sensitive.\n  Codes are not."
+
+
 def test_a_tool_with_a_json_schema_keeps_it() -> None:
     """MCP tools bring a JSON schema instead of a pydantic model."""
     schema = {"type": "object", "properties": {"q": {"type": "string", "minLength": 2}}, "required": ["q"]}
