@@ -4,10 +4,10 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, func, inspect, select, text
 
 from turngraph.billing.errors import LedgerError
-from turngraph.billing.schema import metadata, schema_t
+from turngraph.billing.schema import attempt_t, metadata, schema_t
 
 __all__ = ["MIGRATIONS", "Step", "migrate"]
 
@@ -44,7 +44,15 @@ def _first(conn: Connection) -> None:
         conn.execute(text(statement))
 
 
-MIGRATIONS: Final[tuple[Step, ...]] = (_first,)
+def _currency(conn: Connection) -> None:
+    """Every row with an amount says in which currency; before, an attempt's said what its price had stood in."""
+    for table in ("entry", "budget_window"):
+        if "currency" not in {column["name"] for column in inspect(conn).get_columns(table)}:
+            conn.execute(text(f"ALTER TABLE {table} ADD COLUMN currency TEXT NOT NULL DEFAULT 'USD'"))
+    conn.execute(attempt_t.update().where(attempt_t.c.currency != "USD").values(currency="USD"))
+
+
+MIGRATIONS: Final[tuple[Step, ...]] = (_first, _currency)
 """In order. A released step is never edited: what it missed is the next step."""
 
 

@@ -4,9 +4,9 @@ from datetime import datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from turngraph.billing.rates import Rate, Rates, Tier, Usd
 from turngraph.state.base import Frozen
@@ -20,7 +20,8 @@ _MAX_BYTES: Final = 262_144
 class PriceOverride(Frozen):
     """The price of one vendor's models. `model` may hold `*`; the first row that names a model counts.
 
-    Amounts stand in `currency`; `usd` says what one unit of it is worth, and both are kept.
+    Amounts stand in `currency`; `usd` says what one unit of it is worth. Charges are in USD, and keep what the price
+    stood in. Another currency without `usd` is refused: nobody else knows the rate you pay.
 
         >>> row = PriceOverride(vendor="berget", model="llama-*", currency="EUR", usd=Decimal("1.1"),
         ...                     rates=Rates(input=Rate(usd_per_mtok=Decimal("0.3"))))
@@ -35,6 +36,15 @@ class PriceOverride(Frozen):
     usd: Annotated[Decimal, Field(gt=0)] = Decimal(1)
     valid_from: datetime | None = None
     valid_until: datetime | None = None
+
+    @model_validator(mode="after")
+    def _has_a_rate(self) -> Self:
+        if self.currency != "USD" and "usd" not in self.model_fields_set:
+            raise ValueError(
+                f"the price of `{self.vendor}:{self.model}` is in {self.currency}; "
+                f"say what one {self.currency} is worth in US dollars: `usd`"
+            )
+        return self
 
     def names(self, vendor: str, model: str, at: datetime) -> bool:
         """Whether this row prices `vendor`'s `model` at `at`."""
@@ -81,13 +91,16 @@ class PriceFile(Frozen):
 
 
 def load_prices(path: str | Path) -> PriceFile:
-    """The prices in a YAML file. Raises `TurnConfigurationError` naming the row that cannot be read.
+    """The prices in a YAML file. Raises `TurnConfigurationError` naming the file, and the row that cannot be read.
 
     Numbers are read as text first, so that 0.1 is a tenth. Anchors and tags are refused.
     """
     import yaml
 
-    text = Path(path).read_bytes()
+    try:
+        text = Path(path).read_bytes()
+    except OSError as exc:
+        raise TurnConfigurationError(f"The price file `{path}` cannot be read: {exc.strerror}.") from exc
     if len(text) > _MAX_BYTES:
         raise TurnConfigurationError(f"`{path}` has {len(text)} bytes; a price file may have {_MAX_BYTES}.")
     try:
@@ -95,5 +108,9 @@ def load_prices(path: str | Path) -> PriceFile:
         if any(getattr(event, "anchor", None) or isinstance(event, yaml.AliasEvent) for event in events):
             raise TurnConfigurationError(f"`{path}` uses YAML anchors; write each price out.")
         return PriceFile.model_validate(yaml.load(text, Loader=yaml.BaseLoader) or {})  # noqa: S506
-    except (yaml.YAMLError, ValidationError, UnicodeDecodeError) as exc:
+    except ValidationError as exc:
+        problem = exc.errors(include_url=False)[0]
+        place = ".".join(map(str, problem["loc"]))
+        raise TurnConfigurationError(f"`{path}` is no price file: {place}: {problem['msg']}.") from exc
+    except (yaml.YAMLError, UnicodeDecodeError) as exc:
         raise TurnConfigurationError(f"`{path}` is no price file: {exc}") from exc

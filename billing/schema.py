@@ -1,5 +1,8 @@
 """The ledger's tables. SQLite and PostgreSQL, the same columns; amounts are whole nano-dollars, times are seconds.
 
+Every row with an amount names its currency, USD. A price that stood in another was turned into USD by the rate given
+with it, and says so itself.
+
 turn           one row a turn: who runs it, until when, and the fence that shuts out whoever ran it before
 attempt        one row a wire attempt (or priced tool call): what was held, what it was charged, what came back
 entry          what each attempt was charged: rows are added, never changed; a correction is a new, signed row
@@ -139,6 +142,7 @@ entry_t = Table(
     Column("rev", Integer, primary_key=True),
     Column("kind", Text, nullable=False),
     Column("amount_nano", BigInteger, nullable=False),
+    Column("currency", Text, nullable=False, server_default="USD"),
     Column("at", Double, nullable=False),
     Column("note", Text),
 )
@@ -153,6 +157,7 @@ window_t = Table(
     Column("limit_nano", BigInteger, nullable=False),
     Column("settled_nano", BigInteger, nullable=False),
     Column("held_nano", BigInteger, nullable=False),
+    Column("currency", Text, nullable=False, server_default="USD"),
     Column("warn_at", Text, nullable=False),
     CheckConstraint("held_nano >= 0", name="window_held"),
 )

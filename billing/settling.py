@@ -74,7 +74,6 @@ def _told(tx: Tx, settlement: Settlement) -> dict[str, Any]:
         "estimated": charge.estimated or charge.amount_usd is None,
         "unpriced": charge.unpriced,
         "usage": None if charge.usage is None else charge.usage.model_dump_json(exclude_none=True),
-        "currency": "USD" if charge.price is None else charge.price.currency,
         "price_id": None if charge.price is None else _keep_price(tx, charge.price),
         "updated": tx.now,
     }

@@ -36,7 +36,7 @@ def over_limit(
         return _stop("limit", f"The turn has used {tokens:,} tokens; `limits.tokens` is {limits.tokens:,}.")
     spent = sum((charge.amount_usd for charge in charges if charge.amount_usd is not None), Decimal(0))
     if limits.usd is not None and spent >= limits.usd:
-        return _stop("cost_limit", f"The turn has spent {spent} USD; `limits.usd` is {limits.usd}.")
+        return _stop("cost_limit", f"The turn has spent {spent:f} USD; `limits.usd` is {limits.usd:f}.")
     return over_time(limits, seconds)
 
 

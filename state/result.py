@@ -137,6 +137,7 @@ class PriceUsed(Frozen):
     source: str
     """`provider` (the vendor said the cost), `override`, or the version of genai-prices."""
     currency: str = "USD"
+    """What the price stood in before it was turned into the USD below, by the rate given with it."""
     input_usd_per_mtok: Decimal | None = None
     cached_usd_per_mtok: Decimal | None = None
     cache_write_usd_per_mtok: Decimal | None = None
@@ -201,6 +202,19 @@ class TurnResult(Frozen):
     warnings: tuple[str, ...] = ()
     seconds: float = 0.0
 
+    def __str__(self) -> str:
+        """On one line; `repr` has everything.
+
+        >>> print(TurnResult(turn_id="t", status="completed", answer="It is 42.", cost_usd=Decimal("1e-7")))
+        completed: It is 42. (0 calls, 0.0000001 USD, 0.0 s)
+        """
+        said = " ".join((self.error.message if self.error is not None else self.answer or self.refusal or "").split())
+        calls = [(len(self.attempts), "call"), (len(self.tool_runs), "tool call")]
+        counts = [f"{number} {what}{'' if number == 1 else 's'}" for number, what in calls if number or what == "call"]
+        cost = "no price" if self.cost_usd is None else f"{self.cost_usd:f} USD"
+        short = said if len(said) <= 200 else said[:199] + "…"
+        return f"{self.status}{': ' if short else ''}{short} ({', '.join([*counts, cost])}, {self.seconds:.1f} s)"
+
     @property
     def ok(self) -> bool:
         """Whether the model answered (a refusal or a cut answer is no error, but no answer either)."""
@@ -249,6 +263,6 @@ class TurnResult(Frozen):
             "status": self.status,
             "tool_calls": [run.model_dump(mode="json") for run in self.tool_runs],
             "usage": None if self.usage is None else self.usage.model_dump(mode="json", exclude_none=True),
-            "cost_usd": None if self.cost_usd is None else str(self.cost_usd),
+            "cost_usd": None if self.cost_usd is None else f"{self.cost_usd:f}",
         }
         return {**raw, "metadata": metadata, "turn": turn}

@@ -262,7 +262,7 @@ def test_the_price_is_kept_once_and_named_on_the_charge(book: Any, settlement_of
     row = book.row("a.1")
     assert (row["price_id"], row["currency"], row["http_status"], row["response"]) == (
         kept[0]["price_id"],
-        "EUR",
+        "USD",
         200,
         "{}",
     )

@@ -269,6 +269,24 @@ def test_a_later_version_adds_its_steps(book: Any) -> None:
         book.ledger.do(lambda tx: migrate(tx.conn))
 
 
+def test_every_amount_says_its_currency_in_a_ledger_of_the_first_version_too(open_book: Open) -> None:
+    """The second version added the columns; what had been paid stays as it was."""
+    book = open_book(Budget(usd=Decimal(1)))
+    book.paid()
+    for statement in (
+        "ALTER TABLE entry DROP COLUMN currency",
+        "ALTER TABLE budget_window DROP COLUMN currency",
+        "UPDATE attempt SET currency = 'EUR'",
+        "DELETE FROM ledger_schema WHERE version > 1",
+    ):
+        book.ledger.do(lambda tx, statement=statement: tx.conn.execute(text(statement)))
+    upgraded = open_book()
+    assert [row["turn_id"] for row in upgraded.rows("SELECT * FROM turn_bill")] == ["u"]
+    for table in ("attempt", "entry", "budget_window"):
+        assert [row["currency"] for row in upgraded.rows(f"SELECT currency FROM {table}")] == ["USD"]
+    assert upgraded.verified()
+
+
 def test_a_ledger_lives_in_sqlite_or_postgresql() -> None:
     """Another database may lack what the guarantees rest on."""
     with Ledger("mysql://host/db") as ledger, pytest.raises(LedgerError, match="`mysql`"):

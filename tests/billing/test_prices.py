@@ -5,6 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from turngraph.billing.genai import GenaiCatalogue
 from turngraph.billing.overrides import PriceOverride, ToolPrice, load_prices
@@ -73,6 +74,12 @@ def test_a_price_in_another_currency_keeps_it() -> None:
     priced = Prices((row,)).charge(Usage(prompt_tokens=1_000_000), vendor="berget", model="any", at=AT)
     assert priced is not None
     assert (priced.usd, priced.price.currency) == (Decimal("3.3"), "EUR")
+
+
+def test_a_price_in_another_currency_without_a_rate_is_refused_by_name() -> None:
+    """Ten euros are not ten dollars, and no list says what you pay for them."""
+    with pytest.raises(ValidationError, match=r"price of `berget:\*` is in EUR; say what one EUR is worth .* `usd`"):
+        PriceOverride(vendor="berget", currency="EUR", rates=Rates())
 
 
 @pytest.mark.parametrize(
@@ -165,6 +172,8 @@ def test_a_file_of_prices_is_read(tmp_path: Path) -> None:
         ("prices: [{vendor: x}]", "rates"),
         ("prices: [{vendor: x, rates: {input: {usd_per_mtok: -1}}}]", "greater than or equal to 0"),
         ("prices: [{vendor: x, rates: {input: {usd_per_mtok: .nan}}}]", "decimal"),
+        ("prices: [{vendor: x, currency: SEK, rates: {}}]", r"prices\.0: .* is in SEK; say what one SEK is worth"),
+        ("[1, 2]", "valid dictionary"),
         ("a: &a [1]\nb: *a", "anchors"),
         ("prices: [", "no price file"),
         ("x" * 300_000, "300000 bytes"),
@@ -177,6 +186,12 @@ def test_a_wrong_file_of_prices_is_named(tmp_path: Path, text: str, says: str) -
     with pytest.raises(TurnConfigurationError, match=says) as error:
         load_prices(file)
     assert "prices.yaml" in str(error.value)
+
+
+def test_a_file_of_prices_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """In the same words as any other mistake in it."""
+    with pytest.raises(TurnConfigurationError, match=r"nowhere.yaml` cannot be read: No such file"):
+        load_prices(tmp_path / "nowhere.yaml")
 
 
 def test_an_empty_file_of_prices_sets_none(tmp_path: Path) -> None:
