@@ -6,8 +6,9 @@ from typing import Final
 
 __all__ = ["money", "one_line", "printable"]
 
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""Everything but tab and newline: an escape sequence in an answer could rewrite the screen or the clipboard."""
+_CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+"""Everything but tab and newline: an escape sequence in an answer could rewrite the screen or the clipboard. Half a
+surrogate pair, which JSON may hold, cannot be written at all."""
 
 
 def printable(text: str) -> str:

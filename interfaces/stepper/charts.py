@@ -5,7 +5,7 @@ from decimal import Decimal
 from html import escape
 from typing import Final
 
-from turngraph.interfaces.plain_text import money
+from turngraph.interfaces.plain_text import money, one_line
 from turngraph.interfaces.stepper.gate import Done
 from turngraph.interfaces.stepper.steps import Step
 from turngraph.state.result import Attempt
@@ -17,10 +17,9 @@ _LEFT: Final = 190
 _ROW: Final = 22
 _COLOURS: Final = {"call_llm": "#2f6feb", "dispatch_tools": "#2da44e"}
 _OTHER: Final = "#8c959f"
-_STYLE: Final = (
-    "<style>text{font:12px system-ui,sans-serif;fill:#57606a}"
-    "@media(prefers-color-scheme:dark){text{fill:#9198a1}}</style>"
-)
+_TEXT: Final = 'font-family="system-ui, sans-serif" font-size="12" fill="#59636e"'
+# A style sheet in a picture speaks to the whole page it stands in: every rule names the picture's class.
+_STYLE: Final = "<style>@media(prefers-color-scheme:dark){.turnchart text{fill:#9198a1}}</style>"
 
 
 class Picture(str):
@@ -81,14 +80,15 @@ def _svg(title: str, rows: Sequence[tuple[str, float, float, str, str]], note: s
     for place, (name, start, share, colour, said) in enumerate(rows):
         y, x, width = 34 + _ROW * place, _LEFT + start * room, max(2.0, share * room)
         bars.append(
-            f'<text x="{_LEFT - 8}" y="{y + 12}" text-anchor="end">{escape(name[:28])}</text>'
+            f'<text {_TEXT} x="{_LEFT - 8}" y="{y + 12}" text-anchor="end">{escape(one_line(name, 28))}</text>'
             f'<rect x="{x:.1f}" y="{y}" width="{width:.1f}" height="{_ROW - 6}" rx="3" fill="{colour}"/>'
-            f'<text x="{x + width + 6:.1f}" y="{y + 12}">{escape(said)}</text>'
+            f'<text {_TEXT} x="{x + width + 6:.1f}" y="{y + 12}">{escape(said)}</text>'
         )
     return Picture(
-        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="turnchart" role="img" viewBox="0 0 {_WIDTH} {height}" '
+        f'width="{_WIDTH}">'
         f"<title>{escape(title)}</title>{_STYLE}"
-        f'<text x="8" y="18" font-weight="600">{escape(title)}: {escape(note)}</text>{"".join(bars)}</svg>'
+        f'<text {_TEXT} x="8" y="18" font-weight="600">{escape(title)}: {escape(note)}</text>{"".join(bars)}</svg>'
     )
 
 

@@ -1,32 +1,22 @@
 """The stepper as a notebook widget: anywidget, so Jupyter, VS Code, Colab and marimo; no build step, no network."""
 
 import threading
-from collections.abc import Callable, Mapping
+import uuid
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from turngraph.interfaces.plain_text import printable
-from turngraph.interfaces.stepper.view import CSS, graph_svg, page, panes, where
+from turngraph.interfaces.stepper.screen import MOVES, choices_of, view_of
+from turngraph.interfaces.stepper.style import CSS
+from turngraph.interfaces.stepper.view import page
 from turngraph.state.errors import TurngraphError
 
 if TYPE_CHECKING:
     from turngraph.interfaces.stepper.stepper import TurnStepper
 
 __all__ = ["widget_for"]
-
-_EDITABLE: Final = 200_000
-"""Characters of a request that can be edited on the screen; `stepper.edit(body=…)` takes any."""
-_MOVES: Final[Mapping[str, Callable[["TurnStepper", Mapping[str, Any]], Any]]] = {
-    "step": lambda stepper, asked: stepper.step(),
-    "step_into": lambda stepper, asked: stepper.step_into(),
-    "step_over": lambda stepper, asked: stepper.step_over(),
-    "back": lambda stepper, asked: stepper.back(min(1, len(stepper.behind) - 1)),
-    "run": lambda stepper, asked: stepper.run(),
-    "retry": lambda stepper, asked: stepper.retry(),
-    "jump": lambda stepper, asked: stepper.jump(int(asked["step"])),
-    "edit": lambda stepper, asked: stepper.edit(body=str(asked["body"])),
-}
 
 
 def widget_for(stepper: "TurnStepper") -> Any:
@@ -38,24 +28,17 @@ def widget_for(stepper: "TurnStepper") -> Any:
     return made(stepper)
 
 
-def view_of(stepper: "TurnStepper", refused: str) -> dict[str, Any]:
-    """All the widget draws, as plain JSON."""
-    return {
-        "where": printable(where(stepper)),
-        "refused": printable(refused),
-        "svg": graph_svg(stepper),
-        "panes": panes(stepper),
-        "place": len(stepper.behind) - 1,
-        "last": len(stepper.timeline) - 1,
-        "editable": _editable(stepper),
-    }
+class _StaticPage:
+    """What a saved notebook shows: the page, in an output of its own that the living widget hides."""
 
+    def __init__(self, stepper: "TurnStepper", of: str) -> None:
+        self._stepper, self._of = stepper, of
 
-def _editable(stepper: "TurnStepper") -> str:
-    """The pending request whole, as it may be edited; empty where there is none, or one too long for a page."""
-    request = stepper.request
-    whole = "" if request is None or request.sent else str(request)
-    return whole if len(whole) <= _EDITABLE else ""
+    def _repr_html_(self) -> str:
+        return f'<div data-saved="{self._of}">{page(self._stepper)}</div>'
+
+    def __repr__(self) -> str:
+        return repr(self._stepper)
 
 
 @cache
@@ -65,46 +48,82 @@ def _widget_class() -> Any:
     import traitlets
 
     class StepperWidget(anywidget.AnyWidget):  # type: ignore[misc, unused-ignore]
-        """What `TurnStepper.show()` returns. Its cell's saved output is the static page."""
+        """What `TurnStepper.show()` returns."""
 
         _esm = (files(__package__) / "widget.js").read_text("utf-8")
         css = traitlets.Unicode(CSS).tag(sync=True)
+        choices = traitlets.Dict().tag(sync=True)
         view = traitlets.Dict().tag(sync=True)
 
         def __init__(self, stepper: "TurnStepper") -> None:
             self.stepper = stepper
-            self._busy = threading.Lock()  # clicks come from changing threads
-            super().__init__(view=view_of(stepper, ""))
-            stepper.on_move(self._draw)
+            self._compared: str | None = None
+            self._moving = threading.Lock()  # clicks come from changing threads
+            self._watched = {stepper.name}
+            self._saved: Any = None
+            self._served = 0
+            self._id = uuid.uuid4().hex
+            super().__init__(choices={**choices_of(stepper), "page": self._id}, view=self._drawn({}))
+            stepper.on_move(self._follow)
             self.on_msg(lambda _, asked, buffers: self.act(asked))
 
         def act(self, asked: Mapping[str, Any]) -> None:
-            """Do what a button asks; what is refused is told on the screen."""
+            """Do what a button asks; what is refused is told on the screen, beside what was asked."""
             refused = ""
-            with self._busy:
+            with self._moving:
                 try:
                     self._move(asked)
-                except (TurngraphError, ValueError) as exc:
+                except (TurngraphError, ValueError, LookupError) as exc:
                     refused = str(exc)
-            self._draw(refused)
+            self._served += 1
+            self._draw({"about": str(asked.get("about", "")), "text": printable(refused)})
 
         def _move(self, asked: Mapping[str, Any]) -> None:
             action = asked.get("action", "")
             if action == "fork":
-                self._show(self.stepper.fork(f"fork {len(self.stepper.forks)}"))
-            elif action in _MOVES:
-                _MOVES[action](self.stepper, asked)
+                self._stand_on(self.stepper.fork(str(asked.get("name") or f"fork {len(self.stepper.forks)}")))
+            elif action == "line":
+                self._stand_on(self.stepper.forks[str(asked["name"])])
+            elif action == "compare":
+                self._compared = str(asked["name"])
+            elif action in MOVES:
+                MOVES[action](self.stepper, asked)
 
-        def _show(self, stepper: "TurnStepper") -> None:
-            self.stepper = stepper
-            stepper.on_move(self._draw)
+        def _stand_on(self, line: "TurnStepper") -> None:
+            self.stepper = line
+            if line.name not in self._watched:
+                self._watched.add(line.name)
+                line.on_move(self._follow)
 
-        def _draw(self, refused: str = "") -> None:
-            self.view = view_of(self.stepper, refused)
+        def _follow(self) -> None:
+            """The walk was moved by a cell: a button's own move is drawn when it is over."""
+            if not self._moving.locked():
+                self._draw({})
+
+        def _draw(self, refused: Mapping[str, str]) -> None:
+            self.view = self._drawn(refused)
+            if self._saved is not None:
+                self._saved.update(self._page())
+
+        def _drawn(self, refused: Mapping[str, str]) -> dict[str, Any]:
+            shown = view_of(self.stepper, compared=self._compared)
+            return {**shown, "refused": dict(refused), "compared": self._compared, "served": self._served}
+
+        def _page(self) -> _StaticPage:
+            return _StaticPage(self.stepper, self._id)
 
         def _repr_mimebundle_(self, **kwargs: Any) -> Any:
             bundle = super()._repr_mimebundle_(**kwargs)
             data, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
-            return {**data, "text/html": page(self.stepper)}, metadata
+            return {**data, "text/plain": repr(self.stepper), "text/html": page(self.stepper)}, metadata
+
+        def _ipython_display_(self) -> None:
+            """Two outputs: the widget, and the page that is left of it when nothing runs any more."""
+            from IPython.display import display
+
+            data, _ = self._repr_mimebundle_()
+            del data["text/html"]
+            display(data, raw=True)  # type: ignore[no-untyped-call, unused-ignore]
+            self._saved = display(self._page(), display_id=True)  # type: ignore[no-untyped-call, unused-ignore]
 
     return StepperWidget

@@ -90,7 +90,7 @@ def test_step_edit_fork_and_back_as_the_server_saw_them(page: Any, folder: Path,
         run_first_cell(page, address.format("walk.ipynb"))
         press(page, "step")
         says(page, "call_llm")
-        area = page.locator(".turnstepper textarea").first
+        area = page.locator(".turnstepper textarea[data-key=request]")
         body = json.loads(area.input_value())
         area.fill(json.dumps({**body, "temperature": 0.125}))
         press(page, "edit")

@@ -12,12 +12,13 @@ from tests.interfaces.stepper.xss import PAYLOADS
 from tests.turns import KEY, ask, turn_on
 from turngraph.interfaces.stepper import TurnStepper
 from turngraph.interfaces.stepper.charts import cost_chart, timeline_chart, tokens_chart
-from turngraph.interfaces.stepper.view import PANES, graph_svg, page, panes
+from turngraph.interfaces.stepper.panes import PANES
+from turngraph.interfaces.stepper.view import graph_svg, page, panes
 from turngraph.providers.scripted import Call, Say, ScriptedModel
 
 ALLOWED = {
     *("div", "style", "p", "details", "summary", "pre", "ol", "li", "svg", "title", "desc", "defs", "marker"),
-    *("path", "g", "rect", "text"),
+    *("path", "g", "rect", "text", "small", "table", "thead", "tbody", "tr", "th", "td"),
 }
 
 
@@ -61,7 +62,7 @@ def test_every_pane_says_what_it_is_for(stepper: TurnStepper) -> None:
     assert "ok: echo" in shown["tools"]
     assert "result" in shown["diff"]
     assert "prompt_finished" in shown["events"]
-    assert shown["charges"].count("completion gpt-4o-mini") == 2
+    assert shown["charges"].count("completion gpt-4o-mini: 45 + 2") == 1
 
 
 def test_the_graph_marks_what_ran_and_what_is_next(stepper: TurnStepper) -> None:
@@ -122,9 +123,9 @@ def test_a_widget_does_what_its_buttons_say(stepper: TurnStepper) -> None:
         widget.act({"action": action})
     assert stepper.now.nodes == ("bill",)
     widget.act({"action": "back"})
-    assert json.loads(widget.view["editable"]) == stepper.request.body  # type: ignore[union-attr]
+    assert json.loads(widget.view["body"]) == stepper.request.body  # type: ignore[union-attr]
     widget.act({"action": "edit", "body": "{"})
-    assert "no JSON" in widget.view["refused"]
+    assert "no JSON" in widget.view["refused"]["text"]
     widget.act({"action": "fork"})
     widget.act({"action": "run"})
     assert widget.stepper is not stepper

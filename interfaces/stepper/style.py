@@ -1,0 +1,87 @@
+"""How the widget and the page look, on light and dark paper, wide and narrow."""
+
+from typing import Final
+
+__all__ = ["CSS"]
+
+_LIGHT: Final = """color-scheme:light;--ink:#1f2328;--dim:#59636e;--line:#d0d7de;--paper:#fff;--soft:#f6f8fa;
+--lit:#0969da;--lit-paper:#ddf4ff;--good:#1a7f37;--bad:#cf222e;--box:#57606a"""
+_DARK: Final = """color-scheme:dark;--ink:#e6edf3;--dim:#9198a1;--line:#3d444d;--paper:#0d1117;--soft:#151b23;
+--lit:#4493f8;--lit-paper:#0c2d6b;--good:#3fb950;--bad:#f85149;--box:#8b949e"""
+# What tells a page's theme: JupyterLab and Notebook, VS Code, Colab, marimo; else the reader's system.
+_DARK_PAGES: Final = "[data-jp-theme-light=false],.vscode-dark,.vscode-high-contrast,[theme=dark],.dark"
+_LIGHT_PAGES: Final = "[data-jp-theme-light=true],.vscode-light,[theme=light],.light"
+
+CSS: Final = f"""
+.turnstepper{{{_LIGHT}}}
+@media(prefers-color-scheme:dark){{.turnstepper{{{_DARK}}}}}
+:is({_LIGHT_PAGES}) .turnstepper{{{_LIGHT}}}
+:is({_DARK_PAGES}) .turnstepper{{{_DARK}}}
+.turnstepper{{color:var(--ink);background:var(--paper);font:13px/1.45 system-ui,sans-serif;border:1px solid var(--line);
+border-radius:8px;padding:12px;container-type:inline-size;box-sizing:border-box}}
+.turnstepper *{{box-sizing:border-box}}
+.turnstepper .ts-where{{font-weight:600;margin:0 0 8px;overflow-wrap:anywhere}}
+.turnstepper .ts-where[aria-busy=true]::after{{content:" · working…";color:var(--lit)}}
+.turnstepper .ts-bar{{display:flex;flex-wrap:wrap;gap:6px;align-items:center;margin-bottom:8px}}
+.turnstepper button,.turnstepper select,.turnstepper input:not([type=range]){{font:inherit;color:inherit;
+background:var(--paper);border:1px solid var(--line);border-radius:6px;padding:3px 9px;min-height:28px;max-width:100%}}
+.turnstepper button{{cursor:pointer;background:var(--soft)}}
+.turnstepper button:hover{{border-color:var(--lit)}}
+.turnstepper button[aria-pressed=true],.turnstepper button[aria-current]{{border-color:var(--lit);
+background:var(--lit-paper);font-weight:600}}
+.turnstepper kbd{{font:11px ui-monospace,Menlo,Consolas,monospace;color:var(--dim);margin-left:5px}}
+.turnstepper :focus-visible{{outline:2px solid var(--lit);outline-offset:1px}}
+.turnstepper input[type=range]{{width:100%;margin:2px 0 8px;accent-color:var(--lit)}}
+.turnstepper .ts-problem:empty,.turnstepper .ts-error:empty{{display:none}}
+.turnstepper .ts-problem,.turnstepper .ts-error{{color:var(--bad);margin:4px 0 8px;white-space:pre-wrap;
+overflow-wrap:anywhere}}
+.turnstepper .ts-problem{{border:1px solid var(--bad);border-radius:6px;padding:6px 10px}}
+.turnstepper .ts-body{{display:flex;gap:16px;align-items:flex-start}}
+.turnstepper .ts-graph{{flex:0 0 250px;position:sticky;top:8px}}
+.turnstepper .ts-graph svg{{display:block;width:100%;height:auto;max-height:640px}}
+.turnstepper .ts-graph p{{margin:0 0 4px;color:var(--dim);overflow-wrap:anywhere}}
+.turnstepper .ts-panes{{flex:1 1 0;min-width:0}}
+@container(max-width:620px){{.turnstepper .ts-body{{display:block}}
+.turnstepper .ts-graph{{position:static;max-width:250px;margin:0 auto 8px}}}}
+.turnstepper details{{border-top:1px solid var(--line);padding:5px 0}}
+.turnstepper summary{{cursor:pointer;font-weight:600}}
+.turnstepper summary small{{font-weight:400;color:var(--dim);margin-left:8px}}
+.turnstepper details>div{{max-height:360px;overflow:auto;margin-top:4px}}
+.turnstepper pre,.turnstepper textarea,.turnstepper td{{font:12px/1.5 ui-monospace,Menlo,Consolas,monospace;
+white-space:pre-wrap;overflow-wrap:anywhere;color:inherit}}
+.turnstepper pre{{margin:0;padding:8px;background:var(--soft);border-radius:6px}}
+.turnstepper textarea{{width:100%;min-height:56px;border:1px solid var(--line);border-radius:6px;
+background:var(--paper);padding:6px 8px;resize:vertical;display:block;margin:2px 0 6px}}
+.turnstepper textarea.ts-tall{{min-height:240px}}
+.turnstepper textarea[aria-invalid=true]{{border-color:var(--bad)}}
+.turnstepper table{{border-collapse:collapse;width:100%;margin:0;font-size:12px;table-layout:auto}}
+.turnstepper th,.turnstepper td{{text-align:left;vertical-align:top;padding:3px 10px 3px 0;border:0;background:none}}
+.turnstepper td{{min-width:6.5em}}
+.turnstepper thead th{{color:var(--dim);font-weight:400}}
+.turnstepper tbody th{{color:var(--dim);font-weight:600;white-space:nowrap;max-width:220px;overflow:hidden;
+text-overflow:ellipsis}}
+.turnstepper tbody tr{{background:none}}
+.turnstepper details details{{border:1px solid var(--line);border-radius:6px;margin:6px 0;padding:4px 10px}}
+.turnstepper details details>div{{max-height:none}}
+.turnstepper fieldset{{border:1px solid var(--line);border-radius:6px;margin:6px 0;padding:6px 10px;min-width:0}}
+.turnstepper legend{{font:600 12px ui-monospace,Menlo,Consolas,monospace;padding:0 4px}}
+.turnstepper label{{color:var(--dim)}}
+.turnstepper ol.ts-steps{{list-style:none;margin:0;padding:0}}
+.turnstepper ol.ts-steps button{{width:100%;text-align:left;border-color:transparent;background:none;min-height:0}}
+.turnstepper ol.ts-steps button[aria-current]{{background:var(--lit-paper)}}
+.turnstepper ol.ts-steps li[aria-current]{{font-weight:600}}
+.turnstepper .ts-picture svg{{max-width:100%;height:auto}}
+.turnstepper .ts-picture text{{fill:var(--dim)}}
+.turnstepper .turngraph .stage rect{{fill:var(--paper);stroke:var(--box)}}
+.turnstepper .turngraph .end rect{{fill:var(--line);stroke:none}}
+.turnstepper .turngraph path{{stroke:var(--box)}}
+.turnstepper .turngraph marker path{{fill:var(--box);stroke:none}}
+.turnstepper .turngraph text{{fill:var(--ink)}}
+.turnstepper .turngraph text.note{{fill:var(--dim)}}
+.turnstepper .turngraph [data-mark=done] rect{{stroke:var(--good);stroke-width:2}}
+.turnstepper .turngraph [data-mark=done] .mark{{fill:var(--good)}}
+.turnstepper .turngraph [data-mark=next] rect{{stroke:var(--lit);stroke-width:3;fill:var(--lit-paper)}}
+.turnstepper .turngraph [data-mark=failed] rect{{stroke:var(--bad);stroke-width:3}}
+.turnstepper .turngraph [data-mark=failed] .mark{{fill:var(--bad)}}
+"""
+"""One style sheet for both. Colours are variables, so that a page's theme is followed, the graph's too."""
