@@ -43,7 +43,6 @@ _EARLIER: Final = (
     .where(_a.call_id == bindparam("b_call"))
     .order_by(_a.attempt_no)
 )
-_LOSE: Final = update(attempt_t).where(_this, _a.state == "sent")
 _releasable = _a.state.in_(("reserved", "sent", "unknown"))
 _closed = (_a.attempt_id, _a.hold_nano, _a.windows)
 _RELEASE: Final = update(attempt_t).where(_this, _releasable).returning(*_closed)
@@ -76,6 +75,7 @@ def _new_provider_id() -> Any:
 
 
 NEW_PROVIDER_ID: Final = _new_provider_id()
+_LOSE: Final = update(attempt_t).where(_this, _a.state == "sent").values(provider_id=NEW_PROVIDER_ID)
 _ANSWER: Final = (
     update(attempt_t)
     .where(_this, _a.state.in_(("sent", "unknown")))
@@ -214,6 +214,7 @@ def _of(call: Call) -> dict[str, Any]:
         "vendor": call.vendor,
         "model": call.model,
         "base_url": call.base_url,
+        "stored": call.stored,
         "plugin": call.plugin,
         "connection": call.connection,
         "tool": call.tool,
@@ -248,7 +249,8 @@ def mark_unknown(tx: Tx, lost: Unknown) -> bool:
     values: dict[str, Any] = {"state": "unknown", "note": lost.why, "updated": tx.now}
     if lost.estimate is not None:
         values["usage"] = lost.estimate.model_dump_json(exclude_none=True)
-    return tx.conn.execute(_LOSE, {"b_attempt": lost.attempt_id, **values}).rowcount == 1
+    which = {"b_attempt": lost.attempt_id, "b_provider_id": lost.provider_id}
+    return tx.conn.execute(_LOSE, {**which, **values}).rowcount == 1
 
 
 def release(tx: Tx, released: Released) -> bool:

@@ -45,6 +45,8 @@ class Call(Frozen):
     vendor: str = ""
     model: str = ""
     base_url: str | None = None
+    stored: Literal["chat", "responses"] | None = None
+    """Where the vendor keeps the answer, to be asked for later: its stored chat completions, or its responses."""
     plugin: str | None = None
     connection: str | None = None
     tool: str | None = None
@@ -121,6 +123,8 @@ class Unknown(Frozen):
     why: str
     estimate: Usage | None = None
     """What was seen of it, where something was: the tokens that arrived."""
+    provider_id: str | None = None
+    """The vendor's own id of the response, where it was told before the end: what it can be asked for by."""
 
 
 class Settled(NamedTuple):

@@ -95,6 +95,7 @@ attempt_t = Table(
     Column("vendor", Text, nullable=False, server_default=""),
     Column("model", Text, nullable=False, server_default=""),
     Column("base_url", Text),
+    Column("stored", Text),
     Column("plugin", Text),
     Column("connection", Text),
     Column("tool", Text),

@@ -12,6 +12,7 @@ from turngraph.nodes.flow import Flow, Wait
 from turngraph.nodes.here import Here
 from turngraph.nodes.limits import CANCELLED
 from turngraph.nodes.money import begin_call, estimate_of, keep_answer, release_call
+from turngraph.providers.lookup import tagged
 from turngraph.providers.writing.messages import to_chunk
 from turngraph.providers.writing.payload import Payload
 from turngraph.state.errors import BudgetExceededError, ProviderError
@@ -19,6 +20,7 @@ from turngraph.state.events import RequestSent, ResponseReceived, Token
 from turngraph.state.reply import ProviderReply, StreamChunk
 from turngraph.state.request import ChatRequest
 from turngraph.state.result import Attempt, TurnError
+from turngraph.state.usage import Usage
 
 __all__ = ["Sending", "attempt"]
 
@@ -46,23 +48,48 @@ class _CancelledError(Exception):
 
 @dataclass
 class _Listener:
-    """Passes on what arrives, and remembers the text: what a cut answer leaves behind."""
+    """Passes on what arrives, and remembers what a cut answer leaves behind: its text, its id, what it used."""
 
     tell: Callable[[StreamChunk], None]
     here: Here
     text: list[str] = field(default_factory=list)
+    reasoning: list[str] = field(default_factory=list)
+    usage: Usage | None = None
+    """Told at the very end of a stream; then only its last bytes are missing."""
+    response_id: str | None = None
+
+    def begun(self, response_id: str) -> None:
+        """The answer's id, the first thing a stream tells."""
+        self.response_id = response_id
 
     def __call__(self, chunk: StreamChunk) -> None:
         if self.here.cancelled:
             raise _CancelledError
         if chunk.type == "text":
             self.text.append(chunk.text)
+        elif chunk.type == "reasoning":
+            self.reasoning.append(chunk.text)
+        elif chunk.type == "usage":
+            self.usage = chunk.usage
         self.tell(chunk)
 
     @property
     def partly(self) -> ProviderReply | None:
-        """What had arrived, as an answer cut short; `None` where nothing had."""
-        return ProviderReply(text="".join(self.text), truncated=True) if self.text else None
+        """What had arrived, as an answer cut short; `None` where no text had."""
+        return self._cut() if self.text else None
+
+    def used(self, payload: Payload) -> Usage | None:
+        """What the answer used as far as it arrived; `None` where nothing did."""
+        return self.usage or (estimate_of(self._cut(), payload) if self.text or self.reasoning else None)
+
+    def _cut(self) -> ProviderReply:
+        return ProviderReply(
+            text="".join(self.text),
+            reasoning="".join(self.reasoning) or None,
+            usage=self.usage,
+            response_id=self.response_id,
+            truncated=True,
+        )
 
 
 def attempt(sending: Sending, number: int, deps: TurnDeps, here: Here) -> Flow[Attempt]:
@@ -72,7 +99,8 @@ def attempt(sending: Sending, number: int, deps: TurnDeps, here: Here) -> Flow[A
     was killed is used, and nothing is sent.
     """
     if deps.ledger is None:
-        return (yield from _sent(sending, Begun(f"{sending.call_id}.{number}", number, Decimal(0)), deps, here))
+        begun = Begun(f"{sending.call_id}.{number}", number, Decimal(0))
+        return (yield from _sent(sending, begun, _Listener(_teller(sending, here), here), deps, here))
     try:
         reservation = sending.reservation if number == 1 else None
         begun = yield from begin_call(sending.request, sending.payload, sending.payer, reservation, deps, here)
@@ -93,22 +121,26 @@ def attempt(sending: Sending, number: int, deps: TurnDeps, here: Here) -> Flow[A
 def _kept(sending: Sending, begun: Begun, deps: TurnDeps, here: Here) -> Flow[Attempt]:
     """Send, and tell the ledger what became of it, also when the task is cancelled meanwhile."""
     assert begun.attempt_id is not None, "a call to a model may always be repeated"
+    listener = _Listener(_teller(sending, here), here)
     try:
-        made = yield from _sent(sending, begun, deps, here)
+        made = yield from _sent(sending, begun, listener, deps, here)
     except BaseException as exc:
-        yield from release_call(begun.attempt_id, "unknown", type(exc).__name__, None, deps)
+        yield from _lost(sending, begun.attempt_id, listener, "unknown", type(exc).__name__, deps)
         raise
     if made.error is None:
         assert made.reply is not None, "an attempt has an answer or an error"
         yield from keep_answer(begun.attempt_id, made.reply, sending.turn_id, deps)
     else:
-        yield from release_call(begun.attempt_id, made.billed, made.error.kind, estimate_of(made.reply), deps)
+        yield from _lost(sending, begun.attempt_id, listener, made.billed, made.error.kind, deps)
     return made
 
 
-def _sent(sending: Sending, begun: Begun, deps: TurnDeps, here: Here) -> Flow[Attempt]:
+def _lost(sending: Sending, attempt_id: str, listener: _Listener, billed: str, why: str, deps: TurnDeps) -> Flow[None]:
+    yield from release_call(attempt_id, billed, why, listener.used(sending.payload), listener.response_id, deps)
+
+
+def _sent(sending: Sending, begun: Begun, listener: _Listener, deps: TurnDeps, here: Here) -> Flow[Attempt]:
     started = deps.clock()
-    listener = _Listener(_teller(sending, here), here)
     here.emit(
         RequestSent(
             turn_id=sending.turn_id,
@@ -151,6 +183,7 @@ def _made(
         seconds=max(0.0, deps.clock() - started),
         reply=reply,
         error=error,
+        estimate=estimate_of(reply, sending.payload),
         held_usd=begun.held_usd if deps.ledger is not None else None,
         billed=billed,
         warnings=sending.payload.warnings,
@@ -164,13 +197,22 @@ def _budget(error: BudgetExceededError) -> TurnError:
 def _send(deps: TurnDeps, sending: Sending, listener: _Listener, attempt_id: str) -> Wait:
     ends_at, stream = sending.ends_at, sending.request.stream
     within_s = None if ends_at is None else max(0.001, ends_at - deps.clock())
-    provider, payload = deps.provider, sending.payload
+    provider, payload, begun = deps.provider, sending.payload, listener.begun
+    if deps.ledger is not None and sending.request.body is None:  # a caller's own body goes out as it is
+        payload = tagged(payload, attempt_id, provider.profile)
     return Wait(
         lambda: provider.send(
-            payload, stream=stream, on_chunk=listener, client_request_id=attempt_id, within_s=within_s
+            payload, stream=stream, on_chunk=listener, on_begun=begun, client_request_id=attempt_id, within_s=within_s
         ),
         lambda: _unless_cancelled(
-            provider.asend(payload, stream=stream, on_chunk=listener, client_request_id=attempt_id, within_s=within_s),
+            provider.asend(
+                payload,
+                stream=stream,
+                on_chunk=listener,
+                on_begun=begun,
+                client_request_id=attempt_id,
+                within_s=within_s,
+            ),
             listener.here,
         ),
     )

@@ -14,7 +14,7 @@ from turngraph.billing.charges import charge_for, tool_charge_for
 from turngraph.nodes.deps import TurnDeps
 from turngraph.nodes.flow import Flow
 from turngraph.nodes.here import Here
-from turngraph.nodes.money import estimate_of, settle_charge
+from turngraph.nodes.money import settle_charge
 from turngraph.state.events import ChargeCreated
 from turngraph.state.result import Attempt, Charge, ToolRun
 from turngraph.state.turn import Turn, TurnSettings, account_of
@@ -62,7 +62,7 @@ def _of_attempt(made: Attempt, deps: TurnDeps, account: str | None) -> Charge | 
         at=datetime.fromtimestamp(made.started_at, UTC),
         usage=None if reply is None else reply.usage,
         billed=made.billed,
-        estimate=estimate_of(made.reply),
+        estimate=made.estimate,
         held_usd=made.held_usd,
         account=account,
     )

@@ -17,6 +17,7 @@ from turngraph.billing.holds import prompt_bound, worst_case_usd
 from turngraph.nodes.deps import TurnDeps
 from turngraph.nodes.flow import Flow, Wait
 from turngraph.nodes.here import Here
+from turngraph.providers.lookup import stored_at
 from turngraph.providers.writing.payload import Payload
 from turngraph.state.errors import BudgetExceededError, TurnValueError
 from turngraph.state.events import BudgetWarning, ChargeAuthorised, ChargeDeclined
@@ -43,6 +44,8 @@ __all__ = [
 _ANSWER_TOKENS: Final = 4096
 """The cap put on an answer where a budget applies and nobody set one: without a cap no call has a worst case."""
 _UNCAPPED_TOKENS: Final = 32_768
+_BYTES_A_TOKEN: Final = 4
+"""Of English (https://help.openai.com/en/articles/4936856-what-are-tokens-and-how-to-count-them)."""
 _CAPS: Final = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 
 
@@ -81,7 +84,7 @@ def reserve_call(
     except TurnValueError as exc:
         return Reserved(request, Stop(status="error", error=TurnError(kind="value", message=str(exc))))
     try:
-        held = yield _reserve(deps, _call(request, payer, deps), here, usd)
+        held = yield _reserve(deps, _call(request, payload, payer, deps), here, usd)
     except BudgetExceededError as exc:
         return (yield from _close(request, messages, payer, exc, deps, here))
     here.emit(ChargeAuthorised(turn_id=payer.turn or "", call_id=held.id, held_usd=held.held_usd))
@@ -100,9 +103,10 @@ def _close(
     error: BudgetExceededError = refused
     if refused.closing_possible and request.tools:
         last = request.model_copy(update={"tools": (), "builtin_tools": (), "tool_choice": None})
-        usd = _worst_case(last, deps.provider.payload(last, messages), deps)
+        payload = deps.provider.payload(last, messages)
+        usd = _worst_case(last, payload, deps)
         try:
-            held = yield _reserve(deps, _call(last, payer, deps), here, usd, closing=True)
+            held = yield _reserve(deps, _call(last, payload, payer, deps), here, usd, closing=True)
         except BudgetExceededError as exc:
             error = exc
         else:
@@ -122,7 +126,7 @@ def begin_call(
     begun: Begun = yield ask_ledger(
         deps,
         begin,
-        _call(request, payer, deps),
+        _call(request, payload, payer, deps),
         call_id=here.task_id,
         request_sha=payload.sha,
         usd=usd,
@@ -151,14 +155,17 @@ def keep_answer(attempt_id: str, reply: ProviderReply, turn_id: str, deps: TurnD
         raise FencedError(turn_id)
 
 
-def release_call(attempt_id: str, billed: str, why: str, seen: Usage | None, deps: TurnDeps) -> Flow[None]:
+def release_call(
+    attempt_id: str, billed: str, why: str, seen: Usage | None, provider_id: str | None, deps: TurnDeps
+) -> Flow[None]:
     """What brought no answer: free where the vendor refused it, unknown where it may have been served."""
     from turngraph.billing.attempts import mark_unknown, release
 
     if billed == "none":
         yield keep_in_ledger(deps, release, Released(attempt_id=attempt_id, why=why))
     else:
-        yield keep_in_ledger(deps, mark_unknown, Unknown(attempt_id=attempt_id, why=why, estimate=seen))
+        lost = Unknown(attempt_id=attempt_id, why=why, estimate=seen, provider_id=provider_id)
+        yield keep_in_ledger(deps, mark_unknown, lost)
 
 
 def settle_charge(charge: Charge, turn_id: str, deps: TurnDeps, here: Here) -> Flow[Charge]:
@@ -196,11 +203,16 @@ def finish_turn(turn_id: str, deps: TurnDeps, here: Here) -> Flow[None]:
         yield ask_ledger(deps, finish, turn_id, fence=here.fence)
 
 
-def estimate_of(reply: ProviderReply | None) -> Usage | None:
-    """What an answer without usage used, as far as can be told: its text, at a token for four bytes."""
+def estimate_of(reply: ProviderReply | None, payload: Payload) -> Usage | None:
+    """What an answer without usage used, as far as can be told: what was asked and said, at a token for four bytes.
+
+    `None` where nothing was said: then it is not known whether anything was used at all.
+    """
     if reply is None or reply.usage is not None:
         return None
-    return Usage(completion_tokens=len(reply.text.encode()) // 4 + 1)
+    said = len(reply.text.encode()) + len((reply.reasoning or "").encode())
+    asked = prompt_bound(payload.content)
+    return Usage(prompt_tokens=asked // _BYTES_A_TOKEN + 1, completion_tokens=said // _BYTES_A_TOKEN + 1)
 
 
 def _worst_case(request: ChatRequest, payload: Payload, deps: TurnDeps) -> Decimal | None:
@@ -226,9 +238,14 @@ def _answers(body: Mapping[str, Any]) -> int:
     return max([1, *wanted])
 
 
-def _call(request: ChatRequest, payer: Payer, deps: TurnDeps) -> Call:
-    base_url = deps.provider.config.base_url
-    return Call(payer=payer, vendor=request.vendor, model=request.model, base_url=base_url)
+def _call(request: ChatRequest, payload: Payload, payer: Payer, deps: TurnDeps) -> Call:
+    return Call(
+        payer=payer,
+        vendor=request.vendor,
+        model=request.model,
+        base_url=deps.provider.config.base_url,
+        stored=stored_at(payload, deps.provider.profile),
+    )
 
 
 def _reserve(deps: TurnDeps, call: Call, here: Here, usd: Decimal | None, *, closing: bool = False) -> Wait:

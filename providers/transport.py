@@ -75,17 +75,29 @@ class Transport:
 
         `silence_s` shortens how long nothing may come.
         """
+        with (
+            self._asking(headers, silence_s) as (client, options),
+            _closing(client.post(path, content=content, cast_to=object, options=options)) as raw,
+        ):
+            yield raw
+
+    @contextmanager
+    def get(
+        self, path: str, params: Mapping[str, object], headers: Mapping[str, str], silence_s: float | None = None
+    ) -> Iterator[RawAnswer]:
+        """What stands at `path`; closed on leaving. Raises HttpStatusError and ProviderError."""
+        with self._asking(headers, silence_s) as (client, options):
+            options["params"] = params
+            with _closing(client.get(path, cast_to=object, options=options)) as raw:
+                yield raw
+
+    @contextmanager
+    def _asking(self, headers: Mapping[str, str], silence_s: float | None) -> "Iterator[tuple[OpenAI, RequestOptions]]":
         if not self._sync:
             self._sync.append(self.make_sync())
         with _translated(self.vendor):
             client = self._sync[0]
-            options = _options(headers, silence_s, client.timeout)
-            answer = client.post(path, content=content, cast_to=object, options=options)
-            raw = cast("RawAnswer", getattr(answer, "http_response"))  # noqa: B009  the SDK types it as `object`
-            try:
-                yield raw
-            finally:
-                raw.close()
+            yield client, _options(headers, silence_s, client.timeout)
 
     @asynccontextmanager
     async def apost(
@@ -115,6 +127,16 @@ class Transport:
         kept = self._async.pop(asyncio.get_running_loop(), None)
         if kept is not None:
             await kept.keeper.aclose()
+
+
+@contextmanager
+def _closing(answer: object) -> Iterator[RawAnswer]:
+    """The SDK's answer as what it is, though typed as `object`; closed on leaving."""
+    raw = cast("RawAnswer", getattr(answer, "http_response"))  # noqa: B009
+    try:
+        yield raw
+    finally:
+        raw.close()
 
 
 def _close_all(clients: "list[OpenAI]") -> None:

@@ -11,16 +11,21 @@ from turngraph.providers.builtin_tools import authorised
 from turngraph.providers.config import ProviderConfig
 from turngraph.providers.reading.answer import AnswerReader, ReadLimits, chunks_of
 from turngraph.providers.reading.error_reader import read_error
+from turngraph.providers.reading.json_text import parse_json
+from turngraph.providers.reading.read_limits import too_large
 from turngraph.providers.transport import HttpStatusError, Transport
 from turngraph.providers.writing.payload import Payload
 from turngraph.state.errors import ProviderError
 from turngraph.state.reply import ProviderReply, StreamChunk
 from turngraph.state.request import Api
 
-__all__ = ["OnChunk", "Wire", "path_of"]
+__all__ = ["OnBegun", "OnChunk", "Wire", "path_of"]
 
 OnChunk = Callable[[StreamChunk], None]
 """Told each piece of an answer as it arrives."""
+
+OnBegun = Callable[[str], None]
+"""Told the vendor's id of a streamed answer, once, before its first piece: what it can be asked for by later."""
 
 _PATHS: Final[Mapping[Api, str]] = {"chat": "/chat/completions", "responses": "/responses"}
 
@@ -53,13 +58,15 @@ class Wire:
         *,
         stream: bool = False,
         on_chunk: OnChunk | None = None,
+        on_begun: OnBegun | None = None,
         client_request_id: str | None = None,
         within_s: float | None = None,
     ) -> ProviderReply:
         """Post `payload` (or a plain JSON body) once and read the answer.
 
-        With `stream`, `on_chunk` is told each piece as it arrives. The whole may take `within_s` seconds, where that
-        is less than the configuration allows. Nothing is retried. Raises ProviderError for anything but an answer.
+        With `stream`, `on_begun` is told the answer's id and `on_chunk` each piece as it arrives. The whole may take
+        `within_s` seconds, where that is less than the configuration allows. Nothing is retried. Raises ProviderError
+        for anything but an answer.
         """
         tell = on_chunk or _silently
         content, headers = self._outgoing(payload, stream, client_request_id)
@@ -67,7 +74,7 @@ class Wire:
             with self._transport.post(self._path, content, headers, within_s) as raw:
                 reader = self._reader(raw.status_code, raw.headers, stream, within_s)
                 for data in raw.iter_bytes():
-                    for chunk in reader.feed(data, time.monotonic()):
+                    for chunk in _fed(reader, data, on_begun):
                         tell(chunk)
                     if reader.done:  # a server may keep the line open, and ping
                         break
@@ -81,6 +88,7 @@ class Wire:
         *,
         stream: bool = False,
         on_chunk: OnChunk | None = None,
+        on_begun: OnBegun | None = None,
         client_request_id: str | None = None,
         within_s: float | None = None,
     ) -> ProviderReply:
@@ -94,7 +102,7 @@ class Wire:
             ):
                 reader = self._reader(raw.status_code, raw.headers, stream, within_s)
                 async for data in raw.aiter_bytes():
-                    for chunk in reader.feed(data, time.monotonic()):
+                    for chunk in _fed(reader, data, on_begun):
                         tell(chunk)
                     if reader.done:
                         break
@@ -152,6 +160,22 @@ class Wire:
             yield chunk
         yield reply
 
+    def fetch(self, path: str, params: Mapping[str, object] | None = None, *, within_s: float = 30.0) -> Any:
+        """The JSON that stands at `path` below the endpoint, asked for once. Raises ProviderError."""
+        body, limits, ends = bytearray(), ReadLimits(), time.monotonic() + within_s
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        try:
+            with self._transport.get(path, params or {}, headers, within_s) as raw:
+                for data in raw.iter_bytes():
+                    body += data
+                    if len(body) > limits.body_bytes:
+                        raise too_large(f"An answer above {limits.body_bytes} bytes.")
+                    if time.monotonic() > ends:
+                        raise self._late(within_s)
+        except HttpStatusError as answer:
+            raise self._error(answer) from None
+        return parse_json(body.decode("utf-8", "replace"), depth=limits.depth)[0]
+
     def close(self) -> None:
         """Close the connections opened by `send` and `pieces`."""
         self._transport.close()
@@ -168,12 +192,11 @@ class Wire:
             async with asyncio.timeout(total_s):
                 yield
         except TimeoutError as exc:
-            raise ProviderError(
-                f"no whole answer within {total_s:g} seconds",
-                kind="timeout",
-                vendor=self.config.vendor,
-                billed="unknown",
-            ) from exc
+            raise self._late(total_s) from exc
+
+    def _late(self, seconds: float) -> ProviderError:
+        text = f"no whole answer within {seconds:g} seconds"
+        return ProviderError(text, kind="timeout", vendor=self.config.vendor, billed="unknown")
 
     def _outgoing(
         self, payload: Payload | Mapping[str, Any], stream: bool, client_request_id: str | None
@@ -214,6 +237,16 @@ class Wire:
             secrets=self.config.secrets,
             now=time.time(),
         )
+
+
+def _fed(reader: AnswerReader, data: bytes, on_begun: OnBegun | None) -> list[StreamChunk]:
+    """The pieces that `data` completes. The id is told before them, and also where `data` ends in an error."""
+    known = reader.response_id
+    try:
+        return reader.feed(data, time.monotonic())
+    finally:
+        if on_begun is not None and known is None and reader.response_id is not None:
+            on_begun(reader.response_id)
 
 
 def _silently(chunk: StreamChunk) -> None:

@@ -102,6 +102,8 @@ class Attempt(Frozen):
     seconds: float
     reply: ProviderReply | None = None
     error: TurnError | None = None
+    estimate: Usage | None = None
+    """What it used as far as can be told, where an answer came and the vendor reported no usage."""
     held_usd: Decimal | None = None
     """What a ledger held for it, in USD."""
     billed: Literal["none", "partial", "unknown", "actual"] = "actual"

@@ -74,6 +74,11 @@ class AnswerReader:
         """Whether the stream said `[DONE]`: nothing of the answer comes after it."""
         return self._done
 
+    @property
+    def response_id(self) -> str | None:
+        """The vendor's own id of the answer, which a stream tells with its first event; `None` before."""
+        return self._reader.response_id
+
     def feed(self, data: bytes, now: float) -> list[StreamChunk]:
         """Take the next bytes, however they are cut; give the pieces of the answer that they complete.
 

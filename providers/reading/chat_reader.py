@@ -87,6 +87,11 @@ class ChatReader:
             raise self._no_choices("protocol" if ended or self._usage else "truncated")
         return self._reply(truncated, None)
 
+    @property
+    def response_id(self) -> str | None:
+        """The vendor's id of the answer, as soon as it was told."""
+        return text_or_none(self._top.get("id"))
+
     def finish_whole(self, body: Mapping[str, Any]) -> ProviderReply:
         """The answer after a JSON body: nothing more could come, so a missing finish reason cuts nothing."""
         if not self._answered:

@@ -69,6 +69,11 @@ class ResponsesReader:
         self._items.feed(kind, event)
         return []
 
+    @property
+    def response_id(self) -> str | None:
+        """The vendor's id of the response, as soon as it was told."""
+        return text_or_none(self._response.get("id"))
+
     def finish(self, *, ended: bool = False) -> ProviderReply:
         """The answer. Without a terminal event it is `truncated`; `[DONE]` (`ended`) is not one."""
         if not self._ended and not self._response and not self._items:
