@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, Final
 
 from turngraph.billing.errors import LedgerError
+from turngraph.billing.urls import parse_url
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -19,10 +20,10 @@ _POSTGRES_OPTIONS: Final = "-c lock_timeout=10s -c idle_in_transaction_session_t
 
 def open_engine(url: str) -> "Engine":
     """An engine for `url`. Raises `LedgerError` for a database that is neither SQLite nor PostgreSQL."""
-    from sqlalchemy import create_engine, event, make_url
+    from sqlalchemy import create_engine, event
     from sqlalchemy.pool import StaticPool
 
-    parsed = make_url(url)
+    parsed = parse_url(url)
     if parsed.get_backend_name() == "sqlite":
         # A database in memory is its one connection: all threads share it, one after the other.
         shared = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
@@ -34,7 +35,10 @@ def open_engine(url: str) -> "Engine":
         # psycopg 3, whatever the URL says: it is the driver of LangGraph's own PostgreSQL checkpointer.
         parsed = parsed.set(drivername="postgresql+psycopg")
         given = {} if "options" in parsed.query else {"connect_args": {"options": _POSTGRES_OPTIONS}}
-        return create_engine(parsed, pool_size=8, **given)
+        try:
+            return create_engine(parsed, pool_size=8, **given)
+        except ModuleNotFoundError as exc:
+            raise LedgerError("PostgreSQL needs `psycopg`: pip install 'turngraph[postgres]'.") from exc
     raise LedgerError(f"A ledger lives in SQLite or PostgreSQL, not in `{parsed.get_backend_name()}`.")
 
 

@@ -34,8 +34,8 @@ from turngraph.billing.migrations import migrate
 from turngraph.billing.settling import settle
 from turngraph.billing.spool import Spool, spool_beside
 from turngraph.billing.transaction import Tx
+from turngraph.billing.urls import parse_url, told
 from turngraph.state.base import Frozen
-from turngraph.state.errors import TurnConfigurationError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -83,8 +83,7 @@ class Ledger:
         clock: Callable[[], float] = time.time,
         waits_s: tuple[float, ...] = _WAITS_S,
     ) -> None:
-        if "://" not in url:
-            raise TurnConfigurationError(f"A ledger's `url` is SQLAlchemy's, as in `sqlite:///{url[:80]}`.")
+        parse_url(url)
         self.url, self.budgets, self.lease_s = url, budgets, lease_s
         self.owner = owner or f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self.spool = Spool(spool_beside(url) if spool is None else Path(spool))
@@ -128,7 +127,8 @@ class Ledger:
                 error = exc
         if isinstance(error, IntegrityError):
             raise error  # two workers in a race are told apart by the second try; this is no race
-        raise LedgerUnavailableError(f"The ledger's database did not answer: {type(error).__name__}.") from error
+        assert error is not None, "it was tried at least once"
+        raise LedgerUnavailableError(f"The ledger's database did not answer: {told(error, self.url)}.") from error
 
     @contextlib.contextmanager
     def _transaction(self, reads: bool) -> "Iterator[Connection]":

@@ -18,7 +18,19 @@ from turngraph.billing.schema import OPEN, attempt_t, entry_t, price_t, turn_t, 
 from turngraph.billing.transaction import Tx
 from turngraph.state.usage import Usage
 
-__all__ = ["BY", "BudgetState", "Repriced", "Spent", "TurnBill", "budget_states", "charges", "reprice", "show", "top"]
+__all__ = [
+    "BY",
+    "CHARGE_COLUMNS",
+    "BudgetState",
+    "Repriced",
+    "Spent",
+    "TurnBill",
+    "budget_states",
+    "charges",
+    "reprice",
+    "show",
+    "top",
+]
 
 _a, _e = attempt_t.c, entry_t.c
 
@@ -33,14 +45,18 @@ BY: Final[Mapping[str, Any]] = {
     "thread": _a.thread_id,
     "turn": _a.turn_id,
     "day": _a.day,
+    "month": func.substr(_a.day, 1, 7),
     "kind": _a.kind,
     "tag": _a.tags,
 }
 """The dimensions a report may be made by."""
 
 By = Literal[
-    "account", "key", "vendor", "model", "plugin", "tool", "connection", "thread", "turn", "day", "kind", "tag"
+    "account", "key", "vendor", "model", "plugin", "tool", "connection", "thread", "turn", "day", "month", "kind", "tag"
 ]
+
+_IN_TIME: Final = ("day", "month")
+"""Dimensions told in their order: a calendar sorted by its amounts cannot be read."""
 
 _net = select(_e.attempt_id, func.sum(_e.amount_nano).label("nano")).group_by(_e.attempt_id).subquery()
 _amount = func.coalesce(_net.c.nano, 0)
@@ -100,9 +116,10 @@ def _bounds(since: datetime | None, until: datetime | None) -> dict[str, float]:
 def top(
     tx: Tx, by: By, *, since: datetime | None = None, until: datetime | None = None, limit: int = 20
 ) -> tuple[Spent, ...]:
-    """The dearest accounts, models, plugins, threads, days, …, of attempts begun from `since` to before `until`.
+    """The dearest accounts, models, plugins, threads, …, of attempts begun from `since` to before `until`.
 
-    An attempt with several tags counts for each of them. Raises `LedgerError` for another dimension.
+    Days and months stand in their order, the latest `limit` of them. An attempt with several tags counts for each of
+    them. Raises `LedgerError` for another dimension.
     """
     if by not in BY:
         raise LedgerError(f"No report by `{by}`. Allowed: {', '.join(BY)}.")
@@ -116,7 +133,7 @@ def top(
         )
         .join(_net, _net.c.attempt_id == _a.attempt_id, isouter=True)
         .where(*_during, _a.state != "released")
-        .group_by(BY[by])
+        .group_by("value")
     )
     rows = tx.conn.execute(query, _bounds(since, until)).all()
     lines = _by_tag(rows) if by == "tag" else [(row.value or "", row) for row in rows]
@@ -126,6 +143,8 @@ def top(
         for place, number in enumerate((row.nano, row.attempts, row.estimated, row.unpriced)):
             total[place] += int(number)
     spent = [Spent(v, from_nano(n), a, from_nano(e), u) for v, (n, a, e, u) in sums.items()]
+    if by in _IN_TIME:
+        return tuple(sorted(spent, key=lambda line: line.value)[-limit:])
     return tuple(sorted(spent, key=lambda line: (-line.usd, line.value))[:limit])
 
 
@@ -147,7 +166,7 @@ def show(tx: Tx, turn_id: str) -> TurnBill:
 
 def charges(tx: Tx, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[dict[str, Any]]:
     """Every attempt as one flat row, in order, for a file or a data frame. Read it inside the operation."""
-    query = _rows().where(*_during).order_by(_a.created, _a.attempt_id)
+    query = _rows().where(*_during).order_by(_a.created, _a.attempt_id).execution_options(yield_per=1000)
     for row in tx.conn.execute(query, _bounds(since, until)).mappings():
         yield _plain(row)
 
@@ -178,6 +197,22 @@ _KEPT: Final = (
 )
 
 
+_TYPES: Final = {"call_seq": int, "http_status": int, "estimated": bool, "overrun": bool, "unpriced": bool}
+_COUNTS: Final = tuple(name for name in Usage.model_fields if name != "cost_usd")
+
+CHARGE_COLUMNS: Final[Mapping[str, type]] = {
+    "at": str,
+    **{name: _TYPES.get(name, str) for name in _KEPT},
+    "tags": str,
+    "usd": Decimal,
+    "held_usd": Decimal,
+    "price_source": str,
+    "price": str,
+    **dict.fromkeys(_COUNTS, int),
+}
+"""The columns of `charges`, and what stands in them; `price` is JSON, with what it stood in before USD."""
+
+
 def _rows() -> Select[Any]:
     columns = [attempt_t.c[name] for name in (*_KEPT, "tags", "usage", "hold_nano", "created")]
     query = select(*columns, _amount.label("nano"), price_t.c.source, price_t.c.price)
@@ -195,13 +230,16 @@ def _plain(row: Any) -> dict[str, Any]:
         "held_usd": from_nano(row["hold_nano"]),
         "price_source": row["source"],
         "price": row["price"],
-        **{name: value for name, value in usage if name != "cost_usd"},
+        **{name: getattr(usage, name) for name in _COUNTS},
     }
 
 
-def budget_states(tx: Tx) -> tuple[BudgetState, ...]:
-    """Every window of every budget that has been used."""
-    rows = tx.conn.execute(select(window_t).order_by(window_t.c.budget_id, window_t.c.window))
+def budget_states(tx: Tx, *, limit: int = 1000) -> tuple[BudgetState, ...]:
+    """What budgets hold and have spent in their windows of now, the fullest first."""
+    w, day = window_t.c, datetime.fromtimestamp(tx.now, UTC).date().isoformat()
+    share = (w.settled_nano + w.held_nano) * 1.0 / func.nullif(w.limit_nano, 0)
+    current = select(window_t).where(w.window.in_(("always", day, day[:7])))
+    rows = tx.conn.execute(current.order_by(share.desc().nulls_first(), w.budget_id, w.window).limit(limit))
     return tuple(
         BudgetState(r.budget_id, r.window, from_nano(r.limit_nano), from_nano(r.settled_nano), from_nano(r.held_nano))
         for r in rows
@@ -215,7 +253,7 @@ def reprice(
 
     The tokens are taken as they were counted: another model's tokenizer would count somewhat otherwise.
     """
-    query = _rows().add_columns(_a.service_tier).where(*_during, _a.kind == "completion", _a.state == "settled")
+    query = _rows().where(*_during, _a.kind == "completion", _a.state == "settled")
     actual = other = Decimal(0)
     compared = skipped = 0
     for row in tx.conn.execute(query, _bounds(since, until)).mappings():

@@ -14,9 +14,9 @@ import pytest
 from turngraph.billing.budgets import Budget
 from turngraph.billing.calls import Call, Payer, Released
 from turngraph.billing.errors import LedgerError
-from turngraph.billing.export import export
+from turngraph.billing.export import export, write_rows
 from turngraph.billing.prices import Prices
-from turngraph.billing.reports import BY, budget_states, charges, reprice, show, top
+from turngraph.billing.reports import BY, CHARGE_COLUMNS, budget_states, charges, reprice, show, top
 from turngraph.billing.settling import correct
 from turngraph.billing.turns import admit
 
@@ -60,6 +60,7 @@ def book_release(tx: Any, attempt_id: str) -> None:
         ("plugin", [("", "0.01", 4), ("search", "0.001", 1)]),
         ("thread", [("t", "0.011", 4), ("", "0", 1)]),
         ("day", [("2027-01-15", "0.01", 2), ("2027-01-16", "0.001", 3)]),
+        ("month", [("2027-01", "0.011", 5)]),
         ("tag", [("beta", "0.011", 4), ("web", "0.011", 4), ("", "0", 1)]),
         ("kind", [("completion", "0.01", 4), ("plugin", "0.001", 1)]),
     ],
@@ -83,6 +84,11 @@ def test_a_report_is_of_a_period(book: Any) -> None:
     assert next(line.usd for line in book.ledger.read(top, "account", since=second)) == Decimal("0.001")
     assert sum(line.usd for line in book.ledger.read(top, "account", until=second)) == Decimal("0.01")
     assert len(book.ledger.read(top, "account", limit=1)) == 1
+
+
+def test_days_stand_in_their_order_the_latest_of_them(book: Any) -> None:
+    """A calendar sorted by its amounts cannot be read, and the first days of a year are no news."""
+    assert [line.value for line in book.ledger.read(top, "day", limit=1)] == ["2027-01-16"]
 
 
 def test_an_unknown_dimension_is_refused_with_the_known_ones(book: Any) -> None:
@@ -113,11 +119,28 @@ def test_budgets_are_told_with_what_they_hold(book: Any) -> None:
     assert (other.spent_usd, other.held_usd) == (0, 0)
 
 
+def test_the_fullest_windows_of_now_come_first(open_book: Open) -> None:
+    """What is about to refuse calls is looked for; yesterday's window refuses nothing. Nothing is fuller than none."""
+    book = open_book(
+        Budget(usd=Decimal("0.1"), per="account"),
+        Budget(usd=Decimal("0.01"), per="key", period="day", hard=False),
+        Budget(usd=Decimal(0), per="ledger", period="month", hard=False),
+    )
+    book.paid("0.004", "a")
+    book.clock.now += DAY_S
+    book.paid("0.002", "b")
+    states = book.ledger.read(budget_states)
+    assert [state.budget for state in states] == ["ledger-month:", "key-day:", "account:acme"]
+    assert [state.spent_usd for state in states] == [Decimal("0.006"), Decimal("0.002"), Decimal("0.006")]
+    assert len(book.ledger.read(budget_states, limit=1)) == 1
+
+
 @pytest.mark.parametrize("suffix", ["csv", "json", "jsonl", "parquet"])
 def test_every_charge_goes_into_a_file(book: Any, tmp_path: Path, suffix: str) -> None:
     """With every digit, and its price, so that others can count again."""
     path = tmp_path / f"spent.{suffix}"
-    assert book.ledger.read(lambda tx: export(charges(tx), path)) == 6
+    assert book.ledger.read(export, path) == 6
+    assert [file.name for file in tmp_path.iterdir() if "spent" in file.name] == [path.name]
     rows = read(path)
     assert [str(row["attempt_id"]) for row in rows] == ["a.1", "b.1", "c.1", "d.1", "e.1", "open.1"]
     assert [Decimal(str(row["usd"])) for row in rows][:2] == [Decimal("0.004"), Decimal("0.006")]
@@ -137,18 +160,52 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 def test_a_cell_cannot_become_a_formula(tmp_path: Path) -> None:
     """A tool's name in somebody's spreadsheet must not run."""
-    export([{"tool": "=1+1", "usd": Decimal(-1)}], tmp_path / "x.csv")
-    assert (tmp_path / "x.csv").read_text().splitlines()[1] == "'=1+1,-1"
-    assert export([], tmp_path / "empty.csv") == 0
+    columns = {"tool": str, "usd": Decimal}
+    write_rows([{"tool": "=1+1", "usd": Decimal("-1e-9")}], tmp_path / "x.csv", columns)
+    assert (tmp_path / "x.csv").read_text().splitlines()[1] == "'=1+1,-0.000000001"
+
+
+@pytest.mark.parametrize("suffix", ["csv", "json", "jsonl", "parquet"])
+def test_a_period_without_charges_is_a_file_without_rows(book: Any, tmp_path: Path, suffix: str) -> None:
+    """With its columns, where the format has any: whoever reads all months reads this one too."""
+    path = tmp_path / f"empty.{suffix}"
+    assert book.ledger.read(export, path, until=datetime(2026, 1, 1, tzinfo=UTC)) == 0
+    assert read(path) == []
+    if suffix == "csv":
+        assert path.read_text().splitlines() == [",".join(CHARGE_COLUMNS)]
+    if suffix == "parquet":
+        names = pytest.importorskip("pyarrow.parquet").read_schema(path).names
+        assert names == list(CHARGE_COLUMNS)
+
+
+def test_a_row_has_the_columns_that_are_named(book: Any) -> None:
+    """In that order, for those who read by place."""
+    assert all(list(row) == list(CHARGE_COLUMNS) for row in book.ledger.read(lambda tx: list(charges(tx))))
+
+
+def test_a_file_that_cannot_be_written_is_named(book: Any, tmp_path: Path) -> None:
+    """And one that was there before stays whole."""
+    with pytest.raises(LedgerError, match=r"nowhere/x\.csv` cannot be written: No such file"):
+        book.ledger.read(export, tmp_path / "nowhere" / "x.csv")
+
+    def broken() -> Any:
+        yield {"usd": Decimal(1)}
+        raise RuntimeError
+
+    (tmp_path / "x.json").write_text("before")
+    with pytest.raises(RuntimeError):
+        write_rows(broken(), tmp_path / "x.json", {"usd": Decimal})
+    assert (tmp_path / "x.json").read_text() == "before"
+    assert [file.name for file in tmp_path.iterdir() if "x." in file.name] == ["x.json"]
 
 
 def test_an_unknown_format_is_refused_with_the_known_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And Parquet without its library says what to install."""
     with pytest.raises(LedgerError, match=r"\.csv, \.json, \.jsonl, \.parquet"):
-        export([], tmp_path / "x.xls")
+        write_rows([], tmp_path / "x.xls", {})
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(LedgerError, match="pyarrow"):
-        export([], tmp_path / "x.parquet")
+        write_rows([], tmp_path / "x.parquet", {})
 
 
 def test_a_period_can_be_priced_as_another_model(book: Any) -> None:
