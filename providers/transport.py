@@ -209,27 +209,41 @@ def _translated(vendor: str) -> Iterator[None]:
 
 
 def _translation(exc: Exception, vendor: str, http: Any) -> ProviderError:
-    """What became of a request that brought no answer. aiohttp's refused connection arrives as a timeout of httpx."""
-    origin = _origin(exc)
+    """What became of a request that brought no answer.
+
+    The SDK's transport over aiohttp tells every broken connection as a connection that was not made in time, also one
+    that broke after the request was sent, which may cost; so what aiohttp itself raised is looked at.
+    """
+    chain = _chain(exc)
+    origin = chain[-1]
     if isinstance(origin, socket.gaierror):
         return ProviderError("the endpoint's host name is unknown", kind="connection", vendor=vendor)
     if isinstance(origin, ConnectionRefusedError):
         return ProviderError("nobody answers at the endpoint", kind="connection", vendor=vendor)
     cause = exc.__cause__ or exc
-    connecting = "Connect" in type(cause).__name__
+    own = next((link for link in chain if type(link).__module__.startswith("aiohttp.")), None)
+    connecting = "Connect" in type(cause).__name__ if own is None else _connects(own)
     billed: Literal["none", "unknown"] = "none" if connecting else "unknown"
-    if isinstance(cause, http.TimeoutException):
+    if isinstance(cause, http.TimeoutException) if own is None else isinstance(own, TimeoutError):
         what = "no connection in the time allowed" if connecting else "no answer in the time allowed"
         return ProviderError(what, kind="timeout", vendor=vendor, billed=billed)
     what = "nobody answers" if connecting else "the connection broke"
-    return ProviderError(f"{what} ({type(cause).__name__})", kind="connection", vendor=vendor, billed=billed)
+    named = type(own or cause).__name__
+    return ProviderError(f"{what} ({named})", kind="connection", vendor=vendor, billed=billed)
 
 
-def _origin(exc: BaseException) -> BaseException:
-    """Where a chain of errors began."""
-    while (earlier := exc.__cause__ or exc.__context__) is not None:
-        exc = earlier
-    return exc
+def _connects(error: BaseException) -> bool:
+    """Whether an error of aiohttp came before anything was sent: https://docs.aiohttp.org/en/stable/client_reference.html"""
+    before = ("ClientConnectorError", "ConnectionTimeoutError")
+    return any(kind.__name__ in before for kind in type(error).__mro__)
+
+
+def _chain(exc: BaseException) -> list[BaseException]:
+    """An error and those it came from, back to where it began."""
+    links = [exc]
+    while (earlier := links[-1].__cause__ or links[-1].__context__) is not None:
+        links.append(earlier)
+    return links
 
 
 def refuse_large_errors(limit: int, within_s: float) -> tuple[Callable[[Any], None], Callable[[Any], Any]]:

@@ -1,0 +1,76 @@
+"""Connections that break before an answer: what was sent may be billed, what never left cannot be."""
+
+import asyncio
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from turngraph.providers.config import ProviderConfig
+from turngraph.providers.openai_provider import OpenAIProvider
+from turngraph.state.errors import ProviderError
+
+BODY = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+
+
+def after_reading(line: socket.socket) -> None:
+    """The server dies with the request in its hands."""
+    line.recv(65536)
+
+
+def by_reset(line: socket.socket) -> None:
+    """The same, with a reset in place of an end."""
+    line.recv(65536)
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def in_the_status_line(line: socket.socket) -> None:
+    """An answer that had just begun."""
+    line.recv(65536)
+    line.sendall(b"HTTP/1.1 200 O")
+
+
+@contextmanager
+def server(ends: Callable[[socket.socket], None]) -> Iterator[str]:
+    """The base URL of a server that takes one connection and ends it so."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            with listening.accept()[0] as line:
+                ends(line)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+        thread.join()
+
+
+def failure(base_url: str, way: str) -> ProviderError:
+    """What sending there raises."""
+    provider = OpenAIProvider(ProviderConfig(vendor="openai", model="m", base_url=base_url, api_key="k", api="chat"))
+    with pytest.raises(ProviderError) as caught:
+        provider.send(BODY) if way == "sync" else asyncio.run(provider.asend(BODY))
+    provider.close()
+    return caught.value
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+@pytest.mark.parametrize("ends", [after_reading, by_reset, in_the_status_line])
+def test_a_connection_that_breaks_after_the_request_left_may_cost(ends: Callable[..., None], way: str) -> None:
+    """The SDK's aiohttp transport calls all of these a connection never made; taken at its word, they would be free."""
+    with server(ends) as url:
+        error = failure(url, way)
+    assert (error.kind, error.billed) == ("connection", "unknown")
+    assert "the connection broke" in str(error)
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+def test_a_connection_that_was_refused_costs_nothing(way: str) -> None:
+    """Nothing left."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    error = failure(f"http://127.0.0.1:{port}/v1", way)
+    assert (error.kind, error.billed) == ("connection", "none")
