@@ -15,7 +15,7 @@ from turngraph.state.errors import TurnInvocationError, TurnValueError
 from turngraph.state.request import ChatRequest
 from turngraph.state.result import ToolRun
 
-__all__ = ["Edit", "edit_body", "edit_request", "edit_state", "edit_tool"]
+__all__ = ["Edit", "edit_of"]
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,38 @@ class Edit:
     swaps: Mapping[Key, Swap] = field(default_factory=dict)
 
 
-def edit_state(step: Step, values: Mapping[str, Any]) -> Edit:
+def edit_of(
+    step: Step,
+    current: Mapping[str, Any],
+    request: Any,
+    body: Any,
+    tool: str | None,
+    arguments: Any,
+    result: Any,
+    state: Mapping[str, Any],
+) -> Edit:
+    """The one thing that was given to `TurnStepper.edit`; `current` are the values of the state where a tool is named.
+
+    Raises TurnInvocationError for nothing, for more than one thing, and where there is nothing of the kind.
+    """
+    given = [kind for kind in (request, body, tool, state or None) if kind is not None]
+    if len(given) != 1:
+        raise TurnInvocationError("Edit one thing at a time: `request`, `body`, `tool`, or fields of the state.")
+    if request is not None:
+        return _request(step, request)
+    if body is not None:
+        return _body(step, body)
+    if tool is not None:
+        return _tool(step, tool, current, arguments=arguments, result=result)
+    return _state(step, state)
+
+
+def _state(step: Step, values: Mapping[str, Any]) -> Edit:
     """Write state fields. Messages with a known id replace, others are added."""
-    return Edit(f"edited {', '.join(values)}", _space(step), values)
+    return Edit(f"edited {', '.join(values)}", step.space, values)
 
 
-def edit_request(step: Step, request: ChatRequest | Mapping[str, Any]) -> Edit:
+def _request(step: Step, request: ChatRequest | Mapping[str, Any]) -> Edit:
     """Ask otherwise, in this request and those that follow in the turn."""
     task = _calling(step)
     before: ChatRequest = task.input["request"]
@@ -48,7 +74,7 @@ def edit_request(step: Step, request: ChatRequest | Mapping[str, Any]) -> Edit:
     return Edit("edited the request", task.space, {"request": request})
 
 
-def edit_body(step: Step, body: Mapping[str, Any] | str) -> Edit:
+def _body(step: Step, body: Mapping[str, Any] | str) -> Edit:
     """Send this very JSON, in the pending request alone."""
     task = _calling(step)
     if isinstance(body, str):
@@ -61,7 +87,7 @@ def edit_body(step: Step, body: Mapping[str, Any] | str) -> Edit:
     return Edit("edited the request", swaps={task.key: Swap(input={"request": request_with_body(task, body)})})
 
 
-def edit_tool(
+def _tool(
     step: Step, tool: str, state: Mapping[str, Any], *, arguments: Mapping[str, Any] | str | None, result: str | None
 ) -> Edit:
     """Give a tool other arguments before it runs, or the model another result, before or after it ran."""
@@ -94,7 +120,7 @@ def _after(step: Step, tool: str, state: Mapping[str, Any], result: str) -> Edit
         if isinstance(message, ToolMessage) and message.tool_call_id == found.call_id
     ][-1:]
     values = {"messages": messages, "tool_runs": Overwrite(changed)}
-    return Edit(f"edited the result of {tool}", _space(step), values)
+    return Edit(f"edited the result of {tool}", step.space, values)
 
 
 def _answered(task: Task, result: str) -> dict[str, Any]:
@@ -130,8 +156,3 @@ def _calling(step: Step) -> Task:
     if task is None:
         raise TurnInvocationError("No request is pending here: step on to `call_llm`, or go back to it.")
     return task
-
-
-def _space(step: Step) -> str:
-    tasks = [*step.pending, *(waiting.task for waiting in step.waiting)]
-    return tasks[0].space if tasks else ""

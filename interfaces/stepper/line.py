@@ -1,7 +1,7 @@
 """A line of steps: moving along it, leaving it by an edit, and never running twice what has run."""
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from decimal import Decimal
 from typing import Any
 
@@ -12,10 +12,21 @@ from turngraph.interfaces.stepper.walk import Walk
 from turngraph.state.errors import TurnInvocationError
 from turngraph.state.result import Charge
 
-__all__ = ["Line", "Stop"]
+__all__ = ["Line", "Stop", "Until", "stop_at"]
 
 Stop = Callable[[Step], bool]
 """Whether a run stops at this step."""
+Until = str | Stop
+
+
+def stop_at(until: Until) -> Stop:
+    """Stop before the node, or after the event, of that name; or as a function of the step says."""
+    if callable(until):
+        return until
+    return lambda step: (
+        any(until in (task.node, task.name) for task in step.pending)
+        or any(getattr(event, "type", None) == until for event in step.events)
+    )
 
 
 class Line:
@@ -84,9 +95,13 @@ class Line:
                 break
         return self.now
 
-    async def answer(self, answers: Mapping[str, Any]) -> Step:
-        """Tell the graph what a person decided."""
-        return self._add(await self.walk.answer(await self._alive(), answers))
+    async def answer(self, value: Any, question: str | None) -> Step:
+        """Tell the graph what a person decided: in all that is asked here, or in the question with that id."""
+        now = await self._alive()
+        asked = [each.interrupt.id for each in now.waiting if question in (None, each.interrupt.id)]
+        if not asked:
+            raise TurnInvocationError("Nobody is asked anything here" + (f" by `{question}`." if question else "."))
+        return self._add(await self.walk.answer(now, dict.fromkeys(asked, value)))
 
     async def edit(self, edit: Edit) -> Step:
         """Leave the line by `edit`, at the present step."""

@@ -59,6 +59,12 @@ class Step:
         return tuple(task.name for task in self.pending)
 
     @property
+    def space(self) -> str:
+        """The namespace in which something is next; empty for the outermost graph, and at the end."""
+        tasks = [*self.pending, *(waiting.task for waiting in self.waiting)]
+        return tasks[0].space if tasks else ""
+
+    @property
     def ran(self) -> tuple[str, ...]:
         """What ran, by readable path."""
         return tuple(done.task.name for done in self.done)

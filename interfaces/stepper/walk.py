@@ -26,20 +26,23 @@ Graph = Pregel[Any, Any, Any, Any]
 class Walk:
     """One line of steps through a graph. Everything here runs on the stepper's own event loop, one call at a time."""
 
-    def __init__(self, graph: Graph, config: Mapping[str, Any]) -> None:
+    def __init__(self, graph: Graph, thread: str | Mapping[str, Any] | None) -> None:
         self._keeper, self._source = Gatekeeper(), graph
-        thread = str(config.get("configurable", {}).get("thread_id") or uuid.uuid4())
-        self.saver: Final = WalkSaver(thread)
+        config = _config(thread)
+        name = str(config.get("configurable", {}).get("thread_id") or uuid.uuid4())
+        self.saver: Final = WalkSaver(name)
         self.graph: Final = gated(graph, self._keeper, checkpointer=self.saver)
         given = {name: value for name, value in config.get("configurable", {}).items() if not _is_place(name)}
         self.config: Final[RunnableConfig] = {
             **config,  # type: ignore[typeddict-item]
-            "configurable": {**given, "thread_id": thread},
+            "configurable": {**given, "thread_id": name},
         }
         self.listener: Callable[[TurnEvent], None] | None = None
 
-    async def begin(self, given: Any) -> Step:
+    async def begin(self, given: Any, thread: object) -> Step:
         """The first stop: nothing has run. Raises what the graph raises for a wrong input."""
+        if thread is not None and self._source.checkpointer:
+            await asyncio.to_thread(self.adopt, self._source)
         step = await self._pass(None, given, "start", lambda task: False)
         if step.error is not None:
             raise step.error
@@ -105,8 +108,11 @@ class Walk:
         changed = replace(step, memory=self.saver.taken(), error=None)
         return await self._pass(changed, None, "edit", lambda task: task.id in step.entered, what)
 
-    async def state(self, step: Step, space: str = "") -> StateSnapshot:
-        """The state at `step`, of the graph that runs in the namespace `space`."""
+    async def values(self, step: Step, space: str) -> Mapping[str, Any]:
+        """The values of the state at `step`, of the graph that runs in the namespace `space`."""
+        return dict((await self._state(step, space)).values)
+
+    async def _state(self, step: Step, space: str) -> StateSnapshot:
         if step.memory is None:
             assert step.config is not None, "a step without checkpoints of its own is a stored one"
             stored: Any = step.config
@@ -209,3 +215,9 @@ def _around(space: str) -> list[str]:
 
 def _is_place(name: str) -> bool:
     return name in ("checkpoint_id", "checkpoint_ns", "checkpoint_map") or name.startswith("__pregel")
+
+
+def _config(thread: str | Mapping[str, Any] | None) -> dict[str, Any]:
+    if isinstance(thread, Mapping):
+        return dict(thread)
+    return {} if thread is None else {"configurable": {"thread_id": thread}}
