@@ -21,22 +21,24 @@ from turngraph.state.base import Frozen
 from turngraph.state.result import Charge
 from turngraph.state.usage import Usage
 
-__all__ = ["Found", "Lookup", "Outstanding", "Policy", "Swept", "outstanding", "resolve", "sweep"]
+__all__ = ["Found", "Lookup", "Outcome", "Outstanding", "Policy", "Swept", "guessed", "outstanding", "resolve", "sweep"]
 
 Policy = Literal["estimate", "max", "manual"]
 """An attempt nobody can find out about is charged what was seen of it, or what was held; or left for a person."""
 
 
 class Outstanding(Frozen):
-    """An attempt whose outcome, or whose charge, is still open."""
+    """An attempt whose outcome is open, whose charge is, or whose charge is a guess (`settled`)."""
 
     attempt_id: str
-    state: Literal["answered", "unknown"]
+    state: Literal["answered", "unknown", "settled"]
     kind: Literal["completion", "plugin", "tool"]
     account: str
     vendor: str
     model: str
     base_url: str | None
+    stored: Literal["chat", "responses"] | None
+    """Where the vendor keeps the answer."""
     answered_model: str | None
     service_tier: str | None
     tool: str | None
@@ -52,11 +54,21 @@ class Found(Frozen):
 
     usage: Usage | None
     response: str | None = None
+    """The answer as JSON text, for a turn that is resumed."""
     provider_id: str | None = None
+    model: str | None = None
+    """The model that answered."""
+    service_tier: str | None = None
 
 
-Lookup = Callable[[Outstanding], Found | Literal["absent"] | None]
-"""Asks the vendor: found, certainly absent (never arrived), or `None`, it cannot tell."""
+Outcome = Found | Literal["absent", "failed", "pending"] | None
+"""Found; certainly absent (never arrived), or failed unbilled; still being made; or `None`, the vendor cannot tell."""
+
+Lookup = Callable[[Outstanding], Outcome]
+"""Asks the vendor what became of an attempt."""
+
+_FREE: Final = {"absent": "the vendor has no such request", "failed": "the vendor says that it failed"}
+_LOOK_BACK_S: Final = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -68,6 +80,8 @@ class Swept:
     settled: int = 0
     left: int = 0
     """Still unknown: for a person, or for a later sweep."""
+    corrected: int = 0
+    """Charged by a guess before, and now by what the vendor says."""
 
 
 _a = attempt_t.c
@@ -78,12 +92,24 @@ _OUTSTANDING: Final = (
     .order_by(_a.updated, _a.attempt_id)
     .limit(bindparam("b_limit"))
 )
+_GUESSED: Final = (
+    select(attempt_t)
+    .where(_a.state == "settled", _a.estimated, _a.stored.is_not(None), _a.created >= bindparam("b_since"))
+    .order_by(_a.created, _a.attempt_id)
+    .limit(bindparam("b_limit"))
+)
 
 
 def outstanding(tx: Tx, *, quiet_s: float = 0.0, limit: int = 1000) -> tuple[Outstanding, ...]:
     """Attempts that are unknown, or answered by a worker that is gone, and unchanged for `quiet_s` seconds."""
     which = {"b_now": tx.now, "b_before": tx.now - quiet_s, "b_limit": limit}
     return tuple(_outstanding(row) for row in tx.conn.execute(_OUTSTANDING, which).mappings())
+
+
+def guessed(tx: Tx, *, since: float, limit: int = 1000) -> tuple[Outstanding, ...]:
+    """Attempts begun after `since` that were charged by a guess, and of which the vendor may know more."""
+    which = {"b_since": since, "b_limit": limit}
+    return tuple(_outstanding(row) for row in tx.conn.execute(_GUESSED, which).mappings())
 
 
 def _outstanding(row: Any) -> Outstanding:
@@ -99,16 +125,19 @@ def sweep(
     lookup: Lookup | None = None,
     policy: Policy = "estimate",
     quiet_s: float = 0.0,
+    look_back_s: float = _LOOK_BACK_S,
     limit: int = 1000,
 ) -> Swept:
     """Close what workers left open whose lease is over. Safe to run anywhere, any time, by many at once.
 
     `quiet_s` is how long a late answer is waited for before an unknown attempt is looked up, or charged by `policy`.
+    With a `lookup`, charges of the last `look_back_s` seconds that were guesses are made good where the vendor knows.
     """
     released, unknown = ledger.do(expire, limit)
     settled = left = 0
     for attempt in ledger.do(outstanding, quiet_s=quiet_s, limit=limit):
-        found = lookup(attempt) if lookup is not None and attempt.state == "unknown" else None
+        known = attempt.state == "answered" and attempt.usage is not None
+        found = None if known or lookup is None else lookup(attempt)
         decided = resolve(attempt, found, prices, policy)
         if isinstance(decided, Settlement):
             settled += ledger.do(settle, decided).first
@@ -116,24 +145,47 @@ def sweep(
             released += ledger.do(release, decided)
         else:
             left += 1
-    return Swept(released, unknown, settled, left)
+    corrected = 0 if lookup is None else _correct(ledger, prices, lookup, ledger.now() - look_back_s, limit)
+    return Swept(released, unknown, settled, left, corrected)
 
 
-def resolve(
-    attempt: Outstanding, found: Found | Literal["absent"] | None, prices: Prices, policy: Policy
-) -> Settlement | Released | None:
+def _correct(ledger: Ledger, prices: Prices, lookup: Lookup, since: float, limit: int) -> int:
+    corrected = 0
+    for attempt in ledger.read(guessed, since=since, limit=limit):
+        decided = resolve(attempt, lookup(attempt), prices, "manual")
+        if isinstance(decided, Settlement):
+            ledger.do(settle, decided)
+            corrected += 1
+    return corrected
+
+
+def resolve(attempt: Outstanding, found: Outcome, prices: Prices, policy: Policy) -> Settlement | Released | None:
     """What to do about one attempt; `None` is nothing, yet."""
+    if found == "pending":
+        return None
+    if isinstance(found, Found) and (found.usage is not None or attempt.state == "unknown"):
+        return _reconciled(attempt, found, prices)
     if attempt.state == "answered":
         return Settlement(charge=_priced(attempt, attempt.usage, prices))
-    if found == "absent":
-        return Released(attempt_id=attempt.attempt_id, why="the vendor has no such request")
-    if isinstance(found, Found):
-        return Settlement(
-            charge=_priced(attempt, found.usage, prices),
-            basis="reconciled",
-            response=found.response,
-            provider_id=found.provider_id,
-        )
+    if attempt.state == "settled":
+        return None
+    if found == "absent" or found == "failed":
+        return Released(attempt_id=attempt.attempt_id, why=_FREE[found])
+    return _by_policy(attempt, prices, policy)
+
+
+def _reconciled(attempt: Outstanding, found: Found, prices: Prices) -> Settlement:
+    told = {"answered_model": found.model, "service_tier": found.service_tier}
+    known = attempt.model_copy(update={name: value for name, value in told.items() if value is not None})
+    return Settlement(
+        charge=_priced(known, found.usage, prices),
+        basis="reconciled",
+        response=found.response,
+        provider_id=found.provider_id,
+    )
+
+
+def _by_policy(attempt: Outstanding, prices: Prices, policy: Policy) -> Settlement | None:
     if policy == "manual":
         return None
     seen = attempt.usage if policy == "estimate" else None

@@ -8,9 +8,10 @@ if TYPE_CHECKING:
     from turngraph.graphs.builder import build_chat_turn
     from turngraph.graphs.chat import chat_turn
     from turngraph.graphs.gateway import ahandler, handler
+    from turngraph.graphs.reconciling import vendor_lookup
     from turngraph.graphs.turn_graph import TurnBuilder, TurnGraph
 
-__all__ = ["TurnBuilder", "TurnGraph", "ahandler", "build_chat_turn", "chat_turn", "handler"]
+__all__ = ["TurnBuilder", "TurnGraph", "ahandler", "build_chat_turn", "chat_turn", "handler", "vendor_lookup"]
 
 __getattr__, __dir__ = front_door(
     __name__,
@@ -21,5 +22,6 @@ __getattr__, __dir__ = front_door(
         "build_chat_turn": "builder",
         "chat_turn": "chat",
         "handler": "gateway",
+        "vendor_lookup": "reconciling",
     },
 )

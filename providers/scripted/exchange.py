@@ -1,12 +1,13 @@
 """One request of either API, read, and the writing of its answer."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from turngraph.providers.scripted.answers import Answer, Message, Prompt
 from turngraph.providers.scripted.chat_request import read_chat
 from turngraph.providers.scripted.chat_wire import chat_chunks, chat_json
+from turngraph.providers.scripted.completions_memory import CompletionMemory
 from turngraph.providers.scripted.envelope import Envelope
 from turngraph.providers.scripted.responses_memory import KeptResponse, ResponseMemory
 from turngraph.providers.scripted.responses_request import ResponsesRequest, read_responses
@@ -40,20 +41,26 @@ class Exchange(Protocol):
 
 @dataclass(frozen=True)
 class ChatExchange:
-    """A request to Chat Completions."""
+    """A request to Chat Completions. Its answer is kept in `memory`, if `store` was true."""
 
     body: Mapping[str, Any]
     prompt: Prompt
+    memory: CompletionMemory = field(default_factory=CompletionMemory)
     prefix: str = "chatcmpl-"
 
     @classmethod
-    def read(cls, body: Mapping[str, Any], accepts: Collection[str]) -> "ChatExchange":
+    def read(
+        cls, body: Mapping[str, Any], accepts: Collection[str], memory: CompletionMemory | None = None
+    ) -> "ChatExchange":
         """Raises RequestError for what the vendor would not take."""
-        return cls(body, read_chat(body, accepts))
+        return cls(body, read_chat(body, accepts), memory or CompletionMemory())
 
     def written(self, answer: Answer, usage: Usage, envelope: Envelope) -> Written:
         """A `chat.completion`, or its chunks."""
         choices, logprobs = self.body.get("n", 1), self.prompt.logprobs
+        if self.body.get("store"):
+            whole = chat_json(answer, usage, envelope, choices=choices, logprobs=logprobs)
+            self.memory.keep({**whole, "metadata": self.body.get("metadata", {})})
         if not self.body.get("stream"):
             return chat_json(answer, usage, envelope, choices=choices, logprobs=logprobs)
         counted = bool(self.body.get("stream_options", {}).get("include_usage"))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from turngraph.providers.scripted import mind
 from turngraph.providers.scripted.answers import Answer, Prompt
 from turngraph.providers.scripted.checks import RequestError
+from turngraph.providers.scripted.completions_memory import CompletionMemory
 from turngraph.providers.scripted.door import check_key, parsed
 from turngraph.providers.scripted.envelope import Envelope
 from turngraph.providers.scripted.exchange import ChatExchange, Exchange, ResponsesExchange, Written
@@ -86,7 +87,7 @@ class ScriptedModel(LoopbackServer):
         self._api_key, self._accepts, self._clock = api_key, frozenset(accepts), clock
         self._name = secrets.token_hex(8) if name is None else name
         self._numbers = count(1)
-        self._cache, self._memory = PromptCache(cache_from), ResponseMemory()
+        self._cache, self._memory, self._completions = PromptCache(cache_from), ResponseMemory(), CompletionMemory()
         self._received: deque[ReceivedRequest] = deque(maxlen=REQUESTS_KEPT)
 
     @property
@@ -121,6 +122,10 @@ class ScriptedModel(LoopbackServer):
                 return send_json({"object": "list", "data": [MODEL]}, headers)
             case "GET", "models", name if name:
                 return send_json({**MODEL, "id": name}, headers)
+            case "GET", "chat", "completions":
+                return send_json(self._completions.listed(request.query), headers)
+            case "GET", "chat", name if name.startswith("completions/"):
+                return send_json(self._completed(name.removeprefix("completions/")), headers)
             case "GET", "responses", response_id if response_id:
                 return send_json(self._kept(response_id), headers)
         message = f"Invalid URL ({received.method} {received.path})"
@@ -162,7 +167,7 @@ class ScriptedModel(LoopbackServer):
         body = parsed(received.content)
         if received.path.endswith("/responses"):
             return ResponsesExchange.read(body, self._memory, self._accepts)
-        return ChatExchange.read(body, self._accepts)
+        return ChatExchange.read(body, self._accepts, self._completions)
 
     def _answered(self, exchange: Exchange, scripted: Answer | None) -> Written:
         prompt = exchange.prompt
@@ -177,6 +182,12 @@ class ScriptedModel(LoopbackServer):
         if kept is None:
             raise RequestError(f"Response with id '{response_id}' not found.", param="id", status=404)
         return kept.body
+
+    def _completed(self, completion_id: str) -> Mapping[str, Any]:
+        kept = self._completions.find(completion_id)
+        if kept is None:
+            raise RequestError(f"Chat completion with id '{completion_id}' not found.", param="id", status=404)
+        return kept
 
     def _id(self) -> str:
         return f"{self._name}{next(self._numbers):06}"

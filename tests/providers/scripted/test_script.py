@@ -189,7 +189,7 @@ def test_a_key_can_be_demanded(connect: Any) -> None:
 def test_an_unknown_path_is_not_found(model: ScriptedModel) -> None:
     """A base URL without its /v1 is the commonest slip."""
     connection = http.client.HTTPConnection("127.0.0.1", model.port)
-    for method, path in [("POST", "/chat/completions"), ("GET", "/v1/nothing"), ("GET", "/v1/chat/completions")]:
+    for method, path in [("POST", "/chat/completions"), ("GET", "/v1/nothing"), ("GET", "/v1/chat/nothing")]:
         connection.request(method, path, b"{}")
         reply = connection.getresponse()
         assert (reply.status, b"Invalid URL" in reply.read()) == (404, True)
@@ -228,3 +228,20 @@ def test_closing_a_model_closes_its_connections(connect: Any) -> None:
         client.chat.completions.create(**HI)
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_a_completion_is_kept_where_that_was_asked_for(model: ScriptedModel) -> None:
+    """Found by its id and by its metadata, as the vendor lists stored completions; any other is not."""
+    connection = http.client.HTTPConnection("127.0.0.1", model.port)
+    asked = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+    for body in (asked, {**asked, "store": True, "metadata": {"team": "a"}}):
+        connection.request("POST", "/v1/chat/completions", json.dumps(body))
+        made = json.load(connection.getresponse())
+    found = []
+    for path in (f"/{made['id']}", "?metadata[team]=a&model=m", "?metadata[team]=b", "/chatcmpl-none"):
+        connection.request("GET", f"/v1/chat/completions{path}")
+        found.append(json.load(connection.getresponse()))
+    connection.close()
+    assert found[0] == {**made, "metadata": {"team": "a"}}
+    assert [one["data"] for one in found[1:3]] == [[found[0]], []]
+    assert "not found" in found[3]["error"]["message"]
