@@ -46,9 +46,9 @@ overflow-wrap:anywhere}}
 .turnstepper details{{border-top:1px solid var(--line);padding:5px 0}}
 .turnstepper summary{{cursor:pointer;font-weight:600}}
 .turnstepper summary small{{font-weight:400;color:var(--dim);margin-left:8px}}
-.turnstepper details>div{{max-height:360px;overflow:auto;margin-top:4px}}
+.turnstepper details>div{{max-height:300px;overflow:auto;margin-top:4px}}
 .turnstepper pre,.turnstepper textarea,.turnstepper td{{font:12px/1.5 ui-monospace,Menlo,Consolas,monospace;
-white-space:pre-wrap;overflow-wrap:anywhere;color:inherit}}
+white-space:pre-wrap;overflow-wrap:anywhere;word-break:normal;color:inherit}}
 .turnstepper pre{{margin:0;padding:8px;background:var(--soft);border-radius:6px}}
 .turnstepper textarea{{width:100%;min-height:56px;border:1px solid var(--line);border-radius:6px;
 background:var(--paper);padding:6px 8px;resize:vertical;display:block;margin:2px 0 6px}}

@@ -14,11 +14,16 @@ from typing import Any
 
 import nbformat
 
-CHROMIUM = next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
 QUIET = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
 )
+
+
+def chromium(own: str) -> str | None:
+    """Where a Chromium is: the machine's, else playwright's own, if it was installed."""
+    known = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
+    return next((path for path in known if path), own if Path(own).exists() else None)
 
 
 def free_port() -> int:

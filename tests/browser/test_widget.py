@@ -1,25 +1,21 @@
 """The widget in a real browser: what its buttons do is checked at the server, and nothing a model says ever runs."""
 
 import json
-import os
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.browser.lab import CHROMIUM, QUIET, lab, run_first_cell, write_notebook
+from tests.browser.lab import lab, run_first_cell, write_notebook
 from tests.interfaces.stepper.xss import PAYLOADS
 from turngraph.providers.scripted import Call, Say, ScriptedModel
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs the development dependencies")
 pytest.importorskip("jupyterlab", reason="needs the development dependencies")
 
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: `apt-get install chromium`"),
-    pytest.mark.filterwarnings("default"),
-]
-PICTURES = os.environ.get("TURNGRAPH_SCREENSHOTS")
+pytestmark = pytest.mark.filterwarnings("default")
 
 CELL = """
 from langchain_core.tools import tool
@@ -37,8 +33,8 @@ stepper.show()
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the notebooks stand."""
+def folder(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the notebooks stand; without a browser no JupyterLab is started."""
     return tmp_path_factory.mktemp("lab")
 
 
@@ -49,33 +45,9 @@ def address(folder: Path) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Debian's Chromium."""
-    with sync_api.sync_playwright() as play:
-        chromium = play.chromium.launch(executable_path=CHROMIUM, headless=True, args=list(QUIET))
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
-    """A fresh page."""
-    opened = browser.new_page(viewport={"width": 1360, "height": 1100})
-    yield opened
-    opened.close()
-
-
-def picture(page: Any, name: str) -> None:
-    """A screenshot, where they are wanted."""
-    if PICTURES:
-        page.add_style_tag(content=".Toastify{display:none}")
-        page.locator(".turnstepper").first.screenshot(path=str(Path(PICTURES) / f"{name}.png"))
-
-
 def says(page: Any, text: str) -> None:
     """Wait until the widget's first line holds `text`."""
-    sync_api.expect(page.locator(".ts-where").first).to_contain_text(text, timeout=60_000)
+    page.locator(".turnstepper .ts-where", has_text=text).first.wait_for(timeout=60_000)
 
 
 def press(page: Any, action: str) -> None:
@@ -83,8 +55,10 @@ def press(page: Any, action: str) -> None:
     page.locator(f"button[data-action={action}]").first.click()
 
 
-def test_step_edit_fork_and_back_as_the_server_saw_them(page: Any, folder: Path, address: str) -> None:
-    """The pending request is edited on the screen, and that is what arrives."""
+def test_step_edit_fork_and_back_as_the_server_saw_them(
+    page: Any, folder: Path, address: str, picture: Callable[[Any, str], None]
+) -> None:
+    """The pending request is edited on the screen, and that arrives. What is saved says where the walk stood."""
     with ScriptedModel([Call(("echo", {"text": "rain"})), Say("It rains."), Say("It still rains.")]) as model:
         write_notebook(folder, "walk.ipynb", CELL.format(url=model.base_url, question="Weather?"))
         run_first_cell(page, address.format("walk.ipynb"))
@@ -115,8 +89,33 @@ def test_step_edit_fork_and_back_as_the_server_saw_them(page: Any, folder: Path,
         says(page, "finished")
         picture(page, "stepper-finished")
         assert len(model.requests) == 2
-        marks = page.locator(".turnstepper [data-mark=done]")
-        assert marks.count() >= 5
+        assert page.locator(".turnstepper [data-mark=done]").count() >= 5
+        page.locator(".turnstepper").first.focus()
+        page.keyboard.press("b")
+        says(page, "finalize")
+        assert page.locator(".jp-Notebook .jp-Cell").count() == 1, "a key of the widget is none of the notebook's"
+        press(page, "step")
+        says(page, "finished")
+    saved_without_a_kernel(page, folder / "walk.ipynb", picture)
+
+
+def saved_without_a_kernel(page: Any, notebook: Path, picture: Callable[[Any, str], None]) -> None:
+    """In the living notebook the static page is hidden; in the saved one it shows the last state."""
+    assert page.locator("[data-saved] .turnstepper").count() == 1
+    assert not page.locator("[data-saved]").is_visible()
+    page.locator(".jp-Notebook .jp-InputArea-editor").first.click()
+    page.keyboard.press("Control+s")
+    page.wait_for_timeout(3000)
+    command = [sys.executable, "-m", "nbconvert", "--to", "html", str(notebook)]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    page.context.set_offline(True)
+    page.goto(notebook.with_suffix(".html").as_uri())
+    page.locator(".turnstepper .ts-where").wait_for()
+    assert page.locator(".turnstepper").count() == 1
+    assert "fork 1 · step 10: finalize → finished" in page.locator(".ts-where").inner_text()
+    assert page.locator(".turnstepper .ts-graph svg").is_visible()
+    assert "It still rains." in page.locator(".turnstepper").inner_text() or "It rains." in page.content()
+    picture(page, "stepper-saved")
 
 
 def test_nothing_a_model_or_a_tool_said_runs(page: Any, folder: Path, address: str) -> None:
@@ -126,6 +125,7 @@ def test_nothing_a_model_or_a_tool_said_runs(page: Any, folder: Path, address: s
         cell = CELL.format(url=model.base_url, question=hostile)
         shown = "from IPython.display import HTML, display\nstepper.run()\ndisplay(HTML(stepper._repr_html_()))\n"
         write_notebook(folder, "xss.ipynb", cell.replace("stepper.show()", shown + "stepper.show()"))
+        page.add_init_script("window.__xss = 0")
         run_first_cell(page, address.format("xss.ipynb"))
         page.locator("button[data-action=back]").first.wait_for(timeout=60_000)
         for _ in range(8):
@@ -133,5 +133,5 @@ def test_nothing_a_model_or_a_tool_said_runs(page: Any, folder: Path, address: s
             page.wait_for_timeout(300)
             page.evaluate("document.querySelectorAll('.turnstepper details').forEach(each => each.open = true)")
             page.wait_for_timeout(200)
-        assert page.evaluate("window.__hit") is None
+        assert page.evaluate("window.__xss") == 0
         assert page.locator(".turnstepper script, .turnstepper img, .turnstepper iframe").count() == 0

@@ -2,7 +2,7 @@
 
 from itertools import product
 
-MARK = "window.__hit=1"
+MARK = "window.__xss++"
 TAGS = (
     f"<script>{MARK}</script>",
     f"<ScRiPt>{MARK}</sCrIpT>",
@@ -42,5 +42,36 @@ AROUND = (
     "]]>{}<!--",
     "--!>{}",
 )
-PAYLOADS = tuple(around.format(tag) for around, tag in product(AROUND, TAGS))
-"""Each is inert as text and runs as markup."""
+ODD = (
+    f"&lt;script&gt;{MARK}&lt;/script&gt;",
+    f"&#60;img src=x onerror={MARK}&#62;",
+    f"\\u003cimg src=x onerror={MARK}\\u003e",
+    f"%3Cimg%20src=x%20onerror={MARK}%3E",
+    f"<scr\x00ipt>{MARK}</script>",
+    f"<img\x0csrc=x\x0conerror={MARK}>",
+    f"\x1b]8;;javascript:{MARK}\x07x\x1b]8;;\x07",
+    f"<?xml-stylesheet href='javascript:{MARK}'?><x/>",
+    f'<!DOCTYPE x [<!ENTITY y "<script>{MARK}</script>">]>&y;',
+    f'<svg xmlns="http://www.w3.org/2000/svg"><script>{MARK}</script></svg>',
+    f'<svg xmlns="http://www.w3.org/2000/svg" onload="{MARK}"/>',
+    f"</title><script>{MARK}</script>",
+    f"</desc></svg><script>{MARK}</script>",
+    f'" onmouseover="{MARK}" autofocus onfocus="{MARK}" x="',
+    f"' onmouseover='{MARK}' autofocus onfocus='{MARK}' x='",
+    f"` onfocus={MARK} autofocus `",
+    f"[x](javascript:{MARK})",
+    f"![x](x' onerror='{MARK})",
+    f"${{{MARK}}} {{{{{MARK}}}}} <%= {MARK} %>",
+    f"$\\href{{javascript:{MARK}}}{{x}}$",
+    f"]]></style><script>{MARK}</script>",
+    f'"}}}};{MARK};//',
+    f"');{MARK};//",
+    f"\u2028{MARK}\u2029",
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "<svg/onload=confirm(1)>",
+    "<iframe src='javascript:parent.prompt(1)'></iframe>",
+)
+"""Encoded once too often, cut by control characters, for other readers: XML, Markdown, LaTeX, terminals, templates."""
+PAYLOADS = (*(around.format(tag) for around, tag in product(AROUND, TAGS)), *ODD)
+"""Each is inert as text and runs as markup, or would for a reader that decodes once too often."""
