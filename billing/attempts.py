@@ -23,7 +23,17 @@ from turngraph.billing.money import from_nano, to_nano
 from turngraph.billing.schema import attempt_t, hold_t, turn_t
 from turngraph.billing.transaction import Tx
 
-__all__ = ["NEW_PROVIDER_ID", "answer", "begin", "expire", "mark_unknown", "release", "reserve"]
+__all__ = [
+    "NEW_PROVIDER_ID",
+    "answer",
+    "begin",
+    "columns_of",
+    "drop_reservation",
+    "expire",
+    "mark_unknown",
+    "release",
+    "reserve",
+]
 
 # Statements are built once: building one costs more than running it. `b_…` are their parameters; the other
 # parameters of an update are the columns it sets.
@@ -179,9 +189,9 @@ def _claim(tx: Tx, call: Call, reservation: str, sent: dict[str, Any], usd: Deci
     """Turn the reservation into the sent attempt. `None` where it was used, swept, or is too small by now."""
     this = {"b_reservation": reservation, "b_nano": 0 if usd is None else to_nano(usd)}
     lease = {"owner": tx.owner, "lease_until": tx.lease_until, "updated": tx.now}
-    row = tx.conn.execute(_CLAIM, {**sent, **_of(call), **lease, **this}).first()
+    row = tx.conn.execute(_CLAIM, {**sent, **columns_of(call), **lease, **this}).first()
     if row is None:
-        _release(tx, _RELEASE_UNCLAIMED, {"b_reservation": reservation}, why="too small")
+        drop_reservation(tx, reservation, why="too small")
         return None
     if row.windows:
         tx.conn.execute(_MOVE_HOLDS, {"b_attempt": f"{reservation}.0", "attempt_id": sent["attempt_id"]})
@@ -197,11 +207,14 @@ def _open(
     hold_windows(tx, row["attempt_id"], nano, windows, closing=closing)
     day = datetime.fromtimestamp(tx.now, UTC).date().isoformat()
     lease = {"owner": tx.owner, "lease_until": tx.lease_until, "created": tx.now, "updated": tx.now, "day": day}
-    tx.conn.execute(attempt_t.insert(), {**row, **_of(call), **lease, "hold_nano": nano, "windows": len(windows)})
+    tx.conn.execute(
+        attempt_t.insert(), {**row, **columns_of(call), **lease, "hold_nano": nano, "windows": len(windows)}
+    )
     return nano
 
 
-def _of(call: Call) -> dict[str, Any]:
+def columns_of(call: Call) -> dict[str, Any]:
+    """What a row says of its call."""
     payer = call.payer
     return {
         "kind": call.kind,
@@ -256,6 +269,11 @@ def mark_unknown(tx: Tx, lost: Unknown) -> bool:
 def release(tx: Tx, released: Released) -> bool:
     """Nothing was or will be billed: refused by the vendor, or never sent. Returns whether it was open."""
     return _release(tx, _RELEASE, {"b_attempt": released.attempt_id}, why=released.why) == 1
+
+
+def drop_reservation(tx: Tx, reservation: str, *, why: str) -> bool:
+    """Let go of money held for a call that will not be made with it. Returns whether it was still held."""
+    return _release(tx, _RELEASE_UNCLAIMED, {"b_reservation": reservation}, why=why) == 1
 
 
 def expire(tx: Tx, limit: int) -> tuple[int, int]:

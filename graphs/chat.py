@@ -13,7 +13,7 @@ from turngraph.billing.prices import Prices
 from turngraph.graphs.builder import build_chat_turn
 from turngraph.graphs.turn_graph import TurnGraph
 from turngraph.nodes.deps import Approve, OnFinish, TurnDeps
-from turngraph.nodes.here import Subscriber
+from turngraph.nodes.here import Replay, Subscriber
 from turngraph.providers.config import ProviderConfig
 from turngraph.providers.openai_provider import OpenAIProvider
 from turngraph.providers.template import request_template
@@ -46,6 +46,7 @@ def chat_turn(
     ledger: "Ledger | None" = None,
     budget: "Budget | Sequence[Budget]" = (),
     wait_s: float = 0.0,
+    replay: Replay = "call",
     approve: bool | Collection[str] | Approve = False,
     retries: Mapping[str, Retry] | None = None,
     on_event: Subscriber | Sequence[Subscriber] = (),
@@ -74,6 +75,9 @@ def chat_turn(
             off one thread.
         budget: what each turn may cost, beside the ledger's own budgets; it needs a `ledger`.
         wait_s: how long a turn waits for another worker that has its thread, before it raises TurnConflictError.
+        replay: what becomes, on going back to an earlier checkpoint, of a call the ledger has an answer to: made again
+            and charged (`"call"`), or answered as it was, at no cost (`"recorded"`). A run may say otherwise, in
+            `configurable["turn_replay"]`.
         approve: which tool calls a person must agree to: all, those of the named tools, or as a function says.
             The graph then stops with an interrupt; it needs a checkpointer.
         retries: tools that are tried again after the errors named for them; a call that succeeded never is.
@@ -96,6 +100,8 @@ def chat_turn(
     """
     if budget and ledger is None:
         raise TurnConfigurationError("A budget needs a ledger to be held in: give `ledger=Ledger(…)` too.")
+    if replay == "recorded" and ledger is None:
+        raise TurnConfigurationError("Recorded answers are kept in a ledger: give `ledger=Ledger(…)` too.")
     _check_kinds(tools=tools, functions=functions, plugins=plugins, limits=limits)
     bound = tuple(plugins)
     toolbox = Toolbox.of([*tools, *(plugin.tool for plugin in bound), *functions], retries=retries or {})
@@ -109,6 +115,7 @@ def chat_turn(
         budgets=tuple(budget) if isinstance(budget, Sequence) else (budget,),
         limits=limits or TurnLimits(),
         prices=prices or Prices(),
+        replay=replay,
         approve=_approver(approve, toolbox),
         on_finish=on_finish or _as_it_is,
         subscribers=(on_event,) if callable(on_event) else tuple(on_event),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, Literal
 
-from turngraph.billing.calls import Begun, Payer
+from turngraph.billing.calls import Begun, Call
 from turngraph.nodes.deps import TurnDeps
 from turngraph.nodes.flow import Flow, Wait
 from turngraph.nodes.here import Here
@@ -35,7 +35,8 @@ class Sending:
     call_id: str
     request: ChatRequest
     payload: Payload
-    payer: Payer
+    call: Call
+    """The same for the ledger."""
     reservation: str | None
     messages: int
     ends_at: float | None
@@ -103,7 +104,7 @@ def attempt(sending: Sending, number: int, deps: TurnDeps, here: Here) -> Flow[A
         return (yield from _sent(sending, begun, _Listener(_teller(sending, here), here), deps, here))
     try:
         reservation = sending.reservation if number == 1 else None
-        begun = yield from begin_call(sending.request, sending.payload, sending.payer, reservation, deps, here)
+        begun = yield from begin_call(sending.request, sending.payload, sending.call, reservation, deps, here)
     except BudgetExceededError as exc:
         return _made(
             sending,

@@ -19,7 +19,7 @@ from turngraph.nodes.deps import TurnDeps
 from turngraph.nodes.flow import Flow, Wait
 from turngraph.nodes.here import Here
 from turngraph.nodes.limits import CANCELLED, over_limit, over_time
-from turngraph.nodes.money import payer_of
+from turngraph.nodes.money import call_of, payer_of, seq_of
 from turngraph.nodes.outcome import stop_for
 from turngraph.providers.writing.messages import to_ai_message
 from turngraph.state.errors import TurnValueError
@@ -62,9 +62,10 @@ def call_llm(state: Reads, deps: TurnDeps, here: Here) -> Flow[Turn]:
     for warning in payload.warnings:
         here.emit(TurnWarning(turn_id=turn_id, message=warning))
     ends_at = None if deps.limits.seconds is None else state["started_at"] + deps.limits.seconds
-    payer = payer_of(turn_id, state["settings"], here)
+    payer, seq = payer_of(turn_id, state["settings"], here), seq_of(state["attempts"])
+    call = call_of(request, payload, payer, seq, deps)
     sending = Sending(
-        turn_id, here.task_id, request, payload, payer, state["reservation"], len(state["messages"]), ends_at
+        turn_id, here.task_id, request, payload, call, state["reservation"], len(state["messages"]), ends_at
     )
     attempts: list[Attempt] = []
     left = min(deps.limits.attempts, deps.limits.calls - len(state["attempts"]))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from turngraph.billing.prices import Prices
-from turngraph.nodes.here import Subscriber
+from turngraph.nodes.here import Replay, Subscriber
 from turngraph.providers.openai_provider import OpenAIProvider
 from turngraph.state.limits import TurnLimits
 from turngraph.state.reply import ToolCall
@@ -43,6 +43,8 @@ class TurnDeps:
     ledger: "Ledger | None" = None
     budgets: "tuple[Budget, ...]" = ()
     """Of this turn, beside the ledger's own."""
+    replay: Replay = "call"
+    """What becomes of a call that was answered before, where a run does not say (`configurable["turn_replay"]`)."""
     approve: Approve = field(default=lambda call: False)
     on_finish: OnFinish = field(default=lambda result: result)
     subscribers: tuple[Subscriber, ...] = ()

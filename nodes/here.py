@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from langchain_core.messages import AIMessageChunk
 from langchain_core.runnables import RunnableConfig
@@ -12,10 +12,17 @@ from langgraph.runtime import get_runtime
 
 from turngraph.state.events import TurnEvent
 
-__all__ = ["FENCE", "LEASED_TURN", "Here", "Subscriber", "here_now"]
+__all__ = ["FENCE", "LEASED_TURN", "REPLAY", "Here", "Replay", "Subscriber", "here_now"]
 
 Subscriber = Callable[[TurnEvent], None]
 """Told every event of a turn, in the thread or on the loop that runs it. What it raises is logged, not raised."""
+
+Replay = Literal["call", "recorded"]
+"""What becomes of a call that the ledger has an answer to, when a turn is walked again from an earlier checkpoint: it
+is made again, and charged, or it gets the recorded answer, at no cost."""
+
+REPLAY: Final = "turn_replay"
+"""Where a run's configuration says so, over what the graph was built with."""
 
 FENCE: Final = "turn_fence"
 LEASED_TURN: Final = "turn_lease"
@@ -40,6 +47,8 @@ class Here:
     thread_id: str | None
     fence: int | None
     """The fence of the turn's lease, where a ledger keeps one."""
+    replay: Replay | None
+    """What the run's configuration says of recorded answers."""
     tokens_wanted: bool
     _subscribers: tuple[Subscriber, ...]
     _writer: Callable[[Any], None]
@@ -81,6 +90,7 @@ def here_now(config: RunnableConfig, subscribers: tuple[Subscriber, ...]) -> Her
         task_id=info.task_id,
         thread_id=info.thread_id,
         fence=configurable.get(FENCE),
+        replay=configurable.get(REPLAY),
         tokens_wanted=bool(handlers),
         _subscribers=subscribers,
         _writer=runtime.stream_writer,

@@ -23,7 +23,7 @@ from turngraph.state.errors import BudgetExceededError, TurnValueError
 from turngraph.state.events import BudgetWarning, ChargeAuthorised, ChargeDeclined
 from turngraph.state.reply import ProviderReply
 from turngraph.state.request import ChatRequest
-from turngraph.state.result import Charge, TurnError
+from turngraph.state.result import Attempt, Charge, TurnError
 from turngraph.state.turn import Stop, TurnSettings
 from turngraph.state.usage import Usage
 
@@ -31,13 +31,17 @@ __all__ = [
     "Reserved",
     "ask_ledger",
     "begin_call",
+    "call_of",
     "estimate_of",
     "finish_turn",
     "keep_answer",
     "keep_in_ledger",
     "payer_of",
     "release_call",
+    "replay_call",
+    "replays",
     "reserve_call",
+    "seq_of",
     "settle_charge",
 ]
 
@@ -65,10 +69,23 @@ def payer_of(turn_id: str, settings: TurnSettings | None, here: Here) -> Payer:
     )
 
 
+def seq_of(attempts: Sequence[Attempt]) -> int:
+    """The place in its turn of the call that follows `attempts`, from 1: what a replay is found by."""
+    return 1 + len({made.call_id for made in attempts})
+
+
+def replays(deps: TurnDeps, here: Here) -> bool:
+    """Whether a call that was answered before gets that answer."""
+    return deps.ledger is not None and (here.replay or deps.replay) == "recorded"
+
+
 def reserve_call(
-    request: ChatRequest, messages: Sequence[AnyMessage], payer: Payer, deps: TurnDeps, here: Here
+    request: ChatRequest, messages: Sequence[AnyMessage], payer: Payer, seq: int, deps: TurnDeps, here: Here
 ) -> Flow[Reserved]:
-    """Hold the most that `request` can cost, before it is sent. Refused, the turn ends: nothing is sent."""
+    """Hold the most that `request` can cost, before it is sent. Refused, the turn ends: nothing is sent.
+
+    `seq` is the call's place in its turn. Nothing is held for a call that is replayed.
+    """
     ledger = deps.ledger
     if ledger is None:
         return Reserved(request, None)
@@ -83,10 +100,13 @@ def reserve_call(
         usd = _worst_case(request, payload, deps)
     except TurnValueError as exc:
         return Reserved(request, Stop(status="error", error=TurnError(kind="value", message=str(exc))))
+    call = call_of(request, payload, payer, seq, deps)
+    if (yield from _is_replayed(call, payload, deps, here)):
+        return Reserved(request, None)
     try:
-        held = yield _reserve(deps, _call(request, payload, payer, deps), here, usd)
+        held = yield _reserve(deps, call, here, usd)
     except BudgetExceededError as exc:
-        return (yield from _close(request, messages, payer, exc, deps, here))
+        return (yield from _close(request, messages, call, exc, deps, here))
     here.emit(ChargeAuthorised(turn_id=payer.turn or "", call_id=held.id, held_usd=held.held_usd))
     return Reserved(request, None)
 
@@ -94,7 +114,7 @@ def reserve_call(
 def _close(
     request: ChatRequest,
     messages: Sequence[AnyMessage],
-    payer: Payer,
+    call: Call,
     refused: BudgetExceededError,
     deps: TurnDeps,
     here: Here,
@@ -104,29 +124,47 @@ def _close(
     if refused.closing_possible and request.tools:
         last = request.model_copy(update={"tools": (), "builtin_tools": (), "tool_choice": None})
         payload = deps.provider.payload(last, messages)
+        if (yield from _is_replayed(call, payload, deps, here)):
+            return Reserved(last, None)
         usd = _worst_case(last, payload, deps)
         try:
-            held = yield _reserve(deps, _call(last, payload, payer, deps), here, usd, closing=True)
+            held = yield _reserve(deps, call, here, usd, closing=True)
         except BudgetExceededError as exc:
             error = exc
         else:
-            here.emit(ChargeAuthorised(turn_id=payer.turn or "", call_id=held.id, held_usd=held.held_usd))
+            here.emit(ChargeAuthorised(turn_id=call.payer.turn or "", call_id=held.id, held_usd=held.held_usd))
             return Reserved(last, None)
-    here.emit(ChargeDeclined(turn_id=payer.turn or "", reason=str(error)))
+    here.emit(ChargeDeclined(turn_id=call.payer.turn or "", reason=str(error)))
     return Reserved(request, Stop(status="budget", error=TurnError(kind="budget", message=str(error))))
 
 
+def _is_replayed(call: Call, payload: Payload, deps: TurnDeps, here: Here) -> Flow[bool]:
+    if not replays(deps, here):
+        return False
+    from turngraph.billing.replaying import is_recorded
+
+    recorded: bool = yield ask_ledger(deps, is_recorded, call, request_sha=payload.sha)
+    return recorded
+
+
 def begin_call(
-    request: ChatRequest, payload: Payload, payer: Payer, reservation: str | None, deps: TurnDeps, here: Here
+    request: ChatRequest, payload: Payload, call: Call, reservation: str | None, deps: TurnDeps, here: Here
 ) -> Flow[Begun]:
-    """Mark the call as sent, before its first byte leaves; or get the answer it had before the worker was killed."""
+    """Mark the call as sent, before its first byte leaves; or get the answer it had before the worker was killed.
+
+    In a replay, the answer the same request had before is given too.
+    """
     from turngraph.billing.attempts import begin
 
+    if replays(deps, here):
+        replayed = yield from replay_call(call, payload.sha, reservation, deps, here)
+        if replayed is not None:
+            return replayed
     usd = _worst_case(request, payload, deps)
     begun: Begun = yield ask_ledger(
         deps,
         begin,
-        _call(request, payload, payer, deps),
+        call,
         call_id=here.task_id,
         request_sha=payload.sha,
         usd=usd,
@@ -134,6 +172,17 @@ def begin_call(
         fence=here.fence,
         budgets=deps.budgets,
     )
+    return begun
+
+
+def replay_call(
+    call: Call, request_sha: str, reservation: str | None, deps: TurnDeps, here: Here
+) -> Flow[Begun | None]:
+    """The answer that the same call had before, at no cost; `None` where there is none."""
+    from turngraph.billing.replaying import replay
+
+    named = {"call_id": here.task_id, "request_sha": request_sha, "reservation": reservation}
+    begun: Begun | None = yield ask_ledger(deps, replay, call, **named)
     return begun
 
 
@@ -238,9 +287,11 @@ def _answers(body: Mapping[str, Any]) -> int:
     return max([1, *wanted])
 
 
-def _call(request: ChatRequest, payload: Payload, payer: Payer, deps: TurnDeps) -> Call:
+def call_of(request: ChatRequest, payload: Payload, payer: Payer, seq: int, deps: TurnDeps) -> Call:
+    """A call to the model as the ledger knows it; `seq` is its place in the turn."""
     return Call(
         payer=payer,
+        seq=seq,
         vendor=request.vendor,
         model=request.model,
         base_url=deps.provider.config.base_url,

@@ -13,7 +13,7 @@ from turngraph.billing.calls import Answer, Begun, Call, Payer, Unknown
 from turngraph.nodes.deps import TurnDeps
 from turngraph.nodes.flow import Flow, Wait
 from turngraph.nodes.here import Here
-from turngraph.nodes.money import ask_ledger, keep_in_ledger
+from turngraph.nodes.money import ask_ledger, keep_in_ledger, replay_call, replays
 from turngraph.state.errors import BudgetExceededError, ToolError
 from turngraph.state.reply import ToolCall
 from turngraph.state.turn import ToolTask
@@ -66,12 +66,17 @@ def _begin(
             tags=tuple(task["tags"]),
         ),
         kind="tool" if plugin is None else "plugin",
+        seq=task["order"],
         tool=call.name,
         plugin=None if plugin is None else plugin.name,
         connection=getattr(plugin, "connection", None),
     )
     price = deps.prices.tool(call.name)
-    asked = sha256(json.dumps([call.name, arguments], sort_keys=True).encode()).hexdigest()
+    asked = sha256(json.dumps([call.id, call.name, arguments], sort_keys=True).encode()).hexdigest()
+    if replays(deps, here):
+        replayed = yield from replay_call(made, asked, None, deps, here)
+        if replayed is not None:
+            return replayed
     try:
         begun: Begun = yield ask_ledger(
             deps,

@@ -52,7 +52,7 @@ def prep_first_request(state: Reads, deps: TurnDeps, here: Here) -> Flow[Turn]:
     whole = mended(messages)
     if stop is None:
         payer = payer_of(turn_id, settings, here)
-        request, stop = yield from reserve_call(request, messages if whole is None else whole, payer, deps, here)
+        request, stop = yield from reserve_call(request, messages if whole is None else whole, payer, 1, deps, here)
     patch: Turn = {
         "turn_id": turn_id,
         "started_at": deps.clock(),

@@ -13,7 +13,7 @@ from turngraph.nodes.flow import Flow
 from turngraph.nodes.here import Here
 from turngraph.nodes.joining import join_called
 from turngraph.nodes.limits import CANCELLED, over_limit
-from turngraph.nodes.money import payer_of, reserve_call
+from turngraph.nodes.money import payer_of, reserve_call, seq_of
 from turngraph.state.events import ChargeDeclined
 from turngraph.state.request import ChatRequest
 from turngraph.state.result import Attempt, Charge, ToolRun
@@ -55,7 +55,8 @@ def prep_second_request(state: Reads, deps: TurnDeps, here: Here) -> Flow[Turn]:
     request, plugins = join_called(state["request"], state["plugins"], called, deps)
     payer = payer_of(state["turn_id"], state["settings"], here)
     asked = next_request(request, state["attempts"])
-    request, stop = yield from reserve_call(asked, state["messages"], payer, deps, here)
+    seq = seq_of(state["attempts"])
+    request, stop = yield from reserve_call(asked, state["messages"], payer, seq, deps, here)
     return {"request": request, "reservation": here.task_id, "plugins": plugins, "stop": stop}
 
 
