@@ -7,7 +7,7 @@ from typing import Literal
 from turngraph.billing.money import rounded
 from turngraph.billing.prices import Priced, Prices
 from turngraph.billing.rates import contradicts_itself
-from turngraph.state.result import Charge
+from turngraph.state.result import Charge, PriceUsed
 from turngraph.state.usage import Usage
 
 __all__ = ["charge_for", "tool_charge_for", "total_usd"]
@@ -103,6 +103,12 @@ def tool_charge_for(
         vendor="",
         model="",
         amount_usd=rounded(price.cost(rows=rows, seconds=seconds)),
+        price=PriceUsed(
+            source="override",
+            usd_per_request=price.usd_per_call,
+            usd_per_row=price.usd_per_row,
+            usd_per_second=price.usd_per_second,
+        ),
         account=account,
         plugin=tool if kind == "plugin" else None,
         connection=connection,

@@ -30,6 +30,7 @@ __all__ = [
     "reprice",
     "show",
     "top",
+    "total",
 ]
 
 _a, _e = attempt_t.c, entry_t.c
@@ -103,7 +104,7 @@ class Repriced(NamedTuple):
     actual_usd: Decimal
     other_usd: Decimal
     not_comparable: int
-    """Attempts without usage, or without a price there: in neither sum."""
+    """Attempts without usage, or without a price, here or there: in neither sum."""
 
 
 def _bounds(since: datetime | None, until: datetime | None) -> dict[str, float]:
@@ -146,6 +147,18 @@ def top(
     if by in _IN_TIME:
         return tuple(sorted(spent, key=lambda line: line.value)[-limit:])
     return tuple(sorted(spent, key=lambda line: (-line.usd, line.value))[:limit])
+
+
+def total(tx: Tx, *, since: datetime | None = None, until: datetime | None = None) -> Spent:
+    """Everything of a period together; its `value` is empty."""
+    lines = top(tx, "kind", since=since, until=until)
+    return Spent(
+        "",
+        sum((line.usd for line in lines), start=Decimal(0)),
+        sum(line.attempts for line in lines),
+        sum((line.estimated_usd for line in lines), start=Decimal(0)),
+        sum(line.unpriced for line in lines),
+    )
 
 
 def _by_tag(rows: Any) -> list[tuple[str, Any]]:
@@ -258,7 +271,7 @@ def reprice(
     compared = skipped = 0
     for row in tx.conn.execute(query, _bounds(since, until)).mappings():
         priced = None
-        if row["usage"] is not None:
+        if row["usage"] is not None and not row["unpriced"]:
             usage = Usage.model_validate_json(row["usage"]).model_copy(update={"cost_usd": None})
             at = datetime.fromtimestamp(row["created"], UTC)
             priced = prices.charge(usage, vendor=vendor, model=model, at=at)

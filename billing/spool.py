@@ -62,6 +62,10 @@ class Spool:
                 path.rename(path.with_suffix(".refused"))
         return played
 
+    def refused(self) -> list[Path]:
+        """The records the ledger did not take, set aside for a person."""
+        return sorted(self.folder.glob("*.refused"))
+
     def _flush_folder(self) -> None:
         handle = os.open(self.folder, os.O_RDONLY)
         try:

@@ -64,7 +64,7 @@ def told(error: BaseException, url: str) -> str:
     found = [match[2] for pattern in (_PASSWORD, _IN_QUERY) for match in pattern.finditer(rest)]
     for secret in {form for each in found if each for form in (each, unquote(each))}:
         said = said.replace(secret, "***")
-    return said[:500].rstrip(".")
+    return said[:500].rstrip(".?")
 
 
 def _is_torn(url: str) -> bool:

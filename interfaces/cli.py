@@ -25,6 +25,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "draw": "Draw the graph of a turn: text, Mermaid or SVG.",
     "vendors": "List the vendors a model can be asked from.",
     "step": "Walk one turn, stage by stage.",
+    "ledger": "What was spent, whether it adds up, budgets.",
     "replay": "Run a recorded turn again, and show what differs.",
 }
 _STEPPER: Final = ("step", "replay")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from turngraph.providers.config import ProviderConfig
     from turngraph.state.limits import TurnLimits
 
-__all__ = ["SCRIPTED", "Model", "ModelOptions", "chosen_model"]
+__all__ = ["SCRIPTED", "Model", "ModelOptions", "checked_config", "chosen_model"]
 
 SCRIPTED: Final = "scripted"
 SCRIPTED_FUNCTIONS: Final = ("calculator", "date_calculator")
@@ -93,7 +93,7 @@ def chosen_model(options: ModelOptions, environ: Mapping[str, str]) -> Iterator[
 
     with ScriptedModel() as server:
         fields = {**_asked(options), "base_url": server.base_url}
-        config = _checked(f"custom:{SCRIPTED}", environ, fields)
+        config = checked_config(f"custom:{SCRIPTED}", environ, fields)
         yield Model(config, _free(), limits, options.function or SCRIPTED_FUNCTIONS, because)
 
 
@@ -117,7 +117,7 @@ def _configured(options: ModelOptions, environ: Mapping[str, str]) -> "ProviderC
     fields = {**_asked(options), **_key(options, environ)}
     if options.base_url is not None:
         fields["base_url"] = options.base_url
-    return _checked(name if vendor is None else f"{vendor}:{name}", environ, fields)
+    return checked_config(name if vendor is None else f"{vendor}:{name}", environ, fields)
 
 
 def _limits(options: ModelOptions) -> "TurnLimits":
@@ -153,7 +153,8 @@ def _asked(options: ModelOptions) -> dict[str, Any]:
     return {name: value for name, value in wished.items() if value is not None}
 
 
-def _checked(model: str, environ: Mapping[str, str], fields: Mapping[str, Any]) -> "ProviderConfig":
+def checked_config(model: str, environ: Mapping[str, str], fields: Mapping[str, Any]) -> "ProviderConfig":
+    """The configuration of `vendor:model`. Raises TurnConfigurationError in the option's own name."""
     from turngraph.providers.config import ProviderConfig
 
     with _in_one_sentence():

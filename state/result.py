@@ -148,6 +148,9 @@ class PriceUsed(Frozen):
     audio_input_usd_per_mtok: Decimal | None = None
     audio_output_usd_per_mtok: Decimal | None = None
     usd_per_request: Decimal | None = None
+    usd_per_row: Decimal | None = None
+    """Of a tool or plugin, whose price per call is the one per request."""
+    usd_per_second: Decimal | None = None
 
 
 class Charge(Frozen):
@@ -213,7 +216,7 @@ class TurnResult(Frozen):
         said = " ".join((self.error.message if self.error is not None else self.answer or self.refusal or "").split())
         calls = [(len(self.attempts), "call"), (len(self.tool_runs), "tool call")]
         counts = [f"{number} {what}{'' if number == 1 else 's'}" for number, what in calls if number or what == "call"]
-        cost = "no price" if self.cost_usd is None else f"{self.cost_usd:f} USD"
+        cost = "no price" if self.cost_usd is None else f"{self.cost_usd:f} USD{' and more' if self.unpriced else ''}"
         short = said if len(said) <= 200 else said[:199] + "…"
         return f"{self.status}{': ' if short else ''}{short} ({', '.join([*counts, cost])}, {self.seconds:.1f} s)"
 

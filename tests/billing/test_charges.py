@@ -7,7 +7,7 @@ from typing import Any
 from turngraph.billing.charges import charge_for, tool_charge_for, total_usd
 from turngraph.billing.overrides import ToolPrice
 from turngraph.billing.prices import Prices
-from turngraph.state.result import Charge
+from turngraph.state.result import Charge, PriceUsed
 from turngraph.state.usage import Usage
 
 AT = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -84,6 +84,12 @@ def test_a_plugin_call_is_charged_by_its_own_price() -> None:
         "db",
         Decimal("0.012"),
     )
+    assert plugin.price == PriceUsed(
+        source="override",
+        usd_per_request=Decimal("0.01"),
+        usd_per_row=Decimal("0.001"),
+        usd_per_second=Decimal(0),
+    ), "the price used stands on the charge"
     assert tool_charge_for(prices, call_id="call_1", tool="free") is None
 
 
