@@ -243,7 +243,7 @@ def test_a_stream_cut_in_the_middle_keeps_its_text_and_is_not_sent_again(run: Ru
         (TurnLimits(calls=2), "`limits.calls` is 2"),
         (TurnLimits(tool_calls=2), "`limits.tool_calls` is 2"),
         (TurnLimits(tokens=1), "`limits.tokens` is 1"),
-        (TurnLimits(usd=Decimal("0.000000001")), "`limits.usd` is 1E-9"),
+        (TurnLimits(usd=Decimal("0.000000001")), "`limits.usd` is 0.000000001"),
         (TurnLimits(seconds=0.0001), "`limits.seconds` is 0.0001"),
     ],
 )
