@@ -1,7 +1,7 @@
 """A compiled turn: a LangGraph graph like any other, that lets nothing into its state it could not read again."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.cache.base import BaseCache
@@ -40,14 +40,14 @@ class TurnGraph(CompiledStateGraph[Turn, None, TurnInput, TurnOutput]):
 
         With a ledger it raises TurnConflictError where another worker has the turn or its thread.
         """
-        given, config = self._checked(input), _recognised(input, config)
+        given, config = self._checked(_own(input, config)), _recognised(input, config)
         if self.ledger is None:
             return super().stream(given, config, **self._durable(kwargs))
         return self._stream_admitted(given, config, self._durable(kwargs))
 
     def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Any]:
         """`stream`, on the running event loop."""
-        given, config = self._checked(input), _recognised(input, config)
+        given, config = self._checked(_own(input, config)), _recognised(input, config)
         if self.ledger is None:
             return super().astream(given, config, **self._durable(kwargs))
         return self._astream_admitted(given, config, self._durable(kwargs))
@@ -113,6 +113,18 @@ class TurnGraph(CompiledStateGraph[Turn, None, TurnInput, TurnOutput]):
 
     def _durable(self, kwargs: Mapping[str, Any]) -> dict[str, Any]:
         return {**kwargs, "durability": kwargs.get("durability") or "sync"} if self.checkpointer else dict(kwargs)
+
+
+_INPUT: Final = TurnInput.__annotations__.keys()
+_IN_A_PARENT: Final = "__pregel_task_id"
+"""What LangGraph puts into the configuration of a graph that runs as another one's node; a test pins that."""
+
+
+def _own(input: Any, config: RunnableConfig | None) -> Any:
+    """Of a parent's state what a turn reads: a parent hands over all it has. A caller's wrong key is told."""
+    if not isinstance(input, Mapping) or _IN_A_PARENT not in (config or {}).get("configurable", {}):
+        return input
+    return {key: value for key, value in input.items() if key in _INPUT}
 
 
 def _recognised(input: Any, config: RunnableConfig | None) -> RunnableConfig | None:

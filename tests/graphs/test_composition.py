@@ -54,6 +54,23 @@ def test_two_turns_in_sequence_share_the_conversation_and_double_nothing(run: Ru
     assert [message["role"] for message in third] == ["system", "user", "assistant", "tool", "assistant"]
 
 
+class Trip(MessagesState):
+    """A parent's state with keys that no turn knows."""
+
+    cities: list[str]
+    worked: Annotated[list[str], operator.add]
+
+
+@both_ways
+def test_a_parent_may_keep_more_than_a_conversation(run: Run) -> None:
+    """LangGraph hands a node that is a graph all of the parent's state; the turn takes what it reads."""
+    with ScriptedModel([Say("The opera.")]) as model:
+        graph = StateGraph(Trip).add_node("chat", turn_on(model)).add_edge(START, "chat")
+        out = run(graph.compile(), {**ask("Sights?"), "cities": ["Oslo"], "worked": ["plan"]})
+    assert out["messages"][-1].text == "The opera."
+    assert (out["cities"], out["worked"]) == (["Oslo"], ["plan"])
+
+
 @both_ways
 def test_the_parents_thread_goes_on(run: Run) -> None:
     """The second run of the parent sees the first one's messages, each once."""
