@@ -35,7 +35,7 @@ def verify(*, ledger: LedgerUrl = DEFAULT) -> int:
     Exits with 0 where it does; with 1 where not: each problem on a line.
     """
     from turngraph.billing.reports import total as total_spent
-    from turngraph.billing.verify import verify as find_problems
+    from turngraph.billing.verifying import verify as find_problems
     from turngraph.interfaces.plain_text import money
 
     with opened(ledger) as book:

@@ -104,7 +104,7 @@ def export(file: Path, /, *, period: Period = Period(), ledger: LedgerUrl = DEFA
     file
         Its suffix says how: .csv, .json, .jsonl or .parquet.
     """
-    from turngraph.billing.export import export as export_charges
+    from turngraph.billing.exporting import export as export_charges
 
     since, until = period.bounds()
     with opened(ledger) as book:

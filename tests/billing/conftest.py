@@ -18,7 +18,7 @@ from turngraph.billing.budgets import Budget
 from turngraph.billing.calls import Answer, Begun, Call, Payer, Settled, Settlement
 from turngraph.billing.ledger import Ledger
 from turngraph.billing.settling import settle
-from turngraph.billing.verify import verify
+from turngraph.billing.verifying import verify
 from turngraph.state.result import Charge
 from turngraph.state.usage import Usage
 

@@ -23,7 +23,7 @@ from turngraph.billing.schema import OPEN, attempt_t, entry_t, window_t
 from turngraph.billing.settling import correct, settle
 from turngraph.billing.sweeper import Found, sweep
 from turngraph.billing.turns import admit, finish, renew
-from turngraph.billing.verify import verify
+from turngraph.billing.verifying import verify
 from turngraph.state.errors import BudgetExceededError
 from turngraph.state.result import Charge
 from turngraph.state.usage import Usage

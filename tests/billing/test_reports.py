@@ -14,7 +14,7 @@ import pytest
 from turngraph.billing.budgets import Budget
 from turngraph.billing.calls import Call, Payer, Released
 from turngraph.billing.errors import LedgerError
-from turngraph.billing.export import export, write_rows
+from turngraph.billing.exporting import export, write_rows
 from turngraph.billing.prices import Prices
 from turngraph.billing.reports import BY, CHARGE_COLUMNS, budget_states, charges, reprice, show, top
 from turngraph.billing.settling import correct

@@ -14,7 +14,7 @@ from turngraph.billing.calls import Call, Unknown
 from turngraph.billing.holds import IMAGE_TOKENS, prompt_bound, worst_case_usd
 from turngraph.billing.prices import Prices
 from turngraph.billing.sweeper import Found, Outstanding, Swept, outstanding, sweep
-from turngraph.billing.verify import verify
+from turngraph.billing.verifying import verify
 from turngraph.state.usage import Usage
 
 Open = Callable[..., Any]

@@ -23,7 +23,7 @@ from turngraph.billing.ledger import Ledger
 from turngraph.billing.schema import OPEN, attempt_t, entry_t
 from turngraph.billing.sweeper import Found, Lookup, Outstanding, sweep
 from turngraph.billing.transaction import Tx
-from turngraph.billing.verify import verify
+from turngraph.billing.verifying import verify
 from turngraph.state.usage import Usage
 
 USED = Usage(prompt_tokens=10, completion_tokens=5)

@@ -14,7 +14,7 @@ from turngraph.billing.calls import Call
 from turngraph.billing.ledger import Ledger
 from turngraph.billing.schema import window_t
 from turngraph.billing.settling import settle
-from turngraph.billing.verify import verify
+from turngraph.billing.verifying import verify
 from turngraph.state.errors import BudgetExceededError
 
 PROCESSES, TASKS, CALLS = 8, 8, 20

@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from tests.turns import Run, ask, both_ways, config, invoke, result_of, streamed_or_not, turn_on
 from turngraph.billing import Budget, Ledger, Prices, ToolPrice, TurnConflictError
-from turngraph.billing.verify import verify
+from turngraph.billing.verifying import verify
 from turngraph.graphs import chat_turn
 from turngraph.providers import OpenAIProvider
 from turngraph.providers.scripted import Call, Cut, Fail, Hang, Say, ScriptedModel

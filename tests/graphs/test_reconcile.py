@@ -17,7 +17,7 @@ from sqlalchemy import text
 from tests.turns import Run, ask, both_apis, both_ways, config, invoke, result_of, turn_on
 from turngraph.billing import Ledger, Prices
 from turngraph.billing.sweeper import sweep
-from turngraph.billing.verify import verify
+from turngraph.billing.verifying import verify
 from turngraph.graphs import chat_turn, vendor_lookup
 from turngraph.providers import OpenAIProvider, ProviderConfig
 from turngraph.providers.scripted import Cut, Fail, LoopbackServer, Say, ScriptedModel

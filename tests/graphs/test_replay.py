@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from tests.turns import Run, ask, both_apis, both_ways, invoke, result_of, turn_on
 from turngraph.billing import Budget, Ledger, Prices, ToolPrice
-from turngraph.billing.verify import verify
+from turngraph.billing.verifying import verify
 from turngraph.providers.scripted import Call, Fail, Say, ScriptedModel
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.events import ChargeAuthorised

@@ -17,7 +17,7 @@ from sqlalchemy import text
 
 from tests.turns import KEY, ask, both_apis, turn_on
 from turngraph.billing import Ledger
-from turngraph.billing.verify import verify
+from turngraph.billing.verifying import verify
 from turngraph.interfaces.stepper import Breakpoint, TurnStepper
 from turngraph.providers.scripted import Call, Fail, Say, ScriptedModel
 from turngraph.state.errors import TurnInvocationError, TurnValueError
