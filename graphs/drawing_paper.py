@@ -74,7 +74,7 @@ def measured(plan: Layout, notes: Mapping[str, str]) -> Paper:
     words = max((len(note) for note in notes.values()), default=0)
     labels = max((len(route.edge.label) for route in plan.routes if route.side == "down"), default=0)
     gap = LABELLED_GAP if labels else GAP
-    width = max(letters * NAME_WIDTH + 28, words * NOTE_WIDTH + 28, PILL_WIDTH, 2 * (labels * NOTE_WIDTH + 8))
+    width = max(letters * NAME_WIDTH + 38, words * NOTE_WIDTH + 28, PILL_WIDTH, 2 * (labels * NOTE_WIDTH + 8))
     widest = max((len(row) for row in plan.rows), default=0)
     inner = widest * width + max(0, widest - 1) * SPACE
     left = MARGIN + plan.lanes("left") * LANE

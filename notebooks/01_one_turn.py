@@ -15,6 +15,7 @@
 # %%
 from turngraph.graphs import chat_turn
 from turngraph.interfaces.stepper import TurnStepper
+from turngraph.interfaces.stepper.charts import cost_chart, tokens_chart
 from turngraph.interfaces.stepper.lesson import lesson_model
 from turngraph.providers.scripted import Call, Say
 
@@ -65,7 +66,18 @@ stepper.run()
 print(stepper.state["result"].answer, stepper.cost)
 
 # %% [markdown]
-# In a notebook, `stepper.show()` is all of this with buttons. This is the same view without any.
+# Tokens and cost of each call, as pictures.
 
 # %%
-[name for name in stepper.state if name in ("messages", "request", "result")]
+tokens_chart(stepper.timeline)
+
+# %%
+cost_chart(stepper.timeline)
+
+# %% [markdown]
+# In a living notebook `stepper.show()` is all of this with buttons, keys and fields to edit in.
+#
+# ![The widget, before the tools of a turn run](../docs/stepper-tools.png)
+
+# %%
+stepper.show()

@@ -9,12 +9,15 @@
 # ---
 
 # %% [markdown]
-# # Plugins
-# A manifest adds facts and a role to a turn when its terms are spoken of. This one is static.
+# # Plugins: facts, a database, a web service
+# A plugin is a YAML file. These three stand in `examples/plugins`; the web service of one of them runs on this machine.
 
 # %%
+import runpy
 from pathlib import Path
+from shutil import copytree
 from tempfile import mkdtemp
+from threading import Thread
 
 from turngraph.graphs import chat_turn
 from turngraph.interfaces.stepper import Breakpoint, TurnStepper
@@ -22,39 +25,88 @@ from turngraph.interfaces.stepper.lesson import lesson_model
 from turngraph.providers.scripted import Call, Say
 from turngraph.tools import load_manifests
 
-folder = Path(mkdtemp())
-(folder / "opening.yaml").write_text("""
-apiVersion: smarter.sh/v1
-kind: Plugin
-metadata: {name: opening_hours, description: When the shop is open., version: 1.0.0, pluginClass: static}
-spec:
-  selector: {directive: search_terms, searchTerms: [open]}
-  prompt: {provider: openai, systemRole: Be brief., model: gpt-4o-mini, temperature: 0.0, maxTokens: 99}
-  data: {description: Opening hours., staticData: {monday: 9 to 5}}
-""")
-plugins = load_manifests(folder)
+examples = next(path for path in (Path("examples/plugins"), Path("../examples/plugins")) if path.exists()).resolve()
+service = runpy.run_path(str(examples / "moons_api.py"))["serve"](0)
+Thread(target=service.serve_forever, daemon=True).start()
+
+# %% [markdown]
+# The manifests are copied, so that they may name the port the service was given. A host that is not public is allowed
+# by name.
+
+# %%
+folder, host = Path(copytree(examples, mkdtemp(), dirs_exist_ok=True)), f"127.0.0.1:{service.server_port}"
+manifest = folder / "moons.yaml"
+manifest.write_text(manifest.read_text().replace("127.0.0.1:8765", host))
+plugins = load_manifests(folder, allow_hosts=[host])
 [plugin.name for plugin in plugins]
 
 # %% [markdown]
-# A breakpoint stops the run where the plugin is selected.
+# ## Static: facts that stand in the file
+# It joins a turn when one of its search terms occurs. A breakpoint stops the run there.
 
 # %%
-model = lesson_model(Call(("opening_hours", {}, "call-1")), Say("On Monday, 9 to 5."))
-stepper = TurnStepper(chat_turn(model, plugins=plugins), {"messages": [("user", "When are you open?")]})
-stepper.breakpoints.append(Breakpoint(plugin="opening_hours"))
+model = lesson_model(Call(("observatory", {"inquiry_type": "prices"}, "call-1")), Say("Adults pay 9.50 euros."))
+stepper = TurnStepper(chat_turn(model, plugins=plugins), {"messages": [("user", "What is a guided tour?")]})
+stepper.breakpoints.append(Breakpoint(plugin="observatory"))
 stepper.run()
 [(event.plugin, event.term) for event in stepper.events if event.type == "plugin_selected"]
 
 # %% [markdown]
-# Its role stands in this request only.
+# Its role stands in this request only, its temperature too.
 
 # %%
-stepper.request["messages"][0]
+print(stepper.request["messages"][0]["content"])
+stepper.request["temperature"]
 
 # %% [markdown]
-# The model calls it, and is told its facts.
+# The model asks for the facts by their key, and is told them.
 
 # %%
 stepper.breakpoints.clear()
 stepper.run()
-print(stepper.state["result"].tool_runs[0].kind, stepper.state["result"].answer)
+print(stepper.state["result"].tool_runs[0].content)
+
+# %% [markdown]
+# ## SQL: a prepared question
+# The query is written in the manifest; the model only fills in its parameters, and they are bound, never pasted.
+
+# %%
+model = lesson_model(Call(("planets", {"kind": "gas giant"}, "call-1")), Say("Jupiter and Saturn."))
+stepper = TurnStepper(chat_turn(model, plugins=plugins), {"messages": [("user", "Which planets are gas giants?")]})
+stepper.run_until("dispatch_tools")
+stepper.now.pending[0].call
+
+# %% [markdown]
+# What if it had been asked otherwise? The call is edited before it runs: an attempt to break out of the query finds
+# nothing.
+
+# %%
+fork = stepper.fork("hostile")
+fork.edit(tool="planets", arguments={"name": "x' OR '1'='1"})
+fork.step()
+print(fork.state["messages"][-1].content)
+
+# %% [markdown]
+# In the first line the database answers.
+
+# %%
+stepper.run()
+print(stepper.state["result"].tool_runs[0].content)
+
+# %% [markdown]
+# ## API: a request to a web service
+# This one is offered in every turn, and the model decides. The key travels in a header and is in no message.
+
+# %%
+arguments = {"planet": "Saturn", "min_radius_km": 700}
+model = lesson_model(Call(("moons", arguments, "call-1")), Say("Rhea, Iapetus and Titan."))
+stepper = TurnStepper(chat_turn(model, plugins=plugins), {"messages": [("user", "Large moons of Saturn?")]})
+stepper.run()
+print(stepper.state["result"].tool_runs[0].content)
+
+# %% [markdown]
+# To the model all three are tools like any other.
+
+# %%
+print([tool["function"]["name"] for tool in stepper.request["tools"]], stepper.state["result"].answer)
+service.shutdown()

@@ -27,14 +27,21 @@ def run(source: Path) -> Any:
 
 
 def tidy(notebook: Any) -> Any:
-    """`notebook` without what differs from run to run: times, and the kernel's own marks."""
+    """`notebook` without what differs from run to run: times, the kernel's own marks, and a widget's page."""
     for place, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{place}"
         cell["metadata"] = {}
-        if "outputs" in cell:  # a log line names the files of whoever ran it
-            cell["outputs"] = [output for output in cell["outputs"] if output.get("name") != "stderr"]
+        if "outputs" in cell:
+            cell["outputs"] = [output for output in cell["outputs"] if not _passing(output)]
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
     notebook["metadata"] = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
     return notebook
+
+
+def _passing(output: Any) -> bool:
+    """A log line, which names the files of whoever ran it; a widget's page, which holds times and ids."""
+    return output.get("name") == "stderr" or "data-saved" in "".join(output.get("data", {}).get("text/html", ""))
 
 
 def outputs(notebook: Any) -> list[str]:
@@ -43,7 +50,7 @@ def outputs(notebook: Any) -> list[str]:
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             data = output.get("data", {})
-            if output.get("name") == "stderr":
+            if _passing(output):
                 continue
             text = output.get("text") or data.get("image/svg+xml") or data.get("text/plain") or ""
             shown.append(re.sub(r"\s+", " ", "".join(text)).strip())

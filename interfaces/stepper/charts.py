@@ -30,6 +30,9 @@ class Picture(str):
     def _repr_svg_(self) -> str:
         return str(self)
 
+    def __repr__(self) -> str:
+        return f"<picture, {len(self)} characters of SVG>"
+
 
 def timeline_chart(steps: Iterable[Step]) -> Picture:
     """When each stage ran, and for how long: the model blue, tools green; a person's thinking between is left out."""

@@ -55,12 +55,14 @@ background:var(--paper);padding:6px 8px;resize:vertical;display:block;margin:2px
 .turnstepper textarea.ts-tall{{min-height:240px}}
 .turnstepper textarea[aria-invalid=true]{{border-color:var(--bad)}}
 .turnstepper table{{border-collapse:collapse;width:100%;margin:0;font-size:12px;table-layout:auto}}
-.turnstepper th,.turnstepper td{{text-align:left;vertical-align:top;padding:3px 10px 3px 0;border:0;background:none}}
+.turnstepper.turnstepper :is(th,td){{text-align:left;vertical-align:top;
+padding:3px 10px 3px 0;border:0;background:none}}
 .turnstepper td{{min-width:6.5em}}
 .turnstepper thead th{{color:var(--dim);font-weight:400}}
 .turnstepper tbody th{{color:var(--dim);font-weight:600;white-space:nowrap;max-width:220px;overflow:hidden;
 text-overflow:ellipsis}}
-.turnstepper tbody tr{{background:none}}
+.turnstepper.turnstepper tr:nth-child(n){{background:none;border:0}}
+.turnstepper.turnstepper thead{{border:0}}
 .turnstepper details details{{border:1px solid var(--line);border-radius:6px;margin:6px 0;padding:4px 10px}}
 .turnstepper details details>div{{max-height:none}}
 .turnstepper fieldset{{border:1px solid var(--line);border-radius:6px;margin:6px 0;padding:6px 10px;min-width:0}}
@@ -84,4 +86,5 @@ text-overflow:ellipsis}}
 .turnstepper .turngraph [data-mark=failed] rect{{stroke:var(--bad);stroke-width:3}}
 .turnstepper .turngraph [data-mark=failed] .mark{{fill:var(--bad)}}
 """
-"""One style sheet for both. Colours are variables, so that a page's theme is followed, the graph's too."""
+"""One style sheet for both. Colours are variables, so that a page's theme is followed, the graph's too. Some rules name
+the class twice: Jupyter has its own for tables in an output."""
