@@ -92,13 +92,17 @@ def test_a_breakpoint_stops_a_run_until_it_is_removed(page: Any, stepper: TurnSt
 
 
 def test_a_pending_call_is_given_other_arguments_and_another_an_answer(
-    page: Any, stepper: TurnStepper, model: ScriptedModel
+    page: Any, stepper: TurnStepper, model: ScriptedModel, picture: Callable[[Any, str], None]
 ) -> None:
-    """What the server is told next is what was typed."""
+    """What the server is told next is what was typed. The picture is the one in the README."""
+    page.set_viewport_size({"width": 1060, "height": 1000})
     widget = widget_on(page, stepper)
     stepper.run_until("dispatch_tools")
     show(page, widget)
     tools = pane(page, "tools")
+    for name in ("request", "response"):
+        pane(page, name).evaluate("each => each.open = false")
+    picture(page, "stepper-tools")
     tools.get_by_label("arguments", exact=True).first.fill('{"city": "Bergen"}')
     press(page, "Call it with these")
     says(page, "edited the arguments of call-1")

@@ -69,14 +69,14 @@ def test_step_edit_fork_and_back_as_the_server_saw_them(
         area.fill(json.dumps({**body, "temperature": 0.125}))
         press(page, "edit")
         says(page, "edited the request")
-        picture(page, "stepper-request")
+        picture(page, "lab-request")
         page.locator(".turnstepper").first.focus()
         page.keyboard.press("s")
         says(page, "bill")
         assert [request.body for request in model.requests] == [{**body, "temperature": 0.125}]
         press(page, "step")
         says(page, "dispatch_tools")
-        picture(page, "stepper-tools")
+        picture(page, "lab-tools")
         press(page, "step")
         press(page, "fork")
         says(page, "fork 1")
@@ -87,7 +87,7 @@ def test_step_edit_fork_and_back_as_the_server_saw_them(
         says(page, "finalize")
         press(page, "step")
         says(page, "finished")
-        picture(page, "stepper-finished")
+        picture(page, "lab-finished")
         assert len(model.requests) == 2
         assert page.locator(".turnstepper [data-mark=done]").count() >= 5
         page.locator(".turnstepper").first.focus()
@@ -115,7 +115,7 @@ def saved_without_a_kernel(page: Any, notebook: Path, picture: Callable[[Any, st
     assert "fork 1 · step 10: finalize → finished" in page.locator(".ts-where").inner_text()
     assert page.locator(".turnstepper .ts-graph svg").is_visible()
     assert "It still rains." in page.locator(".turnstepper").inner_text() or "It rains." in page.content()
-    picture(page, "stepper-saved")
+    picture(page, "lab-saved")
 
 
 def test_nothing_a_model_or_a_tool_said_runs(page: Any, folder: Path, address: str) -> None:
