@@ -97,7 +97,7 @@ class Line:
 
     async def answer(self, value: Any, question: str | None) -> Step:
         """Tell the graph what a person decided: in all that is asked here, or in the question with that id."""
-        now = await self._alive()
+        now = self.now
         asked = [each.interrupt.id for each in now.waiting if question in (None, each.interrupt.id)]
         if not asked:
             raise TurnInvocationError("Nobody is asked anything here" + (f" by `{question}`." if question else "."))
@@ -105,14 +105,14 @@ class Line:
 
     async def edit(self, edit: Edit) -> Step:
         """Leave the line by `edit`, at the present step."""
-        now = await self._alive()
+        now = self.now
         if edit.space is None:
             return self._add(await self.walk.renew(now, "edit", edit.swaps, edit.what))
         return self._add(await self.walk.update(now, edit.space, edit.values, edit.what))
 
     async def renew(self, kind: StepKind = "fork", what: str = "") -> Step:
         """Stand at the same place in a lineage of its own: what runs next is asked, and billed, anew."""
-        return self._add(await self.walk.renew(await self._alive(), kind, {}, what))
+        return self._add(await self.walk.renew(self.now, kind, {}, what))
 
     async def retry(self) -> Step:
         """Run again what ran last, as a new call."""
@@ -152,7 +152,7 @@ class Line:
             raise TurnInvocationError("A person is asked: answer with `stepper.answer(…)` before the next step.")
         if now.finished:
             return now
-        alive = await self._alive()
+        alive = self.now
         granted, spaces = choose(alive)
         return self._add(await self.walk.run(alive, granted, spaces))
 
@@ -167,14 +167,6 @@ class Line:
         return any(
             task.space == space or task.space.startswith(f"{space}|") for task in self.now.pending for space in spaces
         )
-
-    async def _alive(self) -> Step:
-        """The present step, its checkpoints at hand. A step of a stored past is read and given a lineage of its own."""
-        now = self.now
-        if now.memory is not None:
-            return now
-        self.steps[self.place] = await self.walk.revive(now)
-        return self.now
 
     def _add(self, step: Step) -> Step:
         if self.place + 1 < len(self.steps):

@@ -90,7 +90,7 @@ class LookedAt:
         where = step.space if space is None else space
         kept = self._states.setdefault(step, {})
         if where not in kept:
-            kept[where] = self._loop.run(self._locked(self._line.walk.values(step, where)))
+            kept[where] = self._line.walk.values(step, where)
         return kept[where]
 
     def diff(self, a: Step | int, b: Step | int | None = None) -> Differences:

@@ -5,26 +5,39 @@ that is put back as it was can do both, because LangGraph then only ever resumes
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, Self
 
-from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import CheckpointTuple
 from langgraph.checkpoint.base.id import uuid6
 from langgraph.checkpoint.memory import InMemorySaver
 
-__all__ = ["Memory", "WalkSaver"]
+__all__ = ["NOTHING", "Later", "Memory", "WalkSaver"]
+
+
+class Later:
+    """A value that is read when it is first wanted: the conversation of a stored thread, which takes long to decode."""
+
+    def __init__(self, read: Callable[[], Any]) -> None:
+        self._read = read
+
+    @cached_property
+    def value(self) -> Any:
+        """The value, read once."""
+        return self._read()
 
 
 class _ByReference:
     """Keeps values as they are, containers copied on the way out: a long conversation is never decoded."""
 
     def dumps_typed(self, value: Any) -> tuple[str, Any]:
-        return "kept", value
+        return "later" if isinstance(value, Later) else "kept", value
 
     def loads_typed(self, data: tuple[str, Any]) -> Any:
-        return _copied(data[1])
+        kind, value = data
+        return _copied(value.value if kind == "later" else value)
 
 
 def _copied(value: Any) -> Any:
@@ -46,25 +59,41 @@ class Memory:
     blobs: Mapping[Any, Any]
 
 
+NOTHING: Final = Memory({}, {}, {})
+
+
 class WalkSaver(InMemorySaver):
     """The saver a walk runs on. It holds one thread."""
 
-    def __init__(self, thread_id: str) -> None:
+    def __init__(self, thread_id: str, memory: Memory | None = None) -> None:
         super().__init__(serde=_ByReference())
         self.thread_id: Final = thread_id
+        if memory is not None:
+            self.put_back(memory)
 
     def with_allowlist(self, extra_allowlist: Collection[tuple[str, ...]]) -> Self:
         """Nothing is ever decoded here, so nothing needs to be allowed."""
         return self
 
-    def taken(self) -> Memory:
-        """Everything, as it is now."""
+    def taken(self, *, at: Mapping[str, str] | None = None) -> Memory:
+        """Everything, as it is now; or as it was when the checkpoints `at`, by namespace, were the latest.
+
+        What was written after the latest checkpoints is then left out.
+        """
         spaces = self.storage.get(self.thread_id, {})
-        return Memory(
-            {space: dict(points) for space, points in spaces.items()},
-            {key: dict(writes) for key, writes in self.writes.items()},
-            dict(self.blobs),
-        )
+        if at is None:
+            storage = {space: dict(points) for space, points in spaces.items()}
+        else:
+            storage = {
+                space: {name: point for name, point in spaces[space].items() if name <= last}
+                for space, last in at.items()
+            }
+        writes = {
+            key: dict(written)
+            for key, written in self.writes.items()
+            if at is None or (key[1] in at and key[2] < at[key[1]])
+        }
+        return Memory(storage, writes, dict(self.blobs))
 
     def put_back(self, memory: Memory) -> None:
         """Be as `memory` was taken."""
@@ -75,20 +104,21 @@ class WalkSaver(InMemorySaver):
         self.writes.update({key: dict(writes) for key, writes in memory.writes.items()})
         self.blobs.update(memory.blobs)
 
-    def begin_from(self, point: CheckpointTuple, values: Mapping[str, Any]) -> None:
-        """Hold `point` of another saver, with the `values` it does not carry itself, and nothing before it."""
-        checkpoint = {**point.checkpoint, "id": str(uuid6())}
-        held = {**point.checkpoint["channel_values"]}
-        known = point.checkpoint["channel_versions"]
-        held.update({name: value for name, value in values.items() if name in known and name not in held})
-        checkpoint["channel_values"] = held
-        config: Any = {"configurable": {"thread_id": self.thread_id, "checkpoint_ns": ""}}
-        self.put(config, checkpoint, point.metadata, known)  # type: ignore[arg-type]
+    def hold(self, point: CheckpointTuple, values: Mapping[str, Any], paths: Mapping[str, str] | None = None) -> Any:
+        """Hold `point` of another saver as it is, with `values` beside those it carries; where it is then found.
 
-    def hold(self, point: CheckpointTuple) -> RunnableConfig:
-        """Hold `point` as it is, and nothing before it; where it is then found."""
-        config: Any = {"configurable": {"thread_id": self.thread_id, "checkpoint_ns": ""}}
-        return self.put(config, point.checkpoint, point.metadata, point.checkpoint["channel_versions"])
+        With `paths`, by task, what its tasks wrote is held too.
+        """
+        parent = None if point.parent_config is None else point.parent_config["configurable"]["checkpoint_id"]
+        space = str(point.config["configurable"].get("checkpoint_ns", ""))
+        config: Any = {"configurable": {"thread_id": self.thread_id, "checkpoint_ns": space, "checkpoint_id": parent}}
+        held = {**point.checkpoint["channel_values"], **values}
+        versions = {name: version for name, version in point.checkpoint["channel_versions"].items() if name in held}
+        place = self.put(config, {**point.checkpoint, "channel_values": held}, point.metadata, versions)
+        if paths is not None:
+            for task_id, writes in _by_task(point.pending_writes or ()).items():
+                self.put_writes(place, writes, task_id, paths.get(task_id, ""))
+        return place
 
     def renew(self, space: str) -> None:
         """Give the latest checkpoint of the namespace `space` a new id, and so its tasks: a lineage of their own.
@@ -102,3 +132,10 @@ class WalkSaver(InMemorySaver):
         points[renewed["id"]] = (self.serde.dumps_typed(renewed), metadata, parent)
         del points[latest]
         self.writes.pop((self.thread_id, space, latest), None)
+
+
+def _by_task(writes: Sequence[tuple[str, str, Any]]) -> dict[str, list[tuple[str, Any]]]:
+    by_task: dict[str, list[tuple[str, Any]]] = {}
+    for task_id, channel, value in writes:
+        by_task.setdefault(task_id, []).append((channel, value))
+    return by_task

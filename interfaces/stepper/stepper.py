@@ -10,7 +10,8 @@ from turngraph.interfaces.stepper.line import Line, Until, stop_at
 from turngraph.interfaces.stepper.looking import LookedAt
 from turngraph.interfaces.stepper.past import past_steps
 from turngraph.interfaces.stepper.steps import Step
-from turngraph.interfaces.stepper.walk import Graph, Walk
+from turngraph.interfaces.stepper.stored import Graph
+from turngraph.interfaces.stepper.walk import Walk
 from turngraph.state.errors import TurnInvocationError
 from turngraph.state.request import ChatRequest
 
@@ -52,17 +53,23 @@ class TurnStepper(LookedAt):
         breakpoints: tuple[Breakpoint, ...] = (),
     ) -> None:
         loop, walk = BackgroundLoop(), Walk(graph, thread)
-        self._set_up(graph, "main", Line(walk, [loop.run(walk.begin(input, thread))]), loop, {})
+        self._set_up(graph, "main", Line(walk, loop.run(walk.open(input, thread))), loop, {})
         self.breakpoints.extend(breakpoints)
 
     @classmethod
-    def attach(cls, graph: Graph, thread_id: str | Mapping[str, Any]) -> Self:
-        """Walk the last turn of a stored thread, step by step, without calling anyone.
+    def attach(cls, graph: Graph, thread_id: str | Mapping[str, Any], *, turn: str | int = -1) -> Self:
+        """Walk a past turn of a stored thread, step by step and into its subgraphs, without calling anyone.
 
-        It stands at the turn's end; `back`, `jump`, `diff` look; `fork` and `edit` begin a line that may call."""
+        It stands at the turn's end; `back`, `jump`, `diff` look; `fork` and `edit` begin a line that may call.
+
+        Args:
+            turn: the turn's id; or its place in the thread, from 0, or from the end, -1 for the last.
+
+        Raises TurnInvocationError where there is no such thread or turn.
+        """
         loop, walk = BackgroundLoop(), Walk(graph, thread_id)
         stepper = cls.__new__(cls)
-        stepper._set_up(graph, "main", Line(walk, past_steps(graph, walk.config)), loop, {})
+        stepper._set_up(graph, "main", Line(walk, past_steps(graph, walk.saver.thread_id, turn)), loop, {})
         return stepper
 
     def _set_up(self, graph: Graph, name: str, line: Line, loop: BackgroundLoop, forks: "dict[str, Self]") -> None:
@@ -185,8 +192,6 @@ class TurnStepper(LookedAt):
 
     def close(self) -> None:
         """End the background loop, and with it the connections opened on it. The past can still be looked at."""
-        for step in self._line.steps:
-            self.state_at(step)
         self._loop.close()
 
     def __enter__(self) -> Self:
@@ -214,7 +219,7 @@ class TurnStepper(LookedAt):
         return f"<TurnStepper {self.name} {self.now}>"
 
     async def _edit(self, request: Any, body: Any, tool: str | None, arguments: Any, result: Any, state: Any) -> Step:
-        values = {} if tool is None else await self._line.walk.values(self.now, self.now.space)
+        values = {} if tool is None else self._line.walk.values(self.now, self.now.space)
         edit = edit_of(self.now, values, request, body, tool, arguments, result, state)
         return await self._line.edit(edit)
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from turngraph.interfaces.stepper.gate import Done, Key, Swap, Task, Waiting
-from turngraph.interfaces.stepper.memory import Memory
+from turngraph.interfaces.stepper.memory import NOTHING, Memory
 from turngraph.state.events import ChargeCreated, TurnEvent
 from turngraph.state.reply import ProviderReply
 from turngraph.state.result import Attempt, Charge
@@ -31,10 +31,8 @@ class Step:
     what: str = ""
     """What was edited, in words."""
     seconds: float = 0.0
-    memory: Memory | None = field(default=None, repr=False)
-    """The checkpoints; `None` in a past that was read from a stored thread."""
-    config: Mapping[str, Any] | None = field(default=None, repr=False)
-    """Where a past step is stored."""
+    memory: Memory = field(default=NOTHING, repr=False)
+    """The checkpoints."""
     entered: frozenset[str] = field(default=frozenset(), repr=False)
     """The ids of the subgraphs' tasks that are under way."""
     came_from: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -9,18 +9,17 @@ from typing import Any, Final
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
-from langgraph.pregel import Pregel
-from langgraph.types import Command, StateSnapshot
+from langgraph.types import Command
 
 from turngraph.interfaces.stepper.gate import Gatekeeper, Key, Swap, Task, gated
 from turngraph.interfaces.stepper.memory import WalkSaver
+from turngraph.interfaces.stepper.past import past_steps
 from turngraph.interfaces.stepper.steps import Step, StepKind
+from turngraph.interfaces.stepper.stored import Graph, StoredThread, values_in
 from turngraph.state.errors import TurnInvocationError
 from turngraph.state.events import TurnEvent
 
-__all__ = ["Graph", "Walk"]
-
-Graph = Pregel[Any, Any, Any, Any]
+__all__ = ["Walk"]
 
 
 class Walk:
@@ -39,38 +38,26 @@ class Walk:
         }
         self.listener: Callable[[TurnEvent], None] | None = None
 
-    async def begin(self, given: Any, thread: object) -> Step:
-        """The first stop: nothing has run. Raises what the graph raises for a wrong input."""
-        if thread is not None and self._source.checkpointer:
-            await asyncio.to_thread(self.adopt, self._source)
+    async def open(self, given: Any, thread: object) -> list[Step]:
+        """The first stop: nothing has run. Without input, the steps of the turn that the thread is in, the last last.
+
+        Raises what the graph raises for a wrong input."""
+        stored = thread is not None and isinstance(self._source.checkpointer, BaseCheckpointSaver)
+        if stored and given is None:
+            return await asyncio.to_thread(past_steps, self._source, self.saver.thread_id)
+        if stored:
+            await asyncio.to_thread(self._adopt)
         step = await self._pass(None, given, "start", lambda task: False)
         if step.error is not None:
             raise step.error
-        return step
+        return [step]
 
-    def adopt(self, graph: Graph) -> None:
-        """Begin from where the thread of `graph` stands; the thread itself is only read."""
-        config: Any = self.config
-        saver = graph.checkpointer
-        assert isinstance(saver, BaseCheckpointSaver), "asked only where there is one"
-        point = saver.get_tuple(config)
+    def _adopt(self) -> None:
+        """Begin with the state of the stored thread; the thread itself is only read."""
+        stored = StoredThread(self._source, self.saver.thread_id)
+        point = stored.latest()
         if point is not None:
-            self.saver.begin_from(point, graph.get_state(config).values)
-
-    async def revive(self, step: Step) -> Step:
-        """A past step that can be stepped on from: its state, in a lineage of its own."""
-        config: Any = step.config
-        saver = self._source.checkpointer
-        assert isinstance(saver, BaseCheckpointSaver), "a past was read from one"
-        point = await asyncio.to_thread(saver.get_tuple, config)
-        assert point is not None, "a checkpoint does not vanish"
-        values = (await asyncio.to_thread(self._source.get_state, config)).values
-        self.saver.begin_from(point, values)
-        fresh = await self._pass(None, None, step.kind, lambda task: False)
-        came_from = {"": step.done[-1].task.node} if step.done else {}
-        return replace(
-            fresh, number=step.number, done=step.done, events=step.events, came_from=came_from, config=step.config
-        )
+            self.saver.hold(point, stored.unsaid(point))
 
     async def run(self, step: Step, granted: Collection[str], spaces: Collection[str] = ()) -> Step:
         """The stop after `step`, where the tasks `granted` by id may run, and all in the namespaces `spaces`."""
@@ -108,23 +95,14 @@ class Walk:
         changed = replace(step, memory=self.saver.taken(), error=None)
         return await self._pass(changed, None, "edit", lambda task: task.id in step.entered, what)
 
-    async def values(self, step: Step, space: str) -> Mapping[str, Any]:
+    def values(self, step: Step, space: str) -> Mapping[str, Any]:
         """The values of the state at `step`, of the graph that runs in the namespace `space`."""
-        return dict((await self._state(step, space)).values)
-
-    async def _state(self, step: Step, space: str) -> StateSnapshot:
-        if step.memory is None:
-            assert step.config is not None, "a step without checkpoints of its own is a stored one"
-            stored: Any = step.config
-            return await asyncio.to_thread(self._source.get_state, stored)
-        self._put_back(step)
-        return await self.graph.aget_state(self._at(space))
+        return values_in(self._source, self.saver.thread_id, step.memory, space)
 
     def _at(self, space: str) -> RunnableConfig:
         return {**self.config, "configurable": {**self.config["configurable"], "checkpoint_ns": space}}
 
     def _put_back(self, step: Step) -> None:
-        assert step.memory is not None, "a past step is renewed before it is run"
         self.saver.put_back(step.memory)
 
     async def _pass(
