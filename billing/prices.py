@@ -10,11 +10,12 @@ Decimal('0.0135')
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple, Protocol
+from pathlib import Path
+from typing import NamedTuple, Protocol, Self
 
 from turngraph.billing.genai import GenaiCatalogue, Listed
 from turngraph.billing.money import rounded
-from turngraph.billing.overrides import PriceOverride, ToolPrice
+from turngraph.billing.overrides import PriceOverride, ToolPrice, load_prices
 from turngraph.billing.rates import cost_usd, price_used
 from turngraph.state.result import PriceUsed
 from turngraph.state.usage import Usage
@@ -46,6 +47,12 @@ class Prices:
     overrides: tuple[PriceOverride, ...] = ()
     tools: tuple[ToolPrice, ...] = ()
     catalogue: Catalogue = field(default_factory=GenaiCatalogue)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Those of a YAML file of your own, over the list. Raises TurnConfigurationError naming file and row."""
+        own = load_prices(path)
+        return cls(overrides=own.prices, tools=own.tools)
 
     def charge(
         self,

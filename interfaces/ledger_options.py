@@ -127,13 +127,9 @@ def opened(url: str) -> "Iterator[Ledger]":
 
 def prices_of(file: Path | None) -> "Prices":
     """List prices, and over them those of `file`."""
-    from turngraph.billing.overrides import load_prices
     from turngraph.billing.prices import Prices
 
-    if file is None:
-        return Prices()
-    own = load_prices(file)
-    return Prices(overrides=own.prices, tools=own.tools)
+    return Prices() if file is None else Prices.load(file)
 
 
 def on_paper() -> Console:

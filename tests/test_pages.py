@@ -9,6 +9,7 @@ from typing import Any, get_args
 import pytest
 from cyclopts import CycloptsError
 
+from turngraph.billing import load_prices
 from turngraph.graphs import TurnGraph
 from turngraph.interfaces.cli import app
 from turngraph.interfaces.vendors_command import vendors_markdown
@@ -52,6 +53,13 @@ def test_the_code_on_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest
             source = compile(code.replace(REAL, "OPENAI"), f"{page.name}, block {number}", "exec", dont_inherit=True)
             exec(source, names)
     assert [result.error for result in ended if result.error] == []
+
+
+def test_the_prices_on_a_page_are_a_price_file(tmp_path: Path) -> None:
+    """Whoever copies them is not told that they cannot be read."""
+    (block,) = blocks(ROOT / "docs/money.md", "yaml")
+    (tmp_path / "prices.yaml").write_text(block)
+    assert load_prices(tmp_path / "prices.yaml").prices[1].currency == "EUR"
 
 
 def watch_results(monkeypatch: pytest.MonkeyPatch) -> list[Any]:

@@ -157,8 +157,8 @@ def test_a_file_of_prices_is_read(tmp_path: Path) -> None:
         "prices:\n- vendor: vllm\n  rates: {input: {usd_per_mtok: 0.1}, output: {usd_per_mtok: 0.2}}\n"
         "tools:\n- {tool: search, usd_per_call: 0.01, usd_per_second: 0.001}\n"
     )
-    read = load_prices(file)
-    prices = Prices(overrides=read.prices, tools=read.tools)
+    assert load_prices(file).tools[0].usd_per_call == Decimal("0.01")
+    prices = Prices.load(file)
     assert usd(prices, vendor="vllm", model="any") == Decimal("0.0012")
     assert prices.tool("search") == ToolPrice(
         tool="search", usd_per_call=Decimal("0.01"), usd_per_second=Decimal("0.001")
