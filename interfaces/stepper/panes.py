@@ -19,6 +19,8 @@ __all__ = ["PANES", "Pane", "panes_of", "where"]
 
 _MOST: Final = 20_000
 """Characters of one pane: a page stays quick at any length of thread."""
+_SHORT: Final = 400
+"""Characters of one value of a state, where two are shown side by side."""
 _MESSAGES: Final = 30
 Row = tuple[str, ...]
 
@@ -106,7 +108,7 @@ def _response(stepper: "TurnStepper") -> Pane:
 def _tools(stepper: "TurnStepper") -> Pane:
     runs = stepper.state.get("tool_runs") or []
     rows = [(run.status, run.name, run.arguments, run.content) for run in runs]
-    rows += [("next", task.call.name, task.call.arguments, "") for task in stepper.now.pending if task.call]
+    rows += [("next", task.call.name, task.call.arguments, "…") for task in stepper.now.pending if task.call]
     head = ("status", "tool", "arguments", "result")
     return Pane(head=head, rows=tuple(rows), line="{}: {}({}) → {}", note=str(len(rows)) if rows else "")
 
@@ -205,7 +207,7 @@ def _short(value: Any) -> str:
     if isinstance(value, BaseModel):
         value = value.model_dump_json(exclude_defaults=True)
     text = value if isinstance(value, str) else repr(value)
-    return text if len(text) <= _MOST // 20 else f"{text[: _MOST // 20]}…"
+    return text if len(text) <= _SHORT else f"{text[:_SHORT]}…"
 
 
 def _fitted(pane: Pane) -> Pane:
