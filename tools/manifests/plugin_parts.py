@@ -89,6 +89,14 @@ class ApiData(Parameterised):
     select: str | None = None
     """What part of the answer the model is told: a JSON pointer (`/items/0`), or a JMESPath expression (turngraph's
     own)."""
+    idempotent: bool | None = None
+    """Whether it may be sent again where nobody knows if it arrived; by its method if absent: not `POST` and `PATCH`
+    (turngraph's own)."""
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether sending it twice does no harm (https://www.rfc-editor.org/rfc/rfc9110#section-9.2.2)."""
+        return self.method not in ("POST", "PATCH") if self.idempotent is None else self.idempotent
 
     @field_validator("method", mode="before")
     @classmethod

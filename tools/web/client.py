@@ -17,7 +17,7 @@ from turngraph.tools.web.template import ApiRequest
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
 
-__all__ = ["IDEMPOTENT", "MAX_BYTES", "Answer", "WebClient"]
+__all__ = ["MAX_BYTES", "Answer", "WebClient"]
 
 logger = logging.getLogger("turngraph.tools")
 
@@ -25,8 +25,7 @@ MAX_BYTES: Final = 2_000_000
 """Of a body, unpacked."""
 MAX_REDIRECTS: Final = 5
 ATTEMPTS: Final = 3
-"""Where repeating a request is harmless (https://www.rfc-editor.org/rfc/rfc9110#section-9.2.2)."""
-IDEMPOTENT: Final = {"GET", "HEAD", "OPTIONS", "PUT", "DELETE"}
+"""Where repeating a request is harmless."""
 PASSING: Final = {429, 502, 503, 504}
 WAIT_S: Final = 0.2
 REDIRECTS: Final = {301, 302, 303, 307, 308}
@@ -77,7 +76,7 @@ class WebClient:
         )
 
     async def _attempts(self, session: "ClientSession", request: ApiRequest) -> Answer:
-        attempts = ATTEMPTS if request.method in IDEMPOTENT else 1
+        attempts = ATTEMPTS if request.repeatable else 1
         for attempt in range(1, attempts + 1):
             try:
                 return await self._once(session, request, last=attempt == attempts)

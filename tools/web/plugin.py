@@ -11,7 +11,7 @@ from turngraph.tools.manifests.kinds import ApiPluginManifest
 from turngraph.tools.manifests.parameters import schema_of, values_of
 from turngraph.tools.output import clean
 from turngraph.tools.plugin import LoadedPlugin, make_tool
-from turngraph.tools.web.client import IDEMPOTENT, Answer, WebClient
+from turngraph.tools.web.client import Answer, WebClient
 from turngraph.tools.web.selecting import select
 from turngraph.tools.web.template import check_template, render
 
@@ -43,7 +43,7 @@ def api_plugin(manifest: ApiPluginManifest, client: WebClient) -> LoadedPlugin:
         schema_of(data.parameters),
         ask_sync,
         ask,
-        idempotent=data.method in IDEMPOTENT,
+        idempotent=data.repeatable,
     )
     return LoadedPlugin(
         name=manifest.metadata.name,

@@ -35,6 +35,7 @@ class ApiRequest:
     url: str
     headers: dict[str, str]
     body: bytes | None
+    repeatable: bool = False
 
 
 def check_template(data: ApiData, base_url: str) -> None:
@@ -70,7 +71,7 @@ def render(data: ApiData, base_url: str, values: Mapping[str, Any]) -> ApiReques
     url = f"{base.scheme}://{base.netloc}{whole}{'?' + text if text else ''}"
     _check_url(url, base_url)
     headers = {"Accept": "application/json, text/*;q=0.5"} | kind | _headers(data, values)
-    return ApiRequest(data.method, url, headers, body)
+    return ApiRequest(data.method, url, headers, body, data.repeatable)
 
 
 def _placeholders(data: ApiData) -> Iterator[str]:

@@ -312,8 +312,18 @@ def test_no_text_at_all_leaves_the_path(service: Service, text: str) -> None:
     assert url.count("/") == 6
 
 
-@pytest.mark.parametrize(("method", "may"), [("GET", True), ("PUT", True), ("POST", False), ("PATCH", False)])
-def test_what_must_not_run_twice_says_so(service: Service, method: str, may: bool) -> None:
-    """A turn resumed after a crash asks."""
-    box = Toolbox.of([service.load(f"endpoint: /x\nmethod: {method}")["shop"].tool])
+@pytest.mark.parametrize(
+    ("said", "may"),
+    [
+        ("method: GET", True),
+        ("method: PUT", True),
+        ("method: POST", False),
+        ("method: PATCH", False),
+        ("method: POST\nidempotent: true", True),
+        ("method: GET\nidempotent: false", False),
+    ],
+)
+def test_what_must_not_run_twice_says_so(service: Service, said: str, may: bool) -> None:
+    """A turn resumed after a crash asks: by its method, unless the manifest knows better."""
+    box = Toolbox.of([service.load(f"endpoint: /x\n{said}")["shop"].tool])
     assert box.idempotent("shop") is may
