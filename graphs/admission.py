@@ -1,12 +1,14 @@
 """A turn's leave to run: who it is, whose thread it is, and the lease that keeps a second worker out meanwhile."""
 
 import asyncio
+import json
 import logging
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from langchain_core.runnables import RunnableConfig
@@ -35,6 +37,8 @@ class Ticket:
     account: str
     inside: bool = False
     """Whether it runs inside a parent graph."""
+    request_sha: str | None = None
+    """What is asked, where the caller named the turn: the same name for another request is a conflict."""
 
     @property
     def asks_the_thread(self) -> bool:
@@ -55,15 +59,6 @@ class Leave(NamedTuple):
     config: RunnableConfig
     over: str | None
 
-    def check(self, saved: Mapping[str, Any]) -> None:
-        """Raise TurnConflictError unless `saved`, what the thread says, is what that turn came to."""
-        if self.over is not None and saved.get("turn_id") != self.over:
-            raise TurnConflictError(
-                f"Turn `{self.over}` was finished before, and is not the last one of this thread; it is not run again. "
-                "Read its result from the thread's history, or give a new turn another id.",
-                turn_id=self.over,
-            )
-
 
 def ticket_for(input: Any, config: RunnableConfig | None, *, keeps: bool) -> Ticket:
     """The ticket of a run; `keeps` says whether the graph has a checkpointer of its own.
@@ -80,7 +75,8 @@ def ticket_for(input: Any, config: RunnableConfig | None, *, keeps: bool) -> Tic
     if isinstance(input, Mapping):
         turn_id = _given_id(input) or uuid.uuid4().hex
         alone = str(thread) if keeps and thread is not None else None
-        return Ticket(_named(input, turn_id), config, turn_id, alone, _account_in(input))
+        sha = _sha_of(input) if _given_id(input) else None
+        return Ticket(_named(input, turn_id), config, turn_id, alone, _account_in(input), request_sha=sha)
     return Ticket(input, config, "", None if thread is None else str(thread), "")
 
 
@@ -94,7 +90,7 @@ def admitted(ledger: Ledger, ticket: Ticket, wait_s: float) -> Iterator[Leave]:
     ends = time.monotonic() + wait_s
     while True:
         try:
-            admission = ledger.do(admit, ticket.turn_id, thread=ticket.thread, account=ticket.account, own=False)
+            admission = ledger.do(admit, ticket.turn_id, **_asked(ticket))
             break
         except TurnConflictError as exc:
             time.sleep(_pause(exc, ends))
@@ -114,7 +110,7 @@ async def admitted_async(ledger: Ledger, ticket: Ticket, wait_s: float) -> Async
     ends = time.monotonic() + wait_s
     while True:
         try:
-            admission = await ledger.ado(admit, ticket.turn_id, thread=ticket.thread, account=ticket.account, own=False)
+            admission = await ledger.ado(admit, ticket.turn_id, **_asked(ticket))
             break
         except TurnConflictError as exc:
             await asyncio.sleep(_pause(exc, ends))
@@ -128,6 +124,15 @@ async def admitted_async(ledger: Ledger, ticket: Ticket, wait_s: float) -> Async
             _log.warning("The lease of turn %s was not given up: %s", admission.turn_id, exc)
 
 
+def _asked(ticket: Ticket) -> dict[str, Any]:
+    return {
+        "thread": ticket.thread,
+        "account": ticket.account,
+        "request_sha": ticket.request_sha,
+        "own": False,
+    }
+
+
 def _pause(conflict: TurnConflictError, ends: float) -> float:
     """How long to wait before asking again; raises the conflict where waiting is no help, or is over."""
     if conflict.retry_after_s is None or time.monotonic() >= ends:
@@ -137,7 +142,13 @@ def _pause(conflict: TurnConflictError, ends: float) -> float:
 
 def _leave(ticket: Ticket, admission: Admission) -> Leave:
     over = admission.status in ("done", "failed") and isinstance(ticket.input, Mapping) and not ticket.inside
-    return Leave(ticket.input, _leased(ticket.config, admission), ticket.turn_id if over else None)
+    config = ticket.config if ticket.inside else _marked(ticket.config, admission.turn_id)
+    return Leave(ticket.input, _leased(config, admission), ticket.turn_id if over else None)
+
+
+def _marked(config: RunnableConfig, turn_id: str) -> RunnableConfig:
+    """With the turn's id on every checkpoint of the run, by which they are found again."""
+    return {**config, "metadata": {**config.get("metadata", {}), "run_id": turn_id}}
 
 
 def _leased(config: RunnableConfig, admission: Admission) -> RunnableConfig:
@@ -159,6 +170,18 @@ def _named(input: Any, turn_id: str) -> Any:
 
 def _given_id(input: Any) -> str:
     return str(input.get("turn_id") or "") if isinstance(input, Mapping) else ""
+
+
+def _sha_of(input: Mapping[str, Any]) -> str:
+    """What is asked, as one hash: the messages since the last answer in it, without their ids, and the settings.
+
+    A client may send the whole conversation again every time; what it adds to it is what it asks.
+    """
+    messages, settings = input.get("messages", []), input.get("settings")
+    answered = max((n for n, message in enumerate(messages, 1) if message.type == "ai"), default=0)
+    asked = [message.model_dump(exclude={"id"}) for message in messages[answered:]]
+    wished = None if settings is None else settings.model_dump()
+    return sha256(json.dumps([asked, wished], sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _account_in(input: Any) -> str:

@@ -26,6 +26,7 @@ def handler(
     *,
     account: str | None = None,
     thread: str | None = None,
+    turn_id: str | None = None,
     plugins: Sequence[str] | None = None,
     functions: Sequence[str] | None = None,
 ) -> dict[str, Any]:
@@ -37,6 +38,8 @@ def handler(
             `{"body": {…}}`, a vendor's own request, which is passed through as it is, and billed.
         account: whom the turn is charged to.
         thread: the thread's id; the `session_key` of `data` where it is not given.
+        turn_id: what the caller names the request by (`Idempotency-Key`): given again, also after other turns of the
+            thread where there is a ledger, it is not run again, and its result is returned.
         plugins, functions: the names on offer in this turn, of those `turn` was built with; all without either.
 
         >>> handler(turn=None, data={"messages": 3})["statusCode"]
@@ -45,7 +48,7 @@ def handler(
     try:
         asked, settings, config = _read(data, thread, _settings(account, plugins, functions))
         kept = turn.get_state(config).values.get("messages", []) if _keeps(turn, config) else []
-        out = turn.invoke(TurnInput(messages=[*_new(asked, kept)], settings=settings), config)
+        out = turn.invoke(_input(_new(asked, kept), settings, turn_id), config)
         result: TurnResult = out["result"]
     except TurnValueError as exc:
         result = _refusal(exc)
@@ -60,6 +63,7 @@ async def ahandler(
     *,
     account: str | None = None,
     thread: str | None = None,
+    turn_id: str | None = None,
     plugins: Sequence[str] | None = None,
     functions: Sequence[str] | None = None,
 ) -> dict[str, Any]:
@@ -67,7 +71,7 @@ async def ahandler(
     try:
         asked, settings, config = _read(data, thread, _settings(account, plugins, functions))
         kept = (await turn.aget_state(config)).values.get("messages", []) if _keeps(turn, config) else []
-        out = await turn.ainvoke(TurnInput(messages=[*_new(asked, kept)], settings=settings), config)
+        out = await turn.ainvoke(_input(_new(asked, kept), settings, turn_id), config)
         result: TurnResult = out["result"]
     except TurnValueError as exc:
         result = _refusal(exc)
@@ -108,6 +112,11 @@ def _read(
     if not isinstance(given, list) or not given:
         raise TurnValueError(f"`messages` is {type(given).__name__}; it must be a list of at least one message.")
     return from_chat(given), settings, _as_thread(data, thread)
+
+
+def _input(messages: list[BaseMessage], settings: TurnSettings, turn_id: str | None) -> TurnInput:
+    given = TurnInput(messages=[*messages], settings=settings)
+    return given if turn_id is None else {**given, "turn_id": turn_id}
 
 
 def _keeps(turn: TurnGraph, config: RunnableConfig) -> bool:

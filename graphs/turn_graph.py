@@ -7,14 +7,16 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.cache.base import BaseCache
 from langgraph.graph.state import CompiledStateGraph, StateGraph
 from langgraph.store.base import BaseStore
-from langgraph.types import All, Checkpointer, Command, StateUpdate
+from langgraph.types import All, Checkpointer, Command, StateSnapshot, StateUpdate
 
+from turngraph.graphs.finished import is_end, not_found, parts_of, thread_of
 from turngraph.graphs.strictly import strictly
 from turngraph.state.checks import check_input, check_update
 from turngraph.state.turn import Turn, TurnInput, TurnOutput
 
 if TYPE_CHECKING:
     from turngraph.billing.ledger import Ledger
+    from turngraph.graphs.admission import Ticket
 
 __all__ = ["TurnBuilder", "TurnGraph"]
 
@@ -27,7 +29,8 @@ class TurnGraph(CompiledStateGraph[Turn, None, TurnInput, TurnOutput]):
     Three things are added. What comes in from outside is checked before LangGraph stores it, because one wrong value
     in a checkpoint makes the whole thread unreadable. With a checkpointer a run is durable at every step
     (`durability="sync"`) unless the caller says otherwise. And with a ledger a turn is admitted before its graph
-    starts, so that no two workers run one thread.
+    starts, so that no two workers run one thread; submitted again by its `turn_id`, however late, it is not run again,
+    and what it came to is told.
     """
 
     message_chars: int = 2_000_000
@@ -84,8 +87,26 @@ class TurnGraph(CompiledStateGraph[Turn, None, TurnInput, TurnOutput]):
         ticket = ticket_for(input, config, keeps=bool(self.checkpointer))
         saved = self.get_state(ticket.config).values if ticket.asks_the_thread else {}
         with admitted(self._ledger, ticket.known(saved), self.wait_s) as leave:
-            leave.check(self.get_state(leave.config).values if leave.over and ticket.thread else {})
-            yield from super().stream(leave.input, leave.config, **named)
+            given, over = leave.input, leave.over
+            if over is not None:
+                past = self._past(over, ticket)
+                if is_end(past):
+                    yield from parts_of(past.values, self.stream_channels_asis, named, self.stream_mode)
+                    return
+                given = None
+            yield from super().stream(given, leave.config, **named)
+
+    def _past(self, turn_id: str, ticket: "Ticket") -> StateSnapshot:
+        """What the thread says of a turn that was finished. Raises TurnConflictError where it says nothing."""
+        if ticket.thread is not None:
+            place = thread_of(ticket.config)
+            last = self.get_state(place)
+            if last.values.get("turn_id") == turn_id:
+                return last  # perhaps not its end: a worker may die between the ledger and the checkpoint
+            for past in self.get_state_history(place, filter={"run_id": turn_id}):
+                if past.values.get("turn_id") == turn_id and is_end(past):
+                    return past
+        raise not_found(turn_id)
 
     async def _astream_admitted(
         self, input: Any, config: RunnableConfig | None, named: dict[str, Any]
@@ -95,9 +116,28 @@ class TurnGraph(CompiledStateGraph[Turn, None, TurnInput, TurnOutput]):
         ticket = ticket_for(input, config, keeps=bool(self.checkpointer))
         saved = (await self.aget_state(ticket.config)).values if ticket.asks_the_thread else {}
         async with admitted_async(self._ledger, ticket.known(saved), self.wait_s) as leave:
-            leave.check((await self.aget_state(leave.config)).values if leave.over and ticket.thread else {})
-            async for part in super().astream(leave.input, leave.config, **named):
+            given, over = leave.input, leave.over
+            if over is not None:
+                past = await self._apast(over, ticket)
+                if is_end(past):
+                    for part in parts_of(past.values, self.stream_channels_asis, named, self.stream_mode):
+                        yield part
+                    return
+                given = None
+            async for part in super().astream(given, leave.config, **named):
                 yield part
+
+    async def _apast(self, turn_id: str, ticket: "Ticket") -> StateSnapshot:
+        """`_past`, on the running event loop."""
+        if ticket.thread is not None:
+            place = thread_of(ticket.config)
+            last = await self.aget_state(place)
+            if last.values.get("turn_id") == turn_id:
+                return last
+            async for past in self.aget_state_history(place, filter={"run_id": turn_id}):
+                if past.values.get("turn_id") == turn_id and is_end(past):
+                    return past
+        raise not_found(turn_id)
 
     @property
     def _ledger(self) -> "Ledger":

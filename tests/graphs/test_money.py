@@ -110,6 +110,26 @@ def test_a_turn_is_stopped_when_its_budget_is_used_up(run: Run, ledger: Ledger) 
     assert any(isinstance(event, ChargeAuthorised) for event in seen)
 
 
+@both_ways
+def test_money_kept_back_pays_one_last_answer_without_tools(run: Run, ledger: Ledger) -> None:
+    """A model that calls for ever runs into its budget, and the turn still ends with an answer, inside the limit."""
+    forever = [Call(("weather", {"city": str(n)})) for n in range(30)]
+
+    def script(asked: Any) -> Any:
+        return forever.pop() if asked.body.get("tools") else Say("As far as I got: rain.")
+
+    limit = Decimal("0.006")
+    budget = Budget(usd=limit, last_answer_usd=Decimal("0.0035"))
+    with ScriptedModel([script] * 30) as model:
+        result = result_of(run(turn_on(model, tools=[weather], ledger=ledger, budget=budget), ask("Go on.")))
+        offered = ["tools" in request.body for request in model.requests]
+    assert (result.status, result.answer) == ("completed", "As far as I got: rain.")
+    assert offered.count(False) == 1
+    assert not offered[-1]
+    assert result.cost_usd is not None
+    assert result.cost_usd <= limit
+
+
 def test_a_budget_puts_a_cap_on_the_answer(ledger: Ledger) -> None:
     """Without `max_tokens` on the wire no call has a worst case."""
     with ScriptedModel([Say("a"), Say("b")]) as model:
@@ -294,33 +314,6 @@ def test_a_turn_in_a_parent_is_its_own_turn_in_the_ledger(run: Run, ledger: Ledg
         run(graph.compile(checkpointer=InMemorySaver()), ask("Q"), THREAD)
     assert len(rows(ledger, "select turn_id from turn where status = 'done'")) == 2
     assert len(rows(ledger, "select 1 from attempt where state = 'settled'")) == 2
-
-
-@both_ways
-def test_the_same_turn_submitted_again_returns_what_it_came_to(run: Run, ledger: Ledger) -> None:
-    """Never run nor billed twice."""
-    with ScriptedModel([Say("one"), Say("two")]) as model:
-        turn = turn_on(model, ledger=ledger, checkpointer=InMemorySaver())
-        first = run(turn, ask("Q", turn_id="T1"), THREAD)
-        second = run(turn, ask("Q", turn_id="T1"), THREAD)
-        assert len(model.requests) == 1
-    assert result_of(first) == result_of(second)
-    assert len(rows(ledger, "select 1 from entry")) == 1
-
-
-@both_ways
-def test_an_earlier_turn_submitted_again_is_not_run_again(run: Run, ledger: Ledger) -> None:
-    """A retry that comes late, when the thread has gone on: nothing is asked or charged, and the caller is told."""
-    with ScriptedModel([Say("one"), Say("two")]) as model:
-        turn = turn_on(model, ledger=ledger, checkpointer=InMemorySaver())
-        run(turn, ask("Q", turn_id="T1"), THREAD)
-        run(turn, ask("R", turn_id="T2"), THREAD)
-        for thread in (THREAD, {"configurable": {"thread_id": "another"}}):
-            with pytest.raises(TurnConflictError, match="was finished before"):
-                run(turn, ask("Q", turn_id="T1"), thread)
-        assert len(model.requests) == 2
-    assert [message.text for message in turn.get_state(THREAD).values["messages"]] == ["Q", "one", "R", "two"]
-    assert len(rows(ledger, "select 1 from entry")) == 2
 
 
 class KilledError(BaseException):
