@@ -16,12 +16,14 @@
 from pathlib import Path
 from tempfile import mkdtemp
 
-from turngraph.billing import Budget, Ledger
+from turngraph.billing import Budget, Ledger, Prices, ToolPrice, reprice, show, top, total, verify
 from turngraph.graphs import chat_turn
+from turngraph.interfaces.ledger_tables import spending_table
 from turngraph.interfaces.stepper import TurnStepper
 from turngraph.interfaces.stepper.charts import cost_chart, tokens_chart
 from turngraph.interfaces.stepper.lesson import lesson_model
 from turngraph.providers.scripted import Call, Say
+from turngraph.state.turn import TurnSettings
 
 ledger = Ledger(f"sqlite:///{Path(mkdtemp()) / 'ledger.db'}")
 model = lesson_model(Call(("calculator", {"expression": "6 * 7"}, "call-1")), Say("It is 42."), Say("It is still 42."))
@@ -58,8 +60,43 @@ len([charge for charge in stepper.charges if charge.kind == "completion"])
 # A budget that is too small is refused before anything is sent.
 
 # %%
-poor = TurnStepper(
-    chat_turn(model, ledger=ledger, budget=Budget(usd="0.000001")), {"messages": [("user", "What is 6 * 7?")]}
-)
+poor_turn = chat_turn(model, ledger=ledger, budget=Budget(usd="0.000001"))
+poor = TurnStepper(poor_turn, {"messages": [("user", "What is 6 * 7?")], "turn_id": "too-poor"})
 poor.run()
 (poor.state["result"].status, len(poor.state["result"].attempts))
+
+# %%
+print(poor.state["result"].error.message)
+
+# %% [markdown]
+# Prices of one's own: a tool that costs, by the call. `TurnSettings` says who pays.
+
+# %%
+prices = Prices(tools=(ToolPrice(tool="calculator", usd_per_call="0.0001"),))
+priced_model = lesson_model(Call(("calculator", {"expression": "6 * 7"}, "call-1")), Say("It is 42."))
+priced = chat_turn(priced_model, functions=["calculator"], ledger=ledger, prices=prices)
+given = {"messages": [("user", "What is 6 * 7?")], "turn_id": "order-4711", "settings": TurnSettings(account="acme")}
+[(charge.kind, charge.amount_usd) for charge in priced.invoke(given)["result"].charges]
+
+# %% [markdown]
+# What was spent, by account, model, thread, day, …: `turngraph ledger top --by account` shows the same in a terminal.
+
+# %%
+spending_table("account", ledger.read(top, "account"), ledger.read(total))
+
+# %% [markdown]
+# One turn's bill.
+
+# %%
+bill = ledger.read(show, "order-4711")
+bill.usd, [(row["kind"], row["usd"], row["price_source"].split()[0]) for row in bill.attempts]
+
+# %% [markdown]
+# The same tokens at another model's prices, and the proof that all adds up: no problem is found.
+
+# %%
+other = ledger.read(reprice, prices, vendor="openai", model="gpt-4.1-nano")
+other.actual_usd, other.other_usd
+
+# %%
+ledger.read(verify)
