@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         TurnConflictError,
     )
     from turngraph.billing.exporting import export
+    from turngraph.billing.forgetting import forget_answers
     from turngraph.billing.langchain_calls import Metered
     from turngraph.billing.ledger import Ledger
     from turngraph.billing.middleware import LedgerMiddleware
@@ -55,6 +56,7 @@ __all__ = [
     "budget_states",
     "decide",
     "export",
+    "forget_answers",
     "list_budgets",
     "load_prices",
     "open_existing",
@@ -93,6 +95,7 @@ __getattr__, __dir__ = front_door(
         "budget_states": "reports",
         "decide": "deciding",
         "export": "exporting",
+        "forget_answers": "forgetting",
         "list_budgets": "budgets",
         "load_prices": "overrides",
         "open_existing": "places",
