@@ -25,6 +25,8 @@ def handler(
     data: Mapping[str, Any],
     *,
     account: str | None = None,
+    key: str | None = None,
+    tags: Sequence[str] = (),
     thread: str | None = None,
     turn_id: str | None = None,
     plugins: Sequence[str] | None = None,
@@ -37,6 +39,8 @@ def handler(
         data: `{"session_key": …, "messages": […]}` in OpenAI's form, or `{"session_key": …, "input_text": …}`; or
             `{"body": {…}}`, a vendor's own request, which is passed through as it is, and billed.
         account: whom the turn is charged to.
+        key: the id of the API key the caller came with, never the key; reports and budgets are kept for it too.
+        tags: what else the turn is counted under.
         thread: the thread's id; the `session_key` of `data` where it is not given.
         turn_id: what the caller names the request by (`Idempotency-Key`): given again, also after other turns of the
             thread where there is a ledger, it is not run again, and its result is returned.
@@ -46,7 +50,7 @@ def handler(
         400
     """
     try:
-        asked, settings, config = _read(data, thread, _settings(account, plugins, functions))
+        asked, settings, config = _read(data, thread, _settings(account, key, tags, plugins, functions))
         kept = turn.get_state(config).values.get("messages", []) if _keeps(turn, config) else []
         out = turn.invoke(_input(_new(asked, kept), settings, turn_id), config)
         result: TurnResult = out["result"]
@@ -62,6 +66,8 @@ async def ahandler(
     data: Mapping[str, Any],
     *,
     account: str | None = None,
+    key: str | None = None,
+    tags: Sequence[str] = (),
     thread: str | None = None,
     turn_id: str | None = None,
     plugins: Sequence[str] | None = None,
@@ -69,7 +75,7 @@ async def ahandler(
 ) -> dict[str, Any]:
     """`handler`, on the running event loop."""
     try:
-        asked, settings, config = _read(data, thread, _settings(account, plugins, functions))
+        asked, settings, config = _read(data, thread, _settings(account, key, tags, plugins, functions))
         kept = (await turn.aget_state(config)).values.get("messages", []) if _keeps(turn, config) else []
         out = await turn.ainvoke(_input(_new(asked, kept), settings, turn_id), config)
         result: TurnResult = out["result"]
@@ -87,10 +93,15 @@ def _as_thread(data: Mapping[str, Any], thread: str | None) -> RunnableConfig:
     return {"configurable": {} if key is None else {"thread_id": str(key)}}
 
 
-def _settings(account: str | None, plugins: Sequence[str] | None, functions: Sequence[str] | None) -> TurnSettings:
-    if plugins is None and functions is None:
-        return TurnSettings(account=account)
-    return TurnSettings(account=account, tools=(*(plugins or ()), *(functions or ())))
+def _settings(
+    account: str | None,
+    key: str | None,
+    tags: Sequence[str],
+    plugins: Sequence[str] | None,
+    functions: Sequence[str] | None,
+) -> TurnSettings:
+    tools = None if plugins is None and functions is None else (*(plugins or ()), *(functions or ()))
+    return TurnSettings(account=account, key=key, tags=tuple(tags), tools=tools)
 
 
 def _read(

@@ -10,7 +10,7 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
 from tests.turns import turn_on
-from turngraph.billing import Ledger
+from turngraph.billing import Ledger, top
 from turngraph.billing.turns import admit
 from turngraph.graphs import TurnGraph, ahandler, handler
 from turngraph.providers.scripted import Fail, Say, ScriptedModel
@@ -99,6 +99,16 @@ def test_passthrough_sends_the_body_as_it_is_and_bills_it(handle: Handle) -> Non
     assert body["choices"][0]["message"]["content"] == "passed"
     assert body["turn"]["charges"][0]["model"].startswith(("gpt-4o", "scripted"))
     assert body["turn"]["charges"][0]["account"] == "acme"
+
+
+@handled
+def test_a_gateway_says_whose_key_and_tags_a_turn_is_counted_under(handle: Handle, tmp_path: Path) -> None:
+    """It is the gateway that knows who came, and with which key."""
+    with Ledger(f"sqlite:///{tmp_path}/l.db") as ledger, ScriptedModel([Say("4")]) as model:
+        given = {"account": "acme", "key": "k_17", "tags": ["web"]}
+        assert handle(turn_on(model, ledger=ledger), {"input_text": "2 + 2?"}, **given)["statusCode"] == 200
+        for by, who in (("account", "acme"), ("key", "k_17"), ("tag", "web")):
+            assert [(line.value, line.attempts) for line in ledger.read(top, by)] == [(who, 1)]
 
 
 @handled
