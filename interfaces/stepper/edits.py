@@ -20,7 +20,7 @@ __all__ = ["Edit", "edit_of"]
 
 @dataclass(frozen=True)
 class Edit:
-    """`values` written into the state of the graph in `space`; or, without a space, `swaps` given to its next tasks."""
+    """`values` written into the state of the graph in `space`, where there is one; `swaps` given to the next tasks."""
 
     what: str
     space: str | None = None
@@ -38,7 +38,7 @@ def edit_of(
     result: Any,
     state: Mapping[str, Any],
 ) -> Edit:
-    """The one thing that was given to `TurnStepper.edit`; `current` are the values of the state where a tool is named.
+    """The one thing that was given to `TurnStepper.edit`; `current` are the values of the state.
 
     Raises TurnInvocationError for nothing, for more than one thing, and where there is nothing of the kind.
     """
@@ -46,7 +46,7 @@ def edit_of(
     if len(given) != 1:
         raise TurnInvocationError("Edit one thing at a time: `request`, `body`, `tool`, or fields of the state.")
     if request is not None:
-        return _request(step, request)
+        return _request(step, current, request)
     if body is not None:
         return _body(step, body)
     if tool is not None:
@@ -59,19 +59,27 @@ def _state(step: Step, values: Mapping[str, Any]) -> Edit:
     return Edit(f"edited {', '.join(values)}", step.space, values)
 
 
-def _request(step: Step, request: ChatRequest | Mapping[str, Any]) -> Edit:
-    """Ask otherwise, in this request and those that follow in the turn."""
+def _request(step: Step, current: Mapping[str, Any], request: ChatRequest | Mapping[str, Any]) -> Edit:
+    """Ask otherwise, in this request and those that follow in the turn; what `body` changed in this one stays."""
     task = _calling(step)
-    before: ChatRequest = task.input["request"]
-    if isinstance(request, Mapping):
-        unknown = sorted(set(request) - set(ChatRequest.model_fields))
-        if unknown:
-            raise TurnValueError(
-                f"A request has no `{unknown[0]}`. Known: {', '.join(ChatRequest.model_fields)}; "
-                "any member of the JSON itself can be changed with `edit(body=…)`."
-            )
-        request = ChatRequest.model_validate({**before.model_dump(), **request})
-    return Edit("edited the request", task.space, {"request": request})
+    swapped = step.swaps.get(task.key)
+    if isinstance(request, ChatRequest):
+        return Edit("edited the request", task.space, {"request": request}, {task.key: Swap()})
+    unknown = sorted(set(request) - set(ChatRequest.model_fields))
+    if unknown:
+        raise TurnValueError(
+            f"A request has no `{unknown[0]}`. Known: {', '.join(ChatRequest.model_fields)}; "
+            "any member of the JSON itself can be changed with `edit(body=…)`."
+        )
+    changed = {"request": _changed(current["request"], request)}
+    if swapped is None or "request" not in swapped.input:
+        return Edit("edited the request", task.space, changed)
+    this_one = Swap(input={"request": _changed(swapped.input["request"], request)})
+    return Edit("edited the request", task.space, changed, {task.key: this_one})
+
+
+def _changed(request: ChatRequest, fields: Mapping[str, Any]) -> ChatRequest:
+    return ChatRequest.model_validate({**request.model_dump(), **fields})
 
 
 def _body(step: Step, body: Mapping[str, Any] | str) -> Edit:

@@ -108,7 +108,7 @@ class Line:
         now = self.now
         if edit.space is None:
             return self._add(await self.walk.renew(now, "edit", edit.swaps, edit.what))
-        return self._add(await self.walk.update(now, edit.space, edit.values, edit.what))
+        return self._add(await self.walk.update(now, edit))
 
     async def renew(self, kind: StepKind = "fork", what: str = "") -> Step:
         """Stand at the same place in a lineage of its own: what runs next is asked, and billed, anew."""

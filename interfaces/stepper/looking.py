@@ -48,6 +48,11 @@ class LookedAt:
         return tuple(self._line.behind)
 
     @property
+    def left_behind(self) -> tuple[tuple[Step, ...], ...]:
+        """The ways that an edit or a retry left: each with the steps it shares, as far as it went."""
+        return tuple(map(tuple, self._line.left))
+
+    @property
     def state(self) -> Mapping[str, Any]:
         """The state here: of the graph whose node is next, of the whole graph where nothing is."""
         return self.state_at(self.now)

@@ -219,7 +219,7 @@ class TurnStepper(LookedAt):
         return f"<TurnStepper {self.name} {self.now}>"
 
     async def _edit(self, request: Any, body: Any, tool: str | None, arguments: Any, result: Any, state: Any) -> Step:
-        values = {} if tool is None else self._line.walk.values(self.now, self.now.space)
+        values = self._line.walk.values(self.now, self.now.space)
         edit = edit_of(self.now, values, request, body, tool, arguments, result, state)
         return await self._line.edit(edit)
 

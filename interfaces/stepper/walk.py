@@ -11,6 +11,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import Command
 
+from turngraph.interfaces.stepper.edits import Edit
 from turngraph.interfaces.stepper.gate import Gatekeeper, Key, Swap, Task, gated
 from turngraph.interfaces.stepper.memory import WalkSaver
 from turngraph.interfaces.stepper.past import past_steps
@@ -84,16 +85,21 @@ class Walk:
         changed = replace(step, memory=self.saver.taken(), swaps={**step.swaps, **swaps}, error=None)
         return await self._pass(changed, None, kind, lambda task: task.id in step.entered, what)
 
-    async def update(self, step: Step, space: str, values: Mapping[str, Any], what: str) -> Step:
-        """The stop after `values` were written into the state. Raises TurnInvocationError amid parallel tasks."""
+    async def update(self, step: Step, edit: Edit) -> Step:
+        """The stop after an edit of the state. Raises TurnInvocationError amid parallel tasks."""
+        space = edit.space or ""
         if any(key[0] == space for key in step.known):
             raise TurnInvocationError(
                 "Some of the parallel tasks have run and some have not: step on, or go back, before editing the state."
             )
         self._put_back(step)
-        await self.graph.aupdate_state(self._at(space), dict(values), as_node=step.came_from.get(space, "__start__"))
-        changed = replace(step, memory=self.saver.taken(), error=None)
-        return await self._pass(changed, None, "edit", lambda task: task.id in step.entered, what)
+        node = step.came_from.get(space, "__start__")
+        await self.graph.aupdate_state(self._at(space), dict(edit.values), as_node=node)
+        swaps = {
+            _one_later(key) if key[0] == space else key: swap for key, swap in {**step.swaps, **edit.swaps}.items()
+        }
+        changed = replace(step, memory=self.saver.taken(), error=None, swaps=swaps)
+        return await self._pass(changed, None, "edit", lambda task: task.id in step.entered, edit.what)
 
     def values(self, step: Step, space: str) -> Mapping[str, Any]:
         """The values of the state at `step`, of the graph that runs in the namespace `space`."""
@@ -175,6 +181,12 @@ class Walk:
 def _amid(key: Key, pending: Collection[Task]) -> bool:
     """Whether tasks beside the one of `key` are still to run."""
     return any((task.space, task.number) == key[:2] for task in pending)
+
+
+def _one_later(key: Key) -> Key:
+    """The same task when the state was written to before it: LangGraph counts that as a step."""
+    space, number, node, place = key
+    return space, number + 1, node, place
 
 
 def _asking(step: Step) -> set[str]:
