@@ -47,12 +47,22 @@ def _first(conn: Connection) -> None:
 def _currency(conn: Connection) -> None:
     """Every row with an amount says in which currency; before, an attempt's said what its price had stood in."""
     for table in ("entry", "budget_window"):
-        if "currency" not in {column["name"] for column in inspect(conn).get_columns(table)}:
-            conn.execute(text(f"ALTER TABLE {table} ADD COLUMN currency TEXT NOT NULL DEFAULT 'USD'"))
+        _add(conn, table, "currency", "TEXT NOT NULL DEFAULT 'USD'")
     conn.execute(attempt_t.update().where(attempt_t.c.currency != "USD").values(currency="USD"))
 
 
-MIGRATIONS: Final[tuple[Step, ...]] = (_first, _currency)
+def _stored(conn: Connection) -> None:
+    """An attempt says where its vendor keeps the answer; of those made before nobody knows."""
+    _add(conn, "attempt", "stored", "TEXT")
+
+
+def _add(conn: Connection, table: str, column: str, kind: str) -> None:
+    """Tables made by the first step have every column there is by now."""
+    if column not in {each["name"] for each in inspect(conn).get_columns(table)}:
+        conn.execute(text(f"ALTER TABLE {table} ADD COLUMN {column} {kind}"))
+
+
+MIGRATIONS: Final[tuple[Step, ...]] = (_first, _currency, _stored)
 """In order. A released step is never edited: what it missed is the next step."""
 
 

@@ -287,6 +287,20 @@ def test_every_amount_says_its_currency_in_a_ledger_of_the_first_version_too(ope
     assert upgraded.verified()
 
 
+def test_a_ledger_of_the_second_version_learns_where_answers_are_kept(open_book: Open) -> None:
+    """Attempts of before have no place to look; those after do."""
+    book = open_book()
+    book.paid()
+    for statement in ("ALTER TABLE attempt DROP COLUMN stored", "DELETE FROM ledger_schema WHERE version > 2"):
+        book.ledger.do(lambda tx, statement=statement: tx.conn.execute(text(statement)))
+    upgraded = open_book()
+    upgraded.begin("new", call=Call(vendor="openai", model="gpt-5", stored="responses"))
+    assert [row["stored"] for row in upgraded.rows("SELECT stored FROM attempt ORDER BY attempt_id")] == [
+        None,
+        "responses",
+    ]
+
+
 def test_a_ledger_lives_in_sqlite_or_postgresql() -> None:
     """Another database may lack what the guarantees rest on."""
     with Ledger("mysql://host/db") as ledger, pytest.raises(LedgerError, match="`mysql`"):
