@@ -220,7 +220,7 @@ def test_a_record_the_ledger_refuses_is_set_aside_and_not_lost(open_book: Open, 
     book.begin("a")
     book.ledger.spool.add("settle", settlement("a.1"))
     assert book.ledger.play_back() == 1
-    assert len(list((tmp_path / "spool").glob("*.refused"))) == 2
+    assert len(book.ledger.spool.refused()) == 2
     assert book.row("a.1")["state"] == "settled"
 
 

@@ -16,7 +16,7 @@ from turngraph.billing.calls import Call, Payer, Released
 from turngraph.billing.errors import LedgerError
 from turngraph.billing.exporting import export, write_rows
 from turngraph.billing.prices import Prices
-from turngraph.billing.reports import BY, CHARGE_COLUMNS, budget_states, charges, reprice, show, top
+from turngraph.billing.reports import BY, CHARGE_COLUMNS, budget_states, charges, reprice, show, top, total
 from turngraph.billing.settling import correct
 from turngraph.billing.turns import admit
 
@@ -76,6 +76,13 @@ def test_guesses_and_unknown_prices_are_told_apart(book: Any) -> None:
     acme, other = book.ledger.read(top, "account")
     assert (acme.estimated_usd, acme.unpriced) == (Decimal("0.006"), 0)
     assert (other.estimated_usd, other.unpriced) == (0, 1)
+
+
+def test_the_total_is_of_everything(book: Any) -> None:
+    """However few lines a report has."""
+    everything = book.ledger.read(total)
+    assert everything == ("", Decimal("0.011"), 5, Decimal("0.006"), 1)
+    assert book.ledger.read(total, until=datetime(2026, 1, 1, tzinfo=UTC)).usd == 0
 
 
 def test_a_report_is_of_a_period(book: Any) -> None:
