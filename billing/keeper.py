@@ -2,8 +2,6 @@
 
 import logging
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from turngraph.billing.errors import FencedError, LedgerUnavailableError
@@ -29,22 +27,32 @@ class LeaseKeeper:
         self._changed = threading.Condition()
         self._running = False
 
-    @contextmanager
-    def holding(self, turn_id: str, fence: int) -> Iterator[None]:
-        """Keep the lease of `turn_id` while the block runs."""
+    def hold(self, turn_id: str, fence: int, asked: float) -> None:
+        """Keep the lease of `turn_id`, which was asked for at `asked`, until it is dropped."""
         with self._changed:
             self._held[turn_id] = fence
+            self._renewed[turn_id, fence] = asked
             if not self._running:
                 self._running = True
                 threading.Thread(target=self._keep, name="turngraph-leases", daemon=True).start()
-        try:
-            yield
-        finally:
-            with self._changed:
-                if self._held.get(turn_id) == fence:
-                    del self._held[turn_id]
-                self._renewed.pop((turn_id, fence), None)
-                self._changed.notify_all()
+
+    def finished(self, turn_id: str, fence: int) -> None:
+        """The turn is over, and its lease with it. What is still to be written of it is this worker's to write."""
+        with self._changed:
+            self._forget(turn_id, fence)
+
+    def drop(self, turn_id: str, fence: int) -> bool:
+        """Keep the lease no longer. Returns whether it was still held, so that it should be let go."""
+        with self._changed:
+            self._renewed.pop((turn_id, fence), None)
+            return self._forget(turn_id, fence)
+
+    def _forget(self, turn_id: str, fence: int) -> bool:
+        held = self._held.get(turn_id) == fence
+        if held:
+            del self._held[turn_id]
+            self._changed.notify_all()
+        return held
 
     def surely(self, turn_id: str, fence: int) -> bool:
         """Whether the lease still runs by this worker's own clock, so that nobody can have taken the turn over."""
@@ -55,7 +63,7 @@ class LeaseKeeper:
     def confirm(self, turn_id: str, fence: int) -> None:
         """Go on only if the turn is still this worker's. Raises FencedError where another has taken it over.
 
-        The ledger is asked only where the clock leaves a doubt: at first, and after the worker slept.
+        The ledger is asked only where the clock leaves a doubt: after the worker slept.
         """
         if not self.surely(turn_id, fence):
             asked = self._ledger.now()
@@ -94,7 +102,6 @@ class LeaseKeeper:
         except FencedError:
             # Whoever runs the turn finds out at its next call to the ledger; there is nothing left to renew.
             with self._changed:
-                if self._held.get(turn_id) == fence:
-                    del self._held[turn_id]
+                self._forget(turn_id, fence)
         except LedgerUnavailableError as exc:
             _log.warning("The lease of turn %s was not renewed: %s", turn_id, exc)

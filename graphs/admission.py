@@ -90,18 +90,20 @@ def admitted(ledger: Ledger, ticket: Ticket, wait_s: float) -> Iterator[Leave]:
     ends = time.monotonic() + wait_s
     while True:
         try:
-            admission = ledger.do(admit, ticket.turn_id, **_asked(ticket))
+            asked, admission = ledger.now(), ledger.do(admit, ticket.turn_id, **_asked(ticket))
             break
         except TurnConflictError as exc:
             time.sleep(_pause(exc, ends))
+    lease = admission.turn_id, admission.fence
+    ledger.keeper.hold(*lease, asked)
     try:
-        with ledger.keeper.holding(admission.turn_id, admission.fence):
-            yield _leave(ticket, admission)
+        yield _leave(ticket, admission)
     finally:
-        try:
-            ledger.do(let_go, admission.turn_id, fence=admission.fence)
-        except LedgerUnavailableError as exc:
-            _log.warning("The lease of turn %s was not given up: %s", admission.turn_id, exc)
+        if ledger.keeper.drop(*lease):
+            try:
+                ledger.do(let_go, admission.turn_id, fence=admission.fence)
+            except LedgerUnavailableError as exc:
+                _log.warning("The lease of turn %s was not given up: %s", admission.turn_id, exc)
 
 
 @asynccontextmanager
@@ -110,18 +112,20 @@ async def admitted_async(ledger: Ledger, ticket: Ticket, wait_s: float) -> Async
     ends = time.monotonic() + wait_s
     while True:
         try:
-            admission = await ledger.ado(admit, ticket.turn_id, **_asked(ticket))
+            asked, admission = ledger.now(), await ledger.ado(admit, ticket.turn_id, **_asked(ticket))
             break
         except TurnConflictError as exc:
             await asyncio.sleep(_pause(exc, ends))
+    lease = admission.turn_id, admission.fence
+    ledger.keeper.hold(*lease, asked)
     try:
-        with ledger.keeper.holding(admission.turn_id, admission.fence):
-            yield _leave(ticket, admission)
+        yield _leave(ticket, admission)
     finally:
-        try:
-            await ledger.ado(let_go, admission.turn_id, fence=admission.fence)
-        except LedgerUnavailableError as exc:
-            _log.warning("The lease of turn %s was not given up: %s", admission.turn_id, exc)
+        if ledger.keeper.drop(*lease):
+            try:
+                await ledger.ado(let_go, admission.turn_id, fence=admission.fence)
+            except LedgerUnavailableError as exc:
+                _log.warning("The lease of turn %s was not given up: %s", admission.turn_id, exc)
 
 
 def _asked(ticket: Ticket) -> dict[str, Any]:

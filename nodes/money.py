@@ -36,6 +36,7 @@ __all__ = [
     "finish_turn",
     "keep_answer",
     "keep_in_ledger",
+    "note_begun",
     "payer_of",
     "release_call",
     "replay_call",
@@ -186,6 +187,14 @@ def replay_call(
     return begun
 
 
+def note_begun(attempt_id: str, call: Call, deps: TurnDeps, response_id: str) -> None:
+    """Write down what an answer under way can be asked for by, where that is the only way to find it again."""
+    if deps.ledger is not None and call.stored == "responses":
+        from turngraph.billing.attempts import note_id
+
+        deps.ledger.soon(note_id, attempt_id, response_id)
+
+
 def keep_answer(attempt_id: str, reply: ProviderReply, turn_id: str, deps: TurnDeps) -> Flow[None]:
     """Write the answer on its attempt the moment it is complete. Raises FencedError where the turn is not ours now."""
     from turngraph.billing.attempts import answer
@@ -250,6 +259,7 @@ def finish_turn(turn_id: str, deps: TurnDeps, here: Here) -> Flow[None]:
         from turngraph.billing.turns import finish
 
         yield ask_ledger(deps, finish, turn_id, fence=here.fence)
+        deps.ledger.keeper.finished(turn_id, here.fence)
 
 
 def estimate_of(reply: ProviderReply | None, payload: Payload) -> Usage | None:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from turngraph.billing.errors import FencedError, LedgerUnavailableError
 from turngraph.billing.fencing import fenced
-from turngraph.billing.turns import admit
+from turngraph.billing.turns import admit, finish
 
 Open = Callable[..., Any]
 
@@ -44,30 +44,34 @@ def test_a_worker_that_slept_through_its_lease_writes_nothing(open_book: Open, t
     fence = book.ledger.do(admit, "u", thread="t").fence
     inner = InMemorySaver()
     saver = fenced(inner, book.ledger, lease_of)
-    with book.ledger.keeper.holding("u", fence):
+    book.ledger.keeper.hold("u", fence, book.clock.now)
+    write(saver, fence, task=task)
+    book.clock.now += 61
+    heir.ledger.do(admit, "u", thread="t")
+    with pytest.raises(FencedError):
         write(saver, fence, task=task)
-        book.clock.now += 61
-        heir.ledger.do(admit, "u", thread="t")
-        with pytest.raises(FencedError):
-            write(saver, fence, task=task)
+    book.ledger.keeper.drop("u", fence)
     assert len(list(inner.list({"configurable": {"thread_id": "t"}}))) == 1
 
 
 @both
 def test_a_running_lease_is_not_asked_for_at_every_write(open_book: Open, task: bool) -> None:
-    """Once at first, and again only when the worker's own clock leaves a doubt."""
+    """Only when the worker's own clock leaves a doubt: being admitted was the first answer."""
     book = open_book()
     fence = book.ledger.do(admit, "u", thread="t").fence
     saver = fenced(InMemorySaver(), book.ledger, lease_of)
-    with book.ledger.keeper.holding("u", fence):
+    book.ledger.keeper.hold("u", fence, book.clock.now)
+    asked = statements(book)
+    for _ in range(5):
         write(saver, fence, task=task)
-        asked = statements(book)
-        for _ in range(5):
-            write(saver, fence, task=task)
-        assert asked == []
-        book.clock.now += 55
-        write(saver, fence, task=task)
-        assert asked != []
+    assert asked == []
+    book.clock.now += 55
+    write(saver, fence, task=task)
+    assert asked != []
+    asked.clear()
+    write(saver, fence, task=task)
+    assert asked == []
+    book.ledger.keeper.drop("u", fence)
 
 
 def test_a_run_without_a_lease_writes_as_ever(open_book: Open) -> None:
@@ -88,9 +92,12 @@ def test_a_doubt_that_cannot_be_settled_writes_nothing(open_book: Open) -> None:
     def away(*_: Any) -> None:
         raise OperationalError("away", {}, OSError())
 
+    book.ledger.keeper.hold("u", fence, book.clock.now)
+    book.clock.now += 55
     event.listen(book.ledger.engine, "before_cursor_execute", away)
-    with book.ledger.keeper.holding("u", fence), pytest.raises(LedgerUnavailableError):
+    with pytest.raises(LedgerUnavailableError):
         write(saver, fence, task=False)
+    book.ledger.keeper.drop("u", fence)
 
 
 def test_a_lease_that_ended_is_not_remembered(open_book: Open) -> None:
@@ -98,9 +105,22 @@ def test_a_lease_that_ended_is_not_remembered(open_book: Open) -> None:
     book = open_book()
     fence = book.ledger.do(admit, "u", thread="t").fence
     keeper = book.ledger.keeper
-    with keeper.holding("u", fence):
-        keeper.confirm("u", fence)
-        assert keeper.surely("u", fence)
+    keeper.hold("u", fence, book.clock.now)
+    keeper.confirm("u", fence)
+    assert keeper.surely("u", fence)
+    assert keeper.drop("u", fence)
     assert not keeper.surely("u", fence)
     keeper.confirm("u", fence)
     assert not keeper.surely("u", fence)
+
+
+def test_a_turn_that_is_over_still_writes_its_last_checkpoint(open_book: Open) -> None:
+    """The ledger hears of the end inside the last stage, whose checkpoint comes after. There is nothing to let go."""
+    book = open_book()
+    fence = book.ledger.do(admit, "u", thread="t").fence
+    keeper = book.ledger.keeper
+    keeper.hold("u", fence, book.clock.now)
+    book.ledger.do(finish, "u", fence=fence)
+    keeper.finished("u", fence)
+    write(fenced(InMemorySaver(), book.ledger, lease_of), fence, task=False)
+    assert not keeper.drop("u", fence)
