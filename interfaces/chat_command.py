@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import sqlite3
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -27,6 +28,8 @@ __all__ = ["chat", "history_file"]
 
 HELP: Final = "/history shows the thread, /quit or ctrl-d leaves, ctrl-c gives up an answer."
 QUIT: Final = frozenset({"/quit", "/exit"})
+_COMMAND: Final = re.compile(r"/[a-z]+(\s|$)")
+"""What looks like a command; a path, `/etc/hosts`, is part of a question."""
 
 
 def chat(
@@ -91,6 +94,9 @@ class _Talk:
         if line == "/history":
             self._show(asyncio.run(self.messages()))
             return True
+        if _COMMAND.match(line):
+            self.err.print(f"There is no command `{line.split()[0]}`, and nothing was sent. {HELP}", markup=False)
+            return False
         result = asyncio.run(self._ask(line))
         self.printer.finish(result)
         return self._told(result)

@@ -61,6 +61,8 @@ def _told(error: Any) -> str:
     allowed = ""
     if error.validator in ("enum", "const", "type") and len(error.message) > SHOWN:
         allowed = f" (allowed: {_short(json.dumps(error.validator_value, ensure_ascii=False), SHOWN)})"
+    if error.validator == "additionalProperties":
+        allowed = f" (known: {_short(', '.join(error.schema.get('properties', {})) or 'none', SHOWN)})"
     return f"at `{_short(error.json_path, 100)}`: {_short(error.message, SHOWN)}{allowed}"
 
 

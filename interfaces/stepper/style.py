@@ -11,12 +11,15 @@ _DARK: Final = """color-scheme:dark;--ink:#e6edf3;--dim:#9198a1;--line:#3d444d;-
 # What tells a page's theme: JupyterLab and Notebook, VS Code, Colab, marimo; else the reader's system.
 _DARK_PAGES: Final = "[data-jp-theme-light=false],.vscode-dark,.vscode-high-contrast,[theme=dark],.dark"
 _LIGHT_PAGES: Final = "[data-jp-theme-light=true],.vscode-light,[theme=light],.light"
+# Marimo draws a widget in a shadow root: only `:host-context` sees the page from there, and not every browser knows it.
 
 CSS: Final = f"""
 .turnstepper{{{_LIGHT}}}
 @media(prefers-color-scheme:dark){{.turnstepper{{{_DARK}}}}}
 :is({_LIGHT_PAGES}) .turnstepper{{{_LIGHT}}}
 :is({_DARK_PAGES}) .turnstepper{{{_DARK}}}
+:host-context(.light) .turnstepper{{{_LIGHT}}}
+:host-context(.dark) .turnstepper{{{_DARK}}}
 .turnstepper{{color:var(--ink);background:var(--paper);font:13px/1.45 system-ui,sans-serif;border:1px solid var(--line);
 border-radius:8px;padding:12px;container-type:inline-size;box-sizing:border-box}}
 .turnstepper *{{box-sizing:border-box}}

@@ -4,6 +4,7 @@ A `VendorProfile` is a vendor; its `Quirks` are how a request must be written fo
 them for the models it matches. `payload.build_payload` is the one place that applies them.
 """
 
+import difflib
 import re
 from collections.abc import Mapping
 from functools import cache
@@ -164,16 +165,18 @@ class VendorProfile(Frozen):
 
 
 def find_vendor(name: str) -> VendorProfile:
-    """The vendor called `name`, or known by that alias. Raises TurnConfigurationError naming the known ones.
+    """The vendor called `name`, or known by that alias. Raises TurnConfigurationError naming the nearest and all known.
 
     >>> find_vendor("togetherai").name
     'together'
     """
     profile = _by_alias().get(name.lower())
     if profile is None:
+        near = difflib.get_close_matches(name.lower()[:100], _by_alias(), n=1, cutoff=0.7)
+        meant = f" Did you mean `{near[0]}`?" if near else ""
         known = ", ".join(sorted(VENDORS))
         raise TurnConfigurationError(
-            f"No vendor is called `{name[:100]}`. Known: {known}. For any other endpoint give its base_url."
+            f"No vendor is called `{name[:100]}`.{meant} Known: {known}. For any other endpoint give its base_url."
         )
     return profile
 

@@ -86,3 +86,14 @@ def test_ctrl_c_gives_up_the_answer_and_not_the_conversation(tmp_path: Path) -> 
         assert terminal.end() == 0
     assert roles(model, 1) == ["system", "user", "user"]
     assert "Traceback" not in terminal.shown
+
+
+def test_an_unknown_command_is_told_the_known_ones_and_not_sent(tmp_path: Path) -> None:
+    """A slip costs nothing; a path is no command."""
+    with ScriptedModel([Say("Names of hosts.")]) as model:
+        arguments = ("--base-url", model.base_url, "-m", "any")
+        done = turngraph(tmp_path, "chat", *arguments, stdin="/nope now\n/etc/hosts: what is it?\n")
+    assert "There is no command `/nope`" in done.stderr
+    assert "/history" in done.stderr
+    assert "Names of hosts." in done.stdout
+    assert len(model.requests) == 1

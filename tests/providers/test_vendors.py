@@ -64,6 +64,12 @@ def test_an_unknown_vendor_is_told_the_known_ones() -> None:
         find_vendor("nope")
 
 
+def test_a_slip_in_a_vendors_name_is_told_the_nearest() -> None:
+    """The list is long."""
+    with pytest.raises(TurnConfigurationError, match=r"`opnai`\. Did you mean `openai`\?"):
+        find_vendor("opnai")
+
+
 def test_no_name_leads_to_two_rows() -> None:
     """One string, one vendor, one key."""
     names = [name for profile in VENDORS.values() for name in (profile.name, *profile.aliases)]

@@ -6,6 +6,7 @@ import pytest
 
 from turngraph.state.errors import ToolArgumentsError, UnknownToolError
 from turngraph.state.reply import ToolCall
+from turngraph.tools.arguments import check_arguments, compile_schema
 from turngraph.tools.toolbox import Toolbox
 
 
@@ -47,6 +48,13 @@ def test_a_misfit_is_told_by_path_with_what_is_allowed(text: str, said: str) -> 
     with pytest.raises(ToolArgumentsError, match=said) as refused:
         check(text)
     assert len(str(refused.value)) < 1500
+
+
+def test_a_member_too_many_is_told_the_known_ones() -> None:
+    """Where a schema takes no others: a plugin's does not."""
+    schema = {"type": "object", "properties": {"kind": {}, "name": {}}, "additionalProperties": False}
+    with pytest.raises(ToolArgumentsError, match=r"'kin' was unexpected.* \(known: kind, name\)"):
+        check_arguments("planets", {"kin": 1}, compile_schema("planets", schema))
 
 
 def test_an_unknown_tool_is_named_with_those_there_are() -> None:
