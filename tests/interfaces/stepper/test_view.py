@@ -131,6 +131,20 @@ def test_a_widget_does_what_its_buttons_say(stepper: TurnStepper) -> None:
     assert widget.stepper is not stepper
     assert widget.view["where"].startswith("fork 1")
     assert stepper.now.nodes == ("call_llm",)
+    widget.act({"action": "line", "name": "main"})
+    widget.act({"action": "compare", "name": "fork 1"})
+    assert widget.view["panes"]["compare"]["head"] == ("", "main", "fork 1")
+    widget.act({"action": "break", "reason": "tool", "value": "echo"})
+    widget.act({"action": "run"})
+    widget.act({"action": "arguments", "tool": "echo", "value": '{"text": "snow"}'})
+    widget.act({"action": "unbreak", "place": 0})
+    widget.act({"action": "until", "until": "prep_second_request"})
+    assert [call["result"] for call in widget.view["calls"]] == ["snow"]
+    widget.act({"action": "result", "tool": "echo", "value": "hail"})
+    assert stepper.state["messages"][-1].content == "hail"
+    for wrong in ({"action": "break", "reason": "tool", "value": " "}, {"action": "line", "name": "?"}):
+        widget.act({**wrong, "about": "here"})
+        assert (widget.view["refused"]["about"], widget.view["refused"]["text"] != "") == ("here", True)
     data, _ = widget._repr_mimebundle_()
     assert "turnstepper" in data["text/html"]
     widget.act({"action": "jump", "step": 0})
