@@ -4,12 +4,12 @@ Each report is an operation: `ledger.read(top, by="model")`.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final, Literal, NamedTuple
 
-from sqlalchemy import Select, bindparam, case, func, select
+from sqlalchemy import Select, bindparam, case, desc, func, select
 
 from turngraph.billing.errors import LedgerError
 from turngraph.billing.money import from_nano
@@ -59,8 +59,9 @@ By = Literal[
 _IN_TIME: Final = ("day", "month")
 """Dimensions told in their order: a calendar sorted by its amounts cannot be read."""
 
-_net = select(_e.attempt_id, func.sum(_e.amount_nano).label("nano")).group_by(_e.attempt_id).subquery()
-_amount = func.coalesce(_net.c.nano, 0)
+# Looked up for each attempt by its key: added up for all first, a report of a day would read the entries of years.
+_net = select(func.sum(_e.amount_nano)).where(_e.attempt_id == _a.attempt_id).correlate(attempt_t).scalar_subquery()
+_amount = func.coalesce(_net, 0)
 _during = (_a.created >= bindparam("b_since"), _a.created < bindparam("b_until"))
 
 
@@ -126,27 +127,36 @@ def top(
         raise LedgerError(f"No report by `{by}`. Allowed: {', '.join(BY)}.")
     query = (
         select(
-            BY[by].label("value"),
+            func.coalesce(BY[by], "").label("value"),
             func.sum(_amount).label("nano"),
             func.count().label("attempts"),
             func.sum(case((_a.estimated, _amount), else_=0)).label("estimated"),
             func.sum(case((_a.unpriced, 1), else_=0)).label("unpriced"),
         )
-        .join(_net, _net.c.attempt_id == _a.attempt_id, isouter=True)
         .where(*_during, _a.state != "released")
         .group_by("value")
     )
-    rows = tx.conn.execute(query, _bounds(since, until)).all()
-    lines = _by_tag(rows) if by == "tag" else [(row.value or "", row) for row in rows]
+    if by == "tag":
+        return _by_tag(tx.conn.execute(query, _bounds(since, until)), limit)
+    first = (desc("value"),) if by in _IN_TIME else (desc("nano"), "value")
+    rows = tx.conn.execute(query.order_by(*first).limit(limit), _bounds(since, until))
+    spent = [_spent(row.value, *(int(number) for number in row[1:])) for row in rows]
+    return tuple(reversed(spent) if by in _IN_TIME else spent)
+
+
+def _by_tag(rows: Iterable[Any], limit: int) -> tuple[Spent, ...]:
+    """Rows stand for sets of tags; each of them counts."""
     sums: dict[str, list[int]] = {}
-    for value, row in lines:
-        total = sums.setdefault(value, [0, 0, 0, 0])
-        for place, number in enumerate((row.nano, row.attempts, row.estimated, row.unpriced)):
-            total[place] += int(number)
-    spent = [Spent(v, from_nano(n), a, from_nano(e), u) for v, (n, a, e, u) in sums.items()]
-    if by in _IN_TIME:
-        return tuple(sorted(spent, key=lambda line: line.value)[-limit:])
+    for row in rows:
+        for tag in json.loads(row.value) or [""]:
+            so_far = sums.setdefault(tag, [0] * 4)
+            sums[tag] = [have + int(number) for have, number in zip(so_far, row[1:], strict=True)]
+    spent = (_spent(tag, *numbers) for tag, numbers in sums.items())
     return tuple(sorted(spent, key=lambda line: (-line.usd, line.value))[:limit])
+
+
+def _spent(value: str, nano: int, attempts: int, estimated: int, unpriced: int) -> Spent:
+    return Spent(value, from_nano(nano), attempts, from_nano(estimated), unpriced)
 
 
 def total(tx: Tx, *, since: datetime | None = None, until: datetime | None = None) -> Spent:
@@ -159,10 +169,6 @@ def total(tx: Tx, *, since: datetime | None = None, until: datetime | None = Non
         sum((line.estimated_usd for line in lines), start=Decimal(0)),
         sum(line.unpriced for line in lines),
     )
-
-
-def _by_tag(rows: Any) -> list[tuple[str, Any]]:
-    return [(tag, row) for row in rows for tag in json.loads(row.value) or [""]]
 
 
 def show(tx: Tx, turn_id: str) -> TurnBill:
@@ -229,8 +235,7 @@ CHARGE_COLUMNS: Final[Mapping[str, type]] = {
 def _rows() -> Select[Any]:
     columns = [attempt_t.c[name] for name in (*_KEPT, "tags", "usage", "hold_nano", "created")]
     query = select(*columns, _amount.label("nano"), price_t.c.source, price_t.c.price)
-    joined = query.join(_net, _net.c.attempt_id == _a.attempt_id, isouter=True)
-    return joined.join(price_t, price_t.c.price_id == _a.price_id, isouter=True)
+    return query.join(price_t, price_t.c.price_id == _a.price_id, isouter=True)
 
 
 def _plain(row: Any) -> dict[str, Any]:
