@@ -17,7 +17,7 @@ from langgraph.types import Interrupt
 from turngraph.nodes.stage import Stage
 from turngraph.state.reply import ToolCall
 
-__all__ = ["Done", "Gatekeeper", "Swap", "Task", "Waiting", "gated"]
+__all__ = ["Done", "Gatekeeper", "Swap", "Task", "Waiting", "gated", "graphs_in", "runs_whole"]
 
 Key = tuple[str, int, str, tuple[Any, ...]]
 """What tells a task from any other, the same in every lineage: namespace, step of its graph, node, place in it."""
@@ -38,6 +38,9 @@ class Task:
     input: Any = field(repr=False)
     stage: Stage | None = field(default=None, repr=False)
     is_graph: bool = False
+    whole: bool = False
+    """Whether it is a function that calls a graph itself. LangGraph would run the function again from its beginning at
+    each stop, so the graph is run whole. As a node of its own it can be entered."""
 
     @property
     def key(self) -> Key:
@@ -138,9 +141,9 @@ class Gatekeeper:
 class _Gated(Runnable[Any, Any]):
     """A node that asks the gatekeeper first."""
 
-    def __init__(self, bound: Runnable[Any, Any], node: str, keeper: Gatekeeper) -> None:
+    def __init__(self, bound: Runnable[Any, Any], node: str, keeper: Gatekeeper, *, whole: bool) -> None:
         self.name = node
-        self._bound, self._node, self._keeper = bound, node, keeper
+        self._bound, self._node, self._keeper, self._whole = bound, node, keeper, whole
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """Not how a walk runs: it is always asynchronous, on the stepper's own loop."""
@@ -165,6 +168,7 @@ class _Gated(Runnable[Any, Any]):
             input=input,
             stage=self._bound if isinstance(self._bound, Stage) else None,
             is_graph=isinstance(self._bound, Pregel),
+            whole=self._whole,
         )
 
 
@@ -182,8 +186,13 @@ def gated(graph: Pregel[Any, Any, Any, Any], keeper: Gatekeeper, **update: Any) 
         if isinstance(bound, Pregel):
             bound = gated(bound, keeper)
         inner = [bound] if isinstance(bound, Pregel) else node.subgraphs
-        nodes[name] = node.copy({"bound": _Gated(bound, name, keeper), "subgraphs": inner})
+        nodes[name] = node.copy({"bound": _Gated(bound, name, keeper, whole=runs_whole(node)), "subgraphs": inner})
     return graph.copy({**_NO_STOPS, "nodes": nodes, **update})
+
+
+def runs_whole(node: Any) -> bool:
+    """Whether `node` is a function in which LangGraph has found a graph that it calls."""
+    return bool(node.subgraphs) and not isinstance(node.bound, Pregel)
 
 
 def graphs_in(graph: Pregel[Any, Any, Any, Any], path: str = "") -> Iterator[tuple[str, Pregel[Any, Any, Any, Any]]]:

@@ -10,6 +10,7 @@ from turngraph.interfaces.stepper.edits import Edit
 from turngraph.interfaces.stepper.steps import Step, StepKind
 from turngraph.interfaces.stepper.walk import Walk
 from turngraph.state.errors import TurnInvocationError
+from turngraph.state.events import RequestSent
 from turngraph.state.result import Charge
 
 __all__ = ["Line", "Stop", "Until", "stop_at"]
@@ -53,7 +54,7 @@ class Line:
     @property
     def calls(self) -> int:
         """Requests sent up to here."""
-        return sum(len(step.attempts) for step in self.behind)
+        return sum(isinstance(event, RequestSent) for step in self.behind for event in step.events)
 
     @property
     def charges(self) -> tuple[Charge, ...]:

@@ -96,4 +96,5 @@ class Step:
             return f"{self.number}: {ran} failed: {type(self.error).__name__}"
         if self.waiting:
             return f"{self.number}: {ran}, waiting for an answer"
-        return f"{self.number}: {ran} → {', '.join(self.nodes) or 'finished'}"
+        ahead = (f"{task.name} (whole)" if task.whole else task.name for task in self.pending)
+        return f"{self.number}: {ran} → {', '.join(ahead) or 'finished'}"

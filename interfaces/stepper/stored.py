@@ -12,7 +12,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 from langgraph.pregel import Pregel
 from langgraph.types import PregelTask, Send
 
-from turngraph.interfaces.stepper.gate import Task
+from turngraph.interfaces.stepper.gate import Task, runs_whole
 from turngraph.interfaces.stepper.memory import Later, Memory, WalkSaver
 from turngraph.nodes.stage import Stage
 from turngraph.state.errors import TurnInvocationError
@@ -68,6 +68,7 @@ class StoredThread:
             input=state if sent is None else sent,
             stage=node.bound if isinstance(node.bound, Stage) else None,
             is_graph=isinstance(node.bound, Pregel),
+            whole=runs_whole(node),
         )
 
     def graph_in(self, space: str) -> Graph:

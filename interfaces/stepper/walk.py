@@ -174,7 +174,7 @@ class Walk:
             entered=frozenset(graphs),
             came_from=came_from,
             known=known,
-            swaps={key: swap for key, swap in before if any(task.key == key for task in pending)},
+            swaps={key: swap for key, swap in before if any(task.key == key for task in open_tasks)},
         )
 
 

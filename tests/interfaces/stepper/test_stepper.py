@@ -319,6 +319,32 @@ def test_turns_side_by_side_are_walked_side_by_side(model: ScriptedModel) -> Non
             assert len(plain.requests) == 3
 
 
+@pytest.mark.parametrize("awaited", [False, True], ids=["sync", "async"])
+def test_a_turn_called_inside_a_function_runs_whole_and_is_said_to(model: ScriptedModel, awaited: bool) -> None:
+    """LangGraph would run the function again from its beginning at each stop. What it sent and cost is told."""
+    turn = turn_on(model, tools=[weather])
+
+    def called(state: House) -> Any:
+        return {"messages": turn.invoke({"messages": state["messages"]})["messages"]}
+
+    async def acalled(state: House) -> Any:
+        return {"messages": (await turn.ainvoke({"messages": state["messages"]}))["messages"]}
+
+    graph = StateGraph(House)
+    graph.add_node("ask", acalled if awaited else called)
+    graph.add_edge(START, "ask")
+    with TurnStepper(graph.compile(), ask("Both?")) as stepper:
+        assert str(stepper.now) == "0: start → ask (whole)"
+        assert stepper.now.pending[0].whole
+        stepper.step()
+        assert stepper.now.finished
+        assert stepper.state["messages"][-1].text == "Rain."
+        assert len(model.requests) == len(stepper.charges) == stepper.compare("main", "main").calls[0] == 2
+        stepper.jump(0)
+        stepper.run()
+        assert len(model.requests) == 2
+
+
 @pytest.mark.parametrize(
     ("stop", "at"),
     [
@@ -374,6 +400,21 @@ def test_a_person_is_asked_and_answers(model: ScriptedModel) -> None:
         stepper.answer({"decision": "approve"})
         stepper.run()
         assert {run.status for run in stepper.state["result"].tool_runs} == {"rejected", "ok"}
+
+
+def test_what_a_person_approved_is_what_runs(model: ScriptedModel) -> None:
+    """Arguments that were edited, asked about and approved: those, not the ones the model wrote."""
+    turn = turn_on(model, tools=[weather], approve=True, checkpointer=InMemorySaver())
+    with TurnStepper(turn, ask("Both?")) as stepper:
+        stepper.run_until("dispatch_tools")
+        stepper.edit(tool="weather", arguments={"city": "Paris"})
+        stepper.run()
+        asked = [waiting.interrupt.value["arguments"] for waiting in stepper.now.waiting]
+        assert asked == [{"city": "Paris"}, {"city": "Rome"}]
+        stepper.answer("approve", stepper.now.waiting[1].interrupt.id)
+        stepper.answer({"decision": "approve"})
+        stepper.run()
+        assert told(stepper)[0] == "Paris: rain"
 
 
 async def test_it_walks_inside_a_running_event_loop_and_from_other_threads(model: ScriptedModel) -> None:
