@@ -31,6 +31,7 @@ __all__ = [
     "drop_reservation",
     "expire",
     "mark_unknown",
+    "note_id",
     "release",
     "reserve",
 ]
@@ -86,6 +87,9 @@ def _new_provider_id() -> Any:
 
 NEW_PROVIDER_ID: Final = _new_provider_id()
 _LOSE: Final = update(attempt_t).where(_this, _a.state == "sent").values(provider_id=NEW_PROVIDER_ID)
+_NOTE_ID: Final = (
+    update(attempt_t).where(_this, _a.state == "sent", _a.provider_id.is_(None)).values(provider_id=NEW_PROVIDER_ID)
+)
 _ANSWER: Final = (
     update(attempt_t)
     .where(_this, _a.state.in_(("sent", "unknown")))
@@ -255,6 +259,12 @@ def answer(tx: Tx, kept: Answer) -> bool:
     if row is None or row.fence is None:
         return True
     return bool(tx.conn.execute(_FENCE, {"b_turn": row.turn_id}).scalar() == row.fence)
+
+
+def note_id(tx: Tx, attempt_id: str, provider_id: str) -> bool:
+    """The vendor's id of an answer that has begun: if its worker dies before its end, it is asked for by that."""
+    which = {"b_attempt": attempt_id, "b_provider_id": provider_id}
+    return tx.conn.execute(_NOTE_ID, {**which, "updated": tx.now}).rowcount == 1
 
 
 def mark_unknown(tx: Tx, lost: Unknown) -> bool:

@@ -10,13 +10,14 @@ Reservation(id='r', held_usd=Decimal('0.02'))
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, Self, TypeVar, cast
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 __all__ = ["Ledger"]
+
+_log: Final = logging.getLogger("turngraph.billing")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -158,6 +161,10 @@ class Ledger:
         work = asyncio.get_running_loop().run_in_executor(self._threads, partial(self.keep, op, value))
         return await asyncio.shield(work)
 
+    def soon(self, op: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> None:
+        """`do`, without waiting for it, for what only helps: where it cannot be written, that is logged."""
+        self._threads.submit(partial(self.do, op, *args, **kwargs)).add_done_callback(_log_failure)
+
     @property
     def engine(self) -> "Engine":
         """The SQLAlchemy engine, its tables made."""
@@ -194,6 +201,11 @@ class Ledger:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def _log_failure(written: Future[Any]) -> None:
+    if (error := written.exception()) is not None:
+        _log.warning("Not written: %s", error)
 
 
 def _open(url: str) -> "Engine":

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final, Literal
 
 from turngraph.billing.calls import Begun, Call
@@ -11,7 +12,7 @@ from turngraph.nodes.deps import TurnDeps
 from turngraph.nodes.flow import Flow, Wait
 from turngraph.nodes.here import Here
 from turngraph.nodes.limits import CANCELLED
-from turngraph.nodes.money import begin_call, estimate_of, keep_answer, release_call
+from turngraph.nodes.money import begin_call, estimate_of, keep_answer, note_begun, release_call
 from turngraph.providers.lookup import tagged
 from turngraph.providers.writing.messages import to_chunk
 from turngraph.providers.writing.payload import Payload
@@ -52,6 +53,7 @@ class _Listener:
     """Passes on what arrives, and remembers what a cut answer leaves behind: its text, its id, what it used."""
 
     tell: Callable[[StreamChunk], None]
+    note: Callable[[str], None]
     here: Here
     text: list[str] = field(default_factory=list)
     reasoning: list[str] = field(default_factory=list)
@@ -62,6 +64,7 @@ class _Listener:
     def begun(self, response_id: str) -> None:
         """The answer's id, the first thing a stream tells."""
         self.response_id = response_id
+        self.note(response_id)
 
     def __call__(self, chunk: StreamChunk) -> None:
         if self.here.cancelled:
@@ -101,7 +104,7 @@ def attempt(sending: Sending, number: int, deps: TurnDeps, here: Here) -> Flow[A
     """
     if deps.ledger is None:
         begun = Begun(f"{sending.call_id}.{number}", number, Decimal(0))
-        return (yield from _sent(sending, begun, _Listener(_teller(sending, here), here), deps, here))
+        return (yield from _sent(sending, begun, _listener(sending, begun, deps, here), deps, here))
     try:
         reservation = sending.reservation if number == 1 else None
         begun = yield from begin_call(sending.request, sending.payload, sending.call, reservation, deps, here)
@@ -122,7 +125,7 @@ def attempt(sending: Sending, number: int, deps: TurnDeps, here: Here) -> Flow[A
 def _kept(sending: Sending, begun: Begun, deps: TurnDeps, here: Here) -> Flow[Attempt]:
     """Send, and tell the ledger what became of it, also when the task is cancelled meanwhile."""
     assert begun.attempt_id is not None, "a call to a model may always be repeated"
-    listener = _Listener(_teller(sending, here), here)
+    listener = _listener(sending, begun, deps, here)
     try:
         made = yield from _sent(sending, begun, listener, deps, here)
     except BaseException as exc:
@@ -232,6 +235,10 @@ async def _unless_cancelled(answer: Coroutine[Any, Any, ProviderReply], here: He
         return task.result()
     finally:
         task.cancel()
+
+
+def _listener(sending: Sending, begun: Begun, deps: TurnDeps, here: Here) -> _Listener:
+    return _Listener(_teller(sending, here), partial(note_begun, begun.attempt_id or "", sending.call, deps), here)
 
 
 def _teller(sending: Sending, here: Here) -> Callable[[StreamChunk], None]:

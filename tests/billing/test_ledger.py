@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
-from turngraph.billing.attempts import begin
+from turngraph.billing.attempts import begin, note_id
 from turngraph.billing.budgets import Budget
 from turngraph.billing.calls import Call, Settlement
 from turngraph.billing.errors import LedgerError, LedgerUnavailableError
@@ -198,6 +198,21 @@ async def test_a_task_keeps_too(open_book: Open) -> None:
         assert await book.ledger.akeep(settle, settlement("a.1")) is None
     assert book.ledger.play_back() == 1
     assert (await book.ledger.akeep(settle, settlement("a.1"))).amount_usd == Decimal("0.004")
+
+
+def test_what_only_helps_is_written_without_waiting(open_book: Open, caplog: pytest.LogCaptureFixture) -> None:
+    """The id of an answer under way: once, of an attempt that is under way; where it cannot be, that is said."""
+    book = open_book()
+    book.begin("a")
+    for attempt_id, said in (("a.1", "resp_1"), ("a.1", "resp_2"), ("nobody", "resp_3")):
+        book.ledger.soon(note_id, attempt_id, said)
+    book.ledger.close()  # waits for all of it
+    again = open_book()
+    assert again.row("a.1")["provider_id"] in ("resp_1", "resp_2")
+    with broken(again.ledger):
+        again.ledger.soon(note_id, "a.1", "resp_4")
+        again.ledger.close()
+    assert "Not written" in caplog.text
 
 
 def test_the_spool_of_a_dead_process_is_played_back_by_the_next(open_book: Open) -> None:

@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import subprocess
+import sys
+import textwrap
 import time
 from collections import deque
 from datetime import UTC, datetime
@@ -197,6 +200,54 @@ def die(event: Any) -> None:
     """What a signal does in the middle of a call."""
     if event.type == "response_failed":
         raise KeyboardInterrupt
+
+
+KILLED = """
+    import sys
+    from turngraph.billing import Ledger
+    from turngraph.graphs import chat_turn
+    from turngraph.providers import OpenAIProvider, ProviderConfig
+
+    base_url, ledger = sys.argv[1:]
+    config = ProviderConfig(vendor="openai", model="gpt-4o-mini", base_url=base_url, api_key="k", api="responses")
+    turn = chat_turn(OpenAIProvider(config), stream=True, ledger=Ledger(ledger))
+    turn.invoke({"messages": [("user", "Q")]})
+"""
+
+
+def test_a_worker_killed_in_the_middle_of_an_answer_leaves_its_id(tmp_path: Path) -> None:
+    """SIGKILL writes nothing; the id was written when the answer began, and the vendor says what it came to."""
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    later = time.time() + 3600
+    with ScriptedModel([Say("word " * 2000)], delay_s=0.01) as model, Ledger(url, clock=lambda: later) as ledger:
+        assert ledger.read(verify) == []
+        command = [sys.executable, "-c", textwrap.dedent(KILLED), model.base_url, url]
+        with subprocess.Popen(command) as worker:
+            until(lambda: attempts(ledger, "provider_id is not null"))
+            worker.kill()
+        (begun,) = attempts(ledger)
+        assert (begun["state"], begun["response"]) == ("sent", None)
+        swept = sweep(ledger, Prices(), lookup=vendor_lookup(config(model, api="responses")))
+        kept = row(ledger)
+        assert ledger.read(verify) == []
+    assert (swept.unknown, swept.settled) == (1, 1)
+    assert (kept["basis"], kept["estimated"]) == ("reconciled", 0)
+    assert json.loads(kept["usage"])["completion_tokens"] == 2000
+
+
+def attempts(ledger: Ledger, where: str = "true") -> list[dict[str, Any]]:
+    """The attempts there are."""
+    with ledger.engine.connect() as conn:
+        return [dict(found) for found in conn.execute(text(f"select * from attempt where {where}")).mappings()]
+
+
+def until(true: Any) -> None:
+    """Wait, a minute at most."""
+    for _ in range(3000):
+        if true():
+            return
+        time.sleep(0.02)
+    pytest.fail("it never came true")
 
 
 def test_only_whoever_serves_the_call_is_asked(ledger: Ledger) -> None:
