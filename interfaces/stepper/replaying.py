@@ -1,7 +1,7 @@
 """Runs a recorded turn again through the graph, offline: with what it was, or with something changed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -33,11 +33,14 @@ class Replayed:
     """For each request: recorded against sent now."""
     left: int
     """Recorded answers that nobody asked for."""
+    listed_usd: Decimal | None = None
+    """What it costs at the list prices, where other prices were given."""
+    repriced: bool = False
 
     @property
     def same(self) -> bool:
-        """Whether every request was sent as it was recorded, and every answer was used."""
-        return self.left == 0 and not any(self.requests)
+        """Whether every request was sent as it was recorded, every answer was used, and the cost is what it was."""
+        return self.left == 0 and not any(self.requests) and not (self.repriced and self.listed_usd != self.cost_usd)
 
     @property
     def cost_usd(self) -> Decimal | None:
@@ -49,6 +52,7 @@ class Replayed:
         lines = [f"request {n}: {change}" for n, changes in enumerate(self.requests, 1) for change in changes]
         lines += [f"{self.left} recorded answers were not asked for"] if self.left else []
         lines = lines or ["every request is the recorded one"]
+        lines += [f"cost: {money(self.listed_usd)} → {money(self.cost_usd)}"] if self.repriced else []
         return "\n".join([*lines, f"{self.result.status}, {money(self.cost_usd)}: {one_line(self.result.answer, 200)}"])
 
 
@@ -65,6 +69,14 @@ def replay_cassette(
 
     Raises TurnValueError for a file without a request.
     """
+    replayed = _replayed(file, model, system, prices or Prices())
+    if prices is None:
+        return replayed
+    listed = replay_cassette(file, model=model, system=system)
+    return replace(replayed, listed_usd=listed.cost_usd, repriced=True)
+
+
+def _replayed(file: Path | str, model: str | None, system: str | None, prices: Prices) -> Replayed:
     with Cassette.load(file) as cassette:
         if not cassette.exchanges or not cassette.exchanges[0].record.get("request"):
             raise TurnValueError(f"`{file}` holds no recorded request.")

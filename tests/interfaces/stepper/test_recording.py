@@ -1,5 +1,6 @@
 """A turn's wire traffic, recorded and run again: the same requests, the same answer, no key, no network."""
 
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from langchain_core.tools import tool
 
 from tests.turns import KEY, ask, both_apis, config, invoke, result_of, streamed_or_not
 from turngraph.graphs import chat_turn
+from turngraph.interfaces.plain_text import money
 from turngraph.interfaces.stepper.recording import Recorder
 from turngraph.interfaces.stepper.replay_command import replay
 from turngraph.interfaces.stepper.replaying import replay_cassette
@@ -44,15 +46,32 @@ def test_a_recorded_turn_runs_again_as_it_was(tmp_path: Path, api: str, stream: 
 
 
 def test_what_is_changed_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Another model, prompt and price table; exit code 1 where anything differs."""
+    """Another model and prompt, in every request they stand in; exit code 1 where anything differs."""
     file = tmp_path / "turn.jsonl"
     taped(file)
     assert replay(file) == 0
-    assert replay(file, model="gpt-5-mini", system="Be brief.", price=(Decimal(1), Decimal(1000))) == 1
+    assert "every request is the recorded one" in capsys.readouterr().out
+    assert replay(file, model="gpt-5-mini", system="Be brief.") == 1
+    out = capsys.readouterr().out
+    for number in (1, 2):
+        assert f"request {number}: model: gpt-4o-mini → gpt-5-mini" in out
+        assert re.search(rf"request {number}: messages\[0\].content: .* → Be brief\.", out)
+
+
+def test_what_it_would_cost_at_other_prices_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The requests are the same; the cost is not."""
+    file, prices = tmp_path / "turn.jsonl", tmp_path / "prices.yaml"
+    taped(file)
+    listed = replay_cassette(file)
+    rates = "rates: {input: {usd_per_mtok: 1000}, output: {usd_per_mtok: 0}}"
+    prices.write_text(f"prices:\n  - vendor: openai\n    model: gpt-4o-mini\n    {rates}\n")
+    assert replay(file, prices=prices) == 1
     out = capsys.readouterr().out
     assert "every request is the recorded one" in out
-    assert "request 1: model: gpt-4o-mini → gpt-5-mini" in out
-    assert "Be brief." in out
+    usage = listed.result.usage
+    assert usage is not None
+    assert usage.prompt_tokens is not None
+    assert f"cost: {money(listed.cost_usd)} → {money(Decimal(usage.prompt_tokens) / 1000)}" in out
 
 
 def test_an_error_of_the_vendor_is_recorded_too(tmp_path: Path) -> None:
