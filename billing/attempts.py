@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import Text, bindparam, cast, exists, func, select, update
+from sqlalchemy import Text, bindparam, cast, exists, func, literal_column, select, update
 
 from turngraph.billing.budgets import Budget, Window, close_windows, hold_nano_for, hold_windows, windows_for
 from turngraph.billing.calls import Answer, Begun, Call, Released, Reservation, Unknown
 from turngraph.billing.errors import FencedError
 from turngraph.billing.money import from_nano, to_nano
-from turngraph.billing.schema import attempt_t, hold_t, turn_t
+from turngraph.billing.schema import attempt_t, hold_t, is_in, turn_t
 from turngraph.billing.transaction import Tx
 
 __all__ = [
@@ -42,6 +42,7 @@ _a, _t = attempt_t.c, turn_t.c
 _unclaimed = (_a.reservation == bindparam("b_reservation"), _a.state == "reserved", _a.call_id.is_(None))
 _this = _a.attempt_id == bindparam("b_attempt")
 
+_INSERT: Final = attempt_t.insert()
 _RESERVED: Final = select(_a.hold_nano).where(_a.reservation == bindparam("b_reservation"))
 _RENEW: Final = update(attempt_t).where(*_unclaimed)
 _CLAIM: Final = _RENEW.where(_a.hold_nano >= bindparam("b_nano")).returning(_a.hold_nano, _a.windows)
@@ -54,7 +55,7 @@ _EARLIER: Final = (
     .where(_a.call_id == bindparam("b_call"))
     .order_by(_a.attempt_no)
 )
-_releasable = _a.state.in_(("reserved", "sent", "unknown"))
+_releasable = is_in("reserved", "sent", "unknown")
 _closed = (_a.attempt_id, _a.hold_nano, _a.windows)
 _RELEASE: Final = update(attempt_t).where(_this, _releasable).returning(*_closed)
 _RELEASE_UNCLAIMED: Final = _RENEW.returning(*_closed)
@@ -77,11 +78,13 @@ def _new_provider_id() -> Any:
 
     Losing a charge to a unique key would be worse (https://github.com/BerriAI/litellm/issues/6633).
     """
-    same, here, wanted = attempt_t.alias(), attempt_t.alias(), cast(bindparam("b_provider_id"), Text)
-    vendor = select(here.c.vendor).where(here.c.attempt_id == bindparam("b_attempt")).scalar_subquery()
-    taken = exists().where(
-        same.c.provider_id == wanted, same.c.vendor == vendor, same.c.attempt_id != bindparam("b_attempt")
+    other, wanted = attempt_t.alias(), cast(bindparam("b_provider_id"), Text)
+    indexed = (
+        other.c.vendor == _a.vendor,
+        other.c.provider_id == wanted,
+        other.c.kind == literal_column("'completion'"),
     )
+    taken = exists().where(*indexed, other.c.attempt_id != bindparam("b_attempt")).correlate(attempt_t)
     return func.coalesce(select(wanted).where(wanted != "", ~taken).scalar_subquery(), _a.provider_id)
 
 
@@ -92,7 +95,7 @@ _NOTE_ID: Final = (
 )
 _ANSWER: Final = (
     update(attempt_t)
-    .where(_this, _a.state.in_(("sent", "unknown")))
+    .where(_this, is_in("sent", "unknown"))
     .values(provider_id=NEW_PROVIDER_ID)
     .returning(_a.fence, _a.turn_id)
 )
@@ -211,9 +214,7 @@ def _open(
     hold_windows(tx, row["attempt_id"], nano, windows, closing=closing)
     day = datetime.fromtimestamp(tx.now, UTC).date().isoformat()
     lease = {"owner": tx.owner, "lease_until": tx.lease_until, "created": tx.now, "updated": tx.now, "day": day}
-    tx.conn.execute(
-        attempt_t.insert(), {**row, **columns_of(call), **lease, "hold_nano": nano, "windows": len(windows)}
-    )
+    tx.conn.execute(_INSERT, {**row, **columns_of(call), **lease, "hold_nano": nano, "windows": len(windows)})
     return nano
 
 

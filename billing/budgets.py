@@ -79,6 +79,7 @@ class Window(NamedTuple):
 
 _w = window_t.c
 _this = (_w.budget_id == bindparam("b_budget"), _w.window == bindparam("b_window"))
+_INSERT: Final = hold_t.insert()
 _KEPT: Final = select(budget_t.c.definition).order_by(budget_t.c.name)
 _SPENT: Final = select(_w.settled_nano, _w.held_nano).where(*_this)
 _OF_ATTEMPT: Final = (
@@ -153,7 +154,7 @@ def hold_windows(tx: Tx, attempt_id: str, nano: int, windows: Sequence[Window], 
         # One by one: many rows at once make psycopg send a pipeline, in which PostgreSQL does not disconnect a frozen
         # client, and everybody who needs the same window waits for it.
         row = {"attempt_id": attempt_id, "budget_id": window.budget_id, "window": window.window}
-        tx.conn.execute(hold_t.insert(), row)
+        tx.conn.execute(_INSERT, row)
 
 
 def _hold(conn: Connection, window: Window, nano: int, *, closing: bool) -> bool:

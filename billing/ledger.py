@@ -136,8 +136,11 @@ class Ledger:
     @contextlib.contextmanager
     def _transaction(self, reads: bool) -> "Iterator[Connection]":
         gate = self._read_gate if reads else self._gate
-        with gate, self.engine.connect() as conn, conn.execution_options(**{READ: reads}).begin():
-            yield conn
+        with gate, self.engine.connect() as conn:
+            if reads:
+                conn.execution_options(**{READ: True})
+            with conn.begin():
+                yield conn
 
     async def ado(self, op: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The same for a task. A task that is cancelled meanwhile does not stop the transaction."""

@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, select
 
 from turngraph.billing.attempts import columns_of, drop_reservation
 from turngraph.billing.calls import Begun, Call
-from turngraph.billing.schema import attempt_t, entry_t
+from turngraph.billing.schema import attempt_t, entry_t, is_in
 from turngraph.billing.transaction import Tx
 
 __all__ = ["is_recorded", "replay"]
@@ -23,7 +23,7 @@ _same = (
     _a.call_seq == bindparam("b_seq"),
     _a.request_sha == bindparam("b_sha"),
     _a.response.is_not(None),
-    _a.state.in_(("answered", "settled")),
+    is_in("answered", "settled"),
 )
 _KEPT: Final = ("response", "http_status", "answered_model", "service_tier")
 _newest = select(_a.attempt_id, *(_a[name] for name in _KEPT)).where(*_same).order_by(_a.created.desc()).limit(1)

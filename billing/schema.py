@@ -27,8 +27,10 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    literal_column,
     text,
 )
+from sqlalchemy.sql import ColumnElement
 
 __all__ = [
     "OPEN",
@@ -36,6 +38,7 @@ __all__ = [
     "budget_t",
     "entry_t",
     "hold_t",
+    "is_in",
     "metadata",
     "price_t",
     "schema_t",
@@ -47,6 +50,13 @@ OPEN: Final = ("reserved", "sent", "answered", "unknown")
 """States in which an attempt still holds money. `settled` and `released` are for ever."""
 
 metadata = MetaData()
+
+
+def is_in(*states: str) -> ColumnElement[bool]:
+    """Whether an attempt is in one of `states`, written into the statement: a list of parameters is put together anew
+    every time the statement is run."""
+    return attempt_t.c.state.in_([literal_column(f"'{state}'") for state in states])
+
 
 schema_t = Table("ledger_schema", metadata, Column("version", Integer, primary_key=True), Column("at", Double))
 

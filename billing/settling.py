@@ -6,14 +6,14 @@ from decimal import Decimal
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Integer, Text, bindparam, cast, func, select, update
+from sqlalchemy import BigInteger, Integer, Text, bindparam, cast, func, select, update
 
 from turngraph.billing.attempts import NEW_PROVIDER_ID
 from turngraph.billing.budgets import close_windows
 from turngraph.billing.calls import Settled, Settlement
 from turngraph.billing.errors import LedgerError
 from turngraph.billing.money import from_nano, to_nano
-from turngraph.billing.schema import OPEN, attempt_t, entry_t, price_t
+from turngraph.billing.schema import OPEN, attempt_t, entry_t, is_in, price_t
 from turngraph.billing.transaction import INSERT, Tx
 from turngraph.state.result import PriceUsed
 
@@ -21,16 +21,21 @@ __all__ = ["correct", "settle", "settle_all"]
 
 _a, _e = attempt_t.c, entry_t.c
 _this = _a.attempt_id == bindparam("b_attempt")
-_STANDS: Final = select(_a.state, _a.hold_nano, _a.windows, _a.estimated).where(_this).with_for_update()
-_TELL: Final = (
+_STANDS: Final = select(_a.state, _a.estimated).where(_this).with_for_update()
+_charged = func.coalesce(cast(bindparam("b_charge"), BigInteger), _a.hold_nano)
+_SETTLE: Final = (
     update(attempt_t)
-    .where(_this)
-    .values(
-        provider_id=NEW_PROVIDER_ID,
-        response=func.coalesce(cast(bindparam("b_response"), Text), _a.response),
-        http_status=func.coalesce(cast(bindparam("b_status"), Integer), _a.http_status),
-    )
+    .where(_this, is_in(*OPEN))
+    .values(charge_nano=_charged, overrun=_charged > _a.hold_nano)
+    .returning(_a.hold_nano, _a.charge_nano, _a.windows)
 )
+_TELL: Final = update(attempt_t).where(_this)
+_KEEP_ANSWER: Final = _TELL.values(
+    provider_id=NEW_PROVIDER_ID,
+    response=func.coalesce(cast(bindparam("b_response"), Text), _a.response),
+    http_status=func.coalesce(cast(bindparam("b_status"), Integer), _a.http_status),
+)
+_INSERT: Final = entry_t.insert()
 _NET: Final = select(func.coalesce(func.sum(_e.amount_nano), 0), func.coalesce(func.max(_e.rev), 0)).where(
     _e.attempt_id == bindparam("b_attempt")
 )
@@ -43,19 +48,16 @@ def settle(tx: Tx, settlement: Settlement) -> Settled:
     Raises `LedgerError` for an attempt nobody reserved.
     """
     charge = settlement.charge
-    row = tx.conn.execute(_STANDS, {"b_attempt": charge.attempt_id}).first()
-    if row is None:
-        raise LedgerError(f"No attempt `{charge.attempt_id}` in this ledger; `begin` comes before `settle`.")
-    if row.state not in OPEN:
-        return _true_up(tx, settlement, row)
     # Without a price the hold is the ceiling that was set for such calls, or nothing: then the row is marked.
-    nano = row.hold_nano if charge.amount_usd is None else to_nano(charge.amount_usd)
-    overrun = nano > row.hold_nano
-    closed = {"state": "settled", "charge_nano": nano, "overrun": overrun}
-    tx.conn.execute(_TELL, {**_told(tx, settlement), **closed})
+    nano = None if charge.amount_usd is None else to_nano(charge.amount_usd)
+    row = tx.conn.execute(_SETTLE, {**_told(tx, settlement), "state": "settled", "b_charge": nano}).first()
+    if row is None:
+        return _true_up(tx, settlement)
+    _keep_answer(tx, settlement)
+    held, nano = row.hold_nano, row.charge_nano
     _enter(tx, charge.attempt_id, 1, "charge", nano)
-    crossed = close_windows(tx.conn, charge.attempt_id, held=row.hold_nano, charged=nano) if row.windows else ()
-    return Settled(True, from_nano(nano), overrun=overrun, crossed=crossed)
+    crossed = close_windows(tx.conn, charge.attempt_id, held=held, charged=nano) if row.windows else ()
+    return Settled(True, from_nano(nano), overrun=nano > held, crossed=crossed)
 
 
 def settle_all(tx: Tx, settlements: Sequence[Settlement]) -> tuple[Settled, ...]:
@@ -67,9 +69,6 @@ def _told(tx: Tx, settlement: Settlement) -> dict[str, Any]:
     charge = settlement.charge
     return {
         "b_attempt": charge.attempt_id,
-        "b_provider_id": settlement.provider_id,
-        "b_response": settlement.response,
-        "b_status": settlement.http_status,
         "basis": "unpriced" if charge.amount_usd is None else settlement.basis,
         "estimated": charge.estimated or charge.amount_usd is None,
         "unpriced": charge.unpriced,
@@ -79,12 +78,27 @@ def _told(tx: Tx, settlement: Settlement) -> dict[str, Any]:
     }
 
 
-def _true_up(tx: Tx, settlement: Settlement, row: Any) -> Settled:
+def _keep_answer(tx: Tx, settlement: Settlement) -> None:
+    """Most were kept before, when they came."""
+    kept = {
+        "b_provider_id": settlement.provider_id,
+        "b_response": settlement.response,
+        "b_status": settlement.http_status,
+    }
+    if any(value is not None for value in kept.values()):
+        tx.conn.execute(_KEEP_ANSWER, {**kept, "b_attempt": settlement.charge.attempt_id})
+
+
+def _true_up(tx: Tx, settlement: Settlement) -> Settled:
     charge = settlement.charge
+    row = tx.conn.execute(_STANDS, {"b_attempt": charge.attempt_id}).first()
+    if row is None:
+        raise LedgerError(f"No attempt `{charge.attempt_id}` in this ledger; `begin` comes before `settle`.")
     guessed = row.state == "released" or row.estimated
     if charge.amount_usd is None or charge.estimated or not guessed:
         return Settled(False, from_nano(_net(tx, charge.attempt_id)[0]))
     tx.conn.execute(_TELL, _told(tx, settlement))
+    _keep_answer(tx, settlement)
     return _adjust(tx, charge.attempt_id, to_nano(charge.amount_usd), "true_up", None)
 
 
@@ -114,7 +128,7 @@ def _net(tx: Tx, attempt_id: str) -> tuple[int, int]:
 
 def _enter(tx: Tx, attempt_id: str, rev: int, kind: str, nano: int, note: str | None = None) -> None:
     row = {"attempt_id": attempt_id, "rev": rev, "kind": kind, "amount_nano": nano, "at": tx.now, "note": note}
-    tx.conn.execute(entry_t.insert(), row)
+    tx.conn.execute(_INSERT, row)
 
 
 def _keep_price(tx: Tx, price: PriceUsed) -> str:

@@ -9,13 +9,14 @@ from typing import Any, Final, Literal, NamedTuple
 from sqlalchemy import Row, bindparam, or_, select, update
 
 from turngraph.billing.errors import FencedError, TurnConflictError
-from turngraph.billing.schema import attempt_t, turn_t
+from turngraph.billing.schema import attempt_t, is_in, turn_t
 from turngraph.billing.transaction import Tx
 
 __all__ = ["Admission", "admit", "finish", "let_go", "renew"]
 
 _t, _a = turn_t.c, attempt_t.c
 _this = _t.turn_id == bindparam("b_turn")
+_INSERT: Final = turn_t.insert()
 _FIND: Final = select(turn_t).where(_this).with_for_update()
 _LIVE: Final = (_this, _t.fence == bindparam("b_fence"), _t.status == "running")
 _TAKE: Final = update(turn_t).where(_this).values(fence=_t.fence + 1).returning(_t.fence)
@@ -29,7 +30,7 @@ _RENEW: Final = update(turn_t).where(*_LIVE)
 _FINISH: Final = update(turn_t).where(_this, _t.fence == bindparam("b_fence"))
 _RENEW_ATTEMPTS: Final = update(attempt_t).where(
     _a.turn_id == bindparam("b_turn"),
-    _a.state.in_(("reserved", "sent", "answered")),
+    is_in("reserved", "sent", "answered"),
     or_(_a.fence == bindparam("b_fence"), _a.fence.is_(None)),
 )
 
@@ -85,7 +86,7 @@ def _same_request(row: Row[Any], account: str, request_sha: str | None) -> None:
 def _start(tx: Tx, turn_id: str, thread: str | None, account: str, request_sha: str | None) -> None:
     row = {"turn_id": turn_id, "thread_id": thread, "account": account, "request_sha": request_sha}
     lease = {"status": "running", "owner": tx.owner, "fence": 1, "lease_until": tx.lease_until}
-    tx.conn.execute(turn_t.insert(), {**row, **lease, "created": tx.now, "updated": tx.now})
+    tx.conn.execute(_INSERT, {**row, **lease, "created": tx.now, "updated": tx.now})
 
 
 def _take_over(tx: Tx, row: Row[Any], *, own: bool) -> Admission:
