@@ -138,8 +138,8 @@ def top(
     )
     if by == "tag":
         return _by_tag(tx.conn.execute(query, _bounds(since, until)), limit)
-    first = (desc("value"),) if by in _IN_TIME else (desc("nano"), "value")
-    rows = tx.conn.execute(query.order_by(*first).limit(limit), _bounds(since, until))
+    ordered = query.order_by(desc("value")) if by in _IN_TIME else query.order_by(desc("nano"), "value")
+    rows = tx.conn.execute(ordered.limit(limit), _bounds(since, until))
     spent = [_spent(row.value, *(int(number) for number in row[1:])) for row in rows]
     return tuple(reversed(spent) if by in _IN_TIME else spent)
 
