@@ -63,7 +63,7 @@ function tools(name, view, choices, send) {
     return [field("request", "The pending request: the very JSON that will be sent", view.body, true,
       ["Send this instead", "edit", (area) => send("edit", { body: area.value, about: "request" })])];
   if (name === "tools") return view.calls.map((call) => editedCall(call, send));
-  if (name === "problem") return view.questions.map((question) => askedPerson(question, send));
+  if (name === "problem") return view.questions.map((question, n, all) => askedPerson(question, all.length > 1, send));
   if (name === "breakpoints") return breakpoints(view, choices, send);
   if (name === "compare") return view.lines.length > 1 ? [comparison(view, send)] : [];
   if (name === "timeline") return [steps(view, send)];
@@ -85,14 +85,15 @@ function editedCall(call, send) {
   return make("details", { open: !ran, "data-key": `edit ${call.id}` }, make("summary", {}, title), make("div", {}, fields));
 }
 
-function askedPerson(question, send) {
+function askedPerson(question, oneOfMany, send) {
   const key = `question ${question.id}`;
   const answer = (value) => send("answer", { question: question.id, value, about: key });
   const decide = ["approve", "reject"].map((decision) =>
     button(decision, { "data-action": decision, "data-key": `${key} ${decision}` },
       () => answer(JSON.stringify({ decision }))));
   const draft = question.approval ? '{"decision": "edit", "arguments": {}}' : "";
-  return make("fieldset", {}, make("legend", {}, "a person is asked"), make("pre", {}, question.text),
+  return make("fieldset", {}, make("legend", {}, "a person is asked"),
+    oneOfMany ? make("pre", {}, question.text) : null,
     question.approval ? make("div", { className: "ts-bar" }, decide) : null,
     field(key, "another answer, as JSON", draft, false, ["Answer", "answer", (area) => answer(area.value)]));
 }
@@ -193,7 +194,7 @@ function render({ model, el }) {
   };
   bar.append(...KEYS.map(([action, key, label]) => keyed(label, key, action, () => send(action))),
     keyed("Until", "u", "until", run), until, keyed("Fork", "f", "fork", fork), name);
-  if (choices.nodes.includes("call_llm")) until.value = "call_llm";
+  until.value = choices.nodes.find((node) => /(^|\/)call_llm$/.test(node)) ?? choices.nodes[0];
   slider.addEventListener("input", () => {
     wanted = Number(slider.value);
     if (model.get("view").served >= sent) send("jump", { step: wanted });

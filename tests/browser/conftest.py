@@ -33,7 +33,7 @@ def browser() -> Iterator[Any]:
 def page(browser: Any) -> Iterator[Any]:
     """A fresh page; an error in its scripts fails the test."""
     errors: list[str] = []
-    opened = browser.new_page(viewport={"width": 1360, "height": 1500})
+    opened = browser.new_page(viewport={"width": 1360, "height": 1900})
     opened.on("pageerror", lambda error: errors.append(str(error)))
     yield opened
     opened.close()
