@@ -1,7 +1,9 @@
 """`turngraph step`: a turn walked in the terminal, with the same keys as the widget."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
@@ -13,6 +15,7 @@ from turngraph.state.errors import TurngraphError, TurnValueError
 
 if TYPE_CHECKING:
     from turngraph.interfaces.stepper.stepper import TurnStepper
+    from turngraph.providers.config import ProviderConfig
 
 __all__ = ["step"]
 
@@ -26,19 +29,41 @@ _MOVES: Final[Mapping[str, tuple[str, Callable[["TurnStepper", str], Any]]]] = {
     "r": ("run", lambda stepper, given: stepper.run()),
     "t": ("retry what ran last", lambda stepper, given: stepper.retry()),
     "e": ("edit the pending request: its whole JSON", lambda stepper, given: stepper.edit(body=given)),
+    "g": (
+        "give a tool arguments: its name, then JSON",
+        lambda stepper, given: _to_tool(stepper, "arguments", given),
+    ),
+    "w": ("write a tool's result: its name, then the text", lambda stepper, given: _to_tool(stepper, "result", given)),
     "a": ("answer what a person is asked, as JSON", lambda stepper, given: stepper.answer(_json(given))),
+    "k": ("break at a reason: k tool weather, k cost_above 0.01", lambda stepper, given: _stop_at(stepper, given)),
+    "x": ("take breakpoint n away", lambda stepper, given: stepper.breakpoints.pop(int(given))),
+}
+_OTHERS: Final[Mapping[str, str]] = {
+    "f": "fork [name]",
+    "l": "stand on another line: l main",
+    "c": "compare with another line: c main",
+    "p": "show a pane: p messages",
+    "q": "quit",
 }
 _SHOWN: Final = 60
 """Lines of a pane."""
 
 
-def step(question: str, /, *, options: ModelOptions = ModelOptions()) -> None:  # noqa: B008  frozen
+def step(
+    question: str,
+    /,
+    *,
+    record: Path | None = None,
+    options: ModelOptions = ModelOptions(),  # noqa: B008  frozen
+) -> None:
     """Walk one chat turn in the terminal: s step, i into, b back, f fork, ? for all keys.
 
     Parameters
     ----------
     question
         What to ask.
+    record
+        Write what is sent and received to this file, without keys: `turngraph replay` runs it again.
     """
     from turngraph.graphs.chat import chat_turn
     from turngraph.interfaces.stepper.stepper import TurnStepper
@@ -46,12 +71,24 @@ def step(question: str, /, *, options: ModelOptions = ModelOptions()) -> None:  
     if not question.strip():
         raise TurnValueError('Nothing was asked: turngraph step "your question".')
     console = Console(highlight=False)
-    with chosen_model(options, os.environ) as model:
+    with chosen_model(options, os.environ) as model, _recorded(model.config, record) as config:
         turn = chat_turn(
-            model.config, functions=model.functions, system=options.system, limits=model.limits, prices=model.prices
+            config, functions=model.functions, system=options.system, limits=model.limits, prices=model.prices
         )
         with TurnStepper(turn, {"messages": [("user", question)]}) as stepper:
             _walk(stepper, console)
+
+
+@contextmanager
+def _recorded(config: "ProviderConfig", file: Path | None) -> Iterator["ProviderConfig"]:
+    """The configuration to ask; where a file is named, one whose requests are written there."""
+    if file is None:
+        yield config
+        return
+    from turngraph.interfaces.stepper.recording import Recorder
+
+    with Recorder(config, file) as tape:
+        yield tape.recorded
 
 
 def _walk(stepper: "TurnStepper", console: Console) -> None:
@@ -64,6 +101,11 @@ def _walk(stepper: "TurnStepper", console: Console) -> None:
         try:
             if key == "f":
                 stepper = stepper.fork(given or f"fork {len(stepper.forks)}")
+            elif key == "l":
+                stepper = _line(stepper, given)
+            elif key == "c":
+                console.print(Text(printable(str(stepper.compare(stepper, _line(stepper, given))))))
+                continue
             elif key == "p":
                 _pane(stepper, given, console)
                 continue
@@ -72,7 +114,7 @@ def _walk(stepper: "TurnStepper", console: Console) -> None:
             else:
                 _help(console)
                 continue
-        except (TurngraphError, ValueError) as exc:
+        except (TurngraphError, ValueError, IndexError) as exc:
             console.print(Text(printable(str(exc)), "red"))
             continue
         _show(stepper, console)
@@ -81,7 +123,7 @@ def _walk(stepper: "TurnStepper", console: Console) -> None:
 def _typed(console: Console) -> str | None:
     """What is typed; an empty line is a step, the end of input ends the walk."""
     try:
-        return console.input("[dim]s i o b j u r t f e a p ? q:[/dim] ").strip() or "s"
+        return console.input("[dim]s i o b j u r t f l c e g w a k x p ? q:[/dim] ").strip() or "s"
     except EOFError:
         return None
 
@@ -123,8 +165,28 @@ def _print(name: str, text: str, console: Console) -> None:
 def _help(console: Console) -> None:
     for key, (what, _) in _MOVES.items():
         console.print(Text(f"  {key}  {what}"))
-    for key, what in (("f", "fork [name]"), ("p", "show a pane: p messages"), ("q", "quit")):
+    for key, what in _OTHERS.items():
         console.print(Text(f"  {key}  {what}"))
+
+
+def _line(stepper: "TurnStepper", name: str) -> "TurnStepper":
+    if name not in stepper.forks:
+        raise TurnValueError(f"There is no line `{name}`. There are: {', '.join(stepper.forks)}.")
+    return stepper.forks[name]
+
+
+def _to_tool(stepper: "TurnStepper", action: str, given: str) -> None:
+    from turngraph.interfaces.stepper.screen import MOVES
+
+    tool, _, value = given.partition(" ")
+    MOVES[action](stepper, {"tool": tool, "value": value})
+
+
+def _stop_at(stepper: "TurnStepper", given: str) -> None:
+    from turngraph.interfaces.stepper.screen import MOVES
+
+    reason, _, value = given.partition(" ")
+    MOVES["break"](stepper, {"reason": reason, "value": value})
 
 
 def _json(text: str) -> Any:

@@ -15,6 +15,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import Send
 from sqlalchemy import text
 
+from tests.graphs.test_plugins import plugin
 from tests.turns import KEY, ask, both_apis, turn_on
 from turngraph.billing import Ledger
 from turngraph.billing.verifying import verify
@@ -23,6 +24,7 @@ from turngraph.providers.scripted import Call, Fail, Say, ScriptedModel
 from turngraph.state.errors import TurnInvocationError, TurnValueError
 from turngraph.state.result import Charge, TurnResult
 from turngraph.state.turn import TurnSettings
+from turngraph.tools import load_manifests
 
 STAGES = [
     *("prep_first_request", "call_llm", "bill", "dispatch_tools"),
@@ -364,6 +366,17 @@ def test_breakpoints_stop_a_run(model: ScriptedModel, stop: Breakpoint, at: tupl
         assert stepper.now.nodes == at
         stepper.breakpoints.clear()
         assert stepper.run().finished
+
+
+def test_a_run_stops_where_a_plugin_is_selected() -> None:
+    """Why did that plugin join this turn? The walk stands right after, before anything is sent."""
+    house = plugin("house", "always", role="Be kind.")
+    with ScriptedModel([Say("Hello.")]) as model:
+        turn = turn_on(model, plugins=load_manifests(house))
+        with TurnStepper(turn, ask("Hi"), breakpoints=(Breakpoint(plugin="house"),)) as stepper:
+            assert stepper.run().nodes == ("call_llm",)
+            assert not model.requests
+            assert stepper.run().finished
 
 
 def test_a_failing_node_is_shown_and_can_be_run_again(model: ScriptedModel) -> None:
