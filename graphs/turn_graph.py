@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.cache.base import BaseCache
+from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 from langgraph.graph.state import CompiledStateGraph, StateGraph
 from langgraph.store.base import BaseStore
 from langgraph.types import All, Checkpointer, Command, StateSnapshot, StateUpdate
@@ -45,6 +46,8 @@ class TurnGraph(CompiledStateGraph[Turn, None, TurnInput, TurnOutput]):
         """
         given, config = self._checked(_own(input, config)), _recognised(input, config)
         if self.ledger is None:
+            if isinstance(self.checkpointer, BaseCheckpointSaver) and config and _resumes(given, config):
+                config = _named_as(self.checkpointer.get_tuple(config), config)
             return super().stream(given, config, **self._durable(kwargs))
         return self._stream_admitted(given, config, self._durable(kwargs))
 
@@ -52,6 +55,8 @@ class TurnGraph(CompiledStateGraph[Turn, None, TurnInput, TurnOutput]):
         """`stream`, on the running event loop."""
         given, config = self._checked(_own(input, config)), _recognised(input, config)
         if self.ledger is None:
+            if isinstance(self.checkpointer, BaseCheckpointSaver) and config and _resumes(given, config):
+                return self._astream_resumed(self.checkpointer, given, config, self._durable(kwargs))
             return super().astream(given, config, **self._durable(kwargs))
         return self._astream_admitted(given, config, self._durable(kwargs))
 
@@ -80,6 +85,12 @@ class TurnGraph(CompiledStateGraph[Turn, None, TurnInput, TurnOutput]):
         graph = self.get_graph()
         text = graph.draw_mermaid()
         return {"text/plain": text, "text/vnd.mermaid": text, "image/svg+xml": draw_svg(graph)}
+
+    async def _astream_resumed(
+        self, saver: BaseCheckpointSaver[Any], input: Any, config: RunnableConfig, named: dict[str, Any]
+    ) -> AsyncIterator[Any]:
+        async for part in super().astream(input, _named_as(await saver.aget_tuple(config), config), **named):
+            yield part
 
     def _stream_admitted(self, input: Any, config: RunnableConfig | None, named: dict[str, Any]) -> Iterator[Any]:
         from turngraph.graphs.admission import admitted, ticket_for
@@ -177,6 +188,17 @@ def _recognised(input: Any, config: RunnableConfig | None) -> RunnableConfig | N
         return config
     config = config or {}
     return {**config, "metadata": {**config.get("metadata", {}), "run_id": turn_id}}
+
+
+def _resumes(input: Any, config: RunnableConfig) -> bool:
+    """Whether a run goes on with a thread, and so does not say which turn it is."""
+    return (input is None or isinstance(input, Command)) and "thread_id" in config.get("configurable", {})
+
+
+def _named_as(stored: CheckpointTuple | None, config: RunnableConfig) -> RunnableConfig:
+    """`config` under the name that the thread's turn has, so that its later checkpoints are found by it too."""
+    name = None if stored is None else stored.metadata.get("run_id")
+    return config if name is None else {**config, "metadata": {**config.get("metadata", {}), "run_id": name}}
 
 
 def _with_update(command: Command[Any]) -> Command[Any]:

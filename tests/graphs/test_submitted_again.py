@@ -6,19 +6,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.types import Command
 from sqlalchemy import text
 
 from tests.turns import Run, ask, both_ways, invoke, result_of, turn_on
 from turngraph.billing import Ledger, TurnConflictError
 from turngraph.billing.verifying import verify
 from turngraph.graphs import ahandler, handler
-from turngraph.providers.scripted import Say, ScriptedModel
+from turngraph.providers.scripted import Call, Say, ScriptedModel
 from turngraph.state.turn import TurnSettings
 
 THREAD: Any = {"configurable": {"thread_id": "t"}}
+
+
+@tool
+def today() -> str:
+    """The day of the week."""
+    return "Monday"
 
 
 @pytest.fixture
@@ -152,6 +160,21 @@ def test_a_worker_that_died_between_the_ledger_and_the_thread_left_a_turn_that_i
         assert result_of(run(turn, ask("Q", turn_id="T1"), THREAD)) == result_of(again)
     assert result_of(again).answer == "one"
     assert entries(ledger) == 1
+
+
+@both_ways
+@pytest.mark.parametrize("going_on", [None, Command(resume={"decision": "approve"})], ids=["resume", "decision"])
+def test_a_turn_that_was_resumed_is_not_run_again_without_a_ledger_either(run: Run, going_on: Any) -> None:
+    """A person is asked, the turn goes on, the client repeats its first request: nobody is asked or told twice."""
+    with ScriptedModel([Call(("today", {})), Say("It is Monday."), Say("never")]) as model:
+        turn = turn_on(model, tools=[today], checkpointer=InMemorySaver(), approve=going_on is not None)
+        stop = {} if going_on is not None else {"interrupt_before": ["dispatch_tools"]}
+        turn.invoke(ask("Q", turn_id="T1"), THREAD, **stop)  # type: ignore[call-overload]
+        first = run(turn, going_on, THREAD)
+        again = run(turn, ask("Q", turn_id="T1"), THREAD)
+        assert len(model.requests) == 2
+    assert result_of(first).answer == "It is Monday."
+    assert (result_of(again), texts(again)) == (result_of(first), texts(first))
 
 
 @both_ways
