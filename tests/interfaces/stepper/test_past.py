@@ -15,9 +15,12 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import Send
+from sqlalchemy import text
 
 from tests.interfaces.stepper.dying import THREAD, house
 from tests.turns import ask, turn_on
+from turngraph.billing import Ledger
+from turngraph.billing.verifying import verify
 from turngraph.interfaces.stepper import TurnStepper
 from turngraph.providers.scripted import Call, Say, ScriptedModel
 from turngraph.state.errors import TurnInvocationError
@@ -203,6 +206,41 @@ def test_a_thread_that_waits_for_a_person_is_answered(model: ScriptedModel, save
         assert stepper.now.finished, repr(stepper.now.error)
         assert {run.status for run in stepper.state["result"].tool_runs} == {"rejected", "ok"}
     assert len(model.requests) == 2
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["alone", "in a parent"])
+def test_with_a_ledger_a_stored_turn_is_billed_on_and_its_forks_once_more(
+    model: ScriptedModel, saver: Any, tmp_path: Path, inside: bool
+) -> None:
+    """To go on is the same lineage; to look at the past costs nothing; a fork of it pays for what it calls."""
+    with Ledger(f"sqlite:///{tmp_path}/ledger.db") as ledger:
+        turn = turn_on(model, tools=[weather], approve=True, ledger=ledger, checkpointer=None if inside else saver)
+        graph = house(turn, saver) if inside else turn
+        graph.invoke(ask("Both?"), THREAD)
+
+        def paid() -> list[str]:
+            with ledger.engine.connect() as conn:
+                return [row[0] for row in conn.execute(text("SELECT state FROM attempt WHERE kind = 'completion'"))]
+
+        with TurnStepper(graph, None, "t") as stepper:
+            stepper.answer({"decision": "approve"})
+            stepper.run()
+            assert stepper.now.finished, repr(stepper.now.error)
+            assert paid() == ["settled"] * 2
+            assert len(stepper.charges) == 2
+        past = TurnStepper.attach(graph, "t")
+        for step in past.timeline:
+            past.jump(step.number)
+            assert past.state
+        assert len(model.requests) == len(paid()) == 2
+        past.jump(next(step.number for step in past.timeline if step.nodes and step.nodes[0].endswith("call_llm")))
+        fork = past.fork("again")
+        fork.step()
+        fork.step()
+        assert len(model.requests) == 3
+        assert paid() == ["settled"] * 3
+        assert ledger.read(verify) == []
+        past.close()
 
 
 @pytest.mark.parametrize("inside", [False, True], ids=["alone", "in a parent"])
