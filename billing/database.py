@@ -30,6 +30,7 @@ def open_engine(url: str) -> "Engine":
         engine = create_engine(parsed, **(shared if is_in_memory(url) else {}))
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+        event.listen(engine, "invalidate", _undo_sqlite)
         return engine
     if parsed.get_backend_name() == "postgresql":
         # psycopg 3, whatever the URL says: it is the driver of LangGraph's own PostgreSQL checkpointer.
@@ -65,3 +66,9 @@ def _prepare_sqlite(connection: Any, record: object) -> None:
 def _begin_sqlite(conn: "Connection") -> None:
     # Upgrading a read lock in the middle of a transaction fails at once; the write lock is taken at its beginning.
     conn.exec_driver_sql("BEGIN" if conn.get_execution_options().get(READ) else "BEGIN IMMEDIATE")
+
+
+def _undo_sqlite(connection: Any, *_: object) -> None:
+    # Ctrl-C in the middle of a statement makes SQLAlchemy close the connection. SQLite keeps a closed one, its lock
+    # with it, while a traceback still has the statement (https://www.sqlite.org/c3ref/close.html).
+    connection.rollback()

@@ -94,7 +94,7 @@ class Ledger:
         self.keeper = LeaseKeeper(self)
         self._engine: Engine | None = None
         self._opening = threading.Lock()
-        self._spooled = True  # by an earlier process, perhaps
+        self._spooled, self._catching_up = True, threading.Lock()  # by an earlier process, perhaps
         # SQLite has one writer: waiting here is fair and cheap, where its own waiting is a poll.
         self._gate: contextlib.AbstractContextManager[object] = (
             threading.RLock() if url.startswith("sqlite") else contextlib.nullcontext()
@@ -108,7 +108,16 @@ class Ledger:
 
         Raises what `op` raises (then nothing was written), and `LedgerUnavailableError` when it stays away.
         """
+        if self._spooled:
+            self._catch_up()
         return self._run(False, lambda tx: op(tx, *args, **kwargs))
+
+    def _catch_up(self) -> None:
+        """What was spooled is written first: an answer among it would be paid for again."""
+        with self._catching_up:
+            if self._spooled:
+                self.play_back()
+                self._spooled = False
 
     def read(self, op: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The same for what only reads: it sees one moment, and no writer waits for it."""
@@ -150,9 +159,6 @@ class Ledger:
     def keep(self, op: Callable[[Tx, V], T], value: V) -> T | None:
         """`do`, for what must not be lost: if the database stays away, `value` is spooled, and `None` comes back."""
         try:
-            if self._spooled:
-                self.play_back()
-                self._spooled = False
             return self.do(op, value)
         except LedgerUnavailableError:
             self.spool.add(op.__name__, value)
@@ -186,7 +192,8 @@ class Ledger:
     def _play(self, name: str, value: dict[str, Any]) -> bool:
         try:
             op, kind = SPOOLED[name]
-            self.do(op, kind.model_validate(value))
+            told = kind.model_validate(value)
+            self._run(False, lambda tx: op(tx, told))
         except LedgerUnavailableError:
             raise
         except (LedgerError, KeyError, ValidationError):

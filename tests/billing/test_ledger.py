@@ -12,9 +12,9 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
-from turngraph.billing.attempts import begin, note_id
+from turngraph.billing.attempts import answer, begin, note_id
 from turngraph.billing.budgets import Budget
-from turngraph.billing.calls import Call, Settlement
+from turngraph.billing.calls import Answer, Call, Settlement
 from turngraph.billing.errors import LedgerError, LedgerUnavailableError
 from turngraph.billing.ledger import Ledger
 from turngraph.billing.migrations import MIGRATIONS, migrate
@@ -48,6 +48,25 @@ async def test_tasks_use_the_same_operations(open_book: Open) -> None:
     ]
     assert {begun.attempt_id for begun in await asyncio.gather(*calls)} == {f"c{n}.1" for n in range(20)}
     assert book.window("turn:u") == (0, Decimal("0.2"))
+
+
+def test_an_interrupt_in_a_transaction_leaves_no_lock(tmp_path: Path) -> None:
+    """Ctrl-C between two statements: the database is free at once, also while the interrupt is being handled."""
+
+    def interrupt(conn: Any, cursor: Any, sql: str, *_: Any) -> None:
+        if sql.startswith("SELECT"):
+            raise KeyboardInterrupt
+
+    with Ledger(f"sqlite:///{tmp_path}/l.db") as ledger, Ledger(f"sqlite:///{tmp_path}/l.db", waits_s=()) as other:
+        for book in (ledger, other):
+            book.do(lambda tx: None)
+        event.listen(other.engine, "connect", lambda conn, _: conn.execute("PRAGMA busy_timeout = 0"))
+        other.engine.dispose()
+        event.listen(ledger.engine, "after_cursor_execute", interrupt)
+        with pytest.raises(KeyboardInterrupt) as held:
+            ledger.do(lambda tx: tx.conn.execute(text("SELECT 1 UNION SELECT 2")))
+        other.do(lambda tx: None)
+        assert held.traceback, "the interrupt is still being handled"
 
 
 async def test_a_cancelled_task_does_not_stop_a_transaction(open_book: Open) -> None:
@@ -225,6 +244,15 @@ def test_the_spool_of_a_dead_process_is_played_back_by_the_next(open_book: Open)
     heir.begin("b")
     keep(heir, "b.1")
     assert heir.row("a.1")["state"] == "settled"
+
+
+def test_an_answer_in_the_spool_is_used_and_not_paid_for_again(open_book: Open) -> None:
+    """The worker that resumes a turn asks the ledger before anything else; what was spooled must be there by then."""
+    dead = open_book()
+    dead.begin("a")
+    with broken(dead.ledger):
+        dead.ledger.keep(answer, Answer(attempt_id="a.1", response="{}", usage=None))
+    assert open_book().begin("a").reply == "{}"
 
 
 def test_a_record_the_ledger_refuses_is_set_aside_and_not_lost(open_book: Open, tmp_path: Path) -> None:
