@@ -19,7 +19,7 @@ from sqlalchemy import text
 
 from tests.turns import Run, ask, both_apis, both_ways, config, invoke, result_of, turn_on
 from turngraph.billing import Ledger, Prices
-from turngraph.billing.sweeper import sweep
+from turngraph.billing.sweeper import Outstanding, sweep
 from turngraph.billing.verifying import verify
 from turngraph.graphs import chat_turn, vendor_lookup
 from turngraph.providers import OpenAIProvider, ProviderConfig
@@ -270,3 +270,42 @@ def paid(ledger: Ledger) -> Decimal:
 
 RESPONSE = {"id": "resp_1", "object": "response", "model": "gpt-4o-mini", "output": []}
 USED = {"input_tokens": 1000, "output_tokens": 500, "total_tokens": 1500}
+
+
+@pytest.mark.parametrize(
+    ("known", "answer", "says"),
+    [
+        ({}, {"object": "list", "data": []}, "absent"),
+        ({"usage": Usage(completion_tokens=3)}, {"object": "list", "data": []}, None),
+        ({"stored": "responses", "provider_id": "resp_1"}, {**RESPONSE, "status": "cancelled", "usage": None}, None),
+        ({"stored": "responses", "provider_id": "resp_1"}, {**RESPONSE, "status": "queued"}, "pending"),
+        ({"stored": "responses", "provider_id": "resp_1"}, {**RESPONSE, "status": "failed"}, "failed"),
+        ({"stored": None}, {}, None),
+        ({"kind": "tool"}, {}, None),
+    ],
+    ids=["not kept", "not kept, but begun", "cancelled", "queued", "failed", "nowhere", "tool"],
+)
+def test_only_what_is_certain_is_said(known: Any, answer: Any, says: str | None) -> None:
+    """An answer that had begun was made, kept or not; one without usage says nothing of its cost."""
+
+    async def serve(request: web.Request) -> web.Response:
+        return web.json_response(answer)
+
+    with LoopbackServer(serve) as server:
+        asked = ProviderConfig(vendor="openai", model="gpt-4o-mini", base_url=server.base_url, api_key="k")
+        given = {"kind": "completion", "stored": "chat", "provider_id": None, "usage": None, **known}
+        attempt = Outstanding(
+            attempt_id="c.1",
+            state="unknown",
+            account="",
+            vendor="openai",
+            model="gpt-4o-mini",
+            base_url=server.base_url,
+            answered_model=None,
+            service_tier=None,
+            tool=None,
+            held_usd=Decimal(1),
+            created=0.0,
+            **given,
+        )
+        assert vendor_lookup(asked)(attempt) == says
