@@ -64,6 +64,7 @@ crashtest: install  ## kill, freeze and starve turns and their ledger; nothing m
 
 bench: install  ## what a turn costs, next to a hand-written loop and langchain's agent
 	$(RUN)python -m benchmarks
+	$(RUN)python -m benchmarks.ledger_cost
 
 pictures: install  ## draw docs/*.svg anew
 	$(RUN)turngraph draw docs/turn.svg

@@ -11,7 +11,7 @@ from rich.table import Table
 from benchmarks.cases import CASES, Case
 from benchmarks.results import Results, Row
 
-__all__ = ["markdown", "show", "write_into"]
+__all__ = ["grid", "markdown", "show", "write_into"]
 
 _HEAD: Final = ("", "median (min-max)", "x hand loop", "x, at best", "aim")
 _UNITS: Final = {"cpu_ms": "CPU ms per turn", "wall_ms": "ms on the clock per turn", "turns_per_s": "turns per second"}
@@ -45,15 +45,15 @@ def markdown(results: Results) -> str:
     lines: list[str] = []
     for case, rows in _by_case(results.rows):
         body = [(row.contender, *_cells(case, row)) for row in rows]
-        lines += [f"**{case.title}** ({_UNITS[case.figure]})", "", *_grid(_HEAD, body), ""]
+        lines += [f"**{case.title}** ({_UNITS[case.figure]})", "", *grid(_HEAD, body), ""]
     heads = ("", *(f"turn {n}" for n in _places(results.stored)))
     sizes = [(name, *(f"{size:,.0f}" for size in found.values())) for name, found in results.stored.items()]
-    return "\n".join([*lines, "**Stored in SQLite** (bytes per turn)", "", *_grid(heads, sizes)])
+    return "\n".join([*lines, "**Stored in SQLite** (bytes per turn)", "", *grid(heads, sizes)])
 
 
-def write_into(page: Path, text: str) -> None:
+def write_into(page: Path, text: str, marker: str = "results") -> None:
     """Replace what stands between the page's markers `<!-- results -->` and `<!-- end of results -->` by `text`."""
-    begin, end = "<!-- results -->", "<!-- end of results -->"
+    begin, end = f"<!-- {marker} -->", f"<!-- end of {marker} -->"
     pattern = re.compile(f"{begin}.*{end}", re.DOTALL)
     page.write_text(pattern.sub(lambda _: f"{begin}\n{text}\n{end}", page.read_text()))
 
@@ -76,7 +76,8 @@ def _aim(case: Case, row: Row) -> str:
     return f"{wanted[case.figure]}: {'met' if row.met else 'not met'}"
 
 
-def _grid(heads: Sequence[str], body: Iterable[Sequence[str]]) -> list[str]:
+def grid(heads: Sequence[str], body: Iterable[Sequence[str]]) -> list[str]:
+    """A table in Markdown, line by line."""
     rule = ["---", *("---:" for _ in heads[1:])]
     return [f"| {' | '.join(cells)} |" for cells in (heads, rule, *body)]
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import sqlite3
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -9,6 +11,8 @@ from xml.etree import ElementTree
 from benchmarks import results, tables
 from benchmarks.cases import CASES, Case, Entry
 from benchmarks.chart import draw
+from benchmarks.ledger_cost import cells, rows_on, whole
+from benchmarks.ledger_cost import measured as ledger_measured
 from benchmarks.measuring import Cell, measured
 from benchmarks.server import vendor
 from benchmarks.storage import turn_bytes
@@ -46,6 +50,23 @@ def test_the_benchmark_runs_and_writes_down_what_it_saw(tmp_path: Path) -> None:
     tables.write_into(page, tables.markdown(found))
     assert page.read_text().count("| turngraph |") == len(CASES) + 1
     assert "old" not in page.read_text()
+
+
+def test_what_the_ledger_costs_is_held_against_the_bare_driver(tmp_path: Path) -> None:
+    """The driver sends all that the ledger sent: a table it leaves a row out of would be a floor nobody stands on."""
+    databases = [f"sqlite:///{tmp_path}/{n}.db" for n in range(9)]
+    opened = iter(databases)
+    with ExitStack() as stack:
+        rows = rows_on("SQLite", lambda: next(opened), stack, calls=4)
+        ledger_measured(rows, rounds=1, calls=2)
+    assert [row.floor is None for row in rows] == [True, False, False, True, True, True]
+    assert len(cells(rows)) == len(whole(rows, 1, 2)["rows"]) == 6
+    kept = []
+    for url in databases[:2]:
+        with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+            kept.append(connection.execute("SELECT count(*), sum(charge_nano) FROM attempt").fetchone())
+        connection.close()
+    assert kept == [(4, 4 * 200_000)] * 2
 
 
 def test_what_a_turn_stores_does_not_grow_with_its_thread(tmp_path: Path) -> None:
