@@ -1,4 +1,4 @@
-"""The turn and its ledger: hold what a call may cost, mark it sent, keep its answer, charge it once.
+"""The turn and its ledger: mark a call as sent, keep its answer, charge it once. `reserving` holds the money before.
 
 Without a ledger none of this waits for anything, nothing is kept, and SQLAlchemy is not imported.
 """
@@ -7,9 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
-from typing import Any, Final, NamedTuple
-
-from langchain_core.messages import AnyMessage
+from typing import Any, Final
 
 from turngraph.billing.calls import Answer, Begun, Call, Payer, Released, Settled, Settlement, Unknown
 from turngraph.billing.errors import FencedError
@@ -19,19 +17,19 @@ from turngraph.nodes.flow import Flow, Wait
 from turngraph.nodes.here import Here
 from turngraph.providers.lookup import stored_at
 from turngraph.providers.writing.payload import Payload
-from turngraph.state.errors import BudgetExceededError, TurnValueError
-from turngraph.state.events import BudgetWarning, ChargeAuthorised, ChargeDeclined
+from turngraph.state.events import BudgetWarning
 from turngraph.state.reply import ProviderReply
 from turngraph.state.request import ChatRequest
-from turngraph.state.result import Attempt, Charge, TurnError
-from turngraph.state.turn import Stop, TurnSettings
+from turngraph.state.result import Attempt, Charge
+from turngraph.state.turn import TurnSettings
 from turngraph.state.usage import Usage
 
 __all__ = [
-    "Reserved",
+    "CAPS",
     "ask_ledger",
     "begin_call",
     "call_of",
+    "caps_of",
     "estimate_of",
     "finish_turn",
     "keep_answer",
@@ -41,24 +39,16 @@ __all__ = [
     "release_call",
     "replay_call",
     "replays",
-    "reserve_call",
     "seq_of",
     "settle_charge",
+    "worst_case_of",
 ]
 
-_ANSWER_TOKENS: Final = 4096
-"""The cap put on an answer where a budget applies and nobody set one: without a cap no call has a worst case."""
 _UNCAPPED_TOKENS: Final = 32_768
 _BYTES_A_TOKEN: Final = 4
 """Of English (https://help.openai.com/en/articles/4936856-what-are-tokens-and-how-to-count-them)."""
-_CAPS: Final = ("max_completion_tokens", "max_tokens", "max_output_tokens")
-
-
-class Reserved(NamedTuple):
-    """What a stage may send: the request, perhaps without its tools, or why it may not."""
-
-    request: ChatRequest
-    stop: Stop | None
+CAPS: Final = ("max_completion_tokens", "max_tokens", "max_output_tokens")
+"""What the cap on an answer is called on the wire."""
 
 
 def payer_of(turn_id: str, settings: TurnSettings | None, here: Here) -> Payer:
@@ -80,74 +70,6 @@ def replays(deps: TurnDeps, here: Here) -> bool:
     return deps.ledger is not None and (here.replay or deps.replay) == "recorded"
 
 
-def reserve_call(
-    request: ChatRequest, messages: Sequence[AnyMessage], payer: Payer, seq: int, deps: TurnDeps, here: Here
-) -> Flow[Reserved]:
-    """Hold the most that `request` can cost, before it is sent. Refused, the turn ends: nothing is sent.
-
-    `seq` is the call's place in its turn. Nothing is held for a call that is replayed.
-    """
-    ledger = deps.ledger
-    if ledger is None:
-        return Reserved(request, None)
-    if request.max_tokens is None and request.body is None and (deps.budgets or ledger.budgets):
-        request = request.model_copy(update={"max_tokens": _ANSWER_TOKENS})
-    try:
-        payload = deps.provider.payload(request, messages)
-        if (deps.budgets or ledger.budgets) and not _caps(payload.body):
-            raise TurnValueError(
-                f"A budget applies, and the request has no cap on its answer: put one of {', '.join(_CAPS)} into it."
-            )
-        usd = _worst_case(request, payload, deps)
-    except TurnValueError as exc:
-        return Reserved(request, Stop(status="error", error=TurnError(kind="value", message=str(exc))))
-    call = call_of(request, payload, payer, seq, deps)
-    if (yield from _is_replayed(call, payload, deps, here)):
-        return Reserved(request, None)
-    try:
-        held = yield _reserve(deps, call, here, usd)
-    except BudgetExceededError as exc:
-        return (yield from _close(request, messages, call, exc, deps, here))
-    here.emit(ChargeAuthorised(turn_id=payer.turn or "", call_id=held.id, held_usd=held.held_usd))
-    return Reserved(request, None)
-
-
-def _close(
-    request: ChatRequest,
-    messages: Sequence[AnyMessage],
-    call: Call,
-    refused: BudgetExceededError,
-    deps: TurnDeps,
-    here: Here,
-) -> Flow[Reserved]:
-    """One last call without tools, out of the budget's reserve for it, where it has one; else the turn is over."""
-    error: BudgetExceededError = refused
-    if refused.closing_possible and request.tools:
-        last = request.model_copy(update={"tools": (), "builtin_tools": (), "tool_choice": None})
-        payload = deps.provider.payload(last, messages)
-        if (yield from _is_replayed(call, payload, deps, here)):
-            return Reserved(last, None)
-        usd = _worst_case(last, payload, deps)
-        try:
-            held = yield _reserve(deps, call, here, usd, closing=True)
-        except BudgetExceededError as exc:
-            error = exc
-        else:
-            here.emit(ChargeAuthorised(turn_id=call.payer.turn or "", call_id=held.id, held_usd=held.held_usd))
-            return Reserved(last, None)
-    here.emit(ChargeDeclined(turn_id=call.payer.turn or "", reason=str(error)))
-    return Reserved(request, Stop(status="budget", error=TurnError(kind="budget", message=str(error))))
-
-
-def _is_replayed(call: Call, payload: Payload, deps: TurnDeps, here: Here) -> Flow[bool]:
-    if not replays(deps, here):
-        return False
-    from turngraph.billing.replaying import is_recorded
-
-    recorded: bool = yield ask_ledger(deps, is_recorded, call, request_sha=payload.sha)
-    return recorded
-
-
 def begin_call(
     request: ChatRequest, payload: Payload, call: Call, reservation: str | None, deps: TurnDeps, here: Here
 ) -> Flow[Begun]:
@@ -161,7 +83,7 @@ def begin_call(
         replayed = yield from replay_call(call, payload.sha, reservation, deps, here)
         if replayed is not None:
             return replayed
-    usd = _worst_case(request, payload, deps)
+    usd = worst_case_of(request, payload, deps)
     begun: Begun = yield ask_ledger(
         deps,
         begin,
@@ -274,21 +196,22 @@ def estimate_of(reply: ProviderReply | None, payload: Payload) -> Usage | None:
     return Usage(prompt_tokens=asked // _BYTES_A_TOKEN + 1, completion_tokens=said // _BYTES_A_TOKEN + 1)
 
 
-def _worst_case(request: ChatRequest, payload: Payload, deps: TurnDeps) -> Decimal | None:
+def worst_case_of(request: ChatRequest, payload: Payload, deps: TurnDeps) -> Decimal | None:
+    """The most `payload` can cost, in USD; `None` where its price is unknown."""
     return worst_case_usd(
         deps.prices,
         vendor=request.vendor,
         model=request.model,
         at=datetime.fromtimestamp(deps.clock(), UTC),
         prompt_tokens=prompt_bound(payload.content),
-        max_tokens=max(_caps(payload.body), default=_UNCAPPED_TOKENS) * _answers(payload.body),
+        max_tokens=max(caps_of(payload.body), default=_UNCAPPED_TOKENS) * _answers(payload.body),
         base_url=deps.provider.config.base_url,
     )
 
 
-def _caps(body: Mapping[str, Any]) -> list[int]:
+def caps_of(body: Mapping[str, Any]) -> list[int]:
     """The caps on an answer that are really sent, under whatever names: `extra_body` may name another than ours."""
-    return [body[name] for name in _CAPS if isinstance(body.get(name), int)]
+    return [body[name] for name in CAPS if isinstance(body.get(name), int)]
 
 
 def _answers(body: Mapping[str, Any]) -> int:
@@ -307,13 +230,6 @@ def call_of(request: ChatRequest, payload: Payload, payer: Payer, seq: int, deps
         base_url=deps.provider.config.base_url,
         stored=stored_at(payload, deps.provider.profile),
     )
-
-
-def _reserve(deps: TurnDeps, call: Call, here: Here, usd: Decimal | None, *, closing: bool = False) -> Wait:
-    from turngraph.billing.attempts import reserve
-
-    named = {"reservation": here.task_id, "budgets": deps.budgets, "closing": closing, "fence": here.fence}
-    return ask_ledger(deps, reserve, call, usd=usd, **named)
 
 
 def ask_ledger(deps: TurnDeps, op: Callable[..., Any], *args: Any, **named: Any) -> Wait:

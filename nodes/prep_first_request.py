@@ -16,7 +16,8 @@ from turngraph.nodes.flow import Flow
 from turngraph.nodes.here import Here
 from turngraph.nodes.joining import begin, tell
 from turngraph.nodes.limits import CANCELLED
-from turngraph.nodes.money import payer_of, reserve_call
+from turngraph.nodes.money import payer_of
+from turngraph.nodes.reserving import reserve_call
 from turngraph.state.errors import TurnValueError
 from turngraph.state.events import PromptStarted, ToolPresented
 from turngraph.state.request import ChatRequest

@@ -13,7 +13,8 @@ from turngraph.nodes.flow import Flow
 from turngraph.nodes.here import Here
 from turngraph.nodes.joining import join_called
 from turngraph.nodes.limits import CANCELLED, over_limit
-from turngraph.nodes.money import payer_of, reserve_call, seq_of
+from turngraph.nodes.money import payer_of, seq_of
+from turngraph.nodes.reserving import reserve_call
 from turngraph.state.events import ChargeDeclined
 from turngraph.state.request import ChatRequest
 from turngraph.state.result import Attempt, Charge, ToolRun

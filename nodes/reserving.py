@@ -1,0 +1,109 @@
+"""Before a request is sent: the most it can cost is held, or the turn ends there.
+
+Without a ledger nothing is held.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+from langchain_core.messages import AnyMessage
+
+from turngraph.billing.calls import Call, Payer
+from turngraph.nodes.deps import TurnDeps
+from turngraph.nodes.flow import Flow, Wait
+from turngraph.nodes.here import Here
+from turngraph.nodes.money import CAPS, ask_ledger, call_of, caps_of, replays, worst_case_of
+from turngraph.providers.writing.payload import Payload
+from turngraph.state.errors import BudgetExceededError, TurnValueError
+from turngraph.state.events import ChargeAuthorised, ChargeDeclined
+from turngraph.state.request import ChatRequest
+from turngraph.state.result import TurnError
+from turngraph.state.turn import Stop
+
+__all__ = ["Reserved", "reserve_call"]
+
+_ANSWER_TOKENS: Final = 4096
+"""The cap put on an answer where a budget applies and nobody set one: without a cap no call has a worst case."""
+
+
+class Reserved(NamedTuple):
+    """What a stage may send: the request, perhaps without its tools, or why it may not."""
+
+    request: ChatRequest
+    stop: Stop | None
+
+
+def reserve_call(
+    request: ChatRequest, messages: Sequence[AnyMessage], payer: Payer, seq: int, deps: TurnDeps, here: Here
+) -> Flow[Reserved]:
+    """Hold the most that `request` can cost, before it is sent. Refused, the turn ends: nothing is sent.
+
+    `seq` is the call's place in its turn. Nothing is held for a call that is replayed.
+    """
+    ledger = deps.ledger
+    if ledger is None:
+        return Reserved(request, None)
+    if request.max_tokens is None and request.body is None and (deps.budgets or ledger.budgets):
+        request = request.model_copy(update={"max_tokens": _ANSWER_TOKENS})
+    try:
+        payload = deps.provider.payload(request, messages)
+        if (deps.budgets or ledger.budgets) and not caps_of(payload.body):
+            raise TurnValueError(
+                f"A budget applies, and the request has no cap on its answer: put one of {', '.join(CAPS)} into it."
+            )
+        usd = worst_case_of(request, payload, deps)
+    except TurnValueError as exc:
+        return Reserved(request, Stop(status="error", error=TurnError(kind="value", message=str(exc))))
+    call = call_of(request, payload, payer, seq, deps)
+    if (yield from _is_replayed(call, payload, deps, here)):
+        return Reserved(request, None)
+    try:
+        held = yield _reserve(deps, call, here, usd)
+    except BudgetExceededError as exc:
+        return (yield from _close(request, messages, call, exc, deps, here))
+    here.emit(ChargeAuthorised(turn_id=payer.turn or "", call_id=held.id, held_usd=held.held_usd))
+    return Reserved(request, None)
+
+
+def _close(
+    request: ChatRequest,
+    messages: Sequence[AnyMessage],
+    call: Call,
+    refused: BudgetExceededError,
+    deps: TurnDeps,
+    here: Here,
+) -> Flow[Reserved]:
+    """One last call without tools, out of the budget's reserve for it, where it has one; else the turn is over."""
+    error: BudgetExceededError = refused
+    if refused.closing_possible and request.tools:
+        last = request.model_copy(update={"tools": (), "builtin_tools": (), "tool_choice": None})
+        payload = deps.provider.payload(last, messages)
+        if (yield from _is_replayed(call, payload, deps, here)):
+            return Reserved(last, None)
+        usd = worst_case_of(last, payload, deps)
+        try:
+            held = yield _reserve(deps, call, here, usd, closing=True)
+        except BudgetExceededError as exc:
+            error = exc
+        else:
+            here.emit(ChargeAuthorised(turn_id=call.payer.turn or "", call_id=held.id, held_usd=held.held_usd))
+            return Reserved(last, None)
+    here.emit(ChargeDeclined(turn_id=call.payer.turn or "", reason=str(error)))
+    return Reserved(request, Stop(status="budget", error=TurnError(kind="budget", message=str(error))))
+
+
+def _is_replayed(call: Call, payload: Payload, deps: TurnDeps, here: Here) -> Flow[bool]:
+    if not replays(deps, here):
+        return False
+    from turngraph.billing.replaying import is_recorded
+
+    recorded: bool = yield ask_ledger(deps, is_recorded, call, request_sha=payload.sha)
+    return recorded
+
+
+def _reserve(deps: TurnDeps, call: Call, here: Here, usd: Decimal | None, *, closing: bool = False) -> Wait:
+    from turngraph.billing.attempts import reserve
+
+    named = {"reservation": here.task_id, "budgets": deps.budgets, "closing": closing, "fence": here.fence}
+    return ask_ledger(deps, reserve, call, usd=usd, **named)
