@@ -1,11 +1,10 @@
-"""`LedgerMiddleware`: the ledger and its budgets for LangChain's `create_agent`. Needs the `langchain` package."""
+"""`LedgerMiddleware`: the ledger and its budgets for LangChain's `create_agent`. Needs `turngraph[langchain]`."""
 
 import json
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse
 from langchain_core.messages import AIMessage, messages_from_dict, messages_to_dict
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
@@ -13,6 +12,12 @@ from turngraph.billing.attempts import begin, mark_unknown, release
 from turngraph.billing.calls import Begun, Released, Settlement
 from turngraph.billing.langchain_calls import Asked, Metered, outcome_of, refuse_hidden_retries
 from turngraph.billing.settling import settle
+from turngraph.state.errors import TurnConfigurationError
+
+try:
+    from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse
+except ModuleNotFoundError as exc:
+    raise TurnConfigurationError("LedgerMiddleware needs LangChain: pip install 'turngraph[langchain]'.") from exc
 
 __all__ = ["LedgerMiddleware"]
 

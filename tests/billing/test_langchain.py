@@ -1,6 +1,8 @@
 """The ledger for people who do not use the turn: LangChain's agents, and any chat model."""
 
 import asyncio
+import importlib
+import sys
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
@@ -253,3 +255,11 @@ def test_an_answer_without_usage_is_unpriced_and_marked(book: Any) -> None:
     assert (row["vendor"], row["basis"]) == ("openai", "unpriced")
     assert row["estimated"]
     assert AIMessage("").usage_metadata is None
+
+
+def test_the_middleware_says_which_extra_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """LangChain itself is no dependency of a turn."""
+    monkeypatch.setitem(sys.modules, "langchain.agents.middleware", None)
+    monkeypatch.delitem(sys.modules, "turngraph.billing.middleware", raising=False)
+    with pytest.raises(TurnConfigurationError, match=r"pip install 'turngraph\[langchain\]'"):
+        importlib.import_module("turngraph.billing.middleware")
