@@ -10,7 +10,7 @@ from turngraph.interfaces.stepper.line import Line, Until, stop_at
 from turngraph.interfaces.stepper.looking import LookedAt
 from turngraph.interfaces.stepper.past import past_steps
 from turngraph.interfaces.stepper.steps import Step
-from turngraph.interfaces.stepper.stored import Graph
+from turngraph.interfaces.stepper.stored import Graph, check_reachable
 from turngraph.interfaces.stepper.walk import Walk
 from turngraph.state.errors import TurnInvocationError
 from turngraph.state.request import ChatRequest
@@ -52,6 +52,8 @@ class TurnStepper(LookedAt):
         *,
         breakpoints: tuple[Breakpoint, ...] = (),
     ) -> None:
+        if thread is not None:
+            check_reachable(graph)
         loop, walk = BackgroundLoop(), Walk(graph, thread)
         self._set_up(graph, "main", Line(walk, loop.run(walk.open(input, thread))), loop, {})
         self.breakpoints.extend(breakpoints)
@@ -67,6 +69,7 @@ class TurnStepper(LookedAt):
 
         Raises TurnInvocationError where there is no such thread or turn.
         """
+        check_reachable(graph)
         loop, walk = BackgroundLoop(), Walk(graph, thread_id)
         stepper = cls.__new__(cls)
         stepper._set_up(graph, "main", Line(walk, past_steps(graph, walk.saver.thread_id, turn)), loop, {})

@@ -3,6 +3,7 @@
 The conversation is decoded only where it is looked at: in a long thread that is what reading costs.
 """
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
@@ -17,7 +18,7 @@ from turngraph.interfaces.stepper.memory import Later, Memory, WalkSaver
 from turngraph.nodes.stage import Stage
 from turngraph.state.errors import TurnInvocationError
 
-__all__ = ["Graph", "StoredThread", "latest_node", "point_id", "values_in"]
+__all__ = ["Graph", "StoredThread", "check_reachable", "latest_node", "point_id", "values_in"]
 
 Graph = Pregel[Any, Any, Any, Any]
 
@@ -29,6 +30,7 @@ class StoredThread:
         if not isinstance(graph.checkpointer, BaseCheckpointSaver):
             raise TurnInvocationError("The graph has no checkpointer, so no thread of it is stored.")
         self._graph, self._saver, self.thread_id = graph, graph.checkpointer, thread_id
+        self._at_once = _loop_of(self._saver) is not None
 
     def latest(self, space: str = "") -> CheckpointTuple | None:
         """The last checkpoint of a namespace; `None` where there is none."""
@@ -36,14 +38,10 @@ class StoredThread:
 
     def back_from_the_end(self, space: str = "") -> Iterator[CheckpointTuple]:
         """The checkpoints that led to the last one, backwards: what was forked away from is left out."""
-        wanted: str | None = None
-        for point in self._saver_of(space).list(self._at(space)):
-            if wanted is not None and point_id(point) != wanted:
-                continue
+        point = self.latest(space)
+        while point is not None:
             yield point
-            if point.parent_config is None:
-                return
-            wanted = str(point.parent_config["configurable"]["checkpoint_id"])
+            point = None if point.parent_config is None else self._saver_of(space).get_tuple(point.parent_config)
 
     def tasks(self, point: CheckpointTuple) -> tuple[PregelTask, ...]:
         """What was about to run at `point`, and what came of it. The conversation is not read for it."""
@@ -84,11 +82,15 @@ class StoredThread:
         """The channels that `point` does not carry, because they are stored as their changes: read when wanted."""
         graph = self.graph_in(str(point.config["configurable"].get("checkpoint_ns", "")))
         carried, state = point.checkpoint["channel_values"], _State(self._graph, point.config)
-        return {
+        later = {
             name: Later(lambda name=name: state.values[name])  # type: ignore[misc]
             for name in point.checkpoint["channel_versions"]
             if name not in carried and isinstance(graph.channels.get(name), DeltaChannel)
         }
+        if self._at_once:  # later its event loop may be the one that waits for us
+            for each in later.values():
+                each.value  # noqa: B018  read for keeps
+        return later
 
     def _saver_of(self, space: str) -> BaseCheckpointSaver[Any]:
         """The saver, allowed to bring back what the graph in `space` names in its state, as LangGraph's own reading."""
@@ -98,6 +100,27 @@ class StoredThread:
 
     def _at(self, space: str) -> Any:
         return {"configurable": {"thread_id": self.thread_id, "checkpoint_ns": space}}
+
+
+def check_reachable(graph: Graph) -> None:
+    """Raise TurnInvocationError where the graph's saver lives on the event loop that is running here.
+
+    It can be asked from other threads alone, and only while its loop is not waiting for the answer.
+    """
+    try:
+        here = asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    if _loop_of(graph.checkpointer) is here:
+        raise TurnInvocationError(
+            f"The thread is kept by {type(graph.checkpointer).__name__}, which lives on this event loop. Open the walk "
+            "from another thread: `await asyncio.to_thread(TurnStepper, graph, input, thread)`."
+        )
+
+
+def _loop_of(saver: object) -> object:
+    """The event loop that an asynchronous saver lives on; `None` for any other."""
+    return getattr(saver, "loop", None)
 
 
 class _State:

@@ -1,5 +1,6 @@
 """A stored thread, walked from the outside: what is kept is shown, what was answered is not asked again."""
 
+import asyncio
 import operator
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from langchain_core.messages import HumanMessage
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import Send
 from sqlalchemy import text
@@ -272,3 +274,20 @@ def test_the_past_is_edited_in_a_fork(model: ScriptedModel, saver: Any, inside: 
     attempts = [attempt.id for line in past.forks.values() for step in line.timeline for attempt in step.attempts]
     assert len(set(attempts)) == 5
     past.close()
+
+
+async def test_a_saver_of_this_event_loop_is_read_from_another_thread(model: ScriptedModel, tmp_path: Path) -> None:
+    """In a notebook the loop that keeps the thread is the one that runs the cell: waiting for it there would last."""
+    async with AsyncSqliteSaver.from_conn_string(str(tmp_path / "threads.db")) as saver:
+        turn = turn_on(model, tools=[weather], checkpointer=saver)
+        await turn.ainvoke(ask("Both?"), THREAD)
+        for opened in (lambda: TurnStepper.attach(turn, "t"), lambda: TurnStepper(turn, ask("And now?"), "t")):
+            with pytest.raises(TurnInvocationError, match=r"asyncio\.to_thread"):
+                opened()
+            with await asyncio.to_thread(opened) as stepper:
+                assert stepper.state["messages"][0].text == "Both?"
+                await stepper.arun()
+                stepper.back()
+                fork = await stepper.afork("again")
+                await fork.arun()
+                assert fork.now.finished
