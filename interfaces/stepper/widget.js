@@ -147,9 +147,10 @@ function renewed(root, details, children) {
   const key = at && details.contains(at) ? at.dataset.key ?? "" : null;
   const typed = new Map([...details.querySelectorAll("textarea")].map((area) => [area.dataset.key, area]));
   const opened = new Map([...details.querySelectorAll("details")].map((each) => [each.dataset.key, each.open]));
-  const scrolled = details.lastChild?.scrollTop ?? 0;
-  details.lastChild.replaceChildren(...children);
-  details.lastChild.scrollTop = scrolled;
+  const held = details.lastChild;
+  const scrolled = held.hasChildNodes() ? held.scrollTop : 0; // asking makes the browser lay everything out
+  held.replaceChildren(...children);
+  if (scrolled) held.scrollTop = scrolled;
   for (const area of details.querySelectorAll("textarea")) {
     const before = typed.get(area.dataset.key);
     if (before && before.defaultValue === area.defaultValue) area.value = before.value;
