@@ -77,7 +77,10 @@ def usage_json(usage: Usage) -> dict[str, Any] | None:
     prompt_details = {"cached_tokens": usage.cached_tokens or 0, "audio_tokens": usage.audio_prompt_tokens or 0}
     if usage.cache_write_tokens is not None:
         prompt_details["cache_write_tokens"] = usage.cache_write_tokens
+    # As OpenRouter says it.
+    told = {} if usage.cost_usd is None else {"cost": float(usage.cost_usd)}
     return {
+        **told,
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
         "total_tokens": total,

@@ -93,6 +93,14 @@ def test_a_plugin_call_is_charged_by_its_own_price() -> None:
     assert tool_charge_for(prices, call_id="call_1", tool="free") is None
 
 
+def test_a_tool_that_is_paid_by_its_time_is_charged_for_it() -> None:
+    """A sandbox, a render farm: by the second, and parts of one."""
+    price = ToolPrice(tool="sandbox", usd_per_call=Decimal("0.01"), usd_per_second=Decimal("0.002"))
+    charge = tool_charge_for(Prices(tools=(price,)), call_id="call_1", tool="sandbox", seconds=2.5)
+    assert charge is not None
+    assert (charge.kind, charge.amount_usd) == ("tool", Decimal("0.015"))
+
+
 def test_the_total_is_of_what_is_known() -> None:
     """An unknown amount is neither zero nor the end of the sum."""
     known, unknown = charged(), charged(vendor="nobody")

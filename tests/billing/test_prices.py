@@ -124,6 +124,32 @@ def test_a_list_price_follows_the_calendar() -> None:
     assert (before.usd, after.usd) == (10, 2)
 
 
+@pytest.mark.parametrize(
+    ("vendor", "model", "usage", "expected"),
+    [
+        ("gemini", "gemini-2.5-pro", Usage(prompt_tokens=200_000, completion_tokens=1_000), "0.26"),
+        ("gemini", "gemini-2.5-pro", Usage(prompt_tokens=200_001, completion_tokens=1_000), "0.5150025"),
+        (
+            "anthropic",
+            "claude-sonnet-4-5",
+            Usage(prompt_tokens=10_000, cached_tokens=1_000, cache_write_tokens=8_000, completion_tokens=100),
+            "0.0348",
+        ),
+        (
+            "openai",
+            "gpt-4o-realtime-preview",
+            Usage(prompt_tokens=1_000, audio_prompt_tokens=800, completion_tokens=100, audio_completion_tokens=90),
+            "0.0404",
+        ),
+        ("perplexity", "sonar", Usage(prompt_tokens=1_000, completion_tokens=100), "0.0131"),
+    ],
+    ids=["up to a tier", "above a tier", "cache write", "audio", "per request"],
+)
+def test_every_kind_of_list_price_is_charged(vendor: str, model: str, usage: Usage, expected: str) -> None:
+    """Reckoned by hand from the vendors' pages: a kind that is left out is a bill nobody can explain."""
+    assert usd(Prices(), usage, vendor, model) == Decimal(expected)
+
+
 def test_the_first_of_a_models_dated_prices_is_the_default() -> None:
     """Before any of the dates, the list's first row holds."""
     listed = GenaiCatalogue().find(

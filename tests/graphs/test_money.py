@@ -16,6 +16,7 @@ from sqlalchemy import text
 
 from tests.turns import Run, ask, both_ways, config, invoke, result_of, streamed_or_not, turn_on
 from turngraph.billing import Budget, Ledger, Prices, ToolPrice, TurnConflictError
+from turngraph.billing.money import rounded
 from turngraph.billing.verifying import verify
 from turngraph.graphs import chat_turn
 from turngraph.providers import OpenAIProvider
@@ -24,6 +25,7 @@ from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.events import BudgetWarning, ChargeAuthorised, ChargeDeclined
 from turngraph.state.limits import TurnLimits
 from turngraph.state.turn import TurnSettings
+from turngraph.state.usage import Usage
 
 THREAD: Any = {"configurable": {"thread_id": "t"}}
 
@@ -414,6 +416,28 @@ def test_a_tool_with_a_price_per_row_is_charged_for_the_rows_it_gave(
     (charge,) = (charge for charge in result.charges if charge.kind == "tool")
     assert charge.amount_usd == Decimal("0.01") + counted * Decimal("0.001")
     assert (result.tool_runs[0].rows, charge.overrun) == (counted, counted > 0)
+
+
+@both_ways
+def test_a_tool_with_a_price_per_second_is_charged_for_the_time_it_took(run: Run, ledger: Ledger) -> None:
+    """The time that stands on its run, so that the two can be held against each other."""
+    price = ToolPrice(tool="weather", usd_per_second=Decimal("0.5"))
+    with ScriptedModel([Call(("weather", {"city": "Oslo"})), Say("Rain.")]) as model:
+        result = result_of(run(turn_on(model, tools=[weather], ledger=ledger, prices=Prices(tools=(price,))), ask("Q")))
+    (charge,) = (charge for charge in result.charges if charge.kind == "tool")
+    assert charge.amount_usd == rounded(price.cost(rows=0, seconds=result.tool_runs[0].seconds))
+
+
+@both_ways
+def test_what_the_vendor_says_it_cost_is_what_the_turn_cost(run: Run, ledger: Ledger) -> None:
+    """OpenRouter's own word, whatever a list says of the model."""
+    used = Usage(prompt_tokens=10, completion_tokens=5, total_tokens=15, cost_usd=Decimal("0.0123"))
+    with ScriptedModel([Say("Hi.", usage=used)]) as model:
+        result = result_of(run(turn_on(model, ledger=ledger), ask("Q")))
+    (charge,) = result.charges
+    assert charge.price is not None
+    assert (charge.amount_usd, charge.price.source) == (Decimal("0.0123"), "provider")
+    assert rows(ledger, "select charge_nano from attempt") == [(12_300_000,)]
 
 
 @both_ways
