@@ -43,7 +43,8 @@ def handler(
         tags: what else the turn is counted under.
         thread: the thread's id; the `session_key` of `data` where it is not given.
         turn_id: what the caller names the request by (`Idempotency-Key`): given again, also after other turns of the
-            thread where there is a ledger, it is not run again, and its result is returned.
+            thread where there is a ledger, it is not run again, and its result is returned. Every account has names
+            of its own: the turn's id is `account:turn_id`.
         plugins, functions: the names on offer in this turn, of those `turn` was built with; all without either.
 
         >>> handler(turn=None, data={"messages": 3})["statusCode"]
@@ -127,7 +128,10 @@ def _read(
 
 def _input(messages: list[BaseMessage], settings: TurnSettings, turn_id: str | None) -> TurnInput:
     given = TurnInput(messages=[*messages], settings=settings)
-    return given if turn_id is None else {**given, "turn_id": turn_id}
+    if turn_id is None:
+        return given
+    # Two accounts may name their requests alike, and neither is to learn of the other's.
+    return {**given, "turn_id": turn_id if settings.account is None else f"{settings.account}:{turn_id}"}
 
 
 def _keeps(turn: TurnGraph, config: RunnableConfig) -> bool:

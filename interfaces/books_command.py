@@ -1,8 +1,9 @@
-"""`turngraph ledger verify|reconcile|correct`: whether the books are right, and how they become so."""
+"""`turngraph ledger verify|reconcile|correct|forget`: whether the books are right, and how they become so."""
 
 import os
 import sys
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from turngraph.billing.ledger import Ledger
     from turngraph.billing.sweeper import Lookup, Outstanding
 
-__all__ = ["correct", "reconcile", "verify"]
+__all__ = ["correct", "forget", "reconcile", "verify"]
 
 _AT_ONCE = 10_000
 
@@ -134,3 +135,24 @@ def correct(attempt_id: str, usd: Amount, /, *, note: str, ledger: LedgerUrl = D
     with opened(ledger) as book:
         settled = book.do(decide, attempt_id, usd, note=note)
     print(f"{attempt_id} costs {money(settled.amount_usd)}.", file=sys.stderr)
+
+
+def forget(
+    *, days: Annotated[float, Parameter(validator=Number(gte=0, lte=36_500))], ledger: LedgerUrl = DEFAULT
+) -> None:
+    """Drop the kept answers of turns that are long over; what they used and cost stays.
+
+    A replay from an earlier checkpoint of such a turn asks the model again, and pays.
+
+    Parameters
+    ----------
+    days
+        Answers that have stood for so many days.
+    """
+    from turngraph.billing.forgetting import forget_answers
+
+    before, forgotten = datetime.now(UTC) - timedelta(days=days), 0
+    with opened(ledger) as book:
+        while at_once := book.do(forget_answers, before, limit=_AT_ONCE):
+            forgotten += at_once
+    print(f"{forgotten:,} answers forgotten.", file=sys.stderr)

@@ -26,6 +26,7 @@ ELSEWHERE: Final = {
     "verify": ("books", "Prove that it adds up; name what does not."),
     "reconcile": ("books", "Close what workers left open: release, charge, ask the vendor, or decide by policy."),
     "correct": ("books", "Say what an attempt really cost."),
+    "forget": ("books", "Drop the kept answers of turns that are long over; what they cost stays."),
     "budget": ("budget", "The budgets kept in the ledger: list, set, remove."),
 }
 """Commands that stand in files of their own."""

@@ -237,3 +237,16 @@ def test_a_gateway_returns_the_result_of_a_request_that_is_repeated(way: str, le
     assert first["statusCode"] == 200
     assert json.loads(again["body"]) == json.loads(first["body"])
     assert other["statusCode"] == 409
+
+
+def test_two_accounts_may_name_their_requests_alike(ledger: Ledger) -> None:
+    """A gateway serves many; what one of them sent is neither in another's way nor told to it."""
+    with ScriptedModel([Say("for acme"), Say("for bolt")]) as model:
+        turn = turn_on(model, ledger=ledger, checkpointer=InMemorySaver())
+        asked = {"messages": [{"role": "user", "content": "Q"}]}
+        one = handler(turn, {**asked, "session_key": "a"}, account="acme", turn_id="1")
+        two = handler(turn, {**asked, "session_key": "b"}, account="bolt", turn_id="1")
+        stolen = handler(turn, {**asked, "session_key": "a"}, account="bolt", turn_id="1")
+    assert ["for acme" in one["body"], "for bolt" in two["body"]] == [True, True]
+    assert stolen["statusCode"] == 409
+    assert "for acme" not in stolen["body"]

@@ -273,6 +273,18 @@ def test_a_person_says_what_an_attempt_cost(filled: Filled, typed: Callable[...,
     assert typed("verify", ledger=filled.url).code == 0
 
 
+def test_answers_are_forgotten_and_their_charges_stay(filled: Filled, typed: Callable[..., Told]) -> None:
+    """Conversations need not stand in the ledger for as long as the books must."""
+    spent = typed("top", "--json", ledger=filled.url).out
+    assert typed("forget", "--days", "1", ledger=filled.url).err == "0 answers forgotten.\n"
+    forgotten = typed("forget", "--days", "0", ledger=filled.url).err
+    assert forgotten != "0 answers forgotten.\n"
+    assert typed("forget", "--days", "0", ledger=filled.url).err == "0 answers forgotten.\n"
+    assert typed("top", "--json", ledger=filled.url).out == spent
+    assert typed("verify", ledger=filled.url).code == 0
+    assert typed("forget", "--days", "-1", ledger=filled.url).code == 2
+
+
 def test_a_period_is_told_at_another_models_prices(filled: Filled, typed: Callable[..., Told], tmp_path: Path) -> None:
     """From the list, or from a file of one's own; what cannot be compared is counted."""
     told = typed("reprice", "--model", "openai:gpt-5-nano", "--month", MONTH, ledger=filled.url)
