@@ -76,6 +76,8 @@ def _charge_id(run: ToolRun) -> str:
 def _of_tool(run: ToolRun, deps: TurnDeps, account: str | None) -> Charge | None:
     if run.status not in ("ok", "error", "timeout"):
         return None  # it never ran
+    if deps.ledger is not None and run.attempt_id is None:
+        return None  # not begun, or not known to have ended: what the ledger has open is charged when it is swept
     charge_id = _charge_id(run)
     charge = tool_charge_for(
         deps.prices,

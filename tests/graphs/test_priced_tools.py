@@ -1,0 +1,96 @@
+"""Tools with a price, when they do not come to an answer: the turn goes on, and the ledger has what is known."""
+
+import time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.tools import tool
+from langgraph.checkpoint.memory import InMemorySaver
+
+from tests.turns import Run, ask, both_ways, result_of, turn_on
+from turngraph.billing import Budget, Ledger, Prices, ToolPrice
+from turngraph.billing.schema import attempt_t
+from turngraph.billing.sweeper import sweep
+from turngraph.billing.verifying import verify
+from turngraph.providers.scripted import Call, Say, ScriptedModel
+from turngraph.state.limits import TurnLimits
+
+THREAD: Any = {"configurable": {"thread_id": "t"}}
+PRICES = Prices(tools=(ToolPrice(tool="pay", usd_per_call=Decimal("0.01")),))
+SCRIPT = (Call(("pay", {"amount": 100})), Say("I do not know."))
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Any:
+    """A ledger in a file, whose books must balance at the end."""
+    with Ledger(f"sqlite:///{tmp_path}/ledger.db") as kept:
+        yield kept
+        assert kept.read(verify) == [], "the books do not balance"
+
+
+def states(ledger: Ledger) -> list[tuple[str, int | None]]:
+    """The tools' attempts: their states and charges."""
+    tools = attempt_t.select().where(attempt_t.c.kind == "tool")
+    return [(row.state, row.charge_nano) for row in ledger.read(lambda tx: tx.conn.execute(tools).all())]
+
+
+def charges(result: Any) -> list[Any]:
+    return [charge for charge in result.charges if charge.kind == "tool"]
+
+
+@both_ways
+def test_one_that_was_interrupted_is_swept_and_does_not_stop_the_turn(run: Run, ledger: Ledger) -> None:
+    """Whether it ran is unknown: the turn ends, and the sweeper charges what was held for it."""
+
+    @tool
+    def pay(amount: int) -> str:
+        """Pays."""
+        raise KeyboardInterrupt
+
+    pay.metadata = {"idempotent": False}
+    with ScriptedModel([*SCRIPT]) as model:
+        turn = turn_on(model, tools=[pay], ledger=ledger, prices=PRICES, checkpointer=InMemorySaver())
+        with pytest.raises(KeyboardInterrupt):
+            run(turn, ask("Pay."), THREAD)
+        result = result_of(run(turn, None, THREAD))
+    assert (result.status, charges(result)) == ("completed", [])
+    assert states(ledger) == [("unknown", None)]
+    sweep(ledger, PRICES)
+    assert states(ledger) == [("settled", 10_000_000)]
+
+
+@both_ways
+def test_one_that_is_over_its_time_is_swept_and_does_not_stop_the_turn(run: Run, ledger: Ledger) -> None:
+    """It may go on in the background, and cost; the turn does not wait for it."""
+
+    @tool
+    def pay(amount: int) -> str:
+        """Pays."""
+        time.sleep(0.3)
+        return "paid"
+
+    with ScriptedModel([*SCRIPT]) as model:
+        limits = TurnLimits(tool_seconds=0.05)
+        result = result_of(run(turn_on(model, tools=[pay], ledger=ledger, prices=PRICES, limits=limits), ask("Pay.")))
+    assert (result.status, result.tool_runs[0].status, charges(result)) == ("completed", "timeout", [])
+    assert states(ledger) == [("unknown", None)]
+
+
+@both_ways
+def test_one_that_its_budget_refuses_is_not_run_and_not_charged(run: Run, ledger: Ledger) -> None:
+    """The model is told, and may answer without it."""
+    calls: list[int] = []
+
+    @tool
+    def pay(amount: int) -> str:
+        """Pays."""
+        calls.append(amount)
+        return "paid"
+
+    dear = Prices(tools=(ToolPrice(tool="pay", usd_per_call=Decimal(5)),))
+    with ScriptedModel([*SCRIPT]) as model:
+        turn = turn_on(model, tools=[pay], ledger=ledger, prices=dear, budget=Budget(usd=Decimal(2)))
+        result = result_of(run(turn, ask("Pay.")))
+    assert (result.status, calls, charges(result), states(ledger)) == ("completed", [], [], [])
