@@ -13,7 +13,7 @@ ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundl
 export UV_SYSTEM_CERTS ?= true
 endif
 
-.PHONY: crashtest help install demo test check lint format types rules replay bench pictures wheel wheel-test lock clean
+.PHONY: coverage crashtest help install demo test check lint format types rules replay bench pictures wheel wheel-test lock clean
 
 help:  ## what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,6 +38,9 @@ demo: install  ## three turns on the scripted model, every stage shown
 
 test: install  ## the whole suite
 	$(RUN)pytest -n auto -q
+
+coverage: install  ## every line and branch of billing/ must be run by a test
+	$(RUN)pytest -n auto -q --cov --cov-config=pyproject.toml tests/billing tests/graphs
 
 check: lint types rules test  ## what the continuous integration runs
 
