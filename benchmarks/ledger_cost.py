@@ -202,7 +202,7 @@ def cells(rows: list[Row]) -> list[tuple[str, ...]]:
 
 
 @app.default
-def main(*, rounds: int = 7, calls: int = 60, write: bool = True) -> None:
+def main(*, rounds: int = 5, calls: int = 30, write: bool = True) -> None:
     """Measure, show, and write it down.
 
     Parameters
