@@ -15,9 +15,13 @@ NONE = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """The machine's Chromium, or playwright's own."""
+    """The machine's Chromium, or playwright's own.
+
+    No longer than a module: playwright's event loop counts as running in this thread for as long as it is open, and
+    no other test of the process could run one of its own.
+    """
     playwright = pytest.importorskip("playwright.sync_api", reason="needs the development dependencies")
     pytest.importorskip("anywidget", reason="needs the extra `notebook`")
     with playwright.sync_playwright() as play:
