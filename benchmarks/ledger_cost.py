@@ -47,6 +47,8 @@ HEAD: Final = ("", "CPU ms, median (min-max)", "ms on the clock", "x bare driver
 BUDGET: Final = Budget(usd=Decimal(10**6), per="account", period="month")
 USED: Final = Usage(prompt_tokens=900, completion_tokens=120, total_tokens=1020, cached_tokens=512)
 PRICE: Final = PriceUsed(source="list", input_usd_per_mtok=Decimal("0.15"), output_usd_per_mtok=Decimal("0.6"))
+TURN: Final = "turn"
+"""Whose calls they are, where no turn is measured with them."""
 ANSWER: Final = json.dumps({"text": "The weather in Oslo is sunny. " * 10})
 
 app = App(name="ledger_cost", help=__doc__)
@@ -67,8 +69,9 @@ class Row:
 
 def steps(name: str, *budgets: Budget, turn: bool = True) -> list[tuple[Callable[..., Any], tuple[Any, ...], Any]]:
     """What a turn of one call asks of the ledger, in order: operations with their arguments."""
-    call = Call(payer=Payer(account="acme", thread=name, turn=name), seq=1, vendor="openai", model="gpt-4o-mini")
-    held: dict[str, Any] = {"usd": Decimal("0.01"), "budgets": budgets, "fence": 1 if turn else None}
+    payer = Payer(account="acme", thread=name, turn=name if turn else TURN)
+    call = Call(payer=payer, seq=1, vendor="openai", model="gpt-4o-mini")
+    held: dict[str, Any] = {"usd": Decimal("0.01"), "budgets": budgets, "fence": 1}
     kept = Answer(attempt_id=f"{name}.1", response=ANSWER, usage=USED, provider_id=f"id-{name}", http_status=200)
     charge = Charge(
         id=f"{name}.1",
@@ -156,11 +159,12 @@ def rows_on(label: str, new: Callable[[], str], stack: ExitStack, calls: int) ->
     """All rows of one kind of database; `new` gives the URL of an empty one."""
 
     def opened() -> Ledger:
-        return stack.enter_context(Ledger(new()))
+        ledger = stack.enter_context(Ledger(new()))
+        ledger.do(admit, TURN)
+        return ledger
 
     floor = f"{label}, bare driver"
     log, empty = written(opened(), calls), opened()
-    assert empty.engine is not None, "its tables are made"
     cursor = bare(empty.url)
     stack.callback(cursor.connection.close)
     return [
