@@ -1,164 +1,122 @@
 """`make crashtest`: kills, freezes and outages, and proof that the harness would notice a missing protection.
 
-python tests/crash/crashtest.py            everything, on SQLite and PostgreSQL
-python tests/crash/crashtest.py --short    what the test suite runs: under three minutes
+python tests/crash/crashtest.py                    everything, on SQLite and PostgreSQL
+python tests/crash/crashtest.py --short            what the test suite runs: under two minutes
+python tests/crash/crashtest.py --series frozen    the series with "frozen" in their names; --list names them all
 """
 
 import argparse
-import itertools
 import os
+import signal
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Protocol
 
 sys.path.insert(0, str(Path(__file__).parent))
 os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
 
-from graph_worker import GraphRun, warm_up, whole
-from harness import Tally, freeze_everywhere, kill_at_random, kill_everywhere
-from outage import crash_the_database
-from overshoot import overshoot
-from servers import postgres
+from graph_worker import warm_up
+from harness import Scene, Tally
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+from series import SERIES, Asked, Series
+from servers import Postgres, postgres
 from stub import stub
-from worker import Job, run_turn_in_tasks
+from worker import Job
 
-
-@contextmanager
-def scene(databases: "Databases") -> Iterator[tuple[Job, Path]]:
-    """A provider with an empty account, and an empty database."""
-    with tempfile.TemporaryDirectory(prefix="tg-crash-") as name, stub(Path(name)) as (url, log):
-        yield Job(turn="u", url=f"{url}/v1", database=databases(Path(name)), checkpoints=f"{name}/checkpoints.db"), log
-
-
-Databases = Callable[[Path], str]
-
-
-def sqlite(folder: Path) -> str:
-    return f"sqlite:///{folder}/ledger.db"
-
-
-def report(name: str, tally: Tally, *, started: float, must_fail: bool = False) -> bool:
-    right = (not tally.clean) if must_fail else tally.clean
-    verdict = ("noticed" if right else "NOT NOTICED") if must_fail else ("ok" if right else "FAILED")
-    print(f"{name:<52} {tally}  [{verdict}, {time.monotonic() - started:.0f} s]", flush=True)
-    for problem in () if must_fail else tally.problems[:10]:
-        print(f"    {problem}")
-    return right
+PLACES = ("SQLite", "PostgreSQL")
+COLUMNS = ("kills", "turns", "calls", "missing", "double", "held", "needless", "phantom")
 
 
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--short", action="store_true")
+    options.add_argument("--list", action="store_true", help="name the series, and run none")
+    options.add_argument("--series", default="", help="run those whose name has this in it")
     options.add_argument("--seed", type=int, default=int(time.time()))
-    options.add_argument("--turns", type=int, default=500)
-    asked = options.parse_args()
-    print(f"seed {asked.seed}")
+    options.add_argument("--every", type=int, help="kill at one moment in so many: a quick look at everything")
+    options.add_argument("--turns", type=int, default=500, help="how many are killed at random")
+    given = options.parse_args()
+    chosen = [
+        (place, one)
+        for place in PLACES
+        for one in SERIES
+        if place in one.places and (not given.short or place in one.short)
+        if given.series.casefold() in f"{place}: {one.name}".casefold()
+    ]
+    if given.list or not chosen:
+        print(*(f"{place}: {one.name}" for place, one in chosen), sep="\n")
+        return 0 if given.list else 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    print(f"seed {given.seed}")
     warm_up()
-    with postgres() as server:
-        places: dict[str, Databases] = {"SQLite": sqlite, "PostgreSQL": server.database}
-        right = [run(asked, place, databases) for place, databases in places.items()]
-        if not asked.short:
-            right.append(outage(asked, server))
+    return run(chosen, given)
+
+
+def run(chosen: list[tuple[str, Series]], given: argparse.Namespace) -> int:
+    """Run the series one after the other; then the table of all of them."""
+    table = Table("series", *COLUMNS, "verdict", "seconds", title=f"seed {given.seed}")
+    right = []
+    # Drawn only when it is told to: a thread that draws would not survive a fork.
+    with (
+        postgres() if any(place == "PostgreSQL" for place, _ in chosen) else nullcontext() as server,
+        Progress(console=Console(stderr=True), auto_refresh=False, transient=True) as bar,
+    ):
+        whole = bar.add_task("series", total=len(chosen))
+        for place, one in chosen:
+            started, name = time.monotonic(), f"{place}: {one.name}"
+            part = bar.add_task(name, total=None)
+
+            def tell(done: int, total: int, part: object = part) -> None:
+                bar.update(part, completed=done, total=total)  # type: ignore[arg-type]
+                if sys.stderr.isatty():
+                    bar.refresh()
+
+            with scene(server if place == "PostgreSQL" else None, tell) as at:
+                every = given.every or (one.short[place] if given.short else one.every)
+                turns = 5 if given.short else given.turns
+                tally = one.run(at, Asked(every=every, turns=turns, seed=given.seed, server=server))
+            bar.remove_task(part)
+            bar.advance(whole)
+            seconds = time.monotonic() - started
+            verdict, as_it_must_be = judge(one, tally)
+            right.append(as_it_must_be)
+            tell_of(name, one, tally, verdict, seconds)
+            table.add_row(name, *(str(getattr(tally, column)) for column in COLUMNS), verdict, f"{seconds:.0f}")
+    Console(width=150).print(table)
     print("everything as it must be" if all(right) else "NOT everything as it must be")
     return 0 if all(right) else 1
 
 
-def run(asked: argparse.Namespace, place: str, databases: Databases) -> bool:
-    every, right = (14 if asked.short else 1), []
-
-    def add(name: str, tally_of: Callable[[Job, Path], Tally], *, must_fail: bool = False) -> None:
-        started = time.monotonic()
-        with scene(databases) as (job, log):
-            right.append(report(f"{place}: {name}", tally_of(job, log), started=started, must_fail=must_fail))
-
-    add("killed everywhere, looked up", lambda job, log: kill_everywhere(job, log, every=every))
-    add(
-        "killed everywhere, streamed, not looked up",
-        lambda job, log: kill_everywhere(replace(job, stream=True), log, every=every, lookup=False),
-    )
-    add(
-        "killed at every moment, in tasks",
-        lambda job, log: kill_everywhere(job, log, run=run_turn_in_tasks, every=every),
-    )
-    turns = 5 if asked.short else asked.turns
-    add(f"killed at random, {turns} turns", lambda job, log: kill_at_random(job, log, turns=turns, seed=asked.seed))
-    if not (asked.short and place == "PostgreSQL"):
-        add("frozen, taken over, thawed", lambda job, log: freeze_everywhere(job, log, skip=in_transaction))
-    graph(asked, place, add)
-    add("64 tasks, a budget for 20 calls", lambda job, _: overshoot(job, seed=asked.seed))
-    for protection in ("intent", "unique key", "memo"):
-        if not asked.short or place == "SQLite":
-            add(
-                f"without {protection}",
-                lambda job, log, name=protection: kill_everywhere(replace(job, without=name), log, every=min(every, 6)),
-                must_fail=True,
-            )
-    if not asked.short or place == "SQLite":
-        add(
-            "without fence",
-            lambda job, log: freeze_everywhere(replace(job, without="fence"), log, skip=in_transaction),
-            must_fail=True,
-        )
-    return all(right)
+@contextmanager
+def scene(server: Postgres | None, tell: Callable[[int, int], None]) -> Iterator[Scene]:
+    """A provider with an empty account, and an empty database."""
+    with tempfile.TemporaryDirectory(prefix="tg-crash-") as name, stub(Path(name)) as (url, log):
+        database = f"sqlite:///{name}/ledger.db" if server is None else server.database()
+        job = Job(turn="u", url=f"{url}/v1", database=database, checkpoints=f"{name}/checkpoints.db")
+        yield Scene(job, log, tell)
 
 
-def graph(asked: argparse.Namespace, place: str, add: "Add") -> None:
-    """Whole turns through the graph: checkpoints, events, tools and pieces of a stream are moments too."""
-    every = 30 if asked.short else 1
-    runs = {"graph": GraphRun(), "graph in tasks": GraphRun(tasks=True)}
-    if not asked.short:
-        runs["graph, checkpoints behind"] = GraphRun(durability="async")
-        runs["graph in tasks, checkpoints behind"] = GraphRun(tasks=True, durability="async")
-    for (name, run), stream in itertools.product(runs.items(), (False, True)):
-        if asked.short and stream == run.tasks:
-            continue
-        how = replace_stream(stream)
-        add(
-            f"{name}{', streamed' if stream else ''}",
-            lambda job, log, run=run, how=how: kill_everywhere(how(job), log, run=run, every=every, behind=run.behind),
-        )
-    if not asked.short:
-        turns = asked.turns // 5
-        add(
-            f"graph, killed at random, {turns} turns",
-            lambda job, log: kill_at_random(job, log, turns=turns, seed=asked.seed, run=GraphRun()),
-        )
-    if place == "PostgreSQL":  # a frozen writer of SQLite stops everybody else who writes
-        often = 25 if asked.short else 1
-
-        def frozen(job: Job, log: Path) -> Tally:
-            return freeze_everywhere(job, log, run=GraphRun(), skip=in_transaction, check=whole, every=often)
-
-        add("graph, frozen, taken over, thawed", frozen)
-        add("graph, without fence", lambda job, log: frozen(replace(job, without="fence"), log), must_fail=True)
+def judge(one: Series, tally: Tally) -> tuple[str, bool]:
+    """What to say of a series, and whether it ended as it must: a control must fail."""
+    if one.must_fail:
+        return ("NOT NOTICED", False) if tally.clean else ("noticed", True)
+    return ("ok", True) if tally.clean else ("FAILED", False)
 
 
-def replace_stream(stream: bool) -> Callable[[Job], Job]:
-    return lambda job: replace(job, stream=stream)
-
-
-class Add(Protocol):
-    """Runs one series and reports it."""
-
-    def __call__(self, name: str, tally_of: Callable[[Job, Path], Tally], *, must_fail: bool = False) -> None: ...
-
-
-def in_transaction(name: str) -> bool:
-    """A writer frozen inside a transaction stops SQLite itself: everybody waits, nobody loses."""
-    return name.startswith(("BEGIN", "SELECT", "INSERT", "UPDATE", "COMMIT", "CREATE", "PRAGMA", "before", "after"))
-
-
-def outage(asked: argparse.Namespace, server: "object") -> bool:
-    started = time.monotonic()
-    with scene(server.database) as (job, log):  # type: ignore[attr-defined]
-        tally = crash_the_database(job, log, server, turns=400, seed=asked.seed)  # type: ignore[arg-type]
-        return report("PostgreSQL: crash-stopped again and again", tally, started=started)
+def tell_of(name: str, one: Series, tally: Tally, verdict: str, seconds: float) -> None:
+    effects = f", effects {tally.effects}" if tally.effects else ""
+    print(f"{name:<72} {tally}{effects}  [{verdict}, {seconds:.0f} s]", flush=True)
+    for problem in () if one.must_fail else tally.problems[:10]:
+        print(f"    {problem}", flush=True)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    try:
+        raise SystemExit(main())
+    except KeyboardInterrupt:
+        raise SystemExit("stopped") from None

@@ -5,46 +5,70 @@ the checkpointer before and after, each tool before and after its side effect.
 """
 
 import asyncio
+import os
+import signal
 import sqlite3
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
+from urllib.parse import urlsplit
 
 import aiosqlite
 from langchain_core.tools import BaseTool, tool
 from langgraph.checkpoint.postgres import PostgresSaver
+from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.graph import END, START, StateGraph
 from moments import Moments
+from protections import leave_out
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 from stub import stub
-from worker import BUDGETS, Job
+from wire import watch_the_wire, watched
+from worker import PRICES, Job, ledger_of
 
-from turngraph.billing import Ledger, PriceOverride, Prices
-from turngraph.billing.errors import FencedError, TurnConflictError
-from turngraph.billing.rates import Rate, Rates
-from turngraph.graphs import TurnGraph, chat_turn
-from turngraph.providers import OpenAIProvider, ProviderConfig
+from turngraph.billing.errors import FencedError, LedgerUnavailableError, TurnConflictError
+from turngraph.billing.ledger import Ledger
+from turngraph.billing.overrides import ToolPrice
+from turngraph.graphs.chat import chat_turn
+from turngraph.graphs.gateway import ahandler, handler
+from turngraph.graphs.strictly import strictly
+from turngraph.graphs.turn_graph import TurnGraph
+from turngraph.providers.config import ProviderConfig
+from turngraph.providers.openai_provider import OpenAIProvider
+from turngraph.state.events import RequestSent
+from turngraph.state.turn import TurnOutput
 
-RATE: Final = Rate(usd_per_mtok=Decimal(1))
-PRICES: Final = Prices(
-    overrides=(PriceOverride(vendor="openai", model="stub-1", rates=Rates(input=RATE, output=RATE)),)
-)
+WITH_TOOLS: Final = replace(PRICES, tools=(ToolPrice(tool="calculator", usd_per_call=Decimal("0.001")),))
 KINDS: Final = ["human", "ai", "tool", "tool", "ai"]
 """The question, the calls, two results, the answer."""
+_QUESTION: Final = "What is 6*7?"
+How = Literal["", "parent", "gateway"]
+Tell = Callable[[Any], None]
 
 
 @dataclass(frozen=True)
 class GraphRun:
-    """How the graph is run: in tasks or not, and how durable its checkpoints are."""
+    """How the graph is run: in tasks or not, how durable its checkpoints are, and by whom: by a caller, as a node of
+    a parent graph, or by the gateway's handler.
+
+    `stops` says that it is not killed at its moment but cancelled (in tasks), or interrupted as Ctrl-C does; it
+    unwinds, and then its process ends as if killed. `away` says that the database does not answer from the first
+    request on.
+    """
 
     tasks: bool = False
-    durability: str = "sync"
+    durability: Literal["sync", "async"] = "sync"
+    how: How = ""
+    stops: bool = False
+    away: bool = False
 
     @property
     def behind(self) -> bool:
@@ -53,54 +77,122 @@ class GraphRun:
 
     def __call__(self, job: Job, moment: Moments) -> None:
         """Submit the turn; submitted again after a crash, it resumes, or is found finished."""
+        leave_out(job.without)
+        watch_the_wire(urlsplit(job.url).port or 0, moment)
         try:
-            asyncio.run(_arun(job, moment, self.durability)) if self.tasks else _run(job, moment, self.durability)
+            self.walk(job, moment)
         except (FencedError, TurnConflictError):
             moment("fenced")
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGKILL)
+        except LedgerUnavailableError:
+            if not self.away:
+                raise
 
+    def walk(self, job: Job, moment: Moments) -> None:
+        """The same, unwatched and unforgiving."""
+        asyncio.run(self._in_tasks(job, moment)) if self.tasks else self._in_threads(job, moment)
 
-def _given(job: Job) -> tuple[dict[str, Any], dict[str, Any]]:
-    return {"messages": [("user", "What is 6*7?")], "turn_id": job.turn}, {"configurable": {"thread_id": job.turn}}
-
-
-def _run(job: Job, moment: Moments, durability: str) -> None:
-    given, config = _given(job)
-    with _ledger(job, moment) as ledger, saver(job, moment) as kept:
-        turn = _turn(job, moment, ledger, kept)
-        for _ in range(3):
-            if turn.invoke(given, config, durability=durability).get("result") is not None:  # type: ignore[arg-type,call-overload]
-                return
-    raise RuntimeError("the turn does not come to its end")
-
-
-async def _arun(job: Job, moment: Moments, durability: str) -> None:
-    given, config = _given(job)
-    with _ledger(job, moment) as ledger:
-        async with aiosqlite.connect(job.checkpoints, timeout=30) as conn:
-            turn = _turn(job, moment, ledger, _AsyncSaver(conn, moment))
+    def _in_threads(self, job: Job, moment: Moments) -> None:
+        if self.stops:
+            moment.act = lambda: os.kill(os.getpid(), signal.SIGINT)
+        with ledger_for(job, moment, away=self.away) as (ledger, tell), saver(job, moment) as kept:
+            graph = self._graph(job, moment, ledger, kept, tell)
             for _ in range(3):
-                if (await turn.ainvoke(given, config, durability=durability)).get("result") is not None:  # type: ignore[arg-type,call-overload]
+                if self._once(graph, job, moment):
                     return
-    raise RuntimeError("the turn does not come to its end")
+        raise RuntimeError("the turn does not come to its end")
+
+    def _once(self, graph: Any, job: Job, moment: Moments) -> bool:
+        given, config = given_for(job)
+        if self.how == "gateway":
+            answer = handler(graph, {"session_key": job.turn, "input_text": _QUESTION}, turn_id=job.turn)
+            moment("answered")
+            return served(answer)
+        if self.how == "parent":
+            past = graph.get_state(config)
+            if "result" in past.values:
+                return True
+            given = given if past.created_at is None else None
+        return graph.invoke(given, config, durability=self.durability).get("result") is not None
+
+    async def _in_tasks(self, job: Job, moment: Moments) -> None:
+        if self.stops:
+            loop, task = asyncio.get_running_loop(), asyncio.current_task()
+            assert task is not None, "it runs in a task"
+            moment.act = lambda: loop.call_soon_threadsafe(task.cancel)
+        with ledger_for(job, moment, away=self.away) as (ledger, tell):
+            async with asaver(job, moment) as kept:
+                graph = self._graph(job, moment, ledger, kept, tell)
+                for _ in range(3):
+                    if await self._aonce(graph, job, moment):
+                        return
+        raise RuntimeError("the turn does not come to its end")
+
+    async def _aonce(self, graph: Any, job: Job, moment: Moments) -> bool:
+        given, config = given_for(job)
+        if self.how == "gateway":
+            answer = await ahandler(graph, {"session_key": job.turn, "input_text": _QUESTION}, turn_id=job.turn)
+            moment("answered")
+            return served(answer)
+        return (await graph.ainvoke(given, config, durability=self.durability)).get("result") is not None
+
+    def _graph(self, job: Job, moment: Moments, ledger: Ledger, kept: Any, tell: Tell) -> Any:
+        if self.how != "parent":
+            return turn_of(job, moment, ledger, kept, tell)
+        parent = StateGraph(TurnOutput)
+        parent.add_node("before", lambda state: moment("the parent's own node"))
+        parent.add_node("turn", turn_of(job, moment, ledger, None, tell))
+        parent.add_node("after", lambda state: moment("the parent's own node"))
+        for one, other in pairwise((START, "before", "turn", "after", END)):
+            parent.add_edge(one, other)
+        return parent.compile(strictly(kept))
+
+
+def served(answer: dict[str, Any]) -> bool:
+    """Whether the handler's answer is the turn's. Raises where it is none."""
+    if answer["statusCode"] != 200:
+        raise RuntimeError(f"the handler answered {answer['statusCode']}: {answer['body']}")
+    return True
+
+
+def given_for(job: Job) -> tuple[Any, Any]:
+    """The turn's input, and the thread it is for."""
+    return {"messages": [("user", _QUESTION)], "turn_id": job.turn}, {"configurable": {"thread_id": job.turn}}
 
 
 @contextmanager
-def _ledger(job: Job, moment: Moments) -> Iterator[Ledger]:
-    with Ledger(job.database, budgets=BUDGETS, lease_s=job.lease_s, clock=lambda: time.time() + job.later_s) as ledger:
-        moment.watch(ledger)
-        yield ledger
+def ledger_for(job: Job, moment: Moments, *, away: bool = False) -> Iterator[tuple[Ledger, Tell]]:
+    """The worker's ledger, and who is told of the turn's events."""
+    gone = threading.Event()
+
+    def refuse(*_: Any) -> None:
+        if gone.is_set():
+            raise OperationalError("BEGIN", None, ConnectionError("the database is away"))
+
+    def tell(happened: Any) -> None:
+        moment(type(happened).__name__)
+        if away and isinstance(happened, RequestSent):
+            gone.set()
+
+    with ledger_of(job, *([()] if away else [])) as ledger:
+        event.listen(ledger.engine, "begin", refuse)
+        moment.watch(ledger.engine)
+        yield ledger, tell
 
 
-def _turn(job: Job, moment: Moments, ledger: Ledger, checkpointer: Any) -> TurnGraph:
-    config = ProviderConfig(vendor="openai", model="stub-1", base_url=job.url, api_key="none", api="chat")
+def turn_of(job: Job, moment: Moments, ledger: Ledger, checkpointer: Any, tell: Tell) -> TurnGraph:
+    """The turn every worker runs."""
+    model = "-".join(filter(None, ("stub-1", job.trouble)))
+    config = ProviderConfig(vendor="openai", model=model, base_url=job.url, api_key="none", api="chat")
     turn = chat_turn(
-        OpenAIProvider(config),
+        watched(OpenAIProvider(config), moment),
         tools=[side_effect(job, moment)],
-        prices=PRICES,
+        prices=WITH_TOOLS if job.once else PRICES,
         ledger=ledger,
         stream=job.stream,
         checkpointer=checkpointer,
-        on_event=lambda event: moment(type(event).__name__),
+        on_event=tell,
     )
     if job.without == "fence":
         turn.checkpointer = checkpointer  # as it would be if nobody asked whose turn it is
@@ -114,11 +206,13 @@ def side_effect(job: Job, moment: Moments) -> BaseTool:
     def calculator(expression: str) -> str:
         """Calculates."""
         moment("tool entered")
-        with Path(job.checkpoints).with_suffix(".effects").open("a") as file:
+        with job.effects.open("a") as file:
             file.write(f"{job.turn} {expression}\n")
         moment("tool had its effect")
         return "42"
 
+    if job.once:
+        calculator.metadata = {"idempotent": False}
     return calculator
 
 
@@ -153,28 +247,39 @@ def _between(write: Callable[..., Any], name: str, moment: Moments) -> Callable[
     return writes
 
 
-class _AsyncSaver(AsyncSqliteSaver):
-    def __init__(self, conn: aiosqlite.Connection, moment: Moments) -> None:
-        super().__init__(conn)
-        self.moment = moment
+@asynccontextmanager
+async def asaver(job: Job, moment: Moments) -> AsyncIterator[Any]:
+    """The same for tasks."""
+    if job.database.startswith("sqlite"):
+        async with aiosqlite.connect(job.checkpoints, timeout=30) as conn:
+            yield _awatched(AsyncSqliteSaver(conn), moment)
+    else:
+        async with AsyncPostgresSaver.from_conn_string(job.database) as kept:
+            await kept.setup()
+            yield _awatched(kept, moment)
 
-    async def aput(self, *given: Any, **named: Any) -> Any:
-        self.moment("checkpointer before put")
-        done = await super().aput(*given, **named)
-        self.moment("checkpointer after put")
+
+def _awatched(kept: Any, moment: Moments) -> Any:
+    for name in ("aput", "aput_writes"):
+        setattr(kept, name, _abetween(getattr(kept, name), name, moment))
+    return kept
+
+
+def _abetween(write: Callable[..., Any], name: str, moment: Moments) -> Callable[..., Any]:
+    async def writes(*given: Any, **named: Any) -> Any:
+        moment(f"checkpointer before {name}")
+        done = await write(*given, **named)
+        moment(f"checkpointer after {name}")
         return done
 
-    async def aput_writes(self, *given: Any, **named: Any) -> None:
-        self.moment("checkpointer before put_writes")
-        await super().aput_writes(*given, **named)
-        self.moment("checkpointer after put_writes")
+    return writes
 
 
 def whole(job: Job, _: Moments) -> None:
     """Raises unless the thread has its finished turn, with every message once."""
-    config = _given(job)[1]
-    with _ledger(job, Moments()) as ledger, saver(job, Moments()) as kept:
-        values = _turn(job, Moments(), ledger, kept).get_state(config).values  # type: ignore[arg-type]
+    config = given_for(job)[1]
+    with ledger_for(job, Moments()) as (ledger, tell), saver(job, Moments()) as kept:
+        values = turn_of(job, Moments(), ledger, kept, tell).get_state(config).values
     found = [message.type for message in values.get("messages", [])]
     if values.get("result") is None or found != KINDS:
         raise RuntimeError(f"{job.turn}: {found}, result {values.get('result')!r}")
@@ -183,11 +288,11 @@ def whole(job: Job, _: Moments) -> None:
 def warm_up() -> None:
     """Run a turn here, before any worker is forked: what is imported now is not imported by each of them again."""
     with tempfile.TemporaryDirectory() as folder, stub(Path(folder)) as (url, _):
-        for number, run in enumerate((GraphRun(), GraphRun(tasks=True))):
+        for number, run in enumerate((GraphRun(), GraphRun(tasks=True), GraphRun(how="gateway"))):
             job = Job(
                 turn=f"warm{number}", url=f"{url}/v1", database=f"sqlite:///{folder}/l.db", checkpoints=f"{folder}/c"
             )
-            run(job, Moments())
+            run.walk(job, Moments())
     others = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
     if others:
         raise RuntimeError(f"forking beside these threads is not safe: {others}")

@@ -6,35 +6,38 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 
-from turngraph.billing.ledger import Ledger
+OVER = "transaction over"
+"""The moment after a commit, or a rollback."""
 
 
 class Moments:
     """Counts moments; does `act` at the one numbered `fatal` (from 1). `seen` are their names, in order."""
 
     def __init__(self, fatal: int | None = None, act: int = signal.SIGKILL) -> None:
-        self.fatal, self.act = fatal, act
+        self.fatal = fatal
+        self.act: Callable[[], object] = lambda: os.kill(os.getpid(), act)
         self.seen: list[str] = []
 
     def __call__(self, name: str) -> None:
         self.seen.append(name)
         if len(self.seen) == self.fatal:
-            os.kill(os.getpid(), self.act)
+            self.act()
 
-    def watch(self, ledger: Ledger, named: Callable[[str], str] = lambda sql: sql) -> None:
-        """Every statement and commit of a ledger is two moments: before it, and after."""
+    def watch(self, engine: Engine) -> None:
+        """Every statement and commit of a ledger's engine is two moments: before it, and after."""
 
         def before(conn: Any, cursor: Any, sql: str, *_: Any) -> None:
-            self(f"before {named(sql)}")
+            self(f"before {sql}")
 
         def after(conn: Any, cursor: Any, sql: str, *_: Any) -> None:
-            self(f"after {named(sql)}")
+            self(f"after {sql}")
 
-        event.listen(ledger.engine, "before_cursor_execute", before)
-        event.listen(ledger.engine, "after_cursor_execute", after)
-        event.listen(ledger.engine, "commit", lambda conn: self("before COMMIT"))
+        event.listen(engine, "before_cursor_execute", before)
+        event.listen(engine, "after_cursor_execute", after)
+        event.listen(engine, "commit", lambda conn: self("before COMMIT"))
+        event.listen(engine, "checkin", lambda *_: self(OVER))
 
 
 def short(sql: str) -> str:

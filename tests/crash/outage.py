@@ -3,12 +3,12 @@
 import os
 import random
 import time
-import traceback
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 
-from harness import Tally, settle_accounts
+from harness import Run, Scene, Tally, end, in_child, settle_accounts, start
 from moments import Moments
+from psycopg import Error as DatabaseError
 from servers import Postgres
 from sqlalchemy.exc import OperationalError
 from worker import Job, run_turn
@@ -18,46 +18,39 @@ from turngraph.billing.errors import LedgerUnavailableError
 WORKERS = 4
 
 
-def crash_the_database(job: Job, log: Path, server: Postgres, *, turns: int, seed: int) -> Tally:
+def crash_the_database(scene: Scene, server: Postgres | None, *, turns: int, seed: int, run: Run = run_turn) -> Tally:
     """`turns` turns by a few processes; a crash every second or so until they are done."""
-    chance, tally = random.Random(seed), Tally(turns=turns)
-    run_turn(replace(job, turn="first"), Moments())
-    shares = [range(start, turns, WORKERS) for start in range(WORKERS)]
-    pids = [_start(job, share) for share in shares]
-    while pids:
-        time.sleep(chance.uniform(0.3, 1.2))
-        server.crash()
-        tally.kills += 1
-        for pid in list(pids):
-            done, status = os.waitpid(pid, os.WNOHANG)
-            if done:
-                pids.remove(pid)
-                if status:
-                    tally.problems.append(f"a worker ended with {status}")
-    return settle_accounts(job, log, tally, lookup=True)
-
-
-def _start(job: Job, share: range) -> int:
-    pid = os.fork()
-    if pid:
-        return pid
-    code = 1
+    assert server is not None, "only a server can be crashed"
+    job, chance, tally = scene.job, random.Random(seed), Tally(turns=turns)
+    in_child(replace(job, turn="first"), Moments(), run)
+    pids = [start(partial(_share, job, range(first, turns, WORKERS), run)) for first in range(WORKERS)]
     try:
-        for number in share:
-            _until_done(replace(job, turn=f"{job.turn}-{number}"))
-        code = 0
-    except BaseException:
-        traceback.print_exc()
+        while pids:
+            time.sleep(chance.uniform(0.3, 1.2))
+            server.crash()
+            tally.kills += 1
+            for pid in list(pids):
+                done, status = os.waitpid(pid, os.WNOHANG)
+                if done:
+                    pids.remove(pid)
+                    tally.problems += [f"a worker ended with {status}"] if status else []
+            scene.tell(WORKERS - len(pids), WORKERS)
     finally:
-        os._exit(code)
+        end(*pids)
+    return settle_accounts(scene, tally, lookup=True)
 
 
-def _until_done(job: Job) -> None:
+def _share(job: Job, numbers: range, run: Run) -> None:
+    for number in numbers:
+        _until_done(replace(job, turn=f"{job.turn}-{number}"), run)
+
+
+def _until_done(job: Job, run: Run) -> None:
     """What a runner does when the ledger is away for longer than it waits: come back later, as another worker."""
     for tries in range(50):
         try:
-            run_turn(replace(job, later_s=tries * 3600.0), Moments())
-        except (LedgerUnavailableError, OperationalError):
+            run(replace(job, later_s=tries * 3600.0), Moments())
+        except (LedgerUnavailableError, OperationalError, DatabaseError):
             time.sleep(0.2)
         else:
             return

@@ -4,8 +4,9 @@ import asyncio
 import os
 import random
 from decimal import Decimal
+from functools import partial
 
-from harness import Tally
+from harness import Scene, Tally, end, start
 from worker import Job, settlement
 
 from turngraph.billing.attempts import begin
@@ -22,15 +23,18 @@ PRICE = Decimal("0.01")
 BUDGET = Budget(usd=PRICE * CALLS, per="account", period="month")
 
 
-def overshoot(job: Job, *, seed: int) -> Tally:
+def overshoot(scene: Scene, *, seed: int) -> Tally:
     """Every task calls until it is refused. Twenty calls fit, at exactly the price that was held."""
-    tally = Tally()
+    job, tally = scene.job, Tally()
     _ledger(job).close()
-    pids = [_start(job, seed + number) for number in range(PROCESSES)]
-    for pid in pids:
-        _, status = os.waitpid(pid, 0)
-        if status:
-            tally.problems.append(f"a process ended with {status}")
+    pids = [start(partial(_tasks, job, seed + number)) for number in range(PROCESSES)]
+    try:
+        for pid in pids:
+            _, status = os.waitpid(pid, 0)
+            tally.problems += [f"a process ended with {status}"] if status else []
+    except BaseException:
+        end(*pids)
+        raise
     with _ledger(job) as ledger:
         tally.problems += ledger.do(verify)
         row = ledger.read(lambda tx: tx.conn.execute(window_t.select()).one())
@@ -45,16 +49,8 @@ def _ledger(job: Job) -> Ledger:
     return ledger
 
 
-def _start(job: Job, seed: int) -> int:
-    pid = os.fork()
-    if pid:
-        return pid
-    code = 1
-    try:
-        asyncio.run(_process(job, random.Random(seed)))
-        code = 0
-    finally:
-        os._exit(code)
+def _tasks(job: Job, seed: int) -> None:
+    asyncio.run(_process(job, random.Random(seed)))
 
 
 async def _process(job: Job, chance: random.Random) -> None:

@@ -21,16 +21,15 @@ class Postgres:
     server: Any
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
-    def database(self, _: Path) -> str:
+    def database(self) -> str:
         import psycopg
 
         name = f"crash{next(self._numbers)}"
         with psycopg.connect(self.server.get_uri(), autocommit=True) as conn:
             conn.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]
-        # A frozen worker is disconnected soon: the default is made for machines, not for a test that waits. One that
-        # was frozen while it sent a pipeline, as LangGraph's saver does, is not idle; only the second ends that.
-        ends = "-c idle_in_transaction_session_timeout=1s -c transaction_timeout=2s"
-        options = quote(f"{ends} -c lock_timeout=5s")
+        # A frozen worker is disconnected soon: the default is made for machines, not for a test that waits.
+        # `transaction_timeout` ends one that was frozen between two statements of a pipeline, which is not idle.
+        options = quote("-c idle_in_transaction_session_timeout=1s -c transaction_timeout=3s -c lock_timeout=5s")
         return str(self.server.get_uri()).replace("/postgres?", f"/{name}?options={options}&")
 
     def crash(self) -> None:

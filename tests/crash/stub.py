@@ -15,21 +15,29 @@ from typing import Any
 
 USAGE = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
 PIECES = ("The ", "answer ", "is ", "42.")
+BUSY, TORN = "busy", "torn"
+"""Endings of a model's name: the first attempt is refused, unbilled; or billed, and its answer breaks off halfway."""
 
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     log_path: Path
+    torn = False
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         attempt_id = self.headers.get("X-Client-Request-Id") or ""
+        first, wish = attempt_id.endswith(".1"), body.get("model", "").rpartition("-")[2]
+        if first and wish == BUSY:
+            self._send("application/json", '{"error": {"message": "Busy.", "type": "server_error"}}', status=503)
+            return
         # Billed from here on: the request has arrived whole.
         line = json.dumps({"id": attempt_id, "model": body.get("model")}) + "\n"
         with self.log_path.open("a") as log:
             log.write(line)
+        self.torn = first and wish == TORN
         if body.get("stream"):
-            self._stream()
+            self._stream(body)
         else:
             self._answer(body)
 
@@ -46,9 +54,13 @@ class Handler(BaseHTTPRequestHandler):
         message = {"role": "assistant", "content": "".join(PIECES)}
         return {"index": 0, "message": message, "finish_reason": "stop"}
 
-    def _stream(self) -> None:
-        chunks: list[dict[str, Any]] = [{"choices": [{"index": 0, "delta": {"content": piece}}]} for piece in PIECES]
-        chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    def _stream(self, body: dict[str, Any]) -> None:
+        choice = self._choice(body)
+        deltas: list[dict[str, Any]] = [{"content": piece} for piece in PIECES]
+        if calls := choice["message"].get("tool_calls"):
+            deltas = [piece for place, call in enumerate(calls) for piece in _pieces(place, call)]
+        chunks: list[dict[str, Any]] = [{"choices": [{"index": 0, "delta": delta}]} for delta in deltas]
+        chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}]})
         chunks.append({"choices": [], "usage": USAGE})
         events = [json.dumps({**self._head(chunk=True), **chunk}) for chunk in chunks]
         self._send("text/event-stream", "".join(f"data: {event}\n\n" for event in [*events, "[DONE]"]))
@@ -57,16 +69,27 @@ class Handler(BaseHTTPRequestHandler):
         kind = "chat.completion.chunk" if chunk else "chat.completion"
         return {"id": f"resp-{os.urandom(8).hex()}", "object": kind, "created": 1, "model": "stub-1"}
 
-    def _send(self, kind: str, text: str) -> None:
+    def _send(self, kind: str, text: str, status: int = 200) -> None:
         data = text.encode()
-        self.send_response(200)
+        self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(data)))
+        if status != 200:
+            self.send_header("Retry-After", "0.01")
         self.end_headers()
-        self.wfile.write(data)
+        self.wfile.write(data[: len(data) // 2] if self.torn else data)
+        self.close_connection = self.torn
 
     def log_message(self, *_: Any) -> None:
         """Nothing on the terminal: the log is the account."""
+
+
+def _pieces(place: int, call: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A tool call as a stream brings it: first its name, then its arguments in two pieces."""
+    name, said = call["function"]["name"], call["function"]["arguments"]
+    yield {"tool_calls": [{**call, "index": place, "function": {"name": name, "arguments": ""}}]}
+    for part in (said[:7], said[7:]):
+        yield {"tool_calls": [{"index": place, "function": {"arguments": part}}]}
 
 
 class Server(ThreadingHTTPServer):

@@ -1,4 +1,4 @@
-"""A worker that runs a turn of two calls on the ledger alone, and the four ways of leaving a protection out.
+"""A worker that runs a turn of two calls on the ledger alone.
 
 The graph's own crash points are in `graph_worker`; here every statement of the ledger is one.
 """
@@ -10,33 +10,36 @@ import time
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from moments import Moments
-from sqlalchemy import func, select
+from protections import forgetful_begin, settle_again
 
 from turngraph.billing import settling
 from turngraph.billing.attempts import answer, begin, reserve
 from turngraph.billing.budgets import Budget
-from turngraph.billing.calls import Answer, Begun, Call, Payer, Settled, Settlement
+from turngraph.billing.calls import Answer, Call, Payer, Settlement
 from turngraph.billing.errors import FencedError
 from turngraph.billing.ledger import Ledger
-from turngraph.billing.money import to_nano
 from turngraph.billing.overrides import PriceOverride
 from turngraph.billing.prices import Prices
 from turngraph.billing.rates import Rate, Rates
-from turngraph.billing.schema import entry_t
-from turngraph.billing.transaction import Tx
 from turngraph.billing.turns import admit, finish, renew
 from turngraph.state.result import Charge
 from turngraph.state.usage import Usage
 
 RATE: Final = Rate(usd_per_mtok=Decimal(1))
-PRICES: Final = Prices(overrides=(PriceOverride(vendor="stub", rates=Rates(input=RATE, output=RATE)),))
+RATES: Final = Rates(input=RATE, output=RATE)
+PRICES: Final = Prices(overrides=tuple(PriceOverride(vendor=name, rates=RATES) for name in ("stub", "openai")))
 COST: Final = Decimal("0.000015")
 HOLD: Final = Decimal("0.01")
-BUDGETS: Final = (Budget(usd=Decimal(1000), per="ledger"), Budget(usd=Decimal(1)))
+BUDGETS: Final = (
+    Budget(usd=Decimal(1000), per="ledger"),
+    Budget(usd=Decimal(1000), per="ledger", period="day"),
+    Budget(usd=Decimal(1)),
+)
 
 
 @dataclass(frozen=True)
@@ -51,9 +54,35 @@ class Job:
     chained: bool = False
     stream: bool = False
     checkpoints: str = ""
+    once: bool = False
+    """Its tool costs, and must not run twice."""
+    trouble: str = ""
+    """What befalls the first attempt at each call: `stub.BUSY`, or `stub.TORN`."""
     lease_s: float = 60.0
     later_s: float = 0.0
     """How much later this worker's clock says it is: a dead worker's lease is over then, without waiting."""
+
+    @property
+    def spool(self) -> str:
+        """Where the ledger keeps what its database would not take."""
+        return f"{self.checkpoints}.spool"
+
+    @property
+    def effects(self) -> Path:
+        """Where the tool leaves its traces."""
+        return Path(f"{self.checkpoints}.effects")
+
+
+def ledger_of(job: Job, waits_s: tuple[float, ...] = (0.02, 0.1, 0.5, 2.0)) -> Ledger:
+    """The worker's ledger. `waits_s` is how long it waits for a database that is away, between its tries."""
+    return Ledger(
+        job.database,
+        budgets=BUDGETS,
+        lease_s=job.lease_s,
+        spool=job.spool,
+        clock=lambda: time.time() + job.later_s,
+        waits_s=waits_s,
+    )
 
 
 def run_turn_in_tasks(job: Job, moment: Moments) -> None:
@@ -67,8 +96,8 @@ def _directly(ledger: Ledger, op: Any, *given: Any, **named: Any) -> Any:
 
 def run_turn(job: Job, moment: Moments, run: Any = _directly) -> None:
     """From admission to the end; run again after a crash, it finishes what is left."""
-    ledger = Ledger(job.database, budgets=BUDGETS, lease_s=job.lease_s, clock=lambda: time.time() + job.later_s)
-    moment.watch(ledger)
+    ledger = ledger_of(job)
+    moment.watch(ledger.engine)
     do = partial(run, ledger)
     try:
         admission = do(admit, job.turn, thread=job.turn)
@@ -90,11 +119,13 @@ def _call(do: Any, job: Job, moment: Moments, seq: int, lineage: int, fence: int
     call = Call(payer=Payer(account="acme", thread=job.turn, turn=job.turn), vendor="stub", model="stub-1", seq=seq)
     name = f"{job.turn}:{seq}:{lineage}"
     if job.without == "intent":
-        _call_without_intent(do, job, moment, call, name)
+        send(job, moment, f"{name}.1")
+        do(begin, call, call_id=name, request_sha="x", usd=HOLD)
+        do(settling.settle, settlement(f"{name}.1"))
         return
     held = do(reserve, call, reservation=f"prep {name}", usd=HOLD, fence=fence)
     begun = do(
-        _forgetful_begin if job.without == "memo" else begin,
+        forgetful_begin if job.without == "memo" else begin,
         call,
         call_id=name,
         request_sha="x",
@@ -109,7 +140,7 @@ def _call(do: Any, job: Job, moment: Moments, seq: int, lineage: int, fence: int
         if not current and fence is not None:
             do(settling.settle, settlement(begun.attempt_id))
             raise FencedError(job.turn)
-    do(_settle_again if job.without == "unique key" else settling.settle, settlement(begun.attempt_id))
+    do(settle_again if job.without == "unique key" else settling.settle, settlement(begun.attempt_id))
 
 
 def send(job: Job, moment: Moments, attempt_id: str) -> Usage:
@@ -149,30 +180,3 @@ def settlement(attempt_id: str) -> Settlement:
         amount_usd=COST,
     )
     return Settlement(charge=charge)
-
-
-# The protections, left out one at a time: the harness must notice each.
-
-
-def _call_without_intent(do: Any, job: Job, moment: Moments, call: Call, name: str) -> None:
-    """Billing from what came back, as a naive `bill` node does: what was sent and lost is never known."""
-    send(job, moment, f"{name}.1")
-    do(begin, call, call_id=name, request_sha="x", usd=HOLD)
-    do(settling.settle, settlement(f"{name}.1"))
-
-
-def _forgetful_begin(tx: Tx, call: Call, **given: Any) -> Begun:
-    """A `begin` that does not look for an answer already paid for."""
-    return begin(tx, call, **{**given, "request_sha": tx.nonce})
-
-
-def _settle_again(tx: Tx, told: Settlement) -> Settled:
-    """A `settle` that does not ask whether the attempt was charged before."""
-    first = settling.settle(tx, told)
-    if first.first:
-        return first
-    e = entry_t.c
-    rev = tx.conn.execute(select(func.max(e.rev)).where(e.attempt_id == told.charge.attempt_id)).scalar_one()
-    row = {"attempt_id": told.charge.attempt_id, "rev": rev + 1, "kind": "charge", "at": tx.now}
-    tx.conn.execute(entry_t.insert(), {**row, "amount_nano": to_nano(COST), "note": None})
-    return first
