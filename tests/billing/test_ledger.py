@@ -1,7 +1,9 @@
 """The ledger as a thing that runs: sync and async, two databases, one that goes away, and a spool for what is left."""
 
 import asyncio
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -400,3 +402,32 @@ async def test_two_ledgers_meet_in_one_file(open_book: Open) -> None:
     )
     assert one.window("turn:u") == (Decimal("0.1"), 0)
     assert two.verified()
+
+
+def wait_until_in(thread: threading.Thread, function: str) -> None:
+    """Until it has come there, half a minute at most."""
+    for _ in range(30_000):
+        frame = sys._current_frames().get(thread.ident or 0)
+        if frame is not None and frame.f_code.co_name == function:
+            return
+        time.sleep(0.001)
+    pytest.fail(f"it never came to `{function}`")
+
+
+def test_whoever_comes_while_the_spool_is_played_back_waits_for_it(open_book: Open) -> None:
+    """Asked in between, the ledger would not know of an answer that is still in a file: it would be paid for again."""
+    spooling = open_book()
+    begun = spooling.begin()
+    spooling.ledger.spool.add("answer", Answer(attempt_id=begun.attempt_id, response="{}"))
+    book, found = open_book(), list[Any]()
+    second = threading.Thread(target=lambda: found.append(book.begin().reply))
+
+    def comes(*_: Any) -> None:
+        if second.ident is None:
+            second.start()
+            wait_until_in(second, "_catch_up")
+
+    event.listen(book.ledger.engine, "before_cursor_execute", comes)
+    assert book.begin().reply == "{}"
+    second.join()
+    assert found == ["{}"]
