@@ -13,10 +13,10 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
     asked = parser.parse_args()
     with ScriptedModel(port=asked.port) as model:
-        sys.stdout.write(f"{model.base_url}\n")
-        sys.stdout.flush()
-        sys.stderr.write("A scripted model, not a language model. It takes any key. Ctrl-C ends it.\n")
         try:
+            sys.stderr.write("A scripted model, not a language model. It takes any key. Ctrl-C ends it.\n")
+            sys.stdout.write(f"{model.base_url}\n")
+            sys.stdout.flush()
             threading.Event().wait()
         except KeyboardInterrupt:
             return 0
