@@ -18,15 +18,17 @@ from turngraph.billing.errors import LedgerUnavailableError
 WORKERS = 4
 
 
-def crash_the_database(scene: Scene, server: Postgres | None, *, turns: int, seed: int, run: Run = run_turn) -> Tally:
-    """`turns` turns by a few processes; a crash every second or so until they are done."""
+def crash_the_database(
+    scene: Scene, server: Postgres | None, *, turns: int, seed: int, run: Run = run_turn, up_s: float = 1.2
+) -> Tally:
+    """`turns` turns by a few processes; the server is up for `up_s` seconds at most, again and again until they end."""
     assert server is not None, "only a server can be crashed"
     job, chance, tally = scene.job, random.Random(seed), Tally(turns=turns)
     in_child(replace(job, turn="first"), Moments(), run)
     pids = [start(partial(_share, job, range(first, turns, WORKERS), run)) for first in range(WORKERS)]
     try:
         while pids:
-            time.sleep(chance.uniform(0.3, 1.2))
+            time.sleep(chance.uniform(up_s / 4, up_s))
             server.crash()
             tally.kills += 1
             for pid in list(pids):

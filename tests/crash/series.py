@@ -127,7 +127,9 @@ SERIES: Final[tuple[Series, ...]] = (
     ),
     Series(
         "graph, crash-stopped again and again",
-        lambda scene, asked: crash_the_database(scene, asked.server, turns=100, seed=asked.seed, run=GraphRun().walk),
+        lambda scene, asked: crash_the_database(
+            scene, asked.server, turns=60, seed=asked.seed, run=GraphRun().walk, up_s=4
+        ),
         places=_POSTGRES,
     ),
     *(

@@ -46,10 +46,11 @@ class Postgres:
 
 
 def _patiently(start: Callable[[], Any]) -> Any:
-    """The package gives a server ten seconds to start; a busy machine may need more, and it then only looks for it."""
-    for _ in range(5):
-        with suppress(subprocess.SubprocessError):
+    """The package gives a server ten seconds to start, or asserts that it is ready; a busy machine may need more."""
+    for _ in range(30):
+        with suppress(subprocess.SubprocessError, AssertionError):
             return start()
+        time.sleep(0.5)
     return start()
 
 
