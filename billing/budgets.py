@@ -125,10 +125,24 @@ def list_budgets(tx: Tx) -> tuple[Budget, ...]:
 
 
 def windows_for(tx: Tx, call: Call, budgets: Iterable[Budget], now: float) -> list[Window]:
-    """Every window `call` falls into, in one order for all workers, so that no two wait for each other."""
-    every = {budget.id: budget for budget in (*list_budgets(tx), *tx.budgets, *budgets)}
-    found = {(w.budget_id, w.window): w for budget in every.values() for w in budget.windows(call, now)}
+    """Every window `call` falls into, in one order for all workers, so that no two wait for each other.
+
+    Of two budgets with one name the stricter counts: no turn can widen a budget that the ledger keeps.
+    """
+    found: dict[tuple[str, str], Window] = {}
+    for budget in (*list_budgets(tx), *tx.budgets, *budgets):
+        for window in budget.windows(call, now):
+            key = window.budget_id, window.window
+            found[key] = _stricter(found[key], window) if key in found else window
     return [found[key] for key in sorted(found)]
+
+
+def _stricter(one: Window, other: Window) -> Window:
+    if one.budget == other.budget:
+        return one
+    kept = min(one, other, key=lambda window: (not window.budget.hard, window.budget.usd))
+    refuses = any(window.budget.hard and window.budget.unpriced == "refuse" for window in (one, other))
+    return kept._replace(budget=kept.budget.model_copy(update={"unpriced": "refuse"})) if refuses else kept
 
 
 def hold_nano_for(usd: Decimal | None, windows: Sequence[Window], conn: Connection) -> int:
