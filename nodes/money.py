@@ -19,7 +19,7 @@ from turngraph.providers.lookup import stored_at
 from turngraph.providers.writing.payload import Payload
 from turngraph.state.events import BudgetWarning
 from turngraph.state.reply import ProviderReply
-from turngraph.state.request import ChatRequest
+from turngraph.state.request import Api, ChatRequest
 from turngraph.state.result import Attempt, Charge
 from turngraph.state.turn import TurnSettings
 from turngraph.state.usage import Usage
@@ -47,8 +47,12 @@ __all__ = [
 _UNCAPPED_TOKENS: Final = 32_768
 _BYTES_A_TOKEN: Final = 4
 """Of English (https://help.openai.com/en/articles/4936856-what-are-tokens-and-how-to-count-them)."""
-CAPS: Final = ("max_completion_tokens", "max_tokens", "max_output_tokens")
-"""What the cap on an answer is called on the wire."""
+_SEVERAL: Final = ("n", "best_of")
+CAPS: Final[Mapping[Api, tuple[str, ...]]] = {
+    "chat": ("max_completion_tokens", "max_tokens"),
+    "responses": ("max_output_tokens",),
+}
+"""What the cap on an answer is called on the wire. The other API's name bounds nothing."""
 
 
 def payer_of(turn_id: str, settings: TurnSettings | None, here: Here) -> Payer:
@@ -197,27 +201,47 @@ def estimate_of(reply: ProviderReply | None, payload: Payload) -> Usage | None:
 
 
 def worst_case_of(request: ChatRequest, payload: Payload, deps: TurnDeps) -> Decimal | None:
-    """The most `payload` can cost, in USD; `None` where its price is unknown."""
-    return worst_case_usd(
-        deps.prices,
-        vendor=request.vendor,
-        model=request.model,
-        at=datetime.fromtimestamp(deps.clock(), UTC),
-        prompt_tokens=prompt_bound(payload.content),
-        max_tokens=max(caps_of(payload.body), default=_UNCAPPED_TOKENS) * _answers(payload.body),
-        base_url=deps.provider.config.base_url,
+    """The most `payload` can cost, in USD; `None` where its price is unknown.
+
+    `extra_body` may name another model than the request, or a dearer tier: what is sent counts.
+    """
+    body = payload.body
+    models = {request.model, *(name for name in [body.get("model")] if isinstance(name, str))}
+    tiers = {None, *(name for name in [body.get("service_tier")] if isinstance(name, str))}
+    worst = (
+        worst_case_usd(
+            deps.prices,
+            vendor=request.vendor,
+            model=model,
+            at=datetime.fromtimestamp(deps.clock(), UTC),
+            prompt_tokens=prompt_bound(payload.content),
+            max_tokens=max(caps_of(payload), default=_UNCAPPED_TOKENS) * max([1, *_answers(payload)]),
+            base_url=deps.provider.config.base_url,
+            service_tier=tier,
+        )
+        for model in models
+        for tier in tiers
     )
+    return max((usd for usd in worst if usd is not None), default=None)
 
 
-def caps_of(body: Mapping[str, Any]) -> list[int]:
-    """The caps on an answer that are really sent, under whatever names: `extra_body` may name another than ours."""
-    return [body[name] for name in CAPS if isinstance(body.get(name), int)]
+def caps_of(payload: Payload) -> list[int]:
+    """The caps on an answer that are really sent, under whatever names: `extra_body` may name another than ours.
+
+    None where one of them bounds nothing: to some servers -1 is «no end», and a text is whatever they make of it.
+    """
+    caps = _sent(payload, CAPS[payload.api])
+    counts = [*caps, *_sent(payload, _SEVERAL)]
+    return caps if all(type(count) is int and count > 0 for count in counts) else []
 
 
-def _answers(body: Mapping[str, Any]) -> int:
+def _answers(payload: Payload) -> list[int]:
     """How many answers are asked for at once; each may be as long as the cap allows."""
-    wanted: list[int] = [body[name] for name in ("n", "best_of") if isinstance(body.get(name), int)]
-    return max([1, *wanted])
+    return [count for count in _sent(payload, _SEVERAL) if type(count) is int]
+
+
+def _sent(payload: Payload, names: Sequence[str]) -> list[Any]:
+    return [payload.body[name] for name in names if payload.body.get(name) is not None]
 
 
 def call_of(request: ChatRequest, payload: Payload, payer: Payer, seq: int, deps: TurnDeps) -> Call:

@@ -48,9 +48,10 @@ def reserve_call(
         request = request.model_copy(update={"max_tokens": _ANSWER_TOKENS})
     try:
         payload = deps.provider.payload(request, messages)
-        if (deps.budgets or ledger.budgets) and not caps_of(payload.body):
+        if (deps.budgets or ledger.budgets) and not caps_of(payload):
             raise TurnValueError(
-                f"A budget applies, and the request has no cap on its answer: put one of {', '.join(CAPS)} into it."
+                f"A budget applies, and the request has no cap on its answer: put "
+                f"{' or '.join(CAPS[payload.api])} into it, a whole number from 1 on."
             )
         usd = worst_case_of(request, payload, deps)
     except TurnValueError as exc:
