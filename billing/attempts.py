@@ -18,7 +18,7 @@ from sqlalchemy import Text, bindparam, cast, exists, func, literal_column, sele
 
 from turngraph.billing.budgets import Budget, Window, close_windows, hold_nano_for, hold_windows, windows_for
 from turngraph.billing.calls import Answer, Begun, Call, Released, Reservation, Unknown
-from turngraph.billing.errors import FencedError
+from turngraph.billing.errors import FencedError, UncappedError
 from turngraph.billing.money import from_nano, to_nano
 from turngraph.billing.schema import attempt_t, hold_t, is_in, turn_t
 from turngraph.billing.transaction import Tx
@@ -109,13 +109,17 @@ def reserve(
     usd: Decimal | None,
     budgets: Sequence[Budget] = (),
     closing: bool = False,
+    capped: bool = True,
     fence: int | None = None,
 ) -> Reservation:
     """Hold what `call` may cost (`usd`, the worst case; `None` where its price is unknown), before it is prepared.
 
     `reservation` is the caller's id for it, the same when a killed stage runs again. `closing` may use a budget's
-    reserve for a last answer. Raises `BudgetExceededError`: then nothing is held and nothing may be sent.
+    reserve for a last answer. Raises `BudgetExceededError`: then nothing is held and nothing may be sent. Without a
+    cap on the answer (not `capped`) no call has a worst case: `UncappedError`, where any budget applies.
     """
+    if not capped and windows_for(tx, call, budgets, tx.now):
+        raise UncappedError("A budget applies, and the request has no cap on its answer.")
     known = tx.conn.execute(_RESERVED, {"b_reservation": reservation}).scalar()
     if known is not None:
         tx.conn.execute(_RENEW, {"b_reservation": reservation, "lease_until": tx.lease_until, "owner": tx.owner})

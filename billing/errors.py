@@ -18,6 +18,10 @@ class LedgerError(TurngraphError):
     """The ledger cannot do what was asked."""
 
 
+class UncappedError(LedgerError):
+    """A budget applies, and nothing bounds the answer: what the call may cost is not known."""
+
+
 class LedgerUnavailableError(LedgerError):
     """The ledger's database did not answer. Nothing was sent where money had to be held first."""
 

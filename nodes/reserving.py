@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from langchain_core.messages import AnyMessage
 
 from turngraph.billing.calls import Call, Payer
+from turngraph.billing.errors import UncappedError
 from turngraph.nodes.deps import TurnDeps
 from turngraph.nodes.flow import Flow, Wait
 from turngraph.nodes.here import Here
@@ -49,10 +50,7 @@ def reserve_call(
     try:
         payload = deps.provider.payload(request, messages)
         if (deps.budgets or ledger.budgets) and not caps_of(payload):
-            raise TurnValueError(
-                f"A budget applies, and the request has no cap on its answer: put "
-                f"{' or '.join(CAPS[payload.api])} into it, a whole number from 1 on."
-            )
+            raise TurnValueError(_uncapped(payload))
         usd = worst_case_of(request, payload, deps)
     except TurnValueError as exc:
         return Reserved(request, Stop(status="error", error=TurnError(kind="value", message=str(exc))))
@@ -60,11 +58,21 @@ def reserve_call(
     if (yield from _is_replayed(call, payload, deps, here)):
         return Reserved(request, None)
     try:
-        held = yield _reserve(deps, call, here, usd)
+        held = yield _reserve(deps, call, here, usd, capped=bool(caps_of(payload)))
+    except UncappedError:  # only the ledger knows the budgets that are kept in it
+        if request.max_tokens is None and request.body is None:
+            capped = request.model_copy(update={"max_tokens": _ANSWER_TOKENS})
+            return (yield from reserve_call(capped, messages, payer, seq, deps, here))
+        return Reserved(request, Stop(status="error", error=TurnError(kind="value", message=_uncapped(payload))))
     except BudgetExceededError as exc:
         return (yield from _close(request, messages, call, exc, deps, here))
     here.emit(ChargeAuthorised(turn_id=payer.turn or "", call_id=held.id, held_usd=held.held_usd))
     return Reserved(request, None)
+
+
+def _uncapped(payload: Payload) -> str:
+    names = " or ".join(CAPS[payload.api])
+    return f"A budget applies, and the request has no cap on its answer: put {names} into it, a whole number from 1 on."
 
 
 def _close(
@@ -103,8 +111,10 @@ def _is_replayed(call: Call, payload: Payload, deps: TurnDeps, here: Here) -> Fl
     return recorded
 
 
-def _reserve(deps: TurnDeps, call: Call, here: Here, usd: Decimal | None, *, closing: bool = False) -> Wait:
+def _reserve(
+    deps: TurnDeps, call: Call, here: Here, usd: Decimal | None, *, closing: bool = False, capped: bool = True
+) -> Wait:
     from turngraph.billing.attempts import reserve
 
-    named = {"reservation": here.task_id, "budgets": deps.budgets, "closing": closing, "fence": here.fence}
-    return ask_ledger(deps, reserve, call, usd=usd, **named)
+    named = {"reservation": here.task_id, "budgets": deps.budgets, "fence": here.fence}
+    return ask_ledger(deps, reserve, call, usd=usd, closing=closing, capped=capped, **named)

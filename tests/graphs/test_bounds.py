@@ -81,3 +81,17 @@ def test_a_turn_cannot_widen_a_budget_that_the_ledger_keeps(run: Run) -> None:
             provider = OpenAIProvider(config(model, model=model_name))
             result = result_of(run(chat_turn(provider, ledger=ledger, budget=wider), ask("Q")))
             assert (result.status, len(model.requests)) == ("budget", 0)
+
+
+@both_ways
+def test_a_budget_kept_in_the_ledger_caps_the_answer_too(run: Run) -> None:
+    """Nobody told this turn of a budget; without a cap its answer may be as dear as the model can make it."""
+    with Ledger("sqlite://") as ledger, ScriptedModel([Say("capped"), Say("never")]) as model:
+        ledger.do(set_budget, Budget(usd=Decimal("0.02"), per="account", period="month"))
+        turn = chat_turn(OpenAIProvider(config(model, model="gpt-5-mini")), ledger=ledger)
+        assert result_of(run(turn, ask("Q"))).status == "completed"
+        assert model.requests[0].body["max_completion_tokens"] == 4096
+        result = result_of(run(turn, {"messages": [], "settings": TurnSettings(body=REQUEST)}))
+        assert len(model.requests) == 1
+    assert result.error is not None
+    assert "put max_completion_tokens or max_tokens into it" in result.error.message
