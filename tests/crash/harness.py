@@ -248,6 +248,7 @@ def settle_accounts(scene: Scene, tally: Tally, *, lookup: bool) -> Tally:
     """Sweep what is left, then compare."""
     truth, job = billed(scene.log), scene.job
     with Ledger(job.database, budgets=BUDGETS, spool=job.spool, clock=lambda: time.time() + 3 * TOMORROW_S) as ledger:
+        tally.needless += ledger.read(_needless_calls)  # while a row still says when its answer was kept
         sweep(ledger, PRICES, lookup=asks(set(truth)) if lookup else None, limit=100_000)
         ledger.play_back()
         tally.problems += [f"refused by the ledger: {path.name}" for path in ledger.spool.refused()]
@@ -285,7 +286,6 @@ def _compare(ledger: Ledger, truth: list[str], tally: Tally) -> None:
     tally.double += sum(max(0, count - max(arrived[name], 1)) for name, count in charges.items())
     tally.phantom += sum(1 for name, nano in net.items() if nano > 0 and name not in arrived)
     tally.held += sum(1 for row in attempts if row.state in OPEN)
-    tally.needless += sum(map(_needless, _by_call(attempts)))
     estimated = {row.attempt_id for row in attempts if row.estimated}
     unmarked = [name for name, nano in net.items() if nano > 0 and name not in arrived and name not in estimated]
     tally.problems += [f"{name} never arrived and is charged unmarked" for name in unmarked]
@@ -307,6 +307,10 @@ def _compare_tools(ledger: Ledger, job: Job, tally: Tally) -> None:
     tally.missing += sum(max(0, times - charged[turn]) for turn, times in ran.items())
     tally.double += sum(max(0, times - 2) for times in ran.values())
     tally.double += sum(max(0, times - 2) for times in charged.values())
+
+
+def _needless_calls(tx: Tx) -> int:
+    return sum(map(_needless, _by_call(list(tx.conn.execute(attempt_t.select())))))
 
 
 def _by_call(attempts: list[Any]) -> list[list[Any]]:
