@@ -118,8 +118,8 @@ def reserve(
     reserve for a last answer. Raises `BudgetExceededError`: then nothing is held and nothing may be sent. Without a
     cap on the answer (not `capped`) no call has a worst case: `UncappedError`, where any budget applies.
     """
-    if not capped and windows_for(tx, call, budgets, tx.now):
-        raise UncappedError("A budget applies, and the request has no cap on its answer.")
+    if not capped:
+        _check_unbudgeted(tx, call, budgets)
     known = tx.conn.execute(_RESERVED, {"b_reservation": reservation}).scalar()
     if known is not None:
         tx.conn.execute(_RENEW, {"b_reservation": reservation, "lease_until": tx.lease_until, "owner": tx.owner})
@@ -139,6 +139,7 @@ def begin(
     fence: int | None = None,
     budgets: Sequence[Budget] = (),
     closing: bool = False,
+    capped: bool = True,
     repeat: bool = True,
 ) -> Begun:
     """Mark a call as sent, before its first byte leaves; or say that it need not leave, because it was answered.
@@ -146,13 +147,16 @@ def begin(
     `call_id` is the call's identity: the same when a killed stage is resumed, new in a fork. An attempt of it that
     was sent and never came back becomes unknown. The reservation is used if it is still there and large enough;
     otherwise the money is held now. Without `repeat` (a tool that must not run twice) an interrupted call is not
-    begun again. Raises `BudgetExceededError`, and `FencedError` where another worker has taken the turn over.
+    begun again. Raises `BudgetExceededError`, `UncappedError` as `reserve` does, and `FencedError` where another worker
+    has taken the turn over.
     """
     _check_fence(tx, call.payer.turn, fence)
     earlier = tx.conn.execute(_EARLIER, {"b_call": call_id}).all()
     done = _answered(earlier, request_sha, tx.nonce)
     if done is not None:
         return done
+    if not capped:
+        _check_unbudgeted(tx, call, budgets)
     interrupted = _interrupt(tx, earlier)
     number = max((row.attempt_no for row in earlier), default=0) + 1
     if interrupted and not repeat:
@@ -176,6 +180,11 @@ def begin(
 def _check_fence(tx: Tx, turn: str | None, fence: int | None) -> None:
     if turn is not None and fence is not None and tx.conn.execute(_FENCE_LOCKED, {"b_turn": turn}).scalar() != fence:
         raise FencedError(turn)
+
+
+def _check_unbudgeted(tx: Tx, call: Call, budgets: Sequence[Budget]) -> None:
+    if windows_for(tx, call, budgets, tx.now):
+        raise UncappedError("A budget applies, and the request has no cap on its answer.")
 
 
 def _answered(rows: Sequence[Any], request_sha: str, nonce: str) -> Begun | None:

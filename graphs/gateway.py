@@ -6,6 +6,7 @@ a 409 that says when to come back.
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import RunnableConfig
@@ -41,7 +42,8 @@ def handler(
         account: whom the turn is charged to.
         key: the id of the API key the caller came with, never the key; reports and budgets are kept for it too.
         tags: what else the turn is counted under.
-        thread: the thread's id; the `session_key` of `data` where it is not given.
+        thread: the thread's id; the `session_key` of `data` where it is not given. Whoever has it has the conversation:
+            a gateway of many accounts gives it from its own records, or checks the `session_key` against them.
         turn_id: what the caller names the request by (`Idempotency-Key`): given again, also after other turns of the
             thread where there is a ledger, it is not run again, and its result is returned. Every account has names
             of its own: the turn's id is `account:turn_id`.
@@ -131,7 +133,7 @@ def _input(messages: list[BaseMessage], settings: TurnSettings, turn_id: str | N
     if turn_id is None:
         return given
     # Two accounts may name their requests alike, and neither is to learn of the other's.
-    return {**given, "turn_id": turn_id if settings.account is None else f"{settings.account}:{turn_id}"}
+    return {**given, "turn_id": turn_id if settings.account is None else f"{quote(settings.account)}:{turn_id}"}
 
 
 def _keeps(turn: TurnGraph, config: RunnableConfig) -> bool:

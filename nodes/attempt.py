@@ -8,11 +8,12 @@ from functools import partial
 from typing import Any, Final, Literal
 
 from turngraph.billing.calls import Begun, Call
+from turngraph.billing.errors import UncappedError
 from turngraph.nodes.deps import TurnDeps
 from turngraph.nodes.flow import Flow, Wait
 from turngraph.nodes.here import Here
 from turngraph.nodes.limits import CANCELLED
-from turngraph.nodes.money import begin_call, estimate_of, keep_answer, note_begun, release_call
+from turngraph.nodes.money import begin_call, estimate_of, keep_answer, note_begun, release_call, uncapped
 from turngraph.providers.lookup import tagged
 from turngraph.providers.writing.messages import to_chunk
 from turngraph.providers.writing.payload import Payload
@@ -104,19 +105,15 @@ def attempt(sending: Sending, number: int, deps: TurnDeps, here: Here) -> Flow[A
     """
     if deps.ledger is None:
         begun = Begun(f"{sending.call_id}.{number}", number, Decimal(0))
-        return (yield from _sent(sending, begun, _listener(sending, begun, deps, here), deps, here))
+        made = yield from _sent(sending, begun, _listener(sending, begun, deps, here), deps, here)
+        return _told(made, sending, here)
     try:
         reservation = sending.reservation if number == 1 else None
         begun = yield from begin_call(sending.request, sending.payload, sending.call, reservation, deps, here)
     except BudgetExceededError as exc:
-        return _made(
-            sending,
-            Begun(f"{sending.call_id}.0", number, Decimal(0)),
-            deps.clock(),
-            deps,
-            error=_budget(exc),
-            billed="none",
-        )
+        return _refused(sending, number, TurnError(kind="budget", message=str(exc)), deps)
+    except UncappedError:  # the cap was there when the money was held, and was taken out since
+        return _refused(sending, number, TurnError(kind="value", message=uncapped(sending.payload)), deps)
     if begun.reply is not None:
         return _made(sending, begun, deps.clock(), deps, reply=ProviderReply.model_validate_json(begun.reply))
     return (yield from _kept(sending, begun, deps, here))
@@ -136,7 +133,7 @@ def _kept(sending: Sending, begun: Begun, deps: TurnDeps, here: Here) -> Flow[At
         yield from keep_answer(begun.attempt_id, made.reply, sending.turn_id, deps)
     else:
         yield from _lost(sending, begun.attempt_id, listener, made.billed, made.error.kind, deps)
-    return made
+    return _told(made, sending, here)
 
 
 def _lost(sending: Sending, attempt_id: str, listener: _Listener, billed: str, why: str, deps: TurnDeps) -> Flow[None]:
@@ -161,8 +158,13 @@ def _sent(sending: Sending, begun: Begun, listener: _Listener, deps: TurnDeps, h
         return _made(sending, begun, started, deps, reply=listener.partly, error=TurnError.of(exc), billed=billed)
     except _CancelledError:
         return _made(sending, begun, started, deps, reply=listener.partly, error=CANCELLED.error, billed="partial")
-    made = _made(sending, begun, started, deps, reply=reply)
-    here.emit(_received(sending.turn_id, made))
+    return _made(sending, begun, started, deps, reply=reply)
+
+
+def _told(made: Attempt, sending: Sending, here: Here) -> Attempt:
+    """The attempt, once listeners know of its answer: kept before, whatever a listener does."""
+    if made.error is None:
+        here.emit(_received(sending.turn_id, made))
     return made
 
 
@@ -194,8 +196,9 @@ def _made(
     )
 
 
-def _budget(error: BudgetExceededError) -> TurnError:
-    return TurnError(kind="budget", message=str(error))
+def _refused(sending: Sending, number: int, error: TurnError, deps: TurnDeps) -> Attempt:
+    begun = Begun(f"{sending.call_id}.0", number, Decimal(0))
+    return _made(sending, begun, deps.clock(), deps, error=error, billed="none")
 
 
 def _send(deps: TurnDeps, sending: Sending, listener: _Listener, attempt_id: str) -> Wait:

@@ -25,7 +25,6 @@ from turngraph.state.turn import TurnSettings
 from turngraph.state.usage import Usage
 
 __all__ = [
-    "CAPS",
     "ask_ledger",
     "begin_call",
     "call_of",
@@ -41,6 +40,7 @@ __all__ = [
     "replays",
     "seq_of",
     "settle_charge",
+    "uncapped",
     "worst_case_of",
 ]
 
@@ -48,7 +48,7 @@ _UNCAPPED_TOKENS: Final = 32_768
 _BYTES_A_TOKEN: Final = 4
 """Of English (https://help.openai.com/en/articles/4936856-what-are-tokens-and-how-to-count-them)."""
 _SEVERAL: Final = ("n", "best_of")
-CAPS: Final[Mapping[Api, tuple[str, ...]]] = {
+_CAPS: Final[Mapping[Api, tuple[str, ...]]] = {
     "chat": ("max_completion_tokens", "max_tokens"),
     "responses": ("max_output_tokens",),
 }
@@ -98,6 +98,7 @@ def begin_call(
         reservation=reservation,
         fence=here.fence,
         budgets=deps.budgets,
+        capped=bool(caps_of(payload)),
     )
     return begun
 
@@ -230,9 +231,15 @@ def caps_of(payload: Payload) -> list[int]:
 
     None where one of them bounds nothing: to some servers -1 is «no end», and a text is whatever they make of it.
     """
-    caps = _sent(payload, CAPS[payload.api])
+    caps = _sent(payload, _CAPS[payload.api])
     counts = [*caps, *_sent(payload, _SEVERAL)]
     return caps if all(type(count) is int and count > 0 for count in counts) else []
+
+
+def uncapped(payload: Payload) -> str:
+    """What to say of a request that a budget cannot let go."""
+    names = " or ".join(_CAPS[payload.api])
+    return f"A budget applies, and the request has no cap on its answer: put {names} into it, a whole number from 1 on."
 
 
 def _answers(payload: Payload) -> list[int]:

@@ -14,7 +14,7 @@ from turngraph.billing.errors import UncappedError
 from turngraph.nodes.deps import TurnDeps
 from turngraph.nodes.flow import Flow, Wait
 from turngraph.nodes.here import Here
-from turngraph.nodes.money import CAPS, ask_ledger, call_of, caps_of, replays, worst_case_of
+from turngraph.nodes.money import ask_ledger, call_of, caps_of, replays, uncapped, worst_case_of
 from turngraph.providers.writing.payload import Payload
 from turngraph.state.errors import BudgetExceededError, TurnValueError
 from turngraph.state.events import ChargeAuthorised, ChargeDeclined
@@ -50,7 +50,7 @@ def reserve_call(
     try:
         payload = deps.provider.payload(request, messages)
         if (deps.budgets or ledger.budgets) and not caps_of(payload):
-            raise TurnValueError(_uncapped(payload))
+            raise TurnValueError(uncapped(payload))
         usd = worst_case_of(request, payload, deps)
     except TurnValueError as exc:
         return Reserved(request, Stop(status="error", error=TurnError(kind="value", message=str(exc))))
@@ -63,16 +63,11 @@ def reserve_call(
         if request.max_tokens is None and request.body is None:
             capped = request.model_copy(update={"max_tokens": _ANSWER_TOKENS})
             return (yield from reserve_call(capped, messages, payer, seq, deps, here))
-        return Reserved(request, Stop(status="error", error=TurnError(kind="value", message=_uncapped(payload))))
+        return Reserved(request, Stop(status="error", error=TurnError(kind="value", message=uncapped(payload))))
     except BudgetExceededError as exc:
         return (yield from _close(request, messages, call, exc, deps, here))
     here.emit(ChargeAuthorised(turn_id=payer.turn or "", call_id=held.id, held_usd=held.held_usd))
     return Reserved(request, None)
-
-
-def _uncapped(payload: Payload) -> str:
-    names = " or ".join(CAPS[payload.api])
-    return f"A budget applies, and the request has no cap on its answer: put {names} into it, a whole number from 1 on."
 
 
 def _close(

@@ -4,12 +4,15 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from langgraph.checkpoint.memory import InMemorySaver
 
 from tests.turns import Run, ask, both_ways, config, result_of
 from turngraph.billing import Budget, Ledger, set_budget
+from turngraph.billing.schema import attempt_t
 from turngraph.graphs import TurnGraph, chat_turn
 from turngraph.providers import OpenAIProvider
 from turngraph.providers.scripted import Say, ScriptedModel
+from turngraph.state.events import TurnEvent
 from turngraph.state.turn import TurnSettings
 
 REQUEST: Any = {"model": "gpt-5-mini", "messages": [{"role": "user", "content": "Q"}]}
@@ -95,3 +98,36 @@ def test_a_budget_kept_in_the_ledger_caps_the_answer_too(run: Run) -> None:
         assert len(model.requests) == 1
     assert result.error is not None
     assert "put max_completion_tokens or max_tokens into it" in result.error.message
+
+
+@both_ways
+def test_a_cap_that_is_taken_out_after_the_money_was_held_is_missed(run: Run) -> None:
+    """The request may be edited where the turn stands: what is sent must still be bounded."""
+    thread: Any = {"configurable": {"thread_id": "t"}}
+    with Ledger("sqlite://") as ledger, ScriptedModel([Say("never")]) as model:
+        provider = OpenAIProvider(config(model, model="gpt-5-mini"))
+        turn = chat_turn(provider, ledger=ledger, budget=Budget(usd=Decimal("0.10")), checkpointer=InMemorySaver())
+        turn.invoke(ask("Q"), thread, interrupt_before=["call_llm"])  # type: ignore[call-overload]
+        request = turn.get_state(thread).values["request"]
+        assert request.max_tokens == 4096
+        turn.update_state(thread, {"request": request.model_copy(update={"max_tokens": None})})
+        result = result_of(run(turn, None, thread))
+        assert len(model.requests) == 0
+    assert result.error is not None
+    assert "no cap on its answer" in result.error.message
+
+
+def test_an_answer_is_kept_before_anybody_is_told_of_it() -> None:
+    """A listener that breaks off costs what the answer did, and not what was held for it."""
+
+    def breaks_off(event: TurnEvent) -> None:
+        if event.type == "response_received":
+            raise KeyboardInterrupt
+
+    with Ledger("sqlite://") as ledger, ScriptedModel([Say("once")]) as model:
+        turn = chat_turn(config(model, model="gpt-5-mini"), ledger=ledger, on_event=breaks_off)
+        with pytest.raises(KeyboardInterrupt):
+            turn.invoke(ask("Q"))
+        [row] = list(ledger.read(lambda tx: tx.conn.execute(attempt_t.select()).all()))
+    assert row.state == "answered"
+    assert row.usage is not None

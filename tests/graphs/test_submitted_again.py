@@ -250,3 +250,13 @@ def test_two_accounts_may_name_their_requests_alike(ledger: Ledger) -> None:
     assert ["for acme" in one["body"], "for bolt" in two["body"]] == [True, True]
     assert stolen["statusCode"] == 409
     assert "for acme" not in stolen["body"]
+
+
+def test_accounts_are_told_apart_whatever_they_are_called() -> None:
+    """`a:b` with the name `c` is not `a` with the name `b:c`, even where they share a thread."""
+    with ScriptedModel([Say("for the one"), Say("for the other")]) as model:
+        turn = turn_on(model, checkpointer=InMemorySaver())
+        asked = {"session_key": "s", "messages": [{"role": "user", "content": "Q"}]}
+        one = handler(turn, asked, account="a:b", turn_id="c")
+        two = handler(turn, asked, account="a", turn_id="b:c")
+    assert ["for the one" in one["body"], "for the other" in two["body"]] == [True, True]
