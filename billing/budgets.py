@@ -29,6 +29,9 @@ __all__ = [
 ]
 
 
+_PERIODS: Final = ("always", "day", "month")
+
+
 class Budget(Frozen):
     """A limit on spending, in USD.
 
@@ -58,7 +61,11 @@ class Budget(Frozen):
     @property
     def id(self) -> str:
         """The name, or what it is for."""
-        return self.name or "-".join(part for part in (self.per, self.period, self.of) if part and part != "always")
+        if self.name:
+            return self.name
+        # «always» goes without saying, unless what follows could be read as a period.
+        period = "" if self.period == "always" and not (self.of or "").startswith(_PERIODS) else self.period
+        return "-".join(part for part in (self.per, period, self.of) if part)
 
     def windows(self, call: Call, now: float) -> Iterator["Window"]:
         """The windows of this budget that `call` falls into."""

@@ -203,3 +203,11 @@ def test_a_raised_limit_holds_at_once(open_book: Open) -> None:
     book = open_book(budget("0.05"))
     book.begin("b")
     assert book.rows("SELECT limit_nano FROM budget_window")[0]["limit_nano"] == 50_000_000
+
+
+def test_no_two_budgets_have_one_id() -> None:
+    """An account may be called `month`: its budget must not take the place of everybody's for a month."""
+    named = (None, "acme", "always", "day", "month", "day-acme", "always-day-acme")
+    periods: tuple[Any, ...] = ("always", "day", "month")
+    budgets = [budget("1", per="account", of=of, period=period) for of in named for period in periods]
+    assert len({budget.id for budget in budgets}) == len(budgets)
