@@ -23,8 +23,8 @@ _MOVES: Final[Mapping[str, tuple[str, Callable[["TurnStepper", str], Any]]]] = {
     "s": ("step", lambda stepper, given: stepper.step()),
     "i": ("into: one task", lambda stepper, given: stepper.step_into()),
     "o": ("over: a subgraph whole", lambda stepper, given: stepper.step_over()),
-    "b": ("back [n]", lambda stepper, given: stepper.back(int(given or 1))),
-    "j": ("jump to step n", lambda stepper, given: stepper.jump(int(given))),
+    "b": ("back [n]", lambda stepper, given: stepper.back(_number(given or "1"))),
+    "j": ("jump to step n", lambda stepper, given: stepper.jump(_number(given))),
     "u": ("run until node or event", lambda stepper, given: stepper.run_until(given)),
     "r": ("run", lambda stepper, given: stepper.run()),
     "t": ("retry what ran last", lambda stepper, given: stepper.retry()),
@@ -36,7 +36,7 @@ _MOVES: Final[Mapping[str, tuple[str, Callable[["TurnStepper", str], Any]]]] = {
     "w": ("write a tool's result: its name, then the text", lambda stepper, given: _to_tool(stepper, "result", given)),
     "a": ("answer what a person is asked, as JSON", lambda stepper, given: stepper.answer(_json(given))),
     "k": ("break at a reason: k tool weather, k cost_above 0.01", lambda stepper, given: _stop_at(stepper, given)),
-    "x": ("take breakpoint n away", lambda stepper, given: stepper.breakpoints.pop(int(given))),
+    "x": ("take breakpoint n away", lambda stepper, given: _take_away(stepper, given)),
 }
 _OTHERS: Final[Mapping[str, str]] = {
     "f": "fork [name]",
@@ -112,7 +112,7 @@ def _walk(stepper: "TurnStepper", console: Console) -> None:
             elif key in _MOVES:
                 _MOVES[key][1](stepper, given)
             else:
-                _help(console)
+                _help(console, key)
                 continue
         except (TurngraphError, ValueError, IndexError) as exc:
             console.print(Text(printable(str(exc)), "red"))
@@ -148,7 +148,7 @@ def _pane(stepper: "TurnStepper", name: str, console: Console) -> None:
     if name not in shown:
         console.print(Text(f"Panes: {', '.join(shown)}. As in: p messages", "dim"))
         return
-    _print(name, shown[name], console)
+    _print(name, shown[name] or "nothing here", console)
 
 
 def _print(name: str, text: str, console: Console) -> None:
@@ -162,7 +162,9 @@ def _print(name: str, text: str, console: Console) -> None:
         console.print(Text(f"    … {len(lines) - _SHOWN} more lines", "dim"))
 
 
-def _help(console: Console) -> None:
+def _help(console: Console, key: str) -> None:
+    if key != "?":
+        console.print(Text(printable(f"There is no key `{key}`. There are:"), "red"))
     for key, (what, _) in _MOVES.items():
         console.print(Text(f"  {key}  {what}"))
     for key, what in _OTHERS.items():
@@ -179,6 +181,8 @@ def _to_tool(stepper: "TurnStepper", action: str, given: str) -> None:
     from turngraph.interfaces.stepper.screen import MOVES
 
     tool, _, value = given.partition(" ")
+    if not tool:
+        raise TurnValueError("Which tool? Its name comes first, as in: g calculator {…}")
     MOVES[action](stepper, {"tool": tool, "value": value})
 
 
@@ -187,6 +191,19 @@ def _stop_at(stepper: "TurnStepper", given: str) -> None:
 
     reason, _, value = given.partition(" ")
     MOVES["break"](stepper, {"reason": reason, "value": value})
+
+
+def _number(given: str) -> int:
+    if not given.isdecimal():
+        raise TurnValueError(f"`{given}` is no number: give that of a step or a breakpoint, as in: j 2")
+    return int(given)
+
+
+def _take_away(stepper: "TurnStepper", given: str) -> None:
+    place, there = _number(given), len(stepper.breakpoints)
+    if place >= there:
+        raise TurnValueError(f"There is no breakpoint {place}: {there} are set, counted from 0.")
+    stepper.breakpoints.pop(place)
 
 
 def _json(text: str) -> Any:

@@ -39,6 +39,22 @@ def test_what_is_refused_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert "\x1b[2J" not in out
 
 
+def test_a_slip_is_told_in_the_words_of_the_keys(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A missing number or name, a key that is none, an empty pane: said, not left to Python or to silence."""
+    typed(monkeypatch, "x,x 3,j one,g,zzz,p tools,q")
+    step("Hi", options=ModelOptions(model="scripted"))
+    out = " ".join(capsys.readouterr().out.split())
+    assert "invalid literal" not in out
+    assert "`` is no number" in out
+    assert "There is no breakpoint 3: 0 are set, counted from 0." in out
+    assert "`one` is no number" in out
+    assert "Which tool?" in out
+    assert "There is no key `zzz`" in out
+    assert "tools nothing here" in out
+
+
 def test_tools_are_edited_and_lines_compared_by_keys(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
