@@ -14,14 +14,15 @@ UNIT: Final = 130.0
 """Pixels for the hand loop's own figure."""
 LINE: Final = 20.0
 MOST: Final = 4.5
-"""Longer bars are cut, and say so by their number."""
+"""Longer bars are cut, with a gap before their end."""
+LEGEND: Final = "Multiples of a loop written by hand (dashed: 1). Thick: the aim. A gap: the bar is longer than drawn."
 
 STYLE: Final = """
 text { font: 12px system-ui, -apple-system, 'Segoe UI', sans-serif; fill: #1f2328; dominant-baseline: central }
-.title { font-weight: 600 } .name { text-anchor: end; fill: #59636e }
+.title { font-weight: 600 } .legend { fill: #59636e } .name { text-anchor: end; fill: #59636e }
 .bar { fill: #b6bfc9 } .ours { fill: #2f7d4f } .hand { stroke: #1f2328; stroke-dasharray: 3 3 }
 .aim { stroke: #bf5b04; stroke-width: 2 }
-@media (prefers-color-scheme: dark) { text { fill: #e6edf3 } .name { fill: #9198a1 } .bar { fill: #484f58 }
+@media (prefers-color-scheme: dark) { text { fill: #e6edf3 } .name, .legend { fill: #9198a1 } .bar { fill: #484f58 }
 .ours { fill: #3fb26f } .hand { stroke: #e6edf3 } .aim { stroke: #f0883e } }
 """
 
@@ -39,6 +40,8 @@ def draw(rows: Sequence[Row]) -> str:
         if mine:
             parts += _case(case, mine, y)
             y += LINE * (len(mine) + 1) + 14
+    parts.append(f'<text class="legend" x="12" y="{y:g}">{LEGEND}</text>')
+    y += LINE
     width = LEFT + MOST * UNIT + 60
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {y:g}" width="{width:g}" height="{y:g}">'
@@ -61,9 +64,12 @@ def _case(case: Case, rows: Sequence[Row], y: float) -> list[str]:
 def _bar(row: Row, y: float) -> list[str]:
     width = min(row.times, MOST) * UNIT
     kind = "ours" if row.contender.startswith(TURN) else "bar"
+    cut, end = row.times > MOST, LEFT + MOST * UNIT
+    drawn = width - 20 if cut else width
     return [
         f'<text class="name" x="{LEFT - 8:g}" y="{y:g}">{escape(row.contender)}</text>',
-        f'<rect class="{kind}" x="{LEFT:g}" y="{y - 7:g}" width="{width:.1f}" height="14"/>',
+        f'<rect class="{kind}" x="{LEFT:g}" y="{y - 7:g}" width="{drawn:.1f}" height="14"/>',
+        *([f'<rect class="{kind}" x="{end - 14:g}" y="{y - 7:g}" width="14" height="14"/>'] if cut else ()),
         f'<text x="{LEFT + width + 6:.1f}" y="{y:g}">{row.times:.2f}</text>',
     ]
 
