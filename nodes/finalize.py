@@ -84,7 +84,7 @@ def _result(state: Reads, now: float, closing_ids: tuple[str, ...]) -> TurnResul
         unpriced=any(charge.unpriced for charge in charges),
         charges=tuple(charges),
         attempts=tuple(attempts),
-        tool_runs=tuple(state["tool_runs"]),
+        tool_runs=tuple(sorted(state["tool_runs"], key=lambda run: run.order)),
         plugins=tuple(plugin.name for plugin in state["plugins"]),
         message_ids=(*_own_ids(state["messages"], attempts), *closing_ids),
         warnings=tuple(dict.fromkeys(note for made in attempts for note in _notes(made))),

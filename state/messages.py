@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from langchain_core.messages import AnyMessage, BaseMessage, RemoveMessage, convert_to_messages
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, RemoveMessage, ToolMessage, convert_to_messages
 from langchain_core.messages.base import BaseMessageChunk
 from langchain_core.messages.utils import message_chunk_to_message
 
@@ -35,15 +35,42 @@ def merge_messages(state: list[AnyMessage], writes: Sequence[Any]) -> list[AnyMe
         merged = {}
         for message in state:
             _put(merged, message)
+    kept, answers = len(merged), False
     for message in _flatten(writes):
         if isinstance(message, RemoveMessage):
+            kept = 0
             if message.id == REMOVE_ALL_MESSAGES:
                 merged.clear()
             else:
                 merged.pop(message.id or "", None)
         else:
             _put(merged, message)
-    return list(merged.values())
+            answers = answers or isinstance(message, ToolMessage)
+    return _as_asked(list(merged.values()), kept) if answers else list(merged.values())
+
+
+def _as_asked(messages: list[AnyMessage], start: int) -> list[AnyMessage]:
+    """`messages`, those from `start` on that answer calls standing in the order of the calls.
+
+    LangGraph replays what parallel tasks wrote in another order than it first merged it. A request that changes by that
+    would be another request, and its answer, kept already, would not be found.
+    """
+    while start > 0 and not isinstance(messages[start - 1], AIMessage):
+        start -= 1
+    places: dict[str, int] = {}
+    first = start
+    for place, message in enumerate([*messages[max(start - 1, 0) :], None], start=max(start - 1, 0)):
+        if isinstance(message, ToolMessage):
+            continue
+        messages[first:place] = sorted(messages[first:place], key=lambda answer: places.get(_call_of(answer), -1))
+        whole = isinstance(message, AIMessage) and not message.invalid_tool_calls
+        places = {call["id"] or "": n for n, call in enumerate(message.tool_calls)} if whole else {}  # type: ignore[union-attr]
+        first = place + 1
+    return messages
+
+
+def _call_of(message: AnyMessage) -> str:
+    return message.tool_call_id if isinstance(message, ToolMessage) else ""
 
 
 def coerce_message(value: Any) -> AnyMessage:

@@ -1,11 +1,12 @@
 """The reducer of the conversation: the same however its writes are batched, and safe for a thread."""
 
+from itertools import permutations
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, RemoveMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, RemoveMessage, ToolMessage
 
 from turngraph.state.errors import TurnValueError
 from turngraph.state.messages import REMOVE_ALL_MESSAGES, merge_messages
@@ -65,3 +66,19 @@ def test_what_is_no_message_is_named(bad: object) -> None:
     """The text says what was seen and what may be given."""
     with pytest.raises(TurnValueError, match=r"Not a message: .* Allowed: "):
         merge_messages([], [[bad]])
+
+
+def test_answers_stand_in_the_order_of_the_calls_however_they_are_replayed() -> None:
+    """LangGraph replays what parallel tasks wrote in another order: the next request must still be the same one."""
+    calls = [{"name": "f", "args": {}, "id": each} for each in "123"]
+    said: list[Any] = [HumanMessage("Q", id="h"), AIMessage("", id="a", tool_calls=calls)]
+    answers = {each: ToolMessage(f"r{each}", tool_call_id=each, id=each) for each in "123"}
+    after = AIMessage("end", id="e")
+    for order in permutations("123"):
+        whole = merge_messages(said, [[answers[each]] for each in order])
+        pieces = said
+        for each in order:
+            pieces = merge_messages(pieces, [[answers[each]]])
+        at_once = merge_messages([], [[*said, *(answers[each] for each in order), after]])
+        assert [m.id for m in whole] == [m.id for m in pieces] == ["h", "a", "1", "2", "3"]
+        assert [m.id for m in at_once] == ["h", "a", "1", "2", "3", "e"]
