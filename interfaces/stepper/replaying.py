@@ -33,27 +33,36 @@ class Replayed:
     """For each request: recorded against sent now."""
     left: int
     """Recorded answers that nobody asked for."""
-    listed_usd: Decimal | None = None
-    """What it costs at the list prices, where other prices were given."""
-    repriced: bool = False
+    listed: TurnResult | None = None
+    """The result at the list prices, where other prices were given."""
 
     @property
     def same(self) -> bool:
         """Whether every request was sent as it was recorded, every answer was used, and the cost is what it was."""
-        return self.left == 0 and not any(self.requests) and not (self.repriced and self.listed_usd != self.cost_usd)
+        return self.left == 0 and not any(self.requests) and not self._costs_otherwise
 
     @property
     def cost_usd(self) -> Decimal | None:
         """What it costs at the prices given."""
         return self.result.cost_usd
 
+    @property
+    def _costs_otherwise(self) -> bool:
+        return self.listed is not None and self.listed.cost_usd != self.cost_usd
+
     def __str__(self) -> str:
         """What differs, and the result."""
         lines = [f"request {n}: {change}" for n, changes in enumerate(self.requests, 1) for change in changes]
         lines += [f"{self.left} recorded answers were not asked for"] if self.left else []
         lines = lines or ["every request is the recorded one"]
-        lines += [f"cost: {money(self.listed_usd)} → {money(self.cost_usd)}"] if self.repriced else []
-        return "\n".join([*lines, f"{self.result.status}, {money(self.cost_usd)}: {one_line(self.result.answer, 200)}"])
+        lines += [f"cost: {_cost(self.listed)} → {_cost(self.result)}"] if self.listed is not None else []
+        return "\n".join([*lines, f"{self.result.status}, {_cost(self.result)}: {one_line(self.result.answer, 200)}"])
+
+
+def _cost(result: TurnResult) -> str:
+    """What it costs; where only a part has a price, that the rest is not free."""
+    more = " and more without a price" if result.unpriced and result.cost_usd is not None else ""
+    return f"{money(result.cost_usd)}{more}"
 
 
 def replay_cassette(
@@ -73,11 +82,11 @@ def replay_cassette(
     if prices is None:
         return replayed
     listed = replay_cassette(file, model=model, system=system)
-    return replace(replayed, listed_usd=listed.cost_usd, repriced=True)
+    return replace(replayed, listed=listed.result)
 
 
 def _replayed(file: Path | str, model: str | None, system: str | None, prices: Prices) -> Replayed:
-    with Cassette.load(file) as cassette:
+    with _loaded(file) as cassette:
         if not cassette.exchanges or not cassette.exchanges[0].record.get("request"):
             raise TurnValueError(f"`{file}` holds no recorded request.")
         first = cassette.exchanges[0]
@@ -98,6 +107,13 @@ def _replayed(file: Path | str, model: str | None, system: str | None, prices: P
         sent = [request.body for request in cassette.requests]
         pairs = [_differences(bodies, sent, n) for n in range(max(len(sent), 1))]
         return Replayed(result, tuple(pairs), cassette.left)
+
+
+def _loaded(file: Path | str) -> Cassette:
+    try:
+        return Cassette.load(file)
+    except (ValueError, LookupError, TypeError, AttributeError) as exc:
+        raise TurnValueError(f"`{file}` is no recording: `turngraph step --record FILE` writes one.") from exc
 
 
 def _walk(stepper: TurnStepper, answers: Mapping[str, str]) -> None:

@@ -8,6 +8,7 @@ import pytest
 from langchain_core.tools import tool
 
 from tests.turns import KEY, ask, both_apis, config, invoke, result_of, streamed_or_not
+from turngraph.billing import Prices, ToolPrice
 from turngraph.graphs import chat_turn
 from turngraph.interfaces.plain_text import money
 from turngraph.interfaces.stepper.recording import Recorder
@@ -74,6 +75,16 @@ def test_what_it_would_cost_at_other_prices_is_shown(tmp_path: Path, capsys: pyt
     assert f"cost: {money(listed.cost_usd)} → {money(Decimal(usage.prompt_tokens) / 1000)}" in out
 
 
+def test_a_call_without_a_price_is_not_shown_as_free(tmp_path: Path) -> None:
+    """A priced tool gives the sum a figure; the calls beside it still have none, and the line says so."""
+    file = tmp_path / "turn.jsonl"
+    taped(file)
+    prices = Prices(tools=(ToolPrice(tool="weather", usd_per_call="0.001"),))
+    file.write_text(file.read_text().replace("gpt-4o-mini", "nobody-knows-it"))
+    told = str(replay_cassette(file, prices=prices))
+    assert "cost: no price → $0.002 and more without a price" in told
+
+
 def test_an_error_of_the_vendor_is_recorded_too(tmp_path: Path) -> None:
     """Bug reports are mostly about those."""
     file = tmp_path / "turn.jsonl"
@@ -90,5 +101,9 @@ def test_a_file_without_requests_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty.jsonl").write_text("")
     with pytest.raises(TurnValueError, match="no recorded request"):
         replay(tmp_path / "empty.jsonl")
+    for no_recording in ("import this\n", '{"id": 1}\n', "[]\n"):
+        (tmp_path / "other.jsonl").write_text(no_recording)
+        with pytest.raises(TurnValueError, match=r"other.jsonl` is no recording.*--record"):
+            replay(tmp_path / "other.jsonl")
     with pytest.raises(TurnValueError, match="no file"):
         replay(tmp_path / "absent.jsonl")
