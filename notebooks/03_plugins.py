@@ -105,7 +105,7 @@ stepper.run()
 print(stepper.state["result"].tool_runs[0].content)
 
 # %% [markdown]
-# To the model all three are tools like any other.
+# To the model they are tools like any other: two are offered here, and the observatory's joins when its term occurs.
 
 # %%
 print([tool["function"]["name"] for tool in stepper.request["tools"]], stepper.state["result"].answer)
