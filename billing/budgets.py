@@ -145,8 +145,6 @@ def windows_for(tx: Tx, call: Call, budgets: Iterable[Budget], now: float) -> li
 
 
 def _stricter(one: Window, other: Window) -> Window:
-    if one.budget == other.budget:
-        return one
     kept = min(one, other, key=lambda window: (not window.budget.hard, window.budget.usd))
     refuses = any(window.budget.hard and window.budget.unpriced == "refuse" for window in (one, other))
     return kept._replace(budget=kept.budget.model_copy(update={"unpriced": "refuse"})) if refuses else kept
