@@ -57,9 +57,9 @@ def _as_asked(messages: list[AnyMessage], start: int) -> list[AnyMessage]:
     """
     while start > 0 and not isinstance(messages[start - 1], AIMessage):
         start -= 1
+    first = start = max(start - 1, 0)  # the answer that asked
     places: dict[str, int] = {}
-    first = start
-    for place, message in enumerate([*messages[max(start - 1, 0) :], None], start=max(start - 1, 0)):
+    for place, message in enumerate([*messages[start:], None], start):
         if isinstance(message, ToolMessage):
             continue
         messages[first:place] = sorted(messages[first:place], key=lambda answer: places.get(_call_of(answer), -1))
