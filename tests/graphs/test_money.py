@@ -17,7 +17,6 @@ from sqlalchemy import text
 from tests.turns import Run, ask, both_ways, config, invoke, result_of, streamed_or_not, turn_on
 from turngraph.billing import Budget, Ledger, Prices, ToolPrice, TurnConflictError
 from turngraph.billing.money import rounded
-from turngraph.billing.verifying import verify
 from turngraph.graphs import chat_turn
 from turngraph.providers import OpenAIProvider
 from turngraph.providers.scripted import Call, Cut, Fail, Hang, Say, ScriptedModel
@@ -34,14 +33,6 @@ THREAD: Any = {"configurable": {"thread_id": "t"}}
 def weather(city: str) -> str:
     """The weather in a city."""
     return f"{city}: rain"
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Any:
-    """A ledger in a file, closed afterwards, whose books must balance."""
-    with Ledger(f"sqlite:///{tmp_path}/ledger.db") as kept:
-        yield kept
-        assert kept.read(verify) == [], "the books do not balance"
 
 
 def rows(ledger: Ledger, what: str) -> list[Any]:

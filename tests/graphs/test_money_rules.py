@@ -30,14 +30,6 @@ def attempts(ledger: Ledger) -> list[dict[str, Any]]:
         ]
 
 
-@pytest.fixture
-def ledger(tmp_path: Path) -> Any:
-    """A ledger in a file, closed afterwards, whose books must balance."""
-    with Ledger(f"sqlite:///{tmp_path}/ledger.db") as kept:
-        yield kept
-        assert kept.read(verify) == [], "the books do not balance"
-
-
 def until(true: Any) -> None:
     """Wait, half a minute at most."""
     for _ in range(3000):

@@ -2,7 +2,6 @@
 
 import time
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,21 +12,12 @@ from tests.turns import Run, ask, both_ways, result_of, turn_on
 from turngraph.billing import Budget, Ledger, Prices, ToolPrice
 from turngraph.billing.schema import attempt_t
 from turngraph.billing.sweeper import sweep
-from turngraph.billing.verifying import verify
 from turngraph.providers.scripted import Call, Say, ScriptedModel
 from turngraph.state.limits import TurnLimits
 
 THREAD: Any = {"configurable": {"thread_id": "t"}}
 PRICES = Prices(tools=(ToolPrice(tool="pay", usd_per_call=Decimal("0.01")),))
 SCRIPT = (Call(("pay", {"amount": 100})), Say("I do not know."))
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Any:
-    """A ledger in a file, whose books must balance at the end."""
-    with Ledger(f"sqlite:///{tmp_path}/ledger.db") as kept:
-        yield kept
-        assert kept.read(verify) == [], "the books do not balance"
 
 
 def states(ledger: Ledger) -> list[tuple[str, int | None]]:

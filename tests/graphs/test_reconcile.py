@@ -31,14 +31,6 @@ from turngraph.state.usage import Usage
 LONG = Say("one two three four five six seven eight nine ten")
 
 
-@pytest.fixture
-def ledger(tmp_path: Path) -> Any:
-    """A ledger in a file, closed afterwards, whose books must balance."""
-    with Ledger(f"sqlite:///{tmp_path}/ledger.db") as kept:
-        yield kept
-        assert kept.read(verify) == [], "the books do not balance"
-
-
 def row(ledger: Ledger) -> dict[str, Any]:
     """The only attempt."""
     with ledger.engine.connect() as conn:

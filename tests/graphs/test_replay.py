@@ -1,7 +1,6 @@
 """Going back in a turn: with recorded answers it costs nothing and asks nobody; without, it is a call again."""
 
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,20 +12,11 @@ from sqlalchemy import text
 
 from tests.turns import Run, ask, both_apis, both_ways, invoke, result_of, turn_on
 from turngraph.billing import Budget, Ledger, Prices, ToolPrice
-from turngraph.billing.verifying import verify
 from turngraph.providers.scripted import Call, Fail, Say, ScriptedModel
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.events import ChargeAuthorised
 
 THREAD: Any = {"configurable": {"thread_id": "t"}}
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Any:
-    """A ledger in a file, closed afterwards, whose books must balance."""
-    with Ledger(f"sqlite:///{tmp_path}/ledger.db") as kept:
-        yield kept
-        assert kept.read(verify) == [], "the books do not balance"
 
 
 def rows(ledger: Ledger, what: str) -> list[Any]:

@@ -15,7 +15,6 @@ from sqlalchemy import text
 
 from tests.turns import Run, ask, both_ways, invoke, result_of, turn_on
 from turngraph.billing import Ledger, TurnConflictError
-from turngraph.billing.verifying import verify
 from turngraph.graphs import ahandler, handler
 from turngraph.providers.scripted import Call, Say, ScriptedModel
 from turngraph.state.turn import TurnSettings
@@ -27,14 +26,6 @@ THREAD: Any = {"configurable": {"thread_id": "t"}}
 def today() -> str:
     """The day of the week."""
     return "Monday"
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Any:
-    """A ledger in a file, closed afterwards, whose books must balance."""
-    with Ledger(f"sqlite:///{tmp_path}/ledger.db") as kept:
-        yield kept
-        assert kept.read(verify) == [], "the books do not balance"
 
 
 def entries(ledger: Ledger) -> int:
