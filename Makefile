@@ -6,6 +6,7 @@ PYTHON ?= >=3.11
 VENV ?= .venv
 RUN := $(VENV)/bin/
 WHEEL_VENV := .wheel/.venv
+ROOMS := state providers scripted drawing tools billing nodes graphs interfaces
 export LANGGRAPH_STRICT_MSGPACK := true
 export UV_PYTHON_DOWNLOADS ?= never
 # Behind a company's proxy only the system's own certificates will do; a bare container may have none.
@@ -13,7 +14,7 @@ ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundl
 export UV_SYSTEM_CERTS ?= true
 endif
 
-.PHONY: coverage crashtest help install demo test check lint format types rules replay bench pictures wheel wheel-test lock clean
+.PHONY: coverage crashtest help install links demo test check lint format types rules replay bench pictures wheel wheel-test lock clean
 
 help:  ## what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,10 +29,18 @@ $(VENV)/.installed: pyproject.toml requirements.lock | $(UV)
 	$(UV) venv --quiet --allow-existing --python '$(PYTHON)' $(VENV)
 	$(UV) pip install --quiet --python $(RUN)python --require-hashes -r requirements.lock
 	$(UV) pip install --quiet --python $(RUN)python --no-deps --editable .
-	mkdir -p .types && ln -sfn .. .types/turngraph
+	$(MAKE) --no-print-directory links
 	touch $@
 
 install: $(VENV)/.installed  ## everything the other targets need, in .venv
+
+# `turngraph/` holds the front door; links to the rooms make it the whole package, in this folder and, by a `.pth` file
+# that names a real folder, for every script: interpreters, type checkers and editors find it without being configured.
+links:
+	for room in $(ROOMS); do ln -sfn ../$$room turngraph/$$room; done
+	mkdir -p $(VENV)/turngraph-source
+	ln -sfn $(CURDIR)/turngraph $(VENV)/turngraph-source/turngraph
+	echo $(abspath $(VENV))/turngraph-source >$$($(RUN)python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/turngraph-source.pth
 
 demo: install  ## three turns on the scripted model, every stage shown
 	@$(RUN)turngraph demo
@@ -91,4 +100,4 @@ lock: | $(UV)  ## renew requirements.lock
 	  --all-extras --group dev pyproject.toml -o requirements.lock
 
 clean:  ## forget everything installed or built
-	rm -rf .venv .wheel .uv .types build dist *.egg-info .mypy_cache .ruff_cache .langgraph_api
+	rm -rf .venv .wheel .uv build dist *.egg-info .mypy_cache .ruff_cache .langgraph_api

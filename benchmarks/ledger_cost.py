@@ -31,12 +31,12 @@ from rich.table import Table
 from sqlalchemy import event
 
 from benchmarks.tables import grid, write_into
-from turngraph.billing.attempts import answer, begin, reserve
-from turngraph.billing.budgets import Budget
-from turngraph.billing.calls import Answer, Call, Payer, Settlement
+from turngraph.billing.leases.leases import admit, finish
 from turngraph.billing.ledger import Ledger
-from turngraph.billing.settling import settle
-from turngraph.billing.turns import admit, finish
+from turngraph.billing.store.attempts import answer, begin, reserve
+from turngraph.billing.store.budgets import Budget
+from turngraph.billing.store.calls import AttemptResponse, Call, CostAttribution, Settlement
+from turngraph.billing.store.settlement import settle
 from turngraph.state.result import Charge, PriceUsed
 from turngraph.state.usage import Usage
 
@@ -45,7 +45,7 @@ __all__ = ["Row", "app", "measured"]
 HERE: Final = Path(__file__).parent
 HEAD: Final = ("", "CPU ms, median (min-max)", "ms on the clock", "x bare driver, CPU at best")
 BUDGET: Final = Budget(usd=Decimal(10**6), per="account", period="month")
-USED: Final = Usage(prompt_tokens=900, completion_tokens=120, total_tokens=1020, cached_tokens=512)
+USED: Final = Usage(input_tokens=900, output_tokens=120, total_tokens=1020, cache_read_tokens=512)
 PRICE: Final = PriceUsed(source="list", input_usd_per_mtok=Decimal("0.15"), output_usd_per_mtok=Decimal("0.6"))
 TURN: Final = "turn"
 """Whose calls they are, where no turn is measured with them."""
@@ -69,10 +69,12 @@ class Row:
 
 def steps(name: str, *budgets: Budget, turn: bool = True) -> list[tuple[Callable[..., Any], tuple[Any, ...], Any]]:
     """What a turn of one call asks of the ledger, in order: operations with their arguments."""
-    payer = Payer(account="acme", thread=name, turn=name if turn else TURN)
-    call = Call(payer=payer, seq=1, vendor="openai", model="gpt-4o-mini")
+    attribution = CostAttribution(account="acme", thread=name, turn=name if turn else TURN)
+    call = Call(attribution=attribution, seq=1, vendor="openai", model="gpt-4o-mini")
     held: dict[str, Any] = {"usd": Decimal("0.01"), "budgets": budgets, "fence": 1}
-    kept = Answer(attempt_id=f"{name}.1", response=ANSWER, usage=USED, provider_id=f"id-{name}", http_status=200)
+    kept = AttemptResponse(
+        attempt_id=f"{name}.1", response=ANSWER, usage=USED, provider_id=f"id-{name}", http_status=200
+    )
     charge = Charge(
         id=f"{name}.1",
         kind="completion",

@@ -19,7 +19,7 @@ from turngraph.graphs import TurnGraph, chat_turn
 from turngraph.interfaces.stepper import TurnStepper
 from turngraph.providers.config import ProviderConfig
 from turngraph.providers.openai_provider import OpenAIProvider
-from turngraph.providers.scripted import Call, Say, ScriptedModel
+from turngraph.scripted import Call, Say, ScriptedModel
 
 ROUNDS: Final = 12
 """Of two tools each, and an answer: 52 steps."""

@@ -1,7 +1,7 @@
 """The ledger: runs the operations of this room in transactions, on SQLite or PostgreSQL, sync and async.
 
->>> from turngraph.billing.attempts import reserve
->>> from turngraph.billing.calls import Call
+>>> from turngraph.billing.store.attempts import reserve
+>>> from turngraph.billing.store.calls import Call
 >>> from decimal import Decimal
 >>> with Ledger("sqlite://") as ledger:
 ...     ledger.do(reserve, Call(vendor="openai", model="gpt-5"), reservation="r", usd=Decimal("0.02"))
@@ -25,17 +25,17 @@ from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, Self, Type
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 
-from turngraph.billing.attempts import answer, mark_unknown, release
-from turngraph.billing.budgets import Budget
-from turngraph.billing.calls import Answer, Released, Settlement, Unknown
-from turngraph.billing.database import READ, is_in_memory, open_engine
 from turngraph.billing.errors import LedgerError, LedgerUnavailableError
-from turngraph.billing.keeper import LeaseKeeper
-from turngraph.billing.migrations import migrate
-from turngraph.billing.settling import settle
-from turngraph.billing.spool import Spool, spool_beside
-from turngraph.billing.transaction import Tx
-from turngraph.billing.urls import parse_url, told
+from turngraph.billing.leases.lease_renewer import LeaseRenewer
+from turngraph.billing.store.attempts import answer, mark_unknown, release
+from turngraph.billing.store.budgets import Budget
+from turngraph.billing.store.calls import AttemptResponse, Released, Settlement, UnknownOutcome
+from turngraph.billing.store.database import READ, is_in_memory, open_engine
+from turngraph.billing.store.migrations import migrate
+from turngraph.billing.store.settlement import settle
+from turngraph.billing.store.spool import Spool, spool_beside
+from turngraph.billing.store.transaction import Tx
+from turngraph.billing.store.urls import parse_url, told
 from turngraph.state.base import Frozen
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ T = TypeVar("T")
 V = TypeVar("V", bound=Frozen)
 
 SPOOLED: Final[Mapping[str, tuple[Callable[[Tx, Any], object], type[Frozen]]]] = {
-    "answer": (answer, Answer),
-    "mark_unknown": (mark_unknown, Unknown),
+    "answer": (answer, AttemptResponse),
+    "mark_unknown": (mark_unknown, UnknownOutcome),
     "release": (release, Released),
     "settle": (settle, Settlement),
 }
@@ -91,7 +91,7 @@ class Ledger:
         self.owner = owner or f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self.spool = Spool(spool_beside(url) if spool is None else Path(spool))
         self.now, self._waits_s = clock, waits_s
-        self.keeper = LeaseKeeper(self)
+        self.keeper = LeaseRenewer(self)
         self._engine: Engine | None = None
         self._opening = threading.Lock()
         self._spooled, self._catching_up = True, threading.Lock()  # by an earlier process, perhaps

@@ -14,12 +14,12 @@ from typing import Any, Final, NamedTuple
 from langchain_core.runnables import RunnableConfig
 
 from turngraph.billing.errors import LedgerUnavailableError, TurnConflictError
+from turngraph.billing.leases.leases import Admission, admit, release_lease
 from turngraph.billing.ledger import Ledger
-from turngraph.billing.turns import Admission, admit, let_go
-from turngraph.nodes.here import FENCE, LEASED_TURN
+from turngraph.nodes.support.stage_context import FENCE, LEASED_TURN
 from turngraph.state.turn import account_of
 
-__all__ = ["Leave", "Ticket", "admitted", "admitted_async", "lease_of", "ticket_for"]
+__all__ = ["AdmissionRequest", "AdmittedRun", "admission_request_for", "admitted", "admitted_async", "lease_from"]
 
 _TURNS: Final = uuid.UUID("0f0ac1cb-7b0e-5d0b-9d6e-8a53f0a3c6f4")
 _LOOK_AGAIN_S: Final = 0.2
@@ -27,7 +27,7 @@ _log: Final = logging.getLogger("turngraph")
 
 
 @dataclass(frozen=True)
-class Ticket:
+class AdmissionRequest:
     """What a run is admitted as. `thread` is only what no other turn may run on: a parent's thread is the parent's."""
 
     input: Any
@@ -45,23 +45,23 @@ class Ticket:
         """Whether the thread must be asked which turn goes on: a resume does not say."""
         return not self.turn_id
 
-    def known(self, saved: Mapping[str, Any]) -> "Ticket":
-        """The ticket, completed with what the thread says of its last turn."""
+    def known(self, saved: Mapping[str, Any]) -> "AdmissionRequest":
+        """The request, completed with what the thread says of its last turn."""
         if not self.asks_the_thread:
             return self
         return replace(self, turn_id=saved.get("turn_id") or uuid.uuid4().hex, account=_account(saved.get("settings")))
 
 
-class Leave(NamedTuple):
-    """Leave to run. `over` is the turn's id where it was finished before, and is given again as new."""
+class AdmittedRun(NamedTuple):
+    """AdmittedRun to run. `over` is the turn's id where it was finished before, and is given again as new."""
 
     input: Any
     config: RunnableConfig
     over: str | None
 
 
-def ticket_for(input: Any, config: RunnableConfig | None, *, keeps: bool) -> Ticket:
-    """The ticket of a run; `keeps` says whether the graph has a checkpointer of its own.
+def admission_request_for(input: Any, config: RunnableConfig | None, *, keeps: bool) -> AdmissionRequest:
+    """The request of a run; `keeps` says whether the graph has a checkpointer of its own.
 
     A turn inside a parent graph is told apart by its place there: the same when the parent is resumed, another in
     every call and every fork.
@@ -71,17 +71,19 @@ def ticket_for(input: Any, config: RunnableConfig | None, *, keeps: bool) -> Tic
     place, thread = configurable.get("checkpoint_ns", ""), configurable.get("thread_id")
     if place:
         inside = uuid.uuid5(_TURNS, f"{thread}:{place}").hex
-        return Ticket(_named(input, inside), config, _given_id(input) or inside, None, _account_in(input), inside=True)
+        return AdmissionRequest(
+            _named(input, inside), config, _given_id(input) or inside, None, _account_in(input), inside=True
+        )
     if isinstance(input, Mapping):
         turn_id = _given_id(input) or uuid.uuid4().hex
         alone = str(thread) if keeps and thread is not None else None
         sha = _sha_of(input) if _given_id(input) else None
-        return Ticket(_named(input, turn_id), config, turn_id, alone, _account_in(input), request_sha=sha)
-    return Ticket(input, config, "", None if thread is None else str(thread), "")
+        return AdmissionRequest(_named(input, turn_id), config, turn_id, alone, _account_in(input), request_sha=sha)
+    return AdmissionRequest(input, config, "", None if thread is None else str(thread), "")
 
 
 @contextmanager
-def admitted(ledger: Ledger, ticket: Ticket, wait_s: float) -> Iterator[Leave]:
+def admitted(ledger: Ledger, request: AdmissionRequest, wait_s: float) -> Iterator[AdmittedRun]:
     """The input and configuration to run with, under a lease that is kept meanwhile. Raises TurnConflictError.
 
     A run that stops before the turn's end, because its stream was left, a person is asked, or something was raised,
@@ -90,49 +92,49 @@ def admitted(ledger: Ledger, ticket: Ticket, wait_s: float) -> Iterator[Leave]:
     ends = time.monotonic() + wait_s
     while True:
         try:
-            asked, admission = ledger.now(), ledger.do(admit, ticket.turn_id, **_asked(ticket))
+            asked, admission = ledger.now(), ledger.do(admit, request.turn_id, **_asked(request))
             break
         except TurnConflictError as exc:
             time.sleep(_pause(exc, ends))
     lease = admission.turn_id, admission.fence
     ledger.keeper.hold(*lease, asked)
     try:
-        yield _leave(ticket, admission)
+        yield _leave(request, admission)
     finally:
         if ledger.keeper.drop(*lease):
             try:
-                ledger.do(let_go, admission.turn_id, fence=admission.fence)
+                ledger.do(release_lease, admission.turn_id, fence=admission.fence)
             except LedgerUnavailableError as exc:
                 _log.warning("The lease of turn %s was not given up: %s", admission.turn_id, exc)
 
 
 @asynccontextmanager
-async def admitted_async(ledger: Ledger, ticket: Ticket, wait_s: float) -> AsyncIterator[Leave]:
+async def admitted_async(ledger: Ledger, request: AdmissionRequest, wait_s: float) -> AsyncIterator[AdmittedRun]:
     """`admitted`, on the running event loop."""
     ends = time.monotonic() + wait_s
     while True:
         try:
-            asked, admission = ledger.now(), await ledger.ado(admit, ticket.turn_id, **_asked(ticket))
+            asked, admission = ledger.now(), await ledger.ado(admit, request.turn_id, **_asked(request))
             break
         except TurnConflictError as exc:
             await asyncio.sleep(_pause(exc, ends))
     lease = admission.turn_id, admission.fence
     ledger.keeper.hold(*lease, asked)
     try:
-        yield _leave(ticket, admission)
+        yield _leave(request, admission)
     finally:
         if ledger.keeper.drop(*lease):
             try:
-                await ledger.ado(let_go, admission.turn_id, fence=admission.fence)
+                await ledger.ado(release_lease, admission.turn_id, fence=admission.fence)
             except LedgerUnavailableError as exc:
                 _log.warning("The lease of turn %s was not given up: %s", admission.turn_id, exc)
 
 
-def _asked(ticket: Ticket) -> dict[str, Any]:
+def _asked(request: AdmissionRequest) -> dict[str, Any]:
     return {
-        "thread": ticket.thread,
-        "account": ticket.account,
-        "request_sha": ticket.request_sha,
+        "thread": request.thread,
+        "account": request.account,
+        "request_sha": request.request_sha,
         "own": False,
     }
 
@@ -144,10 +146,10 @@ def _pause(conflict: TurnConflictError, ends: float) -> float:
     return min(_LOOK_AGAIN_S, max(0.0, ends - time.monotonic()))
 
 
-def _leave(ticket: Ticket, admission: Admission) -> Leave:
-    over = admission.status in ("done", "failed") and isinstance(ticket.input, Mapping) and not ticket.inside
-    config = ticket.config if ticket.inside else _marked(ticket.config, admission.turn_id)
-    return Leave(ticket.input, _leased(config, admission), ticket.turn_id if over else None)
+def _leave(request: AdmissionRequest, admission: Admission) -> AdmittedRun:
+    over = admission.status in ("done", "failed") and isinstance(request.input, Mapping) and not request.inside
+    config = request.config if request.inside else _marked(request.config, admission.turn_id)
+    return AdmittedRun(request.input, _leased(config, admission), request.turn_id if over else None)
 
 
 def _marked(config: RunnableConfig, turn_id: str) -> RunnableConfig:
@@ -162,7 +164,7 @@ def _leased(config: RunnableConfig, admission: Admission) -> RunnableConfig:
     return {**config, "configurable": {**config.get("configurable", {}), **lease}}
 
 
-def lease_of(config: RunnableConfig) -> tuple[str, int] | None:
+def lease_from(config: RunnableConfig) -> tuple[str, int] | None:
     """The turn and fence that a run was admitted with; `None` without a ledger."""
     configurable = config.get("configurable", {})
     return (configurable[LEASED_TURN], configurable[FENCE]) if LEASED_TURN in configurable else None

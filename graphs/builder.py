@@ -9,41 +9,41 @@ from langgraph.types import Send
 from turngraph.graphs.route import Route
 from turngraph.graphs.turn_graph import TurnBuilder
 from turngraph.nodes import bill, call_llm, finalize, prep_first_request, prep_second_request
-from turngraph.nodes.deps import TurnDeps
 from turngraph.nodes.dispatch_tools import dispatch_tools
-from turngraph.nodes.stage import Stage
+from turngraph.nodes.support.dependencies import TurnDeps
+from turngraph.nodes.support.stage import Stage
 from turngraph.state.reply import ToolCall
 from turngraph.state.request import ChatRequest
 from turngraph.state.result import ToolRun
-from turngraph.state.turn import Stop, ToolTask, Turn, TurnInput, TurnOutput, TurnSettings
+from turngraph.state.turn import ToolTask, Turn, TurnInput, TurnOutcome, TurnOutput, TurnSettings
 from turngraph.tools.toolbox import Toolbox
 
 __all__ = ["build_chat_turn"]
 
 
 class _Prepared(TypedDict):
-    stop: Stop | None
+    outcome: TurnOutcome | None
 
 
 class _Billed(TypedDict):
-    stop: Stop | None
+    outcome: TurnOutcome | None
     turn_id: str
     settings: TurnSettings | None
     messages: list[AnyMessage]
-    asked: list[ToolCall]
+    pending_tool_calls: list[ToolCall]
     request: ChatRequest
     tool_runs: list[ToolRun]
     started_at: float
 
 
 def may_call(state: _Prepared) -> Literal["call_llm", "finalize"]:
-    """A request that was refused is not sent: `stop` says why."""
-    return "call_llm" if state["stop"] is None else "finalize"
+    """A request that was refused is not sent: `outcome` says why."""
+    return "call_llm" if state["outcome"] is None else "finalize"
 
 
 def after_bill(state: _Billed, toolbox: Toolbox) -> list[Send] | Literal["finalize"]:
     """Every call the model asked for becomes a task of its own; without any the turn is over."""
-    if state["stop"] is not None:
+    if state["outcome"] is not None:
         return "finalize"
     first, settings = len(state["tool_runs"]), state["settings"] or TurnSettings()
     tasks = [
@@ -56,7 +56,7 @@ def after_bill(state: _Billed, toolbox: Toolbox) -> list[Send] | Literal["finali
             key=settings.key,
             tags=list(settings.tags),
         )
-        for place, call in enumerate(state["asked"])
+        for place, call in enumerate(state["pending_tool_calls"])
     ]
     offered = [spec.name for spec in state["request"].tools]
     for task in tasks:

@@ -9,26 +9,26 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.store.base import BaseStore
 from langgraph.types import All, Checkpointer
 
-from turngraph.billing.prices import Prices
+from turngraph.billing.pricing.prices import Prices
 from turngraph.graphs.builder import build_chat_turn
 from turngraph.graphs.turn_graph import TurnGraph
-from turngraph.nodes.deps import Approve, OnFinish, TurnDeps
-from turngraph.nodes.here import Replay, Subscriber
+from turngraph.nodes.support.dependencies import Approve, OnFinish, TurnDeps
+from turngraph.nodes.support.stage_context import Replay, Subscriber
 from turngraph.providers.config import ProviderConfig
 from turngraph.providers.openai_provider import OpenAIProvider
-from turngraph.providers.template import request_template
+from turngraph.providers.request_template import request_template
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.limits import TurnLimits
 from turngraph.state.result import TurnResult
 from turngraph.tools.plugin import Plugin
-from turngraph.tools.retrying import Retry
+from turngraph.tools.retries import Retry
 from turngraph.tools.toolbox import Toolbox
 
 if TYPE_CHECKING:
     from langchain_openai.chat_models.base import BaseChatOpenAI
 
-    from turngraph.billing.budgets import Budget
     from turngraph.billing.ledger import Ledger
+    from turngraph.billing.store.budgets import Budget
 
 __all__ = ["chat_turn", "provider_of"]
 
@@ -91,7 +91,7 @@ def chat_turn(
 
     Raises TurnConfigurationError for what is wired wrongly; nothing has been sent then.
 
-        >>> from turngraph.providers.scripted import ScriptedModel
+        >>> from turngraph.scripted import ScriptedModel
         >>> with ScriptedModel() as model:
         ...     config = ProviderConfig(model="scripted", base_url=model.base_url)
         ...     turn = chat_turn(config, functions=["calculator"])
@@ -165,12 +165,12 @@ def _check_kinds(*, tools: object, functions: object, plugins: object, limits: o
 
 def _bind(graph: TurnGraph, ledger: "Ledger") -> None:
     """Turns of `graph` are admitted by `ledger`, and only the worker that has a turn writes its checkpoints."""
-    from turngraph.billing.fencing import fenced
-    from turngraph.graphs.admission import lease_of
+    from turngraph.billing.leases.fenced_checkpointer import fenced
+    from turngraph.graphs.admission import lease_from
 
     graph.ledger = ledger
     if isinstance(graph.checkpointer, BaseCheckpointSaver):
-        graph.checkpointer = fenced(graph.checkpointer, ledger, lease_of)
+        graph.checkpointer = fenced(graph.checkpointer, ledger, lease_from)
 
 
 def _approver(approve: bool | Collection[str] | Approve, toolbox: Toolbox) -> Approve:

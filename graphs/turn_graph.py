@@ -10,14 +10,14 @@ from langgraph.graph.state import CompiledStateGraph, StateGraph
 from langgraph.store.base import BaseStore
 from langgraph.types import All, Checkpointer, Command, StateSnapshot, StateUpdate
 
-from turngraph.graphs.finished import is_end, not_found, parts_of, thread_of
-from turngraph.graphs.strictly import strictly
+from turngraph.graphs.resubmission import is_end, not_found, parts_of, thread_of
+from turngraph.graphs.strict_serde import strictly
 from turngraph.state.checks import check_input, check_update
 from turngraph.state.turn import Turn, TurnInput, TurnOutput
 
 if TYPE_CHECKING:
     from turngraph.billing.ledger import Ledger
-    from turngraph.graphs.admission import Ticket
+    from turngraph.graphs.admission import AdmissionRequest
 
 __all__ = ["TurnBuilder", "TurnGraph"]
 
@@ -80,7 +80,7 @@ class TurnGraph(CompiledStateGraph[Turn, None, TurnInput, TurnOutput]):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """The graph for a notebook: a picture made here, and Mermaid text. LangGraph's own goes to a web service."""
-        from turngraph.graphs.drawing import draw_svg
+        from turngraph.drawing.svg import draw_svg
 
         graph = self.get_graph()
         text = graph.draw_mermaid()
@@ -93,24 +93,24 @@ class TurnGraph(CompiledStateGraph[Turn, None, TurnInput, TurnOutput]):
             yield part
 
     def _stream_admitted(self, input: Any, config: RunnableConfig | None, named: dict[str, Any]) -> Iterator[Any]:
-        from turngraph.graphs.admission import admitted, ticket_for
+        from turngraph.graphs.admission import admission_request_for, admitted
 
-        ticket = ticket_for(input, config, keeps=bool(self.checkpointer))
-        saved = self.get_state(ticket.config).values if ticket.asks_the_thread else {}
-        with admitted(self._ledger, ticket.known(saved), self.wait_s) as leave:
-            given, over = leave.input, leave.over
+        request = admission_request_for(input, config, keeps=bool(self.checkpointer))
+        saved = self.get_state(request.config).values if request.asks_the_thread else {}
+        with admitted(self._ledger, request.known(saved), self.wait_s) as run:
+            given, over = run.input, run.over
             if over is not None:
-                past = self._past(over, ticket)
+                past = self._past(over, request)
                 if is_end(past):
                     yield from parts_of(past.values, self.stream_channels_asis, named, self.stream_mode)
                     return
                 given = None
-            yield from super().stream(given, leave.config, **named)
+            yield from super().stream(given, run.config, **named)
 
-    def _past(self, turn_id: str, ticket: "Ticket") -> StateSnapshot:
+    def _past(self, turn_id: str, request: "AdmissionRequest") -> StateSnapshot:
         """What the thread says of a turn that was finished. Raises TurnConflictError where it says nothing."""
-        if ticket.thread is not None:
-            place = thread_of(ticket.config)
+        if request.thread is not None:
+            place = thread_of(request.config)
             last = self.get_state(place)
             if last.values.get("turn_id") == turn_id:
                 return last  # perhaps not its end: a worker may die between the ledger and the checkpoint
@@ -122,26 +122,26 @@ class TurnGraph(CompiledStateGraph[Turn, None, TurnInput, TurnOutput]):
     async def _astream_admitted(
         self, input: Any, config: RunnableConfig | None, named: dict[str, Any]
     ) -> AsyncIterator[Any]:
-        from turngraph.graphs.admission import admitted_async, ticket_for
+        from turngraph.graphs.admission import admission_request_for, admitted_async
 
-        ticket = ticket_for(input, config, keeps=bool(self.checkpointer))
-        saved = (await self.aget_state(ticket.config)).values if ticket.asks_the_thread else {}
-        async with admitted_async(self._ledger, ticket.known(saved), self.wait_s) as leave:
-            given, over = leave.input, leave.over
+        request = admission_request_for(input, config, keeps=bool(self.checkpointer))
+        saved = (await self.aget_state(request.config)).values if request.asks_the_thread else {}
+        async with admitted_async(self._ledger, request.known(saved), self.wait_s) as run:
+            given, over = run.input, run.over
             if over is not None:
-                past = await self._apast(over, ticket)
+                past = await self._apast(over, request)
                 if is_end(past):
                     for part in parts_of(past.values, self.stream_channels_asis, named, self.stream_mode):
                         yield part
                     return
                 given = None
-            async for part in super().astream(given, leave.config, **named):
+            async for part in super().astream(given, run.config, **named):
                 yield part
 
-    async def _apast(self, turn_id: str, ticket: "Ticket") -> StateSnapshot:
+    async def _apast(self, turn_id: str, request: "AdmissionRequest") -> StateSnapshot:
         """`_past`, on the running event loop."""
-        if ticket.thread is not None:
-            place = thread_of(ticket.config)
+        if request.thread is not None:
+            place = thread_of(request.config)
             last = await self.aget_state(place)
             if last.values.get("turn_id") == turn_id:
                 return last

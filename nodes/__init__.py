@@ -1,1 +1,5 @@
-"""The stages of a turn, one a file: a slice of the state in, a patch out."""
+"""The stages of a turn, one file each: a slice of the state in, an update of the state out."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TypedDict
 
-from turngraph.billing.charges import charge_for, tool_charge_for
-from turngraph.nodes.deps import TurnDeps
-from turngraph.nodes.flow import Flow
-from turngraph.nodes.here import Here
-from turngraph.nodes.money import settle_charge
+from turngraph.billing.pricing.charges import charge_for, tool_charge_for
+from turngraph.nodes.support.dependencies import TurnDeps
+from turngraph.nodes.support.ledger_calls import settle_charge
+from turngraph.nodes.support.stage_context import StageContext
 from turngraph.state.events import ChargeCreated
+from turngraph.state.flow import Flow
 from turngraph.state.result import Attempt, Charge, ToolRun
 from turngraph.state.turn import Turn, TurnSettings, account_of
 
@@ -32,7 +32,7 @@ class Reads(TypedDict):
     charges: list[Charge]
 
 
-def bill(state: Reads, deps: TurnDeps, here: Here) -> Flow[Turn]:
+def bill(state: Reads, deps: TurnDeps, here: StageContext) -> Flow[Turn]:
     """Charge what has not been charged."""
     billed = {charge.id for charge in state["charges"]}
     account = account_of(state["settings"])

@@ -14,20 +14,20 @@ from typing import Final, TypedDict
 
 from langchain_core.messages import AnyMessage
 
-from turngraph.nodes.attempt import Sending, attempt
-from turngraph.nodes.deps import TurnDeps
-from turngraph.nodes.flow import Flow, Wait
-from turngraph.nodes.here import Here
-from turngraph.nodes.limits import CANCELLED, over_limit, over_time
-from turngraph.nodes.money import call_of, payer_of, seq_of
-from turngraph.nodes.outcome import stop_for
+from turngraph.nodes.support.attempt import Sending, attempt
+from turngraph.nodes.support.dependencies import TurnDeps
+from turngraph.nodes.support.ledger_calls import attribution_of, call_of, seq_of
+from turngraph.nodes.support.limits import CANCELLED, over_limit, over_time
+from turngraph.nodes.support.stage_context import StageContext
+from turngraph.nodes.support.stop_reason import stop_for
 from turngraph.providers.writing.messages import to_ai_message
 from turngraph.state.errors import TurnValueError
 from turngraph.state.events import ResponseFailed, TurnWarning
+from turngraph.state.flow import Flow, Wait
 from turngraph.state.reply import ProviderReply
 from turngraph.state.request import ChatRequest
 from turngraph.state.result import Attempt, ToolRun, TurnError
-from turngraph.state.turn import Stop, Turn, TurnSettings
+from turngraph.state.turn import Turn, TurnOutcome, TurnSettings
 
 __all__ = ["call_llm"]
 
@@ -52,18 +52,21 @@ class Reads(TypedDict):
     tool_runs: list[ToolRun]
 
 
-def call_llm(state: Reads, deps: TurnDeps, here: Here) -> Flow[Turn]:
+def call_llm(state: Reads, deps: TurnDeps, here: StageContext) -> Flow[Turn]:
     """One call to the model, whatever number of attempts it takes."""
     request, turn_id = state["request"], state["turn_id"]
     try:
         payload = deps.provider.payload(request, state["messages"])
     except TurnValueError as exc:
-        return {"asked": [], "stop": Stop(status="error", error=TurnError(kind="value", message=str(exc)))}
+        return {
+            "pending_tool_calls": [],
+            "outcome": TurnOutcome(status="error", error=TurnError(kind="value", message=str(exc))),
+        }
     for warning in payload.warnings:
         here.emit(TurnWarning(turn_id=turn_id, message=warning))
     ends_at = None if deps.limits.seconds is None else state["started_at"] + deps.limits.seconds
-    payer, seq = payer_of(turn_id, state["settings"], here), seq_of(state["attempts"])
-    call = call_of(request, payload, payer, seq, deps)
+    attribution, seq = attribution_of(turn_id, state["settings"], here), seq_of(state["attempts"])
+    call = call_of(request, payload, attribution, seq, deps)
     sending = Sending(
         turn_id, here.task_id, request, payload, call, state["reservation"], len(state["messages"]), ends_at
     )
@@ -81,16 +84,16 @@ def call_llm(state: Reads, deps: TurnDeps, here: Here) -> Flow[Turn]:
             break
         yield from _pause(wait_s, here)
         if here.cancelled:
-            return {"attempts": attempts, "asked": [], "stop": CANCELLED}
+            return {"attempts": attempts, "pending_tool_calls": [], "outcome": CANCELLED}
     patch = _patch(attempts, here.task_id)
-    if patch["stop"] is None:
-        patch["stop"] = over_limit(deps.limits, tool_runs=state["tool_runs"], asked=len(patch["asked"]))
+    if patch["outcome"] is None:
+        patch["outcome"] = over_limit(deps.limits, tool_runs=state["tool_runs"], asked=len(patch["pending_tool_calls"]))
     elif attempts[-1].error is not None and attempts[-1].error.kind == "timeout":
-        patch["stop"] = over_time(deps.limits, deps.clock() - state["started_at"]) or patch["stop"]
+        patch["outcome"] = over_time(deps.limits, deps.clock() - state["started_at"]) or patch["outcome"]
     return patch
 
 
-def _pause(seconds: float, here: Here) -> Flow[None]:
+def _pause(seconds: float, here: StageContext) -> Flow[None]:
     """Wait, no longer than until the caller gives up."""
     while seconds > 0 and not here.cancelled:
         piece_s = min(seconds, _LOOK_UP_S) if here.cancellable else seconds
@@ -117,23 +120,23 @@ def _patch(attempts: list[Attempt], task_id: str) -> Turn:
     last = attempts[-1]
     if last.reply is None:
         assert last.error is not None, "an attempt has an answer or an error"
-        return {"attempts": attempts, "asked": [], "stop": _stop(last.error)}
+        return {"attempts": attempts, "pending_tool_calls": [], "outcome": _stop(last.error)}
     stop = stop_for(last.reply) if last.error is None else _stop(last.error, begun=True)
     if last.request.body is not None:  # passthrough: its conversation, and its tool calls, are the caller's own
-        return {"attempts": attempts, "asked": [], "stop": stop or Stop(status="completed")}
+        return {"attempts": attempts, "pending_tool_calls": [], "outcome": stop or TurnOutcome(status="completed")}
     reply = _nameable(last.reply) if stop is None else _without_calls(last.reply)
-    patch: Turn = {"attempts": attempts, "asked": list(reply.tool_calls), "stop": stop}
+    patch: Turn = {"attempts": attempts, "pending_tool_calls": list(reply.tool_calls), "outcome": stop}
     if _says_something(reply):
         request = last.request
         patch["messages"] = [to_ai_message(reply, message_id=f"msg-{task_id}", vendor=request.vendor, api=request.api)]
     return patch
 
 
-def _stop(error: TurnError, *, begun: bool = False) -> Stop:
+def _stop(error: TurnError, *, begun: bool = False) -> TurnOutcome:
     if error.kind in ("cancelled", "budget"):
-        return Stop(status="cancelled" if error.kind == "cancelled" else "budget", error=error)
+        return TurnOutcome(status="cancelled" if error.kind == "cancelled" else "budget", error=error)
     cut = begun and error.kind in {"connection", "timeout", "truncated"}
-    return Stop(status="truncated" if cut else "error", error=error)
+    return TurnOutcome(status="truncated" if cut else "error", error=error)
 
 
 def _without_calls(reply: ProviderReply) -> ProviderReply:

@@ -14,13 +14,13 @@ from typing import Any, Literal
 from langchain_core.messages import ToolMessage
 from langgraph.types import interrupt
 
-from turngraph.nodes.deps import TurnDeps
-from turngraph.nodes.flow import Flow, Wait
-from turngraph.nodes.here import Here
-from turngraph.nodes.limits import over_time
-from turngraph.nodes.once import serve_once
+from turngraph.nodes.support.dependencies import TurnDeps
+from turngraph.nodes.support.limits import over_time
+from turngraph.nodes.support.stage_context import StageContext
+from turngraph.nodes.support.tool_ledger import serve_once
 from turngraph.state.errors import ToolArgumentsError, ToolError, ToolTimeoutError, UnknownToolError
 from turngraph.state.events import PluginCalled, ToolRequested, ToolResponded
+from turngraph.state.flow import Flow, Wait
 from turngraph.state.reply import ToolCall
 from turngraph.state.result import ToolRun
 from turngraph.state.turn import ToolTask, Turn
@@ -42,7 +42,7 @@ class _Answer:
     """The arguments a person put in place of the model's, as JSON."""
 
 
-def dispatch_tools(task: ToolTask, deps: TurnDeps, here: Here) -> Flow[Turn]:
+def dispatch_tools(task: ToolTask, deps: TurnDeps, here: StageContext) -> Flow[Turn]:
     """Serve one call: check it, let a person agree where one must, run it, tell the model."""
     call = task["call"]
     is_plugin = any(plugin.name == call.name for plugin in deps.plugins)
@@ -79,7 +79,7 @@ def dispatch_tools(task: ToolTask, deps: TurnDeps, here: Here) -> Flow[Turn]:
     return {"messages": [message], "tool_runs": [run]}
 
 
-def _served(task: ToolTask, deps: TurnDeps, here: Here) -> Flow[_Answer]:
+def _served(task: ToolTask, deps: TurnDeps, here: StageContext) -> Flow[_Answer]:
     call = task["call"]
     out_of_time = over_time(deps.limits, deps.clock() - task["started_at"])
     if here.cancelled:

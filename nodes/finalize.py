@@ -9,17 +9,17 @@ from typing import TypedDict
 
 from langchain_core.messages import AIMessage, AnyMessage, RemoveMessage, ToolMessage
 
-from turngraph.billing.charges import total_usd
-from turngraph.nodes.closing import answers_for, unsendable
-from turngraph.nodes.deps import TurnDeps
-from turngraph.nodes.flow import Flow
-from turngraph.nodes.here import Here
-from turngraph.nodes.money import finish_turn
+from turngraph.billing.pricing.charges import total_usd
+from turngraph.nodes.support.dependencies import TurnDeps
+from turngraph.nodes.support.history_repair import answers_for, unsendable
+from turngraph.nodes.support.ledger_calls import finish_turn
+from turngraph.nodes.support.stage_context import StageContext
 from turngraph.state.events import PromptFinished
+from turngraph.state.flow import Flow
 from turngraph.state.limits import TurnLimits
 from turngraph.state.request import ChatRequest
 from turngraph.state.result import Attempt, Charge, ToolRun, TurnResult
-from turngraph.state.turn import SelectedPlugin, Stop, Turn
+from turngraph.state.turn import SelectedPlugin, Turn, TurnOutcome
 from turngraph.state.usage import total_usage
 
 __all__ = ["finalize"]
@@ -36,12 +36,12 @@ class Reads(TypedDict):
     attempts: list[Attempt]
     tool_runs: list[ToolRun]
     charges: list[Charge]
-    stop: Stop
+    outcome: TurnOutcome
 
 
-def finalize(state: Reads, deps: TurnDeps, here: Here) -> Flow[Turn]:
+def finalize(state: Reads, deps: TurnDeps, here: StageContext) -> Flow[Turn]:
     """End the turn."""
-    left_open = _left_open(state["messages"], state["stop"])
+    left_open = _left_open(state["messages"], state["outcome"])
     taken_out = _taken_out(state, deps)
     result = _result(state, deps.clock(), tuple(message.id or "" for message in left_open))
     notes = _holes(deps.limits, state["charges"])
@@ -61,14 +61,14 @@ def finalize(state: Reads, deps: TurnDeps, here: Here) -> Flow[Turn]:
 
 def _taken_out(state: Reads, deps: TurnDeps) -> list[AnyMessage]:
     """What the caller said and no vendor could be sent, where it is that which ended the turn."""
-    error, request = state["stop"].error, state["request"]
+    error, request = state["outcome"].error, state["request"]
     if error is None or error.kind != "value" or request.body is not None:
         return []
     return unsendable(state["messages"], partial(deps.provider.payload, request))
 
 
 def _result(state: Reads, now: float, closing_ids: tuple[str, ...]) -> TurnResult:
-    stop, attempts, charges = state["stop"], state["attempts"], state["charges"]
+    stop, attempts, charges = state["outcome"], state["attempts"], state["charges"]
     replies = [attempt.reply for attempt in attempts if attempt.reply is not None]
     last = replies[-1] if replies else None
     usages = [reply.usage for reply in replies if reply.usage is not None]
@@ -111,7 +111,7 @@ def _own_ids(messages: list[AnyMessage], attempts: list[Attempt]) -> tuple[str, 
     return tuple(message.id or "" for message in messages[first:])
 
 
-def _left_open(messages: list[AnyMessage], stop: Stop) -> list[ToolMessage]:
+def _left_open(messages: list[AnyMessage], stop: TurnOutcome) -> list[ToolMessage]:
     """Answers for calls that a limit or a cancellation kept from running."""
     asked = next((message for message in reversed(messages) if not isinstance(message, ToolMessage)), None)
     if not isinstance(asked, AIMessage) or not (asked.tool_calls or asked.invalid_tool_calls):

@@ -10,19 +10,19 @@ from typing import Any, Final, TypedDict
 from langchain_core.messages import AnyMessage, SystemMessage
 from langgraph.types import Overwrite
 
-from turngraph.nodes.closing import mended
-from turngraph.nodes.deps import TurnDeps
-from turngraph.nodes.flow import Flow
-from turngraph.nodes.here import Here
-from turngraph.nodes.joining import begin, tell
-from turngraph.nodes.limits import CANCELLED
-from turngraph.nodes.money import payer_of
-from turngraph.nodes.reserving import reserve_call
+from turngraph.nodes.support.dependencies import TurnDeps
+from turngraph.nodes.support.history_repair import mended
+from turngraph.nodes.support.ledger_calls import attribution_of
+from turngraph.nodes.support.limits import CANCELLED
+from turngraph.nodes.support.plugin_selection import begin, tell
+from turngraph.nodes.support.reservation import reserve_call
+from turngraph.nodes.support.stage_context import StageContext
 from turngraph.state.errors import TurnValueError
 from turngraph.state.events import PromptStarted, ToolPresented
+from turngraph.state.flow import Flow
 from turngraph.state.request import ChatRequest
 from turngraph.state.result import TurnError
-from turngraph.state.turn import SelectedPlugin, Stop, Turn, TurnSettings
+from turngraph.state.turn import SelectedPlugin, Turn, TurnOutcome, TurnSettings
 
 __all__ = ["first_request", "prep_first_request"]
 
@@ -37,7 +37,7 @@ class Reads(TypedDict):
     settings: TurnSettings | None
 
 
-def prep_first_request(state: Reads, deps: TurnDeps, here: Here) -> Flow[Turn]:
+def prep_first_request(state: Reads, deps: TurnDeps, here: StageContext) -> Flow[Turn]:
     """Begin a turn."""
     # LangGraph's task id is the same when a killed turn is resumed, so the minted id is too.
     turn_id = state["turn_id"] or here.task_id
@@ -48,30 +48,32 @@ def prep_first_request(state: Reads, deps: TurnDeps, here: Here) -> Flow[Turn]:
         request, plugins, ignored = begin(request, messages, settings, deps)
         tell(plugins, ignored, turn_id, here)
     except TurnValueError as exc:
-        stop = Stop(status="error", error=TurnError(kind="value", message=str(exc)))
+        stop = TurnOutcome(status="error", error=TurnError(kind="value", message=str(exc)))
     _announce(request, turn_id, deps, here)
     whole = mended(messages)
     if stop is None:
-        payer = payer_of(turn_id, settings, here)
-        request, stop = yield from reserve_call(request, messages if whole is None else whole, payer, 1, deps, here)
+        attribution = attribution_of(turn_id, settings, here)
+        request, stop = yield from reserve_call(
+            request, messages if whole is None else whole, attribution, 1, deps, here
+        )
     patch: Turn = {
         "turn_id": turn_id,
         "started_at": deps.clock(),
         "plugins": plugins,
         "request": request,
         "reservation": here.task_id,
-        "asked": [],
+        "pending_tool_calls": [],
         "attempts": Overwrite([]),  # type: ignore[typeddict-item]  # a delta channel is emptied by overwriting
         "tool_runs": Overwrite([]),  # type: ignore[typeddict-item]
         "charges": [],
-        "stop": stop,
+        "outcome": stop,
         "status": "running",
         "result": None,
     }
     return patch if whole is None else {**patch, "messages": Overwrite(whole)}  # type: ignore[typeddict-item]
 
 
-def _announce(request: ChatRequest, turn_id: str, deps: TurnDeps, here: Here) -> None:
+def _announce(request: ChatRequest, turn_id: str, deps: TurnDeps, here: StageContext) -> None:
     here.emit(
         PromptStarted(
             turn_id=turn_id,

@@ -8,14 +8,14 @@ from typing import TypedDict
 
 from langchain_core.messages import AnyMessage
 
-from turngraph.nodes.deps import TurnDeps
-from turngraph.nodes.flow import Flow
-from turngraph.nodes.here import Here
-from turngraph.nodes.joining import join_called
-from turngraph.nodes.limits import CANCELLED, over_limit
-from turngraph.nodes.money import payer_of, seq_of
-from turngraph.nodes.reserving import reserve_call
+from turngraph.nodes.support.dependencies import TurnDeps
+from turngraph.nodes.support.ledger_calls import attribution_of, seq_of
+from turngraph.nodes.support.limits import CANCELLED, over_limit
+from turngraph.nodes.support.plugin_selection import join_called
+from turngraph.nodes.support.reservation import reserve_call
+from turngraph.nodes.support.stage_context import StageContext
 from turngraph.state.events import ChargeDeclined
+from turngraph.state.flow import Flow
 from turngraph.state.request import ChatRequest
 from turngraph.state.result import Attempt, Charge, ToolRun
 from turngraph.state.turn import SelectedPlugin, Turn, TurnSettings
@@ -37,7 +37,7 @@ class Reads(TypedDict):
     charges: list[Charge]
 
 
-def prep_second_request(state: Reads, deps: TurnDeps, here: Here) -> Flow[Turn]:
+def prep_second_request(state: Reads, deps: TurnDeps, here: StageContext) -> Flow[Turn]:
     """Ask again, with the tools' answers in the conversation, unless a limit says no."""
     stop = over_limit(
         deps.limits,
@@ -51,14 +51,14 @@ def prep_second_request(state: Reads, deps: TurnDeps, here: Here) -> Flow[Turn]:
     if stop is not None:
         assert stop.error is not None, "a limit comes with its sentence"
         here.emit(ChargeDeclined(turn_id=state["turn_id"], reason=stop.error.message))
-        return {"stop": stop}
+        return {"outcome": stop}
     called = {run.name for run in state["tool_runs"]}
     request, plugins = join_called(state["request"], state["plugins"], called, deps)
-    payer = payer_of(state["turn_id"], state["settings"], here)
+    attribution = attribution_of(state["turn_id"], state["settings"], here)
     asked = next_request(request, state["attempts"])
     seq = seq_of(state["attempts"])
-    request, stop = yield from reserve_call(asked, state["messages"], payer, seq, deps, here)
-    return {"request": request, "reservation": here.task_id, "plugins": plugins, "stop": stop}
+    request, stop = yield from reserve_call(asked, state["messages"], attribution, seq, deps, here)
+    return {"request": request, "reservation": here.task_id, "plugins": plugins, "outcome": stop}
 
 
 def next_request(request: ChatRequest, attempts: list[Attempt]) -> ChatRequest:

@@ -16,9 +16,9 @@
 from langchain_core.tools import tool
 
 from turngraph.graphs import chat_turn
+from turngraph.interfaces.lesson import lesson_model
 from turngraph.interfaces.stepper import TurnStepper
-from turngraph.interfaces.stepper.lesson import lesson_model
-from turngraph.providers.scripted import Call, Say
+from turngraph.scripted import Call, Say
 
 
 @tool

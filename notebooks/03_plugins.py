@@ -20,9 +20,9 @@ from tempfile import mkdtemp
 from threading import Thread
 
 from turngraph.graphs import chat_turn
+from turngraph.interfaces.lesson import lesson_model
 from turngraph.interfaces.stepper import Breakpoint, TurnStepper
-from turngraph.interfaces.stepper.lesson import lesson_model
-from turngraph.providers.scripted import Call, Say
+from turngraph.scripted import Call, Say
 from turngraph.tools import load_manifests
 
 examples = next(path for path in (Path("examples/plugins"), Path("../examples/plugins")) if path.exists()).resolve()

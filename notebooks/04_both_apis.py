@@ -14,9 +14,9 @@
 
 # %%
 from turngraph.graphs import chat_turn
+from turngraph.interfaces.lesson import lesson_model
 from turngraph.interfaces.stepper import TurnStepper
-from turngraph.interfaces.stepper.lesson import lesson_model
-from turngraph.providers.scripted import Say
+from turngraph.scripted import Say
 
 question = {"messages": [("user", "Why is the sky blue?")]}
 answer = Say("Short waves scatter more.", reasoning="Think of Rayleigh.")

@@ -19,12 +19,12 @@ from typing import Annotated, Literal
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import Command, Send
 
+from turngraph.drawing.svg import draw_svg
 from turngraph.graphs import chat_turn
-from turngraph.graphs.drawing import draw_svg
+from turngraph.interfaces.lesson import lesson_model
 from turngraph.interfaces.stepper import TurnStepper
-from turngraph.interfaces.stepper.charts import Picture
-from turngraph.interfaces.stepper.lesson import lesson_model
-from turngraph.providers.scripted import Call, Say
+from turngraph.interfaces.stepper.views.charts import Picture
+from turngraph.scripted import Call, Say
 
 # %% [markdown]
 # ## A router

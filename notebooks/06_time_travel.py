@@ -14,9 +14,9 @@
 
 # %%
 from turngraph.graphs import chat_turn
+from turngraph.interfaces.lesson import lesson_model
 from turngraph.interfaces.stepper import TurnStepper
-from turngraph.interfaces.stepper.lesson import lesson_model
-from turngraph.providers.scripted import Say
+from turngraph.scripted import Say
 
 model = lesson_model(Say("Blue."), Say("Green, if you insist."))
 stepper = TurnStepper(chat_turn(model), {"messages": [("user", "Your favourite colour?")]})

@@ -18,11 +18,11 @@ from tempfile import mkdtemp
 
 from turngraph.billing import Budget, Ledger, Prices, ToolPrice, reprice, show, top, total, verify
 from turngraph.graphs import chat_turn
-from turngraph.interfaces.ledger_tables import spending_table
+from turngraph.interfaces.cli.output.ledger_tables import spending_table
+from turngraph.interfaces.lesson import lesson_model
 from turngraph.interfaces.stepper import TurnStepper
-from turngraph.interfaces.stepper.charts import cost_chart, tokens_chart
-from turngraph.interfaces.stepper.lesson import lesson_model
-from turngraph.providers.scripted import Call, Say
+from turngraph.interfaces.stepper.views.charts import cost_chart, tokens_chart
+from turngraph.scripted import Call, Say
 from turngraph.state.turn import TurnSettings
 
 ledger = Ledger(f"sqlite:///{Path(mkdtemp()) / 'ledger.db'}")

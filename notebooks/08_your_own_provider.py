@@ -16,7 +16,7 @@
 from turngraph.graphs import chat_turn
 from turngraph.interfaces.stepper import TurnStepper
 from turngraph.providers import ProviderConfig
-from turngraph.providers.scripted import Say, ScriptedModel
+from turngraph.scripted import Say, ScriptedModel
 
 server = ScriptedModel([Say("Hello from here.")]).start()
 mine = ProviderConfig(vendor="groq", model="llama-3.3-70b-versatile", base_url=server.base_url, temperature=0)

@@ -2,9 +2,9 @@
 
 from collections.abc import Collection
 
-from turngraph.providers.builtin_tools import BUILTIN_TOOLS
 from turngraph.providers.config import ProviderConfig
-from turngraph.providers.template import request_template
+from turngraph.providers.request_template import request_template
+from turngraph.providers.vendors.builtin_tools import BUILTIN_TOOLS
 from turngraph.providers.vendors.profiles import Quirks
 from turngraph.providers.writing.parameters import reasons
 from turngraph.state.base import Frozen

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
-from turngraph.providers.wire import Wire
+from turngraph.providers.wire.wire import Wire
 from turngraph.providers.writing.payload import Payload
 from turngraph.state.errors import ProviderError, TurnInvocationError
 from turngraph.state.reply import ProviderReply, StreamChunk

@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, SecretStr, model_validator
 
-from turngraph.providers.answer_format import response_format_of
-from turngraph.providers.builtin_tools import check_builtin_tools
-from turngraph.providers.endpoint import basic_password, with_header
+from turngraph.providers.response_format import response_format_of
+from turngraph.providers.vendors.builtin_tools import check_builtin_tools
 from turngraph.providers.vendors.profiles import VENDORS, VendorProfile, find_vendor, vendor_of_url
+from turngraph.providers.wire.endpoint import basic_password, with_header
 from turngraph.state.base import Frozen
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.request import Api
@@ -124,7 +124,7 @@ class ProviderConfig(Frozen):
     @classmethod
     def from_chat_model(cls, chat: "BaseChatOpenAI") -> Self:
         """The configuration of a LangChain `ChatOpenAI`, or of another class on the same base."""
-        from turngraph.providers.from_chat_model import config_fields
+        from turngraph.providers.langchain.from_chat_model import config_fields
 
         return cls.model_validate(config_fields(chat))
 

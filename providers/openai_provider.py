@@ -7,17 +7,17 @@ from langchain_core.messages import BaseMessage
 
 from turngraph.providers.capabilities import ProviderCapabilities, capabilities_of
 from turngraph.providers.chunk_stream import ChunkStream
-from turngraph.providers.clients import transport_of, transport_of_chat_model
 from turngraph.providers.config import ProviderConfig
-from turngraph.providers.generation import Generation, generation_request
-from turngraph.providers.offered import offered
+from turngraph.providers.generation_request import Generation, generation_request
+from turngraph.providers.request_template import request_template
 from turngraph.providers.session_memory import SessionMemory, UsageStats
-from turngraph.providers.template import request_template
-from turngraph.providers.transport import Transport
+from turngraph.providers.tool_specs import offered
 from turngraph.providers.ui_schema import config_values, ui_schema
-from turngraph.providers.vendors.choosing import explain_api, needs_of
+from turngraph.providers.vendors.api_selection import explain_api, needs_of
 from turngraph.providers.vendors.profiles import VendorProfile
-from turngraph.providers.wire import OnChunk, Wire
+from turngraph.providers.wire.clients import transport_of, transport_of_chat_model
+from turngraph.providers.wire.transport import Transport
+from turngraph.providers.wire.wire import OnChunk, Wire
 from turngraph.providers.writing.payload import Payload, build_payload
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.messages import coerce_message
@@ -136,7 +136,7 @@ class OpenAIProvider(Wire):
 
         Raises TurnValueError for what cannot be sent; reading the stream raises ProviderError.
 
-            >>> from turngraph.providers.scripted import Say, ScriptedModel
+            >>> from turngraph.scripted import Say, ScriptedModel
             >>> with ScriptedModel([Say("Hi there.")]) as model:
             ...     provider = OpenAIProvider(ProviderConfig(model="any", base_url=model.base_url))
             ...     [chunk.text for chunk in provider.stream_generate([("user", "Hi")]) if chunk.type == "text"]

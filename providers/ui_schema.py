@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from pydantic import JsonValue
 
-from turngraph.providers.builtin_tools import BUILTIN_TOOLS
 from turngraph.providers.config import ProviderConfig
+from turngraph.providers.vendors.builtin_tools import BUILTIN_TOOLS
 from turngraph.providers.vendors.profiles import Quirks
 from turngraph.state.request import Api
 

@@ -18,7 +18,7 @@ from turngraph.state.messages import coerce_message
 from turngraph.state.reply import ToolCall
 from turngraph.state.request import ChatRequest
 from turngraph.state.result import Attempt, Charge, ToolRun, TurnResult
-from turngraph.state.turn import SelectedPlugin, Stop, Turn, TurnSettings
+from turngraph.state.turn import SelectedPlugin, Turn, TurnOutcome, TurnSettings
 
 __all__ = ["check_input", "check_patch", "check_update"]
 
@@ -29,11 +29,11 @@ _TYPES: Final[Mapping[str, Any]] = {
     "plugins": list[SelectedPlugin],
     "request": ChatRequest,
     "reservation": str | None,
-    "asked": list[ToolCall],
+    "pending_tool_calls": list[ToolCall],
     "attempts": list[Attempt],
     "tool_runs": list[ToolRun],
     "charges": list[Charge],
-    "stop": Stop | None,
+    "outcome": TurnOutcome | None,
     "status": Literal["running", "done"],
     "result": TurnResult | None,
 }

@@ -16,7 +16,7 @@ from turngraph.state.usage import Usage
 __all__ = [
     "AnyEvent",
     "BudgetWarning",
-    "ChargeAuthorised",
+    "ChargeAuthorized",
     "ChargeCreated",
     "ChargeDeclined",
     "PluginCalled",
@@ -138,7 +138,7 @@ class ToolResponded(TurnEvent):
     seconds: float
 
 
-class ChargeAuthorised(TurnEvent):
+class ChargeAuthorized(TurnEvent):
     """The ledger holds the money a call may cost."""
 
     type: Literal["charge_authorised"] = "charge_authorised"
@@ -197,7 +197,7 @@ AnyEvent = Annotated[
     | ToolRequested
     | PluginCalled
     | ToolResponded
-    | ChargeAuthorised
+    | ChargeAuthorized
     | ChargeDeclined
     | ChargeCreated
     | BudgetWarning

@@ -23,7 +23,7 @@ class ToolCall(Frozen):
 class ProviderReply(Frozen):
     """One answer of a model, whatever API and vendor it came from.
 
-    >>> ProviderReply(text="4", usage=Usage(prompt_tokens=9, completion_tokens=1), finish_reason="stop").text
+    >>> ProviderReply(text="4", usage=Usage(input_tokens=9, output_tokens=1), finish_reason="stop").text
     '4'
     """
 

@@ -8,11 +8,11 @@ started_at   replacing  prep_first_request                    prep_second_reques
 plugins      replacing  prep_*                                prep_second_request, finalize
 request      replacing  prep_*                                call_llm, dispatch_tools
 reservation  replacing  prep_*                                call_llm
-asked        replacing  call_llm                              bill's edge, dispatch_tools
+pending_tool_calls replacing  call_llm                              bill's edge, dispatch_tools
 attempts     adding     call_llm                              bill, prep_second_request, finalize
 tool_runs    adding     dispatch_tools                        bill, prep_second_request, finalize
 charges      replacing  bill                                  prep_second_request, finalize, the caller
-stop         replacing  prep_*, call_llm                      the edges, finalize
+outcome      replacing  prep_*, call_llm                      the edges, finalize
 status       replacing  prep_first_request, finalize          whoever asks whether the turn is over
 result       replacing  finalize                              the caller
 
@@ -33,7 +33,7 @@ from turngraph.state.reply import ToolCall
 from turngraph.state.request import ChatRequest
 from turngraph.state.result import Attempt, Charge, ToolRun, TurnError, TurnResult, TurnStatus
 
-__all__ = ["SelectedPlugin", "Stop", "ToolTask", "Turn", "TurnInput", "TurnOutput", "TurnSettings"]
+__all__ = ["SelectedPlugin", "ToolTask", "Turn", "TurnInput", "TurnOutcome", "TurnOutput", "TurnSettings"]
 
 
 def append_all(state: list[Any], writes: Sequence[list[Any]]) -> list[Any]:
@@ -45,7 +45,7 @@ def append_all(state: list[Any], writes: Sequence[list[Any]]) -> list[Any]:
     return [*state, *(item for write in writes for item in write)]
 
 
-class Stop(Frozen):
+class TurnOutcome(Frozen):
     """Why a turn asks the model no further."""
 
     status: TurnStatus
@@ -110,11 +110,11 @@ class Turn(TypedDict, total=False):
     plugins: list[SelectedPlugin]
     request: ChatRequest
     reservation: str | None
-    asked: list[ToolCall]
+    pending_tool_calls: list[ToolCall]
     attempts: Attempts
     tool_runs: ToolRuns
     charges: list[Charge]
-    stop: Stop | None
+    outcome: TurnOutcome | None
     status: Literal["running", "done"]
     result: TurnResult | None
 

@@ -9,37 +9,37 @@ from turngraph.state.base import Frozen
 __all__ = ["TOKEN_FIELDS", "Usage", "total_usage"]
 
 TOKEN_FIELDS: Final = (
-    "prompt_tokens",
-    "completion_tokens",
+    "input_tokens",
+    "output_tokens",
     "total_tokens",
-    "cached_tokens",
+    "cache_read_tokens",
     "cache_write_tokens",
     "reasoning_tokens",
-    "audio_prompt_tokens",
-    "audio_completion_tokens",
+    "input_audio_tokens",
+    "output_audio_tokens",
 )
 
 
 class Usage(Frozen):
     """Token counts of one call or of several; `None` is what the vendor did not report, never zero.
 
-    Names and nesting follow the Chat Completions reference
-    (https://platform.openai.com/docs/api-reference/chat/object): `cached_tokens`, `cache_write_tokens` and
-    `audio_prompt_tokens` are part of `prompt_tokens`; `reasoning_tokens` and `audio_completion_tokens` are part
-    of `completion_tokens`. Readers make it so where a vendor counts otherwise (xAI's reasoning).
+    The names are those of OpenTelemetry, LangChain and the Responses API; the nesting is that of the Responses API
+    (https://platform.openai.com/docs/api-reference/responses/object): `cache_read_tokens`, `cache_write_tokens` and
+    `input_audio_tokens` are part of `input_tokens`; `reasoning_tokens` and `output_audio_tokens` are part
+    of `output_tokens`. Readers make it so where a vendor counts otherwise (xAI's reasoning).
 
-        >>> Usage(prompt_tokens=10, completion_tokens=5) + Usage(prompt_tokens=1, cached_tokens=1)
-        Usage(prompt_tokens=11, completion_tokens=5, cached_tokens=1)
+        >>> Usage(input_tokens=10, output_tokens=5) + Usage(input_tokens=1, cache_read_tokens=1)
+        Usage(input_tokens=11, output_tokens=5, cache_read_tokens=1)
     """
 
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
     total_tokens: int | None = None
-    cached_tokens: int | None = None
+    cache_read_tokens: int | None = None
     cache_write_tokens: int | None = None
     reasoning_tokens: int | None = None
-    audio_prompt_tokens: int | None = None
-    audio_completion_tokens: int | None = None
+    input_audio_tokens: int | None = None
+    output_audio_tokens: int | None = None
     cost_usd: Decimal | None = None
     """What the vendor itself says the call cost (OpenRouter's `usage.cost`, xAI's `cost_in_usd_ticks`), in USD."""
 

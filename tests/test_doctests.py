@@ -2,12 +2,10 @@
 
 import doctest
 import importlib
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-ROOMS = ("state", "providers", "tools", "billing", "nodes", "graphs", "interfaces")
+from tests.paths import ROOMS, ROOT
 
 
 def _modules() -> list[str]:

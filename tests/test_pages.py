@@ -9,16 +9,16 @@ from typing import Any, get_args
 import pytest
 from cyclopts import CycloptsError
 
+from tests.paths import ROOT
 from turngraph.billing import load_prices
 from turngraph.graphs import TurnGraph
-from turngraph.interfaces.cli import app
-from turngraph.interfaces.vendors_command import vendors_markdown
+from turngraph.interfaces.cli.app import app
+from turngraph.interfaces.cli.commands.vendors import vendors_markdown
 from turngraph.providers.config import ProviderConfig
-from turngraph.providers.scripted import ScriptedModel
+from turngraph.scripted import ScriptedModel
 from turngraph.state.errors import ERROR_KINDS
 from turngraph.state.result import TurnError, TurnErrorKind
 
-ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 REAL = '"openai:gpt-5-mini"'

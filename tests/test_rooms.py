@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-FLOORS = [{"state"}, {"providers", "tools", "billing"}, {"nodes"}, {"graphs"}, {"interfaces"}]
+from tests.paths import ROOT
+
+FLOORS = [{"state"}, {"providers", "scripted", "drawing", "tools", "billing"}, {"nodes"}, {"graphs"}, {"interfaces"}]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 SEEN = re.compile(r"^\s*(?:from|import) turngraph(?:\.| import )(\w+)", re.MULTILINE)
 

@@ -9,7 +9,7 @@ from langgraph.types import Command
 
 from turngraph.graphs import TurnGraph, chat_turn
 from turngraph.providers import OpenAIProvider, ProviderConfig
-from turngraph.providers.scripted import ScriptedModel
+from turngraph.scripted import ScriptedModel
 from turngraph.state.result import TurnResult
 
 KEY = "sk-planted-4711-do-not-show"

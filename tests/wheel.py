@@ -11,9 +11,10 @@ import tomllib
 import zipfile
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+from tests.paths import ROOT
+
 FOR_OTHERS = {
-    "turngraph.billing.middleware",  # for langchain's agents
+    "turngraph.billing.langchain.middleware",  # for langchain's agents
 }
 """Modules that subclass what another package defines: of use, and loadable, only where that is installed."""
 

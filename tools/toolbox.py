@@ -28,13 +28,13 @@ from turngraph.state.errors import (
 )
 from turngraph.state.reply import ToolCall
 from turngraph.state.request import ToolSpec
-from turngraph.tools.adopting import adopt, is_async_only, is_async_too, spec_of
 from turngraph.tools.arguments import check_arguments, compile_schema
-from turngraph.tools.failure import failed
+from turngraph.tools.failures import failed
 from turngraph.tools.injection import Injection, injection_of
 from turngraph.tools.output import ToolOutput, as_output
-from turngraph.tools.retrying import Attempts, Retry
+from turngraph.tools.retries import Attempts, Retry
 from turngraph.tools.running import BackgroundLoop, Outcome, in_task, in_thread, in_thread_async
+from turngraph.tools.tool_adapter import adopt, is_async_only, is_async_too, spec_of
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator

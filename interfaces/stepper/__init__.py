@@ -1,24 +1,5 @@
-"""Walking a turn: the stepper, its views, and what is recorded of a walk."""
+"""Steps through a turn: the stepper, its views, and recordings of a run."""
 
-from typing import TYPE_CHECKING
+import lazy_loader
 
-from turngraph.state.front_door import front_door
-
-if TYPE_CHECKING:
-    from turngraph.interfaces.stepper.breakpoints import Breakpoint
-    from turngraph.interfaces.stepper.recording import Recorder
-    from turngraph.interfaces.stepper.replaying import Replayed, replay_cassette
-    from turngraph.interfaces.stepper.stepper import TurnStepper
-
-__all__ = ["Breakpoint", "Recorder", "Replayed", "TurnStepper", "replay_cassette"]
-
-__getattr__, __dir__ = front_door(
-    __name__,
-    {
-        "Breakpoint": "breakpoints",
-        "Recorder": "recording",
-        "Replayed": "replaying",
-        "TurnStepper": "stepper",
-        "replay_cassette": "replaying",
-    },
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -3,22 +3,22 @@
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Self
 
-from turngraph.interfaces.stepper.background import BackgroundLoop
-from turngraph.interfaces.stepper.breakpoints import Breakpoint
-from turngraph.interfaces.stepper.edits import edit_of
-from turngraph.interfaces.stepper.line import Line, Until, stop_at
-from turngraph.interfaces.stepper.looking import LookedAt
-from turngraph.interfaces.stepper.past import past_steps
-from turngraph.interfaces.stepper.steps import Step
-from turngraph.interfaces.stepper.stored import Graph, check_reachable
-from turngraph.interfaces.stepper.walk import Walk
+from turngraph.interfaces.stepper.engine.background import BackgroundLoop
+from turngraph.interfaces.stepper.engine.breakpoints import Breakpoint
+from turngraph.interfaces.stepper.engine.edits import edit_of
+from turngraph.interfaces.stepper.engine.history import past_steps
+from turngraph.interfaces.stepper.engine.inspector import Inspector
+from turngraph.interfaces.stepper.engine.session import Session
+from turngraph.interfaces.stepper.engine.steps import Step
+from turngraph.interfaces.stepper.engine.stored_thread import Graph, check_reachable
+from turngraph.interfaces.stepper.engine.timeline import Timeline, Until, stop_at
 from turngraph.state.errors import TurnInvocationError
 from turngraph.state.request import ChatRequest
 
 __all__ = ["TurnStepper"]
 
 
-class TurnStepper(LookedAt):
+class TurnStepper(Inspector):
     """A walk through `graph` on `input`: it stands before the first node, and moves when told.
 
     The walk has checkpoints of its own; a stored thread is only read. Every method that moves has an awaited twin, `a`
@@ -32,7 +32,7 @@ class TurnStepper(LookedAt):
 
         >>> from turngraph.graphs import chat_turn
         >>> from turngraph.providers import ProviderConfig
-        >>> from turngraph.providers.scripted import ScriptedModel
+        >>> from turngraph.scripted import ScriptedModel
         >>> with ScriptedModel() as model:
         ...     turn = chat_turn(ProviderConfig(model="m", base_url=model.base_url), functions=["calculator"])
         ...     stepper = TurnStepper(turn, {"messages": [("user", "What is 6 * 7?")]})
@@ -54,13 +54,13 @@ class TurnStepper(LookedAt):
     ) -> None:
         if thread is not None:
             check_reachable(graph)
-        loop, walk = BackgroundLoop(), Walk(graph, thread)
-        self._set_up(graph, "main", Line(walk, loop.run(walk.open(input, thread))), loop, {})
+        loop, walk = BackgroundLoop(), Session(graph, thread)
+        self._set_up(graph, "main", Timeline(walk, loop.run(walk.open(input, thread))), loop, {})
         self.breakpoints.extend(breakpoints)
 
     @classmethod
     def attach(cls, graph: Graph, thread_id: str | Mapping[str, Any], *, turn: str | int = -1) -> Self:
-        """Walk a past turn of a stored thread, step by step and into its subgraphs, without calling anyone.
+        """Session a past turn of a stored thread, step by step and into its subgraphs, without calling anyone.
 
         It stands at the turn's end; `back`, `jump`, `diff` look; `fork` and `edit` begin a line that may call.
 
@@ -70,12 +70,12 @@ class TurnStepper(LookedAt):
         Raises TurnInvocationError where there is no such thread or turn.
         """
         check_reachable(graph)
-        loop, walk = BackgroundLoop(), Walk(graph, thread_id)
+        loop, walk = BackgroundLoop(), Session(graph, thread_id)
         stepper = cls.__new__(cls)
-        stepper._set_up(graph, "main", Line(walk, past_steps(graph, walk.saver.thread_id, turn)), loop, {})
+        stepper._set_up(graph, "main", Timeline(walk, past_steps(graph, walk.saver.thread_id, turn)), loop, {})
         return stepper
 
-    def _set_up(self, graph: Graph, name: str, line: Line, loop: BackgroundLoop, forks: "dict[str, Self]") -> None:
+    def _set_up(self, graph: Graph, name: str, line: Timeline, loop: BackgroundLoop, forks: "dict[str, Self]") -> None:
         super().__init__(name, line, loop, forks)
         self.graph = graph
         self.breakpoints: list[Breakpoint] = []
@@ -205,7 +205,7 @@ class TurnStepper(LookedAt):
 
     def show(self) -> Any:
         """The stepper on the screen: the widget, or, without the extra `notebook`, the page it shows in a notebook."""
-        from turngraph.interfaces.stepper.widget import widget_for
+        from turngraph.interfaces.stepper.views.widget import widget_for
 
         return widget_for(self)
 
@@ -214,7 +214,7 @@ class TurnStepper(LookedAt):
         self._watchers.append(watcher)
 
     def _repr_html_(self) -> str:
-        from turngraph.interfaces.stepper.view import page
+        from turngraph.interfaces.stepper.views.page import page
 
         return page(self)
 
@@ -230,8 +230,8 @@ class TurnStepper(LookedAt):
         if name in self.forks:
             raise TurnInvocationError(f"There is a line `{name}` already: {', '.join(self.forks)}.")
         fork = type(self).__new__(type(self))
-        walk = Walk(self.graph, self._line.walk.config)
-        fork._set_up(self.graph, name, Line(walk, self._line.behind), self._loop, self.forks)
+        walk = Session(self.graph, self._line.walk.config)
+        fork._set_up(self.graph, name, Timeline(walk, self._line.behind), self._loop, self.forks)
         fork.breakpoints.extend(self.breakpoints)
         return fork
 

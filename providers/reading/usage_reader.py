@@ -16,10 +16,10 @@ TICKS_PER_USD: Final = 10**10
 
 USAGE_PATHS: Final[Mapping[str, tuple[str, ...]]] = {
     # Chat Completions, then Responses (https://platform.openai.com/docs/api-reference), then the vendors' own words.
-    "prompt_tokens": ("prompt_tokens", "input_tokens"),
-    "completion_tokens": ("completion_tokens", "output_tokens"),
+    "input_tokens": ("prompt_tokens", "input_tokens"),
+    "output_tokens": ("completion_tokens", "output_tokens"),
     "total_tokens": ("total_tokens",),
-    "cached_tokens": (
+    "cache_read_tokens": (
         "prompt_tokens_details.cached_tokens",
         "input_tokens_details.cached_tokens",
         "prompt_cache_hit_tokens",  # https://api-docs.deepseek.com/guides/kv_cache
@@ -39,12 +39,12 @@ USAGE_PATHS: Final[Mapping[str, tuple[str, ...]]] = {
         "output_tokens_details.reasoning_tokens",
         "reasoning_tokens",  # GitHub Copilot, Perplexity
     ),
-    "audio_prompt_tokens": (
+    "input_audio_tokens": (
         "prompt_tokens_details.audio_tokens",
         "input_tokens_details.audio_tokens",
         "audio_prompt_tokens",
     ),
-    "audio_completion_tokens": (
+    "output_audio_tokens": (
         "completion_tokens_details.audio_tokens",
         "output_tokens_details.audio_tokens",
     ),
@@ -60,18 +60,18 @@ COST_PATHS: Final[Mapping[str, int]] = {
 
 OUTSIDE: Final = (
     # Where prompt and completion fall short of the total by exactly these, these were counted outside.
-    (("reasoning_tokens",), "completion_tokens"),  # xAI
-    (("audio_prompt_tokens",), "prompt_tokens"),  # Mistral's Voxtral
-    (("audio_completion_tokens",), "completion_tokens"),
-    (("cached_tokens",), "prompt_tokens"),
-    (("cached_tokens", "cache_write_tokens"), "prompt_tokens"),
+    (("reasoning_tokens",), "output_tokens"),  # xAI
+    (("input_audio_tokens",), "input_tokens"),  # Mistral's Voxtral
+    (("output_audio_tokens",), "output_tokens"),
+    (("cache_read_tokens",), "input_tokens"),
+    (("cache_read_tokens", "cache_write_tokens"), "input_tokens"),
 )
 INSIDE: Final = (
-    ("cached_tokens", "prompt_tokens"),
-    ("cache_write_tokens", "prompt_tokens"),
-    ("audio_prompt_tokens", "prompt_tokens"),
-    ("reasoning_tokens", "completion_tokens"),
-    ("audio_completion_tokens", "completion_tokens"),
+    ("cache_read_tokens", "input_tokens"),
+    ("cache_write_tokens", "input_tokens"),
+    ("input_audio_tokens", "input_tokens"),
+    ("reasoning_tokens", "output_tokens"),
+    ("output_audio_tokens", "output_tokens"),
 )
 
 
@@ -80,11 +80,11 @@ def read_usage(raw: object, *, cost: object = None) -> tuple[Usage | None, tuple
 
     `cost` is the answer's own member of that name, where it stands beside the usage. Counts are cumulative: of several
     reports in a stream the last is read, never a sum. A count that is no whole number from 0 to a billion is absent.
-    Parts are made parts: reasoning that the total proves to lie outside `completion_tokens` is added to it.
+    Parts are made parts: reasoning that the total proves to lie outside `output_tokens` is added to it.
 
         >>> read_usage({"prompt_tokens": 12, "completion_tokens": 2, "total_tokens": 334,
         ...     "completion_tokens_details": {"reasoning_tokens": 320}})[0]
-        Usage(prompt_tokens=12, completion_tokens=322, total_tokens=334, reasoning_tokens=320)
+        Usage(input_tokens=12, output_tokens=322, total_tokens=334, reasoning_tokens=320)
     """
     if raw is not None and not isinstance(raw, Mapping):
         return None, ("`usage` is not an object; it counts as absent.",)

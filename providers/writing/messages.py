@@ -125,26 +125,26 @@ def triple(wire: Mapping[str, Any]) -> tuple[str, str, str]:
 def usage_metadata(usage: Usage | None) -> UsageMetadata | None:
     """LangChain's form of `usage`. It has no «not reported» for input and output, so `None` where neither was.
 
-    >>> usage_metadata(Usage(prompt_tokens=9, completion_tokens=1, cached_tokens=4))["input_token_details"]
+    >>> usage_metadata(Usage(input_tokens=9, output_tokens=1, cache_read_tokens=4))["input_token_details"]
     {'cache_read': 4}
     """
-    if usage is None or (usage.prompt_tokens is None and usage.completion_tokens is None):
+    if usage is None or (usage.input_tokens is None and usage.output_tokens is None):
         return None
-    asked, answered = usage.prompt_tokens or 0, usage.completion_tokens or 0
+    asked, answered = usage.input_tokens or 0, usage.output_tokens or 0
     total = asked + answered if usage.total_tokens is None else usage.total_tokens
     metadata = UsageMetadata(input_tokens=asked, output_tokens=answered, total_tokens=total)
     read = InputTokenDetails()
-    if usage.cached_tokens is not None:
-        read["cache_read"] = usage.cached_tokens
+    if usage.cache_read_tokens is not None:
+        read["cache_read"] = usage.cache_read_tokens
     if usage.cache_write_tokens is not None:
         read["cache_creation"] = usage.cache_write_tokens
-    if usage.audio_prompt_tokens is not None:
-        read["audio"] = usage.audio_prompt_tokens
+    if usage.input_audio_tokens is not None:
+        read["audio"] = usage.input_audio_tokens
     written = OutputTokenDetails()
     if usage.reasoning_tokens is not None:
         written["reasoning"] = usage.reasoning_tokens
-    if usage.audio_completion_tokens is not None:
-        written["audio"] = usage.audio_completion_tokens
+    if usage.output_audio_tokens is not None:
+        written["audio"] = usage.output_audio_tokens
     if read:
         metadata["input_token_details"] = read
     if written:

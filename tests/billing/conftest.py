@@ -13,16 +13,16 @@ from typing import Any
 
 import pytest
 
-from turngraph.billing.attempts import answer, begin, reserve
-from turngraph.billing.budgets import Budget
-from turngraph.billing.calls import Answer, Begun, Call, Payer, Settled, Settlement
 from turngraph.billing.ledger import Ledger
-from turngraph.billing.settling import settle
-from turngraph.billing.verifying import verify
+from turngraph.billing.operations.verification import verify
+from turngraph.billing.store.attempts import answer, begin, reserve
+from turngraph.billing.store.budgets import Budget
+from turngraph.billing.store.calls import AttemptResponse, Call, CostAttribution, Settled, Settlement, StartedAttempt
+from turngraph.billing.store.settlement import settle
 from turngraph.state.result import Charge
 from turngraph.state.usage import Usage
 
-USED = Usage(prompt_tokens=10, completion_tokens=5)
+USED = Usage(input_tokens=10, output_tokens=5)
 
 
 class Clock:
@@ -77,7 +77,7 @@ def clock() -> Clock:
     return Clock()
 
 
-CALL = Call(payer=Payer(account="acme", thread="t", turn="u"), vendor="openai", model="gpt-5")
+CALL = Call(attribution=CostAttribution(account="acme", thread="t", turn="u"), vendor="openai", model="gpt-5")
 
 
 @dataclass(frozen=True)
@@ -92,14 +92,16 @@ class Book:
         more.setdefault("call", self.call)
         return self.ledger.do(reserve, more.pop("call"), reservation=name, usd=money(usd), **more)
 
-    def begin(self, name: str = "c", usd: str | None = "0.01", **more: Any) -> Begun:
+    def begin(self, name: str = "c", usd: str | None = "0.01", **more: Any) -> StartedAttempt:
         more.setdefault("request_sha", "sha")
         more.setdefault("call", self.call)
         return self.ledger.do(begin, more.pop("call"), call_id=name, usd=money(usd), **more)
 
     def answer(self, attempt_id: str | None, **more: Any) -> bool:
         assert attempt_id is not None
-        return self.ledger.do(answer, Answer(attempt_id=attempt_id, response='{"text": "4"}', usage=USED, **more))
+        return self.ledger.do(
+            answer, AttemptResponse(attempt_id=attempt_id, response='{"text": "4"}', usage=USED, **more)
+        )
 
     def settle(
         self, attempt_id: str | None, usd: str | None = "0.004", estimated: bool = False, **more: Any
@@ -107,7 +109,7 @@ class Book:
         assert attempt_id is not None
         return self.ledger.do(settle, settlement(attempt_id, usd, estimated=estimated, **more))
 
-    def paid(self, usd: str = "0.004", name: str = "c", **more: Any) -> Begun:
+    def paid(self, usd: str = "0.004", name: str = "c", **more: Any) -> StartedAttempt:
         begun = self.begin(name, **more)
         self.settle(begun.attempt_id, usd)
         return begun

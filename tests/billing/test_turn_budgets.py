@@ -12,14 +12,14 @@ from tests.turns import ask, config, invoke, result_of
 from turngraph.billing import Budget, Ledger, budget_states, verify
 from turngraph.graphs import TurnGraph, chat_turn
 from turngraph.providers import OpenAIProvider
-from turngraph.providers.scripted import Say, ScriptedModel
+from turngraph.scripted import Say, ScriptedModel
 from turngraph.state.events import BudgetWarning
 from turngraph.state.limits import TurnLimits
 from turngraph.state.turn import TurnSettings
 from turngraph.state.usage import Usage
 
 TURNS = 12
-ANSWER = Say("ok", usage=Usage(prompt_tokens=1000, completion_tokens=1000))  # 0.00075 USD of gpt-4o-mini
+ANSWER = Say("ok", usage=Usage(input_tokens=1000, output_tokens=1000))  # 0.00075 USD of gpt-4o-mini
 SETTINGS = TurnSettings(account="acme", key="k_17", tags=("web", "beta"), max_tokens=1000)
 
 

@@ -1,12 +1,12 @@
 """The widget alone in a page: its own script, on a model that speaks with Python as Jupyter's would."""
 
 import json
-from pathlib import Path
 from typing import Any
 
+from tests.paths import ROOT
 from turngraph.interfaces.stepper import TurnStepper
 
-SCRIPT = Path(__file__).parents[2] / "interfaces/stepper/widget.js"
+SCRIPT = ROOT / "interfaces/stepper/views/widget.js"
 MODEL = """() => {
 const modelOf = (state) => ({
   state, heard: [],

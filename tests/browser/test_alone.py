@@ -11,7 +11,7 @@ from langchain_core.tools import tool
 from tests.browser.alone import show, widget_on
 from tests.turns import ask, turn_on
 from turngraph.interfaces.stepper import TurnStepper
-from turngraph.providers.scripted import Call, Say, ScriptedModel
+from turngraph.scripted import Call, Say, ScriptedModel
 
 pytestmark = pytest.mark.filterwarnings("default")
 CONTRAST = Path(__file__).parent / "contrast.js"

@@ -11,7 +11,7 @@ import pytest
 
 from tests.browser.lab import lab, run_first_cell, write_notebook
 from tests.interfaces.stepper.xss import PAYLOADS
-from turngraph.providers.scripted import Call, Say, ScriptedModel
+from turngraph.scripted import Call, Say, ScriptedModel
 
 pytest.importorskip("jupyterlab", reason="needs the development dependencies")
 

@@ -18,12 +18,12 @@ from langgraph.types import interrupt
 from tests.browser.alone import EMPTY, draw, state_of
 from tests.interfaces.stepper.xss import PAYLOADS
 from tests.turns import ask, turn_on
-from turngraph.graphs.drawing import draw_svg
+from turngraph.drawing.svg import draw_svg
 from turngraph.interfaces.stepper import Breakpoint, TurnStepper
-from turngraph.interfaces.stepper.charts import cost_chart, timeline_chart, tokens_chart
-from turngraph.interfaces.stepper.panes import PANES
-from turngraph.interfaces.stepper.view import page as page_of
-from turngraph.providers.scripted import Call, Say, ScriptedModel
+from turngraph.interfaces.stepper.views.charts import cost_chart, timeline_chart, tokens_chart
+from turngraph.interfaces.stepper.views.page import page as page_of
+from turngraph.interfaces.stepper.views.panes import PANES
+from turngraph.scripted import Call, Say, ScriptedModel
 from turngraph.state.events import ChargeCreated, PluginSelected, TurnWarning
 from turngraph.state.result import Charge, ToolRun
 

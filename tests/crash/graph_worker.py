@@ -36,11 +36,11 @@ from worker import PRICES, Job, ledger_of
 
 from turngraph.billing.errors import FencedError, LedgerUnavailableError, TurnConflictError
 from turngraph.billing.ledger import Ledger
-from turngraph.billing.overrides import ToolPrice
+from turngraph.billing.pricing.overrides import ToolPrice
 from turngraph.graphs.chat import chat_turn
-from turngraph.graphs.gateway import ahandler, handler
-from turngraph.graphs.strictly import strictly
+from turngraph.graphs.strict_serde import strictly
 from turngraph.graphs.turn_graph import TurnGraph
+from turngraph.interfaces.gateway import ahandler, handler
 from turngraph.providers.config import ProviderConfig
 from turngraph.providers.openai_provider import OpenAIProvider
 from turngraph.state.events import RequestSent

@@ -24,13 +24,13 @@ from stub import billed
 from worker import BUDGETS, PRICES, Job, run_turn
 
 from turngraph.billing.ledger import Ledger
-from turngraph.billing.schema import OPEN, attempt_t, entry_t
-from turngraph.billing.sweeper import Found, Lookup, Outstanding, sweep
-from turngraph.billing.transaction import Tx
-from turngraph.billing.verifying import verify
+from turngraph.billing.operations.sweeper import Lookup, Outstanding, ProviderRecord, sweep
+from turngraph.billing.operations.verification import verify
+from turngraph.billing.store.schema import OPEN, attempt_t, entry_t
+from turngraph.billing.store.transaction import Tx
 from turngraph.state.usage import Usage
 
-USED = Usage(prompt_tokens=10, completion_tokens=5)
+USED = Usage(input_tokens=10, output_tokens=5)
 LATER_S = 3600.0
 TOMORROW_S = 33 * LATER_S
 """When a killed turn is resumed: its lease is over, and the day its budgets' holds were made in is over too."""
@@ -264,7 +264,7 @@ def asks(truth: set[str]) -> Lookup:
     def ask(attempt: Outstanding) -> Any:
         if attempt.kind != "completion":
             return None
-        return Found(usage=USED) if attempt.attempt_id in truth else "absent"
+        return ProviderRecord(usage=USED) if attempt.attempt_id in truth else "absent"
 
     return ask
 

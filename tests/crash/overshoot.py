@@ -9,13 +9,13 @@ from functools import partial
 from harness import Scene, Tally, end, start
 from worker import Job, settlement
 
-from turngraph.billing.attempts import begin
-from turngraph.billing.budgets import Budget
-from turngraph.billing.calls import Call
 from turngraph.billing.ledger import Ledger
-from turngraph.billing.schema import window_t
-from turngraph.billing.settling import settle
-from turngraph.billing.verifying import verify
+from turngraph.billing.operations.verification import verify
+from turngraph.billing.store.attempts import begin
+from turngraph.billing.store.budgets import Budget
+from turngraph.billing.store.calls import Call
+from turngraph.billing.store.schema import window_t
+from turngraph.billing.store.settlement import settle
 from turngraph.state.errors import BudgetExceededError
 
 PROCESSES, TASKS, CALLS = 8, 8, 20

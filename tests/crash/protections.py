@@ -9,15 +9,15 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from turngraph.billing import attempts, settling
-from turngraph.billing.calls import Answer, Begun, Call, Payer, Settled, Settlement
-from turngraph.billing.money import to_nano
-from turngraph.billing.schema import entry_t
-from turngraph.billing.transaction import Tx
+from turngraph.billing.pricing.money import to_nano
+from turngraph.billing.store import attempts, settlement
+from turngraph.billing.store.calls import AttemptResponse, Call, CostAttribution, Settled, Settlement, StartedAttempt
+from turngraph.billing.store.schema import entry_t
+from turngraph.billing.store.transaction import Tx
 
 __all__ = ["forgetful_begin", "leave_out", "settle_again"]
 
-_begin, _settle = attempts.begin, settling.settle
+_begin, _settle = attempts.begin, settlement.settle
 
 
 def leave_out(name: str) -> None:
@@ -25,12 +25,12 @@ def leave_out(name: str) -> None:
     if name == "memo":
         attempts.begin = forgetful_begin
     elif name == "unique key":
-        settling.settle = settle_again
+        settlement.settle = settle_again
     elif name == "intent":
-        attempts.begin, attempts.answer, settling.settle = _begin_nothing, _keep_nothing, _enter_and_settle
+        attempts.begin, attempts.answer, settlement.settle = _begin_nothing, _keep_nothing, _enter_and_settle
 
 
-def forgetful_begin(tx: Tx, call: Call, **given: Any) -> Begun:
+def forgetful_begin(tx: Tx, call: Call, **given: Any) -> StartedAttempt:
     """A `begin` that does not look for an answer already paid for."""
     return _begin(tx, call, **{**given, "request_sha": tx.nonce})
 
@@ -47,17 +47,17 @@ def settle_again(tx: Tx, told: Settlement) -> Settled:
     return first
 
 
-def _begin_nothing(tx: Tx, call: Call, *, call_id: str, usd: Any, **_: Any) -> Begun:
-    return Begun(f"{call_id}.1", 1, usd)
+def _begin_nothing(tx: Tx, call: Call, *, call_id: str, usd: Any, **_: Any) -> StartedAttempt:
+    return StartedAttempt(f"{call_id}.1", 1, usd)
 
 
-def _keep_nothing(tx: Tx, kept: Answer) -> bool:
+def _keep_nothing(tx: Tx, kept: AttemptResponse) -> bool:
     return True
 
 
 def _enter_and_settle(tx: Tx, told: Settlement) -> Settled:
     charge = told.charge
-    call = Call(payer=Payer(account=charge.account or ""), vendor=charge.vendor, model=charge.model)
+    call = Call(attribution=CostAttribution(account=charge.account or ""), vendor=charge.vendor, model=charge.model)
     name = (charge.attempt_id or "").rpartition(".")[0]
     _begin(tx, call, call_id=name, request_sha="x", usd=charge.amount_usd)
     return _settle(tx, told)

@@ -10,10 +10,10 @@ from sqlalchemy import inspect
 from stub import billed
 from worker import PRICES, Job, ledger_of, run_turn
 
-from turngraph.billing.database import open_engine
-from turngraph.billing.migrations import migrate
-from turngraph.billing.schema import metadata
-from turngraph.billing.sweeper import Outcome, Outstanding, sweep
+from turngraph.billing.operations.sweeper import Outcome, Outstanding, sweep
+from turngraph.billing.store.database import open_engine
+from turngraph.billing.store.migrations import migrate
+from turngraph.billing.store.schema import metadata
 
 
 def kill_the_sweeper(scene: Scene, *, every: int = 1) -> Tally:

@@ -17,16 +17,16 @@ from urllib.parse import urlsplit
 from moments import Moments
 from protections import forgetful_begin, settle_again
 
-from turngraph.billing import settling
-from turngraph.billing.attempts import answer, begin, reserve
-from turngraph.billing.budgets import Budget
-from turngraph.billing.calls import Answer, Call, Payer, Settlement
 from turngraph.billing.errors import FencedError
+from turngraph.billing.leases.leases import admit, finish, renew
 from turngraph.billing.ledger import Ledger
-from turngraph.billing.overrides import PriceOverride
-from turngraph.billing.prices import Prices
-from turngraph.billing.rates import Rate, Rates
-from turngraph.billing.turns import admit, finish, renew
+from turngraph.billing.pricing.overrides import PriceOverride
+from turngraph.billing.pricing.prices import Prices
+from turngraph.billing.pricing.rates import Rate, Rates
+from turngraph.billing.store import settlement
+from turngraph.billing.store.attempts import answer, begin, reserve
+from turngraph.billing.store.budgets import Budget
+from turngraph.billing.store.calls import AttemptResponse, Call, CostAttribution, Settlement
 from turngraph.state.result import Charge
 from turngraph.state.usage import Usage
 
@@ -116,12 +116,17 @@ def run_turn(job: Job, moment: Moments, run: Any = _directly) -> None:
 
 
 def _call(do: Any, job: Job, moment: Moments, seq: int, lineage: int, fence: int | None) -> None:
-    call = Call(payer=Payer(account="acme", thread=job.turn, turn=job.turn), vendor="stub", model="stub-1", seq=seq)
+    call = Call(
+        attribution=CostAttribution(account="acme", thread=job.turn, turn=job.turn),
+        vendor="stub",
+        model="stub-1",
+        seq=seq,
+    )
     name = f"{job.turn}:{seq}:{lineage}"
     if job.without == "intent":
         send(job, moment, f"{name}.1")
         do(begin, call, call_id=name, request_sha="x", usd=HOLD)
-        do(settling.settle, settlement(f"{name}.1"))
+        do(settlement.settle, settlement_of(f"{name}.1"))
         return
     held = do(reserve, call, reservation=f"prep {name}", usd=HOLD, fence=fence)
     begun = do(
@@ -136,11 +141,11 @@ def _call(do: Any, job: Job, moment: Moments, seq: int, lineage: int, fence: int
     assert begun.attempt_id is not None
     if begun.reply is None:
         usage = send(job, moment, begun.attempt_id)
-        current = do(answer, Answer(attempt_id=begun.attempt_id, response="{}", usage=usage))
+        current = do(answer, AttemptResponse(attempt_id=begun.attempt_id, response="{}", usage=usage))
         if not current and fence is not None:
-            do(settling.settle, settlement(begun.attempt_id))
+            do(settlement.settle, settlement_of(begun.attempt_id))
             raise FencedError(job.turn)
-    do(settle_again if job.without == "unique key" else settling.settle, settlement(begun.attempt_id))
+    do(settle_again if job.without == "unique key" else settlement.settle, settlement_of(begun.attempt_id))
 
 
 def send(job: Job, moment: Moments, attempt_id: str) -> Usage:
@@ -166,17 +171,17 @@ def send(job: Job, moment: Moments, attempt_id: str) -> Usage:
         moment("line received")
     connection.close()
     moment("answer read")
-    return Usage(prompt_tokens=10, completion_tokens=5)
+    return Usage(input_tokens=10, output_tokens=5)
 
 
-def settlement(attempt_id: str) -> Settlement:
+def settlement_of(attempt_id: str) -> Settlement:
     charge = Charge(
         id=attempt_id,
         kind="completion",
         attempt_id=attempt_id,
         vendor="stub",
         model="stub-1",
-        usage=Usage(prompt_tokens=10, completion_tokens=5),
+        usage=Usage(input_tokens=10, output_tokens=5),
         amount_usd=COST,
     )
     return Settlement(charge=charge)

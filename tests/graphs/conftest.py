@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from turngraph.billing import Ledger
-from turngraph.billing.verifying import verify
+from turngraph.billing.operations.verification import verify
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from tests.turns import Run, ask, both_ways, config, result_of
 from turngraph.billing import Budget, Ledger, set_budget
-from turngraph.billing.schema import attempt_t
+from turngraph.billing.store.schema import attempt_t
 from turngraph.graphs import TurnGraph, chat_turn
 from turngraph.providers import OpenAIProvider
-from turngraph.providers.scripted import Say, ScriptedModel
+from turngraph.scripted import Say, ScriptedModel
 from turngraph.state.events import TurnEvent
 from turngraph.state.turn import TurnSettings
 

@@ -12,7 +12,7 @@ from langgraph.types import Command, Send
 
 from tests.turns import Run, ask, both_ways, told, turn_on
 from turngraph.graphs import TurnGraph
-from turngraph.providers.scripted import Call, Say, ScriptedModel
+from turngraph.scripted import Call, Say, ScriptedModel
 from turngraph.state.result import Charge, TurnResult
 
 THREAD: Any = {"configurable": {"thread_id": "t"}}

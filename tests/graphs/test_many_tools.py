@@ -7,7 +7,7 @@ import pytest
 
 from turngraph.graphs.chat import chat_turn
 from turngraph.providers.config import ProviderConfig
-from turngraph.providers.scripted import Call, Say, ScriptedModel
+from turngraph.scripted import Call, Say, ScriptedModel
 from turngraph.state.limits import TurnLimits
 
 KINDS = ["hang", "ahang", "fail", "flood", "strange", "double", "unknown", "wrong"]

@@ -16,12 +16,12 @@ from sqlalchemy import text
 
 from tests.turns import Run, ask, both_ways, config, invoke, result_of, streamed_or_not, turn_on
 from turngraph.billing import Budget, Ledger, Prices, ToolPrice, TurnConflictError
-from turngraph.billing.money import rounded
+from turngraph.billing.pricing.money import rounded
 from turngraph.graphs import chat_turn
 from turngraph.providers import OpenAIProvider
-from turngraph.providers.scripted import Call, Cut, Fail, Hang, Say, ScriptedModel
+from turngraph.scripted import Call, Cut, Fail, Hang, Say, ScriptedModel
 from turngraph.state.errors import TurnConfigurationError
-from turngraph.state.events import BudgetWarning, ChargeAuthorised, ChargeDeclined
+from turngraph.state.events import BudgetWarning, ChargeAuthorized, ChargeDeclined
 from turngraph.state.limits import TurnLimits
 from turngraph.state.turn import TurnSettings
 from turngraph.state.usage import Usage
@@ -100,7 +100,7 @@ def test_a_turn_is_stopped_when_its_budget_is_used_up(run: Run, ledger: Ledger) 
     assert result.cost_usd is not None
     assert result.cost_usd <= Decimal("0.00262")
     assert out["messages"][-1].type == "tool"
-    assert any(isinstance(event, ChargeAuthorised) for event in seen)
+    assert any(isinstance(event, ChargeAuthorized) for event in seen)
 
 
 @both_ways
@@ -402,7 +402,7 @@ def test_a_tool_with_a_price_per_row_is_charged_for_the_rows_it_gave(
         return answer
 
     price = ToolPrice(tool="find", usd_per_call=Decimal("0.01"), usd_per_row=Decimal("0.001"))
-    with ScriptedModel([Call(("find", {"what": "x"})), Say("Found.")]) as model:
+    with ScriptedModel([Call(("find", {"what": "x"})), Say("ProviderRecord.")]) as model:
         result = result_of(run(turn_on(model, tools=[find], ledger=ledger, prices=Prices(tools=(price,))), ask("Q")))
     (charge,) = (charge for charge in result.charges if charge.kind == "tool")
     assert charge.amount_usd == Decimal("0.01") + counted * Decimal("0.001")
@@ -422,7 +422,7 @@ def test_a_tool_with_a_price_per_second_is_charged_for_the_time_it_took(run: Run
 @both_ways
 def test_what_the_vendor_says_it_cost_is_what_the_turn_cost(run: Run, ledger: Ledger) -> None:
     """OpenRouter's own word, whatever a list says of the model."""
-    used = Usage(prompt_tokens=10, completion_tokens=5, total_tokens=15, cost_usd=Decimal("0.0123"))
+    used = Usage(input_tokens=10, output_tokens=5, total_tokens=15, cost_usd=Decimal("0.0123"))
     with ScriptedModel([Say("Hi.", usage=used)]) as model:
         result = result_of(run(turn_on(model, ledger=ledger), ask("Q")))
     (charge,) = result.charges

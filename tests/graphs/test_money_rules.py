@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from tests.turns import Run, ask, both_ways, invoke, result_of, turn_on
 from turngraph.billing import FencedError, Ledger, Prices, sweep, verify
-from turngraph.providers.scripted import Cut, Fail, Hang, Raw, Say, ScriptedModel
+from turngraph.scripted import Cut, Fail, Hang, Raw, Say, ScriptedModel
 from turngraph.state.limits import TurnLimits
 
 THREAD: Any = {"configurable": {"thread_id": "t"}}
@@ -151,7 +151,7 @@ def test_a_stream_that_its_reader_left_is_charged(way: str, tmp_path: Path) -> N
         (row,) = attempts(ledger)
         assert ledger.read(verify) == []
     assert row["state"] == "settled"
-    assert json.loads(row["usage"])["completion_tokens"] >= 1
+    assert json.loads(row["usage"])["output_tokens"] >= 1
     assert row["charge_nano"] > 0
 
 

@@ -6,7 +6,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from tests.turns import Run, ask, both_ways, config, invoke, result_of, told
 from turngraph.graphs import chat_turn
-from turngraph.providers.scripted import Call, Say, ScriptedModel
+from turngraph.scripted import Call, Say, ScriptedModel
 from turngraph.state.events import PluginSelected
 from turngraph.state.turn import TurnSettings
 from turngraph.tools import load_manifests

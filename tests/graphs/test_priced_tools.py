@@ -10,9 +10,9 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from tests.turns import Run, ask, both_ways, result_of, turn_on
 from turngraph.billing import Budget, Ledger, Prices, ToolPrice
-from turngraph.billing.schema import attempt_t
-from turngraph.billing.sweeper import sweep
-from turngraph.providers.scripted import Call, Say, ScriptedModel
+from turngraph.billing.operations.sweeper import sweep
+from turngraph.billing.store.schema import attempt_t
+from turngraph.scripted import Call, Say, ScriptedModel
 from turngraph.state.limits import TurnLimits
 
 THREAD: Any = {"configurable": {"thread_id": "t"}}

@@ -12,9 +12,9 @@ from sqlalchemy import text
 
 from tests.turns import Run, ask, both_apis, both_ways, invoke, result_of, turn_on
 from turngraph.billing import Budget, Ledger, Prices, ToolPrice
-from turngraph.providers.scripted import Call, Fail, Say, ScriptedModel
+from turngraph.scripted import Call, Fail, Say, ScriptedModel
 from turngraph.state.errors import TurnConfigurationError
-from turngraph.state.events import ChargeAuthorised
+from turngraph.state.events import ChargeAuthorized
 
 THREAD: Any = {"configurable": {"thread_id": "t"}}
 
@@ -69,7 +69,7 @@ def test_going_back_with_recorded_answers_costs_nothing_and_asks_nobody(
         again = result_of(run(turn, None, recorded(before(turn, node).config)))
         assert len(model.requests) == asked
     assert (again.answer, again.cost_usd) == ("Rain.", Decimal(0))
-    assert not any(isinstance(event, ChargeAuthorised) for event in seen), "nothing need be held"
+    assert not any(isinstance(event, ChargeAuthorized) for event in seen), "nothing need be held"
     assert ran == ["Oslo"]
     assert paid(ledger) == spent
     assert rows(ledger, "select kind, charge_nano from attempt where basis = 'replayed' order by kind") == [

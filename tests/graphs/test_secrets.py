@@ -12,7 +12,7 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 
 from tests.turns import KEY, ask, both_apis, config, invoke, streamed_or_not
 from turngraph.graphs import chat_turn
-from turngraph.providers.scripted import Fail, ScriptedModel
+from turngraph.scripted import Fail, ScriptedModel
 
 ECHO = {"error": {"message": f"Incorrect API key provided: {KEY}.", "type": "invalid_request_error", "code": "bad"}}
 

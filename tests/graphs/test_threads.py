@@ -19,7 +19,7 @@ from langgraph.types import Command
 
 import turngraph.state.turn
 from tests.turns import Run, ask, both_apis, both_ways, invoke, result_of, turn_on
-from turngraph.providers.scripted import Call, Fail, Say, ScriptedModel
+from turngraph.scripted import Call, Fail, Say, ScriptedModel
 from turngraph.state.errors import TurnValueError
 from turngraph.state.turn import TurnSettings
 

@@ -14,7 +14,7 @@ from tests.turns import Run, ask, both_apis, both_ways, config, invoke, result_o
 from turngraph.graphs import chat_turn
 from turngraph.providers import OpenAIProvider
 from turngraph.providers.config import Timeouts
-from turngraph.providers.scripted import Call, Cut, Fail, Hang, Refuse, Say, ScriptedModel
+from turngraph.scripted import Call, Cut, Fail, Hang, Refuse, Say, ScriptedModel
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.limits import TurnLimits
 from turngraph.state.result import TurnResult

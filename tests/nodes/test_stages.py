@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from langgraph.graph import END, START, StateGraph
 
-from turngraph.nodes.deps import TurnDeps
-from turngraph.nodes.flow import Wait, drive, drive_async
-from turngraph.nodes.stage import Stage
+from turngraph.nodes.support.dependencies import TurnDeps
+from turngraph.nodes.support.stage import Stage
 from turngraph.providers import OpenAIProvider, ProviderConfig
 from turngraph.state.errors import TurnValueError
+from turngraph.state.flow import Wait, drive, drive_async
 from turngraph.state.request import ChatRequest
 from turngraph.state.turn import Turn
 from turngraph.tools.toolbox import Toolbox

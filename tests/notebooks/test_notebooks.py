@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from tests.paths import ROOT
+
 for needed in ("jupytext", "nbclient", "ipykernel"):
     pytest.importorskip(needed, reason="the notebooks are run with the development dependencies")
 
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+NOTEBOOKS = ROOT / "notebooks"
 SOURCES = sorted(NOTEBOOKS.glob("[0-9]*.py"))
 
 

@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.tools import tool
 
 from turngraph.providers import TurngraphChatModel
-from turngraph.providers.scripted import ScriptedModel
+from turngraph.scripted import ScriptedModel
 
 both_apis = pytest.mark.parametrize("api", ["chat", "responses"])
 Ask = Callable[..., AIMessage]

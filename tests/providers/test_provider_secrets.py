@@ -14,8 +14,8 @@ from langchain_core.messages import HumanMessage
 from pydantic import SecretStr
 
 from turngraph.providers import OpenAIProvider, ProviderConfig, TurngraphChatModel
-from turngraph.providers.scripted import Fail, Raw, ScriptedModel
-from turngraph.providers.template import request_template
+from turngraph.providers.request_template import request_template
+from turngraph.scripted import Fail, Raw, ScriptedModel
 from turngraph.state.errors import ProviderError, TurnConfigurationError
 
 KEY = "sk-planted-0815-secret"

@@ -8,8 +8,8 @@ from pydantic import BaseModel
 from tests.turns import ask, both_apis, config
 from turngraph.graphs import chat_turn
 from turngraph.providers import OpenAIProvider
-from turngraph.providers.scripted import ScriptedModel
-from turngraph.providers.template import request_template
+from turngraph.providers.request_template import request_template
+from turngraph.scripted import ScriptedModel
 
 
 class Weather(BaseModel):

@@ -13,8 +13,8 @@ from langchain_core.tools import tool
 from pydantic import SecretStr
 
 from turngraph.providers import ChunkStream, OpenAIProvider, ProviderConfig
-from turngraph.providers.scripted import Call, Cut, Fail, LoopbackServer, Raw, Refuse, Say, ScriptedModel
 from turngraph.providers.session_memory import SessionMemory
+from turngraph.scripted import Call, Cut, Fail, LoopbackServer, Raw, Refuse, Say, ScriptedModel
 from turngraph.state.errors import (
     ProviderError,
     ResponsesAPIError,
@@ -339,7 +339,7 @@ def test_what_cannot_be_sent_is_told_when_it_is_asked_for(messages: list[Any]) -
 @both_apis
 def test_sessions_remember_their_own_calls_and_no_others(take: Take, api: str) -> None:
     """One provider serves many tenants."""
-    usage = [Usage(prompt_tokens=n, completion_tokens=1, total_tokens=n + 1) for n in (10, 20, 40)]
+    usage = [Usage(input_tokens=n, output_tokens=1, total_tokens=n + 1) for n in (10, 20, 40)]
     with ScriptedModel([Say("Hi", usage=used) for used in usage]) as model:
         asked = provider(model, api)
         for session in ("a", "a", None):

@@ -1,6 +1,6 @@
 """`python -m tests.recordings.make`: records the scripted model, the same to the byte each time.
 
-One file for each API, one exchange a line, in the format of `turngraph.providers.scripted.cassettes`. Every cassette
+One file for each API, one exchange a line, in the format of `turngraph.scripted.cassettes`. Every cassette
 is recorded twice, as JSON and as a stream.
 """
 
@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from turngraph.providers.scripted import Fail, Refuse, ScriptedModel
-from turngraph.providers.scripted.steps import Step
+from turngraph.scripted import Fail, Refuse, ScriptedModel
+from turngraph.scripted.script import Step
 
 HERE = Path(__file__).parent
 APIS = ("chat", "responses")

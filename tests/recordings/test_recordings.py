@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.recordings.make import APIS, TAPES, lines
-from turngraph.providers.scripted import Cassette
+from turngraph.scripted import Cassette
 
 HERE = Path(__file__).parent
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from turngraph.providers.scripted import Call, Cut, Fail, Raw, Refuse, Say, ScriptedModel
+from turngraph.scripted import Call, Cut, Fail, Raw, Refuse, Say, ScriptedModel
 
 OWN = Path(__file__).with_name("own") / "scripted.jsonl.gz"
 HEADERS = ("content-type", "retry-after", "x-request-id")

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.paths import ROOT
 from tests.replay.__main__ import report
 from tests.replay.compare import differences
 from tests.replay.oracle import Said, what_it_says
@@ -21,8 +22,6 @@ from tests.replay.server import serving
 from turngraph.state.errors import ProviderError
 from turngraph.state.reply import ProviderReply, StreamChunk, ToolCall
 from turngraph.state.usage import Usage
-
-ROOT = Path(__file__).parent.parent.parent
 
 
 def recording(id_: str = "rec_1", *, api: str = "chat", status: int = 200, **response: Any) -> Recording:
@@ -73,7 +72,7 @@ READ = ProviderReply(
     text="Snow \N{SNOWMAN}",
     reasoning="hm",
     tool_calls=(ToolCall(id="a", name="f", arguments='{"x": 1}'),),
-    usage=Usage(prompt_tokens=3, completion_tokens=6, total_tokens=9, reasoning_tokens=4, cost_usd=Decimal("0.5")),
+    usage=Usage(input_tokens=3, output_tokens=6, total_tokens=9, reasoning_tokens=4, cost_usd=Decimal("0.5")),
     finish_reason="tool_calls",
     response_id="c1",
 )

@@ -98,7 +98,7 @@ def test_wrong_calls_are_told_to_the_model_in_place_of_a_result() -> None:
         (lambda turn, sent: setattr(turn.said[0], "calls", [("a", "add", "{}"), ("b", "sub", "{}")]), "answer 1: "),
         (lambda turn, sent: setattr(turn.said[1], "text", "It is 5."), "answer: "),
         (lambda turn, sent: setattr(turn.said[1], "text", ""), "status: "),
-        (lambda turn, sent: turn.said[0].usage.update(prompt_tokens=3), "usage: "),
+        (lambda turn, sent: turn.said[0].usage.update(input_tokens=3), "usage: "),
     ],
 )
 def test_a_turn_that_goes_wrong_is_named(change: Callable[[RecordedTurn, Any], Any], named: str) -> None:

@@ -20,7 +20,7 @@ from pydantic import BaseModel
 
 from turngraph.state.errors import ToolError, ToolTimeoutError, TurnConfigurationError, UnknownToolError
 from turngraph.tools.output import ToolOutput
-from turngraph.tools.retrying import Retry
+from turngraph.tools.retries import Retry
 from turngraph.tools.toolbox import Toolbox
 
 TRACE: contextvars.ContextVar[str] = contextvars.ContextVar("TRACE", default="none")

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from turngraph.state.errors import TurnConfigurationError
-from turngraph.tools.builtins import BUILTINS
+from turngraph.tools.builtin.registry import BUILTINS
 from turngraph.tools.manifests.kinds import (
     ApiConnectionManifest,
     ApiPluginManifest,

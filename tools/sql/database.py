@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.tools import ToolException
 
-from turngraph.tools.failure import without_secrets
+from turngraph.tools.failures import without_secrets
 from turngraph.tools.output import as_text, clean
 from turngraph.tools.sql.engines import Place, dialect_of, make_engine
 from turngraph.tools.sql.statement import Statement

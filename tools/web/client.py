@@ -9,7 +9,7 @@ from urllib.parse import urljoin, urlsplit
 
 from langchain_core.tools import ToolException
 
-from turngraph.tools.failure import without_secrets
+from turngraph.tools.failures import without_secrets
 from turngraph.tools.web.addresses import AddressError, AddressPolicy
 from turngraph.tools.web.credentials import Credentials
 from turngraph.tools.web.template import ApiRequest

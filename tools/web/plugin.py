@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from langchain_core.tools import ToolException
 
-from turngraph.tools.failure import without_secrets
+from turngraph.tools.failures import without_secrets
 from turngraph.tools.manifests.kinds import ApiPluginManifest
 from turngraph.tools.manifests.parameters import schema_of, values_of
 from turngraph.tools.output import clean

@@ -10,11 +10,11 @@ from langchain_core.tools import tool
 from tests.turns import KEY, ask, both_apis, config, invoke, result_of, streamed_or_not
 from turngraph.billing import Prices, ToolPrice
 from turngraph.graphs import chat_turn
+from turngraph.interfaces.cli.commands.replay import replay
 from turngraph.interfaces.plain_text import money
-from turngraph.interfaces.stepper.recording import Recorder
-from turngraph.interfaces.stepper.replay_command import replay
-from turngraph.interfaces.stepper.replaying import replay_cassette
-from turngraph.providers.scripted import Call, Fail, Say, ScriptedModel
+from turngraph.interfaces.stepper.engine.recording import Recorder
+from turngraph.interfaces.stepper.engine.replay import replay_cassette
+from turngraph.scripted import Call, Fail, Say, ScriptedModel
 from turngraph.state.errors import TurnValueError
 
 
@@ -71,8 +71,8 @@ def test_what_it_would_cost_at_other_prices_is_shown(tmp_path: Path, capsys: pyt
     assert "every request is the recorded one" in out
     usage = listed.result.usage
     assert usage is not None
-    assert usage.prompt_tokens is not None
-    assert f"cost: {money(listed.cost_usd)} → {money(Decimal(usage.prompt_tokens) / 1000)}" in out
+    assert usage.input_tokens is not None
+    assert f"cost: {money(listed.cost_usd)} → {money(Decimal(usage.input_tokens) / 1000)}" in out
 
 
 def test_a_call_without_a_price_is_not_shown_as_free(tmp_path: Path) -> None:

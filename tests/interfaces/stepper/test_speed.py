@@ -17,7 +17,7 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 
 from tests.turns import turn_on
 from turngraph.interfaces.stepper import TurnStepper
-from turngraph.providers.scripted import Call, Say, ScriptedModel
+from turngraph.scripted import Call, Say, ScriptedModel
 
 ROUNDS = 12
 SHORT, LONG = 500, 2000

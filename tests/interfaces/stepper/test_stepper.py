@@ -18,9 +18,9 @@ from sqlalchemy import text
 from tests.graphs.test_plugins import plugin
 from tests.turns import KEY, ask, both_apis, turn_on
 from turngraph.billing import Ledger
-from turngraph.billing.verifying import verify
+from turngraph.billing.operations.verification import verify
 from turngraph.interfaces.stepper import Breakpoint, TurnStepper
-from turngraph.providers.scripted import Call, Fail, Say, ScriptedModel
+from turngraph.scripted import Call, Fail, Say, ScriptedModel
 from turngraph.state.errors import TurnInvocationError, TurnValueError
 from turngraph.state.result import Charge, TurnResult
 from turngraph.state.turn import TurnSettings
@@ -250,7 +250,7 @@ def test_the_difference_of_two_steps_names_what_changed(stepper: TurnStepper) ->
     stepper.run_until("call_llm")
     stepper.step()
     paths = {change.path.partition("[")[0].partition(".")[0] for change in stepper.diff(stepper.now.number - 1)}
-    assert paths == {"messages", "attempts", "asked"}
+    assert paths == {"messages", "attempts", "pending_tool_calls"}
     assert str(stepper.diff(2, 2)) == "no difference"
 
 

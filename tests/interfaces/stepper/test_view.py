@@ -11,10 +11,10 @@ from langchain_core.tools import tool
 from tests.interfaces.stepper.xss import PAYLOADS
 from tests.turns import KEY, ask, turn_on
 from turngraph.interfaces.stepper import TurnStepper
-from turngraph.interfaces.stepper.charts import cost_chart, timeline_chart, tokens_chart
-from turngraph.interfaces.stepper.panes import PANES
-from turngraph.interfaces.stepper.view import graph_svg, page, panes
-from turngraph.providers.scripted import Call, Say, ScriptedModel
+from turngraph.interfaces.stepper.views.charts import cost_chart, timeline_chart, tokens_chart
+from turngraph.interfaces.stepper.views.page import graph_svg, page, panes
+from turngraph.interfaces.stepper.views.panes import PANES
+from turngraph.scripted import Call, Say, ScriptedModel
 
 ALLOWED = {
     *("div", "style", "p", "details", "summary", "pre", "ol", "li", "svg", "title", "desc", "defs", "marker"),

@@ -20,13 +20,13 @@ from sqlalchemy import text
 
 from tests.turns import turn_on
 from turngraph.billing import Ledger
-from turngraph.billing.verifying import verify
+from turngraph.billing.operations.verification import verify
 from turngraph.interfaces.stepper import TurnStepper
-from turngraph.interfaces.stepper.steps import Step
-from turngraph.providers.scripted import Call, Say, ScriptedModel
-from turngraph.providers.scripted.requests import ReceivedRequest
-from turngraph.providers.scripted.steps import ScriptStep
-from turngraph.providers.scripted.steps import Step as Scripted
+from turngraph.interfaces.stepper.engine.steps import Step
+from turngraph.scripted import Call, Say, ScriptedModel
+from turngraph.scripted.received import ReceivedRequest
+from turngraph.scripted.script import ScriptStep
+from turngraph.scripted.script import Step as Scripted
 from turngraph.state.errors import TurnInvocationError
 
 CITIES = ("Oslo", "Rome", "Lima", "Cairo")
@@ -241,9 +241,9 @@ class Unstepped:
                 call.model_copy(update={"arguments": f'{{"city": "{changed[call.id]["city"]}"}}'})
                 if call.id in changed
                 else call
-                for call in self.values["asked"]
+                for call in self.values["pending_tool_calls"]
             ]
-            self._update({"asked": asked})
+            self._update({"pending_tool_calls": asked})
 
     def _results(self, edits: list[dict[str, Any]]) -> dict[str, str]:
         """Of the edits of one call the last holds: a result that was written before its arguments were is gone."""

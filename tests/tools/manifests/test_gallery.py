@@ -10,13 +10,12 @@ from typing import Any
 
 import pytest
 
+from tests.paths import GALLERY
 from turngraph.state.errors import ToolArgumentsError, TurnConfigurationError
+from turngraph.tools.manifests.checking import check_manifests, parse_pairs, try_plugin
 from turngraph.tools.manifests.kinds import KINDS
 from turngraph.tools.manifests.loading import Manifests, load_manifests
 from turngraph.tools.manifests.reading import Reading, sources
-from turngraph.tools.manifests.trying import check_manifests, parse_pairs, try_plugin
-
-GALLERY = Path(__file__).parents[3] / "examples" / "plugins"
 
 
 @pytest.fixture

@@ -1,18 +1,17 @@
 """Manifests that were damaged, in many ways: they load, or every problem is told; nothing else ever happens."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.paths import GALLERY
 from turngraph.tools.manifests.loading import load_manifests
 from turngraph.tools.manifests.problems import ManifestError
 from turngraph.tools.manifests.yaml_text import read_documents
 
-GALLERY = Path(__file__).parents[3] / "examples" / "plugins"
 TEXT = "\n---\n".join(file.read_text() for file in sorted(GALLERY.glob("*.yaml")))
 DOCUMENTS = [document.value for document in read_documents(TEXT)]
 

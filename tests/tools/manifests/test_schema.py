@@ -1,17 +1,15 @@
 """Schemas, beginnings and the reference page say what the models do, because they are made from them."""
 
-from pathlib import Path
-
 import pytest
 from jsonschema import Draft202012Validator
 
+from tests.paths import GALLERY, ROOT
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.tools.manifests.kinds import KINDS
 from turngraph.tools.manifests.loading import load_manifests
 from turngraph.tools.manifests.schema import manifest_schema, new_manifest, reference_page
 from turngraph.tools.manifests.yaml_text import read_documents
 
-GALLERY = Path(__file__).parents[3] / "examples" / "plugins"
 CONNECTIONS = {"SqlPlugin": "SqlConnection", "ApiPlugin": "ApiConnection"}
 
 
@@ -60,5 +58,5 @@ def test_an_unknown_kind_is_told() -> None:
 
 def test_the_page_in_the_documentation_is_the_one_the_models_make() -> None:
     """Renew it: python -c "from turngraph.tools.manifests.schema import reference_page as p; print(p())"."""
-    page = Path(__file__).parents[3] / "docs" / "manifests.md"
+    page = ROOT / "docs" / "manifests.md"
     assert page.read_text() == reference_page() + "\n"

@@ -1,0 +1,1 @@
+"""The ledger for LangChain agents and chat models."""

@@ -1,0 +1,1 @@
+"""What is done with a ledger from outside: reports, exports, sweeping, corrections."""

@@ -1,0 +1,153 @@
+"""List prices from genai-prices: what its tables say about a vendor's model at a time.
+
+The package takes a third of a second or more to import and to build its tables, so it is imported at the first
+question; each (vendor, base URL, model) is looked up once and kept as plain rates.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from turngraph.billing.pricing.rates import Rate, Rates, Tier
+
+if TYPE_CHECKING:
+    from genai_prices.types import ModelInfo, ModelPrice, PriceVariant
+
+__all__ = ["PROVIDER_IDS", "GenaiCatalog", "Listed", "Listing"]
+
+PROVIDER_IDS: Final[Mapping[str, str]] = {
+    "bedrock": "aws",
+    "gemini": "google",
+    "googleai": "google",
+    "metaai": "meta",
+    "moonshot": "moonshotai",
+    "togetherai": "together",
+    "xai": "x-ai",
+}
+"""Vendors that genai-prices knows by another id. Source: the `id` of each `prices/providers/*.yml`,
+https://github.com/pydantic/genai-prices/tree/main/prices/providers. Any other vendor is looked up by its own name."""
+
+_CLASSES: Final[Mapping[str, str]] = {
+    "input": "input_mtok",
+    "cached": "cache_read_mtok",
+    "cache_write": "cache_write_mtok",
+    "output": "output_mtok",
+    "reasoning": "output_reasoning_mtok",
+    "audio_input": "input_audio_mtok",
+    "audio_output": "output_audio_mtok",
+}
+"""Our class of token, and the key of its price. Source: `units.yml` of genai-prices."""
+
+
+class Listed(NamedTuple):
+    """Rates found in a catalogue, and where."""
+
+    rates: Rates
+    source: str
+    currency: str = "USD"
+    """What the rates stood in before they were turned into USD."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One model's prices over time, and per service tier.
+
+    `dated` is in the catalogue's order, where the last whose condition holds wins and the first is the default.
+    """
+
+    dated: tuple[tuple[Any, Rates], ...]
+    variants: tuple[tuple[Mapping[str, str], Any, Rates], ...] = ()
+
+    def at(self, when: datetime, context: Mapping[str, str]) -> Rates:
+        """The rates at `when`, for a call of `context` (`{"service_tier": "flex"}`)."""
+        held = [rates for constraint, rates in self.dated if constraint is None or constraint.active(when)]
+        standard = held[-1] if held else self.dated[0][1]
+        for wanted, constraint, rates in reversed(self.variants if context else ()):
+            if wanted.items() <= context.items() and (constraint is None or constraint.active(when)):
+                standard = standard.model_copy(update=dict(_present(rates)))
+        return standard
+
+
+@dataclass(frozen=True)
+class GenaiCatalog:
+    """genai-prices as installed, looked up offline. It keeps the tables it met first: build a new one after an update.
+
+    A vendor's own name decides; only an unknown name (a custom endpoint) is looked up by its base URL. Never by the
+    model's name alone: `gpt-4o` behind somebody's gateway has that gateway's price.
+    """
+
+    _known: Any = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_known", lru_cache(maxsize=4096)(_look_up))
+
+    def find(
+        self, *, vendor: str, model: str, base_url: str | None, at: datetime, service_tier: str | None
+    ) -> Listed | None:
+        """The rates listed for `vendor`'s `model` at `at` (a time with its zone), or `None`."""
+        found: tuple[Listing, str] | None = self._known(vendor, model, base_url)
+        if found is None:
+            return None
+        listing, source = found
+        return Listed(listing.at(at, {"service_tier": service_tier} if service_tier else {}), source)
+
+
+def _look_up(vendor: str, model: str, base_url: str | None) -> tuple[Listing, str] | None:
+    import genai_prices
+    from genai_prices.data_snapshot import get_snapshot
+
+    snapshot = get_snapshot()
+    name = PROVIDER_IDS.get(vendor, vendor)
+    by_name = next((provider for provider in snapshot.providers if provider.id == name), None)
+    try:
+        provider = by_name or snapshot.find_provider(None, None, base_url or "")
+    except LookupError:
+        return None
+    info = provider.find_model(model, all_providers=snapshot.providers)
+    if info is None:
+        return None
+    # Another provider's row (Azure's models are listed under OpenAI) lends its prices, not its service tiers.
+    own = any(info is row for row in provider.models)
+    return _listing(info, tiers=own), f"genai-prices {genai_prices.__version__}"
+
+
+def _listing(info: "ModelInfo", *, tiers: bool) -> Listing:
+    from genai_prices.types import ModelPrice
+
+    dated = (
+        [(None, info.prices)]
+        if isinstance(info.prices, ModelPrice)
+        else [(p.constraint, p.prices) for p in info.prices]
+    )
+    return Listing(
+        tuple((constraint, _rates(prices)) for constraint, prices in dated),
+        tuple(_variant(variant) for variant in (info.price_variants or () if tiers else ())),
+    )
+
+
+def _variant(variant: "PriceVariant") -> tuple[Mapping[str, str], Any, Rates]:
+    return variant.when, variant.constraint, _rates(variant.prices)
+
+
+def _rates(prices: "ModelPrice") -> Rates:
+    per_thousand = getattr(prices, "requests_kcount", None)
+    return Rates(
+        **{name: _rate(getattr(prices, key)) for name, key in _CLASSES.items()},
+        usd_per_request=None if per_thousand is None else _rate(per_thousand).usd_per_mtok / 1000,  # type: ignore[union-attr]
+    )
+
+
+def _rate(price: Any) -> Rate | None:
+    if price is None:
+        return None
+    if isinstance(price, Decimal):
+        return Rate(usd_per_mtok=price)
+    tiers = tuple(Tier(above=tier.start, usd_per_mtok=tier.price) for tier in price.tiers)
+    return Rate(usd_per_mtok=price.base, tiers=tiers)
+
+
+def _present(rates: Rates) -> list[tuple[str, Any]]:
+    return [(name, value) for name, value in rates if value is not None]

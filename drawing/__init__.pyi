@@ -1,0 +1,11 @@
+from .svg import (
+    draw_svg as draw_svg,
+)
+from .text import (
+    draw_text as draw_text,
+)
+
+__all__ = [
+    "draw_svg",
+    "draw_text",
+]

@@ -1,0 +1,23 @@
+from .attempt_lookup import (
+    vendor_lookup as vendor_lookup,
+)
+from .builder import (
+    build_chat_turn as build_chat_turn,
+)
+from .chat import (
+    chat_turn as chat_turn,
+)
+from .turn_graph import (
+    TurnBuilder as TurnBuilder,
+)
+from .turn_graph import (
+    TurnGraph as TurnGraph,
+)
+
+__all__ = [
+    "TurnBuilder",
+    "TurnGraph",
+    "build_chat_turn",
+    "chat_turn",
+    "vendor_lookup",
+]

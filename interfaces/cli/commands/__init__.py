@@ -1,0 +1,1 @@
+"""The commands of `turngraph`, one file each."""

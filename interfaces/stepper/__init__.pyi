@@ -1,0 +1,23 @@
+from .engine.breakpoints import (
+    Breakpoint as Breakpoint,
+)
+from .engine.recording import (
+    Recorder as Recorder,
+)
+from .engine.replay import (
+    Replayed as Replayed,
+)
+from .engine.replay import (
+    replay_cassette as replay_cassette,
+)
+from .stepper import (
+    TurnStepper as TurnStepper,
+)
+
+__all__ = [
+    "Breakpoint",
+    "Recorder",
+    "Replayed",
+    "TurnStepper",
+    "replay_cassette",
+]

@@ -1,0 +1,1 @@
+"""The stepper without a view: moving, editing, forking, comparing."""

@@ -1,0 +1,1 @@
+"""What the stepper shows: the notebook widget, the page, the charts."""

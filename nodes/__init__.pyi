@@ -1,0 +1,7 @@
+from .support.dependencies import (
+    TurnDeps as TurnDeps,
+)
+
+__all__ = [
+    "TurnDeps",
+]

@@ -1,0 +1,1 @@
+"""The same provider as a LangChain chat model."""

@@ -1,0 +1,1 @@
+"""The HTTP exchange with a vendor: clients, transport, and looking up a stored answer."""

@@ -1,0 +1,1 @@
+"""What the scripted model answers when no script says so."""

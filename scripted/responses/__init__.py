@@ -1,0 +1,1 @@
+"""Responses, as the scripted model serves it."""

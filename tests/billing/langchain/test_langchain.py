@@ -1,0 +1,265 @@
+"""The ledger for people who do not use the turn: LangChain's agents, and any chat model."""
+
+import asyncio
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from langchain.agents import create_agent
+from langchain.agents.middleware import AgentMiddleware
+from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.outputs import Generation, LLMResult
+from langchain_core.tools import tool
+from langchain_openai import ChatOpenAI
+from langgraph.checkpoint.memory import InMemorySaver
+from openai import APIConnectionError, BadRequestError, InternalServerError
+from pydantic import BaseModel
+
+from turngraph.billing.langchain.callback import LedgerCallback
+from turngraph.billing.langchain.metering import Metered
+from turngraph.billing.langchain.middleware import LedgerMiddleware
+from turngraph.billing.store.budgets import Budget
+from turngraph.billing.store.calls import CostAttribution
+from turngraph.scripted import Call, Cut, Fail, Say, ScriptedModel
+from turngraph.state.errors import BudgetExceededError, TurnConfigurationError
+
+Open = Callable[..., Any]
+HARD = Budget(usd=Decimal(1), per="account")
+PAYER = CostAttribution(account="acme")
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedModel]:
+    with ScriptedModel() as model:
+        yield model
+
+
+def model(server: ScriptedModel, **more: Any) -> ChatOpenAI:
+    given = {"model": "gpt-4o-mini", "base_url": server.base_url, "api_key": "none", "max_retries": 0, **more}
+    return ChatOpenAI(**given)
+
+
+@pytest.fixture
+def book(open_book: Open) -> Any:
+    return open_book(HARD)
+
+
+def metered(book: Any, **more: Any) -> Metered:
+    return Metered(book.ledger, attribution=PAYER, **more)
+
+
+@tool
+def double(x: int) -> int:
+    """Twice x."""
+    return 2 * x
+
+
+def agent(book: Any, server: ScriptedModel, **more: Any) -> Any:
+    middleware = [LedgerMiddleware(metered(book))]
+    return create_agent(more.pop("model", None) or model(server), [double], middleware=middleware, **more)
+
+
+def ask(runnable: Any, mode: str, given: Any, **config: Any) -> Any:
+    run = runnable.invoke if mode == "sync" else lambda *a, **k: asyncio.run(runnable.ainvoke(*a, **k))
+    return run(given, **config)
+
+
+both = pytest.mark.parametrize("mode", ["sync", "async"])
+QUESTION = {"messages": [("user", "Double 21.")]}
+
+
+@both
+def test_an_agents_calls_are_held_and_charged(book: Any, mode: str) -> None:
+    """Each wire call is a row with its usage; nothing is held when the agent is done."""
+    with ScriptedModel([Call(("double", {"x": 21})), Say("42")]) as server:
+        out = ask(agent(book, server), mode, QUESTION)
+    assert out["messages"][-1].content == "42"
+    rows = book.rows("SELECT * FROM attempt ORDER BY created, attempt_id")
+    assert [row["state"] for row in rows] == ["settled", "settled"]
+    assert all(row["charge_nano"] > 0 and row["basis"] == "actual" and row["provider_id"] for row in rows)
+    assert [request.body.get("max_completion_tokens") for request in server.requests] == [4096, 4096]
+    assert book.window("account:acme")[1] == 0
+    assert book.verified()
+
+
+@both
+def test_an_agent_is_refused_before_anything_is_sent(open_book: Open, server: ScriptedModel, mode: str) -> None:
+    """`create_agent` has no budgets of its own."""
+    book = open_book(Budget(usd=Decimal("0.0001"), per="account"))
+    with pytest.raises(BudgetExceededError):
+        ask(agent(book, server), mode, QUESTION)
+    assert not server.requests
+
+
+@both
+def test_a_resumed_agent_uses_the_answer_it_paid_for(book: Any, mode: str) -> None:
+    """A crash between the charge and the checkpoint: the model is not asked again, and not charged again."""
+
+    @tool
+    def some_tool(x: int) -> int:
+        """Gives 42."""
+        return 42
+
+    class Dies(LedgerMiddleware):
+        """Dies between the charge and the checkpoint, once."""
+
+        def wrap_model_call(self, request: Any, handler: Any) -> Any:
+            answer = super().wrap_model_call(request, handler)
+            if not died:
+                died.append(True)
+                raise KeyboardInterrupt
+            return answer
+
+        async def awrap_model_call(self, request: Any, handler: Any) -> Any:
+            answer = await super().awrap_model_call(request, handler)
+            if not died:
+                died.append(True)
+                raise RuntimeError("killed")
+            return answer
+
+    died: list[bool] = []
+    with ScriptedModel([Call(("some_tool", {"x": 1})), Say("done")], strict=True) as server:
+        saver = InMemorySaver()
+
+        def graph() -> Any:
+            """Built anew, as a new process would build it."""
+            return create_agent(model(server), [some_tool], middleware=[Dies(metered(book))], checkpointer=saver)
+
+        config = {"configurable": {"thread_id": "t"}}
+        with asyncio.Runner() as runner:
+
+            def invoke(given: Any) -> Any:
+                if mode == "sync":
+                    return graph().invoke(given, config)
+                return runner.run(graph().ainvoke(given, config))
+
+            with pytest.raises((KeyboardInterrupt, RuntimeError)):
+                invoke({"messages": [("user", "Go.")]})
+            out = invoke(None)
+    assert out["messages"][-1].content == "done"
+    assert len(server.requests) == 2
+    assert [row["state"] for row in book.rows("SELECT state FROM attempt")] == ["settled", "settled"]
+
+
+def test_a_structured_answer_is_charged_and_not_replayed(book: Any) -> None:
+    """It is an object of the caller's class, which the ledger does not keep."""
+
+    class City(BaseModel):
+        name: str
+
+    with ScriptedModel([Say('{"name": "Oslo"}')]) as server:
+        from langchain.agents.structured_output import ProviderStrategy
+
+        out = agent(book, server, response_format=ProviderStrategy(City)).invoke(QUESTION)
+    assert out["structured_response"] == City(name="Oslo")
+    assert book.rows("SELECT response FROM attempt")[0]["response"] is None
+
+
+@both
+@pytest.mark.parametrize(
+    ("step", "error", "state"),
+    [
+        (Fail(400), BadRequestError, "released"),
+        (Fail(500), InternalServerError, "unknown"),
+        (Cut(after=None), APIConnectionError, "unknown"),
+    ],
+)
+def test_a_failed_call_costs_nothing_or_is_left_open(
+    book: Any, mode: str, step: Any, error: type[Exception], state: str
+) -> None:
+    """A refusal was not billed. Of anything else nobody knows, and the sweeper finds out."""
+    with ScriptedModel([step]) as server, pytest.raises(error):
+        ask(agent(book, server), mode, QUESTION)
+    assert [row["state"] for row in book.rows("SELECT state FROM attempt")] == [state]
+    assert book.verified()
+
+
+def test_a_bound_that_is_set_is_kept(book: Any) -> None:
+    """The model's own, or the call's: the middleware's is for those that have none."""
+    with ScriptedModel([Say("42"), Say("42")]) as server:
+        agent(book, server, model=model(server, max_tokens=77)).invoke(QUESTION)
+        settings = {"max_tokens": 55}
+
+        class Sets(AgentMiddleware[Any, Any, Any]):
+            """Another middleware's settings."""
+
+            def wrap_model_call(self, request: Any, handler: Any) -> Any:
+                return handler(request.override(model_settings=settings))
+
+        both_in = [Sets(), LedgerMiddleware(metered(book))]
+        create_agent(model(server), middleware=both_in, system_prompt="Be brief.").invoke(QUESTION)
+    assert [request.body["max_completion_tokens"] for request in server.requests] == [77, 55]
+
+
+def test_a_model_that_retries_in_hiding_is_refused(book: Any, server: ScriptedModel) -> None:
+    """Three tries would be billed, and one seen."""
+    hidden = model(server, max_retries=2)
+    with pytest.raises(TurnConfigurationError, match="max_retries=0"):
+        agent(book, server, model=hidden).invoke(QUESTION)
+    assert not server.requests
+
+
+@both
+@pytest.mark.parametrize("stream", [False, True])
+def test_any_chat_model_is_metered_by_a_callback(book: Any, mode: str, stream: bool) -> None:
+    """Held before, charged after, streamed or not."""
+    with ScriptedModel([Say("42")]) as server:
+        one = model(server, max_tokens=100, streaming=stream, stream_usage=True)
+        answer = ask(one, mode, "Double 21.", config={"callbacks": [LedgerCallback(metered(book))]})
+    assert answer.content == "42"
+    row = book.rows("SELECT * FROM attempt")[0]
+    assert (row["state"], row["vendor"], row["basis"]) == ("settled", "openai", "actual")
+    assert row["charge_nano"] > 0
+    assert book.window("account:acme")[1] == 0
+
+
+@both
+def test_a_callback_refuses_before_anything_is_sent(open_book: Open, server: ScriptedModel, mode: str) -> None:
+    """An error in a callback is usually swallowed; this one must not be."""
+    book = open_book(Budget(usd=Decimal("0.000001"), per="account"))
+    with pytest.raises(BudgetExceededError):
+        ask(model(server), mode, "Hi", config={"callbacks": [LedgerCallback(metered(book))]})
+    assert not server.requests
+
+
+@both
+@pytest.mark.parametrize(("status", "state"), [(429, "released"), (503, "unknown")])
+def test_a_callback_tells_a_refusal_from_a_doubt(book: Any, mode: str, status: int, state: str) -> None:
+    """The same rule as the agent's."""
+    with ScriptedModel([Fail(status)]) as server, pytest.raises(Exception, match=str(status)):
+        ask(model(server), mode, "Hi", config={"callbacks": [LedgerCallback(metered(book))]})
+    assert [row["state"] for row in book.rows("SELECT state FROM attempt")] == [state]
+
+
+def test_a_callback_ignores_runs_it_did_not_see_begin(book: Any) -> None:
+    """Attached half-way, or told of an end twice."""
+    from uuid import uuid4
+
+    callback = LedgerCallback(metered(book))
+    callback.on_llm_end(LLMResult(generations=[[Generation(text="x")]]), run_id=uuid4())
+    callback.on_llm_error(OSError(), run_id=uuid4())
+    assert book.rows("SELECT * FROM attempt") == []
+
+
+def test_an_answer_without_usage_is_unpriced_and_marked(book: Any) -> None:
+    """What is no chat message has no usage either."""
+    from uuid import uuid4
+
+    callback, run = LedgerCallback(metered(book, vendor="openai")), uuid4()
+    callback.on_chat_model_start({}, [[HumanMessage("Hi")]], run_id=run, metadata={"ls_model_name": "gpt-4o-mini"})
+    callback.on_llm_end(LLMResult(generations=[[Generation(text="x")]]), run_id=run)
+    row = book.rows("SELECT * FROM attempt")[0]
+    assert (row["vendor"], row["basis"]) == ("openai", "unpriced")
+    assert row["estimated"]
+    assert AIMessage("").usage_metadata is None
+
+
+def test_the_middleware_says_which_extra_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """LangChain itself is no dependency of a turn."""
+    monkeypatch.setitem(sys.modules, "langchain.agents.middleware", None)
+    monkeypatch.delitem(sys.modules, "turngraph.billing.langchain.middleware", raising=False)
+    with pytest.raises(TurnConfigurationError, match=r"pip install 'turngraph\[langchain\]'"):
+        importlib.import_module("turngraph.billing.langchain.middleware")

@@ -1,0 +1,135 @@
+"""`handler`: wire messages in, an HTTP reply out, whatever happens."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langgraph.checkpoint.memory import InMemorySaver
+
+from tests.turns import turn_on
+from turngraph.billing import Ledger, top
+from turngraph.billing.leases.leases import admit
+from turngraph.graphs import TurnGraph
+from turngraph.interfaces import ahandler, handler
+from turngraph.scripted import Fail, Say, ScriptedModel
+
+Handle = Callable[..., dict[str, Any]]
+
+
+def later(turn: TurnGraph, data: Any, **named: Any) -> dict[str, Any]:
+    """The async form, run to its end."""
+    return asyncio.run(ahandler(turn, data, **named))
+
+
+handled = pytest.mark.parametrize("handle", [handler, later], ids=["sync", "async"])
+
+
+@handled
+def test_a_client_that_sends_its_whole_history_is_kept_once(handle: Handle) -> None:
+    """Browsers send every message every time; the thread keeps each one once."""
+    with ScriptedModel([Say("one"), Say("two")]) as model:
+        turn = turn_on(model, checkpointer=InMemorySaver())
+        first = {"session_key": "s", "messages": [{"role": "user", "content": "1"}]}
+        handle(turn, first)
+        answered = [*first["messages"], {"role": "assistant", "content": "one"}, {"role": "user", "content": "2"}]
+        reply = handle(turn, {"session_key": "s", "messages": answered}, account="acme")
+        sent = model.requests[1].body["messages"]
+    assert [message["content"] for message in sent[1:]] == ["1", "one", "2"]
+    body = json.loads(reply["body"])
+    assert body["choices"][0]["message"]["content"] == "two"
+    assert body["turn"]["charges"][0]["account"] == "acme"
+
+
+@handled
+def test_a_text_is_enough(handle: Handle) -> None:
+    """`input_text` is one user message."""
+    with ScriptedModel([Say("hi")]) as model:
+        reply = handle(turn_on(model), {"input_text": "Hello"})
+    assert reply["statusCode"] == 200
+    assert reply["headers"]["Content-Type"] == "application/json"
+    assert reply["isBase64Encoded"] is False
+
+
+@handled
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        [],
+        {},
+        {"messages": []},
+        {"messages": "Hi"},
+        {"messages": [{"role": "wizard", "content": "x"}]},
+        {"input_text": 3},
+        {"body": []},
+        {"messages": [{"role": "user", "content": "\ud800"}]},
+    ],
+)
+def test_bad_data_is_a_400_that_says_why(handle: Handle, data: Any) -> None:
+    """No traceback, no 200, nothing sent."""
+    with ScriptedModel([Say("never")]) as model:
+        reply = handle(turn_on(model), data)
+        assert len(model.requests) == 0
+    error = json.loads(reply["body"])["error"]
+    assert reply["statusCode"] == 400
+    assert error["kind"] == "value"
+    assert len(error["message"]) > 20
+
+
+@handled
+def test_a_vendors_error_has_its_true_status(handle: Handle) -> None:
+    """429 stays 429."""
+    with ScriptedModel([Fail(429, headers={"Retry-After": "120"})]) as model:
+        reply = handle(turn_on(model), {"input_text": "Q"})
+    assert reply["statusCode"] == 429
+    assert reply["headers"]["Retry-After"] == "120"
+
+
+@handled
+def test_passthrough_sends_the_body_as_it_is_and_bills_it(handle: Handle) -> None:
+    """A client with its own pipeline still pays."""
+    own = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hi"}], "user": "u1", "temperature": 0.5}
+    with ScriptedModel([Say("passed")]) as model:
+        turn = turn_on(model, functions=["calculator"], system="never sent")
+        reply = handle(turn, {"body": own}, account="acme")
+        assert model.requests[0].body == own
+    body = json.loads(reply["body"])
+    assert body["choices"][0]["message"]["content"] == "passed"
+    assert body["turn"]["charges"][0]["model"].startswith(("gpt-4o", "scripted"))
+    assert body["turn"]["charges"][0]["account"] == "acme"
+
+
+@handled
+def test_a_gateway_says_whose_key_and_tags_a_turn_is_counted_under(handle: Handle, tmp_path: Path) -> None:
+    """It is the gateway that knows who came, and with which key."""
+    with Ledger(f"sqlite:///{tmp_path}/l.db") as ledger, ScriptedModel([Say("4")]) as model:
+        given = {"account": "acme", "key": "k_17", "tags": ["web"]}
+        assert handle(turn_on(model, ledger=ledger), {"input_text": "2 + 2?"}, **given)["statusCode"] == 200
+        for by, who in (("account", "acme"), ("key", "k_17"), ("tag", "web")):
+            assert [(line.value, line.attempts) for line in ledger.read(top, by)] == [(who, 1)]
+
+
+@handled
+@pytest.mark.parametrize("key", [None, "\ud800", "a\x00b", {"a": 1}], ids=["none", "half a character", "NUL", "object"])
+def test_a_thread_that_cannot_be_kept_is_a_400(handle: Handle, key: Any) -> None:
+    """The key comes from the caller, and goes into a database."""
+    with ScriptedModel([Say("never")]) as model:
+        reply = handle(turn_on(model, checkpointer=InMemorySaver()), {"session_key": key, "input_text": "Q"})
+        assert len(model.requests) == 0
+    assert reply["statusCode"] == 400
+    assert "session_key" in json.loads(reply["body"])["error"]["message"]
+
+
+@handled
+def test_a_thread_that_another_worker_has_is_a_409(handle: Handle, tmp_path: Path) -> None:
+    """The caller learns when to come back; it is no server error."""
+    with Ledger(f"sqlite:///{tmp_path}/l.db") as ledger, ScriptedModel([Say("never")]) as model:
+        ledger.do(admit, "other", thread="t")
+        turn = turn_on(model, ledger=ledger, checkpointer=InMemorySaver())
+        reply = handle(turn, {"session_key": "t", "input_text": "Q"})
+        assert len(model.requests) == 0
+    assert reply["statusCode"] == 409
+    assert 0 < int(reply["headers"]["Retry-After"]) <= 60

@@ -1,0 +1,317 @@
+"""Chat Completions, as vendors really send it: one answer comes out, whole or marked as cut."""
+
+from typing import Any
+
+import pytest
+
+from turngraph.providers.reading.chat_reader import ChatReader, read_chat
+from turngraph.state.errors import ProviderError
+from turngraph.state.reply import ProviderReply, StreamChunk
+from turngraph.state.usage import Usage
+
+JsonObject = dict[str, Any]
+
+
+def event(delta: JsonObject | None = None, finish: str | None = None, **top: Any) -> JsonObject:
+    return {"id": "c1", "model": "m", "choices": [{"index": 0, "delta": delta or {}, "finish_reason": finish}], **top}
+
+
+def stream(*events: JsonObject, done: bool = True, **options: Any) -> tuple[ProviderReply, list[StreamChunk]]:
+    reader = ChatReader(**options)
+    chunks = [chunk for each in events for chunk in reader.feed(each)]
+    return reader.finish(ended=done), chunks
+
+
+def reply_of(*events: JsonObject, **options: Any) -> ProviderReply:
+    return stream(*events, **options)[0]
+
+
+def call_piece(index: int | None = None, id_: str | None = None, name: str | None = None, args: Any = "") -> JsonObject:
+    function = {"arguments": args} | ({"name": name} if name is not None else {})
+    return (
+        {"function": function}
+        | ({"id": id_} if id_ is not None else {})
+        | ({"index": index} if index is not None else {})
+    )
+
+
+def calls_of(*deltas: list[JsonObject], finish: str = "tool_calls") -> list[tuple[str, str, str]]:
+    reply = reply_of(*(event({"tool_calls": pieces}) for pieces in deltas), event(finish=finish))
+    return [(call.id, call.name, call.arguments) for call in reply.tool_calls]
+
+
+def message(content: Any = None, finish: str | None = "stop", **more: Any) -> ProviderReply:
+    return read_chat({"choices": [{"index": 0, "message": {"content": content, **more}, "finish_reason": finish}]})
+
+
+def test_a_stream_and_its_json_read_the_same() -> None:
+    """Whether an answer is streamed must not show in it."""
+    usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+    pieces = [event({"role": "assistant", "content": ""}), event({"content": "Hel"}), event({"content": "lo"})]
+    end = [event(finish="stop"), {"id": "c1", "model": "m", "choices": [], "usage": usage, "service_tier": "default"}]
+    streamed, chunks = stream(*pieces, *end)
+    whole = read_chat(
+        {
+            "id": "c1",
+            "model": "m",
+            "service_tier": "default",
+            "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}],
+            "usage": usage,
+        }
+    )
+    assert streamed.model_copy(update={"raw": None}) == whole.model_copy(update={"raw": None})
+    assert [(chunk.type, chunk.text) for chunk in chunks] == [("text", "Hel"), ("text", "lo"), ("usage", "")]
+    assert read_chat(streamed.raw).model_copy(update={"raw": None}) == whole.model_copy(update={"raw": None})
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_without_a_finish_reason_an_answer_is_truncated(done: bool) -> None:
+    """Row 7 and 10: a clean end of the connection is what a crashed worker leaves, too."""
+    reply = reply_of(event({"content": "Hel"}), done=done)
+    assert (reply.text, reply.truncated, reply.finish_reason) == ("Hel", True, None)
+
+
+def test_a_vendor_known_to_leave_the_finish_reason_out_is_believed_with_done_or_usage() -> None:
+    """Ollama and routers do on complete answers; neither marker at all is still a cut."""
+    usage = {"choices": [], "usage": {"prompt_tokens": 1}}
+    assert not reply_of(event({"content": "4"}), finish_reason_optional=True).truncated
+    assert not reply_of(event({"content": "4"}), usage, done=False, finish_reason_optional=True).truncated
+    assert reply_of(event({"content": "4"}), done=False, finish_reason_optional=True).truncated
+
+
+def test_a_missing_done_is_noted_and_nothing_more() -> None:
+    """Row 9: Perplexity never sends it."""
+    reply = reply_of(event({"content": "4"}, "stop"), done=False)
+    assert (reply.truncated, reply.notes) == (False, ("The stream ended without `[DONE]`.",))
+
+
+def test_a_json_body_is_whole_without_a_finish_reason() -> None:
+    """Snowflake sends `""`; nothing more could come, so nothing was cut."""
+    reply = message("4", finish="")
+    assert (reply.text, reply.truncated, reply.finish_reason) == ("4", False, None)
+
+
+def test_the_last_usage_counts_and_is_never_added() -> None:
+    """Row 12: vLLM repeats a running total on every chunk, Gemini sends it twice; a sum would bill it again."""
+    first, last = ({"prompt_tokens": 10, "completion_tokens": n} for n in (2, 5))
+    reply = reply_of(
+        event({"content": "a"}, usage=first), event({}, "stop", usage=last), {"choices": [], "usage": None}
+    )
+    assert reply.usage == Usage(input_tokens=10, output_tokens=5)
+
+
+@pytest.mark.parametrize("place", ["choiceless", "beside", "x_groq"])
+def test_usage_is_found_wherever_it_stands(place: str) -> None:
+    """OpenAI sends it alone, Mistral beside the last choice, Groq in a member of its own."""
+    usage = {"prompt_tokens": 7}
+    last = {
+        "choiceless": [event({}, "stop"), {"choices": [], "usage": usage}],
+        "beside": [event({}, "stop", usage=usage)],
+        "x_groq": [event({}, "stop", x_groq={"id": "r", "usage": usage})],
+    }[place]
+    reply, chunks = stream(event({"content": "a"}), *last)
+    assert reply.usage == Usage(input_tokens=7)
+    assert [chunk.usage for chunk in chunks if chunk.type == "usage"] == [Usage(input_tokens=7)]
+
+
+def test_an_answer_without_usage_has_none() -> None:
+    """Row 11: absent is estimated or held by the ledger, never zero."""
+    assert reply_of(event({"content": "a"}, "stop")).usage is None
+
+
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
+def test_reasoning_is_read_under_its_names_and_kept_for_the_way_back(name: str) -> None:
+    """DeepSeek refuses a tool result whose call comes without it."""
+    reply, chunks = stream(event({name: "2+"}), event({name: "2"}), event({"content": "4"}, "stop"))
+    assert (reply.reasoning, reply.text, reply.extra) == ("2+2", "4", {name: "2+2"})
+    assert [chunk.type for chunk in chunks] == ["reasoning", "reasoning", "text"]
+
+
+def test_reasoning_sent_under_two_names_is_told_once() -> None:
+    """Servers in transition send both `reasoning` and `reasoning_content`."""
+    both = {"reasoning": "hm", "reasoning_content": "hm"}
+    reply = reply_of(event(both), event({}, "stop"))
+    assert (reply.reasoning, reply.extra) == ("hm", both)
+
+
+def test_reasoning_details_are_put_together_and_kept_whole() -> None:
+    """OpenRouter wants them back as one list, each block whole, signature and all."""
+    details = [
+        {"type": "reasoning.text", "text": "Let ", "format": "x", "index": 0},
+        {"type": "reasoning.text", "text": "me see.", "format": "x", "index": 0},
+        {"type": "reasoning.text", "signature": "c2ln", "format": "x", "index": 0},
+        {"type": "reasoning.encrypted", "data": "b3Blbg==", "id": "t1", "index": 0},
+        {"type": "reasoning.encrypted", "data": "c2VjcmV0", "id": "t2", "index": 0},
+    ]
+    reply = reply_of(*(event({"reasoning_details": [detail]}) for detail in details), event({}, "stop"))
+    text = {"type": "reasoning.text", "text": "Let me see.", "format": "x", "index": 0, "signature": "c2ln"}
+    assert (reply.reasoning, reply.extra) == ("Let me see.", {"reasoning_details": [text, *details[3:]]})
+    assert reply == reply_of(event({"reasoning_details": details}), event({}, "stop")).model_copy(
+        update={"raw": reply.raw}
+    )
+
+
+@pytest.mark.parametrize("cut", range(1, 30))
+def test_think_at_the_very_start_is_reasoning_wherever_it_is_cut(cut: int) -> None:
+    """Models without a parser in front of them write it into the answer."""
+    text = "\n<think>\n2+2?</think>\n\n4 </think>"
+    reply = reply_of(event({"content": text[:cut]}), event({"content": text[cut:]}), event({}, "stop"))
+    assert (reply.reasoning, reply.text) == ("\n2+2?", "4 </think>")
+
+
+@pytest.mark.parametrize("text", ["Use <think> tags.", "<thin", "<thinking>", " <", "a<think>b</think>", "", "\n"])
+def test_think_anywhere_else_is_text(text: str) -> None:
+    """Somebody may have asked about it."""
+    assert (message(text).text, message(text).reasoning) == (text, None)
+    assert reply_of(event({"content": text}), event({}, "stop")).text == text
+
+
+def test_reasoning_never_closed_is_all_reasoning() -> None:
+    """The cap on tokens ended it; half a thought is no answer."""
+    reply = message("<think>Let me</thi", finish="length")
+    assert (reply.text, reply.reasoning) == ("", "Let me</thi")
+
+
+def test_content_in_parts_is_read_and_kept() -> None:
+    """Mistral's reasoning models answer in a list, and want it back."""
+    parts = [
+        {"type": "thinking", "thinking": [{"type": "text", "text": "2+2"}], "closed": True},
+        {"type": "text", "text": "4"},
+    ]
+    reply = message(parts)
+    assert (reply.text, reply.reasoning, list(reply.items)) == ("4", "2+2", parts)
+    pieces = [
+        event({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "2"}]}]}),
+        event({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "+2"}], "closed": True}]}),
+        event({"content": "4"}, "stop"),
+    ]
+    streamed = reply_of(*pieces)
+    assert (streamed.text, streamed.reasoning, list(streamed.items)) == ("4", "2+2", parts)
+
+
+def test_a_refusal_is_no_text() -> None:
+    """It is kept and billed like any answer."""
+    reply, chunks = stream(event({"refusal": "I can"}), event({"refusal": "not."}, "stop"))
+    assert (reply.refusal, reply.text, [chunk.type for chunk in chunks]) == ("I cannot.", "", ["refusal"] * 2)
+
+
+def test_only_the_first_of_several_choices_is_kept() -> None:
+    """Row 35: mixed together they would read as one answer, `AB`."""
+    other = {"choices": [{"index": 1, "delta": {"content": "B"}, "finish_reason": "stop"}]}
+    reply = reply_of(event({"content": "A"}), other, event({}, "stop"))
+    assert (reply.text, reply.notes) == ("A", ("More than one choice; the first is kept.",))
+    two = [{"index": i, "message": {"content": text}, "finish_reason": "stop"} for i, text in ((1, "B"), (0, "A"))]
+    assert (read_chat({"choices": two}).text, read_chat({"choices": two}).notes) == ("A", reply.notes)
+
+
+@pytest.mark.parametrize("body", [{}, {"choices": None}, {"choices": []}, {"choices": "?"}, {"choices": [None]}])
+def test_an_answer_without_choices_is_no_answer(body: JsonObject) -> None:
+    """Row 34: clients fail on it with IndexError, or call it an empty success."""
+    with pytest.raises(ProviderError, match="no choices") as caught:
+        read_chat(body)
+    assert (caught.value.kind, caught.value.billed) == ("protocol", "unknown")
+    with pytest.raises(ProviderError, match="no choices") as caught:
+        reply_of(body, done=False)
+    assert caught.value.kind == "truncated"
+
+
+def test_null_choices_and_azures_first_chunk_say_nothing() -> None:
+    """OpenRouter sends `choices: null`, Azure its prompt's filter results."""
+    reply = reply_of({"choices": [], "prompt_filter_results": [{}]}, {"choices": None}, event({"content": "4"}, "stop"))
+    assert reply.text == "4"
+
+
+def test_an_answer_with_nothing_in_it_is_an_empty_answer() -> None:
+    """Row 33: what to do about it is the turn's to say."""
+    reply = message(None)
+    assert (reply.text, reply.tool_calls, reply.finish_reason) == ("", (), "stop")
+
+
+@pytest.mark.parametrize("reason", ["eos", "max_tool_calls", "length"])
+def test_a_finish_reason_is_kept_in_the_vendors_word(reason: str) -> None:
+    """Row 36: an unknown one is not taken for success."""
+    assert message("4", finish=reason).finish_reason == reason
+
+
+def test_text_after_the_finish_reason_is_ignored_and_noted() -> None:
+    """Row 38: the answer had ended."""
+    reply = reply_of(event({"content": "4"}, "stop"), event({"content": "2"}, "length"))
+    assert (reply.text, reply.finish_reason) == ("4", "stop")
+    assert reply.notes == ("Something came after the finish reason; it was ignored.",)
+
+
+def test_a_finish_reason_called_error_is_an_error() -> None:
+    """OpenRouter's mid-stream failure, where its error object got lost on the way."""
+    with pytest.raises(ProviderError) as caught:
+        reply_of(event({"content": "4"}), event({}, "error"))
+    assert caught.value.kind == "server"
+
+
+def test_a_chunk_of_another_id_is_noted() -> None:
+    """Row 37: Perplexity gives every chunk an id of its own, so it cannot be refused."""
+    reply = reply_of(event({"content": "4"}), event({}, "stop") | {"id": "c2"})
+    assert (reply.response_id, reply.notes) == ("c1", ("`id` changed within the stream; the first is kept.",))
+
+
+def test_citations_are_kept_wherever_a_vendor_puts_them() -> None:
+    """OpenAI annotates the message, Perplexity lists its sources beside the choices."""
+    annotation = {"type": "url_citation", "url_citation": {"url": "https://a.example", "title": "A"}}
+    assert message("4", annotations=[annotation]).citations == (annotation,)
+    assert reply_of(event({"annotations": [annotation]}), event({}, "stop")).citations == (annotation,)
+    beside = event({"content": "4"}, "stop", citations=["https://a.example"])
+    assert reply_of(beside).citations == ({"type": "url_citation", "url": "https://a.example"},)
+    results = event({"content": "4"}, "stop", search_results=[{"url": "https://a.example", "title": "A"}])
+    assert reply_of(results).citations == ({"type": "url_citation", "url": "https://a.example", "title": "A"},)
+
+
+def test_logprobs_add_up() -> None:
+    """One entry a token, over the chunks."""
+    chunks = [event({"content": token}) for token in "ab"]
+    for chunk, token in zip(chunks, "ab", strict=True):
+        chunk["choices"][0]["logprobs"] = {"content": [{"token": token, "logprob": -0.1}], "refusal": None}
+    reply = reply_of(*chunks, event({}, "stop"))
+    assert [entry["token"] for entry in reply.logprobs] == ["a", "b"]
+
+
+def test_a_spoken_answers_transcript_is_its_text() -> None:
+    """Content is null then; the id is what a later request refers to."""
+    reply = message(None, audio={"id": "audio_1", "data": "UklGRg==", "transcript": "Four.", "expires_at": 1})
+    assert (reply.text, reply.extra) == ("Four.", {"audio": {"id": "audio_1"}})
+
+
+def test_unknown_members_of_the_message_are_kept() -> None:
+    """A vendor may want them back tomorrow."""
+    assert message("4", reasoning_opaque="b3Blbg==").extra == {"reasoning_opaque": "b3Blbg=="}
+    assert reply_of(event({"reasoning_opaque": "b3Blbg=="}), event({}, "stop")).extra == {
+        "reasoning_opaque": "b3Blbg=="
+    }
+
+
+def test_the_assembled_answer_is_a_chat_completion() -> None:
+    """`raw` of a stream: what the vendor would have answered without one."""
+    reply = reply_of(
+        event({"role": "assistant", "content": "Hi", "reasoning_content": "hm"}, created=1),
+        event({"tool_calls": [call_piece(0, "a", "f", "{}")]}, "tool_calls"),
+        {"choices": [], "usage": {"prompt_tokens": 1}},
+    )
+    call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    assert reply.raw == {
+        "id": "c1",
+        "model": "m",
+        "created": 1,
+        "object": "chat.completion",
+        "choices": [
+            {
+                "index": 0,
+                "message": {
+                    "role": "assistant",
+                    "content": "Hi",
+                    "refusal": None,
+                    "reasoning_content": "hm",
+                    "tool_calls": [call],
+                },
+                "finish_reason": "tool_calls",
+            }
+        ],
+        "usage": {"prompt_tokens": 1},
+    }

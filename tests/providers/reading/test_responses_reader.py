@@ -1,0 +1,278 @@
+"""Responses, as vendors really send them: one answer comes out, its items whole, or marked as cut."""
+
+from typing import Any
+
+import pytest
+
+from turngraph.providers.reading.read_limits import ReadLimits
+from turngraph.providers.reading.responses_reader import ResponsesReader, read_responses
+from turngraph.state.errors import ProviderError, ResponsesAPIError
+from turngraph.state.reply import ProviderReply, StreamChunk
+from turngraph.state.usage import Usage
+
+JsonObject = dict[str, Any]
+
+REASONING = {
+    "id": "rs_1",
+    "type": "reasoning",
+    "summary": [{"type": "summary_text", "text": "Add."}, {"type": "summary_text", "text": "Check."}],
+    "encrypted_content": "b3Blbg==",
+}
+CITATION = {"type": "url_citation", "url": "https://a.example", "title": "A", "start_index": 0, "end_index": 2}
+MESSAGE = {
+    "id": "msg_1",
+    "type": "message",
+    "role": "assistant",
+    "status": "completed",
+    "content": [
+        {
+            "type": "output_text",
+            "text": "Hello",
+            "annotations": [CITATION],
+            "logprobs": [{"token": "Hello", "logprob": 0}],
+        }
+    ],
+}
+CALL = {
+    "id": "fc_1",
+    "type": "function_call",
+    "call_id": "call_1",
+    "name": "add",
+    "arguments": '{"x":1}',
+    "status": "completed",
+}
+USAGE = {"input_tokens": 5, "output_tokens": 2, "total_tokens": 7, "output_tokens_details": {"reasoning_tokens": 1}}
+
+
+def response(*output: JsonObject, status: str | None = "completed", **more: Any) -> JsonObject:
+    return {"id": "resp_1", "object": "response", "status": status, "model": "m", "output": list(output), **more}
+
+
+def state(kind: str, *output: JsonObject, **more: Any) -> JsonObject:
+    return {"type": f"response.{kind}", "response": response(*output, **({"status": kind} | more))}
+
+
+def delta(kind: str, text: str, place: int = 0, **more: Any) -> JsonObject:
+    return {"type": f"response.{kind}.delta", "output_index": place, "delta": text, **more}
+
+
+def added(item: JsonObject, place: int = 0) -> JsonObject:
+    return {"type": "response.output_item.added", "output_index": place, "item": item}
+
+
+def done(item: JsonObject, place: int = 0) -> JsonObject:
+    return {"type": "response.output_item.done", "output_index": place, "item": item}
+
+
+def stream(*events: JsonObject, limits: ReadLimits | None = None) -> tuple[ProviderReply, list[StreamChunk]]:
+    reader = ResponsesReader(vendor="acme", limits=limits)
+    chunks = [chunk for event in events for chunk in reader.feed(event)]
+    return reader.finish(), chunks
+
+
+def test_a_stream_and_its_json_read_the_same() -> None:
+    """Whether an answer is streamed must not show in it."""
+    final = response(REASONING, MESSAGE, CALL, usage=USAGE, service_tier="default")
+    streamed, chunks = stream(
+        state("created", status="in_progress"),
+        delta("reasoning_summary_text", "Add.", summary_index=0),
+        delta("reasoning_summary_text", "Che", summary_index=1),
+        delta("reasoning_summary_text", "ck.", summary_index=1),
+        delta("output_text", "Hel", 1, content_index=0),
+        delta("output_text", "lo", 1, content_index=0),
+        delta("function_call_arguments", '{"x":1}', 2),
+        {"type": "response.completed", "response": final},
+    )
+    assert streamed == read_responses(final)
+    assert (streamed.text, streamed.reasoning) == ("Hello", "Add.\n\nCheck.")
+    assert "".join(chunk.text for chunk in chunks if chunk.type == "reasoning") == streamed.reasoning
+    assert [chunk.type for chunk in chunks[-2:]] == ["tool_call", "usage"]
+
+
+def test_everything_an_answer_holds_is_read() -> None:
+    """Items stay whole, because a later request may bring them back."""
+    reply = read_responses(response(REASONING, MESSAGE, CALL, usage=USAGE, service_tier="default"))
+    assert list(reply.items) == [REASONING, MESSAGE, CALL]
+    assert reply.usage == Usage(input_tokens=5, output_tokens=2, total_tokens=7, reasoning_tokens=1)
+    assert (reply.citations, reply.logprobs) == ((CITATION,), ({"token": "Hello", "logprob": 0},))
+    assert (reply.response_id, reply.model, reply.service_tier) == ("resp_1", "m", "default")
+    [call] = reply.tool_calls
+    assert (call.id, call.name, call.arguments, call.extra) == ("call_1", "add", '{"x":1}', {"item_id": "fc_1"})
+
+
+def test_a_custom_tool_and_a_namespace_are_kept_with_the_call() -> None:
+    """A free-text tool answers as `custom_tool_call_output`; a namespace goes back as it came."""
+    custom = {"type": "custom_tool_call", "id": "ctc_1", "call_id": "call_1", "name": "math", "input": "4 + 4"}
+    [call] = read_responses(response(custom)).tool_calls
+    assert (call.arguments, call.extra) == ("4 + 4", {"item_id": "ctc_1", "type": "custom_tool_call"})
+    [call] = read_responses(response(CALL | {"namespace": "crm"})).tool_calls
+    assert call.extra == {"item_id": "fc_1", "namespace": "crm"}
+
+
+@pytest.mark.parametrize(
+    "kind", ["web_search_call", "mcp_call", "file_search_call", "code_interpreter_call", "image_call"]
+)
+def test_what_the_vendor_runs_itself_is_no_call_of_ours(kind: str) -> None:
+    """It is kept among the items and not run again."""
+    reply = read_responses(response({"type": kind, "id": "x", "name": "search", "arguments": "{}", "call_id": "c"}))
+    assert (reply.tool_calls, reply.finish_reason, len(reply.items)) == ((), "stop", 1)
+
+
+@pytest.mark.parametrize(
+    ("status", "details", "output", "reason"),
+    [
+        ("completed", None, MESSAGE, "stop"),
+        ("completed", None, CALL, "tool_calls"),
+        (None, None, MESSAGE, "stop"),
+        ("incomplete", {"reason": "max_output_tokens"}, MESSAGE, "length"),
+        ("incomplete", {"reason": "content_filter"}, MESSAGE, "content_filter"),
+        ("incomplete", {"reason": "out_of_credit"}, MESSAGE, "out_of_credit"),
+        ("incomplete", None, MESSAGE, "incomplete"),
+        ("queued", None, MESSAGE, "queued"),
+        ("in_progress", None, MESSAGE, "in_progress"),
+        ("cancelled", None, MESSAGE, "cancelled"),
+    ],
+)
+def test_the_status_becomes_a_finish_reason(status: str, details: Any, output: JsonObject, reason: str) -> None:
+    """Rows 50 and 52: one word for both APIs; a response in the background is not an empty success."""
+    reply = read_responses(response(output, status=status, incomplete_details=details))
+    assert (reply.finish_reason, reply.truncated) == (reason, False)
+
+
+def test_a_refusal_is_no_text() -> None:
+    """It is kept and billed like any answer."""
+    refused = MESSAGE | {"content": [{"type": "refusal", "refusal": "I cannot."}]}
+    reply, chunks = stream(delta("refusal", "I cannot.", content_index=0), state("completed", refused))
+    assert (reply.refusal, reply.text, chunks) == ("I cannot.", "", [StreamChunk(type="refusal", text="I cannot.")])
+
+
+def test_reasoning_in_full_is_read_like_its_summary() -> None:
+    """Open models give `reasoning_text`, OpenAI a summary."""
+    item = {"type": "reasoning", "id": "rs", "summary": [], "content": [{"type": "reasoning_text", "text": "2+2"}]}
+    reply, chunks = stream(delta("reasoning_text", "2+2", content_index=0), state("completed", item, MESSAGE))
+    assert (reply.reasoning, chunks) == ("2+2", [StreamChunk(type="reasoning", text="2+2")])
+
+
+@pytest.mark.parametrize("events", [[], [state("in_progress")], [delta("output_text", "Hel", content_index=0)]])
+def test_without_a_terminal_event_nothing_is_complete(events: list[JsonObject]) -> None:
+    """Row 51: a connection that ends is no end of a response, and a call in it may lack its end."""
+    reply, chunks = stream(state("created", status="in_progress"), *events, done(CALL, 1))
+    assert (reply.truncated, reply.finish_reason) == (True, None)
+    assert reply.text == ("Hel" if events and "delta" in events[0] else "")
+    assert [call.arguments for call in reply.tool_calls] == ['{"x":1}']
+    assert all(chunk.type != "tool_call" for chunk in chunks)
+
+
+def test_a_cut_item_is_written_from_its_pieces() -> None:
+    """What was paid for and seen is kept."""
+    reply, _ = stream(
+        added({"type": "reasoning", "id": "rs", "summary": []}),
+        delta("reasoning_summary_text", "Add.", 0, summary_index=0),
+        added({"type": "message", "id": "msg", "role": "assistant", "content": []}, 1),
+        delta("output_text", "Hel", 1, content_index=0),
+        added({"type": "function_call", "id": "fc", "call_id": "call_9", "name": "add", "arguments": ""}, 2),
+        delta("function_call_arguments", '{"x":', 2),
+    )
+    assert (reply.text, reply.reasoning, reply.truncated) == ("Hel", "Add.", True)
+    assert [(call.id, call.name, call.arguments) for call in reply.tool_calls] == [("call_9", "add", '{"x":')]
+
+
+def test_a_final_response_without_output_keeps_what_was_streamed() -> None:
+    """ChatGPT's Codex endpoint sends the items, and then an empty list."""
+    reply, _ = stream(added(MESSAGE), done(MESSAGE), done(CALL, 1), state("completed", usage=USAGE))
+    assert (reply.text, [call.id for call in reply.tool_calls], reply.finish_reason) == (
+        "Hello",
+        ["call_1"],
+        "tool_calls",
+    )
+    assert reply.usage is not None
+    assert reply.notes == ("The final response lacks its output; what was streamed is kept.",)
+
+
+def test_ids_may_change_from_event_to_event() -> None:
+    """GitHub Copilot encrypts them anew for each; places do not change."""
+    other = response(MESSAGE) | {"id": "resp_2"}
+    reply, _ = stream(
+        state("created", status="in_progress"),
+        added(MESSAGE | {"id": "a", "content": []}),
+        delta("output_text", "Hello", content_index=0, item_id="b"),
+        done(MESSAGE | {"id": "c"}),
+        {"type": "response.completed", "response": other},
+    )
+    assert (reply.text, reply.response_id) == ("Hello", "resp_2")
+    assert reply.notes == ("The response's id changed within the stream; the last is kept.",)
+
+
+@pytest.mark.parametrize("kind", ["response.new_thing", "ping", "response.audio.delta", "None"])
+def test_an_unknown_event_is_ignored(kind: str) -> None:
+    """Row 53: the API grows; what is new must not break what is known."""
+    reply, _ = stream({"type": kind, "delta": "?", "response": "?"}, {}, state("completed", MESSAGE))
+    assert reply.text == "Hello"
+
+
+def test_a_gap_in_the_numbers_is_noted() -> None:
+    """Row 53: something may be missing; the final response has all of it."""
+    reply, _ = stream(
+        delta("output_text", "Hel", content_index=0, sequence_number=4),
+        state("completed", MESSAGE) | {"sequence_number": 6},
+    )
+    assert (reply.text, reply.notes) == ("Hello", ("The events' sequence numbers have a gap.",))
+
+
+def test_an_error_event_and_a_failed_response_are_raised() -> None:
+    """Row 49: the SDK hands both on as if nothing had happened."""
+    error = {"type": "error", "code": "server_error", "message": "Down.", "param": None, "sequence_number": 3}
+    with pytest.raises(ResponsesAPIError) as caught:
+        stream(delta("output_text", "Hel", content_index=0), error)
+    assert (caught.value.code, caught.value.message, caught.value.sequence_number) == ("server_error", "Down.", 3)
+    failed = state("failed", error={"code": "rate_limit_exceeded", "message": "Slow."}) | {"sequence_number": 4}
+    for events in ([failed], [failed["response"]]):
+        with pytest.raises(ResponsesAPIError) as caught:
+            stream(*events) if "type" in events[0] else read_responses(events[0])
+        assert (caught.value.code, caught.value.message, caught.value.kind) == (
+            "rate_limit_exceeded",
+            "Slow.",
+            "rate_limit",
+        )
+
+
+def test_a_failure_without_words_is_still_a_failure() -> None:
+    """`error: null` beside `status: failed`."""
+    with pytest.raises(ResponsesAPIError) as caught:
+        read_responses(response(status="failed", error=None))
+    assert caught.value.kind == "server"
+
+
+@pytest.mark.parametrize("body", [{}, {"output": None}, {"object": "response", "output": "?"}])
+def test_a_body_without_output_is_no_response(body: JsonObject) -> None:
+    """Row 21, for this API."""
+    with pytest.raises(ProviderError, match="no output") as caught:
+        read_responses(body)
+    assert caught.value.kind == "protocol"
+
+
+def test_calls_without_ids_get_one() -> None:
+    """Results are matched by it."""
+    nameless = {"type": "function_call", "name": "f", "arguments": "{}"}
+    assert [call.id for call in read_responses(response(nameless, CALL, CALL)).tool_calls] == [
+        "call_0",
+        "call_1",
+        "call_1#2",
+    ]
+
+
+def test_too_many_calls_and_too_long_arguments_are_refused() -> None:
+    """Row 26, streamed and not."""
+    limits = ReadLimits(tool_calls=2, argument_chars=10)
+    many = [CALL | {"call_id": f"c{n}"} for n in range(3)]
+    long = CALL | {"arguments": "x" * 11}
+    for output in (many, [long]):
+        with pytest.raises(ProviderError) as caught:
+            read_responses(response(*output), limits=limits)
+        assert caught.value.kind == "too_large"
+        with pytest.raises(ProviderError) as caught:
+            stream(*(done(item, place) for place, item in enumerate(output)), limits=limits)
+        assert caught.value.kind == "too_large"
+    with pytest.raises(ProviderError) as caught:
+        stream(*[delta("function_call_arguments", "12345678")] * 2, limits=limits)
+    assert caught.value.kind == "too_large"

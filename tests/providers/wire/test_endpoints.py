@@ -1,0 +1,233 @@
+"""What really arrives at an endpoint: the headers, the query and the body that a configuration stands for."""
+
+import asyncio
+import json
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+from langchain_core.messages import HumanMessage
+from langchain_openai import AzureChatOpenAI, ChatOpenAI
+from pydantic import SecretStr
+
+from turngraph.graphs import chat_turn
+from turngraph.providers import OpenAIProvider, ProviderConfig, Timeouts
+from turngraph.providers.request_template import request_template
+from turngraph.scripted import LoopbackServer
+from turngraph.state.errors import TurnConfigurationError
+from turngraph.state.reply import ProviderReply
+
+KEY = "sk-planted-endpoint"
+CHAT = {
+    "id": "c1",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}],
+}
+RESPONSE = {
+    "id": "resp_1",
+    "status": "completed",
+    "output": [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hi"}]}],
+}
+
+
+class Endpoint(LoopbackServer):
+    """Answers both APIs, and keeps what it was asked."""
+
+    def __init__(self, *, azure_key: str | None = None) -> None:
+        super().__init__(self._answer)
+        self.asked: list[web.BaseRequest] = []
+        self.bodies: list[dict[str, Any]] = []
+        self._azure_key = azure_key
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append(request)
+        self.bodies.append(json.loads(await request.read()))
+        if self._azure_key is not None and (fault := self._azure_fault(request)):
+            return web.json_response({"error": {"code": "401", "message": fault}}, status=401)
+        return web.json_response(RESPONSE if request.path.endswith("/responses") else CHAT)
+
+    def _azure_fault(self, request: web.Request) -> str | None:
+        if "api-version" not in request.query:
+            return "The api-version query parameter is required."
+        return None if request.headers.get("api-key") == self._azure_key else "Access denied: invalid key."
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    with Endpoint() as server:
+        yield server
+
+
+@pytest.fixture
+def azure() -> Iterator[Endpoint]:
+    with Endpoint(azure_key=KEY) as server:
+        yield server
+
+
+def send(provider: OpenAIProvider) -> ProviderReply:
+    request = request_template(provider.config, provider.api)
+    return provider.send(provider.payload(request, [HumanMessage("Hello")]))
+
+
+def asend(provider: OpenAIProvider) -> ProviderReply:
+    request = request_template(provider.config, provider.api)
+    return asyncio.run(provider.asend(provider.payload(request, [HumanMessage("Hello")])))
+
+
+both_ways = pytest.mark.parametrize("ask", [send, asend], ids=["sync", "async"])
+Ask = Callable[[OpenAIProvider], ProviderReply]
+
+
+@both_ways
+@pytest.mark.parametrize(
+    ("ending", "path"),
+    [
+        ("", "/openai/deployments/my%20dep/chat/completions"),
+        ("/openai", "/openai/deployments/my%20dep/chat/completions"),
+        ("/openai/deployments/other", "/openai/deployments/other/chat/completions"),
+        ("/openai/v1", "/openai/v1/chat/completions"),
+    ],
+)
+def test_azure_gets_its_version_its_header_and_its_path(azure: Endpoint, ask: Ask, ending: str, path: str) -> None:
+    """Azure refuses whatever lacks one of the three; its dated versions have a path for each deployment."""
+    config = ProviderConfig(
+        vendor="azure", model="my dep", base_url=azure.origin + ending, api_key=KEY, api_version="2024-10-21"
+    )
+    assert ask(OpenAIProvider(config)).text == "Hi"
+    [asked] = azure.asked
+    assert (asked.raw_path.partition("?")[0], asked.query["api-version"]) == (path, "2024-10-21")
+    assert "Authorization" not in asked.headers
+
+
+@both_ways
+def test_azures_responses_have_no_deployment_in_their_path(azure: Endpoint, ask: Ask) -> None:
+    """The model stands in the body there."""
+    config = ProviderConfig(
+        vendor="azure",
+        model="gpt-5-mini",
+        base_url=f"{azure.origin}/openai",
+        api_key=KEY,
+        api="responses",
+        api_version="2025-04-01-preview",
+    )
+    assert ask(OpenAIProvider(config)).text == "Hi"
+    assert azure.asked[0].path == "/openai/responses"
+    assert azure.bodies[0]["model"] == "gpt-5-mini"
+
+
+@both_ways
+def test_a_wrong_azure_key_is_an_error_without_the_key(azure: Endpoint, ask: Ask) -> None:
+    """The server checks it, so this shows that the tests above do."""
+    wrong = "sk-planted-wrong"
+    config = ProviderConfig(vendor="azure", model="dep", base_url=azure.origin, api_key=wrong, api_version="2024-10-21")
+    with pytest.raises(Exception, match="invalid key") as caught:
+        ask(OpenAIProvider(config))
+    assert wrong not in repr(caught.value) + str(caught.value)
+
+
+def test_a_langchain_model_is_really_used(endpoint: Endpoint) -> None:
+    """Its key, headers, query and parameters arrive, and its retries stay behind."""
+    chat = ChatOpenAI(
+        model="gpt-4o",
+        base_url=endpoint.base_url,
+        api_key=SecretStr(KEY),
+        organization="org-7",
+        default_headers={"X-Team": "blue"},
+        default_query={"region": "north"},
+        temperature=0.0,
+        max_tokens=7,
+        stop=["END"],
+        seed=3,
+        frequency_penalty=0.5,
+        model_kwargs={"user": "u1"},
+        extra_body={"top_k": 4},
+        timeout=12.5,
+    )
+    provider = OpenAIProvider.from_chat_model(chat)
+    assert send(provider).text == "Hi"
+    [asked], [body] = endpoint.asked, endpoint.bodies
+    assert asked.headers["Authorization"] == f"Bearer {KEY}"
+    assert (asked.headers["OpenAI-Organization"], asked.headers["X-Team"]) == ("org-7", "blue")
+    assert asked.query["region"] == "north"
+    assert body == {
+        "model": "gpt-4o",
+        "messages": [{"role": "user", "content": "Hello"}],
+        "temperature": 0.0,
+        "max_tokens": 7,
+        "stop": ["END"],
+        "seed": 3,
+        "frequency_penalty": 0.5,
+        "user": "u1",
+        "top_k": 4,
+    }
+    assert provider.config.timeouts == Timeouts(connect_s=12.5, first_byte_s=12.5, idle_s=12.5, total_s=600)
+
+
+@both_ways
+def test_a_key_given_as_a_function_is_asked_for(endpoint: Endpoint, ask: Ask) -> None:
+    """Tokens that expire are made by functions; the client calls them, for the endpoint alone."""
+    chat = ChatOpenAI(model="m", base_url=endpoint.base_url, api_key=lambda: KEY)
+    provider = OpenAIProvider.from_chat_model(chat)
+    assert ask(provider).text == "Hi"
+    assert endpoint.asked[0].headers["Authorization"] == f"Bearer {KEY}"
+    assert provider.config.api_key is None
+
+
+def test_a_langchain_model_for_azure_keeps_its_way_there(azure: Endpoint) -> None:
+    """Its client knows deployment, version and header."""
+    chat = AzureChatOpenAI(
+        azure_deployment="dep", azure_endpoint=azure.origin, api_version="2024-10-21", api_key=SecretStr(KEY)
+    )
+    assert send(OpenAIProvider.from_chat_model(chat)).text == "Hi"
+    assert azure.asked[0].path == "/openai/deployments/dep/chat/completions"
+
+
+def test_a_turn_takes_a_langchain_model(endpoint: Endpoint) -> None:
+    """Where somebody's graph has one already, the turn asks as it would."""
+    chat = ChatOpenAI(
+        model="gpt-4o", base_url=endpoint.base_url, api_key=SecretStr(KEY), use_responses_api=True, top_p=0.5
+    )
+    out = chat_turn(chat).invoke({"messages": [("user", "Hello")]})
+    assert out["result"].answer == "Hi"
+    assert endpoint.asked[0].path == "/v1/responses"
+    assert endpoint.bodies[0]["top_p"] == 0.5
+
+
+@both_ways
+def test_a_token_for_a_remote_server_joins_on_the_way_out(endpoint: Endpoint, ask: Ask) -> None:
+    """It is in no payload, which is stored and shown, and goes with its own server's tool alone."""
+    tools = [
+        {"type": "mcp", "server_label": "wiki", "server_url": "https://mcp.example.com"},
+        {"type": "mcp", "server_label": "wiki", "server_url": "https://elsewhere.example.com"},
+        {"type": "web_search"},
+    ]
+    config = ProviderConfig(
+        model="gpt-5-mini",
+        base_url=endpoint.base_url,
+        api="responses",
+        builtin_tools=tuple(tools),
+        mcp_authorization={"https://mcp.example.com": SecretStr(KEY)},
+    )
+    provider = OpenAIProvider(config)
+    payload = provider.payload(request_template(config, provider.api), [HumanMessage("Hello")])
+    assert payload.body["tools"] == tools
+    assert ask(provider).text == "Hi"
+    assert endpoint.bodies[0]["tools"] == [{**tools[0], "authorization": KEY}, *tools[1:]]
+
+
+@both_ways
+def test_a_name_and_password_in_the_address_arrive_as_a_header(endpoint: Endpoint, ask: Ask) -> None:
+    """Two HTTP libraries would do three things with such an address, and all would log it."""
+    config = ProviderConfig(model="m", base_url=endpoint.base_url.replace("://", f"://me:{KEY}@"))
+    assert ask(OpenAIProvider(config)).text == "Hi"
+    assert endpoint.asked[0].headers["Authorization"] == "Basic " + b64encode(f"me:{KEY}".encode()).decode()
+    assert KEY in config.secrets
+    assert KEY not in repr(config) + str(OpenAIProvider(config).get_current_config_values())
+
+
+def test_a_password_in_the_address_and_a_key_are_refused() -> None:
+    """Only one of them could be sent."""
+    with pytest.raises(TurnConfigurationError, match="both go into the `Authorization` header") as caught:
+        ProviderConfig(model="m", base_url=f"https://me:{KEY}@example.com/v1", api_key=SecretStr(KEY))
+    assert KEY not in str(caught.value)

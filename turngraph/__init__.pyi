@@ -1,0 +1,151 @@
+from .billing.langchain.callback import (
+    LedgerCallback as LedgerCallback,
+)
+from .billing.langchain.metering import (
+    Metered as Metered,
+)
+from .billing.langchain.middleware import (
+    LedgerMiddleware as LedgerMiddleware,
+)
+from .billing.ledger import (
+    Ledger as Ledger,
+)
+from .billing.pricing.overrides import (
+    PriceOverride as PriceOverride,
+)
+from .billing.pricing.overrides import (
+    ToolPrice as ToolPrice,
+)
+from .billing.pricing.prices import (
+    Prices as Prices,
+)
+from .billing.store.budgets import (
+    Budget as Budget,
+)
+from .graphs.attempt_lookup import (
+    vendor_lookup as vendor_lookup,
+)
+from .graphs.builder import (
+    build_chat_turn as build_chat_turn,
+)
+from .graphs.chat import (
+    chat_turn as chat_turn,
+)
+from .graphs.turn_graph import (
+    TurnBuilder as TurnBuilder,
+)
+from .graphs.turn_graph import (
+    TurnGraph as TurnGraph,
+)
+from .interfaces.gateway import (
+    ahandler as ahandler,
+)
+from .interfaces.gateway import (
+    handler as handler,
+)
+from .interfaces.stepper.stepper import (
+    TurnStepper as TurnStepper,
+)
+from .providers.config import (
+    ProviderConfig as ProviderConfig,
+)
+from .providers.langchain.chat_model import (
+    TurngraphChatModel as TurngraphChatModel,
+)
+from .providers.openai_provider import (
+    OpenAIProvider as OpenAIProvider,
+)
+from .scripted.server import (
+    ScriptedModel as ScriptedModel,
+)
+from .state.errors import (
+    BudgetExceededError as BudgetExceededError,
+)
+from .state.errors import (
+    ProviderError as ProviderError,
+)
+from .state.errors import (
+    ToolError as ToolError,
+)
+from .state.errors import (
+    TurnConfigurationError as TurnConfigurationError,
+)
+from .state.errors import (
+    TurngraphError as TurngraphError,
+)
+from .state.errors import (
+    TurnInvocationError as TurnInvocationError,
+)
+from .state.errors import (
+    TurnValueError as TurnValueError,
+)
+from .state.events import (
+    TurnEvent as TurnEvent,
+)
+from .state.limits import (
+    TurnLimits as TurnLimits,
+)
+from .state.result import (
+    Charge as Charge,
+)
+from .state.result import (
+    TurnError as TurnError,
+)
+from .state.result import (
+    TurnResult as TurnResult,
+)
+from .state.turn import (
+    TurnSettings as TurnSettings,
+)
+from .state.usage import (
+    Usage as Usage,
+)
+from .tools.manifests.loading import (
+    load_manifests as load_manifests,
+)
+from .tools.mcp import (
+    McpServers as McpServers,
+)
+from .tools.retries import (
+    Retry as Retry,
+)
+
+__all__ = [
+    "Budget",
+    "BudgetExceededError",
+    "Charge",
+    "Ledger",
+    "LedgerCallback",
+    "LedgerMiddleware",
+    "McpServers",
+    "Metered",
+    "OpenAIProvider",
+    "PriceOverride",
+    "Prices",
+    "ProviderConfig",
+    "ProviderError",
+    "Retry",
+    "ScriptedModel",
+    "ToolError",
+    "ToolPrice",
+    "TurnBuilder",
+    "TurnConfigurationError",
+    "TurnError",
+    "TurnEvent",
+    "TurnGraph",
+    "TurnInvocationError",
+    "TurnLimits",
+    "TurnResult",
+    "TurnSettings",
+    "TurnStepper",
+    "TurnValueError",
+    "TurngraphChatModel",
+    "TurngraphError",
+    "Usage",
+    "ahandler",
+    "build_chat_turn",
+    "chat_turn",
+    "handler",
+    "load_manifests",
+    "vendor_lookup",
+]
