@@ -1,1 +1,3 @@
-"""What a turn costs: turngraph beside a hand-written loop and LangChain's agent, on one local server."""
+"""What a turn costs: turngraph beside a hand-written loop and LangChain's agent, on one local
+server.
+"""

@@ -1,4 +1,6 @@
-"""`make bench`, or `python -m benchmarks`: run everything, show it, and write it down beside this file."""
+"""`make bench`, or `python -m benchmarks`: run everything, show it, and write it down beside this
+file.
+"""
 
 import asyncio
 import random
@@ -46,8 +48,14 @@ def main(
     """
     unknown = sorted(set(only) - {case.name for case in CASES})
     if unknown:
-        sys.exit(f"No case is called `{unknown[0]}`. Cases: {', '.join(case.name for case in CASES)}.")
-    cases = [case for case in CASES if not only or case.name in only or any(_needs(name, case) for name in only)]
+        sys.exit(
+            f"No case is called `{unknown[0]}`. Cases: {', '.join(case.name for case in CASES)}."
+        )
+    cases = [
+        case
+        for case in CASES
+        if not only or case.name in only or any(_needs(name, case) for name in only)
+    ]
     places = [place for place in PLACES if place <= turns] if not only else []
     chosen = random.SystemRandom().randrange(10**6) if seed is None else seed
     console = Console()
@@ -60,15 +68,28 @@ def main(
         write_into(HERE / "README.md", markdown(results))
 
 
-def run(cases: Sequence[Case], places: Sequence[int], *, rounds: int, seed: int, console: Console) -> Results:
+def run(
+    cases: Sequence[Case], places: Sequence[int], *, rounds: int, seed: int, console: Console
+) -> Results:
     """Measure `cases`, and what is stored at the turns `places`."""
     samples = rounds * sum(len(case.entries) for case in cases)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with vendor() as origin, tempfile.TemporaryDirectory() as folder, Progress(*columns, console=console) as progress:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with (
+        vendor() as origin,
+        tempfile.TemporaryDirectory() as folder,
+        Progress(*columns, console=console) as progress,
+    ):
         sampling = progress.add_task("Samples", total=samples)
         storing = progress.add_task("Stored turns", total=max(places, default=0) + len(places))
         tick, tock = _ticker(progress, sampling), _ticker(progress, storing)
-        cells = asyncio.run(measured(cases, origin, Path(folder), rounds=rounds, seed=seed, tick=tick))
+        cells = asyncio.run(
+            measured(cases, origin, Path(folder), rounds=rounds, seed=seed, tick=tick)
+        )
         stored = asyncio.run(_stored(origin, Path(folder), places, tock))
     return Results(rows_of(cells), stored, rounds, seed)
 

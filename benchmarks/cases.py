@@ -14,7 +14,9 @@ from benchmarks.turngraph_turn import turngraph_turn
 __all__ = ["CASES", "HAND", "TURN", "Case", "Entry", "settings_of"]
 
 Figure = Literal["cpu_ms", "wall_ms", "turns_per_s"]
-"""Milliseconds of the client's CPU per turn; milliseconds on the clock per turn; turns per second on the clock."""
+"""Milliseconds of the client's CPU per turn; milliseconds on the clock per turn; turns per second
+on the clock.
+"""
 
 HAND: Final = "hand loop on openai"
 AGENT: Final = "langchain create_agent"
@@ -24,9 +26,9 @@ TURN: Final = "turngraph"
 class Entry(NamedTuple):
     """A contender, and how its setting differs from the plain one.
 
-    stored: whether it stores its conversations in SQLite.
-    requests: how many requests it sends for a turn, where these are not the case's.
-    frozen: whether what was imported is hidden from Python's garbage collector (`gc.freeze()`), as servers do.
+    stored: whether it stores its conversations in SQLite. requests: how many requests it sends for
+    a turn, where these are not the case's. frozen: whether what was imported is hidden from
+    Python's garbage collector (`gc.freeze()`), as servers do.
     """
 
     contender: Contender
@@ -40,9 +42,8 @@ class Entry(NamedTuple):
 class Case:
     """One comparison.
 
-    aim: turngraph's aim: a multiple of the hand loop's figure (of case `yardstick`, or this one), or milliseconds.
-    turns: how many turns make a sample.
-    requests: how many requests a turn sends.
+    aim: turngraph's aim: a multiple of the hand loop's figure (of case `yardstick`, or this one),
+    or milliseconds. turns: how many turns make a sample. requests: how many requests a turn sends.
     """
 
     name: str
@@ -87,7 +88,9 @@ CASES: Final = (
         {
             AGENT: Entry(langchain_agent, stored=True),
             TURN: Entry(turngraph_turn, stored=True),
-            f"{TURN}, synchronous=NORMAL": Entry(turngraph_turn, {"synchronous": "NORMAL"}, stored=True),
+            f"{TURN}, synchronous=NORMAL": Entry(
+                turngraph_turn, {"synchronous": "NORMAL"}, stored=True
+            ),
             f"{TURN}, with a ledger": Entry(turngraph_turn, {"ledger": True}, stored=True),
             "(its graph alone, doing nothing)": Entry(graph_alone, stored=True, requests=0),
         },

@@ -1,4 +1,6 @@
-"""The results as one picture: for every case, each contender's figure as a multiple of the hand loop's."""
+"""The results as one picture: for every case, each contender's figure as a multiple of the hand
+loop's.
+"""
 
 from collections.abc import Sequence
 from html import escape
@@ -69,7 +71,11 @@ def _bar(row: Row, y: float) -> list[str]:
     return [
         f'<text class="name" x="{LEFT - 8:g}" y="{y:g}">{escape(row.contender)}</text>',
         f'<rect class="{kind}" x="{LEFT:g}" y="{y - 7:g}" width="{drawn:.1f}" height="14"/>',
-        *([f'<rect class="{kind}" x="{end - 14:g}" y="{y - 7:g}" width="14" height="14"/>'] if cut else ()),
+        *(
+            [f'<rect class="{kind}" x="{end - 14:g}" y="{y - 7:g}" width="14" height="14"/>']
+            if cut
+            else ()
+        ),
         f'<text x="{LEFT + width + 6:.1f}" y="{y:g}">{row.times:.2f}</text>',
     ]
 

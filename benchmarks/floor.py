@@ -1,4 +1,5 @@
-"""What no turn of this shape can go below: LangGraph's loop over as many steps, and two requests on the wire.
+"""What no turn of this shape can go below: LangGraph's loop over as many steps, and two requests on
+the wire.
 
 Neither is a turn. They show how much of turngraph's figure is turngraph's.
 """
@@ -40,13 +41,18 @@ class _Nothing(Runnable[Any, Any]):
 
 @asynccontextmanager
 async def graph_alone(setting: Setting) -> AsyncIterator[Ask]:
-    """The steps and edges of a turn with one tool call, with one number as state, and nothing done in them."""
+    """The steps and edges of a turn with one tool call, with one number as state, and nothing done
+    in them.
+    """
     graph = StateGraph(_Calls)
     for name in ("prep_first_request", "bill", "dispatch_tools", "prep_second_request", "finalize"):
         graph.add_node(name, _Nothing(name, lambda state: {}))
     graph.add_node("call_llm", _Nothing("call_llm", lambda state: {"calls": state["calls"] + 1}))
     on = _Nothing("may_call", lambda state: "call_llm")
-    back = _Nothing("after_bill", lambda state: [Send("dispatch_tools", {})] if state["calls"] < 2 else "finalize")
+    back = _Nothing(
+        "after_bill",
+        lambda state: [Send("dispatch_tools", {})] if state["calls"] < 2 else "finalize",
+    )
     graph.add_edge(START, "prep_first_request")
     graph.add_conditional_edges("prep_first_request", on, ["call_llm", "finalize"])
     graph.add_edge("call_llm", "bill")
@@ -60,7 +66,9 @@ async def graph_alone(setting: Setting) -> AsyncIterator[Ask]:
         numbers = count()
 
         async def ask() -> str:
-            await compiled.ainvoke({"calls": 0}, {"configurable": {"thread_id": f"t{next(numbers)}"}}, **options)
+            await compiled.ainvoke(
+                {"calls": 0}, {"configurable": {"thread_id": f"t{next(numbers)}"}}, **options
+            )
             return ANSWER
 
         yield ask
@@ -70,7 +78,9 @@ async def graph_alone(setting: Setting) -> AsyncIterator[Ask]:
 async def requests_alone(setting: Setting) -> AsyncIterator[Ask]:
     """Two requests through turngraph's provider, as plain JSON, and their answers read."""
     key = SecretStr(KEY)
-    provider = OpenAIProvider(ProviderConfig(vendor="openai", model=MODEL, base_url=setting.base_url, api_key=key))
+    provider = OpenAIProvider(
+        ProviderConfig(vendor="openai", model=MODEL, base_url=setting.base_url, api_key=key)
+    )
     tools = [convert_to_openai_tool(tool) for tool in tools_of(setting.tools)]
     asked = [{"role": "user", "content": QUESTION}]
     told = {"role": "tool", "tool_call_id": "call_0000", "content": "Sunny in Oslo, 21 degrees."}

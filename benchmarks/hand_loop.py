@@ -20,7 +20,9 @@ async def hand_loop(setting: Setting) -> AsyncIterator[Ask]:
     """A client and a list of messages; nothing is stored or checked, tools are called as they are."""
     tools = tools_of(setting.tools)
     offered: Any = [convert_to_openai_tool(tool) for tool in tools]
-    functions: dict[str, Any] = {tool.name: getattr(tool, "coroutine", None) or threaded(tool) for tool in tools}
+    functions: dict[str, Any] = {
+        tool.name: getattr(tool, "coroutine", None) or threaded(tool) for tool in tools
+    }
     history: list[Any] = [message for _ in range(setting.earlier) for message in earlier_turn()]
     async with AsyncOpenAI(base_url=setting.base_url, api_key=KEY, max_retries=0) as client:
 
@@ -30,12 +32,16 @@ async def hand_loop(setting: Setting) -> AsyncIterator[Ask]:
             if setting.watch is not None:
                 return await streamed(client, messages, offered)
             while True:
-                answer = await client.chat.completions.create(model=MODEL, messages=messages, tools=offered)
+                answer = await client.chat.completions.create(
+                    model=MODEL, messages=messages, tools=offered
+                )
                 message = answer.choices[0].message
                 messages.append(message.model_dump(exclude_none=True))
                 if not message.tool_calls:
                     return message.content or ""
-                messages += await asyncio.gather(*(told(call, functions) for call in message.tool_calls))
+                messages += await asyncio.gather(
+                    *(told(call, functions) for call in message.tool_calls)
+                )
 
         yield ask
 
@@ -43,9 +49,15 @@ async def hand_loop(setting: Setting) -> AsyncIterator[Ask]:
 async def streamed(client: AsyncOpenAI, messages: Any, offered: Any) -> str:
     """The answer, piece by piece."""
     stream = await client.chat.completions.create(
-        model=MODEL, messages=messages, tools=offered, stream=True, stream_options={"include_usage": True}
+        model=MODEL,
+        messages=messages,
+        tools=offered,
+        stream=True,
+        stream_options={"include_usage": True},
     )
-    return "".join([chunk.choices[0].delta.content or "" async for chunk in stream if chunk.choices])
+    return "".join(
+        [chunk.choices[0].delta.content or "" async for chunk in stream if chunk.choices]
+    )
 
 
 async def told(call: Any, functions: dict[str, Any]) -> dict[str, Any]:

@@ -37,19 +37,31 @@ async def langchain_agent(setting: Setting) -> AsyncIterator[Ask]:
 
 @asynccontextmanager
 async def agent_in_thread(setting: Setting) -> AsyncIterator[tuple[Any, dict[str, Any]]]:
-    """The agent, how it is invoked, and the thread `kept` with the earlier turns, put there in one step."""
-    model = ChatOpenAI(model=MODEL, base_url=setting.base_url, api_key=SecretStr(KEY), max_retries=0, stream_usage=True)
+    """The agent, how it is invoked, and the thread `kept` with the earlier turns, put there in one
+    step.
+    """
+    model = ChatOpenAI(
+        model=MODEL,
+        base_url=setting.base_url,
+        api_key=SecretStr(KEY),
+        max_retries=0,
+        stream_usage=True,
+    )
     async with saver_in(setting, "langchain") as saver:
         agent: Any = create_agent(model, tools_of(setting.tools), checkpointer=saver)
         if saver is not None and setting.earlier:
             config = {"configurable": {"thread_id": "kept"}}
-            await agent.aupdate_state(config, {"messages": earlier_messages(setting)}, as_node="__start__")
+            await agent.aupdate_state(
+                config, {"messages": earlier_messages(setting)}, as_node="__start__"
+            )
         yield agent, {"durability": "sync"} if saver is not None else {}
 
 
 def earlier_messages(setting: Setting) -> list[Any]:
     """The conversation so far, as LangChain messages."""
-    return [message for _ in range(setting.earlier) for message in convert_to_messages(earlier_turn())]
+    return [
+        message for _ in range(setting.earlier) for message in convert_to_messages(earlier_turn())
+    ]
 
 
 async def watched(agent: Any, given: Any, config: Any) -> str:

@@ -1,8 +1,10 @@
-"""`python -m benchmarks.ledger_cost`, a part of `make bench`: what the ledger costs a call, in CPU and on the clock.
+"""`python -m benchmarks.ledger_cost`, a part of `make bench`: what the ledger costs a call, in CPU
+and on the clock.
 
-A call is reserved, begun (marked as sent), answered and settled; a turn of one call is admitted and finished around
-it. The bare driver sends the very same statements to the same kind of database, and nothing else: what no ledger of
-this shape goes below. The CPU is this process's; a PostgreSQL server's own is not in it.
+A call is reserved, begun (marked as sent), answered and settled; a turn of one call is admitted and
+finished around it. The bare driver sends the very same statements to the same kind of database, and
+nothing else: what no ledger of this shape goes below. The CPU is this process's; a PostgreSQL
+server's own is not in it.
 """
 
 import asyncio
@@ -46,7 +48,9 @@ HERE: Final = Path(__file__).parent
 HEAD: Final = ("", "CPU ms, median (min-max)", "ms on the clock", "x bare driver, CPU at best")
 BUDGET: Final = Budget(usd=Decimal(10**6), per="account", period="month")
 USED: Final = Usage(input_tokens=900, output_tokens=120, total_tokens=1020, cache_read_tokens=512)
-PRICE: Final = PriceUsed(source="list", input_usd_per_mtok=Decimal("0.15"), output_usd_per_mtok=Decimal("0.6"))
+PRICE: Final = PriceUsed(
+    source="list", input_usd_per_mtok=Decimal("0.15"), output_usd_per_mtok=Decimal("0.6")
+)
 TURN: Final = "turn"
 """Whose calls they are, where no turn is measured with them."""
 ANSWER: Final = json.dumps({"text": "The weather in Oslo is sunny. " * 10})
@@ -67,13 +71,19 @@ class Row:
     wall: list[float] = field(default_factory=list)
 
 
-def steps(name: str, *budgets: Budget, turn: bool = True) -> list[tuple[Callable[..., Any], tuple[Any, ...], Any]]:
+def steps(
+    name: str, *budgets: Budget, turn: bool = True
+) -> list[tuple[Callable[..., Any], tuple[Any, ...], Any]]:
     """What a turn of one call asks of the ledger, in order: operations with their arguments."""
     attribution = CostAttribution(account="acme", thread=name, turn=name if turn else TURN)
     call = Call(attribution=attribution, seq=1, vendor="openai", model="gpt-4o-mini")
     held: dict[str, Any] = {"usd": Decimal("0.01"), "budgets": budgets, "fence": 1}
     kept = AttemptResponse(
-        attempt_id=f"{name}.1", response=ANSWER, usage=USED, provider_id=f"id-{name}", http_status=200
+        attempt_id=f"{name}.1",
+        response=ANSWER,
+        usage=USED,
+        provider_id=f"id-{name}",
+        http_status=200,
     )
     charge = Charge(
         id=f"{name}.1",
@@ -91,10 +101,16 @@ def steps(name: str, *budgets: Budget, turn: bool = True) -> list[tuple[Callable
         (answer, (kept,), {}),
         (settle, (Settlement(charge=charge),), {}),
     ]
-    return [(admit, (name,), {"thread": name}), *made, (finish, (name,), {"fence": 1})] if turn else made
+    return (
+        [(admit, (name,), {"thread": name}), *made, (finish, (name,), {"fence": 1})]
+        if turn
+        else made
+    )
 
 
-def kept_by(ledger: Ledger, *, in_task: bool, turn: bool = False, budgets: tuple[Budget, ...] = ()) -> Calls:
+def kept_by(
+    ledger: Ledger, *, in_task: bool, turn: bool = False, budgets: tuple[Budget, ...] = ()
+) -> Calls:
     """Calls through the ledger, from a task or not."""
     names = (uuid.uuid4().hex for _ in itertools.count())
 
@@ -148,7 +164,9 @@ def written(ledger: Ledger, calls: int) -> list[tuple[str, Any]]:
 def bare(url: str) -> Any:
     """A cursor of the driver itself, set as the ledger sets its connections."""
     if url.startswith("sqlite"):
-        connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(
+            url.removeprefix("sqlite:///"), isolation_level=None, check_same_thread=False
+        )
         for pragma in ("journal_mode = WAL", "synchronous = FULL"):
             connection.execute(f"PRAGMA {pragma}")
         return connection.cursor()
@@ -173,9 +191,15 @@ def rows_on(label: str, new: Callable[[], str], stack: ExitStack, calls: int) ->
         Row(floor, None, sent_by(cursor, iter(log))),
         Row(f"{label}, a call", floor, kept_by(opened(), in_task=False)),
         Row(f"{label}, a call, async", floor, kept_by(opened(), in_task=True)),
-        Row(f"{label}, a call under a budget", None, kept_by(opened(), in_task=False, budgets=(BUDGET,))),
+        Row(
+            f"{label}, a call under a budget",
+            None,
+            kept_by(opened(), in_task=False, budgets=(BUDGET,)),
+        ),
         Row(f"{label}, a turn of one call", None, kept_by(opened(), in_task=False, turn=True)),
-        Row(f"{label}, a turn of one call, async", None, kept_by(opened(), in_task=True, turn=True)),
+        Row(
+            f"{label}, a turn of one call, async", None, kept_by(opened(), in_task=True, turn=True)
+        ),
     ]
 
 
@@ -222,8 +246,15 @@ def main(*, rounds: int = 5, calls: int = 30, write: bool = True) -> None:
     """
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         numbers = itertools.count()
-        rows = rows_on("SQLite", lambda: f"sqlite:///{folder}/{next(numbers)}.db", stack, calls * (rounds + 1))
-        rows += rows_on("PostgreSQL", partial(new_database, postgres(folder, stack)), stack, calls * (rounds + 1))
+        rows = rows_on(
+            "SQLite", lambda: f"sqlite:///{folder}/{next(numbers)}.db", stack, calls * (rounds + 1)
+        )
+        rows += rows_on(
+            "PostgreSQL",
+            partial(new_database, postgres(folder, stack)),
+            stack,
+            calls * (rounds + 1),
+        )
         measured(rows, rounds=rounds, calls=calls)
     table = Table(*HEAD)
     for line in cells(rows):
@@ -241,7 +272,10 @@ def whole(rows: list[Row], rounds: int, calls: int) -> dict[str, Any]:
         "sqlite": sqlite3.sqlite_version,
         "rounds": rounds,
         "calls": calls,
-        "rows": [{"name": row.name, "cpu_ms": rounded(row.cpu), "wall_ms": rounded(row.wall)} for row in rows],
+        "rows": [
+            {"name": row.name, "cpu_ms": rounded(row.cpu), "wall_ms": rounded(row.wall)}
+            for row in rows
+        ],
     }
 
 

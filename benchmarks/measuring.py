@@ -1,4 +1,6 @@
-"""Rounds: every contender of every case once, in a new order each time, so that a busy machine is busy for all."""
+"""Rounds: every contender of every case once, in a new order each time, so that a busy machine is
+busy for all.
+"""
 
 import asyncio
 import gc
@@ -53,11 +55,18 @@ class Cell:
 
 
 async def measured(
-    cases: Sequence[Case], origin: str, folder: Path, *, rounds: int, seed: int, tick: Callable[[], None]
+    cases: Sequence[Case],
+    origin: str,
+    folder: Path,
+    *,
+    rounds: int,
+    seed: int,
+    tick: Callable[[], None],
 ) -> list[Cell]:
     """Every cell of `cases` with a sample for each round. `tick` is called after each sample.
 
-    Raises AssertionError where a contender gives another answer, or sends more or fewer requests than it should.
+    Raises AssertionError where a contender gives another answer, or sends more or fewer requests
+    than it should.
     """
     order = random.Random(seed)
     async with opened(cases, origin, folder) as cells:
@@ -83,9 +92,13 @@ async def opened(cases: Iterable[Case], origin: str, folder: Path) -> AsyncItera
             for n, (name, entry) in enumerate(case.entries.items()):
                 place = folder / f"{case.name}-{n}"
                 place.mkdir()
-                ask = await stack.enter_async_context(entry.contender(settings_of(case, entry, origin, place)))
+                ask = await stack.enter_async_context(
+                    entry.contender(settings_of(case, entry, origin, place))
+                )
                 requests = case.requests if entry.requests is None else entry.requests
-                cells.append(Cell(case, name, ask, f"/{case.scenario}/{place.name}", requests, entry.frozen))
+                cells.append(
+                    Cell(case, name, ask, f"/{case.scenario}/{place.name}", requests, entry.frozen)
+                )
         yield cells
 
 
@@ -110,12 +123,18 @@ async def sampled(cell: Cell, *, turns: int) -> None:
     cell.samples.append(Sample(cpu / turns * 1e3, wall / turns * 1e3, turns / wall))
     cell.asked += turns
     for answer in answers:
-        assert answer.startswith(ANSWER), f"{cell.name} answered {answer[:80]!r} in `{cell.case.name}`"
+        assert answer.startswith(ANSWER), (
+            f"{cell.name} answered {answer[:80]!r} in `{cell.case.name}`"
+        )
 
 
 def check_requests(cells: Iterable[Cell], before: dict[str, int], after: dict[str, int]) -> None:
-    """Hold what the server counted against what was asked: nobody may save work by leaving a request out."""
+    """Hold what the server counted against what was asked: nobody may save work by leaving a
+    request out.
+    """
     for cell in cells:
         sent = after.get(cell.path, 0) - before.get(cell.path, 0)
         wanted = cell.asked * cell.requests
-        assert sent == wanted, f"{cell.name} sent {sent} requests in `{cell.case.name}`, not {wanted}"
+        assert sent == wanted, (
+            f"{cell.name} sent {sent} requests in `{cell.case.name}`, not {wanted}"
+        )

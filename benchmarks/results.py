@@ -23,7 +23,9 @@ _PACKAGES: Final = (
 
 @dataclass(frozen=True)
 class Row:
-    """One contender in one case. `times` is its median over the hand loop's; `times_best` compares the best samples."""
+    """One contender in one case. `times` is its median over the hand loop's; `times_best` compares
+    the best samples.
+    """
 
     case: str
     contender: str
@@ -62,7 +64,16 @@ def _row(cell: Cell, hand: Cell) -> Row:
     aim = case.aim if cell.name == TURN else None
     met = None if aim is None else _met(case, cell.middle(), times)
     return Row(
-        case.name, cell.name, case.figure, cell.middle(), min(figures), max(figures), times, times_best, aim, met
+        case.name,
+        cell.name,
+        case.figure,
+        cell.middle(),
+        min(figures),
+        max(figures),
+        times,
+        times_best,
+        aim,
+        met,
     )
 
 
@@ -75,12 +86,21 @@ def _met(case: Case, middle: float, times: float) -> bool:
 def write_json(results: Results, place: Path) -> None:
     """Write `results` with the versions they were made with."""
     whole: dict[str, Any] = {
-        "machine": {"python": platform.python_version(), "system": sys.platform, "cpus": os.cpu_count()},
+        "machine": {
+            "python": platform.python_version(),
+            "system": sys.platform,
+            "cpus": os.cpu_count(),
+        },
         "versions": {name: version(name) for name in _PACKAGES},
         "rounds": results.rounds,
         "seed": results.seed,
-        "cases": {case.name: {"title": case.title, "aim": case.aim, "figure": case.figure} for case in CASES},
-        "rows": [{name: _rounded(value) for name, value in asdict(row).items()} for row in results.rows],
+        "cases": {
+            case.name: {"title": case.title, "aim": case.aim, "figure": case.figure}
+            for case in CASES
+        },
+        "rows": [
+            {name: _rounded(value) for name, value in asdict(row).items()} for row in results.rows
+        ],
         "stored_bytes_per_turn": results.stored,
     }
     place.write_text(json.dumps(whole, indent=1) + "\n")

@@ -1,8 +1,10 @@
-"""A vendor with fixed answers, in a process of its own: what it costs to serve is nobody's cost but its own.
+"""A vendor with fixed answers, in a process of its own: what it costs to serve is nobody's cost but
+its own.
 
-The path says what it answers: `/calls-32/…/v1/chat/completions` asks for 32 tool calls and, once they are answered,
-says one sentence; `/chunks-1000/…/v1/chat/completions` says it in 1000 pieces. `/counts` tells how many requests came
-under each path, so that every contender can have one of its own.
+The path says what it answers: `/calls-32/…/v1/chat/completions` asks for 32 tool calls and, once
+they are answered, says one sentence; `/chunks-1000/…/v1/chat/completions` says it in 1000 pieces.
+`/counts` tells how many requests came under each path, so that every contender can have one of its
+own.
 """
 
 import asyncio
@@ -57,7 +59,10 @@ class Vendor(asyncio.Protocol):
         if end < 0:
             return None
         first, *lines = bytes(self._buffer[:end]).decode("latin-1").split("\r\n")
-        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        headers = {
+            name.lower(): value.strip()
+            for name, _, value in (line.partition(":") for line in lines)
+        }
         whole = end + 4 + int(headers.get("content-length", "0"))
         if len(self._buffer) < whole:
             return None
@@ -73,14 +78,20 @@ class Vendor(asyncio.Protocol):
         kind, _, number = path.split("/")[1].partition("-")
         wants_tools = kind == "calls" and request["messages"][-1]["role"] != "tool"
         if request.get("stream"):
-            return streamed(int(number) if wants_tools else 0, int(number) if kind == "chunks" else 8)
+            return streamed(
+                int(number) if wants_tools else 0, int(number) if kind == "chunks" else 8
+            )
         return whole(int(number) if wants_tools else 0)
 
 
 @cache
 def whole(calls: int) -> bytes:
     """The answer as a JSON body."""
-    message: dict[str, Any] = {"role": "assistant", "content": None if calls else ANSWER, "refusal": None}
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": None if calls else ANSWER,
+        "refusal": None,
+    }
     if calls:
         message["tool_calls"] = tool_calls(calls)
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reason(calls)}
@@ -95,7 +106,10 @@ def streamed(calls: int, pieces: int) -> bytes:
     deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}, *asked, *text]
     ends: list[str | None] = [*([None] * len(deltas)), reason(calls)]
     events: list[dict[str, Any]] = [
-        {"choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": end}], "usage": None}
+        {
+            "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": end}],
+            "usage": None,
+        }
         for delta, end in zip([*deltas, {}], ends, strict=True)
     ]
     events.append({"choices": [], "usage": USAGE})
@@ -127,14 +141,24 @@ def reason(calls: int) -> str:
 
 
 def envelope(kind: str) -> dict[str, Any]:
-    """What stands around every answer. The model is one that has a list price, so that turns are priced."""
-    return {"id": "chatcmpl-1", "object": kind, "created": 1, "model": "gpt-4o-mini", "system_fingerprint": None}
+    """What stands around every answer. The model is one that has a list price, so that turns are
+    priced.
+    """
+    return {
+        "id": "chatcmpl-1",
+        "object": kind,
+        "created": 1,
+        "model": "gpt-4o-mini",
+        "system_fingerprint": None,
+    }
 
 
 def in_json(value: Any) -> bytes:
     """`value` as an HTTP answer."""
     body = json.dumps(value).encode()
-    return HEAD.format(kind="application/json", length=f"Content-Length: {len(body)}").encode() + body
+    return (
+        HEAD.format(kind="application/json", length=f"Content-Length: {len(body)}").encode() + body
+    )
 
 
 async def serve() -> None:
@@ -156,7 +180,9 @@ def vendor() -> Iterator[str]:
     {}
     """
     command = [sys.executable, "-m", "benchmarks.server"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdin is not None, "it was asked for"
         assert process.stdout is not None, "it was asked for"
         try:

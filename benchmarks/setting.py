@@ -11,7 +11,17 @@ from typing import Final, Literal
 from langchain_core.tools import BaseTool, tool
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
-__all__ = ["KEY", "MODEL", "QUESTION", "Ask", "Contender", "Setting", "Tools", "saver_in", "tools_of"]
+__all__ = [
+    "KEY",
+    "MODEL",
+    "QUESTION",
+    "Ask",
+    "Contender",
+    "Setting",
+    "Tools",
+    "saver_in",
+    "tools_of",
+]
 
 MODEL: Final = "gpt-4o-mini"
 KEY: Final = "no-key"
@@ -26,8 +36,8 @@ class Setting:
     """How turns are run.
 
     folder: where conversations are kept in SQLite, durably at every step; `None` keeps nothing.
-    synchronous: SQLite's pragma: `FULL` waits for the disk at every commit (its default), `NORMAL` does not.
-    ledger: reserve, charge and keep every call in a ledger too (turngraph alone has one).
+    synchronous: SQLite's pragma: `FULL` waits for the disk at every commit (its default), `NORMAL`
+    does not. ledger: reserve, charge and keep every call in a ledger too (turngraph alone has one).
     earlier: turns that stand in the conversation already; with 0 every turn begins one of its own.
     watch: deliver the answer piece by piece, as LangGraph's stream mode of this name does.
     """

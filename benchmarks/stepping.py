@@ -1,4 +1,6 @@
-"""`python -m benchmarks.stepping`: what a stepper costs on a thread of 5000 messages and a turn of 50 steps, in CPU."""
+"""`python -m benchmarks.stepping`: what a stepper costs on a thread of 5000 messages and a turn of
+50 steps, in CPU.
+"""
 
 import statistics
 import tempfile
@@ -36,7 +38,10 @@ def weather(city: str) -> str:
 
 def conversation(messages: int) -> list[BaseMessage]:
     """A thread as long as `messages`, a question last."""
-    said = [(HumanMessage if n % 2 == 0 else AIMessage)(f"message {n} " + "x" * 90, id=str(n)) for n in range(messages)]
+    said = [
+        (HumanMessage if n % 2 == 0 else AIMessage)(f"message {n} " + "x" * 90, id=str(n))
+        for n in range(messages)
+    ]
     return [*said, HumanMessage("Q", id="q")]
 
 
@@ -49,7 +54,9 @@ def long_turn() -> Iterator[TurnGraph]:
         SqliteSaver.from_conn_string(str(Path(folder) / "threads.db")) as saver,
         ScriptedModel([*rounds, Say("Rain."), Say("Hello."), *rounds, Say("Rain.")]) as model,
     ):
-        config = ProviderConfig(vendor="openai", model="gpt-4o-mini", base_url=model.base_url, api_key="scripted")
+        config = ProviderConfig(
+            vendor="openai", model="gpt-4o-mini", base_url=model.base_url, api_key="scripted"
+        )
         yield chat_turn(OpenAIProvider(config), tools=[weather], checkpointer=saver)
 
 
@@ -67,7 +74,9 @@ def main(*, messages: int = 5000, rounds: int = 7) -> None:
     rows: dict[str, list[float]] = {}
     with long_turn() as turn:
         given = {"messages": conversation(messages)}
-        rows["open, the conversation given"] = _cpu(lambda: TurnStepper(turn, given).close(), rounds)
+        rows["open, the conversation given"] = _cpu(
+            lambda: TurnStepper(turn, given).close(), rounds
+        )
         with TurnStepper(turn, given) as stepper:
             rows |= _steps(stepper)
             rows |= _looks(stepper, rounds)
@@ -76,7 +85,9 @@ def main(*, messages: int = 5000, rounds: int = 7) -> None:
         rows["open a stored thread, a new question"] = _cpu(
             lambda: TurnStepper(turn, {"messages": [("user", "?")]}, "t").close(), rounds
         )
-        rows["attach to its last turn"] = _cpu(lambda: TurnStepper.attach(turn, "t").close(), rounds)
+        rows["attach to its last turn"] = _cpu(
+            lambda: TurnStepper.attach(turn, "t").close(), rounds
+        )
         rows["attach, go back, see its state"] = _cpu(lambda: _attach_and_look(turn), rounds)
         with TurnStepper.attach(turn, "t") as past:
             rows |= {f"past: {what}": spent for what, spent in _looks(past, rounds).items()}
@@ -102,7 +113,11 @@ def _steps(stepper: TurnStepper) -> dict[str, list[float]]:
 
 def _looks(stepper: TurnStepper, rounds: int) -> dict[str, list[float]]:
     """Back by one at a time, to the beginning; every state looked at for the first time."""
-    spent: dict[str, list[float]] = {"back, and the state": [], "the request": [], "what differs": []}
+    spent: dict[str, list[float]] = {
+        "back, and the state": [],
+        "the request": [],
+        "what differs": [],
+    }
     while stepper.now.number:
         spent["back, and the state"] += _cpu(lambda: (stepper.back(), stepper.state), 1)
     for _ in range(rounds):

@@ -17,11 +17,13 @@ _GIVEN: Any = {"messages": [{"role": "user", "content": QUESTION}]}
 _THREAD: Any = {"configurable": {"thread_id": "kept"}}
 
 
-async def turn_bytes(base_url: str, folder: Path, places: Sequence[int], tick: Callable[[], None]) -> dict[int, float]:
+async def turn_bytes(
+    base_url: str, folder: Path, places: Sequence[int], tick: Callable[[], None]
+) -> dict[int, float]:
     """Bytes turngraph stores per turn, by the number of the turn.
 
-    The mean of the turns from half of that number on, because a full copy of the history is due now and then: what it
-    costs belongs to all of them.
+    The mean of the turns from half of that number on, because a full copy of the history is due now
+    and then: what it costs belongs to all of them.
     """
     stored: list[int] = [0]
     async with turn_in_thread(Setting(base_url, folder=folder)) as turn:
@@ -32,8 +34,12 @@ async def turn_bytes(base_url: str, folder: Path, places: Sequence[int], tick: C
     return {n: mean(stored[m] - stored[m - 1] for m in range(n // 2 + 1, n + 1)) for n in places}
 
 
-async def agent_bytes(base_url: str, folder: Path, places: Sequence[int], tick: Callable[[], None]) -> dict[int, float]:
-    """Bytes `create_agent` stores for the turn of that number. The earlier ones are put into the thread in one step."""
+async def agent_bytes(
+    base_url: str, folder: Path, places: Sequence[int], tick: Callable[[], None]
+) -> dict[int, float]:
+    """Bytes `create_agent` stores for the turn of that number. The earlier ones are put into the
+    thread in one step.
+    """
     found = {}
     for n in places:
         place = folder / f"agent-{n}"
@@ -48,7 +54,9 @@ async def agent_bytes(base_url: str, folder: Path, places: Sequence[int], tick: 
 
 
 def bytes_in(database: Path) -> int:
-    """The payload of a checkpoint database: checkpoints, their metadata, and the writes between them."""
+    """The payload of a checkpoint database: checkpoints, their metadata, and the writes between
+    them.
+    """
     connection = sqlite3.connect(database)
     try:
         [size] = connection.execute(

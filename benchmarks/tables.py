@@ -1,4 +1,6 @@
-"""The results for a reader: a table in the terminal, and the same in Markdown for the page that explains them."""
+"""The results for a reader: a table in the terminal, and the same in Markdown for the page that
+explains them.
+"""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +16,11 @@ from benchmarks.results import Results, Row
 __all__ = ["grid", "markdown", "show", "write_into"]
 
 _HEAD: Final = ("", "median (min-max)", "x hand loop", "x, at best", "aim")
-_UNITS: Final = {"cpu_ms": "CPU ms per turn", "wall_ms": "ms on the clock per turn", "turns_per_s": "turns per second"}
+_UNITS: Final = {
+    "cpu_ms": "CPU ms per turn",
+    "wall_ms": "ms on the clock per turn",
+    "turns_per_s": "turns per second",
+}
 
 
 def show(results: Results, console: Console) -> None:
@@ -47,12 +53,17 @@ def markdown(results: Results) -> str:
         body = [(row.contender, *_cells(case, row)) for row in rows]
         lines += [f"**{case.title}** ({_UNITS[case.figure]})", "", *grid(_HEAD, body), ""]
     heads = ("", *(f"turn {n}" for n in _places(results.stored)))
-    sizes = [(name, *(f"{size:,.0f}" for size in found.values())) for name, found in results.stored.items()]
+    sizes = [
+        (name, *(f"{size:,.0f}" for size in found.values()))
+        for name, found in results.stored.items()
+    ]
     return "\n".join([*lines, "**Stored in SQLite** (bytes per turn)", "", *grid(heads, sizes)])
 
 
 def write_into(page: Path, text: str, marker: str = "results") -> None:
-    """Replace what stands between the page's markers `<!-- results -->` and `<!-- end of results -->` by `text`."""
+    """Replace what stands between the page's markers `<!-- results -->` and `<!-- end of results
+    -->` by `text`.
+    """
     begin, end = f"<!-- {marker} -->", f"<!-- end of {marker} -->"
     pattern = re.compile(f"{begin}.*{end}", re.DOTALL)
     page.write_text(pattern.sub(lambda _: f"{begin}\n{text}\n{end}", page.read_text()))
@@ -72,7 +83,11 @@ def _cells(case: Case, row: Row) -> tuple[str, str, str, str]:
 def _aim(case: Case, row: Row) -> str:
     if row.aim is None:
         return ""
-    wanted = {"wall_ms": f"<= {row.aim:g} ms", "turns_per_s": f">= {row.aim:g}", "cpu_ms": f"<= {row.aim:g}"}
+    wanted = {
+        "wall_ms": f"<= {row.aim:g} ms",
+        "turns_per_s": f">= {row.aim:g}",
+        "cpu_ms": f"<= {row.aim:g}",
+    }
     return f"{wanted[case.figure]}: {'met' if row.met else 'not met'}"
 
 

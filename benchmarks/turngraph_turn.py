@@ -19,10 +19,14 @@ __all__ = ["turn_in_thread", "turngraph_turn"]
 
 @asynccontextmanager
 async def turngraph_turn(setting: Setting) -> AsyncIterator[Ask]:
-    """The turn, with its conversations in SQLite where they are kept. Durable at every step is its default there."""
+    """The turn, with its conversations in SQLite where they are kept. Durable at every step is its
+    default there.
+    """
     async with turn_in_thread(setting) as turn:
         numbers = count()
-        history: list[Any] = [] if turn.checkpointer else await messages_after(turn, setting.earlier)
+        history: list[Any] = (
+            [] if turn.checkpointer else await messages_after(turn, setting.earlier)
+        )
 
         async def ask() -> str:
             thread = "kept" if setting.earlier else f"t{next(numbers)}"
@@ -43,12 +47,20 @@ async def turngraph_turn(setting: Setting) -> AsyncIterator[Ask]:
 @asynccontextmanager
 async def turn_in_thread(setting: Setting) -> AsyncIterator[TurnGraph]:
     """The compiled turn."""
-    config = ProviderConfig(vendor="openai", model=MODEL, base_url=setting.base_url, api_key=SecretStr(KEY))
+    config = ProviderConfig(
+        vendor="openai", model=MODEL, base_url=setting.base_url, api_key=SecretStr(KEY)
+    )
     async with AsyncExitStack() as stack:
         saver = await stack.enter_async_context(saver_in(setting, "turngraph"))
-        ledger = stack.enter_context(Ledger(f"sqlite:///{setting.folder}/ledger.db")) if setting.ledger else None
+        ledger = (
+            stack.enter_context(Ledger(f"sqlite:///{setting.folder}/ledger.db"))
+            if setting.ledger
+            else None
+        )
         streams = setting.watch is not None
-        yield chat_turn(config, tools=tools_of(setting.tools), stream=streams, ledger=ledger, checkpointer=saver)
+        yield chat_turn(
+            config, tools=tools_of(setting.tools), stream=streams, ledger=ledger, checkpointer=saver
+        )
 
 
 async def messages_after(turn: TurnGraph, turns: int) -> list[Any]:

@@ -11,7 +11,13 @@ TurngraphError
 
 from turngraph.state.errors import BudgetExceededError, TurngraphError, TurnInvocationError
 
-__all__ = ["BudgetExceededError", "FencedError", "LedgerError", "LedgerUnavailableError", "TurnConflictError"]
+__all__ = [
+    "BudgetExceededError",
+    "FencedError",
+    "LedgerError",
+    "LedgerUnavailableError",
+    "TurnConflictError",
+]
 
 
 class LedgerError(TurngraphError):
@@ -27,9 +33,11 @@ class LedgerUnavailableError(LedgerError):
 
 
 class TurnConflictError(TurnInvocationError):
-    """Another worker runs this turn or another turn of its thread, or the turn's id belongs to another request.
+    """Another worker runs this turn or another turn of its thread, or the turn's id belongs to
+    another request.
 
-    `retry_after_s` is when the other worker's lease ends, if it does not renew it; `None` where waiting is no help.
+    `retry_after_s` is when the other worker's lease ends, if it does not renew it; `None` where
+    waiting is no help.
     """
 
     def __init__(self, message: str, *, turn_id: str, retry_after_s: float | None = None) -> None:
@@ -38,7 +46,9 @@ class TurnConflictError(TurnInvocationError):
 
 
 class FencedError(TurnInvocationError):
-    """Another worker has taken this turn over. What was sent is still charged; what came back must not be kept."""
+    """Another worker has taken this turn over. What was sent is still charged; what came back must
+    not be kept.
+    """
 
     def __init__(self, turn_id: str) -> None:
         self.turn_id = turn_id

@@ -1,4 +1,5 @@
-"""The ledger: runs the operations of this room in transactions, on SQLite or PostgreSQL, sync and async.
+"""The ledger: runs the operations of this room in transactions, on SQLite or PostgreSQL, sync and
+async.
 
 >>> from turngraph.billing.store.attempts import reserve
 >>> from turngraph.billing.store.calls import Call
@@ -58,8 +59,9 @@ SPOOLED: Final[Mapping[str, tuple[Callable[[Tx, Any], object], type[Frozen]]]] =
 """What `keep` may be given: operations that tell what happened, and cannot be asked again later."""
 
 _SLEPT: Final = "25P03"
-"""SQLSTATE of a session that PostgreSQL ended because its client slept in a transaction, of which nothing was kept
-(https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
+"""SQLSTATE of a session that PostgreSQL ended because its client slept in a transaction, of which
+nothing was kept (https://www.postgresql.org/docs/current/errcodes-appendix.html).
+"""
 
 _WAITS_S: Final = (0.02, 0.1, 0.5, 2.0)
 """Between tries of a transaction whose database was locked, restarting or gone."""
@@ -68,11 +70,13 @@ _WAITS_S: Final = (0.02, 0.1, 0.5, 2.0)
 class Ledger:
     """Money, kept: one row a wire attempt, one net charge an attempt.
 
-    `url` is SQLAlchemy's: `sqlite:///turns.db`, `postgresql://user@host/db`. `owner` names this worker and must be its
-    own. `lease_s` is how long a silent worker is believed in. `spool` is a folder for what could not be written
-    because the database was away; it is played back when the ledger is opened again.
+    `url` is SQLAlchemy's: `sqlite:///turns.db`, `postgresql://user@host/db`. `owner` names this
+    worker and must be its own. `lease_s` is how long a silent worker is believed in. `spool` is a
+    folder for what could not be written because the database was away; it is played back when the
+    ledger is opened again.
 
-    The tables are made, or brought up to date, at the first use. A ledger may be used from many threads and tasks.
+    The tables are made, or brought up to date, at the first use. A ledger may be used from many
+    threads and tasks.
     """
 
     def __init__(
@@ -100,13 +104,18 @@ class Ledger:
             threading.RLock() if url.startswith("sqlite") else contextlib.nullcontext()
         )
         self._read_gate = self._gate if is_in_memory(url) else contextlib.nullcontext()
-        # Threads of our own: the default executor may be full of slow tools, and money must not wait for those.
-        self._threads = ThreadPoolExecutor(1 if url.startswith("sqlite") else 8, thread_name_prefix="ledger")
+        # Threads of our own: the default executor may be full of slow tools, and money must not
+        # wait for those.
+        self._threads = ThreadPoolExecutor(
+            1 if url.startswith("sqlite") else 8, thread_name_prefix="ledger"
+        )
 
     def do(self, op: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run `op` in one transaction, again if the database was away for a moment or another worker came between.
+        """Run `op` in one transaction, again if the database was away for a moment or another
+        worker came between.
 
-        Raises what `op` raises (then nothing was written), and `LedgerUnavailableError` when it stays away.
+        Raises what `op` raises (then nothing was written), and `LedgerUnavailableError` when it
+        stays away.
         """
         if self._spooled:
             self._catch_up()
@@ -140,7 +149,9 @@ class Ledger:
         if isinstance(error, IntegrityError):
             raise error  # two workers in a race are told apart by the second try; this is no race
         assert error is not None, "it was tried at least once"
-        raise LedgerUnavailableError(f"The ledger's database did not answer: {told(error, self.url)}.") from error
+        raise LedgerUnavailableError(
+            f"The ledger's database did not answer: {told(error, self.url)}."
+        ) from error
 
     @contextlib.contextmanager
     def _transaction(self, reads: bool) -> "Iterator[Connection]":
@@ -151,13 +162,19 @@ class Ledger:
             with conn.begin():
                 yield conn
 
-    async def ado(self, op: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def ado(
+        self, op: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         """The same for a task. A task that is cancelled meanwhile does not stop the transaction."""
-        work = asyncio.get_running_loop().run_in_executor(self._threads, partial(self.do, op, *args, **kwargs))
+        work = asyncio.get_running_loop().run_in_executor(
+            self._threads, partial(self.do, op, *args, **kwargs)
+        )
         return await asyncio.shield(work)
 
     def keep(self, op: Callable[[Tx, V], T], value: V) -> T | None:
-        """`do`, for what must not be lost: if the database stays away, `value` is spooled, and `None` comes back."""
+        """`do`, for what must not be lost: if the database stays away, `value` is spooled, and
+        `None` comes back.
+        """
         try:
             return self.do(op, value)
         except LedgerUnavailableError:
@@ -167,11 +184,15 @@ class Ledger:
 
     async def akeep(self, op: Callable[[Tx, V], T], value: V) -> T | None:
         """The same for a task."""
-        work = asyncio.get_running_loop().run_in_executor(self._threads, partial(self.keep, op, value))
+        work = asyncio.get_running_loop().run_in_executor(
+            self._threads, partial(self.keep, op, value)
+        )
         return await asyncio.shield(work)
 
     def soon(self, op: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> None:
-        """`do`, without waiting for it, for what only helps: where it cannot be written, that is logged."""
+        """`do`, without waiting for it, for what only helps: where it cannot be written, that is
+        logged.
+        """
         self._threads.submit(partial(self.do, op, *args, **kwargs)).add_done_callback(_log_failure)
 
     @property
@@ -183,7 +204,8 @@ class Ledger:
         return self._engine
 
     def play_back(self) -> int:
-        """Write what the spool kept while the database was away. Returns how many records were written.
+        """Write what the spool kept while the database was away. Returns how many records were
+        written.
 
         A record the ledger refuses is set aside, as `.refused`, for a person to look at.
         """

@@ -1,7 +1,8 @@
-"""Where the boxes and lines of a graph's picture go: rows of nodes, and lanes beside them for the lines that skip.
+"""Where the boxes and lines of a graph's picture go: rows of nodes, and lanes beside them for the
+lines that skip.
 
-A step to the next row is drawn straight down. A line that skips rows runs in a lane on the left, one that goes back
-in a lane on the right. Pure, and the same every time.
+A step to the next row is drawn straight down. A line that skips rows runs in a lane on the left,
+one that goes back in a lane on the right. Pure, and the same every time.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,7 +18,9 @@ Side = Literal["down", "left", "right"]
 
 
 class Edge(NamedTuple):
-    """A line from one node to another; a conditional one is not always taken, its `label` may say when."""
+    """A line from one node to another; a conditional one is not always taken, its `label` may say
+    when.
+    """
 
     source: str
     target: str
@@ -52,7 +55,9 @@ class Layout:
 def edges_of(graph: Graph) -> list[Edge]:
     """The edges of LangGraph's `get_graph()`."""
     return [
-        Edge(edge.source, edge.target, edge.conditional, "" if edge.data is None else str(edge.data))
+        Edge(
+            edge.source, edge.target, edge.conditional, "" if edge.data is None else str(edge.data)
+        )
         for edge in graph.edges
     ]
 
@@ -66,13 +71,17 @@ def layout(nodes: Sequence[str], edges: Sequence[Edge]) -> Layout:
     forward = [edge for edge in edges if edge not in _going_back(nodes, edges)]
     rank = _ranks(nodes, forward)
     rows = _ordered(nodes, rank, forward)
-    sides: list[tuple[Edge, Side]] = [(edge, _side(rank[edge.source], rank[edge.target])) for edge in edges]
+    sides: list[tuple[Edge, Side]] = [
+        (edge, _side(rank[edge.source], rank[edge.target])) for edge in edges
+    ]
     lanes = {
         (edge, side): lane
         for side in ("left", "right")
         for edge, lane in _lanes([edge for edge, where in sides if where == side], rank)
     }
-    return Layout(rows, tuple(Route(edge, side, lanes.get((edge, side), 0)) for edge, side in sides))
+    return Layout(
+        rows, tuple(Route(edge, side, lanes.get((edge, side), 0)) for edge, side in sides)
+    )
 
 
 def _going_back(nodes: Sequence[str], edges: Sequence[Edge]) -> set[Edge]:
@@ -103,7 +112,9 @@ def _leaving(node: str, edges: Sequence[Edge]) -> Iterator[Edge]:
 
 
 def _ranks(nodes: Sequence[str], forward: Sequence[Edge]) -> Mapping[str, int]:
-    """For each node the longest way to it, so that every forward edge goes down. The end stands below all others."""
+    """For each node the longest way to it, so that every forward edge goes down. The end stands
+    below all others.
+    """
     rank = dict.fromkeys(nodes, 0)
     for _ in nodes:
         for edge in forward:
@@ -114,14 +125,20 @@ def _ranks(nodes: Sequence[str], forward: Sequence[Edge]) -> Mapping[str, int]:
     return rank
 
 
-def _ordered(nodes: Sequence[str], rank: Mapping[str, int], forward: Sequence[Edge]) -> tuple[tuple[str, ...], ...]:
+def _ordered(
+    nodes: Sequence[str], rank: Mapping[str, int], forward: Sequence[Edge]
+) -> tuple[tuple[str, ...], ...]:
     """The rows, each in the order of what leads to it, so that few lines cross."""
     rows: list[tuple[str, ...]] = []
     place: dict[str, float] = {}
     for number in range(max(rank.values(), default=-1) + 1):
         row = [node for node in nodes if rank[node] == number]
         before = {
-            node: _mean(place[edge.source] for edge in forward if edge.target == node and edge.source in place)
+            node: _mean(
+                place[edge.source]
+                for edge in forward
+                if edge.target == node and edge.source in place
+            )
             for node in row
         }
         row.sort(key=lambda node: before[node])
@@ -150,7 +167,10 @@ def _lanes(edges: Sequence[Edge], rank: Mapping[str, int]) -> Iterator[tuple[Edg
         free = (
             lane
             for lane, used in enumerate(taken)
-            if all(bottom < a or b < top or target == _merging(edge) is not None for a, b, target in used)
+            if all(
+                bottom < a or b < top or target == _merging(edge) is not None
+                for a, b, target in used
+            )
         )
         lane = next(free, len(taken))
         if lane == len(taken):
@@ -160,5 +180,7 @@ def _lanes(edges: Sequence[Edge], rank: Mapping[str, int]) -> Iterator[tuple[Edg
 
 
 def _merging(edge: Edge) -> str | None:
-    """The node whose other lines this one may join; a dashed line stays alone, or it would look solid."""
+    """The node whose other lines this one may join; a dashed line stays alone, or it would look
+    solid.
+    """
     return None if edge.conditional or edge.source == edge.target else edge.target

@@ -1,8 +1,9 @@
-"""A graph as an SVG picture, made here: no browser, no network. (LangGraph's own picture is made by a web service.)
+"""A graph as an SVG picture, made here: no browser, no network. (LangGraph's own picture is made by
+a web service.)
 
-Light and dark follow the reader's system; without its style sheet, which some pages strip, it is still a light picture.
-Every box carries its node's name in `data-node`, so that a page can style the one it speaks of:
-`.turngraph [data-node="call_llm"] rect { stroke: red }`.
+Light and dark follow the reader's system; without its style sheet, which some pages strip, it is
+still a light picture. Every box carries its node's name in `data-node`, so that a page can style
+the one it speaks of: `.turngraph [data-node="call_llm"] rect { stroke: red }`.
 """
 
 import re
@@ -65,12 +66,16 @@ def turn_notes() -> dict[str, str]:
     return {stage.__name__: (stage.__doc__ or "").split("\n")[0] for stage in stages}
 
 
-def draw_svg(graph: Graph, *, notes: Mapping[str, str] | None = None, marks: Mapping[str, Mark] | None = None) -> str:
-    """The picture of `graph`, what any compiled LangGraph graph's `get_graph()` returns, as an SVG document.
+def draw_svg(
+    graph: Graph, *, notes: Mapping[str, str] | None = None, marks: Mapping[str, Mark] | None = None
+) -> str:
+    """The picture of `graph`, what any compiled LangGraph graph's `get_graph()` returns, as an SVG
+    document.
 
-    A line that is not always taken is dashed, and says when it is taken where the graph does. A node that is a graph
-    itself has a double frame. `notes` stand under the nodes' names; those of a turn's own stages are known
-    (`turn_notes`). `marks` are shown in the boxes' corners and stand in `data-mark`.
+    A line that is not always taken is dashed, and says when it is taken where the graph does. A
+    node that is a graph itself has a double frame. `notes` stand under the nodes' names; those of a
+    turn's own stages are known (`turn_notes`). `marks` are shown in the boxes' corners and stand in
+    `data-mark`.
 
         >>> from langchain_core.runnables.graph import Graph
         >>> graph = Graph()
@@ -93,12 +98,21 @@ def draw_svg(graph: Graph, *, notes: Mapping[str, str] | None = None, marks: Map
             f"<style>{STYLE}</style>",
             f"<defs>{ARROW}</defs>",
             *(_line(route, paper) for route in plan.routes),
-            *(_box(box, shown.get(name), (marks or {}).get(name), name in inner) for name, box in paper.boxes.items()),
-            *(_when(route, paper) for route in plan.routes if route.side == "down" and route.edge.label),
+            *(
+                _box(box, shown.get(name), (marks or {}).get(name), name in inner)
+                for name, box in paper.boxes.items()
+            ),
+            *(
+                _when(route, paper)
+                for route in plan.routes
+                if route.side == "down" and route.edge.label
+            ),
             "</svg>\n",
         )
     )
-    return _NOT_XML.sub("�", drawn)  # one such letter in a name, and nothing of the picture is shown
+    return _NOT_XML.sub(
+        "�", drawn
+    )  # one such letter in a name, and nothing of the picture is shown
 
 
 def _line(route: Route, paper: Paper) -> str:
@@ -117,7 +131,9 @@ def _rounded(points: Sequence[Point]) -> str:
     """An SVG path through `points`, its corners rounded."""
     parts = [f"M{_at(points[0])}"]
     for before, corner, after in zip(points, points[1:], points[2:], strict=False):
-        parts.append(f"L{_at(_towards(corner, before))} Q{_at(corner)} {_at(_towards(corner, after))}")
+        parts.append(
+            f"L{_at(_towards(corner, before))} Q{_at(corner)} {_at(_towards(corner, after))}"
+        )
     return " ".join([*parts, f"L{_at(points[-1])}"])
 
 
@@ -136,12 +152,19 @@ def _box(box: Box, note: str | None, mark: Mark | None, is_graph: bool) -> str:
     end = box.node in LABELS
     marked = "" if mark is None else f' data-mark="{mark}"'
     name_y = box.y if note is None else box.y - 9
-    parts = [f'<g class="{"end" if end else "stage"}" data-node="{escape(box.node)}"{marked}>', _frame(box, end, 0)]
+    parts = [
+        f'<g class="{"end" if end else "stage"}" data-node="{escape(box.node)}"{marked}>',
+        _frame(box, end, 0),
+    ]
     if is_graph:
         parts.append(_frame(box, end, 3))
-    parts.append(f'<text x="{box.x:g}" y="{name_y:g}" {MIDDLE} {END_NAME if end else NAME}>{_label(box.node)}</text>')
+    parts.append(
+        f'<text x="{box.x:g}" y="{name_y:g}" {MIDDLE} {END_NAME if end else NAME}>{_label(box.node)}</text>'
+    )
     if note is not None:
-        parts.append(f'<text {NOTE} {MIDDLE} x="{box.x:g}" y="{box.y + 10:g}">{escape(note)}</text>')
+        parts.append(
+            f'<text {NOTE} {MIDDLE} x="{box.x:g}" y="{box.y + 10:g}">{escape(note)}</text>'
+        )
     if mark is not None:
         sign = f'class="mark" x="{box.side(left=True) + 11:g}" y="{box.top + 10:g}"'
         parts.append(f'<text {sign} {MIDDLE} font-size="11" fill="#1f2328">{SIGNS[mark]}</text>')
@@ -150,7 +173,11 @@ def _box(box: Box, note: str | None, mark: Mark | None, is_graph: bool) -> str:
 
 def _frame(box: Box, end: bool, inset: float) -> str:
     """A box's frame; a second one stands `inset` pixels inside the first."""
-    x, y, radius = box.side(left=True) + inset, box.top + inset, box.height / 2 if end else 8 - inset
+    x, y, radius = (
+        box.side(left=True) + inset,
+        box.top + inset,
+        box.height / 2 if end else 8 - inset,
+    )
     size = f'width="{box.width - 2 * inset:g}" height="{box.height - 2 * inset:g}"'
     return f'<rect x="{x:g}" y="{y:g}" {size} rx="{radius:g}" {PILL if end else STAGE}/>'
 

@@ -72,9 +72,16 @@ def measured(plan: Layout, notes: Mapping[str, str]) -> Paper:
     """The paper for `plan`; `notes` stand under the names of their nodes."""
     letters = max((len(node) for row in plan.rows for node in row if node not in LABELS), default=0)
     words = max((len(note) for note in notes.values()), default=0)
-    labels = max((len(route.edge.label) for route in plan.routes if route.side == "down"), default=0)
+    labels = max(
+        (len(route.edge.label) for route in plan.routes if route.side == "down"), default=0
+    )
     gap = LABELLED_GAP if labels else GAP
-    width = max(letters * NAME_WIDTH + 38, words * NOTE_WIDTH + 28, PILL_WIDTH, 2 * (labels * NOTE_WIDTH + 8))
+    width = max(
+        letters * NAME_WIDTH + 38,
+        words * NOTE_WIDTH + 28,
+        PILL_WIDTH,
+        2 * (labels * NOTE_WIDTH + 8),
+    )
     widest = max((len(row) for row in plan.rows), default=0)
     inner = widest * width + max(0, widest - 1) * SPACE
     left = MARGIN + plan.lanes("left") * LANE
@@ -89,7 +96,9 @@ def measured(plan: Layout, notes: Mapping[str, str]) -> Paper:
             boxes[node] = Box(node, x, y + height / 2, *size, first=n == 0, last=n == len(row) - 1)
         y += height + gap
     right = left + inner
-    return Paper(boxes, left, right, right + plan.lanes("right") * LANE + MARGIN, y - gap + MARGIN, gap)
+    return Paper(
+        boxes, left, right, right + plan.lanes("right") * LANE + MARGIN, y - gap + MARGIN, gap
+    )
 
 
 def way(route: Route, paper: Paper) -> Sequence[Point]:
@@ -98,7 +107,11 @@ def way(route: Route, paper: Paper) -> Sequence[Point]:
     if route.side == "down":
         return _straight(source, target)
     on_left = route.side == "left"
-    lane = paper.left - LANE * (route.lane + 0.7) if on_left else paper.right + LANE * (route.lane + 0.7)
+    lane = (
+        paper.left - LANE * (route.lane + 0.7)
+        if on_left
+        else paper.right + LANE * (route.lane + 0.7)
+    )
     port = PORT if on_left else -PORT
     return [
         *_leaving(source, lane, port, paper.gap / 3, on_left=on_left),
@@ -110,11 +123,18 @@ def _straight(source: Box, target: Box) -> Sequence[Point]:
     if source.x == target.x:
         return [(source.x, source.bottom), (target.x, target.top)]
     middle = source.bottom + GAP / 2
-    return [(source.x, source.bottom), (source.x, middle), (target.x, middle), (target.x, target.top)]
+    return [
+        (source.x, source.bottom),
+        (source.x, middle),
+        (target.x, middle),
+        (target.x, target.top),
+    ]
 
 
 def _leaving(box: Box, lane: float, port: float, away: float, *, on_left: bool) -> Sequence[Point]:
-    """To the lane: out of the box's side, or, where a neighbour stands there, through the gap below."""
+    """To the lane: out of the box's side, or, where a neighbour stands there, through the gap
+    below.
+    """
     if box.first if on_left else box.last:
         return [(box.side(left=on_left), box.y + port), (lane, box.y + port)]
     x = box.x - 2 * abs(port) if on_left else box.x + 2 * abs(port)

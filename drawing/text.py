@@ -20,7 +20,9 @@ NAMES: Final[Mapping[str, str]] = {START: "START", END: "END"}
 
 @dataclass
 class _Canvas:
-    """Cells that remember in which directions they are joined, so that lines meet in the right corner."""
+    """Cells that remember in which directions they are joined, so that lines meet in the right
+    corner.
+    """
 
     joined: dict[tuple[int, int], int] = field(default_factory=dict)
     solid: set[tuple[int, int]] = field(default_factory=set)
@@ -30,12 +32,17 @@ class _Canvas:
         """A line along one axis, both ends included."""
         steps = max(abs(x2 - x1), abs(y2 - y1))
         dx, dy = (x2 > x1) - (x2 < x1), (y2 > y1) - (y2 < y1)
-        ahead, behind = {(1, 0): (RIGHT, LEFT), (-1, 0): (LEFT, RIGHT), (0, 1): (DOWN, UP), (0, -1): (UP, DOWN)}.get(
-            (dx, dy), (0, 0)
-        )
+        ahead, behind = {
+            (1, 0): (RIGHT, LEFT),
+            (-1, 0): (LEFT, RIGHT),
+            (0, 1): (DOWN, UP),
+            (0, -1): (UP, DOWN),
+        }.get((dx, dy), (0, 0))
         for step in range(steps + 1):
             cell = (x1 + dx * step, y1 + dy * step)
-            self.joined[cell] = self.joined.get(cell, 0) | (ahead if step < steps else 0) | (behind if step else 0)
+            self.joined[cell] = (
+                self.joined.get(cell, 0) | (ahead if step < steps else 0) | (behind if step else 0)
+            )
             if not dashed:
                 self.solid.add(cell)
 
@@ -77,7 +84,8 @@ class _Sheet:
 
 
 def draw_text(graph: Graph) -> str:
-    """The picture of `graph`, what any compiled LangGraph graph's `get_graph()` returns, in characters.
+    """The picture of `graph`, what any compiled LangGraph graph's `get_graph()` returns, in
+    characters.
 
     A line that is not always taken is dashed.
 
@@ -99,7 +107,12 @@ def draw_text(graph: Graph) -> str:
     sheet, canvas = _measured(plan), _Canvas()
     for row in plan.rows:
         for node in row:
-            canvas.box(sheet.x[node] - sheet.width // 2 + 1, sheet.top[node], sheet.width, NAMES.get(node, node))
+            canvas.box(
+                sheet.x[node] - sheet.width // 2 + 1,
+                sheet.top[node],
+                sheet.width,
+                NAMES.get(node, node),
+            )
     for route in plan.routes:
         _draw(canvas, sheet, route, plan)
     return str(canvas)
@@ -147,11 +160,20 @@ def _down(canvas: _Canvas, sheet: _Sheet, source: str, target: str, *, dashed: b
 
 
 def _to_lane(
-    canvas: _Canvas, sheet: _Sheet, plan: Layout, node: str, lane: int, *, on_left: bool, leaving: bool, dashed: bool
+    canvas: _Canvas,
+    sheet: _Sheet,
+    plan: Layout,
+    node: str,
+    lane: int,
+    *,
+    on_left: bool,
+    leaving: bool,
+    dashed: bool,
 ) -> int:
     """The line between a box and its lane; returns where it meets the lane.
 
-    It runs out of the box's side, or, where a neighbour stands there, through the gap below or above.
+    It runs out of the box's side, or, where a neighbour stands there, through the gap below or
+    above.
     """
     row = plan.rows[plan.row_of(node)]
     half = sheet.width // 2
@@ -163,7 +185,11 @@ def _to_lane(
             canvas.write(side - 1 if on_left else side + 1, y, "►" if on_left else "◄")
         return y
     x = sheet.x[node] + (-2 if on_left else 2)
-    y, edge = (sheet.top[node] + 3, sheet.top[node] + 2) if leaving else (sheet.top[node] - 2, sheet.top[node] - 1)
+    y, edge = (
+        (sheet.top[node] + 3, sheet.top[node] + 2)
+        if leaving
+        else (sheet.top[node] - 2, sheet.top[node] - 1)
+    )
     canvas.line(x, edge, x, y, dashed=dashed)
     canvas.line(x, y, lane, y, dashed=dashed)
     if not leaving:

@@ -1,4 +1,6 @@
-"""A turn's leave to run: who it is, whose thread it is, and the lease that keeps a second worker out meanwhile."""
+"""A turn's leave to run: who it is, whose thread it is, and the lease that keeps a second worker
+out meanwhile.
+"""
 
 import asyncio
 import json
@@ -19,7 +21,14 @@ from turngraph.billing.ledger import Ledger
 from turngraph.nodes.support.stage_context import FENCE, LEASED_TURN
 from turngraph.state.turn import account_of
 
-__all__ = ["AdmissionRequest", "AdmittedRun", "admission_request_for", "admitted", "admitted_async", "lease_from"]
+__all__ = [
+    "AdmissionRequest",
+    "AdmittedRun",
+    "admission_request_for",
+    "admitted",
+    "admitted_async",
+    "lease_from",
+]
 
 _TURNS: Final = uuid.UUID("0f0ac1cb-7b0e-5d0b-9d6e-8a53f0a3c6f4")
 _LOOK_AGAIN_S: Final = 0.2
@@ -28,7 +37,9 @@ _log: Final = logging.getLogger("turngraph")
 
 @dataclass(frozen=True)
 class AdmissionRequest:
-    """What a run is admitted as. `thread` is only what no other turn may run on: a parent's thread is the parent's."""
+    """What a run is admitted as. `thread` is only what no other turn may run on: a parent's thread
+    is the parent's.
+    """
 
     input: Any
     config: RunnableConfig
@@ -38,7 +49,9 @@ class AdmissionRequest:
     inside: bool = False
     """Whether it runs inside a parent graph."""
     request_sha: str | None = None
-    """What is asked, where the caller named the turn: the same name for another request is a conflict."""
+    """What is asked, where the caller named the turn: the same name for another request is a
+    conflict.
+    """
 
     @property
     def asks_the_thread(self) -> bool:
@@ -49,22 +62,30 @@ class AdmissionRequest:
         """The request, completed with what the thread says of its last turn."""
         if not self.asks_the_thread:
             return self
-        return replace(self, turn_id=saved.get("turn_id") or uuid.uuid4().hex, account=_account(saved.get("settings")))
+        return replace(
+            self,
+            turn_id=saved.get("turn_id") or uuid.uuid4().hex,
+            account=_account(saved.get("settings")),
+        )
 
 
 class AdmittedRun(NamedTuple):
-    """AdmittedRun to run. `over` is the turn's id where it was finished before, and is given again as new."""
+    """AdmittedRun to run. `over` is the turn's id where it was finished before, and is given again
+    as new.
+    """
 
     input: Any
     config: RunnableConfig
     over: str | None
 
 
-def admission_request_for(input: Any, config: RunnableConfig | None, *, keeps: bool) -> AdmissionRequest:
+def admission_request_for(
+    input: Any, config: RunnableConfig | None, *, keeps: bool
+) -> AdmissionRequest:
     """The request of a run; `keeps` says whether the graph has a checkpointer of its own.
 
-    A turn inside a parent graph is told apart by its place there: the same when the parent is resumed, another in
-    every call and every fork.
+    A turn inside a parent graph is told apart by its place there: the same when the parent is
+    resumed, another in every call and every fork.
     """
     config = config or {}
     configurable = config.get("configurable", {})
@@ -72,22 +93,30 @@ def admission_request_for(input: Any, config: RunnableConfig | None, *, keeps: b
     if place:
         inside = uuid.uuid5(_TURNS, f"{thread}:{place}").hex
         return AdmissionRequest(
-            _named(input, inside), config, _given_id(input) or inside, None, _account_in(input), inside=True
+            _named(input, inside),
+            config,
+            _given_id(input) or inside,
+            None,
+            _account_in(input),
+            inside=True,
         )
     if isinstance(input, Mapping):
         turn_id = _given_id(input) or uuid.uuid4().hex
         alone = str(thread) if keeps and thread is not None else None
         sha = _sha_of(input) if _given_id(input) else None
-        return AdmissionRequest(_named(input, turn_id), config, turn_id, alone, _account_in(input), request_sha=sha)
+        return AdmissionRequest(
+            _named(input, turn_id), config, turn_id, alone, _account_in(input), request_sha=sha
+        )
     return AdmissionRequest(input, config, "", None if thread is None else str(thread), "")
 
 
 @contextmanager
 def admitted(ledger: Ledger, request: AdmissionRequest, wait_s: float) -> Iterator[AdmittedRun]:
-    """The input and configuration to run with, under a lease that is kept meanwhile. Raises TurnConflictError.
+    """The input and configuration to run with, under a lease that is kept meanwhile. Raises
+    TurnConflictError.
 
-    A run that stops before the turn's end, because its stream was left, a person is asked, or something was raised,
-    gives the lease up: the thread need not wait for it to run out.
+    A run that stops before the turn's end, because its stream was left, a person is asked, or
+    something was raised, gives the lease up: the thread need not wait for it to run out.
     """
     ends = time.monotonic() + wait_s
     while True:
@@ -109,12 +138,17 @@ def admitted(ledger: Ledger, request: AdmissionRequest, wait_s: float) -> Iterat
 
 
 @asynccontextmanager
-async def admitted_async(ledger: Ledger, request: AdmissionRequest, wait_s: float) -> AsyncIterator[AdmittedRun]:
+async def admitted_async(
+    ledger: Ledger, request: AdmissionRequest, wait_s: float
+) -> AsyncIterator[AdmittedRun]:
     """`admitted`, on the running event loop."""
     ends = time.monotonic() + wait_s
     while True:
         try:
-            asked, admission = ledger.now(), await ledger.ado(admit, request.turn_id, **_asked(request))
+            asked, admission = (
+                ledger.now(),
+                await ledger.ado(admit, request.turn_id, **_asked(request)),
+            )
             break
         except TurnConflictError as exc:
             await asyncio.sleep(_pause(exc, ends))
@@ -140,14 +174,20 @@ def _asked(request: AdmissionRequest) -> dict[str, Any]:
 
 
 def _pause(conflict: TurnConflictError, ends: float) -> float:
-    """How long to wait before asking again; raises the conflict where waiting is no help, or is over."""
+    """How long to wait before asking again; raises the conflict where waiting is no help, or is
+    over.
+    """
     if conflict.retry_after_s is None or time.monotonic() >= ends:
         raise conflict
     return min(_LOOK_AGAIN_S, max(0.0, ends - time.monotonic()))
 
 
 def _leave(request: AdmissionRequest, admission: Admission) -> AdmittedRun:
-    over = admission.status in ("done", "failed") and isinstance(request.input, Mapping) and not request.inside
+    over = (
+        admission.status in ("done", "failed")
+        and isinstance(request.input, Mapping)
+        and not request.inside
+    )
     config = request.config if request.inside else _marked(request.config, admission.turn_id)
     return AdmittedRun(request.input, _leased(config, admission), request.turn_id if over else None)
 
@@ -159,7 +199,10 @@ def _marked(config: RunnableConfig, turn_id: str) -> RunnableConfig:
 
 def _leased(config: RunnableConfig, admission: Admission) -> RunnableConfig:
     lease: dict[str, str | int] = {FENCE: admission.fence}
-    if admission.status in ("new", "running"):  # a finished turn is walked again and forked without a lease
+    if admission.status in (
+        "new",
+        "running",
+    ):  # a finished turn is walked again and forked without a lease
         lease[LEASED_TURN] = admission.turn_id
     return {**config, "configurable": {**config.get("configurable", {}), **lease}}
 
@@ -171,7 +214,9 @@ def lease_from(config: RunnableConfig) -> tuple[str, int] | None:
 
 
 def _named(input: Any, turn_id: str) -> Any:
-    return {**input, "turn_id": _given_id(input) or turn_id} if isinstance(input, Mapping) else input
+    return (
+        {**input, "turn_id": _given_id(input) or turn_id} if isinstance(input, Mapping) else input
+    )
 
 
 def _given_id(input: Any) -> str:
@@ -179,7 +224,8 @@ def _given_id(input: Any) -> str:
 
 
 def _sha_of(input: Mapping[str, Any]) -> str:
-    """What is asked, as one hash: the messages since the last answer in it, without their ids, and the settings.
+    """What is asked, as one hash: the messages since the last answer in it, without their ids, and
+    the settings.
 
     A client may send the whole conversation again every time; what it adds to it is what it asks.
     """

@@ -30,11 +30,12 @@ def vendor_lookup(
 ) -> Lookup:
     """A `lookup` for `sweep`, asking the endpoints of `models` with their keys.
 
-    A response is found by its id, unless its request said `store: false`; a chat completion where its request said
-    `store: true`. What is found is charged by its usage, and a resumed turn uses the answer. A completion that is not
-    kept, and of which nothing was seen, never arrived; that is believed `sure_after_s` seconds after it was sent. A
-    response that its vendor no longer has did arrive, since it had an id: that says nothing about its cost. An error
-    is logged, and leaves the attempt to the sweep's policy.
+    A response is found by its id, unless its request said `store: false`; a chat completion where
+    its request said `store: true`. What is found is charged by its usage, and a resumed turn uses
+    the answer. A completion that is not kept, and of which nothing was seen, never arrived; that is
+    believed `sure_after_s` seconds after it was sent. A response that its vendor no longer has did
+    arrive, since it had an id: that says nothing about its cost. An error is logged, and leaves the
+    attempt to the sweep's policy.
 
         >>> from turngraph.billing import Ledger, Prices
         >>> from turngraph.billing.operations.sweeper import sweep
@@ -56,7 +57,9 @@ class _VendorLookup:
     clock: Callable[[], float]
 
     def __call__(self, attempt: Outstanding) -> Outcome:
-        """What the first endpoint that can tell says; several may have the same address, and other keys."""
+        """What the first endpoint that can tell says; several may have the same address, and other
+        keys.
+        """
         said = (self._said(attempt, provider) for provider in self._serving(attempt))
         return next((outcome for outcome in said if outcome is not None), None)
 
@@ -69,7 +72,12 @@ class _VendorLookup:
         if attempt.stored is None:
             return None
         try:
-            said = ask_vendor(provider, attempt.stored, response_id=attempt.provider_id, attempt_id=attempt.attempt_id)
+            said = ask_vendor(
+                provider,
+                attempt.stored,
+                response_id=attempt.provider_id,
+                attempt_id=attempt.attempt_id,
+            )
         except ProviderError as exc:
             _log.warning("Attempt %s was not found out about: %s", attempt.attempt_id, exc)
             return None
@@ -88,7 +96,9 @@ class _VendorLookup:
         )
 
     def _absent(self, attempt: Outstanding) -> Outcome:
-        """Only what is whole is kept: an answer that had begun was cut, and may be charged for all the same."""
+        """Only what is whole is kept: an answer that had begun was cut, and may be charged for all
+        the same.
+        """
         if attempt.usage is not None:
             return None
         return "absent" if self.clock() - attempt.created >= self.sure_after_s else "pending"

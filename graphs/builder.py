@@ -68,9 +68,11 @@ def after_bill(state: _Billed, toolbox: Toolbox) -> list[Send] | Literal["finali
 
 
 def build_chat_turn(deps: TurnDeps) -> TurnBuilder:
-    """prep_first_request, call_llm, bill, (dispatch_tools, prep_second_request, call_llm, bill)*, finalize.
+    """prep_first_request, call_llm, bill, (dispatch_tools, prep_second_request, call_llm, bill)*,
+    finalize.
 
-    The uncompiled builder: for `langgraph dev`, for engines that take a `StateGraph`, for adding nodes of your own.
+    The uncompiled builder: for `langgraph dev`, for engines that take a `StateGraph`, for adding
+    nodes of your own.
     """
 
     def dispatch_or_finalize(state: _Billed) -> list[Send] | Literal["finalize"]:
@@ -78,11 +80,17 @@ def build_chat_turn(deps: TurnDeps) -> TurnBuilder:
 
     graph = TurnBuilder(Turn, input_schema=TurnInput, output_schema=TurnOutput)
     first, second = prep_first_request, prep_second_request
-    graph.add_node("prep_first_request", Stage(first.prep_first_request, deps), input_schema=first.Reads)
+    graph.add_node(
+        "prep_first_request", Stage(first.prep_first_request, deps), input_schema=first.Reads
+    )
     graph.add_node("call_llm", Stage(call_llm.call_llm, deps), input_schema=call_llm.Reads)
     graph.add_node("bill", Stage(bill.bill, deps), input_schema=bill.Reads)
-    graph.add_node("dispatch_tools", Stage(dispatch_tools, deps))  # reads the ToolTask it is sent, no key of the state
-    graph.add_node("prep_second_request", Stage(second.prep_second_request, deps), input_schema=second.Reads)
+    graph.add_node(
+        "dispatch_tools", Stage(dispatch_tools, deps)
+    )  # reads the ToolTask it is sent, no key of the state
+    graph.add_node(
+        "prep_second_request", Stage(second.prep_second_request, deps), input_schema=second.Reads
+    )
     graph.add_node("finalize", Stage(finalize.finalize, deps), input_schema=finalize.Reads)
     graph.add_edge(START, "prep_first_request")
     graph.add_conditional_edges("prep_first_request", Route(may_call), ["call_llm", "finalize"])

@@ -61,33 +61,34 @@ def chat_turn(
     """One chat turn, compiled.
 
     Args:
-        model: `"vendor:model"` (the key is read from the vendor's variable in `environ`), a `ProviderConfig`, an
-            `OpenAIProvider`, or a LangChain `ChatOpenAI` whose configuration and client are then used.
-        tools: what the model may call: `@tool` functions, `BaseTool`s, plain typed functions, MCP tools.
-        plugins: what `load_manifests` made; each joins a turn as its selector says.
-        functions: built-in tools by name, such as `"calculator"`.
-        system: the system message, in place of the configuration's.
-        stream: ask the vendor for a stream; tokens then reach `on_event` and LangGraph's `messages` and `custom`
+        model: `"vendor:model"` (the key is read from the vendor's variable in `environ`), a
+            `ProviderConfig`, an `OpenAIProvider`, or a LangChain `ChatOpenAI` whose configuration
+            and client are then used.
+        tools: what the model may call: `@tool` functions, `BaseTool`s, plain typed functions, MCP
+        tools. plugins: what `load_manifests` made; each joins a turn as its selector says.
+        functions: built-in tools by name, such as `"calculator"`. system: the system message, in
+        place of the configuration's. stream: ask the vendor for a stream; tokens then reach
+        `on_event` and LangGraph's `messages` and `custom`
             streams. Watching a turn never changes this.
-        limits: what the turn may use.
-        prices: your overrides over the list prices.
-        ledger: where money is held before each call and charged after it, exactly once; it also keeps two workers
+        limits: what the turn may use. prices: your overrides over the list prices. ledger: where
+        money is held before each call and charged after it, exactly once; it also keeps two workers
             off one thread.
         budget: what each turn may cost, beside the ledger's own budgets; it needs a `ledger`.
-        wait_s: how long a turn waits for another worker that has its thread, before it raises TurnConflictError.
-        replay: what becomes, on going back to an earlier checkpoint, of a call the ledger has an answer to: made again
-            and charged (`"call"`), or answered as it was, at no cost (`"recorded"`). A run may say otherwise, in
-            `configurable["turn_replay"]`.
-        approve: which tool calls a person must agree to: all, those of the named tools, or as a function says.
-            The graph then stops with an interrupt; it needs a checkpointer.
-        retries: tools that are tried again after the errors named for them; a call that succeeded never is.
-        on_event: told every event of the turn.
-        on_finish: sees each result last and may replace it.
-        checkpointer, store, interrupt_before, interrupt_after, name: as in LangGraph's `compile`.
-        environ: where keys are read; the process's environment by default.
+        wait_s: how long a turn waits for another worker that has its thread, before it raises
+        TurnConflictError. replay: what becomes, on going back to an earlier checkpoint, of a call
+        the ledger has an answer to: made again
+            and charged (`"call"`), or answered as it was, at no cost (`"recorded"`). A run may say
+            otherwise, in `configurable["turn_replay"]`.
+        approve: which tool calls a person must agree to: all, those of the named tools, or as a
+            function says. The graph then stops with an interrupt; it needs a checkpointer.
+        retries: tools that are tried again after the errors named for them; a call that succeeded
+        never is. on_event: told every event of the turn. on_finish: sees each result last and may
+        replace it. checkpointer, store, interrupt_before, interrupt_after, name: as in LangGraph's
+        `compile`. environ: where keys are read; the process's environment by default.
 
     Returns:
-        A compiled graph. Its input is `{"messages": […]}`, its output `messages`, `result` and `charges`.
+        A compiled graph. Its input is `{"messages": […]}`, its output `messages`, `result` and
+        `charges`.
 
     Raises TurnConfigurationError for what is wired wrongly; nothing has been sent then.
 
@@ -99,17 +100,25 @@ def chat_turn(
         '42'
     """
     if budget and ledger is None:
-        raise TurnConfigurationError("A budget needs a ledger to be held in: give `ledger=Ledger(…)` too.")
+        raise TurnConfigurationError(
+            "A budget needs a ledger to be held in: give `ledger=Ledger(…)` too."
+        )
     if replay == "recorded" and ledger is None:
-        raise TurnConfigurationError("Recorded answers are kept in a ledger: give `ledger=Ledger(…)` too.")
+        raise TurnConfigurationError(
+            "Recorded answers are kept in a ledger: give `ledger=Ledger(…)` too."
+        )
     _check_kinds(tools=tools, functions=functions, plugins=plugins, limits=limits)
     bound = tuple(plugins)
-    toolbox = Toolbox.of([*tools, *(plugin.tool for plugin in bound), *functions], retries=retries or {})
+    toolbox = Toolbox.of(
+        [*tools, *(plugin.tool for plugin in bound), *functions], retries=retries or {}
+    )
     provider = provider_of(model, os.environ if environ is None else environ)
     deps = TurnDeps(
         provider=provider,
         toolbox=toolbox,
-        template=request_template(provider.config, provider.api, tools=toolbox.specs, system=system, stream=stream),
+        template=request_template(
+            provider.config, provider.api, tools=toolbox.specs, system=system, stream=stream
+        ),
         plugins=bound,
         ledger=ledger,
         budgets=tuple(budget) if isinstance(budget, Sequence) else (budget,),
@@ -136,7 +145,9 @@ def chat_turn(
 def provider_of(
     model: "str | ProviderConfig | OpenAIProvider | BaseChatOpenAI", environ: Mapping[str, str]
 ) -> OpenAIProvider:
-    """The provider that `model` names or is. Raises TurnConfigurationError saying what may be given."""
+    """The provider that `model` names or is. Raises TurnConfigurationError saying what may be
+    given.
+    """
     if isinstance(model, OpenAIProvider):
         return model
     if isinstance(model, ProviderConfig):
@@ -154,17 +165,27 @@ def provider_of(
 def _check_kinds(*, tools: object, functions: object, plugins: object, limits: object) -> None:
     """The slips everyone makes once, named. Raises TurnConfigurationError."""
     if isinstance(tools, str) or not isinstance(tools, Sequence):
-        raise TurnConfigurationError(f"`tools` is a list of tools, not {type(tools).__name__}: write `tools=[…]`.")
+        raise TurnConfigurationError(
+            f"`tools` is a list of tools, not {type(tools).__name__}: write `tools=[…]`."
+        )
     if isinstance(functions, str):
-        raise TurnConfigurationError(f"`functions` is a list of names: write `functions=['{functions[:64]}']`.")
+        raise TurnConfigurationError(
+            f"`functions` is a list of names: write `functions=['{functions[:64]}']`."
+        )
     if isinstance(plugins, str):
-        raise TurnConfigurationError(f"`plugins` takes what was loaded: `plugins=load_manifests('{plugins[:64]}')`.")
+        raise TurnConfigurationError(
+            f"`plugins` takes what was loaded: `plugins=load_manifests('{plugins[:64]}')`."
+        )
     if limits is not None and not isinstance(limits, TurnLimits):
-        raise TurnConfigurationError(f"`limits` is a TurnLimits, not {type(limits).__name__}: `TurnLimits(calls=4)`.")
+        raise TurnConfigurationError(
+            f"`limits` is a TurnLimits, not {type(limits).__name__}: `TurnLimits(calls=4)`."
+        )
 
 
 def _bind(graph: TurnGraph, ledger: "Ledger") -> None:
-    """Turns of `graph` are admitted by `ledger`, and only the worker that has a turn writes its checkpoints."""
+    """Turns of `graph` are admitted by `ledger`, and only the worker that has a turn writes its
+    checkpoints.
+    """
     from turngraph.billing.leases.fenced_checkpointer import fenced
     from turngraph.graphs.admission import lease_from
 
@@ -182,7 +203,9 @@ def _approver(approve: bool | Collection[str] | Approve, toolbox: Toolbox) -> Ap
     unknown = sorted(name for name in names if name not in toolbox)
     if unknown:
         offered = ", ".join(f"`{tool.name}`" for tool in toolbox) or "none"
-        raise TurnConfigurationError(f"`approve` names `{unknown[0]}`, no tool of this turn. Offered: {offered}.")
+        raise TurnConfigurationError(
+            f"`approve` names `{unknown[0]}`, no tool of this turn. Offered: {offered}."
+        )
     return lambda call: call.name in names
 
 

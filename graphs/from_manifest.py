@@ -14,7 +14,9 @@ __all__ = ["client_config", "client_settings"]
 
 
 def client_settings(client: "LLMClientManifest") -> dict[str, Any]:
-    """The fields of a `ProviderConfig` that `client` sets; zero is a wish, and what it leaves out stays out."""
+    """The fields of a `ProviderConfig` that `client` sets; zero is a wish, and what it leaves out
+    stays out.
+    """
     config = client.spec.config
     wished = {
         "temperature": config.default_temperature,
@@ -24,15 +26,18 @@ def client_settings(client: "LLMClientManifest") -> dict[str, Any]:
     return {name: value for name, value in wished.items() if value is not None}
 
 
-def client_config(manifests: "Manifests", name: str, *, environ: Mapping[str, str]) -> ProviderConfig:
-    """The model that the client `name` asks, its key from the vendor's variable or the manifest's secret.
+def client_config(
+    manifests: "Manifests", name: str, *, environ: Mapping[str, str]
+) -> ProviderConfig:
+    """The model that the client `name` asks, its key from the vendor's variable or the manifest's
+    secret.
 
-        config = client_config(manifests, "front_desk", environ=os.environ)
-        client = manifests.clients["front_desk"].spec
-        turn = chat_turn(config, plugins=manifests.of_client("front_desk"), functions=client.functions)
+        config = client_config(manifests, "front_desk", environ=os.environ) client =
+        manifests.clients["front_desk"].spec turn = chat_turn(config,
+        plugins=manifests.of_client("front_desk"), functions=client.functions)
 
-    Its provider is a `Provider` manifest among them, or a vendor of the table. Raises TurnConfigurationError for a
-    client, provider, model or key that is not there.
+    Its provider is a `Provider` manifest among them, or a vendor of the table. Raises
+    TurnConfigurationError for a client, provider, model or key that is not there.
     """
     manifests.of_client(name)
     client = manifests.clients[name]
@@ -46,5 +51,7 @@ def client_config(manifests: "Manifests", name: str, *, environ: Mapping[str, st
         if own.base_url is not None:
             fields["base_url"], vendor = own.base_url, "custom"
     if model is None:
-        raise TurnConfigurationError(f"The client `{name}` names no model: give it a default_model.")
+        raise TurnConfigurationError(
+            f"The client `{name}` names no model: give it a default_model."
+        )
     return ProviderConfig.from_model_string(f"{vendor}:{model}", environ=environ, **fields)

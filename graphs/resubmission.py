@@ -12,7 +12,9 @@ __all__ = ["is_end", "not_found", "parts_of", "thread_of"]
 
 
 def is_end(snapshot: StateSnapshot) -> bool:
-    """Whether a turn stands at its end there. With a task left, its worker died before it stored the last stage."""
+    """Whether a turn stands at its end there. With a task left, its worker died before it stored
+    the last stage.
+    """
     return snapshot.values.get("status") == "done" and not snapshot.tasks
 
 
@@ -22,7 +24,9 @@ def thread_of(config: RunnableConfig) -> RunnableConfig:
 
 
 def not_found(turn_id: str) -> TurnConflictError:
-    """The error for a turn that was finished, and whose result is not where it was looked for; to be raised."""
+    """The error for a turn that was finished, and whose result is not where it was looked for; to
+    be raised.
+    """
     return TurnConflictError(
         f"Turn `{turn_id}` was finished before, and its result is not in this thread's history: it was another thread, "
         "the history was pruned, or none is kept. It is not run again; give a new turn another id.",
@@ -30,11 +34,13 @@ def not_found(turn_id: str) -> TurnConflictError:
     )
 
 
-def parts_of(values: Mapping[str, Any], keys: Iterable[str], asked: Mapping[str, Any], usual: Any) -> Iterator[Any]:
+def parts_of(
+    values: Mapping[str, Any], keys: Iterable[str], asked: Mapping[str, Any], usual: Any
+) -> Iterator[Any]:
     """What a stream of the finished turn has to tell: its output, in the form that was `asked` for.
 
-    `asked` are the arguments of `stream`, `usual` is the graph's own `stream_mode`. Nothing is left to happen, so the
-    other modes have nothing.
+    `asked` are the arguments of `stream`, `usual` is the graph's own `stream_mode`. Nothing is left
+    to happen, so the other modes have nothing.
 
         >>> list(parts_of({"result": 4, "outcome": None}, ["result"], {"stream_mode": ["updates", "values"]}, "updates"))
         [('values', {'result': 4})]

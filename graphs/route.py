@@ -12,8 +12,9 @@ __all__ = ["Route"]
 class Route(Runnable[Any, Any]):
     """`function` as a conditional edge, sync and async.
 
-    LangGraph sends a plain function to a thread pool under `ainvoke`, once at every edge: a tenth of a turn's time.
-    The wrapped function's annotations stay visible, because LangGraph reads from them which keys the edge sees.
+    LangGraph sends a plain function to a thread pool under `ainvoke`, once at every edge: a tenth
+    of a turn's time. The wrapped function's annotations stay visible, because LangGraph reads from
+    them which keys the edge sees.
 
         >>> def after(state: dict[str, int]) -> str:
         ...     return "bill" if state["calls"] else "finalize"

@@ -1,7 +1,8 @@
 """Reading checkpoints strictly: only what a turn's state is made of is brought back to life.
 
-LangGraph's default lets a row of the checkpoint table name any class and call it with any arguments; whoever can write
-that table could run code (https://github.com/advisories/GHSA-g48c-2wqr-h844). It also warns for every class of ours.
+LangGraph's default lets a row of the checkpoint table name any class and call it with any
+arguments; whoever can write that table could run code
+(https://github.com/advisories/GHSA-g48c-2wqr-h844). It also warns for every class of ours.
 """
 
 from collections.abc import Iterator
@@ -34,7 +35,8 @@ _MESSAGES: Final = (
 
 
 def strictly(checkpointer: Checkpointer) -> Checkpointer:
-    """`checkpointer` on the same storage, bringing back messages and the values of a turn, and nothing else.
+    """`checkpointer` on the same storage, bringing back messages and the values of a turn, and
+    nothing else.
 
     One with a serializer of its own (an encrypting one, say) is left as it is.
 
@@ -42,7 +44,10 @@ def strictly(checkpointer: Checkpointer) -> Checkpointer:
         >>> strictly(InMemorySaver()).serde.__class__.__name__, strictly(None)
         ('JsonPlusSerializer', None)
     """
-    if not isinstance(checkpointer, BaseCheckpointSaver) or type(checkpointer.serde) is not JsonPlusSerializer:
+    if (
+        not isinstance(checkpointer, BaseCheckpointSaver)
+        or type(checkpointer.serde) is not JsonPlusSerializer
+    ):
         return checkpointer
     strict = copy(checkpointer)
     strict.serde = JsonPlusSerializer(allowed_msgpack_modules=[*_MESSAGES, *_values(Frozen)])
@@ -50,7 +55,9 @@ def strictly(checkpointer: Checkpointer) -> Checkpointer:
 
 
 def _values(base: type[Frozen]) -> Iterator[type[Frozen]]:
-    """The kinds of values that may stand in the state: those of the room `state`, which has all been imported."""
+    """The kinds of values that may stand in the state: those of the room `state`, which has all
+    been imported.
+    """
     for kind in base.__subclasses__():
         if kind.__module__.startswith(turn.__name__.rpartition(".")[0]):
             yield kind

@@ -1,4 +1,6 @@
-"""A compiled turn: a LangGraph graph like any other, that lets nothing into its state it could not read again."""
+"""A compiled turn: a LangGraph graph like any other, that lets nothing into its state it could not
+read again.
+"""
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -25,13 +27,15 @@ _OURS = ("message_chars", "ledger", "wait_s")
 
 
 class TurnGraph(CompiledStateGraph[Turn, None, TurnInput, TurnOutput]):
-    """What `chat_turn` returns: `invoke`, `stream`, `get_state_history` and the rest as LangGraph documents them.
+    """What `chat_turn` returns: `invoke`, `stream`, `get_state_history` and the rest as LangGraph
+    documents them.
 
-    Three things are added. What comes in from outside is checked before LangGraph stores it, because one wrong value
-    in a checkpoint makes the whole thread unreadable. With a checkpointer a run is durable at every step
-    (`durability="sync"`) unless the caller says otherwise. And with a ledger a turn is admitted before its graph
-    starts, so that no two workers run one thread; submitted again by its `turn_id`, however late, it is not run again,
-    and what it came to is told.
+    Three things are added. What comes in from outside is checked before LangGraph stores it,
+    because one wrong value in a checkpoint makes the whole thread unreadable. With a checkpointer a
+    run is durable at every step (`durability="sync"`) unless the caller says otherwise. And with a
+    ledger a turn is admitted before its graph starts, so that no two workers run one thread;
+    submitted again by its `turn_id`, however late, it is not run again, and what it came to is
+    told.
     """
 
     message_chars: int = 2_000_000
@@ -39,28 +43,45 @@ class TurnGraph(CompiledStateGraph[Turn, None, TurnInput, TurnOutput]):
     wait_s: float = 0.0
     """How long a turn waits for another worker that has its thread, before it is refused."""
 
-    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
-        """LangGraph's `stream`, on a checked input. Raises TurnValueError for what is no turn's input.
+    def stream(
+        self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Iterator[Any]:
+        """LangGraph's `stream`, on a checked input. Raises TurnValueError for what is no turn's
+        input.
 
         With a ledger it raises TurnConflictError where another worker has the turn or its thread.
         """
         given, config = self._checked(_own(input, config)), _recognised(input, config)
         if self.ledger is None:
-            if isinstance(self.checkpointer, BaseCheckpointSaver) and config and _resumes(given, config):
+            if (
+                isinstance(self.checkpointer, BaseCheckpointSaver)
+                and config
+                and _resumes(given, config)
+            ):
                 config = _named_as(self.checkpointer.get_tuple(config), config)
             return super().stream(given, config, **self._durable(kwargs))
         return self._stream_admitted(given, config, self._durable(kwargs))
 
-    def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Any]:
+    def astream(
+        self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[Any]:
         """`stream`, on the running event loop."""
         given, config = self._checked(_own(input, config)), _recognised(input, config)
         if self.ledger is None:
-            if isinstance(self.checkpointer, BaseCheckpointSaver) and config and _resumes(given, config):
-                return self._astream_resumed(self.checkpointer, given, config, self._durable(kwargs))
+            if (
+                isinstance(self.checkpointer, BaseCheckpointSaver)
+                and config
+                and _resumes(given, config)
+            ):
+                return self._astream_resumed(
+                    self.checkpointer, given, config, self._durable(kwargs)
+                )
             return super().astream(given, config, **self._durable(kwargs))
         return self._astream_admitted(given, config, self._durable(kwargs))
 
-    def bulk_update_state(self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]) -> RunnableConfig:
+    def bulk_update_state(
+        self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]
+    ) -> RunnableConfig:
         """LangGraph's `bulk_update_state` (and so `update_state`), on checked values."""
         return super().bulk_update_state(config, _checked_updates(supersteps))
 
@@ -71,7 +92,9 @@ class TurnGraph(CompiledStateGraph[Turn, None, TurnInput, TurnOutput]):
         return await super().abulk_update_state(config, _checked_updates(supersteps))
 
     def copy(self, update: dict[str, Any] | None = None) -> Self:
-        """LangGraph's `copy` (and so `with_config`), which forgets what its constructor does not take."""
+        """LangGraph's `copy` (and so `with_config`), which forgets what its constructor does not
+        take.
+        """
         copied = super().copy(update)
         copied._serde_allowlist = self._serde_allowlist
         for name in _OURS:
@@ -79,7 +102,9 @@ class TurnGraph(CompiledStateGraph[Turn, None, TurnInput, TurnOutput]):
         return copied
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        """The graph for a notebook: a picture made here, and Mermaid text. LangGraph's own goes to a web service."""
+        """The graph for a notebook: a picture made here, and Mermaid text. LangGraph's own goes to
+        a web service.
+        """
         from turngraph.drawing.svg import draw_svg
 
         graph = self.get_graph()
@@ -87,12 +112,20 @@ class TurnGraph(CompiledStateGraph[Turn, None, TurnInput, TurnOutput]):
         return {"text/plain": text, "text/vnd.mermaid": text, "image/svg+xml": draw_svg(graph)}
 
     async def _astream_resumed(
-        self, saver: BaseCheckpointSaver[Any], input: Any, config: RunnableConfig, named: dict[str, Any]
+        self,
+        saver: BaseCheckpointSaver[Any],
+        input: Any,
+        config: RunnableConfig,
+        named: dict[str, Any],
     ) -> AsyncIterator[Any]:
-        async for part in super().astream(input, _named_as(await saver.aget_tuple(config), config), **named):
+        async for part in super().astream(
+            input, _named_as(await saver.aget_tuple(config), config), **named
+        ):
             yield part
 
-    def _stream_admitted(self, input: Any, config: RunnableConfig | None, named: dict[str, Any]) -> Iterator[Any]:
+    def _stream_admitted(
+        self, input: Any, config: RunnableConfig | None, named: dict[str, Any]
+    ) -> Iterator[Any]:
         from turngraph.graphs.admission import admission_request_for, admitted
 
         request = admission_request_for(input, config, keeps=bool(self.checkpointer))
@@ -102,13 +135,17 @@ class TurnGraph(CompiledStateGraph[Turn, None, TurnInput, TurnOutput]):
             if over is not None:
                 past = self._past(over, request)
                 if is_end(past):
-                    yield from parts_of(past.values, self.stream_channels_asis, named, self.stream_mode)
+                    yield from parts_of(
+                        past.values, self.stream_channels_asis, named, self.stream_mode
+                    )
                     return
                 given = None
             yield from super().stream(given, run.config, **named)
 
     def _past(self, turn_id: str, request: "AdmissionRequest") -> StateSnapshot:
-        """What the thread says of a turn that was finished. Raises TurnConflictError where it says nothing."""
+        """What the thread says of a turn that was finished. Raises TurnConflictError where it says
+        nothing.
+        """
         if request.thread is not None:
             place = thread_of(request.config)
             last = self.get_state(place)
@@ -131,7 +168,9 @@ class TurnGraph(CompiledStateGraph[Turn, None, TurnInput, TurnOutput]):
             if over is not None:
                 past = await self._apast(over, request)
                 if is_end(past):
-                    for part in parts_of(past.values, self.stream_channels_asis, named, self.stream_mode):
+                    for part in parts_of(
+                        past.values, self.stream_channels_asis, named, self.stream_mode
+                    ):
                         yield part
                     return
                 given = None
@@ -163,25 +202,35 @@ class TurnGraph(CompiledStateGraph[Turn, None, TurnInput, TurnOutput]):
         return check_input(input, message_chars=self.message_chars)
 
     def _durable(self, kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        return {**kwargs, "durability": kwargs.get("durability") or "sync"} if self.checkpointer else dict(kwargs)
+        return (
+            {**kwargs, "durability": kwargs.get("durability") or "sync"}
+            if self.checkpointer
+            else dict(kwargs)
+        )
 
 
 _INPUT: Final = TurnInput.__annotations__.keys()
 _IN_A_PARENT: Final = "__pregel_task_id"
-"""What LangGraph puts into the configuration of a graph that runs as another one's node; a test pins that."""
+"""What LangGraph puts into the configuration of a graph that runs as another one's node; a test
+pins that.
+"""
 
 
 def _own(input: Any, config: RunnableConfig | None) -> Any:
-    """Of a parent's state what a turn reads: a parent hands over all it has. A caller's wrong key is told."""
+    """Of a parent's state what a turn reads: a parent hands over all it has. A caller's wrong key
+    is told.
+    """
     if not isinstance(input, Mapping) or _IN_A_PARENT not in (config or {}).get("configurable", {}):
         return input
     return {key: value for key, value in input.items() if key in _INPUT}
 
 
 def _recognised(input: Any, config: RunnableConfig | None) -> RunnableConfig | None:
-    """With a `turn_id`, the same input given twice resumes the turn, or returns what it came to; it is not run twice.
+    """With a `turn_id`, the same input given twice resumes the turn, or returns what it came to; it
+    is not run twice.
 
-    LangGraph compares `metadata.run_id` with the one on the thread's latest checkpoint; a test pins that.
+    LangGraph compares `metadata.run_id` with the one on the thread's latest checkpoint; a test pins
+    that.
     """
     turn_id = input.get("turn_id") if isinstance(input, Mapping) else None
     if not turn_id:
@@ -192,13 +241,21 @@ def _recognised(input: Any, config: RunnableConfig | None) -> RunnableConfig | N
 
 def _resumes(input: Any, config: RunnableConfig) -> bool:
     """Whether a run goes on with a thread, and so does not say which turn it is."""
-    return (input is None or isinstance(input, Command)) and "thread_id" in config.get("configurable", {})
+    return (input is None or isinstance(input, Command)) and "thread_id" in config.get(
+        "configurable", {}
+    )
 
 
 def _named_as(stored: CheckpointTuple | None, config: RunnableConfig) -> RunnableConfig:
-    """`config` under the name that the thread's turn has, so that its later checkpoints are found by it too."""
+    """`config` under the name that the thread's turn has, so that its later checkpoints are found
+    by it too.
+    """
     name = None if stored is None else stored.metadata.get("run_id")
-    return config if name is None else {**config, "metadata": {**config.get("metadata", {}), "run_id": name}}
+    return (
+        config
+        if name is None
+        else {**config, "metadata": {**config.get("metadata", {}), "run_id": name}}
+    )
 
 
 def _with_update(command: Command[Any]) -> Command[Any]:
@@ -208,7 +265,10 @@ def _with_update(command: Command[Any]) -> Command[Any]:
 
 def _checked_updates(supersteps: Sequence[Sequence[StateUpdate]]) -> list[list[StateUpdate]]:
     return [
-        [update if update.values is None else update._replace(values=check_update(update.values)) for update in updates]
+        [
+            update if update.values is None else update._replace(values=check_update(update.values))
+            for update in updates
+        ]
         for updates in supersteps
     ]
 
@@ -239,7 +299,8 @@ class TurnBuilder(StateGraph[Turn, None, TurnInput, TurnOutput]):
             name=name,
             transformers=transformers,
         )
-        # LangGraph's compile() names its class, and its constructor does not take all that compile() sets.
+        # LangGraph's compile() names its class, and its constructor does not take all that
+        # compile() sets.
         turn = TurnGraph.__new__(TurnGraph)
         vars(turn).update(vars(compiled))
         return turn

@@ -1,4 +1,6 @@
-"""What people meet: the command line, the gateway, the stepper, the graph that `langgraph dev` serves."""
+"""What people meet: the command line, the gateway, the stepper, the graph that `langgraph dev`
+serves.
+"""
 
 import lazy_loader
 

@@ -1,7 +1,8 @@
-"""The turn that `langgraph dev` serves (`langgraph.json` names it): a server of threads and runs, and Studio.
+"""The turn that `langgraph dev` serves (`langgraph.json` names it): a server of threads and runs,
+and Studio.
 
-Without a key it runs on the scripted model. `TURNGRAPH_MODEL=groq:llama-3.3-70b-versatile` and the like choose
-another. The server brings its own checkpointer.
+Without a key it runs on the scripted model. `TURNGRAPH_MODEL=groq:llama-3.3-70b-versatile` and the
+like choose another. The server brings its own checkpointer.
 """
 
 import atexit

@@ -1,4 +1,6 @@
-"""What the notebooks ask: the scripted model, so that they run offline; a real one where a person names it."""
+"""What the notebooks ask: the scripted model, so that they run offline; a real one where a person
+names it.
+"""
 
 import atexit
 import os
@@ -14,7 +16,8 @@ __all__ = ["lesson_model"]
 def lesson_model(*steps: ScriptStep, api: Api = "chat") -> ProviderConfig:
     """A model that answers `steps`, under the name and at the prices of OpenAI's gpt-4o-mini.
 
-    With `TURNGRAPH_MODEL=openai:gpt-5-mini` and that vendor's key in the environment, that model answers instead.
+    With `TURNGRAPH_MODEL=openai:gpt-5-mini` and that vendor's key in the environment, that model
+    answers instead.
 
         >>> lesson_model().model
         'gpt-4o-mini'

@@ -7,8 +7,9 @@ from typing import Final
 __all__ = ["money", "one_line", "printable"]
 
 _CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-"""Everything but tab and newline: an escape sequence in an answer could rewrite the screen or the clipboard. Half a
-surrogate pair, which JSON may hold, cannot be written at all."""
+"""Everything but tab and newline: an escape sequence in an answer could rewrite the screen or the
+clipboard. Half a surrogate pair, which JSON may hold, cannot be written at all.
+"""
 
 
 def printable(text: str) -> str:
@@ -31,7 +32,8 @@ def one_line(text: str, width: int) -> str:
 
 
 def money(amount: Decimal | None) -> str:
-    """USD, to the last digit that is not zero; a price nobody knows is said, not counted as nothing.
+    """USD, to the last digit that is not zero; a price nobody knows is said, not counted as
+    nothing.
 
     >>> money(Decimal("0.00008610")), money(Decimal("12.5")), money(Decimal(0)), money(None)
     ('$0.0000861', '$12.50', '$0', 'no price')

@@ -3,7 +3,8 @@
 reads   turn_id, settings, attempts, tool_runs, charges
 writes  charges
 
-A charge's id is its attempt's, so billing the same attempts again, after a crash or in a replay, adds nothing.
+A charge's id is its attempt's, so billing the same attempts again, after a crash or in a replay,
+adds nothing.
 """
 
 from datetime import UTC, datetime
@@ -38,7 +39,11 @@ def bill(state: Reads, deps: TurnDeps, here: StageContext) -> Flow[Turn]:
     account = account_of(state["settings"])
     found = [
         *(_of_attempt(made, deps, account) for made in state["attempts"] if made.id not in billed),
-        *(_of_tool(run, deps, account) for run in state["tool_runs"] if _charge_id(run) not in billed),
+        *(
+            _of_tool(run, deps, account)
+            for run in state["tool_runs"]
+            if _charge_id(run) not in billed
+        ),
     ]
     charges = list(state["charges"])
     for charge in found:
@@ -69,7 +74,9 @@ def _of_attempt(made: Attempt, deps: TurnDeps, account: str | None) -> Charge | 
 
 
 def _charge_id(run: ToolRun) -> str:
-    """The ledger's attempt, or the call's place in the turn: some vendors name the first call of every answer alike."""
+    """The ledger's attempt, or the call's place in the turn: some vendors name the first call of
+    every answer alike.
+    """
     return run.attempt_id or f"{run.order}:{run.call_id}"
 
 

@@ -1,4 +1,5 @@
-"""call_llm: send the prepared request, retry where that may help, keep the answer and what every attempt used.
+"""call_llm: send the prepared request, retry where that may help, keep the answer and what every
+attempt used.
 
 reads   messages, turn_id, settings, started_at, request, reservation, attempts, tool_runs
 writes  messages (the assistant's), attempts (of this call), asked, stop
@@ -68,7 +69,14 @@ def call_llm(state: Reads, deps: TurnDeps, here: StageContext) -> Flow[Turn]:
     attribution, seq = attribution_of(turn_id, state["settings"], here), seq_of(state["attempts"])
     call = call_of(request, payload, attribution, seq, deps)
     sending = Sending(
-        turn_id, here.task_id, request, payload, call, state["reservation"], len(state["messages"]), ends_at
+        turn_id,
+        here.task_id,
+        request,
+        payload,
+        call,
+        state["reservation"],
+        len(state["messages"]),
+        ends_at,
     )
     attempts: list[Attempt] = []
     left = min(deps.limits.attempts, deps.limits.calls - len(state["attempts"]))
@@ -79,7 +87,11 @@ def call_llm(state: Reads, deps: TurnDeps, here: StageContext) -> Flow[Turn]:
         if wait_s is not None and ends_at is not None and deps.clock() + wait_s >= ends_at:
             wait_s = None
         if made.error is not None:
-            here.emit(ResponseFailed(turn_id=turn_id, attempt_id=made.id, error=made.error, retry_in_s=wait_s))
+            here.emit(
+                ResponseFailed(
+                    turn_id=turn_id, attempt_id=made.id, error=made.error, retry_in_s=wait_s
+                )
+            )
         if wait_s is None:
             break
         yield from _pause(wait_s, here)
@@ -87,9 +99,13 @@ def call_llm(state: Reads, deps: TurnDeps, here: StageContext) -> Flow[Turn]:
             return {"attempts": attempts, "pending_tool_calls": [], "outcome": CANCELLED}
     patch = _patch(attempts, here.task_id)
     if patch["outcome"] is None:
-        patch["outcome"] = over_limit(deps.limits, tool_runs=state["tool_runs"], asked=len(patch["pending_tool_calls"]))
+        patch["outcome"] = over_limit(
+            deps.limits, tool_runs=state["tool_runs"], asked=len(patch["pending_tool_calls"])
+        )
     elif attempts[-1].error is not None and attempts[-1].error.kind == "timeout":
-        patch["outcome"] = over_time(deps.limits, deps.clock() - state["started_at"]) or patch["outcome"]
+        patch["outcome"] = (
+            over_time(deps.limits, deps.clock() - state["started_at"]) or patch["outcome"]
+        )
     return patch
 
 
@@ -102,16 +118,19 @@ def _pause(seconds: float, here: StageContext) -> Flow[None]:
 
 
 def _wait_before_next(made: Attempt, number: int, left: int, deps: TurnDeps) -> float | None:
-    """Seconds until the next attempt; `None` where there is none: an answer came, or another could not help.
+    """Seconds until the next attempt; `None` where there is none: an answer came, or another could
+    not help.
 
-    Once a piece of the answer was shown to anyone, sending again would show them a second beginning.
+    Once a piece of the answer was shown to anyone, sending again would show them a second
+    beginning.
     """
     error = made.error
     if error is None or not error.retryable or made.reply is not None or number >= left:
         return None
     if error.retry_after_s is not None:
         return error.retry_after_s if error.retry_after_s <= _LONGEST_WAIT_S else None
-    # Full jitter over an exponential ceiling, https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+    # Full jitter over an exponential ceiling,
+    # https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
     ceiling_s = min(8.0, 0.5 * 2.0 ** (number - 1))
     return ceiling_s * deps.chance()
 
@@ -122,33 +141,51 @@ def _patch(attempts: list[Attempt], task_id: str) -> Turn:
         assert last.error is not None, "an attempt has an answer or an error"
         return {"attempts": attempts, "pending_tool_calls": [], "outcome": _stop(last.error)}
     stop = stop_for(last.reply) if last.error is None else _stop(last.error, begun=True)
-    if last.request.body is not None:  # passthrough: its conversation, and its tool calls, are the caller's own
-        return {"attempts": attempts, "pending_tool_calls": [], "outcome": stop or TurnOutcome(status="completed")}
+    if (
+        last.request.body is not None
+    ):  # passthrough: its conversation, and its tool calls, are the caller's own
+        return {
+            "attempts": attempts,
+            "pending_tool_calls": [],
+            "outcome": stop or TurnOutcome(status="completed"),
+        }
     reply = _nameable(last.reply) if stop is None else _without_calls(last.reply)
-    patch: Turn = {"attempts": attempts, "pending_tool_calls": list(reply.tool_calls), "outcome": stop}
+    patch: Turn = {
+        "attempts": attempts,
+        "pending_tool_calls": list(reply.tool_calls),
+        "outcome": stop,
+    }
     if _says_something(reply):
         request = last.request
-        patch["messages"] = [to_ai_message(reply, message_id=f"msg-{task_id}", vendor=request.vendor, api=request.api)]
+        patch["messages"] = [
+            to_ai_message(
+                reply, message_id=f"msg-{task_id}", vendor=request.vendor, api=request.api
+            )
+        ]
     return patch
 
 
 def _stop(error: TurnError, *, begun: bool = False) -> TurnOutcome:
     if error.kind in ("cancelled", "budget"):
-        return TurnOutcome(status="cancelled" if error.kind == "cancelled" else "budget", error=error)
+        return TurnOutcome(
+            status="cancelled" if error.kind == "cancelled" else "budget", error=error
+        )
     cut = begun and error.kind in {"connection", "timeout", "truncated"}
     return TurnOutcome(status="truncated" if cut else "error", error=error)
 
 
 def _without_calls(reply: ProviderReply) -> ProviderReply:
-    """A cut answer's text alone: a call nobody answers, or its item, would be refused in the next request."""
+    """A cut answer's text alone: a call nobody answers, or its item, would be refused in the next
+    request.
+    """
     return reply.model_copy(update={"tool_calls": (), "items": ()}) if reply.tool_calls else reply
 
 
 def _nameable(reply: ProviderReply) -> ProviderReply:
     """The answer, every call in it under a name that may stand in a conversation.
 
-    A model that makes a name up is told that there is no such tool; sent back as it is, an empty name or one with a
-    slash would be refused, in this request and in every later one of the thread.
+    A model that makes a name up is told that there is no such tool; sent back as it is, an empty
+    name or one with a slash would be refused, in this request and in every later one of the thread.
     """
     if all(_NAME.fullmatch(call.name) for call in reply.tool_calls):
         return reply
@@ -162,5 +199,7 @@ def _nameable(reply: ProviderReply) -> ProviderReply:
 
 
 def _says_something(reply: ProviderReply) -> bool:
-    """An assistant message without text and calls is refused by vendors in the next request (Mistral, Gemini)."""
+    """An assistant message without text and calls is refused by vendors in the next request
+    (Mistral, Gemini).
+    """
     return bool(reply.text or reply.tool_calls or reply.refusal or reply.items)

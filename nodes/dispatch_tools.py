@@ -1,4 +1,5 @@
-"""dispatch_tools: serve one tool call. Every call is a task of its own, so one that fails harms no sibling.
+"""dispatch_tools: serve one tool call. Every call is a task of its own, so one that fails harms no
+sibling.
 
 reads   one ToolTask
 writes  messages (one tool message), tool_runs (one record)
@@ -46,7 +47,11 @@ def dispatch_tools(task: ToolTask, deps: TurnDeps, here: StageContext) -> Flow[T
     """Serve one call: check it, let a person agree where one must, run it, tell the model."""
     call = task["call"]
     is_plugin = any(plugin.name == call.name for plugin in deps.plugins)
-    here.emit(ToolRequested(turn_id=task["turn_id"], call_id=call.id, tool=call.name, arguments=call.arguments))
+    here.emit(
+        ToolRequested(
+            turn_id=task["turn_id"], call_id=call.id, tool=call.name, arguments=call.arguments
+        )
+    )
     if is_plugin and "offered" not in task:
         here.emit(PluginCalled(turn_id=task["turn_id"], call_id=call.id, plugin=call.name))
     started = deps.clock()
@@ -66,7 +71,13 @@ def dispatch_tools(task: ToolTask, deps: TurnDeps, here: StageContext) -> Flow[T
         rows=output.rows,
     )
     here.emit(
-        ToolResponded(turn_id=task["turn_id"], call_id=call.id, tool=call.name, status=run.status, seconds=run.seconds)
+        ToolResponded(
+            turn_id=task["turn_id"],
+            call_id=call.id,
+            tool=call.name,
+            status=run.status,
+            seconds=run.seconds,
+        )
     )
     message = ToolMessage(
         output.content,
@@ -117,7 +128,9 @@ def _served(task: ToolTask, deps: TurnDeps, here: StageContext) -> Flow[_Answer]
 def _run(deps: TurnDeps, call: ToolCall, arguments: dict[str, Any], task: ToolTask) -> Wait:
     seconds = deps.limits.tool_seconds
     if deps.limits.seconds is not None:
-        seconds = min(seconds, max(0.001, deps.limits.seconds - (deps.clock() - task["started_at"])))
+        seconds = min(
+            seconds, max(0.001, deps.limits.seconds - (deps.clock() - task["started_at"]))
+        )
     run, arun = deps.toolbox.run, deps.toolbox.arun
     return Wait(
         partial(run, call.name, arguments, call_id=call.id, timeout_s=seconds, state=task),
@@ -126,10 +139,11 @@ def _run(deps: TurnDeps, call: ToolCall, arguments: dict[str, Any], task: ToolTa
 
 
 def _decision(call: ToolCall, arguments: dict[str, Any]) -> ToolCall | _Answer:
-    """What a person decided: the call as it is, edited, or rejected. The graph stops here until they have.
+    """What a person decided: the call as it is, edited, or rejected. The graph stops here until
+    they have.
 
-    Resume with `Command(resume={"decision": "approve"})`, `{"decision": "edit", "arguments": {…}}` or
-    `{"decision": "reject", "reason": "…"}`.
+    Resume with `Command(resume={"decision": "approve"})`, `{"decision": "edit", "arguments": {…}}`
+    or `{"decision": "reject", "reason": "…"}`.
     """
     asked = {"type": "tool_approval", "call_id": call.id, "tool": call.name, "arguments": arguments}
     given = interrupt(asked)
@@ -137,9 +151,14 @@ def _decision(call: ToolCall, arguments: dict[str, Any]) -> ToolCall | _Answer:
     if wish.get("decision") in ("approve", True):
         return call
     if wish.get("decision") == "edit" and isinstance(wish.get("arguments"), dict):
-        return call.model_copy(update={"arguments": json.dumps(wish["arguments"], ensure_ascii=False)})
+        return call.model_copy(
+            update={"arguments": json.dumps(wish["arguments"], ensure_ascii=False)}
+        )
     if wish.get("decision") in ("reject", False):
-        return _told("rejected", f"A person refused this call: {clean(str(wish.get('reason') or 'no reason given'))}.")
+        return _told(
+            "rejected",
+            f"A person refused this call: {clean(str(wish.get('reason') or 'no reason given'))}.",
+        )
     return _told(
         "rejected",
         "This call was not approved: the decision was none of `approve`, `edit` (with `arguments`), `reject`.",

@@ -46,12 +46,19 @@ def finalize(state: Reads, deps: TurnDeps, here: StageContext) -> Flow[Turn]:
     result = _result(state, deps.clock(), tuple(message.id or "" for message in left_open))
     notes = _holes(deps.limits, state["charges"])
     if taken_out:
-        notes.append(f"What could not be sent was taken out of the conversation: {len(taken_out)} of its messages.")
+        notes.append(
+            f"What could not be sent was taken out of the conversation: {len(taken_out)} of its messages."
+        )
     if notes:
         result = result.model_copy(update={"warnings": (*result.warnings, *notes)})
     result = deps.on_finish(result)
     here.emit(
-        PromptFinished(turn_id=result.turn_id, status=result.status, cost_usd=result.cost_usd, seconds=result.seconds)
+        PromptFinished(
+            turn_id=result.turn_id,
+            status=result.status,
+            cost_usd=result.cost_usd,
+            seconds=result.seconds,
+        )
     )
     yield from finish_turn(state["turn_id"], deps, here)
     patch: Turn = {"result": result, "status": "done"}
@@ -96,7 +103,9 @@ def _holes(limits: TurnLimits, charges: list[Charge]) -> list[str]:
     """Limits that could not hold, because nobody knows what was used."""
     if limits.usd is None or not any(charge.unpriced for charge in charges):
         return []
-    return ["`limits.usd` does not count the calls that have no price: give one in `prices`, or use a ledger's budget."]
+    return [
+        "`limits.usd` does not count the calls that have no price: give one in `prices`, or use a ledger's budget."
+    ]
 
 
 def _notes(attempt: Attempt) -> tuple[str, ...]:
@@ -104,7 +113,9 @@ def _notes(attempt: Attempt) -> tuple[str, ...]:
 
 
 def _own_ids(messages: list[AnyMessage], attempts: list[Attempt]) -> tuple[str, ...]:
-    """The messages of this turn: what the person asked last, and all that came after the first request."""
+    """The messages of this turn: what the person asked last, and all that came after the first
+    request.
+    """
     first = attempts[0].messages_sent if attempts else len(messages)
     while first > 0 and messages[first - 1].type == "human":
         first -= 1
@@ -113,7 +124,9 @@ def _own_ids(messages: list[AnyMessage], attempts: list[Attempt]) -> tuple[str, 
 
 def _left_open(messages: list[AnyMessage], stop: TurnOutcome) -> list[ToolMessage]:
     """Answers for calls that a limit or a cancellation kept from running."""
-    asked = next((message for message in reversed(messages) if not isinstance(message, ToolMessage)), None)
+    asked = next(
+        (message for message in reversed(messages) if not isinstance(message, ToolMessage)), None
+    )
     if not isinstance(asked, AIMessage) or not (asked.tool_calls or asked.invalid_tool_calls):
         return []
     answered = {message.tool_call_id for message in messages if isinstance(message, ToolMessage)}

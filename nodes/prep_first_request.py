@@ -1,4 +1,5 @@
-"""prep_first_request: the first request of a turn, from what the graph was built with and what the caller asked for.
+"""prep_first_request: the first request of a turn, from what the graph was built with and what the
+caller asked for.
 
 reads   messages, turn_id, settings
 writes  turn_id, started_at, plugins, request and its reservation, and empties what belongs to one turn
@@ -42,7 +43,9 @@ def prep_first_request(state: Reads, deps: TurnDeps, here: StageContext) -> Flow
     # LangGraph's task id is the same when a killed turn is resumed, so the minted id is too.
     turn_id = state["turn_id"] or here.task_id
     settings, messages = state["settings"] or TurnSettings(), state["messages"]
-    request = first_request(deps.template, settings, messages, deps.provider.config.default_system_role)
+    request = first_request(
+        deps.template, settings, messages, deps.provider.config.default_system_role
+    )
     stop, plugins = CANCELLED if here.cancelled else None, list[SelectedPlugin]()
     try:
         request, plugins, ignored = begin(request, messages, settings, deps)
@@ -92,7 +95,8 @@ def first_request(
 ) -> ChatRequest:
     """`template` with what the caller asked for in this turn, and its system message.
 
-    That is the caller's, else the graph's, else the one the conversation begins with, else `default_role`.
+    That is the caller's, else the graph's, else the one the conversation begins with, else
+    `default_role`.
     """
     if settings.body is not None:
         return passed_through(template, settings.body)
@@ -106,4 +110,6 @@ def first_request(
 def passed_through(template: ChatRequest, body: dict[str, Any]) -> ChatRequest:
     """A caller's own body as a request: only what the turn must know of it is read."""
     model, stream = body.get("model", template.model), body.get("stream") is True
-    return ChatRequest(vendor=template.vendor, api=template.api, model=str(model), stream=stream, body=body)
+    return ChatRequest(
+        vendor=template.vendor, api=template.api, model=str(model), stream=stream, body=body
+    )

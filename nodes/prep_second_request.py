@@ -1,4 +1,5 @@
-"""prep_second_request: every follow-up request, the second or the twentieth, with the tools still on offer.
+"""prep_second_request: every follow-up request, the second or the twentieth, with the tools still
+on offer.
 
 reads   messages, turn_id, settings, started_at, plugins, request, attempts, tool_runs, charges
 writes  request, its reservation, plugins (one the model called joins with its prompt); or stop, at a limit
@@ -64,13 +65,17 @@ def prep_second_request(state: Reads, deps: TurnDeps, here: StageContext) -> Flo
 def next_request(request: ChatRequest, attempts: list[Attempt]) -> ChatRequest:
     """`request` as it is asked again.
 
-    A tool that had to be called has been: asked for again it would be called for ever. A conversation continued by
-    the vendor's response id goes on from the last answer.
+    A tool that had to be called has been: asked for again it would be called for ever. A
+    conversation continued by the vendor's response id goes on from the last answer.
     """
     changes: dict[str, object] = {}
     if request.tool_choice not in (None, "auto", "none"):
         changes["tool_choice"] = "auto"
     last = attempts[-1].reply if attempts else None
-    if request.previous_response_id is not None and last is not None and last.response_id is not None:
+    if (
+        request.previous_response_id is not None
+        and last is not None
+        and last.response_id is not None
+    ):
         changes["previous_response_id"] = last.response_id
     return request.model_copy(update=changes) if changes else request

@@ -8,9 +8,8 @@
 #     name: python3
 # ---
 
-# %% [markdown]
-# # One turn, step by step
-# A turn is a LangGraph graph. StageContext is one that may use a calculator; the picture is drawn on this machine.
+# %% [markdown] # One turn, step by step A turn is a LangGraph graph. StageContext is one that may
+# use a calculator; the picture is drawn on this machine.
 
 # %%
 from turngraph.graphs import chat_turn

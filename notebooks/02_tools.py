@@ -35,7 +35,9 @@ def weather(city: str) -> str:
 # %%
 calls = Call(("weather", {"city": "Oslo"}, "call-1"), ("weather", {"city": "Atlantis"}, "call-2"))
 model = lesson_model(calls, Say("Rain in Oslo. I could not find Atlantis."))
-stepper = TurnStepper(chat_turn(model, tools=[weather]), {"messages": [("user", "Oslo and Atlantis?")]})
+stepper = TurnStepper(
+    chat_turn(model, tools=[weather]), {"messages": [("user", "Oslo and Atlantis?")]}
+)
 stepper.run_until("dispatch_tools")
 [task.call.arguments for task in stepper.now.pending]
 

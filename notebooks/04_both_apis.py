@@ -21,7 +21,8 @@ from turngraph.scripted import Say
 question = {"messages": [("user", "Why is the sky blue?")]}
 answer = Say("Short waves scatter more.", reasoning="Think of Rayleigh.")
 steppers = {
-    api: TurnStepper(chat_turn(lesson_model(answer, api=api), stream=True), question) for api in ("chat", "responses")
+    api: TurnStepper(chat_turn(lesson_model(answer, api=api), stream=True), question)
+    for api in ("chat", "responses")
 }
 for stepper in steppers.values():
     stepper.run_until("call_llm")
@@ -34,7 +35,9 @@ for stepper in steppers.values():
 for stepper in steppers.values():
     stepper.run()
 {
-    api: "".join(event.text for event in stepper.events if event.type == "token" and event.kind == "text")
+    api: "".join(
+        event.text for event in stepper.events if event.type == "token" and event.kind == "text"
+    )
     for api, stepper in steppers.items()
 }
 

@@ -8,9 +8,8 @@
 #     name: python3
 # ---
 
-# %% [markdown]
-# # Turns as nodes of an agent graph
-# A router, map-reduce, a supervisor, and a person who agrees first. A turn is a node like any other.
+# %% [markdown] # Turns as nodes of an agent graph A router, map-reduce, a supervisor, and a person
+# who agrees first. A turn is a node like any other.
 
 # %%
 import operator
@@ -34,7 +33,9 @@ from turngraph.scripted import Call, Say
 # %%
 def route(state: MessagesState) -> str:
     """Numbers go to the accountant."""
-    return "accountant" if any(letter.isdigit() for letter in state["messages"][-1].text) else "poet"
+    return (
+        "accountant" if any(letter.isdigit() for letter in state["messages"][-1].text) else "poet"
+    )
 
 
 sums = lesson_model(Call(("calculator", {"expression": "6 * 7"}, "call-1")), Say("42."))
@@ -83,16 +84,22 @@ class Trip(MessagesState):
 
 def each_city(state: Trip) -> list[Send]:
     """A turn for each."""
-    return [Send("guide", {"messages": [("user", f"One sight of {city}?")]}) for city in state["cities"]]
+    return [
+        Send("guide", {"messages": [("user", f"One sight of {city}?")]}) for city in state["cities"]
+    ]
 
 
 sights = {"Oslo": "The opera.", "Rome": "The forum."}
-guide = lesson_model(*[lambda asked: Say(sights[asked.body["messages"][-1]["content"].split()[-1][:-1]])] * 2)
+guide = lesson_model(
+    *[lambda asked: Say(sights[asked.body["messages"][-1]["content"].split()[-1][:-1]])] * 2
+)
 graph = StateGraph(Trip)
 graph.add_node("plan", lambda state: {"cities": sorted(sights)})
 graph.add_node("guide", chat_turn(guide))
 graph.add_node("editor", chat_turn(lesson_model(Say("Go to the opera, then to the forum."))))
-graph.add_edge(START, "plan").add_conditional_edges("plan", each_city, ["guide"]).add_edge("guide", "editor")
+graph.add_edge(START, "plan").add_conditional_edges("plan", each_city, ["guide"]).add_edge(
+    "guide", "editor"
+)
 trip = graph.compile()
 Picture(draw_svg(trip.get_graph()))
 
@@ -137,7 +144,9 @@ graph = StateGraph(Draft)
 graph.add_node("supervisor", supervisor)
 graph.add_node("writer", chat_turn(writer, system="You write one line."))
 graph.add_node("critic", chat_turn(critic, system="You judge in two words."))
-graph.add_edge(START, "supervisor").add_edge("writer", "supervisor").add_edge("critic", "supervisor")
+graph.add_edge(START, "supervisor").add_edge("writer", "supervisor").add_edge(
+    "critic", "supervisor"
+)
 team = graph.compile()
 Picture(draw_svg(team.get_graph()))
 

@@ -26,7 +26,11 @@ from turngraph.scripted import Call, Say
 from turngraph.state.turn import TurnSettings
 
 ledger = Ledger(f"sqlite:///{Path(mkdtemp()) / 'ledger.db'}")
-model = lesson_model(Call(("calculator", {"expression": "6 * 7"}, "call-1")), Say("It is 42."), Say("It is still 42."))
+model = lesson_model(
+    Call(("calculator", {"expression": "6 * 7"}, "call-1")),
+    Say("It is 42."),
+    Say("It is still 42."),
+)
 turn = chat_turn(model, functions=["calculator"], ledger=ledger, budget=Budget(usd="0.50"))
 stepper = TurnStepper(turn, {"messages": [("user", "What is 6 * 7?")]})
 stepper.step()
@@ -73,13 +77,19 @@ print(poor.state["result"].error.message)
 
 # %%
 prices = Prices(tools=(ToolPrice(tool="calculator", usd_per_call="0.0001"),))
-priced_model = lesson_model(Call(("calculator", {"expression": "6 * 7"}, "call-1")), Say("It is 42."))
+priced_model = lesson_model(
+    Call(("calculator", {"expression": "6 * 7"}, "call-1")), Say("It is 42.")
+)
 priced = chat_turn(priced_model, functions=["calculator"], ledger=ledger, prices=prices)
-given = {"messages": [("user", "What is 6 * 7?")], "turn_id": "order-4711", "settings": TurnSettings(account="acme")}
+given = {
+    "messages": [("user", "What is 6 * 7?")],
+    "turn_id": "order-4711",
+    "settings": TurnSettings(account="acme"),
+}
 [(charge.kind, charge.amount_usd) for charge in priced.invoke(given)["result"].charges]
 
-# %% [markdown]
-# What was spent, by account, model, thread, day, …: `turngraph ledger top --by account` shows the same in a terminal.
+# %% [markdown] What was spent, by account, model, thread, day, …: `turngraph ledger top --by
+# account` shows the same in a terminal.
 
 # %%
 spending_table("account", ledger.read(top, "account"), ledger.read(total))

@@ -8,9 +8,8 @@
 #     name: python3
 # ---
 
-# %% [markdown]
-# # Your own provider
-# Any OpenAI-compatible endpoint: give its base URL. A vendor's profile says what it takes and refuses.
+# %% [markdown] # Your own provider Any OpenAI-compatible endpoint: give its base URL. A vendor's
+# profile says what it takes and refuses.
 
 # %%
 from turngraph.graphs import chat_turn
@@ -19,7 +18,9 @@ from turngraph.providers import ProviderConfig
 from turngraph.scripted import Say, ScriptedModel
 
 server = ScriptedModel([Say("Hello from here.")]).start()
-mine = ProviderConfig(vendor="groq", model="llama-3.3-70b-versatile", base_url=server.base_url, temperature=0)
+mine = ProviderConfig(
+    vendor="groq", model="llama-3.3-70b-versatile", base_url=server.base_url, temperature=0
+)
 stepper = TurnStepper(chat_turn(mine), {"messages": [("user", "Hello?")]})
 stepper.run_until("call_llm")
 stepper.request["temperature"]

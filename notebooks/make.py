@@ -1,4 +1,6 @@
-"""`python notebooks/make.py`: runs every notebook offline and saves it with its outputs, the same each time."""
+"""`python notebooks/make.py`: runs every notebook offline and saves it with its outputs, the same
+each time.
+"""
 
 import asyncio
 import os
@@ -27,7 +29,9 @@ def run(source: Path) -> Any:
 
 
 def tidy(notebook: Any) -> Any:
-    """`notebook` without what differs from run to run: times, the kernel's own marks, and a widget's page."""
+    """`notebook` without what differs from run to run: times, the kernel's own marks, and a
+    widget's page.
+    """
     for place, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{place}"
         cell["metadata"] = {}
@@ -35,13 +39,19 @@ def tidy(notebook: Any) -> Any:
             cell["outputs"] = [output for output in cell["outputs"] if not _passing(output)]
         for output in cell.get("outputs", []):
             output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
-    notebook["metadata"] = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    notebook["metadata"] = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}
+    }
     return notebook
 
 
 def _passing(output: Any) -> bool:
-    """A log line, which names the files of whoever ran it; a widget's page, which holds times and ids."""
-    return output.get("name") == "stderr" or "data-saved" in "".join(output.get("data", {}).get("text/html", ""))
+    """A log line, which names the files of whoever ran it; a widget's page, which holds times and
+    ids.
+    """
+    return output.get("name") == "stderr" or "data-saved" in "".join(
+        output.get("data", {}).get("text/html", "")
+    )
 
 
 def outputs(notebook: Any) -> list[str]:

@@ -76,7 +76,8 @@ def capabilities_of(config: ProviderConfig, api: Api) -> ProviderCapabilities:
         model=config.model,
         api=api,
         usage_in_streams=on_responses or quirks.stream_usage,
-        tools=config.tools and (on_responses or quirks.tool_types is None or "function" in quirks.tool_types),
+        tools=config.tools
+        and (on_responses or quirks.tool_types is None or "function" in quirks.tool_types),
         parallel_tool_calls=takes("parallel_tool_calls", config, api, quirks),
         named_tool_choice=quirks.named_tool_choice,
         strict_tools=quirks.strict_tools,
@@ -85,7 +86,8 @@ def capabilities_of(config: ProviderConfig, api: Api) -> ProviderCapabilities:
         web_search=_has(listed, "web_search", "web_search_preview", "browser_search"),
         vision=_takes_part("image_url", quirks),
         image_urls=quirks.image_urls and _takes_part("image_url", quirks),
-        # https://platform.openai.com/docs/guides/audio: sound goes in through Chat Completions alone.
+        # https://platform.openai.com/docs/guides/audio: sound goes in through Chat Completions
+        # alone.
         audio=False if on_responses and known else _takes_part("input_audio", quirks),
         files=_takes_part("file", quirks),
         reasoning=efforts != {} or quirks.reasons_by_default,
@@ -104,7 +106,9 @@ def capabilities_of(config: ProviderConfig, api: Api) -> ProviderCapabilities:
 
 
 def takes(parameter: str, config: ProviderConfig, api: Api, quirks: Quirks) -> bool:
-    """Whether `parameter`, by the name a request has for it, is sent to the model of `config` asked as it is."""
+    """Whether `parameter`, by the name a request has for it, is sent to the model of `config` asked
+    as it is.
+    """
     if api == "responses" and parameter in ("stop", "seed"):
         return False
     thinks = reasons(request_template(config, api), quirks)

@@ -17,12 +17,15 @@ __all__ = ["ChunkStream", "cut_short"]
 class ChunkStream:
     """The pieces of one answer; the request leaves when the first is asked for.
 
-    `payload` is what is sent; `reply` the whole answer, once the last piece was taken. Where no usable answer comes,
-    or it is cut short, an `error` piece is the last one, and the next step raises ProviderError. It can be gone
-    through once: a second time would be a second call. Left early, it is closed by `close`, `aclose` or `with`.
+    `payload` is what is sent; `reply` the whole answer, once the last piece was taken. Where no
+    usable answer comes, or it is cut short, an `error` piece is the last one, and the next step
+    raises ProviderError. It can be gone through once: a second time would be a second call. Left
+    early, it is closed by `close`, `aclose` or `with`.
     """
 
-    def __init__(self, wire: Wire, payload: Payload, on_reply: Callable[[ProviderReply], None]) -> None:
+    def __init__(
+        self, wire: Wire, payload: Payload, on_reply: Callable[[ProviderReply], None]
+    ) -> None:
         self.payload: Final = payload
         self._reading = _Reading(wire, payload, on_reply)
         self._sync: Generator[StreamChunk, None, None] | None = None
@@ -66,7 +69,9 @@ class ChunkStream:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
         self.close()
 
     async def __aenter__(self) -> Self:
@@ -80,7 +85,9 @@ class ChunkStream:
 
 @dataclass
 class _Reading:
-    """What the generators hold: not the stream, which would then hold itself, and stay open when it is dropped."""
+    """What the generators hold: not the stream, which would then hold itself, and stay open when it
+    is dropped.
+    """
 
     wire: Wire
     payload: Payload

@@ -57,7 +57,9 @@ class ProviderConfig(Frozen):
 
     model: Annotated[str, Field(min_length=1)]
     vendor: str = ""
-    """A name of the table of vendors. Not given: whose endpoint `base_url` is, else `custom`; `openai` without one."""
+    """A name of the table of vendors. Not given: whose endpoint `base_url` is, else `custom`;
+    `openai` without one.
+    """
     base_url: str = ""
     """The endpoint, up to but without `/chat/completions`. Not given: the vendor's own."""
     api_key: SecretStr | None = None
@@ -68,30 +70,43 @@ class ProviderConfig(Frozen):
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     """The cap on an answer's tokens, reasoning included."""
     reasoning_effort: str | None = None
-    """`none`, `minimal`, `low`, `medium`, `high`, `xhigh`, `max`, as far as the model knows them."""
+    """`none`, `minimal`, `low`, `medium`, `high`, `xhigh`, `max`, as far as the model knows them.
+    """
     reasoning_summary: Literal["auto", "concise", "detailed"] | None = None
     text_verbosity: Literal["low", "medium", "high"] | None = None
     store: bool | None = None
-    """Whether the vendor keeps answers (Responses). `False`: reasoning travels encrypted, in the conversation."""
+    """Whether the vendor keeps answers (Responses). `False`: reasoning travels encrypted, in the
+    conversation.
+    """
     tools: bool = True
     """Whether tools are offered to the model at all."""
     tool_choice: str | dict[str, JsonValue] | None = None
-    """`auto`, `none`, `required`, or a tool's name, for a turn's first request; its later ones say `auto`."""
+    """`auto`, `none`, `required`, or a tool's name, for a turn's first request; its later ones say
+    `auto`.
+    """
     parallel_tool_calls: bool | None = None
     builtin_tools: tuple[dict[str, JsonValue], ...] = ()
     """The vendor's own tools, passed through as they are: `({"type": "web_search"},)`."""
     mcp_authorization: dict[str, SecretStr] = Field(default_factory=dict)
-    """Tokens of the remote MCP servers among `builtin_tools`, by server URL or connector id. Sent, never kept."""
+    """Tokens of the remote MCP servers among `builtin_tools`, by server URL or connector id. Sent,
+    never kept.
+    """
     vector_store_ids: tuple[str, ...] = ()
-    """Vector stores that `file_search` looks through, in every request through the Responses API."""
-    response_format: Annotated[dict[str, JsonValue] | None, BeforeValidator(response_format_of)] = None
-    """The form of the answer: a pydantic class, or `{"type": "json_schema", "json_schema": {…}}` as it is sent."""
+    """Vector stores that `file_search` looks through, in every request through the Responses API.
+    """
+    response_format: Annotated[dict[str, JsonValue] | None, BeforeValidator(response_format_of)] = (
+        None
+    )
+    """The form of the answer: a pydantic class, or `{"type": "json_schema", "json_schema": {…}}` as
+    it is sent.
+    """
     stop: tuple[str, ...] | None = None
     seed: int | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     remove_empty_content: bool = True
-    """Whether an answer of tool calls alone goes back without `content`, not with `content: null`."""
+    """Whether an answer of tool calls alone goes back without `content`, not with `content: null`.
+    """
     default_system_role: str = DEFAULT_SYSTEM_ROLE
     """The system message of a conversation that has none."""
     organization: str | None = None
@@ -108,7 +123,8 @@ class ProviderConfig(Frozen):
 
     @classmethod
     def from_model_string(cls, model: str, *, environ: Mapping[str, str], **fields: Any) -> Self:
-        """The preset of a `vendor:model` string, its key out of `environ`; `fields` are those of this class.
+        """The preset of a `vendor:model` string, its key out of `environ`; `fields` are those of
+        this class.
 
         >>> ProviderConfig.from_model_string("groq:llama-3.3-70b-versatile", environ={})
         Traceback (most recent call last):
@@ -116,7 +132,9 @@ class ProviderConfig(Frozen):
         """
         vendor, colon, name = model.partition(":")
         if not colon or not name:
-            raise TurnConfigurationError(f"`{model[:100]}` must be `vendor:model`, as in `openai:gpt-5-mini`.")
+            raise TurnConfigurationError(
+                f"`{model[:100]}` must be `vendor:model`, as in `openai:gpt-5-mini`."
+            )
         profile = find_vendor(vendor)
         key = next((environ[env] for env in profile.key_env if environ.get(env)), None)
         return cls.model_validate({"api_key": key, **fields, "model": name, "vendor": profile.name})
@@ -135,7 +153,9 @@ class ProviderConfig(Frozen):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must not be shown anywhere: the key, what stands in telling headers, MCP servers' tokens."""
+        """What must not be shown anywhere: the key, what stands in telling headers, MCP servers'
+        tokens.
+        """
         key = [] if self.api_key is None else [self.api_key.get_secret_value()]
         headers = [value for name, value in self.headers.items() if _TELLING.search(name)]
         tokens = [token.get_secret_value() for token in self.mcp_authorization.values()]
@@ -176,28 +196,54 @@ class ProviderConfig(Frozen):
     def _complete(self) -> Self:
         profile = self.profile
         if not self.base_url:
-            example = "" if profile.base_url_pattern is None else f", as in {profile.base_url_pattern}"
-            raise TurnConfigurationError(f"{self.vendor} has no endpoint for everyone: give `base_url`{example}.")
+            example = (
+                "" if profile.base_url_pattern is None else f", as in {profile.base_url_pattern}"
+            )
+            raise TurnConfigurationError(
+                f"{self.vendor} has no endpoint for everyone: give `base_url`{example}."
+            )
         if urlsplit(self.base_url).scheme not in ("http", "https"):
-            raise TurnConfigurationError(f"`base_url` starts with https:// or http://, not `{self.base_url[:80]}`.")
+            raise TurnConfigurationError(
+                f"`base_url` starts with https:// or http://, not `{self.base_url[:80]}`."
+            )
         if "@" in urlsplit(self.base_url).netloc:
-            raise TurnConfigurationError("`base_url` holds a user name or password: give them in `headers` instead.")
-        for name, value in (("api_key", self.api_key and self.api_key.get_secret_value()), *self.headers.items()):
+            raise TurnConfigurationError(
+                "`base_url` holds a user name or password: give them in `headers` instead."
+            )
+        for name, value in (
+            ("api_key", self.api_key and self.api_key.get_secret_value()),
+            *self.headers.items(),
+        ):
             if value and not (value.isascii() and value.isprintable()):
                 raise TurnConfigurationError(
                     f"`{name}` holds a line break or a character no HTTP header can carry: strip what a file put there."
                 )
         if self.base_url.rstrip("/").endswith(("/chat/completions", "/responses")):
-            raise TurnConfigurationError("`base_url` ends before `/chat/completions` and `/responses`.")
-        if self.api_key is None and profile.key_env and self.base_url == profile.base_url and not self.headers:
+            raise TurnConfigurationError(
+                "`base_url` ends before `/chat/completions` and `/responses`."
+            )
+        if (
+            self.api_key is None
+            and profile.key_env
+            and self.base_url == profile.base_url
+            and not self.headers
+        ):
             named = " or ".join(profile.key_env)
-            raise TurnConfigurationError(f"{self.vendor} needs a key: set {named}, or give `api_key`.")
+            raise TurnConfigurationError(
+                f"{self.vendor} needs a key: set {named}, or give `api_key`."
+            )
         if self.api == "responses" and profile.responses == "none" and self.vendor != "custom":
-            raise TurnConfigurationError(f"{self.vendor} does not have the Responses API: choose `chat`.")
+            raise TurnConfigurationError(
+                f"{self.vendor} does not have the Responses API: choose `chat`."
+            )
         if self.vector_store_ids and (self.api == "chat" or profile.responses == "none"):
             raise TurnConfigurationError(
                 "`vector_store_ids` are searched by `file_search`, which only the Responses API has: "
-                + (f"{self.vendor} does not have it." if profile.responses == "none" else "do not ask for `chat`.")
+                + (
+                    f"{self.vendor} does not have it."
+                    if profile.responses == "none"
+                    else "do not ask for `chat`."
+                )
             )
         check_builtin_tools(self.builtin_tools)
         return self

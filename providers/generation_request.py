@@ -1,4 +1,6 @@
-"""The request behind `stream_generate`: a conversation, or the continuation of one that the vendor keeps."""
+"""The request behind `stream_generate`: a conversation, or the continuation of one that the vendor
+keeps.
+"""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -46,9 +48,13 @@ def generation_request(
     conversation: list[AnyMessage] = [coerce_message(message) for message in messages]
     functions, builtin = offered(asked.tools)
     template = request_template(config, api, tools=functions, stream=True)
-    stores = (file_search(asked.vector_store_ids),) if asked.vector_store_ids and config.tools else ()
+    stores = (
+        (file_search(asked.vector_store_ids),) if asked.vector_store_ids and config.tools else ()
+    )
     if asked.previous_response_id is not None and config.profile.responses == "stateless":
-        raise TurnValueError(f"{config.vendor} keeps no answers, so `previous_response_id` finds none there.")
+        raise TurnValueError(
+            f"{config.vendor} keeps no answers, so `previous_response_id` finds none there."
+        )
     request = template.model_copy(
         update={
             "builtin_tools": (*_without_stores(template.builtin_tools, stores), *builtin, *stores),
@@ -68,24 +74,38 @@ def tool_outputs_of(outputs: Iterable[Any]) -> list[ToolMessage]:
         >>> tool_outputs_of([{"call_id": "c1", "output": {"sum": 3}}])[0].content
         '{"sum": 3}'
     """
-    return [output if isinstance(output, ToolMessage) else _tool_message(output) for output in outputs]
+    return [
+        output if isinstance(output, ToolMessage) else _tool_message(output) for output in outputs
+    ]
 
 
 def _tool_message(output: Any) -> ToolMessage:
     if not isinstance(output, Mapping):
-        raise TurnValueError(f"A tool's output is a ToolMessage or an object, not a `{type(output).__name__}`.")
+        raise TurnValueError(
+            f"A tool's output is a ToolMessage or an object, not a `{type(output).__name__}`."
+        )
     call_id = output.get("call_id") or output.get("tool_call_id")
     said = output.get("output", output.get("content"))
     if not call_id or said is None:
-        raise TurnValueError("A tool's output needs `call_id` and `output` (or `tool_call_id` and `content`).")
-    text = said if isinstance(said, str | list) else json.dumps(said, ensure_ascii=False, allow_nan=False)
+        raise TurnValueError(
+            "A tool's output needs `call_id` and `output` (or `tool_call_id` and `content`)."
+        )
+    text = (
+        said
+        if isinstance(said, str | list)
+        else json.dumps(said, ensure_ascii=False, allow_nan=False)
+    )
     return ToolMessage(text, tool_call_id=str(call_id))
 
 
-def _system(asked: Generation, conversation: Sequence[BaseMessage], config: ProviderConfig) -> str | None:
-    """The system message: the conversation's own, else the configuration's, and the questions still to be asked.
+def _system(
+    asked: Generation, conversation: Sequence[BaseMessage], config: ProviderConfig
+) -> str | None:
+    """The system message: the conversation's own, else the configuration's, and the questions still
+    to be asked.
 
-    A conversation the vendor keeps has its own already; the questions alone are then this request's instructions.
+    A conversation the vendor keeps has its own already; the questions alone are then this request's
+    instructions.
     """
     said = None
     if asked.previous_response_id is None:
@@ -98,17 +118,23 @@ def _system(asked: Generation, conversation: Sequence[BaseMessage], config: Prov
     return wish if said is None else f"{said}\n\n{wish}"
 
 
-def _without_stores(tools: Sequence[Mapping[str, Any]], stores: Sequence[Any]) -> list[Mapping[str, Any]]:
+def _without_stores(
+    tools: Sequence[Mapping[str, Any]], stores: Sequence[Any]
+) -> list[Mapping[str, Any]]:
     """`tools` without the configuration's file search, where the session has its own."""
     return [tool for tool in tools if not (stores and tool.get("type") == "file_search")]
 
 
-def _with_names(names: Mapping[str, str | int | None], config: ProviderConfig, api: Api) -> dict[str, Any]:
+def _with_names(
+    names: Mapping[str, str | int | None], config: ProviderConfig, api: Api
+) -> dict[str, Any]:
     given = {name: str(value) for name, value in names.items() if value is not None}
     longest = _METADATA.get(config.vendor)
     if not given or longest is None or (api == "chat" and config.store is not True):
         return config.extra_body
     for name, value in given.items():
         if len(value) > longest:
-            raise TurnValueError(f"`{name}` has {len(value)} characters; {config.vendor} takes {longest} in metadata.")
+            raise TurnValueError(
+                f"`{name}` has {len(value)} characters; {config.vendor} takes {longest} in metadata."
+            )
     return {**config.extra_body, "metadata": {**given, **config.extra_body.get("metadata", {})}}

@@ -1,4 +1,6 @@
-"""One model behind one endpoint: what a turn sends its requests to, and what others ask without a turn."""
+"""One model behind one endpoint: what a turn sends its requests to, and what others ask without a
+turn.
+"""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
@@ -31,10 +33,11 @@ __all__ = ["OnChunk", "OpenAIProvider"]
 
 
 class OpenAIProvider(Wire):
-    """A model behind an OpenAI-compatible endpoint: builds the exact JSON, sends it, reads the answer.
+    """A model behind an OpenAI-compatible endpoint: builds the exact JSON, sends it, reads the
+    answer.
 
-    Nothing of a conversation is kept here, so one provider serves any number of turns, threads and event loops. Only
-    `stream_generate` remembers something, by the session ids it is given.
+    Nothing of a conversation is kept here, so one provider serves any number of turns, threads and
+    event loops. Only `stream_generate` remembers something, by the session ids it is given.
 
         >>> provider = OpenAIProvider(ProviderConfig(vendor="ollama", model="llama3.2"))
         >>> provider.api, provider.vendor
@@ -42,8 +45,12 @@ class OpenAIProvider(Wire):
     """
 
     def __init__(self, config: ProviderConfig, *, transport: Transport | None = None) -> None:
-        choice = explain_api(config.model, config.base_url, config.api, vendor=config.vendor, needs=needs_of(config))
-        super().__init__(config, choice.api, transport_of(config) if transport is None else transport)
+        choice = explain_api(
+            config.model, config.base_url, config.api, vendor=config.vendor, needs=needs_of(config)
+        )
+        super().__init__(
+            config, choice.api, transport_of(config) if transport is None else transport
+        )
         self.profile: Final[VendorProfile] = config.profile
         self.vendor: Final[str] = config.vendor
         self.api_reason: Final[str] = choice.reason
@@ -51,7 +58,9 @@ class OpenAIProvider(Wire):
 
     @classmethod
     def from_chat_model(cls, chat: "BaseChatOpenAI") -> "OpenAIProvider":
-        """The provider that `chat`, a LangChain `ChatOpenAI` or its like, is configured for, with its clients."""
+        """The provider that `chat`, a LangChain `ChatOpenAI` or its like, is configured for, with
+        its clients.
+        """
         own = getattr(chat, "provider", None)
         if isinstance(own, OpenAIProvider):
             return own
@@ -73,7 +82,8 @@ class OpenAIProvider(Wire):
         )
 
     def payload(self, request: ChatRequest, messages: Sequence[BaseMessage]) -> Payload:
-        """The exact JSON of `request` over `messages`, and what the vendor's profile dropped from it.
+        """The exact JSON of `request` over `messages`, and what the vendor's profile dropped from
+        it.
 
         Raises TurnValueError where no vendor could be sent this.
         """
@@ -88,10 +98,11 @@ class OpenAIProvider(Wire):
     def convert_messages_to_provider_format(
         self, messages: Iterable[Any], tools: Iterable[Any] | None = None
     ) -> list[dict[str, Any]]:
-        """`messages` as they are sent: Chat Completions messages, or Responses items, whichever API is used.
+        """`messages` as they are sent: Chat Completions messages, or Responses items, whichever API
+        is used.
 
-        `tools` are not in the list; they are read and checked as a request would offer them. Raises TurnValueError
-        for what cannot be sent.
+        `tools` are not in the list; they are read and checked as a request would offer them. Raises
+        TurnValueError for what cannot be sent.
 
             >>> provider = OpenAIProvider(ProviderConfig(vendor="ollama", model="llama3.2"))
             >>> provider.convert_messages_to_provider_format([("user", "Hi")])
@@ -117,19 +128,23 @@ class OpenAIProvider(Wire):
         unanswered_predefined_questions: Sequence[str] = (),
         tools: Sequence[Any] = (),
     ) -> ChunkStream:
-        """One call, streamed: its pieces, by `for` or by `async for`. No turn, no tools run, nothing billed.
+        """One call, streamed: its pieces, by `for` or by `async for`. No turn, no tools run,
+        nothing billed.
 
         Args:
-            messages: the conversation, in any form LangChain takes; what is new, with `previous_response_id`.
-            sequence_number: which request of its turn this is. With the three names, it goes into the request's
-                metadata, where the vendor has it (OpenAI, Azure: on Responses, and on Chat Completions with `store`).
+            messages: the conversation, in any form LangChain takes; what is new, with
+            `previous_response_id`. sequence_number: which request of its turn this is. With the
+            three names, it goes into the request's
+                metadata, where the vendor has it (OpenAI, Azure: on Responses, and on Chat
+                Completions with `store`).
             session_id: whose last response id, usage and vector stores these are. It stays here.
             assistant_name, endpoint_name, turn_id: what the call is known by in the vendor's logs.
-            previous_response_id: the response this one continues (Responses).
-            tool_outputs: results of the calls that response asked for: `ToolMessage`s, or objects with `call_id` and
+            previous_response_id: the response this one continues (Responses). tool_outputs: results
+            of the calls that response asked for: `ToolMessage`s, or objects with `call_id` and
                 `output`. They follow the messages.
-            unanswered_predefined_questions: named in the system message of this request, for the model to ask.
-            tools: what the model may call: LangChain tools, functions, or JSON; also the vendor's own.
+            unanswered_predefined_questions: named in the system message of this request, for the
+            model to ask. tools: what the model may call: LangChain tools, functions, or JSON; also
+            the vendor's own.
 
         Returns:
             A `ChunkStream` of `StreamChunk`s; its `reply` is the whole answer in the end.
@@ -175,11 +190,13 @@ class OpenAIProvider(Wire):
         return self._sessions.usage(session_id)
 
     def set_vector_store_ids(self, ids: Sequence[str], *, session_id: str) -> None:
-        """Search these vector stores in this session's calls of `stream_generate`, from now on; none of them: no more.
+        """Search these vector stores in this session's calls of `stream_generate`, from now on;
+        none of them: no more.
 
-        One session's, since a provider serves many: a store set for all would be searched for other tenants too. For
-        turns, and for a whole provider, there is `with_vector_store_ids`. Raises TurnConfigurationError where the
-        provider asks through Chat Completions, which has no `file_search`.
+        One session's, since a provider serves many: a store set for all would be searched for other
+        tenants too. For turns, and for a whole provider, there is `with_vector_store_ids`. Raises
+        TurnConfigurationError where the provider asks through Chat Completions, which has no
+        `file_search`.
         """
         if self.api == "chat":
             raise TurnConfigurationError(
@@ -197,7 +214,9 @@ class OpenAIProvider(Wire):
 
         Raises TurnConfigurationError where the vendor has no Responses API.
         """
-        return OpenAIProvider(self.config.replaced(vector_store_ids=tuple(ids)), transport=self._transport)
+        return OpenAIProvider(
+            self.config.replaced(vector_store_ids=tuple(ids)), transport=self._transport
+        )
 
     def for_model(self, model: str) -> "OpenAIProvider":
         """A provider for another model at the same endpoint, over the same connections."""
@@ -208,7 +227,9 @@ class OpenAIProvider(Wire):
         return capabilities_of(self.config, self.api)
 
     def get_ui_config_schema(self, model: str | None = None) -> dict[str, Any]:
-        """The JSON schema of what a user interface may show and change; for another `model`, with its own levels."""
+        """The JSON schema of what a user interface may show and change; for another `model`, with
+        its own levels.
+        """
         shown = self if model is None else self.for_model(model)
         return ui_schema(shown.config, shown.api)
 

@@ -50,7 +50,9 @@ def request_template(
 
 
 def builtin_tools_of(config: ProviderConfig, api: Api) -> tuple[dict[str, JsonValue], ...]:
-    """The vendor's own tools that `config` asks for; on Responses with `file_search` over its vector stores."""
+    """The vendor's own tools that `config` asks for; on Responses with `file_search` over its
+    vector stores.
+    """
     if not config.vector_store_ids or api != "responses":
         return config.builtin_tools
     return (*config.builtin_tools, file_search(config.vector_store_ids))

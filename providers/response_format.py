@@ -12,9 +12,11 @@ _TYPES: Final = ("text", "json_object", "json_schema")
 
 
 def response_format_of(form: Any) -> Any:
-    """`form` as a `response_format`: a pydantic class becomes a strict JSON schema, an object stays as it is.
+    """`form` as a `response_format`: a pydantic class becomes a strict JSON schema, an object stays
+    as it is.
 
-    https://platform.openai.com/docs/guides/structured-outputs. Raises TurnConfigurationError for anything else.
+    https://platform.openai.com/docs/guides/structured-outputs. Raises TurnConfigurationError for
+    anything else.
 
         >>> class Person(BaseModel):
         ...     name: str

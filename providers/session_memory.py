@@ -1,4 +1,6 @@
-"""What a provider remembers of each session, for those who ask by session and hold no state of their own."""
+"""What a provider remembers of each session, for those who ask by session and hold no state of
+their own.
+"""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -14,7 +16,8 @@ __all__ = ["SessionMemory", "UsageStats"]
 
 
 class UsageStats(Frozen):
-    """What a session's calls used: the last one, and all of them. `None`: the vendor reported nothing.
+    """What a session's calls used: the last one, and all of them. `None`: the vendor reported
+    nothing.
 
     >>> UsageStats().calls
     0
@@ -31,11 +34,13 @@ class _Session(Frozen):
 
 
 class SessionMemory:
-    """The last response and the usage of each session, and its vector stores. Safe to use from several threads.
+    """The last response and the usage of each session, and its vector stores. Safe to use from
+    several threads.
 
-    A session is known by its id alone, so ids must not be shared between tenants; calls that name no session leave
-    nothing here. Of more than `most` sessions the one unused longest is forgotten; vector stores are not, since a
-    search that silently ends would be worse: more than `most` of them are refused.
+    A session is known by its id alone, so ids must not be shared between tenants; calls that name
+    no session leave nothing here. Of more than `most` sessions the one unused longest is forgotten;
+    vector stores are not, since a search that silently ends would be worse: more than `most` of
+    them are refused.
 
         >>> memory = SessionMemory()
         >>> memory.remember("s1", ProviderReply(response_id="resp_1", usage=Usage(total_tokens=3)))
@@ -91,5 +96,7 @@ class SessionMemory:
 
 
 def _added(before: UsageStats, usage: Usage | None) -> UsageStats:
-    total = usage if before.total is None else before.total if usage is None else before.total + usage
+    total = (
+        usage if before.total is None else before.total if usage is None else before.total + usage
+    )
     return UsageStats(calls=before.calls + 1, last=usage, total=total)

@@ -14,7 +14,8 @@ __all__ = ["offered"]
 def offered(tools: Iterable[Any]) -> tuple[tuple[ToolSpec, ...], tuple[dict[str, JsonValue], ...]]:
     """The functions among `tools`, and the vendor's own tools, which are passed on as they are.
 
-    A tool is a `ToolSpec`, a LangChain tool, a typed function, a pydantic class, or JSON in either API's form.
+    A tool is a `ToolSpec`, a LangChain tool, a typed function, a pydantic class, or JSON in either
+    API's form.
 
     Raises TurnValueError for what is no tool.
 
@@ -27,7 +28,10 @@ def offered(tools: Iterable[Any]) -> tuple[tuple[ToolSpec, ...], tuple[dict[str,
     for tool in tools:
         if isinstance(tool, ToolSpec):
             functions.append(tool)
-        elif isinstance(tool, Mapping) and tool.get("type", "function") not in ("function", "object"):
+        elif isinstance(tool, Mapping) and tool.get("type", "function") not in (
+            "function",
+            "object",
+        ):
             builtin.append(dict(tool))
         else:
             functions.append(_function(tool))
@@ -52,4 +56,6 @@ def _function(tool: Any) -> ToolSpec:
             strict=function.get("strict"),
         )
     except (KeyError, ValidationError) as exc:
-        raise TurnValueError(f"Not a function the model could be offered: {function!r:.200}.") from exc
+        raise TurnValueError(
+            f"Not a function the model could be offered: {function!r:.200}."
+        ) from exc

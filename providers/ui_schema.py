@@ -1,7 +1,8 @@
-"""What a user interface may show and change of a provider's configuration: a JSON schema, and the current values.
+"""What a user interface may show and change of a provider's configuration: a JSON schema, and the
+current values.
 
-https://json-schema.org/draft/2020-12. Levels of reasoning are those of the model: each vendor's own row says which it
-knows and what it makes of them.
+https://json-schema.org/draft/2020-12. Levels of reasoning are those of the model: each vendor's own
+row says which it knows and what it makes of them.
 """
 
 from collections.abc import Mapping
@@ -17,12 +18,15 @@ from turngraph.state.request import Api
 __all__ = ["config_values", "ui_schema"]
 
 _EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-"""Offered where a model's own levels are not known: https://platform.openai.com/docs/guides/reasoning"""
+"""Offered where a model's own levels are not known:
+https://platform.openai.com/docs/guides/reasoning
+"""
 _REASONING_NOTE: Final = "Not sent while the model reasons."
 
 
 def ui_schema(config: ProviderConfig, api: Api) -> dict[str, Any]:
-    """The JSON schema of what may be shown of `config`. What its model does not take is not in it; nor is any key.
+    """The JSON schema of what may be shown of `config`. What its model does not take is not in it;
+    nor is any key.
 
     >>> config = ProviderConfig(vendor="berget", model="zai-org/GLM-5.3-Flash", api_key="k")
     >>> schema = ui_schema(config, "chat")["properties"]["reasoning_effort"]
@@ -48,12 +52,15 @@ def ui_schema(config: ProviderConfig, api: Api) -> dict[str, Any]:
 
 
 def config_values(config: ProviderConfig, api: Api) -> dict[str, Any]:
-    """The current values of what `ui_schema` describes, `use_responses_api` resolved. What is not set is not in it.
+    """The current values of what `ui_schema` describes, `use_responses_api` resolved. What is not
+    set is not in it.
 
     >>> config_values(ProviderConfig(vendor="ollama", model="llama3.2", temperature=0), "chat")["temperature"]
     0.0
     """
-    shown = config.model_dump(mode="json", include=set(ui_schema(config, api)["properties"]), exclude_none=True)
+    shown = config.model_dump(
+        mode="json", include=set(ui_schema(config, api)["properties"]), exclude_none=True
+    )
     return {**shown, "use_responses_api": api == "responses"}
 
 
@@ -79,13 +86,20 @@ def _sampling(quirks: Quirks, api: Api) -> dict[str, JsonValue]:
         "stop": {"type": "array", "items": {"type": "string"}, "title": "Stop sequences"},
         "seed": {"type": "integer", "title": "Seed"},
         "logprobs": {"type": "boolean", "title": "Log probabilities"},
-        "top_logprobs": {"type": "integer", "minimum": 0, "maximum": 20, "title": "Alternatives per token"},
+        "top_logprobs": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": 20,
+            "title": "Alternatives per token",
+        },
     }
     shown: dict[str, JsonValue] = {}
     for name, schema in all_of.items():
         if name in quirks.drop or (api == "responses" and name in ("stop", "seed")):
             continue
-        note: dict[str, JsonValue] = {"description": _REASONING_NOTE} if name in quirks.drop_with_reasoning else {}
+        note: dict[str, JsonValue] = (
+            {"description": _REASONING_NOTE} if name in quirks.drop_with_reasoning else {}
+        )
         shown[name] = {**schema, **note}
     return shown
 
@@ -104,7 +118,9 @@ def _reasoning(quirks: Quirks, api: Api) -> dict[str, JsonValue]:
 
 
 def _levels(efforts: Mapping[str, JsonValue] | None) -> list[JsonValue]:
-    """A choice for each effort, its title saying what the vendor is sent where that is another word."""
+    """A choice for each effort, its title saying what the vendor is sent where that is another
+    word.
+    """
     if efforts is None:
         return [{"const": effort, "title": _level(effort, effort)} for effort in _EFFORTS]
     return [{"const": effort, "title": _level(effort, sent)} for effort, sent in efforts.items()]
@@ -118,7 +134,10 @@ def _level(effort: str, sent: JsonValue) -> str:
 
 def _answer(quirks: Quirks, api: Api) -> dict[str, JsonValue]:
     shown: dict[str, JsonValue] = {
-        "default_system_role": {"type": "string", "title": "System message of conversations without one"}
+        "default_system_role": {
+            "type": "string",
+            "title": "System message of conversations without one",
+        }
     }
     if "verbosity" not in quirks.drop:
         words: list[JsonValue] = ["low", "medium", "high"]
@@ -126,7 +145,10 @@ def _answer(quirks: Quirks, api: Api) -> dict[str, JsonValue]:
     if api == "responses":
         shown["store"] = {"type": "boolean", "title": "Answers are kept by the vendor"}
     else:
-        shown["remove_empty_content"] = {"type": "boolean", "title": "Leave out empty content beside tool calls"}
+        shown["remove_empty_content"] = {
+            "type": "boolean",
+            "title": "Leave out empty content beside tool calls",
+        }
     return shown
 
 
@@ -145,5 +167,9 @@ def _tools(config: ProviderConfig, quirks: Quirks, api: Api) -> dict[str, JsonVa
         shown["builtin_tools"] = {"type": "array", "items": item, "title": "The vendor's own tools"}
     if api == "responses" and "file_search" in listed:
         texts: dict[str, JsonValue] = {"type": "string"}
-        shown["vector_store_ids"] = {"type": "array", "items": texts, "title": "Vector stores to search"}
+        shown["vector_store_ids"] = {
+            "type": "array",
+            "items": texts,
+            "title": "Vector stores to search",
+        }
     return shown

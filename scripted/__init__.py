@@ -1,4 +1,5 @@
-"""The scripted model: an OpenAI-compatible server on a loopback socket, for tests, demos and notebooks.
+"""The scripted model: an OpenAI-compatible server on a loopback socket, for tests, demos and
+notebooks.
 
 It answers by rules or from a script; no language model runs.
 """

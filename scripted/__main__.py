@@ -1,4 +1,6 @@
-"""`python -m turngraph.scripted`: the scripted model for any OpenAI client, until it is interrupted."""
+"""`python -m turngraph.scripted`: the scripted model for any OpenAI client, until it is
+interrupted.
+"""
 
 import argparse
 import sys
@@ -14,7 +16,9 @@ def main() -> int:
     asked = parser.parse_args()
     with ScriptedModel(port=asked.port) as model:
         try:
-            sys.stderr.write("A scripted model, not a language model. It takes any key. Ctrl-C ends it.\n")
+            sys.stderr.write(
+                "A scripted model, not a language model. It takes any key. Ctrl-C ends it.\n"
+            )
             sys.stdout.write(f"{model.base_url}\n")
             sys.stdout.flush()
             threading.Event().wait()

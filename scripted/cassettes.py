@@ -1,7 +1,8 @@
-"""Plays recorded exchanges back over a loopback socket, each answer with the bytes that were recorded.
+"""Plays recorded exchanges back over a loopback socket, each answer with the bytes that were
+recorded.
 
-The format is one JSON object a line: `request` (method, path, body), `response` (status, headers, and `body`, `sse` or
-`body_text`), `sequence` (the cassette, and the place in it).
+The format is one JSON object a line: `request` (method, path, body), `response` (status, headers,
+and `body`, `sse` or `body_text`), `sequence` (the cassette, and the place in it).
 """
 
 import gzip
@@ -27,7 +28,9 @@ __all__ = ["Cassette", "RecordedExchange"]
 ENDPOINT: Final = re.compile(r".*/(chat/completions|responses(?:/[^/]+)?|models)$")
 PATHS: Final[Mapping[str, str]] = {"chat": "/v1/chat/completions", "responses": "/v1/responses"}
 """Where an answer that was recorded without its request is asked for."""
-OF_THE_CONNECTION: Final = frozenset(("content-length", "content-encoding", "transfer-encoding", "connection"))
+OF_THE_CONNECTION: Final = frozenset(
+    ("content-length", "content-encoding", "transfer-encoding", "connection")
+)
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,9 @@ class RecordedExchange:
     status: int
     headers: Mapping[str, str]
     content: bytes
-    """The answer's bytes: a stream's events as they came; JSON written anew from its recorded value."""
+    """The answer's bytes: a stream's events as they came; JSON written anew from its recorded
+    value.
+    """
     record: Mapping[str, Any] = field(repr=False)
     """The whole line, as it was read."""
 
@@ -57,7 +62,11 @@ class RecordedExchange:
         request = record.get("request") or {"method": "POST", "path": PATHS[record["api"]]}
         response = record["response"]
         usual = {"content-type": SSE if "sse" in response else JSON}
-        told = {name: value for name, value in response["headers"].items() if name not in OF_THE_CONNECTION}
+        told = {
+            name: value
+            for name, value in response["headers"].items()
+            if name not in OF_THE_CONNECTION
+        }
         return cls(
             id=record["id"],
             cassette=record.get("sequence", {}).get("cassette", record["id"]),
@@ -76,10 +85,12 @@ class RecordedExchange:
 
 
 class Cassette(LoopbackServer):
-    """Answers each request with the next recorded exchange of that method and endpoint, in the recorded order.
+    """Answers each request with the next recorded exchange of that method and endpoint, in the
+    recorded order.
 
-    A vendor's own base path plays no part: `chat/completions` is asked for below any. What is asked for below
-    `base_url_of(id)` is answered from that cassette, or by that one exchange, alone. Each exchange is played once.
+    A vendor's own base path plays no part: `chat/completions` is asked for below any. What is asked
+    for below `base_url_of(id)` is answered from that cassette, or by that one exchange, alone. Each
+    exchange is played once.
 
         >>> import urllib.request
         >>> line = {"id": "r", "api": "chat", "request": None, "response": {"status": 200, "headers": {}, "body": {}}}
@@ -91,7 +102,9 @@ class Cassette(LoopbackServer):
     def __init__(self, exchanges: Iterable[RecordedExchange], *, port: int = 0) -> None:
         super().__init__(self._serve_one, port=port)
         self.exchanges = tuple(exchanges)
-        self._waiting: defaultdict[tuple[str, str, str], deque[RecordedExchange]] = defaultdict(deque)
+        self._waiting: defaultdict[tuple[str, str, str], deque[RecordedExchange]] = defaultdict(
+            deque
+        )
         self._played: set[str] = set()
         self._received: list[ReceivedRequest] = []
         self._lock = threading.Lock()
@@ -103,7 +116,9 @@ class Cassette(LoopbackServer):
     def load(cls, source: Path | str | Iterable[str], *, port: int = 0) -> Self:
         """From a `.jsonl` or `.jsonl.gz` file, or from lines."""
         lines = _lines(Path(source)) if isinstance(source, Path | str) else source
-        return cls((RecordedExchange.read(json.loads(line)) for line in lines if line.strip()), port=port)
+        return cls(
+            (RecordedExchange.read(json.loads(line)) for line in lines if line.strip()), port=port
+        )
 
     def base_url_of(self, id: str) -> str:
         """The base URL below which one cassette, or one exchange, is played alone."""
@@ -130,16 +145,16 @@ class Cassette(LoopbackServer):
                 if exchange.id not in self._played:
                     self._played.add(exchange.id)
                     return exchange
-        message = (
-            f"No recorded exchange is left for {method} {path}: {len(self._played)} of {len(self.exchanges)} played."
-        )
+        message = f"No recorded exchange is left for {method} {path}: {len(self._played)} of {len(self.exchanges)} played."
         raise RequestError(message, status=404, code="recording_over")
 
     async def _serve_one(self, request: "web.Request") -> "web.StreamResponse":
         from aiohttp import web
 
         names = {name.lower(): value for name, value in request.headers.items()}
-        self._received.append(ReceivedRequest(request.method, request.path, names, await request.read()))
+        self._received.append(
+            ReceivedRequest(request.method, request.path, names, await request.read())
+        )
         try:
             exchange = self.play(request.method, request.path)
         except RequestError as exc:
@@ -156,7 +171,9 @@ def _content(response: Mapping[str, Any]) -> bytes:
     if "sse" in response:
         eol = "\r\n" if response.get("sse_eol") == "crlf" else "\n"
         events = [block.replace("\n", eol) for block in response["sse"]]
-        return ((eol * 2).join(events) + ("" if response.get("sse_unterminated") else eol * 2)).encode()
+        return (
+            (eol * 2).join(events) + ("" if response.get("sse_unterminated") else eol * 2)
+        ).encode()
     if "body_text" in response:
         return str(response["body_text"]).encode()
     if "body" not in response:

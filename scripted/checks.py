@@ -1,4 +1,6 @@
-"""Is a request one the vendor would take? The checks both APIs share, and the error they answer with."""
+"""Is a request one the vendor would take? The checks both APIs share, and the error they answer
+with.
+"""
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -55,15 +57,23 @@ class RequestError(Exception):
 
 
 def check_members(
-    body: Mapping[str, Any], table: Mapping[str, Check], accepts: Collection[str] = (), *, within: str = ""
+    body: Mapping[str, Any],
+    table: Mapping[str, Check],
+    accepts: Collection[str] = (),
+    *,
+    within: str = "",
 ) -> None:
-    """Every member of the request is known, not null, and of its kind; those in `accepts` may be anything."""
+    """Every member of the request is known, not null, and of its kind; those in `accepts` may be
+    anything.
+    """
     for name, value in body.items():
         check = table.get(name)
         if check is None:
             if name not in accepts:
                 name = f"{within}{name}"
-                raise RequestError(f"Unknown parameter: '{name}'.", param=name, code="unknown_parameter")
+                raise RequestError(
+                    f"Unknown parameter: '{name}'.", param=name, code="unknown_parameter"
+                )
         elif value is None:
             wrong_type(f"{within}{name}", "a value", None)
         else:
@@ -72,14 +82,14 @@ def check_members(
 
 def missing(param: str) -> NoReturn:
     """Refuse a request that lacks `param`."""
-    raise RequestError(f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")
+    raise RequestError(
+        f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter"
+    )
 
 
 def wrong_type(param: str, wanted: str, value: Any) -> NoReturn:
     """Refuse a value that is not of the kind `wanted`."""
-    message = (
-        f"Invalid type for '{param}': expected {wanted}, but got {KINDS.get(type(value), 'another kind')} instead."
-    )
+    message = f"Invalid type for '{param}': expected {wanted}, but got {KINDS.get(type(value), 'another kind')} instead."
     raise RequestError(message, param=param, code="invalid_type")
 
 
@@ -140,9 +150,7 @@ def items(param: str, value: Any) -> None:
     if not isinstance(value, list):
         wrong_type(param, "an array", value)
     if not value:
-        message = (
-            f"Invalid '{param}': empty array. Expected an array with minimum length 1, but got an empty array instead."
-        )
+        message = f"Invalid '{param}': empty array. Expected an array with minimum length 1, but got an empty array instead."
         raise RequestError(message, param=param, code="empty_array")
 
 
@@ -167,15 +175,15 @@ def offered(function: Any, at: str) -> OfferedTool:
     if name is None:
         missing(f"{at}.name")
     if not isinstance(name, str) or not TOOL_NAME.fullmatch(name):
-        message = (
-            f"Invalid '{at}.name': string does not match pattern. Expected a string that matches '{TOOL_NAME.pattern}'."
-        )
+        message = f"Invalid '{at}.name': string does not match pattern. Expected a string that matches '{TOOL_NAME.pattern}'."
         raise RequestError(message, param=f"{at}.name", code="invalid_value")
     description, parameters = function.get("description", ""), function.get("parameters", {})
     text(f"{at}.description", description)
     strict = bool(function.get("strict"))
     what, param = f"function '{name}'", f"{at}.parameters"
-    check_schema(parameters, strict=strict, what=what, param=param, code="invalid_function_parameters")
+    check_schema(
+        parameters, strict=strict, what=what, param=param, code="invalid_function_parameters"
+    )
     return OfferedTool(name, description, parameters, strict)
 
 

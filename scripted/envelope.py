@@ -1,4 +1,6 @@
-"""What an answer travels in, whichever API it is: its id, its time, its model, and how a stream is cut in pieces."""
+"""What an answer travels in, whichever API it is: its id, its time, its model, and how a stream is
+cut in pieces.
+"""
 
 import json
 from dataclasses import dataclass

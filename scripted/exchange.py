@@ -50,7 +50,10 @@ class ChatExchange:
 
     @classmethod
     def read(
-        cls, body: Mapping[str, Any], accepts: Collection[str], memory: CompletionMemory | None = None
+        cls,
+        body: Mapping[str, Any],
+        accepts: Collection[str],
+        memory: CompletionMemory | None = None,
     ) -> "ChatExchange":
         """Raises RequestError for what the vendor would not take."""
         return cls(body, read_chat(body, accepts), memory or CompletionMemory())
@@ -64,7 +67,9 @@ class ChatExchange:
         if not self.body.get("stream"):
             return chat_json(answer, usage, envelope, choices=choices, logprobs=logprobs)
         counted = bool(self.body.get("stream_options", {}).get("include_usage"))
-        return chat_chunks(answer, usage, envelope, choices=choices, logprobs=logprobs, include_usage=counted)
+        return chat_chunks(
+            answer, usage, envelope, choices=choices, logprobs=logprobs, include_usage=counted
+        )
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,9 @@ class ResponsesExchange:
     prefix: str = "resp_"
 
     @classmethod
-    def read(cls, body: Mapping[str, Any], memory: ResponseMemory, accepts: Collection[str]) -> "ResponsesExchange":
+    def read(
+        cls, body: Mapping[str, Any], memory: ResponseMemory, accepts: Collection[str]
+    ) -> "ResponsesExchange":
         """Raises RequestError for what the vendor would not take."""
         return cls(body, read_responses(body, memory, accepts), memory)
 
@@ -93,4 +100,6 @@ class ResponsesExchange:
         if self.body.get("store", True):
             said = Message("assistant", answer.text, answer.calls)
             self.memory.keep(KeptResponse(whole, (*self.request.added, said), self.request.before))
-        return responses_events(whole, envelope.pieces, logprobs) if self.body.get("stream") else whole
+        return (
+            responses_events(whole, envelope.pieces, logprobs) if self.body.get("stream") else whole
+        )

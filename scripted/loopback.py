@@ -1,4 +1,6 @@
-"""A real HTTP server on a loopback socket, in a thread of this process: what tests, demos and notebooks talk to."""
+"""A real HTTP server on a loopback socket, in a thread of this process: what tests, demos and
+notebooks talk to.
+"""
 
 import asyncio
 import socket
@@ -17,9 +19,13 @@ if TYPE_CHECKING:
 __all__ = ["LoopbackServer"]
 
 HOST: Final = "127.0.0.1"
-BODY_BYTES: Final = 64 * 2**20  # room for a conversation with pictures; aiohttp's own limit is 1 MiB
+BODY_BYTES: Final = (
+    64 * 2**20
+)  # room for a conversation with pictures; aiohttp's own limit is 1 MiB
 BACKLOG: Final = 1024  # hundreds of clients may connect at the same moment
-ACCEPT_STEPS: Final = 5  # rounds of the loop: asyncio never closes a connection whose acceptance was cut off
+ACCEPT_STEPS: Final = (
+    5  # rounds of the loop: asyncio never closes a connection whose acceptance was cut off
+)
 GRACE_S: Final = 0.01  # for answers being given when the server is closed
 
 
@@ -27,9 +33,10 @@ class LoopbackServer:
     """Serves on 127.0.0.1 between `start` and `close`, with its own thread and event loop.
 
     `serve` is a coroutine function that answers every request, or the routes of an application
-    (`[web.get("/v1/search", search)]`; https://docs.aiohttp.org/en/stable/web_quickstart.html). It runs in the
-    server's thread. `port` 0 takes a free one. Closing cancels the answers still being given and closes every
-    connection. Opened and closed by `with`, `async with`, or `start()` and `close()`; it can be started once.
+    (`[web.get("/v1/search", search)]`; https://docs.aiohttp.org/en/stable/web_quickstart.html). It
+    runs in the server's thread. `port` 0 takes a free one. Closing cancels the answers still being
+    given and closes every connection. Opened and closed by `with`, `async with`, or `start()` and
+    `close()`; it can be started once.
 
         >>> from aiohttp import web
         >>> from urllib.request import urlopen
@@ -51,7 +58,9 @@ class LoopbackServer:
     def port(self) -> int:
         """The port listened on. Raises RuntimeError before `start`."""
         if self._port is None:
-            raise RuntimeError("This server has no port yet: use it in a `with` block, or call `start()` first.")
+            raise RuntimeError(
+                "This server has no port yet: use it in a `with` block, or call `start()` first."
+            )
         return self._port
 
     @property
@@ -71,7 +80,9 @@ class LoopbackServer:
         return self
 
     def close(self) -> None:
-        """Stop listening, cancel what runs, close every connection, end the thread. Closing twice is harmless."""
+        """Stop listening, cancel what runs, close every connection, end the thread. Closing twice
+        is harmless.
+        """
         if self._thread is not None:
             self._opened.result()()
             self._thread.join()
@@ -88,7 +99,9 @@ class LoopbackServer:
             raise RuntimeError("This server was started before; make a new one.")
         sock = socket.create_server((HOST, self._wanted), backlog=BACKLOG)
         self._port = sock.getsockname()[1]
-        self._thread = threading.Thread(target=self._run, args=(sock,), name=f"loopback:{self._port}", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, args=(sock,), name=f"loopback:{self._port}", daemon=True
+        )
         self._thread.start()
 
     def _run(self, sock: socket.socket) -> None:
@@ -108,7 +121,10 @@ class LoopbackServer:
 
         loop, stopped = asyncio.get_running_loop(), asyncio.Event()
         runner = web.AppRunner(
-            self._application(), access_log=None, handler_cancellation=True, shutdown_timeout=GRACE_S
+            self._application(),
+            access_log=None,
+            handler_cancellation=True,
+            shutdown_timeout=GRACE_S,
         )
         await runner.setup()
         try:
@@ -134,7 +150,9 @@ class LoopbackServer:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
         self.close()
 
     async def __aenter__(self) -> Self:

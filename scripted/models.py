@@ -1,4 +1,6 @@
-"""What families of OpenAI's models do not take, by the beginning of a model's name. Other names take everything."""
+"""What families of OpenAI's models do not take, by the beginning of a model's name. Other names
+take everything.
+"""
 
 import re
 from collections.abc import Mapping
@@ -21,7 +23,9 @@ SAMPLING: Final[Mapping[str, object]] = {
 
 class _Family(NamedTuple):
     named: re.Pattern[str]
-    refused: Mapping[str, object]  # each with its value that is taken all the same; None where there is none
+    refused: Mapping[
+        str, object
+    ]  # each with its value that is taken all the same; None where there is none
     only_thinking: bool  # refused only when an effort other than `none` is asked for
     source: str
 
@@ -51,10 +55,14 @@ FAMILIES: Final = (
 def refuse_unfitting(body: Mapping[str, Any], *, effort: str | None) -> None:
     """Raise RequestError for a member that the named model does not take."""
     for family in FAMILIES:
-        if not family.named.match(body["model"]) or (family.only_thinking and effort in (None, "none")):
+        if not family.named.match(body["model"]) or (
+            family.only_thinking and effort in (None, "none")
+        ):
             continue
         for name, harmless in family.refused.items():
             if name in body and body[name] != harmless:
                 advice = " Use 'max_completion_tokens' instead." if name == "max_tokens" else ""
-                message = f"Unsupported parameter: '{name}' is not supported with this model.{advice}"
+                message = (
+                    f"Unsupported parameter: '{name}' is not supported with this model.{advice}"
+                )
                 raise RequestError(message, param=name, code="unsupported_parameter")

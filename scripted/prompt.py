@@ -10,7 +10,9 @@ __all__ = ["Answer", "AskedCall", "Message", "OfferedTool", "Prompt"]
 
 
 class AskedCall(NamedTuple):
-    """A tool call the model asks for. `arguments` is JSON text, or not: models err. An `id` of None is minted later."""
+    """A tool call the model asks for. `arguments` is JSON text, or not: models err. An `id` of None
+    is minted later.
+    """
 
     name: str
     arguments: str
@@ -18,7 +20,9 @@ class AskedCall(NamedTuple):
 
 
 class Message(NamedTuple):
-    """A message of the conversation: its text, the calls of an assistant, the call a tool's result answers."""
+    """A message of the conversation: its text, the calls of an assistant, the call a tool's result
+    answers.
+    """
 
     role: str
     text: str = ""
@@ -60,7 +64,9 @@ class Prompt:
     @property
     def question(self) -> str:
         """The text of the last user message, or nothing."""
-        return next((message.text for message in reversed(self.messages) if message.role == "user"), "")
+        return next(
+            (message.text for message in reversed(self.messages) if message.role == "user"), ""
+        )
 
     @property
     def since_question(self) -> tuple[Message, ...]:
@@ -73,7 +79,9 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the model says. `usage` None is counted; a `Usage()` without numbers is left out of what is sent."""
+    """What the model says. `usage` None is counted; a `Usage()` without numbers is left out of what
+    is sent.
+    """
 
     text: str = ""
     calls: tuple[AskedCall, ...] = ()
@@ -90,11 +98,15 @@ class Answer:
 
     def but(self, **changes: Any) -> "Answer":
         """The same answer, with some fields changed."""
-        return replace(Answer(**{name: getattr(self, name) for name in Answer.__dataclass_fields__}), **changes)
+        return replace(
+            Answer(**{name: getattr(self, name) for name in Answer.__dataclass_fields__}), **changes
+        )
 
     def numbered(self, ids: Sequence[str]) -> "Answer":
         """With an id for each call that has none."""
         if not self.calls:
             return self
         both = zip(self.calls, ids, strict=True)
-        return self.but(calls=tuple(call if call.id else call._replace(id=minted) for call, minted in both))
+        return self.but(
+            calls=tuple(call if call.id else call._replace(id=minted) for call, minted in both)
+        )

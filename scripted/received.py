@@ -10,7 +10,8 @@ __all__ = ["ReceivedRequest"]
 
 @dataclass(frozen=True)
 class ReceivedRequest:
-    """One request as it arrived. Headers, which may hold a key, and the body stay out of its `repr`.
+    """One request as it arrived. Headers, which may hold a key, and the body stay out of its
+    `repr`.
 
     >>> request = ReceivedRequest("POST", "/v1/responses", {"authorization": "Bearer x"}, b'{"model": "m"}')
     >>> request, request.body["model"]
@@ -25,5 +26,7 @@ class ReceivedRequest:
 
     @property
     def body(self) -> Any:
-        """The JSON sent, read anew at each look (kept parsed, thousands of requests would slow down the collector)."""
+        """The JSON sent, read anew at each look (kept parsed, thousands of requests would slow down
+        the collector).
+        """
         return json.loads(self.content)

@@ -10,7 +10,9 @@ __all__ = ["check_key", "parsed"]
 
 
 def check_key(headers: Mapping[str, str], key: str | None) -> None:
-    """Refuse a request without the right key, in `Authorization: Bearer` or, as Azure has it, `api-key`."""
+    """Refuse a request without the right key, in `Authorization: Bearer` or, as Azure has it,
+    `api-key`.
+    """
     if key is None:
         return
     sent = headers.get("api-key", headers.get("authorization", "")).removeprefix("Bearer ")
@@ -19,11 +21,15 @@ def check_key(headers: Mapping[str, str], key: str | None) -> None:
     if sent != key:
         # The vendor repeats the key, a long one masked; clients must cope with that.
         shown = sent if len(sent) < 13 else f"{sent[:8]}{'*' * (len(sent) - 12)}{sent[-4:]}"
-        raise RequestError(f"Incorrect API key provided: {shown}.", code="invalid_api_key", status=401)
+        raise RequestError(
+            f"Incorrect API key provided: {shown}.", code="invalid_api_key", status=401
+        )
 
 
 def parsed(content: bytes) -> dict[str, Any]:
-    """The body as an object. Raises RequestError where it is none; NaN and the infinities are not JSON."""
+    """The body as an object. Raises RequestError where it is none; NaN and the infinities are not
+    JSON.
+    """
     try:
         body = json.loads(content, parse_constant=_refuse)
     except ValueError:

@@ -1,4 +1,6 @@
-"""Is a schema one the vendor would take? JSON Schema at all, and, where it is to be strict, a strict one."""
+"""Is a schema one the vendor would take? JSON Schema at all, and, where it is to be strict, a
+strict one.
+"""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +15,8 @@ class SchemaError(Exception):
 
 
 def check_schema(schema: Any, *, strict: bool) -> None:
-    """Raise SchemaError unless `schema` describes an object, in JSON Schema, and strictly where `strict` is set.
+    """Raise SchemaError unless `schema` describes an object, in JSON Schema, and strictly where
+    `strict` is set.
 
     >>> check_schema({"type": "object", "properties": {"x": {}}}, strict=True)
     Traceback (most recent call last):
@@ -63,7 +66,9 @@ def _check_strict(schema: Any, place: tuple[str, ...]) -> None:
 def _check_closed(schema: Mapping[str, Any], place: tuple[str, ...]) -> None:
     if schema.get("additionalProperties") is not False:
         _refuse(place, "'additionalProperties' is required to be supplied and to be false.")
-    lacking = [name for name in schema.get("properties", {}) if name not in schema.get("required", ())]
+    lacking = [
+        name for name in schema.get("properties", {}) if name not in schema.get("required", ())
+    ]
     if lacking:
         said = "'required' is required to be supplied and to be an array including every key in properties."
         _refuse(place, f"{said} Missing '{lacking[0]}'.")

@@ -13,14 +13,20 @@ __all__ = ["Call", "Cut", "Fail", "Hang", "Raw", "Refuse", "Say", "ScriptStep", 
 
 
 class Say(Answer):
-    """Answers this text. `reasoning` is shown as the API shows it; `finish_reason` may be `length`, `content_filter`.
+    """Answers this text. `reasoning` is shown as the API shows it; `finish_reason` may be `length`,
+    `content_filter`.
 
     >>> Say("It is four.", reasoning="Two and two.").finish
     'stop'
     """
 
     def __init__(
-        self, text: str, *, reasoning: str | None = None, finish_reason: str | None = None, usage: Usage | None = None
+        self,
+        text: str,
+        *,
+        reasoning: str | None = None,
+        finish_reason: str | None = None,
+        usage: Usage | None = None,
     ) -> None:
         super().__init__(text=text, reasoning=reasoning, finish_reason=finish_reason, usage=usage)
 
@@ -43,7 +49,9 @@ class Call(Answer):
         usage: Usage | None = None,
     ) -> None:
         asked = tuple(AskedCall(name, _written(arguments), *ids) for name, arguments, *ids in calls)
-        super().__init__(text=text, calls=asked, reasoning=reasoning, finish_reason=finish_reason, usage=usage)
+        super().__init__(
+            text=text, calls=asked, reasoning=reasoning, finish_reason=finish_reason, usage=usage
+        )
 
 
 class Refuse(Answer):
@@ -55,7 +63,9 @@ class Refuse(Answer):
 
 @dataclass(frozen=True)
 class Fail:
-    """An HTTP error. Without `body` the vendor's usual words for `status` (https://platform.openai.com/docs/guides/error-codes)."""
+    """An HTTP error. Without `body` the vendor's usual words for `status`
+    (https://platform.openai.com/docs/guides/error-codes).
+    """
 
     status: int
     body: Mapping[str, Any] | Sequence[Any] | str | None = None
@@ -74,9 +84,9 @@ class Hang:
 class Cut:
     """Closes the connection before the answer is whole.
 
-    `after` is how many events of a stream are sent (of an answer without stream: 0 none of its bytes, else half of
-    them); None sends not even the status line. `clean` ends the stream as if it were complete. `answer` None is
-    what the mind would say.
+    `after` is how many events of a stream are sent (of an answer without stream: 0 none of its
+    bytes, else half of them); None sends not even the status line. `clean` ends the stream as if it
+    were complete. `answer` None is what the mind would say.
     """
 
     after: int | None = None
@@ -102,7 +112,11 @@ class Raw:
         """The body as sent."""
         if isinstance(self.body, bytes):
             return self.body
-        text = self.body if isinstance(self.body, str) else "".join(f"{block}\n\n" for block in self.body)
+        text = (
+            self.body
+            if isinstance(self.body, str)
+            else "".join(f"{block}\n\n" for block in self.body)
+        )
         return text.encode()
 
 

@@ -20,7 +20,11 @@ FAILURES: Final[Mapping[int, tuple[str, str | None, str]]] = {
     401: ("invalid_request_error", "invalid_api_key", "Incorrect API key provided."),
     402: ("insufficient_quota", "insufficient_quota", "The account is out of credit."),
     403: ("permission_error", None, "You have insufficient permissions for this operation."),
-    404: ("invalid_request_error", "model_not_found", "The model does not exist or you do not have access to it."),
+    404: (
+        "invalid_request_error",
+        "model_not_found",
+        "The model does not exist or you do not have access to it.",
+    ),
     408: ("timeout", None, "The request timed out."),
     409: ("conflict_error", None, "The request conflicts with another."),
     413: ("invalid_request_error", None, "The request is too large."),
@@ -29,14 +33,17 @@ FAILURES: Final[Mapping[int, tuple[str, str | None, str]]] = {
     500: ("server_error", None, "The server had an error while processing your request."),
     503: ("server_error", None, "The engine is currently overloaded, please try again later."),
 }
-"""Type, code and words of each status. Source: https://platform.openai.com/docs/guides/error-codes"""
+"""Type, code and words of each status. Source: https://platform.openai.com/docs/guides/error-codes
+"""
 
 
 def send_json(body: Any, headers: Mapping[str, str], status: int = 200) -> "web.StreamResponse":
     """A JSON body."""
     from aiohttp import web
 
-    return web.Response(body=dump(body).encode(), status=status, headers={**headers, "Content-Type": JSON})
+    return web.Response(
+        body=dump(body).encode(), status=status, headers={**headers, "Content-Type": JSON}
+    )
 
 
 async def send_events(
@@ -60,9 +67,13 @@ def send_failure(step: Fail, headers: Mapping[str, str]) -> "web.StreamResponse"
     if isinstance(step.body, str):
         told = {**headers, "Content-Type": "text/html; charset=utf-8", **step.headers}
         return web.Response(body=step.body.encode(), status=step.status, headers=told)
-    kind, code, message = FAILURES.get(step.status, ("server_error", None, f"Scripted failure {step.status}."))
+    kind, code, message = FAILURES.get(
+        step.status, ("server_error", None, f"Scripted failure {step.status}.")
+    )
     usual = {"error": {"message": message, "type": kind, "param": None, "code": code}}
-    return send_json(usual if step.body is None else step.body, {**headers, **step.headers}, step.status)
+    return send_json(
+        usual if step.body is None else step.body, {**headers, **step.headers}, step.status
+    )
 
 
 def send_raw(step: Raw, headers: Mapping[str, str]) -> "web.StreamResponse":
@@ -74,9 +85,14 @@ def send_raw(step: Raw, headers: Mapping[str, str]) -> "web.StreamResponse":
 
 
 async def send_cut(
-    request: "web.Request", step: Cut, written: Mapping[str, Any] | Iterable[str], headers: Mapping[str, str]
+    request: "web.Request",
+    step: Cut,
+    written: Mapping[str, Any] | Iterable[str],
+    headers: Mapping[str, str],
 ) -> "web.StreamResponse":
-    """The beginning of an answer: some of its events, or some bytes of its JSON; then the connection is closed."""
+    """The beginning of an answer: some of its events, or some bytes of its JSON; then the
+    connection is closed.
+    """
     if step.after is None:
         return send_nothing(request)
     if isinstance(written, Mapping):

@@ -1,4 +1,6 @@
-"""The scripted model: an OpenAI-compatible server on a loopback socket, with a mind of its own or a script."""
+"""The scripted model: an OpenAI-compatible server on a loopback socket, with a mind of its own or a
+script.
+"""
 
 import asyncio
 import re
@@ -28,26 +30,31 @@ if TYPE_CHECKING:
 
 __all__ = ["ScriptedModel"]
 
-MODEL: Final[Mapping[str, Any]] = {"id": "scripted", "object": "model", "created": 0, "owned_by": "turngraph"}
+MODEL: Final[Mapping[str, Any]] = {
+    "id": "scripted",
+    "object": "model",
+    "created": 0,
+    "owned_by": "turngraph",
+}
 REQUESTS_KEPT: Final = 10_000
 BASE: Final = re.compile(r"/(?:openai/)?(?:v1|deployments/[^/]+)/")
 """What stands before `chat/completions`: OpenAI's base path, or Azure's."""
 
 
 class ScriptedModel(LoopbackServer):
-    """Chat Completions and Responses at `base_url`, as JSON and as streams, without a key and without a network.
+    """Chat Completions and Responses at `base_url`, as JSON and as streams, without a key and
+    without a network.
 
-    script: what happens at each request, one step after another: `Say`, `Call`, `Refuse`, `Fail`, `Hang`, `Cut`,
-        `Raw`, or a function of the request that gives one. A request the vendor would refuse takes no step.
-    strict: refuse requests once the script is over, instead of letting the mind answer.
-    think: answers what no script does; `turngraph.scripted.responder.default_responder.answer` calls the tools that fit.
-    pieces: in how many pieces a stream sends each text; None is one for each word.
-    delay_s: seconds between two events of a stream.
-    api_key: the key that must be sent; None takes any, or none.
-    accepts: members of a request that are taken although OpenAI's API does not know them.
-    cache_from: tokens of a prompt from which on one seen before is counted as cached.
-    name: what ids are made of; by default no two models give the same ids.
-    clock: seconds since 1970.
+    script: what happens at each request, one step after another: `Say`, `Call`, `Refuse`, `Fail`,
+        `Hang`, `Cut`, `Raw`, or a function of the request that gives one. A request the vendor
+        would refuse takes no step.
+    strict: refuse requests once the script is over, instead of letting the mind answer. think:
+    answers what no script does; `turngraph.scripted.responder.default_responder.answer` calls the
+    tools that fit. pieces: in how many pieces a stream sends each text; None is one for each word.
+    delay_s: seconds between two events of a stream. api_key: the key that must be sent; None takes
+    any, or none. accepts: members of a request that are taken although OpenAI's API does not know
+    them. cache_from: tokens of a prompt from which on one seen before is counted as cached. name:
+    what ids are made of; by default no two models give the same ids. clock: seconds since 1970.
 
         >>> import json, urllib.request
         >>> from turngraph.scripted.script import Say
@@ -87,7 +94,11 @@ class ScriptedModel(LoopbackServer):
         self._api_key, self._accepts, self._clock = api_key, frozenset(accepts), clock
         self._name = secrets.token_hex(8) if name is None else name
         self._numbers = count(1)
-        self._cache, self._memory, self._completions = PromptCache(cache_from), ResponseMemory(), CompletionMemory()
+        self._cache, self._memory, self._completions = (
+            PromptCache(cache_from),
+            ResponseMemory(),
+            CompletionMemory(),
+        )
         self._received: deque[ReceivedRequest] = deque(maxlen=REQUESTS_KEPT)
 
     @property
@@ -134,7 +145,9 @@ class ScriptedModel(LoopbackServer):
     async def _play(
         self, request: "web.Request", received: ReceivedRequest, headers: Mapping[str, str]
     ) -> "web.StreamResponse":
-        """Take the next step of the script. A request the vendor would refuse takes none, but for a Fail or a Raw."""
+        """Take the next step of the script. A request the vendor would refuse takes none, but for a
+        Fail or a Raw.
+        """
         step = self._peek(received)
         exchange = None if isinstance(step, Fail | Raw) else self._read(received)
         if self._script:
@@ -158,7 +171,9 @@ class ScriptedModel(LoopbackServer):
     def _peek(self, received: ReceivedRequest) -> Step | None:
         if not self._script:
             if self._strict:
-                raise RequestError("The script is over, and this model is strict.", code="script_over")
+                raise RequestError(
+                    "The script is over, and this model is strict.", code="script_over"
+                )
             return None
         step = self._script[0]
         return step(received) if callable(step) else step
@@ -174,19 +189,28 @@ class ScriptedModel(LoopbackServer):
         answer = capped(self._think(prompt), prompt) if scripted is None else scripted
         usage = metered(answer, prompt, self._cache)
         answer = answer.numbered([f"call_{self._id()}" for _ in answer.calls])
-        envelope = Envelope(f"{exchange.prefix}{self._id()}", int(self._clock()), exchange.body["model"], self._pieces)
+        envelope = Envelope(
+            f"{exchange.prefix}{self._id()}",
+            int(self._clock()),
+            exchange.body["model"],
+            self._pieces,
+        )
         return exchange.written(answer, usage, envelope)
 
     def _kept(self, response_id: str) -> Mapping[str, Any]:
         kept = self._memory.find(response_id)
         if kept is None:
-            raise RequestError(f"Response with id '{response_id}' not found.", param="id", status=404)
+            raise RequestError(
+                f"Response with id '{response_id}' not found.", param="id", status=404
+            )
         return kept.body
 
     def _completed(self, completion_id: str) -> Mapping[str, Any]:
         kept = self._completions.find(completion_id)
         if kept is None:
-            raise RequestError(f"Chat completion with id '{completion_id}' not found.", param="id", status=404)
+            raise RequestError(
+                f"Chat completion with id '{completion_id}' not found.", param="id", status=404
+            )
         return kept
 
     def _id(self) -> str:

@@ -21,14 +21,17 @@ _SUSPECT: Final = re.compile("[\ud800-\udfff]|\\\\u[dD]")
 def parse_arguments(text: str) -> dict[str, Any]:
     """The JSON object in `text`; an empty text is `{}`, as several vendors write «no arguments».
 
-    Raises ToolArgumentsError for anything else: other JSON, NaN and infinities, a key twice (readers disagree which
-    one counts), nesting deeper than 64, more than a million characters, lone surrogates.
+    Raises ToolArgumentsError for anything else: other JSON, NaN and infinities, a key twice
+    (readers disagree which one counts), nesting deeper than 64, more than a million characters,
+    lone surrogates.
 
         >>> parse_arguments('{"city": "Oslo"}'), parse_arguments(" ")
         ({'city': 'Oslo'}, {})
     """
     if len(text) > MAX_TEXT:
-        raise ToolArgumentsError(f"The arguments have {len(text):,} characters; at most {MAX_TEXT:,} are read.")
+        raise ToolArgumentsError(
+            f"The arguments have {len(text):,} characters; at most {MAX_TEXT:,} are read."
+        )
     if not text.strip():
         return {}
     value = _load(text)
@@ -50,14 +53,20 @@ def dump_json(value: object) -> str:
 
 def _load(text: str) -> Any:
     try:
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite)
+        return json.loads(
+            text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite
+        )
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise ToolArgumentsError(f"The arguments are not JSON: {error.msg} at {where}.") from None
     except RecursionError:
-        raise ToolArgumentsError(f"The arguments are nested deeper than {MAX_DEPTH} levels.") from None
+        raise ToolArgumentsError(
+            f"The arguments are nested deeper than {MAX_DEPTH} levels."
+        ) from None
     except ValueError:  # Python's limit on the digits of an integer
-        raise ToolArgumentsError("The arguments hold a number with more than 4,300 digits.") from None
+        raise ToolArgumentsError(
+            "The arguments hold a number with more than 4,300 digits."
+        ) from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -75,7 +84,9 @@ def _refuse_constant(word: str) -> None:
 def _finite(digits: str) -> float:
     number = float(digits)
     if not isfinite(number):
-        raise ToolArgumentsError(f"The arguments hold `{digits[:40]}`, which is too large for a number.")
+        raise ToolArgumentsError(
+            f"The arguments hold `{digits[:40]}`, which is too large for a number."
+        )
     return number
 
 
@@ -84,7 +95,9 @@ def _survey(value: Any, depth: int = 1) -> None:
         raise ToolArgumentsError(f"The arguments are nested deeper than {MAX_DEPTH} levels.")
     if isinstance(value, str):
         if _SURROGATE.search(value):
-            raise ToolArgumentsError("The arguments hold half a surrogate pair, which no encoding can carry.")
+            raise ToolArgumentsError(
+                "The arguments hold half a surrogate pair, which no encoding can carry."
+            )
     elif isinstance(value, dict):
         for key, item in value.items():
             _survey(key, depth)
@@ -100,5 +113,11 @@ def _shown(name: str) -> str:
 
 
 def _kind(value: Any) -> str:
-    kinds = {str: "a string", list: "an array", bool: "a boolean", int: "a number", float: "a number"}
+    kinds = {
+        str: "a string",
+        list: "an array",
+        bool: "a boolean",
+        int: "a number",
+        float: "a number",
+    }
     return kinds.get(type(value), "null")

@@ -8,8 +8,8 @@ __all__ = ["Frozen"]
 class Frozen(BaseModel):
     """A value: compared by content, never edited in place, refusing fields it does not know.
 
-    LangGraph hands the same object to every later node, so an edit in place would leak into steps that
-    recorded no update. `model_copy(update=…)` makes the changed value instead.
+    LangGraph hands the same object to every later node, so an edit in place would leak into steps
+    that recorded no update. `model_copy(update=…)` makes the changed value instead.
 
         >>> class Point(Frozen):
         ...     x: int

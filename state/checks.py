@@ -1,6 +1,7 @@
 """What may enter the state, checked at its two doors: a caller's input and a node's patch.
 
-LangGraph checks neither: a value of the wrong type is stored, and the thread can never be read again.
+LangGraph checks neither: a value of the wrong type is stored, and the thread can never be read
+again.
 """
 
 import json
@@ -39,7 +40,13 @@ _TYPES: Final[Mapping[str, Any]] = {
 }
 
 
-_BESIDE: Final = ("additional_kwargs", "response_metadata", "tool_calls", "invalid_tool_calls", "artifact")
+_BESIDE: Final = (
+    "additional_kwargs",
+    "response_metadata",
+    "tool_calls",
+    "invalid_tool_calls",
+    "artifact",
+)
 
 
 @cache
@@ -48,9 +55,11 @@ def _adapter(key: str) -> TypeAdapter[Any]:
 
 
 def check_input(value: Mapping[str, Any], *, message_chars: int = 2_000_000) -> dict[str, Any]:
-    """A caller's input with its messages as LangChain messages with ids, and the keys it leaves out emptied.
+    """A caller's input with its messages as LangChain messages with ids, and the keys it leaves out
+    emptied.
 
-    With a `turn_id` the ids are made of it, so that the same turn submitted twice adds its messages once.
+    With a `turn_id` the ids are made of it, so that the same turn submitted twice adds its messages
+    once.
 
         >>> check_input({"messages": [("user", "Hi")]})["messages"][0].content
         'Hi'
@@ -58,7 +67,9 @@ def check_input(value: Mapping[str, Any], *, message_chars: int = 2_000_000) -> 
     Raises TurnValueError naming the key, what was seen and what was allowed.
     """
     if not isinstance(value, Mapping):
-        raise TurnValueError(f"A turn's input is a dict with `messages`, not {type(value).__name__}.")
+        raise TurnValueError(
+            f"A turn's input is a dict with `messages`, not {type(value).__name__}."
+        )
     unknown = sorted(str(key) for key in set(value) - set(Turn.__annotations__))
     if unknown:
         raise TurnValueError(
@@ -74,7 +85,8 @@ def check_input(value: Mapping[str, Any], *, message_chars: int = 2_000_000) -> 
 
 
 def check_update(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What a person writes into a thread from outside (`update_state`, `Command(update=…)`), made as a node's patch is.
+    """What a person writes into a thread from outside (`update_state`, `Command(update=…)`), made
+    as a node's patch is.
 
     >>> check_update({"messages": ("user", "Hi")})["messages"][0].type
     'human'
@@ -85,7 +97,9 @@ def check_update(values: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(values, Mapping):
         raise TurnValueError(f"An update is a dict of keys of a turn, not {type(values).__name__}.")
     return {
-        key: _coerced(value, "") if key == "messages" and not isinstance(value, Overwrite) else _checked(key, value, by)
+        key: _coerced(value, "")
+        if key == "messages" and not isinstance(value, Overwrite)
+        else _checked(key, value, by)
         for key, value in values.items()
     }
 
@@ -93,7 +107,8 @@ def check_update(values: Mapping[str, Any]) -> dict[str, Any]:
 def check_patch(patch: Mapping[str, Any], *, by: str) -> dict[str, Any]:
     """A node's patch, every value as its key demands. `by` is named in the error.
 
-    Raises TurnValueError for an unknown key or a value of another type; nothing has been stored then.
+    Raises TurnValueError for an unknown key or a value of another type; nothing has been stored
+    then.
     """
     return {key: _checked(key, value, by) for key, value in patch.items()}
 
@@ -112,12 +127,18 @@ def _checked(key: str, value: Any, by: str = "the caller") -> Any:
     except ValidationError as exc:
         problem = exc.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in (key, *problem["loc"]))
-        raise TurnValueError(f"{by} wrote `{where}`: {problem['msg']} (seen: {type(value).__name__}).") from exc
+        raise TurnValueError(
+            f"{by} wrote `{where}`: {problem['msg']} (seen: {type(value).__name__})."
+        ) from exc
 
 
 def _messages(value: Any, by: str) -> list[AnyMessage]:
-    if not isinstance(value, list) or not all(isinstance(item, BaseMessage) and item.id for item in value):
-        raise TurnValueError(f"{by} wrote `messages` that are no list of LangChain messages with ids.")
+    if not isinstance(value, list) or not all(
+        isinstance(item, BaseMessage) and item.id for item in value
+    ):
+        raise TurnValueError(
+            f"{by} wrote `messages` that are no list of LangChain messages with ids."
+        )
     return value
 
 

@@ -103,9 +103,10 @@ class TurnInvocationError(TurngraphError):
 class BudgetExceededError(TurngraphError):
     """A hard budget has not the money a call may cost; nothing has been sent.
 
-    Attributes: `budget` (its name and whose it is), `window` (`always`, or the day or month), and in USD `limit`,
-    `spent` (settled), `held` (for calls under way), `needed` (by this call, `None` where its price is unknown).
-    `closing_possible` says whether one last call without tools still fits, out of the budget's reserve for it.
+    Attributes: `budget` (its name and whose it is), `window` (`always`, or the day or month), and
+    in USD `limit`, `spent` (settled), `held` (for calls under way), `needed` (by this call, `None`
+    where its price is unknown). `closing_possible` says whether one last call without tools still
+    fits, out of the budget's reserve for it.
 
         >>> error = BudgetExceededError("turn", window="always", limit=Decimal("0.5"), spent=Decimal("0.4"),
         ...                             held=Decimal(0), needed=Decimal("2e-7"))
@@ -124,7 +125,13 @@ class BudgetExceededError(TurngraphError):
         needed: Decimal | None,
         closing_possible: bool = False,
     ) -> None:
-        self.budget, self.window, self.limit, self.spent, self.held = budget, window, limit, spent, held
+        self.budget, self.window, self.limit, self.spent, self.held = (
+            budget,
+            window,
+            limit,
+            spent,
+            held,
+        )
         self.needed, self.closing_possible = needed, closing_possible
         need = (
             f"this call may need {needed:f}"
@@ -164,10 +171,11 @@ class ToolTimeoutError(ToolError):
 class ProviderError(TurngraphError):
     """No usable answer came back from a vendor.
 
-    Attributes: `kind` (what went wrong, of `ErrorKind`), `status` (the HTTP status, where one came back), `code` and
-    `type` (the vendor's own words), `message`, `param`, `request_id`, `retry_after_s` (seconds the vendor asked to
-    wait), `retryable` (may the same request succeed later), `billed` (what the vendor may charge for it: `none`,
-    `partial` where an answer had begun, `unknown` where the request was sent and nothing is known).
+    Attributes: `kind` (what went wrong, of `ErrorKind`), `status` (the HTTP status, where one came
+    back), `code` and `type` (the vendor's own words), `message`, `param`, `request_id`,
+    `retry_after_s` (seconds the vendor asked to wait), `retryable` (may the same request succeed
+    later), `billed` (what the vendor may charge for it: `none`, `partial` where an answer had
+    begun, `unknown` where the request was sent and nothing is known).
 
         >>> error = ProviderError("Rate limit reached.", kind="rate_limit", status=429, vendor="openai")
         >>> error.retryable, str(error)

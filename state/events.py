@@ -1,4 +1,5 @@
-"""What happens in a turn, as it happens: typed events for subscribers, LangGraph's `custom` stream and the log.
+"""What happens in a turn, as it happens: typed events for subscribers, LangGraph's `custom` stream
+and the log.
 
 Watching never changes what is sent or billed.
 """

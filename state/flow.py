@@ -14,7 +14,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Something to wait for, in its two forms. The flow is sent what it returns, or thrown what it raises."""
+    """Something to wait for, in its two forms. The flow is sent what it returns, or thrown what it
+    raises.
+    """
 
     sync: Callable[[], Any]
     asynchronous: Callable[[], Awaitable[Any]]
@@ -48,7 +50,9 @@ def drive(flow: Flow[T]) -> T:
 
 
 async def drive_async(flow: Flow[T]) -> T:
-    """Run `flow`, waiting on the running event loop. A cancellation is thrown into the flow like any error."""
+    """Run `flow`, waiting on the running event loop. A cancellation is thrown into the flow like
+    any error.
+    """
     try:
         wait = next(flow)
         while True:

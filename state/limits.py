@@ -1,4 +1,6 @@
-"""How much a turn may use before it is ended: data, checked between the stages, never a counter in code."""
+"""How much a turn may use before it is ended: data, checked between the stages, never a counter in
+code.
+"""
 
 from decimal import Decimal
 from typing import Annotated, Final
@@ -10,11 +12,13 @@ from turngraph.state.base import Frozen
 __all__ = ["TurnLimits"]
 
 _LONGEST_S: Final = 2_592_000
-"""Thirty days, in seconds. Clocks and sockets overflow on what is much longer, infinity above all."""
+"""Thirty days, in seconds. Clocks and sockets overflow on what is much longer, infinity above all.
+"""
 
 
 class TurnLimits(Frozen):
-    """What one turn may use. `None` is no limit. A turn over a limit ends with status `limit`, naming it.
+    """What one turn may use. `None` is no limit. A turn over a limit ends with status `limit`,
+    naming it.
 
     >>> TurnLimits(calls=3).calls
     3
@@ -27,7 +31,9 @@ class TurnLimits(Frozen):
     tokens: Annotated[int, Field(ge=1)] | None = None
     """Tokens of all calls together, prompt and completion."""
     usd: Annotated[Decimal, Field(gt=0)] | None = None
-    """Spent by all calls together, in USD. Checked before each call; a ledger's budget is checked before and held."""
+    """Spent by all calls together, in USD. Checked before each call; a ledger's budget is checked
+    before and held.
+    """
     seconds: Annotated[float, Field(gt=0, le=_LONGEST_S)] | None = None
     """From the turn's first stage."""
     tool_seconds: Annotated[float, Field(gt=0, le=_LONGEST_S)] = 60.0

@@ -4,7 +4,14 @@ import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, RemoveMessage, ToolMessage, convert_to_messages
+from langchain_core.messages import (
+    AIMessage,
+    AnyMessage,
+    BaseMessage,
+    RemoveMessage,
+    ToolMessage,
+    convert_to_messages,
+)
 from langchain_core.messages.base import BaseMessageChunk
 from langchain_core.messages.utils import message_chunk_to_message
 
@@ -13,7 +20,9 @@ from turngraph.state.errors import TurnValueError
 __all__ = ["REMOVE_ALL_MESSAGES", "coerce_message", "merge_messages"]
 
 REMOVE_ALL_MESSAGES: Final = "__remove_all__"
-"""`RemoveMessage(id=REMOVE_ALL_MESSAGES)` forgets everything before it, as in LangGraph's `add_messages`."""
+"""`RemoveMessage(id=REMOVE_ALL_MESSAGES)` forgets everything before it, as in LangGraph's
+`add_messages`.
+"""
 
 _IDS: Final = uuid.UUID("6f2c7a52-58a0-5d0e-9d5e-8f3f0f3e2b11")
 
@@ -21,16 +30,19 @@ _IDS: Final = uuid.UUID("6f2c7a52-58a0-5d0e-9d5e-8f3f0f3e2b11")
 def merge_messages(state: list[AnyMessage], writes: Sequence[Any]) -> list[AnyMessage]:
     """The messages of `state` with those of every write added, replaced (same id) or removed.
 
-    The reducer of a LangGraph `DeltaChannel`: the same writes are replayed at every read of a thread, in batches of
-    other sizes, so it is deterministic and gives the same for two batches as for their concatenation. That is why a
-    message without an id gets one made of its place and content, not a random one.
+    The reducer of a LangGraph `DeltaChannel`: the same writes are replayed at every read of a
+    thread, in batches of other sizes, so it is deterministic and gives the same for two batches as
+    for their concatenation. That is why a message without an id gets one made of its place and
+    content, not a random one.
 
         >>> merge_messages([], [[("user", "Hi")]])[0].content
         'Hi'
 
     Raises TurnValueError for what is no message.
     """
-    merged: dict[str, AnyMessage] = {message.id: message for message in state if message.id is not None}
+    merged: dict[str, AnyMessage] = {
+        message.id: message for message in state if message.id is not None
+    }
     if len(merged) != len(state):  # a state that was not made here: give every message its id first
         merged = {}
         for message in state:
@@ -52,8 +64,8 @@ def merge_messages(state: list[AnyMessage], writes: Sequence[Any]) -> list[AnyMe
 def _as_asked(messages: list[AnyMessage], start: int) -> list[AnyMessage]:
     """`messages`, those from `start` on that answer calls standing in the order of the calls.
 
-    LangGraph replays what parallel tasks wrote in another order than it first merged it. A request that changes by that
-    would be another request, and its answer, kept already, would not be found.
+    LangGraph replays what parallel tasks wrote in another order than it first merged it. A request
+    that changes by that would be another request, and its answer, kept already, would not be found.
     """
     while start > 0 and not isinstance(messages[start - 1], AIMessage):
         start -= 1
@@ -62,7 +74,9 @@ def _as_asked(messages: list[AnyMessage], start: int) -> list[AnyMessage]:
     for place, message in enumerate([*messages[start:], None], start):
         if isinstance(message, ToolMessage):
             continue
-        messages[first:place] = sorted(messages[first:place], key=lambda answer: places.get(_call_of(answer), -1))
+        messages[first:place] = sorted(
+            messages[first:place], key=lambda answer: places.get(_call_of(answer), -1)
+        )
         whole = isinstance(message, AIMessage) and not message.invalid_tool_calls
         places = {call["id"] or "": n for n, call in enumerate(message.tool_calls)} if whole else {}  # type: ignore[union-attr]
         first = place + 1

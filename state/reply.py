@@ -17,7 +17,9 @@ class ToolCall(Frozen):
     name: str
     arguments: str
     extra: dict[str, JsonValue] | None = None
-    """What the vendor wants back with this call (Gemini's `extra_content` with the thought signature; item ids)."""
+    """What the vendor wants back with this call (Gemini's `extra_content` with the thought
+    signature; item ids).
+    """
 
 
 class ProviderReply(Frozen):
@@ -29,7 +31,8 @@ class ProviderReply(Frozen):
 
     text: str = ""
     reasoning: str | None = None
-    """The reasoning the vendor shows (reasoning_content, reasoning, a Responses summary), as text."""
+    """The reasoning the vendor shows (reasoning_content, reasoning, a Responses summary), as text.
+    """
     tool_calls: tuple[ToolCall, ...] = ()
     usage: Usage | None = None
     finish_reason: str | None = None
@@ -38,11 +41,17 @@ class ProviderReply(Frozen):
     response_id: str | None = None
     model: str | None = None
     truncated: bool = False
-    """The answer stopped before its end: no terminal event, no finish reason. Its tool calls must not be run."""
+    """The answer stopped before its end: no terminal event, no finish reason. Its tool calls must
+    not be run.
+    """
     items: tuple[dict[str, Any], ...] = ()
-    """Responses: the output items in order. Chat Completions: parts of the message a vendor wants back."""
+    """Responses: the output items in order. Chat Completions: parts of the message a vendor wants
+    back.
+    """
     extra: dict[str, Any] = Field(default_factory=dict)
-    """Message fields beyond the standard ones, to be kept and replayed: `reasoning_content`, `reasoning_details`, …"""
+    """Message fields beyond the standard ones, to be kept and replayed: `reasoning_content`,
+    `reasoning_details`, …
+    """
     citations: tuple[dict[str, Any], ...] = ()
     """Annotations of the text (`url_citation`, `file_citation`) as the vendor wrote them."""
     logprobs: tuple[dict[str, Any], ...] = ()
@@ -58,8 +67,9 @@ class ProviderReply(Frozen):
 class StreamChunk(Frozen):
     """A piece of an answer as it arrives.
 
-    `text`, `reasoning` and `refusal` carry `text`; `tool_call` carries a call as soon as it is whole and confirmed;
-    `usage` carries the running or final usage; `error` carries the error's message in `text` and is the last one.
+    `text`, `reasoning` and `refusal` carry `text`; `tool_call` carries a call as soon as it is
+    whole and confirmed; `usage` carries the running or final usage; `error` carries the error's
+    message in `text` and is the last one.
     """
 
     type: Literal["text", "reasoning", "refusal", "tool_call", "usage", "error"]

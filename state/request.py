@@ -13,7 +13,9 @@ Api = Literal["chat", "responses"]
 
 
 class ToolSpec(Frozen):
-    """A function the model may call, as both APIs describe it: a name, a sentence, a JSON schema of its arguments."""
+    """A function the model may call, as both APIs describe it: a name, a sentence, a JSON schema of
+    its arguments.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
     description: str = ""
@@ -22,9 +24,11 @@ class ToolSpec(Frozen):
 
 
 class ChatRequest(Frozen):
-    """What one call asks for. With the messages of the state it determines the exact JSON that is sent.
+    """What one call asks for. With the messages of the state it determines the exact JSON that is
+    sent.
 
-    `None` is «not asked»: the field is then left out of the JSON, because strict vendors refuse nulls. Zero is zero.
+    `None` is «not asked»: the field is then left out of the JSON, because strict vendors refuse
+    nulls. Zero is zero.
 
         >>> ChatRequest(vendor="openai", api="chat", model="gpt-5-mini", temperature=0).temperature
         0.0
@@ -34,23 +38,31 @@ class ChatRequest(Frozen):
     api: Api
     model: str
     system: str | None = None
-    """The system message of this request, the plugins' roles included. It replaces a leading system message."""
+    """The system message of this request, the plugins' roles included. It replaces a leading system
+    message.
+    """
     tools: tuple[ToolSpec, ...] = ()
     builtin_tools: tuple[dict[str, JsonValue], ...] = ()
-    """The vendor's own tools (`{"type": "web_search"}`, `file_search`, …), passed through as they are."""
+    """The vendor's own tools (`{"type": "web_search"}`, `file_search`, …), passed through as they
+    are.
+    """
     tool_choice: str | dict[str, JsonValue] | None = None
     """`auto`, `none`, `required`, or the name of a tool that must be called."""
     parallel_tool_calls: bool | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
-    """The cap on tokens of the answer, reasoning included, under whatever name the vendor has for it."""
+    """The cap on tokens of the answer, reasoning included, under whatever name the vendor has for
+    it.
+    """
     stop: tuple[str, ...] | None = None
     seed: int | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     response_format: dict[str, JsonValue] | None = None
-    """`{"type": "json_object"}` or `{"type": "json_schema", "json_schema": {"name", "schema", "strict"}}`."""
+    """`{"type": "json_object"}` or `{"type": "json_schema", "json_schema": {"name", "schema",
+    "strict"}}`.
+    """
     reasoning_effort: str | None = None
     reasoning_summary: Literal["auto", "concise", "detailed"] | None = None
     verbosity: Literal["low", "medium", "high"] | None = None
@@ -61,4 +73,5 @@ class ChatRequest(Frozen):
     extra_body: dict[str, Any] = Field(default_factory=dict)
     """Members put into the JSON as they are, over everything above: a vendor's own parameters."""
     body: dict[str, Any] | None = None
-    """Passthrough: the whole JSON, as a caller wrote it. Everything above then only describes it."""
+    """Passthrough: the whole JSON, as a caller wrote it. Everything above then only describes it.
+    """

@@ -1,4 +1,6 @@
-"""What a turn leaves behind: its attempts, tool runs, charges and, when it is over, one `TurnResult`."""
+"""What a turn leaves behind: its attempts, tool runs, charges and, when it is over, one
+`TurnResult`.
+"""
 
 import json
 from collections.abc import Mapping
@@ -29,7 +31,9 @@ TurnStatus = Literal[
     "error",  # no usable answer: see `error`
 ]
 
-OwnErrorKind = Literal["limit", "time_limit", "cost_limit", "budget", "cancelled", "configuration", "value"]
+OwnErrorKind = Literal[
+    "limit", "time_limit", "cost_limit", "budget", "cancelled", "configuration", "value"
+]
 TurnErrorKind = ErrorKind | OwnErrorKind
 
 _OWN_STATUS: Final[Mapping[str, int]] = {
@@ -44,7 +48,9 @@ _OWN_STATUS: Final[Mapping[str, int]] = {
 
 
 class TurnError(Frozen):
-    """Why a turn has no answer, as data: the vendor's status, code and request id, or the limit that was reached."""
+    """Why a turn has no answer, as data: the vendor's status, code and request id, or the limit
+    that was reached.
+    """
 
     kind: TurnErrorKind
     message: str
@@ -88,9 +94,13 @@ class Attempt(Frozen):
     """One request on the wire and what came of it. A call that is retried has several, in order."""
 
     id: str
-    """`<call id>.<attempt number>`; unique for ever, and sent to the vendor as `X-Client-Request-Id`."""
+    """`<call id>.<attempt number>`; unique for ever, and sent to the vendor as
+    `X-Client-Request-Id`.
+    """
     call_id: str
-    """One call to the model: LangGraph's task id, the same over retry and resume, new in every fork."""
+    """One call to the model: LangGraph's task id, the same over retry and resume, new in every
+    fork.
+    """
     number: int
     request: ChatRequest
     messages_sent: int
@@ -124,7 +134,8 @@ class ToolRun(Frozen):
     """What the model was told."""
     seconds: float
     order: int
-    """The place in the turn: results stand in the order the model asked, whichever tool was first."""
+    """The place in the turn: results stand in the order the model asked, whichever tool was first.
+    """
     kind: Literal["tool", "plugin"] = "tool"
     truncated: bool = False
     rows: int = 0
@@ -139,7 +150,8 @@ class PriceUsed(Frozen):
     source: str
     """`provider` (the vendor said the cost), `override`, or the version of genai-prices."""
     currency: str = "USD"
-    """What the price stood in before it was turned into the USD below, by the rate given with it."""
+    """What the price stood in before it was turned into the USD below, by the rate given with it.
+    """
     input_usd_per_mtok: Decimal | None = None
     cached_usd_per_mtok: Decimal | None = None
     cache_write_usd_per_mtok: Decimal | None = None
@@ -213,10 +225,22 @@ class TurnResult(Frozen):
         >>> print(TurnResult(turn_id="t", status="completed", answer="It is 42.", cost_usd=Decimal("1e-7")))
         completed: It is 42. (0 calls, 0.0000001 USD, 0.0 s)
         """
-        said = " ".join((self.error.message if self.error is not None else self.answer or self.refusal or "").split())
+        said = " ".join(
+            (
+                self.error.message if self.error is not None else self.answer or self.refusal or ""
+            ).split()
+        )
         calls = [(len(self.attempts), "call"), (len(self.tool_runs), "tool call")]
-        counts = [f"{number} {what}{'' if number == 1 else 's'}" for number, what in calls if number or what == "call"]
-        cost = "no price" if self.cost_usd is None else f"{self.cost_usd:f} USD{' and more' if self.unpriced else ''}"
+        counts = [
+            f"{number} {what}{'' if number == 1 else 's'}"
+            for number, what in calls
+            if number or what == "call"
+        ]
+        cost = (
+            "no price"
+            if self.cost_usd is None
+            else f"{self.cost_usd:f} USD{' and more' if self.unpriced else ''}"
+        )
         short = said if len(said) <= 200 else said[:199] + "…"
         return f"{self.status}{': ' if short else ''}{short} ({', '.join([*counts, cost])}, {self.seconds:.1f} s)"
 
@@ -241,11 +265,12 @@ class TurnResult(Frozen):
         return 200 if self.error is None else self.error.http_status
 
     def to_http(self) -> dict[str, Any]:
-        """The turn in the gateway's shape: `{isBase64Encoded, statusCode, headers, body}`, the body JSON text.
+        """The turn in the gateway's shape: `{isBase64Encoded, statusCode, headers, body}`, the body
+        JSON text.
 
-        An answer's body is the vendor's last response, with `metadata` (tool calls, usage, cost, status) and
-        `turn` (every iteration's request and response, plugin and tool names, charges). An error's body is
-        `{"error": {...}, "turn": {...}}`, with its true status.
+        An answer's body is the vendor's last response, with `metadata` (tool calls, usage, cost,
+        status) and `turn` (every iteration's request and response, plugin and tool names, charges).
+        An error's body is `{"error": {...}, "turn": {...}}`, with its true status.
         """
         headers = {"Content-Type": "application/json"}
         if self.error is not None and self.error.retry_after_s is not None:
@@ -262,12 +287,16 @@ class TurnResult(Frozen):
         if self.error is not None:
             return {"error": self.error.model_dump(mode="json", exclude_none=True), "turn": turn}
         last = self.responses[-1] if self.responses else None
-        raw: Mapping[str, JsonValue] = last.raw if last is not None and isinstance(last.raw, dict) else {}
+        raw: Mapping[str, JsonValue] = (
+            last.raw if last is not None and isinstance(last.raw, dict) else {}
+        )
         metadata = {
             "turn_id": self.turn_id,
             "status": self.status,
             "tool_calls": [run.model_dump(mode="json") for run in self.tool_runs],
-            "usage": None if self.usage is None else self.usage.model_dump(mode="json", exclude_none=True),
+            "usage": None
+            if self.usage is None
+            else self.usage.model_dump(mode="json", exclude_none=True),
             "cost_usd": None if self.cost_usd is None else f"{self.cost_usd:f}",
         }
         return {**raw, "metadata": metadata, "turn": turn}

@@ -16,8 +16,8 @@ outcome      replacing  prep_*, call_llm                      the edges, finaliz
 status       replacing  prep_first_request, finalize          whoever asks whether the turn is over
 result       replacing  finalize                              the caller
 
-`attempts` and `tool_runs` belong to the turn: prep_first_request empties them. The lists that grow are stored where
-they are written and not again at every step after it (`state/channels.py`).
+`attempts` and `tool_runs` belong to the turn: prep_first_request empties them. The lists that grow
+are stored where they are written and not again at every step after it (`state/channels.py`).
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,15 @@ from turngraph.state.reply import ToolCall
 from turngraph.state.request import ChatRequest
 from turngraph.state.result import Attempt, Charge, ToolRun, TurnError, TurnResult, TurnStatus
 
-__all__ = ["SelectedPlugin", "ToolTask", "Turn", "TurnInput", "TurnOutcome", "TurnOutput", "TurnSettings"]
+__all__ = [
+    "SelectedPlugin",
+    "ToolTask",
+    "Turn",
+    "TurnInput",
+    "TurnOutcome",
+    "TurnOutput",
+    "TurnSettings",
+]
 
 
 def append_all(state: list[Any], writes: Sequence[list[Any]]) -> list[Any]:
@@ -53,7 +61,9 @@ class TurnOutcome(Frozen):
 
 
 class SelectedPlugin(Frozen):
-    """A plugin that joined this turn. One selected by the model (`llm`) joins with its prompt when it is called."""
+    """A plugin that joined this turn. One selected by the model (`llm`) joins with its prompt when
+    it is called.
+    """
 
     name: str
     directive: str
@@ -63,7 +73,9 @@ class SelectedPlugin(Frozen):
 
 
 class TurnSettings(Frozen):
-    """What a caller may ask for in one turn, over what the graph was built with. `None` is «as built»."""
+    """What a caller may ask for in one turn, over what the graph was built with. `None` is «as
+    built».
+    """
 
     model: str | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
@@ -72,13 +84,21 @@ class TurnSettings(Frozen):
     account: str | None = None
     """Whom the turn is charged to."""
     key: Annotated[str, Field(max_length=200)] | None = None
-    """The id of the API key the caller came with, never the key itself: reports and budgets are kept for it too."""
+    """The id of the API key the caller came with, never the key itself: reports and budgets are
+    kept for it too.
+    """
     tags: Annotated[tuple[Annotated[str, Field(max_length=200)], ...], Field(max_length=20)] = ()
-    """What else the turn is counted under: a feature, a team. Reports and budgets are kept for each."""
+    """What else the turn is counted under: a feature, a team. Reports and budgets are kept for
+    each.
+    """
     tools: tuple[str, ...] | None = None
-    """The tools and plugins on offer, by name, of those the graph was built with; `None` is all of them."""
+    """The tools and plugins on offer, by name, of those the graph was built with; `None` is all of
+    them.
+    """
     body: dict[str, Any] | None = None
-    """Passthrough: the vendor's own request body, sent as it is in place of everything above, and billed."""
+    """Passthrough: the vendor's own request body, sent as it is in place of everything above, and
+    billed.
+    """
 
 
 def account_of(settings: TurnSettings | None) -> str | None:
@@ -129,8 +149,12 @@ class ToolTask(TypedDict):
     account: str | None
     key: str | None
     tags: list[str]
-    messages: NotRequired[list[AnyMessage]]  # only for a tool with an injected state: LangGraph stores what is sent
-    offered: NotRequired[list[str]]  # only for a call of what this turn does not offer: what it does
+    messages: NotRequired[
+        list[AnyMessage]
+    ]  # only for a tool with an injected state: LangGraph stores what is sent
+    offered: NotRequired[
+        list[str]
+    ]  # only for a call of what this turn does not offer: what it does
 
 
 class TurnOutput(TypedDict, total=False):

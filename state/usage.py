@@ -23,10 +23,11 @@ TOKEN_FIELDS: Final = (
 class Usage(Frozen):
     """Token counts of one call or of several; `None` is what the vendor did not report, never zero.
 
-    The names are those of OpenTelemetry, LangChain and the Responses API; the nesting is that of the Responses API
-    (https://platform.openai.com/docs/api-reference/responses/object): `cache_read_tokens`, `cache_write_tokens` and
-    `input_audio_tokens` are part of `input_tokens`; `reasoning_tokens` and `output_audio_tokens` are part
-    of `output_tokens`. Readers make it so where a vendor counts otherwise (xAI's reasoning).
+    The names are those of OpenTelemetry, LangChain and the Responses API; the nesting is that of
+    the Responses API (https://platform.openai.com/docs/api-reference/responses/object):
+    `cache_read_tokens`, `cache_write_tokens` and `input_audio_tokens` are part of `input_tokens`;
+    `reasoning_tokens` and `output_audio_tokens` are part of `output_tokens`. Readers make it so
+    where a vendor counts otherwise (xAI's reasoning).
 
         >>> Usage(input_tokens=10, output_tokens=5) + Usage(input_tokens=1, cache_read_tokens=1)
         Usage(input_tokens=11, output_tokens=5, cache_read_tokens=1)
@@ -41,10 +42,15 @@ class Usage(Frozen):
     input_audio_tokens: int | None = None
     output_audio_tokens: int | None = None
     cost_usd: Decimal | None = None
-    """What the vendor itself says the call cost (OpenRouter's `usage.cost`, xAI's `cost_in_usd_ticks`), in USD."""
+    """What the vendor itself says the call cost (OpenRouter's `usage.cost`, xAI's
+    `cost_in_usd_ticks`), in USD.
+    """
 
     def __add__(self, other: "Usage") -> "Usage":
-        both = ((name, getattr(self, name), getattr(other, name)) for name in (*TOKEN_FIELDS, "cost_usd"))
+        both = (
+            (name, getattr(self, name), getattr(other, name))
+            for name in (*TOKEN_FIELDS, "cost_usd")
+        )
         return Usage(**{name: b if a is None else a if b is None else a + b for name, a, b in both})
 
     def __repr_args__(self) -> list[tuple[str | None, object]]:

@@ -9,13 +9,19 @@ from tests.paths import ROOMS, ROOT
 
 
 def _modules() -> list[str]:
-    files = (file for room in ROOMS for file in (ROOT / room).rglob("*.py") if file.name != "__main__.py")
+    files = (
+        file for room in ROOMS for file in (ROOT / room).rglob("*.py") if file.name != "__main__.py"
+    )
     parts = (file.relative_to(ROOT).with_suffix("").parts for file in files)
-    return sorted(".".join(("turngraph", *(part for part in each if part != "__init__"))) for each in parts)
+    return sorted(
+        ".".join(("turngraph", *(part for part in each if part != "__init__"))) for each in parts
+    )
 
 
 @pytest.mark.parametrize("module", _modules())
 def test_the_examples_of(module: str) -> None:
     """An example that does not run is worse than none."""
-    failed, _ = doctest.testmod(importlib.import_module(module), optionflags=doctest.ELLIPSIS, raise_on_error=False)
+    failed, _ = doctest.testmod(
+        importlib.import_module(module), optionflags=doctest.ELLIPSIS, raise_on_error=False
+    )
     assert failed == 0

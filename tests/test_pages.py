@@ -1,4 +1,6 @@
-"""The pages a newcomer reads are true: their code runs, their commands exist, their links lead somewhere."""
+"""The pages a newcomer reads are true: their code runs, their commands exist, their links lead
+somewhere.
+"""
 
 import re
 import shlex
@@ -34,11 +36,13 @@ def named(page: Path) -> str:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=named)
-def test_the_code_on_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_code_on_a_page_runs(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """From top to bottom, as it stands, with the scripted model in the place of OpenAI's.
 
-    Nothing is sent to it that OpenAI would refuse: the scripted model refuses that too. A turn that ends in an error
-    would prove nothing, so none may.
+    Nothing is sent to it that OpenAI would refuse: the scripted model refuses that too. A turn that
+    ends in an error would prove nothing, so none may.
     """
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     monkeypatch.chdir(tmp_path)
@@ -46,11 +50,20 @@ def test_the_code_on_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest
     ended = watch_results(monkeypatch)
     with ScriptedModel() as model:
         openai = ProviderConfig(
-            vendor="openai", model="gpt-5-mini", base_url=model.base_url, api_key="none", api="responses"
+            vendor="openai",
+            model="gpt-5-mini",
+            base_url=model.base_url,
+            api_key="none",
+            api="responses",
         )
         names: dict[str, Any] = {"__name__": "page", "OPENAI": openai}
         for number, code in enumerate(blocks(page, "python"), 1):
-            source = compile(code.replace(REAL, "OPENAI"), f"{page.name}, block {number}", "exec", dont_inherit=True)
+            source = compile(
+                code.replace(REAL, "OPENAI"),
+                f"{page.name}, block {number}",
+                "exec",
+                dont_inherit=True,
+            )
             exec(source, names)
     assert [result.error for result in ended if result.error] == []
 
@@ -98,7 +111,9 @@ def test_the_commands_on_a_page_are_taken(page: str, line: str) -> None:
 def test_every_make_target_on_a_page_exists() -> None:
     """`make` says of a target that is not there only that it is not there."""
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
-    shown = {target for page in PAGES for target in re.findall(r"\bmake ([a-z-]+)\b`?", code_of(page))}
+    shown = {
+        target for page in PAGES for target in re.findall(r"\bmake ([a-z-]+)\b`?", code_of(page))
+    }
     assert shown <= targets
 
 
@@ -113,7 +128,9 @@ def test_links_inside_the_repository_lead_somewhere() -> None:
     for page in PAGES:
         for link in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text("utf-8")):
             if "://" not in link:
-                assert (page.parent / link).exists(), f"{named(page)} links to {link}, which is not there"
+                assert (page.parent / link).exists(), (
+                    f"{named(page)} links to {link}, which is not there"
+                )
 
 
 def test_the_table_of_vendors_is_the_one_in_the_code() -> None:
@@ -127,7 +144,9 @@ def test_the_table_of_vendors_is_the_one_in_the_code() -> None:
 def test_the_table_of_errors_is_the_one_in_the_code() -> None:
     """Which kinds there are, whether another attempt may help, and the status a caller is told."""
     rows = re.findall(
-        r"^\| `(\w+)` \| .*? \| (yes|no) \| (\d+) \|$", (ROOT / "docs/errors.md").read_text(), re.MULTILINE
+        r"^\| `(\w+)` \| .*? \| (yes|no) \| (\d+) \|$",
+        (ROOT / "docs/errors.md").read_text(),
+        re.MULTILINE,
     )
     kinds = {kind for union in get_args(TurnErrorKind) for kind in get_args(union)}
     assert sorted(kind for kind, _, _ in rows) == sorted(kinds)

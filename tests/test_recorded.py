@@ -1,4 +1,6 @@
-"""Every recorded exchange with a real vendor is read as recorded; every tool loop among them runs as a turn."""
+"""Every recorded exchange with a real vendor is read as recorded; every tool loop among them runs
+as a turn.
+"""
 
 import subprocess
 import sys
@@ -10,10 +12,14 @@ from tests.paths import ROOT
 RECORDED = ROOT.parent / "shared" / "recorded"
 
 
-@pytest.mark.skipif(not RECORDED.is_dir(), reason="the recorded traffic (../shared/recorded) is not here")
+@pytest.mark.skipif(
+    not RECORDED.is_dir(), reason="the recorded traffic (../shared/recorded) is not here"
+)
 @pytest.mark.parametrize("part", [[], ["--turns"]], ids=["exchanges", "turns"])
 def test_what_was_recorded_reads_and_runs_as_recorded(part: list[str]) -> None:
-    """Thirty vendors, thousands of answers, hundreds of tool loops, none of them made up: what `make replay` shows."""
+    """Thirty vendors, thousands of answers, hundreds of tool loops, none of them made up: what
+    `make replay` shows.
+    """
     command = [sys.executable, "-m", "tests.replay", str(RECORDED), *part]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]

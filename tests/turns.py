@@ -19,7 +19,13 @@ Run = Callable[..., dict[str, Any]]
 
 def config(server: ScriptedModel, /, **fields: Any) -> ProviderConfig:
     """The scripted model as OpenAI's gpt-4o-mini, which has a price."""
-    given = {"vendor": "openai", "model": "gpt-4o-mini", "base_url": server.base_url, "api_key": KEY, **fields}
+    given = {
+        "vendor": "openai",
+        "model": "gpt-4o-mini",
+        "base_url": server.base_url,
+        "api_key": KEY,
+        **fields,
+    }
     return ProviderConfig(**given)
 
 
@@ -33,12 +39,16 @@ def ask(text: str, **keys: Any) -> dict[str, Any]:
     return {"messages": [("user", text)], **keys}
 
 
-def invoke(turn: TurnGraph, given: dict[str, Any] | Command[Any] | None, config: Any = None) -> dict[str, Any]:
+def invoke(
+    turn: TurnGraph, given: dict[str, Any] | Command[Any] | None, config: Any = None
+) -> dict[str, Any]:
     """Run a turn in this thread."""
     return dict(turn.invoke(given, config))
 
 
-def ainvoke(turn: TurnGraph, given: dict[str, Any] | Command[Any] | None, config: Any = None) -> dict[str, Any]:
+def ainvoke(
+    turn: TurnGraph, given: dict[str, Any] | Command[Any] | None, config: Any = None
+) -> dict[str, Any]:
     """Run a turn on an event loop of its own."""
     return dict(asyncio.run(turn.ainvoke(given, config)))
 

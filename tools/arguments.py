@@ -28,7 +28,9 @@ def compile_schema(name: str, schema: dict[str, Any]) -> "Validator":
 
     outside = [ref for ref in _references(schema) if not ref.startswith("#")]
     if outside:
-        raise TurnConfigurationError(f"The schema of tool `{name}` points outside itself: `{outside[0][:100]}`.")
+        raise TurnConfigurationError(
+            f"The schema of tool `{name}` points outside itself: `{outside[0][:100]}`."
+        )
     kind = validator_for(schema, default=Draft202012Validator)
     try:
         kind.check_schema(schema)
@@ -40,17 +42,25 @@ def compile_schema(name: str, schema: dict[str, Any]) -> "Validator":
 
 
 def check_arguments(name: str, arguments: dict[str, Any], validator: "Validator") -> None:
-    """Nothing, where `arguments` fit the schema; else ToolArgumentsError with path, mistake and what is allowed."""
+    """Nothing, where `arguments` fit the schema; else ToolArgumentsError with path, mistake and
+    what is allowed.
+    """
     from itertools import islice
 
     errors = list(islice(validator.iter_errors(arguments), 3))
     if errors:
-        raise ToolArgumentsError(f"The arguments of `{name}` do not fit: {'; '.join(map(_told, errors))}.")
+        raise ToolArgumentsError(
+            f"The arguments of `{name}` do not fit: {'; '.join(map(_told, errors))}."
+        )
 
 
 def _references(schema: Any) -> list[str]:
     if isinstance(schema, Mapping):
-        own = [value for key, value in schema.items() if key in ("$ref", "$dynamicRef") and isinstance(value, str)]
+        own = [
+            value
+            for key, value in schema.items()
+            if key in ("$ref", "$dynamicRef") and isinstance(value, str)
+        ]
         return own + [ref for value in schema.values() for ref in _references(value)]
     if isinstance(schema, list):
         return [ref for value in schema for ref in _references(value)]
@@ -60,9 +70,13 @@ def _references(schema: Any) -> list[str]:
 def _told(error: Any) -> str:
     allowed = ""
     if error.validator in ("enum", "const", "type") and len(error.message) > SHOWN:
-        allowed = f" (allowed: {_short(json.dumps(error.validator_value, ensure_ascii=False), SHOWN)})"
+        allowed = (
+            f" (allowed: {_short(json.dumps(error.validator_value, ensure_ascii=False), SHOWN)})"
+        )
     if error.validator == "additionalProperties":
-        allowed = f" (known: {_short(', '.join(error.schema.get('properties', {})) or 'none', SHOWN)})"
+        allowed = (
+            f" (known: {_short(', '.join(error.schema.get('properties', {})) or 'none', SHOWN)})"
+        )
     return f"at `{_short(error.json_path, 100)}`: {_short(error.message, SHOWN)}{allowed}"
 
 

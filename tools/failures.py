@@ -17,7 +17,12 @@ MASK: Final = "***"
 SECRETS: Final = (
     (re.compile(r"(?i)\b(bearer|basic|token)\s+[\w.~+/=-]{8,}"), rf"\1 {MASK}"),
     (re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"), MASK),
-    (re.compile(r"\b(?:sk|pk|rk|tg|ghp|gho|xox[abp]|key|glpat|AKIA|AIza)[-_]?[A-Za-z0-9_-]{12,}"), MASK),
+    (
+        re.compile(
+            r"\b(?:sk|pk|rk|tg|ghp|gho|xox[abp]|key|glpat|AKIA|AIza)[-_]?[A-Za-z0-9_-]{12,}"
+        ),
+        MASK,
+    ),
     (
         re.compile(
             r"(?i)\b([\w-]*(?:api[-_]?key|password|passwd|pwd|secret|token|authorization))(\"?'?\s*[:=]\s*[\"']?)[^\s\"',;&)]+"
@@ -40,7 +45,8 @@ def without_secrets(text: str) -> str:
 
 
 def sentence(error: BaseException) -> str:
-    """`error` in one line: its type and message, no traceback, at most 500 characters, secrets masked.
+    """`error` in one line: its type and message, no traceback, at most 500 characters, secrets
+    masked.
 
     >>> sentence(ValueError("no such city: Oz"))
     'ValueError: no such city: Oz'
@@ -56,7 +62,8 @@ def sentence(error: BaseException) -> str:
 def failed(name: str, error: BaseException) -> ToolOutput:
     """What the model is told of `error`, raised by tool `name`.
 
-    A ToolException is the tool's own sentence. Of anything else the log gets the traceback, secrets masked.
+    A ToolException is the tool's own sentence. Of anything else the log gets the traceback, secrets
+    masked.
     """
     from langchain_core.tools import ToolException
 

@@ -1,4 +1,5 @@
-"""What a LangChain tool wants beside the model's arguments: the call's id, the state, the store, the runtime.
+"""What a LangChain tool wants beside the model's arguments: the call's id, the state, the store,
+the runtime.
 
 Such arguments are never shown to the model, and never taken from it.
 """
@@ -55,7 +56,11 @@ def injection_of(tool: BaseTool) -> Injection:
     return Injection(
         hidden=frozenset(wishes),
         call_id=tuple(name for name, kind in kinds.items() if kind == "call_id"),
-        state=tuple((name, getattr(wishes[name], "field", None)) for name, kind in kinds.items() if kind == "state"),
+        state=tuple(
+            (name, getattr(wishes[name], "field", None))
+            for name, kind in kinds.items()
+            if kind == "state"
+        ),
         optional=optional,
         store=tuple(name for name, kind in kinds.items() if kind == "store"),
         runtime=tuple((name, wishes[name]) for name, kind in kinds.items() if kind == "runtime"),
@@ -64,31 +69,46 @@ def injection_of(tool: BaseTool) -> Injection:
 
 def _annotations(tool: BaseTool) -> dict[str, Any]:
     function = getattr(tool, "func", None) or getattr(tool, "coroutine", None) or tool._run
-    fields = getattr(tool.args_schema, "__annotations__", {}) if isinstance(tool.args_schema, type) else {}
+    fields = (
+        getattr(tool.args_schema, "__annotations__", {})
+        if isinstance(tool.args_schema, type)
+        else {}
+    )
     try:
         own = get_type_hints(function, include_extras=True)
         schema = get_type_hints(tool.args_schema, include_extras=True) if fields else {}
-    except (NameError, TypeError):  # names known to type checkers only; pydantic has then refused them, or needs none
+    except (
+        NameError,
+        TypeError,
+    ):  # names known to type checkers only; pydantic has then refused them, or needs none
         return {}
     return own | schema
 
 
 def _wish(hint: Any) -> Any:
-    """The marker of an injected argument: an instance or class beside `Annotated`, or a runtime's class."""
+    """The marker of an injected argument: an instance or class beside `Annotated`, or a runtime's
+    class.
+    """
     for mark in get_args(hint)[1:] if hasattr(hint, "__metadata__") else ():
-        if isinstance(mark, InjectedToolArg) or (isinstance(mark, type) and issubclass(mark, InjectedToolArg)):
+        if isinstance(mark, InjectedToolArg) or (
+            isinstance(mark, type) and issubclass(mark, InjectedToolArg)
+        ):
             return mark
     kind = get_origin(hint) or hint
     return kind if isinstance(kind, type) and kind.__name__ == "ToolRuntime" else None
 
 
 def _kind(tool: BaseTool, name: str, wish: Any, optional: frozenset[str]) -> str:
-    """Recognised by class name, so that a tool without such wishes needs no import of `langgraph.prebuilt`."""
+    """Recognised by class name, so that a tool without such wishes needs no import of
+    `langgraph.prebuilt`.
+    """
     for base in (wish if isinstance(wish, type) else type(wish)).__mro__:
         if base is InjectedToolCallId:
             return "call_id"
         if base.__name__ in ("InjectedState", "InjectedStore", "ToolRuntime"):
-            return {"InjectedState": "state", "InjectedStore": "store", "ToolRuntime": "runtime"}[base.__name__]
+            return {"InjectedState": "state", "InjectedStore": "store", "ToolRuntime": "runtime"}[
+                base.__name__
+            ]
     if name in optional:
         return "nobody"
     raise TurnConfigurationError(
@@ -113,7 +133,9 @@ def _has(state: Any, key: str) -> bool:
 
 def _get(state: Any, key: str, name: str) -> Any:
     if not _has(state, key):
-        raise ToolError(f"The tool wants `{key}` of the state as its `{name}`, and the state has no such key.")
+        raise ToolError(
+            f"The tool wants `{key}` of the state as its `{name}`, and the state has no such key."
+        )
     return state[key] if isinstance(state, Mapping) else getattr(state, key)
 
 

@@ -1,6 +1,8 @@
-"""Tools of MCP servers: sessions held open on a loop of their own, opened anew when a server was lost.
+"""Tools of MCP servers: sessions held open on a loop of their own, opened anew when a server was
+lost.
 
-Needs the extra `mcp`. A call to a session that is kept open takes milliseconds; starting a server for each, a second.
+Needs the extra `mcp`. A call to a session that is kept open takes milliseconds; starting a server
+for each, a second.
 """
 
 import asyncio
@@ -38,14 +40,19 @@ class McpServers:
         })
         turn = chat_turn("openai:gpt-5-mini", tools=servers.tools())
 
-    A server that is gone is told to the model, and connected again at the next call. What was being answered when it
-    went is not asked again: it may have been done. Close it, or use it in a `with` block.
+    A server that is gone is told to the model, and connected again at the next call. What was being
+    answered when it went is not asked again: it may have been done. Close it, or use it in a `with`
+    block.
     """
 
-    def __init__(self, servers: Mapping[str, Mapping[str, Any]], *, timeout_s: float = 60.0) -> None:
+    def __init__(
+        self, servers: Mapping[str, Mapping[str, Any]], *, timeout_s: float = 60.0
+    ) -> None:
         self._timeout_s = timeout_s
         self._loop = BackgroundLoop()
-        self._servers = {name: _Server(name, dict(connection)) for name, connection in servers.items()}
+        self._servers = {
+            name: _Server(name, dict(connection)) for name, connection in servers.items()
+        }
 
     def tools(self) -> list[BaseTool]:
         """The tools the servers offer now, asked anew each time; their names must differ.
@@ -77,12 +84,19 @@ class McpServers:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
         self.close()
 
     def _tool(self, server: "_Server", tool: "Tool") -> BaseTool:
         def call(**arguments: Any) -> tuple[str, Any]:
-            return self._run(server.call(tool.name, arguments, self._timeout_s), self._timeout_s + CONNECT_S)
+            return self._run(
+                server.call(tool.name, arguments, self._timeout_s), self._timeout_s + CONNECT_S
+            )
 
         return StructuredTool(
             name=tool.name,
@@ -103,7 +117,9 @@ class McpServers:
 
 
 class _Server:
-    """One server's session. Everything here runs on one loop; a task of its own opens and closes the session."""
+    """One server's session. Everything here runs on one loop; a task of its own opens and closes
+    the session.
+    """
 
     def __init__(self, name: str, connection: dict[str, Any]) -> None:
         self.name, self.connection = name, connection
@@ -129,14 +145,20 @@ class _Server:
         try:
             session = await self._connected()
         except Exception as error:
-            raise ToolException(f"The MCP server `{self.name}` cannot be reached: {_innermost(error)}.") from error
+            raise ToolException(
+                f"The MCP server `{self.name}` cannot be reached: {_innermost(error)}."
+            ) from error
         try:
             result = await self._unless_lost(
-                session.call_tool(name, arguments, read_timeout_seconds=timedelta(seconds=timeout_s))
+                session.call_tool(
+                    name, arguments, read_timeout_seconds=timedelta(seconds=timeout_s)
+                )
             )
         except Exception as error:
             if not _is_lost(error):
-                raise ToolException(f"The MCP server `{self.name}` refused the call: {_innermost(error)}.") from error
+                raise ToolException(
+                    f"The MCP server `{self.name}` refused the call: {_innermost(error)}."
+                ) from error
             await self.disconnect()
             raise ToolException(
                 f"The MCP server `{self.name}` was lost during the call; whether it was done is not known. It can be "
@@ -187,7 +209,9 @@ class _Server:
             return self._session
 
     async def _keep(self, ready: "asyncio.Future[ClientSession]", stop: asyncio.Event) -> None:
-        """Open the session, hold it until told to stop, and close it in the task that opened it, as anyio demands."""
+        """Open the session, hold it until told to stop, and close it in the task that opened it, as
+        anyio demands.
+        """
         from langchain_mcp_adapters.sessions import create_session
 
         try:
@@ -199,11 +223,14 @@ class _Server:
             if not ready.done():
                 ready.set_exception(error)
             else:
-                logger.info("the session with MCP server %s ended: %s", self.name, _innermost(error))
+                logger.info(
+                    "the session with MCP server %s ended: %s", self.name, _innermost(error)
+                )
 
     def _watched(self) -> dict[str, Any]:
         """The connection, listening for `notifications/tools/list_changed`
-        (https://modelcontextprotocol.io/specification/2025-06-18/server/tools#list-changed-notification)."""
+        (https://modelcontextprotocol.io/specification/2025-06-18/server/tools#list-changed-notification).
+        """
 
         async def handle(message: Any) -> None:
             if type(getattr(message, "root", None)).__name__ == "ToolListChangedNotification":
@@ -225,7 +252,9 @@ def _hints(tool: "Tool") -> dict[str, bool]:
     return {"idempotent": bool(said.readOnlyHint or said.idempotentHint)}
 
 
-def _client(on_loss: Callable[[], None], headers: Any = None, timeout: Any = None, auth: Any = None) -> Any:
+def _client(
+    on_loss: Callable[[], None], headers: Any = None, timeout: Any = None, auth: Any = None
+) -> Any:
     """The HTTP client of a session, telling when the server cannot be reached."""
     import httpx
 
@@ -249,7 +278,9 @@ def _is_lost(error: BaseException) -> bool:
 
     if isinstance(error, McpError):
         return error.error.code == CONNECTION_CLOSED
-    return isinstance(error, BrokenResourceError | ClosedResourceError | EndOfStream | ConnectionError)
+    return isinstance(
+        error, BrokenResourceError | ClosedResourceError | EndOfStream | ConnectionError
+    )
 
 
 def _innermost(error: BaseException) -> str:

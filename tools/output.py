@@ -1,4 +1,6 @@
-"""What a tool gives back, as text for the model: any JSON value, cleaned, and cut where it is too long."""
+"""What a tool gives back, as text for the model: any JSON value, cleaned, and cut where it is too
+long.
+"""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -16,7 +18,8 @@ __all__ = ["ToolOutput", "as_output", "as_plain", "as_text", "clean", "cut"]
 MEDIA: Final = {"image", "image_url", "audio", "video", "file"}
 """Types of content blocks that are not text. The model is told that one was there."""
 MEDIA_KEYS: Final = {"base64", "data", "file_id", "image_url", "mime_type", "source", "source_type"}
-"""A media block has one of these; a tool's own `{"type": "file", "name": …}` is data and has none."""
+"""A media block has one of these; a tool's own `{"type": "file", "name": …}` is data and has none.
+"""
 UNSENDABLE: Final = re.compile("[\x00\ud800-\udfff]")
 NOTICE: Final = "\n[cut: {left:,} of {total:,} characters left out; ask for less at a time]"
 
@@ -30,11 +33,15 @@ class ToolOutput(Frozen):
 
     content: str
     artifact: Any = None
-    """Plain data for the caller, never shown to the model (LangChain's `response_format="content_and_artifact"`)."""
+    """Plain data for the caller, never shown to the model (LangChain's
+    `response_format="content_and_artifact"`).
+    """
     status: Literal["ok", "error"] = "ok"
     truncated: bool = False
     rows: int = 0
-    """How many rows it has, for a price per row: of a list, or of a database's answer. Counted before any cut."""
+    """How many rows it has, for a price per row: of a list, or of a database's answer. Counted
+    before any cut.
+    """
 
     def cut(self, limit: int) -> "ToolOutput":
         """The same output with at most `limit` characters of content, a notice included."""
@@ -44,7 +51,8 @@ class ToolOutput(Frozen):
 
 
 def cut(text: str, limit: int) -> str:
-    """`text` where it has at most `limit` characters, else its beginning and a notice the model can read.
+    """`text` where it has at most `limit` characters, else its beginning and a notice the model can
+    read.
 
     >>> cut("a" * 500, 100)[36:]
     'aa\\n[cut: 462 of 500 characters left out; ask for less at a time]'
@@ -62,7 +70,9 @@ def clean(text: str) -> str:
     >>> clean("a\\x00b")
     'a\\ufffdb'
     """
-    if text.isascii() and "\x00" not in text:  # nearly all there is, and a hundred times faster to see
+    if (
+        text.isascii() and "\x00" not in text
+    ):  # nearly all there is, and a hundred times faster to see
         return text
     return UNSENDABLE.sub("\ufffd", text)
 
@@ -70,8 +80,9 @@ def clean(text: str) -> str:
 def as_text(value: object) -> str:
     """`value` as the model reads it: a text as it is, anything else as compact JSON.
 
-    Pydantic models, dataclasses, dates, decimals, enums and sets become the JSON nearest to them; NaN and the
-    infinities become strings, because JSON has no numbers for them. Raises TypeError for what has no JSON form.
+    Pydantic models, dataclasses, dates, decimals, enums and sets become the JSON nearest to them;
+    NaN and the infinities become strings, because JSON has no numbers for them. Raises TypeError
+    for what has no JSON form.
 
         >>> as_text({"a": [1, None, True]}), as_text("plain")
         ('{"a":[1,null,true]}', 'plain')
@@ -112,7 +123,9 @@ status='error', truncated=False, rows=0)
         return value
     if isinstance(value, ToolMessage):
         status: Literal["ok", "error"] = "error" if value.status == "error" else "ok"
-        return ToolOutput(content=_flat(value.content), artifact=as_plain(value.artifact), status=status)
+        return ToolOutput(
+            content=_flat(value.content), artifact=as_plain(value.artifact), status=status
+        )
     if _are_blocks(value):
         return ToolOutput(content=_flat(value))
     try:
@@ -134,7 +147,9 @@ def _json(value: object) -> str:
             plain = _cleaned(to_jsonable_python(value, inf_nan_mode="strings"))
             return to_json(plain, inf_nan_mode="strings").decode()
         except (PydanticSerializationError, ValueError, RecursionError):
-            raise TypeError(f"a value of type `{type(value).__name__}`, which has no JSON form") from None
+            raise TypeError(
+                f"a value of type `{type(value).__name__}`, which has no JSON form"
+            ) from None
 
 
 def _cleaned(value: Any) -> Any:

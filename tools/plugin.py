@@ -13,7 +13,9 @@ __all__ = ["LoadedPlugin", "Plugin", "make_tool"]
 
 @runtime_checkable
 class Plugin(Protocol):
-    """Anything that can join a turn. Manifests are one way to make one; a class of your own is another."""
+    """Anything that can join a turn. Manifests are one way to make one; a class of your own is
+    another.
+    """
 
     @property
     def name(self) -> str:
@@ -58,9 +60,15 @@ def make_tool(
 ) -> BaseTool:
     """A LangChain tool of a JSON schema; `run` takes the arguments by name.
 
-    One that is not `idempotent` is marked so in its metadata: what was interrupted is not run again unasked.
+    One that is not `idempotent` is marked so in its metadata: what was interrupted is not run again
+    unasked.
     """
     metadata = {} if idempotent else {"idempotent": False}
     return StructuredTool(
-        name=name, description=description, args_schema=schema, func=run, coroutine=coroutine, metadata=metadata
+        name=name,
+        description=description,
+        args_schema=schema,
+        func=run,
+        coroutine=coroutine,
+        metadata=metadata,
     )

@@ -1,7 +1,8 @@
-"""Waiting for a tool, no longer than it may take: in a thread of its own, as a task, or on a background loop.
+"""Waiting for a tool, no longer than it may take: in a thread of its own, as a task, or on a
+background loop.
 
-A thread cannot be stopped from outside. One that hangs is left behind: it is a daemon, belongs to no pool, and keeps
-neither its siblings nor the interpreter's exit waiting.
+A thread cannot be stopped from outside. One that hangs is left behind: it is a daemon, belongs to
+no pool, and keeps neither its siblings nor the interpreter's exit waiting.
 """
 
 import asyncio
@@ -29,7 +30,9 @@ class Outcome(Generic[T]):
 
 
 def in_thread(work: Callable[[], T], timeout_s: float) -> Outcome[T]:
-    """Do `work` in a fresh daemon thread, in a copy of this context, and wait at most `timeout_s` seconds."""
+    """Do `work` in a fresh daemon thread, in a copy of this context, and wait at most `timeout_s`
+    seconds.
+    """
     future = _started(work)
     try:
         return future.result(timeout_s)
@@ -45,7 +48,9 @@ async def in_thread_async(work: Callable[[], T], timeout_s: float) -> Outcome[T]
 
 
 async def in_task(work: Callable[[], Coroutine[Any, Any, T]], timeout_s: float) -> Outcome[T]:
-    """Run `work()` as a task of this loop; one that ignores its cancellation is left behind, not waited for."""
+    """Run `work()` as a task of this loop; one that ignores its cancellation is left behind, not
+    waited for.
+    """
     task = asyncio.create_task(_kept(work))
     try:
         done, _ = await asyncio.wait({task}, timeout=timeout_s)
@@ -55,18 +60,26 @@ async def in_task(work: Callable[[], Coroutine[Any, Any, T]], timeout_s: float) 
 
 
 class BackgroundLoop:
-    """One event loop in a daemon thread, started when first needed, for async work asked for by sync code."""
+    """One event loop in a daemon thread, started when first needed, for async work asked for by
+    sync code.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = 0
 
-    def run(self, work: Callable[[], Coroutine[Any, Any, T]], timeout_s: float | None = None) -> Outcome[T]:
-        """Run `work()` there in a copy of this context, and wait at most `timeout_s` seconds (`None`: to the end)."""
+    def run(
+        self, work: Callable[[], Coroutine[Any, Any, T]], timeout_s: float | None = None
+    ) -> Outcome[T]:
+        """Run `work()` there in a copy of this context, and wait at most `timeout_s` seconds
+        (`None`: to the end).
+        """
         future: Future[Outcome[T]] = Future()
         future.set_running_or_notify_cancel()
-        self._started().call_soon_threadsafe(_begin, work, future, context=contextvars.copy_context())
+        self._started().call_soon_threadsafe(
+            _begin, work, future, context=contextvars.copy_context()
+        )
         try:
             return future.result(timeout_s)
         except FutureTimeout:
@@ -81,9 +94,13 @@ class BackgroundLoop:
 
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._lock:
-            if self._loop is None or self._pid != os.getpid():  # a forked process has the loop, but not its thread
+            if (
+                self._loop is None or self._pid != os.getpid()
+            ):  # a forked process has the loop, but not its thread
                 self._loop, self._pid = asyncio.new_event_loop(), os.getpid()
-                threading.Thread(target=_serve, args=(self._loop,), name="turngraph-tools", daemon=True).start()
+                threading.Thread(
+                    target=_serve, args=(self._loop,), name="turngraph-tools", daemon=True
+                ).start()
             return self._loop
 
 
@@ -92,7 +109,9 @@ def _started(work: Callable[[], T]) -> Future[Outcome[T]]:
     future.set_running_or_notify_cancel()  # so that nobody's cancel() makes set_result fail below
     context = contextvars.copy_context()
     thread = threading.Thread(
-        target=lambda: future.set_result(context.run(_outcome, work)), name="turngraph-tool", daemon=True
+        target=lambda: future.set_result(context.run(_outcome, work)),
+        name="turngraph-tool",
+        daemon=True,
     )
     thread.start()
     return future

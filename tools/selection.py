@@ -1,4 +1,6 @@
-"""Which plugins join a turn, and what they bring to its requests. Pure functions for the stages to call."""
+"""Which plugins join a turn, and what they bring to its requests. Pure functions for the stages to
+call.
+"""
 
 from collections.abc import Collection, Iterable, Sequence
 from itertools import islice
@@ -29,17 +31,21 @@ class Selected(Frozen):
 
 
 class Joined(NamedTuple):
-    """A request with what plugins brought, and by plugin the settings that an earlier one had already set."""
+    """A request with what plugins brought, and by plugin the settings that an earlier one had
+    already set.
+    """
 
     request: ChatRequest
     ignored: dict[str, tuple[str, ...]]
 
 
-def select_plugins(plugins: Iterable[Plugin], messages: Sequence[BaseMessage]) -> tuple[Selected, ...]:
+def select_plugins(
+    plugins: Iterable[Plugin], messages: Sequence[BaseMessage]
+) -> tuple[Selected, ...]:
     """The plugins that join this turn, in their own order.
 
-    `search_terms` looks at the last message of the user, then at the earlier ones; `llm` always joins with its tool,
-    and with its prompt once it was called.
+    `search_terms` looks at the last message of the user, then at the earlier ones; `llm` always
+    joins with its tool, and with its prompt once it was called.
     """
     texts: list[SearchedText] | None = None
     found = []
@@ -57,7 +63,8 @@ def select_plugins(plugins: Iterable[Plugin], messages: Sequence[BaseMessage]) -
 def offer(toolbox: Toolbox, plugins: Iterable[Plugin], selected: Iterable[Selected]) -> Toolbox:
     """The tools of this turn: everything but the plugins that did not join.
 
-    Its `specs` go into the request, and calls are checked against it: a plugin that did not join cannot be called.
+    Its `specs` go into the request, and calls are checked against it: a plugin that did not join
+    cannot be called.
     """
     absent = {plugin.name for plugin in plugins} - {one.plugin for one in selected}
     return toolbox if not absent else toolbox.only({spec.name for spec in toolbox.specs} - absent)
@@ -73,23 +80,34 @@ def join_request(
 ) -> Joined:
     """`request` with the system roles and model settings of the plugins that joined.
 
-    A plugin the model decides about (`llm`) brings its own only when it is among those `called` in this turn. Of two
-    plugins that set the same field, the first in order wins. Fields in `keep` were set by the caller, and stay. A
-    model of another vendor than the request's is ignored.
+    A plugin the model decides about (`llm`) brings its own only when it is among those `called` in
+    this turn. Of two plugins that set the same field, the first in order wins. Fields in `keep`
+    were set by the caller, and stay. A model of another vendor than the request's is ignored.
 
-    Give it the request as the turn began, not one that was joined before: roles would be there twice.
+    Give it the request as the turn began, not one that was joined before: roles would be there
+    twice.
     """
     joining = {one.plugin for one in selected if one.directive != "llm" or one.plugin in called}
     joined = [plugin for plugin in plugins if plugin.name in joining]
-    roles = [plugin.prompt.system_role.strip() for plugin in joined if plugin.prompt.system_role.strip()]
+    roles = [
+        plugin.prompt.system_role.strip() for plugin in joined if plugin.prompt.system_role.strip()
+    ]
     parts = [part for part in (request.system, *roles) if part]
     changes: dict[str, Any] = {"system": "\n\n".join(parts)} if roles else {}
     ignored: dict[str, tuple[str, ...]] = {}
     for plugin in joined:
-        wished = {name: value for name in SETTINGS if (value := getattr(plugin.prompt, name)) is not None}
-        refused = [name for name in wished if name in keep or name in changes or _foreign(name, plugin, request)]
+        wished = {
+            name: value for name in SETTINGS if (value := getattr(plugin.prompt, name)) is not None
+        }
+        refused = [
+            name
+            for name in wished
+            if name in keep or name in changes or _foreign(name, plugin, request)
+        ]
         changes |= {name: value for name, value in wished.items() if name not in refused}
-        if clashing := tuple(name for name in refused if wished[name] != changes.get(name, getattr(request, name))):
+        if clashing := tuple(
+            name for name in refused if wished[name] != changes.get(name, getattr(request, name))
+        ):
             ignored[plugin.name] = clashing
     return Joined(request.model_copy(update=changes), ignored)
 
@@ -102,7 +120,9 @@ def text_of(message: BaseMessage) -> str:
     """
     if isinstance(message.content, str):
         return message.content
-    texts = (block if isinstance(block, str) else block.get("text", "") for block in message.content)
+    texts = (
+        block if isinstance(block, str) else block.get("text", "") for block in message.content
+    )
     return " ".join(text for text in texts if isinstance(text, str) and text)
 
 
@@ -120,4 +140,8 @@ def _first_term(plugin: Plugin, texts: Iterable[SearchedText]) -> str | None:
 
 
 def _foreign(name: str, plugin: Plugin, request: ChatRequest) -> bool:
-    return name == "model" and plugin.prompt.provider is not None and plugin.prompt.provider != request.vendor
+    return (
+        name == "model"
+        and plugin.prompt.provider is not None
+        and plugin.prompt.provider != request.vendor
+    )

@@ -23,7 +23,11 @@ def static_plugin(manifest: PluginManifest) -> LoadedPlugin:
     schema = {
         "type": "object",
         "properties": {
-            "inquiry_type": {"type": "string", "enum": list(known), "description": "What to look up."},
+            "inquiry_type": {
+                "type": "string",
+                "enum": list(known),
+                "description": "What to look up.",
+            },
         },
         "required": ["inquiry_type"],
         "additionalProperties": False,
@@ -46,12 +50,17 @@ def topics(data: Any) -> dict[str, Any]:
     """
     found = _walk(data)
     counts = Counter(path[-1] for path, _ in found)
-    named = {path[-1] if counts[path[-1]] == 1 or len(path) == 1 else ".".join(path): value for path, value in found}
+    named = {
+        path[-1] if counts[path[-1]] == 1 or len(path) == 1 else ".".join(path): value
+        for path, value in found
+    }
     return named or {"everything": data}
 
 
 def _walk(data: Any) -> list[tuple[tuple[str, ...], Any]]:
-    """Paths and sub-trees, the outer first. Places in a list are part of a path, and no topic of their own."""
+    """Paths and sub-trees, the outer first. Places in a list are part of a path, and no topic of
+    their own.
+    """
     found: list[tuple[tuple[str, ...], Any]] = []
     waiting: deque[tuple[tuple[str, ...], Any]] = deque([((), data)])
     while waiting and len(found) < MAX_TOPICS:

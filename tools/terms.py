@@ -1,7 +1,8 @@
-"""Do search terms occur in a text? Whatever their case, punctuation and camel case, and small typos forgiven.
+"""Do search terms occur in a text? Whatever their case, punctuation and camel case, and small typos
+forgiven.
 
-Terms are literals, never patterns: nobody's manifest can make a search run for minutes. A text is taken apart once, and
-asked for many terms.
+Terms are literals, never patterns: nobody's manifest can make a search run for minutes. A text is
+taken apart once, and asked for many terms.
 """
 
 import re
@@ -27,7 +28,9 @@ def words_of(text: str) -> list[str]:
     """
     apart = CAMEL.sub(" ", text[:MAX_TEXT].replace("\u2019", "'").replace("'s", " "))
     folded = unicodedata.normalize("NFKD", apart.casefold())
-    return WORD.findall("".join(character for character in folded if not unicodedata.combining(character)))
+    return WORD.findall(
+        "".join(character for character in folded if not unicodedata.combining(character))
+    )
 
 
 def find_term(terms: Iterable[str], text: "str | SearchedText") -> str | None:
@@ -55,15 +58,21 @@ class SearchedText:
         if not term:
             return False
         alike = [self._alike(word) for word in term]
-        if all(alike) and any(self._follow(at, alike) for word in alike[0] for at in self._places[word]):
+        if all(alike) and any(
+            self._follow(at, alike) for word in alike[0] for at in self._places[word]
+        ):
             return True
         whole = "".join(term)
-        return len(whole) > 3 and any(whole in self._runs(length) for length in (len(term) - 1, len(term) + 1))
+        return len(whole) > 3 and any(
+            whole in self._runs(length) for length in (len(term) - 1, len(term) + 1)
+        )
 
     def _follow(self, at: int, alike: Sequence[set[str]]) -> bool:
         """Do the words from `at` on fit, each one its place?"""
         found = self.words[at : at + len(alike)]
-        return len(found) == len(alike) and all(word in fitting for word, fitting in zip(found, alike, strict=True))
+        return len(found) == len(alike) and all(
+            word in fitting for word, fitting in zip(found, alike, strict=True)
+        )
 
     def _alike(self, wanted: str) -> set[str]:
         """The words of the text that are this one: itself, its plural or singular, or a small typo."""
@@ -73,15 +82,23 @@ class SearchedText:
             return found
         from rapidfuzz.distance import OSA
 
-        near = (word for word in self._by_letter.get(wanted[0], ()) if abs(len(word) - len(wanted)) <= allowed)
-        typos = (word for word in near if OSA.distance(wanted, word, score_cutoff=allowed) <= allowed)
+        near = (
+            word
+            for word in self._by_letter.get(wanted[0], ())
+            if abs(len(word) - len(wanted)) <= allowed
+        )
+        typos = (
+            word for word in near if OSA.distance(wanted, word, score_cutoff=allowed) <= allowed
+        )
         return found | {word for word in typos if not _other_word(wanted, word)}
 
     def _runs(self, length: int) -> frozenset[str]:
         """So many words in a row, written as one."""
         if length not in self._joined:
             count = len(self.words) - length + 1 if length > 0 else 0
-            self._joined[length] = frozenset("".join(self.words[at : at + length]) for at in range(count))
+            self._joined[length] = frozenset(
+                "".join(self.words[at : at + length]) for at in range(count)
+            )
         return self._joined[length]
 
     @cached_property
@@ -118,7 +135,9 @@ def _allowed_typos(word: str) -> int:
 
 
 def _other_word(wanted: str, found: str) -> bool:
-    """A short word with one letter exchanged is more often another word than a typo: price, prize; stock, stack."""
+    """A short word with one letter exchanged is more often another word than a typo: price, prize;
+    stock, stack.
+    """
     return len(wanted) == len(found) < 7 and sorted(wanted) != sorted(found)
 
 

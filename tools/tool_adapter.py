@@ -16,7 +16,9 @@ from turngraph.tools.builtin.registry import BUILTINS
 __all__ = ["adopt", "is_async_only", "is_async_too", "spec_of"]
 
 NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-"""https://platform.openai.com/docs/api-reference/chat/create: letters, digits, `_` and `-`, at most 64."""
+"""https://platform.openai.com/docs/api-reference/chat/create: letters, digits, `_` and `-`, at most
+64.
+"""
 
 
 def adopt(given: BaseTool | Callable[..., Any] | str) -> BaseTool:
@@ -32,7 +34,9 @@ def adopt(given: BaseTool | Callable[..., Any] | str) -> BaseTool:
     if isinstance(given, str):
         if given not in BUILTINS:
             names = ", ".join(f"`{name}`" for name in sorted(BUILTINS))
-            raise TurnConfigurationError(f"No built-in function is named `{given[:100]}`. There are: {names}.")
+            raise TurnConfigurationError(
+                f"No built-in function is named `{given[:100]}`. There are: {names}."
+            )
         return BUILTINS[given]()
     if not callable(given) or isinstance(given, type):
         raise TurnConfigurationError(
@@ -42,7 +46,9 @@ def adopt(given: BaseTool | Callable[..., Any] | str) -> BaseTool:
 
 
 def spec_of(tool: BaseTool) -> ToolSpec:
-    """`tool` as the model is shown it. Raises TurnConfigurationError for a name or schema no vendor takes."""
+    """`tool` as the model is shown it. Raises TurnConfigurationError for a name or schema no vendor
+    takes.
+    """
     from langchain_core.utils.function_calling import convert_to_openai_tool
 
     if not NAME.fullmatch(tool.name):
@@ -53,11 +59,14 @@ def spec_of(tool: BaseTool) -> ToolSpec:
         function = convert_to_openai_tool(tool)["function"]
         parameters = json.loads(json.dumps(function.get("parameters", {}), allow_nan=False))
         described = {"type": "object", "properties": {}} | parameters
-        # Python 3.13 takes a docstring's indentation out, the versions before it leave it in: tokens that say nothing.
+        # Python 3.13 takes a docstring's indentation out, the versions before it leave it in:
+        # tokens that say nothing.
         description = inspect.cleandoc(function.get("description", ""))
         return ToolSpec(name=tool.name, description=description, parameters=described)
     except (KeyError, TypeError, ValueError, ValidationError) as error:
-        raise TurnConfigurationError(f"Tool `{tool.name}` has no JSON schema: {str(error)[:300]}") from error
+        raise TurnConfigurationError(
+            f"Tool `{tool.name}` has no JSON schema: {str(error)[:300]}"
+        ) from error
 
 
 def is_async_too(tool: BaseTool) -> bool:
@@ -80,4 +89,6 @@ def _from_function(function: Callable[..., Any]) -> BaseTool:
     try:
         return tool(name, description=None if described else name.replace("_", " "))(function)
     except (TypeError, ValueError, NameError) as error:
-        raise TurnConfigurationError(f"`{name}` cannot be made a tool: {str(error)[:300]}") from error
+        raise TurnConfigurationError(
+            f"`{name}` cannot be made a tool: {str(error)[:300]}"
+        ) from error

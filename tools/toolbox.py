@@ -67,16 +67,19 @@ class Toolbox:
         *,
         retries: Mapping[str, Retry] = MappingProxyType({}),
     ) -> "Toolbox":
-        """A toolbox of LangChain tools, typed functions, and names of built-ins; `retries` by name of the tool.
+        """A toolbox of LangChain tools, typed functions, and names of built-ins; `retries` by name
+        of the tool.
 
-        Raises TurnConfigurationError for a name no vendor takes, a name used twice, an unknown built-in, a function
-        without types, a schema that is none, a retry for a tool there is not.
+        Raises TurnConfigurationError for a name no vendor takes, a name used twice, an unknown
+        built-in, a function without types, a schema that is none, a retry for a tool there is not.
         """
         entries: dict[str, Entry] = {}
         for given in tools:
             entry = _entry(adopt(given), retries)
             if entry.spec.name in entries:
-                raise TurnConfigurationError(f"Two tools are named `{entry.spec.name}`; rename one of them.")
+                raise TurnConfigurationError(
+                    f"Two tools are named `{entry.spec.name}`; rename one of them."
+                )
             entries[entry.spec.name] = entry
         for name in retries.keys() - entries.keys():
             raise TurnConfigurationError(f"There is a retry for `{name}`, and no such tool.")
@@ -107,37 +110,50 @@ class Toolbox:
         return entry is not None and bool(entry.injection.state or entry.injection.runtime)
 
     def idempotent(self, name: str) -> bool:
-        """Whether the tool may run again where nobody knows if it ran: unless its metadata says `idempotent: False`."""
+        """Whether the tool may run again where nobody knows if it ran: unless its metadata says
+        `idempotent: False`.
+        """
         entry = self.entries.get(name)
         return entry is None or (entry.tool.metadata or {}).get("idempotent") is not False
 
     def check(self, call: ToolCall) -> dict[str, Any]:
         """The arguments of `call`, read and held against the tool's schema; nothing is run.
 
-        Raises UnknownToolError, or ToolArgumentsError naming the path, what was sent and what is allowed.
+        Raises UnknownToolError, or ToolArgumentsError naming the path, what was sent and what is
+        allowed.
         """
         entry = self._entry(call.name)
         arguments = parse_arguments(call.arguments)
         check_arguments(call.name, arguments, entry.validator)
         hidden = entry.injection.hidden & arguments.keys()
         if hidden:
-            raise ToolArgumentsError(f"`{min(hidden)}` is no argument of `{call.name}`; leave it out.")
+            raise ToolArgumentsError(
+                f"`{min(hidden)}` is no argument of `{call.name}`; leave it out."
+            )
         return arguments
 
     def run(
-        self, name: str, args: Mapping[str, Any], *, call_id: str, timeout_s: float, state: Any = None
+        self,
+        name: str,
+        args: Mapping[str, Any],
+        *,
+        call_id: str,
+        timeout_s: float,
+        state: Any = None,
     ) -> ToolOutput:
         """Run a tool and wait at most `timeout_s` seconds. `state` is what injected arguments see.
 
-        A failing tool is an output with status `error`. Raises UnknownToolError, ToolTimeoutError, and what LangGraph
-        itself throws through tools (`interrupt()`).
+        A failing tool is an output with status `error`. Raises UnknownToolError, ToolTimeoutError,
+        and what LangGraph itself throws through tools (`interrupt()`).
         """
         entry = self._entry(name)
         given = entry.injection.fill(args, call_id=call_id, state=state)
         attempts = Attempts[ToolOutput](entry.retry, timeout_s)
         while True:
             if is_async_only(entry.tool):
-                outcome = self._background.run(partial(_arun, entry, given, call_id), attempts.left_s)
+                outcome = self._background.run(
+                    partial(_arun, entry, given, call_id), attempts.left_s
+                )
             else:
                 outcome = in_thread(partial(_run, entry, given, call_id), attempts.left_s)
             pause = attempts.pause_after(outcome)
@@ -146,7 +162,13 @@ class Toolbox:
             time.sleep(pause)
 
     async def arun(
-        self, name: str, args: Mapping[str, Any], *, call_id: str, timeout_s: float, state: Any = None
+        self,
+        name: str,
+        args: Mapping[str, Any],
+        *,
+        call_id: str,
+        timeout_s: float,
+        state: Any = None,
     ) -> ToolOutput:
         """As `run`: an async tool on the running loop, a sync one in a thread of its own."""
         entry = self._entry(name)
@@ -156,7 +178,9 @@ class Toolbox:
             if is_async_too(entry.tool):
                 outcome = await in_task(partial(_arun, entry, given, call_id), attempts.left_s)
             else:
-                outcome = await in_thread_async(partial(_run, entry, given, call_id), attempts.left_s)
+                outcome = await in_thread_async(
+                    partial(_run, entry, given, call_id), attempts.left_s
+                )
             pause = attempts.pause_after(outcome)
             if pause is None:
                 return _judge(name, outcome, timeout_s)
@@ -174,7 +198,13 @@ class Toolbox:
 
 def _entry(tool: BaseTool, retries: Mapping[str, Retry]) -> Entry:
     spec = spec_of(tool)
-    return Entry(tool, spec, compile_schema(spec.name, spec.parameters), injection_of(tool), retries.get(spec.name))
+    return Entry(
+        tool,
+        spec,
+        compile_schema(spec.name, spec.parameters),
+        injection_of(tool),
+        retries.get(spec.name),
+    )
 
 
 def _run(entry: Entry, given: dict[str, Any], call_id: str) -> ToolOutput:
@@ -188,8 +218,9 @@ async def _arun(entry: Entry, given: dict[str, Any], call_id: str) -> ToolOutput
 def _settings(entry: Entry, call_id: str) -> dict[str, Any]:
     """The configuration LangGraph put into the context, spelt as `BaseTool.run` wants it.
 
-    With a call's id LangChain makes a ToolMessage, which is where artifact and status are found; without one the
-    value comes back as the tool returned it, before LangChain writes what has no JSON form as `<object at 0x…>`.
+    With a call's id LangChain makes a ToolMessage, which is where artifact and status are found;
+    without one the value comes back as the tool returned it, before LangChain writes what has no
+    JSON form as `<object at 0x…>`.
     """
     config = ensure_config()
     tool = entry.tool

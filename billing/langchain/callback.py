@@ -17,11 +17,13 @@ __all__ = ["LedgerCallback"]
 
 
 class LedgerCallback(BaseCallbackHandler):
-    """Holds money when a chat model starts, and charges it when it ends: `model.invoke(…, config={"callbacks": […]})`.
+    """Holds money when a chat model starts, and charges it when it ends: `model.invoke(…,
+    config={"callbacks": […]})`.
 
-    A callback sees calls and cannot change them: a bound on the answer must be set on the model, and its client's own
-    retries switched off (`max_retries=0`), or the ledger sees one call where the vendor bills several. Nothing is
-    recorded for a resume; `LedgerMiddleware` does that. A refused budget raises `BudgetExceededError` out of the call.
+    A callback sees calls and cannot change them: a bound on the answer must be set on the model,
+    and its client's own retries switched off (`max_retries=0`), or the ledger sees one call where
+    the vendor bills several. Nothing is recorded for a resume; `LedgerMiddleware` does that. A
+    refused budget raises `BudgetExceededError` out of the call.
 
         >>> from turngraph.billing.ledger import Ledger
         >>> LedgerCallback(Metered(Ledger("sqlite://"))).raise_error

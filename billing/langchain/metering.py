@@ -15,7 +15,13 @@ from turngraph.billing.pricing.charges import charge_for
 from turngraph.billing.pricing.prices import Prices
 from turngraph.billing.pricing.worst_case import prompt_bound, worst_case_usd
 from turngraph.billing.store.budgets import Budget
-from turngraph.billing.store.calls import Call, CostAttribution, Released, Settlement, UnknownOutcome
+from turngraph.billing.store.calls import (
+    Call,
+    CostAttribution,
+    Released,
+    Settlement,
+    UnknownOutcome,
+)
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.usage import Usage
 
@@ -26,8 +32,8 @@ __all__ = ["Metered", "PlannedCall", "outcome_of", "usage_of"]
 class Metered:
     """How a LangChain model is metered: its ledger, prices, budgets, and who pays.
 
-    `max_tokens` bounds an answer that names no bound of its own. `vendor` names the vendor in price lists where
-    LangChain's own name for it is not the one.
+    `max_tokens` bounds an answer that names no bound of its own. `vendor` names the vendor in price
+    lists where LangChain's own name for it is not the one.
     """
 
     ledger: Ledger
@@ -48,12 +54,22 @@ class PlannedCall:
 
     @classmethod
     def of(
-        cls, metered: Metered, messages: Sequence[BaseMessage], parameters: Mapping[str, Any], vendor: str, model: str
+        cls,
+        metered: Metered,
+        messages: Sequence[BaseMessage],
+        parameters: Mapping[str, Any],
+        vendor: str,
+        model: str,
     ) -> "PlannedCall":
         """From LangChain's messages and parameters. The hold is for the worst they can cost."""
         at = datetime.fromtimestamp(metered.ledger.now(), UTC)
-        body = json.dumps({"messages": convert_to_openai_messages(list(messages)), **parameters}, default=str).encode()
-        cap = next((parameters[name] for name in _CAPS if parameters.get(name) is not None), metered.max_tokens)
+        body = json.dumps(
+            {"messages": convert_to_openai_messages(list(messages)), **parameters}, default=str
+        ).encode()
+        cap = next(
+            (parameters[name] for name in _CAPS if parameters.get(name) is not None),
+            metered.max_tokens,
+        )
         call = Call(attribution=metered.attribution, vendor=metered.vendor or vendor, model=model)
         usd = worst_case_usd(
             metered.prices,
@@ -66,7 +82,9 @@ class PlannedCall:
         return cls(call, hashlib.sha256(body).hexdigest(), usd)
 
     def settlement(self, metered: Metered, attempt_id: str, message: AIMessage) -> Settlement:
-        """What the answer cost. Without usage it is charged as unpriced: at the budget's ceiling, or marked."""
+        """What the answer cost. Without usage it is charged as unpriced: at the budget's ceiling,
+        or marked.
+        """
         told = message.response_metadata
         charge = charge_for(
             metered.prices,
@@ -121,7 +139,8 @@ def outcome_of(attempt_id: str, error: BaseException) -> Released | UnknownOutco
 
 
 def refuse_hidden_retries(model: Any) -> None:
-    """Raise `TurnConfigurationError` for a model whose client retries by itself: the vendor bills each try.
+    """Raise `TurnConfigurationError` for a model whose client retries by itself: the vendor bills
+    each try.
 
     The `openai` client tries three times by default and tells nobody.
     """

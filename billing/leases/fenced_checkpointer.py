@@ -1,11 +1,12 @@
 """A checkpointer that writes only for the worker that has the turn.
 
-Checkpoints carry no fence (https://github.com/langchain-ai/langgraph/issues/8796): a worker that was frozen, lost its
-turn and thaws would add a checkpoint behind those of its heir, and the thread would go on from there. So every write
-asks first whether the lease still runs, by the worker's own clock; only when that is in doubt is the ledger asked.
+Checkpoints carry no fence (https://github.com/langchain-ai/langgraph/issues/8796): a worker that
+was frozen, lost its turn and thaws would add a checkpoint behind those of its heir, and the thread
+would go on from there. So every write asks first whether the lease still runs, by the worker's own
+clock; only when that is in doubt is the ledger asked.
 
-A write that passes was given its place in the thread's order before it asked, while the lease ran. The heir's are
-later, whatever happens to it on its way to the disk.
+A write that passes was given its place in the thread's order before it asked, while the lease ran.
+The heir's are later, whatever happens to it on its way to the disk.
 """
 
 import copy
@@ -22,11 +23,15 @@ __all__ = ["LeaseOf", "fenced"]
 Saver = TypeVar("Saver", bound=BaseCheckpointSaver[Any])
 
 LeaseOf = Callable[[RunnableConfig], tuple[str, int] | None]
-"""The turn and fence a run was given, from its configuration; `None` where no ledger has admitted it."""
+"""The turn and fence a run was given, from its configuration; `None` where no ledger has admitted
+it.
+"""
 
 
 def fenced(saver: Saver, ledger: Ledger, lease_from: LeaseOf) -> Saver:
-    """`saver`, of the same kind and on the same storage, whose `put` and `aput` raise `FencedError` for a lost turn."""
+    """`saver`, of the same kind and on the same storage, whose `put` and `aput` raise `FencedError`
+    for a lost turn.
+    """
     clone = copy.copy(saver)
     put, aput = saver.put, saver.aput
 

@@ -37,7 +37,9 @@ class LeaseRenewer:
                 threading.Thread(target=self._keep, name="turngraph-leases", daemon=True).start()
 
     def finished(self, turn_id: str, fence: int) -> None:
-        """The turn is over, and its lease with it. What is still to be written of it is this worker's to write."""
+        """The turn is over, and its lease with it. What is still to be written of it is this
+        worker's to write.
+        """
         with self._changed:
             self._forget(turn_id, fence)
 
@@ -55,13 +57,16 @@ class LeaseRenewer:
         return held
 
     def surely(self, turn_id: str, fence: int) -> bool:
-        """Whether the lease still runs by this worker's own clock, so that nobody can have taken the turn over."""
+        """Whether the lease still runs by this worker's own clock, so that nobody can have taken
+        the turn over.
+        """
         with self._changed:
             asked = self._renewed.get((turn_id, fence))
         return asked is not None and self._ledger.now() < asked + self._ledger.lease_s * _CERTAIN
 
     def confirm(self, turn_id: str, fence: int) -> None:
-        """Go on only if the turn is still this worker's. Raises FencedError where another has taken it over.
+        """Go on only if the turn is still this worker's. Raises FencedError where another has taken
+        it over.
 
         The ledger is asked only where the clock leaves a doubt: after the worker slept.
         """
@@ -78,7 +83,9 @@ class LeaseRenewer:
             self._note(turn_id, fence, asked)
 
     def _note(self, turn_id: str, fence: int, asked: float) -> None:
-        """The lease runs from before it was asked for: how long the answer took is not known to be ours."""
+        """The lease runs from before it was asked for: how long the answer took is not known to be
+        ours.
+        """
         with self._changed:
             if self._held.get(turn_id) == fence:
                 self._renewed[turn_id, fence] = asked
@@ -100,7 +107,8 @@ class LeaseRenewer:
             self._ledger.do(renew, turn_id, fence=fence)
             self._note(turn_id, fence, asked)
         except FencedError:
-            # Whoever runs the turn finds out at its next call to the ledger; there is nothing left to renew.
+            # Whoever runs the turn finds out at its next call to the ledger; there is nothing left
+            # to renew.
             with self._changed:
                 self._forget(turn_id, fence)
         except LedgerUnavailableError as exc:

@@ -1,7 +1,8 @@
 """One worker a turn, one turn a thread: a lease, and a fence for whoever held it before.
 
-A lease alone is not enough: a worker that was frozen and thaws believes it still has it. The fence is a number that
-grows with every takeover, and every operation that begins a call or keeps an answer compares it.
+A lease alone is not enough: a worker that was frozen and thaws believes it still has it. The fence
+is a number that grows with every takeover, and every operation that begins a call or keeps an
+answer compares it.
 """
 
 from typing import Any, Final, Literal, NamedTuple
@@ -23,7 +24,11 @@ _TAKE: Final = update(turn_t).where(_this).values(fence=_t.fence + 1).returning(
 _SHUT: Final = update(turn_t).where(_this).values(fence=_t.fence + 1)
 _OTHERS: Final = (
     select(turn_t)
-    .where(_t.thread_id == bindparam("b_thread"), _t.status == "running", _t.turn_id != bindparam("b_turn"))
+    .where(
+        _t.thread_id == bindparam("b_thread"),
+        _t.status == "running",
+        _t.turn_id != bindparam("b_turn"),
+    )
     .with_for_update()
 )
 _RENEW: Final = update(turn_t).where(*_LIVE)
@@ -38,8 +43,8 @@ _RENEW_ATTEMPTS: Final = update(attempt_t).where(
 class Admission(NamedTuple):
     """A turn's leave to run. `fence` goes with everything the worker does.
 
-    `status` is `new` (start it), `running` (it was begun: resume it) or `done` and `failed` (it is over: return what
-    the thread says).
+    `status` is `new` (start it), `running` (it was begun: resume it) or `done` and `failed` (it is
+    over: return what the thread says).
     """
 
     turn_id: str
@@ -58,10 +63,11 @@ def admit(
 ) -> Admission:
     """Take the lease of a turn, before its graph starts.
 
-    The same turn submitted again is resumed when its worker is gone, and never started twice. A turn of the same
-    thread whose worker is gone is abandoned: shut out, its money swept. Raises `TurnConflictError` while another
-    worker's lease runs, or where the id was used for another request. `own` says whether this worker's own live lease
-    is taken over too; a worker that may be asked for one turn twice at once must say no, and `release_lease` of what it left.
+    The same turn submitted again is resumed when its worker is gone, and never started twice. A
+    turn of the same thread whose worker is gone is abandoned: shut out, its money swept. Raises
+    `TurnConflictError` while another worker's lease runs, or where the id was used for another
+    request. `own` says whether this worker's own live lease is taken over too; a worker that may be
+    asked for one turn twice at once must say no, and `release_lease` of what it left.
     """
     row = tx.conn.execute(_FIND, {"b_turn": turn_id}).first()
     if row is not None and row.status in ("done", "failed"):
@@ -77,9 +83,12 @@ def admit(
 
 
 def _same_request(row: Row[Any], account: str, request_sha: str | None) -> None:
-    if row.account != account or (None not in (row.request_sha, request_sha) and row.request_sha != request_sha):
+    if row.account != account or (
+        None not in (row.request_sha, request_sha) and row.request_sha != request_sha
+    ):
         raise TurnConflictError(
-            f"Turn `{row.turn_id}` was submitted before with another request; use a new id.", turn_id=row.turn_id
+            f"Turn `{row.turn_id}` was submitted before with another request; use a new id.",
+            turn_id=row.turn_id,
         )
 
 
@@ -92,8 +101,17 @@ def _start(tx: Tx, turn_id: str, thread: str | None, account: str, request_sha: 
 def _take_over(tx: Tx, row: Row[Any], *, own: bool) -> Admission:
     if row.status == "running" and row.lease_until > tx.now and not (own and row.owner == tx.owner):
         raise _busy(tx, row)
-    lease = {"status": "running", "owner": tx.owner, "lease_until": tx.lease_until, "updated": tx.now}
-    return Admission(row.turn_id, tx.conn.execute(_TAKE, {"b_turn": row.turn_id, **lease}).scalar_one(), "running")
+    lease = {
+        "status": "running",
+        "owner": tx.owner,
+        "lease_until": tx.lease_until,
+        "updated": tx.now,
+    }
+    return Admission(
+        row.turn_id,
+        tx.conn.execute(_TAKE, {"b_turn": row.turn_id, **lease}).scalar_one(),
+        "running",
+    )
 
 
 def _clear_thread(tx: Tx, thread: str, *, but: str) -> None:
@@ -115,7 +133,9 @@ def _busy(tx: Tx, row: Row[Any]) -> TurnConflictError:
 
 
 def renew(tx: Tx, turn_id: str, *, fence: int) -> None:
-    """Keep the lease of a turn, and of what it has under way. Raises `FencedError` where somebody took it over."""
+    """Keep the lease of a turn, and of what it has under way. Raises `FencedError` where somebody
+    took it over.
+    """
     mine, lease = {"b_turn": turn_id, "b_fence": fence}, {"lease_until": tx.lease_until}
     if tx.conn.execute(_RENEW, {**mine, **lease, "updated": tx.now}).rowcount != 1:
         raise FencedError(turn_id)
@@ -123,11 +143,14 @@ def renew(tx: Tx, turn_id: str, *, fence: int) -> None:
 
 
 def release_lease(tx: Tx, turn_id: str, *, fence: int) -> None:
-    """End the lease of a turn that stopped before its end, and is not over: anyone may go on with it, at once.
+    """End the lease of a turn that stopped before its end, and is not over: anyone may go on with
+    it, at once.
 
     Changes nothing where the turn is over, or another worker's.
     """
-    tx.conn.execute(_RENEW, {"b_turn": turn_id, "b_fence": fence, "lease_until": tx.now, "updated": tx.now})
+    tx.conn.execute(
+        _RENEW, {"b_turn": turn_id, "b_fence": fence, "lease_until": tx.now, "updated": tx.now}
+    )
 
 
 def finish(tx: Tx, turn_id: str, *, fence: int, status: Literal["done", "failed"] = "done") -> None:

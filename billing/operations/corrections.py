@@ -21,13 +21,16 @@ _NOTE: Final = update(attempt_t).where(_this)
 
 
 def decide(tx: Tx, attempt_id: str, usd: Decimal, *, note: str) -> Settled:
-    """Let an attempt have cost `usd`: an unknown one is closed with it, a closed one corrected by a further entry.
+    """Let an attempt have cost `usd`: an unknown one is closed with it, a closed one corrected by a
+    further entry.
 
-    Zero for one that was never served. Raises `LedgerError` for an attempt that a worker may still be at, a negative
-    amount, or an id this ledger has not seen.
+    Zero for one that was never served. Raises `LedgerError` for an attempt that a worker may still
+    be at, a negative amount, or an id this ledger has not seen.
     """
     if usd < 0:
-        raise LedgerError(f"An attempt costs nothing or more, not {usd:f} USD; a refund is the lower amount.")
+        raise LedgerError(
+            f"An attempt costs nothing or more, not {usd:f} USD; a refund is the lower amount."
+        )
     row = tx.conn.execute(_FIND, {"b_attempt": attempt_id}).mappings().first()
     if row is None or row["state"] != "unknown":
         return correct(tx, attempt_id, usd, note=note)

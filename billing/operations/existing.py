@@ -1,6 +1,7 @@
 """Opening a ledger that must be there already, to look into it.
 
-A path that was typed wrongly must not leave an empty ledger behind, nor tables in somebody else's database.
+A path that was typed wrongly must not leave an empty ledger behind, nor tables in somebody else's
+database.
 """
 
 import sqlite3
@@ -23,7 +24,8 @@ _CONNECT_S: Final = "10"
 
 
 def open_existing(url: str) -> Ledger:
-    """The ledger at `url`. Raises `LedgerError` where there is none, or none can be read; nothing is made.
+    """The ledger at `url`. Raises `LedgerError` where there is none, or none can be read; nothing
+    is made.
 
     >>> open_existing("sqlite:///nowhere.db")
     Traceback (most recent call last):
@@ -31,20 +33,28 @@ def open_existing(url: str) -> Ledger:
     """
     if not is_there(url):
         file = _file(parse_url(url))
-        lacking = "no such file" if file is not None and not file.exists() else "the database has no tables of one"
+        lacking = (
+            "no such file"
+            if file is not None and not file.exists()
+            else "the database has no tables of one"
+        )
         raise LedgerError(f"There is no ledger at `{shown_url(url)}`: {lacking}.")
     return Ledger(url)
 
 
 def is_there(url: str) -> bool:
-    """Whether a ledger's tables are in the database at `url`. Raises `LedgerError` where it cannot be opened."""
+    """Whether a ledger's tables are in the database at `url`. Raises `LedgerError` where it cannot
+    be opened.
+    """
     from sqlalchemy.exc import SQLAlchemyError
 
     place = parse_url(url)
     try:
         found = _sqlite_tables(place) if place.get_backend_name() == "sqlite" else _tables(place)
     except (sqlite3.Error, SQLAlchemyError, OSError) as exc:
-        raise LedgerError(f"The database `{shown_url(url)}` cannot be opened: {told(exc, url)}.") from exc
+        raise LedgerError(
+            f"The database `{shown_url(url)}` cannot be opened: {told(exc, url)}."
+        ) from exc
     return found >= _TABLES
 
 
@@ -63,7 +73,9 @@ def _sqlite_tables(place: "URL") -> set[str]:
         return set()
     # Opened for reading only: turngraph's own way of opening a file changes its journal.
     with closing(sqlite3.connect(f"file:{quote(str(file.resolve()))}?mode=ro", uri=True)) as conn:
-        return {row[0] for row in conn.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        return {
+            row[0] for row in conn.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        }
 
 
 def _tables(place: "URL") -> set[str]:
@@ -71,7 +83,11 @@ def _tables(place: "URL") -> set[str]:
 
     from turngraph.billing.store.database import open_engine
 
-    patient = place if "connect_timeout" in place.query else place.update_query_dict({"connect_timeout": _CONNECT_S})
+    patient = (
+        place
+        if "connect_timeout" in place.query
+        else place.update_query_dict({"connect_timeout": _CONNECT_S})
+    )
     engine = open_engine(patient.render_as_string(hide_password=False))
     try:
         return set(inspect(engine).get_table_names())

@@ -23,17 +23,21 @@ Columns = Mapping[str, type]
 _AT_ONCE: Final = 10_000
 
 
-def export(tx: Tx, path: str | Path, *, since: datetime | None = None, until: datetime | None = None) -> int:
-    """Write every attempt begun from `since` to before `until` to `path`, a row each; returns how many.
+def export(
+    tx: Tx, path: str | Path, *, since: datetime | None = None, until: datetime | None = None
+) -> int:
+    """Write every attempt begun from `since` to before `until` to `path`, a row each; returns how
+    many.
 
-    An operation: `ledger.read(export, "spent.csv")`. Raises `LedgerError` for a suffix that is no format, a file that
-    cannot be written, or where Parquet's library is not installed.
+    An operation: `ledger.read(export, "spent.csv")`. Raises `LedgerError` for a suffix that is no
+    format, a file that cannot be written, or where Parquet's library is not installed.
     """
     return write_rows(charges(tx, since=since, until=until), path, CHARGE_COLUMNS)
 
 
 def write_rows(rows: Rows, path: str | Path, columns: Columns) -> int:
-    """Write `rows` of `columns` to `path`; returns how many. Amounts keep every digit. A file is whole or not there.
+    """Write `rows` of `columns` to `path`; returns how many. Amounts keep every digit. A file is
+    whole or not there.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -45,7 +49,9 @@ def write_rows(rows: Rows, path: str | Path, columns: Columns) -> int:
     target = Path(path)
     write = FORMATS.get(target.suffix.lower())
     if write is None:
-        raise LedgerError(f"`{target.name}` names no format. Allowed suffixes: {', '.join(FORMATS)}.")
+        raise LedgerError(
+            f"`{target.name}` names no format. Allowed suffixes: {', '.join(FORMATS)}."
+        )
     unfinished = target.with_name(f".{target.name}.part")
     counted = _Counted(rows)
     try:
@@ -79,7 +85,9 @@ def _csv(rows: Rows, path: Path, columns: Columns) -> None:
 
 
 def _harmless(value: Any) -> Any:
-    """A spreadsheet runs what begins so as a formula (https://owasp.org/www-community/attacks/CSV_Injection)."""
+    """A spreadsheet runs what begins so as a formula
+    (https://owasp.org/www-community/attacks/CSV_Injection).
+    """
     if isinstance(value, str):
         return f"'{value}" if value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
     return _plain(value) if isinstance(value, Decimal) else value
@@ -101,7 +109,9 @@ def _json(rows: Rows, path: Path, columns: Columns) -> None:
 
 def _json_lines(rows: Rows, path: Path, columns: Columns) -> None:
     with path.open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps(dict(row), default=_plain, ensure_ascii=False) + "\n" for row in rows)
+        file.writelines(
+            json.dumps(dict(row), default=_plain, ensure_ascii=False) + "\n" for row in rows
+        )
 
 
 def _parquet(rows: Rows, path: Path, columns: Columns) -> None:
@@ -109,8 +119,14 @@ def _parquet(rows: Rows, path: Path, columns: Columns) -> None:
         pyarrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
     except ImportError as exc:
         raise LedgerError("Parquet needs `pyarrow`: pip install 'turngraph[parquet]'.") from exc
-    # Named types: read from the rows, a column that is empty one month would have another type the next.
-    kinds = {str: pyarrow.string(), int: pyarrow.int64(), bool: pyarrow.bool_(), Decimal: pyarrow.decimal128(38, 9)}
+    # Named types: read from the rows, a column that is empty one month would have another type the
+    # next.
+    kinds = {
+        str: pyarrow.string(),
+        int: pyarrow.int64(),
+        bool: pyarrow.bool_(),
+        Decimal: pyarrow.decimal128(38, 9),
+    }
     schema = pyarrow.schema([(name, kinds[kind]) for name, kind in columns.items()])
     left = iter(rows)
     with parquet.ParquetWriter(path, schema) as writer:

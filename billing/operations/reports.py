@@ -1,4 +1,5 @@
-"""What was spent: a turn's bill, the top of any dimension, every charge as a row, and budgets. Amounts are net.
+"""What was spent: a turn's bill, the top of any dimension, every charge as a row, and budgets.
+Amounts are net.
 
 Each report is an operation: `ledger.read(top, by="model")`.
 """
@@ -53,14 +54,32 @@ BY: Final[Mapping[str, Any]] = {
 """The dimensions a report may be made by."""
 
 By = Literal[
-    "account", "key", "vendor", "model", "plugin", "tool", "connection", "thread", "turn", "day", "month", "kind", "tag"
+    "account",
+    "key",
+    "vendor",
+    "model",
+    "plugin",
+    "tool",
+    "connection",
+    "thread",
+    "turn",
+    "day",
+    "month",
+    "kind",
+    "tag",
 ]
 
 _IN_TIME: Final = ("day", "month")
 """Dimensions told in their order: a calendar sorted by its amounts cannot be read."""
 
-# Looked up for each attempt by its key: added up for all first, a report of a day would read the entries of years.
-_net = select(func.sum(_e.amount_nano)).where(_e.attempt_id == _a.attempt_id).correlate(attempt_t).scalar_subquery()
+# Looked up for each attempt by its key: added up for all first, a report of a day would read the
+# entries of years.
+_net = (
+    select(func.sum(_e.amount_nano))
+    .where(_e.attempt_id == _a.attempt_id)
+    .correlate(attempt_t)
+    .scalar_subquery()
+)
 _amount = func.coalesce(_net, 0)
 _during = (_a.created >= bindparam("b_since"), _a.created < bindparam("b_until"))
 
@@ -74,7 +93,9 @@ class Spent(NamedTuple):
     estimated_usd: Decimal
     """The part of it that is a guess: no usage was reported."""
     unpriced: int
-    """Attempts without a known price: what they cost is not in `usd`, or is the ceiling set for them."""
+    """Attempts without a known price: what they cost is not in `usd`, or is the ceiling set for
+    them.
+    """
 
 
 class TurnBill(NamedTuple):
@@ -118,10 +139,11 @@ def _bounds(since: datetime | None, until: datetime | None) -> dict[str, float]:
 def top(
     tx: Tx, by: By, *, since: datetime | None = None, until: datetime | None = None, limit: int = 20
 ) -> tuple[Spent, ...]:
-    """The dearest accounts, models, plugins, threads, …, of attempts begun from `since` to before `until`.
+    """The dearest accounts, models, plugins, threads, …, of attempts begun from `since` to before
+    `until`.
 
-    Days and months stand in their order, the latest `limit` of them. An attempt with several tags counts for each of
-    them. Raises `LedgerError` for another dimension.
+    Days and months stand in their order, the latest `limit` of them. An attempt with several tags
+    counts for each of them. Raises `LedgerError` for another dimension.
     """
     if by not in BY:
         raise LedgerError(f"No report by `{by}`. Allowed: {', '.join(BY)}.")
@@ -138,7 +160,9 @@ def top(
     )
     if by == "tag":
         return _by_tag(tx.conn.execute(query, _bounds(since, until)), limit)
-    ordered = query.order_by(desc("value")) if by in _IN_TIME else query.order_by(desc("nano"), "value")
+    ordered = (
+        query.order_by(desc("value")) if by in _IN_TIME else query.order_by(desc("nano"), "value")
+    )
     rows = tx.conn.execute(ordered.limit(limit), _bounds(since, until))
     spent = [_spent(row.value, *(int(number) for number in row[1:])) for row in rows]
     return tuple(reversed(spent) if by in _IN_TIME else spent)
@@ -183,9 +207,18 @@ def show(tx: Tx, turn_id: str) -> TurnBill:
     return TurnBill(turn_id, status or "", total, held, attempts)
 
 
-def charges(tx: Tx, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[dict[str, Any]]:
-    """Every attempt as one flat row, in order, for a file or a data frame. Read it inside the operation."""
-    query = _rows().where(*_during).order_by(_a.created, _a.attempt_id).execution_options(yield_per=1000)
+def charges(
+    tx: Tx, *, since: datetime | None = None, until: datetime | None = None
+) -> Iterator[dict[str, Any]]:
+    """Every attempt as one flat row, in order, for a file or a data frame. Read it inside the
+    operation.
+    """
+    query = (
+        _rows()
+        .where(*_during)
+        .order_by(_a.created, _a.attempt_id)
+        .execution_options(yield_per=1000)
+    )
     for row in tx.conn.execute(query, _bounds(since, until)).mappings():
         yield _plain(row)
 
@@ -216,7 +249,13 @@ _KEPT: Final = (
 )
 
 
-_TYPES: Final = {"call_seq": int, "http_status": int, "estimated": bool, "overrun": bool, "unpriced": bool}
+_TYPES: Final = {
+    "call_seq": int,
+    "http_status": int,
+    "estimated": bool,
+    "overrun": bool,
+    "unpriced": bool,
+}
 _COUNTS: Final = tuple(name for name in Usage.model_fields if name != "cost_usd")
 
 CHARGE_COLUMNS: Final[Mapping[str, type]] = {
@@ -229,7 +268,9 @@ CHARGE_COLUMNS: Final[Mapping[str, type]] = {
     "price": str,
     **dict.fromkeys(_COUNTS, int),
 }
-"""The columns of `charges`, and what stands in them; `price` is JSON, with what it stood in before USD."""
+"""The columns of `charges`, and what stands in them; `price` is JSON, with what it stood in before
+USD.
+"""
 
 
 def _rows() -> Select[Any]:
@@ -257,19 +298,35 @@ def budget_states(tx: Tx, *, limit: int = 1000) -> tuple[BudgetState, ...]:
     w, day = window_t.c, datetime.fromtimestamp(tx.now, UTC).date().isoformat()
     share = (w.settled_nano + w.held_nano) * 1.0 / func.nullif(w.limit_nano, 0)
     current = select(window_t).where(w.window.in_(("always", day, day[:7])))
-    rows = tx.conn.execute(current.order_by(share.desc().nulls_first(), w.budget_id, w.window).limit(limit))
+    rows = tx.conn.execute(
+        current.order_by(share.desc().nulls_first(), w.budget_id, w.window).limit(limit)
+    )
     return tuple(
-        BudgetState(r.budget_id, r.window, from_nano(r.limit_nano), from_nano(r.settled_nano), from_nano(r.held_nano))
+        BudgetState(
+            r.budget_id,
+            r.window,
+            from_nano(r.limit_nano),
+            from_nano(r.settled_nano),
+            from_nano(r.held_nano),
+        )
         for r in rows
     )
 
 
 def reprice(
-    tx: Tx, prices: Prices, *, vendor: str, model: str, since: datetime | None = None, until: datetime | None = None
+    tx: Tx,
+    prices: Prices,
+    *,
+    vendor: str,
+    model: str,
+    since: datetime | None = None,
+    until: datetime | None = None,
 ) -> Repriced:
-    """What a period's calls would have cost with `vendor`'s `model`, at its prices of the same moments.
+    """What a period's calls would have cost with `vendor`'s `model`, at its prices of the same
+    moments.
 
-    The tokens are taken as they were counted: another model's tokenizer would count somewhat otherwise.
+    The tokens are taken as they were counted: another model's tokenizer would count somewhat
+    otherwise.
     """
     query = _rows().where(*_during, _a.kind == "completion", _a.state == "settled")
     actual = other = Decimal(0)
@@ -283,5 +340,9 @@ def reprice(
         if priced is None:
             skipped += 1
         else:
-            compared, actual, other = compared + 1, actual + from_nano(int(row["nano"])), other + priced.usd
+            compared, actual, other = (
+                compared + 1,
+                actual + from_nano(int(row["nano"])),
+                other + priced.usd,
+            )
     return Repriced(compared, actual, other, skipped)

@@ -26,12 +26,13 @@ _FORGET: Final = update(attempt_t).where(_a.attempt_id.in_(_OLD)).values(respons
 
 
 def forget_answers(tx: Tx, before: datetime, *, limit: int = 1000) -> int:
-    """Drop the kept answers of calls and tools that were closed before `before`, of turns that are over.
+    """Drop the kept answers of calls and tools that were closed before `before`, of turns that are
+    over.
 
-    They are kept for a turn that is resumed after a crash, and for a replay from an earlier checkpoint; neither finds
-    them any more: a replay then asks again, and pays. Returns how many were dropped, `limit` at most: call it again
-    until it says 0. Answers stand in the database as plain text; where they must not, use a database or disk that
-    encrypts, and forget them soon.
+    They are kept for a turn that is resumed after a crash, and for a replay from an earlier
+    checkpoint; neither finds them any more: a replay then asks again, and pays. Returns how many
+    were dropped, `limit` at most: call it again until it says 0. Answers stand in the database as
+    plain text; where they must not, use a database or disk that encrypts, and forget them soon.
 
         >>> from datetime import UTC, timedelta
         >>> from turngraph.billing import Ledger

@@ -1,4 +1,6 @@
-"""What dead workers left open: released, found out, or charged by policy. The same code that bills, bills here."""
+"""What dead workers left open: released, found out, or charged by policy. The same code that bills,
+bills here.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,7 +37,9 @@ __all__ = [
 ]
 
 Policy = Literal["estimate", "max", "manual"]
-"""An attempt nobody can find out about is charged what was seen of it, or what was held; or left for a person."""
+"""An attempt nobody can find out about is charged what was seen of it, or what was held; or left
+for a person.
+"""
 
 
 class Outstanding(Frozen):
@@ -61,7 +65,9 @@ class Outstanding(Frozen):
 
 
 class ProviderRecord(Frozen):
-    """What the vendor says about an attempt. No usage: the vendor has it, but does not say what it used."""
+    """What the vendor says about an attempt. No usage: the vendor has it, but does not say what it
+    used.
+    """
 
     usage: Usage | None
     response: str | None = None
@@ -73,12 +79,17 @@ class ProviderRecord(Frozen):
 
 
 Outcome = ProviderRecord | Literal["absent", "failed", "pending"] | None
-"""ProviderRecord; certainly absent (never arrived), or failed unbilled; still being made; or `None`, the vendor cannot tell."""
+"""ProviderRecord; certainly absent (never arrived), or failed unbilled; still being made; or
+`None`, the vendor cannot tell.
+"""
 
 Lookup = Callable[[Outstanding], Outcome]
 """Asks the vendor what became of an attempt."""
 
-_FREE: Final = {"absent": "the vendor has no such request", "failed": "the vendor says that it failed"}
+_FREE: Final = {
+    "absent": "the vendor has no such request",
+    "failed": "the vendor says that it failed",
+}
 _LOOK_BACK_S: Final = 86_400.0
 
 
@@ -99,26 +110,38 @@ _a = attempt_t.c
 _over = _a.lease_until < bindparam("b_now")
 _OUTSTANDING: Final = (
     select(attempt_t)
-    .where(or_(_a.state == "unknown", and_(_a.state == "answered", _over)), _a.updated <= bindparam("b_before"))
+    .where(
+        or_(_a.state == "unknown", and_(_a.state == "answered", _over)),
+        _a.updated <= bindparam("b_before"),
+    )
     .order_by(_a.updated, _a.attempt_id)
     .limit(bindparam("b_limit"))
 )
 _GUESSED: Final = (
     select(attempt_t)
-    .where(_a.state == "settled", _a.estimated, _a.stored.is_not(None), _a.created >= bindparam("b_since"))
+    .where(
+        _a.state == "settled",
+        _a.estimated,
+        _a.stored.is_not(None),
+        _a.created >= bindparam("b_since"),
+    )
     .order_by(_a.created, _a.attempt_id)
     .limit(bindparam("b_limit"))
 )
 
 
 def outstanding(tx: Tx, *, quiet_s: float = 0.0, limit: int = 1000) -> tuple[Outstanding, ...]:
-    """Attempts that are unknown, or answered by a worker that is gone, and unchanged for `quiet_s` seconds."""
+    """Attempts that are unknown, or answered by a worker that is gone, and unchanged for `quiet_s`
+    seconds.
+    """
     which = {"b_now": tx.now, "b_before": tx.now - quiet_s, "b_limit": limit}
     return tuple(_outstanding(row) for row in tx.conn.execute(_OUTSTANDING, which).mappings())
 
 
 def guessed(tx: Tx, *, since: float, limit: int = 1000) -> tuple[Outstanding, ...]:
-    """Attempts begun after `since` that were charged by a guess, and of which the vendor may know more."""
+    """Attempts begun after `since` that were charged by a guess, and of which the vendor may know
+    more.
+    """
     which = {"b_since": since, "b_limit": limit}
     return tuple(_outstanding(row) for row in tx.conn.execute(_GUESSED, which).mappings())
 
@@ -139,10 +162,12 @@ def sweep(
     look_back_s: float = _LOOK_BACK_S,
     limit: int = 1000,
 ) -> Swept:
-    """Close what workers left open whose lease is over. Safe to run anywhere, any time, by many at once.
+    """Close what workers left open whose lease is over. Safe to run anywhere, any time, by many at
+    once.
 
-    `quiet_s` is how long a late answer is waited for before an unknown attempt is looked up, or charged by `policy`.
-    With a `lookup`, charges of the last `look_back_s` seconds that were guesses are made good where the vendor knows.
+    `quiet_s` is how long a late answer is waited for before an unknown attempt is looked up, or
+    charged by `policy`. With a `lookup`, charges of the last `look_back_s` seconds that were
+    guesses are made good where the vendor knows.
     """
     released, unknown = ledger.do(expire, limit)
     settled = left = 0
@@ -156,7 +181,9 @@ def sweep(
             released += ledger.do(release, decided)
         else:
             left += 1
-    corrected = 0 if lookup is None else _correct(ledger, prices, lookup, ledger.now() - look_back_s, limit)
+    corrected = (
+        0 if lookup is None else _correct(ledger, prices, lookup, ledger.now() - look_back_s, limit)
+    )
     return Swept(released, unknown, settled, left, corrected)
 
 
@@ -170,11 +197,15 @@ def _correct(ledger: Ledger, prices: Prices, lookup: Lookup, since: float, limit
     return corrected
 
 
-def resolve(attempt: Outstanding, found: Outcome, prices: Prices, policy: Policy) -> Settlement | Released | None:
+def resolve(
+    attempt: Outstanding, found: Outcome, prices: Prices, policy: Policy
+) -> Settlement | Released | None:
     """What to do about one attempt; `None` is nothing, yet."""
     if found == "pending":
         return None
-    if isinstance(found, ProviderRecord) and (found.usage is not None or attempt.state == "unknown"):
+    if isinstance(found, ProviderRecord) and (
+        found.usage is not None or attempt.state == "unknown"
+    ):
         return _reconciled(attempt, found, prices)
     if attempt.state == "answered":
         return Settlement(charge=_priced(attempt, attempt.usage, prices))
@@ -187,7 +218,9 @@ def resolve(attempt: Outstanding, found: Outcome, prices: Prices, policy: Policy
 
 def _reconciled(attempt: Outstanding, found: ProviderRecord, prices: Prices) -> Settlement:
     told = {"answered_model": found.model, "service_tier": found.service_tier}
-    known = attempt.model_copy(update={name: value for name, value in told.items() if value is not None})
+    known = attempt.model_copy(
+        update={name: value for name, value in told.items() if value is not None}
+    )
     return Settlement(
         charge=_priced(known, found.usage, prices),
         basis="reconciled",
@@ -228,7 +261,9 @@ def _priced(attempt: Outstanding, usage: Usage | None, prices: Prices) -> Charge
 
 
 def _at_most(attempt: Outstanding) -> Charge:
-    """The hold: the worst case of a call with a price, and nothing for one without, which is then marked."""
+    """The hold: the worst case of a call with a price, and nothing for one without, which is then
+    marked.
+    """
     held = attempt.held_usd if attempt.held_usd > 0 else None
     return Charge(
         id=attempt.attempt_id,

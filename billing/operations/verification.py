@@ -1,4 +1,6 @@
-"""Proof that the ledger's sums agree: every amount is in an entry, every hold belongs to an open attempt."""
+"""Proof that the ledger's sums agree: every amount is in an entry, every hold belongs to an open
+attempt.
+"""
 
 from typing import Any, Final
 
@@ -17,7 +19,10 @@ _AMOUNTS: Final = (
     .join(_first, _first.c.attempt_id == _a.attempt_id, isouter=True)
     .where(
         or_(
-            and_(_a.state == "settled", or_(_first.c.amount_nano.is_(None), _first.c.amount_nano != _a.charge_nano)),
+            and_(
+                _a.state == "settled",
+                or_(_first.c.amount_nano.is_(None), _first.c.amount_nano != _a.charge_nano),
+            ),
             and_(_a.state.in_(OPEN), _first.c.amount_nano.is_not(None)),
         )
     )
@@ -29,11 +34,20 @@ _ORPHANS: Final = (
     .where(_a.attempt_id.is_(None))
     .order_by(_e.attempt_id)
 )
-_net = select(_e.attempt_id, func.sum(_e.amount_nano).label("net")).group_by(_e.attempt_id).subquery()
+_net = (
+    select(_e.attempt_id, func.sum(_e.amount_nano).label("net")).group_by(_e.attempt_id).subquery()
+)
 _settled = func.coalesce(func.sum(_net.c.net), 0)
 _held = func.coalesce(func.sum(case((_a.state.in_(OPEN), _a.hold_nano), else_=0)), 0)
 _WINDOWS: Final = (
-    select(_w.budget_id, _w.window, _w.settled_nano, _w.held_nano, _settled.label("settled"), _held.label("held"))
+    select(
+        _w.budget_id,
+        _w.window,
+        _w.settled_nano,
+        _w.held_nano,
+        _settled.label("settled"),
+        _held.label("held"),
+    )
     .join(hold_t, and_(_h.budget_id == _w.budget_id, _h.window == _w.window), isouter=True)
     .join(attempt_t, _a.attempt_id == _h.attempt_id, isouter=True)
     .join(_net, _net.c.attempt_id == _h.attempt_id, isouter=True)
@@ -47,7 +61,10 @@ def verify(tx: Tx) -> list[str]:
     """What does not add up, a sentence each; empty when all does."""
     return [
         *(_amount(row) for row in tx.conn.execute(_AMOUNTS)),
-        *(f"Entry of `{row.attempt_id}`, which is no attempt." for row in tx.conn.execute(_ORPHANS)),
+        *(
+            f"Entry of `{row.attempt_id}`, which is no attempt."
+            for row in tx.conn.execute(_ORPHANS)
+        ),
         *(_window(row) for row in tx.conn.execute(_WINDOWS)),
     ]
 

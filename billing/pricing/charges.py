@@ -33,9 +33,10 @@ def charge_for(
 ) -> Charge | None:
     """The charge of one attempt, or `None` where the vendor charges nothing for it.
 
-    `model` is the one that answered; where it has no price, `asked_model` is tried (Azure answers with a model's
-    name, others with a path). `estimate` stands in for a usage that was not reported, and marks the charge; where
-    there is neither, the amount is unknown: `None`, unpriced, never zero. Above `held_usd` it is an overrun.
+    `model` is the one that answered; where it has no price, `asked_model` is tried (Azure answers
+    with a model's name, others with a path). `estimate` stands in for a usage that was not
+    reported, and marks the charge; where there is neither, the amount is unknown: `None`, unpriced,
+    never zero. Above `held_usd` it is an overrun.
 
         >>> from datetime import UTC
         >>> charge = charge_for(Prices(), attempt_id="c.1", vendor="openai", model="gpt-5", usage=None,
@@ -51,7 +52,12 @@ def charge_for(
     for name in dict.fromkeys((model, asked_model)):
         if priced is None and name is not None and counted is not None:
             priced = prices.charge(
-                counted, vendor=vendor, model=name, base_url=base_url, at=at, service_tier=service_tier
+                counted,
+                vendor=vendor,
+                model=name,
+                base_url=base_url,
+                at=at,
+                service_tier=service_tier,
             )
     return Charge(
         id=attempt_id,
@@ -84,9 +90,11 @@ def tool_charge_for(
     connection: str | None = None,
     account: str | None = None,
 ) -> Charge | None:
-    """The charge of one tool or plugin call, or `None` where no price is set for it: most tools are free.
+    """The charge of one tool or plugin call, or `None` where no price is set for it: most tools are
+    free.
 
-    A plugin's call is charged by its own price and never by the tokens of the call that asked for it.
+    A plugin's call is charged by its own price and never by the tokens of the call that asked for
+    it.
 
         >>> from turngraph.billing.pricing.overrides import ToolPrice
         >>> prices = Prices(tools=(ToolPrice(tool="search", usd_per_call=Decimal("0.01")),))

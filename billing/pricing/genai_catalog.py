@@ -1,7 +1,7 @@
 """List prices from genai-prices: what its tables say about a vendor's model at a time.
 
-The package takes a third of a second or more to import and to build its tables, so it is imported at the first
-question; each (vendor, base URL, model) is looked up once and kept as plain rates.
+The package takes a third of a second or more to import and to build its tables, so it is imported
+at the first question; each (vendor, base URL, model) is looked up once and kept as plain rates.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,9 @@ PROVIDER_IDS: Final[Mapping[str, str]] = {
     "xai": "x-ai",
 }
 """Vendors that genai-prices knows by another id. Source: the `id` of each `prices/providers/*.yml`,
-https://github.com/pydantic/genai-prices/tree/main/prices/providers. Any other vendor is looked up by its own name."""
+https://github.com/pydantic/genai-prices/tree/main/prices/providers. Any other vendor is looked up
+by its own name.
+"""
 
 _CLASSES: Final[Mapping[str, str]] = {
     "input": "input_mtok",
@@ -55,7 +57,8 @@ class Listed(NamedTuple):
 class Listing:
     """One model's prices over time, and per service tier.
 
-    `dated` is in the catalogue's order, where the last whose condition holds wins and the first is the default.
+    `dated` is in the catalogue's order, where the last whose condition holds wins and the first is
+    the default.
     """
 
     dated: tuple[tuple[Any, Rates], ...]
@@ -63,20 +66,28 @@ class Listing:
 
     def at(self, when: datetime, context: Mapping[str, str]) -> Rates:
         """The rates at `when`, for a call of `context` (`{"service_tier": "flex"}`)."""
-        held = [rates for constraint, rates in self.dated if constraint is None or constraint.active(when)]
+        held = [
+            rates
+            for constraint, rates in self.dated
+            if constraint is None or constraint.active(when)
+        ]
         standard = held[-1] if held else self.dated[0][1]
         for wanted, constraint, rates in reversed(self.variants if context else ()):
-            if wanted.items() <= context.items() and (constraint is None or constraint.active(when)):
+            if wanted.items() <= context.items() and (
+                constraint is None or constraint.active(when)
+            ):
                 standard = standard.model_copy(update=dict(_present(rates)))
         return standard
 
 
 @dataclass(frozen=True)
 class GenaiCatalog:
-    """genai-prices as installed, looked up offline. It keeps the tables it met first: build a new one after an update.
+    """genai-prices as installed, looked up offline. It keeps the tables it met first: build a new
+    one after an update.
 
-    A vendor's own name decides; only an unknown name (a custom endpoint) is looked up by its base URL. Never by the
-    model's name alone: `gpt-4o` behind somebody's gateway has that gateway's price.
+    A vendor's own name decides; only an unknown name (a custom endpoint) is looked up by its base
+    URL. Never by the model's name alone: `gpt-4o` behind somebody's gateway has that gateway's
+    price.
     """
 
     _known: Any = field(init=False, repr=False, compare=False)
@@ -85,14 +96,22 @@ class GenaiCatalog:
         object.__setattr__(self, "_known", lru_cache(maxsize=4096)(_look_up))
 
     def find(
-        self, *, vendor: str, model: str, base_url: str | None, at: datetime, service_tier: str | None
+        self,
+        *,
+        vendor: str,
+        model: str,
+        base_url: str | None,
+        at: datetime,
+        service_tier: str | None,
     ) -> Listed | None:
         """The rates listed for `vendor`'s `model` at `at` (a time with its zone), or `None`."""
         found: tuple[Listing, str] | None = self._known(vendor, model, base_url)
         if found is None:
             return None
         listing, source = found
-        return Listed(listing.at(at, {"service_tier": service_tier} if service_tier else {}), source)
+        return Listed(
+            listing.at(at, {"service_tier": service_tier} if service_tier else {}), source
+        )
 
 
 def _look_up(vendor: str, model: str, base_url: str | None) -> tuple[Listing, str] | None:
@@ -109,7 +128,8 @@ def _look_up(vendor: str, model: str, base_url: str | None) -> tuple[Listing, st
     info = provider.find_model(model, all_providers=snapshot.providers)
     if info is None:
         return None
-    # Another provider's row (Azure's models are listed under OpenAI) lends its prices, not its service tiers.
+    # Another provider's row (Azure's models are listed under OpenAI) lends its prices, not its
+    # service tiers.
     own = any(info is row for row in provider.models)
     return _listing(info, tiers=own), f"genai-prices {genai_prices.__version__}"
 

@@ -1,6 +1,7 @@
 """Money: `Decimal` US dollars outside, whole nano-dollars inside. Nothing here is ever a float.
 
-A nano-dollar (10^-9 USD) is the price of one token at 0.001 USD per million tokens, so no list price is lost.
+A nano-dollar (10^-9 USD) is the price of one token at 0.001 USD per million tokens, so no list
+price is lost.
 """
 
 from decimal import ROUND_HALF_UP, Decimal
@@ -14,17 +15,22 @@ NANO: Final = Decimal("1e-9")
 """One nano-dollar, in USD."""
 
 MAX_NANO: Final = 2**62
-"""The largest amount kept, about 4.6 thousand million USD: two of them still add up inside a 64-bit column."""
+"""The largest amount kept, about 4.6 thousand million USD: two of them still add up inside a 64-bit
+column.
+"""
 
 
 def to_nano(usd: Decimal) -> int:
-    """`usd` in whole nano-dollars, halves away from zero. Raises `TurnValueError` for what is no such amount.
+    """`usd` in whole nano-dollars, halves away from zero. Raises `TurnValueError` for what is no
+    such amount.
 
     >>> to_nano(Decimal("0.0000000375")), to_nano(Decimal("-1"))
     (38, -1000000000)
     """
     if not usd.is_finite() or abs(usd) > MAX_NANO * NANO:
-        raise TurnValueError(f"{usd} USD is no amount that can be kept; allowed is up to {MAX_NANO * NANO:f}.")
+        raise TurnValueError(
+            f"{usd} USD is no amount that can be kept; allowed is up to {MAX_NANO * NANO:f}."
+        )
     return int((usd / NANO).quantize(Decimal(1), rounding=ROUND_HALF_UP))
 
 

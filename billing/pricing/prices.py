@@ -1,4 +1,5 @@
-"""What a call costs, and by whose price: the vendor's own word, your overrides, the list, or nobody's.
+"""What a call costs, and by whose price: the vendor's own word, your overrides, the list, or
+nobody's.
 
 >>> from datetime import UTC, datetime
 >>> prices = Prices()
@@ -34,7 +35,13 @@ class Catalog(Protocol):
     """Where list prices come from."""
 
     def find(
-        self, *, vendor: str, model: str, base_url: str | None, at: datetime, service_tier: str | None
+        self,
+        *,
+        vendor: str,
+        model: str,
+        base_url: str | None,
+        at: datetime,
+        service_tier: str | None,
     ) -> Listed | None:
         """The rates of `vendor`'s `model` at `at`, or `None` where they are not listed."""
         ...
@@ -42,7 +49,9 @@ class Catalog(Protocol):
 
 @dataclass(frozen=True)
 class Prices:
-    """Prices, in this order: the vendor's own word, your overrides, the catalogue. `None` is unpriced, never free."""
+    """Prices, in this order: the vendor's own word, your overrides, the catalogue. `None` is
+    unpriced, never free.
+    """
 
     overrides: tuple[PriceOverride, ...] = ()
     tools: tuple[ToolPrice, ...] = ()
@@ -50,7 +59,9 @@ class Prices:
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Those of a YAML file of your own, over the list. Raises TurnConfigurationError naming file and row."""
+        """Those of a YAML file of your own, over the list. Raises TurnConfigurationError naming
+        file and row.
+        """
         own = load_prices(path)
         return cls(overrides=own.prices, tools=own.tools)
 
@@ -68,10 +79,14 @@ class Prices:
         # A vendor's word on its own bill beats any table, but NaN or a debt is no word.
         if usage.cost_usd is not None and usage.cost_usd.is_finite() and usage.cost_usd >= 0:
             return Priced(rounded(usage.cost_usd), PriceUsed(source="provider"))
-        listed = self.find(vendor=vendor, model=model, base_url=base_url, at=at, service_tier=service_tier)
+        listed = self.find(
+            vendor=vendor, model=model, base_url=base_url, at=at, service_tier=service_tier
+        )
         if listed is None:
             return None
-        price = price_used(listed.rates, usage.input_tokens or 0, source=listed.source, currency=listed.currency)
+        price = price_used(
+            listed.rates, usage.input_tokens or 0, source=listed.source, currency=listed.currency
+        )
         cost = cost_usd(usage, price)
         return None if cost is None else Priced(rounded(cost), price)
 
@@ -86,26 +101,40 @@ class Prices:
         base_url: str | None = None,
         service_tier: str | None = None,
     ) -> Priced | None:
-        """The most a call with at most so many tokens can cost: what a budget holds before the call.
+        """The most a call with at most so many tokens can cost: what a budget holds before the
+        call.
 
-        Every prompt token is taken at the dearest of the rates it may meet, every completion token likewise.
+        Every prompt token is taken at the dearest of the rates it may meet, every completion token
+        likewise.
         """
-        listed = self.find(vendor=vendor, model=model, base_url=base_url, at=at, service_tier=service_tier)
+        listed = self.find(
+            vendor=vendor, model=model, base_url=base_url, at=at, service_tier=service_tier
+        )
         if listed is None:
             return None
-        price = price_used(listed.rates, input_tokens, source=listed.source, currency=listed.currency, most=True)
+        price = price_used(
+            listed.rates, input_tokens, source=listed.source, currency=listed.currency, most=True
+        )
         bound = Usage(input_tokens=input_tokens, output_tokens=output_tokens)
         cost = cost_usd(bound, _dearest(price))
         return None if cost is None else Priced(rounded(cost), price)
 
     def find(
-        self, *, vendor: str, model: str, base_url: str | None, at: datetime, service_tier: str | None
+        self,
+        *,
+        vendor: str,
+        model: str,
+        base_url: str | None,
+        at: datetime,
+        service_tier: str | None,
     ) -> Listed | None:
         """The rates in force: the first override that names this model, else what is listed."""
         for override in self.overrides:
             if override.names(vendor, model, at):
                 return Listed(override.in_usd(), "override", override.currency)
-        return self.catalogue.find(vendor=vendor, model=model, base_url=base_url, at=at, service_tier=service_tier)
+        return self.catalogue.find(
+            vendor=vendor, model=model, base_url=base_url, at=at, service_tier=service_tier
+        )
 
     def tool(self, name: str) -> ToolPrice | None:
         """The price of a tool or plugin, where one is set."""
@@ -114,7 +143,11 @@ class Prices:
 
 def _dearest(price: PriceUsed) -> PriceUsed:
     """`price` with input and output at the highest rate of any of their classes."""
-    into = (price.input_usd_per_mtok, price.cache_write_usd_per_mtok, price.audio_input_usd_per_mtok)
+    into = (
+        price.input_usd_per_mtok,
+        price.cache_write_usd_per_mtok,
+        price.audio_input_usd_per_mtok,
+    )
     out = (price.output_usd_per_mtok, price.reasoning_usd_per_mtok, price.audio_output_usd_per_mtok)
     return PriceUsed(
         source=price.source,

@@ -1,8 +1,8 @@
 """What tokens cost: rates per class of token, their tiers, and the sum over a call's usage.
 
-Each token is counted once. Cached, cache-written and audio tokens are part of `input_tokens`, reasoning and audio
-tokens part of `output_tokens` (see `Usage`), so each leaves its parent before the parent's rate applies. A class
-without a rate of its own stays with its parent.
+Each token is counted once. Cached, cache-written and audio tokens are part of `input_tokens`,
+reasoning and audio tokens part of `output_tokens` (see `Usage`), so each leaves its parent before
+the parent's rate applies. A class without a rate of its own stays with its parent.
 """
 
 from decimal import Decimal
@@ -22,7 +22,9 @@ Usd = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
 
 
 class Tier(Frozen):
-    """A rate for long prompts: it applies to all tokens of a call whose prompt has more than `above` tokens."""
+    """A rate for long prompts: it applies to all tokens of a call whose prompt has more than
+    `above` tokens.
+    """
 
     above: Annotated[int, Field(ge=0)]
     usd_per_mtok: Usd
@@ -42,15 +44,24 @@ class Rate(Frozen):
     def at(self, input_tokens: int) -> Decimal:
         """The rate for a call with `input_tokens`: that of the highest tier it is above."""
         reached = [tier for tier in self.tiers if input_tokens > tier.above]
-        return max(reached, key=lambda tier: tier.above).usd_per_mtok if reached else self.usd_per_mtok
+        return (
+            max(reached, key=lambda tier: tier.above).usd_per_mtok if reached else self.usd_per_mtok
+        )
 
     def most(self, input_tokens: int) -> Decimal:
         """The highest rate that a call with at most `input_tokens` can meet."""
-        return max([self.usd_per_mtok, *(tier.usd_per_mtok for tier in self.tiers if input_tokens > tier.above)])
+        return max(
+            [
+                self.usd_per_mtok,
+                *(tier.usd_per_mtok for tier in self.tiers if input_tokens > tier.above),
+            ]
+        )
 
 
 class Rates(Frozen):
-    """The rates of one model. `None` is «no rate of its own»; without `input` and `output` nothing can be priced."""
+    """The rates of one model. `None` is «no rate of its own»; without `input` and `output` nothing
+    can be priced.
+    """
 
     input: Rate | None = None
     cached: Rate | None = None
@@ -62,8 +73,11 @@ class Rates(Frozen):
     usd_per_request: Usd | None = None
 
 
-def price_used(rates: Rates, input_tokens: int, *, source: str, currency: str = "USD", most: bool = False) -> PriceUsed:
-    """The flat price of a call with `input_tokens`; with `most`, of the dearest call with at most so many.
+def price_used(
+    rates: Rates, input_tokens: int, *, source: str, currency: str = "USD", most: bool = False
+) -> PriceUsed:
+    """The flat price of a call with `input_tokens`; with `most`, of the dearest call with at most
+    so many.
 
     >>> price_used(Rates(input=Rate(usd_per_mtok=Decimal(2))), 10, source="override").input_usd_per_mtok
     Decimal('2')
@@ -97,9 +111,15 @@ def cost_usd(usage: Usage, price: PriceUsed) -> Decimal | None:
     Decimal('0.00148')
     """
     prompt, completion = _both_sides(usage)
-    if price.input_usd_per_mtok is None and price.output_usd_per_mtok is None and price.usd_per_request is None:
+    if (
+        price.input_usd_per_mtok is None
+        and price.output_usd_per_mtok is None
+        and price.usd_per_request is None
+    ):
         return None
-    if (prompt and price.input_usd_per_mtok is None) or (completion and price.output_usd_per_mtok is None):
+    if (prompt and price.input_usd_per_mtok is None) or (
+        completion and price.output_usd_per_mtok is None
+    ):
         return None
     sides = (
         _side(
@@ -120,7 +140,8 @@ def cost_usd(usage: Usage, price: PriceUsed) -> Decimal | None:
 
 
 def contradicts_itself(usage: Usage) -> bool:
-    """Whether parts claim more tokens than the whole they are part of: what they cost is then a guess.
+    """Whether parts claim more tokens than the whole they are part of: what they cost is then a
+    guess.
 
     Seen from Grok on Azure (`input_tokens: 23`, `cache_read_tokens: 190`).
 
@@ -134,7 +155,9 @@ def contradicts_itself(usage: Usage) -> bool:
 
 
 def _both_sides(usage: Usage) -> tuple[int, int]:
-    """Prompt and completion tokens; where a vendor reports one side and the total, the other is what is left."""
+    """Prompt and completion tokens; where a vendor reports one side and the total, the other is
+    what is left.
+    """
     prompt, completion, total = usage.input_tokens, usage.output_tokens, usage.total_tokens
     if total is not None and prompt is None:
         prompt = total - (completion or 0)
@@ -144,7 +167,9 @@ def _both_sides(usage: Usage) -> tuple[int, int]:
 
 
 def _side(tokens: int, rate: Decimal | None, *parts: tuple[int | None, Decimal | None]) -> Decimal:
-    """Tokens times rate, each part at its own rate. Parts that claim more than the whole get what is left of it."""
+    """Tokens times rate, each part at its own rate. Parts that claim more than the whole get what
+    is left of it.
+    """
     cost, left = Decimal(0), tokens
     for count, own_rate in parts:
         if count is not None and own_rate is not None:

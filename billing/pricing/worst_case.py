@@ -11,23 +11,27 @@ from turngraph.billing.pricing.prices import Prices
 __all__ = ["IMAGE_TOKENS", "prompt_bound", "worst_case_usd"]
 
 IMAGE_TOKENS: Final = 50_000
-"""No image is known to cost more tokens: the dearest documented is gpt-4o-mini's, 2 833 and 5 667 a tile, 8 tiles
-(https://platform.openai.com/docs/guides/images-vision#calculating-costs)."""
+"""No image is known to cost more tokens: the dearest documented is gpt-4o-mini's, 2 833 and 5 667 a
+tile, 8 tiles (https://platform.openai.com/docs/guides/images-vision#calculating-costs).
+"""
 
 
 def prompt_bound(body: bytes) -> int:
     """More tokens than the request `body` (JSON) can have.
 
-    A byte-level tokenizer makes no more tokens than there are bytes, and the JSON around a message is longer than
-    the few tokens a vendor puts around it. A picture is counted as a picture, not as its base64. What a vendor keeps
-    itself (`previous_response_id`) is not in the body and must be added.
+    A byte-level tokenizer makes no more tokens than there are bytes, and the JSON around a message
+    is longer than the few tokens a vendor puts around it. A picture is counted as a picture, not as
+    its base64. What a vendor keeps itself (`previous_response_id`) is not in the body and must be
+    added.
 
         >>> prompt_bound(b'{"messages": [{"role": "user", "content": "Hi"}]}')
         49
     """
     if b"image" not in body:
         return len(body)
-    return len(body) + sum(IMAGE_TOKENS - min(len(url), len(body)) for url in _images(json.loads(body)))
+    return len(body) + sum(
+        IMAGE_TOKENS - min(len(url), len(body)) for url in _images(json.loads(body))
+    )
 
 
 def _images(value: Any) -> Iterator[str]:
@@ -56,7 +60,8 @@ def worst_case_usd(
     base_url: str | None = None,
     service_tier: str | None = None,
 ) -> Decimal | None:
-    """What to hold, in USD; `None` where the price is unknown. `max_tokens` must stand in the request.
+    """What to hold, in USD; `None` where the price is unknown. `max_tokens` must stand in the
+    request.
 
     >>> from datetime import UTC
     >>> worst_case_usd(Prices(), vendor="openai", model="gpt-5", at=datetime(2026, 1, 1, tzinfo=UTC),

@@ -1,4 +1,6 @@
-"""Budgets: how much, for whom, for how long, and what happens at the limit. Checked and held in one statement."""
+"""Budgets: how much, for whom, for how long, and what happens at the limit. Checked and held in one
+statement.
+"""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -35,9 +37,9 @@ _PERIODS: Final = ("always", "day", "month")
 class Budget(Frozen):
     """A limit on spending, in USD.
 
-    `per` says what has the limit each: every turn, thread, account, API key, tag, or the whole ledger; `of` narrows it
-    to one of them. A hard budget refuses a call before anything is sent; a soft one only tells. Days and months are
-    those of UTC.
+    `per` says what has the limit each: every turn, thread, account, API key, tag, or the whole
+    ledger; `of` narrows it to one of them. A hard budget refuses a call before anything is sent; a
+    soft one only tells. Days and months are those of UTC.
 
         >>> Budget(usd=Decimal(20), per="account", period="month").id
         'account-month'
@@ -56,7 +58,8 @@ class Budget(Frozen):
     last_answer_usd: Annotated[Decimal, Field(ge=0)] = Decimal(0)
     """Kept back for one closing call without tools, so that a turn can end with an answer."""
     unpriced: Literal["refuse", "mark"] | Decimal = "refuse"
-    """A call without a known price: refused, made and marked, or held and charged at this many USD."""
+    """A call without a known price: refused, made and marked, or held and charged at this many USD.
+    """
 
     @property
     def id(self) -> str:
@@ -64,7 +67,11 @@ class Budget(Frozen):
         if self.name:
             return self.name
         # «always» goes without saying, unless what follows could be read as a period.
-        period = "" if self.period == "always" and not (self.of or "").startswith(_PERIODS) else self.period
+        period = (
+            ""
+            if self.period == "always" and not (self.of or "").startswith(_PERIODS)
+            else self.period
+        )
         return "-".join(part for part in (self.per, period, self.of) if part)
 
     def windows(self, call: Call, now: float) -> Iterator["Window"]:
@@ -97,7 +104,10 @@ _OF_ATTEMPT: Final = (
 _CLOSE: Final = (
     update(window_t)
     .where(*_this)
-    .values(held_nano=_w.held_nano - bindparam("b_held"), settled_nano=_w.settled_nano + bindparam("b_charged"))
+    .values(
+        held_nano=_w.held_nano - bindparam("b_held"),
+        settled_nano=_w.settled_nano + bindparam("b_charged"),
+    )
     .returning(_w.settled_nano, _w.limit_nano, _w.warn_at)
 )
 
@@ -108,8 +118,14 @@ def _hold_statement(dialect: str, *, hard: bool) -> Any:
     held = _w.held_nano + bindparam("b_nano")
     fits = _w.settled_nano + held <= bindparam("b_allowed") if hard else None
     row = INSERT[dialect](window_t)
-    changed = {"held_nano": held, "limit_nano": row.excluded.limit_nano, "warn_at": row.excluded.warn_at}
-    upsert = row.on_conflict_do_update(index_elements=["budget_id", "window"], set_=changed, where=fits)
+    changed = {
+        "held_nano": held,
+        "limit_nano": row.excluded.limit_nano,
+        "warn_at": row.excluded.warn_at,
+    }
+    upsert = row.on_conflict_do_update(
+        index_elements=["budget_id", "window"], set_=changed, where=fits
+    )
     return upsert.returning(_w.held_nano)
 
 
@@ -132,9 +148,11 @@ def list_budgets(tx: Tx) -> tuple[Budget, ...]:
 
 
 def windows_for(tx: Tx, call: Call, budgets: Iterable[Budget], now: float) -> list[Window]:
-    """Every window `call` falls into, in one order for all workers, so that no two wait for each other.
+    """Every window `call` falls into, in one order for all workers, so that no two wait for each
+    other.
 
-    Of two budgets with one name the stricter counts: no turn can widen a budget that the ledger keeps.
+    Of two budgets with one name the stricter counts: no turn can widen a budget that the ledger
+    keeps.
     """
     found: dict[tuple[str, str], Window] = {}
     for budget in (*list_budgets(tx), *tx.budgets, *budgets):
@@ -146,12 +164,20 @@ def windows_for(tx: Tx, call: Call, budgets: Iterable[Budget], now: float) -> li
 
 def _stricter(one: Window, other: Window) -> Window:
     kept = min(one, other, key=lambda window: (not window.budget.hard, window.budget.usd))
-    refuses = any(window.budget.hard and window.budget.unpriced == "refuse" for window in (one, other))
-    return kept._replace(budget=kept.budget.model_copy(update={"unpriced": "refuse"})) if refuses else kept
+    refuses = any(
+        window.budget.hard and window.budget.unpriced == "refuse" for window in (one, other)
+    )
+    return (
+        kept._replace(budget=kept.budget.model_copy(update={"unpriced": "refuse"}))
+        if refuses
+        else kept
+    )
 
 
 def hold_nano_for(usd: Decimal | None, windows: Sequence[Window], conn: Connection) -> int:
-    """What to hold for a call that may cost `usd`. Raises `BudgetExceededError` for an unknown price it refuses."""
+    """What to hold for a call that may cost `usd`. Raises `BudgetExceededError` for an unknown
+    price it refuses.
+    """
     if usd is not None:
         return to_nano(usd)
     ceiling = Decimal(0)
@@ -164,14 +190,18 @@ def hold_nano_for(usd: Decimal | None, windows: Sequence[Window], conn: Connecti
     return to_nano(ceiling)
 
 
-def hold_windows(tx: Tx, attempt_id: str, nano: int, windows: Sequence[Window], *, closing: bool = False) -> None:
-    """Hold `nano` in every window, or raise `BudgetExceededError` naming the first that has not so much."""
+def hold_windows(
+    tx: Tx, attempt_id: str, nano: int, windows: Sequence[Window], *, closing: bool = False
+) -> None:
+    """Hold `nano` in every window, or raise `BudgetExceededError` naming the first that has not so
+    much.
+    """
     for window in windows:
         if not _hold(tx.conn, window, nano, closing=closing):
             raise _refused(tx.conn, window, nano)
     for window in windows:
-        # One by one: many rows at once make psycopg send a pipeline, in which PostgreSQL does not disconnect a frozen
-        # client, and everybody who needs the same window waits for it.
+        # One by one: many rows at once make psycopg send a pipeline, in which PostgreSQL does not
+        # disconnect a frozen client, and everybody who needs the same window waits for it.
         row = {"attempt_id": attempt_id, "budget_id": window.budget_id, "window": window.window}
         tx.conn.execute(_INSERT, row)
 
@@ -182,7 +212,12 @@ def _hold(conn: Connection, window: Window, nano: int, *, closing: bool) -> bool
     allowed = limit - (0 if closing else to_nano(budget.last_answer_usd))
     if budget.hard and nano > allowed:
         return False
-    row = {"budget_id": window.budget_id, "window": window.window, "settled_nano": 0, "held_nano": nano}
+    row = {
+        "budget_id": window.budget_id,
+        "window": window.window,
+        "settled_nano": 0,
+        "held_nano": nano,
+    }
     kept = {"limit_nano": limit, "warn_at": json.dumps(budget.warn_at)}
     check = {"b_nano": nano, **({"b_allowed": allowed} if budget.hard else {})}
     statement = _hold_statement(conn.dialect.name, hard=budget.hard)
@@ -204,8 +239,12 @@ def _refused(conn: Connection, window: Window, nano: int | None) -> BudgetExceed
     )
 
 
-def close_windows(conn: Connection, attempt_id: str, *, held: int, charged: int) -> tuple[ThresholdCrossed, ...]:
-    """Let go of `held` and add `charged` in every window of an attempt. Returns the thresholds this crossed."""
+def close_windows(
+    conn: Connection, attempt_id: str, *, held: int, charged: int
+) -> tuple[ThresholdCrossed, ...]:
+    """Let go of `held` and add `charged` in every window of an attempt. Returns the thresholds this
+    crossed.
+    """
     crossed: list[ThresholdCrossed] = []
     for budget_id, window in conn.execute(_OF_ATTEMPT, {"b_attempt": attempt_id}).all():
         which = {"b_budget": budget_id, "b_window": window, "b_held": held, "b_charged": charged}

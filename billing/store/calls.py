@@ -35,7 +35,8 @@ class CostAttribution(Frozen):
     tags: tuple[str, ...] = ()
 
     def values(self, per: str) -> Iterator[str]:
-        """The values of one dimension. A call without an account, key, … is charged to the nameless one.
+        """The values of one dimension. A call without an account, key, … is charged to the nameless
+        one.
 
         >>> list(CostAttribution(account="acme", tags=("a", "b")).values("tag")), list(CostAttribution().values("key"))
         (['a', 'b'], [''])
@@ -57,7 +58,9 @@ class Call(Frozen):
     model: str = ""
     base_url: str | None = None
     stored: Literal["chat", "responses"] | None = None
-    """Where the vendor keeps the answer, to be asked for later: its stored chat completions, or its responses."""
+    """Where the vendor keeps the answer, to be asked for later: its stored chat completions, or its
+    responses.
+    """
     plugin: str | None = None
     connection: str | None = None
     tool: str | None = None
@@ -81,10 +84,12 @@ class Reservation(NamedTuple):
 
 
 class StartedAttempt(NamedTuple):
-    """What to do now. With `reply`, nothing: this call was answered before, and that answer is to be used.
+    """What to do now. With `reply`, nothing: this call was answered before, and that answer is to
+    be used.
 
-    Without, send as `attempt_id`. `attempt_id` is `None` only where an earlier attempt was interrupted and may not be
-    repeated. `interrupted` names the earlier attempts of which nobody knows whether they arrived.
+    Without, send as `attempt_id`. `attempt_id` is `None` only where an earlier attempt was
+    interrupted and may not be repeated. `interrupted` names the earlier attempts of which nobody
+    knows whether they arrived.
     """
 
     attempt_id: str | None
@@ -110,7 +115,9 @@ class AttemptResponse(Frozen):
 
 
 class Settlement(Frozen):
-    """What an attempt cost. A `charge.amount_usd` of `None` is unpriced: charged at the hold, if there is one."""
+    """What an attempt cost. A `charge.amount_usd` of `None` is unpriced: charged at the hold, if
+    there is one.
+    """
 
     charge: Charge
     basis: Annotated[str, Field(pattern=r"^[a-z_]+$")] = "actual"
@@ -135,11 +142,15 @@ class UnknownOutcome(Frozen):
     estimate: Usage | None = None
     """What was seen of it, where something was: the tokens that arrived."""
     provider_id: str | None = None
-    """The vendor's own id of the response, where it was told before the end: what it can be asked for by."""
+    """The vendor's own id of the response, where it was told before the end: what it can be asked
+    for by.
+    """
 
 
 class Settled(NamedTuple):
-    """What settling did. `first` is false where the attempt was closed before; `amount_usd` is its net charge."""
+    """What settling did. `first` is false where the attempt was closed before; `amount_usd` is its
+    net charge.
+    """
 
     first: bool
     amount_usd: Decimal

@@ -1,4 +1,6 @@
-"""How the tables came to be: one step a version, each run once, in one transaction with the row that says so."""
+"""How the tables came to be: one step a version, each run once, in one transaction with the row
+that says so.
+"""
 
 import time
 from collections.abc import Callable
@@ -45,7 +47,9 @@ def _first(conn: Connection) -> None:
 
 
 def _currency(conn: Connection) -> None:
-    """Every row with an amount says in which currency; before, an attempt's said what its price had stood in."""
+    """Every row with an amount says in which currency; before, an attempt's said what its price had
+    stood in.
+    """
     for table in ("entry", "budget_window"):
         _add(conn, table, "currency", "TEXT NOT NULL DEFAULT 'USD'")
     conn.execute(attempt_t.update().where(attempt_t.c.currency != "USD").values(currency="USD"))
@@ -69,7 +73,8 @@ MIGRATIONS: Final[tuple[Step, ...]] = (_first, _currency, _stored)
 def migrate(conn: Connection, steps: tuple[Step, ...] = MIGRATIONS) -> int:
     """Bring the tables to the newest version, inside the caller's transaction. Returns the version.
 
-    Raises `LedgerError` where the tables are newer than this program: it would not know what it breaks.
+    Raises `LedgerError` where the tables are newer than this program: it would not know what it
+    breaks.
     """
     if conn.dialect.name == "postgresql":
         conn.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))

@@ -1,7 +1,8 @@
-"""Walking a turn again without paying again: a call that was answered before gets that answer, at no cost.
+"""Walking a turn again without paying again: a call that was answered before gets that answer, at
+no cost.
 
-Found by the turn, the call's place in it and the very bytes of the request. In a graph inside another the turn is a new
-one in every lineage; there the thread stands for it.
+Found by the turn, the call's place in it and the very bytes of the request. In a graph inside
+another the turn is a new one in every lineage; there the thread stands for it.
 """
 
 from datetime import UTC, datetime
@@ -26,7 +27,12 @@ _same = (
     is_in("answered", "settled"),
 )
 _KEPT: Final = ("response", "http_status", "answered_model", "service_tier")
-_newest = select(_a.attempt_id, *(_a[name] for name in _KEPT)).where(*_same).order_by(_a.created.desc()).limit(1)
+_newest = (
+    select(_a.attempt_id, *(_a[name] for name in _KEPT))
+    .where(*_same)
+    .order_by(_a.created.desc())
+    .limit(1)
+)
 _OF_TURN: Final = _newest.where(_a.turn_id == bindparam("b_turn"))
 _OF_THREAD: Final = _newest.where(_a.thread_id == bindparam("b_thread"))
 _BEGUN: Final = select(_a.attempt_id).where(_a.call_id == bindparam("b_call")).limit(1)
@@ -40,9 +46,11 @@ def is_recorded(tx: Tx, call: Call, *, request_sha: str) -> bool:
 def replay(
     tx: Tx, call: Call, *, call_id: str, request_sha: str, reservation: str | None = None
 ) -> StartedAttempt | None:
-    """The answer this request had before, entered as a free attempt of its own; `None` where there is none to give.
+    """The answer this request had before, entered as a free attempt of its own; `None` where there
+    is none to give.
 
-    A call that has attempts already was begun in earnest, or replayed before: `begin` goes on with it.
+    A call that has attempts already was begun in earnest, or replayed before: `begin` goes on with
+    it.
     """
     if tx.conn.execute(_BEGUN, {"b_call": call_id}).first() is not None:
         return None
@@ -70,7 +78,14 @@ def replay(
         "updated": tx.now,
     }
     tx.conn.execute(attempt_t.insert(), {**columns_of(call), **kept, **row})
-    entry = {"attempt_id": attempt_id, "rev": 1, "kind": "charge", "amount_nano": 0, "at": tx.now, "note": None}
+    entry = {
+        "attempt_id": attempt_id,
+        "rev": 1,
+        "kind": "charge",
+        "amount_nano": 0,
+        "at": tx.now,
+        "note": None,
+    }
     tx.conn.execute(entry_t.insert(), entry)
     return StartedAttempt(attempt_id, 1, Decimal(0), reply=found["response"])
 
@@ -82,5 +97,9 @@ def _recorded(tx: Tx, call: Call, request_sha: str) -> Any | None:
         return None
     found = tx.conn.execute(_OF_TURN, {**which, "b_turn": attribution.turn}).mappings().first()
     if found is None and attribution.thread is not None:
-        found = tx.conn.execute(_OF_THREAD, {**which, "b_thread": attribution.thread}).mappings().first()
+        found = (
+            tx.conn.execute(_OF_THREAD, {**which, "b_thread": attribution.thread})
+            .mappings()
+            .first()
+        )
     return found

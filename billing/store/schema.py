@@ -1,7 +1,8 @@
-"""The ledger's tables. SQLite and PostgreSQL, the same columns; amounts are whole nano-dollars, times are seconds.
+"""The ledger's tables. SQLite and PostgreSQL, the same columns; amounts are whole nano-dollars,
+times are seconds.
 
-Every row with an amount names its currency, USD. A price that stood in another was turned into USD by the rate given
-with it, and says so itself.
+Every row with an amount names its currency, USD. A price that stood in another was turned into USD
+by the rate given with it, and says so itself.
 
 turn           one row a turn: who runs it, until when, and the fence that shuts out whoever ran it before
 attempt        one row a wire attempt (or priced tool call): what was held, what it was charged, what came back
@@ -53,12 +54,15 @@ metadata = MetaData()
 
 
 def is_in(*states: str) -> ColumnElement[bool]:
-    """Whether an attempt is in one of `states`, written into the statement: a list of parameters is put together anew
-    every time the statement is run."""
+    """Whether an attempt is in one of `states`, written into the statement: a list of parameters is
+    put together anew every time the statement is run.
+    """
     return attempt_t.c.state.in_([literal_column(f"'{state}'") for state in states])
 
 
-schema_t = Table("ledger_schema", metadata, Column("version", Integer, primary_key=True), Column("at", Double))
+schema_t = Table(
+    "ledger_schema", metadata, Column("version", Integer, primary_key=True), Column("at", Double)
+)
 
 turn_t = Table(
     "turn",
@@ -135,12 +139,24 @@ attempt_t = Table(
     Column("updated", Double, nullable=False),
     UniqueConstraint("call_id", "attempt_no", name="attempt_number"),
     CheckConstraint(
-        "state IN ('reserved', 'sent', 'answered', 'unknown', 'settled', 'released')", name="attempt_state"
+        "state IN ('reserved', 'sent', 'answered', 'unknown', 'settled', 'released')",
+        name="attempt_state",
     ),
     CheckConstraint("hold_nano >= 0", name="attempt_hold"),
-    CheckConstraint("(state IN ('settled', 'released')) = (charge_nano IS NOT NULL)", name="attempt_closed"),
-    Index("attempt_one_open", "call_id", unique=True, sqlite_where=_is_open, postgresql_where=_is_open),
-    Index("attempt_provider", "vendor", "provider_id", unique=True, sqlite_where=_has_id, postgresql_where=_has_id),
+    CheckConstraint(
+        "(state IN ('settled', 'released')) = (charge_nano IS NOT NULL)", name="attempt_closed"
+    ),
+    Index(
+        "attempt_one_open", "call_id", unique=True, sqlite_where=_is_open, postgresql_where=_is_open
+    ),
+    Index(
+        "attempt_provider",
+        "vendor",
+        "provider_id",
+        unique=True,
+        sqlite_where=_has_id,
+        postgresql_where=_has_id,
+    ),
     Index("attempt_sweep", "lease_until", sqlite_where=_may_expire, postgresql_where=_may_expire),
     Index("attempt_turn", "turn_id"),
     Index("attempt_created", "created"),
@@ -158,7 +174,12 @@ entry_t = Table(
     Column("note", Text),
 )
 
-budget_t = Table("budget", metadata, Column("name", Text, primary_key=True), Column("definition", Text, nullable=False))
+budget_t = Table(
+    "budget",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("definition", Text, nullable=False),
+)
 
 window_t = Table(
     "budget_window",

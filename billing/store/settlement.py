@@ -36,33 +36,41 @@ _KEEP_ANSWER: Final = _TELL.values(
     http_status=func.coalesce(cast(bindparam("b_status"), Integer), _a.http_status),
 )
 _INSERT: Final = entry_t.insert()
-_NET: Final = select(func.coalesce(func.sum(_e.amount_nano), 0), func.coalesce(func.max(_e.rev), 0)).where(
-    _e.attempt_id == bindparam("b_attempt")
-)
+_NET: Final = select(
+    func.coalesce(func.sum(_e.amount_nano), 0), func.coalesce(func.max(_e.rev), 0)
+).where(_e.attempt_id == bindparam("b_attempt"))
 
 
 def settle(tx: Tx, settlement: Settlement) -> Settled:
-    """Charge an attempt, once. The second time nothing happens, unless the first was a guess and this is none.
+    """Charge an attempt, once. The second time nothing happens, unless the first was a guess and
+    this is none.
 
-    A real amount that comes after an estimate (or after a release) is written as a further entry of the difference.
-    Raises `LedgerError` for an attempt nobody reserved.
+    A real amount that comes after an estimate (or after a release) is written as a further entry of
+    the difference. Raises `LedgerError` for an attempt nobody reserved.
     """
     charge = settlement.charge
-    # Without a price the hold is the ceiling that was set for such calls, or nothing: then the row is marked.
+    # Without a price the hold is the ceiling that was set for such calls, or nothing: then the row
+    # is marked.
     nano = None if charge.amount_usd is None else to_nano(charge.amount_usd)
-    row = tx.conn.execute(_SETTLE, {**_told(tx, settlement), "state": "settled", "b_charge": nano}).first()
+    row = tx.conn.execute(
+        _SETTLE, {**_told(tx, settlement), "state": "settled", "b_charge": nano}
+    ).first()
     if row is None:
         return _true_up(tx, settlement)
     _keep_answer(tx, settlement)
     held, nano = row.hold_nano, row.charge_nano
     _enter(tx, charge.attempt_id, 1, "charge", nano)
-    crossed = close_windows(tx.conn, charge.attempt_id, held=held, charged=nano) if row.windows else ()
+    crossed = (
+        close_windows(tx.conn, charge.attempt_id, held=held, charged=nano) if row.windows else ()
+    )
     return Settled(True, from_nano(nano), overrun=nano > held, crossed=crossed)
 
 
 def settle_all(tx: Tx, settlements: Sequence[Settlement]) -> tuple[Settled, ...]:
     """Several at once, in one transaction; in one order for all workers."""
-    return tuple(settle(tx, one) for one in sorted(settlements, key=lambda one: one.charge.attempt_id))
+    return tuple(
+        settle(tx, one) for one in sorted(settlements, key=lambda one: one.charge.attempt_id)
+    )
 
 
 def _told(tx: Tx, settlement: Settlement) -> dict[str, Any]:
@@ -93,7 +101,9 @@ def _true_up(tx: Tx, settlement: Settlement) -> Settled:
     charge = settlement.charge
     row = tx.conn.execute(_STANDS, {"b_attempt": charge.attempt_id}).first()
     if row is None:
-        raise LedgerError(f"No attempt `{charge.attempt_id}` in this ledger; `begin` comes before `settle`.")
+        raise LedgerError(
+            f"No attempt `{charge.attempt_id}` in this ledger; `begin` comes before `settle`."
+        )
     guessed = row.state == "released" or row.estimated
     if charge.amount_usd is None or charge.estimated or not guessed:
         return Settled(False, from_nano(_net(tx, charge.attempt_id)[0]))
@@ -103,13 +113,16 @@ def _true_up(tx: Tx, settlement: Settlement) -> Settled:
 
 
 def correct(tx: Tx, attempt_id: str, usd: Decimal, *, note: str) -> Settled:
-    """Make the net charge of a closed attempt `usd`, by a further entry: a refund, an invoice that says otherwise.
+    """Make the net charge of a closed attempt `usd`, by a further entry: a refund, an invoice that
+    says otherwise.
 
     Raises `LedgerError` for an attempt that is not closed.
     """
     row = tx.conn.execute(_STANDS, {"b_attempt": attempt_id}).first()
     if row is None or row.state in OPEN:
-        raise LedgerError(f"Attempt `{attempt_id}` is {'unknown here' if row is None else row.state}, not closed.")
+        raise LedgerError(
+            f"Attempt `{attempt_id}` is {'unknown here' if row is None else row.state}, not closed."
+        )
     return _adjust(tx, attempt_id, to_nano(usd), "correction", note)
 
 
@@ -118,7 +131,11 @@ def _adjust(tx: Tx, attempt_id: str, nano: int, kind: str, note: str | None) -> 
     if nano == net:
         return Settled(False, from_nano(nano))
     _enter(tx, attempt_id, rev + 1, kind, nano - net, note)
-    return Settled(False, from_nano(nano), crossed=close_windows(tx.conn, attempt_id, held=0, charged=nano - net))
+    return Settled(
+        False,
+        from_nano(nano),
+        crossed=close_windows(tx.conn, attempt_id, held=0, charged=nano - net),
+    )
 
 
 def _net(tx: Tx, attempt_id: str) -> tuple[int, int]:
@@ -126,8 +143,17 @@ def _net(tx: Tx, attempt_id: str) -> tuple[int, int]:
     return int(net), int(rev)
 
 
-def _enter(tx: Tx, attempt_id: str, rev: int, kind: str, nano: int, note: str | None = None) -> None:
-    row = {"attempt_id": attempt_id, "rev": rev, "kind": kind, "amount_nano": nano, "at": tx.now, "note": note}
+def _enter(
+    tx: Tx, attempt_id: str, rev: int, kind: str, nano: int, note: str | None = None
+) -> None:
+    row = {
+        "attempt_id": attempt_id,
+        "rev": rev,
+        "kind": kind,
+        "amount_nano": nano,
+        "at": tx.now,
+        "note": note,
+    }
     tx.conn.execute(_INSERT, row)
 
 

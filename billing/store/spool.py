@@ -1,7 +1,8 @@
-"""What could not be written because the database was away: one file a record, flushed to the disk, played back later.
+"""What could not be written because the database was away: one file a record, flushed to the disk,
+played back later.
 
-Records are played back in the order they were added; every operation may be repeated, so a crash between playing one
-back and removing it does no harm.
+Records are played back in the order they were added; every operation may be repeated, so a crash
+between playing one back and removing it does no harm.
 """
 
 import json
@@ -49,7 +50,8 @@ class Spool:
             yield path, record["operation"], record["value"]
 
     def play_back(self, run: Callable[[str, dict[str, Any]], bool]) -> int:
-        """Hand every record to `run`; remove those it took, set aside those it did not. Returns how many it took.
+        """Hand every record to `run`; remove those it took, set aside those it did not. Returns how
+        many it took.
 
         Where `run` raises, that record and the later ones stay.
         """
@@ -81,4 +83,6 @@ def spool_beside(url: str) -> Path:
     ('/var/turns.db.spool', 'turngraph.spool')
     """
     scheme, _, path = url.partition(":///")
-    return Path(f"{path}.spool") if scheme.startswith("sqlite") and path else Path("turngraph.spool")
+    return (
+        Path(f"{path}.spool") if scheme.startswith("sqlite") and path else Path("turngraph.spool")
+    )

@@ -1,4 +1,6 @@
-"""One transaction of the ledger, and what an operation may know: the connection, the time, who is asking."""
+"""One transaction of the ledger, and what an operation may know: the connection, the time, who is
+asking.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +27,9 @@ class Tx:
     lease_s: float
     """For how long what the worker begins is its own, unless it renews."""
     nonce: str
-    """The same when a transaction is tried again, so that a commit whose answer was lost is known again."""
+    """The same when a transaction is tried again, so that a commit whose answer was lost is known
+    again.
+    """
     budgets: "tuple[Budget, ...]" = ()
     """Budgets of the whole ledger."""
 

@@ -25,8 +25,12 @@ def parse_url(url: str) -> "URL":
     from sqlalchemy.exc import ArgumentError
 
     if "://" not in url:
-        raise TurnConfigurationError(f"A ledger's `url` is SQLAlchemy's, as in `sqlite:///{shown_url(url)[:80]}`.")
-    if _is_torn(url):  # whoever reads it would take a part of the password for the host, and name it in errors
+        raise TurnConfigurationError(
+            f"A ledger's `url` is SQLAlchemy's, as in `sqlite:///{shown_url(url)[:80]}`."
+        )
+    if _is_torn(
+        url
+    ):  # whoever reads it would take a part of the password for the host, and name it in errors
         raise TurnConfigurationError(
             f"`{shown_url(url)}` has an `@` too many: in a password, write `@` as `%40` and `?` as `%3F`."
         )
@@ -68,7 +72,9 @@ def told(error: BaseException, url: str) -> str:
 
 
 def _is_torn(url: str) -> bool:
-    """Whether an `@` stands elsewhere than before a server's name. In a file's path it may stand anywhere."""
+    """Whether an `@` stands elsewhere than before a server's name. In a file's path it may stand
+    anywhere.
+    """
     scheme, _, rest = url.partition("://")
     before, _, after = rest.partition("@")
     return not scheme.startswith("sqlite") and "@" in rest and ("@" in after or "?" in before)

@@ -1,4 +1,5 @@
-"""A small web service for the gallery: the moons of a planet, from the bundled database. `python moons_api.py [PORT]`
+"""A small web service for the gallery: the moons of a planet, from the bundled database. `python
+moons_api.py [PORT]`
 
 GET /v1/planets/{planet}/moons?min_radius_km=…  with the header X-API-Key: not-a-secret
 """

@@ -1,4 +1,6 @@
-"""The command line, `turngraph`. What a command needs is imported when it runs, so that `--help` comes at once."""
+"""The command line, `turngraph`. What a command needs is imported when it runs, so that `--help`
+comes at once.
+"""
 
 import os
 import sys
@@ -34,16 +36,21 @@ for _name, _help in COMMANDS.items():
 
 def main() -> None:
     """Run the command that was typed, and exit with its code."""
-    # Read when LangGraph is imported: threads hold nothing but the types of a turn's state, and no others are loaded.
+    # Read when LangGraph is imported: threads hold nothing but the types of a turn's state, and no
+    # others are loaded.
     os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that has no letter for it shows a question mark
+            stream.reconfigure(
+                errors="replace"
+            )  # a terminal that has no letter for it shows a question mark
     sys.exit(outcome(sys.argv[1:]))
 
 
 def outcome(tokens: Sequence[str]) -> int:
-    """The exit code of a command: its own, or 2 with one sentence on stderr where it was typed or wired wrongly."""
+    """The exit code of a command: its own, or 2 with one sentence on stderr where it was typed or
+    wired wrongly.
+    """
     from turngraph.state.errors import TurngraphError
 
     try:

@@ -73,7 +73,9 @@ async def ask(
 
 @contextmanager
 def cancelled_by_ctrl_c() -> Iterator[threading.Event]:
-    """A flag that ctrl-c sets, so that a turn ends by itself and bills what it used. A second ctrl-c interrupts."""
+    """A flag that ctrl-c sets, so that a turn ends by itself and bills what it used. A second
+    ctrl-c interrupts.
+    """
     cancel = threading.Event()
 
     def give_up(number: int, frame: FrameType | None) -> None:

@@ -1,4 +1,6 @@
-"""`--client`: the model, settings, plugins and functions of an `LLMClient` manifest, under what was typed beside it."""
+"""`--client`: the model, settings, plugins and functions of an `LLMClient` manifest, under what was
+typed beside it.
+"""
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -25,12 +27,17 @@ class Chosen(NamedTuple):
 
 @contextmanager
 def chosen_client(
-    file: Path | None, options: ModelOptions, environ: Mapping[str, str], allow_hosts: Collection[str] = ()
+    file: Path | None,
+    options: ModelOptions,
+    environ: Mapping[str, str],
+    allow_hosts: Collection[str] = (),
 ) -> Iterator[Chosen]:
-    """The model and plugins that the client in `file` describes; without a file, those of the options alone.
+    """The model and plugins that the client in `file` describes; without a file, those of the
+    options alone.
 
-    A model, provider, system message, temperature or cap that was typed wins. The plugins a client names may stand in
-    other files of its folder. Raises TurnConfigurationError, ManifestError among them.
+    A model, provider, system message, temperature or cap that was typed wins. The plugins a client
+    names may stand in other files of its folder. Raises TurnConfigurationError, ManifestError among
+    them.
     """
     if file is None:
         with chosen_model(options, environ) as model:
@@ -54,9 +61,13 @@ def _loaded(file: Path, allow_hosts: Collection[str]) -> "tuple[Manifests, str]"
     reading = Reading()
     for source in sources(file):
         reading.read(source)
-    clients = [one.manifest.metadata.name for one in reading.found if one.manifest.kind == "LLMClient"]
+    clients = [
+        one.manifest.metadata.name for one in reading.found if one.manifest.kind == "LLMClient"
+    ]
     if len(clients) != 1 and not reading.problems:
-        raise TurnConfigurationError(f"--client: `{file}` describes {len(clients)} clients; it must be one.")
+        raise TurnConfigurationError(
+            f"--client: `{file}` describes {len(clients)} clients; it must be one."
+        )
     manifests = load_manifests(file.parent, allow_hosts=allow_hosts)
     return manifests, clients[0]
 
@@ -70,8 +81,12 @@ def _model(
         options,
         function=options.function or tuple(client.functions),
         system=options.system if options.system is not None else client.config.default_system_role,
-        temperature=options.temperature if options.temperature is not None else client.config.default_temperature,
-        max_tokens=options.max_tokens if options.max_tokens is not None else client.config.default_max_tokens,
+        temperature=options.temperature
+        if options.temperature is not None
+        else client.config.default_temperature,
+        max_tokens=options.max_tokens
+        if options.max_tokens is not None
+        else client.config.default_max_tokens,
     )
     if options.model or options.provider or options.base_url:
         with chosen_model(merged, environ) as model:

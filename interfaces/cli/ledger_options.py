@@ -1,4 +1,6 @@
-"""What the `ledger` commands share: which ledger, of which time, at whose prices; and JSON as they print it."""
+"""What the `ledger` commands share: which ledger, of which time, at whose prices; and JSON as they
+print it.
+"""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -42,9 +44,13 @@ LedgerUrl = Annotated[
         help="Where it is: sqlite:///turns.db, postgresql://user@host/db. A password belongs into the variable.",
     ),
 ]
-AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON; amounts are texts, every digit kept.")]
+AsJson = Annotated[
+    bool,
+    Parameter(name="--json", negative="", help="Print JSON; amounts are texts, every digit kept."),
+]
 PriceFile = Annotated[
-    Path | None, Parameter(name="--prices", help="A YAML file with prices of your own, over the list prices.")
+    Path | None,
+    Parameter(name="--prices", help="A YAML file with prices of your own, over the list prices."),
 ]
 
 
@@ -69,11 +75,14 @@ class Period:
     """The time a report is of, in UTC."""
 
     month: Annotated[str | None, Parameter(help="A month, as 2026-10.")] = None
-    since: Annotated[datetime | None, Parameter(help="From this day or moment, as 2026-10-01.")] = None
+    since: Annotated[datetime | None, Parameter(help="From this day or moment, as 2026-10-01.")] = (
+        None
+    )
     until: Annotated[datetime | None, Parameter(help="To before this day or moment.")] = None
 
     def bounds(self) -> tuple[datetime | None, datetime | None]:
-        """From when, and to before when. Raises TurnValueError for a month that is none, or beside other bounds.
+        """From when, and to before when. Raises TurnValueError for a month that is none, or beside
+        other bounds.
 
         >>> [str(bound) for bound in Period(month="2026-12").bounds()]
         ['2026-12-01 00:00:00+00:00', '2027-01-01 00:00:00+00:00']
@@ -85,7 +94,9 @@ class Period:
         try:
             first = datetime.strptime(self.month, "%Y-%m").replace(tzinfo=UTC)
         except ValueError:
-            raise TurnValueError(f"--month is `{self.month}`; it is a year and a month, as 2026-10.") from None
+            raise TurnValueError(
+                f"--month is `{self.month}`; it is a year and a month, as 2026-10."
+            ) from None
         return first, first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
 
     def __str__(self) -> str:
@@ -97,21 +108,29 @@ class Period:
         if self.month is not None:
             return self.month
         bounds = zip(("since", "until"), self.bounds(), strict=True)
-        return " ".join(f"{name} {_short(at)}" for name, at in bounds if at is not None) or "all time"
+        return (
+            " ".join(f"{name} {_short(at)}" for name, at in bounds if at is not None) or "all time"
+        )
 
 
 def _in_utc(moment: datetime | None) -> datetime | None:
-    """A moment typed without a zone is in UTC, as the ledger's days are, wherever the command is typed."""
+    """A moment typed without a zone is in UTC, as the ledger's days are, wherever the command is
+    typed.
+    """
     return moment if moment is None or moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def _short(moment: datetime) -> str:
-    return moment.isoformat(sep=" ", timespec="minutes").removesuffix("+00:00").removesuffix(" 00:00")
+    return (
+        moment.isoformat(sep=" ", timespec="minutes").removesuffix("+00:00").removesuffix(" 00:00")
+    )
 
 
 @contextmanager
 def opened(url: str) -> "Iterator[Ledger]":
-    """The ledger at `url`, which must be there. Raises LedgerError in a sentence for whatever a database may say."""
+    """The ledger at `url`, which must be there. Raises LedgerError in a sentence for whatever a
+    database may say.
+    """
     from sqlalchemy.exc import SQLAlchemyError
 
     from turngraph.billing.errors import LedgerError

@@ -1,4 +1,6 @@
-"""Which model a command asks, as the options and the environment say; the scripted one where neither says."""
+"""Which model a command asks, as the options and the environment say; the scripted one where
+neither says.
+"""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +21,9 @@ __all__ = ["SCRIPTED", "Model", "ModelOptions", "checked_config", "chosen_model"
 
 SCRIPTED: Final = "scripted"
 SCRIPTED_FUNCTIONS: Final = ("calculator", "date_calculator")
-"""What the scripted model is given where nothing was asked for: without a tool it can only repeat the question."""
+"""What the scripted model is given where nothing was asked for: without a tool it can only repeat
+the question.
+"""
 FALLBACK: Final = ("OPENAI_API_KEY", "openai:gpt-5-mini")
 MODEL_VARIABLE: Final = "TURNGRAPH_MODEL"
 
@@ -31,14 +35,23 @@ class ModelOptions:
 
     model: Annotated[
         str | None,
-        Parameter(name=("--model", "-m"), help="`vendor:model`; with --provider or --base-url the model alone."),
+        Parameter(
+            name=("--model", "-m"),
+            help="`vendor:model`; with --provider or --base-url the model alone.",
+        ),
     ] = None
     provider: Annotated[
-        str | None, Parameter(name=("--provider", "-p"), help="A vendor of `turngraph vendors`, or `scripted`.")
+        str | None,
+        Parameter(
+            name=("--provider", "-p"), help="A vendor of `turngraph vendors`, or `scripted`."
+        ),
     ] = None
-    base_url: Annotated[str | None, Parameter(help="Any OpenAI-compatible endpoint, up to `/v1`.")] = None
+    base_url: Annotated[
+        str | None, Parameter(help="Any OpenAI-compatible endpoint, up to `/v1`.")
+    ] = None
     key_env: Annotated[
-        str | None, Parameter(help="The environment variable that holds the key, if not the vendor's own.")
+        str | None,
+        Parameter(help="The environment variable that holds the key, if not the vendor's own."),
     ] = None
     api: Annotated[
         Api | None,
@@ -46,12 +59,20 @@ class ModelOptions:
     ] = None
     function: Annotated[
         tuple[str, ...],
-        Parameter(name=("--function", "-f"), negative="", help="A built-in tool to offer; may be given several times."),
+        Parameter(
+            name=("--function", "-f"),
+            negative="",
+            help="A built-in tool to offer; may be given several times.",
+        ),
     ] = ()
     system: Annotated[str | None, Parameter(help="The system message.")] = None
-    temperature: Annotated[float | None, Parameter(help="0 to 2; the vendor's default if absent.")] = None
+    temperature: Annotated[
+        float | None, Parameter(help="0 to 2; the vendor's default if absent.")
+    ] = None
     max_tokens: Annotated[int | None, Parameter(help="Cap on the tokens of an answer.")] = None
-    reasoning_effort: Annotated[str | None, Parameter(help="As far as the model knows it: low, medium, high, …")] = None
+    reasoning_effort: Annotated[
+        str | None, Parameter(help="As far as the model knows it: low, medium, high, …")
+    ] = None
     timeout: Annotated[float | None, Parameter(help="Seconds the whole turn may take.")] = None
 
 
@@ -69,12 +90,17 @@ class Model:
     @property
     def name(self) -> str:
         """`vendor:model`, as it is shown."""
-        return SCRIPTED if self.scripted_because is not None else f"{self.config.vendor}:{self.config.model}"
+        return (
+            SCRIPTED
+            if self.scripted_because is not None
+            else f"{self.config.vendor}:{self.config.model}"
+        )
 
 
 @contextmanager
 def chosen_model(options: ModelOptions, environ: Mapping[str, str]) -> Iterator[Model]:
-    """The model that `options` and `environ` choose. The scripted one serves as long as the context is open.
+    """The model that `options` and `environ` choose. The scripted one serves as long as the context
+    is open.
 
     Raises TurnConfigurationError for an unknown vendor, a missing key, an option out of range.
 
@@ -106,7 +132,9 @@ def _scripted_because(options: ModelOptions, environ: Mapping[str, str]) -> str 
 
 
 def _configured(options: ModelOptions, environ: Mapping[str, str]) -> "ProviderConfig":
-    """A real model. Beside a provider or an endpoint, the model's name is the vendor's own, colons and all."""
+    """A real model. Beside a provider or an endpoint, the model's name is the vendor's own, colons
+    and all.
+    """
     from turngraph.state.errors import TurnConfigurationError
 
     named = options.provider is not None or options.base_url is not None
@@ -142,7 +170,9 @@ def _key(options: ModelOptions, environ: Mapping[str, str]) -> dict[str, str]:
     if options.key_env is None:
         return {}
     if not environ.get(options.key_env):
-        raise TurnConfigurationError(f"--key-env names `{options.key_env}`, which the environment does not have.")
+        raise TurnConfigurationError(
+            f"--key-env names `{options.key_env}`, which the environment does not have."
+        )
     return {"api_key": environ[options.key_env]}
 
 
@@ -153,7 +183,9 @@ def _asked(options: ModelOptions) -> dict[str, Any]:
     return {name: value for name, value in wished.items() if value is not None}
 
 
-def checked_config(model: str, environ: Mapping[str, str], fields: Mapping[str, Any]) -> "ProviderConfig":
+def checked_config(
+    model: str, environ: Mapping[str, str], fields: Mapping[str, Any]
+) -> "ProviderConfig":
     """The configuration of `vendor:model`. Raises TurnConfigurationError in the option's own name."""
     from turngraph.providers.config import ProviderConfig
 
@@ -173,7 +205,11 @@ def _in_one_sentence() -> Iterator[None]:
     except ValidationError as exc:
         problem = exc.errors(include_url=False)[0]
         field = str(problem["loc"][0]) if problem["loc"] else ""
-        option = f"--{_OPTIONS.get(field, field).replace('_', '-')} is {problem['input']!r}: " if field else ""
+        option = (
+            f"--{_OPTIONS.get(field, field).replace('_', '-')} is {problem['input']!r}: "
+            if field
+            else ""
+        )
         raise TurnConfigurationError(f"{option}{problem['msg']}.") from exc
 
 
@@ -189,5 +225,9 @@ def _free() -> "Prices":
 
     nothing = Rate(usd_per_mtok=Decimal(0))
     return Prices(
-        overrides=(PriceOverride(vendor="custom", model=SCRIPTED, rates=Rates(input=nothing, output=nothing)),)
+        overrides=(
+            PriceOverride(
+                vendor="custom", model=SCRIPTED, rates=Rates(input=nothing, output=nothing)
+            ),
+        )
     )

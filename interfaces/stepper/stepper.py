@@ -1,4 +1,6 @@
-"""`TurnStepper`: walk through a turn, or through any LangGraph graph that holds turns, one stage at a time."""
+"""`TurnStepper`: walk through a turn, or through any LangGraph graph that holds turns, one stage at
+a time.
+"""
 
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Self
@@ -21,8 +23,9 @@ __all__ = ["TurnStepper"]
 class TurnStepper(Inspector):
     """A walk through `graph` on `input`: it stands before the first node, and moves when told.
 
-    The walk has checkpoints of its own; a stored thread is only read. Every method that moves has an awaited twin, `a`
-    before its name. Both may be called from any thread, in or out of an event loop.
+    The walk has checkpoints of its own; a stored thread is only read. Every method that moves has
+    an awaited twin, `a` before its name. Both may be called from any thread, in or out of an event
+    loop.
 
     Args:
         graph: a turn, or any compiled LangGraph graph that holds turns.
@@ -59,23 +62,37 @@ class TurnStepper(Inspector):
         self.breakpoints.extend(breakpoints)
 
     @classmethod
-    def attach(cls, graph: Graph, thread_id: str | Mapping[str, Any], *, turn: str | int = -1) -> Self:
-        """Session a past turn of a stored thread, step by step and into its subgraphs, without calling anyone.
+    def attach(
+        cls, graph: Graph, thread_id: str | Mapping[str, Any], *, turn: str | int = -1
+    ) -> Self:
+        """Session a past turn of a stored thread, step by step and into its subgraphs, without
+        calling anyone.
 
-        It stands at the turn's end; `back`, `jump`, `diff` look; `fork` and `edit` begin a line that may call.
+        It stands at the turn's end; `back`, `jump`, `diff` look; `fork` and `edit` begin a line
+        that may call.
 
         Args:
-            turn: the turn's id; or its place in the thread, from 0, or from the end, -1 for the last.
+            turn: the turn's id; or its place in the thread, from 0, or from the end, -1 for the
+            last.
 
         Raises TurnInvocationError where there is no such thread or turn.
         """
         check_reachable(graph)
         loop, walk = BackgroundLoop(), Session(graph, thread_id)
         stepper = cls.__new__(cls)
-        stepper._set_up(graph, "main", Timeline(walk, past_steps(graph, walk.saver.thread_id, turn)), loop, {})
+        stepper._set_up(
+            graph, "main", Timeline(walk, past_steps(graph, walk.saver.thread_id, turn)), loop, {}
+        )
         return stepper
 
-    def _set_up(self, graph: Graph, name: str, line: Timeline, loop: BackgroundLoop, forks: "dict[str, Self]") -> None:
+    def _set_up(
+        self,
+        graph: Graph,
+        name: str,
+        line: Timeline,
+        loop: BackgroundLoop,
+        forks: "dict[str, Self]",
+    ) -> None:
         super().__init__(name, line, loop, forks)
         self.graph = graph
         self.breakpoints: list[Breakpoint] = []
@@ -83,7 +100,9 @@ class TurnStepper(Inspector):
         self._watchers: list[Callable[[], None]] = []
 
     def step(self) -> Step:
-        """Run what is next: a subgraph is entered, parallel calls run together. What was stepped back runs nothing."""
+        """Run what is next: a subgraph is entered, parallel calls run together. What was stepped
+        back runs nothing.
+        """
         return self._run(self._line.step())
 
     def step_into(self) -> Step:
@@ -95,7 +114,9 @@ class TurnStepper(Inspector):
         return self._run(self._line.step_over())
 
     def run_until(self, until: Until) -> Step:
-        """Step until `until`, or the end: before a node, after an event, or as a function of the step says."""
+        """Step until `until`, or the end: before a node, after an event, or as a function of the
+        step says.
+        """
         return self._run(self._line.run(stop_at(until), self.breakpoints))
 
     def run(self) -> Step:
@@ -120,20 +141,24 @@ class TurnStepper(Inspector):
         result: str | None = None,
         **state: Any,
     ) -> Step:
-        """Change one thing where the walk stands; what lay ahead is left, and what runs next is asked anew.
+        """Change one thing where the walk stands; what lay ahead is left, and what runs next is
+        asked anew.
 
         Args:
-            request: fields of the pending request, or another one, for the rest of the turn.
-            body: the very JSON of the pending request, for this request alone.
-            tool: a tool's name or a call's id: with `arguments` before it runs, or the `result` that is told.
-            state: fields of the state: `messages=[…]`, `settings=…`.
+            request: fields of the pending request, or another one, for the rest of the turn. body:
+            the very JSON of the pending request, for this request alone. tool: a tool's name or a
+            call's id: with `arguments` before it runs, or the `result` that is told. state: fields
+            of the state: `messages=[…]`, `settings=…`.
 
-        Raises TurnInvocationError where there is nothing of the kind to edit, TurnValueError for a wrong value.
+        Raises TurnInvocationError where there is nothing of the kind to edit, TurnValueError for a
+        wrong value.
         """
         return self._run(self._edit(request, body, tool, arguments, result, state))
 
     def answer(self, value: Any, question: str | None = None) -> Step:
-        """Decide what a person was asked (`stepper.now.waiting`): all questions alike, or the one with that id."""
+        """Decide what a person was asked (`stepper.now.waiting`): all questions alike, or the one
+        with that id.
+        """
         return self._run(self._line.answer(value, question))
 
     def retry(self) -> Step:
@@ -141,7 +166,9 @@ class TurnStepper(Inspector):
         return self._run(self._line.retry())
 
     def fork(self, name: str) -> Self:
-        """Another line from here, in a lineage of its own: what it calls is billed once more, in that lineage."""
+        """Another line from here, in a lineage of its own: what it calls is billed once more, in
+        that lineage.
+        """
         fork = self._forked(name)
         self._loop.run(fork._locked(fork._line.renew("fork", f"fork {name}")))
         return fork
@@ -194,7 +221,9 @@ class TurnStepper(Inspector):
         return fork
 
     def close(self) -> None:
-        """End the background loop, and with it the connections opened on it. The past can still be looked at."""
+        """End the background loop, and with it the connections opened on it. The past can still be
+        looked at.
+        """
         self._loop.close()
 
     def __enter__(self) -> Self:
@@ -204,7 +233,9 @@ class TurnStepper(Inspector):
         self._loop.close()
 
     def show(self) -> Any:
-        """The stepper on the screen: the widget, or, without the extra `notebook`, the page it shows in a notebook."""
+        """The stepper on the screen: the widget, or, without the extra `notebook`, the page it
+        shows in a notebook.
+        """
         from turngraph.interfaces.stepper.views.widget import widget_for
 
         return widget_for(self)
@@ -221,7 +252,9 @@ class TurnStepper(Inspector):
     def __repr__(self) -> str:
         return f"<TurnStepper {self.name} {self.now}>"
 
-    async def _edit(self, request: Any, body: Any, tool: str | None, arguments: Any, result: Any, state: Any) -> Step:
+    async def _edit(
+        self, request: Any, body: Any, tool: str | None, arguments: Any, result: Any, state: Any
+    ) -> Step:
         values = self._line.walk.values(self.now, self.now.space)
         edit = edit_of(self.now, values, request, body, tool, arguments, result, state)
         return await self._line.edit(edit)

@@ -1,4 +1,6 @@
-"""One request on the wire, and what came of it: an answer, a part of one, or an error. Nothing is raised for those."""
+"""One request on the wire, and what came of it: an answer, a part of one, or an error. Nothing is
+raised for those.
+"""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -58,7 +60,9 @@ class _CancelledError(Exception):
 
 @dataclass
 class _Listener:
-    """Passes on what arrives, and remembers what a cut answer leaves behind: its text, its id, what it used."""
+    """Passes on what arrives, and remembers what a cut answer leaves behind: its text, its id, what
+    it used.
+    """
 
     tell: Callable[[StreamChunk], None]
     note: Callable[[str], None]
@@ -92,7 +96,9 @@ class _Listener:
 
     def used(self, payload: Payload) -> Usage | None:
         """What the answer used as far as it arrived; `None` where nothing did."""
-        return self.usage or (estimate_of(self._cut(), payload) if self.text or self.reasoning else None)
+        return self.usage or (
+            estimate_of(self._cut(), payload) if self.text or self.reasoning else None
+        )
 
     def _cut(self) -> ProviderReply:
         return ProviderReply(
@@ -107,8 +113,8 @@ class _Listener:
 def attempt(sending: Sending, number: int, deps: TurnDeps, here: StageContext) -> Flow[Attempt]:
     """Send once. The attempt it returns says what happened, whatever happened.
 
-    With a ledger it is marked as sent before its first byte leaves; an answer that was kept there before the worker
-    was killed is used, and nothing is sent.
+    With a ledger it is marked as sent before its first byte leaves; an answer that was kept there
+    before the worker was killed is used, and nothing is sent.
     """
     if deps.ledger is None:
         begun = StartedAttempt(f"{sending.call_id}.{number}", number, Decimal(0))
@@ -116,17 +122,25 @@ def attempt(sending: Sending, number: int, deps: TurnDeps, here: StageContext) -
         return _told(made, sending, here)
     try:
         reservation = sending.reservation if number == 1 else None
-        begun = yield from begin_call(sending.request, sending.payload, sending.call, reservation, deps, here)
+        begun = yield from begin_call(
+            sending.request, sending.payload, sending.call, reservation, deps, here
+        )
     except BudgetExceededError as exc:
         return _refused(sending, number, TurnError(kind="budget", message=str(exc)), deps)
     except UncappedError:  # the cap was there when the money was held, and was taken out since
-        return _refused(sending, number, TurnError(kind="value", message=uncapped(sending.payload)), deps)
+        return _refused(
+            sending, number, TurnError(kind="value", message=uncapped(sending.payload)), deps
+        )
     if begun.reply is not None:
-        return _made(sending, begun, deps.clock(), deps, reply=ProviderReply.model_validate_json(begun.reply))
+        return _made(
+            sending, begun, deps.clock(), deps, reply=ProviderReply.model_validate_json(begun.reply)
+        )
     return (yield from _kept(sending, begun, deps, here))
 
 
-def _kept(sending: Sending, begun: StartedAttempt, deps: TurnDeps, here: StageContext) -> Flow[Attempt]:
+def _kept(
+    sending: Sending, begun: StartedAttempt, deps: TurnDeps, here: StageContext
+) -> Flow[Attempt]:
     """Send, and tell the ledger what became of it, also when the task is cancelled meanwhile."""
     assert begun.attempt_id is not None, "a call to a model may always be repeated"
     listener = _listener(sending, begun, deps, here)
@@ -143,8 +157,12 @@ def _kept(sending: Sending, begun: StartedAttempt, deps: TurnDeps, here: StageCo
     return _told(made, sending, here)
 
 
-def _lost(sending: Sending, attempt_id: str, listener: _Listener, billed: str, why: str, deps: TurnDeps) -> Flow[None]:
-    yield from release_call(attempt_id, billed, why, listener.used(sending.payload), listener.response_id, deps)
+def _lost(
+    sending: Sending, attempt_id: str, listener: _Listener, billed: str, why: str, deps: TurnDeps
+) -> Flow[None]:
+    yield from release_call(
+        attempt_id, billed, why, listener.used(sending.payload), listener.response_id, deps
+    )
 
 
 def _sent(
@@ -164,9 +182,25 @@ def _sent(
         reply = yield _send(deps, sending, listener, begun.attempt_id or "")
     except ProviderError as exc:
         billed = "partial" if listener.partly is not None else exc.billed
-        return _made(sending, begun, started, deps, reply=listener.partly, error=TurnError.of(exc), billed=billed)
+        return _made(
+            sending,
+            begun,
+            started,
+            deps,
+            reply=listener.partly,
+            error=TurnError.of(exc),
+            billed=billed,
+        )
     except _CancelledError:
-        return _made(sending, begun, started, deps, reply=listener.partly, error=CANCELLED.error, billed="partial")
+        return _made(
+            sending,
+            begun,
+            started,
+            deps,
+            reply=listener.partly,
+            error=CANCELLED.error,
+            billed="partial",
+        )
     return _made(sending, begun, started, deps, reply=reply)
 
 
@@ -214,11 +248,18 @@ def _send(deps: TurnDeps, sending: Sending, listener: _Listener, attempt_id: str
     ends_at, stream = sending.ends_at, sending.request.stream
     within_s = None if ends_at is None else max(0.001, ends_at - deps.clock())
     provider, payload, begun = deps.provider, sending.payload, listener.begun
-    if deps.ledger is not None and sending.request.body is None:  # a caller's own body goes out as it is
+    if (
+        deps.ledger is not None and sending.request.body is None
+    ):  # a caller's own body goes out as it is
         payload = tagged(payload, attempt_id, provider.profile)
     return Wait(
         lambda: provider.send(
-            payload, stream=stream, on_chunk=listener, on_begun=begun, client_request_id=attempt_id, within_s=within_s
+            payload,
+            stream=stream,
+            on_chunk=listener,
+            on_begun=begun,
+            client_request_id=attempt_id,
+            within_s=within_s,
         ),
         lambda: _unless_cancelled(
             provider.asend(
@@ -234,8 +275,12 @@ def _send(deps: TurnDeps, sending: Sending, listener: _Listener, attempt_id: str
     )
 
 
-async def _unless_cancelled(answer: Coroutine[Any, Any, ProviderReply], here: StageContext) -> ProviderReply:
-    """The answer, unless the caller gives up first: an answer that is not streamed has no pieces to look up at."""
+async def _unless_cancelled(
+    answer: Coroutine[Any, Any, ProviderReply], here: StageContext
+) -> ProviderReply:
+    """The answer, unless the caller gives up first: an answer that is not streamed has no pieces to
+    look up at.
+    """
     if not here.cancellable:
         return await answer
     task = asyncio.create_task(answer)
@@ -249,8 +294,14 @@ async def _unless_cancelled(answer: Coroutine[Any, Any, ProviderReply], here: St
         task.cancel()
 
 
-def _listener(sending: Sending, begun: StartedAttempt, deps: TurnDeps, here: StageContext) -> _Listener:
-    return _Listener(_teller(sending, here), partial(note_begun, begun.attempt_id or "", sending.call, deps), here)
+def _listener(
+    sending: Sending, begun: StartedAttempt, deps: TurnDeps, here: StageContext
+) -> _Listener:
+    return _Listener(
+        _teller(sending, here),
+        partial(note_begun, begun.attempt_id or "", sending.call, deps),
+        here,
+    )
 
 
 def _teller(sending: Sending, here: StageContext) -> Callable[[StreamChunk], None]:

@@ -26,25 +26,31 @@ Approve = Callable[[ToolCall], bool]
 """Whether a person must agree before this call runs."""
 
 OnFinish = Callable[[TurnResult], TurnResult]
-"""Sees every result last, and may replace it: the place to turn an error into a house's own reply."""
+"""Sees every result last, and may replace it: the place to turn an error into a house's own reply.
+"""
 
 
 @dataclass(frozen=True)
 class TurnDeps:
-    """All a stage borrows. `template` is the request every turn starts from; it names model, sampling and so on."""
+    """All a stage borrows. `template` is the request every turn starts from; it names model,
+    sampling and so on.
+    """
 
     provider: OpenAIProvider
     toolbox: Toolbox
     template: ChatRequest
     plugins: tuple[Plugin, ...] = ()
-    """In order: of two that set the same thing, the first wins. Their tools stand in the toolbox."""
+    """In order: of two that set the same thing, the first wins. Their tools stand in the toolbox.
+    """
     limits: TurnLimits = field(default_factory=TurnLimits)
     prices: Prices = field(default_factory=Prices)
     ledger: "Ledger | None" = None
     budgets: "tuple[Budget, ...]" = ()
     """Of this turn, beside the ledger's own."""
     replay: Replay = "call"
-    """What becomes of a call that was answered before, where a run does not say (`configurable["turn_replay"]`)."""
+    """What becomes of a call that was answered before, where a run does not say
+    (`configurable["turn_replay"]`).
+    """
     approve: Approve = field(default=lambda call: False)
     on_finish: OnFinish = field(default=lambda result: result)
     subscribers: tuple[Subscriber, ...] = ()

@@ -1,6 +1,8 @@
-"""Keeping a conversation whole: every tool call of the model has its answer, whatever happened in between.
+"""Keeping a conversation whole: every tool call of the model has its answer, whatever happened in
+between.
 
-A vendor refuses a history in which a call stands unanswered, so one turn cut short would end the thread for good.
+A vendor refuses a history in which a call stands unanswered, so one turn cut short would end the
+thread for good.
 """
 
 from collections.abc import Callable, Sequence
@@ -36,17 +38,22 @@ def mended(messages: Sequence[AnyMessage]) -> list[AnyMessage] | None:
 def answers_for(message: AIMessage, answered: set[str], content: str) -> list[ToolMessage]:
     """A tool message saying `content` for each call of `message` that is not among `answered`."""
     return [
-        ToolMessage(content, tool_call_id=call_id, status="error", id=f"{message.id}-{call_id}-unanswered")
+        ToolMessage(
+            content, tool_call_id=call_id, status="error", id=f"{message.id}-{call_id}-unanswered"
+        )
         for call_id in _calls(message)
         if call_id not in answered
     ]
 
 
-def unsendable(messages: Sequence[AnyMessage], send: Callable[[Sequence[AnyMessage]], object]) -> list[AnyMessage]:
-    """The messages at the end of the conversation without which it could be sent; none where that is no help.
+def unsendable(
+    messages: Sequence[AnyMessage], send: Callable[[Sequence[AnyMessage]], object]
+) -> list[AnyMessage]:
+    """The messages at the end of the conversation without which it could be sent; none where that
+    is no help.
 
-    An empty question, or a block no vendor knows, would stand in every later request and end the thread for good.
-    `send` builds a request and raises TurnValueError where there is none.
+    An empty question, or a block no vendor knows, would stand in every later request and end the
+    thread for good. `send` builds a request and raises TurnValueError where there is none.
     """
     if _sendable(messages, send):
         return []
@@ -58,7 +65,9 @@ def unsendable(messages: Sequence[AnyMessage], send: Callable[[Sequence[AnyMessa
     return []
 
 
-def _sendable(messages: Sequence[AnyMessage], send: Callable[[Sequence[AnyMessage]], object]) -> bool:
+def _sendable(
+    messages: Sequence[AnyMessage], send: Callable[[Sequence[AnyMessage]], object]
+) -> bool:
     try:
         send(messages)
     except TurnValueError:

@@ -1,4 +1,5 @@
-"""The turn and its ledger: mark a call as sent, keep its answer, charge it once. `reserving` holds the money before.
+"""The turn and its ledger: mark a call as sent, keep its answer, charge it once. `reserving` holds
+the money before.
 
 Without a ledger none of this waits for anything, nothing is kept, and SQLAlchemy is not imported.
 """
@@ -55,7 +56,8 @@ __all__ = [
 
 _UNCAPPED_TOKENS: Final = 32_768
 _BYTES_A_TOKEN: Final = 4
-"""Of English (https://help.openai.com/en/articles/4936856-what-are-tokens-and-how-to-count-them)."""
+"""Of English (https://help.openai.com/en/articles/4936856-what-are-tokens-and-how-to-count-them).
+"""
 _SEVERAL: Final = ("n", "best_of")
 _CAPS: Final[Mapping[Api, tuple[str, ...]]] = {
     "chat": ("max_completion_tokens", "max_tokens"),
@@ -64,12 +66,18 @@ _CAPS: Final[Mapping[Api, tuple[str, ...]]] = {
 """What the cap on an answer is called on the wire. The other API's name bounds nothing."""
 
 
-def attribution_of(turn_id: str, settings: TurnSettings | None, here: StageContext) -> CostAttribution:
+def attribution_of(
+    turn_id: str, settings: TurnSettings | None, here: StageContext
+) -> CostAttribution:
     """Whom the calls of a turn are charged to."""
     if settings is None:
         return CostAttribution(thread=here.thread_id, turn=turn_id)
     return CostAttribution(
-        account=settings.account or "", key=settings.key, thread=here.thread_id, turn=turn_id, tags=settings.tags
+        account=settings.account or "",
+        key=settings.key,
+        thread=here.thread_id,
+        turn=turn_id,
+        tags=settings.tags,
     )
 
 
@@ -84,9 +92,15 @@ def replays(deps: TurnDeps, here: StageContext) -> bool:
 
 
 def begin_call(
-    request: ChatRequest, payload: Payload, call: Call, reservation: str | None, deps: TurnDeps, here: StageContext
+    request: ChatRequest,
+    payload: Payload,
+    call: Call,
+    reservation: str | None,
+    deps: TurnDeps,
+    here: StageContext,
 ) -> Flow[StartedAttempt]:
-    """Mark the call as sent, before its first byte leaves; or get the answer it had before the worker was killed.
+    """Mark the call as sent, before its first byte leaves; or get the answer it had before the
+    worker was killed.
 
     In a replay, the answer the same request had before is given too.
     """
@@ -124,7 +138,9 @@ def replay_call(
 
 
 def note_begun(attempt_id: str, call: Call, deps: TurnDeps, response_id: str) -> None:
-    """Write down what an answer under way can be asked for by, where that is the only way to find it again."""
+    """Write down what an answer under way can be asked for by, where that is the only way to find
+    it again.
+    """
     if deps.ledger is not None and call.stored == "responses":
         from turngraph.billing.store.attempts import note_id
 
@@ -132,7 +148,9 @@ def note_begun(attempt_id: str, call: Call, deps: TurnDeps, response_id: str) ->
 
 
 def keep_answer(attempt_id: str, reply: ProviderReply, turn_id: str, deps: TurnDeps) -> Flow[None]:
-    """Write the answer on its attempt the moment it is complete. Raises FencedError where the turn is not ours now."""
+    """Write the answer on its attempt the moment it is complete. Raises FencedError where the turn
+    is not ours now.
+    """
     from turngraph.billing.store.attempts import answer
 
     kept = AttemptResponse(
@@ -150,29 +168,41 @@ def keep_answer(attempt_id: str, reply: ProviderReply, turn_id: str, deps: TurnD
 
 
 def release_call(
-    attempt_id: str, billed: str, why: str, seen: Usage | None, provider_id: str | None, deps: TurnDeps
+    attempt_id: str,
+    billed: str,
+    why: str,
+    seen: Usage | None,
+    provider_id: str | None,
+    deps: TurnDeps,
 ) -> Flow[None]:
-    """What brought no answer: free where the vendor refused it, unknown where it may have been served."""
+    """What brought no answer: free where the vendor refused it, unknown where it may have been
+    served.
+    """
     from turngraph.billing.store.attempts import mark_unknown, release
 
     if billed == "none":
         yield keep_in_ledger(deps, release, Released(attempt_id=attempt_id, why=why))
     else:
-        lost = UnknownOutcome(attempt_id=attempt_id, why=why, estimate=seen, provider_id=provider_id)
+        lost = UnknownOutcome(
+            attempt_id=attempt_id, why=why, estimate=seen, provider_id=provider_id
+        )
         yield keep_in_ledger(deps, mark_unknown, lost)
 
 
 def settle_charge(charge: Charge, turn_id: str, deps: TurnDeps, here: StageContext) -> Flow[Charge]:
     """Enter `charge` in the ledger, once; the charge as it stands there.
 
-    A call of which nobody knows yet what it used stays open there, until it is found out or charged at its hold.
+    A call of which nobody knows yet what it used stays open there, until it is found out or charged
+    at its hold.
     """
     if deps.ledger is None or (charge.kind == "completion" and charge.usage is None):
         return charge
     from turngraph.billing.store.settlement import settle
 
     basis = "partial" if charge.estimated else "actual"
-    settled: Settled | None = yield keep_in_ledger(deps, settle, Settlement(charge=charge, basis=basis))
+    settled: Settled | None = yield keep_in_ledger(
+        deps, settle, Settlement(charge=charge, basis=basis)
+    )
     if settled is None:  # spooled: the ledger was away, and will be told later
         return charge
     for crossed in settled.crossed:
@@ -199,7 +229,8 @@ def finish_turn(turn_id: str, deps: TurnDeps, here: StageContext) -> Flow[None]:
 
 
 def estimate_of(reply: ProviderReply | None, payload: Payload) -> Usage | None:
-    """What an answer without usage used, as far as can be told: what was asked and said, at a token for four bytes.
+    """What an answer without usage used, as far as can be told: what was asked and said, at a token
+    for four bytes.
 
     `None` where nothing was said: then it is not known whether anything was used at all.
     """
@@ -225,7 +256,8 @@ def worst_case_of(request: ChatRequest, payload: Payload, deps: TurnDeps) -> Dec
             model=model,
             at=datetime.fromtimestamp(deps.clock(), UTC),
             input_tokens=prompt_bound(payload.content),
-            max_tokens=max(caps_of(payload), default=_UNCAPPED_TOKENS) * max([1, *_answers(payload)]),
+            max_tokens=max(caps_of(payload), default=_UNCAPPED_TOKENS)
+            * max([1, *_answers(payload)]),
             base_url=deps.provider.config.base_url,
             service_tier=tier,
         )
@@ -236,9 +268,11 @@ def worst_case_of(request: ChatRequest, payload: Payload, deps: TurnDeps) -> Dec
 
 
 def caps_of(payload: Payload) -> list[int]:
-    """The caps on an answer that are really sent, under whatever names: `extra_body` may name another than ours.
+    """The caps on an answer that are really sent, under whatever names: `extra_body` may name
+    another than ours.
 
-    None where one of them bounds nothing: to some servers -1 is «no end», and a text is whatever they make of it.
+    None where one of them bounds nothing: to some servers -1 is «no end», and a text is whatever
+    they make of it.
     """
     caps = _sent(payload, _CAPS[payload.api])
     counts = [*caps, *_sent(payload, _SEVERAL)]
@@ -260,7 +294,9 @@ def _sent(payload: Payload, names: Sequence[str]) -> list[Any]:
     return [payload.body[name] for name in names if payload.body.get(name) is not None]
 
 
-def call_of(request: ChatRequest, payload: Payload, attribution: CostAttribution, seq: int, deps: TurnDeps) -> Call:
+def call_of(
+    request: ChatRequest, payload: Payload, attribution: CostAttribution, seq: int, deps: TurnDeps
+) -> Call:
     """A call to the model as the ledger knows it; `seq` is its place in the turn."""
     return Call(
         attribution=attribution,

@@ -12,7 +12,14 @@ from langchain_core.messages import AnyMessage
 from turngraph.billing.errors import UncappedError
 from turngraph.billing.store.calls import Call, CostAttribution
 from turngraph.nodes.support.dependencies import TurnDeps
-from turngraph.nodes.support.ledger_calls import ask_ledger, call_of, caps_of, replays, uncapped, worst_case_of
+from turngraph.nodes.support.ledger_calls import (
+    ask_ledger,
+    call_of,
+    caps_of,
+    replays,
+    uncapped,
+    worst_case_of,
+)
 from turngraph.nodes.support.stage_context import StageContext
 from turngraph.providers.writing.payload import Payload
 from turngraph.state.errors import BudgetExceededError, TurnValueError
@@ -25,7 +32,9 @@ from turngraph.state.turn import TurnOutcome
 __all__ = ["Reserved", "reserve_call"]
 
 _ANSWER_TOKENS: Final = 4096
-"""The cap put on an answer where a budget applies and nobody set one: without a cap no call has a worst case."""
+"""The cap put on an answer where a budget applies and nobody set one: without a cap no call has a
+worst case.
+"""
 
 
 class Reserved(NamedTuple):
@@ -43,7 +52,8 @@ def reserve_call(
     deps: TurnDeps,
     here: StageContext,
 ) -> Flow[Reserved]:
-    """Hold the most that `request` can cost, before it is sent. Refused, the turn ends: nothing is sent.
+    """Hold the most that `request` can cost, before it is sent. Refused, the turn ends: nothing is
+    sent.
 
     `seq` is the call's place in its turn. Nothing is held for a call that is replayed.
     """
@@ -58,7 +68,9 @@ def reserve_call(
             raise TurnValueError(uncapped(payload))
         usd = worst_case_of(request, payload, deps)
     except TurnValueError as exc:
-        return Reserved(request, TurnOutcome(status="error", error=TurnError(kind="value", message=str(exc))))
+        return Reserved(
+            request, TurnOutcome(status="error", error=TurnError(kind="value", message=str(exc)))
+        )
     call = call_of(request, payload, attribution, seq, deps)
     if (yield from _is_replayed(call, payload, deps, here)):
         return Reserved(request, None)
@@ -68,10 +80,15 @@ def reserve_call(
         if request.max_tokens is None and request.body is None:
             capped = request.model_copy(update={"max_tokens": _ANSWER_TOKENS})
             return (yield from reserve_call(capped, messages, attribution, seq, deps, here))
-        return Reserved(request, TurnOutcome(status="error", error=TurnError(kind="value", message=uncapped(payload))))
+        return Reserved(
+            request,
+            TurnOutcome(status="error", error=TurnError(kind="value", message=uncapped(payload))),
+        )
     except BudgetExceededError as exc:
         return (yield from _close(request, messages, call, exc, deps, here))
-    here.emit(ChargeAuthorized(turn_id=attribution.turn or "", call_id=held.id, held_usd=held.held_usd))
+    here.emit(
+        ChargeAuthorized(turn_id=attribution.turn or "", call_id=held.id, held_usd=held.held_usd)
+    )
     return Reserved(request, None)
 
 
@@ -83,7 +100,9 @@ def _close(
     deps: TurnDeps,
     here: StageContext,
 ) -> Flow[Reserved]:
-    """One last call without tools, out of the budget's reserve for it, where it has one; else the turn is over."""
+    """One last call without tools, out of the budget's reserve for it, where it has one; else the
+    turn is over.
+    """
     error: BudgetExceededError = refused
     if refused.closing_possible and request.tools:
         last = request.model_copy(update={"tools": (), "builtin_tools": (), "tool_choice": None})
@@ -96,10 +115,16 @@ def _close(
         except BudgetExceededError as exc:
             error = exc
         else:
-            here.emit(ChargeAuthorized(turn_id=call.attribution.turn or "", call_id=held.id, held_usd=held.held_usd))
+            here.emit(
+                ChargeAuthorized(
+                    turn_id=call.attribution.turn or "", call_id=held.id, held_usd=held.held_usd
+                )
+            )
             return Reserved(last, None)
     here.emit(ChargeDeclined(turn_id=call.attribution.turn or "", reason=str(error)))
-    return Reserved(request, TurnOutcome(status="budget", error=TurnError(kind="budget", message=str(error))))
+    return Reserved(
+        request, TurnOutcome(status="budget", error=TurnError(kind="budget", message=str(error)))
+    )
 
 
 def _is_replayed(call: Call, payload: Payload, deps: TurnDeps, here: StageContext) -> Flow[bool]:
@@ -112,7 +137,13 @@ def _is_replayed(call: Call, payload: Payload, deps: TurnDeps, here: StageContex
 
 
 def _reserve(
-    deps: TurnDeps, call: Call, here: StageContext, usd: Decimal | None, *, closing: bool = False, capped: bool = True
+    deps: TurnDeps,
+    call: Call,
+    here: StageContext,
+    usd: Decimal | None,
+    *,
+    closing: bool = False,
+    capped: bool = True,
 ) -> Wait:
     from turngraph.billing.store.attempts import reserve
 

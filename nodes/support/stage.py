@@ -1,4 +1,6 @@
-"""A node of the graph: a stage's function bound to what it borrows, driven sync or async, its patch checked."""
+"""A node of the graph: a stage's function bound to what it borrows, driven sync or async, its patch
+checked.
+"""
 
 from collections.abc import Callable, Generator
 from typing import Any
@@ -14,14 +16,17 @@ from turngraph.state.turn import Turn
 __all__ = ["Stage", "StageFunction"]
 
 StageFunction = Callable[[Any, TurnDeps, StageContext], Turn | Flow[Turn]]
-"""A stage: from the slice it reads, what it borrows and where it stands, the patch, or a flow that returns it."""
+"""A stage: from the slice it reads, what it borrows and where it stands, the patch, or a flow that
+returns it.
+"""
 
 
 class Stage(Runnable[Any, dict[str, Any]]):
     """One stage as LangGraph runs it.
 
-    A `Runnable` and not a function, because only a Runnable may have a sync and an async form without a hop to
-    another thread. What the stage returns is checked here: LangGraph would store anything.
+    A `Runnable` and not a function, because only a Runnable may have a sync and an async form
+    without a hop to another thread. What the stage returns is checked here: LangGraph would store
+    anything.
     """
 
     def __init__(self, function: StageFunction, deps: TurnDeps) -> None:
@@ -33,18 +38,24 @@ class Stage(Runnable[Any, dict[str, Any]]):
         """What the stage borrows: for looking at, as the stepper does."""
         return self._deps
 
-    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:
+    def invoke(
+        self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
         """Run the stage in this thread."""
         begun = self._begin(input, config)
         return self._end(drive(begun) if isinstance(begun, Generator) else begun)
 
-    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:
+    async def ainvoke(
+        self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
         """Run the stage on the running event loop."""
         begun = self._begin(input, config)
         return self._end(await drive_async(begun) if isinstance(begun, Generator) else begun)
 
     def _begin(self, state: Any, config: RunnableConfig | None) -> Turn | Flow[Turn]:
-        return self._function(state, self._deps, stage_context(config or {}, self._deps.subscribers))
+        return self._function(
+            state, self._deps, stage_context(config or {}, self._deps.subscribers)
+        )
 
     def _end(self, patch: Turn) -> dict[str, Any]:
         return check_patch(patch, by=self.name or "a stage")

@@ -1,4 +1,6 @@
-"""Where a stage stands while it runs: which task it is, who listens, whether the caller has given up."""
+"""Where a stage stands while it runs: which task it is, who listens, whether the caller has given
+up.
+"""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -12,14 +14,25 @@ from langgraph.runtime import get_runtime
 
 from turngraph.state.events import TurnEvent
 
-__all__ = ["FENCE", "LEASED_TURN", "REPLAY", "Replay", "StageContext", "Subscriber", "stage_context"]
+__all__ = [
+    "FENCE",
+    "LEASED_TURN",
+    "REPLAY",
+    "Replay",
+    "StageContext",
+    "Subscriber",
+    "stage_context",
+]
 
 Subscriber = Callable[[TurnEvent], None]
-"""Told every event of a turn, in the thread or on the loop that runs it. What it raises is logged, not raised."""
+"""Told every event of a turn, in the thread or on the loop that runs it. What it raises is logged,
+not raised.
+"""
 
 Replay = Literal["call", "recorded"]
-"""What becomes of a call that the ledger has an answer to, when a turn is walked again from an earlier checkpoint: it
-is made again, and charged, or it gets the recorded answer, at no cost."""
+"""What becomes of a call that the ledger has an answer to, when a turn is walked again from an
+earlier checkpoint: it is made again, and charged, or it gets the recorded answer, at no cost.
+"""
 
 REPLAY: Final = "turn_replay"
 """Where a run's configuration says so, over what the graph was built with."""
@@ -39,8 +52,8 @@ class _Flag(Protocol):
 class StageContext:
     """A stage's surroundings.
 
-    `task_id` is LangGraph's: the same over retry and resume, new in every fork. `tokens_wanted` says whether anyone
-    watches `stream_mode="messages"`.
+    `task_id` is LangGraph's: the same over retry and resume, new in every fork. `tokens_wanted`
+    says whether anyone watches `stream_mode="messages"`.
     """
 
     task_id: str

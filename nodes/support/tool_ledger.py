@@ -1,6 +1,8 @@
-"""A tool call that costs, or must not run twice, through the ledger: begun before it runs, its answer kept when it has.
+"""A tool call that costs, or must not run twice, through the ledger: begun before it runs, its
+answer kept when it has.
 
-Other tools run straight away, with or without a ledger: resumed after a crash they run again, and nobody minds.
+Other tools run straight away, with or without a ledger: resumed after a crash they run again, and
+nobody minds.
 """
 
 import json
@@ -9,7 +11,13 @@ from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
-from turngraph.billing.store.calls import AttemptResponse, Call, CostAttribution, StartedAttempt, UnknownOutcome
+from turngraph.billing.store.calls import (
+    AttemptResponse,
+    Call,
+    CostAttribution,
+    StartedAttempt,
+    UnknownOutcome,
+)
 from turngraph.nodes.support.dependencies import TurnDeps
 from turngraph.nodes.support.ledger_calls import ask_ledger, keep_in_ledger, replay_call, replays
 from turngraph.nodes.support.stage_context import StageContext
@@ -35,7 +43,8 @@ def serve_once(
 ) -> Flow[Served]:
     """The answer of `run()`, or the one it gave before the worker was killed.
 
-    Raises ToolError where the call was interrupted and may not be repeated, or its price is not in the budget.
+    Raises ToolError where the call was interrupted and may not be repeated, or its price is not in
+    the budget.
     """
     price, repeat = deps.prices.tool(call.name), deps.toolbox.idempotent(call.name)
     if deps.ledger is None or (price is None and repeat):
@@ -44,20 +53,33 @@ def serve_once(
     if begun.reply is not None:
         return ToolOutput.model_validate_json(begun.reply), begun.attempt_id
     if begun.attempt_id is None:
-        raise ToolError(f"`{call.name}` was interrupted; whether it ran is unknown, and it must not run twice.")
+        raise ToolError(
+            f"`{call.name}` was interrupted; whether it ran is unknown, and it must not run twice."
+        )
     from turngraph.billing.store.attempts import answer, mark_unknown
 
     try:
         output: ToolOutput = yield run()
     except BaseException as exc:
-        yield keep_in_ledger(deps, mark_unknown, UnknownOutcome(attempt_id=begun.attempt_id, why=type(exc).__name__))
+        yield keep_in_ledger(
+            deps, mark_unknown, UnknownOutcome(attempt_id=begun.attempt_id, why=type(exc).__name__)
+        )
         raise
-    yield keep_in_ledger(deps, answer, AttemptResponse(attempt_id=begun.attempt_id, response=output.model_dump_json()))
+    yield keep_in_ledger(
+        deps,
+        answer,
+        AttemptResponse(attempt_id=begun.attempt_id, response=output.model_dump_json()),
+    )
     return output, begun.attempt_id
 
 
 def _begin(
-    task: ToolTask, call: ToolCall, arguments: dict[str, Any], repeat: bool, deps: TurnDeps, here: StageContext
+    task: ToolTask,
+    call: ToolCall,
+    arguments: dict[str, Any],
+    repeat: bool,
+    deps: TurnDeps,
+    here: StageContext,
 ) -> Flow[StartedAttempt]:
     from turngraph.billing.store.attempts import begin
 

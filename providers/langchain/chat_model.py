@@ -1,4 +1,6 @@
-"""The same wire as a LangChain chat model: for agents, chains and graphs that want a `BaseChatModel`."""
+"""The same wire as a LangChain chat model: for agents, chains and graphs that want a
+`BaseChatModel`.
+"""
 
 import os
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
@@ -36,14 +38,16 @@ _UNUSED: Final = (
 
 
 class TurngraphChatModel(BaseChatOpenAI):
-    """A model of any vendor of the table, or at any OpenAI-compatible endpoint, as a LangChain chat model.
+    """A model of any vendor of the table, or at any OpenAI-compatible endpoint, as a LangChain chat
+    model.
 
-    The fields are those of `ChatOpenAI`, and `vendor`. The key, where none is given, is read from the vendor's own
-    environment variable; nothing else is. Requests, quirks and reading are those of `OpenAIProvider`: usage comes
-    with every answer, streamed or not; reasoning and whatever else a vendor wants back rides on the message and goes
-    back. What a vendor's profile left out of a request stands in `response_metadata["warnings"]`. Errors are
-    `ProviderError`s and LangChain's `ModelError`s at once. `max_retries` is 0 where it is not given, and one call is
-    then one request, which is what a ledger must see.
+    The fields are those of `ChatOpenAI`, and `vendor`. The key, where none is given, is read from
+    the vendor's own environment variable; nothing else is. Requests, quirks and reading are those
+    of `OpenAIProvider`: usage comes with every answer, streamed or not; reasoning and whatever else
+    a vendor wants back rides on the message and goes back. What a vendor's profile left out of a
+    request stands in `response_metadata["warnings"]`. Errors are `ProviderError`s and LangChain's
+    `ModelError`s at once. `max_retries` is 0 where it is not given, and one call is then one
+    request, which is what a ledger must see.
 
         >>> from turngraph.scripted import Say, ScriptedModel
         >>> with ScriptedModel([Say("Hi there.")]) as scripted:
@@ -55,7 +59,9 @@ class TurngraphChatModel(BaseChatOpenAI):
 
     model_name: str = Field(alias="model", min_length=1)
     vendor: str | None = None
-    """A name of the table of vendors. Not given: whose endpoint `base_url` is, else `custom`; `openai` without one."""
+    """A name of the table of vendors. Not given: whose endpoint `base_url` is, else `custom`;
+    `openai` without one.
+    """
     openai_api_base: str | None = Field(default=None, alias="base_url", repr=False, exclude=True)
     default_headers: Mapping[str, str] | None = Field(default=None, repr=False, exclude=True)
     provider_config: ProviderConfig | None = Field(default=None, repr=False, exclude=True)
@@ -70,7 +76,9 @@ class TurngraphChatModel(BaseChatOpenAI):
         >>> TurngraphChatModel.of(OpenAIProvider(ProviderConfig(vendor="ollama", model="m", temperature=0)))
         TurngraphChatModel(vendor='ollama', model='m', api='chat')
         """
-        made = cls.model_validate({"model": provider.config.model, "provider_config": provider.config})
+        made = cls.model_validate(
+            {"model": provider.config.model, "provider_config": provider.config}
+        )
         made._made = (made._config(), provider)
         return made
 
@@ -88,7 +96,9 @@ class TurngraphChatModel(BaseChatOpenAI):
         if not isinstance(values, dict) or values.get("api_key") or values.get("openai_api_key"):
             return values
         url, vendor = values.get("base_url") or values.get("openai_api_base"), values.get("vendor")
-        profile = find_vendor(vendor) if vendor else vendor_of_url(url) if url else find_vendor("openai")
+        profile = (
+            find_vendor(vendor) if vendor else vendor_of_url(url) if url else find_vendor("openai")
+        )
         if profile is None or values.get("provider_config") is not None:
             return values
         key = next((os.environ[name] for name in profile.key_env if os.environ.get(name)), None)
@@ -107,18 +117,25 @@ class TurngraphChatModel(BaseChatOpenAI):
 
     @model_validator(mode="after")
     def validate_environment(self) -> Self:
-        """Raises TurnConfigurationError where the model cannot be reached as configured, or is asked to use a client.
+        """Raises TurnConfigurationError where the model cannot be reached as configured, or is
+        asked to use a client.
 
         The base class makes its clients here.
         """
-        unused = [name for name in _UNUSED if name in self.model_fields_set and getattr(self, name) is not None]
+        unused = [
+            name
+            for name in _UNUSED
+            if name in self.model_fields_set and getattr(self, name) is not None
+        ]
         if unused:
             raise TurnConfigurationError(
                 f"`{unused[0]}` is for the clients of `ChatOpenAI`: make one, and give "
                 "`OpenAIProvider.from_chat_model(…)` of it to `TurngraphChatModel.of`."
             )
         if self.output_version not in (None, "v0", "v1"):
-            raise TurnConfigurationError(f"`output_version` is `{self.output_version}`; allowed: v0, v1.")
+            raise TurnConfigurationError(
+                f"`output_version` is `{self.output_version}`; allowed: v0, v1."
+            )
         self.provider  # noqa: B018  made here, so that wrong wiring is told at once
         return self
 
@@ -130,7 +147,12 @@ class TurngraphChatModel(BaseChatOpenAI):
         return self.provider_config.replaced(**fields)
 
     def _call(
-        self, messages: Iterable[BaseMessage], stop: list[str] | None, said: Mapping[str, Any], *, stream: bool
+        self,
+        messages: Iterable[BaseMessage],
+        stop: list[str] | None,
+        said: Mapping[str, Any],
+        *,
+        stream: bool,
     ) -> ModelCall:
         provider = self.provider
         if (model := said.get("model", provider.config.model)) != provider.config.model:
@@ -143,7 +165,9 @@ class TurngraphChatModel(BaseChatOpenAI):
         if self.stream_usage is False or said.get("stream_usage") is False:
             body = {name: value for name, value in payload.body.items() if name != "stream_options"}
             payload = Payload(payload.api, body, payload.warnings)
-        return ModelCall(provider, payload, retries=self.max_retries or 0, blocks=self.output_version == "v1")
+        return ModelCall(
+            provider, payload, retries=self.max_retries or 0, blocks=self.output_version == "v1"
+        )
 
     def _generate(
         self,
@@ -191,7 +215,9 @@ class TurngraphChatModel(BaseChatOpenAI):
         tools: list[Any] | None = None,
         **kwargs: Any,
     ) -> "Runnable[LanguageModelInput, Any]":
-        """This model with answers that fit `schema`, as in `ChatOpenAI`: by a tool, or by the vendor's own means."""
+        """This model with answers that fit `schema`, as in `ChatOpenAI`: by a tool, or by the
+        vendor's own means.
+        """
         if method == "json_schema" and isinstance(schema, type) and issubclass(schema, BaseModel):
             return structured_by_schema(
                 self, schema, include_raw=include_raw, strict=strict, tools=tools or (), said=kwargs
@@ -208,10 +234,16 @@ class TurngraphChatModel(BaseChatOpenAI):
         return self.provider.api == "responses"
 
     def _resolve_model_profile(self) -> "ModelProfile | None":
-        known = super()._resolve_model_profile() if self.provider.vendor in ("openai", "azure") else None
+        known = (
+            super()._resolve_model_profile()
+            if self.provider.vendor in ("openai", "azure")
+            else None
+        )
         return model_profile(self.provider.get_capabilities(), known)
 
-    def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
+    def _get_invocation_params(
+        self, stop: list[str] | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
         # LangChain's caches tell calls apart by these alone.
         values = self.provider.get_current_config_values()
         place = {name: values[name] for name in ("vendor", "base_url", "use_responses_api")}
@@ -229,4 +261,6 @@ class TurngraphChatModel(BaseChatOpenAI):
 
     def __repr_args__(self) -> Iterator[tuple[str, Any]]:
         provider = self.provider
-        return iter((("vendor", provider.vendor), ("model", provider.config.model), ("api", provider.api)))
+        return iter(
+            (("vendor", provider.vendor), ("model", provider.config.model), ("api", provider.api))
+        )

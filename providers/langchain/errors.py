@@ -48,7 +48,9 @@ def as_model_error(error: ProviderError) -> ProviderError:
     >>> isinstance(error, ModelRateLimitError), error.retry_after_s, str(error)
     (True, None, 'openai answered 429 (rate_limit): Slow down.')
     """
-    both = type(type(error).__name__, (type(error), _LANGCHAIN[error.kind]), {"__module__": __name__})
+    both = type(
+        type(error).__name__, (type(error), _LANGCHAIN[error.kind]), {"__module__": __name__}
+    )
     made: ProviderError = both.__new__(both, *error.args)
     made.__dict__.update(error.__dict__, is_retryable=error.retryable)
     return made

@@ -26,7 +26,15 @@ _SAME: Final = {
 """Our fields, and what that class calls them."""
 
 _BODY: Final = (
-    *("frequency_penalty", "presence_penalty", "logit_bias", "n", "service_tier", "include", "truncation"),
+    *(
+        "frequency_penalty",
+        "presence_penalty",
+        "logit_bias",
+        "n",
+        "service_tier",
+        "include",
+        "truncation",
+    ),
     *("context_management", "prompt_cache_options"),
 )
 """Members of the request that class has a field for, and a turn does not."""
@@ -35,17 +43,28 @@ _BODY: Final = (
 def config_fields(chat: "BaseChatOpenAI") -> dict[str, Any]:
     """The fields of a `ProviderConfig` that asks as `chat` does, of which only those that were set.
 
-    A key given as a function stays behind: the client that `chat` made calls it. So do its retries: a turn has its own.
+    A key given as a function stays behind: the client that `chat` made calls it. So do its retries:
+    a turn has its own.
     """
     found = {ours: getattr(chat, theirs, None) for ours, theirs in _SAME.items()}
-    found |= {"model": getattr(chat, "deployment_name", None) or chat.model_name, "base_url": _endpoint(chat)}
-    found |= {"vendor": "azure" if getattr(chat, "azure_endpoint", None) else getattr(chat, "vendor", None)}
+    found |= {
+        "model": getattr(chat, "deployment_name", None) or chat.model_name,
+        "base_url": _endpoint(chat),
+    }
+    found |= {
+        "vendor": "azure"
+        if getattr(chat, "azure_endpoint", None)
+        else getattr(chat, "vendor", None)
+    }
     found |= {"stop": stop_of(chat), "timeouts": timeouts_of(chat.request_timeout)}
     found |= {"headers": chat.default_headers, "extra_body": _body(chat) or None, "api": _api(chat)}
     if hasattr(chat.openai_api_key, "get_secret_value"):
         found["api_key"] = chat.openai_api_key
     if reasoning := chat.reasoning:
-        found |= {"reasoning_effort": reasoning.get("effort"), "reasoning_summary": reasoning.get("summary")}
+        found |= {
+            "reasoning_effort": reasoning.get("effort"),
+            "reasoning_summary": reasoning.get("summary"),
+        }
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -57,7 +76,8 @@ def stop_of(chat: "BaseChatOpenAI") -> tuple[str, ...] | None:
 
 
 def timeouts_of(given: Any) -> Timeouts | None:
-    """Seconds, or the `Timeout` of an HTTP library: to these clients both mean how long nothing may come.
+    """Seconds, or the `Timeout` of an HTTP library: to these clients both mean how long nothing may
+    come.
 
     >>> timeouts_of(700.0)
     Timeouts(connect_s=700.0, first_byte_s=700.0, idle_s=700.0, total_s=700.0)
@@ -68,11 +88,15 @@ def timeouts_of(given: Any) -> Timeouts | None:
     if not read:
         return None
     total_s = max(default.total_s, read)
-    return Timeouts(connect_s=connect or default.connect_s, first_byte_s=read, idle_s=read, total_s=total_s)
+    return Timeouts(
+        connect_s=connect or default.connect_s, first_byte_s=read, idle_s=read, total_s=total_s
+    )
 
 
 def _endpoint(chat: "BaseChatOpenAI") -> str | None:
-    """Where the client of `chat` really sends, which knows about environment variables and Azure's paths."""
+    """Where the client of `chat` really sends, which knows about environment variables and Azure's
+    paths.
+    """
     if chat.root_client is None:
         return chat.openai_api_base
     return without_userinfo(str(chat.root_client.base_url)).rstrip("/")

@@ -1,4 +1,6 @@
-"""Answers as LangChain's messages, whole and in pieces that add up to the same, their content as text or as blocks."""
+"""Answers as LangChain's messages, whole and in pieces that add up to the same, their content as
+text or as blocks.
+"""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -19,7 +21,12 @@ _TOLD: Final = ("reasoning_content", "refusal")
 
 
 def message_of(
-    reply: ProviderReply, *, vendor: str, api: Api, warnings: tuple[str, ...] = (), blocks: bool = False
+    reply: ProviderReply,
+    *,
+    vendor: str,
+    api: Api,
+    warnings: tuple[str, ...] = (),
+    blocks: bool = False,
 ) -> AIMessage:
     """`reply` as a message; LangChain gives it an id. `blocks`: its content as standard blocks.
 
@@ -37,7 +44,9 @@ def message_of(
 
 
 def blocks_of(reply: ProviderReply, message: AIMessage) -> Iterator[dict[str, Any]]:
-    """`reply` as LangChain's standard content blocks: https://docs.langchain.com/oss/python/langchain/messages"""
+    """`reply` as LangChain's standard content blocks:
+    https://docs.langchain.com/oss/python/langchain/messages
+    """
     if reply.reasoning is not None:
         yield {"type": "reasoning", "reasoning": reply.reasoning}
     if reply.text:
@@ -52,7 +61,9 @@ def blocks_of(reply: ProviderReply, message: AIMessage) -> Iterator[dict[str, An
 
 def _text_block(text: str, citations: tuple[dict[str, Any], ...]) -> dict[str, Any]:
     block: dict[str, Any] = {"type": "text", "text": text}
-    return {**block, "annotations": [_annotation(note) for note in citations]} if citations else block
+    return (
+        {**block, "annotations": [_annotation(note) for note in citations]} if citations else block
+    )
 
 
 def _annotation(note: Mapping[str, Any]) -> dict[str, Any]:
@@ -60,12 +71,15 @@ def _annotation(note: Mapping[str, Any]) -> dict[str, Any]:
     cited = note.get("url_citation", note)
     if note.get("type") != "url_citation" or not isinstance(cited, Mapping):
         return {"type": "non_standard_annotation", "value": dict(note)}
-    kept = {name: cited[name] for name in ("url", "title", "start_index", "end_index") if name in cited}
+    kept = {
+        name: cited[name] for name in ("url", "title", "start_index", "end_index") if name in cited
+    }
     return {"type": "citation", **kept}
 
 
 class ChunkWriter:
-    """The pieces of one answer as message chunks, whose sum is what `message_of` makes of the whole.
+    """The pieces of one answer as message chunks, whose sum is what `message_of` makes of the
+    whole.
 
     >>> writer = ChunkWriter(vendor="x", api="chat")
     >>> first = writer.piece(StreamChunk(type="text", text="Four"))
@@ -74,16 +88,20 @@ class ChunkWriter:
     ('Four.', 'last')
     """
 
-    def __init__(self, *, vendor: str, api: Api, warnings: tuple[str, ...] = (), blocks: bool = False) -> None:
+    def __init__(
+        self, *, vendor: str, api: Api, warnings: tuple[str, ...] = (), blocks: bool = False
+    ) -> None:
         self._vendor, self._api, self._warnings, self._blocks = vendor, api, warnings, blocks
         self._told: dict[str, str] = {"text": "", "reasoning": "", "refusal": ""}
         self._calls = 0
         self._block, self._kind = -1, ""
 
     def piece(self, chunk: StreamChunk) -> AIMessageChunk | None:
-        """`chunk` as a piece of the message; `None` for a usage, which the last piece tells, and for calls.
+        """`chunk` as a piece of the message; `None` for a usage, which the last piece tells, and
+        for calls.
 
-        Calls come with the last piece, when it is known which of them can be run: LangChain would repair the others.
+        Calls come with the last piece, when it is known which of them can be run: LangChain would
+        repair the others.
         """
         if chunk.type not in self._told or not chunk.text:
             return None
@@ -96,11 +114,17 @@ class ChunkWriter:
         said = {"reasoning": reply.reasoning, "text": reply.text, "refusal": reply.refusal}
         chunk = self._empty()
         for kind, text in said.items():
-            if text and text.startswith(self._told[kind]) and (left := text[len(self._told[kind]) :]):
+            if (
+                text
+                and text.startswith(self._told[kind])
+                and (left := text[len(self._told[kind]) :])
+            ):
                 chunk = chunk + self._said(kind, left)
         return chunk + AIMessageChunk(
             content=self._last_blocks(reply, whole) if self._blocks else "",
-            additional_kwargs={name: value for name, value in whole.additional_kwargs.items() if name not in _TOLD},
+            additional_kwargs={
+                name: value for name, value in whole.additional_kwargs.items() if name not in _TOLD
+            },
             response_metadata=whole.response_metadata | (_V1 if self._blocks else {}),
             usage_metadata=whole.usage_metadata,
             tool_call_chunks=_call_chunks(whole),
@@ -133,20 +157,25 @@ class ChunkWriter:
         blocks: list[str | dict[str, Any]] = []
         for n, block in enumerate(blocks_of(reply, whole)):
             if block["type"] == "text" and "annotations" in block:
-                blocks.append(self._placed("text", {"text": "", "annotations": block["annotations"]}))
+                blocks.append(
+                    self._placed("text", {"text": "", "annotations": block["annotations"]})
+                )
             elif block["type"] not in ("text", "reasoning"):
                 blocks.append(self._placed(f"{block['type']} {n}", block))
         return blocks
 
 
 def _call_chunks(whole: AIMessage) -> list[Any]:
-    """The calls in the only form that chunks keep: text, which LangChain parses, mending what is cut off.
+    """The calls in the only form that chunks keep: text, which LangChain parses, mending what is
+    cut off.
 
     Arguments that are no object are therefore told as a JSON string, which it cannot take for one.
     """
     sent = {call["id"]: call["function"]["arguments"] for call in _wire(whole)}
     valid = [(call, sent.get(call["id"]) or json.dumps(call["args"])) for call in whole.tool_calls]
-    invalid = [(call, json.dumps(call["args"], ensure_ascii=False)) for call in whole.invalid_tool_calls]
+    invalid = [
+        (call, json.dumps(call["args"], ensure_ascii=False)) for call in whole.invalid_tool_calls
+    ]
     return [
         tool_call_chunk(id=call["id"], name=call["name"], args=args, index=n)
         for n, (call, args) in enumerate([*valid, *invalid])

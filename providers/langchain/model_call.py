@@ -1,4 +1,6 @@
-"""One call of the chat model: what is sent, and LangChain's results made of what comes back, in the four ways."""
+"""One call of the chat model: what is sent, and LangChain's results made of what comes back, in the
+four ways.
+"""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from contextlib import aclosing, closing, contextmanager
@@ -24,9 +26,11 @@ _Piece = StreamChunk | ProviderReply
 
 @dataclass(frozen=True)
 class ModelCall:
-    """A payload on its way. `retries`: how often it may be sent again; `blocks`: content as standard blocks.
+    """A payload on its way. `retries`: how often it may be sent again; `blocks`: content as
+    standard blocks.
 
-    Raises errors that are ProviderErrors and LangChain's ModelErrors at once, also for an answer cut short.
+    Raises errors that are ProviderErrors and LangChain's ModelErrors at once, also for an answer
+    cut short.
     """
 
     wire: Wire
@@ -42,7 +46,9 @@ class ModelCall:
     async def aresult(self) -> ChatResult:
         """The answer, whole."""
         with _langchain_errors():
-            return self._result(await aretried(partial(self.wire.asend, self.payload), self.retries))
+            return self._result(
+                await aretried(partial(self.wire.asend, self.payload), self.retries)
+            )
 
     def chunks(self) -> Iterator[ChatGenerationChunk]:
         """The answer, piece by piece. Nothing is sent again once the first piece came."""
@@ -85,11 +91,18 @@ class ModelCall:
 
     def _writer(self) -> ChunkWriter:
         return ChunkWriter(
-            vendor=self.wire.config.vendor, api=self.wire.api, warnings=self.payload.warnings, blocks=self.blocks
+            vendor=self.wire.config.vendor,
+            api=self.wire.api,
+            warnings=self.payload.warnings,
+            blocks=self.blocks,
         )
 
     def _chunks(self, piece: _Piece, writer: ChunkWriter) -> Iterator[ChatGenerationChunk]:
-        chunk = writer.piece(piece) if isinstance(piece, StreamChunk) else writer.last(self._whole(piece))
+        chunk = (
+            writer.piece(piece)
+            if isinstance(piece, StreamChunk)
+            else writer.last(self._whole(piece))
+        )
         if chunk is not None:
             yield ChatGenerationChunk(message=chunk)
 

@@ -1,4 +1,6 @@
-"""What a model can do, in LangChain's words: its agents choose by this how to ask for structured answers."""
+"""What a model can do, in LangChain's words: its agents choose by this how to ask for structured
+answers.
+"""
 
 from typing import Any, cast
 
@@ -9,7 +11,9 @@ from turngraph.providers.capabilities import ProviderCapabilities
 __all__ = ["model_profile"]
 
 
-def model_profile(capabilities: ProviderCapabilities, known: ModelProfile | None = None) -> ModelProfile:
+def model_profile(
+    capabilities: ProviderCapabilities, known: ModelProfile | None = None
+) -> ModelProfile:
     """`capabilities` as a `ModelProfile`; what LangChain has `known` of the model goes before.
 
     >>> from turngraph.providers.capabilities import capabilities_of
@@ -30,4 +34,7 @@ def model_profile(capabilities: ProviderCapabilities, known: ModelProfile | None
         "tool_choice": capabilities.named_tool_choice,
         "structured_output": capabilities.structured_output,
     }
-    return cast("ModelProfile", {name: value for name, value in found.items() if value is not None} | dict(known or {}))
+    return cast(
+        "ModelProfile",
+        {name: value for name, value in found.items() if value is not None} | dict(known or {}),
+    )

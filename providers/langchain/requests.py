@@ -20,7 +20,15 @@ _FIELDS: Final = {
     **{
         name: name
         for name in (
-            *("temperature", "top_p", "seed", "logprobs", "top_logprobs", "store", "parallel_tool_calls"),
+            *(
+                "temperature",
+                "top_p",
+                "seed",
+                "logprobs",
+                "top_logprobs",
+                "store",
+                "parallel_tool_calls",
+            ),
             *("previous_response_id", "reasoning_effort", "verbosity", "max_tokens"),
         )
     },
@@ -35,9 +43,15 @@ _NOT_SENT: Final = ("extra_headers", "extra_query", "timeout")
 
 
 def request_of(
-    config: ProviderConfig, api: Api, said: Mapping[str, Any], *, stop: Sequence[str] | None, stream: bool
+    config: ProviderConfig,
+    api: Api,
+    said: Mapping[str, Any],
+    *,
+    stop: Sequence[str] | None,
+    stream: bool,
 ) -> ChatRequest:
-    """The request that `config` makes with what one call `said` besides; unknown members are sent as they are.
+    """The request that `config` makes with what one call `said` besides; unknown members are sent
+    as they are.
 
     Raises TurnValueError for what cannot be sent.
 
@@ -49,7 +63,9 @@ def request_of(
     extra = {**config.extra_body, **said.get("extra_body", {})}
     for name in sorted(said.keys() - _FIELDS.keys() - _OURS - _READERS.keys() - {"extra_body"}):
         if name in _NOT_SENT:
-            raise TurnValueError(f"`{name}` cannot be given for one call: it belongs to the model's configuration.")
+            raise TurnValueError(
+                f"`{name}` cannot be given for one call: it belongs to the model's configuration."
+            )
         extra[name] = said[name]
     for name, read in _READERS.items():
         if said.get(name) is not None:
@@ -61,7 +77,9 @@ def request_of(
     template = request_template(config, api, stream=stream)
     builtin = (*template.builtin_tools, *changes.pop("builtin_tools", ()))
     try:
-        return ChatRequest(**{**dict(template), **changes, "builtin_tools": builtin, "extra_body": extra})
+        return ChatRequest(
+            **{**dict(template), **changes, "builtin_tools": builtin, "extra_body": extra}
+        )
     except ValidationError as exc:
         first = exc.errors(include_url=False, include_input=False)[0]
         raise TurnValueError(f"`{first['loc'][0]}`: {first['msg']}.") from None
@@ -76,7 +94,9 @@ def _reasoning(said: Mapping[str, Any]) -> dict[str, Any]:
     """The `reasoning` of the Responses API, on either API."""
     unknown = sorted(said.keys() - {"effort", "summary"})
     if unknown:
-        raise TurnValueError(f"`reasoning` has `{unknown[0]}`; allowed: effort, summary. Others go into `extra_body`.")
+        raise TurnValueError(
+            f"`reasoning` has `{unknown[0]}`; allowed: effort, summary. Others go into `extra_body`."
+        )
     return {f"reasoning_{name}": value for name, value in said.items() if value is not None}
 
 
@@ -102,19 +122,27 @@ def last_response_id(messages: Sequence[BaseMessage], vendor: str) -> str | None
 def restored(messages: Iterable[BaseMessage]) -> list[BaseMessage]:
     """The conversation with the answers of the chat model as it first made them.
 
-    Content that LangChain rewrote as standard blocks (`output_version="v1"`) is the message's text again, and invalid
-    calls have the arguments that the model wrote.
+    Content that LangChain rewrote as standard blocks (`output_version="v1"`) is the message's text
+    again, and invalid calls have the arguments that the model wrote.
     """
-    return [_restored(message) if isinstance(message, AIMessage) else message for message in messages]
+    return [
+        _restored(message) if isinstance(message, AIMessage) else message for message in messages
+    ]
 
 
 def _restored(message: AIMessage) -> AIMessage:
     changes: dict[str, Any] = {}
-    if message.response_metadata.get("output_version") == "v1" and isinstance(message.content, list):
+    if message.response_metadata.get("output_version") == "v1" and isinstance(
+        message.content, list
+    ):
         changes["content"] = message.text
     if message.invalid_tool_calls:
-        sent = {id_: arguments for id_, _, arguments in map(triple, message.additional_kwargs.get("tool_calls", ()))}
+        sent = {
+            id_: arguments
+            for id_, _, arguments in map(triple, message.additional_kwargs.get("tool_calls", ()))
+        }
         changes["invalid_tool_calls"] = [
-            {**call, "args": sent.get(str(call["id"]), call["args"])} for call in message.invalid_tool_calls
+            {**call, "args": sent.get(str(call["id"]), call["args"])}
+            for call in message.invalid_tool_calls
         ]
     return message.model_copy(update=changes) if changes else message

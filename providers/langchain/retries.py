@@ -1,4 +1,6 @@
-"""Asking again where that may help, for the chat model; a turn has a place of its own for that (`call_llm`)."""
+"""Asking again where that may help, for the chat model; a turn has a place of its own for that
+(`call_llm`).
+"""
 
 import asyncio
 import time
@@ -16,7 +18,8 @@ T = TypeVar("T")
 
 
 def retried(call: Callable[[], T], retries: int) -> T:
-    """What `call` gives, asked up to `retries` times more where it raises a retryable ProviderError.
+    """What `call` gives, asked up to `retries` times more where it raises a retryable
+    ProviderError.
 
     >>> retried(lambda: "answer", 2)
     'answer'

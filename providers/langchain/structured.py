@@ -27,7 +27,8 @@ def structured_by_schema(
     tools: Sequence[Any],
     said: Mapping[str, Any],
 ) -> "Runnable[LanguageModelInput, Any]":
-    """`model`, its answers instances of `schema`; with `include_raw`, `raw`, `parsed` and `parsing_error`.
+    """`model`, its answers instances of `schema`; with `include_raw`, `raw`, `parsed` and
+    `parsing_error`.
 
     strict: whether the vendor enforces the schema; it does unless told otherwise.
     tools: what the model may call instead of answering; the instance is then `None`.
@@ -37,7 +38,10 @@ def structured_by_schema(
     form = {"name": function["name"], "schema": function["parameters"], "strict": binding}
     asked = {
         "response_format": {"type": "json_schema", "json_schema": form},
-        "ls_structured_output_format": {"kwargs": {"method": "json_schema", "strict": strict}, "schema": schema},
+        "ls_structured_output_format": {
+            "kwargs": {"method": "json_schema", "strict": strict},
+            "schema": schema,
+        },
         **said,
     }
     if tools:
@@ -46,13 +50,16 @@ def structured_by_schema(
     parser = RunnableLambda(partial(parsed, schema=schema)).with_types(output_type=schema)
     if not include_raw:
         return bound | parser
-    read = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)
+    read = RunnablePassthrough.assign(
+        parsed=itemgetter("raw") | parser, parsing_error=lambda _: None
+    )
     failed = RunnablePassthrough.assign(parsed=lambda _: None)
     return RunnableMap(raw=bound) | read.with_fallbacks([failed], exception_key="parsing_error")
 
 
 def parsed(message: AIMessage, schema: type[BaseModel]) -> BaseModel | None:
-    """The instance in `message`; `None` where it asks for tools. Raises OpenAIRefusalError for a refusal.
+    """The instance in `message`; `None` where it asks for tools. Raises OpenAIRefusalError for a
+    refusal.
 
     >>> class Sum(BaseModel):
     ...     total: int

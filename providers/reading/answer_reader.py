@@ -1,6 +1,8 @@
-"""An answer, read as its bytes arrive: a stream of events or one JSON body, whichever the vendor really sent.
+"""An answer, read as its bytes arrive: a stream of events or one JSON body, whichever the vendor
+really sent.
 
-No input and no output happens here, and no clock is read: the transport hands in bytes and the time.
+No input and no output happens here, and no clock is read: the transport hands in bytes and the
+time.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -8,7 +10,13 @@ from math import inf
 from typing import Any, Final, Literal
 
 from turngraph.providers.reading.chat_reader import ChatReader, read_chat
-from turngraph.providers.reading.error_reader import error_of_event, is_error, located, read_error, request_id_of
+from turngraph.providers.reading.error_reader import (
+    error_of_event,
+    is_error,
+    located,
+    read_error,
+    request_id_of,
+)
 from turngraph.providers.reading.json_text import CLEANED, parse_json
 from turngraph.providers.reading.read_limits import ReadLimits, too_large
 from turngraph.providers.reading.responses_reader import ResponsesReader, read_responses
@@ -27,9 +35,10 @@ EVENT_STARTS: Final = (b"data", b"event", b"id", b"retry", b":", b"error")
 class AnswerReader:
     """Feed it the body of one answer; `finish` gives the reply.
 
-    `status` and `headers` are the answer's; `streaming` is what was asked for. `started_at` and the `now` of `feed` are
-    seconds of the same clock; `idle_s` counts from one event to the next, `total_s` from `started_at`. Both methods
-    raise `ProviderError`, with the vendor, the status and the request id, and never anything else.
+    `status` and `headers` are the answer's; `streaming` is what was asked for. `started_at` and the
+    `now` of `feed` are seconds of the same clock; `idle_s` counts from one event to the next,
+    `total_s` from `started_at`. Both methods raise `ProviderError`, with the vendor, the status and
+    the request id, and never anything else.
 
         >>> reader = AnswerReader("chat", vendor="openai", status=200, headers={}, streaming=True)
         >>> _ = reader.feed(b'data: {"choices": [{"delta": {"content": "Hi"}, "finish_reason": "stop"}]}', 0.0)
@@ -59,7 +68,9 @@ class AnswerReader:
         self._finish_reason_optional = finish_reason_optional
         self._deadline, self._total_s = started_at + total_s, total_s
         self._idle_s, self._last_event_at = idle_s, inf
-        self._form: Literal["unknown", "events", "json", "refusal"] = "refusal" if status >= 300 else "unknown"
+        self._form: Literal["unknown", "events", "json", "refusal"] = (
+            "refusal" if status >= 300 else "unknown"
+        )
         self._body: list[bytes] = []
         self._size = 0
         self._decoder = SseDecoder(max_event_bytes=self._limits.event_bytes)
@@ -76,13 +87,17 @@ class AnswerReader:
 
     @property
     def response_id(self) -> str | None:
-        """The vendor's own id of the answer, which a stream tells with its first event; `None` before."""
+        """The vendor's own id of the answer, which a stream tells with its first event; `None`
+        before.
+        """
         return self._reader.response_id
 
     def feed(self, data: bytes, now: float) -> list[StreamChunk]:
-        """Take the next bytes, however they are cut; give the pieces of the answer that they complete.
+        """Take the next bytes, however they are cut; give the pieces of the answer that they
+        complete.
 
-        Pieces that came before an error in the same bytes are given first; the error is raised by the next call.
+        Pieces that came before an error in the same bytes are given first; the error is raised by
+        the next call.
         """
         self._raise_deferred()
         if self._form == "refusal":
@@ -106,14 +121,18 @@ class AnswerReader:
         """The reply, after the last byte, or after the connection broke."""
         self._raise_deferred()
         if self._form == "refusal":
-            raise read_error(self._status, self._headers, self._whole(), self._vendor, secrets=self._secrets)
+            raise read_error(
+                self._status, self._headers, self._whole(), self._vendor, secrets=self._secrets
+            )
         try:
             reply = self._finish_events() if self._form == "events" else self._finish_json()
         except ProviderError as exc:
             raise self._located(exc) from exc.__cause__
         notes = (*self._notes, *reply.notes)
         request_id = request_id_of(self._headers)
-        return reply.model_copy(update={"status": self._status, "request_id": request_id, "notes": notes})
+        return reply.model_copy(
+            update={"status": self._status, "request_id": request_id, "notes": notes}
+        )
 
     def _new_reader(self) -> ChatReader | ResponsesReader:
         if self._api == "responses":
@@ -128,10 +147,16 @@ class AnswerReader:
             self._body = [] if self._form == "events" else [data]
         elif self._form == "json":
             self._body.append(data)
-        return map(self._read_event, self._decoder.events(data)) if self._form == "events" else iter(())
+        return (
+            map(self._read_event, self._decoder.events(data))
+            if self._form == "events"
+            else iter(())
+        )
 
     def _recognised(self, begun: bytes) -> Literal["unknown", "events", "json"]:
-        """By its first byte: content types are often wrong (`application/octet-stream`, or none at all)."""
+        """By its first byte: content types are often wrong (`application/octet-stream`, or none at
+        all).
+        """
         if not begun:
             return "unknown"
         events_said = "text/event-stream" in self._headers.get("content-type", "")
@@ -153,7 +178,9 @@ class AnswerReader:
             self._notes["Something came after `[DONE]`; it was ignored."] = None
             return []
         self._events += 1
-        value, cleaned = parse_json(event.data, depth=self._limits.depth, where=f"event {self._events}")
+        value, cleaned = parse_json(
+            event.data, depth=self._limits.depth, where=f"event {self._events}"
+        )
         if cleaned:
             self._notes[CLEANED] = None
         if is_error(value, event.name):
@@ -172,7 +199,8 @@ class AnswerReader:
         except ProviderError as exc:
             if exc.kind not in ("truncated", "protocol"):
                 raise
-            # What the stream left unfinished was cut off: the reader knows by itself whether the answer was complete.
+            # What the stream left unfinished was cut off: the reader knows by itself whether the
+            # answer was complete.
             self._notes["The last event was cut off; it was ignored."] = None
         return self._reader.finish(ended=self._done)
 
@@ -219,7 +247,9 @@ class AnswerReader:
 
     def _check_clock(self, now: float, *, alive: bool) -> None:
         if now > self._deadline and not self._done:
-            raise self._no_answer(f"The answer took longer than {self._total_s:g} seconds.", "timeout")
+            raise self._no_answer(
+                f"The answer took longer than {self._total_s:g} seconds.", "timeout"
+            )
         if alive:
             self._last_event_at = now
         elif self._form == "events" and now - self._last_event_at > self._idle_s:
@@ -254,4 +284,6 @@ def chunks_of(reply: ProviderReply) -> list[StreamChunk]:
     chunks = [StreamChunk(type=kind, text=text) for kind, text in told if text]
     if reply.finish_reason not in ("length", "content_filter") and not reply.truncated:
         chunks += [StreamChunk(type="tool_call", tool_call=call) for call in reply.tool_calls]
-    return chunks if reply.usage is None else [*chunks, StreamChunk(type="usage", usage=reply.usage)]
+    return (
+        chunks if reply.usage is None else [*chunks, StreamChunk(type="usage", usage=reply.usage)]
+    )

@@ -28,7 +28,9 @@ class OpenCall:
         return "".join(self.pieces)
 
     def is_whole(self) -> bool:
-        return self.size > 1 and self.pieces[-1].rstrip().endswith("}") and is_object(self.arguments)
+        return (
+            self.size > 1 and self.pieces[-1].rstrip().endswith("}") and is_object(self.arguments)
+        )
 
 
 def is_object(text: str) -> bool:
@@ -39,11 +41,12 @@ def is_object(text: str) -> bool:
 
 
 class CallAssembler:
-    """Puts each piece to the call it belongs to: by its index, else by its id, else by its place or the last call.
+    """Puts each piece to the call it belongs to: by its index, else by its id, else by its place or
+    the last call.
 
-    Bears what vendors do: whole calls in one piece, interleaved calls, the same index for another id (a new call), the
-    name repeated, arguments null or an object, ids missing or twice (`named_apart`). Raises `ProviderError`
-    (`too_large`) above the limits.
+    Bears what vendors do: whole calls in one piece, interleaved calls, the same index for another
+    id (a new call), the name repeated, arguments null or an object, ids missing or twice
+    (`named_apart`). Raises `ProviderError` (`too_large`) above the limits.
 
         >>> calls = CallAssembler(ReadLimits())
         >>> calls.add([{"index": 0, "id": "a", "function": {"name": "add", "arguments": '{"x"'}}])
@@ -72,7 +75,10 @@ class CallAssembler:
     def calls(self) -> tuple[ToolCall, ...]:
         """The calls as they stand, in the order they were begun, each with an id of its own."""
         found = [call for call in self._calls if call.name or call.id or call.size]
-        built = [ToolCall(id=c.id or "", name=c.name, arguments=c.arguments, extra=c.extra or None) for c in found]
+        built = [
+            ToolCall(id=c.id or "", name=c.name, arguments=c.arguments, extra=c.extra or None)
+            for c in found
+        ]
         return named_apart(built, self.notes)
 
     def _add(self, piece: Mapping[str, Any], *, whole: bool, place: int) -> None:
@@ -82,7 +88,13 @@ class CallAssembler:
         if call is None:
             call = self._begin(piece.get("index"), id_)
         call.id, call.name = call.id or id_, call.name or name or ""
-        call.extra.update({key: value for key, value in piece.items() if key not in STANDARD and value is not None})
+        call.extra.update(
+            {
+                key: value
+                for key, value in piece.items()
+                if key not in STANDARD and value is not None
+            }
+        )
         if piece.get("type") not in (None, "", "function"):
             call.extra["type"] = piece["type"]
         self._write(call, inner.get("arguments", inner.get("input")))
@@ -112,12 +124,15 @@ class CallAssembler:
         last = self._calls[-1] if self._calls else None
         return None if last is None or self._is_another(last, id_, name, inner) else last
 
-    def _is_another(self, call: OpenCall, id_: str | None, name: str | None, inner: Mapping[str, Any]) -> bool:
+    def _is_another(
+        self, call: OpenCall, id_: str | None, name: str | None, inner: Mapping[str, Any]
+    ) -> bool:
         if id_ is not None and call.id is not None and id_ != call.id:
             return True
         if name is None or not call.name or id_ is not None:
             return False
-        # A name again, and no id: a repetition beside the next piece of arguments, or the next whole call.
+        # A name again, and no id: a repetition beside the next piece of arguments, or the next
+        # whole call.
         return name != call.name or (bool(inner.get("arguments")) and call.is_whole())
 
     def _write(self, call: OpenCall, arguments: object) -> None:
@@ -138,7 +153,9 @@ def text(value: object) -> str | None:
 
 
 def function_of(piece: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The function of a call, or the custom tool; Snowflake sends both, the one not meant being empty."""
+    """The function of a call, or the custom tool; Snowflake sends both, the one not meant being
+    empty.
+    """
     inner = [value for key in ("function", "custom") if isinstance(value := piece.get(key), dict)]
     return next((value for value in inner if value.get("name")), inner[0] if inner else {})
 

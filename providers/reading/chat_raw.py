@@ -8,11 +8,14 @@ from turngraph.state.reply import ProviderReply, ToolCall
 __all__ = ["assembled", "top_citations"]
 
 NOT_KEPT: Final = frozenset({"usage", "obfuscation", "p"})
-"""Members of a chunk that say nothing of the answer: OpenAI and Bedrock pad chunks to hide their length."""
+"""Members of a chunk that say nothing of the answer: OpenAI and Bedrock pad chunks to hide their
+length.
+"""
 
 
 def assembled(reply: ProviderReply, top: Mapping[str, Any], usage: Any) -> dict[str, Any]:
-    """The `chat.completion` that the events of `reply` add up to; `top` is what stood beside their choices.
+    """The `chat.completion` that the events of `reply` add up to; `top` is what stood beside their
+    choices.
 
     >>> assembled(ProviderReply(text="4", finish_reason="stop"), {"id": "c1"}, None)["choices"][0]["message"]["content"]
     '4'
@@ -32,13 +35,18 @@ def assembled(reply: ProviderReply, top: Mapping[str, Any], usage: Any) -> dict[
 
 def wire_call(call: ToolCall) -> dict[str, Any]:
     if (call.extra or {}).get("type") == "custom":
-        return {"id": call.id, **(call.extra or {}), "custom": {"name": call.name, "input": call.arguments}}
+        return {
+            "id": call.id,
+            **(call.extra or {}),
+            "custom": {"name": call.name, "input": call.arguments},
+        }
     function = {"name": call.name, "arguments": call.arguments}
     return {"id": call.id, "type": "function", "function": function, **(call.extra or {})}
 
 
 def top_citations(top: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
-    """Perplexity's sources, which stand beside the choices: https://docs.perplexity.ai/api-reference.
+    """Perplexity's sources, which stand beside the choices:
+    https://docs.perplexity.ai/api-reference.
 
     >>> top_citations({"citations": ["https://a.example"]})
     ({'type': 'url_citation', 'url': 'https://a.example'},)

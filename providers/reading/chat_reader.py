@@ -19,7 +19,9 @@ from turngraph.state.usage import Usage
 __all__ = ["REASONING_FIELDS", "ChatReader", "read_chat"]
 
 REASONING_FIELDS: Final = ("reasoning_content", "reasoning", "reasoning_text")
-"""What vendors call the text of the reasoning: DeepSeek and most, OpenRouter and vLLM and Groq, GitHub Copilot."""
+"""What vendors call the text of the reasoning: DeepSeek and most, OpenRouter and vLLM and Groq,
+GitHub Copilot.
+"""
 DETAILS: Final = "reasoning_details"
 ANSWERS: Final = frozenset({"content", "refusal", "tool_calls", "function_call"})
 REASONED: Final = frozenset(REASONING_FIELDS) | {DETAILS}
@@ -29,7 +31,8 @@ UNFINISHED: Final = frozenset({"length", "content_filter"})
 
 
 class ChatReader:
-    """Takes the events of a stream in order, gives the pieces of the answer, and at last the answer.
+    """Takes the events of a stream in order, gives the pieces of the answer, and at last the
+    answer.
 
     >>> reader = ChatReader()
     >>> reader.feed({"choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": "stop"}]})
@@ -39,7 +42,11 @@ class ChatReader:
     """
 
     def __init__(
-        self, *, vendor: str = "", limits: ReadLimits | None = None, finish_reason_optional: bool = False
+        self,
+        *,
+        vendor: str = "",
+        limits: ReadLimits | None = None,
+        finish_reason_optional: bool = False,
     ) -> None:
         self._vendor = vendor
         self._finish_reason_optional = finish_reason_optional
@@ -69,15 +76,18 @@ class ChatReader:
                 self._read_choice(choice, chunks)
         if usage := reported_usage(event):
             self._usage = usage
-            if (not choices or self._finish is not None) and (read := self._read_usage()[0]) is not None:
+            if (not choices or self._finish is not None) and (
+                read := self._read_usage()[0]
+            ) is not None:
                 chunks.append(StreamChunk(type="usage", usage=read))
         return chunks
 
     def finish(self, *, ended: bool = False) -> ProviderReply:
         """The answer; `ended` says that the stream came to its `[DONE]`.
 
-        Without a finish reason it is `truncated`, unless the vendor is known to leave that out and the stream came to
-        its `[DONE]` or its usage. Raises `ProviderError` where no choice came at all.
+        Without a finish reason it is `truncated`, unless the vendor is known to leave that out and
+        the stream came to its `[DONE]` or its usage. Raises `ProviderError` where no choice came at
+        all.
         """
         optional = self._finish_reason_optional and (ended or self._usage is not None)
         truncated = self._finish is None and not optional
@@ -93,7 +103,9 @@ class ChatReader:
         return text_or_none(self._top.get("id"))
 
     def finish_whole(self, body: Mapping[str, Any]) -> ProviderReply:
-        """The answer after a JSON body: nothing more could come, so a missing finish reason cuts nothing."""
+        """The answer after a JSON body: nothing more could come, so a missing finish reason cuts
+        nothing.
+        """
         if not self._answered:
             raise self._no_choices("protocol")
         return self._reply(False, body)
@@ -111,7 +123,9 @@ class ChatReader:
         self._notes[text] = None
 
     def _no_choices(self, kind: ErrorKind) -> ProviderError:
-        return ProviderError("The answer has no choices.", kind=kind, vendor=self._vendor or None, billed="unknown")
+        return ProviderError(
+            "The answer has no choices.", kind=kind, vendor=self._vendor or None, billed="unknown"
+        )
 
     def _read_top(self, event: Mapping[str, Any]) -> None:
         for name, value in event.items():
@@ -145,7 +159,9 @@ class ChatReader:
         self._finish = reason
         self._tell_held(chunks)
         if reason not in UNFINISHED:
-            chunks += [StreamChunk(type="tool_call", tool_call=call) for call in self._calls.calls()]
+            chunks += [
+                StreamChunk(type="tool_call", tool_call=call) for call in self._calls.calls()
+            ]
 
     def _read_delta(self, delta: Mapping[str, Any], chunks: list[StreamChunk]) -> None:
         if not REASONED.isdisjoint(delta):
@@ -167,7 +183,8 @@ class ChatReader:
     def _read_rest(self, name: str, value: Any, chunks: list[StreamChunk]) -> None:
         if name == "function_call":
             if isinstance(value, dict) and (value.get("name") or value.get("arguments")):
-                # The form before tool calls: one call, without an id. An index of its own keeps it apart.
+                # The form before tool calls: one call, without an id. An index of its own keeps it
+                # apart.
                 self._calls.add([{"index": -1, "type": "function_call", "function": value}])
         elif name == "annotations":
             self._annotations += [item for item in as_list(value) if isinstance(item, dict)]
@@ -258,11 +275,18 @@ class ChatReader:
             notes=(*self._notes, *self._calls.notes, *usage_notes),
             raw=body,
         )
-        return reply if body is not None else reply.model_copy(update={"raw": assembled(reply, self._top, self._usage)})
+        return (
+            reply
+            if body is not None
+            else reply.model_copy(update={"raw": assembled(reply, self._top, self._usage)})
+        )
 
 
-def read_chat(body: Mapping[str, Any], *, vendor: str = "", limits: ReadLimits | None = None) -> ProviderReply:
-    """The answer in the JSON body of a Chat Completions call. Raises `ProviderError` where it has no choices.
+def read_chat(
+    body: Mapping[str, Any], *, vendor: str = "", limits: ReadLimits | None = None
+) -> ProviderReply:
+    """The answer in the JSON body of a Chat Completions call. Raises `ProviderError` where it has
+    no choices.
 
     >>> read_chat({"choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}]}).text
     'Hi'
@@ -272,7 +296,10 @@ def read_chat(body: Mapping[str, Any], *, vendor: str = "", limits: ReadLimits |
     reader.feed({**body, "choices": None})
     if choices:
         reader.read_message(
-            next((choice for choice in choices if choice.get("index") == 0), {**choices[0], "index": 0})
+            next(
+                (choice for choice in choices if choice.get("index") == 0),
+                {**choices[0], "index": 0},
+            )
         )
     if len(choices) > 1:
         reader.note("More than one choice; the first is kept.")
@@ -280,7 +307,9 @@ def read_chat(body: Mapping[str, Any], *, vendor: str = "", limits: ReadLimits |
 
 
 def reported_usage(event: Mapping[str, Any]) -> Any:
-    """The usage in an event, which Groq also puts under a member of its own: https://console.groq.com/docs."""
+    """The usage in an event, which Groq also puts under a member of its own:
+    https://console.groq.com/docs.
+    """
     groq = event.get("x_groq")
     return event.get("usage") or (groq.get("usage") if isinstance(groq, dict) else None)
 

@@ -1,4 +1,6 @@
-"""Errors as vendors send them, read into one form: nested, flat, a list, a string, a page, an event in a stream."""
+"""Errors as vendors send them, read into one form: nested, flat, a list, a string, a page, an event
+in a stream.
+"""
 
 import json
 import math
@@ -50,8 +52,8 @@ def read_error(
 ) -> ProviderError:
     """The error that an answer of `status` 300 or more stands for.
 
-    `now` (seconds since 1970) is used for a Retry-After that is a date, where the answer has no `Date` of its own.
-    `secrets` are kept out of every text, and so is whatever looks like a key.
+    `now` (seconds since 1970) is used for a Retry-After that is a date, where the answer has no
+    `Date` of its own. `secrets` are kept out of every text, and so is whatever looks like a key.
 
         >>> error = read_error(429, {"retry-after": "2"}, b'{"error": {"message": "Slow down."}}', "openai")
         >>> error.kind, error.retry_after_s, error.message
@@ -62,7 +64,9 @@ def read_error(
     raw = json_of(body)
     said = said_by(raw) if raw is not None else Said(excerpt(body))
     if 300 <= status < 400:
-        said = Said(f"A redirect to {headers.get('location', 'nowhere')[:200]}; redirects are not followed.")
+        said = Said(
+            f"A redirect to {headers.get('location', 'nowhere')[:200]}; redirects are not followed."
+        )
     return ProviderError(
         shown(said.message or "no message", secrets=secrets),
         kind=kind_of(words=(said.code, said.type), message=said.message, status=status),
@@ -112,7 +116,12 @@ def is_error(value: Any, name: str = "message") -> bool:
         return bool(value) and isinstance(value[0], dict) and bool(value[0].get("error"))
     if not isinstance(value, dict):
         return name == "error"
-    if value.get("error") or name == "error" or value.get("type") == "error" or value.get("object") == "error":
+    if (
+        value.get("error")
+        or name == "error"
+        or value.get("type") == "error"
+        or value.get("object") == "error"
+    ):
         return True
     choices = value.get("choices")
     first = choices[0] if isinstance(choices, list) and choices else None
@@ -128,7 +137,9 @@ def located(
     secrets: Iterable[str] = (),
     begun: bool = False,
 ) -> ProviderError:
-    """`error`, met while an answer was read, with where it came from; `begun` where a part had been given out."""
+    """`error`, met while an answer was read, with where it came from; `begun` where a part had been
+    given out.
+    """
     placed = type(error)(
         shown(error.message, secrets=secrets),
         kind=error.kind,
@@ -153,7 +164,9 @@ def request_id_of(headers: Mapping[str, str]) -> str | None:
     return None if found is None else shown(found, most=200)
 
 
-def retry_after_s(headers: Mapping[str, str], *, now: float | None, body: object = None) -> float | None:
+def retry_after_s(
+    headers: Mapping[str, str], *, now: float | None, body: object = None
+) -> float | None:
     """The seconds a vendor asks to wait: in milliseconds, seconds, as a date, or in Gemini's body.
 
     A wait below zero is no wait asked for, and so is one that is not a number.
@@ -193,12 +206,18 @@ def seconds_of(date: str | None) -> float | None:
 
 
 def gemini_delay(body: object) -> str | None:
-    """`{"error": {"details": [{"@type": "…RetryInfo", "retryDelay": "34s"}]}}`: https://ai.google.dev/gemini-api/docs."""
+    """`{"error": {"details": [{"@type": "…RetryInfo", "retryDelay": "34s"}]}}`:
+    https://ai.google.dev/gemini-api/docs.
+    """
     body = body[0] if isinstance(body, list) and body else body
     error = body.get("error") if isinstance(body, dict) else None
     details = error.get("details") if isinstance(error, dict) else None
     found = (d["retryDelay"] for d in details or () if isinstance(d, dict) and "retryDelay" in d)
-    return next((str(delay).removesuffix("s") for delay in found), None) if isinstance(details, list) else None
+    return (
+        next((str(delay).removesuffix("s") for delay in found), None)
+        if isinstance(details, list)
+        else None
+    )
 
 
 def json_of(body: bytes) -> Any:
@@ -241,13 +260,24 @@ def choice_error(raw: Mapping[str, Any]) -> Any:
 def with_outer(inner: Said, outer: Said) -> Said:
     """What the error itself leaves open may stand beside it (xAI's `code`)."""
     return inner._replace(
-        **{name: said for name, said in outer._asdict().items() if getattr(inner, name) in (None, "")}
+        **{
+            name: said
+            for name, said in outer._asdict().items()
+            if getattr(inner, name) in (None, "")
+        }
     )
 
 
 def said_flat(raw: Mapping[str, Any]) -> Said:
     code, type_ = raw.get("code"), raw.get("type") or raw.get("status")
-    status = next((n for n in map(number, (raw.get("status_code"), code, raw.get("status"))) if n is not None), None)
+    status = next(
+        (
+            n
+            for n in map(number, (raw.get("status_code"), code, raw.get("status")))
+            if n is not None
+        ),
+        None,
+    )
     return Said(
         message=message_of(raw),
         code=None if code is None else str(code),

@@ -1,4 +1,6 @@
-"""Which kind of error it is, by the vendor's own words and by the HTTP status: rows, each with its source."""
+"""Which kind of error it is, by the vendor's own words and by the HTTP status: rows, each with its
+source.
+"""
 
 from collections.abc import Mapping
 from typing import Final, Literal
@@ -58,7 +60,8 @@ KIND_BY_WORD: Final[Mapping[str, ErrorKind]] = {
 """By `code`, else by `type`, in lower case."""
 
 KIND_BY_PHRASE: Final[tuple[tuple[str, ErrorKind], ...]] = (
-    # Vendors that have no code for it say it in the message; each phrase was seen in an answer or an issue.
+    # Vendors that have no code for it say it in the message; each phrase was seen in an answer or
+    # an issue.
     ("maximum context length", "context_length"),  # vLLM, DeepSeek
     ("max context length", "context_length"),  # Ollama
     ("available context size", "context_length"),  # llama.cpp
@@ -98,14 +101,18 @@ GENERIC: Final = frozenset({"server", "bad_request", "authentication"})
 def kind_of(*, words: tuple[str | None, ...], message: str, status: int | None) -> ErrorKind:
     """The kind of an error that says `words` (its code, its type) and `message` with `status`.
 
-    `status` is the HTTP status, or what an error inside an answer gives as its own; `None` where there is neither.
+    `status` is the HTTP status, or what an error inside an answer gives as its own; `None` where
+    there is neither.
 
         >>> kind_of(words=("insufficient_quota",), message="", status=429)
         'quota'
         >>> kind_of(words=(None,), message="This model's maximum context length is 4096 tokens.", status=400)
         'context_length'
     """
-    word = next((KIND_BY_WORD[w.lower()] for w in words if w is not None and w.lower() in KIND_BY_WORD), None)
+    word = next(
+        (KIND_BY_WORD[w.lower()] for w in words if w is not None and w.lower() in KIND_BY_WORD),
+        None,
+    )
     by_status = None if status is None else kind_of_status(status)
     if word is not None and (by_status is None or word not in GENERIC or by_status in GENERIC):
         return by_status if word == "server" and by_status is not None else word
@@ -122,7 +129,8 @@ def kind_of_status(status: int) -> ErrorKind:
 
 
 def billed_for(status: int, *, explained: bool) -> Literal["none", "unknown"]:
-    """What a vendor may charge for an answer of this status; `explained` where the API itself spoke, not a proxy.
+    """What a vendor may charge for an answer of this status; `explained` where the API itself
+    spoke, not a proxy.
 
     A refusal costs nothing. Behind a proxy that gave up waiting the model may have done the work.
 

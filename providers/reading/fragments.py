@@ -41,7 +41,13 @@ class Fragments:
             self._parts.append(part)
             if isinstance(index, int):
                 self._begun[kind, index] = part
-        part[0].update({name: value for name, value in fragment.items() if value is not None or name not in part[0]})
+        part[0].update(
+            {
+                name: value
+                for name, value in fragment.items()
+                if value is not None or name not in part[0]
+            }
+        )
         if key is not None:
             part[1].append(plain_text(fragment.get(key)))
 

@@ -23,9 +23,11 @@ ITEMS: Final = frozenset({"response.output_item.added", "response.output_item.do
 
 
 class ItemWriter:
-    """Keeps each item by its place in the output: ids may change from event to event, places do not.
+    """Keeps each item by its place in the output: ids may change from event to event, places do
+    not.
 
-    An item that is done is kept as its `output_item.done` brought it. One that was cut off is written from its pieces.
+    An item that is done is kept as its `output_item.done` brought it. One that was cut off is
+    written from its pieces.
 
         >>> items = ItemWriter(ReadLimits())
         >>> items.feed("response.output_text.delta", {"output_index": 0, "content_index": 0, "delta": "Hi"})
@@ -45,7 +47,9 @@ class ItemWriter:
         return bool(self._items or self._pieces)
 
     def feed(self, kind: str, event: Mapping[str, Any]) -> None:
-        """Take one event; those that say nothing of items are ignored. Raises `ProviderError` above the limits."""
+        """Take one event; those that say nothing of items are ignored. Raises `ProviderError` above
+        the limits.
+        """
         if kind in PARTS or kind in MEMBERS:
             self._add_piece(kind, event)
         elif kind in ITEMS and isinstance(item := event.get("item"), dict):
@@ -58,13 +62,19 @@ class ItemWriter:
     def whole(self) -> list[dict[str, Any]]:
         """The items in order."""
         places = sorted({*self._items, *(place for place, _, _ in self._pieces)})
-        return [self._items[place] if place in self._done else self._written(place) for place in places]
+        return [
+            self._items[place] if place in self._done else self._written(place) for place in places
+        ]
 
     def _place(self, event: Mapping[str, Any]) -> int:
         place, id_ = event.get("output_index"), event["item"].get("id")
         if isinstance(place, int):
             return place
-        known = (place for place, item in self._items.items() if id_ is not None and item.get("id") == id_)
+        known = (
+            place
+            for place, item in self._items.items()
+            if id_ is not None and item.get("id") == id_
+        )
         return next(known, len(self._items))
 
     def _add_piece(self, kind: str, event: Mapping[str, Any]) -> None:
@@ -82,17 +92,25 @@ class ItemWriter:
 
     def _written(self, place: int) -> dict[str, Any]:
         item = dict(self._items.get(place, {}))
-        for (_, kind, _), pieces in sorted((key, value) for key, value in self._pieces.items() if key[0] == place):
+        for (_, kind, _), pieces in sorted(
+            (key, value) for key, value in self._pieces.items() if key[0] == place
+        ):
             text = "".join(pieces)
             if kind in MEMBERS:
                 type_, member = MEMBERS[kind]
                 item = {"type": type_, **item, member: text}
             else:
                 type_, parts, part_type, member = PARTS[kind]
-                begun = {"type": type_, "role": "assistant"} if type_ == "message" else {"type": type_}
+                begun = (
+                    {"type": type_, "role": "assistant"} if type_ == "message" else {"type": type_}
+                )
                 before = item.get(parts)
                 part = {"type": part_type, member: text}
-                item = {**begun, **item, parts: [*before, part] if isinstance(before, list) else [part]}
+                item = {
+                    **begun,
+                    **item,
+                    parts: [*before, part] if isinstance(before, list) else [part],
+                }
         return item
 
     def _check(self, place: int, item: Mapping[str, Any]) -> None:

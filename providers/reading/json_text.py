@@ -25,8 +25,9 @@ def parse_json(
 ) -> tuple[Any, bool]:
     r"""The value of `text`, and whether NULs or lone surrogates in it had to be replaced.
 
-    Raises `ProviderError`: `protocol` where it is no JSON (`unfinished` where it only lacks its end), `too_large` where
-    it is nested more than `depth` deep. The error tells the place (`where`, line, column), never the text.
+    Raises `ProviderError`: `protocol` where it is no JSON (`unfinished` where it only lacks its
+    end), `too_large` where it is nested more than `depth` deep. The error tells the place (`where`,
+    line, column), never the text.
 
         >>> parse_json('{"a": "\\ud800"}', depth=8)
         ({'a': '\ufffd'}, True)
@@ -42,7 +43,9 @@ def parse_json(
 
 
 def slowly(text: str, fast_error: ValueError, where: str, unfinished: ErrorKind) -> Any:
-    """The fast parser refuses lone surrogates, the standard library's takes them; what both refuse is no JSON."""
+    """The fast parser refuses lone surrogates, the standard library's takes them; what both refuse
+    is no JSON.
+    """
     if "recursion" in str(fast_error):
         raise too_deep(200) from fast_error
     try:
@@ -56,7 +59,9 @@ def slowly(text: str, fast_error: ValueError, where: str, unfinished: ErrorKind)
 def bad_json(exc: ValueError, where: str, unfinished: ErrorKind) -> ProviderError:
     place = f"{where}, {m[0]}" if (m := PLACE.search(str(exc))) else where
     if "EOF" in str(exc):
-        return ProviderError(f"The JSON stops before its end: {place}.", kind=unfinished, billed="unknown")
+        return ProviderError(
+            f"The JSON stops before its end: {place}.", kind=unfinished, billed="unknown"
+        )
     return ProviderError(f"This is no JSON: {place}.", kind="protocol", billed="unknown")
 
 
@@ -76,11 +81,16 @@ def deeper_than(value: Any, depth: int) -> bool:
 def children(value: Any) -> Iterator[Any]:
     if isinstance(value, dict):
         return (child for child in value.values() if isinstance(child, dict | list))
-    return (child for child in value if isinstance(child, dict | list)) if isinstance(value, list) else iter(())
+    return (
+        (child for child in value if isinstance(child, dict | list))
+        if isinstance(value, list)
+        else iter(())
+    )
 
 
 def storable(value: Any) -> Any:
-    r"""`value` with U+FFFD for every NUL and lone surrogate in its texts and keys; the same object if it has none.
+    r"""`value` with U+FFFD for every NUL and lone surrogate in its texts and keys; the same object
+    if it has none.
 
     >>> storable(["a\x00"])
     ['a\ufffd']
@@ -89,7 +99,9 @@ def storable(value: Any) -> Any:
         return UNFIT.sub("\ufffd", value) if UNFIT.search(value) else value
     if isinstance(value, list):
         items = [storable(item) for item in value]
-        return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
+        return (
+            items if any(new is not old for new, old in zip(items, value, strict=True)) else value
+        )
     if isinstance(value, dict):
         pairs = {storable(key): storable(item) for key, item in value.items()}
         same = all(pairs.get(key) is item for key, item in value.items())

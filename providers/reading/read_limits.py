@@ -33,7 +33,8 @@ class ReadLimits(Frozen):
 
 
 def too_large(text: str) -> ProviderError:
-    """The error for an answer beyond a limit, to be raised. What it cost is not known: its end was not read.
+    """The error for an answer beyond a limit, to be raised. What it cost is not known: its end was
+    not read.
 
     >>> too_large("More than 128 tool calls.").kind
     'too_large'

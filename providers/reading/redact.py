@@ -1,4 +1,6 @@
-"""Text from a vendor, made fit to be shown and logged: no keys, no control characters, not too long."""
+"""Text from a vendor, made fit to be shown and logged: no keys, no control characters, not too
+long.
+"""
 
 import re
 from collections.abc import Iterable
@@ -18,12 +20,15 @@ KEY_LIKE: Final = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+UNSAFE: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 """What could move a terminal's cursor, break a log's line or turn the direction of its text."""
 
 
 def shown(text: str, *, secrets: Iterable[str] = (), most: int = 1000) -> str:
-    r"""`text` without `secrets` and anything that looks like a key, control characters escaped, cut at `most`.
+    r"""`text` without `secrets` and anything that looks like a key, control characters escaped, cut
+    at `most`.
 
     >>> shown("Incorrect API key provided: hunter2.\n", secrets=["hunter2"])
     'Incorrect API key provided: [redacted]\\n'

@@ -1,7 +1,8 @@
 """Responses: one reducer for its streams and its JSON answers.
 
-https://platform.openai.com/docs/api-reference/responses-streaming, and what vendors make of it. An answer is its list
-of output items; whatever an item holds is kept, because a later request may have to bring it back as it was.
+https://platform.openai.com/docs/api-reference/responses-streaming, and what vendors make of it. An
+answer is its list of output items; whatever an item holds is kept, because a later request may have
+to bring it back as it was.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,7 +18,9 @@ from turngraph.state.reply import ProviderReply, StreamChunk, ToolCall
 
 __all__ = ["ResponsesReader", "read_responses"]
 
-TERMINAL: Final = frozenset({"response.completed", "response.incomplete", "response.failed", "response.cancelled"})
+TERMINAL: Final = frozenset(
+    {"response.completed", "response.incomplete", "response.failed", "response.cancelled"}
+)
 STATES: Final = TERMINAL | {"response.created", "response.queued", "response.in_progress"}
 DELTAS: Final[Mapping[str, str]] = {
     "response.output_text.delta": "text",
@@ -32,7 +35,8 @@ STANDARD: Final = frozenset({"type", "id", "call_id", "name", "arguments", "inpu
 
 
 class ResponsesReader:
-    """Takes the events of a stream in order, gives the pieces of the answer, and at last the answer.
+    """Takes the events of a stream in order, gives the pieces of the answer, and at last the
+    answer.
 
     Raises `ResponsesAPIError` for an `error` or `response.failed` event.
 
@@ -79,14 +83,19 @@ class ResponsesReader:
         if not self._ended and not self._response and not self._items:
             text = "The stream held no response."
             raise ProviderError(
-                text, kind="protocol" if ended else "truncated", vendor=self._vendor or None, billed="unknown"
+                text,
+                kind="protocol" if ended else "truncated",
+                vendor=self._vendor or None,
+                billed="unknown",
             )
         streamed = self._items.whole()
         response = self._response
         if not response.get("output") and streamed:
             response = {**response, "output": streamed}
             if self._ended:
-                self._notes["The final response lacks its output; what was streamed is kept."] = None
+                self._notes["The final response lacks its output; what was streamed is kept."] = (
+                    None
+                )
         return to_reply(response, truncated=not self._ended, notes=self._notes, limits=self._limits)
 
     def _read_delta(self, kind: str, event: Mapping[str, Any]) -> list[StreamChunk]:
@@ -101,15 +110,27 @@ class ResponsesReader:
 
     def _parted(self, kind: str, event: Mapping[str, Any]) -> str:
         """A blank line between two parts of the reasoning, as in the whole of it."""
-        part = (kind, event.get("output_index"), event.get("summary_index"), event.get("content_index"))
+        part = (
+            kind,
+            event.get("output_index"),
+            event.get("summary_index"),
+            event.get("content_index"),
+        )
         before, self._part = self._part, part
         return "" if before in (None, part) else "\n\n"
 
-    def _read_response(self, kind: str, response: dict[str, Any], event: Mapping[str, Any]) -> list[StreamChunk]:
-        if (before := self._response.get("id")) is not None and response.get("id") not in (None, before):
+    def _read_response(
+        self, kind: str, response: dict[str, Any], event: Mapping[str, Any]
+    ) -> list[StreamChunk]:
+        if (before := self._response.get("id")) is not None and response.get("id") not in (
+            None,
+            before,
+        ):
             self._notes["The response's id changed within the stream; the last is kept."] = None
         if kind == "response.failed" or response.get("status") == "failed":
-            raise error_of_event({**event, "error": response.get("error")}, vendor=self._vendor, api="responses")
+            raise error_of_event(
+                {**event, "error": response.get("error")}, vendor=self._vendor, api="responses"
+            )
         self._response = response
         if kind not in TERMINAL:
             return []
@@ -121,7 +142,11 @@ class ResponsesReader:
         chunks = []
         if reply.finish_reason == "tool_calls":
             chunks = [StreamChunk(type="tool_call", tool_call=call) for call in reply.tool_calls]
-        return chunks if reply.usage is None else [*chunks, StreamChunk(type="usage", usage=reply.usage)]
+        return (
+            chunks
+            if reply.usage is None
+            else [*chunks, StreamChunk(type="usage", usage=reply.usage)]
+        )
 
     def _check_sequence(self, number: object) -> None:
         if not isinstance(number, int):
@@ -131,11 +156,14 @@ class ResponsesReader:
         self._sequence = number
 
 
-def read_responses(body: Mapping[str, Any], *, vendor: str = "", limits: ReadLimits | None = None) -> ProviderReply:
+def read_responses(
+    body: Mapping[str, Any], *, vendor: str = "", limits: ReadLimits | None = None
+) -> ProviderReply:
     """The answer in the JSON body of a Responses call.
 
-    A response in the background (`queued`, `in_progress`) has that as its finish reason, and an id to ask for it again.
-    Raises `ResponsesAPIError` where it failed, `ProviderError` where it is no response.
+    A response in the background (`queued`, `in_progress`) has that as its finish reason, and an id
+    to ask for it again. Raises `ResponsesAPIError` where it failed, `ProviderError` where it is no
+    response.
 
         >>> read_responses({"id": "resp_1", "status": "queued", "output": []}).finish_reason
         'queued'
@@ -143,7 +171,9 @@ def read_responses(body: Mapping[str, Any], *, vendor: str = "", limits: ReadLim
     if body.get("status") == "failed":
         raise error_of_event(body, vendor=vendor, api="responses")
     if not isinstance(body.get("output"), list):
-        raise ProviderError("The answer has no output.", kind="protocol", vendor=vendor or None, billed="unknown")
+        raise ProviderError(
+            "The answer has no output.", kind="protocol", vendor=vendor or None, billed="unknown"
+        )
     return to_reply(body, truncated=False, notes={}, limits=limits or ReadLimits())
 
 
@@ -151,9 +181,16 @@ def to_reply(
     response: Mapping[str, Any], *, truncated: bool, notes: dict[str, None], limits: ReadLimits
 ) -> ProviderReply:
     items = [item for item in as_list(response.get("output")) if isinstance(item, dict)]
-    parts = [part for item in items if item.get("type") == "message" for part in dicts(item.get("content"))]
+    parts = [
+        part
+        for item in items
+        if item.get("type") == "message"
+        for part in dicts(item.get("content"))
+    ]
     calls = named_apart([call_of(item) for item in items if str(item.get("type")) in CALLS], notes)
-    if len(calls) > limits.tool_calls or any(len(call.arguments) > limits.argument_chars for call in calls):
+    if len(calls) > limits.tool_calls or any(
+        len(call.arguments) > limits.argument_chars for call in calls
+    ):
         raise too_large("Too many tool calls, or arguments too long.")
     usage, usage_notes = read_usage(response.get("usage"))
     return ProviderReply(
@@ -176,7 +213,9 @@ def to_reply(
 
 
 def finish_reason(response: Mapping[str, Any], has_calls: bool) -> str:
-    """Chat Completions' word for how the response ended; anything else is the response's own status."""
+    """Chat Completions' word for how the response ended; anything else is the response's own
+    status.
+    """
     status = response.get("status")
     if status == "incomplete":
         details = response.get("incomplete_details")
@@ -190,7 +229,9 @@ def finish_reason(response: Mapping[str, Any], has_calls: bool) -> str:
 def call_of(item: Mapping[str, Any]) -> ToolCall:
     kind = str(item["type"])
     arguments = item.get(CALLS[kind])
-    extra = {name: value for name, value in item.items() if name not in STANDARD and value is not None}
+    extra = {
+        name: value for name, value in item.items() if name not in STANDARD and value is not None
+    }
     if item.get("id"):
         extra["item_id"] = item["id"]
     if kind != "function_call":

@@ -1,8 +1,8 @@
 """Server-sent events out of bytes, however the bytes are cut.
 
-Follows https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream, but for two things:
-text that is not UTF-8 is refused, not guessed at, and a last event without its blank line is kept, because the last
-event of an answer carries its usage.
+Follows https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream, but
+for two things: text that is not UTF-8 is refused, not guessed at, and a last event without its
+blank line is kept, because the last event of an answer carries its usage.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,9 @@ BOM = b"\xef\xbb\xbf"
 
 
 class SseEvent(NamedTuple):
-    """One event: its name (`message` where it has none) and its data, the lines joined by line feeds."""
+    """One event: its name (`message` where it has none) and its data, the lines joined by line
+    feeds.
+    """
 
     name: str
     data: str
@@ -26,7 +28,8 @@ class SseEvent(NamedTuple):
 class SseDecoder:
     r"""Feed it bytes as they arrive; it gives back the events that are whole by then.
 
-    Raises `ProviderError`: `too_large` for an event above `max_event_bytes`, `protocol` for text that is not UTF-8.
+    Raises `ProviderError`: `too_large` for an event above `max_event_bytes`, `protocol` for text
+    that is not UTF-8.
 
         >>> decoder = SseDecoder()
         >>> decoder.feed(b"data: {}\r\n\r\ndata: [DO"), decoder.feed(b"NE]"), decoder.finish()
@@ -50,12 +53,15 @@ class SseDecoder:
         return list(self.events(data))
 
     def events(self, data: bytes) -> Iterator[SseEvent]:
-        """The same, one after the other, so that what stands before an error is not lost. To be read to its end."""
+        """The same, one after the other, so that what stands before an error is not lost. To be
+        read to its end.
+        """
         self.offset += len(data)
         data = self._joined(data)
         cut = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
         rest = data[cut:]
-        # A lone CR ends a line at once; if it is the first half of CRLF, the LF that follows is not a second line.
+        # A lone CR ends a line at once; if it is the first half of CRLF, the LF that follows is not
+        # a second line.
         self._after_cr = not rest and data.endswith(b"\r") if data else self._after_cr
         if rest:
             self._tail.append(rest)
@@ -110,7 +116,8 @@ class SseDecoder:
         elif field == b"data":
             self._data.append(value)
         elif field == b"error":
-            # llama.cpp wrote errors as a field of their own; the standard would have us overlook them.
+            # llama.cpp wrote errors as a field of their own; the standard would have us overlook
+            # them.
             self._name = "error"
             self._data.append(value)
 

@@ -11,8 +11,8 @@ CLOSE: Final = "</think>"
 class ThinkSplitter:
     """Parts text into reasoning and answer, piece by piece, wherever the pieces were cut.
 
-    Only a `<think>` at the very start opens reasoning (models behind Scaleway, Groq's `raw` format, vLLM without a
-    parser); anywhere else it is text that somebody may have asked for.
+    Only a `<think>` at the very start opens reasoning (models behind Scaleway, Groq's `raw` format,
+    vLLM without a parser); anywhere else it is text that somebody may have asked for.
 
         >>> splitter = ThinkSplitter()
         >>> [splitter.feed(piece) for piece in ("<th", "ink>2+2", "</think>", "\\n4")], splitter.finish()
@@ -32,7 +32,13 @@ class ThinkSplitter:
     def finish(self) -> tuple[str, str]:
         """What was held back, now that no more comes."""
         held, self._held = self._held, ""
-        return ("", held) if self._state == "start" else (held, "") if self._state == "thinking" else ("", "")
+        return (
+            ("", held)
+            if self._state == "start"
+            else (held, "")
+            if self._state == "thinking"
+            else ("", "")
+        )
 
     def _split(self, text: str) -> tuple[str, str]:
         self._held = ""
@@ -40,7 +46,9 @@ class ThinkSplitter:
             return self._start(text)
         if self._state == "thinking":
             return self._thinking(text)
-        answer = text.lstrip()  # "after": the blank lines between the reasoning and the answer belong to neither
+        answer = (
+            text.lstrip()
+        )  # "after": the blank lines between the reasoning and the answer belong to neither
         if answer:
             self._state = "text"
         return "", answer

@@ -1,6 +1,8 @@
-"""Which API a model is asked through, Chat Completions or Responses: a table, read from the top, shown to the user.
+"""Which API a model is asked through, Chat Completions or Responses: a table, read from the top,
+shown to the user.
 
-It is chosen once for a model and never inferred per call, so a conversation does not change its API half way.
+It is chosen once for a model and never inferred per call, so a conversation does not change its API
+half way.
 """
 
 import re
@@ -64,7 +66,9 @@ RESPONSES_ONLY: Final = (
         "https://platform.openai.com/docs/guides/latest-model",
     ),
 )
-"""Models that work, or work whole, through Responses alone: at OpenAI and, as deployments, at Azure."""
+"""Models that work, or work whole, through Responses alone: at OpenAI and, as deployments, at
+Azure.
+"""
 
 OFFICIAL: Final = (
     *RESPONSES_ONLY,
@@ -104,8 +108,9 @@ def explain_api(
 ) -> ApiChoice:
     """The API for `model` and the reason, the first that holds of:
 
-    an `override`; what is `needs`-ed and only Responses has; the vendor's own recommendation; the tables for OpenAI's
-    and Azure's models; Chat Completions, which everyone has. Raises TurnConfigurationError for what the vendor lacks.
+    an `override`; what is `needs`-ed and only Responses has; the vendor's own recommendation; the
+    tables for OpenAI's and Azure's models; Chat Completions, which everyone has. Raises
+    TurnConfigurationError for what the vendor lacks.
 
         >>> explain_api("grok-4.3", vendor="xai").reason
         'xai recommends its Responses API.'
@@ -162,7 +167,11 @@ def _is_official(profile: VendorProfile, base_url: str | None) -> bool:
 def _needed(needs: Collection[Need], profile: VendorProfile) -> ApiChoice:
     wanted = ", ".join(f"`{need}`" for need in sorted(needs))
     if profile.responses == "none":
-        raise TurnConfigurationError(f"{wanted} needs the Responses API, which {profile.name} does not have.")
+        raise TurnConfigurationError(
+            f"{wanted} needs the Responses API, which {profile.name} does not have."
+        )
     if "previous_response_id" in needs and profile.responses == "stateless":
-        raise TurnConfigurationError(f"{profile.name} keeps no answers, so `previous_response_id` finds none there.")
+        raise TurnConfigurationError(
+            f"{profile.name} keeps no answers, so `previous_response_id` finds none there."
+        )
     return ApiChoice("responses", f"Only the Responses API has {wanted}.")

@@ -1,7 +1,9 @@
-"""What each vendor of the OpenAI API does differently: rows of data (`vendors.yaml`), read into these models.
+"""What each vendor of the OpenAI API does differently: rows of data (`vendors.yaml`), read into
+these models.
 
-A `VendorProfile` is a vendor; its `Quirks` are how a request must be written for it, and `models` changes some of
-them for the models it matches. `payload.build_payload` is the one place that applies them.
+A `VendorProfile` is a vendor; its `Quirks` are how a request must be written for it, and `models`
+changes some of them for the models it matches. `payload.build_payload` is the one place that
+applies them.
 """
 
 import difflib
@@ -25,7 +27,9 @@ _EFFORT: Final[dict[str, JsonValue]] = {"reasoning_effort": "$effort"}
 
 
 class Quirks(Frozen):
-    """How a request must be written. The defaults are a cautious server with the Chat Completions API."""
+    """How a request must be written. The defaults are a cautious server with the Chat Completions
+    API.
+    """
 
     token_cap: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"  # noqa: S105
     """What Chat Completions calls the cap on the answer's tokens."""
@@ -42,7 +46,9 @@ class Quirks(Frozen):
     min_temperature: float = 0.0
     max_temperature: float = 2.0
     stream_usage: bool = True
-    """Whether `stream_options.include_usage` is known; others send usage unasked, or refuse the field."""
+    """Whether `stream_options.include_usage` is known; others send usage unasked, or refuse the
+    field.
+    """
     response_formats: frozenset[str] = frozenset(("json_object", "json_schema"))
     format_excludes: frozenset[Literal["tools", "stream"]] = frozenset()
     """What cannot be asked together with a `response_format`; the format is then left out."""
@@ -50,16 +56,24 @@ class Quirks(Frozen):
     reasons_by_default: bool = False
     """Whether the model reasons when no effort is given."""
     reasoning_on: dict[str, JsonValue] = _EFFORT
-    """How an effort is written on Chat Completions; `$effort` stands for what `efforts` makes of it."""
+    """How an effort is written on Chat Completions; `$effort` stands for what `efforts` makes of
+    it.
+    """
     reasoning_off: dict[str, JsonValue] = _EFFORT
     """The same for the effort `none`."""
     efforts: dict[str, JsonValue] | None = None
-    """The efforts the model knows, and what is sent for each. `None`: any, as it is. Empty: it has no such knob."""
+    """The efforts the model knows, and what is sent for each. `None`: any, as it is. Empty: it has
+    no such knob.
+    """
     reasoning_replay: Literal["never", "tool_loop", "with_calls", "always"] = "never"
-    """Which earlier reasoning goes back on Chat Completions: none; that since the last user message; that of answers
-    with tool calls; all."""
-    reasoning_field: Literal["reasoning_content", "reasoning", "think_tags", "as_received"] = "as_received"
-    """The member it goes back in; `think_tags`: between `<think>` and `</think>`, before the text."""
+    """Which earlier reasoning goes back on Chat Completions: none; that since the last user
+    message; that of answers with tool calls; all.
+    """
+    reasoning_field: Literal["reasoning_content", "reasoning", "think_tags", "as_received"] = (
+        "as_received"
+    )
+    """The member it goes back in; `think_tags`: between `<think>` and `</think>`, before the text.
+    """
     blank_reasoning: bool = False
     """Whether an answer with tool calls must have the reasoning's field even where it is empty."""
     reasoning_items: bool = True
@@ -77,16 +91,21 @@ class Quirks(Frozen):
     text_content: bool = False
     """Whether content given as a list of texts is sent as one string."""
     empty_assistant: Literal["as_is", "string", "left_out"] = "as_is"
-    """An assistant message without text: as the converter writes it, always with a `content`, or not at all where it
-    has no tool calls either."""
+    """An assistant message without text: as the converter writes it, always with a `content`, or
+    not at all where it has no tool calls either.
+    """
     bridge: str | None = None
-    """An assistant's text put between a tool's result and a user message, for vendors that refuse that order."""
+    """An assistant's text put between a tool's result and a user message, for vendors that refuse
+    that order.
+    """
     refusal_parts: bool = False
     cache_control: bool = False
     image_urls: bool = True
     part_types: frozenset[str] | None = None
-    """The parts of content it takes on Chat Completions, beside text. `None`: whatever is asked for is passed on.
-    `bare_audio` is Mistral's `input_audio`, whose member is base64 text and no object."""
+    """The parts of content it takes on Chat Completions, beside text. `None`: whatever is asked for
+    is passed on. `bare_audio` is Mistral's `input_audio`, whose member is base64 text and no
+    object.
+    """
     tool_media: bool = False
     """Whether tool results may hold images; else they follow in a user message."""
 
@@ -102,13 +121,17 @@ class Quirks(Frozen):
     tool_choice: dict[str, str] = Field(default_factory=dict)
     """Other words for `auto`, `none`, `required`."""
     tool_choice_with_reasoning: dict[str, str] = Field(default_factory=dict)
-    """The same while the model reasons; where `required` is no word of it, no tool can be demanded by name either."""
+    """The same while the model reasons; where `required` is no word of it, no tool can be demanded
+    by name either.
+    """
     named_tool_choice: bool = True
     """Whether one tool may be demanded by name; else `required` is asked."""
     tool_id_length: int | None = None
     """Ids of tool calls are rewritten to this many letters and digits."""
     json_arguments: bool = True
-    """Whether the server parses earlier calls' arguments, and fails on those that are no JSON object."""
+    """Whether the server parses earlier calls' arguments, and fails on those that are no JSON
+    object.
+    """
 
 
 _ADDED: Final = ("drop", "drop_with_reasoning", "schema_drop")
@@ -117,7 +140,8 @@ _ADDED: Final = ("drop", "drop_with_reasoning", "schema_drop")
 class ModelRule(Frozen):
     """Quirks of the models whose whole name `match`es (a regular expression, letter case ignored).
 
-    What it drops is added to what the vendor drops; everything else replaces the vendor's. Later rules win.
+    What it drops is added to what the vendor drops; everything else replaces the vendor's. Later
+    rules win.
     """
 
     match: str
@@ -165,7 +189,8 @@ class VendorProfile(Frozen):
 
 
 def find_vendor(name: str) -> VendorProfile:
-    """The vendor called `name`, or known by that alias. Raises TurnConfigurationError naming the nearest and all known.
+    """The vendor called `name`, or known by that alias. Raises TurnConfigurationError naming the
+    nearest and all known.
 
     >>> find_vendor("togetherai").name
     'together'
@@ -207,7 +232,9 @@ def _host(url: str) -> str:
 
 @cache
 def _by_alias() -> Mapping[str, VendorProfile]:
-    return {name: profile for profile in VENDORS.values() for name in (profile.name, *profile.aliases)}
+    return {
+        name: profile for profile in VENDORS.values() for name in (profile.name, *profile.aliases)
+    }
 
 
 def _load(text: str) -> Mapping[str, VendorProfile]:
@@ -223,14 +250,19 @@ def _profile(name: str, row: Mapping[str, Any], rows: Mapping[str, Any]) -> Vend
     own = {key: value for key, value in row.items() if key not in ("like", "quirks", "models")}
     quirks, models = _inherited(row, rows)
     checked = [
-        ModelRule(match=rule.pop("match"), example=rule.pop("example"), quirks=_checked(rule)) for rule in models
+        ModelRule(match=rule.pop("match"), example=rule.pop("example"), quirks=_checked(rule))
+        for rule in models
     ]
     return VendorProfile(name=name, quirks=Quirks(**quirks), models=tuple(checked), **own)
 
 
-def _inherited(row: Mapping[str, Any], rows: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _inherited(
+    row: Mapping[str, Any], rows: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     quirks, models = _inherited(rows[row["like"]], rows) if "like" in row else ({}, [])
-    return {**quirks, **row.get("quirks", {})}, models + [dict(rule) for rule in row.get("models", ())]
+    return {**quirks, **row.get("quirks", {})}, models + [
+        dict(rule) for rule in row.get("models", ())
+    ]
 
 
 def _checked(rule: Mapping[str, Any]) -> dict[str, Any]:
@@ -238,5 +270,7 @@ def _checked(rule: Mapping[str, Any]) -> dict[str, Any]:
     return {name: getattr(Quirks(**rule), name) for name in rule}
 
 
-VENDORS: Final[Mapping[str, VendorProfile]] = _load(Path(__file__).with_name("vendors.yaml").read_text("utf-8"))
+VENDORS: Final[Mapping[str, VendorProfile]] = _load(
+    Path(__file__).with_name("vendors.yaml").read_text("utf-8")
+)
 """Every vendor by name."""

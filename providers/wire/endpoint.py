@@ -1,4 +1,6 @@
-"""Where requests go, without what must not be shown: a name and password in an address become a header."""
+"""Where requests go, without what must not be shown: a name and password in an address become a
+header.
+"""
 
 from base64 import b64decode, b64encode
 from typing import Any, Final
@@ -18,14 +20,19 @@ def without_userinfo(url: str) -> str:
     'https://proxy.example.com/v1'
     """
     parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if "@" in parts.netloc else url
+    return (
+        parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        if "@" in parts.netloc
+        else url
+    )
 
 
 def with_header(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a configuration, a name and password in its `base_url` moved into its headers (RFC 7617).
+    """The fields of a configuration, a name and password in its `base_url` moved into its headers
+    (RFC 7617).
 
-    HTTP libraries differ in what they make of such an address, and it would be shown and logged. Raises
-    TurnConfigurationError beside a key, which goes into the same header.
+    HTTP libraries differ in what they make of such an address, and it would be shown and logged.
+    Raises TurnConfigurationError beside a key, which goes into the same header.
 
         >>> with_header({"base_url": "http://me:secret@localhost/v1"})
         {'base_url': 'http://localhost/v1', 'headers': {'Authorization': 'Basic bWU6c2VjcmV0'}}
@@ -41,7 +48,11 @@ def with_header(fields: dict[str, Any]) -> dict[str, Any]:
     parts = urlsplit(url)
     pair = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
     header = {_HEADER: f"Basic {b64encode(pair.encode()).decode()}"}
-    return {**fields, "base_url": without_userinfo(url), "headers": {**(fields.get("headers") or {}), **header}}
+    return {
+        **fields,
+        "base_url": without_userinfo(url),
+        "headers": {**(fields.get("headers") or {}), **header},
+    }
 
 
 def basic_password(header: str) -> str:

@@ -1,8 +1,9 @@
 """The wire itself: bytes out, bytes in, through the OpenAI SDK's client, sync and async.
 
-The SDK keeps what it is good at (authentication, Azure, connection pools, proxies). Its typed `create(…)` walks every
-message of the conversation and costs 240 ms of CPU at 400 messages; its raw `post(…)` does not. Its retries are off,
-because each attempt is one turngraph must see; redirects are off, because a prompt must not follow one elsewhere.
+The SDK keeps what it is good at (authentication, Azure, connection pools, proxies). Its typed
+`create(…)` walks every message of the conversation and costs 240 ms of CPU at 400 messages; its raw
+`post(…)` does not. Its retries are off, because each attempt is one turngraph must see; redirects
+are off, because a prompt must not follow one elsewhere.
 """
 
 import asyncio
@@ -50,9 +51,11 @@ class HttpStatusError(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Transport:
-    """Posts JSON to one endpoint with one key. Holds one sync client and, for async, one per event loop.
+    """Posts JSON to one endpoint with one key. Holds one sync client and, for async, one per event
+    loop.
 
-    A client belongs to the loop it was first used on, and dies with it: notebooks and tests run several.
+    A client belongs to the loop it was first used on, and dies with it: notebooks and tests run
+    several.
     """
 
     vendor: str
@@ -64,14 +67,16 @@ class Transport:
     )
 
     def __post_init__(self) -> None:
-        # A turn that is dropped closes its connections; it does not leave them to the interpreter's warnings.
+        # A turn that is dropped closes its connections; it does not leave them to the interpreter's
+        # warnings.
         weakref.finalize(self, _close_all, self._sync)
 
     @contextmanager
     def post(
         self, path: str, content: bytes, headers: Mapping[str, str], silence_s: float | None = None
     ) -> Iterator[RawAnswer]:
-        """The answer to `content` posted to `path`; closed on leaving. Raises HttpStatusError and ProviderError.
+        """The answer to `content` posted to `path`; closed on leaving. Raises HttpStatusError and
+        ProviderError.
 
         `silence_s` shortens how long nothing may come.
         """
@@ -83,7 +88,11 @@ class Transport:
 
     @contextmanager
     def get(
-        self, path: str, params: Mapping[str, object], headers: Mapping[str, str], silence_s: float | None = None
+        self,
+        path: str,
+        params: Mapping[str, object],
+        headers: Mapping[str, str],
+        silence_s: float | None = None,
     ) -> Iterator[RawAnswer]:
         """What stands at `path`; closed on leaving. Raises HttpStatusError and ProviderError."""
         with self._asking(headers, silence_s) as (client, options):
@@ -92,7 +101,9 @@ class Transport:
                 yield raw
 
     @contextmanager
-    def _asking(self, headers: Mapping[str, str], silence_s: float | None) -> "Iterator[tuple[OpenAI, RequestOptions]]":
+    def _asking(
+        self, headers: Mapping[str, str], silence_s: float | None
+    ) -> "Iterator[tuple[OpenAI, RequestOptions]]":
         if not self._sync:
             self._sync.append(self.make_sync())
         with _translated(self.vendor):
@@ -146,7 +157,9 @@ def _close_all(clients: "list[OpenAI]") -> None:
 
 @dataclass(frozen=True)
 class _Kept:
-    """An async client that is closed when its event loop shuts down, as `asyncio.run` does with async generators."""
+    """An async client that is closed when its event loop shuts down, as `asyncio.run` does with
+    async generators.
+    """
 
     client: "AsyncOpenAI"
     keeper: AsyncGenerator["AsyncOpenAI", None]
@@ -165,7 +178,9 @@ async def _keep(client: "AsyncOpenAI") -> AsyncGenerator["AsyncOpenAI", None]:
         await client.close()
 
 
-def _options(headers: Mapping[str, str], silence_s: float | None, configured: Any) -> "RequestOptions":
+def _options(
+    headers: Mapping[str, str], silence_s: float | None, configured: Any
+) -> "RequestOptions":
     options: RequestOptions = {
         "headers": {"Content-Type": "application/json", **headers, **_STREAMED},
         "max_retries": 0,
@@ -177,11 +192,16 @@ def _options(headers: Mapping[str, str], silence_s: float | None, configured: An
 
 
 def _shorter(configured: Any, most: float) -> Any:
-    """The client's own timeouts, none of them longer than `most` seconds: a long turn is no reason to wait longer."""
+    """The client's own timeouts, none of them longer than `most` seconds: a long turn is no reason
+    to wait longer.
+    """
     import openai
 
     if isinstance(configured, openai.Timeout):
-        waits = {name: most if wait is None else min(wait, most) for name, wait in configured.as_dict().items()}
+        waits = {
+            name: most if wait is None else min(wait, most)
+            for name, wait in configured.as_dict().items()
+        }
         return openai.Timeout(**waits)
     return most if configured is None else min(configured, most)
 
@@ -204,20 +224,28 @@ def _translated(vendor: str) -> Iterator[None]:
         yield
     except openai.APIStatusError as exc:
         raise HttpStatusError(exc.status_code, exc.response.headers, exc.response.content) from None
-    except (openai.APITimeoutError, openai.APIConnectionError, http.HTTPError, http.StreamError) as exc:
+    except (
+        openai.APITimeoutError,
+        openai.APIConnectionError,
+        http.HTTPError,
+        http.StreamError,
+    ) as exc:
         raise _translation(exc, vendor, http) from exc
 
 
 def _translation(exc: Exception, vendor: str, http: Any) -> ProviderError:
     """What became of a request that brought no answer.
 
-    The SDK's transport over aiohttp tells every broken connection as a connection that was not made in time, also one
-    that broke after the request was sent, which may cost; so what aiohttp itself raised is looked at.
+    The SDK's transport over aiohttp tells every broken connection as a connection that was not made
+    in time, also one that broke after the request was sent, which may cost; so what aiohttp itself
+    raised is looked at.
     """
     chain = _chain(exc)
     origin = chain[-1]
     if isinstance(origin, socket.gaierror):
-        return ProviderError("the endpoint's host name is unknown", kind="connection", vendor=vendor)
+        return ProviderError(
+            "the endpoint's host name is unknown", kind="connection", vendor=vendor
+        )
     if isinstance(origin, ConnectionRefusedError):
         return ProviderError("nobody answers at the endpoint", kind="connection", vendor=vendor)
     cause = exc.__cause__ or exc
@@ -225,7 +253,9 @@ def _translation(exc: Exception, vendor: str, http: Any) -> ProviderError:
     connecting = "Connect" in type(cause).__name__ if own is None else _connects(own)
     billed: Literal["none", "unknown"] = "none" if connecting else "unknown"
     if isinstance(cause, http.TimeoutException) if own is None else isinstance(own, TimeoutError):
-        what = "no connection in the time allowed" if connecting else "no answer in the time allowed"
+        what = (
+            "no connection in the time allowed" if connecting else "no answer in the time allowed"
+        )
         return ProviderError(what, kind="timeout", vendor=vendor, billed=billed)
     what = "nobody answers" if connecting else "the connection broke"
     named = type(own or cause).__name__
@@ -233,7 +263,9 @@ def _translation(exc: Exception, vendor: str, http: Any) -> ProviderError:
 
 
 def _connects(error: BaseException) -> bool:
-    """Whether an error of aiohttp came before anything was sent: https://docs.aiohttp.org/en/stable/client_reference.html"""
+    """Whether an error of aiohttp came before anything was sent:
+    https://docs.aiohttp.org/en/stable/client_reference.html
+    """
     before = ("ClientConnectorError", "ConnectionTimeoutError")
     return any(kind.__name__ in before for kind in type(error).__mro__)
 
@@ -246,15 +278,20 @@ def _chain(exc: BaseException) -> list[BaseException]:
     return links
 
 
-def refuse_large_errors(limit: int, within_s: float) -> tuple[Callable[[Any], None], Callable[[Any], Any]]:
+def refuse_large_errors(
+    limit: int, within_s: float
+) -> tuple[Callable[[Any], None], Callable[[Any], Any]]:
     """Response hooks, sync and async, that read an error's body and raise HttpStatusError.
 
-    Up to `limit` bytes and for `within_s` seconds: the SDK would read it whole, however long it is and takes.
+    Up to `limit` bytes and for `within_s` seconds: the SDK would read it whole, however long it is
+    and takes.
     """
 
     def hook(response: Any) -> None:
         if response.status_code >= 300:
-            raise _error_answer(response, _up_to(response.iter_bytes(), limit, time.monotonic() + within_s))
+            raise _error_answer(
+                response, _up_to(response.iter_bytes(), limit, time.monotonic() + within_s)
+            )
 
     async def ahook(response: Any) -> None:
         if response.status_code >= 300:

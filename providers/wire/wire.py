@@ -1,4 +1,6 @@
-"""Sending a payload and reading the answer, whole or piece by piece, sync and async: what every provider does."""
+"""Sending a payload and reading the answer, whole or piece by piece, sync and async: what every
+provider does.
+"""
 
 import asyncio
 import time
@@ -25,26 +27,35 @@ OnChunk = Callable[[StreamChunk], None]
 """Told each piece of an answer as it arrives."""
 
 OnBegun = Callable[[str], None]
-"""Told the vendor's id of a streamed answer, once, before its first piece: what it can be asked for by later."""
+"""Told the vendor's id of a streamed answer, once, before its first piece: what it can be asked for
+by later.
+"""
 
 _PATHS: Final[Mapping[Api, str]] = {"chat": "/chat/completions", "responses": "/responses"}
 
 
 def path_of(config: ProviderConfig, api: Api) -> str:
-    """Where requests go below `base_url`. Azure's dated versions have a path for each deployment, its v1 has not:
-    https://learn.microsoft.com/azure/ai-foundry/openai/reference
+    """Where requests go below `base_url`. Azure's dated versions have a path for each deployment,
+    its v1 has not: https://learn.microsoft.com/azure/ai-foundry/openai/reference
 
     >>> path_of(ProviderConfig(vendor="ollama", model="llama3.2"), "chat")
     '/chat/completions'
     """
     endpoint = config.base_url.rstrip("/")
-    if config.api_version is None or api == "responses" or "/deployments/" in endpoint or endpoint.endswith("/v1"):
+    if (
+        config.api_version is None
+        or api == "responses"
+        or "/deployments/" in endpoint
+        or endpoint.endswith("/v1")
+    ):
         return _PATHS[api]
     return f"/deployments/{quote(config.model, safe='')}{_PATHS[api]}"
 
 
 class Wire:
-    """One endpoint, asked through one API. Nothing is retried, and nothing of a conversation is kept."""
+    """One endpoint, asked through one API. Nothing is retried, and nothing of a conversation is
+    kept.
+    """
 
     def __init__(self, config: ProviderConfig, api: Api, transport: Transport) -> None:
         self.config: Final = config
@@ -64,9 +75,9 @@ class Wire:
     ) -> ProviderReply:
         """Post `payload` (or a plain JSON body) once and read the answer.
 
-        With `stream`, `on_begun` is told the answer's id and `on_chunk` each piece as it arrives. The whole may take
-        `within_s` seconds, where that is less than the configuration allows. Nothing is retried. Raises ProviderError
-        for anything but an answer.
+        With `stream`, `on_begun` is told the answer's id and `on_chunk` each piece as it arrives.
+        The whole may take `within_s` seconds, where that is less than the configuration allows.
+        Nothing is retried. Raises ProviderError for anything but an answer.
         """
         tell = on_chunk or _silently
         content, headers = self._outgoing(payload, stream, client_request_id)
@@ -117,9 +128,11 @@ class Wire:
         client_request_id: str | None = None,
         within_s: float | None = None,
     ) -> Generator[StreamChunk | ProviderReply, None, None]:
-        """Post `payload` once, for a stream: each piece when it is asked for, and last the whole answer.
+        """Post `payload` once, for a stream: each piece when it is asked for, and last the whole
+        answer.
 
-        Pulled straight from the connection, which closes when the generator does. Raises ProviderError as `send` does.
+        Pulled straight from the connection, which closes when the generator does. Raises
+        ProviderError as `send` does.
         """
         content, headers = self._outgoing(payload, True, client_request_id)
         told = False
@@ -133,7 +146,9 @@ class Wire:
                 reply = reader.finish()
         except HttpStatusError as answer:
             raise self._error(answer) from None
-        yield from () if told else chunks_of(reply)  # a vendor that does not stream answers with one JSON body
+        yield from (
+            () if told else chunks_of(reply)
+        )  # a vendor that does not stream answers with one JSON body
         yield reply
 
     async def apieces(
@@ -143,7 +158,9 @@ class Wire:
         client_request_id: str | None = None,
         within_s: float | None = None,
     ) -> AsyncGenerator[StreamChunk | ProviderReply, None]:
-        """`pieces`, on the running event loop. Close it (`contextlib.aclosing`) where not all of it is taken."""
+        """`pieces`, on the running event loop. Close it (`contextlib.aclosing`) where not all of it
+        is taken.
+        """
         content, headers = self._outgoing(payload, True, client_request_id)
         told = False
         try:
@@ -160,7 +177,9 @@ class Wire:
             yield chunk
         yield reply
 
-    def fetch(self, path: str, params: Mapping[str, object] | None = None, *, within_s: float = 30.0) -> Any:
+    def fetch(
+        self, path: str, params: Mapping[str, object] | None = None, *, within_s: float = 30.0
+    ) -> Any:
         """The JSON that stands at `path` below the endpoint, asked for once. Raises ProviderError."""
         body, limits, ends = bytearray(), ReadLimits(), time.monotonic() + within_s
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
@@ -186,8 +205,14 @@ class Wire:
 
     @asynccontextmanager
     async def _in_time(self, within_s: float | None) -> AsyncIterator[None]:
-        """The reader's clock is looked at when bytes come; this one also runs while a server drips its headers."""
-        total_s = self.config.timeouts.total_s if within_s is None else min(within_s, self.config.timeouts.total_s)
+        """The reader's clock is looked at when bytes come; this one also runs while a server drips
+        its headers.
+        """
+        total_s = (
+            self.config.timeouts.total_s
+            if within_s is None
+            else min(within_s, self.config.timeouts.total_s)
+        )
         try:
             async with asyncio.timeout(total_s):
                 yield
@@ -207,12 +232,17 @@ class Wire:
         if tokens := self.config.mcp_authorization:
             opened = {target: token.get_secret_value() for target, token in tokens.items()}
             whole = Payload(self.api, authorised(whole.body, opened))
-        headers = {"Accept": "text/event-stream" if stream else "application/json", "Accept-Encoding": "identity"}
+        headers = {
+            "Accept": "text/event-stream" if stream else "application/json",
+            "Accept-Encoding": "identity",
+        }
         if client_request_id is not None:
             headers["X-Client-Request-Id"] = client_request_id
         return whole.content, headers
 
-    def _reader(self, status: int, headers: Mapping[str, str], stream: bool, within_s: float | None) -> AnswerReader:
+    def _reader(
+        self, status: int, headers: Mapping[str, str], stream: bool, within_s: float | None
+    ) -> AnswerReader:
         timeouts = self.config.timeouts
         return AnswerReader(
             self.api,
@@ -240,7 +270,9 @@ class Wire:
 
 
 def _fed(reader: AnswerReader, data: bytes, on_begun: OnBegun | None) -> list[StreamChunk]:
-    """The pieces that `data` completes. The id is told before them, and also where `data` ends in an error."""
+    """The pieces that `data` completes. The id is told before them, and also where `data` ends in
+    an error.
+    """
     known = reader.response_id
     try:
         return reader.feed(data, time.monotonic())

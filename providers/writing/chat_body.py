@@ -12,7 +12,14 @@ from turngraph.providers.vendors.profiles import Quirks
 from turngraph.providers.writing.chat_converter import OpenAIChatConverter
 from turngraph.providers.writing.chat_messages import adapted
 from turngraph.providers.writing.notes import Notes
-from turngraph.providers.writing.parameters import effort, filled, reasons, sampling, tool_choice, written
+from turngraph.providers.writing.parameters import (
+    effort,
+    filled,
+    reasons,
+    sampling,
+    tool_choice,
+    written,
+)
 from turngraph.providers.writing.tool_specs import chat_tools
 from turngraph.state.request import ChatRequest
 
@@ -20,12 +27,24 @@ __all__ = ["chat_body"]
 
 
 def chat_body(
-    request: ChatRequest, messages: Sequence[BaseMessage], quirks: Quirks, notes: Notes, *, remove_empty: bool
+    request: ChatRequest,
+    messages: Sequence[BaseMessage],
+    quirks: Quirks,
+    notes: Notes,
+    *,
+    remove_empty: bool,
 ) -> dict[str, Any]:
-    """The JSON of `request` over `messages` for Chat Completions. What is not asked is not in it: no nulls."""
-    body: dict[str, Any] = {"model": request.model, "messages": _messages(messages, quirks, notes, remove_empty)}
+    """The JSON of `request` over `messages` for Chat Completions. What is not asked is not in it:
+    no nulls.
+    """
+    body: dict[str, Any] = {
+        "model": request.model,
+        "messages": _messages(messages, quirks, notes, remove_empty),
+    }
     body.update(_tools(request, quirks, notes))
-    body.update({written(name, quirks): value for name, value in sampling(request, quirks, notes).items()})
+    body.update(
+        {written(name, quirks): value for name, value in sampling(request, quirks, notes).items()}
+    )
     if request.max_tokens is not None and _taken("max_tokens", request.max_tokens, quirks, notes):
         body[quirks.token_cap] = request.max_tokens
     body.update(_reasoning(request, quirks, notes))
@@ -79,7 +98,9 @@ def _reasoning(request: ChatRequest, quirks: Quirks, notes: Notes) -> dict[str, 
         return {}
     template = quirks.reasoning_off if request.reasoning_effort == "none" else quirks.reasoning_on
     if template is quirks.reasoning_on and "$effort" not in str(template):
-        notes.add(f"`reasoning_effort` only turns reasoning on: {notes.vendor} knows no levels of it.")
+        notes.add(
+            f"`reasoning_effort` only turns reasoning on: {notes.vendor} knows no levels of it."
+        )
     return filled(template, sent)
 
 
@@ -92,9 +113,13 @@ def _answer_form(request: ChatRequest, quirks: Quirks, notes: Notes) -> dict[str
         asked = {"tools": bool(request.tools), "stream": request.stream}
         clash = next((name for name in sorted(quirks.format_excludes) if asked[name]), None)
         if clash is not None:
-            notes.dropped("response_format", f"{notes.vendor} does not take it together with `{clash}`")
+            notes.dropped(
+                "response_format", f"{notes.vendor} does not take it together with `{clash}`"
+            )
         elif kind != "text" and kind not in quirks.response_formats:
-            notes.dropped("response_format", f"{notes.vendor} does not know {kind} for {notes.model}")
+            notes.dropped(
+                "response_format", f"{notes.vendor} does not know {kind} for {notes.model}"
+            )
         else:
             members["response_format"] = form
     return members

@@ -19,9 +19,10 @@ __all__ = ["OpenAIChatConverter"]
 class OpenAIChatConverter:
     """Writes messages as Chat Completions does.
 
-    An assistant message with tool calls and no text has no `content` (`remove_empty_content`, the default) or
-    `content: null`. With `vendor_fields`, what a vendor adds to the standard and wants back goes along: reasoning,
-    `extra_content`, under the names it arrived in. A tool's artifact never leaves.
+    An assistant message with tool calls and no text has no `content` (`remove_empty_content`, the
+    default) or `content: null`. With `vendor_fields`, what a vendor adds to the standard and wants
+    back goes along: reasoning, `extra_content`, under the names it arrived in. A tool's artifact
+    never leaves.
 
         >>> from langchain_core.messages import HumanMessage
         >>> OpenAIChatConverter().convert_user(HumanMessage("Hi"))
@@ -33,7 +34,9 @@ class OpenAIChatConverter:
         self.vendor_fields: Final = vendor_fields
 
     def convert_all(self, messages: Iterable[BaseMessage]) -> list[dict[str, Any]]:
-        """Every message, in order: one for one. Raises TurnValueError naming a message nobody can send."""
+        """Every message, in order: one for one. Raises TurnValueError naming a message nobody can
+        send.
+        """
         return [self.convert(message, n) for n, message in enumerate(messages, 1)]
 
     def convert(self, message: BaseMessage, n: int = 1) -> dict[str, Any]:
@@ -54,7 +57,9 @@ class OpenAIChatConverter:
         return _named({"role": "user", "content": _content(message)}, message)
 
     def convert_assistant(self, message: BaseMessage) -> dict[str, Any]:
-        """An assistant message with its tool calls, the arguments byte for byte as the model wrote them."""
+        """An assistant message with its tool calls, the arguments byte for byte as the model wrote
+        them.
+        """
         if not isinstance(message, AIMessage):  # a ChatMessage of this role
             return _named({"role": "assistant", "content": _content(message)}, message)
         kwargs = message.additional_kwargs
@@ -82,7 +87,9 @@ class OpenAIChatConverter:
         assert isinstance(message, ToolMessage)
         return {"role": "tool", "tool_call_id": message.tool_call_id, "content": _content(message)}
 
-    _CONVERT: Final[Mapping[str, Callable[["OpenAIChatConverter", BaseMessage], dict[str, Any]]]] = {
+    _CONVERT: Final[
+        Mapping[str, Callable[["OpenAIChatConverter", BaseMessage], dict[str, Any]]]
+    ] = {
         "system": convert_system,
         "user": convert_user,
         "assistant": convert_assistant,
@@ -116,7 +123,9 @@ def _assistant_content(message: AIMessage, *, replay: bool) -> Any:
 
 
 def _filled(parts: Sequence[Mapping[str, Any]], text: str) -> Any:
-    """`content_parts` with the message's text back in its place; the text alone where its place is not known."""
+    """`content_parts` with the message's text back in its place; the text alone where its place is
+    not known.
+    """
     if any("text" in part for part in parts if part.get("type") == "text"):
         return text
     placed = any(part.get("type") == "text" for part in parts)

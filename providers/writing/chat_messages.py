@@ -1,4 +1,6 @@
-"""Chat Completions messages as one vendor takes them: each step is one quirk, and does nothing where it is not set."""
+"""Chat Completions messages as one vendor takes them: each step is one quirk, and does nothing
+where it is not set.
+"""
 
 import json
 import re
@@ -16,13 +18,17 @@ __all__ = ["adapted", "short_id"]
 
 Wire = list[dict[str, Any]]
 
-_STANDARD: Final = frozenset(("role", "content", "name", "tool_calls", "refusal", "audio", "tool_call_id"))
+_STANDARD: Final = frozenset(
+    ("role", "content", "name", "tool_calls", "refusal", "audio", "tool_call_id")
+)
 _NAME: Final = re.compile(r"[^\s<|\\/>]{1,64}")
 """https://platform.openai.com/docs/api-reference/chat/create, `name`."""
 
 
 def adapted(wire: Wire, quirks: Quirks, notes: Notes) -> Wire:
-    """`wire`, freshly written messages, as the vendor of `quirks` takes them. They are changed in place."""
+    """`wire`, freshly written messages, as the vendor of `quirks` takes them. They are changed in
+    place.
+    """
     for step in _STEPS:
         wire = step(wire, quirks, notes)
     return wire
@@ -66,7 +72,9 @@ _WANTED: Final[Mapping[str, Callable[[dict[str, Any], bool], bool]]] = {
 
 
 def _beside_calls(wire: Wire, quirks: Quirks, notes: Notes) -> Wire:
-    """What came beside a tool call, or a stand-in for it where another vendor's model made the call."""
+    """What came beside a tool call, or a stand-in for it where another vendor's model made the
+    call.
+    """
     for message in wire:
         calls = message.get("tool_calls")
         if not calls:
@@ -74,7 +82,9 @@ def _beside_calls(wire: Wire, quirks: Quirks, notes: Notes) -> Wire:
         if not quirks.extra_content:
             for call in calls:
                 call.pop("extra_content", None)
-        elif quirks.missing_extra_content is not None and not any("extra_content" in call for call in calls):
+        elif quirks.missing_extra_content is not None and not any(
+            "extra_content" in call for call in calls
+        ):
             calls[0]["extra_content"] = quirks.missing_extra_content
     return wire
 
@@ -93,7 +103,10 @@ def _one_system(wire: Wire, quirks: Quirks, notes: Notes) -> Wire:
         return wire
     notes.add(f"{len(system)} system messages are sent as one: {notes.vendor} takes no more.")
     joined = "\n\n".join(_as_text(message["content"]) for message in system)
-    return [{"role": "system", "content": joined}, *(message for message in wire if message["role"] != "system")]
+    return [
+        {"role": "system", "content": joined},
+        *(message for message in wire if message["role"] != "system"),
+    ]
 
 
 def _tool_media(wire: Wire, quirks: Quirks, notes: Notes) -> Wire:
@@ -105,18 +118,27 @@ def _tool_media(wire: Wire, quirks: Quirks, notes: Notes) -> Wire:
     for n, message in enumerate(wire):
         out.append(message)
         if message["role"] == "tool" and (media := _media(message["content"])):
-            message["content"] = [part for part in message["content"] if part not in media] or "See the next message."
-            moved += [{"type": "text", "text": f"From the tool call {message['tool_call_id']}:"}, *media]
+            message["content"] = [
+                part for part in message["content"] if part not in media
+            ] or "See the next message."
+            moved += [
+                {"type": "text", "text": f"From the tool call {message['tool_call_id']}:"},
+                *media,
+            ]
         last = n + 1 == len(wire) or wire[n + 1]["role"] != "tool"
         if moved and last:
-            notes.add("Media in a tool's result are sent in a user message after it: a result holds only text.")
+            notes.add(
+                "Media in a tool's result are sent in a user message after it: a result holds only text."
+            )
             out.append({"role": "user", "content": moved})
             moved = []
     return out
 
 
 def _parts(wire: Wire, quirks: Quirks, notes: Notes) -> Wire:
-    """Parts of content: what the vendor does not know is rewritten, or refused where that would lose it."""
+    """Parts of content: what the vendor does not know is rewritten, or refused where that would
+    lose it.
+    """
     for message in wire:
         content = message.get("content")
         if not isinstance(content, list):
@@ -132,10 +154,18 @@ def _part(part: dict[str, Any], quirks: Quirks, notes: Notes) -> dict[str, Any]:
     kind = "bare_audio" if isinstance(part.get("input_audio"), str) else part.get("type")
     if kind == "refusal" and not quirks.refusal_parts:
         return {"type": "text", "text": part["refusal"]}
-    if quirks.part_types is not None and kind not in quirks.part_types and kind not in ("text", "refusal"):
+    if (
+        quirks.part_types is not None
+        and kind not in quirks.part_types
+        and kind not in ("text", "refusal")
+    ):
         taken = ", ".join(sorted(quirks.part_types)) or "text only"
         notes.refuse(f"parts of type `{kind}` are not taken on Chat Completions. Taken: {taken}.")
-    if kind == "image_url" and not quirks.image_urls and not part["image_url"]["url"].startswith("data:"):
+    if (
+        kind == "image_url"
+        and not quirks.image_urls
+        and not part["image_url"]["url"].startswith("data:")
+    ):
         notes.refuse("images are taken as base64 only, not by URL.")
     if "cache_control" in part and not quirks.cache_control:
         notes.dropped("cache_control")
@@ -166,7 +196,8 @@ def _call_ids(wire: Wire, quirks: Quirks, notes: Notes) -> Wire:
 
 
 def short_id(call_id: str, length: int) -> str:
-    """An id of `length` letters and digits: `call_id` itself where it is one, else always the same for the same id.
+    """An id of `length` letters and digits: `call_id` itself where it is one, else always the same
+    for the same id.
 
     >>> short_id("call_abc", 9), short_id("D681PevKs", 9)
     ('dEWh31dcd', 'D681PevKs')
@@ -255,10 +286,16 @@ _STEPS: Final[Sequence[Callable[[Wire, Quirks, Notes], Wire]]] = (
 
 
 def _media(content: Any) -> list[dict[str, Any]]:
-    return [part for part in content if part.get("type") != "text"] if isinstance(content, list) else []
+    return (
+        [part for part in content if part.get("type") != "text"]
+        if isinstance(content, list)
+        else []
+    )
 
 
 def _as_text(content: Any) -> str:
     if isinstance(content, str):
         return content
-    return "\n".join(part["text"] if part.get("type") == "text" else json.dumps(part) for part in content)
+    return "\n".join(
+        part["text"] if part.get("type") == "text" else json.dumps(part) for part in content
+    )

@@ -1,4 +1,6 @@
-"""What must hold before anything is sent. Every complaint names the message or the member it is about."""
+"""What must hold before anything is sent. Every complaint names the message or the member it is
+about.
+"""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -23,14 +25,20 @@ def check_request(request: ChatRequest) -> None:
         raise TurnValueError(f"`max_tokens` is {request.max_tokens}; allowed: 1 and above.")
     names = [tool.name for tool in request.tools]
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise TurnValueError(f"Two tools are called `{twice}`; the model could not tell them apart.")
+        raise TurnValueError(
+            f"Two tools are called `{twice}`; the model could not tell them apart."
+        )
 
 
-def check_conversation(messages: Sequence[BaseMessage], *, adjacent: bool, continued: bool = False) -> None:
-    """Raises TurnValueError unless every call has its one result, after it, and every user message says something.
+def check_conversation(
+    messages: Sequence[BaseMessage], *, adjacent: bool, continued: bool = False
+) -> None:
+    """Raises TurnValueError unless every call has its one result, after it, and every user message
+    says something.
 
     adjacent: whether results must follow their call at once, as Chat Completions demands.
-    continued: whether earlier messages are the vendor's to know, so that a result may come without its call.
+    continued: whether earlier messages are the vendor's to know, so that a result may come without
+    its call.
     """
     if not messages:
         raise TurnValueError("The conversation is empty: there is no message to send.")
@@ -40,30 +48,49 @@ def check_conversation(messages: Sequence[BaseMessage], *, adjacent: bool, conti
     for n, message in enumerate(messages, 1):
         role = role_of(message, n)
         if isinstance(message, ToolMessage):
-            _check_result(message, n, waiting, answered, lenient=continued or message.tool_call_id in may_answer)
+            _check_result(
+                message,
+                n,
+                waiting,
+                answered,
+                lenient=continued or message.tool_call_id in may_answer,
+            )
             continue
         if adjacent or role == "assistant":
             _check_none_waiting(waiting)
         if role == "assistant":
             waiting, answered = dict.fromkeys(_call_ids(message), n), set()
-            may_answer |= {str(item.get("call_id")) for item in message.additional_kwargs.get("output_items", ())}
+            may_answer |= {
+                str(item.get("call_id"))
+                for item in message.additional_kwargs.get("output_items", ())
+            }
         elif role == "user" and not message.content:
             raise TurnValueError(f"Message {n} (user) is empty.")
     _check_none_waiting(waiting)
 
 
-def _check_result(message: ToolMessage, n: int, waiting: dict[str, int], answered: set[str], *, lenient: bool) -> None:
+def _check_result(
+    message: ToolMessage, n: int, waiting: dict[str, int], answered: set[str], *, lenient: bool
+) -> None:
     call_id = message.tool_call_id
     if call_id in answered:
         raise TurnValueError(f"Message {n} is a second result of the tool call `{call_id}`.")
-    if waiting.pop(call_id, None) is None and not lenient and not message.additional_kwargs.get("type"):
-        raise TurnValueError(f"Message {n} is the result of `{call_id}`, a call the answer before it did not make.")
+    if (
+        waiting.pop(call_id, None) is None
+        and not lenient
+        and not message.additional_kwargs.get("type")
+    ):
+        raise TurnValueError(
+            f"Message {n} is the result of `{call_id}`, a call the answer before it did not make."
+        )
     answered.add(call_id)
 
 
 def _check_none_waiting(waiting: dict[str, int]) -> None:
     for call_id, n in waiting.items():
-        raise TurnValueError(f"Message {n} calls a tool (`{call_id}`), and no result of it follows.")
+        raise TurnValueError(
+            f"Message {n} calls a tool (`{call_id}`), and no result of it follows."
+        )
 
 
 def _call_ids(message: BaseMessage) -> Iterator[str]:
@@ -91,7 +118,9 @@ def _faults(value: Any, path: str, depth: int) -> Iterator[tuple[str, str]]:
         for name, member in value.items():
             if not isinstance(name, str):
                 yield where, f"has a member named by a `{type(name).__name__}`, not by text"
-            yield from _faults(str(name), f"{path}.{_shown(name)} (the name)".lstrip("."), depth + 1)
+            yield from _faults(
+                str(name), f"{path}.{_shown(name)} (the name)".lstrip("."), depth + 1
+            )
             yield from _faults(member, f"{path}.{_shown(name)}".lstrip("."), depth + 1)
     elif isinstance(value, list | tuple):
         for n, member in enumerate(value):

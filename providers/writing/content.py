@@ -1,7 +1,8 @@
 """Blocks of a message's content, from any spelling in use to the two that are sent.
 
-Read are the Chat Completions and Responses parts, LangChain's standard blocks (v1 and the older `source_type` ones) and
-Anthropic's `source` images. What a block stands for is `Text`, `Media` or, for parts a vendor alone knows, `Raw`.
+Read are the Chat Completions and Responses parts, LangChain's standard blocks (v1 and the older
+`source_type` ones) and Anthropic's `source` images. What a block stands for is `Text`, `Media` or,
+for parts a vendor alone knows, `Raw`.
 """
 
 import json
@@ -12,7 +13,16 @@ from typing import Any, Final, Literal
 
 from turngraph.state.errors import TurnValueError
 
-__all__ = ["NOT_CONTENT", "Media", "Part", "Raw", "Text", "chat_part", "read_block", "responses_part"]
+__all__ = [
+    "NOT_CONTENT",
+    "Media",
+    "Part",
+    "Raw",
+    "Text",
+    "chat_part",
+    "read_block",
+    "responses_part",
+]
 
 Kind = Literal["image", "audio", "file"]
 
@@ -27,7 +37,9 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """An image, a sound or a file: by `url` (a `data:` one holds it whole), or by the id of an uploaded file."""
+    """An image, a sound or a file: by `url` (a `data:` one holds it whole), or by the id of an
+    uploaded file.
+    """
 
     kind: Kind
     url: str | None = None
@@ -47,20 +59,36 @@ class Raw:
 Part = Text | Media | Raw
 
 NOT_CONTENT: Final = frozenset(
-    ("reasoning", "thinking", "redacted_thinking", "tool_use", "tool_call", "function_call", "invalid_tool_call")
+    (
+        "reasoning",
+        "thinking",
+        "redacted_thinking",
+        "tool_use",
+        "tool_call",
+        "function_call",
+        "invalid_tool_call",
+    )
 )
-"""Blocks of other models' answers that say in `content` what LangChain repeats in `tool_calls`, or that no other
-vendor can read. They are not content."""
+"""Blocks of other models' answers that say in `content` what LangChain repeats in `tool_calls`, or
+that no other vendor can read. They are not content.
+"""
 
 _CHAT_ONLY: Final = ("document_url", "file_url", "video_url", "input_audio", "file")
 """Parts for one vendor's Chat Completions."""
 
-_AUDIO_FORMATS: Final = {"mpeg": "mp3", "x-wav": "wav", "wave": "wav", "vnd.wave": "wav", "x-flac": "flac"}
+_AUDIO_FORMATS: Final = {
+    "mpeg": "mp3",
+    "x-wav": "wav",
+    "wave": "wav",
+    "vnd.wave": "wav",
+    "x-flac": "flac",
+}
 _AUDIO_TYPES: Final = {"mp3": "audio/mpeg"}
 
 
 def read_block(block: Any, where: str) -> Part:
-    """What `block` stands for. Raises TurnValueError naming `where` and the block's type if nobody knows.
+    """What `block` stands for. Raises TurnValueError naming `where` and the block's type if nobody
+    knows.
 
     >>> read_block({"type": "image", "base64": "iVBO", "mime_type": "image/png"}, "message 1")
     Media(kind='image', url='data:image/png;base64,iVBO', file_id=None, detail=None, filename=None, cache_control=None)
@@ -80,7 +108,9 @@ def read_block(block: Any, where: str) -> Part:
     try:
         return reader(block)
     except KeyError as exc:
-        raise TurnValueError(f"In {where}, a `{kind}` block lacks {exc}. It has: {', '.join(sorted(block))}.") from exc
+        raise TurnValueError(
+            f"In {where}, a `{kind}` block lacks {exc}. It has: {', '.join(sorted(block))}."
+        ) from exc
     except (AttributeError, TypeError) as exc:
         raise TurnValueError(f"In {where}, a `{kind}` block is malformed: {exc}.") from exc
 
@@ -114,7 +144,9 @@ def responses_part(part: Part, where: str, *, output: bool = False) -> dict[str,
         return part.part
     if isinstance(part, Raw) or part.kind == "audio":
         kind = part.part["type"] if isinstance(part, Raw) else "audio"
-        raise TurnValueError(f"In {where}, the Responses API does not take `{kind}`; ask through Chat Completions.")
+        raise TurnValueError(
+            f"In {where}, the Responses API does not take `{kind}`; ask through Chat Completions."
+        )
     source = {"file_id": part.file_id} if part.file_id is not None else _responses_source(part)
     if part.kind == "image":
         return {"type": "input_image", **source, "detail": part.detail or "auto"}
@@ -136,7 +168,9 @@ def _cached(wire: dict[str, Any], part: Text | Media) -> dict[str, Any]:
 
 def _chat_image(part: Media, where: str) -> dict[str, Any]:
     if part.url is None:
-        raise TurnValueError(f"In {where}, an image is given by file id; Chat Completions takes a URL or base64.")
+        raise TurnValueError(
+            f"In {where}, an image is given by file id; Chat Completions takes a URL or base64."
+        )
     detail = {} if part.detail is None else {"detail": part.detail}
     return {"type": "image_url", "image_url": {"url": part.url, **detail}}
 
@@ -144,9 +178,14 @@ def _chat_image(part: Media, where: str) -> dict[str, Any]:
 def _chat_audio(part: Media, where: str) -> dict[str, Any]:
     head, _, data = (part.url or "").partition(";base64,")
     if not data:
-        raise TurnValueError(f"In {where}, audio is given by URL or file id; it is sent as base64 only.")
+        raise TurnValueError(
+            f"In {where}, audio is given by URL or file id; it is sent as base64 only."
+        )
     subtype = head.rpartition("/")[2]
-    return {"type": "input_audio", "input_audio": {"data": data, "format": _AUDIO_FORMATS.get(subtype, subtype)}}
+    return {
+        "type": "input_audio",
+        "input_audio": {"data": data, "format": _AUDIO_FORMATS.get(subtype, subtype)},
+    }
 
 
 def _chat_file(part: Media, where: str) -> dict[str, Any]:
@@ -154,8 +193,13 @@ def _chat_file(part: Media, where: str) -> dict[str, Any]:
         return {"type": "file", "file": {"file_id": part.file_id}}
     url = part.url or ""
     if not url.startswith("data:"):
-        raise TurnValueError(f"In {where}, a file is given by URL; Chat Completions takes base64 or a file id.")
-    return {"type": "file", "file": {"filename": part.filename or _file_name(url), "file_data": url}}
+        raise TurnValueError(
+            f"In {where}, a file is given by URL; Chat Completions takes base64 or a file id."
+        )
+    return {
+        "type": "file",
+        "file": {"filename": part.filename or _file_name(url), "file_data": url},
+    }
 
 
 _CHAT_MEDIA: Final[Mapping[Kind, Callable[[Media, str], dict[str, Any]]]] = {
@@ -173,7 +217,10 @@ def _file_name(url: str) -> str:
 def _text(block: Mapping[str, Any]) -> Part:
     if not isinstance(block["text"], str):
         raise TypeError(f"`text` is a `{type(block['text']).__name__}`")
-    return Text(block["text"], block.get("cache_control") or (block.get("extras") or {}).get("cache_control"))
+    return Text(
+        block["text"],
+        block.get("cache_control") or (block.get("extras") or {}).get("cache_control"),
+    )
 
 
 def _plain(block: Mapping[str, Any]) -> Part:
@@ -183,13 +230,24 @@ def _plain(block: Mapping[str, Any]) -> Part:
 
 
 def _media(kind: Kind, block: Mapping[str, Any]) -> Media:
-    """LangChain's standard block, v1 (`url`, `base64`, `file_id`) or older (`source_type`), or Anthropic's `source`."""
+    """LangChain's standard block, v1 (`url`, `base64`, `file_id`) or older (`source_type`), or
+    Anthropic's `source`.
+    """
     extras: Mapping[str, Any] = {**(block.get("metadata") or {}), **(block.get("extras") or {})}
     if isinstance(source := block.get("source"), Mapping):
-        block = {**block, "base64": source.get("data"), "url": source.get("url"), "mime_type": source.get("media_type")}
-    data = block.get("base64") or (block.get("data") if block.get("source_type") == "base64" else None)
+        block = {
+            **block,
+            "base64": source.get("data"),
+            "url": source.get("url"),
+            "mime_type": source.get("media_type"),
+        }
+    data = block.get("base64") or (
+        block.get("data") if block.get("source_type") == "base64" else None
+    )
     url = f"data:{block['mime_type']};base64,{data}" if data else block.get("url")
-    file_id = block.get("file_id") or (block.get("id") if block.get("source_type") == "id" else None)
+    file_id = block.get("file_id") or (
+        block.get("id") if block.get("source_type") == "id" else None
+    )
     if url is None and file_id is None:
         raise KeyError("url, base64 or file_id")
     detail = block.get("detail") or extras.get("detail")
@@ -202,7 +260,9 @@ def _image_url(block: Mapping[str, Any]) -> Part:
     image = block["image_url"]
     if isinstance(image, str):
         image = {"url": image}
-    return Media("image", image["url"], detail=image.get("detail"), cache_control=block.get("cache_control"))
+    return Media(
+        "image", image["url"], detail=image.get("detail"), cache_control=block.get("cache_control")
+    )
 
 
 def _input_image(block: Mapping[str, Any]) -> Part:
@@ -214,7 +274,9 @@ def _input_image(block: Mapping[str, Any]) -> Part:
 def _input_audio(block: Mapping[str, Any]) -> Part:
     audio = block["input_audio"]
     if not isinstance(audio, Mapping):
-        return Raw(dict(block))  # Mistral takes the base64 text itself: https://docs.mistral.ai/capabilities/audio
+        return Raw(
+            dict(block)
+        )  # Mistral takes the base64 text itself: https://docs.mistral.ai/capabilities/audio
     mime = _AUDIO_TYPES.get(audio["format"], f"audio/{audio['format']}")
     return Media("audio", f"data:{mime};base64,{audio['data']}")
 
@@ -224,7 +286,9 @@ def _file(block: Mapping[str, Any]) -> Part:
         return _media("file", block)
     file = block["file"]
     if not str(file.get("file_data", "data:")).startswith("data:"):
-        return Raw(dict(block))  # OpenRouter takes a URL here: https://openrouter.ai/docs/features/multimodal/pdfs
+        return Raw(
+            dict(block)
+        )  # OpenRouter takes a URL here: https://openrouter.ai/docs/features/multimodal/pdfs
     return _input_file({**file, "cache_control": block.get("cache_control")})
 
 
@@ -232,7 +296,13 @@ def _input_file(block: Mapping[str, Any]) -> Part:
     url, file_id = block.get("file_data") or block.get("file_url"), block.get("file_id")
     if url is None and file_id is None:
         raise KeyError("file_data, file_url or file_id")
-    return Media("file", url, file_id, filename=block.get("filename"), cache_control=block.get("cache_control"))
+    return Media(
+        "file",
+        url,
+        file_id,
+        filename=block.get("filename"),
+        cache_control=block.get("cache_control"),
+    )
 
 
 def _raw(block: Mapping[str, Any]) -> Part:

@@ -16,12 +16,16 @@ from turngraph.state.errors import TurnValueError
 
 __all__ = ["from_responses"]
 
-_NEEDED: Final = {"function_call": ("call_id", "name"), "custom_tool_call": ("call_id", "name", "input")}
+_NEEDED: Final = {
+    "function_call": ("call_id", "name"),
+    "custom_tool_call": ("call_id", "name", "input"),
+}
 _RESULTS: Final = ("function_call_output", "custom_tool_call_output")
 
 
 def from_responses(items: str | Sequence[Mapping[str, Any]]) -> list[BaseMessage]:
-    """The `input` of a Responses request as messages. What the model said between two others becomes one AIMessage.
+    """The `input` of a Responses request as messages. What the model said between two others
+    becomes one AIMessage.
 
     Raises TurnValueError naming an item, role or part nobody knows.
 
@@ -57,7 +61,9 @@ def _message(item: Any, n: int) -> BaseMessage | None:
         return None
     reader = _READ.get(role) if isinstance(role, str) else None
     if reader is None:
-        raise TurnValueError(f"Item {n} has the role `{role}`; allowed: {', '.join(_READ)}, assistant.")
+        raise TurnValueError(
+            f"Item {n} has the role `{role}`; allowed: {', '.join(_READ)}, assistant."
+        )
     return reader(item, n)
 
 
@@ -65,7 +71,9 @@ def _said(item: Mapping[str, Any], n: int) -> dict[str, Any]:
     """An item of the model's, its call checked."""
     needed = _NEEDED.get(str(item.get("type")), ())
     if not all(isinstance(item.get(name), str) for name in needed):
-        raise TurnValueError(f"Item {n} is a `{item['type']}`; it needs text in {', '.join(needed)}.")
+        raise TurnValueError(
+            f"Item {n} is a `{item['type']}`; it needs text in {', '.join(needed)}."
+        )
     return _listed(item)
 
 
@@ -74,17 +82,30 @@ def _answer(items: list[dict[str, Any]]) -> list[BaseMessage]:
         return []
     parts = [part for item in items if item.get("type") == "message" for part in item["content"]]
     text = "".join(part["text"] for part in parts if part.get("type") == "output_text")
-    wire = [_wire_call(item) for item in items if item.get("type") in ("function_call", "custom_tool_call")]
+    wire = [
+        _wire_call(item)
+        for item in items
+        if item.get("type") in ("function_call", "custom_tool_call")
+    ]
     kwargs: dict[str, Any] = {"output_items": slim_items(items, text)} if _tells_more(items) else {}
     if wire:
         kwargs["tool_calls"] = wire
     if refusal := next((part["refusal"] for part in parts if part.get("type") == "refusal"), None):
         kwargs["refusal"] = refusal
-    summary = [part["text"] for item in items if item.get("type") == "reasoning" for part in item.get("summary") or ()]
+    summary = [
+        part["text"]
+        for item in items
+        if item.get("type") == "reasoning"
+        for part in item.get("summary") or ()
+    ]
     if summary:
         kwargs["reasoning_content"] = "\n\n".join(summary)
     valid, invalid = split_calls(map(triple, wire))
-    return [AIMessage(content=text, tool_calls=valid, invalid_tool_calls=invalid, additional_kwargs=kwargs)]
+    return [
+        AIMessage(
+            content=text, tool_calls=valid, invalid_tool_calls=invalid, additional_kwargs=kwargs
+        )
+    ]
 
 
 def _listed(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,8 +113,15 @@ def _listed(item: Mapping[str, Any]) -> dict[str, Any]:
     if item.get("type", "message") != "message":
         return dict(item)
     content = item.get("content")
-    parts = [{"type": "output_text", "text": content}] if isinstance(content, str) else list(content or ())
-    spoken = [{**part, "type": "output_text"} if part.get("type") in ("input_text", "text") else part for part in parts]
+    parts = (
+        [{"type": "output_text", "text": content}]
+        if isinstance(content, str)
+        else list(content or ())
+    )
+    spoken = [
+        {**part, "type": "output_text"} if part.get("type") in ("input_text", "text") else part
+        for part in parts
+    ]
     return {**item, "type": "message", "content": spoken}
 
 
@@ -101,7 +129,10 @@ def _tells_more(items: list[dict[str, Any]]) -> bool:
     """Whether the items hold more than the text and the calls, which stand in the message anyway."""
     if sum(item.get("type") == "message" for item in items) > 1:
         return True
-    plain = {"message": {"type", "role", "content"}, "function_call": {"type", "call_id", "name", "arguments"}}
+    plain = {
+        "message": {"type", "role", "content"},
+        "function_call": {"type", "call_id", "name", "arguments"},
+    }
     if any(not set(item) <= plain.get(item["type"], set()) for item in items):
         return True
     kinds = [item["type"] for item in items]
@@ -110,7 +141,11 @@ def _tells_more(items: list[dict[str, Any]]) -> bool:
 
 def _wire_call(item: Mapping[str, Any]) -> dict[str, Any]:
     if item["type"] == "custom_tool_call":
-        return {"id": item["call_id"], "type": "custom", "custom": {"name": item["name"], "input": item["input"]}}
+        return {
+            "id": item["call_id"],
+            "type": "custom",
+            "custom": {"name": item["name"], "input": item["input"]},
+        }
     function = {"name": item["name"], "arguments": item.get("arguments") or ""}
     return {"id": item["call_id"], "type": "function", "function": function}
 
@@ -155,14 +190,24 @@ def _part(part: Mapping[str, Any]) -> str | dict[str, Any]:
     if part.get("type") == "input_image":
         return _image(part)
     if part.get("type") == "input_file":
-        held = {name: part[name] for name in ("file_id", "file_data", "filename") if part.get(name) is not None}
+        held = {
+            name: part[name]
+            for name in ("file_id", "file_data", "filename")
+            if part.get(name) is not None
+        }
         url = part.get("file_url")
         return {"type": "file", "file": held} if url is None else {"type": "file", "url": url}
     return dict(part)
 
 
 def _image(part: Mapping[str, Any]) -> dict[str, Any]:
-    detail = {} if part.get("detail") in (None, "auto") else {"detail": part["detail"]}  # `auto` is the default
+    detail = (
+        {} if part.get("detail") in (None, "auto") else {"detail": part["detail"]}
+    )  # `auto` is the default
     if part.get("file_id") is not None:
-        return {"type": "image", "file_id": part["file_id"], **({"extras": detail} if detail else {})}
+        return {
+            "type": "image",
+            "file_id": part["file_id"],
+            **({"extras": detail} if detail else {}),
+        }
     return {"type": "image_url", "image_url": {"url": part["image_url"], **detail}}

@@ -1,7 +1,7 @@
 """How a model's answer rides on a LangChain message, whole or in pieces.
 
-What a vendor needs back stands beside the text, once, so that a later request can replay it byte for byte
-(prompt caches compare bytes) and an edit of `content` or `tool_calls` still takes effect:
+What a vendor needs back stands beside the text, once, so that a later request can replay it byte
+for byte (prompt caches compare bytes) and an edit of `content` or `tool_calls` still takes effect:
 
 additional_kwargs      what
 tool_calls             the calls as on the wire, arguments as sent
@@ -43,7 +43,9 @@ REASONING_FIELDS = ("reasoning_content", "reasoning")
 """The names vendors have for the text of the reasoning in a Chat Completions message."""
 
 CUSTOM = ("custom", "custom_tool_call")
-"""What the two APIs call the calls of tools that take free text; turngraph hands them on, and runs none."""
+"""What the two APIs call the calls of tools that take free text; turngraph hands them on, and runs
+none.
+"""
 
 _CUT = "The answer stopped before its end, so these arguments may be incomplete."
 
@@ -51,7 +53,8 @@ _CUT = "The answer stopped before its end, so these arguments may be incomplete.
 def to_ai_message(reply: ProviderReply, *, message_id: str, vendor: str, api: Api) -> AIMessage:
     """`reply` as the message that stands for it in the conversation.
 
-    A call whose arguments are not a JSON object, or did not arrive whole, is an `invalid_tool_call`.
+    A call whose arguments are not a JSON object, or did not arrive whole, is an
+    `invalid_tool_call`.
 
         >>> reply = ProviderReply(text="Four.", finish_reason="stop", response_id="r1")
         >>> to_ai_message(reply, message_id="m1", vendor="openai", api="chat").response_metadata["finish_reason"]
@@ -59,7 +62,10 @@ def to_ai_message(reply: ProviderReply, *, message_id: str, vendor: str, api: Ap
     """
     calls, invalid = split_calls((c.id, c.name, c.arguments) for c in reply.tool_calls)
     if reply.truncated:
-        invalid += [invalid_tool_call(id=c.id, name=c.name, args=c.arguments, error=_CUT) for c in _cut(reply, invalid)]
+        invalid += [
+            invalid_tool_call(id=c.id, name=c.name, args=c.arguments, error=_CUT)
+            for c in _cut(reply, invalid)
+        ]
         calls = []
     return AIMessage(
         id=message_id,
@@ -94,7 +100,9 @@ def to_chunk(chunk: StreamChunk, *, message_id: str) -> AIMessageChunk:
     return piece
 
 
-def split_calls(calls: Iterable[tuple[str, str, str]]) -> tuple[list[LangChainToolCall], list[InvalidToolCall]]:
+def split_calls(
+    calls: Iterable[tuple[str, str, str]],
+) -> tuple[list[LangChainToolCall], list[InvalidToolCall]]:
     """Calls as (id, name, arguments text), sorted into those that parse and those that do not.
 
     >>> valid, invalid = split_calls([("1", "f", "{}"), ("2", "f", "{")])
@@ -123,7 +131,8 @@ def triple(wire: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def usage_metadata(usage: Usage | None) -> UsageMetadata | None:
-    """LangChain's form of `usage`. It has no «not reported» for input and output, so `None` where neither was.
+    """LangChain's form of `usage`. It has no «not reported» for input and output, so `None` where
+    neither was.
 
     >>> usage_metadata(Usage(input_tokens=9, output_tokens=1, cache_read_tokens=4))["input_token_details"]
     {'cache_read': 4}
@@ -173,8 +182,14 @@ def _response_metadata(reply: ProviderReply, vendor: str, api: Api) -> dict[str,
 
 def _additional(reply: ProviderReply, api: Api) -> dict[str, Any]:
     # An audio answer's id expires within the hour; its transcript, which is the text, does not.
-    extra = {name: value for name, value in reply.extra.items() if name not in (*REASONING_FIELDS, "audio")}
-    spelling = next((name for name in REASONING_FIELDS if reply.extra.get(name) == reply.reasoning), None)
+    extra = {
+        name: value
+        for name, value in reply.extra.items()
+        if name not in (*REASONING_FIELDS, "audio")
+    }
+    spelling = next(
+        (name for name in REASONING_FIELDS if reply.extra.get(name) == reply.reasoning), None
+    )
     if reply.reasoning is not None and spelling not in (None, "reasoning_content"):
         extra["reasoning_field"] = spelling
     found = {
@@ -184,14 +199,20 @@ def _additional(reply: ProviderReply, api: Api) -> dict[str, Any]:
         "refusal": reply.refusal,
     }
     if reply.items:
-        name, slim = ("output_items", slim_items) if api == "responses" else ("content_parts", slim_parts)
+        name, slim = (
+            ("output_items", slim_items) if api == "responses" else ("content_parts", slim_parts)
+        )
         found[name] = slim(reply.items, reply.text)
     return {name: value for name, value in found.items() if value not in (None, [], {})}
 
 
 def _wire_call(call: ToolCall) -> dict[str, Any]:
     if call.extra and call.extra.get("type") in CUSTOM:
-        return {"id": call.id, "type": "custom", "custom": {"name": call.name, "input": call.arguments}}
+        return {
+            "id": call.id,
+            "type": "custom",
+            "custom": {"name": call.name, "input": call.arguments},
+        }
     wire: dict[str, Any] = {
         "id": call.id,
         "type": "function",
@@ -203,7 +224,8 @@ def _wire_call(call: ToolCall) -> dict[str, Any]:
 
 
 def slim_parts(parts: Iterable[dict[str, Any]], text: str) -> list[dict[str, Any]]:
-    """The `parts` of a Chat Completions content, its text left out where it equals `text`: one place stands for it.
+    """The `parts` of a Chat Completions content, its text left out where it equals `text`: one
+    place stands for it.
 
     >>> slim_parts([{"type": "thinking", "thinking": []}, {"type": "text", "text": "Hi"}], "Hi")
     [{'type': 'thinking', 'thinking': []}, {'type': 'text'}]
@@ -213,11 +235,16 @@ def slim_parts(parts: Iterable[dict[str, Any]], text: str) -> list[dict[str, Any
     if "".join(str(part.get("text", "")) for part in texts) != text:
         return kept
     first = texts[0] if texts else None
-    return [{"type": "text"} if part is first else part for part in kept if part is first or part not in texts]
+    return [
+        {"type": "text"} if part is first else part
+        for part in kept
+        if part is first or part not in texts
+    ]
 
 
 def slim_items(items: Iterable[dict[str, Any]], text: str) -> list[dict[str, Any]]:
-    """Responses output `items` without what the message holds elsewhere, and without nulls, which are not sent back.
+    """Responses output `items` without what the message holds elsewhere, and without nulls, which
+    are not sent back.
 
     A text that equals the message's own is left out, and so are a call's name and arguments.
 
@@ -228,7 +255,9 @@ def slim_items(items: Iterable[dict[str, Any]], text: str) -> list[dict[str, Any
 
 
 def _without_nulls(item: dict[str, Any]) -> dict[str, Any]:
-    """`item` and the objects right inside it (a search's `action`); deeper ones may mean their nulls."""
+    """`item` and the objects right inside it (a search's `action`); deeper ones may mean their
+    nulls.
+    """
     kept = {name: value for name, value in item.items() if value is not None}
     for name, value in kept.items():
         if isinstance(value, dict):

@@ -1,4 +1,6 @@
-"""What a vendor's profile changed in a request, in sentences; or an error, where nothing may be changed."""
+"""What a vendor's profile changed in a request, in sentences; or an error, where nothing may be
+changed.
+"""
 
 from typing import Final, NoReturn
 
@@ -30,7 +32,9 @@ class Notes:
 
     def dropped(self, parameter: str, why: str = "") -> None:
         """Keep that `parameter` was left out, because of `why`."""
-        self.add(f"`{parameter}` is left out: {why or f'{self.vendor} does not take it for {self.model}'}.")
+        self.add(
+            f"`{parameter}` is left out: {why or f'{self.vendor} does not take it for {self.model}'}."
+        )
 
     def refuse(self, sentence: str) -> NoReturn:
         """Raise TurnValueError: what cannot be left out without losing what somebody said."""

@@ -23,10 +23,14 @@ def sampling(request: ChatRequest, quirks: Quirks, notes: Notes) -> dict[str, An
         "logprobs": request.logprobs,
         "top_logprobs": request.top_logprobs,
     }
-    return _taken({name: value for name, value in asked.items() if value is not None}, request, quirks, notes)
+    return _taken(
+        {name: value for name, value in asked.items() if value is not None}, request, quirks, notes
+    )
 
 
-def _taken(asked: dict[str, Any], request: ChatRequest, quirks: Quirks, notes: Notes) -> dict[str, Any]:
+def _taken(
+    asked: dict[str, Any], request: ChatRequest, quirks: Quirks, notes: Notes
+) -> dict[str, Any]:
     thinks = reasons(request, quirks)
     taken = {}
     for name, value in asked.items():
@@ -63,7 +67,9 @@ def reasons(request: ChatRequest, quirks: Quirks) -> bool:
 
 
 def effort(request: ChatRequest, quirks: Quirks, notes: Notes) -> JsonValue:
-    """The request's reasoning effort in the vendor's words; `None` where none is asked or none is taken."""
+    """The request's reasoning effort in the vendor's words; `None` where none is asked or none is
+    taken.
+    """
     asked = request.reasoning_effort
     if asked is None or quirks.efforts is None:
         return asked
@@ -72,11 +78,15 @@ def effort(request: ChatRequest, quirks: Quirks, notes: Notes) -> JsonValue:
         return None
     if asked not in quirks.efforts:
         allowed = ", ".join(quirks.efforts)
-        notes.dropped("reasoning_effort", f"{notes.model} at {notes.vendor} knows {allowed}, not {asked}")
+        notes.dropped(
+            "reasoning_effort", f"{notes.model} at {notes.vendor} knows {allowed}, not {asked}"
+        )
         return None
     sent = quirks.efforts[asked]
     if isinstance(sent, str) and sent != asked:
-        notes.add(f"`reasoning_effort` is sent as {sent}: {notes.model} at {notes.vendor} does not know {asked}.")
+        notes.add(
+            f"`reasoning_effort` is sent as {sent}: {notes.model} at {notes.vendor} does not know {asked}."
+        )
     return sent
 
 
@@ -95,10 +105,14 @@ def _filled(member: JsonValue, value: JsonValue) -> JsonValue:
     return value if member == "$effort" else member
 
 
-def tool_choice(request: ChatRequest, quirks: Quirks, notes: Notes) -> str | dict[str, JsonValue] | None:
-    """What is asked about the choice of tools: one of the vendor's words, the name of a function, or an object.
+def tool_choice(
+    request: ChatRequest, quirks: Quirks, notes: Notes
+) -> str | dict[str, JsonValue] | None:
+    """What is asked about the choice of tools: one of the vendor's words, the name of a function,
+    or an object.
 
-    A name comes back as `{"name": …}`. Raises TurnValueError for the name of a tool that is not offered.
+    A name comes back as `{"name": …}`. Raises TurnValueError for the name of a tool that is not
+    offered.
     """
     asked = request.tool_choice
     if asked is None:
@@ -111,15 +125,23 @@ def tool_choice(request: ChatRequest, quirks: Quirks, notes: Notes) -> str | dic
         return None
     if isinstance(asked, dict):
         function = asked.get("function", asked)
-        if asked.get("type") != "function" or not isinstance(function, dict) or "name" not in function:
+        if (
+            asked.get("type") != "function"
+            or not isinstance(function, dict)
+            or "name" not in function
+        ):
             return asked
         asked = str(function["name"])
-    words = quirks.tool_choice | (quirks.tool_choice_with_reasoning if reasons(request, quirks) else {})
+    words = quirks.tool_choice | (
+        quirks.tool_choice_with_reasoning if reasons(request, quirks) else {}
+    )
     if asked not in ("auto", "none", "required"):
         _check_offered(asked, request)
         if quirks.named_tool_choice and words.get("required") != "auto":
             return {"name": asked}
-        notes.add(f"`{asked}` cannot be demanded by name at {notes.vendor}: any tool may be called.")
+        notes.add(
+            f"`{asked}` cannot be demanded by name at {notes.vendor}: any tool may be called."
+        )
         asked = "required"
     sent = words.get(asked, asked)
     if sent not in (asked, "any"):

@@ -1,4 +1,6 @@
-"""The exact JSON of a request: a pure function of the request, the conversation and the vendor's profile."""
+"""The exact JSON of a request: a pure function of the request, the conversation and the vendor's
+profile.
+"""
 
 import json
 from collections.abc import Sequence
@@ -22,7 +24,8 @@ __all__ = ["Payload", "build_payload"]
 
 @dataclass(frozen=True)
 class Payload:
-    """What is sent, to which API, and a sentence for everything the vendor's profile left out or rewrote.
+    """What is sent, to which API, and a sentence for everything the vendor's profile left out or
+    rewrote.
 
     >>> Payload("chat", {"model": "m", "n": 1}).content
     b'{"model":"m","n":1}'
@@ -35,7 +38,9 @@ class Payload:
     @cached_property
     def content(self) -> bytes:
         """The very bytes that are sent: compact JSON in UTF-8."""
-        return json.dumps(self.body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        return json.dumps(
+            self.body, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+        ).encode()
 
     @cached_property
     def sha(self) -> str:
@@ -53,9 +58,9 @@ def build_payload(
 ) -> Payload:
     """The JSON that `request` over `messages` becomes for the vendor of `profile`.
 
-    Raises TurnValueError, naming the place, for what nobody can send: an empty conversation, a message of an unknown
-    kind, a tool's result without its call or a call without its result, NaN, a lone surrogate. With `strict`, it is
-    raised too where the profile would leave something out.
+    Raises TurnValueError, naming the place, for what nobody can send: an empty conversation, a
+    message of an unknown kind, a tool's result without its call or a call without its result, NaN,
+    a lone surrogate. With `strict`, it is raised too where the profile would leave something out.
 
         >>> from turngraph.providers.vendors.profiles import VENDORS
         >>> request = ChatRequest(vendor="groq", api="chat", model="llama-3.3-70b-versatile", temperature=0)
@@ -68,20 +73,34 @@ def build_payload(
     notes = Notes(profile.name, request.model, strict=strict)
     check_request(request)
     conversation = _after_previous(request, messages)
-    check_conversation(conversation, adjacent=request.api == "chat", continued=request.previous_response_id is not None)
+    check_conversation(
+        conversation,
+        adjacent=request.api == "chat",
+        continued=request.previous_response_id is not None,
+    )
     quirks = profile.for_model(request.model)
     if request.api == "chat":
-        body = chat_body(request, _with_system(request, conversation), quirks, notes, remove_empty=remove_empty_content)
+        body = chat_body(
+            request,
+            _with_system(request, conversation),
+            quirks,
+            notes,
+            remove_empty=remove_empty_content,
+        )
     else:
         body = responses_body(request, _with_system(request, conversation), quirks, notes)
     for name in sorted(quirks.drop & request.extra_body.keys()):
-        notes.add(f"`{name}` is sent as asked, though {profile.name} is known to refuse or ignore it.")
+        notes.add(
+            f"`{name}` is sent as asked, though {profile.name} is known to refuse or ignore it."
+        )
     body.update(request.extra_body)
     return _written(Payload(request.api, body, notes.taken()))
 
 
 def _written(payload: Payload) -> Payload:
-    """`payload`, its bytes made: what cannot be written is found out here. Raises TurnValueError naming the place."""
+    """`payload`, its bytes made: what cannot be written is found out here. Raises TurnValueError
+    naming the place.
+    """
     try:
         payload.content  # noqa: B018, kept on the payload
     except (ValueError, TypeError, RecursionError) as exc:  # a UnicodeEncodeError is a ValueError
@@ -98,14 +117,20 @@ def _with_system(request: ChatRequest, messages: Sequence[BaseMessage]) -> Seque
 
 
 def _after_previous(request: ChatRequest, messages: Sequence[BaseMessage]) -> Sequence[BaseMessage]:
-    """What the vendor does not have yet, where it kept an earlier response: to send both is refused."""
+    """What the vendor does not have yet, where it kept an earlier response: to send both is
+    refused.
+    """
     previous = request.previous_response_id
     if previous is None:
         return messages
     if request.api == "chat":
-        raise TurnValueError("`previous_response_id` belongs to the Responses API; Chat Completions keeps no answers.")
+        raise TurnValueError(
+            "`previous_response_id` belongs to the Responses API; Chat Completions keeps no answers."
+        )
     answers = [n for n, message in enumerate(messages) if message.type in ("ai", "AIMessageChunk")]
-    made = next((n for n in reversed(answers) if messages[n].response_metadata.get("id") == previous), None)
+    made = next(
+        (n for n in reversed(answers) if messages[n].response_metadata.get("id") == previous), None
+    )
     if made is None and answers:
         raise TurnValueError(
             f"No message of the conversation is the response `{previous}`: "

@@ -23,12 +23,18 @@ _CHAT_ONLY = ("stop", "seed", "logprobs")
 def responses_body(
     request: ChatRequest, messages: Sequence[BaseMessage], quirks: Quirks, notes: Notes
 ) -> dict[str, Any]:
-    """The JSON of `request` over `messages` for Responses. What is not asked is not in it: no nulls."""
-    body: dict[str, Any] = {"model": request.model, "input": _items(request, messages, quirks, notes)}
+    """The JSON of `request` over `messages` for Responses. What is not asked is not in it: no
+    nulls.
+    """
+    body: dict[str, Any] = {
+        "model": request.model,
+        "input": _items(request, messages, quirks, notes),
+    }
     if request.previous_response_id is not None:
         body["previous_response_id"] = request.previous_response_id
         if request.system is not None:
-            # Instructions hold for one response; as an input item they would pile up in the vendor's conversation.
+            # Instructions hold for one response; as an input item they would pile up in the
+            # vendor's conversation.
             body["instructions"] = request.system
     body.update(_tools(request, quirks, notes))
     asked = sampling(request, quirks, notes)
@@ -50,15 +56,21 @@ def responses_body(
     return body
 
 
-def _items(request: ChatRequest, messages: Sequence[BaseMessage], quirks: Quirks, notes: Notes) -> list[dict[str, Any]]:
+def _items(
+    request: ChatRequest, messages: Sequence[BaseMessage], quirks: Quirks, notes: Notes
+) -> list[dict[str, Any]]:
     converter = OpenAIResponsesConverter(
         vendor=notes.vendor, stored=request.store is not False, reasoning=quirks.reasoning_items
     )
     items = converter.convert_all(messages)
     if left := converter.left_out(messages, items):
-        notes.add(f"Items of earlier answers are left out ({', '.join(left)}): {notes.vendor} could not use them here.")
+        notes.add(
+            f"Items of earlier answers are left out ({', '.join(left)}): {notes.vendor} could not use them here."
+        )
     if quirks.system_role in ("system", "user"):
-        items = [{**item, "role": quirks.system_role} if _instructs(item) else item for item in items]
+        items = [
+            {**item, "role": quirks.system_role} if _instructs(item) else item for item in items
+        ]
     return items
 
 
@@ -91,7 +103,9 @@ def _cap(request: ChatRequest, quirks: Quirks, notes: Notes) -> dict[str, Any]:
         return {}
     if asked is None or asked >= quirks.min_output_tokens:
         return {} if asked is None else {"max_output_tokens": asked}
-    notes.add(f"`max_output_tokens` is sent as {quirks.min_output_tokens}: {notes.vendor} takes nothing below.")
+    notes.add(
+        f"`max_output_tokens` is sent as {quirks.min_output_tokens}: {notes.vendor} takes nothing below."
+    )
     return {"max_output_tokens": quirks.min_output_tokens}
 
 

@@ -2,7 +2,14 @@
 
 from typing import Final
 
-from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import (
+    AIMessage,
+    BaseMessage,
+    ChatMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+)
 
 from turngraph.state.errors import TurnValueError
 
@@ -28,7 +35,8 @@ _CHAT_ROLES: Final = {
 
 
 def role_of(message: BaseMessage, n: int) -> str:
-    """`system`, `user`, `assistant` or `tool`. Raises TurnValueError naming message `n` for anything else.
+    """`system`, `user`, `assistant` or `tool`. Raises TurnValueError naming message `n` for
+    anything else.
 
     >>> role_of(HumanMessage("Hi"), 1)
     'user'
@@ -42,7 +50,9 @@ def role_of(message: BaseMessage, n: int) -> str:
     if isinstance(message, ChatMessage):
         if message.role in _CHAT_ROLES:
             return _CHAT_ROLES[message.role]
-        raise TurnValueError(f"Message {n} has the role `{message.role}`; allowed: {', '.join(_CHAT_ROLES)}.")
+        raise TurnValueError(
+            f"Message {n} has the role `{message.role}`; allowed: {', '.join(_CHAT_ROLES)}."
+        )
     raise TurnValueError(
         f"Message {n} is a `{type(message).__name__}`; write a SystemMessage, HumanMessage, AIMessage or ToolMessage."
     )

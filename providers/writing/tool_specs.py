@@ -13,18 +13,28 @@ __all__ = ["chat_tools", "responses_tools", "schema_for"]
 
 
 def chat_tools(request: ChatRequest, quirks: Quirks, notes: Notes) -> list[dict[str, Any]]:
-    """The tools in the Chat Completions form. Raises TurnValueError for a built-in tool that API does not have."""
-    asked = ["function"] * bool(request.tools) + [str(tool.get("type")) for tool in request.builtin_tools]
+    """The tools in the Chat Completions form. Raises TurnValueError for a built-in tool that API
+    does not have.
+    """
+    asked = ["function"] * bool(request.tools) + [
+        str(tool.get("type")) for tool in request.builtin_tools
+    ]
     for kind in asked:
         if quirks.tool_types is not None and kind not in quirks.tool_types:
             known = ", ".join(sorted(quirks.tool_types)) or "none"
-            notes.refuse(f"tools of type `{kind}` are not taken on Chat Completions for {notes.model}. Taken: {known}.")
-    functions = [{"type": "function", "function": _function(tool, quirks, notes)} for tool in request.tools]
+            notes.refuse(
+                f"tools of type `{kind}` are not taken on Chat Completions for {notes.model}. Taken: {known}."
+            )
+    functions = [
+        {"type": "function", "function": _function(tool, quirks, notes)} for tool in request.tools
+    ]
     return [*functions, *map(dict, request.builtin_tools)]
 
 
 def responses_tools(request: ChatRequest, quirks: Quirks, notes: Notes) -> list[dict[str, Any]]:
-    """The tools in the Responses form. `strict` is always written: that API would take its absence for `true`."""
+    """The tools in the Responses form. `strict` is always written: that API would take its absence
+    for `true`.
+    """
     functions = []
     for tool in request.tools:
         function = _function(tool, quirks, notes)
@@ -57,7 +67,9 @@ def schema_for(schema: Mapping[str, JsonValue], quirks: Quirks, notes: Notes) ->
     written: Any = dict(schema)
     if quirks.schema_inline and "$ref" in str(schema):
         written = _inlined(written, written, (), notes)
-        written = {name: value for name, value in written.items() if name not in ("$defs", "definitions")}
+        written = {
+            name: value for name, value in written.items() if name not in ("$defs", "definitions")
+        }
     if quirks.schema_drop:
         written = _pruned(written, quirks.schema_drop, notes)
     return dict(written)
@@ -73,7 +85,9 @@ def _inlined(node: Any, root: Mapping[str, Any], inside: tuple[str, ...], notes:
         return {name: _inlined(member, root, inside, notes) for name, member in node.items()}
     beside = {name: member for name, member in node.items() if name != "$ref"}
     if ref in inside:
-        notes.add(f"A schema refers to itself (`{ref}`); it is cut there: {notes.vendor} takes no references.")
+        notes.add(
+            f"A schema refers to itself (`{ref}`); it is cut there: {notes.vendor} takes no references."
+        )
         return {"type": "object", **beside}
     return {**_inlined(_at(root, ref), root, (*inside, ref), notes), **beside}
 
@@ -82,7 +96,9 @@ def _at(root: Mapping[str, Any], ref: str) -> Any:
     """What `ref` points to inside `root` (RFC 6901); an object of any kind where it points nowhere."""
     node: Any = root
     for step in ref.split("/")[1:]:
-        node = node.get(step.replace("~1", "/").replace("~0", "~")) if isinstance(node, dict) else None
+        node = (
+            node.get(step.replace("~1", "/").replace("~0", "~")) if isinstance(node, dict) else None
+        )
     return node if isinstance(node, dict) else {"type": "object"}
 
 
@@ -103,5 +119,9 @@ def _pruned(node: Any, drop: frozenset[str], notes: Notes) -> Any:
         elif name in _NAMED and isinstance(member, dict):
             kept[name] = {key: _pruned(value, drop, notes) for key, value in member.items()}
         else:
-            kept[name] = member if name in ("enum", "const", "default", "required") else _pruned(member, drop, notes)
+            kept[name] = (
+                member
+                if name in ("enum", "const", "default", "required")
+                else _pruned(member, drop, notes)
+            )
     return kept

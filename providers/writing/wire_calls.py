@@ -1,4 +1,6 @@
-"""The tool calls of an assistant message as they go back to the model: as it wrote them, unless they were edited."""
+"""The tool calls of an assistant message as they go back to the model: as it wrote them, unless
+they were edited.
+"""
 
 import json
 from collections.abc import Mapping
@@ -15,8 +17,9 @@ __all__ = ["wire_calls"]
 def wire_calls(message: AIMessage, *, extra: bool = False) -> list[dict[str, Any]]:
     """The calls of `message` in the Chat Completions form, in the order the model made them.
 
-    The arguments are those it sent, byte for byte, while they still stand for `message.tool_calls`: vendors cache
-    prompts by their bytes. Edited ones are written anew. `extra`: with what the vendor wants back beside each call.
+    The arguments are those it sent, byte for byte, while they still stand for `message.tool_calls`:
+    vendors cache prompts by their bytes. Edited ones are written anew. `extra`: with what the
+    vendor wants back beside each call.
 
         >>> message = AIMessage("", tool_calls=[{"id": "1", "name": "f", "args": {"a": 1}}])
         >>> wire_calls(message)[0]["function"]
@@ -35,7 +38,9 @@ def wire_calls(message: AIMessage, *, extra: bool = False) -> list[dict[str, Any
 
 def _call(call: Mapping[str, Any], raw: Mapping[str, Any] | None, extra: bool) -> dict[str, Any]:
     if not call["id"] or not call["name"]:
-        raise TurnValueError(f"A tool call of `{call['name']}` has the id `{call['id']}`; both must be given.")
+        raise TurnValueError(
+            f"A tool call of `{call['name']}` has the id `{call['id']}`; both must be given."
+        )
     if raw is not None and raw.get("type") == "custom":
         return dict(raw)
     function = {"name": call["name"], "arguments": _arguments(call["args"], raw)}
@@ -54,7 +59,9 @@ def _arguments(args: Any, raw: Mapping[str, Any] | None) -> str:
     try:
         return dump_json(args)
     except (TypeError, ValueError) as exc:
-        raise TurnValueError(f"The arguments of a tool call cannot be written as JSON: {exc}.") from exc
+        raise TurnValueError(
+            f"The arguments of a tool call cannot be written as JSON: {exc}."
+        ) from exc
 
 
 def _stands_for(sent: str, args: Mapping[str, Any]) -> bool:

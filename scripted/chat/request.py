@@ -1,4 +1,5 @@
-"""Chat Completions, the way in: checks a request as strictly as the vendor, and reads it as a prompt.
+"""Chat Completions, the way in: checks a request as strictly as the vendor, and reads it as a
+prompt.
 
 Reference: https://platform.openai.com/docs/api-reference/chat/create
 """
@@ -16,10 +17,17 @@ __all__ = ["read_chat"]
 ROLES: Final = ("system", "assistant", "user", "function", "tool", "developer")
 PLAIN: Final = ("user", "assistant", "system", "developer")
 PARTS: Final[Mapping[str, Mapping[str, str]]] = {
-    "user": {"text": "text", "image_url": "image_url", "input_audio": "input_audio", "file": "file"},
+    "user": {
+        "text": "text",
+        "image_url": "image_url",
+        "input_audio": "input_audio",
+        "file": "file",
+    },
     "assistant": {"text": "text", "refusal": "refusal"},
 }
-"""For each role, the parts of a content list and the member that each must have. Other roles send text alone."""
+"""For each role, the parts of a content list and the member that each must have. Other roles send
+text alone.
+"""
 TEXT_ONLY: Final[Mapping[str, str]] = {"text": "text"}
 
 MEMBERS: Final[Mapping[str, checks.Check]] = {
@@ -88,12 +96,22 @@ def read_chat(body: Mapping[str, Any], accepts: Collection[str] = ()) -> Prompt:
 
 def _check_together(body: Mapping[str, Any]) -> None:
     """Members that are taken only beside others, and what a family of models does not take."""
-    for name, beside in (("tool_choice", "tools"), ("parallel_tool_calls", "tools"), ("stream_options", "stream")):
+    for name, beside in (
+        ("tool_choice", "tools"),
+        ("parallel_tool_calls", "tools"),
+        ("stream_options", "stream"),
+    ):
         if name in body and not body.get(beside):
-            message = f"Invalid value for '{name}': '{name}' is only allowed when '{beside}' is given."
+            message = (
+                f"Invalid value for '{name}': '{name}' is only allowed when '{beside}' is given."
+            )
             raise RequestError(message, param=name, code="invalid_value")
     if "top_logprobs" in body and not body.get("logprobs"):
-        raise RequestError("'top_logprobs' needs 'logprobs' to be true.", param="top_logprobs", code="invalid_value")
+        raise RequestError(
+            "'top_logprobs' needs 'logprobs' to be true.",
+            param="top_logprobs",
+            code="invalid_value",
+        )
     refuse_unfitting(body, effort=body.get("reasoning_effort"))
 
 
@@ -103,7 +121,11 @@ def _stops(stop: str | Sequence[str]) -> tuple[str, ...]:
 
 def read_tools(tools: Sequence[Any]) -> tuple[OfferedTool, ...]:
     """The functions among the tools, checked. Tools of other kinds are the vendor's own affair."""
-    return tuple(_tool(tool, f"tools[{place}]") for place, tool in enumerate(tools) if _is_function(tool, place))
+    return tuple(
+        _tool(tool, f"tools[{place}]")
+        for place, tool in enumerate(tools)
+        if _is_function(tool, place)
+    )
 
 
 def _is_function(tool: Any, place: int) -> bool:
@@ -163,10 +185,16 @@ class _Reader:
         self._known: frozenset[str] = frozenset()
 
     def read(self, messages: Sequence[Any]) -> tuple[Message, ...]:
-        """The messages. A long history is read with each request, and is mostly plain text: that goes the short way."""
+        """The messages. A long history is read with each request, and is mostly plain text: that
+        goes the short way.
+        """
         read = []
         for place, message in enumerate(messages):
-            plain = type(message) is dict and type(message.get("content")) is str and message.get("role") in PLAIN
+            plain = (
+                type(message) is dict
+                and type(message.get("content")) is str
+                and message.get("role") in PLAIN
+            )
             if plain and not self._open.ids and "tool_calls" not in message:
                 self._known = frozenset()
                 read.append(Message(message["role"], message["content"]))
@@ -214,7 +242,9 @@ class _Reader:
         if call_id not in self._known:
             text = "messages with role 'tool' must be a response to a preceding message with 'tool_calls'."
             text = f"Invalid parameter: {text}"
-            raise RequestError(text, param=f"{at}.role" if not self._known else f"{at}.tool_call_id")
+            raise RequestError(
+                text, param=f"{at}.role" if not self._known else f"{at}.tool_call_id"
+            )
         self._open.ids.discard(call_id)
         return Message("tool", _content(message, "tool", at), (), call_id)
 
@@ -222,7 +252,9 @@ class _Reader:
         if self._open.ids:
             text = "An assistant message with 'tool_calls' must be followed by tool messages responding to each "
             text += "'tool_call_id'. The following tool_call_ids did not have response messages: "
-            raise RequestError(text + ", ".join(sorted(self._open.ids)), param=f"messages[{self._open.place}].role")
+            raise RequestError(
+                text + ", ".join(sorted(self._open.ids)), param=f"messages[{self._open.place}].role"
+            )
 
 
 def _call(call: Any, at: str) -> AskedCall:
@@ -253,7 +285,10 @@ def _content(message: Mapping[str, Any], role: str, at: str) -> str:
         checks.wrong_type(f"{at}.content", "a string or an array", None)
     checks.items(f"{at}.content", content)
     parts: list[Any] = content
-    return " ".join(_part(part, PARTS.get(role, TEXT_ONLY), f"{at}.content[{n}]") for n, part in enumerate(parts))
+    return " ".join(
+        _part(part, PARTS.get(role, TEXT_ONLY), f"{at}.content[{n}]")
+        for n, part in enumerate(parts)
+    )
 
 
 def _part(part: Any, allowed: Mapping[str, str], at: str) -> str:

@@ -17,9 +17,15 @@ FINGERPRINT = "fp_scripted"
 
 
 def chat_json(
-    answer: Answer, usage: Usage, envelope: Envelope, *, choices: int = 1, logprobs: int | None = None
+    answer: Answer,
+    usage: Usage,
+    envelope: Envelope,
+    *,
+    choices: int = 1,
+    logprobs: int | None = None,
 ) -> dict[str, Any]:
-    """The `chat.completion` object. Reasoning goes into `reasoning_content`, where many vendors put it.
+    """The `chat.completion` object. Reasoning goes into `reasoning_content`, where many vendors put
+    it.
 
     >>> made = chat_json(Answer("Four."), Usage(input_tokens=3, output_tokens=1), Envelope("c1", 0, "m"))
     >>> made["choices"][0]["message"], made["usage"]["total_tokens"]
@@ -52,7 +58,8 @@ def chat_chunks(
     logprobs: int | None = None,
     include_usage: bool = False,
 ) -> Iterator[str]:
-    """The events of the stream, each with the blank line that ends it. Usage comes last, if it was asked for.
+    """The events of the stream, each with the blank line that ends it. Usage comes last, if it was
+    asked for.
 
     >>> list(chat_chunks(Answer("Hi"), Usage(), Envelope("c1", 0, "m")))[-1]
     'data: [DONE]\\n\\n'
@@ -73,8 +80,15 @@ def usage_json(usage: Usage) -> dict[str, Any] | None:
     """Usage as the API nests it; None where there is nothing to report."""
     if usage.input_tokens is None or usage.output_tokens is None:
         return None
-    total = usage.input_tokens + usage.output_tokens if usage.total_tokens is None else usage.total_tokens
-    prompt_details = {"cached_tokens": usage.cache_read_tokens or 0, "audio_tokens": usage.input_audio_tokens or 0}
+    total = (
+        usage.input_tokens + usage.output_tokens
+        if usage.total_tokens is None
+        else usage.total_tokens
+    )
+    prompt_details = {
+        "cached_tokens": usage.cache_read_tokens or 0,
+        "audio_tokens": usage.input_audio_tokens or 0,
+    }
     if usage.cache_write_tokens is not None:
         prompt_details["cache_write_tokens"] = usage.cache_write_tokens
     # As OpenRouter says it.
@@ -105,7 +119,11 @@ def _message(answer: Answer) -> dict[str, Any]:
         message["reasoning_content"] = answer.reasoning
     if answer.calls:
         message["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": call.arguments},
+            }
             for call in answer.calls
         ]
     return message
@@ -122,11 +140,16 @@ def _chunk_head(envelope: Envelope) -> dict[str, Any]:
     }
 
 
-def _deltas(answer: Answer, pieces: int | None, logprobs: int | None) -> Iterator[tuple[str, str, str]]:
+def _deltas(
+    answer: Answer, pieces: int | None, logprobs: int | None
+) -> Iterator[tuple[str, str, str]]:
     """Delta, token probabilities and finish reason of each chunk, as JSON text."""
     content = "null" if (answer.calls or answer.refusal) and not answer.text else '""'
     yield f'{{"role":"assistant","content":{content},"refusal":null}}', "null", "null"
-    for member, text in (("reasoning_content", answer.reasoning or ""), ("refusal", answer.refusal or "")):
+    for member, text in (
+        ("reasoning_content", answer.reasoning or ""),
+        ("refusal", answer.refusal or ""),
+    ):
         for piece in cut(text, pieces):
             yield f'{{"{member}":{dump(piece)}}}', "null", "null"
     for piece in cut(answer.text, pieces):
@@ -165,4 +188,8 @@ def token_logprobs(text: str, alternatives: int) -> list[dict[str, Any]]:
 
 
 def _token(token: str, logprob: float) -> dict[str, Any]:
-    return {"token": token, "logprob": logprob, "bytes": list(token.encode("utf-8", "surrogatepass"))}
+    return {
+        "token": token,
+        "logprob": logprob,
+        "bytes": list(token.encode("utf-8", "surrogatepass")),
+    }

@@ -1,4 +1,5 @@
-"""The chat completions the scripted model has kept, for `GET /v1/chat/completions` and one of them by its id.
+"""The chat completions the scripted model has kept, for `GET /v1/chat/completions` and one of them
+by its id.
 
 https://platform.openai.com/docs/api-reference/chat/list
 """
@@ -40,15 +41,20 @@ class CompletionMemory:
             return self._kept.get(id)
 
     def listed(self, query: Mapping[str, str]) -> dict[str, Any]:
-        """Those that have the metadata asked for (`metadata[name]=value`), and the model, as a page of a list."""
-        wanted = {name[9:-1]: value for name, value in query.items() if name.startswith("metadata[")}
+        """Those that have the metadata asked for (`metadata[name]=value`), and the model, as a page
+        of a list.
+        """
+        wanted = {
+            name[9:-1]: value for name, value in query.items() if name.startswith("metadata[")
+        }
         model, most = query.get("model"), int(query.get("limit", PAGE))
         with self._lock:
             kept = list(self._kept.values())
         found = [
             one
             for one in kept
-            if wanted.items() <= (one.get("metadata") or {}).items() and model in (None, one.get("model"))
+            if wanted.items() <= (one.get("metadata") or {}).items()
+            and model in (None, one.get("model"))
         ]
         page = found[:most]
         ids = [one["id"] for one in page] or [None]

@@ -1,4 +1,6 @@
-"""What the scripted model answers when no script says so: a pure function of the conversation and the tools offered."""
+"""What the scripted model answers when no script says so: a pure function of the conversation and
+the tools offered.
+"""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +19,20 @@ THINKING: Final[Mapping[str, int]] = {"low": 1, "medium": 2, "high": 4, "xhigh":
 """Sentences of made-up reasoning for each effort; any other effort asks for none."""
 COMMON_WORDS: Final = frozenset(
     (
-        *("about", "after", "answer", "before", "call", "could", "each", "every", "from", "function", "give", "given"),
+        *(
+            "about",
+            "after",
+            "answer",
+            "before",
+            "call",
+            "could",
+            "each",
+            "every",
+            "from",
+            "function",
+            "give",
+            "given",
+        ),
         *(
             "have",
             "into",
@@ -33,14 +48,41 @@ COMMON_WORDS: Final = frozenset(
             "result",
             "return",
         ),
-        *("some", "tell", "than", "that", "their", "them", "then", "there", "these", "they", "this", "those", "tool"),
-        *("using", "value", "want", "what", "when", "where", "which", "will", "with", "would", "your"),
+        *(
+            "some",
+            "tell",
+            "than",
+            "that",
+            "their",
+            "them",
+            "then",
+            "there",
+            "these",
+            "they",
+            "this",
+            "those",
+            "tool",
+        ),
+        *(
+            "using",
+            "value",
+            "want",
+            "what",
+            "when",
+            "where",
+            "which",
+            "will",
+            "with",
+            "would",
+            "your",
+        ),
     )
 )
 
 
 def answer(prompt: Prompt) -> Answer:
-    """Calls the tools that fit the question; once their results are there, tells them; else says that it is scripted.
+    """Calls the tools that fit the question; once their results are there, tells them; else says
+    that it is scripted.
 
     >>> from turngraph.scripted.prompt import Message
     >>> answer(Prompt(messages=(Message("user", "What is 6 times 7?"),))).text
@@ -51,7 +93,10 @@ def answer(prompt: Prompt) -> Answer:
     """
     calls = _calls(prompt)
     if calls:
-        return Answer(calls=calls, reasoning=_reasoning(prompt, f"I call {', '.join(call.name for call in calls)}."))
+        return Answer(
+            calls=calls,
+            reasoning=_reasoning(prompt, f"I call {', '.join(call.name for call in calls)}."),
+        )
     results = list(_results(prompt))
     return Answer(text=_text(prompt, results), reasoning=_reasoning(prompt, "I can answer now."))
 
@@ -68,18 +113,27 @@ def _text(prompt: Prompt, results: Sequence[tuple[str, str]]) -> str:
 
 
 def _structured(prompt: Prompt, results: Sequence[tuple[str, str]]) -> Any:
-    """An instance of the schema; where any object will do, one with the keys that the request quotes."""
+    """An instance of the schema; where any object will do, one with the keys that the request
+    quotes.
+    """
     text = " ".join((prompt.question, *(result for _, result in results)))
     if prompt.schema:
         return fill(prompt.schema, text)
     asked = " ".join(message.text for message in prompt.messages if message.role != "tool")
     keys = [key for key in text_patterns.quoted(asked) if key.isidentifier()]
-    return {key: f"scripted {key}" for key in keys} or {"answer": text[:QUOTED_CHARS], "scripted": True}
+    return {key: f"scripted {key}" for key in keys} or {
+        "answer": text[:QUOTED_CHARS],
+        "scripted": True,
+    }
 
 
 def _reasoning(prompt: Prompt, conclusion: str) -> str | None:
     sentences = THINKING.get(prompt.effort or "")
-    return None if sentences is None else " ".join(["This is scripted reasoning."] * sentences + [conclusion])
+    return (
+        None
+        if sentences is None
+        else " ".join(["This is scripted reasoning."] * sentences + [conclusion])
+    )
 
 
 def _results(prompt: Prompt) -> Iterator[tuple[str, str]]:
@@ -103,7 +157,9 @@ def _calls(prompt: Prompt) -> tuple[AskedCall, ...]:
 
 
 def _key(call: AskedCall) -> tuple[str, str]:
-    """Equal for equal calls, however their arguments were written: a client may have read and rewritten them."""
+    """Equal for equal calls, however their arguments were written: a client may have read and
+    rewritten them.
+    """
     try:
         return call.name, json.dumps(json.loads(call.arguments), sort_keys=True)
     except ValueError:
@@ -111,18 +167,26 @@ def _key(call: AskedCall) -> tuple[str, str]:
 
 
 def _forced(tool: OfferedTool, prompt: Prompt) -> list[AskedCall]:
-    """The calls of a tool that must be called: those that fit the question, or one made from its schema alone."""
+    """The calls of a tool that must be called: those that fit the question, or one made from its
+    schema alone.
+    """
     return _special(tool, prompt.question) or [_generic(tool, prompt.question)]
 
 
 def _fitting(prompt: Prompt) -> list[AskedCall]:
-    """The calls the question asks for: of tools that it names or that are made for it; else of the likeliest one."""
+    """The calls the question asks for: of tools that it names or that are made for it; else of the
+    likeliest one.
+    """
     question = prompt.question[: text_patterns.MAX_READ]
     said = text_patterns.words(question)
     calls: list[AskedCall] = []
     for tool in prompt.tools:
-        calls += _special(tool, question) or ([_generic(tool, question)] if _names(question, said, tool) else [])
-    return calls or _likeliest([tool for tool in prompt.tools if _speciality(tool) is None], question, said)
+        calls += _special(tool, question) or (
+            [_generic(tool, question)] if _names(question, said, tool) else []
+        )
+    return calls or _likeliest(
+        [tool for tool in prompt.tools if _speciality(tool) is None], question, said
+    )
 
 
 def _likeliest(tools: Sequence[OfferedTool], question: str, said: set[str]) -> list[AskedCall]:
@@ -147,9 +211,13 @@ def _generic(tool: OfferedTool, question: str) -> AskedCall:
 
 
 def _special(tool: OfferedTool, question: str) -> list[AskedCall]:
-    """The calls of a calculator, a weather report or a date calculator that the question holds the matter for."""
+    """The calls of a calculator, a weather report or a date calculator that the question holds the
+    matter for.
+    """
     speciality = _speciality(tool)
-    if speciality is None or (speciality.topic and not speciality.topic & text_patterns.words(question)):
+    if speciality is None or (
+        speciality.topic and not speciality.topic & text_patterns.words(question)
+    ):
         return []
     return [_call(tool, filling) for filling in speciality.read(tool, question)]
 
@@ -159,7 +227,9 @@ def _speciality(tool: OfferedTool) -> "_Speciality | None":
     return next((one for one in SPECIALITIES if one.named & named), None)
 
 
-def _each(read: Callable[[str], Sequence[str]], *properties: str) -> Callable[[OfferedTool, str], list[dict[str, Any]]]:
+def _each(
+    read: Callable[[str], Sequence[str]], *properties: str
+) -> Callable[[OfferedTool, str], list[dict[str, Any]]]:
     """One call for each thing the text holds, put into the first of these properties the tool has."""
 
     def fillings(tool: OfferedTool, question: str) -> list[dict[str, Any]]:
@@ -167,7 +237,10 @@ def _each(read: Callable[[str], Sequence[str]], *properties: str) -> Callable[[O
         place = next((name for name in properties if name in schema), None)
         if place is None:
             return []
-        rest = {**tool.parameters, "required": [name for name in tool.parameters.get("required", ()) if name != place]}
+        rest = {
+            **tool.parameters,
+            "required": [name for name in tool.parameters.get("required", ()) if name != place],
+        }
         rest["properties"] = {name: inner for name, inner in schema.items() if name != place}
         others = fill(rest, text_patterns.DATE.sub(" ", question), whole=tool.strict)
         made = [{place: found} | others for found in read(question)]
@@ -177,7 +250,11 @@ def _each(read: Callable[[str], Sequence[str]], *properties: str) -> Callable[[O
 
 
 def _dated(tool: OfferedTool, question: str) -> list[dict[str, Any]]:
-    return [fill(tool.parameters, question, whole=tool.strict)] if text_patterns.dates(question) else []
+    return (
+        [fill(tool.parameters, question, whole=tool.strict)]
+        if text_patterns.dates(question)
+        else []
+    )
 
 
 def _call(tool: OfferedTool, arguments: Any) -> AskedCall:
@@ -186,7 +263,9 @@ def _call(tool: OfferedTool, arguments: Any) -> AskedCall:
 
 class _Speciality(NamedTuple):
     named: frozenset[str]  # words of a tool's name, one of which makes it such a tool
-    topic: frozenset[str]  # words one of which the question must hold; none where what is read shows the topic
+    topic: frozenset[
+        str
+    ]  # words one of which the question must hold; none where what is read shows the topic
     read: Callable[[OfferedTool, str], list[dict[str, Any]]]
 
 
@@ -200,7 +279,18 @@ SPECIALITIES: Final = (
     _Speciality(
         frozenset(("weather", "forecast")),
         frozenset(
-            ("weather", "forecast", "temperature", "rain", "raining", "snow", "snowing", "sunny", "wind", "windy")
+            (
+                "weather",
+                "forecast",
+                "temperature",
+                "rain",
+                "raining",
+                "snow",
+                "snowing",
+                "sunny",
+                "wind",
+                "windy",
+            )
         )
         | frozenset(("warm", "warmer", "hot", "hotter", "cold", "colder", "umbrella", "degree")),
         _each(text_patterns.places, "location", "city", "place"),

@@ -1,4 +1,6 @@
-"""A value that fits a JSON schema, made of what a text says: arguments of a call, or a structured answer."""
+"""A value that fits a JSON schema, made of what a text says: arguments of a call, or a structured
+answer.
+"""
 
 import re
 from collections import deque
@@ -11,7 +13,9 @@ __all__ = ["fill"]
 
 MAX_DEPTH: Final = 12
 SHALLOW: Final = 3
-"""Below this depth only what must be there is filled, so that schemas which contain themselves come to an end."""
+"""Below this depth only what must be there is filled, so that schemas which contain themselves come
+to an end.
+"""
 MAX_LENGTH: Final = 500
 """Characters of a text made up from the question."""
 
@@ -27,7 +31,9 @@ FORMATS: Final[Mapping[str, str]] = {
     "uri": "https://example.com/scripted",
     "uuid": "00000000-0000-4000-8000-000000000000",
 }
-"""A member of each format of https://json-schema.org/draft/2020-12/json-schema-validation#name-defined-formats."""
+"""A member of each format of
+https://json-schema.org/draft/2020-12/json-schema-validation#name-defined-formats.
+"""
 
 SAID: Final[Sequence[tuple[re.Pattern[str], Callable[[str], Sequence[str]]]]] = tuple(
     (re.compile(pattern, re.IGNORECASE), read)
@@ -39,7 +45,9 @@ SAID: Final[Sequence[tuple[re.Pattern[str], Callable[[str], Sequence[str]]]]] = 
         (r"", text_patterns.quoted),
     )
 )
-"""What a property's name says about the words it wants; the first reader that finds something is used."""
+"""What a property's name says about the words it wants; the first reader that finds something is
+used.
+"""
 
 MEANING: Final[Mapping[str, frozenset[str]]] = {
     "difference": frozenset(("between", "until", "to")),
@@ -56,8 +64,8 @@ MEANING: Final[Mapping[str, frozenset[str]]] = {
 def fill(schema: Mapping[str, Any], text: str, *, whole: bool = False) -> Any:
     """A value for `schema`, the same for the same text; `whole` fills optional properties too.
 
-    Constants, enumerations, bounds, defaults and examples are kept to; a `pattern` only where an example, or
-    something in the text, happens to match it.
+    Constants, enumerations, bounds, defaults and examples are kept to; a `pattern` only where an
+    example, or something in the text, happens to match it.
 
         >>> adding = {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}}
         >>> fill(adding | {"required": ["a", "b"]}, "What is 1 + 2?")
@@ -99,18 +107,28 @@ class _Filler:
         """Without references and alternatives: the first alternative that is not null is taken."""
         if not isinstance(schema, Mapping) or not left:
             return {}
-        rest = {name: value for name, value in schema.items() if name not in ("$ref", "allOf", "anyOf", "oneOf")}
+        rest = {
+            name: value
+            for name, value in schema.items()
+            if name not in ("$ref", "allOf", "anyOf", "oneOf")
+        }
         if "$ref" in schema:
             return self._resolved(rest | self._pointed(schema["$ref"]), left - 1)
         if "allOf" in schema:
             return _merged([rest, *(self._resolved(part, left - 1) for part in schema["allOf"])])
         alternatives = schema.get("anyOf", schema.get("oneOf"))
-        return rest if alternatives is None else rest | self._resolved(_first(alternatives), left - 1)
+        return (
+            rest if alternatives is None else rest | self._resolved(_first(alternatives), left - 1)
+        )
 
     def _pointed(self, reference: str) -> dict[str, Any]:
         found: Any = self._root
         for part in reference.removeprefix("#").split("/")[1:]:
-            found = found.get(part.replace("~1", "/").replace("~0", "~"), {}) if isinstance(found, Mapping) else {}
+            found = (
+                found.get(part.replace("~1", "/").replace("~0", "~"), {})
+                if isinstance(found, Mapping)
+                else {}
+            )
         return dict(found)
 
     def _member(self, schema: Mapping[str, Any]) -> Any:
@@ -120,7 +138,11 @@ class _Filler:
     def _mentioned(self, members: Sequence[Any]) -> list[Any]:
         """The members the text names; else those it means."""
         named = [member for member in members if str(member).casefold() in self._words]
-        return named or [one for one in members if not self._words.isdisjoint(MEANING.get(str(one).casefold(), ()))]
+        return named or [
+            one
+            for one in members
+            if not self._words.isdisjoint(MEANING.get(str(one).casefold(), ()))
+        ]
 
     def _object(self, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
         properties, required = schema.get("properties", {}), schema.get("required", ())
@@ -134,7 +156,9 @@ class _Filler:
         return made | {name: "scripted" for name in required if name not in made}
 
     def _speaks_of(self, schema: Any) -> bool:
-        """Whether the text holds something for an optional property: a member of its enumeration, or a spare number."""
+        """Whether the text holds something for an optional property: a member of its enumeration,
+        or a spare number.
+        """
         schema = self._resolved(schema)
         if "enum" in schema:
             return bool(self._mentioned(schema["enum"]))
@@ -148,7 +172,10 @@ class _Filler:
             return [self.value(inner, name, depth + 1) for inner in schema["prefixItems"]]
         item = schema.get("items", {"type": "string"})
         wanted = max(low, self._left(self._resolved(item), name), 1)
-        return [self.value(item, name, depth + 1) for _ in range(min(wanted, schema.get("maxItems", wanted), 32))]
+        return [
+            self.value(item, name, depth + 1)
+            for _ in range(min(wanted, schema.get("maxItems", wanted), 32))
+        ]
 
     def _left(self, item: Mapping[str, Any], name: str) -> int:
         """How many of these the text still holds."""
@@ -165,11 +192,17 @@ class _Filler:
 
     def _string(self, schema: Mapping[str, Any], name: str) -> str:
         format_ = schema.get("format")
-        said = self._words_for("date" if format_ == "date" else name) if format_ in (None, "date") else deque()
+        said = (
+            self._words_for("date" if format_ == "date" else name)
+            if format_ in (None, "date")
+            else deque()
+        )
         made_up = FORMATS.get(str(format_), f"scripted {name}".strip())
         found = said.popleft() if said else str(_given(schema, made_up))
         if "pattern" in schema and not re.search(schema["pattern"], found):
-            found = next((word for word in self._candidates() if re.search(schema["pattern"], word)), found)
+            found = next(
+                (word for word in self._candidates() if re.search(schema["pattern"], word)), found
+            )
         return found.ljust(schema.get("minLength", 0), ".")[: schema.get("maxLength", MAX_LENGTH)]
 
     def _words_for(self, name: str) -> deque[str]:
@@ -197,7 +230,9 @@ def _nullable(schema: Any) -> bool:
     if not isinstance(schema, Mapping):
         return False
     return (
-        schema.get("type") == "null" or "null" in schema.get("type", ()) or any(map(_nullable, schema.get("anyOf", ())))
+        schema.get("type") == "null"
+        or "null" in schema.get("type", ())
+        or any(map(_nullable, schema.get("anyOf", ())))
     )
 
 
@@ -222,7 +257,11 @@ def _fits(number: float, schema: Mapping[str, Any]) -> bool:
 def _made_up(schema: Mapping[str, Any], *, whole: bool) -> int | float:
     """One, or the number nearest to the bounds."""
     step = schema.get("multipleOf", 1)
-    bounds = [schema[key] for key in ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum") if key in schema]
+    bounds = [
+        schema[key]
+        for key in ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
+        if key in schema
+    ]
     near = [1, *(bound + shift for bound in bounds for shift in (0, 1, -1, 0.5, -0.5))]
     stepped = [candidate // step * step + shift for candidate in near for shift in (0, step)]
     for number in [*near, *stepped]:
@@ -232,15 +271,26 @@ def _made_up(schema: Mapping[str, Any], *, whole: bool) -> int | float:
 
 
 def _first(alternatives: Sequence[Any]) -> Any:
-    return next((one for one in alternatives if not (isinstance(one, Mapping) and one.get("type") == "null")), {})
+    return next(
+        (
+            one
+            for one in alternatives
+            if not (isinstance(one, Mapping) and one.get("type") == "null")
+        ),
+        {},
+    )
 
 
 def _merged(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """One schema for several that must all hold: properties and requirements are gathered, the rest is overlaid."""
+    """One schema for several that must all hold: properties and requirements are gathered, the rest
+    is overlaid.
+    """
     made: dict[str, Any] = {}
     for part in parts:
         properties = {**made.get("properties", {}), **part.get("properties", {})}
         required = [*made.get("required", ()), *part.get("required", ())]
         made |= part
-        made |= ({"properties": properties} if properties else {}) | ({"required": required} if required else {})
+        made |= ({"properties": properties} if properties else {}) | (
+            {"required": required} if required else {}
+        )
     return made

@@ -1,4 +1,6 @@
-"""What the scripted model understands of a text: sums, dates, places, numbers, words. Patterns, no language model."""
+"""What the scripted model understands of a text: sums, dates, places, numbers, words. Patterns, no
+language model.
+"""
 
 import ast
 import re
@@ -48,13 +50,69 @@ SPOKEN: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
     )
 )
 
-INSIDE_PLACE: Final = frozenset(("de", "del", "da", "do", "la", "am", "an", "of", "upon", "den", "der"))
+INSIDE_PLACE: Final = frozenset(
+    ("de", "del", "da", "do", "la", "am", "an", "of", "upon", "den", "der")
+)
 NO_PLACE: Final = frozenset(
     (
-        *("i", "what", "how", "is", "are", "will", "which", "when", "where", "why", "who", "can", "could", "would"),
-        *("please", "tell", "give", "compare", "use", "using", "show", "do", "does", "did", "find", "get", "look"),
-        *("the", "a", "an", "and", "or", "then", "also", "in", "for", "at", "from", "to", "near", "between", "it"),
-        *("weather", "forecast", "temperature", "celsius", "fahrenheit", "today", "tomorrow", "now"),
+        *(
+            "i",
+            "what",
+            "how",
+            "is",
+            "are",
+            "will",
+            "which",
+            "when",
+            "where",
+            "why",
+            "who",
+            "can",
+            "could",
+            "would",
+        ),
+        *(
+            "please",
+            "tell",
+            "give",
+            "compare",
+            "use",
+            "using",
+            "show",
+            "do",
+            "does",
+            "did",
+            "find",
+            "get",
+            "look",
+        ),
+        *(
+            "the",
+            "a",
+            "an",
+            "and",
+            "or",
+            "then",
+            "also",
+            "in",
+            "for",
+            "at",
+            "from",
+            "to",
+            "near",
+            "between",
+            "it",
+        ),
+        *(
+            "weather",
+            "forecast",
+            "temperature",
+            "celsius",
+            "fahrenheit",
+            "today",
+            "tomorrow",
+            "now",
+        ),
         *("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", *MONTHS),
     )
 )
@@ -76,7 +134,10 @@ def words(text: str) -> set[str]:
     ['current', 'forecast', 'get', 'weather']
     """
     found = WORD.findall(text[:MAX_READ].replace("_", " ").casefold())
-    return {word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word for word in found}
+    return {
+        word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+        for word in found
+    }
 
 
 def quoted(text: str) -> list[str]:
@@ -103,7 +164,9 @@ def numbers(text: str) -> list[int | float]:
     >>> numbers("Add 10 days and 2.5 to 1,000 after 2024-01-01")
     [10, 2.5, 1000]
     """
-    found = (match.group().replace(",", "") for match in NUMBER.finditer(DATE.sub(" ", text[:MAX_READ])))
+    found = (
+        match.group().replace(",", "") for match in NUMBER.finditer(DATE.sub(" ", text[:MAX_READ]))
+    )
     return [float(number) if "." in number else int(number) for number in found if len(number) < 40]
 
 
@@ -121,7 +184,8 @@ def expressions(text: str) -> list[str]:
 
 
 def places(text: str) -> list[str]:
-    """The names of places: what follows «in», «for», …, or is written with a capital inside a sentence.
+    """The names of places: what follows «in», «for», …, or is written with a capital inside a
+    sentence.
 
     >>> places("What is the weather in San Francisco, CA and Oslo?"), places("is it raining in paris?")
     (['San Francisco, CA', 'Oslo'], ['paris'])
@@ -138,7 +202,9 @@ def _capitalised(marks: list[str]) -> list[str]:
     """Runs of capitalised words that are not everyday ones; a state's two letters join their town."""
     found: list[str] = []
     before = ""
-    joint: str | None = None  # what joins the next capitalised word to the place being read; None where none is
+    joint: str | None = (
+        None  # what joins the next capitalised word to the place being read; None where none is
+    )
     for mark in marks:
         folded = mark.casefold()
         if not mark[0].isupper() or folded in NO_PLACE or "'" in folded:
@@ -160,7 +226,9 @@ def _date(match: re.Match[str]) -> str:
     month, day, year = (parts[f"{key}1"] or parts[f"{key}2"] for key in "mdy")
     if month is None or day is None:
         return match.group()
-    number = next(place for place, name in enumerate(MONTHS, 1) if name.startswith(month[:3].casefold()))
+    number = next(
+        place for place, name in enumerate(MONTHS, 1) if name.startswith(month[:3].casefold())
+    )
     return f"{year}-{number:02}-{int(day):02}"
 
 

@@ -14,7 +14,8 @@ REMEMBERED: Final = 10_000
 
 
 class PromptCache:
-    """Remembers which beginnings of conversations it has seen, as vendors do, and how many tokens they had.
+    """Remembers which beginnings of conversations it has seen, as vendors do, and how many tokens
+    they had.
 
     A beginning shorter than `least` tokens is not counted as cached; 1024 is OpenAI's figure
     (https://platform.openai.com/docs/guides/prompt-caching).
@@ -35,13 +36,19 @@ class PromptCache:
         ((4, 0), (6, 4))
         """
         key = hash(tuple(tool.name for tool in prompt.tools))
-        total = sum(1 + len(tool.description.split()) + len(tool.parameters) for tool in prompt.tools)
+        total = sum(
+            1 + len(tool.description.split()) + len(tool.parameters) for tool in prompt.tools
+        )
         cached = 0
         with self._lock:
             for message in prompt.messages:
                 key = hash((key, message.role, message.text, message.calls))
                 seen = self._seen.get(key)
-                total = total + len(message.text.split()) + _calls(message.calls) if seen is None else seen
+                total = (
+                    total + len(message.text.split()) + _calls(message.calls)
+                    if seen is None
+                    else seen
+                )
                 cached = cached if seen is None else seen
                 self._seen[key] = total
             while len(self._seen) > REMEMBERED:
@@ -50,12 +57,19 @@ class PromptCache:
 
 
 def metered(answer: Answer, prompt: Prompt, cache: PromptCache) -> Usage:
-    """The usage of an answer: the one it was scripted with, or counted. Reasoning is part of the completion."""
+    """The usage of an answer: the one it was scripted with, or counted. Reasoning is part of the
+    completion.
+    """
     asked, cached = cache.count(prompt)
     if answer.usage is not None:
         return answer.usage
     thought = len((answer.reasoning or "").split())
-    said = len(answer.text.split()) + len((answer.refusal or "").split()) + _calls(answer.calls) + thought
+    said = (
+        len(answer.text.split())
+        + len((answer.refusal or "").split())
+        + _calls(answer.calls)
+        + thought
+    )
     return Usage(
         input_tokens=asked,
         output_tokens=said,
@@ -66,7 +80,8 @@ def metered(answer: Answer, prompt: Prompt, cache: PromptCache) -> Usage:
 
 
 def capped(answer: Answer, prompt: Prompt) -> Answer:
-    """The answer, ended where a stop sequence begins, and at `max_tokens` (reasoning is counted first, calls last).
+    """The answer, ended where a stop sequence begins, and at `max_tokens` (reasoning is counted
+    first, calls last).
 
     >>> capped(Answer("one two three"), Prompt((), max_tokens=2)).finish
     'length'
@@ -77,7 +92,9 @@ def capped(answer: Answer, prompt: Prompt) -> Answer:
     if ends:
         answer = answer.but(text=answer.text[: min(ends)])
     left = prompt.max_tokens
-    if left is None or left >= len(tokens(answer.text)) + len(tokens(answer.reasoning or "")) + _calls(answer.calls):
+    if left is None or left >= len(tokens(answer.text)) + len(
+        tokens(answer.reasoning or "")
+    ) + _calls(answer.calls):
         return answer
     reasoning, left = _first(answer.reasoning or "", left)
     text, left = _first(answer.text, left)

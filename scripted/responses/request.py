@@ -20,10 +20,34 @@ INPUT_PARTS: Final = ("input_text", "input_image", "input_file", "input_audio")
 OUTPUT_PARTS: Final = ("output_text", "refusal")
 OTHER_ITEMS: Final = frozenset(
     (
-        *("file_search_call", "web_search_call", "computer_call", "computer_call_output", "image_generation_call"),
-        *("code_interpreter_call", "local_shell_call", "local_shell_call_output", "shell_call", "shell_call_output"),
-        *("apply_patch_call", "apply_patch_call_output", "mcp_list_tools", "mcp_approval_request", "mcp_call"),
-        *("mcp_approval_response", "custom_tool_call", "custom_tool_call_output", "tool_search_call", "compaction"),
+        *(
+            "file_search_call",
+            "web_search_call",
+            "computer_call",
+            "computer_call_output",
+            "image_generation_call",
+        ),
+        *(
+            "code_interpreter_call",
+            "local_shell_call",
+            "local_shell_call_output",
+            "shell_call",
+            "shell_call_output",
+        ),
+        *(
+            "apply_patch_call",
+            "apply_patch_call_output",
+            "mcp_list_tools",
+            "mcp_approval_request",
+            "mcp_call",
+        ),
+        *(
+            "mcp_approval_response",
+            "custom_tool_call",
+            "custom_tool_call_output",
+            "tool_search_call",
+            "compaction",
+        ),
         *("tool_search_output", "item_reference"),
     )
 )
@@ -54,7 +78,9 @@ MEMBERS: Final[Mapping[str, checks.Check]] = {
     "metadata": checks.mapping,
     "prompt": checks.mapping,
     "truncation": checks.one_of("auto", "disabled"),
-    "service_tier": checks.one_of("auto", "default", "flex", "scale", "priority", "fast", "ultrafast"),
+    "service_tier": checks.one_of(
+        "auto", "default", "flex", "scale", "priority", "fast", "ultrafast"
+    ),
     "context_management": checks.items,
     "user": checks.text,
     "safety_identifier": checks.text,
@@ -78,14 +104,18 @@ TEXT: Final[Mapping[str, checks.Check]] = {
 
 @dataclass(frozen=True)
 class ResponsesRequest:
-    """A request that was read: the whole conversation as a prompt, what it adds to it, and what it goes on from."""
+    """A request that was read: the whole conversation as a prompt, what it adds to it, and what it
+    goes on from.
+    """
 
     prompt: Prompt
     added: tuple[Message, ...]
     before: KeptResponse | None
 
 
-def read_responses(body: Mapping[str, Any], memory: ResponseMemory, accepts: Collection[str] = ()) -> ResponsesRequest:
+def read_responses(
+    body: Mapping[str, Any], memory: ResponseMemory, accepts: Collection[str] = ()
+) -> ResponsesRequest:
     """The request, checked and read. Raises RequestError as the vendor would answer 400 or 404.
 
     >>> read_responses({"model": "m", "input": "Hi"}, ResponseMemory()).prompt.question
@@ -111,7 +141,9 @@ def read_responses(body: Mapping[str, Any], memory: ResponseMemory, accepts: Col
         schema=_schema(text.get("format", {})),
         max_tokens=body.get("max_output_tokens"),
         effort=reasoning.get("effort"),
-        logprobs=body.get("top_logprobs", 0) if "message.output_text.logprobs" in body.get("include", ()) else None,
+        logprobs=body.get("top_logprobs", 0)
+        if "message.output_text.logprobs" in body.get("include", ())
+        else None,
     )
     return ResponsesRequest(prompt, added, before)
 
@@ -122,11 +154,15 @@ def _before(id: str | None, memory: ResponseMemory) -> KeptResponse | None:
     before = memory.find(id)
     if before is None:
         message = f"Previous response with id '{id}' not found."
-        raise RequestError(message, param="previous_response_id", code="previous_response_not_found")
+        raise RequestError(
+            message, param="previous_response_id", code="previous_response_not_found"
+        )
     return before
 
 
-def _input(body: Mapping[str, Any], history: Sequence[Message], memory: ResponseMemory) -> tuple[Message, ...]:
+def _input(
+    body: Mapping[str, Any], history: Sequence[Message], memory: ResponseMemory
+) -> tuple[Message, ...]:
     given = body.get("input")
     if isinstance(given, str):
         return (Message("user", given),)
@@ -158,9 +194,9 @@ def _item(item: Any, at: str) -> list[Message]:
     if kind == "function_call_output":
         return [_result(item, at)]
     if kind != "reasoning":
-        checks.one_of("message", "function_call", "function_call_output", "reasoning", *sorted(OTHER_ITEMS))(
-            f"{at}.type", kind
-        )
+        checks.one_of(
+            "message", "function_call", "function_call_output", "reasoning", *sorted(OTHER_ITEMS)
+        )(f"{at}.type", kind)
     return []
 
 
@@ -187,7 +223,9 @@ def _result(item: Mapping[str, Any], at: str) -> Message:
         if name not in item:
             checks.missing(f"{at}.{name}")
     checks.text(f"{at}.call_id", item["call_id"])
-    return Message("tool", _content(item["output"], INPUT_PARTS, f"{at}.output"), (), item["call_id"])
+    return Message(
+        "tool", _content(item["output"], INPUT_PARTS, f"{at}.output"), (), item["call_id"]
+    )
 
 
 def _content(content: Any, allowed: Sequence[str], at: str) -> str:

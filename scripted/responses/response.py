@@ -48,11 +48,19 @@ ANNOUNCED: Final[Mapping[str, Item]] = {
     "function_call": {"status": "in_progress", "arguments": ""},
 }
 """What an item has when a stream announces it."""
-INCOMPLETE: Final[Mapping[str, str]] = {"length": "max_output_tokens", "content_filter": "content_filter"}
+INCOMPLETE: Final[Mapping[str, str]] = {
+    "length": "max_output_tokens",
+    "content_filter": "content_filter",
+}
 
 
 def responses_json(
-    answer: Answer, usage: Usage, envelope: Envelope, asked: Mapping[str, Any], *, logprobs: int | None = None
+    answer: Answer,
+    usage: Usage,
+    envelope: Envelope,
+    asked: Mapping[str, Any],
+    *,
+    logprobs: int | None = None,
 ) -> Item:
     """The finished `response` object. `asked` is the request.
 
@@ -74,13 +82,18 @@ def responses_json(
         "output": _items(answer, envelope, asked, logprobs),
         **{name: asked.get(name, default) for name, default in DEFAULTS.items()},
         "reasoning": {"effort": reasoning.get("effort"), "summary": reasoning.get("summary")},
-        "text": {"format": text.get("format", {"type": "text"}), "verbosity": text.get("verbosity", "medium")},
+        "text": {
+            "format": text.get("format", {"type": "text"}),
+            "verbosity": text.get("verbosity", "medium"),
+        },
         "tools": [_echoed(tool) for tool in asked.get("tools", ())],
         **({} if counted is None else {"usage": counted}),
     }
 
 
-def responses_events(whole: Mapping[str, Any], pieces: int | None = None, logprobs: int | None = None) -> Iterator[str]:
+def responses_events(
+    whole: Mapping[str, Any], pieces: int | None = None, logprobs: int | None = None
+) -> Iterator[str]:
     """The events that end in this response, numbered, each with the blank line that ends it."""
     events = _events(whole, pieces, logprobs)
     for number, (kind, members) in enumerate(events):
@@ -91,7 +104,11 @@ def usage_json(usage: Usage) -> dict[str, Any] | None:
     """Usage as the API nests it; None where there is nothing to report."""
     if usage.input_tokens is None or usage.output_tokens is None:
         return None
-    total = usage.input_tokens + usage.output_tokens if usage.total_tokens is None else usage.total_tokens
+    total = (
+        usage.input_tokens + usage.output_tokens
+        if usage.total_tokens is None
+        else usage.total_tokens
+    )
     return {
         "input_tokens": usage.input_tokens,
         "input_tokens_details": {
@@ -110,10 +127,14 @@ def _echoed(tool: Mapping[str, Any]) -> Item:
     return {"description": None, "strict": True, "parameters": {}} | dict(tool)
 
 
-def _items(answer: Answer, envelope: Envelope, asked: Mapping[str, Any], logprobs: int | None) -> list[Item]:
+def _items(
+    answer: Answer, envelope: Envelope, asked: Mapping[str, Any], logprobs: int | None
+) -> list[Item]:
     """Reasoning, message and calls, in the order a model makes them."""
     name = envelope.id.removeprefix("resp_")
-    items = [_reasoning(f"rs_{name}", answer.reasoning, asked)] if answer.reasoning is not None else []
+    items = (
+        [_reasoning(f"rs_{name}", answer.reasoning, asked)] if answer.reasoning is not None else []
+    )
     if answer.text or answer.refusal or not answer.calls:
         items.append(_message(f"msg_{name}", answer, logprobs))
     for place, call in enumerate(answer.calls):
@@ -125,9 +146,15 @@ def _items(answer: Answer, envelope: Envelope, asked: Mapping[str, Any], logprob
 
 
 def _reasoning(id: str, text: str, asked: Mapping[str, Any]) -> Item:
-    """Shown only where a summary was asked for, and handed back unreadable only where that was asked for."""
+    """Shown only where a summary was asked for, and handed back unreadable only where that was
+    asked for.
+    """
     shown = asked.get("reasoning", {}).get("summary") is not None
-    item: Item = {"id": id, "type": "reasoning", "summary": [{"type": "summary_text", "text": text}] if shown else []}
+    item: Item = {
+        "id": id,
+        "type": "reasoning",
+        "summary": [{"type": "summary_text", "text": text}] if shown else [],
+    }
     if "reasoning.encrypted_content" in asked.get("include", ()):
         item["encrypted_content"] = base64.b64encode(text.encode()).decode()
     return item
@@ -137,13 +164,28 @@ def _message(id: str, answer: Answer, logprobs: int | None) -> Item:
     parts: list[Item] = []
     if answer.text or answer.refusal is None:
         probabilities = [] if logprobs is None else token_logprobs(answer.text, logprobs)
-        parts.append({"type": "output_text", "annotations": [], "logprobs": probabilities, "text": answer.text})
+        parts.append(
+            {
+                "type": "output_text",
+                "annotations": [],
+                "logprobs": probabilities,
+                "text": answer.text,
+            }
+        )
     if answer.refusal is not None:
         parts.append({"type": "refusal", "refusal": answer.refusal})
-    return {"id": id, "type": "message", "status": "completed", "content": parts, "role": "assistant"}
+    return {
+        "id": id,
+        "type": "message",
+        "status": "completed",
+        "content": parts,
+        "role": "assistant",
+    }
 
 
-def _events(whole: Mapping[str, Any], pieces: int | None, logprobs: int | None) -> Iterator[tuple[str, str]]:
+def _events(
+    whole: Mapping[str, Any], pieces: int | None, logprobs: int | None
+) -> Iterator[tuple[str, str]]:
     """Kind and members, as JSON text, of every event."""
     begun = {name: value for name, value in whole.items() if name != "usage"} | BEGUN
     started = f'"response":{dump(begun)}'
@@ -163,7 +205,9 @@ def _events(whole: Mapping[str, Any], pieces: int | None, logprobs: int | None) 
     yield f"response.{whole['status']}", f'"response":{dump(whole)}'
 
 
-def _message_events(item: Item, where: str, pieces: int | None, logprobs: int | None) -> Iterator[tuple[str, str]]:
+def _message_events(
+    item: Item, where: str, pieces: int | None, logprobs: int | None
+) -> Iterator[tuple[str, str]]:
     for index, part in enumerate(item["content"]):
         at = f'{where},"content_index":{index}'
         empty: Item = {"type": "refusal", "refusal": ""}
@@ -179,17 +223,25 @@ def _message_events(item: Item, where: str, pieces: int | None, logprobs: int | 
         yield "response.content_part.done", f'{at},"part":{dump(part)}'
 
 
-def _text_events(part: Item, at: str, pieces: int | None, logprobs: int | None) -> Iterator[tuple[str, str]]:
+def _text_events(
+    part: Item, at: str, pieces: int | None, logprobs: int | None
+) -> Iterator[tuple[str, str]]:
     for piece in cut(part["text"], pieces):
         probabilities = "[]" if logprobs is None else dump(token_logprobs(piece, logprobs))
         yield "response.output_text.delta", f'{at},"delta":{dump(piece)},"logprobs":{probabilities}'
-    yield "response.output_text.done", f'{at},"text":{dump(part["text"])},"logprobs":{dump(part["logprobs"])}'
+    yield (
+        "response.output_text.done",
+        f'{at},"text":{dump(part["text"])},"logprobs":{dump(part["logprobs"])}',
+    )
 
 
 def _summary_events(item: Item, where: str, pieces: int | None) -> Iterator[tuple[str, str]]:
     for index, part in enumerate(item["summary"]):
         at = f'{where},"summary_index":{index}'
-        yield "response.reasoning_summary_part.added", f'{at},"part":{{"type":"summary_text","text":""}}'
+        yield (
+            "response.reasoning_summary_part.added",
+            f'{at},"part":{{"type":"summary_text","text":""}}',
+        )
         for piece in cut(part["text"], pieces):
             yield "response.reasoning_summary_text.delta", f'{at},"delta":{dump(piece)}'
         yield "response.reasoning_summary_text.done", f'{at},"text":{dump(part["text"])}'

@@ -1,4 +1,6 @@
-"""The responses the scripted model has kept, for `previous_response_id` and `GET /v1/responses/{id}`."""
+"""The responses the scripted model has kept, for `previous_response_id` and `GET
+/v1/responses/{id}`.
+"""
 
 import threading
 from collections import OrderedDict

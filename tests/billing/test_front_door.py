@@ -23,7 +23,9 @@ def test_a_name_is_never_hidden_by_a_module_of_its_name() -> None:
 
 
 def test_looking_in_loads_nothing_heavy() -> None:
-    """A plain `import turngraph.billing` must stay cheap; a database's library comes when a ledger does."""
+    """A plain `import turngraph.billing` must stay cheap; a database's library comes when a ledger
+    does.
+    """
     heavy = "{'genai_prices', 'langchain', 'langchain_core', 'langgraph', 'openai', 'sqlalchemy', 'yaml'}"
     code = f"import sys, turngraph.billing; found = {heavy} & set(sys.modules); assert not found, found"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,4 +1,6 @@
-"""Budgets of keys, tags and accounts under turns that run at once: never above the limit, told once, nothing held."""
+"""Budgets of keys, tags and accounts under turns that run at once: never above the limit, told
+once, nothing held.
+"""
 
 import asyncio
 from collections import Counter
@@ -41,34 +43,51 @@ def at_once(turn: TurnGraph, way: str) -> list[Any]:
 @pytest.mark.parametrize("way", ["threads", "tasks"])
 @pytest.mark.parametrize(
     ("per", "of", "budget_id"),
-    [("key", None, "key:k_17"), ("tag", "beta", "tag-beta:beta"), ("account", None, "account:acme")],
+    [
+        ("key", None, "key:k_17"),
+        ("tag", "beta", "tag-beta:beta"),
+        ("account", None, "account:acme"),
+    ],
 )
 def test_turns_at_once_never_spend_more_than_a_hard_budget(
     url: str, way: str, per: Any, of: Any, budget_id: str
 ) -> None:
-    """Room for four of twelve: the others are refused before anything is sent, and say which budget it was."""
+    """Room for four of twelve: the others are refused before anything is sent, and say which budget
+    it was.
+    """
     budget = Budget(usd=Decimal("0.0035"), per=per, of=of)
     with Ledger(url) as ledger, ScriptedModel([ANSWER] * TURNS, delay_s=0.01) as model:
         provider = OpenAIProvider(config(model, api="chat"))
-        results = at_once(chat_turn(provider, ledger=ledger, budget=budget, limits=TurnLimits(attempts=1)), way)
+        results = at_once(
+            chat_turn(provider, ledger=ledger, budget=budget, limits=TurnLimits(attempts=1)), way
+        )
         states = {state.budget: state for state in ledger.read(budget_states)}
         assert ledger.read(verify) == []
         asked = len(model.requests)
     by_status = Counter(result.status for result in results)
     assert by_status == {"completed": asked, "budget": TURNS - asked}
     assert 1 <= asked <= 4
-    assert all(budget_id.partition(":")[0] in r.error.message for r in results if r.status == "budget")
+    assert all(
+        budget_id.partition(":")[0] in r.error.message for r in results if r.status == "budget"
+    )
     spent = states[budget_id]
-    assert spent.spent_usd == sum(r.cost_usd for r in results if r.cost_usd is not None) <= budget.usd
+    assert (
+        spent.spent_usd == sum(r.cost_usd for r in results if r.cost_usd is not None) <= budget.usd
+    )
     assert spent.held_usd == 0
 
 
 @pytest.mark.parametrize("way", ["threads", "tasks"])
 def test_each_threshold_is_told_once_by_the_turn_that_crossed_it(url: str, way: str) -> None:
-    """A soft budget lets everything through; whoever watches hears of 80 and 100 percent, whoever was at it."""
+    """A soft budget lets everything through; whoever watches hears of 80 and 100 percent, whoever
+    was at it.
+    """
     seen: list[Any] = []
     soft = Budget(usd=Decimal("0.006"), per="tag", of="web", period="month", hard=False)
-    with Ledger(url, budgets=(soft,)) as ledger, ScriptedModel([ANSWER] * TURNS, delay_s=0.01) as model:
+    with (
+        Ledger(url, budgets=(soft,)) as ledger,
+        ScriptedModel([ANSWER] * TURNS, delay_s=0.01) as model,
+    ):
         provider = OpenAIProvider(config(model, api="chat"))
         results = at_once(chat_turn(provider, ledger=ledger, on_event=seen.append), way)
         assert ledger.read(verify) == []

@@ -1,4 +1,6 @@
-"""The widget alone in a page: its own script, on a model that speaks with Python as Jupyter's would."""
+"""The widget alone in a page: its own script, on a model that speaks with Python as Jupyter's
+would.
+"""
 
 import json
 from typing import Any

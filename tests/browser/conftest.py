@@ -1,4 +1,6 @@
-"""The browser, and a fresh page of it for each test; screenshots where `TURNGRAPH_SCREENSHOTS` names a folder."""
+"""The browser, and a fresh page of it for each test; screenshots where `TURNGRAPH_SCREENSHOTS`
+names a folder.
+"""
 
 import os
 from collections.abc import Callable, Iterator
@@ -19,10 +21,12 @@ NONE = (
 def browser() -> Iterator[Any]:
     """The machine's Chromium, or playwright's own.
 
-    No longer than a module: playwright's event loop counts as running in this thread for as long as it is open, and
-    no other test of the process could run one of its own.
+    No longer than a module: playwright's event loop counts as running in this thread for as long as
+    it is open, and no other test of the process could run one of its own.
     """
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs the development dependencies")
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="needs the development dependencies"
+    )
     pytest.importorskip("anywidget", reason="needs the extra `notebook`")
     with playwright.sync_playwright() as play:
         path = chromium(play.chromium.executable_path)

@@ -15,7 +15,13 @@ from typing import Any
 import nbformat
 
 QUIET = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *(
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+    ),
     *("--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
 )
 
@@ -44,13 +50,24 @@ def lab(folder: Path) -> Iterator[str]:
         "LabApp.news_url": "None",
         "LabApp.check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
     }
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--allow-root"]
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--no-browser",
+        "--ip=127.0.0.1",
+        f"--port={port}",
+        "--allow-root",
+    ]
     command += [f"--{name}={value}" for name, value in settings.items()]
     homes = {
-        name: str(folder / "jupyter") for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
+        name: str(folder / "jupyter")
+        for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
     }
     with (folder / "lab.log").open("wb") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "PATH": path, **homes})
+        server = subprocess.Popen(
+            command, stdout=log, stderr=log, env={**os.environ, "PATH": path, **homes}
+        )
         try:
             _until_up(f"http://127.0.0.1:{port}/api?token={token}", server)
             yield f"http://127.0.0.1:{port}/lab/tree/{{}}?token={token}&reset"
@@ -72,13 +89,19 @@ def _until_up(url: str, server: "subprocess.Popen[bytes]") -> None:
 
 def write_notebook(folder: Path, name: str, *cells: str) -> None:
     """A notebook of code cells."""
-    notebook: Any = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    notebook["metadata"] = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    notebook: Any = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(cell) for cell in cells]
+    )
+    notebook["metadata"] = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}
+    }
     nbformat.write(notebook, folder / name)
 
 
 def run_first_cell(page: Any, url: str) -> None:
-    """Open a notebook and run its first cell; the first key press is lost where the kernel is still coming up."""
+    """Open a notebook and run its first cell; the first key press is lost where the kernel is still
+    coming up.
+    """
     page.goto(url)
     cell = page.locator(".jp-Notebook .jp-CodeCell").first
     cell.wait_for(timeout=120_000)

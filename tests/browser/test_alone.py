@@ -1,4 +1,6 @@
-"""The widget by itself in a real browser: its buttons and fields, the keyboard, what a screen reader hears, looks."""
+"""The widget by itself in a real browser: its buttons and fields, the keyboard, what a screen
+reader hears, looks.
+"""
 
 import json
 from collections.abc import Callable, Iterator
@@ -56,7 +58,9 @@ def pane(page: Any, name: str) -> Any:
     return found
 
 
-def test_run_until_a_node_and_an_event(page: Any, stepper: TurnStepper, model: ScriptedModel) -> None:
+def test_run_until_a_node_and_an_event(
+    page: Any, stepper: TurnStepper, model: ScriptedModel
+) -> None:
     """The list names every node of the graph, and every kind of event."""
     widget_on(page, stepper)
     until = page.get_by_role("combobox", name="Run until")
@@ -119,7 +123,11 @@ def test_a_pending_call_is_given_other_arguments_and_another_an_answer(
     says(page, "edited the result of call-2")
     press(page, "Run")
     says(page, "finished")
-    told = [message["content"] for message in model.requests[1].body["messages"] if message["role"] == "tool"]
+    told = [
+        message["content"]
+        for message in model.requests[1].body["messages"]
+        if message["role"] == "tool"
+    ]
     assert told == ["Bergen: rain", "hail"]
 
 
@@ -142,7 +150,10 @@ def test_bad_json_is_told_beside_the_field_and_what_was_typed_stays(
     page.get_by_role("alert").get_by_text("The request is no JSON").wait_for()
     assert area.input_value() == typed
     assert area.get_attribute("aria-invalid") == "true"
-    assert "The request is no JSON" in page.locator(f"[id='{area.get_attribute('aria-describedby')}']").inner_text()
+    assert (
+        "The request is no JSON"
+        in page.locator(f"[id='{area.get_attribute('aria-describedby')}']").inner_text()
+    )
     body = json.loads(typed + "}")
     area.fill(json.dumps({**body, "temperature": 0.25}))
     press(page, "Send this instead")
@@ -152,7 +163,9 @@ def test_bad_json_is_told_beside_the_field_and_what_was_typed_stays(
     assert model.requests[0].body == {**body, "temperature": 0.25}
 
 
-def test_the_timeline_is_dragged_and_moved_by_keys(page: Any, stepper: TurnStepper, model: ScriptedModel) -> None:
+def test_the_timeline_is_dragged_and_moved_by_keys(
+    page: Any, stepper: TurnStepper, model: ScriptedModel
+) -> None:
     """To any step and back, and nothing is sent for it."""
     widget_on(page, stepper)
     press(page, "Run")
@@ -174,7 +187,9 @@ def test_the_timeline_is_dragged_and_moved_by_keys(page: Any, stepper: TurnStepp
     assert len(model.requests) == 2
 
 
-def test_forks_are_named_switched_and_compared(page: Any, stepper: TurnStepper, model: ScriptedModel) -> None:
+def test_forks_are_named_switched_and_compared(
+    page: Any, stepper: TurnStepper, model: ScriptedModel
+) -> None:
     """Each line keeps its own place."""
     widget_on(page, stepper)
     stepper.run_until("prep_second_request")
@@ -233,7 +248,13 @@ def test_it_is_walked_by_keys_alone(page: Any, stepper: TurnStepper) -> None:
     widget_on(page, stepper)
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.getAttribute('role')") == "region"
-    for key, text in (("s", "→ call_llm"), ("i", "→ bill"), ("b", "→ call_llm"), ("s", "→ bill"), ("u", "dispatch")):
+    for key, text in (
+        ("s", "→ call_llm"),
+        ("i", "→ bill"),
+        ("b", "→ call_llm"),
+        ("s", "→ bill"),
+        ("u", "dispatch"),
+    ):
         if key == "u":
             page.get_by_role("combobox", name="Run until").select_option("dispatch_tools")
             page.locator(".turnstepper").focus()
@@ -244,7 +265,9 @@ def test_it_is_walked_by_keys_alone(page: Any, stepper: TurnStepper) -> None:
     assert page.get_by_role("textbox", name="Name of a fork").input_value() == "sbr"
     page.keyboard.press("Enter")
     says(page, "sbr · ")
-    shortcuts = page.locator("[aria-keyshortcuts]").evaluate_all("all => all.map(each => each.ariaKeyShortcuts)")
+    shortcuts = page.locator("[aria-keyshortcuts]").evaluate_all(
+        "all => all.map(each => each.ariaKeyShortcuts)"
+    )
     assert sorted(shortcuts) == sorted("bsiortuf")
 
 
@@ -259,7 +282,9 @@ def test_the_focus_and_the_open_panes_outlive_a_step(page: Any, stepper: TurnSte
     page.keyboard.type("x")
     show(page, widget)
     assert page.evaluate("document.activeElement.dataset.key") == "request"
-    assert area.input_value().count("x") == area.evaluate("each => each.defaultValue").count("x") + 1
+    assert (
+        area.input_value().count("x") == area.evaluate("each => each.defaultValue").count("x") + 1
+    )
     pane(page, "timeline").get_by_role("button", name="1: ").focus()
     page.keyboard.press("b")
     says(page, "step 0")
@@ -267,7 +292,9 @@ def test_the_focus_and_the_open_panes_outlive_a_step(page: Any, stepper: TurnSte
     assert page.locator("details[data-pane=events]").get_attribute("open") is not None
 
 
-def test_a_screen_reader_is_told_the_place_the_refusals_and_the_names(page: Any, stepper: TurnStepper) -> None:
+def test_a_screen_reader_is_told_the_place_the_refusals_and_the_names(
+    page: Any, stepper: TurnStepper
+) -> None:
     """Roles and names, as the browser tells them."""
     widget_on(page, stepper)
     press(page, "Until")
@@ -295,7 +322,9 @@ def test_a_screen_reader_is_told_the_place_the_refusals_and_the_names(page: Any,
 def test_every_text_can_be_read_on_its_paper(
     page: Any, stepper: TurnStepper, picture: Callable[[Any, str], None], scheme: str, theme: str
 ) -> None:
-    """By the system's scheme, or by the notebook's own theme where it has one: a contrast of 4.5, as WCAG asks."""
+    """By the system's scheme, or by the notebook's own theme where it has one: a contrast of 4.5,
+    as WCAG asks.
+    """
     page.emulate_media(color_scheme=scheme)
     widget_on(page, stepper)
     press(page, "Run")
@@ -312,11 +341,18 @@ def test_every_text_can_be_read_on_its_paper(
 
 
 @pytest.mark.parametrize("width", [380, 700, 1360])
-def test_it_fits_any_width(page: Any, stepper: TurnStepper, picture: Callable[[Any, str], None], width: int) -> None:
-    """Nothing sticks out, whatever is said: a line without a space, a long name; the graph goes above."""
+def test_it_fits_any_width(
+    page: Any, stepper: TurnStepper, picture: Callable[[Any, str], None], width: int
+) -> None:
+    """Nothing sticks out, whatever is said: a line without a space, a long name; the graph goes
+    above.
+    """
     long = "x" * 4000
     calls = Call((f"tool_{long[:60]}", {"text": long}, long[:40]))
-    with ScriptedModel([calls, Say(long)]) as model, TurnStepper(turn_on(model), ask(long)) as stepper:
+    with (
+        ScriptedModel([calls, Say(long)]) as model,
+        TurnStepper(turn_on(model), ask(long)) as stepper,
+    ):
         stepper.run()
         page.set_viewport_size({"width": width, "height": 1000})
         widget_on(page, stepper)

@@ -1,4 +1,6 @@
-"""The widget in a real browser: what its buttons do is checked at the server, and nothing a model says ever runs."""
+"""The widget in a real browser: what its buttons do is checked at the server, and nothing a model
+says ever runs.
+"""
 
 import json
 import subprocess
@@ -58,8 +60,12 @@ def press(page: Any, action: str) -> None:
 def test_step_edit_fork_and_back_as_the_server_saw_them(
     page: Any, folder: Path, address: str, picture: Callable[[Any, str], None]
 ) -> None:
-    """The pending request is edited on the screen, and that arrives. What is saved says where the walk stood."""
-    with ScriptedModel([Call(("echo", {"text": "rain"})), Say("It rains."), Say("It still rains.")]) as model:
+    """The pending request is edited on the screen, and that arrives. What is saved says where the
+    walk stood.
+    """
+    with ScriptedModel(
+        [Call(("echo", {"text": "rain"})), Say("It rains."), Say("It still rains.")]
+    ) as model:
         write_notebook(folder, "walk.ipynb", CELL.format(url=model.base_url, question="Weather?"))
         run_first_cell(page, address.format("walk.ipynb"))
         press(page, "step")
@@ -93,7 +99,9 @@ def test_step_edit_fork_and_back_as_the_server_saw_them(
         page.locator(".turnstepper").first.focus()
         page.keyboard.press("b")
         says(page, "finalize")
-        assert page.locator(".jp-Notebook .jp-Cell").count() == 1, "a key of the widget is none of the notebook's"
+        assert page.locator(".jp-Notebook .jp-Cell").count() == 1, (
+            "a key of the widget is none of the notebook's"
+        )
         press(page, "step")
         says(page, "finished")
     saved_without_a_kernel(page, folder / "walk.ipynb", picture)
@@ -114,24 +122,35 @@ def saved_without_a_kernel(page: Any, notebook: Path, picture: Callable[[Any, st
     assert page.locator(".turnstepper").count() == 1
     assert "fork 1 · step 10: finalize → finished" in page.locator(".ts-where").inner_text()
     assert page.locator(".turnstepper .ts-graph svg").is_visible()
-    assert "It still rains." in page.locator(".turnstepper").inner_text() or "It rains." in page.content()
+    assert (
+        "It still rains." in page.locator(".turnstepper").inner_text()
+        or "It rains." in page.content()
+    )
     picture(page, "lab-saved")
 
 
 def test_nothing_a_model_or_a_tool_said_runs(page: Any, folder: Path, address: str) -> None:
-    """All payloads, in the question, the tool's arguments and result, and the answer; in the widget and in the page."""
+    """All payloads, in the question, the tool's arguments and result, and the answer; in the widget
+    and in the page.
+    """
     hostile = "\n".join(PAYLOADS)
     with ScriptedModel([Call(("echo", {"text": hostile})), Say(hostile)]) as model:
         cell = CELL.format(url=model.base_url, question=hostile)
         shown = "from IPython.display import HTML, display\nstepper.run()\ndisplay(HTML(stepper._repr_html_()))\n"
-        write_notebook(folder, "xss.ipynb", cell.replace("stepper.show()", shown + "stepper.show()"))
+        write_notebook(
+            folder, "xss.ipynb", cell.replace("stepper.show()", shown + "stepper.show()")
+        )
         page.add_init_script("window.__xss = 0")
         run_first_cell(page, address.format("xss.ipynb"))
         page.locator("button[data-action=back]").first.wait_for(timeout=60_000)
         for _ in range(8):
             press(page, "back")
             page.wait_for_timeout(300)
-            page.evaluate("document.querySelectorAll('.turnstepper details').forEach(each => each.open = true)")
+            page.evaluate(
+                "document.querySelectorAll('.turnstepper details').forEach(each => each.open = true)"
+            )
             page.wait_for_timeout(200)
         assert page.evaluate("window.__xss") == 0
-        assert page.locator(".turnstepper script, .turnstepper img, .turnstepper iframe").count() == 0
+        assert (
+            page.locator(".turnstepper script, .turnstepper img, .turnstepper iframe").count() == 0
+        )

@@ -1,4 +1,6 @@
-"""Nothing that a model, a tool, a plugin or a graph says ever runs: each payload in each place, in a real browser."""
+"""Nothing that a model, a tool, a plugin or a graph says ever runs: each payload in each place, in
+a real browser.
+"""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -58,10 +60,18 @@ class Hostile:
 @cache
 def hostile(payload: str) -> Hostile:
     """Two walks, of a turn and of another graph, as all their views show them."""
-    with ScriptedModel(said(payload)) as model, a_turn(payload, model) as turn, a_house(payload) as house:
+    with (
+        ScriptedModel(said(payload)) as model,
+        a_turn(payload, model) as turn,
+        a_house(payload) as house,
+    ):
         walks = (turn, house)
         states = [json.loads(json.dumps(state_of(walk.show()))) for walk in walks]
-        charts = [chart(walk.timeline) for walk in walks for chart in (timeline_chart, tokens_chart, cost_chart)]
+        charts = [
+            chart(walk.timeline)
+            for walk in walks
+            for chart in (timeline_chart, tokens_chart, cost_chart)
+        ]
         return Hostile(tuple(states), tuple(map(page_of, walks)), (*charts, a_picture(payload)))
 
 
@@ -74,7 +84,9 @@ def said(payload: str) -> list[Any]:
 
 
 def a_turn(payload: str, model: ScriptedModel) -> TurnStepper:
-    """A turn to its end: in the prompt, the question, the tool's name, id, arguments and result, the answer."""
+    """A turn to its end: in the prompt, the question, the tool's name, id, arguments and result,
+    the answer.
+    """
     stepper = TurnStepper(turn_on(model, tools=[echo], system=payload), ask(payload))
     stepper.run_until("dispatch_tools")
     stepper.fork(payload)
@@ -84,18 +96,32 @@ def a_turn(payload: str, model: ScriptedModel) -> TurnStepper:
 
 
 def a_house(payload: str) -> TurnStepper:
-    """Any graph: in its messages, state keys, events, charges; then in a question to a person, or in an error."""
+    """Any graph: in its messages, state keys, events, charges; then in a question to a person, or
+    in an error.
+    """
 
     def speak(state: House) -> House:
         write = get_stream_writer()
-        charge = Charge(id="1", kind="tool", attempt_id=payload, vendor=payload, model=payload, tool=payload)
+        charge = Charge(
+            id="1", kind="tool", attempt_id=payload, vendor=payload, model=payload, tool=payload
+        )
         write(PluginSelected(turn_id=payload, plugin=payload, directive=payload, term=payload))
         write(TurnWarning(turn_id=payload, message=payload))
         write(ChargeCreated(turn_id=payload, charge=charge))
         calls = [{"name": payload, "args": {payload: payload}, "id": payload}]
-        said = [HumanMessage(payload), AIMessage(payload, tool_calls=calls), ToolMessage(payload, tool_call_id=payload)]
+        said = [
+            HumanMessage(payload),
+            AIMessage(payload, tool_calls=calls),
+            ToolMessage(payload, tool_call_id=payload),
+        ]
         run = ToolRun(
-            call_id=payload, name=payload, arguments=payload, status="error", content=payload, seconds=1.0, order=0
+            call_id=payload,
+            name=payload,
+            arguments=payload,
+            status="error",
+            content=payload,
+            seconds=1.0,
+            order=0,
         )
         return {"messages": said, "tool_runs": [run], "notes": {payload: payload}}
 
@@ -122,7 +148,9 @@ def a_picture(payload: str) -> str:
 
 @pytest.fixture
 def watched(page: Any) -> Iterator[Any]:
-    """A page on which whatever runs is counted: calls of the mark in any frame, dialogs, new windows, new addresses."""
+    """A page on which whatever runs is counted: calls of the mark in any frame, dialogs, new
+    windows, new addresses.
+    """
     ran: list[str] = []
     page.add_init_script("window.__xss = 0")
 
@@ -140,13 +168,17 @@ def watched(page: Any) -> Iterator[Any]:
 def how_often(page: Any) -> int:
     """How often something ran on the page."""
     page.wait_for_timeout(120)
-    counts = [frame.evaluate("window.__xss || 0") for frame in page.frames if not frame.is_detached()]
+    counts = [
+        frame.evaluate("window.__xss || 0") for frame in page.frames if not frame.is_detached()
+    ]
     assert page.url == "about:blank", f"the page went to {page.url}"
     return sum(counts) + len(page.ran)
 
 
 def poked(page: Any) -> None:
-    """Open everything, and go over what could run as a person would: by focus, and by events that a mouse makes."""
+    """Open everything, and go over what could run as a person would: by focus, and by events that a
+    mouse makes.
+    """
     page.evaluate(
         """() => {
         document.querySelectorAll('details').forEach(each => each.open = true)
@@ -158,7 +190,9 @@ def poked(page: Any) -> None:
 
 
 def test_the_watch_sees_what_is_not_escaped(watched: Any) -> None:
-    """The control: the same payloads, as markup. A detector that sees nothing would let everything pass."""
+    """The control: the same payloads, as markup. A detector that sees nothing would let everything
+    pass.
+    """
     fired = 0
     for payload in PAYLOADS:
         watched.evaluate("window.__xss = 0")
@@ -166,7 +200,11 @@ def test_the_watch_sees_what_is_not_escaped(watched: Any) -> None:
         watched.set_content(f"{EMPTY}<pre>{payload}</pre>", wait_until="commit")
         watched.wait_for_timeout(25)
         poked(watched)
-        counts = [frame.evaluate("window.__xss || 0") for frame in watched.frames if not frame.is_detached()]
+        counts = [
+            frame.evaluate("window.__xss || 0")
+            for frame in watched.frames
+            if not frame.is_detached()
+        ]
         fired += bool(sum(counts) + len(watched.ran) - before)
     assert len(PAYLOADS) >= 200
     assert fired > 100, "145 of 262 do, the others wait for another reader"
@@ -174,7 +212,9 @@ def test_the_watch_sees_what_is_not_escaped(watched: Any) -> None:
 
 @pytest.mark.parametrize("batch", BATCHES, ids=lambda batch: str(PAYLOADS.index(batch[0])))
 def test_no_payload_runs_in_the_widget(watched: Any, batch: Sequence[str]) -> None:
-    """Every pane holds it, one widget for each payload, and nothing has run; no node is of a kind that could."""
+    """Every pane holds it, one widget for each payload, and nothing has run; no node is of a kind
+    that could.
+    """
     widgets = [state for payload in batch for state in hostile(payload).widgets]
     panes = [pane for state in widgets for pane in state["view"]["panes"].items()]
     shown = {name for name, pane in panes if pane["text"] or pane["rows"]}
@@ -189,7 +229,9 @@ def test_no_payload_runs_in_the_widget(watched: Any, batch: Sequence[str]) -> No
 
 @pytest.mark.parametrize("batch", BATCHES, ids=lambda batch: str(PAYLOADS.index(batch[0])))
 def test_no_payload_runs_in_the_page(watched: Any, batch: Sequence[str]) -> None:
-    """The page without a script, read by the browser's own parser; and every picture, in the page and as an image."""
+    """The page without a script, read by the browser's own parser; and every picture, in the page
+    and as an image.
+    """
     pages = [page for payload in batch for page in hostile(payload).pages]
     drawn = [picture for payload in batch for picture in hostile(payload).pictures]
     images = "".join(f'<img src="data:image/svg+xml;utf8,{escape(picture)}">' for picture in drawn)
@@ -202,12 +244,18 @@ def test_no_payload_runs_in_the_page(watched: Any, batch: Sequence[str]) -> None
 
 
 def test_no_payload_runs_in_what_a_notebook_is_given() -> None:
-    """What stands in a `_repr_…_` bundle is text, or a page and pictures as above: no other kind of output is made."""
+    """What stands in a `_repr_…_` bundle is text, or a page and pictures as above: no other kind of
+    output is made.
+    """
     pytest.importorskip("anywidget", reason="needs the extra `notebook`")
     with a_house(PAYLOADS[0]) as stepper, ScriptedModel() as model:
         data, _ = stepper.show()._repr_mimebundle_()
         assert set(data) == {"text/plain", "text/html", "application/vnd.jupyter.widget-view+json"}
-        assert set(turn_on(model)._repr_mimebundle_()) == {"text/plain", "text/vnd.mermaid", "image/svg+xml"}
+        assert set(turn_on(model)._repr_mimebundle_()) == {
+            "text/plain",
+            "text/vnd.mermaid",
+            "image/svg+xml",
+        }
 
 
 def foreign(page: Any) -> list[str]:

@@ -1,4 +1,5 @@
-"""`make crashtest`: kills, freezes and outages, and proof that the harness would notice a missing protection.
+"""`make crashtest`: kills, freezes and outages, and proof that the harness would notice a missing
+protection.
 
 python tests/crash/crashtest.py                    everything, on SQLite and PostgreSQL
 python tests/crash/crashtest.py --short            what the test suite runs: under two minutes
@@ -38,7 +39,9 @@ def main() -> int:
     options.add_argument("--list", action="store_true", help="name the series, and run none")
     options.add_argument("--series", default="", help="run those whose name has this in it")
     options.add_argument("--seed", type=int, default=int(time.time()))
-    options.add_argument("--every", type=int, help="kill at one moment in so many: a quick look at everything")
+    options.add_argument(
+        "--every", type=int, help="kill at one moment in so many: a quick look at everything"
+    )
     options.add_argument("--turns", type=int, default=500, help="how many are killed at random")
     given = options.parse_args()
     chosen = [
@@ -63,7 +66,9 @@ def run(chosen: list[tuple[str, Series]], given: argparse.Namespace) -> int:
     right = []
     # Drawn only when it is told to: a thread that draws would not survive a fork.
     with (
-        postgres() if any(place == "PostgreSQL" for place, _ in chosen) else nullcontext() as server,
+        postgres()
+        if any(place == "PostgreSQL" for place, _ in chosen)
+        else nullcontext() as server,
         Progress(console=Console(stderr=True), auto_refresh=False, transient=True) as bar,
     ):
         whole = bar.add_task("series", total=len(chosen))
@@ -86,7 +91,12 @@ def run(chosen: list[tuple[str, Series]], given: argparse.Namespace) -> int:
             verdict, as_it_must_be = judge(one, tally)
             right.append(as_it_must_be)
             tell_of(name, one, tally, verdict, seconds)
-            table.add_row(name, *(str(getattr(tally, column)) for column in COLUMNS), verdict, f"{seconds:.0f}")
+            table.add_row(
+                name,
+                *(str(getattr(tally, column)) for column in COLUMNS),
+                verdict,
+                f"{seconds:.0f}",
+            )
     Console(width=150).print(table)
     print("everything as it must be" if all(right) else "NOT everything as it must be")
     return 0 if all(right) else 1
@@ -97,7 +107,9 @@ def scene(server: Postgres | None, tell: Callable[[int, int], None]) -> Iterator
     """A provider with an empty account, and an empty database."""
     with tempfile.TemporaryDirectory(prefix="tg-crash-") as name, stub(Path(name)) as (url, log):
         database = f"sqlite:///{name}/ledger.db" if server is None else server.database()
-        job = Job(turn="u", url=f"{url}/v1", database=database, checkpoints=f"{name}/checkpoints.db")
+        job = Job(
+            turn="u", url=f"{url}/v1", database=database, checkpoints=f"{name}/checkpoints.db"
+        )
         yield Scene(job, log, tell)
 
 

@@ -1,7 +1,8 @@
-"""A worker that runs a whole turn through the graph: two calls, two parallel tools with a side effect, a checkpointer.
+"""A worker that runs a whole turn through the graph: two calls, two parallel tools with a side
+effect, a checkpointer.
 
-Its moments are those of the ledger, and besides: every event of the turn (each piece of a stream too), each write of
-the checkpointer before and after, each tool before and after its side effect.
+Its moments are those of the ledger, and besides: every event of the turn (each piece of a stream
+too), each write of the checkpointer before and after, each tool before and after its side effect.
 """
 
 import asyncio
@@ -46,7 +47,9 @@ from turngraph.providers.openai_provider import OpenAIProvider
 from turngraph.state.events import RequestSent
 from turngraph.state.turn import TurnOutput
 
-WITH_TOOLS: Final = replace(PRICES, tools=(ToolPrice(tool="calculator", usd_per_call=Decimal("0.001")),))
+WITH_TOOLS: Final = replace(
+    PRICES, tools=(ToolPrice(tool="calculator", usd_per_call=Decimal("0.001")),)
+)
 KINDS: Final = ["human", "ai", "tool", "tool", "ai"]
 """The question, the calls, two results, the answer."""
 _QUESTION: Final = "What is 6*7?"
@@ -56,12 +59,12 @@ Tell = Callable[[Any], None]
 
 @dataclass(frozen=True)
 class GraphRun:
-    """How the graph is run: in tasks or not, how durable its checkpoints are, and by whom: by a caller, as a node of
-    a parent graph, or by the gateway's handler.
+    """How the graph is run: in tasks or not, how durable its checkpoints are, and by whom: by a
+    caller, as a node of a parent graph, or by the gateway's handler.
 
-    `stops` says that it is not killed at its moment but cancelled (in tasks), or interrupted as Ctrl-C does; it
-    unwinds, and then its process ends as if killed. `away` says that the database does not answer from the first
-    request on.
+    `stops` says that it is not killed at its moment but cancelled (in tasks), or interrupted as
+    Ctrl-C does; it unwinds, and then its process ends as if killed. `away` says that the database
+    does not answer from the first request on.
     """
 
     tasks: bool = False
@@ -106,7 +109,9 @@ class GraphRun:
     def _once(self, graph: Any, job: Job, moment: Moments) -> bool:
         given, config = given_for(job)
         if self.how == "gateway":
-            answer = handler(graph, {"session_key": job.turn, "input_text": _QUESTION}, turn_id=job.turn)
+            answer = handler(
+                graph, {"session_key": job.turn, "input_text": _QUESTION}, turn_id=job.turn
+            )
             moment("answered")
             return served(answer)
         if self.how == "parent":
@@ -132,10 +137,14 @@ class GraphRun:
     async def _aonce(self, graph: Any, job: Job, moment: Moments) -> bool:
         given, config = given_for(job)
         if self.how == "gateway":
-            answer = await ahandler(graph, {"session_key": job.turn, "input_text": _QUESTION}, turn_id=job.turn)
+            answer = await ahandler(
+                graph, {"session_key": job.turn, "input_text": _QUESTION}, turn_id=job.turn
+            )
             moment("answered")
             return served(answer)
-        return (await graph.ainvoke(given, config, durability=self.durability)).get("result") is not None
+        return (await graph.ainvoke(given, config, durability=self.durability)).get(
+            "result"
+        ) is not None
 
     def _graph(self, job: Job, moment: Moments, ledger: Ledger, kept: Any, tell: Tell) -> Any:
         if self.how != "parent":
@@ -158,7 +167,9 @@ def served(answer: dict[str, Any]) -> bool:
 
 def given_for(job: Job) -> tuple[Any, Any]:
     """The turn's input, and the thread it is for."""
-    return {"messages": [("user", _QUESTION)], "turn_id": job.turn}, {"configurable": {"thread_id": job.turn}}
+    return {"messages": [("user", _QUESTION)], "turn_id": job.turn}, {
+        "configurable": {"thread_id": job.turn}
+    }
 
 
 @contextmanager
@@ -184,7 +195,9 @@ def ledger_for(job: Job, moment: Moments, *, away: bool = False) -> Iterator[tup
 def turn_of(job: Job, moment: Moments, ledger: Ledger, checkpointer: Any, tell: Tell) -> TurnGraph:
     """The turn every worker runs."""
     model = "-".join(filter(None, ("stub-1", job.trouble)))
-    config = ProviderConfig(vendor="openai", model=model, base_url=job.url, api_key="none", api="chat")
+    config = ProviderConfig(
+        vendor="openai", model=model, base_url=job.url, api_key="none", api="chat"
+    )
     turn = chat_turn(
         watched(OpenAIProvider(config), moment),
         tools=[side_effect(job, moment)],
@@ -286,13 +299,20 @@ def whole(job: Job, _: Moments) -> None:
 
 
 def warm_up() -> None:
-    """Run a turn here, before any worker is forked: what is imported now is not imported by each of them again."""
+    """Run a turn here, before any worker is forked: what is imported now is not imported by each of
+    them again.
+    """
     with tempfile.TemporaryDirectory() as folder, stub(Path(folder)) as (url, _):
         for number, run in enumerate((GraphRun(), GraphRun(tasks=True), GraphRun(how="gateway"))):
             job = Job(
-                turn=f"warm{number}", url=f"{url}/v1", database=f"sqlite:///{folder}/l.db", checkpoints=f"{folder}/c"
+                turn=f"warm{number}",
+                url=f"{url}/v1",
+                database=f"sqlite:///{folder}/l.db",
+                checkpoints=f"{folder}/c",
             )
             run.walk(job, Moments())
-    others = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
+    others = [
+        thread.name for thread in threading.enumerate() if thread is not threading.main_thread()
+    ]
     if others:
         raise RuntimeError(f"forking beside these threads is not safe: {others}")

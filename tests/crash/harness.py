@@ -1,4 +1,6 @@
-"""Kill a worker at every moment, resume in a new process, and compare the ledger with the provider's own account."""
+"""Kill a worker at every moment, resume in a new process, and compare the ledger with the
+provider's own account.
+"""
 
 import gc
 import json
@@ -33,11 +35,17 @@ from turngraph.state.usage import Usage
 USED = Usage(input_tokens=10, output_tokens=5)
 LATER_S = 3600.0
 TOMORROW_S = 33 * LATER_S
-"""When a killed turn is resumed: its lease is over, and the day its budgets' holds were made in is over too."""
+"""When a killed turn is resumed: its lease is over, and the day its budgets' holds were made in is
+over too.
+"""
 SESSION_ENDED = 3
-"""How a thawed worker may end: the database has ended its session, as it is told to (see `servers`)."""
+"""How a thawed worker may end: the database has ended its session, as it is told to (see
+`servers`).
+"""
 _ENDED = {"25P03", "25P04", "57P05"}
-"""https://www.postgresql.org/docs/current/errcodes-appendix.html: three timeouts that end a session."""
+"""https://www.postgresql.org/docs/current/errcodes-appendix.html: three timeouts that end a
+session.
+"""
 Run = Callable[[Job, Moments], None]
 
 
@@ -93,7 +101,9 @@ class Tally:
 
 
 def in_child(job: Job, moment: Moments, run: Run) -> int:
-    """Run in a process of its own; returns how it ended, as `waitpid` says it, or minus its id while it is stopped."""
+    """Run in a process of its own; returns how it ended, as `waitpid` says it, or minus its id
+    while it is stopped.
+    """
     pid = start(lambda: run(job, moment))
     try:
         _, status = os.waitpid(pid, os.WUNTRACED)
@@ -145,7 +155,10 @@ def count_moments(job: Job, run: Run = run_turn) -> list[str]:
         if in_child(job, Moments(), counted):
             raise RuntimeError("an undisturbed turn did not end well")
         seen = json.loads(Path(told.name).read_text())
-    return [short(name.partition(" ")[2]) if name.startswith(("before ", "after ")) else name for name in seen]
+    return [
+        short(name.partition(" ")[2]) if name.startswith(("before ", "after ")) else name
+        for name in seen
+    ]
 
 
 def kill_everywhere(
@@ -159,7 +172,9 @@ def kill_everywhere(
     behind: bool = False,
     check: Run | None = None,
 ) -> Tally:
-    """One turn for every moment, killed there, resumed (by `again`, if that is another `run`), swept and compared."""
+    """One turn for every moment, killed there, resumed (by `again`, if that is another `run`),
+    swept and compared.
+    """
     job, tally = scene.job, Tally(excused=frozenset({"needless"} if behind else ()))
     moments = count_moments(replace(job, turn=f"{job.turn}-whole"), run)
     for number in range(first, len(moments) + 1, every):
@@ -172,7 +187,9 @@ def kill_everywhere(
     return settle_accounts(scene, tally, lookup=lookup)
 
 
-def kill_at_random(scene: Scene, *, turns: int, seed: int, run: Run = run_turn, lookup: bool = True) -> Tally:
+def kill_at_random(
+    scene: Scene, *, turns: int, seed: int, run: Run = run_turn, lookup: bool = True
+) -> Tally:
     """`turns` turns, each killed once, twice or not at all, wherever it falls."""
     job, chance, tally = scene.job, random.Random(seed), Tally()
     length = len(count_moments(replace(job, turn=f"{job.turn}-whole"), run))
@@ -192,11 +209,17 @@ def kill_at_random(scene: Scene, *, turns: int, seed: int, run: Run = run_turn, 
 
 
 def freeze_everywhere(
-    scene: Scene, *, run: Run = run_turn, skip: Callable[[str], bool], every: int = 1, check: Run | None = None
+    scene: Scene,
+    *,
+    run: Run = run_turn,
+    skip: Callable[[str], bool],
+    every: int = 1,
+    check: Run | None = None,
 ) -> Tally:
     """A worker stopped at each moment, its turn taken over by another, and then let go on."""
     tally = Tally()
-    # Short enough to wait for, long enough that the thread that renews it is seldom frozen in its transaction.
+    # Short enough to wait for, long enough that the thread that renews it is seldom frozen in its
+    # transaction.
     job = replace(scene.job, chained=True, lease_s=0.5)
     moments = count_moments(replace(job, turn=f"{job.turn}-whole"), run)
     chosen = [(number, name) for number, name in enumerate(moments, start=1) if not skip(name)]
@@ -238,7 +261,8 @@ def _kill_and_resume(job: Job, moment: Moments, run: Run, again: Run, tally: Tal
 
 
 def _finish(job: Job, run: Run, tally: Tally, *, later_s: float = TOMORROW_S) -> None:
-    # A killed worker's lease still runs, so the one that resumes it comes later; this one is told it is later.
+    # A killed worker's lease still runs, so the one that resumes it comes later; this one is told
+    # it is later.
     status = in_child(replace(job, later_s=later_s), Moments(), run)
     if status:
         tally.problems.append(f"{job.turn} did not finish: {status}")
@@ -247,8 +271,12 @@ def _finish(job: Job, run: Run, tally: Tally, *, later_s: float = TOMORROW_S) ->
 def settle_accounts(scene: Scene, tally: Tally, *, lookup: bool) -> Tally:
     """Sweep what is left, then compare."""
     truth, job = billed(scene.log), scene.job
-    with Ledger(job.database, budgets=BUDGETS, spool=job.spool, clock=lambda: time.time() + 3 * TOMORROW_S) as ledger:
-        tally.needless += ledger.read(_needless_calls)  # while a row still says when its answer was kept
+    with Ledger(
+        job.database, budgets=BUDGETS, spool=job.spool, clock=lambda: time.time() + 3 * TOMORROW_S
+    ) as ledger:
+        tally.needless += ledger.read(
+            _needless_calls
+        )  # while a row still says when its answer was kept
         sweep(ledger, PRICES, lookup=asks(set(truth)) if lookup else None, limit=100_000)
         ledger.play_back()
         tally.problems += [f"refused by the ledger: {path.name}" for path in ledger.spool.refused()]
@@ -282,21 +310,35 @@ def _compare(ledger: Ledger, truth: list[str], tally: Tally) -> None:
         net[row.attempt_id] += row.amount_nano
     arrived = Counter(truth)
     tally.calls += len(truth)
-    tally.missing += sum(max(0, count - charges[name] * (net[name] > 0)) for name, count in arrived.items())
+    tally.missing += sum(
+        max(0, count - charges[name] * (net[name] > 0)) for name, count in arrived.items()
+    )
     tally.double += sum(max(0, count - max(arrived[name], 1)) for name, count in charges.items())
     tally.phantom += sum(1 for name, nano in net.items() if nano > 0 and name not in arrived)
     tally.held += sum(1 for row in attempts if row.state in OPEN)
     estimated = {row.attempt_id for row in attempts if row.estimated}
-    unmarked = [name for name, nano in net.items() if nano > 0 and name not in arrived and name not in estimated]
+    unmarked = [
+        name
+        for name, nano in net.items()
+        if nano > 0 and name not in arrived and name not in estimated
+    ]
     tally.problems += [f"{name} never arrived and is charged unmarked" for name in unmarked]
 
 
 def _compare_tools(ledger: Ledger, job: Job, tally: Tally) -> None:
-    """A tool that costs, and must not run twice, ran at most once for each of a turn's two calls, and is charged."""
-    ran = Counter(line.split()[0] for line in job.effects.read_text().splitlines()) if job.effects.exists() else {}
+    """A tool that costs, and must not run twice, ran at most once for each of a turn's two calls,
+    and is charged.
+    """
+    ran = (
+        Counter(line.split()[0] for line in job.effects.read_text().splitlines())
+        if job.effects.exists()
+        else {}
+    )
 
     def charges(tx: Tx) -> list[str]:
-        paid = select(attempt_t.c.turn_id).join(entry_t, attempt_t.c.attempt_id == entry_t.c.attempt_id)
+        paid = select(attempt_t.c.turn_id).join(
+            entry_t, attempt_t.c.attempt_id == entry_t.c.attempt_id
+        )
         where = attempt_t.c.kind == "tool", entry_t.c.kind == "charge", entry_t.c.amount_nano > 0
         return list(tx.conn.execute(paid.where(*where)).scalars())
 
@@ -318,12 +360,14 @@ def _by_call(attempts: list[Any]) -> list[list[Any]]:
     calls: dict[tuple[str, Any], list[Any]] = {}
     for row in attempts:
         if row.response is not None and row.kind == "completion":
-            calls.setdefault((row.turn_id, row.call_seq if row.call_seq is not None else row.request_sha), []).append(
-                row
-            )
+            calls.setdefault(
+                (row.turn_id, row.call_seq if row.call_seq is not None else row.request_sha), []
+            ).append(row)
     return list(calls.values())
 
 
 def _needless(answered: list[Any]) -> int:
-    """Attempts begun when the answer to their call was kept already. One under way when its worker died is none."""
+    """Attempts begun when the answer to their call was kept already. One under way when its worker
+    died is none.
+    """
     return sum(any(other.updated <= row.created for other in answered) for row in answered)

@@ -13,7 +13,9 @@ OVER = "transaction over"
 
 
 class Moments:
-    """Counts moments; does `act` at the one numbered `fatal` (from 1). `seen` are their names, in order."""
+    """Counts moments; does `act` at the one numbered `fatal` (from 1). `seen` are their names, in
+    order.
+    """
 
     def __init__(self, fatal: int | None = None, act: int = signal.SIGKILL) -> None:
         self.fatal = fatal
@@ -43,5 +45,7 @@ class Moments:
 def short(sql: str) -> str:
     """The beginning of a statement: what it does to which table."""
     words = sql.replace('"', "").split()
-    table = next((word for last, word in itertools.pairwise(words) if last in ("INTO", "UPDATE", "FROM")), "")
+    table = next(
+        (word for last, word in itertools.pairwise(words) if last in ("INTO", "UPDATE", "FROM")), ""
+    )
     return f"{words[0]} {table}".strip()

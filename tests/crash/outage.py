@@ -19,13 +19,23 @@ WORKERS = 4
 
 
 def crash_the_database(
-    scene: Scene, server: Postgres | None, *, turns: int, seed: int, run: Run = run_turn, up_s: float = 1.2
+    scene: Scene,
+    server: Postgres | None,
+    *,
+    turns: int,
+    seed: int,
+    run: Run = run_turn,
+    up_s: float = 1.2,
 ) -> Tally:
-    """`turns` turns by a few processes; the server is up for `up_s` seconds at most, again and again until they end."""
+    """`turns` turns by a few processes; the server is up for `up_s` seconds at most, again and
+    again until they end.
+    """
     assert server is not None, "only a server can be crashed"
     job, chance, tally = scene.job, random.Random(seed), Tally(turns=turns)
     in_child(replace(job, turn="first"), Moments(), run)
-    pids = [start(partial(_share, job, range(first, turns, WORKERS), run)) for first in range(WORKERS)]
+    pids = [
+        start(partial(_share, job, range(first, turns, WORKERS), run)) for first in range(WORKERS)
+    ]
     try:
         while pids:
             time.sleep(chance.uniform(up_s / 4, up_s))
@@ -48,7 +58,9 @@ def _share(job: Job, numbers: range, run: Run) -> None:
 
 
 def _until_done(job: Job, run: Run) -> None:
-    """What a runner does when the ledger is away for longer than it waits: come back later, as another worker."""
+    """What a runner does when the ledger is away for longer than it waits: come back later, as
+    another worker.
+    """
     for tries in range(50):
         try:
             run(replace(job, later_s=tries * 3600.0), Moments())

@@ -1,4 +1,6 @@
-"""Sixty-four tasks in eight processes against a hard budget for twenty calls: never above it, nothing held after."""
+"""Sixty-four tasks in eight processes against a hard budget for twenty calls: never above it,
+nothing held after.
+"""
 
 import asyncio
 import os
@@ -39,7 +41,9 @@ def overshoot(scene: Scene, *, seed: int) -> Tally:
         tally.problems += ledger.do(verify)
         row = ledger.read(lambda tx: tx.conn.execute(window_t.select()).one())
         tally.calls, tally.held = row.settled_nano // int(PRICE * 10**9), row.held_nano
-        tally.problems += [f"settled {row.settled_nano} nano-dollars"] if tally.calls != CALLS else []
+        tally.problems += (
+            [f"settled {row.settled_nano} nano-dollars"] if tally.calls != CALLS else []
+        )
     return tally
 
 
@@ -62,7 +66,9 @@ async def _process(job: Job, chance: random.Random) -> None:
 async def _spend(ledger: Ledger, name: str, chance: random.Random) -> None:
     for number in range(CALLS):
         try:
-            begun = await ledger.ado(begin, Call(), call_id=f"{name}-{number}", request_sha="x", usd=PRICE)
+            begun = await ledger.ado(
+                begin, Call(), call_id=f"{name}-{number}", request_sha="x", usd=PRICE
+            )
         except BudgetExceededError:
             return
         assert begun.attempt_id is not None

@@ -1,8 +1,9 @@
 """The protections, left out one at a time: the harness must notice each.
 
-Without the intent an attempt is entered when its answer is charged, as a naive `bill` node does. Without the memo an
-answer that was paid for is not looked for. Without the unique key a settlement does not ask whether its attempt was
-charged before. (The fourth, the fence, is left out where the workers are: it is nothing but an argument.)
+Without the intent an attempt is entered when its answer is charged, as a naive `bill` node does.
+Without the memo an answer that was paid for is not looked for. Without the unique key a settlement
+does not ask whether its attempt was charged before. (The fourth, the fence, is left out where the
+workers are: it is nothing but an argument.)
 """
 
 from typing import Any
@@ -11,7 +12,14 @@ from sqlalchemy import func, select
 
 from turngraph.billing.pricing.money import to_nano
 from turngraph.billing.store import attempts, settlement
-from turngraph.billing.store.calls import AttemptResponse, Call, CostAttribution, Settled, Settlement, StartedAttempt
+from turngraph.billing.store.calls import (
+    AttemptResponse,
+    Call,
+    CostAttribution,
+    Settled,
+    Settlement,
+    StartedAttempt,
+)
 from turngraph.billing.store.schema import entry_t
 from turngraph.billing.store.transaction import Tx
 
@@ -27,7 +35,11 @@ def leave_out(name: str) -> None:
     elif name == "unique key":
         settlement.settle = settle_again
     elif name == "intent":
-        attempts.begin, attempts.answer, settlement.settle = _begin_nothing, _keep_nothing, _enter_and_settle
+        attempts.begin, attempts.answer, settlement.settle = (
+            _begin_nothing,
+            _keep_nothing,
+            _enter_and_settle,
+        )
 
 
 def forgetful_begin(tx: Tx, call: Call, **given: Any) -> StartedAttempt:
@@ -41,9 +53,13 @@ def settle_again(tx: Tx, told: Settlement) -> Settled:
     if first.first or told.charge.amount_usd is None:
         return first
     e = entry_t.c
-    rev = tx.conn.execute(select(func.max(e.rev)).where(e.attempt_id == told.charge.attempt_id)).scalar_one()
+    rev = tx.conn.execute(
+        select(func.max(e.rev)).where(e.attempt_id == told.charge.attempt_id)
+    ).scalar_one()
     row = {"attempt_id": told.charge.attempt_id, "rev": rev + 1, "kind": "charge", "at": tx.now}
-    tx.conn.execute(entry_t.insert(), {**row, "amount_nano": to_nano(told.charge.amount_usd), "note": None})
+    tx.conn.execute(
+        entry_t.insert(), {**row, "amount_nano": to_nano(told.charge.amount_usd), "note": None}
+    )
     return first
 
 
@@ -57,7 +73,11 @@ def _keep_nothing(tx: Tx, kept: AttemptResponse) -> bool:
 
 def _enter_and_settle(tx: Tx, told: Settlement) -> Settled:
     charge = told.charge
-    call = Call(attribution=CostAttribution(account=charge.account or ""), vendor=charge.vendor, model=charge.model)
+    call = Call(
+        attribution=CostAttribution(account=charge.account or ""),
+        vendor=charge.vendor,
+        model=charge.model,
+    )
     name = (charge.attempt_id or "").rpartition(".")[0]
     _begin(tx, call, call_id=name, request_sha="x", usd=charge.amount_usd)
     return _settle(tx, told)

@@ -27,7 +27,9 @@ class Asked:
 
 @dataclass(frozen=True)
 class Series:
-    """One row of the table. `short` names the databases it is part of the short form on, and its step there."""
+    """One row of the table. `short` names the databases it is part of the short form on, and its
+    step there.
+    """
 
     name: str
     run: Callable[[Scene, Asked], Tally]
@@ -39,25 +41,39 @@ class Series:
 
 _SQLITE: Final = ("SQLite",)
 SOME: Final = 3
-"""The step of the variants of the graph: at every third moment, from another one with every seed."""
+"""The step of the variants of the graph: at every third moment, from another one with every seed.
+"""
 _POSTGRES: Final = ("PostgreSQL",)
 
 
 def _killed(*, run: Any = run_turn, **given: Any) -> Callable[[Scene, Asked], Tally]:
-    """Killed everywhere; `given` are changes of the job, and `lookup`, `again` and `check` for the harness."""
-    named = {name: given.pop(name) for name in ("lookup", "again", "check", "behind") if name in given}
+    """Killed everywhere; `given` are changes of the job, and `lookup`, `again` and `check` for the
+    harness.
+    """
+    named = {
+        name: given.pop(name) for name in ("lookup", "again", "check", "behind") if name in given
+    }
     return lambda scene, asked: kill_everywhere(
         scene.but(**given), run=run, every=asked.every, first=1 + asked.seed % asked.every, **named
     )
 
 
 def _at_random(run: Any = run_turn, part: int = 1) -> Callable[[Scene, Asked], Tally]:
-    return lambda scene, asked: kill_at_random(scene, turns=max(1, asked.turns // part), seed=asked.seed, run=run)
+    return lambda scene, asked: kill_at_random(
+        scene, turns=max(1, asked.turns // part), seed=asked.seed, run=run
+    )
 
 
-def _frozen(run: Any = run_turn, check: Any = None, **given: Any) -> Callable[[Scene, Asked], Tally]:
-    # On the ledger alone an heir asks anew, as if it went on from another checkpoint: an answer just kept is no use.
-    skip = in_transaction if isinstance(run, GraphRun) else lambda name: in_transaction(name) or name == OVER
+def _frozen(
+    run: Any = run_turn, check: Any = None, **given: Any
+) -> Callable[[Scene, Asked], Tally]:
+    # On the ledger alone an heir asks anew, as if it went on from another checkpoint: an answer
+    # just kept is no use.
+    skip = (
+        in_transaction
+        if isinstance(run, GraphRun)
+        else lambda name: in_transaction(name) or name == OVER
+    )
     return lambda scene, asked: freeze_everywhere(
         scene.but(**given), run=run, skip=skip, check=check, every=asked.every
     )
@@ -65,7 +81,17 @@ def _frozen(run: Any = run_turn, check: Any = None, **given: Any) -> Callable[[S
 
 def in_transaction(name: str) -> bool:
     """A writer frozen inside a transaction stops SQLite itself: everybody waits, nobody loses."""
-    begins = ("BEGIN", "SELECT", "INSERT", "UPDATE", "COMMIT", "CREATE", "PRAGMA", "before", "after")
+    begins = (
+        "BEGIN",
+        "SELECT",
+        "INSERT",
+        "UPDATE",
+        "COMMIT",
+        "CREATE",
+        "PRAGMA",
+        "before",
+        "after",
+    )
     return name.startswith(begins)
 
 
@@ -76,13 +102,24 @@ def _graph(name: str, run: GraphRun, **given: Any) -> Series:
 
 SERIES: Final[tuple[Series, ...]] = (
     Series("killed everywhere, looked up", _killed(), short={"SQLite": 14, "PostgreSQL": 20}),
-    Series("killed everywhere, streamed, not looked up", _killed(stream=True, lookup=False), short={"SQLite": 14}),
+    Series(
+        "killed everywhere, streamed, not looked up",
+        _killed(stream=True, lookup=False),
+        short={"SQLite": 14},
+    ),
     Series("killed everywhere, in tasks", _killed(run=run_turn_in_tasks), short={"PostgreSQL": 20}),
     Series("killed at random", _at_random(), short={"SQLite": 1, "PostgreSQL": 1}),
     Series("frozen, taken over, thawed", _frozen(), short={"SQLite": 3}),
-    Series("tables being made", lambda scene, asked: kill_the_migration(scene, every=asked.every), short={"SQLite": 9}),
     Series(
-        "the sweeper", lambda scene, asked: kill_the_sweeper(scene, every=asked.every), every=3, short={"SQLite": 40}
+        "tables being made",
+        lambda scene, asked: kill_the_migration(scene, every=asked.every),
+        short={"SQLite": 9},
+    ),
+    Series(
+        "the sweeper",
+        lambda scene, asked: kill_the_sweeper(scene, every=asked.every),
+        every=3,
+        short={"SQLite": 40},
     ),
     Series(
         "the spool played back",
@@ -92,29 +129,58 @@ SERIES: Final[tuple[Series, ...]] = (
     _graph("graph", GraphRun(), short={"SQLite": 45, "PostgreSQL": 60}),
     _graph("graph, streamed", GraphRun(), stream=True),
     _graph("graph in tasks", GraphRun(tasks=True)),
-    _graph("graph in tasks, streamed", GraphRun(tasks=True), stream=True, short={"SQLite": 50, "PostgreSQL": 70}),
+    _graph(
+        "graph in tasks, streamed",
+        GraphRun(tasks=True),
+        stream=True,
+        short={"SQLite": 50, "PostgreSQL": 70},
+    ),
     _graph("graph, checkpoints behind", GraphRun(durability="async"), every=SOME),
-    _graph("graph, checkpoints behind, streamed", GraphRun(durability="async"), every=SOME, stream=True),
-    _graph("graph in tasks, checkpoints behind", GraphRun(tasks=True, durability="async"), every=SOME),
+    _graph(
+        "graph, checkpoints behind, streamed", GraphRun(durability="async"), every=SOME, stream=True
+    ),
+    _graph(
+        "graph in tasks, checkpoints behind", GraphRun(tasks=True, durability="async"), every=SOME
+    ),
     _graph(
         "graph in tasks, checkpoints behind, streamed",
         GraphRun(tasks=True, durability="async"),
         every=SOME,
         stream=True,
     ),
-    _graph("graph, tools that cost and run once", GraphRun(), every=SOME, once=True, short={"SQLite": 60}),
+    _graph(
+        "graph, tools that cost and run once",
+        GraphRun(),
+        every=SOME,
+        once=True,
+        short={"SQLite": 60},
+    ),
     _graph("graph, first attempts refused", GraphRun(), every=SOME, trouble=BUSY),
     _graph("graph, first answers torn", GraphRun(tasks=True), every=SOME, trouble=TORN),
     _graph("graph, interrupted", GraphRun(stops=True), every=SOME, short={"SQLite": 60}),
-    _graph("graph in tasks, streamed, cancelled", GraphRun(tasks=True, stops=True), every=SOME, stream=True),
+    _graph(
+        "graph in tasks, streamed, cancelled",
+        GraphRun(tasks=True, stops=True),
+        every=SOME,
+        stream=True,
+    ),
     _graph("graph, database away", GraphRun(away=True), again=GraphRun()),
     _graph("graph, node of a parent", GraphRun(how="parent"), every=SOME, short={"SQLite": 60}),
     _graph("gateway", GraphRun(how="gateway"), every=SOME),
     _graph(
-        "gateway in tasks, streamed", GraphRun(tasks=True, how="gateway"), every=SOME, stream=True, short={"SQLite": 60}
+        "gateway in tasks, streamed",
+        GraphRun(tasks=True, how="gateway"),
+        every=SOME,
+        stream=True,
+        short={"SQLite": 60},
     ),
     Series("graph, killed at random", _at_random(GraphRun()), short={"SQLite": 1}),
-    Series("graph, frozen, taken over, thawed", _frozen(GraphRun(), whole), short={"PostgreSQL": 20}, places=_POSTGRES),
+    Series(
+        "graph, frozen, taken over, thawed",
+        _frozen(GraphRun(), whole),
+        short={"PostgreSQL": 20},
+        places=_POSTGRES,
+    ),
     Series(
         "a budget for 20 calls, 64 tasks",
         lambda scene, asked: overshoot(scene, seed=asked.seed),

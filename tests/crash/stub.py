@@ -1,7 +1,8 @@
-"""A provider that bills: a real HTTP server in a process of its own, which keeps its own account of every request.
+"""A provider that bills: a real HTTP server in a process of its own, which keeps its own account of
+every request.
 
-Its log is the truth the ledger is compared with. A request that reached it is billed, whether its answer arrived
-or not.
+Its log is the truth the ledger is compared with. A request that reached it is billed, whether its
+answer arrived or not.
 """
 
 import json
@@ -16,7 +17,9 @@ from typing import Any
 USAGE = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
 PIECES = ("The ", "answer ", "is ", "42.")
 BUSY, TORN = "busy", "torn"
-"""Endings of a model's name: the first attempt is refused, unbilled; or billed, and its answer breaks off halfway."""
+"""Endings of a model's name: the first attempt is refused, unbilled; or billed, and its answer
+breaks off halfway.
+"""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -29,7 +32,11 @@ class Handler(BaseHTTPRequestHandler):
         attempt_id = self.headers.get("X-Client-Request-Id") or ""
         first, wish = attempt_id.endswith(".1"), body.get("model", "").rpartition("-")[2]
         if first and wish == BUSY:
-            self._send("application/json", '{"error": {"message": "Busy.", "type": "server_error"}}', status=503)
+            self._send(
+                "application/json",
+                '{"error": {"message": "Busy.", "type": "server_error"}}',
+                status=503,
+            )
             return
         # Billed from here on: the request has arrived whole.
         line = json.dumps({"id": attempt_id, "model": body.get("model")}) + "\n"
@@ -42,12 +49,18 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(body)
 
     def _answer(self, body: dict[str, Any]) -> None:
-        self._send("application/json", json.dumps({**self._head(), "choices": [self._choice(body)], "usage": USAGE}))
+        self._send(
+            "application/json",
+            json.dumps({**self._head(), "choices": [self._choice(body)], "usage": USAGE}),
+        )
 
     def _choice(self, body: dict[str, Any]) -> dict[str, Any]:
         messages = body["messages"]
         if body.get("tools") and messages[-1]["role"] == "user":
-            call = {"name": body["tools"][0]["function"]["name"], "arguments": '{"expression": "6*7"}'}
+            call = {
+                "name": body["tools"][0]["function"]["name"],
+                "arguments": '{"expression": "6*7"}',
+            }
             calls = [{"id": f"call_{n}", "type": "function", "function": call} for n in (1, 2)]
             message = {"role": "assistant", "content": None, "tool_calls": calls}
             return {"index": 0, "message": message, "finish_reason": "tool_calls"}
@@ -59,15 +72,26 @@ class Handler(BaseHTTPRequestHandler):
         deltas: list[dict[str, Any]] = [{"content": piece} for piece in PIECES]
         if calls := choice["message"].get("tool_calls"):
             deltas = [piece for place, call in enumerate(calls) for piece in _pieces(place, call)]
-        chunks: list[dict[str, Any]] = [{"choices": [{"index": 0, "delta": delta}]} for delta in deltas]
-        chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}]})
+        chunks: list[dict[str, Any]] = [
+            {"choices": [{"index": 0, "delta": delta}]} for delta in deltas
+        ]
+        chunks.append(
+            {"choices": [{"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}]}
+        )
         chunks.append({"choices": [], "usage": USAGE})
         events = [json.dumps({**self._head(chunk=True), **chunk}) for chunk in chunks]
-        self._send("text/event-stream", "".join(f"data: {event}\n\n" for event in [*events, "[DONE]"]))
+        self._send(
+            "text/event-stream", "".join(f"data: {event}\n\n" for event in [*events, "[DONE]"])
+        )
 
     def _head(self, *, chunk: bool = False) -> dict[str, Any]:
         kind = "chat.completion.chunk" if chunk else "chat.completion"
-        return {"id": f"resp-{os.urandom(8).hex()}", "object": kind, "created": 1, "model": "stub-1"}
+        return {
+            "id": f"resp-{os.urandom(8).hex()}",
+            "object": kind,
+            "created": 1,
+            "model": "stub-1",
+        }
 
     def _send(self, kind: str, text: str, status: int = 200) -> None:
         data = text.encode()

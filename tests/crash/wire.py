@@ -1,4 +1,6 @@
-"""A worker's wire to the provider as moments: its sockets and the pieces it reads, watched in its own process."""
+"""A worker's wire to the provider as moments: its sockets and the pieces it reads, watched in its
+own process.
+"""
 
 import socket
 from collections.abc import Callable
@@ -10,11 +12,14 @@ from moments import Moments
 from turngraph.providers.openai_provider import OpenAIProvider
 
 _BEGINS = (b"POST", b"{")
-"""How the head of a request begins, and its body: each is sent in two halves, with a moment between."""
+"""How the head of a request begins, and its body: each is sent in two halves, with a moment
+between.
+"""
 
 
 def watch_the_wire(port: int, moment: Moments) -> None:
-    """Every connection to `port` on this machine tells when it is made, written to and first read from.
+    """Every connection to `port` on this machine tells when it is made, written to and first read
+    from.
 
     For a worker that was forked and will not come back: nothing is restored.
     """
@@ -59,7 +64,8 @@ def _goes_to(sock: socket.socket, port: int) -> bool:
 def watched(provider: OpenAIProvider, moment: Moments) -> OpenAIProvider:
     """`provider`, with a moment before and after each piece of a stream is handed on.
 
-    The moment before the usage is the one after the finish reason; the one after it is before `[DONE]`.
+    The moment before the usage is the one after the finish reason; the one after it is before
+    `[DONE]`.
     """
     for name in ("send", "asend"):
         setattr(provider, name, _piecewise(getattr(provider, name), moment))

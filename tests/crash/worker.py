@@ -32,7 +32,9 @@ from turngraph.state.usage import Usage
 
 RATE: Final = Rate(usd_per_mtok=Decimal(1))
 RATES: Final = Rates(input=RATE, output=RATE)
-PRICES: Final = Prices(overrides=tuple(PriceOverride(vendor=name, rates=RATES) for name in ("stub", "openai")))
+PRICES: Final = Prices(
+    overrides=tuple(PriceOverride(vendor=name, rates=RATES) for name in ("stub", "openai"))
+)
 COST: Final = Decimal("0.000015")
 HOLD: Final = Decimal("0.01")
 BUDGETS: Final = (
@@ -44,8 +46,9 @@ BUDGETS: Final = (
 
 @dataclass(frozen=True)
 class Job:
-    """A turn to run. `without` names the protection that is left out; `chained` makes a takeover's calls new ones,
-    as LangGraph does when it continues from another checkpoint."""
+    """A turn to run. `without` names the protection that is left out; `chained` makes a takeover's
+    calls new ones, as LangGraph does when it continues from another checkpoint.
+    """
 
     turn: str
     url: str
@@ -60,7 +63,9 @@ class Job:
     """What befalls the first attempt at each call: `stub.BUSY`, or `stub.TORN`."""
     lease_s: float = 60.0
     later_s: float = 0.0
-    """How much later this worker's clock says it is: a dead worker's lease is over then, without waiting."""
+    """How much later this worker's clock says it is: a dead worker's lease is over then, without
+    waiting.
+    """
 
     @property
     def spool(self) -> str:
@@ -74,7 +79,9 @@ class Job:
 
 
 def ledger_of(job: Job, waits_s: tuple[float, ...] = (0.02, 0.1, 0.5, 2.0)) -> Ledger:
-    """The worker's ledger. `waits_s` is how long it waits for a database that is away, between its tries."""
+    """The worker's ledger. `waits_s` is how long it waits for a database that is away, between its
+    tries.
+    """
     return Ledger(
         job.database,
         budgets=BUDGETS,
@@ -87,7 +94,11 @@ def ledger_of(job: Job, waits_s: tuple[float, ...] = (0.02, 0.1, 0.5, 2.0)) -> L
 
 def run_turn_in_tasks(job: Job, moment: Moments) -> None:
     """The same, where every operation of the ledger is awaited."""
-    run_turn(job, moment, run=lambda ledger, op, *given, **named: asyncio.run(ledger.ado(op, *given, **named)))
+    run_turn(
+        job,
+        moment,
+        run=lambda ledger, op, *given, **named: asyncio.run(ledger.ado(op, *given, **named)),
+    )
 
 
 def _directly(ledger: Ledger, op: Any, *given: Any, **named: Any) -> Any:
@@ -141,11 +152,16 @@ def _call(do: Any, job: Job, moment: Moments, seq: int, lineage: int, fence: int
     assert begun.attempt_id is not None
     if begun.reply is None:
         usage = send(job, moment, begun.attempt_id)
-        current = do(answer, AttemptResponse(attempt_id=begun.attempt_id, response="{}", usage=usage))
+        current = do(
+            answer, AttemptResponse(attempt_id=begun.attempt_id, response="{}", usage=usage)
+        )
         if not current and fence is not None:
             do(settlement.settle, settlement_of(begun.attempt_id))
             raise FencedError(job.turn)
-    do(settle_again if job.without == "unique key" else settlement.settle, settlement_of(begun.attempt_id))
+    do(
+        settle_again if job.without == "unique key" else settlement.settle,
+        settlement_of(begun.attempt_id),
+    )
 
 
 def send(job: Job, moment: Moments, attempt_id: str) -> Usage:

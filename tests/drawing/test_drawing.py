@@ -49,12 +49,18 @@ def graphs(draw: Any) -> tuple[list[str], list[Edge]]:
     nodes = [f"n{n}" for n in range(draw(st.integers(1, 8)))]
     nodes += draw(st.sampled_from([[], [END]]))
     pair = st.builds(Edge, st.sampled_from(nodes), st.sampled_from(nodes), st.booleans())
-    return nodes, draw(st.lists(pair, max_size=16, unique_by=lambda edge: (edge.source, edge.target)))
+    return nodes, draw(
+        st.lists(pair, max_size=16, unique_by=lambda edge: (edge.source, edge.target))
+    )
 
 
 @given(graphs())
-def test_every_node_has_one_place_and_every_edge_one_way(parts: tuple[list[str], list[Edge]]) -> None:
-    """Forward is down, back is beside; lines in one lane do not meet, unless they always lead to the same node."""
+def test_every_node_has_one_place_and_every_edge_one_way(
+    parts: tuple[list[str], list[Edge]],
+) -> None:
+    """Forward is down, back is beside; lines in one lane do not meet, unless they always lead to
+    the same node.
+    """
     nodes, edges = parts
     plan = layout(nodes, edges)
     assert sorted(node for row in plan.rows for node in row) == sorted(nodes)
@@ -64,16 +70,28 @@ def test_every_node_has_one_place_and_every_edge_one_way(parts: tuple[list[str],
         assert {"down": down == 1, "left": down > 1, "right": down <= 0}[route.side]
     for one in plan.routes:
         for other in plan.routes:
-            joined = one.edge.target == other.edge.target and not (one.edge.conditional or other.edge.conditional)
-            if one is not other and one.side == other.side != "down" and one.lane == other.lane and not joined:
-                spans = [sorted((plan.row_of(r.edge.source), plan.row_of(r.edge.target))) for r in (one, other)]
+            joined = one.edge.target == other.edge.target and not (
+                one.edge.conditional or other.edge.conditional
+            )
+            if (
+                one is not other
+                and one.side == other.side != "down"
+                and one.lane == other.lane
+                and not joined
+            ):
+                spans = [
+                    sorted((plan.row_of(r.edge.source), plan.row_of(r.edge.target)))
+                    for r in (one, other)
+                ]
                 assert spans[0][1] < spans[1][0] or spans[1][1] < spans[0][0]
 
 
 @settings(max_examples=30)
 @given(graphs())
 def test_any_graph_can_be_drawn(parts: tuple[list[str], list[Edge]]) -> None:
-    """As well-formed XML with a box for each node and a line for each edge, and in characters with every name."""
+    """As well-formed XML with a box for each node and a line for each edge, and in characters with
+    every name.
+    """
     nodes, edges = parts
     graph = drawn(nodes, edges)
     root = ElementTree.fromstring(draw_svg(graph))
@@ -85,7 +103,10 @@ def test_any_graph_can_be_drawn(parts: tuple[list[str], list[Edge]]) -> None:
 
 def test_a_line_that_is_not_always_taken_is_dashed() -> None:
     """A reader must see where the graph decides."""
-    paths = [path.get("class") for path in ElementTree.fromstring(draw_svg(house())).findall(f"{SVG}path")]
+    paths = [
+        path.get("class")
+        for path in ElementTree.fromstring(draw_svg(house())).findall(f"{SVG}path")
+    ]
     conditional = [edge.conditional for edge in house().edges]
     assert [("maybe" in (kind or "")) for kind in paths] == conditional
 
@@ -95,14 +116,17 @@ def test_boxes_do_not_overlap_and_lie_on_the_paper() -> None:
     root = ElementTree.fromstring(draw_svg(house()))
     width, height = float(root.attrib["width"]), float(root.attrib["height"])
     rects = [
-        tuple(float(rect.attrib[key]) for key in ("x", "y", "width", "height")) for rect in root.iter(f"{SVG}rect")
+        tuple(float(rect.attrib[key]) for key in ("x", "y", "width", "height"))
+        for rect in root.iter(f"{SVG}rect")
     ]
     for n, (x, y, w, h) in enumerate(rects):
         assert x >= 0
         assert y >= 0
         assert x + w <= width
         assert y + h <= height
-        assert all(x + w <= a or a + c <= x or y + h <= b or b + d <= y for a, b, c, d in rects[n + 1 :])
+        assert all(
+            x + w <= a or a + c <= x or y + h <= b or b + d <= y for a, b, c, d in rects[n + 1 :]
+        )
 
 
 def test_a_name_is_text_and_never_markup() -> None:
@@ -121,7 +145,9 @@ def test_a_name_that_no_xml_may_hold_is_drawn_all_the_same() -> None:
 
 def test_the_end_stands_alone_below_everything() -> None:
     """Where a supervisor may end or go on, the end is not one of its experts."""
-    assert layout(["boss", "a", END], [Edge("boss", "a"), Edge("boss", END), Edge("a", "boss")]).rows[-1] == (END,)
+    assert layout(
+        ["boss", "a", END], [Edge("boss", "a"), Edge("boss", END), Edge("a", "boss")]
+    ).rows[-1] == (END,)
 
 
 def test_a_line_says_when_it_is_taken() -> None:
@@ -131,14 +157,19 @@ def test_a_line_says_when_it_is_taken() -> None:
         graph.add_node(name, same)
     graph.add_edge(START, "ask")
     graph.add_conditional_edges("ask", lambda _: "approved", {"approved": "yes", "rejected": "no"})
-    texts = {text.text for text in ElementTree.fromstring(draw_svg(graph.compile().get_graph())).iter(f"{SVG}text")}
+    texts = {
+        text.text
+        for text in ElementTree.fromstring(draw_svg(graph.compile().get_graph())).iter(f"{SVG}text")
+    }
     assert {"approved", "rejected"} <= texts
 
 
 def test_a_node_that_is_a_graph_has_a_double_frame() -> None:
     """One can step into it."""
     graph = StateGraph(MessagesState)
-    graph.add_node("inner", StateGraph(MessagesState).add_node("a", same).add_edge(START, "a").compile())
+    graph.add_node(
+        "inner", StateGraph(MessagesState).add_node("a", same).add_edge(START, "a").compile()
+    )
     graph.add_node("plain", same)
     graph.add_edge(START, "inner").add_edge("inner", "plain")
     root = ElementTree.fromstring(draw_svg(graph.compile().get_graph()))
@@ -148,13 +179,20 @@ def test_a_node_that_is_a_graph_has_a_double_frame() -> None:
 
 def test_a_mark_is_a_sign_and_not_a_colour_alone() -> None:
     """Red and green look alike to many."""
-    root = ElementTree.fromstring(draw_svg(drawn(["a", "b"], [Edge("a", "b")]), marks={"a": "done", "b": "failed"}))
-    shown = {box.get("data-mark"): [text.text for text in box.iter(f"{SVG}text")] for box in root.iter(f"{SVG}g")}
+    root = ElementTree.fromstring(
+        draw_svg(drawn(["a", "b"], [Edge("a", "b")]), marks={"a": "done", "b": "failed"})
+    )
+    shown = {
+        box.get("data-mark"): [text.text for text in box.iter(f"{SVG}text")]
+        for box in root.iter(f"{SVG}g")
+    }
     assert shown == {"done": ["a", "✓"], "failed": ["b", "✗"]}
 
 
 def test_without_its_style_sheet_it_is_a_light_picture() -> None:
-    """Repository pages strip style sheets from pictures in notebooks; black boxes were left (jupyter/nbviewer#1037)."""
+    """Repository pages strip style sheets from pictures in notebooks; black boxes were left
+    (jupyter/nbviewer#1037).
+    """
     root = ElementTree.fromstring(draw_svg(house()))
     for rect in root.iter(f"{SVG}rect"):
         assert rect.get("fill") in ("#ffffff", "#eaeef2")

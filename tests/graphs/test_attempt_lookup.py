@@ -1,4 +1,6 @@
-"""Calls whose answer never arrived: what is kept of them, and what the vendor says when it is asked later."""
+"""Calls whose answer never arrived: what is kept of them, and what the vendor says when it is asked
+later.
+"""
 
 import asyncio
 import json
@@ -40,8 +42,12 @@ def row(ledger: Ledger) -> dict[str, Any]:
 
 @both_ways
 @both_apis
-def test_a_cut_stream_leaves_its_id_and_an_estimate_of_all_it_used(run: Run, api: str, ledger: Ledger) -> None:
-    """The prompt was read whole, however little was answered; and the id is what the vendor can be asked by."""
+def test_a_cut_stream_leaves_its_id_and_an_estimate_of_all_it_used(
+    run: Run, api: str, ledger: Ledger
+) -> None:
+    """The prompt was read whole, however little was answered; and the id is what the vendor can be
+    asked by.
+    """
     question = "word " * 1000
     with ScriptedModel([Cut(after=8, answer=LONG)]) as model:
         result = result_of(run(turn_on(model, api=api, stream=True, ledger=ledger), ask(question)))
@@ -56,10 +62,14 @@ def test_a_cut_stream_leaves_its_id_and_an_estimate_of_all_it_used(run: Run, api
 
 
 async def test_a_reader_that_goes_away_leaves_what_it_had_read(ledger: Ledger) -> None:
-    """The connection is closed, the vendor charges for what it made: the attempt says how much was seen, and its id."""
+    """The connection is closed, the vendor charges for what it made: the attempt says how much was
+    seen, and its id.
+    """
     seen = asyncio.Event()
     with ScriptedModel([Say("word " * 500)], delay_s=0.01) as model:
-        turn = turn_on(model, api="responses", stream=True, ledger=ledger, on_event=lambda e: tell(e, seen))
+        turn = turn_on(
+            model, api="responses", stream=True, ledger=ledger, on_event=lambda e: tell(e, seen)
+        )
         task = asyncio.create_task(turn.ainvoke(ask("Q")))
         await asyncio.wait_for(seen.wait(), 30)
         task.cancel()
@@ -78,12 +88,18 @@ def tell(event: Any, seen: asyncio.Event) -> None:
 
 
 @both_ways
-@pytest.mark.parametrize("given", [{"api": "responses"}, {"api": "chat", "store": True}], ids=["responses", "chat"])
-def test_a_cut_stream_is_charged_by_what_the_vendor_says_later(run: Run, given: Any, ledger: Ledger) -> None:
+@pytest.mark.parametrize(
+    "given", [{"api": "responses"}, {"api": "chat", "store": True}], ids=["responses", "chat"]
+)
+def test_a_cut_stream_is_charged_by_what_the_vendor_says_later(
+    run: Run, given: Any, ledger: Ledger
+) -> None:
     """The guess is made good by a further entry, to the nano-dollar, and never twice."""
     with ScriptedModel([Cut(after=8, answer=LONG)]) as model:
         provider = OpenAIProvider(config(model, **given))
-        result = result_of(run(chat_turn(provider, stream=True, ledger=ledger), ask("word " * 1000)))
+        result = result_of(
+            run(chat_turn(provider, stream=True, ledger=ledger), ask("word " * 1000))
+        )
         guess = result.cost_usd
         swept = [sweep(ledger, Prices(), lookup=vendor_lookup(provider)) for _ in range(2)]
     kept = row(ledger)
@@ -110,7 +126,9 @@ def test_a_cut_stream_is_charged_by_what_the_vendor_says_later(run: Run, given: 
 def test_a_call_without_an_answer_is_looked_up_where_it_can_be(
     run: Run, given: Any, sent: bool, found: str, tmp_path: Path
 ) -> None:
-    """ProviderRecord: charged, and a resumed turn uses the answer. Certainly not there: free. Nowhere to look: the hold."""
+    """ProviderRecord: charged, and a resumed turn uses the answer. Certainly not there: free.
+    Nowhere to look: the hold.
+    """
     clock = [time.time()]
     with (
         Ledger(f"sqlite:///{tmp_path}/ledger.db", clock=lambda: clock[0]) as ledger,
@@ -139,13 +157,18 @@ def test_a_name_in_the_metadata_is_sent_only_with_the_answer_that_is_kept(ledger
         provider = OpenAIProvider(config(model, api="chat", store=True))
         first = result_of(invoke(chat_turn(provider, ledger=ledger), ask("Q")))
         invoke(turn_on(model, ledger=ledger), ask("Q"))
-        invoke(chat_turn(provider, ledger=ledger), {"messages": [], "settings": TurnSettings(body=body)})
+        invoke(
+            chat_turn(provider, ledger=ledger),
+            {"messages": [], "settings": TurnSettings(body=body)},
+        )
         sent = [request.body.get("metadata") for request in model.requests]
     assert sent == [*({"tg_attempt": made.id} for made in first.attempts), None, None]
 
 
 def test_a_background_response_is_charged_when_it_is_done(ledger: Ledger) -> None:
-    """Queued, then in progress, then there: the guess made at the end of the turn is corrected once."""
+    """Queued, then in progress, then there: the guess made at the end of the turn is corrected
+    once.
+    """
     answers = deque(
         {**RESPONSE, "status": status, "usage": usage}
         for status, usage in [("queued", None), ("in_progress", None), ("completed", USED)]
@@ -172,8 +195,14 @@ def test_a_background_response_is_charged_when_it_is_done(ledger: Ledger) -> Non
 
 
 def test_the_answer_that_was_found_is_used_when_the_turn_is_resumed(tmp_path: Path) -> None:
-    """A worker dies while its answer is on the way; another finds the answer at the vendor's and need not ask again."""
-    url, saver, thread = f"sqlite:///{tmp_path}/l.db", InMemorySaver(), {"configurable": {"thread_id": "t"}}
+    """A worker dies while its answer is on the way; another finds the answer at the vendor's and
+    need not ask again.
+    """
+    url, saver, thread = (
+        f"sqlite:///{tmp_path}/l.db",
+        InMemorySaver(),
+        {"configurable": {"thread_id": "t"}},
+    )
     with ScriptedModel([Cut(after=None, answer=LONG), Say("never")]) as model:
         provider = OpenAIProvider(config(model, api="chat", store=True))
         with Ledger(url, owner="dead") as dead:
@@ -208,10 +237,15 @@ KILLED = """
 
 
 def test_a_worker_killed_in_the_middle_of_an_answer_leaves_its_id(tmp_path: Path) -> None:
-    """SIGKILL writes nothing; the id was written when the answer began, and the vendor says what it came to."""
+    """SIGKILL writes nothing; the id was written when the answer began, and the vendor says what it
+    came to.
+    """
     url = f"sqlite:///{tmp_path}/ledger.db"
     later = time.time() + 3600
-    with ScriptedModel([Say("word " * 2000)], delay_s=0.01) as model, Ledger(url, clock=lambda: later) as ledger:
+    with (
+        ScriptedModel([Say("word " * 2000)], delay_s=0.01) as model,
+        Ledger(url, clock=lambda: later) as ledger,
+    ):
         assert ledger.read(verify) == []
         command = [sys.executable, "-c", textwrap.dedent(KILLED), model.base_url, url]
         with subprocess.Popen(command) as worker:
@@ -230,7 +264,10 @@ def test_a_worker_killed_in_the_middle_of_an_answer_leaves_its_id(tmp_path: Path
 def attempts(ledger: Ledger, where: str = "true") -> list[dict[str, Any]]:
     """The attempts there are."""
     with ledger.engine.connect() as conn:
-        return [dict(found) for found in conn.execute(text(f"select * from attempt where {where}")).mappings()]
+        return [
+            dict(found)
+            for found in conn.execute(text(f"select * from attempt where {where}")).mappings()
+        ]
 
 
 def until(true: Any) -> None:
@@ -243,21 +280,33 @@ def until(true: Any) -> None:
 
 
 def test_only_whoever_serves_the_call_is_asked(ledger: Ledger) -> None:
-    """Another vendor's endpoint knows nothing of it, and must not see its id; a failed lookup is no answer."""
-    with ScriptedModel([Cut(after=8, answer=LONG)]) as model, ScriptedModel(api_key="other") as other:
+    """Another vendor's endpoint knows nothing of it, and must not see its id; a failed lookup is no
+    answer.
+    """
+    with (
+        ScriptedModel([Cut(after=8, answer=LONG)]) as model,
+        ScriptedModel(api_key="other") as other,
+    ):
         provider = OpenAIProvider(config(model, api="responses"))
         invoke(chat_turn(provider, stream=True, ledger=ledger), ask("Q"))
         elsewhere = OpenAIProvider(config(other, api="responses"))
         wrong_key = OpenAIProvider(config(model, api="responses", headers={"Host": "x"}))
         assert sweep(ledger, Prices(), lookup=vendor_lookup(elsewhere)).corrected == 0
         assert other.requests == ()
-        assert sweep(ledger, Prices(), lookup=vendor_lookup(elsewhere, wrong_key, provider)).corrected == 1
+        assert (
+            sweep(ledger, Prices(), lookup=vendor_lookup(elsewhere, wrong_key, provider)).corrected
+            == 1
+        )
 
 
 def paid(ledger: Ledger) -> Decimal:
     """The sum of all entries, in USD."""
     with ledger.engine.connect() as conn:
-        return Decimal(conn.execute(text("select sum(amount_nano) from entry")).scalar_one()).scaleb(-9).normalize()
+        return (
+            Decimal(conn.execute(text("select sum(amount_nano) from entry")).scalar_one())
+            .scaleb(-9)
+            .normalize()
+        )
 
 
 RESPONSE = {"id": "resp_1", "object": "response", "model": "gpt-4o-mini", "output": []}
@@ -269,9 +318,21 @@ USED = {"input_tokens": 1000, "output_tokens": 500, "total_tokens": 1500}
     [
         ({}, {"object": "list", "data": []}, "absent"),
         ({"usage": Usage(output_tokens=3)}, {"object": "list", "data": []}, None),
-        ({"stored": "responses", "provider_id": "resp_1"}, {**RESPONSE, "status": "cancelled", "usage": None}, None),
-        ({"stored": "responses", "provider_id": "resp_1"}, {**RESPONSE, "status": "queued"}, "pending"),
-        ({"stored": "responses", "provider_id": "resp_1"}, {**RESPONSE, "status": "failed"}, "failed"),
+        (
+            {"stored": "responses", "provider_id": "resp_1"},
+            {**RESPONSE, "status": "cancelled", "usage": None},
+            None,
+        ),
+        (
+            {"stored": "responses", "provider_id": "resp_1"},
+            {**RESPONSE, "status": "queued"},
+            "pending",
+        ),
+        (
+            {"stored": "responses", "provider_id": "resp_1"},
+            {**RESPONSE, "status": "failed"},
+            "failed",
+        ),
         ({"stored": None}, {}, None),
         ({"kind": "tool"}, {}, None),
     ],
@@ -284,8 +345,16 @@ def test_only_what_is_certain_is_said(known: Any, answer: Any, says: str | None)
         return web.json_response(answer)
 
     with LoopbackServer(serve) as server:
-        asked = ProviderConfig(vendor="openai", model="gpt-4o-mini", base_url=server.base_url, api_key="k")
-        given = {"kind": "completion", "stored": "chat", "provider_id": None, "usage": None, **known}
+        asked = ProviderConfig(
+            vendor="openai", model="gpt-4o-mini", base_url=server.base_url, api_key="k"
+        )
+        given = {
+            "kind": "completion",
+            "stored": "chat",
+            "provider_id": None,
+            "usage": None,
+            **known,
+        }
         attempt = Outstanding(
             attempt_id="c.1",
             state="unknown",

@@ -39,7 +39,9 @@ def bounded(model: ScriptedModel, ledger: Ledger, usd: str, extra: dict[str, Any
 )
 @both_ways
 def test_a_cap_that_bounds_nothing_is_no_cap_to_a_budget(run: Run, extra: dict[str, Any]) -> None:
-    """-1 is «no end» to some servers, and a text or a float is whatever they make of it: nothing is sent."""
+    """-1 is «no end» to some servers, and a text or a float is whatever they make of it: nothing is
+    sent.
+    """
     with Ledger("sqlite://") as ledger, ScriptedModel([Say("never")]) as model:
         turn = bounded(model, ledger, "1", extra)
         result = result_of(run(turn, ask("Q")))
@@ -50,11 +52,19 @@ def test_a_cap_that_bounds_nothing_is_no_cap_to_a_budget(run: Run, extra: dict[s
 
 @both_ways
 def test_the_other_api_s_name_for_a_cap_is_none(run: Run) -> None:
-    """A chat completion's server does not know `max_output_tokens`, and answers as long as it likes."""
+    """A chat completion's server does not know `max_output_tokens`, and answers as long as it
+    likes.
+    """
     with Ledger("sqlite://") as ledger, ScriptedModel([Say("never")]) as model:
         turn = bounded(model, ledger, "1", {})
         result = result_of(
-            run(turn, {"messages": [], "settings": TurnSettings(body={**REQUEST, "max_output_tokens": 16})})
+            run(
+                turn,
+                {
+                    "messages": [],
+                    "settings": TurnSettings(body={**REQUEST, "max_output_tokens": 16}),
+                },
+            )
         )
         assert len(model.requests) == 0
     assert result.error is not None
@@ -64,7 +74,9 @@ def test_the_other_api_s_name_for_a_cap_is_none(run: Run) -> None:
 @pytest.mark.parametrize("extra", [{"service_tier": "priority"}, {"model": "gpt-5-pro"}], ids=str)
 @both_ways
 def test_a_dearer_tier_or_model_in_the_extra_body_is_held(run: Run, extra: dict[str, Any]) -> None:
-    """The budget has enough for the request's own model at the usual tier, and not for what is really sent."""
+    """The budget has enough for the request's own model at the usual tier, and not for what is
+    really sent.
+    """
     with Ledger("sqlite://") as ledger, ScriptedModel([Say("once")]) as model:
         for given, sent in (({}, 1), (extra, 1)):
             turn = bounded(model, ledger, "0.0095", given)
@@ -75,7 +87,9 @@ def test_a_dearer_tier_or_model_in_the_extra_body_is_held(run: Run, extra: dict[
 
 @both_ways
 def test_a_turn_cannot_widen_a_budget_that_the_ledger_keeps(run: Run) -> None:
-    """All budgets hold at once, also where two have one name: the stricter refuses, and an unknown price with it."""
+    """All budgets hold at once, also where two have one name: the stricter refuses, and an unknown
+    price with it.
+    """
     kept = Budget(usd=Decimal("0.001"), per="account", period="month")
     wider = Budget(usd=Decimal(100), per="account", period="month", hard=False, unpriced="mark")
     for model_name in ("gpt-5-mini", "nobody-knows-me"):
@@ -88,7 +102,9 @@ def test_a_turn_cannot_widen_a_budget_that_the_ledger_keeps(run: Run) -> None:
 
 @both_ways
 def test_a_budget_kept_in_the_ledger_caps_the_answer_too(run: Run) -> None:
-    """Nobody told this turn of a budget; without a cap its answer may be as dear as the model can make it."""
+    """Nobody told this turn of a budget; without a cap its answer may be as dear as the model can
+    make it.
+    """
     with Ledger("sqlite://") as ledger, ScriptedModel([Say("capped"), Say("never")]) as model:
         ledger.do(set_budget, Budget(usd=Decimal("0.02"), per="account", period="month"))
         turn = chat_turn(OpenAIProvider(config(model, model="gpt-5-mini")), ledger=ledger)
@@ -106,7 +122,12 @@ def test_a_cap_that_is_taken_out_after_the_money_was_held_is_missed(run: Run) ->
     thread: Any = {"configurable": {"thread_id": "t"}}
     with Ledger("sqlite://") as ledger, ScriptedModel([Say("never")]) as model:
         provider = OpenAIProvider(config(model, model="gpt-5-mini"))
-        turn = chat_turn(provider, ledger=ledger, budget=Budget(usd=Decimal("0.10")), checkpointer=InMemorySaver())
+        turn = chat_turn(
+            provider,
+            ledger=ledger,
+            budget=Budget(usd=Decimal("0.10")),
+            checkpointer=InMemorySaver(),
+        )
         turn.invoke(ask("Q"), thread, interrupt_before=["call_llm"])  # type: ignore[call-overload]
         request = turn.get_state(thread).values["request"]
         assert request.max_tokens == 4096

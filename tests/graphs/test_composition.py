@@ -1,4 +1,6 @@
-"""A turn inside somebody else's agent graph: nothing lost, nothing doubled, and every LangGraph feature still there."""
+"""A turn inside somebody else's agent graph: nothing lost, nothing doubled, and every LangGraph
+feature still there.
+"""
 
 import asyncio
 import operator
@@ -43,7 +45,9 @@ def in_sequence(*turns: TurnGraph) -> Any:
 @both_ways
 def test_two_turns_in_sequence_share_the_conversation_and_double_nothing(run: Run) -> None:
     """A reducer like `operator.add` doubles whatever a subgraph hands back whole."""
-    with ScriptedModel([Call(("weather", {"city": "Oslo"})), Say("Rain."), Say("Take an umbrella.")]) as model:
+    with ScriptedModel(
+        [Call(("weather", {"city": "Oslo"})), Say("Rain."), Say("Take an umbrella.")]
+    ) as model:
         parent = in_sequence(turn_on(model, tools=[weather]), turn_on(model))
         out = run(parent, ask("Weather in Oslo?"), THREAD)
         third = model.requests[2].body["messages"]
@@ -51,7 +55,13 @@ def test_two_turns_in_sequence_share_the_conversation_and_double_nothing(run: Ru
     assert texts == ["Weather in Oslo?", "", "Oslo: rain", "Rain.", "Take an umbrella."]
     assert len({message.id for message in out["messages"]}) == 5
     assert len(out["charges"]) == 3
-    assert [message["role"] for message in third] == ["system", "user", "assistant", "tool", "assistant"]
+    assert [message["role"] for message in third] == [
+        "system",
+        "user",
+        "assistant",
+        "tool",
+        "assistant",
+    ]
 
 
 class Trip(MessagesState):
@@ -63,7 +73,9 @@ class Trip(MessagesState):
 
 @both_ways
 def test_a_parent_may_keep_more_than_a_conversation(run: Run) -> None:
-    """LangGraph hands a node that is a graph all of the parent's state; the turn takes what it reads."""
+    """LangGraph hands a node that is a graph all of the parent's state; the turn takes what it
+    reads.
+    """
     with ScriptedModel([Say("The opera.")]) as model:
         graph = StateGraph(Trip).add_node("chat", turn_on(model)).add_edge(START, "chat")
         out = run(graph.compile(), {**ask("Sights?"), "cities": ["Oslo"], "worked": ["plan"]})
@@ -94,7 +106,9 @@ def test_turns_run_side_by_side_under_send(run: Run) -> None:
     """Map and reduce: each turn is its own, and all messages come back."""
 
     def spread(state: Fan) -> list[Send]:
-        return [Send("chat", {"messages": [HumanMessage(text, id=text)]}) for text in state["questions"]]
+        return [
+            Send("chat", {"messages": [HumanMessage(text, id=text)]}) for text in state["questions"]
+        ]
 
     with ScriptedModel() as model:
         graph = StateGraph(Fan)
@@ -114,7 +128,9 @@ def test_a_supervisor_hands_the_conversation_to_turns_and_back(run: Run) -> None
 
     def supervisor(state: MessagesState) -> Command[Literal["expert", "__end__"]]:
         last = state["messages"][-1]
-        return Command(goto=END if isinstance(last, AIMessage) and "done" in last.text else "expert")
+        return Command(
+            goto=END if isinstance(last, AIMessage) and "done" in last.text else "expert"
+        )
 
     with ScriptedModel([Say("thinking"), Say("done")]) as model:
         graph = StateGraph(MessagesState)
@@ -152,7 +168,9 @@ def test_a_turn_is_a_tool_of_another_turn(run: Run) -> None:
 
 @both_ways
 def test_a_person_approves_edits_and_refuses_tool_calls(run: Run) -> None:
-    """The graph stops before the tool runs, in the turn or in its parent's thread, and goes on as decided."""
+    """The graph stops before the tool runs, in the turn or in its parent's thread, and goes on as
+    decided.
+    """
     calls = Call(*[("weather", {"city": city}) for city in ("Oslo", "Rome", "Bern")])
     with ScriptedModel([calls, Say("Done.")]) as model:
         parent = in_sequence(turn_on(model, tools=[weather], approve=["weather"]))
@@ -185,7 +203,9 @@ def test_a_parents_stream_shows_the_stages_and_the_tokens_of_its_turns() -> None
     with ScriptedModel([Say("one two three")]) as model:
         parent = in_sequence(turn_on(model, stream=True))
         parts = list(
-            parent.stream(ask("Count."), THREAD, stream_mode=["updates", "custom", "messages"], subgraphs=True)
+            parent.stream(
+                ask("Count."), THREAD, stream_mode=["updates", "custom", "messages"], subgraphs=True
+            )
         )
     nodes = [next(iter(data)) for space, mode, data in parts if mode == "updates" and space]
     tokens = [data[0].content for space, mode, data in parts if mode == "messages" and space]
@@ -214,7 +234,9 @@ async def test_turns_of_one_graph_run_at_once_without_meeting() -> None:
     with ScriptedModel() as model:
         turn = turn_on(model, functions=["calculator"], checkpointer=InMemorySaver())
         asked = [f"What is {n} * 3?" for n in range(20)]
-        outs = await asyncio.gather(*(turn.ainvoke(ask(text), {"configurable": {"thread_id": text}}) for text in asked))
+        outs = await asyncio.gather(
+            *(turn.ainvoke(ask(text), {"configurable": {"thread_id": text}}) for text in asked)
+        )
     for n, out in enumerate(outs):
         assert told(out) == [str(n * 3)]
         assert len(out["messages"]) == 4

@@ -1,4 +1,6 @@
-"""A turn as a manifest describes it, its plugins selected, called and told, all the way through the graph."""
+"""A turn as a manifest describes it, its plugins selected, called and told, all the way through the
+graph.
+"""
 
 from typing import Any
 
@@ -24,7 +26,12 @@ def test_a_client_of_the_table_of_vendors() -> None:
     """Zero is a wish; what is not said stays unsaid."""
     found = client("provider: openai, default_model: gpt-5-mini, default_temperature: 0")
     config = client_config(found, "c", environ={"OPENAI_API_KEY": "sk-x"})
-    assert (config.vendor, config.model, config.temperature, config.max_tokens) == ("openai", "gpt-5-mini", 0, None)
+    assert (config.vendor, config.model, config.temperature, config.max_tokens) == (
+        "openai",
+        "gpt-5-mini",
+        0,
+        None,
+    )
 
 
 def test_a_client_of_a_provider_manifest() -> None:
@@ -49,11 +56,17 @@ def test_a_client_without_a_model_is_told() -> None:
 
 
 async def test_a_turn_with_the_gallery_asks_its_database() -> None:
-    """Selected by a term, offered, called with arguments, answered from real rows; its role in this request only."""
+    """Selected by a term, offered, called with arguments, answered from real rows; its role in this
+    request only.
+    """
     gallery = load_manifests(GALLERY)
     events: list[Any] = []
-    with ScriptedModel([Call(("planets", {"kind": "gas giant"})), Say("Jupiter and Saturn.")]) as model:
-        config = ProviderConfig(model="scripted", base_url=model.base_url, default_system_role="Be brief.")
+    with ScriptedModel(
+        [Call(("planets", {"kind": "gas giant"})), Say("Jupiter and Saturn.")]
+    ) as model:
+        config = ProviderConfig(
+            model="scripted", base_url=model.base_url, default_system_role="Be brief."
+        )
         turn = chat_turn(config, plugins=gallery, on_event=events.append)
         out = await turn.ainvoke({"messages": [("user", "Which planets are gas giants?")]})
         first = model.requests[0].body

@@ -1,4 +1,6 @@
-"""One answer asks for 32 tools, and most of them misbehave: the turn ends, every call answered, in order."""
+"""One answer asks for 32 tools, and most of them misbehave: the turn ends, every call answered, in
+order.
+"""
 
 import asyncio
 import threading
@@ -24,7 +26,9 @@ TOLD = {
 
 @pytest.mark.parametrize("way", ["sync", "async"])
 async def test_32_calls_of_every_bad_kind(way: str) -> None:
-    """Some hang, raise, return 50 MB or what has no JSON, are unknown or wrongly called; the rest are served."""
+    """Some hang, raise, return 50 MB or what has no JSON, are unknown or wrongly called; the rest
+    are served.
+    """
     release = threading.Event()
 
     def hang() -> None:
@@ -53,9 +57,13 @@ async def test_32_calls_of_every_bad_kind(way: str) -> None:
 
     names = KINDS * 4
     arguments = [
-        {"n": at} if name == "double" else {"n": "x"} if name == "wrong" else {} for at, name in enumerate(names)
+        {"n": at} if name == "double" else {"n": "x"} if name == "wrong" else {}
+        for at, name in enumerate(names)
     ]
-    asked = [("double" if name == "wrong" else name, given) for name, given in zip(names, arguments, strict=True)]
+    asked = [
+        ("double" if name == "wrong" else name, given)
+        for name, given in zip(names, arguments, strict=True)
+    ]
     with ScriptedModel([Call(*asked), Say("Done.")]) as model:
         turn = chat_turn(
             ProviderConfig(model="scripted", base_url=model.base_url),
@@ -63,7 +71,11 @@ async def test_32_calls_of_every_bad_kind(way: str) -> None:
             limits=TurnLimits(tool_seconds=1, tool_result_chars=500),
         )
         given = {"messages": [("user", "All of it.")]}
-        out = await asyncio.to_thread(turn.invoke, given) if way == "sync" else await turn.ainvoke(given)
+        out = (
+            await asyncio.to_thread(turn.invoke, given)
+            if way == "sync"
+            else await turn.ainvoke(given)
+        )
     release.set()
     assert out["result"].answer == "Done."
     messages = [message for message in out["messages"] if message.type == "tool"]

@@ -1,4 +1,6 @@
-"""Turns with a ledger: held before, charged after, once; refused before anything is sent; one worker a thread."""
+"""Turns with a ledger: held before, charged after, once; refused before anything is sent; one
+worker a thread.
+"""
 
 import asyncio
 import re
@@ -52,10 +54,14 @@ def until_asked(model: ScriptedModel) -> None:
 
 @both_ways
 @streamed_or_not
-def test_every_attempt_is_a_row_and_every_row_is_charged_once(run: Run, stream: bool, ledger: Ledger) -> None:
+def test_every_attempt_is_a_row_and_every_row_is_charged_once(
+    run: Run, stream: bool, ledger: Ledger
+) -> None:
     """A retried call has a free attempt and a charged one; the turn's bill is the sum."""
     with ScriptedModel([Fail(503), Call(("weather", {"city": "Oslo"})), Say("Rain.")]) as model:
-        turn = turn_on(model, tools=[weather], ledger=ledger, stream=stream, checkpointer=InMemorySaver())
+        turn = turn_on(
+            model, tools=[weather], ledger=ledger, stream=stream, checkpointer=InMemorySaver()
+        )
         out = run(turn, ask("Oslo?", settings=TurnSettings(account="acme")), THREAD)
     result = result_of(out)
     assert [row[0] for row in rows(ledger, "select state from attempt order by created")] == [
@@ -71,16 +77,23 @@ def test_every_attempt_is_a_row_and_every_row_is_charged_once(run: Run, stream: 
 
 
 @both_ways
-def test_a_call_that_the_budget_cannot_pay_is_refused_before_it_is_sent(run: Run, ledger: Ledger) -> None:
+def test_a_call_that_the_budget_cannot_pay_is_refused_before_it_is_sent(
+    run: Run, ledger: Ledger
+) -> None:
     """402, typed, with the budget's name; the vendor never hears of it."""
     seen: list[Any] = []
     with ScriptedModel([Say("never")]) as model:
-        turn = turn_on(model, ledger=ledger, budget=Budget(usd=Decimal("0.0000001")), on_event=seen.append)
+        turn = turn_on(
+            model, ledger=ledger, budget=Budget(usd=Decimal("0.0000001")), on_event=seen.append
+        )
         result = result_of(run(turn, ask("Q")))
         assert len(model.requests) == 0
     assert (result.status, result.http_status) == ("budget", 402)
     assert result.error is not None
-    assert re.match(r"Budget `turn:\w+` \(always\) allows 0\.0000001 USD; .* this call may need", result.error.message)
+    assert re.match(
+        r"Budget `turn:\w+` \(always\) allows 0\.0000001 USD; .* this call may need",
+        result.error.message,
+    )
     assert [type(event) for event in seen if isinstance(event, ChargeDeclined)] == [ChargeDeclined]
 
 
@@ -91,7 +104,11 @@ def test_a_turn_is_stopped_when_its_budget_is_used_up(run: Run, ledger: Ledger) 
     forever = [Call(("weather", {"city": str(n)})) for n in range(30)]
     with ScriptedModel(forever) as model:
         turn = turn_on(
-            model, tools=[weather], ledger=ledger, budget=Budget(usd=Decimal("0.00262")), on_event=seen.append
+            model,
+            tools=[weather],
+            ledger=ledger,
+            budget=Budget(usd=Decimal("0.00262")),
+            on_event=seen.append,
         )
         out = run(turn, ask("Go on."))
         assert 0 < len(model.requests) < 16
@@ -105,7 +122,9 @@ def test_a_turn_is_stopped_when_its_budget_is_used_up(run: Run, ledger: Ledger) 
 
 @both_ways
 def test_money_kept_back_pays_one_last_answer_without_tools(run: Run, ledger: Ledger) -> None:
-    """A model that calls for ever runs into its budget, and the turn still ends with an answer, inside the limit."""
+    """A model that calls for ever runs into its budget, and the turn still ends with an answer,
+    inside the limit.
+    """
     forever = [Call(("weather", {"city": str(n)})) for n in range(30)]
 
     def script(asked: Any) -> Any:
@@ -114,7 +133,9 @@ def test_money_kept_back_pays_one_last_answer_without_tools(run: Run, ledger: Le
     limit = Decimal("0.006")
     budget = Budget(usd=limit, last_answer_usd=Decimal("0.0035"))
     with ScriptedModel([script] * 30) as model:
-        result = result_of(run(turn_on(model, tools=[weather], ledger=ledger, budget=budget), ask("Go on.")))
+        result = result_of(
+            run(turn_on(model, tools=[weather], ledger=ledger, budget=budget), ask("Go on."))
+        )
         offered = ["tools" in request.body for request in model.requests]
     assert (result.status, result.answer) == ("completed", "As far as I got: rain.")
     assert offered.count(False) == 1
@@ -137,7 +158,10 @@ def test_a_soft_budget_only_tells(tmp_path: Path) -> None:
     """An event at the threshold, and the turn goes on."""
     seen: list[Any] = []
     soft = Budget(usd=Decimal("0.000001"), per="account", period="month", hard=False)
-    with Ledger(f"sqlite:///{tmp_path}/l.db", budgets=(soft,)) as ledger, ScriptedModel([Say("fine")]) as model:
+    with (
+        Ledger(f"sqlite:///{tmp_path}/l.db", budgets=(soft,)) as ledger,
+        ScriptedModel([Say("fine")]) as model,
+    ):
         result = result_of(invoke(turn_on(model, ledger=ledger, on_event=seen.append), ask("Q")))
     assert result.status == "completed"
     assert any(isinstance(event, BudgetWarning) for event in seen)
@@ -174,7 +198,9 @@ async def test_a_cancelled_call_is_unknown_and_not_forgotten(ledger: Ledger) -> 
 
 @both_ways
 def test_an_answer_that_was_kept_is_used_and_not_asked_for_again(run: Run, ledger: Ledger) -> None:
-    """Killed between the answer and the checkpoint: the resumed stage finds the answer on the attempt."""
+    """Killed between the answer and the checkpoint: the resumed stage finds the answer on the
+    attempt.
+    """
     blown: list[int] = []
 
     def blow(event: Any) -> None:
@@ -182,7 +208,13 @@ def test_an_answer_that_was_kept_is_used_and_not_asked_for_again(run: Run, ledge
             blown.append(1)
 
     with ScriptedModel([Say("paid once"), Say("never")]) as model:
-        turn = turn_on(model, ledger=ledger, checkpointer=InMemorySaver(), on_event=blow, interrupt_after=["call_llm"])
+        turn = turn_on(
+            model,
+            ledger=ledger,
+            checkpointer=InMemorySaver(),
+            on_event=blow,
+            interrupt_after=["call_llm"],
+        )
         run(turn, ask("Q"), THREAD)
         before = next(each for each in turn.get_state_history(THREAD) if each.next == ("call_llm",))
         assert before.tasks[0].id
@@ -212,7 +244,9 @@ def test_a_fork_is_charged_once_in_its_own_lineage(ledger: Ledger) -> None:
 
 @both_ways
 def test_two_workers_on_one_thread_do_not_both_run_it(run: Run, tmp_path: Path) -> None:
-    """The second gets a clear conflict, nothing of either is lost, and afterwards the thread goes on."""
+    """The second gets a clear conflict, nothing of either is lost, and afterwards the thread goes
+    on.
+    """
     url, saver = f"sqlite:///{tmp_path}/l.db", InMemorySaver()
     with (
         Ledger(url, owner="one") as one,
@@ -255,14 +289,22 @@ def test_the_second_worker_may_wait_instead(run: Run, tmp_path: Path) -> None:
 
 @both_ways
 def test_a_stream_that_is_left_early_does_not_lock_its_thread(run: Run, ledger: Ledger) -> None:
-    """A reader that goes away leaves no lease behind: the next turn need not wait a minute for it to run out."""
+    """A reader that goes away leaves no lease behind: the next turn need not wait a minute for it
+    to run out.
+    """
     with ScriptedModel([Say("one"), Say("next")]) as model:
         turn = turn_on(model, ledger=ledger, stream=True, checkpointer=InMemorySaver())
         run(turn, ask("first"), THREAD)
         for _ in turn.stream(ask("second"), THREAD, stream_mode="custom"):
             break
         out = run(turn, ask("third"), THREAD)
-    assert [message.text for message in out["messages"]] == ["first", "one", "second", "third", "next"]
+    assert [message.text for message in out["messages"]] == [
+        "first",
+        "one",
+        "second",
+        "third",
+        "next",
+    ]
 
 
 async def test_a_cancelled_turn_does_not_lock_its_thread(ledger: Ledger) -> None:
@@ -279,12 +321,18 @@ async def test_a_cancelled_turn_does_not_lock_its_thread(ledger: Ledger) -> None
 
 
 @both_ways
-def test_one_turn_asked_for_twice_at_once_in_one_process_runs_once(run: Run, ledger: Ledger) -> None:
-    """A double click: the second is told, the first is not thrown out of its own turn, and the model is asked once."""
+def test_one_turn_asked_for_twice_at_once_in_one_process_runs_once(
+    run: Run, ledger: Ledger
+) -> None:
+    """A double click: the second is told, the first is not thrown out of its own turn, and the
+    model is asked once.
+    """
     with ScriptedModel([Hang(0.6, Say("one"))]) as model:
         turn = turn_on(model, ledger=ledger, checkpointer=InMemorySaver())
         outs: list[Any] = []
-        worker = threading.Thread(target=lambda: outs.append(invoke(turn, ask("Q", turn_id="T1"), THREAD)))
+        worker = threading.Thread(
+            target=lambda: outs.append(invoke(turn, ask("Q", turn_id="T1"), THREAD))
+        )
         worker.start()
         until_asked(model)
         with pytest.raises(TurnConflictError, match="run by another worker"):
@@ -296,7 +344,9 @@ def test_one_turn_asked_for_twice_at_once_in_one_process_runs_once(run: Run, led
 
 @both_ways
 def test_a_turn_in_a_parent_is_its_own_turn_in_the_ledger(run: Run, ledger: Ledger) -> None:
-    """Twice in one parent, side by side or in a row: two turns, and the parent's thread is the parent's."""
+    """Twice in one parent, side by side or in a row: two turns, and the parent's thread is the
+    parent's.
+    """
     with ScriptedModel() as model:
         turn = turn_on(model, ledger=ledger)
         graph = StateGraph(MessagesState)
@@ -331,7 +381,9 @@ def killed_when(kind: str) -> Any:
     [("tool_responded", 1, "paid"), ("plugin_called", 0, "paid")],
     ids=["after the tool", "nothing"],
 )
-def test_a_tool_that_must_not_run_twice_does_not(run: Run, moment: str, ran: int, told: str, ledger: Ledger) -> None:
+def test_a_tool_that_must_not_run_twice_does_not(
+    run: Run, moment: str, ran: int, told: str, ledger: Ledger
+) -> None:
     """Its answer is kept when it is given, and the resumed turn uses it."""
     calls: list[int] = []
 
@@ -343,7 +395,13 @@ def test_a_tool_that_must_not_run_twice_does_not(run: Run, moment: str, ran: int
 
     pay.metadata = {"idempotent": False}
     with ScriptedModel([Call(("pay", {"amount": 100})), Say("Done.")]) as model:
-        turn = turn_on(model, tools=[pay], ledger=ledger, checkpointer=InMemorySaver(), on_event=killed_when(moment))
+        turn = turn_on(
+            model,
+            tools=[pay],
+            ledger=ledger,
+            checkpointer=InMemorySaver(),
+            on_event=killed_when(moment),
+        )
         try:
             out = run(turn, ask("Pay."), THREAD)
         except KilledError:
@@ -355,7 +413,9 @@ def test_a_tool_that_must_not_run_twice_does_not(run: Run, moment: str, ran: int
 
 
 @both_ways
-def test_a_tool_that_was_interrupted_and_must_not_run_twice_is_told_as_unknown(run: Run, ledger: Ledger) -> None:
+def test_a_tool_that_was_interrupted_and_must_not_run_twice_is_told_as_unknown(
+    run: Run, ledger: Ledger
+) -> None:
     """Nobody knows whether the money left; running it again would be worse than saying so."""
     calls: list[int] = []
 
@@ -379,9 +439,15 @@ def test_a_tool_that_was_interrupted_and_must_not_run_twice_is_told_as_unknown(r
 def test_a_priced_tool_is_a_charge_of_its_own(run: Run, ledger: Ledger) -> None:
     """By its own price, never by the tokens of the call that asked for it."""
     prices = Prices(tools=(ToolPrice(tool="weather", usd_per_call=Decimal("0.01")),))
-    with ScriptedModel([Call(("weather", {"city": "Oslo"}), ("weather", {"city": "Rome"})), Say("Rain.")]) as model:
-        result = result_of(run(turn_on(model, tools=[weather], ledger=ledger, prices=prices), ask("Q")))
-    assert [charge.amount_usd for charge in result.charges if charge.kind == "tool"] == [Decimal("0.01")] * 2
+    with ScriptedModel(
+        [Call(("weather", {"city": "Oslo"}), ("weather", {"city": "Rome"})), Say("Rain.")]
+    ) as model:
+        result = result_of(
+            run(turn_on(model, tools=[weather], ledger=ledger, prices=prices), ask("Q"))
+        )
+    assert [charge.amount_usd for charge in result.charges if charge.kind == "tool"] == [
+        Decimal("0.01")
+    ] * 2
     assert result.cost_usd is not None
     assert result.cost_usd > Decimal("0.02")
     assert len(rows(ledger, "select 1 from attempt where kind = 'tool' and state = 'settled'")) == 2
@@ -389,7 +455,8 @@ def test_a_priced_tool_is_a_charge_of_its_own(run: Run, ledger: Ledger) -> None:
 
 @both_ways
 @pytest.mark.parametrize(
-    ("answer", "counted"), [({"rows": [{"n": 1}, {"n": 2}]}, 2), (["a", "b", "c"], 3), ("one text", 0)]
+    ("answer", "counted"),
+    [({"rows": [{"n": 1}, {"n": 2}]}, 2), (["a", "b", "c"], 3), ("one text", 0)],
 )
 def test_a_tool_with_a_price_per_row_is_charged_for_the_rows_it_gave(
     run: Run, ledger: Ledger, answer: Any, counted: int
@@ -403,18 +470,29 @@ def test_a_tool_with_a_price_per_row_is_charged_for_the_rows_it_gave(
 
     price = ToolPrice(tool="find", usd_per_call=Decimal("0.01"), usd_per_row=Decimal("0.001"))
     with ScriptedModel([Call(("find", {"what": "x"})), Say("ProviderRecord.")]) as model:
-        result = result_of(run(turn_on(model, tools=[find], ledger=ledger, prices=Prices(tools=(price,))), ask("Q")))
+        result = result_of(
+            run(
+                turn_on(model, tools=[find], ledger=ledger, prices=Prices(tools=(price,))), ask("Q")
+            )
+        )
     (charge,) = (charge for charge in result.charges if charge.kind == "tool")
     assert charge.amount_usd == Decimal("0.01") + counted * Decimal("0.001")
     assert (result.tool_runs[0].rows, charge.overrun) == (counted, counted > 0)
 
 
 @both_ways
-def test_a_tool_with_a_price_per_second_is_charged_for_the_time_it_took(run: Run, ledger: Ledger) -> None:
+def test_a_tool_with_a_price_per_second_is_charged_for_the_time_it_took(
+    run: Run, ledger: Ledger
+) -> None:
     """The time that stands on its run, so that the two can be held against each other."""
     price = ToolPrice(tool="weather", usd_per_second=Decimal("0.5"))
     with ScriptedModel([Call(("weather", {"city": "Oslo"})), Say("Rain.")]) as model:
-        result = result_of(run(turn_on(model, tools=[weather], ledger=ledger, prices=Prices(tools=(price,))), ask("Q")))
+        result = result_of(
+            run(
+                turn_on(model, tools=[weather], ledger=ledger, prices=Prices(tools=(price,))),
+                ask("Q"),
+            )
+        )
     (charge,) = (charge for charge in result.charges if charge.kind == "tool")
     assert charge.amount_usd == rounded(price.cost(rows=0, seconds=result.tool_runs[0].seconds))
 
@@ -433,7 +511,9 @@ def test_what_the_vendor_says_it_cost_is_what_the_turn_cost(run: Run, ledger: Le
 
 @both_ways
 def test_a_call_of_which_nobody_knows_stays_open_in_the_ledger(run: Run, ledger: Ledger) -> None:
-    """Sent, and no answer: it may have been billed, so it is neither free nor charged until it is found out."""
+    """Sent, and no answer: it may have been billed, so it is neither free nor charged until it is
+    found out.
+    """
     limits = TurnLimits(seconds=0.3, attempts=1)
     with ScriptedModel([Hang(5)]) as model:
         result = result_of(run(turn_on(model, ledger=ledger, limits=limits), ask("Q")))
@@ -469,7 +549,9 @@ def test_a_passed_through_body_without_a_cap_is_refused_under_a_budget(ledger: L
     with ScriptedModel([Say("paid")]) as model:
         turn = turn_on(model, ledger=ledger, budget=Budget(usd=Decimal(1)))
         refused = result_of(invoke(turn, {"messages": [], "settings": TurnSettings(body=body)}))
-        paid = result_of(invoke(turn, {"messages": [], "settings": TurnSettings(body={**body, "max_tokens": 9})}))
+        paid = result_of(
+            invoke(turn, {"messages": [], "settings": TurnSettings(body={**body, "max_tokens": 9})})
+        )
         assert len(model.requests) == 1
     assert (refused.http_status, paid.status) == (400, "completed")
     assert refused.error is not None
@@ -478,7 +560,9 @@ def test_a_passed_through_body_without_a_cap_is_refused_under_a_budget(ledger: L
 
 @both_ways
 def test_a_turn_is_counted_for_its_key_and_each_of_its_tags(run: Run, ledger: Ledger) -> None:
-    """Whoever pays by key or by feature finds the calls of models and of tools there, and budgets of them hold."""
+    """Whoever pays by key or by feature finds the calls of models and of tools there, and budgets
+    of them hold.
+    """
     budgets = (Budget(usd=Decimal(1), per="key"), Budget(usd=Decimal(1), per="tag", period="day"))
     prices = Prices(tools=(ToolPrice(tool="weather", usd_per_call=Decimal("0.01")),))
     settings = TurnSettings(account="acme", key="k_17", tags=("web", "beta"))
@@ -486,7 +570,9 @@ def test_a_turn_is_counted_for_its_key_and_each_of_its_tags(run: Run, ledger: Le
         turn = turn_on(model, tools=[weather], ledger=ledger, budget=budgets, prices=prices)
         result = result_of(run(turn, ask("Oslo?", settings=settings)))
     assert result.ok
-    assert rows(ledger, "select distinct key_id, tags from attempt") == [("k_17", '["beta", "web"]')]
+    assert rows(ledger, "select distinct key_id, tags from attempt") == [
+        ("k_17", '["beta", "web"]')
+    ]
     windows = rows(ledger, "select budget_id, settled_nano from budget_window order by budget_id")
     spent = int(result.cost_usd.scaleb(9))
     assert windows == [("key:k_17", spent), ("tag-day:beta", spent), ("tag-day:web", spent)]

@@ -1,4 +1,6 @@
-"""What an attempt costs that did not simply succeed: refused, cut, answered too late, left by its reader."""
+"""What an attempt costs that did not simply succeed: refused, cut, answered too late, left by its
+reader.
+"""
 
 import asyncio
 import gc
@@ -18,15 +20,28 @@ from turngraph.scripted import Cut, Fail, Hang, Raw, Say, ScriptedModel
 from turngraph.state.limits import TurnLimits
 
 THREAD: Any = {"configurable": {"thread_id": "t"}}
-API_ERROR = {"error": {"message": "The server had an error.", "type": "server_error", "code": None, "param": None}}
-BEGUN = {"id": "c1", "choices": [{"index": 0, "delta": {"role": "assistant", "content": "It is f"}}]}
+API_ERROR = {
+    "error": {
+        "message": "The server had an error.",
+        "type": "server_error",
+        "code": None,
+        "param": None,
+    }
+}
+BEGUN = {
+    "id": "c1",
+    "choices": [{"index": 0, "delta": {"role": "assistant", "content": "It is f"}}],
+}
 
 
 def attempts(ledger: Ledger) -> list[dict[str, Any]]:
     """Every attempt, in order."""
     with ledger.engine.connect() as conn:
         return [
-            dict(row) for row in conn.execute(text("select * from attempt order by created, attempt_id")).mappings()
+            dict(row)
+            for row in conn.execute(
+                text("select * from attempt order by created, attempt_id")
+            ).mappings()
         ]
 
 
@@ -63,12 +78,28 @@ FREE, OPEN, PARTLY = ("released", None), ("unknown", None), ("settled", 1)
         (Cut(after=3, answer=Say("one two three four")), PARTLY),
     ],
     ids=[
-        *("400", "401", "404", "422", "429", "503", "529", "500 by the API", "502 by a proxy", "504", "408"),
+        *(
+            "400",
+            "401",
+            "404",
+            "422",
+            "429",
+            "503",
+            "529",
+            "500 by the API",
+            "502 by a proxy",
+            "504",
+            "408",
+        ),
         *("no answer", "500 after tokens", "error after tokens", "cut after tokens"),
     ],
 )
-def test_what_a_failure_costs(run: Run, step: Any, expected: tuple[str, Any], ledger: Ledger) -> None:
-    """Refused by the API: free. Perhaps served: open until it is found out. Tokens seen: those and the prompt."""
+def test_what_a_failure_costs(
+    run: Run, step: Any, expected: tuple[str, Any], ledger: Ledger
+) -> None:
+    """Refused by the API: free. Perhaps served: open until it is found out. Tokens seen: those and
+    the prompt.
+    """
     with ScriptedModel([step]) as model:
         turn = turn_on(model, ledger=ledger, stream=True, limits=TurnLimits(attempts=1))
         result = result_of(run(turn, ask("Q")))
@@ -83,8 +114,12 @@ def test_what_a_failure_costs(run: Run, step: Any, expected: tuple[str, Any], le
 
 
 @both_ways
-def test_an_answer_that_comes_to_a_worker_that_was_replaced_is_charged_and_not_used(run: Run, tmp_path: Path) -> None:
-    """The money was spent, so it is entered; the turn goes on with what its new worker got, and the old one stops."""
+def test_an_answer_that_comes_to_a_worker_that_was_replaced_is_charged_and_not_used(
+    run: Run, tmp_path: Path
+) -> None:
+    """The money was spent, so it is entered; the turn goes on with what its new worker got, and the
+    old one stops.
+    """
     url, saver = f"sqlite:///{tmp_path}/l.db", InMemorySaver()
     with (
         Ledger(url, owner="frozen") as old,
@@ -133,7 +168,9 @@ async def test_a_task_that_is_cancelled_twice_still_tells_the_ledger(ledger: Led
 
 @pytest.mark.parametrize("way", ["sync", "async"])
 def test_a_stream_that_its_reader_left_is_charged(way: str, tmp_path: Path) -> None:
-    """Read to its end or not, the vendor made it: an answer, or what was seen of one, and never nothing."""
+    """Read to its end or not, the vendor made it: an answer, or what was seen of one, and never
+    nothing.
+    """
     now = [time.time()]
     with (
         Ledger(f"sqlite:///{tmp_path}/l.db", clock=lambda: now[0]) as ledger,
@@ -176,7 +213,9 @@ def test_billing_again_changes_nothing(ledger: Ledger) -> None:
     with ScriptedModel([Say("one")]) as model:
         turn = turn_on(model, ledger=ledger, checkpointer=InMemorySaver())
         first = result_of(invoke(turn, ask("Q"), THREAD))
-        before_bill = next(each for each in turn.get_state_history(THREAD) if each.next == ("bill",))
+        before_bill = next(
+            each for each in turn.get_state_history(THREAD) if each.next == ("bill",)
+        )
         outs = [result_of(invoke(turn, None, before_bill.config)) for _ in range(3)]
     assert [out.cost_usd for out in outs] == [first.cost_usd] * 3
     with ledger.engine.connect() as conn:

@@ -14,7 +14,9 @@ from turngraph.tools import load_manifests
 THREAD: Any = {"configurable": {"thread_id": "t"}}
 
 
-def plugin(name: str, directive: str, terms: str = "[]", role: str = "", model: str = "null") -> str:
+def plugin(
+    name: str, directive: str, terms: str = "[]", role: str = "", model: str = "null"
+) -> str:
     """A static plugin in the format people already have."""
     return f"""
 apiVersion: smarter.sh/v1
@@ -34,10 +36,16 @@ ASIDE = plugin("aside", "llm", role="You know the aside.")
 
 @both_ways
 def test_a_selected_plugin_brings_its_role_its_settings_and_its_tool(run: Run) -> None:
-    """On conflict the first in manifest order sets the model; what is ignored of the others is an event."""
+    """On conflict the first in manifest order sets the model; what is ignored of the others is an
+    event.
+    """
     seen: list[Any] = []
     with ScriptedModel([Say("Hello."), Say("Nine.")]) as model:
-        turn = chat_turn(config(model, api="chat"), plugins=load_manifests(ALWAYS + "---" + SHOP), on_event=seen.append)
+        turn = chat_turn(
+            config(model, api="chat"),
+            plugins=load_manifests(ALWAYS + "---" + SHOP),
+            on_event=seen.append,
+        )
         run(turn, ask("Hello"))
         out = run(turn, ask("What are your Opening-Hours?"))
         first, second = (request.body for request in model.requests)
@@ -47,7 +55,10 @@ def test_a_selected_plugin_brings_its_role_its_settings_and_its_tool(run: Run) -
     assert second["messages"][0]["content"].endswith("Be kind.\n\nYou are a shop.")
     assert (second["model"], second["temperature"]) == ("gpt-4.1-nano", 0.0)
     selected = [event for event in seen if isinstance(event, PluginSelected)]
-    assert [(event.plugin, event.term) for event in selected[1:]] == [("always_on", None), ("shop", "opening hours")]
+    assert [(event.plugin, event.term) for event in selected[1:]] == [
+        ("always_on", None),
+        ("shop", "opening hours"),
+    ]
     assert "model" in selected[2].ignored
     assert result_of(out).plugins == ("always_on", "shop")
 
@@ -56,7 +67,9 @@ def test_a_selected_plugin_brings_its_role_its_settings_and_its_tool(run: Run) -
 def test_a_plugins_role_is_not_added_again_every_turn(run: Run) -> None:
     """The old system's thread grew by the role at each turn."""
     with ScriptedModel([Say("1"), Say("2"), Say("3")]) as model:
-        turn = chat_turn(config(model, api="chat"), plugins=load_manifests(ALWAYS), checkpointer=InMemorySaver())
+        turn = chat_turn(
+            config(model, api="chat"), plugins=load_manifests(ALWAYS), checkpointer=InMemorySaver()
+        )
         for text in ("a", "b", "c"):
             out = run(turn, ask(text), THREAD)
         systems = [request.body["messages"][0]["content"] for request in model.requests]
@@ -68,7 +81,11 @@ def test_a_plugins_role_is_not_added_again_every_turn(run: Run) -> None:
 @both_ways
 def test_a_plugin_the_model_decides_about_brings_its_prompt_when_it_is_called(run: Run) -> None:
     """`llm`: presented as a tool, silent until called, and then joined once."""
-    calls = [Call(("aside", {"inquiry_type": "price"})), Call(("aside", {"inquiry_type": "opening"})), Say("Done.")]
+    calls = [
+        Call(("aside", {"inquiry_type": "price"})),
+        Call(("aside", {"inquiry_type": "opening"})),
+        Say("Done."),
+    ]
     with ScriptedModel(calls) as model:
         out = run(chat_turn(config(model, api="chat"), plugins=load_manifests(ASIDE)), ask("Tell."))
         systems = [request.body["messages"][0]["content"] for request in model.requests]
@@ -81,7 +98,9 @@ def test_a_plugin_the_model_decides_about_brings_its_prompt_when_it_is_called(ru
 def test_a_plugin_that_did_not_join_cannot_be_called() -> None:
     """A model that guesses a name gets no data of a plugin nobody selected."""
     with ScriptedModel([Call(("shop", {"inquiry_type": "price"})), Say("I see.")]) as model:
-        turn = chat_turn(config(model, api="chat"), plugins=load_manifests(SHOP), functions=["calculator"])
+        turn = chat_turn(
+            config(model, api="chat"), plugins=load_manifests(SHOP), functions=["calculator"]
+        )
         out = invoke(turn, ask("Hello"))
     assert told(out) == ["No tool named `shop` in this turn. Offered: `calculator`."]
 
@@ -93,7 +112,9 @@ def test_a_caller_may_narrow_what_is_on_offer_for_one_turn() -> None:
         invoke(turn, ask("Q", settings=TurnSettings(tools=("calculator",))))
         unknown = invoke(turn, ask("Q", settings=TurnSettings(tools=("calculater",))))
         assert len(model.requests) == 1
-        assert [tool["function"]["name"] for tool in model.requests[0].body["tools"]] == ["calculator"]
+        assert [tool["function"]["name"] for tool in model.requests[0].body["tools"]] == [
+            "calculator"
+        ]
     assert result_of(unknown).http_status == 400
     assert "`calculater`" in unknown["result"].error.message
 

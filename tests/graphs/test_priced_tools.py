@@ -1,4 +1,6 @@
-"""Tools with a price, when they do not come to an answer: the turn goes on, and the ledger has what is known."""
+"""Tools with a price, when they do not come to an answer: the turn goes on, and the ledger has what
+is known.
+"""
 
 import time
 from decimal import Decimal
@@ -23,7 +25,9 @@ SCRIPT = (Call(("pay", {"amount": 100})), Say("I do not know."))
 def states(ledger: Ledger) -> list[tuple[str, int | None]]:
     """The tools' attempts: their states and charges."""
     tools = attempt_t.select().where(attempt_t.c.kind == "tool")
-    return [(row.state, row.charge_nano) for row in ledger.read(lambda tx: tx.conn.execute(tools).all())]
+    return [
+        (row.state, row.charge_nano) for row in ledger.read(lambda tx: tx.conn.execute(tools).all())
+    ]
 
 
 def charges(result: Any) -> list[Any]:
@@ -31,7 +35,9 @@ def charges(result: Any) -> list[Any]:
 
 
 @both_ways
-def test_one_that_was_interrupted_is_swept_and_does_not_stop_the_turn(run: Run, ledger: Ledger) -> None:
+def test_one_that_was_interrupted_is_swept_and_does_not_stop_the_turn(
+    run: Run, ledger: Ledger
+) -> None:
     """Whether it ran is unknown: the turn ends, and the sweeper charges what was held for it."""
 
     @tool
@@ -41,7 +47,9 @@ def test_one_that_was_interrupted_is_swept_and_does_not_stop_the_turn(run: Run, 
 
     pay.metadata = {"idempotent": False}
     with ScriptedModel([*SCRIPT]) as model:
-        turn = turn_on(model, tools=[pay], ledger=ledger, prices=PRICES, checkpointer=InMemorySaver())
+        turn = turn_on(
+            model, tools=[pay], ledger=ledger, prices=PRICES, checkpointer=InMemorySaver()
+        )
         with pytest.raises(KeyboardInterrupt):
             run(turn, ask("Pay."), THREAD)
         result = result_of(run(turn, None, THREAD))
@@ -52,7 +60,9 @@ def test_one_that_was_interrupted_is_swept_and_does_not_stop_the_turn(run: Run, 
 
 
 @both_ways
-def test_one_that_is_over_its_time_is_swept_and_does_not_stop_the_turn(run: Run, ledger: Ledger) -> None:
+def test_one_that_is_over_its_time_is_swept_and_does_not_stop_the_turn(
+    run: Run, ledger: Ledger
+) -> None:
     """It may go on in the background, and cost; the turn does not wait for it."""
 
     @tool
@@ -63,8 +73,17 @@ def test_one_that_is_over_its_time_is_swept_and_does_not_stop_the_turn(run: Run,
 
     with ScriptedModel([*SCRIPT]) as model:
         limits = TurnLimits(tool_seconds=0.05)
-        result = result_of(run(turn_on(model, tools=[pay], ledger=ledger, prices=PRICES, limits=limits), ask("Pay.")))
-    assert (result.status, result.tool_runs[0].status, charges(result)) == ("completed", "timeout", [])
+        result = result_of(
+            run(
+                turn_on(model, tools=[pay], ledger=ledger, prices=PRICES, limits=limits),
+                ask("Pay."),
+            )
+        )
+    assert (result.status, result.tool_runs[0].status, charges(result)) == (
+        "completed",
+        "timeout",
+        [],
+    )
     assert states(ledger) == [("unknown", None)]
 
 
@@ -81,6 +100,8 @@ def test_one_that_its_budget_refuses_is_not_run_and_not_charged(run: Run, ledger
 
     dear = Prices(tools=(ToolPrice(tool="pay", usd_per_call=Decimal(5)),))
     with ScriptedModel([*SCRIPT]) as model:
-        turn = turn_on(model, tools=[pay], ledger=ledger, prices=dear, budget=Budget(usd=Decimal(2)))
+        turn = turn_on(
+            model, tools=[pay], ledger=ledger, prices=dear, budget=Budget(usd=Decimal(2))
+        )
         result = result_of(run(turn, ask("Pay.")))
     assert (result.status, calls, charges(result), states(ledger)) == ("completed", [], [], [])

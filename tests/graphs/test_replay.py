@@ -1,4 +1,6 @@
-"""Going back in a turn: with recorded answers it costs nothing and asks nobody; without, it is a call again."""
+"""Going back in a turn: with recorded answers it costs nothing and asks nobody; without, it is a
+call again.
+"""
 
 from decimal import Decimal
 from typing import Any
@@ -61,7 +63,9 @@ def test_going_back_with_recorded_answers_costs_nothing_and_asks_nobody(
     with ScriptedModel(script) as model:
         paying: Any = {"prices": prices, "ledger": ledger, "budget": budget}
         saver = InMemorySaver()
-        turn = turn_on(model, api=api, tools=[weather], checkpointer=saver, on_event=seen.append, **paying)
+        turn = turn_on(
+            model, api=api, tools=[weather], checkpointer=saver, on_event=seen.append, **paying
+        )
         first = result_of(run(turn, ask("Oslo?"), THREAD))
         assert first.ok
         spent, asked = paid(ledger), len(model.requests)
@@ -72,7 +76,9 @@ def test_going_back_with_recorded_answers_costs_nothing_and_asks_nobody(
     assert not any(isinstance(event, ChargeAuthorized) for event in seen), "nothing need be held"
     assert ran == ["Oslo"]
     assert paid(ledger) == spent
-    assert rows(ledger, "select kind, charge_nano from attempt where basis = 'replayed' order by kind") == [
+    assert rows(
+        ledger, "select kind, charge_nano from attempt where basis = 'replayed' order by kind"
+    ) == [
         ("completion", 0),
         ("completion", 0),
         ("tool", 0),
@@ -81,7 +87,9 @@ def test_going_back_with_recorded_answers_costs_nothing_and_asks_nobody(
 
 
 @both_ways
-def test_without_it_going_back_is_a_new_charge_in_a_lineage_of_its_own(run: Run, ledger: Ledger) -> None:
+def test_without_it_going_back_is_a_new_charge_in_a_lineage_of_its_own(
+    run: Run, ledger: Ledger
+) -> None:
     """What calls the model costs; that is what happens where nobody asked for recorded answers."""
     with ScriptedModel([Say("red"), Say("blue")]) as model:
         turn = turn_on(model, ledger=ledger, checkpointer=InMemorySaver())
@@ -96,14 +104,20 @@ def test_without_it_going_back_is_a_new_charge_in_a_lineage_of_its_own(run: Run,
 
 
 def test_another_question_has_no_recorded_answer(ledger: Ledger) -> None:
-    """The request's own bytes decide: an edited one is asked, and charged once; then it is recorded too."""
+    """The request's own bytes decide: an edited one is asked, and charged once; then it is recorded
+    too.
+    """
     with ScriptedModel([Say("red"), Say("blue"), Say("never")]) as model:
         turn = turn_on(model, ledger=ledger, checkpointer=InMemorySaver(), replay="recorded")
         first = invoke(turn, ask("Colour?"), THREAD)
         place = before(turn, "call_llm")
         edited = HumanMessage("Other colour?", id=first["messages"][0].id)
         fork = turn.update_state(place.config, {"messages": [edited]})
-        outs = [invoke(turn, None, fork), invoke(turn, None, fork), invoke(turn, None, place.config)]
+        outs = [
+            invoke(turn, None, fork),
+            invoke(turn, None, fork),
+            invoke(turn, None, place.config),
+        ]
         assert len(model.requests) == 2
     assert [result_of(out).answer for out in outs] == ["blue", "blue", "red"]
     assert [result_of(out).cost_usd == 0 for out in outs] == [False, True, True]
@@ -121,7 +135,9 @@ def test_a_run_may_ask_for_a_new_answer(ledger: Ledger) -> None:
 
 @both_ways
 def test_a_turn_inside_a_parent_is_replayed_too(run: Run, ledger: Ledger) -> None:
-    """There it is another turn in every lineage; its thread and its request tell that it was answered."""
+    """There it is another turn in every lineage; its thread and its request tell that it was
+    answered.
+    """
     with ScriptedModel([Say("red")]) as model:
         turn = turn_on(model, ledger=ledger)
         graph = StateGraph(MessagesState)

@@ -1,4 +1,6 @@
-"""A turn submitted again by its id, at once or late, is run and charged once; and its result is told again."""
+"""A turn submitted again by its id, at once or late, is run and charged once; and its result is
+told again.
+"""
 
 import asyncio
 import json
@@ -41,8 +43,12 @@ def texts(out: dict[str, Any]) -> list[str]:
 
 @both_ways
 @pytest.mark.parametrize("between", [0, 3])
-def test_the_same_turn_submitted_again_returns_what_it_came_to(run: Run, between: int, ledger: Ledger) -> None:
-    """At once, or when the thread has gone on: a client's retry never asks nor pays twice, and changes nothing."""
+def test_the_same_turn_submitted_again_returns_what_it_came_to(
+    run: Run, between: int, ledger: Ledger
+) -> None:
+    """At once, or when the thread has gone on: a client's retry never asks nor pays twice, and
+    changes nothing.
+    """
     with ScriptedModel() as model:
         turn = turn_on(model, ledger=ledger, checkpointer=InMemorySaver())
         first = run(turn, ask("Q", turn_id="T1"), THREAD)
@@ -86,7 +92,10 @@ def test_where_its_result_is_not_kept_the_caller_is_told(run: Run, ledger: Ledge
         turn = turn_on(model, ledger=ledger, checkpointer=InMemorySaver())
         run(turn, ask("Q", turn_id="T1"), THREAD)
         forgetful = turn_on(model, ledger=ledger)
-        for elsewhere, config in ((turn, {"configurable": {"thread_id": "other"}}), (forgetful, None)):
+        for elsewhere, config in (
+            (turn, {"configurable": {"thread_id": "other"}}),
+            (forgetful, None),
+        ):
             with pytest.raises(TurnConflictError, match="was finished before") as caught:
                 run(elsewhere, ask("Q", turn_id="T1"), config)
             assert caught.value.turn_id == "T1"
@@ -107,7 +116,9 @@ def test_where_its_result_is_not_kept_the_caller_is_told(run: Run, ledger: Ledge
     ],
     ids=["question", "settings", "account"],
 )
-def test_another_request_under_the_same_id_is_a_conflict(run: Run, other: Any, late: bool, ledger: Ledger) -> None:
+def test_another_request_under_the_same_id_is_a_conflict(
+    run: Run, other: Any, late: bool, ledger: Ledger
+) -> None:
     """It would get an answer to a question it did not ask."""
     with ScriptedModel() as model:
         turn = turn_on(model, ledger=ledger, checkpointer=InMemorySaver())
@@ -123,13 +134,19 @@ class KilledError(BaseException):
 
 
 class DyingSaver(InMemorySaver):
-    """Dies once, at the checkpoint behind the last stage, when the ledger has the turn as done already."""
+    """Dies once, at the checkpoint behind the last stage, when the ledger has the turn as done
+    already.
+    """
 
     dies = True
 
     def put(self, config: Any, checkpoint: Any, metadata: Any, new_versions: Any) -> Any:
         """Store, or die."""
-        if self.dies and "result" in new_versions and checkpoint["channel_values"].get("status") == "done":
+        if (
+            self.dies
+            and "result" in new_versions
+            and checkpoint["channel_values"].get("status") == "done"
+        ):
             self.dies = False
             raise KilledError
         return super().put(config, checkpoint, metadata, new_versions)
@@ -154,11 +171,19 @@ def test_a_worker_that_died_between_the_ledger_and_the_thread_left_a_turn_that_i
 
 
 @both_ways
-@pytest.mark.parametrize("going_on", [None, Command(resume={"decision": "approve"})], ids=["resume", "decision"])
-def test_a_turn_that_was_resumed_is_not_run_again_without_a_ledger_either(run: Run, going_on: Any) -> None:
-    """A person is asked, the turn goes on, the client repeats its first request: nobody is asked or told twice."""
+@pytest.mark.parametrize(
+    "going_on", [None, Command(resume={"decision": "approve"})], ids=["resume", "decision"]
+)
+def test_a_turn_that_was_resumed_is_not_run_again_without_a_ledger_either(
+    run: Run, going_on: Any
+) -> None:
+    """A person is asked, the turn goes on, the client repeats its first request: nobody is asked or
+    told twice.
+    """
     with ScriptedModel([Call(("today", {})), Say("It is Monday."), Say("never")]) as model:
-        turn = turn_on(model, tools=[today], checkpointer=InMemorySaver(), approve=going_on is not None)
+        turn = turn_on(
+            model, tools=[today], checkpointer=InMemorySaver(), approve=going_on is not None
+        )
         stop = {} if going_on is not None else {"interrupt_before": ["dispatch_tools"]}
         turn.invoke(ask("Q", turn_id="T1"), THREAD, **stop)  # type: ignore[call-overload]
         first = run(turn, going_on, THREAD)
@@ -172,7 +197,9 @@ def test_a_turn_that_was_resumed_is_not_run_again_without_a_ledger_either(run: R
 def test_a_turn_that_was_resumed_without_its_name_is_found_by_it(run: Run, ledger: Ledger) -> None:
     """Whoever goes on with a thread (`invoke(None)`) does not say which turn; its checkpoints do."""
     with ScriptedModel([Say("one"), Say("two")]) as model:
-        turn = turn_on(model, ledger=ledger, checkpointer=InMemorySaver(), interrupt_before=["bill"])
+        turn = turn_on(
+            model, ledger=ledger, checkpointer=InMemorySaver(), interrupt_before=["bill"]
+        )
         run(turn, ask("Q", turn_id="T1"), THREAD)
         first = run(turn, None, THREAD)
         at_once = run(turn, ask("Q", turn_id="T1"), THREAD)
@@ -197,8 +224,12 @@ def test_a_turn_that_was_resumed_without_its_name_is_found_by_it(run: Run, ledge
         ({}, 0),
     ],
 )
-def test_a_stream_of_a_finished_turn_has_the_form_of_any_other(asked: Any, told: int, ledger: Ledger) -> None:
-    """As LangGraph's own streams end: the last part of the first run is the only part of the second."""
+def test_a_stream_of_a_finished_turn_has_the_form_of_any_other(
+    asked: Any, told: int, ledger: Ledger
+) -> None:
+    """As LangGraph's own streams end: the last part of the first run is the only part of the
+    second.
+    """
     with ScriptedModel() as model:
         turn = turn_on(model, ledger=ledger, checkpointer=InMemorySaver())
         first = list(turn.stream(ask("Q", turn_id="T1"), THREAD, **asked))  # type: ignore[call-overload]
@@ -208,7 +239,9 @@ def test_a_stream_of_a_finished_turn_has_the_form_of_any_other(asked: Any, told:
 
 
 @pytest.mark.parametrize("way", ["sync", "async"])
-def test_a_gateway_returns_the_result_of_a_request_that_is_repeated(way: str, ledger: Ledger) -> None:
+def test_a_gateway_returns_the_result_of_a_request_that_is_repeated(
+    way: str, ledger: Ledger
+) -> None:
     """`Idempotency-Key`: the client sends its whole conversation, as it did, and gets what it got."""
     asked = {"session_key": "s", "messages": [{"role": "user", "content": "Q"}]}
     said = [{"role": "user", "content": "before"}, {"role": "assistant", "content": "yes"}]

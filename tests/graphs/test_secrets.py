@@ -1,4 +1,6 @@
-"""A planted key is nowhere: not in state, checkpoint bytes, events, logs, exceptions, results or `repr`."""
+"""A planted key is nowhere: not in state, checkpoint bytes, events, logs, exceptions, results or
+`repr`.
+"""
 
 import contextlib
 import logging
@@ -14,7 +16,13 @@ from tests.turns import KEY, ask, both_apis, config, invoke, streamed_or_not
 from turngraph.graphs import chat_turn
 from turngraph.scripted import Fail, ScriptedModel
 
-ECHO = {"error": {"message": f"Incorrect API key provided: {KEY}.", "type": "invalid_request_error", "code": "bad"}}
+ECHO = {
+    "error": {
+        "message": f"Incorrect API key provided: {KEY}.",
+        "type": "invalid_request_error",
+        "code": "bad",
+    }
+}
 
 
 @both_apis
@@ -22,22 +30,34 @@ ECHO = {"error": {"message": f"Incorrect API key provided: {KEY}.", "type": "inv
 def test_the_key_is_nowhere_after_good_and_bad_turns(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, api: str, stream: bool
 ) -> None:
-    """Vendors echo keys in their errors; clients put them into reprs; checkpoints keep what they are given."""
+    """Vendors echo keys in their errors; clients put them into reprs; checkpoints keep what they
+    are given.
+    """
     caplog.set_level(logging.DEBUG)
     seen: list[Any] = []
     database = tmp_path / "t.db"
-    with ScriptedModel([Fail(401, body=ECHO)]) as model, SqliteSaver.from_conn_string(str(database)) as saver:
+    with (
+        ScriptedModel([Fail(401, body=ECHO)]) as model,
+        SqliteSaver.from_conn_string(str(database)) as saver,
+    ):
         given = config(model, api=api, headers={"X-Gateway-Token": KEY})
-        turn = chat_turn(given, functions=["calculator"], stream=stream, checkpointer=saver, on_event=seen.append)
+        turn = chat_turn(
+            given, functions=["calculator"], stream=stream, checkpointer=saver, on_event=seen.append
+        )
         thread: Any = {"configurable": {"thread_id": "t"}}
         bad = invoke(turn, ask("What is 2 * 3?"), thread)
         good = invoke(turn, ask("What is 2 * 3?"), thread)
-        assert any(KEY in str(request.headers) for request in model.requests), "the key was really used"
+        assert any(KEY in str(request.headers) for request in model.requests), (
+            "the key was really used"
+        )
         state = turn.get_state(thread)
     assert bad["result"].error.status == 401
     assert good["result"].ok
     texts = {
-        "results": repr(bad) + repr(good) + bad["result"].model_dump_json() + str(good["result"].to_http()),
+        "results": repr(bad)
+        + repr(good)
+        + bad["result"].model_dump_json()
+        + str(good["result"].to_http()),
         "state": repr(state),
         "events": repr(seen) + "".join(event.model_dump_json() for event in seen),
         "log": caplog.text,

@@ -1,4 +1,6 @@
-"""Checkpoints are read strictly, whatever the environment says: no warning for our values, no life for strangers."""
+"""Checkpoints are read strictly, whatever the environment says: no warning for our values, no life
+for strangers.
+"""
 
 import os
 import subprocess
@@ -30,7 +32,9 @@ RUN = """
 
 def test_a_turn_reads_its_own_values_and_nothing_else() -> None:
     """LangGraph's default brings any class to life that a row names, and warns for each of ours."""
-    environ = {name: value for name, value in os.environ.items() if name != "LANGGRAPH_STRICT_MSGPACK"}
+    environ = {
+        name: value for name, value in os.environ.items() if name != "LANGGRAPH_STRICT_MSGPACK"
+    }
     script = [sys.executable, "-c", textwrap.dedent(RUN)]
     done = subprocess.run(script, capture_output=True, text=True, env=environ, timeout=120)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,6 @@
-"""Threads: many turns, time travel, forks, a killed worker, bad input. Nothing is lost and nothing sent twice."""
+"""Threads: many turns, time travel, forks, a killed worker, bad input. Nothing is lost and nothing
+sent twice.
+"""
 
 import os
 import re
@@ -40,7 +42,9 @@ def texts(out: dict[str, Any]) -> list[str]:
 @both_ways
 def test_a_thread_remembers_and_each_turn_has_its_own_result(run: Run) -> None:
     """Attempts, charges and tool runs belong to the turn; the conversation to the thread."""
-    with ScriptedModel([Call(("weather", {"city": "Oslo"})), Say("Rain."), Say("You are welcome.")]) as model:
+    with ScriptedModel(
+        [Call(("weather", {"city": "Oslo"})), Say("Rain."), Say("You are welcome.")]
+    ) as model:
         turn = turn_on(model, tools=[weather], checkpointer=InMemorySaver())
         run(turn, ask("Oslo?"), THREAD)
         out = run(turn, ask("Thanks."), THREAD)
@@ -48,12 +52,18 @@ def test_a_thread_remembers_and_each_turn_has_its_own_result(run: Run) -> None:
     result = result_of(out)
     assert texts(out) == ["Oslo?", "", "Oslo: rain", "Rain.", "Thanks.", "You are welcome."]
     assert (len(result.attempts), len(result.charges), len(result.tool_runs)) == (1, 1, 0)
-    assert [turn.get_state(THREAD).values["messages"][i].id for i in (4, 5)] == list(result.message_ids)
+    assert [turn.get_state(THREAD).values["messages"][i].id for i in (4, 5)] == list(
+        result.message_ids
+    )
 
 
 @pytest.mark.parametrize("turns", [1, 7, 40])
-def test_a_thread_reads_the_same_across_snapshots(tmp_path: Path, turns: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Delta channels rebuild a thread from its writes; before, at and after a full copy it must be the same."""
+def test_a_thread_reads_the_same_across_snapshots(
+    tmp_path: Path, turns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Delta channels rebuild a thread from its writes; before, at and after a full copy it must be
+    the same.
+    """
     monkeypatch.setattr(turngraph.state.turn._MESSAGES, "snapshot_frequency", 10)
     with ScriptedModel() as model, SqliteSaver.from_conn_string(str(tmp_path / "t.db")) as saver:
         turn = turn_on(model, functions=["calculator"], checkpointer=saver)
@@ -62,7 +72,9 @@ def test_a_thread_reads_the_same_across_snapshots(tmp_path: Path, turns: int, mo
         stored = turn.get_state(THREAD).values["messages"]
         again = turn_on(model, checkpointer=saver).get_state(THREAD).values["messages"]
     assert [m.id for m in out["messages"]] == [m.id for m in stored] == [m.id for m in again]
-    assert [m.text for m in stored if isinstance(m, HumanMessage)] == [f"What is {n} * 2?" for n in range(turns)]
+    assert [m.text for m in stored if isinstance(m, HumanMessage)] == [
+        f"What is {n} * 2?" for n in range(turns)
+    ]
     assert len(stored) == turns * 4
 
 
@@ -139,12 +151,18 @@ def test_an_error_does_not_end_the_thread(run: Run) -> None:
 @both_ways
 @pytest.mark.parametrize(
     "bad",
-    [("user", ""), HumanMessage([{"type": "flurb"}]), HumanMessage([{"type": "text", "text": None}])],
+    [
+        ("user", ""),
+        HumanMessage([{"type": "flurb"}]),
+        HumanMessage([{"type": "text", "text": None}]),
+    ],
     ids=["empty", "unknown block", "no text"],
 )
 @pytest.mark.parametrize("begun", [False, True], ids=["new thread", "old thread"])
 def test_what_nobody_could_be_sent_does_not_end_the_thread(run: Run, bad: Any, begun: bool) -> None:
-    """It would stand in every later request. The caller is told, and only that message is taken out again."""
+    """It would stand in every later request. The caller is told, and only that message is taken out
+    again.
+    """
     with ScriptedModel() as model:
         turn = turn_on(model, checkpointer=InMemorySaver())
         if begun:
@@ -162,16 +180,28 @@ def test_what_nobody_could_be_sent_does_not_end_the_thread(run: Run, bad: Any, b
 
 @both_ways
 @both_apis
-@pytest.mark.parametrize("name", ["", "../../etc/passwd\n", "n" * 1000], ids=["empty", "path", "long"])
-def test_a_tool_name_that_a_model_made_up_does_not_end_the_thread(run: Run, api: str, name: str) -> None:
-    """It stands in the history of every later request, where a vendor takes only letters, digits, `_` and `-`."""
+@pytest.mark.parametrize(
+    "name", ["", "../../etc/passwd\n", "n" * 1000], ids=["empty", "path", "long"]
+)
+def test_a_tool_name_that_a_model_made_up_does_not_end_the_thread(
+    run: Run, api: str, name: str
+) -> None:
+    """It stands in the history of every later request, where a vendor takes only letters, digits,
+    `_` and `-`.
+    """
     with ScriptedModel([Call((name, {})), Say("sorry"), Say("last")]) as model:
         turn = turn_on(model, api=api, tools=[weather], checkpointer=InMemorySaver())
         result = result_of(run(turn, ask("Q"), THREAD))
         out = run(turn, ask("again"), THREAD)
-    assert [(called.status, result.status) for called in result.tool_runs] == [("unknown", "completed")]
+    assert [(called.status, result.status) for called in result.tool_runs] == [
+        ("unknown", "completed")
+    ]
     assert result_of(out).answer == "last"
-    called = next(message for message in out["messages"] if isinstance(message, AIMessage) and message.tool_calls)
+    called = next(
+        message
+        for message in out["messages"]
+        if isinstance(message, AIMessage) and message.tool_calls
+    )
     assert re.fullmatch("[A-Za-z0-9_-]{1,64}", called.tool_calls[0]["name"])
 
 
@@ -186,26 +216,40 @@ def test_a_setting_nobody_could_be_sent_costs_no_message(run: Run) -> None:
 
 
 def test_a_call_left_open_by_a_lost_turn_is_answered_before_the_next_request() -> None:
-    """A vendor refuses a history with an unanswered call: without mending, the thread would be dead."""
-    lost = AIMessage("", id="a", tool_calls=[{"name": "weather", "args": {"city": "Oslo"}, "id": "c1"}])
+    """A vendor refuses a history with an unanswered call: without mending, the thread would be
+    dead.
+    """
+    lost = AIMessage(
+        "", id="a", tool_calls=[{"name": "weather", "args": {"city": "Oslo"}, "id": "c1"}]
+    )
     with ScriptedModel([Say("Sorry, again?")]) as model:
         turn = turn_on(model, tools=[weather], checkpointer=InMemorySaver())
-        out = invoke(turn, {"messages": [HumanMessage("Q", id="q"), lost, HumanMessage("Hello?", id="h")]}, THREAD)
+        out = invoke(
+            turn,
+            {"messages": [HumanMessage("Q", id="q"), lost, HumanMessage("Hello?", id="h")]},
+            THREAD,
+        )
         roles = [message["role"] for message in model.requests[0].body["messages"]]
     assert roles == ["system", "user", "assistant", "tool", "user"]
     assert "interrupted" in out["messages"][2].text
-    assert texts(invoke(turn, None, THREAD)) == texts(out), "the mended conversation is what was stored"
+    assert texts(invoke(turn, None, THREAD)) == texts(out), (
+        "the mended conversation is what was stored"
+    )
 
 
 def test_going_back_and_forking_is_a_new_call_in_a_lineage_of_its_own() -> None:
-    """Time travel: an edited question is asked anew, and billed anew; the first lineage stays as it was."""
+    """Time travel: an edited question is asked anew, and billed anew; the first lineage stays as it
+    was.
+    """
     with ScriptedModel([Say("red"), Say("blue")]) as model:
         turn = turn_on(model, checkpointer=InMemorySaver())
         first = invoke(turn, ask("Colour?"), THREAD)
         history = list(turn.get_state_history(THREAD))
         before_call = next(each for each in history if each.next == ("call_llm",))
         question = first["messages"][0]
-        fork = turn.update_state(before_call.config, {"messages": [HumanMessage("Other colour?", id=question.id)]})
+        fork = turn.update_state(
+            before_call.config, {"messages": [HumanMessage("Other colour?", id=question.id)]}
+        )
         second = invoke(turn, None, fork)
         assert len(model.requests) == 2
         old = turn.get_state(history[0].config).values
@@ -219,7 +263,9 @@ def test_resuming_after_the_answer_calls_nobody_again() -> None:
     with ScriptedModel([Say("red"), Say("never")]) as model:
         turn = turn_on(model, checkpointer=InMemorySaver())
         first = invoke(turn, ask("Colour?"), THREAD)
-        before_bill = next(each for each in turn.get_state_history(THREAD) if each.next == ("bill",))
+        before_bill = next(
+            each for each in turn.get_state_history(THREAD) if each.next == ("bill",)
+        )
         again = invoke(turn, None, before_bill.config)
         assert len(model.requests) == 1
     assert result_of(again).charges == result_of(first).charges
@@ -270,11 +316,22 @@ KILLED = """
 
 
 def test_a_killed_turn_is_resumed_by_another_process(tmp_path: Path) -> None:
-    """SIGKILL inside a tool: what was answered is not asked again, and the turn is finished and billed whole."""
+    """SIGKILL inside a tool: what was answered is not asked again, and the turn is finished and
+    billed whole.
+    """
 
     def start(deadly: str) -> subprocess.CompletedProcess[str]:
-        script = [sys.executable, "-c", textwrap.dedent(KILLED), model.base_url, str(tmp_path / "t.db"), deadly]
-        return subprocess.run(script, capture_output=True, text=True, timeout=120, env=dict(os.environ))
+        script = [
+            sys.executable,
+            "-c",
+            textwrap.dedent(KILLED),
+            model.base_url,
+            str(tmp_path / "t.db"),
+            deadly,
+        ]
+        return subprocess.run(
+            script, capture_output=True, text=True, timeout=120, env=dict(os.environ)
+        )
 
     steps = [Call(("weather", {"city": "Oslo"})), Call(("weather", {"city": "Rome"})), Say("Rain.")]
     with ScriptedModel(steps) as model:
@@ -290,7 +347,9 @@ def test_a_killed_turn_is_resumed_by_another_process(tmp_path: Path) -> None:
 
 @both_ways
 def test_a_stream_left_in_a_threads_first_stage_costs_the_thread_nothing(run: Run) -> None:
-    """A person closes the page before the first checkpoint behind a stage is written; the next message must work."""
+    """A person closes the page before the first checkpoint behind a stage is written; the next
+    message must work.
+    """
     with ScriptedModel([Say("one two"), Say("next"), Say("last")]) as model:
         turn = turn_on(model, stream=True, checkpointer=InMemorySaver())
         for _ in turn.stream(ask("first"), THREAD, stream_mode="custom"):

@@ -1,4 +1,6 @@
-"""One chat turn, from the user's message to a billed, typed result: against a real server on a socket."""
+"""One chat turn, from the user's message to a billed, typed result: against a real server on a
+socket.
+"""
 
 import json
 import threading
@@ -10,7 +12,18 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.tools import tool
 
-from tests.turns import Run, ask, both_apis, both_ways, config, invoke, result_of, streamed_or_not, told, turn_on
+from tests.turns import (
+    Run,
+    ask,
+    both_apis,
+    both_ways,
+    config,
+    invoke,
+    result_of,
+    streamed_or_not,
+    told,
+    turn_on,
+)
 from turngraph.graphs import chat_turn
 from turngraph.providers import OpenAIProvider
 from turngraph.providers.config import Timeouts
@@ -51,7 +64,9 @@ def bodies(model: ScriptedModel) -> list[dict[str, Any]]:
 def test_a_plain_answer_is_billed_and_typed(run: Run, stream: bool, api: str) -> None:
     """The shortest turn there is, over both APIs, whole or in pieces."""
     with ScriptedModel([Say("Oslo.")]) as model:
-        result = result_of(run(turn_on(model, api=api, stream=stream), ask("The capital of Norway?")))
+        result = result_of(
+            run(turn_on(model, api=api, stream=stream), ask("The capital of Norway?"))
+        )
     assert (result.status, result.answer, result.error) == ("completed", "Oslo.", None)
     assert result.usage is not None
     assert result.cost_usd is not None
@@ -62,9 +77,15 @@ def test_a_plain_answer_is_billed_and_typed(run: Run, stream: bool, api: str) ->
 @both_apis
 @streamed_or_not
 @both_ways
-def test_follow_up_requests_carry_the_tools_and_their_results(run: Run, stream: bool, api: str) -> None:
+def test_follow_up_requests_carry_the_tools_and_their_results(
+    run: Run, stream: bool, api: str
+) -> None:
     """The old system's second request came without tools, so a model could not ask twice."""
-    script = [Call(("weather", {"city": "Oslo"})), Call(("weather", {"city": "Rome"})), Say("Rain in both.")]
+    script = [
+        Call(("weather", {"city": "Oslo"})),
+        Call(("weather", {"city": "Rome"})),
+        Say("Rain in both."),
+    ]
     with ScriptedModel(script) as model:
         out = run(turn_on(model, api=api, stream=stream, tools=[weather]), ask("Oslo and Rome?"))
         sent = bodies(model)
@@ -77,7 +98,9 @@ def test_follow_up_requests_carry_the_tools_and_their_results(run: Run, stream: 
 
 @both_ways
 def test_parallel_calls_are_answered_in_the_order_they_were_asked(run: Run) -> None:
-    """Whichever tool is first, the conversation reads the same; prompt caches and people rely on it."""
+    """Whichever tool is first, the conversation reads the same; prompt caches and people rely on
+    it.
+    """
     calls = [("slow", {"seconds": seconds}) for seconds in (0.08, 0.0, 0.04)]
     with ScriptedModel([Call(*calls), Say("Done.")]) as model:
         out = run(turn_on(model, tools=[slow]), ask("Sleep."))
@@ -91,7 +114,12 @@ def test_parallel_calls_are_answered_in_the_order_they_were_asked(run: Run) -> N
 @pytest.mark.parametrize(
     ("name", "arguments", "status", "said"),
     [
-        ("wether", {"city": "Oslo"}, "unknown", "No tool named `wether` in this turn. Offered: `broken`, `weather`."),
+        (
+            "wether",
+            {"city": "Oslo"},
+            "unknown",
+            "No tool named `wether` in this turn. Offered: `broken`, `weather`.",
+        ),
         ("weather", "{city: Oslo", "invalid", "JSON"),
         ("weather", {"town": "Oslo"}, "invalid", "city"),
         ("weather", {"city": 3}, "invalid", "city"),
@@ -113,7 +141,9 @@ def test_what_is_wrong_with_a_call_is_told_to_the_model(
 @both_ways
 def test_a_failing_tool_harms_no_sibling(run: Run) -> None:
     """One tool's exception ended the old system's turn."""
-    with ScriptedModel([Call(("broken", {"city": "A"}), ("weather", {"city": "B"})), Say("ok")]) as model:
+    with ScriptedModel(
+        [Call(("broken", {"city": "A"}), ("weather", {"city": "B"})), Say("ok")]
+    ) as model:
         out = run(turn_on(model, tools=[weather, broken]), ask("Both."))
     assert [run.status for run in result_of(out).tool_runs] == ["error", "ok"]
 
@@ -136,7 +166,9 @@ def test_a_long_tool_result_is_cut_with_a_notice() -> None:
         return "x" * 100_000
 
     with ScriptedModel([Call(("flood", {})), Say("Much.")]) as model:
-        out = invoke(turn_on(model, tools=[flood], limits=TurnLimits(tool_result_chars=500)), ask("Go."))
+        out = invoke(
+            turn_on(model, tools=[flood], limits=TurnLimits(tool_result_chars=500)), ask("Go.")
+        )
     assert 400 < len(told(out)[0]) <= 500
     assert "left out" in told(out)[0]
     assert result_of(out).tool_runs[0].truncated
@@ -163,7 +195,9 @@ def test_a_cut_answer_runs_no_tool(stream: bool) -> None:
 @both_apis
 def test_refusal_empty_and_filter_are_statuses_of_their_own(api: str) -> None:
     """None of them is an answer, and none is an exception."""
-    with ScriptedModel([Refuse("I will not."), Say(""), Say("Par", finish_reason="content_filter")]) as model:
+    with ScriptedModel(
+        [Refuse("I will not."), Say(""), Say("Par", finish_reason="content_filter")]
+    ) as model:
         turn = turn_on(model, api=api)
         results = [result_of(invoke(turn, ask("Q"))) for _ in range(3)]
     assert [result.status for result in results] == ["refused", "empty", "content_filter"]
@@ -185,14 +219,20 @@ def test_refusal_empty_and_filter_are_statuses_of_their_own(api: str) -> None:
         (503, "overloaded", 3),
     ],
 )
-def test_a_providers_error_is_the_turns_with_its_true_status(run: Run, status: int, kind: str, requests: int) -> None:
+def test_a_providers_error_is_the_turns_with_its_true_status(
+    run: Run, status: int, kind: str, requests: int
+) -> None:
     """Never a 200 with a stack trace; retried in one place, and only where that may help."""
     with ScriptedModel([Fail(status) for _ in range(3)]) as model:
         result = result_of(run(turn_on(model), ask("Q")))
         seen = len(model.requests)
     assert result.status == "error"
     assert result.error is not None
-    assert (result.error.kind, result.error.status, result.to_http()["statusCode"]) == (kind, status, status)
+    assert (result.error.kind, result.error.status, result.to_http()["statusCode"]) == (
+        kind,
+        status,
+        status,
+    )
     assert seen == requests == len(result.attempts)
     assert result.cost_usd is None or result.cost_usd == 0
 
@@ -247,7 +287,9 @@ def test_a_stream_cut_in_the_middle_keeps_its_text_and_is_not_sent_again(run: Ru
         (TurnLimits(seconds=0.0001), "`limits.seconds` is 0.0001"),
     ],
 )
-def test_a_model_that_calls_for_ever_is_stopped_by_a_limit(run: Run, limits: TurnLimits, said: str) -> None:
+def test_a_model_that_calls_for_ever_is_stopped_by_a_limit(
+    run: Run, limits: TurnLimits, said: str
+) -> None:
     """LangGraph's own limit is 10 007 steps, which is none."""
     forever = [Call(("weather", {"city": str(n)})) for n in range(20)]
     with ScriptedModel(forever) as model:
@@ -256,8 +298,12 @@ def test_a_model_that_calls_for_ever_is_stopped_by_a_limit(run: Run, limits: Tur
     assert result.status == "limit"
     assert result.error is not None
     assert said in result.error.message
-    calls = [call["id"] for m in out["messages"] if isinstance(m, AIMessage) for call in m.tool_calls]
-    answered = [message.tool_call_id for message in out["messages"] if isinstance(message, ToolMessage)]
+    calls = [
+        call["id"] for m in out["messages"] if isinstance(m, AIMessage) for call in m.tool_calls
+    ]
+    answered = [
+        message.tool_call_id for message in out["messages"] if isinstance(message, ToolMessage)
+    ]
     assert sorted(answered) == sorted(calls), "a call left open would end the thread"
 
 
@@ -265,7 +311,9 @@ def test_a_model_that_calls_for_ever_is_stopped_by_a_limit(run: Run, limits: Tur
 def test_a_time_limit_holds_while_the_model_is_silent(run: Run) -> None:
     """The vendor hangs; the caller does not."""
     with ScriptedModel([Hang(5)]) as model:
-        result = result_of(run(turn_on(model, limits=TurnLimits(seconds=0.2, attempts=1)), ask("Q")))
+        result = result_of(
+            run(turn_on(model, limits=TurnLimits(seconds=0.2, attempts=1)), ask("Q"))
+        )
     assert result.status == "limit"
     assert result.http_status == 408
 
@@ -324,7 +372,9 @@ def test_the_callers_settings_hold_for_one_turn_only() -> None:
     """Zero is a wish, not «unset»."""
     with ScriptedModel([Say("a"), Say("b")]) as model:
         turn = turn_on(model)
-        settings = TurnSettings(temperature=0.0, max_tokens=7, model="gpt-4.1-nano", system="Be brief.")
+        settings = TurnSettings(
+            temperature=0.0, max_tokens=7, model="gpt-4.1-nano", system="Be brief."
+        )
         invoke(turn, {**ask("Q"), "settings": settings})
         invoke(turn, ask("Q"))
         first, second = bodies(model)
@@ -352,7 +402,9 @@ def test_to_http_carries_every_request_and_response() -> None:
     body = json.loads(reply["body"])
     assert (reply["statusCode"], reply["isBase64Encoded"]) == (200, False)
     assert body["choices"][0]["message"]["content"] == "Rain."
-    assert [attempt["request"]["model"] for attempt in body["turn"]["attempts"]] == ["gpt-4o-mini"] * 2
+    assert [attempt["request"]["model"] for attempt in body["turn"]["attempts"]] == [
+        "gpt-4o-mini"
+    ] * 2
     assert body["metadata"]["tool_calls"][0]["name"] == "weather"
 
 
@@ -371,7 +423,9 @@ def test_on_finish_may_replace_the_result() -> None:
         return result.model_copy(update={"answer": "Please call us."})
 
     with ScriptedModel([Fail(400)]) as model:
-        assert result_of(invoke(turn_on(model, on_finish=house), ask("Q"))).answer == "Please call us."
+        assert (
+            result_of(invoke(turn_on(model, on_finish=house), ask("Q"))).answer == "Please call us."
+        )
 
 
 def test_a_subscriber_that_fails_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
@@ -389,7 +443,9 @@ def test_what_a_vendor_does_not_take_is_dropped_with_a_warning() -> None:
     """Never silently: the event and the result say what was left out."""
     seen: list[Any] = []
     with ScriptedModel([Say("a")]) as model:
-        groq = OpenAIProvider(config(model, vendor="groq", model="llama-3.3-70b-versatile", temperature=0.0))
+        groq = OpenAIProvider(
+            config(model, vendor="groq", model="llama-3.3-70b-versatile", temperature=0.0)
+        )
         result = result_of(invoke(chat_turn(groq, on_event=seen.append), ask("Q")))
     assert any("temperature" in warning for warning in result.warnings)
     assert [event.message for event in seen if event.type == "warning"] == list(result.warnings)
@@ -425,6 +481,8 @@ def test_slips_in_wiring_are_named(options: dict[str, Any], said: str) -> None:
 def test_a_cost_limit_that_cannot_hold_is_told() -> None:
     """An unpriced model is never counted as free, and not silently either."""
     with ScriptedModel([Say("a")]) as model:
-        turn = chat_turn(config(model, model="nobody-prices-this"), limits=TurnLimits(usd=Decimal("0.01")))
+        turn = chat_turn(
+            config(model, model="nobody-prices-this"), limits=TurnLimits(usd=Decimal("0.01"))
+        )
         result = result_of(invoke(turn, ask("Q")))
     assert any("`limits.usd`" in warning for warning in result.warnings)

@@ -34,7 +34,11 @@ def test_a_client_that_sends_its_whole_history_is_kept_once(handle: Handle) -> N
         turn = turn_on(model, checkpointer=InMemorySaver())
         first = {"session_key": "s", "messages": [{"role": "user", "content": "1"}]}
         handle(turn, first)
-        answered = [*first["messages"], {"role": "assistant", "content": "one"}, {"role": "user", "content": "2"}]
+        answered = [
+            *first["messages"],
+            {"role": "assistant", "content": "one"},
+            {"role": "user", "content": "2"},
+        ]
         reply = handle(turn, {"session_key": "s", "messages": answered}, account="acme")
         sent = model.requests[1].body["messages"]
     assert [message["content"] for message in sent[1:]] == ["1", "one", "2"]
@@ -91,7 +95,12 @@ def test_a_vendors_error_has_its_true_status(handle: Handle) -> None:
 @handled
 def test_passthrough_sends_the_body_as_it_is_and_bills_it(handle: Handle) -> None:
     """A client with its own pipeline still pays."""
-    own = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hi"}], "user": "u1", "temperature": 0.5}
+    own = {
+        "model": "gpt-4o",
+        "messages": [{"role": "user", "content": "Hi"}],
+        "user": "u1",
+        "temperature": 0.5,
+    }
     with ScriptedModel([Say("passed")]) as model:
         turn = turn_on(model, functions=["calculator"], system="never sent")
         reply = handle(turn, {"body": own}, account="acme")
@@ -103,21 +112,30 @@ def test_passthrough_sends_the_body_as_it_is_and_bills_it(handle: Handle) -> Non
 
 
 @handled
-def test_a_gateway_says_whose_key_and_tags_a_turn_is_counted_under(handle: Handle, tmp_path: Path) -> None:
+def test_a_gateway_says_whose_key_and_tags_a_turn_is_counted_under(
+    handle: Handle, tmp_path: Path
+) -> None:
     """It is the gateway that knows who came, and with which key."""
     with Ledger(f"sqlite:///{tmp_path}/l.db") as ledger, ScriptedModel([Say("4")]) as model:
         given = {"account": "acme", "key": "k_17", "tags": ["web"]}
-        assert handle(turn_on(model, ledger=ledger), {"input_text": "2 + 2?"}, **given)["statusCode"] == 200
+        assert (
+            handle(turn_on(model, ledger=ledger), {"input_text": "2 + 2?"}, **given)["statusCode"]
+            == 200
+        )
         for by, who in (("account", "acme"), ("key", "k_17"), ("tag", "web")):
             assert [(line.value, line.attempts) for line in ledger.read(top, by)] == [(who, 1)]
 
 
 @handled
-@pytest.mark.parametrize("key", [None, "\ud800", "a\x00b", {"a": 1}], ids=["none", "half a character", "NUL", "object"])
+@pytest.mark.parametrize(
+    "key", [None, "\ud800", "a\x00b", {"a": 1}], ids=["none", "half a character", "NUL", "object"]
+)
 def test_a_thread_that_cannot_be_kept_is_a_400(handle: Handle, key: Any) -> None:
     """The key comes from the caller, and goes into a database."""
     with ScriptedModel([Say("never")]) as model:
-        reply = handle(turn_on(model, checkpointer=InMemorySaver()), {"session_key": key, "input_text": "Q"})
+        reply = handle(
+            turn_on(model, checkpointer=InMemorySaver()), {"session_key": key, "input_text": "Q"}
+        )
         assert len(model.requests) == 0
     assert reply["statusCode"] == 400
     assert "session_key" in json.loads(reply["body"])["error"]["message"]

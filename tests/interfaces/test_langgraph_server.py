@@ -19,7 +19,10 @@ from tests.interfaces.cli.commands import environment
 from tests.paths import ROOT
 from turngraph.graphs import TurnGraph
 
-QUESTION = {"assistant_id": "chat_turn", "input": {"messages": [{"role": "user", "content": "What is 6 * 7?"}]}}
+QUESTION = {
+    "assistant_id": "chat_turn",
+    "input": {"messages": [{"role": "user", "content": "What is 6 * 7?"}]},
+}
 RUN = """
 from turngraph.interfaces.langgraph_server import turn
 result = turn.invoke({"messages": [("user", "What is 6 * 7?")]})["result"]
@@ -45,7 +48,12 @@ def test_the_file_names_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_a_key_it_answers(tmp_path: Path) -> None:
     """In a process of its own, as a server would be: the scripted model lives as long as it does."""
     done = subprocess.run(
-        [sys.executable, "-c", RUN], env=environment(tmp_path), capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", RUN],
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert (done.stdout, done.stderr) == ("completed 42\n", "")
 
@@ -53,7 +61,9 @@ def test_without_a_key_it_answers(tmp_path: Path) -> None:
 def test_the_model_may_be_named_by_the_environment(tmp_path: Path) -> None:
     """The server has no command line of ours."""
     env = environment(tmp_path, TURNGRAPH_MODEL="groq:llama-3.3-70b-versatile", GROQ_API_KEY="none")
-    named = subprocess.check_output([sys.executable, "-c", FIRST_STAGE], env=env, text=True, timeout=60)
+    named = subprocess.check_output(
+        [sys.executable, "-c", FIRST_STAGE], env=env, text=True, timeout=60
+    )
     assert named == "groq llama-3.3-70b-versatile\n"
 
 
@@ -104,7 +114,9 @@ def post(url: str, body: Any) -> Any:
 
 
 def posted(url: str, body: Any) -> bytes:
-    asked = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    asked = urllib.request.Request(
+        url, json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
     with urllib.request.urlopen(asked, timeout=60) as answer:
         return bytes(answer.read())
 

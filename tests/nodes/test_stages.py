@@ -1,4 +1,6 @@
-"""The stages as LangGraph runs them: what they read and write is part of the turn, and a patch is checked."""
+"""The stages as LangGraph runs them: what they read and write is part of the turn, and a patch is
+checked.
+"""
 
 import asyncio
 import importlib

@@ -32,7 +32,9 @@ def test_there_are_eight() -> None:
 
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
-def test_a_notebook_runs_and_says_what_was_saved(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_notebook_runs_and_says_what_was_saved(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A reader of the repository sees what would happen. No cell may take 30 seconds."""
     import sys
 

@@ -1,4 +1,6 @@
-"""What tests of the LangChain face share: a model on a scripted server, asked in each of the four ways."""
+"""What tests of the LangChain face share: a model on a scripted server, asked in each of the four
+ways.
+"""
 
 import asyncio
 from collections.abc import Callable

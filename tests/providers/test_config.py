@@ -19,7 +19,9 @@ def config(**fields: Any) -> ProviderConfig:
 
 def test_a_model_string_brings_endpoint_and_key() -> None:
     """Two words are enough for a vendor of the table."""
-    made = ProviderConfig.from_model_string("groq:llama-3.3-70b-versatile", environ={"GROQ_API_KEY": KEY})
+    made = ProviderConfig.from_model_string(
+        "groq:llama-3.3-70b-versatile", environ={"GROQ_API_KEY": KEY}
+    )
     assert (made.vendor, made.model, made.base_url) == (
         "groq",
         "llama-3.3-70b-versatile",
@@ -69,7 +71,10 @@ def test_a_missing_endpoint_is_shown_by_its_pattern(vendor: str) -> None:
 @pytest.mark.parametrize("vendor", ["ollama", "vllm", "llamacpp", "lmstudio"])
 def test_a_server_of_ones_own_needs_no_key(vendor: str) -> None:
     """Nor does it get anybody else's."""
-    assert ProviderConfig.from_model_string(f"{vendor}:m", environ={"OPENAI_API_KEY": KEY}).api_key is None
+    assert (
+        ProviderConfig.from_model_string(f"{vendor}:m", environ={"OPENAI_API_KEY": KEY}).api_key
+        is None
+    )
 
 
 @pytest.mark.parametrize("model", ["gpt-5-mini", "openai:", ":m", ""])
@@ -84,8 +89,14 @@ def test_a_model_string_without_vendor_or_model_is_refused(model: str) -> None:
     [
         ({"vendor": "nope"}, "No vendor is called `nope`"),
         ({"base_url": "localhost:8080/v1"}, "starts with https:// or http://"),
-        ({"base_url": "https://example.com/v1/chat/completions"}, "ends before `/chat/completions`"),
-        ({"vendor": "mistral", "api_key": KEY, "api": "responses"}, "does not have the Responses API"),
+        (
+            {"base_url": "https://example.com/v1/chat/completions"},
+            "ends before `/chat/completions`",
+        ),
+        (
+            {"vendor": "mistral", "api_key": KEY, "api": "responses"},
+            "does not have the Responses API",
+        ),
     ],
 )
 def test_wrong_wiring_is_refused(fields: dict[str, Any], said: str) -> None:
@@ -120,7 +131,9 @@ def test_the_endpoint_tells_the_vendor() -> None:
 
 def test_a_key_is_never_shown() -> None:
     """Neither it nor a header that may hold one, nor in an error about something else."""
-    made = config(base_url="https://example.com/v1", api_key=KEY, headers={"X-Api-Key": KEY + "-header"})
+    made = config(
+        base_url="https://example.com/v1", api_key=KEY, headers={"X-Api-Key": KEY + "-header"}
+    )
     assert KEY not in repr(made) + str(made)
     assert set(made.secrets) == {KEY, KEY + "-header"}
     with pytest.raises(ValidationError) as caught:
@@ -160,8 +173,17 @@ def test_a_langchain_model_brings_its_configuration() -> None:
         frequency_penalty=0.5,
     )
     made = ProviderConfig.from_chat_model(chat)
-    assert (made.vendor, made.model, made.temperature, made.max_tokens) == ("openai", "gpt-4o", 0.0, 7)
-    assert (made.api, made.api_key, made.extra_body) == ("responses", SecretStr(KEY), {"frequency_penalty": 0.5})
+    assert (made.vendor, made.model, made.temperature, made.max_tokens) == (
+        "openai",
+        "gpt-4o",
+        0.0,
+        7,
+    )
+    assert (made.api, made.api_key, made.extra_body) == (
+        "responses",
+        SecretStr(KEY),
+        {"frequency_penalty": 0.5},
+    )
 
 
 def test_an_azure_model_brings_its_deployment() -> None:

@@ -1,4 +1,6 @@
-"""A planted key is in nothing a provider shows: not in `repr`, logs, errors, tracebacks, copies or pickles."""
+"""A planted key is in nothing a provider shows: not in `repr`, logs, errors, tracebacks, copies or
+pickles.
+"""
 
 import asyncio
 import copy
@@ -19,7 +21,14 @@ from turngraph.scripted import Fail, Raw, ScriptedModel
 from turngraph.state.errors import ProviderError, TurnConfigurationError
 
 KEY = "sk-planted-0815-secret"
-ECHO = {"error": {"message": f"Incorrect API key provided: {KEY}.", "type": KEY, "code": KEY, "param": KEY}}
+ECHO = {
+    "error": {
+        "message": f"Incorrect API key provided: {KEY}.",
+        "type": KEY,
+        "code": KEY,
+        "param": KEY,
+    }
+}
 ECHO_EVENT = f'data: {{"error": {{"message": "Bad key {KEY}", "code": "{KEY}"}}}}'
 
 
@@ -37,14 +46,21 @@ def config(served: ScriptedModel) -> ProviderConfig:
         base_url=served.base_url,
         api_key=SecretStr(KEY),
         headers={"X-Gateway-Token": f"{KEY}-header"},
-        builtin_tools=({"type": "mcp", "server_label": "w", "server_url": "https://mcp.example.com"},),
+        builtin_tools=(
+            {"type": "mcp", "server_label": "w", "server_url": "https://mcp.example.com"},
+        ),
         mcp_authorization={"https://mcp.example.com": SecretStr(f"{KEY}-mcp")},
     )
 
 
 def everything_of(error: BaseException) -> str:
     """What a log or an issue tracker would show of it."""
-    return "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error)) + repr(error.args)
+    return (
+        "".join(traceback.format_exception(error))
+        + repr(error)
+        + repr(vars(error))
+        + repr(error.args)
+    )
 
 
 def face(served: ScriptedModel) -> TurngraphChatModel:
@@ -97,7 +113,9 @@ def test_errors_and_logs_do_not_hold_the_key(
             call()
         assert KEY not in everything_of(caught.value)
     assert len(served.requests) == 4
-    assert any(KEY in str(request.headers) for request in served.requests), "the key was really used"
+    assert any(KEY in str(request.headers) for request in served.requests), (
+        "the key was really used"
+    )
     assert KEY not in caplog.text
 
 

@@ -21,14 +21,29 @@ class Weather(BaseModel):
 
 def sent(model: ScriptedModel, **fields: Any) -> dict[str, Any]:
     provider = OpenAIProvider(config(model, **fields))
-    return provider.payload(request_template(provider.config, provider.api), [HumanMessage("Q")]).body
+    return provider.payload(
+        request_template(provider.config, provider.api), [HumanMessage("Q")]
+    ).body
 
 
 def test_sampling_and_the_form_of_the_answer_are_sent() -> None:
     """Under Chat Completions' own names."""
     with ScriptedModel() as model:
-        body = sent(model, api="chat", stop=("END",), seed=0, logprobs=True, top_logprobs=2, response_format=Weather)
-    assert (body["stop"], body["seed"], body["logprobs"], body["top_logprobs"]) == (["END"], 0, True, 2)
+        body = sent(
+            model,
+            api="chat",
+            stop=("END",),
+            seed=0,
+            logprobs=True,
+            top_logprobs=2,
+            response_format=Weather,
+        )
+    assert (body["stop"], body["seed"], body["logprobs"], body["top_logprobs"]) == (
+        ["END"],
+        0,
+        True,
+        2,
+    )
     form = body["response_format"]["json_schema"]
     assert (form["name"], form["strict"]) == ("Weather", True)
     assert form["schema"]["required"] == ["city", "degrees"]
@@ -83,7 +98,11 @@ def test_a_provider_without_tools_offers_none() -> None:
     """Neither functions nor the vendor's own, nor a wish about them."""
     with ScriptedModel() as model:
         body = sent(
-            model, api="responses", tools=False, tool_choice="required", builtin_tools=({"type": "web_search"},)
+            model,
+            api="responses",
+            tools=False,
+            tool_choice="required",
+            builtin_tools=({"type": "web_search"},),
         )
     assert "tools" not in body
     assert "tool_choice" not in body

@@ -1,4 +1,6 @@
-"""What a provider says of itself: its capabilities, what a screen may show of it, and the values that hold now."""
+"""What a provider says of itself: its capabilities, what a screen may show of it, and the values
+that hold now.
+"""
 
 import json
 from typing import Any
@@ -56,15 +58,47 @@ def test_the_capabilities_of_every_vendor_are_told(vendor: str) -> None:
         (
             "openai",
             "gpt-5-mini",
-            {"api": "responses", "reasoning": True, "vector_stores": True, "vision": True, "stateful_responses": True},
+            {
+                "api": "responses",
+                "reasoning": True,
+                "vector_stores": True,
+                "vision": True,
+                "stateful_responses": True,
+            },
         ),
-        ("openai", "gpt-4o", {"api": "chat", "reasoning": False, "reasoning_efforts": (), "seed": True, "audio": True}),
+        (
+            "openai",
+            "gpt-4o",
+            {
+                "api": "chat",
+                "reasoning": False,
+                "reasoning_efforts": (),
+                "seed": True,
+                "audio": True,
+            },
+        ),
         ("openai", "o3", {"stop": False, "parallel_tool_calls": False}),
-        ("anthropic", "claude-opus-4-5", {"structured_output": False, "audio": False, "files": False}),
-        ("groq", "llama-3.3-70b-versatile", {"logprobs": False, "web_search": True, "vector_stores": False}),
-        ("ollama", "llama3.2", {"image_urls": False, "stateful_responses": False, "responses_api": True}),
+        (
+            "anthropic",
+            "claude-opus-4-5",
+            {"structured_output": False, "audio": False, "files": False},
+        ),
+        (
+            "groq",
+            "llama-3.3-70b-versatile",
+            {"logprobs": False, "web_search": True, "vector_stores": False},
+        ),
+        (
+            "ollama",
+            "llama3.2",
+            {"image_urls": False, "stateful_responses": False, "responses_api": True},
+        ),
         ("mistral", "m", {"responses_api": False, "vector_stores": False}),
-        ("custom", "m", {"responses_api": None, "vector_stores": None, "vision": None, "tools": True}),
+        (
+            "custom",
+            "m",
+            {"responses_api": None, "vector_stores": None, "vision": None, "tools": True},
+        ),
     ],
 )
 def test_capabilities_follow_the_table(vendor: str, model: str, said: dict[str, Any]) -> None:
@@ -87,7 +121,11 @@ def test_a_provider_without_tools_has_none() -> None:
         ("openai", "gpt-5.1", ["off", "low", "medium", "high"]),
         ("openai", "gpt-5-pro", ["high"]),
         ("berget", "mistralai/Mistral-Small-3.2", ["off", "low", "medium", "high"]),
-        ("berget", "moonshotai/Kimi-K2", ["off", "low (sent as high)", "medium (sent as high)", "high"]),
+        (
+            "berget",
+            "moonshotai/Kimi-K2",
+            ["off", "low (sent as high)", "medium (sent as high)", "high"],
+        ),
         (
             "berget",
             "zai-org/GLM-5.3-Flash",
@@ -95,7 +133,11 @@ def test_a_provider_without_tools_has_none() -> None:
         ),
         ("scaleway", "qwen3-235b", ["off", "low", "medium", "high"]),
         ("scaleway", "gpt-oss-120b", ["low", "medium", "high"]),
-        ("alibaba", "qwen3", ["off", "low (sent as 2048)", "medium (sent as 8192)", "high (sent as 24576)"]),
+        (
+            "alibaba",
+            "qwen3",
+            ["off", "low (sent as 2048)", "medium (sent as 8192)", "high (sent as 24576)"],
+        ),
         ("custom", "m", ["off", "minimal", "low", "medium", "high", "xhigh", "max"]),
     ],
 )
@@ -107,7 +149,9 @@ def test_levels_of_reasoning_are_the_models_own(vendor: str, model: str, levels:
 
 def test_reasoning_that_is_on_unless_told_otherwise_says_so() -> None:
     """At Scaleway, leaving the effort out does not turn it off."""
-    knob = provider("scaleway", "qwen3-235b").get_ui_config_schema()["properties"]["reasoning_effort"]
+    knob = provider("scaleway", "qwen3-235b").get_ui_config_schema()["properties"][
+        "reasoning_effort"
+    ]
     assert "where no effort is given" in knob["description"]
 
 
@@ -124,11 +168,17 @@ def test_the_schema_of_another_model_can_be_asked_for() -> None:
     ("vendor", "model", "without"),
     [
         ("openai", "gpt-5-mini", ["stop", "seed", "remove_empty_content"]),
-        ("openai", "gpt-4o", ["text_verbosity", "vector_store_ids", "reasoning_summary", "builtin_tools"]),
+        (
+            "openai",
+            "gpt-4o",
+            ["text_verbosity", "vector_store_ids", "reasoning_summary", "builtin_tools"],
+        ),
         ("groq", "m", ["logprobs", "text_verbosity", "reasoning_effort"]),
     ],
 )
-def test_what_the_model_does_not_take_is_not_shown(vendor: str, model: str, without: list[str]) -> None:
+def test_what_the_model_does_not_take_is_not_shown(
+    vendor: str, model: str, without: list[str]
+) -> None:
     """A knob that does nothing is worse than none."""
     shown = provider(vendor, model).get_ui_config_schema()["properties"]
     assert [name for name in without if name in shown] == []
@@ -142,7 +192,14 @@ def test_what_the_model_does_not_take_is_not_shown(vendor: str, model: str, with
         ({"vendor": "openai", "model": "gpt-4o", "api": "responses"}, True),
         ({"vendor": "openai", "model": "gpt-4o", "builtin_tools": ({"type": "web_search"},)}, True),
         ({"vendor": "openai", "model": "gpt-4o", "vector_store_ids": ("vs_1",)}, True),
-        ({"vendor": "groq", "model": "openai/gpt-oss-20b", "builtin_tools": ({"type": "browser_search"},)}, False),
+        (
+            {
+                "vendor": "groq",
+                "model": "openai/gpt-oss-20b",
+                "builtin_tools": ({"type": "browser_search"},),
+            },
+            False,
+        ),
         ({"vendor": "mistral", "model": "m"}, False),
     ],
 )
@@ -176,7 +233,10 @@ def test_values_hold_what_is_set_and_no_secret() -> None:
         ({"builtin_tools": ({"name": "f"},)}, "an object with the `type`"),
         ({"builtin_tools": ({"type": "function", "name": "f"},)}, "functions of your own"),
         ({"builtin_tools": ({"type": "mcp", "authorization": KEY},)}, "stand in every checkpoint"),
-        ({"builtin_tools": ({"type": "mcp", "headers": {"Authorization": KEY}},)}, "mcp_authorization"),
+        (
+            {"builtin_tools": ({"type": "mcp", "headers": {"Authorization": KEY}},)},
+            "mcp_authorization",
+        ),
         ({"response_format": {"type": "yaml"}}, "text, json_object, json_schema"),
         ({"response_format": int}, "pydantic class"),
     ],

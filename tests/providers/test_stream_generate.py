@@ -1,4 +1,6 @@
-"""`stream_generate`: pieces as they come, sync and async, continued by response id, remembered by session."""
+"""`stream_generate`: pieces as they come, sync and async, continued by response id, remembered by
+session.
+"""
 
 import asyncio
 import threading
@@ -35,7 +37,13 @@ def add(a: int, b: int) -> int:
 
 
 def provider(model: LoopbackServer, api: str = "chat", **fields: Any) -> OpenAIProvider:
-    given = {"vendor": "openai", "model": "gpt-5-mini", "base_url": model.base_url, "api_key": "k", "api": api}
+    given = {
+        "vendor": "openai",
+        "model": "gpt-5-mini",
+        "base_url": model.base_url,
+        "api_key": "k",
+        "api": api,
+    }
     return OpenAIProvider(ProviderConfig.model_validate({**given, **fields}))
 
 
@@ -66,12 +74,19 @@ def kinds(chunks: list[StreamChunk]) -> list[str]:
 @both_apis
 def test_the_pieces_are_typed_and_add_up_to_the_reply(take: Take, api: str) -> None:
     """Whoever shows them and whoever keeps the answer must see the same."""
-    said = Call(("add", {"a": 1, "b": 2}), text="Let me see.", reasoning="A sum." if api == "responses" else None)
+    said = Call(
+        ("add", {"a": 1, "b": 2}),
+        text="Let me see.",
+        reasoning="A sum." if api == "responses" else None,
+    )
     with ScriptedModel([said]) as model:
         asked = provider(model, api, reasoning_summary="auto" if api == "responses" else None)
         stream = asked.stream_generate([("user", "1+2?")], tools=[add])
         chunks = take(stream)
-    assert kinds(chunks) == ["reasoning", "text", "tool_call", "usage"][0 if api == "responses" else 1 :]
+    assert (
+        kinds(chunks)
+        == ["reasoning", "text", "tool_call", "usage"][0 if api == "responses" else 1 :]
+    )
     assert stream.reply is not None
     assert joined(chunks) == stream.reply.text == "Let me see."
     [call] = [chunk.tool_call for chunk in chunks if chunk.type == "tool_call"]
@@ -101,7 +116,9 @@ class Gated(LoopbackServer):
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         try:
-            await response.write(b'data: {"choices": [{"index": 0, "delta": {"content": "first"}}]}\n\n')
+            await response.write(
+                b'data: {"choices": [{"index": 0, "delta": {"content": "first"}}]}\n\n'
+            )
             while not self.go_on.is_set():  # noqa: ASYNC110  another thread sets it
                 await asyncio.sleep(0.01)
             await response.write(
@@ -208,14 +225,23 @@ def test_an_error_event_of_responses_has_its_own_class(take: Take) -> None:
     with ScriptedModel([Raw(events)]) as model:
         _, error = failing(provider(model, "responses").stream_generate([("user", "Q")]), take)
     assert isinstance(error, ResponsesAPIError)
-    assert (error.code, error.message, error.param, error.sequence_number) == ("server_error", "Oh.", "p", 1)
+    assert (error.code, error.message, error.param, error.sequence_number) == (
+        "server_error",
+        "Oh.",
+        "p",
+        1,
+    )
 
 
 @both_ways
 @both_apis
 def test_an_answer_cut_short_is_no_answer(take: Take, api: str) -> None:
-    """Its beginning was shown; its end is an error, and the session goes on from the answer before it."""
-    with ScriptedModel([Cut(after=6, answer=Say("one two three four five six seven"), clean=True)]) as model:
+    """Its beginning was shown; its end is an error, and the session goes on from the answer before
+    it.
+    """
+    with ScriptedModel(
+        [Cut(after=6, answer=Say("one two three four five six seven"), clean=True)]
+    ) as model:
         asked = provider(model, api)
         chunks, error = failing(asked.stream_generate([("user", "Q")], session_id="s"), take)
     assert (error.kind, error.billed) == ("truncated", "partial")
@@ -243,7 +269,9 @@ def test_a_conversation_goes_on_from_a_response(take: Take) -> None:
         body = model.requests[1].body
     assert joined(chunks) == "Three."
     assert body["previous_response_id"] == before
-    assert body["input"] == [{"type": "function_call_output", "call_id": "call_1", "output": '{"sum": 3}'}]
+    assert body["input"] == [
+        {"type": "function_call_output", "call_id": "call_1", "output": '{"sum": 3}'}
+    ]
     assert [offered["name"] for offered in body["tools"]] == ["add"]
     assert asked.get_last_response_id("s") != before
 
@@ -257,7 +285,9 @@ def test_outputs_of_tools_come_in_any_form() -> None:
             {"type": "function_call_output", "call_id": "c2", "output": "two"},
             {"role": "tool", "tool_call_id": "c3", "content": [1, 2]},
         ]
-        items = asked.stream_generate([], previous_response_id="resp_1", tool_outputs=outputs[:2]).payload.body["input"]
+        items = asked.stream_generate(
+            [], previous_response_id="resp_1", tool_outputs=outputs[:2]
+        ).payload.body["input"]
     assert [(item["call_id"], item["output"]) for item in items] == [("c1", "one"), ("c2", "two")]
 
 
@@ -265,7 +295,9 @@ def test_outputs_of_tools_come_in_any_form() -> None:
 def test_an_output_without_its_call_is_refused(output: Any) -> None:
     """Nobody could tell whose it is."""
     with ScriptedModel() as model, pytest.raises(TurnValueError, match="tool's output"):
-        provider(model, "responses").stream_generate([], previous_response_id="r", tool_outputs=[output])
+        provider(model, "responses").stream_generate(
+            [], previous_response_id="r", tool_outputs=[output]
+        )
 
 
 def test_outputs_follow_the_messages_on_chat_completions() -> None:
@@ -273,31 +305,54 @@ def test_outputs_follow_the_messages_on_chat_completions() -> None:
     call = AIMessage("", tool_calls=[{"id": "c1", "name": "add", "args": {"a": 1, "b": 2}}])
     with ScriptedModel([Say("Three.")]) as model:
         stream = provider(model).stream_generate(
-            [HumanMessage("1+2?"), call], tool_outputs=[{"tool_call_id": "c1", "content": "3"}], tools=[add]
+            [HumanMessage("1+2?"), call],
+            tool_outputs=[{"tool_call_id": "c1", "content": "3"}],
+            tools=[add],
         )
         assert joined(take(stream)) == "Three."
-    assert stream.payload.body["messages"][-1] == {"role": "tool", "tool_call_id": "c1", "content": "3"}
+    assert stream.payload.body["messages"][-1] == {
+        "role": "tool",
+        "tool_call_id": "c1",
+        "content": "3",
+    }
 
 
 @pytest.mark.parametrize(
     ("api", "vendor", "said"),
-    [("chat", "openai", "belongs to the Responses API"), ("responses", "ollama", "keeps no answers")],
+    [
+        ("chat", "openai", "belongs to the Responses API"),
+        ("responses", "ollama", "keeps no answers"),
+    ],
 )
 def test_what_nobody_keeps_is_not_continued(api: str, vendor: str, said: str) -> None:
     """The vendor would refuse it, or answer as if nothing had been said."""
     with ScriptedModel() as model, pytest.raises(TurnValueError, match=said):
-        provider(model, api, vendor=vendor).stream_generate([("user", "Q")], previous_response_id="resp_1")
+        provider(model, api, vendor=vendor).stream_generate(
+            [("user", "Q")], previous_response_id="resp_1"
+        )
 
 
 def test_names_go_where_the_api_has_a_place_for_them() -> None:
     """The vendor's logs then tell whose call it was; the session's id stays here."""
-    names: Any = {"assistant_name": "helper", "endpoint_name": "support", "turn_id": "t1", "session_id": "secret-s"}
+    names: Any = {
+        "assistant_name": "helper",
+        "endpoint_name": "support",
+        "turn_id": "t1",
+        "session_id": "secret-s",
+    }
     with ScriptedModel() as model:
-        body = provider(model, "responses").stream_generate([("user", "Q")], 2, **names).payload.body
+        body = (
+            provider(model, "responses").stream_generate([("user", "Q")], 2, **names).payload.body
+        )
         kept = provider(model, store=True).stream_generate([("user", "Q")], 2, **names).payload.body
         plain = provider(model).stream_generate([("user", "Q")], 2, **names).payload
         groq = provider(model, vendor="groq").stream_generate([("user", "Q")], 2, **names).payload
-    told = {"assistant_name": "helper", "endpoint_name": "support", "turn_id": "t1", "sequence_number": "2"}
+    told = {
+        "assistant_name": "helper",
+        "endpoint_name": "support",
+        "turn_id": "t1",
+        "sequence_number": "2",
+    }
     assert body["metadata"] == kept["metadata"] == told
     assert "metadata" not in plain.body, "OpenAI refuses it on Chat Completions without `store`"
     assert "metadata" not in groq.body
@@ -306,7 +361,10 @@ def test_names_go_where_the_api_has_a_place_for_them() -> None:
 
 def test_a_name_too_long_for_the_vendor_is_refused() -> None:
     """Before it is sent, and saying which."""
-    with ScriptedModel() as model, pytest.raises(TurnValueError, match="`turn_id` has 600 characters"):
+    with (
+        ScriptedModel() as model,
+        pytest.raises(TurnValueError, match="`turn_id` has 600 characters"),
+    ):
         provider(model, "responses").stream_generate([("user", "Q")], turn_id="t" * 600)
 
 
@@ -316,10 +374,13 @@ def test_open_questions_are_named_in_this_request() -> None:
     with ScriptedModel() as model:
         asked = provider(model, "responses")
         begun = asked.stream_generate(
-            [SystemMessage("Be kind."), HumanMessage("Hi")], unanswered_predefined_questions=questions
+            [SystemMessage("Be kind."), HumanMessage("Hi")],
+            unanswered_predefined_questions=questions,
         ).payload.body
         going = asked.stream_generate(
-            [HumanMessage("Hi")], previous_response_id="r", unanswered_predefined_questions=questions
+            [HumanMessage("Hi")],
+            previous_response_id="r",
+            unanswered_predefined_questions=questions,
         ).payload.body
     said = begun["input"][0]["content"][0]["text"]
     assert said.startswith("Be kind.\n\n")
@@ -328,7 +389,9 @@ def test_open_questions_are_named_in_this_request() -> None:
     assert "Be kind." not in str(going)
 
 
-@pytest.mark.parametrize("messages", [[], [("user", "")], [("nobody", "Q")], [HumanMessage("\ud800")]])
+@pytest.mark.parametrize(
+    "messages", [[], [("user", "")], [("nobody", "Q")], [HumanMessage("\ud800")]]
+)
 def test_what_cannot_be_sent_is_told_when_it_is_asked_for(messages: list[Any]) -> None:
     """Not at the first piece, somewhere else in the program."""
     with ScriptedModel() as model, pytest.raises(TurnValueError):
@@ -352,7 +415,9 @@ def test_sessions_remember_their_own_calls_and_no_others(take: Take, api: str) -
     assert asked.get_last_response_id("a") is not None
     for other in ("b", "", "None"):
         assert (asked.get_last_response_id(other), asked.get_usage_stats(other).calls) == (None, 0)
-    assert provider(model, api).get_last_response_id("a") is None, "another provider is another tenant's"
+    assert provider(model, api).get_last_response_id("a") is None, (
+        "another provider is another tenant's"
+    )
 
 
 def test_the_session_unused_longest_is_forgotten() -> None:
@@ -368,7 +433,8 @@ def test_sessions_are_counted_rightly_from_many_threads() -> None:
     memory = SessionMemory()
     one = ProviderReply(response_id="r", usage=Usage(total_tokens=1))
     threads = [
-        threading.Thread(target=lambda: [memory.remember("s", one) for _ in range(200)] and None) for _ in range(8)
+        threading.Thread(target=lambda: [memory.remember("s", one) for _ in range(200)] and None)
+        for _ in range(8)
     ]
     for thread in threads:
         thread.start()
@@ -384,7 +450,8 @@ def test_vector_stores_of_a_session_are_searched_in_its_calls_alone() -> None:
         asked = provider(model, "responses")
         asked.set_vector_store_ids(["vs_1", "vs_2"], session_id="a")
         of_a, of_b, of_nobody = (
-            asked.stream_generate([("user", "Q")], session_id=session).payload.body for session in ("a", "b", None)
+            asked.stream_generate([("user", "Q")], session_id=session).payload.body
+            for session in ("a", "b", None)
         )
         asked.set_vector_store_ids([], session_id="a")
         later = asked.stream_generate([("user", "Q")], session_id="a").payload.body
@@ -393,7 +460,9 @@ def test_vector_stores_of_a_session_are_searched_in_its_calls_alone() -> None:
 
 
 def test_vector_stores_of_a_provider_are_searched_in_every_request() -> None:
-    """A new provider: whoever has the old one goes on without them. A session's own come before them."""
+    """A new provider: whoever has the old one goes on without them. A session's own come before
+    them.
+    """
     with ScriptedModel() as model:
         before = provider(model, "responses", builtin_tools=({"type": "web_search"},))
         after = before.with_vector_store_ids(["vs_9"])
@@ -416,9 +485,9 @@ def test_a_search_that_no_api_offers_is_refused() -> None:
         with pytest.raises(TurnConfigurationError, match="do not ask for `chat`"):
             provider(model).with_vector_store_ids(["vs_1"])
         with pytest.raises(TurnConfigurationError, match="mistral does not have it"):
-            OpenAIProvider(ProviderConfig(vendor="mistral", model="m", api_key=SecretStr("k"))).with_vector_store_ids(
-                ["vs_1"]
-            )
+            OpenAIProvider(
+                ProviderConfig(vendor="mistral", model="m", api_key=SecretStr("k"))
+            ).with_vector_store_ids(["vs_1"])
 
 
 def test_too_many_sessions_with_vector_stores_are_refused_not_forgotten() -> None:

@@ -13,10 +13,17 @@ JsonObject = dict[str, Any]
 
 
 def event(delta: JsonObject | None = None, finish: str | None = None, **top: Any) -> JsonObject:
-    return {"id": "c1", "model": "m", "choices": [{"index": 0, "delta": delta or {}, "finish_reason": finish}], **top}
+    return {
+        "id": "c1",
+        "model": "m",
+        "choices": [{"index": 0, "delta": delta or {}, "finish_reason": finish}],
+        **top,
+    }
 
 
-def stream(*events: JsonObject, done: bool = True, **options: Any) -> tuple[ProviderReply, list[StreamChunk]]:
+def stream(
+    *events: JsonObject, done: bool = True, **options: Any
+) -> tuple[ProviderReply, list[StreamChunk]]:
     reader = ChatReader(**options)
     chunks = [chunk for each in events for chunk in reader.feed(each)]
     return reader.finish(ended=done), chunks
@@ -26,7 +33,9 @@ def reply_of(*events: JsonObject, **options: Any) -> ProviderReply:
     return stream(*events, **options)[0]
 
 
-def call_piece(index: int | None = None, id_: str | None = None, name: str | None = None, args: Any = "") -> JsonObject:
+def call_piece(
+    index: int | None = None, id_: str | None = None, name: str | None = None, args: Any = ""
+) -> JsonObject:
     function = {"arguments": args} | ({"name": name} if name is not None else {})
     return (
         {"function": function}
@@ -41,7 +50,13 @@ def calls_of(*deltas: list[JsonObject], finish: str = "tool_calls") -> list[tupl
 
 
 def message(content: Any = None, finish: str | None = "stop", **more: Any) -> ProviderReply:
-    return read_chat({"choices": [{"index": 0, "message": {"content": content, **more}, "finish_reason": finish}]})
+    return read_chat(
+        {
+            "choices": [
+                {"index": 0, "message": {"content": content, **more}, "finish_reason": finish}
+            ]
+        }
+    )
 
 
 def test_fragments_of_parallel_calls_may_interleave() -> None:
@@ -65,9 +80,9 @@ def test_whole_calls_without_an_index_are_told_apart_by_their_id() -> None:
 
 def test_pieces_without_index_and_id_belong_to_the_last_open_call() -> None:
     """Row 28: langchain made two calls with empty arguments of this."""
-    assert calls_of([call_piece(None, "a", "f", "")], [call_piece(args='{"x":')], [call_piece(args="1}")]) == [
-        ("a", "f", '{"x":1}')
-    ]
+    assert calls_of(
+        [call_piece(None, "a", "f", "")], [call_piece(args='{"x":')], [call_piece(args="1}")]
+    ) == [("a", "f", '{"x":1}')]
 
 
 def test_the_same_index_with_another_id_is_another_call() -> None:
@@ -80,7 +95,11 @@ def test_the_same_index_with_another_id_is_another_call() -> None:
 
 def test_a_name_repeated_on_every_piece_is_one_name() -> None:
     """Row 31: langchain calls `addadd`."""
-    pieces = [call_piece(0, "a", "add", '{"x"'), call_piece(0, "a", "add", ":1"), call_piece(0, "a", "add", "}")]
+    pieces = [
+        call_piece(0, "a", "add", '{"x"'),
+        call_piece(0, "a", "add", ":1"),
+        call_piece(0, "a", "add", "}"),
+    ]
     assert calls_of(*([piece] for piece in pieces)) == [("a", "add", '{"x":1}')]
     nameless_id = [call_piece(0, None, "add", '{"x"'), call_piece(0, None, "add", ":1}")]
     assert calls_of(*([piece] for piece in nameless_id)) == [("call_0", "add", '{"x":1}')]
@@ -88,17 +107,27 @@ def test_a_name_repeated_on_every_piece_is_one_name() -> None:
 
 def test_whole_calls_without_ids_under_one_index_are_two_calls() -> None:
     """A name again after arguments that are whole cannot be a repetition."""
-    assert calls_of([call_piece(0, None, "f", '{"x":1}')], [call_piece(0, None, "f", '{"x":2}')]) == [
+    assert calls_of(
+        [call_piece(0, None, "f", '{"x":1}')], [call_piece(0, None, "f", '{"x":2}')]
+    ) == [
         ("call_0", "f", '{"x":1}'),
         ("call_1", "f", '{"x":2}'),
     ]
 
 
 def test_missing_and_doubled_ids_are_made_up_the_same_way_each_time() -> None:
-    """Row 27: results are matched by id, so each call needs one of its own, and the same one on every reading."""
-    pieces = [call_piece(0, "x", "f", "{}"), call_piece(1, "x", "g", "{}"), call_piece(2, "", "h", "{}")]
+    """Row 27: results are matched by id, so each call needs one of its own, and the same one on
+    every reading.
+    """
+    pieces = [
+        call_piece(0, "x", "f", "{}"),
+        call_piece(1, "x", "g", "{}"),
+        call_piece(2, "", "h", "{}"),
+    ]
     assert calls_of(pieces) == [("x", "f", "{}"), ("x#2", "g", "{}"), ("call_2", "h", "{}")]
-    reply = message(tool_calls=[{"function": {"name": "f", "arguments": "{}"}}], finish="tool_calls")
+    reply = message(
+        tool_calls=[{"function": {"name": "f", "arguments": "{}"}}], finish="tool_calls"
+    )
     assert reply.tool_calls[0].id == "call_0"
     assert reply.notes == ("A tool call had no id; one was made up.",)
 
@@ -106,12 +135,17 @@ def test_missing_and_doubled_ids_are_made_up_the_same_way_each_time() -> None:
 @pytest.mark.parametrize("arguments", [None, ""])
 def test_arguments_that_are_null_or_empty_are_empty(arguments: Any) -> None:
     """vLLM sends null on the first piece; what an empty text means is the toolbox's to say."""
-    assert calls_of([call_piece(0, "a", "f", arguments)], [call_piece(0, args=arguments)]) == [("a", "f", "")]
+    assert calls_of([call_piece(0, "a", "f", arguments)], [call_piece(0, args=arguments)]) == [
+        ("a", "f", "")
+    ]
 
 
 def test_arguments_that_are_an_object_become_its_text() -> None:
     """Ollama's native form leaks through some proxies."""
-    reply = message(tool_calls=[{"id": "a", "function": {"name": "f", "arguments": {"x": 1}}}], finish="tool_calls")
+    reply = message(
+        tool_calls=[{"id": "a", "function": {"name": "f", "arguments": {"x": 1}}}],
+        finish="tool_calls",
+    )
     assert reply.tool_calls[0].arguments == '{"x": 1}'
     assert reply.notes == ("Arguments came as JSON, not as text; they were written out.",)
 
@@ -125,7 +159,10 @@ def test_what_a_vendor_wants_back_with_a_call_is_kept() -> None:
     """Gemini refuses the next request without the thought signature."""
     signature = {"google": {"thought_signature": "c2ln"}}
     reply = reply_of(
-        event({"tool_calls": [call_piece(0, "a", "f", "{}") | {"extra_content": signature}]}, "tool_calls")
+        event(
+            {"tool_calls": [call_piece(0, "a", "f", "{}") | {"extra_content": signature}]},
+            "tool_calls",
+        )
     )
     assert reply.tool_calls[0].extra == {"extra_content": signature}
 
@@ -143,21 +180,34 @@ def test_a_call_cut_by_the_answers_end_is_kept_but_not_confirmed(reason: str) ->
     """Row 23: `{"amount":100` cut out of 1000000 must not be paid."""
     pieces = event({"tool_calls": [call_piece(0, "a", "pay", '{"amount":100')]})
     reply, chunks = stream(pieces, event({}, reason))
-    assert (reply.finish_reason, reply.tool_calls[0].arguments, chunks) == (reason, '{"amount":100', [])
+    assert (reply.finish_reason, reply.tool_calls[0].arguments, chunks) == (
+        reason,
+        '{"amount":100',
+        [],
+    )
 
 
 def test_the_old_function_call_is_a_tool_call() -> None:
     """Row of the API's history that proxies keep alive."""
     first = event({"function_call": {"name": "f", "arguments": '{"x":'}})
-    reply = reply_of(first, event({"function_call": {"arguments": "1}"}}), event({}, "function_call"))
+    reply = reply_of(
+        first, event({"function_call": {"arguments": "1}"}}), event({}, "function_call")
+    )
     [call] = reply.tool_calls
-    assert (call.id, call.name, call.arguments, call.extra) == ("call_0", "f", '{"x":1}', {"type": "function_call"})
+    assert (call.id, call.name, call.arguments, call.extra) == (
+        "call_0",
+        "f",
+        '{"x":1}',
+        {"type": "function_call"},
+    )
     assert message("4", function_call={"name": "", "arguments": ""}).tool_calls == ()
 
 
 def test_a_custom_tool_is_called_with_its_input() -> None:
     """Its arguments are free text."""
-    reply = message(tool_calls=[{"id": "a", "type": "custom", "custom": {"name": "math", "input": "4 + 4"}}])
+    reply = message(
+        tool_calls=[{"id": "a", "type": "custom", "custom": {"name": "math", "input": "4 + 4"}}]
+    )
     [call] = reply.tool_calls
     assert (call.name, call.arguments, call.extra) == ("math", "4 + 4", {"type": "custom"})
     piece = {"index": 0, "id": "a", "type": "custom", "custom": {"name": "math", "input": "4 + 4"}}
@@ -169,7 +219,10 @@ def test_too_many_calls_and_too_long_arguments_are_refused() -> None:
     """Row 26: a model in a loop, or an attack."""
     limits = ReadLimits(tool_calls=2, argument_chars=10)
     with pytest.raises(ProviderError) as caught:
-        reply_of(event({"tool_calls": [call_piece(i, str(i), "f", "{}") for i in range(3)]}), limits=limits)
+        reply_of(
+            event({"tool_calls": [call_piece(i, str(i), "f", "{}") for i in range(3)]}),
+            limits=limits,
+        )
     assert caught.value.kind == "too_large"
     with pytest.raises(ProviderError) as caught:
         reply_of(*[event({"tool_calls": [call_piece(0, "a", "f", "12345678")]})] * 2, limits=limits)

@@ -16,7 +16,11 @@ said = st.text(min_size=1, max_size=40)
 ids = st.text("abcdefghijklmnopqrstuvwxyz0123456789_-", min_size=1, max_size=12)
 names = st.from_regex(r"[a-zA-Z0-9_-]{1,16}", fullmatch=True)
 values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | text,
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | text,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3),
     max_leaves=6,
 )
@@ -25,8 +29,12 @@ objects = st.dictionaries(text, values, max_size=4)
 
 @st.composite
 def argument_texts(draw: st.DrawFn) -> str:
-    """Arguments as models write them: any spacing, escaped or not, sometimes cut or not JSON at all."""
-    written = json.dumps(draw(objects), ensure_ascii=draw(st.booleans()), indent=draw(st.sampled_from([None, 1])))
+    """Arguments as models write them: any spacing, escaped or not, sometimes cut or not JSON at
+    all.
+    """
+    written = json.dumps(
+        draw(objects), ensure_ascii=draw(st.booleans()), indent=draw(st.sampled_from([None, 1]))
+    )
     cut = draw(st.one_of(st.none(), st.integers(0, len(written))))
     return draw(st.sampled_from([written, written, written[:cut], "", "not JSON", '{"a": NaN}']))
 
@@ -39,10 +47,15 @@ images = st.builds(
     st.sampled_from([{}, {"detail": "low"}]),
 )
 files = st.builds(
-    lambda data: {"type": "file", "file": {"filename": "a.pdf", "file_data": f"data:application/pdf;base64,{data}"}},
+    lambda data: {
+        "type": "file",
+        "file": {"filename": "a.pdf", "file_data": f"data:application/pdf;base64,{data}"},
+    },
     base64,
 )
-audio = st.builds(lambda data: {"type": "input_audio", "input_audio": {"data": data, "format": "wav"}}, base64)
+audio = st.builds(
+    lambda data: {"type": "input_audio", "input_audio": {"data": data, "format": "wav"}}, base64
+)
 
 
 def user_messages(api: Api) -> st.SearchStrategy[BaseMessage]:
@@ -61,24 +74,39 @@ def system_messages() -> st.SearchStrategy[BaseMessage]:
 
 @st.composite
 def chat_replies(draw: st.DrawFn) -> ProviderReply:
-    """An answer through Chat Completions: text or a refusal, calls, reasoning, a vendor's own fields."""
+    """An answer through Chat Completions: text or a refusal, calls, reasoning, a vendor's own
+    fields.
+    """
     calls = draw(st.lists(st.tuples(names, argument_texts()), max_size=3))
-    extra = draw(st.sampled_from([None, {"extra_content": {"google": {"thought_signature": "abc"}}}]))
-    tool_calls = tuple(ToolCall(id=f"call_{n}", name=c[0], arguments=c[1], extra=extra) for n, c in enumerate(calls))
+    extra = draw(
+        st.sampled_from([None, {"extra_content": {"google": {"thought_signature": "abc"}}}])
+    )
+    tool_calls = tuple(
+        ToolCall(id=f"call_{n}", name=c[0], arguments=c[1], extra=extra)
+        for n, c in enumerate(calls)
+    )
     reasoning = draw(st.none() | said)
     spelling = draw(st.sampled_from(["reasoning_content", "reasoning"]))
     fields: dict[str, Any] = {} if reasoning is None else {spelling: reasoning}
-    fields |= draw(st.sampled_from([{}, {"reasoning_details": [{"type": "reasoning.text", "text": "t"}]}]))
+    fields |= draw(
+        st.sampled_from([{}, {"reasoning_details": [{"type": "reasoning.text", "text": "t"}]}])
+    )
     refusal = draw(st.none() | said)
     answer = "" if refusal else draw(text if tool_calls else said)
-    return ProviderReply(text=answer, tool_calls=tool_calls, reasoning=reasoning, extra=fields, refusal=refusal)
+    return ProviderReply(
+        text=answer, tool_calls=tool_calls, reasoning=reasoning, extra=fields, refusal=refusal
+    )
 
 
 @st.composite
 def responses_replies(draw: st.DrawFn) -> ProviderReply:
     """An answer through Responses: reasoning, searches, texts and calls, as items in any order."""
     kinds = draw(
-        st.lists(st.sampled_from(["reasoning", "web_search_call", "message", "function_call"]), min_size=1, max_size=5)
+        st.lists(
+            st.sampled_from(["reasoning", "web_search_call", "message", "function_call"]),
+            min_size=1,
+            max_size=5,
+        )
     )
     items, calls, answer = [], [], ""
     for n, kind in enumerate(kinds):
@@ -93,8 +121,14 @@ def responses_replies(draw: st.DrawFn) -> ProviderReply:
             part = {"type": "output_text", "text": words, "annotations": [], "logprobs": []}
             item |= {"role": "assistant", "content": [part]}
         else:
-            item |= {"call_id": f"call_{n}", "name": draw(names), "arguments": draw(argument_texts())}
-            calls.append(ToolCall(id=item["call_id"], name=item["name"], arguments=item["arguments"]))
+            item |= {
+                "call_id": f"call_{n}",
+                "name": draw(names),
+                "arguments": draw(argument_texts()),
+            }
+            calls.append(
+                ToolCall(id=item["call_id"], name=item["name"], arguments=item["arguments"])
+            )
         items.append(item)
     return ProviderReply(text=answer, tool_calls=tuple(calls), items=tuple(items))
 
@@ -114,9 +148,16 @@ def conversations(draw: st.DrawFn, api: Api) -> list[BaseMessage]:
 
 def results(call_id: str, api: Api) -> st.SearchStrategy[ToolMessage]:
     """A tool's result; its artifact is nobody's business."""
-    parts = st.lists(text_parts, min_size=2, max_size=3) if api == "chat" else st.lists(text_parts | images, min_size=2)
+    parts = (
+        st.lists(text_parts, min_size=2, max_size=3)
+        if api == "chat"
+        else st.lists(text_parts | images, min_size=2)
+    )
     return st.builds(
-        ToolMessage, content=text | parts, tool_call_id=st.just(call_id), artifact=st.sampled_from([None, 1])
+        ToolMessage,
+        content=text | parts,
+        tool_call_id=st.just(call_id),
+        artifact=st.sampled_from([None, 1]),
     )
 
 

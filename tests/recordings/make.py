@@ -1,7 +1,7 @@
 """`python -m tests.recordings.make`: records the scripted model, the same to the byte each time.
 
-One file for each API, one exchange a line, in the format of `turngraph.scripted.cassettes`. Every cassette
-is recorded twice, as JSON and as a stream.
+One file for each API, one exchange a line, in the format of `turngraph.scripted.cassettes`. Every
+cassette is recorded twice, as JSON and as a stream.
 """
 
 import http.client
@@ -27,7 +27,10 @@ WEATHER = {
     },
     "strict": True,
 }
-TOOLS = {"chat": [{"type": "function", "function": WEATHER}], "responses": [{"type": "function", **WEATHER}]}
+TOOLS = {
+    "chat": [{"type": "function", "function": WEATHER}],
+    "responses": [{"type": "function", **WEATHER}],
+}
 CAPS = {"chat": "max_tokens", "responses": "max_output_tokens"}
 
 
@@ -58,12 +61,19 @@ def lines(api: str) -> Iterator[str]:
             name = f"{api}_{tape.name}_{'sse' if stream else 'json'}"
             exchanges = list(_exchanges(api, tape, name, stream=stream))
             for index, (asked, response, tags) in enumerate(exchanges):
-                yield json.dumps(_record(api, name, asked, response, tags, index, len(exchanges)), ensure_ascii=False)
+                yield json.dumps(
+                    _record(api, name, asked, response, tags, index, len(exchanges)),
+                    ensure_ascii=False,
+                )
 
 
-def _exchanges(api: str, tape: Tape, name: str, *, stream: bool) -> Iterator[tuple[Any, Any, list[str]]]:
+def _exchanges(
+    api: str, tape: Tape, name: str, *, stream: bool
+) -> Iterator[tuple[Any, Any, list[str]]]:
     """Request, response and tags, until the model calls nothing any more."""
-    with ScriptedModel(tape.script, name=f"rec_{name}_", pieces=4, clock=lambda: 1_700_000_000) as model:
+    with ScriptedModel(
+        tape.script, name=f"rec_{name}_", pieces=4, clock=lambda: 1_700_000_000
+    ) as model:
         messages: list[Any] = [{"role": "user", "content": tape.question}]
         while True:
             asked = _request(api, tape, messages, stream=stream)
@@ -98,23 +108,40 @@ def _post(model: ScriptedModel, path: str, body: Mapping[str, Any]) -> dict[str,
     headers = {name.lower(): value for name, value in reply.getheaders() if name.lower() in kept}
     if headers["content-type"].startswith("application/json"):
         return {"status": reply.status, "headers": headers, "body": json.loads(text)}
-    return {"status": reply.status, "headers": headers, "sse": text.removesuffix("\n\n").split("\n\n")}
+    return {
+        "status": reply.status,
+        "headers": headers,
+        "sse": text.removesuffix("\n\n").split("\n\n"),
+    }
 
 
 def _results(api: str, response: Mapping[str, Any]) -> list[Any]:
-    """What is added to the conversation for the next request: the answer's calls and their results, or nothing."""
+    """What is added to the conversation for the next request: the answer's calls and their results,
+    or nothing.
+    """
     calls = list(_calls(api, response))
     if api == "chat":
-        results = [{"role": "tool", "tool_call_id": call["id"], "content": "4 °C"} for call in calls]
-        return [{"role": "assistant", "content": None, "tool_calls": calls}, *results] if calls else []
-    outputs = [{"type": "function_call_output", "call_id": call["call_id"], "output": "4 °C"} for call in calls]
+        results = [
+            {"role": "tool", "tool_call_id": call["id"], "content": "4 °C"} for call in calls
+        ]
+        return (
+            [{"role": "assistant", "content": None, "tool_calls": calls}, *results] if calls else []
+        )
+    outputs = [
+        {"type": "function_call_output", "call_id": call["call_id"], "output": "4 °C"}
+        for call in calls
+    ]
     return [*calls, *outputs]
 
 
 def _calls(api: str, response: Mapping[str, Any]) -> Iterator[Any]:
     if response["status"] != 200:
         return
-    events = [json.loads(block.rpartition("data: ")[2]) for block in response.get("sse", ()) if "[DONE]" not in block]
+    events = [
+        json.loads(block.rpartition("data: ")[2])
+        for block in response.get("sse", ())
+        if "[DONE]" not in block
+    ]
     if api == "responses":
         whole = response["body"] if "body" in response else events[-1]["response"]
         yield from (item for item in whole["output"] if item["type"] == "function_call")
@@ -149,18 +176,31 @@ def _tags(tape: Tape, messages: Sequence[Any], added: Sequence[Any], *, stream: 
     return sorted(tag for tag, true in shown.items() if true)
 
 
-def _record(api: str, name: str, asked: Any, response: Any, tags: list[str], index: int, count: int) -> dict[str, Any]:
+def _record(
+    api: str, name: str, asked: Any, response: Any, tags: list[str], index: int, count: int
+) -> dict[str, Any]:
     sequence: dict[str, Any] = {"cassette": name, "index": index, "count": count}
     if index:
         sequence |= {"follows": f"{name}_{index - 1}", "by": "tool_results"}
     headers = {"content-type": "application/json"}
     return {
         "id": f"{name}_{index}",
-        "source": {"repo": "turngraph", "path": "tests/recordings/make.py", "license": "MIT", "fidelity": "wire"},
+        "source": {
+            "repo": "turngraph",
+            "path": "tests/recordings/make.py",
+            "license": "MIT",
+            "fidelity": "wire",
+        },
         "vendor": "scripted",
         "api": api,
         "streaming": bool(asked.get("stream")),
-        "request": {"method": "POST", "host": "127.0.0.1", "path": PATHS[api], "headers": headers, "body": asked},
+        "request": {
+            "method": "POST",
+            "host": "127.0.0.1",
+            "path": PATHS[api],
+            "headers": headers,
+            "body": asked,
+        },
         "response": response,
         "sequence": sequence,
         "model": "scripted",
@@ -171,7 +211,9 @@ def _record(api: str, name: str, asked: Any, response: Any, tags: list[str], ind
 def main() -> None:
     """Write both files."""
     for api in APIS:
-        (HERE / f"{api}.jsonl").write_text("".join(f"{line}\n" for line in lines(api)), encoding="utf-8")
+        (HERE / f"{api}.jsonl").write_text(
+            "".join(f"{line}\n" for line in lines(api)), encoding="utf-8"
+        )
 
 
 if __name__ == "__main__":

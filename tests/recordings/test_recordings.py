@@ -27,7 +27,9 @@ def test_every_exchange_plays(api: str) -> None:
         }
         for exchange in cassette.exchanges:
             connection = http.client.HTTPConnection("127.0.0.1", cassette.port)
-            connection.request("POST", exchange.path, json.dumps(exchange.record["request"]["body"]))
+            connection.request(
+                "POST", exchange.path, json.dumps(exchange.record["request"]["body"])
+            )
             reply = connection.getresponse()
             assert (reply.status, reply.read()) == (exchange.status, exchange.content)
             connection.close()

@@ -2,8 +2,8 @@
 
     python -m tests.replay DIR [--turns] [--only ID] [--json FILE]
 
-With `--turns` the recorded tool loops are run as whole turns through the graph instead. Prints what differed, and
-`N passed, N failed` as its last line. The exit code is 0 only where nothing failed.
+With `--turns` the recorded tool loops are run as whole turns through the graph instead. Prints what
+differed, and `N passed, N failed` as its last line. The exit code is 0 only where nothing failed.
 """
 
 import argparse
@@ -61,7 +61,10 @@ class Replay:
     def _read(self, recording: Recording, chunks: list[StreamChunk], *, on_loop: bool) -> Reading:
         provider = self.provider(recording["vendor"], recording["api"])
         body = (recording.get("request") or {}).get("body") or {"model": "recorded"}
-        options: dict[str, Any] = {"stream": recording["streaming"], "client_request_id": recording["id"]}
+        options: dict[str, Any] = {
+            "stream": recording["streaming"],
+            "client_request_id": recording["id"],
+        }
         if on_loop:
             return self._runner.run(provider.asend(body, on_chunk=chunks.append, **options))
         return provider.send(body, on_chunk=chunks.append, **options)
@@ -69,14 +72,20 @@ class Replay:
     def _provider(self, vendor: str, api: Any) -> OpenAIProvider:
         known = vendor if vendor in VENDORS else "custom"
         return OpenAIProvider(
-            ProviderConfig(vendor=known, base_url=self._base_url, api_key=KEY, model="recorded", api=api)
+            ProviderConfig(
+                vendor=known, base_url=self._base_url, api_key=KEY, model="recorded", api=api
+            )
         )
 
 
 def replayed(recordings: list[Recording], console: Console) -> Iterator[Outcome]:
     """Each recording with what differs in it."""
     by_id = {recording["id"]: recording for recording in recordings}
-    with serving(by_id) as base_url, asyncio.Runner() as runner, Progress(console=console, transient=True) as progress:
+    with (
+        serving(by_id) as base_url,
+        asyncio.Runner() as runner,
+        Progress(console=console, transient=True) as progress,
+    ):
         replay = Replay(base_url, runner)
         for number, recording in enumerate(progress.track(recordings, description="replaying")):
             yield recording, replay.differences(recording, on_loop=number % 2 == 1)
@@ -87,7 +96,9 @@ def replayed_loops(recordings: list[Recording], console: Console) -> Iterator[Ou
     by_id = {recording["id"]: recording for recording in recordings}
     threads = list(threads_of(recordings))
     with Progress(console=console, transient=True) as progress:
-        for thread, found in progress.track(replayed_turns(threads), total=len(threads), description="replaying"):
+        for thread, found in progress.track(
+            replayed_turns(threads), total=len(threads), description="replaying"
+        ):
             yield by_id[thread.id], found
 
 
@@ -95,7 +106,9 @@ def main() -> int:
     """Run from the command line; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.replay", description=__doc__)
     parser.add_argument("folder", type=Path, metavar="DIR", help="recordings, `*.jsonl.gz`")
-    parser.add_argument("--turns", action="store_true", help="run the tool loops as whole turns through the graph")
+    parser.add_argument(
+        "--turns", action="store_true", help="run the tool loops as whole turns through the graph"
+    )
     parser.add_argument("--only", metavar="ID", help="the recording or cassette of this id alone")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what failed to this file")
     options = parser.parse_args()
@@ -103,7 +116,9 @@ def main() -> int:
     if options.only is not None:
         recordings = [r for r in recordings if options.only in (r["id"], r["sequence"]["cassette"])]
     if not recordings:
-        print(f"No recordings in `{options.folder}`{'' if options.only is None else f' called `{options.only}`'}.")
+        print(
+            f"No recordings in `{options.folder}`{'' if options.only is None else f' called `{options.only}`'}."
+        )
         return 2
     replay, table = (replayed_loops, "turns") if options.turns else (replayed, "exceptions")
     outcomes = list(replay(recordings, Console(stderr=True)))
@@ -113,11 +128,16 @@ def main() -> int:
 
 
 def report(
-    recordings: list[Recording], found: dict[str, list[str]], exceptions: dict[str, str], file: Path | None = None
+    recordings: list[Recording],
+    found: dict[str, list[str]],
+    exceptions: dict[str, str],
+    file: Path | None = None,
 ) -> int:
     """Print what was found to differ, by id, and the outcome; the exit code."""
     known = {recording["id"]: recording for recording in recordings}
-    excepted = {id_: reason for id_, reason in exceptions.items() if id_ in found and may_differ(found[id_])}
+    excepted = {
+        id_: reason for id_, reason in exceptions.items() if id_ in found and may_differ(found[id_])
+    }
     failed = {id_: lines for id_, lines in found.items() if id_ not in excepted}
     for id_ in sorted(exceptions.keys() & (known.keys() - found.keys())):
         failed[id_] = [f"this exception is not needed: {exceptions[id_]}"]

@@ -56,7 +56,9 @@ def usage_of(reply: ProviderReply) -> dict[str, Any]:
 def same_calls(recorded: list[Call], read: list[tuple[str, str, str]]) -> bool:
     """An id that the recording lacks may be any; each must be unlike the others."""
     ids = [call[0] for call in read]
-    alike = all(a[0] in (None, b[0]) and a[1:] == b[1:] for a, b in zip(recorded, read, strict=False))
+    alike = all(
+        a[0] in (None, b[0]) and a[1:] == b[1:] for a, b in zip(recorded, read, strict=False)
+    )
     return len(recorded) == len(read) and alike and len(set(ids)) == len(ids) and all(ids)
 
 
@@ -64,7 +66,11 @@ def in_chunks(reply: ProviderReply, chunks: list[StreamChunk]) -> Iterator[str]:
     """What was told on the way must add up to what came out."""
     if not chunks:
         return
-    for kind, whole in (("text", reply.text), ("reasoning", reply.reasoning or ""), ("refusal", reply.refusal or "")):
+    for kind, whole in (
+        ("text", reply.text),
+        ("reasoning", reply.reasoning or ""),
+        ("refusal", reply.refusal or ""),
+    ):
         told = "".join(chunk.text for chunk in chunks if chunk.type == kind)
         if told != whole:
             yield f"chunks: {kind} adds up to {excerpt(told)}, not {excerpt(whole)}"

@@ -20,7 +20,9 @@ Results = Sequence[tuple[str | None, str | None]]
 """Id and text; `None` for what any will do."""
 
 
-def turn_differences(api: str, turn: RecordedTurn, result: TurnResult, sent: list[Sent]) -> Iterator[str]:
+def turn_differences(
+    api: str, turn: RecordedTurn, result: TurnResult, sent: list[Sent]
+) -> Iterator[str]:
     """A sentence for each thing that differs; none where the turn went as recorded."""
     if len(sent) != len(turn.exchanges):
         yield f"requests: {len(turn.exchanges)} recorded, {len(sent)} sent ({result.error})"
@@ -41,7 +43,9 @@ def turn_differences(api: str, turn: RecordedTurn, result: TurnResult, sent: lis
 
 
 def in_requests(api: str, turn: RecordedTurn, sent: list[Sent]) -> Iterator[str]:
-    """Every request offers the tools, and brings the results of all calls before it, in the order of the calls."""
+    """Every request offers the tools, and brings the results of all calls before it, in the order
+    of the calls.
+    """
     results: list[tuple[str | None, str | None]] = []
     for number, request in enumerate(sent):
         names = [function["name"] for function in functions_of(request)]
@@ -55,7 +59,9 @@ def in_requests(api: str, turn: RecordedTurn, sent: list[Sent]) -> Iterator[str]
 
 
 def expected_results(turn: RecordedTurn, number: int) -> Results:
-    """What the next request must bring: the recorded results; any text where the call itself was wrong."""
+    """What the next request must bring: the recorded results; any text where the call itself was
+    wrong.
+    """
     pairs = zip(turn.said[number].calls, turn.results[number], strict=True)
     return [(call[0], None if is_wrong(call, turn) else result) for call, result in pairs]
 
@@ -69,7 +75,9 @@ def is_wrong(call: Call, turn: RecordedTurn) -> bool:
         arguments = json.loads(call[2] or "{}")
     except ValueError:
         return True
-    return not Draft202012Validator(function.get("parameters") or {"type": "object"}).is_valid(arguments)
+    return not Draft202012Validator(function.get("parameters") or {"type": "object"}).is_valid(
+        arguments
+    )
 
 
 def same_results(expected: Results, found: Results) -> bool:
@@ -85,13 +93,19 @@ def in_answers(turn: RecordedTurn, result: TurnResult) -> Iterator[str]:
     """The calls of each answer."""
     replies = [attempt.reply for attempt in result.attempts]
     for number, (said, reply) in enumerate(zip(turn.said, replies, strict=False)):
-        read = [] if reply is None else [(call.id, call.name, call.arguments) for call in reply.tool_calls]
+        read = (
+            []
+            if reply is None
+            else [(call.id, call.name, call.arguments) for call in reply.tool_calls]
+        )
         if not same_calls(said.calls, read):
             yield f"answer {number + 1}: calls {excerpt(said.calls)} recorded, {excerpt(read)} read"
 
 
 def status_of(last: Said) -> str:
-    """How the turn must end, by its last answer. One that still calls tools is over its limit of calls."""
+    """How the turn must end, by its last answer. One that still calls tools is over its limit of
+    calls.
+    """
     if last.error is not None:
         return "error"
     if last.truncated:

@@ -1,7 +1,8 @@
 """The tool loops among the recordings, as the turns they were: worked out from the raw JSON alone.
 
-A request that carries the results of an earlier answer's calls, and nothing after them, is the next call of the same
-turn. One that goes on with something new behind the results is the first of the next turn, on the same thread.
+A request that carries the results of an earlier answer's calls, and nothing after them, is the next
+call of the same turn. One that goes on with something new behind the results is the first of the
+next turn, on the same thread.
 """
 
 import json
@@ -19,20 +20,26 @@ RESULTS = ("function_call_output", "custom_tool_call_output")
 
 @dataclass
 class RecordedTurn:
-    """One turn as recorded: exchange after exchange, each request with the results of the calls before it."""
+    """One turn as recorded: exchange after exchange, each request with the results of the calls
+    before it.
+    """
 
     exchanges: list[Recording]
     new: list[Item]
     """What the user said to begin it: the whole conversation, or what is new on the thread."""
     said: list[Said] = field(default_factory=list)
     results: list[list[str | None]] = field(default_factory=list)
-    """For each answer what its calls returned, in the order of the calls; `None` where that is not recorded."""
+    """For each answer what its calls returned, in the order of the calls; `None` where that is not
+    recorded.
+    """
     media: bool = False
     """Whether a result held an image or the like."""
 
     @property
     def offered(self) -> dict[str, dict[str, Any]]:
-        """The functions on offer, by name: those of all its requests, for some clients forget them half-way."""
+        """The functions on offer, by name: those of all its requests, for some clients forget them
+        half-way.
+        """
         return {f["name"]: f for each in self.exchanges for f in functions_of(body_of(each))}
 
 
@@ -55,11 +62,17 @@ def threads_of(recordings: list[Recording]) -> Iterator[Thread]:
 
 
 def threads_in(cassette: list[Recording]) -> Iterator[Thread]:
-    """One thread for every way from a first exchange to a last one: some clients went on twice from one answer."""
+    """One thread for every way from a first exchange to a last one: some clients went on twice from
+    one answer.
+    """
     by_index = {each["sequence"]["index"]: each for each in cassette}
     before = {each["id"]: by_index.get(each["sequence"].get("follows")) for each in cassette}
     tails = {each["id"]: tail_of(before[each["id"]], each) for each in cassette}
-    followed = {before[id_]["id"] for id_, tail in tails.items() if tail is not None and before[id_] is not None}  # type: ignore[index]
+    followed = {
+        before[id_]["id"]
+        for id_, tail in tails.items()
+        if tail is not None and before[id_] is not None
+    }  # type: ignore[index]
     for last in cassette:
         if last["id"] in followed:
             continue
@@ -83,35 +96,52 @@ def turns_of(way: list[Recording], tails: dict[str, list[Item] | None]) -> Itera
         turn.exchanges.append(exchange)
         turn.said.append(said)
         turn.results.append(results_in(after, said.calls))
-        turn.media = turn.media or (after is not None and any(map(is_media, brought_by(after, said.calls))))
+        turn.media = turn.media or (
+            after is not None and any(map(is_media, brought_by(after, said.calls)))
+        )
     yield turn
 
 
 def tail_of(earlier: Recording | None, later: Recording) -> list[Item] | None:
-    """What `later` says behind the results of the calls of `earlier`; `None` where it does not go on from there."""
+    """What `later` says behind the results of the calls of `earlier`; `None` where it does not go
+    on from there.
+    """
     if earlier is None or later["sequence"].get("by") != "tool_results":
         return None
     said, conversation = what_it_says(earlier), conversation_of(later)
     ids = {call[0] for call in said.calls}
-    places = [n for n, item in enumerate(conversation) if result_of(item) is not None and result_of(item)[0] in ids]  # type: ignore[index]
+    places = [
+        n
+        for n, item in enumerate(conversation)
+        if result_of(item) is not None and result_of(item)[0] in ids
+    ]  # type: ignore[index]
     if not said.calls or not places or said.finish_reason == "length":
         return None
     tail = conversation[places[-1] + 1 :]
     return (
-        tail if all("role" in item and item["role"] != "tool" and not item.get("tool_calls") for item in tail) else None
+        tail
+        if all(
+            "role" in item and item["role"] != "tool" and not item.get("tool_calls")
+            for item in tail
+        )
+        else None
     )
 
 
 def results_in(later: Recording | None, calls: list[Call]) -> list[str | None]:
     brought = [] if later is None else brought_by(later, calls)
-    last = dict(result for item in brought if (result := result_of(item)))  # an id that comes again: its last result
+    last = dict(
+        result for item in brought if (result := result_of(item))
+    )  # an id that comes again: its last result
     return [last.get(call[0]) for call in calls]
 
 
 def brought_by(later: Recording, calls: list[Call]) -> list[Item]:
     """The results of `calls` in a later request."""
     ids = {call[0] for call in calls}
-    return [item for item in conversation_of(later) if (result := result_of(item)) and result[0] in ids]
+    return [
+        item for item in conversation_of(later) if (result := result_of(item)) and result[0] in ids
+    ]
 
 
 def is_media(item: Item) -> bool:
@@ -132,7 +162,9 @@ def result_of(item: Item) -> tuple[str | None, str] | None:
 def text_of(content: Any) -> str:
     if isinstance(content, str):
         return content
-    if isinstance(content, list) and all(isinstance(part, dict) and "text" in part for part in content):
+    if isinstance(content, list) and all(
+        isinstance(part, dict) and "text" in part for part in content
+    ):
         return "\n".join(part["text"] for part in content)
     return json.dumps(content, ensure_ascii=False)
 

@@ -1,7 +1,8 @@
 """What a recording says, worked out without any of the code under test.
 
-Straight lines over the raw JSON, each quirk where it is met: an independent second reading of the same traffic. The
-rules are those of the vendors' documentation; where two readings of a vendor are possible, the comment says which.
+Straight lines over the raw JSON, each quirk where it is met: an independent second reading of the
+same traffic. The rules are those of the vendors' documentation; where two readings of a vendor are
+possible, the comment says which.
 """
 
 import json
@@ -41,13 +42,17 @@ def what_it_says(recording: Recording) -> Said:
         body = response.get("body") or response.get("body_text") or ""
         return Said(error=error_kind(response["status"], body), status=response["status"])
     if response.get("sse") is not None:
-        return of_stream(recording["api"], response["sse"], cut=bool(response.get("sse_unterminated")))
+        return of_stream(
+            recording["api"], response["sse"], cut=bool(response.get("sse_unterminated"))
+        )
     body = response.get("body")
     if body is None and response.get("body_text"):
         try:
             body = json.loads(response["body_text"])
         except ValueError:
-            return Said(error="truncated" if response["body_text"].lstrip().startswith("{") else "protocol")
+            return Said(
+                error="truncated" if response["body_text"].lstrip().startswith("{") else "protocol"
+            )
     return of_json(recording["api"], body)
 
 
@@ -62,7 +67,9 @@ def of_json(api: str, body: Any) -> Said:
         return of_response(body) if "output" in body else Said(error="protocol")
     if not body.get("choices"):
         return Said(error="protocol")
-    choice = next((choice for choice in body["choices"] if choice.get("index") == 0), body["choices"][0])
+    choice = next(
+        (choice for choice in body["choices"] if choice.get("index") == 0), body["choices"][0]
+    )
     if choice.get("error"):
         return Said(error=error_kind(200, choice))
     message = choice.get("message") or {}
@@ -88,13 +95,17 @@ def of_message(message: dict[str, Any]) -> Said:
         said.text = content or (message.get("audio") or {}).get("transcript") or ""
     if not said.reasoning:
         details = message.get("reasoning_details") or []
-        said.reasoning = "".join(detail.get("text") or detail.get("summary") or "" for detail in details)
+        said.reasoning = "".join(
+            detail.get("text") or detail.get("summary") or "" for detail in details
+        )
     return without_think(said)
 
 
 def without_think(said: Said) -> Said:
     """`<think>` at the very start is reasoning, and the blank after it belongs to neither."""
-    if (thought := re.match(r"\s*<think>(.*?)(?:</think>\s*|\Z)", said.text, re.DOTALL)) is not None:
+    if (
+        thought := re.match(r"\s*<think>(.*?)(?:</think>\s*|\Z)", said.text, re.DOTALL)
+    ) is not None:
         said.text = said.text[thought.end() :]
         said.reasoning += thought[1]
     return said
@@ -123,10 +134,23 @@ def of_stream(api: str, blocks: list[str], *, cut: bool) -> Said:
         events = list(events_of(blocks[:-1]))
     for event in events:
         choices = event.get("choices") or [{}]
-        if event.get("error") or event.get("type") in ("error", "response.failed") or choices[0].get("error"):
-            inner = event.get("error") or choices[0].get("error") or (event.get("response") or {}).get("error") or event
+        if (
+            event.get("error")
+            or event.get("type") in ("error", "response.failed")
+            or choices[0].get("error")
+        ):
+            inner = (
+                event.get("error")
+                or choices[0].get("error")
+                or (event.get("response") or {}).get("error")
+                or event
+            )
             return Said(error=error_kind(None, {"error": inner}))
-    return of_response_events(events) if api == "responses" else of_chunks(events, ended="data: [DONE]" in blocks)
+    return (
+        of_response_events(events)
+        if api == "responses"
+        else of_chunks(events, ended="data: [DONE]" in blocks)
+    )
 
 
 def events_of(blocks: list[str]) -> Iterator[dict[str, Any]]:
@@ -147,8 +171,11 @@ def of_chunks(events: list[dict[str, Any]], *, ended: bool) -> Said:
     deltas = [choice.get("delta") or {} for choice in choices]
     reasons = [choice["finish_reason"] for choice in choices if choice.get("finish_reason")]
     if not choices:
-        return Said(error="protocol" if any(event.get("usage") for event in events) else "truncated")
-    # Without a finish reason, but with another sign of the end, it depends on what is known of the vendor.
+        return Said(
+            error="protocol" if any(event.get("usage") for event in events) else "truncated"
+        )
+    # Without a finish reason, but with another sign of the end, it depends on what is known of the
+    # vendor.
     signs = ended or any(event.get("usage") for event in events)
     said = Said(finish_reason=reasons[0] if reasons else None)
     said.truncated = False if reasons else None if signs else True
@@ -158,14 +185,20 @@ def of_chunks(events: list[dict[str, Any]], *, ended: bool) -> Said:
         said.reasoning += part.reasoning
         said.refusal += part.refusal
     said = without_think(said)
-    said.calls = streamed_calls([piece for delta in deltas for piece in delta.get("tool_calls") or []])
+    said.calls = streamed_calls(
+        [piece for delta in deltas for piece in delta.get("tool_calls") or []]
+    )
     functions = [delta["function_call"] for delta in deltas if delta.get("function_call")]
     if functions:
         name = next((function["name"] for function in functions if function.get("name")), "")
-        said.calls += old_call({"name": name, "arguments": "".join(f.get("arguments") or "" for f in functions)})
+        said.calls += old_call(
+            {"name": name, "arguments": "".join(f.get("arguments") or "" for f in functions)}
+        )
     reports = [event.get("usage") or (event.get("x_groq") or {}).get("usage") for event in events]
     costs = [event["cost"] for event in events if event.get("cost")]
-    said.usage = of_usage(next((report for report in reversed(reports) if report), None), costs[-1] if costs else None)
+    said.usage = of_usage(
+        next((report for report in reversed(reports) if report), None), costs[-1] if costs else None
+    )
     said.response_id = next((event["id"] for event in events if event.get("id")), None)
     return said
 
@@ -175,22 +208,34 @@ def of_delta(delta: dict[str, Any]) -> Said:
     said = Said(refusal=delta.get("refusal") or "")
     if isinstance(content, list):
         said.text = "".join(part.get("text") or "" for part in content)
-        said.reasoning = "".join(inner["text"] for part in content for inner in part.get("thinking") or [])
+        said.reasoning = "".join(
+            inner["text"] for part in content for inner in part.get("thinking") or []
+        )
         return said
     said.text = content or ""
     said.reasoning = delta.get("reasoning_content") or delta.get("reasoning") or ""
     if not said.reasoning:
         details = delta.get("reasoning_details") or []
-        said.reasoning = "".join(detail.get("text") or detail.get("summary") or "" for detail in details)
+        said.reasoning = "".join(
+            detail.get("text") or detail.get("summary") or "" for detail in details
+        )
     return said
 
 
 def streamed_calls(pieces: list[dict[str, Any]]) -> list[Call]:
-    """A piece with an id that is new begins a call; any other continues the call of its index, or the last one."""
+    """A piece with an id that is new begins a call; any other continues the call of its index, or
+    the last one.
+    """
     calls: list[dict[str, Any]] = []
     for piece in pieces:
-        id_, index, function = piece.get("id") or None, piece.get("index"), piece.get("function") or {}
-        same = [call for call in calls if call["index"] == index and index is not None] or calls[-1:]
+        id_, index, function = (
+            piece.get("id") or None,
+            piece.get("index"),
+            piece.get("function") or {},
+        )
+        same = [call for call in calls if call["index"] == index and index is not None] or calls[
+            -1:
+        ]
         if not same or (id_ is not None and id_ not in (None, same[-1]["id"])):
             calls.append({"id": id_, "index": index, "name": "", "arguments": ""})
             same = calls[-1:]
@@ -203,11 +248,15 @@ def of_response_events(events: list[dict[str, Any]]) -> Said:
     ends = ("response.completed", "response.incomplete", "response.cancelled")
     responses = [e["response"] for e in events if str(e.get("type")) in (*ends, *BEGINNINGS)]
     final = next((e["response"] for e in events if e.get("type") in ends), None)
-    items = [e["item"] for e in sorted(events, key=place) if e.get("type") == "response.output_item.done"]
+    items = [
+        e["item"] for e in sorted(events, key=place) if e.get("type") == "response.output_item.done"
+    ]
     if final is not None:
         return of_response(final if final.get("output") else {**final, "output": items})
     # Cut: what was written of the text counts, and the items that are done.
-    said = of_response({"status": "cut", **(responses[-1] if responses else {"id": None}), "output": items})
+    said = of_response(
+        {"status": "cut", **(responses[-1] if responses else {"id": None}), "output": items}
+    )
     said.text = "".join(e["delta"] for e in events if e.get("type") == "response.output_text.delta")
     said.finish_reason, said.truncated = None, True
     return said
@@ -224,7 +273,11 @@ def of_response(response: dict[str, Any]) -> Said:
     status = response.get("status") or "completed"
     if status == "failed":
         return Said(error=error_kind(None, response))
-    said = Said(response_id=response.get("id") or None, usage=of_usage(response.get("usage")), truncated=False)
+    said = Said(
+        response_id=response.get("id") or None,
+        usage=of_usage(response.get("usage")),
+        truncated=False,
+    )
     thoughts: list[str] = []
     for item in response["output"]:
         if item["type"] == "message":
@@ -250,9 +303,20 @@ def of_usage(raw: dict[str, Any] | None, beside: Any = None) -> dict[str, Any]:
     raw = raw or {}
     of_prompt = raw.get("prompt_tokens_details") or raw.get("input_tokens_details") or {}
     of_completion = raw.get("completion_tokens_details") or raw.get("output_tokens_details") or {}
-    cached = ("prompt_cache_hit_tokens", "cache_read_input_tokens", "cached_tokens", "num_cached_tokens")
-    inside = {"cached": of_prompt.get("cached_tokens"), "written": of_prompt.get("cache_write_tokens")}
-    inside |= {"heard": of_prompt.get("audio_tokens"), "thought": of_completion.get("reasoning_tokens")}
+    cached = (
+        "prompt_cache_hit_tokens",
+        "cache_read_input_tokens",
+        "cached_tokens",
+        "num_cached_tokens",
+    )
+    inside = {
+        "cached": of_prompt.get("cached_tokens"),
+        "written": of_prompt.get("cache_write_tokens"),
+    }
+    inside |= {
+        "heard": of_prompt.get("audio_tokens"),
+        "thought": of_completion.get("reasoning_tokens"),
+    }
     usage = {
         "prompt_tokens": either(raw, "prompt_tokens", "input_tokens"),
         "completion_tokens": either(raw, "completion_tokens", "output_tokens"),
@@ -329,4 +393,6 @@ def error_kind(status: int | None, body: Any) -> str:
     if status in (None, 200):
         number = said.get("status_code") or said.get("code")
         status = number if isinstance(number, int) else 500
-    return NUMBERS.get(status, "server" if status >= 500 else "bad_request" if status >= 400 else "protocol")
+    return NUMBERS.get(
+        status, "server" if status >= 500 else "bad_request" if status >= 400 else "protocol"
+    )

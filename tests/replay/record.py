@@ -1,7 +1,8 @@
-"""Record the scripted model, in the format of the recorded traffic: `python -m tests.replay.record` writes `own/`.
+"""Record the scripted model, in the format of the recorded traffic: `python -m tests.replay.record`
+writes `own/`.
 
-So that the replay has something to replay where the recordings of real vendors are not at hand. Ids and times are
-fixed: recording again gives the same file.
+So that the replay has something to replay where the recordings of real vendors are not at hand. Ids
+and times are fixed: recording again gives the same file.
 """
 
 import gzip
@@ -36,10 +37,20 @@ class Tape(NamedTuple):
 
 
 CHAT_ODDITIES = (
-    Raw(': PROCESSING\r\n\r\ndata: {"choices": [{"delta": {"content": "4"}, "finish_reason": "stop"}]}\r\n\r\n'),
+    Raw(
+        ': PROCESSING\r\n\r\ndata: {"choices": [{"delta": {"content": "4"}, "finish_reason": "stop"}]}\r\n\r\n'
+    ),
     Raw('data: {"choices": [{"index": 0, "delta": {"content": "4"}, "finish_reason": "stop"}]}'),
-    Raw(['data: {"choices": [{"delta": {"content": "4"}}]}', 'event: error\ndata: {"error": {"code": 429}}']),
-    Raw("\n         " * 3 + '{"choices": [{"message": {"content": "4"}}]}', content_type="application/json"),
+    Raw(
+        [
+            'data: {"choices": [{"delta": {"content": "4"}}]}',
+            'event: error\ndata: {"error": {"code": 429}}',
+        ]
+    ),
+    Raw(
+        "\n         " * 3 + '{"choices": [{"message": {"content": "4"}}]}',
+        content_type="application/json",
+    ),
     Raw("<html><h1>Bad gateway</h1></html>", content_type="text/html"),
 )
 TAPES = (
@@ -48,12 +59,18 @@ TAPES = (
     Tape(
         "two_calls_then_one",
         (
-            Call(("add", {"a": 2, "b": 2}, "call_1"), ("add", {"a": 3, "b": 3}, "call_2"), text="Let me see."),
+            Call(
+                ("add", {"a": 2, "b": 2}, "call_1"),
+                ("add", {"a": 3, "b": 3}, "call_2"),
+                text="Let me see.",
+            ),
             Call(("add", {"a": 4, "b": 6}, "call_3")),
             Say("It is 10. \N{SNOWMAN}"),
         ),
     ),
-    Tape("call_that_is_no_json", (Call(("add", '{"a": 2, "b"', "call_1")), Say("I could not add."))),
+    Tape(
+        "call_that_is_no_json", (Call(("add", '{"a": 2, "b"', "call_1")), Say("I could not add."))
+    ),
     Tape("reasoning", (Say("It is 4.", reasoning="Two and two."),)),
     Tape("refusal", (Refuse("I will not."),)),
     Tape("length", (Say("It is", finish_reason="length"),)),
@@ -68,7 +85,9 @@ def recordings() -> Iterator[dict[str, Any]]:
     for api in ("chat", "responses"):
         for tape in TAPES:
             for stream in (False, True):
-                if (stream or tape.name != "cut") and (api == "chat" or not tape.name.startswith("oddity")):
+                if (stream or tape.name != "cut") and (
+                    api == "chat" or not tape.name.startswith("oddity")
+                ):
                     yield from record(tape, api, stream=stream)
 
 
@@ -81,12 +100,23 @@ def record(tape: Tape, api: str, *, stream: bool) -> Iterator[dict[str, Any]]:
             body = request_body(api, conversation, stream=stream)
             yield {
                 "id": f"{name}_{index}",
-                "source": {"repo": "turngraph", "path": "tests/replay/record.py", "license": "MIT", "fidelity": "wire"},
+                "source": {
+                    "repo": "turngraph",
+                    "path": "tests/replay/record.py",
+                    "license": "MIT",
+                    "fidelity": "wire",
+                },
                 "vendor": "openai",
                 "api": api,
                 "model": "scripted",
                 "streaming": stream,
-                "request": {"method": "POST", "host": "127.0.0.1", "path": path_of(api), "headers": {}, "body": body},
+                "request": {
+                    "method": "POST",
+                    "host": "127.0.0.1",
+                    "path": path_of(api),
+                    "headers": {},
+                    "body": body,
+                },
                 "response": answered(model.base_url, api, body),
                 "sequence": {"cassette": name, "index": index, "count": len(tape.steps)}
                 | ({"follows": index - 1, "by": "tool_results"} if index else {}),
@@ -104,7 +134,9 @@ def request_body(api: str, conversation: list[dict[str, Any]], *, stream: bool) 
     if api == "chat":
         tools: list[dict[str, Any]] = [{"type": "function", "function": ADD}]
         body = {"model": "scripted", "messages": list(conversation), "tools": tools}
-        return body | ({"stream": True, "stream_options": {"include_usage": True}} if stream else {})
+        return body | (
+            {"stream": True, "stream_options": {"include_usage": True}} if stream else {}
+        )
     tools = [{"type": "function", **ADD}]
     body = {"model": "scripted", "input": list(conversation), "tools": tools}
     return body | ({"stream": True} if stream else {})
@@ -113,9 +145,15 @@ def request_body(api: str, conversation: list[dict[str, Any]], *, stream: bool) 
 def called(api: str, step: Call) -> Iterator[dict[str, Any]]:
     """The calls and their results, as the next request brings them."""
     calls = [(str(call.id), call.name, call.arguments) for call in step.calls]
-    results = [str(sum(json.loads(text).values())) if text.endswith("}") else "not JSON" for _, _, text in calls]
+    results = [
+        str(sum(json.loads(text).values())) if text.endswith("}") else "not JSON"
+        for _, _, text in calls
+    ]
     if api == "chat":
-        made = [{"id": i, "type": "function", "function": {"name": n, "arguments": a}} for i, n, a in calls]
+        made = [
+            {"id": i, "type": "function", "function": {"name": n, "arguments": a}}
+            for i, n, a in calls
+        ]
         yield {"role": "assistant", "content": step.text or None, "tool_calls": made}
         for (id_, _, _), result in zip(calls, results, strict=True):
             yield {"role": "tool", "tool_call_id": id_, "content": result}
@@ -147,7 +185,9 @@ def content_of(text: str) -> dict[str, Any]:
     if bare.startswith(("data:", "event:", ":")):
         end = "\r\n\r\n" if "\r\n" in text else "\n\n"
         blocks = [block.replace("\r\n", "\n") for block in text.removesuffix(end).split(end)]
-        odd = ({"sse_eol": "crlf"} if "\r" in end else {}) | ({} if text.endswith(end) else {"sse_unterminated": True})
+        odd = ({"sse_eol": "crlf"} if "\r" in end else {}) | (
+            {} if text.endswith(end) else {"sse_unterminated": True}
+        )
         return {"sse": blocks, **odd}
     if not bare.startswith("{"):
         return {"body_text": text}

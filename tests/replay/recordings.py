@@ -9,7 +9,9 @@ from typing import Any
 Recording = dict[str, Any]
 
 BLANKS = b"\n" + b" " * 10
-"""What OpenRouter sends to keep a connection alive; a recording holds only how many characters came."""
+"""What OpenRouter sends to keep a connection alive; a recording holds only how many characters
+came.
+"""
 
 
 def load(folder: Path) -> list[Recording]:
@@ -32,11 +34,15 @@ def body_bytes(response: dict[str, Any]) -> bytes:
         return str(text).encode()
     blanks = response.get("body_leading_whitespace") or 0
     lead = BLANKS * (blanks // len(BLANKS)) + BLANKS[: blanks % len(BLANKS)]
-    return lead + json.dumps(response.get("body"), ensure_ascii=False, separators=(",", ":")).encode()
+    return (
+        lead + json.dumps(response.get("body"), ensure_ascii=False, separators=(",", ":")).encode()
+    )
 
 
 def wire_bytes(response: dict[str, Any], *, piece: int) -> Iterator[bytes]:
-    """The answer whole, head and body, the body in chunks of `piece` bytes, cut wherever that falls."""
+    """The answer whole, head and body, the body in chunks of `piece` bytes, cut wherever that
+    falls.
+    """
     headers = {"Connection": "keep-alive", **response["headers"], "Transfer-Encoding": "chunked"}
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     yield f"HTTP/1.1 {response['status']} Recorded\r\n{head}\r\n".encode("latin-1")

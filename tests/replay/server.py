@@ -26,7 +26,9 @@ Pick = Callable[[Asked], Recording]
 
 @contextmanager
 def serving(recordings: Mapping[str, Recording]) -> Iterator[str]:
-    """The base URL of a server of `recordings`: a request says which it wants in its `X-Client-Request-Id`."""
+    """The base URL of a server of `recordings`: a request says which it wants in its
+    `X-Client-Request-Id`.
+    """
     with answering(lambda asked: recordings[asked.headers["x-client-request-id"]]) as host:
         yield f"{host}/v1"
 

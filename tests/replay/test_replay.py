@@ -1,4 +1,6 @@
-"""The replay itself: the bytes are the recorded ones, the oracle reads as a person does, misses are named."""
+"""The replay itself: the bytes are the recorded ones, the oracle reads as a person does, misses are
+named.
+"""
 
 import gzip
 import json
@@ -24,7 +26,9 @@ from turngraph.state.reply import ProviderReply, StreamChunk, ToolCall
 from turngraph.state.usage import Usage
 
 
-def recording(id_: str = "rec_1", *, api: str = "chat", status: int = 200, **response: Any) -> Recording:
+def recording(
+    id_: str = "rec_1", *, api: str = "chat", status: int = 200, **response: Any
+) -> Recording:
     return {
         "id": id_,
         "vendor": "openai",
@@ -37,7 +41,10 @@ def recording(id_: str = "rec_1", *, api: str = "chat", status: int = 200, **res
 
 
 def chat(content: str, **more: Any) -> dict[str, Any]:
-    return {"id": "c1", "choices": [{"index": 0, "message": {"content": content} | more, "finish_reason": "stop"}]}
+    return {
+        "id": "c1",
+        "choices": [{"index": 0, "message": {"content": content} | more, "finish_reason": "stop"}],
+    }
 
 
 def data(*events: Any) -> list[str]:
@@ -72,7 +79,9 @@ READ = ProviderReply(
     text="Snow \N{SNOWMAN}",
     reasoning="hm",
     tool_calls=(ToolCall(id="a", name="f", arguments='{"x": 1}'),),
-    usage=Usage(input_tokens=3, output_tokens=6, total_tokens=9, reasoning_tokens=4, cost_usd=Decimal("0.5")),
+    usage=Usage(
+        input_tokens=3, output_tokens=6, total_tokens=9, reasoning_tokens=4, cost_usd=Decimal("0.5")
+    ),
     finish_reason="tool_calls",
     response_id="c1",
 )
@@ -82,7 +91,10 @@ READ = ProviderReply(
     ("response", "wire"),
     [
         ({"sse": ["data: 1", ": hi"]}, b"data: 1\n\n: hi\n\n"),
-        ({"sse": ["event: a\ndata: 1", "data: 2"], "sse_eol": "crlf"}, b"event: a\r\ndata: 1\r\n\r\ndata: 2\r\n\r\n"),
+        (
+            {"sse": ["event: a\ndata: 1", "data: 2"], "sse_eol": "crlf"},
+            b"event: a\r\ndata: 1\r\n\r\ndata: 2\r\n\r\n",
+        ),
         ({"sse": ["data: 1", "data: 2"], "sse_unterminated": True}, b"data: 1\n\ndata: 2"),
         ({"body": {"a": "\N{SNOWMAN}"}}, '{"a":"\N{SNOWMAN}"}'.encode()),
         ({"body": [], "body_leading_whitespace": 13}, b"\n          \n []"),
@@ -90,27 +102,39 @@ READ = ProviderReply(
     ],
 )
 def test_the_bytes_are_the_recorded_ones(response: dict[str, Any], wire: bytes) -> None:
-    """Line ends, a missing last blank line and keep-alive blanks are what the recordings are kept for."""
+    """Line ends, a missing last blank line and keep-alive blanks are what the recordings are kept
+    for.
+    """
     assert body_bytes(response) == wire
     with serving({"rec_1": recording(status=418, **response)}) as base_url:
         connection = HTTPConnection(urlsplit(base_url).netloc)
         for _ in range(2):  # on one connection
             connection.request("POST", "/v1/x", b"{}", {"X-Client-Request-Id": "rec_1"})
             answer = connection.getresponse()
-            assert (answer.status, answer.headers["x-request-id"], answer.read()) == (418, "req_1", wire)
+            assert (answer.status, answer.headers["x-request-id"], answer.read()) == (
+                418,
+                "req_1",
+                wire,
+            )
         connection.close()
 
 
 def test_the_oracle_reads_what_a_person_reads() -> None:
     """It is only worth something if it is right itself."""
     assert what_it_says(recording(sse=STREAM)) == SAID
-    body = chat("<think>hm</think>\n4", tool_calls=[{"id": "a", "function": {"name": "f", "arguments": "{}"}}])
+    body = chat(
+        "<think>hm</think>\n4",
+        tool_calls=[{"id": "a", "function": {"name": "f", "arguments": "{}"}}],
+    )
     said = what_it_says(recording(body=body))
     assert (said.text, said.reasoning, said.calls) == ("4", "hm", [("a", "f", "{}")])
     refused = recording(status=429, body={"error": {"code": "insufficient_quota", "message": "?"}})
     assert what_it_says(refused) == Said(error="quota", status=429)
     assert (
-        what_it_says(recording(sse=[*STREAM[:2], 'event: error\ndata: {"error": {"code": 429}}'])).error == "rate_limit"
+        what_it_says(
+            recording(sse=[*STREAM[:2], 'event: error\ndata: {"error": {"code": 429}}'])
+        ).error
+        == "rate_limit"
     )
     item = {"type": "message", "content": [{"type": "output_text", "text": "4"}]}
     response = {
@@ -185,11 +209,16 @@ def test_the_command_counts_and_ends_with_the_count(tmp_path: Path) -> None:
         file.writelines(json.dumps(each) + "\n" for each in given)
     assert run(tmp_path) == (0, ["4 passed, 0 failed"])
     assert run(tmp_path, "--only", "rec_2") == (0, ["1 passed, 0 failed"])
-    assert run(tmp_path, "--only", "rec_9") == (2, [f"No recordings in `{tmp_path}` called `rec_9`."])
+    assert run(tmp_path, "--only", "rec_9") == (
+        2,
+        [f"No recordings in `{tmp_path}` called `rec_9`."],
+    )
 
 
 def test_the_scripted_model_was_recorded_as_it_is() -> None:
-    """They stand in for real ones where those are not at hand; `python -m tests.replay.record` renews them."""
+    """They stand in for real ones where those are not at hand; `python -m tests.replay.record`
+    renews them.
+    """
     assert [json.loads(json.dumps(each)) for each in recordings()] == load(OWN.parent)
 
 
@@ -199,10 +228,18 @@ def test_the_scripted_models_recordings_read_as_recorded() -> None:
     assert (code, lines) == (0, [f"{len(load(OWN.parent))} passed, 0 failed"])
 
 
-def test_the_report_names_failures_and_takes_exceptions_off(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """An exception has a reason and is counted apart; one that is not needed, or that hides a crash, is a failure."""
+def test_the_report_names_failures_and_takes_exceptions_off(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An exception has a reason and is counted apart; one that is not needed, or that hides a
+    crash, is a failure.
+    """
     given = [recording(f"rec_{number}") for number in range(4)]
-    found = {"rec_0": ["text: 'a' recorded, 'b' read"], "rec_1": ["usage: …"], "rec_2": ["raised: KeyError('x')"]}
+    found = {
+        "rec_0": ["text: 'a' recorded, 'b' read"],
+        "rec_1": ["usage: …"],
+        "rec_2": ["raised: KeyError('x')"],
+    }
     exceptions = {
         "rec_1": "broken by hand",
         "rec_2": "hides a crash",

@@ -1,4 +1,6 @@
-"""Tool loops as whole turns: what is a turn, that it runs, and that a turn that goes wrong is named."""
+"""Tool loops as whole turns: what is a turn, that it runs, and that a turn that goes wrong is
+named.
+"""
 
 import copy
 import json
@@ -15,12 +17,18 @@ from tests.replay.test_replay import run
 from tests.replay.turns import replayed_turns
 from turngraph.state.result import TurnResult
 
-TOOL = {"type": "function", "function": {"name": "add", "parameters": {"type": "object", "properties": {}}}}
+TOOL = {
+    "type": "function",
+    "function": {"name": "add", "parameters": {"type": "object", "properties": {}}},
+}
 USER = {"role": "user", "content": "2 + 2?"}
 
 
 def calling(*ids: str) -> dict[str, Any]:
-    calls = [{"id": id_, "type": "function", "function": {"name": "add", "arguments": "{}"}} for id_ in ids]
+    calls = [
+        {"id": id_, "type": "function", "function": {"name": "add", "arguments": "{}"}}
+        for id_ in ids
+    ]
     return {"role": "assistant", "content": None, "tool_calls": calls}
 
 
@@ -32,7 +40,11 @@ def exchange(index: int, messages: list[Any], answer: Any, follows: int | None =
     message = answer if isinstance(answer, dict) else {"role": "assistant", "content": answer}
     reason = "tool_calls" if message.get("tool_calls") else "stop"
     usage = {"prompt_tokens": 2, "completion_tokens": 1, "total_tokens": 3}
-    body = {"id": f"c{index}", "choices": [{"index": 0, "message": message, "finish_reason": reason}], "usage": usage}
+    body = {
+        "id": f"c{index}",
+        "choices": [{"index": 0, "message": message, "finish_reason": reason}],
+        "usage": usage,
+    }
     return {
         "id": f"rec_{index}",
         "vendor": "openai",
@@ -64,8 +76,12 @@ def test_results_and_nothing_behind_them_go_on_with_the_turn() -> None:
 
 
 def test_something_new_behind_the_results_is_the_next_turn_of_the_thread() -> None:
-    """The first turn then ends at its limit of calls, its results in the thread, and the second brings them along."""
-    [thread] = threads_in([FIRST, exchange(1, [*TOLD, {"role": "user", "content": "Quick!"}], "4", 0)])
+    """The first turn then ends at its limit of calls, its results in the thread, and the second
+    brings them along.
+    """
+    [thread] = threads_in(
+        [FIRST, exchange(1, [*TOLD, {"role": "user", "content": "Quick!"}], "4", 0)]
+    )
     assert [turn.new for turn in thread.turns] == [[USER], [{"role": "user", "content": "Quick!"}]]
     assert found_in([thread]) == []
 
@@ -80,7 +96,10 @@ def test_a_client_that_went_on_twice_from_one_answer_had_two_threads() -> None:
 def test_wrong_calls_are_told_to_the_model_in_place_of_a_result() -> None:
     """No tool may run on arguments that do not fit, whatever the recorded client did with them."""
     wrong = copy.deepcopy(LOOP)
-    for message in (wrong[0]["response"]["body"]["choices"][0]["message"], wrong[1]["request"]["body"]["messages"][1]):
+    for message in (
+        wrong[0]["response"]["body"]["choices"][0]["message"],
+        wrong[1]["request"]["body"]["messages"][1],
+    ):
         message["tool_calls"][0]["function"]["arguments"] = '{"a": '
     assert found_in(list(threads_in(wrong))) == []
 
@@ -95,20 +114,29 @@ def test_wrong_calls_are_told_to_the_model_in_place_of_a_result() -> None:
         (lambda turn, sent: sent[1]["messages"][-1].update(content="6"), "request 2: brings "),
         (lambda turn, sent: sent[1]["messages"][-1].update(tool_call_id="c"), "request 2: brings "),
         (lambda turn, sent: turn.said[0].calls.pop(), "request 2: brings "),
-        (lambda turn, sent: setattr(turn.said[0], "calls", [("a", "add", "{}"), ("b", "sub", "{}")]), "answer 1: "),
+        (
+            lambda turn, sent: setattr(
+                turn.said[0], "calls", [("a", "add", "{}"), ("b", "sub", "{}")]
+            ),
+            "answer 1: ",
+        ),
         (lambda turn, sent: setattr(turn.said[1], "text", "It is 5."), "answer: "),
         (lambda turn, sent: setattr(turn.said[1], "text", ""), "status: "),
         (lambda turn, sent: turn.said[0].usage.update(input_tokens=3), "usage: "),
     ],
 )
-def test_a_turn_that_goes_wrong_is_named(change: Callable[[RecordedTurn, Any], Any], named: str) -> None:
+def test_a_turn_that_goes_wrong_is_named(
+    change: Callable[[RecordedTurn, Any], Any], named: str
+) -> None:
     """A comparison is worth what it catches: each thing by itself."""
     turn, result_, sent = went_well()
     assert list(turn_differences("chat", turn, result_, sent)) == []
     change(turn, sent)
     if named == "request 2: brings " and len(turn.said[0].calls) == 1:
         turn.results[0].pop()
-    assert [line for line in turn_differences("chat", turn, result_, sent) if line.startswith(named)]
+    assert [
+        line for line in turn_differences("chat", turn, result_, sent) if line.startswith(named)
+    ]
 
 
 def went_well() -> tuple[RecordedTurn, TurnResult, list[Any]]:

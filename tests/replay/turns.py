@@ -27,7 +27,11 @@ from turngraph.state.result import TurnResult
 KEY = "sk-replayed-recording"
 NOTHING = {"type": "object", "properties": {}}
 AT_ITS_END: Recording = {
-    "response": {"status": 418, "headers": {}, "body": {"error": {"message": "The recording has no further answer."}}}
+    "response": {
+        "status": 418,
+        "headers": {},
+        "body": {"error": {"message": "The recording has no further answer."}},
+    }
 }
 
 
@@ -61,12 +65,17 @@ def replayed_turns(threads: list[Thread]) -> Iterator[tuple[Thread, list[str]]]:
     with answering(lambda asked: tape.play(asked)) as host, asyncio.Runner() as runner:
         for number, thread in enumerate(threads):
             try:
-                yield thread, list(differences(thread, tape, f"{host}/v1", runner if number % 2 else None))
+                yield (
+                    thread,
+                    list(differences(thread, tape, f"{host}/v1", runner if number % 2 else None)),
+                )
             except Exception as error:
                 yield thread, [f"raised: {error!r}"]
 
 
-def differences(thread: Thread, tape: Tape, base_url: str, runner: asyncio.Runner | None) -> Iterator[str]:
+def differences(
+    thread: Thread, tape: Tape, base_url: str, runner: asyncio.Runner | None
+) -> Iterator[str]:
     """Run the turns of one thread, one after the other, and compare each with its recording."""
     saver = InMemorySaver() if len(thread.turns) > 1 else None
     for number, turn in enumerate(thread.turns):
@@ -77,7 +86,11 @@ def differences(thread: Thread, tape: Tape, base_url: str, runner: asyncio.Runne
 
 
 def run(
-    thread: Thread, turn: RecordedTurn, base_url: str, saver: InMemorySaver | None, runner: asyncio.Runner | None
+    thread: Thread,
+    turn: RecordedTurn,
+    base_url: str,
+    saver: InMemorySaver | None,
+    runner: asyncio.Runner | None,
 ) -> TurnResult:
     """One turn, asked for no more calls to the model than are recorded."""
     graph = chat_turn(
@@ -89,7 +102,9 @@ def run(
     )
     given: Any = {"messages": messages_of(thread.api, turn)}
     config: Any = {"configurable": {"thread_id": thread.id}}
-    out = graph.invoke(given, config) if runner is None else runner.run(graph.ainvoke(given, config))
+    out = (
+        graph.invoke(given, config) if runner is None else runner.run(graph.ainvoke(given, config))
+    )
     result = out["result"]
     assert isinstance(result, TurnResult)
     return result
@@ -124,4 +139,8 @@ def messages_of(api: str, turn: RecordedTurn) -> list[BaseMessage]:
     """The conversation as LangChain's messages; Responses' `instructions` are its system message."""
     read = from_chat(turn.new) if api == "chat" else from_responses(turn.new)
     instructions = body_of(turn.exchanges[0]).get("instructions")
-    return [SystemMessage(instructions), *read] if isinstance(instructions, str) and instructions else read
+    return (
+        [SystemMessage(instructions), *read]
+        if isinstance(instructions, str) and instructions
+        else read
+    )

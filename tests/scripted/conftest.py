@@ -15,14 +15,21 @@ WEATHER: dict[str, Any] = {
     "description": "The weather at a place.",
     "parameters": {
         "type": "object",
-        "properties": {"location": {"type": "string"}, "unit": {"type": "string", "enum": ["METRIC", "USCS"]}},
+        "properties": {
+            "location": {"type": "string"},
+            "unit": {"type": "string", "enum": ["METRIC", "USCS"]},
+        },
         "required": ["location"],
     },
 }
 CALCULATOR: dict[str, Any] = {
     "name": "calculator",
     "description": "Works out a sum.",
-    "parameters": {"type": "object", "properties": {"expression": {"type": "string"}}, "required": ["expression"]},
+    "parameters": {
+        "type": "object",
+        "properties": {"expression": {"type": "string"}},
+        "required": ["expression"],
+    },
 }
 
 

@@ -17,8 +17,15 @@ EVENTS = ['event: a\ndata: {"n": 1}', ": a comment", "data: [DONE]"]
 def line(n: int, *, api: str = "chat", path: str | None = None, **response: Any) -> str:
     path = path or {"chat": "/v1/chat/completions", "responses": "/v1/responses"}[api]
     given = {"status": 200, "headers": {"x-request-id": f"req_{n}"}, **response}
-    record = {"id": f"rec_{n}", "api": api, "request": {"method": "POST", "path": path}, "response": given}
-    return json.dumps({**record, "sequence": {"cassette": f"cas_{n // 10}", "index": n % 10, "count": 10}})
+    record = {
+        "id": f"rec_{n}",
+        "api": api,
+        "request": {"method": "POST", "path": path},
+        "response": given,
+    }
+    return json.dumps(
+        {**record, "sequence": {"cassette": f"cas_{n // 10}", "index": n % 10, "count": 10}}
+    )
 
 
 def ask(cassette: Cassette, url: str, path: str = "/chat/completions") -> tuple[int, bytes]:
@@ -38,7 +45,10 @@ def ask(cassette: Cassette, url: str, path: str = "/chat/completions") -> tuple[
             {"sse": EVENTS, "sse_eol": "crlf"},
             b'event: a\r\ndata: {"n": 1}\r\n\r\n: a comment\r\n\r\ndata: [DONE]\r\n\r\n',
         ),
-        ({"sse": EVENTS, "sse_unterminated": True}, b'event: a\ndata: {"n": 1}\n\n: a comment\n\ndata: [DONE]'),
+        (
+            {"sse": EVENTS, "sse_unterminated": True},
+            b'event: a\ndata: {"n": 1}\n\n: a comment\n\ndata: [DONE]',
+        ),
         ({"body": {"a": None}}, b'{"a": null}'),
         ({"body": [1], "body_leading_whitespace": 3}, b"   [1]"),
         ({"body_text": "<html>", "status": 502}, b"<html>"),
@@ -53,7 +63,11 @@ def test_the_bytes_are_the_recorded_ones(response: dict[str, Any], sent: bytes) 
 
 def test_requests_are_matched_by_endpoint_and_order() -> None:
     """Not by their bodies, which other clients made; nor by the vendor's base path."""
-    lines = [line(1, body=1, path="/api/v1/chat/completions"), line(2, body=2), line(3, api="responses", body=3)]
+    lines = [
+        line(1, body=1, path="/api/v1/chat/completions"),
+        line(2, body=2),
+        line(3, api="responses", body=3),
+    ]
     with Cassette.load(lines) as cassette:
         assert ask(cassette, cassette.base_url) == (200, b"1")
         assert ask(cassette, cassette.base_url, "/responses") == (200, b"3")
@@ -88,14 +102,26 @@ def test_files_are_read_packed_or_not(tmp_path: Path) -> None:
 
 def test_an_answer_without_its_request_is_played_where_its_api_is() -> None:
     """Fixtures of answers alone are part of the corpus."""
-    given = {"id": "rec", "api": "responses", "request": None, "response": {"status": 200, "headers": {}, "body": {}}}
+    given = {
+        "id": "rec",
+        "api": "responses",
+        "request": None,
+        "response": {"status": 200, "headers": {}, "body": {}},
+    }
     exchange = RecordedExchange.read(given)
     assert (exchange.method, exchange.endpoint) == ("POST", "responses")
 
 
 def test_the_sdk_reads_what_is_played(connect: Any) -> None:
     """Status, headers and body arrive as an answer of the vendor would."""
-    error = {"error": {"message": "Too many.", "type": "requests", "param": None, "code": "rate_limit_exceeded"}}
+    error = {
+        "error": {
+            "message": "Too many.",
+            "type": "requests",
+            "param": None,
+            "code": "rate_limit_exceeded",
+        }
+    }
     asked: Any = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
     tape = Cassette.load([line(7, status=429, body=error)])
     with tape as cassette, pytest.raises(openai.RateLimitError, match="Too many") as refused:

@@ -21,7 +21,11 @@ def told(messages: list[dict[str, Any]], reply: Any, result: str) -> list[dict[s
     """The conversation after `reply`, each of its calls answered with `result`."""
     calls = [call.model_dump() for call in reply.tool_calls]
     results = [{"role": "tool", "tool_call_id": call["id"], "content": result} for call in calls]
-    return [*messages, {"role": "assistant", "content": reply.content, "tool_calls": calls}, *results]
+    return [
+        *messages,
+        {"role": "assistant", "content": reply.content, "tool_calls": calls},
+        *results,
+    ]
 
 
 def test_it_says_plainly_that_it_is_scripted(client: openai.OpenAI) -> None:
@@ -35,7 +39,9 @@ def test_it_says_plainly_that_it_is_scripted(client: openai.OpenAI) -> None:
 def test_a_tool_loop(client: openai.OpenAI, chat_tools: list[dict[str, Any]]) -> None:
     """The call fits the question, and the answer holds what the tool said."""
     messages = [user("What is 17% of 2,340?")]
-    first = client.chat.completions.create(model="scripted", messages=messages, tools=chat_tools).choices[0]
+    first = client.chat.completions.create(
+        model="scripted", messages=messages, tools=chat_tools
+    ).choices[0]
     assert first.finish_reason == "tool_calls"
     [call] = first.message.tool_calls
     assert (call.function.name, json.loads(call.function.arguments)) == (
@@ -43,15 +49,23 @@ def test_a_tool_loop(client: openai.OpenAI, chat_tools: list[dict[str, Any]]) ->
         {"expression": "17 / 100 * 2340"},
     )
     messages = told(messages, first.message, "397.8")
-    second = client.chat.completions.create(model="scripted", messages=messages, tools=chat_tools).choices[0]
+    second = client.chat.completions.create(
+        model="scripted", messages=messages, tools=chat_tools
+    ).choices[0]
     assert second.finish_reason == "stop"
     assert "calculator says: 397.8" in second.message.content
 
 
-def test_several_places_are_several_calls_at_once(client: openai.OpenAI, chat_tools: list[dict[str, Any]]) -> None:
+def test_several_places_are_several_calls_at_once(
+    client: openai.OpenAI, chat_tools: list[dict[str, Any]]
+) -> None:
     """Parallel calls are what the graph fans out."""
     asked = user("What is the weather in Oslo, New York and Rome?")
-    reply = client.chat.completions.create(model="scripted", messages=[asked], tools=chat_tools).choices[0].message
+    reply = (
+        client.chat.completions.create(model="scripted", messages=[asked], tools=chat_tools)
+        .choices[0]
+        .message
+    )
     assert [json.loads(call.function.arguments)["location"] for call in reply.tool_calls] == [
         "Oslo",
         "New York",
@@ -78,7 +92,9 @@ def test_without_parallel_calls_they_come_one_after_another(
 
 
 @pytest.mark.parametrize("question", ["Hello!", "What is 6 times 7?", "Weather in Oslo and Rome?"])
-def test_a_stream_adds_up_to_the_answer(client: openai.OpenAI, chat_tools: list[dict[str, Any]], question: str) -> None:
+def test_a_stream_adds_up_to_the_answer(
+    client: openai.OpenAI, chat_tools: list[dict[str, Any]], question: str
+) -> None:
     """Streamed or not, it is the same answer at the same price."""
     asked: dict[str, Any] = {"model": "scripted", "messages": [user(question)], "tools": chat_tools}
     whole = client.chat.completions.create(**asked)
@@ -111,7 +127,9 @@ def test_tool_choice_is_honoured(client: openai.OpenAI, chat_tools: list[dict[st
     assert called("none", "What is 6 times 7?") == []
     assert called("auto", "Hello!") == []
     assert called("required", "Hello!") == ["get_current_weather"]
-    assert called({"type": "function", "function": {"name": "calculator"}}, "Hello!") == ["calculator"]
+    assert called({"type": "function", "function": {"name": "calculator"}}, "Hello!") == [
+        "calculator"
+    ]
 
 
 def test_structured_answers_fit_their_schema(client: openai.OpenAI) -> None:
@@ -122,12 +140,17 @@ def test_structured_answers_fit_their_schema(client: openai.OpenAI) -> None:
         "required": ["city", "degrees"],
         "additionalProperties": False,
     }
-    wanted = {"type": "json_schema", "json_schema": {"name": "report", "strict": True, "schema": schema}}
+    wanted = {
+        "type": "json_schema",
+        "json_schema": {"name": "report", "strict": True, "schema": schema},
+    }
     asked = [user("It is 12 degrees in Oslo.")]
     reply = client.chat.completions.create(model="m", messages=asked, response_format=wanted)
     assert json.loads(reply.choices[0].message.content) == {"city": "Oslo", "degrees": 12}
     asked = [user("A joke, as JSON with the keys 'setup' and 'punchline'.")]
-    reply = client.chat.completions.create(model="m", messages=asked, response_format={"type": "json_object"})
+    reply = client.chat.completions.create(
+        model="m", messages=asked, response_format={"type": "json_object"}
+    )
     assert set(json.loads(reply.choices[0].message.content)) == {"setup", "punchline"}
 
 
@@ -143,7 +166,9 @@ def test_caps_and_stops_end_an_answer(client: openai.OpenAI) -> None:
     assert stopped.choices[0].finish_reason == "stop"
 
 
-def test_a_cap_can_cut_a_calls_arguments(client: openai.OpenAI, chat_tools: list[dict[str, Any]]) -> None:
+def test_a_cap_can_cut_a_calls_arguments(
+    client: openai.OpenAI, chat_tools: list[dict[str, Any]]
+) -> None:
     """No tool may run on arguments that did not arrive whole; this is how a model sends them."""
     reply = client.chat.completions.create(
         model="m", messages=[user("What is 6 times 7?")], tools=chat_tools, max_tokens=2
@@ -154,10 +179,14 @@ def test_a_cap_can_cut_a_calls_arguments(client: openai.OpenAI, chat_tools: list
 
 def test_reasoning_is_shown_and_counted_when_effort_is_asked_for(client: openai.OpenAI) -> None:
     """As vendors with a `reasoning_content` send it."""
-    reply = client.chat.completions.create(model="m", messages=[user("Think.")], reasoning_effort="high")
+    reply = client.chat.completions.create(
+        model="m", messages=[user("Think.")], reasoning_effort="high"
+    )
     thought = reply.choices[0].message.model_extra["reasoning_content"]
     assert reply.usage.completion_tokens_details.reasoning_tokens == len(thought.split()) > 0
-    plain = client.chat.completions.create(model="m", messages=[user("Think.")], reasoning_effort="none")
+    plain = client.chat.completions.create(
+        model="m", messages=[user("Think.")], reasoning_effort="none"
+    )
     assert plain.usage.completion_tokens_details.reasoning_tokens == 0
 
 
@@ -175,7 +204,9 @@ def test_a_prompt_seen_before_is_cached(connect: Any) -> None:
 
 def test_several_choices_and_log_probabilities(client: openai.OpenAI) -> None:
     """Rarely asked for, and read by strict clients."""
-    reply = client.chat.completions.create(model="m", messages=[user("Hi")], n=2, logprobs=True, top_logprobs=2)
+    reply = client.chat.completions.create(
+        model="m", messages=[user("Hi")], n=2, logprobs=True, top_logprobs=2
+    )
     assert [choice.index for choice in reply.choices] == [0, 1]
     entries = reply.choices[0].logprobs.content
     assert "".join(entry.token for entry in entries) == reply.choices[0].message.content
@@ -185,7 +216,9 @@ def test_several_choices_and_log_probabilities(client: openai.OpenAI) -> None:
 async def test_the_async_client_is_served_the_same() -> None:
     """The graph runs sync and async."""
     async with ScriptedModel([Say("one two three")]) as model, async_client(model) as client:
-        stream = await client.chat.completions.create(model="m", messages=[user("Count.")], stream=True)
+        stream = await client.chat.completions.create(
+            model="m", messages=[user("Count.")], stream=True
+        )
         pieces = [chunk.choices[0].delta.content async for chunk in stream]
         reply = await client.chat.completions.create(model="m", messages=[user("Hi")])
     assert [piece for piece in pieces if piece] == ["one", " two", " three"]

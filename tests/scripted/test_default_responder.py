@@ -33,31 +33,50 @@ def calls(question: str, **asked: Any) -> list[tuple[str, dict[str, Any]]]:
     ("question", "expected"),
     [
         ("What is 17% of 2,340?", [("calculator", {"expression": "17 / 100 * 2340"})]),
-        ("Add up 3 plus 4, and (5 - 2) * 6.", [("calculator", {"expression": e}) for e in ("3 + 4", "(5 - 2) * 6")]),
+        (
+            "Add up 3 plus 4, and (5 - 2) * 6.",
+            [("calculator", {"expression": e}) for e in ("3 + 4", "(5 - 2) * 6")],
+        ),
         ("Is it raining in São Paulo?", [("get_current_weather", {"location": "São Paulo"})]),
         (
             "How warm is it in Oslo and in Frankfurt am Main, in fahrenheit?",
-            [("get_current_weather", {"location": p, "unit": "USCS"}) for p in ("Oslo", "Frankfurt am Main")],
+            [
+                ("get_current_weather", {"location": p, "unit": "USCS"})
+                for p in ("Oslo", "Frankfurt am Main")
+            ],
         ),
         (
             "How many days are there between 2024-01-01 and March 5, 2024?",
-            [("date_calculator", {"dates": ["2024-01-01", "2024-03-05"], "operation": "difference"})],
+            [
+                (
+                    "date_calculator",
+                    {"dates": ["2024-01-01", "2024-03-05"], "operation": "difference"},
+                )
+            ],
         ),
         (
             "What day is 10 days after 2024-02-25?",
             [("date_calculator", {"dates": ["2024-02-25"], "operation": "add", "days": 10})],
         ),
-        ("Find the document 'Annual report', please.", [("archive_lookup", {"title": "Annual report"})]),
+        (
+            "Find the document 'Annual report', please.",
+            [("archive_lookup", {"title": "Annual report"})],
+        ),
         (
             "What is 6 * 7, and the weather in Rome?",
-            [("calculator", {"expression": "6 * 7"}), ("get_current_weather", {"location": "Rome"})],
+            [
+                ("calculator", {"expression": "6 * 7"}),
+                ("get_current_weather", {"location": "Rome"}),
+            ],
         ),
         ("Who wrote Faust?", []),
         ("Good morning!", []),
         ("", []),
     ],
 )
-def test_the_tools_that_fit_are_called(question: str, expected: list[tuple[str, dict[str, Any]]]) -> None:
+def test_the_tools_that_fit_are_called(
+    question: str, expected: list[tuple[str, dict[str, Any]]]
+) -> None:
     """A newcomer's own questions work in the demo, not only the three we wrote."""
     assert calls(question) == expected
 
@@ -70,7 +89,9 @@ def test_the_same_question_gets_the_same_answer() -> None:
 def test_what_was_called_is_not_called_again() -> None:
     """However the client wrote the arguments when it sent them back."""
     asked = Message("assistant", "", (AskedCall("calculator", '{"expression":"6 * 7"}', "c1"),))
-    prompt = Prompt((Message("user", "What is 6 * 7?"), asked, Message("tool", "42", (), "c1")), TOOLS)
+    prompt = Prompt(
+        (Message("user", "What is 6 * 7?"), asked, Message("tool", "42", (), "c1")), TOOLS
+    )
     made = answer(prompt)
     assert made.calls == ()
     assert made.text.startswith("calculator says: 42")
@@ -84,7 +105,9 @@ def test_only_results_since_the_question_are_told() -> None:
         Message("tool", "2", (), "c1"),
         Message("assistant", "Two."),
     )
-    assert "calculator says" not in answer(Prompt((*before, Message("user", "Thanks!")), TOOLS)).text
+    assert (
+        "calculator says" not in answer(Prompt((*before, Message("user", "Thanks!")), TOOLS)).text
+    )
 
 
 def test_reasoning_grows_with_the_effort() -> None:
@@ -99,5 +122,7 @@ def test_reasoning_grows_with_the_effort() -> None:
 def test_a_long_result_is_told_in_part() -> None:
     """Repeating ten megabytes would help nobody."""
     asked = Message("assistant", "", (AskedCall("archive_lookup", "{}", "c1"),))
-    prompt = Prompt((Message("user", "Hi"), asked, Message("tool", "x" * 10_000_000, (), "c1")), TOOLS)
+    prompt = Prompt(
+        (Message("user", "Hi"), asked, Message("tool", "x" * 10_000_000, (), "c1")), TOOLS
+    )
     assert len(answer(prompt).text) < 10_000

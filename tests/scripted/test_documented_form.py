@@ -1,4 +1,6 @@
-"""Every answer of the scripted model has the form that OpenAI documents, where its published schemas are at hand."""
+"""Every answer of the scripted model has the form that OpenAI documents, where its published
+schemas are at hand.
+"""
 
 import json
 from collections.abc import Iterator
@@ -21,7 +23,9 @@ needs_schemas = pytest.mark.skipif(not SCHEMAS.exists(), reason="../shared/opena
 
 ENVELOPE = Envelope("resp_1", 1_700_000_000, "gpt-4o")
 MEMORY = ResponseMemory()
-USAGE = Usage(input_tokens=10, output_tokens=5, cache_read_tokens=4, reasoning_tokens=2, cache_write_tokens=1)
+USAGE = Usage(
+    input_tokens=10, output_tokens=5, cache_read_tokens=4, reasoning_tokens=2, cache_write_tokens=1
+)
 CALL = AskedCall("f", '{"x": 1}', "call_1")
 ANSWERS = {
     "text": Answer("Hello there, friend."),
@@ -119,7 +123,9 @@ def test_an_error_is_as_documented() -> None:
 
 
 @needs_schemas
-@pytest.mark.parametrize(("name", "body"), [("CreateChatCompletionRequest", CHAT), ("CreateResponse", RESPONSES)])
+@pytest.mark.parametrize(
+    ("name", "body"), [("CreateChatCompletionRequest", CHAT), ("CreateResponse", RESPONSES)]
+)
 def test_the_requests_of_these_tests_are_documented_too(name: str, body: dict[str, Any]) -> None:
     """What we take for granted is what the vendor takes."""
     assert problems(name, body) == []
@@ -136,6 +142,14 @@ def test_a_prompt_is_the_same_by_either_api() -> None:
     """One mind answers both."""
     flat = {**RESPONSES["tools"][0]}
     by_chat = ChatExchange.read({**CHAT, "reasoning_effort": "low"}, ()).prompt
-    asked = {"model": "m", "input": "Hi", "tools": [flat], "reasoning": {"effort": "low"}, "top_logprobs": 2}
-    by_responses = ResponsesExchange.read({**asked, "include": ["message.output_text.logprobs"]}, MEMORY, ()).prompt
+    asked = {
+        "model": "m",
+        "input": "Hi",
+        "tools": [flat],
+        "reasoning": {"effort": "low"},
+        "top_logprobs": 2,
+    }
+    by_responses = ResponsesExchange.read(
+        {**asked, "include": ["message.output_text.logprobs"]}, MEMORY, ()
+    ).prompt
     assert by_chat == by_responses

@@ -74,7 +74,10 @@ async def test_the_async_face_frees_them_too() -> None:
 
 def test_closing_ends_an_answer_that_would_never_come() -> None:
     """A model told to hang must not keep the test run from ending."""
-    with LoopbackServer(hang) as server, socket.create_connection(("127.0.0.1", server.port)) as client:
+    with (
+        LoopbackServer(hang) as server,
+        socket.create_connection(("127.0.0.1", server.port)) as client,
+    ):
         client.sendall(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
         server.close()
         assert ended(client)
@@ -83,7 +86,10 @@ def test_closing_ends_an_answer_that_would_never_come() -> None:
 def test_a_connection_made_the_moment_it_closes_is_not_left_open() -> None:
     """A client whose connection nobody closes would wait for ever."""
     for _ in range(30):
-        with LoopbackServer(echo) as server, socket.create_connection(("127.0.0.1", server.port)) as client:
+        with (
+            LoopbackServer(echo) as server,
+            socket.create_connection(("127.0.0.1", server.port)) as client,
+        ):
             server.close()
             assert ended(client)
 

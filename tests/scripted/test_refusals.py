@@ -1,4 +1,6 @@
-"""What the scripted model refuses, as the vendor does: mistakes show here before they cost anything."""
+"""What the scripted model refuses, as the vendor does: mistakes show here before they cost
+anything.
+"""
 
 import copy
 from typing import Any
@@ -20,7 +22,10 @@ HI = {"role": "user", "content": "Hi"}
 CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 ASKING = {"role": "assistant", "content": None, "tool_calls": [CALL]}
 RESULT = {"role": "tool", "tool_call_id": "c1", "content": "42"}
-F = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {"x": {}}}}}
+F = {
+    "type": "function",
+    "function": {"name": "f", "parameters": {"type": "object", "properties": {"x": {}}}},
+}
 FLAT = {"type": "function", **F["function"]}
 STRICT = {"type": "function", "function": {**F["function"], "strict": True}}
 
@@ -46,13 +51,29 @@ BAD: list[tuple[dict[str, Any], str | None, str | None]] = [
     (chat(messages=[{"content": "Hi"}]), "messages[0].role", "missing_required_parameter"),
     (chat(messages=[{"role": "user"}]), "messages[0].content", "missing_required_parameter"),
     (chat(messages=[{"role": "user", "content": None}]), "messages[0].content", "invalid_type"),
-    (chat(messages=[{"role": "assistant", "content": None}]), "messages[0].content", "invalid_type"),
-    (chat(messages=[{"role": "user", "content": [{"text": "Hi"}]}]), "messages[0].content[0].type", None),
-    (chat(messages=[{"role": "user", "content": [{"type": "video"}]}]), "messages[0].content[0].type", None),
+    (
+        chat(messages=[{"role": "assistant", "content": None}]),
+        "messages[0].content",
+        "invalid_type",
+    ),
+    (
+        chat(messages=[{"role": "user", "content": [{"text": "Hi"}]}]),
+        "messages[0].content[0].type",
+        None,
+    ),
+    (
+        chat(messages=[{"role": "user", "content": [{"type": "video"}]}]),
+        "messages[0].content[0].type",
+        None,
+    ),
     (chat(messages=[HI, RESULT]), "messages[1].role", None),
     (chat(messages=[HI, ASKING]), "messages[1].role", None),
     (chat(messages=[HI, ASKING, HI, RESULT]), "messages[1].role", None),
-    (chat(messages=[HI, ASKING, {**RESULT, "tool_call_id": "c2"}]), "messages[2].tool_call_id", None),
+    (
+        chat(messages=[HI, ASKING, {**RESULT, "tool_call_id": "c2"}]),
+        "messages[2].tool_call_id",
+        None,
+    ),
     (
         chat(messages=[HI, {**ASKING, "tool_calls": [{**CALL, "id": 7}]}]),
         "messages[1].tool_calls[0].id",
@@ -73,9 +94,17 @@ BAD: list[tuple[dict[str, Any], str | None, str | None]] = [
     (chat(tools=[]), "tools", "empty_array"),
     (chat(tools=[{"function": F["function"]}]), "tools[0].type", None),
     (chat(tools=[FLAT]), "tools[0].function", "missing_required_parameter"),
-    (chat(tools=[{"type": "function", "function": {"name": "a b"}}]), "tools[0].function.name", "invalid_value"),
+    (
+        chat(tools=[{"type": "function", "function": {"name": "a b"}}]),
+        "tools[0].function.name",
+        "invalid_value",
+    ),
     (chat(tools=[STRICT]), "tools[0].function.parameters", "invalid_function_parameters"),
-    (chat(tools=[F], tool_choice={"type": "function", "function": {"name": "g"}}), "tool_choice", None),
+    (
+        chat(tools=[F], tool_choice={"type": "function", "function": {"name": "g"}}),
+        "tool_choice",
+        None,
+    ),
     (chat(tools=[F], tool_choice="any"), "tool_choice", "invalid_value"),
     (chat(response_format={"type": "json"}), "response_format.type", "invalid_value"),
     (chat(thinking={"type": "enabled"}), "thinking", "unknown_parameter"),
@@ -88,31 +117,69 @@ BAD: list[tuple[dict[str, Any], str | None, str | None]] = [
     ({"model": "m"}, "input", "missing_required_parameter"),
     (responses(input=[]), "input", "empty_array"),
     (responses(input=[{"role": "tool", "content": "Hi"}]), "input[0].role", "invalid_value"),
-    (responses(input=[{"role": "user", "content": [{"type": "text"}]}]), "input[0].content[0].type", "invalid_value"),
+    (
+        responses(input=[{"role": "user", "content": [{"type": "text"}]}]),
+        "input[0].content[0].type",
+        "invalid_value",
+    ),
     (responses(input=[{"type": "thought"}]), "input[0].type", "invalid_value"),
-    (responses(input=[{"type": "function_call_output", "call_id": "c", "output": "1"}]), "input", None),
-    (responses(input=[{"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}]), "input", None),
-    (responses(input=[{"role": "user", "content": "Hi", "id": "x1"}]), "input[0].id", "invalid_value"),
+    (
+        responses(input=[{"type": "function_call_output", "call_id": "c", "output": "1"}]),
+        "input",
+        None,
+    ),
+    (
+        responses(
+            input=[{"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}]
+        ),
+        "input",
+        None,
+    ),
+    (
+        responses(input=[{"role": "user", "content": "Hi", "id": "x1"}]),
+        "input[0].id",
+        "invalid_value",
+    ),
     (responses(input=[{"type": "reasoning", "id": "rs_1", "summary": []}]), "input", None),
     (responses(max_output_tokens=15), "max_output_tokens", "integer_below_min_value"),
     (responses(max_tokens=100), "max_tokens", "unknown_parameter"),
-    (responses(previous_response_id="resp_1"), "previous_response_id", "previous_response_not_found"),
+    (
+        responses(previous_response_id="resp_1"),
+        "previous_response_id",
+        "previous_response_not_found",
+    ),
     (responses(tools=[F]), "tools[0].name", "missing_required_parameter"),
     (responses(text={"format": {"type": "json_schema", "schema": {}}}), "text.format.name", None),
     (responses(reasoning={"effort": "huge"}), "reasoning.effort", "invalid_value"),
     (responses(stop="x"), "stop", "unknown_parameter"),
 ]
 GOOD: list[dict[str, Any]] = [
-    chat(messages=[HI, ASKING, RESULT, HI], tools=[F], tool_choice="required", temperature=0, max_tokens=1),
-    chat(messages=[{"role": "developer", "content": [{"type": "text", "text": "Be kind."}]}, HI], stop="x", n=2),
+    chat(
+        messages=[HI, ASKING, RESULT, HI],
+        tools=[F],
+        tool_choice="required",
+        temperature=0,
+        max_tokens=1,
+    ),
+    chat(
+        messages=[{"role": "developer", "content": [{"type": "text", "text": "Be kind."}]}, HI],
+        stop="x",
+        n=2,
+    ),
     chat(model="gpt-5.1", temperature=0.5, max_completion_tokens=5, logprobs=True, top_logprobs=2),
     chat(model="o3", temperature=1, presence_penalty=0),
-    responses(input=[HI, {"role": "assistant", "content": [{"type": "output_text", "text": "Hello"}]}, HI]),
+    responses(
+        input=[HI, {"role": "assistant", "content": [{"type": "output_text", "text": "Hello"}]}, HI]
+    ),
     responses(
         input=[
             HI,
             {"type": "function_call", "id": "fc_1", "call_id": "c", "name": "f", "arguments": "{}"},
-            {"type": "function_call_output", "call_id": "c", "output": [{"type": "input_text", "text": "42"}]},
+            {
+                "type": "function_call_output",
+                "call_id": "c",
+                "output": [{"type": "input_text", "text": "42"}],
+            },
         ],
         tools=[FLAT, {"type": "web_search"}],
         tool_choice={"type": "function", "name": "f"},
@@ -121,7 +188,9 @@ GOOD: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize(("body", "param", "code"), BAD, ids=lambda value: str(value)[:60])
-def test_a_bad_request_is_refused_by_name(body: dict[str, Any], param: str | None, code: str | None) -> None:
+def test_a_bad_request_is_refused_by_name(
+    body: dict[str, Any], param: str | None, code: str | None
+) -> None:
     """In the vendor's form, naming what is wrong."""
     with pytest.raises(RequestError) as refused:
         read(body)
@@ -152,14 +221,22 @@ def test_a_body_that_is_no_json_object_is_refused(content: bytes) -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
     max_leaves=5,
 )
 
 
 def places(value: Any) -> list[tuple[Any, Any]]:
     """Every container with every key in it."""
-    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    inside = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
     return [found for key, inner in inside for found in [(value, key), *places(inner)]]
 
 

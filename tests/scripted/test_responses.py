@@ -17,7 +17,9 @@ def output(call: Any, text: str) -> dict[str, Any]:
     return {"type": "function_call_output", "call_id": call.call_id, "output": text}
 
 
-def test_a_tool_loop_by_previous_response_id(client: openai.OpenAI, responses_tools: list[dict[str, Any]]) -> None:
+def test_a_tool_loop_by_previous_response_id(
+    client: openai.OpenAI, responses_tools: list[dict[str, Any]]
+) -> None:
     """Only the results are sent; the conversation is remembered."""
     first = client.responses.create(model="m", input="What is 6 times 7?", tools=responses_tools)
     [call] = first.output
@@ -26,13 +28,17 @@ def test_a_tool_loop_by_previous_response_id(client: openai.OpenAI, responses_to
         model="m", previous_response_id=first.id, input=[output(call, "42")], tools=responses_tools
     )
     assert "calculator says: 42" in second.output_text
-    third = client.responses.create(model="m", previous_response_id=second.id, input="Thanks", tools=responses_tools)
+    third = client.responses.create(
+        model="m", previous_response_id=second.id, input="Thanks", tools=responses_tools
+    )
     assert "Thanks" in third.output_text
     assert third.usage.input_tokens > second.usage.input_tokens
     assert client.responses.retrieve(first.id).output == first.output
 
 
-def test_a_tool_loop_by_sending_everything_again(client: openai.OpenAI, responses_tools: list[dict[str, Any]]) -> None:
+def test_a_tool_loop_by_sending_everything_again(
+    client: openai.OpenAI, responses_tools: list[dict[str, Any]]
+) -> None:
     """What stateless vendors ask for: every item, reasoning in its encrypted form."""
     asked: dict[str, Any] = {
         "model": "m",
@@ -46,18 +52,26 @@ def test_a_tool_loop_by_sending_everything_again(client: openai.OpenAI, response
     assert [item.type for item in first.output] == ["reasoning", "function_call", "function_call"]
     items += [item.model_dump(exclude_none=True) for item in first.output]
     items += [output(call, "mild") for call in first.output[1:]]
-    assert "get_current_weather says: mild" in client.responses.create(**asked, input=items).output_text
+    assert (
+        "get_current_weather says: mild"
+        in client.responses.create(**asked, input=items).output_text
+    )
 
 
 def test_what_was_not_stored_cannot_be_continued(client: openai.OpenAI) -> None:
     """The trap of `store=False`: its ids lead nowhere."""
-    unstored = client.responses.create(model="m", input="Hi", store=False, reasoning={"effort": "low"})
+    unstored = client.responses.create(
+        model="m", input="Hi", store=False, reasoning={"effort": "low"}
+    )
     with pytest.raises(openai.BadRequestError, match="not found") as refused:
         client.responses.create(model="m", input="And?", previous_response_id=unstored.id)
     assert refused.value.code == "previous_response_not_found"
     with pytest.raises(openai.NotFoundError):
         client.responses.retrieve(unstored.id)
-    items = [*(item.model_dump(exclude_none=True) for item in unstored.output), {"role": "user", "content": "And?"}]
+    items = [
+        *(item.model_dump(exclude_none=True) for item in unstored.output),
+        {"role": "user", "content": "And?"},
+    ]
     with pytest.raises(openai.NotFoundError, match="not persisted when `store` is set to false"):
         client.responses.create(model="m", input=items)
 
@@ -111,7 +125,10 @@ def test_a_refusal_has_a_field_of_its_own(connect: Any) -> None:
         with client.responses.stream(model="m", input="Do harm.") as stream:
             events = list(stream)
     assert reply.output[0].content[0].refusal == "I will not."
-    assert "".join(event.delta for event in events if event.type == "response.refusal.delta") == "I will not."
+    assert (
+        "".join(event.delta for event in events if event.type == "response.refusal.delta")
+        == "I will not."
+    )
 
 
 def test_structured_answers_fit_their_schema(client: openai.OpenAI) -> None:
@@ -146,12 +163,18 @@ def test_a_scripted_call_can_be_anything(connect: Any) -> None:
         reply = connect(model).responses.create(model="m", input="Hi")
     text, first, second = reply.output
     assert text.content[0].text == "Let me see."
-    assert (first.arguments, json.loads(second.arguments), second.call_id) == ("{oops", {"city": "Åse"}, "call_mine")
+    assert (first.arguments, json.loads(second.arguments), second.call_id) == (
+        "{oops",
+        {"city": "Åse"},
+        "call_mine",
+    )
 
 
 async def test_the_async_client_is_served_the_same() -> None:
     """The graph runs sync and async."""
     async with ScriptedModel([Say("one two three")]) as model, async_client(model) as client:
         stream = await client.responses.create(model="m", input="Count.", stream=True)
-        pieces = [event.delta async for event in stream if event.type == "response.output_text.delta"]
+        pieces = [
+            event.delta async for event in stream if event.type == "response.output_text.delta"
+        ]
     assert pieces == ["one", " two", " three"]

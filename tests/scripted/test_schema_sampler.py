@@ -36,9 +36,15 @@ NUMBERS = st.fixed_dictionaries(
 )
 STRINGS = st.fixed_dictionaries(
     {"type": st.just("string")},
-    optional={"minLength": st.integers(0, 5), "maxLength": st.integers(5, 30), "examples": st.just(["abcde"])},
+    optional={
+        "minLength": st.integers(0, 5),
+        "maxLength": st.integers(5, 30),
+        "examples": st.just(["abcde"]),
+    },
 )
-FORMATTED = st.fixed_dictionaries({"type": st.just("string"), "format": st.sampled_from(["date", "uuid", "uri"])})
+FORMATTED = st.fixed_dictionaries(
+    {"type": st.just("string"), "format": st.sampled_from(["date", "uuid", "uri"])}
+)
 SIMPLE = (
     NUMBERS
     | STRINGS
@@ -53,17 +59,29 @@ NAMES = st.sampled_from(["city", "date", "expression", "count", "query", "title"
 
 def objects(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     def required(properties: dict[str, Any]) -> st.SearchStrategy[Any]:
-        names = st.lists(st.sampled_from(sorted(properties)), unique=True) if properties else st.just([])
-        return st.builds(lambda names: {"type": "object", "properties": properties, "required": names}, names)
+        names = (
+            st.lists(st.sampled_from(sorted(properties)), unique=True)
+            if properties
+            else st.just([])
+        )
+        return st.builds(
+            lambda names: {"type": "object", "properties": properties, "required": names}, names
+        )
 
-    lists = st.builds(lambda item, low: {"type": "array", "items": item, "minItems": low}, inner, st.integers(0, 2))
+    lists = st.builds(
+        lambda item, low: {"type": "array", "items": item, "minItems": low},
+        inner,
+        st.integers(0, 2),
+    )
     either = st.builds(lambda one: {"anyOf": [{"type": "null"}, one]}, inner)
     return st.dictionaries(NAMES, inner, max_size=4).flatmap(required) | lists | either
 
 
 @settings(deadline=None)
 @given(
-    st.recursive(SIMPLE, objects, max_leaves=8), st.sampled_from(["", "red 4 9 Oslo 2024-01-02 3 + 4"]), st.booleans()
+    st.recursive(SIMPLE, objects, max_leaves=8),
+    st.sampled_from(["", "red 4 9 Oslo 2024-01-02 3 + 4"]),
+    st.booleans(),
 )
 def test_what_is_made_fits_the_schema(schema: dict[str, Any], text: str, whole: bool) -> None:
     """A scripted call must not fail for its form; only a script may send nonsense."""
@@ -88,5 +106,8 @@ def test_the_text_decides_what_it_can() -> None:
 
 def test_a_pattern_is_met_by_what_the_text_holds() -> None:
     """A code in the question goes into the field made for codes."""
-    schema = {"type": "object", "properties": {"code": {"type": "string", "pattern": "^[A-Z]{2}-[0-9]+$"}}}
+    schema = {
+        "type": "object",
+        "properties": {"code": {"type": "string", "pattern": "^[A-Z]{2}-[0-9]+$"}},
+    }
     assert fill(schema, "Look up AB-123, please.", whole=True) == {"code": "AB-123"}

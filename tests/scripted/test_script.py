@@ -10,7 +10,17 @@ from typing import Any
 import openai
 import pytest
 
-from turngraph.scripted import Call, Cut, Fail, Hang, Raw, ReceivedRequest, Refuse, Say, ScriptedModel
+from turngraph.scripted import (
+    Call,
+    Cut,
+    Fail,
+    Hang,
+    Raw,
+    ReceivedRequest,
+    Refuse,
+    Say,
+    ScriptedModel,
+)
 from turngraph.scripted.script import Step
 from turngraph.state.usage import Usage
 
@@ -89,9 +99,14 @@ def test_a_request_the_vendor_would_refuse_takes_no_step(connect: Any) -> None:
         (418, openai.APIStatusError),
     ],
 )
-def test_failures_have_the_vendors_form(connect: Any, status: int, error: type[openai.APIStatusError]) -> None:
+def test_failures_have_the_vendors_form(
+    connect: Any, status: int, error: type[openai.APIStatusError]
+) -> None:
     """Error readers are tested against it."""
-    with ScriptedModel([Fail(status, headers={"Retry-After": "7"})]) as model, pytest.raises(error) as caught:
+    with (
+        ScriptedModel([Fail(status, headers={"Retry-After": "7"})]) as model,
+        pytest.raises(error) as caught,
+    ):
         connect(model).chat.completions.create(**HI)
     assert caught.value.response.headers["retry-after"] == "7"
     assert set(caught.value.body) == {"message", "type", "param", "code"}
@@ -99,7 +114,9 @@ def test_failures_have_the_vendors_form(connect: Any, status: int, error: type[o
 
 def test_a_failure_can_be_any_body(connect: Any) -> None:
     """Proxies answer in HTML, Gemini in lists."""
-    with ScriptedModel([Fail(502, "<html>Bad gateway</html>"), Fail(400, [{"error": {"code": 7}}])]) as model:
+    with ScriptedModel(
+        [Fail(502, "<html>Bad gateway</html>"), Fail(400, [{"error": {"code": 7}}])]
+    ) as model:
         client = connect(model)
         with pytest.raises(openai.InternalServerError) as failed:
             client.chat.completions.create(**HI)
@@ -149,7 +166,11 @@ def test_a_clean_cut_looks_like_an_end(connect: Any) -> None:
 
 def test_raw_events_are_sent_as_they_are(connect: Any) -> None:
     """Whatever a vendor may do can be played."""
-    events = [": keep alive", 'data: {"choices":[{"index":0,"delta":{"content":"odd"}}]}', "data: [DONE]"]
+    events = [
+        ": keep alive",
+        'data: {"choices":[{"index":0,"delta":{"content":"odd"}}]}',
+        "data: [DONE]",
+    ]
     with ScriptedModel([Raw(events)]) as model:
         [chunk] = connect(model).chat.completions.create(**HI, stream=True)
     assert chunk.choices[0].delta.content == "odd"
@@ -162,8 +183,16 @@ def test_usage_can_be_scripted_or_left_out(connect: Any) -> None:
         client = connect(model)
         first, second = (client.chat.completions.create(**HI).usage for _ in range(2))
         third, fourth = (client.responses.create(model="m", input="Hi").usage for _ in range(2))
-    assert (first.prompt_tokens, first.total_tokens, first.prompt_tokens_details.cached_tokens) == (1000, 1010, 400)
-    assert (third.input_tokens, third.total_tokens, third.input_tokens_details.cached_tokens) == (1000, 1010, 400)
+    assert (first.prompt_tokens, first.total_tokens, first.prompt_tokens_details.cached_tokens) == (
+        1000,
+        1010,
+        400,
+    )
+    assert (third.input_tokens, third.total_tokens, third.input_tokens_details.cached_tokens) == (
+        1000,
+        1010,
+        400,
+    )
     assert (second, fourth) == (None, None)
 
 
@@ -183,13 +212,23 @@ def test_a_key_can_be_demanded(connect: Any) -> None:
         with pytest.raises(openai.AuthenticationError, match=r"sk-wrong\*+4711") as refused:
             connect(model, key="sk-wrong-key-4711").chat.completions.create(**HI)
         assert refused.value.code == "invalid_api_key"
-        assert connect(model, key="sk-right-one").chat.completions.create(**HI).choices[0].message.content == "yes"
+        assert (
+            connect(model, key="sk-right-one")
+            .chat.completions.create(**HI)
+            .choices[0]
+            .message.content
+            == "yes"
+        )
 
 
 def test_an_unknown_path_is_not_found(model: ScriptedModel) -> None:
     """A base URL without its /v1 is the commonest slip."""
     connection = http.client.HTTPConnection("127.0.0.1", model.port)
-    for method, path in [("POST", "/chat/completions"), ("GET", "/v1/nothing"), ("GET", "/v1/chat/nothing")]:
+    for method, path in [
+        ("POST", "/chat/completions"),
+        ("GET", "/v1/nothing"),
+        ("GET", "/v1/chat/nothing"),
+    ]:
         connection.request(method, path, b"{}")
         reply = connection.getresponse()
         assert (reply.status, b"Invalid URL" in reply.read()) == (404, True)
@@ -209,8 +248,14 @@ def test_ids_differ_between_models_and_are_repeatable_by_name(connect: Any) -> N
 
 async def test_sixty_four_at_once(connect: Any) -> None:
     """It is the server that benchmarks load."""
-    async with ScriptedModel() as model, openai.AsyncOpenAI(base_url=model.base_url, api_key="x") as client:
-        asked = [{"model": "m", "messages": [{"role": "user", "content": f"Number {n}"}]} for n in range(64)]
+    async with (
+        ScriptedModel() as model,
+        openai.AsyncOpenAI(base_url=model.base_url, api_key="x") as client,
+    ):
+        asked = [
+            {"model": "m", "messages": [{"role": "user", "content": f"Number {n}"}]}
+            for n in range(64)
+        ]
         replies = await asyncio.gather(*(client.chat.completions.create(**body) for body in asked))
         assert len(model.requests) == 64
     for n, reply in enumerate(replies):
@@ -231,14 +276,21 @@ def test_closing_a_model_closes_its_connections(connect: Any) -> None:
 
 
 def test_a_completion_is_kept_where_that_was_asked_for(model: ScriptedModel) -> None:
-    """Found by its id and by its metadata, as the vendor lists stored completions; any other is not."""
+    """Found by its id and by its metadata, as the vendor lists stored completions; any other is
+    not.
+    """
     connection = http.client.HTTPConnection("127.0.0.1", model.port)
     asked = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
     for body in (asked, {**asked, "store": True, "metadata": {"team": "a"}}):
         connection.request("POST", "/v1/chat/completions", json.dumps(body))
         made = json.load(connection.getresponse())
     found = []
-    for path in (f"/{made['id']}", "?metadata[team]=a&model=m", "?metadata[team]=b", "/chatcmpl-none"):
+    for path in (
+        f"/{made['id']}",
+        "?metadata[team]=a&model=m",
+        "?metadata[team]=b",
+        "/chatcmpl-none",
+    ):
         connection.request("GET", f"/v1/chat/completions{path}")
         found.append(json.load(connection.getresponse()))
     connection.close()

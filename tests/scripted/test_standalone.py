@@ -12,7 +12,9 @@ import turngraph.scripted as door
 def test_it_serves_until_it_is_interrupted() -> None:
     """For any OpenAI client, in any language; scripts read the base URL from the first line."""
     command = [sys.executable, "-m", "turngraph.scripted", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         base_url = process.stdout.readline().strip()
         with urlopen(f"{base_url}/models") as answer:

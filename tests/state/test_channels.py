@@ -29,7 +29,9 @@ THREAD: Any = {"configurable": {"thread_id": "t"}}
 
 
 def test_a_long_list_is_copied_now_and_then_and_read_whole(saver: SqliteSaver) -> None:
-    """Both what is stored and how far one must walk back to read it grow with what is added, not with the list."""
+    """Both what is stored and how far one must walk back to read it grow with what is added, not
+    with the list.
+    """
     graph = StateGraph(Growing)
     graph.add_node("add", lambda state: {"items": [f"{MARK} {len(state['items'])}"]})
     graph.add_edge(START, "add")
@@ -38,7 +40,10 @@ def test_a_long_list_is_copied_now_and_then_and_read_whole(saver: SqliteSaver) -
         turn.invoke({"asked": "more"}, THREAD)
     items = turn.get_state(THREAD).values["items"]
     assert items == [f"{MARK} {n}" for n in range(200)]
-    blobs = [row[0] for row in saver.conn.execute("SELECT checkpoint FROM checkpoints ORDER BY checkpoint_id")]
+    blobs = [
+        row[0]
+        for row in saver.conn.execute("SELECT checkpoint FROM checkpoints ORDER BY checkpoint_id")
+    ]
     copied = [blob.count(MARK.encode()) for blob in blobs]
     assert sum(copied) <= 9 * len(items)
     last = max(n for n, count in enumerate(copied) if count)

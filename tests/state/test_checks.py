@@ -35,12 +35,24 @@ def test_keys_left_out_are_emptied() -> None:
         ("Hi", "A turn's input is a dict with `messages`, not str"),
         ({"messages": [("user", "x")], "mesages": []}, "Unknown key in a turn's input: `mesages`"),
         ({"messages": [("wizard", "x")]}, "Not a message"),
-        ({"messages": [("user", "\ud800")]}, r"messages\[0\] holds a lone surrogate at character 0"),
-        ({"messages": [HumanMessage([{"type": "text", "text": "x", "n": math.nan}])]}, "what JSON cannot say"),
+        (
+            {"messages": [("user", "\ud800")]},
+            r"messages\[0\] holds a lone surrogate at character 0",
+        ),
+        (
+            {"messages": [HumanMessage([{"type": "text", "text": "x", "n": math.nan}])]},
+            "what JSON cannot say",
+        ),
         ({"messages": [HumanMessage([{"type": "text", "text": b"x"}])]}, "what JSON cannot say"),
-        ({"messages": [("user", "x" * 101)]}, r"messages\[0\] is 101 characters long; .* allows 100"),
+        (
+            {"messages": [("user", "x" * 101)]},
+            r"messages\[0\] is 101 characters long; .* allows 100",
+        ),
         ({"messages": ["x"], "turn_id": 7}, "`turn_id`: Input should be a valid string"),
-        ({"messages": ["x"], "settings": {"temprature": 1}}, "`settings.*temprature`: Extra inputs"),
+        (
+            {"messages": ["x"], "settings": {"temprature": 1}},
+            "`settings.*temprature`: Extra inputs",
+        ),
     ],
 )
 def test_bad_input_is_named(given: object, said: str) -> None:
@@ -58,7 +70,9 @@ def test_bad_input_is_named(given: object, said: str) -> None:
         ({"started_at": "soon"}, "`started_at`"),
     ],
 )
-def test_a_node_cannot_write_what_the_state_does_not_hold(patch: dict[str, object], said: str) -> None:
+def test_a_node_cannot_write_what_the_state_does_not_hold(
+    patch: dict[str, object], said: str
+) -> None:
     """LangGraph would store it, and the thread could never be read again."""
     with pytest.raises(TurnValueError, match=said):
         check_patch(patch, by="test")

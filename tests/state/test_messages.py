@@ -6,7 +6,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, RemoveMessage, ToolMessage
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    HumanMessage,
+    RemoveMessage,
+    ToolMessage,
+)
 
 from turngraph.state.errors import TurnValueError
 from turngraph.state.messages import REMOVE_ALL_MESSAGES, merge_messages
@@ -27,8 +33,12 @@ def _shown(messages: list[Any]) -> list[tuple[str | None, str, Any]]:
 
 @given(_writes, _writes)
 def test_two_batches_merge_as_their_concatenation(first: list[Any], second: list[Any]) -> None:
-    """LangGraph replays stored writes in larger batches than they were made in; the thread must read the same."""
-    assert _shown(merge_messages(merge_messages([], first), second)) == _shown(merge_messages([], [*first, *second]))
+    """LangGraph replays stored writes in larger batches than they were made in; the thread must
+    read the same.
+    """
+    assert _shown(merge_messages(merge_messages([], first), second)) == _shown(
+        merge_messages([], [*first, *second])
+    )
 
 
 @given(_writes)
@@ -47,7 +57,9 @@ def test_every_message_has_an_id_of_its_own(writes: list[Any]) -> None:
 
 def test_a_message_with_a_known_id_takes_the_place_of_the_old_one() -> None:
     """That is how a person edits a conversation."""
-    merged = merge_messages([HumanMessage("one", id="a"), AIMessage("two", id="b")], [HumanMessage("ONE", id="a")])
+    merged = merge_messages(
+        [HumanMessage("one", id="a"), AIMessage("two", id="b")], [HumanMessage("ONE", id="a")]
+    )
     assert [message.content for message in merged] == ["ONE", "two"]
 
 
@@ -61,7 +73,9 @@ def test_removing_what_is_not_there_is_no_error() -> None:
     assert merge_messages([], [RemoveMessage(id="nobody")]) == []
 
 
-@pytest.mark.parametrize("bad", [("wizard", "x"), {"role": "nope", "content": "x"}, 3, None, {"content": "x"}, ()])
+@pytest.mark.parametrize(
+    "bad", [("wizard", "x"), {"role": "nope", "content": "x"}, 3, None, {"content": "x"}, ()]
+)
 def test_what_is_no_message_is_named(bad: object) -> None:
     """The text says what was seen and what may be given."""
     with pytest.raises(TurnValueError, match=r"Not a message: .* Allowed: "):
@@ -69,7 +83,9 @@ def test_what_is_no_message_is_named(bad: object) -> None:
 
 
 def test_answers_stand_in_the_order_of_the_calls_however_they_are_replayed() -> None:
-    """LangGraph replays what parallel tasks wrote in another order: the next request must still be the same one."""
+    """LangGraph replays what parallel tasks wrote in another order: the next request must still be
+    the same one.
+    """
     calls = [{"name": "f", "args": {}, "id": each} for each in "123"]
     said: list[Any] = [HumanMessage("Q", id="h"), AIMessage("", id="a", tool_calls=calls)]
     answers = {each: ToolMessage(f"r{each}", tool_call_id=each, id=each) for each in "123"}

@@ -13,15 +13,27 @@ RUN = ToolRun(call_id="c", name="t", arguments="{}", status="ok", content="", se
 @pytest.mark.parametrize(
     ("fields", "line"),
     [
-        ({"status": "completed", "answer": "Two\n lines."}, "completed: Two lines. (0 calls, no price, 1.2 s)"),
+        (
+            {"status": "completed", "answer": "Two\n lines."},
+            "completed: Two lines. (0 calls, no price, 1.2 s)",
+        ),
         ({"status": "refused", "refusal": "No."}, "refused: No. (0 calls, no price, 1.2 s)"),
         ({"status": "empty"}, "empty (0 calls, no price, 1.2 s)"),
         (
-            {"status": "budget", "error": TurnError(kind="budget", message="Not enough."), "answer": "so far"},
+            {
+                "status": "budget",
+                "error": TurnError(kind="budget", message="Not enough."),
+                "answer": "so far",
+            },
             "budget: Not enough. (0 calls, no price, 1.2 s)",
         ),
         (
-            {"status": "completed", "tool_runs": (RUN, RUN), "cost_usd": Decimal("1.5E-7"), "unpriced": True},
+            {
+                "status": "completed",
+                "tool_runs": (RUN, RUN),
+                "cost_usd": Decimal("1.5E-7"),
+                "unpriced": True,
+            },
             "completed (0 calls, 2 tool calls, 0.00000015 USD and more, 1.2 s)",
         ),
     ],

@@ -1,4 +1,6 @@
-"""Examples that are slow on a busy machine are no failures: this room's tests assert nothing about a clock."""
+"""Examples that are slow on a busy machine are no failures: this room's tests assert nothing about
+a clock.
+"""
 
 from hypothesis import settings
 

@@ -7,7 +7,12 @@ import sys
 from mcp.server.fastmcp import Context, FastMCP, Image
 from mcp.types import ToolAnnotations
 
-server = FastMCP("tests", host="127.0.0.1", port=int(sys.argv[2]) if len(sys.argv) > 2 else 8000, log_level="ERROR")
+server = FastMCP(
+    "tests",
+    host="127.0.0.1",
+    port=int(sys.argv[2]) if len(sys.argv) > 2 else 8000,
+    log_level="ERROR",
+)
 
 
 @server.tool(annotations=ToolAnnotations(readOnlyHint=True))

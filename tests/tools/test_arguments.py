@@ -1,4 +1,6 @@
-"""Arguments of a tool call are read strictly: what is wrong is told by path, and nothing is run on it."""
+"""Arguments of a tool call are read strictly: what is wrong is told by path, and nothing is run on
+it.
+"""
 
 from typing import Any, Literal
 
@@ -10,7 +12,12 @@ from turngraph.tools.arguments import check_arguments, compile_schema
 from turngraph.tools.toolbox import Toolbox
 
 
-def book(city: str, nights: int, board: Literal["none", "half", "full"] = "none", tags: list[str] | None = None) -> str:
+def book(
+    city: str,
+    nights: int,
+    board: Literal["none", "half", "full"] = "none",
+    tags: list[str] | None = None,
+) -> str:
     """Book a room."""
     return f"{city} {nights} {board} {tags}"
 
@@ -25,7 +32,9 @@ def check(arguments: str) -> dict[str, Any]:
 def test_fitting_arguments_pass() -> None:
     """With and without what has a default."""
     assert check('{"city": "Oslo", "nights": 2}') == {"city": "Oslo", "nights": 2}
-    assert check('{"city": "Oslo", "nights": 2, "board": "half", "tags": ["quiet"]}')["tags"] == ["quiet"]
+    assert check('{"city": "Oslo", "nights": 2, "board": "half", "tags": ["quiet"]}')["tags"] == [
+        "quiet"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -40,7 +49,10 @@ def test_fitting_arguments_pass() -> None:
         ('{"city": "Oslo", "nights": 2, "tags": [1]}', r"at `\$.tags"),
         ('{"city": null, "nights": 2}', r"at `\$.city`: None is not of type 'string'"),
         ('{"city": "Oslo", "nights": 2.5}', "is not of type 'integer'"),
-        ('{"city": "Oslo", "nights": 2, "board": "' + "x" * 9000 + '"}', r"allowed: \[\"none\", \"half\", \"full\"\]"),
+        (
+            '{"city": "Oslo", "nights": 2, "board": "' + "x" * 9000 + '"}',
+            r"allowed: \[\"none\", \"half\", \"full\"\]",
+        ),
     ],
 )
 def test_a_misfit_is_told_by_path_with_what_is_allowed(text: str, said: str) -> None:
@@ -52,7 +64,11 @@ def test_a_misfit_is_told_by_path_with_what_is_allowed(text: str, said: str) -> 
 
 def test_a_member_too_many_is_told_the_known_ones() -> None:
     """Where a schema takes no others: a plugin's does not."""
-    schema = {"type": "object", "properties": {"kind": {}, "name": {}}, "additionalProperties": False}
+    schema = {
+        "type": "object",
+        "properties": {"kind": {}, "name": {}},
+        "additionalProperties": False,
+    }
     with pytest.raises(ToolArgumentsError, match=r"'kin' was unexpected.* \(known: kind, name\)"):
         check_arguments("planets", {"kin": 1}, compile_schema("planets", schema))
 

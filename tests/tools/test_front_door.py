@@ -24,5 +24,7 @@ def test_a_tool_is_never_hidden_by_a_module_of_its_name() -> None:
 def test_looking_in_loads_nothing_heavy() -> None:
     """A plain `import turngraph.tools` must stay cheap; heavy libraries come when used."""
     heavy = "{'aiohttp', 'httpx', 'langchain_core', 'langgraph', 'openai', 'sqlalchemy', 'sqlglot', 'yaml', 'mcp'}"
-    code = f"import sys, turngraph.tools; found = {heavy} & set(sys.modules); assert not found, found"
+    code = (
+        f"import sys, turngraph.tools; found = {heavy} & set(sys.modules); assert not found, found"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,4 +1,6 @@
-"""MCP against real servers: over stdio and HTTP, lost in the middle, killed in between, changing their tools."""
+"""MCP against real servers: over stdio and HTTP, lost in the middle, killed in between, changing
+their tools.
+"""
 
 import asyncio
 import os
@@ -35,7 +37,9 @@ def http_server() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    process = subprocess.Popen([sys.executable, SERVER, "http", str(port)], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, SERVER, "http", str(port)], stderr=subprocess.DEVNULL
+    )
     for _ in range(300):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
@@ -51,7 +55,9 @@ def run(box: Toolbox, name: str, **arguments: Any) -> str:
 
 
 def test_tools_over_stdio(servers: McpServers) -> None:
-    """Arguments, results, errors and media as LangChain tools have them; one process serves all calls."""
+    """Arguments, results, errors and media as LangChain tools have them; one process serves all
+    calls.
+    """
     box = Toolbox.of(servers.tools())
     output = box.run("add", {"a": 2, "b": 3}, call_id="c", timeout_s=30)
     assert (output.content, output.artifact, output.status) == ("5", {"result": 5}, "ok")
@@ -96,7 +102,9 @@ def test_a_server_killed_between_calls_is_started_again(servers: McpServers) -> 
     assert answers[-1] != first
 
 
-def test_an_http_server_that_is_gone_is_told(http_server: tuple[str, subprocess.Popen[bytes]]) -> None:
+def test_an_http_server_that_is_gone_is_told(
+    http_server: tuple[str, subprocess.Popen[bytes]],
+) -> None:
     """In a sentence, not by hanging."""
     url, process = http_server
     with McpServers({"web": {"transport": "streamable_http", "url": url}}) as servers:
@@ -134,7 +142,12 @@ def test_a_changed_list_is_noticed(servers: McpServers) -> None:
 def test_a_server_that_cannot_be_started_is_told() -> None:
     """When the turn is built."""
     with (
-        McpServers({"nothing": {"transport": "stdio", "command": "/no/such/program", "args": []}}) as servers,
-        pytest.raises(TurnConfigurationError, match="MCP server `nothing` cannot be reached: FileNotFoundError"),
+        McpServers(
+            {"nothing": {"transport": "stdio", "command": "/no/such/program", "args": []}}
+        ) as servers,
+        pytest.raises(
+            TurnConfigurationError,
+            match="MCP server `nothing` cannot be reached: FileNotFoundError",
+        ),
     ):
         servers.tools()

@@ -16,7 +16,9 @@ async def answer() -> int:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 def test_a_forked_process_runs_async_work_too() -> None:
-    """A server that loads the turn and then forks its workers: the loop came along, the thread that ran it did not."""
+    """A server that loads the turn and then forks its workers: the loop came along, the thread that
+    ran it did not.
+    """
     background = BackgroundLoop()
     assert background.run(answer, 10).value == 42
     child = os.fork()

@@ -1,4 +1,6 @@
-"""Which plugins join a turn: measured on prompts with labels, and exact in what they bring to the request."""
+"""Which plugins join a turn: measured on prompts with labels, and exact in what they bring to the
+request.
+"""
 
 import time
 from dataclasses import dataclass, field
@@ -147,7 +149,9 @@ def test_list_content_is_searched() -> None:
         {"type": "image_url", "image_url": {"url": "refund"}},
         "my VPN",
     ]
-    assert [one.plugin for one in select_plugins([plugin("refund"), plugin("vpn")], thread(blocks))] == ["vpn"]
+    assert [
+        one.plugin for one in select_plugins([plugin("refund"), plugin("vpn")], thread(blocks))
+    ] == ["vpn"]
 
 
 REQUEST = ChatRequest(vendor="openai", api="chat", model="base", system="Be kind.", temperature=0.7)
@@ -160,7 +164,11 @@ def join(*plugins: Simple, **options: Any) -> Any:
 
 def test_roles_are_appended_to_this_request_only() -> None:
     """In order, after the turn's own; the request that was given stays as it was."""
-    joined = join(plugin("a", "always", system_role="A."), plugin("refund", system_role=" R. "), plugin("c", "always"))
+    joined = join(
+        plugin("a", "always", system_role="A."),
+        plugin("refund", system_role=" R. "),
+        plugin("c", "always"),
+    )
     assert joined.request.system == "Be kind.\n\nA.\n\nR."
     assert REQUEST.system == "Be kind."
     assert join(plugin("c", "always")).request == REQUEST
@@ -179,7 +187,11 @@ def test_the_first_plugin_sets_and_the_others_are_recorded() -> None:
     first = plugin("a", "always", model="m1", temperature=0)
     second = plugin("b", "always", model="m2", temperature=0, max_tokens=9)
     joined = join(first, second)
-    assert (joined.request.model, joined.request.temperature, joined.request.max_tokens) == ("m1", 0, 9)
+    assert (joined.request.model, joined.request.temperature, joined.request.max_tokens) == (
+        "m1",
+        0,
+        9,
+    )
     assert joined.ignored == {"b": ("model",)}
 
 

@@ -12,13 +12,25 @@ from typing import Annotated, Any, TypedDict
 
 import pytest
 from langchain_core.messages import ToolMessage
-from langchain_core.tools import BaseTool, InjectedToolArg, InjectedToolCallId, StructuredTool, ToolException, tool
+from langchain_core.tools import (
+    BaseTool,
+    InjectedToolArg,
+    InjectedToolCallId,
+    StructuredTool,
+    ToolException,
+    tool,
+)
 from langgraph.prebuilt import InjectedState, InjectedStore, ToolRuntime
 from langgraph.store.base import BaseStore
 from langgraph.types import Command
 from pydantic import BaseModel
 
-from turngraph.state.errors import ToolError, ToolTimeoutError, TurnConfigurationError, UnknownToolError
+from turngraph.state.errors import (
+    ToolError,
+    ToolTimeoutError,
+    TurnConfigurationError,
+    UnknownToolError,
+)
 from turngraph.tools.output import ToolOutput
 from turngraph.tools.retries import Retry
 from turngraph.tools.toolbox import Toolbox
@@ -52,7 +64,9 @@ def schemed(schema: dict[str, Any]) -> BaseTool:
     return StructuredTool(name="t", description="", args_schema=schema, func=double)
 
 
-def run(function: Callable[..., Any] | BaseTool, timeout_s: float = 10, **arguments: Any) -> ToolOutput:
+def run(
+    function: Callable[..., Any] | BaseTool, timeout_s: float = 10, **arguments: Any
+) -> ToolOutput:
     box = Toolbox.of([function])
     return box.run(box.specs[0].name, arguments, call_id="call_1", timeout_s=timeout_s)
 
@@ -70,7 +84,9 @@ def returning(value: Any) -> ToolOutput:
 
 def test_functions_tools_and_names_of_builtins_are_taken() -> None:
     """People have all three."""
-    box = Toolbox.of([double, triple, StructuredTool.from_function(double, name="d2"), "calculator"])
+    box = Toolbox.of(
+        [double, triple, StructuredTool.from_function(double, name="d2"), "calculator"]
+    )
     assert [spec.name for spec in box.specs] == ["double", "triple", "d2", "calculator"]
     assert box.specs[0].description == "Twice the number."
     assert box.specs[0].parameters["required"] == ["n"]
@@ -80,16 +96,32 @@ def test_functions_tools_and_names_of_builtins_are_taken() -> None:
 
 
 def test_a_description_has_no_indentation_whatever_python_leaves_in_a_docstring() -> None:
-    """Before 3.13 Python leaves it in: spaces that cost tokens, and requests that differ from version to version."""
+    """Before 3.13 Python leaves it in: spaces that cost tokens, and requests that differ from
+    version to version.
+    """
     described = "Find a thing.\n\n    Names are case-sensitive.\n      Codes are not.\n    "
-    box = Toolbox.of([StructuredTool(name="find", description=described, args_schema={"type": "object"}, func=double)])
-    assert box.specs[0].description == "Find a thing.\n\nNames are case-sensitive.\n  Codes are not."
+    box = Toolbox.of(
+        [
+            StructuredTool(
+                name="find", description=described, args_schema={"type": "object"}, func=double
+            )
+        ]
+    )
+    assert (
+        box.specs[0].description == "Find a thing.\n\nNames are case-sensitive.\n  Codes are not."
+    )
 
 
 def test_a_tool_with_a_json_schema_keeps_it() -> None:
     """MCP tools bring a JSON schema instead of a pydantic model."""
-    schema = {"type": "object", "properties": {"q": {"type": "string", "minLength": 2}}, "required": ["q"]}
-    box = Toolbox.of([StructuredTool(name="find", description="Find.", args_schema=schema, func=lambda q: q)])
+    schema = {
+        "type": "object",
+        "properties": {"q": {"type": "string", "minLength": 2}},
+        "required": ["q"],
+    }
+    box = Toolbox.of(
+        [StructuredTool(name="find", description="Find.", args_schema=schema, func=lambda q: q)]
+    )
     assert box.specs[0].parameters == schema
     assert box.run("find", {"q": "ab"}, call_id="c", timeout_s=5).content == "ab"
 
@@ -104,14 +136,23 @@ def test_a_tool_with_a_json_schema_keeps_it() -> None:
         ([lambda n: n], "cannot be a tool's name"),
         ([City], "not ModelMetaclass"),
         ([42], "not int"),
-        ([StructuredTool(name="t", description="", args_schema={"type": "objekt"}, func=double)], "not JSON schema"),
         (
-            [StructuredTool(name="t", description="", args_schema={"$ref": "http://x/y"}, func=double)],
+            [StructuredTool(name="t", description="", args_schema={"type": "objekt"}, func=double)],
+            "not JSON schema",
+        ),
+        (
+            [
+                StructuredTool(
+                    name="t", description="", args_schema={"$ref": "http://x/y"}, func=double
+                )
+            ],
             "points outside|no JSON schema: ref paths",
         ),
     ],
 )
-def test_what_cannot_be_a_tool_is_refused_when_the_turn_is_built(tools: list[Any], said: str) -> None:
+def test_what_cannot_be_a_tool_is_refused_when_the_turn_is_built(
+    tools: list[Any], said: str
+) -> None:
     """Before anything is sent, in a sentence that names the tool."""
     with pytest.raises(TurnConfigurationError, match=said):
         Toolbox.of(tools)
@@ -224,7 +265,10 @@ def test_a_long_result_is_cut_with_a_notice() -> None:
         (SystemExit(3), "Error: SystemExit: 3"),
         (RuntimeError("a\nb\x00c"), "Error: RuntimeError: a b\ufffdc"),
         (MemoryError(), "Error: MemoryError"),
-        (BaseExceptionGroup("many", [ValueError("one")]), "Error: ExceptionGroup: many (1 sub-exception)"),
+        (
+            BaseExceptionGroup("many", [ValueError("one")]),
+            "Error: ExceptionGroup: many (1 sub-exception)",
+        ),
     ],
 )
 def test_a_raising_tool_is_told_in_one_sentence(error: BaseException, told: str) -> None:
@@ -238,12 +282,16 @@ def test_a_raising_tool_is_told_in_one_sentence(error: BaseException, told: str)
 
 
 def test_a_failure_is_short_and_keeps_secrets(caplog: pytest.LogCaptureFixture) -> None:
-    """Errors of HTTP and database clients quote the key they were refused with; the log gets the rest."""
+    """Errors of HTTP and database clients quote the key they were refused with; the log gets the
+    rest.
+    """
     key = "sk-" + "Zq9" * 16
 
     def fail() -> None:
         """Fail."""
-        raise RuntimeError(f"401 for key {key}, postgresql://bob:hunter2@db/x, api_key=abc123 {'x' * 5000}")
+        raise RuntimeError(
+            f"401 for key {key}, postgresql://bob:hunter2@db/x, api_key=abc123 {'x' * 5000}"
+        )
 
     told = run(fail).content
     assert len(told) < 600
@@ -271,7 +319,9 @@ def test_an_exception_that_cannot_be_printed_is_still_told() -> None:
 
 def test_an_unknown_tool_is_refused_with_the_names_there_are() -> None:
     """The node tells the model."""
-    with pytest.raises(UnknownToolError, match=r"No tool named `nope` in this turn. Offered: `double`"):
+    with pytest.raises(
+        UnknownToolError, match=r"No tool named `nope` in this turn. Offered: `double`"
+    ):
         Toolbox.of([double]).run("nope", {}, call_id="c", timeout_s=1)
 
 
@@ -375,7 +425,9 @@ async def test_the_context_of_the_caller_reaches_every_tool() -> None:
 
 
 async def test_32_sync_tools_wait_at_the_same_time() -> None:
-    """Each has a thread of its own: asyncio's default pool would let four wait at a time on two cores."""
+    """Each has a thread of its own: asyncio's default pool would let four wait at a time on two
+    cores.
+    """
     together = threading.Barrier(32)
 
     def meet() -> str:
@@ -384,7 +436,9 @@ async def test_32_sync_tools_wait_at_the_same_time() -> None:
         return "met"
 
     box = Toolbox.of([meet])
-    outputs = await asyncio.gather(*(box.arun("meet", {}, call_id=str(n), timeout_s=30) for n in range(32)))
+    outputs = await asyncio.gather(
+        *(box.arun("meet", {}, call_id=str(n), timeout_s=30) for n in range(32))
+    )
     assert {output.content for output in outputs} == {"met"}
 
 
@@ -422,7 +476,9 @@ async def test_32_calls_of_every_bad_kind_are_all_answered_in_order(way: str) ->
             if way == "async":
                 output = await box.arun(name, arguments, call_id=str(number), timeout_s=2)
             else:
-                output = await asyncio.to_thread(box.run, name, arguments, call_id=str(number), timeout_s=2)
+                output = await asyncio.to_thread(
+                    box.run, name, arguments, call_id=str(number), timeout_s=2
+                )
         except ToolError as error:
             return str(error)
         return output.cut(200).content
@@ -436,7 +492,13 @@ async def test_32_calls_of_every_bad_kind_are_all_answered_in_order(way: str) ->
         "strange": "no JSON form", "unknown": "No tool named",
     }  # fmt: skip
     for number, (name, answer) in enumerate(zip(names, answers, strict=True)):
-        wanted = str(2 * number) if name == "double" else str(3 * number) if name == "triple" else expected[name]
+        wanted = (
+            str(2 * number)
+            if name == "double"
+            else str(3 * number)
+            if name == "triple"
+            else expected[name]
+        )
         assert wanted in answer, (name, answer)
     assert time.monotonic() - started < 60
 
@@ -455,11 +517,15 @@ def test_injected_arguments_are_filled_and_never_shown() -> None:
         runtime: ToolRuntime,
     ) -> str:
         """Note it."""
-        return f"{text} {call} {sorted(whole)} {user} {runtime.tool_call_id} {runtime.state['user']}"
+        return (
+            f"{text} {call} {sorted(whole)} {user} {runtime.tool_call_id} {runtime.state['user']}"
+        )
 
     box = Toolbox.of([note])
     assert list(box.specs[0].parameters["properties"]) == ["text"]  # type: ignore[arg-type]
-    output = box.run("note", {"text": "hi", "user": "eve"}, call_id="call_9", timeout_s=5, state={"user": "ann"})
+    output = box.run(
+        "note", {"text": "hi", "user": "eve"}, call_id="call_9", timeout_s=5, state={"user": "ann"}
+    )
     assert output.content == "hi call_9 ['user'] ann call_9 ann"
     with pytest.raises(ToolError, match="wants `user` of the state"):
         box.run("note", {"text": "hi"}, call_id="c", timeout_s=5, state={})
@@ -487,7 +553,9 @@ class Graphed(TypedDict, total=False):
 
 @pytest.mark.parametrize("way", ["sync", "async"])
 async def test_a_tool_may_interrupt_and_be_resumed(way: str) -> None:
-    """LangGraph's `interrupt()` must come through the thread the tool runs in, and its answer back into it."""
+    """LangGraph's `interrupt()` must come through the thread the tool runs in, and its answer back
+    into it.
+    """
     from langgraph.checkpoint.memory import InMemorySaver
     from langgraph.graph import StateGraph
     from langgraph.types import interrupt
@@ -502,7 +570,11 @@ async def test_a_tool_may_interrupt_and_be_resumed(way: str) -> None:
         return {"answer": box.run("confirm", {"what": "pay"}, call_id="c", timeout_s=20).content}
 
     async def anode(state: Graphed) -> Graphed:
-        return {"answer": (await box.arun("confirm", {"what": "pay"}, call_id="c", timeout_s=20)).content}
+        return {
+            "answer": (
+                await box.arun("confirm", {"what": "pay"}, call_id="c", timeout_s=20)
+            ).content
+        }
 
     graph = StateGraph(Graphed)
     graph.add_node("tool", node if way == "sync" else anode)
@@ -554,13 +626,18 @@ def test_a_tool_that_handles_its_own_errors_keeps_doing_so() -> None:
 
 
 def test_a_call_that_looks_like_a_call_stays_data() -> None:
-    """LangChain reads a dict with `type: tool_call` as a call of its own; arguments of a model must not become one."""
+    """LangChain reads a dict with `type: tool_call` as a call of its own; arguments of a model must
+    not become one.
+    """
 
     def echo(type: str, name: str, inner: dict[str, Any], id: str) -> str:
         """Echo."""
         return f"{type} {inner}"
 
-    assert run(echo, type="tool_call", name="x", inner={"type": "evil"}, id="1").content == "tool_call {'type': 'evil'}"
+    assert (
+        run(echo, type="tool_call", name="x", inner={"type": "evil"}, id="1").content
+        == "tool_call {'type': 'evil'}"
+    )
 
 
 # Trying again

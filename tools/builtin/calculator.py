@@ -1,6 +1,8 @@
-"""A calculator without `eval`: its own walk over the parsed expression, exact where numbers allow, bounded everywhere.
+"""A calculator without `eval`: its own walk over the parsed expression, exact where numbers allow,
+bounded everywhere.
 
-Fractions carry what is exact (`0.1 + 0.2` is 0.3, `1/3*3` is 1); roots, logarithms and angles are floats.
+Fractions carry what is exact (`0.1 + 0.2` is 0.3, `1/3*3` is 1); roots, logarithms and angles are
+floats.
 """
 
 import ast
@@ -27,7 +29,9 @@ MAX_BITS: Final = 13_000
 MAX_FACTORIAL: Final = 1_000
 MAX_DECIMALS: Final = 40
 UNREADABLE: Final = re.compile(r"[^\w\s.,+\-*/%()]", re.ASCII)
-RUN_TOGETHER: Final = re.compile(r"(?<![\w.])((?>\d[\d_]*\.?\d*(?:[eE][+-]?\d+)?|\.\d+))([A-Za-z_]\w*)", re.ASCII)
+RUN_TOGETHER: Final = re.compile(
+    r"(?<![\w.])((?>\d[\d_]*\.?\d*(?:[eE][+-]?\d+)?|\.\d+))([A-Za-z_]\w*)", re.ASCII
+)
 SPELLINGS: Final = str.maketrans("\u00d7\u00b7\u00f7\u2212\u2013\u00a0\n", "**/--  ")
 """The signs of print: times, dot, division sign, minus, dash, hard space."""
 
@@ -101,10 +105,10 @@ BINARY: Final[Mapping[type[ast.operator], Callable[[Any, Any], Number]]] = Mappi
 UNARY: Final[Mapping[type[ast.unaryop], Callable[[Any], Number]]] = MappingProxyType(
     {ast.UAdd: operator.pos, ast.USub: operator.neg}
 )
-CONSTANTS: Final[Mapping[str, Number]] = MappingProxyType({"pi": math.pi, "e": math.e, "tau": math.tau})
-FLOATS: Final = (
-    "acos acosh asin asinh atan atan2 atanh cbrt cos cosh degrees exp hypot log log10 log2 radians sin sinh tan tanh"
+CONSTANTS: Final[Mapping[str, Number]] = MappingProxyType(
+    {"pi": math.pi, "e": math.e, "tau": math.tau}
 )
+FLOATS: Final = "acos acosh asin asinh atan atan2 atanh cbrt cos cosh degrees exp hypot log log10 log2 radians sin sinh tan tanh"
 FUNCTIONS: Final[Mapping[str, Callable[..., Number]]] = MappingProxyType(
     {name: getattr(math, name) for name in FLOATS.split()}
     | {
@@ -128,10 +132,11 @@ FUNCTIONS: Final[Mapping[str, Callable[..., Number]]] = MappingProxyType(
 def calculator(expression: str) -> str:
     """Work out an arithmetic expression, exactly where possible.
 
-    Write numbers without thousands separators. There are + - * / // % ** and parentheses; pi, e, tau; abs, round, pow,
-    min, max, sqrt, cbrt, exp, log(x, base), log2, log10, sin, cos, tan and their inverses (asin) and hyperbolics
-    (sinh), atan2, degrees, radians, floor, ceil, trunc, factorial, gcd, lcm, hypot. % is the remainder: 17 percent of
-    80 is 0.17 * 80. Angles are in radians.
+    Write numbers without thousands separators. There are + - * / // % ** and parentheses; pi, e,
+    tau; abs, round, pow, min, max, sqrt, cbrt, exp, log(x, base), log2, log10, sin, cos, tan and
+    their inverses (asin) and hyperbolics (sinh), atan2, degrees, radians, floor, ceil, trunc,
+    factorial, gcd, lcm, hypot. % is the remainder: 17 percent of 80 is 0.17 * 80. Angles are in
+    radians.
 
     Args:
         expression: What to work out, for example (3 + 4) * 2 ** 0.5
@@ -143,7 +148,8 @@ calculator.handle_tool_error = True
 
 
 def evaluate(expression: str) -> str:
-    """The value of `expression` as text. Raises CalculatorError, with a sentence, for what it does not take.
+    """The value of `expression` as text. Raises CalculatorError, with a sentence, for what it does
+    not take.
 
     >>> evaluate("0.1 + 0.2"), evaluate("2 ** 100"), evaluate("1 / 3"), evaluate("round(2/3, 2)")
     ('0.3', '1267650600228229401496703205376', '0.3333333333333333', '0.67')
@@ -164,20 +170,30 @@ def _refuse_unreadable(text: str) -> None:
     if not text:
         raise CalculatorError("The expression is empty.")
     if len(text) > MAX_LENGTH:
-        raise CalculatorError(f"The expression has {len(text):,} characters; at most {MAX_LENGTH} are taken.")
+        raise CalculatorError(
+            f"The expression has {len(text):,} characters; at most {MAX_LENGTH} are taken."
+        )
     if found := UNREADABLE.search(text):
         hint = " Powers are written **." if found[0] == "^" else ""
         raise CalculatorError(f"`{found[0]}` has no meaning here.{hint}")
     if together := RUN_TOGETHER.search(text):
-        raise CalculatorError(f"`{together[0]}` runs a number into a word; write {together[1]}*{together[2]}.")
+        raise CalculatorError(
+            f"`{together[0]}` runs a number into a word; write {together[1]}*{together[2]}."
+        )
 
 
 def _parsed(text: str) -> ast.expr:
     try:
         return ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        where = f" near column {error.offset}" if isinstance(error, SyntaxError) and error.offset else ""
-        raise CalculatorError(f"`{text[:100]}` is not an arithmetic expression: it breaks off{where}.") from None
+        where = (
+            f" near column {error.offset}"
+            if isinstance(error, SyntaxError) and error.offset
+            else ""
+        )
+        raise CalculatorError(
+            f"`{text[:100]}` is not an arithmetic expression: it breaks off{where}."
+        ) from None
 
 
 def _value(node: ast.expr, text: str, depth: int) -> Number:
@@ -240,7 +256,9 @@ def _written(value: Number) -> str:
 
 
 def _decimal(value: Fraction) -> str | None:
-    """A fraction with finitely many decimals, all of them; `None` for another, or one with more than 40."""
+    """A fraction with finitely many decimals, all of them; `None` for another, or one with more
+    than 40.
+    """
     twos = (value.denominator & -value.denominator).bit_length() - 1
     fives = 0
     rest = value.denominator >> twos
@@ -262,4 +280,6 @@ def _told(node: ast.expr) -> str:
     if isinstance(name, ast.Name):
         known = ", ".join(sorted((*FUNCTIONS, *CONSTANTS)))
         return f"`{name.id[:50]}` has no meaning here. There are: {known}."
-    return "Only numbers, + - * / // % **, parentheses, functions and pi, e, tau have a meaning here."
+    return (
+        "Only numbers, + - * / // % **, parentheses, functions and pi, e, tau have a meaning here."
+    )

@@ -1,4 +1,6 @@
-"""A calculator for calendar dates: differences, order, formats, days added and taken away. It reads no clock."""
+"""A calculator for calendar dates: differences, order, formats, days added and taken away. It reads
+no clock.
+"""
 
 import json
 import re
@@ -32,8 +34,9 @@ def date_calculator(
     """Calculate with calendar dates. It does not know today's date; pass every date you mean.
 
     Args:
-        dates: Dates as YYYY-MM-DD, MM/DD/YYYY (with date_format US) or DD/MM/YYYY (with date_format EU).
-        operation: difference (days from the first date to the last), oldest, newest, convert (rewrite in date_format),
+        dates: Dates as YYYY-MM-DD, MM/DD/YYYY (with date_format US) or DD/MM/YYYY (with date_format
+        EU). operation: difference (days from the first date to the last), oldest, newest, convert
+        (rewrite in date_format),
             add or subtract (move each date by days).
         date_format: How dates with slashes are read and how results are written: ISO, US or EU.
         days: How many days to add or subtract.
@@ -47,7 +50,8 @@ date_calculator.handle_tool_error = True
 def calculate_dates(
     dates: list[str], operation: Operation, date_format: Format = "ISO", days: int | None = None
 ) -> str:
-    """The answer as JSON text. Raises DateCalculatorError, with a sentence, for what cannot be worked out.
+    """The answer as JSON text. Raises DateCalculatorError, with a sentence, for what cannot be
+    worked out.
 
     >>> calculate_dates(["2024-02-28"], "add", days=2)
     '{"operation": "add", "dates": ["2024-03-01"], "days": 2}'
@@ -60,12 +64,18 @@ def calculate_dates(
     return json.dumps({"operation": operation, **_answer(read, operation, date_format, days)})
 
 
-def _answer(read: list[date], operation: Operation, form: Format, days: int | None) -> dict[str, object]:
+def _answer(
+    read: list[date], operation: Operation, form: Format, days: int | None
+) -> dict[str, object]:
     match operation:
         case "difference":
             if len(read) < 2:
                 raise DateCalculatorError("difference needs two dates.")
-            return {"days": (read[-1] - read[0]).days, "from": _write(read[0], form), "to": _write(read[-1], form)}
+            return {
+                "days": (read[-1] - read[0]).days,
+                "from": _write(read[0], form),
+                "to": _write(read[-1], form),
+            }
         case "oldest":
             return {"date": _write(min(read), form)}
         case "newest":
@@ -97,11 +107,17 @@ def _read_parts(text: str, parts: re.Match[str], form: Format) -> date:
     if mark == ".":  # only written so where the day comes first
         form = "EU"
     us, eu = _day(year, first, second), _day(year, second, first)
-    wanted = {"US": us or eu, "EU": eu or us, "ISO": us if eu is None or us == eu else eu if us is None else None}[form]
+    wanted = {
+        "US": us or eu,
+        "EU": eu or us,
+        "ISO": us if eu is None or us == eu else eu if us is None else None,
+    }[form]
     if wanted is not None:
         return wanted
     if us and eu:
-        raise DateCalculatorError(f"`{text}` may be {us} or {eu}: say date_format US or EU, or write YYYY-MM-DD.")
+        raise DateCalculatorError(
+            f"`{text}` may be {us} or {eu}: say date_format US or EU, or write YYYY-MM-DD."
+        )
     raise DateCalculatorError(f"`{text}` is on no calendar.")
 
 
@@ -114,11 +130,17 @@ def _day(year: str, month: str, day: str) -> date | None:
 
 def _write(day: date, form: Format) -> str:
     # strftime drops leading zeros of years before 1000 on some systems
-    return day.isoformat() if form == "ISO" else day.strftime(WRITTEN[form].replace("%Y", f"{day.year:04}"))
+    return (
+        day.isoformat()
+        if form == "ISO"
+        else day.strftime(WRITTEN[form].replace("%Y", f"{day.year:04}"))
+    )
 
 
 def _moved(day: date, days: int) -> date:
     try:
         return day + timedelta(days=days)
     except OverflowError:
-        raise DateCalculatorError(f"{day} and {days} days leave the calendar, which runs from 0001 to 9999.") from None
+        raise DateCalculatorError(
+            f"{day} and {days} days leave the calendar, which runs from 0001 to 9999."
+        ) from None

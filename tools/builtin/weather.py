@@ -34,7 +34,11 @@ HOURLY: Final = (
 )
 UNITS: Final[Mapping[Unit, Mapping[str, str]]] = {
     "METRIC": {"temperature_unit": "celsius", "wind_speed_unit": "kmh", "precipitation_unit": "mm"},
-    "USCS": {"temperature_unit": "fahrenheit", "wind_speed_unit": "mph", "precipitation_unit": "inch"},
+    "USCS": {
+        "temperature_unit": "fahrenheit",
+        "wind_speed_unit": "mph",
+        "precipitation_unit": "inch",
+    },
 }
 
 
@@ -50,7 +54,8 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 def weather_tool(
     *, geocoding_url: str = GEOCODING_URL, forecast_url: str = FORECAST_URL, timeout_s: float = 10.0
 ) -> BaseTool:
-    """The tool `get_current_weather`, asking these addresses, each within `timeout_s` seconds without a byte.
+    """The tool `get_current_weather`, asking these addresses, each within `timeout_s` seconds
+    without a byte.
 
     Raises TurnConfigurationError for an address that is not http(s).
 
@@ -59,13 +64,16 @@ def weather_tool(
     """
     for url in (geocoding_url, forecast_url):
         if urlsplit(url).scheme not in ("http", "https"):
-            raise TurnConfigurationError(f"`{url[:100]}` is no address of a weather service: it must be http or https.")
+            raise TurnConfigurationError(
+                f"`{url[:100]}` is no address of a weather service: it must be http or https."
+            )
     ask = partial(_ask, timeout_s=timeout_s)
 
     def get_current_weather(location: str, unit: Unit = "METRIC") -> dict[str, Any]:
         """Get the weather at a place, hour by hour for the next 24 hours.
 
-        Temperature, precipitation, snowfall, weather code (WMO 4677), wind speed, direction and gusts, cloud cover.
+        Temperature, precipitation, snowfall, weather code (WMO 4677), wind speed, direction and
+        gusts, cloud cover.
 
         Args:
             location: A town or postal code; a region or country may follow: Springfield, Illinois
@@ -73,10 +81,16 @@ def weather_tool(
         """
         place = _place(location, ask(geocoding_url, _search(location)))
         position = {"latitude": place["latitude"], "longitude": place["longitude"]}
-        asked = position | {"hourly": ",".join(HOURLY), "timezone": "auto", "forecast_hours": 24} | dict(UNITS[unit])
+        asked = (
+            position
+            | {"hourly": ",".join(HOURLY), "timezone": "auto", "forecast_hours": 24}
+            | dict(UNITS[unit])
+        )
         return _report(place, ask(forecast_url, asked))
 
-    return StructuredTool.from_function(get_current_weather, parse_docstring=True, handle_tool_error=True)
+    return StructuredTool.from_function(
+        get_current_weather, parse_docstring=True, handle_tool_error=True
+    )
 
 
 def _search(location: str) -> dict[str, Any]:
@@ -124,7 +138,8 @@ def _report(place: Mapping[str, Any], forecast: Mapping[str, Any]) -> dict[str, 
 
 
 def _ask(url: str, query: Mapping[str, Any], *, timeout_s: float) -> dict[str, Any]:
-    # The addresses were checked to be http(s) when the tool was made, and redirects are not followed.
+    # The addresses were checked to be http(s) when the tool was made, and redirects are not
+    # followed.
     opener = urllib.request.build_opener(_NoRedirect)
     try:
         with opener.open(f"{url}?{urlencode(query)}", timeout=timeout_s) as answer:
@@ -132,7 +147,9 @@ def _ask(url: str, query: Mapping[str, Any], *, timeout_s: float) -> dict[str, A
     except urllib.error.HTTPError as error:
         raise WeatherError(f"The weather service answered {error.code}{_reason(error)}.") from None
     except (OSError, ValueError) as error:
-        raise WeatherError(f"The weather service cannot be reached ({type(error).__name__}).") from None
+        raise WeatherError(
+            f"The weather service cannot be reached ({type(error).__name__})."
+        ) from None
     return _decoded(body)
 
 

@@ -1,1 +1,3 @@
-"""Declarative plugins, connections and secrets: YAML or JSON that people already have, read strictly."""
+"""Declarative plugins, connections and secrets: YAML or JSON that people already have, read
+strictly.
+"""

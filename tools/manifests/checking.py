@@ -1,4 +1,6 @@
-"""Looking at manifests before a turn does: what is wrong with them, and what a plugin answers to its test values."""
+"""Looking at manifests before a turn does: what is wrong with them, and what a plugin answers to
+its test values.
+"""
 
 import json
 from collections.abc import Collection, Mapping
@@ -24,7 +26,8 @@ class Report(NamedTuple):
 
 
 def check_manifests(source: str | Path, *, allow_hosts: Collection[str] = ()) -> Report:
-    """Everything that is wrong with the manifests in `source`, without asking a database or a service.
+    """Everything that is wrong with the manifests in `source`, without asking a database or a
+    service.
 
     Raises FileNotFoundError.
     """
@@ -36,10 +39,13 @@ def check_manifests(source: str | Path, *, allow_hosts: Collection[str] = ()) ->
     return Report(found, (), found.warnings)
 
 
-def try_plugin(manifests: Manifests, name: str, arguments: Mapping[str, Any] | None = None) -> ToolOutput:
+def try_plugin(
+    manifests: Manifests, name: str, arguments: Mapping[str, Any] | None = None
+) -> ToolOutput:
     """What the plugin `name` answers to its test values, those in `arguments` replaced.
 
-    Raises TurnConfigurationError for a plugin there is not, ToolArgumentsError and ToolTimeoutError as in a turn.
+    Raises TurnConfigurationError for a plugin there is not, ToolArgumentsError and ToolTimeoutError
+    as in a turn.
     """
     plugin = manifests[name]
     box = Toolbox.of([plugin.tool])

@@ -19,7 +19,9 @@ __all__ = [
 ]
 
 Reference = Annotated[str, Field(min_length=1)]
-"""Where a secret is: the name of a `Secret` manifest, `env:NAME`, `file:PATH` or `keyring:SERVICE/USER`."""
+"""Where a secret is: the name of a `Secret` manifest, `env:NAME`, `file:PATH` or
+`keyring:SERVICE/USER`.
+"""
 
 
 class Unsupported(Part):
@@ -42,7 +44,9 @@ class Unsupported(Part):
 PROXY: Final = "a proxy would hide the address really connected to"
 UNSUPPORTED: Final[Mapping[str, str]] = MappingProxyType(
     {f"proxy_{name}": PROXY for name in ("host", "port", "username", "password")}
-    | {"ssh_known_hosts": "turngraph opens no SSH tunnels; open one beside it, and name its local port"}
+    | {
+        "ssh_known_hosts": "turngraph opens no SSH tunnels; open one beside it, and name its local port"
+    }
 )
 
 
@@ -50,15 +54,17 @@ class SqlConnectionData(Unsupported):
     """How a database is reached."""
 
     db_engine: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.+]*$")]
-    """`postgresql`, `mysql`, `mariadb`, `sqlite`, `mssql`, `oracle` (Django's long names too), or the name of any
-    installed SQLAlchemy dialect."""
+    """`postgresql`, `mysql`, `mariadb`, `sqlite`, `mssql`, `oracle` (Django's long names too), or
+    the name of any installed SQLAlchemy dialect.
+    """
     hostname: str | None = None
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     database: Annotated[str, Field(min_length=1)]
     """Its name; for SQLite the file, relative to the manifest's folder."""
     username: str | None = None
     password: Reference | None = None
-    """A secret: the name of a `Secret` manifest, `env:NAME`, `file:PATH` or `keyring:SERVICE/USER`."""
+    """A secret: the name of a `Secret` manifest, `env:NAME`, `file:PATH` or `keyring:SERVICE/USER`.
+    """
     timeout: Annotated[float, Field(gt=0, le=3600)] = 30
     """Seconds one query may take, and seconds a connection may."""
     use_ssl: bool = False
@@ -71,19 +77,24 @@ class SqlConnectionData(Unsupported):
     max_overflow: Annotated[int, Field(ge=0, le=1000)] = 10
     authentication_method: Literal["none", "tcpip"] = "tcpip"
     read_only_functions: tuple[str, ...] = ()
-    """Further SQL functions the queries may call: such as neither write nor wait (turngraph's own)."""
+    """Further SQL functions the queries may call: such as neither write nor wait (turngraph's own).
+    """
 
 
 class ApiConnectionData(Unsupported):
     """How a web service is reached."""
 
     base_url: Annotated[str, Field(pattern=r"^https?://[^\s\\@?#]+$")]
-    """Up to the path that every endpoint is below; without a query, and without a user or password in it."""
+    """Up to the path that every endpoint is below; without a query, and without a user or password
+    in it.
+    """
     api_key: Reference | None = None
     """A secret, used as `auth_method` says; for `basic` it holds `user:password`."""
     auth_method: Literal["none", "basic", "token", "bearer", "header", "oauth"] = "none"
-    """`token` and `bearer` send `Authorization: Bearer`; `header` sends `api_key_header`; `oauth` gets a token from
-    `token_url` (client credentials), or without one sends the key as a bearer token."""
+    """`token` and `bearer` send `Authorization: Bearer`; `header` sends `api_key_header`; `oauth`
+    gets a token from `token_url` (client credentials), or without one sends the key as a bearer
+    token.
+    """
     api_key_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")] = "X-API-Key"
     username: str | None = None
     """For `basic`, where the secret holds the password alone."""
@@ -120,14 +131,20 @@ class SecretConfig(Part):
 
     value: SecretStr | None = None
     value_from: Reference | None = None
-    """Where the value is instead: `env:NAME`, `file:PATH` or `keyring:SERVICE/USER` (turngraph's own)."""
+    """Where the value is instead: `env:NAME`, `file:PATH` or `keyring:SERVICE/USER` (turngraph's
+    own).
+    """
     expiration_date: str | None = None
-    """After this moment (ISO 8601; without an offset UTC; a date alone lasts to its end) the secret is refused."""
+    """After this moment (ISO 8601; without an offset UTC; a date alone lasts to its end) the secret
+    is refused.
+    """
 
     @field_validator("value", mode="before")
     @classmethod
     def _text(cls, value: Any) -> Any:
-        return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+        return (
+            str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+        )
 
     @model_validator(mode="after")
     def _one_value(self) -> Self:

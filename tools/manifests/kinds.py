@@ -1,4 +1,6 @@
-"""The kinds of manifests: eight that turngraph runs, and those of the platform that it recognises and refuses."""
+"""The kinds of manifests: eight that turngraph runs, and those of the platform that it recognises
+and refuses.
+"""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -33,7 +35,9 @@ __all__ = [
 
 def _agree(metadata: Metadata, wanted: str) -> None:
     if metadata.plugin_class not in (None, wanted):
-        raise ValueError(f"pluginClass {metadata.plugin_class} disagrees with the kind, which is {wanted}")
+        raise ValueError(
+            f"pluginClass {metadata.plugin_class} disagrees with the kind, which is {wanted}"
+        )
 
 
 class PluginManifest(Manifest):
@@ -121,8 +125,26 @@ KINDS: Final[Mapping[str, type[Manifest]]] = MappingProxyType(
 )
 """In the order in which they are documented."""
 FOREIGN_KINDS: Final = {
-    *("Account", "ApiKey", "AuthToken", "Chat", "ChatHistory", "ChatPluginUsage", "ChatToolCall", "Chatbot"),
-    *("Prompt", "PromptHistory", "PromptPluginUsage", "PromptToolCall", "Proxy", "Session", "User", "UserProfile"),
+    *(
+        "Account",
+        "ApiKey",
+        "AuthToken",
+        "Chat",
+        "ChatHistory",
+        "ChatPluginUsage",
+        "ChatToolCall",
+        "Chatbot",
+    ),
+    *(
+        "Prompt",
+        "PromptHistory",
+        "PromptPluginUsage",
+        "PromptToolCall",
+        "Proxy",
+        "Session",
+        "User",
+        "UserProfile",
+    ),
     *("VectorStore", "Vectorstore"),
 }
 """Resources of the platform the first dialect comes from. Turngraph does not run them."""

@@ -1,4 +1,6 @@
-"""`load_manifests`: from files people already have to plugins, connections and secrets that work together."""
+"""`load_manifests`: from files people already have to plugins, connections and secrets that work
+together.
+"""
 
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -65,11 +67,15 @@ class Manifests:
         raise TurnConfigurationError(f"No plugin is named `{name}`. There are: {names}.")
 
     def of_client(self, name: str) -> "Manifests":
-        """These manifests with the plugins of the client `name` alone. Raises TurnConfigurationError."""
+        """These manifests with the plugins of the client `name` alone. Raises
+        TurnConfigurationError.
+        """
         if name not in self.clients:
             names = ", ".join(f"`{client}`" for client in self.clients) or "none"
             raise TurnConfigurationError(f"No LLMClient is named `{name}`. There are: {names}.")
-        return replace(self, plugins=tuple(self[plugin] for plugin in self.clients[name].spec.plugins))
+        return replace(
+            self, plugins=tuple(self[plugin] for plugin in self.clients[name].spec.plugins)
+        )
 
     def close(self) -> None:
         """Close the connections to databases."""
@@ -78,12 +84,17 @@ class Manifests:
 
 
 def load_manifests(
-    source: str | Path | Sequence[str | Path], *, secrets: Secrets | None = None, allow_hosts: Collection[str] = ()
+    source: str | Path | Sequence[str | Path],
+    *,
+    secrets: Secrets | None = None,
+    allow_hosts: Collection[str] = (),
 ) -> Manifests:
-    """The manifests in a file, in a folder and below, in a text, or in several, ready to be given to a turn.
+    """The manifests in a file, in a folder and below, in a text, or in several, ready to be given
+    to a turn.
 
-    `secrets` says where secrets that are named and not written are found; by default in the environment.
-    `allow_hosts` names hosts API plugins may reach though their addresses are not public (`localhost:8080`).
+    `secrets` says where secrets that are named and not written are found; by default in the
+    environment. `allow_hosts` names hosts API plugins may reach though their addresses are not
+    public (`localhost:8080`).
 
         >>> shop = load_manifests('''
         ... apiVersion: turngraph/v1
@@ -121,13 +132,19 @@ class _Assembly:
         plugins = tuple(plugin for one in self.found if (plugin := self.plugin(one)) is not None)
         self.check_clients({plugin.name for plugin in plugins})
         if self.reading.problems:
-            raise ManifestError(sorted(self.reading.problems, key=lambda problem: (problem.file, problem.line)))
+            raise ManifestError(
+                sorted(self.reading.problems, key=lambda problem: (problem.file, problem.line))
+            )
         for warning in self.reading.warnings:
             logger.warning("%s", warning)
         return Manifests(
             plugins=plugins,
-            clients={one.manifest.metadata.name: one.manifest for one in self.of(LLMClientManifest)},  # type: ignore[misc]
-            providers={one.manifest.metadata.name: one.manifest for one in self.of(ProviderManifest)},  # type: ignore[misc]
+            clients={
+                one.manifest.metadata.name: one.manifest for one in self.of(LLMClientManifest)
+            },  # type: ignore[misc]
+            providers={
+                one.manifest.metadata.name: one.manifest for one in self.of(ProviderManifest)
+            },  # type: ignore[misc]
             secrets=self.secrets,
             warnings=tuple(map(str, self.reading.warnings)),
             databases=self.databases,
@@ -137,7 +154,9 @@ class _Assembly:
         return [one for one in self.found if isinstance(one.manifest, kinds)]
 
     def check_names(self) -> None:
-        """Plugins share one set of names, for their tools do; so do connections; other kinds have each their own."""
+        """Plugins share one set of names, for their tools do; so do connections; other kinds have
+        each their own.
+        """
         groups: tuple[tuple[type[Manifest], ...], ...] = (
             (PluginManifest, SqlPluginManifest, ApiPluginManifest),
             (SqlConnectionManifest, ApiConnectionManifest),
@@ -157,7 +176,9 @@ class _Assembly:
         for one in self.of(SqlConnectionManifest):
             self.databases[one.manifest.metadata.name] = _database(one, self.secrets)
         for one in self.of(ApiConnectionManifest):
-            self.services[one.manifest.metadata.name] = _service(one, self.secrets, self.allow_hosts)
+            self.services[one.manifest.metadata.name] = _service(
+                one, self.secrets, self.allow_hosts
+            )
 
     def plugin(self, one: Found) -> LoadedPlugin | None:
         match one.manifest:
@@ -178,7 +199,11 @@ class _Assembly:
             return None
         data = manifest.spec.sql_data
         for name in unused(data.sql_query, [parameter.name for parameter in data.parameters]):
-            self.warn(one, ("spec", "sql_data", "parameters"), f"the parameter {name} stands nowhere in the query")
+            self.warn(
+                one,
+                ("spec", "sql_data", "parameters"),
+                f"the parameter {name} stands nowhere in the query",
+            )
         try:
             return sql_plugin(manifest, database)
         except StatementError as error:
@@ -203,11 +228,15 @@ class _Assembly:
             self.problem(one, ("spec", "api_data", "endpoint"), str(error))
             return None
 
-    def connection(self, one: Found, name: str, there: "Mapping[str, M2]", kind: str) -> "M2 | None":
+    def connection(
+        self, one: Found, name: str, there: "Mapping[str, M2]", kind: str
+    ) -> "M2 | None":
         if name not in there:
             names = ", ".join(there) or "none"
             self.problem(
-                one, ("spec", "connection"), f"no {kind} is named {name!r} among these manifests (there are: {names})"
+                one,
+                ("spec", "connection"),
+                f"no {kind} is named {name!r} among these manifests (there are: {names})",
             )
         return there.get(name)
 
@@ -216,11 +245,19 @@ class _Assembly:
             assert isinstance(one.manifest, LLMClientManifest)
             for at, name in enumerate(one.manifest.spec.plugins):
                 if name not in plugins:
-                    self.problem(one, ("spec", "plugins", at), f"no plugin is named {name!r} among these manifests")
+                    self.problem(
+                        one,
+                        ("spec", "plugins", at),
+                        f"no plugin is named {name!r} among these manifests",
+                    )
             for at, name in enumerate(one.manifest.spec.functions):
                 if name not in BUILTINS:
                     there = ", ".join(BUILTINS)
-                    self.problem(one, ("spec", "functions", at), f"no function is named {name!r} (there are: {there})")
+                    self.problem(
+                        one,
+                        ("spec", "functions", at),
+                        f"no function is named {name!r} (there are: {there})",
+                    )
 
     def problem(self, one: Found, path: tuple[str | int, ...], message: str) -> None:
         self.reading.problems.append(one.problem(path, message))

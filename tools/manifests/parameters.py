@@ -22,7 +22,8 @@ PYTHON_TYPES: Final[Mapping[str, tuple[type, ...]]] = {
 
 
 def fits(value: object, kind: str) -> bool:
-    """Is `value` of the parameter type `kind`? A boolean is no number, and 2.0 is an integer, as in JSON schema.
+    """Is `value` of the parameter type `kind`? A boolean is no number, and 2.0 is an integer, as in
+    JSON schema.
 
     >>> fits(True, "integer"), fits(2.0, "integer"), fits("x", "string")
     (False, True, True)
@@ -42,14 +43,22 @@ def schema_of(parameters: "Iterable[Parameter]") -> dict[str, Any]:
         "properties": {parameter.name: _property(parameter) for parameter in parameters},
         "additionalProperties": False,
     }
-    required = [parameter.name for parameter in parameters if parameter.required and not _has_default(parameter)]
+    required = [
+        parameter.name
+        for parameter in parameters
+        if parameter.required and not _has_default(parameter)
+    ]
     return schema | ({"required": required} if required else {})
 
 
 def values_of(parameters: "Iterable[Parameter]", arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """What each parameter is in a call: as given, else its default, else `None`. A `null` is a value not given."""
+    """What each parameter is in a call: as given, else its default, else `None`. A `null` is a
+    value not given.
+    """
     given = {name: value for name, value in arguments.items() if value is not None}
-    return {parameter.name: given.get(parameter.name, parameter.default) for parameter in parameters}
+    return {
+        parameter.name: given.get(parameter.name, parameter.default) for parameter in parameters
+    }
 
 
 def _has_default(parameter: "Parameter") -> bool:
@@ -57,14 +66,19 @@ def _has_default(parameter: "Parameter") -> bool:
 
 
 def _property(parameter: "Parameter") -> dict[str, Any]:
-    """A parameter that is not required may also be `null`: models that must name every argument write that."""
+    """A parameter that is not required may also be `null`: models that must name every argument
+    write that.
+    """
     kind: Any = JSON_TYPES.get(parameter.type, parameter.type)
     nullable = not parameter.required or (_has_default(parameter) and parameter.default is None)
     found: dict[str, Any] = {"type": [kind, "null"] if nullable and kind != "null" else kind}
     if parameter.description:
         found["description"] = parameter.description
     if parameter.enum is not None:
-        found["enum"] = [*parameter.enum, *([None] if nullable and None not in parameter.enum else [])]
+        found["enum"] = [
+            *parameter.enum,
+            *([None] if nullable and None not in parameter.enum else []),
+        ]
     if parameter.default is not None:
         found["default"] = parameter.default
     return found

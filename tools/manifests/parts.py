@@ -1,7 +1,8 @@
-"""What every manifest is made of: parts that know both dialects, and what stands around each `spec`.
+"""What every manifest is made of: parts that know both dialects, and what stands around each
+`spec`.
 
-`smarter.sh/v1` writes names in camelCase (and a few in snake_case), `turngraph/v1` in snake_case alone. A field that is
-`null` is a field not given.
+`smarter.sh/v1` writes names in camelCase (and a few in snake_case), `turngraph/v1` in snake_case
+alone. A field that is `null` is a field not given.
 """
 
 from typing import Annotated, Any, ClassVar, Final, Literal
@@ -9,7 +10,16 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
-__all__ = ["API_VERSIONS", "Manifest", "Metadata", "Parameter", "Part", "PromptSettings", "Selector", "TestValue"]
+__all__ = [
+    "API_VERSIONS",
+    "Manifest",
+    "Metadata",
+    "Parameter",
+    "Part",
+    "PromptSettings",
+    "Selector",
+    "TestValue",
+]
 
 API_VERSIONS: Final = ("smarter.sh/v1", "turngraph/v1")
 
@@ -35,11 +45,17 @@ class Part(BaseModel):
     def _drop_nulls(cls, value: Any) -> Any:
         if not isinstance(value, dict):
             return value
-        return {key: item for key, item in value.items() if item is not None or key in cls.null_means_null}
+        return {
+            key: item
+            for key, item in value.items()
+            if item is not None or key in cls.null_means_null
+        }
 
 
 class OpenPart(Part):
-    """A part whose further fields are kept and named in a warning, not refused: they configure another platform."""
+    """A part whose further fields are kept and named in a warning, not refused: they configure
+    another platform.
+    """
 
     model_config = ConfigDict(extra="allow")
 
@@ -63,7 +79,9 @@ class Selector(Part):
     """When a plugin joins a turn."""
 
     directive: Literal["always", "search_terms", "llm"]
-    """`always`; `search_terms`, when one of them occurs in the conversation; `llm`, when the model calls it."""
+    """`always`; `search_terms`, when one of them occurs in the conversation; `llm`, when the model
+    calls it.
+    """
     search_terms: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = ()
     """Matched whatever their case and punctuation, small typos forgiven."""
 
@@ -92,13 +110,16 @@ class Parameter(Part):
     null_means_null: ClassVar[frozenset[str]] = frozenset({"default"})
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=64)]
-    type: Literal["string", "number", "integer", "float", "boolean", "object", "array", "null"] = "string"
+    type: Literal["string", "number", "integer", "float", "boolean", "object", "array", "null"] = (
+        "string"
+    )
     description: str = ""
     required: bool = False
     enum: Annotated[tuple[Any, ...], Field(min_length=1)] | None = None
     """The values allowed."""
     default: Any = None
-    """Used where the model gives no value. Without one, a parameter that is not required is `null`."""
+    """Used where the model gives no value. Without one, a parameter that is not required is `null`.
+    """
 
     @field_validator("enum", mode="before")
     @classmethod

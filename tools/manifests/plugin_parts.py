@@ -9,7 +9,16 @@ from turngraph.tools.manifests.parts import Parameter, Part, PromptSettings, Sel
 __all__ = ["ApiData", "ApiPluginSpec", "PluginSpec", "SqlData", "SqlPluginSpec", "StaticData"]
 
 FIXED_HEADERS: Final = {
-    *("authorization", "connection", "content-length", "cookie", "host", "proxy-authorization", "te", "trailer"),
+    *(
+        "authorization",
+        "connection",
+        "content-length",
+        "cookie",
+        "host",
+        "proxy-authorization",
+        "te",
+        "trailer",
+    ),
     *("transfer-encoding", "upgrade"),
 }
 """What a plugin may not set: who is asked, with which rights, and how the message is framed."""
@@ -20,7 +29,9 @@ class StaticData(Part):
 
     description: str
     static_data: Annotated[dict[str, Any] | list[Any], Field(union_mode="left_to_right")]
-    """Any nested mapping or list. The model asks for one of its keys and is told everything below it."""
+    """Any nested mapping or list. The model asks for one of its keys and is told everything below
+    it.
+    """
 
 
 class Parameterised(Part):
@@ -49,7 +60,9 @@ class SqlData(Parameterised):
     """What a SQL plugin asks its database."""
 
     sql_query: Annotated[str, Field(min_length=1)]
-    """One reading statement. `{name}` stands for a parameter, in quotes or not; it is bound, never pasted."""
+    """One reading statement. `{name}` stands for a parameter, in quotes or not; it is bound, never
+    pasted.
+    """
 
 
 class UrlParam(Part):
@@ -69,7 +82,9 @@ class Header(Part):
     @classmethod
     def _free(cls, name: str) -> str:
         if name.lower() in FIXED_HEADERS:
-            raise ValueError(f"the header {name} is set by turngraph itself (use the connection's authentication)")
+            raise ValueError(
+                f"the header {name} is set by turngraph itself (use the connection's authentication)"
+            )
         return name
 
 
@@ -77,25 +92,32 @@ class ApiData(Parameterised):
     """What an API plugin asks its service."""
 
     endpoint: Annotated[str, Field(min_length=1)]
-    """The path below the connection's address. `{name}` stands for a parameter, encoded for its place."""
+    """The path below the connection's address. `{name}` stands for a parameter, encoded for its
+    place.
+    """
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "GET"
     url_params: tuple[UrlParam, ...] = ()
     headers: tuple[Header, ...] = ()
     body: Any = None
-    """A JSON value with `{name}` in its texts (a text that is nothing else takes the parameter's own type), or a list
-    of `{name, value}` or `{key, value}`: the fields of an object."""
+    """A JSON value with `{name}` in its texts (a text that is nothing else takes the parameter's
+    own type), or a list of `{name, value}` or `{key, value}`: the fields of an object.
+    """
     body_format: Literal["json", "form"] = "json"
     """How the body is sent (turngraph's own)."""
     select: str | None = None
-    """What part of the answer the model is told: a JSON pointer (`/items/0`), or a JMESPath expression (turngraph's
-    own)."""
+    """What part of the answer the model is told: a JSON pointer (`/items/0`), or a JMESPath
+    expression (turngraph's own).
+    """
     idempotent: bool | None = None
-    """Whether it may be sent again where nobody knows if it arrived; by its method if absent: not `POST` and `PATCH`
-    (turngraph's own)."""
+    """Whether it may be sent again where nobody knows if it arrived; by its method if absent: not
+    `POST` and `PATCH` (turngraph's own).
+    """
 
     @property
     def repeatable(self) -> bool:
-        """Whether sending it twice does no harm (https://www.rfc-editor.org/rfc/rfc9110#section-9.2.2)."""
+        """Whether sending it twice does no harm
+        (https://www.rfc-editor.org/rfc/rfc9110#section-9.2.2).
+        """
         return self.method not in ("POST", "PATCH") if self.idempotent is None else self.idempotent
 
     @field_validator("method", mode="before")

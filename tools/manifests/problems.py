@@ -35,19 +35,29 @@ class Problem(NamedTuple):
 
 
 class ManifestError(TurnConfigurationError):
-    """Manifests that cannot be used. `problems` holds everything that was found, in the order of the files."""
+    """Manifests that cannot be used. `problems` holds everything that was found, in the order of
+    the files.
+    """
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
         count = f"{len(self.problems)} problems" if len(self.problems) != 1 else "1 problem"
-        super().__init__(f"{count} in manifests:\n" + "\n".join(f"  {problem}" for problem in self.problems))
+        super().__init__(
+            f"{count} in manifests:\n" + "\n".join(f"  {problem}" for problem in self.problems)
+        )
 
 
-def problem_of(error: "ErrorDetails", *, file: str, document: "Document", model: type[BaseModel]) -> Problem:
-    """A pydantic error as a problem: its path as this file spells it, and a sentence that says what was expected."""
+def problem_of(
+    error: "ErrorDetails", *, file: str, document: "Document", model: type[BaseModel]
+) -> Problem:
+    """A pydantic error as a problem: its path as this file spells it, and a sentence that says what
+    was expected.
+    """
     native = isinstance(document.value, dict) and document.value.get("apiVersion") == "turngraph/v1"
     path = _spelt(error["loc"], document, native)
-    return Problem(file, document.line_of(path), _dotted(path), _cut(_message(error, model, native), LONGEST))
+    return Problem(
+        file, document.line_of(path), _dotted(path), _cut(_message(error, model, native), LONGEST)
+    )
 
 
 def _spelt(loc: tuple[int | str, ...], document: "Document", native: bool) -> tuple[str | int, ...]:
@@ -64,7 +74,9 @@ def _spelt(loc: tuple[int | str, ...], document: "Document", native: bool) -> tu
 
 
 def _dotted(path: tuple[str | int, ...]) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(
+        "."
+    )
 
 
 def _message(error: "ErrorDetails", model: type[BaseModel], native: bool) -> str:
@@ -83,10 +95,16 @@ def _message(error: "ErrorDetails", model: type[BaseModel], native: bool) -> str
 def _unknown(loc: tuple[int | str, ...], model: type[BaseModel], native: bool) -> str:
     """An unknown field is told with those there are, the nearest first."""
     part = _part(model, loc[:-1])
-    known = [name if native else to_camel(name) for name in part.model_fields] if part is not None else []
+    known = (
+        [name if native else to_camel(name) for name in part.model_fields]
+        if part is not None
+        else []
+    )
     near = difflib.get_close_matches(str(loc[-1]), known, n=1)
     hint = f"; did you mean `{near[0]}`?" if near else ""
-    return f"is no field here{hint} (there are: {', '.join(known)})" if known else "is no field here"
+    return (
+        f"is no field here{hint} (there are: {', '.join(known)})" if known else "is no field here"
+    )
 
 
 def _part(model: type[BaseModel], loc: tuple[int | str, ...]) -> type[BaseModel] | None:

@@ -38,8 +38,16 @@ class Found:
 
     def problem(self, path: tuple[str | int, ...], message: str) -> Problem:
         """Something wrong at `path` of this manifest, given in the words of the models."""
-        error: Any = {"type": "value_error", "loc": path, "ctx": {"error": message}, "input": None, "msg": ""}
-        return problem_of(error, file=self.source.name, document=self.document, model=type(self.manifest))
+        error: Any = {
+            "type": "value_error",
+            "loc": path,
+            "ctx": {"error": message},
+            "input": None,
+            "msg": "",
+        }
+        return problem_of(
+            error, file=self.source.name, document=self.document, model=type(self.manifest)
+        )
 
 
 @dataclass
@@ -80,15 +88,20 @@ class Reading:
             manifest = model.model_validate(value, by_alias=not native, by_name=True)
         except ValidationError as error:
             for one in error.errors(include_url=False):
-                self.problems.append(problem_of(one, file=source.name, document=document, model=model))
+                self.problems.append(
+                    problem_of(one, file=source.name, document=document, model=model)
+                )
             return
         found = Found(manifest, source, document)
         self.found.append(found)
-        self.warnings.extend(found.problem(path, "is not used by turngraph") for path in _extras(manifest))
+        self.warnings.extend(
+            found.problem(path, "is not used by turngraph") for path in _extras(manifest)
+        )
 
 
 def sources(given: "str | Path | Sequence[str | Path]") -> Iterator[Source]:
-    """The texts in a file, in a folder and the folders below it, in `given` itself where it is a text, or in several.
+    """The texts in a file, in a folder and the folders below it, in `given` itself where it is a
+    text, or in several.
 
     Raises FileNotFoundError where it is none of them.
     """
@@ -108,10 +121,14 @@ def sources(given: "str | Path | Sequence[str | Path]") -> Iterator[Source]:
 
 
 def _files(folder: Path) -> list[Path]:
-    wanted = (file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
-    return sorted(file for file in wanted if not any(part.startswith(".") for part in file.relative_to(folder).parts))[
-        :MAX_FILES
-    ]
+    wanted = (
+        file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file()
+    )
+    return sorted(
+        file
+        for file in wanted
+        if not any(part.startswith(".") for part in file.relative_to(folder).parts)
+    )[:MAX_FILES]
 
 
 def _source(file: Path, name: str) -> Source:
@@ -130,7 +147,10 @@ def _envelope_problem(value: Any) -> tuple[str, str] | None:
     if not isinstance(kind, str):
         return "kind", f"must be one of {', '.join(KINDS)}, but is {shown(kind)}"
     if kind in FOREIGN_KINDS:
-        return "kind", f"{kind} is a resource of the platform this format comes from; turngraph does not run it"
+        return (
+            "kind",
+            f"{kind} is a resource of the platform this format comes from; turngraph does not run it",
+        )
     if kind not in KINDS and kind not in KIND_SPELLINGS:
         near = difflib.get_close_matches(kind, KINDS, n=1, cutoff=0.7)
         hint = f"; did you mean {near[0]}?" if near else ""
@@ -141,10 +161,16 @@ def _envelope_problem(value: Any) -> tuple[str, str] | None:
 def _with_class_in_metadata(value: dict[str, Any]) -> dict[str, Any]:
     """`pluginClass` is written in the metadata, beside the kind, or in the spec."""
     for place in (value, value.get("spec")):
-        if isinstance(place, dict) and "pluginClass" in place and isinstance(value.get("metadata"), dict):
+        if (
+            isinstance(place, dict)
+            and "pluginClass" in place
+            and isinstance(value.get("metadata"), dict)
+        ):
             without = {key: item for key, item in place.items() if key != "pluginClass"}
             metadata = value["metadata"] | {"pluginClass": place["pluginClass"]}
-            return (without if place is value else value | {"spec": without}) | {"metadata": metadata}
+            return (without if place is value else value | {"spec": without}) | {
+                "metadata": metadata
+            }
     return value
 
 

@@ -1,4 +1,6 @@
-"""The manifests' documentation, made from their models: JSON schemas for editors, a reference page, and beginnings."""
+"""The manifests' documentation, made from their models: JSON schemas for editors, a reference page,
+and beginnings.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -95,7 +97,8 @@ spec:
 
 
 def manifest_schema(kind: str, api_version: str = NATIVE) -> dict[str, Any]:
-    """The JSON schema of manifests of `kind` in the dialect `api_version`, for editors that complete and check YAML.
+    """The JSON schema of manifests of `kind` in the dialect `api_version`, for editors that
+    complete and check YAML.
 
     >>> manifest_schema("Secret")["properties"]["kind"]
     {'const': 'Secret', 'title': 'Kind', 'type': 'string'}
@@ -134,7 +137,10 @@ def reference_page() -> str:
         "",
         "Made from the models; the names are those of `turngraph/v1`. In `smarter.sh/v1` they are",
     ]
-    lines += ["written in camelCase, as `searchTerms`. A field that is `null` is a field not given.", ""]
+    lines += [
+        "written in camelCase, as `searchTerms`. A field that is `null` is a field not given.",
+        "",
+    ]
     for kind, model in KINDS.items():
         schema = manifest_schema(kind)
         lines += [f"## {kind}", "", (model.__doc__ or "").strip().split("\n")[0], ""]
@@ -146,11 +152,15 @@ def reference_page() -> str:
 
 def _model(kind: str) -> Any:
     if kind not in KINDS:
-        raise TurnConfigurationError(f"No manifest is of the kind `{kind[:50]}`. There are: {', '.join(KINDS)}.")
+        raise TurnConfigurationError(
+            f"No manifest is of the kind `{kind[:50]}`. There are: {', '.join(KINDS)}."
+        )
     return KINDS[kind]
 
 
-def _rows(schema: Mapping[str, Any], whole: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str, str, str]]:
+def _rows(
+    schema: Mapping[str, Any], whole: Mapping[str, Any], prefix: str
+) -> Iterator[tuple[str, str, str, str]]:
     required = schema.get("required", ())
     for name, field in schema.get("properties", {}).items():
         inner = _inner(field, whole)
@@ -187,7 +197,9 @@ def _type(field: Mapping[str, Any], whole: Mapping[str, Any]) -> str:
     if "enum" in field:
         return ", ".join(f"`{value}`" for value in field["enum"])
     if "anyOf" in field:
-        return " or ".join(dict.fromkeys(_type(one, whole) for one in field["anyOf"] if one.get("type") != "null"))
+        return " or ".join(
+            dict.fromkeys(_type(one, whole) for one in field["anyOf"] if one.get("type") != "null")
+        )
     if _is_list(field):
         return f"list of {_type(field.get('items', {}), whole)}"
     kind = str(field.get("type", "any"))

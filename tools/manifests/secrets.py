@@ -31,14 +31,17 @@ def _now() -> datetime:
 class Secrets:
     """Finds secrets by reference.
 
-    A reference is `env:NAME`, `file:PATH`, `keyring:SERVICE/USER`, or a name: of a `Secret` manifest, or else of the
-    environment variable `TURNGRAPH_SECRET_<NAME>`, so that manifests load where their secrets must not lie.
+    A reference is `env:NAME`, `file:PATH`, `keyring:SERVICE/USER`, or a name: of a `Secret`
+    manifest, or else of the environment variable `TURNGRAPH_SECRET_<NAME>`, so that manifests load
+    where their secrets must not lie.
 
         >>> Secrets(environ={"TOKEN": "s3cret"}).get("env:TOKEN")
         's3cret'
     """
 
-    manifests: Mapping[str, "SecretManifest"] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    manifests: Mapping[str, "SecretManifest"] = field(
+        default_factory=lambda: MappingProxyType({}), repr=False
+    )
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     folder: Path = Path()
     """What relative files are relative to."""
@@ -50,7 +53,9 @@ class Secrets:
         if separator:
             finders = {"env": self._environment, "file": self._file, "keyring": _keyring}
             if scheme not in finders:
-                raise SecretError(f"`{scheme}:…` is no way to name a secret. There are: env:, file:, keyring:, a name.")
+                raise SecretError(
+                    f"`{scheme}:…` is no way to name a secret. There are: env:, file:, keyring:, a name."
+                )
             return finders[scheme](rest)
         return self._named(reference)
 
@@ -58,7 +63,9 @@ class Secrets:
         if name not in self.manifests:
             variable = f"TURNGRAPH_SECRET_{name.upper()}"
             if variable not in self.environ:
-                raise SecretError(f"No secret is named `{name}`: write a Secret manifest, or set {variable}.")
+                raise SecretError(
+                    f"No secret is named `{name}`: write a Secret manifest, or set {variable}."
+                )
             return self.environ[variable]
         config = self.manifests[name].spec.config
         if config.expiration_date is not None and self.now() >= expiry(config.expiration_date):
@@ -83,7 +90,9 @@ class Secrets:
             with path.open("rb") as file:
                 return file.read(LONGEST).decode().rstrip("\r\n")
         except (OSError, UnicodeDecodeError, ValueError) as error:
-            raise SecretError(f"The secret file `{name}` cannot be read ({type(error).__name__}).") from None
+            raise SecretError(
+                f"The secret file `{name}` cannot be read ({type(error).__name__})."
+            ) from None
 
 
 def expiry(text: str) -> datetime:
@@ -110,7 +119,9 @@ def _keyring(name: str) -> str:
     try:
         found = keyring.get_password(service, user)
     except KeyringError as error:
-        raise SecretError(f"The system's keyring cannot be asked ({type(error).__name__}).") from None
+        raise SecretError(
+            f"The system's keyring cannot be asked ({type(error).__name__})."
+        ) from None
     if found is None:
         raise SecretError(f"The system's keyring has no `{service}/{user}`.")
     return found

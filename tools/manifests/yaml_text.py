@@ -1,7 +1,9 @@
-"""YAML read as plain data, with the line of everything: YAML 1.2's core values, no tags, bounded before it is built.
+"""YAML read as plain data, with the line of everything: YAML 1.2's core values, no tags, bounded
+before it is built.
 
-PyYAML supplies the events. Its loaders are not used: they build what tags name, read `no` as False, `012` as 10 and
-`22:22` as 1342, let the last of two equal keys win, and grow a small text into a billion nodes by aliases.
+PyYAML supplies the events. Its loaders are not used: they build what tags name, read `no` as False,
+`012` as 10 and `22:22` as 1342, let the last of two equal keys win, and grow a small text into a
+billion nodes by aliases.
 """
 
 import math
@@ -31,7 +33,9 @@ FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"
 
 
 class YamlError(ValueError):
-    """A text that is no acceptable YAML. `line` counts from 1; `before` holds the documents that were read."""
+    """A text that is no acceptable YAML. `line` counts from 1; `before` holds the documents that
+    were read.
+    """
 
     def __init__(self, message: str, line: int, before: "Sequence[Document]" = ()) -> None:
         self.line, self.before = line, list(before)
@@ -60,12 +64,15 @@ def read_documents(text: str) -> list[Document]:
     >>> [document.value for document in read_documents("a: no\\nb: 012\\n---\\n[1, 2.5, null, yes]")]
     [{'a': 'no', 'b': 12}, [1, 2.5, None, 'yes']]
 
-    Raises YamlError for malformed text, tags, equal keys, and for what is too long, too deep or too large.
+    Raises YamlError for malformed text, tags, equal keys, and for what is too long, too deep or too
+    large.
     """
     import yaml
 
     if len(text) > MAX_CHARACTERS:
-        raise YamlError(f"the text has {len(text):,} characters; at most {MAX_CHARACTERS:,} are read", 1)
+        raise YamlError(
+            f"the text has {len(text):,} characters; at most {MAX_CHARACTERS:,} are read", 1
+        )
     if "\t" in text and text.lstrip()[:1] in ("{", "["):
         text = text.expandtabs(2)  # JSON may be indented by tabs, which YAML forbids
     documents: list[Document] = []
@@ -100,7 +107,9 @@ class _Events:
             if type(event).__name__ == "DocumentStartEvent":
                 count += 1
                 if count > MAX_DOCUMENTS:
-                    raise YamlError(f"more than {MAX_DOCUMENTS:,} documents", event.start_mark.line + 1)
+                    raise YamlError(
+                        f"more than {MAX_DOCUMENTS:,} documents", event.start_mark.line + 1
+                    )
                 self.anchors = {}
                 first = next(self.events)
                 self.document = Document(None, first.start_mark.line + 1)
@@ -154,7 +163,13 @@ class _Events:
         key = self.node(event, path)
         if isinstance(key, dict | list):
             raise YamlError("a key must be text", line)
-        return str(key) if isinstance(key, str) else event.value if hasattr(event, "value") else str(key)
+        return (
+            str(key)
+            if isinstance(key, str)
+            else event.value
+            if hasattr(event, "value")
+            else str(key)
+        )
 
     def sequence(self, path: Path) -> list[Any]:
         value: list[Any] = []
@@ -197,6 +212,8 @@ def _plain(text: str, line: int) -> Any:
         return int(text, 0)
     if FLOAT.fullmatch(text):
         if len(text) > MAX_DIGITS or not math.isfinite(float(text)):
-            raise YamlError(f"`{text[:20]}…` is too long for a number; put it in quotes if it is text", line)
+            raise YamlError(
+                f"`{text[:20]}…` is too long for a number; put it in quotes if it is text", line
+            )
         return float(text)
     return text

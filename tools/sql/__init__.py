@@ -1,1 +1,3 @@
-"""SQL plugins: one prepared, reading question to a database, guarded in the text, in the session and by the clock."""
+"""SQL plugins: one prepared, reading question to a database, guarded in the text, in the session
+and by the clock.
+"""

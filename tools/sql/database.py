@@ -29,7 +29,9 @@ MAX_TEXT: Final = 100_000
 """Characters of one value that is bound."""
 MAX_ITEMS: Final = 1_000
 """Of an array in `IN (…)`."""
-LATE: Final = re.compile(r"statement timeout|interrupted|max_statement_time|statement execution time|timed out", re.I)
+LATE: Final = re.compile(
+    r"statement timeout|interrupted|max_statement_time|statement execution time|timed out", re.I
+)
 """In the words of PostgreSQL, SQLite, MariaDB and MySQL, and of drivers."""
 
 
@@ -62,7 +64,9 @@ class Database:
         return dialect_of(self.place.data.db_engine)
 
     def ask(self, statement: Statement, values: Mapping[str, Any], *, limit: int) -> Rows:
-        """At most `limit` rows. Raises ToolException with a short, safe sentence; the log gets the rest."""
+        """At most `limit` rows. Raises ToolException with a short, safe sentence; the log gets the
+        rest.
+        """
         from sqlalchemy.exc import SQLAlchemyError
 
         for name, value in values.items():
@@ -87,12 +91,18 @@ class Database:
                 self._engine = make_engine(self.place)
             return self._engine
 
-    def _asked(self, connection: "Connection", statement: Statement, values: Mapping[str, Any], limit: int) -> Rows:
+    def _asked(
+        self, connection: "Connection", statement: Statement, values: Mapping[str, Any], limit: int
+    ) -> Rows:
         from sqlalchemy import bindparam, text
 
-        options: dict[str, Any] = {"postgresql_readonly": True} if self.dialect == "postgresql" else {}
+        options: dict[str, Any] = (
+            {"postgresql_readonly": True} if self.dialect == "postgresql" else {}
+        )
         if statement.limited and self.dialect != "sqlite":
-            options["stream_results"] = True  # its own limit may be any number, and drivers would fetch all of it
+            options["stream_results"] = (
+                True  # its own limit may be any number, and drivers would fetch all of it
+            )
         if self.dialect == "sqlite":
             _set_deadline(connection, self.place.data.timeout)
         lists = [f"p{at}" for at, bind in enumerate(statement.binds) if bind.expanding]
@@ -108,9 +118,13 @@ class Database:
         detail = without_secrets(clean(str(error)))
         logger.warning("database %s: %s", self.place.data.database, detail)
         if LATE.search(str(getattr(error, "orig", error))):
-            return ToolException(f"The query took longer than the {self.place.data.timeout:g} seconds it may take.")
+            return ToolException(
+                f"The query took longer than the {self.place.data.timeout:g} seconds it may take."
+            )
         kind = type(getattr(error, "orig", None) or error).__name__
-        return ToolException(f"The database could not answer this query ({kind}). Nothing was returned.")
+        return ToolException(
+            f"The database could not answer this query ({kind}). Nothing was returned."
+        )
 
 
 def _set_deadline(connection: "Connection", timeout_s: float) -> None:
@@ -120,7 +134,9 @@ def _set_deadline(connection: "Connection", timeout_s: float) -> None:
     raw.set_progress_handler(lambda: int(time.monotonic() > deadline), 10_000)
 
 
-def _gathered(rows: "Iterator[list[dict[str, Any]]]", limit: int) -> tuple[list[dict[str, Any]], bool]:
+def _gathered(
+    rows: "Iterator[list[dict[str, Any]]]", limit: int
+) -> tuple[list[dict[str, Any]], bool]:
     kept: list[dict[str, Any]] = []
     size = 0
     for [row] in rows:
@@ -141,7 +157,9 @@ def _plain(value: Any) -> Any:
 def _unique(names: list[str]) -> list[str]:
     """Two columns of one name (`a.id, b.id`) are both told."""
     counts = [names[:at].count(name) for at, name in enumerate(names)]
-    return [f"{name}_{count + 1}" if count else name for name, count in zip(names, counts, strict=True)]
+    return [
+        f"{name}_{count + 1}" if count else name for name, count in zip(names, counts, strict=True)
+    ]
 
 
 def _check_value(name: str, value: Any) -> None:
@@ -152,7 +170,9 @@ def _check_value(name: str, value: Any) -> None:
         if any("\ud800" <= character <= "\udfff" for character in value):
             raise ToolException(f"`{name}` holds half a surrogate pair, which no database takes.")
         if len(value) > MAX_TEXT:
-            raise ToolException(f"`{name}` has {len(value):,} characters; at most {MAX_TEXT:,} are taken.")
+            raise ToolException(
+                f"`{name}` has {len(value):,} characters; at most {MAX_TEXT:,} are taken."
+            )
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
         raise ToolException(f"`{name}` is beyond the integers of databases (64 bits).")
     if isinstance(value, float) and value != value:
@@ -163,6 +183,8 @@ def _check_value(name: str, value: Any) -> None:
             _check_value(name, item)
     if isinstance(value, list):
         if len(value) > MAX_ITEMS:
-            raise ToolException(f"`{name}` has {len(value):,} items; at most {MAX_ITEMS:,} are taken.")
+            raise ToolException(
+                f"`{name}` has {len(value):,} items; at most {MAX_ITEMS:,} are taken."
+            )
         for item in value:
             _check_value(name, item)

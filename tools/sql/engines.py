@@ -1,4 +1,6 @@
-"""Engines: how each kind of database is reached, and told to let nobody write, dawdle or look elsewhere."""
+"""Engines: how each kind of database is reached, and told to let nobody write, dawdle or look
+elsewhere.
+"""
 
 import sqlite3
 from collections.abc import Callable, Mapping
@@ -63,7 +65,9 @@ SQLITE_LIMITS: Final[Mapping[int, int]] = {
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a database is, and what the connection file left to others: the password, and the folder of files."""
+    """Where a database is, and what the connection file left to others: the password, and the
+    folder of files.
+    """
 
     data: "SqlConnectionData"
     password: Callable[[], str | None]
@@ -80,9 +84,11 @@ def dialect_of(db_engine: str) -> str:
 
 
 def make_engine(place: Place) -> "Engine":
-    """An engine whose sessions only read. It connects when first used, and asks for the password each time it does.
+    """An engine whose sessions only read. It connects when first used, and asks for the password
+    each time it does.
 
-    Raises TurnConfigurationError where the driver is not installed, or the database's file is not there.
+    Raises TurnConfigurationError where the driver is not installed, or the database's file is not
+    there.
     """
     from sqlalchemy import create_engine, event
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError
@@ -91,14 +97,24 @@ def make_engine(place: Place) -> "Engine":
     pool: dict[str, Any] = {"pool_size": data.pool_size, "max_overflow": data.max_overflow}
     pool |= {"pool_timeout": data.timeout, "pool_pre_ping": dialect != "sqlite"}
     try:
-        engine = create_engine(_url(place, dialect), connect_args=_connect_args(place, dialect), **pool)
+        engine = create_engine(
+            _url(place, dialect), connect_args=_connect_args(place, dialect), **pool
+        )
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
-        raise TurnConfigurationError(f"The database engine `{data.db_engine}` cannot be used: {error}.") from error
+        raise TurnConfigurationError(
+            f"The database engine `{data.db_engine}` cannot be used: {error}."
+        ) from error
 
     if data.password is not None:
-        event.listen(engine, "do_connect", lambda _d, _r, _a, wanted: wanted.update(password=place.password()))
+        event.listen(
+            engine,
+            "do_connect",
+            lambda _d, _r, _a, wanted: wanted.update(password=place.password()),
+        )
     if dialect in GUARDS:
-        event.listen(engine, "connect", lambda connection, _record: GUARDS[dialect](connection, data))
+        event.listen(
+            engine, "connect", lambda connection, _record: GUARDS[dialect](connection, data)
+        )
     return engine
 
 
@@ -109,8 +125,12 @@ def _url(place: Place, dialect: str) -> "URL":
     if dialect == "sqlite":
         path = (place.folder / data.database).resolve()
         if not path.is_file():
-            raise TurnConfigurationError(f"There is no SQLite database `{data.database}` in {place.folder}.")
-        return URL.create("sqlite", database=f"file:{quote(str(path))}", query={"mode": "ro", "uri": "true"})
+            raise TurnConfigurationError(
+                f"There is no SQLite database `{data.database}` in {place.folder}."
+            )
+        return URL.create(
+            "sqlite", database=f"file:{quote(str(path))}", query={"mode": "ro", "uri": "true"}
+        )
     return URL.create(
         _driver(data.db_engine, dialect),
         username=data.username,
@@ -126,7 +146,9 @@ def _driver(db_engine: str, dialect: str) -> str:
     for name, module in DRIVERS[dialect]:
         if find_spec(module) is not None:
             return f"{dialect}+{name}"
-    raise TurnConfigurationError(f"{dialect} databases need a driver: pip install {DRIVERS[dialect][0][0]}.")
+    raise TurnConfigurationError(
+        f"{dialect} databases need a driver: pip install {DRIVERS[dialect][0][0]}."
+    )
 
 
 def _connect_args(place: Place, dialect: str) -> dict[str, Any]:
@@ -138,14 +160,22 @@ def _connect_args(place: Place, dialect: str) -> dict[str, Any]:
         return _postgres_args(data, files)
     if dialect in ("mysql", "mariadb"):
         seconds = max(1, round(data.timeout))
-        wanted: dict[str, Any] = {"connect_timeout": seconds, "read_timeout": seconds + 1, "write_timeout": seconds + 1}
+        wanted: dict[str, Any] = {
+            "connect_timeout": seconds,
+            "read_timeout": seconds + 1,
+            "write_timeout": seconds + 1,
+        }
         tls: dict[str, Any] = {**files} or {"check_hostname": False}
         return wanted | ({"ssl": tls} if data.use_ssl else {})
     return {}
 
 
 def _ssl_files(data: "SqlConnectionData") -> dict[str, str]:
-    return {name: file for name in ("ca", "cert", "key") if (file := getattr(data, f"ssl_{name}")) is not None}
+    return {
+        name: file
+        for name in ("ca", "cert", "key")
+        if (file := getattr(data, f"ssl_{name}")) is not None
+    }
 
 
 def _postgres_args(data: "SqlConnectionData", files: Mapping[str, str]) -> dict[str, Any]:
@@ -162,7 +192,8 @@ def _postgres_args(data: "SqlConnectionData", files: Mapping[str, str]) -> dict[
         "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
     }
     if find_spec("psycopg") is not None and "psycopg2" not in data.db_engine:
-        # A prepared statement holds one command; the simple protocol, used for a query without parameters, takes many.
+        # A prepared statement holds one command; the simple protocol, used for a query without
+        # parameters, takes many.
         wanted["prepare_threshold"] = 0
     if data.use_ssl:
         wanted["sslmode"] = "verify-full" if "ca" in files else "require"
@@ -178,7 +209,12 @@ def _guard_sqlite(connection: sqlite3.Connection, _data: "SqlConnectionData") ->
     def judge(action: int, first: str | None, second: str | None, *_: str | None) -> int:
         if action == sqlite3.SQLITE_PRAGMA and first == "read_uncommitted" and second is None:
             return sqlite3.SQLITE_OK  # SQLAlchemy asks once, when it first connects
-        if action == sqlite3.SQLITE_FUNCTION and second in ("load_extension", "writefile", "readfile", "edit"):
+        if action == sqlite3.SQLITE_FUNCTION and second in (
+            "load_extension",
+            "writefile",
+            "readfile",
+            "edit",
+        ):
             return sqlite3.SQLITE_DENY
         return sqlite3.SQLITE_OK if action in SQLITE_ALLOWED else sqlite3.SQLITE_DENY
 
@@ -187,12 +223,15 @@ def _guard_sqlite(connection: sqlite3.Connection, _data: "SqlConnectionData") ->
 
 def _guard_mysql(connection: Any, data: "SqlConnectionData") -> None:
     """https://dev.mysql.com/doc/refman/8.4/en/server-system-variables.html#sysvar_max_execution_time,
-    https://mariadb.com/kb/en/server-system-variables/#max_statement_time"""
+    https://mariadb.com/kb/en/server-system-variables/#max_statement_time
+    """
     with connection.cursor() as cursor:
         cursor.execute("SELECT VERSION()")
         maria = "mariadb" in str(cursor.fetchone()[0]).lower()
         timeout = (
-            f"max_statement_time = {data.timeout:g}" if maria else f"max_execution_time = {data.timeout * 1000:.0f}"
+            f"max_statement_time = {data.timeout:g}"
+            if maria
+            else f"max_execution_time = {data.timeout * 1000:.0f}"
         )
         cursor.execute(f"SET SESSION {timeout}")
         cursor.execute("SET SESSION TRANSACTION READ ONLY")

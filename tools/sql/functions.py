@@ -1,7 +1,8 @@
-"""The SQL functions a plugin's query may call: such as only compute, and neither write, wait nor read files.
+"""The SQL functions a plugin's query may call: such as only compute, and neither write, wait nor
+read files.
 
-An allow-list, because no parser knows what `pg_read_file`, `lo_import` or `load_extension` do. A connection can name
-more in `read_only_functions`.
+An allow-list, because no parser knows what `pg_read_file`, `lo_import` or `load_extension` do. A
+connection can name more in `read_only_functions`.
 """
 
 from typing import Final
@@ -15,9 +16,7 @@ AGGREGATES: Final = """
     regr_intercept regr_slope stddev stddev_pop stddev_samp string_agg sum total var_pop var_samp variance
     variance_pop
 """
-WINDOWS: Final = (
-    "cume_dist dense_rank first first_value lag last last_value lead nth_value ntile percent_rank rank row_number"
-)
+WINDOWS: Final = "cume_dist dense_rank first first_value lag last last_value lead nth_value ntile percent_rank rank row_number"
 TEXTS: Final = """
     ascii btrim char char_length character_length chr concat concat_ws contains ends_with field find_in_set format
     hex initcap instr lcase left len length levenshtein locate lower lpad ltrim md5 normalize octet_length position
@@ -41,7 +40,9 @@ DATES: Final = """
     ts_or_ds_to_timestamp unix_timestamp unix_to_time unixepoch utc_date utc_time utc_timestamp week week_of_year
     weekday weekofyear year yearweek
 """
-CHOICES: Final = "case cast coalesce convert decode exists if ifnull iif isnull nullif nvl nvl2 try_cast typeof"
+CHOICES: Final = (
+    "case cast coalesce convert decode exists if ifnull iif isnull nullif nvl nvl2 try_cast typeof"
+)
 DATA: Final = """
     all any array array_contains array_length array_position array_size array_to_string cardinality
     exploding_generate_series generate_series json json_array json_array_length json_build_array json_build_object
@@ -52,5 +53,7 @@ DATA: Final = """
     unnest websearch_to_tsquery
 """
 
-ALLOWED: Final = frozenset(f"{AGGREGATES} {WINDOWS} {TEXTS} {NUMBERS} {DATES} {CHOICES} {DATA}".split())
+ALLOWED: Final = frozenset(
+    f"{AGGREGATES} {WINDOWS} {TEXTS} {NUMBERS} {DATES} {CHOICES} {DATA}".split()
+)
 """In lower case, sqlglot's own names for them included."""

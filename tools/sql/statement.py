@@ -1,6 +1,8 @@
-"""A plugin's query: parsed once, shown to be one reading statement, its placeholders turned into bound parameters.
+"""A plugin's query: parsed once, shown to be one reading statement, its placeholders turned into
+bound parameters.
 
-What is sent is written from the parsed tree, so what was checked is what runs; comments do not survive that.
+What is sent is written from the parsed tree, so what was checked is what runs; comments do not
+survive that.
 """
 
 import json
@@ -22,7 +24,9 @@ MARKED: Final = re.compile(r"tgparam_(\w+?)_tgend")
 BOUND: Final = "tgbind_{}_tgend"
 IS_BOUND: Final = re.compile(r"tgbind_(\d+)_tgend")
 ESCAPE: Final = "!"
-"""Escapes `%` and `_` in values inside a LIKE pattern; a backslash means something else to each database."""
+"""Escapes `%` and `_` in values inside a LIKE pattern; a backslash means something else to each
+database.
+"""
 FORBIDDEN: Final = """
     Alter AlterColumn Analyze Attach Cache Commit Command Copy Create Delete Describe Detach Drop Execute Grant
     Insert Into Kill LoadData Lock Merge Parameter Pragma Refresh Revoke Rollback SessionParameter Set Show
@@ -59,7 +63,10 @@ class Bind:
         if len(self.parts) == 3 and not self.parts[0] and not self.parts[2] and not self.pattern:
             found = values[self.parts[1]]
             return None if found is None else _text(found)
-        return "".join(part if at % 2 == 0 else self._within(values[part]) for at, part in enumerate(self.parts))
+        return "".join(
+            part if at % 2 == 0 else self._within(values[part])
+            for at, part in enumerate(self.parts)
+        )
 
     def _within(self, value: Any) -> str:
         text = "" if value is None else _text(value)
@@ -81,7 +88,12 @@ class Statement:
 
 
 def prepare(
-    query: str, *, dialect: str, types: Mapping[str, str], limit: int, functions: Collection[str] = ()
+    query: str,
+    *,
+    dialect: str,
+    types: Mapping[str, str],
+    limit: int,
+    functions: Collection[str] = (),
 ) -> Statement:
     """`query` as a Statement for a SQLAlchemy `dialect`, whose parameters have these `types`.
 
@@ -90,8 +102,8 @@ def prepare(
         >>> prepare("SELECT * FROM t WHERE a = '{x}'; -- why", dialect="sqlite", types={"x": "string"}, limit=10).sql
         'SELECT * FROM t WHERE a = :p0 LIMIT 10'
 
-    Raises StatementError for what is not one reading statement of allowed functions, and for a placeholder that is no
-    parameter or stands where no value can.
+    Raises StatementError for what is not one reading statement of allowed functions, and for a
+    placeholder that is no parameter or stands where no value can.
     """
     if "tgparam_" in query or "tgbind_" in query:
         raise StatementError("the query uses the names tgparam_ and tgbind_, which turngraph needs")
@@ -119,12 +131,16 @@ def _parsed(query: str, dialect: str) -> "Expr":
     known = dialect if dialect in sqlglot.Dialect.classes else None
     try:
         parsed = sqlglot.parse(query, read=known)
-        statements = [found for found in parsed if found is not None and not isinstance(found, exp.Semicolon)]
+        statements = [
+            found for found in parsed if found is not None and not isinstance(found, exp.Semicolon)
+        ]
     except (SqlglotError, RecursionError) as error:
         said = " ".join(re.sub(r"\x1b\[\d+m", "", str(error)).split())[:300]
         raise StatementError(f"the query is not understood: {said}") from None
     if len(statements) != 1:
-        raise StatementError(f"the query holds {len(statements)} statements; exactly one is allowed")
+        raise StatementError(
+            f"the query holds {len(statements)} statements; exactly one is allowed"
+        )
     return statements[0]
 
 
@@ -135,7 +151,9 @@ def _check(tree: "Expr", extra: Collection[str]) -> None:
         raise StatementError(f"the query is a {tree.key.upper()}; only SELECT is allowed")
     for node in tree.walk():
         if type(node).__name__ in FORBIDDEN:
-            raise StatementError(f"the query contains {type(node).__name__.upper()}, which is not allowed in a plugin")
+            raise StatementError(
+                f"the query contains {type(node).__name__.upper()}, which is not allowed in a plugin"
+            )
         if isinstance(node, exp.Func) and not isinstance(node, exp.Connector):
             _check_function(node, extra)
         if isinstance(node, exp.Table) and not isinstance(node.this, exp.Identifier | exp.Func):
@@ -150,7 +168,9 @@ def _check_function(node: Any, extra: Collection[str]) -> None:
     else:
         names = {name.lower() for name in type(node).sql_names()} | {type(node).__name__.lower()}
     if any(MARKED.search(name) for name in names):
-        raise StatementError(f"the placeholder {{{_name(min(names))}}} stands for a name; it can only be a value")
+        raise StatementError(
+            f"the placeholder {{{_name(min(names))}}} stands for a name; it can only be a value"
+        )
     if names.isdisjoint(ALLOWED) and names.isdisjoint(extra):
         raise StatementError(
             f"the function {min(names)} is not among those known to only read; if it is harmless, name it in the "
@@ -164,14 +184,28 @@ def _bound(node: "Expr", binds: list[Bind], types: Mapping[str, str]) -> Any:
 
     if isinstance(node, exp.Literal) and node.is_string and MARKED.search(node.this):
         return _bound_literal(node, binds)
-    if isinstance(node, exp.Column) and MARKED.fullmatch(node.name) and isinstance(node.this, exp.Identifier):
+    if (
+        isinstance(node, exp.Column)
+        and MARKED.fullmatch(node.name)
+        and isinstance(node.this, exp.Identifier)
+    ):
         if node.this.args.get("quoted") or node.table:
-            raise StatementError(f"the placeholder {{{_name(node.name)}}} stands for a name; it can only be a value")
+            raise StatementError(
+                f"the placeholder {{{_name(node.name)}}} stands for a name; it can only be a value"
+            )
         return _bound_column(node, binds, types)
     for text in (node.args.get("this"), node.args.get("alias")):
-        held = text if isinstance(text, str) else getattr(text, "name", "") if isinstance(text, exp.Identifier) else ""
+        held = (
+            text
+            if isinstance(text, str)
+            else getattr(text, "name", "")
+            if isinstance(text, exp.Identifier)
+            else ""
+        )
         if isinstance(held, str) and MARKED.search(held) and not isinstance(node, exp.Literal):
-            raise StatementError(f"the placeholder {{{_name(held)}}} stands for a name; it can only be a value")
+            raise StatementError(
+                f"the placeholder {{{_name(held)}}} stands for a name; it can only be a value"
+            )
     return node
 
 
@@ -179,11 +213,17 @@ def _bound_literal(node: Any, binds: list[Bind]) -> Any:
     from sqlglot import exp
 
     if isinstance(node.parent, exp.Interval):
-        raise StatementError("a placeholder cannot stand in an INTERVAL; multiply one: {n} * INTERVAL '1 day'")
+        raise StatementError(
+            "a placeholder cannot stand in an INTERVAL; multiply one: {n} * INTERVAL '1 day'"
+        )
     parts = tuple(MARKED.split(node.this))
     like = node.find_ancestor(exp.Like, exp.ILike, exp.Select)
     whole = len(parts) == 3 and not parts[0] and not parts[2]
-    pattern = isinstance(like, exp.Like | exp.ILike) and not whole and not isinstance(like.parent, exp.Escape)
+    pattern = (
+        isinstance(like, exp.Like | exp.ILike)
+        and not whole
+        and not isinstance(like.parent, exp.Escape)
+    )
     binds.append(Bind(parts, quoted=True, pattern=pattern))
     mark = exp.column(BOUND.format(len(binds) - 1))
     return exp.Escape(this=mark, expression=exp.Literal.string(ESCAPE)) if pattern else mark
@@ -194,8 +234,14 @@ def _bound_column(node: Any, binds: list[Bind], types: Mapping[str, str]) -> Any
 
     name = _name(node.name)
     if isinstance(node.parent, exp.Ordered | exp.Group):
-        raise StatementError(f"the placeholder {{{name}}} would order or group by one value for all rows")
-    alone = isinstance(node.parent, exp.In) and len(node.parent.expressions) == 1 and node.arg_key == "expressions"
+        raise StatementError(
+            f"the placeholder {{{name}}} would order or group by one value for all rows"
+        )
+    alone = (
+        isinstance(node.parent, exp.In)
+        and len(node.parent.expressions) == 1
+        and node.arg_key == "expressions"
+    )
     binds.append(Bind(("", name, ""), quoted=False, expanding=alone and types[name] == "array"))
     return exp.column(BOUND.format(len(binds) - 1))
 
@@ -215,14 +261,17 @@ def _written(tree: "Expr", dialect: str, binds: list[Bind], types: Mapping[str, 
 
 
 def _typed(node: "Expr", binds: list[Bind], types: Mapping[str, str]) -> Any:
-    """PostgreSQL must be told a bind's type where nothing around it says so: `$1 IS NULL`, `CONCAT('%', $1)`."""
+    """PostgreSQL must be told a bind's type where nothing around it says so: `$1 IS NULL`,
+    `CONCAT('%', $1)`.
+    """
     from sqlglot import exp
 
     if not isinstance(node, exp.Column) or not (found := IS_BOUND.fullmatch(node.name)):
         return node
     parent = node.parent
     if not isinstance(
-        parent, exp.Is | exp.Concat | exp.ConcatWs | exp.Anonymous | exp.Coalesce | exp.Select | exp.Case
+        parent,
+        exp.Is | exp.Concat | exp.ConcatWs | exp.Anonymous | exp.Coalesce | exp.Select | exp.Case,
     ):
         return node
     bind = binds[int(found[1])]

@@ -1,7 +1,8 @@
-"""Which addresses a plugin may reach: public ones, and the hosts allowed by name. Checked where the socket connects.
+"""Which addresses a plugin may reach: public ones, and the hosts allowed by name. Checked where the
+socket connects.
 
-The connector resolves a name once, here, and connects to the very addresses that were judged; a name that changes its
-answer in between (DNS rebinding) gains nothing.
+The connector resolves a name once, here, and connects to the very addresses that were judged; a
+name that changes its answer in between (DNS rebinding) gains nothing.
 """
 
 import asyncio
@@ -19,9 +20,12 @@ Lookup = Callable[[str, int], Awaitable[list[str]]]
 """From a host's name and port to its addresses."""
 
 TRANSLATED: Final = tuple(
-    IPv6Network(net) for net in ("64:ff9b::/96", "64:ff9b:1::/48", "2001::/32", "2002::/16", "::/96", "fec0::/10")
+    IPv6Network(net)
+    for net in ("64:ff9b::/96", "64:ff9b:1::/48", "2001::/32", "2002::/16", "::/96", "fec0::/10")
 )
-"""IPv6 ranges that carry IPv4 addresses or are no longer routed, and that `is_global` lets pass in part."""
+"""IPv6 ranges that carry IPv4 addresses or are no longer routed, and that `is_global` lets pass in
+part.
+"""
 
 
 class AddressError(OSError):
@@ -29,7 +33,8 @@ class AddressError(OSError):
 
 
 def is_public(address: str) -> bool:
-    """May anybody on the internet be there? Not loopback, private, link-local, metadata, multicast or a disguise.
+    """May anybody on the internet be there? Not loopback, private, link-local, metadata, multicast
+    or a disguise.
 
     >>> is_public("93.184.216.34"), is_public("169.254.169.254"), is_public("::ffff:127.0.0.1")
     (True, False, False)
@@ -51,7 +56,9 @@ async def system_lookup(host: str, port: int) -> list[str]:
 
 @dataclass(frozen=True)
 class AddressPolicy:
-    """Public addresses, and the hosts in `allowed` (`localhost`, `10.0.0.5:8080`) wherever they are."""
+    """Public addresses, and the hosts in `allowed` (`localhost`, `10.0.0.5:8080`) wherever they
+    are.
+    """
 
     allowed: Collection[str] = ()
     lookup: Lookup = field(default=system_lookup, repr=False)
@@ -62,7 +69,9 @@ class AddressPolicy:
         return host.lower() in named or f"{host.lower()}:{port}" in named
 
     def check_literal(self, host: str, port: int) -> None:
-        """Raises AddressError for a host written as a forbidden address: those never reach the resolver."""
+        """Raises AddressError for a host written as a forbidden address: those never reach the
+        resolver.
+        """
         try:
             ip_address(host.partition("%")[0])
         except ValueError:

@@ -1,4 +1,6 @@
-"""Sending a plugin's request: bounded in time and size, redirects judged one by one, repeated only where harmless."""
+"""Sending a plugin's request: bounded in time and size, redirects judged one by one, repeated only
+where harmless.
+"""
 
 import asyncio
 import logging
@@ -57,22 +59,30 @@ class WebClient:
     wait_s: float = field(default=WAIT_S)
 
     async def send(self, request: ApiRequest) -> Answer:
-        """The answer, whatever its status. Raises ToolException, with a short safe sentence, where there is none."""
+        """The answer, whatever its status. Raises ToolException, with a short safe sentence, where
+        there is none.
+        """
         try:
             async with asyncio.timeout(self.timeout_s), self._session() as session:
                 return await self._attempts(session, request)
         except TimeoutError:
-            raise ToolException(f"The service did not answer within {self.timeout_s:g} seconds.") from None
+            raise ToolException(
+                f"The service did not answer within {self.timeout_s:g} seconds."
+            ) from None
 
     def _session(self) -> "ClientSession":
         from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 
         return ClientSession(
-            connector=TCPConnector(resolver=self.policy.resolver(), use_dns_cache=False, force_close=True),
+            connector=TCPConnector(
+                resolver=self.policy.resolver(), use_dns_cache=False, force_close=True
+            ),
             auto_decompress=False,  # unpacked here, piece by piece: 1 MB of gzip may hold 1 GB
             cookie_jar=DummyCookieJar(),
             trust_env=False,
-            timeout=ClientTimeout(total=None, sock_connect=None),  # one deadline stands around everything
+            timeout=ClientTimeout(
+                total=None, sock_connect=None
+            ),  # one deadline stands around everything
         )
 
     async def _attempts(self, session: "ClientSession", request: ApiRequest) -> Answer:
@@ -90,7 +100,9 @@ class WebClient:
         from aiohttp import ClientError, InvalidURL
 
         try:
-            headers = await self.credentials.headers(lambda url, heads, body: self._token(session, url, heads, body))
+            headers = await self.credentials.headers(
+                lambda url, heads, body: self._token(session, url, heads, body)
+            )
             answer = await self._followed(session, request, headers)
         except AddressError as error:
             raise _refused(error) from None
@@ -99,16 +111,29 @@ class WebClient:
         except (ClientError, OSError) as error:
             if isinstance(cause := _cause(error), AddressError):
                 raise _refused(cause) from None
-            logger.info("request to %s failed: %s", urlsplit(request.url).netloc, without_secrets(str(error)))
-            raise _Passing(ToolException(f"The service cannot be reached ({type(error).__name__}).")) from None
+            logger.info(
+                "request to %s failed: %s",
+                urlsplit(request.url).netloc,
+                without_secrets(str(error)),
+            )
+            raise _Passing(
+                ToolException(f"The service cannot be reached ({type(error).__name__}).")
+            ) from None
         if answer.status == 401:
             self.credentials.forget()
         if answer.status in PASSING and not last:
             raise _Passing(ToolException(f"The service answered {answer.status}."))
         return answer
 
-    async def _followed(self, session: "ClientSession", request: ApiRequest, headers: dict[str, str]) -> Answer:
-        method, url, body, sent = request.method, request.url, request.body, request.headers | headers
+    async def _followed(
+        self, session: "ClientSession", request: ApiRequest, headers: dict[str, str]
+    ) -> Answer:
+        method, url, body, sent = (
+            request.method,
+            request.url,
+            request.body,
+            request.headers | headers,
+        )
         for _ in range(MAX_REDIRECTS + 1):
             answer, target = await self._sent(session, method, url, sent, body)
             if target is None:
@@ -126,15 +151,23 @@ class WebClient:
         raise ToolException(f"The service redirects more than {MAX_REDIRECTS} times.")
 
     async def _sent(
-        self, session: "ClientSession", method: str, url: str, headers: dict[str, str], body: bytes | None
+        self,
+        session: "ClientSession",
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        body: bytes | None,
     ) -> tuple[Answer, str | None]:
         from yarl import URL
 
-        # `encoded`: the address is sent as it was checked, not written anew. Its host is read by what connects to it.
+        # `encoded`: the address is sent as it was checked, not written anew. Its host is read by
+        # what connects to it.
         target = URL(url, encoded=True)
         self.policy.check_literal(target.host or "", target.port or 0)
         heads = {"Accept-Encoding": "gzip, deflate", "User-Agent": "turngraph"} | headers
-        async with session.request(method, target, headers=heads, data=body, allow_redirects=False) as response:
+        async with session.request(
+            method, target, headers=heads, data=body, allow_redirects=False
+        ) as response:
             if response.status in REDIRECTS and "Location" in response.headers:
                 return Answer(response.status, "", b""), response.headers["Location"]
             return Answer(response.status, response.content_type, await _read(response)), None
@@ -146,7 +179,9 @@ class WebClient:
 
         answer, target = await self._sent(session, "POST", url, headers, body)
         if answer.status != 200 or target is not None:
-            raise ToolException(f"The service that hands out access tokens answered {answer.status}.")
+            raise ToolException(
+                f"The service that hands out access tokens answered {answer.status}."
+            )
         try:
             found = json.loads(answer.body)
         except (ValueError, RecursionError):
@@ -158,12 +193,16 @@ async def _read(response: "ClientResponse") -> bytes:
     """The body, unpacked as it arrives, and no longer than it may be."""
     packed = response.headers.get("Content-Encoding", "").strip().lower()
     if packed not in ("", "identity", "gzip", "deflate"):
-        raise ToolException(f"The service packs its answer as {packed[:20]}, which was not asked for.")
+        raise ToolException(
+            f"The service packs its answer as {packed[:20]}, which was not asked for."
+        )
     unpack = zlib.decompressobj(47) if packed in ("gzip", "deflate") else None
     body = bytearray()
     async for piece in response.content.iter_chunked(65_536):
         try:
-            body += unpack.decompress(piece, MAX_BYTES + 1 - len(body)) if unpack is not None else piece
+            body += (
+                unpack.decompress(piece, MAX_BYTES + 1 - len(body)) if unpack is not None else piece
+            )
         except zlib.error:
             raise ToolException("The service's answer is not packed as it says.") from None
         if len(body) > MAX_BYTES:

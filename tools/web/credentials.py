@@ -1,4 +1,6 @@
-"""What a connection proves itself with: nothing, a user and password, a token, a key in a header, or OAuth2."""
+"""What a connection proves itself with: nothing, a user and password, a token, a key in a header,
+or OAuth2.
+"""
 
 import base64
 import threading
@@ -24,7 +26,9 @@ TokenRequest = Callable[[str, dict[str, str], bytes], Awaitable[dict[str, object
 
 @dataclass
 class Credentials:
-    """The headers that authenticate a connection. The secret is looked up each time, and kept nowhere."""
+    """The headers that authenticate a connection. The secret is looked up each time, and kept
+    nowhere.
+    """
 
     data: "ApiConnectionData"
     secret: Callable[[], str | None]
@@ -41,7 +45,9 @@ class Credentials:
         if method == "header":
             return {self.data.api_key_header: _sendable(secret)}
         if method == "basic":
-            alone = secret if ":" in secret else f"{secret}:"  # a key as the user's name, as some services want it
+            alone = (
+                secret if ":" in secret else f"{secret}:"
+            )  # a key as the user's name, as some services want it
             pair = alone if self.data.username is None else f"{self.data.username}:{secret}"
             return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
         if method == "oauth" and self.data.token_url is not None:
@@ -65,7 +71,9 @@ class Credentials:
             "Content-Type": "application/x-www-form-urlencoded",
             "Accept": "application/json",
         }
-        form = "grant_type=client_credentials" + (f"&scope={quote(self.data.scope)}" if self.data.scope else "")
+        form = "grant_type=client_credentials" + (
+            f"&scope={quote(self.data.scope)}" if self.data.scope else ""
+        )
         answer = await post(self.data.token_url, headers, form.encode())
         token, lasts = answer.get("access_token"), answer.get("expires_in", 60)
         if not isinstance(token, str) or not isinstance(lasts, int | float):

@@ -24,7 +24,8 @@ SHOWN: Final = 300
 def api_plugin(manifest: ApiPluginManifest, client: WebClient) -> LoadedPlugin:
     """The plugin of an `ApiPlugin` manifest. Nothing is sent yet.
 
-    Raises TemplateError where the endpoint is no path below the connection, or a placeholder no parameter.
+    Raises TemplateError where the endpoint is no path below the connection, or a placeholder no
+    parameter.
     """
     data = manifest.spec.api_data
     base_url = client.credentials.data.base_url
@@ -57,7 +58,9 @@ def api_plugin(manifest: ApiPluginManifest, client: WebClient) -> LoadedPlugin:
 
 
 def _told(answer: Answer, client: WebClient, path: str | None, limit: int | None) -> Any:
-    """What the model is told. A service that echoes its caller's key must not pass it on to the model."""
+    """What the model is told. A service that echoes its caller's key must not pass it on to the
+    model.
+    """
     secret = client.credentials.secret()
     text = clean(answer.body.decode("utf-8", "replace"))
     if secret is not None and len(secret) >= 6:
@@ -75,7 +78,9 @@ def _told(answer: Answer, client: WebClient, path: str | None, limit: int | None
 
 def _is_text(answer: Answer) -> bool:
     kind = answer.content_type
-    return kind.startswith("text/") or kind.endswith(("json", "xml", "yaml", "javascript", "x-www-form-urlencoded"))
+    return kind.startswith("text/") or kind.endswith(
+        ("json", "xml", "yaml", "javascript", "x-www-form-urlencoded")
+    )
 
 
 def _decoded(answer: Answer, text: str) -> Any:

@@ -16,11 +16,14 @@ def check_selection(path: str) -> None:
     try:
         jmespath.compile(path)
     except jmespath.exceptions.JMESPathError as error:
-        raise ValueError(f"select is neither a JSON pointer nor JMESPath: {' '.join(str(error).split())}") from None
+        raise ValueError(
+            f"select is neither a JSON pointer nor JMESPath: {' '.join(str(error).split())}"
+        ) from None
 
 
 def select(value: Any, path: str) -> Any:
-    """What `path` leads to in `value`: a JSON pointer (RFC 6901) where it begins with `/`, else JMESPath.
+    """What `path` leads to in `value`: a JSON pointer (RFC 6901) where it begins with `/`, else
+    JMESPath.
 
     >>> select({"items": [{"name": "a"}]}, "/items/0/name"), select({"items": [{"name": "a"}]}, "items[].name")
     ('a', ['a'])
@@ -33,7 +36,9 @@ def select(value: Any, path: str) -> Any:
     try:
         return jmespath.search(path, value)
     except jmespath.exceptions.JMESPathError as error:
-        raise ToolException(f"The answer has not the expected form: {type(error).__name__}.") from None
+        raise ToolException(
+            f"The answer has not the expected form: {type(error).__name__}."
+        ) from None
 
 
 def _jmespath() -> Any:

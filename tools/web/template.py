@@ -1,4 +1,5 @@
-"""The request of an API plugin: each value encoded for its place, and nothing a value could say moves the request.
+"""The request of an API plugin: each value encoded for its place, and nothing a value could say
+moves the request.
 
 Placeholders are names in braces and nothing else: no attribute access, no formats, no expressions.
 """
@@ -46,7 +47,9 @@ def check_template(data: ApiData, base_url: str) -> None:
             there = ", ".join(sorted(known)) or "none"
             raise TemplateError(f"the placeholder {{{name}}} is no parameter (there are: {there})")
     if PLACEHOLDER.search(base_url):
-        raise TemplateError("the connection's base_url holds a placeholder; a plugin may only choose below it")
+        raise TemplateError(
+            "the connection's base_url holds a placeholder; a plugin may only choose below it"
+        )
     parts = urlsplit(data.endpoint)
     if parts.scheme or parts.netloc or data.endpoint.startswith("//") or "\\" in data.endpoint:
         raise TemplateError("the endpoint must be a path below the connection's base_url")
@@ -57,11 +60,15 @@ def check_template(data: ApiData, base_url: str) -> None:
 
 
 def render(data: ApiData, base_url: str, values: Mapping[str, Any]) -> ApiRequest:
-    """The request for these values. Raises ToolException, with a sentence, for a value that has no place in it."""
+    """The request for these values. Raises ToolException, with a sentence, for a value that has no
+    place in it.
+    """
     path, _, query = data.endpoint.partition("?")
     pairs = [*_query(query, values), *_params(data, values)]
     used = set(_placeholders(data))
-    loose = {name: value for name, value in values.items() if name not in used and value is not None}
+    loose = {
+        name: value for name, value in values.items() if name not in used and value is not None
+    }
     if data.method in BODILESS:
         pairs += [(name, item) for name, value in loose.items() for item in _items(value)]
     body, kind = _body(data, values, loose)
@@ -122,18 +129,29 @@ def _params(data: ApiData, values: Mapping[str, Any]) -> Iterator[tuple[str, str
 
 
 def _headers(data: ApiData, values: Mapping[str, Any]) -> dict[str, str]:
-    filled = {one.name: _filled(one.value, values) if isinstance(one.value, str) else one.value for one in data.headers}
-    return {name: _header(name, _text(value)) for name, value in filled.items() if value is not None}
+    filled = {
+        one.name: _filled(one.value, values) if isinstance(one.value, str) else one.value
+        for one in data.headers
+    }
+    return {
+        name: _header(name, _text(value)) for name, value in filled.items() if value is not None
+    }
 
 
 def _header(name: str, value: str) -> str:
     if CONTROL.search(value) or not value.isascii():
-        raise ToolException(f"The value for the header {name} holds characters a header cannot carry.")
+        raise ToolException(
+            f"The value for the header {name} holds characters a header cannot carry."
+        )
     return value
 
 
-def _body(data: ApiData, values: Mapping[str, Any], loose: dict[str, Any]) -> tuple[bytes | None, dict[str, str]]:
-    """The body and its content type. Parameters that stand nowhere become its fields, where there is none."""
+def _body(
+    data: ApiData, values: Mapping[str, Any], loose: dict[str, Any]
+) -> tuple[bytes | None, dict[str, str]]:
+    """The body and its content type. Parameters that stand nowhere become its fields, where there
+    is none.
+    """
     body = _filled_deep({} if data.body in (None, []) else _fields(data.body), values)
     if data.method in BODILESS and data.body in (None, []):
         return None, {}
@@ -145,7 +163,9 @@ def _body(data: ApiData, values: Mapping[str, Any], loose: dict[str, Any]) -> tu
         pairs = [(str(key), item) for key, value in body.items() for item in _items(value)]
         text = "&".join(f"{quote(key, safe='')}={quote(value, safe='')}" for key, value in pairs)
         return text.encode(), {"Content-Type": "application/x-www-form-urlencoded"}
-    return json.dumps(body, ensure_ascii=True, allow_nan=False).encode(), {"Content-Type": "application/json"}
+    return json.dumps(body, ensure_ascii=True, allow_nan=False).encode(), {
+        "Content-Type": "application/json"
+    }
 
 
 def _fields(body: Any) -> Any:
@@ -164,14 +184,22 @@ def _filled_deep(template: Any, values: Mapping[str, Any]) -> Any:
         return _filled(template, values)
     if isinstance(template, dict):
         return {key: _filled_deep(item, values) for key, item in template.items()}
-    return [_filled_deep(item, values) for item in template] if isinstance(template, list) else template
+    return (
+        [_filled_deep(item, values) for item in template]
+        if isinstance(template, list)
+        else template
+    )
 
 
 def _filled(template: str, values: Mapping[str, Any]) -> Any:
-    """A text that is one placeholder becomes the value itself, of its own type; in any other, values become text."""
+    """A text that is one placeholder becomes the value itself, of its own type; in any other,
+    values become text.
+    """
     if whole := PLACEHOLDER.fullmatch(template):
         return values[whole[1]]
-    return PLACEHOLDER.sub(lambda found: "" if values[found[1]] is None else _text(values[found[1]]), template)
+    return PLACEHOLDER.sub(
+        lambda found: "" if values[found[1]] is None else _text(values[found[1]]), template
+    )
 
 
 def _items(value: Any) -> list[str]:
@@ -202,4 +230,6 @@ def _check_url(url: str, base_url: str) -> None:
     if not same or CONTROL.search(url) or not url.isascii():
         raise ToolException("These values do not make an address below the service's own.")
     if len(url) > MAX_URL:
-        raise ToolException(f"These values make an address of {len(url):,} characters; at most {MAX_URL:,} are sent.")
+        raise ToolException(
+            f"These values make an address of {len(url):,} characters; at most {MAX_URL:,} are sent."
+        )

@@ -65,13 +65,16 @@ def chat(
 
 
 def history_file(environ: Mapping[str, str]) -> Path:
-    """Where threads are kept unless told otherwise (https://specifications.freedesktop.org/basedir-spec/latest/).
+    """Where threads are kept unless told otherwise
+    (https://specifications.freedesktop.org/basedir-spec/latest/).
 
     >>> history_file({"XDG_DATA_HOME": "/data"}).as_posix()
     '/data/turngraph/threads.sqlite'
     """
     data = environ.get("XDG_DATA_HOME")
-    return (Path(data) if data else Path.home() / ".local" / "share") / "turngraph" / "threads.sqlite"
+    return (
+        (Path(data) if data else Path.home() / ".local" / "share") / "turngraph" / "threads.sqlite"
+    )
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,10 @@ class _Talk:
             self._show(asyncio.run(self.messages()))
             return True
         if _COMMAND.match(line):
-            self.err.print(f"There is no command `{line.split()[0]}`, and nothing was sent. {HELP}", markup=False)
+            self.err.print(
+                f"There is no command `{line.split()[0]}`, and nothing was sent. {HELP}",
+                markup=False,
+            )
             return False
         result = asyncio.run(self._ask(line))
         self.printer.finish(result)
@@ -151,7 +157,9 @@ async def _saver(file: Path) -> "AsyncIterator[AsyncSqliteSaver]":
             await saver.setup()
             yield saver
     except (OSError, sqlite3.Error) as exc:
-        raise TurnConfigurationError(f"The history `{file}` cannot be opened: {exc}. Give another --history.") from exc
+        raise TurnConfigurationError(
+            f"The history `{file}` cannot be opened: {exc}. Give another --history."
+        ) from exc
 
 
 def _lines() -> Iterator[str]:

@@ -1,4 +1,6 @@
-"""`turngraph demo`: three turns on the scripted model, every stage shown. No key, no network, nothing is spent."""
+"""`turngraph demo`: three turns on the scripted model, every stage shown. No key, no network,
+nothing is spent.
+"""
 
 import asyncio
 import re
@@ -47,13 +49,16 @@ def demo(
     *,
     only: Annotated[Literal[1, 2, 3] | None, Parameter(help="Play this turn alone.")] = None,
     api: Annotated[Api | None, Parameter(help="The API to speak.")] = None,
-    full: Annotated[bool, Parameter(negative="", help="Show again what a request repeats of the one before.")] = False,
+    full: Annotated[
+        bool, Parameter(negative="", help="Show again what a request repeats of the one before.")
+    ] = False,
     svg: Annotated[Path | None, Parameter(help="Write what is shown as a picture, too.")] = None,
 ) -> None:
     """Play three turns on the scripted model and show every stage of them.
 
-    The model is a small server on this machine, not a language model: it calls the tools it is offered. It is asked
-    as OpenAI's gpt-4o-mini would be, so that the charges show what such a turn costs. Nothing is spent.
+    The model is a small server on this machine, not a language model: it calls the tools it is
+    offered. It is asked as OpenAI's gpt-4o-mini would be, so that the charges show what such a turn
+    costs. Nothing is spent.
     """
     console = Console(record=svg is not None, highlight=False)
     if svg is not None or not console.is_terminal:
@@ -65,7 +70,9 @@ def demo(
     chosen = TURNS if only is None else TURNS[only - 1 : only]
     for turn in chosen:
         console.print()
-        console.print(Rule(f"[bold]Turn {TURNS.index(turn) + 1}[/]  {turn.title}", align="left", style="cyan"))
+        console.print(
+            Rule(f"[bold]Turn {TURNS.index(turn) + 1}[/]  {turn.title}", align="left", style="cyan")
+        )
         asyncio.run(_play(turn, api, console, full=full))
     if svg is not None:
         _save(console, svg)
@@ -74,7 +81,13 @@ def demo(
 async def _play(turn: _Turn, api: Api | None, console: Console, *, full: bool) -> None:
     async with ScriptedModel(name="demo") as model:
         provider = OpenAIProvider(
-            ProviderConfig(vendor="openai", model="gpt-4o-mini", base_url=model.base_url, api_key="demo", api=api)
+            ProviderConfig(
+                vendor="openai",
+                model="gpt-4o-mini",
+                base_url=model.base_url,
+                api_key="demo",
+                api=api,
+            )
         )
         graph = chat_turn(provider, functions=turn.functions, stream=turn.stream)
         printer = StagePrinter(console, sent=lambda: model.requests[-1].content, full=full)
@@ -95,9 +108,14 @@ async def _play(turn: _Turn, api: Api | None, console: Console, *, full: bool) -
 def _save(console: Console, file: Path) -> None:
     # Rich would have the reader's browser fetch a font from a web service.
     drawn = re.sub(
-        r"@font-face \{.*?\}\s*", "", console.export_svg(title="turngraph demo", unique_id="demo"), flags=re.DOTALL
+        r"@font-face \{.*?\}\s*",
+        "",
+        console.export_svg(title="turngraph demo", unique_id="demo"),
+        flags=re.DOTALL,
     )
     try:
-        file.write_text(drawn.replace("Fira Code", "ui-monospace, SFMono-Regular, Menlo, Consolas"), "utf-8")
+        file.write_text(
+            drawn.replace("Fira Code", "ui-monospace, SFMono-Regular, Menlo, Consolas"), "utf-8"
+        )
     except OSError as exc:
         raise TurnConfigurationError(f"`{file}` cannot be written: {exc.strerror}.") from exc

@@ -13,7 +13,12 @@ from turngraph.state.errors import TurnConfigurationError
 __all__ = ["Format", "draw", "turn_drawing"]
 
 Format = Literal["text", "mermaid", "svg"]
-_SUFFIXES: Final[Mapping[str, Format]] = {".svg": "svg", ".mmd": "mermaid", ".mermaid": "mermaid", ".txt": "text"}
+_SUFFIXES: Final[Mapping[str, Format]] = {
+    ".svg": "svg",
+    ".mmd": "mermaid",
+    ".mermaid": "mermaid",
+    ".txt": "text",
+}
 
 
 def draw(file: Path | None = None, /, *, format: Format | None = None) -> None:
@@ -29,7 +34,9 @@ def draw(file: Path | None = None, /, *, format: Format | None = None) -> None:
     wanted = format or ("text" if file is None else _SUFFIXES.get(file.suffix.lower()))
     if wanted is None:
         known = ", ".join(f"`{suffix}`" for suffix in _SUFFIXES)
-        raise TurnConfigurationError(f"No drawing is written as `{file}`. Known endings: {known}; or give --format.")
+        raise TurnConfigurationError(
+            f"No drawing is written as `{file}`. Known endings: {known}; or give --format."
+        )
     drawing = turn_drawing(wanted)
     if file is None:
         print(drawing)

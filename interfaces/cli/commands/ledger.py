@@ -21,10 +21,16 @@ from turngraph.interfaces.cli.ledger_options import (
 
 __all__ = ["ledger"]
 
-ledger = App(name="ledger", help="What was spent, on whom and on what; whether it adds up; what is still open.")
+ledger = App(
+    name="ledger",
+    help="What was spent, on whom and on what; whether it adds up; what is still open.",
+)
 ELSEWHERE: Final = {
     "verify": ("books", "Prove that it adds up; name what does not."),
-    "reconcile": ("books", "Close what workers left open: release, charge, ask the vendor, or decide by policy."),
+    "reconcile": (
+        "books",
+        "Close what workers left open: release, charge, ask the vendor, or decide by policy.",
+    ),
     "correct": ("books", "Say what an attempt really cost."),
     "forget": ("books", "Drop the kept answers of turns that are long over; what they cost stays."),
     "budget": ("budget", "The budgets kept in the ledger: list, set, remove."),
@@ -34,7 +40,19 @@ for _name, (_file, _help) in ELSEWHERE.items():
     ledger.command(f"turngraph.interfaces.{_file}_command:{_name}", name=_name, help=_help)
 
 By = Literal[
-    "account", "key", "vendor", "model", "plugin", "tool", "connection", "thread", "turn", "day", "month", "kind", "tag"
+    "account",
+    "key",
+    "vendor",
+    "model",
+    "plugin",
+    "tool",
+    "connection",
+    "thread",
+    "turn",
+    "day",
+    "month",
+    "kind",
+    "tag",
 ]
 """As `turngraph.billing.operations.reports` has it, which is imported only when it is asked."""
 
@@ -58,7 +76,9 @@ def show(turn_id: str, /, *, ledger: LedgerUrl = DEFAULT, json: AsJson = False) 
         return
     console = on_paper()
     begun = f", {bill.attempts[0]['at'][:10]}" if bill.attempts else ""
-    console.print(f"turn {bill.turn_id}: {bill.status or 'not admitted here'}{begun}\n", markup=False)
+    console.print(
+        f"turn {bill.turn_id}: {bill.status or 'not admitted here'}{begun}\n", markup=False
+    )
     console.print(bill_table(bill))
 
 
@@ -122,14 +142,16 @@ def reprice(
     ledger: LedgerUrl = DEFAULT,
     json: AsJson = False,
 ) -> int:
-    """Tell what the calls of a period would have cost with another model, at its prices of the same days.
+    """Tell what the calls of a period would have cost with another model, at its prices of the same
+    days.
 
     Exits with 1 where nothing can be compared.
 
     Parameters
     ----------
     model
-        As vendor:model. Its tokenizer would count somewhat otherwise; the tokens are taken as they were counted.
+        As vendor:model. Its tokenizer would count somewhat otherwise; the tokens are taken as they
+        were counted.
     """
     from turngraph.billing.operations.reports import reprice as repriced
     from turngraph.interfaces.plain_text import money
@@ -137,10 +159,14 @@ def reprice(
 
     vendor, colon, name = model.partition(":")
     if not (vendor and colon and name):
-        raise TurnValueError(f"--model is `{model}`; it is a vendor and a model, as openai:gpt-5-mini.")
+        raise TurnValueError(
+            f"--model is `{model}`; it is a vendor and a model, as openai:gpt-5-mini."
+        )
     since, until = period.bounds()
     with opened(ledger) as book:
-        other = book.read(repriced, prices_of(prices), vendor=vendor, model=name, since=since, until=until)
+        other = book.read(
+            repriced, prices_of(prices), vendor=vendor, model=name, since=since, until=until
+        )
     if json:
         print_json(other._asdict())
     elif other.attempts:
@@ -148,7 +174,10 @@ def reprice(
         print(f"{other.attempts:,} calls, {period}: {money(other.actual_usd)}")
         print(f"with {model}: {money(other.other_usd)}{change}")
     if other.not_comparable and not json:
-        print(f"{other.not_comparable:,} calls have no usage, or {model} no price: not compared.", file=sys.stderr)
+        print(
+            f"{other.not_comparable:,} calls have no usage, or {model} no price: not compared.",
+            file=sys.stderr,
+        )
     elif not other.attempts and not json:
         print(f"No call to compare: {period}.", file=sys.stderr)
     return 0 if other.attempts else 1

@@ -7,14 +7,25 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from turngraph.interfaces.cli.ledger_options import DEFAULT, Amount, AsJson, LedgerUrl, on_paper, opened, print_json
+from turngraph.interfaces.cli.ledger_options import (
+    DEFAULT,
+    Amount,
+    AsJson,
+    LedgerUrl,
+    on_paper,
+    opened,
+    print_json,
+)
 
 if TYPE_CHECKING:
     from turngraph.billing.store.budgets import Budget
 
 __all__ = ["budget"]
 
-budget = App(name="budget", help="The budgets kept in the ledger: they hold for every call, whoever makes it.")
+budget = App(
+    name="budget",
+    help="The budgets kept in the ledger: they hold for every call, whoever makes it.",
+)
 
 
 @budget.command(name="list")
@@ -26,7 +37,8 @@ def list_(
 ) -> None:
     """Print the kept budgets, and what budgets have spent and hold now, the fullest first.
 
-    Budgets that a program brings along are among the latter: they are kept nowhere, but what they count is.
+    Budgets that a program brings along are among the latter: they are kept nowhere, but what they
+    count is.
 
     Parameters
     ----------
@@ -41,12 +53,20 @@ def list_(
     with opened(ledger) as book:
         kept, states = book.read(list_budgets), book.read(budget_states, limit=limit)
     if json:
-        print_json({"kept": [_kept(each) for each in kept], "windows": [state._asdict() for state in states]})
+        print_json(
+            {
+                "kept": [_kept(each) for each in kept],
+                "windows": [state._asdict() for state in states],
+            }
+        )
         return
     for each in kept:
         print(printable(f"{each.id}: {in_words(each)}"))
     if not kept:
-        print("No budget is kept: turngraph ledger budget set 20 --per account --period month", file=sys.stderr)
+        print(
+            "No budget is kept: turngraph ledger budget set 20 --per account --period month",
+            file=sys.stderr,
+        )
     if states:
         on_paper().print("", windows_table(states), sep="\n")
 
@@ -66,7 +86,8 @@ def set_(
     unpriced: str = "refuse",
     ledger: LedgerUrl = DEFAULT,
 ) -> None:
-    """Keep a budget, or change the one of that name. It holds from the next call on, in every worker.
+    """Keep a budget, or change the one of that name. It holds from the next call on, in every
+    worker.
 
     Parameters
     ----------
@@ -96,7 +117,9 @@ def set_(
     from turngraph.interfaces.cli.output.ledger_tables import in_words
 
     given = {"usd": usd, "per": per, "of": of, "period": period, "hard": not soft, "name": name}
-    kept = _checked({**given, "warn_at": warn_at, "last_answer_usd": last_answer, "unpriced": unpriced})
+    kept = _checked(
+        {**given, "warn_at": warn_at, "last_answer_usd": last_answer, "unpriced": unpriced}
+    )
     if not is_there(ledger):
         # The one thing that is typed before the first turn is.
         with Ledger(ledger) as new:
@@ -140,5 +163,9 @@ def _checked(fields: dict[str, Any]) -> "Budget":
             raise TurnValueError(
                 f"--unpriced is `{fields['unpriced']}`; it is `refuse`, `mark` or an amount in US dollars."
             ) from exc
-        option = {"usd": "the limit", "last_answer_usd": "--last-answer"}.get(field, f"--{field.replace('_', '-')}")
-        raise TurnValueError(f"{option[0].upper()}{option[1:]} is {problem['input']}: {problem['msg']}.") from exc
+        option = {"usd": "the limit", "last_answer_usd": "--last-answer"}.get(
+            field, f"--{field.replace('_', '-')}"
+        )
+        raise TurnValueError(
+            f"{option[0].upper()}{option[1:]} is {problem['input']}: {problem['msg']}."
+        ) from exc

@@ -1,4 +1,6 @@
-"""`turngraph ledger verify|reconcile|correct|forget`: whether the books are right, and how they become so."""
+"""`turngraph ledger verify|reconcile|correct|forget`: whether the books are right, and how they
+become so.
+"""
 
 import os
 import sys
@@ -45,7 +47,10 @@ def verify(*, ledger: LedgerUrl = DEFAULT) -> int:
     for problem in problems:
         print(problem)
     if waiting:
-        print(f"{waiting} records wait in `{book.spool.folder}`: turngraph ledger reconcile", file=sys.stderr)
+        print(
+            f"{waiting} records wait in `{book.spool.folder}`: turngraph ledger reconcile",
+            file=sys.stderr,
+        )
     if not problems:
         told = f"All adds up: {total.attempts:,} attempts, {money(total.usd)}."
         Console(stderr=True, highlight=False).print(told, style="green")
@@ -53,7 +58,9 @@ def verify(*, ledger: LedgerUrl = DEFAULT) -> int:
 
 
 def _refused_records(book: "Ledger") -> list[str]:
-    return [f"The ledger refused what stands in `{path}`; look at it." for path in book.spool.refused()]
+    return [
+        f"The ledger refused what stands in `{path}`; look at it." for path in book.spool.refused()
+    ]
 
 
 def reconcile(
@@ -66,19 +73,21 @@ def reconcile(
     ledger: LedgerUrl = DEFAULT,
     json: AsJson = False,
 ) -> None:
-    """Close what workers left open: release what was never sent, charge what was answered, decide about the rest.
+    """Close what workers left open: release what was never sent, charge what was answered, decide
+    about the rest.
 
-    Safe to run at any time, by many at once, from cron. What was kept on disk while the database was away is written
-    first.
+    Safe to run at any time, by many at once, from cron. What was kept on disk while the database
+    was away is written first.
 
     Parameters
     ----------
     policy
-        What nobody can find out about is charged what was seen of it, what was held, or left for a person.
+        What nobody can find out about is charged what was seen of it, what was held, or left for a
+        person.
     quiet
         Seconds a late answer is waited for before that.
-    ask
-        A vendor:model whose vendor is asked first for answers it keeps, with the key of its variable; may be repeated.
+    ask A vendor:model whose vendor is asked first for answers it keeps, with the key of its
+        variable; may be repeated.
     base_url
         The endpoint to ask, where it is not the vendor's own.
     """
@@ -113,12 +122,19 @@ def _lookup(models: tuple[str, ...], base_url: str | None) -> "Lookup | None":
 def _left_open(attempt: "Outstanding") -> str:
     from turngraph.interfaces.plain_text import money, printable
 
-    what = f"{attempt.vendor}:{attempt.model}" if attempt.kind == "completion" else f"{attempt.kind} {attempt.tool}"
-    return printable(f"  {attempt.attempt_id}  {attempt.state}  {what}  {money(attempt.held_usd)} held")
+    what = (
+        f"{attempt.vendor}:{attempt.model}"
+        if attempt.kind == "completion"
+        else f"{attempt.kind} {attempt.tool}"
+    )
+    return printable(
+        f"  {attempt.attempt_id}  {attempt.state}  {what}  {money(attempt.held_usd)} held"
+    )
 
 
 def correct(attempt_id: str, usd: Amount, /, *, note: str, ledger: LedgerUrl = DEFAULT) -> None:
-    """Say what an attempt really cost: an open one is closed with it, a closed one gets a correcting entry.
+    """Say what an attempt really cost: an open one is closed with it, a closed one gets a
+    correcting entry.
 
     Parameters
     ----------
@@ -138,7 +154,9 @@ def correct(attempt_id: str, usd: Amount, /, *, note: str, ledger: LedgerUrl = D
 
 
 def forget(
-    *, days: Annotated[float, Parameter(validator=Number(gte=0, lte=36_500))], ledger: LedgerUrl = DEFAULT
+    *,
+    days: Annotated[float, Parameter(validator=Number(gte=0, lte=36_500))],
+    ledger: LedgerUrl = DEFAULT,
 ) -> None:
     """Drop the kept answers of turns that are long over; what they used and cost stays.
 

@@ -24,9 +24,11 @@ Hosts = Annotated[
 
 @plugins.command
 def check(source: Path, /, *, allow_host: Hosts = ()) -> int:
-    """Check the manifests in a file, or in a folder and below. Nothing is asked of a database or a service.
+    """Check the manifests in a file, or in a folder and below. Nothing is asked of a database or a
+    service.
 
-    Exits with 0 where all is well, 1 where there are problems: one a line, with file, line and path.
+    Exits with 0 where all is well, 1 where there are problems: one a line, with file, line and
+    path.
 
     Parameters
     ----------
@@ -81,7 +83,9 @@ def new(kind: str, /, *, name: str = "my_manifest") -> None:
 
 
 @plugins.command(name="try")
-def try_(name: str, /, *arguments: str, source: Path = Path("plugins"), allow_host: Hosts = ()) -> int:
+def try_(
+    name: str, /, *arguments: str, source: Path = Path("plugins"), allow_host: Hosts = ()
+) -> int:
     """Run a plugin on its test values, or on others: turngraph plugins try NAME key=value.
 
     Exits with 0 for an answer, 1 where the plugin failed.

@@ -18,7 +18,8 @@ def replay(
     system: str | None = None,
     prices: PriceFile = None,
 ) -> int:
-    """Run a recorded turn again, offline, and show what differs. Exits with 0 where nothing does, else with 1.
+    """Run a recorded turn again, offline, and show what differs. Exits with 0 where nothing does,
+    else with 1.
 
     Parameters
     ----------

@@ -31,7 +31,8 @@ def run(
 ) -> int:
     """Run one chat turn and print its answer.
 
-    Exits with 0 for an answer, 1 for a turn without a whole one, 2 for what cannot be asked, 130 after ctrl-c.
+    Exits with 0 for an answer, 1 for a turn without a whole one, 2 for what cannot be asked, 130
+    after ctrl-c.
 
     Parameters
     ----------
@@ -39,12 +40,12 @@ def run(
         What to ask; read from standard input if absent or `-`.
     stream
         Print the answer as it arrives; on a terminal it does unless told otherwise.
-    json
-        Print everything the turn left behind, as JSON; with --stream one event a line, the result last.
+    json Print everything the turn left behind, as JSON; with --stream one event a line, the result
+        last.
     quiet
         Print nothing but the answer.
-    client
-        A file with an LLMClient manifest: its model, settings, plugins and functions, unless others are typed.
+    client A file with an LLMClient manifest: its model, settings, plugins and functions, unless
+        others are typed.
     allow_host
         A host its API plugins may reach though it is not public, as localhost:8080.
     """

@@ -28,14 +28,26 @@ _MOVES: Final[Mapping[str, tuple[str, Callable[["TurnStepper", str], Any]]]] = {
     "u": ("run until node or event", lambda stepper, given: stepper.run_until(given)),
     "r": ("run", lambda stepper, given: stepper.run()),
     "t": ("retry what ran last", lambda stepper, given: stepper.retry()),
-    "e": ("edit the pending request: its whole JSON", lambda stepper, given: stepper.edit(body=given)),
+    "e": (
+        "edit the pending request: its whole JSON",
+        lambda stepper, given: stepper.edit(body=given),
+    ),
     "g": (
         "give a tool arguments: its name, then JSON",
         lambda stepper, given: _to_tool(stepper, "arguments", given),
     ),
-    "w": ("write a tool's result: its name, then the text", lambda stepper, given: _to_tool(stepper, "result", given)),
-    "a": ("answer what a person is asked, as JSON", lambda stepper, given: stepper.answer(_json(given))),
-    "k": ("break at a reason: k tool weather, k cost_above 0.01", lambda stepper, given: _stop_at(stepper, given)),
+    "w": (
+        "write a tool's result: its name, then the text",
+        lambda stepper, given: _to_tool(stepper, "result", given),
+    ),
+    "a": (
+        "answer what a person is asked, as JSON",
+        lambda stepper, given: stepper.answer(_json(given)),
+    ),
+    "k": (
+        "break at a reason: k tool weather, k cost_above 0.01",
+        lambda stepper, given: _stop_at(stepper, given),
+    ),
     "x": ("take breakpoint n away", lambda stepper, given: _take_away(stepper, given)),
 }
 _OTHERS: Final[Mapping[str, str]] = {
@@ -62,8 +74,8 @@ def step(
     ----------
     question
         What to ask.
-    record
-        Write what is sent and received to this file, without keys: `turngraph replay` runs it again.
+    record Write what is sent and received to this file, without keys: `turngraph replay` runs it
+        again.
     """
     from turngraph.graphs.chat import chat_turn
     from turngraph.interfaces.stepper.stepper import TurnStepper
@@ -73,7 +85,11 @@ def step(
     console = Console(highlight=False)
     with chosen_model(options, os.environ) as model, _recorded(model.config, record) as config:
         turn = chat_turn(
-            config, functions=model.functions, system=options.system, limits=model.limits, prices=model.prices
+            config,
+            functions=model.functions,
+            system=options.system,
+            limits=model.limits,
+            prices=model.prices,
         )
         with TurnStepper(turn, {"messages": [("user", question)]}) as stepper:
             _walk(stepper, console)
@@ -133,11 +149,17 @@ def _show(stepper: "TurnStepper", console: Console) -> None:
 
     now = stepper.now
     console.print(
-        Text.assemble(("● ", "cyan"), (printable(str(now)), "bold"), f"  {stepper.name} {money(stepper.cost)}")
+        Text.assemble(
+            ("● ", "cyan"), (printable(str(now)), "bold"), f"  {stepper.name} {money(stepper.cost)}"
+        )
     )
     shown = panes(stepper)
     wanted = "request" if any(task.node == "call_llm" for task in now.pending) else "diff"
-    for name in ("problem", wanted, *(("tools",) if any(task.call for task in now.pending) else ())):
+    for name in (
+        "problem",
+        wanted,
+        *(("tools",) if any(task.call for task in now.pending) else ()),
+    ):
         _print(name, shown[name], console)
 
 
@@ -195,7 +217,9 @@ def _stop_at(stepper: "TurnStepper", given: str) -> None:
 
 def _number(given: str) -> int:
     if not given.isdecimal():
-        raise TurnValueError(f"`{given}` is no number: give that of a step or a breakpoint, as in: j 2")
+        raise TurnValueError(
+            f"`{given}` is no number: give that of a step or a breakpoint, as in: j 2"
+        )
     return int(given)
 
 

@@ -43,7 +43,11 @@ def vendors_markdown() -> str:
     lines = ["| vendor | endpoint | key in | APIs |", "| --- | --- | --- | --- |"]
     for row in _rows(VENDORS):
         endpoint = f"`{row.endpoint}`" if "//" in row.endpoint else row.endpoint
-        key = " or ".join(f"`{name}`" for name in row.key.split(" or ")) if row.key != "none" else "none"
+        key = (
+            " or ".join(f"`{name}`" for name in row.key.split(" or "))
+            if row.key != "none"
+            else "none"
+        )
         lines.append(f"| `{row.vendor}` | {endpoint} | {key} | {row.apis} |")
     return "\n".join(lines)
 

@@ -8,7 +8,8 @@ __all__ = ["fitted_json"]
 
 
 def fitted_json(value: Any, width: int = 100) -> str:
-    """`value` as JSON, opened up where it is wider than `width` characters and holds something to open.
+    """`value` as JSON, opened up where it is wider than `width` characters and holds something to
+    open.
 
     A long text stays on its line, however long.
 
@@ -43,7 +44,11 @@ def _opened(value: dict[str, Any] | list[Any], lead: str, width: int) -> Iterato
     indent = " " * (len(lead) - len(lead.lstrip()) + 2)
     opening, closing = "{}" if isinstance(value, dict) else "[]"
     yield lead + opening
-    members = [(f"{_written(name)}: ", item) for name, item in value.items()] if isinstance(value, dict) else []
+    members = (
+        [(f"{_written(name)}: ", item) for name, item in value.items()]
+        if isinstance(value, dict)
+        else []
+    )
     members = members or [("", item) for item in value]
     for place, (key, item) in enumerate(members, 1):
         *before, end = _lines(item, indent + key, width)

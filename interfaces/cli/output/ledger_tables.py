@@ -27,7 +27,14 @@ def spending_table(by: str, lines: "Sequence[Spent]", total: "Spent") -> Table:
     longest = max((line.usd for line in lines), default=Decimal(0))
     for line, amount in zip(lines, amounts, strict=False):
         bar = Bar(float(longest), 0, float(line.usd), width=_BAR, color="cyan") if longest else ""
-        table.add_row(_name(line.value), amount, bar, _share(line.usd, total.usd), f"{line.attempts:,}", _notes(line))
+        table.add_row(
+            _name(line.value),
+            amount,
+            bar,
+            _share(line.usd, total.usd),
+            f"{line.attempts:,}",
+            _notes(line),
+        )
     table.add_row("total", amounts[-1], "", "", f"{total.attempts:,}", _notes(total), style="bold")
     return table
 
@@ -38,7 +45,9 @@ def bill_table(bill: "TurnBill") -> Table:
     amounts = aligned([*(row["usd"] for row in bill.attempts), bill.usd])
     for row, amount in zip(bill.attempts, amounts, strict=False):
         price = row["price_source"] or ""
-        table.add_row(row["at"][11:19], _what(row), row["state"], _tokens(row), amount, price, _marks(row))
+        table.add_row(
+            row["at"][11:19], _what(row), row["state"], _tokens(row), amount, price, _marks(row)
+        )
     held = f"{money(bill.open_usd)} held" if bill.open_usd else ""
     table.add_row("total", "", "", "", amounts[-1], "", held, style="bold")
     return table
@@ -50,10 +59,14 @@ def windows_table(states: "Iterable[BudgetState]") -> Table:
     for state in states:
         used = state.spent_usd + state.held_usd
         full = used >= state.limit_usd
-        colour = "red" if full else "yellow" if used >= state.limit_usd * Decimal("0.8") else "green"
+        colour = (
+            "red" if full else "yellow" if used >= state.limit_usd * Decimal("0.8") else "green"
+        )
         bar = Bar(1, 0, 1 if full else float(used / state.limit_usd), width=_BAR, color=colour)
         amounts = [money(amount) for amount in (state.limit_usd, state.spent_usd, state.held_usd)]
-        table.add_row(_name(state.budget), state.window, *amounts, bar, _share(used, state.limit_usd))
+        table.add_row(
+            _name(state.budget), state.window, *amounts, bar, _share(used, state.limit_usd)
+        )
     return table
 
 
@@ -69,11 +82,17 @@ def in_words(budget: "Budget") -> str:
     often = "" if budget.period == "always" else f" a {budget.period}"
     whom = "all together" if budget.per == "ledger" else f"each {budget.per}"
     whom = whom if budget.of is None else f"the {budget.per} {one_line(budget.of, 60)}"
-    more = [f"{money(budget.last_answer_usd)} of it for a last answer"] if budget.last_answer_usd else []
+    more = (
+        [f"{money(budget.last_answer_usd)} of it for a last answer"]
+        if budget.last_answer_usd
+        else []
+    )
     if budget.unpriced != "refuse":
         unpriced = "marked" if budget.unpriced == "mark" else f"taken at {money(budget.unpriced)}"
         more.append(f"calls without a price are {unpriced}")
-    return ", ".join([f"{money(budget.usd)}{often} for {whom}", "hard" if budget.hard else "soft", *more])
+    return ", ".join(
+        [f"{money(budget.usd)}{often} for {whom}", "hard" if budget.hard else "soft", *more]
+    )
 
 
 def aligned(amounts: Sequence[Decimal]) -> list[str]:
@@ -112,7 +131,9 @@ def _tokens(row: dict[str, Any]) -> str:
         return ""
     sides = (("input_tokens", "cached"), ("output_tokens", "reasoning"))
     parts = ((row[side] or 0, row[f"{name}_tokens"], name) for side, name in sides)
-    return " + ".join(f"{count:,} ({part:,} {name})" if part else f"{count:,}" for count, part, name in parts)
+    return " + ".join(
+        f"{count:,} ({part:,} {name})" if part else f"{count:,}" for count, part, name in parts
+    )
 
 
 def _marks(row: dict[str, Any]) -> str:

@@ -4,7 +4,14 @@ from rich.console import Console
 from rich.text import Text
 
 from turngraph.interfaces.plain_text import one_line, printable
-from turngraph.state.events import ResponseFailed, Token, ToolRequested, ToolResponded, TurnEvent, TurnWarning
+from turngraph.state.events import (
+    ResponseFailed,
+    Token,
+    ToolRequested,
+    ToolResponded,
+    TurnEvent,
+    TurnWarning,
+)
 from turngraph.state.result import TurnResult
 
 __all__ = ["LivePrinter"]
@@ -13,7 +20,8 @@ _WIDTH = 100
 
 
 class LivePrinter:
-    """Prints the pieces of an answer as they arrive, and a dim line for every tool call, retry and warning.
+    """Prints the pieces of an answer as they arrive, and a dim line for every tool call, retry and
+    warning.
 
     `out` takes the answer alone, so that a pipe or a file gets nothing else; `err` takes the rest.
     """
@@ -36,7 +44,9 @@ class LivePrinter:
             case ToolResponded() if event.status != "ok":
                 self._line(f"✗ {event.tool}: {event.status} after {event.seconds:.1f} s")
             case ResponseFailed() if event.retry_in_s is not None:
-                self._line(f"{one_line(event.error.message, 300)} Trying again in {event.retry_in_s:.1f} s.")
+                self._line(
+                    f"{one_line(event.error.message, 300)} Trying again in {event.retry_in_s:.1f} s."
+                )
             case TurnWarning():
                 self._line(f"warning: {one_line(event.message, 300)}")
 

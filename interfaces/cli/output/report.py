@@ -26,12 +26,16 @@ _SENTENCES: Final[Mapping[TurnStatus, str]] = {
 
 def charges_table(result: TurnResult) -> Table:
     """A row for every charge of the turn, and what they add up to."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", title_style="dim", title_justify="left")
+    table = Table(
+        box=None, padding=(0, 2, 0, 0), header_style="dim", title_style="dim", title_justify="left"
+    )
     table.add_column("charge")
     for name in ("prompt", "cached", "completion", "reasoning", "USD"):
         table.add_column(name, justify="right")
     for charge in result.charges:
-        table.add_row(_what(charge), *_counts(charge.usage), money(charge.amount_usd) + _marks(charge))
+        table.add_row(
+            _what(charge), *_counts(charge.usage), money(charge.amount_usd) + _marks(charge)
+        )
     table.add_row("total", *_counts(result.usage), money(result.cost_usd), style="bold")
     return table
 
@@ -47,7 +51,9 @@ def summary(result: TurnResult, model: str) -> str:
     if tools:
         parts.append(_counted(tools, "tool call"))
     if result.usage is not None:
-        parts.append(f"{result.usage.input_tokens or 0:,} + {result.usage.output_tokens or 0:,} tokens")
+        parts.append(
+            f"{result.usage.input_tokens or 0:,} + {result.usage.output_tokens or 0:,} tokens"
+        )
     return " · ".join([*parts, money(result.cost_usd), f"{result.seconds:.1f} s"])
 
 

@@ -32,8 +32,8 @@ _FOLDED_FROM: Final = 4
 class StagePrinter:
     """Prints each stage when it begins, and under it what it did.
 
-    `sent` gives the body of the last request as the server received it: what is shown is what was on the wire. What
-    a second request repeats of the first is shown again only with `full`.
+    `sent` gives the body of the last request as the server received it: what is shown is what was
+    on the wire. What a second request repeats of the first is shown again only with `full`.
     """
 
     def __init__(self, console: Console, sent: Callable[[], bytes], *, full: bool) -> None:
@@ -47,7 +47,9 @@ class StagePrinter:
         about = ""
         if name == "dispatch_tools":
             about = f"{given['call'].name}({one_line(given['call'].arguments, 80)})"
-        self._console.print(Text.assemble(("● ", "cyan"), (name.ljust(20), "bold cyan"), printable(about)))
+        self._console.print(
+            Text.assemble(("● ", "cyan"), (name.ljust(20), "bold cyan"), printable(about))
+        )
 
     def ended(self, task: Mapping[str, Any]) -> None:
         """A node is over; what a tool answered is told here."""
@@ -59,7 +61,9 @@ class StagePrinter:
         """Something happened inside a node."""
         match event:
             case PromptStarted():
-                self._say(f"{event.vendor}:{event.model} through the {event.api} API", event.api_reason)
+                self._say(
+                    f"{event.vendor}:{event.model} through the {event.api} API", event.api_reason
+                )
             case ToolPresented():
                 self._say(f"offers {event.tool}")
             case Token(kind="text"):
@@ -67,9 +71,14 @@ class StagePrinter:
             case ResponseReceived():
                 self._request_and_answer(event)
             case ChargeCreated():
-                self._say(f"{money(event.charge.amount_usd)} for {event.charge.vendor}:{event.charge.model}")
+                self._say(
+                    f"{money(event.charge.amount_usd)} for {event.charge.vendor}:{event.charge.model}"
+                )
             case PromptFinished():
-                self._say(f"{event.status}, {money(event.cost_usd)} in all", f"{event.seconds * 1000:.0f} ms")
+                self._say(
+                    f"{event.status}, {money(event.cost_usd)} in all",
+                    f"{event.seconds * 1000:.0f} ms",
+                )
 
     def finish(self, result: TurnResult) -> None:
         """The answer, and what it cost."""
@@ -85,17 +94,31 @@ class StagePrinter:
             self._json(list(run), known=known)
         self._known = {line.rstrip(",") for line in lines}
         if self._pieces:
-            self._say(f"receives {len(self._pieces)} pieces: " + one_line("│".join(self._pieces), 70))
+            self._say(
+                f"receives {len(self._pieces)} pieces: " + one_line("│".join(self._pieces), 70)
+            )
             self._pieces.clear()
         used = event.usage
         tokens = "" if used is None else f", {used.input_tokens} + {used.output_tokens} tokens"
-        asked = f", {event.tool_calls} tool call{'s' * (event.tool_calls != 1)}" if event.tool_calls else ""
-        self._say(f"answered: {event.finish_reason}{asked}{tokens}", f"{event.seconds * 1000:.0f} ms")
+        asked = (
+            f", {event.tool_calls} tool call{'s' * (event.tool_calls != 1)}"
+            if event.tool_calls
+            else ""
+        )
+        self._say(
+            f"answered: {event.finish_reason}{asked}{tokens}", f"{event.seconds * 1000:.0f} ms"
+        )
 
     def _json(self, lines: Sequence[str], *, known: bool) -> None:
-        """Lines of a request. Those of the request before are dim, and a long run of them is only counted."""
+        """Lines of a request. Those of the request before are dim, and a long run of them is only
+        counted.
+        """
         folded = known and not self._full and len(lines) > _FOLDED_FROM
-        shown = [lines[0], f"  … {len(lines) - 2} lines as in the request before", lines[-1]] if folded else lines
+        shown = (
+            [lines[0], f"  … {len(lines) - 2} lines as in the request before", lines[-1]]
+            if folded
+            else lines
+        )
         for line in shown:
             written = Text(printable(line), "dim" if known else "")
             if not known:
@@ -103,4 +126,6 @@ class StagePrinter:
             self._console.print(Padding(written, (0, 0, 0, 4)))
 
     def _say(self, text: str, aside: str = "") -> None:
-        self._console.print(Text.assemble("    ", printable(text), ("  " + printable(aside), "dim")), soft_wrap=True)
+        self._console.print(
+            Text.assemble("    ", printable(text), ("  " + printable(aside), "dim")), soft_wrap=True
+        )

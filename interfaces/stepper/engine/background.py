@@ -1,7 +1,7 @@
 """One event loop in one thread of its own, for everything a stepper waits for.
 
-A notebook's cells, its widget's buttons and a plain script come from changing threads and event loops; clients, locks
-and savers belong to one loop. So all of them hand their work to this one.
+A notebook's cells, its widget's buttons and a plain script come from changing threads and event
+loops; clients, locks and savers belong to one loop. So all of them hand their work to this one.
 """
 
 import asyncio
@@ -30,15 +30,21 @@ class BackgroundLoop:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=_serve, args=(self._loop,), name="turngraph-stepper", daemon=True)
+        self._thread = threading.Thread(
+            target=_serve, args=(self._loop,), name="turngraph-stepper", daemon=True
+        )
         self._thread.start()
         self._finalizer = weakref.finalize(self, _stop, self._loop, self._thread)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """What `work` returns, waited for in this thread. Raises TurnInvocationError inside a step itself."""
+        """What `work` returns, waited for in this thread. Raises TurnInvocationError inside a step
+        itself.
+        """
         if threading.current_thread() is self._thread:
             work.close()
-            raise TurnInvocationError("A step cannot be taken from inside a step: its thread would wait for itself.")
+            raise TurnInvocationError(
+                "A step cannot be taken from inside a step: its thread would wait for itself."
+            )
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def arun(self, work: Coroutine[Any, Any, T]) -> T:

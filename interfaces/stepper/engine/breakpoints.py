@@ -50,22 +50,40 @@ class Breakpoint:
         return f"Breakpoint({', '.join(given)})"
 
     def hit(self, step: Step, calls: int, cost: Decimal) -> bool:
-        """Whether to stop at `step`; `calls` to the model were made and `cost` USD were spent up to here."""
+        """Whether to stop at `step`; `calls` to the model were made and `cost` USD were spent up to
+        here.
+        """
         checks: list[tuple[object, Callable[[], bool]]] = [
             (self.node, lambda: any(self.node in (task.node, task.name) for task in step.pending)),
-            (self.tool, lambda: any(task.call is not None and task.call.name == self.tool for task in step.pending)),
+            (
+                self.tool,
+                lambda: any(
+                    task.call is not None and task.call.name == self.tool for task in step.pending
+                ),
+            ),
             (self.plugin, lambda: self.plugin in _plugins(step)),
             (self.cost_above, lambda: bool(step.charges) and cost > Decimal(str(self.cost_above))),
             (self.iteration, lambda: calls + 1 == self.iteration and _calls_next(step)),
-            (self.answer, lambda: step.reply is not None and re.search(self.answer or "", step.reply.text) is not None),
-            (self.event, lambda: any(getattr(event, "type", None) == self.event for event in step.events)),
+            (
+                self.answer,
+                lambda: (
+                    step.reply is not None
+                    and re.search(self.answer or "", step.reply.text) is not None
+                ),
+            ),
+            (
+                self.event,
+                lambda: any(getattr(event, "type", None) == self.event for event in step.events),
+            ),
             (self.when, lambda: self.when is not None and self.when(step)),
         ]
         return all(check() for given, check in checks if given is not None)
 
 
 def _plugins(step: Step) -> Collection[str]:
-    return {event.plugin for event in step.events if isinstance(event, PluginSelected | PluginCalled)}
+    return {
+        event.plugin for event in step.events if isinstance(event, PluginSelected | PluginCalled)
+    }
 
 
 def _calls_next(step: Step) -> bool:

@@ -24,7 +24,9 @@ class Change:
 
     def __str__(self) -> str:
         """One line."""
-        return f"{self.path}: {one_line(_said(self.before), 60)} → {one_line(_said(self.after), 60)}"
+        return (
+            f"{self.path}: {one_line(_said(self.before), 60)} → {one_line(_said(self.after), 60)}"
+        )
 
 
 class Differences(tuple[Change, ...]):
@@ -61,7 +63,9 @@ class Comparison:
             ("answer", *(one_line(answer, 60) for answer in self.answers)),
         ]
         head = f"they part after step {self.parted_at}\n"
-        return head + "\n".join(f"{what}: {self.names[0]} {a} | {self.names[1]} {b}" for what, a, b in rows)
+        return head + "\n".join(
+            f"{what}: {self.names[0]} {a} | {self.names[1]} {b}" for what, a, b in rows
+        )
 
 
 def diff_states(before: Mapping[str, Any], after: Mapping[str, Any]) -> Differences:
@@ -92,10 +96,19 @@ def _changes(path: str, before: Any, after: Any) -> list[Change]:
     return found
 
 
-def _of_messages(path: str, before: Sequence[BaseMessage], after: Sequence[BaseMessage]) -> list[Change]:
-    old, new = {message.id: message for message in before}, {message.id: message for message in after}
+def _of_messages(
+    path: str, before: Sequence[BaseMessage], after: Sequence[BaseMessage]
+) -> list[Change]:
+    old, new = (
+        {message.id: message for message in before},
+        {message.id: message for message in after},
+    )
     return [
-        Change(f"{path}[{(new.get(name) or old[name]).type} {name}]", old.get(name, _ABSENT), new.get(name, _ABSENT))
+        Change(
+            f"{path}[{(new.get(name) or old[name]).type} {name}]",
+            old.get(name, _ABSENT),
+            new.get(name, _ABSENT),
+        )
         for name in dict.fromkeys((*old, *new))
         if old.get(name) is not new.get(name) and old.get(name) != new.get(name)
     ]
@@ -123,5 +136,9 @@ def _same(before: Any, after: Any) -> bool:
 def _said(value: Any) -> str:
     if isinstance(value, BaseMessage):
         calls = getattr(value, "tool_calls", None) or []
-        return value.text or ", ".join(f"{call['name']}({call['args']})" for call in calls) or "(no text)"
+        return (
+            value.text
+            or ", ".join(f"{call['name']}({call['args']})" for call in calls)
+            or "(no text)"
+        )
     return value if isinstance(value, str) else repr(value)

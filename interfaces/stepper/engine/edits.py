@@ -20,7 +20,9 @@ __all__ = ["Edit", "edit_of"]
 
 @dataclass(frozen=True)
 class Edit:
-    """`values` written into the state of the graph in `space`, where there is one; `swaps` given to the next tasks."""
+    """`values` written into the state of the graph in `space`, where there is one; `swaps` given to
+    the next tasks.
+    """
 
     what: str
     space: str | None = None
@@ -40,11 +42,14 @@ def edit_of(
 ) -> Edit:
     """The one thing that was given to `TurnStepper.edit`; `current` are the values of the state.
 
-    Raises TurnInvocationError for nothing, for more than one thing, and where there is nothing of the kind.
+    Raises TurnInvocationError for nothing, for more than one thing, and where there is nothing of
+    the kind.
     """
     given = [kind for kind in (request, body, tool, state or None) if kind is not None]
     if len(given) != 1:
-        raise TurnInvocationError("Edit one thing at a time: `request`, `body`, `tool`, or fields of the state.")
+        raise TurnInvocationError(
+            "Edit one thing at a time: `request`, `body`, `tool`, or fields of the state."
+        )
     if request is not None:
         return _request(step, current, request)
     if body is not None:
@@ -59,8 +64,12 @@ def _state(step: Step, values: Mapping[str, Any]) -> Edit:
     return Edit(f"edited {', '.join(values)}", step.space, values)
 
 
-def _request(step: Step, current: Mapping[str, Any], request: ChatRequest | Mapping[str, Any]) -> Edit:
-    """Ask otherwise, in this request and those that follow in the turn; what `body` changed in this one stays."""
+def _request(
+    step: Step, current: Mapping[str, Any], request: ChatRequest | Mapping[str, Any]
+) -> Edit:
+    """Ask otherwise, in this request and those that follow in the turn; what `body` changed in this
+    one stays.
+    """
     task = _calling(step)
     swapped = step.swaps.get(task.key)
     if isinstance(request, ChatRequest):
@@ -92,28 +101,43 @@ def _body(step: Step, body: Mapping[str, Any] | str) -> Edit:
             raise TurnValueError(f"The request is no JSON: {exc}.") from exc
     if not isinstance(body, Mapping):
         raise TurnValueError(f"A request is a JSON object, not a {type(body).__name__}.")
-    return Edit("edited the request", swaps={task.key: Override(input={"request": request_with_body(task, body)})})
+    return Edit(
+        "edited the request",
+        swaps={task.key: Override(input={"request": request_with_body(task, body)})},
+    )
 
 
 def _tool(
-    step: Step, tool: str, state: Mapping[str, Any], *, arguments: Mapping[str, Any] | str | None, result: str | None
+    step: Step,
+    tool: str,
+    state: Mapping[str, Any],
+    *,
+    arguments: Mapping[str, Any] | str | None,
+    result: str | None,
 ) -> Edit:
-    """Give a tool other arguments before it runs, or the model another result, before or after it ran."""
+    """Give a tool other arguments before it runs, or the model another result, before or after it
+    ran.
+    """
     if (arguments is None) == (result is None):
         raise TurnValueError("Give `arguments` or `result`: one of them.")
     waiting = [each.task for each in step.waiting]
     task = next((task for task in (*step.pending, *waiting) if _serves(task, tool)), None)
     if task is not None and arguments is not None:
         return Edit(
-            f"edited the arguments of {tool}", swaps={task.key: Override(input={"call": _called(task, arguments)})}
+            f"edited the arguments of {tool}",
+            swaps={task.key: Override(input={"call": _called(task, arguments)})},
         )
     if task is not None:
         assert result is not None, "one of the two was given"
-        return Edit(f"answered for {tool}", swaps={task.key: Override(output=_answered(task, result))})
+        return Edit(
+            f"answered for {tool}", swaps={task.key: Override(output=_answered(task, result))}
+        )
     if result is None:
         raise TurnInvocationError(f"`{tool}` is not about to run here: go back to before it ran.")
     if any(_serves(done.task, tool) for done in step.done if done.task.key in step.known):
-        raise TurnInvocationError(f"`{tool}` ran, its siblings did not: step on, then edit its result.")
+        raise TurnInvocationError(
+            f"`{tool}` ran, its siblings did not: step on, then edit its result."
+        )
     return _after(step, tool, state, result)
 
 
@@ -137,7 +161,9 @@ def _answered(task: Task, result: str) -> dict[str, Any]:
     """What `dispatch_tools` returns for a call that a person answered."""
     call = task.call
     assert call is not None, "only a tool call is answered"
-    message: AnyMessage = ToolMessage(result, id=f"tool-{task.id}", tool_call_id=call.id, name=call.name)
+    message: AnyMessage = ToolMessage(
+        result, id=f"tool-{task.id}", tool_call_id=call.id, name=call.name
+    )
     run = ToolRun(
         call_id=call.id,
         name=call.name,
@@ -162,7 +188,11 @@ def _serves(task: Task | Done, tool: str) -> bool:
 
 
 def _calling(step: Step) -> Task:
-    task = next((task for task in step.pending if task.node == "call_llm" and task.stage is not None), None)
+    task = next(
+        (task for task in step.pending if task.node == "call_llm" and task.stage is not None), None
+    )
     if task is None:
-        raise TurnInvocationError("No request is pending here: step on to `call_llm`, or go back to it.")
+        raise TurnInvocationError(
+            "No request is pending here: step on to `call_llm`, or go back to it."
+        )
     return task

@@ -1,4 +1,6 @@
-"""What a stage of a past turn told, told again from what it left in the state: events themselves are not stored."""
+"""What a stage of a past turn told, told again from what it left in the state: events themselves
+are not stored.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
@@ -26,7 +28,9 @@ T = TypeVar("T")
 
 
 class EventReconstructor:
-    """Tells the events of one past turn after the other. A charge is told when it first stands in the state."""
+    """Tells the events of one past turn after the other. A charge is told when it first stands in
+    the state.
+    """
 
     def __init__(self) -> None:
         self._turns: dict[str, str] = {}
@@ -49,14 +53,20 @@ class EventReconstructor:
 
 
 def _items(value: Any) -> Any:
-    """What a stage wrote to a key; a node that writes twice to one is stored as LangGraph's `$writes`."""
-    return value["$writes"][-1] if isinstance(value, Mapping) and set(value) == {"$writes"} else value
+    """What a stage wrote to a key; a node that writes twice to one is stored as LangGraph's
+    `$writes`.
+    """
+    return (
+        value["$writes"][-1] if isinstance(value, Mapping) and set(value) == {"$writes"} else value
+    )
 
 
 def _joined(output: Output, turn_id: str) -> Iterator[TurnEvent]:
     plugins: Sequence[SelectedPlugin] = output.get("plugins") or ()
     for one in plugins:
-        yield PluginSelected(turn_id=turn_id, plugin=one.name, directive=one.directive, term=one.term)
+        yield PluginSelected(
+            turn_id=turn_id, plugin=one.name, directive=one.directive, term=one.term
+        )
 
 
 def _presented(output: Output, turn_id: str) -> Iterator[TurnEvent]:
@@ -67,7 +77,9 @@ def _presented(output: Output, turn_id: str) -> Iterator[TurnEvent]:
 def _sent(output: Output, turn_id: str) -> Iterator[TurnEvent]:
     for made in _of(Attempt, output.get("attempts")):
         named = {"turn_id": turn_id, "attempt_id": made.id}
-        yield RequestSent(**named, number=made.number, request=made.request, messages=made.messages_sent)
+        yield RequestSent(
+            **named, number=made.number, request=made.request, messages=made.messages_sent
+        )
         if made.error is not None:
             yield ResponseFailed(**named, error=made.error)
         elif made.reply is not None:
@@ -95,7 +107,9 @@ def _charged(output: Output, turn_id: str) -> Iterator[TurnEvent]:
 
 def _finished(output: Output, turn_id: str) -> Iterator[TurnEvent]:
     result: TurnResult = output["result"]
-    yield PromptFinished(turn_id=turn_id, status=result.status, cost_usd=result.cost_usd, seconds=result.seconds)
+    yield PromptFinished(
+        turn_id=turn_id, status=result.status, cost_usd=result.cost_usd, seconds=result.seconds
+    )
 
 
 def _of(kind: type[T], found: Iterable[Any] | None) -> Iterator[T]:
@@ -109,4 +123,6 @@ _TELLERS: Final[Mapping[str, Sequence[Callable[[Output, str], Iterator[TurnEvent
     "bill": (_charged,),
     "finalize": (_finished,),
 }
-"""By the stage. Of a plugin that joined later, and of what a ledger held, nothing is left in the state to tell."""
+"""By the stage. Of a plugin that joined later, and of what a ledger held, nothing is left in the
+state to tell.
+"""

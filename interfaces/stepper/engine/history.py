@@ -1,4 +1,6 @@
-"""A past turn of a stored thread as steps, into its subgraphs, read from its checkpoints. Nobody is called."""
+"""A past turn of a stored thread as steps, into its subgraphs, read from its checkpoints. Nobody is
+called.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,7 +13,13 @@ from langgraph.types import PregelTask
 from turngraph.interfaces.stepper.engine.event_reconstructor import EventReconstructor
 from turngraph.interfaces.stepper.engine.snapshots import Later, SessionSaver, Snapshot
 from turngraph.interfaces.stepper.engine.steps import Step
-from turngraph.interfaces.stepper.engine.stored_thread import Graph, StoredThread, latest_node, point_id, values_in
+from turngraph.interfaces.stepper.engine.stored_thread import (
+    Graph,
+    StoredThread,
+    latest_node,
+    point_id,
+    values_in,
+)
 from turngraph.interfaces.stepper.engine.task_controller import Done, Task, Waiting
 from turngraph.state.errors import TurnInvocationError
 
@@ -33,9 +41,11 @@ class _Moment:
 
 
 def past_steps(graph: Graph, thread_id: str, turn: str | int = -1) -> list[Step]:
-    """The steps of one turn of a thread, the oldest first; `turn` is its id or its place, from 0 or from the end.
+    """The steps of one turn of a thread, the oldest first; `turn` is its id or its place, from 0 or
+    from the end.
 
-    Raises TurnInvocationError for a graph without checkpointer, a thread without checkpoints, an unknown turn.
+    Raises TurnInvocationError for a graph without checkpointer, a thread without checkpoints, an
+    unknown turn.
     """
     thread = StoredThread(graph, thread_id)
     points = _turn(thread, turn)
@@ -51,7 +61,9 @@ def _turn(thread: StoredThread, turn: str | int) -> list[CheckpointTuple]:
     else:
         found = dict(enumerate(reversed(list(turns)))).get(turn)
     if found is None:
-        raise TurnInvocationError(f"There is no turn {turn} in this thread: none of its checkpoints is in one.")
+        raise TurnInvocationError(
+            f"There is no turn {turn} in this thread: none of its checkpoints is in one."
+        )
     return found
 
 
@@ -69,12 +81,18 @@ def _named(turns: Iterator[list[CheckpointTuple]], turn: str) -> list[Checkpoint
 def _names(last: CheckpointTuple) -> list[str]:
     """What a turn is called: by its own state, or, in a parent graph, by the result it left."""
     values = last.checkpoint["channel_values"]
-    told = (values.get("turn_id"), getattr(values.get("result"), "turn_id", None), last.metadata.get("run_id"))
+    told = (
+        values.get("turn_id"),
+        getattr(values.get("result"), "turn_id", None),
+        last.metadata.get("run_id"),
+    )
     return list(dict.fromkeys(str(name) for name in told if name))
 
 
 def _turns(thread: StoredThread) -> Iterator[list[CheckpointTuple]]:
-    """The last turn, the one before it, and so on: the checkpoints from one input to the next, in order."""
+    """The last turn, the one before it, and so on: the checkpoints from one input to the next, in
+    order.
+    """
     points: list[CheckpointTuple] = []
     for point in thread.back_from_the_end():
         if point.metadata.get("source") != "input":
@@ -88,7 +106,9 @@ def _turns(thread: StoredThread) -> Iterator[list[CheckpointTuple]]:
 
 @dataclass
 class _Past:
-    """Puts the steps of a turn together: which namespaces are open, and what is about to run in each."""
+    """Puts the steps of a turn together: which namespaces are open, and what is about to run in
+    each.
+    """
 
     graph: Graph
     thread: StoredThread
@@ -115,17 +135,25 @@ class _Past:
         """`point`, and what happened in the graphs that ran from there, in the order of time."""
         state = _Read(self, space, point)
         told = self.thread.tasks(point)
-        tasks = tuple((self.thread.task(each, point, state), each) for each in told if each.name[:2] != "__")
+        tasks = tuple(
+            (self.thread.task(each, point, state), each) for each in told if each.name[:2] != "__"
+        )
         self._hold(point, space, {each.id: _path(each.path) for each in told})
         yield _Moment(space, point, tasks)
         inner = [self._inside(task.own_space) for task, _ in tasks if task.is_graph]
         if len(inner) == 1:
             yield from inner[0]
         else:
-            yield from sorted((moment for moments in inner for moment in moments), key=lambda moment: moment.time)
+            yield from sorted(
+                (moment for moments in inner for moment in moments), key=lambda moment: moment.time
+            )
 
     def _inside(self, space: str) -> Iterator[_Moment]:
-        points = [each for each in self.thread.back_from_the_end(space) if each.metadata.get("source") != "input"]
+        points = [
+            each
+            for each in self.thread.back_from_the_end(space)
+            if each.metadata.get("source") != "input"
+        ]
         for point in reversed(points):
             yield from self._moments(point, space)
 
@@ -159,19 +187,29 @@ class _Past:
             tuple(ran),
             tuple(event for done in ran for event in self.teller.told(done)),
             seconds=max((done.seconds for done in ran), default=0.0),
-            memory=self.saver.taken(at={space: point_id(each.point) for space, each in self.open.items()}),
+            memory=self.saver.taken(
+                at={space: point_id(each.point) for space, each in self.open.items()}
+            ),
             entered=frozenset(space.rpartition(":")[2] for space in self.open if space),
             came_from={space: self.came_from[space] for space in self.open},
         )
 
     def _ahead(self) -> list[tuple[Task, PregelTask]]:
-        """What is about to run, in every open namespace; a graph in which something is, is not about to."""
+        """What is about to run, in every open namespace; a graph in which something is, is not
+        about to.
+        """
         found = [pair for moment in self.open.values() for pair in moment.tasks]
         busy = {task.space for task, _ in found}
-        return [(task, told) for task, told in found if not any(_within(space, task.own_space) for space in busy)]
+        return [
+            (task, told)
+            for task, told in found
+            if not any(_within(space, task.own_space) for space in busy)
+        ]
 
     def _with_the_end(self, steps: list[Step], ran: list[Done]) -> list[Step]:
-        """The last step tells what is done of what is under way, what failed, and what a person is asked."""
+        """The last step tells what is done of what is under way, what failed, and what a person is
+        asked.
+        """
         ahead = self._ahead()
         over = [
             Done(task, told.result, None, self.open[task.space].time, 0.0)
@@ -181,14 +219,18 @@ class _Past:
         left = [(task, told) for task, told in ahead if told.result is None]
         if over or ran:
             steps.append(self._step(len(steps), [*ran, *over]))
-        asked = tuple(Waiting(task, interrupt) for task, told in left for interrupt in told.interrupts)
+        asked = tuple(
+            Waiting(task, interrupt) for task, told in left for interrupt in told.interrupts
+        )
         asking = {each.task.id for each in asked}
         failed = next((told.error for _, told in left if told.error is not None), None)
         steps[-1] = replace(
             steps[-1],
             pending=tuple(task for task, _ in left if task.id not in asking),
             waiting=asked,
-            error=failed if failed is None or isinstance(failed, BaseException) else RuntimeError(str(failed)),
+            error=failed
+            if failed is None or isinstance(failed, BaseException)
+            else RuntimeError(str(failed)),
             memory=self._whole(),
             known={done.task.key: done.output for done in over},
         )
@@ -196,7 +238,9 @@ class _Past:
 
     def _whole(self) -> Snapshot:
         """The end, with what was written since: what is done is not done again."""
-        end = self.saver.taken(at={space: point_id(each.point) for space, each in self.open.items()})
+        end = self.saver.taken(
+            at={space: point_id(each.point) for space, each in self.open.items()}
+        )
         return Snapshot(end.storage, self.saver.taken().writes, end.blobs)
 
 
@@ -210,7 +254,9 @@ class _Read(Mapping[str, Any]):
     def _read(self) -> Mapping[str, Any]:
         if self._values is None:
             memory = self._past.saver.taken(at={self._space: point_id(self._point)})
-            self._values = values_in(self._past.graph, self._past.thread.thread_id, memory, self._space)
+            self._values = values_in(
+                self._past.graph, self._past.thread.thread_id, memory, self._space
+            )
         return self._values
 
     def __getitem__(self, key: str) -> Any:

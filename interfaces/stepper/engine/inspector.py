@@ -1,4 +1,5 @@
-"""What can be looked at from where a walk stands: the state, the request, the answer, the cost; two steps, two lines.
+"""What can be looked at from where a walk stands: the state, the request, the answer, the cost; two
+steps, two lines.
 
 Nothing of the graph is run here.
 """
@@ -24,9 +25,13 @@ T = TypeVar("T")
 
 
 class Inspector:
-    """The part of a stepper that looks. `name` is the line's, `forks` are all lines of the walk by name."""
+    """The part of a stepper that looks. `name` is the line's, `forks` are all lines of the walk by
+    name.
+    """
 
-    def __init__(self, name: str, line: Timeline, loop: BackgroundLoop, forks: dict[str, Self]) -> None:
+    def __init__(
+        self, name: str, line: Timeline, loop: BackgroundLoop, forks: dict[str, Self]
+    ) -> None:
         self.name, self.forks = name, forks
         self.forks[name] = self
         self._line, self._loop = line, loop
@@ -72,7 +77,9 @@ class Inspector:
     @property
     def response(self) -> ProviderReply | None:
         """The last answer of the model up to here."""
-        return next((step.reply for step in reversed(self._line.behind) if step.reply is not None), None)
+        return next(
+            (step.reply for step in reversed(self._line.behind) if step.reply is not None), None
+        )
 
     @property
     def events(self) -> tuple[TurnEvent, ...]:
@@ -90,7 +97,9 @@ class Inspector:
         return self._line.cost_usd
 
     def state_at(self, step: Step | int, space: str | None = None) -> Mapping[str, Any]:
-        """The state at a step of the timeline; `space` names a namespace, empty for the outermost graph."""
+        """The state at a step of the timeline; `space` names a namespace, empty for the outermost
+        graph.
+        """
         step = self.timeline[step] if isinstance(step, int) else step
         where = step.space if space is None else space
         kept = self._states.setdefault(step, {})
@@ -108,7 +117,9 @@ class Inspector:
         one, two = self._fork_named(a), self._fork_named(b)
         first, second = one._line.behind, two._line.behind
         shared = sum(1 for mine, other in zip(first, second, strict=False) if mine is other)
-        answers = [reply.text if (reply := each.response) is not None else "" for each in (one, two)]
+        answers = [
+            reply.text if (reply := each.response) is not None else "" for each in (one, two)
+        ]
         return Comparison(
             names=(one.name, two.name),
             parted_at=shared - 1,

@@ -1,6 +1,8 @@
-"""Records what a turn sends and receives, on the wire: a server between the turn and its vendor, on loopback.
+"""Records what a turn sends and receives, on the wire: a server between the turn and its vendor, on
+loopback.
 
-What it writes, `turngraph.scripted.cassettes` plays. No key is written: of the headers only those named here.
+What it writes, `turngraph.scripted.cassettes` plays. No key is written: of the headers only those
+named here.
 """
 
 import json
@@ -21,13 +23,17 @@ if TYPE_CHECKING:
 __all__ = ["Recorder"]
 
 _KEPT: Final = frozenset(("content-type", "x-request-id", "retry-after"))
-_NOT_PASSED: Final = frozenset(("host", "connection", "content-length", "transfer-encoding", "accept-encoding"))
+_NOT_PASSED: Final = frozenset(
+    ("host", "connection", "content-length", "transfer-encoding", "accept-encoding")
+)
 
 
 class Recorder(LoopbackServer):
-    """Passes every request on to the endpoint of `config`, and writes it with its answer to `file`, a line each.
+    """Passes every request on to the endpoint of `config`, and writes it with its answer to `file`,
+    a line each.
 
-    The turn is built on `recorded`, the configuration that leads through here. The file is begun anew.
+    The turn is built on `recorded`, the configuration that leads through here. The file is begun
+    anew.
 
         >>> from tempfile import mkdtemp
         >>> from turngraph.graphs import chat_turn
@@ -57,15 +63,23 @@ class Recorder(LoopbackServer):
         with self._lock:
             place, self._begun = self._begun, self._begun + 1
         content = await request.read()
-        url = self._config.base_url.rstrip("/") + request.path.removeprefix(urlsplit(self.base_url).path)
-        headers = {name: value for name, value in request.headers.items() if name.lower() not in _NOT_PASSED}
+        url = self._config.base_url.rstrip("/") + request.path.removeprefix(
+            urlsplit(self.base_url).path
+        )
+        headers = {
+            name: value
+            for name, value in request.headers.items()
+            if name.lower() not in _NOT_PASSED
+        }
         headers["Accept-Encoding"] = "identity"
         received = bytearray()
         async with (
             aiohttp.ClientSession() as session,
             session.post(url, data=content, headers=headers, allow_redirects=False) as answer,
         ):
-            passed = {name: value for name, value in answer.headers.items() if name.lower() in _KEPT}
+            passed = {
+                name: value for name, value in answer.headers.items() if name.lower() in _KEPT
+            }
             out = web.StreamResponse(status=answer.status, headers=passed)
             await out.prepare(request)
             try:
@@ -78,7 +92,13 @@ class Recorder(LoopbackServer):
         return out
 
     def _write(
-        self, place: int, path: str, content: bytes, status: int, headers: Mapping[str, str], answer: bytes
+        self,
+        place: int,
+        path: str,
+        content: bytes,
+        status: int,
+        headers: Mapping[str, str],
+        answer: bytes,
     ) -> None:
         with self._lock:
             line = {
@@ -93,8 +113,12 @@ class Recorder(LoopbackServer):
                 },
                 "sequence": {"cassette": self._file.stem, "index": place},
             }
-            self._lines[place] = _without(json.dumps(line, ensure_ascii=False), self._config.secrets) + "\n"
-            self._file.write_text("".join(self._lines[each] for each in sorted(self._lines)), "utf-8")
+            self._lines[place] = (
+                _without(json.dumps(line, ensure_ascii=False), self._config.secrets) + "\n"
+            )
+            self._file.write_text(
+                "".join(self._lines[each] for each in sorted(self._lines)), "utf-8"
+            )
 
 
 def _body(answer: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
@@ -103,8 +127,14 @@ def _body(answer: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
     if kind.startswith("text/event-stream"):
         blocks = re.split(r"\r?\n\r?\n", text)
         ends = blocks[-1] == ""
-        sse: dict[str, Any] = {"sse": [block.replace("\r\n", "\n") for block in (blocks[:-1] if ends else blocks)]}
-        return sse | ({"sse_eol": "crlf"} if "\r\n\r\n" in text else {}) | ({} if ends else {"sse_unterminated": True})
+        sse: dict[str, Any] = {
+            "sse": [block.replace("\r\n", "\n") for block in (blocks[:-1] if ends else blocks)]
+        }
+        return (
+            sse
+            | ({"sse_eol": "crlf"} if "\r\n\r\n" in text else {})
+            | ({} if ends else {"sse_unterminated": True})
+        )
     try:
         return {"body": json.loads(text)}
     except ValueError:

@@ -1,4 +1,6 @@
-"""Runs a recorded turn again through the graph, offline: with what it was, or with something changed."""
+"""Runs a recorded turn again through the graph, offline: with what it was, or with something
+changed.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -38,7 +40,9 @@ class Replayed:
 
     @property
     def same(self) -> bool:
-        """Whether every request was sent as it was recorded, every answer was used, and the cost is what it was."""
+        """Whether every request was sent as it was recorded, every answer was used, and the cost is
+        what it was.
+        """
         return self.left == 0 and not any(self.requests) and not self._costs_otherwise
 
     @property
@@ -52,11 +56,24 @@ class Replayed:
 
     def __str__(self) -> str:
         """What differs, and the result."""
-        lines = [f"request {n}: {change}" for n, changes in enumerate(self.requests, 1) for change in changes]
+        lines = [
+            f"request {n}: {change}"
+            for n, changes in enumerate(self.requests, 1)
+            for change in changes
+        ]
         lines += [f"{self.left} recorded answers were not asked for"] if self.left else []
         lines = lines or ["every request is the recorded one"]
-        lines += [f"cost: {_cost(self.listed)} → {_cost(self.result)}"] if self.listed is not None else []
-        return "\n".join([*lines, f"{self.result.status}, {_cost(self.result)}: {one_line(self.result.answer, 200)}"])
+        lines += (
+            [f"cost: {_cost(self.listed)} → {_cost(self.result)}"]
+            if self.listed is not None
+            else []
+        )
+        return "\n".join(
+            [
+                *lines,
+                f"{self.result.status}, {_cost(self.result)}: {one_line(self.result.answer, 200)}",
+            ]
+        )
 
 
 def _cost(result: TurnResult) -> str:
@@ -66,7 +83,11 @@ def _cost(result: TurnResult) -> str:
 
 
 def replay_cassette(
-    file: Path | str, *, model: str | None = None, system: str | None = None, prices: Prices | None = None
+    file: Path | str,
+    *,
+    model: str | None = None,
+    system: str | None = None,
+    prices: Prices | None = None,
 ) -> Replayed:
     """Run the turn recorded in `file` again. Its tools do not run: they answer what they answered.
 
@@ -113,7 +134,9 @@ def _loaded(file: Path | str) -> Cassette:
     try:
         return Cassette.load(file)
     except (ValueError, LookupError, TypeError, AttributeError) as exc:
-        raise TurnValueError(f"`{file}` is no recording: `turngraph step --record FILE` writes one.") from exc
+        raise TurnValueError(
+            f"`{file}` is no recording: `turngraph step --record FILE` writes one."
+        ) from exc
 
 
 def _walk(stepper: TurnStepper, answers: Mapping[str, str]) -> None:
@@ -128,11 +151,32 @@ def _walk(stepper: TurnStepper, answers: Mapping[str, str]) -> None:
 
 def _config(first: RecordedExchange, base_url: str, model: str | None) -> ProviderConfig:
     body, vendor = first.record["request"]["body"], str(first.record.get("vendor") or "custom")
-    known = {name: body[name] for name in ("temperature", "top_p", "reasoning_effort", "store") if name in body}
-    fields = {**known, "vendor": vendor, "base_url": base_url, "api": first.record["api"], "api_key": "replayed"}
+    known = {
+        name: body[name]
+        for name in ("temperature", "top_p", "reasoning_effort", "store")
+        if name in body
+    }
+    fields = {
+        **known,
+        "vendor": vendor,
+        "base_url": base_url,
+        "api": first.record["api"],
+        "api_key": "replayed",
+    }
     config = ProviderConfig.model_validate({**fields, "model": model or body["model"]})
-    own = {"messages", "input", "instructions", "tools", "stream", "stream_options", "model", *known}
-    return config.model_copy(update={"extra_body": {name: body[name] for name in body if name not in own}})
+    own = {
+        "messages",
+        "input",
+        "instructions",
+        "tools",
+        "stream",
+        "stream_options",
+        "model",
+        *known,
+    }
+    return config.model_copy(
+        update={"extra_body": {name: body[name] for name in body if name not in own}}
+    )
 
 
 def _conversation(body: Mapping[str, Any]) -> tuple[list[BaseMessage], str | None]:
@@ -146,7 +190,10 @@ def _conversation(body: Mapping[str, Any]) -> tuple[list[BaseMessage], str | Non
 def _tool_answers(bodies: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     found: dict[str, str] = {}
     for body in bodies:
-        for item in (*body.get("messages", ()), *(body["input"] if isinstance(body.get("input"), list) else ())):
+        for item in (
+            *body.get("messages", ()),
+            *(body["input"] if isinstance(body.get("input"), list) else ()),
+        ):
             if item.get("role") == "tool":
                 found[item["tool_call_id"]] = str(item["content"])
             elif item.get("type") == "function_call_output":

@@ -1,4 +1,6 @@
-"""How a walk moves: every pass resumes the graph from the last checkpoint and lets through what was granted."""
+"""How a walk moves: every pass resumes the graph from the last checkpoint and lets through what was
+granted.
+"""
 
 import asyncio
 import time
@@ -16,7 +18,13 @@ from turngraph.interfaces.stepper.engine.history import past_steps
 from turngraph.interfaces.stepper.engine.snapshots import SessionSaver
 from turngraph.interfaces.stepper.engine.steps import Step, StepKind
 from turngraph.interfaces.stepper.engine.stored_thread import Graph, StoredThread, values_in
-from turngraph.interfaces.stepper.engine.task_controller import Key, Override, Task, TaskController, gated
+from turngraph.interfaces.stepper.engine.task_controller import (
+    Key,
+    Override,
+    Task,
+    TaskController,
+    gated,
+)
 from turngraph.state.errors import TurnInvocationError
 from turngraph.state.events import TurnEvent
 
@@ -24,7 +32,9 @@ __all__ = ["Session"]
 
 
 class Session:
-    """One line of steps through a graph. Everything here runs on the stepper's own event loop, one call at a time."""
+    """One line of steps through a graph. Everything here runs on the stepper's own event loop, one
+    call at a time.
+    """
 
     def __init__(self, graph: Graph, thread: str | Mapping[str, Any] | None) -> None:
         self._keeper, self._source = TaskController(), graph
@@ -32,7 +42,11 @@ class Session:
         name = str(config.get("configurable", {}).get("thread_id") or uuid.uuid4())
         self.saver: Final = SessionSaver(name)
         self.graph: Final = gated(graph, self._keeper, checkpointer=self.saver)
-        given = {name: value for name, value in config.get("configurable", {}).items() if not _is_place(name)}
+        given = {
+            name: value
+            for name, value in config.get("configurable", {}).items()
+            if not _is_place(name)
+        }
         self.config: Final[RunnableConfig] = {
             **config,  # type: ignore[typeddict-item]
             "configurable": {**given, "thread_id": name},
@@ -40,9 +54,11 @@ class Session:
         self.listener: Callable[[TurnEvent], None] | None = None
 
     async def open(self, given: Any, thread: object) -> list[Step]:
-        """The first stop: nothing has run. Without input, the steps of the turn that the thread is in, the last last.
+        """The first stop: nothing has run. Without input, the steps of the turn that the thread is
+        in, the last last.
 
-        Raises what the graph raises for a wrong input."""
+        Raises what the graph raises for a wrong input.
+        """
         stored = thread is not None and isinstance(self._source.checkpointer, BaseCheckpointSaver)
         if stored and given is None:
             return await asyncio.to_thread(past_steps, self._source, self.saver.thread_id)
@@ -61,7 +77,9 @@ class Session:
             self.saver.hold(point, stored.unsaid(point))
 
     async def run(self, step: Step, granted: Collection[str], spaces: Collection[str] = ()) -> Step:
-        """The stop after `step`, where the tasks `granted` by id may run, and all in the namespaces `spaces`."""
+        """The stop after `step`, where the tasks `granted` by id may run, and all in the namespaces
+        `spaces`.
+        """
         allowed = step.entered | _asking(step) | set(granted)
         inside = tuple(spaces)
 
@@ -73,16 +91,31 @@ class Session:
     async def answer(self, step: Step, answers: Mapping[str, Any]) -> Step:
         """The stop after a person's `answers`, by the id of the interrupt."""
         allowed = step.entered | _asking(step)
-        return await self._pass(step, Command(resume=dict(answers)), "answer", lambda task: task.id in allowed)
+        return await self._pass(
+            step, Command(resume=dict(answers)), "answer", lambda task: task.id in allowed
+        )
 
-    async def renew(self, step: Step, kind: StepKind, swaps: Mapping[Key, Override], what: str = "") -> Step:
-        """`step` in a lineage of its own: what runs next is a new call. `swaps` are given to its tasks."""
+    async def renew(
+        self, step: Step, kind: StepKind, swaps: Mapping[Key, Override], what: str = ""
+    ) -> Step:
+        """`step` in a lineage of its own: what runs next is a new call. `swaps` are given to its
+        tasks.
+        """
         self._put_back(step)
-        spaces = {task.space for task in step.pending} | {waiting.task.space for waiting in step.waiting}
+        spaces = {task.space for task in step.pending} | {
+            waiting.task.space for waiting in step.waiting
+        }
         for space in spaces or {""}:
-            if not any(other.startswith(f"{space}|" if space else "") and other != space for other in spaces):
-                self.saver.renew(space)  # one that holds another keeps its ids: the inner one lives under them
-        changed = replace(step, memory=self.saver.taken(), swaps={**step.swaps, **swaps}, error=None)
+            if not any(
+                other.startswith(f"{space}|" if space else "") and other != space
+                for other in spaces
+            ):
+                self.saver.renew(
+                    space
+                )  # one that holds another keeps its ids: the inner one lives under them
+        changed = replace(
+            step, memory=self.saver.taken(), swaps={**step.swaps, **swaps}, error=None
+        )
         return await self._pass(changed, None, kind, lambda task: task.id in step.entered, what)
 
     async def update(self, step: Step, edit: Edit) -> Step:
@@ -96,28 +129,41 @@ class Session:
         node = step.came_from.get(space, "__start__")
         await self.graph.aupdate_state(self._at(space), dict(edit.values), as_node=node)
         swaps = {
-            _one_later(key) if key[0] == space else key: swap for key, swap in {**step.swaps, **edit.swaps}.items()
+            _one_later(key) if key[0] == space else key: swap
+            for key, swap in {**step.swaps, **edit.swaps}.items()
         }
         changed = replace(step, memory=self.saver.taken(), error=None, swaps=swaps)
-        return await self._pass(changed, None, "edit", lambda task: task.id in step.entered, edit.what)
+        return await self._pass(
+            changed, None, "edit", lambda task: task.id in step.entered, edit.what
+        )
 
     def values(self, step: Step, space: str) -> Mapping[str, Any]:
         """The values of the state at `step`, of the graph that runs in the namespace `space`."""
         return values_in(self._source, self.saver.thread_id, step.memory, space)
 
     def _at(self, space: str) -> RunnableConfig:
-        return {**self.config, "configurable": {**self.config["configurable"], "checkpoint_ns": space}}
+        return {
+            **self.config,
+            "configurable": {**self.config["configurable"], "checkpoint_ns": space},
+        }
 
     def _put_back(self, step: Step) -> None:
         self.saver.restore(step.memory)
 
     async def _pass(
-        self, step: Step | None, given: Any, kind: StepKind, may_run: Callable[[Task], bool], what: str = ""
+        self,
+        step: Step | None,
+        given: Any,
+        kind: StepKind,
+        may_run: Callable[[Task], bool],
+        what: str = "",
     ) -> Step:
         keeper, started = self._keeper, time.perf_counter()
         if step is not None:
             self._put_back(step)
-        keeper.begin(may_run, {} if step is None else step.swaps, {} if step is None else step.known)
+        keeper.begin(
+            may_run, {} if step is None else step.swaps, {} if step is None else step.known
+        )
         events: list[TurnEvent] = []
         error: BaseException | None = None
         try:
@@ -147,8 +193,14 @@ class Session:
         pending = (*keeper.held, *keeper.failed)
         open_tasks = (*pending, *(waiting.task for waiting in keeper.waiting))
         came_from = {} if step is None else dict(step.came_from)
-        came_from.update({done.task.space: done.task.node for done in keeper.done if done.error is None})
-        known = {} if step is None else {key: output for key, output in step.known.items() if _amid(key, open_tasks)}
+        came_from.update(
+            {done.task.space: done.task.node for done in keeper.done if done.error is None}
+        )
+        known = (
+            {}
+            if step is None
+            else {key: output for key, output in step.known.items() if _amid(key, open_tasks)}
+        )
         known.update(
             {
                 done.task.key: done.output
@@ -174,7 +226,9 @@ class Session:
             entered=frozenset(graphs),
             came_from=came_from,
             known=known,
-            swaps={key: swap for key, swap in before if any(task.key == key for task in open_tasks)},
+            swaps={
+                key: swap for key, swap in before if any(task.key == key for task in open_tasks)
+            },
         )
 
 
@@ -204,7 +258,9 @@ def _around(space: str) -> list[str]:
 
 
 def _is_place(name: str) -> bool:
-    return name in ("checkpoint_id", "checkpoint_ns", "checkpoint_map") or name.startswith("__pregel")
+    return name in ("checkpoint_id", "checkpoint_ns", "checkpoint_map") or name.startswith(
+        "__pregel"
+    )
 
 
 def _config(thread: str | Mapping[str, Any] | None) -> dict[str, Any]:

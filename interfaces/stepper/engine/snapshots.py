@@ -1,7 +1,9 @@
-"""A walk's own checkpoints: kept in memory, copied whole at each step, so that going back is putting a copy back.
+"""A walk's own checkpoints: kept in memory, copied whole at each step, so that going back is
+putting a copy back.
 
-LangGraph's time travel cannot return to the middle of parallel tool calls, and forks badly inside subgraphs. A saver
-that is put back as it was can do both, because LangGraph then only ever resumes from the latest checkpoint.
+LangGraph's time travel cannot return to the middle of parallel tool calls, and forks badly inside
+subgraphs. A saver that is put back as it was can do both, because LangGraph then only ever resumes
+from the latest checkpoint.
 """
 
 from collections import defaultdict
@@ -18,7 +20,9 @@ __all__ = ["NOTHING", "Later", "SessionSaver", "Snapshot"]
 
 
 class Later:
-    """A value that is read when it is first wanted: the conversation of a stored thread, which takes long to decode."""
+    """A value that is read when it is first wanted: the conversation of a stored thread, which
+    takes long to decode.
+    """
 
     def __init__(self, read: Callable[[], Any]) -> None:
         self._read = read
@@ -30,7 +34,9 @@ class Later:
 
 
 class _ByReference:
-    """Keeps values as they are, containers copied on the way out: a long conversation is never decoded."""
+    """Keeps values as they are, containers copied on the way out: a long conversation is never
+    decoded.
+    """
 
     def dumps_typed(self, value: Any) -> tuple[str, Any]:
         return "later" if isinstance(value, Later) else "kept", value
@@ -46,7 +52,9 @@ def _copied(value: Any) -> Any:
     if type(value) is list:
         return [_copied(item) for item in value]
     if type(value) is defaultdict:
-        return defaultdict(value.default_factory, {key: _copied(item) for key, item in value.items()})
+        return defaultdict(
+            value.default_factory, {key: _copied(item) for key, item in value.items()}
+        )
     return value
 
 
@@ -76,7 +84,8 @@ class SessionSaver(InMemorySaver):
         return self
 
     def taken(self, *, at: Mapping[str, str] | None = None) -> Snapshot:
-        """Everything, as it is now; or as it was when the checkpoints `at`, by namespace, were the latest.
+        """Everything, as it is now; or as it was when the checkpoints `at`, by namespace, were the
+        latest.
 
         What was written after the latest checkpoints is then left out.
         """
@@ -100,28 +109,53 @@ class SessionSaver(InMemorySaver):
         self.storage.clear()
         self.writes.clear()
         self.blobs.clear()
-        self.storage[self.thread_id] = defaultdict(dict, {space: dict(kept) for space, kept in memory.storage.items()})
+        self.storage[self.thread_id] = defaultdict(
+            dict, {space: dict(kept) for space, kept in memory.storage.items()}
+        )
         self.writes.update({key: dict(writes) for key, writes in memory.writes.items()})
         self.blobs.update(memory.blobs)
 
-    def hold(self, point: CheckpointTuple, values: Mapping[str, Any], paths: Mapping[str, str] | None = None) -> Any:
-        """Hold `point` of another saver as it is, with `values` beside those it carries; where it is then found.
+    def hold(
+        self,
+        point: CheckpointTuple,
+        values: Mapping[str, Any],
+        paths: Mapping[str, str] | None = None,
+    ) -> Any:
+        """Hold `point` of another saver as it is, with `values` beside those it carries; where it
+        is then found.
 
         With `paths`, by task, what its tasks wrote is held too.
         """
-        parent = None if point.parent_config is None else point.parent_config["configurable"]["checkpoint_id"]
+        parent = (
+            None
+            if point.parent_config is None
+            else point.parent_config["configurable"]["checkpoint_id"]
+        )
         space = str(point.config["configurable"].get("checkpoint_ns", ""))
-        config: Any = {"configurable": {"thread_id": self.thread_id, "checkpoint_ns": space, "checkpoint_id": parent}}
+        config: Any = {
+            "configurable": {
+                "thread_id": self.thread_id,
+                "checkpoint_ns": space,
+                "checkpoint_id": parent,
+            }
+        }
         held = {**point.checkpoint["channel_values"], **values}
-        versions = {name: version for name, version in point.checkpoint["channel_versions"].items() if name in held}
-        place = self.put(config, {**point.checkpoint, "channel_values": held}, point.metadata, versions)
+        versions = {
+            name: version
+            for name, version in point.checkpoint["channel_versions"].items()
+            if name in held
+        }
+        place = self.put(
+            config, {**point.checkpoint, "channel_values": held}, point.metadata, versions
+        )
         if paths is not None:
             for task_id, writes in _by_task(point.pending_writes or ()).items():
                 self.put_writes(place, writes, task_id, paths.get(task_id, ""))
         return place
 
     def renew(self, space: str) -> None:
-        """Give the latest checkpoint of the namespace `space` a new id, and so its tasks: a lineage of their own.
+        """Give the latest checkpoint of the namespace `space` a new id, and so its tasks: a lineage
+        of their own.
 
         What the tasks had written already is dropped; the walk answers for those that were done.
         """

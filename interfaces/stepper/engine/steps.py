@@ -71,13 +71,20 @@ class Step:
     def attempts(self) -> tuple[Attempt, ...]:
         """The requests that were sent in this step, and what came of them."""
         outputs = (done.output for done in self.done if done.task.node == "call_llm")
-        found = [made for output in outputs if isinstance(output, Mapping) for made in output.get("attempts", ())]
+        found = [
+            made
+            for output in outputs
+            if isinstance(output, Mapping)
+            for made in output.get("attempts", ())
+        ]
         return tuple(made for made in found if isinstance(made, Attempt))
 
     @property
     def reply(self) -> ProviderReply | None:
         """The model's answer that came in this step."""
-        return next((made.reply for made in reversed(self.attempts) if made.reply is not None), None)
+        return next(
+            (made.reply for made in reversed(self.attempts) if made.reply is not None), None
+        )
 
     @property
     def charges(self) -> tuple[Charge, ...]:

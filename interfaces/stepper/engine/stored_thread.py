@@ -1,4 +1,5 @@
-"""The checkpoints of a stored thread, read from its graph's own saver and held by a walk's. Nothing is written there.
+"""The checkpoints of a stored thread, read from its graph's own saver and held by a walk's. Nothing
+is written there.
 
 The conversation is decoded only where it is looked at: in a long thread that is what reading costs.
 """
@@ -28,7 +29,9 @@ class StoredThread:
 
     def __init__(self, graph: Graph, thread_id: str) -> None:
         if not isinstance(graph.checkpointer, BaseCheckpointSaver):
-            raise TurnInvocationError("The graph has no checkpointer, so no thread of it is stored.")
+            raise TurnInvocationError(
+                "The graph has no checkpointer, so no thread of it is stored."
+            )
         self._graph, self._saver, self.thread_id = graph, graph.checkpointer, thread_id
         self._at_once = _loop_of(self._saver) is not None
 
@@ -37,14 +40,22 @@ class StoredThread:
         return self._saver_of(space).get_tuple(self._at(space))
 
     def back_from_the_end(self, space: str = "") -> Iterator[CheckpointTuple]:
-        """The checkpoints that led to the last one, backwards: what was forked away from is left out."""
+        """The checkpoints that led to the last one, backwards: what was forked away from is left
+        out.
+        """
         point = self.latest(space)
         while point is not None:
             yield point
-            point = None if point.parent_config is None else self._saver_of(space).get_tuple(point.parent_config)
+            point = (
+                None
+                if point.parent_config is None
+                else self._saver_of(space).get_tuple(point.parent_config)
+            )
 
     def tasks(self, point: CheckpointTuple) -> tuple[PregelTask, ...]:
-        """What was about to run at `point`, and what came of it. The conversation is not read for it."""
+        """What was about to run at `point`, and what came of it. The conversation is not read for
+        it.
+        """
         light = SessionSaver(self.thread_id)
         light.hold(point, {}, {})
         place = self._at(str(point.config["configurable"].get("checkpoint_ns", "")))
@@ -79,7 +90,9 @@ class StoredThread:
         return graph
 
     def unsaid(self, point: CheckpointTuple) -> dict[str, Later]:
-        """The channels that `point` does not carry, because they are stored as their changes: read when wanted."""
+        """The channels that `point` does not carry, because they are stored as their changes: read
+        when wanted.
+        """
         graph = self.graph_in(str(point.config["configurable"].get("checkpoint_ns", "")))
         carried, state = point.checkpoint["channel_values"], _State(self._graph, point.config)
         later = {
@@ -93,7 +106,9 @@ class StoredThread:
         return later
 
     def _saver_of(self, space: str) -> BaseCheckpointSaver[Any]:
-        """The saver, allowed to bring back what the graph in `space` names in its state, as LangGraph's own reading."""
+        """The saver, allowed to bring back what the graph in `space` names in its state, as
+        LangGraph's own reading.
+        """
         allowed = self.graph_in(space)._apply_checkpointer_allowlist(self._saver)
         assert allowed is not None, "a saver stays one"
         return allowed
@@ -103,7 +118,8 @@ class StoredThread:
 
 
 def check_reachable(graph: Graph) -> None:
-    """Raise TurnInvocationError where the graph's saver lives on the event loop that is running here.
+    """Raise TurnInvocationError where the graph's saver lives on the event loop that is running
+    here.
 
     It can be asked from other threads alone, and only while its loop is not waiting for the answer.
     """
@@ -149,7 +165,12 @@ def point_id(point: CheckpointTuple) -> str:
 def latest_node(point: CheckpointTuple) -> str:
     """The node that ran last, as LangGraph tells it: by the versions of the channels it has seen."""
     seen = point.checkpoint["versions_seen"]
-    ran = [(version, node) for node, versions in seen.items() if node[:2] != "__" for version in versions.values()]
+    ran = [
+        (version, node)
+        for node, versions in seen.items()
+        if node[:2] != "__"
+        for version in versions.values()
+    ]
     return max(ran, default=(None, "__start__"))[1]
 
 

@@ -1,6 +1,8 @@
-"""A copy of a graph whose every node asks before it runs: into subgraphs, and for each parallel task.
+"""A copy of a graph whose every node asks before it runs: into subgraphs, and for each parallel
+task.
 
-LangGraph's own breakpoints stop before and after a subgraph, never in it, and run parallel tasks together.
+LangGraph's own breakpoints stop before and after a subgraph, never in it, and run parallel tasks
+together.
 """
 
 import time
@@ -17,10 +19,21 @@ from langgraph.types import Interrupt
 from turngraph.nodes.support.stage import Stage
 from turngraph.state.reply import ToolCall
 
-__all__ = ["Done", "Override", "Task", "TaskController", "Waiting", "gated", "graphs_in", "runs_whole"]
+__all__ = [
+    "Done",
+    "Override",
+    "Task",
+    "TaskController",
+    "Waiting",
+    "gated",
+    "graphs_in",
+    "runs_whole",
+]
 
 Key = tuple[str, int, str, tuple[Any, ...]]
-"""What tells a task from any other, the same in every lineage: namespace, step of its graph, node, place in it."""
+"""What tells a task from any other, the same in every lineage: namespace, step of its graph, node,
+place in it.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +52,10 @@ class Task:
     stage: Stage | None = field(default=None, repr=False)
     is_graph: bool = False
     whole: bool = False
-    """Whether it is a function that calls a graph itself. LangGraph would run the function again from its beginning at
-    each stop, so the graph is run whole. As a node of its own it can be entered."""
+    """Whether it is a function that calls a graph itself. LangGraph would run the function again
+    from its beginning at each stop, so the graph is run whole. As a node of its own it can be
+    entered.
+    """
 
     @property
     def key(self) -> Key:
@@ -56,7 +71,11 @@ class Task:
     @property
     def call(self) -> ToolCall | None:
         """The tool call it serves, if that is what it does."""
-        call = self.input.get("call") if self.stage is not None and isinstance(self.input, Mapping) else None
+        call = (
+            self.input.get("call")
+            if self.stage is not None and isinstance(self.input, Mapping)
+            else None
+        )
         return call if isinstance(call, ToolCall) else None
 
 
@@ -96,7 +115,12 @@ class TaskController:
     def __init__(self) -> None:
         self.begin(lambda task: False, {}, {})
 
-    def begin(self, may_run: Callable[[Task], bool], swaps: Mapping[Key, Override], known: Mapping[Key, Any]) -> None:
+    def begin(
+        self,
+        may_run: Callable[[Task], bool],
+        swaps: Mapping[Key, Override],
+        known: Mapping[Key, Any],
+    ) -> None:
         """A new pass. `known` are the results of tasks that need not run again."""
         self.may_run, self.swaps, self.known = may_run, swaps, known
         self.held: list[Task] = []
@@ -105,7 +129,9 @@ class TaskController:
         self.waiting: list[Waiting] = []
 
     async def serve(self, task: Task, run: Callable[[Any], Any]) -> Any:
-        """Run `task`, or hold it back, which raises GraphInterrupt as LangGraph's own breakpoints do."""
+        """Run `task`, or hold it back, which raises GraphInterrupt as LangGraph's own breakpoints
+        do.
+        """
         if task.key in self.known:
             return self.known[task.key]
         swap = self.swaps.get(task.key)
@@ -130,7 +156,9 @@ class TaskController:
         except GraphBubbleUp:
             raise
         except BaseException as exc:
-            if not any(done.error is exc for done in self.done):  # a subgraph's own task failed; it has been told
+            if not any(
+                done.error is exc for done in self.done
+            ):  # a subgraph's own task failed; it has been told
                 self.done.append(Done(task, None, exc, started, time.perf_counter() - clock))
                 self.failed.append(task)
             raise
@@ -141,7 +169,9 @@ class TaskController:
 class _Gated(Runnable[Any, Any]):
     """A node that asks the gatekeeper first."""
 
-    def __init__(self, bound: Runnable[Any, Any], node: str, keeper: TaskController, *, whole: bool) -> None:
+    def __init__(
+        self, bound: Runnable[Any, Any], node: str, keeper: TaskController, *, whole: bool
+    ) -> None:
         self.name = node
         self._bound, self._node, self._keeper, self._whole = bound, node, keeper, whole
 
@@ -153,10 +183,15 @@ class _Gated(Runnable[Any, Any]):
         """Ask, then run."""
         assert config is not None, "LangGraph gives every node its configuration"
         task = self._task(input, config)
-        return await self._keeper.serve(task, lambda given: self._bound.ainvoke(given, config, **kwargs))
+        return await self._keeper.serve(
+            task, lambda given: self._bound.ainvoke(given, config, **kwargs)
+        )
 
     def _task(self, input: Any, config: RunnableConfig) -> Task:
-        metadata, own = config.get("metadata", {}), str(config.get("configurable", {}).get("checkpoint_ns", ""))
+        metadata, own = (
+            config.get("metadata", {}),
+            str(config.get("configurable", {}).get("checkpoint_ns", "")),
+        )
         space, _, last = own.rpartition("|")
         return Task(
             id=last.partition(":")[2],
@@ -175,8 +210,12 @@ class _Gated(Runnable[Any, Any]):
 _NO_STOPS: Final[Mapping[str, Any]] = {"interrupt_before_nodes": [], "interrupt_after_nodes": []}
 
 
-def gated(graph: Pregel[Any, Any, Any, Any], keeper: TaskController, **update: Any) -> Pregel[Any, Any, Any, Any]:
-    """A copy of `graph` that runs a node only when `keeper` says so. Its own breakpoints are left out."""
+def gated(
+    graph: Pregel[Any, Any, Any, Any], keeper: TaskController, **update: Any
+) -> Pregel[Any, Any, Any, Any]:
+    """A copy of `graph` that runs a node only when `keeper` says so. Its own breakpoints are left
+    out.
+    """
     nodes = {}
     for name, node in graph.nodes.items():
         bound = node.bound
@@ -186,7 +225,9 @@ def gated(graph: Pregel[Any, Any, Any, Any], keeper: TaskController, **update: A
         if isinstance(bound, Pregel):
             bound = gated(bound, keeper)
         inner = [bound] if isinstance(bound, Pregel) else node.subgraphs
-        nodes[name] = node.copy({"bound": _Gated(bound, name, keeper, whole=runs_whole(node)), "subgraphs": inner})
+        nodes[name] = node.copy(
+            {"bound": _Gated(bound, name, keeper, whole=runs_whole(node)), "subgraphs": inner}
+        )
     return graph.copy({**_NO_STOPS, "nodes": nodes, **update})
 
 
@@ -195,7 +236,9 @@ def runs_whole(node: Any) -> bool:
     return bool(node.subgraphs) and not isinstance(node.bound, Pregel)
 
 
-def graphs_in(graph: Pregel[Any, Any, Any, Any], path: str = "") -> Iterator[tuple[str, Pregel[Any, Any, Any, Any]]]:
+def graphs_in(
+    graph: Pregel[Any, Any, Any, Any], path: str = ""
+) -> Iterator[tuple[str, Pregel[Any, Any, Any, Any]]]:
     """`graph` and every graph that is a node in it, by readable path."""
     yield path, graph
     for name, node in graph.nodes.items():

@@ -21,7 +21,9 @@ Until = str | StopCondition
 
 
 def stop_at(until: Until) -> StopCondition:
-    """StopCondition before the node, or after the event, of that name; or as a function of the step says."""
+    """StopCondition before the node, or after the event, of that name; or as a function of the step
+    says.
+    """
     if callable(until):
         return until
     return lambda step: (
@@ -31,7 +33,9 @@ def stop_at(until: Until) -> StopCondition:
 
 
 class Timeline:
-    """The steps taken so far, and the one the walk stands at. Going back keeps what lies ahead until it is changed."""
+    """The steps taken so far, and the one the walk stands at. Going back keeps what lies ahead
+    until it is changed.
+    """
 
     def __init__(self, walk: Session, steps: Collection[Step] = ()) -> None:
         self.walk = walk
@@ -59,7 +63,9 @@ class Timeline:
     @property
     def charges(self) -> tuple[Charge, ...]:
         """What was charged up to here, each once."""
-        return tuple({charge.id: charge for step in self.behind for charge in step.charges}.values())
+        return tuple(
+            {charge.id: charge for step in self.behind for charge in step.charges}.values()
+        )
 
     @property
     def cost_usd(self) -> Decimal:
@@ -97,11 +103,15 @@ class Timeline:
         return self.now
 
     async def answer(self, value: Any, question: str | None) -> Step:
-        """Tell the graph what a person decided: in all that is asked here, or in the question with that id."""
+        """Tell the graph what a person decided: in all that is asked here, or in the question with
+        that id.
+        """
         now = self.now
         asked = [each.interrupt.id for each in now.waiting if question in (None, each.interrupt.id)]
         if not asked:
-            raise TurnInvocationError("Nobody is asked anything here" + (f" by `{question}`." if question else "."))
+            raise TurnInvocationError(
+                "Nobody is asked anything here" + (f" by `{question}`." if question else ".")
+            )
         return self._add(await self.walk.answer(now, dict.fromkeys(asked, value)))
 
     async def edit(self, edit: Edit) -> Step:
@@ -112,7 +122,9 @@ class Timeline:
         return self._add(await self.walk.update(now, edit))
 
     async def renew(self, kind: StepKind = "fork", what: str = "") -> Step:
-        """Stand at the same place in a lineage of its own: what runs next is asked, and billed, anew."""
+        """Stand at the same place in a lineage of its own: what runs next is asked, and billed,
+        anew.
+        """
         return self._add(await self.walk.renew(self.now, kind, {}, what))
 
     async def retry(self) -> Step:
@@ -123,12 +135,16 @@ class Timeline:
         ran = {done.task.key for done in self.steps[last].done}
         self.place = last - 1
         fresh = await self.renew("fork", "retry")
-        return await self._forward(lambda now: ([task.id for task in now.pending if task.key in ran], ()), fresh)
+        return await self._forward(
+            lambda now: ([task.id for task in now.pending if task.key in ran], ()), fresh
+        )
 
     def back(self, n: int) -> Step:
         """Stand `n` steps earlier. Nothing is run or undone outside."""
         if not 0 <= n <= self.place:
-            raise TurnInvocationError(f"The walk stands at step {self.place}: it can go back 0 to {self.place} steps.")
+            raise TurnInvocationError(
+                f"The walk stands at step {self.place}: it can go back 0 to {self.place} steps."
+            )
         self.place -= n
         return self.now
 
@@ -142,7 +158,9 @@ class Timeline:
         return self.now
 
     async def _forward(
-        self, choose: Callable[[Step], tuple[Collection[str], Collection[str]]], fresh: Step | None = None
+        self,
+        choose: Callable[[Step], tuple[Collection[str], Collection[str]]],
+        fresh: Step | None = None,
     ) -> Step:
         """One step on: along what is known, else by running what `choose` grants."""
         now = self.now
@@ -150,7 +168,9 @@ class Timeline:
             self.place += 1
             return self.now
         if now.waiting and not now.pending:
-            raise TurnInvocationError("A person is asked: answer with `stepper.answer(…)` before the next step.")
+            raise TurnInvocationError(
+                "A person is asked: answer with `stepper.answer(…)` before the next step."
+            )
         if now.finished:
             return now
         alive = self.now
@@ -166,7 +186,9 @@ class Timeline:
 
     def _inside(self, spaces: Collection[str]) -> bool:
         return any(
-            task.space == space or task.space.startswith(f"{space}|") for task in self.now.pending for space in spaces
+            task.space == space or task.space.startswith(f"{space}|")
+            for task in self.now.pending
+            for space in spaces
         )
 
     def _add(self, step: Step) -> Step:

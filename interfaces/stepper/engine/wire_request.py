@@ -1,4 +1,6 @@
-"""The exact JSON of a call to the model, and the same as a command and as a program, without its key."""
+"""The exact JSON of a call to the model, and the same as a command and as a program, without its
+key.
+"""
 
 import json
 import shlex
@@ -53,7 +55,9 @@ class WireRequest:
         return " \\\n  ".join(lines)
 
     def as_python(self) -> str:
-        """The request as a program of the standard library alone; the key is read from the environment."""
+        """The request as a program of the standard library alone; the key is read from the
+        environment.
+        """
         headers = [f"        {name!r}: {value!r},\n" for name, value in self.headers.items()]
         return (
             "import json, os, urllib.request\n\n"
@@ -72,7 +76,9 @@ class WireRequest:
 
 
 def request_of(task: Task, *, sent: bool) -> WireRequest | None:
-    """The request that `task`, a `call_llm`, sends; `None` for any other task, or where nobody could be sent this."""
+    """The request that `task`, a `call_llm`, sends; `None` for any other task, or where nobody
+    could be sent this.
+    """
     if task.stage is None or task.node != "call_llm":
         return None
     request, messages = task.input["request"], task.input["messages"]
@@ -82,7 +88,9 @@ def request_of(task: Task, *, sent: bool) -> WireRequest | None:
         return None
 
 
-def _built(task: Task, request: ChatRequest, messages: Sequence[AnyMessage], *, sent: bool) -> WireRequest:
+def _built(
+    task: Task, request: ChatRequest, messages: Sequence[AnyMessage], *, sent: bool
+) -> WireRequest:
     assert task.stage is not None, "only a turn's own stage sends requests"
     provider = task.stage.deps.provider
     config = provider.config
@@ -95,25 +103,39 @@ def _built(task: Task, request: ChatRequest, messages: Sequence[AnyMessage], *, 
         request=request,
         warnings=payload.warnings,
         sent=sent,
-        headers={name: shown(value, secrets=config.secrets) for name, value in config.headers.items()},
+        headers={
+            name: shown(value, secrets=config.secrets) for name, value in config.headers.items()
+        },
     )
 
 
 def request_with_body(task: Task, body: Mapping[str, Any]) -> ChatRequest:
-    """The request of `task` whose JSON is `body`. Raises TurnValueError for a member that cannot be left out."""
+    """The request of `task` whose JSON is `body`. Raises TurnValueError for a member that cannot be
+    left out.
+    """
     before = request_of(task, sent=False)
     if before is None:
         raise TurnValueError("No request is pending here: step on to `call_llm`.")
     request, fields = before.request, ChatRequest.model_fields
     gone = [name for name in before.body if name not in body]
-    left_out = {name: fields[name].default for name in gone if name in fields and not fields[name].is_required()}
+    left_out = {
+        name: fields[name].default
+        for name in gone
+        if name in fields and not fields[name].is_required()
+    }
     extra = {name: value for name, value in request.extra_body.items() if name in body}
     bare = request.model_copy(update={**left_out, "extra_body": extra})
     made = _built(task, bare, task.input["messages"], sent=False).body
     stuck = sorted(name for name in made if name not in body)
     if stuck:
-        raise TurnValueError(f"`{stuck[0]}` belongs to every request of this turn and cannot be left out; change it.")
+        raise TurnValueError(
+            f"`{stuck[0]}` belongs to every request of this turn and cannot be left out; change it."
+        )
     if body.get("stream") != made.get("stream"):
-        raise TurnValueError("`stream` is decided when the turn is built: `chat_turn(…, stream=…)`.")
-    changed = {name: value for name, value in body.items() if name not in made or made[name] != value}
+        raise TurnValueError(
+            "`stream` is decided when the turn is built: `chat_turn(…, stream=…)`."
+        )
+    changed = {
+        name: value for name, value in body.items() if name not in made or made[name] != value
+    }
     return bare.model_copy(update={"extra_body": {**extra, **changed}})

@@ -18,7 +18,8 @@ _ROW: Final = 22
 _COLOURS: Final = {"call_llm": "#2f6feb", "dispatch_tools": "#2da44e"}
 _OTHER: Final = "#8c959f"
 _TEXT: Final = 'font-family="system-ui, sans-serif" font-size="12" fill="#59636e"'
-# A style sheet in a picture speaks to the whole page it stands in: every rule names the picture's class.
+# A style sheet in a picture speaks to the whole page it stands in: every rule names the picture's
+# class.
 _STYLE: Final = "<style>@media(prefers-color-scheme:dark){.turnchart text{fill:#9198a1}}</style>"
 
 
@@ -35,7 +36,9 @@ class Picture(str):
 
 
 def timeline_chart(steps: Iterable[Step]) -> Picture:
-    """When each stage ran, and for how long: the model blue, tools green; a person's thinking between is left out."""
+    """When each stage ran, and for how long: the model blue, tools green; a person's thinking
+    between is left out.
+    """
     ran = [done for step in steps for done in step.done if not done.task.is_graph]
     if not ran:
         return _svg("What ran when", [], "nothing has run")
@@ -46,20 +49,45 @@ def timeline_chart(steps: Iterable[Step]) -> Picture:
         beside = place > 0 and ran[place - 1].task.key[:2] == done.task.key[:2]
         start = begun if beside else at
         begun, at = start, max(at, start + done.seconds)
-        rows.append((_label(done), start / total, done.seconds / total, _colour(done), f"{done.seconds * 1000:.0f} ms"))
+        rows.append(
+            (
+                _label(done),
+                start / total,
+                done.seconds / total,
+                _colour(done),
+                f"{done.seconds * 1000:.0f} ms",
+            )
+        )
     return _svg("What ran when", rows, f"{at * 1000:.0f} ms in all")
 
 
 def tokens_chart(steps: Iterable[Step]) -> Picture:
     """The tokens of each call: what was sent and what came."""
     calls = _calls(steps)
-    used = [(made, made.reply.usage) for made in calls if made.reply is not None and made.reply.usage is not None]
-    most = max(((usage.input_tokens or 0) + (usage.output_tokens or 0) for _, usage in used), default=0) or 1
+    used = [
+        (made, made.reply.usage)
+        for made in calls
+        if made.reply is not None and made.reply.usage is not None
+    ]
+    most = (
+        max(
+            ((usage.input_tokens or 0) + (usage.output_tokens or 0) for _, usage in used), default=0
+        )
+        or 1
+    )
     rows = []
     for number, (made, usage) in enumerate(used, 1):
         sent, came = usage.input_tokens or 0, usage.output_tokens or 0
         said = f"{sent} + {came} tokens"
-        rows.append((f"{number}. {made.request.model}", 0.0, (sent + came) / most, _COLOURS["call_llm"], said))
+        rows.append(
+            (
+                f"{number}. {made.request.model}",
+                0.0,
+                (sent + came) / most,
+                _COLOURS["call_llm"],
+                said,
+            )
+        )
     return _svg("Tokens per call", rows, f"{len(rows)} calls")
 
 
@@ -72,7 +100,9 @@ def cost_chart(steps: Sequence[Step]) -> Picture:
         amount = charge.amount_usd or Decimal(0)
         start, share = (float(part / total) if total else 0.0 for part in (before, amount))
         name = charge.tool or charge.plugin or charge.model
-        rows.append((f"{number}. {name}", start, share, _COLOURS["call_llm"], money(charge.amount_usd)))
+        rows.append(
+            (f"{number}. {name}", start, share, _COLOURS["call_llm"], money(charge.amount_usd))
+        )
         before += amount
     return _svg("Cost", rows, f"{money(total)} in all")
 

@@ -1,6 +1,7 @@
 """A walk as a page without a script: for a saved notebook, and where there are no widgets.
 
-Whatever a model, a tool or a server wrote is escaped here, once, by `html.escape`; no pane holds markup from outside.
+Whatever a model, a tool or a server wrote is escaped here, once, by `html.escape`; no pane holds
+markup from outside.
 """
 
 from html import escape
@@ -28,7 +29,9 @@ def panes(stepper: "TurnStepper") -> dict[str, str]:
 
 
 def graph_path(stepper: "TurnStepper") -> str:
-    """The graph the walk is in, by readable path: empty for the outermost, `chat` for the one that is its node."""
+    """The graph the walk is in, by readable path: empty for the outermost, `chat` for the one that
+    is its node.
+    """
     pending = stepper.now.pending or tuple(waiting.task for waiting in stepper.now.waiting)
     space = pending[0].space if pending else ""
     return "/".join(part.partition(":")[0] for part in space.split("|") if part)
@@ -43,7 +46,9 @@ def graph_svg(stepper: "TurnStepper") -> str:
     marks: dict[str, Mark] = {}
     for step in stepper.behind:
         marks.update({done.task.node: "done" for done in step.done if done.task.space == space})
-        marks.update({name: "done" for done in step.done if (name := _around(done.task.space, space))})
+        marks.update(
+            {name: "done" for done in step.done if (name := _around(done.task.space, space))}
+        )
     for task in (*now.pending, *waiting):
         marks[task.node] = "failed" if now.failed else "next"
     graph = dict(graphs_in(stepper.graph)).get(graph_path(stepper), stepper.graph)
@@ -51,16 +56,21 @@ def graph_svg(stepper: "TurnStepper") -> str:
 
 
 def _around(inner: str, space: str) -> str | None:
-    """The node of the graph in the namespace `space` in which `inner` lies; `None` where it does not."""
+    """The node of the graph in the namespace `space` in which `inner` lies; `None` where it does
+    not.
+    """
     rest = inner.removeprefix(f"{space}|") if space else inner
     return rest.partition(":")[0] if inner != space and inner.startswith(space) and rest else None
 
 
 def page(stepper: "TurnStepper") -> str:
-    """The whole view as HTML, the graph and every pane that holds something; it reads without its style sheet too."""
+    """The whole view as HTML, the graph and every pane that holds something; it reads without its
+    style sheet too.
+    """
     parts = [_details(name, pane) for name, pane in panes_of(stepper).items() if not pane.empty]
     steps = "".join(
-        f"<li{_current(step, stepper.now)}>{escape(printable(str(step)))}</li>" for step in stepper.timeline
+        f"<li{_current(step, stepper.now)}>{escape(printable(str(step)))}</li>"
+        for step in stepper.timeline
     )
     path = graph_path(stepper)
     inside = f"<p>in {escape(path)}</p>" if path else ""

@@ -1,4 +1,6 @@
-"""What a screen shows of a walk, pane by pane, as plain text and rows: for the widget, the page and the terminal."""
+"""What a screen shows of a walk, pane by pane, as plain text and rows: for the widget, the page and
+the terminal.
+"""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +29,9 @@ Row = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Pane:
-    """A part of the screen: a text, or rows under a head, or pictures. Nothing in it has been escaped yet."""
+    """A part of the screen: a text, or rows under a head, or pictures. Nothing in it has been
+    escaped yet.
+    """
 
     text: str = ""
     head: Row = ()
@@ -51,7 +55,9 @@ class Pane:
 
 
 def panes_of(stepper: "TurnStepper", *, compared: str | None = None) -> dict[str, Pane]:
-    """Every pane by name, in order; `compared` names the line that this one stands beside in `compare`."""
+    """Every pane by name, in order; `compared` names the line that this one stands beside in
+    `compare`.
+    """
     made = {name: make(stepper) for name, make in PANES.items()}
     if compared is not None and compared in stepper.forks:
         made["compare"] = _beside(stepper, compared)
@@ -75,8 +81,16 @@ def _messages(stepper: "TurnStepper") -> Pane:
     shown = [message for message in messages if isinstance(message, BaseMessage)][-_MESSAGES:]
     before = len(messages) - len(shown)
     rows = [("…", f"{before} earlier messages")] if before else []
-    rows += [(message.type, " ".join(filter(None, (message.text, *_calls(message))))) for message in shown]
-    return Pane(head=("from", "text"), rows=tuple(rows), line="{}: {}", note=str(len(messages)) if messages else "")
+    rows += [
+        (message.type, " ".join(filter(None, (message.text, *_calls(message)))))
+        for message in shown
+    ]
+    return Pane(
+        head=("from", "text"),
+        rows=tuple(rows),
+        line="{}: {}",
+        note=str(len(messages)) if messages else "",
+    )
 
 
 def _calls(message: BaseMessage) -> list[str]:
@@ -108,9 +122,15 @@ def _response(stepper: "TurnStepper") -> Pane:
 def _tools(stepper: "TurnStepper") -> Pane:
     runs = stepper.state.get("tool_runs") or []
     rows = [(run.status, run.name, run.arguments, run.content) for run in runs]
-    rows += [("next", task.call.name, task.call.arguments, "…") for task in stepper.now.pending if task.call]
+    rows += [
+        ("next", task.call.name, task.call.arguments, "…")
+        for task in stepper.now.pending
+        if task.call
+    ]
     head = ("status", "tool", "arguments", "result")
-    return Pane(head=head, rows=tuple(rows), line="{}: {}({}) → {}", note=str(len(rows)) if rows else "")
+    return Pane(
+        head=head, rows=tuple(rows), line="{}: {}({}) → {}", note=str(len(rows)) if rows else ""
+    )
 
 
 def _difference(stepper: "TurnStepper") -> Pane:
@@ -119,13 +139,20 @@ def _difference(stepper: "TurnStepper") -> Pane:
         return Pane()
     changes = stepper.diff(behind[-2], behind[-1])
     rows = tuple((change.path, _short(change.before), _short(change.after)) for change in changes)
-    return Pane(head=("what", "before", "after"), rows=rows, line="{}: {} → {}", note=str(len(rows)) if rows else "")
+    return Pane(
+        head=("what", "before", "after"),
+        rows=rows,
+        line="{}: {} → {}",
+        note=str(len(rows)) if rows else "",
+    )
 
 
 def _events(stepper: "TurnStepper") -> Pane:
     shown = [event for event in stepper.events if getattr(event, "type", "") != "token"]
     rows = tuple((getattr(event, "type", type(event).__name__), _details(event)) for event in shown)
-    return Pane(head=("event", "what"), rows=rows, line="{} {}", note=str(len(rows)) if rows else "")
+    return Pane(
+        head=("event", "what"), rows=rows, line="{} {}", note=str(len(rows)) if rows else ""
+    )
 
 
 def _details(event: BaseModel) -> str:
@@ -135,7 +162,12 @@ def _details(event: BaseModel) -> str:
 def _charges(stepper: "TurnStepper") -> Pane:
     rows = tuple(_charge(charge) for charge in stepper.charges)
     head = ("for", "of", "tokens in", "tokens out", "USD")
-    return Pane(head=head, rows=rows, line="{} {}: {} + {} tokens: {}", note=money(stepper.cost) if rows else "")
+    return Pane(
+        head=head,
+        rows=rows,
+        line="{} {}: {} + {} tokens: {}",
+        note=money(stepper.cost) if rows else "",
+    )
 
 
 def _charge(charge: Charge) -> Row:
@@ -144,7 +176,12 @@ def _charge(charge: Charge) -> Row:
     marks = [name for name in ("estimated", "overrun") if getattr(charge, name)]
     amount = " ".join((money(charge.amount_usd), *marks))
     name = charge.tool or charge.plugin or charge.model
-    return (charge.kind, name, *("" if number is None else str(number) for number in tokens), amount)
+    return (
+        charge.kind,
+        name,
+        *("" if number is None else str(number) for number in tokens),
+        amount,
+    )
 
 
 def _charts(stepper: "TurnStepper") -> Pane:
@@ -211,7 +248,9 @@ def _short(value: Any) -> str:
 
 
 def _fitted(pane: Pane) -> Pane:
-    """`pane` with every control character shown, and no longer than a page can hold: of rows, the last."""
+    """`pane` with every control character shown, and no longer than a page can hold: of rows, the
+    last.
+    """
     text = _cut(printable(pane.text))
     rows = [tuple(_cut(printable(cell)) for cell in row) for row in pane.rows]
     room, kept = _MOST, len(rows)
@@ -220,7 +259,9 @@ def _fitted(pane: Pane) -> Pane:
         room -= sum(map(len, rows[kept]))
     if kept:
         rows = [("…", f"{kept} more before", *[""] * (len(pane.head) - 2)), *rows[kept:]]
-    return replace(pane, text=text, rows=tuple(rows), note=printable(pane.note), head=_printables(pane.head))
+    return replace(
+        pane, text=text, rows=tuple(rows), note=printable(pane.note), head=_printables(pane.head)
+    )
 
 
 def _printables(texts: Sequence[str]) -> Row:

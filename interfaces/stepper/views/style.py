@@ -8,10 +8,14 @@ _LIGHT: Final = """color-scheme:light;--ink:#1f2328;--dim:#59636e;--line:#d0d7de
 --lit:#0969da;--lit-paper:#ddf4ff;--good:#1a7f37;--bad:#cf222e;--box:#57606a"""
 _DARK: Final = """color-scheme:dark;--ink:#e6edf3;--dim:#9198a1;--line:#3d444d;--paper:#0d1117;--soft:#151b23;
 --lit:#4493f8;--lit-paper:#0c2d6b;--good:#3fb950;--bad:#f85149;--box:#8b949e"""
-# What tells a page's theme: JupyterLab and Notebook, VS Code, Colab, marimo; else the reader's system.
-_DARK_PAGES: Final = "[data-jp-theme-light=false],.vscode-dark,.vscode-high-contrast,[theme=dark],.dark"
+# What tells a page's theme: JupyterLab and Notebook, VS Code, Colab, marimo; else the reader's
+# system.
+_DARK_PAGES: Final = (
+    "[data-jp-theme-light=false],.vscode-dark,.vscode-high-contrast,[theme=dark],.dark"
+)
 _LIGHT_PAGES: Final = "[data-jp-theme-light=true],.vscode-light,[theme=light],.light"
-# Marimo draws a widget in a shadow root: only `:host-context` sees the page from there, and not every browser knows it.
+# Marimo draws a widget in a shadow root: only `:host-context` sees the page from there, and not
+# every browser knows it.
 
 CSS: Final = f"""
 .turnstepper{{{_LIGHT}}}
@@ -89,5 +93,6 @@ text-overflow:ellipsis}}
 .turnstepper .turngraph [data-mark=failed] rect{{stroke:var(--bad);stroke-width:3}}
 .turnstepper .turngraph [data-mark=failed] .mark{{fill:var(--bad)}}
 """
-"""One style sheet for both. Colours are variables, so that a page's theme is followed, the graph's too. Some rules name
-the class twice: Jupyter has its own for tables in an output."""
+"""One style sheet for both. Colours are variables, so that a page's theme is followed, the graph's
+too. Some rules name the class twice: Jupyter has its own for tables in an output.
+"""

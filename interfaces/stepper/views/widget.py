@@ -1,4 +1,6 @@
-"""The stepper as a notebook widget: anywidget, so Jupyter, VS Code, Colab and marimo; no build step, no network."""
+"""The stepper as a notebook widget: anywidget, so Jupyter, VS Code, Colab and marimo; no build
+step, no network.
+"""
 
 import threading
 import uuid
@@ -20,7 +22,9 @@ __all__ = ["widget_for"]
 
 
 def widget_for(stepper: "TurnStepper") -> Any:
-    """The widget that shows `stepper`; without the extra `notebook` the stepper itself, which a notebook shows too."""
+    """The widget that shows `stepper`; without the extra `notebook` the stepper itself, which a
+    notebook shows too.
+    """
     try:
         made = _widget_class()
     except ImportError:
@@ -63,7 +67,9 @@ def _widget_class() -> Any:
             self._saved: Any = None
             self._served = 0
             self._id = uuid.uuid4().hex
-            super().__init__(choices={**choices_of(stepper), "page": self._id}, view=self._drawn({}))
+            super().__init__(
+                choices={**choices_of(stepper), "page": self._id}, view=self._drawn({})
+            )
             stepper.on_move(self._follow)
             self.on_msg(lambda _, asked, buffers: self.act(asked))
 
@@ -81,7 +87,9 @@ def _widget_class() -> Any:
         def _move(self, asked: Mapping[str, Any]) -> None:
             action = asked.get("action", "")
             if action == "fork":
-                self._stand_on(self.stepper.fork(str(asked.get("name") or f"fork {len(self.stepper.forks)}")))
+                self._stand_on(
+                    self.stepper.fork(str(asked.get("name") or f"fork {len(self.stepper.forks)}"))
+                )
             elif action == "line":
                 self._stand_on(self.stepper.forks[str(asked["name"])])
             elif action == "compare":
@@ -107,7 +115,12 @@ def _widget_class() -> Any:
 
         def _drawn(self, refused: Mapping[str, str]) -> dict[str, Any]:
             shown = view_of(self.stepper, compared=self._compared)
-            return {**shown, "refused": dict(refused), "compared": self._compared, "served": self._served}
+            return {
+                **shown,
+                "refused": dict(refused),
+                "compared": self._compared,
+                "served": self._served,
+            }
 
         def _page(self) -> _StaticPage:
             return _StaticPage(self.stepper, self._id)
@@ -115,7 +128,11 @@ def _widget_class() -> Any:
         def _repr_mimebundle_(self, **kwargs: Any) -> Any:
             bundle = super()._repr_mimebundle_(**kwargs)
             data, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
-            return {**data, "text/plain": repr(self.stepper), "text/html": page(self.stepper)}, metadata
+            return {
+                **data,
+                "text/plain": repr(self.stepper),
+                "text/html": page(self.stepper),
+            }, metadata
 
         def _ipython_display_(self) -> None:
             """Two outputs: the widget, and the page that is left of it when nothing runs any more."""

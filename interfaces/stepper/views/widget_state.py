@@ -56,7 +56,9 @@ def view_of(stepper: "TurnStepper", *, compared: str | None = None) -> dict[str,
 
 
 def _body(stepper: "TurnStepper") -> str:
-    """The pending request whole, as it may be edited; empty where there is none, or one too long for a page."""
+    """The pending request whole, as it may be edited; empty where there is none, or one too long
+    for a page.
+    """
     request = stepper.request
     whole = "" if request is None or request.sent else str(request)
     return whole if len(whole) <= _EDITABLE else ""
@@ -68,8 +70,14 @@ def _calls(stepper: "TurnStepper") -> list[dict[str, Any]]:
     open_tasks = (*now.pending, *(waiting.task for waiting in now.waiting))
     pending = [task.call for task in open_tasks if task.call is not None]
     runs = stepper.state.get("tool_runs") or []
-    ahead = [{"id": call.id, "name": call.name, "arguments": call.arguments, "result": None} for call in pending]
-    done = [{"id": run.call_id, "name": run.name, "arguments": None, "result": run.content} for run in runs]
+    ahead = [
+        {"id": call.id, "name": call.name, "arguments": call.arguments, "result": None}
+        for call in pending
+    ]
+    done = [
+        {"id": run.call_id, "name": run.name, "arguments": None, "result": run.content}
+        for run in runs
+    ]
     return [*ahead, *done]
 
 
@@ -101,7 +109,9 @@ _REASONS: Final[Mapping[str, Callable[[str], Any]]] = {
 def _stop_at(stepper: "TurnStepper", asked: Asked) -> None:
     reason, value = str(asked["reason"]), str(asked["value"]).strip()
     if reason not in _REASONS or not value:
-        raise TurnValueError(f"A breakpoint needs a reason and a value. Reasons: {', '.join(_REASONS)}.")
+        raise TurnValueError(
+            f"A breakpoint needs a reason and a value. Reasons: {', '.join(_REASONS)}."
+        )
     try:
         stepper.breakpoints.append(Breakpoint(**{reason: _REASONS[reason](value)}))
     except ValueError as exc:
@@ -132,8 +142,12 @@ MOVES: Final[Mapping[str, Callable[["TurnStepper", Asked], Any]]] = {
     "retry": lambda stepper, asked: stepper.retry(),
     "jump": lambda stepper, asked: stepper.jump(int(asked["step"])),
     "edit": lambda stepper, asked: stepper.edit(body=str(asked["body"])),
-    "arguments": lambda stepper, asked: stepper.edit(tool=str(asked["tool"]), arguments=str(asked["value"])),
-    "result": lambda stepper, asked: stepper.edit(tool=str(asked["tool"]), result=str(asked["value"])),
+    "arguments": lambda stepper, asked: stepper.edit(
+        tool=str(asked["tool"]), arguments=str(asked["value"])
+    ),
+    "result": lambda stepper, asked: stepper.edit(
+        tool=str(asked["tool"]), result=str(asked["value"])
+    ),
     "answer": _answered,
     "break": _stop_at,
     "unbreak": lambda stepper, asked: stepper.breakpoints.pop(int(asked["place"])),

@@ -38,7 +38,13 @@ def server() -> Iterator[ScriptedModel]:
 
 
 def model(server: ScriptedModel, **more: Any) -> ChatOpenAI:
-    given = {"model": "gpt-4o-mini", "base_url": server.base_url, "api_key": "none", "max_retries": 0, **more}
+    given = {
+        "model": "gpt-4o-mini",
+        "base_url": server.base_url,
+        "api_key": "none",
+        "max_retries": 0,
+        **more,
+    }
     return ChatOpenAI(**given)
 
 
@@ -59,11 +65,17 @@ def double(x: int) -> int:
 
 def agent(book: Any, server: ScriptedModel, **more: Any) -> Any:
     middleware = [LedgerMiddleware(metered(book))]
-    return create_agent(more.pop("model", None) or model(server), [double], middleware=middleware, **more)
+    return create_agent(
+        more.pop("model", None) or model(server), [double], middleware=middleware, **more
+    )
 
 
 def ask(runnable: Any, mode: str, given: Any, **config: Any) -> Any:
-    run = runnable.invoke if mode == "sync" else lambda *a, **k: asyncio.run(runnable.ainvoke(*a, **k))
+    run = (
+        runnable.invoke
+        if mode == "sync"
+        else lambda *a, **k: asyncio.run(runnable.ainvoke(*a, **k))
+    )
     return run(given, **config)
 
 
@@ -79,14 +91,21 @@ def test_an_agents_calls_are_held_and_charged(book: Any, mode: str) -> None:
     assert out["messages"][-1].content == "42"
     rows = book.rows("SELECT * FROM attempt ORDER BY created, attempt_id")
     assert [row["state"] for row in rows] == ["settled", "settled"]
-    assert all(row["charge_nano"] > 0 and row["basis"] == "actual" and row["provider_id"] for row in rows)
-    assert [request.body.get("max_completion_tokens") for request in server.requests] == [4096, 4096]
+    assert all(
+        row["charge_nano"] > 0 and row["basis"] == "actual" and row["provider_id"] for row in rows
+    )
+    assert [request.body.get("max_completion_tokens") for request in server.requests] == [
+        4096,
+        4096,
+    ]
     assert book.window("account:acme")[1] == 0
     assert book.verified()
 
 
 @both
-def test_an_agent_is_refused_before_anything_is_sent(open_book: Open, server: ScriptedModel, mode: str) -> None:
+def test_an_agent_is_refused_before_anything_is_sent(
+    open_book: Open, server: ScriptedModel, mode: str
+) -> None:
     """`create_agent` has no budgets of its own."""
     book = open_book(Budget(usd=Decimal("0.0001"), per="account"))
     with pytest.raises(BudgetExceededError):
@@ -96,7 +115,9 @@ def test_an_agent_is_refused_before_anything_is_sent(open_book: Open, server: Sc
 
 @both
 def test_a_resumed_agent_uses_the_answer_it_paid_for(book: Any, mode: str) -> None:
-    """A crash between the charge and the checkpoint: the model is not asked again, and not charged again."""
+    """A crash between the charge and the checkpoint: the model is not asked again, and not charged
+    again.
+    """
 
     @tool
     def some_tool(x: int) -> int:
@@ -126,7 +147,9 @@ def test_a_resumed_agent_uses_the_answer_it_paid_for(book: Any, mode: str) -> No
 
         def graph() -> Any:
             """Built anew, as a new process would build it."""
-            return create_agent(model(server), [some_tool], middleware=[Dies(metered(book))], checkpointer=saver)
+            return create_agent(
+                model(server), [some_tool], middleware=[Dies(metered(book))], checkpointer=saver
+            )
 
         config = {"configurable": {"thread_id": "t"}}
         with asyncio.Runner() as runner:
@@ -141,7 +164,10 @@ def test_a_resumed_agent_uses_the_answer_it_paid_for(book: Any, mode: str) -> No
             out = invoke(None)
     assert out["messages"][-1].content == "done"
     assert len(server.requests) == 2
-    assert [row["state"] for row in book.rows("SELECT state FROM attempt")] == ["settled", "settled"]
+    assert [row["state"] for row in book.rows("SELECT state FROM attempt")] == [
+        "settled",
+        "settled",
+    ]
 
 
 def test_a_structured_answer_is_charged_and_not_replayed(book: Any) -> None:
@@ -217,7 +243,9 @@ def test_any_chat_model_is_metered_by_a_callback(book: Any, mode: str, stream: b
 
 
 @both
-def test_a_callback_refuses_before_anything_is_sent(open_book: Open, server: ScriptedModel, mode: str) -> None:
+def test_a_callback_refuses_before_anything_is_sent(
+    open_book: Open, server: ScriptedModel, mode: str
+) -> None:
     """An error in a callback is usually swallowed; this one must not be."""
     book = open_book(Budget(usd=Decimal("0.000001"), per="account"))
     with pytest.raises(BudgetExceededError):
@@ -227,7 +255,9 @@ def test_a_callback_refuses_before_anything_is_sent(open_book: Open, server: Scr
 
 @both
 @pytest.mark.parametrize(("status", "state"), [(429, "released"), (503, "unknown")])
-def test_a_callback_tells_a_refusal_from_a_doubt(book: Any, mode: str, status: int, state: str) -> None:
+def test_a_callback_tells_a_refusal_from_a_doubt(
+    book: Any, mode: str, status: int, state: str
+) -> None:
     """The same rule as the agent's."""
     with ScriptedModel([Fail(status)]) as server, pytest.raises(Exception, match=str(status)):
         ask(model(server), mode, "Hi", config={"callbacks": [LedgerCallback(metered(book))]})
@@ -249,7 +279,9 @@ def test_an_answer_without_usage_is_unpriced_and_marked(book: Any) -> None:
     from uuid import uuid4
 
     callback, run = LedgerCallback(metered(book, vendor="openai")), uuid4()
-    callback.on_chat_model_start({}, [[HumanMessage("Hi")]], run_id=run, metadata={"ls_model_name": "gpt-4o-mini"})
+    callback.on_chat_model_start(
+        {}, [[HumanMessage("Hi")]], run_id=run, metadata={"ls_model_name": "gpt-4o-mini"}
+    )
     callback.on_llm_end(LLMResult(generations=[[Generation(text="x")]]), run_id=run)
     row = book.rows("SELECT * FROM attempt")[0]
     assert (row["vendor"], row["basis"]) == ("openai", "unpriced")

@@ -30,7 +30,9 @@ def write(saver: Any, lease: int | None, *, task: bool) -> Any:
 
 def statements(book: Any) -> list[str]:
     seen: list[str] = []
-    event.listen(book.ledger.engine, "before_cursor_execute", lambda c, k, sql, *_: seen.append(sql))
+    event.listen(
+        book.ledger.engine, "before_cursor_execute", lambda c, k, sql, *_: seen.append(sql)
+    )
     return seen
 
 
@@ -84,7 +86,9 @@ def test_a_run_without_a_lease_writes_as_ever(open_book: Open) -> None:
 
 
 def test_a_doubt_that_cannot_be_settled_writes_nothing(open_book: Open) -> None:
-    """The ledger is away and the lease may be over: the write waits for an answer, and then is refused."""
+    """The ledger is away and the lease may be over: the write waits for an answer, and then is
+    refused.
+    """
     book = open_book()
     fence = book.ledger.do(admit, "u", thread="t").fence
     saver = fenced(InMemorySaver(), book.ledger, lease_from)
@@ -115,7 +119,9 @@ def test_a_lease_that_ended_is_not_remembered(open_book: Open) -> None:
 
 
 def test_a_turn_that_is_over_still_writes_its_last_checkpoint(open_book: Open) -> None:
-    """The ledger hears of the end inside the last stage, whose checkpoint comes after. There is nothing to let go."""
+    """The ledger hears of the end inside the last stage, whose checkpoint comes after. There is
+    nothing to let go.
+    """
     book = open_book()
     fence = book.ledger.do(admit, "u", thread="t").fence
     keeper = book.ledger.keeper

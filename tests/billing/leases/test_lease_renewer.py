@@ -1,5 +1,6 @@
-"""The thread that keeps leases alive: it renews, it notices a turn that is lost, and it outlives a database that is not
-there for a moment."""
+"""The thread that keeps leases alive: it renews, it notices a turn that is lost, and it outlives a
+database that is not there for a moment.
+"""
 
 import time
 from collections.abc import Callable
@@ -54,7 +55,9 @@ def test_a_turn_that_was_taken_over_is_renewed_no_more(open_book: Open) -> None:
     assert not book.ledger.keeper.drop("u", fence)
 
 
-def test_a_database_that_is_away_for_a_moment_loses_no_lease(open_book: Open, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_database_that_is_away_for_a_moment_loses_no_lease(
+    open_book: Open, caplog: pytest.LogCaptureFixture
+) -> None:
     """It is said, and tried again: another worker may not have come yet."""
     book = open_book(lease_s=LEASE_S, clock=time.time, waits_s=())
 

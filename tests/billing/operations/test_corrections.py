@@ -1,4 +1,6 @@
-"""A person decides what an attempt cost: of one nobody could find out about, or against what was charged."""
+"""A person decides what an attempt cost: of one nobody could find out about, or against what was
+charged.
+"""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -34,14 +36,19 @@ def test_an_unknown_attempt_is_closed_with_what_a_person_says(book: Any, usd: st
     assert (told.first, told.amount_usd) == (True, Decimal(usd))
     row = book.row("c.1")
     assert (row["state"], row["basis"], row["note"]) == ("settled", "manual", "invoice 4711")
-    assert (bool(row["estimated"]), row["usage"]) == (False, SEEN.model_dump_json(exclude_none=True))
+    assert (bool(row["estimated"]), row["usage"]) == (
+        False,
+        SEEN.model_dump_json(exclude_none=True),
+    )
     assert book.window("turn:u") == (Decimal("0.004") + Decimal(usd), Decimal("0.01"))
     assert book.verified()
 
 
 def test_what_was_charged_is_corrected_by_a_further_entry(book: Any) -> None:
     """A refund is the lower amount; what was entered first stays."""
-    assert book.ledger.do(decide, "paid.1", Decimal("0.001"), note="refund").amount_usd == Decimal("0.001")
+    assert book.ledger.do(decide, "paid.1", Decimal("0.001"), note="refund").amount_usd == Decimal(
+        "0.001"
+    )
     entries = book.rows("SELECT kind, amount_nano, note FROM entry ORDER BY rev")
     assert [tuple(entry.values()) for entry in entries] == [
         ("charge", 4_000_000, None),

@@ -20,7 +20,9 @@ SECRET = "s3cr/t@p:w"
 def test_a_ledger_that_is_there_is_opened(url: str) -> None:
     """On either database, and not before its tables are made."""
     assert not is_there(url)
-    with pytest.raises(LedgerError, match=r"There is no ledger at .*: (no such file|the database has no tables)"):
+    with pytest.raises(
+        LedgerError, match=r"There is no ledger at .*: (no such file|the database has no tables)"
+    ):
         open_existing(url)
     with Ledger(url) as ledger:
         ledger.do(lambda tx: None)
@@ -29,7 +31,9 @@ def test_a_ledger_that_is_there_is_opened(url: str) -> None:
 
 
 def test_looking_for_a_ledger_leaves_nothing_behind(tmp_path: Path) -> None:
-    """No file where a name was typed wrongly; no table, no other journal, in somebody else's database."""
+    """No file where a name was typed wrongly; no table, no other journal, in somebody else's
+    database.
+    """
     with pytest.raises(LedgerError, match="no such file"):
         open_existing(f"sqlite:///{tmp_path}/typo.db")
     other = tmp_path / "other.db"
@@ -81,26 +85,35 @@ def test_a_server_that_is_not_there_is_said_without_the_password(url: str) -> No
     while error is not None:
         assert re.search("s3cr|p:w", str(error)) is None, f"{type(error).__name__}: {error}"
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    assert any(word in str(caught.value) for word in ("127.0.0.1", "`@` as `%40`", "is SQLAlchemy's"))
+    assert any(
+        word in str(caught.value) for word in ("127.0.0.1", "`@` as `%40`", "is SQLAlchemy's")
+    )
 
 
 def test_a_ledger_says_why_its_database_does_not_answer(tmp_path: Path) -> None:
     """A turn's own error has the reason too, and no password."""
     url = f"postgresql://bob:{SECRET.replace('/', '%2F').replace('@', '%40').replace(':', '%3A')}@127.0.0.1:1/turns"
-    with Ledger(url, spool=tmp_path, waits_s=()) as ledger, pytest.raises(LedgerUnavailableError) as caught:
+    with (
+        Ledger(url, spool=tmp_path, waits_s=()) as ledger,
+        pytest.raises(LedgerUnavailableError) as caught,
+    ):
         ledger.do(lambda tx: None)
     assert "refused" in str(caught.value)
     assert "s3cr" not in str(caught.value)
 
 
-def test_postgresql_without_its_driver_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_postgresql_without_its_driver_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The extra, by its name."""
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(LedgerError, match=r"pip install 'turngraph\[postgres\]'"):
         open_existing("postgresql://bob@127.0.0.1:1/turns")
 
 
-@pytest.mark.parametrize("url", ["sqlite:////home/a@b/c:d.db", "sqlite:///turns.db", "postgresql://bob@host/db"])
+@pytest.mark.parametrize(
+    "url", ["sqlite:////home/a@b/c:d.db", "sqlite:///turns.db", "postgresql://bob@host/db"]
+)
 def test_a_url_without_a_password_is_shown_as_it_is(url: str) -> None:
     """Colons and signs in a path are no password."""
     assert shown_url(url) == url

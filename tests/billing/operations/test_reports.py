@@ -14,7 +14,16 @@ import pytest
 from turngraph.billing.errors import LedgerError
 from turngraph.billing.leases.leases import admit
 from turngraph.billing.operations.export import export, write_rows
-from turngraph.billing.operations.reports import BY, CHARGE_COLUMNS, budget_states, charges, reprice, show, top, total
+from turngraph.billing.operations.reports import (
+    BY,
+    CHARGE_COLUMNS,
+    budget_states,
+    charges,
+    reprice,
+    show,
+    top,
+    total,
+)
 from turngraph.billing.pricing.prices import Prices
 from turngraph.billing.store.budgets import Budget
 from turngraph.billing.store.calls import Call, CostAttribution, Released
@@ -26,9 +35,13 @@ DAY_S = 86_400
 
 @pytest.fixture
 def book(open_book: Open) -> Any:
-    """Three calls on two days by two accounts, one of them unpriced, one released; a plugin; a refund."""
+    """Three calls on two days by two accounts, one of them unpriced, one released; a plugin; a
+    refund.
+    """
     book = open_book(Budget(usd=Decimal(1), per="account", unpriced="mark"))
-    attribution = CostAttribution(account="acme", key="k1", thread="t", turn="u", tags=("web", "beta"))
+    attribution = CostAttribution(
+        account="acme", key="k1", thread="t", turn="u", tags=("web", "beta")
+    )
     model = Call(attribution=attribution, vendor="openai", model="gpt-5")
     book.ledger.do(admit, "u", thread="t", account="acme")
     book.settle(book.begin("a", call=model).attempt_id, "0.004")
@@ -39,7 +52,9 @@ def book(open_book: Open) -> Any:
     book.settle(book.begin("c", usd=None, call=other).attempt_id, None)
     book.begin("d", call=model)
     book.ledger.do(book_release, "d.1")
-    search = Call(attribution=attribution, kind="plugin", plugin="search", tool="search", connection="db")
+    search = Call(
+        attribution=attribution, kind="plugin", plugin="search", tool="search", connection="db"
+    )
     book.settle(book.begin("e", call=search).attempt_id, "0.001")
     book.begin("open", call=model)
     return book
@@ -88,8 +103,12 @@ def test_the_total_is_of_everything(book: Any) -> None:
 def test_a_report_is_of_a_period(book: Any) -> None:
     """From a moment to before another."""
     second = datetime.fromtimestamp(book.clock.now, UTC)
-    assert next(line.usd for line in book.ledger.read(top, "account", since=second)) == Decimal("0.001")
-    assert sum(line.usd for line in book.ledger.read(top, "account", until=second)) == Decimal("0.01")
+    assert next(line.usd for line in book.ledger.read(top, "account", since=second)) == Decimal(
+        "0.001"
+    )
+    assert sum(line.usd for line in book.ledger.read(top, "account", until=second)) == Decimal(
+        "0.01"
+    )
     assert len(book.ledger.read(top, "account", limit=1)) == 1
 
 
@@ -127,7 +146,9 @@ def test_budgets_are_told_with_what_they_hold(book: Any) -> None:
 
 
 def test_the_fullest_windows_of_now_come_first(open_book: Open) -> None:
-    """What is about to refuse calls is looked for; yesterday's window refuses nothing. Nothing is fuller than none."""
+    """What is about to refuse calls is looked for; yesterday's window refuses nothing. Nothing is
+    fuller than none.
+    """
     book = open_book(
         Budget(usd=Decimal("0.1"), per="account"),
         Budget(usd=Decimal("0.01"), per="key", period="day", hard=False),
@@ -138,7 +159,11 @@ def test_the_fullest_windows_of_now_come_first(open_book: Open) -> None:
     book.paid("0.002", "b")
     states = book.ledger.read(budget_states)
     assert [state.budget for state in states] == ["ledger-month:", "key-day:", "account:acme"]
-    assert [state.spent_usd for state in states] == [Decimal("0.006"), Decimal("0.002"), Decimal("0.006")]
+    assert [state.spent_usd for state in states] == [
+        Decimal("0.006"),
+        Decimal("0.002"),
+        Decimal("0.006"),
+    ]
     assert len(book.ledger.read(budget_states, limit=1)) == 1
 
 
@@ -173,7 +198,9 @@ def test_a_cell_cannot_become_a_formula(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["csv", "json", "jsonl", "parquet"])
-def test_a_period_without_charges_is_a_file_without_rows(book: Any, tmp_path: Path, suffix: str) -> None:
+def test_a_period_without_charges_is_a_file_without_rows(
+    book: Any, tmp_path: Path, suffix: str
+) -> None:
     """With its columns, where the format has any: whoever reads all months reads this one too."""
     path = tmp_path / f"empty.{suffix}"
     assert book.ledger.read(export, path, until=datetime(2026, 1, 1, tzinfo=UTC)) == 0
@@ -187,7 +214,9 @@ def test_a_period_without_charges_is_a_file_without_rows(book: Any, tmp_path: Pa
 
 def test_a_row_has_the_columns_that_are_named(book: Any) -> None:
     """In that order, for those who read by place."""
-    assert all(list(row) == list(CHARGE_COLUMNS) for row in book.ledger.read(lambda tx: list(charges(tx))))
+    assert all(
+        list(row) == list(CHARGE_COLUMNS) for row in book.ledger.read(lambda tx: list(charges(tx)))
+    )
 
 
 def test_a_file_that_cannot_be_written_is_named(book: Any, tmp_path: Path) -> None:
@@ -206,7 +235,9 @@ def test_a_file_that_cannot_be_written_is_named(book: Any, tmp_path: Path) -> No
     assert [file.name for file in tmp_path.iterdir() if "x." in file.name] == ["x.json"]
 
 
-def test_an_unknown_format_is_refused_with_the_known_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_format_is_refused_with_the_known_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """And Parquet without its library says what to install."""
     with pytest.raises(LedgerError, match=r"\.csv, \.json, \.jsonl, \.parquet"):
         write_rows([], tmp_path / "x.xls", {})
@@ -216,11 +247,16 @@ def test_an_unknown_format_is_refused_with_the_known_ones(tmp_path: Path, monkey
 
 
 def test_a_period_can_be_priced_as_another_model(book: Any) -> None:
-    """The same tokens at the other model's prices of the same moments; what has none is counted, not guessed."""
+    """The same tokens at the other model's prices of the same moments; what has none is counted,
+    not guessed.
+    """
     other = book.ledger.read(reprice, Prices(), vendor="openai", model="gpt-5-mini")
-    # 10 and 5 tokens, twice, at 0.25 and 2 USD per million; the third call has no price to compare with.
+    # 10 and 5 tokens, twice, at 0.25 and 2 USD per million; the third call has no price to compare
+    # with.
     assert other == (2, Decimal("0.01"), Decimal("0.000025"), 1)
     assert book.ledger.read(reprice, Prices(), vendor="nobody", model="x").not_comparable == 3
     told = book.begin("f", usd=None, call=Call(vendor="openai", model="gpt-5"), budgets=())
     book.settle(told.attempt_id, "0.001", without_usage=True)
-    assert book.ledger.read(reprice, Prices(), vendor="openai", model="gpt-5-mini").not_comparable == 2
+    assert (
+        book.ledger.read(reprice, Prices(), vendor="openai", model="gpt-5-mini").not_comparable == 2
+    )

@@ -17,7 +17,10 @@ def forget(book: Any, **more: Any) -> int:
 
 def kept(book: Any) -> list[str]:
     """The attempts whose answers are there."""
-    return [row["attempt_id"] for row in book.rows("SELECT attempt_id FROM attempt WHERE response IS NOT NULL")]
+    return [
+        row["attempt_id"]
+        for row in book.rows("SELECT attempt_id FROM attempt WHERE response IS NOT NULL")
+    ]
 
 
 def answered(book: Any, name: str) -> None:
@@ -28,7 +31,9 @@ def answered(book: Any, name: str) -> None:
 
 
 @pytest.mark.parametrize(("status", "left"), [("running", ["c.1"]), ("done", []), (None, [])])
-def test_only_a_turn_that_is_over_is_forgotten(book: Any, status: str | None, left: list[str]) -> None:
+def test_only_a_turn_that_is_over_is_forgotten(
+    book: Any, status: str | None, left: list[str]
+) -> None:
     """A turn under way may be resumed, and would pay again; one nobody admitted has no such claim."""
     if status is not None:
         admission = book.ledger.do(admit, "u", thread="t")
@@ -50,7 +55,9 @@ def test_what_is_not_charged_yet_is_kept(book: Any) -> None:
 
 
 def test_amounts_and_usage_stay_and_a_limit_holds(book: Any) -> None:
-    """Reports say the same before and after; a large ledger is cleaned in pieces, so that no worker waits long."""
+    """Reports say the same before and after; a large ledger is cleaned in pieces, so that no worker
+    waits long.
+    """
     for name in ("a", "b", "c"):
         answered(book, name)
     book.clock.now += 1

@@ -1,4 +1,6 @@
-"""What dead workers leave: released, found out, or charged by policy; and proof that the sums agree."""
+"""What dead workers leave: released, found out, or charged by policy; and proof that the sums
+agree.
+"""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -8,7 +10,13 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from turngraph.billing.operations.sweeper import Outstanding, ProviderRecord, Swept, outstanding, sweep
+from turngraph.billing.operations.sweeper import (
+    Outstanding,
+    ProviderRecord,
+    Swept,
+    outstanding,
+    sweep,
+)
 from turngraph.billing.operations.verification import verify
 from turngraph.billing.pricing.prices import Prices
 from turngraph.billing.pricing.worst_case import IMAGE_TOKENS, prompt_bound, worst_case_usd
@@ -80,7 +88,12 @@ def test_a_fresh_doubt_is_left_in_peace(book: Any) -> None:
 @pytest.mark.parametrize(
     ("says", "state", "basis", "nano"),
     [
-        (ProviderRecord(usage=SEEN, response="{}", provider_id="resp_1"), "settled", "reconciled", 2_250_000),
+        (
+            ProviderRecord(usage=SEEN, response="{}", provider_id="resp_1"),
+            "settled",
+            "reconciled",
+            2_250_000,
+        ),
         (ProviderRecord(usage=None), "settled", "reconciled", 10_000_000),
         ("absent", "released", "released", 0),
         (None, "settled", "max", 10_000_000),
@@ -122,8 +135,14 @@ def test_a_tool_is_charged_what_was_held_for_it(book: Any) -> None:
 @pytest.mark.parametrize(
     ("damage", "says"),
     [
-        ("UPDATE attempt SET charge_nano = 5 WHERE attempt_id = 'c.1'", "Attempt `c.1` is settled at 5"),
-        ("UPDATE attempt SET state = 'sent', charge_nano = NULL WHERE attempt_id = 'c.1'", "Attempt `c.1` is sent"),
+        (
+            "UPDATE attempt SET charge_nano = 5 WHERE attempt_id = 'c.1'",
+            "Attempt `c.1` is settled at 5",
+        ),
+        (
+            "UPDATE attempt SET state = 'sent', charge_nano = NULL WHERE attempt_id = 'c.1'",
+            "Attempt `c.1` is sent",
+        ),
         ("UPDATE budget_window SET settled_nano = 1", "Budget `turn:u` (always) says 1 settled"),
         ("UPDATE budget_window SET held_nano = 1", "0 settled and 1 held"),
         ("DELETE FROM attempt WHERE attempt_id = 'c.1'", "Entry of `c.1`, which is no attempt."),
@@ -154,7 +173,9 @@ def test_the_bound_of_a_prompt_is_its_bytes() -> None:
     ],
 )
 def test_a_picture_is_counted_as_a_picture(part: str) -> None:
-    """Its base64 may be a megabyte; no picture costs a million tokens. A short URL may be a large picture."""
+    """Its base64 may be a megabyte; no picture costs a million tokens. A short URL may be a large
+    picture.
+    """
     for size in (1_000_000, 3):
         body = ('{"input": [{"content": [%s]}], "n": 1}' % (part % ("A" * size))).encode()
         assert IMAGE_TOKENS < prompt_bound(body) < IMAGE_TOKENS + 200
@@ -164,4 +185,6 @@ def test_a_picture_is_counted_as_a_picture(part: str) -> None:
 def test_the_worst_case_of_an_unknown_price_is_unknown() -> None:
     """The budget's policy decides then, not a guess."""
     at = datetime(2026, 6, 1, tzinfo=UTC)
-    assert worst_case_usd(Prices(), vendor="x", model="y", at=at, input_tokens=1, max_tokens=1) is None
+    assert (
+        worst_case_usd(Prices(), vendor="x", model="y", at=at, input_tokens=1, max_tokens=1) is None
+    )

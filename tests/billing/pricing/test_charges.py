@@ -15,7 +15,13 @@ USED = Usage(input_tokens=10_000, cache_read_tokens=8_000, output_tokens=1_000)
 
 
 def charged(**changed: Any) -> Charge | None:
-    given: dict[str, Any] = {"attempt_id": "c.1", "vendor": "openai", "model": "gpt-5", "at": AT, "usage": USED}
+    given: dict[str, Any] = {
+        "attempt_id": "c.1",
+        "vendor": "openai",
+        "model": "gpt-5",
+        "at": AT,
+        "usage": USED,
+    }
     return charge_for(Prices(), **{**given, **changed})
 
 
@@ -39,11 +45,17 @@ def test_an_answer_without_usage_is_estimated_and_says_so() -> None:
     """Missing usage is not zero usage."""
     charge = charged(usage=None, estimate=Usage(input_tokens=8, output_tokens=9))
     assert charge is not None
-    assert (charge.amount_usd, charge.estimated, charge.unpriced) == (Decimal("0.0001"), True, False)
+    assert (charge.amount_usd, charge.estimated, charge.unpriced) == (
+        Decimal("0.0001"),
+        True,
+        False,
+    )
 
 
 def test_an_amount_nobody_knows_is_none() -> None:
-    """Neither usage nor an estimate, or no price: the charge stands there, marked, without an amount."""
+    """Neither usage nor an estimate, or no price: the charge stands there, marked, without an
+    amount.
+    """
     for charge in (charged(usage=None, billed="unknown"), charged(vendor="nobody")):
         assert charge is not None
         assert (charge.amount_usd, charge.unpriced, charge.price) == (None, True, None)
@@ -68,12 +80,19 @@ def test_counts_that_contradict_each_other_are_marked() -> None:
     """Unless the vendor itself said the amount: then the counts do not matter."""
     wrong = Usage(input_tokens=23, cache_read_tokens=190, output_tokens=1)
     told = wrong.model_copy(update={"cost_usd": Decimal(1)})
-    assert [charge.estimated for usage in (wrong, told) if (charge := charged(usage=usage))] == [True, False]
+    assert [charge.estimated for usage in (wrong, told) if (charge := charged(usage=usage))] == [
+        True,
+        False,
+    ]
 
 
 def test_a_plugin_call_is_charged_by_its_own_price() -> None:
     """Never by the tokens of the completion that asked for it."""
-    prices = Prices(tools=(ToolPrice(tool="search", usd_per_call=Decimal("0.01"), usd_per_row=Decimal("0.001")),))
+    prices = Prices(
+        tools=(
+            ToolPrice(tool="search", usd_per_call=Decimal("0.01"), usd_per_row=Decimal("0.001")),
+        )
+    )
     plugin = tool_charge_for(
         prices, call_id="call_1", tool="search", kind="plugin", rows=2, connection="db", account="a"
     )

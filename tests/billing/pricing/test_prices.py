@@ -24,7 +24,11 @@ MINE = PriceOverride(
 
 
 def usd(
-    prices: Prices, usage: Usage = USED, vendor: str = "openai", model: str = "gpt-5", **more: object
+    prices: Prices,
+    usage: Usage = USED,
+    vendor: str = "openai",
+    model: str = "gpt-5",
+    **more: object,
 ) -> Decimal | None:
     priced = prices.charge(usage, vendor=vendor, model=model, at=AT, **more)  # type: ignore[arg-type]
     return None if priced is None else priced.usd
@@ -42,7 +46,9 @@ def test_the_vendors_own_word_comes_first() -> None:
 @pytest.mark.parametrize("cost", ["NaN", "-1", "Infinity"])
 def test_a_nonsense_cost_is_no_word(cost: str) -> None:
     """A vendor's NaN must not become a charge, nor a debt a discount."""
-    assert usd(Prices(), Usage.model_construct(**{**dict(USED), "cost_usd": Decimal(cost)})) == Decimal("0.0135")
+    assert usd(
+        Prices(), Usage.model_construct(**{**dict(USED), "cost_usd": Decimal(cost)})
+    ) == Decimal("0.0135")
 
 
 def test_your_override_comes_before_the_list() -> None:
@@ -68,23 +74,35 @@ def test_a_price_in_another_currency_keeps_it() -> None:
         currency="EUR",
         usd=Decimal("1.1"),
         rates=Rates.model_validate(
-            {"input": {"usd_per_mtok": "1", "tiers": [{"above": 5, "usd_per_mtok": "2"}]}, "usd_per_request": "1"}
+            {
+                "input": {"usd_per_mtok": "1", "tiers": [{"above": 5, "usd_per_mtok": "2"}]},
+                "usd_per_request": "1",
+            }
         ),
     )
-    priced = Prices((row,)).charge(Usage(input_tokens=1_000_000), vendor="berget", model="any", at=AT)
+    priced = Prices((row,)).charge(
+        Usage(input_tokens=1_000_000), vendor="berget", model="any", at=AT
+    )
     assert priced is not None
     assert (priced.usd, priced.price.currency) == (Decimal("3.3"), "EUR")
 
 
 def test_a_price_in_another_currency_without_a_rate_is_refused_by_name() -> None:
     """Ten euros are not ten dollars, and no list says what you pay for them."""
-    with pytest.raises(ValidationError, match=r"price of `berget:\*` is in EUR; say what one EUR is worth .* `usd`"):
+    with pytest.raises(
+        ValidationError, match=r"price of `berget:\*` is in EUR; say what one EUR is worth .* `usd`"
+    ):
         PriceOverride(vendor="berget", currency="EUR", rates=Rates())
 
 
 @pytest.mark.parametrize(
     ("vendor", "model"),
-    [("nobody", "gpt-4o"), ("ollama", "llama3"), ("openai", "gpt-99-unheard-of"), ("github-copilot", "gpt-4o")],
+    [
+        ("nobody", "gpt-4o"),
+        ("ollama", "llama3"),
+        ("openai", "gpt-99-unheard-of"),
+        ("github-copilot", "gpt-4o"),
+    ],
 )
 def test_a_price_nobody_knows_is_none_and_never_zero(vendor: str, model: str) -> None:
     """A gateway serving `gpt-4o` has its own price; an empty row of a list is not a price of zero."""
@@ -117,7 +135,8 @@ def test_a_list_price_follows_the_calendar() -> None:
     """Repricing last year's calls must use last year's prices."""
     o3 = Usage(input_tokens=1_000_000, output_tokens=0)
     before, after = (
-        Prices().charge(o3, vendor="openai", model="o3", at=datetime(2025, month, 20, tzinfo=UTC)) for month in (5, 7)
+        Prices().charge(o3, vendor="openai", model="o3", at=datetime(2025, month, 20, tzinfo=UTC))
+        for month in (5, 7)
     )
     assert before is not None
     assert after is not None
@@ -132,28 +151,46 @@ def test_a_list_price_follows_the_calendar() -> None:
         (
             "anthropic",
             "claude-sonnet-4-5",
-            Usage(input_tokens=10_000, cache_read_tokens=1_000, cache_write_tokens=8_000, output_tokens=100),
+            Usage(
+                input_tokens=10_000,
+                cache_read_tokens=1_000,
+                cache_write_tokens=8_000,
+                output_tokens=100,
+            ),
             "0.0348",
         ),
         (
             "openai",
             "gpt-4o-realtime-preview",
-            Usage(input_tokens=1_000, input_audio_tokens=800, output_tokens=100, output_audio_tokens=90),
+            Usage(
+                input_tokens=1_000,
+                input_audio_tokens=800,
+                output_tokens=100,
+                output_audio_tokens=90,
+            ),
             "0.0404",
         ),
         ("perplexity", "sonar", Usage(input_tokens=1_000, output_tokens=100), "0.0131"),
     ],
     ids=["up to a tier", "above a tier", "cache write", "audio", "per request"],
 )
-def test_every_kind_of_list_price_is_charged(vendor: str, model: str, usage: Usage, expected: str) -> None:
-    """Reckoned by hand from the vendors' pages: a kind that is left out is a bill nobody can explain."""
+def test_every_kind_of_list_price_is_charged(
+    vendor: str, model: str, usage: Usage, expected: str
+) -> None:
+    """Reckoned by hand from the vendors' pages: a kind that is left out is a bill nobody can
+    explain.
+    """
     assert usd(Prices(), usage, vendor, model) == Decimal(expected)
 
 
 def test_the_first_of_a_models_dated_prices_is_the_default() -> None:
     """Before any of the dates, the list's first row holds."""
     listed = GenaiCatalog().find(
-        vendor="openai", model="o3", base_url=None, at=datetime(1999, 1, 1, tzinfo=UTC), service_tier=None
+        vendor="openai",
+        model="o3",
+        base_url=None,
+        at=datetime(1999, 1, 1, tzinfo=UTC),
+        service_tier=None,
     )
     assert listed is not None
     assert listed.rates.input is not None
@@ -163,7 +200,9 @@ def test_the_most_a_call_can_cost_covers_what_it_costs() -> None:
     """A hold below the charge is an overrun; a hold is for the dearest classes and tiers."""
     for model, tokens in (("gpt-5", 10_000), ("gpt-4o-realtime-preview", 10_000)):
         usage = Usage(input_tokens=tokens, input_audio_tokens=tokens // 2, output_tokens=1_000)
-        held = Prices().most(vendor="openai", model=model, at=AT, input_tokens=tokens, output_tokens=1_000)
+        held = Prices().most(
+            vendor="openai", model=model, at=AT, input_tokens=tokens, output_tokens=1_000
+        )
         cost = usd(Prices(), usage, model=model)
         assert held is not None
         assert cost is not None
@@ -173,7 +212,10 @@ def test_the_most_a_call_can_cost_covers_what_it_costs() -> None:
 def test_the_most_of_an_unknown_price_is_unknown() -> None:
     """A budget then refuses, or takes the ceiling you set; it does not hold nothing."""
     for vendor, model in (("nobody", "x"), ("github-copilot", "gpt-4o")):
-        assert Prices().most(vendor=vendor, model=model, at=AT, input_tokens=1, output_tokens=1) is None
+        assert (
+            Prices().most(vendor=vendor, model=model, at=AT, input_tokens=1, output_tokens=1)
+            is None
+        )
 
 
 def test_a_file_of_prices_is_read(tmp_path: Path) -> None:
@@ -198,7 +240,10 @@ def test_a_file_of_prices_is_read(tmp_path: Path) -> None:
         ("prices: [{vendor: x}]", "rates"),
         ("prices: [{vendor: x, rates: {input: {usd_per_mtok: -1}}}]", "greater than or equal to 0"),
         ("prices: [{vendor: x, rates: {input: {usd_per_mtok: .nan}}}]", "decimal"),
-        ("prices: [{vendor: x, currency: SEK, rates: {}}]", r"prices\.0: .* is in SEK; say what one SEK is worth"),
+        (
+            "prices: [{vendor: x, currency: SEK, rates: {}}]",
+            r"prices\.0: .* is in SEK; say what one SEK is worth",
+        ),
         ("[1, 2]", "valid dictionary"),
         ("a: &a [1]\nb: *a", "anchors"),
         ("prices: [", "no price file"),

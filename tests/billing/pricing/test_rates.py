@@ -1,4 +1,6 @@
-"""Each token is counted once, at the rate of its class, and a price that does not cover a call says so."""
+"""Each token is counted once, at the rate of its class, and a price that does not cover a call says
+so.
+"""
 
 from decimal import Decimal
 
@@ -6,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turngraph.billing.pricing.rates import Rate, Rates, Tier, contradicts_itself, cost_usd, price_used
+from turngraph.billing.pricing.rates import (
+    Rate,
+    Rates,
+    Tier,
+    contradicts_itself,
+    cost_usd,
+    price_used,
+)
 from turngraph.state.result import PriceUsed
 from turngraph.state.usage import Usage
 
@@ -41,13 +50,17 @@ M = 1_000_000
     ],
 )
 def test_each_token_is_counted_once(usage: Usage, usd: int) -> None:
-    """Cached tokens stand inside the prompt, reasoning inside the completion: neither is paid twice."""
+    """Cached tokens stand inside the prompt, reasoning inside the completion: neither is paid
+    twice.
+    """
     assert cost_usd(usage, FULL) == usd
 
 
 def test_a_class_without_a_rate_stays_with_its_parent() -> None:
     """Most vendors have no price of their own for reasoning: it costs what the answer costs."""
-    price = PriceUsed(source="override", input_usd_per_mtok=Decimal(10), output_usd_per_mtok=Decimal(20))
+    price = PriceUsed(
+        source="override", input_usd_per_mtok=Decimal(10), output_usd_per_mtok=Decimal(20)
+    )
     usage = Usage(input_tokens=M, cache_read_tokens=M, output_tokens=M, reasoning_tokens=M)
     assert cost_usd(usage, price) == 30
 
@@ -69,9 +82,9 @@ def test_a_price_that_does_not_cover_a_call_is_no_price(price: PriceUsed, usd: i
 
 def test_a_request_may_cost_on_top_of_its_tokens() -> None:
     """Perplexity bills each request beside its tokens."""
-    assert cost_usd(Usage(input_tokens=M), FULL.model_copy(update={"usd_per_request": Decimal("0.005")})) == Decimal(
-        "10.005"
-    )
+    assert cost_usd(
+        Usage(input_tokens=M), FULL.model_copy(update={"usd_per_request": Decimal("0.005")})
+    ) == Decimal("10.005")
 
 
 TIERED = Rates(
@@ -120,7 +133,11 @@ def test_no_usage_makes_a_debt_or_more_than_the_dearest_rate(usage: Usage) -> No
 
 
 def test_parts_above_their_whole_are_noticed() -> None:
-    """Grok on Azure was seen to report 190 cached of 23 prompt tokens; such a price is a guess and says so."""
+    """Grok on Azure was seen to report 190 cached of 23 prompt tokens; such a price is a guess and
+    says so.
+    """
     assert contradicts_itself(Usage(input_tokens=23, cache_read_tokens=190))
     assert contradicts_itself(Usage(output_tokens=2, reasoning_tokens=320))
-    assert not contradicts_itself(Usage(input_tokens=190, cache_read_tokens=190, output_tokens=1, reasoning_tokens=1))
+    assert not contradicts_itself(
+        Usage(input_tokens=190, cache_read_tokens=190, output_tokens=1, reasoning_tokens=1)
+    )

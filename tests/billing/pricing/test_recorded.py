@@ -1,4 +1,6 @@
-"""Prices against genai-prices itself, on what vendors really reported. Skips where there are no recordings."""
+"""Prices against genai-prices itself, on what vendors really reported. Skips where there are no
+recordings.
+"""
 
 import gzip
 import json
@@ -25,7 +27,9 @@ from turngraph.state.usage import Usage
 RECORDED = SHARED / "recorded"
 AT = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
-pytestmark = pytest.mark.skipif(not RECORDED.is_dir(), reason="needs the recordings in ../shared/recorded")
+pytestmark = pytest.mark.skipif(
+    not RECORDED.is_dir(), reason="needs the recordings in ../shared/recorded"
+)
 
 
 @dataclass(frozen=True)
@@ -51,17 +55,29 @@ def exchanges() -> Iterator[Exchange]:
                     request = record.get("request") or {}
                     model = body.get("model") or record.get("model") or "unknown"
                     yield Exchange(
-                        record["id"], record["vendor"], record["api"], request.get("host"), model, body["usage"], body
+                        record["id"],
+                        record["vendor"],
+                        record["api"],
+                        request.get("host"),
+                        model,
+                        body["usage"],
+                        body,
                     )
 
 
 def carrier(response: dict[str, Any]) -> dict[str, Any] | None:
-    """The last object with a usage in it: usage is cumulative, so the last one counts, and only that one."""
+    """The last object with a usage in it: usage is cumulative, so the last one counts, and only
+    that one.
+    """
     found = None
     for candidate in [response.get("body"), *map(event, response.get("sse") or ())]:
         inner = candidate.get("response") if isinstance(candidate, dict) else None
         for holder in (candidate, inner):
-            if isinstance(holder, dict) and isinstance(holder.get("usage"), dict) and holder["usage"]:
+            if (
+                isinstance(holder, dict)
+                and isinstance(holder.get("usage"), dict)
+                and holder["usage"]
+            ):
                 found = holder
     return found
 
@@ -75,12 +91,20 @@ def event(block: str) -> Any:
 
 
 def listed(exchange: Exchange) -> Decimal | str:
-    """What genai-prices makes of the raw body, with its own reading of the usage; or why it makes nothing."""
+    """What genai-prices makes of the raw body, with its own reading of the usage; or why it makes
+    nothing.
+    """
     provider, why = PROVIDER_IDS.get(exchange.vendor, exchange.vendor), ""
     for flavor in (exchange.api, "default"):
         try:
-            used = genai_prices.extract_usage(exchange.body, provider_id=provider, api_flavor=flavor)
-            return used.calc_price(genai_request_timestamp=AT).total_price if used.model else "no such model"
+            used = genai_prices.extract_usage(
+                exchange.body, provider_id=provider, api_flavor=flavor
+            )
+            return (
+                used.calc_price(genai_request_timestamp=AT).total_price
+                if used.model
+                else "no such model"
+            )
         except (LookupError, ValueError) as exc:
             why = str(exc)
     return why
@@ -89,8 +113,8 @@ def listed(exchange: Exchange) -> Decimal | str:
 def respelled(exchange: Exchange) -> Exchange:
     """The same counts in words that genai-prices reads: Mistral has two of its own.
 
-    Cached tokens as `num_cached_tokens`; and Voxtral's audio outside the prompt, which only the total tells: 11 of
-    text, 375 of audio, 15 of answer, 401 in all.
+    Cached tokens as `num_cached_tokens`; and Voxtral's audio outside the prompt, which only the
+    total tells: 11 of text, 375 of audio, 15 of answer, 401 in all.
     """
     raw = exchange.raw
     if exchange.vendor != "mistral":
@@ -100,12 +124,18 @@ def respelled(exchange: Exchange) -> Exchange:
     prompt, audio = raw["prompt_tokens"], details.get("audio_tokens") or 0
     if raw["total_tokens"] == prompt + audio + raw["completion_tokens"]:
         prompt += audio
-    same = {**raw, "prompt_tokens": prompt, "prompt_tokens_details": {**details, "cached_tokens": cached}}
+    same = {
+        **raw,
+        "prompt_tokens": prompt,
+        "prompt_tokens_details": {**details, "cached_tokens": cached},
+    }
     return replace(exchange, raw=same, body={**exchange.body, "usage": same})
 
 
 def outcome_of(exchange: Exchange, prices: Prices) -> tuple[str, int]:
-    """How our price of what our reader read compares with the other's of what it read; both in nano-USD, if equal."""
+    """How our price of what our reader read compares with the other's of what it read; both in
+    nano-USD, if equal.
+    """
     usage = read(exchange).model_copy(update={"cost_usd": None})
     priced = prices.charge(usage, vendor=exchange.vendor, model=exchange.model, at=AT)
     expected = listed(respelled(exchange))
@@ -125,10 +155,11 @@ def read(exchange: Exchange) -> Usage:
 
 
 def test_what_is_priced_equals_genai_prices_on_the_raw_body() -> None:
-    """Two readings of the same usage, theirs and ours, and two computations: equal to the nano-dollar, one by one.
+    """Two readings of the same usage, theirs and ours, and two computations: equal to the
+    nano-dollar, one by one.
 
-    Left out is only what genai-prices refuses to read at all; there is little, and this test counts it. `pytest -s`
-    prints the counts of every vendor.
+    Left out is only what genai-prices refuses to read at all; there is little, and this test counts
+    it. `pytest -s` prints the counts of every vendor.
     """
     prices, outcomes, nano = Prices(), dict[str, Counter[str]](), 0
     for exchange in exchanges():
@@ -142,21 +173,33 @@ def test_what_is_priced_equals_genai_prices_on_the_raw_body() -> None:
 
 
 def show(outcomes: dict[str, Counter[str]], total: Counter[str], nano: int) -> None:
-    table = Table("vendor", *(Column(name, justify="right") for name in total), title=f"{nano} nano-USD, both")
+    table = Table(
+        "vendor", *(Column(name, justify="right") for name in total), title=f"{nano} nano-USD, both"
+    )
     for vendor, counted in [*sorted(outcomes.items()), ("all", total)]:
         table.add_row(vendor, *(str(counted[name]) for name in total))
     Console(width=120).print(table)
 
 
 def test_what_a_vendor_says_it_cost_is_what_is_charged() -> None:
-    """To the nano-dollar, rounded up: OpenRouter's `cost` and xAI's ticks, as they stand in the raw usage."""
+    """To the nano-dollar, rounded up: OpenRouter's `cost` and xAI's ticks, as they stand in the raw
+    usage.
+    """
     told: Counter[str] = Counter()
     for exchange in exchanges():
         said, ticks = exchange.raw.get("cost"), exchange.raw.get("cost_in_usd_ticks")
-        usd = Decimal(ticks) / 10**10 if ticks else Decimal(str(said)) if isinstance(said, int | float) else None
+        usd = (
+            Decimal(ticks) / 10**10
+            if ticks
+            else Decimal(str(said))
+            if isinstance(said, int | float)
+            else None
+        )
         if usd is None:
             continue
-        priced = Prices().charge(read(exchange), vendor=exchange.vendor, model=exchange.model, at=AT)
+        priced = Prices().charge(
+            read(exchange), vendor=exchange.vendor, model=exchange.model, at=AT
+        )
         assert priced is not None
         assert (to_nano(priced.usd), priced.price.source) == (to_nano(usd), "provider"), exchange.id
         told[exchange.vendor] += 1

@@ -1,4 +1,6 @@
-"""The life of an attempt in the ledger: held, sent, answered, charged once, whatever dies in between."""
+"""The life of an attempt in the ledger: held, sent, answered, charged once, whatever dies in
+between.
+"""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -142,7 +144,9 @@ def test_a_real_amount_after_a_guess_is_a_further_entry(open_book: Open) -> None
     """A late answer from a thawed worker corrects the estimate; nothing is overwritten."""
     book = open_book(HARD)
     book.begin()
-    assert book.ledger.do(mark_unknown, UnknownOutcome(attempt_id="c.1", why="cut", estimate=Usage(input_tokens=1)))
+    assert book.ledger.do(
+        mark_unknown, UnknownOutcome(attempt_id="c.1", why="cut", estimate=Usage(input_tokens=1))
+    )
     book.settle("c.1", "0.01", estimated=True, basis="max")
     late = book.settle("c.1", "0.004")
     assert (late.first, late.amount_usd) == (False, Decimal("0.004"))
@@ -194,7 +198,10 @@ def test_a_correction_is_a_signed_entry_with_its_reason(open_book: Open) -> None
     book.paid("0.004")
     assert book.ledger.do(correct, "c.1", Decimal(0), note="refund").amount_usd == 0
     assert book.ledger.do(correct, "c.1", Decimal(0), note="refund").amount_usd == 0
-    assert [row["note"] for row in book.rows("SELECT note FROM entry ORDER BY rev")] == [None, "refund"]
+    assert [row["note"] for row in book.rows("SELECT note FROM entry ORDER BY rev")] == [
+        None,
+        "refund",
+    ]
     assert book.window("turn:u") == (0, 0)
     assert book.verified()
 
@@ -228,7 +235,10 @@ def test_a_vendors_id_that_repeats_does_not_lose_a_charge(book: Any) -> None:
         begun = book.begin(name)
         assert book.answer(begun.attempt_id, provider_id=vendor_id)
         book.settle(begun.attempt_id, provider_id=vendor_id)
-    ids = [row["provider_id"] for row in book.rows("SELECT provider_id FROM attempt ORDER BY attempt_id")]
+    ids = [
+        row["provider_id"]
+        for row in book.rows("SELECT provider_id FROM attempt ORDER BY attempt_id")
+    ]
     assert ids == ["resp_1", None, None, None]
     assert len(book.rows("SELECT * FROM entry")) == 4
 

@@ -27,7 +27,11 @@ def test_a_hard_budget_refuses_before_anything_is_sent(open_book: Open) -> None:
         book.begin("c")
     error = caught.value
     assert (error.budget, error.window, error.limit) == ("turn:u", "always", Decimal("0.02"))
-    assert (error.spent, error.held, error.needed) == (Decimal("0.004"), Decimal("0.01"), Decimal("0.01"))
+    assert (error.spent, error.held, error.needed) == (
+        Decimal("0.004"),
+        Decimal("0.01"),
+        Decimal("0.01"),
+    )
     assert book.rows("SELECT * FROM attempt WHERE call_id = 'c'") == []
     assert book.verified()
 
@@ -106,7 +110,9 @@ def test_a_budget_may_be_for_one_account_only(open_book: Open) -> None:
 
 def test_a_period_ends_and_its_holds_stay_in_it(open_book: Open) -> None:
     """A call begun before midnight is charged to the day it was held in."""
-    book = open_book(budget("0.01", per="account", period="day"), budget("0.025", per="account", period="month"))
+    book = open_book(
+        budget("0.01", per="account", period="day"), budget("0.025", per="account", period="month")
+    )
     book.begin("a")
     with pytest.raises(BudgetExceededError):
         book.begin("b")
@@ -114,7 +120,10 @@ def test_a_period_ends_and_its_holds_stay_in_it(open_book: Open) -> None:
     book.begin("b")
     book.settle("a.1", "0.01")
     days = book.rows("SELECT * FROM budget_window WHERE budget_id LIKE 'account-day%' ORDER BY 2")
-    assert [(row["settled_nano"], row["held_nano"]) for row in days] == [(10_000_000, 0), (0, 10_000_000)]
+    assert [(row["settled_nano"], row["held_nano"]) for row in days] == [
+        (10_000_000, 0),
+        (0, 10_000_000),
+    ]
     book.clock.now += DAY_S
     with pytest.raises(BudgetExceededError) as error:
         book.begin("c")
@@ -125,7 +134,9 @@ def test_a_period_ends_and_its_holds_stay_in_it(open_book: Open) -> None:
 def test_a_soft_budget_only_tells(open_book: Open) -> None:
     """Each threshold once, when spending passes it."""
     book = open_book(budget("0.01", hard=False, warn_at=(0.5, 1.0)))
-    crossed = [book.settle(book.begin(name).attempt_id, "0.006").crossed for name in ("a", "b", "c")]
+    crossed = [
+        book.settle(book.begin(name).attempt_id, "0.006").crossed for name in ("a", "b", "c")
+    ]
     assert [[(c.threshold, c.spent_usd) for c in each] for each in crossed] == [
         [(0.5, Decimal("0.006"))],
         [(1.0, Decimal("0.012"))],
@@ -166,7 +177,9 @@ def test_a_call_without_a_price_may_be_made_and_marked(open_book: Open, more: An
 
 def test_a_call_without_a_price_may_have_a_ceiling(open_book: Open) -> None:
     """It is held and charged at that much, and marked as a guess."""
-    book = open_book(budget("1", unpriced=Decimal("0.05")), budget("1", per="account", unpriced=Decimal("0.02")))
+    book = open_book(
+        budget("1", unpriced=Decimal("0.05")), budget("1", per="account", unpriced=Decimal("0.02"))
+    )
     assert book.reserve(usd=None).held_usd == Decimal("0.05")
     assert book.begin(usd=None, reservation="r").held_usd == Decimal("0.05")
     assert book.settle("c.1", None).amount_usd == Decimal("0.05")
@@ -206,8 +219,12 @@ def test_a_raised_limit_holds_at_once(open_book: Open) -> None:
 
 
 def test_no_two_budgets_have_one_id() -> None:
-    """An account may be called `month`: its budget must not take the place of everybody's for a month."""
+    """An account may be called `month`: its budget must not take the place of everybody's for a
+    month.
+    """
     named = (None, "acme", "always", "day", "month", "day-acme", "always-day-acme")
     periods: tuple[Any, ...] = ("always", "day", "month")
-    budgets = [budget("1", per="account", of=of, period=period) for of in named for period in periods]
+    budgets = [
+        budget("1", per="account", of=of, period=period) for of in named for period in periods
+    ]
     assert len({budget.id for budget in budgets}) == len(budgets)

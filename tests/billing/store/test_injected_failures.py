@@ -1,4 +1,6 @@
-"""Failure at every Nth statement and every commit: the state recovers and the sums agree, each time."""
+"""Failure at every Nth statement and every commit: the state recovers and the sums agree, each
+time.
+"""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -37,7 +39,9 @@ RETRIED = pytest.mark.parametrize("retried", [True, False], ids=["tried again", 
 
 @contextmanager
 def failing(engine: Engine, kind: str, fatal: int) -> Iterator[list[int]]:
-    """One failure, at the statement or commit of that number; what is left of the number says whether it came."""
+    """One failure, at the statement or commit of that number; what is left of the number says
+    whether it came.
+    """
     left = [fatal]
 
     def fail(*_: Any) -> None:
@@ -53,9 +57,11 @@ def failing(engine: Engine, kind: str, fatal: int) -> Iterator[list[int]]:
 
 
 def at_every(book: Any, kind: str, run: Callable[[str], None], *, retried: bool) -> int:
-    """`run` again and again, each time with a failure one place later, until there is no such place; then how many.
+    """`run` again and again, each time with a failure one place later, until there is no such
+    place; then how many.
 
-    After a failure it is run once more, as a worker would that comes after; the sums agree every time.
+    After a failure it is run once more, as a worker would that comes after; the sums agree every
+    time.
     """
     for fatal in itertools.count(1):
         with failing(book.ledger.engine, kind, fatal) as left:
@@ -81,22 +87,30 @@ def all_closed(book: Any) -> bool:
 
 @KINDS
 @RETRIED
-def test_a_failure_anywhere_leaves_a_ledger_that_adds_up(open_book: Open, kind: str, retried: bool) -> None:
-    """One failure a turn, each at another statement or commit; then the turn is run again, and all is paid once."""
+def test_a_failure_anywhere_leaves_a_ledger_that_adds_up(
+    open_book: Open, kind: str, retried: bool
+) -> None:
+    """One failure a turn, each at another statement or commit; then the turn is run again, and all
+    is paid once.
+    """
     book = open_book(*BOTH, waits_s=(0.0,) if retried else ())
     turns = at_every(book, kind, lambda turn: Turn(book, turn).run(), retried=retried)
     book.clock.now += 1000
     sweep(book.ledger, Prices())
     assert book.verified()
     assert all_closed(book)
-    paid = book.rows("SELECT call_id, count(*) AS n FROM attempt WHERE basis = 'actual' GROUP BY call_id")
+    paid = book.rows(
+        "SELECT call_id, count(*) AS n FROM attempt WHERE basis = 'actual' GROUP BY call_id"
+    )
     assert len(paid) == 2 * turns
     assert {row["n"] for row in paid} == {1}
 
 
 @KINDS
 def test_a_failure_on_the_way_of_what_goes_wrong_adds_up_too(open_book: Open, kind: str) -> None:
-    """Refused, lost, dropped, left to the sweeper, corrected, replayed, forgotten; under a budget the ledger keeps."""
+    """Refused, lost, dropped, left to the sweeper, corrected, replayed, forgotten; under a budget
+    the ledger keeps.
+    """
     book = open_book(HARD, waits_s=())
     at_every(book, kind, lambda turn: Mishaps(book, turn).run(), retried=False)
     book.clock.now += 1000
@@ -110,7 +124,11 @@ def test_a_migration_that_fails_anywhere_leaves_nothing_half_made(url: str, kind
     """Tables and the row that names their version come in one transaction, or not at all."""
     engine = open_engine(url)
     for fatal in itertools.count(1):
-        with failing(engine, kind, fatal) as left, suppress(OperationalError), engine.begin() as conn:
+        with (
+            failing(engine, kind, fatal) as left,
+            suppress(OperationalError),
+            engine.begin() as conn,
+        ):
             migrate(conn)
         if left[0] > 0:
             break
@@ -122,8 +140,12 @@ def test_a_migration_that_fails_anywhere_leaves_nothing_half_made(url: str, kind
 
 
 @KINDS
-def test_a_spool_that_is_played_back_with_failures_is_written_once(open_book: Open, kind: str) -> None:
-    """The database comes, and goes again in the middle: what was written is not written twice, the rest is not lost."""
+def test_a_spool_that_is_played_back_with_failures_is_written_once(
+    open_book: Open, kind: str
+) -> None:
+    """The database comes, and goes again in the middle: what was written is not written twice, the
+    rest is not lost.
+    """
     book = open_book(*BOTH, waits_s=())
     for fatal in itertools.count(1):
         spooled(book, f"u{fatal}")
@@ -140,7 +162,9 @@ def test_a_spool_that_is_played_back_with_failures_is_written_once(open_book: Op
 
 
 def spooled(book: Any, name: str) -> None:
-    """Three attempts whose ends are known, and could not be told: paid, refused, lost and then found."""
+    """Three attempts whose ends are known, and could not be told: paid, refused, lost and then
+    found.
+    """
     paid, refused, lost = (book.begin(f"{name}{end}", usd="0.0001").attempt_id for end in "prl")
     add = book.ledger.spool.add
     add("answer", AttemptResponse(attempt_id=paid, response="{}", usage=USED, provider_id=paid))
@@ -166,8 +190,14 @@ class Mishaps:
         attribution = self.book.call.attribution.model_copy(update={"turn": turn, "thread": turn})
         call = self.book.call.model_copy(update={"attribution": attribution, "seq": 1})
         more = {"call": call, "fence": fence, "usd": "0.001"}
-        do(mark_unknown, UnknownOutcome(attempt_id=self.book.begin(f"{turn}l", **more).attempt_id, why="lost"))
-        do(release, Released(attempt_id=self.book.begin(f"{turn}r", **more).attempt_id, why="refused"))
+        do(
+            mark_unknown,
+            UnknownOutcome(attempt_id=self.book.begin(f"{turn}l", **more).attempt_id, why="lost"),
+        )
+        do(
+            release,
+            Released(attempt_id=self.book.begin(f"{turn}r", **more).attempt_id, why="refused"),
+        )
         self.book.reserve(f"{turn}d", **more)
         do(drop_reservation, f"{turn}d", why="not sent")
         self.book.reserve(f"{turn}e", **more)

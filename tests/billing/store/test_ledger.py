@@ -1,4 +1,6 @@
-"""The ledger as a thing that runs: sync and async, two databases, one that goes away, and a spool for what is left."""
+"""The ledger as a thing that runs: sync and async, two databases, one that goes away, and a spool
+for what is left.
+"""
 
 import asyncio
 import sys
@@ -26,7 +28,9 @@ Open = Callable[..., Any]
 
 
 @contextmanager
-def broken(ledger: Ledger, *, times: int = 10**9, error: type[Exception] = OSError) -> Iterator[None]:
+def broken(
+    ledger: Ledger, *, times: int = 10**9, error: type[Exception] = OSError
+) -> Iterator[None]:
     """A database that does not answer, for the next `times` statements."""
     left = [times]
 
@@ -46,23 +50,33 @@ async def test_tasks_use_the_same_operations(open_book: Open) -> None:
     """No second body to keep in step: a task's operation is the thread's."""
     book = open_book(Budget(usd=Decimal(1)))
     calls = [
-        book.ledger.ado(begin, book.call, call_id=f"c{n}", request_sha="x", usd=Decimal("0.01")) for n in range(20)
+        book.ledger.ado(begin, book.call, call_id=f"c{n}", request_sha="x", usd=Decimal("0.01"))
+        for n in range(20)
     ]
-    assert {begun.attempt_id for begun in await asyncio.gather(*calls)} == {f"c{n}.1" for n in range(20)}
+    assert {begun.attempt_id for begun in await asyncio.gather(*calls)} == {
+        f"c{n}.1" for n in range(20)
+    }
     assert book.window("turn:u") == (0, Decimal("0.2"))
 
 
 def test_an_interrupt_in_a_transaction_leaves_no_lock(tmp_path: Path) -> None:
-    """Ctrl-C between two statements: the database is free at once, also while the interrupt is being handled."""
+    """Ctrl-C between two statements: the database is free at once, also while the interrupt is
+    being handled.
+    """
 
     def interrupt(conn: Any, cursor: Any, sql: str, *_: Any) -> None:
         if sql.startswith("SELECT"):
             raise KeyboardInterrupt
 
-    with Ledger(f"sqlite:///{tmp_path}/l.db") as ledger, Ledger(f"sqlite:///{tmp_path}/l.db", waits_s=()) as other:
+    with (
+        Ledger(f"sqlite:///{tmp_path}/l.db") as ledger,
+        Ledger(f"sqlite:///{tmp_path}/l.db", waits_s=()) as other,
+    ):
         for book in (ledger, other):
             book.do(lambda tx: None)
-        event.listen(other.engine, "connect", lambda conn, _: conn.execute("PRAGMA busy_timeout = 0"))
+        event.listen(
+            other.engine, "connect", lambda conn, _: conn.execute("PRAGMA busy_timeout = 0")
+        )
         other.engine.dispose()
         event.listen(ledger.engine, "after_cursor_execute", interrupt)
         with pytest.raises(KeyboardInterrupt) as held:
@@ -112,7 +126,9 @@ def test_a_short_outage_is_waited_out(open_book: Open) -> None:
 
 
 def test_a_commit_whose_answer_was_lost_is_known_again(open_book: Open) -> None:
-    """The transaction was committed and the connection died: the second try must not begin a second attempt."""
+    """The transaction was committed and the connection died: the second try must not begin a second
+    attempt.
+    """
     book = open_book()
     lost = [True]
 
@@ -179,7 +195,9 @@ def _raise(error: Exception) -> None:
     raise error
 
 
-def test_what_was_paid_while_the_database_was_away_is_charged_later(open_book: Open, tmp_path: Path) -> None:
+def test_what_was_paid_while_the_database_was_away_is_charged_later(
+    open_book: Open, tmp_path: Path
+) -> None:
     """Never dropped: written to the disk, and played back by the next charge or the next process."""
     book = open_book(Budget(usd=Decimal(1)))
     for name in ("a", "b"):
@@ -221,8 +239,12 @@ async def test_a_task_keeps_too(open_book: Open) -> None:
     assert (await book.ledger.akeep(settle, settlement("a.1"))).amount_usd == Decimal("0.004")
 
 
-def test_what_only_helps_is_written_without_waiting(open_book: Open, caplog: pytest.LogCaptureFixture) -> None:
-    """The id of an answer under way: once, of an attempt that is under way; where it cannot be, that is said."""
+def test_what_only_helps_is_written_without_waiting(
+    open_book: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The id of an answer under way: once, of an attempt that is under way; where it cannot be,
+    that is said.
+    """
     book = open_book()
     book.begin("a")
     for attempt_id, said in (("a.1", "resp_1"), ("a.1", "resp_2"), ("nobody", "resp_3")):
@@ -249,7 +271,9 @@ def test_the_spool_of_a_dead_process_is_played_back_by_the_next(open_book: Open)
 
 
 def test_an_answer_in_the_spool_is_used_and_not_paid_for_again(open_book: Open) -> None:
-    """The worker that resumes a turn asks the ledger before anything else; what was spooled must be there by then."""
+    """The worker that resumes a turn asks the ledger before anything else; what was spooled must be
+    there by then.
+    """
     dead = open_book()
     dead.begin("a")
     with broken(dead.ledger):
@@ -257,7 +281,9 @@ def test_an_answer_in_the_spool_is_used_and_not_paid_for_again(open_book: Open) 
     assert open_book().begin("a").reply == "{}"
 
 
-def test_a_record_the_ledger_refuses_is_set_aside_and_not_lost(open_book: Open, tmp_path: Path) -> None:
+def test_a_record_the_ledger_refuses_is_set_aside_and_not_lost(
+    open_book: Open, tmp_path: Path
+) -> None:
     """One bad record must not stop the good ones behind it, nor disappear."""
     book = open_book()
     book.ledger.spool.add("settle", settlement("nobody.1"))
@@ -314,7 +340,9 @@ def test_a_later_version_adds_its_steps(book: Any) -> None:
         book.ledger.do(lambda tx: migrate(tx.conn))
 
 
-def test_every_amount_says_its_currency_in_a_ledger_of_the_first_version_too(open_book: Open) -> None:
+def test_every_amount_says_its_currency_in_a_ledger_of_the_first_version_too(
+    open_book: Open,
+) -> None:
     """The second version added the columns; what had been paid stays as it was."""
     book = open_book(Budget(usd=Decimal(1)))
     book.paid()
@@ -328,7 +356,9 @@ def test_every_amount_says_its_currency_in_a_ledger_of_the_first_version_too(ope
     upgraded = open_book()
     assert [row["turn_id"] for row in upgraded.rows("SELECT * FROM turn_bill")] == ["u"]
     for table in ("attempt", "entry", "budget_window"):
-        assert [row["currency"] for row in upgraded.rows(f"SELECT currency FROM {table}")] == ["USD"]
+        assert [row["currency"] for row in upgraded.rows(f"SELECT currency FROM {table}")] == [
+            "USD"
+        ]
     assert upgraded.verified()
 
 
@@ -336,11 +366,16 @@ def test_a_ledger_of_the_second_version_learns_where_answers_are_kept(open_book:
     """Attempts of before have no place to look; those after do."""
     book = open_book()
     book.paid()
-    for statement in ("ALTER TABLE attempt DROP COLUMN stored", "DELETE FROM ledger_schema WHERE version > 2"):
+    for statement in (
+        "ALTER TABLE attempt DROP COLUMN stored",
+        "DELETE FROM ledger_schema WHERE version > 2",
+    ):
         book.ledger.do(lambda tx, statement=statement: tx.conn.execute(text(statement)))
     upgraded = open_book()
     upgraded.begin("new", call=Call(vendor="openai", model="gpt-5", stored="responses"))
-    assert [row["stored"] for row in upgraded.rows("SELECT stored FROM attempt ORDER BY attempt_id")] == [
+    assert [
+        row["stored"] for row in upgraded.rows("SELECT stored FROM attempt ORDER BY attempt_id")
+    ] == [
         None,
         "responses",
     ]
@@ -365,7 +400,10 @@ def test_a_ledger_in_memory_is_shared_by_its_threads() -> None:
             thread.start()
         for thread in threads:
             thread.join()
-        assert ledger.do(lambda tx: tx.conn.execute(text("SELECT count(*) FROM attempt")).scalar()) == 4
+        assert (
+            ledger.do(lambda tx: tx.conn.execute(text("SELECT count(*) FROM attempt")).scalar())
+            == 4
+        )
 
 
 def test_a_ledger_that_was_never_used_closes_quietly() -> None:
@@ -415,7 +453,9 @@ def wait_until_in(thread: threading.Thread, function: str) -> None:
 
 
 def test_whoever_comes_while_the_spool_is_played_back_waits_for_it(open_book: Open) -> None:
-    """Asked in between, the ledger would not know of an answer that is still in a file: it would be paid for again."""
+    """Asked in between, the ledger would not know of an answer that is still in a file: it would be
+    paid for again.
+    """
     spooling = open_book()
     begun = spooling.begin()
     spooling.ledger.spool.add("answer", AttemptResponse(attempt_id=begun.attempt_id, response="{}"))

@@ -21,7 +21,14 @@ from turngraph.billing.pricing.prices import Prices
 from turngraph.billing.pricing.rates import Rate, Rates
 from turngraph.billing.store.attempts import answer, begin, mark_unknown, release, reserve
 from turngraph.billing.store.budgets import Budget
-from turngraph.billing.store.calls import AttemptResponse, Call, CostAttribution, Released, Settlement, UnknownOutcome
+from turngraph.billing.store.calls import (
+    AttemptResponse,
+    Call,
+    CostAttribution,
+    Released,
+    Settlement,
+    UnknownOutcome,
+)
 from turngraph.billing.store.schema import OPEN, attempt_t, entry_t, window_t
 from turngraph.billing.store.settlement import correct, settle
 from turngraph.state.errors import BudgetExceededError
@@ -49,9 +56,14 @@ class Machine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = 1_800_000_000.0
-        budgets = (Budget(usd=LIMIT, per="ledger"), Budget(usd=Decimal(9), per="account", period="day", hard=False))
+        budgets = (
+            Budget(usd=LIMIT, per="ledger"),
+            Budget(usd=Decimal(9), per="account", period="day", hard=False),
+        )
         # One database in memory, used by two owners in turn.
-        self.ledger = Ledger("sqlite://", budgets=budgets, clock=lambda: self.now, waits_s=(), owner="one")
+        self.ledger = Ledger(
+            "sqlite://", budgets=budgets, clock=lambda: self.now, waits_s=(), owner="one"
+        )
         self.fences: dict[tuple[str, str], int] = {}
         self.arrived: set[str] = set()
         self.corrected: set[str] = set()
@@ -60,7 +72,9 @@ class Machine(RuleBasedStateMachine):
         self.ledger.close()
 
     def call(self, turn: str) -> Call:
-        return Call(attribution=CostAttribution(account="a", thread=turn, turn=turn), vendor="v", model="m")
+        return Call(
+            attribution=CostAttribution(account="a", thread=turn, turn=turn), vendor="v", model="m"
+        )
 
     @rule(owner=st.sampled_from(["one", "two"]), turn=st.sampled_from(TURNS))
     def admit(self, owner: str, turn: str) -> None:
@@ -104,10 +118,22 @@ class Machine(RuleBasedStateMachine):
         arrives=st.booleans(),
     )
     def begin(
-        self, name: int, turn: str, owner: str, usd: Decimal, reservation: str | None, sha: str, arrives: bool
+        self,
+        name: int,
+        turn: str,
+        owner: str,
+        usd: Decimal,
+        reservation: str | None,
+        sha: str,
+        arrives: bool,
     ) -> Any:
         self.ledger.owner, fence = owner, self.fences.get((owner, turn))
-        given = {"call_id": f"{turn}c{name}", "request_sha": sha, "usd": usd, "reservation": reservation}
+        given = {
+            "call_id": f"{turn}c{name}",
+            "request_sha": sha,
+            "usd": usd,
+            "reservation": reservation,
+        }
         try:
             begun = self.ledger.do(begin, self.call(turn), **given, fence=fence)  # type: ignore[arg-type]
         except FencedError:
@@ -126,7 +152,9 @@ class Machine(RuleBasedStateMachine):
     @rule(attempt=attempts)
     def answer(self, attempt: str) -> None:
         if attempt in self.arrived:
-            told = AttemptResponse(attempt_id=attempt, response="{}", usage=USED, provider_id=f"p{attempt[:3]}")
+            told = AttemptResponse(
+                attempt_id=attempt, response="{}", usage=USED, provider_id=f"p{attempt[:3]}"
+            )
             self.ledger.do(answer, told)
 
     @rule(attempt=attempts)
@@ -157,12 +185,22 @@ class Machine(RuleBasedStateMachine):
 
     @rule(asked=st.booleans())
     def sweep(self, asked: bool) -> None:
-        lookup = (lambda a: ProviderRecord(usage=USED) if a.attempt_id in self.arrived else "absent") if asked else None
+        lookup = (
+            (lambda a: ProviderRecord(usage=USED) if a.attempt_id in self.arrived else "absent")
+            if asked
+            else None
+        )
         sweep(self.ledger, PRICES, lookup=lookup)  # type: ignore[arg-type]
 
     def settlement(self, attempt: str) -> Settlement:
         charge = Charge(
-            id=attempt, kind="completion", attempt_id=attempt, vendor="v", model="m", usage=USED, amount_usd=COST
+            id=attempt,
+            kind="completion",
+            attempt_id=attempt,
+            vendor="v",
+            model="m",
+            usage=USED,
+            amount_usd=COST,
         )
         return Settlement(charge=charge)
 
@@ -174,21 +212,32 @@ class Machine(RuleBasedStateMachine):
     def the_limit_holds(self) -> None:
         """Only a charge above its hold may pass it, and this provider makes none."""
         rows = self.ledger.do(
-            lambda tx: tx.conn.execute(window_t.select().where(window_t.c.budget_id.like("ledger%"))).all()
+            lambda tx: tx.conn.execute(
+                window_t.select().where(window_t.c.budget_id.like("ledger%"))
+            ).all()
         )
-        assert all(row.settled_nano + row.held_nano <= LIMIT * 10**9 for row in rows) or self.overran()
+        assert (
+            all(row.settled_nano + row.held_nano <= LIMIT * 10**9 for row in rows) or self.overran()
+        )
 
     def overran(self) -> bool:
-        """A late true-up of a released or corrected attempt is charged whatever is left: the money was spent."""
+        """A late true-up of a released or corrected attempt is charged whatever is left: the money
+        was spent.
+        """
         late = ("true_up", "correction")
         return bool(
-            self.ledger.do(lambda tx: tx.conn.execute(entry_t.select().where(entry_t.c.kind.in_(late))).first())
+            self.ledger.do(
+                lambda tx: tx.conn.execute(entry_t.select().where(entry_t.c.kind.in_(late))).first()
+            )
         )
 
     @invariant()
     def what_arrived_is_paid_once_it_is_closed(self) -> None:
         attempts, entries = self.ledger.do(
-            lambda tx: (tx.conn.execute(attempt_t.select()).all(), tx.conn.execute(entry_t.select()).all())
+            lambda tx: (
+                tx.conn.execute(attempt_t.select()).all(),
+                tx.conn.execute(entry_t.select()).all(),
+            )
         )
         for row in attempts:
             mine = [entry for entry in entries if entry.attempt_id == row.attempt_id]
@@ -201,7 +250,9 @@ class Machine(RuleBasedStateMachine):
             elif row.attempt_id in self.arrived:
                 assert net > 0 or row.basis == "released"
             else:
-                assert net == 0 or row.estimated, "what never arrived is charged only as a marked guess"
+                assert net == 0 or row.estimated, (
+                    "what never arrived is charged only as a marked guess"
+                )
 
 
 Machine.TestCase.settings = settings(

@@ -1,4 +1,6 @@
-"""What a call costs does not grow with the ledger: SQLite says how it would find the rows of every statement."""
+"""What a call costs does not grow with the ledger: SQLite says how it would find the rows of every
+statement.
+"""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -47,8 +49,14 @@ def test_no_statement_of_a_turn_looks_through_a_table(tmp_path: Path) -> None:
         sent = statements(book, lambda: turn(book))
         with ledger.engine.connect() as conn:
             plans = {
-                step[3]: sql for sql, given in sent for step in conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", given)
+                step[3]: sql
+                for sql, given in sent
+                for step in conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", given)
             }
     assert len(sent) > 20
-    scans = {step: sql for step, sql in plans.items() if step.startswith("SCAN") and not step.startswith(SMALL)}
+    scans = {
+        step: sql
+        for step, sql in plans.items()
+        if step.startswith("SCAN") and not step.startswith(SMALL)
+    }
     assert scans == {}

@@ -1,4 +1,6 @@
-"""The command line as a person meets it: another process, with an environment of its own, sometimes on a terminal."""
+"""The command line as a person meets it: another process, with an environment of its own, sometimes
+on a terminal.
+"""
 
 import os
 import pty
@@ -26,7 +28,9 @@ def environment(home: Path, **more: str) -> dict[str, str]:
     }
 
 
-def turngraph(home: Path, *args: str, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+def turngraph(
+    home: Path, *args: str, stdin: str = "", **env: str
+) -> subprocess.CompletedProcess[str]:
     """`turngraph ARGS`, run to its end."""
     return subprocess.run(
         [TURNGRAPH, *args],
@@ -73,11 +77,15 @@ class Terminal:
         os.write(self._ours, keys.encode())
 
     def until(self, text: str, *, within_s: float = 30.0) -> str:
-        """What is shown from here until `text` has appeared. Fails with all that was shown where it does not."""
+        """What is shown from here until `text` has appeared. Fails with all that was shown where it
+        does not.
+        """
         ends_at = time.monotonic() + within_s
         while (place := self.shown.find(text, self._read_to)) < 0:
             assert time.monotonic() < ends_at, f"{text!r} never came; shown: {self.shown!r}"
-            assert self.read(0.1) or self.process.poll() is None, f"ended without {text!r}; shown: {self.shown!r}"
+            assert self.read(0.1) or self.process.poll() is None, (
+                f"ended without {text!r}; shown: {self.shown!r}"
+            )
         seen = self.shown[self._read_to : place + len(text)]
         self._read_to = place + len(text)
         return seen
@@ -112,12 +120,16 @@ class Terminal:
 
 
 def _take_terminal() -> None:
-    """Make the terminal the process's own, so that ctrl-c reaches it as a signal, whoever runs these tests."""
+    """Make the terminal the process's own, so that ctrl-c reaches it as a signal, whoever runs
+    these tests.
+    """
     import fcntl
     import signal
     import termios
 
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a job in the background has it ignored, and hands that down
+    signal.signal(
+        signal.SIGINT, signal.SIG_DFL
+    )  # a job in the background has it ignored, and hands that down
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 

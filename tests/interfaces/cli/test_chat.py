@@ -12,7 +12,9 @@ def roles(model: ScriptedModel, place: int) -> list[str]:
 
 
 def test_a_thread_goes_on_where_it_was_left(tmp_path: Path) -> None:
-    """Another process, another day: the model is sent the whole conversation; another thread knows nothing of it."""
+    """Another process, another day: the model is sent the whole conversation; another thread knows
+    nothing of it.
+    """
     with ScriptedModel([Say("One."), Say("Two."), Say("Three.")]) as model:
         args = ("chat", "--base-url", model.base_url, "-m", "any")
         first = turngraph(tmp_path, *args, stdin="First?\n")
@@ -46,7 +48,9 @@ def test_what_is_no_history_is_named(tmp_path: Path) -> None:
 def test_a_failed_turn_does_not_end_the_conversation(tmp_path: Path) -> None:
     """The sentence is told, and the next question answered."""
     with ScriptedModel([Fail(401), Say("Better.")]) as model:
-        done = turngraph(tmp_path, "chat", "--base-url", model.base_url, "-m", "any", stdin="One?\nTwo?\n")
+        done = turngraph(
+            tmp_path, "chat", "--base-url", model.base_url, "-m", "any", stdin="One?\nTwo?\n"
+        )
     assert done.stdout == "Better.\n"
     assert "authentication" in done.stderr
     assert done.returncode == 1
@@ -73,7 +77,9 @@ def test_ctrl_c_gives_up_the_answer_and_not_the_conversation(tmp_path: Path) -> 
         terminal.until("> ")
         terminal.type("Nonsense")
         terminal.until("Nonsense")
-        terminal.type("\x03\n")  # readline may miss a signal that comes as it begins to wait, until the next key
+        terminal.type(
+            "\x03\n"
+        )  # readline may miss a signal that comes as it begins to wait, until the next key
         terminal.until("> ")
         terminal.type("Hello?\n")
         terminal.wait_for(lambda: bool(model.requests))

@@ -1,4 +1,6 @@
-"""The command line: answers on stdout, everything else on stderr, and a sentence where something is wrong."""
+"""The command line: answers on stdout, everything else on stderr, and a sentence where something is
+wrong.
+"""
 
 import io
 import json
@@ -9,7 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.interfaces.cli.commands import KEY, TURNGRAPH, Terminal, environment, one_sentence, turngraph
+from tests.interfaces.cli.commands import (
+    KEY,
+    TURNGRAPH,
+    Terminal,
+    environment,
+    one_sentence,
+    turngraph,
+)
 from turngraph.interfaces.cli.app import COMMANDS, outcome
 from turngraph.scripted import Fail, Hang, Refuse, Say, ScriptedModel
 
@@ -49,14 +58,18 @@ def test_without_a_key_the_scripted_model_answers_and_says_so(tmp_path: Path) ->
 def test_a_pipe_gets_the_answer_alone(tmp_path: Path) -> None:
     """`turngraph run … > file` must not write tables into the file."""
     with ScriptedModel([Say("Oslo.\nIndeed.")]) as model:
-        done = turngraph(tmp_path, "run", "Capital?", "-q", "--base-url", model.base_url, "-m", "any")
+        done = turngraph(
+            tmp_path, "run", "Capital?", "-q", "--base-url", model.base_url, "-m", "any"
+        )
     assert (done.stdout, done.stderr, done.returncode) == ("Oslo.\nIndeed.\n", "", 0)
 
 
 def test_the_question_may_come_through_a_pipe(tmp_path: Path) -> None:
     """So that a file or another program can ask."""
     with ScriptedModel([Say("ok")]) as model:
-        turngraph(tmp_path, "run", "--base-url", model.base_url, "-m", "any", stdin="From a pipe?\n")
+        turngraph(
+            tmp_path, "run", "--base-url", model.base_url, "-m", "any", stdin="From a pipe?\n"
+        )
     assert model.requests[0].body["messages"][-1]["content"] == "From a pipe?"
 
 
@@ -83,9 +96,15 @@ def test_streamed_json_is_one_event_a_line(tmp_path: Path) -> None:
 def test_a_failed_turn_is_json_too(tmp_path: Path) -> None:
     """A program that reads stdout must find the error there."""
     with ScriptedModel([Fail(401)]) as model:
-        done = turngraph(tmp_path, "run", "Hi", "--json", "-q", "--base-url", model.base_url, "-m", "any")
+        done = turngraph(
+            tmp_path, "run", "Hi", "--json", "-q", "--base-url", model.base_url, "-m", "any"
+        )
     result = json.loads(done.stdout)
-    assert (result["status"], result["error"]["kind"], result["error"]["status"]) == ("error", "authentication", 401)
+    assert (result["status"], result["error"]["kind"], result["error"]["status"]) == (
+        "error",
+        "authentication",
+        401,
+    )
     assert done.returncode == 1
 
 
@@ -95,14 +114,28 @@ def test_options_reach_the_wire(tmp_path: Path) -> None:
         done = turngraph(
             tmp_path,
             *("run", "Hi", "-q", "--stream", "--base-url", model.base_url, "-m", "any"),
-            *("--key-env", "MY_KEY", "--system", "Be brief.", "--temperature", "0", "--max-tokens", "64"),
+            *(
+                "--key-env",
+                "MY_KEY",
+                "--system",
+                "Be brief.",
+                "--temperature",
+                "0",
+                "--max-tokens",
+                "64",
+            ),
             *("-f", "calculator", "-f", "date_calculator"),
             MY_KEY=KEY,
         )
     body = model.requests[0].body
     assert done.returncode == 0
     assert body["messages"][0] == {"role": "system", "content": "Be brief."}
-    assert (body["model"], body["stream"], body["temperature"], body["max_tokens"]) == ("any", True, 0, 64)
+    assert (body["model"], body["stream"], body["temperature"], body["max_tokens"]) == (
+        "any",
+        True,
+        0,
+        64,
+    )
     assert [tool["function"]["name"] for tool in body["tools"]] == ["calculator", "date_calculator"]
     assert model.requests[0].headers["authorization"] == f"Bearer {KEY}"
 
@@ -110,7 +143,18 @@ def test_options_reach_the_wire(tmp_path: Path) -> None:
 def test_either_api_may_be_asked_for(tmp_path: Path) -> None:
     """`--api responses` is the user's word, whatever the table says."""
     with ScriptedModel([Say("ok")]) as model:
-        turngraph(tmp_path, "run", "Hi", "-q", "--api", "responses", "--base-url", model.base_url, "-m", "any")
+        turngraph(
+            tmp_path,
+            "run",
+            "Hi",
+            "-q",
+            "--api",
+            "responses",
+            "--base-url",
+            model.base_url,
+            "-m",
+            "any",
+        )
     assert model.requests[0].path.endswith("/responses")
 
 
@@ -128,8 +172,14 @@ def test_a_model_named_beside_an_endpoint_keeps_its_colons(tmp_path: Path) -> No
         (["run", "Hi", "-m", "groq:llama-3.3-70b-versatile"], "groq needs a key: set GROQ_API_KEY"),
         (["run", "Hi", "-m", "gpt-5-mini"], "must be `vendor:model`"),
         (["run", "Hi", "-p", "groq"], "Say which model to ask: --model NAME."),
-        (["run", "Hi", "--base-url", "localhost:8080", "-m", "x"], "starts with https:// or http://"),
-        (["run", "Hi", "--temperature", "3"], "--temperature is 3.0: Input should be less than or equal to 2."),
+        (
+            ["run", "Hi", "--base-url", "localhost:8080", "-m", "x"],
+            "starts with https:// or http://",
+        ),
+        (
+            ["run", "Hi", "--temperature", "3"],
+            "--temperature is 3.0: Input should be less than or equal to 2.",
+        ),
         (["run", "Hi", "--timeout", "0"], "--timeout is 0.0: Input should be greater than 0."),
         (["run", "Hi", "--max-tokens", "many"], 'unable to convert "many" into int'),
         (["run", "Hi", "-m", "openai:x", "--key-env", "NO_SUCH"], "--key-env names `NO_SUCH`"),
@@ -149,7 +199,9 @@ def test_what_is_wired_wrongly_is_one_sentence(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A traceback tells a newcomer nothing; the sentence says what to do."""
-    for name in [name for name in os.environ if name.endswith("_KEY") or name.startswith("TURNGRAPH")]:
+    for name in [
+        name for name in os.environ if name.endswith("_KEY") or name.startswith("TURNGRAPH")
+    ]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "stdin", io.StringIO())
@@ -179,7 +231,9 @@ def test_an_endpoint_nobody_answers_at_is_named(tmp_path: Path) -> None:
 
 def test_a_vendors_error_is_told_with_its_status(tmp_path: Path) -> None:
     """The vendor's own words, and which it was."""
-    with ScriptedModel([Fail(404, {"error": {"message": "The model `any` does not exist."}})]) as model:
+    with ScriptedModel(
+        [Fail(404, {"error": {"message": "The model `any` does not exist."}})]
+    ) as model:
         done = turngraph(tmp_path, "run", "Hi", "-q", "--base-url", model.base_url, "-m", "any")
     said = one_sentence(done)
     assert "404" in said
@@ -197,8 +251,19 @@ def test_a_refusal_is_no_success(tmp_path: Path) -> None:
 
 def test_no_key_is_ever_shown(tmp_path: Path) -> None:
     """Not in an answer's JSON, not in an error, not in a table."""
-    with ScriptedModel([Say("ok"), Fail(401, {"error": {"message": f"Incorrect API key provided: {KEY}"}})]) as model:
-        args = ("--json", "--stream", "-p", "openai", "--base-url", model.base_url, "-m", "gpt-4o-mini")
+    with ScriptedModel(
+        [Say("ok"), Fail(401, {"error": {"message": f"Incorrect API key provided: {KEY}"}})]
+    ) as model:
+        args = (
+            "--json",
+            "--stream",
+            "-p",
+            "openai",
+            "--base-url",
+            model.base_url,
+            "-m",
+            "gpt-4o-mini",
+        )
         fine = turngraph(tmp_path, "run", "Hi", *args, OPENAI_API_KEY=KEY)
         refused = turngraph(tmp_path, "run", "Hi", *args, OPENAI_API_KEY=KEY)
         wrong = turngraph(tmp_path, "run", "Hi", *args, "--temperature", "9", OPENAI_API_KEY=KEY)
@@ -208,7 +273,9 @@ def test_no_key_is_ever_shown(tmp_path: Path) -> None:
         assert KEY not in done.stdout + done.stderr
 
 
-def test_a_terminal_is_told_the_answer_as_it_arrives_and_obeys_nothing_in_it(tmp_path: Path) -> None:
+def test_a_terminal_is_told_the_answer_as_it_arrives_and_obeys_nothing_in_it(
+    tmp_path: Path,
+) -> None:
     """An escape sequence in an answer could rewrite the screen, or write to the clipboard."""
     with (
         ScriptedModel([Say("Clear:\x1b[2J and a bell:\x07.")], pieces=4) as model,
@@ -237,7 +304,12 @@ def test_a_reader_that_has_enough_is_no_error(tmp_path: Path) -> None:
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(
-        [TURNGRAPH, "vendors"], stdout=write, stderr=subprocess.PIPE, env=environment(tmp_path), timeout=60, check=False
+        [TURNGRAPH, "vendors"],
+        stdout=write,
+        stderr=subprocess.PIPE,
+        env=environment(tmp_path),
+        timeout=60,
+        check=False,
     )
     os.close(write)
     assert done.stderr == b""

@@ -30,7 +30,9 @@ def test_a_turn_fits_on_a_page(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(turn.count("\n") < 100 for turn in turns)
 
 
-def test_the_calls_of_the_third_turn_are_several_and_answered_in_order(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_calls_of_the_third_turn_are_several_and_answered_in_order(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """It is there to show parallel calls."""
     shown = played(capsys, "--only", "3")
     assert shown.count("● dispatch_tools") == 3
@@ -40,7 +42,9 @@ def test_the_calls_of_the_third_turn_are_several_and_answered_in_order(capsys: p
 
 
 @pytest.mark.parametrize("api", ["chat", "responses"])
-def test_the_requests_are_shown_whole_and_as_sent(api: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_requests_are_shown_whole_and_as_sent(
+    api: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """With --full the JSON can be copied out of the terminal and posted."""
     shown = played(capsys, "--only", "1", "--full", "--api", api)
     block = re.search(r"^    \{.*?^    \}", shown, re.MULTILINE | re.DOTALL)

@@ -1,4 +1,6 @@
-"""`turngraph draw`, and the picture in the README: drawn from the graph, so it cannot be wrong about it."""
+"""`turngraph draw`, and the picture in the README: drawn from the graph, so it cannot be wrong
+about it.
+"""
 
 from pathlib import Path
 from typing import get_args

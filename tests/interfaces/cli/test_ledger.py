@@ -1,4 +1,6 @@
-"""`turngraph ledger`, on ledgers that real turns have filled: what is told, what is written, what is refused."""
+"""`turngraph ledger`, on ledgers that real turns have filled: what is told, what is written, what
+is refused.
+"""
 
 import csv
 import json
@@ -45,7 +47,9 @@ class Told(NamedTuple):
 
 
 def fill(url: str) -> Filled:
-    """A turn with a priced tool, one of an unpriced model by a nasty account, a stream that was cut."""
+    """A turn with a priced tool, one of an unpriced model by a nasty account, a stream that was
+    cut.
+    """
     prices = Prices(tools=(ToolPrice(tool="calculator", usd_per_call=Decimal("0.01")),))
     budget = Budget(usd=Decimal("0.50"), per="account", period="month", unpriced="mark")
     asks = Call(("calculator", {"expression": "6 * 7"}, "call-1"))
@@ -58,7 +62,13 @@ def fill(url: str) -> Filled:
         ):
             with ScriptedModel(script) as model:
                 turn = chat_turn(
-                    ProviderConfig(vendor="openai", model=name, base_url=model.base_url, api_key="none", api="chat"),
+                    ProviderConfig(
+                        vendor="openai",
+                        model=name,
+                        base_url=model.base_url,
+                        api_key="none",
+                        api="chat",
+                    ),
                     functions=["calculator"],
                     ledger=ledger,
                     prices=prices,
@@ -80,7 +90,9 @@ def filled(request: pytest.FixtureRequest, tmp_path: Path) -> Filled:
 
 
 @pytest.fixture
-def typed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., Told]:
+def typed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Callable[..., Told]:
     """Types a command at its entry, in an empty folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("TURNGRAPH_LEDGER", raising=False)
@@ -98,13 +110,19 @@ def test_the_dimensions_that_may_be_typed_are_those_there_are() -> None:
     assert set(get_args(By)) == set(BY)
 
 
-def test_spending_is_shown_with_bars_and_told_in_json(filled: Filled, typed: Callable[..., Told]) -> None:
-    """For people, and for other programs: the same amounts; what a caller chose as a name is not obeyed."""
+def test_spending_is_shown_with_bars_and_told_in_json(
+    filled: Filled, typed: Callable[..., Told]
+) -> None:
+    """For people, and for other programs: the same amounts; what a caller chose as a name is not
+    obeyed.
+    """
     told = typed("top", "--by", "account", ledger=filled.url)
     assert told.code == 0
     lines = told.out.splitlines()
     assert lines[0] == "Spent by account, all time"
-    acme, evil = (next(line for line in lines if line.startswith(name)) for name in ("acme", "evil"))
+    acme, evil = (
+        next(line for line in lines if line.startswith(name)) for name in ("acme", "evil")
+    )
     assert "█" in acme
     assert "$0.010" in acme
     assert evil.startswith("evil[red]␛[2J")
@@ -125,13 +143,19 @@ def test_every_dimension_is_told(typed: Callable[..., Told], tmp_path: Path, by:
     total = sum(line["attempts"] for line in listed)
     assert total == 7
     lines = typed("top", "--by", by, "--limit", "1", ledger=filled.url).out.splitlines()
-    assert [line.split()[2] for line in lines if line.startswith("total")] == ["7"], "the total is of all"
+    assert [line.split()[2] for line in lines if line.startswith("total")] == ["7"], (
+        "the total is of all"
+    )
 
 
 def test_a_report_is_of_the_time_that_is_typed(filled: Filled, typed: Callable[..., Told]) -> None:
     """A month, or from a day to before a day; in UTC, as the ledger's days are."""
     assert "acme" in typed("top", "--by", "account", "--month", MONTH, ledger=filled.url).out
-    for past in (["--month", "2026-01"], ["--until", "2026-01-31"], ["--since", "2099-12-31T10:30:00"]):
+    for past in (
+        ["--month", "2026-01"],
+        ["--until", "2026-01-31"],
+        ["--since", "2099-12-31T10:30:00"],
+    ):
         told = typed("top", *past, ledger=filled.url)
         assert (told.code, told.out) == (0, "")
         assert told.err.startswith("Nothing was spent")
@@ -180,15 +204,24 @@ def test_verify_says_so_or_names_what_is_wrong(filled: Filled, typed: Callable[.
     with Ledger(filled.url) as ledger:
         ledger.do(lambda tx: tx.conn.execute(text("UPDATE budget_window SET held_nano = 5")))
         ledger.spool.add("release", Released(attempt_id="nobody.1", why="never sent"))
-        ledger.do(lambda tx: tx.conn.execute(text("UPDATE attempt SET charge_nano = 7 WHERE basis = 'partial'")))
+        ledger.do(
+            lambda tx: tx.conn.execute(
+                text("UPDATE attempt SET charge_nano = 7 WHERE basis = 'partial'")
+            )
+        )
     told = typed("verify", ledger=filled.url)
     assert told.code == 1
-    assert len([line for line in told.out.splitlines() if line.startswith("Budget `account-month:")]) == 3
+    assert (
+        len([line for line in told.out.splitlines() if line.startswith("Budget `account-month:")])
+        == 3
+    )
     assert "is settled at 7, its first entry is" in told.out
     assert "1 records wait" in told.err
 
 
-def test_what_the_ledger_refused_is_a_problem_that_verify_names(typed: Callable[..., Told], tmp_path: Path) -> None:
+def test_what_the_ledger_refused_is_a_problem_that_verify_names(
+    typed: Callable[..., Told], tmp_path: Path
+) -> None:
     """Money was spent and is in no entry: a person must look."""
     url = f"sqlite:///{tmp_path}/turns.db"
     with Ledger(url) as ledger:
@@ -218,7 +251,10 @@ def test_reconcile_closes_what_was_left_open(filled: Filled, typed: Callable[...
     attempt = lose(filled.url, "lost")
     told = typed("reconcile", "--policy", "manual", ledger=filled.url)
     assert told.code == 0
-    assert told.out.splitlines()[0] == "written from disk 0, released 0, charged 0, corrected 0, open 1"
+    assert (
+        told.out.splitlines()[0]
+        == "written from disk 0, released 0, charged 0, corrected 0, open 1"
+    )
     assert told.out.splitlines()[1] == f"  {attempt}  unknown  openai:gpt-5  $0.02 held"
     waiting = json.loads(typed("reconcile", "--quiet", "7200", "--json", ledger=filled.url).out)
     assert waiting["open"] == [{"attempt_id": attempt, "held_usd": "0.02"}]
@@ -227,12 +263,16 @@ def test_reconcile_closes_what_was_left_open(filled: Filled, typed: Callable[...
     assert typed("verify", ledger=filled.url).code == 0
 
 
-def test_reconcile_writes_first_what_was_kept_on_disk(typed: Callable[..., Told], tmp_path: Path) -> None:
+def test_reconcile_writes_first_what_was_kept_on_disk(
+    typed: Callable[..., Told], tmp_path: Path
+) -> None:
     """The worker that could not write it may be gone."""
     url = f"sqlite:///{tmp_path}/turns.db"
     attempt = lose(url, "lost")
     with Ledger(url) as ledger:
-        ledger.spool.add("release", Released(attempt_id=attempt, why="the vendor had no such request"))
+        ledger.spool.add(
+            "release", Released(attempt_id=attempt, why="the vendor had no such request")
+        )
     told = typed("reconcile", ledger=url)
     assert told.out == "written from disk 1, released 0, charged 0, corrected 0, open 0\n"
 
@@ -240,9 +280,13 @@ def test_reconcile_writes_first_what_was_kept_on_disk(typed: Callable[..., Told]
 def test_reconcile_asks_the_vendor_first(
     typed: Callable[..., Told], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A stream that was cut is charged by what the vendor kept of it; the key comes out of its variable."""
+    """A stream that was cut is charged by what the vendor kept of it; the key comes out of its
+    variable.
+    """
     url = f"sqlite:///{tmp_path}/turns.db"
-    with ScriptedModel([Cut(after=8, answer=Say("one two three four five six seven eight"))]) as model:
+    with ScriptedModel(
+        [Cut(after=8, answer=Say("one two three four five six seven eight"))]
+    ) as model:
         config = ProviderConfig(
             vendor="openai", model="gpt-5", base_url=model.base_url, api_key="none", api="responses"
         )
@@ -273,7 +317,9 @@ def test_a_person_says_what_an_attempt_cost(filled: Filled, typed: Callable[...,
     assert typed("verify", ledger=filled.url).code == 0
 
 
-def test_answers_are_forgotten_and_their_charges_stay(filled: Filled, typed: Callable[..., Told]) -> None:
+def test_answers_are_forgotten_and_their_charges_stay(
+    filled: Filled, typed: Callable[..., Told]
+) -> None:
     """Conversations need not stand in the ledger for as long as the books must."""
     spent = typed("top", "--json", ledger=filled.url).out
     assert typed("forget", "--days", "1", ledger=filled.url).err == "0 answers forgotten.\n"
@@ -285,7 +331,9 @@ def test_answers_are_forgotten_and_their_charges_stay(filled: Filled, typed: Cal
     assert typed("forget", "--days", "-1", ledger=filled.url).code == 2
 
 
-def test_a_period_is_told_at_another_models_prices(filled: Filled, typed: Callable[..., Told], tmp_path: Path) -> None:
+def test_a_period_is_told_at_another_models_prices(
+    filled: Filled, typed: Callable[..., Told], tmp_path: Path
+) -> None:
     """From the list, or from a file of one's own; what cannot be compared is counted."""
     told = typed("reprice", "--model", "openai:gpt-5-nano", "--month", MONTH, ledger=filled.url)
     assert told.code == 0
@@ -305,16 +353,34 @@ def test_a_period_is_told_at_another_models_prices(filled: Filled, typed: Callab
 
 def test_budgets_are_kept_listed_and_removed(filled: Filled, typed: Callable[..., Told]) -> None:
     """What is kept holds for turns that name no budget; what it counts is shown with a bar."""
-    set_ = ("budget", "set", "0.0000001", "--per", "account", "--of", "acme", "--period", "day", "--unpriced", "0.05")
+    set_ = (
+        "budget",
+        "set",
+        "0.0000001",
+        "--per",
+        "account",
+        "--of",
+        "acme",
+        "--period",
+        "day",
+        "--unpriced",
+        "0.05",
+    )
     told = typed(*set_, ledger=filled.url)
     assert told.err == "account-day-acme: $0.0000001 a day for the account acme, hard, " + (
         "calls without a price are taken at $0.05\n"
     )
     with Ledger(filled.url) as ledger, ScriptedModel() as model:
-        config = ProviderConfig(vendor="openai", model="gpt-5", base_url=model.base_url, api_key="none")
+        config = ProviderConfig(
+            vendor="openai", model="gpt-5", base_url=model.base_url, api_key="none"
+        )
         turn = chat_turn(config, ledger=ledger)
-        refused = turn.invoke({"messages": [("user", "Hi")], "settings": TurnSettings(account="acme")})["result"]
-        free = turn.invoke({"messages": [("user", "Hi")], "settings": TurnSettings(account="bolt")})["result"]
+        refused = turn.invoke(
+            {"messages": [("user", "Hi")], "settings": TurnSettings(account="acme")}
+        )["result"]
+        free = turn.invoke(
+            {"messages": [("user", "Hi")], "settings": TurnSettings(account="bolt")}
+        )["result"]
     assert (refused.status, free.status) == ("budget", "completed")
     assert "`account-day-acme:acme`" in refused.error.message
     told = typed("budget", "list", ledger=filled.url)
@@ -332,12 +398,27 @@ def test_budgets_are_kept_listed_and_removed(filled: Filled, typed: Callable[...
     assert "No budget is kept" in typed("budget", "list", ledger=filled.url).err
 
 
-def test_a_budget_may_be_the_first_thing_in_a_ledger(typed: Callable[..., Told], tmp_path: Path) -> None:
+def test_a_budget_may_be_the_first_thing_in_a_ledger(
+    typed: Callable[..., Told], tmp_path: Path
+) -> None:
     """The one command that makes a ledger, and says so."""
-    told = typed("budget", "set", "20", "--per", "ledger", "--soft", "--last-answer", "1", "--unpriced", "mark")
+    told = typed(
+        "budget",
+        "set",
+        "20",
+        "--per",
+        "ledger",
+        "--soft",
+        "--last-answer",
+        "1",
+        "--unpriced",
+        "mark",
+    )
     assert told.code == 0
     assert told.err.splitlines()[0] == "A new ledger was made: sqlite:///turngraph.db"
-    assert told.err.splitlines()[1].startswith("ledger: $20.00 for all together, soft, $1.00 of it for a last answer")
+    assert told.err.splitlines()[1].startswith(
+        "ledger: $20.00 for all together, soft, $1.00 of it for a last answer"
+    )
     assert (tmp_path / "turngraph.db").exists()
 
 
@@ -348,16 +429,25 @@ def test_a_budget_may_be_the_first_thing_in_a_ledger(typed: Callable[..., Told],
         (["verify", "--ledger", "turns.db"], "as in `sqlite:///turns.db`"),
         (["top", "--ledger", "sqlite:///notes.txt"], "cannot be opened: file is not a database"),
         (["top", "--ledger", "sqlite:///other.db"], "the database has no tables of one"),
-        (["export", "x.csv", "--ledger", "mysql://bob@host/db"], "SQLite or PostgreSQL, not in `mysql`"),
+        (
+            ["export", "x.csv", "--ledger", "mysql://bob@host/db"],
+            "SQLite or PostgreSQL, not in `mysql`",
+        ),
         (["top", "--by", "acount"], '"account", "key", "vendor"'),
-        (["top", "--month", "October"], "--month is `October`; it is a year and a month, as 2026-10."),
+        (
+            ["top", "--month", "October"],
+            "--month is `October`; it is a year and a month, as 2026-10.",
+        ),
         (["top", "--month", "2026-10", "--since", "2026-10-01"], "not both"),
         (["top", "--since", "yesterday"], "--since"),
         (["top", "--limit", "0"], "--limit"),
         (["reconcile", "--policy", "guess"], '"estimate", "max", "manual"'),
         (["reprice", "--model", "gpt-5"], "it is a vendor and a model, as openai:gpt-5-mini"),
         (["budget", "set", "3"], "--per"),
-        (["budget", "set", "3", "--per", "turn", "--unpriced", "free"], "--unpriced is `free`; it is `refuse`, `mark`"),
+        (
+            ["budget", "set", "3", "--per", "turn", "--unpriced", "free"],
+            "--unpriced is `free`; it is `refuse`, `mark`",
+        ),
         (["budget", "set", "NaN", "--per", "turn"], "`NaN` is no amount in US dollars"),
         (["budget", "set", "--per", "turn", "--", "-3"], "The limit is -3"),
         (["correct", "a.1", "much", "--note", "x"], "`much` is no amount in US dollars"),
@@ -383,7 +473,9 @@ def test_what_is_typed_wrongly_is_said_in_a_sentence(
 
 
 @pytest.mark.parametrize("file", ["x.xls", "nowhere/x.csv"])
-def test_a_file_that_cannot_be_written_is_said(typed: Callable[..., Told], tmp_path: Path, file: str) -> None:
+def test_a_file_that_cannot_be_written_is_said(
+    typed: Callable[..., Told], tmp_path: Path, file: str
+) -> None:
     """Its format or its folder."""
     filled = fill(f"sqlite:///{tmp_path}/turns.db")
     told = typed("export", file, ledger=filled.url)
@@ -391,7 +483,9 @@ def test_a_file_that_cannot_be_written_is_said(typed: Callable[..., Told], tmp_p
     assert Path(file).name in told.err
 
 
-def test_what_the_database_says_later_is_a_sentence_too(typed: Callable[..., Told], tmp_path: Path) -> None:
+def test_what_the_database_says_later_is_a_sentence_too(
+    typed: Callable[..., Told], tmp_path: Path
+) -> None:
     """Tables that were tampered with, rights that are lacking: no traceback."""
     import sqlite3
 
@@ -409,7 +503,9 @@ def test_no_password_is_printed_by_the_process(tmp_path: Path) -> None:
     """Not from the option, not from the variable, not where the server is away, not in the help."""
     url = f"postgresql://bob:{SECRET}@127.0.0.1:1/turns"
     by_variable = turngraph(tmp_path, "ledger", "top", TURNGRAPH_LEDGER=url)
-    by_option = turngraph(tmp_path, "ledger", "budget", "set", "1", "--per", "turn", "--ledger", url)
+    by_option = turngraph(
+        tmp_path, "ledger", "budget", "set", "1", "--per", "turn", "--ledger", url
+    )
     for done in (by_variable, by_option):
         assert done.returncode == 2
         assert SECRET not in done.stdout + done.stderr
@@ -421,7 +517,9 @@ def test_no_password_is_printed_by_the_process(tmp_path: Path) -> None:
 def test_the_variable_names_the_ledger_on_a_terminal(tmp_path: Path) -> None:
     """As a person meets it, in colour."""
     filled = fill(f"sqlite:///{tmp_path}/turns.db")
-    with Terminal(tmp_path, "ledger", "top", "--by", "account", TURNGRAPH_LEDGER=filled.url) as terminal:
+    with Terminal(
+        tmp_path, "ledger", "top", "--by", "account", TURNGRAPH_LEDGER=filled.url
+    ) as terminal:
         terminal.until("total")
         assert terminal.end() == 0
     assert "\x1b[2J" not in terminal.shown

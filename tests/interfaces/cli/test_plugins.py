@@ -27,15 +27,22 @@ def test_check_says_that_all_is_well(plugins: Path) -> None:
 
 def test_check_tells_every_problem_by_file_and_line(plugins: Path) -> None:
     """So that an editor can jump there."""
-    for name, old, new in [("planets.yaml", "limit: 8", "limt: 8"), ("guide.yaml", "[observatory,", "[observatoire,")]:
+    for name, old, new in [
+        ("planets.yaml", "limit: 8", "limt: 8"),
+        ("guide.yaml", "[observatory,", "[observatoire,"),
+    ]:
         file = plugins / "plugins" / name
         file.write_text(file.read_text().replace(old, new))
     done = turngraph(plugins, "plugins", "check", "plugins")
     assert done.returncode == 1
     first, second, third = done.stdout.splitlines()
     assert first.startswith("guide.yaml:12: spec.plugins[0]: no plugin is named 'observatoire'")
-    assert second.startswith("guide.yaml:12: spec.plugins[1]: no plugin is named 'planets'"), "it could not be loaded"
-    assert third.startswith("planets.yaml:35: spec.sql_data.limt: is no field here; did you mean `limit`?")
+    assert second.startswith("guide.yaml:12: spec.plugins[1]: no plugin is named 'planets'"), (
+        "it could not be loaded"
+    )
+    assert third.startswith(
+        "planets.yaml:35: spec.sql_data.limt: is no field here; did you mean `limit`?"
+    )
 
 
 def test_try_runs_the_test_values_or_others(plugins: Path) -> None:
@@ -47,32 +54,60 @@ def test_try_runs_the_test_values_or_others(plugins: Path) -> None:
     done = turngraph(plugins, "plugins", "try", "planets", "kind=cheese")
     assert done.returncode == 1
     assert "'cheese' is not one of" in done.stderr
-    assert "No plugin is named `stars`" in one_sentence(turngraph(plugins, "plugins", "try", "stars"))
-    assert "write name=value" in one_sentence(turngraph(plugins, "plugins", "try", "planets", "kind"))
+    assert "No plugin is named `stars`" in one_sentence(
+        turngraph(plugins, "plugins", "try", "stars")
+    )
+    assert "write name=value" in one_sentence(
+        turngraph(plugins, "plugins", "try", "planets", "kind")
+    )
 
 
 def test_new_and_schema_belong_together(tmp_path: Path) -> None:
     """What `new` prints, `check` accepts and `schema` describes."""
-    (tmp_path / "a.yaml").write_text(turngraph(tmp_path, "plugins", "new", "Plugin", "--name", "mine").stdout)
+    (tmp_path / "a.yaml").write_text(
+        turngraph(tmp_path, "plugins", "new", "Plugin", "--name", "mine").stdout
+    )
     assert turngraph(tmp_path, "plugins", "check", "a.yaml").returncode == 0
     schema = json.loads(turngraph(tmp_path, "plugins", "schema", "Plugin").stdout)
     assert schema["properties"]["kind"]["const"] == "Plugin"
-    assert "There are: Plugin, SqlPlugin" in one_sentence(turngraph(tmp_path, "plugins", "new", "Plugn"))
-    assert "no file or folder `nowhere`" in one_sentence(turngraph(tmp_path, "plugins", "check", "nowhere"))
+    assert "There are: Plugin, SqlPlugin" in one_sentence(
+        turngraph(tmp_path, "plugins", "new", "Plugn")
+    )
+    assert "no file or folder `nowhere`" in one_sentence(
+        turngraph(tmp_path, "plugins", "check", "nowhere")
+    )
 
 
 def test_a_client_brings_its_model_settings_plugins_and_functions(plugins: Path) -> None:
     """As its manifest says, and what is typed beside it wins."""
     with ScriptedModel() as model:
         provider = plugins / "plugins" / "local_provider.yaml"
-        provider.write_text(provider.read_text().replace("http://127.0.0.1:8000/v1", model.base_url))
+        provider.write_text(
+            provider.read_text().replace("http://127.0.0.1:8000/v1", model.base_url)
+        )
         guide = plugins / "plugins" / "guide.yaml"
-        guide.write_text(guide.read_text().replace("openai", "local_models").replace("gpt-5-mini", "any"))
+        guide.write_text(
+            guide.read_text().replace("openai", "local_models").replace("gpt-5-mini", "any")
+        )
         key = {"LOCAL_MODELS_KEY": "local-key-123"}
-        done = turngraph(plugins, "run", "Which planet is largest?", "-q", "--client", str(guide), **key)
+        done = turngraph(
+            plugins, "run", "Which planet is largest?", "-q", "--client", str(guide), **key
+        )
         assert done.returncode == 0, done.stderr
         asked = model.requests[0]
-        turngraph(plugins, "run", "x", "-q", "--client", str(guide), "--temperature", "0", "--system", "Mine.", **key)
+        turngraph(
+            plugins,
+            "run",
+            "x",
+            "-q",
+            "--client",
+            str(guide),
+            "--temperature",
+            "0",
+            "--system",
+            "Mine.",
+            **key,
+        )
         typed = model.requests[-1].body
     assert (asked.body["model"], asked.body["temperature"]) == ("any", 0.3)
     assert asked.headers["authorization"] == "Bearer local-key-123"

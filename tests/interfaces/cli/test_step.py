@@ -1,4 +1,6 @@
-"""`turngraph step` at a terminal: the same moves by the same keys, and no escape sequence from outside."""
+"""`turngraph step` at a terminal: the same moves by the same keys, and no escape sequence from
+outside.
+"""
 
 import io
 import sys
@@ -17,7 +19,9 @@ def typed(monkeypatch: pytest.MonkeyPatch, keys: str) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(keys.replace(",", "\n") + "\n"))
 
 
-def test_a_turn_is_walked_by_keys(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_turn_is_walked_by_keys(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Step, into, back, fork, run, a pane, quit; an empty line is a step."""
     typed(monkeypatch, "s,,b,f other,u dispatch_tools,i,r,p messages,j 1,?,x,q")
     step("What is 6 * 7?", options=ModelOptions(model="scripted"))
@@ -29,7 +33,9 @@ def test_a_turn_is_walked_by_keys(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert "quit" in out
 
 
-def test_what_is_refused_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_refused_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A wrong key or edit does not end the walk."""
     typed(monkeypatch, "b 7,e {,j x,a 1,s,e {")
     step("Hi \x1b[2J", options=ModelOptions(model="scripted"))
@@ -42,7 +48,9 @@ def test_what_is_refused_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest
 def test_a_slip_is_told_in_the_words_of_the_keys(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A missing number or name, a key that is none, an empty pane: said, not left to Python or to silence."""
+    """A missing number or name, a key that is none, an empty pane: said, not left to Python or to
+    silence.
+    """
     typed(monkeypatch, "x,x 3,j one,g,zzz,p tools,q")
     step("Hi", options=ModelOptions(model="scripted"))
     out = " ".join(capsys.readouterr().out.split())

@@ -1,4 +1,5 @@
-"""A worker that is killed in the middle of a turn: `python -m tests.interfaces.stepper.dying DATABASE BASE_URL WHERE`.
+"""A worker that is killed in the middle of a turn: `python -m tests.interfaces.stepper.dying
+DATABASE BASE_URL WHERE`.
 
 Of two tools that run together it dies in one, when the other is done and stored.
 """
@@ -50,9 +51,13 @@ async def die(database: str, base_url: str, where: str) -> None:
                 os._exit(9)
             return f"{city}: rain"
 
-        config = ProviderConfig(vendor="openai", model="gpt-4o-mini", base_url=base_url, api_key="sk-test")
+        config = ProviderConfig(
+            vendor="openai", model="gpt-4o-mini", base_url=base_url, api_key="sk-test"
+        )
         inside = where == "inside"
-        turn = chat_turn(OpenAIProvider(config), tools=[weather], checkpointer=None if inside else saver)
+        turn = chat_turn(
+            OpenAIProvider(config), tools=[weather], checkpointer=None if inside else saver
+        )
         graph = house(turn, saver) if inside else turn
         await graph.ainvoke(ask("Both?"), THREAD, durability="sync")
 
@@ -60,7 +65,9 @@ async def die(database: str, base_url: str, where: str) -> None:
 async def _until_stored(saver: AsyncSqliteSaver) -> None:
     """Wait until the answer of the other tool has reached the disk."""
     writes: list[Any] = []
-    while not any(channel == "tool_runs" and isinstance(value, list) for _, channel, value in writes):
+    while not any(
+        channel == "tool_runs" and isinstance(value, list) for _, channel, value in writes
+    ):
         points = [point async for point in saver.alist({"configurable": {"thread_id": "t"}})]
         writes = [write for point in points for write in point.pending_writes or ()]
 

@@ -1,4 +1,6 @@
-"""A stored thread, walked from the outside: what is kept is shown, what was answered is not asked again."""
+"""A stored thread, walked from the outside: what is kept is shown, what was answered is not asked
+again.
+"""
 
 import asyncio
 import operator
@@ -46,8 +48,12 @@ class Fan(MessagesState):
 
 @pytest.fixture
 def model() -> Iterator[ScriptedModel]:
-    """Asks for the weather in two cities, then answers; and answers again, in case anyone asks again."""
-    with ScriptedModel([Call(OSLO, ROME), Say("Rain."), Say("Still rain."), Say("Again.")]) as scripted:
+    """Asks for the weather in two cities, then answers; and answers again, in case anyone asks
+    again.
+    """
+    with ScriptedModel(
+        [Call(OSLO, ROME), Say("Rain."), Say("Still rain."), Say("Again.")]
+    ) as scripted:
         yield scripted
 
 
@@ -67,7 +73,9 @@ def names(stepper: TurnStepper) -> list[tuple[str, ...]]:
 
 
 def test_a_past_turn_in_a_parent_is_walked_as_it_went(model: ScriptedModel, saver: Any) -> None:
-    """Into its subgraph: the same stops as when it is stepped, with requests, answers, tool calls, events and cost."""
+    """Into its subgraph: the same stops as when it is stepped, with requests, answers, tool calls,
+    events and cost.
+    """
     graph = house(turn_on(model, tools=[weather]), saver)
     graph.invoke(ask("Both?"), THREAD)
     sent = [request.body for request in model.requests]
@@ -104,7 +112,11 @@ def test_turns_that_ran_side_by_side_are_shown_side_by_side(saver: Any) -> None:
     with ScriptedModel() as plain:
         graph.add_node("chat", turn_on(plain))
         graph.add_conditional_edges(
-            START, lambda s: [Send("chat", {"messages": [HumanMessage(q, id=q)]}) for q in ("red", "green")], ["chat"]
+            START,
+            lambda s: [
+                Send("chat", {"messages": [HumanMessage(q, id=q)]}) for q in ("red", "green")
+            ],
+            ["chat"],
         )
         compiled = graph.compile(checkpointer=saver)
         compiled.invoke(ask("Both."), THREAD)
@@ -127,7 +139,13 @@ def test_any_turn_of_a_thread_is_found_by_its_place_or_id(model: ScriptedModel, 
     turn = turn_on(model, tools=[weather], checkpointer=saver)
     for number, question in enumerate(("Both?", "And now?", "And then?")):
         turn.invoke(ask(question, turn_id=f"turn-{number}"), THREAD)
-    for asked, answer in ((-1, "Again."), (0, "Rain."), (1, "Still rain."), ("turn-1", "Still rain."), (-3, "Rain.")):
+    for asked, answer in (
+        (-1, "Again."),
+        (0, "Rain."),
+        (1, "Still rain."),
+        ("turn-1", "Still rain."),
+        (-3, "Rain."),
+    ):
         stepper = TurnStepper.attach(turn, "t", turn=asked)
         assert stepper.state["result"].answer == answer
         assert len(stepper.state["messages"]) == {"Rain.": 5, "Still rain.": 7, "Again.": 9}[answer]
@@ -147,7 +165,9 @@ def test_a_thread_that_died_in_the_middle_goes_on_where_it_stands(
 ) -> None:
     """What was answered is not sent again, and of two tools only the one that was not done is run."""
     database, ran = str(tmp_path / "threads.db"), list[str]()
-    died = subprocess.run([sys.executable, "-m", DYING, database, model.base_url, where], timeout=60, check=False)
+    died = subprocess.run(
+        [sys.executable, "-m", DYING, database, model.base_url, where], timeout=60, check=False
+    )
     assert died.returncode == 9
 
     @tool("weather")
@@ -162,7 +182,9 @@ def test_a_thread_that_died_in_the_middle_goes_on_where_it_stands(
         graph = house(turn, saver) if inside else turn
         stored = saver.get_tuple(THREAD)
         with TurnStepper(graph, None, "t") as stepper:
-            assert [task.call.arguments for task in stepper.now.pending if task.call] == ['{"city": "Rome"}']
+            assert [task.call.arguments for task in stepper.now.pending if task.call] == [
+                '{"city": "Rome"}'
+            ]
             assert stepper.state["messages"][-1].content == "Oslo: rain"
             assert len(stepper.charges) == 1, "what the turn has spent before"
             fork = stepper.fork("paris")
@@ -170,7 +192,9 @@ def test_a_thread_that_died_in_the_middle_goes_on_where_it_stands(
             for line, city in ((stepper, "Rome"), (fork, "Paris")):
                 line.run()
                 assert line.now.finished, repr(line.now.error)
-                told = [message.content for message in line.state["messages"] if message.type == "tool"]
+                told = [
+                    message.content for message in line.state["messages"] if message.type == "tool"
+                ]
                 assert told == ["Oslo: rain", f"{city}: sun"]
                 assert len(line.charges) == 2
         assert saver.get_tuple(THREAD) == stored, "the thread is only read"
@@ -178,7 +202,9 @@ def test_a_thread_that_died_in_the_middle_goes_on_where_it_stands(
     assert len(model.requests) == 3
 
 
-def test_the_state_of_a_half_finished_thread_is_edited_where_it_stands(model: ScriptedModel, saver: Any) -> None:
+def test_the_state_of_a_half_finished_thread_is_edited_where_it_stands(
+    model: ScriptedModel, saver: Any
+) -> None:
     """And the walk goes on from there, not from the beginning."""
     turn = turn_on(model, tools=[weather], checkpointer=saver)
     turn.invoke(ask("Both?"), THREAD, interrupt_before=["prep_second_request"])
@@ -189,11 +215,15 @@ def test_the_state_of_a_half_finished_thread_is_edited_where_it_stands(model: Sc
         assert stepper.now.nodes == ("prep_second_request",)
         stepper.run()
     assert len(model.requests) == 2
-    assert [m["content"] for m in model.requests[1].body["messages"] if m["role"] == "user"] == ["And Paris?"]
+    assert [m["content"] for m in model.requests[1].body["messages"] if m["role"] == "user"] == [
+        "And Paris?"
+    ]
 
 
 @pytest.mark.parametrize("inside", [False, True], ids=["alone", "in a parent"])
-def test_a_thread_that_waits_for_a_person_is_answered(model: ScriptedModel, saver: Any, inside: bool) -> None:
+def test_a_thread_that_waits_for_a_person_is_answered(
+    model: ScriptedModel, saver: Any, inside: bool
+) -> None:
     """The question is there as soon as the thread is opened; nothing runs for it."""
     turn = turn_on(model, tools=[weather], approve=True, checkpointer=None if inside else saver)
     graph = house(turn, saver) if inside else turn
@@ -214,15 +244,28 @@ def test_a_thread_that_waits_for_a_person_is_answered(model: ScriptedModel, save
 def test_with_a_ledger_a_stored_turn_is_billed_on_and_its_forks_once_more(
     model: ScriptedModel, saver: Any, tmp_path: Path, inside: bool
 ) -> None:
-    """To go on is the same lineage; to look at the past costs nothing; a fork of it pays for what it calls."""
+    """To go on is the same lineage; to look at the past costs nothing; a fork of it pays for what
+    it calls.
+    """
     with Ledger(f"sqlite:///{tmp_path}/ledger.db") as ledger:
-        turn = turn_on(model, tools=[weather], approve=True, ledger=ledger, checkpointer=None if inside else saver)
+        turn = turn_on(
+            model,
+            tools=[weather],
+            approve=True,
+            ledger=ledger,
+            checkpointer=None if inside else saver,
+        )
         graph = house(turn, saver) if inside else turn
         graph.invoke(ask("Both?"), THREAD)
 
         def paid() -> list[str]:
             with ledger.engine.connect() as conn:
-                return [row[0] for row in conn.execute(text("SELECT state FROM attempt WHERE kind = 'completion'"))]
+                return [
+                    row[0]
+                    for row in conn.execute(
+                        text("SELECT state FROM attempt WHERE kind = 'completion'")
+                    )
+                ]
 
         with TurnStepper(graph, None, "t") as stepper:
             stepper.answer({"decision": "approve"})
@@ -235,7 +278,13 @@ def test_with_a_ledger_a_stored_turn_is_billed_on_and_its_forks_once_more(
             past.jump(step.number)
             assert past.state
         assert len(model.requests) == len(paid()) == 2
-        past.jump(next(step.number for step in past.timeline if step.nodes and step.nodes[0].endswith("call_llm")))
+        past.jump(
+            next(
+                step.number
+                for step in past.timeline
+                if step.nodes and step.nodes[0].endswith("call_llm")
+            )
+        )
         fork = past.fork("again")
         fork.step()
         fork.step()
@@ -247,12 +296,18 @@ def test_with_a_ledger_a_stored_turn_is_billed_on_and_its_forks_once_more(
 
 @pytest.mark.parametrize("inside", [False, True], ids=["alone", "in a parent"])
 def test_the_past_is_edited_in_a_fork(model: ScriptedModel, saver: Any, inside: bool) -> None:
-    """A tool's arguments, its result, the request: what comes after is asked anew, in a lineage of its own."""
+    """A tool's arguments, its result, the request: what comes after is asked anew, in a lineage of
+    its own.
+    """
     turn = turn_on(model, tools=[weather], checkpointer=None if inside else saver)
     graph = house(turn, saver) if inside else turn
     graph.invoke(ask("Both?"), THREAD)
     past = TurnStepper.attach(graph, "t")
-    at = {step.nodes[0].rpartition("/")[2]: step.number for step in reversed(past.timeline) if step.nodes}
+    at = {
+        step.nodes[0].rpartition("/")[2]: step.number
+        for step in reversed(past.timeline)
+        if step.nodes
+    }
     past.jump(at["dispatch_tools"])
     paris = past.fork("paris")
     first = paris.now.pending[0]
@@ -263,7 +318,10 @@ def test_the_past_is_edited_in_a_fork(model: ScriptedModel, saver: Any, inside: 
     snow = past.fork("snow")
     snow.edit(tool="weather", result="Rome: snow")
     snow.run()
-    told = [[m["content"] for m in request.body["messages"] if m["role"] == "tool"] for request in model.requests[2:]]
+    told = [
+        [m["content"] for m in request.body["messages"] if m["role"] == "tool"]
+        for request in model.requests[2:]
+    ]
     assert told == [["Paris: rain", "Rome: rain"], ["Oslo: rain", "Rome: snow"]]
     past.jump(at["call_llm"])
     cold = past.fork("cold")
@@ -271,17 +329,29 @@ def test_the_past_is_edited_in_a_fork(model: ScriptedModel, saver: Any, inside: 
     cold.step()
     assert model.requests[-1].body["temperature"] == 0.0
     assert [step.what for step in past.forks["paris"].timeline if step.what][:1] == ["fork paris"]
-    attempts = [attempt.id for line in past.forks.values() for step in line.timeline for attempt in step.attempts]
+    attempts = [
+        attempt.id
+        for line in past.forks.values()
+        for step in line.timeline
+        for attempt in step.attempts
+    ]
     assert len(set(attempts)) == 5
     past.close()
 
 
-async def test_a_saver_of_this_event_loop_is_read_from_another_thread(model: ScriptedModel, tmp_path: Path) -> None:
-    """In a notebook the loop that keeps the thread is the one that runs the cell: waiting for it there would last."""
+async def test_a_saver_of_this_event_loop_is_read_from_another_thread(
+    model: ScriptedModel, tmp_path: Path
+) -> None:
+    """In a notebook the loop that keeps the thread is the one that runs the cell: waiting for it
+    there would last.
+    """
     async with AsyncSqliteSaver.from_conn_string(str(tmp_path / "threads.db")) as saver:
         turn = turn_on(model, tools=[weather], checkpointer=saver)
         await turn.ainvoke(ask("Both?"), THREAD)
-        for opened in (lambda: TurnStepper.attach(turn, "t"), lambda: TurnStepper(turn, ask("And now?"), "t")):
+        for opened in (
+            lambda: TurnStepper.attach(turn, "t"),
+            lambda: TurnStepper(turn, ask("And now?"), "t"),
+        ):
             with pytest.raises(TurnInvocationError, match=r"asyncio\.to_thread"):
                 opened()
             with await asyncio.to_thread(opened) as stepper:

@@ -1,4 +1,6 @@
-"""A turn's wire traffic, recorded and run again: the same requests, the same answer, no key, no network."""
+"""A turn's wire traffic, recorded and run again: the same requests, the same answer, no key, no
+network.
+"""
 
 import re
 from decimal import Decimal
@@ -27,7 +29,10 @@ def weather(city: str) -> str:
 def taped(file: Path, api: str = "chat", *, stream: bool = False) -> str:
     """A turn of two requests and two tool calls, recorded; its answer."""
     calls = Call(("weather", {"city": "Oslo"}), ("weather", {"city": "Rome"}))
-    with ScriptedModel([calls, Say(f"Rain, says {KEY}.")]) as model, Recorder(config(model, api=api), file) as tape:
+    with (
+        ScriptedModel([calls, Say(f"Rain, says {KEY}.")]) as model,
+        Recorder(config(model, api=api), file) as tape,
+    ):
         out = invoke(chat_turn(tape.recorded, tools=[weather], stream=stream), ask("Both?"))
         return result_of(out).answer
 
@@ -59,7 +64,9 @@ def test_what_is_changed_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[
         assert re.search(rf"request {number}: messages\[0\].content: .* → Be brief\.", out)
 
 
-def test_what_it_would_cost_at_other_prices_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_it_would_cost_at_other_prices_is_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The requests are the same; the cost is not."""
     file, prices = tmp_path / "turn.jsonl", tmp_path / "prices.yaml"
     taped(file)
@@ -76,7 +83,9 @@ def test_what_it_would_cost_at_other_prices_is_shown(tmp_path: Path, capsys: pyt
 
 
 def test_a_call_without_a_price_is_not_shown_as_free(tmp_path: Path) -> None:
-    """A priced tool gives the sum a figure; the calls beside it still have none, and the line says so."""
+    """A priced tool gives the sum a figure; the calls beside it still have none, and the line says
+    so.
+    """
     file = tmp_path / "turn.jsonl"
     taped(file)
     prices = Prices(tools=(ToolPrice(tool="weather", usd_per_call="0.001"),))

@@ -1,6 +1,8 @@
-"""A long thread is walked quickly. What is counted are calls of functions: they are the same on a busy machine.
+"""A long thread is walked quickly. What is counted are calls of functions: they are the same on a
+busy machine.
 
-`python -m benchmarks.stepping` measures the time: on 5000 messages a few tens of milliseconds for each of these.
+`python -m benchmarks.stepping` measures the time: on 5000 messages a few tens of milliseconds for
+each of these.
 """
 
 import sys
@@ -22,7 +24,9 @@ from turngraph.scripted import Call, Say, ScriptedModel
 ROUNDS = 12
 SHORT, LONG = 500, 2000
 A_LOOK, A_READING = 12, 50
-"""Calls for each message: to put it into a list, to look at its type; to check it or to write its JSON."""
+"""Calls for each message: to put it into a list, to look at its type; to check it or to write its
+JSON.
+"""
 
 
 @tool
@@ -33,7 +37,10 @@ def weather(city: str) -> str:
 
 def conversation(messages: int) -> list[BaseMessage]:
     """A thread as long as `messages`, a question last."""
-    said = [(HumanMessage if n % 2 == 0 else AIMessage)(f"message {n}", id=str(n)) for n in range(messages - 1)]
+    said = [
+        (HumanMessage if n % 2 == 0 else AIMessage)(f"message {n}", id=str(n))
+        for n in range(messages - 1)
+    ]
     return [*said, HumanMessage("Q", id="q")]
 
 
@@ -79,7 +86,9 @@ def model() -> Iterator[ScriptedModel]:
 
 
 def test_each_move_of_a_long_walk_costs_little_for_a_message(model: ScriptedModel) -> None:
-    """Opening, every stage, going back, seeing the state, a fork: none decodes or rebuilds the conversation."""
+    """Opening, every stage, going back, seeing the state, a fork: none decodes or rebuilds the
+    conversation.
+    """
     costs: dict[str, list[int]] = {}
     turn = turn_on(model, tools=[weather])
     for messages in (SHORT, LONG):
@@ -106,7 +115,9 @@ def test_each_move_of_a_long_walk_costs_little_for_a_message(model: ScriptedMode
 def test_a_stored_turn_is_walked_without_decoding_its_conversation_at_each_step(
     model: ScriptedModel, tmp_path: Path
 ) -> None:
-    """The conversation is decoded once, when the first state is looked at, and shared by all that follow."""
+    """The conversation is decoded once, when the first state is looked at, and shared by all that
+    follow.
+    """
     with SqliteSaver.from_conn_string(str(tmp_path / "threads.db")) as sqlite:
         reading = Reading(allowed_msgpack_modules=None)
         sqlite.serde = reading

@@ -1,4 +1,6 @@
-"""Walking a turn from the outside: it stops where told, sends what it shows, and never sends anything twice."""
+"""Walking a turn from the outside: it stops where told, sends what it shows, and never sends
+anything twice.
+"""
 
 import asyncio
 import operator
@@ -41,8 +43,12 @@ def weather(city: str) -> str:
 
 @pytest.fixture
 def model() -> Iterator[ScriptedModel]:
-    """Asks for the weather in two cities, then answers; and answers again, in case anyone asks again."""
-    with ScriptedModel([Call(OSLO, ROME), Say("Rain."), Say("Still rain."), Say("Again.")]) as scripted:
+    """Asks for the weather in two cities, then answers; and answers again, in case anyone asks
+    again.
+    """
+    with ScriptedModel(
+        [Call(OSLO, ROME), Say("Rain."), Say("Still rain."), Say("Again.")]
+    ) as scripted:
         yield scripted
 
 
@@ -105,7 +111,13 @@ def test_the_request_as_a_command_never_shows_the_key(stepper: TurnStepper) -> N
     stepper.run_until("call_llm")
     request = stepper.request
     assert request is not None
-    for shown in (request.as_curl(), request.as_python(), repr(request), str(request), repr(stepper.now.pending)):
+    for shown in (
+        request.as_curl(),
+        request.as_python(),
+        repr(request),
+        str(request),
+        repr(stepper.now.pending),
+    ):
         assert KEY not in shown
     assert "$OPENAI_API_KEY" in request.as_curl()
     compile(request.as_python(), "request", "exec")
@@ -141,7 +153,9 @@ def test_an_edited_request_is_what_leaves(model: ScriptedModel, stepper: TurnSte
     assert "seed" not in second
 
 
-def test_a_member_taken_out_of_the_json_is_not_sent(model: ScriptedModel, stepper: TurnStepper) -> None:
+def test_a_member_taken_out_of_the_json_is_not_sent(
+    model: ScriptedModel, stepper: TurnStepper
+) -> None:
     """Someone finds out which member a server chokes on."""
     stepper.run_until("call_llm")
     body = {name: value for name, value in stepper.request.body.items() if name != "tools"}  # type: ignore[union-attr]
@@ -187,7 +201,9 @@ def test_a_tools_arguments_are_edited_before_it_runs(stepper: TurnStepper) -> No
     assert len(stepper.state["result"].tool_runs) == 2
 
 
-def test_a_tools_result_is_edited_before_and_after_it_runs(model: ScriptedModel, stepper: TurnStepper) -> None:
+def test_a_tools_result_is_edited_before_and_after_it_runs(
+    model: ScriptedModel, stepper: TurnStepper
+) -> None:
     """The model is told what the person wrote."""
     stepper.run_until("dispatch_tools")
     first, second = (task.call.id for task in stepper.now.pending if task.call)
@@ -195,7 +211,11 @@ def test_a_tools_result_is_edited_before_and_after_it_runs(model: ScriptedModel,
     stepper.step()
     stepper.edit(tool=second, result="Rome: snow")
     stepper.run()
-    sent = [message["content"] for message in model.requests[1].body["messages"] if message["role"] == "tool"]
+    sent = [
+        message["content"]
+        for message in model.requests[1].body["messages"]
+        if message["role"] == "tool"
+    ]
     assert sent == ["Oslo: sun", "Rome: snow"]
     assert [run.content for run in stepper.state["result"].tool_runs] == sent
 
@@ -208,12 +228,16 @@ def test_state_is_edited_at_any_stage(model: ScriptedModel, stepper: TurnStepper
     stepper.edit(messages=[HumanMessage("And Paris?", id=question.id)])
     stepper.run()
     assert model.requests[0].body["temperature"] == 0.25
-    assert [message["content"] for message in model.requests[1].body["messages"] if message["role"] == "user"] == [
-        "And Paris?"
-    ]
+    assert [
+        message["content"]
+        for message in model.requests[1].body["messages"]
+        if message["role"] == "user"
+    ] == ["And Paris?"]
 
 
-def test_a_retry_asks_again_and_is_charged_again(model: ScriptedModel, stepper: TurnStepper) -> None:
+def test_a_retry_asks_again_and_is_charged_again(
+    model: ScriptedModel, stepper: TurnStepper
+) -> None:
     """The one way to send what was sent."""
     stepper.run_until("response_received")
     stepper.run_until("call_llm")
@@ -249,7 +273,10 @@ def test_the_difference_of_two_steps_names_what_changed(stepper: TurnStepper) ->
     """State diff: the new message, the attempt; nothing else."""
     stepper.run_until("call_llm")
     stepper.step()
-    paths = {change.path.partition("[")[0].partition(".")[0] for change in stepper.diff(stepper.now.number - 1)}
+    paths = {
+        change.path.partition("[")[0].partition(".")[0]
+        for change in stepper.diff(stepper.now.number - 1)
+    }
     assert paths == {"messages", "attempts", "pending_tool_calls"}
     assert str(stepper.diff(2, 2)) == "no difference"
 
@@ -307,9 +334,13 @@ def test_turns_side_by_side_are_walked_side_by_side(model: ScriptedModel) -> Non
     with ScriptedModel() as plain:
         graph.add_node("chat", turn_on(plain))
         graph.add_conditional_edges(
-            START, lambda s: [Send("chat", {"messages": [HumanMessage(q, id=q)]}) for q in s["questions"]], ["chat"]
+            START,
+            lambda s: [Send("chat", {"messages": [HumanMessage(q, id=q)]}) for q in s["questions"]],
+            ["chat"],
         )
-        with TurnStepper(graph.compile(), {"messages": [], "questions": ["red", "green", "blue"]}) as stepper:
+        with TurnStepper(
+            graph.compile(), {"messages": [], "questions": ["red", "green", "blue"]}
+        ) as stepper:
             assert stepper.now.nodes == ("chat",) * 3
             stepper.step()
             assert stepper.now.nodes == ("chat/prep_first_request",) * 3
@@ -322,8 +353,12 @@ def test_turns_side_by_side_are_walked_side_by_side(model: ScriptedModel) -> Non
 
 
 @pytest.mark.parametrize("awaited", [False, True], ids=["sync", "async"])
-def test_a_turn_called_inside_a_function_runs_whole_and_is_said_to(model: ScriptedModel, awaited: bool) -> None:
-    """LangGraph would run the function again from its beginning at each stop. What it sent and cost is told."""
+def test_a_turn_called_inside_a_function_runs_whole_and_is_said_to(
+    model: ScriptedModel, awaited: bool
+) -> None:
+    """LangGraph would run the function again from its beginning at each stop. What it sent and cost
+    is told.
+    """
     turn = turn_on(model, tools=[weather])
 
     def called(state: House) -> Any:
@@ -341,7 +376,12 @@ def test_a_turn_called_inside_a_function_runs_whole_and_is_said_to(model: Script
         stepper.step()
         assert stepper.now.finished
         assert stepper.state["messages"][-1].text == "Rain."
-        assert len(model.requests) == len(stepper.charges) == stepper.compare("main", "main").calls[0] == 2
+        assert (
+            len(model.requests)
+            == len(stepper.charges)
+            == stepper.compare("main", "main").calls[0]
+            == 2
+        )
         stepper.jump(0)
         stepper.run()
         assert len(model.requests) == 2
@@ -359,7 +399,9 @@ def test_a_turn_called_inside_a_function_runs_whole_and_is_said_to(model: Script
         (Breakpoint(when=lambda step: step.number == 2), ("bill",)),
     ],
 )
-def test_breakpoints_stop_a_run(model: ScriptedModel, stop: Breakpoint, at: tuple[str, ...]) -> None:
+def test_breakpoints_stop_a_run(
+    model: ScriptedModel, stop: Breakpoint, at: tuple[str, ...]
+) -> None:
     """Each kind, where it says."""
     with TurnStepper(turn_on(model, tools=[weather]), ask("Both?"), breakpoints=(stop,)) as stepper:
         stepper.run()
@@ -430,7 +472,9 @@ def test_what_a_person_approved_is_what_runs(model: ScriptedModel) -> None:
         assert told(stepper)[0] == "Paris: rain"
 
 
-async def test_it_walks_inside_a_running_event_loop_and_from_other_threads(model: ScriptedModel) -> None:
+async def test_it_walks_inside_a_running_event_loop_and_from_other_threads(
+    model: ScriptedModel,
+) -> None:
     """Notebooks have a loop running, and buttons come from other threads with other loops."""
     stepper = TurnStepper(turn_on(model, tools=[weather]), ask("Both?"))
     await stepper.astep()
@@ -485,7 +529,10 @@ def test_a_turn_of_a_thread_begins_with_its_conversation(model: ScriptedModel) -
     turn.invoke(ask("Both?"), thread)
     with TurnStepper(turn, ask("Thanks."), "t") as stepper:
         stepper.run()
-        assert [message.text for message in stepper.state["messages"]][-2:] == ["Thanks.", "Still rain."]
+        assert [message.text for message in stepper.state["messages"]][-2:] == [
+            "Thanks.",
+            "Still rain.",
+        ]
         assert len(model.requests[-1].body["messages"]) == 7
     assert len(turn.get_state(thread).values["messages"]) == 5
 
@@ -498,8 +545,12 @@ def test_an_error_of_the_vendor_is_a_step_like_any_other() -> None:
         assert stepper.response is None
 
 
-def test_with_a_ledger_each_call_is_billed_once_in_its_lineage(model: ScriptedModel, tmp_path: Path) -> None:
-    """Going back bills nothing; a fork and a retry that call are charged, each once; the books balance."""
+def test_with_a_ledger_each_call_is_billed_once_in_its_lineage(
+    model: ScriptedModel, tmp_path: Path
+) -> None:
+    """Going back bills nothing; a fork and a retry that call are charged, each once; the books
+    balance.
+    """
     with Ledger(f"sqlite:///{tmp_path}/ledger.db") as ledger:
         turn = turn_on(model, tools=[weather], ledger=ledger, checkpointer=InMemorySaver())
         with TurnStepper(turn, ask("Both?")) as stepper:

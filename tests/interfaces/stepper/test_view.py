@@ -17,7 +17,21 @@ from turngraph.interfaces.stepper.views.panes import PANES
 from turngraph.scripted import Call, Say, ScriptedModel
 
 ALLOWED = {
-    *("div", "style", "p", "details", "summary", "pre", "ol", "li", "svg", "title", "desc", "defs", "marker"),
+    *(
+        "div",
+        "style",
+        "p",
+        "details",
+        "summary",
+        "pre",
+        "ol",
+        "li",
+        "svg",
+        "title",
+        "desc",
+        "defs",
+        "marker",
+    ),
     *("path", "g", "rect", "text", "small", "table", "thead", "tbody", "tr", "th", "td"),
 }
 
@@ -45,7 +59,10 @@ def echo(text: str) -> str:
 def stepper() -> Iterator[TurnStepper]:
     """A turn with one tool call, before its first stage."""
     steps = [Call(("echo", {"text": "rain"})), Say("It rains.")]
-    with ScriptedModel(steps) as model, TurnStepper(turn_on(model, tools=[echo]), ask("Weather?")) as walking:
+    with (
+        ScriptedModel(steps) as model,
+        TurnStepper(turn_on(model, tools=[echo]), ask("Weather?")) as walking,
+    ):
         yield walking
 
 
@@ -78,7 +95,9 @@ def test_the_graph_marks_what_ran_and_what_is_next(stepper: TurnStepper) -> None
 
 
 def test_nothing_that_was_said_becomes_markup() -> None:
-    """More than 200 payloads as question, answer, tool arguments and result, in the page as a browser reads it."""
+    """More than 200 payloads as question, answer, tool arguments and result, in the page as a
+    browser reads it.
+    """
     assert len(PAYLOADS) >= 200
     for payload in ("\n".join(PAYLOADS), *PAYLOADS[::23]):
         script = [Call(("echo", {"text": payload})), Say(payload)]
@@ -103,7 +122,9 @@ def test_no_view_shows_the_key(stepper: TurnStepper) -> None:
     """Screens are shared."""
     while not stepper.now.finished:
         stepper.step()
-        assert KEY not in page(stepper) + repr(stepper) + repr(stepper.timeline) + str(panes(stepper))
+        assert KEY not in page(stepper) + repr(stepper) + repr(stepper.timeline) + str(
+            panes(stepper)
+        )
 
 
 def test_the_charts_name_every_call(stepper: TurnStepper) -> None:
@@ -142,9 +163,15 @@ def test_a_widget_does_what_its_buttons_say(stepper: TurnStepper) -> None:
     assert [call["result"] for call in widget.view["calls"]] == ["snow"]
     widget.act({"action": "result", "tool": "echo", "value": "hail"})
     assert stepper.state["messages"][-1].content == "hail"
-    for wrong in ({"action": "break", "reason": "tool", "value": " "}, {"action": "line", "name": "?"}):
+    for wrong in (
+        {"action": "break", "reason": "tool", "value": " "},
+        {"action": "line", "name": "?"},
+    ):
         widget.act({**wrong, "about": "here"})
-        assert (widget.view["refused"]["about"], widget.view["refused"]["text"] != "") == ("here", True)
+        assert (widget.view["refused"]["about"], widget.view["refused"]["text"] != "") == (
+            "here",
+            True,
+        )
     data, _ = widget._repr_mimebundle_()
     assert "turnstepper" in data["text/html"]
     widget.act({"action": "jump", "step": 0})

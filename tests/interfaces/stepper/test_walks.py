@@ -1,6 +1,8 @@
-"""Random walks end where an unstepped run with the same edits ends, and ask nobody twice who was not asked to be.
+"""Random walks end where an unstepped run with the same edits ends, and ask nobody twice who was
+not asked to be.
 
-`TURNGRAPH_WALKS=500 pytest tests/interfaces/stepper/test_walks.py` walks more; `TURNGRAPH_SEED=42` begins elsewhere.
+`TURNGRAPH_WALKS=500 pytest tests/interfaces/stepper/test_walks.py` walks more; `TURNGRAPH_SEED=42`
+begins elsewhere.
 """
 
 import os
@@ -44,16 +46,22 @@ def weather(city: str) -> str:
 
 
 def script(plan: list[int]) -> list[ScriptStep]:
-    """Answers that depend on nothing but the request: `plan[n]` calls in the n-th round, then an answer."""
+    """Answers that depend on nothing but the request: `plan[n]` calls in the n-th round, then an
+    answer.
+    """
 
     def answer(request: ReceivedRequest) -> Scripted:
         rounds = sum(message["role"] == "assistant" for message in request.body["messages"])
         if rounds < len(plan):
             cities = CITIES[: plan[rounds]]
             return Call(*(("weather", {"city": city}, f"c{rounds}-{city}") for city in cities))
-        tools = [message["content"] for message in request.body["messages"] if message["role"] == "tool"]
+        tools = [
+            message["content"] for message in request.body["messages"] if message["role"] == "tool"
+        ]
         question = next(m["content"] for m in request.body["messages"] if m["role"] == "user")
-        return Say(f"{question} {request.body.get('temperature')} {request.body.get('seed')} {tools}")
+        return Say(
+            f"{question} {request.body.get('temperature')} {request.body.get('seed')} {tools}"
+        )
 
     return [answer] * 400
 
@@ -61,10 +69,22 @@ def script(plan: list[int]) -> list[ScriptStep]:
 def essence(state: Any) -> Any:
     """What a turn came to, without the ids and times of one run."""
     result = state["result"]
-    said = [(m.type, m.text, [c["args"] for c in getattr(m, "tool_calls", [])]) for m in state["messages"]]
-    runs = [(run.name, run.arguments, run.content, run.status, run.order) for run in result.tool_runs]
+    said = [
+        (m.type, m.text, [c["args"] for c in getattr(m, "tool_calls", [])])
+        for m in state["messages"]
+    ]
+    runs = [
+        (run.name, run.arguments, run.content, run.status, run.order) for run in result.tool_runs
+    ]
     usage = [attempt.reply.usage for attempt in result.attempts]
-    return said, sorted(runs, key=lambda run: run[4]), result.answer, usage, result.cost_usd, result.status
+    return (
+        said,
+        sorted(runs, key=lambda run: run[4]),
+        result.answer,
+        usage,
+        result.cost_usd,
+        result.status,
+    )
 
 
 class RandomWalk:
@@ -79,7 +99,9 @@ class RandomWalk:
     def move(self) -> None:
         """One random move. Those that only look, or that go where it was before, send nothing."""
         forward = (self.step, self.step, self.into, self.over, self.stage)
-        move = self.chance.choice((*forward, self.back, self.jump, self.edit, self.edit, self.fork, self.run))
+        move = self.chance.choice(
+            (*forward, self.back, self.jump, self.edit, self.edit, self.fork, self.run)
+        )
         known = self.stepper.now is not self.stepper.timeline[-1]
         before = len(self.model.requests)
         if self.chance.random() < 0.03:
@@ -111,7 +133,9 @@ class RandomWalk:
             self.stepper.run()
 
     def stage(self) -> None:
-        self.stepper.run_until(self.chance.choice(("call_llm", "dispatch_tools", "bill", "finalize")))
+        self.stepper.run_until(
+            self.chance.choice(("call_llm", "dispatch_tools", "bill", "finalize"))
+        )
 
     def back(self) -> None:
         self.stepper.back(self.chance.randint(0, min(3, self.stepper.now.number)))
@@ -130,10 +154,14 @@ class RandomWalk:
 
     def answer(self) -> None:
         asked = self.chance.choice(self.stepper.now.waiting)
-        self.stepper.answer({"decision": self.chance.choice(("approve", "approve", "reject"))}, asked.interrupt.id)
+        self.stepper.answer(
+            {"decision": self.chance.choice(("approve", "approve", "reject"))}, asked.interrupt.id
+        )
 
     def edit(self) -> None:
-        """Something that can be edited here: a message, the request, its JSON, a tool's arguments or result."""
+        """Something that can be edited here: a message, the request, its JSON, a tool's arguments
+        or result.
+        """
         at = self._place()
         if at is None:
             return
@@ -149,7 +177,11 @@ class RandomWalk:
     def _place(self) -> tuple[str, int] | None:
         now = self.stepper.now
         tasks = [*now.pending, *(waiting.task for waiting in now.waiting)]
-        return (tasks[0].node, sum(len(step.attempts) for step in self.stepper.behind)) if tasks else None
+        return (
+            (tasks[0].node, sum(len(step.attempts) for step in self.stepper.behind))
+            if tasks
+            else None
+        )
 
     def _editable(self, stage: str) -> Iterator[dict[str, Any]]:
         question = self.stepper.state["messages"][0]
@@ -178,9 +210,13 @@ class RandomWalk:
 
 
 class Unstepped:
-    """The same turn without a stepper: LangGraph's own breakpoints, the edits made through its `update_state`."""
+    """The same turn without a stepper: LangGraph's own breakpoints, the edits made through its
+    `update_state`.
+    """
 
-    def __init__(self, model: ScriptedModel, edits: Edits, decided: dict[str, str], *, approve: bool) -> None:
+    def __init__(
+        self, model: ScriptedModel, edits: Edits, decided: dict[str, str], *, approve: bool
+    ) -> None:
         self.turn = turn_on(model, tools=[weather], approve=approve, checkpointer=InMemorySaver())
         self.config: Any = {"configurable": {"thread_id": "plain"}}
         self.edits, self.decided = edits, decided
@@ -200,7 +236,9 @@ class Unstepped:
         bodies = [given["body"] for given in self.edits.get((node, calls), []) if "body" in given]
         for body in bodies[-1:]:  # the JSON of this request alone
             assert before is not None
-            request = before.model_copy(update={"extra_body": {**before.extra_body, "seed": body["seed"]}})
+            request = before.model_copy(
+                update={"extra_body": {**before.extra_body, "seed": body["seed"]}}
+            )
             self._update({"request": request})
         self.turn.invoke(None, self.config, interrupt_before="*")
         asked = self.turn.get_state(self.config).interrupts
@@ -222,13 +260,19 @@ class Unstepped:
             if "messages" in given:
                 self._update({"messages": given["messages"]})
             elif "request" in given:
-                self._update({"request": self.values["request"].model_copy(update=given["request"])})
+                self._update(
+                    {"request": self.values["request"].model_copy(update=given["request"])}
+                )
             elif "result" in given and node == "prep_second_request":
                 self._tell(given["tool"], given["result"])
-        if node == "bill":  # the tasks of the tools are made of what was asked: changed here, they run changed
+        if (
+            node == "bill"
+        ):  # the tasks of the tools are made of what was asked: changed here, they run changed
             self._ask_otherwise(self.edits.get(("dispatch_tools", calls), []))
         if node == "prep_second_request":
-            for call, result in self._results(self.edits.get(("dispatch_tools", calls), [])).items():
+            for call, result in self._results(
+                self.edits.get(("dispatch_tools", calls), [])
+            ).items():
                 if ("prep_second_request", calls) not in self.edits or call not in {
                     given.get("tool") for given in self.edits["prep_second_request", calls]
                 }:
@@ -246,7 +290,9 @@ class Unstepped:
             self._update({"pending_tool_calls": asked})
 
     def _results(self, edits: list[dict[str, Any]]) -> dict[str, str]:
-        """Of the edits of one call the last holds: a result that was written before its arguments were is gone."""
+        """Of the edits of one call the last holds: a result that was written before its arguments
+        were is gone.
+        """
         found: dict[str, str] = {}
         for given in edits:
             if "arguments" in given:
@@ -258,11 +304,15 @@ class Unstepped:
     def _tell(self, call_id: str, result: str) -> None:
         values = self.values
         runs = [
-            run.model_copy(update={"content": result}) if run.call_id == call_id else run for run in values["tool_runs"]
+            run.model_copy(update={"content": result}) if run.call_id == call_id else run
+            for run in values["tool_runs"]
         ]
         [message] = [m for m in values["messages"] if getattr(m, "tool_call_id", None) == call_id]
         self._update(
-            {"messages": [message.model_copy(update={"content": result})], "tool_runs": Overwrite(runs)},
+            {
+                "messages": [message.model_copy(update={"content": result})],
+                "tool_runs": Overwrite(runs),
+            },
         )
 
     def _update(self, values: dict[str, Any]) -> None:
@@ -272,7 +322,9 @@ class Unstepped:
 @pytest.mark.parametrize("kept", [False, True], ids=["no ledger", "ledger"])
 @pytest.mark.parametrize("n", WALKS)
 def test_a_random_walk_ends_where_a_run_ends(n: int, kept: bool, tmp_path: Path) -> None:
-    """Whatever way it went: the same conversation, tool runs, usage and cost; one request for each call."""
+    """Whatever way it went: the same conversation, tool runs, usage and cost; one request for each
+    call.
+    """
     chance = random.Random(n)
     print("seed", n)
     plan = [chance.randint(1, 3) for _ in range(chance.randint(0, 3))]
@@ -280,7 +332,9 @@ def test_a_random_walk_ends_where_a_run_ends(n: int, kept: bool, tmp_path: Path)
     with ExitStack() as closing:
         model = closing.enter_context(ScriptedModel(script(plan)))
         ledger = closing.enter_context(Ledger(f"sqlite:///{tmp_path}/ledger.db")) if kept else None
-        turn = turn_on(model, tools=[weather], approve=approve, ledger=ledger, checkpointer=InMemorySaver())
+        turn = turn_on(
+            model, tools=[weather], approve=approve, ledger=ledger, checkpointer=InMemorySaver()
+        )
         start = closing.enter_context(TurnStepper(turn, QUESTION))
         walk = RandomWalk(start, chance, model)
         for _ in range(chance.randint(3, 25)):
@@ -292,9 +346,14 @@ def test_a_random_walk_ends_where_a_run_ends(n: int, kept: bool, tmp_path: Path)
         if ledger is not None:
             _check_books(ledger, len(model.requests))
         result = walk.stepper.state["result"]
-        assert [charge.attempt_id for charge in result.charges] == [attempt.id for attempt in result.attempts]
+        assert [charge.attempt_id for charge in result.charges] == [
+            attempt.id for attempt in result.attempts
+        ]
         assert walk.stepper.cost == (result.cost_usd or Decimal(0))
-        decided = {run.call_id: "reject" if run.status == "rejected" else "approve" for run in result.tool_runs}
+        decided = {
+            run.call_id: "reject" if run.status == "rejected" else "approve"
+            for run in result.tool_runs
+        }
         plain = Unstepped(model, walk.kept(), decided, approve=approve)
         assert essence(walk.stepper.state) == essence(plain.state())
 
@@ -303,9 +362,13 @@ def _check_requests(walk: RandomWalk, start: TurnStepper, rounds: int) -> None:
     lines = list(start.forks.values())
     steps = {step for line in lines for way in (line.timeline, *line.left_behind) for step in way}
     made = [made.id for step in steps for made in step.attempts]
-    assert len(walk.model.requests) == len(made), "a request was sent for each attempt, and for nothing else"
+    assert len(walk.model.requests) == len(made), (
+        "a request was sent for each attempt, and for nothing else"
+    )
     assert len(set(made)) == len(made), "no two calls are the same call"
-    assert len(made) <= (walk.left + 1) * (rounds + 1), "nothing was asked anew that nobody had asked to be"
+    assert len(made) <= (walk.left + 1) * (rounds + 1), (
+        "nothing was asked anew that nobody had asked to be"
+    )
     charged = [charge.attempt_id for step in steps for charge in step.charges]
     assert set(charged) <= set(made), "charges match requests made"
     assert len(set(charged)) <= len(made)
@@ -314,7 +377,10 @@ def _check_requests(walk: RandomWalk, start: TurnStepper, rounds: int) -> None:
 def _check_books(ledger: Ledger, sent: int) -> None:
     """One attempt for each request, each settled at most once, and the books balance."""
     with ledger.engine.connect() as conn:
-        states = [row[0] for row in conn.execute(text("SELECT state FROM attempt WHERE kind = 'completion'"))]
+        states = [
+            row[0]
+            for row in conn.execute(text("SELECT state FROM attempt WHERE kind = 'completion'"))
+        ]
     begun = [state for state in states if state not in ("reserved", "released")]
     assert len(begun) == sent
     assert set(begun) <= {"answered", "settled"}

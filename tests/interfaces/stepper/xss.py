@@ -1,4 +1,6 @@
-"""More than 200 texts that would run a script where they are taken for markup, made of parts so that each is a kind."""
+"""More than 200 texts that would run a script where they are taken for markup, made of parts so
+that each is a kind.
+"""
 
 from itertools import product
 
@@ -72,6 +74,8 @@ ODD = (
     "<svg/onload=confirm(1)>",
     "<iframe src='javascript:parent.prompt(1)'></iframe>",
 )
-"""Encoded once too often, cut by control characters, for other readers: XML, Markdown, LaTeX, terminals, templates."""
+"""Encoded once too often, cut by control characters, for other readers: XML, Markdown, LaTeX,
+terminals, templates.
+"""
 PAYLOADS = (*(around.format(tag) for around, tag in product(AROUND, TAGS)), *ODD)
 """Each is inert as text and runs as markup, or would for a reader that decodes once too often."""

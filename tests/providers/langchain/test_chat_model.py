@@ -1,4 +1,6 @@
-"""The LangChain face: the same wire under `invoke`, `stream` and their like, however it is configured."""
+"""The LangChain face: the same wire under `invoke`, `stream` and their like, however it is
+configured.
+"""
 
 from typing import Any
 
@@ -15,7 +17,17 @@ from langchain_core.messages import AIMessageChunk, BaseMessage, HumanMessage, T
 from langchain_openai.chat_models.base import BaseChatOpenAI
 from pydantic import SecretStr
 
-from tests.providers.faces import Ask, add, ainvoke, astream, both_apis, every_way, face, invoke, stream
+from tests.providers.faces import (
+    Ask,
+    add,
+    ainvoke,
+    astream,
+    both_apis,
+    every_way,
+    face,
+    invoke,
+    stream,
+)
 from turngraph.graphs import chat_turn
 from turngraph.providers import OpenAIProvider, ProviderConfig, TurngraphChatModel
 from turngraph.scripted import Call, Cut, Fail, Say, ScriptedModel
@@ -24,7 +36,9 @@ from turngraph.state.errors import ProviderError, TurnConfigurationError, TurnVa
 
 def told(message: BaseMessage) -> dict[str, Any]:
     """What a message says, however it came."""
-    kept = message.model_dump(exclude={"id", "type", "tool_call_chunks", "chunk_position", "additional_kwargs"})
+    kept = message.model_dump(
+        exclude={"id", "type", "tool_call_chunks", "chunk_position", "additional_kwargs"}
+    )
     meta = {name: value for name, value in kept.pop("response_metadata").items() if name != "id"}
     return {**kept, "meta": meta}
 
@@ -32,7 +46,9 @@ def told(message: BaseMessage) -> dict[str, Any]:
 @both_apis
 def test_a_message_is_the_same_however_it_came(api: str) -> None:
     """Watching the pieces must not change what a graph keeps."""
-    said = Call(("add", {"a": 1, "b": 2}, "call_1"), ("add", '{"a": 1', "call_2"), text="Let me see.")
+    said = Call(
+        ("add", {"a": 1, "b": 2}, "call_1"), ("add", '{"a": 1', "call_2"), text="Let me see."
+    )
     with ScriptedModel([said] * 4, name="same") as model:
         asked = face(model, api).bind_tools([add])
         whole, *others = [ask(asked) for ask in (invoke, ainvoke, stream, astream)]
@@ -87,7 +103,10 @@ def test_an_invalid_call_goes_back_as_the_model_wrote_it() -> None:
         (Fail(401), ModelAuthenticationError),
         (Fail(429), ModelRateLimitError),
         (Fail(500), ModelAPIError),
-        (Fail(400, {"error": {"message": "too long", "code": "context_length_exceeded"}}), ContextOverflowError),
+        (
+            Fail(400, {"error": {"message": "too long", "code": "context_length_exceeded"}}),
+            ContextOverflowError,
+        ),
     ],
 )
 def test_an_error_is_ours_and_langchains(ask: Ask, failure: Fail, kind: type[ModelError]) -> None:
@@ -138,7 +157,12 @@ def test_what_a_call_says_comes_before_the_model() -> None:
         invoke(asked, temperature=0.5, stop=["B"], max_completion_tokens=9, top_k=3, model="gpt-4o")
         invoke(asked)
         said, plain = (request.body for request in model.requests)
-    assert (said["model"], said["temperature"], said["stop"], said["top_k"]) == ("gpt-4o", 0.5, ["B"], 3)
+    assert (said["model"], said["temperature"], said["stop"], said["top_k"]) == (
+        "gpt-4o",
+        0.5,
+        ["B"],
+        3,
+    )
     assert said["max_completion_tokens"] == 9
     assert (plain["temperature"], plain["stop"], plain["seed"]) == (0.0, ["A"], 1)
 
@@ -207,7 +231,9 @@ def test_the_key_of_one_vendor_never_reaches_another(monkeypatch: pytest.MonkeyP
     with ScriptedModel([Say("Hi")]) as model:
         TurngraphChatModel(model="m", base_url=model.base_url).invoke("Q")
         assert "sk-of-openai" not in str(model.requests[0].headers)
-    assert TurngraphChatModel(model="m", vendor="groq").provider.config.api_key == SecretStr("gsk-of-groq")
+    assert TurngraphChatModel(model="m", vendor="groq").provider.config.api_key == SecretStr(
+        "gsk-of-groq"
+    )
     own = TurngraphChatModel(model="gpt-4o").provider.config
     assert (own.api_key, own.base_url) == (SecretStr("sk-of-openai"), "https://api.openai.com/v1")
     monkeypatch.delenv("GROQ_API_KEY")
@@ -240,7 +266,12 @@ def test_it_is_the_face_of_a_provider(api: Any) -> None:
     """Everything the configuration says holds, also what LangChain has no field for."""
     with ScriptedModel([Say("Hi")] * 2) as model:
         config = ProviderConfig(
-            vendor="openai", model="gpt-4o", base_url=model.base_url, api_key=SecretStr("k"), api=api, temperature=0.25
+            vendor="openai",
+            model="gpt-4o",
+            base_url=model.base_url,
+            api_key=SecretStr("k"),
+            api=api,
+            temperature=0.25,
         )
         provider = OpenAIProvider(config)
         asked = TurngraphChatModel.of(provider)
@@ -264,7 +295,8 @@ def test_a_turn_takes_it_with_its_configuration() -> None:
 
 
 @pytest.mark.parametrize(
-    "field", [{"openai_proxy": "http://p"}, {"default_query": {"a": 1}}, {"include_response_headers": True}]
+    "field",
+    [{"openai_proxy": "http://p"}, {"default_query": {"a": 1}}, {"include_response_headers": True}],
 )
 def test_a_field_without_effect_is_refused(field: dict[str, Any]) -> None:
     """They belong to clients that this class does not use; the error says where they work."""

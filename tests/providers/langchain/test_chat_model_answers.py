@@ -1,4 +1,6 @@
-"""What the LangChain face hands on: reasoning, citations, structured answers, and what agents make of it."""
+"""What the LangChain face hands on: reasoning, citations, structured answers, and what agents make
+of it.
+"""
 
 import json
 from typing import Any
@@ -32,7 +34,11 @@ DEEPSEEK = {
                 "content": "",
                 "reasoning_content": "I should add.",
                 "tool_calls": [
-                    {"id": "call_1", "type": "function", "function": {"name": "add", "arguments": '{"a":1,"b":2}'}}
+                    {
+                        "id": "call_1",
+                        "type": "function",
+                        "function": {"name": "add", "arguments": '{"a":1,"b":2}'},
+                    }
                 ],
             },
         }
@@ -50,12 +56,16 @@ DEEPSEEK_STREAM = [
 
 @pytest.mark.parametrize("blocks", [None, "v1"])
 @every_way
-def test_reasoning_is_kept_and_goes_back_where_the_vendor_wants_it(ask: Ask, blocks: str | None) -> None:
+def test_reasoning_is_kept_and_goes_back_where_the_vendor_wants_it(
+    ask: Ask, blocks: str | None
+) -> None:
     """DeepSeek answers 400 without it: https://github.com/langchain-ai/langchain/issues/37713"""
     whole = Raw(json.dumps(DEEPSEEK), "application/json")
     answer = Raw(DEEPSEEK_STREAM) if ask in (stream, astream) else whole
     with ScriptedModel([answer, whole]) as model:
-        asked = face(model, vendor="deepseek", model="deepseek-reasoner", output_version=blocks).bind_tools([add])
+        asked = face(
+            model, vendor="deepseek", model="deepseek-reasoner", output_version=blocks
+        ).bind_tools([add])
         message = ask(asked)
         invoke(asked, [HumanMessage("Q"), message, ToolMessage("3", tool_call_id="call_1")])
         sent = model.requests[1].body["messages"][1]
@@ -72,7 +82,9 @@ def test_reasoning_items_go_back_as_they_came(ask: Ask, blocks: str | None) -> N
     """A reasoning model goes on thinking where it was, through its tool's result."""
     said = [Call(("add", {"a": 1, "b": 2}, "call_1"), reasoning="A sum."), Say("Three.")]
     with ScriptedModel(said) as model:
-        asked = face(model, "responses", reasoning={"effort": "low", "summary": "auto"}, store=False)
+        asked = face(
+            model, "responses", reasoning={"effort": "low", "summary": "auto"}, store=False
+        )
         bound = asked.model_copy(update={"output_version": blocks}).bind_tools([add])
         message = ask(bound)
         ask(bound, [HumanMessage("Q"), message, ToolMessage("3", tool_call_id="call_1")])
@@ -106,14 +118,21 @@ def test_its_agent_gives_structured_answers(api: str) -> None:
         out = agent.invoke({"messages": [("user", "Tell a joke.")]})
         body = model.requests[0].body
     assert isinstance(out["structured_response"], Joke)
-    assert "response_format" in body if api == "chat" else body["text"]["format"]["type"] == "json_schema"
+    assert (
+        "response_format" in body
+        if api == "chat"
+        else body["text"]["format"]["type"] == "json_schema"
+    )
 
 
 def test_its_agents_tokens_are_seen() -> None:
     """LangGraph's `messages` stream shows the pieces of a model that is asked inside a graph."""
     with ScriptedModel([Say("one two three")]) as model:
         agent: Any = create_agent(face(model), [])
-        pieces = [chunk for chunk, _ in agent.stream({"messages": [("user", "Q")]}, stream_mode="messages")]
+        pieces = [
+            chunk
+            for chunk, _ in agent.stream({"messages": [("user", "Q")]}, stream_mode="messages")
+        ]
     assert "".join(piece.text for piece in pieces) == "one two three"
     assert len(pieces) > 2
 
@@ -123,7 +142,9 @@ def test_its_agents_tokens_are_seen() -> None:
 def test_a_structured_answer_is_an_instance(api: str, include_raw: bool) -> None:
     """Bound to the schema by the vendor, read by pydantic."""
     with ScriptedModel([Say('{"setup": "Why?", "punchline": "Because."}')]) as model:
-        asked = face(model, api).with_structured_output(Joke, method="json_schema", include_raw=include_raw)
+        asked = face(model, api).with_structured_output(
+            Joke, method="json_schema", include_raw=include_raw
+        )
         out = asked.invoke("A joke.")
     joke = Joke(setup="Why?", punchline="Because.")
     assert (out["parsed"], out["parsing_error"]) == (joke, None) if include_raw else out == joke
@@ -140,7 +161,9 @@ def test_a_structured_refusal_is_an_error() -> None:
 def test_a_structured_answer_that_does_not_fit_is_told_beside_it() -> None:
     """With `include_raw` nothing is raised."""
     with ScriptedModel([Say('{"setup": 1}')]) as model:
-        asked = face(model).with_structured_output(Joke, method="json_schema", include_raw=True, strict=False)
+        asked = face(model).with_structured_output(
+            Joke, method="json_schema", include_raw=True, strict=False
+        )
         out = asked.invoke("A joke.")
     assert out["parsed"] is None
     assert out["parsing_error"] is not None
@@ -184,7 +207,10 @@ def test_blocks_carry_citations_and_refusals() -> None:
             assert block["text"] == "See here."
             assert block["annotations"] == [
                 {"type": "citation", **PAGE},
-                {"type": "non_standard_annotation", "value": {"type": "file_citation", "file_id": "f1"}},
+                {
+                    "type": "non_standard_annotation",
+                    "value": {"type": "file_citation", "file_id": "f1"},
+                },
             ]
         [refusal] = [block for block in stream(asked).content if block["type"] == "non_standard"]
     assert refusal["value"] == {"type": "refusal", "refusal": "No."}

@@ -1,6 +1,8 @@
-"""LangChain's own suites for chat models, against the scripted model: both APIs, unit and integration.
+"""LangChain's own suites for chat models, against the scripted model: both APIs, unit and
+integration.
 
-The pictures, sounds and documents that the suites download are handed in instead. What is skipped, and why:
+The pictures, sounds and documents that the suites download are handed in instead. What is skipped,
+and why:
 
 test                                 why
 test_serdes                          the model is not serialisable: headers and endpoints may hold keys
@@ -48,7 +50,12 @@ class _Unit(ChatModelUnitTests):
 
     @property
     def chat_model_params(self) -> dict[str, Any]:
-        return {"model": "gpt-4o-mini", "vendor": "openai", "api_key": KEY, "use_responses_api": self.responses}
+        return {
+            "model": "gpt-4o-mini",
+            "vendor": "openai",
+            "api_key": KEY,
+            "use_responses_api": self.responses,
+        }
 
     @property
     def init_from_env_params(self) -> tuple[dict[str, str], dict[str, Any], dict[str, Any]]:

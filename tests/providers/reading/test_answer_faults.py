@@ -1,4 +1,5 @@
-"""Every way an answer can go wrong on the wire ends in a reply or a ProviderError, and says what may be charged.
+"""Every way an answer can go wrong on the wire ends in a reply or a ProviderError, and says what
+may be charged.
 
 The rows are those of the list of wire faults the reader was built against; each test names its own.
 """
@@ -18,9 +19,13 @@ JsonObject = dict[str, Any]
 DONE = b"data: [DONE]\n\n"
 
 
-def reader_of(api: Api = "chat", *, status: int = 200, streaming: bool = True, **options: Any) -> AnswerReader:
+def reader_of(
+    api: Api = "chat", *, status: int = 200, streaming: bool = True, **options: Any
+) -> AnswerReader:
     headers = {"content-type": options.pop("content_type", ""), "x-request-id": "req_1"}
-    return AnswerReader(api, vendor="acme", status=status, headers=headers, streaming=streaming, **options)
+    return AnswerReader(
+        api, vendor="acme", status=status, headers=headers, streaming=streaming, **options
+    )
 
 
 def read(*pieces: bytes, **options: Any) -> ProviderReply:
@@ -40,11 +45,16 @@ def error_of(*pieces: bytes, **options: Any) -> ProviderError:
 
 def sse(*events: JsonObject | str, name: str = "") -> bytes:
     texts = [event if isinstance(event, str) else json.dumps(event) for event in events]
-    return "".join((f"event: {name}\n" if name else "") + f"data: {text}\n\n" for text in texts).encode()
+    return "".join(
+        (f"event: {name}\n" if name else "") + f"data: {text}\n\n" for text in texts
+    ).encode()
 
 
 def chunk(content: str | None = None, finish: str | None = None, **delta: Any) -> JsonObject:
-    return {"id": "c1", "choices": [{"index": 0, "delta": {"content": content, **delta}, "finish_reason": finish}]}
+    return {
+        "id": "c1",
+        "choices": [{"index": 0, "delta": {"content": content, **delta}, "finish_reason": finish}],
+    }
 
 
 def usage(**counts: int) -> JsonObject:
@@ -52,7 +62,9 @@ def usage(**counts: int) -> JsonObject:
 
 
 def body(content: Any = "4", finish: str | None = "stop", **more: Any) -> bytes:
-    return json.dumps({"choices": [{"message": {"content": content}, "finish_reason": finish}], **more}).encode()
+    return json.dumps(
+        {"choices": [{"message": {"content": content}, "finish_reason": finish}], **more}
+    ).encode()
 
 
 def nested(depth: int) -> bytes:
@@ -108,7 +120,9 @@ def test_row_11_missing_usage_is_none() -> None:
 
 def test_row_12_usage_on_every_chunk_is_the_last_one() -> None:
     """Adding the running totals up bills a thousand times the tokens."""
-    pieces = [chunk("a") | {"usage": {"prompt_tokens": 10, "completion_tokens": n}} for n in range(1, 4)]
+    pieces = [
+        chunk("a") | {"usage": {"prompt_tokens": 10, "completion_tokens": n}} for n in range(1, 4)
+    ]
     reply = read(sse(*pieces, chunk("", "stop")), DONE)
     assert reply.usage == Usage(input_tokens=10, output_tokens=3)
 
@@ -148,12 +162,21 @@ def test_row_16_bytes_that_are_not_utf8_are_refused() -> None:
 
 
 def test_row_17_nul_and_lone_surrogates_are_replaced_and_noted() -> None:
-    """Postgres refuses the one and UTF-8 the other: a turn would fail long after the answer was paid for."""
-    wire = rb'data: {"choices": [{"delta": {"content": "a\u0000b\ud800c"}, "finish_reason": "stop"}]}' + b"\n\n"
+    """Postgres refuses the one and UTF-8 the other: a turn would fail long after the answer was
+    paid for.
+    """
+    wire = (
+        rb'data: {"choices": [{"delta": {"content": "a\u0000b\ud800c"}, "finish_reason": "stop"}]}'
+        + b"\n\n"
+    )
     reply = read(wire, DONE)
     assert reply.text == "a\ufffdb\ufffdc"
-    assert reply.notes == ("Text held NUL characters or lone surrogates; each was replaced by U+FFFD.",)
-    arguments = json.dumps({"q": "\ud800\x00"})  # escaped twice: the arguments are text that holds no such character
+    assert reply.notes == (
+        "Text held NUL characters or lone surrogates; each was replaced by U+FFFD.",
+    )
+    arguments = json.dumps(
+        {"q": "\ud800\x00"}
+    )  # escaped twice: the arguments are text that holds no such character
     calls = [{"id": "a", "function": {"name": "f", "arguments": arguments}}]
     reply = read(sse(chunk(None, "tool_calls", tool_calls=calls)), DONE)
     assert (reply.tool_calls[0].arguments, reply.notes) == (arguments, ())
@@ -169,7 +192,17 @@ ERRORS: list[tuple[str, bytes]] = [
     ("beside a choice", sse(chunk("") | {"error": {"code": 429, "message": "Busy."}})),
     (
         "in a choice",
-        sse({"choices": [{"delta": {}, "finish_reason": "error", "error": {"code": 429, "message": "Busy."}}]}),
+        sse(
+            {
+                "choices": [
+                    {
+                        "delta": {},
+                        "finish_reason": "error",
+                        "error": {"code": 429, "message": "Busy."},
+                    }
+                ]
+            }
+        ),
     ),
 ]
 
@@ -179,20 +212,28 @@ ERRORS: list[tuple[str, bytes]] = [
 def test_rows_18_and_19_an_error_in_a_stream_is_an_error(wire: bytes, begun: bool) -> None:
     """Named or not, and though the status was 200; half an answer is charged in part."""
     error = error_of(sse(chunk("Hel")) * begun + wire + DONE)
-    assert (error.kind, error.message, error.billed) == ("rate_limit", "Busy.", "partial" if begun else "none")
+    assert (error.kind, error.message, error.billed) == (
+        "rate_limit",
+        "Busy.",
+        "partial" if begun else "none",
+    )
 
 
 def test_row_18_pieces_that_came_with_the_error_are_told_first() -> None:
     """However the network put them together, a listener sees the same."""
     reader = reader_of()
-    assert [piece.text for piece in reader.feed(sse(chunk("Hel"), {"error": "down"}), 0.0)] == ["Hel"]
+    assert [piece.text for piece in reader.feed(sse(chunk("Hel"), {"error": "down"}), 0.0)] == [
+        "Hel"
+    ]
     with pytest.raises(ProviderError, match="down"):
         reader.finish()
     with pytest.raises(ProviderError, match="down"):
         reader.feed(b"", 0.0)
 
 
-@pytest.mark.parametrize("error", [{"message": "Busy.", "code": 429}, "Busy.", {"error": {"message": "Busy."}}])
+@pytest.mark.parametrize(
+    "error", [{"message": "Busy.", "code": 429}, "Busy.", {"error": {"message": "Busy."}}]
+)
 @pytest.mark.parametrize("streaming", [True, False])
 def test_row_20_an_error_with_status_200_is_an_error(error: Any, streaming: bool) -> None:
     """Berget answers a wrong key so; the SDK makes an answer without choices of it."""
@@ -219,10 +260,18 @@ def test_row_20_an_error_with_status_200_is_an_error(error: Any, streaming: bool
 @pytest.mark.parametrize("streaming", [True, False])
 @pytest.mark.parametrize("content_type", ["application/json", "text/event-stream", "text/html", ""])
 @pytest.mark.parametrize("api", ["chat", "responses"])
-def test_row_21_what_is_no_answer_is_no_success(wire: bytes, streaming: bool, content_type: str, api: Api) -> None:
-    """A proxy's page with status 200 becomes an empty answer in clients that only look at the status."""
+def test_row_21_what_is_no_answer_is_no_success(
+    wire: bytes, streaming: bool, content_type: str, api: Api
+) -> None:
+    """A proxy's page with status 200 becomes an empty answer in clients that only look at the
+    status.
+    """
     error = error_of(wire, streaming=streaming, content_type=content_type, api=api)
-    assert (error.kind in ("protocol", "truncated"), error.billed, error.retryable) == (True, "unknown", False)
+    assert (error.kind in ("protocol", "truncated"), error.billed, error.retryable) == (
+        True,
+        "unknown",
+        False,
+    )
 
 
 def test_row_22_a_json_body_is_read_where_a_stream_was_asked_for() -> None:
@@ -236,8 +285,13 @@ def test_row_22_a_json_body_is_read_where_a_stream_was_asked_for() -> None:
 def test_row_22_a_stream_is_read_where_a_json_body_was_asked_for() -> None:
     """Mistral's proxies and Codex stream always."""
     for start in (b"", b": hello\n\n", b"\n", b"\xef\xbb\xbf"):
-        reply = read(start + sse(chunk("4", "stop")), DONE, streaming=False, content_type="application/json")
-        assert (reply.text, reply.notes) == ("4", ("A stream came where a JSON body was asked for.",))
+        reply = read(
+            start + sse(chunk("4", "stop")), DONE, streaming=False, content_type="application/json"
+        )
+        assert (reply.text, reply.notes) == (
+            "4",
+            ("A stream came where a JSON body was asked for.",),
+        )
 
 
 def test_blanks_before_the_json_are_keep_alives() -> None:
@@ -248,18 +302,31 @@ def test_blanks_before_the_json_are_keep_alives() -> None:
 @pytest.mark.parametrize("end", [b"", DONE])
 def test_row_23_a_call_cut_off_is_never_confirmed(end: bytes) -> None:
     """`{"to": "bob", "amount": 100` is valid but for its end, and repairing it pays 100 of 100000."""
-    piece = {"index": 0, "id": "a", "function": {"name": "pay", "arguments": '{"to": "bob", "amount": 100'}}
+    piece = {
+        "index": 0,
+        "id": "a",
+        "function": {"name": "pay", "arguments": '{"to": "bob", "amount": 100'},
+    }
     reader = reader_of()
     told = reader.feed(sse(chunk(None, None, tool_calls=[piece])) + end, 0.0)
     reply = reader.finish()
-    assert (told, reply.truncated, reply.tool_calls[0].arguments) == ([], True, '{"to": "bob", "amount": 100')
+    assert (told, reply.truncated, reply.tool_calls[0].arguments) == (
+        [],
+        True,
+        '{"to": "bob", "amount": 100',
+    )
 
 
-@pytest.mark.parametrize("arguments", ["", "{}", "[1]", "{a:1", '{"a": NaN}', '{"a": 1, "a": 2}', "not json"])
+@pytest.mark.parametrize(
+    "arguments", ["", "{}", "[1]", "{a:1", '{"a": NaN}', '{"a": 1, "a": 2}', "not json"]
+)
 def test_rows_24_and_25_arguments_come_out_as_they_came_in(arguments: str) -> None:
     """Whether they are valid is the toolbox's to judge, and the model's to hear."""
     calls = [{"index": 0, "id": "a", "function": {"name": "f", "arguments": arguments}}]
-    assert read(sse(chunk(None, "tool_calls", tool_calls=calls)), DONE).tool_calls[0].arguments == arguments
+    assert (
+        read(sse(chunk(None, "tool_calls", tool_calls=calls)), DONE).tool_calls[0].arguments
+        == arguments
+    )
 
 
 @pytest.mark.parametrize(
@@ -273,16 +340,27 @@ def test_rows_24_and_25_arguments_come_out_as_they_came_in(arguments: str) -> No
     ids=["100000 deep", "150 deep", "an integer of 5000 digits", "10 kB"],
 )
 @pytest.mark.parametrize("streaming", [True, False])
-def test_row_26_and_47_depth_digits_and_size_have_limits(wire: bytes, kind: str, streaming: bool) -> None:
+def test_row_26_and_47_depth_digits_and_size_have_limits(
+    wire: bytes, kind: str, streaming: bool
+) -> None:
     """One answer must not fill the memory or the stack."""
     limits = ReadLimits(body_bytes=9_000 if b"xxx" in wire else 10**6)
-    assert error_of(b"data: " * streaming + wire + b"\n\n" * streaming, streaming=streaming, limits=limits).kind == kind
+    assert (
+        error_of(
+            b"data: " * streaming + wire + b"\n\n" * streaming, streaming=streaming, limits=limits
+        ).kind
+        == kind
+    )
 
 
 def test_row_47_a_stream_is_bounded_as_a_whole_and_by_the_event() -> None:
     """Many small events, one endless line."""
-    assert error_of(*[sse(chunk("a"))] * 100, limits=ReadLimits(body_bytes=2000)).kind == "too_large"
-    assert error_of(b"data: " + b"x" * 2000, limits=ReadLimits(event_bytes=1000)).kind == "too_large"
+    assert (
+        error_of(*[sse(chunk("a"))] * 100, limits=ReadLimits(body_bytes=2000)).kind == "too_large"
+    )
+    assert (
+        error_of(b"data: " + b"x" * 2000, limits=ReadLimits(event_bytes=1000)).kind == "too_large"
+    )
     blanks = [b" " * 100] * 100
     assert error_of(*blanks, limits=ReadLimits(body_bytes=2000)).kind == "too_large"
 
@@ -309,7 +387,12 @@ def test_row_38_what_comes_after_done_is_ignored_and_noted() -> None:
 
 def test_row_39_events_without_data_are_ignored() -> None:
     """The SDK raises a JSONDecodeError on them."""
-    assert read(b"event: ping\n\nid: 1\n\n", sse(chunk("4", "stop")), b"event: ping\ndata:\n\n", DONE).text == "4"
+    assert (
+        read(
+            b"event: ping\n\nid: 1\n\n", sse(chunk("4", "stop")), b"event: ping\ndata:\n\n", DONE
+        ).text
+        == "4"
+    )
 
 
 def test_an_event_that_is_no_object_is_ignored_and_noted() -> None:
@@ -318,7 +401,9 @@ def test_an_event_that_is_no_object_is_ignored_and_noted() -> None:
     assert (reply.text, reply.notes) == ("4", ("An event that is no JSON object was ignored.",))
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 409, 413, 422, 429, 500, 502, 503, 504, 529])
+@pytest.mark.parametrize(
+    "status", [400, 401, 403, 404, 408, 409, 413, 422, 429, 500, 502, 503, 504, 529]
+)
 @pytest.mark.parametrize("wire", [b"", b'{"error": {"message": "no"}}', b"<html>", b"data: {"])
 def test_rows_41_and_42_an_error_status_is_an_error(status: int, wire: bytes) -> None:
     """Whatever the body; what kind is tested with the reader of errors."""
@@ -333,7 +418,10 @@ def test_row_46_a_redirect_is_no_answer(status: int) -> None:
 
 def test_no_key_survives_in_an_error_inside_an_answer() -> None:
     """Berget's 401 arrives as an event, and a vendor may quote any secret of ours."""
-    said = {"message": "Key hunter2-hunter2 and sk-abcdefgh12345678 refused.", "code": "hunter2-hunter2"}
+    said = {
+        "message": "Key hunter2-hunter2 and sk-abcdefgh12345678 refused.",
+        "code": "hunter2-hunter2",
+    }
     error = error_of(sse({"error": said}), secrets=["hunter2-hunter2"])
     assert error.message == "Key [redacted] and [redacted] refused."
     assert "hunter2" not in repr(vars(error)) + str(error)
@@ -341,7 +429,13 @@ def test_no_key_survives_in_an_error_inside_an_answer() -> None:
 
 def test_row_49_a_responses_error_is_its_own_class_and_says_where() -> None:
     """With the status and the request id of the answer it came in."""
-    event = {"type": "error", "code": "server_error", "message": "Down.", "param": None, "sequence_number": 7}
+    event = {
+        "type": "error",
+        "code": "server_error",
+        "message": "Down.",
+        "param": None,
+        "sequence_number": 7,
+    }
     error = error_of(sse(event, name="error"), api="responses")
     assert isinstance(error, ResponsesAPIError)
     assert (error.sequence_number, error.code, error.kind) == (7, "server_error", "server")

@@ -19,11 +19,16 @@ JsonObject = dict[str, Any]
 
 def sse(*events: Any, name: str = "") -> bytes:
     texts = [event if isinstance(event, str) else json.dumps(event) for event in events]
-    return "".join((f"event: {name}\n" if name else "") + f"data: {text}\n\n" for text in texts).encode()
+    return "".join(
+        (f"event: {name}\n" if name else "") + f"data: {text}\n\n" for text in texts
+    ).encode()
 
 
 def chunk(content: str | None = None, finish: str | None = None, **delta: Any) -> JsonObject:
-    return {"id": "c1", "choices": [{"index": 0, "delta": {"content": content, **delta}, "finish_reason": finish}]}
+    return {
+        "id": "c1",
+        "choices": [{"index": 0, "delta": {"content": content, **delta}, "finish_reason": finish}],
+    }
 
 
 CALL = {"index": 0, "id": "a", "function": {"name": "pay", "arguments": '{"amount": 1000}'}}
@@ -35,15 +40,38 @@ CHAT = (
     + sse(chunk(None, "tool_calls"), {"choices": [], "usage": {"prompt_tokens": 7}})
     + b"data: [DONE]\n\n"
 )
-ITEM = {"type": "function_call", "id": "fc", "call_id": "a", "name": "pay", "arguments": '{"amount": 1000}'}
-FINAL = {"id": "r", "status": "completed", "output": [ITEM], "usage": {"input_tokens": 7, "output_tokens": 3}}
+ITEM = {
+    "type": "function_call",
+    "id": "fc",
+    "call_id": "a",
+    "name": "pay",
+    "arguments": '{"amount": 1000}',
+}
+FINAL = {
+    "id": "r",
+    "status": "completed",
+    "output": [ITEM],
+    "usage": {"input_tokens": 7, "output_tokens": 3},
+}
 RESPONSES = (
     sse(
-        {"type": "response.created", "response": {"id": "r", "status": "in_progress", "output": []}},
+        {
+            "type": "response.created",
+            "response": {"id": "r", "status": "in_progress", "output": []},
+        },
         name="response.created",
     )
-    + sse({"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": "\N{SNOWMAN}"})
-    + sse({"type": "response.function_call_arguments.delta", "output_index": 1, "delta": '{"amount"'})
+    + sse(
+        {
+            "type": "response.output_text.delta",
+            "output_index": 0,
+            "content_index": 0,
+            "delta": "\N{SNOWMAN}",
+        }
+    )
+    + sse(
+        {"type": "response.function_call_arguments.delta", "output_index": 1, "delta": '{"amount"'}
+    )
     + sse({"type": "response.output_item.done", "output_index": 1, "item": ITEM})
     + sse({"type": "response.completed", "response": FINAL}, name="response.completed")
 )
@@ -51,7 +79,9 @@ STREAMS: dict[Api, bytes] = {"chat": CHAT, "responses": RESPONSES}
 
 
 def outcome(api: Api, pieces: Iterable[bytes]) -> tuple[ProviderReply | str, list[StreamChunk]]:
-    """The reply, or the error's text, and all chunks told on the way; nothing but ProviderError may be raised."""
+    """The reply, or the error's text, and all chunks told on the way; nothing but ProviderError may
+    be raised.
+    """
     told: list[StreamChunk] = []
     reader = AnswerReader(api, vendor="acme", status=200, headers={}, streaming=True)
     try:
@@ -85,7 +115,9 @@ def test_a_stream_cut_at_any_byte_never_confirms_a_call(api: Api, eol: bytes) ->
     st.lists(st.integers(0, 2000), max_size=12),
     st.sampled_from([b"\n", b"\r\n"]),
 )
-def test_any_cutting_of_the_bytes_gives_the_same_answer(api: Api, cuts: list[int], eol: bytes) -> None:
+def test_any_cutting_of_the_bytes_gives_the_same_answer(
+    api: Api, cuts: list[int], eol: bytes
+) -> None:
     """Where the network cuts is chance."""
     wire = STREAMS[api].replace(b"\n", eol)
     places = [0, *sorted(min(cut, len(wire)) for cut in cuts), len(wire)]
@@ -95,7 +127,10 @@ def test_any_cutting_of_the_bytes_gives_the_same_answer(api: Api, cuts: list[int
 @given(
     st.sampled_from(["chat", "responses"]),
     st.lists(
-        st.tuples(st.integers(0, 2000), st.sampled_from([lambda b: b"", lambda b: b + b, bytes.swapcase])), max_size=4
+        st.tuples(
+            st.integers(0, 2000), st.sampled_from([lambda b: b"", lambda b: b + b, bytes.swapcase])
+        ),
+        max_size=4,
     ),
     st.binary(max_size=6),
 )
@@ -122,8 +157,28 @@ CHAT_MEMBERS = [
         "name",
         "arguments",
     ),
-    *("id", "usage", "x_groq", "type", "text", "thinking", "reasoning", "reasoning_details", "logprobs", "audio"),
-    *("annotations", "refusal", "function_call", "custom", "model", "citations", "search_results", "prompt_tokens"),
+    *(
+        "id",
+        "usage",
+        "x_groq",
+        "type",
+        "text",
+        "thinking",
+        "reasoning",
+        "reasoning_details",
+        "logprobs",
+        "audio",
+    ),
+    *(
+        "annotations",
+        "refusal",
+        "function_call",
+        "custom",
+        "model",
+        "citations",
+        "search_results",
+        "prompt_tokens",
+    ),
 ]
 RESPONSES_MEMBERS = [
     "output",
@@ -137,11 +192,25 @@ RESPONSES_MEMBERS = [
     "call_id",
 ]
 KINDS = [
-    *("response.created", "response.completed", "response.incomplete", "response.output_item.added"),
-    *("response.output_item.done", "response.output_text.delta", "response.function_call_arguments.delta"),
+    *(
+        "response.created",
+        "response.completed",
+        "response.incomplete",
+        "response.output_item.added",
+    ),
+    *(
+        "response.output_item.done",
+        "response.output_text.delta",
+        "response.function_call_arguments.delta",
+    ),
 ]
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-5, 5) | st.floats() | st.text(max_size=3) | st.sampled_from(KINDS),
+    st.none()
+    | st.booleans()
+    | st.integers(-5, 5)
+    | st.floats()
+    | st.text(max_size=3)
+    | st.sampled_from(KINDS),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(st.sampled_from(CHAT_MEMBERS + RESPONSES_MEMBERS), inner, max_size=5)
@@ -157,7 +226,14 @@ def some(*members: str) -> st.SearchStrategy[JsonObject]:
 def answer_like(top: JsonObject, choice: JsonObject, item: JsonObject, kind: str) -> JsonObject:
     choices = [{"index": 0, "delta": item, "message": item} | choice]
     response = {"id": "r", "output": [item]}
-    return {"choices": choices, "response": response, "item": item, "delta": "x", "type": kind, **response} | top
+    return {
+        "choices": choices,
+        "response": response,
+        "item": item,
+        "delta": "x",
+        "type": kind,
+        **response,
+    } | top
 
 
 ANSWERS = st.builds(
@@ -169,8 +245,14 @@ ANSWERS = st.builds(
 )
 
 
-@given(st.sampled_from(["chat", "responses"]), st.lists(VALUES | ANSWERS, max_size=4), st.booleans())
-def test_any_json_at_all_ends_in_a_reply_or_a_provider_error(api: Api, values: list[Any], whole: bool) -> None:
-    """Members of the wrong type, nulls, lists where objects belong: no TypeError, no KeyError, no ValidationError."""
+@given(
+    st.sampled_from(["chat", "responses"]), st.lists(VALUES | ANSWERS, max_size=4), st.booleans()
+)
+def test_any_json_at_all_ends_in_a_reply_or_a_provider_error(
+    api: Api, values: list[Any], whole: bool
+) -> None:
+    """Members of the wrong type, nulls, lists where objects belong: no TypeError, no KeyError, no
+    ValidationError.
+    """
     pieces = [json.dumps(value) for value in values]
     outcome(api, [pieces[0].encode()] if whole and pieces else [sse(*pieces)])

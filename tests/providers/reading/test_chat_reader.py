@@ -13,10 +13,17 @@ JsonObject = dict[str, Any]
 
 
 def event(delta: JsonObject | None = None, finish: str | None = None, **top: Any) -> JsonObject:
-    return {"id": "c1", "model": "m", "choices": [{"index": 0, "delta": delta or {}, "finish_reason": finish}], **top}
+    return {
+        "id": "c1",
+        "model": "m",
+        "choices": [{"index": 0, "delta": delta or {}, "finish_reason": finish}],
+        **top,
+    }
 
 
-def stream(*events: JsonObject, done: bool = True, **options: Any) -> tuple[ProviderReply, list[StreamChunk]]:
+def stream(
+    *events: JsonObject, done: bool = True, **options: Any
+) -> tuple[ProviderReply, list[StreamChunk]]:
     reader = ChatReader(**options)
     chunks = [chunk for each in events for chunk in reader.feed(each)]
     return reader.finish(ended=done), chunks
@@ -26,7 +33,9 @@ def reply_of(*events: JsonObject, **options: Any) -> ProviderReply:
     return stream(*events, **options)[0]
 
 
-def call_piece(index: int | None = None, id_: str | None = None, name: str | None = None, args: Any = "") -> JsonObject:
+def call_piece(
+    index: int | None = None, id_: str | None = None, name: str | None = None, args: Any = ""
+) -> JsonObject:
     function = {"arguments": args} | ({"name": name} if name is not None else {})
     return (
         {"function": function}
@@ -41,27 +50,52 @@ def calls_of(*deltas: list[JsonObject], finish: str = "tool_calls") -> list[tupl
 
 
 def message(content: Any = None, finish: str | None = "stop", **more: Any) -> ProviderReply:
-    return read_chat({"choices": [{"index": 0, "message": {"content": content, **more}, "finish_reason": finish}]})
+    return read_chat(
+        {
+            "choices": [
+                {"index": 0, "message": {"content": content, **more}, "finish_reason": finish}
+            ]
+        }
+    )
 
 
 def test_a_stream_and_its_json_read_the_same() -> None:
     """Whether an answer is streamed must not show in it."""
     usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
-    pieces = [event({"role": "assistant", "content": ""}), event({"content": "Hel"}), event({"content": "lo"})]
-    end = [event(finish="stop"), {"id": "c1", "model": "m", "choices": [], "usage": usage, "service_tier": "default"}]
+    pieces = [
+        event({"role": "assistant", "content": ""}),
+        event({"content": "Hel"}),
+        event({"content": "lo"}),
+    ]
+    end = [
+        event(finish="stop"),
+        {"id": "c1", "model": "m", "choices": [], "usage": usage, "service_tier": "default"},
+    ]
     streamed, chunks = stream(*pieces, *end)
     whole = read_chat(
         {
             "id": "c1",
             "model": "m",
             "service_tier": "default",
-            "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}],
+            "choices": [
+                {
+                    "index": 0,
+                    "message": {"role": "assistant", "content": "Hello"},
+                    "finish_reason": "stop",
+                }
+            ],
             "usage": usage,
         }
     )
     assert streamed.model_copy(update={"raw": None}) == whole.model_copy(update={"raw": None})
-    assert [(chunk.type, chunk.text) for chunk in chunks] == [("text", "Hel"), ("text", "lo"), ("usage", "")]
-    assert read_chat(streamed.raw).model_copy(update={"raw": None}) == whole.model_copy(update={"raw": None})
+    assert [(chunk.type, chunk.text) for chunk in chunks] == [
+        ("text", "Hel"),
+        ("text", "lo"),
+        ("usage", ""),
+    ]
+    assert read_chat(streamed.raw).model_copy(update={"raw": None}) == whole.model_copy(
+        update={"raw": None}
+    )
 
 
 @pytest.mark.parametrize("done", [True, False])
@@ -75,7 +109,9 @@ def test_a_vendor_known_to_leave_the_finish_reason_out_is_believed_with_done_or_
     """Ollama and routers do on complete answers; neither marker at all is still a cut."""
     usage = {"choices": [], "usage": {"prompt_tokens": 1}}
     assert not reply_of(event({"content": "4"}), finish_reason_optional=True).truncated
-    assert not reply_of(event({"content": "4"}), usage, done=False, finish_reason_optional=True).truncated
+    assert not reply_of(
+        event({"content": "4"}), usage, done=False, finish_reason_optional=True
+    ).truncated
     assert reply_of(event({"content": "4"}), done=False, finish_reason_optional=True).truncated
 
 
@@ -92,10 +128,14 @@ def test_a_json_body_is_whole_without_a_finish_reason() -> None:
 
 
 def test_the_last_usage_counts_and_is_never_added() -> None:
-    """Row 12: vLLM repeats a running total on every chunk, Gemini sends it twice; a sum would bill it again."""
+    """Row 12: vLLM repeats a running total on every chunk, Gemini sends it twice; a sum would bill
+    it again.
+    """
     first, last = ({"prompt_tokens": 10, "completion_tokens": n} for n in (2, 5))
     reply = reply_of(
-        event({"content": "a"}, usage=first), event({}, "stop", usage=last), {"choices": [], "usage": None}
+        event({"content": "a"}, usage=first),
+        event({}, "stop", usage=last),
+        {"choices": [], "usage": None},
     )
     assert reply.usage == Usage(input_tokens=10, output_tokens=5)
 
@@ -143,9 +183,20 @@ def test_reasoning_details_are_put_together_and_kept_whole() -> None:
         {"type": "reasoning.encrypted", "data": "b3Blbg==", "id": "t1", "index": 0},
         {"type": "reasoning.encrypted", "data": "c2VjcmV0", "id": "t2", "index": 0},
     ]
-    reply = reply_of(*(event({"reasoning_details": [detail]}) for detail in details), event({}, "stop"))
-    text = {"type": "reasoning.text", "text": "Let me see.", "format": "x", "index": 0, "signature": "c2ln"}
-    assert (reply.reasoning, reply.extra) == ("Let me see.", {"reasoning_details": [text, *details[3:]]})
+    reply = reply_of(
+        *(event({"reasoning_details": [detail]}) for detail in details), event({}, "stop")
+    )
+    text = {
+        "type": "reasoning.text",
+        "text": "Let me see.",
+        "format": "x",
+        "index": 0,
+        "signature": "c2ln",
+    }
+    assert (reply.reasoning, reply.extra) == (
+        "Let me see.",
+        {"reasoning_details": [text, *details[3:]]},
+    )
     assert reply == reply_of(event({"reasoning_details": details}), event({}, "stop")).model_copy(
         update={"raw": reply.raw}
     )
@@ -155,11 +206,15 @@ def test_reasoning_details_are_put_together_and_kept_whole() -> None:
 def test_think_at_the_very_start_is_reasoning_wherever_it_is_cut(cut: int) -> None:
     """Models without a parser in front of them write it into the answer."""
     text = "\n<think>\n2+2?</think>\n\n4 </think>"
-    reply = reply_of(event({"content": text[:cut]}), event({"content": text[cut:]}), event({}, "stop"))
+    reply = reply_of(
+        event({"content": text[:cut]}), event({"content": text[cut:]}), event({}, "stop")
+    )
     assert (reply.reasoning, reply.text) == ("\n2+2?", "4 </think>")
 
 
-@pytest.mark.parametrize("text", ["Use <think> tags.", "<thin", "<thinking>", " <", "a<think>b</think>", "", "\n"])
+@pytest.mark.parametrize(
+    "text", ["Use <think> tags.", "<thin", "<thinking>", " <", "a<think>b</think>", "", "\n"]
+)
 def test_think_anywhere_else_is_text(text: str) -> None:
     """Somebody may have asked about it."""
     assert (message(text).text, message(text).reasoning) == (text, None)
@@ -182,7 +237,17 @@ def test_content_in_parts_is_read_and_kept() -> None:
     assert (reply.text, reply.reasoning, list(reply.items)) == ("4", "2+2", parts)
     pieces = [
         event({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "2"}]}]}),
-        event({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "+2"}], "closed": True}]}),
+        event(
+            {
+                "content": [
+                    {
+                        "type": "thinking",
+                        "thinking": [{"type": "text", "text": "+2"}],
+                        "closed": True,
+                    }
+                ]
+            }
+        ),
         event({"content": "4"}, "stop"),
     ]
     streamed = reply_of(*pieces)
@@ -192,7 +257,11 @@ def test_content_in_parts_is_read_and_kept() -> None:
 def test_a_refusal_is_no_text() -> None:
     """It is kept and billed like any answer."""
     reply, chunks = stream(event({"refusal": "I can"}), event({"refusal": "not."}, "stop"))
-    assert (reply.refusal, reply.text, [chunk.type for chunk in chunks]) == ("I cannot.", "", ["refusal"] * 2)
+    assert (reply.refusal, reply.text, [chunk.type for chunk in chunks]) == (
+        "I cannot.",
+        "",
+        ["refusal"] * 2,
+    )
 
 
 def test_only_the_first_of_several_choices_is_kept() -> None:
@@ -200,11 +269,19 @@ def test_only_the_first_of_several_choices_is_kept() -> None:
     other = {"choices": [{"index": 1, "delta": {"content": "B"}, "finish_reason": "stop"}]}
     reply = reply_of(event({"content": "A"}), other, event({}, "stop"))
     assert (reply.text, reply.notes) == ("A", ("More than one choice; the first is kept.",))
-    two = [{"index": i, "message": {"content": text}, "finish_reason": "stop"} for i, text in ((1, "B"), (0, "A"))]
-    assert (read_chat({"choices": two}).text, read_chat({"choices": two}).notes) == ("A", reply.notes)
+    two = [
+        {"index": i, "message": {"content": text}, "finish_reason": "stop"}
+        for i, text in ((1, "B"), (0, "A"))
+    ]
+    assert (read_chat({"choices": two}).text, read_chat({"choices": two}).notes) == (
+        "A",
+        reply.notes,
+    )
 
 
-@pytest.mark.parametrize("body", [{}, {"choices": None}, {"choices": []}, {"choices": "?"}, {"choices": [None]}])
+@pytest.mark.parametrize(
+    "body", [{}, {"choices": None}, {"choices": []}, {"choices": "?"}, {"choices": [None]}]
+)
 def test_an_answer_without_choices_is_no_answer(body: JsonObject) -> None:
     """Row 34: clients fail on it with IndexError, or call it an empty success."""
     with pytest.raises(ProviderError, match="no choices") as caught:
@@ -217,7 +294,11 @@ def test_an_answer_without_choices_is_no_answer(body: JsonObject) -> None:
 
 def test_null_choices_and_azures_first_chunk_say_nothing() -> None:
     """OpenRouter sends `choices: null`, Azure its prompt's filter results."""
-    reply = reply_of({"choices": [], "prompt_filter_results": [{}]}, {"choices": None}, event({"content": "4"}, "stop"))
+    reply = reply_of(
+        {"choices": [], "prompt_filter_results": [{}]},
+        {"choices": None},
+        event({"content": "4"}, "stop"),
+    )
     assert reply.text == "4"
 
 
@@ -250,32 +331,49 @@ def test_a_finish_reason_called_error_is_an_error() -> None:
 def test_a_chunk_of_another_id_is_noted() -> None:
     """Row 37: Perplexity gives every chunk an id of its own, so it cannot be refused."""
     reply = reply_of(event({"content": "4"}), event({}, "stop") | {"id": "c2"})
-    assert (reply.response_id, reply.notes) == ("c1", ("`id` changed within the stream; the first is kept.",))
+    assert (reply.response_id, reply.notes) == (
+        "c1",
+        ("`id` changed within the stream; the first is kept.",),
+    )
 
 
 def test_citations_are_kept_wherever_a_vendor_puts_them() -> None:
     """OpenAI annotates the message, Perplexity lists its sources beside the choices."""
-    annotation = {"type": "url_citation", "url_citation": {"url": "https://a.example", "title": "A"}}
+    annotation = {
+        "type": "url_citation",
+        "url_citation": {"url": "https://a.example", "title": "A"},
+    }
     assert message("4", annotations=[annotation]).citations == (annotation,)
-    assert reply_of(event({"annotations": [annotation]}), event({}, "stop")).citations == (annotation,)
+    assert reply_of(event({"annotations": [annotation]}), event({}, "stop")).citations == (
+        annotation,
+    )
     beside = event({"content": "4"}, "stop", citations=["https://a.example"])
     assert reply_of(beside).citations == ({"type": "url_citation", "url": "https://a.example"},)
-    results = event({"content": "4"}, "stop", search_results=[{"url": "https://a.example", "title": "A"}])
-    assert reply_of(results).citations == ({"type": "url_citation", "url": "https://a.example", "title": "A"},)
+    results = event(
+        {"content": "4"}, "stop", search_results=[{"url": "https://a.example", "title": "A"}]
+    )
+    assert reply_of(results).citations == (
+        {"type": "url_citation", "url": "https://a.example", "title": "A"},
+    )
 
 
 def test_logprobs_add_up() -> None:
     """One entry a token, over the chunks."""
     chunks = [event({"content": token}) for token in "ab"]
     for chunk, token in zip(chunks, "ab", strict=True):
-        chunk["choices"][0]["logprobs"] = {"content": [{"token": token, "logprob": -0.1}], "refusal": None}
+        chunk["choices"][0]["logprobs"] = {
+            "content": [{"token": token, "logprob": -0.1}],
+            "refusal": None,
+        }
     reply = reply_of(*chunks, event({}, "stop"))
     assert [entry["token"] for entry in reply.logprobs] == ["a", "b"]
 
 
 def test_a_spoken_answers_transcript_is_its_text() -> None:
     """Content is null then; the id is what a later request refers to."""
-    reply = message(None, audio={"id": "audio_1", "data": "UklGRg==", "transcript": "Four.", "expires_at": 1})
+    reply = message(
+        None, audio={"id": "audio_1", "data": "UklGRg==", "transcript": "Four.", "expires_at": 1}
+    )
     assert (reply.text, reply.extra) == ("Four.", {"audio": {"id": "audio_1"}})
 
 

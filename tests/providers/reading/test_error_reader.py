@@ -12,8 +12,12 @@ from turngraph.providers.reading.error_reader import error_of_event, is_error, r
 from turngraph.state.errors import ErrorKind, ProviderError, ResponsesAPIError
 
 
-def error_for(status: int, body: Any = None, headers: dict[str, str] | None = None, **more: Any) -> ProviderError:
-    content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+def error_for(
+    status: int, body: Any = None, headers: dict[str, str] | None = None, **more: Any
+) -> ProviderError:
+    content = (
+        body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+    )
     return read_error(status, headers or {}, content, "acme", **more)
 
 
@@ -41,13 +45,35 @@ FORMS: list[tuple[str, int, Any, str, str | None, str | None]] = [
         "1500",
         "invalid",
     ),
-    ("Gemini: a list", 400, [{"error": {"code": 400, "message": "No.", "status": "INVALID"}}], "No.", "400", "INVALID"),
-    ("xAI: a string", 400, {"code": "invalid-argument", "error": "No."}, "No.", "invalid-argument", None),
+    (
+        "Gemini: a list",
+        400,
+        [{"error": {"code": 400, "message": "No.", "status": "INVALID"}}],
+        "No.",
+        "400",
+        "INVALID",
+    ),
+    (
+        "xAI: a string",
+        400,
+        {"code": "invalid-argument", "error": "No."},
+        "No.",
+        "invalid-argument",
+        None,
+    ),
     ("FastAPI: detail", 401, {"detail": "No."}, "No.", None, None),
     (
         "FastAPI: a list of details",
         422,
-        {"detail": [{"type": "extra_forbidden", "loc": ["body", "seed"], "msg": "Extra inputs are not permitted"}]},
+        {
+            "detail": [
+                {
+                    "type": "extra_forbidden",
+                    "loc": ["body", "seed"],
+                    "msg": "Extra inputs are not permitted",
+                }
+            ]
+        },
         "body.seed: Extra inputs are not permitted",
         None,
         None,
@@ -65,22 +91,45 @@ FORMS: list[tuple[str, int, Any, str, str | None, str | None]] = [
     (
         "OpenRouter: what its upstream said",
         429,
-        {"error": {"code": 429, "message": "Provider returned error", "metadata": {"raw": "Slow down."}}},
+        {
+            "error": {
+                "code": 429,
+                "message": "Provider returned error",
+                "metadata": {"raw": "Slow down."},
+            }
+        },
         "Provider returned error; Slow down.",
         "429",
         None,
     ),
-    ("Berget: in an event", 401, b'data: {"error": {"message": "No.", "code": "X"}}\n\n', "No.", "X", None),
+    (
+        "Berget: in an event",
+        401,
+        b'data: {"error": {"message": "No.", "code": "X"}}\n\n',
+        "No.",
+        "X",
+        None,
+    ),
 ]
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "message", "code", "type_"), [f[1:] for f in FORMS], ids=[f[0] for f in FORMS]
+    ("status", "body", "message", "code", "type_"),
+    [f[1:] for f in FORMS],
+    ids=[f[0] for f in FORMS],
 )
-def test_every_form_of_error_is_read(status: int, body: Any, message: str, code: str | None, type_: str | None) -> None:
+def test_every_form_of_error_is_read(
+    status: int, body: Any, message: str, code: str | None, type_: str | None
+) -> None:
     """A caller looks for the message in one place."""
     error = error_for(status, body)
-    assert (error.message, error.code, error.type, error.status, error.vendor) == (message, code, type_, status, "acme")
+    assert (error.message, error.code, error.type, error.status, error.vendor) == (
+        message,
+        code,
+        type_,
+        status,
+        "acme",
+    )
 
 
 def test_a_page_is_told_by_its_text_and_shortened() -> None:
@@ -113,9 +162,13 @@ def test_a_page_is_told_by_its_text_and_shortened() -> None:
         (529, "overloaded", True),
     ],
 )
-@pytest.mark.parametrize("body", [b"", b"<html>", b"{}", b'{"error": {"message": "no"}}', b"\xff\xfe", b"[]", b"null"])
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b"{}", b'{"error": {"message": "no"}}', b"\xff\xfe", b"[]", b"null"]
+)
 def test_a_status_says_enough(status: int, kind: ErrorKind, retryable: bool, body: bytes) -> None:
-    """Rows 41 and 42: whatever the body, the status has its kind, and the kind says whether to try again."""
+    """Rows 41 and 42: whatever the body, the status has its kind, and the kind says whether to try
+    again.
+    """
     error = read_error(status, {}, body, "acme")
     assert (error.kind, error.retryable) == (kind, retryable)
 
@@ -123,31 +176,74 @@ def test_a_status_says_enough(status: int, kind: ErrorKind, retryable: bool, bod
 @pytest.mark.parametrize(
     ("status", "error", "kind"),
     [
-        (429, {"code": "insufficient_quota", "type": "insufficient_quota", "message": "Pay."}, "quota"),
+        (
+            429,
+            {"code": "insufficient_quota", "type": "insufficient_quota", "message": "Pay."},
+            "quota",
+        ),
         (400, {"code": "context_length_exceeded", "message": "Long."}, "context_length"),
-        (400, {"code": 400, "type": "exceed_context_size_error", "message": "Long."}, "context_length"),
         (
             400,
-            {"code": "invalid_request_error", "message": "This model's maximum context length is 5."},
+            {"code": 400, "type": "exceed_context_size_error", "message": "Long."},
             "context_length",
         ),
-        (400, {"message": "prompt too long; exceeded max context length by 7 tokens"}, "context_length"),
+        (
+            400,
+            {
+                "code": "invalid_request_error",
+                "message": "This model's maximum context length is 5.",
+            },
+            "context_length",
+        ),
+        (
+            400,
+            {"message": "prompt too long; exceeded max context length by 7 tokens"},
+            "context_length",
+        ),
         (400, {"code": "content_filter", "message": "Filtered."}, "content_filter"),
         (400, {"code": "model_not_found", "message": "No model."}, "not_found"),
-        (401, {"code": "invalid_request_error", "type": "authentication_error", "message": "Key?"}, "authentication"),
-        (404, {"code": "DeploymentNotFound", "type": "invalid_request_error", "message": "?"}, "not_found"),
-        (402, {"type": "unknown_error", "code": "invalid_request_error", "message": "Insufficient Balance"}, "quota"),
-        (400, {"code": "tool_use_failed", "type": "invalid_request_error", "message": "?"}, "bad_request"),
+        (
+            401,
+            {"code": "invalid_request_error", "type": "authentication_error", "message": "Key?"},
+            "authentication",
+        ),
+        (
+            404,
+            {"code": "DeploymentNotFound", "type": "invalid_request_error", "message": "?"},
+            "not_found",
+        ),
+        (
+            402,
+            {
+                "type": "unknown_error",
+                "code": "invalid_request_error",
+                "message": "Insufficient Balance",
+            },
+            "quota",
+        ),
+        (
+            400,
+            {"code": "tool_use_failed", "type": "invalid_request_error", "message": "?"},
+            "bad_request",
+        ),
         (503, {"type": "server_error", "message": "?"}, "overloaded"),
         (
             429,
-            {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "You exceeded your current quota"},
+            {
+                "code": 429,
+                "status": "RESOURCE_EXHAUSTED",
+                "message": "You exceeded your current quota",
+            },
             "rate_limit",
         ),
     ],
 )
-def test_the_vendors_words_tell_more_than_the_status(status: int, error: dict[str, Any], kind: ErrorKind) -> None:
-    """Row 44: a 429 for lack of money is not one to try again; a 400 for length asks for a shorter conversation."""
+def test_the_vendors_words_tell_more_than_the_status(
+    status: int, error: dict[str, Any], kind: ErrorKind
+) -> None:
+    """Row 44: a 429 for lack of money is not one to try again; a 400 for length asks for a shorter
+    conversation.
+    """
     assert error_for(status, {"error": error}).kind == kind
 
 
@@ -158,7 +254,13 @@ def test_the_vendors_words_tell_more_than_the_status(status: int, error: dict[st
         ({"retry-after": "0.5"}, 0.5),
         ({"retry-after-ms": "1500", "retry-after": "9"}, 1.5),
         ({"retry-after": "3600"}, 3600.0),
-        ({"retry-after": "Wed, 21 Oct 2026 07:28:10 GMT", "date": "Wed, 21 Oct 2026 07:28:00 GMT"}, 10.0),
+        (
+            {
+                "retry-after": "Wed, 21 Oct 2026 07:28:10 GMT",
+                "date": "Wed, 21 Oct 2026 07:28:00 GMT",
+            },
+            10.0,
+        ),
         ({"retry-after": "Thu, 01 Jan 1970 00:01:40 GMT"}, 60.0),
         ({"retry-after": "Thu, 01 Jan 1970 00:00:00 GMT"}, 0.0),
         ({"retry-after": "-5"}, None),
@@ -170,18 +272,27 @@ def test_the_vendors_words_tell_more_than_the_status(status: int, error: dict[st
     ],
     ids=str,
 )
-def test_a_wait_asked_for_is_read_in_every_form(headers: dict[str, str], seconds: float | None) -> None:
-    """Row 43: seconds, milliseconds, a date; what is no wait is none. The clock is the answer's own, else handed in."""
+def test_a_wait_asked_for_is_read_in_every_form(
+    headers: dict[str, str], seconds: float | None
+) -> None:
+    """Row 43: seconds, milliseconds, a date; what is no wait is none. The clock is the answer's
+    own, else handed in.
+    """
     assert error_for(429, {}, headers, now=40.0).retry_after_s == seconds
 
 
 def test_geminis_wait_stands_in_the_body() -> None:
     """It sends no header."""
     details = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34s"}]
-    assert error_for(429, [{"error": {"code": 429, "message": "?", "details": details}}]).retry_after_s == 34.0
+    assert (
+        error_for(429, [{"error": {"code": 429, "message": "?", "details": details}}]).retry_after_s
+        == 34.0
+    )
 
 
-@pytest.mark.parametrize("name", ["x-request-id", "X-Request-ID", "apim-request-id", "mistral-correlation-id"])
+@pytest.mark.parametrize(
+    "name", ["x-request-id", "X-Request-ID", "apim-request-id", "mistral-correlation-id"]
+)
 def test_the_request_id_is_kept(name: str) -> None:
     """Support asks for it."""
     assert error_for(500, {}, {name: "req_1"}).request_id == "req_1"
@@ -234,14 +345,18 @@ KEYS = [
 @pytest.mark.parametrize("field", ["message", "code", "param", "type"])
 def test_no_key_is_in_any_part_of_an_error(key: str, field: str) -> None:
     """A 401 quotes the key it refuses, and errors are logged, stored and shown."""
-    error = error_for(401, {"error": {"message": "?", field: f"Got {key} here."}}, secrets=["hunter2-of-our-own"])
+    error = error_for(
+        401, {"error": {"message": "?", field: f"Got {key} here."}}, secrets=["hunter2-of-our-own"]
+    )
     assert key not in "".join(map(str, [*error.__dict__.values(), *error.args, repr(error)]))
     assert "[redacted]" in str(getattr(error, field))
 
 
 def test_a_key_of_unknown_form_is_hidden_where_openai_quotes_it() -> None:
     """`Incorrect API key provided: …`, whatever the key looks like."""
-    error = error_for(401, {"error": {"message": "Incorrect API key provided: pa55w0rd. You can find yours at …"}})
+    error = error_for(
+        401, {"error": {"message": "Incorrect API key provided: pa55w0rd. You can find yours at …"}}
+    )
     assert "pa55w0rd" not in str(error)
 
 
@@ -254,17 +369,36 @@ def test_a_message_cannot_forge_a_log_line_or_fill_the_log() -> None:
 
 def test_an_error_event_of_a_responses_stream_is_its_own_class() -> None:
     """With its place in the stream; flat as documented, or nested as it really comes."""
-    flat = {"type": "error", "code": "rate_limit_exceeded", "message": "Slow.", "param": None, "sequence_number": 2}
+    flat = {
+        "type": "error",
+        "code": "rate_limit_exceeded",
+        "message": "Slow.",
+        "param": None,
+        "sequence_number": 2,
+    }
     nested = {
         "type": "error",
         "sequence_number": 2,
-        "error": {"type": "tokens", "code": "rate_limit_exceeded", "message": "Slow.", "param": None},
+        "error": {
+            "type": "tokens",
+            "code": "rate_limit_exceeded",
+            "message": "Slow.",
+            "param": None,
+        },
     }
     for event in (flat, nested):
         error = error_of_event(event, vendor="openai", api="responses")
         assert isinstance(error, ResponsesAPIError)
-        assert (error.code, error.message, error.kind) == ("rate_limit_exceeded", "Slow.", "rate_limit")
-        assert (error.sequence_number, error.retryable, error.type) == (2, True, None if event is flat else "tokens")
+        assert (error.code, error.message, error.kind) == (
+            "rate_limit_exceeded",
+            "Slow.",
+            "rate_limit",
+        )
+        assert (error.sequence_number, error.retryable, error.type) == (
+            2,
+            True,
+            None if event is flat else "tokens",
+        )
 
 
 def test_an_error_that_explains_nothing_is_the_servers() -> None:
@@ -292,7 +426,8 @@ def test_an_error_is_recognised_in_every_form(value: Any, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [{"error": None, "choices": []}, {"choices": [None]}, {"choices": None}, [], None, 1, "x"]
+    "value",
+    [{"error": None, "choices": []}, {"choices": [None]}, {"choices": None}, [], None, 1, "x"],
 )
 def test_an_answer_is_no_error(value: Any) -> None:
     """`error: null` stands in every Responses answer."""
@@ -305,7 +440,18 @@ JSON = st.recursive(
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(
-                ["error", "errors", "message", "detail", "code", "type", "status", "param", "metadata", "details"]
+                [
+                    "error",
+                    "errors",
+                    "message",
+                    "detail",
+                    "code",
+                    "type",
+                    "status",
+                    "param",
+                    "metadata",
+                    "details",
+                ]
             )
             | st.sampled_from(["loc", "msg", "choices", "raw", "retryDelay", "status_code"]),
             inner,
@@ -316,12 +462,17 @@ JSON = st.recursive(
 )
 
 
-@given(st.integers(300, 999), st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()))
+@given(
+    st.integers(300, 999),
+    st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()),
+)
 def test_any_answer_of_any_status_is_an_error_of_a_kind(status: int, body: bytes) -> None:
     """Nothing but a ProviderError comes out, whatever went in."""
     error = read_error(status, {}, body, "acme")
     assert error.message
-    assert {unicodedata.category(character) for character in str(error)}.isdisjoint({"Cc", "Cs", "Zl", "Zp"})
+    assert {unicodedata.category(character) for character in str(error)}.isdisjoint(
+        {"Cc", "Cs", "Zl", "Zp"}
+    )
 
 
 @given(JSON)

@@ -15,10 +15,19 @@ JsonObject = dict[str, Any]
 REASONING = {
     "id": "rs_1",
     "type": "reasoning",
-    "summary": [{"type": "summary_text", "text": "Add."}, {"type": "summary_text", "text": "Check."}],
+    "summary": [
+        {"type": "summary_text", "text": "Add."},
+        {"type": "summary_text", "text": "Check."},
+    ],
     "encrypted_content": "b3Blbg==",
 }
-CITATION = {"type": "url_citation", "url": "https://a.example", "title": "A", "start_index": 0, "end_index": 2}
+CITATION = {
+    "type": "url_citation",
+    "url": "https://a.example",
+    "title": "A",
+    "start_index": 0,
+    "end_index": 2,
+}
 MESSAGE = {
     "id": "msg_1",
     "type": "message",
@@ -41,11 +50,23 @@ CALL = {
     "arguments": '{"x":1}',
     "status": "completed",
 }
-USAGE = {"input_tokens": 5, "output_tokens": 2, "total_tokens": 7, "output_tokens_details": {"reasoning_tokens": 1}}
+USAGE = {
+    "input_tokens": 5,
+    "output_tokens": 2,
+    "total_tokens": 7,
+    "output_tokens_details": {"reasoning_tokens": 1},
+}
 
 
 def response(*output: JsonObject, status: str | None = "completed", **more: Any) -> JsonObject:
-    return {"id": "resp_1", "object": "response", "status": status, "model": "m", "output": list(output), **more}
+    return {
+        "id": "resp_1",
+        "object": "response",
+        "status": status,
+        "model": "m",
+        "output": list(output),
+        **more,
+    }
 
 
 def state(kind: str, *output: JsonObject, **more: Any) -> JsonObject:
@@ -64,7 +85,9 @@ def done(item: JsonObject, place: int = 0) -> JsonObject:
     return {"type": "response.output_item.done", "output_index": place, "item": item}
 
 
-def stream(*events: JsonObject, limits: ReadLimits | None = None) -> tuple[ProviderReply, list[StreamChunk]]:
+def stream(
+    *events: JsonObject, limits: ReadLimits | None = None
+) -> tuple[ProviderReply, list[StreamChunk]]:
     reader = ResponsesReader(vendor="acme", limits=limits)
     chunks = [chunk for event in events for chunk in reader.feed(event)]
     return reader.finish(), chunks
@@ -85,7 +108,9 @@ def test_a_stream_and_its_json_read_the_same() -> None:
     )
     assert streamed == read_responses(final)
     assert (streamed.text, streamed.reasoning) == ("Hello", "Add.\n\nCheck.")
-    assert "".join(chunk.text for chunk in chunks if chunk.type == "reasoning") == streamed.reasoning
+    assert (
+        "".join(chunk.text for chunk in chunks if chunk.type == "reasoning") == streamed.reasoning
+    )
     assert [chunk.type for chunk in chunks[-2:]] == ["tool_call", "usage"]
 
 
@@ -97,24 +122,41 @@ def test_everything_an_answer_holds_is_read() -> None:
     assert (reply.citations, reply.logprobs) == ((CITATION,), ({"token": "Hello", "logprob": 0},))
     assert (reply.response_id, reply.model, reply.service_tier) == ("resp_1", "m", "default")
     [call] = reply.tool_calls
-    assert (call.id, call.name, call.arguments, call.extra) == ("call_1", "add", '{"x":1}', {"item_id": "fc_1"})
+    assert (call.id, call.name, call.arguments, call.extra) == (
+        "call_1",
+        "add",
+        '{"x":1}',
+        {"item_id": "fc_1"},
+    )
 
 
 def test_a_custom_tool_and_a_namespace_are_kept_with_the_call() -> None:
     """A free-text tool answers as `custom_tool_call_output`; a namespace goes back as it came."""
-    custom = {"type": "custom_tool_call", "id": "ctc_1", "call_id": "call_1", "name": "math", "input": "4 + 4"}
+    custom = {
+        "type": "custom_tool_call",
+        "id": "ctc_1",
+        "call_id": "call_1",
+        "name": "math",
+        "input": "4 + 4",
+    }
     [call] = read_responses(response(custom)).tool_calls
-    assert (call.arguments, call.extra) == ("4 + 4", {"item_id": "ctc_1", "type": "custom_tool_call"})
+    assert (call.arguments, call.extra) == (
+        "4 + 4",
+        {"item_id": "ctc_1", "type": "custom_tool_call"},
+    )
     [call] = read_responses(response(CALL | {"namespace": "crm"})).tool_calls
     assert call.extra == {"item_id": "fc_1", "namespace": "crm"}
 
 
 @pytest.mark.parametrize(
-    "kind", ["web_search_call", "mcp_call", "file_search_call", "code_interpreter_call", "image_call"]
+    "kind",
+    ["web_search_call", "mcp_call", "file_search_call", "code_interpreter_call", "image_call"],
 )
 def test_what_the_vendor_runs_itself_is_no_call_of_ours(kind: str) -> None:
     """It is kept among the items and not run again."""
-    reply = read_responses(response({"type": kind, "id": "x", "name": "search", "arguments": "{}", "call_id": "c"}))
+    reply = read_responses(
+        response({"type": kind, "id": "x", "name": "search", "arguments": "{}", "call_id": "c"})
+    )
     assert (reply.tool_calls, reply.finish_reason, len(reply.items)) == ((), "stop", 1)
 
 
@@ -133,7 +175,9 @@ def test_what_the_vendor_runs_itself_is_no_call_of_ours(kind: str) -> None:
         ("cancelled", None, MESSAGE, "cancelled"),
     ],
 )
-def test_the_status_becomes_a_finish_reason(status: str, details: Any, output: JsonObject, reason: str) -> None:
+def test_the_status_becomes_a_finish_reason(
+    status: str, details: Any, output: JsonObject, reason: str
+) -> None:
     """Rows 50 and 52: one word for both APIs; a response in the background is not an empty success."""
     reply = read_responses(response(output, status=status, incomplete_details=details))
     assert (reply.finish_reason, reply.truncated) == (reason, False)
@@ -142,18 +186,33 @@ def test_the_status_becomes_a_finish_reason(status: str, details: Any, output: J
 def test_a_refusal_is_no_text() -> None:
     """It is kept and billed like any answer."""
     refused = MESSAGE | {"content": [{"type": "refusal", "refusal": "I cannot."}]}
-    reply, chunks = stream(delta("refusal", "I cannot.", content_index=0), state("completed", refused))
-    assert (reply.refusal, reply.text, chunks) == ("I cannot.", "", [StreamChunk(type="refusal", text="I cannot.")])
+    reply, chunks = stream(
+        delta("refusal", "I cannot.", content_index=0), state("completed", refused)
+    )
+    assert (reply.refusal, reply.text, chunks) == (
+        "I cannot.",
+        "",
+        [StreamChunk(type="refusal", text="I cannot.")],
+    )
 
 
 def test_reasoning_in_full_is_read_like_its_summary() -> None:
     """Open models give `reasoning_text`, OpenAI a summary."""
-    item = {"type": "reasoning", "id": "rs", "summary": [], "content": [{"type": "reasoning_text", "text": "2+2"}]}
-    reply, chunks = stream(delta("reasoning_text", "2+2", content_index=0), state("completed", item, MESSAGE))
+    item = {
+        "type": "reasoning",
+        "id": "rs",
+        "summary": [],
+        "content": [{"type": "reasoning_text", "text": "2+2"}],
+    }
+    reply, chunks = stream(
+        delta("reasoning_text", "2+2", content_index=0), state("completed", item, MESSAGE)
+    )
     assert (reply.reasoning, chunks) == ("2+2", [StreamChunk(type="reasoning", text="2+2")])
 
 
-@pytest.mark.parametrize("events", [[], [state("in_progress")], [delta("output_text", "Hel", content_index=0)]])
+@pytest.mark.parametrize(
+    "events", [[], [state("in_progress")], [delta("output_text", "Hel", content_index=0)]]
+)
 def test_without_a_terminal_event_nothing_is_complete(events: list[JsonObject]) -> None:
     """Row 51: a connection that ends is no end of a response, and a call in it may lack its end."""
     reply, chunks = stream(state("created", status="in_progress"), *events, done(CALL, 1))
@@ -170,11 +229,22 @@ def test_a_cut_item_is_written_from_its_pieces() -> None:
         delta("reasoning_summary_text", "Add.", 0, summary_index=0),
         added({"type": "message", "id": "msg", "role": "assistant", "content": []}, 1),
         delta("output_text", "Hel", 1, content_index=0),
-        added({"type": "function_call", "id": "fc", "call_id": "call_9", "name": "add", "arguments": ""}, 2),
+        added(
+            {
+                "type": "function_call",
+                "id": "fc",
+                "call_id": "call_9",
+                "name": "add",
+                "arguments": "",
+            },
+            2,
+        ),
         delta("function_call_arguments", '{"x":', 2),
     )
     assert (reply.text, reply.reasoning, reply.truncated) == ("Hel", "Add.", True)
-    assert [(call.id, call.name, call.arguments) for call in reply.tool_calls] == [("call_9", "add", '{"x":')]
+    assert [(call.id, call.name, call.arguments) for call in reply.tool_calls] == [
+        ("call_9", "add", '{"x":')
+    ]
 
 
 def test_a_final_response_without_output_keeps_what_was_streamed() -> None:
@@ -206,7 +276,9 @@ def test_ids_may_change_from_event_to_event() -> None:
 @pytest.mark.parametrize("kind", ["response.new_thing", "ping", "response.audio.delta", "None"])
 def test_an_unknown_event_is_ignored(kind: str) -> None:
     """Row 53: the API grows; what is new must not break what is known."""
-    reply, _ = stream({"type": kind, "delta": "?", "response": "?"}, {}, state("completed", MESSAGE))
+    reply, _ = stream(
+        {"type": kind, "delta": "?", "response": "?"}, {}, state("completed", MESSAGE)
+    )
     assert reply.text == "Hello"
 
 
@@ -221,11 +293,23 @@ def test_a_gap_in_the_numbers_is_noted() -> None:
 
 def test_an_error_event_and_a_failed_response_are_raised() -> None:
     """Row 49: the SDK hands both on as if nothing had happened."""
-    error = {"type": "error", "code": "server_error", "message": "Down.", "param": None, "sequence_number": 3}
+    error = {
+        "type": "error",
+        "code": "server_error",
+        "message": "Down.",
+        "param": None,
+        "sequence_number": 3,
+    }
     with pytest.raises(ResponsesAPIError) as caught:
         stream(delta("output_text", "Hel", content_index=0), error)
-    assert (caught.value.code, caught.value.message, caught.value.sequence_number) == ("server_error", "Down.", 3)
-    failed = state("failed", error={"code": "rate_limit_exceeded", "message": "Slow."}) | {"sequence_number": 4}
+    assert (caught.value.code, caught.value.message, caught.value.sequence_number) == (
+        "server_error",
+        "Down.",
+        3,
+    )
+    failed = state("failed", error={"code": "rate_limit_exceeded", "message": "Slow."}) | {
+        "sequence_number": 4
+    }
     for events in ([failed], [failed["response"]]):
         with pytest.raises(ResponsesAPIError) as caught:
             stream(*events) if "type" in events[0] else read_responses(events[0])

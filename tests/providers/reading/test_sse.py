@@ -22,7 +22,9 @@ def data_of(*pieces: bytes) -> list[str]:
 
 @pytest.mark.parametrize("eol", [b"\n", b"\r\n", b"\r"], ids=["LF", "CRLF", "CR"])
 def test_every_line_end_of_the_standard_ends_a_line(eol: bytes) -> None:
-    """Servers behind IIS and some proxies send CRLF; a decoder that knows only LF sees one endless event."""
+    """Servers behind IIS and some proxies send CRLF; a decoder that knows only LF sees one endless
+    event.
+    """
     assert decode(eol.join([b"event: ping", b"data: {}", b"", b"data: 2", b"", b""])) == [
         ("ping", "{}"),
         ("message", "2"),
@@ -41,8 +43,12 @@ def test_a_byte_order_mark_does_not_hide_the_first_event() -> None:
 
 
 def test_comments_and_other_fields_are_no_events() -> None:
-    """OpenRouter sends `: OPENROUTER PROCESSING` until the model answers; an event of it would be bad JSON."""
-    assert data_of(b": OPENROUTER PROCESSING\n\n:\n\nid: 7\n\nretry: 10\n\nevent: x\n\ndata: 1\n\n") == ["1"]
+    """OpenRouter sends `: OPENROUTER PROCESSING` until the model answers; an event of it would be
+    bad JSON.
+    """
+    assert data_of(
+        b": OPENROUTER PROCESSING\n\n:\n\nid: 7\n\nretry: 10\n\nevent: x\n\ndata: 1\n\n"
+    ) == ["1"]
 
 
 def test_an_event_without_data_takes_no_name_to_the_next() -> None:
@@ -73,7 +79,9 @@ def test_a_character_cut_in_two_is_one_character() -> None:
 
 
 def test_bytes_that_are_not_utf8_are_an_error_that_shows_no_text() -> None:
-    """Guessing at a prompt's answer would change it; the error may be logged, so it holds none of the answer."""
+    """Guessing at a prompt's answer would change it; the error may be logged, so it holds none of
+    the answer.
+    """
     with pytest.raises(ProviderError, match="not UTF-8: byte 0xff") as caught:
         decode(b"data: secret \xff\n\n")
     assert (caught.value.kind, "secret" in str(caught.value)) == ("protocol", False)
@@ -81,7 +89,12 @@ def test_bytes_that_are_not_utf8_are_an_error_that_shows_no_text() -> None:
 
 @pytest.mark.parametrize(
     "endless",
-    [[b"data: " + b"x" * 200], [b"data: x\n"] * 200, [b"x" * 50] * 4, [b"data: " + b"x" * 200 + b"\n\n"]],
+    [
+        [b"data: " + b"x" * 200],
+        [b"data: x\n"] * 200,
+        [b"x" * 50] * 4,
+        [b"data: " + b"x" * 200 + b"\n\n"],
+    ],
     ids=["one line", "many lines", "many pieces", "a whole event"],
 )
 def test_an_event_above_the_limit_is_refused_before_it_is_kept(endless: list[bytes]) -> None:
@@ -92,7 +105,9 @@ def test_an_event_above_the_limit_is_refused_before_it_is_kept(endless: list[byt
 
 
 def test_llama_cpps_error_field_is_an_event_called_error() -> None:
-    """It wrote `error: {…}` where the standard knows no such field; unseen, the answer would only look cut."""
+    """It wrote `error: {…}` where the standard knows no such field; unseen, the answer would only
+    look cut.
+    """
     assert decode(b'error: {"message": "failed"}\n\n') == [("error", '{"message": "failed"}')]
 
 
@@ -105,12 +120,19 @@ EVENTS = st.lists(
 )
 
 
-@given(EVENTS, st.sampled_from(["\n", "\r\n", "\r"]), st.booleans(), st.lists(st.integers(0, 400), max_size=8))
+@given(
+    EVENTS,
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    st.booleans(),
+    st.lists(st.integers(0, 400), max_size=8),
+)
 def test_any_cutting_of_the_bytes_gives_the_same_events(
     events: list[tuple[str, str]], eol: str, bom: bool, cuts: list[int]
 ) -> None:
     """Where a network cuts is chance; it must not matter."""
-    blocks = [(f"event: {name}{eol}" if name else "") + f"data: {data}{eol}{eol}" for name, data in events]
+    blocks = [
+        (f"event: {name}{eol}" if name else "") + f"data: {data}{eol}{eol}" for name, data in events
+    ]
     wire = b"\xef\xbb\xbf" * bom + f": hello{eol}{eol}{''.join(blocks)}".encode()
     places = [0, *sorted(min(cut, len(wire)) for cut in cuts), len(wire)]
     pieces = [wire[a:b] for a, b in pairwise(places)]

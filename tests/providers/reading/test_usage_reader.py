@@ -1,4 +1,6 @@
-"""Usage, whatever a vendor calls it: it becomes money, so nothing is guessed and nothing is counted twice."""
+"""Usage, whatever a vendor calls it: it becomes money, so nothing is guessed and nothing is counted
+twice.
+"""
 
 import math
 from decimal import Decimal
@@ -19,9 +21,9 @@ def usage_of(raw: Any, **beside: Any) -> Usage | None:
 def test_what_is_not_reported_is_none_and_zero_is_zero() -> None:
     """A zero would be priced as known to be nothing; `None` is estimated or held, as configured."""
     assert usage_of({"prompt_tokens": 0}) == Usage(input_tokens=0)
-    assert usage_of({"prompt_tokens": 3, "prompt_tokens_details": None, "completion_tokens_details": {}}) == Usage(
-        input_tokens=3
-    )
+    assert usage_of(
+        {"prompt_tokens": 3, "prompt_tokens_details": None, "completion_tokens_details": {}}
+    ) == Usage(input_tokens=3)
 
 
 @pytest.mark.parametrize("raw", [None, {}, {"latency_ms": 3}, {"prompt_tokens": None}])
@@ -78,25 +80,49 @@ SPELLINGS: list[tuple[str, dict[str, Any], Usage]] = [
         {"prompt_tokens": 20, "cache_read_input_tokens": 8, "cache_creation_input_tokens": 4},
         Usage(input_tokens=20, cache_read_tokens=8, cache_write_tokens=4),
     ),
-    ("Together", {"prompt_tokens": 20, "cached_tokens": 8}, Usage(input_tokens=20, cache_read_tokens=8)),
-    ("Mistral", {"prompt_tokens": 20, "num_cached_tokens": 8}, Usage(input_tokens=20, cache_read_tokens=8)),
-    ("Copilot", {"completion_tokens": 9, "reasoning_tokens": 5}, Usage(output_tokens=9, reasoning_tokens=5)),
+    (
+        "Together",
+        {"prompt_tokens": 20, "cached_tokens": 8},
+        Usage(input_tokens=20, cache_read_tokens=8),
+    ),
+    (
+        "Mistral",
+        {"prompt_tokens": 20, "num_cached_tokens": 8},
+        Usage(input_tokens=20, cache_read_tokens=8),
+    ),
+    (
+        "Copilot",
+        {"completion_tokens": 9, "reasoning_tokens": 5},
+        Usage(output_tokens=9, reasoning_tokens=5),
+    ),
 ]
 
 
-@pytest.mark.parametrize(("raw", "usage"), [row[1:] for row in SPELLINGS], ids=[row[0] for row in SPELLINGS])
+@pytest.mark.parametrize(
+    ("raw", "usage"), [row[1:] for row in SPELLINGS], ids=[row[0] for row in SPELLINGS]
+)
 def test_every_vendors_spelling_reads_the_same(raw: dict[str, Any], usage: Usage) -> None:
     """One form for all, so that billing knows one."""
     assert read_usage(raw) == (usage, ())
 
 
 def test_reasoning_outside_completion_is_added_only_where_the_total_proves_it() -> None:
-    """xAI counts it outside for some models and inside for others; adding always would bill it twice."""
-    outside = {"prompt_tokens": 12, "completion_tokens": 2, "completion_tokens_details": {"reasoning_tokens": 320}}
+    """xAI counts it outside for some models and inside for others; adding always would bill it
+    twice.
+    """
+    outside = {
+        "prompt_tokens": 12,
+        "completion_tokens": 2,
+        "completion_tokens_details": {"reasoning_tokens": 320},
+    }
     assert usage_of(outside | {"total_tokens": 334}) == Usage(
         input_tokens=12, output_tokens=322, total_tokens=334, reasoning_tokens=320
     )
-    inside = {"prompt_tokens": 12, "completion_tokens": 322, "completion_tokens_details": {"reasoning_tokens": 320}}
+    inside = {
+        "prompt_tokens": 12,
+        "completion_tokens": 322,
+        "completion_tokens_details": {"reasoning_tokens": 320},
+    }
     assert usage_of(inside | {"total_tokens": 334}) == usage_of(outside | {"total_tokens": 334})
     assert usage_of(inside) == Usage(input_tokens=12, output_tokens=322, reasoning_tokens=320)
 
@@ -109,11 +135,15 @@ def test_audio_outside_prompt_is_added_where_the_total_proves_it() -> None:
         "total_tokens": 401,
         "prompt_tokens_details": {"audio_tokens": 375},
     }
-    assert usage_of(raw) == Usage(input_tokens=386, output_tokens=15, total_tokens=401, input_audio_tokens=375)
+    assert usage_of(raw) == Usage(
+        input_tokens=386, output_tokens=15, total_tokens=401, input_audio_tokens=375
+    )
 
 
 def test_a_total_nobody_explains_and_a_part_above_its_whole_are_kept_and_noted() -> None:
-    """Azure has reported 190 cached of 23 prompt tokens: what it said is kept, that it cannot be is said."""
+    """Azure has reported 190 cached of 23 prompt tokens: what it said is kept, that it cannot be is
+    said.
+    """
     raw = {
         "prompt_tokens": 23,
         "completion_tokens": 1,
@@ -128,7 +158,9 @@ def test_a_total_nobody_explains_and_a_part_above_its_whole_are_kept_and_noted()
     )
 
 
-@pytest.mark.parametrize("wrong", [-1, 10**30, 1.5, math.nan, math.inf, "12", True, [], {"n": 1}], ids=repr)
+@pytest.mark.parametrize(
+    "wrong", [-1, 10**30, 1.5, math.nan, math.inf, "12", True, [], {"n": 1}], ids=repr
+)
 def test_a_count_that_is_none_counts_as_absent_with_a_note(wrong: Any) -> None:
     """NaN and 10^30 reach the bill of clients that pass them on."""
     usage, notes = read_usage({"prompt_tokens": wrong, "completion_tokens": 2})
@@ -160,7 +192,9 @@ def test_a_usage_that_is_no_object_is_absent_with_a_note(raw: Any) -> None:
     ],
     ids=["OpenRouter", "OpenRouter, free", "exponent", "Perplexity", "xAI's ticks", "Venice"],
 )
-def test_what_the_vendor_says_it_cost_is_kept_exactly(raw: dict[str, Any], beside: Any, usd: str) -> None:
+def test_what_the_vendor_says_it_cost_is_kept_exactly(
+    raw: dict[str, Any], beside: Any, usd: str
+) -> None:
     """The vendor's own figure is the best price there is; as `Decimal`, so that no digit changes."""
     usage = usage_of(raw, cost=beside)
     assert usage is not None
@@ -168,7 +202,9 @@ def test_what_the_vendor_says_it_cost_is_kept_exactly(raw: dict[str, Any], besid
 
 
 def test_zero_ticks_are_no_cost_reported() -> None:
-    """Azure passes xAI's field on as 0 and bills the tokens itself: a cost of 0 would make them free."""
+    """Azure passes xAI's field on as 0 and bills the tokens itself: a cost of 0 would make them
+    free.
+    """
     assert usage_of({"prompt_tokens": 7, "cost_in_usd_ticks": 0}) == Usage(input_tokens=7)
 
 
@@ -181,7 +217,9 @@ def test_a_cost_that_is_no_amount_counts_as_absent_with_a_note(wrong: Any) -> No
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5), st.lists, max_leaves=3
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    st.lists,
+    max_leaves=3,
 )
 NAMES = [
     "prompt_tokens",
@@ -192,12 +230,16 @@ NAMES = [
     "cached_tokens",
     "cost_in_usd_ticks",
 ]
-DETAILS = st.dictionaries(st.sampled_from(["cached_tokens", "reasoning_tokens", "audio_tokens"]), JSON)
+DETAILS = st.dictionaries(
+    st.sampled_from(["cached_tokens", "reasoning_tokens", "audio_tokens"]), JSON
+)
 
 
 @given(
     st.dictionaries(st.sampled_from(NAMES), JSON | st.integers(0, 50))
-    | st.dictionaries(st.sampled_from(["prompt_tokens_details", "completion_tokens_details"]), DETAILS | JSON)
+    | st.dictionaries(
+        st.sampled_from(["prompt_tokens_details", "completion_tokens_details"]), DETAILS | JSON
+    )
     | JSON
 )
 def test_any_usage_gives_whole_counts_or_none(raw: Any) -> None:

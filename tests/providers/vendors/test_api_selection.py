@@ -45,12 +45,19 @@ def test_openais_own_models(model: str, api: Api) -> None:
 def test_an_endpoint_of_ones_own_has_chat_completions(model: str) -> None:
     """Every server has that one; few have the other."""
     assert select_api(model, LOCAL) == "chat"
-    assert select_api(model, LOCAL, vendor="openai") == "chat", "a proxy in a vendor's name is no vendor"
+    assert select_api(model, LOCAL, vendor="openai") == "chat", (
+        "a proxy in a vendor's name is no vendor"
+    )
 
 
 @pytest.mark.parametrize(
     ("model", "api"),
-    [("gpt-5-mini", "chat"), ("my-deployment", "chat"), ("gpt-5.4", "responses"), ("gpt-5-codex", "responses")],
+    [
+        ("gpt-5-mini", "chat"),
+        ("my-deployment", "chat"),
+        ("gpt-5.4", "responses"),
+        ("gpt-5-codex", "responses"),
+    ],
 )
 def test_azure_is_asked_through_responses_where_correctness_needs_it(model: str, api: Api) -> None:
     """A deployment's name says little, and older api-versions have only the other."""
@@ -66,7 +73,12 @@ def test_a_vendors_own_recommendation_holds() -> None:
 @pytest.mark.parametrize("override", ["chat", "responses"])
 def test_what_is_asked_for_wins(override: Api) -> None:
     """Whatever the table says."""
-    for model, base_url in (("gpt-5", None), ("gpt-4o", None), ("m", LOCAL), ("grok-4", "https://api.x.ai/v1")):
+    for model, base_url in (
+        ("gpt-5", None),
+        ("gpt-4o", None),
+        ("m", LOCAL),
+        ("grok-4", "https://api.x.ai/v1"),
+    ):
         assert explain_api(model, base_url, override) == (override, "It was asked for.")
 
 
@@ -79,7 +91,8 @@ def test_what_only_responses_has_chooses_it(need: Need) -> None:
 def test_what_nobody_there_has_is_refused_before_anything_is_sent() -> None:
     """An error from the vendor would come late and say less."""
     with pytest.raises(
-        TurnConfigurationError, match="`builtin_tools` needs the Responses API, which mistral does not have"
+        TurnConfigurationError,
+        match="`builtin_tools` needs the Responses API, which mistral does not have",
     ):
         select_api("mistral-large-latest", vendor="mistral", needs=["builtin_tools"])
     with pytest.raises(TurnConfigurationError, match="ollama keeps no answers"):

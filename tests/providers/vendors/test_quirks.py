@@ -1,6 +1,7 @@
 """Each quirk of each row of the vendors' table has its effect on the JSON, and says so.
 
-The rows come from the data, the claims from here: a quirk without a claim fails `test_every_quirk_has_a_claim`.
+The rows come from the data, the claims from here: a quirk without a claim fails
+`test_every_quirk_has_a_claim`.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,7 +17,11 @@ from turngraph.state.request import Api, ChatRequest, ToolSpec
 
 DEFAULTS = Quirks()
 USER = HumanMessage("Hi")
-TOOL = ToolSpec(name="look", parameters={"type": "object", "properties": {"at": {"type": "string"}}}, strict=True)
+TOOL = ToolSpec(
+    name="look",
+    parameters={"type": "object", "properties": {"at": {"type": "string"}}},
+    strict=True,
+)
 ASKED: dict[str, Any] = {
     "temperature": 0.5,
     "top_p": 0.5,
@@ -44,7 +49,11 @@ class Case:
         return build_payload(request, messages or (USER,), self.profile)
 
     def tools(self) -> dict[str, Any]:
-        return {"tools": (TOOL,)} if self.quirks.tool_types is None or "function" in self.quirks.tool_types else {}
+        return (
+            {"tools": (TOOL,)}
+            if self.quirks.tool_types is None or "function" in self.quirks.tool_types
+            else {}
+        )
 
     def efforts(self) -> list[str]:
         return ["none", "low", "high"] if self.quirks.efforts is None else list(self.quirks.efforts)
@@ -52,9 +61,16 @@ class Case:
 
 def called(**extra: Any) -> AIMessage:
     """An answer with a tool call, as a reader leaves it."""
-    wire = {"id": "call_1", "type": "function", "function": {"name": "look", "arguments": "{}"}, **extra}
+    wire = {
+        "id": "call_1",
+        "type": "function",
+        "function": {"name": "look", "arguments": "{}"},
+        **extra,
+    }
     return AIMessage(
-        "", tool_calls=[{"id": "call_1", "name": "look", "args": {}}], additional_kwargs={"tool_calls": [wire]}
+        "",
+        tool_calls=[{"id": "call_1", "name": "look", "args": {}}],
+        additional_kwargs={"tool_calls": [wire]},
     )
 
 
@@ -80,7 +96,10 @@ def drop(case: Case) -> None:
     for name in case.quirks.drop & ASKED.keys():
         payload = case.build(**case.tools(), **{name: ASKED[name]})
         assert name not in payload.body
-        assert name in ("stop", "store") or name not in case.build(api="responses", **{name: ASKED[name]}).body
+        assert (
+            name in ("stop", "store")
+            or name not in case.build(api="responses", **{name: ASKED[name]}).body
+        )
         if name not in ("parallel_tool_calls", "tool_choice") or case.tools():
             assert any(f"`{name}`" in warning for warning in payload.warnings)
     for name in case.quirks.drop - ASKED.keys():
@@ -131,7 +150,10 @@ def stream_usage(case: Case) -> None:
 def response_formats(case: Case) -> None:
     forms: dict[str, Any] = {
         "json_object": {"type": "json_object"},
-        "json_schema": {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "object"}}},
+        "json_schema": {
+            "type": "json_schema",
+            "json_schema": {"name": "a", "schema": {"type": "object"}},
+        },
     }
     for kind, form in forms.items():
         payload = case.build(response_format=form)
@@ -143,7 +165,9 @@ def response_formats(case: Case) -> None:
 def format_excludes(case: Case) -> None:
     kind = sorted(case.quirks.response_formats)[:1]
     form: Any = (
-        {"type": "json_object"} if kind == ["json_object"] else {"type": "json_schema", "json_schema": {"name": "a"}}
+        {"type": "json_object"}
+        if kind == ["json_object"]
+        else {"type": "json_schema", "json_schema": {"name": "a"}}
     )
     for other in case.quirks.format_excludes:
         asked = {"tools": (TOOL,)} if other == "tools" else {"stream": True}
@@ -164,9 +188,9 @@ def efforts(case: Case) -> None:
         template = case.quirks.reasoning_off if level == "none" else case.quirks.reasoning_on
         written = case.build(reasoning_effort=level).body
         for name, member in template.items():
-            assert str(written[name]) == str(member).replace("$effort", str(sent)) or written[name] == _filled(
-                member, sent
-            )
+            assert str(written[name]) == str(member).replace("$effort", str(sent)) or written[
+                name
+            ] == _filled(member, sent)
 
 
 def _filled(member: Any, sent: Any) -> Any:
@@ -181,7 +205,12 @@ def reasoning_replay(case: Case) -> None:
     told = AIMessage("There.", additional_kwargs={"reasoning_content": "I see."})
     wire = case.build(*loop(first, told, HumanMessage("More?"), told)).body["messages"]
     kept = ["Where?" in str(m) or "I see." in str(m) for m in wire if m["role"] == "assistant"]
-    expected = {"never": (0, 0, 0), "tool_loop": (0, 0, 1), "with_calls": (1, 0, 0), "always": (1, 1, 1)}
+    expected = {
+        "never": (0, 0, 0),
+        "tool_loop": (0, 0, 1),
+        "with_calls": (1, 0, 0),
+        "always": (1, 1, 1),
+    }
     assert tuple(kept) == expected[case.quirks.reasoning_replay]
 
 
@@ -189,12 +218,17 @@ def reasoning_field(case: Case) -> None:
     if case.quirks.reasoning_replay in ("never", "tool_loop"):
         return
     first = called()
-    first.additional_kwargs |= {"reasoning_content": "Where?", "extra": {"reasoning_field": "reasoning"}}
+    first.additional_kwargs |= {
+        "reasoning_content": "Where?",
+        "extra": {"reasoning_field": "reasoning"},
+    }
     wire = case.build(*loop(first)).body["messages"][1]
     if case.quirks.reasoning_field == "think_tags":
         assert wire["content"] == "<think>Where?</think>"
         return
-    expected = "reasoning" if case.quirks.reasoning_field == "as_received" else case.quirks.reasoning_field
+    expected = (
+        "reasoning" if case.quirks.reasoning_field == "as_received" else case.quirks.reasoning_field
+    )
     assert [name for name in ("reasoning_content", "reasoning") if name in wire] == [expected]
 
 
@@ -208,7 +242,10 @@ def reasoning_items(case: Case) -> None:
         return
     thought = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "x"}
     answer = AIMessage(
-        "Yes.", additional_kwargs={"output_items": [thought, {"type": "message", "content": [{"type": "output_text"}]}]}
+        "Yes.",
+        additional_kwargs={
+            "output_items": [thought, {"type": "message", "content": [{"type": "output_text"}]}]
+        },
     )
     items = case.build(USER, answer, USER, api="responses", store=False).body["input"]
     assert (thought in items) == case.quirks.reasoning_items
@@ -229,7 +266,9 @@ def system_role(case: Case) -> None:
     developer = SystemMessage("b", additional_kwargs={"__openai_role__": "developer"})
     for message, written in ((SystemMessage("a"), "system"), (developer, "developer")):
         wire = case.build(message, USER).body["messages"][0]
-        assert wire["role"] == (written if case.quirks.system_role == "as_written" else case.quirks.system_role)
+        assert wire["role"] == (
+            written if case.quirks.system_role == "as_written" else case.quirks.system_role
+        )
 
 
 def one_system_message(case: Case) -> None:
@@ -265,14 +304,22 @@ def empty_assistant(case: Case) -> None:
 def bridge(case: Case) -> None:
     wire = case.build(*loop(called(), HumanMessage("And?"))).body["messages"]
     roles = [m["role"] for m in wire[2:]]
-    assert roles == (["tool", "user"] if case.quirks.bridge is None else ["tool", "assistant", "user"])
+    assert roles == (
+        ["tool", "user"] if case.quirks.bridge is None else ["tool", "assistant", "user"]
+    )
 
 
 def refusal_parts(case: Case) -> None:
-    content = case.build(USER, AIMessage("", additional_kwargs={"refusal": "No."}), USER).body["messages"][1]["content"]
+    content = case.build(USER, AIMessage("", additional_kwargs={"refusal": "No."}), USER).body[
+        "messages"
+    ][1]["content"]
     kept = [{"type": "refusal", "refusal": "No."}]
     assert content == (
-        kept if case.quirks.refusal_parts else "No." if case.quirks.text_content else [{"type": "text", "text": "No."}]
+        kept
+        if case.quirks.refusal_parts
+        else "No."
+        if case.quirks.text_content
+        else [{"type": "text", "text": "No."}]
     )
 
 
@@ -287,7 +334,10 @@ PARTS: dict[str, Any] = {
     "image_url": {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
     "input_audio": {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}},
     "bare_audio": {"type": "input_audio", "input_audio": "AAAA"},
-    "file": {"type": "file", "file": {"file_data": "data:application/pdf;base64,AAAA", "filename": "a.pdf"}},
+    "file": {
+        "type": "file",
+        "file": {"file_data": "data:application/pdf;base64,AAAA", "filename": "a.pdf"},
+    },
     "document_url": {"type": "document_url", "document_url": "https://example.com/a.pdf"},
     "video_url": {"type": "video_url", "video_url": {"url": "https://example.com/a.mp4"}},
     "file_url": {"type": "file_url", "file_url": {"url": "https://example.com/a.pdf"}},
@@ -306,7 +356,9 @@ def part_types(case: Case) -> None:
 def image_urls(case: Case) -> None:
     if case.quirks.part_types is not None and "image_url" not in case.quirks.part_types:
         return
-    remote = HumanMessage([{"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}])
+    remote = HumanMessage(
+        [{"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}]
+    )
     if case.quirks.image_urls:
         assert case.build(remote).body["messages"][0]["content"] == remote.content
     else:
@@ -317,7 +369,9 @@ def image_urls(case: Case) -> None:
 def tool_media(case: Case) -> None:
     if case.quirks.part_types is not None and "image_url" not in case.quirks.part_types:
         return
-    result = ToolMessage([{"type": "text", "text": "See:"}, PARTS["image_url"]], tool_call_id="call_1")
+    result = ToolMessage(
+        [{"type": "text", "text": "See:"}, PARTS["image_url"]], tool_call_id="call_1"
+    )
     payload = case.build(USER, called(), result)
     where = [m["role"] for m in payload.body["messages"] if "image_url" in str(m.get("content"))]
     assert where == (["tool"] if case.quirks.tool_media else ["user"])
@@ -346,14 +400,20 @@ def strict_tools(case: Case) -> None:
     if case.tools():
         payload = case.build(tools=(TOOL,))
         assert ("strict" in payload.body["tools"][0]["function"]) == case.quirks.strict_tools
-        assert case.quirks.strict_tools or any("`strict`" in warning for warning in payload.warnings)
+        assert case.quirks.strict_tools or any(
+            "`strict`" in warning for warning in payload.warnings
+        )
 
 
 def schema_drop(case: Case) -> None:
     inner = dict.fromkeys(case.quirks.schema_drop, True) | {"type": "string"}
     named = {"type": "object", "properties": dict.fromkeys(("a", *case.quirks.schema_drop), inner)}
-    sent = case.build(tools=(ToolSpec(name="t", parameters=named),)).body["tools"][0]["function"]["parameters"]
-    assert set(sent["properties"]) == set(named["properties"]), "a property may be called as a keyword is"
+    sent = case.build(tools=(ToolSpec(name="t", parameters=named),)).body["tools"][0]["function"][
+        "parameters"
+    ]
+    assert set(sent["properties"]) == set(named["properties"]), (
+        "a property may be called as a keyword is"
+    )
     assert all(inner == {"type": "string"} for inner in sent["properties"].values())
 
 
@@ -364,7 +424,9 @@ def schema_inline(case: Case) -> None:
         "$defs": {"A": {"type": "integer"}},
     }
     if case.tools():
-        sent = case.build(tools=(ToolSpec(name="t", parameters=schema),)).body["tools"][0]["function"]["parameters"]
+        sent = case.build(tools=(ToolSpec(name="t", parameters=schema),)).body["tools"][0][
+            "function"
+        ]["parameters"]
         inlined = {"type": "object", "properties": {"a": {"type": "integer"}}}
         assert sent == (inlined if case.quirks.schema_inline else schema)
 
@@ -372,11 +434,15 @@ def schema_inline(case: Case) -> None:
 def tool_choice(case: Case) -> None:
     if not case.tools() or "tool_choice" in case.quirks.drop:
         return
-    words = case.quirks.tool_choice | (case.quirks.tool_choice_with_reasoning if case.quirks.reasons_by_default else {})
+    words = case.quirks.tool_choice | (
+        case.quirks.tool_choice_with_reasoning if case.quirks.reasons_by_default else {}
+    )
     for word in ("auto", "none", "required"):
         payload = case.build(tools=(TOOL,), tool_choice=word)
         assert payload.body["tool_choice"] == words.get(word, word)
-        assert words.get(word, word) in (word, "any") or any("`tool_choice`" in w for w in payload.warnings)
+        assert words.get(word, word) in (word, "any") or any(
+            "`tool_choice`" in w for w in payload.warnings
+        )
 
 
 def named_tool_choice(case: Case) -> None:
@@ -393,25 +459,78 @@ def tool_id_length(case: Case) -> None:
     wire = case.build(*loop(called())).body["messages"]
     call_id, result_id = wire[1]["tool_calls"][0]["id"], wire[2]["tool_call_id"]
     assert call_id == result_id
-    assert call_id == "call_1" if case.quirks.tool_id_length is None else len(call_id) == case.quirks.tool_id_length
+    assert (
+        call_id == "call_1"
+        if case.quirks.tool_id_length is None
+        else len(call_id) == case.quirks.tool_id_length
+    )
 
 
 def json_arguments(case: Case) -> None:
-    broken = {"type": "invalid_tool_call", "id": "call_1", "name": "look", "args": '{"at', "error": "cut"}
+    broken = {
+        "type": "invalid_tool_call",
+        "id": "call_1",
+        "name": "look",
+        "args": '{"at',
+        "error": "cut",
+    }
     payload = case.build(*loop(AIMessage("", invalid_tool_calls=[broken])))
     sent = payload.body["messages"][1]["tool_calls"][0]["function"]["arguments"]
     assert sent == ("{}" if case.quirks.json_arguments else '{"at')
-    assert not case.quirks.json_arguments or any("Arguments" in warning for warning in payload.warnings)
+    assert not case.quirks.json_arguments or any(
+        "Arguments" in warning for warning in payload.warnings
+    )
 
 
 CLAIMS: Mapping[str, Callable[[Case], None]] = {
     claim.__name__: claim
     for claim in (
-        *(token_cap, min_output_tokens, drop, drop_with_reasoning, rename, body, min_temperature, max_temperature),
-        *(stream_usage, response_formats, format_excludes, efforts, reasoning_replay, reasoning_field, blank_reasoning),
-        *(reasoning_items, extra_content, missing_extra_content, system_role, one_system_message, names, text_content),
-        *(empty_assistant, bridge, refusal_parts, cache_control, part_types, image_urls, tool_media, tool_types),
-        *(tools_with_reasoning, strict_tools, schema_drop, schema_inline, tool_choice, named_tool_choice),
+        *(
+            token_cap,
+            min_output_tokens,
+            drop,
+            drop_with_reasoning,
+            rename,
+            body,
+            min_temperature,
+            max_temperature,
+        ),
+        *(
+            stream_usage,
+            response_formats,
+            format_excludes,
+            efforts,
+            reasoning_replay,
+            reasoning_field,
+            blank_reasoning,
+        ),
+        *(
+            reasoning_items,
+            extra_content,
+            missing_extra_content,
+            system_role,
+            one_system_message,
+            names,
+            text_content,
+        ),
+        *(
+            empty_assistant,
+            bridge,
+            refusal_parts,
+            cache_control,
+            part_types,
+            image_urls,
+            tool_media,
+            tool_types,
+        ),
+        *(
+            tools_with_reasoning,
+            strict_tools,
+            schema_drop,
+            schema_inline,
+            tool_choice,
+            named_tool_choice,
+        ),
         *(tool_id_length, json_arguments),
     )
 } | {
@@ -424,7 +543,11 @@ CLAIMS: Mapping[str, Callable[[Case], None]] = {
 
 def _set(profile: VendorProfile) -> list[tuple[str, str]]:
     """The (model, quirk) pairs that the row sets, and one model for what it leaves as it is."""
-    own = [("some-model", n) for n in Quirks.model_fields if getattr(profile.quirks, n) != getattr(DEFAULTS, n)]
+    own = [
+        ("some-model", n)
+        for n in Quirks.model_fields
+        if getattr(profile.quirks, n) != getattr(DEFAULTS, n)
+    ]
     return own + [(rule.example, name) for rule in profile.models for name in rule.quirks]
 
 

@@ -1,4 +1,6 @@
-"""The table of vendors holds together: no name twice, every row sourced, every rule about the model it says."""
+"""The table of vendors holds together: no name twice, every row sourced, every rule about the model
+it says.
+"""
 
 import re
 
@@ -52,7 +54,9 @@ def test_a_vendor_that_users_know_has_a_row(name: str) -> None:
     assert find_vendor(name).name == name
 
 
-@pytest.mark.parametrize(("alias", "name"), [("togetherai", "together"), ("gemini", "googleai"), ("Grok", "xai")])
+@pytest.mark.parametrize(
+    ("alias", "name"), [("togetherai", "together"), ("gemini", "googleai"), ("Grok", "xai")]
+)
 def test_other_names_lead_to_the_row(alias: str, name: str) -> None:
     """People write what they know a vendor by."""
     assert find_vendor(alias).name == name
@@ -60,7 +64,9 @@ def test_other_names_lead_to_the_row(alias: str, name: str) -> None:
 
 def test_an_unknown_vendor_is_told_the_known_ones() -> None:
     """The cure stands in the error."""
-    with pytest.raises(TurnConfigurationError, match=r"No vendor is called `nope`\. Known: .*openai.*base_url"):
+    with pytest.raises(
+        TurnConfigurationError, match=r"No vendor is called `nope`\. Known: .*openai.*base_url"
+    ):
         find_vendor("nope")
 
 
@@ -107,11 +113,22 @@ def test_a_vendor_is_known_by_its_endpoint(profile: VendorProfile) -> None:
     if profile.base_url:
         assert vendor_of_url(profile.base_url) == profile
     for host in profile.hosts:
-        assert vendor_of_url(f"https://resource{host}/v1" if host.startswith(".") else f"https://{host}/v1") == profile
+        assert (
+            vendor_of_url(
+                f"https://resource{host}/v1" if host.startswith(".") else f"https://{host}/v1"
+            )
+            == profile
+        )
 
 
 @pytest.mark.parametrize(
-    "url", ["https://example.com/v1", "http://127.0.0.1:39999/v1", "https://api.openai.com.evil.example/v1", "no url"]
+    "url",
+    [
+        "https://example.com/v1",
+        "http://127.0.0.1:39999/v1",
+        "https://api.openai.com.evil.example/v1",
+        "no url",
+    ],
 )
 def test_other_endpoints_are_nobodys(url: str) -> None:
     """A host that only begins like a vendor's is not its."""

@@ -50,7 +50,9 @@ def server(ends: Callable[[socket.socket], None]) -> Iterator[str]:
 
 def failure(base_url: str, way: str) -> ProviderError:
     """What sending there raises."""
-    provider = OpenAIProvider(ProviderConfig(vendor="openai", model="m", base_url=base_url, api_key="k", api="chat"))
+    provider = OpenAIProvider(
+        ProviderConfig(vendor="openai", model="m", base_url=base_url, api_key="k", api="chat")
+    )
     with pytest.raises(ProviderError) as caught:
         provider.send(BODY) if way == "sync" else asyncio.run(provider.asend(BODY))
     provider.close()
@@ -59,8 +61,12 @@ def failure(base_url: str, way: str) -> ProviderError:
 
 @pytest.mark.parametrize("way", ["sync", "async"])
 @pytest.mark.parametrize("ends", [after_reading, by_reset, in_the_status_line])
-def test_a_connection_that_breaks_after_the_request_left_may_cost(ends: Callable[..., None], way: str) -> None:
-    """The SDK's aiohttp transport calls all of these a connection never made; taken at its word, they would be free."""
+def test_a_connection_that_breaks_after_the_request_left_may_cost(
+    ends: Callable[..., None], way: str
+) -> None:
+    """The SDK's aiohttp transport calls all of these a connection never made; taken at its word,
+    they would be free.
+    """
     with server(ends) as url:
         error = failure(url, way)
     assert (error.kind, error.billed) == ("connection", "unknown")

@@ -1,4 +1,6 @@
-"""What really arrives at an endpoint: the headers, the query and the body that a configuration stands for."""
+"""What really arrives at an endpoint: the headers, the query and the body that a configuration
+stands for.
+"""
 
 import asyncio
 import json
@@ -22,12 +24,16 @@ from turngraph.state.reply import ProviderReply
 KEY = "sk-planted-endpoint"
 CHAT = {
     "id": "c1",
-    "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}],
+    "choices": [
+        {"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}
+    ],
 }
 RESPONSE = {
     "id": "resp_1",
     "status": "completed",
-    "output": [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hi"}]}],
+    "output": [
+        {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hi"}]}
+    ],
 }
 
 
@@ -50,7 +56,11 @@ class Endpoint(LoopbackServer):
     def _azure_fault(self, request: web.Request) -> str | None:
         if "api-version" not in request.query:
             return "The api-version query parameter is required."
-        return None if request.headers.get("api-key") == self._azure_key else "Access denied: invalid key."
+        return (
+            None
+            if request.headers.get("api-key") == self._azure_key
+            else "Access denied: invalid key."
+        )
 
 
 @pytest.fixture
@@ -89,10 +99,18 @@ Ask = Callable[[OpenAIProvider], ProviderReply]
         ("/openai/v1", "/openai/v1/chat/completions"),
     ],
 )
-def test_azure_gets_its_version_its_header_and_its_path(azure: Endpoint, ask: Ask, ending: str, path: str) -> None:
-    """Azure refuses whatever lacks one of the three; its dated versions have a path for each deployment."""
+def test_azure_gets_its_version_its_header_and_its_path(
+    azure: Endpoint, ask: Ask, ending: str, path: str
+) -> None:
+    """Azure refuses whatever lacks one of the three; its dated versions have a path for each
+    deployment.
+    """
     config = ProviderConfig(
-        vendor="azure", model="my dep", base_url=azure.origin + ending, api_key=KEY, api_version="2024-10-21"
+        vendor="azure",
+        model="my dep",
+        base_url=azure.origin + ending,
+        api_key=KEY,
+        api_version="2024-10-21",
     )
     assert ask(OpenAIProvider(config)).text == "Hi"
     [asked] = azure.asked
@@ -120,7 +138,9 @@ def test_azures_responses_have_no_deployment_in_their_path(azure: Endpoint, ask:
 def test_a_wrong_azure_key_is_an_error_without_the_key(azure: Endpoint, ask: Ask) -> None:
     """The server checks it, so this shows that the tests above do."""
     wrong = "sk-planted-wrong"
-    config = ProviderConfig(vendor="azure", model="dep", base_url=azure.origin, api_key=wrong, api_version="2024-10-21")
+    config = ProviderConfig(
+        vendor="azure", model="dep", base_url=azure.origin, api_key=wrong, api_version="2024-10-21"
+    )
     with pytest.raises(Exception, match="invalid key") as caught:
         ask(OpenAIProvider(config))
     assert wrong not in repr(caught.value) + str(caught.value)
@@ -161,7 +181,9 @@ def test_a_langchain_model_is_really_used(endpoint: Endpoint) -> None:
         "user": "u1",
         "top_k": 4,
     }
-    assert provider.config.timeouts == Timeouts(connect_s=12.5, first_byte_s=12.5, idle_s=12.5, total_s=600)
+    assert provider.config.timeouts == Timeouts(
+        connect_s=12.5, first_byte_s=12.5, idle_s=12.5, total_s=600
+    )
 
 
 @both_ways
@@ -177,7 +199,10 @@ def test_a_key_given_as_a_function_is_asked_for(endpoint: Endpoint, ask: Ask) ->
 def test_a_langchain_model_for_azure_keeps_its_way_there(azure: Endpoint) -> None:
     """Its client knows deployment, version and header."""
     chat = AzureChatOpenAI(
-        azure_deployment="dep", azure_endpoint=azure.origin, api_version="2024-10-21", api_key=SecretStr(KEY)
+        azure_deployment="dep",
+        azure_endpoint=azure.origin,
+        api_version="2024-10-21",
+        api_key=SecretStr(KEY),
     )
     assert send(OpenAIProvider.from_chat_model(chat)).text == "Hi"
     assert azure.asked[0].path == "/openai/deployments/dep/chat/completions"
@@ -186,7 +211,11 @@ def test_a_langchain_model_for_azure_keeps_its_way_there(azure: Endpoint) -> Non
 def test_a_turn_takes_a_langchain_model(endpoint: Endpoint) -> None:
     """Where somebody's graph has one already, the turn asks as it would."""
     chat = ChatOpenAI(
-        model="gpt-4o", base_url=endpoint.base_url, api_key=SecretStr(KEY), use_responses_api=True, top_p=0.5
+        model="gpt-4o",
+        base_url=endpoint.base_url,
+        api_key=SecretStr(KEY),
+        use_responses_api=True,
+        top_p=0.5,
     )
     out = chat_turn(chat).invoke({"messages": [("user", "Hello")]})
     assert out["result"].answer == "Hi"
@@ -217,17 +246,26 @@ def test_a_token_for_a_remote_server_joins_on_the_way_out(endpoint: Endpoint, as
 
 
 @both_ways
-def test_a_name_and_password_in_the_address_arrive_as_a_header(endpoint: Endpoint, ask: Ask) -> None:
+def test_a_name_and_password_in_the_address_arrive_as_a_header(
+    endpoint: Endpoint, ask: Ask
+) -> None:
     """Two HTTP libraries would do three things with such an address, and all would log it."""
     config = ProviderConfig(model="m", base_url=endpoint.base_url.replace("://", f"://me:{KEY}@"))
     assert ask(OpenAIProvider(config)).text == "Hi"
-    assert endpoint.asked[0].headers["Authorization"] == "Basic " + b64encode(f"me:{KEY}".encode()).decode()
+    assert (
+        endpoint.asked[0].headers["Authorization"]
+        == "Basic " + b64encode(f"me:{KEY}".encode()).decode()
+    )
     assert KEY in config.secrets
     assert KEY not in repr(config) + str(OpenAIProvider(config).get_current_config_values())
 
 
 def test_a_password_in_the_address_and_a_key_are_refused() -> None:
     """Only one of them could be sent."""
-    with pytest.raises(TurnConfigurationError, match="both go into the `Authorization` header") as caught:
-        ProviderConfig(model="m", base_url=f"https://me:{KEY}@example.com/v1", api_key=SecretStr(KEY))
+    with pytest.raises(
+        TurnConfigurationError, match="both go into the `Authorization` header"
+    ) as caught:
+        ProviderConfig(
+            model="m", base_url=f"https://me:{KEY}@example.com/v1", api_key=SecretStr(KEY)
+        )
     assert KEY not in str(caught.value)

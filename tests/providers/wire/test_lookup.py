@@ -1,4 +1,6 @@
-"""Asking a vendor what became of a call: found, still being made, failed, not kept; and what cannot be believed."""
+"""Asking a vendor what became of a call: found, still being made, failed, not kept; and what cannot
+be believed.
+"""
 
 import json
 from collections.abc import Iterator
@@ -19,11 +21,20 @@ from turngraph.state.usage import Usage
 
 OPENAI = VENDORS["openai"]
 USED = {"input_tokens": 11, "output_tokens": 5, "total_tokens": 16}
-RESPONSE = {"id": "resp_1", "object": "response", "model": "gpt-5", "status": "completed", "output": [], "usage": USED}
+RESPONSE = {
+    "id": "resp_1",
+    "object": "response",
+    "model": "gpt-5",
+    "status": "completed",
+    "output": [],
+    "usage": USED,
+}
 COMPLETION = {
     "id": "chatcmpl-1",
     "model": "gpt-4o-mini",
-    "choices": [{"index": 0, "message": {"role": "assistant", "content": "Four."}, "finish_reason": "stop"}],
+    "choices": [
+        {"index": 0, "message": {"role": "assistant", "content": "Four."}, "finish_reason": "stop"}
+    ],
     "usage": {"prompt_tokens": 11, "completion_tokens": 5, "total_tokens": 16},
     "metadata": {"tg_attempt": "c.1"},
 }
@@ -36,10 +47,14 @@ def vendor(answer: Any, status: int = 200) -> Iterator[tuple[OpenAIProvider, lis
 
     async def serve(request: web.Request) -> web.Response:
         asked.append(f"{request.method} {request.path_qs}")
-        return web.Response(text=answer if isinstance(answer, str) else json.dumps(answer), status=status)
+        return web.Response(
+            text=answer if isinstance(answer, str) else json.dumps(answer), status=status
+        )
 
     with LoopbackServer(serve) as server:
-        config = ProviderConfig(vendor="openai", model="gpt-5", base_url=server.base_url, api_key="sk-x")
+        config = ProviderConfig(
+            vendor="openai", model="gpt-5", base_url=server.base_url, api_key="sk-x"
+        )
         provider = OpenAIProvider(config)
         yield provider, asked
         provider.close()
@@ -58,16 +73,29 @@ def test_a_response_is_asked_for_by_its_id() -> None:
 def test_a_response_in_the_background_may_still_be_in_the_making(status: str) -> None:
     """Nobody knows yet what it will cost."""
     with vendor({**RESPONSE, "status": status, "usage": None}) as (provider, _):
-        assert ask_vendor(provider, "responses", response_id="resp_1", attempt_id="c.1") == "pending"
+        assert (
+            ask_vendor(provider, "responses", response_id="resp_1", attempt_id="c.1") == "pending"
+        )
 
 
 @pytest.mark.parametrize(("usage", "found"), [(None, "failed"), (USED, 5)])
 def test_a_failed_response_costs_what_it_says_it_used(usage: Any, found: Any) -> None:
-    """Nothing, where it reports nothing; the tokens it made before it failed, where it reports them."""
-    failed = {**RESPONSE, "status": "failed", "usage": usage, "error": {"code": "server_error", "message": "x"}}
+    """Nothing, where it reports nothing; the tokens it made before it failed, where it reports
+    them.
+    """
+    failed = {
+        **RESPONSE,
+        "status": "failed",
+        "usage": usage,
+        "error": {"code": "server_error", "message": "x"},
+    }
     with vendor(failed) as (provider, _):
         outcome = ask_vendor(provider, "responses", response_id="resp_1", attempt_id="c.1")
-    assert outcome == found if isinstance(outcome, str) else outcome.usage and outcome.usage.output_tokens == found
+    assert (
+        outcome == found
+        if isinstance(outcome, str)
+        else outcome.usage and outcome.usage.output_tokens == found
+    )
 
 
 def test_a_completion_is_found_by_its_id_or_by_the_attempt_in_its_metadata() -> None:
@@ -107,7 +135,9 @@ def test_an_empty_list_says_that_nothing_is_kept() -> None:
 def test_what_is_no_answer_to_the_question_is_an_error(
     answer: Any, status: int, store: Any, response_id: str | None, kind: str
 ) -> None:
-    """A server without the endpoint, or one that lists everybody's completions, says nothing of this call."""
+    """A server without the endpoint, or one that lists everybody's completions, says nothing of
+    this call.
+    """
     with vendor(answer, status) as (provider, _), pytest.raises(ProviderError) as caught:
         ask_vendor(provider, store, response_id=response_id, attempt_id="c.1")
     assert caught.value.kind == kind
@@ -127,7 +157,9 @@ def test_a_vendor_that_drips_is_not_waited_for() -> None:
     from asyncio import sleep
 
     with LoopbackServer(drip) as server:
-        config = ProviderConfig(vendor="openai", model="gpt-5", base_url=server.base_url, api_key="sk-x")
+        config = ProviderConfig(
+            vendor="openai", model="gpt-5", base_url=server.base_url, api_key="sk-x"
+        )
         with pytest.raises(ProviderError) as caught:
             OpenAIProvider(config).fetch("/responses/r", within_s=0.2)
     assert caught.value.kind == "timeout"

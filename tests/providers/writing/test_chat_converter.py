@@ -38,7 +38,9 @@ def arguments(message: AIMessage) -> str:
 def test_an_answer_of_calls_alone_has_no_content() -> None:
     """Some vendors refuse null, some want it; the default is to send neither."""
     assert "content" not in CONVERT.convert_assistant(asks())
-    assert OpenAIChatConverter(remove_empty_content=False).convert_assistant(asks())["content"] is None
+    assert (
+        OpenAIChatConverter(remove_empty_content=False).convert_assistant(asks())["content"] is None
+    )
     assert CONVERT.convert_assistant(asks(content="Let me see."))["content"] == "Let me see."
 
 
@@ -52,7 +54,10 @@ def test_content_that_is_an_object_is_sent_as_json() -> None:
     record: Any = {"stadt": "Zürich"}
     message = HumanMessage.model_construct(content=record, type="human", name=None)
     assert CONVERT.convert_user(message)["content"] == '{"stadt": "Zürich"}'
-    assert from_chat([{"role": "user", "content": {"stadt": "Zürich"}}])[0].content == '{"stadt": "Zürich"}'
+    assert (
+        from_chat([{"role": "user", "content": {"stadt": "Zürich"}}])[0].content
+        == '{"stadt": "Zürich"}'
+    )
 
 
 def test_arguments_go_back_as_the_model_wrote_them() -> None:
@@ -81,7 +86,9 @@ def test_calls_keep_the_order_the_model_made_them_in() -> None:
     message = AIMessage(
         "",
         tool_calls=[{"id": "a", "name": "f", "args": {}}],
-        invalid_tool_calls=[{"type": "invalid_tool_call", "id": "b", "name": "f", "args": "{", "error": "cut"}],
+        invalid_tool_calls=[
+            {"type": "invalid_tool_call", "id": "b", "name": "f", "args": "{", "error": "cut"}
+        ],
         additional_kwargs={"tool_calls": wire},
     )
     assert CONVERT.convert_assistant(message)["tool_calls"] == wire
@@ -96,13 +103,19 @@ def test_a_call_without_an_id_is_refused() -> None:
 def test_a_refusal_returns_as_a_refusal() -> None:
     """Not as text the model would think it said."""
     refused = AIMessage("", additional_kwargs={"refusal": "I cannot."})
-    assert CONVERT.convert_assistant(refused)["content"] == [{"type": "refusal", "refusal": "I cannot."}]
+    assert CONVERT.convert_assistant(refused)["content"] == [
+        {"type": "refusal", "refusal": "I cannot."}
+    ]
 
 
 def test_an_artifact_never_leaves() -> None:
     """It is for the program: rows, images, secrets."""
     result = ToolMessage("3 rows", tool_call_id="call_1", artifact={"rows": ["secret"]}, name="add")
-    assert CONVERT.convert_tool_result(result) == {"role": "tool", "tool_call_id": "call_1", "content": "3 rows"}
+    assert CONVERT.convert_tool_result(result) == {
+        "role": "tool",
+        "tool_call_id": "call_1",
+        "content": "3 rows",
+    }
 
 
 def test_instructions_keep_their_role_and_names_their_owner() -> None:
@@ -116,7 +129,11 @@ def test_instructions_keep_their_role_and_names_their_owner() -> None:
 def test_a_vendors_own_fields_go_along_only_when_asked() -> None:
     """A strict vendor refuses the field that another one demands."""
     answer = AIMessage(
-        "Yes.", additional_kwargs={"reasoning_content": "Hm.", "extra": {"reasoning_field": "reasoning", "x": 1}}
+        "Yes.",
+        additional_kwargs={
+            "reasoning_content": "Hm.",
+            "extra": {"reasoning_field": "reasoning", "x": 1},
+        },
     )
     assert CONVERT.convert_assistant(answer) == {"role": "assistant", "content": "Yes."}
     full = OpenAIChatConverter(vendor_fields=True).convert_assistant(answer)
@@ -126,9 +143,9 @@ def test_a_vendors_own_fields_go_along_only_when_asked() -> None:
 def test_thinking_parts_return_around_the_text_as_it_now_is() -> None:
     """Mistral's answers are lists of parts; an edit of the text is an edit of the answer."""
     kwargs = {"content_parts": [{"type": "thinking", "thinking": []}, {"type": "text"}]}
-    content = OpenAIChatConverter(vendor_fields=True).convert_assistant(AIMessage("Hi", additional_kwargs=kwargs))[
-        "content"
-    ]
+    content = OpenAIChatConverter(vendor_fields=True).convert_assistant(
+        AIMessage("Hi", additional_kwargs=kwargs)
+    )["content"]
     assert content == [{"type": "thinking", "thinking": []}, {"type": "text", "text": "Hi"}]
 
 
@@ -189,7 +206,12 @@ def test_a_block_nobody_can_send_is_named(block: dict[str, Any], said: str) -> N
 
 
 @pytest.mark.parametrize(
-    "message", [FunctionMessage(content="x", name="f"), RemoveMessage(id="m1"), ChatMessage(content="x", role="critic")]
+    "message",
+    [
+        FunctionMessage(content="x", name="f"),
+        RemoveMessage(id="m1"),
+        ChatMessage(content="x", role="critic"),
+    ],
 )
 def test_a_message_nobody_can_send_is_named_by_its_place(message: BaseMessage) -> None:
     """In a history of four hundred, «a message is wrong» helps nobody."""
@@ -197,7 +219,9 @@ def test_a_message_nobody_can_send_is_named_by_its_place(message: BaseMessage) -
         CONVERT.convert_all([HumanMessage("Hi"), message])
 
 
-@pytest.mark.parametrize(("role", "sent"), [("human", "user"), ("ai", "assistant"), ("developer", "system")])
+@pytest.mark.parametrize(
+    ("role", "sent"), [("human", "user"), ("ai", "assistant"), ("developer", "system")]
+)
 def test_a_message_may_name_its_role(role: str, sent: str) -> None:
     """LangChain's ChatMessage does."""
     assert CONVERT.convert_all([ChatMessage(content="x", role=role)])[0]["role"] == sent
@@ -206,7 +230,10 @@ def test_a_message_may_name_its_role(role: str, sent: str) -> None:
 @pytest.mark.parametrize(
     ("wire", "said"),
     [
-        ({"role": "critic", "content": "x"}, "role `critic`; allowed: system, developer, user, assistant, tool"),
+        (
+            {"role": "critic", "content": "x"},
+            "role `critic`; allowed: system, developer, user, assistant, tool",
+        ),
         ({"content": "x"}, "role `None`"),
         ("Hi", "role `None`"),
         ({"role": ["user"], "content": "x"}, "role"),

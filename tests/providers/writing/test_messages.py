@@ -13,9 +13,9 @@ def made(**fields: object) -> dict[str, object]:
 
 def test_an_answer_carries_who_gave_it_and_how_it_ended() -> None:
     """What other code of the ecosystem reads there, it finds there."""
-    metadata = made(text="Hi", finish_reason="stop", response_id="r1", model="v4", service_tier="default")[
-        "response_metadata"
-    ]
+    metadata = made(
+        text="Hi", finish_reason="stop", response_id="r1", model="v4", service_tier="default"
+    )["response_metadata"]
     assert metadata == {
         "model_name": "v4",
         "model_provider": "deepseek",
@@ -28,9 +28,14 @@ def test_an_answer_carries_who_gave_it_and_how_it_ended() -> None:
 
 def test_logprobs_and_citations_ride_along() -> None:
     """When the vendor gave some."""
-    metadata = made(text="Hi", logprobs=[{"token": "Hi"}], citations=[{"type": "url_citation"}])["response_metadata"]
+    metadata = made(text="Hi", logprobs=[{"token": "Hi"}], citations=[{"type": "url_citation"}])[
+        "response_metadata"
+    ]
     assert isinstance(metadata, dict)
-    assert (metadata["logprobs"], metadata["citations"]) == ({"content": [{"token": "Hi"}]}, [{"type": "url_citation"}])
+    assert (metadata["logprobs"], metadata["citations"]) == (
+        {"content": [{"token": "Hi"}]},
+        [{"type": "url_citation"}],
+    )
 
 
 def test_unreported_usage_stays_unreported() -> None:
@@ -73,10 +78,15 @@ def test_broken_arguments_are_kept_with_a_sentence() -> None:
 
 
 def test_calls_of_a_cut_answer_are_not_for_running() -> None:
-    """Arguments that happen to parse may still have been cut: `{"days": 1}` of `{"days": 1, "dry_run": true}`."""
+    """Arguments that happen to parse may still have been cut: `{"days": 1}` of `{"days": 1,
+    "dry_run": true}`.
+    """
     call = ToolCall(id="1", name="f", arguments="{}")
     message = to_ai_message(
-        ProviderReply(tool_calls=(call,), truncated=True), message_id="m1", vendor="openai", api="chat"
+        ProviderReply(tool_calls=(call,), truncated=True),
+        message_id="m1",
+        vendor="openai",
+        api="chat",
     )
     assert message.tool_calls == []
     assert str(message.invalid_tool_calls[0]["error"]).startswith("The answer stopped")
@@ -84,8 +94,13 @@ def test_calls_of_a_cut_answer_are_not_for_running() -> None:
 
 def test_reasoning_stands_once_and_remembers_its_name() -> None:
     """A vendor wants it back under the name it gave it."""
-    kwargs = made(reasoning="Hm.", extra={"reasoning": "Hm.", "reasoning_details": [1]})["additional_kwargs"]
-    assert kwargs == {"reasoning_content": "Hm.", "extra": {"reasoning_details": [1], "reasoning_field": "reasoning"}}
+    kwargs = made(reasoning="Hm.", extra={"reasoning": "Hm.", "reasoning_details": [1]})[
+        "additional_kwargs"
+    ]
+    assert kwargs == {
+        "reasoning_content": "Hm.",
+        "extra": {"reasoning_details": [1], "reasoning_field": "reasoning"},
+    }
 
 
 def test_pieces_add_up_to_the_answer() -> None:
@@ -101,7 +116,11 @@ def test_pieces_add_up_to_the_answer() -> None:
     whole, *rest = [to_chunk(piece, message_id="m1") for piece in pieces]
     for chunk in rest:
         whole = whole + chunk
-    assert (whole.id, whole.content, whole.additional_kwargs) == ("m1", "Four.", {"reasoning_content": "Hm."})
+    assert (whole.id, whole.content, whole.additional_kwargs) == (
+        "m1",
+        "Four.",
+        {"reasoning_content": "Hm."},
+    )
     assert [(call["id"], call["args"]) for call in whole.tool_calls] == [("1", {"a": 1}), ("2", {})]
     assert whole.usage_metadata == {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}
 
@@ -110,4 +129,6 @@ def test_an_error_is_a_piece_without_words() -> None:
     """It must not read like something the model said."""
     chunk = to_chunk(StreamChunk(type="error", text="overloaded"), message_id="m1")
     assert (chunk.content, chunk.response_metadata) == ("", {"error": "overloaded"})
-    assert to_chunk(StreamChunk(type="refusal", text="No."), message_id="m1").additional_kwargs == {"refusal": "No."}
+    assert to_chunk(StreamChunk(type="refusal", text="No."), message_id="m1").additional_kwargs == {
+        "refusal": "No."
+    }

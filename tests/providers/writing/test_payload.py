@@ -20,7 +20,9 @@ FORM: dict[str, Any] = {
 }
 
 
-def build(*messages: BaseMessage, vendor: str = "openai", strict: bool = False, **asked: Any) -> Payload:
+def build(
+    *messages: BaseMessage, vendor: str = "openai", strict: bool = False, **asked: Any
+) -> Payload:
     request = ChatRequest(**{"vendor": vendor, "api": "chat", "model": "gpt-4o", **asked})
     return build_payload(request, messages, VENDORS[vendor], strict=strict)
 
@@ -69,7 +71,14 @@ def test_a_whole_chat_request() -> None:
         "model": "gpt-4o",
         "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}],
         "tools": [
-            {"type": "function", "function": {"name": "add", "description": "Adds.", "parameters": {"type": "object"}}}
+            {
+                "type": "function",
+                "function": {
+                    "name": "add",
+                    "description": "Adds.",
+                    "parameters": {"type": "object"},
+                },
+            }
         ],
         "tool_choice": {"type": "function", "function": {"name": "add"}},
         "parallel_tool_calls": False,
@@ -128,7 +137,12 @@ def test_a_whole_responses_request() -> None:
         "max_output_tokens": 99,
         "reasoning": {"effort": "low", "summary": "auto"},
         "text": {
-            "format": {"type": "json_schema", "name": "a", "schema": {"type": "object"}, "strict": True},
+            "format": {
+                "type": "json_schema",
+                "name": "a",
+                "schema": {"type": "object"},
+                "strict": True,
+            },
             "verbosity": "low",
         },
         "include": ["reasoning.encrypted_content"],
@@ -157,8 +171,17 @@ def test_the_requests_system_message_takes_the_place_of_a_leading_one(api: Api) 
 
 def test_a_continued_response_is_sent_only_what_followed_it() -> None:
     """To send both the id and the items it stands for is refused."""
-    answer = asks("call_1").model_copy(update={"response_metadata": {"id": "resp_1", "model_provider": "openai"}})
-    body = build(USER, answer, result("call_1"), api="responses", previous_response_id="resp_1", system="New.").body
+    answer = asks("call_1").model_copy(
+        update={"response_metadata": {"id": "resp_1", "model_provider": "openai"}}
+    )
+    body = build(
+        USER,
+        answer,
+        result("call_1"),
+        api="responses",
+        previous_response_id="resp_1",
+        system="New.",
+    ).body
     assert body["input"] == [{"type": "function_call_output", "call_id": "call_1", "output": "2"}]
     assert (body["previous_response_id"], body["instructions"]) == ("resp_1", "New.")
 
@@ -171,7 +194,9 @@ def test_a_response_may_be_continued_without_its_history() -> None:
 
 def test_a_response_that_is_not_in_the_history_is_not_guessed_at() -> None:
     """Sending everything would double it; sending nothing would lose it."""
-    with pytest.raises(TurnValueError, match="No message of the conversation is the response `resp_9`"):
+    with pytest.raises(
+        TurnValueError, match="No message of the conversation is the response `resp_9`"
+    ):
         build(USER, AIMessage("Hello"), USER, api="responses", previous_response_id="resp_9")
     with pytest.raises(TurnValueError, match="belongs to the Responses API"):
         build(USER, previous_response_id="resp_1")
@@ -193,7 +218,9 @@ def test_a_response_that_is_not_in_the_history_is_not_guessed_at() -> None:
         ([USER, asks("a"), AIMessage("x"), result("a")], "Message 2 calls a tool"),
     ],
 )
-def test_a_conversation_nobody_would_take_is_refused(api: Api, messages: list[Any], said: str) -> None:
+def test_a_conversation_nobody_would_take_is_refused(
+    api: Api, messages: list[Any], said: str
+) -> None:
     """By the place in it, before anything is sent."""
     with pytest.raises(TurnValueError, match=said):
         build(*messages, api=api)
@@ -221,7 +248,9 @@ def test_results_follow_their_call_at_once() -> None:
         ({"tools": (TOOL, TOOL)}, "Two tools are called `add`"),
     ],
 )
-def test_a_value_nobody_could_send_is_named_by_its_place(api: Api, asked: dict[str, Any], said: str) -> None:
+def test_a_value_nobody_could_send_is_named_by_its_place(
+    api: Api, asked: dict[str, Any], said: str
+) -> None:
     """A vendor's «invalid JSON body» would come late and name nothing."""
     with pytest.raises(TurnValueError, match=said):
         build(USER, api=api, **asked)
@@ -230,7 +259,9 @@ def test_a_value_nobody_could_send_is_named_by_its_place(api: Api, asked: dict[s
 @BOTH
 def test_half_a_surrogate_pair_in_a_message_is_named_by_its_place(api: Api) -> None:
     """Text cut in the middle of an emoji, by a program that counts UTF-16."""
-    with pytest.raises(TurnValueError, match=r"`(messages|input)\[1\]\.content.*half of a surrogate pair"):
+    with pytest.raises(
+        TurnValueError, match=r"`(messages|input)\[1\]\.content.*half of a surrogate pair"
+    ):
         build(USER, HumanMessage("\ud83d"), api=api)
 
 
@@ -243,11 +274,14 @@ def test_arguments_that_json_cannot_hold_are_refused(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("temperature", 2.5), ("temperature", float("nan")), ("top_p", 7), ("max_tokens", 0)]
+    ("field", "value"),
+    [("temperature", 2.5), ("temperature", float("nan")), ("top_p", 7), ("max_tokens", 0)],
 )
 def test_a_value_that_slipped_past_the_request_is_refused(field: str, value: float) -> None:
     """`model_copy` validates nothing, and steppers edit by it."""
-    request = ChatRequest(vendor="openai", api="chat", model="gpt-4o").model_copy(update={field: value})
+    request = ChatRequest(vendor="openai", api="chat", model="gpt-4o").model_copy(
+        update={field: value}
+    )
     with pytest.raises(TurnValueError, match=field):
         build_payload(request, [USER], VENDORS["openai"])
 
@@ -276,7 +310,10 @@ def test_a_choice_among_no_tools_is_left_out() -> None:
 
 def test_a_choice_may_be_an_object_in_either_apis_form() -> None:
     """People copy it from the documentation of one and ask through the other."""
-    for form in ({"type": "function", "function": {"name": "add"}}, {"type": "function", "name": "add"}):
+    for form in (
+        {"type": "function", "function": {"name": "add"}},
+        {"type": "function", "name": "add"},
+    ):
         assert build(USER, tools=(TOOL,), tool_choice=form).body["tool_choice"] == {
             "type": "function",
             "function": {"name": "add"},
@@ -289,12 +326,20 @@ def test_a_choice_may_be_an_object_in_either_apis_form() -> None:
 
 def test_the_body_has_the_last_word() -> None:
     """Rows of the table are hypotheses; a person who knows better writes the member out."""
-    assert build(USER, max_tokens=9, extra_body={"max_completion_tokens": 5}).body["max_completion_tokens"] == 5
+    assert (
+        build(USER, max_tokens=9, extra_body={"max_completion_tokens": 5}).body[
+            "max_completion_tokens"
+        ]
+        == 5
+    )
 
 
 def test_a_schema_that_refers_to_itself_or_nothing_is_cut() -> None:
     """A schema of a tree has no end when its references are replaced."""
-    tree: dict[str, Any] = {"type": "object", "properties": {"kids": {"type": "array", "items": {"$ref": "#"}}}}
+    tree: dict[str, Any] = {
+        "type": "object",
+        "properties": {"kids": {"type": "array", "items": {"$ref": "#"}}},
+    }
     other: dict[str, Any] = {"type": "object", "properties": {"a": {"$ref": "#/$defs/Gone"}}}
     tools = (ToolSpec(name="tree", parameters=tree), ToolSpec(name="gone", parameters=other))
     payload = build(USER, vendor="alibaba", model="qwen-max", tools=tools)
@@ -303,7 +348,9 @@ def test_a_schema_that_refers_to_itself_or_nothing_is_cut() -> None:
 
 
 def test_what_another_vendor_added_does_not_travel() -> None:
-    """A thread may be continued elsewhere: Gemini's signature means nothing to DeepSeek, nor its reasoning."""
+    """A thread may be continued elsewhere: Gemini's signature means nothing to DeepSeek, nor its
+    reasoning.
+    """
     wire = {
         "id": "a",
         "type": "function",
@@ -316,8 +363,12 @@ def test_what_another_vendor_added_does_not_travel() -> None:
             "response_metadata": {"model_provider": "googleai"},
         }
     )
-    at_home = build(USER, answer, result("a"), vendor="googleai", model="gemini-3-pro").body["messages"][1]
-    away = build(USER, answer, result("a"), vendor="deepseek", model="deepseek-v4-flash").body["messages"][1]
+    at_home = build(USER, answer, result("a"), vendor="googleai", model="gemini-3-pro").body[
+        "messages"
+    ][1]
+    away = build(USER, answer, result("a"), vendor="deepseek", model="deepseek-v4-flash").body[
+        "messages"
+    ][1]
     assert at_home["tool_calls"][0]["extra_content"] == {"google": {}}
     assert "extra_content" not in away["tool_calls"][0]
     assert away["reasoning_content"] == "", "the member must be there, the words were not its own"

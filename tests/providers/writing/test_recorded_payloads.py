@@ -1,7 +1,8 @@
-"""What other clients really sent, read and written again: each payload is what the published schemas describe.
+"""What other clients really sent, read and written again: each payload is what the published
+schemas describe.
 
-The conversations are those of `../shared/recorded` that were answered, each built for its own vendor and for another in
-turn; exceptions stand with their reasons in `schema_amendments.yaml`.
+The conversations are those of `../shared/recorded` that were answered, each built for its own
+vendor and for another in turn; exceptions stand with their reasons in `schema_amendments.yaml`.
 """
 
 import gzip
@@ -27,8 +28,13 @@ from turngraph.state.request import Api, ChatRequest, ToolSpec
 
 SCHEMAS: Final = SHARED / "openapi" / "chat-responses.schemas.json"
 RECORDED: Final = SHARED / "recorded"
-BODIES: Final[dict[Api, str]] = {"chat": "CreateChatCompletionRequest", "responses": "CreateResponse"}
-TOOL: Final = ToolSpec(name="look", description="Looks.", parameters={"type": "object", "properties": {}}, strict=True)
+BODIES: Final[dict[Api, str]] = {
+    "chat": "CreateChatCompletionRequest",
+    "responses": "CreateResponse",
+}
+TOOL: Final = ToolSpec(
+    name="look", description="Looks.", parameters={"type": "object", "properties": {}}, strict=True
+)
 
 pytestmark = pytest.mark.skipif(
     not SCHEMAS.exists(), reason="needs the recorded traffic in ../shared, which is not here"
@@ -42,9 +48,15 @@ def recorded() -> Iterator[dict[str, Any]]:
         with gzip.open(file, "rt", encoding="utf-8") as lines:
             for exchange in map(json.loads, lines):
                 body = (exchange["request"] or {}).get("body")
-                conversation = body.get("messages", body.get("input")) if isinstance(body, dict) else None
+                conversation = (
+                    body.get("messages", body.get("input")) if isinstance(body, dict) else None
+                )
                 key = json.dumps([exchange["vendor"], conversation], sort_keys=True)
-                if conversation is not None and key not in seen and exchange["response"]["status"] == 200:
+                if (
+                    conversation is not None
+                    and key not in seen
+                    and exchange["response"]["status"] == 200
+                ):
                     seen.add(key)
                     yield exchange
 
@@ -58,14 +70,20 @@ def exchanges() -> list[dict[str, Any]]:
 def validator(api: Api, vendor: str) -> Draft202012Validator:
     """The schema of `api`'s request body, amended for `vendor`."""
     document = json.loads(SCHEMAS.read_text("utf-8"))
-    amendments = yaml.safe_load(Path(__file__).with_name("schema_amendments.yaml").read_text("utf-8"))
+    amendments = yaml.safe_load(
+        Path(__file__).with_name("schema_amendments.yaml").read_text("utf-8")
+    )
     unlimited = VENDORS[vendor].quirks.part_types is None
-    for amendment in amendments["everywhere"] + amendments.get(vendor, amendments["unlimited"] if unlimited else []):
+    for amendment in amendments["everywhere"] + amendments.get(
+        vendor, amendments["unlimited"] if unlimited else []
+    ):
         amend(document["components"]["schemas"][amendment["at"]], **amendment["change"])
     return Draft202012Validator({"$ref": f"#/components/schemas/{BODIES[api]}", **document})
 
 
-def amend(schema: dict[str, Any], rename: Any = None, append: Any = None, remove: Any = None) -> None:
+def amend(
+    schema: dict[str, Any], rename: Any = None, append: Any = None, remove: Any = None
+) -> None:
     for old, new in (rename or {}).items():
         schema[new] = schema.pop(old)
     for name, member in (append or {}).items():
@@ -76,7 +94,9 @@ def amend(schema: dict[str, Any], rename: Any = None, append: Any = None, remove
 
 def messages_of(exchange: dict[str, Any]) -> list[Any]:
     body = exchange["request"]["body"]
-    return from_chat(body["messages"]) if exchange["api"] == "chat" else from_responses(body["input"])
+    return (
+        from_chat(body["messages"]) if exchange["api"] == "chat" else from_responses(body["input"])
+    )
 
 
 def request_for(profile: VendorProfile, api: Api, exchange: dict[str, Any]) -> ChatRequest:
@@ -106,10 +126,14 @@ def complaint(profile: VendorProfile, api: Api, exchange: dict[str, Any]) -> str
     """What the schema has against the payload; `None` where nothing."""
     body = build_payload(request_for(profile, api, exchange), messages_of(exchange), profile).body
     error = best_match(
-        validator(api, profile.name).iter_errors({k: v for k, v in body.items() if k not in profile.quirks.body})
+        validator(api, profile.name).iter_errors(
+            {k: v for k, v in body.items() if k not in profile.quirks.body}
+        )
     )
     return (
-        None if error is None else f"{profile.name}, {api}, {exchange['id']}: {error.json_path}: {error.message[-200:]}"
+        None
+        if error is None
+        else f"{profile.name}, {api}, {exchange['id']}: {error.json_path}: {error.message[-200:]}"
     )
 
 
@@ -119,7 +143,9 @@ def test_every_accepted_conversation_is_one_we_can_send_too() -> None:
     for exchange in exchanges():
         profile = profile_of(exchange["vendor"])
         try:
-            build_payload(request_for(profile, exchange["api"], exchange), messages_of(exchange), profile)
+            build_payload(
+                request_for(profile, exchange["api"], exchange), messages_of(exchange), profile
+            )
         except TurnValueError as error:
             refused.append(f"{exchange['id']}: {error}")
     # A message that says nothing at all is refused on purpose, though OpenAI once answered one.
@@ -152,14 +178,18 @@ def test_every_payload_for_other_vendors_is_what_the_schema_describes(api: Api) 
         except TurnValueError as error:
             refused.append(str(error))
     allowed = re.compile("not take|base64|is empty|did not make|file id")
-    assert [line for line in refused if not allowed.search(line)] == [], "only what that vendor cannot read"
+    assert [line for line in refused if not allowed.search(line)] == [], (
+        "only what that vendor cannot read"
+    )
     assert len(complaints) > 1500
     assert [line for line in complaints if line is not None] == []
 
 
 def test_every_amendment_is_still_needed() -> None:
     """An exception whose reason is gone would hide the next mistake."""
-    amendments = yaml.safe_load(Path(__file__).with_name("schema_amendments.yaml").read_text("utf-8"))
+    amendments = yaml.safe_load(
+        Path(__file__).with_name("schema_amendments.yaml").read_text("utf-8")
+    )
     schemas = json.loads(SCHEMAS.read_text("utf-8"))["components"]["schemas"]
     for amendment in (one for several in amendments.values() for one in several):
         assert amendment["reason"]

@@ -1,4 +1,6 @@
-"""Messages as Responses writes them: instructions as developer, answers as items, edits with effect."""
+"""Messages as Responses writes them: instructions as developer, answers as items, edits with
+effect.
+"""
 
 from typing import Any
 
@@ -14,7 +16,12 @@ from turngraph.state.errors import TurnValueError
 from turngraph.state.reply import ProviderReply, ToolCall
 
 CONVERT = OpenAIResponsesConverter()
-THOUGHT: dict[str, Any] = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"}
+THOUGHT: dict[str, Any] = {
+    "type": "reasoning",
+    "id": "rs_1",
+    "summary": [],
+    "encrypted_content": "gAAA",
+}
 SEARCH: dict[str, Any] = {
     "type": "web_search_call",
     "id": "ws_1",
@@ -33,14 +40,25 @@ CALL: dict[str, Any] = {
 
 def said(text: str, **more: Any) -> dict[str, Any]:
     part = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
-    return {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [part], **more}
+    return {
+        "type": "message",
+        "id": "msg_1",
+        "role": "assistant",
+        "status": "completed",
+        "content": [part],
+        **more,
+    }
 
 
 def answer(*items: dict[str, Any], vendor: str = "openai") -> AIMessage:
     """A message as it is made of an answer with `items`."""
-    text = "".join(part["text"] for item in items if item["type"] == "message" for part in item["content"])
+    text = "".join(
+        part["text"] for item in items if item["type"] == "message" for part in item["content"]
+    )
     calls = [i for i in items if i["type"] == "function_call"]
-    tool_calls = tuple(ToolCall(id=c["call_id"], name=c["name"], arguments=c["arguments"]) for c in calls)
+    tool_calls = tuple(
+        ToolCall(id=c["call_id"], name=c["name"], arguments=c["arguments"]) for c in calls
+    )
     reply = ProviderReply(text=text, tool_calls=tool_calls, items=items)
     return to_ai_message(reply, message_id="m1", vendor=vendor, api="responses")
 
@@ -48,13 +66,21 @@ def answer(*items: dict[str, Any], vendor: str = "openai") -> AIMessage:
 def test_instructions_have_the_developer_role() -> None:
     """That role has replaced `system` in this API."""
     expected = {"role": "developer", "content": [{"type": "input_text", "text": "Be brief."}]}
-    assert CONVERT.convert_system(SystemMessage("Be brief.")) == CONVERT.convert_system("Be brief.") == expected
+    assert (
+        CONVERT.convert_system(SystemMessage("Be brief."))
+        == CONVERT.convert_system("Be brief.")
+        == expected
+    )
 
 
 def test_an_answer_becomes_several_items() -> None:
     """Text, then calls; `convert_all` lays all messages' items end to end."""
-    message = AIMessage("Let me see.", tool_calls=[{"id": "call_1", "name": "add", "args": {"a": 1}}])
-    items = CONVERT.convert_all([HumanMessage("1+1?"), message, ToolMessage("2", tool_call_id="call_1")])
+    message = AIMessage(
+        "Let me see.", tool_calls=[{"id": "call_1", "name": "add", "args": {"a": 1}}]
+    )
+    items = CONVERT.convert_all(
+        [HumanMessage("1+1?"), message, ToolMessage("2", tool_call_id="call_1")]
+    )
     assert items == [
         {"role": "user", "content": [{"type": "input_text", "text": "1+1?"}]},
         {"role": "assistant", "content": [{"type": "output_text", "text": "Let me see."}]},
@@ -99,9 +125,13 @@ def test_a_call_taken_out_takes_its_reasoning_along() -> None:
 
 
 def test_without_storage_only_encrypted_reasoning_returns() -> None:
-    """`rs_… not found` is what one gets for an id that nobody stored; texts and calls go without theirs."""
+    """`rs_… not found` is what one gets for an id that nobody stored; texts and calls go without
+    theirs.
+    """
     bare = {"type": "reasoning", "id": "rs_2", "summary": []}
-    items = OpenAIResponsesConverter(stored=False).convert_assistant(answer(THOUGHT, bare, said("Hi"), CALL))
+    items = OpenAIResponsesConverter(stored=False).convert_assistant(
+        answer(THOUGHT, bare, said("Hi"), CALL)
+    )
     assert [item.get("id") for item in items] == ["rs_1", None, None]
 
 
@@ -156,7 +186,12 @@ def test_media_have_their_responses_spelling(block: dict[str, Any], part: dict[s
 @pytest.mark.parametrize("kind", ["document_url", "video_url", "input_audio", "audio"])
 def test_what_this_api_does_not_take_is_named(kind: str) -> None:
     """With the way out."""
-    block = {"type": kind, kind: {"data": "AAAA", "format": "wav"}, "base64": "AAAA", "mime_type": "audio/wav"}
+    block = {
+        "type": kind,
+        kind: {"data": "AAAA", "format": "wav"},
+        "base64": "AAAA",
+        "mime_type": "audio/wav",
+    }
     with pytest.raises(TurnValueError, match="Chat Completions"):
         CONVERT.convert_user(HumanMessage([block]))
 
@@ -182,7 +217,14 @@ def test_what_the_model_said_between_two_others_is_one_message() -> None:
     """As the ecosystem's graphs expect it: one answer, one AIMessage."""
     output = {"type": "function_call_output", "call_id": "call_1", "output": "2"}
     messages = from_responses(
-        [{"role": "user", "content": "1+1?"}, THOUGHT, said("Wait."), CALL, output, said("It is 2.")]
+        [
+            {"role": "user", "content": "1+1?"},
+            THOUGHT,
+            said("Wait."),
+            CALL,
+            output,
+            said("It is 2."),
+        ]
     )
     assert [message.type for message in messages] == ["human", "ai", "tool", "ai"]
     assert isinstance(messages[1], AIMessage)
@@ -191,17 +233,32 @@ def test_what_the_model_said_between_two_others_is_one_message() -> None:
 
 def test_a_custom_tools_call_and_result_keep_their_kind() -> None:
     """A text for a tool of free text is no JSON; turngraph runs none, and hands it on as it was."""
-    call = {"type": "custom_tool_call", "id": "ctc_1", "call_id": "call_1", "name": "sql", "input": "SELECT 1"}
+    call = {
+        "type": "custom_tool_call",
+        "id": "ctc_1",
+        "call_id": "call_1",
+        "name": "sql",
+        "input": "SELECT 1",
+    }
     reply = ProviderReply(
-        tool_calls=(ToolCall(id="call_1", name="sql", arguments="SELECT 1", extra={"type": "custom_tool_call"}),),
+        tool_calls=(
+            ToolCall(
+                id="call_1", name="sql", arguments="SELECT 1", extra={"type": "custom_tool_call"}
+            ),
+        ),
         items=(call,),
     )
     message = to_ai_message(reply, message_id="m1", vendor="openai", api="responses")
     assert message.tool_calls == []
     history = [HumanMessage("?"), message, ToolMessage("1", tool_call_id="call_1")]
     items = CONVERT.convert_all(history)
-    assert items[1:] == [call, {"type": "custom_tool_call_output", "call_id": "call_1", "output": "1"}]
+    assert items[1:] == [
+        call,
+        {"type": "custom_tool_call_output", "call_id": "call_1", "output": "1"},
+    ]
     assert CONVERT.convert_all(from_responses(items)) == items
     wire = OpenAIChatConverter().convert_all(history)
-    assert wire[1]["tool_calls"] == [{"id": "call_1", "type": "custom", "custom": {"name": "sql", "input": "SELECT 1"}}]
+    assert wire[1]["tool_calls"] == [
+        {"id": "call_1", "type": "custom", "custom": {"name": "sql", "input": "SELECT 1"}}
+    ]
     assert OpenAIChatConverter().convert_all(from_chat(wire)) == wire

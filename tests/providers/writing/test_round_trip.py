@@ -1,4 +1,6 @@
-"""Messages to the wire and back, for both APIs: nothing is lost, and what a model wrote returns to it byte for byte."""
+"""Messages to the wire and back, for both APIs: nothing is lost, and what a model wrote returns to
+it byte for byte.
+"""
 
 import json
 
@@ -42,7 +44,9 @@ def test_responses_messages_survive_the_wire(messages: list[BaseMessage]) -> Non
     """`system` becomes `developer`, a reading adds the reasoning's text; all else stays."""
     items = json.loads(json.dumps(RESPONSES.convert_all(messages)))
     back = from_responses(items)
-    assert [{**essence(m), "kwargs": None} for m in back] == [{**essence(m), "kwargs": None} for m in messages]
+    assert [{**essence(m), "kwargs": None} for m in back] == [
+        {**essence(m), "kwargs": None} for m in messages
+    ]
     assert RESPONSES.convert_all(back) == items
 
 
@@ -71,7 +75,9 @@ def test_arguments_return_byte_for_byte(reply: ProviderReply) -> None:
     """Spaces, escapes and all, whether they are JSON or not."""
     message = to_ai_message(reply, message_id="m1", vendor="openai", api="chat")
     calls = CHAT.convert_assistant(message).get("tool_calls", [])
-    assert [call["function"]["arguments"] for call in calls] == [call.arguments for call in reply.tool_calls]
+    assert [call["function"]["arguments"] for call in calls] == [
+        call.arguments for call in reply.tool_calls
+    ]
     assert len(message.tool_calls) + len(message.invalid_tool_calls) == len(calls)
 
 
@@ -79,16 +85,33 @@ def test_arguments_return_byte_for_byte(reply: ProviderReply) -> None:
 @settings(deadline=None, max_examples=60)
 def test_either_apis_conversation_goes_on_through_the_other(messages: list[BaseMessage]) -> None:
     """The API may change between two turns of a thread; what was said stays said."""
-    answers = [message.content for message in messages if isinstance(message, AIMessage) and message.content]
-    chat = build_payload(ChatRequest(vendor="openai", api="chat", model="gpt-4o"), messages, VENDORS["openai"])
-    assert [m["content"] for m in chat.body["messages"] if m["role"] == "assistant" and m.get("content")] == answers
-    other = [message.model_copy(update={"response_metadata": {"model_provider": "xai"}}) for message in messages]
+    answers = [
+        message.content
+        for message in messages
+        if isinstance(message, AIMessage) and message.content
+    ]
+    chat = build_payload(
+        ChatRequest(vendor="openai", api="chat", model="gpt-4o"), messages, VENDORS["openai"]
+    )
+    assert [
+        m["content"] for m in chat.body["messages"] if m["role"] == "assistant" and m.get("content")
+    ] == answers
+    other = [
+        message.model_copy(update={"response_metadata": {"model_provider": "xai"}})
+        for message in messages
+    ]
     request = ChatRequest(vendor="openai", api="responses", model="gpt-5")
     payload = build_payload(request, other, VENDORS["openai"])
     items = payload.body["input"]
-    assert any("left out" in warning for warning in payload.warnings) == any(map(_has_items, messages))
+    assert any("left out" in warning for warning in payload.warnings) == any(
+        map(_has_items, messages)
+    )
     assert [i["content"][0]["text"] for i in items if i.get("role") == "assistant"] == answers
-    assert {item.get("type") for item in items} <= {None, "function_call", "function_call_output"}, "no foreign items"
+    assert {item.get("type") for item in items} <= {
+        None,
+        "function_call",
+        "function_call_output",
+    }, "no foreign items"
 
 
 def _has_items(message: BaseMessage) -> bool:

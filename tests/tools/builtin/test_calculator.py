@@ -1,4 +1,6 @@
-"""The calculator: right against Python's own numbers, and closed to everything that is not arithmetic."""
+"""The calculator: right against Python's own numbers, and closed to everything that is not
+arithmetic.
+"""
 
 import math
 import re
@@ -202,7 +204,9 @@ def test_everything_else_is_refused_in_a_sentence(text: str) -> None:
     ],
 )
 def test_bombs_are_defused(text: str) -> None:
-    """The old calculator computed `9**9**9`, for hours: here every operand is measured before it is used."""
+    """The old calculator computed `9**9**9`, for hours: here every operand is measured before it is
+    used.
+    """
     with suppress(CalculatorError):
         assert len(evaluate(text)) < 5000
 

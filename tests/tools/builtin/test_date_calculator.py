@@ -1,4 +1,6 @@
-"""The date calculator: right against Python's calendar, and never guessing which number is the month."""
+"""The date calculator: right against Python's calendar, and never guessing which number is the
+month.
+"""
 
 import json
 from datetime import date, timedelta
@@ -7,7 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turngraph.tools.builtin.date_calculator import DateCalculatorError, calculate_dates, date_calculator
+from turngraph.tools.builtin.date_calculator import (
+    DateCalculatorError,
+    calculate_dates,
+    date_calculator,
+)
 
 
 @given(st.dates(), st.dates())
@@ -76,7 +82,9 @@ def test_a_written_date_is_read_as_its_format_says(text: str, form: str, wanted:
         (["\u0662\u0660\u0662\u0664-\u0660\u0661-\u0660\u0661"], "oldest", "ISO", None, "no date"),
     ],
 )
-def test_what_cannot_be_worked_out_is_told(dates: list[str], operation: str, form: str, days: int, said: str) -> None:
+def test_what_cannot_be_worked_out_is_told(
+    dates: list[str], operation: str, form: str, days: int, said: str
+) -> None:
     """In a sentence that says what to write instead."""
     with pytest.raises(DateCalculatorError, match=said):
         calculate_dates(dates, operation, form, days)
@@ -86,4 +94,11 @@ def test_the_model_sees_the_documented_arguments() -> None:
     """Names and choices are what users of the older system know."""
     schema = date_calculator.tool_call_schema.model_json_schema()["properties"]
     assert set(schema) == {"dates", "operation", "date_format", "days"}
-    assert schema["operation"]["enum"] == ["difference", "oldest", "newest", "convert", "add", "subtract"]
+    assert schema["operation"]["enum"] == [
+        "difference",
+        "oldest",
+        "newest",
+        "convert",
+        "add",
+        "subtract",
+    ]

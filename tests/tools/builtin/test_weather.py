@@ -14,7 +14,8 @@ from turngraph.state.errors import TurnConfigurationError
 from turngraph.tools.builtin.weather import HOURLY, weather_tool
 from turngraph.tools.toolbox import Toolbox
 
-# The shapes, names and units are those of https://open-meteo.com/en/docs/geocoding-api and /en/docs.
+# The shapes, names and units are those of https://open-meteo.com/en/docs/geocoding-api and
+# /en/docs.
 BERLIN = {
     "id": 2950159, "name": "Berlin", "latitude": 52.52437, "longitude": 13.41053, "elevation": 74.0,
     "feature_code": "PPLC", "country_code": "DE", "timezone": "Europe/Berlin", "population": 3426354,
@@ -49,19 +50,26 @@ class OpenMeteo:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
         base = f"http://127.0.0.1:{self.server.server_port}/v1"
-        self.tool: BaseTool = weather_tool(geocoding_url=f"{base}/search", forecast_url=f"{base}/forecast", timeout_s=5)
+        self.tool: BaseTool = weather_tool(
+            geocoding_url=f"{base}/search", forecast_url=f"{base}/forecast", timeout_s=5
+        )
 
     def answer(self, path: str, query: dict[str, str]) -> tuple[int, bytes]:
         if path == "/v1/search":
             known = {"Berlin": [BERLIN, BERLIN_NH]}
             found = known.get(query["name"])
-            return 200, json.dumps({"generationtime_ms": 0.7} | ({"results": found} if found else {})).encode()
+            return 200, json.dumps(
+                {"generationtime_ms": 0.7} | ({"results": found} if found else {})
+            ).encode()
         if self.forecast is not None:
             return self.forecast
         metric = query["temperature_unit"] == "celsius"
         hours = [f"2026-11-21T{hour:02}:00" for hour in range(int(query["forecast_hours"]))]
         names = query["hourly"].split(",")
-        units = {"temperature_2m": "°C" if metric else "°F", "wind_speed_10m": "km/h" if metric else "mp/h"}
+        units = {
+            "temperature_2m": "°C" if metric else "°F",
+            "wind_speed_10m": "km/h" if metric else "mp/h",
+        }
         return 200, json.dumps(
             {
                 "latitude": 52.52, "longitude": 13.42, "generationtime_ms": 0.1, "utc_offset_seconds": 3600,
@@ -81,7 +89,9 @@ def service() -> Iterator[OpenMeteo]:
 
 
 def ask(service: OpenMeteo, **arguments: str) -> Any:
-    output = Toolbox.of([service.tool]).run("get_current_weather", arguments, call_id="c", timeout_s=10)
+    output = Toolbox.of([service.tool]).run(
+        "get_current_weather", arguments, call_id="c", timeout_s=10
+    )
     return json.loads(output.content) if output.status == "ok" else output.content
 
 
@@ -99,7 +109,11 @@ def test_24_hours_of_every_documented_figure(service: OpenMeteo) -> None:
 def test_units_are_asked_for_by_their_documented_names(service: OpenMeteo) -> None:
     """USCS is Fahrenheit, miles per hour and inches, all three."""
     assert ask(service, location="Berlin", unit="USCS")["units"]["temperature_2m"] == "°F"
-    wanted = {"temperature_unit": "fahrenheit", "wind_speed_unit": "mph", "precipitation_unit": "inch"}
+    wanted = {
+        "temperature_unit": "fahrenheit",
+        "wind_speed_unit": "mph",
+        "precipitation_unit": "inch",
+    }
     assert wanted.items() <= service.asked[1].items()
 
 
@@ -119,7 +133,10 @@ def test_an_unknown_place_is_told(service: OpenMeteo, place: str) -> None:
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        ((400, b'{"error": true, "reason": "Latitude must be in range"}'), "answered 400: Latitude must be in range"),
+        (
+            (400, b'{"error": true, "reason": "Latitude must be in range"}'),
+            "answered 400: Latitude must be in range",
+        ),
         ((500, b"<html>oops"), "answered 500."),
         ((302, b""), "answered 302"),
         ((200, b"<html>"), "not JSON"),
@@ -129,7 +146,9 @@ def test_an_unknown_place_is_told(service: OpenMeteo, place: str) -> None:
         ((200, b'{"x": "' + b"a" * 1_000_001 + b'"}'), "longer than"),
     ],
 )
-def test_a_failing_service_is_told(service: OpenMeteo, answer: tuple[int, bytes], said: str) -> None:
+def test_a_failing_service_is_told(
+    service: OpenMeteo, answer: tuple[int, bytes], said: str
+) -> None:
     """The model learns that there is no weather to be had; nothing is made up."""
     service.forecast = answer
     assert said in ask(service, location="Berlin")

@@ -38,7 +38,9 @@ def gallery(service: int, tmp_path: Path) -> Iterator[Manifests]:
     """As it stands, the service's port apart: any free one here."""
     for file in GALLERY.iterdir():
         if file.is_file():
-            (tmp_path / file.name).write_bytes(file.read_bytes().replace(b":8765", f":{service}".encode()))
+            (tmp_path / file.name).write_bytes(
+                file.read_bytes().replace(b":8765", f":{service}".encode())
+            )
     found = load_manifests(tmp_path, allow_hosts=[f"127.0.0.1:{service}"])
     yield found
     found.close()
@@ -56,11 +58,18 @@ def test_it_has_one_manifest_of_each_kind() -> None:
 
 def test_every_plugin_answers_its_test_values(gallery: Manifests) -> None:
     """With figures that are really in the data."""
-    assert [row["name"] for row in eval_content(try_plugin(gallery, "planets"))["rows"]] == ["Jupiter", "Saturn"]
+    assert [row["name"] for row in eval_content(try_plugin(gallery, "planets"))["rows"]] == [
+        "Jupiter",
+        "Saturn",
+    ]
     moons = eval_content(try_plugin(gallery, "moons", {"min_radius_km": 2000}))
     assert [moon["name"] for moon in moons] == ["Callisto", "Ganymede"]
     assert "Refractor" in try_plugin(gallery, "observatory", {"inquiry_type": "telescopes"}).content
-    assert [plugin.name for plugin in gallery.of_client("sky_guide")] == ["observatory", "planets", "moons"]
+    assert [plugin.name for plugin in gallery.of_client("sky_guide")] == [
+        "observatory",
+        "planets",
+        "moons",
+    ]
 
 
 def eval_content(output: Any) -> Any:

@@ -1,4 +1,6 @@
-"""Manifests people already have are loaded unchanged; what is wrong with others is told whole, with file and line."""
+"""Manifests people already have are loaded unchanged; what is wrong with others is told whole, with
+file and line.
+"""
 
 import json
 from pathlib import Path
@@ -53,11 +55,16 @@ def test_a_static_plugin_answers_by_key() -> None:
     assert isinstance(plugin, Plugin)
     topics = plugin.tool.args_schema["properties"]["inquiry_type"]["enum"]  # type: ignore[index,union-attr,call-overload]
     assert topics[:4] == ["hours", "flavours", "contact", "delivery"]
-    assert plugin.tool.invoke({"inquiry_type": "hours"}) == {"weekdays": "10 to 8", "sunday": "closed"}
+    assert plugin.tool.invoke({"inquiry_type": "hours"}) == {
+        "weekdays": "10 to 8",
+        "sunday": "closed",
+    }
     assert plugin.tool.invoke({"inquiry_type": "sunday"}) == "closed"
     assert plugin.tool.invoke({"inquiry_type": "delivery.phone"}) == "555-0199"
     assert plugin.tool.invoke({"inquiry_type": "flavours"})[1]["name"] == "fig"
-    output = Toolbox.of([plugin.tool]).run("ice_cream_parlour", {"inquiry_type": "contact"}, call_id="c", timeout_s=5)
+    output = Toolbox.of([plugin.tool]).run(
+        "ice_cream_parlour", {"inquiry_type": "contact"}, call_id="c", timeout_s=5
+    )
     assert output.content == '{"phone":"555-0100"}'
 
 
@@ -71,7 +78,9 @@ def test_temperature_zero_is_a_wish() -> None:
 @pytest.mark.parametrize("data", ["[1, 2]", "{}", "[]"])
 def test_data_without_keys_is_one_topic(data: str) -> None:
     """There is nothing to choose from, and still something to tell."""
-    [plugin] = load_manifests(STATIC[: STATIC.index("      hours")].replace("staticData:", f"staticData: {data}"))
+    [plugin] = load_manifests(
+        STATIC[: STATIC.index("      hours")].replace("staticData:", f"staticData: {data}")
+    )
     assert plugin.tool.invoke({"inquiry_type": "everything"}) == json.loads(data)
 
 
@@ -88,14 +97,18 @@ spec:
 def test_the_native_dialect_is_snake_case_alone() -> None:
     """One spelling for each field; the other dialect's is told with the right one."""
     assert load_manifests(NATIVE)["shop"].selector.directive == "llm"
-    with pytest.raises(ManifestError, match="staticData: is no field here; did you mean `static_data`"):
+    with pytest.raises(
+        ManifestError, match="staticData: is no field here; did you mean `static_data`"
+    ):
         load_manifests(NATIVE.replace("static_data", "staticData"))
     assert load_manifests(NATIVE.replace("turngraph/v1", "smarter.sh/v1"))["shop"].name == "shop"
 
 
 def test_nulls_are_fields_not_given() -> None:
     """Exported manifests are full of them."""
-    text = STATIC.replace("tags: [food, ice]", "tags: null").replace("model: gpt-5-mini", "model: null")
+    text = STATIC.replace("tags: [food, ice]", "tags: null").replace(
+        "model: gpt-5-mini", "model: null"
+    )
     [plugin] = load_manifests(text.replace("    maxTokens: 256\n", "    maxTokens:\n"))
     assert (plugin.prompt.model, plugin.prompt.max_tokens) == (None, None)
 
@@ -128,9 +141,13 @@ def test_a_folder_is_read_whole(tmp_path: Path) -> None:
 def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
     """With file, line and path, what was seen and what was expected; people mend them in one go."""
     (tmp_path / "a.yaml").write_text(
-        STATIC.replace("ice_cream_parlour", "Ice Cream").replace("temperature: 0.0", "temperature: 7")
+        STATIC.replace("ice_cream_parlour", "Ice Cream").replace(
+            "temperature: 0.0", "temperature: 7"
+        )
     )
-    (tmp_path / "b.yaml").write_text(NATIVE.replace("llm", "sometimes") + "---\nkind: Plugin\n---\nx: [\n")
+    (tmp_path / "b.yaml").write_text(
+        NATIVE.replace("llm", "sometimes") + "---\nkind: Plugin\n---\nx: [\n"
+    )
     with pytest.raises(ManifestError) as refused:
         load_manifests(tmp_path)
     assert [str(problem) for problem in refused.value.problems] == [
@@ -146,13 +163,25 @@ def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("kind: Plugin", "kind: Plugn", "kind: must be one of Plugin, SqlPlugin, .* did you mean Plugin"),
+        (
+            "kind: Plugin",
+            "kind: Plugn",
+            "kind: must be one of Plugin, SqlPlugin, .* did you mean Plugin",
+        ),
         ("kind: Plugin", "kind: [x]", "kind: must be one of"),
         ("kind: Plugin", "kind: VectorStore", "resource of the platform .* does not run it"),
-        ("smarter.sh/v1", "smarter.sh/v9", "apiVersion: must be one of smarter.sh/v1, turngraph/v1"),
+        (
+            "smarter.sh/v1",
+            "smarter.sh/v9",
+            "apiVersion: must be one of smarter.sh/v1, turngraph/v1",
+        ),
         ("name: ice_cream_parlour", f"name: {'x' * 51}", "at most 50 characters"),
         ("version: 0.2.0", "version: one", "metadata.version: must match"),
-        ("pluginClass: static", "pluginClass: sql", "pluginClass sql disagrees with the kind, which is static"),
+        (
+            "pluginClass: static",
+            "pluginClass: sql",
+            "pluginClass sql disagrees with the kind, which is static",
+        ),
         ("    searchTerms: [ice cream, gelato]\n", "", "needs at least one search term"),
         ("searchTerms:", "serchTerms:", "did you mean `searchTerms`"),
         ("maxTokens: 256", "maxTokens: 0", "spec.prompt.maxTokens: .* greater than or equal to 1"),
@@ -172,12 +201,16 @@ def test_a_wrong_field_is_told_by_path(old: str, new: str, said: str) -> None:
 def test_resources_of_the_platform_are_refused_by_name(kind: str) -> None:
     """They are recognised, and nobody wonders why they do nothing."""
     with pytest.raises(ManifestError, match=f"{kind} is a resource of the platform"):
-        load_manifests(f"apiVersion: smarter.sh/v1\nkind: {kind}\nmetadata: {{name: x}}\nspec: {{}}\n")
+        load_manifests(
+            f"apiVersion: smarter.sh/v1\nkind: {kind}\nmetadata: {{name: x}}\nspec: {{}}\n"
+        )
 
 
 def test_names_are_taken_once() -> None:
     """A plugin's name is its tool's name."""
-    with pytest.raises(ManifestError, match=r"<text>:10: metadata.name: is taken by the manifest in <text>:3"):
+    with pytest.raises(
+        ManifestError, match=r"<text>:10: metadata.name: is taken by the manifest in <text>:3"
+    ):
         load_manifests(f"{NATIVE}---\n{NATIVE}")
 
 
@@ -201,15 +234,27 @@ spec:
 
 
 def test_a_client_names_its_plugins_and_settings() -> None:
-    """`turngraph run --client` reads them here; what it does not use is told, except what only dresses."""
-    found = load_manifests(f"{NATIVE}---\n{NATIVE.replace('name: shop', 'name: other')}---\n{CLIENT}")
+    """`turngraph run --client` reads them here; what it does not use is told, except what only
+    dresses.
+    """
+    found = load_manifests(
+        f"{NATIVE}---\n{NATIVE.replace('name: shop', 'name: other')}---\n{CLIENT}"
+    )
     config = found.clients["front_desk"].spec.config
-    assert (config.default_model, config.default_temperature, config.default_max_tokens) == ("gpt-5-mini", 0, 512)
+    assert (config.default_model, config.default_temperature, config.default_max_tokens) == (
+        "gpt-5-mini",
+        0,
+        512,
+    )
     assert [plugin.name for plugin in found.of_client("front_desk")] == ["shop"]
     assert found.warnings == ("<text>:27: spec.config.subdomain: is not used by turngraph",)
-    with pytest.raises(TurnConfigurationError, match=r"No LLMClient is named `x`\. There are: `front_desk`"):
+    with pytest.raises(
+        TurnConfigurationError, match=r"No LLMClient is named `x`\. There are: `front_desk`"
+    ):
         found.of_client("x")
-    with pytest.raises(TurnConfigurationError, match=r"No plugin is named `y`\. There are: `shop`, `other`"):
+    with pytest.raises(
+        TurnConfigurationError, match=r"No plugin is named `y`\. There are: `shop`, `other`"
+    ):
         found["y"]
 
 

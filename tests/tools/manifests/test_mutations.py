@@ -1,4 +1,6 @@
-"""Manifests that were damaged, in many ways: they load, or every problem is told; nothing else ever happens."""
+"""Manifests that were damaged, in many ways: they load, or every problem is told; nothing else ever
+happens.
+"""
 
 import json
 from typing import Any
@@ -24,7 +26,13 @@ STRANGE: list[Any] = [
 
 
 def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    inner = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
     return [path, *(deep for key, item in inner for deep in paths(item, (*path, key)))]
 
 
@@ -62,9 +70,13 @@ def test_every_value_replaced_by_a_strange_one(new: Any) -> None:
 def test_several_things_wrong_at_once(data: st.DataObject) -> None:
     """As files of people are."""
     documents: list[Any] = list(DOCUMENTS)
-    for at, path in data.draw(st.lists(st.sampled_from(everywhere()), min_size=2, max_size=5, unique=True)):
+    for at, path in data.draw(
+        st.lists(st.sampled_from(everywhere()), min_size=2, max_size=5, unique=True)
+    ):
         try:
-            documents[at] = changed(documents[at], path, data.draw(st.sampled_from(STRANGE) | st.text(max_size=20)))
+            documents[at] = changed(
+                documents[at], path, data.draw(st.sampled_from(STRANGE) | st.text(max_size=20))
+            )
         except (KeyError, IndexError, TypeError):
             continue  # an earlier change took this place away
     load(documents)

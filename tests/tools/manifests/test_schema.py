@@ -1,4 +1,6 @@
-"""Schemas, beginnings and the reference page say what the models do, because they are made from them."""
+"""Schemas, beginnings and the reference page say what the models do, because they are made from
+them.
+"""
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -19,7 +21,8 @@ def test_a_beginning_loads_as_it_stands(kind: str) -> None:
     text = new_manifest(kind)
     if kind in CONNECTIONS:
         text += "---\n" + new_manifest(
-            CONNECTIONS[kind], name="my_sql_connection" if kind == "SqlPlugin" else "my_api_connection"
+            CONNECTIONS[kind],
+            name="my_sql_connection" if kind == "SqlPlugin" else "my_api_connection",
         )
     load_manifests(text)
     Draft202012Validator(manifest_schema(kind)).validate(read_documents(text)[0].value)
@@ -52,11 +55,15 @@ def test_the_schema_refuses_what_the_loader_refuses() -> None:
 
 def test_an_unknown_kind_is_told() -> None:
     """With the kinds there are."""
-    with pytest.raises(TurnConfigurationError, match=r"kind `Plugn`\. There are: Plugin, SqlPlugin"):
+    with pytest.raises(
+        TurnConfigurationError, match=r"kind `Plugn`\. There are: Plugin, SqlPlugin"
+    ):
         new_manifest("Plugn")
 
 
 def test_the_page_in_the_documentation_is_the_one_the_models_make() -> None:
-    """Renew it: python -c "from turngraph.tools.manifests.schema import reference_page as p; print(p())"."""
+    """Renew it: python -c "from turngraph.tools.manifests.schema import reference_page as p;
+    print(p())".
+    """
     page = ROOT / "docs" / "manifests.md"
     assert page.read_text() == reference_page() + "\n"

@@ -93,7 +93,9 @@ def test_an_expired_secret_is_refused(date: str, now: str, valid: bool) -> None:
         assert VALUE not in str(refused.value)
 
 
-@pytest.mark.parametrize("config", ["", "value: x, value_from: y", 'value: x, expiration_date: "soon"'])
+@pytest.mark.parametrize(
+    "config", ["", "value: x, value_from: y", 'value: x, expiration_date: "soon"']
+)
 def test_a_secret_manifest_says_one_value_and_a_date(config: str) -> None:
     """Before it is ever used."""
     with pytest.raises(ManifestError, match=r"spec\.config"):

@@ -9,11 +9,17 @@ from hypothesis import strategies as st
 
 from turngraph.tools.manifests.yaml_text import YamlError, read_documents
 
-UNREADABLE = {"exclude_categories": ["Cc", "Cs", "Zl", "Zp"], "exclude_characters": "\u0085\ufeff\ufffe\uffff"}
+UNREADABLE = {
+    "exclude_categories": ["Cc", "Cs", "Zl", "Zp"],
+    "exclude_characters": "\u0085\ufeff\ufffe\uffff",
+}
 texts = st.text(st.characters(codec="utf-8", **UNREADABLE))  # type: ignore[arg-type]
 plain = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**20), 10**20) | texts,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("abcdef", min_size=1), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text("abcdef", min_size=1), inner, max_size=4)
+    ),
     max_leaves=15,
 )
 
@@ -45,7 +51,10 @@ def test_json_is_read_as_json(value: Any) -> None:
         ("a: .inf", {"a": ".inf"}),
         ("1: x\nno: y\nnull: z", {"1": "x", "no": "y", "null": "z"}),
         ("a: >\n  x\n  y\n", {"a": "x y\n"}),
-        ("base: &b {x: 1, y: 2}\nmore:\n  <<: *b\n  y: 3", {"base": {"x": 1, "y": 2}, "more": {"x": 1, "y": 3}}),
+        (
+            "base: &b {x: 1, y: 2}\nmore:\n  <<: *b\n  y: 3",
+            {"base": {"x": 1, "y": 2}, "more": {"x": 1, "y": 3}},
+        ),
         ('{\n\t"a": [1,\t2]\n}', {"a": [1, 2]}),
         ("\ufeffa: 1", {"a": 1}),
     ],
@@ -58,13 +67,19 @@ def test_values_are_those_of_yaml_1_2(text: str, value: Any) -> None:
 def test_every_part_knows_its_line() -> None:
     """Errors must say where."""
     [first, second] = read_documents("# c\na:\n  - b: 1\n    c: 2\n---\nd: 3\n")
-    assert (first.line_of(("a", 0, "c")), first.line_of(("a", 0, "missing")), second.line_of(("d",))) == (4, 3, 6)
+    assert (
+        first.line_of(("a", 0, "c")),
+        first.line_of(("a", 0, "missing")),
+        second.line_of(("d",)),
+    ) == (4, 3, 6)
 
 
 LAUGHS = "a0: &a0 [x,x,x,x,x,x,x,x,x]\n" + "\n".join(
     f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)
 )
-MERGES = "a0: &a0 {x: 1}\n" + "\n".join(f"a{n}: &a{n} {{<<: [{','.join([f'*a{n - 1}'] * 9)}]}}" for n in range(1, 12))
+MERGES = "a0: &a0 {x: 1}\n" + "\n".join(
+    f"a{n}: &a{n} {{<<: [{','.join([f'*a{n - 1}'] * 9)}]}}" for n in range(1, 12)
+)
 
 
 @pytest.mark.parametrize(

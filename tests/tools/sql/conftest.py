@@ -16,17 +16,27 @@ from turngraph.tools.manifests.loading import Manifests, load_manifests
 from turngraph.tools.manifests.secrets import Secrets
 
 ROWS = [
-    (number, f"item {number}", number * 1.5, "tools" if number % 2 else "toys", f"2026-01-{number % 28 + 1:02}")
+    (
+        number,
+        f"item {number}",
+        number * 1.5,
+        "tools" if number % 2 else "toys",
+        f"2026-01-{number % 28 + 1:02}",
+    )
     for number in range(1, 41)
 ]
-SCHEMA = "CREATE TABLE items (id INTEGER PRIMARY KEY, name TEXT, price REAL, kind TEXT, added {date})"
+SCHEMA = (
+    "CREATE TABLE items (id INTEGER PRIMARY KEY, name TEXT, price REAL, kind TEXT, added {date})"
+)
 OPENED: list[Manifests] = []
 READER = "s3cret-of-the-reader"
 
 
 @dataclass
 class Shop:
-    """A database, the manifest of its connection, and what stands in it, for comparing before and after."""
+    """A database, the manifest of its connection, and what stands in it, for comparing before and
+    after.
+    """
 
     connection: str
     dialect: str
@@ -34,7 +44,9 @@ class Shop:
 
     def load(self, plugin: str, timeout: float = 10) -> Manifests:
         secrets = Secrets(environ={"PASSWORD": READER})
-        found = load_manifests(f"{self.connection.replace('TIMEOUT', str(timeout))}---\n{plugin}", secrets=secrets)
+        found = load_manifests(
+            f"{self.connection.replace('TIMEOUT', str(timeout))}---\n{plugin}", secrets=secrets
+        )
         OPENED.append(found)
         return found
 
@@ -64,12 +76,20 @@ def sqlite_shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
         connection.execute(SCHEMA.format(date="TEXT"))
         connection.executemany("INSERT INTO items VALUES (?, ?, ?, ?, ?)", ROWS)
     connection.close()
-    place = {"engine": "django.db.backends.sqlite3", "host": "null", "port": "null", "user": "null", "password": "null"}
+    place = {
+        "engine": "django.db.backends.sqlite3",
+        "host": "null",
+        "port": "null",
+        "user": "null",
+        "password": "null",
+    }
     return Shop(CONNECTION.format(database=path, **place), "sqlite", lambda: path.read_bytes())
 
 
 def started(server: Callable[[], Any]) -> Any:
-    """The package gives a server ten seconds to start; a busy machine may need more, and it then only looks for it."""
+    """The package gives a server ten seconds to start; a busy machine may need more, and it then
+    only looks for it.
+    """
     for _ in range(5):
         with suppress(subprocess.SubprocessError):
             return server()
@@ -95,12 +115,23 @@ def postgres_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     def snapshot() -> Any:
         with psycopg.connect(uri) as connection:
             rows = connection.execute("SELECT * FROM items ORDER BY id").fetchall()
-            tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+            tables = connection.execute(
+                "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+            ).fetchall()
         return rows, tables
 
     host = parse_qs(urlsplit(uri).query)["host"][0]
-    place = {"engine": "django.db.backends.postgresql", "host": host, "port": "null", "user": "postgres"}
-    yield Shop(CONNECTION.format(database="postgres", password='"env:PASSWORD"', **place), "postgresql", snapshot)
+    place = {
+        "engine": "django.db.backends.postgresql",
+        "host": host,
+        "port": "null",
+        "user": "postgres",
+    }
+    yield Shop(
+        CONNECTION.format(database="postgres", password='"env:PASSWORD"', **place),
+        "postgresql",
+        snapshot,
+    )
     server.cleanup()
 
 

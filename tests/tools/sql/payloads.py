@@ -1,4 +1,6 @@
-"""Texts that have changed statements elsewhere: hand-picked, then varied. Deterministic, more than 500."""
+"""Texts that have changed statements elsewhere: hand-picked, then varied. Deterministic, more than
+500.
+"""
 
 from itertools import product
 from typing import Final

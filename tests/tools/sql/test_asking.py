@@ -62,9 +62,17 @@ def test_placeholders_quoted_or_not_become_bound_values(shop: Shop) -> None:
     found = plugin(FILTER, shop)
     assert names(found, word="item 1") == ["item 1", "item 10", "item 11", "item 12", "item 13"]
     assert names(found, word="item 1", most=16) == ["item 1", "item 10"]
-    assert names(found, word="item 1", kind="toys") == ["item 10", "item 12", "item 14", "item 16", "item 18"]
+    assert names(found, word="item 1", kind="toys") == [
+        "item 10",
+        "item 12",
+        "item 14",
+        "item 16",
+        "item 18",
+    ]
     assert names(found) == ["item 1", "item 2", "item 3", "item 4", "item 5"]
-    assert names(found, word="item 1", most=None) == names(found, word="item 1"), "null takes the default"
+    assert names(found, word="item 1", most=None) == names(found, word="item 1"), (
+        "null takes the default"
+    )
     assert found["shop_items"].test_arguments == {"word": "item 1"}
 
 
@@ -79,19 +87,29 @@ def test_wildcards_in_a_value_are_letters(shop: Shop) -> None:
 def test_a_query_that_concatenates_and_casts_works(shop: Shop) -> None:
     """The other common way of writing it; PostgreSQL must be told the type of a lone bind."""
     glue = "CONCAT('%', {word}, '%')" if shop.dialect == "postgresql" else "'%' || {word} || '%'"
-    found = plugin(f"SELECT name FROM items WHERE (name LIKE {glue} OR {{word}} IS NULL) AND price <= {{most}}", shop)
+    found = plugin(
+        f"SELECT name FROM items WHERE (name LIKE {glue} OR {{word}} IS NULL) AND price <= {{most}}",
+        shop,
+    )
     assert names(found, word="item 2", most=4) == ["item 2"]
     assert len(names(found)) == 5
 
 
 def test_arrays_dates_booleans_and_colons(shop: Shop) -> None:
-    """An array fills IN (…), a quoted date compares with a date, and a colon in the text is no parameter."""
-    found = plugin("SELECT name FROM items WHERE id IN ({ids}) AND ':word' <> 'a:b' ORDER BY id", shop)
+    """An array fills IN (…), a quoted date compares with a date, and a colon in the text is no
+    parameter.
+    """
+    found = plugin(
+        "SELECT name FROM items WHERE id IN ({ids}) AND ':word' <> 'a:b' ORDER BY id", shop
+    )
     assert names(found, ids=[3, 1, 39]) == ["item 1", "item 3", "item 39"]
     assert names(found, ids=[]) == []
     found = plugin("SELECT name FROM items WHERE added = '{day}' ORDER BY id", shop)
     assert names(found, day="2026-01-02") == ["item 1", "item 29"]
-    found = plugin("SELECT name FROM items WHERE (NOT {exact} AND id < 3) OR ({exact} AND name = '{word}')", shop)
+    found = plugin(
+        "SELECT name FROM items WHERE (NOT {exact} AND id < 3) OR ({exact} AND name = '{word}')",
+        shop,
+    )
     assert names(found) == ["item 1", "item 2"]
     assert names(found, exact=True, word="item 7") == ["item 7"]
 
@@ -103,12 +121,20 @@ def test_the_limit_is_told(shop: Shop) -> None:
     assert told["truncated"] == "only the first 5 rows; there are more"
     assert "truncated" not in ask(plugin("SELECT id FROM items ORDER BY id LIMIT 3", shop))
     assert len(ask(plugin("SELECT id FROM items ORDER BY id LIMIT 30", shop))["rows"]) == 5
-    assert len(ask(plugin("SELECT id FROM items ORDER BY id", shop, limit="limit: null"))["rows"]) == 40
+    assert (
+        len(ask(plugin("SELECT id FROM items ORDER BY id", shop, limit="limit: null"))["rows"])
+        == 40
+    )
 
 
 def test_two_columns_of_one_name_are_both_told(shop: Shop) -> None:
     """A join often has two ids."""
-    told = ask(plugin("SELECT a.id, b.id FROM items a JOIN items b ON b.id = a.id + 1 ORDER BY a.id LIMIT 1", shop))
+    told = ask(
+        plugin(
+            "SELECT a.id, b.id FROM items a JOIN items b ON b.id = a.id + 1 ORDER BY a.id LIMIT 1",
+            shop,
+        )
+    )
     assert told["rows"] == [{"id": 1, "id_2": 2}]
 
 
@@ -121,12 +147,16 @@ def test_the_schema_is_enforced_before_anything_is_asked(shop: Shop) -> None:
     assert box.check(ToolCall(id="c", name="shop_items", arguments='{"word": null, "kind": null}'))
 
 
-def test_an_error_reaches_the_model_short_and_the_log_whole(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
-    """The old system returned an empty result. Names of tables and columns are nobody else's business."""
+def test_an_error_reaches_the_model_short_and_the_log_whole(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The old system returned an empty result. Names of tables and columns are nobody else's
+    business.
+    """
     with caplog.at_level(logging.WARNING):
-        told = Toolbox.of([plugin("SELECT secret_column FROM secret_table", shop)["shop_items"].tool]).run(
-            "shop_items", {}, call_id="c", timeout_s=20
-        )
+        told = Toolbox.of(
+            [plugin("SELECT secret_column FROM secret_table", shop)["shop_items"].tool]
+        ).run("shop_items", {}, call_id="c", timeout_s=20)
     assert told.status == "error"
     assert told.content.startswith("Error: The database could not answer this query (")
     assert "secret" not in told.content
@@ -149,7 +179,9 @@ def test_an_error_reaches_the_model_short_and_the_log_whole(shop: Shop, caplog: 
 def test_values_no_database_takes_are_named(shop: Shop, value: dict[str, Any], said: str) -> None:
     """By the parameter, not by a driver's exception."""
     found = plugin(FILTER.replace("ORDER", "AND id IN ({ids}) ORDER"), shop)
-    output = Toolbox.of([found["shop_items"].tool]).run("shop_items", value, call_id="c", timeout_s=20)
+    output = Toolbox.of([found["shop_items"].tool]).run(
+        "shop_items", value, call_id="c", timeout_s=20
+    )
     assert output.status == "error"
     assert said in output.content
 
@@ -172,7 +204,10 @@ def test_32_calls_share_the_pool(shop: Shop) -> None:
     """More calls than connections wait for each other, and all are answered."""
     found = plugin(FILTER, shop)
     answers: list[list[str]] = []
-    threads = [threading.Thread(target=lambda: answers.append(names(found, word="item 40"))) for _ in range(32)]
+    threads = [
+        threading.Thread(target=lambda: answers.append(names(found, word="item 40")))
+        for _ in range(32)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -206,11 +241,16 @@ def test_a_missing_database_is_told(sqlite_shop: Shop) -> None:
     [
         ("proxyHost: p", "proxy_host is not supported: a proxy would hide"),
         ("sshKnownHosts: k", "ssh_known_hosts is not supported: .* SSH tunnels"),
-        ("authenticationMethod: ldap_user_pwd", "authenticationMethod: input should be 'none' or 'tcpip'"),
+        (
+            "authenticationMethod: ldap_user_pwd",
+            "authenticationMethod: input should be 'none' or 'tcpip'",
+        ),
         ("poolSize: 0", "poolSize: .* greater than or equal to 1"),
     ],
 )
-def test_what_a_connection_cannot_do_is_refused_by_name(sqlite_shop: Shop, field: str, said: str) -> None:
+def test_what_a_connection_cannot_do_is_refused_by_name(
+    sqlite_shop: Shop, field: str, said: str
+) -> None:
     """A field that is silently ignored is a promise broken."""
     connection = sqlite_shop.connection.replace("poolSize: 2", field)
     with pytest.raises(ManifestError, match=said):

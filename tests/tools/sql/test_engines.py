@@ -11,7 +11,13 @@ from turngraph.tools.sql.engines import Place, _connect_args, dialect_of, make_e
 
 
 def place(**fields: Any) -> Place:
-    given = {"db_engine": "postgresql", "database": "shop", "hostname": "db", "username": "reader", "port": 6543}
+    given = {
+        "db_engine": "postgresql",
+        "database": "shop",
+        "hostname": "db",
+        "username": "reader",
+        "port": 6543,
+    }
     data = SqlConnectionData.model_validate(given | fields)
     return Place(data, lambda: "s3cret", Path("/etc/shop"))
 
@@ -45,7 +51,11 @@ def test_an_engine_that_is_not_installed_is_told(engine: str) -> None:
 def test_postgresql_is_told_to_read_within_its_time() -> None:
     """By options of the connection, so that no session is ever without them."""
     args = _connect_args(place(timeout=2.5), "postgresql")
-    for option in ("statement_timeout=2500", "lock_timeout=2500", "default_transaction_read_only=on"):
+    for option in (
+        "statement_timeout=2500",
+        "lock_timeout=2500",
+        "default_transaction_read_only=on",
+    ):
         assert f"-c {option}" in args["options"]
     assert args["prepare_threshold"] == 0
 
@@ -74,6 +84,13 @@ def test_tls_of_postgresql(fields: dict[str, Any], wanted: dict[str, str]) -> No
 
 def test_tls_and_times_of_mysql() -> None:
     """The driver gives up a little after the server should have."""
-    args = _connect_args(place(db_engine="mysql", use_ssl=True, ssl_ca="ca.pem", timeout=3), "mysql")
-    assert args == {"connect_timeout": 3, "read_timeout": 4, "write_timeout": 4, "ssl": {"ca": "/etc/shop/ca.pem"}}
+    args = _connect_args(
+        place(db_engine="mysql", use_ssl=True, ssl_ca="ca.pem", timeout=3), "mysql"
+    )
+    assert args == {
+        "connect_timeout": 3,
+        "read_timeout": 4,
+        "write_timeout": 4,
+        "ssl": {"ca": "/etc/shop/ca.pem"},
+    }
     assert "ssl" not in _connect_args(place(db_engine="mysql"), "mysql")

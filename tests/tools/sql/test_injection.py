@@ -1,4 +1,6 @@
-"""Not one of more than 500 texts changes a statement, in any place a parameter can stand, on either database."""
+"""Not one of more than 500 texts changes a statement, in any place a parameter can stand, on either
+database.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -37,7 +39,10 @@ def same(text: str) -> list[str]:
 PLACES: dict[str, tuple[str, Oracle]] = {
     "quoted": ("SELECT name FROM items WHERE name = '{value}' ORDER BY id", same),
     "bare": ("SELECT name FROM items WHERE name = {value} ORDER BY id", same),
-    "embedded": ("SELECT name FROM items WHERE name = 'item {value}' ORDER BY id", lambda text: same(f"item {text}")),
+    "embedded": (
+        "SELECT name FROM items WHERE name = 'item {value}' ORDER BY id",
+        lambda text: same(f"item {text}"),
+    ),
     "pattern": (
         "SELECT name FROM items WHERE name LIKE '%{value}%' ORDER BY id",
         lambda text: [name for name in NAMES if text in name],
@@ -54,7 +59,9 @@ def watched(found: Manifests) -> Iterator[set[str]]:
 
     seen: set[str] = set()
     engine = found.databases["shop_db"]._opened()
-    event.listen(engine, "before_cursor_execute", lambda _c, _cu, statement, *_: seen.add(statement))
+    event.listen(
+        engine, "before_cursor_execute", lambda _c, _cu, statement, *_: seen.add(statement)
+    )
     yield seen
 
 
@@ -86,13 +93,19 @@ def test_no_payload_changes_the_statement(shop: Shop, place: str) -> None:
 
 @pytest.mark.parametrize("kind", ["array", "object", "number", "integer", "boolean"])
 def test_no_payload_gets_in_by_another_type(shop: Shop, kind: str) -> None:
-    """Also where the schema was not asked: inside arrays and objects, or as a text where a number should be."""
+    """Also where the schema was not asked: inside arrays and objects, or as a text where a number
+    should be.
+    """
     place = "IN ({value})" if kind == "array" else "= {value}"
-    found = shop.load(PLUGIN.replace("QUERY", f"SELECT name FROM items WHERE name {place}").replace("TYPE", kind))
+    found = shop.load(
+        PLUGIN.replace("QUERY", f"SELECT name FROM items WHERE name {place}").replace("TYPE", kind)
+    )
     before = shop.snapshot()
     with watched(found) as statements:
         for text in payloads():
-            value = [text, "item 2"] if kind == "array" else {text: text} if kind == "object" else text
+            value = (
+                [text, "item 2"] if kind == "array" else {text: text} if kind == "object" else text
+            )
             try:
                 answer = told(found, value)
             except ToolException:
@@ -106,7 +119,9 @@ def test_no_payload_gets_in_by_another_type(shop: Shop, kind: str) -> None:
 @given(st.text(max_size=80))
 def test_no_text_at_all_changes_the_statement(sqlite_shop: Shop, text: str) -> None:
     """What nobody thought of."""
-    found = sqlite_shop.load(PLUGIN.replace("QUERY", "SELECT '{value}' AS name").replace("TYPE", "string"))
+    found = sqlite_shop.load(
+        PLUGIN.replace("QUERY", "SELECT '{value}' AS name").replace("TYPE", "string")
+    )
     try:
         assert told(found, text) == [text]
     except ToolException as refused:

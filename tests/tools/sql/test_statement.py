@@ -129,10 +129,22 @@ def test_what_is_not_one_reading_statement_is_refused(query: str, dialect: str) 
         ("SELECT a FROM t", "mssql", "SELECT TOP 10 a FROM t"),
         ("SELECT a FROM t", "oracle", "SELECT a FROM t FETCH FIRST 10 ROWS ONLY"),
         ("SELECT a FROM t LIMIT {n}", "mysql", "SELECT a FROM t LIMIT :p0"),
-        ("SELECT a FROM t UNION SELECT b FROM s;", "sqlite", "SELECT a FROM t UNION SELECT b FROM s LIMIT 10"),
+        (
+            "SELECT a FROM t UNION SELECT b FROM s;",
+            "sqlite",
+            "SELECT a FROM t UNION SELECT b FROM s LIMIT 10",
+        ),
         ("SELECT a /*! UNION SELECT 2 */ FROM t # x", "mysql", "SELECT a FROM t LIMIT 10"),
-        ("SELECT a FROM t WHERE b LIKE '%{x}%'", "mysql", "SELECT a FROM t WHERE b LIKE :p0 ESCAPE '!' LIMIT 10"),
-        ("SELECT a FROM t WHERE b LIKE '{x}'", "sqlite", "SELECT a FROM t WHERE b LIKE :p0 LIMIT 10"),
+        (
+            "SELECT a FROM t WHERE b LIKE '%{x}%'",
+            "mysql",
+            "SELECT a FROM t WHERE b LIKE :p0 ESCAPE '!' LIMIT 10",
+        ),
+        (
+            "SELECT a FROM t WHERE b LIKE '{x}'",
+            "sqlite",
+            "SELECT a FROM t WHERE b LIKE :p0 LIMIT 10",
+        ),
         (
             "SELECT a FROM t WHERE b BETWEEN {n} AND {n}",
             "sqlite",
@@ -150,7 +162,9 @@ def test_what_is_sent_is_written_from_what_was_checked(query: str, dialect: str,
 
 def test_a_connection_may_name_harmless_functions() -> None:
     """An allow-list that cannot be extended would be in the way."""
-    assert prepare("SELECT my_score(a) FROM t", dialect="sqlite", types={}, limit=1, functions=["MY_SCORE"]).sql
+    assert prepare(
+        "SELECT my_score(a) FROM t", dialect="sqlite", types={}, limit=1, functions=["MY_SCORE"]
+    ).sql
     with pytest.raises(StatementError, match="name it in the connection's read_only_functions"):
         prepare("SELECT my_score(a) FROM t", dialect="sqlite", types={}, limit=1)
 
@@ -168,7 +182,9 @@ spec:
     description: Bad.
     sqlQuery: DROP TABLE items
 """
-    with pytest.raises(ManifestError, match=r"<text>:16: spec.sqlData.sqlQuery: the query is a DROP; only SELECT"):
+    with pytest.raises(
+        ManifestError, match=r"<text>:16: spec.sqlData.sqlQuery: the query is a DROP; only SELECT"
+    ):
         sqlite_shop.load(text)
 
 
@@ -187,7 +203,9 @@ ESCAPES = [
 
 
 @pytest.mark.parametrize("statement", ESCAPES)
-def test_sqlite_refuses_even_what_the_parser_would_let_pass(sqlite_shop: Shop, statement: str, tmp_path: Any) -> None:
+def test_sqlite_refuses_even_what_the_parser_would_let_pass(
+    sqlite_shop: Shop, statement: str, tmp_path: Any
+) -> None:
     """The guards stack: the session itself may only read."""
     found = sqlite_shop.load(PROBE)
     before = sqlite_shop.snapshot()
@@ -213,7 +231,9 @@ def test_sqlite_refuses_even_what_the_parser_would_let_pass(sqlite_shop: Shop, s
         "SELECT pg_sleep(30)",
     ],
 )
-def test_postgresql_refuses_even_what_the_parser_would_let_pass(postgres_shop: Shop, statement: str) -> None:
+def test_postgresql_refuses_even_what_the_parser_would_let_pass(
+    postgres_shop: Shop, statement: str
+) -> None:
     """Read-only session, prepared statements of one command, and a timeout of the server's own."""
     from sqlalchemy import text
     from sqlalchemy.exc import DBAPIError

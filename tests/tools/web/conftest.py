@@ -57,7 +57,12 @@ class Service:
             def answer(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
                 body = self.rfile.read(length).decode()
-                asked = {"method": self.command, "target": self.path, "headers": dict(self.headers), "body": body}
+                asked = {
+                    "method": self.command,
+                    "target": self.path,
+                    "headers": dict(self.headers),
+                    "body": body,
+                }
                 outer.asked.append(asked)
                 with suppress(BrokenPipeError, ConnectionResetError):
                     outer.respond(self, asked)
@@ -84,22 +89,37 @@ class Service:
             "/echo-key": lambda: self.send(
                 handler, f"bad key {asked['headers'].get('X-API-Key')}".encode(), status=401
             ),
-            "/list": lambda: self.send(handler, json.dumps({"items": [{"id": n} for n in range(50)]}).encode()),
-            "/bomb": lambda: self.send(handler, gzip.compress(b"0" * 100_000_000, 9), packed="gzip"),
-            "/packed": lambda: self.send(handler, gzip.compress(b'{"packed": true}'), packed="gzip"),
+            "/list": lambda: self.send(
+                handler, json.dumps({"items": [{"id": n} for n in range(50)]}).encode()
+            ),
+            "/bomb": lambda: self.send(
+                handler, gzip.compress(b"0" * 100_000_000, 9), packed="gzip"
+            ),
+            "/packed": lambda: self.send(
+                handler, gzip.compress(b'{"packed": true}'), packed="gzip"
+            ),
             "/not-packed": lambda: self.send(handler, b"{}", packed="gzip"),
             "/brotli": lambda: self.send(handler, b"{}", packed="br"),
             "/endless": lambda: self.endless(handler, b"x" * 65_536, 0),
             "/slow": lambda: self.endless(handler, b" ", 0.05),
             "/hang": lambda: time.sleep(30),
-            "/token": lambda: self.send(handler, json.dumps({"access_token": "tok123", "expires_in": 3600}).encode()),
+            "/token": lambda: self.send(
+                handler, json.dumps({"access_token": "tok123", "expires_in": 3600}).encode()
+            ),
         }
         if path.startswith("/to/"):
             return self.redirect(handler, path.removeprefix("/to/"))
-        return special.get(path, lambda: self.send(handler, json.dumps({"asked": asked["target"]}).encode()))()
+        return special.get(
+            path, lambda: self.send(handler, json.dumps({"asked": asked["target"]}).encode())
+        )()
 
     def send(
-        self, handler: Any, body: bytes, kind: str = "application/json", status: int = 200, packed: str | None = None
+        self,
+        handler: Any,
+        body: bytes,
+        kind: str = "application/json",
+        status: int = 200,
+        packed: str | None = None,
     ) -> None:
         handler.send_response(status)
         handler.send_header("Content-Type", kind)
@@ -137,7 +157,9 @@ class Service:
             handler.wfile.write(piece)
             time.sleep(pause_s)
 
-    def load(self, data: str, *, connection: str = "authMethod: none", allow: bool = True, **changes: str) -> Manifests:
+    def load(
+        self, data: str, *, connection: str = "authMethod: none", allow: bool = True, **changes: str
+    ) -> Manifests:
         native = changes.pop("version", "smarter.sh/v1") == "turngraph/v1"
         text = PLUGIN.format(
             base=changes.pop("base", f"http://127.0.0.1:{self.port}/api"),

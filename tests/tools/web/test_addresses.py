@@ -47,7 +47,9 @@ def test_a_forbidden_address_is_never_connected_to(service: Service, host: str) 
      "user", "backslash", "port", "other", "nat64", "6to4"],
 )  # fmt: skip
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
-def test_a_redirect_to_a_forbidden_address_is_not_followed(service: Service, target: str, code: int) -> None:
+def test_a_redirect_to_a_forbidden_address_is_not_followed(
+    service: Service, target: str, code: int
+) -> None:
     """The first server is allowed by name and port; that says nothing about where it points."""
     found = service.load(f"endpoint: /to/{code}/{target}")
     output = Toolbox.of([found["shop"].tool]).run("shop", {}, call_id="c", timeout_s=20)

@@ -1,4 +1,6 @@
-"""API plugins ask a real server: every value in its place, every kind of proof, every bad answer told."""
+"""API plugins ask a real server: every value in its place, every kind of proof, every bad answer
+told.
+"""
 
 import base64
 import json
@@ -54,7 +56,9 @@ def test_null_leaves_a_parameter_out(service: Service) -> None:
 
 def test_parameters_that_stand_nowhere_become_query_or_body(service: Service) -> None:
     """A manifest without placeholders still sends what the model said."""
-    assert told(service.load("endpoint: /search"), q="x y", n=2)["asked"] == "/api/search?q=x%20y&n=2"
+    assert (
+        told(service.load("endpoint: /search"), q="x y", n=2)["asked"] == "/api/search?q=x%20y&n=2"
+    )
     told(service.load("endpoint: /orders\nmethod: post"), q="x", tags=["a"])
     assert json.loads(service.asked[-1]["body"]) == {"q": "x", "tags": ["a"]}
 
@@ -68,7 +72,9 @@ def test_any_method(service: Service, method: str) -> None:
 
 
 def test_bodies_keep_the_types_of_values(service: Service) -> None:
-    """A text that is one placeholder takes the value's own type; inside a longer text it becomes text."""
+    """A text that is one placeholder takes the value's own type; inside a longer text it becomes
+    text.
+    """
     body = '{find: "{q}", count: "{n}", on: "{flag}", note: "n={n}", deep: [{t: "{tags}"}]}'
     found = service.load(f"endpoint: /orders\nmethod: POST\nbody: {body}")
     told(found, q='"; evil', n=3, flag=False, tags=["x"])
@@ -80,12 +86,18 @@ def test_bodies_keep_the_types_of_values(service: Service) -> None:
 
 def test_a_list_of_names_and_values_is_an_object(service: Service) -> None:
     """As the first dialect writes bodies."""
-    told(service.load("endpoint: /o\nmethod: POST\nbody: [{name: a, value: '{q}'}, {name: b, value: 1}]"), q="x")
+    told(
+        service.load(
+            "endpoint: /o\nmethod: POST\nbody: [{name: a, value: '{q}'}, {name: b, value: 1}]"
+        ),
+        q="x",
+    )
     assert json.loads(service.asked[-1]["body"]) == {"a": "x", "b": 1}
 
 
 @pytest.mark.parametrize(
-    "base", ["http://u:p@h/x", "http://h\\\\@g/", "http://h/x?y=1", "ftp://h/", "h/x", "http://h/#f"]
+    "base",
+    ["http://u:p@h/x", "http://h\\\\@g/", "http://h/x?y=1", "ftp://h/", "h/x", "http://h/#f"],
 )
 def test_an_address_that_could_be_read_in_two_ways_is_refused(service: Service, base: str) -> None:
     """Parsers differ about such; and a password belongs into a secret."""
@@ -95,7 +107,9 @@ def test_an_address_that_could_be_read_in_two_ways_is_refused(service: Service, 
 
 def test_what_exported_manifests_leave_empty_counts_as_not_given(service: Service) -> None:
     """An empty body list, a null value, an empty enum."""
-    found = service.load("endpoint: /o\nmethod: POST\nbody: []\nurlParams: [{key: a, value: null}]\nheaders: []")
+    found = service.load(
+        "endpoint: /o\nmethod: POST\nbody: []\nurlParams: [{key: a, value: null}]\nheaders: []"
+    )
     assert told(found, q="x") == {"asked": "/api/o"}
     assert json.loads(service.asked[-1]["body"]) == {"q": "x"}
 
@@ -123,7 +137,9 @@ BASIC = base64.b64encode(f"bob:{SECRET}".encode()).decode()
         ('authMethod: oauth, apiKey: "env:KEY"', "Authorization", f"Bearer {SECRET}"),
     ],
 )
-def test_every_kind_of_proof(service: Service, connection: str, header: str, value: str | None) -> None:
+def test_every_kind_of_proof(
+    service: Service, connection: str, header: str, value: str | None
+) -> None:
     """The secret comes from its reference, when it is needed."""
     told(service.load("endpoint: /x", connection=connection))
     assert service.asked[-1]["headers"].get(header) == value
@@ -132,13 +148,20 @@ def test_every_kind_of_proof(service: Service, connection: str, header: str, val
 def test_oauth_fetches_one_token_and_keeps_it(service: Service) -> None:
     """Client credentials (RFC 6749, 4.4), the client's own id and secret in the header."""
     token = f'token_url: "http://127.0.0.1:{service.port}/api/token", client_id: me, scope: read'
-    found = service.load("endpoint: /x", connection=f'authMethod: oauth, apiKey: "env:KEY", {token}')
+    found = service.load(
+        "endpoint: /x", connection=f'authMethod: oauth, apiKey: "env:KEY", {token}'
+    )
     told(found)
     told(found)
     first, second, third = service.asked
     assert (first["method"], first["body"]) == ("POST", "grant_type=client_credentials&scope=read")
-    assert first["headers"]["Authorization"] == f"Basic {base64.b64encode(f'me:{SECRET}'.encode()).decode()}"
-    assert second["headers"]["Authorization"] == third["headers"]["Authorization"] == "Bearer tok123"
+    assert (
+        first["headers"]["Authorization"]
+        == f"Basic {base64.b64encode(f'me:{SECRET}'.encode()).decode()}"
+    )
+    assert (
+        second["headers"]["Authorization"] == third["headers"]["Authorization"] == "Bearer tok123"
+    )
 
 
 @pytest.mark.parametrize(
@@ -178,7 +201,12 @@ def test_good_answers_of_every_form(service: Service) -> None:
 
 @pytest.mark.parametrize(
     ("select", "answer"),
-    [("/items/3/id", 3), ("/items/3", {"id": 3}), ("items[?id > `47`].id", [48, 49]), ("length(items)", 50)],
+    [
+        ("/items/3/id", 3),
+        ("/items/3", {"id": 3}),
+        ("items[?id > `47`].id", [48, 49]),
+        ("length(items)", 50),
+    ],
 )
 def test_a_part_of_the_answer_is_told(service: Service, select: str, answer: Any) -> None:
     """JSON pointer or JMESPath: what the model does not need costs tokens."""
@@ -228,7 +256,10 @@ def test_a_service_that_echoes_its_key_does_not_tell_the_model(
         ("endpoint: '/a\\b'", "must be a path"),
         ("endpoint: /{nope}", "{nope} is no parameter"),
         ("endpoint: /x\nheaders: [{name: Host, value: x}]", "the header Host is set by turngraph"),
-        ("endpoint: /x\nheaders: [{name: authorization, value: x}]", "authorization is set by turngraph"),
+        (
+            "endpoint: /x\nheaders: [{name: authorization, value: x}]",
+            "authorization is set by turngraph",
+        ),
         ("endpoint: /x\nheaders: [{name: 'A B', value: x}]", "apiData.headers.0..name: must match"),
         ("endpoint: /x\nmethod: BREW", "apiData.method: input should be 'GET'"),
         ("endpoint: /x\nselect: 'a['", "neither a JSON pointer nor JMESPath"),
@@ -249,7 +280,9 @@ def test_a_wrong_manifest_is_refused_when_loaded(service: Service, data: str, sa
         ("authMethod: kerberos", "authMethod: input should be"),
     ],
 )
-def test_a_connection_that_cannot_be_made_is_refused(service: Service, connection: str, said: str) -> None:
+def test_a_connection_that_cannot_be_made_is_refused(
+    service: Service, connection: str, said: str
+) -> None:
     """By the name of the field."""
     with pytest.raises(ManifestError, match=said):
         service.load("endpoint: /x", connection=connection)
@@ -263,7 +296,9 @@ HOSTILE = ["..", ".", "../profile", "..%2f", "%2e%2e", "a/b", "a\\b", "a?b=c", "
 @pytest.mark.parametrize("text", HOSTILE)
 @pytest.mark.parametrize("place", ["path", "query", "header", "body"])
 def test_no_value_leaves_its_place(service: Service, place: str, text: str) -> None:
-    """It arrives as it is where it belongs, or is refused in a sentence; nothing else of the request changes."""
+    """It arrives as it is where it belongs, or is refused in a sentence; nothing else of the
+    request changes.
+    """
     data = {
         "path": "endpoint: /items/{q}/end",
         "query": "endpoint: /items\nurlParams: [{key: k, value: '{q}'}]",
@@ -295,14 +330,18 @@ def arrived(asked: dict[str, Any], place: str, text: str) -> None:
         assert json.loads(asked["body"]) == {"k": text}
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.text(max_size=40))
 def test_no_text_at_all_leaves_the_path(service: Service, text: str) -> None:
     """What nobody thought of."""
     from turngraph.tools.manifests.plugin_parts import ApiData
     from turngraph.tools.web.template import render
 
-    data = ApiData.model_validate({"description": "d", "endpoint": "/i/{q}/e", "parameters": [{"name": "q"}]})
+    data = ApiData.model_validate(
+        {"description": "d", "endpoint": "/i/{q}/e", "parameters": [{"name": "q"}]}
+    )
     try:
         url = render(data, "http://shop.example/api", {"q": text}).url
     except ToolException:
