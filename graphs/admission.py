@@ -1,5 +1,5 @@
-"""A turn's leave to run: who it is, whose thread it is, and the lease that keeps a second worker
-out meanwhile.
+"""Admits a run to its ledger: which turn it is, whose thread it is on, and the lease that keeps a
+second worker out while it runs.
 """
 
 import asyncio
@@ -7,11 +7,11 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from langchain_core.runnables import RunnableConfig
 
@@ -19,226 +19,207 @@ from turngraph.billing.errors import LedgerUnavailableError, TurnConflictError
 from turngraph.billing.leases.leases import Admission, admit, release_lease
 from turngraph.billing.ledger import Ledger
 from turngraph.nodes.support.stage_context import FENCE, LEASED_TURN
+from turngraph.state.flow import Flow, Wait
 from turngraph.state.turn import account_of
 
 __all__ = [
     "AdmissionRequest",
     "AdmittedRun",
     "admission_request_for",
-    "admitted",
-    "admitted_async",
+    "admit_run",
     "lease_from",
+    "release_run",
 ]
 
-_TURNS: Final = uuid.UUID("0f0ac1cb-7b0e-5d0b-9d6e-8a53f0a3c6f4")
-_LOOK_AGAIN_S: Final = 0.2
+_TURN_NAMESPACE: Final = uuid.UUID("0f0ac1cb-7b0e-5d0b-9d6e-8a53f0a3c6f4")
+_POLL_S: Final = 0.2
+"""Seconds between two attempts to get the lease of a thread that another worker has."""
 _log: Final = logging.getLogger("turngraph")
 
 
 @dataclass(frozen=True)
 class AdmissionRequest:
-    """What a run is admitted as. `thread` is only what no other turn may run on: a parent's thread
-    is the parent's.
-    """
+    """What a run asks to be admitted as."""
 
     input: Any
     config: RunnableConfig
     turn_id: str
     thread: str | None
+    """The thread that no other turn may run on; None inside a parent graph, whose thread it is."""
     account: str
-    inside: bool = False
-    """Whether it runs inside a parent graph."""
+    in_parent: bool = False
+    """Whether the run is a node of a parent graph."""
     request_sha: str | None = None
-    """What is asked, where the caller named the turn: the same name for another request is a
-    conflict.
+    """SHA-256 of what is asked, where the caller named the turn. The same name for another request
+    is a conflict.
     """
 
     @property
-    def asks_the_thread(self) -> bool:
-        """Whether the thread must be asked which turn goes on: a resume does not say."""
+    def needs_saved_state(self) -> bool:
+        """Whether the thread must be read to learn which turn goes on: a resume does not say."""
         return not self.turn_id
 
-    def known(self, saved: Mapping[str, Any]) -> "AdmissionRequest":
-        """The request, completed with what the thread says of its last turn."""
-        if not self.asks_the_thread:
+    def completed_from(self, saved: Mapping[str, Any]) -> "AdmissionRequest":
+        """This request with the turn and account of the thread's last turn, where it lacks them."""
+        if not self.needs_saved_state:
             return self
-        return replace(
-            self,
-            turn_id=saved.get("turn_id") or uuid.uuid4().hex,
-            account=_account(saved.get("settings")),
-        )
+        account = account_of(saved.get("settings")) or ""
+        return replace(self, turn_id=saved.get("turn_id") or uuid.uuid4().hex, account=account)
 
 
-class AdmittedRun(NamedTuple):
-    """AdmittedRun to run. `over` is the turn's id where it was finished before, and is given again
-    as new.
-    """
+@dataclass(frozen=True)
+class AdmittedRun:
+    """A run that may start: its input, and its configuration with the lease in it."""
 
     input: Any
     config: RunnableConfig
-    over: str | None
+    thread: str | None
+    admission: Admission
+    finished_turn: str | None
+    """The id of a turn that is over already and was submitted again."""
 
 
 def admission_request_for(
-    input: Any, config: RunnableConfig | None, *, keeps: bool
+    input: Any, config: RunnableConfig | None, *, keeps_threads: bool
 ) -> AdmissionRequest:
-    """The request of a run; `keeps` says whether the graph has a checkpointer of its own.
+    """The request of a run. `keeps_threads` says whether the graph has a checkpointer of its own.
 
-    A turn inside a parent graph is told apart by its place there: the same when the parent is
+    A turn inside a parent graph gets an id from its place there: the same when the parent is
     resumed, another in every call and every fork.
     """
     config = config or {}
     configurable = config.get("configurable", {})
-    place, thread = configurable.get("checkpoint_ns", ""), configurable.get("thread_id")
-    if place:
-        inside = uuid.uuid5(_TURNS, f"{thread}:{place}").hex
+    namespace, thread = configurable.get("checkpoint_ns", ""), configurable.get("thread_id")
+    if namespace:
+        own_id = uuid.uuid5(_TURN_NAMESPACE, f"{thread}:{namespace}").hex
         return AdmissionRequest(
-            _named(input, inside),
+            _with_turn_id(input, own_id),
             config,
-            _given_id(input) or inside,
+            _turn_id_in(input) or own_id,
             None,
             _account_in(input),
-            inside=True,
+            in_parent=True,
         )
     if isinstance(input, Mapping):
-        turn_id = _given_id(input) or uuid.uuid4().hex
-        alone = str(thread) if keeps and thread is not None else None
-        sha = _sha_of(input) if _given_id(input) else None
+        turn_id = _turn_id_in(input) or uuid.uuid4().hex
         return AdmissionRequest(
-            _named(input, turn_id), config, turn_id, alone, _account_in(input), request_sha=sha
+            _with_turn_id(input, turn_id),
+            config,
+            turn_id,
+            str(thread) if keeps_threads and thread is not None else None,
+            _account_in(input),
+            request_sha=_sha_of(input) if _turn_id_in(input) else None,
         )
     return AdmissionRequest(input, config, "", None if thread is None else str(thread), "")
 
 
-@contextmanager
-def admitted(ledger: Ledger, request: AdmissionRequest, wait_s: float) -> Iterator[AdmittedRun]:
-    """The input and configuration to run with, under a lease that is kept meanwhile. Raises
+def admit_run(ledger: Ledger, request: AdmissionRequest, wait_s: float) -> Flow[AdmittedRun]:
+    """Get the lease of the turn and keep it renewed, until `release_run` gives it up.
+
+    Waits up to `wait_s` seconds for another worker that has the turn or its thread, then raises
     TurnConflictError.
-
-    A run that stops before the turn's end, because its stream was left, a person is asked, or
-    something was raised, gives the lease up: the thread need not wait for it to run out.
     """
-    ends = time.monotonic() + wait_s
+    deadline = time.monotonic() + wait_s
     while True:
+        asked_at = ledger.now()
         try:
-            asked, admission = ledger.now(), ledger.do(admit, request.turn_id, **_asked(request))
+            admission: Admission = yield _admission(ledger, request)
             break
         except TurnConflictError as exc:
-            time.sleep(_pause(exc, ends))
-    lease = admission.turn_id, admission.fence
-    ledger.keeper.hold(*lease, asked)
-    try:
-        yield _leave(request, admission)
-    finally:
-        if ledger.keeper.drop(*lease):
-            try:
-                ledger.do(release_lease, admission.turn_id, fence=admission.fence)
-            except LedgerUnavailableError as exc:
-                _log.warning("The lease of turn %s was not given up: %s", admission.turn_id, exc)
+            pause_s = _pause_before_retry(exc, deadline)
+        yield Wait(partial(time.sleep, pause_s), partial(asyncio.sleep, pause_s))
+    ledger.keeper.hold(admission.turn_id, admission.fence, asked_at)
+    return _admitted(request, admission)
 
 
-@asynccontextmanager
-async def admitted_async(
-    ledger: Ledger, request: AdmissionRequest, wait_s: float
-) -> AsyncIterator[AdmittedRun]:
-    """`admitted`, on the running event loop."""
-    ends = time.monotonic() + wait_s
-    while True:
-        try:
-            asked, admission = (
-                ledger.now(),
-                await ledger.ado(admit, request.turn_id, **_asked(request)),
-            )
-            break
-        except TurnConflictError as exc:
-            await asyncio.sleep(_pause(exc, ends))
-    lease = admission.turn_id, admission.fence
-    ledger.keeper.hold(*lease, asked)
-    try:
-        yield _leave(request, admission)
-    finally:
-        if ledger.keeper.drop(*lease):
-            try:
-                await ledger.ado(release_lease, admission.turn_id, fence=admission.fence)
-            except LedgerUnavailableError as exc:
-                _log.warning("The lease of turn %s was not given up: %s", admission.turn_id, exc)
-
-
-def _asked(request: AdmissionRequest) -> dict[str, Any]:
-    return {
+def _admission(ledger: Ledger, request: AdmissionRequest) -> Wait:
+    terms = {
         "thread": request.thread,
         "account": request.account,
         "request_sha": request.request_sha,
         "own": False,
     }
-
-
-def _pause(conflict: TurnConflictError, ends: float) -> float:
-    """How long to wait before asking again; raises the conflict where waiting is no help, or is
-    over.
-    """
-    if conflict.retry_after_s is None or time.monotonic() >= ends:
-        raise conflict
-    return min(_LOOK_AGAIN_S, max(0.0, ends - time.monotonic()))
-
-
-def _leave(request: AdmissionRequest, admission: Admission) -> AdmittedRun:
-    over = (
-        admission.status in ("done", "failed")
-        and isinstance(request.input, Mapping)
-        and not request.inside
+    return Wait(
+        partial(ledger.do, admit, request.turn_id, **terms),
+        partial(ledger.ado, admit, request.turn_id, **terms),
     )
-    config = request.config if request.inside else _marked(request.config, admission.turn_id)
-    return AdmittedRun(request.input, _leased(config, admission), request.turn_id if over else None)
 
 
-def _marked(config: RunnableConfig, turn_id: str) -> RunnableConfig:
-    """With the turn's id on every checkpoint of the run, by which they are found again."""
-    return {**config, "metadata": {**config.get("metadata", {}), "run_id": turn_id}}
+def release_run(ledger: Ledger, run: AdmittedRun) -> Flow[None]:
+    """Give up the lease of a run that stopped before its turn's end, so that others need not wait.
+
+    A run stops early when its stream is closed, a person is asked, or an error is raised.
+    """
+    turn_id, fence = run.admission.turn_id, run.admission.fence
+    if not ledger.keeper.drop(turn_id, fence):
+        return
+    try:
+        yield Wait(
+            partial(ledger.do, release_lease, turn_id, fence=fence),
+            partial(ledger.ado, release_lease, turn_id, fence=fence),
+        )
+    except LedgerUnavailableError as exc:
+        _log.warning("The lease of turn %s was not given up: %s", turn_id, exc)
 
 
-def _leased(config: RunnableConfig, admission: Admission) -> RunnableConfig:
+def _pause_before_retry(conflict: TurnConflictError, deadline: float) -> float:
+    """Seconds until the next attempt; raises `conflict` where waiting is no help, or is over."""
+    if conflict.retry_after_s is None or time.monotonic() >= deadline:
+        raise conflict
+    return min(_POLL_S, max(0.0, deadline - time.monotonic()))
+
+
+def _admitted(request: AdmissionRequest, admission: Admission) -> AdmittedRun:
+    is_over = admission.status in ("done", "failed")
+    submitted_again = is_over and isinstance(request.input, Mapping) and not request.in_parent
+    config = request.config
+    if not request.in_parent:
+        # Every checkpoint of the run carries the turn's id, by which its end is found again.
+        metadata = {**config.get("metadata", {}), "run_id": admission.turn_id}
+        config = {**config, "metadata": metadata}
+    finished_turn = request.turn_id if submitted_again else None
+    return AdmittedRun(
+        request.input, _with_lease(config, admission), request.thread, admission, finished_turn
+    )
+
+
+def _with_lease(config: RunnableConfig, admission: Admission) -> RunnableConfig:
     lease: dict[str, str | int] = {FENCE: admission.fence}
-    if admission.status in (
-        "new",
-        "running",
-    ):  # a finished turn is walked again and forked without a lease
+    if admission.status in ("new", "running"):
+        # A finished turn is replayed and forked without a lease: nobody else writes to it.
         lease[LEASED_TURN] = admission.turn_id
     return {**config, "configurable": {**config.get("configurable", {}), **lease}}
 
 
 def lease_from(config: RunnableConfig) -> tuple[str, int] | None:
-    """The turn and fence that a run was admitted with; `None` without a ledger."""
+    """The turn and fence that the run with `config` was admitted with; None without a ledger."""
     configurable = config.get("configurable", {})
-    return (configurable[LEASED_TURN], configurable[FENCE]) if LEASED_TURN in configurable else None
+    if LEASED_TURN not in configurable:
+        return None
+    return configurable[LEASED_TURN], configurable[FENCE]
 
 
-def _named(input: Any, turn_id: str) -> Any:
-    return (
-        {**input, "turn_id": _given_id(input) or turn_id} if isinstance(input, Mapping) else input
-    )
+def _with_turn_id(input: Any, turn_id: str) -> Any:
+    if not isinstance(input, Mapping):
+        return input
+    return {**input, "turn_id": _turn_id_in(input) or turn_id}
 
 
-def _given_id(input: Any) -> str:
+def _turn_id_in(input: Any) -> str:
     return str(input.get("turn_id") or "") if isinstance(input, Mapping) else ""
 
 
 def _sha_of(input: Mapping[str, Any]) -> str:
-    """What is asked, as one hash: the messages since the last answer in it, without their ids, and
-    the settings.
+    """One hash of what is asked: the messages after the last answer, without ids, and the settings.
 
-    A client may send the whole conversation again every time; what it adds to it is what it asks.
+    A client may send the whole conversation again every time; only what it adds is the request.
     """
     messages, settings = input.get("messages", []), input.get("settings")
     answered = max((n for n, message in enumerate(messages, 1) if message.type == "ai"), default=0)
-    asked = [message.model_dump(exclude={"id"}) for message in messages[answered:]]
-    wished = None if settings is None else settings.model_dump()
-    return sha256(json.dumps([asked, wished], sort_keys=True, default=str).encode()).hexdigest()
+    added = [message.model_dump(exclude={"id"}) for message in messages[answered:]]
+    chosen = None if settings is None else settings.model_dump()
+    return sha256(json.dumps([added, chosen], sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _account_in(input: Any) -> str:
-    return _account(input.get("settings")) if isinstance(input, Mapping) else ""
-
-
-def _account(settings: Any) -> str:
-    return account_of(settings) or ""
+    return (account_of(input.get("settings")) or "") if isinstance(input, Mapping) else ""

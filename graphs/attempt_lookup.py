@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from turngraph.billing.operations.sweeper import Lookup, Outcome, Outstanding, ProviderRecord
-from turngraph.graphs.chat import provider_of
+from turngraph.graphs.arguments import provider_from
 from turngraph.providers.config import ProviderConfig
 from turngraph.providers.openai_provider import OpenAIProvider
 from turngraph.providers.wire.lookup import ask_vendor
@@ -46,7 +46,9 @@ def vendor_lookup(
 
     Raises TurnConfigurationError for a model nobody can ask.
     """
-    providers = [provider_of(model, os.environ if environ is None else environ) for model in models]
+    providers = [
+        provider_from(model, os.environ if environ is None else environ) for model in models
+    ]
     return _VendorLookup(providers, sure_after_s, clock)
 
 

@@ -1,57 +1,110 @@
-"""A turn submitted again after its end: what it came to is told once more, and nothing is run."""
+"""A turn that was finished and is submitted again: its result is returned, and nothing runs."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any, Protocol
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import StateSnapshot
 
 from turngraph.billing.errors import TurnConflictError
+from turngraph.state.flow import Flow, Wait
 
-__all__ = ["is_end", "not_found", "parts_of", "thread_of"]
+__all__ = ["finished_state", "is_end", "stream_parts"]
+
+
+class _Threads(Protocol):
+    """The methods of a compiled graph that read its threads."""
+
+    def get_state(self, config: RunnableConfig) -> StateSnapshot: ...
+
+    async def aget_state(self, config: RunnableConfig) -> StateSnapshot: ...
+
+    def get_state_history(
+        self, config: RunnableConfig, *, filter: dict[str, Any] | None = None
+    ) -> Iterator[StateSnapshot]: ...
+
+    def aget_state_history(
+        self, config: RunnableConfig, *, filter: dict[str, Any] | None = None
+    ) -> AsyncIterator[StateSnapshot]: ...
 
 
 def is_end(snapshot: StateSnapshot) -> bool:
-    """Whether a turn stands at its end there. With a task left, its worker died before it stored
-    the last stage.
+    """Whether `snapshot` is the end of a turn.
+
+    With a task left it is not: the worker died before it stored the last stage.
     """
     return snapshot.values.get("status") == "done" and not snapshot.tasks
 
 
-def thread_of(config: RunnableConfig) -> RunnableConfig:
-    """The thread a run was for, whatever place in it was named."""
-    return {"configurable": {"thread_id": config["configurable"]["thread_id"]}}
+def finished_state(
+    graph: _Threads, turn_id: str, thread: str | None, config: RunnableConfig
+) -> Flow[StateSnapshot]:
+    """The state that the thread keeps of a turn that was finished.
 
-
-def not_found(turn_id: str) -> TurnConflictError:
-    """The error for a turn that was finished, and whose result is not where it was looked for; to
-    be raised.
+    It may be a state short of the end: a worker may die between its ledger and its checkpoint.
+    Raises TurnConflictError where the thread does not have the turn.
     """
-    return TurnConflictError(
-        f"Turn `{turn_id}` was finished before, and its result is not in this thread's history: it was another thread, "
-        "the history was pruned, or none is kept. It is not run again; give a new turn another id.",
+    if thread is not None:
+        # Whichever checkpoint the run named, the whole thread is searched.
+        whole: RunnableConfig = {"configurable": {"thread_id": config["configurable"]["thread_id"]}}
+        last: StateSnapshot = yield Wait(
+            partial(graph.get_state, whole), partial(graph.aget_state, whole)
+        )
+        if last.values.get("turn_id") == turn_id:
+            return last
+        found: StateSnapshot | None = yield Wait(
+            partial(_end_in, graph, whole, turn_id), partial(_aend_in, graph, whole, turn_id)
+        )
+        if found is not None:
+            return found
+    raise TurnConflictError(
+        f"Turn `{turn_id}` was finished before, and its result is not in the history of this "
+        "thread: it ran on another thread, the history was pruned, or none is kept. It does not "
+        "run again; give a new turn another id.",
         turn_id=turn_id,
     )
 
 
-def parts_of(
-    values: Mapping[str, Any], keys: Iterable[str], asked: Mapping[str, Any], usual: Any
+def _end_in(graph: _Threads, thread: RunnableConfig, turn_id: str) -> StateSnapshot | None:
+    history = graph.get_state_history(thread, filter={"run_id": turn_id})
+    return next((snapshot for snapshot in history if _is_end_of(snapshot, turn_id)), None)
+
+
+async def _aend_in(graph: _Threads, thread: RunnableConfig, turn_id: str) -> StateSnapshot | None:
+    async for snapshot in graph.aget_state_history(thread, filter={"run_id": turn_id}):
+        if _is_end_of(snapshot, turn_id):
+            return snapshot
+    return None
+
+
+def _is_end_of(snapshot: StateSnapshot, turn_id: str) -> bool:
+    return snapshot.values.get("turn_id") == turn_id and is_end(snapshot)
+
+
+def stream_parts(
+    values: Mapping[str, Any],
+    output_keys: Iterable[str],
+    arguments: Mapping[str, Any],
+    default_mode: str | list[str],
 ) -> Iterator[Any]:
-    """What a stream of the finished turn has to tell: its output, in the form that was `asked` for.
+    """What LangGraph's `stream` would yield at the end of a turn with these `values`.
 
-    `asked` are the arguments of `stream`, `usual` is the graph's own `stream_mode`. Nothing is left
-    to happen, so the other modes have nothing.
+    `arguments` are those that `stream` was called with, `default_mode` is the graph's own
+    `stream_mode`. Nothing happens any more, so every mode but `values` yields nothing.
 
-        >>> list(parts_of({"result": 4, "outcome": None}, ["result"], {"stream_mode": ["updates", "values"]}, "updates"))
+        >>> values = {"result": 4, "outcome": None}
+        >>> list(stream_parts(values, ["result"], {"stream_mode": ["updates", "values"]}, "updates"))
         [('values', {'result': 4})]
     """
-    modes = asked.get("stream_mode") or usual
+    modes = arguments.get("stream_mode") or default_mode
     if "values" not in ([modes] if isinstance(modes, str) else modes):
         return
-    told = {key: values[key] for key in asked.get("output_keys") or keys if key in values}
-    if asked.get("version") == "v2":
-        yield {"type": "values", "ns": (), "data": told, "interrupts": ()}
+    keys = arguments.get("output_keys") or output_keys
+    output = {key: values[key] for key in keys if key in values}
+    if arguments.get("version") == "v2":
+        yield {"type": "values", "ns": (), "data": output, "interrupts": ()}
     elif isinstance(modes, str):
-        yield ((), told) if asked.get("subgraphs") else told
+        yield ((), output) if arguments.get("subgraphs") else output
     else:
-        yield ((), "values", told) if asked.get("subgraphs") else ("values", told)
+        yield ((), "values", output) if arguments.get("subgraphs") else ("values", output)

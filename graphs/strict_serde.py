@@ -1,4 +1,4 @@
-"""Reading checkpoints strictly: only what a turn's state is made of is brought back to life.
+"""Reading checkpoints with_strict_serde: only what a turn's state is made of is brought back to life.
 
 LangGraph's default lets a row of the checkpoint table name any class and call it with any
 arguments; whoever can write that table could run code
@@ -26,7 +26,7 @@ from langgraph.types import Checkpointer
 import turngraph.state.turn as turn
 from turngraph.state.base import Frozen
 
-__all__ = ["strictly"]
+__all__ = ["with_strict_serde"]
 
 _MESSAGES: Final = (
     *(AIMessage, AIMessageChunk, ChatMessage, FunctionMessage),
@@ -34,14 +34,14 @@ _MESSAGES: Final = (
 )
 
 
-def strictly(checkpointer: Checkpointer) -> Checkpointer:
+def with_strict_serde(checkpointer: Checkpointer) -> Checkpointer:
     """`checkpointer` on the same storage, bringing back messages and the values of a turn, and
     nothing else.
 
     One with a serializer of its own (an encrypting one, say) is left as it is.
 
         >>> from langgraph.checkpoint.memory import InMemorySaver
-        >>> strictly(InMemorySaver()).serde.__class__.__name__, strictly(None)
+        >>> with_strict_serde(InMemorySaver()).serde.__class__.__name__, with_strict_serde(None)
         ('JsonPlusSerializer', None)
     """
     if (

@@ -1,110 +1,117 @@
-"""A compiled turn: a LangGraph graph like any other, that lets nothing into its state it could not
-read again.
-"""
+"""The compiled turn: a LangGraph graph that checks what enters its state and admits its runs."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Self
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.cache.base import BaseCache
-from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
-from langgraph.graph.state import CompiledStateGraph, StateGraph
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.graph.state import StateGraph
 from langgraph.store.base import BaseStore
-from langgraph.types import All, Checkpointer, Command, StateSnapshot, StateUpdate
+from langgraph.types import All, Checkpointer, StateSnapshot, StateUpdate
 
-from turngraph.graphs.resubmission import is_end, not_found, parts_of, thread_of
-from turngraph.graphs.strict_serde import strictly
-from turngraph.state.checks import check_input, check_update
+from turngraph.graphs.resubmission import finished_state, is_end, stream_parts
+from turngraph.graphs.run_input import (
+    checked_input,
+    checked_updates,
+    keys_of_turn,
+    resumes,
+    with_run_id,
+    with_run_id_of,
+)
+from turngraph.graphs.strict_serde import with_strict_serde
+from turngraph.graphs.typed_runs import TypedRuns
+from turngraph.state.flow import Flow, Wait, drive, drive_async
 from turngraph.state.turn import Turn, TurnInput, TurnOutput
 
 if TYPE_CHECKING:
     from turngraph.billing.ledger import Ledger
-    from turngraph.graphs.admission import AdmissionRequest
+    from turngraph.graphs.admission import AdmittedRun
 
 __all__ = ["TurnBuilder", "TurnGraph"]
 
-_OURS = ("message_chars", "ledger", "wait_s")
+_ADDED_FIELDS = ("message_chars", "ledger", "wait_s")
 
 
-class TurnGraph(CompiledStateGraph[Turn, None, TurnInput, TurnOutput]):
-    """What `chat_turn` returns: `invoke`, `stream`, `get_state_history` and the rest as LangGraph
-    documents them.
+class TurnGraph(TypedRuns):
+    """A compiled turn, as `chat_turn` returns it. `invoke`, `stream`, `get_state_history` and the
+    rest work as LangGraph documents them.
 
-    Three things are added. What comes in from outside is checked before LangGraph stores it,
-    because one wrong value in a checkpoint makes the whole thread unreadable. With a checkpointer a
-    run is durable at every step (`durability="sync"`) unless the caller says otherwise. And with a
-    ledger a turn is admitted before its graph starts, so that no two workers run one thread;
-    submitted again by its `turn_id`, however late, it is not run again, and what it came to is
-    told.
+    Three things are added:
+
+    - Values from outside are checked before LangGraph stores them, because one wrong value in a
+      checkpoint makes the whole thread unreadable.
+    - With a checkpointer every step is stored before the next one runs (`durability="sync"`),
+      unless the caller asks for another durability.
+    - With a ledger a turn is admitted before its graph starts, so that no two workers run on one
+      thread. A finished turn that is submitted again by its `turn_id` does not run again; its
+      result is returned.
     """
 
     message_chars: int = 2_000_000
+    """The longest message that is accepted, in characters."""
     ledger: "Ledger | None" = None
     wait_s: float = 0.0
-    """How long a turn waits for another worker that has its thread, before it is refused."""
+    """Seconds that a turn waits for another worker that has its thread, before it is refused."""
 
     def stream(
         self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
     ) -> Iterator[Any]:
-        """LangGraph's `stream`, on a checked input. Raises TurnValueError for what is no turn's
-        input.
+        """LangGraph's `stream`, on a checked input.
 
-        With a ledger it raises TurnConflictError where another worker has the turn or its thread.
+        Raises TurnValueError for an input that is not a turn's, and, with a ledger,
+        TurnConflictError where another worker has the turn or its thread.
         """
-        given, config = self._checked(_own(input, config)), _recognised(input, config)
-        if self.ledger is None:
-            if (
-                isinstance(self.checkpointer, BaseCheckpointSaver)
-                and config
-                and _resumes(given, config)
-            ):
-                config = _named_as(self.checkpointer.get_tuple(config), config)
-            return super().stream(given, config, **self._durable(kwargs))
-        return self._stream_admitted(given, config, self._durable(kwargs))
+        given, config, arguments = self._prepared(input, config, kwargs)
+        if self.ledger is not None:
+            return self._stream_admitted(given, config, arguments)
+        saver = self.checkpointer
+        if isinstance(saver, BaseCheckpointSaver) and config and resumes(given, config):
+            config = with_run_id_of(saver.get_tuple(config), config)
+        return super().stream(given, config, **arguments)
 
     def astream(
         self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Any]:
-        """`stream`, on the running event loop."""
-        given, config = self._checked(_own(input, config)), _recognised(input, config)
-        if self.ledger is None:
-            if (
-                isinstance(self.checkpointer, BaseCheckpointSaver)
-                and config
-                and _resumes(given, config)
-            ):
-                return self._astream_resumed(
-                    self.checkpointer, given, config, self._durable(kwargs)
-                )
-            return super().astream(given, config, **self._durable(kwargs))
-        return self._astream_admitted(given, config, self._durable(kwargs))
+        """Async version of `stream`."""
+        given, config, arguments = self._prepared(input, config, kwargs)
+        if self.ledger is not None:
+            return self._astream_admitted(given, config, arguments)
+        saver = self.checkpointer
+        if isinstance(saver, BaseCheckpointSaver) and config and resumes(given, config):
+            return self._astream_resumed(saver, given, config, arguments)
+        return super().astream(given, config, **arguments)
+
+    def _prepared(
+        self, input: Any, config: RunnableConfig | None, arguments: Mapping[str, Any]
+    ) -> tuple[Any, RunnableConfig | None, dict[str, Any]]:
+        """The checked input, the configuration and the arguments to stream with."""
+        given = checked_input(keys_of_turn(input, config), message_chars=self.message_chars)
+        return given, with_run_id(input, config), self._durable(arguments)
 
     def bulk_update_state(
         self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]
     ) -> RunnableConfig:
         """LangGraph's `bulk_update_state` (and so `update_state`), on checked values."""
-        return super().bulk_update_state(config, _checked_updates(supersteps))
+        return super().bulk_update_state(config, checked_updates(supersteps))
 
     async def abulk_update_state(
         self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]
     ) -> RunnableConfig:
         """LangGraph's `abulk_update_state` (and so `aupdate_state`), on checked values."""
-        return await super().abulk_update_state(config, _checked_updates(supersteps))
+        return await super().abulk_update_state(config, checked_updates(supersteps))
 
     def copy(self, update: dict[str, Any] | None = None) -> Self:
-        """LangGraph's `copy` (and so `with_config`), which forgets what its constructor does not
-        take.
-        """
+        """LangGraph's `copy` (and so `with_config`), with the fields that it would leave out."""
         copied = super().copy(update)
         copied._serde_allowlist = self._serde_allowlist
-        for name in _OURS:
+        for name in _ADDED_FIELDS:
             setattr(copied, name, getattr(self, name))
         return copied
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        """The graph for a notebook: a picture made here, and Mermaid text. LangGraph's own goes to
-        a web service.
-        """
+        """What a notebook shows: a picture drawn here. LangGraph's own would ask a web service."""
         from turngraph.drawing.svg import draw_svg
 
         graph = self.get_graph()
@@ -116,161 +123,76 @@ class TurnGraph(CompiledStateGraph[Turn, None, TurnInput, TurnOutput]):
         saver: BaseCheckpointSaver[Any],
         input: Any,
         config: RunnableConfig,
-        named: dict[str, Any],
+        arguments: dict[str, Any],
     ) -> AsyncIterator[Any]:
-        async for part in super().astream(
-            input, _named_as(await saver.aget_tuple(config), config), **named
-        ):
+        config = with_run_id_of(await saver.aget_tuple(config), config)
+        async for part in super().astream(input, config, **arguments):
             yield part
 
     def _stream_admitted(
-        self, input: Any, config: RunnableConfig | None, named: dict[str, Any]
+        self, input: Any, config: RunnableConfig | None, arguments: dict[str, Any]
     ) -> Iterator[Any]:
-        from turngraph.graphs.admission import admission_request_for, admitted
+        from turngraph.graphs.admission import release_run
 
-        request = admission_request_for(input, config, keeps=bool(self.checkpointer))
-        saved = self.get_state(request.config).values if request.asks_the_thread else {}
-        with admitted(self._ledger, request.known(saved), self.wait_s) as run:
-            given, over = run.input, run.over
-            if over is not None:
-                past = self._past(over, request)
-                if is_end(past):
-                    yield from parts_of(
-                        past.values, self.stream_channels_asis, named, self.stream_mode
-                    )
-                    return
-                given = None
-            yield from super().stream(given, run.config, **named)
-
-    def _past(self, turn_id: str, request: "AdmissionRequest") -> StateSnapshot:
-        """What the thread says of a turn that was finished. Raises TurnConflictError where it says
-        nothing.
-        """
-        if request.thread is not None:
-            place = thread_of(request.config)
-            last = self.get_state(place)
-            if last.values.get("turn_id") == turn_id:
-                return last  # perhaps not its end: a worker may die between the ledger and the checkpoint
-            for past in self.get_state_history(place, filter={"run_id": turn_id}):
-                if past.values.get("turn_id") == turn_id and is_end(past):
-                    return past
-        raise not_found(turn_id)
+        run = drive(self._admitted(input, config))
+        try:
+            given, finished = drive(self._start_of(run))
+            if finished is not None:
+                yield from self._parts_of(finished, arguments)
+            else:
+                yield from super().stream(given, run.config, **arguments)
+        finally:
+            drive(release_run(self._ledger, run))
 
     async def _astream_admitted(
-        self, input: Any, config: RunnableConfig | None, named: dict[str, Any]
+        self, input: Any, config: RunnableConfig | None, arguments: dict[str, Any]
     ) -> AsyncIterator[Any]:
-        from turngraph.graphs.admission import admission_request_for, admitted_async
+        from turngraph.graphs.admission import release_run
 
-        request = admission_request_for(input, config, keeps=bool(self.checkpointer))
-        saved = (await self.aget_state(request.config)).values if request.asks_the_thread else {}
-        async with admitted_async(self._ledger, request.known(saved), self.wait_s) as run:
-            given, over = run.input, run.over
-            if over is not None:
-                past = await self._apast(over, request)
-                if is_end(past):
-                    for part in parts_of(
-                        past.values, self.stream_channels_asis, named, self.stream_mode
-                    ):
-                        yield part
-                    return
-                given = None
-            async for part in super().astream(given, run.config, **named):
-                yield part
+        run = await drive_async(self._admitted(input, config))
+        try:
+            given, finished = await drive_async(self._start_of(run))
+            if finished is not None:
+                for part in self._parts_of(finished, arguments):
+                    yield part
+            else:
+                async for part in super().astream(given, run.config, **arguments):
+                    yield part
+        finally:
+            await drive_async(release_run(self._ledger, run))
 
-    async def _apast(self, turn_id: str, request: "AdmissionRequest") -> StateSnapshot:
-        """`_past`, on the running event loop."""
-        if request.thread is not None:
-            place = thread_of(request.config)
-            last = await self.aget_state(place)
-            if last.values.get("turn_id") == turn_id:
-                return last
-            async for past in self.aget_state_history(place, filter={"run_id": turn_id}):
-                if past.values.get("turn_id") == turn_id and is_end(past):
-                    return past
-        raise not_found(turn_id)
+    def _admitted(self, input: Any, config: RunnableConfig | None) -> "Flow[AdmittedRun]":
+        from turngraph.graphs.admission import admission_request_for, admit_run
+
+        request = admission_request_for(input, config, keeps_threads=bool(self.checkpointer))
+        if request.needs_saved_state:
+            saved: StateSnapshot = yield Wait(
+                partial(self.get_state, request.config), partial(self.aget_state, request.config)
+            )
+            request = request.completed_from(saved.values)
+        return (yield from admit_run(self._ledger, request, self.wait_s))
+
+    def _start_of(self, run: "AdmittedRun") -> Flow[tuple[Any, StateSnapshot | None]]:
+        """The input to run with; or, for a turn that is over, the state at its end."""
+        if run.finished_turn is None:
+            return run.input, None
+        snapshot = yield from finished_state(self, run.finished_turn, run.thread, run.config)
+        # Short of its end the turn goes on from there, which is what no input means to LangGraph.
+        return None, snapshot if is_end(snapshot) else None
+
+    def _parts_of(self, finished: StateSnapshot, arguments: dict[str, Any]) -> Iterator[Any]:
+        keys = self.stream_channels_asis
+        return stream_parts(finished.values, keys, arguments, self.stream_mode)
 
     @property
     def _ledger(self) -> "Ledger":
         assert self.ledger is not None, "only a turn with a ledger is admitted"
         return self.ledger
 
-    def _checked(self, input: Any) -> Any:
-        if input is None:
-            return None  # resume
-        if isinstance(input, Command):
-            return input if not input.update else _with_update(input)
-        return check_input(input, message_chars=self.message_chars)
-
     def _durable(self, kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        return (
-            {**kwargs, "durability": kwargs.get("durability") or "sync"}
-            if self.checkpointer
-            else dict(kwargs)
-        )
-
-
-_INPUT: Final = TurnInput.__annotations__.keys()
-_IN_A_PARENT: Final = "__pregel_task_id"
-"""What LangGraph puts into the configuration of a graph that runs as another one's node; a test
-pins that.
-"""
-
-
-def _own(input: Any, config: RunnableConfig | None) -> Any:
-    """Of a parent's state what a turn reads: a parent hands over all it has. A caller's wrong key
-    is told.
-    """
-    if not isinstance(input, Mapping) or _IN_A_PARENT not in (config or {}).get("configurable", {}):
-        return input
-    return {key: value for key, value in input.items() if key in _INPUT}
-
-
-def _recognised(input: Any, config: RunnableConfig | None) -> RunnableConfig | None:
-    """With a `turn_id`, the same input given twice resumes the turn, or returns what it came to; it
-    is not run twice.
-
-    LangGraph compares `metadata.run_id` with the one on the thread's latest checkpoint; a test pins
-    that.
-    """
-    turn_id = input.get("turn_id") if isinstance(input, Mapping) else None
-    if not turn_id:
-        return config
-    config = config or {}
-    return {**config, "metadata": {**config.get("metadata", {}), "run_id": turn_id}}
-
-
-def _resumes(input: Any, config: RunnableConfig) -> bool:
-    """Whether a run goes on with a thread, and so does not say which turn it is."""
-    return (input is None or isinstance(input, Command)) and "thread_id" in config.get(
-        "configurable", {}
-    )
-
-
-def _named_as(stored: CheckpointTuple | None, config: RunnableConfig) -> RunnableConfig:
-    """`config` under the name that the thread's turn has, so that its later checkpoints are found
-    by it too.
-    """
-    name = None if stored is None else stored.metadata.get("run_id")
-    return (
-        config
-        if name is None
-        else {**config, "metadata": {**config.get("metadata", {}), "run_id": name}}
-    )
-
-
-def _with_update(command: Command[Any]) -> Command[Any]:
-    update = check_update(command.update) if isinstance(command.update, Mapping) else command.update
-    return Command(graph=command.graph, update=update, resume=command.resume, goto=command.goto)
-
-
-def _checked_updates(supersteps: Sequence[Sequence[StateUpdate]]) -> list[list[StateUpdate]]:
-    return [
-        [
-            update if update.values is None else update._replace(values=check_update(update.values))
-            for update in updates
-        ]
-        for updates in supersteps
-    ]
+        if not self.checkpointer:
+            return dict(kwargs)
+        return {**kwargs, "durability": kwargs.get("durability") or "sync"}
 
 
 class TurnBuilder(StateGraph[Turn, None, TurnInput, TurnOutput]):
@@ -290,7 +212,7 @@ class TurnBuilder(StateGraph[Turn, None, TurnInput, TurnOutput]):
     ) -> TurnGraph:
         """Compile as LangGraph does, into a `TurnGraph`."""
         compiled = super().compile(
-            strictly(checkpointer),
+            with_strict_serde(checkpointer),
             cache=cache,
             store=store,
             interrupt_before=interrupt_before,
@@ -299,8 +221,8 @@ class TurnBuilder(StateGraph[Turn, None, TurnInput, TurnOutput]):
             name=name,
             transformers=transformers,
         )
-        # LangGraph's compile() names its class, and its constructor does not take all that
-        # compile() sets.
+        # LangGraph's compile() always makes a CompiledStateGraph, and sets more on it than the
+        # constructor of that class takes.
         turn = TurnGraph.__new__(TurnGraph)
         vars(turn).update(vars(compiled))
         return turn

@@ -17,6 +17,7 @@ from turngraph.nodes.support.stage_context import StageContext
 from turngraph.state.events import PromptFinished
 from turngraph.state.flow import Flow
 from turngraph.state.limits import TurnLimits
+from turngraph.state.reply import ProviderReply
 from turngraph.state.request import ChatRequest
 from turngraph.state.result import Attempt, Charge, ToolRun, TurnResult
 from turngraph.state.turn import SelectedPlugin, Turn, TurnOutcome
@@ -82,7 +83,7 @@ def _result(state: Reads, now: float, closing_ids: tuple[str, ...]) -> TurnResul
     return TurnResult(
         turn_id=state["turn_id"],
         status=stop.status,
-        answer="" if last is None else last.text,
+        answer=_answer(stop, last),
         refusal=None if last is None else last.refusal,
         error=stop.error,
         finish_reason=None if last is None else last.finish_reason,
@@ -97,6 +98,13 @@ def _result(state: Reads, now: float, closing_ids: tuple[str, ...]) -> TurnResul
         warnings=tuple(dict.fromkeys(note for made in attempts for note in _notes(made))),
         seconds=max(0.0, now - state["started_at"]),
     )
+
+
+def _answer(outcome: TurnOutcome, last: ProviderReply | None) -> str:
+    """The text for the caller: what a stage put in its place, else the last response's."""
+    if outcome.answer is not None:
+        return outcome.answer
+    return "" if last is None else last.text
 
 
 def _holes(limits: TurnLimits, charges: list[Charge]) -> list[str]:

@@ -4,6 +4,7 @@ TurngraphError
 ├── TurnConfigurationError    wired wrongly: an unknown vendor, a missing key; raised before anything is sent
 ├── TurnValueError            a value nobody can send: a wrong role, NaN, a lone surrogate (a ValueError too)
 ├── TurnInvocationError       a turn called in a way it cannot run
+│   └── TurnPausedError       a typed run reached a question to a person before its end
 ├── BudgetExceededError       the money a call may cost is not there: which budget, its limit, spent, held, needed
 ├── ToolError                 a tool call that cannot be served; the model is told
 │   ├── UnknownToolError      no such tool in this turn
@@ -19,6 +20,8 @@ from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Final, Literal, NamedTuple, get_args
 
+from langgraph.types import Interrupt
+
 __all__ = [
     "ERROR_KINDS",
     "BudgetExceededError",
@@ -31,6 +34,7 @@ __all__ = [
     "ToolTimeoutError",
     "TurnConfigurationError",
     "TurnInvocationError",
+    "TurnPausedError",
     "TurnValueError",
     "TurngraphError",
     "UnknownToolError",
@@ -98,6 +102,28 @@ class TurnValueError(TurngraphError, ValueError):
 
 class TurnInvocationError(TurngraphError):
     """A turn was called in a way it cannot run."""
+
+
+class TurnPausedError(TurnInvocationError):
+    """A turn waits for a person, so a typed run has no result yet.
+
+    `interrupts` has LangGraph's interrupts, each with the question in its `value`. Resume the turn
+    with `run(Command(resume={"decision": "approve"}), thread=…)`.
+    """
+
+    def __init__(self, interrupts: tuple[Interrupt, ...]) -> None:
+        self.interrupts = interrupts
+        questions = ", ".join(_shown(interrupt.value) for interrupt in interrupts)
+        super().__init__(
+            f"The turn waits for a person: {questions}. Resume it on its thread with "
+            "`run(Command(resume={'decision': 'approve'}), thread=…)`."
+        )
+
+
+def _shown(question: object) -> str:
+    """The question in a few words: the tool's name where a tool call waits for approval."""
+    tool = question.get("tool") if isinstance(question, Mapping) else None
+    return f"approve `{tool}`?" if isinstance(tool, str) else type(question).__name__
 
 
 class BudgetExceededError(TurngraphError):

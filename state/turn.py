@@ -58,6 +58,8 @@ class TurnOutcome(Frozen):
 
     status: TurnStatus
     error: TurnError | None = None
+    answer: str | None = None
+    """What the caller is told instead of the model's last text; None is that text."""
 
 
 class SelectedPlugin(Frozen):

@@ -39,7 +39,7 @@ from turngraph.billing.errors import FencedError, LedgerUnavailableError, TurnCo
 from turngraph.billing.ledger import Ledger
 from turngraph.billing.pricing.overrides import ToolPrice
 from turngraph.graphs.chat import chat_turn
-from turngraph.graphs.strict_serde import strictly
+from turngraph.graphs.strict_serde import with_strict_serde
 from turngraph.graphs.turn_graph import TurnGraph
 from turngraph.interfaces.gateway import ahandler, handler
 from turngraph.providers.config import ProviderConfig
@@ -155,7 +155,7 @@ class GraphRun:
         parent.add_node("after", lambda state: moment("the parent's own node"))
         for one, other in pairwise((START, "before", "turn", "after", END)):
             parent.add_edge(one, other)
-        return parent.compile(strictly(kept))
+        return parent.compile(with_strict_serde(kept))
 
 
 def served(answer: dict[str, Any]) -> bool:

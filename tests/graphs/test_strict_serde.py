@@ -1,4 +1,4 @@
-"""Checkpoints are read strictly, whatever the environment says: no warning for our values, no life
+"""Checkpoints are read with_strict_serde, whatever the environment says: no warning for our values, no life
 for strangers.
 """
 

@@ -1,0 +1,188 @@
+"""The arguments of `chat_turn`: each in any of the forms it may be given, as what a turn needs.
+
+Everything here raises TurnConfigurationError, naming what was given and what is allowed, before
+anything is sent.
+"""
+
+import weakref
+from collections.abc import Collection, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pydantic import ValidationError
+
+from turngraph.billing.pricing.overrides import PriceOverride
+from turngraph.billing.pricing.prices import Prices
+from turngraph.billing.pricing.rates import Rate, Rates
+from turngraph.nodes.support.dependencies import Approve
+from turngraph.providers.config import ProviderConfig
+from turngraph.providers.openai_provider import OpenAIProvider
+from turngraph.state.errors import TurnConfigurationError
+from turngraph.state.limits import TurnLimits
+from turngraph.tools.toolbox import Toolbox
+
+if TYPE_CHECKING:
+    from langchain_openai.chat_models.base import BaseChatOpenAI
+
+    from turngraph.billing.ledger import Ledger
+
+__all__ = [
+    "ModelPrices",
+    "approval_from",
+    "check_kinds",
+    "ledger_from",
+    "prices_from",
+    "provider_from",
+]
+
+ModelPrices = Mapping[str, Mapping[str, "Decimal | str | int"]]
+"""Prices by model: `{"openai:gpt-5-mini": {"input": "0.25", "output": "2"}}`, in USD per million
+tokens of each class (`input`, `cached`, `cache_write`, `output`, `reasoning`, `audio_input`,
+`audio_output`), and `usd_per_request`. A model's name may hold `*`.
+"""
+
+SCRIPTED: Final = "scripted"
+"""The model string that names the scripted model: a server on this machine, without a key."""
+
+
+def provider_from(
+    model: "str | ProviderConfig | OpenAIProvider | BaseChatOpenAI", environ: Mapping[str, str]
+) -> OpenAIProvider:
+    """The provider that `model` names or is. Keys are read from `environ`.
+
+    `"scripted"` starts a scripted model of its own, which ends with the provider.
+
+    Raises TurnConfigurationError for any other kind of value, an unknown vendor or a missing key.
+    """
+    if isinstance(model, OpenAIProvider):
+        return model
+    if isinstance(model, ProviderConfig):
+        return OpenAIProvider(model)
+    if model == SCRIPTED:
+        return _scripted_provider()
+    if isinstance(model, str):
+        return OpenAIProvider(ProviderConfig.from_model_string(model, environ=environ))
+    if hasattr(model, "root_client"):
+        return OpenAIProvider.from_chat_model(model)
+    raise TurnConfigurationError(
+        f"`model` is a {type(model).__name__}. Allowed: 'vendor:model', 'scripted', "
+        "a ProviderConfig, an OpenAIProvider, or a LangChain ChatOpenAI."
+    )
+
+
+def _scripted_provider() -> OpenAIProvider:
+    from turngraph.scripted.server import ScriptedModel
+
+    server = ScriptedModel().start()
+    provider = OpenAIProvider(ProviderConfig(base_url=server.base_url, model=SCRIPTED))
+    weakref.finalize(provider, server.close)
+    return provider
+
+
+def ledger_from(ledger: "Ledger | str | None") -> "Ledger | None":
+    """The ledger itself, or the one at a URL such as `sqlite:///turns.db`.
+
+    Raises LedgerError for a URL of no database that a ledger can be kept in.
+    """
+    if ledger is None:
+        return None
+    from turngraph.billing.ledger import Ledger  # loads SQLAlchemy
+
+    if isinstance(ledger, Ledger):
+        return ledger
+    if isinstance(ledger, str):
+        return Ledger(ledger)
+    raise TurnConfigurationError(
+        f"`ledger` is a {type(ledger).__name__}. Allowed: a Ledger, or the URL of one, "
+        "such as `ledger='sqlite:///turns.db'`."
+    )
+
+
+def prices_from(prices: "Prices | ModelPrices | str | Path | None") -> Prices:
+    """The prices a turn is charged by: list prices, and before those the ones given.
+
+    >>> prices = prices_from({"berget:llama-*": {"input": "0.3", "output": "0.9"}})
+    >>> prices.overrides[0].rates.output.usd_per_mtok
+    Decimal('0.9')
+
+    Raises TurnConfigurationError for a file that cannot be read, or a price that is none.
+    """
+    if prices is None:
+        return Prices()
+    if isinstance(prices, Prices):
+        return prices
+    if isinstance(prices, str | Path):
+        return Prices.load(prices)
+    if isinstance(prices, Mapping):
+        return Prices(overrides=tuple(_override(*item) for item in prices.items()))
+    raise TurnConfigurationError(
+        f"`prices` is a {type(prices).__name__}. Allowed: Prices, the path of a price file, or a "
+        "dict such as {'openai:gpt-5-mini': {'input': '0.25', 'output': '2'}}, USD per million tokens."
+    )
+
+
+def _override(name: object, rates: object) -> PriceOverride:
+    vendor, colon, model = str(name).partition(":")
+    if not (colon and vendor and model) or not isinstance(rates, Mapping):
+        raise TurnConfigurationError(
+            f"`prices` has no price for `{str(name)[:100]}`. Write 'vendor:model' and its rates in "
+            "USD per million tokens: {'openai:gpt-5-mini': {'input': '0.25', 'output': '2'}}."
+        )
+    try:
+        fields = {
+            key: value
+            if key == "usd_per_request" or isinstance(value, Rate)
+            else Rate.model_validate({"usd_per_mtok": _exact(value)})
+            for key, value in rates.items()
+        }
+        return PriceOverride(vendor=vendor, model=model, rates=Rates.model_validate(fields))
+    except ValidationError as exc:
+        problem = exc.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in problem["loc"])
+        raise TurnConfigurationError(
+            f"`prices['{name}']`, {where}: {problem['msg']}. "
+            f"Allowed: {', '.join(Rates.model_fields)}, each a number of USD of at least 0."
+        ) from exc
+
+
+def _exact(value: object) -> object:
+    """A float as it was written, so that 0.1 is a tenth: as a binary fraction it would not be."""
+    return repr(value) if isinstance(value, float) else value
+
+
+def check_kinds(*, tools: object, functions: object, plugins: object, limits: object) -> None:
+    """Raise TurnConfigurationError for the slips that are made most: a text in place of a list."""
+    if isinstance(tools, str) or not isinstance(tools, Sequence):
+        raise TurnConfigurationError(
+            f"`tools` is a list of tools, not {type(tools).__name__}: write `tools=[…]`."
+        )
+    if isinstance(functions, str):
+        raise TurnConfigurationError(
+            f"`functions` is a list of names: write `functions=['{functions[:64]}']`."
+        )
+    if isinstance(plugins, str):
+        raise TurnConfigurationError(
+            "`plugins` takes plugins that were loaded: "
+            f"write `plugins=load_manifests('{plugins[:64]}')`."
+        )
+    if limits is not None and not isinstance(limits, TurnLimits):
+        raise TurnConfigurationError(
+            f"`limits` is a TurnLimits, not {type(limits).__name__}: write `TurnLimits(calls=4)`."
+        )
+
+
+def approval_from(approve: "bool | Collection[str] | Approve", toolbox: Toolbox) -> Approve:
+    """The function that says whether a person must agree to a call."""
+    if callable(approve):
+        return approve
+    if isinstance(approve, bool):
+        return lambda call: approve
+    names = {approve} if isinstance(approve, str) else set(approve)
+    unknown = sorted(name for name in names if name not in toolbox)
+    if unknown:
+        offered = ", ".join(f"`{tool.name}`" for tool in toolbox) or "none"
+        raise TurnConfigurationError(
+            f"`approve` names `{unknown[0]}`, which is no tool of this turn. Tools: {offered}."
+        )
+    return lambda call: call.name in names

@@ -1,0 +1,91 @@
+"""What a run of a turn is given, checked and completed before LangGraph stores it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import CheckpointTuple
+from langgraph.types import Command, StateUpdate
+
+from turngraph.state.checks import check_input, check_update
+from turngraph.state.turn import TurnInput
+
+__all__ = [
+    "checked_input",
+    "checked_updates",
+    "keys_of_turn",
+    "resumes",
+    "with_run_id",
+    "with_run_id_of",
+]
+
+_INPUT_KEYS: Final = TurnInput.__annotations__.keys()
+_IN_PARENT: Final = "__pregel_task_id"
+"""LangGraph puts this key into the configuration of a graph that runs as a node of another; a test
+fails when that changes.
+"""
+
+
+def checked_input(input: Any, *, message_chars: int) -> Any:
+    """`input` with its messages and settings checked. None and a `Command` resume a run.
+
+    Raises TurnValueError naming what was seen and what is allowed.
+    """
+    if input is None:
+        return None
+    if not isinstance(input, Command):
+        return check_input(input, message_chars=message_chars)
+    if not isinstance(input.update, Mapping):
+        return input
+    update = check_update(input.update)
+    return Command(graph=input.graph, update=update, resume=input.resume, goto=input.goto)
+
+
+def checked_updates(supersteps: Sequence[Sequence[StateUpdate]]) -> list[list[StateUpdate]]:
+    """The updates of `update_state`, with the values of each checked."""
+    return [[_checked_update(update) for update in updates] for updates in supersteps]
+
+
+def _checked_update(update: StateUpdate) -> StateUpdate:
+    if update.values is None:
+        return update
+    return update._replace(values=check_update(update.values))
+
+
+def keys_of_turn(input: Any, config: RunnableConfig | None) -> Any:
+    """The keys of `input` that a turn reads, where a parent graph hands over its whole state.
+
+    Outside a parent nothing is left out: a wrong key is the caller's mistake, to be reported.
+    """
+    if not isinstance(input, Mapping) or _IN_PARENT not in (config or {}).get("configurable", {}):
+        return input
+    return {key: value for key, value in input.items() if key in _INPUT_KEYS}
+
+
+def with_run_id(input: Any, config: RunnableConfig | None) -> RunnableConfig | None:
+    """`config` with the turn's id as the `run_id` of its checkpoints, where the caller gave an id.
+
+    LangGraph compares `metadata.run_id` with that of the thread's latest checkpoint. If they agree,
+    the same input resumes the turn or returns its result, and nothing runs twice. A test fails when
+    LangGraph changes that.
+    """
+    turn_id = input.get("turn_id") if isinstance(input, Mapping) else None
+    return _named(config or {}, turn_id) if turn_id else config
+
+
+def resumes(input: Any, config: RunnableConfig) -> bool:
+    """Whether a run goes on with a thread, and so does not say which turn it is."""
+    is_resume = input is None or isinstance(input, Command)
+    return is_resume and "thread_id" in config.get("configurable", {})
+
+
+def with_run_id_of(stored: CheckpointTuple | None, config: RunnableConfig) -> RunnableConfig:
+    """`config` with the `run_id` of the thread's latest turn, so that the checkpoints that follow
+    are found by it too.
+    """
+    run_id = None if stored is None else stored.metadata.get("run_id")
+    return config if run_id is None else _named(config, run_id)
+
+
+def _named(config: RunnableConfig, run_id: str) -> RunnableConfig:
+    return {**config, "metadata": {**config.get("metadata", {}), "run_id": run_id}}
