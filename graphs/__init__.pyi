@@ -7,6 +7,9 @@ from .builder import (
 from .chat import (
     chat_turn as chat_turn,
 )
+from .stage_table import (
+    CustomStages as CustomStages,
+)
 from .turn_graph import (
     TurnBuilder as TurnBuilder,
 )
@@ -15,6 +18,7 @@ from .turn_graph import (
 )
 
 __all__ = [
+    "CustomStages",
     "TurnBuilder",
     "TurnGraph",
     "build_chat_turn",

@@ -133,7 +133,7 @@ def admit_run(ledger: Ledger, request: AdmissionRequest, wait_s: float) -> Flow[
 
 
 def _admission(ledger: Ledger, request: AdmissionRequest) -> Wait:
-    terms = {
+    terms: dict[str, Any] = {
         "thread": request.thread,
         "account": request.account,
         "request_sha": request.request_sha,

@@ -117,8 +117,8 @@ def prices_from(prices: "Prices | ModelPrices | str | Path | None") -> Prices:
     if isinstance(prices, Mapping):
         return Prices(overrides=tuple(_override(*item) for item in prices.items()))
     raise TurnConfigurationError(
-        f"`prices` is a {type(prices).__name__}. Allowed: Prices, the path of a price file, or a "
-        "dict such as {'openai:gpt-5-mini': {'input': '0.25', 'output': '2'}}, USD per million tokens."
+        f"`prices` is a {type(prices).__name__}. Allowed: Prices, the path of a price file, or "
+        "USD per million tokens by model: {'openai:gpt-5-mini': {'input': '0.25', 'output': '2'}}."
     )
 
 

@@ -1,4 +1,4 @@
-"""`vendor_lookup`: what the sweeper asks vendors by, for calls whose answer never arrived."""
+"""`vendor_lookup`: asks vendors about calls whose answer never arrived, for a ledger's sweep."""
 
 import logging
 import os
@@ -28,14 +28,16 @@ def vendor_lookup(
     environ: Mapping[str, str] | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Lookup:
-    """A `lookup` for `sweep`, asking the endpoints of `models` with their keys.
+    """A `lookup` for a ledger's sweep, which asks the endpoints of `models` with their keys.
 
-    A response is found by its id, unless its request said `store: false`; a chat completion where
+    A response is found by its id, unless its request said `store: false`; a chat completion, where
     its request said `store: true`. What is found is charged by its usage, and a resumed turn uses
-    the answer. A completion that is not kept, and of which nothing was seen, never arrived; that is
-    believed `sure_after_s` seconds after it was sent. A response that its vendor no longer has did
-    arrive, since it had an id: that says nothing about its cost. An error is logged, and leaves the
-    attempt to the sweep's policy.
+    the answer.
+
+    A completion that the vendor does not have, and of which nothing was received, never arrived.
+    That is certain `sure_after_s` seconds after it was sent. A response that the vendor no longer
+    has did arrive, since it had an id, so its cost stays unknown. An error of the vendor is logged,
+    and the attempt is left to the sweep's policy.
 
         >>> from turngraph.billing import Ledger, Prices
         >>> from turngraph.billing.operations.sweeper import sweep
@@ -44,7 +46,7 @@ def vendor_lookup(
         ...     sweep(ledger, Prices(), lookup=vendor_lookup(openai), policy="manual").left
         0
 
-    Raises TurnConfigurationError for a model nobody can ask.
+    Raises TurnConfigurationError for a model that cannot be asked.
     """
     providers = [
         provider_from(model, os.environ if environ is None else environ) for model in models
@@ -59,48 +61,47 @@ class _VendorLookup:
     clock: Callable[[], float]
 
     def __call__(self, attempt: Outstanding) -> Outcome:
-        """What the first endpoint that can tell says; several may have the same address, and other
-        keys.
+        """The outcome that the first endpoint knows. Several may share an address and differ in
+        their keys.
         """
-        said = (self._said(attempt, provider) for provider in self._serving(attempt))
-        return next((outcome for outcome in said if outcome is not None), None)
+        outcomes = (self._ask(attempt, provider) for provider in self._serving(attempt))
+        return next((outcome for outcome in outcomes if outcome is not None), None)
 
     def _serving(self, attempt: Outstanding) -> Iterator[OpenAIProvider]:
         for provider in self.providers if attempt.kind == "completion" else ():
             if (provider.vendor, provider.config.base_url) == (attempt.vendor, attempt.base_url):
                 yield provider
 
-    def _said(self, attempt: Outstanding, provider: OpenAIProvider) -> Outcome:
+    def _ask(self, attempt: Outstanding, provider: OpenAIProvider) -> Outcome:
         if attempt.stored is None:
             return None
         try:
-            said = ask_vendor(
+            record = ask_vendor(
                 provider,
                 attempt.stored,
                 response_id=attempt.provider_id,
                 attempt_id=attempt.attempt_id,
             )
         except ProviderError as exc:
-            _log.warning("Attempt %s was not found out about: %s", attempt.attempt_id, exc)
+            _log.warning("The vendor could not be asked about %s: %s", attempt.attempt_id, exc)
             return None
-        if said == "nothing":
+        if record == "nothing":
             return self._absent(attempt)
-        if isinstance(said, str):
-            return said
-        if said.usage is None:
+        if isinstance(record, str):
+            return record
+        if record.usage is None:
             return None
         return ProviderRecord(
-            usage=said.usage,
-            response=said.model_dump_json(),
-            provider_id=said.response_id,
-            model=said.model,
-            service_tier=said.service_tier,
+            usage=record.usage,
+            response=record.model_dump_json(),
+            provider_id=record.response_id,
+            model=record.model,
+            service_tier=record.service_tier,
         )
 
     def _absent(self, attempt: Outstanding) -> Outcome:
-        """Only what is whole is kept: an answer that had begun was cut, and may be charged for all
-        the same.
-        """
+        # Vendors store only whole answers. One that had begun to arrive was cut, and may be charged
+        # for all the same.
         if attempt.usage is not None:
             return None
         return "absent" if self.clock() - attempt.created >= self.sure_after_s else "pending"

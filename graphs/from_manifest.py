@@ -1,4 +1,4 @@
-"""A turn as an `LLMClient` manifest describes it: model, settings, plugins and functions, by name."""
+"""Builds a turn's configuration from an `LLMClient` manifest: its model, settings and plugins."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -14,30 +14,31 @@ __all__ = ["client_config", "client_settings"]
 
 
 def client_settings(client: "LLMClientManifest") -> dict[str, Any]:
-    """The fields of a `ProviderConfig` that `client` sets; zero is a wish, and what it leaves out
-    stays out.
-    """
+    """The fields of a `ProviderConfig` that `client` sets. A zero counts; a missing field does not."""
     config = client.spec.config
-    wished = {
+    chosen = {
         "temperature": config.default_temperature,
         "max_tokens": config.default_max_tokens,
         "default_system_role": config.default_system_role,
     }
-    return {name: value for name, value in wished.items() if value is not None}
+    return {name: value for name, value in chosen.items() if value is not None}
 
 
 def client_config(
     manifests: "Manifests", name: str, *, environ: Mapping[str, str]
 ) -> ProviderConfig:
-    """The model that the client `name` asks, its key from the vendor's variable or the manifest's
-    secret.
+    """The configuration of the model that the client `name` asks.
 
-        config = client_config(manifests, "front_desk", environ=os.environ) client =
-        manifests.clients["front_desk"].spec turn = chat_turn(config,
-        plugins=manifests.of_client("front_desk"), functions=client.functions)
+    Its provider is a `Provider` manifest among `manifests`, or a vendor of the table. Its key comes
+    from the manifest's secret or, from `environ`, the vendor's variable.
 
-    Its provider is a `Provider` manifest among them, or a vendor of the table. Raises
-    TurnConfigurationError for a client, provider, model or key that is not there.
+        config = client_config(manifests, "front_desk", environ=os.environ)
+        client = manifests.clients["front_desk"].spec
+        turn = chat_turn(
+            config, plugins=manifests.of_client("front_desk"), functions=client.functions
+        )
+
+    Raises TurnConfigurationError for a client, provider, model or key that does not exist.
     """
     manifests.of_client(name)
     client = manifests.clients[name]

@@ -94,7 +94,7 @@ def stream_parts(
     `stream_mode`. Nothing happens any more, so every mode but `values` yields nothing.
 
         >>> values = {"result": 4, "outcome": None}
-        >>> list(stream_parts(values, ["result"], {"stream_mode": ["updates", "values"]}, "updates"))
+        >>> list(stream_parts(values, ["result"], {"stream_mode": ["values"]}, "updates"))
         [('values', {'result': 4})]
     """
     modes = arguments.get("stream_mode") or default_mode

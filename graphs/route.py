@@ -1,4 +1,4 @@
-"""A conditional edge: a plain function that says who follows, as LangGraph runs it."""
+"""A conditional edge of the graph: a plain function that returns the name of the next node."""
 
 from collections.abc import Callable
 from functools import update_wrapper

@@ -1,4 +1,4 @@
-"""Reading checkpoints with_strict_serde: only what a turn's state is made of is brought back to life.
+"""Reads checkpoints strictly: only messages and the types of a turn's state are loaded.
 
 LangGraph's default lets a row of the checkpoint table name any class and call it with any
 arguments; whoever can write that table could run code
@@ -35,10 +35,10 @@ _MESSAGES: Final = (
 
 
 def with_strict_serde(checkpointer: Checkpointer) -> Checkpointer:
-    """`checkpointer` on the same storage, bringing back messages and the values of a turn, and
-    nothing else.
+    """A copy of `checkpointer`, on the same storage, that loads messages and the types of a turn's
+    state, and no other class.
 
-    One with a serializer of its own (an encrypting one, say) is left as it is.
+    A checkpointer that has a serializer of its own, for example one that encrypts, stays as it is.
 
         >>> from langgraph.checkpoint.memory import InMemorySaver
         >>> with_strict_serde(InMemorySaver()).serde.__class__.__name__, with_strict_serde(None)
@@ -50,15 +50,14 @@ def with_strict_serde(checkpointer: Checkpointer) -> Checkpointer:
     ):
         return checkpointer
     strict = copy(checkpointer)
-    strict.serde = JsonPlusSerializer(allowed_msgpack_modules=[*_MESSAGES, *_values(Frozen)])
+    strict.serde = JsonPlusSerializer(allowed_msgpack_modules=[*_MESSAGES, *_value_types(Frozen)])
     return strict
 
 
-def _values(base: type[Frozen]) -> Iterator[type[Frozen]]:
-    """The kinds of values that may stand in the state: those of the room `state`, which has all
-    been imported.
-    """
+def _value_types(base: type[Frozen]) -> Iterator[type[Frozen]]:
+    """The classes of values in the state: those of `turngraph.state`, and no subclass of others."""
+    # Importing `turngraph.state.turn` has imported every module that defines one of them.
     for kind in base.__subclasses__():
         if kind.__module__.startswith(turn.__name__.rpartition(".")[0]):
             yield kind
-        yield from _values(kind)
+        yield from _value_types(kind)

@@ -26,6 +26,9 @@ from .errors import (
     TurnInvocationError as TurnInvocationError,
 )
 from .errors import (
+    TurnPausedError as TurnPausedError,
+)
+from .errors import (
     TurnValueError as TurnValueError,
 )
 from .errors import (
@@ -33,9 +36,6 @@ from .errors import (
 )
 from .events import (
     BudgetWarning as BudgetWarning,
-)
-from .events import (
-    ChargeAuthorized as ChargeAuthorized,
 )
 from .events import (
     ChargeCreated as ChargeCreated,
@@ -121,6 +121,18 @@ from .result import (
 from .result import (
     TurnResult as TurnResult,
 )
+from .stages import (
+    StageState as StageState,
+)
+from .stages import (
+    StageUpdate as StageUpdate,
+)
+from .stages import (
+    TurnStage as TurnStage,
+)
+from .stages import (
+    end_turn as end_turn,
+)
 from .turn import (
     SelectedPlugin as SelectedPlugin,
 )
@@ -132,6 +144,9 @@ from .turn import (
 )
 from .turn import (
     TurnInput as TurnInput,
+)
+from .turn import (
+    TurnOutcome as TurnOutcome,
 )
 from .turn import (
     TurnOutput as TurnOutput,
@@ -164,6 +179,8 @@ __all__ = [
     "ResponseReceived",
     "ResponsesAPIError",
     "SelectedPlugin",
+    "StageState",
+    "StageUpdate",
     "StreamChunk",
     "Token",
     "ToolArgumentsError",
@@ -183,13 +200,17 @@ __all__ = [
     "TurnInput",
     "TurnInvocationError",
     "TurnLimits",
+    "TurnOutcome",
     "TurnOutput",
+    "TurnPausedError",
     "TurnResult",
     "TurnSettings",
+    "TurnStage",
     "TurnValueError",
     "TurnWarning",
     "TurngraphError",
     "UnknownToolError",
     "Usage",
+    "end_turn",
     "merge_messages",
 ]

@@ -2,10 +2,10 @@
 and returns.
 """
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Literal, Protocol, TypedDict
 
-from langchain_core.messages import AIMessage, AnyMessage
+from langchain_core.messages import AIMessage, AnyMessage, MessageLikeRepresentation
 
 from turngraph.state.reply import ToolCall
 from turngraph.state.request import ChatRequest
@@ -42,7 +42,7 @@ class StageState(TypedDict):
 class StageUpdate(TypedDict, total=False):
     """What a stage changes. A key it leaves out stays as it is."""
 
-    messages: list[AnyMessage]
+    messages: Sequence[MessageLikeRepresentation]
     """Messages to add. One that has the id of a message of the conversation replaces it."""
     request: ChatRequest
     """The request to send instead; only of use in `before_model`."""

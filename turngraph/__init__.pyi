@@ -31,6 +31,9 @@ from .graphs.builder import (
 from .graphs.chat import (
     chat_turn as chat_turn,
 )
+from .graphs.stage_table import (
+    CustomStages as CustomStages,
+)
 from .graphs.turn_graph import (
     TurnBuilder as TurnBuilder,
 )
@@ -77,6 +80,9 @@ from .state.errors import (
     TurnInvocationError as TurnInvocationError,
 )
 from .state.errors import (
+    TurnPausedError as TurnPausedError,
+)
+from .state.errors import (
     TurnValueError as TurnValueError,
 )
 from .state.events import (
@@ -93,6 +99,18 @@ from .state.result import (
 )
 from .state.result import (
     TurnResult as TurnResult,
+)
+from .state.stages import (
+    StageState as StageState,
+)
+from .state.stages import (
+    StageUpdate as StageUpdate,
+)
+from .state.stages import (
+    TurnStage as TurnStage,
+)
+from .state.stages import (
+    end_turn as end_turn,
 )
 from .state.turn import (
     TurnSettings as TurnSettings,
@@ -114,6 +132,7 @@ __all__ = [
     "Budget",
     "BudgetExceededError",
     "Charge",
+    "CustomStages",
     "Ledger",
     "LedgerCallback",
     "LedgerMiddleware",
@@ -126,6 +145,8 @@ __all__ = [
     "ProviderError",
     "Retry",
     "ScriptedModel",
+    "StageState",
+    "StageUpdate",
     "ToolError",
     "ToolPrice",
     "TurnBuilder",
@@ -135,8 +156,10 @@ __all__ = [
     "TurnGraph",
     "TurnInvocationError",
     "TurnLimits",
+    "TurnPausedError",
     "TurnResult",
     "TurnSettings",
+    "TurnStage",
     "TurnStepper",
     "TurnValueError",
     "TurngraphChatModel",
@@ -145,6 +168,7 @@ __all__ = [
     "ahandler",
     "build_chat_turn",
     "chat_turn",
+    "end_turn",
     "handler",
     "load_manifests",
     "vendor_lookup",

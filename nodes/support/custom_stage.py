@@ -15,6 +15,7 @@ from turngraph.nodes.support.stage import StageFunction
 from turngraph.nodes.support.stage_context import StageContext
 from turngraph.state.errors import TurnValueError
 from turngraph.state.flow import Flow, Wait
+from turngraph.state.messages import coerce_message
 from turngraph.state.reply import ToolCall
 from turngraph.state.result import ToolRun
 from turngraph.state.stages import StagePosition, StageState, StageUpdate, TurnStage
@@ -105,10 +106,10 @@ def _completed(
     """`update` as an update of the turn: with message ids, and with answers for refused calls."""
     patch = cast(Turn, dict(update))
     messages = [
-        message if message.id else message.model_copy(update={"id": f"{context.task_id}-{place}"})
+        _with_id(coerce_message(message), f"{context.task_id}-{place}")
         for place, message in enumerate(update.get("messages", []))
     ]
-    if position == "before_tools" and "pending_tool_calls" in update:
+    if position != "before_model" and "pending_tool_calls" in update:
         allowed = {call.id for call in update["pending_tool_calls"]}
         refused = [call for call in state["pending_tool_calls"] if call.id not in allowed]
         messages += [_refusal_message(call, name, context) for call in refused]
@@ -125,6 +126,10 @@ def _completed(
         if outcome is not None:
             patch["outcome"] = outcome.model_copy(update={"answer": edited.text})
     return patch
+
+
+def _with_id(message: AnyMessage, new_id: str) -> AnyMessage:
+    return message if message.id else message.model_copy(update={"id": new_id})
 
 
 def _edited_answer(messages: list[AnyMessage], state: StageState) -> AIMessage | None:
