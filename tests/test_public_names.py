@@ -1,0 +1,70 @@
+"""The front doors: what is public, that it exists, and that looking at it costs nothing."""
+
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tests.paths import ROOMS, ROOT
+
+DOORS = ["turngraph", *(f"turngraph.{room}" for room in ROOMS), "turngraph.interfaces.stepper"]
+PUBLIC = (Path(__file__).parent / "public_names.txt").read_text("utf-8").splitlines()
+
+
+def names_of(door: str) -> list[str]:
+    return [f"{door}.{name}" for name in importlib.import_module(door).__all__]
+
+
+def test_what_is_public_is_written_down() -> None:
+    """A name that joins or leaves changes what users may rely on: change `public_names.txt` too,
+    and say so in `CHANGELOG.md`.
+    """
+    assert [name for door in DOORS for name in names_of(door)] == PUBLIC
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_every_public_name_opens(door: str) -> None:
+    """Names are loaded when they are first used; one without a home would only fail then."""
+    module = importlib.import_module(door)
+    assert module.__all__ == sorted(module.__all__)
+    for name in module.__all__:
+        assert not isinstance(getattr(module, name), ModuleType), f"{name} is hidden by a module"
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_public_name_is_never_hidden_by_a_module_of_its_name(door: str) -> None:
+    """`turngraph.tools.calculator` must be the tool, also after a file of its name is loaded."""
+    module = importlib.import_module(door)
+    folder = Path(str(module.__file__)).parent
+    taken = {file.stem for file in folder.glob("*.py")} | {file.name for file in folder.iterdir()}
+    assert taken.isdisjoint(module.__all__)
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_looking_in_loads_nothing_heavy(door: str) -> None:
+    """`import turngraph` must stay fast: what a name needs is loaded when the name is used."""
+    heavy = {
+        *("aiohttp", "anyio", "genai_prices", "httpx", "langchain", "langchain_core", "langgraph"),
+        *("mcp", "openai", "pydantic", "sqlalchemy", "sqlglot", "yaml"),
+    }
+    code = f"import sys, {door}; print(sorted({heavy} & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_a_door_names_only_what_its_stub_names() -> None:
+    """`__init__.pyi` is the one list: what type checkers see is what Python finds."""
+    for door in DOORS:
+        stub = ROOT.joinpath(*door.split(".")[1:] or ["turngraph"], "__init__.pyi")
+        tree = ast.parse(stub.read_text("utf-8"))
+        imported = {
+            alias.asname or alias.name
+            for node in tree.body
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+        }
+        assert imported == set(importlib.import_module(door).__all__)
