@@ -10,7 +10,7 @@ from turngraph.graphs.route import Route
 from turngraph.graphs.turn_graph import TurnBuilder
 from turngraph.nodes import bill, call_llm, finalize, prep_first_request, prep_second_request
 from turngraph.nodes.dispatch_tools import dispatch_tools
-from turngraph.nodes.support.dependencies import TurnDeps
+from turngraph.nodes.support.dependencies import TurnDependencies
 from turngraph.nodes.support.stage import Stage
 from turngraph.state.reply import ToolCall
 from turngraph.state.request import ChatRequest
@@ -53,7 +53,7 @@ def after_bill(state: _Billed, toolbox: Toolbox) -> list[Send] | Literal["finali
             order=first + place,
             started_at=state["started_at"],
             account=settings.account,
-            key=settings.key,
+            api_key_id=settings.api_key_id,
             tags=list(settings.tags),
         )
         for place, call in enumerate(state["pending_tool_calls"])
@@ -67,7 +67,7 @@ def after_bill(state: _Billed, toolbox: Toolbox) -> list[Send] | Literal["finali
     return [Send("dispatch_tools", task) for task in tasks]
 
 
-def build_chat_turn(deps: TurnDeps) -> TurnBuilder:
+def build_chat_turn(deps: TurnDependencies) -> TurnBuilder:
     """prep_first_request, call_llm, bill, (dispatch_tools, prep_second_request, call_llm, bill)*,
     finalize.
 

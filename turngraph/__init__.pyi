@@ -89,13 +89,13 @@ from .state.result import (
     Charge as Charge,
 )
 from .state.result import (
-    TurnError as TurnError,
-)
-from .state.result import (
     TurnResult as TurnResult,
 )
 from .state.turn import (
     TurnSettings as TurnSettings,
+)
+from .state.turn_error import (
+    TurnError as TurnError,
 )
 from .state.usage import (
     Usage as Usage,
