@@ -1,16 +1,8 @@
 from .errors import (
     BudgetExceededError as BudgetExceededError,
-)
-from .errors import (
     FencedError as FencedError,
-)
-from .errors import (
     LedgerError as LedgerError,
-)
-from .errors import (
     LedgerUnavailableError as LedgerUnavailableError,
-)
-from .errors import (
     TurnConflictError as TurnConflictError,
 )
 from .langchain.callback import (
@@ -36,17 +28,9 @@ from .operations.export import (
 )
 from .operations.reports import (
     budget_states as budget_states,
-)
-from .operations.reports import (
     reprice as reprice,
-)
-from .operations.reports import (
     show as show,
-)
-from .operations.reports import (
     top as top,
-)
-from .operations.reports import (
     total as total,
 )
 from .operations.retention import (
@@ -54,8 +38,6 @@ from .operations.retention import (
 )
 from .operations.sweeper import (
     Swept as Swept,
-)
-from .operations.sweeper import (
     sweep as sweep,
 )
 from .operations.verification import (
@@ -63,14 +45,8 @@ from .operations.verification import (
 )
 from .pricing.overrides import (
     PriceFile as PriceFile,
-)
-from .pricing.overrides import (
     PriceOverride as PriceOverride,
-)
-from .pricing.overrides import (
     ToolPrice as ToolPrice,
-)
-from .pricing.overrides import (
     load_prices as load_prices,
 )
 from .pricing.prices import (
@@ -78,23 +54,13 @@ from .pricing.prices import (
 )
 from .pricing.rates import (
     Rate as Rate,
-)
-from .pricing.rates import (
     Rates as Rates,
-)
-from .pricing.rates import (
     Tier as Tier,
 )
 from .store.budgets import (
     Budget as Budget,
-)
-from .store.budgets import (
     list_budgets as list_budgets,
-)
-from .store.budgets import (
     remove_budget as remove_budget,
-)
-from .store.budgets import (
     set_budget as set_budget,
 )
 from .store.calls import (

@@ -12,8 +12,6 @@ from .stage_table import (
 )
 from .turn_graph import (
     TurnBuilder as TurnBuilder,
-)
-from .turn_graph import (
     TurnGraph as TurnGraph,
 )
 

@@ -8,13 +8,13 @@ from langgraph.graph import END, START
 from turngraph.graphs.route import Route
 from turngraph.graphs.stage_table import CustomStages, StageRow, stage_table
 from turngraph.graphs.turn_graph import TurnBuilder
-from turngraph.nodes.support.dependencies import TurnDeps
+from turngraph.nodes.support.dependencies import TurnDependencies
 from turngraph.state.turn import Turn, TurnInput, TurnOutput
 
 __all__ = ["build_chat_turn"]
 
 
-def build_chat_turn(deps: TurnDeps, custom: CustomStages | None = None) -> TurnBuilder:
+def build_chat_turn(deps: TurnDependencies, custom: CustomStages | None = None) -> TurnBuilder:
     """The uncompiled graph of a turn.
 
     For `langgraph dev`, for engines that take a `StateGraph`, and to add nodes of your own between

@@ -22,8 +22,13 @@ from turngraph.graphs.arguments import (
 from turngraph.graphs.builder import build_chat_turn
 from turngraph.graphs.stage_table import CustomStages
 from turngraph.graphs.turn_graph import TurnGraph
-from turngraph.nodes.support.dependencies import Approve, OnFinish, TurnDeps
-from turngraph.nodes.support.stage_context import Replay, Subscriber
+from turngraph.nodes.support.dependencies import (
+    Approve,
+    OnFinish,
+    Replay,
+    Subscriber,
+    TurnDependencies,
+)
 from turngraph.providers.config import ProviderConfig
 from turngraph.providers.openai_provider import OpenAIProvider
 from turngraph.providers.request_template import request_template
@@ -129,7 +134,7 @@ def chat_turn(
         [*tools, *(plugin.tool for plugin in bound), *functions], retries=retries or {}
     )
     provider = provider_from(model, os.environ if environ is None else environ)
-    deps = TurnDeps(
+    deps = TurnDependencies(
         provider=provider,
         toolbox=toolbox,
         template=request_template(

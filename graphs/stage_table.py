@@ -13,19 +13,14 @@ from typing import Final
 
 from langgraph.types import Send
 
-from turngraph.nodes.bill import Reads as BillReads
-from turngraph.nodes.bill import bill
-from turngraph.nodes.call_llm import Reads as CallReads
-from turngraph.nodes.call_llm import call_llm
+from turngraph.nodes.bill import Reads as BillReads, bill
+from turngraph.nodes.call_llm import Reads as CallReads, call_llm
 from turngraph.nodes.dispatch_tools import dispatch_tools
-from turngraph.nodes.finalize import Reads as FinalizeReads
-from turngraph.nodes.finalize import finalize
-from turngraph.nodes.prep_first_request import Reads as FirstReads
-from turngraph.nodes.prep_first_request import prep_first_request
-from turngraph.nodes.prep_second_request import Reads as SecondReads
-from turngraph.nodes.prep_second_request import prep_second_request
+from turngraph.nodes.finalize import Reads as FinalizeReads, finalize
+from turngraph.nodes.prep_first_request import Reads as FirstReads, prep_first_request
+from turngraph.nodes.prep_second_request import Reads as SecondReads, prep_second_request
 from turngraph.nodes.support.custom_stage import custom_stage, name_of
-from turngraph.nodes.support.dependencies import TurnDeps
+from turngraph.nodes.support.dependencies import TurnDependencies
 from turngraph.nodes.support.stage import Stage, StageFunction
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.stages import StagePosition, StageState, TurnStage
@@ -69,7 +64,7 @@ class StageRow:
     follow: Follow | None = None
 
 
-def stage_table(deps: TurnDeps, custom: CustomStages) -> tuple[StageRow, ...]:
+def stage_table(deps: TurnDependencies, custom: CustomStages) -> tuple[StageRow, ...]:
     """The rows of a turn, the first stage first.
 
     Raises TurnConfigurationError for a stage of the caller's that has no name of its own.
@@ -115,7 +110,7 @@ def tool_tasks(state: Turn, toolbox: Toolbox) -> list[Send]:
             order=first + place,
             started_at=state["started_at"],
             account=settings.account,
-            key=settings.key,
+            api_key_id=settings.api_key_id,
             tags=list(settings.tags),
         )
         for place, call in enumerate(state["pending_tool_calls"])
@@ -137,13 +132,13 @@ class _Path:
     follow: Follow | None = None
 
 
-def _row(stage: StageFunction, deps: TurnDeps, reads: type | None, path: _Path) -> StageRow:
+def _row(stage: StageFunction, deps: TurnDependencies, reads: type | None, path: _Path) -> StageRow:
     follow = path.follow if len(path.targets) > 1 else None
     return StageRow(stage.__name__, Stage(stage, deps), reads, path.targets, follow)
 
 
 def _rows(
-    stages: Sequence[TurnStage], position: StagePosition, deps: TurnDeps, end: _Path
+    stages: Sequence[TurnStage], position: StagePosition, deps: TurnDependencies, end: _Path
 ) -> tuple[StageRow, ...]:
     """The rows of the caller's stages at `position`: each leads to the next, the last to `end`."""
     rows: tuple[StageRow, ...] = ()

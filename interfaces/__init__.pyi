@@ -1,7 +1,5 @@
 from .gateway import (
     ahandler as ahandler,
-)
-from .gateway import (
     handler as handler,
 )
 

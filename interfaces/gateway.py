@@ -16,8 +16,9 @@ from turngraph.billing.errors import TurnConflictError
 from turngraph.graphs.turn_graph import TurnGraph
 from turngraph.providers.writing.from_chat import from_chat
 from turngraph.state.errors import TurnValueError
-from turngraph.state.result import TurnError, TurnResult
+from turngraph.state.result import TurnResult
 from turngraph.state.turn import TurnInput, TurnSettings
+from turngraph.state.turn_error import TurnError
 
 __all__ = ["ahandler", "handler"]
 
@@ -119,7 +120,7 @@ def _settings(
     tools = (
         None if plugins is None and functions is None else (*(plugins or ()), *(functions or ()))
     )
-    return TurnSettings(account=account, key=key, tags=tuple(tags), tools=tools)
+    return TurnSettings(account=account, api_key_id=key, tags=tuple(tags), tools=tools)
 
 
 def _read(

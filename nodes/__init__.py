@@ -1,4 +1,4 @@
-"""The stages of a turn, one file each: a slice of the state in, an update of the state out."""
+"""The stages of a turn, one file each: a slice of the state goes in, an update of it comes out."""
 
 import lazy_loader
 

@@ -1,7 +1,7 @@
-from .support.dependencies import (
-    TurnDeps as TurnDeps,
-)
+from .support.dependencies import TurnDependencies as TurnDependencies
+from .support.stage_context import StageContext as StageContext
 
 __all__ = [
-    "TurnDeps",
+    "StageContext",
+    "TurnDependencies",
 ]

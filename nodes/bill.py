@@ -1,18 +1,19 @@
-"""bill: turn the attempts and tool calls not yet billed into charges, each exactly once.
+"""bill: turns the attempts and tool calls that are not billed yet into charges, each exactly once.
 
 reads   turn_id, settings, attempts, tool_runs, charges
 writes  charges
 
-A charge's id is its attempt's, so billing the same attempts again, after a crash or in a replay,
-adds nothing.
+A charge has the id of its attempt, so billing the same attempts again, after a crash or in a
+replay, adds nothing.
 """
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TypedDict
 
 from turngraph.billing.pricing.charges import charge_for, tool_charge_for
-from turngraph.nodes.support.dependencies import TurnDeps
+from turngraph.nodes.support.dependencies import TurnDependencies
 from turngraph.nodes.support.ledger_calls import settle_charge
 from turngraph.nodes.support.stage_context import StageContext
 from turngraph.state.events import ChargeCreated
@@ -24,7 +25,7 @@ __all__ = ["bill"]
 
 
 class Reads(TypedDict):
-    """The slice of the state this stage sees."""
+    """The slice of the state that this stage sees."""
 
     turn_id: str
     settings: TurnSettings | None
@@ -33,58 +34,67 @@ class Reads(TypedDict):
     charges: list[Charge]
 
 
-def bill(state: Reads, deps: TurnDeps, here: StageContext) -> Flow[Turn]:
-    """Charge what has not been charged."""
-    billed = {charge.id for charge in state["charges"]}
-    account = account_of(state["settings"])
-    found = [
-        *(_of_attempt(made, deps, account) for made in state["attempts"] if made.id not in billed),
-        *(
-            _of_tool(run, deps, account)
-            for run in state["tool_runs"]
-            if _charge_id(run) not in billed
-        ),
-    ]
+def bill(state: Reads, context: StageContext) -> Flow[Turn]:
+    """Adds a charge for everything that has none and costs something."""
     charges = list(state["charges"])
-    for charge in found:
-        if charge is not None:
-            settled = yield from settle_charge(charge, state["turn_id"], deps, here)
-            here.emit(ChargeCreated(turn_id=state["turn_id"], charge=settled))
-            charges.append(settled)
+    for charge in _new_charges(state, context.deps):
+        settled = yield from settle_charge(charge, state["turn_id"], context)
+        context.emit(ChargeCreated(turn_id=state["turn_id"], charge=settled))
+        charges.append(settled)
     return {"charges": charges}
 
 
-def _of_attempt(made: Attempt, deps: TurnDeps, account: str | None) -> Charge | None:
-    reply = made.reply
+def _new_charges(state: Reads, deps: TurnDependencies) -> Iterator[Charge]:
+    billed = {charge.id for charge in state["charges"]}
+    account = account_of(state["settings"])
+    for attempt in state["attempts"]:
+        if attempt.id not in billed:
+            charge = _charge_for_attempt(attempt, deps, account)
+            if charge is not None:
+                yield charge
+    for run in state["tool_runs"]:
+        if _charge_id(run) not in billed:
+            charge = _charge_for_tool(run, deps, account)
+            if charge is not None:
+                yield charge
+
+
+def _charge_for_attempt(
+    attempt: Attempt, deps: TurnDependencies, account: str | None
+) -> Charge | None:
+    request, reply = attempt.request, attempt.reply
     return charge_for(
         deps.prices,
-        attempt_id=made.id,
-        vendor=made.request.vendor,
-        model=(reply.model if reply is not None else None) or made.request.model,
-        asked_model=made.request.model,
+        attempt_id=attempt.id,
+        vendor=request.vendor,
+        model=(reply.model if reply is not None else None) or request.model,
+        asked_model=request.model,
         base_url=deps.provider.config.base_url,
         service_tier=None if reply is None else reply.service_tier,
-        at=datetime.fromtimestamp(made.started_at, UTC),
+        at=datetime.fromtimestamp(attempt.started_at, UTC),
         usage=None if reply is None else reply.usage,
-        billed=made.billed,
-        estimate=made.estimate,
-        held_usd=made.held_usd,
+        billed=attempt.billed,
+        estimate=attempt.estimate,
+        held_usd=attempt.held_usd,
         account=account,
     )
 
 
 def _charge_id(run: ToolRun) -> str:
-    """The ledger's attempt, or the call's place in the turn: some vendors name the first call of
-    every answer alike.
+    """Returns the ledger's id of the call, or one made from its place in the turn.
+
+    The model's id of the call is not enough: some vendors use the same one in every answer.
     """
     return run.attempt_id or f"{run.order}:{run.call_id}"
 
 
-def _of_tool(run: ToolRun, deps: TurnDeps, account: str | None) -> Charge | None:
+def _charge_for_tool(run: ToolRun, deps: TurnDependencies, account: str | None) -> Charge | None:
     if run.status not in ("ok", "error", "timeout"):
-        return None  # it never ran
+        return None  # the tool did not run
     if deps.ledger is not None and run.attempt_id is None:
-        return None  # not begun, or not known to have ended: what the ledger has open is charged when it is swept
+        # The ledger does not know the call, or does not know that it ended. What it has open is
+        # charged by the sweeper.
+        return None
     charge_id = _charge_id(run)
     charge = tool_charge_for(
         deps.prices,
@@ -97,7 +107,7 @@ def _of_tool(run: ToolRun, deps: TurnDeps, account: str | None) -> Charge | None
     )
     if charge is not None or run.attempt_id is None:
         return charge
-    # Entered in the ledger because it must not run twice; it costs nothing.
+    # The ledger knows it because it must not run twice; a charge of zero closes it there.
     return Charge(
         id=charge_id,
         kind=run.kind,

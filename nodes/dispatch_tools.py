@@ -1,27 +1,28 @@
-"""dispatch_tools: serve one tool call. Every call is a task of its own, so one that fails harms no
-sibling.
+"""dispatch_tools: serves one tool call. Each call is a task of its own, so none can harm another.
 
-reads   one ToolTask
-writes  messages (one tool message), tool_runs (one record)
+reads   nothing: it is sent a ToolTask
+writes  messages, tool_runs
 
-Whatever is wrong with a call is told to the model, which can mend it; nothing here ends the turn.
+`messages` gets one tool message, `tool_runs` one record. Whatever is wrong with a call, the model
+is told and can correct it; nothing here ends the turn.
 """
 
 import json
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 from langchain_core.messages import ToolMessage
 from langgraph.types import interrupt
 
-from turngraph.nodes.support.dependencies import TurnDeps
 from turngraph.nodes.support.limits import over_time
 from turngraph.nodes.support.stage_context import StageContext
-from turngraph.nodes.support.tool_ledger import serve_once
+from turngraph.nodes.support.tool_ledger import run_once
+from turngraph.state.base import JsonObject
 from turngraph.state.errors import ToolArgumentsError, ToolError, ToolTimeoutError, UnknownToolError
 from turngraph.state.events import PluginCalled, ToolRequested, ToolResponded
 from turngraph.state.flow import Flow, Wait
+from turngraph.state.kinds import ToolKind, ToolRunStatus
 from turngraph.state.reply import ToolCall
 from turngraph.state.result import ToolRun
 from turngraph.state.turn import ToolTask, Turn
@@ -29,50 +30,33 @@ from turngraph.tools.output import ToolOutput, clean
 
 __all__ = ["dispatch_tools"]
 
-Status = Literal["ok", "error", "invalid", "unknown", "timeout", "rejected"]
-
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
     """What the model is told, and how the call ended."""
 
-    status: Status
+    status: ToolRunStatus
     output: ToolOutput
     attempt_id: str | None = None
-    edited: str | None = None
-    """The arguments a person put in place of the model's, as JSON."""
+    edited_arguments: str | None = None
+    """The arguments that a person put in place of the model's, as JSON."""
 
 
-def dispatch_tools(task: ToolTask, deps: TurnDeps, here: StageContext) -> Flow[Turn]:
-    """Serve one call: check it, let a person agree where one must, run it, tell the model."""
-    call = task["call"]
-    is_plugin = any(plugin.name == call.name for plugin in deps.plugins)
-    here.emit(
-        ToolRequested(
-            turn_id=task["turn_id"], call_id=call.id, tool=call.name, arguments=call.arguments
-        )
+def dispatch_tools(task: ToolTask, context: StageContext) -> Flow[Turn]:
+    """Serves one call: checks it, asks a person if one must agree, runs it, tells the model."""
+    call, turn_id, deps = task["call"], task["turn_id"], context.deps
+    kind: ToolKind = "plugin" if any(one.name == call.name for one in deps.plugins) else "tool"
+    context.emit(
+        ToolRequested(turn_id=turn_id, call_id=call.id, tool=call.name, arguments=call.arguments)
     )
-    if is_plugin and "offered" not in task:
-        here.emit(PluginCalled(turn_id=task["turn_id"], call_id=call.id, plugin=call.name))
-    started = deps.clock()
-    answer = yield from _served(task, deps, here)
-    output = answer.output.cut(deps.limits.tool_result_chars)
-    run = ToolRun(
-        call_id=call.id,
-        name=call.name,
-        arguments=call.arguments if answer.edited is None else answer.edited,
-        status=answer.status,
-        content=output.content,
-        seconds=max(0.0, deps.clock() - started),
-        order=task["order"],
-        attempt_id=answer.attempt_id,
-        kind="plugin" if is_plugin else "tool",
-        truncated=output.truncated,
-        rows=output.rows,
-    )
-    here.emit(
+    if kind == "plugin" and "offered" not in task:
+        context.emit(PluginCalled(turn_id=turn_id, call_id=call.id, plugin=call.name))
+    started_at = deps.clock()
+    answer = yield from _answer(task, context)
+    run = _tool_run(task, answer, kind, context.seconds_since(started_at), context)
+    context.emit(
         ToolResponded(
-            turn_id=task["turn_id"],
+            turn_id=turn_id,
             call_id=call.id,
             tool=call.name,
             status=run.status,
@@ -80,90 +64,115 @@ def dispatch_tools(task: ToolTask, deps: TurnDeps, here: StageContext) -> Flow[T
         )
     )
     message = ToolMessage(
-        output.content,
-        id=f"tool-{here.task_id}",
+        run.content,
+        id=f"tool-{context.task_id}",
         tool_call_id=call.id,
         name=call.name,
-        artifact=output.artifact,
+        artifact=answer.output.artifact,
         status="success" if answer.status == "ok" else "error",
     )
     return {"messages": [message], "tool_runs": [run]}
 
 
-def _served(task: ToolTask, deps: TurnDeps, here: StageContext) -> Flow[_Answer]:
-    call = task["call"]
-    out_of_time = over_time(deps.limits, deps.clock() - task["started_at"])
-    if here.cancelled:
-        return _told("rejected", "Not run: the turn was cancelled.")
-    if out_of_time is not None:
-        return _told("rejected", "Not run: the turn is over its time.")
+def _tool_run(
+    task: ToolTask, answer: _Answer, kind: ToolKind, seconds: float, context: StageContext
+) -> ToolRun:
+    call, edited = task["call"], answer.edited_arguments
+    output = answer.output.cut(context.deps.limits.tool_result_chars)
+    return ToolRun(
+        call_id=call.id,
+        name=call.name,
+        arguments=call.arguments if edited is None else edited,
+        status=answer.status,
+        content=output.content,
+        seconds=max(0.0, seconds),
+        order=task["order"],
+        attempt_id=answer.attempt_id,
+        kind=kind,
+        truncated=output.truncated,
+        rows=output.rows,
+    )
+
+
+def _answer(task: ToolTask, context: StageContext) -> Flow[_Answer]:
+    """Returns the tool's answer, or why it has none."""
+    seconds = context.seconds_since(task["started_at"])
+    if context.cancelled:
+        return _failed("rejected", "Not run: the turn was cancelled.")
+    if over_time(context.deps.limits, seconds) is not None:
+        return _failed("rejected", "Not run: the turn is over its time.")
     try:
-        if "offered" in task:
-            raise UnknownToolError(call.name, offered=task["offered"])
-        arguments = deps.toolbox.check(call)
-        if deps.approve(call):
-            decision = _decision(call, arguments)
-            if isinstance(decision, _Answer):
-                return decision
-            call = decision
-            arguments = deps.toolbox.check(call)
-        run = partial(_run, deps, call, arguments, task)
-        output, attempt_id = yield from serve_once(task, call, arguments, run, deps, here)
+        return (yield from _checked_and_run(task, context))
     except UnknownToolError as exc:
-        return _told("unknown", str(exc))
+        return _failed("unknown", str(exc))
     except ToolArgumentsError as exc:
-        return _told("invalid", str(exc))
+        return _failed("invalid", str(exc))
     except ToolTimeoutError as exc:
-        return _told("timeout", str(exc))
+        return _failed("timeout", str(exc))
     except ToolError as exc:
-        return _told("error", str(exc))
+        return _failed("error", str(exc))
+
+
+def _checked_and_run(task: ToolTask, context: StageContext) -> Flow[_Answer]:
+    call, toolbox = task["call"], context.deps.toolbox
+    if "offered" in task:
+        raise UnknownToolError(call.name, offered=task["offered"])
+    arguments = toolbox.check(call)
+    if context.deps.approve(call):
+        decision = _ask_person(call, arguments)
+        if isinstance(decision, _Answer):
+            return decision
+        call = decision
+        arguments = toolbox.check(call)
+    run = partial(_run, call, arguments, task, context)
+    output, attempt_id = yield from run_once(task, call, arguments, run, context)
     edited = None if call.arguments == task["call"].arguments else call.arguments
-    if edited is not None:  # the conversation still says what the model asked for
-        output = output.model_copy(
-            update={"content": f"[A person changed the arguments to {edited}.]\n{output.content}"}
-        )
+    if edited is not None:
+        # The conversation keeps the model's own arguments; without a note the model would take the
+        # answer for one to those.
+        note = f"[A person changed the arguments to {edited}.]"
+        output = output.model_copy(update={"content": f"{note}\n{output.content}"})
     return _Answer(output.status, output, attempt_id, edited)
 
 
-def _run(deps: TurnDeps, call: ToolCall, arguments: dict[str, Any], task: ToolTask) -> Wait:
-    seconds = deps.limits.tool_seconds
-    if deps.limits.seconds is not None:
-        seconds = min(
-            seconds, max(0.001, deps.limits.seconds - (deps.clock() - task["started_at"]))
-        )
-    run, arun = deps.toolbox.run, deps.toolbox.arun
+def _run(call: ToolCall, arguments: JsonObject, task: ToolTask, context: StageContext) -> Wait:
+    limits, toolbox = context.deps.limits, context.deps.toolbox
+    timeout_s = limits.tool_seconds
+    if limits.seconds is not None:
+        left_s = limits.seconds - context.seconds_since(task["started_at"])
+        timeout_s = min(timeout_s, max(0.001, left_s))
+    options: dict[str, Any] = {"call_id": call.id, "timeout_s": timeout_s, "state": task}
     return Wait(
-        partial(run, call.name, arguments, call_id=call.id, timeout_s=seconds, state=task),
-        partial(arun, call.name, arguments, call_id=call.id, timeout_s=seconds, state=task),
+        partial(toolbox.run, call.name, arguments, **options),
+        partial(toolbox.arun, call.name, arguments, **options),
     )
 
 
-def _decision(call: ToolCall, arguments: dict[str, Any]) -> ToolCall | _Answer:
-    """What a person decided: the call as it is, edited, or rejected. The graph stops here until
-    they have.
+def _ask_person(call: ToolCall, arguments: JsonObject) -> ToolCall | _Answer:
+    """Returns the call as a person approved or edited it, or the answer if they rejected it.
 
-    Resume with `Command(resume={"decision": "approve"})`, `{"decision": "edit", "arguments": {…}}`
-    or `{"decision": "reject", "reason": "…"}`.
+    The graph stops here until they have decided. Resume it with one of
+    `Command(resume={"decision": "approve"})`, `{"decision": "edit", "arguments": {…}}` and
+    `{"decision": "reject", "reason": "…"}`.
     """
-    asked = {"type": "tool_approval", "call_id": call.id, "tool": call.name, "arguments": arguments}
-    given = interrupt(asked)
-    wish = given if isinstance(given, dict) else {"decision": given}
-    if wish.get("decision") in ("approve", True):
+    resumed = interrupt(
+        {"type": "tool_approval", "call_id": call.id, "tool": call.name, "arguments": arguments}
+    )
+    answer = resumed if isinstance(resumed, dict) else {"decision": resumed}
+    decision, edited = answer.get("decision"), answer.get("arguments")
+    if decision in ("approve", True):
         return call
-    if wish.get("decision") == "edit" and isinstance(wish.get("arguments"), dict):
-        return call.model_copy(
-            update={"arguments": json.dumps(wish["arguments"], ensure_ascii=False)}
-        )
-    if wish.get("decision") in ("reject", False):
-        return _told(
-            "rejected",
-            f"A person refused this call: {clean(str(wish.get('reason') or 'no reason given'))}.",
-        )
-    return _told(
+    if decision == "edit" and isinstance(edited, dict):
+        return call.model_copy(update={"arguments": json.dumps(edited, ensure_ascii=False)})
+    if decision in ("reject", False):
+        reason = clean(str(answer.get("reason") or "no reason given"))
+        return _failed("rejected", f"A person refused this call: {reason}.")
+    return _failed(
         "rejected",
-        "This call was not approved: the decision was none of `approve`, `edit` (with `arguments`), `reject`.",
+        "This call was not approved: the decision was none of "
+        "`approve`, `edit` (with `arguments`), `reject`.",
     )
 
 
-def _told(status: Status, content: str) -> _Answer:
+def _failed(status: ToolRunStatus, content: str) -> _Answer:
     return _Answer(status, ToolOutput(content=content, status="error"))

@@ -6,8 +6,6 @@ from .chunk_stream import (
 )
 from .config import (
     ProviderConfig as ProviderConfig,
-)
-from .config import (
     Timeouts as Timeouts,
 )
 from .langchain.chat_model import (
@@ -21,23 +19,15 @@ from .session_memory import (
 )
 from .shared_types import (
     ProviderError as ProviderError,
-)
-from .shared_types import (
     ResponsesAPIError as ResponsesAPIError,
-)
-from .shared_types import (
     StreamChunk as StreamChunk,
 )
 from .vendors.api_selection import (
     explain_api as explain_api,
-)
-from .vendors.api_selection import (
     select_api as select_api,
 )
 from .vendors.profiles import (
     VENDORS as VENDORS,
-)
-from .vendors.profiles import (
     VendorProfile as VendorProfile,
 )
 from .writing.chat_converter import (
@@ -45,8 +35,6 @@ from .writing.chat_converter import (
 )
 from .writing.payload import (
     Payload as Payload,
-)
-from .writing.payload import (
     build_payload as build_payload,
 )
 from .writing.responses_converter import (

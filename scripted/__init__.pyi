@@ -1,7 +1,5 @@
 from .cassettes import (
     Cassette as Cassette,
-)
-from .cassettes import (
     RecordedExchange as RecordedExchange,
 )
 from .loopback import (
@@ -9,17 +7,9 @@ from .loopback import (
 )
 from .prompt import (
     Answer as Answer,
-)
-from .prompt import (
     AskedCall as AskedCall,
-)
-from .prompt import (
     Message as Message,
-)
-from .prompt import (
     OfferedTool as OfferedTool,
-)
-from .prompt import (
     Prompt as Prompt,
 )
 from .received import (
@@ -27,23 +17,11 @@ from .received import (
 )
 from .script import (
     Call as Call,
-)
-from .script import (
     Cut as Cut,
-)
-from .script import (
     Fail as Fail,
-)
-from .script import (
     Hang as Hang,
-)
-from .script import (
     Raw as Raw,
-)
-from .script import (
     Refuse as Refuse,
-)
-from .script import (
     Say as Say,
 )
 from .server import (

@@ -1,4 +1,4 @@
-"""The arguments of a tool call: text as a model wrote it, and the object it stands for."""
+"""The arguments of a tool call: the text a model wrote, and the JSON object it stands for."""
 
 import json
 import re
@@ -6,23 +6,26 @@ from collections import Counter
 from math import isfinite
 from typing import Any, Final
 
+from turngraph.state.base import JsonObject
 from turngraph.state.errors import ToolArgumentsError
 
 __all__ = ["MAX_DEPTH", "MAX_TEXT", "dump_json", "parse_arguments"]
 
 MAX_TEXT: Final = 1_000_000
-"""Characters."""
+"""The most characters that are parsed."""
 MAX_DEPTH: Final = 64
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
-_SUSPECT: Final = re.compile("[\ud800-\udfff]|\\\\u[dD]")
-"""Only a text with one of these can hold half a surrogate pair; few texts need the longer look."""
+"""The most levels of objects and arrays."""
+_LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_MAYBE_SURROGATE: Final = re.compile("[\ud800-\udfff]|\\\\u[dD]")
+"""Only a text that matches can hold a lone surrogate; few do, so most skip the slow check."""
 
 
-def parse_arguments(text: str) -> dict[str, Any]:
-    """The JSON object in `text`; an empty text is `{}`, as several vendors write «no arguments».
+def parse_arguments(text: str) -> JsonObject:
+    """Returns the JSON object in `text`. An empty text is `{}`: several vendors write it so.
 
-    Raises ToolArgumentsError for anything else: other JSON, NaN and infinities, a key twice
-    (readers disagree which one counts), nesting deeper than 64, more than a million characters,
+    Parsing is strict, because a tool acts on the result. Raises ToolArgumentsError for anything but
+    an object, for NaN and infinities, for a key that occurs twice (parsers disagree about which
+    value counts), for more than `MAX_DEPTH` levels, for more than `MAX_TEXT` characters and for
     lone surrogates.
 
         >>> parse_arguments('{"city": "Oslo"}'), parse_arguments(" ")
@@ -36,17 +39,22 @@ def parse_arguments(text: str) -> dict[str, Any]:
         return {}
     value = _load(text)
     if not isinstance(value, dict):
-        raise ToolArgumentsError(f"The arguments must be a JSON object, but are {_kind(value)}.")
-    if _SUSPECT.search(text) or text.count("{") + text.count("[") > MAX_DEPTH:
-        _survey(value)
+        raise ToolArgumentsError(
+            f"The arguments must be a JSON object, but are {_json_type(value)}."
+        )
+    # A text with fewer brackets than levels cannot be nested too deeply.
+    if _MAYBE_SURROGATE.search(text) or text.count("{") + text.count("[") > MAX_DEPTH:
+        _check_nested(value)
     return value
 
 
 def dump_json(value: object) -> str:
-    """`value` as compact JSON text, with letters as they are (`ü`, not `\\u00fc`: fewer tokens).
+    r"""Returns `value` as JSON text with letters as they are: `ü`, not `\u00fc`, to save tokens.
 
     >>> dump_json({"city": "Zürich"})
     '{"city": "Zürich"}'
+
+    Raises ValueError for NaN and infinities, TypeError for what is no JSON.
     """
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
@@ -54,7 +62,10 @@ def dump_json(value: object) -> str:
 def _load(text: str) -> Any:
     try:
         return json.loads(
-            text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite
+            text,
+            object_pairs_hook=_object_with_unique_keys,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
         )
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
@@ -63,18 +74,20 @@ def _load(text: str) -> Any:
         raise ToolArgumentsError(
             f"The arguments are nested deeper than {MAX_DEPTH} levels."
         ) from None
-    except ValueError:  # Python's limit on the digits of an integer
+    except ValueError:
+        # Python refuses integers with more than 4,300 digits:
+        # https://docs.python.org/3/library/stdtypes.html#integer-string-conversion-length-limitation
         raise ToolArgumentsError(
             "The arguments hold a number with more than 4,300 digits."
         ) from None
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+def _object_with_unique_keys(pairs: list[tuple[str, Any]]) -> JsonObject:
+    members = dict(pairs)
+    if len(members) < len(pairs):
         [(twice, _)] = Counter(key for key, _ in pairs).most_common(1)
-        raise ToolArgumentsError(f"The arguments have the key `{_shown(twice)}` twice.")
-    return found
+        raise ToolArgumentsError(f"The arguments have the key `{_shortened(twice)}` twice.")
+    return members
 
 
 def _refuse_constant(word: str) -> None:
@@ -90,34 +103,36 @@ def _finite(digits: str) -> float:
     return number
 
 
-def _survey(value: Any, depth: int = 1) -> None:
+def _check_nested(value: Any, depth: int = 1) -> None:
+    """Checks depth and surrogates in `value` and everything inside it."""
     if depth > MAX_DEPTH:
         raise ToolArgumentsError(f"The arguments are nested deeper than {MAX_DEPTH} levels.")
     if isinstance(value, str):
-        if _SURROGATE.search(value):
+        if _LONE_SURROGATE.search(value):
             raise ToolArgumentsError(
-                "The arguments hold half a surrogate pair, which no encoding can carry."
+                "The arguments hold a lone surrogate, which no encoding can carry."
             )
     elif isinstance(value, dict):
         for key, item in value.items():
-            _survey(key, depth)
-            _survey(item, depth + isinstance(item, dict | list))
+            _check_nested(key, depth)
+            _check_nested(item, depth + isinstance(item, dict | list))
     elif isinstance(value, list):
         for item in value:
-            _survey(item, depth + isinstance(item, dict | list))
+            _check_nested(item, depth + isinstance(item, dict | list))
 
 
-def _shown(name: str) -> str:
-    name = _SURROGATE.sub("\ufffd", name)
+def _shortened(name: str) -> str:
+    # The name goes into an error that is sent to the model, so it must be encodable.
+    name = _LONE_SURROGATE.sub("\ufffd", name)
     return name if len(name) <= 100 else f"{name[:100]}…"
 
 
-def _kind(value: Any) -> str:
-    kinds = {
+def _json_type(value: Any) -> str:
+    names = {
         str: "a string",
         list: "an array",
         bool: "a boolean",
         int: "a number",
         float: "a number",
     }
-    return kinds.get(type(value), "null")
+    return names.get(type(value), "null")

@@ -1,15 +1,21 @@
 """What every value in the state is made of: a frozen pydantic model that refuses unknown fields."""
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["Frozen"]
+__all__ = ["Frozen", "JsonObject"]
+
+JsonObject = dict[str, Any]
+"""A JSON object whose members have no fixed types, such as a request body of a vendor."""
 
 
 class Frozen(BaseModel):
     """A value: compared by content, never edited in place, refusing fields it does not know.
 
     LangGraph hands the same object to every later node, so an edit in place would leak into steps
-    that recorded no update. `model_copy(update=…)` makes the changed value instead.
+    that recorded no update. Use `model_copy(update=…)` to get a changed copy; note that pydantic
+    does not validate what `update` holds.
 
         >>> class Point(Frozen):
         ...     x: int

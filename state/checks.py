@@ -1,6 +1,6 @@
-"""What may enter the state, checked at its two doors: a caller's input and a node's patch.
+"""Checks what enters the state: a caller's input, a person's update, a stage's patch.
 
-LangGraph checks neither: a value of the wrong type is stored, and the thread can never be read
+LangGraph checks none of these: it stores a value of the wrong type, and nobody can read the thread
 again.
 """
 
@@ -8,63 +8,46 @@ import json
 import uuid
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, Final, Literal
+from typing import Any, Final, get_type_hints
 
 from langchain_core.messages import AnyMessage, BaseMessage
 from langgraph.types import Overwrite
 from pydantic import TypeAdapter, ValidationError
 
 from turngraph.state.errors import TurnValueError
+from turngraph.state.limits import MESSAGE_CHARS
 from turngraph.state.messages import coerce_message
-from turngraph.state.reply import ToolCall
-from turngraph.state.request import ChatRequest
-from turngraph.state.result import Attempt, Charge, ToolRun, TurnResult
-from turngraph.state.turn import SelectedPlugin, Turn, TurnOutcome, TurnSettings
+from turngraph.state.turn import Turn, TurnInput
 
 __all__ = ["check_input", "check_patch", "check_update"]
 
-_TYPES: Final[Mapping[str, Any]] = {
-    "turn_id": str,
-    "settings": TurnSettings | None,
-    "started_at": float,
-    "plugins": list[SelectedPlugin],
-    "request": ChatRequest,
-    "reservation": str | None,
-    "pending_tool_calls": list[ToolCall],
-    "attempts": list[Attempt],
-    "tool_runs": list[ToolRun],
-    "charges": list[Charge],
-    "outcome": TurnOutcome | None,
-    "status": Literal["running", "done"],
-    "result": TurnResult | None,
-}
-
-
-_BESIDE: Final = (
+_BESIDE_CONTENT: Final = (
     "additional_kwargs",
     "response_metadata",
     "tool_calls",
     "invalid_tool_calls",
     "artifact",
 )
+"""The fields of a message, beside its content, that a caller may fill and a vendor may be sent."""
 
 
 @cache
 def _adapter(key: str) -> TypeAdapter[Any]:
-    return TypeAdapter(_TYPES[key])
+    return TypeAdapter(get_type_hints(Turn)[key])
 
 
-def check_input(value: Mapping[str, Any], *, message_chars: int = 2_000_000) -> dict[str, Any]:
-    """A caller's input with its messages as LangChain messages with ids, and the keys it leaves out
-    emptied.
+def check_input(value: Mapping[str, Any], *, message_chars: int = MESSAGE_CHARS) -> dict[str, Any]:
+    """Returns a caller's input with LangChain messages that have ids, and every input key present.
 
-    With a `turn_id` the ids are made of it, so that the same turn submitted twice adds its messages
-    once.
+    `message_chars` is the most characters that one message may have. The ids of messages that come
+    without one are derived from `turn_id`, so that the same turn submitted twice adds its messages
+    once; without a `turn_id` they are random.
 
-        >>> check_input({"messages": [("user", "Hi")]})["messages"][0].content
-        'Hi'
+        >>> checked = check_input({"messages": [("user", "Hi")]})
+        >>> checked["messages"][0].content, checked["turn_id"], checked["settings"]
+        ('Hi', '', None)
 
-    Raises TurnValueError naming the key, what was seen and what was allowed.
+    Raises TurnValueError, which names the key, what was seen and what is allowed.
     """
     if not isinstance(value, Mapping):
         raise TurnValueError(
@@ -72,8 +55,9 @@ def check_input(value: Mapping[str, Any], *, message_chars: int = 2_000_000) -> 
         )
     unknown = sorted(str(key) for key in set(value) - set(Turn.__annotations__))
     if unknown:
+        allowed = ", ".join(f"`{key}`" for key in TurnInput.__annotations__)
         raise TurnValueError(
-            f"Unknown key in a turn's input: `{unknown[0][:100]}`. Allowed: `messages`, `turn_id`, `settings`."
+            f"Unknown key in a turn's input: `{unknown[0][:100]}`. Allowed: {allowed}."
         )
     turn_id = _checked("turn_id", value.get("turn_id") or "")
     _check_text(turn_id, "`turn_id`")
@@ -81,34 +65,39 @@ def check_input(value: Mapping[str, Any], *, message_chars: int = 2_000_000) -> 
     settings = _checked("settings", value.get("settings"))
     if settings is not None and settings.body is not None:
         _check_text(_as_json(settings.body, "`settings.body`"), "`settings.body`")
+    # The keys that the caller leaves out are written too: the thread still has the last turn's.
     return {"messages": messages, "turn_id": turn_id, "settings": settings}
 
 
 def check_update(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What a person writes into a thread from outside (`update_state`, `Command(update=…)`), made
-    as a node's patch is.
+    """Returns what a person writes into a thread from outside, with LangChain messages with ids.
 
-    >>> check_update({"messages": ("user", "Hi")})["messages"][0].type
-    'human'
+    For LangGraph's `update_state` and `Command(update=…)`. Any key of a `Turn` may be written.
 
-    Raises TurnValueError naming the key, what was seen and what was allowed.
+        >>> check_update({"messages": ("user", "Hi")})["messages"][0].type
+        'human'
+
+    Raises TurnValueError, which names the key, what was seen and what is allowed.
     """
-    by = "An update"
     if not isinstance(values, Mapping):
         raise TurnValueError(f"An update is a dict of keys of a turn, not {type(values).__name__}.")
     return {
         key: _coerced(value, "")
         if key == "messages" and not isinstance(value, Overwrite)
-        else _checked(key, value, by)
+        else _checked(key, value, "An update")
         for key, value in values.items()
     }
 
 
 def check_patch(patch: Mapping[str, Any], *, by: str) -> dict[str, Any]:
-    """A node's patch, every value as its key demands. `by` is named in the error.
+    """Returns a stage's patch, every value as the type of its key demands.
 
-    Raises TurnValueError for an unknown key or a value of another type; nothing has been stored
-    then.
+    `by` is the stage's name, for the error.
+
+        >>> check_patch({"status": "done"}, by="finalize")
+        {'status': 'done'}
+
+    Raises TurnValueError for an unknown key or a value of another type. Nothing was stored then.
     """
     return {key: _checked(key, value, by) for key, value in patch.items()}
 
@@ -117,10 +106,11 @@ def _checked(key: str, value: Any, by: str = "the caller") -> Any:
     if isinstance(value, Overwrite):
         return Overwrite(_checked(key, value.value, by))
     if key == "messages":
-        return _messages(value, by)
-    if key not in _TYPES:
+        return _checked_messages(value, by)
+    if key not in Turn.__annotations__:
         raise TurnValueError(
-            f"{by} wrote `{key}`, which is no key of a turn. Allowed: {', '.join(Turn.__annotations__)}."
+            f"{by} wrote `{key}`, which is no key of a turn. "
+            f"Allowed: {', '.join(Turn.__annotations__)}."
         )
     try:
         return _adapter(key).validate_python(value)
@@ -132,22 +122,21 @@ def _checked(key: str, value: Any, by: str = "the caller") -> Any:
         ) from exc
 
 
-def _messages(value: Any, by: str) -> list[AnyMessage]:
-    if not isinstance(value, list) or not all(
-        isinstance(item, BaseMessage) and item.id for item in value
-    ):
-        raise TurnValueError(
-            f"{by} wrote `messages` that are no list of LangChain messages with ids."
-        )
-    return value
+def _checked_messages(value: Any, by: str) -> list[AnyMessage]:
+    # Not validated by pydantic: it would copy the whole conversation at every step.
+    if isinstance(value, list) and all(isinstance(item, BaseMessage) and item.id for item in value):
+        return value
+    raise TurnValueError(
+        f"{by} wrote `messages` that are not a list of LangChain messages with ids."
+    )
 
 
-def _coerced(given: Any, turn_id: str, message_chars: int = 2_000_000) -> list[AnyMessage]:
-    listed = given if isinstance(given, list) else [given]
-    messages = [_with_id(coerce_message(item), turn_id, place) for place, item in enumerate(listed)]
-    for place, message in enumerate(messages):
+def _coerced(messages: Any, turn_id: str, message_chars: int = MESSAGE_CHARS) -> list[AnyMessage]:
+    listed = messages if isinstance(messages, list) else [messages]
+    coerced = [_with_id(coerce_message(item), turn_id, place) for place, item in enumerate(listed)]
+    for place, message in enumerate(coerced):
         _check_content(message, place, message_chars)
-    return messages
+    return coerced
 
 
 def _with_id(message: AnyMessage, turn_id: str, place: int) -> AnyMessage:
@@ -158,16 +147,17 @@ def _with_id(message: AnyMessage, turn_id: str, place: int) -> AnyMessage:
 
 
 def _check_content(message: AnyMessage, place: int, limit: int) -> None:
-    """Text no checkpoint or vendor could take is refused here, where nothing has been stored yet."""
+    """Refuses text that no checkpoint or vendor could take, while nothing is stored yet."""
     content, where = message.content, f"messages[{place}]"
-    beside = [getattr(message, name, None) for name in _BESIDE]
+    beside = [getattr(message, name, None) for name in _BESIDE_CONTENT]
     _check_text(content if isinstance(content, str) else _as_json(content, where), where)
     if any(beside):
         _check_text(_as_json(beside, where), where)
-    size = len(content) if isinstance(content, str) else sum(len(part) for part in _texts(content))
+    size = len(content) if isinstance(content, str) else sum(len(text) for text in _texts(content))
     if size > limit:
         raise TurnValueError(
-            f"{where} is {size:,} characters long; `TurnLimits.message_chars` allows {limit:,}. Shorten it."
+            f"{where} is {size:,} characters long; "
+            f"`TurnLimits.message_chars` allows {limit:,}. Shorten it."
         )
 
 
@@ -175,10 +165,11 @@ def _as_json(value: Any, where: str) -> str:
     try:
         return json.dumps(value, ensure_ascii=False, allow_nan=False)
     except RecursionError:
-        raise TurnValueError(f"{where} is nested deeper than any reader follows.") from None
+        raise TurnValueError(f"{where} is nested too deeply to be written as JSON.") from None
     except (TypeError, ValueError) as exc:
         raise TurnValueError(
-            f"{where} holds what JSON cannot say ({exc}). Allowed: text, finite numbers, lists, dicts."
+            f"{where} holds a value that JSON cannot express ({exc}). "
+            "Allowed: text, finite numbers, true, false, null, lists, dicts."
         ) from None
 
 
@@ -187,7 +178,8 @@ def _check_text(text: str, where: str) -> None:
         text.encode()
     except UnicodeEncodeError as exc:
         raise TurnValueError(
-            f"{where} holds a lone surrogate at character {exc.start}, which UTF-8 cannot say."
+            f"{where} holds a lone surrogate at character {exc.start}, "
+            "which UTF-8 cannot encode. Remove it."
         ) from None
 
 

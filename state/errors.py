@@ -1,19 +1,19 @@
-"""Every error turngraph raises, on one page. A test keeps this tree true.
+"""Every error that turngraph raises. A test compares this tree with the classes below.
 
 TurngraphError
-├── TurnConfigurationError    wired wrongly: an unknown vendor, a missing key; raised before anything is sent
-├── TurnValueError            a value nobody can send: a wrong role, NaN, a lone surrogate (a ValueError too)
-├── TurnInvocationError       a turn called in a way it cannot run
-│   └── TurnPausedError       a typed run reached a question to a person before its end
-├── BudgetExceededError       the money a call may cost is not there: which budget, its limit, spent, held, needed
-├── ToolError                 a tool call that cannot be served; the model is told
-│   ├── UnknownToolError      no such tool in this turn
-│   ├── ToolArgumentsError    arguments that are not JSON, or do not fit the tool's schema
-│   └── ToolTimeoutError      the tool took too long
+├── TurnConfigurationError    wired wrongly: an unknown vendor, a missing key; nothing was sent
+├── TurnValueError            a value that cannot be sent: a wrong role, NaN, a lone surrogate
+├── TurnInvocationError       a turn was called in a way that it cannot run
+│   └── TurnPausedError       the turn waits for a person and has no result yet
+├── BudgetExceededError       a budget does not have the money that a call may cost
+├── ToolError                 a tool call cannot be served; the model is told, the turn goes on
+│   ├── UnknownToolError      the turn offers no such tool
+│   ├── ToolArgumentsError    the arguments are not JSON, or do not fit the tool's schema
+│   └── ToolTimeoutError      the tool did not answer in time
 └── ProviderError             no usable answer came back; `kind` says why
     └── ResponsesAPIError     an explicit error event in a Responses stream
 
-An error's text names what was seen, what was allowed and what to do. It never holds a key.
+An error's text says what was seen, what is allowed and what to do. It never holds an API key.
 """
 
 from collections.abc import Collection, Mapping
@@ -21,6 +21,8 @@ from decimal import Decimal
 from typing import Final, Literal, NamedTuple, get_args
 
 from langgraph.types import Interrupt
+
+from turngraph.state.kinds import BilledOnError
 
 __all__ = [
     "ERROR_KINDS",
@@ -58,13 +60,16 @@ ErrorKind = Literal[
     "truncated",  # the answer stopped before its end
     "protocol",  # not what the API's documentation describes: HTML, an empty body, a redirect
 ]
+"""What went wrong with a request. The vendors' status codes and error codes are mapped to these."""
 
 
 class KindTraits(NamedTuple):
-    """What follows from an error's kind: may a retry help, and which HTTP status stands for it."""
+    """What follows from an error's kind."""
 
     retryable: bool
+    """Whether the same request may succeed later."""
     status: int
+    """The HTTP status to answer with if the vendor gave none."""
 
 
 ERROR_KINDS: Final[Mapping[ErrorKind, KindTraits]] = {
@@ -89,19 +94,19 @@ assert set(ERROR_KINDS) == set(get_args(ErrorKind)), "every kind of error has it
 
 
 class TurngraphError(Exception):
-    """The root of everything turngraph raises."""
+    """The root of all errors that turngraph raises: `except TurngraphError` catches every one."""
 
 
 class TurnConfigurationError(TurngraphError):
-    """A turn, provider or tool was wired wrongly; nothing has been sent."""
+    """A turn, a provider or a tool was wired wrongly. Nothing was sent."""
 
 
 class TurnValueError(TurngraphError, ValueError):
-    """A value was given that no vendor could be sent; nothing has been sent."""
+    """A value cannot be sent to any vendor, or cannot be stored. Nothing was sent."""
 
 
 class TurnInvocationError(TurngraphError):
-    """A turn was called in a way it cannot run."""
+    """A turn was called in a way that it cannot run."""
 
 
 class TurnPausedError(TurnInvocationError):
@@ -127,17 +132,23 @@ def _shown(question: object) -> str:
 
 
 class BudgetExceededError(TurngraphError):
-    """A hard budget has not the money a call may cost; nothing has been sent.
+    """A hard budget does not have the money that a call may cost. Nothing was sent.
 
-    Attributes: `budget` (its name and whose it is), `window` (`always`, or the day or month), and
-    in USD `limit`, `spent` (settled), `held` (for calls under way), `needed` (by this call, `None`
-    where its price is unknown). `closing_possible` says whether one last call without tools still
-    fits, out of the budget's reserve for it.
+    Attributes:
+        budget: the budget's name and whose it is.
+        window: the time it counts: `always`, or the day or month.
+        limit, spent, held: in USD: what it allows, what is settled, what running calls hold.
+        needed: USD that this call may cost, or None if its price is unknown.
+        closing_possible: whether one last call without tools still fits, from the budget's reserve.
 
-        >>> error = BudgetExceededError("turn", window="always", limit=Decimal("0.5"), spent=Decimal("0.4"),
-        ...                             held=Decimal(0), needed=Decimal("2e-7"))
-        >>> str(error)
-        'Budget `turn` (always) allows 0.5 USD; 0.4 are spent and 0 held, and this call may need 0.0000002.'
+    Example:
+        >>> error = BudgetExceededError(
+        ...     "turn", window="always", limit=Decimal("0.5"),
+        ...     spent=Decimal("0.4"), held=Decimal(0), needed=Decimal("2e-7"),
+        ... )
+        >>> print(str(error).replace("; ", ";\\n"))
+        Budget `turn` (always) allows 0.5 USD;
+        0.4 are spent and 0 held, and this call may need 0.0000002.
     """
 
     def __init__(
@@ -151,30 +162,36 @@ class BudgetExceededError(TurngraphError):
         needed: Decimal | None,
         closing_possible: bool = False,
     ) -> None:
-        self.budget, self.window, self.limit, self.spent, self.held = (
-            budget,
-            window,
-            limit,
-            spent,
-            held,
-        )
-        self.needed, self.closing_possible = needed, closing_possible
+        self.budget, self.window = budget, window
+        self.limit, self.spent, self.held, self.needed = limit, spent, held, needed
+        self.closing_possible = closing_possible
         need = (
             f"this call may need {needed:f}"
             if needed is not None
-            else "this call has no known price; give `prices=Prices((PriceOverride(…),))`, or the budget's `unpriced`"
+            else "this call has no known price; "
+            "give `prices=Prices((PriceOverride(…),))`, or the budget's `unpriced`"
         )
         super().__init__(
-            f"Budget `{budget}` ({window}) allows {limit:f} USD; {spent:f} are spent and {held:f} held, and {need}."
+            f"Budget `{budget}` ({window}) allows {limit:f} USD; "
+            f"{spent:f} are spent and {held:f} held, and {need}."
         )
 
 
 class ToolError(TurngraphError):
-    """A tool call that cannot be served. `dispatch_tools` tells the model; the turn goes on."""
+    """A tool call cannot be served. `dispatch_tools` tells the model, and the turn goes on.
+
+    A tool may raise it to tell the model something in plain words.
+    """
 
 
 class UnknownToolError(ToolError):
-    """A tool was asked for that this turn does not offer."""
+    """The model called a tool that this turn does not offer.
+
+    Attributes: `tool` (the name it called) and `offered` (the names it may call, sorted).
+
+        >>> print(UnknownToolError("wether", offered=["weather"]))
+        No tool named `wether` in this turn. Offered: `weather`.
+    """
 
     def __init__(self, tool: str, *, offered: Collection[str]) -> None:
         self.tool, self.offered = tool, tuple(sorted(offered))
@@ -183,11 +200,17 @@ class UnknownToolError(ToolError):
 
 
 class ToolArgumentsError(ToolError):
-    """A tool was called with arguments that are not a JSON object, or do not fit its schema."""
+    """The arguments of a tool call are not a JSON object, or do not fit the tool's schema."""
 
 
 class ToolTimeoutError(ToolError):
-    """A tool did not answer in the time it had."""
+    """A tool did not answer in the time it had.
+
+    Attributes: `tool` (its name) and `timeout_s` (seconds).
+
+        >>> print(ToolTimeoutError("weather", timeout_s=2.5))
+        Tool `weather` did not answer within 2.5 seconds.
+    """
 
     def __init__(self, tool: str, *, timeout_s: float) -> None:
         self.tool, self.timeout_s = tool, timeout_s
@@ -197,15 +220,20 @@ class ToolTimeoutError(ToolError):
 class ProviderError(TurngraphError):
     """No usable answer came back from a vendor.
 
-    Attributes: `kind` (what went wrong, of `ErrorKind`), `status` (the HTTP status, where one came
-    back), `code` and `type` (the vendor's own words), `message`, `param`, `request_id`,
-    `retry_after_s` (seconds the vendor asked to wait), `retryable` (may the same request succeed
-    later), `billed` (what the vendor may charge for it: `none`, `partial` where an answer had
-    begun, `unknown` where the request was sent and nothing is known).
+    Attributes:
+        kind: what went wrong, one of `ErrorKind`.
+        vendor: the vendor's name.
+        status: the HTTP status, or None if no answer came back.
+        code, type, param, message: as the vendor wrote them.
+        request_id: the vendor's id of the request, for support tickets.
+        retry_after_s: seconds that the vendor asked to wait.
+        retryable: whether the same request may succeed later.
+        billed: what the vendor may charge for it, one of `BilledOnError`.
 
-        >>> error = ProviderError("Rate limit reached.", kind="rate_limit", status=429, vendor="openai")
+    Example:
+        >>> error = ProviderError("Slow down.", kind="rate_limit", status=429, vendor="openai")
         >>> error.retryable, str(error)
-        (True, 'openai answered 429 (rate_limit): Rate limit reached.')
+        (True, 'openai answered 429 (rate_limit): Slow down.')
     """
 
     def __init__(
@@ -221,22 +249,22 @@ class ProviderError(TurngraphError):
         request_id: str | None = None,
         retry_after_s: float | None = None,
         retryable: bool | None = None,
-        billed: Literal["none", "partial", "unknown"] = "none",
+        billed: BilledOnError = "none",
     ) -> None:
         self.message, self.kind, self.vendor, self.status = message, kind, vendor, status
         self.code, self.type, self.param = code, type, param
         self.request_id, self.retry_after_s, self.billed = request_id, retry_after_s, billed
         self.retryable = ERROR_KINDS[kind].retryable if retryable is None else retryable
         who = vendor or "The vendor"
-        said = f"{who} answered {status} ({kind})" if status is not None else f"{who}: {kind}"
-        super().__init__(f"{said}: {message}" if message else said)
+        what = f"{who} answered {status} ({kind})" if status is not None else f"{who}: {kind}"
+        super().__init__(f"{what}: {message}" if message else what)
 
 
 class ResponsesAPIError(ProviderError):
-    """An explicit error event (`error`, `response.failed`) in a Responses stream.
+    """A Responses stream held an explicit error event (`error`, `response.failed`).
 
-    Has `sequence_number`, the event's place in the stream, beside what `ProviderError` carries
-    (https://platform.openai.com/docs/api-reference/responses-streaming/error).
+    Beside the attributes of `ProviderError` it has `sequence_number`, the event's place in the
+    stream (https://platform.openai.com/docs/api-reference/responses-streaming/error).
     """
 
     sequence_number: int | None = None

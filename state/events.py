@@ -1,7 +1,13 @@
-"""What happens in a turn, as it happens: typed events for subscribers, LangGraph's `custom` stream
-and the log.
+"""What happens in a turn, as it happens: typed events.
 
-Watching never changes what is sent or billed.
+Every event goes to the turn's subscribers (`chat_turn(on_event=…)`), to LangGraph's `custom` stream
+and to the log named `turngraph`. Watching never changes what is sent or billed. Times are in
+seconds, money is in USD, and `type` tells the events apart in JSON.
+
+    >>> from pydantic import TypeAdapter
+    >>> text = TurnWarning(turn_id="t", message="`seed` was left out.").model_dump_json()
+    >>> TypeAdapter(AnyEvent).validate_json(text)
+    TurnWarning(turn_id='t', type='warning', message='`seed` was left out.')
 """
 
 from decimal import Decimal
@@ -10,8 +16,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from turngraph.state.base import Frozen
+from turngraph.state.kinds import ToolRunStatus, TurnStatus
 from turngraph.state.request import ChatRequest
-from turngraph.state.result import Charge, TurnError, TurnStatus
+from turngraph.state.result import Charge
+from turngraph.state.turn_error import TurnError
 from turngraph.state.usage import Usage
 
 __all__ = [
@@ -37,7 +45,7 @@ __all__ = [
 
 
 class TurnEvent(Frozen):
-    """Something that happened in a turn."""
+    """Something that happened in the turn `turn_id`. The class of every event."""
 
     turn_id: str
 
@@ -49,42 +57,45 @@ class PromptStarted(TurnEvent):
     vendor: str
     model: str
     api: str
+    """`chat` or `responses`."""
     api_reason: str
-    """Why this API was chosen."""
+    """Why this API was chosen, as a sentence."""
 
 
 class PluginSelected(TurnEvent):
-    """A plugin joins this turn."""
+    """A plugin was selected for this turn."""
 
     type: Literal["plugin_selected"] = "plugin_selected"
     plugin: str
     directive: str
+    """How it was selected: `always`, `search_terms`, or `llm` (when the model calls it)."""
     term: str | None = None
-    """The search term that matched, where one did."""
+    """The search term that occurs in the conversation, if the directive is `search_terms`."""
     ignored: tuple[str, ...] = ()
-    """Model settings of this plugin that an earlier one had already set."""
+    """Model settings of this plugin that the caller or an earlier plugin had already set."""
 
 
 class ToolPresented(TurnEvent):
-    """A tool is offered to the model."""
+    """The first request offers a tool to the model."""
 
     type: Literal["tool_presented"] = "tool_presented"
     tool: str
 
 
 class RequestSent(TurnEvent):
-    """A request is about to leave."""
+    """A request is about to be sent."""
 
     type: Literal["request_sent"] = "request_sent"
     attempt_id: str
     number: int
+    """The number of the attempt at this call, from 1."""
     request: ChatRequest
     messages: int
-    """How many messages it carries."""
+    """How many messages of the state the request carries."""
 
 
 class Token(TurnEvent):
-    """A piece of the answer, as it arrives; only in turns that stream."""
+    """A piece of the answer arrived. Only turns that stream have this event."""
 
     type: Literal["token"] = "token"
     kind: Literal["text", "reasoning", "refusal"]
@@ -92,14 +103,16 @@ class Token(TurnEvent):
 
 
 class ResponseReceived(TurnEvent):
-    """An answer is complete."""
+    """An answer is complete and, with a ledger, stored there."""
 
     type: Literal["response_received"] = "response_received"
     attempt_id: str
     finish_reason: str | None
     usage: Usage | None
     tool_calls: int
+    """How many tools the model calls in this answer."""
     seconds: float
+    """From sending the request to the end of the answer."""
 
 
 class ResponseFailed(TurnEvent):
@@ -109,20 +122,22 @@ class ResponseFailed(TurnEvent):
     attempt_id: str
     error: TurnError
     retry_in_s: float | None = None
-    """When the next attempt follows; `None` when none does."""
+    """Seconds until the next attempt, or None if there is none."""
 
 
 class ToolRequested(TurnEvent):
-    """The model asked for a tool."""
+    """The model called a tool."""
 
     type: Literal["tool_requested"] = "tool_requested"
     call_id: str
+    """The model's id of the call."""
     tool: str
     arguments: str
+    """The text the model wrote, which may not be JSON."""
 
 
 class PluginCalled(TurnEvent):
-    """The tool of a plugin is about to run."""
+    """The model called the tool of a plugin."""
 
     type: Literal["plugin_called"] = "plugin_called"
     call_id: str
@@ -130,49 +145,51 @@ class PluginCalled(TurnEvent):
 
 
 class ToolResponded(TurnEvent):
-    """A tool call was answered: by the tool, or with the reason why not."""
+    """A tool call has its answer: from the tool, or the reason why the tool did not run."""
 
     type: Literal["tool_responded"] = "tool_responded"
     call_id: str
     tool: str
-    status: str
+    status: ToolRunStatus
     seconds: float
 
 
 class ChargeAuthorized(TurnEvent):
-    """The ledger holds the money a call may cost."""
+    """The ledger holds the most that a call may cost."""
 
-    type: Literal["charge_authorised"] = "charge_authorised"
+    type: Literal["charge_authorized"] = "charge_authorized"
     call_id: str
+    """The id of the reservation."""
     held_usd: Decimal
 
 
 class ChargeDeclined(TurnEvent):
-    """A call was refused: a limit or a budget would be exceeded. Nothing was sent."""
+    """A call would exceed a limit or a budget. It is not sent."""
 
     type: Literal["charge_declined"] = "charge_declined"
     reason: str
 
 
 class ChargeCreated(TurnEvent):
-    """An attempt, tool or plugin call was charged."""
+    """An attempt, a tool call or a plugin call was charged."""
 
     type: Literal["charge_created"] = "charge_created"
     charge: Charge
 
 
 class BudgetWarning(TurnEvent):
-    """A soft budget crossed one of its thresholds."""
+    """The spending of a budget crossed one of its thresholds."""
 
     type: Literal["budget_warning"] = "budget_warning"
     budget: str
     threshold: float
+    """The part of the limit that was crossed: 0.8 is 80 %."""
     spent_usd: Decimal
     limit_usd: Decimal
 
 
 class TurnWarning(TurnEvent):
-    """Something was dropped, rewritten or tolerated; the sentence says what."""
+    """Something was left out of a request, rewritten or accepted; `message` says what."""
 
     type: Literal["warning"] = "warning"
     message: str
@@ -184,6 +201,7 @@ class PromptFinished(TurnEvent):
     type: Literal["prompt_finished"] = "prompt_finished"
     status: TurnStatus
     cost_usd: Decimal | None
+    """None if no price is known."""
     seconds: float
 
 
@@ -206,4 +224,4 @@ AnyEvent = Annotated[
     | PromptFinished,
     Field(discriminator="type"),
 ]
-"""Any event, told apart by its `type`."""
+"""Any event: `TypeAdapter(AnyEvent).validate_json(text)` reads one back, by its `type`."""

@@ -1,6 +1,8 @@
-"""A stage that waits, written once: it yields what it waits for, and is driven sync or async.
+"""Lets a stage that waits be written once and run both sync and async.
 
-Learned from httpx's `Auth`: the logic is a generator, so there is no second body to keep in step.
+A flow is a generator: it yields what it waits for, and a driver waits in one of two ways. There is
+no second, async body to keep in step. The idea is from httpx's `Auth`
+(https://www.python-httpx.org/advanced/authentication/).
 """
 
 from collections.abc import Awaitable, Callable, Generator
@@ -14,27 +16,31 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Something to wait for, in its two forms. The flow is sent what it returns, or thrown what it
-    raises.
+    """One thing to wait for, in a sync and an async form.
+
+    The driver calls one of the two. The flow gets its return value as the value of `yield`; an
+    exception is raised inside the flow, at the same `yield`.
     """
 
     sync: Callable[[], Any]
+    """Waits in the calling thread and returns the value."""
     asynchronous: Callable[[], Awaitable[Any]]
+    """Returns an awaitable of the same value."""
 
 
 Flow = Generator[Wait, Any, T]
-"""A generator of waits that returns a T."""
+"""A generator that yields `Wait`s and returns a T. Call another flow with `yield from`."""
 
 
 def drive(flow: Flow[T]) -> T:
-    """Run `flow`, waiting in this thread.
+    """Runs `flow` in this thread and returns its value. Raises what the flow raises.
 
     >>> import asyncio
-    >>> def flow() -> Flow[int]:
-    ...     one = yield Wait(lambda: 1, lambda: asyncio.sleep(0, 1))
-    ...     return one + 1
-    >>> drive(flow()), asyncio.run(drive_async(flow()))
-    (2, 2)
+    >>> def double() -> Flow[int]:
+    ...     number = yield Wait(sync=lambda: 21, asynchronous=lambda: asyncio.sleep(0, 21))
+    ...     return number * 2
+    >>> drive(double()), asyncio.run(drive_async(double()))
+    (42, 42)
     """
     try:
         wait = next(flow)
@@ -50,8 +56,10 @@ def drive(flow: Flow[T]) -> T:
 
 
 async def drive_async(flow: Flow[T]) -> T:
-    """Run `flow`, waiting on the running event loop. A cancellation is thrown into the flow like
-    any error.
+    """Async version of `drive`, on the running event loop.
+
+    `asyncio.CancelledError` is raised inside the flow like any other error, so a flow can clean up
+    (and even wait) before it ends.
     """
     try:
         wait = next(flow)

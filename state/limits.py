@@ -1,6 +1,4 @@
-"""How much a turn may use before it is ended: data, checked between the stages, never a counter in
-code.
-"""
+"""How much a turn may use. Limits are data; the stages compare them with what the state records."""
 
 from decimal import Decimal
 from typing import Annotated, Final
@@ -9,38 +7,43 @@ from pydantic import Field
 
 from turngraph.state.base import Frozen
 
-__all__ = ["TurnLimits"]
+__all__ = ["MESSAGE_CHARS", "TurnLimits"]
+
+MESSAGE_CHARS: Final = 2_000_000
+"""Characters that one message may have, unless `TurnLimits.message_chars` says otherwise."""
 
 _LONGEST_S: Final = 2_592_000
-"""Thirty days, in seconds. Clocks and sockets overflow on what is much longer, infinity above all.
-"""
+"""Thirty days, in seconds. Clocks and sockets overflow on much longer times and on infinity."""
 
 
 class TurnLimits(Frozen):
-    """What one turn may use. `None` is no limit. A turn over a limit ends with status `limit`,
-    naming it.
+    """What one turn may use; `None` means that there is no such limit.
 
-    >>> TurnLimits(calls=3).calls
-    3
+    A turn that reaches a limit ends with the status `limit`, and its error names the limit.
+
+        >>> TurnLimits(calls=3, seconds=30).calls
+        3
     """
 
     calls: Annotated[int, Field(ge=1)] = 16
-    """Calls to the model; a retry of a failed call is counted too."""
+    """Calls to the model. A retry of a failed call counts too."""
     tool_calls: Annotated[int, Field(ge=0)] = 128
-    """Tool calls of the whole turn. LangGraph's own recursion limit of 10 007 steps is no limit."""
+    """Tool calls of the whole turn."""
     tokens: Annotated[int, Field(ge=1)] | None = None
-    """Tokens of all calls together, prompt and completion."""
+    """Tokens of all calls together, input and output."""
     usd: Annotated[Decimal, Field(gt=0)] | None = None
-    """Spent by all calls together, in USD. Checked before each call; a ledger's budget is checked
-    before and held.
+    """USD spent by all calls together. It is compared before each call with what was charged so
+    far; a ledger's budget also counts what the next call may cost.
     """
     seconds: Annotated[float, Field(gt=0, le=_LONGEST_S)] | None = None
-    """From the turn's first stage."""
+    """Seconds since the turn's first stage."""
     tool_seconds: Annotated[float, Field(gt=0, le=_LONGEST_S)] = 60.0
-    """For each tool call."""
+    """Seconds that one tool call may run."""
     tool_result_chars: Annotated[int, Field(ge=100)] = 100_000
-    """A longer tool result is cut, with a notice the model can read."""
+    """Characters of one tool result. A longer result is cut, with a notice for the model."""
     attempts: Annotated[int, Field(ge=1, le=10)] = 3
-    """Attempts at one call, the first included, where a retry may help."""
-    message_chars: Annotated[int, Field(ge=1)] = 2_000_000
-    """Text of one message, media not counted. A longer one is refused before anything is sent."""
+    """Attempts at one call to the model, the first included, when a retry may help."""
+    message_chars: Annotated[int, Field(ge=1)] = MESSAGE_CHARS
+    """Characters of text in one message; media does not count. A longer message is refused before
+    anything is sent.
+    """

@@ -20,82 +20,100 @@ from turngraph.state.errors import TurnValueError
 __all__ = ["REMOVE_ALL_MESSAGES", "coerce_message", "merge_messages"]
 
 REMOVE_ALL_MESSAGES: Final = "__remove_all__"
-"""`RemoveMessage(id=REMOVE_ALL_MESSAGES)` forgets everything before it, as in LangGraph's
+"""`RemoveMessage(id=REMOVE_ALL_MESSAGES)` removes every message before it, as in LangGraph's
 `add_messages`.
 """
 
 _IDS: Final = uuid.UUID("6f2c7a52-58a0-5d0e-9d5e-8f3f0f3e2b11")
+"""The namespace of the ids that are made from a message's place and content."""
 
 
 def merge_messages(state: list[AnyMessage], writes: Sequence[Any]) -> list[AnyMessage]:
-    """The messages of `state` with those of every write added, replaced (same id) or removed.
+    """Returns the messages of `state` with those of every write added, replaced or removed.
 
-    The reducer of a LangGraph `DeltaChannel`: the same writes are replayed at every read of a
-    thread, in batches of other sizes, so it is deterministic and gives the same for two batches as
-    for their concatenation. That is why a message without an id gets one made of its place and
-    content, not a random one.
+    A message whose id is known replaces the old one; a `RemoveMessage` removes it. Each write is
+    one message or a list of messages, in any form that `coerce_message` takes. Tool messages are
+    sorted into the order of the calls that they answer.
 
-        >>> merge_messages([], [[("user", "Hi")]])[0].content
-        'Hi'
+    This is the reducer of a LangGraph `DeltaChannel`, which replays the same writes at every read
+    of a thread, in batches of other sizes. So it is deterministic, and merging two batches gives
+    the same as merging them as one. For the same reason a message without an id gets one that is
+    made from its place and content, not a random one.
 
-    Raises TurnValueError for what is no message.
+        >>> merged = merge_messages([], [[("user", "Hi")], ("assistant", "Hello!")])
+        >>> [(message.type, message.content) for message in merged]
+        [('human', 'Hi'), ('ai', 'Hello!')]
+
+    Raises TurnValueError for a write that is no message.
     """
     merged: dict[str, AnyMessage] = {
         message.id: message for message in state if message.id is not None
     }
-    if len(merged) != len(state):  # a state that was not made here: give every message its id first
+    if len(merged) != len(state):
+        # Some message came without an id, so another reducer made this list: give each one its id.
         merged = {}
         for message in state:
             _put(merged, message)
-    kept, answers = len(merged), False
+    unchanged, has_answers = len(merged), False
     for message in _flatten(writes):
         if isinstance(message, RemoveMessage):
-            kept = 0
+            unchanged = 0
             if message.id == REMOVE_ALL_MESSAGES:
                 merged.clear()
             else:
+                # Removing an unknown id is no error: one raised here would make the thread
+                # unreadable forever.
                 merged.pop(message.id or "", None)
         else:
             _put(merged, message)
-            answers = answers or isinstance(message, ToolMessage)
-    return _as_asked(list(merged.values()), kept) if answers else list(merged.values())
+            has_answers = has_answers or isinstance(message, ToolMessage)
+    messages = list(merged.values())
+    return _in_call_order(messages, unchanged) if has_answers else messages
 
 
-def _as_asked(messages: list[AnyMessage], start: int) -> list[AnyMessage]:
-    """`messages`, those from `start` on that answer calls standing in the order of the calls.
+def _in_call_order(messages: list[AnyMessage], start: int) -> list[AnyMessage]:
+    """Sorts the tool messages from `start` on into the order of the calls that they answer.
 
-    LangGraph replays what parallel tasks wrote in another order than it first merged it. A request
-    that changes by that would be another request, and its answer, kept already, would not be found.
+    LangGraph may replay what parallel tasks wrote in another order than it merged them first. The
+    request would change with the order, and the ledger would not find the answer it has stored for
+    the request.
     """
     while start > 0 and not isinstance(messages[start - 1], AIMessage):
         start -= 1
-    first = start = max(start - 1, 0)  # the answer that asked
+    first = start = max(start - 1, 0)  # the message with the calls
     places: dict[str, int] = {}
+    # The None at the end closes the last group of answers.
     for place, message in enumerate([*messages[start:], None], start):
         if isinstance(message, ToolMessage):
             continue
         messages[first:place] = sorted(
-            messages[first:place], key=lambda answer: places.get(_call_of(answer), -1)
+            messages[first:place], key=lambda answer: places.get(_call_id(answer), -1)
         )
-        whole = isinstance(message, AIMessage) and not message.invalid_tool_calls
-        places = {call["id"] or "": n for n, call in enumerate(message.tool_calls)} if whole else {}  # type: ignore[union-attr]
+        places = {}
+        # With an unreadable call among them, `tool_calls` does not have the order of all calls.
+        if isinstance(message, AIMessage) and not message.invalid_tool_calls:
+            places = {call["id"] or "": number for number, call in enumerate(message.tool_calls)}
         first = place + 1
     return messages
 
 
-def _call_of(message: AnyMessage) -> str:
+def _call_id(message: AnyMessage) -> str:
     return message.tool_call_id if isinstance(message, ToolMessage) else ""
 
 
 def coerce_message(value: Any) -> AnyMessage:
-    """`value`, a LangChain message, `(role, text)`, a dict or a string, as a message.
+    """Returns `value` as a LangChain message.
+
+    `value` is a LangChain message or chunk, a `(role, content)` pair, a dict with `role` and
+    `content` as OpenAI's API has it, or a string (then it is a user message).
 
         >>> coerce_message({"role": "user", "content": "Hi"}).type
         'human'
 
-    Raises TurnValueError naming what was seen.
+    Raises TurnValueError for anything else.
     """
     if isinstance(value, BaseMessageChunk):
+        # A parent graph that merges chunks into its state would add to them later.
         return message_chunk_to_message(value)  # type: ignore[return-value]
     if isinstance(value, BaseMessage):
         return value  # type: ignore[return-value]
@@ -103,8 +121,9 @@ def coerce_message(value: Any) -> AnyMessage:
         [message] = convert_to_messages([value])
     except (ValueError, TypeError, NotImplementedError, KeyError, AttributeError) as exc:
         raise TurnValueError(
-            f"Not a message: {_shown(value)}. Allowed: a LangChain message, a (role, content) pair, a dict with "
-            "`role` and `content`, or a string; roles: system, developer, user, assistant, tool."
+            f"Not a message: {_shortened(value)}. Allowed: a LangChain message, a (role, content) "
+            "pair, a dict with `role` and `content`, or a string; "
+            "roles: system, developer, user, assistant, tool."
         ) from exc
     return message  # type: ignore[return-value]
 
@@ -119,7 +138,7 @@ def _flatten(writes: Sequence[Any]) -> Iterator[AnyMessage]:
 
 
 def _put(merged: dict[str, AnyMessage], message: AnyMessage) -> None:
-    if message.id is None or message.id == "":
+    if not message.id:
         message = message.model_copy(update={"id": _id_for(message, merged)})
     merged[message.id] = message  # type: ignore[index]
 
@@ -131,6 +150,6 @@ def _id_for(message: AnyMessage, taken: dict[str, AnyMessage]) -> str:
     return minted
 
 
-def _shown(value: object) -> str:
+def _shortened(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 120 else f"{text[:120]}…"

@@ -1,75 +1,90 @@
-"""What comes back from a model: the answer whole, and in the pieces it arrives in."""
+"""What a model sends back: one whole answer, and the chunks it arrives in."""
 
 from typing import Any, Literal
 
 from pydantic import Field, JsonValue
 
-from turngraph.state.base import Frozen
+from turngraph.state.base import Frozen, JsonObject
 from turngraph.state.usage import Usage
 
 __all__ = ["ProviderReply", "StreamChunk", "ToolCall"]
 
 
 class ToolCall(Frozen):
-    """A tool call as the model wrote it. `arguments` is the text as sent: it may not be JSON."""
+    """A tool call as the model wrote it.
+
+    >>> ToolCall(id="call_1", name="weather", arguments='{"city": "Oslo"}').name
+    'weather'
+    """
 
     id: str
     name: str
     arguments: str
+    """The text the model sent. It may not be JSON: `parse_arguments` checks it."""
     extra: dict[str, JsonValue] | None = None
-    """What the vendor wants back with this call (Gemini's `extra_content` with the thought
-    signature; item ids).
+    """What the vendor wants back with this call: Gemini's `extra_content` with the thought
+    signature, item ids.
     """
 
 
 class ProviderReply(Frozen):
-    """One answer of a model, whatever API and vendor it came from.
+    """One answer of a model, in the same shape for every API and vendor.
 
-    >>> ProviderReply(text="4", usage=Usage(input_tokens=9, output_tokens=1), finish_reason="stop").text
+    >>> usage = Usage(input_tokens=9, output_tokens=1)
+    >>> ProviderReply(text="4", usage=usage, finish_reason="stop").text
     '4'
     """
 
     text: str = ""
     reasoning: str | None = None
-    """The reasoning the vendor shows (reasoning_content, reasoning, a Responses summary), as text.
+    """The reasoning that the vendor shows, as text: `reasoning_content`, `reasoning`, or the
+    summary of a response.
     """
     tool_calls: tuple[ToolCall, ...] = ()
     usage: Usage | None = None
+    """None if the vendor reported none."""
     finish_reason: str | None = None
-    """`stop`, `length`, `tool_calls`, `content_filter`; anything else is the vendor's own word."""
+    """`stop`, `length`, `tool_calls` or `content_filter`; other values are the vendor's own."""
     refusal: str | None = None
+    """The model's own words, if it declined to answer."""
     response_id: str | None = None
     model: str | None = None
+    """The model that answered. It may be more exact than the one in the request."""
     truncated: bool = False
-    """The answer stopped before its end: no terminal event, no finish reason. Its tool calls must
-    not be run.
+    """The answer stopped before its end: there was no terminal event and no finish reason. Its tool
+    calls must not run.
     """
-    items: tuple[dict[str, Any], ...] = ()
-    """Responses: the output items in order. Chat Completions: parts of the message a vendor wants
-    back.
+    items: tuple[JsonObject, ...] = ()
+    """Responses: the output items in order. Chat Completions: the parts of the message that a
+    vendor wants back.
     """
-    extra: dict[str, Any] = Field(default_factory=dict)
-    """Message fields beyond the standard ones, to be kept and replayed: `reasoning_content`,
-    `reasoning_details`, …
+    extra: JsonObject = Field(default_factory=dict)
+    """Members of the message beyond the standard ones that must be sent back in later requests:
+    `reasoning_content`, `reasoning_details`, …
     """
-    citations: tuple[dict[str, Any], ...] = ()
+    citations: tuple[JsonObject, ...] = ()
     """Annotations of the text (`url_citation`, `file_citation`) as the vendor wrote them."""
-    logprobs: tuple[dict[str, Any], ...] = ()
+    logprobs: tuple[JsonObject, ...] = ()
     service_tier: str | None = None
     status: int = 200
+    """The HTTP status."""
     request_id: str | None = None
+    """The vendor's id of the HTTP request, for support tickets."""
     notes: tuple[str, ...] = ()
-    """Departures from the documented format that were tolerated, a sentence each."""
+    """Departures from the documented format that the reader accepted, one sentence each."""
     raw: Any = None
-    """The answer as one JSON value: as received, or for a stream what its events add up to."""
+    """The answer as one JSON value: as received, or the sum of a stream's events."""
 
 
 class StreamChunk(Frozen):
-    """A piece of an answer as it arrives.
+    """A piece of an answer, as it arrives.
 
-    `text`, `reasoning` and `refusal` carry `text`; `tool_call` carries a call as soon as it is
-    whole and confirmed; `usage` carries the running or final usage; `error` carries the error's
-    message in `text` and is the last one.
+    `type` says which field is set: `text` for the types `text`, `reasoning`, `refusal` and `error`
+    (the error's message; an error is the last chunk); `tool_call` for a call that arrived whole;
+    `usage` for the usage so far.
+
+        >>> StreamChunk(type="text", text="Hel").text
+        'Hel'
     """
 
     type: Literal["text", "reasoning", "refusal", "tool_call", "usage", "error"]

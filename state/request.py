@@ -1,10 +1,10 @@
-"""A request to a model, as data: everything but the history, which stands in `messages` alone."""
+"""A request to a model, as data: everything but the history, which only `messages` holds."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
-from turngraph.state.base import Frozen
+from turngraph.state.base import Frozen, JsonObject
 
 __all__ = ["Api", "ChatRequest", "ToolSpec"]
 
@@ -13,65 +13,75 @@ Api = Literal["chat", "responses"]
 
 
 class ToolSpec(Frozen):
-    """A function the model may call, as both APIs describe it: a name, a sentence, a JSON schema of
-    its arguments.
+    """A function the model may call, as both APIs describe it.
+
+    Source: https://platform.openai.com/docs/api-reference/chat/create, `tools.function`.
+
+        >>> ToolSpec(name="weather", parameters={"type": "object", "properties": {}}).name
+        'weather'
     """
 
     name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
     description: str = ""
+    """What the function does and when to call it; the model reads this."""
     parameters: dict[str, JsonValue]
+    """A JSON schema of the arguments."""
     strict: bool | None = None
+    """Whether the vendor must make the arguments follow the schema exactly."""
 
 
 class ChatRequest(Frozen):
-    """What one call asks for. With the messages of the state it determines the exact JSON that is
-    sent.
+    """What one call asks for. Together with the state's messages it determines the exact JSON sent.
 
-    `None` is «not asked»: the field is then left out of the JSON, because strict vendors refuse
-    nulls. Zero is zero.
+    `None` means "not set": the JSON then has no such member, because strict vendors refuse nulls.
+    Zero is a value like any other.
 
         >>> ChatRequest(vendor="openai", api="chat", model="gpt-5-mini", temperature=0).temperature
         0.0
     """
 
     vendor: str
+    """The vendor's name in the table of vendors (`openai`, `mistral`, …), or `custom`."""
     api: Api
     model: str
     system: str | None = None
-    """The system message of this request, the plugins' roles included. It replaces a leading system
-    message.
+    """The system message of this request, with the roles of the plugins that joined. It replaces a
+    system message at the beginning of the conversation.
     """
     tools: tuple[ToolSpec, ...] = ()
     builtin_tools: tuple[dict[str, JsonValue], ...] = ()
-    """The vendor's own tools (`{"type": "web_search"}`, `file_search`, …), passed through as they
-    are.
-    """
+    """The vendor's own tools, sent unchanged: `{"type": "web_search"}`, `file_search`, …"""
     tool_choice: str | dict[str, JsonValue] | None = None
     """`auto`, `none`, `required`, or the name of a tool that must be called."""
     parallel_tool_calls: bool | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
-    """The cap on tokens of the answer, reasoning included, under whatever name the vendor has for
-    it.
+    """The most tokens an answer may have, reasoning included. Each vendor's own name for this
+    parameter is used on the wire.
     """
     stop: tuple[str, ...] | None = None
+    """Stop sequences: the model stops before it would write one of them."""
     seed: int | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     response_format: dict[str, JsonValue] | None = None
-    """`{"type": "json_object"}` or `{"type": "json_schema", "json_schema": {"name", "schema",
-    "strict"}}`.
+    """`{"type": "json_object"}`, or `{"type": "json_schema", "json_schema": …}` with an object of
+    `name`, `schema` and `strict`.
     """
     reasoning_effort: str | None = None
     reasoning_summary: Literal["auto", "concise", "detailed"] | None = None
     verbosity: Literal["low", "medium", "high"] | None = None
     previous_response_id: str | None = None
-    """Responses only: continue that response; only the messages after it are sent."""
+    """Responses only: continue this response; only the messages after it are sent."""
     store: bool | None = None
+    """Whether the vendor keeps the answer, so that it can be asked for later."""
     stream: bool = False
-    extra_body: dict[str, Any] = Field(default_factory=dict)
-    """Members put into the JSON as they are, over everything above: a vendor's own parameters."""
-    body: dict[str, Any] | None = None
-    """Passthrough: the whole JSON, as a caller wrote it. Everything above then only describes it.
+    extra_body: JsonObject = Field(default_factory=dict)
+    """Members that are put into the JSON unchanged, over everything above: for parameters that only
+    one vendor has.
+    """
+    body: JsonObject | None = None
+    """Passthrough: the caller's own request body, sent unchanged. The fields above then only
+    describe it.
     """

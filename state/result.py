@@ -1,157 +1,88 @@
-"""What a turn leaves behind: its attempts, tool runs, charges and, when it is over, one
-`TurnResult`.
-"""
+"""What a turn leaves behind: attempts, tool runs, charges, and at the end one `TurnResult`."""
 
 import json
-from collections.abc import Mapping
 from decimal import Decimal
 from math import ceil
-from typing import Any, Final, Literal
+from typing import Final
 
-from pydantic import JsonValue
-
-from turngraph.state.base import Frozen
-from turngraph.state.errors import ERROR_KINDS, ErrorKind, ProviderError
+from turngraph.state.base import Frozen, JsonObject
+from turngraph.state.kinds import Billed, ChargeKind, ToolKind, ToolRunStatus, TurnStatus
 from turngraph.state.reply import ProviderReply
 from turngraph.state.request import ChatRequest
+from turngraph.state.turn_error import TurnError
 from turngraph.state.usage import Usage
 
-__all__ = ["Attempt", "Charge", "PriceUsed", "ToolRun", "TurnError", "TurnResult", "TurnStatus"]
+__all__ = ["Attempt", "Charge", "PriceUsed", "ToolRun", "TurnResult"]
 
-TurnStatus = Literal[
-    "completed",  # the model answered
-    "length",  # the answer was cut at max_tokens, or at the model's own end
-    "content_filter",  # the vendor's filter cut or refused the answer
-    "refused",  # the model declined, in its own words
-    "empty",  # the model answered with nothing: no text, no call
-    "truncated",  # the answer stopped on the wire before its end
-    "limit",  # a limit of the turn was reached
-    "budget",  # the money is not there
-    "cancelled",  # the caller asked for it
-    "error",  # no usable answer: see `error`
-]
-
-OwnErrorKind = Literal[
-    "limit", "time_limit", "cost_limit", "budget", "cancelled", "configuration", "value"
-]
-TurnErrorKind = ErrorKind | OwnErrorKind
-
-_OWN_STATUS: Final[Mapping[str, int]] = {
-    "limit": 422,
-    "time_limit": 408,
-    "cost_limit": 402,
-    "budget": 402,
-    "cancelled": 499,  # «client closed request», nginx's word for it
-    "configuration": 500,
-    "value": 400,
-}
-
-
-class TurnError(Frozen):
-    """Why a turn has no answer, as data: the vendor's status, code and request id, or the limit
-    that was reached.
-    """
-
-    kind: TurnErrorKind
-    message: str
-    status: int | None = None
-    """The HTTP status the vendor answered with."""
-    code: str | None = None
-    param: str | None = None
-    request_id: str | None = None
-    retry_after_s: float | None = None
-    retryable: bool = False
-
-    @classmethod
-    def of(cls, error: ProviderError) -> "TurnError":
-        """The data of a `ProviderError`."""
-        return cls(
-            kind=error.kind,
-            message=str(error),
-            status=error.status,
-            code=error.code,
-            param=error.param,
-            request_id=error.request_id,
-            retry_after_s=error.retry_after_s,
-            retryable=error.retryable,
-        )
-
-    @property
-    def http_status(self) -> int:
-        """The status a caller is told: the vendor's own where it says what happened, never 200.
-
-        >>> TurnError(kind="rate_limit", message="slow down", status=429).http_status
-        429
-        >>> TurnError(kind="time_limit", message="over 30 s").http_status
-        408
-        """
-        if self.status is not None and self.status >= 400:
-            return self.status
-        return _OWN_STATUS[self.kind] if self.kind in _OWN_STATUS else ERROR_KINDS[self.kind].status  # type: ignore[index]
+_LINE_CHARS: Final = 200
 
 
 class Attempt(Frozen):
-    """One request on the wire and what came of it. A call that is retried has several, in order."""
+    """One request on the wire and its outcome. A call that is retried has several, in order."""
 
     id: str
-    """`<call id>.<attempt number>`; unique for ever, and sent to the vendor as
+    """`<call id>.<attempt number>`. It is unique forever, and sent to the vendor as
     `X-Client-Request-Id`.
     """
     call_id: str
-    """One call to the model: LangGraph's task id, the same over retry and resume, new in every
-    fork.
+    """Identifies one call to the model: LangGraph's task id, which is the same after a retry or a
+    resume and new in every fork.
     """
     number: int
+    """The number of the attempt at this call, from 1."""
     request: ChatRequest
     messages_sent: int
-    """How many messages of the state stood in the request."""
+    """How many messages of the state the request carried."""
     request_sha: str
-    """SHA-256 of the JSON that was sent, hexadecimal."""
+    """SHA-256 of the JSON that was sent, in hexadecimal."""
     started_at: float
     """Seconds since the epoch."""
     seconds: float
     reply: ProviderReply | None = None
+    """The answer, or the part of it that arrived."""
     error: TurnError | None = None
     estimate: Usage | None = None
-    """What it used as far as can be told, where an answer came and the vendor reported no usage."""
+    """Estimated usage, if an answer came and the vendor reported no usage."""
     held_usd: Decimal | None = None
-    """What a ledger held for it, in USD."""
-    billed: Literal["none", "partial", "unknown", "actual"] = "actual"
-    """What the vendor may charge for it: an answer's usage, nothing, a part, or nobody knows."""
+    """USD that a ledger held for it."""
+    billed: Billed = "actual"
+    """What the vendor may charge for it."""
     warnings: tuple[str, ...] = ()
-    """What the vendor's profile left out of the request, or rewrote."""
+    """What the vendor's profile left out of the request or rewrote, one sentence each."""
 
 
 class ToolRun(Frozen):
-    """One tool call of the turn: what was asked, what came back, how long it took."""
+    """One tool call of the turn and its answer."""
 
     call_id: str
-    """The model's own id of the call."""
+    """The model's own id of the call. Some vendors use the same id in every answer."""
     name: str
     arguments: str
-    status: Literal["ok", "error", "invalid", "unknown", "timeout", "rejected"]
+    """The text the model wrote, or the JSON that a person put in its place."""
+    status: ToolRunStatus
     content: str
     """What the model was told."""
     seconds: float
     order: int
-    """The place in the turn: results stand in the order the model asked, whichever tool was first.
+    """The call's place in the turn, from 0. Results stand in the order of the calls, whichever tool
+    ended first.
     """
-    kind: Literal["tool", "plugin"] = "tool"
+    kind: ToolKind = "tool"
     truncated: bool = False
+    """Whether `content` was cut at `TurnLimits.tool_result_chars`."""
     rows: int = 0
-    """How many rows its result had, for a price per row."""
+    """How many rows the result had, for a price per row."""
     attempt_id: str | None = None
-    """The ledger's attempt, of a call that costs or must not run twice."""
+    """The ledger's id, for a call that costs money or must not run twice."""
 
 
 class PriceUsed(Frozen):
-    """The price a charge was made with, as it stood then. Rates are USD per million tokens."""
+    """The price a charge was made with, as it was then. Rates are in USD per million tokens."""
 
     source: str
-    """`provider` (the vendor said the cost), `override`, or the version of genai-prices."""
+    """`provider` (the vendor reported the cost), `override`, or the version of genai-prices."""
     currency: str = "USD"
-    """What the price stood in before it was turned into the USD below, by the rate given with it.
-    """
+    """The currency the price was given in. The rates below are already converted to USD."""
     input_usd_per_mtok: Decimal | None = None
     cached_usd_per_mtok: Decimal | None = None
     cache_write_usd_per_mtok: Decimal | None = None
@@ -160,30 +91,35 @@ class PriceUsed(Frozen):
     audio_input_usd_per_mtok: Decimal | None = None
     audio_output_usd_per_mtok: Decimal | None = None
     usd_per_request: Decimal | None = None
+    """Also the price per call of a tool or plugin."""
     usd_per_row: Decimal | None = None
-    """Of a tool or plugin, whose price per call is the one per request."""
+    """Tools and plugins only."""
     usd_per_second: Decimal | None = None
+    """Tools and plugins only."""
 
 
 class Charge(Frozen):
-    """What one attempt, plugin call or tool call costs. One row, whatever it is charged to."""
+    """What one attempt, plugin call or tool call costs."""
 
     id: str
-    kind: Literal["completion", "plugin", "tool"]
+    kind: ChargeKind
     attempt_id: str
     vendor: str
     model: str
     usage: Usage | None = None
     amount_usd: Decimal | None = None
-    """In USD, to the nano-dollar; `None` where nobody knows the price, never zero for that."""
+    """USD, exact to the nano-dollar. None means that no price is known; it is then never zero."""
     unpriced: bool = False
+    """No price is known."""
     estimated: bool = False
-    """The vendor reported no usage: the amount is an upper bound or a count of ours."""
+    """The vendor reported no usage: the amount is an upper bound, or our own count."""
     overrun: bool = False
+    """The amount is above what was held for the call."""
     price: PriceUsed | None = None
     account: str | None = None
     plugin: str | None = None
     connection: str | None = None
+    """The connection of a plugin from a manifest."""
     tool: str | None = None
 
 
@@ -198,55 +134,59 @@ class TurnResult(Frozen):
     turn_id: str
     status: TurnStatus
     answer: str = ""
-    """The text of the last answer: whole when completed, what there was of it otherwise."""
+    """The text of the last answer: whole if `status` is `completed`, else the part that arrived."""
     refusal: str | None = None
+    """The model's own words, if it declined to answer."""
     error: TurnError | None = None
     finish_reason: str | None = None
+    """Of the last answer: `stop`, `length`, `tool_calls`, `content_filter`, or a vendor's word."""
     usage: Usage | None = None
-    """Of all calls together; `None` where no vendor reported any."""
+    """The sum over all calls; None if no vendor reported any."""
     cost_usd: Decimal | None = None
-    """The sum of the charges; `None` where nothing could be priced."""
+    """The sum of the charges in USD; None if none of them has a price."""
     unpriced: bool = False
-    """Some call could not be priced: `cost_usd` is then less than what was spent."""
+    """Some call has no price: more was spent than `cost_usd`."""
     charges: tuple[Charge, ...] = ()
     attempts: tuple[Attempt, ...] = ()
-    """Every request and response, in order, retries included."""
+    """Every request and its answer, in order, retries included."""
     tool_runs: tuple[ToolRun, ...] = ()
+    """Every tool call, in the order of the calls."""
     plugins: tuple[str, ...] = ()
     """The names of the plugins selected for this turn."""
     message_ids: tuple[str, ...] = ()
-    """The turn's own messages, by id, in `messages`."""
+    """The ids of this turn's own messages in the state's `messages`."""
     warnings: tuple[str, ...] = ()
+    """What was left out, rewritten or accepted in the turn, one sentence each."""
     seconds: float = 0.0
 
     def __str__(self) -> str:
-        """On one line; `repr` has everything.
+        """The result on one line. `repr` shows every field.
 
-        >>> print(TurnResult(turn_id="t", status="completed", answer="It is 42.", cost_usd=Decimal("1e-7")))
-        completed: It is 42. (0 calls, 0.0000001 USD, 0.0 s)
+        >>> cost = Decimal("1e-7")
+        >>> print(TurnResult(turn_id="t", status="completed", answer="42.", cost_usd=cost))
+        completed: 42. (0 calls, 0.0000001 USD, 0.0 s)
         """
-        said = " ".join(
-            (
-                self.error.message if self.error is not None else self.answer or self.refusal or ""
-            ).split()
-        )
-        calls = [(len(self.attempts), "call"), (len(self.tool_runs), "tool call")]
-        counts = [
-            f"{number} {what}{'' if number == 1 else 's'}"
-            for number, what in calls
-            if number or what == "call"
+        message = self.error.message if self.error is not None else self.answer or self.refusal
+        text = " ".join((message or "").split())
+        if len(text) > _LINE_CHARS:
+            text = text[: _LINE_CHARS - 1] + "…"
+        counts = [(len(self.attempts), "call"), (len(self.tool_runs), "tool call")]
+        parts = [
+            f"{count} {noun}{'' if count == 1 else 's'}"
+            for count, noun in counts
+            if count or noun == "call"
         ]
-        cost = (
-            "no price"
-            if self.cost_usd is None
-            else f"{self.cost_usd:f} USD{' and more' if self.unpriced else ''}"
+        if self.cost_usd is None:
+            parts.append("no price")
+        else:
+            parts.append(f"{self.cost_usd:f} USD{' and more' if self.unpriced else ''}")
+        return (
+            f"{self.status}{': ' if text else ''}{text} ({', '.join(parts)}, {self.seconds:.1f} s)"
         )
-        short = said if len(said) <= 200 else said[:199] + "…"
-        return f"{self.status}{': ' if short else ''}{short} ({', '.join([*counts, cost])}, {self.seconds:.1f} s)"
 
     @property
     def ok(self) -> bool:
-        """Whether the model answered (a refusal or a cut answer is no error, but no answer either)."""
+        """Whether the model answered. A refusal or a cut answer is no error, but not an answer."""
         return self.status == "completed"
 
     @property
@@ -261,20 +201,24 @@ class TurnResult(Frozen):
 
     @property
     def http_status(self) -> int:
-        """200 for an answer (a refusal or a cut one too), the error's true status otherwise."""
+        """200 for an answer, also for a refusal or a cut one; else the error's status."""
         return 200 if self.error is None else self.error.http_status
 
-    def to_http(self) -> dict[str, Any]:
-        """The turn in the gateway's shape: `{isBase64Encoded, statusCode, headers, body}`, the body
-        JSON text.
+    def to_http(self) -> JsonObject:
+        """Returns the turn as an HTTP response of a gateway, such as AWS API Gateway's.
 
-        An answer's body is the vendor's last response, with `metadata` (tool calls, usage, cost,
-        status) and `turn` (every iteration's request and response, plugin and tool names, charges).
-        An error's body is `{"error": {...}, "turn": {...}}`, with its true status.
+        The dict has `isBase64Encoded`, `statusCode`, `headers` and `body` (JSON text). The body of
+        an answer is the vendor's last response, with two members added: `metadata` (tool calls,
+        usage, cost, status) and `turn` (every request and response, tools, plugins, charges). The
+        body of an error is `{"error": {…}, "turn": {…}}`.
+
+            >>> TurnResult(turn_id="t", status="completed").to_http()["headers"]
+            {'Content-Type': 'application/json'}
         """
         headers = {"Content-Type": "application/json"}
         if self.error is not None and self.error.retry_after_s is not None:
-            headers["Retry-After"] = str(ceil(self.error.retry_after_s))  # whole seconds, RFC 9110
+            # Whole seconds: https://www.rfc-editor.org/rfc/rfc9110#name-retry-after
+            headers["Retry-After"] = str(ceil(self.error.retry_after_s))
         return {
             "isBase64Encoded": False,
             "statusCode": self.http_status,
@@ -282,21 +226,18 @@ class TurnResult(Frozen):
             "body": json.dumps(self._body(), ensure_ascii=False, default=str),
         }
 
-    def _body(self) -> dict[str, Any]:
+    def _body(self) -> JsonObject:
         turn = self.model_dump(mode="json", exclude={"error", "answer"}, exclude_none=True)
         if self.error is not None:
             return {"error": self.error.model_dump(mode="json", exclude_none=True), "turn": turn}
-        last = self.responses[-1] if self.responses else None
-        raw: Mapping[str, JsonValue] = (
-            last.raw if last is not None and isinstance(last.raw, dict) else {}
-        )
+        raw = self.responses[-1].raw if self.responses else None
+        usage = self.usage
         metadata = {
             "turn_id": self.turn_id,
             "status": self.status,
             "tool_calls": [run.model_dump(mode="json") for run in self.tool_runs],
-            "usage": None
-            if self.usage is None
-            else self.usage.model_dump(mode="json", exclude_none=True),
+            "usage": None if usage is None else usage.model_dump(mode="json", exclude_none=True),
             "cost_usd": None if self.cost_usd is None else f"{self.cost_usd:f}",
         }
-        return {**raw, "metadata": metadata, "turn": turn}
+        # A stream that ended in an odd place may leave something other than an object in `raw`.
+        return {**(raw if isinstance(raw, dict) else {}), "metadata": metadata, "turn": turn}

@@ -1,37 +1,46 @@
-"""One chat turn, as data: everything it remembers is here, and nowhere else.
+"""One chat turn, as data: everything it remembers is in these keys, and nowhere else.
 
-key          grows by   written by                            read by
-messages     merging    the caller, call_llm, dispatch_tools  prep_*, call_llm
-turn_id      replacing  the caller or prep_first_request      all
-settings     replacing  the caller                            prep_first_request
-started_at   replacing  prep_first_request                    prep_second_request, call_llm
-plugins      replacing  prep_*                                prep_second_request, finalize
-request      replacing  prep_*                                call_llm, dispatch_tools
-reservation  replacing  prep_*                                call_llm
-pending_tool_calls replacing  call_llm                              bill's edge, dispatch_tools
-attempts     adding     call_llm                              bill, prep_second_request, finalize
-tool_runs    adding     dispatch_tools                        bill, prep_second_request, finalize
-charges      replacing  bill                                  prep_second_request, finalize, the caller
-outcome      replacing  prep_*, call_llm                      the edges, finalize
-status       replacing  prep_first_request, finalize          whoever asks whether the turn is over
-result       replacing  finalize                              the caller
+`w` means that a column's stage writes the key, `r` that it reads it. `edges` are the functions of
+`graphs/builder.py` that choose the next stage, `caller` is whoever runs the turn. A test compares
+this table with the code.
 
-`attempts` and `tool_runs` belong to the turn: prep_first_request empties them. The lists that grow
-are stored where they are written and not again at every step after it (`state/channels.py`).
+key                 caller  prep_first  call_llm  bill  dispatch  prep_second  finalize  edges
+messages            rw      rw          rw        -     w         r            rw        r
+turn_id             w       rw          r         r     -         r            r         r
+settings            w       r           r         r     -         r            -         r
+started_at          -       w           r         -     -         r            r         r
+plugins             -       w           -         -     -         rw           r         -
+request             -       w           r         -     -         rw           r         r
+reservation         -       w           r         -     -         w            -         -
+pending_tool_calls  -       w           w         -     -         -            -         r
+attempts            -       w           rw        r     -         r            r         -
+tool_runs           -       w           r         r     w         r            r         r
+charges             r       w           -         rw    -         r            r         -
+outcome             -       w           w         -     -         w            r         r
+status              -       w           -         -     -         -            w         -
+result              r       w           -         -     -         -            w         -
+
+`messages`, `attempts` and `tool_runs` are lists that grow: what a stage writes is merged into
+`messages` by id and appended to the others. Every other key is replaced. All keys but `messages`
+belong to one turn: the next turn's input and its prep_first_request set them anew. `dispatch_tools`
+reads no key, because the edge after `bill` sends it a `ToolTask`. No stage reads `status`: it tells
+whoever looks at a thread whether its turn is over.
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Final, Literal, NotRequired, TypedDict
+from typing import Annotated, Any, Final, NotRequired, TypedDict
 
 from langchain_core.messages import AnyMessage, MessageLikeRepresentation
 from pydantic import Field
 
-from turngraph.state.base import Frozen
+from turngraph.state.base import Frozen, JsonObject
 from turngraph.state.channels import GrowingList
+from turngraph.state.kinds import TurnPhase, TurnStatus
 from turngraph.state.messages import merge_messages
 from turngraph.state.reply import ToolCall
 from turngraph.state.request import ChatRequest
-from turngraph.state.result import Attempt, Charge, ToolRun, TurnError, TurnResult, TurnStatus
+from turngraph.state.result import Attempt, Charge, ToolRun, TurnResult
+from turngraph.state.turn_error import TurnError
 
 __all__ = [
     "SelectedPlugin",
@@ -43,9 +52,11 @@ __all__ = [
     "TurnSettings",
 ]
 
+_Name = Annotated[str, Field(max_length=200)]
+
 
 def append_all(state: list[Any], writes: Sequence[list[Any]]) -> list[Any]:
-    """`state` and everything of `writes`, in order.
+    """Returns a list of the items of `state` and of every write, in order.
 
     >>> append_all([1], [[2], [3, 4]])
     [1, 2, 3, 4]
@@ -54,7 +65,11 @@ def append_all(state: list[Any], writes: Sequence[list[Any]]) -> list[Any]:
 
 
 class TurnOutcome(Frozen):
-    """Why a turn asks the model no further."""
+    """Why a turn does not call the model again. The turn goes on as long as it has none.
+
+    >>> TurnOutcome(status="completed").error is None
+    True
+    """
 
     status: TurnStatus
     error: TurnError | None = None
@@ -63,48 +78,61 @@ class TurnOutcome(Frozen):
 
 
 class SelectedPlugin(Frozen):
-    """A plugin that joined this turn. One selected by the model (`llm`) joins with its prompt when
-    it is called.
+    """A plugin that was selected for this turn.
+
+    >>> SelectedPlugin(name="planets", directive="search_terms", term="Mars").joined
+    True
     """
 
     name: str
     directive: str
+    """How it was selected: `always`, `search_terms`, or `llm` (when the model calls it)."""
     term: str | None = None
+    """The search term that occurs in the conversation, if the directive is `search_terms`."""
     joined: bool = True
-    """Whether its system role stands in the request."""
+    """Whether the request holds the plugin's system role and settings. With the directive `llm` it
+    does so only after the model has called the plugin.
+    """
 
 
 class TurnSettings(Frozen):
-    """What a caller may ask for in one turn, over what the graph was built with. `None` is «as
-    built».
+    """What a caller sets for one turn. `None` keeps what the graph was built with.
+
+    >>> TurnSettings(temperature=0, account="acme", tags=("web",)).max_tokens is None
+    True
     """
 
     model: str | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     max_tokens: Annotated[int, Field(ge=1, le=2**31)] | None = None
     system: str | None = None
+    """The system message."""
     account: str | None = None
-    """Whom the turn is charged to."""
-    key: Annotated[str, Field(max_length=200)] | None = None
-    """The id of the API key the caller came with, never the key itself: reports and budgets are
-    kept for it too.
+    """The account that the turn is charged to."""
+    api_key_id: _Name | None = None
+    """The id of the API key that the caller used, never the key itself. Reports and budgets can be
+    kept per key.
     """
-    tags: Annotated[tuple[Annotated[str, Field(max_length=200)], ...], Field(max_length=20)] = ()
-    """What else the turn is counted under: a feature, a team. Reports and budgets are kept for
-    each.
+    tags: Annotated[tuple[_Name, ...], Field(max_length=20)] = ()
+    """Other names that the turn is counted under, such as a feature or a team. Reports and budgets
+    can be kept per tag.
     """
     tools: tuple[str, ...] | None = None
-    """The tools and plugins on offer, by name, of those the graph was built with; `None` is all of
-    them.
+    """The names of the tools and plugins to offer, of those the graph was built with. `None` offers
+    all of them.
     """
-    body: dict[str, Any] | None = None
-    """Passthrough: the vendor's own request body, sent as it is in place of everything above, and
-    billed.
+    body: JsonObject | None = None
+    """Passthrough: the caller's own request body for the vendor. It is sent unchanged, in place of
+    everything above, and it is billed.
     """
 
 
 def account_of(settings: TurnSettings | None) -> str | None:
-    """Whom a turn with these settings is charged to."""
+    """Returns the account that a turn with `settings` is charged to.
+
+    >>> account_of(TurnSettings(account="acme")), account_of(None)
+    ('acme', None)
+    """
     return None if settings is None else settings.account
 
 
@@ -115,7 +143,7 @@ ToolRuns = Annotated[list[ToolRun], GrowingList(append_all, snapshot_frequency=8
 
 
 class TurnInput(TypedDict, total=False):
-    """What a turn is given. Only `messages` is needed; new ones are added to the thread's."""
+    """A turn's input. Only `messages` is needed; they are added to those of the thread."""
 
     messages: Annotated[list[MessageLikeRepresentation], _MESSAGES]
     turn_id: str
@@ -123,7 +151,11 @@ class TurnInput(TypedDict, total=False):
 
 
 class Turn(TypedDict, total=False):
-    """Some of the keys of a turn. The state is a Turn; so is the patch a node returns."""
+    """Some of the keys of a turn. The state is a Turn, and so is the patch that a stage returns.
+
+    `state/checks.py` validates patches by the types that stand here; each stage's `Reads` repeats
+    those of the keys that it reads, and a test compares them.
+    """
 
     messages: Messages
     turn_id: str
@@ -131,36 +163,36 @@ class Turn(TypedDict, total=False):
     started_at: float  # seconds since the epoch
     plugins: list[SelectedPlugin]
     request: ChatRequest
-    reservation: str | None
+    reservation: str | None  # the id under which a ledger holds money for `request`
     pending_tool_calls: list[ToolCall]
     attempts: Attempts
     tool_runs: ToolRuns
     charges: list[Charge]
     outcome: TurnOutcome | None
-    status: Literal["running", "done"]
+    status: TurnPhase
     result: TurnResult | None
 
 
 class ToolTask(TypedDict):
-    """What one task of dispatch_tools is sent: one call, and what it must know of the turn."""
+    """What one task of dispatch_tools is sent: one call, and what it must know of the turn.
+
+    LangGraph stores every task in the checkpoint, so the two large keys are only present if they
+    are needed.
+    """
 
     turn_id: str
     call: ToolCall
     order: int  # the place of the call in the turn, from 0
-    started_at: float
+    started_at: float  # seconds since the epoch
     account: str | None
-    key: str | None
+    api_key_id: str | None
     tags: list[str]
-    messages: NotRequired[
-        list[AnyMessage]
-    ]  # only for a tool with an injected state: LangGraph stores what is sent
-    offered: NotRequired[
-        list[str]
-    ]  # only for a call of what this turn does not offer: what it does
+    messages: NotRequired[list[AnyMessage]]  # for a tool with an injected state
+    offered: NotRequired[list[str]]  # the tools on offer, if the called tool is not among them
 
 
 class TurnOutput(TypedDict, total=False):
-    """What crosses to a parent graph: `messages` by id, and this turn's own `result` and `charges`."""
+    """What a parent graph gets: `messages`, merged by id, and the turn's `result` and `charges`."""
 
     messages: Messages
     result: TurnResult

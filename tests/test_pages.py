@@ -19,7 +19,7 @@ from turngraph.interfaces.cli.commands.vendors import vendors_markdown
 from turngraph.providers.config import ProviderConfig
 from turngraph.scripted import ScriptedModel
 from turngraph.state.errors import ERROR_KINDS
-from turngraph.state.result import TurnError, TurnErrorKind
+from turngraph.state.turn_error import TurnError, TurnErrorKind
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)

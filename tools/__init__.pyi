@@ -6,14 +6,10 @@ from .builtin.date_calculator import (
 )
 from .builtin.weather import (
     get_current_weather as get_current_weather,
-)
-from .builtin.weather import (
     weather_tool as weather_tool,
 )
 from .manifests.loading import (
     Manifests as Manifests,
-)
-from .manifests.loading import (
     load_manifests as load_manifests,
 )
 from .mcp import (

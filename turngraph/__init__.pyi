@@ -12,8 +12,6 @@ from .billing.ledger import (
 )
 from .billing.pricing.overrides import (
     PriceOverride as PriceOverride,
-)
-from .billing.pricing.overrides import (
     ToolPrice as ToolPrice,
 )
 from .billing.pricing.prices import (
@@ -36,14 +34,10 @@ from .graphs.stage_table import (
 )
 from .graphs.turn_graph import (
     TurnBuilder as TurnBuilder,
-)
-from .graphs.turn_graph import (
     TurnGraph as TurnGraph,
 )
 from .interfaces.gateway import (
     ahandler as ahandler,
-)
-from .interfaces.gateway import (
     handler as handler,
 )
 from .interfaces.stepper.stepper import (
@@ -63,26 +57,12 @@ from .scripted.server import (
 )
 from .state.errors import (
     BudgetExceededError as BudgetExceededError,
-)
-from .state.errors import (
     ProviderError as ProviderError,
-)
-from .state.errors import (
     ToolError as ToolError,
-)
-from .state.errors import (
     TurnConfigurationError as TurnConfigurationError,
-)
-from .state.errors import (
     TurngraphError as TurngraphError,
-)
-from .state.errors import (
     TurnInvocationError as TurnInvocationError,
-)
-from .state.errors import (
     TurnPausedError as TurnPausedError,
-)
-from .state.errors import (
     TurnValueError as TurnValueError,
 )
 from .state.events import (
@@ -93,27 +73,19 @@ from .state.limits import (
 )
 from .state.result import (
     Charge as Charge,
-)
-from .state.result import (
-    TurnError as TurnError,
-)
-from .state.result import (
     TurnResult as TurnResult,
 )
 from .state.stages import (
     StageState as StageState,
-)
-from .state.stages import (
     StageUpdate as StageUpdate,
-)
-from .state.stages import (
     TurnStage as TurnStage,
-)
-from .state.stages import (
     end_turn as end_turn,
 )
 from .state.turn import (
     TurnSettings as TurnSettings,
+)
+from .state.turn_error import (
+    TurnError as TurnError,
 )
 from .state.usage import (
     Usage as Usage,

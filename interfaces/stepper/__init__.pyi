@@ -6,8 +6,6 @@ from .engine.recording import (
 )
 from .engine.replay import (
     Replayed as Replayed,
-)
-from .engine.replay import (
     replay_cassette as replay_cassette,
 )
 from .stepper import (

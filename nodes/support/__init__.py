@@ -1,1 +1,1 @@
-"""What the stages share."""
+"""What the stages share: their context, the ledger calls, limits, plugins, repair of histories."""

@@ -1,328 +1,222 @@
-"""One request on the wire, and what came of it: an answer, a part of one, or an error. Nothing is
-raised for those.
-"""
+"""One attempt at a call to the model: started in the ledger, sent, and its outcome recorded."""
 
-import asyncio
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
-from typing import Any, Final, Literal
+from typing import Any
 
 from turngraph.billing.errors import UncappedError
 from turngraph.billing.store.calls import Call, StartedAttempt
-from turngraph.nodes.support.dependencies import TurnDeps
+from turngraph.nodes.support.answer_listener import AnswerListener
+from turngraph.nodes.support.call_bounds import estimate_of, no_cap_message
+from turngraph.nodes.support.cancellation import TurnCancelledError, unless_cancelled
 from turngraph.nodes.support.ledger_calls import (
-    begin_call,
-    estimate_of,
     keep_answer,
-    note_begun,
-    release_call,
-    uncapped,
+    keep_unanswered,
+    note_response_id,
+    start_call,
 )
-from turngraph.nodes.support.limits import CANCELLED
 from turngraph.nodes.support.stage_context import StageContext
+from turngraph.nodes.support.stop_reason import CANCELLED_ERROR
 from turngraph.providers.wire.lookup import tagged
-from turngraph.providers.writing.messages import to_chunk
 from turngraph.providers.writing.payload import Payload
 from turngraph.state.errors import BudgetExceededError, ProviderError
-from turngraph.state.events import RequestSent, ResponseReceived, Token
+from turngraph.state.events import RequestSent, ResponseReceived
 from turngraph.state.flow import Flow, Wait
-from turngraph.state.reply import ProviderReply, StreamChunk
+from turngraph.state.kinds import Billed
+from turngraph.state.reply import ProviderReply
 from turngraph.state.request import ChatRequest
-from turngraph.state.result import Attempt, TurnError
-from turngraph.state.usage import Usage
+from turngraph.state.result import Attempt
+from turngraph.state.turn_error import TurnError
 
-__all__ = ["Sending", "attempt"]
-
-_LOOK_UP_S: Final = 0.05
+__all__ = ["AttemptRun", "ModelCall"]
 
 
 @dataclass(frozen=True)
-class Sending:
-    """What is sent, the same for every attempt at one call."""
+class ModelCall:
+    """A call to the model: what is the same in every attempt at it."""
 
+    id: str
+    """LangGraph's task id."""
     turn_id: str
-    call_id: str
     request: ChatRequest
     payload: Payload
-    call: Call
-    """The same for the ledger."""
+    ledger_call: Call
+    """The call as the ledger knows it."""
     reservation: str | None
-    messages: int
+    """The id under which the ledger holds money for the first attempt."""
+    message_count: int
+    """How many messages of the state the request carries."""
     ends_at: float | None
     """When the turn must be over, in seconds since the epoch."""
 
+    @property
+    def message_id(self) -> str:
+        """The id of the assistant message that the answer becomes."""
+        return f"msg-{self.id}"
 
-class _CancelledError(Exception):
-    """The caller gave up while the answer was arriving."""
 
+class AttemptRun:
+    """Makes one attempt at `call`; `number` counts the attempts of this run, from 1.
 
-@dataclass
-class _Listener:
-    """Passes on what arrives, and remembers what a cut answer leaves behind: its text, its id, what
-    it used.
+    `run` does it all: it calls `start`, `send` and `record`, in this order. Whatever happens to the
+    request, none of them raises it: the `Attempt` says so.
     """
 
-    tell: Callable[[StreamChunk], None]
-    note: Callable[[str], None]
-    here: StageContext
-    text: list[str] = field(default_factory=list)
-    reasoning: list[str] = field(default_factory=list)
-    usage: Usage | None = None
-    """Told at the very end of a stream; then only its last bytes are missing."""
-    response_id: str | None = None
+    def __init__(self, call: ModelCall, number: int, context: StageContext) -> None:
+        self._call, self._number, self._context = call, number, context
+        self._started = StartedAttempt(f"{call.id}.{number}", number, Decimal(0))
+        self._sent_at: float | None = None
+        self._listener = AnswerListener(call.turn_id, call.message_id, self._note_id, context)
 
-    def begun(self, response_id: str) -> None:
-        """The answer's id, the first thing a stream tells."""
-        self.response_id = response_id
-        self.note(response_id)
+    def run(self) -> Flow[Attempt]:
+        """Returns the attempt, with its answer or its error. Raises FencedError."""
+        finished = yield from self.start()
+        if finished is not None:
+            return finished
+        try:
+            attempt = yield from self.send()
+        except BaseException as exc:
+            # A bug, or a cancelled asyncio task. The request is on its way and may be billed, so
+            # the ledger must not believe that it was never sent.
+            yield from self._record_unanswered("unknown", type(exc).__name__)
+            raise
+        yield from self.record(attempt)
+        return attempt
 
-    def __call__(self, chunk: StreamChunk) -> None:
-        if self.here.cancelled:
-            raise _CancelledError
-        if chunk.type == "text":
-            self.text.append(chunk.text)
-        elif chunk.type == "reasoning":
-            self.reasoning.append(chunk.text)
-        elif chunk.type == "usage":
-            self.usage = chunk.usage
-        self.tell(chunk)
+    def start(self) -> Flow[Attempt | None]:
+        """Marks the attempt as sent in the ledger, before its first byte leaves.
+
+        Returns a finished attempt if nothing needs to be sent: the ledger has the answer, from
+        before a worker was killed, or a budget refuses the call. Else it returns None.
+        """
+        call = self._call
+        if self._context.deps.ledger is None:
+            return None
+        # A retry must get its own money: the failed attempt may still be billed.
+        reservation = call.reservation if self._number == 1 else None
+        try:
+            self._started = yield from start_call(
+                call.request, call.payload, call.ledger_call, reservation, self._context
+            )
+        except BudgetExceededError as exc:
+            return self._refused(TurnError(kind="budget", message=str(exc)))
+        except UncappedError:
+            # The request had a cap when the money was held; someone has edited the state since.
+            return self._refused(TurnError(kind="value", message=no_cap_message(call.payload)))
+        if self._started.reply is None:
+            return None
+        return self._attempt(ProviderReply.model_validate_json(self._started.reply))
+
+    def send(self) -> Flow[Attempt]:
+        """Sends the request and returns the attempt, with the answer or the error that came."""
+        call, context = self._call, self._context
+        self._sent_at = context.deps.clock()
+        context.emit(
+            RequestSent(
+                turn_id=call.turn_id,
+                attempt_id=self._id,
+                number=self._started.number,
+                request=call.request,
+                messages=call.message_count,
+            )
+        )
+        try:
+            reply: ProviderReply = yield self._request()
+        except ProviderError as exc:
+            arrived = self._listener.partial_reply()
+            billed: Billed = exc.billed if arrived is None else "partial"
+            return self._attempt(arrived, TurnError.of(exc), billed)
+        except TurnCancelledError:
+            return self._attempt(self._listener.partial_reply(), CANCELLED_ERROR, "partial")
+        return self._attempt(reply)
+
+    def record(self, attempt: Attempt) -> Flow[None]:
+        """Stores the outcome in the ledger, then tells the listeners of an answer.
+
+        In this order, so that a listener that fails cannot lose an answer. Raises FencedError if
+        another worker has taken over the turn.
+        """
+        call, context, reply = self._call, self._context, attempt.reply
+        if attempt.error is not None:
+            yield from self._record_unanswered(attempt.billed, attempt.error.kind)
+            return
+        assert reply is not None, "an attempt has an answer or an error"
+        if context.deps.ledger is not None:
+            yield from keep_answer(attempt.id, reply, call.turn_id, context.deps)
+        context.emit(
+            ResponseReceived(
+                turn_id=call.turn_id,
+                attempt_id=attempt.id,
+                finish_reason=reply.finish_reason,
+                usage=reply.usage,
+                tool_calls=len(reply.tool_calls),
+                seconds=attempt.seconds,
+            )
+        )
 
     @property
-    def partly(self) -> ProviderReply | None:
-        """What had arrived, as an answer cut short; `None` where no text had."""
-        return self._cut() if self.text else None
+    def _id(self) -> str:
+        assert self._started.attempt_id is not None, "a call to a model may always be repeated"
+        return self._started.attempt_id
 
-    def used(self, payload: Payload) -> Usage | None:
-        """What the answer used as far as it arrived; `None` where nothing did."""
-        return self.usage or (
-            estimate_of(self._cut(), payload) if self.text or self.reasoning else None
+    def _note_id(self, response_id: str) -> None:
+        note_response_id(self._id, self._call.ledger_call, self._context.deps, response_id)
+
+    def _request(self) -> Wait:
+        call, deps = self._call, self._context.deps
+        provider, payload = deps.provider, call.payload
+        # The tag lets the sweeper find the answer at the vendor. A caller's own body is sent
+        # unchanged.
+        if deps.ledger is not None and call.request.body is None:
+            payload = tagged(payload, self._id, provider.profile)
+        within_s = None if call.ends_at is None else max(0.001, call.ends_at - deps.clock())
+        options: dict[str, Any] = {
+            "stream": call.request.stream,
+            "on_chunk": self._listener.on_chunk,
+            "on_begun": self._listener.on_begun,
+            "client_request_id": self._id,
+            "within_s": within_s,
+        }
+        return Wait(
+            partial(provider.send, payload, **options),
+            lambda: unless_cancelled(provider.asend(payload, **options), self._context),
         )
 
-    def _cut(self) -> ProviderReply:
-        return ProviderReply(
-            text="".join(self.text),
-            reasoning="".join(self.reasoning) or None,
-            usage=self.usage,
-            response_id=self.response_id,
-            truncated=True,
+    def _record_unanswered(self, billed: Billed, why: str) -> Flow[None]:
+        if self._context.deps.ledger is None:
+            return
+        listener = self._listener
+        usage = listener.usage_so_far(self._call.payload)
+        yield from keep_unanswered(
+            self._id, billed, why, usage, listener.response_id, self._context.deps
         )
 
+    def _refused(self, error: TurnError) -> Attempt:
+        self._started = StartedAttempt(f"{self._call.id}.0", self._number, Decimal(0))
+        return self._attempt(None, error, "none")
 
-def attempt(sending: Sending, number: int, deps: TurnDeps, here: StageContext) -> Flow[Attempt]:
-    """Send once. The attempt it returns says what happened, whatever happened.
-
-    With a ledger it is marked as sent before its first byte leaves; an answer that was kept there
-    before the worker was killed is used, and nothing is sent.
-    """
-    if deps.ledger is None:
-        begun = StartedAttempt(f"{sending.call_id}.{number}", number, Decimal(0))
-        made = yield from _sent(sending, begun, _listener(sending, begun, deps, here), deps, here)
-        return _told(made, sending, here)
-    try:
-        reservation = sending.reservation if number == 1 else None
-        begun = yield from begin_call(
-            sending.request, sending.payload, sending.call, reservation, deps, here
-        )
-    except BudgetExceededError as exc:
-        return _refused(sending, number, TurnError(kind="budget", message=str(exc)), deps)
-    except UncappedError:  # the cap was there when the money was held, and was taken out since
-        return _refused(
-            sending, number, TurnError(kind="value", message=uncapped(sending.payload)), deps
-        )
-    if begun.reply is not None:
-        return _made(
-            sending, begun, deps.clock(), deps, reply=ProviderReply.model_validate_json(begun.reply)
-        )
-    return (yield from _kept(sending, begun, deps, here))
-
-
-def _kept(
-    sending: Sending, begun: StartedAttempt, deps: TurnDeps, here: StageContext
-) -> Flow[Attempt]:
-    """Send, and tell the ledger what became of it, also when the task is cancelled meanwhile."""
-    assert begun.attempt_id is not None, "a call to a model may always be repeated"
-    listener = _listener(sending, begun, deps, here)
-    try:
-        made = yield from _sent(sending, begun, listener, deps, here)
-    except BaseException as exc:
-        yield from _lost(sending, begun.attempt_id, listener, "unknown", type(exc).__name__, deps)
-        raise
-    if made.error is None:
-        assert made.reply is not None, "an attempt has an answer or an error"
-        yield from keep_answer(begun.attempt_id, made.reply, sending.turn_id, deps)
-    else:
-        yield from _lost(sending, begun.attempt_id, listener, made.billed, made.error.kind, deps)
-    return _told(made, sending, here)
-
-
-def _lost(
-    sending: Sending, attempt_id: str, listener: _Listener, billed: str, why: str, deps: TurnDeps
-) -> Flow[None]:
-    yield from release_call(
-        attempt_id, billed, why, listener.used(sending.payload), listener.response_id, deps
-    )
-
-
-def _sent(
-    sending: Sending, begun: StartedAttempt, listener: _Listener, deps: TurnDeps, here: StageContext
-) -> Flow[Attempt]:
-    started = deps.clock()
-    here.emit(
-        RequestSent(
-            turn_id=sending.turn_id,
-            attempt_id=begun.attempt_id or "",
-            number=begun.number,
-            request=sending.request,
-            messages=sending.messages,
-        )
-    )
-    try:
-        reply = yield _send(deps, sending, listener, begun.attempt_id or "")
-    except ProviderError as exc:
-        billed = "partial" if listener.partly is not None else exc.billed
-        return _made(
-            sending,
-            begun,
-            started,
-            deps,
-            reply=listener.partly,
-            error=TurnError.of(exc),
+    def _attempt(
+        self,
+        reply: ProviderReply | None,
+        error: TurnError | None = None,
+        billed: Billed = "actual",
+    ) -> Attempt:
+        call, deps, now = self._call, self._context.deps, self._context.deps.clock()
+        started_at = now if self._sent_at is None else self._sent_at
+        return Attempt(
+            id=self._id,
+            call_id=call.id,
+            number=self._started.number,
+            request=call.request,
+            messages_sent=call.message_count,
+            request_sha=call.payload.sha,
+            started_at=started_at,
+            seconds=max(0.0, now - started_at),
+            reply=reply,
+            error=error,
+            estimate=estimate_of(reply, call.payload),
+            held_usd=None if deps.ledger is None else self._started.held_usd,
             billed=billed,
+            warnings=call.payload.warnings,
         )
-    except _CancelledError:
-        return _made(
-            sending,
-            begun,
-            started,
-            deps,
-            reply=listener.partly,
-            error=CANCELLED.error,
-            billed="partial",
-        )
-    return _made(sending, begun, started, deps, reply=reply)
-
-
-def _told(made: Attempt, sending: Sending, here: StageContext) -> Attempt:
-    """The attempt, once listeners know of its answer: kept before, whatever a listener does."""
-    if made.error is None:
-        here.emit(_received(sending.turn_id, made))
-    return made
-
-
-def _made(
-    sending: Sending,
-    begun: StartedAttempt,
-    started: float,
-    deps: TurnDeps,
-    *,
-    reply: ProviderReply | None = None,
-    error: TurnError | None = None,
-    billed: Literal["none", "partial", "unknown", "actual"] = "actual",
-) -> Attempt:
-    return Attempt(
-        id=begun.attempt_id or "",
-        call_id=sending.call_id,
-        number=begun.number,
-        request=sending.request,
-        messages_sent=sending.messages,
-        request_sha=sending.payload.sha,
-        started_at=started,
-        seconds=max(0.0, deps.clock() - started),
-        reply=reply,
-        error=error,
-        estimate=estimate_of(reply, sending.payload),
-        held_usd=begun.held_usd if deps.ledger is not None else None,
-        billed=billed,
-        warnings=sending.payload.warnings,
-    )
-
-
-def _refused(sending: Sending, number: int, error: TurnError, deps: TurnDeps) -> Attempt:
-    begun = StartedAttempt(f"{sending.call_id}.0", number, Decimal(0))
-    return _made(sending, begun, deps.clock(), deps, error=error, billed="none")
-
-
-def _send(deps: TurnDeps, sending: Sending, listener: _Listener, attempt_id: str) -> Wait:
-    ends_at, stream = sending.ends_at, sending.request.stream
-    within_s = None if ends_at is None else max(0.001, ends_at - deps.clock())
-    provider, payload, begun = deps.provider, sending.payload, listener.begun
-    if (
-        deps.ledger is not None and sending.request.body is None
-    ):  # a caller's own body goes out as it is
-        payload = tagged(payload, attempt_id, provider.profile)
-    return Wait(
-        lambda: provider.send(
-            payload,
-            stream=stream,
-            on_chunk=listener,
-            on_begun=begun,
-            client_request_id=attempt_id,
-            within_s=within_s,
-        ),
-        lambda: _unless_cancelled(
-            provider.asend(
-                payload,
-                stream=stream,
-                on_chunk=listener,
-                on_begun=begun,
-                client_request_id=attempt_id,
-                within_s=within_s,
-            ),
-            listener.here,
-        ),
-    )
-
-
-async def _unless_cancelled(
-    answer: Coroutine[Any, Any, ProviderReply], here: StageContext
-) -> ProviderReply:
-    """The answer, unless the caller gives up first: an answer that is not streamed has no pieces to
-    look up at.
-    """
-    if not here.cancellable:
-        return await answer
-    task = asyncio.create_task(answer)
-    try:
-        while not task.done():
-            if here.cancelled:
-                raise _CancelledError
-            await asyncio.wait({task}, timeout=_LOOK_UP_S)
-        return task.result()
-    finally:
-        task.cancel()
-
-
-def _listener(
-    sending: Sending, begun: StartedAttempt, deps: TurnDeps, here: StageContext
-) -> _Listener:
-    return _Listener(
-        _teller(sending, here),
-        partial(note_begun, begun.attempt_id or "", sending.call, deps),
-        here,
-    )
-
-
-def _teller(sending: Sending, here: StageContext) -> Callable[[StreamChunk], None]:
-    message_id = f"msg-{sending.call_id}"
-
-    def tell(chunk: StreamChunk) -> None:
-        if chunk.type in ("text", "reasoning", "refusal"):
-            here.emit(Token(turn_id=sending.turn_id, kind=chunk.type, text=chunk.text))
-            if here.tokens_wanted:
-                here.push(to_chunk(chunk, message_id=message_id))
-
-    return tell
-
-
-def _received(turn_id: str, made: Attempt) -> ResponseReceived:
-    assert made.reply is not None, "an attempt without an error has its answer"
-    return ResponseReceived(
-        turn_id=turn_id,
-        attempt_id=made.id,
-        finish_reason=made.reply.finish_reason,
-        usage=made.reply.usage,
-        tool_calls=len(made.reply.tool_calls),
-        seconds=made.seconds,
-    )

@@ -10,7 +10,6 @@ from typing import Final, cast
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 
-from turngraph.nodes.support.dependencies import TurnDeps
 from turngraph.nodes.support.stage import StageFunction
 from turngraph.nodes.support.stage_context import StageContext
 from turngraph.state.errors import TurnValueError
@@ -40,7 +39,7 @@ def custom_stage(stage: TurnStage, position: StagePosition) -> StageFunction:
     """
     name = name_of(stage) or position
 
-    def run(state: StageState, deps: TurnDeps, context: StageContext) -> Flow[Turn]:
+    def run(state: StageState, context: StageContext) -> Flow[Turn]:
         update = yield Wait(lambda: _called(stage, state), lambda: _acalled(stage, state))
         return _completed(_checked(update, name), state, name, position, context)
 

@@ -1,14 +1,14 @@
-"""What the stages borrow: bound once, when the graph is built, and never looked up anywhere else."""
+"""What the stages borrow: bound once, when the graph is built, and never looked up elsewhere."""
 
 import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from turngraph.billing.pricing.prices import Prices
-from turngraph.nodes.support.stage_context import Replay, Subscriber
 from turngraph.providers.openai_provider import OpenAIProvider
+from turngraph.state.events import TurnEvent
 from turngraph.state.limits import TurnLimits
 from turngraph.state.reply import ToolCall
 from turngraph.state.request import ChatRequest
@@ -20,41 +20,62 @@ if TYPE_CHECKING:
     from turngraph.billing.ledger import Ledger
     from turngraph.billing.store.budgets import Budget
 
-__all__ = ["Approve", "OnFinish", "TurnDeps"]
+__all__ = ["Approve", "OnFinish", "Replay", "Subscriber", "TurnDependencies"]
+
+Subscriber = Callable[[TurnEvent], None]
+"""Called with every event of a turn, in the thread or on the event loop that runs the turn. An
+exception it raises is logged and has no other effect.
+"""
+
+Replay = Literal["call", "recorded"]
+"""What happens when a turn runs again from an earlier checkpoint and reaches a call that the ledger
+has an answer to: the call is made again and charged (`call`), or it gets the recorded answer at no
+cost (`recorded`).
+"""
 
 Approve = Callable[[ToolCall], bool]
-"""Whether a person must agree before this call runs."""
+"""Returns whether a person must agree before this call runs."""
 
 OnFinish = Callable[[TurnResult], TurnResult]
-"""Sees every result last, and may replace it: the place to turn an error into a house's own reply.
+"""Called last with every result. It returns the result to use, so it can turn an error into a reply
+of its own.
 """
 
 
 @dataclass(frozen=True)
-class TurnDeps:
-    """All a stage borrows. `template` is the request every turn starts from; it names model,
-    sampling and so on.
+class TurnDependencies:
+    """Everything the stages borrow. `chat_turn` builds it from its arguments.
+
+    >>> from turngraph.providers.config import ProviderConfig
+    >>> deps = TurnDependencies(
+    ...     provider=OpenAIProvider(ProviderConfig(vendor="ollama", model="llama3.2")),
+    ...     toolbox=Toolbox.of([]),
+    ...     template=ChatRequest(vendor="ollama", api="chat", model="llama3.2"),
+    ... )
+    >>> deps.limits.calls
+    16
     """
 
     provider: OpenAIProvider
     toolbox: Toolbox
+    """The tools the model may call, those of the plugins included."""
     template: ChatRequest
+    """The request that every turn starts from: model, sampling, tools and so on."""
     plugins: tuple[Plugin, ...] = ()
-    """In order: of two that set the same thing, the first wins. Their tools stand in the toolbox.
-    """
+    """The order matters: of two plugins that set the same model setting, the first one wins."""
     limits: TurnLimits = field(default_factory=TurnLimits)
     prices: Prices = field(default_factory=Prices)
     ledger: "Ledger | None" = None
     budgets: "tuple[Budget, ...]" = ()
-    """Of this turn, beside the ledger's own."""
+    """Budgets of each turn of this graph. The ledger's own budgets apply as well."""
     replay: Replay = "call"
-    """What becomes of a call that was answered before, where a run does not say
-    (`configurable["turn_replay"]`).
-    """
+    """Used if a run does not set `configurable["turn_replay"]`."""
     approve: Approve = field(default=lambda call: False)
     on_finish: OnFinish = field(default=lambda result: result)
     subscribers: tuple[Subscriber, ...] = ()
     clock: Callable[[], float] = time.time
-    """Seconds since the epoch."""
+    """Returns seconds since the epoch."""
     chance: Callable[[], float] = random.random
-    """Between 0 and 1: spreads retries, so that many turns do not come back at the same moment."""
+    """Returns a number from 0 to 1. It spreads retries, so that many turns that failed together do
+    not come back together.
+    """

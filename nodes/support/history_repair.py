@@ -1,8 +1,7 @@
-"""Keeping a conversation whole: every tool call of the model has its answer, whatever happened in
-between.
+"""Keeps a conversation valid: every tool call has an answer, and every message can be sent.
 
-A vendor refuses a history in which a call stands unanswered, so one turn cut short would end the
-thread for good.
+Vendors refuse a history in which a tool call has no answer, or a message is empty. One turn that
+was cut short would make every later turn of its thread fail.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,20 +11,24 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMes
 
 from turngraph.state.errors import TurnValueError
 
-__all__ = ["answers_for", "mended", "unsendable"]
+__all__ = ["answers_for", "messages_to_remove", "with_missing_answers"]
 
-_MOST_TAKEN_OUT: Final = 20
+_MOST_REMOVED: Final = 20
 _INTERRUPTED: Final = "Not answered: the turn was interrupted; whether the tool ran is unknown."
 
+BuildRequest = Callable[[Sequence[AnyMessage]], object]
+"""Builds the request that carries some messages. Raises TurnValueError if they cannot be sent."""
 
-def mended(messages: Sequence[AnyMessage]) -> list[AnyMessage] | None:
-    """`messages` with an answer after every call that has none, or `None` where nothing is missing.
 
-    >>> mended([AIMessage("", tool_calls=[{"name": "f", "args": {}, "id": "c"}])])[1].tool_call_id
+def with_missing_answers(messages: Sequence[AnyMessage]) -> list[AnyMessage] | None:
+    """Returns `messages` with an answer after every call that has none; None if none is missing.
+
+    >>> call = {"name": "f", "args": {}, "id": "c"}
+    >>> with_missing_answers([AIMessage("", tool_calls=[call])])[1].tool_call_id
     'c'
     """
     answered = {message.tool_call_id for message in messages if isinstance(message, ToolMessage)}
-    if all(call_id in answered for message in messages for call_id in _calls(message)):
+    if all(call_id in answered for message in messages for call_id in _call_ids(message)):
         return None
     whole: list[AnyMessage] = []
     for message in messages:
@@ -36,46 +39,49 @@ def mended(messages: Sequence[AnyMessage]) -> list[AnyMessage] | None:
 
 
 def answers_for(message: AIMessage, answered: set[str], content: str) -> list[ToolMessage]:
-    """A tool message saying `content` for each call of `message` that is not among `answered`."""
+    """Returns a tool message with `content` for each call of `message` that is not `answered`.
+
+    Their ids are made from the message's, so that the same answers given twice are merged.
+    """
     return [
         ToolMessage(
             content, tool_call_id=call_id, status="error", id=f"{message.id}-{call_id}-unanswered"
         )
-        for call_id in _calls(message)
+        for call_id in _call_ids(message)
         if call_id not in answered
     ]
 
 
-def unsendable(
-    messages: Sequence[AnyMessage], send: Callable[[Sequence[AnyMessage]], object]
+def messages_to_remove(
+    messages: Sequence[AnyMessage], build_request: BuildRequest
 ) -> list[AnyMessage]:
-    """The messages at the end of the conversation without which it could be sent; none where that
-    is no help.
+    """Returns the last messages without which the conversation could be sent.
 
-    An empty question, or a block no vendor knows, would stand in every later request and end the
-    thread for good. `send` builds a request and raises TurnValueError where there is none.
+    Empty if it can be sent as it is, or if removing the messages after the model's last answer does
+    not help. An empty question, or a content block that the vendor does not know, would stand in
+    every later request of the thread.
     """
-    if _sendable(messages, send):
+    if _can_be_sent(messages, build_request):
         return []
-    for taken in range(1, min(len(messages), _MOST_TAKEN_OUT) + 1):
-        if isinstance(messages[-taken], AIMessage):
+    for count in range(1, min(len(messages), _MOST_REMOVED) + 1):
+        # What the model wrote was sent by a vendor; only what the caller added can be at fault.
+        if isinstance(messages[-count], AIMessage):
             break
-        if _sendable([*messages[:-taken], HumanMessage("?", id="probe")], send):
-            return list(messages[-taken:])
+        # The next turn will add a question of its own, so one stands in for it here.
+        if _can_be_sent([*messages[:-count], HumanMessage("?", id="probe")], build_request):
+            return list(messages[-count:])
     return []
 
 
-def _sendable(
-    messages: Sequence[AnyMessage], send: Callable[[Sequence[AnyMessage]], object]
-) -> bool:
+def _can_be_sent(messages: Sequence[AnyMessage], build_request: BuildRequest) -> bool:
     try:
-        send(messages)
+        build_request(messages)
     except TurnValueError:
         return False
     return True
 
 
-def _calls(message: AnyMessage) -> list[str]:
+def _call_ids(message: AnyMessage) -> list[str]:
     if not isinstance(message, AIMessage):
         return []
     return [call["id"] for call in (*message.tool_calls, *message.invalid_tool_calls) if call["id"]]

@@ -1,17 +1,14 @@
-"""The turn and its ledger: mark a call as sent, keep its answer, charge it once. `reserving` holds
-the money before.
+"""What a turn tells its ledger: a call is sent, has an answer, is charged; the turn is over.
 
-Without a ledger none of this waits for anything, nothing is kept, and SQLAlchemy is not imported.
+`reservation.py` holds the money before a call. Without a ledger nothing here waits or stores
+anything, and SQLAlchemy is not imported.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from decimal import Decimal
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from turngraph.billing.errors import FencedError
-from turngraph.billing.pricing.worst_case import prompt_bound, worst_case_usd
 from turngraph.billing.store.calls import (
     AttemptResponse,
     Call,
@@ -22,14 +19,16 @@ from turngraph.billing.store.calls import (
     StartedAttempt,
     UnknownOutcome,
 )
-from turngraph.nodes.support.dependencies import TurnDeps
+from turngraph.nodes.support.call_bounds import answer_caps, worst_case_of
+from turngraph.nodes.support.dependencies import TurnDependencies
 from turngraph.nodes.support.stage_context import StageContext
 from turngraph.providers.wire.lookup import stored_at
 from turngraph.providers.writing.payload import Payload
 from turngraph.state.events import BudgetWarning
 from turngraph.state.flow import Flow, Wait
+from turngraph.state.kinds import Billed
 from turngraph.state.reply import ProviderReply
-from turngraph.state.request import Api, ChatRequest
+from turngraph.state.request import ChatRequest
 from turngraph.state.result import Attempt, Charge
 from turngraph.state.turn import TurnSettings
 from turngraph.state.usage import Usage
@@ -37,267 +36,68 @@ from turngraph.state.usage import Usage
 __all__ = [
     "ask_ledger",
     "attribution_of",
-    "begin_call",
-    "call_of",
-    "caps_of",
-    "estimate_of",
     "finish_turn",
     "keep_answer",
     "keep_in_ledger",
-    "note_begun",
-    "release_call",
-    "replay_call",
-    "replays",
-    "seq_of",
+    "keep_unanswered",
+    "ledger_call",
+    "next_seq",
+    "note_response_id",
+    "recorded_answer",
     "settle_charge",
-    "uncapped",
-    "worst_case_of",
+    "start_call",
 ]
 
-_UNCAPPED_TOKENS: Final = 32_768
-_BYTES_A_TOKEN: Final = 4
-"""Of English (https://help.openai.com/en/articles/4936856-what-are-tokens-and-how-to-count-them).
-"""
-_SEVERAL: Final = ("n", "best_of")
-_CAPS: Final[Mapping[Api, tuple[str, ...]]] = {
-    "chat": ("max_completion_tokens", "max_tokens"),
-    "responses": ("max_output_tokens",),
-}
-"""What the cap on an answer is called on the wire. The other API's name bounds nothing."""
+
+def ask_ledger(
+    deps: TurnDependencies, operation: Callable[..., Any], *args: Any, **kwargs: Any
+) -> Wait:
+    """Returns the wait for one operation of the ledger, in a transaction of its own."""
+    ledger = deps.ledger
+    assert ledger is not None, "only a turn with a ledger asks it"
+    return Wait(
+        partial(ledger.do, operation, *args, **kwargs),
+        partial(ledger.ado, operation, *args, **kwargs),
+    )
+
+
+def keep_in_ledger(deps: TurnDependencies, operation: Callable[..., Any], value: Any) -> Wait:
+    """Like `ask_ledger`, for what must not be lost: it is spooled if the database is away."""
+    ledger = deps.ledger
+    assert ledger is not None, "only a turn with a ledger asks it"
+    return Wait(partial(ledger.keep, operation, value), partial(ledger.akeep, operation, value))
 
 
 def attribution_of(
-    turn_id: str, settings: TurnSettings | None, here: StageContext
+    turn_id: str, settings: TurnSettings | None, context: StageContext
 ) -> CostAttribution:
-    """Whom the calls of a turn are charged to."""
-    if settings is None:
-        return CostAttribution(thread=here.thread_id, turn=turn_id)
+    """Returns whom and what the calls of a turn are charged to."""
+    settings = settings or TurnSettings()
     return CostAttribution(
         account=settings.account or "",
-        key=settings.key,
-        thread=here.thread_id,
+        key=settings.api_key_id,
+        thread=context.thread_id,
         turn=turn_id,
         tags=settings.tags,
     )
 
 
-def seq_of(attempts: Sequence[Attempt]) -> int:
-    """The place in its turn of the call that follows `attempts`, from 1: what a replay is found by."""
-    return 1 + len({made.call_id for made in attempts})
+def next_seq(attempts: Sequence[Attempt]) -> int:
+    """Returns the place in its turn of the call that follows `attempts`, from 1.
+
+    A replay finds a call's recorded answer by this number.
+    """
+    return 1 + len({attempt.call_id for attempt in attempts})
 
 
-def replays(deps: TurnDeps, here: StageContext) -> bool:
-    """Whether a call that was answered before gets that answer."""
-    return deps.ledger is not None and (here.replay or deps.replay) == "recorded"
-
-
-def begin_call(
+def ledger_call(
     request: ChatRequest,
     payload: Payload,
-    call: Call,
-    reservation: str | None,
-    deps: TurnDeps,
-    here: StageContext,
-) -> Flow[StartedAttempt]:
-    """Mark the call as sent, before its first byte leaves; or get the answer it had before the
-    worker was killed.
-
-    In a replay, the answer the same request had before is given too.
-    """
-    from turngraph.billing.store.attempts import begin
-
-    if replays(deps, here):
-        replayed = yield from replay_call(call, payload.sha, reservation, deps, here)
-        if replayed is not None:
-            return replayed
-    usd = worst_case_of(request, payload, deps)
-    begun: StartedAttempt = yield ask_ledger(
-        deps,
-        begin,
-        call,
-        call_id=here.task_id,
-        request_sha=payload.sha,
-        usd=usd,
-        reservation=reservation,
-        fence=here.fence,
-        budgets=deps.budgets,
-        capped=bool(caps_of(payload)),
-    )
-    return begun
-
-
-def replay_call(
-    call: Call, request_sha: str, reservation: str | None, deps: TurnDeps, here: StageContext
-) -> Flow[StartedAttempt | None]:
-    """The answer that the same call had before, at no cost; `None` where there is none."""
-    from turngraph.billing.store.replay import replay
-
-    named = {"call_id": here.task_id, "request_sha": request_sha, "reservation": reservation}
-    begun: StartedAttempt | None = yield ask_ledger(deps, replay, call, **named)
-    return begun
-
-
-def note_begun(attempt_id: str, call: Call, deps: TurnDeps, response_id: str) -> None:
-    """Write down what an answer under way can be asked for by, where that is the only way to find
-    it again.
-    """
-    if deps.ledger is not None and call.stored == "responses":
-        from turngraph.billing.store.attempts import note_id
-
-        deps.ledger.soon(note_id, attempt_id, response_id)
-
-
-def keep_answer(attempt_id: str, reply: ProviderReply, turn_id: str, deps: TurnDeps) -> Flow[None]:
-    """Write the answer on its attempt the moment it is complete. Raises FencedError where the turn
-    is not ours now.
-    """
-    from turngraph.billing.store.attempts import answer
-
-    kept = AttemptResponse(
-        attempt_id=attempt_id,
-        response=reply.model_dump_json(),
-        usage=reply.usage,
-        provider_id=reply.response_id,
-        http_status=reply.status,
-        model=reply.model,
-        service_tier=reply.service_tier,
-    )
-    ours = yield keep_in_ledger(deps, answer, kept)
-    if ours is False:
-        raise FencedError(turn_id)
-
-
-def release_call(
-    attempt_id: str,
-    billed: str,
-    why: str,
-    seen: Usage | None,
-    provider_id: str | None,
-    deps: TurnDeps,
-) -> Flow[None]:
-    """What brought no answer: free where the vendor refused it, unknown where it may have been
-    served.
-    """
-    from turngraph.billing.store.attempts import mark_unknown, release
-
-    if billed == "none":
-        yield keep_in_ledger(deps, release, Released(attempt_id=attempt_id, why=why))
-    else:
-        lost = UnknownOutcome(
-            attempt_id=attempt_id, why=why, estimate=seen, provider_id=provider_id
-        )
-        yield keep_in_ledger(deps, mark_unknown, lost)
-
-
-def settle_charge(charge: Charge, turn_id: str, deps: TurnDeps, here: StageContext) -> Flow[Charge]:
-    """Enter `charge` in the ledger, once; the charge as it stands there.
-
-    A call of which nobody knows yet what it used stays open there, until it is found out or charged
-    at its hold.
-    """
-    if deps.ledger is None or (charge.kind == "completion" and charge.usage is None):
-        return charge
-    from turngraph.billing.store.settlement import settle
-
-    basis = "partial" if charge.estimated else "actual"
-    settled: Settled | None = yield keep_in_ledger(
-        deps, settle, Settlement(charge=charge, basis=basis)
-    )
-    if settled is None:  # spooled: the ledger was away, and will be told later
-        return charge
-    for crossed in settled.crossed:
-        here.emit(
-            BudgetWarning(
-                turn_id=turn_id,
-                budget=crossed.budget,
-                threshold=crossed.threshold,
-                spent_usd=crossed.spent_usd,
-                limit_usd=crossed.limit_usd,
-            )
-        )
-    amount = None if charge.unpriced and settled.amount_usd == 0 else settled.amount_usd
-    return charge.model_copy(update={"amount_usd": amount, "overrun": settled.overrun})
-
-
-def finish_turn(turn_id: str, deps: TurnDeps, here: StageContext) -> Flow[None]:
-    """Give up the turn's lease. Raises FencedError where another worker has taken it over."""
-    if deps.ledger is not None and here.fence is not None:
-        from turngraph.billing.leases.leases import finish
-
-        yield ask_ledger(deps, finish, turn_id, fence=here.fence)
-        deps.ledger.keeper.finished(turn_id, here.fence)
-
-
-def estimate_of(reply: ProviderReply | None, payload: Payload) -> Usage | None:
-    """What an answer without usage used, as far as can be told: what was asked and said, at a token
-    for four bytes.
-
-    `None` where nothing was said: then it is not known whether anything was used at all.
-    """
-    if reply is None or reply.usage is not None:
-        return None
-    said = len(reply.text.encode()) + len((reply.reasoning or "").encode())
-    asked = prompt_bound(payload.content)
-    return Usage(input_tokens=asked // _BYTES_A_TOKEN + 1, output_tokens=said // _BYTES_A_TOKEN + 1)
-
-
-def worst_case_of(request: ChatRequest, payload: Payload, deps: TurnDeps) -> Decimal | None:
-    """The most `payload` can cost, in USD; `None` where its price is unknown.
-
-    `extra_body` may name another model than the request, or a dearer tier: what is sent counts.
-    """
-    body = payload.body
-    models = {request.model, *(name for name in [body.get("model")] if isinstance(name, str))}
-    tiers = {None, *(name for name in [body.get("service_tier")] if isinstance(name, str))}
-    worst = (
-        worst_case_usd(
-            deps.prices,
-            vendor=request.vendor,
-            model=model,
-            at=datetime.fromtimestamp(deps.clock(), UTC),
-            input_tokens=prompt_bound(payload.content),
-            max_tokens=max(caps_of(payload), default=_UNCAPPED_TOKENS)
-            * max([1, *_answers(payload)]),
-            base_url=deps.provider.config.base_url,
-            service_tier=tier,
-        )
-        for model in models
-        for tier in tiers
-    )
-    return max((usd for usd in worst if usd is not None), default=None)
-
-
-def caps_of(payload: Payload) -> list[int]:
-    """The caps on an answer that are really sent, under whatever names: `extra_body` may name
-    another than ours.
-
-    None where one of them bounds nothing: to some servers -1 is «no end», and a text is whatever
-    they make of it.
-    """
-    caps = _sent(payload, _CAPS[payload.api])
-    counts = [*caps, *_sent(payload, _SEVERAL)]
-    return caps if all(type(count) is int and count > 0 for count in counts) else []
-
-
-def uncapped(payload: Payload) -> str:
-    """What to say of a request that a budget cannot let go."""
-    names = " or ".join(_CAPS[payload.api])
-    return f"A budget applies, and the request has no cap on its answer: put {names} into it, a whole number from 1 on."
-
-
-def _answers(payload: Payload) -> list[int]:
-    """How many answers are asked for at once; each may be as long as the cap allows."""
-    return [count for count in _sent(payload, _SEVERAL) if type(count) is int]
-
-
-def _sent(payload: Payload, names: Sequence[str]) -> list[Any]:
-    return [payload.body[name] for name in names if payload.body.get(name) is not None]
-
-
-def call_of(
-    request: ChatRequest, payload: Payload, attribution: CostAttribution, seq: int, deps: TurnDeps
+    attribution: CostAttribution,
+    seq: int,
+    deps: TurnDependencies,
 ) -> Call:
-    """A call to the model as the ledger knows it; `seq` is its place in the turn."""
+    """Returns a call to the model as the ledger knows it; `seq` is its place in the turn."""
     return Call(
         attribution=attribution,
         seq=seq,
@@ -308,15 +108,152 @@ def call_of(
     )
 
 
-def ask_ledger(deps: TurnDeps, op: Callable[..., Any], *args: Any, **named: Any) -> Wait:
-    """One operation of the ledger, as something to wait for."""
-    ledger = deps.ledger
-    assert ledger is not None, "only a turn with a ledger asks it"
-    return Wait(partial(ledger.do, op, *args, **named), partial(ledger.ado, op, *args, **named))
+def start_call(
+    request: ChatRequest,
+    payload: Payload,
+    call: Call,
+    reservation: str | None,
+    context: StageContext,
+) -> Flow[StartedAttempt]:
+    """Marks the call as sent, before its first byte leaves.
+
+    The attempt it returns has the answer already if the call was answered before a worker was
+    killed, or if the turn is a replay and the same request was answered before.
+    Raises BudgetExceededError or UncappedError if the budgets do not allow the call.
+    """
+    from turngraph.billing.store.attempts import begin
+
+    if context.replays_recorded:
+        recorded = yield from recorded_answer(call, payload.sha, reservation, context)
+        if recorded is not None:
+            return recorded
+    started: StartedAttempt = yield ask_ledger(
+        context.deps,
+        begin,
+        call,
+        call_id=context.task_id,
+        request_sha=payload.sha,
+        usd=worst_case_of(request, payload, context.deps),
+        reservation=reservation,
+        fence=context.fence,
+        budgets=context.deps.budgets,
+        capped=bool(answer_caps(payload)),
+    )
+    return started
 
 
-def keep_in_ledger(deps: TurnDeps, op: Callable[..., Any], value: Any) -> Wait:
-    """The same for what must not be lost: where the ledger is away, it is spooled."""
-    ledger = deps.ledger
-    assert ledger is not None, "only a turn with a ledger asks it"
-    return Wait(partial(ledger.keep, op, value), partial(ledger.akeep, op, value))
+def recorded_answer(
+    call: Call, request_sha: str, reservation: str | None, context: StageContext
+) -> Flow[StartedAttempt | None]:
+    """Returns the answer that the same call had before, at no cost, or None."""
+    from turngraph.billing.store.replay import replay
+
+    recorded: StartedAttempt | None = yield ask_ledger(
+        context.deps,
+        replay,
+        call,
+        call_id=context.task_id,
+        request_sha=request_sha,
+        reservation=reservation,
+    )
+    return recorded
+
+
+def note_response_id(attempt_id: str, call: Call, deps: TurnDependencies, response_id: str) -> None:
+    """Stores the id of an answer that has begun to arrive, without waiting.
+
+    Only the Responses API finds an unfinished answer by its id; the sweeper asks for it later.
+    """
+    if deps.ledger is not None and call.stored == "responses":
+        from turngraph.billing.store.attempts import note_id
+
+        deps.ledger.soon(note_id, attempt_id, response_id)
+
+
+def keep_answer(
+    attempt_id: str, reply: ProviderReply, turn_id: str, deps: TurnDependencies
+) -> Flow[None]:
+    """Stores the answer on its attempt the moment it is complete.
+
+    Raises FencedError if another worker has taken over the turn.
+    """
+    from turngraph.billing.store.attempts import answer
+
+    response = AttemptResponse(
+        attempt_id=attempt_id,
+        response=reply.model_dump_json(),
+        usage=reply.usage,
+        provider_id=reply.response_id,
+        http_status=reply.status,
+        model=reply.model,
+        service_tier=reply.service_tier,
+    )
+    is_ours = yield keep_in_ledger(deps, answer, response)
+    # None means that the response was spooled: nobody knows yet whose turn it is.
+    if is_ours is False:
+        raise FencedError(turn_id)
+
+
+def keep_unanswered(
+    attempt_id: str,
+    billed: Billed,
+    why: str,
+    usage: Usage | None,
+    response_id: str | None,
+    deps: TurnDependencies,
+) -> Flow[None]:
+    """Records that an attempt brought no answer.
+
+    It is free if the vendor did not serve it. Otherwise its cost is unknown, and the sweeper finds
+    out later; `usage` is what is known to be used.
+    """
+    from turngraph.billing.store.attempts import mark_unknown, release
+
+    if billed == "none":
+        yield keep_in_ledger(deps, release, Released(attempt_id=attempt_id, why=why))
+    else:
+        unknown = UnknownOutcome(
+            attempt_id=attempt_id, why=why, estimate=usage, provider_id=response_id
+        )
+        yield keep_in_ledger(deps, mark_unknown, unknown)
+
+
+def settle_charge(charge: Charge, turn_id: str, context: StageContext) -> Flow[Charge]:
+    """Records `charge` in the ledger, once, and returns it as it stands there.
+
+    A call whose usage nobody knows yet stays open in the ledger, until the sweeper finds out or
+    charges what was held.
+    """
+    if context.deps.ledger is None or (charge.kind == "completion" and charge.usage is None):
+        return charge
+    from turngraph.billing.store.settlement import settle
+
+    basis: Billed = "partial" if charge.estimated else "actual"
+    settled: Settled | None = yield keep_in_ledger(
+        context.deps, settle, Settlement(charge=charge, basis=basis)
+    )
+    if settled is None:
+        return charge  # spooled, because the database is away; it is recorded later
+    for crossed in settled.crossed:
+        context.emit(
+            BudgetWarning(
+                turn_id=turn_id,
+                budget=crossed.budget,
+                threshold=crossed.threshold,
+                spent_usd=crossed.spent_usd,
+                limit_usd=crossed.limit_usd,
+            )
+        )
+    # A price that nobody knows is None, never zero; the ledger stores zero for it.
+    amount_usd = None if charge.unpriced and settled.amount_usd == 0 else settled.amount_usd
+    return charge.model_copy(update={"amount_usd": amount_usd, "overrun": settled.overrun})
+
+
+def finish_turn(turn_id: str, context: StageContext) -> Flow[None]:
+    """Releases the turn's lease. Raises FencedError if another worker has taken it over."""
+    ledger = context.deps.ledger
+    if ledger is not None and context.fence is not None:
+        from turngraph.billing.leases.leases import finish
+
+        yield ask_ledger(context.deps, finish, turn_id, fence=context.fence)
+        ledger.keeper.finished(turn_id, context.fence)

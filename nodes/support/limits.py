@@ -1,18 +1,15 @@
-"""May the turn go on? Checked before every request, on what the turn has used so far."""
+"""Whether a turn may go on: compares its limits with what it has used so far."""
 
 from collections.abc import Sequence
 from decimal import Decimal
 
 from turngraph.state.limits import TurnLimits
-from turngraph.state.result import Attempt, Charge, OwnErrorKind, ToolRun, TurnError
+from turngraph.state.result import Attempt, Charge, ToolRun
 from turngraph.state.turn import TurnOutcome
+from turngraph.state.turn_error import OwnErrorKind, TurnError
 from turngraph.state.usage import total_usage
 
-__all__ = ["CANCELLED", "over_limit", "over_time"]
-
-CANCELLED = TurnOutcome(
-    status="cancelled", error=TurnError(kind="cancelled", message="The caller cancelled the turn.")
-)
+__all__ = ["over_limit", "over_time"]
 
 
 def over_limit(
@@ -21,50 +18,50 @@ def over_limit(
     attempts: Sequence[Attempt] = (),
     tool_runs: Sequence[ToolRun] = (),
     charges: Sequence[Charge] = (),
-    asked: int = 0,
+    more_tool_calls: int = 0,
     seconds: float = 0.0,
 ) -> TurnOutcome | None:
-    """The limit that a next request, or `asked` more tool calls, would break; `None` while there is
-    room.
+    """Returns the limit that the turn has reached, or None if it may go on.
+
+    Checked before the next request or, with `more_tool_calls`, before that many tool calls run.
+    `seconds` is how long the turn has run.
+
+        >>> over_limit(TurnLimits(tool_calls=2), more_tool_calls=3).error.message
+        'The model wants 3 tool calls; `limits.tool_calls` is 2.'
     """
-    if len(attempts) >= limits.calls and not asked:
-        return _stop(
-            "limit",
-            f"The turn has made {len(attempts)} calls to the model; `limits.calls` is {limits.calls}.",
-        )
-    if len(tool_runs) + asked > limits.tool_calls:
-        wanted = len(tool_runs) + asked
-        return _stop(
-            "limit",
-            f"The model wants {wanted} tool calls; `limits.tool_calls` is {limits.tool_calls}.",
-        )
-    used = total_usage(
-        [attempt.reply.usage for attempt in attempts if attempt.reply and attempt.reply.usage]
-    )
-    tokens = 0 if used is None else (used.input_tokens or 0) + (used.output_tokens or 0)
+    # Tool calls need no request of their own; the request after them is checked when it is due.
+    if len(attempts) >= limits.calls and not more_tool_calls:
+        made = f"The turn has made {len(attempts)} calls to the model"
+        return _reached("limit", f"{made}; `limits.calls` is {limits.calls}.")
+    wanted = len(tool_runs) + more_tool_calls
+    if wanted > limits.tool_calls:
+        limit = f"`limits.tool_calls` is {limits.tool_calls}"
+        return _reached("limit", f"The model wants {wanted} tool calls; {limit}.")
+    tokens = _tokens_of(attempts)
     if limits.tokens is not None and tokens >= limits.tokens:
-        return _stop(
-            "limit", f"The turn has used {tokens:,} tokens; `limits.tokens` is {limits.tokens:,}."
-        )
-    spent = sum(
-        (charge.amount_usd for charge in charges if charge.amount_usd is not None), Decimal(0)
-    )
-    if limits.usd is not None and spent >= limits.usd:
-        return _stop(
-            "cost_limit", f"The turn has spent {spent:f} USD; `limits.usd` is {limits.usd:f}."
-        )
+        message = f"The turn has used {tokens:,} tokens; `limits.tokens` is {limits.tokens:,}."
+        return _reached("limit", message)
+    amounts = (charge.amount_usd for charge in charges if charge.amount_usd is not None)
+    spent_usd = sum(amounts, Decimal(0))
+    if limits.usd is not None and spent_usd >= limits.usd:
+        message = f"The turn has spent {spent_usd:f} USD; `limits.usd` is {limits.usd:f}."
+        return _reached("cost_limit", message)
     return over_time(limits, seconds)
 
 
 def over_time(limits: TurnLimits, seconds: float) -> TurnOutcome | None:
-    """The time limit, where `seconds` of the turn have used it up."""
+    """Returns the time limit if a turn that has run for `seconds` has reached it, else None."""
     if limits.seconds is None or seconds < limits.seconds:
         return None
-    return _stop(
-        "time_limit",
-        f"The turn has run for {seconds:.1f} seconds; `limits.seconds` is {limits.seconds:g}.",
-    )
+    message = f"The turn has run for {seconds:.1f} seconds; `limits.seconds` is {limits.seconds:g}."
+    return _reached("time_limit", message)
 
 
-def _stop(kind: OwnErrorKind, message: str) -> TurnOutcome:
+def _tokens_of(attempts: Sequence[Attempt]) -> int:
+    replies = [attempt.reply for attempt in attempts if attempt.reply is not None]
+    usage = total_usage([reply.usage for reply in replies if reply.usage is not None])
+    return 0 if usage is None else (usage.input_tokens or 0) + (usage.output_tokens or 0)
+
+
+def _reached(kind: OwnErrorKind, message: str) -> TurnOutcome:
     return TurnOutcome(status="limit", error=TurnError(kind=kind, message=message))

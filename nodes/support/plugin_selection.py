@@ -1,15 +1,15 @@
-"""Plugins and the request: which are offered in this turn, and what they bring along when they
-join.
+"""Plugins and the request: which ones a turn offers, and what they add to the request.
 
-A plugin's system role joins the request of this turn only; the thread's messages never hold it, so
-that it cannot pile up turn after turn.
+A plugin's system role is added to the requests of this turn only. The thread's messages never hold
+it, so it cannot pile up turn after turn.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final, NamedTuple
 
 from langchain_core.messages import AnyMessage
 
-from turngraph.nodes.support.dependencies import TurnDeps
+from turngraph.nodes.support.dependencies import TurnDependencies
 from turngraph.nodes.support.stage_context import StageContext
 from turngraph.state.errors import TurnValueError
 from turngraph.state.events import PluginSelected
@@ -17,89 +17,100 @@ from turngraph.state.request import ChatRequest
 from turngraph.state.turn import SelectedPlugin, TurnSettings
 from turngraph.tools.selection import Selected, join_request, select_plugins
 
-__all__ = ["begin", "join_called", "tell"]
+__all__ = ["PluginSelection", "announce_plugins", "join_called_plugins", "select_for_turn"]
 
-_SETTINGS = ("model", "temperature", "max_tokens")
+_MODEL_SETTINGS: Final = ("model", "temperature", "max_tokens")
+"""What a plugin may set in a request, unless the caller or an earlier plugin has set it."""
 
 
-def begin(
+class PluginSelection(NamedTuple):
+    """The plugins of a turn, and the request they joined."""
+
+    request: ChatRequest
+    plugins: list[SelectedPlugin]
+    ignored: Mapping[str, tuple[str, ...]]
+    """By plugin: its model settings that did not count, because they were set already."""
+
+
+def select_for_turn(
     request: ChatRequest,
     messages: Sequence[AnyMessage],
     settings: TurnSettings,
-    deps: TurnDeps,
-) -> tuple[ChatRequest, list[SelectedPlugin], dict[str, tuple[str, ...]]]:
-    """`request` with the tools on offer and the plugins that join at once; those plugins; and what
-    was ignored of them.
+    deps: TurnDependencies,
+) -> PluginSelection:
+    """Selects the plugins of a turn and joins them to `request`, which then offers their tools too.
 
-    What the caller set in `settings` stays as it is. Raises TurnValueError where `settings.tools`
-    names what is not bound.
+    A plugin that the model must call first is offered as a tool, and joins later. Model settings
+    that the caller gave in `settings` stay as they are. Raises TurnValueError if `settings.tools`
+    names a tool that the graph was not built with.
     """
     wanted = settings.tools
     _check_names(wanted, deps)
     considered = [plugin for plugin in deps.plugins if wanted is None or plugin.name in wanted]
-    found = select_plugins(considered, messages)
-    absent = {plugin.name for plugin in deps.plugins} - {one.plugin for one in found}
+    selected = select_plugins(considered, messages)
+    unselected = {plugin.name for plugin in deps.plugins} - {one.plugin for one in selected}
     offered = tuple(
         spec
         for spec in request.tools
-        if spec.name not in absent and (wanted is None or spec.name in wanted)
+        if spec.name not in unselected and (wanted is None or spec.name in wanted)
     )
-    by_caller = {name for name in _SETTINGS if getattr(settings, name) is not None}
+    set_by_caller = {name for name in _MODEL_SETTINGS if getattr(settings, name) is not None}
     joined = join_request(
-        request.model_copy(update={"tools": offered}), considered, found, keep=by_caller
+        request.model_copy(update={"tools": offered}), considered, selected, keep=set_by_caller
     )
-    selected = [
+    plugins = [
         SelectedPlugin(
             name=one.plugin, directive=one.directive, term=one.term, joined=one.directive != "llm"
         )
-        for one in found
+        for one in selected
     ]
-    return joined.request, selected, joined.ignored
+    return PluginSelection(joined.request, plugins, joined.ignored)
 
 
-def join_called(
+def join_called_plugins(
     request: ChatRequest,
-    selected: Sequence[SelectedPlugin],
+    plugins: Sequence[SelectedPlugin],
     called: Collection[str],
-    deps: TurnDeps,
+    deps: TurnDependencies,
 ) -> tuple[ChatRequest, list[SelectedPlugin]]:
-    """`request` with the prompts of the plugins the model has called meanwhile, each joined once."""
-    joining = [one for one in selected if not one.joined and one.name in called]
+    """Joins the plugins that the model has `called` to `request`, each of them once."""
+    joining = [plugin for plugin in plugins if not plugin.joined and plugin.name in called]
     if not joining:
-        return request, list(selected)
-    as_found = [
-        Selected(plugin=one.name, directive=one.directive, term=one.term) for one in joining
+        return request, list(plugins)
+    selected = [
+        Selected(plugin=plugin.name, directive=plugin.directive, term=plugin.term)
+        for plugin in joining
     ]
-    taken = {name for name in _SETTINGS if getattr(request, name) != getattr(deps.template, name)}
-    joined = join_request(request, deps.plugins, as_found, called=called, keep=taken)
+    # A setting that differs from the template was set by the caller or by an earlier plugin.
+    already_set = {
+        name for name in _MODEL_SETTINGS if getattr(request, name) != getattr(deps.template, name)
+    }
+    joined = join_request(request, deps.plugins, selected, called=called, keep=already_set)
     return joined.request, [
-        one.model_copy(update={"joined": True}) if one in joining else one for one in selected
+        plugin.model_copy(update={"joined": True}) if plugin in joining else plugin
+        for plugin in plugins
     ]
 
 
-def tell(
-    selected: Sequence[SelectedPlugin],
-    ignored: dict[str, tuple[str, ...]],
-    turn_id: str,
-    here: StageContext,
-) -> None:
-    """One event for each plugin that joins, with the term that chose it and what of it was ignored."""
-    for one in selected:
-        here.emit(
+def announce_plugins(selection: PluginSelection, turn_id: str, context: StageContext) -> None:
+    """Emits one event for each selected plugin: why it was selected, and what of it is ignored."""
+    for plugin in selection.plugins:
+        context.emit(
             PluginSelected(
                 turn_id=turn_id,
-                plugin=one.name,
-                directive=one.directive,
-                term=one.term,
-                ignored=ignored.get(one.name, ()),
+                plugin=plugin.name,
+                directive=plugin.directive,
+                term=plugin.term,
+                ignored=selection.ignored.get(plugin.name, ()),
             )
         )
 
 
-def _check_names(wanted: Collection[str] | None, deps: TurnDeps) -> None:
+def _check_names(wanted: Collection[str] | None, deps: TurnDependencies) -> None:
     unknown = sorted(name for name in wanted or () if name not in deps.toolbox)
     if unknown:
         bound = ", ".join(f"`{tool.name}`" for tool in deps.toolbox) or "none"
         raise TurnValueError(
-            f"`settings.tools` names `{unknown[0]}`, which this turn was not built with. Built: {bound}."
+            f"`settings.tools` names `{unknown[0]}`, which this turn was not built with. "
+            f"Built: {bound}."
         )

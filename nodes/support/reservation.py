@@ -1,47 +1,44 @@
-"""Before a request is sent: the most it can cost is held, or the turn ends there.
+"""Before a request is sent: holds the most it can cost, or ends the turn there.
 
 Without a ledger nothing is held.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, NamedTuple
 
 from langchain_core.messages import AnyMessage
 
 from turngraph.billing.errors import UncappedError
-from turngraph.billing.store.calls import Call, CostAttribution
-from turngraph.nodes.support.dependencies import TurnDeps
-from turngraph.nodes.support.ledger_calls import (
-    ask_ledger,
-    call_of,
-    caps_of,
-    replays,
-    uncapped,
-    worst_case_of,
-)
+from turngraph.billing.store.calls import Call, CostAttribution, Reservation
+from turngraph.nodes.support.call_bounds import answer_caps, no_cap_message, worst_case_of
+from turngraph.nodes.support.ledger_calls import ask_ledger, ledger_call
 from turngraph.nodes.support.stage_context import StageContext
+from turngraph.nodes.support.stop_reason import unsendable
 from turngraph.providers.writing.payload import Payload
 from turngraph.state.errors import BudgetExceededError, TurnValueError
 from turngraph.state.events import ChargeAuthorized, ChargeDeclined
-from turngraph.state.flow import Flow, Wait
+from turngraph.state.flow import Flow
 from turngraph.state.request import ChatRequest
-from turngraph.state.result import TurnError
 from turngraph.state.turn import TurnOutcome
+from turngraph.state.turn_error import TurnError
 
 __all__ = ["Reserved", "reserve_call"]
 
 _ANSWER_TOKENS: Final = 4096
-"""The cap put on an answer where a budget applies and nobody set one: without a cap no call has a
-worst case.
+"""The cap that an answer gets if a budget applies and nobody has set one: without a cap, a call has
+no greatest cost.
 """
 
 
 class Reserved(NamedTuple):
-    """What a stage may send: the request, perhaps without its tools, or why it may not."""
+    """What a stage may send."""
 
     request: ChatRequest
-    stop: TurnOutcome | None
+    """The request, perhaps with a cap on its answer, or without its tools."""
+    outcome: TurnOutcome | None
+    """Why the request may not be sent; None if it may."""
 
 
 def reserve_call(
@@ -49,103 +46,118 @@ def reserve_call(
     messages: Sequence[AnyMessage],
     attribution: CostAttribution,
     seq: int,
-    deps: TurnDeps,
-    here: StageContext,
+    context: StageContext,
 ) -> Flow[Reserved]:
-    """Hold the most that `request` can cost, before it is sent. Refused, the turn ends: nothing is
-    sent.
+    """Holds the most that `request` can cost, before it is sent. If that is refused, the turn ends.
 
-    `seq` is the call's place in its turn. Nothing is held for a call that is replayed.
+    `seq` is the call's place in its turn. Nothing is held for a call that gets a recorded answer.
     """
-    ledger = deps.ledger
-    if ledger is None:
+    deps = context.deps
+    if deps.ledger is None:
         return Reserved(request, None)
-    if request.max_tokens is None and request.body is None and (deps.budgets or ledger.budgets):
-        request = request.model_copy(update={"max_tokens": _ANSWER_TOKENS})
+    has_budget = bool(deps.budgets or deps.ledger.budgets)
+    if has_budget:
+        request = _capped(request)
     try:
         payload = deps.provider.payload(request, messages)
-        if (deps.budgets or ledger.budgets) and not caps_of(payload):
-            raise TurnValueError(uncapped(payload))
-        usd = worst_case_of(request, payload, deps)
+        if has_budget and not answer_caps(payload):
+            return Reserved(request, unsendable(no_cap_message(payload)))
+        call = ledger_call(request, payload, attribution, seq, deps)
+        hold = _Hold(call, payload, worst_case_of(request, payload, deps), context)
     except TurnValueError as exc:
-        return Reserved(
-            request, TurnOutcome(status="error", error=TurnError(kind="value", message=str(exc)))
-        )
-    call = call_of(request, payload, attribution, seq, deps)
-    if (yield from _is_replayed(call, payload, deps, here)):
-        return Reserved(request, None)
+        return Reserved(request, unsendable(exc))
     try:
-        held = yield _reserve(deps, call, here, usd, capped=bool(caps_of(payload)))
-    except UncappedError:  # only the ledger knows the budgets that are kept in it
-        if request.max_tokens is None and request.body is None:
-            capped = request.model_copy(update={"max_tokens": _ANSWER_TOKENS})
-            return (yield from reserve_call(capped, messages, attribution, seq, deps, here))
-        return Reserved(
-            request,
-            TurnOutcome(status="error", error=TurnError(kind="value", message=uncapped(payload))),
-        )
+        yield from hold.place()
+    except UncappedError:
+        # Only the ledger knows the budgets that are stored in it, so it may be the first to ask for
+        # a cap.
+        if (capped := _capped(request)) is not request:
+            return (yield from reserve_call(capped, messages, attribution, seq, context))
+        return Reserved(request, unsendable(no_cap_message(payload)))
     except BudgetExceededError as exc:
-        return (yield from _close(request, messages, call, exc, deps, here))
-    here.emit(
-        ChargeAuthorized(turn_id=attribution.turn or "", call_id=held.id, held_usd=held.held_usd)
-    )
+        return (yield from _last_call(request, messages, exc, hold))
     return Reserved(request, None)
 
 
-def _close(
+def _capped(request: ChatRequest) -> ChatRequest:
+    if request.max_tokens is not None or request.body is not None:
+        return request
+    return request.model_copy(update={"max_tokens": _ANSWER_TOKENS})
+
+
+def _last_call(
     request: ChatRequest,
     messages: Sequence[AnyMessage],
-    call: Call,
     refused: BudgetExceededError,
-    deps: TurnDeps,
-    here: StageContext,
+    hold: "_Hold",
 ) -> Flow[Reserved]:
-    """One last call without tools, out of the budget's reserve for it, where it has one; else the
-    turn is over.
+    """Tries one last call without tools, from the budget's reserve for it; else the turn is over.
+
+    Without tools the model must answer with what it knows, and the turn ends with an answer.
     """
-    error: BudgetExceededError = refused
+    error, context = refused, hold.context
     if refused.closing_possible and request.tools:
         last = request.model_copy(update={"tools": (), "builtin_tools": (), "tool_choice": None})
-        payload = deps.provider.payload(last, messages)
-        if (yield from _is_replayed(call, payload, deps, here)):
-            return Reserved(last, None)
-        usd = worst_case_of(last, payload, deps)
+        payload = context.deps.provider.payload(last, messages)
+        worst_usd = worst_case_of(last, payload, context.deps)
         try:
-            held = yield _reserve(deps, call, here, usd, closing=True)
+            yield from _Hold(hold.call, payload, worst_usd, context).place(closing=True)
         except BudgetExceededError as exc:
             error = exc
         else:
-            here.emit(
-                ChargeAuthorized(
-                    turn_id=call.attribution.turn or "", call_id=held.id, held_usd=held.held_usd
-                )
-            )
             return Reserved(last, None)
-    here.emit(ChargeDeclined(turn_id=call.attribution.turn or "", reason=str(error)))
-    return Reserved(
-        request, TurnOutcome(status="budget", error=TurnError(kind="budget", message=str(error)))
-    )
+    context.emit(ChargeDeclined(turn_id=hold.turn_id, reason=str(error)))
+    outcome = TurnOutcome(status="budget", error=TurnError(kind="budget", message=str(error)))
+    return Reserved(request, outcome)
 
 
-def _is_replayed(call: Call, payload: Payload, deps: TurnDeps, here: StageContext) -> Flow[bool]:
-    if not replays(deps, here):
-        return False
-    from turngraph.billing.store.replay import is_recorded
+@dataclass(frozen=True)
+class _Hold:
+    """The money that is held for one request."""
 
-    recorded: bool = yield ask_ledger(deps, is_recorded, call, request_sha=payload.sha)
-    return recorded
+    call: Call
+    payload: Payload
+    worst_usd: Decimal | None
+    context: StageContext
 
+    @property
+    def turn_id(self) -> str:
+        return self.call.attribution.turn or ""
 
-def _reserve(
-    deps: TurnDeps,
-    call: Call,
-    here: StageContext,
-    usd: Decimal | None,
-    *,
-    closing: bool = False,
-    capped: bool = True,
-) -> Wait:
-    from turngraph.billing.store.attempts import reserve
+    def place(self, *, closing: bool = False) -> Flow[None]:
+        """Holds the money, unless the call gets a recorded answer.
 
-    named = {"reservation": here.task_id, "budgets": deps.budgets, "fence": here.fence}
-    return ask_ledger(deps, reserve, call, usd=usd, closing=closing, capped=capped, **named)
+        `closing` takes it from the budget's reserve for a last call. Raises BudgetExceededError or
+        UncappedError.
+        """
+        if self.context.replays_recorded and (yield from self._is_recorded()):
+            return
+        held = yield from self._reserve(closing=closing)
+        self.context.emit(
+            ChargeAuthorized(turn_id=self.turn_id, call_id=held.id, held_usd=held.held_usd)
+        )
+
+    def _is_recorded(self) -> Flow[bool]:
+        from turngraph.billing.store.replay import is_recorded
+
+        recorded: bool = yield ask_ledger(
+            self.context.deps, is_recorded, self.call, request_sha=self.payload.sha
+        )
+        return recorded
+
+    def _reserve(self, *, closing: bool) -> Flow[Reservation]:
+        from turngraph.billing.store.attempts import reserve
+
+        held: Reservation = yield ask_ledger(
+            self.context.deps,
+            reserve,
+            self.call,
+            usd=self.worst_usd,
+            closing=closing,
+            # A last call has the cap of the request that it replaces.
+            capped=closing or bool(answer_caps(self.payload)),
+            reservation=self.context.task_id,
+            budgets=self.context.deps.budgets,
+            fence=self.context.fence,
+        )
+        return held

@@ -1,61 +1,71 @@
-"""A node of the graph: a stage's function bound to what it borrows, driven sync or async, its patch
-checked.
-"""
+"""A stage as a node of the graph: the function with its dependencies, run sync or async."""
 
 from collections.abc import Callable, Generator
 from typing import Any
 
 from langchain_core.runnables import Runnable, RunnableConfig
 
-from turngraph.nodes.support.dependencies import TurnDeps
-from turngraph.nodes.support.stage_context import StageContext, stage_context
+from turngraph.nodes.support.dependencies import TurnDependencies
+from turngraph.nodes.support.stage_context import StageContext
 from turngraph.state.checks import check_patch
 from turngraph.state.flow import Flow, drive, drive_async
 from turngraph.state.turn import Turn
 
-__all__ = ["Stage", "StageFunction"]
+__all__ = ["Stage", "StageFunction", "flow_of"]
 
-StageFunction = Callable[[Any, TurnDeps, StageContext], Turn | Flow[Turn]]
-"""A stage: from the slice it reads, what it borrows and where it stands, the patch, or a flow that
-returns it.
+StageFunction = Callable[[Any, StageContext], Turn | Flow[Turn]]
+"""A stage: takes the slice of the state that it reads and its context. It returns its patch, or a
+flow that does.
 """
+
+
+def flow_of(function: StageFunction, state: Any, context: StageContext) -> Flow[Turn]:
+    """Calls a stage and returns its flow, also if the stage itself does not wait for anything."""
+    result = function(state, context)
+    return (yield from result) if isinstance(result, Generator) else result
 
 
 class Stage(Runnable[Any, dict[str, Any]]):
     """One stage as LangGraph runs it.
 
-    A `Runnable` and not a function, because only a Runnable may have a sync and an async form
-    without a hop to another thread. What the stage returns is checked here: LangGraph would store
-    anything.
+    Its work has three parts, each of which can be called alone, for drivers that run several stages
+    in one step: build a context (`StageContext.of_node`), run the flow (`flow`), check the patch
+    (`checked`).
+
+    A `Runnable` and not a function, because only a Runnable may have a sync and an async form:
+    LangGraph would run a plain function in another thread under `ainvoke`.
     """
 
-    def __init__(self, function: StageFunction, deps: TurnDeps) -> None:
-        self.name = function.__name__
+    def __init__(self, function: StageFunction, deps: TurnDependencies) -> None:
+        self.name: str = function.__name__
         self._function, self._deps = function, deps
 
     @property
-    def deps(self) -> TurnDeps:
-        """What the stage borrows: for looking at, as the stepper does."""
+    def deps(self) -> TurnDependencies:
+        """The dependencies of the stage, for tools that look at a graph, such as the stepper."""
         return self._deps
+
+    def flow(self, state: Any, context: StageContext) -> Flow[Turn]:
+        """Returns the stage's flow. Its value is the patch, not checked yet."""
+        return flow_of(self._function, state, context)
+
+    def checked(self, patch: Turn) -> dict[str, Any]:
+        """Returns `patch` as the state can hold it. LangGraph itself would store anything.
+
+        Raises TurnValueError, which names the stage and the key.
+        """
+        return check_patch(patch, by=self.name)
 
     def invoke(
         self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
     ) -> dict[str, Any]:
-        """Run the stage in this thread."""
-        begun = self._begin(input, config)
-        return self._end(drive(begun) if isinstance(begun, Generator) else begun)
+        """Runs the stage in this thread and returns its patch."""
+        context = StageContext.of_node(config or {}, self._deps)
+        return self.checked(drive(self.flow(input, context)))
 
     async def ainvoke(
         self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
     ) -> dict[str, Any]:
-        """Run the stage on the running event loop."""
-        begun = self._begin(input, config)
-        return self._end(await drive_async(begun) if isinstance(begun, Generator) else begun)
-
-    def _begin(self, state: Any, config: RunnableConfig | None) -> Turn | Flow[Turn]:
-        return self._function(
-            state, self._deps, stage_context(config or {}, self._deps.subscribers)
-        )
-
-    def _end(self, patch: Turn) -> dict[str, Any]:
-        return check_patch(patch, by=self.name or "a stage")
+        """Async version of `invoke`, on the running event loop."""
+        context = StageContext.of_node(config or {}, self._deps)
+        return self.checked(await drive_async(self.flow(input, context)))

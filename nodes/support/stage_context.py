@@ -1,111 +1,128 @@
-"""Where a stage stands while it runs: which task it is, who listens, whether the caller has given
-up.
-"""
+"""What a running stage knows beside the state: its dependencies, task, lease and listeners."""
 
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Protocol
 
 from langchain_core.messages import AIMessageChunk
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph.message import push_message
 from langgraph.runtime import get_runtime
 
+from turngraph.nodes.support.dependencies import Replay, TurnDependencies
 from turngraph.state.events import TurnEvent
 
-__all__ = [
-    "FENCE",
-    "LEASED_TURN",
-    "REPLAY",
-    "Replay",
-    "StageContext",
-    "Subscriber",
-    "stage_context",
-]
+__all__ = ["CANCEL", "FENCE", "LEASED_TURN", "REPLAY", "CancelFlag", "StageContext"]
 
-Subscriber = Callable[[TurnEvent], None]
-"""Told every event of a turn, in the thread or on the loop that runs it. What it raises is logged,
-not raised.
-"""
-
-Replay = Literal["call", "recorded"]
-"""What becomes of a call that the ledger has an answer to, when a turn is walked again from an
-earlier checkpoint: it is made again, and charged, or it gets the recorded answer, at no cost.
-"""
-
+CANCEL: Final = "cancel"
 REPLAY: Final = "turn_replay"
-"""Where a run's configuration says so, over what the graph was built with."""
-
 FENCE: Final = "turn_fence"
 LEASED_TURN: Final = "turn_lease"
-"""Where a run's configuration carries the fence of its lease, and the turn the lease is for."""
+"""Keys of a run's `configurable`: the caller's flag that cancels the turn, what a replay does, the
+fence of the turn's lease, and the id of the turn that the lease is for.
+"""
 
 _log: Final = logging.getLogger("turngraph")
 
 
-class _Flag(Protocol):
-    def is_set(self) -> bool: ...
+class CancelFlag(Protocol):
+    """What a caller passes to be able to cancel a turn, such as a `threading.Event`."""
+
+    def is_set(self) -> bool:
+        """Returns whether the turn shall stop."""
+        ...
+
+
+def _discard(event: TurnEvent) -> None:
+    """Stands in for LangGraph's `custom` stream when a stage runs without LangGraph."""
 
 
 @dataclass(frozen=True)
 class StageContext:
-    """A stage's surroundings.
+    """The surroundings of a running stage. Every stage and helper gets it as its last argument.
 
-    `task_id` is LangGraph's: the same over retry and resume, new in every fork. `tokens_wanted`
-    says whether anyone watches `stream_mode="messages"`.
+    `StageContext.of_node` builds it inside a LangGraph node; anywhere else the constructor does:
+
+        >>> from turngraph.providers import OpenAIProvider, ProviderConfig
+        >>> from turngraph.state.request import ChatRequest
+        >>> from turngraph.tools.toolbox import Toolbox
+        >>> provider = OpenAIProvider(ProviderConfig(vendor="ollama", model="m"))
+        >>> request = ChatRequest(vendor="ollama", api="chat", model="m")
+        >>> deps = TurnDependencies(provider, Toolbox.of([]), request)
+        >>> context = StageContext(deps, task_id="t1")
+        >>> context.cancelled, context.tokens_wanted
+        (False, False)
     """
 
+    deps: TurnDependencies
     task_id: str
-    thread_id: str | None
-    fence: int | None
-    """The fence of the turn's lease, where a ledger keeps one."""
-    replay: Replay | None
-    """What the run's configuration says of recorded answers."""
-    tokens_wanted: bool
-    _subscribers: tuple[Subscriber, ...]
-    _writer: Callable[[Any], None]
-    _cancel: _Flag | None
+    """Identifies this run of the stage. It must be the same after a retry or a resume, and new in
+    every fork: LangGraph's task id is.
+    """
+    thread_id: str | None = None
+    fence: int | None = None
+    """The fence of the turn's lease, if a ledger keeps one."""
+    replay: Replay | None = None
+    """What the run's configuration says about recorded answers. It has precedence over
+    `deps.replay`.
+    """
+    tokens_wanted: bool = False
+    """Whether anyone listens to LangGraph's `messages` stream."""
+    writer: Callable[[TurnEvent], None] = _discard
+    """Writes an event to LangGraph's `custom` stream."""
+    cancel: CancelFlag | None = None
+
+    @classmethod
+    def of_node(cls, config: RunnableConfig, deps: TurnDependencies) -> "StageContext":
+        """Returns the context of the node that LangGraph is running with `config`."""
+        runtime = get_runtime()
+        info = runtime.execution_info
+        assert info is not None, "LangGraph gives every node its execution info"
+        configurable: Mapping[str, Any] = config.get("configurable", {})
+        # LangGraph registers a callback handler for `stream_mode="messages"`; without any handler
+        # nobody gets tokens, and building their message chunks would be wasted time.
+        handlers = getattr(config.get("callbacks"), "handlers", ())
+        return cls(
+            deps=deps,
+            task_id=info.task_id,
+            thread_id=info.thread_id,
+            fence=configurable.get(FENCE),
+            replay=configurable.get(REPLAY),
+            tokens_wanted=bool(handlers),
+            writer=runtime.stream_writer,
+            cancel=configurable.get(CANCEL),
+        )
 
     def emit(self, event: TurnEvent) -> None:
-        """Tell `event` to the subscribers, LangGraph's `custom` stream and the log."""
-        for subscriber in self._subscribers:
+        """Sends `event` to the subscribers, to LangGraph's `custom` stream and to the log."""
+        for subscriber in self.deps.subscribers:
             try:
                 subscriber(event)
             except Exception:  # noqa: BLE001  watching must never change what is sent or billed
                 _log.exception("A subscriber failed on %s", type(event).__name__)
-        self._writer(event)
+        self.writer(event)
         _log.debug("%r", event)
 
     def push(self, chunk: AIMessageChunk) -> None:
-        """Give a piece of an answer to LangGraph's `messages` stream."""
+        """Sends a piece of an answer to LangGraph's `messages` stream."""
         push_message(chunk, state_key=None)
+
+    def seconds_since(self, started_at: float) -> float:
+        """Returns the seconds since `started_at`, which is in seconds since the epoch."""
+        return self.deps.clock() - started_at
+
+    @property
+    def replays_recorded(self) -> bool:
+        """Whether a call that the ledger has an answer to gets that answer at no cost."""
+        return self.deps.ledger is not None and (self.replay or self.deps.replay) == "recorded"
 
     @property
     def cancellable(self) -> bool:
-        """Whether the caller passed a `cancel` flag at all."""
-        return self._cancel is not None
+        """Whether the caller passed a flag in `configurable["cancel"]`."""
+        return self.cancel is not None
 
     @property
     def cancelled(self) -> bool:
-        """Whether the caller set the `cancel` flag it passed in `configurable`."""
-        return self._cancel is not None and self._cancel.is_set()
-
-
-def stage_context(config: RunnableConfig, subscribers: tuple[Subscriber, ...]) -> StageContext:
-    """The surroundings of the node that LangGraph is running with `config`."""
-    runtime = get_runtime()
-    info = runtime.execution_info
-    assert info is not None, "LangGraph gives every node its execution info"
-    configurable: Mapping[str, Any] = config.get("configurable", {})
-    handlers = getattr(config.get("callbacks"), "handlers", ())
-    return StageContext(
-        task_id=info.task_id,
-        thread_id=info.thread_id,
-        fence=configurable.get(FENCE),
-        replay=configurable.get(REPLAY),
-        tokens_wanted=bool(handlers),
-        _subscribers=subscribers,
-        _writer=runtime.stream_writer,
-        _cancel=configurable.get("cancel"),
-    )
+        """Whether the caller has set that flag."""
+        return self.cancel is not None and self.cancel.is_set()

@@ -1,25 +1,29 @@
-"""What an answer means for the turn: go on with its tool calls, or stop, and with which status."""
+"""What an answer or an error means for the turn: it goes on with tool calls, or ends, and how."""
 
 from typing import Final
 
+from turngraph.state.kinds import TurnStatus
 from turngraph.state.reply import ProviderReply
-from turngraph.state.result import TurnError, TurnStatus
 from turngraph.state.turn import TurnOutcome
+from turngraph.state.turn_error import TurnError
 
-__all__ = ["stop_for"]
+__all__ = ["CANCELLED", "CANCELLED_ERROR", "outcome_of_error", "outcome_of_reply", "unsendable"]
+
+CANCELLED_ERROR: Final = TurnError(kind="cancelled", message="The caller cancelled the turn.")
+CANCELLED: Final = TurnOutcome(status="cancelled", error=CANCELLED_ERROR)
 
 _CUT: Final[dict[str, TurnStatus]] = {"length": "length", "content_filter": "content_filter"}
 
 
-def stop_for(reply: ProviderReply) -> TurnOutcome | None:
-    """Why the turn ends with `reply`; `None` where the model waits for its tools.
+def outcome_of_reply(reply: ProviderReply) -> TurnOutcome | None:
+    """Returns why the turn ends with `reply`, or None if the model waits for its tools.
 
-    A cut answer ends the turn even where it holds tool calls: their arguments may not have arrived
-    whole, and `{"amount": 100` must not be run as if it were finished.
+    A cut answer ends the turn even if it holds tool calls: their arguments may not have arrived
+    whole, and `{"amount": 100` must not run as if it were complete.
 
-        >>> stop_for(ProviderReply(text="4", finish_reason="stop")).status
+        >>> outcome_of_reply(ProviderReply(text="4", finish_reason="stop")).status
         'completed'
-        >>> stop_for(ProviderReply(text="The answer i", finish_reason="length")).status
+        >>> outcome_of_reply(ProviderReply(text="The answer i", finish_reason="length")).status
         'length'
     """
     if reply.truncated:
@@ -41,3 +45,27 @@ def stop_for(reply: ProviderReply) -> TurnOutcome | None:
     if reply.refusal:
         return TurnOutcome(status="refused")
     return TurnOutcome(status="completed" if reply.text.strip() else "empty")
+
+
+def outcome_of_error(error: TurnError, *, answer_began: bool = False) -> TurnOutcome:
+    """Returns how a turn ends with `error`; `answer_began` says whether a part of it arrived.
+
+    >>> error = TurnError(kind="connection", message="reset")
+    >>> outcome_of_error(error).status, outcome_of_error(error, answer_began=True).status
+    ('error', 'truncated')
+    """
+    if error.kind == "cancelled":
+        return TurnOutcome(status="cancelled", error=error)
+    if error.kind == "budget":
+        return TurnOutcome(status="budget", error=error)
+    is_cut = answer_began and error.kind in {"connection", "timeout", "truncated"}
+    return TurnOutcome(status="truncated" if is_cut else "error", error=error)
+
+
+def unsendable(reason: object) -> TurnOutcome:
+    """Returns how a turn ends whose request cannot be built or sent; `reason` says why.
+
+    >>> unsendable("`messages` is empty.").error.kind
+    'value'
+    """
+    return TurnOutcome(status="error", error=TurnError(kind="value", message=str(reason)))

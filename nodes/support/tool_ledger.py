@@ -1,15 +1,14 @@
-"""A tool call that costs, or must not run twice, through the ledger: begun before it runs, its
-answer kept when it has.
+"""Tool calls that cost money or must not run twice: recorded in the ledger before they run.
 
-Other tools run straight away, with or without a ledger: resumed after a crash they run again, and
-nobody minds.
+Other tools run at once, with or without a ledger; after a crash they simply run again.
 """
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import sha256
-from typing import Any
+from typing import NamedTuple
 
 from turngraph.billing.store.calls import (
     AttemptResponse,
@@ -18,41 +17,46 @@ from turngraph.billing.store.calls import (
     StartedAttempt,
     UnknownOutcome,
 )
-from turngraph.nodes.support.dependencies import TurnDeps
-from turngraph.nodes.support.ledger_calls import ask_ledger, keep_in_ledger, replay_call, replays
+from turngraph.nodes.support.ledger_calls import ask_ledger, keep_in_ledger, recorded_answer
 from turngraph.nodes.support.stage_context import StageContext
+from turngraph.state.base import JsonObject
 from turngraph.state.errors import BudgetExceededError, ToolError
 from turngraph.state.flow import Flow, Wait
 from turngraph.state.reply import ToolCall
 from turngraph.state.turn import ToolTask
 from turngraph.tools.output import ToolOutput
 
-__all__ = ["Served", "serve_once"]
-
-Served = tuple[ToolOutput, str | None]
-"""What the tool answered, and the ledger's attempt it was entered as."""
+__all__ = ["ToolAnswer", "run_once"]
 
 
-def serve_once(
+class ToolAnswer(NamedTuple):
+    """What a tool answered."""
+
+    output: ToolOutput
+    attempt_id: str | None
+    """The id of the call in the ledger; None if the ledger does not record it."""
+
+
+def run_once(
     task: ToolTask,
     call: ToolCall,
-    arguments: dict[str, Any],
+    arguments: JsonObject,
     run: Callable[[], Wait],
-    deps: TurnDeps,
-    here: StageContext,
-) -> Flow[Served]:
-    """The answer of `run()`, or the one it gave before the worker was killed.
+    context: StageContext,
+) -> Flow[ToolAnswer]:
+    """Returns the answer of `run()`, or the one it gave before a worker was killed.
 
-    Raises ToolError where the call was interrupted and may not be repeated, or its price is not in
-    the budget.
+    Raises ToolError if the call was interrupted and may not be repeated, or if the budgets do not
+    allow its price.
     """
-    price, repeat = deps.prices.tool(call.name), deps.toolbox.idempotent(call.name)
-    if deps.ledger is None or (price is None and repeat):
-        return (yield run()), None
-    begun: StartedAttempt = yield from _begin(task, call, arguments, repeat, deps, here)
-    if begun.reply is not None:
-        return ToolOutput.model_validate_json(begun.reply), begun.attempt_id
-    if begun.attempt_id is None:
+    deps = context.deps
+    may_repeat = deps.toolbox.idempotent(call.name)
+    if deps.ledger is None or (deps.prices.tool(call.name) is None and may_repeat):
+        return ToolAnswer((yield run()), None)
+    started = yield from _Recorded(task, call, arguments, context).start(may_repeat)
+    if started.reply is not None:
+        return ToolAnswer(ToolOutput.model_validate_json(started.reply), started.attempt_id)
+    if started.attempt_id is None:
         raise ToolError(
             f"`{call.name}` was interrupted; whether it ran is unknown, and it must not run twice."
         )
@@ -61,60 +65,73 @@ def serve_once(
     try:
         output: ToolOutput = yield run()
     except BaseException as exc:
-        yield keep_in_ledger(
-            deps, mark_unknown, UnknownOutcome(attempt_id=begun.attempt_id, why=type(exc).__name__)
-        )
+        # Also when the task is cancelled: the tool may have done its work.
+        unknown = UnknownOutcome(attempt_id=started.attempt_id, why=type(exc).__name__)
+        yield keep_in_ledger(deps, mark_unknown, unknown)
         raise
-    yield keep_in_ledger(
-        deps,
-        answer,
-        AttemptResponse(attempt_id=begun.attempt_id, response=output.model_dump_json()),
-    )
-    return output, begun.attempt_id
+    response = AttemptResponse(attempt_id=started.attempt_id, response=output.model_dump_json())
+    yield keep_in_ledger(deps, answer, response)
+    return ToolAnswer(output, started.attempt_id)
 
 
-def _begin(
-    task: ToolTask,
-    call: ToolCall,
-    arguments: dict[str, Any],
-    repeat: bool,
-    deps: TurnDeps,
-    here: StageContext,
-) -> Flow[StartedAttempt]:
-    from turngraph.billing.store.attempts import begin
+@dataclass(frozen=True)
+class _Recorded:
+    """A tool call that the ledger records."""
 
-    plugin = next((plugin for plugin in deps.plugins if plugin.name == call.name), None)
-    made = Call(
-        attribution=CostAttribution(
-            account=task["account"] or "",
-            key=task["key"],
-            thread=here.thread_id,
-            turn=task["turn_id"],
-            tags=tuple(task["tags"]),
-        ),
-        kind="tool" if plugin is None else "plugin",
-        seq=task["order"],
-        tool=call.name,
-        plugin=None if plugin is None else plugin.name,
-        connection=getattr(plugin, "connection", None),
-    )
-    price = deps.prices.tool(call.name)
-    asked = sha256(json.dumps([call.id, call.name, arguments], sort_keys=True).encode()).hexdigest()
-    if replays(deps, here):
-        replayed = yield from replay_call(made, asked, None, deps, here)
-        if replayed is not None:
-            return replayed
-    try:
-        begun: StartedAttempt = yield ask_ledger(
-            deps,
-            begin,
-            made,
-            call_id=here.task_id,
-            request_sha=asked,
-            usd=Decimal(0) if price is None else price.cost(rows=0, seconds=0),
-            budgets=deps.budgets,
-            repeat=repeat,
+    task: ToolTask
+    call: ToolCall
+    arguments: JsonObject
+    context: StageContext
+
+    def start(self, may_repeat: bool) -> Flow[StartedAttempt]:
+        """Records that the call is about to run, or returns the answer that is recorded.
+
+        Raises ToolError if the budgets do not allow the price of the call.
+        """
+        from turngraph.billing.store.attempts import begin
+
+        context, deps = self.context, self.context.deps
+        ledger_call, request_sha = self._ledger_call(), self._sha()
+        if context.replays_recorded:
+            recorded = yield from recorded_answer(ledger_call, request_sha, None, context)
+            if recorded is not None:
+                return recorded
+        price = deps.prices.tool(self.call.name)
+        try:
+            started: StartedAttempt = yield ask_ledger(
+                deps,
+                begin,
+                ledger_call,
+                call_id=context.task_id,
+                request_sha=request_sha,
+                # Rows and seconds are only known afterwards; the price per call is held.
+                usd=Decimal(0) if price is None else price.cost(rows=0, seconds=0),
+                budgets=deps.budgets,
+                repeat=may_repeat,
+            )
+        except BudgetExceededError as exc:
+            raise ToolError(f"`{self.call.name}` was not run: {exc}") from exc
+        return started
+
+    def _ledger_call(self) -> Call:
+        task, name = self.task, self.call.name
+        plugin = next((plugin for plugin in self.context.deps.plugins if plugin.name == name), None)
+        return Call(
+            attribution=CostAttribution(
+                account=task["account"] or "",
+                key=task["api_key_id"],
+                thread=self.context.thread_id,
+                turn=task["turn_id"],
+                tags=tuple(task["tags"]),
+            ),
+            kind="tool" if plugin is None else "plugin",
+            seq=task["order"],
+            tool=name,
+            plugin=None if plugin is None else plugin.name,
+            connection=getattr(plugin, "connection", None),
         )
-    except BudgetExceededError as exc:
-        raise ToolError(f"`{call.name}` was not run: {exc}") from exc
-    return begun
+
+    def _sha(self) -> str:
+        """Identifies what is asked, so that a replay with other arguments runs again."""
+        request = [self.call.id, self.call.name, self.arguments]
+        return sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()

@@ -17,9 +17,12 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk, InvalidToolCall
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
-from langchain_core.messages.tool import ToolCall as LangChainToolCall
-from langchain_core.messages.tool import invalid_tool_call, tool_call_chunk
-from langchain_core.messages.tool import tool_call as langchain_tool_call
+from langchain_core.messages.tool import (
+    ToolCall as LangChainToolCall,
+    invalid_tool_call,
+    tool_call as langchain_tool_call,
+    tool_call_chunk,
+)
 
 from turngraph.state.arguments import parse_arguments
 from turngraph.state.errors import ToolArgumentsError

@@ -13,8 +13,7 @@ from xml.etree import ElementTree
 from benchmarks import results, tables
 from benchmarks.cases import CASES, Case, Entry
 from benchmarks.chart import draw
-from benchmarks.ledger_cost import cells, rows_on, whole
-from benchmarks.ledger_cost import measured as ledger_measured
+from benchmarks.ledger_cost import cells, measured as ledger_measured, rows_on, whole
 from benchmarks.measuring import Cell, measured
 from benchmarks.server import vendor
 from benchmarks.storage import turn_bytes

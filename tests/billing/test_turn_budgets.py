@@ -22,7 +22,7 @@ from turngraph.state.usage import Usage
 
 TURNS = 12
 ANSWER = Say("ok", usage=Usage(input_tokens=1000, output_tokens=1000))  # 0.00075 USD of gpt-4o-mini
-SETTINGS = TurnSettings(account="acme", key="k_17", tags=("web", "beta"), max_tokens=1000)
+SETTINGS = TurnSettings(account="acme", api_key_id="k_17", tags=("web", "beta"), max_tokens=1000)
 
 
 def at_once(turn: TurnGraph, way: str) -> list[Any]:

@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from moments import Moments, short
-from psycopg import Error as DatabaseError
-from psycopg import OperationalError
+from psycopg import Error as DatabaseError, OperationalError
 from sqlalchemy import select
 from stub import billed
 from worker import BUDGETS, PRICES, Job, run_turn

@@ -4,8 +4,7 @@ import re
 from typing import Any
 from xml.etree import ElementTree
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from langchain_core.runnables.graph import Graph
 from langgraph.graph import END, START, MessagesState, StateGraph
 

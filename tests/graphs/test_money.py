@@ -565,7 +565,7 @@ def test_a_turn_is_counted_for_its_key_and_each_of_its_tags(run: Run, ledger: Le
     """
     budgets = (Budget(usd=Decimal(1), per="key"), Budget(usd=Decimal(1), per="tag", period="day"))
     prices = Prices(tools=(ToolPrice(tool="weather", usd_per_call=Decimal("0.01")),))
-    settings = TurnSettings(account="acme", key="k_17", tags=("web", "beta"))
+    settings = TurnSettings(account="acme", api_key_id="k_17", tags=("web", "beta"))
     with ScriptedModel([Call(("weather", {"city": "Oslo"})), Say("Rain.")]) as model:
         turn = turn_on(model, tools=[weather], ledger=ledger, budget=budgets, prices=prices)
         result = result_of(run(turn, ask("Oslo?", settings=settings)))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from langgraph.graph import END, START, StateGraph
 
-from turngraph.nodes.support.dependencies import TurnDeps
+from turngraph.nodes.support.dependencies import TurnDependencies
 from turngraph.nodes.support.stage import Stage
 from turngraph.providers import OpenAIProvider, ProviderConfig
 from turngraph.state.errors import TurnValueError
@@ -40,11 +40,13 @@ def test_a_stages_page_begins_with_what_it_owes(stage: str) -> None:
 def test_a_patch_that_the_state_does_not_hold_is_refused_in_the_stage() -> None:
     """LangGraph would store it and brick the thread."""
 
-    def wrong(state: Any, deps: Any, here: Any) -> Any:
+    def wrong(state: Any, context: StageContext) -> Any:
         return {"charges": "none"}
 
     provider = OpenAIProvider(ProviderConfig(vendor="ollama", model="m"))
-    deps = TurnDeps(provider, Toolbox.of([]), ChatRequest(vendor="ollama", api="chat", model="m"))
+    deps = TurnDependencies(
+        provider, Toolbox.of([]), ChatRequest(vendor="ollama", api="chat", model="m")
+    )
     graph = StateGraph(Turn)
     graph.add_node("wrong", Stage(wrong, deps))
     graph.add_edge(START, "wrong")

@@ -142,8 +142,7 @@ def test_a_turn_that_goes_wrong_is_named(
 def went_well() -> tuple[RecordedTurn, TurnResult, list[Any]]:
     """The loop, its result, and what was sent: as a turn that went as recorded leaves them."""
     from tests.replay.server import answering
-    from tests.replay.turns import Tape
-    from tests.replay.turns import run as run_turn
+    from tests.replay.turns import Tape, run as run_turn
 
     [thread] = threads_in(LOOP)
     turn = thread.turns[0]

@@ -41,9 +41,12 @@ def test_keys_left_out_are_emptied() -> None:
         ),
         (
             {"messages": [HumanMessage([{"type": "text", "text": "x", "n": math.nan}])]},
-            "what JSON cannot say",
+            "that JSON cannot express",
         ),
-        ({"messages": [HumanMessage([{"type": "text", "text": b"x"}])]}, "what JSON cannot say"),
+        (
+            {"messages": [HumanMessage([{"type": "text", "text": b"x"}])]},
+            "that JSON cannot express",
+        ),
         (
             {"messages": [("user", "x" * 101)]},
             r"messages\[0\] is 101 characters long; .* allows 100",
@@ -65,7 +68,7 @@ def test_bad_input_is_named(given: object, said: str) -> None:
     ("patch", "said"),
     [
         ({"anser": "x"}, "test wrote `anser`, which is no key of a turn"),
-        ({"messages": ["x"]}, "no list of LangChain messages with ids"),
+        ({"messages": ["x"]}, "not a list of LangChain messages with ids"),
         ({"attempts": ["x"]}, "`attempts.0`"),
         ({"started_at": "soon"}, "`started_at`"),
     ],

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from turngraph.state.result import ToolRun, TurnError, TurnResult
+from turngraph.state.result import ToolRun, TurnResult
+from turngraph.state.turn_error import TurnError
 
 RUN = ToolRun(call_id="c", name="t", arguments="{}", status="ok", content="", seconds=0.0, order=0)
 

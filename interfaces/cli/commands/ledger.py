@@ -100,8 +100,7 @@ def top(
     limit
         At most so many lines; the total is of all.
     """
-    from turngraph.billing.operations.reports import top as top_spent
-    from turngraph.billing.operations.reports import total as total_spent
+    from turngraph.billing.operations.reports import top as top_spent, total as total_spent
     from turngraph.interfaces.cli.output.ledger_tables import spending_table
 
     since, until = period.bounds()

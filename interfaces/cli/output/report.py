@@ -9,7 +9,8 @@ from rich.table import Table
 
 from turngraph.interfaces.cli.model_options import Model
 from turngraph.interfaces.plain_text import money, one_line, printable
-from turngraph.state.result import Charge, TurnResult, TurnStatus
+from turngraph.state.kinds import TurnStatus
+from turngraph.state.result import Charge, TurnResult
 
 __all__ = ["charges_table", "say_who_answers", "summary", "why_no_answer"]
 

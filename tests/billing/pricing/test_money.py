@@ -3,8 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from turngraph.billing.pricing.money import MAX_NANO, from_nano, rounded, to_nano
 from turngraph.state.errors import TurnValueError

@@ -5,8 +5,7 @@ so.
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from turngraph.billing.pricing.rates import (
     Rate,

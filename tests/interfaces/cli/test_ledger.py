@@ -17,8 +17,7 @@ from tests.billing.conftest import new_database, postgres  # noqa: F401  a fixtu
 from tests.interfaces.cli.commands import Terminal, one_sentence, turngraph
 from turngraph.billing import Budget, Ledger, Prices, ToolPrice
 from turngraph.billing.operations.reports import BY
-from turngraph.billing.store.calls import Call as LedgerCall
-from turngraph.billing.store.calls import Released, Unknown
+from turngraph.billing.store.calls import Call as LedgerCall, Released, Unknown
 from turngraph.graphs import chat_turn
 from turngraph.interfaces.cli.app import outcome
 from turngraph.interfaces.cli.commands.ledger import By
@@ -75,7 +74,7 @@ def fill(url: str) -> Filled:
                     budget=budget,
                     stream=account == "",
                 )
-                settings = TurnSettings(account=account, key="k1", tags=("web",))
+                settings = TurnSettings(account=account, api_key_id="k1", tags=("web",))
                 out = turn.invoke({"messages": [("user", "What is 6 * 7?")], "settings": settings})
                 made[account] = out["result"].turn_id
     return Filled(url, made)

@@ -27,8 +27,7 @@ from turngraph.interfaces.stepper import TurnStepper
 from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.scripted import Call, Say, ScriptedModel
 from turngraph.scripted.received import ReceivedRequest
-from turngraph.scripted.script import ScriptStep
-from turngraph.scripted.script import Step as Scripted
+from turngraph.scripted.script import ScriptStep, Step as Scripted
 from turngraph.state.errors import TurnInvocationError
 
 CITIES = ("Oslo", "Rome", "Lima", "Cairo")

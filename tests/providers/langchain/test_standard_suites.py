@@ -18,8 +18,7 @@ from typing import Any, ClassVar, cast
 import pytest
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk
-from langchain_tests.integration_tests import ChatModelIntegrationTests
-from langchain_tests.integration_tests import chat_models as suite
+from langchain_tests.integration_tests import ChatModelIntegrationTests, chat_models as suite
 from langchain_tests.unit_tests import ChatModelUnitTests
 
 from turngraph.providers import TurngraphChatModel

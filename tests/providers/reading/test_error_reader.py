@@ -5,8 +5,7 @@ import unicodedata
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from turngraph.providers.reading.error_reader import error_of_event, is_error, read_error
 from turngraph.state.errors import ErrorKind, ProviderError, ResponsesAPIError

@@ -7,8 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from turngraph.providers.reading.usage_reader import read_usage
 from turngraph.state.usage import TOKEN_FIELDS, Usage

@@ -6,8 +6,7 @@ import json
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from turngraph.tools.builtin.date_calculator import (
     DateCalculatorError,

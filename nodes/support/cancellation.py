@@ -1,0 +1,49 @@
+"""How a turn notices that its caller has cancelled it, while it waits."""
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from functools import partial
+from typing import Any, Final, TypeVar
+
+from turngraph.nodes.support.stage_context import StageContext
+from turngraph.state.flow import Flow, Wait
+
+__all__ = ["TurnCancelledError", "pause", "unless_cancelled"]
+
+T = TypeVar("T")
+
+_POLL_S: Final = 0.05
+"""Seconds between two looks at the caller's flag. The flag is any object with `is_set`, so nobody
+can wait for it.
+"""
+
+
+class TurnCancelledError(Exception):
+    """The caller cancelled the turn while an answer was arriving. Never leaves this room."""
+
+
+def pause(seconds: float, context: StageContext) -> Flow[None]:
+    """Waits `seconds`, or until the caller cancels the turn."""
+    while seconds > 0 and not context.cancelled:
+        slice_s = min(seconds, _POLL_S) if context.cancellable else seconds
+        yield Wait(partial(time.sleep, slice_s), partial(asyncio.sleep, slice_s))
+        seconds -= slice_s
+
+
+async def unless_cancelled(coroutine: Coroutine[Any, Any, T], context: StageContext) -> T:
+    """Returns the value of `coroutine`. Raises TurnCancelledError once the caller cancels the turn.
+
+    A streamed answer is checked at every chunk; this is for answers that arrive whole.
+    """
+    if not context.cancellable:
+        return await coroutine
+    task = asyncio.create_task(coroutine)
+    try:
+        while not task.done():
+            if context.cancelled:
+                raise TurnCancelledError
+            await asyncio.wait({task}, timeout=_POLL_S)
+        return task.result()
+    finally:
+        task.cancel()
