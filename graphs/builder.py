@@ -5,8 +5,9 @@ from typing import Any, cast
 
 from langgraph.graph import END, START
 
+from turngraph.graphs.fused import FusedStage
 from turngraph.graphs.route import Route
-from turngraph.graphs.stage_table import CustomStages, StageRow, stage_table
+from turngraph.graphs.stage_table import CustomStages, Follow, Next, StageRow, stage_table
 from turngraph.graphs.turn_graph import TurnBuilder
 from turngraph.nodes.support.dependencies import TurnDependencies
 from turngraph.state.turn import Turn, TurnInput, TurnOutput
@@ -25,9 +26,10 @@ def build_chat_turn(deps: TurnDependencies, custom: CustomStages | None = None) 
     graph = TurnBuilder(Turn, input_schema=TurnInput, output_schema=TurnOutput)
     rows = stage_table(deps, custom or CustomStages())
     for row in rows:
+        stage = FusedStage(rows) if row is rows[0] else row.stage
         # LangGraph hands a node the keys of its `input_schema` alone. `dispatch_tools` is sent its
         # task, so it names none.
-        graph.add_node(row.name, row.stage, input_schema=cast(Any, row.reads))
+        graph.add_node(row.name, stage, input_schema=cast(Any, row.reads))
     graph.add_edge(START, rows[0].name)
     for row in rows:
         _add_edges(graph, row)
@@ -37,6 +39,16 @@ def build_chat_turn(deps: TurnDependencies, custom: CustomStages | None = None) 
 def _add_edges(graph: TurnBuilder, row: StageRow) -> None:
     if row.follow is not None:
         targets: list[Hashable] = list(row.targets)
-        graph.add_conditional_edges(row.name, Route(row.follow), cast(Any, targets))
+        follow = _after_first(row.follow) if row.name == "prep_first_request" else row.follow
+        graph.add_conditional_edges(row.name, Route(follow), cast(Any, targets))
     else:
         graph.add_edge(row.name, row.targets[0] if row.targets else END)
+
+
+def _after_first(follow: Follow) -> Follow:
+    """`follow`, unless all stages ran in the first one's step: then nothing follows from here."""
+
+    def choose(state: Turn) -> Next:
+        return follow(state) if state["status"] == "running" else []
+
+    return choose

@@ -21,6 +21,7 @@ from turngraph.graphs.arguments import (
 )
 from turngraph.graphs.builder import build_chat_turn
 from turngraph.graphs.stage_table import CustomStages
+from turngraph.graphs.steps import Steps
 from turngraph.graphs.turn_graph import TurnGraph
 from turngraph.nodes.support.dependencies import (
     Approve,
@@ -62,6 +63,7 @@ def chat_turn(
     ledger: "Ledger | str | None" = None,
     budget: "Budget | Sequence[Budget]" = (),
     wait_s: float = 0.0,
+    steps: Steps = "auto",
     replay: Replay = "call",
     approve: bool | Collection[str] | Approve = False,
     before_model: Sequence[TurnStage] = (),
@@ -100,6 +102,9 @@ def chat_turn(
         budget: what each turn may cost, beside the ledger's own budgets. Needs a `ledger`.
         wait_s: seconds that a turn waits for another worker that has its thread, before it raises
             TurnConflictError.
+        steps: in how many steps of LangGraph the stages run. `"each"`: one step a stage. `"one"`:
+            all in one, also with a checkpointer, which then stores one checkpoint a turn.
+            `"auto"`: in one, where the run keeps no checkpoints and nobody watches its steps.
         replay: what happens to a call that the ledger has an answer to, when a run goes back to an
             earlier checkpoint: it is sent again and charged (`"call"`), or gets the recorded answer
             at no cost (`"recorded"`). A run may override it in `configurable["turn_replay"]`.
@@ -159,6 +164,7 @@ def chat_turn(
         name=name,
     )
     graph.message_chars, graph.wait_s = deps.limits.message_chars, wait_s
+    graph.steps = steps
     if keeper is not None:
         _bind(graph, keeper)
     return graph

@@ -63,6 +63,11 @@ class StageRow:
     targets: tuple[str, ...]
     follow: Follow | None = None
 
+    @property
+    def custom(self) -> bool:
+        """Whether it is a stage of the caller's own."""
+        return self.reads is StageState
+
 
 def stage_table(deps: TurnDependencies, custom: CustomStages) -> tuple[StageRow, ...]:
     """The rows of a turn, the first stage first.

@@ -20,6 +20,7 @@ from turngraph.graphs.run_input import (
     with_run_id,
     with_run_id_of,
 )
+from turngraph.graphs.steps import Steps, in_one_step, invoked, runs_in_one_step
 from turngraph.graphs.strict_serde import with_strict_serde
 from turngraph.graphs.typed_runs import TypedRuns
 from turngraph.state.flow import Flow, Wait, drive, drive_async
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TurnBuilder", "TurnGraph"]
 
-_ADDED_FIELDS = ("message_chars", "ledger", "wait_s")
+_ADDED_FIELDS = ("message_chars", "ledger", "wait_s", "steps")
 
 
 class TurnGraph(TypedRuns):
@@ -54,6 +55,8 @@ class TurnGraph(TypedRuns):
     ledger: "Ledger | None" = None
     wait_s: float = 0.0
     """Seconds that a turn waits for another worker that has its thread, before it is refused."""
+    steps: Steps = "auto"
+    """In how many steps of LangGraph the stages run: see `Steps`."""
 
     def stream(
         self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
@@ -88,7 +91,18 @@ class TurnGraph(TypedRuns):
     ) -> tuple[Any, RunnableConfig | None, dict[str, Any]]:
         """The checked input, the configuration and the arguments to stream with."""
         given = checked_input(keys_of_turn(input, config), message_chars=self.message_chars)
-        return given, with_run_id(input, config), self._durable(arguments)
+        config = with_run_id(input, config)
+        if runs_in_one_step(self, given, config, arguments):
+            config = in_one_step(config)
+        return given, config, self._durable(arguments)
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        """LangGraph's `invoke`, on a checked input. Raises what `stream` raises."""
+        return super().invoke(input, invoked(config, kwargs), **kwargs)
+
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        """Async version of `invoke`."""
+        return await super().ainvoke(input, invoked(config, kwargs), **kwargs)
 
     def bulk_update_state(
         self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]

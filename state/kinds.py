@@ -30,8 +30,9 @@ TurnStatus = Literal[
 ]
 """How a turn ended: `TurnResult.status`."""
 
-TurnPhase = Literal["running", "done"]
-"""Whether a turn is over. The state's key `status` holds it, because an empty
+TurnPhase = Literal["running", "handed_over", "done"]
+"""Whether a turn is over; `handed_over` is a running turn whose stages ran in one step up to one
+that needed a step of its own. The state's key `status` holds it, because an empty
 `get_state(config).next` does not prove that a turn is finished.
 """
 

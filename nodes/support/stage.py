@@ -41,6 +41,11 @@ class Stage(Runnable[Any, dict[str, Any]]):
         self._function, self._deps = function, deps
 
     @property
+    def function(self) -> StageFunction:
+        """The stage itself."""
+        return self._function
+
+    @property
     def deps(self) -> TurnDependencies:
         """The dependencies of the stage, for tools that look at a graph, such as the stepper."""
         return self._deps

@@ -1,0 +1,101 @@
+"""In how many steps of LangGraph the stages of a turn run, and how a run is told so.
+
+One step a stage is what a debugger, a breakpoint or `stream_mode="updates"` needs. One step for all
+costs a third of that, and nobody can see the difference where only the end of the turn is looked
+at. `auto` chooses; the state, the requests, the events and the charges are the same.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Any, Final, Literal, Protocol
+
+from langchain_core.runnables import RunnableConfig
+
+from turngraph.graphs.fused import ONE_STEP, STEPS
+
+__all__ = ["Steps", "in_one_step", "invoked", "runs_in_one_step"]
+
+Steps = Literal["auto", "each", "one"]
+"""`each`: one step a stage. `one`: all stages in one step, also with a checkpointer, which then
+stores one checkpoint a turn. `auto`: one step, where the run keeps no checkpoints and nobody
+watches its steps.
+"""
+
+_INVOKED: Final = "turn_invoked"
+"""Set by `invoke` and `ainvoke`, which LangGraph implements by streams that look at every step."""
+_PARENT_STREAM: Final = "__pregel_stream"
+_PARENT_CHECKPOINTER: Final = "__pregel_checkpointer"
+"""Keys that LangGraph sets for a graph that runs as a node of another; a test pins them."""
+_TRACING: Final = ("LANGSMITH_TRACING", "LANGSMITH_TRACING_V2", "LANGCHAIN_TRACING_V2")
+
+
+class _Graph(Protocol):
+    steps: Steps
+    checkpointer: Any
+    stream_mode: Any
+    interrupt_before_nodes: Any
+    interrupt_after_nodes: Any
+    debug: bool
+
+
+def runs_in_one_step(
+    graph: _Graph, given: object, config: RunnableConfig | None, arguments: Mapping[str, Any]
+) -> bool:
+    """Whether this run of `graph` runs all stages in one step."""
+    configurable = (config or {}).get("configurable", {})
+    if (
+        graph.steps == "each"
+        or not isinstance(given, Mapping)
+        or _has_breakpoints(graph, arguments)
+    ):
+        return False
+    if graph.steps == "one":
+        return True
+    return (
+        not (graph.checkpointer or configurable.get(_PARENT_CHECKPOINTER))
+        and not _watches_steps(graph, configurable, arguments)
+        and not _is_traced(config)
+    )
+
+
+def _has_breakpoints(graph: _Graph, arguments: Mapping[str, Any]) -> bool:
+    asked = (arguments.get(name) for name in ("interrupt_before", "interrupt_after", "debug"))
+    built = (graph.interrupt_before_nodes, graph.interrupt_after_nodes, graph.debug)
+    return any(asked) or any(built)
+
+
+def _watches_steps(
+    graph: _Graph, configurable: Mapping[str, Any], arguments: Mapping[str, Any]
+) -> bool:
+    """Whether the run streams something that shows single steps, to its caller or to a parent."""
+    if _PARENT_STREAM in configurable:
+        return True
+    if configurable.get(_INVOKED):
+        return False
+    modes = arguments.get("stream_mode") or graph.stream_mode
+    return modes not in ("custom", ["custom"])
+
+
+def _is_traced(config: RunnableConfig | None) -> bool:
+    """Whether callbacks want to be told of every node."""
+    if any(os.environ.get(name, "").lower() == "true" for name in _TRACING):
+        return True
+    callbacks: Any = (config or {}).get("callbacks") or ()
+    return bool(getattr(callbacks, "handlers", callbacks))
+
+
+def invoked(config: RunnableConfig | None, arguments: Mapping[str, Any]) -> RunnableConfig | None:
+    """`config` with a mark that only the last values are wanted, where that is so."""
+    if arguments.get("stream_mode", "values") != "values" or arguments.get("print_mode"):
+        return config
+    return _configured(config, _INVOKED, True)
+
+
+def in_one_step(config: RunnableConfig | None) -> RunnableConfig:
+    """`config` for a run in one step."""
+    return _configured(config, STEPS, ONE_STEP)
+
+
+def _configured(config: RunnableConfig | None, key: str, value: object) -> RunnableConfig:
+    config = config or {}
+    return {**config, "configurable": {**config.get("configurable", {}), key: value}}
