@@ -21,6 +21,7 @@ from turngraph.nodes.support.ledger_calls import attribution_of, call_of, seq_of
 from turngraph.nodes.support.limits import CANCELLED, over_limit, over_time
 from turngraph.nodes.support.stage_context import StageContext
 from turngraph.nodes.support.stop_reason import stop_for
+from turngraph.providers.wire.retry_delay import retry_delay_s
 from turngraph.providers.writing.messages import to_ai_message
 from turngraph.state.errors import TurnValueError
 from turngraph.state.events import ResponseFailed, TurnWarning
@@ -36,8 +37,6 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """https://platform.openai.com/docs/api-reference/chat/create, `tools.function.name`."""
 _NO_NAME: Final = re.compile(r"[^A-Za-z0-9_-]")
 _LOOK_UP_S = 0.05
-_LONGEST_WAIT_S = 60.0
-"""A vendor that asks for more is not waited for: the caller is told instead."""
 
 
 class Reads(TypedDict):
@@ -124,15 +123,9 @@ def _wait_before_next(made: Attempt, number: int, left: int, deps: TurnDeps) -> 
     Once a piece of the answer was shown to anyone, sending again would show them a second
     beginning.
     """
-    error = made.error
-    if error is None or not error.retryable or made.reply is not None or number >= left:
+    if made.error is None or made.reply is not None or number >= left:
         return None
-    if error.retry_after_s is not None:
-        return error.retry_after_s if error.retry_after_s <= _LONGEST_WAIT_S else None
-    # Full jitter over an exponential ceiling,
-    # https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
-    ceiling_s = min(8.0, 0.5 * 2.0 ** (number - 1))
-    return ceiling_s * deps.chance()
+    return retry_delay_s(made.error, retries=number - 1, jitter=deps.chance())
 
 
 def _patch(attempts: list[Attempt], task_id: str) -> Turn:

@@ -7,9 +7,6 @@ from .chunk_stream import (
 from .config import (
     ProviderConfig as ProviderConfig,
 )
-from .config import (
-    Timeouts as Timeouts,
-)
 from .langchain.chat_model import (
     TurngraphChatModel as TurngraphChatModel,
 )
@@ -27,6 +24,9 @@ from .shared_types import (
 )
 from .shared_types import (
     StreamChunk as StreamChunk,
+)
+from .timeouts import (
+    Timeouts as Timeouts,
 )
 from .vendors.api_selection import (
     explain_api as explain_api,

@@ -22,7 +22,7 @@ from turngraph.nodes.support.ledger_calls import (
 )
 from turngraph.nodes.support.limits import CANCELLED
 from turngraph.nodes.support.stage_context import StageContext
-from turngraph.providers.wire.lookup import tagged
+from turngraph.providers.wire.lookup import add_attempt_id
 from turngraph.providers.writing.messages import to_chunk
 from turngraph.providers.writing.payload import Payload
 from turngraph.state.errors import BudgetExceededError, ProviderError
@@ -251,13 +251,13 @@ def _send(deps: TurnDeps, sending: Sending, listener: _Listener, attempt_id: str
     if (
         deps.ledger is not None and sending.request.body is None
     ):  # a caller's own body goes out as it is
-        payload = tagged(payload, attempt_id, provider.profile)
+        payload = add_attempt_id(payload, attempt_id, provider.profile)
     return Wait(
         lambda: provider.send(
             payload,
             stream=stream,
             on_chunk=listener,
-            on_begun=begun,
+            on_response_id=begun,
             client_request_id=attempt_id,
             within_s=within_s,
         ),
@@ -266,7 +266,7 @@ def _send(deps: TurnDeps, sending: Sending, listener: _Listener, attempt_id: str
                 payload,
                 stream=stream,
                 on_chunk=listener,
-                on_begun=begun,
+                on_response_id=begun,
                 client_request_id=attempt_id,
                 within_s=within_s,
             ),

@@ -88,10 +88,10 @@ def test_a_model_string_without_vendor_or_model_is_refused(model: str) -> None:
     ("fields", "said"),
     [
         ({"vendor": "nope"}, "No vendor is called `nope`"),
-        ({"base_url": "localhost:8080/v1"}, "starts with https:// or http://"),
+        ({"base_url": "localhost:8080/v1"}, "must start with https:// or http://"),
         (
             {"base_url": "https://example.com/v1/chat/completions"},
-            "ends before `/chat/completions`",
+            "holds the path of a request",
         ),
         (
             {"vendor": "mistral", "api_key": KEY, "api": "responses"},

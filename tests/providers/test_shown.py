@@ -152,7 +152,7 @@ def test_reasoning_that_is_on_unless_told_otherwise_says_so() -> None:
     knob = provider("scaleway", "qwen3-235b").get_ui_config_schema()["properties"][
         "reasoning_effort"
     ]
-    assert "where no effort is given" in knob["description"]
+    assert "even if no effort is chosen" in knob["description"]
 
 
 def test_the_schema_of_another_model_can_be_asked_for() -> None:
@@ -230,7 +230,7 @@ def test_values_hold_what_is_set_and_no_secret() -> None:
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"builtin_tools": ({"name": "f"},)}, "an object with the `type`"),
+        ({"builtin_tools": ({"name": "f"},)}, "an object whose `type`"),
         ({"builtin_tools": ({"type": "function", "name": "f"},)}, "functions of your own"),
         ({"builtin_tools": ({"type": "mcp", "authorization": KEY},)}, "stand in every checkpoint"),
         (

@@ -321,7 +321,7 @@ def test_outputs_follow_the_messages_on_chat_completions() -> None:
     ("api", "vendor", "said"),
     [
         ("chat", "openai", "belongs to the Responses API"),
-        ("responses", "ollama", "keeps no answers"),
+        ("responses", "ollama", "stores no answers"),
     ],
 )
 def test_what_nobody_keeps_is_not_continued(api: str, vendor: str, said: str) -> None:
@@ -422,7 +422,7 @@ def test_sessions_remember_their_own_calls_and_no_others(take: Take, api: str) -
 
 def test_the_session_unused_longest_is_forgotten() -> None:
     """Memory does not grow with the number of visitors."""
-    memory = SessionMemory(most=2)
+    memory = SessionMemory(max_sessions=2)
     for session, answer in (("a", "r1"), ("b", "r2"), ("a", "r3"), ("c", "r4")):
         memory.remember(session, ProviderReply(response_id=answer))
     assert [memory.last_response_id(session) for session in "abc"] == ["r3", None, "r4"]
@@ -482,7 +482,7 @@ def test_a_search_that_no_api_offers_is_refused() -> None:
     with ScriptedModel() as model:
         with pytest.raises(TurnConfigurationError, match="belongs to the Responses API"):
             provider(model).set_vector_store_ids(["vs_1"], session_id="a")
-        with pytest.raises(TurnConfigurationError, match="do not ask for `chat`"):
+        with pytest.raises(TurnConfigurationError, match="leave out `api="):
             provider(model).with_vector_store_ids(["vs_1"])
         with pytest.raises(TurnConfigurationError, match="mistral does not have it"):
             OpenAIProvider(
@@ -492,7 +492,7 @@ def test_a_search_that_no_api_offers_is_refused() -> None:
 
 def test_too_many_sessions_with_vector_stores_are_refused_not_forgotten() -> None:
     """A search that silently ends is worse than an error."""
-    memory = SessionMemory(most=1)
+    memory = SessionMemory(max_sessions=1)
     memory.set_vector_stores("a", ["vs_1"])
     with pytest.raises(TurnInvocationError, match="with_vector_store_ids"):
         memory.set_vector_stores("b", ["vs_2"])

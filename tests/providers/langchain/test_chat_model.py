@@ -274,7 +274,7 @@ def test_it_is_the_face_of_a_provider(api: Any) -> None:
             temperature=0.25,
         )
         provider = OpenAIProvider(config)
-        asked = TurngraphChatModel.of(provider)
+        asked = TurngraphChatModel.from_provider(provider)
         assert asked.provider is provider
         invoke(asked)
         invoke(asked.model_copy(update={"temperature": 0.5}))

@@ -79,7 +79,10 @@ def test_what_is_asked_for_wins(override: Api) -> None:
         ("m", LOCAL),
         ("grok-4", "https://api.x.ai/v1"),
     ):
-        assert explain_api(model, base_url, override) == (override, "It was asked for.")
+        assert explain_api(model, base_url, override) == (
+            override,
+            "The configuration asks for it.",
+        )
 
 
 @pytest.mark.parametrize("need", ["builtin_tools", "previous_response_id", "reasoning_summary"])
@@ -95,7 +98,7 @@ def test_what_nobody_there_has_is_refused_before_anything_is_sent() -> None:
         match="`builtin_tools` needs the Responses API, which mistral does not have",
     ):
         select_api("mistral-large-latest", vendor="mistral", needs=["builtin_tools"])
-    with pytest.raises(TurnConfigurationError, match="ollama keeps no answers"):
+    with pytest.raises(TurnConfigurationError, match="ollama stores no answers"):
         select_api("llama3.2", vendor="ollama", needs=["previous_response_id"])
     assert select_api("m", vendor="lmstudio", needs=["previous_response_id"]) == "responses"
 

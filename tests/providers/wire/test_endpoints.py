@@ -3,6 +3,7 @@ stands for.
 """
 
 import asyncio
+import gc
 import json
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -194,6 +195,21 @@ def test_a_key_given_as_a_function_is_asked_for(endpoint: Endpoint, ask: Ask) ->
     assert ask(provider).text == "Hi"
     assert endpoint.asked[0].headers["Authorization"] == f"Bearer {KEY}"
     assert provider.config.api_key is None
+
+
+@both_ways
+def test_the_clients_of_a_langchain_model_stay_open(endpoint: Endpoint, ask: Ask) -> None:
+    """They belong to whoever made the model, who goes on using them after the provider is gone."""
+    chat = ChatOpenAI(model="gpt-4o", base_url=endpoint.base_url, api_key=SecretStr(KEY))
+    provider = OpenAIProvider.from_chat_model(chat)
+    assert ask(provider).text == "Hi"
+    provider.close()
+    asyncio.run(provider.aclose())
+    del provider
+    gc.collect()
+    assert not chat.root_client.is_closed()
+    assert not chat.root_async_client.is_closed()
+    assert chat.invoke("Hello").text == "Hi"
 
 
 def test_a_langchain_model_for_azure_keeps_its_way_there(azure: Endpoint) -> None:

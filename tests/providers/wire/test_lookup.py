@@ -13,7 +13,7 @@ from aiohttp import web
 from turngraph.providers.config import ProviderConfig
 from turngraph.providers.openai_provider import OpenAIProvider
 from turngraph.providers.vendors.profiles import VENDORS
-from turngraph.providers.wire.lookup import ask_vendor, stored_at, tagged
+from turngraph.providers.wire.lookup import add_attempt_id, ask_vendor, store_of
 from turngraph.providers.writing.payload import Payload
 from turngraph.scripted import LoopbackServer
 from turngraph.state.errors import ProviderError
@@ -182,15 +182,15 @@ def test_an_answer_is_kept_where_the_vendor_keeps_it_and_nobody_forbade_it(
     api: Any, body: Any, vendor_name: str, kept: str | None
 ) -> None:
     """Responses keep by default, chat completions on request; and only some vendors at all."""
-    assert stored_at(Payload(api, body), VENDORS[vendor_name]) == kept
+    assert store_of(Payload(api, body), VENDORS[vendor_name]) == kept
 
 
 def test_a_name_is_only_put_where_the_answer_is_kept() -> None:
     """Nobody who did not ask for `store` sends a byte more; a caller's own metadata stays."""
-    assert tagged(Payload("chat", {}), "c.1", OPENAI).body == {}
-    assert tagged(Payload("responses", {}), "c.1", OPENAI).body == {}
+    assert add_attempt_id(Payload("chat", {}), "c.1", OPENAI).body == {}
+    assert add_attempt_id(Payload("responses", {}), "c.1", OPENAI).body == {}
     own = Payload("chat", {"store": True, "metadata": {"a": "b"}}, ("note",))
-    assert tagged(own, "c.1", OPENAI).body["metadata"] == {"a": "b", "tg_attempt": "c.1"}
-    assert tagged(own, "c.1", OPENAI).warnings == ("note",)
+    assert add_attempt_id(own, "c.1", OPENAI).body["metadata"] == {"a": "b", "tg_attempt": "c.1"}
+    assert add_attempt_id(own, "c.1", OPENAI).warnings == ("note",)
     full = Payload("chat", {"store": True, "metadata": {str(n): "" for n in range(16)}})
-    assert tagged(full, "c.1", OPENAI) is full
+    assert add_attempt_id(full, "c.1", OPENAI) is full
