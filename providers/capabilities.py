@@ -100,6 +100,7 @@ def capabilities_of(config: ProviderConfig, api: Api) -> ProviderCapabilities:
     """
     profile = config.profile
     quirks = profile.for_model(config.model)
+    # A custom endpoint has a row like any vendor, but its defaults are guesses: they become `None`.
     is_known, on_responses, efforts = profile.name != "custom", api == "responses", quirks.efforts
     builtin_tools = builtin_tools_at(profile)
 
@@ -154,6 +155,7 @@ def _accepts(parameter: str, config: ProviderConfig, api: Api, quirks: Quirks) -
         return False
     if parameter in quirks.drop:
         return False
+    # The same question is answered when a request is written, so the same function answers it here.
     reasoning = reasons(request_template(config, api), quirks)
     return not (reasoning and parameter in quirks.drop_with_reasoning)
 

@@ -119,6 +119,7 @@ class _Reading:
                     else:
                         self._finish(piece)
         except ProviderError as error:
+            # A front end that only shows chunks sees the error too; code gets it raised.
             yield StreamChunk(type="error", text=error.message)
             raise
 
@@ -135,6 +136,7 @@ class _Reading:
             raise
 
     def _finish(self, reply: ProviderReply) -> None:
+        # `reply` is set first, so that whoever catches the error can still see what did arrive.
         self.reply = reply
         if reply.truncated:
             raise truncation_error(reply, self.wire.config.vendor)

@@ -158,8 +158,7 @@ class ProviderConfig(Frozen):
         Raises TurnConfigurationError for a string of another form, and as the class does.
 
         >>> environ = {"GROQ_API_KEY": "gsk-secret"}
-        >>> config = ProviderConfig.from_model_string("groq:llama-3.3-70b-versatile", environ=environ)
-        >>> config.base_url
+        >>> ProviderConfig.from_model_string("groq:openai/gpt-oss-20b", environ=environ).base_url
         'https://api.groq.com/openai/v1'
         """
         vendor, colon, name = model.partition(":")
@@ -187,6 +186,7 @@ class ProviderConfig(Frozen):
     def secrets(self) -> tuple[str, ...]:
         """Texts that must not be shown anywhere: the key, tokens, and headers that may hold one."""
         key = [] if self.api_key is None else [self.api_key.get_secret_value()]
+        # Gateways have header names of their own: a value is a secret if its name sounds like one.
         headers = [value for name, value in self.headers.items() if _SECRET_HEADER.search(name)]
         passwords = map(basic_auth_password, headers)
         tokens = [token.get_secret_value() for token in self.mcp_authorization.values()]
@@ -201,6 +201,7 @@ class ProviderConfig(Frozen):
         return self.model_validate({**dict(self), **fields})
 
     def __getstate__(self) -> dict[Any, Any]:
+        # Pickles lie in queues and caches, where nobody expects a key.
         if self.secrets:
             raise TurnConfigurationError(
                 "A configuration that holds a key is not pickled. Make it in the process that uses "
@@ -213,6 +214,7 @@ class ProviderConfig(Frozen):
     def _fill_in_vendor(cls, fields: Any) -> Any:
         if not isinstance(fields, dict):
             return fields
+        # First, because a URL with a password would be quoted in the errors of the later checks.
         fields = move_credentials_to_header(fields)
         vendor, base_url = fields.get("vendor"), fields.get("base_url")
         if vendor:

@@ -47,6 +47,7 @@ def generation_request(
             "Send the whole conversation instead."
         )
     template = request_template(config, api, tools=functions, stream=True)
+    # A session's own stores replace the configured ones: one request has one `file_search`.
     configured, file_search = template.builtin_tools, _file_search(generation, config)
     if file_search:
         configured = tuple(tool for tool in configured if tool.get("type") != "file_search")

@@ -1,6 +1,7 @@
 """One model at one endpoint. A turn sends its requests through it, and any other code can too."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
 from langchain_core.messages import BaseMessage
@@ -192,13 +193,13 @@ class OpenAIProvider(Wire):
             tools=tools,
             vector_store_ids=() if session_id is None else self._sessions.vector_stores(session_id),
         )
+        # Written now and not when the stream is read, so that a mistake is raised by this call.
         payload = self.payload(*generation_request(generation, messages, self.config, self.api))
+        return ChunkStream(self, payload, partial(self._remember, session_id))
 
-        def remember(reply: ProviderReply) -> None:
-            if session_id is not None:
-                self._sessions.remember(session_id, reply)
-
-        return ChunkStream(self, payload, remember)
+    def _remember(self, session_id: str | None, reply: ProviderReply) -> None:
+        if session_id is not None:
+            self._sessions.remember(session_id, reply)
 
     astream_generate = stream_generate
     """Another name of `stream_generate`, for code that reads it by `async for`."""

@@ -60,6 +60,7 @@ def _builtin_tools(config: ProviderConfig, api: Api) -> tuple[dict[str, JsonValu
 
     On Responses `file_search` over the configured vector stores is one of them.
     """
+    # Chat Completions has no `file_search`, so the stores are of no use there.
     if not config.vector_store_ids or api != "responses":
         return config.builtin_tools
     return (*config.builtin_tools, file_search_tool(config.vector_store_ids))

@@ -56,6 +56,7 @@ class SessionMemory:
     def remember(self, session_id: str, reply: ProviderReply) -> None:
         """Keep the id of `reply` as the session's last one, and add what it used."""
         with self._lock:
+            # Taking it out and putting it back moves it to the end: the first one is the oldest.
             session = self._sessions.pop(session_id, _Session())
             self._sessions[session_id] = _Session(
                 last_response_id=reply.response_id, usage=_add(session.usage, reply.usage)

@@ -52,6 +52,7 @@ def _function_spec(tool: Any) -> ToolSpec:
         # Chat Completions nests the function in a member, Responses does not.
         function = tool.get("function", tool)
     else:
+        # LangChain raises these two for objects it cannot read, with a sentence worth quoting.
         try:
             function = convert_to_openai_tool(tool)["function"]
         except (ValueError, TypeError) as exc:

@@ -35,6 +35,7 @@ def ui_schema(config: ProviderConfig, api: Api) -> JsonObject:
     >>> [(level["const"], level["title"]) for level in schema["oneOf"]][:2]
     [('low', 'low'), ('medium', 'medium (sent as high)')]
     """
+    # A field that the model does not take is left out: a knob that does nothing is worse than none.
     quirks = config.profile.for_model(config.model)
     properties = {
         **_endpoint(config, api),
@@ -70,6 +71,7 @@ def config_values(config: ProviderConfig, api: Api) -> JsonObject:
 
 def _endpoint(config: ProviderConfig, api: Api) -> dict[str, JsonValue]:
     choice: dict[str, JsonValue] = {"type": "boolean", "title": "Responses API"}
+    # The choice is shown even where there is none, so that a form always says which API is used.
     if config.profile.responses == "none":
         choice |= {"const": False, "readOnly": True}
     return {
@@ -81,6 +83,7 @@ def _endpoint(config: ProviderConfig, api: Api) -> dict[str, JsonValue]:
 
 
 def _sampling(quirks: Quirks, api: Api) -> dict[str, JsonValue]:
+    # Here the vendor's own bounds count, because a form should not offer what would be changed.
     bounds = {"minimum": quirks.min_temperature, "maximum": quirks.max_temperature}
     least = quirks.min_output_tokens if api == "responses" else 1
     schemas: dict[str, dict[str, JsonValue]] = {
@@ -159,6 +162,7 @@ def _tools(config: ProviderConfig, quirks: Quirks, api: Api) -> dict[str, JsonVa
     if "parallel_tool_calls" not in quirks.drop:
         shown["parallel_tool_calls"] = {"type": "boolean", "title": "Several tool calls at once"}
     listed = builtin_tools_at(config.profile) or frozenset()
+    # `file_search` is not among the examples: `vector_store_ids` below is the way to ask for it.
     if listed and (api == "responses" or quirks.tool_types is None):
         kinds: list[JsonValue] = [*sorted(listed - {"file_search"})]
         item: dict[str, JsonValue] = {

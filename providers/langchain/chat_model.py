@@ -109,6 +109,7 @@ class TurngraphChatModel(BaseChatOpenAI):
     @model_validator(mode="before")
     @classmethod
     def _find_key(cls, values: Any) -> Any:
+        # The base class would read OPENAI_API_KEY for any endpoint. Here the vendor is known first.
         if not isinstance(values, dict) or values.get("api_key") or values.get("openai_api_key"):
             return values
         url, vendor = values.get("base_url") or values.get("openai_api_base"), values.get("vendor")
@@ -159,6 +160,7 @@ class TurngraphChatModel(BaseChatOpenAI):
         fields = config_fields(self)
         if self.provider_config is None:
             return ProviderConfig.model_validate(fields)
+        # All other fields replace those of the configuration; extra members are merged.
         fields["extra_body"] = {**self.provider_config.extra_body, **fields.get("extra_body", {})}
         return self.provider_config.replace(**fields)
 

@@ -59,6 +59,7 @@ def config_fields(chat: "BaseChatOpenAI") -> JsonObject:
         "extra_body": _extra_body(chat) or None,
         "api": _api(chat),
     }
+    # A function that returns a key (a token that expires) has no such method.
     if hasattr(chat.openai_api_key, "get_secret_value"):
         fields["api_key"] = chat.openai_api_key
     if reasoning := chat.reasoning:
@@ -112,5 +113,6 @@ def _api(chat: "BaseChatOpenAI") -> str | None:
 
 def _extra_body(chat: "BaseChatOpenAI") -> JsonObject:
     fields = {name: getattr(chat, name, None) for name in _BODY_FIELDS}
+    # Later ones win, as they do in `ChatOpenAI`.
     members = {name: value for name, value in fields.items() if value is not None}
     return {**members, **chat.model_kwargs, **(chat.extra_body or {})}

@@ -47,7 +47,7 @@ def message_of(
     [{'type': 'reasoning', 'reasoning': '2+2'}, {'type': 'text', 'text': '4'}]
     """
     message = to_ai_message(reply, message_id="", vendor=vendor, api=api)
-    message.id = None
+    message.id = None  # LangChain only sets the id of its run if there is none
     if warnings:
         message.response_metadata["warnings"] = list(warnings)
     if blocks:
@@ -118,6 +118,7 @@ class ChunkWriter:
     def last(self, reply: ProviderReply) -> AIMessageChunk:
         """Returns the last chunk: everything in `reply` that no chunk has carried yet."""
         message = message_of(reply, vendor=self._vendor, api=self._api, warnings=self._warnings)
+        # A vendor may have sent its whole text only in the last event, or in one JSON body.
         chunk = self._empty_chunk()
         texts = {"reasoning": reply.reasoning, "text": reply.text, "refusal": reply.refusal}
         for kind, text in texts.items():

@@ -73,6 +73,7 @@ def request_of(
     if stop is not None:
         changes["stop"] = tuple(stop)
     extra_body = _extra_body(config, parameters)
+    # A call's built-in tools are added to the configured ones; its functions replace them.
     template = request_template(config, api, stream=stream)
     builtin = (*template.builtin_tools, *changes.pop("builtin_tools", ()))
     try:
@@ -80,6 +81,7 @@ def request_of(
             **{**dict(template), **changes, "builtin_tools": builtin, "extra_body": extra_body}
         )
     except ValidationError as exc:
+        # Without the input: a parameter's value may be part of a prompt.
         first = exc.errors(include_url=False, include_input=False)[0]
         raise TurnValueError(f"`{first['loc'][0]}`: {first['msg']}.") from None
 

@@ -136,12 +136,14 @@ def explain_api(
     if colon and vendor is None and base_url is None and prefix in VENDORS:
         model, vendor = rest, prefix
     profile = _profile(base_url, vendor)
+    # A need is checked after the override: whoever names an API gets it, or the vendor's refusal.
     if override is not None:
         return ApiChoice(override, "The configuration asks for it.")
     if needs:
         return _choice_for_needs(needs, profile)
     if profile.api == "responses":
         return ApiChoice("responses", f"{profile.name} recommends its Responses API.")
+    # A proxy may serve the same model names through Chat Completions only.
     rules = _RULES.get(profile.name, ()) if _is_official(profile, base_url) else ()
     for rule in rules:
         if re.fullmatch(rule.match, model, re.IGNORECASE):
@@ -156,6 +158,7 @@ def needs_of(config: "ProviderConfig") -> tuple[Need, ...]:
     profile = config.profile
     if not config.tools or profile.responses == "none":
         return ()
+    # Tools that Chat Completions accepts at this vendor are no reason to leave it.
     on_chat = profile.for_model(config.model).tool_types
     kinds = {str(tool.get("type")) for tool in config.builtin_tools}
     if config.vector_store_ids or (on_chat is not None and not kinds <= on_chat):

@@ -74,6 +74,7 @@ class VendorProfile(Frozen):
         >>> VENDORS["openai"].for_model("gpt-5-mini").token_cap
         'max_completion_tokens'
         """
+        # Rules are applied in the file's order: a general rule first, its exceptions after it.
         changes: JsonObject = {}
         for rule in self.models:
             if re.fullmatch(rule.match, model, re.IGNORECASE):
@@ -117,6 +118,9 @@ def vendor_of_url(base_url: str) -> VendorProfile | None:
     >>> vendor_of_url("https://api.groq.com/openai/v1").name
     'groq'
     """
+    # Only the host decides: paths and ports of proxies and accounts differ. A vendor's name inside
+    # another host (`api.openai.com.evil.example`) must not match, so host names are compared whole,
+    # or by an ending that begins with a dot.
     host = _host(base_url)
     for profile in VENDORS.values():
         for known in (_host(profile.base_url or ""), *profile.hosts):
@@ -154,6 +158,8 @@ def _load(text: str) -> Mapping[str, VendorProfile]:
 
 def _profile(name: str, row: Mapping[str, Any], rows: Mapping[str, Any]) -> VendorProfile:
     own = {key: value for key, value in row.items() if key not in ("like", "quirks", "models")}
+    # Quirks are inherited as plain data and validated at the end, so that a row only needs to say
+    # what differs, and a misspelled name is still an error.
     quirks, rules = _with_inherited(row, rows)
     models = [
         ModelRule(match=rule.pop("match"), example=rule.pop("example"), quirks=_typed(rule))

@@ -21,6 +21,7 @@ def translated_errors(vendor: str) -> Iterator[None]:
     try:
         yield
     except openai.APIStatusError as exc:
+        # Only clients that were handed in raise this; our own raise HttpStatusError from a hook.
         raise HttpStatusError(exc.status_code, exc.response.headers, exc.response.content) from None
     except (
         openai.APITimeoutError,
@@ -40,6 +41,7 @@ def _provider_error(exc: Exception, vendor: str, http: Any) -> ProviderError:
     """
     causes = _causes(exc)
     root = causes[-1]
+    # These two are certain whatever library is in between: nothing can have been sent.
     if isinstance(root, socket.gaierror):
         text = "the endpoint's host name is unknown"
         return ProviderError(text, kind="connection", vendor=vendor)
@@ -47,6 +49,7 @@ def _provider_error(exc: Exception, vendor: str, http: Any) -> ProviderError:
         text = "nobody answers at the endpoint"
         return ProviderError(text, kind="connection", vendor=vendor)
     cause = exc.__cause__ or exc
+    # The sync client runs on httpx and has no aiohttp error; its own class names are reliable.
     aiohttp_error = next((e for e in causes if type(e).__module__.startswith("aiohttp.")), None)
     if aiohttp_error is None:
         connecting, timed_out = "Connect" in type(cause).__name__, http.TimeoutException

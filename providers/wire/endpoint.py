@@ -65,6 +65,7 @@ def endpoint_root(config: ProviderConfig) -> str:
     endpoint = config.base_url.rstrip("/")
     if config.api_version is None:
         return endpoint
+    # The deployment belongs to the path of a chat completion only, and `request_path` adds it.
     endpoint = endpoint.removesuffix(deployment_prefix(endpoint))
     return f"{endpoint}/openai" if urlsplit(endpoint).path == "" else endpoint
 

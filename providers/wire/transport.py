@@ -136,6 +136,7 @@ class Transport:
     ) -> AsyncIterator[RawResponse]:
         """Async version of `post`."""
         path = path.removeprefix(self.base_prefix)
+        # Connections of one loop cannot be used on another, and notebooks and tests run several.
         loop = asyncio.get_running_loop()
         if loop not in self._async:
             self._async[loop] = await _LoopClient.start(self.make_async(), self.owns_clients)

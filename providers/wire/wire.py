@@ -149,6 +149,8 @@ class Wire:
         """Async version of `stream`. Close it (`contextlib.aclosing`) if not all of it is taken."""
         content, headers = self._encode(payload, True, client_request_id)
         streamed = False
+        # No time limit around this one: an `asyncio.timeout` must not stay open over a `yield`. The
+        # reader's own clock ends an answer that takes too long.
         try:
             async with self._transport.apost(self._path, content, headers, within_s) as raw:
                 reader = self._reader(raw.status_code, raw.headers, True, within_s)
