@@ -12,12 +12,12 @@ from langchain_core.messages import AnyMessage
 
 from turngraph.interfaces.stepper.engine.task_controller import Task
 from turngraph.providers.reading.redact import shown
+from turngraph.providers.wire.endpoint import BEARER, KeyHeader, key_header
 from turngraph.state.errors import TurnValueError
-from turngraph.state.request import Api, ChatRequest
+from turngraph.state.request import ChatRequest
 
 __all__ = ["WireRequest", "request_of", "request_with_body"]
 
-_PATHS: Final[Mapping[Api, str]] = {"chat": "/chat/completions", "responses": "/responses"}
 _NO_KEY: Final = "$API_KEY"
 
 
@@ -34,6 +34,8 @@ class WireRequest:
     sent: bool = False
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The configured headers beside the key, what may be a secret masked."""
+    key_header: KeyHeader = BEARER
+    """The header that carries the key, as this endpoint expects it."""
 
     def __getitem__(self, name: str) -> Any:
         """A member of the JSON."""
@@ -47,7 +49,7 @@ class WireRequest:
         """The request as a `curl` command; the key is read from the environment."""
         lines = [
             f"curl {shlex.quote(self.url)}",
-            f'-H "Authorization: Bearer ${self.key_variable}"',
+            f'-H "{self.key_header.name}: {self.key_header.prefix}${self.key_variable}"',
             "-H 'Content-Type: application/json'",
             *(f"-H {shlex.quote(f'{name}: {value}')}" for name, value in self.headers.items()),
             f"-d {shlex.quote(json.dumps(self.body, ensure_ascii=False))}",
@@ -59,6 +61,9 @@ class WireRequest:
         environment.
         """
         headers = [f"        {name!r}: {value!r},\n" for name, value in self.headers.items()]
+        key = f"os.environ[{self.key_variable!r}]"
+        if self.key_header.prefix:
+            key = f"{self.key_header.prefix!r} + {key}"
         return (
             "import json, os, urllib.request\n\n"
             f"body = json.loads({json.dumps(self.body)!r})\n"
@@ -66,7 +71,7 @@ class WireRequest:
             f"    {self.url!r},\n"
             "    json.dumps(body).encode(),\n"
             "    {\n"
-            f"        'Authorization': 'Bearer ' + os.environ[{self.key_variable!r}],\n"
+            f"        {self.key_header.name!r}: {key},\n"
             "        'Content-Type': 'application/json',\n"
             f"{''.join(headers)}"
             "    },\n"
@@ -97,12 +102,13 @@ def _built(
     payload = provider.payload(request, messages)
     named = (*config.profile.key_env, _NO_KEY.lstrip("$"))
     return WireRequest(
-        url=shown(config.base_url.rstrip("/") + _PATHS[provider.api], secrets=config.secrets),
+        url=shown(provider.url, secrets=config.secrets),
         body=payload.body,
         key_variable=named[0],
         request=request,
         warnings=payload.warnings,
         sent=sent,
+        key_header=key_header(config),
         headers={
             name: shown(value, secrets=config.secrets) for name, value in config.headers.items()
         },
