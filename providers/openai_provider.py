@@ -17,7 +17,8 @@ from turngraph.providers.tool_specs import split_tools
 from turngraph.providers.ui_schema import config_values, ui_schema
 from turngraph.providers.vendors.api_selection import explain_api, needs_of
 from turngraph.providers.vendors.profiles import VendorProfile
-from turngraph.providers.wire.clients import transport_of, transport_of_chat_model
+from turngraph.providers.wire.http_transport import HttpTransport
+from turngraph.providers.wire.sdk_transport import SdkTransport
 from turngraph.providers.wire.transport import Transport
 from turngraph.providers.wire.wire import OnChunk, Wire
 from turngraph.providers.writing.payload import Payload, build_payload
@@ -60,7 +61,7 @@ class OpenAIProvider(Wire):
             config.model, config.base_url, config.api, vendor=config.vendor, needs=needs_of(config)
         )
         super().__init__(
-            config, choice.api, transport_of(config) if transport is None else transport
+            config, choice.api, HttpTransport(config) if transport is None else transport
         )
         self.profile: Final[VendorProfile] = config.profile
         self.vendor: Final[str] = config.vendor
@@ -78,7 +79,7 @@ class OpenAIProvider(Wire):
         if isinstance(provider, OpenAIProvider):
             return provider
         config = ProviderConfig.from_chat_model(chat)
-        return cls(config, transport=transport_of_chat_model(chat, vendor=config.vendor))
+        return cls(config, transport=SdkTransport(chat, vendor=config.vendor))
 
     def __repr__(self) -> str:
         return f"OpenAIProvider({self.vendor}:{self.config.model}, api={self.api})"

@@ -174,7 +174,7 @@ class AttemptRun:
         options: dict[str, Any] = {
             "stream": call.request.stream,
             "on_chunk": self._listener.on_chunk,
-            "on_begun": self._listener.on_begun,
+            "on_response_id": self._listener.on_response_id,
             "client_request_id": self._id,
             "within_s": within_s,
         }

@@ -13,7 +13,8 @@ from turngraph.providers.reading.json_text import parse_json
 from turngraph.providers.reading.read_limits import too_large
 from turngraph.providers.vendors.builtin_tools import add_authorization
 from turngraph.providers.wire.endpoint import request_path, request_url
-from turngraph.providers.wire.transport import HttpStatusError, Transport
+from turngraph.providers.wire.status_error import HttpStatusError
+from turngraph.providers.wire.transport import Transport
 from turngraph.providers.writing.payload import Payload
 from turngraph.state.errors import ProviderError
 from turngraph.state.reply import ProviderReply, StreamChunk

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
-from turngraph.providers.wire.error_bodies import HttpStatusError
+from turngraph.providers.wire.status_error import HttpStatusError
 from turngraph.state.errors import ProviderError
 
 __all__ = ["translated_errors"]

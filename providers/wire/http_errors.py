@@ -1,0 +1,64 @@
+"""Translates aiohttp's errors into turngraph's own."""
+
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+from turngraph.state.errors import ProviderError
+
+__all__ = ["deadline_passed", "http_errors_translated"]
+
+
+@contextmanager
+def http_errors_translated(vendor: str) -> Iterator[None]:
+    """Raises ProviderError for whatever aiohttp raises.
+
+    `billed` is "none" only if aiohttp says that no connection was made. After that the request may
+    have arrived, and may be charged for.
+    https://docs.aiohttp.org/en/stable/client_reference.html#hierarchy-of-exceptions
+    """
+    import aiohttp
+
+    try:
+        yield
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as exc:
+        raise _connection_error(exc, vendor) from exc
+    except TimeoutError as exc:
+        text = "no answer in the time allowed"
+        raise ProviderError(text, kind="timeout", vendor=vendor, billed="unknown") from exc
+    except aiohttp.ClientResponseError as exc:
+        # A status line, header or chunk that is no HTTP. The answer itself was made, and may cost.
+        text = f"the answer is not valid HTTP ({exc.message[:200]})"
+        raise ProviderError(text, kind="protocol", vendor=vendor, billed="unknown") from exc
+    except (aiohttp.ClientError, OSError, ValueError) as exc:
+        text = f"the connection broke ({type(exc).__name__})"
+        raise ProviderError(text, kind="connection", vendor=vendor, billed="unknown") from exc
+
+
+def _connection_error(exc: Exception, vendor: str) -> ProviderError:
+    """Returns the error for a connection that was never made: nothing was sent, nothing costs."""
+    cause = getattr(exc, "os_error", None) or exc.__cause__
+    kind: Literal["connection", "timeout"] = "connection"
+    if isinstance(exc, TimeoutError):
+        kind, text = "timeout", "no connection in the time allowed"
+    elif isinstance(cause, socket.gaierror):
+        text = "the endpoint's host name is unknown"
+    elif isinstance(cause, ConnectionRefusedError):
+        text = "nobody answers at the endpoint"
+    elif isinstance(cause, ssl.SSLError):
+        text = f"no secure connection ({cause.reason or type(cause).__name__})"
+    else:
+        text = f"nobody answers ({type(exc).__name__})"
+    return ProviderError(text, kind=kind, vendor=vendor)
+
+
+@contextmanager
+def deadline_passed(vendor: str, seconds: float) -> Iterator[None]:
+    """Raises ProviderError where the time for a whole exchange is over."""
+    try:
+        yield
+    except TimeoutError as exc:
+        text = f"no whole answer within {seconds:g} seconds"
+        raise ProviderError(text, kind="timeout", vendor=vendor, billed="unknown") from exc

@@ -1,0 +1,343 @@
+"""The transport of turngraph's own: aiohttp, without another client in between.
+
+It keeps the promises of `transport.py`. Sync requests run on the event loop of `LOOP_THREAD`.
+"""
+
+import asyncio
+import io
+import time
+import weakref
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
+from weakref import WeakKeyDictionary
+
+from turngraph.providers.config import ProviderConfig
+from turngraph.providers.wire.endpoint import endpoint_query, endpoint_root, key_header
+from turngraph.providers.wire.http_errors import deadline_passed, http_errors_translated
+from turngraph.providers.wire.loop_thread import LOOP_THREAD
+from turngraph.providers.wire.status_error import HttpStatusError
+
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse, ClientSession, ClientTimeout
+
+__all__ = ["HttpTransport"]
+
+_ERROR_BYTES: Final = 1_000_000
+_ERROR_S: Final = 10.0
+_KEEP_ALIVE_S: Final = 60.0
+_LARGE_BYTES: Final = 1_000_000
+_AT_ONCE_BYTES: Final = 256_000
+"""How much of an answer a sync caller gets without another switch to the loop's thread."""
+
+
+@dataclass(frozen=True, eq=False)
+class HttpTransport:
+    """Sends HTTP requests to the endpoint of one configuration.
+
+    There is one aiohttp session, and so one pool of connections, for each event loop.
+    """
+
+    config: ProviderConfig
+    _sessions: "WeakKeyDictionary[asyncio.AbstractEventLoop, _Session]" = field(
+        default_factory=WeakKeyDictionary, init=False, repr=False
+    )
+
+    def __post_init__(self) -> None:
+        # A transport that is dropped closes its connections, instead of leaving them to the
+        # interpreter, which would warn about every one of them.
+        weakref.finalize(self, _close_sessions, self._sessions)
+
+    @contextmanager
+    def post(
+        self, path: str, content: bytes, headers: Mapping[str, str], silence_s: float | None = None
+    ) -> Iterator["_SyncAnswer"]:
+        """Posts `content`, a JSON text, to `path` below the endpoint and yields the response.
+
+        The response is released when the block ends. Raises HttpStatusError for a status of 300 or
+        higher, and ProviderError if no answer came.
+
+        Args:
+            path: as `endpoint.request_path` returns it.
+            headers: sent beside the configured ones.
+            silence_s: the longest wait, in seconds, if that is less than configured.
+        """
+        answer = LOOP_THREAD.run(_SyncAnswer.open(self, path, content, None, headers, silence_s))
+        try:
+            yield answer
+        finally:
+            answer.release()
+
+    @contextmanager
+    def get(
+        self,
+        path: str,
+        params: Mapping[str, object],
+        headers: Mapping[str, str],
+        silence_s: float | None = None,
+    ) -> Iterator["_SyncAnswer"]:
+        """Gets `path` below the endpoint, with `params` in its query. Otherwise as `post`."""
+        answer = LOOP_THREAD.run(_SyncAnswer.open(self, path, None, params, headers, silence_s))
+        try:
+            yield answer
+        finally:
+            answer.release()
+
+    @asynccontextmanager
+    async def apost(
+        self, path: str, content: bytes, headers: Mapping[str, str], silence_s: float | None = None
+    ) -> AsyncIterator["_Answer"]:
+        """Async version of `post`."""
+        response = await self.send(path, content, None, headers, silence_s)
+        try:
+            yield _Answer(response, self.config.vendor)
+        finally:
+            # aiohttp keeps the connection if the body was read to its end, and closes it if not.
+            response.release()
+
+    async def send(
+        self,
+        path: str,
+        content: bytes | None,
+        params: Mapping[str, object] | None,
+        headers: Mapping[str, str],
+        silence_s: float | None,
+    ) -> "ClientResponse":
+        """Sends one request on the running loop: a POST of `content`, or a GET without it."""
+        with http_errors_translated(self.config.vendor):
+            session = await self._session()
+            # aiohttp sends a file in pieces, and warns of a large body that is one piece of bytes.
+            large = content is not None and len(content) > _LARGE_BYTES
+            response = await session.request(
+                "GET" if content is None else "POST",
+                self._url(path, params),
+                data=io.BytesIO(content) if large and content else content,
+                headers=headers,
+                timeout=self._timeout(silence_s),
+                allow_redirects=False,
+            )
+            if response.status >= 300:
+                raise await _status_error(response)
+            return response
+
+    def close(self) -> None:
+        """Closes the connections of sync code. The next request opens new ones."""
+        if LOOP_THREAD.has(self._sessions):
+            LOOP_THREAD.run(self._close_on_this_loop())
+
+    async def aclose(self) -> None:
+        """Closes the connections of the running event loop, and those of sync code."""
+        await self._close_on_this_loop()
+        if LOOP_THREAD.has(self._sessions):
+            await asyncio.to_thread(self.close)
+
+    async def _close_on_this_loop(self) -> None:
+        session = self._sessions.pop(asyncio.get_running_loop(), None)
+        if session is not None:
+            await session.close()
+
+    async def _session(self) -> "ClientSession":
+        # Connections of one loop cannot be used on another, and notebooks and tests run several.
+        loop = asyncio.get_running_loop()
+        if loop not in self._sessions:
+            self._sessions[loop] = await _Session.start(self._headers)
+        return self._sessions[loop].client
+
+    @cached_property
+    def _headers(self) -> dict[str, str]:
+        """The headers of every request. Those that the caller configured win."""
+        config, key = self.config, self.config.api_key
+        headers = {"Content-Type": "application/json", "User-Agent": "turngraph"}
+        if key is not None:
+            name, prefix = key_header(config)
+            headers[name] = f"{prefix}{key.get_secret_value()}"
+        if config.organization is not None:
+            headers["OpenAI-Organization"] = config.organization
+        if config.project is not None:
+            headers["OpenAI-Project"] = config.project
+        given = {name.lower() for name in config.headers}
+        return {
+            **{name: value for name, value in headers.items() if name.lower() not in given},
+            **config.headers,
+        }
+
+    def _url(self, path: str, params: Mapping[str, object] | None) -> Any:
+        from yarl import URL
+
+        query = urlencode({**endpoint_query(self.config), **_flat(params or {})})
+        # `encoded`: what `request_url` shows is what is sent, character by character.
+        url = f"{endpoint_root(self.config)}{path}"
+        return URL(f"{url}?{query}" if query else url, encoded=True)
+
+    def _timeout(self, silence_s: float | None) -> "ClientTimeout":
+        from aiohttp import ClientTimeout
+
+        timeouts = self.config.timeouts
+        # aiohttp has one limit for all silences of an answer. The first may be the longest: the
+        # vendor thinks before it begins. `AnswerReader` measures the later ones by `idle_s`.
+        read_s = max(timeouts.first_byte_s, timeouts.idle_s)
+        limit_s = float("inf") if silence_s is None else silence_s
+        connect_s = min(timeouts.connect_s, limit_s)
+        return ClientTimeout(
+            total=None, connect=connect_s, sock_connect=connect_s, sock_read=min(read_s, limit_s)
+        )
+
+    def total_s(self, silence_s: float | None) -> float:
+        """Returns the seconds that a whole exchange may take."""
+        total_s = self.config.timeouts.total_s
+        return total_s if silence_s is None else min(total_s, silence_s)
+
+
+@dataclass(frozen=True, eq=False)
+class _Answer:
+    """An answer whose body arrives, for async code."""
+
+    response: "ClientResponse"
+    vendor: str
+
+    @property
+    def status_code(self) -> int:
+        return self.response.status
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return self.response.headers
+
+    async def aiter_bytes(self) -> AsyncIterator[bytes]:
+        with http_errors_translated(self.vendor):
+            async for piece in self.response.content.iter_any():
+                yield piece
+
+
+class _SyncAnswer:
+    """An answer for sync code. What has not arrived yet is waited for on the loop's thread."""
+
+    def __init__(self, answer: _Answer, ends_at: float) -> None:
+        self.status_code, self.headers = answer.status_code, answer.headers
+        self._answer, self._ends_at = answer, ends_at
+        self._at_once = b""
+
+    @classmethod
+    async def open(
+        cls,
+        transport: HttpTransport,
+        path: str,
+        content: bytes | None,
+        params: Mapping[str, object] | None,
+        headers: Mapping[str, str],
+        silence_s: float | None,
+    ) -> "_SyncAnswer":
+        """Sends the request. Reads an answer that is not streamed too, unless it is large."""
+        total_s = transport.total_s(silence_s)
+        ends_at = time.monotonic() + total_s
+        with deadline_passed(transport.config.vendor, total_s):
+            async with asyncio.timeout(total_s):
+                response = await transport.send(path, content, params, headers, silence_s)
+                self = cls(_Answer(response, transport.config.vendor), ends_at)
+                if "event-stream" not in response.headers.get("Content-Type", ""):
+                    self._at_once = await self._read(_AT_ONCE_BYTES)
+                return self
+
+    async def _read(self, enough: int) -> bytes:
+        content, read = self._answer.response.content, bytearray()
+        with http_errors_translated(self._answer.vendor):
+            while len(read) < enough and (piece := await content.readany()):
+                read += piece
+        return bytes(read)
+
+    def iter_bytes(self) -> Iterator[bytes]:
+        """Yields the body as it arrives."""
+        if self._at_once:
+            yield self._at_once
+        while not self._answer.response.content.at_eof():
+            if piece := LOOP_THREAD.run(self._next_piece()):
+                yield piece
+
+    async def _next_piece(self) -> bytes:
+        left_s = max(0.0, self._ends_at - time.monotonic())
+        with deadline_passed(self._answer.vendor, left_s):
+            async with asyncio.timeout(left_s):
+                return await self._read(1)
+
+    def release(self) -> None:
+        """Gives the connection back, or closes it if the body was not read to its end."""
+        response = self._answer.response
+        LOOP_THREAD.call(response.release)
+
+
+def _flat(params: Mapping[str, object]) -> dict[str, object]:
+    """Returns query parameters with nested ones in OpenAI's form: `metadata[key]=value`."""
+    flat: dict[str, object] = {}
+    for name, value in params.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{name}[{key}]": inner for key, inner in value.items()}
+        else:
+            flat[name] = value
+    return flat
+
+
+def _close_sessions(sessions: "WeakKeyDictionary[asyncio.AbstractEventLoop, _Session]") -> None:
+    for loop, session in list(sessions.items()):
+        if loop.is_running():
+            loop.call_soon_threadsafe(_close_soon, loop, session)
+
+
+def _close_soon(loop: asyncio.AbstractEventLoop, session: "_Session") -> None:
+    _closing.add(task := loop.create_task(session.close()))
+    task.add_done_callback(_closing.discard)
+
+
+_closing: Final[set[asyncio.Task[None]]] = set()
+"""Tasks that close sessions: an event loop itself holds its tasks only weakly."""
+
+
+async def _status_error(response: "ClientResponse") -> HttpStatusError:
+    """Returns the error for a status of 300 or higher, with the beginning of its body."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(_ERROR_S):
+            while len(body) < _ERROR_BYTES and (piece := await response.content.readany()):
+                body += piece
+    except TimeoutError:
+        pass  # what has arrived by now is what can be said
+    finally:
+        response.release()
+    return HttpStatusError(response.status, dict(response.headers), bytes(body[:_ERROR_BYTES]))
+
+
+@dataclass(frozen=True)
+class _Session:
+    """A session that is closed when its event loop shuts down.
+
+    `asyncio.run` closes the async generators of its loop at the end, and a generator that waits at
+    its `yield` then runs its `finally`. There is no other hook for the end of a loop.
+    """
+
+    client: "ClientSession"
+    closer: AsyncGenerator["ClientSession", None]
+
+    async def close(self) -> None:
+        """Closes the session and its connections."""
+        await self.closer.aclose()
+
+    @classmethod
+    async def start(cls, headers: Mapping[str, str]) -> "_Session":
+        from aiohttp import ClientSession, DummyCookieJar, TCPConnector
+
+        # No limit on connections: how many turns run at once is the caller's decision. No cookies,
+        # because one tenant's must not be sent with the request of another.
+        connector = TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S)
+        client = ClientSession(connector=connector, headers=headers, cookie_jar=DummyCookieJar())
+        closer = _close_with_loop(client)
+        await anext(closer)
+        return cls(client, closer)
+
+
+async def _close_with_loop(client: "ClientSession") -> AsyncGenerator["ClientSession", None]:
+    try:
+        yield client
+    finally:
+        await client.close()

@@ -1,0 +1,63 @@
+"""One event loop in a background thread, on which sync code makes its HTTP requests.
+
+So there is one HTTP client, with one set of limits, for sync and async code. A blocking client
+could neither end a request whose headers are dripped byte by byte, nor be stopped by a caller.
+"""
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import Future
+from typing import Any, Final, TypeVar
+
+__all__ = ["LOOP_THREAD", "LoopThread"]
+
+T = TypeVar("T")
+
+
+class LoopThread:
+    """An event loop in a daemon thread. It is started at the first use, and again after a fork."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pid = 0
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Returns what `coroutine` returns on the loop, or raises what it raises.
+
+        If the waiting is interrupted (Ctrl-C), the coroutine is cancelled.
+        """
+        future: Future[T] = asyncio.run_coroutine_threadsafe(coroutine, self._running_loop())
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def call(self, function: Callable[[], object]) -> None:
+        """Calls `function` on the loop, without waiting for it."""
+        self._running_loop().call_soon_threadsafe(function)
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            # Threads do not survive a fork, and the child must not touch the parent's sockets.
+            if self._loop is None or self._pid != os.getpid():
+                self._loop, self._pid = asyncio.new_event_loop(), os.getpid()
+                name = "turngraph-http"
+                threading.Thread(target=self._loop.run_forever, name=name, daemon=True).start()
+            return self._loop
+
+    def has(self, sessions: Mapping[asyncio.AbstractEventLoop, object]) -> bool:
+        """Returns whether `sessions` has one of this thread's loop."""
+        return self._loop is not None and self._loop in sessions
+
+    def forget_after_fork(self) -> None:
+        """Makes the child of a fork start a loop of its own, with a lock that nobody holds."""
+        self._lock, self._loop = threading.Lock(), None
+
+
+LOOP_THREAD: Final = LoopThread()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=LOOP_THREAD.forget_after_fork)
