@@ -1,4 +1,4 @@
-"""prep_second_request: the request that carries the tools' answers, or the limit that ends the turn."""
+"""prep_second_request: the request with the tools' answers, or the limit that ends the turn."""
 
 from decimal import Decimal
 from typing import Any
