@@ -113,7 +113,7 @@ def test_a_budget_kept_in_the_ledger_caps_the_answer_too(run: Run) -> None:
         result = result_of(run(turn, {"messages": [], "settings": TurnSettings(body=REQUEST)}))
         assert len(model.requests) == 1
     assert result.error is not None
-    assert "put max_completion_tokens or max_tokens into it" in result.error.message
+    assert "put `max_completion_tokens` or `max_tokens` into it" in result.error.message
 
 
 @both_ways

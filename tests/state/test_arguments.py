@@ -22,7 +22,7 @@ json_values = st.recursive(
 
 @given(st.dictionaries(st.text(), json_values))
 def test_every_json_object_comes_through_unchanged(value: dict[str, Any]) -> None:
-    """Strict is not narrow."""
+    """Strict parsing still takes every valid object."""
     assert parse_arguments(json.dumps(value)) == value
 
 
@@ -32,7 +32,7 @@ def test_no_arguments_are_an_empty_object() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("[]", "an array"),
         ("null", "null"),
@@ -61,9 +61,9 @@ def test_no_arguments_are_an_empty_object() -> None:
     ],
     ids=range(24),
 )
-def test_what_is_not_plainly_a_json_object_is_refused(text: str, said: str) -> None:
+def test_what_is_no_json_object_is_refused(text: str, message: str) -> None:
     """A guess at what a model meant would run a tool on it."""
-    with pytest.raises(ToolArgumentsError, match=said):
+    with pytest.raises(ToolArgumentsError, match=message):
         parse_arguments(text)
 
 

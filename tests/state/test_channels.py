@@ -1,4 +1,4 @@
-"""What is stored of a list that grows, and that all of it can be read again."""
+"""How much of a growing list is stored, and that all of it can be read again."""
 
 import sqlite3
 from typing import Annotated, Any, TypedDict
@@ -15,7 +15,7 @@ MARK = "a large value"
 
 class Growing(TypedDict, total=False):
     items: Annotated[list[str], GrowingList(append_all, snapshot_frequency=8)]
-    asked: str
+    question: str
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_a_long_list_is_copied_now_and_then_and_read_whole(saver: SqliteSaver) -
     graph.add_edge(START, "add")
     turn = graph.compile(saver)
     for _ in range(200):
-        turn.invoke({"asked": "more"}, THREAD)
+        turn.invoke({"question": "more"}, THREAD)
     items = turn.get_state(THREAD).values["items"]
     assert items == [f"{MARK} {n}" for n in range(200)]
     blobs = [

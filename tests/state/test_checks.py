@@ -1,4 +1,4 @@
-"""What may enter the state: nothing that could not be read again."""
+"""Nothing enters the state that could not be read again."""
 
 import math
 
@@ -19,8 +19,8 @@ def test_the_same_turn_given_twice_has_the_same_message_ids() -> None:
 
 def test_two_turns_without_ids_have_different_message_ids() -> None:
     """The same question asked again is another message."""
-    asked = {"messages": [("user", "Hi")]}
-    assert check_input(asked)["messages"][0].id != check_input(asked)["messages"][0].id
+    given = {"messages": [("user", "Hi")]}
+    assert check_input(given)["messages"][0].id != check_input(given)["messages"][0].id
 
 
 def test_keys_left_out_are_emptied() -> None:
@@ -30,7 +30,7 @@ def test_keys_left_out_are_emptied() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         ("Hi", "A turn's input is a dict with `messages`, not str"),
         ({"messages": [("user", "x")], "mesages": []}, "Unknown key in a turn's input: `mesages`"),
@@ -58,14 +58,14 @@ def test_keys_left_out_are_emptied() -> None:
         ),
     ],
 )
-def test_bad_input_is_named(given: object, said: str) -> None:
+def test_bad_input_is_named(given: object, message: str) -> None:
     """Before anything is stored or sent, in one sentence."""
-    with pytest.raises(TurnValueError, match=said):
+    with pytest.raises(TurnValueError, match=message):
         check_input(given, message_chars=100)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
-    ("patch", "said"),
+    ("patch", "message"),
     [
         ({"anser": "x"}, "test wrote `anser`, which is no key of a turn"),
         ({"messages": ["x"]}, "not a list of LangChain messages with ids"),
@@ -74,10 +74,10 @@ def test_bad_input_is_named(given: object, said: str) -> None:
     ],
 )
 def test_a_node_cannot_write_what_the_state_does_not_hold(
-    patch: dict[str, object], said: str
+    patch: dict[str, object], message: str
 ) -> None:
     """LangGraph would store it, and the thread could never be read again."""
-    with pytest.raises(TurnValueError, match=said):
+    with pytest.raises(TurnValueError, match=message):
         check_patch(patch, by="test")
 
 
@@ -96,7 +96,7 @@ def _deep(levels: int) -> object:
         {"messages": "Hi", "odd": 1, 5: 2},
         {"messages": [{"role": "assistant", "content": "x", "tool_calls": "f"}]},
     ],
-    ids=["deep", "half a character", "keys that do not compare", "calls that are no list"],
+    ids=["deep", "lone surrogate", "keys that do not compare", "calls that are no list"],
 )
 def test_input_of_any_kind_is_refused_by_name(given: object) -> None:
     """A caller's mistake is never another library's traceback."""
@@ -106,7 +106,7 @@ def test_input_of_any_kind_is_refused_by_name(given: object) -> None:
 
 @pytest.mark.parametrize("seconds", [math.inf, 1e12, math.nan])
 def test_no_limit_is_longer_than_clocks_can_count(seconds: float) -> None:
-    """«For ever» is `None`; infinity would overflow in a socket, in the middle of a turn."""
+    """`None` means no limit; infinity would overflow in a socket, in the middle of a turn."""
     with pytest.raises(ValidationError):
         TurnLimits(seconds=seconds)
     with pytest.raises(ValidationError):

@@ -1,4 +1,4 @@
-"""The errors on one page."""
+"""The tree of errors in the docstring, and what each error says."""
 
 import re
 
@@ -6,7 +6,7 @@ import turngraph.state.errors as errors
 
 
 def test_the_drawn_tree_is_the_real_one() -> None:
-    """The docstring is what people read; it must not lie."""
+    """It is what people read first."""
     drawn = {}
     path: list[str] = []
     for line in (errors.__doc__ or "").splitlines():

@@ -1,4 +1,4 @@
-"""The reducer of the conversation: the same however its writes are batched, and safe for a thread."""
+"""The reducer of the conversation: the same however its writes are batched."""
 
 from itertools import permutations
 from typing import Any
@@ -86,14 +86,14 @@ def test_answers_stand_in_the_order_of_the_calls_however_they_are_replayed() -> 
     the same one.
     """
     calls = [{"name": "f", "args": {}, "id": each} for each in "123"]
-    said: list[Any] = [HumanMessage("Q", id="h"), AIMessage("", id="a", tool_calls=calls)]
+    before: list[Any] = [HumanMessage("Q", id="h"), AIMessage("", id="a", tool_calls=calls)]
     answers = {each: ToolMessage(f"r{each}", tool_call_id=each, id=each) for each in "123"}
     after = AIMessage("end", id="e")
     for order in permutations("123"):
-        whole = merge_messages(said, [[answers[each]] for each in order])
-        pieces = said
+        whole = merge_messages(before, [[answers[each]] for each in order])
+        pieces = before
         for each in order:
             pieces = merge_messages(pieces, [[answers[each]]])
-        at_once = merge_messages([], [[*said, *(answers[each] for each in order), after]])
+        at_once = merge_messages([], [[*before, *(answers[each] for each in order), after]])
         assert [m.id for m in whole] == [m.id for m in pieces] == ["h", "a", "1", "2", "3"]
         assert [m.id for m in at_once] == ["h", "a", "1", "2", "3", "e"]

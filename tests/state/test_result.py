@@ -1,4 +1,4 @@
-"""A result printed in a notebook or a log is one line; everything else is asked for by name."""
+"""A result is printed on one line, in a notebook or a log."""
 
 from decimal import Decimal
 from typing import Any
@@ -39,13 +39,13 @@ RUN = ToolRun(call_id="c", name="t", arguments="{}", status="ok", content="", se
         ),
     ],
 )
-def test_a_result_is_told_on_one_line(fields: dict[str, Any], line: str) -> None:
-    """How it ended, what was said, what it took; an unknown price is no zero."""
+def test_a_result_is_printed_on_one_line(fields: dict[str, Any], line: str) -> None:
+    """How it ended, the answer, what it took; an unknown price is not zero."""
     assert str(TurnResult(turn_id="t", seconds=1.23, **fields)) == line
 
 
 def test_a_long_answer_is_cut_in_the_line_and_nowhere_else() -> None:
-    """`repr` has everything, as before."""
+    """`repr` shows every field."""
     result = TurnResult(turn_id="t", status="completed", answer="x" * 1000)
     assert len(str(result)) < 260
     assert "x" * 1000 in repr(result)
