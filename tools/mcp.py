@@ -1,8 +1,7 @@
-"""Tools of MCP servers: sessions held open on a loop of their own, opened anew when a server was
-lost.
+"""Tools of MCP servers, called through sessions that stay open.
 
-Needs the extra `mcp`. A call to a session that is kept open takes milliseconds; starting a server
-for each, a second.
+Needs the extra `mcp`. The sessions live on a background event loop. A call through an open session
+takes milliseconds; starting a server for each call takes a second.
 """
 
 import asyncio
@@ -15,7 +14,9 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
 
 from turngraph.state.errors import TurnConfigurationError
+from turngraph.tools.output import omitted_block
 from turngraph.tools.running import BackgroundLoop
+from turngraph.tools.text import JsonObject, one_line
 
 if TYPE_CHECKING:
     from mcp import ClientSession
@@ -27,12 +28,14 @@ logger = logging.getLogger("turngraph.tools")
 
 T = TypeVar("T")
 CONNECT_S: Final = 30.0
+"""Seconds that connecting to a server, or listing its tools, may take."""
+CLOSE_S: Final = 10.0
 CONNECTION_CLOSED: Final = -32000
-"""The code of the MCP SDK for a session that ended while a request was waiting."""
+"""The error code of the MCP SDK for a session that ended while a request was waiting."""
 
 
 class McpServers:
-    """The tools of some MCP servers.
+    """The tools of one or more MCP servers, each given by its connection settings.
 
         servers = McpServers({
             "files": {"transport": "stdio", "command": "mcp-files", "args": ["/srv"]},
@@ -40,9 +43,10 @@ class McpServers:
         })
         turn = chat_turn("openai:gpt-5-mini", tools=servers.tools())
 
-    A server that is gone is told to the model, and connected again at the next call. What was being
-    answered when it went is not asked again: it may have been done. Close it, or use it in a `with`
-    block.
+    The settings are those of `langchain-mcp-adapters`
+    (https://github.com/langchain-ai/langchain-mcp-adapters). If a server is lost, the model reads
+    so, and the next call connects again. A call that was running at that moment is not repeated,
+    because it may have taken effect. Call `close()` at the end, or use a `with` block.
     """
 
     def __init__(
@@ -55,11 +59,11 @@ class McpServers:
         }
 
     def tools(self) -> list[BaseTool]:
-        """The tools the servers offer now, asked anew each time; their names must differ.
+        """Returns the tools the servers offer now. Each call asks the servers again.
 
         Raises TurnConfigurationError for a server that cannot be reached.
         """
-        found: list[BaseTool] = []
+        tools: list[BaseTool] = []
         for server in self._servers.values():
             try:
                 listed = self._run(server.list_tools(), CONNECT_S)
@@ -67,18 +71,18 @@ class McpServers:
                 raise TurnConfigurationError(
                     f"The MCP server `{server.name}` cannot be reached: {_innermost(error)}."
                 ) from error
-            found.extend(self._tool(server, tool) for tool in listed)
-        return found
+            tools.extend(self._tool(server, tool) for tool in listed)
+        return tools
 
     @property
     def changed(self) -> tuple[str, ...]:
-        """The servers that have told, since they were last asked, that their tools changed."""
+        """The servers that announced a change of their tools since `tools()` last asked them."""
         return tuple(name for name, server in self._servers.items() if server.stale)
 
     def close(self) -> None:
-        """End the sessions, and the servers that were started."""
+        """Ends the sessions, and the server processes that were started."""
         for server in self._servers.values():
-            self._run(server.disconnect(), 10.0)
+            self._run(server.disconnect(), CLOSE_S)
         self._loop.close()
 
     def __enter__(self) -> Self:
@@ -88,11 +92,13 @@ class McpServers:
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
-        at: TracebackType | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.close()
 
     def _tool(self, server: "_Server", tool: "Tool") -> BaseTool:
+        """Returns `tool` of `server` as a LangChain tool."""
+
         def call(**arguments: Any) -> tuple[str, Any]:
             return self._run(
                 server.call(tool.name, arguments, self._timeout_s), self._timeout_s + CONNECT_S
@@ -104,12 +110,12 @@ class McpServers:
             args_schema=tool.inputSchema,
             func=call,
             response_format="content_and_artifact",
-            metadata={"mcp_server": server.name} | _hints(tool),
+            metadata={"mcp_server": server.name} | _idempotent_hint(tool),
         )
 
     def _run(self, work: "Coroutine[Any, Any, T]", timeout_s: float) -> T:
         outcome = self._loop.run(lambda: work, timeout_s)
-        if outcome.late:
+        if outcome.timed_out:
             raise ToolException(f"The MCP server did not answer within {timeout_s:g} seconds.")
         if outcome.error is not None:
             raise outcome.error
@@ -117,33 +123,39 @@ class McpServers:
 
 
 class _Server:
-    """One server's session. Everything here runs on one loop; a task of its own opens and closes
-    the session.
+    """The session with one server. All methods run on the same event loop.
+
+    A separate task opens and closes the session, because anyio requires that one task does both.
     """
 
-    def __init__(self, name: str, connection: dict[str, Any]) -> None:
+    def __init__(self, name: str, connection: JsonObject) -> None:
         self.name, self.connection = name, connection
         self.stale = False
         self._session: ClientSession | None = None
-        self._keeper: asyncio.Task[None] | None = None
+        self._session_task: asyncio.Task[None] | None = None
         self._stop: asyncio.Event | None = None
         self._lost = asyncio.Event()
         self._connecting: asyncio.Lock | None = None
 
     async def list_tools(self) -> "Sequence[Tool]":
+        """Returns the server's tools. Listing changes nothing, so a lost session is opened again."""
         try:
-            return await self._listed(await self._connected())
+            return await self._all_tools(await self._connect())
         except Exception as error:
             if not _is_lost(error):
                 raise
             await self.disconnect()
-            return await self._listed(await self._connected())
+            return await self._all_tools(await self._connect())
 
-    async def call(self, name: str, arguments: dict[str, Any], timeout_s: float) -> tuple[str, Any]:
+    async def call(self, name: str, arguments: JsonObject, timeout_s: float) -> tuple[str, Any]:
+        """Calls the tool `name`: its text for the model, and its structured content.
+
+        Raises ToolException with a sentence for the model.
+        """
         from datetime import timedelta
 
         try:
-            session = await self._connected()
+            session = await self._connect()
         except Exception as error:
             raise ToolException(
                 f"The MCP server `{self.name}` cannot be reached: {_innermost(error)}."
@@ -160,22 +172,28 @@ class _Server:
                     f"The MCP server `{self.name}` refused the call: {_innermost(error)}."
                 ) from error
             await self.disconnect()
+            # Not repeated: the server may have acted before the connection broke.
             raise ToolException(
-                f"The MCP server `{self.name}` was lost during the call; whether it was done is not known. It can be "
-                "called again."
+                f"The MCP server `{self.name}` was lost during the call, so it is not known whether "
+                "the call took effect. The tool can be called again."
             ) from error
-        return _told(result)
+        return _result_parts(result)
 
     async def disconnect(self) -> None:
-        keeper, self._keeper, self._session = self._keeper, None, None
-        if keeper is None or self._stop is None:
+        """Closes the session, if one is open. The next call opens a new one."""
+        session_task, self._session_task, self._session = self._session_task, None, None
+        if session_task is None or self._stop is None:
             return
         self._stop.set()
-        await asyncio.wait({keeper}, timeout=5)
-        keeper.cancel()
+        # A server that does not answer its shutdown must not block the caller forever.
+        await asyncio.wait({session_task}, timeout=5)
+        session_task.cancel()
 
     async def _unless_lost(self, work: "Coroutine[Any, Any, T]") -> T:
-        """The SDK goes on waiting for an answer over HTTP when the server is gone; this does not."""
+        """Returns the result of `work`, or raises ConnectionError as soon as the server is lost.
+
+        Over HTTP the SDK keeps waiting for an answer after the server is gone.
+        """
         answer, lost = asyncio.create_task(work), asyncio.create_task(self._lost.wait())
         try:
             await asyncio.wait({answer, lost}, return_when=asyncio.FIRST_COMPLETED)
@@ -186,40 +204,47 @@ class _Server:
             answer.cancel()
             lost.cancel()
 
-    async def _listed(self, session: "ClientSession") -> "list[Tool]":
+    async def _all_tools(self, session: "ClientSession") -> "list[Tool]":
         self.stale = False
         page = await session.list_tools()
-        found = list(page.tools)
+        tools = list(page.tools)
         while page.nextCursor:
             page = await session.list_tools(cursor=page.nextCursor)
-            found.extend(page.tools)
-        return found
+            tools.extend(page.tools)
+        return tools
 
-    async def _connected(self) -> "ClientSession":
+    async def _connect(self) -> "ClientSession":
+        # One session for parallel calls: the first opens it, the others wait at the lock.
         if self._connecting is None:
             self._connecting = asyncio.Lock()
         async with self._connecting:
-            if self._keeper is not None and (self._keeper.done() or self._lost.is_set()):
+            if self._session_task is not None and (
+                self._session_task.done() or self._lost.is_set()
+            ):
                 await self.disconnect()
             if self._session is None:
                 ready: asyncio.Future[ClientSession] = asyncio.get_running_loop().create_future()
                 self._stop, self._lost = asyncio.Event(), asyncio.Event()
-                self._keeper = asyncio.create_task(self._keep(ready, self._stop))
+                self._session_task = asyncio.create_task(self._hold_session(ready, self._stop))
                 self._session = await asyncio.wait_for(ready, CONNECT_S)
             return self._session
 
-    async def _keep(self, ready: "asyncio.Future[ClientSession]", stop: asyncio.Event) -> None:
-        """Open the session, hold it until told to stop, and close it in the task that opened it, as
-        anyio demands.
+    async def _hold_session(
+        self, ready: "asyncio.Future[ClientSession]", stop: asyncio.Event
+    ) -> None:
+        """Opens the session, keeps it open until `stop` is set, and closes it.
+
+        anyio requires that a session is closed by the task that opened it
+        (https://anyio.readthedocs.io/en/stable/cancellation.html).
         """
         from langchain_mcp_adapters.sessions import create_session
 
         try:
-            async with create_session(self._watched()) as session:  # type: ignore[arg-type]
+            async with create_session(self._watched_connection()) as session:  # type: ignore[arg-type]
                 await session.initialize()
                 ready.set_result(session)
                 await stop.wait()
-        except Exception as error:  # noqa: BLE001  whoever waits is told; afterwards the session is simply gone
+        except Exception as error:  # noqa: BLE001  reported to the waiting caller, or logged
             if not ready.done():
                 ready.set_exception(error)
             else:
@@ -227,8 +252,10 @@ class _Server:
                     "the session with MCP server %s ended: %s", self.name, _innermost(error)
                 )
 
-    def _watched(self) -> dict[str, Any]:
-        """The connection, listening for `notifications/tools/list_changed`
+    def _watched_connection(self) -> JsonObject:
+        """Returns the connection settings with handlers for a lost server and for changed tools.
+
+        A server announces the latter by `notifications/tools/list_changed`
         (https://modelcontextprotocol.io/specification/2025-06-18/server/tools#list-changed-notification).
         """
 
@@ -239,23 +266,24 @@ class _Server:
         settings = {**self.connection.get("session_kwargs", {}), "message_handler": handle}
         watched = {**self.connection, "session_kwargs": settings}
         if watched.get("transport") in ("streamable_http", "http"):
-            watched.setdefault("httpx_client_factory", partial(_client, self._lost.set))
+            watched.setdefault("httpx_client_factory", partial(_http_client, self._lost.set))
         return watched
 
 
-def _hints(tool: "Tool") -> dict[str, bool]:
-    """Whether it may run twice, where its server says so
-    (https://modelcontextprotocol.io/specification/2025-06-18/schema#toolannotations)."""
-    said = tool.annotations
-    if said is None or (said.readOnlyHint is None and said.idempotentHint is None):
+def _idempotent_hint(tool: "Tool") -> dict[str, bool]:
+    """Returns whether `tool` may run twice, as metadata, if its server says so
+    (https://modelcontextprotocol.io/specification/2025-06-18/schema#toolannotations).
+    """
+    hints = tool.annotations
+    if hints is None or (hints.readOnlyHint is None and hints.idempotentHint is None):
         return {}
-    return {"idempotent": bool(said.readOnlyHint or said.idempotentHint)}
+    return {"idempotent": bool(hints.readOnlyHint or hints.idempotentHint)}
 
 
-def _client(
+def _http_client(
     on_loss: Callable[[], None], headers: Any = None, timeout: Any = None, auth: Any = None
 ) -> Any:
-    """The HTTP client of a session, telling when the server cannot be reached."""
+    """Returns the HTTP client of a session. It calls `on_loss` if the server cannot be reached."""
     import httpx
 
     class Client(httpx.AsyncClient):
@@ -266,13 +294,13 @@ def _client(
                 on_loss()
                 raise
 
-    # As the SDK's own factory: long answers, short connects.
+    # The same limits as the SDK's own factory: long answers, short connects.
     limit = timeout if timeout is not None else httpx.Timeout(30.0, read=300.0)
     return Client(headers=headers, timeout=limit, auth=auth, follow_redirects=True)
 
 
 def _is_lost(error: BaseException) -> bool:
-    """Did the session end, rather than the server answer with an error?"""
+    """Whether the session ended, as opposed to the server answering with an error."""
     from anyio import BrokenResourceError, ClosedResourceError, EndOfStream
     from mcp import McpError
 
@@ -284,14 +312,17 @@ def _is_lost(error: BaseException) -> bool:
 
 
 def _innermost(error: BaseException) -> str:
-    """What went wrong, out of the groups that anyio wraps it in."""
+    """Returns type and message of the first error inside the groups that anyio wraps it in."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}".rstrip(": .")
+    return f"{type(error).__name__}: {one_line(str(error))[:200]}".rstrip(": .")
 
 
-def _told(result: "CallToolResult") -> tuple[str, Any]:
-    """A result as text for the model, and its structured part for the program."""
+def _result_parts(result: "CallToolResult") -> tuple[str, Any]:
+    """Returns the text for the model and the structured content for the program.
+
+    Raises ToolException if the result is an error.
+    """
     text = "\n".join(map(_block_text, result.content))
     if result.isError:
         raise ToolException(text or "The tool failed without saying why.")
@@ -299,11 +330,13 @@ def _told(result: "CallToolResult") -> tuple[str, Any]:
 
 
 def _block_text(block: Any) -> str:
-    """https://modelcontextprotocol.io/specification/2025-06-18/server/tools#tool-result"""
+    """Returns a content block as text
+    (https://modelcontextprotocol.io/specification/2025-06-18/server/tools#tool-result).
+    """
     if block.type == "text":
         return str(block.text)
     if block.type == "resource" and hasattr(block.resource, "text"):
         return str(block.resource.text)
     if block.type == "resource_link":
         return f"{block.name}: {block.uri}"
-    return f"[{getattr(block, 'mimeType', None) or block.type}: not text, left out]"
+    return omitted_block(getattr(block, "mimeType", None) or block.type)

@@ -15,7 +15,7 @@ from turngraph.state.errors import TurnValueError
 from turngraph.state.events import PluginSelected
 from turngraph.state.request import ChatRequest
 from turngraph.state.turn import SelectedPlugin, TurnSettings
-from turngraph.tools.selection import Selected, join_request, select_plugins
+from turngraph.tools.selection import PluginMatch, join_request, select_plugins
 
 __all__ = ["begin", "join_called", "tell"]
 
@@ -68,7 +68,7 @@ def join_called(
     if not joining:
         return request, list(selected)
     as_found = [
-        Selected(plugin=one.name, directive=one.directive, term=one.term) for one in joining
+        PluginMatch(plugin=one.name, directive=one.directive, term=one.term) for one in joining
     ]
     taken = {name for name in _SETTINGS if getattr(request, name) != getattr(deps.template, name)}
     joined = join_request(request, deps.plugins, as_found, called=called, keep=taken)

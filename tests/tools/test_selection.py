@@ -14,7 +14,7 @@ from langchain_core.tools import BaseTool
 from turngraph.state.request import ChatRequest
 from turngraph.tools.manifests.parts import PromptSettings, Selector
 from turngraph.tools.plugin import Plugin, make_tool
-from turngraph.tools.selection import Selected, join_request, offer, select_plugins
+from turngraph.tools.selection import PluginMatch, join_request, offered_tools, select_plugins
 from turngraph.tools.terms import find_term
 from turngraph.tools.toolbox import Toolbox
 
@@ -117,8 +117,8 @@ def test_always_and_llm_join_every_turn() -> None:
     """The model decides about `llm`; its tool must be there to be called."""
     plugins = [plugin("a", "always"), plugin("refund"), plugin("b", "llm")]
     assert select_plugins(plugins, []) == (
-        Selected(plugin="a", directive="always"),
-        Selected(plugin="b", directive="llm"),
+        PluginMatch(plugin="a", directive="always"),
+        PluginMatch(plugin="b", directive="llm"),
     )
     assert isinstance(plugins[0], Plugin)
 
@@ -137,9 +137,9 @@ def test_the_user_is_searched_last_message_first() -> None:
     plugins = [plugin("refund"), plugin("vpn")]
     assert select_plugins(plugins, thread("what?")) == ()
     found = select_plugins(plugins, thread("I want my money back", "and the refund?"))
-    assert found == (Selected(plugin="refund", directive="search_terms", term="refund"),)
+    assert found == (PluginMatch(plugin="refund", directive="search_terms", term="refund"),)
     found = select_plugins(plugins, thread("VPN", "thanks"))
-    assert found == (Selected(plugin="vpn", directive="search_terms", term="VPN"),)
+    assert found == (PluginMatch(plugin="vpn", directive="search_terms", term="VPN"),)
 
 
 def test_list_content_is_searched() -> None:
@@ -158,7 +158,7 @@ REQUEST = ChatRequest(vendor="openai", api="chat", model="base", system="Be kind
 
 
 def join(*plugins: Simple, **options: Any) -> Any:
-    selected = [Selected(plugin=one.name, directive=one.selector.directive) for one in plugins]
+    selected = [PluginMatch(plugin=one.name, directive=one.selector.directive) for one in plugins]
     return join_request(REQUEST, plugins, selected, **options)
 
 
@@ -215,5 +215,9 @@ def test_only_what_joined_is_offered() -> None:
     plugins = [plugin("refund"), plugin("vpn"), plugin("b", "llm")]
     box = Toolbox.of(["calculator", *(one.tool for one in plugins)])
     selected = select_plugins(plugins, [HumanMessage("my VPN")])
-    assert [spec.name for spec in offer(box, plugins, selected).specs] == ["calculator", "vpn", "b"]
-    assert offer(box, [], ()) is box
+    assert [spec.name for spec in offered_tools(box, plugins, selected).specs] == [
+        "calculator",
+        "vpn",
+        "b",
+    ]
+    assert offered_tools(box, [], ()) is box

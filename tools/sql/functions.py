@@ -1,8 +1,8 @@
-"""The SQL functions a plugin's query may call: such as only compute, and neither write, wait nor
-read files.
+"""The SQL functions that a plugin's query may call: they only compute.
 
-An allow-list, because no parser knows what `pg_read_file`, `lo_import` or `load_extension` do. A
-connection can name more in `read_only_functions`.
+None of them writes, waits, reads files or opens connections. It is an allow-list because no parser
+knows what `pg_read_file`, `lo_import` or `load_extension` do, and every database and extension adds
+functions of that kind. A connection can name more in `read_only_functions`.
 """
 
 from typing import Final
@@ -56,4 +56,4 @@ DATA: Final = """
 ALLOWED: Final = frozenset(
     f"{AGGREGATES} {WINDOWS} {TEXTS} {NUMBERS} {DATES} {CHOICES} {DATA}".split()
 )
-"""In lower case, sqlglot's own names for them included."""
+"""Names in lower case, including the names that sqlglot gives to functions it translates."""

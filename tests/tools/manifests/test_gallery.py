@@ -15,7 +15,7 @@ from turngraph.state.errors import ToolArgumentsError, TurnConfigurationError
 from turngraph.tools.manifests.checking import check_manifests, parse_pairs, try_plugin
 from turngraph.tools.manifests.kinds import KINDS
 from turngraph.tools.manifests.loading import Manifests, load_manifests
-from turngraph.tools.manifests.reading import Reading, sources
+from turngraph.tools.manifests.reading import ManifestReader, read_sources
 
 
 @pytest.fixture
@@ -48,11 +48,11 @@ def gallery(service: int, tmp_path: Path) -> Iterator[Manifests]:
 
 def test_it_has_one_manifest_of_each_kind() -> None:
     """People copy from here."""
-    reading = Reading()
-    for source in sources(GALLERY):
+    reading = ManifestReader()
+    for source in read_sources(GALLERY):
         reading.read(source)
     assert reading.problems == []
-    assert {one.manifest.kind for one in reading.found} == set(KINDS)
+    assert {one.manifest.kind for one in reading.manifests} == set(KINDS)
     assert check_manifests(GALLERY).problems == ()
 
 

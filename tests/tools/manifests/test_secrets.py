@@ -8,7 +8,8 @@ import pytest
 
 from turngraph.tools.manifests.loading import load_manifests
 from turngraph.tools.manifests.problems import ManifestError
-from turngraph.tools.manifests.secrets import SecretError, Secrets, expiry
+from turngraph.tools.manifests.secret_expiry import expires_at
+from turngraph.tools.manifests.secrets import SecretError, Secrets
 
 VALUE = "hunter2-very-secret"
 
@@ -111,4 +112,4 @@ def test_no_secret_is_shown() -> None:
     with pytest.raises(ManifestError) as refused:
         secret(f"value: {VALUE}, valu: {VALUE}")
     assert VALUE not in str(refused.value)
-    assert expiry("2026-01-01") == datetime(2026, 1, 2, tzinfo=UTC)
+    assert expires_at("2026-01-01") == datetime(2026, 1, 2, tzinfo=UTC)

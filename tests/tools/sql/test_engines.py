@@ -7,10 +7,10 @@ import pytest
 
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.tools.manifests.connection_parts import SqlConnectionData
-from turngraph.tools.sql.engines import Place, _connect_args, dialect_of, make_engine
+from turngraph.tools.sql.engines import DatabaseLocation, _connect_args, dialect_of, make_engine
 
 
-def place(**fields: Any) -> Place:
+def place(**fields: Any) -> DatabaseLocation:
     given = {
         "db_engine": "postgresql",
         "database": "shop",
@@ -19,7 +19,7 @@ def place(**fields: Any) -> Place:
         "port": 6543,
     }
     data = SqlConnectionData.model_validate(given | fields)
-    return Place(data, lambda: "s3cret", Path("/etc/shop"))
+    return DatabaseLocation(data, lambda: "s3cret", Path("/etc/shop"))
 
 
 @pytest.mark.parametrize(

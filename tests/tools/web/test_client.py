@@ -337,13 +337,13 @@ def arrived(asked: dict[str, Any], place: str, text: str) -> None:
 def test_no_text_at_all_leaves_the_path(service: Service, text: str) -> None:
     """What nobody thought of."""
     from turngraph.tools.manifests.plugin_parts import ApiData
-    from turngraph.tools.web.template import render
+    from turngraph.tools.web.template import render_request
 
     data = ApiData.model_validate(
         {"description": "d", "endpoint": "/i/{q}/e", "parameters": [{"name": "q"}]}
     )
     try:
-        url = render(data, "http://shop.example/api", {"q": text}).url
+        url = render_request(data, "http://shop.example/api", {"q": text}).url
     except ToolException:
         return
     assert url.startswith("http://shop.example/api/i/")
