@@ -16,7 +16,7 @@ from turngraph.tools.sql.markers import (
 from turngraph.tools.text import value_text
 
 if TYPE_CHECKING:
-    from sqlglot.expressions import Column, Expr, Literal
+    from sqlglot.expressions import Column, Expr, Literal, Query
 
 __all__ = ["Bind", "bind_placeholders", "write_sql"]
 
@@ -63,7 +63,7 @@ class Bind:
         return re.sub(r"[!%_]", lambda found: ESCAPE + found[0], text) if self.pattern else text
 
 
-def bind_placeholders(tree: "Expr", types: Mapping[str, str]) -> tuple["Expr", list[Bind]]:
+def bind_placeholders(tree: "Expr", types: Mapping[str, str]) -> tuple["Query", list[Bind]]:
     """Returns `tree` with bind markers for its placeholders, and the binds by index.
 
     Raises StatementError for a placeholder where no value can stand.
@@ -107,9 +107,10 @@ def _replace(node: "Expr", binds: list[Bind], types: Mapping[str, str]) -> Any:
         return _bind_column(node, binds, types)
     # Everything else that carries a marker is a name: of a table, an alias, a window, a type.
     for part in (node.args.get("this"), node.args.get("alias")):
-        text = getattr(part, "name", "") if isinstance(part, exp.Identifier) else part
-        is_name = isinstance(text, str) and not isinstance(node, exp.Literal)
-        if is_name and PLACEHOLDER_MARKER.search(text):
+        text = part.name if isinstance(part, exp.Identifier) else part
+        if isinstance(node, exp.Literal) or not isinstance(text, str):
+            continue
+        if PLACEHOLDER_MARKER.search(text):
             raise name_error(text)
     return node
 

@@ -61,9 +61,9 @@ def prepare(
     if problem := undefined_placeholder(PLACEHOLDER.findall(query), types):
         raise StatementError(problem)
     name = DIALECTS.get(dialect, dialect)
-    tree = _parse(PLACEHOLDER.sub(lambda found: placeholder_marker(found[1]), query), name)
-    check_reads_only(tree, {function.lower() for function in functions})
-    tree, binds = bind_placeholders(tree, types)
+    parsed = _parse(PLACEHOLDER.sub(lambda found: placeholder_marker(found[1]), query), name)
+    check_reads_only(parsed, {function.lower() for function in functions})
+    tree, binds = bind_placeholders(parsed, types)
     limited = tree.args.get("limit") is not None or tree.args.get("fetch") is not None
     if not limited:
         tree = tree.limit(limit, copy=False)

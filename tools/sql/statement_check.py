@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 __all__ = ["check_reads_only"]
 
 FORBIDDEN: Final = """
-    Alter AlterColumn Analyze Attach Cache Commit Command Copy Create Delete Describe Detach Drop Execute Grant
-    Insert Into Kill LoadData Lock Merge Parameter Pragma Refresh Revoke Rollback SessionParameter Set Show
-    Transaction TruncateTable Uncache Update Use PropertyEQ
+    Alter AlterColumn Analyze Attach Cache Commit Command Copy Create Delete Describe Detach Drop
+    Execute Grant Insert Into Kill LoadData Lock Merge Parameter Pragma Refresh Revoke Rollback
+    SessionParameter Set Show Transaction TruncateTable Uncache Update Use PropertyEQ
 """.split()  # noqa: SIM905  forty quoted names would be harder to read
 """sqlglot's classes of expressions that write, lock, change the session or read its variables. They
 are looked for at every depth: `WITH x AS (DELETE … RETURNING *) SELECT …` is a SELECT that writes.

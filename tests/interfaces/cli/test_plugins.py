@@ -36,12 +36,12 @@ def test_check_tells_every_problem_by_file_and_line(plugins: Path) -> None:
     done = turngraph(plugins, "plugins", "check", "plugins")
     assert done.returncode == 1
     first, second, third = done.stdout.splitlines()
-    assert first.startswith("guide.yaml:12: spec.plugins[0]: no plugin is named 'observatoire'")
-    assert second.startswith("guide.yaml:12: spec.plugins[1]: no plugin is named 'planets'"), (
+    assert first.startswith("guide.yaml:12: spec.plugins[0]: no plugin is named `observatoire`")
+    assert second.startswith("guide.yaml:12: spec.plugins[1]: no plugin is named `planets`"), (
         "it could not be loaded"
     )
     assert third.startswith(
-        "planets.yaml:35: spec.sql_data.limt: is no field here; did you mean `limit`?"
+        "planets.yaml:35: spec.sql_data.limt: is not a known field here; did you mean `limit`?"
     )
 
 

@@ -85,7 +85,7 @@ def test_trying_is_as_strict_as_a_turn(gallery: Manifests) -> None:
         try_plugin(gallery, "planets", parse_pairs(["kind=cheese"]))
     with pytest.raises(TurnConfigurationError, match="No plugin is named `stars`"):
         try_plugin(gallery, "stars")
-    with pytest.raises(ValueError, match="write name=value"):
+    with pytest.raises(ValueError, match="write `name=value`"):
         parse_pairs(["kind"])
 
 

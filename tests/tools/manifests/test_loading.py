@@ -98,7 +98,7 @@ def test_the_native_dialect_is_snake_case_alone() -> None:
     """One spelling for each field; the other dialect's is told with the right one."""
     assert load_manifests(NATIVE)["shop"].selector.directive == "llm"
     with pytest.raises(
-        ManifestError, match="staticData: is no field here; did you mean `static_data`"
+        ManifestError, match="staticData: is not a known field here; did you mean `static_data`"
     ):
         load_manifests(NATIVE.replace("static_data", "staticData"))
     assert load_manifests(NATIVE.replace("turngraph/v1", "smarter.sh/v1"))["shop"].name == "shop"
@@ -166,10 +166,10 @@ def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
         (
             "kind: Plugin",
             "kind: Plugn",
-            "kind: must be one of Plugin, SqlPlugin, .* did you mean Plugin",
+            "kind: must be one of Plugin, SqlPlugin, .* did you mean `Plugin`",
         ),
         ("kind: Plugin", "kind: [x]", "kind: must be one of"),
-        ("kind: Plugin", "kind: VectorStore", "resource of the platform .* does not run it"),
+        ("kind: Plugin", "kind: VectorStore", "kind of the platform .* does not run it"),
         (
             "smarter.sh/v1",
             "smarter.sh/v9",
@@ -180,7 +180,7 @@ def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
         (
             "pluginClass: static",
             "pluginClass: sql",
-            "pluginClass sql disagrees with the kind, which is static",
+            "pluginClass sql does not agree with the kind, which is static",
         ),
         ("    searchTerms: [ice cream, gelato]\n", "", "needs at least one search term"),
         ("searchTerms:", "serchTerms:", "did you mean `searchTerms`"),
@@ -200,7 +200,7 @@ def test_a_wrong_field_is_told_by_path(old: str, new: str, said: str) -> None:
 @pytest.mark.parametrize("kind", sorted(FOREIGN_KINDS))
 def test_resources_of_the_platform_are_refused_by_name(kind: str) -> None:
     """They are recognised, and nobody wonders why they do nothing."""
-    with pytest.raises(ManifestError, match=f"{kind} is a resource of the platform"):
+    with pytest.raises(ManifestError, match=f"{kind} is a kind of the platform"):
         load_manifests(
             f"apiVersion: smarter.sh/v1\nkind: {kind}\nmetadata: {{name: x}}\nspec: {{}}\n"
         )
@@ -209,7 +209,8 @@ def test_resources_of_the_platform_are_refused_by_name(kind: str) -> None:
 def test_names_are_taken_once() -> None:
     """A plugin's name is its tool's name."""
     with pytest.raises(
-        ManifestError, match=r"<text>:10: metadata.name: is taken by the manifest in <text>:3"
+        ManifestError,
+        match=r"<text>:10: metadata.name: `.*` is already the name of the manifest in <text>:3",
     ):
         load_manifests(f"{NATIVE}---\n{NATIVE}")
 
@@ -262,8 +263,8 @@ def test_a_client_cannot_name_what_is_not_there() -> None:
     """A client without its plugin would answer as if it had one."""
     with pytest.raises(ManifestError) as refused:
         load_manifests(CLIENT.replace("[calculator]", "[calculater]"))
-    assert "spec.plugins[0]: no plugin is named 'shop'" in str(refused.value)
-    assert "spec.functions[0]: no function is named 'calculater'" in str(refused.value)
+    assert "spec.plugins[0]: no plugin is named `shop`" in str(refused.value)
+    assert "spec.functions[0]: no built-in function is named `calculater`" in str(refused.value)
 
 
 def test_a_provider_is_read() -> None:

@@ -56,7 +56,7 @@ def test_the_schema_refuses_what_the_loader_refuses() -> None:
 def test_an_unknown_kind_is_told() -> None:
     """With the kinds there are."""
     with pytest.raises(
-        TurnConfigurationError, match=r"kind `Plugn`\. There are: Plugin, SqlPlugin"
+        TurnConfigurationError, match=r"named `Plugn`\. There are: `Plugin`, `SqlPlugin`"
     ):
         new_manifest("Plugn")
 

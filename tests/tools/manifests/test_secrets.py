@@ -32,10 +32,10 @@ def test_a_secret_by_name_environment_or_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("reference", "said"),
     [
-        ("nothing", "set TURNGRAPH_SECRET_NOTHING"),
+        ("nothing", "set the environment variable TURNGRAPH_SECRET_NOTHING"),
         ("env:NOTHING", "`NOTHING` is not set"),
         ("file:nothing", "cannot be read .FileNotFoundError"),
-        ("vault:x", "`vault:…` is no way"),
+        ("vault:x", "`vault:…` is not a reference"),
     ],
 )
 def test_a_secret_that_is_not_there_is_told(reference: str, said: str) -> None:
@@ -67,7 +67,7 @@ def ring() -> Iterator[None]:
 def test_a_secret_from_the_systems_keyring() -> None:
     """Where people keep theirs on a desktop."""
     assert Secrets().get("keyring:shop/bob") == VALUE
-    with pytest.raises(SecretError, match="has no `shop/eve`"):
+    with pytest.raises(SecretError, match="has no entry `shop/eve`"):
         Secrets().get("keyring:shop/eve")
 
 

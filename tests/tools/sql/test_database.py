@@ -167,9 +167,9 @@ def test_an_error_reaches_the_model_short_and_the_log_whole(
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ({"word": "a\x00b"}, "`word` holds a NUL character"),
-        ({"word": "\ud800"}, "half a surrogate pair"),
-        ({"most": 2**63}, "beyond the integers"),
+        ({"word": "a\x00b"}, "`word` contains a NUL character"),
+        ({"word": "\ud800"}, "a lone surrogate"),
+        ({"most": 2**63}, "outside the range of 64-bit integers"),
         ({"most": float("nan")}, "not a number"),
         ({"word": "x" * 100_001}, "at most 100,000"),
         ({"ids": list(range(1001))}, "at most 1,000"),
@@ -196,7 +196,7 @@ def test_a_query_without_an_end_is_cut_off(shop: Shop, query: str) -> None:
     """By the database itself where it can be told so, and the connection serves the next call."""
     found = plugin(query, shop, timeout=0.5)
     output = Toolbox.of([found["shop_items"].tool]).run("shop_items", {}, call_id="c", timeout_s=60)
-    assert output.content == "Error: The query took longer than the 0.5 seconds it may take."
+    assert output.content == "Error: The query took longer than the 0.5 seconds allowed."
     assert names(plugin(FILTER, shop), word="item 40") == ["item 40"]
 
 
@@ -239,7 +239,7 @@ def test_a_missing_database_is_told(sqlite_shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("field", "said"),
     [
-        ("proxyHost: p", "proxy_host is not supported: a proxy would hide"),
+        ("proxyHost: p", "proxy_host is not supported: the address check"),
         ("sshKnownHosts: k", "ssh_known_hosts is not supported: .* SSH tunnels"),
         (
             "authenticationMethod: ldap_user_pwd",

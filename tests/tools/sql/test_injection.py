@@ -58,7 +58,7 @@ def watched(found: Manifests) -> Iterator[set[str]]:
     from sqlalchemy import event
 
     seen: set[str] = set()
-    engine = found.databases["shop_db"]._opened()
+    engine = found.databases["shop_db"]._open_engine()
     event.listen(
         engine, "before_cursor_execute", lambda _c, _cu, statement, *_: seen.add(statement)
     )

@@ -170,7 +170,7 @@ def test_oauth_fetches_one_token_and_keeps_it(service: Service) -> None:
         ("/missing", 'The service answered 404: {"detail": "no such thing"}'),
         ("/bad-json", "says it is JSON, and is not"),
         ("/deep-json", "says it is JSON, and is not"),
-        ("/binary", "answered with image/png, which is no text"),
+        ("/binary", "answered with image/png, which is not text"),
         ("/bomb", "longer than 2,000,000 bytes"),
         ("/endless", "longer than 2,000,000 bytes"),
         ("/not-packed", "not packed as it says"),
@@ -254,7 +254,7 @@ def test_a_service_that_echoes_its_key_does_not_tell_the_model(
         ("endpoint: /a/../b", "holds . or .. as a segment"),
         ("endpoint: /a#b", "fragment"),
         ("endpoint: '/a\\b'", "must be a path"),
-        ("endpoint: /{nope}", "{nope} is no parameter"),
+        ("endpoint: /{nope}", "{nope} is not a parameter"),
         ("endpoint: /x\nheaders: [{name: Host, value: x}]", "the header Host is set by turngraph"),
         (
             "endpoint: /x\nheaders: [{name: authorization, value: x}]",
@@ -263,7 +263,7 @@ def test_a_service_that_echoes_its_key_does_not_tell_the_model(
         ("endpoint: /x\nheaders: [{name: 'A B', value: x}]", "apiData.headers.0..name: must match"),
         ("endpoint: /x\nmethod: BREW", "apiData.method: input should be 'GET'"),
         ("endpoint: /x\nselect: 'a['", "neither a JSON pointer nor JMESPath"),
-        ("endpoint: /x\nbody: {a: '{nope}'}", "{nope} is no parameter"),
+        ("endpoint: /x\nbody: {a: '{nope}'}", "{nope} is not a parameter"),
     ],
 )
 def test_a_wrong_manifest_is_refused_when_loaded(service: Service, data: str, said: str) -> None:
