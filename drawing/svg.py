@@ -1,8 +1,8 @@
 """Draws a graph as SVG, without a browser and without a network.
 
 LangGraph's own `draw_mermaid_png` sends the graph to a web service. The colors follow the reader's
-light or dark system; some pages strip style sheets, and without it the picture is light. Each box has
-the name of its node in `data-node`, so that a page can style it:
+light or dark system; some pages strip style sheets, and without one the picture is light. Each box
+has the name of its node in `data-node`, so that a page can style it:
 `.turngraph [data-node="call_llm"] rect { stroke: red }`.
 """
 
@@ -51,7 +51,8 @@ NOTE: Final = (
 MIDDLE: Final = 'text-anchor="middle" dominant-baseline="central"'
 ARROW: Final = (
     '<marker id="turngraph-arrow" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" '
-    'markerHeight="7" orient="auto-start-reverse"><path d="M0 0.8 L10 5 L0 9.2 z" fill="#8c959f"/></marker>'
+    'markerHeight="7" orient="auto-start-reverse">'
+    '<path d="M0 0.8 L10 5 L0 9.2 z" fill="#8c959f"/></marker>'
 )
 NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

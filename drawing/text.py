@@ -12,7 +12,7 @@ __all__ = ["draw_text"]
 
 UP, DOWN, LEFT, RIGHT = 1, 2, 4, 8
 LINES: Final = " ╵╷│╴┘┐┤╶└┌├─┴┬┼"
-"""The box-drawing characters. The index is the sum of the directions in which a cell connects."""
+"""The box-drawing characters, by the sum of the directions in which a cell connects."""
 DASHED: Final = {"│": "┆", "─": "┄"}
 LANE: Final = 4  # width in columns
 
@@ -86,7 +86,7 @@ class _Geometry:
     left: int
     right: int
     gap: int
-    """Lines between two rows. One more where boxes stand side by side, for lines that turn there."""
+    """Lines between two rows; one more if boxes stand side by side, for lines that turn there."""
 
 
 def draw_text(graph: Graph) -> str:

@@ -1,4 +1,4 @@
-"""Turns the return value of a tool into text for the model: JSON, cleaned, cut if it is too long."""
+"""Turns the return value of a tool into text for the model: JSON, cleaned, cut if too long."""
 
 from collections.abc import Iterator, Sequence
 from math import isfinite
@@ -116,9 +116,8 @@ def as_plain(value: object) -> Any:
 def as_output(value: object) -> ToolOutput:
     """Returns what a tool returned as a `ToolOutput`. Never raises.
 
-    >>> as_output(object())
-    ToolOutput(content='Error: the tool returned a value of type `object`, which has no JSON form.', artifact=None, \
-status='error', truncated=False, rows=0)
+    >>> as_output({"rows": [1, 2]}).rows, as_output(object()).content
+    (2, 'Error: the tool returned a value of type `object`, which has no JSON form.')
     """
     if isinstance(value, ToolOutput):
         return value

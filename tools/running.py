@@ -1,7 +1,7 @@
 """Runs a tool with a time limit: in its own thread, as a task, or on a background event loop.
 
-A thread cannot be stopped from outside. A thread that hangs is abandoned: it is a daemon and belongs
-to no pool, so neither other tools nor the exit of the interpreter wait for it.
+A thread cannot be stopped from outside. A thread that hangs is abandoned: it is a daemon and
+belongs to no pool, so neither other tools nor the exit of the interpreter wait for it.
 """
 
 import asyncio
@@ -61,7 +61,7 @@ async def run_as_task(work: Callable[[], Coroutine[Any, Any, T]], timeout_s: flo
 
 
 class BackgroundLoop:
-    """An event loop in a daemon thread, started when first needed. Sync code runs async work on it."""
+    """An event loop in a daemon thread, started at the first use, for async work of sync code."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

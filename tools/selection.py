@@ -125,8 +125,8 @@ def join_request(
 def message_text(message: BaseMessage) -> str:
     """Returns the text of a message, whether its content is text or a list of blocks.
 
-    >>> message_text(HumanMessage([{"type": "text", "text": "a"}, {"type": "image_url", "image_url": {"url": "x"}}]))
-    'a'
+    >>> message_text(HumanMessage([{"type": "text", "text": "a"}, {"type": "image"}, "b"]))
+    'a b'
     """
     if isinstance(message.content, str):
         return message.content

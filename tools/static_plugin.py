@@ -9,7 +9,7 @@ from turngraph.tools.plugin import LoadedPlugin, make_tool
 __all__ = ["static_plugin", "topics"]
 
 MAX_TOPICS: Final = 300
-"""Keys that are offered, the outer ones first. The enum is part of every request and costs tokens."""
+"""Keys that are offered, the outer ones first. They are in every request and cost tokens."""
 
 KeyPath = tuple[str, ...]
 
@@ -47,8 +47,8 @@ def topics(data: Any) -> dict[str, Any]:
 
     A key that occurs in several places is offered by its path, except where it is outermost.
 
-        >>> topics({"shop": {"phone": 1}, "help": {"phone": 2, "hours": "9-5"}})
-        {'shop': {'phone': 1}, 'help': {'phone': 2, 'hours': '9-5'}, 'shop.phone': 1, 'help.phone': 2, 'hours': '9-5'}
+        >>> list(topics({"shop": {"phone": 1}, "help": {"phone": 2, "hours": "9-5"}}))
+        ['shop', 'help', 'shop.phone', 'help.phone', 'hours']
     """
     subtrees = _subtrees(data)
     counts = Counter(path[-1] for path, _ in subtrees)

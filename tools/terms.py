@@ -1,7 +1,7 @@
 """Finds search terms in a text, ignoring case, punctuation, camel case and small typos.
 
-Terms are literals, never patterns, so no manifest can make a search run for minutes. A text is split
-once and then searched for many terms.
+Terms are literals, never patterns, so no manifest can make a search run for minutes. A text is
+split once and then searched for many terms.
 """
 
 import re

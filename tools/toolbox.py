@@ -189,7 +189,7 @@ class Toolbox:
         timeout_s: float,
         state: Any = None,
     ) -> ToolOutput:
-        """Async version of `run`. An async tool runs on the running loop, a sync one in a thread."""
+        """Async version of `run`. An async tool runs on this loop, a sync tool in a thread."""
         entry = self._entry(name)
         arguments = entry.injection.fill(args, call_id=call_id, state=state)
         attempts = RetryLoop[ToolOutput](entry.retry, timeout_s)

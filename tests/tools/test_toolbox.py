@@ -131,14 +131,14 @@ def test_a_tool_with_a_json_schema_keeps_it() -> None:
     [
         (["kalkulator"], "No built-in function is named `kalkulator`. There are: `calculator`"),
         ([double, double], "Two tools are named `double`"),
-        ([StructuredTool.from_function(double, name="no spaces")], "cannot be a tool's name"),
+        ([StructuredTool.from_function(double, name="no spaces")], "cannot be the name of a tool"),
         ([StructuredTool.from_function(double, name="x" * 65)], "1 to 64"),
-        ([lambda n: n], "cannot be a tool's name"),
+        ([lambda n: n], "cannot be the name of a tool"),
         ([City], "not ModelMetaclass"),
         ([42], "not int"),
         (
             [StructuredTool(name="t", description="", args_schema={"type": "objekt"}, func=double)],
-            "not JSON schema",
+            "not a valid JSON schema",
         ),
         (
             [
@@ -146,7 +146,7 @@ def test_a_tool_with_a_json_schema_keeps_it() -> None:
                     name="t", description="", args_schema={"$ref": "http://x/y"}, func=double
                 )
             ],
-            "points outside|no JSON schema: ref paths",
+            "refers to another document|no JSON schema: ref paths",
         ),
     ],
 )
@@ -194,11 +194,11 @@ def test_any_value_becomes_text(value: Any, told: str) -> None:
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        (b"\x00\xff", "bytes (2 of them)"),
+        (b"\x00\xff", "2 bytes, which"),
         (object(), "type `object`, which has no JSON form"),
         ({"f": double}, "type `dict`, which has no JSON form"),
-        (iter([1]), "an unread list_iterator"),
-        (Command(goto="x"), "a Command, which a turn does not carry out"),
+        (iter([1]), "a list_iterator that nobody has iterated"),
+        (Command(goto="x"), "a Command, which turngraph does not apply"),
         (threading.Lock(), "type `lock`"),
         (double, "type `function`"),
     ],
@@ -527,7 +527,7 @@ def test_injected_arguments_are_filled_and_never_shown() -> None:
         "note", {"text": "hi", "user": "eve"}, call_id="call_9", timeout_s=5, state={"user": "ann"}
     )
     assert output.content == "hi call_9 ['user'] ann call_9 ann"
-    with pytest.raises(ToolError, match="wants `user` of the state"):
+    with pytest.raises(ToolError, match="wants the key `user` of the state"):
         box.run("note", {"text": "hi"}, call_id="c", timeout_s=5, state={})
 
 
@@ -689,5 +689,5 @@ def test_a_retry_that_makes_no_sense_is_refused() -> None:
     """When the turn is built."""
     with pytest.raises(TurnConfigurationError, match="1 to 10 attempts"):
         Retry(attempts=0)
-    with pytest.raises(TurnConfigurationError, match="retry for `triple`, and no such tool"):
+    with pytest.raises(TurnConfigurationError, match="retry is given for `triple`, but no tool has that name"):
         Toolbox.of([double], retries={"triple": Retry()})

@@ -112,7 +112,10 @@ UNARY: Final[Mapping[type[ast.unaryop], Callable[[Any], Number]]] = MappingProxy
 CONSTANTS: Final[Mapping[str, Number]] = MappingProxyType(
     {"pi": math.pi, "e": math.e, "tau": math.tau}
 )
-FLOATS: Final = "acos acosh asin asinh atan atan2 atanh cbrt cos cosh degrees exp hypot log log10 log2 radians sin sinh tan tanh"
+FLOATS: Final = """
+    acos acosh asin asinh atan atan2 atanh cbrt cos cosh degrees exp hypot log log10 log2 radians
+    sin sinh tan tanh
+"""
 FUNCTIONS: Final[Mapping[str, Callable[..., Number]]] = MappingProxyType(
     {name: getattr(math, name) for name in FLOATS.split()}
     | {

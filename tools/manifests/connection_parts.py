@@ -28,7 +28,7 @@ HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
 
 
 class RefusedFields(Part):
-    """Fields of connections that turngraph does not support. A manifest that sets one is refused."""
+    """Fields of connections that are not supported. A manifest that sets one is refused."""
 
     proxy_protocol: Any = None
     """Not supported, and ignored."""

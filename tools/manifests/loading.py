@@ -1,4 +1,4 @@
-"""`load_manifests`: turns manifest files into plugins, connections and secrets that work together."""
+"""`load_manifests`: turns manifest files into plugins with their connections and secrets."""
 
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence

@@ -11,7 +11,7 @@ __all__ = ["parameter_values", "parameters_schema"]
 
 
 def parameters_schema(parameters: Iterable[Parameter]) -> JsonObject:
-    """Returns the JSON schema of a call's arguments. It allows no arguments besides `parameters`."""
+    """Returns the JSON schema of a call's arguments. It allows only `parameters`."""
     parameters = tuple(parameters)
     schema: JsonObject = {
         "type": "object",

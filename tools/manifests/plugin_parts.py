@@ -23,8 +23,8 @@ FIXED_HEADERS: Final = frozenset(
     ]
 )
 """Headers that a plugin may not set. They decide which server is asked and with which rights, and
-where the message ends: a second `Content-Length` or `Transfer-Encoding` would allow request smuggling
-(https://www.rfc-editor.org/rfc/rfc9112#section-11.2).
+where the message ends: a second `Content-Length` or `Transfer-Encoding` would allow request
+smuggling (https://www.rfc-editor.org/rfc/rfc9112#section-11.2).
 """
 
 

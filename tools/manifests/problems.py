@@ -52,7 +52,7 @@ class ManifestError(TurnConfigurationError):
 def problem_from(
     error: "ErrorDetails", *, file: str, document: "Document", model: type[BaseModel]
 ) -> Problem:
-    """Returns a pydantic error as a problem: a path as the file spells it, and what was expected."""
+    """Returns a pydantic error as a problem, with its path as the file spells it."""
     native = isinstance(document.value, dict) and document.value.get("apiVersion") == NATIVE
     path = _path_in_file(error["loc"], document, native)
     message = shorten(_message(error, model, native), MAX_MESSAGE)

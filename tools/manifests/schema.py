@@ -141,8 +141,8 @@ def reference_page() -> str:
         "# Manifests",
         "",
         "This page is generated from the models. The names are those of `turngraph/v1`. In",
-        "`smarter.sh/v1` they are written in camelCase, as in `searchTerms`. A field that is `null`",
-        "counts as not given.",
+        "`smarter.sh/v1` they are written in camelCase, as in `searchTerms`. A field that is",
+        "`null` counts as not given.",
         "",
     ]
     for kind, model in KINDS.items():

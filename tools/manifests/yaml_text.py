@@ -49,7 +49,7 @@ class YamlError(ValueError):
 
 @dataclass
 class Document:
-    """One document: its value, and the line on which each part begins, by the path of the part."""
+    """One document: its value, and the line on which each part begins, by path."""
 
     value: Any
     line: int
@@ -66,7 +66,8 @@ class Document:
 def read_documents(text: str) -> list[Document]:
     """Returns the documents in `text` that are not empty. JSON is YAML too.
 
-    >>> [document.value for document in read_documents("a: no\\nb: 012\\n---\\n[1, 2.5, null, yes]")]
+    >>> documents = read_documents("a: no\\nb: 012\\n---\\n[1, 2.5, null, yes]")
+    >>> [document.value for document in documents]
     [{'a': 'no', 'b': 12}, [1, 2.5, None, 'yes']]
 
     Raises YamlError for malformed text, for tags and for equal keys, and for text that is too long,

@@ -21,13 +21,16 @@ if TYPE_CHECKING:
 __all__ = ["Bind", "bind_placeholders", "write_sql"]
 
 ESCAPE: Final = "!"
-"""Escapes `%` and `_` in values inside a LIKE pattern. A backslash would mean something different to
-each database.
+"""Escapes `%` and `_` in values inside a LIKE pattern. A backslash would mean something different
+to each database.
 """
 CAST_TYPES: Final = {
-    "string": "TEXT", "integer": "BIGINT", "number": "DOUBLE PRECISION", "float": "DOUBLE PRECISION",
+    "string": "TEXT",
+    "integer": "BIGINT",
+    "number": "DOUBLE PRECISION",
+    "float": "DOUBLE PRECISION",
     "boolean": "BOOLEAN",
-}  # fmt: skip
+}
 """PostgreSQL's types of parameters."""
 
 
@@ -121,7 +124,8 @@ def _bind_literal(node: "Literal", binds: list[Bind]) -> Any:
 
     if isinstance(node.parent, exp.Interval):
         raise StatementError(
-            "a placeholder cannot stand in an INTERVAL; multiply one instead: {n} * INTERVAL '1 day'"
+            "a placeholder cannot stand in an INTERVAL; multiply one instead: "
+            "{n} * INTERVAL '1 day'"
         )
     parts = tuple(PLACEHOLDER_MARKER.split(node.this))
     like = node.find_ancestor(exp.Like, exp.ILike, exp.Select)

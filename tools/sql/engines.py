@@ -1,7 +1,7 @@
 """Database engines: how each kind is reached, and how its sessions are kept from writing.
 
-The query's text is checked as well (`statement.py`). These settings are the second guard, inside the
-database, for whatever a parser does not understand.
+The query's text is checked as well (`statement_check.py`). These settings are the second guard,
+inside the database, for whatever a parser does not understand.
 """
 
 import sqlite3
@@ -84,8 +84,8 @@ class DatabaseLocation:
 def dialect_of(db_engine: str) -> str:
     """Returns SQLAlchemy's dialect for the name of an engine.
 
-    >>> dialect_of("django.db.backends.postgresql"), dialect_of("duckdb"), dialect_of("mysql+pymysql")
-    ('postgresql', 'duckdb', 'mysql')
+    >>> dialect_of("django.db.backends.postgresql"), dialect_of("mysql+pymysql")
+    ('postgresql', 'mysql')
     """
     return ENGINES.get(db_engine.lower(), db_engine.lower()).partition("+")[0]
 

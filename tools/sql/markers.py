@@ -1,8 +1,8 @@
 """Names that stand for placeholders and bound parameters while a query is a parsed tree.
 
-`{name}` is not SQL. Before parsing it becomes an identifier (a placeholder marker), which the parser
-accepts wherever a value or a name may stand. Binding replaces it by a second kind of identifier (a
-bind marker), which becomes `:p0`, `:p1`, … when the tree is written as SQL.
+`{name}` is not SQL. Before parsing it becomes an identifier (a placeholder marker), which the
+parser accepts wherever a value or a name may stand. Binding replaces it by a second kind of
+identifier (a bind marker), which becomes `:p0`, `:p1`, … when the tree is written as SQL.
 """
 
 import re
@@ -58,8 +58,8 @@ def marked_name(text: str) -> str:
 def name_error(marker: str) -> StatementError:
     """Returns the error for a placeholder that stands where SQL wants the name of something.
 
-    Databases bind values only. A table or column from a value would have to be pasted into the text,
-    which is SQL injection (https://cwe.mitre.org/data/definitions/89.html).
+    Databases bind values only. The name of a table would have to be pasted into the text, which is
+    SQL injection (https://cwe.mitre.org/data/definitions/89.html).
     """
     return StatementError(
         f"the placeholder {{{marked_name(marker)}}} stands where SQL needs a name; a placeholder "

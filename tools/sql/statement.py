@@ -1,7 +1,7 @@
 """Prepares a plugin's query: parses it, checks that it only reads, binds its placeholders.
 
-The SQL that is sent is written from the parsed tree, so it is exactly what was checked. A comment or
-a quirk of the text that the parser and the database would read differently does not survive.
+The SQL that is sent is written from the parsed tree, so it is exactly what was checked. A comment
+or a quirk of the text that the parser and the database would read differently does not survive.
 """
 
 import re
@@ -51,7 +51,8 @@ def prepare(
     `types` maps the parameters to their types, `functions` are allowed besides the built-in list. A
     query without a LIMIT gets `limit`, in the syntax of the dialect.
 
-        >>> prepare("SELECT * FROM t WHERE a = '{x}'; -- why", dialect="sqlite", types={"x": "string"}, limit=10).sql
+        >>> query = "SELECT * FROM t WHERE a = '{x}'; -- why"
+        >>> prepare(query, dialect="sqlite", types={"x": "string"}, limit=10).sql
         'SELECT * FROM t WHERE a = :p0 LIMIT 10'
 
     Raises StatementError for anything but one statement that only reads, and for a placeholder that

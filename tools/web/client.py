@@ -75,7 +75,7 @@ class WebClient:
         from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 
         return ClientSession(
-            # The policy's resolver checks every address. A cache or a kept connection would skip it.
+            # The resolver checks every address. A DNS cache or an open connection would skip it.
             connector=TCPConnector(
                 resolver=self.policy.resolver(), use_dns_cache=False, force_close=True
             ),

@@ -1,4 +1,4 @@
-"""The credentials of a connection: none, user and password, a token, a key in a header, or OAuth2."""
+"""The credentials of a connection: none, basic, a token, a key in a header, or OAuth2."""
 
 import base64
 import threading

@@ -55,8 +55,8 @@ def _target(url: str, location: str) -> str:
     # Whoever listens on the network could read the request, and its credentials with it.
     if url.startswith("https:") and not target.startswith("https:"):
         raise ToolException("The service redirects from https to http, which is not followed.")
-    # Parsers disagree about these characters, so the host that is checked might not be the host that
-    # is connected to (https://www.blackhat.com/docs/us-17/thursday/us-17-Tsai-A-New-Era-Of-SSRF-Exploiting-URL-Parser-In-Trending-Programming-Languages.pdf).
+    # Parsers disagree about these characters, so the host that is checked might not be the host
+    # that is connected to (https://www.blackhat.com/docs/us-17/thursday/us-17-Tsai-A-New-Era-Of-SSRF-Exploiting-URL-Parser-In-Trending-Programming-Languages.pdf).
     ambiguous = "\\" in target or "@" in urlsplit(target).netloc
     if ambiguous or not target.isascii() or any(character <= " " for character in target):
         raise ToolException("The service redirects to an address that is not well formed.")

@@ -29,7 +29,8 @@ def select(value: Any, path: str) -> Any:
     A path that begins with `/` is a JSON pointer (https://www.rfc-editor.org/rfc/rfc6901), any
     other path is JMESPath (https://jmespath.org/specification.html).
 
-    >>> select({"items": [{"name": "a"}]}, "/items/0/name"), select({"items": [{"name": "a"}]}, "items[].name")
+    >>> answer = {"items": [{"name": "a"}]}
+    >>> select(answer, "/items/0/name"), select(answer, "items[].name")
     ('a', ['a'])
 
     Raises ToolException if `value` has no such part.

@@ -258,5 +258,6 @@ def _check_url(url: str, base_url: str) -> None:
         raise ToolException("These values do not make an address below the service's own.")
     if len(url) > MAX_URL:
         raise ToolException(
-            f"These values make an address of {len(url):,} characters; at most {MAX_URL:,} are sent."
+            f"These values make an address of {len(url):,} characters; at most {MAX_URL:,} are "
+            "allowed."
         )

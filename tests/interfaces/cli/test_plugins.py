@@ -57,7 +57,7 @@ def test_try_runs_the_test_values_or_others(plugins: Path) -> None:
     assert "No plugin is named `stars`" in one_sentence(
         turngraph(plugins, "plugins", "try", "stars")
     )
-    assert "write name=value" in one_sentence(
+    assert "write `name=value`" in one_sentence(
         turngraph(plugins, "plugins", "try", "planets", "kind")
     )
 
@@ -70,7 +70,7 @@ def test_new_and_schema_belong_together(tmp_path: Path) -> None:
     assert turngraph(tmp_path, "plugins", "check", "a.yaml").returncode == 0
     schema = json.loads(turngraph(tmp_path, "plugins", "schema", "Plugin").stdout)
     assert schema["properties"]["kind"]["const"] == "Plugin"
-    assert "There are: Plugin, SqlPlugin" in one_sentence(
+    assert "There are: `Plugin`, `SqlPlugin`" in one_sentence(
         turngraph(tmp_path, "plugins", "new", "Plugn")
     )
     assert "no file or folder `nowhere`" in one_sentence(

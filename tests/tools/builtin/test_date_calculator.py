@@ -67,10 +67,10 @@ def test_a_written_date_is_read_as_its_format_says(text: str, form: str, wanted:
     ("dates", "operation", "form", "days", "said"),
     [
         (["03/04/2024"], "convert", "ISO", None, "may be 2024-03-04 or 2024-04-03"),
-        (["2024-02-30"], "convert", "ISO", None, "no date"),
+        (["2024-02-30"], "convert", "ISO", None, "is not a date"),
         (["13/13/2024"], "convert", "US", None, "on no calendar"),
-        (["today"], "convert", "ISO", None, "no date"),
-        ([""], "convert", "ISO", None, "no date"),
+        (["today"], "convert", "ISO", None, "is not a date"),
+        ([""], "convert", "ISO", None, "is not a date"),
         (["2024-01-01"], "difference", "ISO", None, "two dates"),
         (["2024-01-01"], "add", "ISO", None, "needs days"),
         (["9999-12-31"], "add", "ISO", 1, "leave the calendar"),
@@ -78,8 +78,8 @@ def test_a_written_date_is_read_as_its_format_says(text: str, form: str, wanted:
         (["2024-01-01"], "add", "ISO", 10**10, "leave the calendar"),
         ([], "oldest", "ISO", None, "1 to 100"),
         (["2024-01-01"] * 101, "oldest", "ISO", None, "1 to 100"),
-        (["\ud800"], "oldest", "ISO", None, "no date"),
-        (["\u0662\u0660\u0662\u0664-\u0660\u0661-\u0660\u0661"], "oldest", "ISO", None, "no date"),
+        (["\ud800"], "oldest", "ISO", None, "is not a date"),
+        (["\u0662\u0660\u0662\u0664-\u0660\u0661-\u0660\u0661"], "oldest", "ISO", None, "is not a date"),
     ],
 )
 def test_what_cannot_be_worked_out_is_told(

@@ -209,7 +209,7 @@ def test_sqlite_refuses_even_what_the_parser_would_let_pass(
     """The guards stack: the session itself may only read."""
     found = sqlite_shop.load(PROBE)
     before = sqlite_shop.snapshot()
-    with found.databases["shop_db"]._opened().connect() as connection:
+    with found.databases["shop_db"]._open_engine().connect() as connection:
         raw: Any = connection.connection.dbapi_connection
         with pytest.raises(sqlite3.DatabaseError):
             raw.execute(statement.replace("{folder}", str(tmp_path)))
@@ -240,7 +240,7 @@ def test_postgresql_refuses_even_what_the_parser_would_let_pass(
 
     found = postgres_shop.load(PROBE, timeout=0.5)
     before = postgres_shop.snapshot()
-    with found.databases["shop_db"]._opened().connect() as connection:
+    with found.databases["shop_db"]._open_engine().connect() as connection:
         reading = connection.execution_options(postgresql_readonly=True)
         with pytest.raises(DBAPIError):
             reading.execute(text(statement))

@@ -168,13 +168,13 @@ def test_oauth_fetches_one_token_and_keeps_it(service: Service) -> None:
     ("path", "said"),
     [
         ("/missing", 'The service answered 404: {"detail": "no such thing"}'),
-        ("/bad-json", "says it is JSON, and is not"),
-        ("/deep-json", "says it is JSON, and is not"),
+        ("/bad-json", "labeled as JSON, but is not JSON"),
+        ("/deep-json", "labeled as JSON, but is not JSON"),
         ("/binary", "answered with image/png, which is not text"),
         ("/bomb", "longer than 2,000,000 bytes"),
         ("/endless", "longer than 2,000,000 bytes"),
-        ("/not-packed", "not packed as it says"),
-        ("/brotli", "as br, which was not asked for"),
+        ("/not-packed", "not compressed as it says"),
+        ("/brotli", "as br, which was not requested"),
         ("/to/loop", "redirects more than 5 times"),
     ],
 )
@@ -251,7 +251,7 @@ def test_a_service_that_echoes_its_key_does_not_tell_the_model(
     [
         ("endpoint: http://evil.example/x", "endpoint must be a path"),
         ("endpoint: //evil.example/x", "endpoint must be a path"),
-        ("endpoint: /a/../b", "holds . or .. as a segment"),
+        ("endpoint: /a/../b", "has `.` or `..` as a segment"),
         ("endpoint: /a#b", "fragment"),
         ("endpoint: '/a\\b'", "must be a path"),
         ("endpoint: /{nope}", "{nope} is not a parameter"),
@@ -262,7 +262,7 @@ def test_a_service_that_echoes_its_key_does_not_tell_the_model(
         ),
         ("endpoint: /x\nheaders: [{name: 'A B', value: x}]", "apiData.headers.0..name: must match"),
         ("endpoint: /x\nmethod: BREW", "apiData.method: input should be 'GET'"),
-        ("endpoint: /x\nselect: 'a['", "neither a JSON pointer nor JMESPath"),
+        ("endpoint: /x\nselect: 'a['", "neither a JSON pointer nor a JMESPath"),
         ("endpoint: /x\nbody: {a: '{nope}'}", "{nope} is not a parameter"),
     ],
 )
