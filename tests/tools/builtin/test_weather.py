@@ -96,7 +96,7 @@ def ask(service: OpenMeteo, **arguments: str) -> Any:
 
 
 def test_24_hours_of_every_documented_figure(service: OpenMeteo) -> None:
-    """Users of the older system know these eight figures by name."""
+    """The answer has eight figures for each hour."""
     told = ask(service, location="Berlin")
     assert told["location"] == "Berlin, State of Berlin, Germany"
     assert set(told["hourly"]) == {"time", *HOURLY}
@@ -106,8 +106,8 @@ def test_24_hours_of_every_documented_figure(service: OpenMeteo) -> None:
     assert service.asked[1]["timezone"] == "auto"
 
 
-def test_units_are_asked_for_by_their_documented_names(service: OpenMeteo) -> None:
-    """USCS is Fahrenheit, miles per hour and inches, all three."""
+def test_units_have_their_documented_names(service: OpenMeteo) -> None:
+    """USCS means Fahrenheit, miles per hour and inches."""
     assert ask(service, location="Berlin", unit="USCS")["units"]["temperature_2m"] == "°F"
     wanted = {
         "temperature_unit": "fahrenheit",
@@ -118,15 +118,15 @@ def test_units_are_asked_for_by_their_documented_names(service: OpenMeteo) -> No
 
 
 def test_a_region_chooses_among_places_of_one_name(service: OpenMeteo) -> None:
-    """The service searches for names alone, and «Berlin, New Hampshire» would find nothing there."""
+    """The service searches by name only; `Berlin, New Hampshire` would find nothing."""
     assert ask(service, location="Berlin, new hampshire, US")["location"].endswith("United States")
     assert service.asked[0]["name"] == "Berlin"
     assert "There are: Berlin" in ask(service, location="Berlin, France")
 
 
 @pytest.mark.parametrize("place", ["Nowhere", "x", "", ",Berlin", "a\x00b", "Zürich ☃"])
-def test_an_unknown_place_is_told(service: OpenMeteo, place: str) -> None:
-    """Whatever is asked for travels encoded, and comes back as a sentence."""
+def test_an_unknown_place_is_reported(service: OpenMeteo, place: str) -> None:
+    """The name is sent encoded, whatever it contains."""
     assert "No place" in (said := ask(service, location=place)) or "too short" in said
 
 
@@ -146,22 +146,22 @@ def test_an_unknown_place_is_told(service: OpenMeteo, place: str) -> None:
         ((200, b'{"x": "' + b"a" * 1_000_001 + b'"}'), "longer than"),
     ],
 )
-def test_a_failing_service_is_told(
+def test_a_failing_service_is_reported(
     service: OpenMeteo, answer: tuple[int, bytes], said: str
 ) -> None:
-    """The model learns that there is no weather to be had; nothing is made up."""
+    """The model learns that there is no forecast."""
     service.forecast = answer
     assert said in ask(service, location="Berlin")
 
 
-def test_a_service_that_is_down_is_told(service: OpenMeteo) -> None:
-    """Nobody listens there any more."""
+def test_a_service_that_is_down_is_reported(service: OpenMeteo) -> None:
+    """Nothing listens on the port."""
     service.server.shutdown()
     service.server.server_close()
     assert "cannot be reached" in ask(service, location="Berlin")
 
 
-def test_only_web_addresses_are_taken() -> None:
-    """`file:` would read this machine's files."""
+def test_only_http_addresses_are_accepted() -> None:
+    """`file:` would read files of this machine."""
     with pytest.raises(TurnConfigurationError, match="http"):
         weather_tool(forecast_url="file:///etc/passwd")

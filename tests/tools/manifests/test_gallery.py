@@ -1,4 +1,4 @@
-"""The gallery runs: one manifest of each kind, on the bundled database and a local service."""
+"""The example manifests run, one of each kind, on the bundled database and a local service."""
 
 import sqlite3
 import sys
@@ -47,7 +47,7 @@ def gallery(service: int, tmp_path: Path) -> Iterator[Manifests]:
 
 
 def test_it_has_one_manifest_of_each_kind() -> None:
-    """People copy from here."""
+    """People copy from the examples."""
     reading = ManifestReader()
     for source in read_sources(GALLERY):
         reading.read(source)
@@ -57,7 +57,7 @@ def test_it_has_one_manifest_of_each_kind() -> None:
 
 
 def test_every_plugin_answers_its_test_values(gallery: Manifests) -> None:
-    """With figures that are really in the data."""
+    """The figures in the answers are those of the data."""
     assert [row["name"] for row in eval_content(try_plugin(gallery, "planets"))["rows"]] == [
         "Jupiter",
         "Saturn",
@@ -80,7 +80,7 @@ def eval_content(output: Any) -> Any:
 
 
 def test_trying_is_as_strict_as_a_turn(gallery: Manifests) -> None:
-    """What fails here would fail there."""
+    """A call that fails here would fail in a turn."""
     with pytest.raises(ToolArgumentsError, match="is not one of"):
         try_plugin(gallery, "planets", parse_pairs(["kind=cheese"]))
     with pytest.raises(TurnConfigurationError, match="No plugin is named `stars`"):
@@ -90,7 +90,7 @@ def test_trying_is_as_strict_as_a_turn(gallery: Manifests) -> None:
 
 
 def test_the_bundled_database_is_what_its_script_makes() -> None:
-    """The script is the source, and is reviewed; the file must not drift from it."""
+    """The script is the source; the database file must agree with it."""
     made = sqlite3.connect(":memory:")
     made.executescript((GALLERY / "planets.sql").read_text())
     bundled = sqlite3.connect(f"{(GALLERY / 'planets.sqlite3').as_uri()}?mode=ro", uri=True)

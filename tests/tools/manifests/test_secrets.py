@@ -1,4 +1,4 @@
-"""Secrets are found by reference, refused once they expired, and never seen."""
+"""Secrets are found by reference, refused once they have expired, and never shown."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ def secret(config: str) -> Secrets:
 
 
 def test_a_secret_by_name_environment_or_file(tmp_path: Path) -> None:
-    """Each under its own scheme; a name is a manifest, or an environment variable of that name."""
+    """A name means a manifest, or an environment variable of that name."""
     (tmp_path / "token").write_text(f"{VALUE}\n")
     found = Secrets(environ={"X": "1", "TURNGRAPH_SECRET_SHOP": "2"}, folder=tmp_path)
     assert (found.get("env:X"), found.get("file:token"), found.get("shop")) == ("1", VALUE, "2")
@@ -38,8 +38,8 @@ def test_a_secret_by_name_environment_or_file(tmp_path: Path) -> None:
         ("vault:x", "`vault:…` is not a reference"),
     ],
 )
-def test_a_secret_that_is_not_there_is_told(reference: str, said: str) -> None:
-    """By where it was looked for."""
+def test_a_missing_secret_is_reported(reference: str, said: str) -> None:
+    """The message says where it was looked for."""
     with pytest.raises(SecretError, match=said):
         Secrets(environ={}).get(reference)
 
@@ -65,7 +65,7 @@ def ring() -> Iterator[None]:
 
 @pytest.mark.usefixtures("ring")
 def test_a_secret_from_the_systems_keyring() -> None:
-    """Where people keep theirs on a desktop."""
+    """People keep secrets there on a desktop."""
     assert Secrets().get("keyring:shop/bob") == VALUE
     with pytest.raises(SecretError, match="has no entry `shop/eve`"):
         Secrets().get("keyring:shop/eve")
@@ -83,7 +83,7 @@ def test_a_secret_from_the_systems_keyring() -> None:
     ],
 )
 def test_an_expired_secret_is_refused(date: str, now: str, valid: bool) -> None:
-    """The old system ignored the date."""
+    """The expiration date has an effect."""
     found = secret(f'value: {VALUE}, expiration_date: "{date}"')
     at = Secrets(manifests=found.manifests, now=lambda: datetime.fromisoformat(now).astimezone(UTC))
     if valid:
@@ -97,14 +97,14 @@ def test_an_expired_secret_is_refused(date: str, now: str, valid: bool) -> None:
 @pytest.mark.parametrize(
     "config", ["", "value: x, value_from: y", 'value: x, expiration_date: "soon"']
 )
-def test_a_secret_manifest_says_one_value_and_a_date(config: str) -> None:
-    """Before it is ever used."""
+def test_a_secret_manifest_has_one_value_and_a_valid_date(config: str) -> None:
+    """This is checked before the secret is used."""
     with pytest.raises(ManifestError, match=r"spec\.config"):
         secret(config)
 
 
 def test_no_secret_is_shown() -> None:
-    """Neither the manifest nor what holds it prints its value, in errors either."""
+    """Printing a manifest, its holder or an error never shows the value."""
     found = secret(f"value: {VALUE}")
     assert VALUE not in repr(found)
     assert VALUE not in repr(found.manifests)

@@ -1,4 +1,4 @@
-"""YAML is read as plain data: the core values of YAML 1.2, with lines, and no bomb goes off."""
+"""YAML is read as plain data by the rules of YAML 1.2, with lines and with limits."""
 
 import json
 from typing import Any
@@ -26,7 +26,7 @@ plain = st.recursive(
 
 @given(plain.filter(lambda value: value is not None))
 def test_json_is_read_as_json(value: Any) -> None:
-    """JSON manifests are as welcome as YAML ones."""
+    """JSON is also YAML."""
     assert read_documents(json.dumps(value, ensure_ascii=False))[0].value == value
 
 
@@ -60,12 +60,12 @@ def test_json_is_read_as_json(value: Any) -> None:
     ],
 )
 def test_values_are_those_of_yaml_1_2(text: str, value: Any) -> None:
-    """A country is called NO, a version is a text, and 22:22 is a time."""
+    """NO is a country code, 1.10 in quotes is text, and 22:22 is a time."""
     assert read_documents(text)[0].value == value
 
 
 def test_every_part_knows_its_line() -> None:
-    """Errors must say where."""
+    """Error messages need the line."""
     [first, second] = read_documents("# c\na:\n  - b: 1\n    c: 2\n---\nd: 3\n")
     assert (
         first.line_of(("a", 0, "c")),
@@ -115,16 +115,16 @@ MERGES = "a0: &a0 {x: 1}\n" + "\n".join(
     ],
     ids=range(27),
 )
-def test_bombs_and_tricks_are_refused(text: str, said: str) -> None:
-    """A small file must not take the machine down, and no tag builds an object."""
+def test_hostile_yaml_is_refused(text: str, said: str) -> None:
+    """A small file must not exhaust the machine, and no tag constructs an object."""
     with pytest.raises(YamlError, match=said) as refused:
         read_documents(text)
     assert refused.value.line >= 1
 
 
 @given(st.text(alphabet="ab:-[]{}&*!|>#'\"\n ,?%@`1.~<\t\\", max_size=60))
-def test_any_text_is_data_or_a_sentence(text: str) -> None:
-    """No other exception comes of what stands in a file."""
+def test_any_text_is_data_or_a_yaml_error(text: str) -> None:
+    """No text raises another exception."""
     try:
         for document in read_documents(text):
             json.dumps(document.value)

@@ -1,4 +1,4 @@
-"""A real PostgreSQL from the package index, and SQLite, with the same small shop in both."""
+"""PostgreSQL and SQLite, with the same small shop in both."""
 
 import sqlite3
 import subprocess

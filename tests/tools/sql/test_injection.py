@@ -1,6 +1,4 @@
-"""Not one of more than 500 texts changes a statement, in any place a parameter can stand, on either
-database.
-"""
+"""None of more than 500 payloads changes a statement, in any place, on either database."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -70,13 +68,13 @@ def told(found: Manifests, value: Any) -> list[str]:
 
 
 def test_there_are_enough_payloads() -> None:
-    """What the tests below run through."""
+    """The tests below run through all of them."""
     assert len(payloads()) >= 500
 
 
 @pytest.mark.parametrize("place", PLACES)
 def test_no_payload_changes_the_statement(shop: Shop, place: str) -> None:
-    """Each is a value and nothing else: the answer is what comparing texts in Python says."""
+    """Each payload is only a value: the rows are those that Python's comparison finds."""
     query, oracle = PLACES[place]
     found = shop.load(PLUGIN.replace("QUERY", query).replace("TYPE", "string"))
     before = shop.snapshot()
@@ -93,9 +91,7 @@ def test_no_payload_changes_the_statement(shop: Shop, place: str) -> None:
 
 @pytest.mark.parametrize("kind", ["array", "object", "number", "integer", "boolean"])
 def test_no_payload_gets_in_by_another_type(shop: Shop, kind: str) -> None:
-    """Also where the schema was not asked: inside arrays and objects, or as a text where a number
-    should be.
-    """
+    """Inside arrays and objects, and as text where a number is expected."""
     place = "IN ({value})" if kind == "array" else "= {value}"
     found = shop.load(
         PLUGIN.replace("QUERY", f"SELECT name FROM items WHERE name {place}").replace("TYPE", kind)
@@ -117,8 +113,8 @@ def test_no_payload_gets_in_by_another_type(shop: Shop, kind: str) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.text(max_size=80))
-def test_no_text_at_all_changes_the_statement(sqlite_shop: Shop, text: str) -> None:
-    """What nobody thought of."""
+def test_no_generated_text_changes_the_statement(sqlite_shop: Shop, text: str) -> None:
+    """Hypothesis generates texts that nobody thought of."""
     found = sqlite_shop.load(
         PLUGIN.replace("QUERY", "SELECT '{value}' AS name").replace("TYPE", "string")
     )

@@ -1,4 +1,4 @@
-"""A real HTTP server on the loopback interface that answers well, badly, slowly and without end."""
+"""A real HTTP server on the loopback interface with good, bad, slow and endless answers."""
 
 import gzip
 import json

@@ -1,6 +1,4 @@
-"""API plugins ask a real server: every value in its place, every kind of proof, every bad answer
-told.
-"""
+"""API plugins call a real server: values, credentials, and every kind of bad answer."""
 
 import base64
 import json
@@ -30,7 +28,7 @@ def told(found: Manifests, **arguments: Any) -> Any:
 
 
 def test_values_go_into_path_query_and_headers(service: Service) -> None:
-    """Each encoded for its place."""
+    """Each value is encoded for its place."""
     found = service.load(
         "endpoint: /items/{n}/reviews?sort=up&find={q}\n"
         "urlParams: [{key: tag, value: '{tags}'}, {key: fixed, value: 1}, {key: both, value: 'a-{q}-{flag}'}]\n"
@@ -46,7 +44,7 @@ def test_values_go_into_path_query_and_headers(service: Service) -> None:
 
 
 def test_null_leaves_a_parameter_out(service: Service) -> None:
-    """Not an empty one, and not the word null."""
+    """It is neither empty nor the word `null`."""
     found = service.load(
         "endpoint: /items/{n}\nurlParams: [{key: tag, value: '{q}'}]\nheaders: [{name: X-Q, value: '{q}'}]"
     )
@@ -54,8 +52,8 @@ def test_null_leaves_a_parameter_out(service: Service) -> None:
     assert "X-Q" not in service.asked[-1]["headers"]
 
 
-def test_parameters_that_stand_nowhere_become_query_or_body(service: Service) -> None:
-    """A manifest without placeholders still sends what the model said."""
+def test_parameters_without_a_placeholder_go_into_query_or_body(service: Service) -> None:
+    """A manifest without placeholders still sends the model's values."""
     assert (
         told(service.load("endpoint: /search"), q="x y", n=2)["asked"] == "/api/search?q=x%20y&n=2"
     )
@@ -64,17 +62,15 @@ def test_parameters_that_stand_nowhere_become_query_or_body(service: Service) ->
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
-def test_any_method(service: Service, method: str) -> None:
-    """As the manifest says."""
+def test_every_method_is_sent(service: Service, method: str) -> None:
+    """The method is the one in the manifest."""
     output = ask(service.load(f"endpoint: /x\nmethod: {method}"))
     assert output.status == "ok"
     assert service.asked[-1]["method"] == method
 
 
 def test_bodies_keep_the_types_of_values(service: Service) -> None:
-    """A text that is one placeholder takes the value's own type; inside a longer text it becomes
-    text.
-    """
+    """A text that is one placeholder becomes the value; in a longer text it becomes text."""
     body = '{find: "{q}", count: "{n}", on: "{flag}", note: "n={n}", deep: [{t: "{tags}"}]}'
     found = service.load(f"endpoint: /orders\nmethod: POST\nbody: {body}")
     told(found, q='"; evil', n=3, flag=False, tags=["x"])
@@ -85,7 +81,7 @@ def test_bodies_keep_the_types_of_values(service: Service) -> None:
 
 
 def test_a_list_of_names_and_values_is_an_object(service: Service) -> None:
-    """As the first dialect writes bodies."""
+    """smarter.sh/v1 writes bodies like this."""
     told(
         service.load(
             "endpoint: /o\nmethod: POST\nbody: [{name: a, value: '{q}'}, {name: b, value: 1}]"
@@ -99,13 +95,13 @@ def test_a_list_of_names_and_values_is_an_object(service: Service) -> None:
     "base",
     ["http://u:p@h/x", "http://h\\\\@g/", "http://h/x?y=1", "ftp://h/", "h/x", "http://h/#f"],
 )
-def test_an_address_that_could_be_read_in_two_ways_is_refused(service: Service, base: str) -> None:
-    """Parsers differ about such; and a password belongs into a secret."""
+def test_an_ambiguous_address_is_refused(service: Service, base: str) -> None:
+    """Parsers disagree about such addresses, and a password belongs into a secret."""
     with pytest.raises(ManifestError, match="baseUrl: must match"):
         service.load("endpoint: /x", base=base)
 
 
-def test_what_exported_manifests_leave_empty_counts_as_not_given(service: Service) -> None:
+def test_empty_fields_of_exported_manifests_count_as_not_given(service: Service) -> None:
     """An empty body list, a null value, an empty enum."""
     found = service.load(
         "endpoint: /o\nmethod: POST\nbody: []\nurlParams: [{key: a, value: null}]\nheaders: []"
@@ -115,7 +111,7 @@ def test_what_exported_manifests_leave_empty_counts_as_not_given(service: Servic
 
 
 def test_form_bodies_are_encoded(service: Service) -> None:
-    """turngraph's own field."""
+    """`body_format: form` exists only in turngraph."""
     data = "endpoint: /o\nmethod: POST\nbody_format: form\nbody: {a: '{q}', b: '{tags}', c: '{n}'}"
     told(service.load(data, version="turngraph/v1"), q="x&y=ä", tags=["1", "2"])
     assert service.asked[-1]["body"] == "a=x%26y%3D%C3%A4&b=1&b=2"
@@ -137,16 +133,16 @@ BASIC = base64.b64encode(f"bob:{SECRET}".encode()).decode()
         ('authMethod: oauth, apiKey: "env:KEY"', "Authorization", f"Bearer {SECRET}"),
     ],
 )
-def test_every_kind_of_proof(
+def test_every_auth_method(
     service: Service, connection: str, header: str, value: str | None
 ) -> None:
-    """The secret comes from its reference, when it is needed."""
+    """The secret is looked up when it is needed."""
     told(service.load("endpoint: /x", connection=connection))
     assert service.asked[-1]["headers"].get(header) == value
 
 
 def test_oauth_fetches_one_token_and_keeps_it(service: Service) -> None:
-    """Client credentials (RFC 6749, 4.4), the client's own id and secret in the header."""
+    """Client credentials (RFC 6749, section 4.4), with id and secret in the header."""
     token = f'token_url: "http://127.0.0.1:{service.port}/api/token", client_id: me, scope: read'
     found = service.load(
         "endpoint: /x", connection=f'authMethod: oauth, apiKey: "env:KEY", {token}'
@@ -178,22 +174,22 @@ def test_oauth_fetches_one_token_and_keeps_it(service: Service) -> None:
         ("/to/loop", "redirects more than 5 times"),
     ],
 )
-def test_a_bad_answer_is_told(service: Service, path: str, said: str) -> None:
-    """In a sentence, within the limits of time and size."""
+def test_a_bad_answer_is_reported(service: Service, path: str, said: str) -> None:
+    """With a message, within the limits of time and size."""
     output = ask(service.load(f"endpoint: {path}"))
     assert output.status == "error"
     assert said in output.content
 
 
 @pytest.mark.parametrize("path", ["/slow", "/hang"])
-def test_a_service_without_an_end_is_cut_off(service: Service, path: str) -> None:
+def test_an_endless_answer_is_ended(service: Service, path: str) -> None:
     """A byte now and then does not keep a call alive."""
     output = ask(service.load(f"endpoint: {path}", timeout="0.3"))
     assert "did not answer within 0.3 seconds" in output.content
 
 
 def test_good_answers_of_every_form(service: Service) -> None:
-    """JSON, packed or not, text, and nothing at all."""
+    """JSON, compressed or not, text, and an empty body."""
     assert told(service.load("endpoint: /packed")) == {"packed": True}
     assert ask(service.load("endpoint: /text")).content == "plain words"
     assert told(service.load("endpoint: /empty")) == {"status": 204}
@@ -208,19 +204,19 @@ def test_good_answers_of_every_form(service: Service) -> None:
         ("length(items)", 50),
     ],
 )
-def test_a_part_of_the_answer_is_told(service: Service, select: str, answer: Any) -> None:
-    """JSON pointer or JMESPath: what the model does not need costs tokens."""
+def test_only_the_selected_part_is_returned(service: Service, select: str, answer: Any) -> None:
+    """What the model does not need would cost tokens."""
     assert told(service.load(f"endpoint: /list\nselect: '{select}'")) == answer
 
 
 def test_a_list_is_cut_at_its_limit(service: Service) -> None:
-    """With a notice."""
+    """The answer says so."""
     found = told(service.load("endpoint: /list\nselect: items\nlimit: 2"))
     assert found == {"items": [{"id": 0}, {"id": 1}], "truncated": "only the first 2 of 50 items"}
 
 
 def test_only_harmless_requests_are_repeated(service: Service) -> None:
-    """A POST may have been carried out before its answer was lost."""
+    """A POST may have taken effect before its answer was lost."""
     service.fail = 2
     assert told(service.load("endpoint: /x"))
     assert len(service.asked) == 3
@@ -234,10 +230,10 @@ def test_only_harmless_requests_are_repeated(service: Service) -> None:
     assert len(service.asked) == 3
 
 
-def test_a_service_that_echoes_its_key_does_not_tell_the_model(
+def test_a_key_that_the_service_echoes_is_masked(
     service: Service, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nor the log, nor anything printed."""
+    """The log does not show it either."""
     found = service.load("endpoint: /echo-key", connection='authMethod: header, apiKey: "env:KEY"')
     with caplog.at_level(logging.DEBUG):
         output = ask(found)
@@ -267,7 +263,7 @@ def test_a_service_that_echoes_its_key_does_not_tell_the_model(
     ],
 )
 def test_a_wrong_manifest_is_refused_when_loaded(service: Service, data: str, said: str) -> None:
-    """With file and line, as every problem."""
+    """With file and line, like every problem."""
     with pytest.raises(ManifestError, match=said.replace("{", r"\{").replace("}", r"\}")):
         service.load(data)
 
@@ -280,10 +276,8 @@ def test_a_wrong_manifest_is_refused_when_loaded(service: Service, data: str, sa
         ("authMethod: kerberos", "authMethod: input should be"),
     ],
 )
-def test_a_connection_that_cannot_be_made_is_refused(
-    service: Service, connection: str, said: str
-) -> None:
-    """By the name of the field."""
+def test_unsupported_connections_are_refused(service: Service, connection: str, said: str) -> None:
+    """The message names the field."""
     with pytest.raises(ManifestError, match=said):
         service.load("endpoint: /x", connection=connection)
 
@@ -295,10 +289,8 @@ HOSTILE = ["..", ".", "../profile", "..%2f", "%2e%2e", "a/b", "a\\b", "a?b=c", "
 
 @pytest.mark.parametrize("text", HOSTILE)
 @pytest.mark.parametrize("place", ["path", "query", "header", "body"])
-def test_no_value_leaves_its_place(service: Service, place: str, text: str) -> None:
-    """It arrives as it is where it belongs, or is refused in a sentence; nothing else of the
-    request changes.
-    """
+def test_no_payload_leaves_its_place(service: Service, place: str, text: str) -> None:
+    """It arrives unchanged or is refused; nothing else of the request changes."""
     data = {
         "path": "endpoint: /items/{q}/end",
         "query": "endpoint: /items\nurlParams: [{key: k, value: '{q}'}]",
@@ -334,8 +326,8 @@ def arrived(asked: dict[str, Any], place: str, text: str) -> None:
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.text(max_size=40))
-def test_no_text_at_all_leaves_the_path(service: Service, text: str) -> None:
-    """What nobody thought of."""
+def test_no_generated_text_leaves_the_path(service: Service, text: str) -> None:
+    """Hypothesis generates texts that nobody thought of."""
     from turngraph.tools.manifests.plugin_parts import ApiData
     from turngraph.tools.web.template import render_request
 
@@ -362,7 +354,7 @@ def test_no_text_at_all_leaves_the_path(service: Service, text: str) -> None:
         ("method: GET\nidempotent: false", False),
     ],
 )
-def test_what_must_not_run_twice_says_so(service: Service, said: str, may: bool) -> None:
-    """A turn resumed after a crash asks: by its method, unless the manifest knows better."""
+def test_a_tool_says_whether_it_may_run_twice(service: Service, said: str, may: bool) -> None:
+    """It depends on the method, unless the manifest says otherwise."""
     box = Toolbox.of([service.load(f"endpoint: /x\n{said}")["shop"].tool])
     assert box.idempotent("shop") is may
