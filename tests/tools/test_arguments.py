@@ -36,7 +36,7 @@ def test_valid_arguments_pass() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("{}", "'city' is a required property"),
         ('{"city": "Oslo", "nights": "two"}', r"at `\$.nights`: 'two' is not of type 'integer'"),
@@ -53,9 +53,9 @@ def test_valid_arguments_pass() -> None:
         ),
     ],
 )
-def test_a_mistake_is_reported_with_path_and_allowed_values(text: str, said: str) -> None:
+def test_a_mistake_is_reported_with_path_and_allowed_values(text: str, message: str) -> None:
     """The model reads the message and tries again."""
-    with pytest.raises(ToolArgumentsError, match=said) as refused:
+    with pytest.raises(ToolArgumentsError, match=message) as refused:
         check(text)
     assert len(str(refused.value)) < 1500
 

@@ -23,7 +23,10 @@ def test_a_tool_is_never_hidden_by_a_module_of_its_name() -> None:
 
 def test_the_import_loads_no_heavy_library() -> None:
     """Heavy libraries are imported where they are used."""
-    heavy = "{'aiohttp', 'httpx', 'langchain_core', 'langgraph', 'openai', 'sqlalchemy', 'sqlglot', 'yaml', 'mcp'}"
+    heavy = (
+        "{'aiohttp', 'httpx', 'langchain_core', 'langgraph', 'openai', 'sqlalchemy', 'sqlglot', "
+        "'yaml', 'mcp'}"
+    )
     code = (
         f"import sys, turngraph.tools; found = {heavy} & set(sys.modules); assert not found, found"
     )

@@ -125,7 +125,7 @@ def test_a_tool_with_a_json_schema_keeps_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tools", "said"),
+    ("tools", "message"),
     [
         (["kalkulator"], "No built-in function is named `kalkulator`. There are: `calculator`"),
         ([double, double], "Two tools are named `double`"),
@@ -149,10 +149,10 @@ def test_a_tool_with_a_json_schema_keeps_it() -> None:
     ],
 )
 def test_what_cannot_be_a_tool_is_refused_when_the_turn_is_built(
-    tools: list[Any], said: str
+    tools: list[Any], message: str
 ) -> None:
     """The message names the tool, before anything is sent."""
-    with pytest.raises(TurnConfigurationError, match=said):
+    with pytest.raises(TurnConfigurationError, match=message):
         Toolbox.of(tools)
 
 
@@ -160,7 +160,7 @@ def test_what_cannot_be_a_tool_is_refused_when_the_turn_is_built(
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "text"),
     [
         ("text", "text"),
         ("", ""),
@@ -178,19 +178,24 @@ def test_what_cannot_be_a_tool_is_refused_when_the_turn_is_built(
         (Point(1, Decimal("1.10")), '{"x":1,"y":"1.10"}'),
         ([{"type": "text", "text": "one"}, {"type": "text", "text": "two"}], "one\ntwo"),
         ([{"type": "file", "name": "a.txt"}], '[{"type":"file","name":"a.txt"}]'),
-        ([{"type": "text", "text": "see"}, {"type": "image", "base64": "aGk=", "mime_type": "image/png"}],
-         "see\n[image/png: not text, left out]"),
+        (
+            [
+                {"type": "text", "text": "see"},
+                {"type": "image", "base64": "aGk=", "mime_type": "image/png"},
+            ],
+            "see\n[image/png: not text, left out]",
+        ),
         (ToolMessage("done", tool_call_id="x"), "done"),
     ],
 )  # fmt: skip
-def test_any_value_becomes_text(value: Any, told: str) -> None:
+def test_any_value_becomes_text(value: Any, text: str) -> None:
     """Vendors accept only text as the result of a tool."""
     output = returning(value)
-    assert (output.content, output.status) == (told, "ok")
+    assert (output.content, output.status) == (text, "ok")
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [
         (b"\x00\xff", "2 bytes, which"),
         (object(), "type `object`, which has no JSON form"),
@@ -201,11 +206,11 @@ def test_any_value_becomes_text(value: Any, told: str) -> None:
         (double, "type `function`"),
     ],
 )
-def test_a_value_without_a_text_form_is_an_error(value: Any, said: str) -> None:
+def test_a_value_without_a_text_form_is_an_error(value: Any, message: str) -> None:
     """The model must never see `<object at 0x7f…>`."""
     output = returning(value)
     assert output.status == "error"
-    assert said in output.content
+    assert message in output.content
     assert "0x" not in output.content
 
 
@@ -254,7 +259,7 @@ def test_a_long_result_is_cut_with_a_notice() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "text"),
     [
         (ValueError("no such city"), "Error: ValueError: no such city"),
         (KeyError("x"), "Error: KeyError: 'x'"),
@@ -269,14 +274,14 @@ def test_a_long_result_is_cut_with_a_notice() -> None:
         ),
     ],
 )
-def test_an_exception_becomes_one_sentence(error: BaseException, told: str) -> None:
+def test_an_exception_becomes_one_sentence(error: BaseException, text: str) -> None:
     """It never ends the turn, and the model never sees a traceback."""
 
     def fail() -> None:
         """Fail."""
         raise error
 
-    assert run(fail) == ToolOutput(content=told, status="error")
+    assert run(fail) == ToolOutput(content=text, status="error")
 
 
 def test_a_failure_is_short_and_masks_secrets(caplog: pytest.LogCaptureFixture) -> None:
@@ -289,14 +294,14 @@ def test_a_failure_is_short_and_masks_secrets(caplog: pytest.LogCaptureFixture) 
             f"401 for key {key}, postgresql://bob:hunter2@db/x, api_key=abc123 {'x' * 5000}"
         )
 
-    told = run(fail).content
-    assert len(told) < 600
-    for text in (told, caplog.text):
+    content = run(fail).content
+    assert len(content) < 600
+    for text in (content, caplog.text):
         assert key not in text
         assert "hunter2" not in text
         assert "abc123" not in text
     assert "Traceback" in caplog.text
-    assert "Traceback" not in told
+    assert "Traceback" not in content
 
 
 def test_an_exception_that_cannot_be_printed_is_reported() -> None:

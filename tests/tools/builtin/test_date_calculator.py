@@ -62,7 +62,7 @@ def test_a_written_date_is_read_as_its_format_says(text: str, form: str, wanted:
 
 
 @pytest.mark.parametrize(
-    ("dates", "operation", "form", "days", "said"),
+    ("dates", "operation", "form", "days", "message"),
     [
         (["03/04/2024"], "convert", "ISO", None, "may be 2024-03-04 or 2024-04-03"),
         (["2024-02-30"], "convert", "ISO", None, "is not a date"),
@@ -87,10 +87,10 @@ def test_a_written_date_is_read_as_its_format_says(text: str, form: str, wanted:
     ],
 )
 def test_wrong_dates_are_refused_with_a_message(
-    dates: list[str], operation: str, form: str, days: int, said: str
+    dates: list[str], operation: str, form: str, days: int, message: str
 ) -> None:
     """The message says what to write instead."""
-    with pytest.raises(DateCalculatorError, match=said):
+    with pytest.raises(DateCalculatorError, match=message):
         calculate_dates(dates, operation, form, days)
 
 

@@ -17,16 +17,21 @@ from turngraph.tools.toolbox import Toolbox
 # The shapes, names and units are those of https://open-meteo.com/en/docs/geocoding-api and
 # /en/docs.
 BERLIN = {
-    "id": 2950159, "name": "Berlin", "latitude": 52.52437, "longitude": 13.41053, "elevation": 74.0,
-    "feature_code": "PPLC", "country_code": "DE", "timezone": "Europe/Berlin", "population": 3426354,
-    "country": "Germany", "admin1": "State of Berlin",
+    "id": 2950159, "name": "Berlin", "latitude": 52.52437, "longitude": 13.41053,
+    "elevation": 74.0, "feature_code": "PPLC", "country_code": "DE",
+    "timezone": "Europe/Berlin", "population": 3426354, "country": "Germany", "admin1": "State of Berlin",
 }  # fmt: skip
-BERLIN_NH = BERLIN | {"latitude": 44.46867, "longitude": -71.18508, "country_code": "US", "country": "United States",
-                      "admin1": "New Hampshire"}  # fmt: skip
+BERLIN_NH = BERLIN | {
+    "latitude": 44.46867,
+    "longitude": -71.18508,
+    "country_code": "US",
+    "country": "United States",
+    "admin1": "New Hampshire",
+}
 
 
 class OpenMeteo:
-    """Answers as Open-Meteo does; keeps what it was asked."""
+    """Answers like Open-Meteo, and records the requests."""
 
     def __init__(self) -> None:
         self.asked: list[dict[str, str]] = []
@@ -97,11 +102,11 @@ def ask(service: OpenMeteo, **arguments: str) -> Any:
 
 def test_24_hours_of_every_documented_figure(service: OpenMeteo) -> None:
     """The answer has eight figures for each hour."""
-    told = ask(service, location="Berlin")
-    assert told["location"] == "Berlin, State of Berlin, Germany"
-    assert set(told["hourly"]) == {"time", *HOURLY}
-    assert {len(values) for values in told["hourly"].values()} == {24}
-    assert told["units"]["temperature_2m"] == "°C"
+    report = ask(service, location="Berlin")
+    assert report["location"] == "Berlin, State of Berlin, Germany"
+    assert set(report["hourly"]) == {"time", *HOURLY}
+    assert {len(values) for values in report["hourly"].values()} == {24}
+    assert report["units"]["temperature_2m"] == "°C"
     assert service.asked[1]["latitude"] == "52.52437"
     assert service.asked[1]["timezone"] == "auto"
 
@@ -127,11 +132,11 @@ def test_a_region_chooses_among_places_of_one_name(service: OpenMeteo) -> None:
 @pytest.mark.parametrize("place", ["Nowhere", "x", "", ",Berlin", "a\x00b", "Zürich ☃"])
 def test_an_unknown_place_is_reported(service: OpenMeteo, place: str) -> None:
     """The name is sent encoded, whatever it contains."""
-    assert "No place" in (said := ask(service, location=place)) or "too short" in said
+    assert "No place" in (text := ask(service, location=place)) or "too short" in text
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "message"),
     [
         (
             (400, b'{"error": true, "reason": "Latitude must be in range"}'),
@@ -147,11 +152,11 @@ def test_an_unknown_place_is_reported(service: OpenMeteo, place: str) -> None:
     ],
 )
 def test_a_failing_service_is_reported(
-    service: OpenMeteo, answer: tuple[int, bytes], said: str
+    service: OpenMeteo, answer: tuple[int, bytes], message: str
 ) -> None:
     """The model learns that there is no forecast."""
     service.forecast = answer
-    assert said in ask(service, location="Berlin")
+    assert message in ask(service, location="Berlin")
 
 
 def test_a_service_that_is_down_is_reported(service: OpenMeteo) -> None:

@@ -115,7 +115,10 @@ def test_json_manifests_are_read() -> None:
     """A manifest may be JSON."""
     manifest = {
         "apiVersion": "smarter.sh/v1", "kind": "Plugin", "metadata": {"name": "j"},
-        "spec": {"selector": {"directive": "always"}, "data": {"description": "d", "staticData": {"a": 1}}},
+        "spec": {
+            "selector": {"directive": "always"},
+            "data": {"description": "d", "staticData": {"a": 1}},
+        },
     }  # fmt: skip
     assert load_manifests(json.dumps(manifest)).plugins[0].name == "j"
     assert load_manifests(json.dumps(manifest, indent="\t")).plugins[0].name == "j"
@@ -151,7 +154,8 @@ def test_all_problems_of_all_files_are_reported_at_once(tmp_path: Path) -> None:
     assert [str(problem) for problem in refused.value.problems] == [
         "a.yaml:4: metadata.name: must match ^[a-z][a-z0-9_]*$, but is 'Ice Cream'",
         "a.yaml:20: spec.prompt.temperature: input should be less than or equal to 2, but is 7",
-        "b.yaml:5: spec.selector.directive: input should be 'always', 'search_terms' or 'llm', but is 'sometimes'",
+        "b.yaml:5: spec.selector.directive: input should be 'always', 'search_terms' or 'llm', "
+        "but is 'sometimes'",
         "b.yaml:8: apiVersion: must be one of smarter.sh/v1, turngraph/v1, but is None",
         "b.yaml:11: not YAML: did not find expected node content",
     ]
@@ -159,7 +163,7 @@ def test_all_problems_of_all_files_are_reported_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         (
             "kind: Plugin",
@@ -189,9 +193,9 @@ def test_all_problems_of_all_files_are_reported_at_once(tmp_path: Path) -> None:
         ("staticData:", "staticData: 5\n    x:", "spec.data.staticData: "),
     ],
 )
-def test_a_wrong_field_is_reported_by_path(old: str, new: str, said: str) -> None:
+def test_a_wrong_field_is_reported_by_path(old: str, new: str, message: str) -> None:
     """Nothing is silently ignored or replaced by a default."""
-    with pytest.raises(ManifestError, match=said):
+    with pytest.raises(ManifestError, match=message):
         load_manifests(STATIC.replace(old, new))
 
 
@@ -270,7 +274,9 @@ apiVersion: smarter.sh/v1
 kind: Provider
 metadata: {name: local}
 spec:
-  provider: {name: local, base_url: "http://localhost:8000/v1", api_key: local_key, connectivityTestPath: /models}
+  provider:
+    {name: local, base_url: "http://localhost:8000/v1", api_key: local_key,
+    connectivityTestPath: /models}
 """
     found = load_manifests(text)
     assert found.providers["local"].spec.provider.base_url == "http://localhost:8000/v1"

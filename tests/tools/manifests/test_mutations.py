@@ -16,8 +16,9 @@ TEXT = "\n---\n".join(file.read_text() for file in sorted(GALLERY.glob("*.yaml")
 DOCUMENTS = [document.value for document in read_documents(TEXT)]
 
 STRANGE: list[Any] = [
-    None, "", " ", "x", 0, -1, 1.5, True, False, [], {}, [None], {"": None}, [[]], {"a": {"b": []}}, "é\u2028", "..",
-    "{x}", "{", "' OR 1=1", "SELECT 1; DROP TABLE t", 10**300, "a" * 10_000, ["a"] * 500, {"$ref": "x"}, "env:",
+    None, "", " ", "x", 0, -1, 1.5, True, False, [], {}, [None], {"": None}, [[]],
+    {"a": {"b": []}}, "é\u2028", "..", "{x}", "{", "' OR 1=1", "SELECT 1; DROP TABLE t",
+    10**300, "a" * 10_000, ["a"] * 500, {"$ref": "x"}, "env:",
     "http://", "\u202e", "null", "no", "2026-13-45", {"name": "x"}, [{"name": "x"}], "file:",
     [{"name": "x", "type": "object"}],
 ]  # fmt: skip

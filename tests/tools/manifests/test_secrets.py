@@ -15,7 +15,10 @@ VALUE = "hunter2-very-secret"
 
 
 def secret(config: str) -> Secrets:
-    text = f"apiVersion: smarter.sh/v1\nkind: Secret\nmetadata: {{name: db_password}}\nspec:\n  config: {{{config}}}\n"
+    text = (
+        "apiVersion: smarter.sh/v1\nkind: Secret\nmetadata: {name: db_password}\n"
+        f"spec:\n  config: {{{config}}}\n"
+    )
     return load_manifests(text, secrets=Secrets(environ={"DB": VALUE})).secrets
 
 
@@ -30,7 +33,7 @@ def test_a_secret_by_name_environment_or_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reference", "said"),
+    ("reference", "message"),
     [
         ("nothing", "set the environment variable TURNGRAPH_SECRET_NOTHING"),
         ("env:NOTHING", "`NOTHING` is not set"),
@@ -38,9 +41,9 @@ def test_a_secret_by_name_environment_or_file(tmp_path: Path) -> None:
         ("vault:x", "`vault:…` is not a reference"),
     ],
 )
-def test_a_missing_secret_is_reported(reference: str, said: str) -> None:
+def test_a_missing_secret_is_reported(reference: str, message: str) -> None:
     """The message says where it was looked for."""
-    with pytest.raises(SecretError, match=said):
+    with pytest.raises(SecretError, match=message):
         Secrets(environ={}).get(reference)
 
 

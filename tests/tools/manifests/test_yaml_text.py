@@ -83,7 +83,7 @@ MERGES = "a0: &a0 {x: 1}\n" + "\n".join(
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         (LAUGHS, "aliases counted at full size"),
         (MERGES, "aliases counted at full size"),
@@ -115,9 +115,9 @@ MERGES = "a0: &a0 {x: 1}\n" + "\n".join(
     ],
     ids=range(27),
 )
-def test_hostile_yaml_is_refused(text: str, said: str) -> None:
+def test_hostile_yaml_is_refused(text: str, message: str) -> None:
     """A small file must not exhaust the machine, and no tag constructs an object."""
-    with pytest.raises(YamlError, match=said) as refused:
+    with pytest.raises(YamlError, match=message) as refused:
         read_documents(text)
     assert refused.value.line >= 1
 

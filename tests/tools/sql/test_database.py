@@ -19,7 +19,8 @@ kind: SqlPlugin
 metadata: {name: shop_items, pluginClass: sql}
 spec:
   selector: {directive: search_terms, searchTerms: [shop]}
-  prompt: {provider: openai, systemRole: You sell., model: gpt-5-mini, temperature: 0, maxTokens: 256}
+  prompt:
+    {provider: openai, systemRole: You sell., model: gpt-5-mini, temperature: 0, maxTokens: 256}
   connection: shop_db
   sqlData:
     description: Finds items of the shop.
@@ -88,7 +89,8 @@ def test_a_query_that_concatenates_and_casts_works(shop: Shop) -> None:
     """PostgreSQL needs a type for a bound value that stands alone."""
     glue = "CONCAT('%', {word}, '%')" if shop.dialect == "postgresql" else "'%' || {word} || '%'"
     found = plugin(
-        f"SELECT name FROM items WHERE (name LIKE {glue} OR {{word}} IS NULL) AND price <= {{most}}",
+        f"SELECT name FROM items WHERE (name LIKE {glue} OR {{word}} IS NULL) "
+        "AND price <= {most}",
         shop,
     )
     assert names(found, word="item 2", most=4) == ["item 2"]
@@ -114,9 +116,9 @@ def test_arrays_dates_booleans_and_colons(shop: Shop) -> None:
 
 def test_the_model_learns_that_there_are_more_rows(shop: Shop) -> None:
     """A LIMIT of the query's own is kept."""
-    told = ask(plugin("SELECT id FROM items ORDER BY id", shop))
-    assert len(told["rows"]) == 5
-    assert told["truncated"] == "only the first 5 rows; there are more"
+    answer = ask(plugin("SELECT id FROM items ORDER BY id", shop))
+    assert len(answer["rows"]) == 5
+    assert answer["truncated"] == "only the first 5 rows; there are more"
     assert "truncated" not in ask(plugin("SELECT id FROM items ORDER BY id LIMIT 3", shop))
     assert len(ask(plugin("SELECT id FROM items ORDER BY id LIMIT 30", shop))["rows"]) == 5
     assert (
@@ -127,13 +129,13 @@ def test_the_model_learns_that_there_are_more_rows(shop: Shop) -> None:
 
 def test_two_columns_with_the_same_name_are_both_returned(shop: Shop) -> None:
     """A join often has two ids."""
-    told = ask(
+    answer = ask(
         plugin(
             "SELECT a.id, b.id FROM items a JOIN items b ON b.id = a.id + 1 ORDER BY a.id LIMIT 1",
             shop,
         )
     )
-    assert told["rows"] == [{"id": 1, "id_2": 2}]
+    assert answer["rows"] == [{"id": 1, "id_2": 2}]
 
 
 def test_the_schema_is_enforced_before_the_database_is_asked(shop: Shop) -> None:
@@ -150,18 +152,18 @@ def test_an_error_reaches_the_model_short_and_the_log_whole(
 ) -> None:
     """The model must not learn the names of tables and columns."""
     with caplog.at_level(logging.WARNING):
-        told = Toolbox.of(
+        answer = Toolbox.of(
             [plugin("SELECT secret_column FROM secret_table", shop)["shop_items"].tool]
         ).run("shop_items", {}, call_id="c", timeout_s=20)
-    assert told.status == "error"
-    assert told.content.startswith("Error: The database could not answer this query (")
-    assert "secret" not in told.content
+    assert answer.status == "error"
+    assert answer.content.startswith("Error: The database could not answer this query (")
+    assert "secret" not in answer.content
     assert "secret_table" in caplog.text
     assert READER not in caplog.text
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [
         ({"word": "a\x00b"}, "`word` contains a NUL character"),
         ({"word": "\ud800"}, "a lone surrogate"),
@@ -173,7 +175,7 @@ def test_an_error_reaches_the_model_short_and_the_log_whole(
     ],
 )
 def test_values_that_no_driver_accepts_are_refused(
-    shop: Shop, value: dict[str, Any], said: str
+    shop: Shop, value: dict[str, Any], message: str
 ) -> None:
     """The message names the parameter."""
     found = plugin(FILTER.replace("ORDER", "AND id IN ({ids}) ORDER"), shop)
@@ -181,7 +183,7 @@ def test_values_that_no_driver_accepts_are_refused(
         "shop_items", value, call_id="c", timeout_s=20
     )
     assert output.status == "error"
-    assert said in output.content
+    assert message in output.content
 
 
 SLOW = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT COUNT(x) FROM n"
@@ -235,7 +237,7 @@ def test_a_missing_database_is_reported(sqlite_shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "said"),
+    ("field", "message"),
     [
         ("proxyHost: p", "proxy_host is not supported: the address check"),
         ("sshKnownHosts: k", "ssh_known_hosts is not supported: .* SSH tunnels"),
@@ -246,8 +248,10 @@ def test_a_missing_database_is_reported(sqlite_shop: Shop) -> None:
         ("poolSize: 0", "poolSize: .* greater than or equal to 1"),
     ],
 )
-def test_unsupported_fields_are_refused_by_name(sqlite_shop: Shop, field: str, said: str) -> None:
+def test_unsupported_fields_are_refused_by_name(
+    sqlite_shop: Shop, field: str, message: str
+) -> None:
     """A field that is silently ignored would mislead its author."""
     connection = sqlite_shop.connection.replace("poolSize: 2", field)
-    with pytest.raises(ManifestError, match=said):
+    with pytest.raises(ManifestError, match=message):
         Shop(connection, "sqlite", None).load(PLUGIN.replace("QUERY", "      SELECT 1"))

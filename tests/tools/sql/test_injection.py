@@ -63,7 +63,7 @@ def watched(found: Manifests) -> Iterator[set[str]]:
     yield seen
 
 
-def told(found: Manifests, value: Any) -> list[str]:
+def names_found(found: Manifests, value: Any) -> list[str]:
     return [row["name"] for row in found["probe"].tool.invoke({"value": value})["rows"]]
 
 
@@ -82,9 +82,9 @@ def test_no_payload_changes_the_statement(shop: Shop, place: str) -> None:
         for text in payloads():
             if shop.dialect == "sqlite" and place == "pattern":
                 if len(text) > 900:
-                    continue  # SQLite is told to refuse patterns above 1,000 characters
+                    continue  # SQLite is set to refuse patterns above 1,000 characters
                 text = text.lower()
-            assert told(found, text) == oracle(text), repr(text)
+            assert names_found(found, text) == oracle(text), repr(text)
     assert len(statements) == 1
     assert shop.snapshot() == before
 
@@ -103,7 +103,7 @@ def test_no_payload_gets_in_by_another_type(shop: Shop, kind: str) -> None:
                 [text, "item 2"] if kind == "array" else {text: text} if kind == "object" else text
             )
             try:
-                answer = told(found, value)
+                answer = names_found(found, value)
             except ToolException:
                 continue  # refused by the database as no such type
             assert set(answer) <= {text, "item 2"}, repr(text)
@@ -119,7 +119,7 @@ def test_no_generated_text_changes_the_statement(sqlite_shop: Shop, text: str) -
         PLUGIN.replace("QUERY", "SELECT '{value}' AS name").replace("TYPE", "string")
     )
     try:
-        assert told(found, text) == [text]
+        assert names_found(found, text) == [text]
     except ToolException as refused:
         assert "\x00" in text, refused  # noqa: PT017
     finally:

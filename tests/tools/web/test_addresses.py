@@ -16,11 +16,12 @@ from turngraph.tools.web.credentials import Credentials
 from turngraph.tools.web.template import ApiRequest
 
 FORBIDDEN = [
-    "127.0.0.1", "127.1", "127.0.0.2", "2130706433", "0x7f000001", "0177.0.0.1", "localhost", "0.0.0.0", "0",
-    "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "224.0.0.1", "255.255.255.255",
-    "192.0.2.1", "198.18.0.1", "240.0.0.1", "[::1]", "[::]", "[fe80::1]", "[fc00::1]", "[fd00:ec2::254]",
-    "[::ffff:127.0.0.1]", "[::ffff:10.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[2001::1]", "[ff02::1]",
-    "[::127.0.0.1]", "[2001:db8::1]",
+    "127.0.0.1", "127.1", "127.0.0.2", "2130706433", "0x7f000001", "0177.0.0.1", "localhost",
+    "0.0.0.0", "0", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1",
+    "224.0.0.1", "255.255.255.255", "192.0.2.1", "198.18.0.1", "240.0.0.1", "[::1]", "[::]",
+    "[fe80::1]", "[fc00::1]", "[fd00:ec2::254]", "[::ffff:127.0.0.1]", "[::ffff:10.0.0.1]",
+    "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[2001::1]", "[ff02::1]", "[::127.0.0.1]",
+    "[2001:db8::1]",
 ]  # fmt: skip
 
 
@@ -43,8 +44,8 @@ def test_a_forbidden_address_is_never_connected_to(service: Service, host: str) 
 
 @pytest.mark.parametrize(
     "target",
-    ["loopback", "metadata", "private", "decimal", "short", "hex", "octal", "mapped", "six", "zero", "file", "gopher",
-     "user", "backslash", "port", "other", "nat64", "6to4"],
+    ["loopback", "metadata", "private", "decimal", "short", "hex", "octal", "mapped", "six",
+     "zero", "file", "gopher", "user", "backslash", "port", "other", "nat64", "6to4"],
 )  # fmt: skip
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
 def test_a_redirect_to_a_forbidden_address_is_not_followed(

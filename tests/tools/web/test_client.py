@@ -21,7 +21,7 @@ def ask(found: Manifests, **arguments: Any) -> ToolOutput:
     return Toolbox.of([found["shop"].tool]).run("shop", arguments, call_id="c", timeout_s=30)
 
 
-def told(found: Manifests, **arguments: Any) -> Any:
+def call(found: Manifests, **arguments: Any) -> Any:
     output = ask(found, **arguments)
     assert output.status == "ok", output.content
     return json.loads(output.content)
@@ -31,10 +31,11 @@ def test_values_go_into_path_query_and_headers(service: Service) -> None:
     """Each value is encoded for its place."""
     found = service.load(
         "endpoint: /items/{n}/reviews?sort=up&find={q}\n"
-        "urlParams: [{key: tag, value: '{tags}'}, {key: fixed, value: 1}, {key: both, value: 'a-{q}-{flag}'}]\n"
+        "urlParams: [{key: tag, value: '{tags}'}, {key: fixed, value: 1}, "
+        "{key: both, value: 'a-{q}-{flag}'}]\n"
         "headers: [{name: X-Number, value: 'no. {n}'}, {name: X-Fixed, value: yes}]"
     )
-    assert told(found, q="ä & ö/ü?=%#", n=7, tags=["a b", "c"], flag=True)
+    assert call(found, q="ä & ö/ü?=%#", n=7, tags=["a b", "c"], flag=True)
     asked = service.asked[-1]
     assert asked["target"] == (
         "/api/items/7/reviews?sort=up&find=%C3%A4%20%26%20%C3%B6%2F%C3%BC%3F%3D%25%23&tag=a%20b&tag=c&fixed=1"
@@ -46,18 +47,19 @@ def test_values_go_into_path_query_and_headers(service: Service) -> None:
 def test_null_leaves_a_parameter_out(service: Service) -> None:
     """It is neither empty nor the word `null`."""
     found = service.load(
-        "endpoint: /items/{n}\nurlParams: [{key: tag, value: '{q}'}]\nheaders: [{name: X-Q, value: '{q}'}]"
+        "endpoint: /items/{n}\nurlParams: [{key: tag, value: '{q}'}]\n"
+        "headers: [{name: X-Q, value: '{q}'}]"
     )
-    assert told(found, n=7) == {"asked": "/api/items/7"}
+    assert call(found, n=7) == {"asked": "/api/items/7"}
     assert "X-Q" not in service.asked[-1]["headers"]
 
 
 def test_parameters_without_a_placeholder_go_into_query_or_body(service: Service) -> None:
     """A manifest without placeholders still sends the model's values."""
     assert (
-        told(service.load("endpoint: /search"), q="x y", n=2)["asked"] == "/api/search?q=x%20y&n=2"
+        call(service.load("endpoint: /search"), q="x y", n=2)["asked"] == "/api/search?q=x%20y&n=2"
     )
-    told(service.load("endpoint: /orders\nmethod: post"), q="x", tags=["a"])
+    call(service.load("endpoint: /orders\nmethod: post"), q="x", tags=["a"])
     assert json.loads(service.asked[-1]["body"]) == {"q": "x", "tags": ["a"]}
 
 
@@ -73,7 +75,7 @@ def test_bodies_keep_the_types_of_values(service: Service) -> None:
     """A text that is one placeholder becomes the value; in a longer text it becomes text."""
     body = '{find: "{q}", count: "{n}", on: "{flag}", note: "n={n}", deep: [{t: "{tags}"}]}'
     found = service.load(f"endpoint: /orders\nmethod: POST\nbody: {body}")
-    told(found, q='"; evil', n=3, flag=False, tags=["x"])
+    call(found, q='"; evil', n=3, flag=False, tags=["x"])
     assert json.loads(service.asked[-1]["body"]) == {
         "find": '"; evil', "count": 3, "on": False, "note": "n=3", "deep": [{"t": ["x"]}],
     }  # fmt: skip
@@ -82,7 +84,7 @@ def test_bodies_keep_the_types_of_values(service: Service) -> None:
 
 def test_a_list_of_names_and_values_is_an_object(service: Service) -> None:
     """smarter.sh/v1 writes bodies like this."""
-    told(
+    call(
         service.load(
             "endpoint: /o\nmethod: POST\nbody: [{name: a, value: '{q}'}, {name: b, value: 1}]"
         ),
@@ -106,14 +108,14 @@ def test_empty_fields_of_exported_manifests_count_as_not_given(service: Service)
     found = service.load(
         "endpoint: /o\nmethod: POST\nbody: []\nurlParams: [{key: a, value: null}]\nheaders: []"
     )
-    assert told(found, q="x") == {"asked": "/api/o"}
+    assert call(found, q="x") == {"asked": "/api/o"}
     assert json.loads(service.asked[-1]["body"]) == {"q": "x"}
 
 
 def test_form_bodies_are_encoded(service: Service) -> None:
     """`body_format: form` exists only in turngraph."""
     data = "endpoint: /o\nmethod: POST\nbody_format: form\nbody: {a: '{q}', b: '{tags}', c: '{n}'}"
-    told(service.load(data, version="turngraph/v1"), q="x&y=ä", tags=["1", "2"])
+    call(service.load(data, version="turngraph/v1"), q="x&y=ä", tags=["1", "2"])
     assert service.asked[-1]["body"] == "a=x%26y%3D%C3%A4&b=1&b=2"
     assert service.asked[-1]["headers"]["Content-Type"] == "application/x-www-form-urlencoded"
 
@@ -137,7 +139,7 @@ def test_every_auth_method(
     service: Service, connection: str, header: str, value: str | None
 ) -> None:
     """The secret is looked up when it is needed."""
-    told(service.load("endpoint: /x", connection=connection))
+    call(service.load("endpoint: /x", connection=connection))
     assert service.asked[-1]["headers"].get(header) == value
 
 
@@ -147,8 +149,8 @@ def test_oauth_fetches_one_token_and_keeps_it(service: Service) -> None:
     found = service.load(
         "endpoint: /x", connection=f'authMethod: oauth, apiKey: "env:KEY", {token}'
     )
-    told(found)
-    told(found)
+    call(found)
+    call(found)
     first, second, third = service.asked
     assert (first["method"], first["body"]) == ("POST", "grant_type=client_credentials&scope=read")
     assert (
@@ -161,7 +163,7 @@ def test_oauth_fetches_one_token_and_keeps_it(service: Service) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "said"),
+    ("path", "message"),
     [
         ("/missing", 'The service answered 404: {"detail": "no such thing"}'),
         ("/bad-json", "labeled as JSON, but is not JSON"),
@@ -174,11 +176,11 @@ def test_oauth_fetches_one_token_and_keeps_it(service: Service) -> None:
         ("/to/loop", "redirects more than 5 times"),
     ],
 )
-def test_a_bad_answer_is_reported(service: Service, path: str, said: str) -> None:
+def test_a_bad_answer_is_reported(service: Service, path: str, message: str) -> None:
     """With a message, within the limits of time and size."""
     output = ask(service.load(f"endpoint: {path}"))
     assert output.status == "error"
-    assert said in output.content
+    assert message in output.content
 
 
 @pytest.mark.parametrize("path", ["/slow", "/hang"])
@@ -190,9 +192,9 @@ def test_an_endless_answer_is_ended(service: Service, path: str) -> None:
 
 def test_good_answers_of_every_form(service: Service) -> None:
     """JSON, compressed or not, text, and an empty body."""
-    assert told(service.load("endpoint: /packed")) == {"packed": True}
+    assert call(service.load("endpoint: /packed")) == {"packed": True}
     assert ask(service.load("endpoint: /text")).content == "plain words"
-    assert told(service.load("endpoint: /empty")) == {"status": 204}
+    assert call(service.load("endpoint: /empty")) == {"status": 204}
 
 
 @pytest.mark.parametrize(
@@ -206,19 +208,19 @@ def test_good_answers_of_every_form(service: Service) -> None:
 )
 def test_only_the_selected_part_is_returned(service: Service, select: str, answer: Any) -> None:
     """What the model does not need would cost tokens."""
-    assert told(service.load(f"endpoint: /list\nselect: '{select}'")) == answer
+    assert call(service.load(f"endpoint: /list\nselect: '{select}'")) == answer
 
 
 def test_a_list_is_cut_at_its_limit(service: Service) -> None:
     """The answer says so."""
-    found = told(service.load("endpoint: /list\nselect: items\nlimit: 2"))
+    found = call(service.load("endpoint: /list\nselect: items\nlimit: 2"))
     assert found == {"items": [{"id": 0}, {"id": 1}], "truncated": "only the first 2 of 50 items"}
 
 
 def test_only_harmless_requests_are_repeated(service: Service) -> None:
     """A POST may have taken effect before its answer was lost."""
     service.fail = 2
-    assert told(service.load("endpoint: /x"))
+    assert call(service.load("endpoint: /x"))
     assert len(service.asked) == 3
     service.asked.clear()
     service.fail = 1
@@ -243,7 +245,7 @@ def test_a_key_that_the_service_echoes_is_masked(
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "message"),
     [
         ("endpoint: http://evil.example/x", "endpoint must be a path"),
         ("endpoint: //evil.example/x", "endpoint must be a path"),
@@ -262,29 +264,34 @@ def test_a_key_that_the_service_echoes_is_masked(
         ("endpoint: /x\nbody: {a: '{nope}'}", "{nope} is not a parameter"),
     ],
 )
-def test_a_wrong_manifest_is_refused_when_loaded(service: Service, data: str, said: str) -> None:
+def test_a_wrong_manifest_is_refused_when_loaded(service: Service, data: str, message: str) -> None:
     """With file and line, like every problem."""
-    with pytest.raises(ManifestError, match=said.replace("{", r"\{").replace("}", r"\}")):
+    with pytest.raises(ManifestError, match=message.replace("{", r"\{").replace("}", r"\}")):
         service.load(data)
 
 
 @pytest.mark.parametrize(
-    ("connection", "said"),
+    ("connection", "message"),
     [
         ("authMethod: token", "needs api_key"),
         ("proxyHost: p", "proxy_host is not supported"),
         ("authMethod: kerberos", "authMethod: input should be"),
     ],
 )
-def test_unsupported_connections_are_refused(service: Service, connection: str, said: str) -> None:
+def test_unsupported_connections_are_refused(
+    service: Service, connection: str, message: str
+) -> None:
     """The message names the field."""
-    with pytest.raises(ManifestError, match=said):
+    with pytest.raises(ManifestError, match=message):
         service.load("endpoint: /x", connection=connection)
 
 
-HOSTILE = ["..", ".", "../profile", "..%2f", "%2e%2e", "a/b", "a\\b", "a?b=c", "a#b", "//evil.example", "@evil.example",
-           "a\r\nX-Evil: 1", "a\nb", "a\x00b", "\ud800", "https://evil.example", ":80", "a b", "é", "\u2028", "%0d%0a",
-           ";", "a;b=c", "&x=y", "{n}", "{{q}}", "${q}", "x" * 20_000, "", " ", "\t", "\x7f"]  # fmt: skip
+HOSTILE = [
+    "..", ".", "../profile", "..%2f", "%2e%2e", "a/b", "a\\b", "a?b=c", "a#b", "//evil.example",
+    "@evil.example", "a\r\nX-Evil: 1", "a\nb", "a\x00b", "\ud800", "https://evil.example", ":80",
+    "a b", "é", "\u2028", "%0d%0a", ";", "a;b=c", "&x=y", "{n}", "{{q}}", "${q}", "x" * 20_000, "",
+    " ", "\t", "\x7f",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -344,7 +351,7 @@ def test_no_generated_text_leaves_the_path(service: Service, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "may"),
+    ("fields", "may_repeat"),
     [
         ("method: GET", True),
         ("method: PUT", True),
@@ -354,7 +361,9 @@ def test_no_generated_text_leaves_the_path(service: Service, text: str) -> None:
         ("method: GET\nidempotent: false", False),
     ],
 )
-def test_a_tool_says_whether_it_may_run_twice(service: Service, said: str, may: bool) -> None:
+def test_a_tool_says_whether_it_may_run_twice(
+    service: Service, fields: str, may_repeat: bool
+) -> None:
     """It depends on the method, unless the manifest says otherwise."""
-    box = Toolbox.of([service.load(f"endpoint: /x\n{said}")["shop"].tool])
-    assert box.idempotent("shop") is may
+    box = Toolbox.of([service.load(f"endpoint: /x\n{fields}")["shop"].tool])
+    assert box.idempotent("shop") is may_repeat
