@@ -85,7 +85,7 @@ def test_a_server_killed_during_a_call_is_reported_and_restarted(servers: McpSer
     output = box.run("die", {}, call_id="c", timeout_s=30)
     assert output.status == "error"
     assert (
-        "`tests` was lost during the call; so it is not known whether the call took effect"
+        "`tests` was lost during the call, so it is not known whether the call took effect"
         in output.content
     )
     assert run(box, "add", a=1, b=1) == "2"

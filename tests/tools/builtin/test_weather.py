@@ -19,7 +19,8 @@ from turngraph.tools.toolbox import Toolbox
 BERLIN = {
     "id": 2950159, "name": "Berlin", "latitude": 52.52437, "longitude": 13.41053,
     "elevation": 74.0, "feature_code": "PPLC", "country_code": "DE",
-    "timezone": "Europe/Berlin", "population": 3426354, "country": "Germany", "admin1": "State of Berlin",
+    "timezone": "Europe/Berlin", "population": 3426354, "country": "Germany",
+    "admin1": "State of Berlin",
 }  # fmt: skip
 BERLIN_NH = BERLIN | {
     "latitude": 44.46867,
@@ -77,8 +78,9 @@ class OpenMeteo:
         }
         return 200, json.dumps(
             {
-                "latitude": 52.52, "longitude": 13.42, "generationtime_ms": 0.1, "utc_offset_seconds": 3600,
-                "timezone": "Europe/Berlin", "timezone_abbreviation": "GMT+1", "elevation": 38.0,
+                "latitude": 52.52, "longitude": 13.42, "generationtime_ms": 0.1,
+                "utc_offset_seconds": 3600, "timezone": "Europe/Berlin",
+                "timezone_abbreviation": "GMT+1", "elevation": 38.0,
                 "hourly_units": {"time": "iso8601"} | {name: units.get(name, "") for name in names},
                 "hourly": {"time": hours} | {name: list(range(len(hours))) for name in names},
             }

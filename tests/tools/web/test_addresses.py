@@ -73,7 +73,7 @@ def test_a_redirect_to_another_server_drops_the_credentials(service: Service) ->
     assert service.asked[0]["headers"]["Authorization"] == f"Bearer {SECRET}"
     assert "Authorization" not in service.asked[1]["headers"]
     posted = ApiRequest("POST", f"http://127.0.0.1:{service.port}/to/307/loopback", {}, b"{}")
-    with pytest.raises(ToolException, match="writing request to another server"):
+    with pytest.raises(ToolException, match="request that writes to another server"):
         asyncio.run(client(policy).send(posted))
 
 
