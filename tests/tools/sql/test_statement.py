@@ -183,7 +183,7 @@ spec:
     sqlQuery: DROP TABLE items
 """
     with pytest.raises(
-        ManifestError, match=r"<text>:16: spec.sqlData.sqlQuery: the query is a DROP; only SELECT"
+        ManifestError, match=r"<text>:17: spec.sqlData.sqlQuery: the query is a DROP; only SELECT"
     ):
         sqlite_shop.load(text)
 
