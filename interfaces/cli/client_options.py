@@ -54,16 +54,14 @@ def chosen_client(
 def _loaded(file: Path, allow_hosts: Collection[str]) -> "tuple[Manifests, str]":
     from turngraph.state.errors import TurnConfigurationError
     from turngraph.tools.manifests.loading import load_manifests
-    from turngraph.tools.manifests.reading import Reading, sources
+    from turngraph.tools.manifests.reading import ManifestReader, read_sources
 
     if not file.is_file():
         raise TurnConfigurationError(f"--client: there is no file `{file}`.")
-    reading = Reading()
-    for source in sources(file):
+    reading = ManifestReader()
+    for source in read_sources(file):
         reading.read(source)
-    clients = [
-        one.manifest.metadata.name for one in reading.found if one.manifest.kind == "LLMClient"
-    ]
+    clients = [one.name for one in reading.manifests if one.manifest.kind == "LLMClient"]
     if len(clients) != 1 and not reading.problems:
         raise TurnConfigurationError(
             f"--client: `{file}` describes {len(clients)} clients; it must be one."

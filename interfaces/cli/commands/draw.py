@@ -60,8 +60,14 @@ def _turn() -> Graph:
     return chat_turn(ProviderConfig(model="any", base_url="http://localhost/v1")).get_graph()
 
 
+def _svg(graph: Graph) -> str:
+    from turngraph.graphs.stage_notes import stage_notes
+
+    return draw_svg(graph, notes=stage_notes())
+
+
 _DRAWN: Final[Mapping[Format, Callable[[Graph], str]]] = {
     "text": draw_text,
     "mermaid": lambda graph: graph.draw_mermaid(),
-    "svg": draw_svg,
+    "svg": _svg,
 }

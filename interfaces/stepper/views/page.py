@@ -52,7 +52,7 @@ def graph_svg(stepper: "TurnStepper") -> str:
     for task in (*now.pending, *waiting):
         marks[task.node] = "failed" if now.failed else "next"
     graph = dict(graphs_in(stepper.graph)).get(graph_path(stepper), stepper.graph)
-    return draw_svg(graph.get_graph(), notes={}, marks=marks)
+    return draw_svg(graph.get_graph(), marks=marks)
 
 
 def _around(inner: str, space: str) -> str | None:

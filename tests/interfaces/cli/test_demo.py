@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from turngraph.drawing.svg import turn_notes
+from turngraph.graphs.stage_notes import stage_notes
 from turngraph.interfaces.cli.app import outcome
 
 
@@ -20,7 +20,7 @@ def played(capsys: pytest.CaptureFixture[str], *args: str) -> str:
 def test_every_stage_is_shown_by_its_node_name(capsys: pytest.CaptureFixture[str]) -> None:
     """The words of the demo are the words of the graph."""
     shown = played(capsys)
-    assert set(re.findall(r"^● (\w+)", shown, re.MULTILINE)) == set(turn_notes())
+    assert set(re.findall(r"^● (\w+)", shown, re.MULTILINE)) == set(stage_notes())
 
 
 def test_a_turn_fits_on_a_page(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from tests.paths import ROOT
-from turngraph.drawing.svg import turn_notes
+from turngraph.graphs.stage_notes import stage_notes
 from turngraph.interfaces.cli.app import outcome
 from turngraph.interfaces.cli.commands.draw import Format, turn_drawing
 
@@ -16,7 +16,7 @@ from turngraph.interfaces.cli.commands.draw import Format, turn_drawing
 @pytest.mark.parametrize("format", get_args(Format))
 def test_every_stage_is_in_the_picture(format: Format) -> None:
     """Whatever the format."""
-    assert all(name in turn_drawing(format) for name in turn_notes())
+    assert all(name in turn_drawing(format) for name in stage_notes())
 
 
 def test_the_picture_in_the_readme_is_the_graph() -> None:

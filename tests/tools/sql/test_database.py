@@ -1,4 +1,4 @@
-"""SQL plugins ask real databases, and every documented field of theirs means something."""
+"""SQL plugins query real databases, and every documented field has its effect."""
 
 import logging
 import threading
@@ -19,7 +19,8 @@ kind: SqlPlugin
 metadata: {name: shop_items, pluginClass: sql}
 spec:
   selector: {directive: search_terms, searchTerms: [shop]}
-  prompt: {provider: openai, systemRole: You sell., model: gpt-5-mini, temperature: 0, maxTokens: 256}
+  prompt:
+    {provider: openai, systemRole: You sell., model: gpt-5-mini, temperature: 0, maxTokens: 256}
   connection: shop_db
   sqlData:
     description: Finds items of the shop.
@@ -58,7 +59,7 @@ ORDER BY id;"""
 
 
 def test_placeholders_quoted_or_not_become_bound_values(shop: Shop) -> None:
-    """Manifests are full of both, comments and a last semicolon too."""
+    """Manifests use both, with comments and a final semicolon."""
     found = plugin(FILTER, shop)
     assert names(found, word="item 1") == ["item 1", "item 10", "item 11", "item 12", "item 13"]
     assert names(found, word="item 1", most=16) == ["item 1", "item 10"]
@@ -76,8 +77,8 @@ def test_placeholders_quoted_or_not_become_bound_values(shop: Shop) -> None:
     assert found["shop_items"].test_arguments == {"word": "item 1"}
 
 
-def test_wildcards_in_a_value_are_letters(shop: Shop) -> None:
-    """Who asks for «100%» must not be told everything."""
+def test_wildcards_in_a_value_are_literal(shop: Shop) -> None:
+    """A search for `100%` must not return every row."""
     found = plugin(FILTER, shop)
     assert names(found, word="%") == []
     assert names(found, word="item_1") == []
@@ -85,10 +86,11 @@ def test_wildcards_in_a_value_are_letters(shop: Shop) -> None:
 
 
 def test_a_query_that_concatenates_and_casts_works(shop: Shop) -> None:
-    """The other common way of writing it; PostgreSQL must be told the type of a lone bind."""
+    """PostgreSQL needs a type for a bound value that stands alone."""
     glue = "CONCAT('%', {word}, '%')" if shop.dialect == "postgresql" else "'%' || {word} || '%'"
     found = plugin(
-        f"SELECT name FROM items WHERE (name LIKE {glue} OR {{word}} IS NULL) AND price <= {{most}}",
+        f"SELECT name FROM items WHERE (name LIKE {glue} OR {{word}} IS NULL) "
+        "AND price <= {most}",
         shop,
     )
     assert names(found, word="item 2", most=4) == ["item 2"]
@@ -96,9 +98,7 @@ def test_a_query_that_concatenates_and_casts_works(shop: Shop) -> None:
 
 
 def test_arrays_dates_booleans_and_colons(shop: Shop) -> None:
-    """An array fills IN (…), a quoted date compares with a date, and a colon in the text is no
-    parameter.
-    """
+    """An array fills IN (…), a date compares with a date, and `:x` in a text is no bind."""
     found = plugin(
         "SELECT name FROM items WHERE id IN ({ids}) AND ':word' <> 'a:b' ORDER BY id", shop
     )
@@ -114,11 +114,11 @@ def test_arrays_dates_booleans_and_colons(shop: Shop) -> None:
     assert names(found, exact=True, word="item 7") == ["item 7"]
 
 
-def test_the_limit_is_told(shop: Shop) -> None:
-    """The model learns that there is more, and a limit of the query's own is kept."""
-    told = ask(plugin("SELECT id FROM items ORDER BY id", shop))
-    assert len(told["rows"]) == 5
-    assert told["truncated"] == "only the first 5 rows; there are more"
+def test_the_model_learns_that_there_are_more_rows(shop: Shop) -> None:
+    """A LIMIT of the query's own is kept."""
+    answer = ask(plugin("SELECT id FROM items ORDER BY id", shop))
+    assert len(answer["rows"]) == 5
+    assert answer["truncated"] == "only the first 5 rows; there are more"
     assert "truncated" not in ask(plugin("SELECT id FROM items ORDER BY id LIMIT 3", shop))
     assert len(ask(plugin("SELECT id FROM items ORDER BY id LIMIT 30", shop))["rows"]) == 5
     assert (
@@ -127,19 +127,19 @@ def test_the_limit_is_told(shop: Shop) -> None:
     )
 
 
-def test_two_columns_of_one_name_are_both_told(shop: Shop) -> None:
+def test_two_columns_with_the_same_name_are_both_returned(shop: Shop) -> None:
     """A join often has two ids."""
-    told = ask(
+    answer = ask(
         plugin(
             "SELECT a.id, b.id FROM items a JOIN items b ON b.id = a.id + 1 ORDER BY a.id LIMIT 1",
             shop,
         )
     )
-    assert told["rows"] == [{"id": 1, "id_2": 2}]
+    assert answer["rows"] == [{"id": 1, "id_2": 2}]
 
 
-def test_the_schema_is_enforced_before_anything_is_asked(shop: Shop) -> None:
-    """Types, enum and unknown arguments; every required parameter must come."""
+def test_the_schema_is_enforced_before_the_database_is_asked(shop: Shop) -> None:
+    """Types, enums, unknown arguments and required parameters are checked."""
     box = Toolbox.of([plugin(FILTER, shop)["shop_items"].tool])
     for arguments in ('{"word": 5}', '{"kind": "food"}', '{"most": "all"}', '{"extra": 1}'):
         with pytest.raises(ToolArgumentsError):
@@ -150,40 +150,40 @@ def test_the_schema_is_enforced_before_anything_is_asked(shop: Shop) -> None:
 def test_an_error_reaches_the_model_short_and_the_log_whole(
     shop: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The old system returned an empty result. Names of tables and columns are nobody else's
-    business.
-    """
+    """The model must not learn the names of tables and columns."""
     with caplog.at_level(logging.WARNING):
-        told = Toolbox.of(
+        answer = Toolbox.of(
             [plugin("SELECT secret_column FROM secret_table", shop)["shop_items"].tool]
         ).run("shop_items", {}, call_id="c", timeout_s=20)
-    assert told.status == "error"
-    assert told.content.startswith("Error: The database could not answer this query (")
-    assert "secret" not in told.content
+    assert answer.status == "error"
+    assert answer.content.startswith("Error: The database could not answer this query (")
+    assert "secret" not in answer.content
     assert "secret_table" in caplog.text
     assert READER not in caplog.text
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [
-        ({"word": "a\x00b"}, "`word` holds a NUL character"),
-        ({"word": "\ud800"}, "half a surrogate pair"),
-        ({"most": 2**63}, "beyond the integers"),
+        ({"word": "a\x00b"}, "`word` contains a NUL character"),
+        ({"word": "\ud800"}, "a lone surrogate"),
+        ({"most": 2**63}, "outside the range of 64-bit integers"),
         ({"most": float("nan")}, "not a number"),
         ({"word": "x" * 100_001}, "at most 100,000"),
         ({"ids": list(range(1001))}, "at most 1,000"),
         ({"ids": ["\x00"]}, "NUL"),
     ],
 )
-def test_values_no_database_takes_are_named(shop: Shop, value: dict[str, Any], said: str) -> None:
-    """By the parameter, not by a driver's exception."""
+def test_values_that_no_driver_accepts_are_refused(
+    shop: Shop, value: dict[str, Any], message: str
+) -> None:
+    """The message names the parameter."""
     found = plugin(FILTER.replace("ORDER", "AND id IN ({ids}) ORDER"), shop)
     output = Toolbox.of([found["shop_items"].tool]).run(
         "shop_items", value, call_id="c", timeout_s=20
     )
     assert output.status == "error"
-    assert said in output.content
+    assert message in output.content
 
 
 SLOW = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT COUNT(x) FROM n"
@@ -192,16 +192,16 @@ CROSS += "WHERE a.id + b.id + c.id + d.id + e.id < -f.id"
 
 
 @pytest.mark.parametrize("query", [SLOW, CROSS], ids=["recursion", "product"])
-def test_a_query_without_an_end_is_cut_off(shop: Shop, query: str) -> None:
-    """By the database itself where it can be told so, and the connection serves the next call."""
+def test_an_endless_query_is_ended(shop: Shop, query: str) -> None:
+    """The connection serves the next call."""
     found = plugin(query, shop, timeout=0.5)
     output = Toolbox.of([found["shop_items"].tool]).run("shop_items", {}, call_id="c", timeout_s=60)
-    assert output.content == "Error: The query took longer than the 0.5 seconds it may take."
+    assert output.content == "Error: The query took longer than the 0.5 seconds allowed."
     assert names(plugin(FILTER, shop), word="item 40") == ["item 40"]
 
 
 def test_32_calls_share_the_pool(shop: Shop) -> None:
-    """More calls than connections wait for each other, and all are answered."""
+    """Calls wait for a free connection, and all are answered."""
     found = plugin(FILTER, shop)
     answers: list[list[str]] = []
     threads = [
@@ -217,8 +217,8 @@ def test_32_calls_share_the_pool(shop: Shop) -> None:
     assert names(found, word="item 40") == ["item 40"]
 
 
-def test_the_password_is_asked_for_at_each_use(postgres_shop: Shop) -> None:
-    """A secret that expired, or is not set, is not used through a connection that is still open."""
+def test_the_password_is_looked_up_for_each_query(postgres_shop: Shop) -> None:
+    """An expired secret must not be used through an open connection."""
     text = PLUGIN.replace("QUERY", "      SELECT 1 AS one")
     found = postgres_shop.load(text)
     assert ask(found)["rows"] == [{"one": 1}]
@@ -228,8 +228,8 @@ def test_the_password_is_asked_for_at_each_use(postgres_shop: Shop) -> None:
     assert "`PASSWORD` is not set" in output.content
 
 
-def test_a_missing_database_is_told(sqlite_shop: Shop) -> None:
-    """Nobody creates one by asking."""
+def test_a_missing_database_is_reported(sqlite_shop: Shop) -> None:
+    """A query never creates a database file."""
     connection = sqlite_shop.connection.replace("shop.db", "nowhere.db")
     found = Shop(connection, "sqlite", None).load(PLUGIN.replace("QUERY", "      SELECT 1"))
     output = Toolbox.of([found["shop_items"].tool]).run("shop_items", {}, call_id="c", timeout_s=20)
@@ -237,9 +237,9 @@ def test_a_missing_database_is_told(sqlite_shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "said"),
+    ("field", "message"),
     [
-        ("proxyHost: p", "proxy_host is not supported: a proxy would hide"),
+        ("proxyHost: p", "proxy_host is not supported: the address check"),
         ("sshKnownHosts: k", "ssh_known_hosts is not supported: .* SSH tunnels"),
         (
             "authenticationMethod: ldap_user_pwd",
@@ -248,10 +248,10 @@ def test_a_missing_database_is_told(sqlite_shop: Shop) -> None:
         ("poolSize: 0", "poolSize: .* greater than or equal to 1"),
     ],
 )
-def test_what_a_connection_cannot_do_is_refused_by_name(
-    sqlite_shop: Shop, field: str, said: str
+def test_unsupported_fields_are_refused_by_name(
+    sqlite_shop: Shop, field: str, message: str
 ) -> None:
-    """A field that is silently ignored is a promise broken."""
+    """A field that is silently ignored would mislead its author."""
     connection = sqlite_shop.connection.replace("poolSize: 2", field)
-    with pytest.raises(ManifestError, match=said):
+    with pytest.raises(ManifestError, match=message):
         Shop(connection, "sqlite", None).load(PLUGIN.replace("QUERY", "      SELECT 1"))

@@ -1,6 +1,4 @@
-"""API plugins ask a real server: every value in its place, every kind of proof, every bad answer
-told.
-"""
+"""API plugins call a real server: values, credentials, and every kind of bad answer."""
 
 import base64
 import json
@@ -22,20 +20,21 @@ def ask(found: Manifests, **arguments: Any) -> ToolOutput:
     return Toolbox.of([found["shop"].tool]).run("shop", arguments, call_id="c", timeout_s=30)
 
 
-def told(found: Manifests, **arguments: Any) -> Any:
+def call(found: Manifests, **arguments: Any) -> Any:
     output = ask(found, **arguments)
     assert output.status == "ok", output.content
     return json.loads(output.content)
 
 
 def test_values_go_into_path_query_and_headers(service: Service) -> None:
-    """Each encoded for its place."""
+    """Each value is encoded for its place."""
     found = service.load(
         "endpoint: /items/{n}/reviews?sort=up&find={q}\n"
-        "urlParams: [{key: tag, value: '{tags}'}, {key: fixed, value: 1}, {key: both, value: 'a-{q}-{flag}'}]\n"
+        "urlParams: [{key: tag, value: '{tags}'}, {key: fixed, value: 1}, "
+        "{key: both, value: 'a-{q}-{flag}'}]\n"
         "headers: [{name: X-Number, value: 'no. {n}'}, {name: X-Fixed, value: yes}]"
     )
-    assert told(found, q="ä & ö/ü?=%#", n=7, tags=["a b", "c"], flag=True)
+    assert call(found, q="ä & ö/ü?=%#", n=7, tags=["a b", "c"], flag=True)
     asked = service.asked[-1]
     assert asked["target"] == (
         "/api/items/7/reviews?sort=up&find=%C3%A4%20%26%20%C3%B6%2F%C3%BC%3F%3D%25%23&tag=a%20b&tag=c&fixed=1"
@@ -45,38 +44,37 @@ def test_values_go_into_path_query_and_headers(service: Service) -> None:
 
 
 def test_null_leaves_a_parameter_out(service: Service) -> None:
-    """Not an empty one, and not the word null."""
+    """It is neither empty nor the word `null`."""
     found = service.load(
-        "endpoint: /items/{n}\nurlParams: [{key: tag, value: '{q}'}]\nheaders: [{name: X-Q, value: '{q}'}]"
+        "endpoint: /items/{n}\nurlParams: [{key: tag, value: '{q}'}]\n"
+        "headers: [{name: X-Q, value: '{q}'}]"
     )
-    assert told(found, n=7) == {"asked": "/api/items/7"}
+    assert call(found, n=7) == {"asked": "/api/items/7"}
     assert "X-Q" not in service.asked[-1]["headers"]
 
 
-def test_parameters_that_stand_nowhere_become_query_or_body(service: Service) -> None:
-    """A manifest without placeholders still sends what the model said."""
+def test_parameters_without_a_placeholder_go_into_query_or_body(service: Service) -> None:
+    """A manifest without placeholders still sends the model's values."""
     assert (
-        told(service.load("endpoint: /search"), q="x y", n=2)["asked"] == "/api/search?q=x%20y&n=2"
+        call(service.load("endpoint: /search"), q="x y", n=2)["asked"] == "/api/search?q=x%20y&n=2"
     )
-    told(service.load("endpoint: /orders\nmethod: post"), q="x", tags=["a"])
+    call(service.load("endpoint: /orders\nmethod: post"), q="x", tags=["a"])
     assert json.loads(service.asked[-1]["body"]) == {"q": "x", "tags": ["a"]}
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
-def test_any_method(service: Service, method: str) -> None:
-    """As the manifest says."""
+def test_every_method_is_sent(service: Service, method: str) -> None:
+    """The method is the one in the manifest."""
     output = ask(service.load(f"endpoint: /x\nmethod: {method}"))
     assert output.status == "ok"
     assert service.asked[-1]["method"] == method
 
 
 def test_bodies_keep_the_types_of_values(service: Service) -> None:
-    """A text that is one placeholder takes the value's own type; inside a longer text it becomes
-    text.
-    """
+    """A text that is one placeholder becomes the value; in a longer text it becomes text."""
     body = '{find: "{q}", count: "{n}", on: "{flag}", note: "n={n}", deep: [{t: "{tags}"}]}'
     found = service.load(f"endpoint: /orders\nmethod: POST\nbody: {body}")
-    told(found, q='"; evil', n=3, flag=False, tags=["x"])
+    call(found, q='"; evil', n=3, flag=False, tags=["x"])
     assert json.loads(service.asked[-1]["body"]) == {
         "find": '"; evil', "count": 3, "on": False, "note": "n=3", "deep": [{"t": ["x"]}],
     }  # fmt: skip
@@ -84,8 +82,8 @@ def test_bodies_keep_the_types_of_values(service: Service) -> None:
 
 
 def test_a_list_of_names_and_values_is_an_object(service: Service) -> None:
-    """As the first dialect writes bodies."""
-    told(
+    """smarter.sh/v1 writes bodies like this."""
+    call(
         service.load(
             "endpoint: /o\nmethod: POST\nbody: [{name: a, value: '{q}'}, {name: b, value: 1}]"
         ),
@@ -98,25 +96,25 @@ def test_a_list_of_names_and_values_is_an_object(service: Service) -> None:
     "base",
     ["http://u:p@h/x", "http://h\\\\@g/", "http://h/x?y=1", "ftp://h/", "h/x", "http://h/#f"],
 )
-def test_an_address_that_could_be_read_in_two_ways_is_refused(service: Service, base: str) -> None:
-    """Parsers differ about such; and a password belongs into a secret."""
+def test_an_ambiguous_address_is_refused(service: Service, base: str) -> None:
+    """Parsers disagree about such addresses, and a password belongs into a secret."""
     with pytest.raises(ManifestError, match="baseUrl: must match"):
         service.load("endpoint: /x", base=base)
 
 
-def test_what_exported_manifests_leave_empty_counts_as_not_given(service: Service) -> None:
+def test_empty_fields_of_exported_manifests_count_as_not_given(service: Service) -> None:
     """An empty body list, a null value, an empty enum."""
     found = service.load(
         "endpoint: /o\nmethod: POST\nbody: []\nurlParams: [{key: a, value: null}]\nheaders: []"
     )
-    assert told(found, q="x") == {"asked": "/api/o"}
+    assert call(found, q="x") == {"asked": "/api/o"}
     assert json.loads(service.asked[-1]["body"]) == {"q": "x"}
 
 
 def test_form_bodies_are_encoded(service: Service) -> None:
-    """turngraph's own field."""
+    """`body_format: form` exists only in turngraph."""
     data = "endpoint: /o\nmethod: POST\nbody_format: form\nbody: {a: '{q}', b: '{tags}', c: '{n}'}"
-    told(service.load(data, version="turngraph/v1"), q="x&y=ä", tags=["1", "2"])
+    call(service.load(data, version="turngraph/v1"), q="x&y=ä", tags=["1", "2"])
     assert service.asked[-1]["body"] == "a=x%26y%3D%C3%A4&b=1&b=2"
     assert service.asked[-1]["headers"]["Content-Type"] == "application/x-www-form-urlencoded"
 
@@ -136,22 +134,22 @@ BASIC = base64.b64encode(f"bob:{SECRET}".encode()).decode()
         ('authMethod: oauth, apiKey: "env:KEY"', "Authorization", f"Bearer {SECRET}"),
     ],
 )
-def test_every_kind_of_proof(
+def test_every_auth_method(
     service: Service, connection: str, header: str, value: str | None
 ) -> None:
-    """The secret comes from its reference, when it is needed."""
-    told(service.load("endpoint: /x", connection=connection))
+    """The secret is looked up when it is needed."""
+    call(service.load("endpoint: /x", connection=connection))
     assert service.asked[-1]["headers"].get(header) == value
 
 
 def test_oauth_fetches_one_token_and_keeps_it(service: Service) -> None:
-    """Client credentials (RFC 6749, 4.4), the client's own id and secret in the header."""
+    """Client credentials (RFC 6749, section 4.4), with id and secret in the header."""
     token = f'token_url: "http://127.0.0.1:{service.port}/api/token", client_id: me, scope: read'
     found = service.load(
         "endpoint: /x", connection=f'authMethod: oauth, apiKey: "env:KEY", {token}'
     )
-    told(found)
-    told(found)
+    call(found)
+    call(found)
     first, second, third = service.asked
     assert (first["method"], first["body"]) == ("POST", "grant_type=client_credentials&scope=read")
     assert (
@@ -164,38 +162,38 @@ def test_oauth_fetches_one_token_and_keeps_it(service: Service) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "said"),
+    ("path", "message"),
     [
         ("/missing", 'The service answered 404: {"detail": "no such thing"}'),
-        ("/bad-json", "says it is JSON, and is not"),
-        ("/deep-json", "says it is JSON, and is not"),
-        ("/binary", "answered with image/png, which is no text"),
+        ("/bad-json", "labeled as JSON, but is not JSON"),
+        ("/deep-json", "labeled as JSON, but is not JSON"),
+        ("/binary", "answered with image/png, which is not text"),
         ("/bomb", "longer than 2,000,000 bytes"),
         ("/endless", "longer than 2,000,000 bytes"),
-        ("/not-packed", "not packed as it says"),
-        ("/brotli", "as br, which was not asked for"),
+        ("/not-packed", "not compressed as it says"),
+        ("/brotli", "as br, which was not requested"),
         ("/to/loop", "redirects more than 5 times"),
     ],
 )
-def test_a_bad_answer_is_told(service: Service, path: str, said: str) -> None:
-    """In a sentence, within the limits of time and size."""
+def test_a_bad_answer_is_reported(service: Service, path: str, message: str) -> None:
+    """With a message, within the limits of time and size."""
     output = ask(service.load(f"endpoint: {path}"))
     assert output.status == "error"
-    assert said in output.content
+    assert message in output.content
 
 
 @pytest.mark.parametrize("path", ["/slow", "/hang"])
-def test_a_service_without_an_end_is_cut_off(service: Service, path: str) -> None:
+def test_an_endless_answer_is_ended(service: Service, path: str) -> None:
     """A byte now and then does not keep a call alive."""
     output = ask(service.load(f"endpoint: {path}", timeout="0.3"))
     assert "did not answer within 0.3 seconds" in output.content
 
 
 def test_good_answers_of_every_form(service: Service) -> None:
-    """JSON, packed or not, text, and nothing at all."""
-    assert told(service.load("endpoint: /packed")) == {"packed": True}
+    """JSON, compressed or not, text, and an empty body."""
+    assert call(service.load("endpoint: /packed")) == {"packed": True}
     assert ask(service.load("endpoint: /text")).content == "plain words"
-    assert told(service.load("endpoint: /empty")) == {"status": 204}
+    assert call(service.load("endpoint: /empty")) == {"status": 204}
 
 
 @pytest.mark.parametrize(
@@ -207,21 +205,21 @@ def test_good_answers_of_every_form(service: Service) -> None:
         ("length(items)", 50),
     ],
 )
-def test_a_part_of_the_answer_is_told(service: Service, select: str, answer: Any) -> None:
-    """JSON pointer or JMESPath: what the model does not need costs tokens."""
-    assert told(service.load(f"endpoint: /list\nselect: '{select}'")) == answer
+def test_only_the_selected_part_is_returned(service: Service, select: str, answer: Any) -> None:
+    """What the model does not need would cost tokens."""
+    assert call(service.load(f"endpoint: /list\nselect: '{select}'")) == answer
 
 
 def test_a_list_is_cut_at_its_limit(service: Service) -> None:
-    """With a notice."""
-    found = told(service.load("endpoint: /list\nselect: items\nlimit: 2"))
+    """The answer says so."""
+    found = call(service.load("endpoint: /list\nselect: items\nlimit: 2"))
     assert found == {"items": [{"id": 0}, {"id": 1}], "truncated": "only the first 2 of 50 items"}
 
 
 def test_only_harmless_requests_are_repeated(service: Service) -> None:
-    """A POST may have been carried out before its answer was lost."""
+    """A POST may have taken effect before its answer was lost."""
     service.fail = 2
-    assert told(service.load("endpoint: /x"))
+    assert call(service.load("endpoint: /x"))
     assert len(service.asked) == 3
     service.asked.clear()
     service.fail = 1
@@ -233,10 +231,10 @@ def test_only_harmless_requests_are_repeated(service: Service) -> None:
     assert len(service.asked) == 3
 
 
-def test_a_service_that_echoes_its_key_does_not_tell_the_model(
+def test_a_key_that_the_service_echoes_is_masked(
     service: Service, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nor the log, nor anything printed."""
+    """The log does not show it either."""
     found = service.load("endpoint: /echo-key", connection='authMethod: header, apiKey: "env:KEY"')
     with caplog.at_level(logging.DEBUG):
         output = ask(found)
@@ -246,14 +244,14 @@ def test_a_service_that_echoes_its_key_does_not_tell_the_model(
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "message"),
     [
         ("endpoint: http://evil.example/x", "endpoint must be a path"),
         ("endpoint: //evil.example/x", "endpoint must be a path"),
-        ("endpoint: /a/../b", "holds . or .. as a segment"),
+        ("endpoint: /a/../b", "has `.` or `..` as a segment"),
         ("endpoint: /a#b", "fragment"),
         ("endpoint: '/a\\b'", "must be a path"),
-        ("endpoint: /{nope}", "{nope} is no parameter"),
+        ("endpoint: /{nope}", "{nope} is not a parameter"),
         ("endpoint: /x\nheaders: [{name: Host, value: x}]", "the header Host is set by turngraph"),
         (
             "endpoint: /x\nheaders: [{name: authorization, value: x}]",
@@ -261,43 +259,44 @@ def test_a_service_that_echoes_its_key_does_not_tell_the_model(
         ),
         ("endpoint: /x\nheaders: [{name: 'A B', value: x}]", "apiData.headers.0..name: must match"),
         ("endpoint: /x\nmethod: BREW", "apiData.method: input should be 'GET'"),
-        ("endpoint: /x\nselect: 'a['", "neither a JSON pointer nor JMESPath"),
-        ("endpoint: /x\nbody: {a: '{nope}'}", "{nope} is no parameter"),
+        ("endpoint: /x\nselect: 'a['", "neither a JSON pointer nor a JMESPath"),
+        ("endpoint: /x\nbody: {a: '{nope}'}", "{nope} is not a parameter"),
     ],
 )
-def test_a_wrong_manifest_is_refused_when_loaded(service: Service, data: str, said: str) -> None:
-    """With file and line, as every problem."""
-    with pytest.raises(ManifestError, match=said.replace("{", r"\{").replace("}", r"\}")):
+def test_a_wrong_manifest_is_refused_when_loaded(service: Service, data: str, message: str) -> None:
+    """With file and line, like every problem."""
+    with pytest.raises(ManifestError, match=message.replace("{", r"\{").replace("}", r"\}")):
         service.load(data)
 
 
 @pytest.mark.parametrize(
-    ("connection", "said"),
+    ("connection", "message"),
     [
         ("authMethod: token", "needs api_key"),
         ("proxyHost: p", "proxy_host is not supported"),
         ("authMethod: kerberos", "authMethod: input should be"),
     ],
 )
-def test_a_connection_that_cannot_be_made_is_refused(
-    service: Service, connection: str, said: str
+def test_unsupported_connections_are_refused(
+    service: Service, connection: str, message: str
 ) -> None:
-    """By the name of the field."""
-    with pytest.raises(ManifestError, match=said):
+    """The message names the field."""
+    with pytest.raises(ManifestError, match=message):
         service.load("endpoint: /x", connection=connection)
 
 
-HOSTILE = ["..", ".", "../profile", "..%2f", "%2e%2e", "a/b", "a\\b", "a?b=c", "a#b", "//evil.example", "@evil.example",
-           "a\r\nX-Evil: 1", "a\nb", "a\x00b", "\ud800", "https://evil.example", ":80", "a b", "é", "\u2028", "%0d%0a",
-           ";", "a;b=c", "&x=y", "{n}", "{{q}}", "${q}", "x" * 20_000, "", " ", "\t", "\x7f"]  # fmt: skip
+HOSTILE = [
+    "..", ".", "../profile", "..%2f", "%2e%2e", "a/b", "a\\b", "a?b=c", "a#b", "//evil.example",
+    "@evil.example", "a\r\nX-Evil: 1", "a\nb", "a\x00b", "\ud800", "https://evil.example", ":80",
+    "a b", "é", "\u2028", "%0d%0a", ";", "a;b=c", "&x=y", "{n}", "{{q}}", "${q}", "x" * 20_000, "",
+    " ", "\t", "\x7f",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 @pytest.mark.parametrize("place", ["path", "query", "header", "body"])
-def test_no_value_leaves_its_place(service: Service, place: str, text: str) -> None:
-    """It arrives as it is where it belongs, or is refused in a sentence; nothing else of the
-    request changes.
-    """
+def test_no_payload_leaves_its_place(service: Service, place: str, text: str) -> None:
+    """It arrives unchanged or is refused; nothing else of the request changes."""
     data = {
         "path": "endpoint: /items/{q}/end",
         "query": "endpoint: /items\nurlParams: [{key: k, value: '{q}'}]",
@@ -333,16 +332,16 @@ def arrived(asked: dict[str, Any], place: str, text: str) -> None:
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.text(max_size=40))
-def test_no_text_at_all_leaves_the_path(service: Service, text: str) -> None:
-    """What nobody thought of."""
+def test_no_generated_text_leaves_the_path(service: Service, text: str) -> None:
+    """Hypothesis generates texts that nobody thought of."""
     from turngraph.tools.manifests.plugin_parts import ApiData
-    from turngraph.tools.web.template import render
+    from turngraph.tools.web.template import render_request
 
     data = ApiData.model_validate(
         {"description": "d", "endpoint": "/i/{q}/e", "parameters": [{"name": "q"}]}
     )
     try:
-        url = render(data, "http://shop.example/api", {"q": text}).url
+        url = render_request(data, "http://shop.example/api", {"q": text}).url
     except ToolException:
         return
     assert url.startswith("http://shop.example/api/i/")
@@ -351,7 +350,7 @@ def test_no_text_at_all_leaves_the_path(service: Service, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "may"),
+    ("fields", "may_repeat"),
     [
         ("method: GET", True),
         ("method: PUT", True),
@@ -361,7 +360,9 @@ def test_no_text_at_all_leaves_the_path(service: Service, text: str) -> None:
         ("method: GET\nidempotent: false", False),
     ],
 )
-def test_what_must_not_run_twice_says_so(service: Service, said: str, may: bool) -> None:
-    """A turn resumed after a crash asks: by its method, unless the manifest knows better."""
-    box = Toolbox.of([service.load(f"endpoint: /x\n{said}")["shop"].tool])
-    assert box.idempotent("shop") is may
+def test_a_tool_says_whether_it_may_run_twice(
+    service: Service, fields: str, may_repeat: bool
+) -> None:
+    """It depends on the method, unless the manifest says otherwise."""
+    box = Toolbox.of([service.load(f"endpoint: /x\n{fields}")["shop"].tool])
+    assert box.idempotent("shop") is may_repeat
