@@ -1,4 +1,4 @@
-"""How the widget and the page look, on light and dark paper, wide and narrow."""
+"""The style sheet of the widget and the page: light and dark, wide and narrow."""
 
 from typing import Final
 
@@ -8,14 +8,14 @@ _LIGHT: Final = """color-scheme:light;--ink:#1f2328;--dim:#59636e;--line:#d0d7de
 --lit:#0969da;--lit-paper:#ddf4ff;--good:#1a7f37;--bad:#cf222e;--box:#57606a"""
 _DARK: Final = """color-scheme:dark;--ink:#e6edf3;--dim:#9198a1;--line:#3d444d;--paper:#0d1117;--soft:#151b23;
 --lit:#4493f8;--lit-paper:#0c2d6b;--good:#3fb950;--bad:#f85149;--box:#8b949e"""
-# What tells a page's theme: JupyterLab and Notebook, VS Code, Colab, marimo; else the reader's
-# system.
+# How each notebook marks its theme: JupyterLab and Notebook, VS Code, Colab, marimo. Without a mark
+# the system's color scheme is used.
 _DARK_PAGES: Final = (
     "[data-jp-theme-light=false],.vscode-dark,.vscode-high-contrast,[theme=dark],.dark"
 )
 _LIGHT_PAGES: Final = "[data-jp-theme-light=true],.vscode-light,[theme=light],.light"
-# Marimo draws a widget in a shadow root: only `:host-context` sees the page from there, and not
-# every browser knows it.
+# Marimo draws a widget in a shadow root, from which only `:host-context` sees the page. Not every
+# browser knows that selector, so its rules stand alone: an unknown one would void a whole list.
 
 CSS: Final = f"""
 .turnstepper{{{_LIGHT}}}
@@ -27,8 +27,8 @@ CSS: Final = f"""
 .turnstepper{{color:var(--ink);background:var(--paper);font:13px/1.45 system-ui,sans-serif;border:1px solid var(--line);
 border-radius:8px;padding:12px;container-type:inline-size;box-sizing:border-box}}
 .turnstepper *{{box-sizing:border-box}}
-.turnstepper .ts-where{{font-weight:600;margin:0 0 8px;overflow-wrap:anywhere}}
-.turnstepper .ts-where[aria-busy=true]::after{{content:" · working…";color:var(--lit)}}
+.turnstepper .ts-headline{{font-weight:600;margin:0 0 8px;overflow-wrap:anywhere}}
+.turnstepper .ts-headline[aria-busy=true]::after{{content:" · working…";color:var(--lit)}}
 .turnstepper .ts-bar{{display:flex;flex-wrap:wrap;gap:6px;align-items:center;margin-bottom:8px}}
 .turnstepper button,.turnstepper select,.turnstepper input:not([type=range]){{font:inherit;color:inherit;
 background:var(--paper);border:1px solid var(--line);border-radius:6px;padding:3px 9px;min-height:28px;max-width:100%}}
@@ -93,6 +93,6 @@ text-overflow:ellipsis}}
 .turnstepper .turngraph [data-mark=failed] rect{{stroke:var(--bad);stroke-width:3}}
 .turnstepper .turngraph [data-mark=failed] .mark{{fill:var(--bad)}}
 """
-"""One style sheet for both. Colours are variables, so that a page's theme is followed, the graph's
-too. Some rules name the class twice: Jupyter has its own for tables in an output.
+"""Colors are variables, so that the page and the graph follow the notebook's theme. Some rules name
+the class twice: they must win over Jupyter's own rules for tables in an output.
 """
