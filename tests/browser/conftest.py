@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.lab import QUIET, chromium
+from tests.browser.jupyterlab_server import QUIET, chromium
 
 NONE = (
     "No Chromium on this machine, so nothing was tried in a browser. "

@@ -17,8 +17,8 @@ from langgraph.config import get_stream_writer
 from langgraph.graph import START, StateGraph
 from langgraph.types import interrupt
 
-from tests.browser.alone import EMPTY, draw, state_of
-from tests.interfaces.stepper.xss import PAYLOADS
+from tests.browser.widget_page import EMPTY, draw, state_of
+from tests.interfaces.stepper.xss_payloads import PAYLOADS
 from tests.turns import ask, turn_on
 from turngraph.drawing.svg import draw_svg
 from turngraph.interfaces.stepper import Breakpoint, TurnStepper

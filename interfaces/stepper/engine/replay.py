@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,6 +49,11 @@ class Replayed:
     def same(self) -> bool:
         """Whether the requests are the recorded ones, no answer is unused and the cost is equal."""
         return self.unused_answers == 0 and not any(self.requests) and not self._costs_differ
+
+    @property
+    def cost_usd(self) -> Decimal | None:
+        """The cost in USD at the prices given; None if nothing has a price."""
+        return self.result.cost_usd
 
     @property
     def _costs_differ(self) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from langchain_core.tools import tool
 
-from tests.browser.alone import show, widget_on
+from tests.browser.widget_page import show, widget_on
 from tests.turns import ask, turn_on
 from turngraph.interfaces.stepper import TurnStepper
 from turngraph.scripted import Call, Say, ScriptedModel
@@ -48,7 +48,7 @@ def press(page: Any, name: str) -> None:
 
 def says(page: Any, text: str) -> None:
     """Wait until the line at the top holds `text`."""
-    page.locator(".ts-where", has_text=text).wait_for(timeout=20_000)
+    page.locator(".ts-headline", has_text=text).wait_for(timeout=20_000)
 
 
 def pane(page: Any, name: str) -> Any:
@@ -110,8 +110,8 @@ def test_a_pending_call_is_given_other_arguments_and_another_an_answer(
     tools.get_by_label("arguments", exact=True).first.fill('{"city": "Bergen"}')
     press(page, "Call it with these")
     says(page, "edited the arguments of call-1")
-    tools.get_by_label("or what it is to have answered").last.fill("sunshine")
-    tools.get_by_role("button", name="Answer for it").last.click()
+    tools.get_by_label("or a result, without running it").last.fill("sunshine")
+    tools.get_by_role("button", name="Use this result").last.click()
     says(page, "answered for call-2")
     press(page, "Step")
     says(page, "→ prep_second_request")
@@ -119,7 +119,7 @@ def test_a_pending_call_is_given_other_arguments_and_another_an_answer(
     assert "sunshine" in tools.inner_text()
     result.evaluate("each => each.open = true")
     result.get_by_label("result").fill("hail")
-    press_in(result, "Tell this instead")
+    press_in(result, "Use this instead")
     says(page, "edited the result of call-2")
     press(page, "Run")
     says(page, "finished")
@@ -302,7 +302,7 @@ def test_a_screen_reader_is_told_the_place_the_refusals_and_the_names(
     told = page.locator(".turnstepper").aria_snapshot()
     for wanted in (
         'status: "main · step 1: prep_first_request → call_llm · $0"',
-        'toolbar "Walk"',
+        'toolbar "Moves"',
         'slider "Timeline"',
         'textbox "The pending request',
         'combobox "Run until"',

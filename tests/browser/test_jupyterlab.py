@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.browser.lab import lab, run_first_cell, write_notebook
-from tests.interfaces.stepper.xss import PAYLOADS
+from tests.browser.jupyterlab_server import lab, run_first_cell, write_notebook
+from tests.interfaces.stepper.xss_payloads import PAYLOADS
 from turngraph.scripted import Call, Say, ScriptedModel
 
 pytest.importorskip("jupyterlab", reason="needs the development dependencies")
@@ -49,7 +49,7 @@ def address(folder: Path) -> Iterator[str]:
 
 def says(page: Any, text: str) -> None:
     """Wait until the widget's first line holds `text`."""
-    page.locator(".turnstepper .ts-where", has_text=text).first.wait_for(timeout=60_000)
+    page.locator(".turnstepper .ts-headline", has_text=text).first.wait_for(timeout=60_000)
 
 
 def press(page: Any, action: str) -> None:
@@ -73,7 +73,7 @@ def test_step_edit_fork_and_back_as_the_server_saw_them(
         area = page.locator(".turnstepper textarea[data-key=request]")
         body = json.loads(area.input_value())
         area.fill(json.dumps({**body, "temperature": 0.125}))
-        press(page, "edit")
+        press(page, "edit_request")
         says(page, "edited the request")
         picture(page, "lab-request")
         page.locator(".turnstepper").first.focus()
@@ -118,9 +118,9 @@ def saved_without_a_kernel(page: Any, notebook: Path, picture: Callable[[Any, st
     subprocess.run(command, check=True, capture_output=True, timeout=120)
     page.context.set_offline(True)
     page.goto(notebook.with_suffix(".html").as_uri())
-    page.locator(".turnstepper .ts-where").wait_for()
+    page.locator(".turnstepper .ts-headline").wait_for()
     assert page.locator(".turnstepper").count() == 1
-    assert "fork 1 · step 10: finalize → finished" in page.locator(".ts-where").inner_text()
+    assert "fork 1 · step 10: finalize → finished" in page.locator(".ts-headline").inner_text()
     assert page.locator(".turnstepper .ts-graph svg").is_visible()
     assert (
         "It still rains." in page.locator(".turnstepper").inner_text()
