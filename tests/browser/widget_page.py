@@ -1,5 +1,5 @@
-"""The widget alone in a page: its own script, on a model that speaks with Python as Jupyter's
-would.
+"""The widget alone on a page: its own script, on a model that exchanges messages with Python as
+Jupyter's does.
 """
 
 import json
@@ -11,29 +11,35 @@ from turngraph.interfaces.stepper import TurnStepper
 SCRIPT = ROOT / "interfaces/stepper/views/widget.js"
 MODEL = """() => {
 const modelOf = (state) => ({
-  state, heard: [],
+  state, listeners: [],
   get(name) { return this.state[name] },
-  on(event, heard) { this.heard.push(heard) },
-  off(event, heard) { this.heard = this.heard.filter(each => each !== heard) },
-  async send(asked) { this.show(JSON.parse(await act(JSON.stringify(asked)))) },
-  show(view) { this.state.view = view; this.heard.forEach(heard => heard()) },
+  on(event, listener) { this.listeners.push(listener) },
+  off(event, listener) { this.listeners = this.listeners.filter(each => each !== listener) },
+  async send(message) { this.show(JSON.parse(await act(JSON.stringify(message)))) },
+  show(view) { this.state.view = view; this.listeners.forEach(listener => listener()) },
 })
 window.begin = async (script, states) => {
   const url = URL.createObjectURL(new Blob([script], {type: "text/javascript"}))
   const { default: widget } = await import(url)
   window.models = states.map(modelOf)
-  for (const model of models) widget.render({ model, el: document.body.appendChild(document.createElement("div")) })
+  for (const model of models) {
+    const el = document.body.appendChild(document.createElement("div"))
+    widget.render({ model, el })
+  }
 }}
 """
-EMPTY = '<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>stepper</title><body></body></html>'
+EMPTY = (
+    '<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>stepper</title>'
+    "<body></body></html>"
+)
 
 
-def widget_on(page: Any, stepper: TurnStepper) -> Any:
-    """`stepper`'s widget, drawn in `page`; what its buttons ask is done here."""
+def open_widget(page: Any, stepper: TurnStepper) -> Any:
+    """Draws the widget of `stepper` on `page`, connects its buttons and returns it."""
     widget = stepper.show()
 
-    def act(asked: str) -> str:
-        widget.act(json.loads(asked))
+    def act(message: str) -> str:
+        widget.act(json.loads(message))
         return json.dumps(widget.view)
 
     page.expose_function("act", act)
@@ -43,16 +49,16 @@ def widget_on(page: Any, stepper: TurnStepper) -> Any:
 
 
 def state_of(widget: Any) -> dict[str, Any]:
-    """What Jupyter would send to the page."""
+    """Returns what Jupyter would send to the page."""
     return {"css": widget.css, "choices": widget.choices, "view": widget.view}
 
 
 def draw(page: Any, states: list[dict[str, Any]]) -> None:
-    """A widget for each of `states`, below what the page holds."""
+    """Draws a widget for each of `states`, below what the page shows already."""
     page.evaluate(MODEL)
     page.evaluate(f"begin({json.dumps(SCRIPT.read_text('utf-8'))}, {json.dumps(states)})")
 
 
-def show(page: Any, widget: Any) -> None:
-    """Draw what the widget shows now: a cell moved the walk."""
+def redraw(page: Any, widget: Any) -> None:
+    """Draws the widget as it is now, as after a move made by a notebook cell."""
     page.evaluate(f"models[0].show({json.dumps(widget.view)})")

@@ -79,7 +79,7 @@ def test_every_pane_shows_its_part_of_the_turn(stepper: TurnStepper) -> None:
     assert "ok: echo" in shown["tools"]
     assert "result" in shown["diff"]
     assert "prompt_finished" in shown["events"]
-    assert shown["charges"].count("completion gpt-4o-mini: 45 + 2") == 1
+    assert shown["charges"].count("completion gpt-4o-mini: 43 + 2") == 1
 
 
 def test_the_graph_marks_what_ran_and_what_is_next(stepper: TurnStepper) -> None:
