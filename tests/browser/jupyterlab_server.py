@@ -27,7 +27,7 @@ CHROMIUM_OPTIONS = (
 
 
 def find_chromium(bundled: str) -> str | None:
-    """Returns the path of the machine's Chromium, else of playwright's, or None if there is none."""
+    """Returns the path of the machine's Chromium, else of playwright's, else None."""
     paths = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
     return next((path for path in paths if path), bundled if Path(bundled).exists() else None)
 

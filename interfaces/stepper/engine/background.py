@@ -44,7 +44,7 @@ class BackgroundLoop:
         Raises TurnInvocationError when it is called from inside a step.
         """
         if threading.current_thread() is self._thread:
-            work.close()
+            work.close()  # or Python warns that it was never awaited
             raise TurnInvocationError(
                 "A step cannot be taken from inside a step: its thread would wait for itself."
             )

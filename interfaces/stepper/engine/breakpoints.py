@@ -46,7 +46,7 @@ class Breakpoint:
             raise TurnValueError(
                 f"A breakpoint needs a condition. Give one of: {', '.join(vars(self))}."
             )
-        if self.answer is not None:
+        if self.answer is not None:  # a wrong pattern fails here, not in the middle of a run
             re.compile(self.answer)
 
     def __repr__(self) -> str:

@@ -43,25 +43,25 @@ class EditRequest:
     state: Mapping[str, Any] = field(default_factory=dict)
 
 
-def edit_from(asked: EditRequest, step: Step, state: Mapping[str, Any]) -> Edit:
-    """Works out the edit that `asked` means at `step`, where the graph has the values `state`.
+def edit_from(given: EditRequest, step: Step, state: Mapping[str, Any]) -> Edit:
+    """Works out the edit that `given` means at `step`, where the graph has the values `state`.
 
     Raises TurnInvocationError if nothing or more than one thing is asked for, or if there is
     nothing of the kind to edit; TurnValueError for a wrong value.
     """
-    kinds = (asked.request, asked.body, asked.tool, asked.state or None)
+    kinds = (given.request, given.body, given.tool, given.state or None)
     if sum(kind is not None for kind in kinds) != 1:
         raise TurnInvocationError(
             "Edit one thing at a time: `request`, `body`, `tool`, or fields of the state."
         )
-    if asked.request is not None:
-        return _edit_request(step, state, asked.request)
-    if asked.body is not None:
-        return _edit_body(step, asked.body)
-    if asked.tool is not None:
-        return _edit_tool(step, asked.tool, state, asked.arguments, asked.result)
+    if given.request is not None:
+        return _edit_request(step, state, given.request)
+    if given.body is not None:
+        return _edit_body(step, given.body)
+    if given.tool is not None:
+        return _edit_tool(step, given.tool, state, given.arguments, given.result)
     # The messages reducer replaces a message whose id it knows and appends any other.
-    return Edit(f"edited {', '.join(asked.state)}", step.namespace, asked.state)
+    return Edit(f"edited {', '.join(given.state)}", step.namespace, given.state)
 
 
 def _edit_request(
@@ -74,6 +74,7 @@ def _edit_request(
     task = _pending_model_call(step)
     label = "edited the request"
     if isinstance(request, ChatRequest):
+        # The empty override discards what an earlier `edit(body=…)` changed.
         return Edit(label, task.namespace, {"request": request}, {task.key: Override()})
     unknown = sorted(set(request) - set(ChatRequest.model_fields))
     if unknown:

@@ -99,7 +99,7 @@ class _HistoryBuilder:
         tasks = tuple(
             (self.thread.task(task, checkpoint, state), task)
             for task in stored
-            if task.name[:2] != "__"
+            if task.name[:2] != "__"  # LangGraph's own
         )
         self._copy(checkpoint, namespace, {task.id: _sort_key(task.path) for task in stored})
         yield _Superstep(namespace, checkpoint, tasks)

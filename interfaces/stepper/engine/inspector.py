@@ -38,6 +38,7 @@ class Inspector:
         self.name, self.forks = name, forks
         self.forks[name] = self
         self._timeline, self._loop = timeline, loop
+        # A state is read once for each step and forgotten with it.
         self._states: WeakKeyDictionary[Step, dict[str, Mapping[str, Any]]] = WeakKeyDictionary()
 
     @property

@@ -60,7 +60,7 @@ class Recorder(LoopbackServer):
         return self._config.model_copy(update={"base_url": self.base_url})
 
     async def _forward(self, request: "web.Request") -> "web.StreamResponse":
-        import aiohttp
+        import aiohttp  # takes long to import: only who records pays for it
         from aiohttp import web
 
         # Parallel requests are recorded in the order in which they arrive.

@@ -125,6 +125,7 @@ def _replay(file: Path | str, model: str | None, system: str | None, prices: Pri
             _run_with_recorded_results(stepper, _tool_results(bodies))
             result: TurnResult = stepper.state["result"]
         sent = [request.body for request in cassette.requests]
+        # At least one: if nothing was sent, the first recorded request is reported as missing.
         requests = tuple(_differences(bodies, sent, n) for n in range(max(len(sent), 1)))
         return Replayed(result, requests, cassette.left)
 

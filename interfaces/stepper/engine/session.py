@@ -96,6 +96,7 @@ class Session:
             allowed_ids: the ids of the tasks that may run.
             namespaces: every task in these namespaces may run too.
         """
+        # A task whose graph was entered must run again, to reach the tasks inside.
         allowed = step.entered_task_ids | _waiting_ids(step) | set(allowed_ids)
 
         def may_run(task: Task) -> bool:
@@ -139,6 +140,7 @@ class Session:
                 "step on, or go back, before editing the state."
             )
         self.saver.restore(step.snapshot)
+        # LangGraph then plans the same next tasks, as if the last node had written the edit.
         node = step.last_nodes.get(namespace, "__start__")
         config: RunnableConfig = {
             **self.config,
@@ -175,6 +177,8 @@ class Session:
         events: list[TurnEvent] = []
         error: BaseException | None = None
         try:
+            # Turns write their events to the `custom` stream. "sync" stores all writes before the
+            # pass ends, because the snapshot is taken right then.
             async for _, event in self.graph.astream(
                 input, self.config, stream_mode="custom", subgraphs=True, durability="sync"
             ):

@@ -150,6 +150,8 @@ class SessionSaver(InMemorySaver):
         }
         contents = checkpoint.checkpoint
         channel_values = {**contents["channel_values"], **values}
+        # `put` would store a channel without a value as empty, over the value of an earlier
+        # checkpoint that has the same version.
         versions = {
             name: version
             for name, version in contents["channel_versions"].items()
@@ -173,6 +175,7 @@ class SessionSaver(InMemorySaver):
         calls are new calls. Earlier writes of these tasks are dropped; the session itself supplies
         the output of those that had finished.
         """
+        # The new id is the newest one, so the checkpoint stays the latest.
         checkpoints = self.storage[self.thread_id][namespace]
         latest = max(checkpoints)
         checkpoint, metadata, parent = checkpoints[latest]

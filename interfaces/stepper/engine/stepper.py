@@ -59,6 +59,7 @@ class Stepper(Inspector):
         check_reachable(graph)
         loop, session = BackgroundLoop(), Session(graph, thread_id)
         steps = history_steps(graph, session.saver.thread_id, turn)
+        # `__init__` would go on with the thread instead of looking back.
         stepper = cls.__new__(cls)
         stepper._set_up(graph, "main", Timeline(session, steps), loop, {})
         return stepper
@@ -123,7 +124,7 @@ class Stepper(Inspector):
         result: str | None = None,
         **state: Any,
     ) -> Step:
-        """Changes one thing here. Steps ahead are abandoned; what runs next is called anew.
+        """Changes one thing here. Steps ahead are abandoned; what runs next are new calls.
 
         Args:
             request: fields of the pending request, or a whole one, for the rest of the turn.
@@ -136,8 +137,8 @@ class Stepper(Inspector):
         Raises TurnInvocationError if there is nothing of the kind to edit, TurnValueError for a
         wrong value.
         """
-        asked = EditRequest(request, body, tool, arguments, result, state)
-        return self._run(self._edit(asked))
+        given = EditRequest(request, body, tool, arguments, result, state)
+        return self._run(self._edit(given))
 
     def answer(self, value: Any, question: str | None = None) -> Step:
         """Answers what a person is asked (`stepper.now.waiting`).
@@ -195,8 +196,8 @@ class Stepper(Inspector):
         **state: Any,
     ) -> Step:
         """Async version of `edit`."""
-        asked = EditRequest(request, body, tool, arguments, result, state)
-        return await self._arun(self._edit(asked))
+        given = EditRequest(request, body, tool, arguments, result, state)
+        return await self._arun(self._edit(given))
 
     async def aanswer(self, value: Any, question: str | None = None) -> Step:
         """Async version of `answer`."""
@@ -232,16 +233,17 @@ class Stepper(Inspector):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name} {self.now}>"
 
-    async def _edit(self, asked: EditRequest) -> Step:
+    async def _edit(self, given: EditRequest) -> Step:
         timeline, now = self._timeline, self.now
         state = timeline.session.state(now, now.namespace)
-        return await timeline.edit(edit_from(asked, now, state))
+        return await timeline.edit(edit_from(given, now, state))
 
     def _new_line(self, name: str) -> Self:
         if name in self.forks:
             raise TurnInvocationError(
                 f"There is a line `{name}` already. Lines: {', '.join(self.forks)}."
             )
+        # `__init__` would start another loop; all lines of a stepper share one.
         fork = type(self).__new__(type(self))
         session = Session(self.graph, self._timeline.session.config)
         timeline = Timeline(session, self._timeline.steps_so_far)

@@ -44,6 +44,7 @@ class StoredThread:
 
     def newest_first(self, namespace: str = "") -> Iterator[CheckpointTuple]:
         """Yields the latest checkpoint and its ancestors; abandoned forks are left out."""
+        # `saver.list()` would also yield the checkpoints of forks.
         checkpoint = self.latest(namespace)
         while checkpoint is not None:
             yield checkpoint
@@ -55,6 +56,7 @@ class StoredThread:
 
         Only the checkpoint itself is read, not the conversation.
         """
+        # With the stored checkpointer LangGraph would rebuild every channel first.
         saver = SessionSaver(self.thread_id)
         saver.copy_checkpoint(checkpoint, {}, {})
         config = self._config(_namespace_of(checkpoint))

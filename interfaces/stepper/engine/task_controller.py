@@ -145,6 +145,7 @@ class TaskController:
             task = replace(task, input={**task.input, **override.input})
         if not self.may_run(task):
             self.paused.append(task)
+            # Without an interrupt in it nobody is asked: the next pass comes to this task again.
             raise GraphInterrupt
         if override is not None and override.output is not None:
             self.runs.append(
@@ -162,7 +163,7 @@ class TaskController:
             if not task.is_graph:
                 self.waiting += [WaitingTask(task, interrupt) for interrupt in exc.args[0]]
             raise
-        except GraphBubbleUp:
+        except GraphBubbleUp:  # no failure: a command for the graph around this one
             raise
         except BaseException as exc:
             # The same error comes by once for each graph around the task that raised it.
@@ -233,13 +234,14 @@ def controlled_copy(graph: Graph, controller: TaskController, **update: Any) -> 
     """
     nodes = {}
     for name, node in graph.nodes.items():
-        if TAG_HIDDEN in (node.tags or ()):
+        if TAG_HIDDEN in (node.tags or ()):  # LangGraph's own helpers, such as `__start__`
             nodes[name] = node
             continue
         bound = node.bound
         if isinstance(bound, Pregel):
             bound = controlled_copy(bound, controller)
         controlled = _ControlledNode(bound, name, controller, runs_whole=calls_graph(node))
+        # LangGraph looks for the graphs in a node by this list, so it must name the copy.
         subgraphs = [bound] if isinstance(bound, Pregel) else node.subgraphs
         nodes[name] = node.copy({"bound": controlled, "subgraphs": subgraphs})
     return graph.copy({**_NO_BREAKPOINTS, "nodes": nodes, **update})

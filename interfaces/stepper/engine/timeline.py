@@ -93,6 +93,7 @@ class Timeline:
 
     async def step_over(self) -> Step:
         """Runs the next stage; a subgraph runs to its end."""
+        # Every task in the namespace of a pending graph may run, so the graph runs to its end.
         graphs = [task.own_namespace for task in self.now.pending if task.is_graph]
         if self._has_steps_ahead:
             return self._replay_over(graphs)
@@ -126,7 +127,7 @@ class Timeline:
         return self._add(step)
 
     async def renew(self, kind: StepKind = "fork", label: str = "") -> Step:
-        """Stands at the same place in a new lineage: what runs next is called and billed anew."""
+        """Stands at the same place in a new lineage: what runs next are new calls, and billed."""
         return self._add(await self.session.renew(self.now, kind, {}, label))
 
     async def retry(self) -> Step:
@@ -136,6 +137,7 @@ class Timeline:
         if last is None:
             raise TurnInvocationError("Nothing has run yet, so there is nothing to retry.")
         keys = {run.task.key for run in self.steps[last].runs}
+        # The ids of the tasks change with the lineage, their keys do not.
         self.position = last - 1
         await self.renew("fork", "retry")
         return await self._forward(lambda pending: [task for task in pending if task.key in keys])

@@ -48,6 +48,7 @@ def _answer(stepper: Stepper, message: Message) -> None:
 
 
 def _back(stepper: Stepper, message: Message) -> None:
+    # `back` counts steps in its message, but a button has typed no number.
     if len(stepper.steps_so_far) < 2:
         raise TurnInvocationError("This is the first step: there is nothing to go back to.")
     stepper.back()

@@ -53,7 +53,7 @@ def timeline_chart(steps: Iterable[Step]) -> Picture:
     if not runs:
         return _svg("What ran when", [], "nothing has run")
     bars: list[_Bar] = []
-    total = sum(run.seconds for run in runs) or 1e-9
+    total = sum(run.seconds for run in runs) or 1e-9  # results written by a person take 0 s
     start = end = 0.0
     for index, run in enumerate(runs):
         # Parallel tasks have the same namespace and superstep: they start together.
@@ -116,6 +116,7 @@ def _svg(title: str, bars: Sequence[_Bar], note: str) -> Picture:
 
 def _row(y: int, bar: _Bar) -> str:
     room = _WIDTH - _LABEL_WIDTH - 120  # the value stands right of the bar
+    # A share of zero is drawn as a thin line, or the row would look empty.
     x, width = _LABEL_WIDTH + bar.start * room, max(2.0, bar.length * room)
     label = escape(one_line(bar.label, 28))
     return (

@@ -160,6 +160,7 @@ def _charts(stepper: Stepper) -> Pane:
     if not any(step.runs for step in steps):
         return Pane()
     charts = [timeline_chart(steps)]
+    # A graph without a turn in it has neither tokens nor costs.
     if any(step.attempts for step in steps):
         charts += [tokens_chart(steps), cost_chart(steps)]
     return Pane(pictures=tuple(charts))

@@ -89,6 +89,7 @@ def _widget_class() -> Any:
             """Shows two outputs: the widget, and the page that a saved notebook keeps of it."""
             from IPython.display import display
 
+            # The page is an output of its own, which can be updated; here it would be shown twice.
             data, _ = self._repr_mimebundle_()
             del data["text/html"]
             display(data, raw=True)  # type: ignore[no-untyped-call, unused-ignore]

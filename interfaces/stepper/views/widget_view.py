@@ -31,6 +31,7 @@ def widget_choices(stepper: Stepper) -> JsonObject:
         for name in graph.nodes
         if not name.startswith("__")
     ]
+    # `AnyEvent` is Annotated[Union[…], …]: its first argument is the union of all events.
     event_types = get_args(get_args(AnyEvent)[0])
     events = sorted(event.model_fields["type"].default for event in event_types)
     return {
