@@ -1,4 +1,4 @@
-"""`turngraph replay`: a recorded turn run again, offline, and what differs."""
+"""`turngraph replay`: replays a recorded turn offline and shows what differs."""
 
 from pathlib import Path
 from typing import Annotated
@@ -18,19 +18,19 @@ def replay(
     system: str | None = None,
     prices: PriceFile = None,
 ) -> int:
-    """Run a recorded turn again, offline, and show what differs. Exits with 0 where nothing does,
-    else with 1.
+    """Replay a recorded turn offline and show what differs. The exit code is 0 if nothing does,
+    else 1.
 
     Parameters
     ----------
     cassette
-        A file that a recorder wrote.
+        A file that `turngraph step --record` or a `Recorder` wrote.
     model
-        Ask for this model instead.
+        Send the requests to this model instead.
     system
-        With this system message instead.
+        Use this system message instead.
     prices
-        A YAML file with prices: what it would cost at those, beside the list prices.
+        A YAML file with prices: show the cost at these beside the cost at list prices.
     """
     from turngraph.interfaces.cli.ledger_options import prices_of
     from turngraph.interfaces.plain_text import printable
@@ -39,7 +39,11 @@ def replay(
 
     if not cassette.is_file():
         raise TurnValueError(f"There is no file `{cassette}`.")
-    others = None if prices is None else prices_of(prices)
-    replayed = replay_cassette(cassette, model=model, system=system, prices=others)
+    replayed = replay_cassette(
+        cassette,
+        model=model,
+        system=system,
+        prices=None if prices is None else prices_of(prices),
+    )
     print(printable(str(replayed)))
     return 0 if replayed.same else 1

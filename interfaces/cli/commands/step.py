@@ -1,4 +1,4 @@
-"""`turngraph step`: a turn walked in the terminal, with the same keys as the widget."""
+"""`turngraph step`: steps through a turn in the terminal, with the same keys as the widget."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -14,51 +14,53 @@ from turngraph.interfaces.plain_text import money, printable
 from turngraph.state.errors import TurngraphError, TurnValueError
 
 if TYPE_CHECKING:
-    from turngraph.interfaces.stepper.stepper import TurnStepper
+    from turngraph.interfaces.stepper.engine.stepper import Stepper
     from turngraph.providers.config import ProviderConfig
 
 __all__ = ["step"]
 
-_MOVES: Final[Mapping[str, tuple[str, Callable[["TurnStepper", str], Any]]]] = {
-    "s": ("step", lambda stepper, given: stepper.step()),
-    "i": ("into: one task", lambda stepper, given: stepper.step_into()),
-    "o": ("over: a subgraph whole", lambda stepper, given: stepper.step_over()),
-    "b": ("back [n]", lambda stepper, given: stepper.back(_number(given or "1"))),
-    "j": ("jump to step n", lambda stepper, given: stepper.jump(_number(given))),
-    "u": ("run until node or event", lambda stepper, given: stepper.run_until(given)),
-    "r": ("run", lambda stepper, given: stepper.run()),
-    "t": ("retry what ran last", lambda stepper, given: stepper.retry()),
+Move = Callable[["Stepper", str], Any]
+"""Does what a key asks; the text is what was typed after the key."""
+
+_MOVES: Final[Mapping[str, tuple[str, Move]]] = {
+    "s": ("step", lambda stepper, typed: stepper.step()),
+    "i": ("step into: one task", lambda stepper, typed: stepper.step_into()),
+    "o": ("step over: a whole subgraph", lambda stepper, typed: stepper.step_over()),
+    "b": ("go back [n] steps", lambda stepper, typed: stepper.back(_number(typed or "1"))),
+    "j": ("jump to step n", lambda stepper, typed: stepper.jump(_number(typed))),
+    "u": ("run until a node or an event", lambda stepper, typed: stepper.run_until(typed)),
+    "r": ("run", lambda stepper, typed: stepper.run()),
+    "t": ("retry what ran last", lambda stepper, typed: stepper.retry()),
     "e": (
-        "edit the pending request: its whole JSON",
-        lambda stepper, given: stepper.edit(body=given),
+        "edit the pending request: type its whole JSON",
+        lambda stepper, typed: stepper.edit(body=typed),
     ),
     "g": (
-        "give a tool arguments: its name, then JSON",
-        lambda stepper, given: _to_tool(stepper, "arguments", given),
+        "give a pending tool other arguments: its name, then JSON",
+        lambda stepper, typed: _edit_tool(stepper, "edit_arguments", typed),
     ),
     "w": (
         "write a tool's result: its name, then the text",
-        lambda stepper, given: _to_tool(stepper, "result", given),
+        lambda stepper, typed: _edit_tool(stepper, "edit_result", typed),
     ),
     "a": (
         "answer what a person is asked, as JSON",
-        lambda stepper, given: stepper.answer(_json(given)),
+        lambda stepper, typed: stepper.answer(_json_or_text(typed)),
     ),
     "k": (
-        "break at a reason: k tool weather, k cost_above 0.01",
-        lambda stepper, given: _stop_at(stepper, given),
+        "add a breakpoint: k tool weather, k cost_above 0.01",
+        lambda stepper, typed: _add_breakpoint(stepper, typed),
     ),
-    "x": ("take breakpoint n away", lambda stepper, given: _take_away(stepper, given)),
+    "x": ("remove breakpoint n", lambda stepper, typed: _remove_breakpoint(stepper, typed)),
 }
-_OTHERS: Final[Mapping[str, str]] = {
+_OTHER_KEYS: Final[Mapping[str, str]] = {
     "f": "fork [name]",
-    "l": "stand on another line: l main",
+    "l": "show another line: l main",
     "c": "compare with another line: c main",
     "p": "show a pane: p messages",
     "q": "quit",
 }
-_SHOWN: Final = 60
-"""Lines of a pane."""
+_MAX_PANE_LINES: Final = 60
 
 
 def step(
@@ -68,22 +70,23 @@ def step(
     record: Path | None = None,
     options: ModelOptions = ModelOptions(),  # noqa: B008  frozen
 ) -> None:
-    """Session one chat turn in the terminal: s step, i into, b back, f fork, ? for all keys.
+    """Step through one chat turn in the terminal: s step, i into, b back, f fork, ? for all keys.
 
     Parameters
     ----------
     question
-        What to ask.
-    record Write what is sent and received to this file, without keys: `turngraph replay` runs it
+        The message to send.
+    record
+        Write what is sent and received to this file, without keys. `turngraph replay` runs it
         again.
     """
     from turngraph.graphs.chat import chat_turn
-    from turngraph.interfaces.stepper.stepper import TurnStepper
+    from turngraph.interfaces.stepper.engine.stepper import Stepper
 
     if not question.strip():
         raise TurnValueError('Nothing was asked: turngraph step "your question".')
     console = Console(highlight=False)
-    with chosen_model(options, os.environ) as model, _recorded(model.config, record) as config:
+    with chosen_model(options, os.environ) as model, _recording(model.config, record) as config:
         turn = chat_turn(
             config,
             functions=model.functions,
@@ -91,149 +94,149 @@ def step(
             limits=model.limits,
             prices=model.prices,
         )
-        with TurnStepper(turn, {"messages": [("user", question)]}) as stepper:
-            _walk(stepper, console)
+        with Stepper(turn, {"messages": [("user", question)]}) as stepper:
+            _loop(stepper, console)
 
 
 @contextmanager
-def _recorded(config: "ProviderConfig", file: Path | None) -> Iterator["ProviderConfig"]:
-    """The configuration to ask; where a file is named, one whose requests are written there."""
+def _recording(config: "ProviderConfig", file: Path | None) -> Iterator["ProviderConfig"]:
+    """The configuration for the turn. If a file is named, its requests are recorded there."""
     if file is None:
         yield config
         return
     from turngraph.interfaces.stepper.engine.recording import Recorder
 
-    with Recorder(config, file) as tape:
-        yield tape.recorded
+    with Recorder(config, file) as recorder:
+        yield recorder.recorded
 
 
-def _walk(stepper: "TurnStepper", console: Console) -> None:
-    _show(stepper, console)
-    while True:
-        typed = _typed(console)
-        if typed in (None, "q"):
-            return
-        key, _, given = typed.partition(" ")
+def _loop(stepper: "Stepper", console: Console) -> None:
+    """Reads keys until `q` or the end of the input. A refusal is printed and ends nothing."""
+    _show_step(stepper, console)
+    while (typed := _read_line(console)) not in (None, "q"):
+        key, _, rest = typed.partition(" ")
         try:
-            if key == "f":
-                stepper = stepper.fork(given or f"fork {len(stepper.forks)}")
-            elif key == "l":
-                stepper = _line(stepper, given)
-            elif key == "c":
-                console.print(Text(printable(str(stepper.compare(stepper, _line(stepper, given))))))
-                continue
-            elif key == "p":
-                _pane(stepper, given, console)
-                continue
-            elif key in _MOVES:
-                _MOVES[key][1](stepper, given)
-            else:
-                _help(console, key)
-                continue
+            moved = _obey(stepper, key, rest, console)
         except (TurngraphError, ValueError, IndexError) as exc:
             console.print(Text(printable(str(exc)), "red"))
             continue
-        _show(stepper, console)
+        if moved is not None:
+            stepper = moved
+            _show_step(stepper, console)
 
 
-def _typed(console: Console) -> str | None:
-    """What is typed; an empty line is a step, the end of input ends the walk."""
+def _obey(stepper: "Stepper", key: str, rest: str, console: Console) -> "Stepper | None":
+    """Does what a key asks. Returns the stepper to show, or None if nothing has moved."""
+    if key == "f":
+        return stepper.fork(rest or f"fork {len(stepper.forks)}")
+    if key == "l":
+        return _line(stepper, rest)
+    if key in _MOVES:
+        _MOVES[key][1](stepper, rest)
+        return stepper
+    if key == "c":
+        comparison = stepper.compare(stepper, _line(stepper, rest))
+        console.print(Text(printable(str(comparison))))
+    elif key == "p":
+        _show_pane(stepper, rest, console)
+    else:
+        _show_help(console, key)
+    return None
+
+
+def _read_line(console: Console) -> str | None:
+    """Returns what is typed. An empty line is a step; None is the end of the input."""
     try:
         return console.input("[dim]s i o b j u r t f l c e g w a k x p ? q:[/dim] ").strip() or "s"
     except EOFError:
         return None
 
 
-def _show(stepper: "TurnStepper", console: Console) -> None:
-    from turngraph.interfaces.stepper.views.page import panes
+def _show_step(stepper: "Stepper", console: Console) -> None:
+    from turngraph.interfaces.stepper.views.page import pane_texts
 
     now = stepper.now
-    console.print(
-        Text.assemble(
-            ("● ", "cyan"), (printable(str(now)), "bold"), f"  {stepper.name} {money(stepper.cost)}"
-        )
-    )
-    shown = panes(stepper)
-    wanted = "request" if any(task.node == "call_llm" for task in now.pending) else "diff"
-    for name in (
-        "problem",
-        wanted,
-        *(("tools",) if any(task.call for task in now.pending) else ()),
-    ):
-        _print(name, shown[name], console)
+    cost = f"  {stepper.name} {money(stepper.cost)}"
+    console.print(Text.assemble(("● ", "cyan"), (printable(str(now)), "bold"), cost))
+    texts = pane_texts(stepper)
+    calls_model = any(task.node == "call_llm" for task in now.pending)
+    names = ["problem", "request" if calls_model else "diff"]
+    if any(task.call for task in now.pending):
+        names.append("tools")
+    for name in names:
+        _print_pane(name, texts[name], console)
 
 
-def _pane(stepper: "TurnStepper", name: str, console: Console) -> None:
-    from turngraph.interfaces.stepper.views.page import panes
+def _show_pane(stepper: "Stepper", name: str, console: Console) -> None:
+    from turngraph.interfaces.stepper.views.page import pane_texts
 
-    shown = panes(stepper)
-    if name not in shown:
-        console.print(Text(f"Panes: {', '.join(shown)}. As in: p messages", "dim"))
+    texts = pane_texts(stepper)
+    if name not in texts:
+        console.print(Text(f"Panes: {', '.join(texts)}. As in: p messages", "dim"))
         return
-    _print(name, shown[name] or "nothing here", console)
+    _print_pane(name, texts[name] or "nothing here", console)
 
 
-def _print(name: str, text: str, console: Console) -> None:
+def _print_pane(name: str, text: str, console: Console) -> None:
     if not text:
         return
     lines = printable(text).splitlines()
     console.print(Text(f"  {name}", "dim"))
-    for line in lines[:_SHOWN]:
+    for line in lines[:_MAX_PANE_LINES]:
         console.print(Text(f"    {line}"), soft_wrap=True)
-    if len(lines) > _SHOWN:
-        console.print(Text(f"    … {len(lines) - _SHOWN} more lines", "dim"))
+    if len(lines) > _MAX_PANE_LINES:
+        console.print(Text(f"    … {len(lines) - _MAX_PANE_LINES} more lines", "dim"))
 
 
-def _help(console: Console, key: str) -> None:
+def _show_help(console: Console, key: str) -> None:
     if key != "?":
         console.print(Text(printable(f"There is no key `{key}`. There are:"), "red"))
-    for key, (what, _) in _MOVES.items():
-        console.print(Text(f"  {key}  {what}"))
-    for key, what in _OTHERS.items():
-        console.print(Text(f"  {key}  {what}"))
+    meanings = {**{key: meaning for key, (meaning, _) in _MOVES.items()}, **_OTHER_KEYS}
+    for each, meaning in meanings.items():
+        console.print(Text(f"  {each}  {meaning}"))
 
 
-def _line(stepper: "TurnStepper", name: str) -> "TurnStepper":
+def _line(stepper: "Stepper", name: str) -> "Stepper":
     if name not in stepper.forks:
         raise TurnValueError(f"There is no line `{name}`. There are: {', '.join(stepper.forks)}.")
     return stepper.forks[name]
 
 
-def _to_tool(stepper: "TurnStepper", action: str, given: str) -> None:
-    from turngraph.interfaces.stepper.views.widget_state import MOVES
+def _edit_tool(stepper: "Stepper", action: str, typed: str) -> None:
+    from turngraph.interfaces.stepper.views.actions import ACTIONS
 
-    tool, _, value = given.partition(" ")
+    tool, _, value = typed.partition(" ")
     if not tool:
         raise TurnValueError("Which tool? Its name comes first, as in: g calculator {…}")
-    MOVES[action](stepper, {"tool": tool, "value": value})
+    ACTIONS[action](stepper, {"tool": tool, "value": value})
 
 
-def _stop_at(stepper: "TurnStepper", given: str) -> None:
-    from turngraph.interfaces.stepper.views.widget_state import MOVES
+def _add_breakpoint(stepper: "Stepper", typed: str) -> None:
+    from turngraph.interfaces.stepper.views.actions import ACTIONS
 
-    reason, _, value = given.partition(" ")
-    MOVES["break"](stepper, {"reason": reason, "value": value})
+    reason, _, value = typed.partition(" ")
+    ACTIONS["add_breakpoint"](stepper, {"reason": reason, "value": value})
 
 
-def _number(given: str) -> int:
-    if not given.isdecimal():
+def _remove_breakpoint(stepper: "Stepper", typed: str) -> None:
+    index, count = _number(typed), len(stepper.breakpoints)
+    if index >= count:
+        raise TurnValueError(f"There is no breakpoint {index}: {count} are set, counted from 0.")
+    stepper.breakpoints.pop(index)
+
+
+def _number(typed: str) -> int:
+    if not typed.isdecimal():
         raise TurnValueError(
-            f"`{given}` is no number: give that of a step or a breakpoint, as in: j 2"
+            f"`{typed}` is no number. Type the number of a step or a breakpoint, as in: j 2"
         )
-    return int(given)
+    return int(typed)
 
 
-def _take_away(stepper: "TurnStepper", given: str) -> None:
-    place, there = _number(given), len(stepper.breakpoints)
-    if place >= there:
-        raise TurnValueError(f"There is no breakpoint {place}: {there} are set, counted from 0.")
-    stepper.breakpoints.pop(place)
-
-
-def _json(text: str) -> Any:
+def _json_or_text(typed: str) -> Any:
     import json
 
     try:
-        return json.loads(text)
+        return json.loads(typed)
     except ValueError:
-        return text
+        return typed

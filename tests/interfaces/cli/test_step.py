@@ -73,7 +73,7 @@ def test_tools_are_edited_and_lines_compared_by_keys(
     out = capsys.readouterr().out
     assert 'ok: calculator({"expression": "7 * 7"}) → 49' in out
     assert "tool: 43" in out
-    assert "they part after step 3" in out
+    assert "the lines differ from step 4 on" in out
     assert "There is no line `x`. There are: main, seven." in out
 
 

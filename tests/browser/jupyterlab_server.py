@@ -1,4 +1,4 @@
-"""A real JupyterLab and a real Chromium, driven as a person would."""
+"""A real JupyterLab and a real Chromium, used as a person would use them."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from typing import Any
 
 import nbformat
 
-QUIET = (
+CHROMIUM_OPTIONS = (
     *(
         "--no-sandbox",
         "--disable-gpu",
@@ -26,23 +26,23 @@ QUIET = (
 )
 
 
-def chromium(own: str) -> str | None:
-    """Where a Chromium is: the machine's, else playwright's own, if it was installed."""
-    known = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
-    return next((path for path in known if path), own if Path(own).exists() else None)
+def find_chromium(bundled: str) -> str | None:
+    """Returns the path of the machine's Chromium, else of playwright's, else None."""
+    paths = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
+    return next((path for path in paths if path), bundled if Path(bundled).exists() else None)
 
 
 def free_port() -> int:
-    """A port nobody listens on."""
+    """Returns a free port."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])
 
 
 @contextmanager
-def lab(folder: Path) -> Iterator[str]:
-    """A JupyterLab on the notebooks of `folder`; its address."""
-    port, token = free_port(), "walk"
+def jupyterlab(folder: Path) -> Iterator[str]:
+    """Runs a JupyterLab on `folder`; yields its address, with `{}` for the name of a notebook."""
+    port, token = free_port(), "stepper"
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     settings = {
         "ServerApp.token": token,
@@ -60,23 +60,23 @@ def lab(folder: Path) -> Iterator[str]:
         "--allow-root",
     ]
     command += [f"--{name}={value}" for name, value in settings.items()]
-    homes = {
+    directories = {
         name: str(folder / "jupyter")
         for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
     }
     with (folder / "lab.log").open("wb") as log:
         server = subprocess.Popen(
-            command, stdout=log, stderr=log, env={**os.environ, "PATH": path, **homes}
+            command, stdout=log, stderr=log, env={**os.environ, "PATH": path, **directories}
         )
         try:
-            _until_up(f"http://127.0.0.1:{port}/api?token={token}", server)
+            _wait_until_ready(f"http://127.0.0.1:{port}/api?token={token}", server)
             yield f"http://127.0.0.1:{port}/lab/tree/{{}}?token={token}&reset"
         finally:
             server.terminate()
             server.wait(30)
 
 
-def _until_up(url: str, server: "subprocess.Popen[bytes]") -> None:
+def _wait_until_ready(url: str, server: "subprocess.Popen[bytes]") -> None:
     for _ in range(240):
         assert server.poll() is None, "JupyterLab ended"
         try:
@@ -88,7 +88,7 @@ def _until_up(url: str, server: "subprocess.Popen[bytes]") -> None:
 
 
 def write_notebook(folder: Path, name: str, *cells: str) -> None:
-    """A notebook of code cells."""
+    """Writes a notebook of code cells."""
     notebook: Any = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(cell) for cell in cells]
     )
@@ -99,8 +99,9 @@ def write_notebook(folder: Path, name: str, *cells: str) -> None:
 
 
 def run_first_cell(page: Any, url: str) -> None:
-    """Open a notebook and run its first cell; the first key press is lost where the kernel is still
-    coming up.
+    """Opens a notebook and runs its first cell.
+
+    It tries several times: a key press is lost while the kernel is still starting.
     """
     page.goto(url)
     cell = page.locator(".jp-Notebook .jp-CodeCell").first

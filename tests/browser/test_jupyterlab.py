@@ -1,5 +1,5 @@
-"""The widget in a real browser: what its buttons do is checked at the server, and nothing a model
-says ever runs.
+"""The widget in a real JupyterLab: the scripted model sees what its buttons send, and no text of a
+model ever runs.
 """
 
 import json
@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.browser.lab import lab, run_first_cell, write_notebook
-from tests.interfaces.stepper.xss import PAYLOADS
+from tests.browser.jupyterlab_server import jupyterlab, run_first_cell, write_notebook
+from tests.interfaces.stepper.xss_payloads import PAYLOADS
 from turngraph.scripted import Call, Say, ScriptedModel
 
 pytest.importorskip("jupyterlab", reason="needs the development dependencies")
@@ -26,7 +26,7 @@ from turngraph.interfaces.stepper import TurnStepper
 from turngraph.providers import ProviderConfig
 @tool
 def echo(text: str) -> str:
-    "Says what it is told."
+    "Returns its argument."
     return text
 config = ProviderConfig(vendor="openai", model="gpt-4o-mini", base_url={url!r})
 stepper = TurnStepper(chat_turn(config, tools=[echo]), {{"messages": [("user", {question!r})]}})
@@ -36,79 +36,81 @@ stepper.show()
 
 @pytest.fixture(scope="module")
 def folder(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the notebooks stand; without a browser no JupyterLab is started."""
+    """The folder of the notebooks. It needs `browser`: without one no JupyterLab is started."""
     return tmp_path_factory.mktemp("lab")
 
 
 @pytest.fixture(scope="module")
 def address(folder: Path) -> Iterator[str]:
-    """A running JupyterLab."""
-    with lab(folder) as url:
+    """The address of a running JupyterLab."""
+    with jupyterlab(folder) as url:
         yield url
 
 
-def says(page: Any, text: str) -> None:
-    """Wait until the widget's first line holds `text`."""
-    page.locator(".turnstepper .ts-where", has_text=text).first.wait_for(timeout=60_000)
+def wait_for_headline(page: Any, text: str) -> None:
+    """Waits until the widget's first line contains `text`."""
+    page.locator(".turnstepper .ts-headline", has_text=text).first.wait_for(timeout=60_000)
 
 
 def press(page: Any, action: str) -> None:
-    """Click a button of the widget."""
+    """Clicks a button of the widget."""
     page.locator(f"button[data-action={action}]").first.click()
 
 
-def test_step_edit_fork_and_back_as_the_server_saw_them(
+def test_step_edit_fork_and_back_reach_the_server(
     page: Any, folder: Path, address: str, picture: Callable[[Any, str], None]
 ) -> None:
-    """The pending request is edited on the screen, and that arrives. What is saved says where the
-    walk stood.
+    """The request edited on the screen is the one that arrives. The saved notebook shows the last
+    step.
     """
     with ScriptedModel(
         [Call(("echo", {"text": "rain"})), Say("It rains."), Say("It still rains.")]
     ) as model:
-        write_notebook(folder, "walk.ipynb", CELL.format(url=model.base_url, question="Weather?"))
-        run_first_cell(page, address.format("walk.ipynb"))
+        write_notebook(
+            folder, "stepper.ipynb", CELL.format(url=model.base_url, question="Weather?")
+        )
+        run_first_cell(page, address.format("stepper.ipynb"))
         press(page, "step")
-        says(page, "call_llm")
+        wait_for_headline(page, "call_llm")
         area = page.locator(".turnstepper textarea[data-key=request]")
         body = json.loads(area.input_value())
         area.fill(json.dumps({**body, "temperature": 0.125}))
-        press(page, "edit")
-        says(page, "edited the request")
+        press(page, "edit_request")
+        wait_for_headline(page, "edited the request")
         picture(page, "lab-request")
         page.locator(".turnstepper").first.focus()
         page.keyboard.press("s")
-        says(page, "bill")
+        wait_for_headline(page, "bill")
         assert [request.body for request in model.requests] == [{**body, "temperature": 0.125}]
         press(page, "step")
-        says(page, "dispatch_tools")
+        wait_for_headline(page, "dispatch_tools")
         picture(page, "lab-tools")
         press(page, "step")
         press(page, "fork")
-        says(page, "fork 1")
+        wait_for_headline(page, "fork 1")
         press(page, "run")
-        says(page, "finished")
+        wait_for_headline(page, "finished")
         assert len(model.requests) == 2
         press(page, "back")
-        says(page, "finalize")
+        wait_for_headline(page, "finalize")
         press(page, "step")
-        says(page, "finished")
+        wait_for_headline(page, "finished")
         picture(page, "lab-finished")
         assert len(model.requests) == 2
         assert page.locator(".turnstepper [data-mark=done]").count() >= 5
         page.locator(".turnstepper").first.focus()
         page.keyboard.press("b")
-        says(page, "finalize")
+        wait_for_headline(page, "finalize")
         assert page.locator(".jp-Notebook .jp-Cell").count() == 1, (
-            "a key of the widget is none of the notebook's"
+            "a key of the widget does nothing in the notebook"
         )
         press(page, "step")
-        says(page, "finished")
-    saved_without_a_kernel(page, folder / "walk.ipynb", picture)
+        wait_for_headline(page, "finished")
+    check_saved_notebook(page, folder / "stepper.ipynb", picture)
 
 
-def saved_without_a_kernel(page: Any, notebook: Path, picture: Callable[[Any, str], None]) -> None:
-    """In the living notebook the static page is hidden; in the saved one it shows the last state."""
+def check_saved_notebook(page: Any, notebook: Path, picture: Callable[[Any, str], None]) -> None:
+    """The page is hidden in the living notebook; in the saved one it shows the last state."""
     assert page.locator("[data-saved] .turnstepper").count() == 1
     assert not page.locator("[data-saved]").is_visible()
     page.locator(".jp-Notebook .jp-InputArea-editor").first.click()
@@ -118,9 +120,9 @@ def saved_without_a_kernel(page: Any, notebook: Path, picture: Callable[[Any, st
     subprocess.run(command, check=True, capture_output=True, timeout=120)
     page.context.set_offline(True)
     page.goto(notebook.with_suffix(".html").as_uri())
-    page.locator(".turnstepper .ts-where").wait_for()
+    page.locator(".turnstepper .ts-headline").wait_for()
     assert page.locator(".turnstepper").count() == 1
-    assert "fork 1 · step 10: finalize → finished" in page.locator(".ts-where").inner_text()
+    assert "fork 1 · step 10: finalize → finished" in page.locator(".ts-headline").inner_text()
     assert page.locator(".turnstepper .ts-graph svg").is_visible()
     assert (
         "It still rains." in page.locator(".turnstepper").inner_text()
@@ -129,14 +131,18 @@ def saved_without_a_kernel(page: Any, notebook: Path, picture: Callable[[Any, st
     picture(page, "lab-saved")
 
 
-def test_nothing_a_model_or_a_tool_said_runs(page: Any, folder: Path, address: str) -> None:
+def test_no_text_of_a_model_or_tool_runs(page: Any, folder: Path, address: str) -> None:
     """All payloads, in the question, the tool's arguments and result, and the answer; in the widget
-    and in the page.
+    and on the page.
     """
     hostile = "\n".join(PAYLOADS)
     with ScriptedModel([Call(("echo", {"text": hostile})), Say(hostile)]) as model:
         cell = CELL.format(url=model.base_url, question=hostile)
-        shown = "from IPython.display import HTML, display\nstepper.run()\ndisplay(HTML(stepper._repr_html_()))\n"
+        shown = (
+            "from IPython.display import HTML, display\n"
+            "stepper.run()\n"
+            "display(HTML(stepper._repr_html_()))\n"
+        )
         write_notebook(
             folder, "xss.ipynb", cell.replace("stepper.show()", shown + "stepper.show()")
         )
@@ -147,7 +153,7 @@ def test_nothing_a_model_or_a_tool_said_runs(page: Any, folder: Path, address: s
             press(page, "back")
             page.wait_for_timeout(300)
             page.evaluate(
-                "document.querySelectorAll('.turnstepper details').forEach(each => each.open = true)"
+                "document.querySelectorAll('.turnstepper details').forEach(all => all.open = true)"
             )
             page.wait_for_timeout(200)
         assert page.evaluate("window.__xss") == 0

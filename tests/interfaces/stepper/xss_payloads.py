@@ -1,5 +1,5 @@
-"""More than 200 texts that would run a script where they are taken for markup, made of parts so
-that each is a kind.
+"""More than 200 texts that would run a script if they were taken for markup. Most combine a tag
+with a text around it, so that each is a case of its own.
 """
 
 from itertools import product
@@ -74,8 +74,8 @@ ODD = (
     "<svg/onload=confirm(1)>",
     "<iframe src='javascript:parent.prompt(1)'></iframe>",
 )
-"""Encoded once too often, cut by control characters, for other readers: XML, Markdown, LaTeX,
-terminals, templates.
+"""Encoded twice, cut by control characters, or for other readers: XML, Markdown, LaTeX, terminals,
+templates.
 """
 PAYLOADS = (*(around.format(tag) for around, tag in product(AROUND, TAGS)), *ODD)
-"""Each is inert as text and runs as markup, or would for a reader that decodes once too often."""
+"""Each is harmless as text and runs as markup, or would if a reader decoded it twice."""

@@ -1,7 +1,7 @@
-"""A worker that is killed in the middle of a turn: `python -m tests.interfaces.stepper.dying
-DATABASE BASE_URL WHERE`.
+"""A worker that is killed in the middle of a turn.
 
-Of two tools that run together it dies in one, when the other is done and stored.
+`python -m tests.interfaces.stepper.killed_worker DATABASE BASE_URL alone|inside` runs two tools in
+parallel and exits in the second one, as soon as the result of the first is stored.
 """
 
 import asyncio
@@ -22,16 +22,16 @@ from turngraph.state.result import Charge, TurnResult
 THREAD: Any = {"configurable": {"thread_id": "t"}}
 
 
-class House(MessagesState):
+class Parent(MessagesState):
     """A parent's state."""
 
     result: TurnResult
     charges: list[Charge]
 
 
-def house(turn: Any, saver: BaseCheckpointSaver[Any]) -> Any:
-    """A parent with a node of its own before a turn."""
-    graph = StateGraph(House)
+def graph_around(turn: Any, saver: BaseCheckpointSaver[Any]) -> Any:
+    """Returns a parent graph with a node of its own before `turn`."""
+    graph = StateGraph(Parent)
     graph.add_node("greet", lambda state: {})
     graph.add_node("chat", turn)
     graph.add_edge(START, "greet")
@@ -39,8 +39,8 @@ def house(turn: Any, saver: BaseCheckpointSaver[Any]) -> Any:
     return graph.compile(checkpointer=saver)
 
 
-async def die(database: str, base_url: str, where: str) -> None:
-    """Run until it is over: it never returns."""
+async def run_and_die(database: str, base_url: str, where: str) -> None:
+    """Runs the turn and exits the process with code 9."""
     async with AsyncSqliteSaver.from_conn_string(database) as saver:
 
         @tool
@@ -58,19 +58,19 @@ async def die(database: str, base_url: str, where: str) -> None:
         turn = chat_turn(
             OpenAIProvider(config), tools=[weather], checkpointer=None if inside else saver
         )
-        graph = house(turn, saver) if inside else turn
+        graph = graph_around(turn, saver) if inside else turn
         await graph.ainvoke(ask("Both?"), THREAD, durability="sync")
 
 
 async def _until_stored(saver: AsyncSqliteSaver) -> None:
-    """Wait until the answer of the other tool has reached the disk."""
+    """Waits until the result of the other tool is on disk."""
     writes: list[Any] = []
     while not any(
         channel == "tool_runs" and isinstance(value, list) for _, channel, value in writes
     ):
-        points = [point async for point in saver.alist({"configurable": {"thread_id": "t"}})]
-        writes = [write for point in points for write in point.pending_writes or ()]
+        checkpoints = [each async for each in saver.alist({"configurable": {"thread_id": "t"}})]
+        writes = [write for each in checkpoints for write in each.pending_writes or ()]
 
 
 if __name__ == "__main__":
-    asyncio.run(die(*sys.argv[1:]))
+    asyncio.run(run_and_die(*sys.argv[1:]))

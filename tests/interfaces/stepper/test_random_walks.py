@@ -1,8 +1,8 @@
-"""Random walks end where an unstepped run with the same edits ends, and ask nobody twice who was
-not asked to be.
+"""A random walk through a turn ends where a plain run with the same edits ends, and sends nothing
+twice unless an edit, a fork or a retry asks for it.
 
-`TURNGRAPH_WALKS=500 pytest tests/interfaces/stepper/test_walks.py` walks more; `TURNGRAPH_SEED=42`
-begins elsewhere.
+`TURNGRAPH_WALKS=500 pytest tests/interfaces/stepper/test_random_walks.py` makes more walks;
+`TURNGRAPH_SEED=42` makes others.
 """
 
 import os
@@ -35,7 +35,7 @@ QUESTION: Any = {"messages": [HumanMessage("Weather?", id="q")]}
 FIRST = int(os.environ.get("TURNGRAPH_SEED", "0"))
 WALKS = range(FIRST, FIRST + int(os.environ.get("TURNGRAPH_WALKS", "16")))
 Edits = dict[tuple[str, int], list[dict[str, Any]]]
-"""What was edited, by the stage it was edited before and the calls to the model made until then."""
+"""The edits, by the stage that ran next and the number of model calls made until then."""
 
 
 @tool
@@ -45,9 +45,7 @@ def weather(city: str) -> str:
 
 
 def script(plan: list[int]) -> list[ScriptStep]:
-    """Answers that depend on nothing but the request: `plan[n]` calls in the n-th round, then an
-    answer.
-    """
+    """Returns answers that depend on the request alone: `plan[n]` calls in round n, then a text."""
 
     def answer(request: ReceivedRequest) -> Scripted:
         rounds = sum(message["role"] == "assistant" for message in request.body["messages"])
@@ -65,10 +63,10 @@ def script(plan: list[int]) -> list[ScriptStep]:
     return [answer] * 400
 
 
-def essence(state: Any) -> Any:
-    """What a turn came to, without the ids and times of one run."""
+def outcome(state: Any) -> Any:
+    """Returns what a turn came to, without the ids and times of one run."""
     result = state["result"]
-    said = [
+    messages = [
         (m.type, m.text, [c["args"] for c in getattr(m, "tool_calls", [])])
         for m in state["messages"]
     ]
@@ -77,7 +75,7 @@ def essence(state: Any) -> Any:
     ]
     usage = [attempt.reply.usage for attempt in result.attempts]
     return (
-        said,
+        messages,
         sorted(runs, key=lambda run: run[4]),
         result.answer,
         usage,
@@ -87,16 +85,16 @@ def essence(state: Any) -> Any:
 
 
 class RandomWalk:
-    """Walks at random; what it edits, it remembers, so that an unstepped run can be given the same."""
+    """Moves a stepper at random and records the edits, so that a plain run can make the same."""
 
     def __init__(self, stepper: TurnStepper, chance: random.Random, model: ScriptedModel) -> None:
         self.stepper, self.chance, self.model = stepper, chance, model
         self.edits: dict[Step, tuple[tuple[str, int], dict[str, Any]]] = {}
-        self.left = 0
-        """How often something was asked anew: by an edit, a fork, a retry."""
+        self.new_lineages = 0
+        """The number of edits, forks and retries: each may send again what was sent."""
 
     def move(self) -> None:
-        """One random move. Those that only look, or that go where it was before, send nothing."""
+        """Makes one random move. One that looks, or that goes along known steps, sends nothing."""
         forward = (self.step, self.step, self.into, self.over, self.stage)
         move = self.chance.choice(
             (*forward, self.back, self.jump, self.edit, self.edit, self.fork, self.run)
@@ -144,12 +142,12 @@ class RandomWalk:
 
     def fork(self) -> None:
         self.stepper = self.stepper.fork(f"fork {len(self.stepper.forks)}")
-        self.left += 1
+        self.new_lineages += 1
 
     def retry(self) -> None:
-        if any(step.done for step in self.stepper.behind):
+        if any(step.runs for step in self.stepper.steps_so_far):
             self.stepper.retry()
-            self.left += 1
+            self.new_lineages += 1
 
     def answer(self) -> None:
         asked = self.chance.choice(self.stepper.now.waiting)
@@ -158,10 +156,10 @@ class RandomWalk:
         )
 
     def edit(self) -> None:
-        """Something that can be edited here: a message, the request, its JSON, a tool's arguments
-        or result.
+        """Edits something that can be edited here: a message, the request, its JSON, a tool's
+        arguments or its result.
         """
-        at = self._place()
+        at = self._position()
         if at is None:
             return
         given = self.chance.choice(list(self._editable(at[0])))
@@ -171,13 +169,13 @@ class RandomWalk:
             assert "Some of the parallel tasks" in str(exc) or "its siblings did not" in str(exc)  # noqa: PT017
             return
         self.edits[self.stepper.now] = (at, given)
-        self.left += 1
+        self.new_lineages += 1
 
-    def _place(self) -> tuple[str, int] | None:
+    def _position(self) -> tuple[str, int] | None:
         now = self.stepper.now
         tasks = [*now.pending, *(waiting.task for waiting in now.waiting)]
         return (
-            (tasks[0].node, sum(len(step.attempts) for step in self.stepper.behind))
+            (tasks[0].node, sum(len(step.attempts) for step in self.stepper.steps_so_far))
             if tasks
             else None
         )
@@ -198,31 +196,29 @@ class RandomWalk:
             run = self.chance.choice(self.stepper.state["tool_runs"])
             yield {"tool": run.call_id, "result": f"fog {self.chance.randrange(9)}"}
 
-    def kept(self) -> Edits:
-        """The edits of the line it ended on."""
+    def edits_of_line(self) -> Edits:
+        """Returns the edits of the line it ended on."""
         found: Edits = {}
-        for step in self.stepper.behind:
+        for step in self.stepper.steps_so_far:
             if step in self.edits:
                 at, given = self.edits[step]
                 found.setdefault(at, []).append(given)
         return found
 
 
-class Unstepped:
-    """The same turn without a stepper: LangGraph's own breakpoints, the edits made through its
-    `update_state`.
-    """
+class PlainRun:
+    """Runs the same turn by LangGraph's own breakpoints and makes the edits by `update_state`."""
 
     def __init__(
-        self, model: ScriptedModel, edits: Edits, decided: dict[str, str], *, approve: bool
+        self, model: ScriptedModel, edits: Edits, decisions: dict[str, str], *, approve: bool
     ) -> None:
         self.turn = turn_on(model, tools=[weather], approve=approve, checkpointer=InMemorySaver())
         self.config: Any = {"configurable": {"thread_id": "plain"}}
-        self.edits, self.decided = edits, decided
-        self.ran = "__start__"
+        self.edits, self.decisions = edits, decisions
+        self.last_node = "__start__"
 
     def state(self) -> Any:
-        """Its state at the end."""
+        """Runs to the end and returns the state."""
         self.turn.invoke(QUESTION, self.config, interrupt_before="*")
         while nodes := self.turn.get_state(self.config).next:
             self._edit(nodes[0])
@@ -233,7 +229,7 @@ class Unstepped:
         calls = len(self.values.get("attempts", ()))
         before = self.values.get("request")
         bodies = [given["body"] for given in self.edits.get((node, calls), []) if "body" in given]
-        for body in bodies[-1:]:  # the JSON of this request alone
+        for body in bodies[-1:]:  # this request alone has the edited JSON
             assert before is not None
             request = before.model_copy(
                 update={"extra_body": {**before.extra_body, "seed": body["seed"]}}
@@ -242,15 +238,17 @@ class Unstepped:
         self.turn.invoke(None, self.config, interrupt_before="*")
         asked = self.turn.get_state(self.config).interrupts
         if asked:
-            resume = {each.id: {"decision": self.decided[each.value["call_id"]]} for each in asked}
+            resume = {
+                each.id: {"decision": self.decisions[each.value["call_id"]]} for each in asked
+            }
             self.turn.invoke(Command(resume=resume), self.config, interrupt_before="*")
-        self.ran = node
+        self.last_node = node
         if bodies:
             self._update({"request": before})
 
     @property
     def values(self) -> dict[str, Any]:
-        """The state now."""
+        """The present state."""
         return dict(self.turn.get_state(self.config).values)
 
     def _edit(self, node: str) -> None:
@@ -263,11 +261,11 @@ class Unstepped:
                     {"request": self.values["request"].model_copy(update=given["request"])}
                 )
             elif "result" in given and node == "prep_second_request":
-                self._tell(given["tool"], given["result"])
+                self._set_result(given["tool"], given["result"])
         if (
             node == "bill"
-        ):  # the tasks of the tools are made of what was asked: changed here, they run changed
-            self._ask_otherwise(self.edits.get(("dispatch_tools", calls), []))
+        ):  # the tools' tasks are made of the pending calls, so those are changed here
+            self._set_arguments(self.edits.get(("dispatch_tools", calls), []))
         if node == "prep_second_request":
             for call, result in self._results(
                 self.edits.get(("dispatch_tools", calls), [])
@@ -275,23 +273,21 @@ class Unstepped:
                 if ("prep_second_request", calls) not in self.edits or call not in {
                     given.get("tool") for given in self.edits["prep_second_request", calls]
                 }:
-                    self._tell(call, result)
+                    self._set_result(call, result)
 
-    def _ask_otherwise(self, edits: list[dict[str, Any]]) -> None:
+    def _set_arguments(self, edits: list[dict[str, Any]]) -> None:
         changed = {given["tool"]: given["arguments"] for given in edits if "arguments" in given}
         if changed:
-            asked = [
+            calls = [
                 call.model_copy(update={"arguments": f'{{"city": "{changed[call.id]["city"]}"}}'})
                 if call.id in changed
                 else call
                 for call in self.values["pending_tool_calls"]
             ]
-            self._update({"pending_tool_calls": asked})
+            self._update({"pending_tool_calls": calls})
 
     def _results(self, edits: list[dict[str, Any]]) -> dict[str, str]:
-        """Of the edits of one call the last holds: a result that was written before its arguments
-        were is gone.
-        """
+        """The last edit of a call counts: new arguments discard a result written before them."""
         found: dict[str, str] = {}
         for given in edits:
             if "arguments" in given:
@@ -300,7 +296,7 @@ class Unstepped:
                 found[given["tool"]] = given["result"]
         return found
 
-    def _tell(self, call_id: str, result: str) -> None:
+    def _set_result(self, call_id: str, result: str) -> None:
         values = self.values
         runs = [
             run.model_copy(update={"content": result}) if run.call_id == call_id else run
@@ -315,22 +311,26 @@ class Unstepped:
         )
 
     def _update(self, values: dict[str, Any]) -> None:
-        self.turn.update_state(self.config, values, as_node=self.ran)
+        self.turn.update_state(self.config, values, as_node=self.last_node)
 
 
-@pytest.mark.parametrize("kept", [False, True], ids=["no ledger", "ledger"])
+@pytest.mark.parametrize("with_ledger", [False, True], ids=["no ledger", "ledger"])
 @pytest.mark.parametrize("n", WALKS)
-def test_a_random_walk_ends_where_a_run_ends(n: int, kept: bool, tmp_path: Path) -> None:
-    """Whatever way it went: the same conversation, tool runs, usage and cost; one request for each
-    call.
-    """
+def test_a_random_walk_ends_where_a_plain_run_ends(
+    n: int, with_ledger: bool, tmp_path: Path
+) -> None:
+    """The conversation, tool runs, usage and cost are the same, and each call sent one request."""
     chance = random.Random(n)
     print("seed", n)
     plan = [chance.randint(1, 3) for _ in range(chance.randint(0, 3))]
     approve = chance.random() < 0.3
     with ExitStack() as closing:
         model = closing.enter_context(ScriptedModel(script(plan)))
-        ledger = closing.enter_context(Ledger(f"sqlite:///{tmp_path}/ledger.db")) if kept else None
+        ledger = (
+            closing.enter_context(Ledger(f"sqlite:///{tmp_path}/ledger.db"))
+            if with_ledger
+            else None
+        )
         turn = turn_on(
             model, tools=[weather], approve=approve, ledger=ledger, checkpointer=InMemorySaver()
         )
@@ -343,44 +343,45 @@ def test_a_random_walk_ends_where_a_run_ends(n: int, kept: bool, tmp_path: Path)
             walk.answer()
         _check_requests(walk, start, len(plan))
         if ledger is not None:
-            _check_books(ledger, len(model.requests))
+            _check_ledger(ledger, len(model.requests))
         result = walk.stepper.state["result"]
         assert [charge.attempt_id for charge in result.charges] == [
             attempt.id for attempt in result.attempts
         ]
         assert walk.stepper.cost == (result.cost_usd or Decimal(0))
-        decided = {
+        decisions = {
             run.call_id: "reject" if run.status == "rejected" else "approve"
             for run in result.tool_runs
         }
-        plain = Unstepped(model, walk.kept(), decided, approve=approve)
-        assert essence(walk.stepper.state) == essence(plain.state())
+        plain = PlainRun(model, walk.edits_of_line(), decisions, approve=approve)
+        assert outcome(walk.stepper.state) == outcome(plain.state())
 
 
 def _check_requests(walk: RandomWalk, start: TurnStepper, rounds: int) -> None:
     lines = list(start.forks.values())
-    steps = {step for line in lines for way in (line.timeline, *line.left_behind) for step in way}
-    made = [made.id for step in steps for made in step.attempts]
-    assert len(walk.model.requests) == len(made), (
-        "a request was sent for each attempt, and for nothing else"
+    timelines = [steps for line in lines for steps in (line.timeline, *line.abandoned_lines)]
+    steps = {step for timeline in timelines for step in timeline}
+    sent = [attempt.id for step in steps for attempt in step.attempts]
+    assert len(walk.model.requests) == len(sent), (
+        "one request was sent for each attempt, and no other"
     )
-    assert len(set(made)) == len(made), "no two calls are the same call"
-    assert len(made) <= (walk.left + 1) * (rounds + 1), (
-        "nothing was asked anew that nobody had asked to be"
+    assert len(set(sent)) == len(sent), "attempt ids are unique"
+    assert len(sent) <= (walk.new_lineages + 1) * (rounds + 1), (
+        "nothing was sent again without an edit, a fork or a retry"
     )
     charged = [charge.attempt_id for step in steps for charge in step.charges]
-    assert set(charged) <= set(made), "charges match requests made"
-    assert len(set(charged)) <= len(made)
+    assert set(charged) <= set(sent), "every charge belongs to a request"
+    assert len(set(charged)) <= len(sent)
 
 
-def _check_books(ledger: Ledger, sent: int) -> None:
-    """One attempt for each request, each settled at most once, and the books balance."""
+def _check_ledger(ledger: Ledger, sent: int) -> None:
+    """Each request has one attempt, each is settled at most once, and the ledger balances."""
     with ledger.engine.connect() as conn:
         states = [
             row[0]
             for row in conn.execute(text("SELECT state FROM attempt WHERE kind = 'completion'"))
         ]
-    begun = [state for state in states if state not in ("reserved", "released")]
-    assert len(begun) == sent
-    assert set(begun) <= {"answered", "settled"}
+    dispatched = [state for state in states if state not in ("reserved", "released")]
+    assert len(dispatched) == sent
+    assert set(dispatched) <= {"answered", "settled"}
     assert ledger.read(verify) == []
