@@ -164,7 +164,7 @@ class ProviderConfig(Frozen):
         vendor, colon, name = model.partition(":")
         if not colon or not name:
             raise TurnConfigurationError(
-                f"`{model[:100]}` is not of the form `vendor:model`, as in `openai:gpt-5-mini`."
+                f"`{model[:100]}` must be `vendor:model`, as in `openai:gpt-5-mini`."
             )
         profile = find_vendor(vendor)
         key = profile.key_from(environ)
