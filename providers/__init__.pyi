@@ -6,7 +6,6 @@ from .chunk_stream import (
 )
 from .config import (
     ProviderConfig as ProviderConfig,
-    Timeouts as Timeouts,
 )
 from .langchain.chat_model import (
     TurngraphChatModel as TurngraphChatModel,
@@ -22,6 +21,7 @@ from .shared_types import (
     ResponsesAPIError as ResponsesAPIError,
     StreamChunk as StreamChunk,
 )
+from .timeouts import Timeouts as Timeouts
 from .vendors.api_selection import (
     explain_api as explain_api,
     select_api as select_api,

@@ -1,4 +1,4 @@
-"""An answer as an iterator of its pieces, to be pulled by `for` or by `async for`."""
+"""A streamed answer as an iterator, for `for` and for `async for`."""
 
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing, closing
@@ -11,16 +11,30 @@ from turngraph.providers.writing.payload import Payload
 from turngraph.state.errors import ProviderError, TurnInvocationError
 from turngraph.state.reply import ProviderReply, StreamChunk
 
-__all__ = ["ChunkStream", "cut_short"]
+__all__ = ["ChunkStream", "truncation_error"]
 
 
 class ChunkStream:
-    """The pieces of one answer; the request leaves when the first is asked for.
+    """One streamed answer: iterate over it by `for` or by `async for` to get its `StreamChunk`s.
 
-    `payload` is what is sent; `reply` the whole answer, once the last piece was taken. Where no
-    usable answer comes, or it is cut short, an `error` piece is the last one, and the next step
-    raises ProviderError. It can be gone through once: a second time would be a second call. Left
-    early, it is closed by `close`, `aclose` or `with`.
+    The request is sent when the first chunk is taken, and chunks are read from the connection only
+    as they are taken. It can be iterated over once: a second time would be a second call. To stop
+    early, use `with` or `async with`, or call `close` or `aclose`; the connection is then released.
+
+    Attributes: `payload` (the request that is sent), `reply` (the whole answer, in the end).
+
+    If no usable answer comes, or it stops early, the last chunk is an `error` chunk with the
+    message, and the next step raises ProviderError. Mixing `for` and `async for` raises
+    TurnInvocationError.
+
+        >>> from turngraph.providers import OpenAIProvider, ProviderConfig
+        >>> from turngraph.scripted import Say, ScriptedModel
+        >>> with ScriptedModel([Say("Hi there.")]) as model:
+        ...     provider = OpenAIProvider(ProviderConfig(model="any", base_url=model.base_url))
+        ...     with provider.stream_generate([("user", "Hi")]) as stream:
+        ...         types = {chunk.type for chunk in stream}
+        >>> sorted(types), stream.reply.text
+        (['text', 'usage'], 'Hi there.')
     """
 
     def __init__(
@@ -33,7 +47,7 @@ class ChunkStream:
 
     @property
     def reply(self) -> ProviderReply | None:
-        """The whole answer, once the last piece was taken."""
+        """The whole answer; None until the last chunk was taken."""
         return self._reading.reply
 
     def __iter__(self) -> Self:
@@ -43,7 +57,7 @@ class ChunkStream:
         if self._async is not None:
             raise TurnInvocationError("This stream is read by `async for` already.")
         if self._sync is None:
-            self._sync = self._reading.pieces()
+            self._sync = self._reading.chunks()
         return next(self._sync)
 
     def __aiter__(self) -> Self:
@@ -53,16 +67,16 @@ class ChunkStream:
         if self._sync is not None:
             raise TurnInvocationError("This stream is read by `for` already.")
         if self._async is None:
-            self._async = self._reading.apieces()
+            self._async = self._reading.achunks()
         return await anext(self._async)
 
     def close(self) -> None:
-        """Give up the rest of the answer and its connection."""
+        """Stop reading the answer and release its connection."""
         if self._sync is not None:
             self._sync.close()
 
     async def aclose(self) -> None:
-        """`close`, where it is read by `async for`."""
+        """Async version of `close`, for a stream that is read by `async for`."""
         if self._async is not None:
             await self._async.aclose()
 
@@ -85,8 +99,10 @@ class ChunkStream:
 
 @dataclass
 class _Reading:
-    """What the generators hold: not the stream, which would then hold itself, and stay open when it
-    is dropped.
+    """What the generators of a stream hold.
+
+    If they held the stream itself, it would be part of a reference cycle, and its connection would
+    stay open after the last user dropped it.
     """
 
     wire: Wire
@@ -94,21 +110,22 @@ class _Reading:
     on_reply: Callable[[ProviderReply], None]
     reply: ProviderReply | None = None
 
-    def pieces(self) -> Generator[StreamChunk, None, None]:
+    def chunks(self) -> Generator[StreamChunk, None, None]:
         try:
-            with closing(self.wire.pieces(self.payload)) as pieces:
+            with closing(self.wire.stream(self.payload)) as pieces:
                 for piece in pieces:
                     if isinstance(piece, StreamChunk):
                         yield piece
                     else:
                         self._finish(piece)
         except ProviderError as error:
+            # A front end that only shows chunks sees the error too; code gets it raised.
             yield StreamChunk(type="error", text=error.message)
             raise
 
-    async def apieces(self) -> AsyncGenerator[StreamChunk, None]:
+    async def achunks(self) -> AsyncGenerator[StreamChunk, None]:
         try:
-            async with aclosing(self.wire.apieces(self.payload)) as pieces:
+            async with aclosing(self.wire.astream(self.payload)) as pieces:
                 async for piece in pieces:
                     if isinstance(piece, StreamChunk):
                         yield piece
@@ -119,16 +136,17 @@ class _Reading:
             raise
 
     def _finish(self, reply: ProviderReply) -> None:
+        # `reply` is set first, so that whoever catches the error can still see what did arrive.
         self.reply = reply
         if reply.truncated:
-            raise cut_short(reply, self.wire.config.vendor)
+            raise truncation_error(reply, self.wire.config.vendor)
         self.on_reply(reply)
 
 
-def cut_short(reply: ProviderReply, vendor: str) -> ProviderError:
-    """The error for an answer that stopped before its end, to be raised.
+def truncation_error(reply: ProviderReply, vendor: str) -> ProviderError:
+    """Returns the error for an answer that stopped before its end.
 
-    >>> cut_short(ProviderReply(truncated=True), "openai").kind
+    >>> truncation_error(ProviderReply(truncated=True), "openai").kind
     'truncated'
     """
     return ProviderError(

@@ -1,16 +1,24 @@
-"""How one model is reached and asked, checked before anything is sent."""
+"""How one model is reached and what is asked of it, checked before anything is sent."""
 
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, SecretStr, model_validator
 
+from turngraph.providers.config_checks import (
+    check_api,
+    check_base_url,
+    check_header_values,
+    check_key,
+    check_vector_stores,
+)
+from turngraph.providers.json_types import JsonObject
 from turngraph.providers.response_format import response_format_of
+from turngraph.providers.timeouts import Timeouts
 from turngraph.providers.vendors.builtin_tools import check_builtin_tools
 from turngraph.providers.vendors.profiles import VENDORS, VendorProfile, find_vendor, vendor_of_url
-from turngraph.providers.wire.endpoint import basic_password, with_header
+from turngraph.providers.wire.url_credentials import basic_auth_password, move_credentials_to_header
 from turngraph.state.base import Frozen
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.request import Api
@@ -18,117 +26,140 @@ from turngraph.state.request import Api
 if TYPE_CHECKING:
     from langchain_openai.chat_models.base import BaseChatOpenAI
 
-__all__ = ["DEFAULT_SYSTEM_ROLE", "ProviderConfig", "Timeouts"]
+__all__ = ["DEFAULT_SYSTEM_ROLE", "ProviderConfig", "ReasoningSummary", "TextVerbosity", "Timeouts"]
 
 DEFAULT_SYSTEM_ROLE: Final = (
     "You are a helpful assistant. Use your tools whenever they can help you answer. "
     "If you lack information that you need, ask for it. If you still cannot help, say so."
 )
+_SECRET_HEADER: Final = re.compile("auth|key|token|secret|cookie|password", re.IGNORECASE)
 
+ReasoningSummary = Literal["auto", "concise", "detailed"]
+"""https://platform.openai.com/docs/api-reference/responses/create#responses-create-reasoning"""
 
-class Timeouts(Frozen):
-    """How long to wait, in seconds.
-
-    >>> Timeouts(total_s=30).connect_s
-    10.0
-    """
-
-    connect_s: Annotated[float, Field(gt=0)] = 10.0
-    first_byte_s: Annotated[float, Field(gt=0)] = 120.0
-    """From the request to the first byte of the answer; a reasoning model thinks before it."""
-    idle_s: Annotated[float, Field(gt=0)] = 60.0
-    """Between two pieces of an answer."""
-    total_s: Annotated[float, Field(gt=0)] = 600.0
-    """From the request to the end of the answer."""
+TextVerbosity = Literal["low", "medium", "high"]
+"""https://platform.openai.com/docs/api-reference/responses/create#responses-create-text"""
 
 
 class ProviderConfig(Frozen):
-    """One model at one endpoint, with how it is asked. What is `None` is left to the vendor.
+    """One model at one endpoint, and the parameters of every request to it.
 
-    Raises TurnConfigurationError for an unknown vendor, a missing endpoint or a missing key.
+    A field that is `None` is not sent, so the vendor's own default holds. A parameter that the
+    vendor does not take is left out with a warning event, or refused if `strict` is set.
+
+    Raises TurnConfigurationError for an unknown vendor, a missing or malformed endpoint, a missing
+    key, or something the vendor does not have; pydantic.ValidationError for a value out of range or
+    an unknown field. Neither error quotes a key.
 
         >>> ProviderConfig(model="llama3.2", base_url="http://localhost:8080/v1").vendor
         'llamacpp'
         >>> ProviderConfig(vendor="groq", model="m", api_key="gsk-secret").api_key
         SecretStr('**********')
+        >>> ProviderConfig(model="gpt-5-mini", base_url="https://gateway.example.com/v1",
+        ...     headers={"X-Gateway-Key": "secret"}, reasoning_effort="low").vendor
+        'custom'
     """
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
     model: Annotated[str, Field(min_length=1)]
+    """The model's name, as the vendor writes it. For Azure's dated versions, the deployment's."""
     vendor: str = ""
-    """A name of the table of vendors. Not given: whose endpoint `base_url` is, else `custom`;
-    `openai` without one.
-    """
+    """A name or alias from the table of vendors (`turngraph.providers.VENDORS`). By default it is
+    the vendor that `base_url` belongs to, or `custom` if it belongs to none; `openai` if there is
+    no `base_url` either."""
     base_url: str = ""
-    """The endpoint, up to but without `/chat/completions`. Not given: the vendor's own."""
+    """The endpoint's URL, up to but without `/chat/completions` or `/responses`. By default the
+    vendor's own. A user name and password in it are moved into `headers`."""
     api_key: SecretStr | None = None
+    """The key. It is sent, and never shown, stored or pickled. This class reads no environment
+    variable; `from_model_string` does."""
     api: Api | None = None
-    """Chat Completions or Responses, whatever `select_api` would choose."""
+    """`chat` (Chat Completions) or `responses`. By default, what `select_api` chooses."""
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    """Randomness of the answer, from 0 to 2. Brought into the vendor's own range if that is
+    smaller. 0 is a value, not "unset"."""
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Nucleus sampling, from 0 to 1."""
     max_tokens: Annotated[int, Field(ge=1)] | None = None
-    """The cap on an answer's tokens, reasoning included."""
+    """The most tokens an answer may have, reasoning included. It is sent under the name that the
+    vendor has for it (`max_completion_tokens`, `max_output_tokens`)."""
     reasoning_effort: str | None = None
-    """`none`, `minimal`, `low`, `medium`, `high`, `xhigh`, `max`, as far as the model knows them.
-    """
-    reasoning_summary: Literal["auto", "concise", "detailed"] | None = None
-    text_verbosity: Literal["low", "medium", "high"] | None = None
+    """`none`, `minimal`, `low`, `medium`, `high`, `xhigh` or `max`, as far as the model knows them.
+    `OpenAIProvider.get_capabilities` lists those it knows."""
+    reasoning_summary: ReasoningSummary | None = None
+    """Asks for a summary of the reasoning. Only the Responses API has it."""
+    text_verbosity: TextVerbosity | None = None
+    """How long answers should be."""
     store: bool | None = None
-    """Whether the vendor keeps answers (Responses). `False`: reasoning travels encrypted, in the
-    conversation.
-    """
+    """Whether the vendor stores answers. If `False`, a Responses model's reasoning is returned
+    encrypted and sent back with the conversation. If `True`, a lost answer can be looked up."""
     tools: bool = True
-    """Whether tools are offered to the model at all."""
+    """Whether tools are presented to the model at all. If `False`, `tool_choice`, `builtin_tools`
+    and `vector_store_ids` have no effect."""
     tool_choice: str | dict[str, JsonValue] | None = None
-    """`auto`, `none`, `required`, or a tool's name, for a turn's first request; its later ones say
-    `auto`.
-    """
+    """`auto`, `none`, `required`, or a tool's name. It holds for the first request of a turn; later
+    requests say `auto`, or the model could never stop calling tools."""
     parallel_tool_calls: bool | None = None
+    """Whether one answer may hold several tool calls."""
     builtin_tools: tuple[dict[str, JsonValue], ...] = ()
-    """The vendor's own tools, passed through as they are: `({"type": "web_search"},)`."""
+    """Tools that run at the vendor, sent as they are: `({"type": "web_search"},)`."""
     mcp_authorization: dict[str, SecretStr] = Field(default_factory=dict)
-    """Tokens of the remote MCP servers among `builtin_tools`, by server URL or connector id. Sent,
-    never kept.
-    """
+    """Tokens for the remote MCP servers in `builtin_tools`, by server URL or connector id. They
+    join the request when it is sent, so they are in no checkpoint."""
     vector_store_ids: tuple[str, ...] = ()
-    """Vector stores that `file_search` looks through, in every request through the Responses API.
+    """Vector stores that `file_search` searches, in every request. Only the Responses API has it.
     """
     response_format: Annotated[dict[str, JsonValue] | None, BeforeValidator(response_format_of)] = (
         None
     )
-    """The form of the answer: a pydantic class, or `{"type": "json_schema", "json_schema": {…}}` as
-    it is sent.
-    """
+    """The form of the answer: a pydantic class, or an object as Chat Completions defines it
+    (`{"type": "json_schema", "json_schema": {…}}`)."""
     stop: tuple[str, ...] | None = None
+    """Texts at which the answer ends. Only Chat Completions has them."""
     seed: int | None = None
+    """Makes sampling repeatable, as far as the vendor can. Only Chat Completions has it."""
     logprobs: bool | None = None
+    """Whether the answer reports the log probability of each token."""
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
+    """For how many alternatives to each token, from 0 to 20, that is reported too."""
     remove_empty_content: bool = True
-    """Whether an answer of tool calls alone goes back without `content`, not with `content: null`.
-    """
+    """Whether an assistant message that holds only tool calls is sent back without `content`. If
+    `False`, it is sent with `"content": null`."""
     default_system_role: str = DEFAULT_SYSTEM_ROLE
-    """The system message of a conversation that has none."""
+    """The system message for conversations that have none."""
     organization: str | None = None
+    """Sent as `OpenAI-Organization`."""
     project: str | None = None
+    """Sent as `OpenAI-Project`."""
     api_version: str | None = None
-    """Azure's `api-version`. Not given: its version-less `/openai/v1` endpoint is meant."""
+    """Azure's `api-version`, as `2024-10-21`. By default none: Azure's `/openai/v1` endpoint needs
+    no version."""
     headers: dict[str, str] = Field(default_factory=dict, repr=False)
-    """Sent with every request. Hidden from `repr`: a gateway's key may stand here."""
-    extra_body: dict[str, Any] = Field(default_factory=dict)
-    """Members put into every request as they are."""
+    """Headers of every request. They are not in `repr`, because a gateway's key may be here."""
+    extra_body: JsonObject = Field(default_factory=dict)
+    """Members put into every request as they are: a vendor's own parameters."""
     timeouts: Timeouts = Timeouts()
+    """How long to wait."""
     strict: bool = False
-    """Raise where the vendor's profile would leave something out of a request with a warning."""
+    """Whether a parameter that the vendor does not take is an error (TurnValueError). By default it
+    is left out with a warning."""
 
     @classmethod
     def from_model_string(cls, model: str, *, environ: Mapping[str, str], **fields: Any) -> Self:
-        """The preset of a `vendor:model` string, its key out of `environ`; `fields` are those of
-        this class.
+        """Returns the configuration for a `vendor:model` string.
 
-        >>> ProviderConfig.from_model_string("groq:llama-3.3-70b-versatile", environ={})
-        Traceback (most recent call last):
-        turngraph.state.errors.TurnConfigurationError: groq needs a key: set GROQ_API_KEY, or give `api_key`.
+        Args:
+            model: for example `openai:gpt-5-mini`. Only the first colon counts.
+            environ: where the vendor's key is looked for, usually `os.environ`. The names of its
+                variables are in the vendor's profile (`key_env`).
+            **fields: further fields of this class. They win over what `environ` says.
+
+        Raises TurnConfigurationError for a string of another form, and as the class does.
+
+        >>> environ = {"GROQ_API_KEY": "gsk-secret"}
+        >>> ProviderConfig.from_model_string("groq:openai/gpt-oss-20b", environ=environ).base_url
+        'https://api.groq.com/openai/v1'
         """
         vendor, colon, name = model.partition(":")
         if not colon or not name:
@@ -136,53 +167,55 @@ class ProviderConfig(Frozen):
                 f"`{model[:100]}` must be `vendor:model`, as in `openai:gpt-5-mini`."
             )
         profile = find_vendor(vendor)
-        key = next((environ[env] for env in profile.key_env if environ.get(env)), None)
+        key = profile.key_from(environ)
         return cls.model_validate({"api_key": key, **fields, "model": name, "vendor": profile.name})
 
     @classmethod
     def from_chat_model(cls, chat: "BaseChatOpenAI") -> Self:
-        """The configuration of a LangChain `ChatOpenAI`, or of another class on the same base."""
+        """Returns the configuration of a LangChain `ChatOpenAI`, or of a class on the same base."""
         from turngraph.providers.langchain.from_chat_model import config_fields
 
         return cls.model_validate(config_fields(chat))
 
     @property
     def profile(self) -> VendorProfile:
-        """The vendor's row of the table."""
+        """The vendor's row in the table of vendors."""
         return VENDORS[self.vendor]
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must not be shown anywhere: the key, what stands in telling headers, MCP servers'
-        tokens.
-        """
+        """Texts that must not be shown anywhere: the key, tokens, and headers that may hold one."""
         key = [] if self.api_key is None else [self.api_key.get_secret_value()]
-        headers = [value for name, value in self.headers.items() if _TELLING.search(name)]
+        # Gateways have header names of their own: a value is a secret if its name sounds like one.
+        headers = [value for name, value in self.headers.items() if _SECRET_HEADER.search(name)]
+        passwords = map(basic_auth_password, headers)
         tokens = [token.get_secret_value() for token in self.mcp_authorization.values()]
-        passwords = map(basic_password, headers)
         return tuple(secret for secret in (*key, *headers, *passwords, *tokens) if secret)
 
-    def replaced(self, **fields: Any) -> Self:
-        """This configuration with some fields changed, all of it checked again.
+    def replace(self, **fields: Any) -> Self:
+        """Returns this configuration with some fields changed. All of it is checked again.
 
-        >>> ProviderConfig(vendor="ollama", model="llama3.2").replaced(temperature=0).temperature
+        >>> ProviderConfig(vendor="ollama", model="llama3.2").replace(temperature=0).temperature
         0.0
         """
         return self.model_validate({**dict(self), **fields})
 
     def __getstate__(self) -> dict[Any, Any]:
+        # Pickles lie in queues and caches, where nobody expects a key.
         if self.secrets:
             raise TurnConfigurationError(
-                "A configuration that holds a key is not pickled: make it where it is used, with the key from there."
+                "A configuration that holds a key is not pickled. Make it in the process that uses "
+                "it, and read the key there."
             )
         return super().__getstate__()
 
     @model_validator(mode="before")
     @classmethod
-    def _preset(cls, fields: Any) -> Any:
+    def _fill_in_vendor(cls, fields: Any) -> Any:
         if not isinstance(fields, dict):
             return fields
-        fields = with_header(fields)
+        # First, because a URL with a password would be quoted in the errors of the later checks.
+        fields = move_credentials_to_header(fields)
         vendor, base_url = fields.get("vendor"), fields.get("base_url")
         if vendor:
             profile = find_vendor(vendor)
@@ -193,60 +226,13 @@ class ProviderConfig(Frozen):
         return {**fields, "vendor": profile.name, "base_url": base_url or profile.base_url or ""}
 
     @model_validator(mode="after")
-    def _complete(self) -> Self:
-        profile = self.profile
-        if not self.base_url:
-            example = (
-                "" if profile.base_url_pattern is None else f", as in {profile.base_url_pattern}"
-            )
-            raise TurnConfigurationError(
-                f"{self.vendor} has no endpoint for everyone: give `base_url`{example}."
-            )
-        if urlsplit(self.base_url).scheme not in ("http", "https"):
-            raise TurnConfigurationError(
-                f"`base_url` starts with https:// or http://, not `{self.base_url[:80]}`."
-            )
-        if "@" in urlsplit(self.base_url).netloc:
-            raise TurnConfigurationError(
-                "`base_url` holds a user name or password: give them in `headers` instead."
-            )
-        for name, value in (
-            ("api_key", self.api_key and self.api_key.get_secret_value()),
-            *self.headers.items(),
-        ):
-            if value and not (value.isascii() and value.isprintable()):
-                raise TurnConfigurationError(
-                    f"`{name}` holds a line break or a character no HTTP header can carry: strip what a file put there."
-                )
-        if self.base_url.rstrip("/").endswith(("/chat/completions", "/responses")):
-            raise TurnConfigurationError(
-                "`base_url` ends before `/chat/completions` and `/responses`."
-            )
-        if (
-            self.api_key is None
-            and profile.key_env
-            and self.base_url == profile.base_url
-            and not self.headers
-        ):
-            named = " or ".join(profile.key_env)
-            raise TurnConfigurationError(
-                f"{self.vendor} needs a key: set {named}, or give `api_key`."
-            )
-        if self.api == "responses" and profile.responses == "none" and self.vendor != "custom":
-            raise TurnConfigurationError(
-                f"{self.vendor} does not have the Responses API: choose `chat`."
-            )
-        if self.vector_store_ids and (self.api == "chat" or profile.responses == "none"):
-            raise TurnConfigurationError(
-                "`vector_store_ids` are searched by `file_search`, which only the Responses API has: "
-                + (
-                    f"{self.vendor} does not have it."
-                    if profile.responses == "none"
-                    else "do not ask for `chat`."
-                )
-            )
+    def _check(self) -> Self:
+        profile, key = self.profile, self.api_key
+        check_base_url(self.base_url, profile)
+        key_text = None if key is None else key.get_secret_value()
+        check_header_values([("api_key", key_text), *self.headers.items()])
+        check_key(key is not None, bool(self.headers), self.base_url, profile)
+        check_api(self.api, profile)
+        check_vector_stores(self.vector_store_ids, self.api, profile)
         check_builtin_tools(self.builtin_tools)
         return self
-
-
-_TELLING: Final = re.compile("auth|key|token|secret|cookie|password", re.IGNORECASE)

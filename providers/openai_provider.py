@@ -1,8 +1,7 @@
-"""One model behind one endpoint: what a turn sends its requests to, and what others ask without a
-turn.
-"""
+"""One model at one endpoint. A turn sends its requests through it, and any other code can too."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
 from langchain_core.messages import BaseMessage
@@ -11,9 +10,10 @@ from turngraph.providers.capabilities import ProviderCapabilities, capabilities_
 from turngraph.providers.chunk_stream import ChunkStream
 from turngraph.providers.config import ProviderConfig
 from turngraph.providers.generation_request import Generation, generation_request
+from turngraph.providers.json_types import JsonObject
 from turngraph.providers.request_template import request_template
 from turngraph.providers.session_memory import SessionMemory, UsageStats
-from turngraph.providers.tool_specs import offered
+from turngraph.providers.tool_specs import split_tools
 from turngraph.providers.ui_schema import config_values, ui_schema
 from turngraph.providers.vendors.api_selection import explain_api, needs_of
 from turngraph.providers.vendors.profiles import VendorProfile
@@ -33,15 +33,26 @@ __all__ = ["OnChunk", "OpenAIProvider"]
 
 
 class OpenAIProvider(Wire):
-    """A model behind an OpenAI-compatible endpoint: builds the exact JSON, sends it, reads the
-    answer.
+    """A model at an OpenAI-compatible endpoint: builds the exact JSON, sends it, reads the answer.
 
-    Nothing of a conversation is kept here, so one provider serves any number of turns, threads and
-    event loops. Only `stream_generate` remembers something, by the session ids it is given.
+    One provider serves any number of turns, threads and event loops, because it keeps nothing of a
+    conversation. Only `stream_generate` remembers something, by session id. Its connections are
+    closed by `close` and `aclose`, or when it is garbage-collected.
+
+    Args:
+        config: the model, the endpoint and the parameters.
+        transport: what sends the requests. By default one of its own, with our timeouts.
+
+    Attributes: `config`; `api` (`chat` or `responses`) and `api_reason`, a sentence on why; `url`,
+    where requests are posted to; `vendor` and `profile`, its name and its row in the table.
+
+    `send`, `asend`, `stream` and `astream` post a payload (see `Wire`). They raise ProviderError.
+
+    Raises TurnConfigurationError if `config` needs the Responses API and the vendor has none.
 
         >>> provider = OpenAIProvider(ProviderConfig(vendor="ollama", model="llama3.2"))
-        >>> provider.api, provider.vendor
-        ('chat', 'ollama')
+        >>> provider.api, provider.url
+        ('chat', 'http://localhost:11434/v1/chat/completions')
     """
 
     def __init__(self, config: ProviderConfig, *, transport: Transport | None = None) -> None:
@@ -58,12 +69,14 @@ class OpenAIProvider(Wire):
 
     @classmethod
     def from_chat_model(cls, chat: "BaseChatOpenAI") -> "OpenAIProvider":
-        """The provider that `chat`, a LangChain `ChatOpenAI` or its like, is configured for, with
-        its clients.
+        """Returns the provider for a LangChain `ChatOpenAI`, or for a class on the same base.
+
+        It uses the configuration and the clients of `chat`, and never closes them. The retries of
+        `chat` are not used: a turn has its own.
         """
-        own = getattr(chat, "provider", None)
-        if isinstance(own, OpenAIProvider):
-            return own
+        provider = getattr(chat, "provider", None)  # as a `TurngraphChatModel` has it
+        if isinstance(provider, OpenAIProvider):
+            return provider
         config = ProviderConfig.from_chat_model(chat)
         return cls(config, transport=transport_of_chat_model(chat, vendor=config.vendor))
 
@@ -74,18 +87,20 @@ class OpenAIProvider(Wire):
         return self
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self  # it holds connections, and nothing that changes what is sent
+        # Connections cannot be copied, and nothing else here could change what is sent.
+        return self
 
     def __reduce__(self) -> NoReturn:
         raise TurnConfigurationError(
-            "A provider holds connections and a key, so it is not pickled: make it where it is used."
+            "A provider holds connections and a key, so it is not pickled: make it where it is "
+            "used, from a configuration."
         )
 
     def payload(self, request: ChatRequest, messages: Sequence[BaseMessage]) -> Payload:
-        """The exact JSON of `request` over `messages`, and what the vendor's profile dropped from
-        it.
+        """Returns the exact JSON for `request` and `messages`, and what was left out of it.
 
-        Raises TurnValueError where no vendor could be sent this.
+        Raises TurnValueError for something that no vendor accepts, or that this vendor does not
+        accept and that cannot be left out.
         """
         return build_payload(
             request,
@@ -97,18 +112,20 @@ class OpenAIProvider(Wire):
 
     def convert_messages_to_provider_format(
         self, messages: Iterable[Any], tools: Iterable[Any] | None = None
-    ) -> list[dict[str, Any]]:
-        """`messages` as they are sent: Chat Completions messages, or Responses items, whichever API
-        is used.
+    ) -> list[JsonObject]:
+        """Returns `messages` as they are sent: Chat Completions messages, or Responses items.
 
-        `tools` are not in the list; they are read and checked as a request would offer them. Raises
-        TurnValueError for what cannot be sent.
+        Args:
+            messages: a conversation, in any form that LangChain accepts.
+            tools: the tools of the same request. They are checked, and are not in the result.
+
+        Raises TurnValueError for what cannot be sent.
 
             >>> provider = OpenAIProvider(ProviderConfig(vendor="ollama", model="llama3.2"))
             >>> provider.convert_messages_to_provider_format([("user", "Hi")])
             [{'role': 'user', 'content': 'Hi'}]
         """
-        functions, builtin = offered(tools or ())
+        functions, builtin = split_tools(tools or ())
         request = request_template(self.config, self.api, tools=functions)
         request = request.model_copy(update={"builtin_tools": (*request.builtin_tools, *builtin)})
         body = self.payload(request, [coerce_message(message) for message in messages]).body
@@ -128,36 +145,42 @@ class OpenAIProvider(Wire):
         unanswered_predefined_questions: Sequence[str] = (),
         tools: Sequence[Any] = (),
     ) -> ChunkStream:
-        """One call, streamed: its pieces, by `for` or by `async for`. No turn, no tools run,
-        nothing billed.
+        """Returns one streamed call, to be read by `for` or by `async for`.
+
+        It is not a turn: no tool is run, nothing is retried, and nothing is billed.
 
         Args:
-            messages: the conversation, in any form LangChain takes; what is new, with
-            `previous_response_id`. sequence_number: which request of its turn this is. With the
-            three names, it goes into the request's
-                metadata, where the vendor has it (OpenAI, Azure: on Responses, and on Chat
-                Completions with `store`).
-            session_id: whose last response id, usage and vector stores these are. It stays here.
-            assistant_name, endpoint_name, turn_id: what the call is known by in the vendor's logs.
-            previous_response_id: the response this one continues (Responses). tool_outputs: results
-            of the calls that response asked for: `ToolMessage`s, or objects with `call_id` and
-                `output`. They follow the messages.
-            unanswered_predefined_questions: named in the system message of this request, for the
-            model to ask. tools: what the model may call: LangChain tools, functions, or JSON; also
-            the vendor's own.
+            messages: the conversation, in any form that LangChain accepts. With
+                `previous_response_id`, only what is new.
+            sequence_number: the number of this request in its turn. With the three names below it
+                is sent as metadata, if the vendor has metadata (OpenAI, Azure: on Responses, and
+                on Chat Completions with `store`).
+            session_id: the session that the last response id, the usage and the vector stores
+                belong to. It is not sent.
+            assistant_name: the assistant's name, for the vendor's logs.
+            endpoint_name: the endpoint's name, for the vendor's logs.
+            turn_id: the turn's id, for the vendor's logs.
+            previous_response_id: the stored response that this one continues (Responses only).
+            tool_outputs: results of the calls in that response: `ToolMessage`s, or objects with
+                `call_id` and `output`. They are sent after the messages.
+            unanswered_predefined_questions: questions that the model should ask. They are added to
+                the system message of this request.
+            tools: what the model may call: LangChain tools, functions, JSON, and tools that run at
+                the vendor.
 
         Returns:
-            A `ChunkStream` of `StreamChunk`s; its `reply` is the whole answer in the end.
+            A `ChunkStream` of `StreamChunk`s. Its `reply` is the whole answer, in the end.
 
-        Raises TurnValueError for what cannot be sent; reading the stream raises ProviderError.
+        Raises TurnValueError for what cannot be sent. Reading the stream raises ProviderError.
 
             >>> from turngraph.scripted import Say, ScriptedModel
             >>> with ScriptedModel([Say("Hi there.")]) as model:
             ...     provider = OpenAIProvider(ProviderConfig(model="any", base_url=model.base_url))
-            ...     [chunk.text for chunk in provider.stream_generate([("user", "Hi")]) if chunk.type == "text"]
+            ...     stream = provider.stream_generate([("user", "Hi")])
+            ...     [chunk.text for chunk in stream if chunk.type == "text"]
             ['Hi', ' there.']
         """
-        asked = Generation(
+        generation = Generation(
             names={
                 "assistant_name": assistant_name,
                 "endpoint_name": endpoint_name,
@@ -170,69 +193,73 @@ class OpenAIProvider(Wire):
             tools=tools,
             vector_store_ids=() if session_id is None else self._sessions.vector_stores(session_id),
         )
-        payload = self.payload(*generation_request(asked, messages, self.config, self.api))
+        # Written now and not when the stream is read, so that a mistake is raised by this call.
+        payload = self.payload(*generation_request(generation, messages, self.config, self.api))
+        return ChunkStream(self, payload, partial(self._remember, session_id))
 
-        def remember(reply: ProviderReply) -> None:
-            if session_id is not None:
-                self._sessions.remember(session_id, reply)
-
-        return ChunkStream(self, payload, remember)
+    def _remember(self, session_id: str | None, reply: ProviderReply) -> None:
+        if session_id is not None:
+            self._sessions.remember(session_id, reply)
 
     astream_generate = stream_generate
-    """The same stream, for `async for`."""
+    """Another name of `stream_generate`, for code that reads it by `async for`."""
 
     def get_last_response_id(self, session_id: str) -> str | None:
-        """The id of the last whole answer that `stream_generate` brought this session."""
+        """Returns the id of the session's last whole answer from `stream_generate`, or None."""
         return self._sessions.last_response_id(session_id)
 
     def get_usage_stats(self, session_id: str) -> UsageStats:
-        """What this session's calls of `stream_generate` used: the last one, and all of them."""
+        """Returns what the session's calls of `stream_generate` used."""
         return self._sessions.usage(session_id)
 
     def set_vector_store_ids(self, ids: Sequence[str], *, session_id: str) -> None:
-        """Search these vector stores in this session's calls of `stream_generate`, from now on;
-        none of them: no more.
+        """Set the vector stores that this session's calls of `stream_generate` search.
 
-        One session's, since a provider serves many: a store set for all would be searched for other
-        tenants too. For turns, and for a whole provider, there is `with_vector_store_ids`. Raises
-        TurnConfigurationError where the provider asks through Chat Completions, which has no
-        `file_search`.
+        They hold for later calls too; an empty `ids` ends them. They belong to one session, because
+        one provider serves many: a store set for all would be searched for other tenants too. For
+        turns, use `with_vector_store_ids`.
+
+        Raises TurnConfigurationError if the provider uses Chat Completions, which has no
+        `file_search`, and TurnInvocationError if too many sessions have vector stores.
         """
         if self.api == "chat":
             raise TurnConfigurationError(
-                "`file_search` belongs to the Responses API, and this provider asks through Chat Completions: "
-                f"give `api='responses'`, if {self.vendor} has it."
+                "`file_search` belongs to the Responses API, and this provider uses Chat "
+                f"Completions. Give `api='responses'`, if {self.vendor} has it."
             )
         self._sessions.set_vector_stores(session_id, ids)
 
     def with_vector_store_ids(self, ids: Sequence[str]) -> "OpenAIProvider":
-        """A provider that searches these vector stores in every request, over the same connections.
+        """Returns a provider that searches these vector stores in every request.
+
+        It shares this provider's connections.
 
             >>> config = ProviderConfig(vendor="openai", model="gpt-4o", api_key="k")
             >>> OpenAIProvider(config).with_vector_store_ids(["vs_1"]).api_reason
             'Only the Responses API has `builtin_tools`.'
 
-        Raises TurnConfigurationError where the vendor has no Responses API.
+        Raises TurnConfigurationError if the vendor has no Responses API.
         """
         return OpenAIProvider(
-            self.config.replaced(vector_store_ids=tuple(ids)), transport=self._transport
+            self.config.replace(vector_store_ids=tuple(ids)), transport=self._transport
         )
 
     def for_model(self, model: str) -> "OpenAIProvider":
-        """A provider for another model at the same endpoint, over the same connections."""
-        return OpenAIProvider(self.config.replaced(model=model), transport=self._transport)
+        """Returns a provider for another model at this endpoint, over the same connections."""
+        return OpenAIProvider(self.config.replace(model=model), transport=self._transport)
 
     def get_capabilities(self) -> ProviderCapabilities:
-        """What the model can do, as far as the table of vendors knows."""
+        """Returns what the model can do, as far as the table of vendors knows."""
         return capabilities_of(self.config, self.api)
 
-    def get_ui_config_schema(self, model: str | None = None) -> dict[str, Any]:
-        """The JSON schema of what a user interface may show and change; for another `model`, with
-        its own levels.
-        """
-        shown = self if model is None else self.for_model(model)
-        return ui_schema(shown.config, shown.api)
+    def get_ui_config_schema(self, model: str | None = None) -> JsonObject:
+        """Returns a JSON schema of what a user interface may show and change.
 
-    def get_current_config_values(self) -> dict[str, Any]:
-        """The values of what that schema describes, `use_responses_api` resolved; never a key."""
+        It is about another `model` at this endpoint if one is given: levels of reasoning differ.
+        """
+        provider = self if model is None else self.for_model(model)
+        return ui_schema(provider.config, provider.api)
+
+    def get_current_config_values(self) -> JsonObject:
+        """Returns the current values of what that schema describes. A key is never among them."""
         return config_values(self.config, self.api)

@@ -1,12 +1,12 @@
-"""The request every turn starts from: what the configuration says, before anyone has said a word."""
+"""The request that every turn starts from: the configuration, without a conversation."""
 
 from pydantic import JsonValue
 
 from turngraph.providers.config import ProviderConfig
-from turngraph.providers.vendors.builtin_tools import file_search
+from turngraph.providers.vendors.builtin_tools import file_search_tool
 from turngraph.state.request import Api, ChatRequest, ToolSpec
 
-__all__ = ["builtin_tools_of", "request_template"]
+__all__ = ["request_template"]
 
 
 def request_template(
@@ -17,7 +17,13 @@ def request_template(
     system: str | None = None,
     stream: bool = False,
 ) -> ChatRequest:
-    """A request to the model of `config`; `system` in place of its default system role.
+    """Returns a request with all parameters of `config`, to be sent through `api`.
+
+    Args:
+        tools: the functions that the model may call. They are left out if `config.tools` is false.
+        system: the system message, in place of a leading one in the conversation. `None`: none is
+            added.
+        stream: whether the answer is to be streamed.
 
     >>> config = ProviderConfig(vendor="ollama", model="llama3.2", temperature=0)
     >>> request_template(config, "chat").temperature
@@ -29,7 +35,7 @@ def request_template(
         model=config.model,
         system=system,
         tools=tools if config.tools else (),
-        builtin_tools=builtin_tools_of(config, api) if config.tools else (),
+        builtin_tools=_builtin_tools(config, api) if config.tools else (),
         tool_choice=config.tool_choice if config.tools else None,
         parallel_tool_calls=config.parallel_tool_calls if config.tools else None,
         temperature=config.temperature,
@@ -49,10 +55,12 @@ def request_template(
     )
 
 
-def builtin_tools_of(config: ProviderConfig, api: Api) -> tuple[dict[str, JsonValue], ...]:
-    """The vendor's own tools that `config` asks for; on Responses with `file_search` over its
-    vector stores.
+def _builtin_tools(config: ProviderConfig, api: Api) -> tuple[dict[str, JsonValue], ...]:
+    """Returns the configured tools that run at the vendor.
+
+    On Responses `file_search` over the configured vector stores is one of them.
     """
+    # Chat Completions has no `file_search`, so the stores are of no use there.
     if not config.vector_store_ids or api != "responses":
         return config.builtin_tools
-    return (*config.builtin_tools, file_search(config.vector_store_ids))
+    return (*config.builtin_tools, file_search_tool(config.vector_store_ids))

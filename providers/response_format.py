@@ -1,4 +1,4 @@
-"""The form an answer must have, however it is given: a class or a JSON object."""
+"""`response_format`: the form that an answer must have, given as a class or as a JSON object."""
 
 from typing import Any, Final
 
@@ -12,11 +12,10 @@ _TYPES: Final = ("text", "json_object", "json_schema")
 
 
 def response_format_of(form: Any) -> Any:
-    """`form` as a `response_format`: a pydantic class becomes a strict JSON schema, an object stays
-    as it is.
+    """Returns `form` as a request has it: a pydantic class becomes a strict JSON schema.
 
-    https://platform.openai.com/docs/guides/structured-outputs. Raises TurnConfigurationError for
-    anything else.
+    An object and `None` are returned as they are. Raises TurnConfigurationError for anything else.
+    https://platform.openai.com/docs/guides/structured-outputs
 
         >>> class Person(BaseModel):
         ...     name: str
@@ -31,6 +30,7 @@ def response_format_of(form: Any) -> Any:
         return {"type": "json_schema", "json_schema": schema}
     if form is not None and (not isinstance(form, dict) or form.get("type") not in _TYPES):
         raise TurnConfigurationError(
-            f"`response_format` is a pydantic class, or an object whose `type` is one of {', '.join(_TYPES)}."
+            "`response_format` must be a pydantic class, or an object whose `type` is one of "
+            f"{', '.join(_TYPES)}."
         )
     return form

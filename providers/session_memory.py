@@ -1,6 +1,4 @@
-"""What a provider remembers of each session, for those who ask by session and hold no state of
-their own.
-"""
+"""What a provider remembers of each session, for callers of `stream_generate` who keep no state."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -16,16 +14,18 @@ __all__ = ["SessionMemory", "UsageStats"]
 
 
 class UsageStats(Frozen):
-    """What a session's calls used: the last one, and all of them. `None`: the vendor reported
-    nothing.
+    """What a session's calls used: the last one, and all of them together.
 
     >>> UsageStats().calls
     0
     """
 
     calls: int = 0
+    """How many calls brought a whole answer."""
     last: Usage | None = None
+    """What the last of them used, or None if the vendor reported nothing."""
     total: Usage | None = None
+    """What all of them used, or None if the vendor never reported anything."""
 
 
 class _Session(Frozen):
@@ -34,13 +34,12 @@ class _Session(Frozen):
 
 
 class SessionMemory:
-    """The last response and the usage of each session, and its vector stores. Safe to use from
-    several threads.
+    """The last response id, the usage and the vector stores of each session. It is thread-safe.
 
-    A session is known by its id alone, so ids must not be shared between tenants; calls that name
-    no session leave nothing here. Of more than `most` sessions the one unused longest is forgotten;
-    vector stores are not, since a search that silently ends would be worse: more than `most` of
-    them are refused.
+    A session is known by its id alone, so tenants must not share ids. A call without a session id
+    leaves nothing here. If there are more than `max_sessions`, the one that was unused for longest
+    is forgotten. Vector stores are never forgotten, because a search that silently stops would be
+    worse: one session too many with vector stores is an error.
 
         >>> memory = SessionMemory()
         >>> memory.remember("s1", ProviderReply(response_id="resp_1", usage=Usage(total_tokens=3)))
@@ -48,45 +47,50 @@ class SessionMemory:
         ('resp_1', Usage(total_tokens=3), None)
     """
 
-    def __init__(self, most: int = 10_000) -> None:
-        self._most: Final = most
+    def __init__(self, max_sessions: int = 10_000) -> None:
+        self._max_sessions: Final = max_sessions
         self._lock = Lock()
         self._sessions: OrderedDict[str, _Session] = OrderedDict()
         self._vector_stores: dict[str, tuple[str, ...]] = {}
 
     def remember(self, session_id: str, reply: ProviderReply) -> None:
-        """Keep that `reply` is the last one of its session, and add what it used."""
+        """Keep the id of `reply` as the session's last one, and add what it used."""
         with self._lock:
-            before = self._sessions.pop(session_id, _Session())
+            # Taking it out and putting it back moves it to the end: the first one is the oldest.
+            session = self._sessions.pop(session_id, _Session())
             self._sessions[session_id] = _Session(
-                last_response_id=reply.response_id, usage=_added(before.usage, reply.usage)
+                last_response_id=reply.response_id, usage=_add(session.usage, reply.usage)
             )
-            while len(self._sessions) > self._most:
+            while len(self._sessions) > self._max_sessions:
                 self._sessions.popitem(last=False)
 
     def last_response_id(self, session_id: str) -> str | None:
-        """The id of the session's last response; `None` where there is none, or it was forgotten."""
+        """Returns the id of the session's last response, or None if none is remembered."""
         return self._session(session_id).last_response_id
 
     def usage(self, session_id: str) -> UsageStats:
-        """What the session used, as far as it is remembered."""
+        """Returns what the session used, as far as it is remembered."""
         return self._session(session_id).usage
 
     def set_vector_stores(self, session_id: str, ids: Sequence[str]) -> None:
-        """Search these vector stores in the session's calls; none of them ends it."""
+        """Set the vector stores that the session's calls search. An empty `ids` removes them.
+
+        Raises TurnInvocationError if too many sessions have vector stores.
+        """
         with self._lock:
             self._vector_stores.pop(session_id, None)
             if not ids:
                 return
-            if len(self._vector_stores) >= self._most:
+            if len(self._vector_stores) >= self._max_sessions:
                 raise TurnInvocationError(
-                    f"{self._most} sessions have vector stores already: set those of finished sessions to none, "
-                    "or make a provider for each with `with_vector_store_ids`."
+                    f"{self._max_sessions} sessions have vector stores already. Remove those of "
+                    "finished sessions by setting them to none, or make a provider for each set of "
+                    "stores by `with_vector_store_ids`."
                 )
             self._vector_stores[session_id] = tuple(ids)
 
     def vector_stores(self, session_id: str) -> tuple[str, ...]:
-        """The vector stores set for the session."""
+        """Returns the vector stores that were set for the session."""
         with self._lock:
             return self._vector_stores.get(session_id, ())
 
@@ -95,8 +99,8 @@ class SessionMemory:
             return self._sessions.get(session_id, _Session())
 
 
-def _added(before: UsageStats, usage: Usage | None) -> UsageStats:
-    total = (
-        usage if before.total is None else before.total if usage is None else before.total + usage
-    )
-    return UsageStats(calls=before.calls + 1, last=usage, total=total)
+def _add(stats: UsageStats, usage: Usage | None) -> UsageStats:
+    total = stats.total
+    if usage is not None:
+        total = usage if total is None else total + usage
+    return UsageStats(calls=stats.calls + 1, last=usage, total=total)

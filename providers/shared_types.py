@@ -1,6 +1,4 @@
-"""Types of `turngraph.state` that users look for here: a provider's errors, and the chunks of a
-streamed answer.
-"""
+"""Types of `turngraph.state` that users look for in this room: errors, and pieces of an answer."""
 
 from turngraph.state.errors import ProviderError, ResponsesAPIError
 from turngraph.state.reply import StreamChunk

@@ -1,49 +1,58 @@
-"""Tools as they are given, in any of LangChain's forms, as a request describes them."""
+"""Reads tools in any of LangChain's forms into the form that a request has."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import JsonValue, ValidationError
 
+from turngraph.providers.json_types import JsonObject
 from turngraph.state.errors import TurnValueError
 from turngraph.state.request import ToolSpec
 
-__all__ = ["offered"]
+__all__ = ["split_tools"]
 
 
-def offered(tools: Iterable[Any]) -> tuple[tuple[ToolSpec, ...], tuple[dict[str, JsonValue], ...]]:
-    """The functions among `tools`, and the vendor's own tools, which are passed on as they are.
+def split_tools(
+    tools: Iterable[Any],
+) -> tuple[tuple[ToolSpec, ...], tuple[dict[str, JsonValue], ...]]:
+    """Returns the functions among `tools`, and the tools that run at the vendor.
 
-    A tool is a `ToolSpec`, a LangChain tool, a typed function, a pydantic class, or JSON in either
-    API's form.
+    A function is a `ToolSpec`, a LangChain tool, a typed Python function, a pydantic class, or JSON
+    in either API's form. An object with any other `type` runs at the vendor, and is not changed.
 
-    Raises TurnValueError for what is no tool.
+    Raises TurnValueError for anything else.
 
-        >>> functions, builtin = offered([{"type": "web_search"}, {"type": "function", "name": "f", "parameters": {}}])
-        >>> functions[0].name, builtin
-        ('f', ({'type': 'web_search'},))
+    >>> functions, builtin = split_tools(
+    ...     [{"type": "web_search"}, {"type": "function", "name": "f", "parameters": {}}]
+    ... )
+    >>> functions[0].name, builtin
+    ('f', ({'type': 'web_search'},))
     """
     functions: list[ToolSpec] = []
-    builtin: list[dict[str, JsonValue]] = []
+    builtin: list[JsonObject] = []
     for tool in tools:
         if isinstance(tool, ToolSpec):
             functions.append(tool)
-        elif isinstance(tool, Mapping) and tool.get("type", "function") not in (
-            "function",
-            "object",
-        ):
+        elif isinstance(tool, Mapping) and not _is_function(tool):
             builtin.append(dict(tool))
         else:
-            functions.append(_function(tool))
+            functions.append(_function_spec(tool))
     return tuple(functions), tuple(builtin)
 
 
-def _function(tool: Any) -> ToolSpec:
+def _is_function(tool: Mapping[str, Any]) -> bool:
+    # A bare JSON schema (`type: object`) describes a function too: LangChain accepts that form.
+    return tool.get("type", "function") in ("function", "object")
+
+
+def _function_spec(tool: Any) -> ToolSpec:
     from langchain_core.utils.function_calling import convert_to_openai_tool
 
     if isinstance(tool, Mapping) and tool.get("type") == "function":
+        # Chat Completions nests the function in a member, Responses does not.
         function = tool.get("function", tool)
     else:
+        # LangChain raises these two for objects it cannot read, with a sentence worth quoting.
         try:
             function = convert_to_openai_tool(tool)["function"]
         except (ValueError, TypeError) as exc:
@@ -57,5 +66,6 @@ def _function(tool: Any) -> ToolSpec:
         )
     except (KeyError, ValidationError) as exc:
         raise TurnValueError(
-            f"Not a function the model could be offered: {function!r:.200}."
+            "A function needs a `name` of letters, digits, `_` and `-` (at most 64) and a JSON "
+            f"schema as `parameters`, which this one lacks: {function!r:.200}."
         ) from exc

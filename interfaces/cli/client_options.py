@@ -97,5 +97,5 @@ def _model(
     config = client_config(manifests, name, environ=environ)
     names = ("api", "temperature", "max_tokens", "reasoning_effort")
     typed = {field: value for field in names if (value := getattr(merged, field)) is not None}
-    config = config.replaced(**typed)
+    config = config.replace(**typed)
     yield Model(config, Prices(), TurnLimits(seconds=options.timeout), merged.function), merged

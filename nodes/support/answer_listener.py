@@ -17,7 +17,7 @@ __all__ = ["AnswerListener"]
 
 @dataclass
 class AnswerListener:
-    """The two callbacks of a request, `on_begun` and `on_chunk`, and what they have heard."""
+    """The two callbacks of a request, `on_response_id` and `on_chunk`, and what they have heard."""
 
     turn_id: str
     message_id: str
@@ -31,7 +31,7 @@ class AnswerListener:
     usage: Usage | None = None
     """Vendors send it at the very end of a stream, so then only its last bytes are missing."""
 
-    def on_begun(self, response_id: str) -> None:
+    def on_response_id(self, response_id: str) -> None:
         """Called with the answer's id, the first thing a stream tells."""
         self.response_id = response_id
         self.note_id(response_id)

@@ -18,7 +18,7 @@ from turngraph.nodes.support.ledger_calls import (
 )
 from turngraph.nodes.support.stage_context import StageContext
 from turngraph.nodes.support.stop_reason import CANCELLED_ERROR
-from turngraph.providers.wire.lookup import tagged
+from turngraph.providers.wire.lookup import add_attempt_id
 from turngraph.providers.writing.payload import Payload
 from turngraph.state.errors import BudgetExceededError, ProviderError
 from turngraph.state.events import RequestSent, ResponseReceived
@@ -169,12 +169,12 @@ class AttemptRun:
         # The tag lets the sweeper find the answer at the vendor. A caller's own body is sent
         # unchanged.
         if deps.ledger is not None and call.request.body is None:
-            payload = tagged(payload, self._id, provider.profile)
+            payload = add_attempt_id(payload, self._id, provider.profile)
         within_s = None if call.ends_at is None else max(0.001, call.ends_at - deps.clock())
         options: dict[str, Any] = {
             "stream": call.request.stream,
             "on_chunk": self._listener.on_chunk,
-            "on_begun": self._listener.on_begun,
+            "on_response_id": self._listener.on_response_id,
             "client_request_id": self._id,
             "within_s": within_s,
         }

@@ -22,7 +22,7 @@ from turngraph.billing.store.calls import (
 from turngraph.nodes.support.call_bounds import answer_caps, worst_case_of
 from turngraph.nodes.support.dependencies import TurnDependencies
 from turngraph.nodes.support.stage_context import StageContext
-from turngraph.providers.wire.lookup import stored_at
+from turngraph.providers.wire.lookup import store_of
 from turngraph.providers.writing.payload import Payload
 from turngraph.state.events import BudgetWarning
 from turngraph.state.flow import Flow, Wait
@@ -104,7 +104,7 @@ def ledger_call(
         vendor=request.vendor,
         model=request.model,
         base_url=deps.provider.config.base_url,
-        stored=stored_at(payload, deps.provider.profile),
+        stored=store_of(payload, deps.provider.profile),
     )
 
 

@@ -1,1 +1,1 @@
-"""The same provider as a LangChain chat model."""
+"""The same wire as a LangChain chat model, and LangChain chat models as configurations."""

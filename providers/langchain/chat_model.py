@@ -1,6 +1,4 @@
-"""The same wire as a LangChain chat model: for agents, chains and graphs that want a
-`BaseChatModel`.
-"""
+"""The same wire as a LangChain chat model, for agents, chains and graphs that want one."""
 
 import os
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
@@ -17,8 +15,8 @@ from turngraph.providers.config import ProviderConfig
 from turngraph.providers.langchain.from_chat_model import config_fields
 from turngraph.providers.langchain.model_call import ModelCall
 from turngraph.providers.langchain.model_profile import model_profile
-from turngraph.providers.langchain.requests import last_response_id, request_of, restored
-from turngraph.providers.langchain.structured import structured_by_schema
+from turngraph.providers.langchain.requests import last_response_id, request_of, restore_messages
+from turngraph.providers.langchain.structured import bind_schema
 from turngraph.providers.openai_provider import OpenAIProvider
 from turngraph.providers.vendors.profiles import find_vendor, vendor_of_url
 from turngraph.providers.writing.payload import Payload
@@ -31,23 +29,38 @@ if TYPE_CHECKING:
 __all__ = ["TurngraphChatModel"]
 
 _UNUSED: Final = (
-    *("openai_proxy", "http_client", "http_async_client", "http_socket_options", "default_query"),
-    *("include_response_headers", "stream_chunk_timeout"),
+    "openai_proxy",
+    "http_client",
+    "http_async_client",
+    "http_socket_options",
+    "default_query",
+    "include_response_headers",
+    "stream_chunk_timeout",
 )
-"""Fields of the base class for a client this class does not use."""
+"""Fields of the base class for clients that this class does not use."""
 
 
 class TurngraphChatModel(BaseChatOpenAI):
-    """A model of any vendor of the table, or at any OpenAI-compatible endpoint, as a LangChain chat
-    model.
+    """A LangChain chat model for any vendor in the table, or any OpenAI-compatible endpoint.
 
-    The fields are those of `ChatOpenAI`, and `vendor`. The key, where none is given, is read from
-    the vendor's own environment variable; nothing else is. Requests, quirks and reading are those
-    of `OpenAIProvider`: usage comes with every answer, streamed or not; reasoning and whatever else
-    a vendor wants back rides on the message and goes back. What a vendor's profile left out of a
-    request stands in `response_metadata["warnings"]`. Errors are `ProviderError`s and LangChain's
-    `ModelError`s at once. `max_retries` is 0 where it is not given, and one call is then one
-    request, which is what a ledger must see.
+    It takes the fields of `ChatOpenAI` (`model`, `base_url`, `api_key`, `temperature`, …), and
+    `vendor` and `provider_config`. Requests, quirks and reading are those of `OpenAIProvider`:
+
+    - Every answer has its usage, streamed or not.
+    - Reasoning, signatures and whatever else a vendor wants back is kept on the message and is sent
+      back.
+    - A parameter that the vendor does not take is left out; `response_metadata["warnings"]` says
+      so.
+    - The API is the one that `select_api` chooses, unless `use_responses_api` is given.
+
+    Without a key, the vendor's own environment variable is read, and no other: the key of one
+    vendor must not reach another. `max_retries` is 0 by default, so one call is one request, which
+    is what a ledger must see.
+
+    Errors of a call are a ProviderError and LangChain's ModelError at the same time, and
+    TurnValueError for what cannot be sent. Constructing it raises TurnConfigurationError if the
+    model cannot be reached as configured, or if a field is given that only makes sense for the
+    clients of `ChatOpenAI`.
 
         >>> from turngraph.scripted import Say, ScriptedModel
         >>> with ScriptedModel([Say("Hi there.")]) as scripted:
@@ -59,40 +72,44 @@ class TurngraphChatModel(BaseChatOpenAI):
 
     model_name: str = Field(alias="model", min_length=1)
     vendor: str | None = None
-    """A name of the table of vendors. Not given: whose endpoint `base_url` is, else `custom`;
-    `openai` without one.
-    """
+    """A name or alias from the table of vendors. By default it is the vendor that `base_url`
+    belongs to, or `custom` if it belongs to none; `openai` if there is no `base_url` either."""
     openai_api_base: str | None = Field(default=None, alias="base_url", repr=False, exclude=True)
     default_headers: Mapping[str, str] | None = Field(default=None, repr=False, exclude=True)
     provider_config: ProviderConfig | None = Field(default=None, repr=False, exclude=True)
-    """What the fields of this class have no place for; where they are set, they come first."""
+    """A configuration with fields that LangChain has no name for. A field of this class that is set
+    wins over it."""
 
-    _made: tuple[ProviderConfig, OpenAIProvider] | None = PrivateAttr(default=None)
+    _provider: tuple[ProviderConfig, OpenAIProvider] | None = PrivateAttr(default=None)
 
     @classmethod
-    def of(cls, provider: OpenAIProvider) -> Self:
-        """The chat model of `provider`, over its connections.
+    def from_provider(cls, provider: OpenAIProvider) -> Self:
+        """Returns the chat model for `provider`, with its configuration and its connections.
 
-        >>> TurngraphChatModel.of(OpenAIProvider(ProviderConfig(vendor="ollama", model="m", temperature=0)))
+        >>> config = ProviderConfig(vendor="ollama", model="m", temperature=0)
+        >>> TurngraphChatModel.from_provider(OpenAIProvider(config))
         TurngraphChatModel(vendor='ollama', model='m', api='chat')
         """
-        made = cls.model_validate(
+        model = cls.model_validate(
             {"model": provider.config.model, "provider_config": provider.config}
         )
-        made._made = (made._config(), provider)
-        return made
+        model._provider = (model._config(), provider)
+        return model
 
     @property
     def provider(self) -> OpenAIProvider:
-        """What sends this model's requests. Another one as soon as a field changes: keys never mix."""
+        """The provider that sends this model's requests."""
+        # `model_copy(update=…)` changes fields and keeps private attributes, so a copy with another
+        # key must not use the old provider's connections.
         config = self._config()
-        if self._made is None or self._made[0] != config:
-            self._made = (config, OpenAIProvider(config))
-        return self._made[1]
+        if self._provider is None or self._provider[0] != config:
+            self._provider = (config, OpenAIProvider(config))
+        return self._provider[1]
 
     @model_validator(mode="before")
     @classmethod
     def _find_key(cls, values: Any) -> Any:
+        # The base class would read OPENAI_API_KEY for any endpoint. Here the vendor is known first.
         if not isinstance(values, dict) or values.get("api_key") or values.get("openai_api_key"):
             return values
         url, vendor = values.get("base_url") or values.get("openai_api_base"), values.get("vendor")
@@ -101,26 +118,25 @@ class TurngraphChatModel(BaseChatOpenAI):
         )
         if profile is None or values.get("provider_config") is not None:
             return values
-        key = next((os.environ[name] for name in profile.key_env if os.environ.get(name)), None)
+        key = profile.key_from(os.environ)
         return values if key is None else {**values, "api_key": key}
 
     @model_validator(mode="before")
     @classmethod
     def validate_temperature(cls, values: Any) -> Any:
-        """Nothing is dropped here: the vendor's profile does that, and says so."""
+        """Changes nothing: the vendor's profile decides what is left out, and a warning says so."""
         return values
 
     @model_validator(mode="after")
     def _infer_use_responses_api(self) -> Self:
-        """The API is chosen by a table, not inferred from a call."""
+        """Changes nothing: `select_api` chooses the API."""
         return self
 
     @model_validator(mode="after")
     def validate_environment(self) -> Self:
-        """Raises TurnConfigurationError where the model cannot be reached as configured, or is
-        asked to use a client.
+        """Raises TurnConfigurationError if the model cannot be reached as configured.
 
-        The base class makes its clients here.
+        The base class makes its clients here; this class has none of its own.
         """
         unused = [
             name
@@ -129,45 +145,48 @@ class TurngraphChatModel(BaseChatOpenAI):
         ]
         if unused:
             raise TurnConfigurationError(
-                f"`{unused[0]}` is for the clients of `ChatOpenAI`: make one, and give "
-                "`OpenAIProvider.from_chat_model(…)` of it to `TurngraphChatModel.of`."
+                f"`{unused[0]}` is for the clients of `ChatOpenAI`, which this class does not use. "
+                "Make a `ChatOpenAI` with it, and the chat model by "
+                "`TurngraphChatModel.from_provider(OpenAIProvider.from_chat_model(chat))`."
             )
         if self.output_version not in (None, "v0", "v1"):
             raise TurnConfigurationError(
                 f"`output_version` is `{self.output_version}`; allowed: v0, v1."
             )
-        self.provider  # noqa: B018  made here, so that wrong wiring is told at once
+        self.provider  # noqa: B018  made now, so that a wrong configuration is an error now
         return self
 
     def _config(self) -> ProviderConfig:
         fields = config_fields(self)
         if self.provider_config is None:
             return ProviderConfig.model_validate(fields)
+        # All other fields replace those of the configuration; extra members are merged.
         fields["extra_body"] = {**self.provider_config.extra_body, **fields.get("extra_body", {})}
-        return self.provider_config.replaced(**fields)
+        return self.provider_config.replace(**fields)
 
     def _call(
         self,
         messages: Iterable[BaseMessage],
         stop: list[str] | None,
-        said: Mapping[str, Any],
+        parameters: Mapping[str, Any],
         *,
         stream: bool,
     ) -> ModelCall:
         provider = self.provider
-        if (model := said.get("model", provider.config.model)) != provider.config.model:
+        if (model := parameters.get("model", provider.config.model)) != provider.config.model:
             provider = provider.for_model(model)
-        conversation = restored(messages)
+        conversation = restore_messages(messages)
         if self.use_previous_response_id and provider.api == "responses":
-            said = {"previous_response_id": last_response_id(conversation, provider.vendor), **said}
-        request = request_of(provider.config, provider.api, said, stop=stop, stream=stream)
+            response_id = last_response_id(conversation, provider.vendor)
+            parameters = {"previous_response_id": response_id, **parameters}
+        request = request_of(provider.config, provider.api, parameters, stop=stop, stream=stream)
         payload = provider.payload(request, conversation)
-        if self.stream_usage is False or said.get("stream_usage") is False:
+        # Some servers refuse `stream_options`, and their users turn it off as in `ChatOpenAI`.
+        if self.stream_usage is False or parameters.get("stream_usage") is False:
             body = {name: value for name, value in payload.body.items() if name != "stream_options"}
             payload = Payload(payload.api, body, payload.warnings)
-        return ModelCall(
-            provider, payload, retries=self.max_retries or 0, blocks=self.output_version == "v1"
-        )
+        blocks = self.output_version == "v1"
+        return ModelCall(provider, payload, max_retries=self.max_retries or 0, blocks=blocks)
 
     def _generate(
         self,
@@ -215,12 +234,19 @@ class TurngraphChatModel(BaseChatOpenAI):
         tools: list[Any] | None = None,
         **kwargs: Any,
     ) -> "Runnable[LanguageModelInput, Any]":
-        """This model with answers that fit `schema`, as in `ChatOpenAI`: by a tool, or by the
-        vendor's own means.
+        """Returns this model with answers that fit `schema`, as `ChatOpenAI` does.
+
+        `method` says how: by a tool call (`function_calling`), by the vendor's own structured
+        output (`json_schema`), or by asking for JSON (`json_mode`).
         """
         if method == "json_schema" and isinstance(schema, type) and issubclass(schema, BaseModel):
-            return structured_by_schema(
-                self, schema, include_raw=include_raw, strict=strict, tools=tools or (), said=kwargs
+            return bind_schema(
+                self,
+                schema,
+                include_raw=include_raw,
+                strict=strict,
+                tools=tools or (),
+                parameters=kwargs,
             )
         return super().with_structured_output(
             schema, method=method, include_raw=include_raw, strict=strict, tools=tools, **kwargs
@@ -234,20 +260,21 @@ class TurngraphChatModel(BaseChatOpenAI):
         return self.provider.api == "responses"
 
     def _resolve_model_profile(self) -> "ModelProfile | None":
-        known = (
-            super()._resolve_model_profile()
-            if self.provider.vendor in ("openai", "azure")
-            else None
-        )
+        # LangChain's own table is about OpenAI's models. Another vendor may serve a model of the
+        # same name with fewer features.
+        known = None
+        if self.provider.vendor in ("openai", "azure"):
+            known = super()._resolve_model_profile()
         return model_profile(self.provider.get_capabilities(), known)
 
     def _get_invocation_params(
         self, stop: list[str] | None = None, **kwargs: Any
     ) -> dict[str, Any]:
-        # LangChain's caches tell calls apart by these alone.
+        # LangChain's caches tell calls apart by these parameters only, so they must name the
+        # endpoint: the same model name at two vendors is two models.
         values = self.provider.get_current_config_values()
-        place = {name: values[name] for name in ("vendor", "base_url", "use_responses_api")}
-        return {**super()._get_invocation_params(stop=stop, **kwargs), **place}
+        endpoint = {name: values[name] for name in ("vendor", "base_url", "use_responses_api")}
+        return {**super()._get_invocation_params(stop=stop, **kwargs), **endpoint}
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         config = self.provider.config

@@ -1,4 +1,4 @@
-"""The errors of a provider as LangChain knows them, so that its agents and middleware act on them."""
+"""Provider errors as LangChain's errors, so that its agents and middleware react to them."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -20,7 +20,7 @@ from turngraph.state.errors import ErrorKind, ProviderError
 
 __all__ = ["as_model_error"]
 
-_LANGCHAIN: Final[Mapping[ErrorKind, type[ModelError]]] = {
+_MODEL_ERRORS: Final[Mapping[ErrorKind, type[ModelError]]] = {
     "connection": ModelConnectionError,
     "timeout": ModelTimeoutError,
     "authentication": ModelAuthenticationError,
@@ -38,19 +38,25 @@ _LANGCHAIN: Final[Mapping[ErrorKind, type[ModelError]]] = {
     "truncated": ModelAPIError,
     "protocol": ModelAPIError,
 }
-"""https://reference.langchain.com/python/langchain_core/exceptions"""
+"""LangChain's class for each kind of error:
+https://reference.langchain.com/python/langchain_core/exceptions
+"""
 
 
 def as_model_error(error: ProviderError) -> ProviderError:
-    """`error` as one that is LangChain's `ModelError` too, with everything it carries.
+    """Returns `error` as an instance of both its own class and LangChain's `ModelError`.
 
-    >>> error = as_model_error(ProviderError("Slow down.", kind="rate_limit", status=429, vendor="openai"))
-    >>> isinstance(error, ModelRateLimitError), error.retry_after_s, str(error)
-    (True, None, 'openai answered 429 (rate_limit): Slow down.')
+    All its attributes stay, and `is_retryable`, which LangChain's middleware reads, is added.
+
+    >>> error = ProviderError("Slow down.", kind="rate_limit", status=429, vendor="openai")
+    >>> error = as_model_error(error)
+    >>> isinstance(error, ModelRateLimitError), str(error)
+    (True, 'openai answered 429 (rate_limit): Slow down.')
     """
     both = type(
-        type(error).__name__, (type(error), _LANGCHAIN[error.kind]), {"__module__": __name__}
+        type(error).__name__, (type(error), _MODEL_ERRORS[error.kind]), {"__module__": __name__}
     )
-    made: ProviderError = both.__new__(both, *error.args)
-    made.__dict__.update(error.__dict__, is_retryable=error.retryable)
-    return made
+    # The constructors of the two bases take different arguments, so neither is run.
+    model_error: ProviderError = both.__new__(both, *error.args)
+    model_error.__dict__.update(error.__dict__, is_retryable=error.retryable)
+    return model_error

@@ -1,16 +1,17 @@
-"""The configuration of a LangChain chat model of the OpenAI family, as that of a provider."""
+"""Reads the configuration of a LangChain chat model into fields of `ProviderConfig`."""
 
 from typing import TYPE_CHECKING, Any, Final
 
-from turngraph.providers.config import Timeouts
-from turngraph.providers.wire.endpoint import without_userinfo
+from turngraph.providers.json_types import JsonObject
+from turngraph.providers.timeouts import Timeouts
+from turngraph.providers.wire.url_credentials import strip_credentials
 
 if TYPE_CHECKING:
     from langchain_openai.chat_models.base import BaseChatOpenAI
 
-__all__ = ["config_fields", "stop_of", "timeouts_of"]
+__all__ = ["config_fields", "timeouts_of"]
 
-_SAME: Final = {
+_FIELDS: Final = {
     "temperature": "temperature",
     "top_p": "top_p",
     "max_tokens": "max_tokens",
@@ -23,83 +24,85 @@ _SAME: Final = {
     "organization": "openai_organization",
     "api_version": "openai_api_version",
 }
-"""Our fields, and what that class calls them."""
+"""Fields of `ProviderConfig`, and the names that LangChain's class has for them."""
 
-_BODY: Final = (
-    *(
-        "frequency_penalty",
-        "presence_penalty",
-        "logit_bias",
-        "n",
-        "service_tier",
-        "include",
-        "truncation",
-    ),
-    *("context_management", "prompt_cache_options"),
+_BODY_FIELDS: Final = (
+    "frequency_penalty",
+    "presence_penalty",
+    "logit_bias",
+    "n",
+    "service_tier",
+    "include",
+    "truncation",
+    "context_management",
+    "prompt_cache_options",
 )
-"""Members of the request that class has a field for, and a turn does not."""
+"""Fields of LangChain's class that are members of a request, and that `ProviderConfig` has not."""
 
 
-def config_fields(chat: "BaseChatOpenAI") -> dict[str, Any]:
-    """The fields of a `ProviderConfig` that asks as `chat` does, of which only those that were set.
+def config_fields(chat: "BaseChatOpenAI") -> JsonObject:
+    """Returns the fields of a `ProviderConfig` that asks as `chat` does. Unset ones are left out.
 
-    A key given as a function stays behind: the client that `chat` made calls it. So do its retries:
-    a turn has its own.
+    A key that is given as a function is left out: the client of `chat` calls that function. So are
+    retries, because a turn has its own.
     """
-    found = {ours: getattr(chat, theirs, None) for ours, theirs in _SAME.items()}
-    found |= {
+    fields = {ours: getattr(chat, theirs, None) for ours, theirs in _FIELDS.items()}
+    is_azure = bool(getattr(chat, "azure_endpoint", None))
+    fields |= {
+        # A dated Azure endpoint knows a model by its deployment's name.
         "model": getattr(chat, "deployment_name", None) or chat.model_name,
+        "vendor": "azure" if is_azure else getattr(chat, "vendor", None),
         "base_url": _endpoint(chat),
+        "stop": _stop_sequences(chat),
+        "timeouts": timeouts_of(chat.request_timeout),
+        "headers": chat.default_headers,
+        "extra_body": _extra_body(chat) or None,
+        "api": _api(chat),
     }
-    found |= {
-        "vendor": "azure"
-        if getattr(chat, "azure_endpoint", None)
-        else getattr(chat, "vendor", None)
-    }
-    found |= {"stop": stop_of(chat), "timeouts": timeouts_of(chat.request_timeout)}
-    found |= {"headers": chat.default_headers, "extra_body": _body(chat) or None, "api": _api(chat)}
+    # A function that returns a key (a token that expires) has no such method.
     if hasattr(chat.openai_api_key, "get_secret_value"):
-        found["api_key"] = chat.openai_api_key
+        fields["api_key"] = chat.openai_api_key
     if reasoning := chat.reasoning:
-        found |= {
+        fields |= {
             "reasoning_effort": reasoning.get("effort"),
             "reasoning_summary": reasoning.get("summary"),
         }
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
-def stop_of(chat: "BaseChatOpenAI") -> tuple[str, ...] | None:
-    """The stop sequences of `chat`, one or several; `None` where it has none."""
-    if not chat.stop:
-        return None
-    return (chat.stop,) if isinstance(chat.stop, str) else tuple(chat.stop)
+def timeouts_of(timeout: Any) -> Timeouts | None:
+    """Returns the timeouts that seconds, or a `Timeout` of an HTTP library, stand for.
 
-
-def timeouts_of(given: Any) -> Timeouts | None:
-    """Seconds, or the `Timeout` of an HTTP library: to these clients both mean how long nothing may
-    come.
+    To these libraries both mean the longest silence, so that is what is limited here; the whole
+    answer may always take the default time. Returns None if `timeout` says nothing about silence.
 
     >>> timeouts_of(700.0)
     Timeouts(connect_s=700.0, first_byte_s=700.0, idle_s=700.0, total_s=700.0)
     """
-    default, plain = Timeouts(), isinstance(given, int | float)
-    read = given if plain else getattr(given, "read", None)
-    connect = given if plain else getattr(given, "connect", None)
-    if not read:
+    default, is_number = Timeouts(), isinstance(timeout, int | float)
+    silence_s = timeout if is_number else getattr(timeout, "read", None)
+    connect_s = timeout if is_number else getattr(timeout, "connect", None)
+    if not silence_s:
         return None
-    total_s = max(default.total_s, read)
     return Timeouts(
-        connect_s=connect or default.connect_s, first_byte_s=read, idle_s=read, total_s=total_s
+        connect_s=connect_s or default.connect_s,
+        first_byte_s=silence_s,
+        idle_s=silence_s,
+        total_s=max(default.total_s, silence_s),
     )
 
 
 def _endpoint(chat: "BaseChatOpenAI") -> str | None:
-    """Where the client of `chat` really sends, which knows about environment variables and Azure's
-    paths.
-    """
+    # The client knows where it really sends: it has read environment variables and Azure's fields.
     if chat.root_client is None:
         return chat.openai_api_base
-    return without_userinfo(str(chat.root_client.base_url)).rstrip("/")
+    return strip_credentials(str(chat.root_client.base_url)).rstrip("/")
+
+
+def _stop_sequences(chat: "BaseChatOpenAI") -> tuple[str, ...] | None:
+    if not chat.stop:
+        return None
+    return (chat.stop,) if isinstance(chat.stop, str) else tuple(chat.stop)
 
 
 def _api(chat: "BaseChatOpenAI") -> str | None:
@@ -108,7 +111,8 @@ def _api(chat: "BaseChatOpenAI") -> str | None:
     return "responses" if chat.use_responses_api else "chat"
 
 
-def _body(chat: "BaseChatOpenAI") -> dict[str, Any]:
-    fields = {name: getattr(chat, name, None) for name in _BODY}
-    given = {name: value for name, value in fields.items() if value is not None}
-    return {**given, **chat.model_kwargs, **(chat.extra_body or {})}
+def _extra_body(chat: "BaseChatOpenAI") -> JsonObject:
+    fields = {name: getattr(chat, name, None) for name in _BODY_FIELDS}
+    # Later ones win, as they do in `ChatOpenAI`.
+    members = {name: value for name, value in fields.items() if value is not None}
+    return {**members, **chat.model_kwargs, **(chat.extra_body or {})}

@@ -1,5 +1,7 @@
-"""Answers as LangChain's messages, whole and in pieces that add up to the same, their content as
-text or as blocks.
+"""Answers as LangChain messages: whole, or as chunks that add up to the same message.
+
+Their content is text, or LangChain's standard content blocks
+(https://docs.langchain.com/oss/python/langchain/messages).
 """
 
 import json
@@ -9,6 +11,7 @@ from typing import Any, Final
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.tool import tool_call_chunk
 
+from turngraph.providers.json_types import JsonObject
 from turngraph.providers.writing.messages import to_ai_message
 from turngraph.state.reply import ProviderReply, StreamChunk
 from turngraph.state.request import Api
@@ -16,8 +19,10 @@ from turngraph.state.request import Api
 __all__ = ["ChunkWriter", "blocks_of", "message_of"]
 
 _V1: Final = {"output_version": "v1"}
-_TOLD: Final = ("reasoning_content", "refusal")
-"""What grows piece by piece beside the text, and is not repeated at the end."""
+_STREAMED_KWARGS: Final = ("reasoning_content", "refusal")
+"""Members of `additional_kwargs` that chunks carry piece by piece. The last chunk does not repeat
+them, because LangChain would append them.
+"""
 
 
 def message_of(
@@ -28,13 +33,21 @@ def message_of(
     warnings: tuple[str, ...] = (),
     blocks: bool = False,
 ) -> AIMessage:
-    """`reply` as a message; LangChain gives it an id. `blocks`: its content as standard blocks.
+    """Returns `reply` as a message without an id: LangChain gives it one.
 
-    >>> message_of(ProviderReply(text="4", reasoning="2+2"), vendor="x", api="chat", blocks=True).content
+    Args:
+        reply: the whole answer.
+        vendor: the vendor's name, for `response_metadata["model_provider"]`.
+        api: the API that it came through.
+        warnings: sentences for `response_metadata["warnings"]`.
+        blocks: whether the content is standard blocks. If not, it is text.
+
+    >>> reply = ProviderReply(text="4", reasoning="2+2")
+    >>> message_of(reply, vendor="x", api="chat", blocks=True).content
     [{'type': 'reasoning', 'reasoning': '2+2'}, {'type': 'text', 'text': '4'}]
     """
     message = to_ai_message(reply, message_id="", vendor=vendor, api=api)
-    message.id = None
+    message.id = None  # LangChain only sets the id of its run if there is none
     if warnings:
         message.response_metadata["warnings"] = list(warnings)
     if blocks:
@@ -43,10 +56,8 @@ def message_of(
     return message
 
 
-def blocks_of(reply: ProviderReply, message: AIMessage) -> Iterator[dict[str, Any]]:
-    """`reply` as LangChain's standard content blocks:
-    https://docs.langchain.com/oss/python/langchain/messages
-    """
+def blocks_of(reply: ProviderReply, message: AIMessage) -> Iterator[JsonObject]:
+    """Yields `reply` as standard content blocks. `message` is what `reply` was made into."""
     if reply.reasoning is not None:
         yield {"type": "reasoning", "reasoning": reply.reasoning}
     if reply.text:
@@ -59,27 +70,25 @@ def blocks_of(reply: ProviderReply, message: AIMessage) -> Iterator[dict[str, An
         yield {**invalid, "type": "invalid_tool_call"}
 
 
-def _text_block(text: str, citations: tuple[dict[str, Any], ...]) -> dict[str, Any]:
-    block: dict[str, Any] = {"type": "text", "text": text}
-    return (
-        {**block, "annotations": [_annotation(note) for note in citations]} if citations else block
-    )
+def _text_block(text: str, citations: tuple[JsonObject, ...]) -> JsonObject:
+    block: JsonObject = {"type": "text", "text": text}
+    if citations:
+        block["annotations"] = [_annotation(citation) for citation in citations]
+    return block
 
 
-def _annotation(note: Mapping[str, Any]) -> dict[str, Any]:
-    """A citation of a page as LangChain's own, anything else wrapped."""
-    cited = note.get("url_citation", note)
-    if note.get("type") != "url_citation" or not isinstance(cited, Mapping):
-        return {"type": "non_standard_annotation", "value": dict(note)}
-    kept = {
-        name: cited[name] for name in ("url", "title", "start_index", "end_index") if name in cited
-    }
-    return {"type": "citation", **kept}
+def _annotation(citation: Mapping[str, Any]) -> JsonObject:
+    """Returns LangChain's `citation` for a cited page; anything else is wrapped."""
+    # Chat Completions nests the page in a member, Responses does not.
+    page = citation.get("url_citation", citation)
+    if citation.get("type") != "url_citation" or not isinstance(page, Mapping):
+        return {"type": "non_standard_annotation", "value": dict(citation)}
+    names = ("url", "title", "start_index", "end_index")
+    return {"type": "citation", **{name: page[name] for name in names if name in page}}
 
 
 class ChunkWriter:
-    """The pieces of one answer as message chunks, whose sum is what `message_of` makes of the
-    whole.
+    """Writes the pieces of one answer as message chunks. Their sum equals `message_of` the whole.
 
     >>> writer = ChunkWriter(vendor="x", api="chat")
     >>> first = writer.piece(StreamChunk(type="text", text="Four"))
@@ -92,95 +101,98 @@ class ChunkWriter:
         self, *, vendor: str, api: Api, warnings: tuple[str, ...] = (), blocks: bool = False
     ) -> None:
         self._vendor, self._api, self._warnings, self._blocks = vendor, api, warnings, blocks
-        self._told: dict[str, str] = {"text": "", "reasoning": "", "refusal": ""}
-        self._calls = 0
-        self._block, self._kind = -1, ""
+        self._written: dict[str, str] = {"text": "", "reasoning": "", "refusal": ""}
+        self._block_index, self._block_kind = -1, ""
 
     def piece(self, chunk: StreamChunk) -> AIMessageChunk | None:
-        """`chunk` as a piece of the message; `None` for a usage, which the last piece tells, and
-        for calls.
+        """Returns `chunk` as a message chunk, or None for a tool call or a usage.
 
-        Calls come with the last piece, when it is known which of them can be run: LangChain would
-        repair the others.
+        Those come with the last chunk. LangChain would repair the JSON of a call that is cut off;
+        only at the end is it known which calls are whole.
         """
-        if chunk.type not in self._told or not chunk.text:
+        if chunk.type not in self._written or not chunk.text:
             return None
-        self._told[chunk.type] += chunk.text
-        return self._said(chunk.type, chunk.text)
+        self._written[chunk.type] += chunk.text
+        return self._text_chunk(chunk.type, chunk.text)
 
     def last(self, reply: ProviderReply) -> AIMessageChunk:
-        """Everything about `reply` that was not told yet."""
-        whole = message_of(reply, vendor=self._vendor, api=self._api, warnings=self._warnings)
-        said = {"reasoning": reply.reasoning, "text": reply.text, "refusal": reply.refusal}
-        chunk = self._empty()
-        for kind, text in said.items():
-            if (
-                text
-                and text.startswith(self._told[kind])
-                and (left := text[len(self._told[kind]) :])
-            ):
-                chunk = chunk + self._said(kind, left)
+        """Returns the last chunk: everything in `reply` that no chunk has carried yet."""
+        message = message_of(reply, vendor=self._vendor, api=self._api, warnings=self._warnings)
+        # A vendor may have sent its whole text only in the last event, or in one JSON body.
+        chunk = self._empty_chunk()
+        texts = {"reasoning": reply.reasoning, "text": reply.text, "refusal": reply.refusal}
+        for kind, text in texts.items():
+            if text and (rest := self._not_written(kind, text)):
+                chunk = chunk + self._text_chunk(kind, rest)
+        kwargs = message.additional_kwargs.items()
         return chunk + AIMessageChunk(
-            content=self._last_blocks(reply, whole) if self._blocks else "",
+            content=self._last_blocks(reply, message) if self._blocks else "",
             additional_kwargs={
-                name: value for name, value in whole.additional_kwargs.items() if name not in _TOLD
+                name: value for name, value in kwargs if name not in _STREAMED_KWARGS
             },
-            response_metadata=whole.response_metadata | (_V1 if self._blocks else {}),
-            usage_metadata=whole.usage_metadata,
-            tool_call_chunks=_call_chunks(whole),
+            response_metadata=message.response_metadata | (_V1 if self._blocks else {}),
+            usage_metadata=message.usage_metadata,
+            tool_call_chunks=_call_chunks(message),
             chunk_position="last",
         )
 
-    def _empty(self) -> AIMessageChunk:
+    def _not_written(self, kind: str, text: str) -> str:
+        written = self._written[kind]
+        # A text that does not continue the pieces cannot be appended to them.
+        return text[len(written) :] if text.startswith(written) else ""
+
+    def _empty_chunk(self) -> AIMessageChunk:
         if self._blocks:
             return AIMessageChunk(content=[], response_metadata=dict(_V1))
         return AIMessageChunk(content="")
 
-    def _said(self, kind: str, text: str) -> AIMessageChunk:
-        chunk = self._empty()
+    def _text_chunk(self, kind: str, text: str) -> AIMessageChunk:
+        chunk = self._empty_chunk()
         if kind == "text":
-            chunk.content = [self._placed("text", {"text": text})] if self._blocks else text
+            chunk.content = [self._block("text", {"text": text})] if self._blocks else text
         else:
             chunk.additional_kwargs = {"reasoning_content" if kind == "reasoning" else kind: text}
             if self._blocks and kind == "reasoning":
-                chunk.content = [self._placed("reasoning", {"reasoning": text})]
+                chunk.content = [self._block("reasoning", {"reasoning": text})]
         return chunk
 
-    def _placed(self, kind: str, members: dict[str, Any]) -> dict[str, Any]:
-        """A block with its index: pieces of one block have the same."""
-        if kind != self._kind:
-            self._kind, self._block = kind, self._block + 1
-        return {"type": kind} | members | {"index": self._block}
+    def _block(self, kind: str, members: JsonObject) -> JsonObject:
+        """Returns a block with its index. LangChain joins blocks that have the same index."""
+        if kind != self._block_kind:
+            self._block_kind, self._block_index = kind, self._block_index + 1
+        return {"type": kind} | members | {"index": self._block_index}
 
-    def _last_blocks(self, reply: ProviderReply, whole: AIMessage) -> list[str | dict[str, Any]]:
-        """The blocks that do not grow piece by piece: the text's citations, a refusal, calls."""
-        blocks: list[str | dict[str, Any]] = []
-        for n, block in enumerate(blocks_of(reply, whole)):
+    def _last_blocks(self, reply: ProviderReply, message: AIMessage) -> list[str | JsonObject]:
+        """Returns the blocks that do not come piece by piece: citations, a refusal, tool calls."""
+        blocks: list[str | JsonObject] = []
+        for number, block in enumerate(blocks_of(reply, message)):
             if block["type"] == "text" and "annotations" in block:
-                blocks.append(
-                    self._placed("text", {"text": "", "annotations": block["annotations"]})
-                )
+                annotations = {"text": "", "annotations": block["annotations"]}
+                blocks.append(self._block("text", annotations))
             elif block["type"] not in ("text", "reasoning"):
-                blocks.append(self._placed(f"{block['type']} {n}", block))
+                # The number keeps two calls apart: each is a block of its own.
+                blocks.append(self._block(f"{block['type']} {number}", block))
         return blocks
 
 
-def _call_chunks(whole: AIMessage) -> list[Any]:
-    """The calls in the only form that chunks keep: text, which LangChain parses, mending what is
-    cut off.
+def _call_chunks(message: AIMessage) -> list[Any]:
+    """Returns the tool calls as text, the only form that chunks have for them.
 
-    Arguments that are no object are therefore told as a JSON string, which it cannot take for one.
+    LangChain parses this text and repairs it if it is cut off. The arguments of an invalid call are
+    therefore written as a JSON string, which it cannot take for an object.
     """
-    sent = {call["id"]: call["function"]["arguments"] for call in _wire(whole)}
-    valid = [(call, sent.get(call["id"]) or json.dumps(call["args"])) for call in whole.tool_calls]
+    written = {
+        call["id"]: call["function"]["arguments"]
+        for call in message.additional_kwargs.get("tool_calls", ())
+        if "function" in call
+    }
+    valid = [
+        (call, written.get(call["id"]) or json.dumps(call["args"])) for call in message.tool_calls
+    ]
     invalid = [
-        (call, json.dumps(call["args"], ensure_ascii=False)) for call in whole.invalid_tool_calls
+        (call, json.dumps(call["args"], ensure_ascii=False)) for call in message.invalid_tool_calls
     ]
     return [
-        tool_call_chunk(id=call["id"], name=call["name"], args=args, index=n)
-        for n, (call, args) in enumerate([*valid, *invalid])
+        tool_call_chunk(id=call["id"], name=call["name"], args=arguments, index=index)
+        for index, (call, arguments) in enumerate([*valid, *invalid])
     ]
-
-
-def _wire(whole: AIMessage) -> list[dict[str, Any]]:
-    return [call for call in whole.additional_kwargs.get("tool_calls", ()) if "function" in call]

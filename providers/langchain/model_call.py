@@ -1,6 +1,4 @@
-"""One call of the chat model: what is sent, and LangChain's results made of what comes back, in the
-four ways.
-"""
+"""One call of the chat model, in LangChain's four ways: whole or streamed, sync or async."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from contextlib import aclosing, closing, contextmanager
@@ -10,10 +8,10 @@ from itertools import chain
 
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
-from turngraph.providers.chunk_stream import cut_short
+from turngraph.providers.chunk_stream import truncation_error
 from turngraph.providers.langchain.errors import as_model_error
 from turngraph.providers.langchain.messages import ChunkWriter, message_of
-from turngraph.providers.langchain.retries import aretried, retried
+from turngraph.providers.langchain.retries import acall_with_retries, call_with_retries
 from turngraph.providers.wire.wire import Wire
 from turngraph.providers.writing.payload import Payload
 from turngraph.state.errors import ProviderError
@@ -26,44 +24,49 @@ _Piece = StreamChunk | ProviderReply
 
 @dataclass(frozen=True)
 class ModelCall:
-    """A payload on its way. `retries`: how often it may be sent again; `blocks`: content as
-    standard blocks.
+    """A payload, and how it is sent. Each method sends it and returns LangChain's results.
 
-    Raises errors that are ProviderErrors and LangChain's ModelErrors at once, also for an answer
-    cut short.
+    An answer that stopped early is an error. All errors are a ProviderError and LangChain's
+    ModelError at the same time.
     """
 
     wire: Wire
     payload: Payload
-    retries: int
+    max_retries: int
+    """How often the payload may be sent again after an error that is retryable."""
     blocks: bool
+    """Whether content is LangChain's standard blocks. If not, it is text."""
 
     def result(self) -> ChatResult:
-        """The answer, whole."""
+        """Returns the whole answer."""
         with _langchain_errors():
-            return self._result(retried(partial(self.wire.send, self.payload), self.retries))
+            send = partial(self.wire.send, self.payload)
+            return self._result(call_with_retries(send, self.max_retries))
 
     async def aresult(self) -> ChatResult:
-        """The answer, whole."""
+        """Async version of `result`."""
         with _langchain_errors():
-            return self._result(
-                await aretried(partial(self.wire.asend, self.payload), self.retries)
-            )
+            send = partial(self.wire.asend, self.payload)
+            return self._result(await acall_with_retries(send, self.max_retries))
 
     def chunks(self) -> Iterator[ChatGenerationChunk]:
-        """The answer, piece by piece. Nothing is sent again once the first piece came."""
+        """Yields the answer piece by piece.
+
+        It is sent again only until the first piece has come: later, the caller would see a second
+        beginning.
+        """
         writer = self._writer()
         with _langchain_errors():
-            first, rest = retried(self._begun, self.retries)
+            first, rest = call_with_retries(self._start, self.max_retries)
             with closing(rest):
                 for piece in chain((first,), rest):
                     yield from self._chunks(piece, writer)
 
     async def achunks(self) -> AsyncIterator[ChatGenerationChunk]:
-        """The answer, piece by piece."""
+        """Async version of `chunks`."""
         writer = self._writer()
         with _langchain_errors():
-            first, rest = await aretried(self._abegun, self.retries)
+            first, rest = await acall_with_retries(self._astart, self.max_retries)
             async with aclosing(rest):
                 for chunk in self._chunks(first, writer):
                     yield chunk
@@ -71,12 +74,13 @@ class ModelCall:
                     for chunk in self._chunks(piece, writer):
                         yield chunk
 
-    def _begun(self) -> tuple[_Piece, Generator[_Piece, None, None]]:
-        pieces = self.wire.pieces(self.payload)
+    def _start(self) -> tuple[_Piece, Generator[_Piece, None, None]]:
+        """Returns the first piece, and the generator of the others."""
+        pieces = self.wire.stream(self.payload)
         return next(pieces), pieces
 
-    async def _abegun(self) -> tuple[_Piece, AsyncGenerator[_Piece, None]]:
-        pieces = self.wire.apieces(self.payload)
+    async def _astart(self) -> tuple[_Piece, AsyncGenerator[_Piece, None]]:
+        pieces = self.wire.astream(self.payload)
         return await anext(pieces), pieces
 
     def _result(self, reply: ProviderReply) -> ChatResult:
@@ -98,17 +102,16 @@ class ModelCall:
         )
 
     def _chunks(self, piece: _Piece, writer: ChunkWriter) -> Iterator[ChatGenerationChunk]:
-        chunk = (
-            writer.piece(piece)
-            if isinstance(piece, StreamChunk)
-            else writer.last(self._whole(piece))
-        )
+        if isinstance(piece, StreamChunk):
+            chunk = writer.piece(piece)
+        else:
+            chunk = writer.last(self._whole(piece))
         if chunk is not None:
             yield ChatGenerationChunk(message=chunk)
 
     def _whole(self, reply: ProviderReply) -> ProviderReply:
         if reply.truncated:
-            raise cut_short(reply, self.wire.config.vendor)
+            raise truncation_error(reply, self.wire.config.vendor)
         return reply
 
 

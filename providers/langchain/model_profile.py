@@ -1,8 +1,9 @@
-"""What a model can do, in LangChain's words: its agents choose by this how to ask for structured
-answers.
+"""A model's capabilities in LangChain's words.
+
+LangChain's agents read them to choose how to ask for structured answers.
 """
 
-from typing import Any, cast
+from typing import cast
 
 from langchain_core.language_models import ModelProfile
 
@@ -14,15 +15,16 @@ __all__ = ["model_profile"]
 def model_profile(
     capabilities: ProviderCapabilities, known: ModelProfile | None = None
 ) -> ModelProfile:
-    """`capabilities` as a `ModelProfile`; what LangChain has `known` of the model goes before.
+    """Returns `capabilities` as a `ModelProfile`. What LangChain itself has `known` wins.
 
     >>> from turngraph.providers.capabilities import capabilities_of
     >>> from turngraph.providers.config import ProviderConfig
-    >>> made = model_profile(capabilities_of(ProviderConfig(vendor="ollama", model="llama3.2"), "chat"))
-    >>> made["tool_calling"], made["image_url_inputs"]
+    >>> config = ProviderConfig(vendor="ollama", model="llama3.2")
+    >>> profile = model_profile(capabilities_of(config, "chat"))
+    >>> profile["tool_calling"], profile["image_url_inputs"]
     (True, False)
     """
-    found: dict[str, Any] = {
+    values = {
         "text_inputs": True,
         "text_outputs": True,
         "image_inputs": capabilities.vision,
@@ -34,7 +36,6 @@ def model_profile(
         "tool_choice": capabilities.named_tool_choice,
         "structured_output": capabilities.structured_output,
     }
-    return cast(
-        "ModelProfile",
-        {name: value for name, value in found.items() if value is not None} | dict(known or {}),
-    )
+    # What is not known is left out: a missing key means the same to LangChain.
+    certain = {name: value for name, value in values.items() if value is not None}
+    return cast("ModelProfile", certain | dict(known or {}))

@@ -1,4 +1,4 @@
-"""Answers that the vendor itself binds to a schema, read as instances of a pydantic class."""
+"""Structured answers: bound to a schema by the vendor, and read as pydantic instances."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -15,55 +15,60 @@ if TYPE_CHECKING:
     from langchain_core.language_models import LanguageModelInput
     from langchain_openai.chat_models.base import BaseChatOpenAI
 
-__all__ = ["parsed", "structured_by_schema"]
+__all__ = ["bind_schema", "instance_in"]
 
 
-def structured_by_schema(
+def bind_schema(
     model: "BaseChatOpenAI",
     schema: type[BaseModel],
     *,
     include_raw: bool,
     strict: bool | None,
     tools: Sequence[Any],
-    said: Mapping[str, Any],
+    parameters: Mapping[str, Any],
 ) -> "Runnable[LanguageModelInput, Any]":
-    """`model`, its answers instances of `schema`; with `include_raw`, `raw`, `parsed` and
-    `parsing_error`.
+    """Returns `model` as a runnable whose output is an instance of `schema`.
 
-    strict: whether the vendor enforces the schema; it does unless told otherwise.
-    tools: what the model may call instead of answering; the instance is then `None`.
+    Args:
+        include_raw: output an object instead: `raw` (the message), `parsed` (the instance or None)
+            and `parsing_error` (the error or None).
+        strict: whether the vendor enforces the schema. `None`: it does.
+        tools: what the model may call instead of answering. The instance is then None.
+        parameters: further parameters of every call.
     """
-    binding = strict is not False
-    function = convert_to_openai_function(schema, strict=binding)
-    form = {"name": function["name"], "schema": function["parameters"], "strict": binding}
-    asked = {
+    enforced = strict is not False
+    function = convert_to_openai_function(schema, strict=enforced)
+    form = {"name": function["name"], "schema": function["parameters"], "strict": enforced}
+    bindings: dict[str, Any] = {
         "response_format": {"type": "json_schema", "json_schema": form},
+        # LangChain's tracers read this one; it is not sent.
         "ls_structured_output_format": {
             "kwargs": {"method": "json_schema", "strict": strict},
             "schema": schema,
         },
-        **said,
+        **parameters,
     }
     if tools:
-        asked["tools"] = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
-    bound = model.bind(**asked)
-    parser = RunnableLambda(partial(parsed, schema=schema)).with_types(output_type=schema)
+        bindings["tools"] = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
+    bound = model.bind(**bindings)
+    parser = RunnableLambda(partial(instance_in, schema=schema)).with_types(output_type=schema)
     if not include_raw:
         return bound | parser
-    read = RunnablePassthrough.assign(
+    parse = RunnablePassthrough.assign(
         parsed=itemgetter("raw") | parser, parsing_error=lambda _: None
     )
     failed = RunnablePassthrough.assign(parsed=lambda _: None)
-    return RunnableMap(raw=bound) | read.with_fallbacks([failed], exception_key="parsing_error")
+    return RunnableMap(raw=bound) | parse.with_fallbacks([failed], exception_key="parsing_error")
 
 
-def parsed(message: AIMessage, schema: type[BaseModel]) -> BaseModel | None:
-    """The instance in `message`; `None` where it asks for tools. Raises OpenAIRefusalError for a
-    refusal.
+def instance_in(message: AIMessage, schema: type[BaseModel]) -> BaseModel | None:
+    """Returns the instance of `schema` in `message`, or None if the message calls tools instead.
+
+    Raises OpenAIRefusalError for a refusal, and LangChain's OutputParserException for other text.
 
     >>> class Sum(BaseModel):
     ...     total: int
-    >>> parsed(AIMessage('{"total": 3}'), Sum)
+    >>> instance_in(AIMessage('{"total": 3}'), Sum)
     Sum(total=3)
     """
     if refusal := message.additional_kwargs.get("refusal"):

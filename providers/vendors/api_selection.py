@@ -1,8 +1,7 @@
-"""Which API a model is asked through, Chat Completions or Responses: a table, read from the top,
-shown to the user.
+"""Which API a model is called through, Chat Completions or Responses: a table, read from the top.
 
-It is chosen once for a model and never inferred per call, so a conversation does not change its API
-half way.
+The API is chosen once for a provider, and never for a single call, so that a conversation does not
+change its API half way.
 """
 
 import re
@@ -19,23 +18,32 @@ if TYPE_CHECKING:
 __all__ = ["ApiChoice", "Need", "explain_api", "needs_of", "select_api"]
 
 Need = Literal["builtin_tools", "previous_response_id", "reasoning_summary"]
-"""What only the Responses API has."""
+"""A feature that only the Responses API has."""
 
 
 class ApiChoice(NamedTuple):
-    """The API, and a sentence on why."""
+    """The API that was chosen.
+
+    >>> explain_api("gpt-4o", "https://example.com/v1")
+    ApiChoice(api='chat', reason='Every OpenAI-compatible endpoint has Chat Completions.')
+    """
 
     api: Api
+    """`chat` or `responses`."""
     reason: str
+    """A sentence on why."""
 
 
 class ApiRule(NamedTuple):
-    """A row of the table: models whose whole name matches are asked through `api`."""
+    """A row of the table: models whose whole name matches are called through `api`."""
 
     match: str
+    """A regular expression, for names in upper or lower case."""
     api: Api
     reason: str
+    """A sentence for the user."""
     source: str
+    """The URL of the page that says so."""
 
 
 _MODELS_PAGE: Final = "https://platform.openai.com/docs/models"
@@ -66,11 +74,9 @@ RESPONSES_ONLY: Final = (
         "https://platform.openai.com/docs/guides/latest-model",
     ),
 )
-"""Models that work, or work whole, through Responses alone: at OpenAI and, as deployments, at
-Azure.
-"""
+"""Models that work, or work fully, only through Responses: at OpenAI, and as Azure deployments."""
 
-OFFICIAL: Final = (
+OPENAI_RULES: Final = (
     *RESPONSES_ONLY,
     ApiRule(
         r"gpt-5-chat.*|gpt-5\.\d-chat.*|gpt-5.*|gpt-4\.1.*|o4.*|gpt-oss.*",
@@ -79,7 +85,7 @@ OFFICIAL: Final = (
         "https://platform.openai.com/docs/guides/migrate-to-responses",
     ),
 )
-"""Models at OpenAI's own endpoint; any other is asked through Chat Completions."""
+"""Models at OpenAI's own endpoint. Those that match no row are called through Chat Completions."""
 
 
 def select_api(
@@ -90,7 +96,7 @@ def select_api(
     vendor: str | None = None,
     needs: Collection[Need] = (),
 ) -> Api:
-    """The API for `model`. `explain_api` says why.
+    """Returns the API that `model` is called through. Takes and raises what `explain_api` does.
 
     >>> select_api("gpt-5-mini"), select_api("gpt-4o"), select_api("gpt-5-mini", "http://localhost:8080/v1")
     ('responses', 'chat', 'chat')
@@ -106,27 +112,38 @@ def explain_api(
     vendor: str | None = None,
     needs: Collection[Need] = (),
 ) -> ApiChoice:
-    """The API for `model` and the reason, the first that holds of:
+    """Returns the API that `model` is called through, and why.
 
-    an `override`; what is `needs`-ed and only Responses has; the vendor's own recommendation; the
-    tables for OpenAI's and Azure's models; Chat Completions, which everyone has. Raises
-    TurnConfigurationError for what the vendor lacks.
+    The first of these that holds decides: the `override`; a feature in `needs`; the vendor's own
+    recommendation; the tables of OpenAI's and Azure's models; Chat Completions, which every
+    endpoint has.
+
+    Args:
+        model: the model's name, or `vendor:model` if neither `vendor` nor `base_url` is given.
+        base_url: the endpoint. By default the vendor's own, or OpenAI's without a vendor.
+        override: the API to use, whatever the tables say.
+        vendor: a name from the table of vendors. By default the one that `base_url` belongs to.
+        needs: features that the caller will use and only the Responses API has.
+
+    Raises TurnConfigurationError for an unknown vendor, and for a need that it cannot meet.
 
         >>> explain_api("grok-4.3", vendor="xai").reason
         'xai recommends its Responses API.'
         >>> explain_api("xai:grok-4.3").api
         'responses'
     """
-    named, colon, rest = model.partition(":")
-    if colon and vendor is None and base_url is None and named in VENDORS:
-        model, vendor = rest, named
+    prefix, colon, rest = model.partition(":")
+    if colon and vendor is None and base_url is None and prefix in VENDORS:
+        model, vendor = rest, prefix
     profile = _profile(base_url, vendor)
+    # A need is checked after the override: whoever names an API gets it, or the vendor's refusal.
     if override is not None:
-        return ApiChoice(override, "It was asked for.")
+        return ApiChoice(override, "The configuration asks for it.")
     if needs:
-        return _needed(needs, profile)
+        return _choice_for_needs(needs, profile)
     if profile.api == "responses":
         return ApiChoice("responses", f"{profile.name} recommends its Responses API.")
+    # A proxy may serve the same model names through Chat Completions only.
     rules = _RULES.get(profile.name, ()) if _is_official(profile, base_url) else ()
     for rule in rules:
         if re.fullmatch(rule.match, model, re.IGNORECASE):
@@ -137,10 +154,11 @@ def explain_api(
 
 
 def needs_of(config: "ProviderConfig") -> tuple[Need, ...]:
-    """What `config` asks for that its vendor has through the Responses API alone."""
+    """Returns the features that `config` asks for and its vendor has only on the Responses API."""
     profile = config.profile
     if not config.tools or profile.responses == "none":
         return ()
+    # Tools that Chat Completions accepts at this vendor are no reason to leave it.
     on_chat = profile.for_model(config.model).tool_types
     kinds = {str(tool.get("type")) for tool in config.builtin_tools}
     if config.vector_store_ids or (on_chat is not None and not kinds <= on_chat):
@@ -148,7 +166,7 @@ def needs_of(config: "ProviderConfig") -> tuple[Need, ...]:
     return ()
 
 
-_RULES: Final = {"openai": OFFICIAL, "azure": RESPONSES_ONLY}
+_RULES: Final = {"openai": OPENAI_RULES, "azure": RESPONSES_ONLY}
 
 
 def _profile(base_url: str | None, vendor: str | None) -> VendorProfile:
@@ -160,18 +178,18 @@ def _profile(base_url: str | None, vendor: str | None) -> VendorProfile:
 
 
 def _is_official(profile: VendorProfile, base_url: str | None) -> bool:
-    """Whether the endpoint is the vendor's own, and not a proxy that speaks in its name."""
+    """Whether the endpoint is the vendor's own. A proxy in its name may have fewer features."""
     return base_url is None or vendor_of_url(base_url) == profile
 
 
-def _needed(needs: Collection[Need], profile: VendorProfile) -> ApiChoice:
-    wanted = ", ".join(f"`{need}`" for need in sorted(needs))
+def _choice_for_needs(needs: Collection[Need], profile: VendorProfile) -> ApiChoice:
+    features = ", ".join(f"`{need}`" for need in sorted(needs))
     if profile.responses == "none":
         raise TurnConfigurationError(
-            f"{wanted} needs the Responses API, which {profile.name} does not have."
+            f"{features} needs the Responses API, which {profile.name} does not have."
         )
     if "previous_response_id" in needs and profile.responses == "stateless":
         raise TurnConfigurationError(
-            f"{profile.name} keeps no answers, so `previous_response_id` finds none there."
+            f"{profile.name} stores no answers, so `previous_response_id` cannot continue one."
         )
-    return ApiChoice("responses", f"Only the Responses API has {wanted}.")
+    return ApiChoice("responses", f"Only the Responses API has {features}.")

@@ -1,8 +1,8 @@
-"""The vendor's own tools: which vendor has which, how file search is written, and their credentials
-kept apart.
+"""Tools that run at the vendor, and how the credentials of remote MCP servers are kept apart.
 
-Built-in tools are part of a request, which is part of the state; a remote MCP server's token must
-not be. It stands in the configuration instead and joins the tool on the way out.
+Such tools are part of a request, which is stored with the turn's state. A remote MCP server's token
+must not be stored there. It is in the configuration instead, and joins the tool when the request is
+sent. Which vendor has which tools is in `vendors.yaml` (`builtin_tools`).
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -10,98 +10,65 @@ from typing import Any, Final
 
 from pydantic import JsonValue
 
+from turngraph.providers.json_types import JsonObject
 from turngraph.state.errors import TurnConfigurationError
 
-__all__ = ["BUILTIN_TOOLS", "authorised", "check_builtin_tools", "file_search", "target_of"]
-
-BUILTIN_TOOLS: Final[Mapping[str, frozenset[str]]] = {
-    # https://platform.openai.com/docs/guides/tools
-    "openai": frozenset(
-        (
-            "web_search",
-            "file_search",
-            "code_interpreter",
-            "image_generation",
-            "computer_use_preview",
-            "mcp",
-        )
-    ),
-    # https://learn.microsoft.com/azure/ai-foundry/openai/how-to/responses
-    "azure": frozenset(
-        ("web_search_preview", "file_search", "code_interpreter", "image_generation", "mcp")
-    ),
-    # https://docs.x.ai/developers/tools/overview, where file_search searches «collections»
-    "xai": frozenset(("web_search", "x_search", "code_interpreter", "file_search", "mcp")),
-    # https://console.groq.com/docs/tool-use/built-in-tools
-    "groq": frozenset(("browser_search", "code_interpreter", "mcp")),
-}
-"""Tools that run at the vendor, for those vendors whose documentation lists them. Any other is
-passed on as it is.
-"""
+__all__ = ["add_authorization", "check_builtin_tools", "file_search_tool"]
 
 _CREDENTIALS: Final = ("authorization", "headers")
-"""Members of a remote MCP tool that hold keys:
+"""The members of a remote MCP tool that hold keys:
 https://platform.openai.com/docs/guides/tools-remote-mcp
 """
 
 
-def file_search(vector_store_ids: Sequence[str]) -> dict[str, JsonValue]:
-    """The tool that searches these vector stores:
+def file_search_tool(vector_store_ids: Sequence[str]) -> dict[str, JsonValue]:
+    """Returns the tool that searches these vector stores.
+
     https://platform.openai.com/docs/guides/tools-file-search
 
-    >>> file_search(["vs_1"])
+    >>> file_search_tool(["vs_1"])
     {'type': 'file_search', 'vector_store_ids': ['vs_1']}
     """
     return {"type": "file_search", "vector_store_ids": list(vector_store_ids)}
 
 
 def check_builtin_tools(tools: Collection[Mapping[str, JsonValue]]) -> None:
-    """Raises TurnConfigurationError for a tool without a type, or one that brings a credential
-    along.
-    """
+    """Raises TurnConfigurationError for a tool without a type, or with a credential in it."""
     for tool in tools:
         kind = tool.get("type")
         if not isinstance(kind, str) or kind == "function":
             raise TurnConfigurationError(
-                "A built-in tool is an object with the `type` of one of the vendor's tools, as "
-                '{"type": "web_search"}; functions of your own are given as `tools`.'
+                "A built-in tool is an object whose `type` names one of the vendor's tools, as "
+                '{"type": "web_search"}. Give functions of your own as `tools`.'
             )
-        found = next((name for name in _CREDENTIALS if tool.get(name) is not None), None)
-        if found is not None:
+        credential = next((name for name in _CREDENTIALS if tool.get(name) is not None), None)
+        if credential is not None:
             raise TurnConfigurationError(
-                f"`{found}` of a built-in tool would stand in every checkpoint. "
-                "Give the token as `mcp_authorization`, under the server's URL (or its connector's id)."
+                f"`{credential}` of a built-in tool would stand in every checkpoint. Give the "
+                "token as `mcp_authorization`, under the server's URL or its connector's id."
             )
 
 
-def target_of(tool: Mapping[str, Any]) -> str:
-    """Where an MCP tool leads to: its server's URL, or its connector's id; empty for any other
-    tool.
+def add_authorization(body: Mapping[str, Any], tokens: Mapping[str, str]) -> JsonObject:
+    """Returns `body` with a token in each remote MCP tool whose server has one in `tokens`.
 
-    >>> target_of({"type": "mcp", "server_label": "x", "server_url": "https://mcp.example.com"})
-    'https://mcp.example.com'
-    """
-    if tool.get("type") != "mcp":
-        return ""
-    return str(tool.get("server_url") or tool.get("connector_id") or "")
-
-
-def authorised(body: Mapping[str, Any], tokens: Mapping[str, str]) -> dict[str, Any]:
-    """`body` with the token of each remote MCP server it names. Another server of the same label
-    gets none.
+    Servers are told apart by URL or connector id. Labels would not do: anybody can choose them.
 
     >>> tool = {"type": "mcp", "server_label": "x", "server_url": "https://mcp.example.com"}
-    >>> authorised({"tools": [tool]}, {"https://mcp.example.com": "t"})["tools"][0]["authorization"]
+    >>> body = add_authorization({"tools": [tool]}, {"https://mcp.example.com": "t"})
+    >>> body["tools"][0]["authorization"]
     't'
     """
     tools = body.get("tools")
     if not tokens or not isinstance(tools, list):
         return dict(body)
-    return {**body, "tools": [_with_token(tool, tokens) for tool in tools]}
+    return {**body, "tools": [_add_token(tool, tokens) for tool in tools]}
 
 
-def _with_token(tool: Any, tokens: Mapping[str, str]) -> Any:
-    token = tokens.get(target_of(tool)) if isinstance(tool, Mapping) else None
+def _add_token(tool: Any, tokens: Mapping[str, str]) -> Any:
+    if not isinstance(tool, Mapping) or tool.get("type") != "mcp":
+        return tool
+    token = tokens.get(str(tool.get("server_url") or tool.get("connector_id") or ""))
     if token is None or tool.get("authorization") is not None:
         return tool
     return {**tool, "authorization": token}

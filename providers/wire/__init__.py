@@ -1,1 +1,1 @@
-"""The HTTP exchange with a vendor: clients, transport, and looking up a stored answer."""
+"""The HTTP exchange with a vendor: URLs, clients, transport, retry delays, and answer lookup."""

@@ -1,70 +1,113 @@
-"""Where requests go, without what must not be shown: a name and password in an address become a
-header.
+"""The URL of a request, in one place: for the transport, and for whatever shows a request.
+
+Most vendors have two paths below `base_url`. Azure's dated versions (`api_version`) also have
+`/openai` before the path, the deployment inside it, and the version as a query parameter:
+https://learn.microsoft.com/azure/ai-foundry/openai/reference
 """
 
-from base64 import b64decode, b64encode
-from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+import re
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+from urllib.parse import quote, urlencode, urlsplit
 
-from turngraph.state.errors import TurnConfigurationError
+from turngraph.providers.config import ProviderConfig
+from turngraph.state.request import Api
 
-__all__ = ["basic_password", "with_header", "without_userinfo"]
+__all__ = [
+    "BEARER",
+    "KeyHeader",
+    "deployment_prefix",
+    "endpoint_query",
+    "endpoint_root",
+    "key_header",
+    "request_path",
+    "request_url",
+]
 
-_HEADER: Final = "Authorization"
+_PATHS: Final[Mapping[Api, str]] = {"chat": "/chat/completions", "responses": "/responses"}
+_DEPLOYMENT: Final = re.compile(r"(.+)(/deployments/[^/]+)")
 
 
-def without_userinfo(url: str) -> str:
-    """`url` without a name and password.
+class KeyHeader(NamedTuple):
+    """The header that carries the API key: its `name`, and the `prefix` before the key."""
 
-    >>> without_userinfo("https://me:secret@proxy.example.com/v1")
-    'https://proxy.example.com/v1'
+    name: str
+    prefix: str
+
+
+BEARER: Final = KeyHeader("Authorization", "Bearer ")
+"""https://platform.openai.com/docs/api-reference/authentication"""
+
+
+def request_url(config: ProviderConfig, api: Api) -> str:
+    """Returns the whole URL that requests of `config` through `api` are posted to.
+
+    It is `endpoint_root` + `request_path` + `endpoint_query`, which is what the transport uses.
+
+        >>> request_url(ProviderConfig(vendor="ollama", model="llama3.2"), "chat")
+        'http://localhost:11434/v1/chat/completions'
+        >>> azure = ProviderConfig(vendor="azure", model="my dep", api_key="k",
+        ...     base_url="https://r.openai.azure.com", api_version="2024-10-21")
+        >>> request_url(azure, "chat").removeprefix("https://r.openai.azure.com/openai")
+        '/deployments/my%20dep/chat/completions?api-version=2024-10-21'
     """
-    parts = urlsplit(url)
-    return (
-        parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-        if "@" in parts.netloc
-        else url
-    )
+    query = urlencode(endpoint_query(config))
+    url = f"{endpoint_root(config)}{request_path(config, api)}"
+    return f"{url}?{query}" if query else url
 
 
-def with_header(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a configuration, a name and password in its `base_url` moved into its headers
-    (RFC 7617).
+def endpoint_root(config: ProviderConfig) -> str:
+    """Returns the part of the URL that every path of this endpoint starts with.
 
-    HTTP libraries differ in what they make of such an address, and it would be shown and logged.
-    Raises TurnConfigurationError beside a key, which goes into the same header.
-
-        >>> with_header({"base_url": "http://me:secret@localhost/v1"})
-        {'base_url': 'http://localhost/v1', 'headers': {'Authorization': 'Basic bWU6c2VjcmV0'}}
+    It has no slash at its end. For Azure's dated versions it ends in `/openai` and names no
+    deployment: stored answers and Responses are reached without one.
     """
-    url = fields.get("base_url")
-    if not isinstance(url, str) or "@" not in urlsplit(url).netloc:
-        return fields
-    if fields.get("api_key") is not None:
-        raise TurnConfigurationError(
-            "`base_url` holds a name and password, and `api_key` is given: both go into the `Authorization` header. "
-            "Give one of them under the header the endpoint has for it, in `headers`."
-        )
-    parts = urlsplit(url)
-    pair = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
-    header = {_HEADER: f"Basic {b64encode(pair.encode()).decode()}"}
-    return {
-        **fields,
-        "base_url": without_userinfo(url),
-        "headers": {**(fields.get("headers") or {}), **header},
-    }
+    endpoint = config.base_url.rstrip("/")
+    if config.api_version is None:
+        return endpoint
+    # The deployment belongs to the path of a chat completion only, and `request_path` adds it.
+    endpoint = endpoint.removesuffix(deployment_prefix(endpoint))
+    return f"{endpoint}/openai" if urlsplit(endpoint).path == "" else endpoint
 
 
-def basic_password(header: str) -> str:
-    """The password in the value of an `Authorization` header of that kind; empty in any other.
+def request_path(config: ProviderConfig, api: Api) -> str:
+    """Returns the path of a request below `endpoint_root`.
 
-    >>> basic_password("Basic bWU6c2VjcmV0"), basic_password("Bearer x")
-    ('secret', '')
+    >>> request_path(ProviderConfig(vendor="ollama", model="llama3.2"), "responses")
+    '/responses'
     """
-    kind, _, encoded = header.partition(" ")
-    if kind != "Basic":
-        return ""
-    try:
-        return b64decode(encoded).decode().partition(":")[2]
-    except ValueError:
-        return ""
+    endpoint = config.base_url.rstrip("/")
+    # Only Chat Completions of Azure's dated versions names the deployment in the path. Azure's v1
+    # endpoint, and Responses in every version, read it from `model` in the body.
+    if config.api_version is None or api == "responses" or endpoint.endswith("/v1"):
+        return _PATHS[api]
+    named = deployment_prefix(endpoint)
+    if not named and "/deployments/" in endpoint:  # a gateway's own path goes on behind it
+        return _PATHS[api]
+    return (named or f"/deployments/{quote(config.model, safe='')}") + _PATHS[api]
+
+
+def deployment_prefix(base_url: str) -> str:
+    """Returns the `/deployments/NAME` that `base_url` ends with, or "".
+
+    >>> deployment_prefix("https://r.openai.azure.com/openai/deployments/dep")
+    '/deployments/dep'
+    """
+    match = _DEPLOYMENT.fullmatch(base_url.rstrip("/"))
+    return "" if match is None else match[2]
+
+
+def endpoint_query(config: ProviderConfig) -> dict[str, str]:
+    """Returns the query parameters of every request to this endpoint."""
+    return {} if config.api_version is None else {"api-version": config.api_version}
+
+
+def key_header(config: ProviderConfig) -> KeyHeader:
+    """Returns the header that the key is sent in: Azure's dated versions have one of their own.
+
+    >>> key_header(ProviderConfig(vendor="ollama", model="llama3.2"))
+    KeyHeader(name='Authorization', prefix='Bearer ')
+    """
+    if config.api_version is not None:
+        return KeyHeader("api-key", "")
+    return BEARER

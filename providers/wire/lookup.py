@@ -1,9 +1,8 @@
-"""What became of a call whose answer never arrived: the vendor is asked for it, where it keeps
-answers.
+"""Looks up the answer of a call whose response never arrived, at vendors that store answers.
 
-Responses are kept unless `store` is false, and found by the id that a stream tells first; chat
-completions are kept only with `store`, and found by their id or by the `tg_attempt` put into their
-metadata. Everything else is lost.
+Responses are stored unless `store` is false, and found by the id that a stream reports first. Chat
+completions are stored only with `store: true`, and found by their id, or by the attempt's id that
+was put into their metadata. All other answers are lost.
 """
 
 from collections.abc import Mapping
@@ -18,109 +17,122 @@ from turngraph.providers.writing.payload import Payload
 from turngraph.state.errors import ProviderError, ResponsesAPIError
 from turngraph.state.reply import ProviderReply
 
-__all__ = ["TAG", "Outcome", "Store", "ask_vendor", "stored_at", "tagged"]
+__all__ = ["ATTEMPT_KEY", "LookupOutcome", "Store", "add_attempt_id", "ask_vendor", "store_of"]
 
-TAG: Final = "tg_attempt"
-"""The member of a stored completion's metadata that holds the id of the attempt."""
+ATTEMPT_KEY: Final = "tg_attempt"
+"""The key in a stored completion's metadata whose value is the id of the attempt."""
 
 Store = Literal["chat", "responses"]
-"""Where a vendor keeps an answer."""
+"""Where a vendor stores an answer: among its chat completions, or among its responses."""
 
-Outcome = ProviderReply | Literal["pending", "failed", "nothing"]
-"""The answer; or it is still being made, it failed, or no completion is kept under this attempt's
-name.
+LookupOutcome = ProviderReply | Literal["pending", "failed", "nothing"]
+"""The answer; or the vendor still works on it, it failed and used nothing, or no completion is
+stored for this attempt.
 """
 
-_KEEPS_CHAT: Final[Mapping[str, str]] = {
-    "openai": "https://platform.openai.com/docs/api-reference/chat/list",
-    "azure": "https://learn.microsoft.com/azure/ai-foundry/openai/how-to/stored-completions",
-}
-"""Vendors that keep chat completions asked for with `store`, and list them by metadata."""
-
-_MEMBERS: Final = 16
-"""Of metadata (https://platform.openai.com/docs/api-reference/chat/create#chat-create-metadata)."""
+_METADATA_KEYS: Final = 16
+"""The most keys that metadata may have
+(https://platform.openai.com/docs/api-reference/chat/create#chat-create-metadata).
+"""
 
 
-def stored_at(payload: Payload, profile: VendorProfile) -> Store | None:
-    """Where the vendor keeps the answer to `payload`; `None` where it keeps none.
+def store_of(payload: Payload, profile: VendorProfile) -> Store | None:
+    """Returns where the vendor stores the answer to `payload`, or None if it stores none.
 
     >>> from turngraph.providers.vendors.profiles import VENDORS
-    >>> stored_at(Payload("responses", {}), VENDORS["openai"]), stored_at(Payload("chat", {}), VENDORS["openai"])
-    ('responses', None)
+    >>> store_of(Payload("responses", {}), VENDORS["openai"])
+    'responses'
+    >>> store_of(Payload("chat", {}), VENDORS["openai"]) is None
+    True
     """
     store = payload.body.get("store")
     if payload.api == "responses":
         return "responses" if profile.responses == "stateful" and store is not False else None
-    return "chat" if store is True and profile.name in _KEEPS_CHAT else None
+    return "chat" if store is True and profile.stored_completions else None
 
 
-def tagged(payload: Payload, attempt_id: str, profile: VendorProfile) -> Payload:
-    """`payload` with the attempt's id in its metadata, where that is how its answer is found again.
+def add_attempt_id(payload: Payload, attempt_id: str, profile: VendorProfile) -> Payload:
+    """Returns `payload` with the attempt's id in its metadata, if its answer can be found by that.
+
+    Any other payload is returned as it is, and so is one whose metadata is full.
 
     >>> from turngraph.providers.vendors.profiles import VENDORS
-    >>> tagged(Payload("chat", {"store": True}), "c.1", VENDORS["openai"]).body
+    >>> add_attempt_id(Payload("chat", {"store": True}), "c.1", VENDORS["openai"]).body
     {'store': True, 'metadata': {'tg_attempt': 'c.1'}}
     """
     metadata = payload.body.get("metadata") or {}
-    if (
-        stored_at(payload, profile) != "chat"
-        or not isinstance(metadata, dict)
-        or len(metadata) >= _MEMBERS
-    ):
+    if store_of(payload, profile) != "chat" or not isinstance(metadata, dict):
         return payload
-    return Payload(
-        payload.api, {**payload.body, "metadata": {**metadata, TAG: attempt_id}}, payload.warnings
-    )
+    if len(metadata) >= _METADATA_KEYS:
+        return payload
+    body = {**payload.body, "metadata": {**metadata, ATTEMPT_KEY: attempt_id}}
+    return Payload(payload.api, body, payload.warnings)
 
 
-def ask_vendor(wire: Wire, store: Store, *, response_id: str | None, attempt_id: str) -> Outcome:
-    """What became of an attempt, of an answer that was to be kept in `store`. Raises ProviderError.
+def ask_vendor(
+    wire: Wire, store: Store, *, response_id: str | None, attempt_id: str
+) -> LookupOutcome:
+    """Asks the vendor for the answer of one attempt.
 
-    A failed response is told apart because it has no answer, and its usage, where it has one, is
-    that of an answer.
+    Args:
+        wire: the endpoint that the attempt was sent to.
+        store: where the answer was to be stored, as `store_of` said.
+        response_id: the vendor's id of the answer, or None if none was received.
+        attempt_id: the attempt's own id.
+
+    Raises ProviderError if the vendor cannot be asked, or its reply says nothing about this call.
     """
     if store == "responses":
         if response_id is None:
-            raise ProviderError(
-                "No id of the response was ever told.", kind="not_found", vendor=wire.config.vendor
+            raise _error(
+                wire, "No response id was received, so none can be asked for.", "not_found"
             )
-        return _response(wire.fetch(f"/responses/{quote(response_id, safe='')}"), wire)
+        return _read_response(wire.fetch(f"/responses/{quote(response_id, safe='')}"), wire)
     if response_id is not None:
-        return _completion(wire.fetch(f"/chat/completions/{quote(response_id, safe='')}"), wire)
-    listed = wire.fetch("/chat/completions", {"metadata": {TAG: attempt_id}, "limit": 2})
-    kept = listed.get("data") if isinstance(listed, dict) else None
-    if not isinstance(kept, list):
-        raise ProviderError(
-            "This is no list of stored completions.", kind="protocol", vendor=wire.config.vendor
-        )
-    # A server that does not know the filter lists everybody's.
-    mine = [
-        one
-        for one in kept
-        if isinstance(one, dict) and (one.get("metadata") or {}).get(TAG) == attempt_id
-    ]
-    if kept and not mine:
-        raise ProviderError(
-            "The vendor does not filter by metadata.", kind="protocol", vendor=wire.config.vendor
-        )
-    return _completion(mine[0], wire) if mine else "nothing"
+        path = f"/chat/completions/{quote(response_id, safe='')}"
+        return _read_completion(wire.fetch(path), wire)
+    return _find_completion(attempt_id, wire)
 
 
-def _response(body: Any, wire: Wire) -> Outcome:
+def _find_completion(attempt_id: str, wire: Wire) -> LookupOutcome:
+    query = {"metadata": {ATTEMPT_KEY: attempt_id}, "limit": 2}
+    listing = wire.fetch("/chat/completions", query)
+    stored = listing.get("data") if isinstance(listing, dict) else None
+    if not isinstance(stored, list):
+        raise _error(wire, "The reply is not a list of stored completions.")
+    matching = [one for one in stored if isinstance(one, dict) and _is_of(attempt_id, one)]
+    # A server that does not know the filter lists the completions of other calls. That does not
+    # prove that this call's is missing, so it is no "nothing".
+    if stored and not matching:
+        raise _error(wire, "The vendor does not filter stored completions by metadata.")
+    return _read_completion(matching[0], wire) if matching else "nothing"
+
+
+def _is_of(attempt_id: str, completion: Mapping[str, Any]) -> bool:
+    return bool((completion.get("metadata") or {}).get(ATTEMPT_KEY) == attempt_id)
+
+
+def _read_response(body: Any, wire: Wire) -> LookupOutcome:
     if not isinstance(body, dict):
-        raise ProviderError("This is no response.", kind="protocol", vendor=wire.config.vendor)
+        raise _error(wire, "The reply is not a response object.")
     if body.get("status") in ("queued", "in_progress"):
         return "pending"
     try:
         return read_responses(body, vendor=wire.config.vendor)
     except ResponsesAPIError:
-        # What a failed response used is reported like any other's, where it used anything.
-        return (
-            "failed" if not body.get("usage") else read_responses({**body, "status": "incomplete"})
-        )
+        # A failed response is billed for the tokens it used, so it is read like an incomplete one.
+        if not body.get("usage"):
+            return "failed"
+        return read_responses({**body, "status": "incomplete"})
 
 
-def _completion(body: Any, wire: Wire) -> ProviderReply:
+def _read_completion(body: Any, wire: Wire) -> ProviderReply:
     if not isinstance(body, dict):
-        raise ProviderError("This is no completion.", kind="protocol", vendor=wire.config.vendor)
+        raise _error(wire, "The reply is not a chat completion.")
     return read_chat(body, vendor=wire.config.vendor)
+
+
+def _error(
+    wire: Wire, text: str, kind: Literal["protocol", "not_found"] = "protocol"
+) -> ProviderError:
+    return ProviderError(text, kind=kind, vendor=wire.config.vendor)

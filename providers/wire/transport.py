@@ -1,36 +1,54 @@
-"""The wire itself: bytes out, bytes in, through the OpenAI SDK's client, sync and async.
+"""Bytes out, bytes in: one HTTP exchange at a time, sync or async, with the promises a turn needs.
 
-The SDK keeps what it is good at (authentication, Azure, connection pools, proxies). Its typed
-`create(…)` walks every message of the conversation and costs 240 ms of CPU at 400 messages; its raw
-`post(…)` does not. Its retries are off, because each attempt is one turngraph must see; redirects
-are off, because a prompt must not follow one elsewhere.
+What this module promises to its callers, whatever HTTP client is below it:
+
+- One `post` or `get` is one HTTP request. Nothing is retried here, because every attempt must be
+  seen by the ledger, and no redirect is followed, because a prompt must not be sent elsewhere.
+- The body is posted as the bytes that were handed in, so what is sent is what was shown.
+- An answer is handed on as bytes while it arrives, and never collected here. Its size, and the time
+  it may take as a whole, are limited by the caller, who sees every piece (`AnswerReader`). Here
+  only the time to connect and the silence between two pieces are limited: by the configured
+  timeouts, and by `silence_s` if that is less.
+- A status of 300 or higher raises HttpStatusError. Of such a body at most 1 MB is read, for at most
+  10 seconds. (A client that a LangChain model brought along has no such limit.)
+- A failed connection raises ProviderError. Its `billed` is "none" only if nothing was sent; if the
+  request may have arrived, it is "unknown", since the vendor may charge for it.
+- The connection of an answer is released when its `with` block ends, however it ends. A connection
+  whose answer was read to its end is kept open for the next request (keep-alive).
+- There is one client for sync code and one for each event loop: an async client belongs to the loop
+  that first used it. It is closed by `aclose`, and when that loop shuts down; the sync client is
+  closed by `close`, and when the transport is garbage-collected. Clients that somebody handed in
+  are never closed here.
+- No environment variable is read: no proxy and no key gets in that way.
+
+Today the client is the OpenAI SDK's, for authentication, Azure and connection pools. Only its raw
+`post(…)` is used: its typed `create(…)` walks every message of the conversation, which takes 240 ms
+of CPU at 400 messages.
 """
 
 import asyncio
-import importlib
-import socket
-import time
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 from weakref import WeakKeyDictionary
 
-from turngraph.state.errors import ProviderError
+from turngraph.providers.wire.connection_errors import translated_errors
+from turngraph.providers.wire.error_bodies import HttpStatusError
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, OpenAI
     from openai._types import RequestOptions
 
-__all__ = ["HttpStatusError", "RawAnswer", "Transport"]
+__all__ = ["HttpStatusError", "RawResponse", "Transport"]
 
-_STREAMED: Final = {"X-Stainless-Raw-Response": "stream"}
-"""Asks the SDK for the response unread; what its own `with_streaming_response` sends."""
+_RAW_RESPONSE: Final = {"X-Stainless-Raw-Response": "stream"}
+"""Asks the SDK for an unread response; its own `with_streaming_response` sends the same header."""
 
 
-class RawAnswer(Protocol):
-    """The part of the SDK's response that is used: a status, headers, and the body in pieces."""
+class RawResponse(Protocol):
+    """The part of the SDK's response that is used: status, headers, and the body in pieces."""
 
     status_code: int
     headers: Mapping[str, str]
@@ -41,47 +59,49 @@ class RawAnswer(Protocol):
     async def aclose(self) -> None: ...  # noqa: D102
 
 
-class HttpStatusError(Exception):
-    """An answer of status 300 or more, read up to the limit."""
-
-    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        self.status, self.headers, self.body = status, headers, body
-        super().__init__(f"status {status}")
-
-
 @dataclass(frozen=True, eq=False)
 class Transport:
-    """Posts JSON to one endpoint with one key. Holds one sync client and, for async, one per event
-    loop.
+    """Sends HTTP requests to one endpoint with one key. The module's docstring lists its promises.
 
-    A client belongs to the loop it was first used on, and dies with it: notebooks and tests run
-    several.
+    Clients are made when they are first used.
     """
 
     vendor: str
+    """The vendor's name, for errors."""
     make_sync: Callable[[], "OpenAI"]
     make_async: Callable[[], "AsyncOpenAI"]
+    base_prefix: str = ""
+    """The beginning of request paths that the client's own base URL already ends with."""
+    owns_clients: bool = True
+    """Whether the clients are closed here. False for clients that somebody else handed in."""
     _sync: "list[OpenAI]" = field(default_factory=list, init=False, repr=False)
-    _async: "WeakKeyDictionary[asyncio.AbstractEventLoop, _Kept]" = field(
+    _async: "WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopClient]" = field(
         default_factory=WeakKeyDictionary, init=False, repr=False
     )
 
     def __post_init__(self) -> None:
-        # A turn that is dropped closes its connections; it does not leave them to the interpreter's
-        # warnings.
-        weakref.finalize(self, _close_all, self._sync)
+        # A transport that is dropped closes its connections, instead of leaving them to the
+        # interpreter, which would warn about every one of them.
+        if self.owns_clients:
+            weakref.finalize(self, _close_all, self._sync)
 
     @contextmanager
     def post(
         self, path: str, content: bytes, headers: Mapping[str, str], silence_s: float | None = None
-    ) -> Iterator[RawAnswer]:
-        """The answer to `content` posted to `path`; closed on leaving. Raises HttpStatusError and
-        ProviderError.
+    ) -> Iterator[RawResponse]:
+        """Posts `content`, a JSON text, to `path` below the endpoint and yields the response.
 
-        `silence_s` shortens how long nothing may come.
+        The response is closed when the block ends. Raises HttpStatusError for a status of 300 or
+        higher, and ProviderError if no answer came.
+
+        Args:
+            path: as `endpoint.request_path` returns it.
+            headers: sent beside the configured ones.
+            silence_s: the longest silence, in seconds, if that is less than configured.
         """
+        path = path.removeprefix(self.base_prefix)
         with (
-            self._asking(headers, silence_s) as (client, options),
+            self._sync_request(headers, silence_s) as (client, options),
             _closing(client.post(path, content=content, cast_to=object, options=options)) as raw,
         ):
             yield raw
@@ -93,61 +113,68 @@ class Transport:
         params: Mapping[str, object],
         headers: Mapping[str, str],
         silence_s: float | None = None,
-    ) -> Iterator[RawAnswer]:
-        """What stands at `path`; closed on leaving. Raises HttpStatusError and ProviderError."""
-        with self._asking(headers, silence_s) as (client, options):
+    ) -> Iterator[RawResponse]:
+        """Gets `path` below the endpoint, with `params` in its query. Otherwise as `post`."""
+        with self._sync_request(headers, silence_s) as (client, options):
             options["params"] = params
             with _closing(client.get(path, cast_to=object, options=options)) as raw:
                 yield raw
 
     @contextmanager
-    def _asking(
+    def _sync_request(
         self, headers: Mapping[str, str], silence_s: float | None
     ) -> "Iterator[tuple[OpenAI, RequestOptions]]":
         if not self._sync:
             self._sync.append(self.make_sync())
-        with _translated(self.vendor):
+        with translated_errors(self.vendor):
             client = self._sync[0]
-            yield client, _options(headers, silence_s, client.timeout)
+            yield client, _request_options(headers, silence_s, client.timeout)
 
     @asynccontextmanager
     async def apost(
         self, path: str, content: bytes, headers: Mapping[str, str], silence_s: float | None = None
-    ) -> AsyncIterator[RawAnswer]:
-        """`post`, on the running event loop."""
+    ) -> AsyncIterator[RawResponse]:
+        """Async version of `post`."""
+        path = path.removeprefix(self.base_prefix)
+        # Connections of one loop cannot be used on another, and notebooks and tests run several.
         loop = asyncio.get_running_loop()
         if loop not in self._async:
-            self._async[loop] = await _Kept.start(self.make_async())
-        with _translated(self.vendor):
+            self._async[loop] = await _LoopClient.start(self.make_async(), self.owns_clients)
+        with translated_errors(self.vendor):
             client = self._async[loop].client
-            options = _options(headers, silence_s, client.timeout)
-            answer = await client.post(path, content=content, cast_to=object, options=options)
-            raw = cast("RawAnswer", getattr(answer, "http_response"))  # noqa: B009
+            options = _request_options(headers, silence_s, client.timeout)
+            response = await client.post(path, content=content, cast_to=object, options=options)
+            raw = _raw_response(response)
             try:
                 yield raw
             finally:
                 await raw.aclose()
 
     def close(self) -> None:
-        """Close the sync client's connections."""
-        _close_all(self._sync)
+        """Closes the connections of the sync client. The next request opens new ones."""
+        if self.owns_clients:
+            _close_all(self._sync)
 
     async def aclose(self) -> None:
-        """Close the connections of the running event loop, and the sync client's."""
+        """Closes the connections of the running event loop, and those of the sync client."""
         self.close()
         kept = self._async.pop(asyncio.get_running_loop(), None)
         if kept is not None:
-            await kept.keeper.aclose()
+            await kept.closer.aclose()
 
 
 @contextmanager
-def _closing(answer: object) -> Iterator[RawAnswer]:
-    """The SDK's answer as what it is, though typed as `object`; closed on leaving."""
-    raw = cast("RawAnswer", getattr(answer, "http_response"))  # noqa: B009
+def _closing(response: object) -> Iterator[RawResponse]:
+    raw = _raw_response(response)
     try:
         yield raw
     finally:
         raw.close()
+
+
+def _raw_response(response: object) -> RawResponse:
+    """Returns the unread response: with `cast_to=object`, the SDK's types do not know of it."""
+    return cast("RawResponse", getattr(response, "http_response"))  # noqa: B009
 
 
 def _close_all(clients: "list[OpenAI]") -> None:
@@ -156,163 +183,58 @@ def _close_all(clients: "list[OpenAI]") -> None:
 
 
 @dataclass(frozen=True)
-class _Kept:
-    """An async client that is closed when its event loop shuts down, as `asyncio.run` does with
-    async generators.
+class _LoopClient:
+    """An async client that, if it is ours, is closed when its event loop shuts down.
+
+    `asyncio.run` closes the async generators of its loop at the end, and a generator that waits at
+    its `yield` then runs its `finally`. There is no other hook for the end of a loop.
     """
 
     client: "AsyncOpenAI"
-    keeper: AsyncGenerator["AsyncOpenAI", None]
+    closer: AsyncGenerator["AsyncOpenAI", None]
 
     @classmethod
-    async def start(cls, client: "AsyncOpenAI") -> "_Kept":
-        keeper = _keep(client)
-        await anext(keeper)
-        return cls(client, keeper)
+    async def start(cls, client: "AsyncOpenAI", owned: bool) -> "_LoopClient":
+        closer = _close_with_loop(client, owned)
+        await anext(closer)
+        return cls(client, closer)
 
 
-async def _keep(client: "AsyncOpenAI") -> AsyncGenerator["AsyncOpenAI", None]:
+async def _close_with_loop(
+    client: "AsyncOpenAI", owned: bool
+) -> AsyncGenerator["AsyncOpenAI", None]:
     try:
         yield client
     finally:
-        await client.close()
+        if owned:
+            await client.close()
 
 
-def _options(
-    headers: Mapping[str, str], silence_s: float | None, configured: Any
+def _request_options(
+    headers: Mapping[str, str], silence_s: float | None, client_timeout: Any
 ) -> "RequestOptions":
+    # Retries and redirects are off in our own clients; a client handed in may have them on.
     options: RequestOptions = {
-        "headers": {"Content-Type": "application/json", **headers, **_STREAMED},
+        "headers": {"Content-Type": "application/json", **headers, **_RAW_RESPONSE},
         "max_retries": 0,
         "follow_redirects": False,
     }
     if silence_s is not None:
-        options["timeout"] = _shorter(configured, silence_s)
+        options["timeout"] = _at_most(client_timeout, silence_s)
     return options
 
 
-def _shorter(configured: Any, most: float) -> Any:
-    """The client's own timeouts, none of them longer than `most` seconds: a long turn is no reason
-    to wait longer.
+def _at_most(client_timeout: Any, limit_s: float) -> Any:
+    """Returns the client's own timeouts, none of them longer than `limit_s` seconds.
+
+    What is left of a turn's time only shortens them: a long turn is no reason to wait longer.
     """
     import openai
 
-    if isinstance(configured, openai.Timeout):
+    if isinstance(client_timeout, openai.Timeout):
         waits = {
-            name: most if wait is None else min(wait, most)
-            for name, wait in configured.as_dict().items()
+            name: limit_s if wait is None else min(wait, limit_s)
+            for name, wait in client_timeout.as_dict().items()
         }
         return openai.Timeout(**waits)
-    return most if configured is None else min(configured, most)
-
-
-def _http_library() -> Any:
-    """`httpx` up to SDK 2, `httpx2` from SDK 3: whichever the SDK itself runs on."""
-    import openai
-
-    homes = (cls.__module__.partition(".")[0] for cls in openai.DefaultHttpxClient.__mro__)
-    return importlib.import_module(next(home for home in homes if home.startswith("httpx")))
-
-
-@contextmanager
-def _translated(vendor: str) -> Iterator[None]:
-    """The SDK's and its HTTP library's errors as HttpStatusError and ProviderError."""
-    import openai
-
-    http = _http_library()
-    try:
-        yield
-    except openai.APIStatusError as exc:
-        raise HttpStatusError(exc.status_code, exc.response.headers, exc.response.content) from None
-    except (
-        openai.APITimeoutError,
-        openai.APIConnectionError,
-        http.HTTPError,
-        http.StreamError,
-    ) as exc:
-        raise _translation(exc, vendor, http) from exc
-
-
-def _translation(exc: Exception, vendor: str, http: Any) -> ProviderError:
-    """What became of a request that brought no answer.
-
-    The SDK's transport over aiohttp tells every broken connection as a connection that was not made
-    in time, also one that broke after the request was sent, which may cost; so what aiohttp itself
-    raised is looked at.
-    """
-    chain = _chain(exc)
-    origin = chain[-1]
-    if isinstance(origin, socket.gaierror):
-        return ProviderError(
-            "the endpoint's host name is unknown", kind="connection", vendor=vendor
-        )
-    if isinstance(origin, ConnectionRefusedError):
-        return ProviderError("nobody answers at the endpoint", kind="connection", vendor=vendor)
-    cause = exc.__cause__ or exc
-    own = next((link for link in chain if type(link).__module__.startswith("aiohttp.")), None)
-    connecting = "Connect" in type(cause).__name__ if own is None else _connects(own)
-    billed: Literal["none", "unknown"] = "none" if connecting else "unknown"
-    if isinstance(cause, http.TimeoutException) if own is None else isinstance(own, TimeoutError):
-        what = (
-            "no connection in the time allowed" if connecting else "no answer in the time allowed"
-        )
-        return ProviderError(what, kind="timeout", vendor=vendor, billed=billed)
-    what = "nobody answers" if connecting else "the connection broke"
-    named = type(own or cause).__name__
-    return ProviderError(f"{what} ({named})", kind="connection", vendor=vendor, billed=billed)
-
-
-def _connects(error: BaseException) -> bool:
-    """Whether an error of aiohttp came before anything was sent:
-    https://docs.aiohttp.org/en/stable/client_reference.html
-    """
-    before = ("ClientConnectorError", "ConnectionTimeoutError")
-    return any(kind.__name__ in before for kind in type(error).__mro__)
-
-
-def _chain(exc: BaseException) -> list[BaseException]:
-    """An error and those it came from, back to where it began."""
-    links = [exc]
-    while (earlier := links[-1].__cause__ or links[-1].__context__) is not None:
-        links.append(earlier)
-    return links
-
-
-def refuse_large_errors(
-    limit: int, within_s: float
-) -> tuple[Callable[[Any], None], Callable[[Any], Any]]:
-    """Response hooks, sync and async, that read an error's body and raise HttpStatusError.
-
-    Up to `limit` bytes and for `within_s` seconds: the SDK would read it whole, however long it is
-    and takes.
-    """
-
-    def hook(response: Any) -> None:
-        if response.status_code >= 300:
-            raise _error_answer(
-                response, _up_to(response.iter_bytes(), limit, time.monotonic() + within_s)
-            )
-
-    async def ahook(response: Any) -> None:
-        if response.status_code >= 300:
-            body, ends = bytearray(), time.monotonic() + within_s
-            async for piece in response.aiter_bytes():
-                body += piece
-                if len(body) > limit or time.monotonic() > ends:
-                    break
-            raise _error_answer(response, bytes(body[:limit]))
-
-    return hook, ahook
-
-
-def _error_answer(response: Any, body: bytes) -> HttpStatusError:
-    return HttpStatusError(response.status_code, dict(response.headers), body)
-
-
-def _up_to(pieces: Iterator[bytes], limit: int, ends: float) -> bytes:
-    body = bytearray()
-    for piece in pieces:
-        body += piece
-        if len(body) > limit or time.monotonic() > ends:
-            break
-    return bytes(body[:limit])
+    return limit_s if client_timeout is None else min(client_timeout, limit_s)

@@ -1,67 +1,46 @@
-"""Sending a payload and reading the answer, whole or piece by piece, sync and async: what every
-provider does.
-"""
+"""Sends a payload and reads the answer: whole or piece by piece, sync and async."""
 
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
-from urllib.parse import quote
 
 from turngraph.providers.config import ProviderConfig
 from turngraph.providers.reading.answer_reader import AnswerReader, ReadLimits, chunks_of
 from turngraph.providers.reading.error_reader import read_error
 from turngraph.providers.reading.json_text import parse_json
 from turngraph.providers.reading.read_limits import too_large
-from turngraph.providers.vendors.builtin_tools import authorised
+from turngraph.providers.vendors.builtin_tools import add_authorization
+from turngraph.providers.wire.endpoint import request_path, request_url
 from turngraph.providers.wire.transport import HttpStatusError, Transport
 from turngraph.providers.writing.payload import Payload
 from turngraph.state.errors import ProviderError
 from turngraph.state.reply import ProviderReply, StreamChunk
 from turngraph.state.request import Api
 
-__all__ = ["OnBegun", "OnChunk", "Wire", "path_of"]
+__all__ = ["OnChunk", "OnResponseId", "Wire"]
 
 OnChunk = Callable[[StreamChunk], None]
-"""Told each piece of an answer as it arrives."""
+"""Called with each piece of an answer as it arrives."""
 
-OnBegun = Callable[[str], None]
-"""Told the vendor's id of a streamed answer, once, before its first piece: what it can be asked for
-by later.
+OnResponseId = Callable[[str], None]
+"""Called once with the vendor's id of a streamed answer, before its first piece. The answer can be
+looked up by this id later, if the stream breaks.
 """
 
-_PATHS: Final[Mapping[Api, str]] = {"chat": "/chat/completions", "responses": "/responses"}
-
-
-def path_of(config: ProviderConfig, api: Api) -> str:
-    """Where requests go below `base_url`. Azure's dated versions have a path for each deployment,
-    its v1 has not: https://learn.microsoft.com/azure/ai-foundry/openai/reference
-
-    >>> path_of(ProviderConfig(vendor="ollama", model="llama3.2"), "chat")
-    '/chat/completions'
-    """
-    endpoint = config.base_url.rstrip("/")
-    if (
-        config.api_version is None
-        or api == "responses"
-        or "/deployments/" in endpoint
-        or endpoint.endswith("/v1")
-    ):
-        return _PATHS[api]
-    return f"/deployments/{quote(config.model, safe='')}{_PATHS[api]}"
+_READ_LIMITS: Final = ReadLimits()
 
 
 class Wire:
-    """One endpoint, asked through one API. Nothing is retried, and nothing of a conversation is
-    kept.
-    """
+    """One endpoint, called through one API. It retries nothing and remembers no conversation."""
 
     def __init__(self, config: ProviderConfig, api: Api, transport: Transport) -> None:
         self.config: Final = config
         self.api: Final[Api] = api
+        self.url: Final = request_url(config, api)
+        self._path: Final = request_path(config, api)
         self._transport: Final = transport
-        self._path: Final = path_of(config, api)
 
     def send(
         self,
@@ -69,29 +48,38 @@ class Wire:
         *,
         stream: bool = False,
         on_chunk: OnChunk | None = None,
-        on_begun: OnBegun | None = None,
+        on_response_id: OnResponseId | None = None,
         client_request_id: str | None = None,
         within_s: float | None = None,
     ) -> ProviderReply:
-        """Post `payload` (or a plain JSON body) once and read the answer.
+        """Posts `payload` once and returns the answer. Nothing is retried.
 
-        With `stream`, `on_begun` is told the answer's id and `on_chunk` each piece as it arrives.
-        The whole may take `within_s` seconds, where that is less than the configuration allows.
-        Nothing is retried. Raises ProviderError for anything but an answer.
+        Args:
+            payload: the request, as `OpenAIProvider.payload` builds it, or any JSON object.
+            stream: ask for a stream. The answer is returned whole in either case.
+            on_chunk: called with each piece of a streamed answer as it arrives.
+            on_response_id: called once with a streamed answer's id, before its first piece.
+            client_request_id: sent as `X-Client-Request-Id`, which OpenAI keeps in its logs.
+            within_s: the longest time in seconds for the whole exchange, if that is less than the
+                configured `timeouts.total_s`.
+
+        Raises ProviderError if no usable answer came back. An answer that stopped early is returned
+        with `truncated` set.
         """
-        tell = on_chunk or _silently
-        content, headers = self._outgoing(payload, stream, client_request_id)
+        on_chunk = on_chunk or _ignore
+        content, headers = self._encode(payload, stream, client_request_id)
         try:
             with self._transport.post(self._path, content, headers, within_s) as raw:
                 reader = self._reader(raw.status_code, raw.headers, stream, within_s)
                 for data in raw.iter_bytes():
-                    for chunk in _fed(reader, data, on_begun):
-                        tell(chunk)
-                    if reader.done:  # a server may keep the line open, and ping
+                    for chunk in _feed(reader, data, on_response_id):
+                        on_chunk(chunk)
+                    # A server may keep the connection open after `[DONE]`, and even ping.
+                    if reader.done:
                         break
                 return reader.finish()
-        except HttpStatusError as answer:
-            raise self._error(answer) from None
+        except HttpStatusError as error:
+            raise self._provider_error(error) from None
 
     async def asend(
         self,
@@ -99,187 +87,197 @@ class Wire:
         *,
         stream: bool = False,
         on_chunk: OnChunk | None = None,
-        on_begun: OnBegun | None = None,
+        on_response_id: OnResponseId | None = None,
         client_request_id: str | None = None,
         within_s: float | None = None,
     ) -> ProviderReply:
-        """`send`, on the running event loop."""
-        tell = on_chunk or _silently
-        content, headers = self._outgoing(payload, stream, client_request_id)
+        """Async version of `send`."""
+        on_chunk = on_chunk or _ignore
+        content, headers = self._encode(payload, stream, client_request_id)
         try:
             async with (
-                self._in_time(within_s),
+                self._time_limit(within_s),
                 self._transport.apost(self._path, content, headers, within_s) as raw,
             ):
                 reader = self._reader(raw.status_code, raw.headers, stream, within_s)
                 async for data in raw.aiter_bytes():
-                    for chunk in _fed(reader, data, on_begun):
-                        tell(chunk)
+                    for chunk in _feed(reader, data, on_response_id):
+                        on_chunk(chunk)
                     if reader.done:
                         break
                 return reader.finish()
-        except HttpStatusError as answer:
-            raise self._error(answer) from None
+        except HttpStatusError as error:
+            raise self._provider_error(error) from None
 
-    def pieces(
+    def stream(
         self,
         payload: Payload | Mapping[str, Any],
         *,
         client_request_id: str | None = None,
         within_s: float | None = None,
     ) -> Generator[StreamChunk | ProviderReply, None, None]:
-        """Post `payload` once, for a stream: each piece when it is asked for, and last the whole
-        answer.
+        """Posts `payload` once for a stream; yields each piece, and the whole answer as the last.
 
-        Pulled straight from the connection, which closes when the generator does. Raises
-        ProviderError as `send` does.
+        The request leaves when the first piece is asked for. Pieces are read from the connection
+        only as they are taken, and the connection is released when the generator is closed. Takes
+        and raises what `send` does.
         """
-        content, headers = self._outgoing(payload, True, client_request_id)
-        told = False
+        content, headers = self._encode(payload, True, client_request_id)
+        streamed = False
         try:
             with self._transport.post(self._path, content, headers, within_s) as raw:
                 reader = self._reader(raw.status_code, raw.headers, True, within_s)
                 for data in raw.iter_bytes():
                     for chunk in reader.feed(data, time.monotonic()):
-                        told = True
+                        streamed = True
                         yield chunk
                 reply = reader.finish()
-        except HttpStatusError as answer:
-            raise self._error(answer) from None
-        yield from (
-            () if told else chunks_of(reply)
-        )  # a vendor that does not stream answers with one JSON body
+        except HttpStatusError as error:
+            raise self._provider_error(error) from None
+        # A vendor that does not stream answers with one JSON body: its pieces are made from that.
+        if not streamed:
+            yield from chunks_of(reply)
         yield reply
 
-    async def apieces(
+    async def astream(
         self,
         payload: Payload | Mapping[str, Any],
         *,
         client_request_id: str | None = None,
         within_s: float | None = None,
     ) -> AsyncGenerator[StreamChunk | ProviderReply, None]:
-        """`pieces`, on the running event loop. Close it (`contextlib.aclosing`) where not all of it
-        is taken.
-        """
-        content, headers = self._outgoing(payload, True, client_request_id)
-        told = False
+        """Async version of `stream`. Close it (`contextlib.aclosing`) if not all of it is taken."""
+        content, headers = self._encode(payload, True, client_request_id)
+        streamed = False
+        # No time limit around this one: an `asyncio.timeout` must not stay open over a `yield`. The
+        # reader's own clock ends an answer that takes too long.
         try:
             async with self._transport.apost(self._path, content, headers, within_s) as raw:
                 reader = self._reader(raw.status_code, raw.headers, True, within_s)
                 async for data in raw.aiter_bytes():
                     for chunk in reader.feed(data, time.monotonic()):
-                        told = True
+                        streamed = True
                         yield chunk
                 reply = reader.finish()
-        except HttpStatusError as answer:
-            raise self._error(answer) from None
-        for chunk in () if told else chunks_of(reply):
-            yield chunk
+        except HttpStatusError as error:
+            raise self._provider_error(error) from None
+        if not streamed:
+            for chunk in chunks_of(reply):
+                yield chunk
         yield reply
 
     def fetch(
         self, path: str, params: Mapping[str, object] | None = None, *, within_s: float = 30.0
     ) -> Any:
-        """The JSON that stands at `path` below the endpoint, asked for once. Raises ProviderError."""
-        body, limits, ends = bytearray(), ReadLimits(), time.monotonic() + within_s
+        """Gets `path` below the endpoint once and returns its JSON.
+
+        Raises ProviderError if no JSON comes back in `within_s` seconds, or more than
+        `ReadLimits.body_bytes` of it.
+        """
+        body, deadline = bytearray(), time.monotonic() + within_s
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
         try:
             with self._transport.get(path, params or {}, headers, within_s) as raw:
                 for data in raw.iter_bytes():
                     body += data
-                    if len(body) > limits.body_bytes:
-                        raise too_large(f"An answer above {limits.body_bytes} bytes.")
-                    if time.monotonic() > ends:
-                        raise self._late(within_s)
-        except HttpStatusError as answer:
-            raise self._error(answer) from None
-        return parse_json(body.decode("utf-8", "replace"), depth=limits.depth)[0]
+                    if len(body) > _READ_LIMITS.body_bytes:
+                        raise too_large(f"An answer above {_READ_LIMITS.body_bytes} bytes.")
+                    if time.monotonic() > deadline:
+                        raise self._timeout_error(within_s)
+        except HttpStatusError as error:
+            raise self._provider_error(error) from None
+        return parse_json(body.decode("utf-8", "replace"), depth=_READ_LIMITS.depth)[0]
 
     def close(self) -> None:
-        """Close the connections opened by `send` and `pieces`."""
+        """Closes the connections that `send`, `stream` and `fetch` opened."""
         self._transport.close()
 
     async def aclose(self) -> None:
-        """Close the connections that `close` closes, and those opened on this event loop."""
+        """Closes the connections opened on the running event loop, and those that `close` does."""
         await self._transport.aclose()
 
     @asynccontextmanager
-    async def _in_time(self, within_s: float | None) -> AsyncIterator[None]:
-        """The reader's clock is looked at when bytes come; this one also runs while a server drips
-        its headers.
+    async def _time_limit(self, within_s: float | None) -> AsyncIterator[None]:
+        """Limits the whole exchange. The reader's own clock only runs when bytes arrive, so it
+        would not notice a server that sends its headers byte by byte.
         """
-        total_s = (
-            self.config.timeouts.total_s
-            if within_s is None
-            else min(within_s, self.config.timeouts.total_s)
-        )
+        total_s = self._total_s(within_s)
         try:
             async with asyncio.timeout(total_s):
                 yield
         except TimeoutError as exc:
-            raise self._late(total_s) from exc
+            raise self._timeout_error(total_s) from exc
 
-    def _late(self, seconds: float) -> ProviderError:
+    def _total_s(self, within_s: float | None) -> float:
+        configured_s = self.config.timeouts.total_s
+        return configured_s if within_s is None else min(within_s, configured_s)
+
+    def _timeout_error(self, seconds: float) -> ProviderError:
         text = f"no whole answer within {seconds:g} seconds"
         return ProviderError(text, kind="timeout", vendor=self.config.vendor, billed="unknown")
 
-    def _outgoing(
+    def _encode(
         self, payload: Payload | Mapping[str, Any], stream: bool, client_request_id: str | None
     ) -> tuple[bytes, dict[str, str]]:
-        whole = payload if isinstance(payload, Payload) else Payload(self.api, {**payload})
-        if stream and whole.body.get("stream") is not True:
-            whole = Payload(self.api, {**whole.body, "stream": True})
+        if not isinstance(payload, Payload):
+            payload = Payload(self.api, {**payload})
+        if stream and payload.body.get("stream") is not True:
+            payload = Payload(self.api, {**payload.body, "stream": True})
+        # Tokens join the body only here, so that none stands in the state or is shown.
         if tokens := self.config.mcp_authorization:
-            opened = {target: token.get_secret_value() for target, token in tokens.items()}
-            whole = Payload(self.api, authorised(whole.body, opened))
+            plain = {target: token.get_secret_value() for target, token in tokens.items()}
+            payload = Payload(self.api, add_authorization(payload.body, plain))
         headers = {
             "Accept": "text/event-stream" if stream else "application/json",
+            # Compressed events would arrive late, in blocks, and their size could not be limited.
             "Accept-Encoding": "identity",
         }
         if client_request_id is not None:
             headers["X-Client-Request-Id"] = client_request_id
-        return whole.content, headers
+        return payload.content, headers
 
     def _reader(
         self, status: int, headers: Mapping[str, str], stream: bool, within_s: float | None
     ) -> AnswerReader:
-        timeouts = self.config.timeouts
         return AnswerReader(
             self.api,
             vendor=self.config.vendor,
             status=status,
             headers=headers,
             streaming=stream,
-            limits=ReadLimits(),
+            limits=_READ_LIMITS,
             secrets=self.config.secrets,
             finish_reason_optional=self.config.profile.finish_reason_optional,
             started_at=time.monotonic(),
-            idle_s=timeouts.idle_s,
-            total_s=timeouts.total_s if within_s is None else min(within_s, timeouts.total_s),
+            idle_s=self.config.timeouts.idle_s,
+            total_s=self._total_s(within_s),
         )
 
-    def _error(self, answer: HttpStatusError) -> ProviderError:
+    def _provider_error(self, error: HttpStatusError) -> ProviderError:
         return read_error(
-            answer.status,
-            answer.headers,
-            answer.body,
+            error.status,
+            error.headers,
+            error.body,
             self.config.vendor,
             secrets=self.config.secrets,
             now=time.time(),
         )
 
 
-def _fed(reader: AnswerReader, data: bytes, on_begun: OnBegun | None) -> list[StreamChunk]:
-    """The pieces that `data` completes. The id is told before them, and also where `data` ends in
-    an error.
+def _feed(
+    reader: AnswerReader, data: bytes, on_response_id: OnResponseId | None
+) -> list[StreamChunk]:
+    """Returns the pieces that `data` completes, after reporting the answer's id if it is new.
+
+    The id is reported even if `data` ends in an error: the answer can be looked up by it.
     """
-    known = reader.response_id
+    id_before = reader.response_id
     try:
         return reader.feed(data, time.monotonic())
     finally:
-        if on_begun is not None and known is None and reader.response_id is not None:
-            on_begun(reader.response_id)
+        if on_response_id is not None and id_before is None and reader.response_id is not None:
+            on_response_id(reader.response_id)
 
 
-def _silently(chunk: StreamChunk) -> None:
-    """Nobody listens."""
+def _ignore(chunk: StreamChunk) -> None:
+    """Stands in for `on_chunk` when nobody listens."""

@@ -1,6 +1,4 @@
-"""A planted key is in nothing a provider shows: not in `repr`, logs, errors, tracebacks, copies or
-pickles.
-"""
+"""A key is in nothing that a provider shows: no `repr`, log, error, traceback, copy or pickle."""
 
 import asyncio
 import copy
@@ -53,8 +51,8 @@ def config(served: ScriptedModel) -> ProviderConfig:
     )
 
 
-def everything_of(error: BaseException) -> str:
-    """What a log or an issue tracker would show of it."""
+def full_text_of(error: BaseException) -> str:
+    """Returns what a log or an issue tracker would show of `error`."""
     return (
         "".join(traceback.format_exception(error))
         + repr(error)
@@ -63,7 +61,7 @@ def everything_of(error: BaseException) -> str:
     )
 
 
-def face(served: ScriptedModel) -> TurngraphChatModel:
+def chat_model(served: ScriptedModel) -> TurngraphChatModel:
     return TurngraphChatModel(
         model="gpt-5-mini",
         vendor="openai",
@@ -74,13 +72,13 @@ def face(served: ScriptedModel) -> TurngraphChatModel:
 
 
 def test_nothing_shows_the_key(served: ScriptedModel) -> None:
-    """Notebooks print what a cell ends with."""
-    made = config(served)
-    provider = OpenAIProvider(made)
-    payload = provider.payload(request_template(made, provider.api), [HumanMessage("Q")])
-    model = face(served)
+    """Notebooks print the last value of a cell."""
+    configuration = config(served)
+    provider = OpenAIProvider(configuration)
+    payload = provider.payload(request_template(configuration, provider.api), [HumanMessage("Q")])
+    model = chat_model(served)
     shown: list[Any] = [
-        made,
+        configuration,
         provider,
         provider._transport,
         payload,
@@ -97,21 +95,21 @@ def test_nothing_shows_the_key(served: ScriptedModel) -> None:
         dumps(model),
     ]
     assert [place for place in shown if KEY in repr(place) + str(place)] == []
-    assert KEY not in made.model_dump_json(exclude={"headers", "base_url"})
+    assert KEY not in configuration.model_dump_json(exclude={"headers", "base_url"})
 
 
 @pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
-def test_errors_and_logs_do_not_hold_the_key(
+def test_errors_and_logs_do_not_contain_the_key(
     served: ScriptedModel, caplog: pytest.LogCaptureFixture, asynchronous: bool
 ) -> None:
-    """Vendors quote keys in their errors, and tracebacks carry what they were raised from."""
+    """Vendors quote keys in their errors, and tracebacks show the errors that caused an error."""
     caplog.set_level(logging.DEBUG)
-    provider, model = OpenAIProvider(config(served)), face(served)
+    provider, model = OpenAIProvider(config(served)), chat_model(served)
     calls = _async_calls(provider, model) if asynchronous else _calls(provider, model)
     for call in calls:
         with pytest.raises(ProviderError) as caught:
             call()
-        assert KEY not in everything_of(caught.value)
+        assert KEY not in full_text_of(caught.value)
     assert len(served.requests) == 4
     assert any(KEY in str(request.headers) for request in served.requests), (
         "the key was really used"
@@ -141,21 +139,21 @@ def _async_calls(provider: OpenAIProvider, model: TurngraphChatModel) -> list[An
     ]
 
 
-def test_a_pickle_never_holds_a_key(served: ScriptedModel) -> None:
-    """Pickles lie in queues and caches: what holds a key refuses, and says what to do."""
-    made = config(served)
-    for thing in (made, OpenAIProvider(made), face(served)):
+def test_what_has_a_key_cannot_be_pickled(served: ScriptedModel) -> None:
+    """Pickles lie in queues and caches. The error says what to do instead."""
+    configuration = config(served)
+    for thing in (configuration, OpenAIProvider(configuration), chat_model(served)):
         with pytest.raises(TurnConfigurationError, match="not pickled"):
             pickle.dumps(thing)
     keyless = ProviderConfig(vendor="ollama", model="m", temperature=0)
     assert pickle.loads(pickle.dumps(keyless)) == keyless
-    with pytest.raises(TurnConfigurationError, match="make it where it is used"):
+    with pytest.raises(TurnConfigurationError, match="make it where it is"):
         pickle.dumps(OpenAIProvider(keyless))
 
 
-def test_a_copied_provider_is_the_same_one(served: ScriptedModel) -> None:
-    """Graph libraries copy what they are given; connections cannot be."""
+def test_a_copy_of_a_provider_is_the_same_provider(served: ScriptedModel) -> None:
+    """Graph libraries copy what they are given, and connections cannot be copied."""
     provider = OpenAIProvider(config(served))
     assert copy.copy(provider) is provider
     assert copy.deepcopy({"provider": provider})["provider"] is provider
-    assert copy.deepcopy(face(served)).provider.config == face(served).provider.config
+    assert copy.deepcopy(chat_model(served)).provider.config == chat_model(served).provider.config

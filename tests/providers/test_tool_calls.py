@@ -151,7 +151,7 @@ def test_arguments_that_are_an_object_become_its_text() -> None:
 
 
 def test_arguments_are_kept_as_sent_even_when_they_are_no_json() -> None:
-    """Rows 24 and 25: the toolbox tells the model; repairing them would run what nobody asked for."""
+    """Rows 24 and 25: a repaired call would run what nobody asked for."""
     assert calls_of([call_piece(0, "a", "f", '{"amount":NaN,')]) == [("a", "f", '{"amount":NaN,')]
 
 

@@ -1,4 +1,4 @@
-"""Conversations made up by hypothesis: as LangChain messages, and as what vendors answer."""
+"""Conversations that hypothesis makes up: as LangChain messages, and as vendors answer them."""
 
 import json
 from base64 import b64encode
@@ -29,9 +29,7 @@ objects = st.dictionaries(text, values, max_size=4)
 
 @st.composite
 def argument_texts(draw: st.DrawFn) -> str:
-    """Arguments as models write them: any spacing, escaped or not, sometimes cut or not JSON at
-    all.
-    """
+    """Arguments as models write them: any spacing, escaped or not, cut or not JSON at all."""
     written = json.dumps(
         draw(objects), ensure_ascii=draw(st.booleans()), indent=draw(st.sampled_from([None, 1]))
     )
@@ -59,7 +57,7 @@ audio = st.builds(
 
 
 def user_messages(api: Api) -> st.SearchStrategy[BaseMessage]:
-    """What a person says; one list of one text is a text, as the Responses API writes both alike."""
+    """User messages. A list of one text is written as a text, as Responses does."""
     parts = text_parts | images | files | audio if api == "chat" else text_parts | images | files
     several = st.lists(parts, min_size=2, max_size=4)
     named = st.none() | names if api == "chat" else st.none()
@@ -74,9 +72,7 @@ def system_messages() -> st.SearchStrategy[BaseMessage]:
 
 @st.composite
 def chat_replies(draw: st.DrawFn) -> ProviderReply:
-    """An answer through Chat Completions: text or a refusal, calls, reasoning, a vendor's own
-    fields.
-    """
+    """Answers of Chat Completions: text or a refusal, calls, reasoning, a vendor's own fields."""
     calls = draw(st.lists(st.tuples(names, argument_texts()), max_size=3))
     extra = draw(
         st.sampled_from([None, {"extra_content": {"google": {"thought_signature": "abc"}}}])
@@ -147,7 +143,7 @@ def conversations(draw: st.DrawFn, api: Api) -> list[BaseMessage]:
 
 
 def results(call_id: str, api: Api) -> st.SearchStrategy[ToolMessage]:
-    """A tool's result; its artifact is nobody's business."""
+    """Tool messages. Their artifact is never sent."""
     parts = (
         st.lists(text_parts, min_size=2, max_size=3)
         if api == "chat"
@@ -162,7 +158,7 @@ def results(call_id: str, api: Api) -> st.SearchStrategy[ToolMessage]:
 
 
 def essence(message: BaseMessage) -> dict[str, Any]:
-    """What of a message must survive the wire: all but who made it when, and what never goes there."""
+    """Returns what must survive the wire: all but the id and what is never sent."""
     kept: dict[str, Any] = {"type": message.type, "content": message.content, "name": message.name}
     kept["kwargs"] = dict(message.additional_kwargs)
     if isinstance(message, AIMessage):

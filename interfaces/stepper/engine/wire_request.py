@@ -12,12 +12,12 @@ from langchain_core.messages import AnyMessage
 
 from turngraph.interfaces.stepper.engine.task_controller import Task
 from turngraph.providers.reading.redact import shown
+from turngraph.providers.wire.endpoint import BEARER, KeyHeader, key_header
 from turngraph.state.errors import TurnValueError
-from turngraph.state.request import Api, ChatRequest
+from turngraph.state.request import ChatRequest
 
 __all__ = ["WireRequest", "request_of", "request_with_body"]
 
-_PATHS: Final[Mapping[Api, str]] = {"chat": "/chat/completions", "responses": "/responses"}
 _NO_KEY: Final = "$API_KEY"
 
 
@@ -37,6 +37,8 @@ class WireRequest:
     """Whether it was sent already."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The configured headers beside the key, what may be a secret masked."""
+    key_header: KeyHeader = BEARER
+    """The header that carries the key, as this endpoint expects it."""
 
     def __getitem__(self, name: str) -> Any:
         """Returns a member of the JSON body."""
@@ -50,7 +52,7 @@ class WireRequest:
         """Returns the request as a `curl` command, which reads the key from the environment."""
         lines = [
             f"curl {shlex.quote(self.url)}",
-            f'-H "Authorization: Bearer ${self.key_variable}"',
+            f'-H "{self.key_header.name}: {self.key_header.prefix}${self.key_variable}"',
             "-H 'Content-Type: application/json'",
             *(f"-H {shlex.quote(f'{name}: {value}')}" for name, value in self.headers.items()),
             f"-d {shlex.quote(json.dumps(self.body, ensure_ascii=False))}",
@@ -63,6 +65,9 @@ class WireRequest:
         It needs nothing but the standard library.
         """
         headers = [f"        {name!r}: {value!r},\n" for name, value in self.headers.items()]
+        key = f"os.environ[{self.key_variable!r}]"
+        if self.key_header.prefix:
+            key = f"{self.key_header.prefix!r} + {key}"
         return (
             "import json, os, urllib.request\n\n"
             f"body = json.loads({json.dumps(self.body)!r})\n"
@@ -70,7 +75,7 @@ class WireRequest:
             f"    {self.url!r},\n"
             "    json.dumps(body).encode(),\n"
             "    {\n"
-            f"        'Authorization': 'Bearer ' + os.environ[{self.key_variable!r}],\n"
+            f"        {self.key_header.name!r}: {key},\n"
             "        'Content-Type': 'application/json',\n"
             f"{''.join(headers)}"
             "    },\n"
@@ -101,12 +106,13 @@ def _wire_request(
     payload = provider.payload(request, messages)
     named = (*config.profile.key_env, _NO_KEY.lstrip("$"))
     return WireRequest(
-        url=shown(config.base_url.rstrip("/") + _PATHS[provider.api], secrets=config.secrets),
+        url=shown(provider.url, secrets=config.secrets),
         body=payload.body,
         key_variable=named[0],
         request=request,
         warnings=payload.warnings,
         sent=sent,
+        key_header=key_header(config),
         headers={
             name: shown(value, secrets=config.secrets) for name, value in config.headers.items()
         },

@@ -174,7 +174,7 @@ def test_a_model_named_beside_an_endpoint_keeps_its_colons(tmp_path: Path) -> No
         (["run", "Hi", "-p", "groq"], "Say which model to ask: --model NAME."),
         (
             ["run", "Hi", "--base-url", "localhost:8080", "-m", "x"],
-            "starts with https:// or http://",
+            "must start with https:// or http://",
         ),
         (
             ["run", "Hi", "--temperature", "3"],

@@ -1,6 +1,4 @@
-"""What the LangChain face hands on: reasoning, citations, structured answers, and what agents make
-of it.
-"""
+"""What the chat model returns: reasoning, citations, structured answers; and in agents."""
 
 import json
 from typing import Any
@@ -11,7 +9,16 @@ from langchain_core.messages import HumanMessage, ToolMessage
 from langchain_openai.chat_models.base import OpenAIRefusalError
 from pydantic import BaseModel
 
-from tests.providers.faces import Ask, add, astream, both_apis, every_way, face, invoke, stream
+from tests.providers.chat_models import (
+    Ask,
+    add,
+    astream,
+    both_apis,
+    chat_model,
+    every_way,
+    invoke,
+    stream,
+)
 from turngraph.scripted import Call, Raw, Refuse, Say, ScriptedModel
 
 
@@ -45,10 +52,11 @@ DEEPSEEK = {
     ],
 }
 DEEPSEEK_STREAM = [
-    'data: {"id":"c1","choices":[{"index":0,"delta":{"role":"assistant","reasoning_content":"I should"}}]}',
+    'data: {"id":"c1","choices":[{"index":0,"delta":{"role":"assistant",'
+    '"reasoning_content":"I should"}}]}',
     'data: {"id":"c1","choices":[{"index":0,"delta":{"reasoning_content":" add."}}]}',
-    'data: {"id":"c1","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"call_1","type":"function",'
-    '"function":{"name":"add","arguments":"{\\"a\\":1,\\"b\\":2}"}}]}}]}',
+    'data: {"id":"c1","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"call_1",'
+    '"type":"function","function":{"name":"add","arguments":"{\\"a\\":1,\\"b\\":2}"}}]}}]}',
     'data: {"id":"c1","choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}',
     "data: [DONE]",
 ]
@@ -56,18 +64,18 @@ DEEPSEEK_STREAM = [
 
 @pytest.mark.parametrize("blocks", [None, "v1"])
 @every_way
-def test_reasoning_is_kept_and_goes_back_where_the_vendor_wants_it(
+def test_reasoning_is_kept_and_sent_back_if_the_vendor_wants_it(
     ask: Ask, blocks: str | None
 ) -> None:
     """DeepSeek answers 400 without it: https://github.com/langchain-ai/langchain/issues/37713"""
     whole = Raw(json.dumps(DEEPSEEK), "application/json")
     answer = Raw(DEEPSEEK_STREAM) if ask in (stream, astream) else whole
     with ScriptedModel([answer, whole]) as model:
-        asked = face(
+        chat = chat_model(
             model, vendor="deepseek", model="deepseek-reasoner", output_version=blocks
         ).bind_tools([add])
-        message = ask(asked)
-        invoke(asked, [HumanMessage("Q"), message, ToolMessage("3", tool_call_id="call_1")])
+        message = ask(chat)
+        invoke(chat, [HumanMessage("Q"), message, ToolMessage("3", tool_call_id="call_1")])
         sent = model.requests[1].body["messages"][1]
     shown: list[Any] = list(message.content_blocks)
     assert "I should add." in [block.get("reasoning") for block in shown]
@@ -78,14 +86,14 @@ def test_reasoning_is_kept_and_goes_back_where_the_vendor_wants_it(
 
 @pytest.mark.parametrize("blocks", [None, "v1"])
 @every_way
-def test_reasoning_items_go_back_as_they_came(ask: Ask, blocks: str | None) -> None:
-    """A reasoning model goes on thinking where it was, through its tool's result."""
-    said = [Call(("add", {"a": 1, "b": 2}, "call_1"), reasoning="A sum."), Say("Three.")]
-    with ScriptedModel(said) as model:
-        asked = face(
+def test_reasoning_items_are_sent_back_unchanged(ask: Ask, blocks: str | None) -> None:
+    """A reasoning model then continues its reasoning after a tool's result."""
+    answers = [Call(("add", {"a": 1, "b": 2}, "call_1"), reasoning="A sum."), Say("Three.")]
+    with ScriptedModel(answers) as model:
+        chat = chat_model(
             model, "responses", reasoning={"effort": "low", "summary": "auto"}, store=False
         )
-        bound = asked.model_copy(update={"output_version": blocks}).bind_tools([add])
+        bound = chat.model_copy(update={"output_version": blocks}).bind_tools([add])
         message = ask(bound)
         ask(bound, [HumanMessage("Q"), message, ToolMessage("3", tool_call_id="call_1")])
         items = model.requests[1].body["input"]
@@ -100,10 +108,10 @@ def test_reasoning_items_go_back_as_they_came(ask: Ask, blocks: str | None) -> N
 
 @both_apis
 @pytest.mark.parametrize("streaming", [False, True])
-def test_it_drives_langchains_agent(api: str, streaming: bool) -> None:
+def test_create_agent_runs_on_it(api: str, streaming: bool) -> None:
     """`create_agent` calls it with tools until there is an answer."""
     with ScriptedModel() as model:
-        agent: Any = create_agent(face(model, api, streaming=streaming), [add])
+        agent: Any = create_agent(chat_model(model, api, streaming=streaming), [add])
         out = agent.invoke({"messages": [("user", "Please add 17 and 25.")]})
     assert [message.type for message in out["messages"]] == ["human", "ai", "tool", "ai"]
     assert out["messages"][2].content == "42"
@@ -111,10 +119,10 @@ def test_it_drives_langchains_agent(api: str, streaming: bool) -> None:
 
 
 @both_apis
-def test_its_agent_gives_structured_answers(api: str) -> None:
-    """By the vendor's own means, since the model's profile says that it has them."""
+def test_an_agent_on_it_returns_structured_answers(api: str) -> None:
+    """The model's profile says that the vendor has structured output, so the agent uses that."""
     with ScriptedModel() as model:
-        agent: Any = create_agent(face(model, api), [add], response_format=Joke)
+        agent: Any = create_agent(chat_model(model, api), [add], response_format=Joke)
         out = agent.invoke({"messages": [("user", "Tell a joke.")]})
         body = model.requests[0].body
     assert isinstance(out["structured_response"], Joke)
@@ -125,10 +133,10 @@ def test_its_agent_gives_structured_answers(api: str) -> None:
     )
 
 
-def test_its_agents_tokens_are_seen() -> None:
-    """LangGraph's `messages` stream shows the pieces of a model that is asked inside a graph."""
+def test_tokens_of_an_agent_on_it_are_streamed() -> None:
+    """LangGraph's `messages` stream shows the chunks of a model that is called inside a graph."""
     with ScriptedModel([Say("one two three")]) as model:
-        agent: Any = create_agent(face(model), [])
+        agent: Any = create_agent(chat_model(model), [])
         pieces = [
             chunk
             for chunk, _ in agent.stream({"messages": [("user", "Q")]}, stream_mode="messages")
@@ -140,31 +148,31 @@ def test_its_agents_tokens_are_seen() -> None:
 @both_apis
 @pytest.mark.parametrize("include_raw", [False, True])
 def test_a_structured_answer_is_an_instance(api: str, include_raw: bool) -> None:
-    """Bound to the schema by the vendor, read by pydantic."""
+    """The vendor binds it to the schema, and pydantic reads it."""
     with ScriptedModel([Say('{"setup": "Why?", "punchline": "Because."}')]) as model:
-        asked = face(model, api).with_structured_output(
+        chat = chat_model(model, api).with_structured_output(
             Joke, method="json_schema", include_raw=include_raw
         )
-        out = asked.invoke("A joke.")
+        out = chat.invoke("A joke.")
     joke = Joke(setup="Why?", punchline="Because.")
     assert (out["parsed"], out["parsing_error"]) == (joke, None) if include_raw else out == joke
 
 
 def test_a_structured_refusal_is_an_error() -> None:
-    """It is not an empty joke."""
+    """A refusal must not be read as an empty joke."""
     with ScriptedModel([Refuse("No jokes.")]) as model:
-        asked = face(model).with_structured_output(Joke, method="json_schema")
+        chat = chat_model(model).with_structured_output(Joke, method="json_schema")
         with pytest.raises(OpenAIRefusalError, match="No jokes"):
-            asked.invoke("A joke.")
+            chat.invoke("A joke.")
 
 
-def test_a_structured_answer_that_does_not_fit_is_told_beside_it() -> None:
-    """With `include_raw` nothing is raised."""
+def test_include_raw_reports_a_parsing_error() -> None:
+    """An answer that does not fit the schema raises nothing then."""
     with ScriptedModel([Say('{"setup": 1}')]) as model:
-        asked = face(model).with_structured_output(
+        chat = chat_model(model).with_structured_output(
             Joke, method="json_schema", include_raw=True, strict=False
         )
-        out = asked.invoke("A joke.")
+        out = chat.invoke("A joke.")
     assert out["parsed"] is None
     assert out["parsing_error"] is not None
 
@@ -173,7 +181,7 @@ PAGE = {"url": "https://e.com", "title": "E", "start_index": 0, "end_index": 3}
 
 
 def test_blocks_carry_citations_and_refusals() -> None:
-    """What a front end shows is in LangChain's own words."""
+    """Front ends read LangChain's standard content blocks."""
     cited = {
         "id": "resp_1",
         "status": "completed",
@@ -201,8 +209,8 @@ def test_blocks_carry_citations_and_refusals() -> None:
         ],
     }
     with ScriptedModel([Raw(json.dumps(cited), "application/json")] * 2 + [Refuse("No.")]) as model:
-        asked = face(model, "responses", output_version="v1")
-        for message in (invoke(asked), stream(asked)):
+        chat = chat_model(model, "responses", output_version="v1")
+        for message in (invoke(chat), stream(chat)):
             [block] = [block for block in message.content if block["type"] == "text"]
             assert block["text"] == "See here."
             assert block["annotations"] == [
@@ -212,5 +220,5 @@ def test_blocks_carry_citations_and_refusals() -> None:
                     "value": {"type": "file_citation", "file_id": "f1"},
                 },
             ]
-        [refusal] = [block for block in stream(asked).content if block["type"] == "non_standard"]
+        [refusal] = [block for block in stream(chat).content if block["type"] == "non_standard"]
     assert refusal["value"] == {"type": "refusal", "refusal": "No."}

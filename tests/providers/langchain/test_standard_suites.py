@@ -5,9 +5,9 @@ The pictures, sounds and documents that the suites download are handed in instea
 and why:
 
 test                                 why
-test_serdes                          the model is not serialisable: headers and endpoints may hold keys
-test_stream_time                     a benchmark on recorded traffic, of which there is none for a scripted model
-test_audio_inputs (on Responses)     that API takes no sound: https://platform.openai.com/docs/guides/audio
+test_serdes                          the model is not serializable: its headers may hold keys
+test_stream_time                     a benchmark on recorded traffic, which does not exist here
+test_audio_inputs (on Responses)     it takes no sound: https://platform.openai.com/docs/guides/audio
 """
 
 import base64
@@ -79,8 +79,8 @@ class _Integration(ChatModelIntegrationTests):
         with ScriptedModel(cache_from=8) as model:
             cls.scripted = model
             yield
-            asked = {request.path for request in model.requests}
-            assert asked == {"/v1/responses" if cls.responses else "/v1/chat/completions"}
+            paths = {request.path for request in model.requests}
+            assert paths == {"/v1/responses" if cls.responses else "/v1/chat/completions"}
 
     @pytest.fixture(autouse=True)
     def _downloads(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,13 +39,13 @@ ASKED: dict[str, Any] = {
 
 
 class Case:
-    """A row's profile and the model it is asked with."""
+    """A row's profile, and a model for it."""
 
     def __init__(self, profile: VendorProfile, model: str) -> None:
         self.profile, self.model, self.quirks = profile, model, profile.for_model(model)
 
-    def build(self, *messages: BaseMessage, api: Api = "chat", **asked: Any) -> Payload:
-        request = ChatRequest(vendor=self.profile.name, api=api, model=self.model, **asked)
+    def build(self, *messages: BaseMessage, api: Api = "chat", **parameters: Any) -> Payload:
+        request = ChatRequest(vendor=self.profile.name, api=api, model=self.model, **parameters)
         return build_payload(request, messages or (USER,), self.profile)
 
     def tools(self) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def drop(case: Case) -> None:
     for name in case.quirks.drop - ASKED.keys():
         payload = case.build(extra_body={name: 1})
         assert payload.body[name] == 1, "what a person writes into the body is sent"
-        assert any(name in warning for warning in payload.warnings), "but they are told"
+        assert any(name in warning for warning in payload.warnings), "a warning names each of them"
 
 
 def drop_with_reasoning(case: Case) -> None:
@@ -170,8 +170,8 @@ def format_excludes(case: Case) -> None:
         else {"type": "json_schema", "json_schema": {"name": "a"}}
     )
     for other in case.quirks.format_excludes:
-        asked = {"tools": (TOOL,)} if other == "tools" else {"stream": True}
-        payload = case.build(response_format=form, **asked)
+        parameters = {"tools": (TOOL,)} if other == "tools" else {"stream": True}
+        payload = case.build(response_format=form, **parameters)
         assert "response_format" not in payload.body
         assert other in payload.warnings[0]
 
@@ -202,8 +202,8 @@ def _filled(member: Any, sent: Any) -> Any:
 def reasoning_replay(case: Case) -> None:
     first = called()
     first.additional_kwargs["reasoning_content"] = "Where?"
-    told = AIMessage("There.", additional_kwargs={"reasoning_content": "I see."})
-    wire = case.build(*loop(first, told, HumanMessage("More?"), told)).body["messages"]
+    answer = AIMessage("There.", additional_kwargs={"reasoning_content": "I see."})
+    wire = case.build(*loop(first, answer, HumanMessage("More?"), answer)).body["messages"]
     kept = ["Where?" in str(m) or "I see." in str(m) for m in wire if m["role"] == "assistant"]
     expected = {
         "never": (0, 0, 0),
@@ -552,13 +552,13 @@ def _set(profile: VendorProfile) -> list[tuple[str, str]]:
 
 
 def test_every_quirk_has_a_claim() -> None:
-    """A quirk nobody checks is a sentence in a file."""
+    """A quirk that no test checks is only a sentence in a file."""
     assert set(Quirks.model_fields) == set(CLAIMS)
 
 
 @pytest.mark.parametrize("quirk", CLAIMS)
 def test_the_defaults_have_their_effect(quirk: str) -> None:
-    """An endpoint nobody knows is asked by the defaults."""
+    """An endpoint that nobody knows is called by the defaults."""
     CLAIMS[quirk](Case(VENDORS["custom"], "some-model"))
 
 

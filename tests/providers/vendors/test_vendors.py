@@ -1,6 +1,4 @@
-"""The table of vendors holds together: no name twice, every row sourced, every rule about the model
-it says.
-"""
+"""The table of vendors is consistent: no name twice, a source for each row, rules that match."""
 
 import re
 
@@ -43,54 +41,54 @@ NAMED = [
     "perplexity",
     "custom",
 ]
-"""Vendors that users were told about."""
+"""Vendors that the documentation names."""
 
 ROWS = pytest.mark.parametrize("profile", VENDORS.values(), ids=lambda profile: profile.name)
 
 
 @pytest.mark.parametrize("name", NAMED)
 def test_a_vendor_that_users_know_has_a_row(name: str) -> None:
-    """A preset that vanished would break every `vendor:model` string that names it."""
+    """If a preset vanished, every `vendor:model` string that names it would break."""
     assert find_vendor(name).name == name
 
 
 @pytest.mark.parametrize(
     ("alias", "name"), [("togetherai", "together"), ("gemini", "googleai"), ("Grok", "xai")]
 )
-def test_other_names_lead_to_the_row(alias: str, name: str) -> None:
-    """People write what they know a vendor by."""
+def test_a_vendor_is_found_by_its_aliases(alias: str, name: str) -> None:
+    """People write the name that they know a vendor by."""
     assert find_vendor(alias).name == name
 
 
-def test_an_unknown_vendor_is_told_the_known_ones() -> None:
-    """The cure stands in the error."""
+def test_the_error_for_an_unknown_vendor_lists_the_known_ones() -> None:
+    """The error says what to do."""
     with pytest.raises(
         TurnConfigurationError, match=r"No vendor is called `nope`\. Known: .*openai.*base_url"
     ):
         find_vendor("nope")
 
 
-def test_a_slip_in_a_vendors_name_is_told_the_nearest() -> None:
+def test_the_error_for_a_misspelled_vendor_suggests_a_name() -> None:
     """The list is long."""
     with pytest.raises(TurnConfigurationError, match=r"`opnai`\. Did you mean `openai`\?"):
         find_vendor("opnai")
 
 
-def test_no_name_leads_to_two_rows() -> None:
-    """One string, one vendor, one key."""
+def test_no_name_belongs_to_two_vendors() -> None:
+    """One string means one vendor and one key."""
     names = [name for profile in VENDORS.values() for name in (profile.name, *profile.aliases)]
     assert sorted(names) == sorted(set(names))
 
 
 @ROWS
-def test_a_row_says_where_it_comes_from(profile: VendorProfile) -> None:
+def test_a_row_has_a_source(profile: VendorProfile) -> None:
     """A fact without a source cannot be checked again."""
     assert profile.source.startswith("https://")
 
 
 @ROWS
 def test_a_row_has_an_endpoint_or_shows_its_pattern(profile: VendorProfile) -> None:
-    """One of the two is needed to reach it, and no endpoint ends in a slash that would double."""
+    """One of the two is needed to reach the vendor. A slash at the end would be doubled."""
     assert profile.base_url or profile.base_url_pattern
     assert not (profile.base_url or "").endswith("/")
     assert (
@@ -101,15 +99,15 @@ def test_a_row_has_an_endpoint_or_shows_its_pattern(profile: VendorProfile) -> N
 
 
 @ROWS
-def test_a_rule_is_about_its_example(profile: VendorProfile) -> None:
+def test_a_rule_matches_its_example(profile: VendorProfile) -> None:
     """An expression that misses its own example says nothing."""
     for rule in profile.models:
         assert re.fullmatch(rule.match, rule.example, re.IGNORECASE), rule.match
 
 
 @ROWS
-def test_a_vendor_is_known_by_its_endpoint(profile: VendorProfile) -> None:
-    """A base_url alone finds the quirks."""
+def test_a_vendor_is_found_by_its_endpoint(profile: VendorProfile) -> None:
+    """With a `base_url` alone, the vendor's quirks hold too."""
     if profile.base_url:
         assert vendor_of_url(profile.base_url) == profile
     for host in profile.hosts:
@@ -130,20 +128,20 @@ def test_a_vendor_is_known_by_its_endpoint(profile: VendorProfile) -> None:
         "no url",
     ],
 )
-def test_other_endpoints_are_nobodys(url: str) -> None:
-    """A host that only begins like a vendor's is not its."""
+def test_other_endpoints_belong_to_no_vendor(url: str) -> None:
+    """A host name that only begins like a vendor's is not the vendor's."""
     assert vendor_of_url(url) is None
 
 
 def test_what_a_model_drops_is_added_to_what_its_vendor_drops() -> None:
-    """Else a rule would have to repeat the row."""
+    """Otherwise a rule would have to repeat the row."""
     mini = VENDORS["ollama"].for_model("gpt-oss:20b")
     assert mini.drop == VENDORS["ollama"].quirks.drop
     assert {"stop", "parallel_tool_calls"} <= VENDORS["openai"].for_model("o3-mini").drop
 
 
 def test_a_later_rule_wins() -> None:
-    """The general rule stands first, its exceptions after it."""
+    """The general rule stands first, and its exceptions after it."""
     assert VENDORS["openai"].for_model("gpt-5").reasons_by_default
     assert not VENDORS["openai"].for_model("gpt-5.1").reasons_by_default
     assert VENDORS["openai"].for_model("gpt-5.6-luna").reasons_by_default

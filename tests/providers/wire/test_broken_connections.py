@@ -1,4 +1,4 @@
-"""Connections that break before an answer: what was sent may be billed, what never left cannot be."""
+"""Connections that break before an answer: a request that was sent may be billed, others cannot."""
 
 import asyncio
 import socket
@@ -17,25 +17,25 @@ BODY = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
 
 
 def after_reading(line: socket.socket) -> None:
-    """The server dies with the request in its hands."""
+    """The server reads the request and closes the connection."""
     line.recv(65536)
 
 
 def by_reset(line: socket.socket) -> None:
-    """The same, with a reset in place of an end."""
+    """The server reads the request and resets the connection."""
     line.recv(65536)
     line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def in_the_status_line(line: socket.socket) -> None:
-    """An answer that had just begun."""
+    """The server closes the connection when it has just begun to answer."""
     line.recv(65536)
     line.sendall(b"HTTP/1.1 200 O")
 
 
 @contextmanager
 def server(ends: Callable[[socket.socket], None]) -> Iterator[str]:
-    """The base URL of a server that takes one connection and ends it so."""
+    """Yields the base URL of a server that takes one connection, and ends it by `ends`."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def serve() -> None:
@@ -49,7 +49,7 @@ def server(ends: Callable[[socket.socket], None]) -> Iterator[str]:
 
 
 def failure(base_url: str, way: str) -> ProviderError:
-    """What sending there raises."""
+    """Returns the error that sending to `base_url` raises."""
     provider = OpenAIProvider(
         ProviderConfig(vendor="openai", model="m", base_url=base_url, api_key="k", api="chat")
     )
@@ -61,12 +61,10 @@ def failure(base_url: str, way: str) -> ProviderError:
 
 @pytest.mark.parametrize("way", ["sync", "async"])
 @pytest.mark.parametrize("ends", [after_reading, by_reset, in_the_status_line])
-def test_a_connection_that_breaks_after_the_request_left_may_cost(
+def test_a_connection_that_breaks_after_the_request_was_sent_may_cost(
     ends: Callable[..., None], way: str
 ) -> None:
-    """The SDK's aiohttp transport calls all of these a connection never made; taken at its word,
-    they would be free.
-    """
+    """The SDK's aiohttp transport reports all of these as connections that were never made."""
     with server(ends) as url:
         error = failure(url, way)
     assert (error.kind, error.billed) == ("connection", "unknown")
@@ -75,7 +73,7 @@ def test_a_connection_that_breaks_after_the_request_left_may_cost(
 
 @pytest.mark.parametrize("way", ["sync", "async"])
 def test_a_connection_that_was_refused_costs_nothing(way: str) -> None:
-    """Nothing left."""
+    """Nothing was sent."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     error = failure(f"http://127.0.0.1:{port}/v1", way)

@@ -1,8 +1,7 @@
-"""What really arrives at an endpoint: the headers, the query and the body that a configuration
-stands for.
-"""
+"""What arrives at an endpoint: the headers, the query and the body."""
 
 import asyncio
+import gc
 import json
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -38,16 +37,16 @@ RESPONSE = {
 
 
 class Endpoint(LoopbackServer):
-    """Answers both APIs, and keeps what it was asked."""
+    """Answers both APIs, and keeps the requests it got."""
 
     def __init__(self, *, azure_key: str | None = None) -> None:
         super().__init__(self._answer)
-        self.asked: list[web.BaseRequest] = []
+        self.requests: list[web.BaseRequest] = []
         self.bodies: list[dict[str, Any]] = []
         self._azure_key = azure_key
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        self.asked.append(request)
+        self.requests.append(request)
         self.bodies.append(json.loads(await request.read()))
         if self._azure_key is not None and (fault := self._azure_fault(request)):
             return web.json_response({"error": {"code": "401", "message": fault}}, status=401)
@@ -102,8 +101,8 @@ Ask = Callable[[OpenAIProvider], ProviderReply]
 def test_azure_gets_its_version_its_header_and_its_path(
     azure: Endpoint, ask: Ask, ending: str, path: str
 ) -> None:
-    """Azure refuses whatever lacks one of the three; its dated versions have a path for each
-    deployment.
+    """Azure refuses a request that lacks one of the three. Its dated versions name the deployment
+    in the path.
     """
     config = ProviderConfig(
         vendor="azure",
@@ -113,14 +112,17 @@ def test_azure_gets_its_version_its_header_and_its_path(
         api_version="2024-10-21",
     )
     assert ask(OpenAIProvider(config)).text == "Hi"
-    [asked] = azure.asked
-    assert (asked.raw_path.partition("?")[0], asked.query["api-version"]) == (path, "2024-10-21")
-    assert "Authorization" not in asked.headers
+    [request] = azure.requests
+    assert (request.raw_path.partition("?")[0], request.query["api-version"]) == (
+        path,
+        "2024-10-21",
+    )
+    assert "Authorization" not in request.headers
 
 
 @both_ways
 def test_azures_responses_have_no_deployment_in_their_path(azure: Endpoint, ask: Ask) -> None:
-    """The model stands in the body there."""
+    """The model is named in the body there."""
     config = ProviderConfig(
         vendor="azure",
         model="gpt-5-mini",
@@ -130,13 +132,13 @@ def test_azures_responses_have_no_deployment_in_their_path(azure: Endpoint, ask:
         api_version="2025-04-01-preview",
     )
     assert ask(OpenAIProvider(config)).text == "Hi"
-    assert azure.asked[0].path == "/openai/responses"
+    assert azure.requests[0].path == "/openai/responses"
     assert azure.bodies[0]["model"] == "gpt-5-mini"
 
 
 @both_ways
 def test_a_wrong_azure_key_is_an_error_without_the_key(azure: Endpoint, ask: Ask) -> None:
-    """The server checks it, so this shows that the tests above do."""
+    """The server checks the key, so the tests above mean something."""
     wrong = "sk-planted-wrong"
     config = ProviderConfig(
         vendor="azure", model="dep", base_url=azure.origin, api_key=wrong, api_version="2024-10-21"
@@ -146,8 +148,8 @@ def test_a_wrong_azure_key_is_an_error_without_the_key(azure: Endpoint, ask: Ask
     assert wrong not in repr(caught.value) + str(caught.value)
 
 
-def test_a_langchain_model_is_really_used(endpoint: Endpoint) -> None:
-    """Its key, headers, query and parameters arrive, and its retries stay behind."""
+def test_a_langchain_models_configuration_is_sent(endpoint: Endpoint) -> None:
+    """Its key, headers, query and parameters arrive. Its retries are not used."""
     chat = ChatOpenAI(
         model="gpt-4o",
         base_url=endpoint.base_url,
@@ -166,10 +168,10 @@ def test_a_langchain_model_is_really_used(endpoint: Endpoint) -> None:
     )
     provider = OpenAIProvider.from_chat_model(chat)
     assert send(provider).text == "Hi"
-    [asked], [body] = endpoint.asked, endpoint.bodies
-    assert asked.headers["Authorization"] == f"Bearer {KEY}"
-    assert (asked.headers["OpenAI-Organization"], asked.headers["X-Team"]) == ("org-7", "blue")
-    assert asked.query["region"] == "north"
+    [request], [body] = endpoint.requests, endpoint.bodies
+    assert request.headers["Authorization"] == f"Bearer {KEY}"
+    assert (request.headers["OpenAI-Organization"], request.headers["X-Team"]) == ("org-7", "blue")
+    assert request.query["region"] == "north"
     assert body == {
         "model": "gpt-4o",
         "messages": [{"role": "user", "content": "Hello"}],
@@ -187,17 +189,32 @@ def test_a_langchain_model_is_really_used(endpoint: Endpoint) -> None:
 
 
 @both_ways
-def test_a_key_given_as_a_function_is_asked_for(endpoint: Endpoint, ask: Ask) -> None:
-    """Tokens that expire are made by functions; the client calls them, for the endpoint alone."""
+def test_a_key_may_be_a_function(endpoint: Endpoint, ask: Ask) -> None:
+    """Functions return tokens that expire. The client calls them, for this endpoint only."""
     chat = ChatOpenAI(model="m", base_url=endpoint.base_url, api_key=lambda: KEY)
     provider = OpenAIProvider.from_chat_model(chat)
     assert ask(provider).text == "Hi"
-    assert endpoint.asked[0].headers["Authorization"] == f"Bearer {KEY}"
+    assert endpoint.requests[0].headers["Authorization"] == f"Bearer {KEY}"
     assert provider.config.api_key is None
 
 
-def test_a_langchain_model_for_azure_keeps_its_way_there(azure: Endpoint) -> None:
-    """Its client knows deployment, version and header."""
+@both_ways
+def test_the_clients_of_a_langchain_model_stay_open(endpoint: Endpoint, ask: Ask) -> None:
+    """They belong to whoever made the model, who goes on using them after the provider is gone."""
+    chat = ChatOpenAI(model="gpt-4o", base_url=endpoint.base_url, api_key=SecretStr(KEY))
+    provider = OpenAIProvider.from_chat_model(chat)
+    assert ask(provider).text == "Hi"
+    provider.close()
+    asyncio.run(provider.aclose())
+    del provider
+    gc.collect()
+    assert not chat.root_client.is_closed()
+    assert not chat.root_async_client.is_closed()
+    assert chat.invoke("Hello").text == "Hi"
+
+
+def test_a_langchain_azure_models_client_is_used(azure: Endpoint) -> None:
+    """Its client has the deployment, the version and the header."""
     chat = AzureChatOpenAI(
         azure_deployment="dep",
         azure_endpoint=azure.origin,
@@ -205,11 +222,11 @@ def test_a_langchain_model_for_azure_keeps_its_way_there(azure: Endpoint) -> Non
         api_key=SecretStr(KEY),
     )
     assert send(OpenAIProvider.from_chat_model(chat)).text == "Hi"
-    assert azure.asked[0].path == "/openai/deployments/dep/chat/completions"
+    assert azure.requests[0].path == "/openai/deployments/dep/chat/completions"
 
 
-def test_a_turn_takes_a_langchain_model(endpoint: Endpoint) -> None:
-    """Where somebody's graph has one already, the turn asks as it would."""
+def test_a_turn_accepts_a_langchain_model(endpoint: Endpoint) -> None:
+    """Somebody's graph may have one already; the turn then sends what it would send."""
     chat = ChatOpenAI(
         model="gpt-4o",
         base_url=endpoint.base_url,
@@ -219,13 +236,15 @@ def test_a_turn_takes_a_langchain_model(endpoint: Endpoint) -> None:
     )
     out = chat_turn(chat).invoke({"messages": [("user", "Hello")]})
     assert out["result"].answer == "Hi"
-    assert endpoint.asked[0].path == "/v1/responses"
+    assert endpoint.requests[0].path == "/v1/responses"
     assert endpoint.bodies[0]["top_p"] == 0.5
 
 
 @both_ways
-def test_a_token_for_a_remote_server_joins_on_the_way_out(endpoint: Endpoint, ask: Ask) -> None:
-    """It is in no payload, which is stored and shown, and goes with its own server's tool alone."""
+def test_a_remote_servers_token_is_added_when_a_request_is_sent(
+    endpoint: Endpoint, ask: Ask
+) -> None:
+    """It is in no payload, which is stored and shown, and only in its own server's tool."""
     tools = [
         {"type": "mcp", "server_label": "wiki", "server_url": "https://mcp.example.com"},
         {"type": "mcp", "server_label": "wiki", "server_url": "https://elsewhere.example.com"},
@@ -246,21 +265,19 @@ def test_a_token_for_a_remote_server_joins_on_the_way_out(endpoint: Endpoint, as
 
 
 @both_ways
-def test_a_name_and_password_in_the_address_arrive_as_a_header(
-    endpoint: Endpoint, ask: Ask
-) -> None:
-    """Two HTTP libraries would do three things with such an address, and all would log it."""
+def test_credentials_in_the_url_arrive_as_a_header(endpoint: Endpoint, ask: Ask) -> None:
+    """HTTP libraries differ in what they do with such a URL, and all of them would log it."""
     config = ProviderConfig(model="m", base_url=endpoint.base_url.replace("://", f"://me:{KEY}@"))
     assert ask(OpenAIProvider(config)).text == "Hi"
     assert (
-        endpoint.asked[0].headers["Authorization"]
+        endpoint.requests[0].headers["Authorization"]
         == "Basic " + b64encode(f"me:{KEY}".encode()).decode()
     )
     assert KEY in config.secrets
     assert KEY not in repr(config) + str(OpenAIProvider(config).get_current_config_values())
 
 
-def test_a_password_in_the_address_and_a_key_are_refused() -> None:
+def test_credentials_in_the_url_beside_a_key_are_refused() -> None:
     """Only one of them could be sent."""
     with pytest.raises(
         TurnConfigurationError, match="both go into the `Authorization` header"

@@ -1,6 +1,4 @@
-"""Asking a vendor what became of a call: found, still being made, failed, not kept; and what cannot
-be believed.
-"""
+"""Asking a vendor what became of a call: complete, pending, failed, not stored; bad replies."""
 
 import json
 from collections.abc import Iterator
@@ -13,7 +11,7 @@ from aiohttp import web
 from turngraph.providers.config import ProviderConfig
 from turngraph.providers.openai_provider import OpenAIProvider
 from turngraph.providers.vendors.profiles import VENDORS
-from turngraph.providers.wire.lookup import ask_vendor, stored_at, tagged
+from turngraph.providers.wire.lookup import add_attempt_id, ask_vendor, store_of
 from turngraph.providers.writing.payload import Payload
 from turngraph.scripted import LoopbackServer
 from turngraph.state.errors import ProviderError
@@ -42,11 +40,11 @@ COMPLETION = {
 
 @contextmanager
 def vendor(answer: Any, status: int = 200) -> Iterator[tuple[OpenAIProvider, list[str]]]:
-    """A provider whose endpoint answers everything so; and what it was asked."""
-    asked: list[str] = []
+    """Yields a provider whose endpoint always gives `answer`, and the requests it got."""
+    requests: list[str] = []
 
     async def serve(request: web.Request) -> web.Response:
-        asked.append(f"{request.method} {request.path_qs}")
+        requests.append(f"{request.method} {request.path_qs}")
         return web.Response(
             text=answer if isinstance(answer, str) else json.dumps(answer), status=status
         )
@@ -56,21 +54,21 @@ def vendor(answer: Any, status: int = 200) -> Iterator[tuple[OpenAIProvider, lis
             vendor="openai", model="gpt-5", base_url=server.base_url, api_key="sk-x"
         )
         provider = OpenAIProvider(config)
-        yield provider, asked
+        yield provider, requests
         provider.close()
 
 
-def test_a_response_is_asked_for_by_its_id() -> None:
-    """Its usage is read by the reader of every other answer."""
-    with vendor(RESPONSE) as (provider, asked):
-        found = ask_vendor(provider, "responses", response_id="resp_1/..", attempt_id="c.1")
-    assert asked == ["GET /v1/responses/resp_1%2F.."]
-    assert not isinstance(found, str)
-    assert found.usage == Usage(input_tokens=11, output_tokens=5, total_tokens=16)
+def test_a_response_is_found_by_its_id() -> None:
+    """The same reader reads it as any other answer, with its usage."""
+    with vendor(RESPONSE) as (provider, requests):
+        reply = ask_vendor(provider, "responses", response_id="resp_1/..", attempt_id="c.1")
+    assert requests == ["GET /v1/responses/resp_1%2F.."]
+    assert not isinstance(reply, str)
+    assert reply.usage == Usage(input_tokens=11, output_tokens=5, total_tokens=16)
 
 
 @pytest.mark.parametrize("status", ["queued", "in_progress"])
-def test_a_response_in_the_background_may_still_be_in_the_making(status: str) -> None:
+def test_a_response_that_is_not_finished_is_pending(status: str) -> None:
     """Nobody knows yet what it will cost."""
     with vendor({**RESPONSE, "status": status, "usage": None}) as (provider, _):
         assert (
@@ -78,11 +76,9 @@ def test_a_response_in_the_background_may_still_be_in_the_making(status: str) ->
         )
 
 
-@pytest.mark.parametrize(("usage", "found"), [(None, "failed"), (USED, 5)])
-def test_a_failed_response_costs_what_it_says_it_used(usage: Any, found: Any) -> None:
-    """Nothing, where it reports nothing; the tokens it made before it failed, where it reports
-    them.
-    """
+@pytest.mark.parametrize(("usage", "expected"), [(None, "failed"), (USED, 5)])
+def test_a_failed_response_costs_the_usage_that_it_reports(usage: Any, expected: Any) -> None:
+    """If it reports none, it costs nothing."""
     failed = {
         **RESPONSE,
         "status": "failed",
@@ -92,27 +88,27 @@ def test_a_failed_response_costs_what_it_says_it_used(usage: Any, found: Any) ->
     with vendor(failed) as (provider, _):
         outcome = ask_vendor(provider, "responses", response_id="resp_1", attempt_id="c.1")
     assert (
-        outcome == found
+        outcome == expected
         if isinstance(outcome, str)
-        else outcome.usage and outcome.usage.output_tokens == found
+        else outcome.usage and outcome.usage.output_tokens == expected
     )
 
 
 def test_a_completion_is_found_by_its_id_or_by_the_attempt_in_its_metadata() -> None:
-    """A stream tells its id first; a call that was killed before has only the name it was given."""
-    with vendor(COMPLETION) as (provider, asked):
+    """A stream reports its id first. A call that was killed before has its attempt's id only."""
+    with vendor(COMPLETION) as (provider, requests):
         by_id = ask_vendor(provider, "chat", response_id="chatcmpl-1", attempt_id="c.1")
-    with vendor({"object": "list", "data": [COMPLETION]}) as (provider, listed):
+    with vendor({"object": "list", "data": [COMPLETION]}) as (provider, listing_requests):
         by_name = ask_vendor(provider, "chat", response_id=None, attempt_id="c.1")
-    assert asked == ["GET /v1/chat/completions/chatcmpl-1"]
-    assert listed == ["GET /v1/chat/completions?metadata%5Btg_attempt%5D=c.1&limit=2"]
+    assert requests == ["GET /v1/chat/completions/chatcmpl-1"]
+    assert listing_requests == ["GET /v1/chat/completions?metadata%5Btg_attempt%5D=c.1&limit=2"]
     assert by_id == by_name
     assert not isinstance(by_id, str)
     assert by_id.text == "Four."
 
 
-def test_an_empty_list_says_that_nothing_is_kept() -> None:
-    """Whether that means nothing was billed is for whoever knows what was seen of the answer."""
+def test_an_empty_list_means_that_nothing_is_stored() -> None:
+    """Whether anything was billed depends on what was seen of the answer; the caller knows that."""
     with vendor({"object": "list", "data": []}) as (provider, _):
         assert ask_vendor(provider, "chat", response_id=None, attempt_id="c.1") == "nothing"
 
@@ -132,19 +128,17 @@ def test_an_empty_list_says_that_nothing_is_kept() -> None:
     ],
     ids=["404", "401", "page", "list", "list for chat", "no list", "unfiltered", "no id", "huge"],
 )
-def test_what_is_no_answer_to_the_question_is_an_error(
+def test_a_reply_that_says_nothing_about_the_call_is_an_error(
     answer: Any, status: int, store: Any, response_id: str | None, kind: str
 ) -> None:
-    """A server without the endpoint, or one that lists everybody's completions, says nothing of
-    this call.
-    """
+    """Some servers have no such endpoint, and some list the completions of other calls."""
     with vendor(answer, status) as (provider, _), pytest.raises(ProviderError) as caught:
         ask_vendor(provider, store, response_id=response_id, attempt_id="c.1")
     assert caught.value.kind == kind
 
 
-def test_a_vendor_that_drips_is_not_waited_for() -> None:
-    """One lookup must not hold up those after it."""
+def test_a_slow_vendor_is_not_waited_for() -> None:
+    """One lookup must not delay those after it."""
 
     async def drip(request: web.Request) -> web.StreamResponse:
         answer = web.StreamResponse()
@@ -166,7 +160,7 @@ def test_a_vendor_that_drips_is_not_waited_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("api", "body", "vendor_name", "kept"),
+    ("api", "body", "vendor_name", "expected"),
     [
         ("responses", {}, "openai", "responses"),
         ("responses", {"store": True}, "openai", "responses"),
@@ -178,19 +172,19 @@ def test_a_vendor_that_drips_is_not_waited_for() -> None:
         ("chat", {"store": True}, "mistral", None),
     ],
 )
-def test_an_answer_is_kept_where_the_vendor_keeps_it_and_nobody_forbade_it(
-    api: Any, body: Any, vendor_name: str, kept: str | None
+def test_store_of_follows_the_vendor_and_the_request(
+    api: Any, body: Any, vendor_name: str, expected: str | None
 ) -> None:
-    """Responses keep by default, chat completions on request; and only some vendors at all."""
-    assert stored_at(Payload(api, body), VENDORS[vendor_name]) == kept
+    """Responses are stored by default, chat completions on request, and only by some vendors."""
+    assert store_of(Payload(api, body), VENDORS[vendor_name]) == expected
 
 
-def test_a_name_is_only_put_where_the_answer_is_kept() -> None:
-    """Nobody who did not ask for `store` sends a byte more; a caller's own metadata stays."""
-    assert tagged(Payload("chat", {}), "c.1", OPENAI).body == {}
-    assert tagged(Payload("responses", {}), "c.1", OPENAI).body == {}
+def test_the_attempts_id_is_only_sent_if_the_answer_is_stored() -> None:
+    """Without `store` not one byte more is sent. A caller's own metadata stays."""
+    assert add_attempt_id(Payload("chat", {}), "c.1", OPENAI).body == {}
+    assert add_attempt_id(Payload("responses", {}), "c.1", OPENAI).body == {}
     own = Payload("chat", {"store": True, "metadata": {"a": "b"}}, ("note",))
-    assert tagged(own, "c.1", OPENAI).body["metadata"] == {"a": "b", "tg_attempt": "c.1"}
-    assert tagged(own, "c.1", OPENAI).warnings == ("note",)
+    assert add_attempt_id(own, "c.1", OPENAI).body["metadata"] == {"a": "b", "tg_attempt": "c.1"}
+    assert add_attempt_id(own, "c.1", OPENAI).warnings == ("note",)
     full = Payload("chat", {"store": True, "metadata": {str(n): "" for n in range(16)}})
-    assert tagged(full, "c.1", OPENAI) is full
+    assert add_attempt_id(full, "c.1", OPENAI) is full

@@ -1,4 +1,4 @@
-"""What a configuration says of a request really arrives, in turns as in single calls."""
+"""Every parameter of a configuration is sent, in turns and in single calls."""
 
 from typing import Any
 
@@ -26,8 +26,8 @@ def sent(model: ScriptedModel, **fields: Any) -> dict[str, Any]:
     ).body
 
 
-def test_sampling_and_the_form_of_the_answer_are_sent() -> None:
-    """Under Chat Completions' own names."""
+def test_sampling_and_response_format_are_sent() -> None:
+    """They have the names that Chat Completions defines."""
     with ScriptedModel() as model:
         body = sent(
             model,
@@ -49,24 +49,27 @@ def test_sampling_and_the_form_of_the_answer_are_sent() -> None:
     assert form["schema"]["required"] == ["city", "degrees"]
 
 
-def test_what_responses_has_under_other_names_is_sent_so() -> None:
-    """The form stands in `text`, log probabilities in `include`."""
+def test_responses_has_other_names_for_some_parameters() -> None:
+    """The response format is in `text`, and log probabilities are asked for by `include`."""
     with ScriptedModel() as model:
         body = sent(model, api="responses", logprobs=True, response_format=Weather)
     assert body["text"]["format"]["name"] == "Weather"
     assert body["include"] == ["message.output_text.logprobs"]
 
 
-def test_a_typed_form_is_stored_as_plain_data() -> None:
-    """It becomes part of a request, which a checkpoint keeps."""
+def test_a_class_as_response_format_becomes_plain_data() -> None:
+    """It becomes part of a request, which a checkpoint stores."""
     with ScriptedModel() as model:
-        made = config(model, response_format=Weather)
-    assert type(made).model_validate(made.model_dump()).response_format == made.response_format
+        configuration = config(model, response_format=Weather)
+    assert (
+        type(configuration).model_validate(configuration.model_dump()).response_format
+        == configuration.response_format
+    )
 
 
 @both_apis
 def test_a_tool_that_must_be_called_is_demanded_once(api: str) -> None:
-    """Demanded in each request of a turn, it would be called for ever."""
+    """If every request of a turn demanded it, it would be called for ever."""
     with ScriptedModel() as model:
         given = config(model, api=api, tool_choice="required", parallel_tool_calls=False)
         out = chat_turn(given, functions=["calculator"]).invoke(ask("Hello!"))
@@ -76,8 +79,8 @@ def test_a_tool_that_must_be_called_is_demanded_once(api: str) -> None:
     assert all(body["parallel_tool_calls"] is False for body in bodies)
 
 
-def test_the_vendors_own_tools_are_offered_in_every_request_of_a_turn() -> None:
-    """Beside the turn's functions; for them the API is Responses."""
+def test_builtin_tools_are_in_every_request_of_a_turn() -> None:
+    """They stand beside the turn's functions, and only the Responses API has them."""
     with ScriptedModel() as model:
         given = config(
             model,
@@ -94,8 +97,8 @@ def test_the_vendors_own_tools_are_offered_in_every_request_of_a_turn() -> None:
         assert sorted(kinds) == ["file_search", "function", "web_search"]
 
 
-def test_a_provider_without_tools_offers_none() -> None:
-    """Neither functions nor the vendor's own, nor a wish about them."""
+def test_a_provider_without_tools_sends_none() -> None:
+    """No functions are sent, no built-in tools, and no `tool_choice`."""
     with ScriptedModel() as model:
         body = sent(
             model,
@@ -110,7 +113,7 @@ def test_a_provider_without_tools_offers_none() -> None:
 
 @both_apis
 def test_messages_are_shown_as_they_are_sent(api: str) -> None:
-    """What the provider converts is what its requests carry."""
+    """`convert_messages_to_provider_format` returns what the request contains."""
     history = [("system", "Be brief."), ("user", "Hi"), ("assistant", "Hello."), ("user", "Q")]
     with ScriptedModel() as model:
         provider = OpenAIProvider(config(model, api=api))

@@ -1,6 +1,4 @@
-"""What a provider says of itself: its capabilities, what a screen may show of it, and the values
-that hold now.
-"""
+"""What a provider reports: its capabilities, the schema of its settings, and their values."""
 
 import json
 from typing import Any
@@ -17,7 +15,7 @@ KEY = "sk-planted-shown"
 every_vendor = pytest.mark.parametrize("vendor", list(VENDORS))
 
 
-def provider(vendor: str, model: str = "m", **fields: Any) -> OpenAIProvider:
+def provider_for(vendor: str, model: str = "m", **fields: Any) -> OpenAIProvider:
     given: dict[str, Any] = {"vendor": vendor, "model": model, "api_key": KEY}
     if VENDORS[vendor].base_url is None:
         given["base_url"] = "https://account.example.com/v1"
@@ -25,35 +23,43 @@ def provider(vendor: str, model: str = "m", **fields: Any) -> OpenAIProvider:
 
 
 def examples(vendor: str) -> list[str]:
-    """A model for each rule of the vendor's row, and one that none of them is for."""
+    """Returns a model for each rule of the vendor's row, and one that no rule is for."""
     return ["m", *(rule.example for rule in VENDORS[vendor].models)]
 
 
 @every_vendor
-def test_the_schema_of_every_vendor_is_one_and_the_values_fit_it(vendor: str) -> None:
-    """A form made of it must accept what it is first filled with."""
+def test_the_values_of_every_vendor_fit_its_schema(vendor: str) -> None:
+    """A form that is made from the schema must accept the values it is first filled with."""
     for model in examples(vendor):
-        asked = provider(vendor, model, max_tokens=64, stop=("END",), parallel_tool_calls=True)
-        schema, values = asked.get_ui_config_schema(), asked.get_current_config_values()
+        provider = provider_for(
+            vendor, model, max_tokens=64, stop=("END",), parallel_tool_calls=True
+        )
+        schema, values = provider.get_ui_config_schema(), provider.get_current_config_values()
         Draft202012Validator.check_schema(schema)
         Draft202012Validator(schema).validate(values)
         assert KEY not in json.dumps([schema, values])
 
 
 @every_vendor
-def test_the_capabilities_of_every_vendor_are_told(vendor: str) -> None:
-    """Frozen, JSON-plain, and of the API that is really used."""
+def test_every_vendor_has_capabilities(vendor: str) -> None:
+    """They are frozen, plain JSON, and about the API that is used."""
     for model in examples(vendor):
-        asked = provider(vendor, model)
-        told = asked.get_capabilities()
-        assert ProviderCapabilities.model_validate_json(told.model_dump_json()) == told
-        assert (told.vendor, told.model, told.api) == (vendor, model, asked.api)
+        provider = provider_for(vendor, model)
+        capabilities = provider.get_capabilities()
+        assert (
+            ProviderCapabilities.model_validate_json(capabilities.model_dump_json()) == capabilities
+        )
+        assert (capabilities.vendor, capabilities.model, capabilities.api) == (
+            vendor,
+            model,
+            provider.api,
+        )
     with pytest.raises(ValidationError):
-        told.tools = False  # type: ignore[misc]
+        capabilities.tools = False  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(
-    ("vendor", "model", "said"),
+    ("vendor", "model", "expected"),
     [
         (
             "openai",
@@ -101,17 +107,19 @@ def test_the_capabilities_of_every_vendor_are_told(vendor: str) -> None:
         ),
     ],
 )
-def test_capabilities_follow_the_table(vendor: str, model: str, said: dict[str, Any]) -> None:
-    """What is not known is told as not known."""
-    told = provider(vendor, model).get_capabilities().model_dump()
-    assert {name: told[name] for name in said} == said
+def test_capabilities_follow_the_table(vendor: str, model: str, expected: dict[str, Any]) -> None:
+    """What is not known is `None`."""
+    capabilities = provider_for(vendor, model).get_capabilities().model_dump()
+    assert {name: capabilities[name] for name in expected} == expected
 
 
-def test_a_provider_without_tools_has_none() -> None:
-    """The configuration has the last word."""
-    told = provider("openai", "gpt-4o", tools=False, builtin_tools=({"type": "web_search"},))
-    assert told.get_capabilities().tools is False
-    assert told.api == "chat", "tools that are not offered need no API"
+def test_a_provider_configured_without_tools_reports_none() -> None:
+    """The configuration wins over the table."""
+    provider = provider_for(
+        "openai", "gpt-4o", tools=False, builtin_tools=({"type": "web_search"},)
+    )
+    assert provider.get_capabilities().tools is False
+    assert provider.api == "chat", "tools that are not sent need no other API"
 
 
 @pytest.mark.parametrize(
@@ -142,24 +150,24 @@ def test_a_provider_without_tools_has_none() -> None:
     ],
 )
 def test_levels_of_reasoning_are_the_models_own(vendor: str, model: str, levels: list[str]) -> None:
-    """A level that does something else than its name says so; one that is refused is not offered."""
-    knob = provider(vendor, model).get_ui_config_schema()["properties"]["reasoning_effort"]
+    """A level that is sent as another word says so. One that is refused is not in the list."""
+    knob = provider_for(vendor, model).get_ui_config_schema()["properties"]["reasoning_effort"]
     assert [level["title"] for level in knob["oneOf"]] == levels
 
 
-def test_reasoning_that_is_on_unless_told_otherwise_says_so() -> None:
-    """At Scaleway, leaving the effort out does not turn it off."""
-    knob = provider("scaleway", "qwen3-235b").get_ui_config_schema()["properties"][
+def test_a_model_that_reasons_by_default_says_so() -> None:
+    """At Scaleway, leaving the effort out does not turn reasoning off."""
+    knob = provider_for("scaleway", "qwen3-235b").get_ui_config_schema()["properties"][
         "reasoning_effort"
     ]
-    assert "where no effort is given" in knob["description"]
+    assert "even if no effort is chosen" in knob["description"]
 
 
 def test_the_schema_of_another_model_can_be_asked_for() -> None:
     """A form changes when another model is chosen in it."""
-    asked = provider("openai", "gpt-4o")
-    assert "reasoning_effort" not in asked.get_ui_config_schema()["properties"]
-    other = asked.get_ui_config_schema("gpt-5-mini")
+    provider = provider_for("openai", "gpt-4o")
+    assert "reasoning_effort" not in provider.get_ui_config_schema()["properties"]
+    other = provider.get_ui_config_schema("gpt-5-mini")
     assert "reasoning_effort" in other["properties"]
     assert other["properties"]["use_responses_api"]["default"] is True
 
@@ -176,11 +184,11 @@ def test_the_schema_of_another_model_can_be_asked_for() -> None:
         ("groq", "m", ["logprobs", "text_verbosity", "reasoning_effort"]),
     ],
 )
-def test_what_the_model_does_not_take_is_not_shown(
+def test_parameters_that_a_model_does_not_take_are_not_in_its_schema(
     vendor: str, model: str, without: list[str]
 ) -> None:
-    """A knob that does nothing is worse than none."""
-    shown = provider(vendor, model).get_ui_config_schema()["properties"]
+    """A field that does nothing is worse than none."""
+    shown = provider_for(vendor, model).get_ui_config_schema()["properties"]
     assert [name for name in without if name in shown] == []
 
 
@@ -204,14 +212,14 @@ def test_what_the_model_does_not_take_is_not_shown(
     ],
 )
 def test_the_values_say_which_api_is_used(fields: dict[str, Any], resolved: bool) -> None:
-    """Not what was wished, but what is."""
-    asked = provider(**fields)
-    assert asked.get_current_config_values()["use_responses_api"] is resolved
-    assert asked.api == ("responses" if resolved else "chat")
+    """`use_responses_api` reports what really happens."""
+    provider = provider_for(**fields)
+    assert provider.get_current_config_values()["use_responses_api"] is resolved
+    assert provider.api == ("responses" if resolved else "chat")
 
 
-def test_values_hold_what_is_set_and_no_secret() -> None:
-    """Neither key nor header."""
+def test_values_contain_what_is_set_and_no_secret() -> None:
+    """Neither the key nor the headers are among them."""
     config = ProviderConfig(
         vendor="openai",
         model="gpt-4o",
@@ -228,9 +236,9 @@ def test_values_hold_what_is_set_and_no_secret() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "message"),
     [
-        ({"builtin_tools": ({"name": "f"},)}, "an object with the `type`"),
+        ({"builtin_tools": ({"name": "f"},)}, "an object whose `type`"),
         ({"builtin_tools": ({"type": "function", "name": "f"},)}, "functions of your own"),
         ({"builtin_tools": ({"type": "mcp", "authorization": KEY},)}, "stand in every checkpoint"),
         (
@@ -241,8 +249,8 @@ def test_values_hold_what_is_set_and_no_secret() -> None:
         ({"response_format": int}, "pydantic class"),
     ],
 )
-def test_wrong_settings_are_refused_without_a_secret(fields: dict[str, Any], said: str) -> None:
-    """When the configuration is made, with the cure."""
-    with pytest.raises(TurnConfigurationError, match=said) as caught:
-        provider("openai", "gpt-5-mini", **fields)
+def test_errors_about_wrong_settings_quote_no_secret(fields: dict[str, Any], message: str) -> None:
+    """The error is raised when the configuration is made, and says what to do."""
+    with pytest.raises(TurnConfigurationError, match=message) as caught:
+        provider_for("openai", "gpt-5-mini", **fields)
     assert KEY not in str(caught.value)

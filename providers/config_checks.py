@@ -1,0 +1,80 @@
+"""Checks of a provider's configuration. Each raises TurnConfigurationError and says what to do."""
+
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from turngraph.providers.vendors.profiles import VendorProfile
+from turngraph.state.errors import TurnConfigurationError
+from turngraph.state.request import Api
+
+__all__ = ["check_api", "check_base_url", "check_header_values", "check_key", "check_vector_stores"]
+
+
+def check_base_url(base_url: str, profile: VendorProfile) -> None:
+    """`base_url` is an HTTP address without credentials and without the path of a request."""
+    if not base_url:
+        pattern = profile.base_url_pattern
+        example = "" if pattern is None else f", as in {pattern}"
+        raise TurnConfigurationError(
+            f"{profile.name} has no endpoint that is the same for everyone: "
+            f"give `base_url`{example}."
+        )
+    parts = urlsplit(base_url)
+    if parts.scheme not in ("http", "https"):
+        raise TurnConfigurationError(
+            f"`base_url` must start with https:// or http://, and is `{base_url[:80]}`."
+        )
+    if "@" in parts.netloc:
+        raise TurnConfigurationError(
+            "`base_url` holds a user name or password. Put them into `headers` instead."
+        )
+    if base_url.rstrip("/").endswith(("/chat/completions", "/responses")):
+        raise TurnConfigurationError(
+            "`base_url` holds the path of a request. Leave out `/chat/completions` or `/responses` "
+            "at its end."
+        )
+
+
+def check_header_values(values: Iterable[tuple[str, str | None]]) -> None:
+    """No value, named by its field, has a line break or a character no HTTP header can carry."""
+    for name, value in values:
+        if value and not (value.isascii() and value.isprintable()):
+            # The value is not quoted: it may be a key.
+            raise TurnConfigurationError(
+                f"`{name}` holds a line break, or a character that no HTTP header can carry. "
+                "It was probably read from a file: strip it."
+            )
+
+
+def check_key(has_key: bool, has_headers: bool, base_url: str, profile: VendorProfile) -> None:
+    """A key is there if the endpoint is the vendor's own and needs one.
+
+    Any other endpoint may need none, and headers may hold the key under another name.
+    """
+    if has_key or has_headers or not profile.key_env or base_url != profile.base_url:
+        return
+    names = " or ".join(profile.key_env)
+    raise TurnConfigurationError(f"{profile.name} needs a key: set {names}, or give `api_key`.")
+
+
+def check_api(api: Api | None, profile: VendorProfile) -> None:
+    """The vendor has the API that is asked for. Nobody knows what a custom endpoint has."""
+    if api == "responses" and profile.responses == "none" and profile.name != "custom":
+        raise TurnConfigurationError(
+            f"{profile.name} does not have the Responses API: use `api='chat'`."
+        )
+
+
+def check_vector_stores(
+    vector_store_ids: tuple[str, ...], api: Api | None, profile: VendorProfile
+) -> None:
+    """Vector stores are only given where `file_search` can search them."""
+    if not vector_store_ids or (api != "chat" and profile.responses != "none"):
+        return
+    cure = "leave out `api='chat'`"
+    if profile.responses == "none":
+        cure = f"{profile.name} does not have it, so leave out `vector_store_ids`"
+    raise TurnConfigurationError(
+        "`vector_store_ids` are searched by `file_search`, which only the Responses API has: "
+        f"{cure}."
+    )
