@@ -6,7 +6,7 @@ from turngraph.providers.config import ProviderConfig
 from turngraph.providers.request_template import request_template
 from turngraph.providers.vendors.builtin_tools import BUILTIN_TOOLS
 from turngraph.providers.vendors.profiles import Quirks
-from turngraph.providers.writing.parameters import reasons
+from turngraph.providers.writing.parameters import will_reason
 from turngraph.state.base import Frozen
 from turngraph.state.request import Api
 
@@ -111,7 +111,7 @@ def takes(parameter: str, config: ProviderConfig, api: Api, quirks: Quirks) -> b
     """
     if api == "responses" and parameter in ("stop", "seed"):
         return False
-    thinks = reasons(request_template(config, api), quirks)
+    thinks = will_reason(request_template(config, api), quirks)
     return parameter not in quirks.drop and not (thinks and parameter in quirks.drop_with_reasoning)
 
 

@@ -10,7 +10,7 @@ from turngraph.providers.config import ProviderConfig
 from turngraph.providers.request_template import request_template
 from turngraph.providers.response_format import response_format_of
 from turngraph.providers.tool_specs import offered
-from turngraph.providers.writing.messages import triple
+from turngraph.providers.writing.wire_calls import id_name_arguments
 from turngraph.state.errors import TurnValueError
 from turngraph.state.request import Api, ChatRequest
 
@@ -139,7 +139,9 @@ def _restored(message: AIMessage) -> AIMessage:
     if message.invalid_tool_calls:
         sent = {
             id_: arguments
-            for id_, _, arguments in map(triple, message.additional_kwargs.get("tool_calls", ()))
+            for id_, _, arguments in map(
+                id_name_arguments, message.additional_kwargs.get("tool_calls", ())
+            )
         }
         changes["invalid_tool_calls"] = [
             {**call, "args": sent.get(str(call["id"]), call["args"])}

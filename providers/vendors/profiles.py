@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, JsonValue
 
+from turngraph.providers.vendors.reasoning_fields import ReasoningPartsField, ReasoningTextTarget
 from turngraph.state.base import Frozen
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.request import Api
@@ -69,11 +70,12 @@ class Quirks(Frozen):
     """Which earlier reasoning goes back on Chat Completions: none; that since the last user
     message; that of answers with tool calls; all.
     """
-    reasoning_field: Literal["reasoning_content", "reasoning", "think_tags", "as_received"] = (
-        "as_received"
-    )
-    """The member it goes back in; `think_tags`: between `<think>` and `</think>`, before the text.
+    reasoning_field: ReasoningTextTarget = "as_received"
+    """The member in which its text goes back; `think_tags`: between `<think>` and `</think>`,
+    before the text.
     """
+    reasoning_parts: ReasoningPartsField | None = None
+    """The member in which its parts go back, if an answer had them; the text is then left out."""
     blank_reasoning: bool = False
     """Whether an answer with tool calls must have the reasoning's field even where it is empty."""
     reasoning_items: bool = True

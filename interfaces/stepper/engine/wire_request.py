@@ -11,7 +11,7 @@ from typing import Any, Final
 from langchain_core.messages import AnyMessage
 
 from turngraph.interfaces.stepper.engine.task_controller import Task
-from turngraph.providers.reading.redact import shown
+from turngraph.providers.reading.redact import redact
 from turngraph.state.errors import TurnValueError
 from turngraph.state.request import Api, ChatRequest
 
@@ -97,14 +97,14 @@ def _built(
     payload = provider.payload(request, messages)
     named = (*config.profile.key_env, _NO_KEY.lstrip("$"))
     return WireRequest(
-        url=shown(config.base_url.rstrip("/") + _PATHS[provider.api], secrets=config.secrets),
+        url=redact(config.base_url.rstrip("/") + _PATHS[provider.api], secrets=config.secrets),
         body=payload.body,
         key_variable=named[0],
         request=request,
         warnings=payload.warnings,
         sent=sent,
         headers={
-            name: shown(value, secrets=config.secrets) for name, value in config.headers.items()
+            name: redact(value, secrets=config.secrets) for name, value in config.headers.items()
         },
     )
 

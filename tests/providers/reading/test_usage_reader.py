@@ -166,7 +166,7 @@ def test_a_count_that_is_none_counts_as_absent_with_a_note(wrong: Any) -> None:
     usage, notes = read_usage({"prompt_tokens": wrong, "completion_tokens": 2})
     assert usage == Usage(output_tokens=2)
     assert len(notes) == 1
-    assert "`input_tokens` is no count of tokens" in notes[0]
+    assert "`input_tokens` is not a count of tokens" in notes[0]
 
 
 def test_a_whole_number_written_as_a_float_is_a_count() -> None:

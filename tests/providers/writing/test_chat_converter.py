@@ -241,7 +241,7 @@ def test_a_message_may_name_its_role(role: str, sent: str) -> None:
         ({"role": "user"}, "content of type `NoneType`"),
         ({"role": "user", "content": [{"type": "hologram"}]}, "hologram"),
         ({"role": "tool", "content": "x"}, "tool_call_id"),
-        ({"role": "assistant", "function_call": {"name": "f"}}, "retired"),
+        ({"role": "assistant", "function_call": {"name": "f"}}, "deprecated"),
         ({"role": "assistant", "tool_calls": [{"id": "1"}]}, "tool call without"),
         ({"role": "assistant", "tool_calls": ["f"]}, "tool call without"),
         ({"role": "assistant", "tool_calls": "f"}, "of type `str`"),
