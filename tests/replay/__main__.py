@@ -21,7 +21,7 @@ from rich.progress import Progress
 
 from tests.replay.compare import Reading, differences
 from tests.replay.loops import threads_of
-from tests.replay.oracle import what_it_says
+from tests.replay.oracle import answer_in
 from tests.replay.recordings import Recording, load
 from tests.replay.server import serving
 from tests.replay.turns import replayed_turns
@@ -47,7 +47,7 @@ class Replay:
         """What differs in one recording."""
         chunks: list[StreamChunk] = []
         try:
-            said = what_it_says(recording)
+            said = answer_in(recording)
         except Exception as error:
             return [f"the oracle cannot read it: {error!r}"]
         try:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tests.replay.oracle import Call, Said
+from tests.replay.oracle import Call, RecordedAnswer
 from turngraph.state.errors import ProviderError
 from turngraph.state.reply import ProviderReply, StreamChunk
 from turngraph.state.usage import TOKEN_FIELDS
@@ -11,7 +11,7 @@ from turngraph.state.usage import TOKEN_FIELDS
 Reading = ProviderReply | ProviderError
 
 
-def differences(said: Said, read: Reading, chunks: list[StreamChunk]) -> list[str]:
+def differences(said: RecordedAnswer, read: Reading, chunks: list[StreamChunk]) -> list[str]:
     """A sentence for each thing that differs; none where the reading is right."""
     if isinstance(read, ProviderError):
         return list(in_error(said, read))
@@ -20,7 +20,7 @@ def differences(said: Said, read: Reading, chunks: list[StreamChunk]) -> list[st
     return [*in_reply(said, read), *in_chunks(read, chunks)]
 
 
-def in_error(said: Said, error: ProviderError) -> Iterator[str]:
+def in_error(said: RecordedAnswer, error: ProviderError) -> Iterator[str]:
     if said.error is None:
         yield f"error: none recorded, {error.kind} raised ({error.message[:200]})"
     elif error.kind != said.error:
@@ -29,7 +29,7 @@ def in_error(said: Said, error: ProviderError) -> Iterator[str]:
         yield f"status: {said.status} recorded, {error.status} raised"
 
 
-def in_reply(said: Said, reply: ProviderReply) -> Iterator[str]:
+def in_reply(said: RecordedAnswer, reply: ProviderReply) -> Iterator[str]:
     pairs: list[tuple[str, Any, Any]] = [
         ("text", said.text, reply.text),
         ("reasoning", said.reasoning, reply.reasoning or ""),

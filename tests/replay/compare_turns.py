@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 
 from tests.replay.compare import excerpt, same_calls
 from tests.replay.loops import RecordedTurn, conversation_in, functions_of, result_of
-from tests.replay.oracle import Call, Said
+from tests.replay.oracle import Call, RecordedAnswer
 from turngraph.state.result import TurnResult
 from turngraph.state.usage import TOKEN_FIELDS
 
@@ -102,7 +102,7 @@ def in_answers(turn: RecordedTurn, result: TurnResult) -> Iterator[str]:
             yield f"answer {number + 1}: calls {excerpt(said.calls)} recorded, {excerpt(read)} read"
 
 
-def status_of(last: Said) -> str:
+def status_of(last: RecordedAnswer) -> str:
     """How the turn must end, by its last answer. One that still calls tools is over its limit of
     calls.
     """
@@ -119,7 +119,7 @@ def status_of(last: Said) -> str:
     return "completed" if last.text.strip() else "empty"
 
 
-def summed(said: list[Said]) -> dict[str, Any]:
+def summed(said: list[RecordedAnswer]) -> dict[str, Any]:
     """The usage of all answers together; what none reports is not there."""
     total: Counter[str] = Counter()
     for each in said:

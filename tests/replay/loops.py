@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-from tests.replay.oracle import Call, Said, what_it_says
+from tests.replay.oracle import Call, RecordedAnswer, answer_in
 from tests.replay.recordings import Recording
 
 Item = dict[str, Any]
@@ -27,7 +27,7 @@ class RecordedTurn:
     exchanges: list[Recording]
     new: list[Item]
     """What the user said to begin it: the whole conversation, or what is new on the thread."""
-    said: list[Said] = field(default_factory=list)
+    said: list[RecordedAnswer] = field(default_factory=list)
     results: list[list[str | None]] = field(default_factory=list)
     """For each answer what its calls returned, in the order of the calls; `None` where that is not
     recorded.
@@ -92,7 +92,7 @@ def turns_of(way: list[Recording], tails: dict[str, list[Item] | None]) -> Itera
             yield turn
             turn = RecordedTurn([], new)
         after = way[place + 1] if place + 1 < len(way) else None
-        said = what_it_says(exchange)
+        said = answer_in(exchange)
         turn.exchanges.append(exchange)
         turn.said.append(said)
         turn.results.append(results_in(after, said.calls))
@@ -108,7 +108,7 @@ def tail_of(earlier: Recording | None, later: Recording) -> list[Item] | None:
     """
     if earlier is None or later["sequence"].get("by") != "tool_results":
         return None
-    said, conversation = what_it_says(earlier), conversation_of(later)
+    said, conversation = answer_in(earlier), conversation_of(later)
     ids = {call[0] for call in said.calls}
     places = [
         n

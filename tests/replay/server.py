@@ -12,7 +12,7 @@ PIECE = 1021
 """Bytes a chunk: a prime, so that the cuts fall anywhere in events and characters."""
 
 
-class Asked(NamedTuple):
+class ReceivedRequest(NamedTuple):
     """One request: its path, its headers with their names in small letters, its body."""
 
     path: str
@@ -20,7 +20,7 @@ class Asked(NamedTuple):
     body: bytes
 
 
-Pick = Callable[[Asked], Recording]
+Pick = Callable[[ReceivedRequest], Recording]
 """Which recording answers a request."""
 
 
@@ -82,7 +82,7 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pic
         writer.close()
 
 
-async def request_of(reader: asyncio.StreamReader) -> Asked | None:
+async def request_of(reader: asyncio.StreamReader) -> ReceivedRequest | None:
     """Read one request to its end; `None` where the client has closed."""
     first = await reader.readline()
     if not first:
@@ -92,4 +92,4 @@ async def request_of(reader: asyncio.StreamReader) -> Asked | None:
         name, _, value = line.decode("latin-1").partition(":")
         headers[name.strip().lower()] = value.strip()
     body = await reader.readexactly(int(headers.get("content-length", "0")))
-    return Asked(first.split()[1].decode(), headers, body)
+    return ReceivedRequest(first.split()[1].decode(), headers, body)

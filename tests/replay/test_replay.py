@@ -17,7 +17,7 @@ import pytest
 from tests.paths import ROOT
 from tests.replay.__main__ import report
 from tests.replay.compare import differences
-from tests.replay.oracle import Said, what_it_says
+from tests.replay.oracle import RecordedAnswer, answer_in
 from tests.replay.record import OWN, recordings
 from tests.replay.recordings import Recording, body_bytes, load
 from tests.replay.server import serving
@@ -60,13 +60,13 @@ STREAM = data(
     {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 9,
                               "completion_tokens_details": {"reasoning_tokens": 4}, "cost": 0.5}},
 )  # fmt: skip
-SAID = Said(
+SAID = RecordedAnswer(
     text="Snow \N{SNOWMAN}",
     reasoning="hm",
     calls=[("a", "f", '{"x": 1}')],
     usage={
-        "prompt_tokens": 3,
-        "completion_tokens": 6,
+        "input_tokens": 3,
+        "output_tokens": 6,
         "total_tokens": 9,
         "reasoning_tokens": 4,
         "cost_usd": Decimal("0.5"),
@@ -121,17 +121,17 @@ def test_the_bytes_are_the_recorded_ones(response: dict[str, Any], wire: bytes) 
 
 def test_the_oracle_reads_what_a_person_reads() -> None:
     """It is only worth something if it is right itself."""
-    assert what_it_says(recording(sse=STREAM)) == SAID
+    assert answer_in(recording(sse=STREAM)) == SAID
     body = chat(
         "<think>hm</think>\n4",
         tool_calls=[{"id": "a", "function": {"name": "f", "arguments": "{}"}}],
     )
-    said = what_it_says(recording(body=body))
+    said = answer_in(recording(body=body))
     assert (said.text, said.reasoning, said.calls) == ("4", "hm", [("a", "f", "{}")])
     refused = recording(status=429, body={"error": {"code": "insufficient_quota", "message": "?"}})
-    assert what_it_says(refused) == Said(error="quota", status=429)
+    assert answer_in(refused) == RecordedAnswer(error="quota", status=429)
     assert (
-        what_it_says(
+        answer_in(
             recording(sse=[*STREAM[:2], 'event: error\ndata: {"error": {"code": 429}}'])
         ).error
         == "rate_limit"
@@ -143,7 +143,7 @@ def test_the_oracle_reads_what_a_person_reads() -> None:
         "incomplete_details": {"reason": "max_output_tokens"},
         "output": [item],
     }
-    said = what_it_says(recording(api="responses", body=response))
+    said = answer_in(recording(api="responses", body=response))
     assert (said.text, said.finish_reason, said.truncated) == ("4", "length", False)
 
 
@@ -162,7 +162,7 @@ def test_a_reading_that_is_right_differs_in_nothing() -> None:
         {"response_id": "c2"},
         {"truncated": True},
         {"usage": None},
-        {"usage": READ.usage.model_copy(update={"cached_tokens": 0})} if READ.usage else {},
+        {"usage": READ.usage.model_copy(update={"cache_read_tokens": 0})} if READ.usage else {},
         {"tool_calls": ()},
         {"tool_calls": (ToolCall(id="b", name="f", arguments='{"x": 1}'),)},
         {"tool_calls": (ToolCall(id="a", name="g", arguments='{"x": 1}'),)},
@@ -180,8 +180,10 @@ def test_errors_and_pieces_that_are_wrong_are_named() -> None:
     """An error for an answer, an answer for an error, another kind; pieces that do not add up."""
     error = ProviderError("?", kind="server", status=200)
     assert differences(SAID, error, []) == ["error: none recorded, server raised (?)"]
-    assert differences(Said(error="quota"), READ, []) == ["error: quota recorded, none raised"]
-    assert differences(Said(error="quota", status=429), error, []) == [
+    assert differences(RecordedAnswer(error="quota"), READ, []) == [
+        "error: quota recorded, none raised"
+    ]
+    assert differences(RecordedAnswer(error="quota", status=429), error, []) == [
         "error: quota recorded, server raised",
         "status: 429 recorded, 200 raised",
     ]

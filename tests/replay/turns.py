@@ -14,7 +14,7 @@ from langgraph.prebuilt import InjectedState
 from tests.replay.compare_turns import Sent, turn_differences
 from tests.replay.loops import RecordedTurn, Thread, body_of
 from tests.replay.recordings import Recording
-from tests.replay.server import Asked, answering
+from tests.replay.server import ReceivedRequest, answering
 from turngraph.graphs import chat_turn
 from turngraph.providers.config import ProviderConfig
 from turngraph.providers.openai_provider import OpenAIProvider
@@ -42,7 +42,7 @@ class Tape:
     answers: list[Recording] = field(default_factory=list)
     sent: list[Sent] = field(default_factory=list)
 
-    def play(self, asked: Asked) -> Recording:
+    def play(self, asked: ReceivedRequest) -> Recording:
         self.sent.append(json.loads(asked.body))
         return self.answers.pop(0) if self.answers else AT_ITS_END
 
