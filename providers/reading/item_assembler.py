@@ -45,7 +45,7 @@ PieceKey: TypeAlias = tuple[int, str, int]
 class ItemAssembler:
     """Keeps each item by its place in the output.
 
-    Places are used because some servers change ids from event to event, and places do not change.
+    Places are used because ids may change: GitHub Copilot encrypts them anew for every event.
     An item that is done is kept as its `output_item.done` event brought it; one that was cut off is
     built from its pieces.
 

@@ -96,7 +96,7 @@ class ResponsesReader:
         streamed = self._items.items()
         response = self._response
         if not response.get("output") and streamed:
-            # Some servers end with a response whose output is empty, though they streamed one.
+            # ChatGPT's Codex endpoint streams the items, and ends with a response without any.
             response = {**response, "output": streamed}
             if self._ended:
                 note = "The final response lacks its output; what was streamed is kept."
