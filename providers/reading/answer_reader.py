@@ -6,8 +6,9 @@ This module does no I/O and reads no clock: the transport hands in the bytes and
 
 from collections.abc import Iterable, Iterator, Mapping
 from math import inf
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Literal
 
+from turngraph.providers.reading.body_format import BLANK, BodyFormat, body_format
 from turngraph.providers.reading.chat_reader import ChatReader, read_chat
 from turngraph.providers.reading.error_reader import (
     error_of_event,
@@ -25,15 +26,6 @@ from turngraph.state.reply import ProviderReply, StreamChunk
 from turngraph.state.request import Api
 
 __all__ = ["AnswerReader", "ReadLimits", "chunks_of"]
-
-BodyFormat: TypeAlias = Literal["unknown", "events", "json", "refusal"]
-
-BLANK: Final = b" \t\r\n\xef\xbb\xbf"
-"""Skipped before the first byte that counts: OpenRouter sends blanks to keep a connection open."""
-JSON_STARTS: Final = frozenset(b'{["0123456789-tfn')
-EVENT_STARTS: Final = (b"data", b"event", b"id", b"retry", b":", b"error")
-LONGEST_EVENT_START: Final = 5
-"""Bytes of the longest of `EVENT_STARTS`: with so many the format can be told."""
 
 
 class AnswerReader:
@@ -167,24 +159,12 @@ class AnswerReader:
         return map(self._read_event, self._decoder.events(data))
 
     def _recognize_format(self, start: bytes) -> BodyFormat:
-        """The format of a body that starts with `start`.
-
-        The first byte decides, since content types are often wrong (`application/octet-stream`,
-        or none at all).
-        """
-        if not start:
-            return "unknown"
-        declared_events = "text/event-stream" in self._headers.get("content-type", "")
-        # In a declared stream a digit or a letter may start a field of an event; a brace cannot.
-        if start[0] in JSON_STARTS and not (declared_events and start[0] not in b"{["):
-            if self._streaming:
-                self._notes["A JSON body came where a stream was asked for."] = None
-            return "json"
-        if declared_events or start.startswith(EVENT_STARTS):
-            if not self._streaming:
-                self._notes["A stream came where a JSON body was asked for."] = None
-            return "events"
-        return "unknown" if len(start) < LONGEST_EVENT_START else "json"
+        found = body_format(start, content_type=self._headers.get("content-type", ""))
+        if found == "json" and self._streaming:
+            self._notes["A JSON body came where a stream was asked for."] = None
+        if found == "events" and not self._streaming:
+            self._notes["A stream came where a JSON body was asked for."] = None
+        return found
 
     def _read_event(self, event: SseEvent) -> list[StreamChunk]:
         if event.data.strip() == "[DONE]":

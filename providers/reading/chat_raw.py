@@ -1,4 +1,4 @@
-"""A streamed Chat Completions answer as the JSON object it would have been without streaming."""
+"""The raw members of a Chat Completions answer, and a streamed answer as one JSON object."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -8,7 +8,7 @@ from turngraph.providers.writing.wire_calls import chat_call
 from turngraph.state.json_types import JsonMapping, JsonObject
 from turngraph.state.reply import ProviderReply, ToolCall
 
-__all__ = ["assembled_completion", "top_level_citations"]
+__all__ = ["assembled_completion", "logprob_entries", "top_level_citations"]
 
 PADDING: Final = frozenset({"usage", "obfuscation", "p"})
 """Members of a chunk that are no part of the answer. `usage` is added once, at the end; OpenAI
@@ -57,3 +57,17 @@ def top_level_citations(top: JsonMapping) -> tuple[JsonObject, ...]:
     urls = [{"url": url} for url in as_list(top.get("citations")) if isinstance(url, str)]
     sources = objects_in(top.get("search_results")) or urls
     return tuple({"type": "url_citation", **source} for source in sources)
+
+
+def logprob_entries(logprobs: object) -> list[JsonObject]:
+    """The log probabilities of a choice, one entry for each token.
+
+    >>> logprob_entries({"content": [{"token": "4"}], "refusal": None})
+    [{'token': '4'}]
+    """
+    if not isinstance(logprobs, dict):
+        return []
+    if not logprobs.keys() <= {"content", "refusal"}:
+        # The format of the older completions API, which Together sends here too: kept as it is.
+        return [logprobs]
+    return [*objects_in(logprobs.get("content")), *objects_in(logprobs.get("refusal"))]

@@ -7,13 +7,17 @@ vendors that depart from it.
 from typing import Any, Final, Literal
 
 from turngraph.providers.reading.call_assembler import CallAssembler
-from turngraph.providers.reading.chat_raw import assembled_completion, top_level_citations
+from turngraph.providers.reading.chat_raw import (
+    assembled_completion,
+    logprob_entries,
+    top_level_citations,
+)
 from turngraph.providers.reading.fragments import Fragments
-from turngraph.providers.reading.json_values import joined_text, member_at, objects_in, text_or_none
+from turngraph.providers.reading.json_values import joined_text, objects_in, text_or_none
 from turngraph.providers.reading.read_limits import ReadLimits
 from turngraph.providers.reading.reasoning import REASONING_FIELDS, ReasoningCollector
 from turngraph.providers.reading.think_tags import ThinkSplitter
-from turngraph.providers.reading.usage_reader import read_usage
+from turngraph.providers.reading.usage_reader import read_usage, reported_usage
 from turngraph.state.errors import ErrorKind, ProviderError
 from turngraph.state.json_types import JsonMapping, JsonObject
 from turngraph.state.reply import ProviderReply, StreamChunk
@@ -152,8 +156,7 @@ class ChatReader:
             delta = choice.get("message")
         if isinstance(delta, dict):
             self._read_delta(delta, chunks)
-        if (logprobs := choice.get("logprobs")) is not None:
-            self._read_logprobs(logprobs)
+        self._logprobs += logprob_entries(choice.get("logprobs"))
         # An empty finish reason (xAI, Snowflake) is none; after the first, others are repetitions.
         reason = choice.get("finish_reason")
         if reason and self._finish_reason is None:
@@ -229,16 +232,6 @@ class ChatReader:
             self._extra["audio"] = {"id": audio["id"]}
         self._append(self._text, "text", joined_text(audio.get("transcript")), chunks)
 
-    def _read_logprobs(self, logprobs: Any) -> None:
-        if not isinstance(logprobs, dict):
-            return
-        if not logprobs.keys() <= {"content", "refusal"}:
-            # The completions format, which Together and others send here too: kept as it is.
-            self._logprobs.append(logprobs)
-            return
-        for name in ("content", "refusal"):
-            self._logprobs += objects_in(logprobs.get(name))
-
     @staticmethod
     def _append(
         texts: list[str],
@@ -305,10 +298,3 @@ def read_chat(
     if len(choices) > 1:
         reader.add_note(MORE_CHOICES_NOTE)
     return reader.finish_whole(body)
-
-
-def reported_usage(event: JsonMapping) -> Any:
-    """The usage in an event. Groq puts it under a member of its own, `x_groq`:
-    https://console.groq.com/docs/api-reference
-    """
-    return event.get("usage") or member_at(event, "x_groq.usage")

@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 from turngraph.providers.reading.json_values import member_at, number_or_none
 from turngraph.state.usage import TOKEN_FIELDS, Usage
 
-__all__ = ["USAGE_PATHS", "read_usage"]
+__all__ = ["USAGE_PATHS", "read_usage", "reported_usage"]
 
 TokenCounts: TypeAlias = dict[str, int | None]
 """Counts by the name of the field of `Usage`."""
@@ -112,6 +112,13 @@ def read_usage(raw: object, *, cost: object = None) -> tuple[Usage | None, tuple
     reported_cost = next(costs_usd({"usage": raw, "cost": cost}, notes), None)
     usage = Usage(**counts, cost_usd=reported_cost)
     return (None if usage == Usage() else usage), tuple(notes)
+
+
+def reported_usage(event: Mapping[str, object]) -> object:
+    """The usage in an event or answer. Groq has it in a member of its own, `x_groq`:
+    https://console.groq.com/docs/api-reference
+    """
+    return event.get("usage") or member_at(event, "x_groq.usage")
 
 
 def first_value(raw: object, paths: Sequence[str]) -> object:
