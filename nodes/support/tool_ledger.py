@@ -19,9 +19,9 @@ from turngraph.billing.store.calls import (
 )
 from turngraph.nodes.support.ledger_calls import ask_ledger, keep_in_ledger, recorded_answer
 from turngraph.nodes.support.stage_context import StageContext
-from turngraph.state.base import JsonObject
 from turngraph.state.errors import BudgetExceededError, ToolError
 from turngraph.state.flow import Flow, Wait
+from turngraph.state.json_types import JsonObject
 from turngraph.state.reply import ToolCall
 from turngraph.state.turn import ToolTask
 from turngraph.tools.output import ToolOutput

@@ -11,7 +11,7 @@ from typing import Any, Final
 from langchain_core.messages import AnyMessage
 
 from turngraph.interfaces.stepper.engine.task_controller import Task
-from turngraph.providers.reading.redact import shown
+from turngraph.providers.reading.redact import redact
 from turngraph.providers.wire.endpoint import BEARER, KeyHeader, key_header
 from turngraph.state.errors import TurnValueError
 from turngraph.state.request import ChatRequest
@@ -106,7 +106,7 @@ def _wire_request(
     payload = provider.payload(request, messages)
     named = (*config.profile.key_env, _NO_KEY.lstrip("$"))
     return WireRequest(
-        url=shown(provider.url, secrets=config.secrets),
+        url=redact(provider.url, secrets=config.secrets),
         body=payload.body,
         key_variable=named[0],
         request=request,
@@ -114,7 +114,7 @@ def _wire_request(
         sent=sent,
         key_header=key_header(config),
         headers={
-            name: shown(value, secrets=config.secrets) for name, value in config.headers.items()
+            name: redact(value, secrets=config.secrets) for name, value in config.headers.items()
         },
     )
 

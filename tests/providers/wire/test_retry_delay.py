@@ -1,8 +1,7 @@
 """How long to wait before the next attempt: one rule, for turns and for the chat model."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from turngraph.providers.wire.retry_delay import retry_delay_s
 from turngraph.state.errors import ProviderError
