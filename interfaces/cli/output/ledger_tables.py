@@ -11,8 +11,8 @@ from rich.text import Text
 from turngraph.interfaces.plain_text import money, one_line
 
 if TYPE_CHECKING:
-    from turngraph.billing.operations.reports import BudgetState, Spent, TurnBill
-    from turngraph.billing.store.budgets import Budget
+    from turngraph.billing.budget import Budget
+    from turngraph.billing.operations.results import BudgetState, Spent, TurnBill
 
 __all__ = ["aligned", "bill_table", "in_words", "spending_table", "windows_table"]
 
@@ -73,7 +73,7 @@ def windows_table(states: "Iterable[BudgetState]") -> Table:
 def in_words(budget: "Budget") -> str:
     """A budget as a person says it.
 
-    >>> from turngraph.billing.store.budgets import Budget
+    >>> from turngraph.billing.budget import Budget
     >>> in_words(Budget(usd=Decimal(20), per="account", of="acme", period="month", hard=False))
     '$20.00 a month for the account acme, soft'
     >>> in_words(Budget(usd=Decimal("0.5")))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from turngraph.billing.store.budgets import Budget, list_budgets, remove_budget, set_budget
+from turngraph.billing.budget import Budget
 from turngraph.billing.store.calls import Call, CostAttribution
 from turngraph.state.errors import BudgetExceededError
 
@@ -190,14 +190,14 @@ def test_a_call_without_a_price_may_have_a_ceiling(open_book: Open) -> None:
 def test_budgets_may_be_kept_in_the_ledger(open_book: Open) -> None:
     """An operator sets them once; every worker follows, from the next call on."""
     operator, worker = open_book(), open_book()
-    operator.ledger.do(set_budget, budget("5", per="account"))
-    operator.ledger.do(set_budget, budget("0.01", per="account"))
-    assert worker.ledger.do(list_budgets) == (budget("0.01", per="account"),)
+    operator.ledger.set_budget(budget("5", per="account"))
+    operator.ledger.set_budget(budget("0.01", per="account"))
+    assert worker.ledger.list_budgets() == (budget("0.01", per="account"),)
     worker.begin("a")
     with pytest.raises(BudgetExceededError):
         worker.begin("b")
-    assert operator.ledger.do(remove_budget, "account")
-    assert not operator.ledger.do(remove_budget, "account")
+    assert operator.ledger.remove_budget("account")
+    assert not operator.ledger.remove_budget("account")
     worker.begin("b")
     worker.settle("a.1")
     assert worker.verified()

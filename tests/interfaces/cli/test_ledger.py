@@ -16,7 +16,7 @@ import pytest
 from tests.billing.conftest import new_database, postgres  # noqa: F401  a fixture
 from tests.interfaces.cli.commands import Terminal, one_sentence, turngraph
 from turngraph.billing import Budget, Ledger, Prices, ToolPrice
-from turngraph.billing.operations.reports import BY
+from turngraph.billing.operations.spending import COLUMNS
 from turngraph.billing.store.calls import Call as LedgerCall
 from turngraph.billing.store.calls import Released, Unknown
 from turngraph.graphs import chat_turn
@@ -107,7 +107,7 @@ def typed(
 
 def test_the_dimensions_that_may_be_typed_are_those_there_are() -> None:
     """The command names them without importing a database's library."""
-    assert set(get_args(By)) == set(BY)
+    assert set(get_args(By)) == set(COLUMNS)
 
 
 def test_spending_is_shown_with_bars_and_told_in_json(
@@ -135,7 +135,7 @@ def test_spending_is_shown_with_bars_and_told_in_json(
     assert f"${total}" in lines[-1]
 
 
-@pytest.mark.parametrize("by", BY)
+@pytest.mark.parametrize("by", COLUMNS)
 def test_every_dimension_is_told(typed: Callable[..., Told], tmp_path: Path, by: str) -> None:
     """Each adds up to the same total, but for tags, of which a call may have several."""
     filled = fill(f"sqlite:///{tmp_path}/turns.db")
@@ -202,9 +202,9 @@ def test_verify_says_so_or_names_what_is_wrong(filled: Filled, typed: Callable[.
     assert (told.code, told.out) == (0, "")
     assert told.err.startswith("All adds up: 7 attempts, $0.0")
     with Ledger(filled.url) as ledger:
-        ledger.do(lambda tx: tx.conn.execute(text("UPDATE budget_window SET held_nano = 5")))
-        ledger.spool.add("release", Released(attempt_id="nobody.1", why="never sent"))
-        ledger.do(
+        ledger.store.run(lambda tx: tx.conn.execute(text("UPDATE budget_window SET held_nano = 5")))
+        ledger.store.spool.add("release", Released(attempt_id="nobody.1", why="never sent"))
+        ledger.store.run(
             lambda tx: tx.conn.execute(
                 text("UPDATE attempt SET charge_nano = 7 WHERE basis = 'partial'")
             )
@@ -225,8 +225,8 @@ def test_what_the_ledger_refused_is_a_problem_that_verify_names(
     """Money was spent and is in no entry: a person must look."""
     url = f"sqlite:///{tmp_path}/turns.db"
     with Ledger(url) as ledger:
-        ledger.do(lambda tx: None)
-        ledger.spool.add("gone_operation", Released(attempt_id="nobody.1", why="never sent"))
+        ledger.store.run(lambda tx: None)
+        ledger.store.spool.add("gone_operation", Released(attempt_id="nobody.1", why="never sent"))
         assert ledger.play_back() == 0
     told = typed("verify", ledger=url)
     assert told.code == 1
@@ -236,13 +236,14 @@ def test_what_the_ledger_refused_is_a_problem_that_verify_names(
 
 def lose(url: str, name: str) -> str:
     """An attempt that was sent an hour ago and of which nobody knows."""
-    from turngraph.billing.store.attempts import begin, mark_unknown
+    from turngraph.billing.store.attempts import begin
+    from turngraph.billing.store.outcomes import mark_unknown
 
     with Ledger(url, clock=lambda: datetime.now(UTC).timestamp() - 3600) as ledger:
         call = LedgerCall(vendor="openai", model="gpt-5")
-        begun = ledger.do(begin, call, call_id=name, request_sha="x", usd=Decimal("0.02"))
+        begun = ledger.store.run(begin, call, call_id=name, request_sha="x", usd=Decimal("0.02"))
         assert begun.attempt_id is not None
-        ledger.do(mark_unknown, Unknown(attempt_id=begun.attempt_id, why="cut"))
+        ledger.store.run(mark_unknown, Unknown(attempt_id=begun.attempt_id, why="cut"))
         return begun.attempt_id
 
 
@@ -270,7 +271,7 @@ def test_reconcile_writes_first_what_was_kept_on_disk(
     url = f"sqlite:///{tmp_path}/turns.db"
     attempt = lose(url, "lost")
     with Ledger(url) as ledger:
-        ledger.spool.add(
+        ledger.store.spool.add(
             "release", Released(attempt_id=attempt, why="the vendor had no such request")
         )
     told = typed("reconcile", ledger=url)
