@@ -44,7 +44,7 @@ def at_once(turn: TurnGraph, way: str) -> list[Any]:
 @pytest.mark.parametrize(
     ("per", "of", "budget_id"),
     [
-        ("key", None, "key:k_17"),
+        ("api_key_id", None, "api_key_id:k_17"),
         ("tag", "beta", "tag-beta:beta"),
         ("account", None, "account:acme"),
     ],

@@ -3,7 +3,6 @@ agree.
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -17,7 +16,6 @@ from turngraph.billing.operations.sweeper import (
     Swept,
 )
 from turngraph.billing.pricing.prices import Prices
-from turngraph.billing.pricing.worst_case import IMAGE_TOKENS, prompt_bound, worst_case_usd
 from turngraph.billing.store.calls import Call, UnknownOutcome
 from turngraph.billing.store.outcomes import mark_unknown
 from turngraph.state.usage import Usage
@@ -154,34 +152,3 @@ def test_what_does_not_add_up_is_named(book: Any, damage: str, says: str) -> Non
     book.ledger.store.run(lambda tx: tx.conn.execute(text(damage)))
     found = " ".join(book.ledger.verify())
     assert says.replace("0 settled", "4000000 settled") in found
-
-
-def test_the_bound_of_a_prompt_is_its_bytes() -> None:
-    """A byte-level tokenizer makes no more tokens than bytes, in whatever script."""
-    body = '{"messages": [{"role": "user", "content": "naïve 字"}]}'.encode()
-    assert prompt_bound(body) == len(body)
-
-
-@pytest.mark.parametrize(
-    "part",
-    [
-        '{"type": "image_url", "image_url": {"url": "data:image/png;base64,%s"}}',
-        '{"type": "input_image", "image_url": "data:image/png;base64,%s"}',
-    ],
-)
-def test_a_picture_is_counted_as_a_picture(part: str) -> None:
-    """Its base64 may be a megabyte; no picture costs a million tokens. A short URL may be a large
-    picture.
-    """
-    for size in (1_000_000, 3):
-        body = ('{"input": [{"content": [%s]}], "n": 1}' % (part % ("A" * size))).encode()
-        assert IMAGE_TOKENS < prompt_bound(body) < IMAGE_TOKENS + 200
-    assert prompt_bound(b'{"image_url": 7}') == 16
-
-
-def test_the_worst_case_of_an_unknown_price_is_unknown() -> None:
-    """The budget's policy decides then, not a guess."""
-    at = datetime(2026, 6, 1, tzinfo=UTC)
-    assert (
-        worst_case_usd(Prices(), vendor="x", model="y", at=at, input_tokens=1, max_tokens=1) is None
-    )

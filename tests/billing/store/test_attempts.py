@@ -314,7 +314,7 @@ def test_a_late_answer_to_an_unknown_attempt_is_kept(book: Any) -> None:
 def test_tags_and_seams_stand_on_the_row(book: Any) -> None:
     """Reports group by them."""
     call = Call(
-        attribution=CostAttribution(account="a", key="k", tags=("y", "x", "x")),
+        attribution=CostAttribution(account="a", api_key_id="k", tags=("y", "x", "x")),
         kind="plugin",
         plugin="p",
         connection="db",
@@ -322,7 +322,7 @@ def test_tags_and_seams_stand_on_the_row(book: Any) -> None:
         seq=3,
     )
     row = book.row(book.begin(call=call).attempt_id)
-    assert (row["tags"], row["key_id"], row["plugin"], row["connection"], row["call_seq"]) == (
+    assert (row["tags"], row["api_key_id"], row["plugin"], row["connection"], row["call_seq"]) == (
         '["x", "y"]',
         "k",
         "p",

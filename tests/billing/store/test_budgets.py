@@ -68,7 +68,7 @@ def test_many_budgets_are_held_at_once_or_none_is(open_book: Open) -> None:
         ("turn", CostAttribution(turn="u"), CostAttribution(turn="v")),
         ("thread", CostAttribution(thread="t"), CostAttribution(thread="u")),
         ("account", CostAttribution(account="a"), CostAttribution(account="b")),
-        ("key", CostAttribution(key="k"), CostAttribution(key="l")),
+        ("api_key_id", CostAttribution(api_key_id="k"), CostAttribution(api_key_id="l")),
         ("tag", CostAttribution(tags=("x", "y")), CostAttribution(tags=("z",))),
     ],
 )
@@ -93,7 +93,7 @@ def test_the_whole_ledger_may_have_a_limit(open_book: Open) -> None:
 
 def test_who_has_no_name_shares_the_nameless_budget(open_book: Open) -> None:
     """Leaving the account out must not be a way around its budget."""
-    book = open_book(budget("0.01", per="key"))
+    book = open_book(budget("0.01", per="api_key_id"))
     book.begin("a")
     with pytest.raises(BudgetExceededError):
         book.begin("b")

@@ -32,7 +32,7 @@ def book(open_book: Open) -> Any:
     """
     book = open_book(Budget(usd=Decimal(1), per="account", unpriced="mark"))
     attribution = CostAttribution(
-        account="acme", key="k1", thread="t", turn="u", tags=("web", "beta")
+        account="acme", api_key_id="k1", thread="t", turn="u", tags=("web", "beta")
     )
     model = Call(attribution=attribution, vendor="openai", model="gpt-5")
     book.ledger.store.run(admit, "u", thread="t", account="acme")
@@ -62,7 +62,7 @@ def book_release(tx: Any, attempt_id: str) -> None:
     ("by", "lines"),
     [
         ("account", [("acme", "0.011", 4), ("other", "0", 1)]),
-        ("key", [("k1", "0.011", 4), ("", "0", 1)]),
+        ("api_key_id", [("k1", "0.011", 4), ("", "0", 1)]),
         ("vendor", [("openai", "0.01", 3), ("", "0.001", 1), ("nobody", "0", 1)]),
         ("plugin", [("", "0.01", 4), ("search", "0.001", 1)]),
         ("thread", [("t", "0.011", 4), ("", "0", 1)]),
@@ -143,14 +143,18 @@ def test_the_fullest_windows_of_now_come_first(open_book: Open) -> None:
     """
     book = open_book(
         Budget(usd=Decimal("0.1"), per="account"),
-        Budget(usd=Decimal("0.01"), per="key", period="day", hard=False),
+        Budget(usd=Decimal("0.01"), per="api_key_id", period="day", hard=False),
         Budget(usd=Decimal(0), per="ledger", period="month", hard=False),
     )
     book.paid("0.004", "a")
     book.clock.now += DAY_S
     book.paid("0.002", "b")
     states = book.ledger.budget_states()
-    assert [state.budget for state in states] == ["ledger-month:", "key-day:", "account:acme"]
+    assert [state.budget for state in states] == [
+        "ledger-month:",
+        "api_key_id-day:",
+        "account:acme",
+    ]
     assert [state.spent_usd for state in states] == [
         Decimal("0.006"),
         Decimal("0.002"),

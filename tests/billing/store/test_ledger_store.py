@@ -20,7 +20,7 @@ from turngraph.billing.budget import Budget
 from turngraph.billing.errors import LedgerError, LedgerUnavailableError
 from turngraph.billing.ledger import Ledger
 from turngraph.billing.store.attempts import begin
-from turngraph.billing.store.calls import AttemptResponse, Call, Settlement
+from turngraph.billing.store.calls import AttemptResponse, Call, CostAttribution, Settlement
 from turngraph.billing.store.migrations import MIGRATIONS, migrate
 from turngraph.billing.store.outcomes import answer, note_id
 from turngraph.billing.store.settlement import settle
@@ -388,6 +388,19 @@ def test_a_ledger_of_the_second_version_learns_where_answers_are_kept(open_book:
         None,
         "responses",
     ]
+
+
+def test_a_ledger_of_the_third_version_renames_the_key_column(open_book: Open) -> None:
+    """`key_id` could be read as the id of a database key. The values stay."""
+    book = open_book()
+    call = Call(attribution=CostAttribution(api_key_id="k_1"), vendor="openai", model="gpt-5")
+    book.begin("old", call=call)
+    for statement in (
+        "ALTER TABLE attempt RENAME COLUMN api_key_id TO key_id",
+        "DELETE FROM ledger_schema WHERE version > 3",
+    ):
+        book.ledger.store.run(lambda tx, statement=statement: tx.conn.execute(text(statement)))
+    assert open_book().row("old.1")["api_key_id"] == "k_1"
 
 
 def test_a_ledger_lives_in_sqlite_or_postgresql() -> None:
