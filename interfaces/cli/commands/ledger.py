@@ -27,18 +27,21 @@ ledger = App(
     help="What was spent, on whom and on what; whether it adds up; what is still open.",
 )
 ELSEWHERE: Final = {
-    "verify": ("books", "Prove that it adds up; name what does not."),
+    "verify": ("ledger_maintenance", "Prove that it adds up; name what does not."),
     "reconcile": (
-        "books",
+        "ledger_maintenance",
         "Close what workers left open: release, charge, ask the vendor, or decide by policy.",
     ),
-    "correct": ("books", "Say what an attempt really cost."),
-    "forget": ("books", "Drop the kept answers of turns that are long over; what they cost stays."),
-    "budget": ("budget", "The budgets kept in the ledger: list, set, remove."),
+    "correct": ("ledger_maintenance", "Say what an attempt really cost."),
+    "forget": (
+        "ledger_maintenance",
+        "Drop the kept answers of turns that are long over; what they cost stays.",
+    ),
+    "budget": ("ledger_budget", "The budgets kept in the ledger: list, set, remove."),
 }
 """Commands that stand in files of their own."""
 for _name, (_file, _help) in ELSEWHERE.items():
-    ledger.command(f"turngraph.interfaces.{_file}_command:{_name}", name=_name, help=_help)
+    ledger.command(f"turngraph.interfaces.cli.commands.{_file}:{_name}", name=_name, help=_help)
 
 
 @ledger.command
