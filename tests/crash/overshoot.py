@@ -25,7 +25,7 @@ BUDGET = Budget(usd=PRICE * CALLS, per="account", period="month")
 
 
 def overshoot(scene: Scene, *, seed: int) -> Tally:
-    """Every task calls until it is refused. Twenty calls fit, at exactly the price that was held."""
+    """Each task calls until it is refused. Twenty calls fit, at exactly the price that was held."""
     job, tally = scene.job, Tally()
     _ledger(job).close()
     pids = [start(partial(_tasks, job, seed + number)) for number in range(PROCESSES)]

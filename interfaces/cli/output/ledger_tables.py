@@ -129,8 +129,11 @@ def _tokens(row: dict[str, Any]) -> str:
     """Of the prompt and of the answer, and how many of them have a price of their own."""
     if row["input_tokens"] is None and row["output_tokens"] is None:
         return ""
-    sides = (("input_tokens", "cached"), ("output_tokens", "reasoning"))
-    parts = ((row[side] or 0, row[f"{name}_tokens"], name) for side, name in sides)
+    sides = (
+        ("input_tokens", "cache_read_tokens", "cached"),
+        ("output_tokens", "reasoning_tokens", "reasoning"),
+    )
+    parts = ((row[side] or 0, row[part], name) for side, part, name in sides)
     return " + ".join(
         f"{count:,} ({part:,} {name})" if part else f"{count:,}" for count, part, name in parts
     )

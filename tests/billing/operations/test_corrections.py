@@ -1,6 +1,4 @@
-"""A person decides what an attempt cost: of one nobody could find out about, or against what was
-charged.
-"""
+"""A person decides what an attempt cost, whether its outcome is unknown or it was charged."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -30,9 +28,9 @@ def book(open_book: Callable[..., Any]) -> Any:
 
 @pytest.mark.parametrize("usd", ["0", "0.002", "3"])
 def test_an_unknown_attempt_is_closed_with_what_a_person_says(book: Any, usd: str) -> None:
-    """Nothing, less or more than was held; once, and the row says who knew and what had been seen."""
-    told = book.ledger.correct("c.1", Decimal(usd), note="invoice 4711")
-    assert (told.first, told.amount_usd) == (True, Decimal(usd))
+    """The amount may be nothing, or less or more than was held. It is charged once."""
+    settled = book.ledger.correct("c.1", Decimal(usd), note="invoice 4711")
+    assert (settled.first, settled.amount_usd) == (True, Decimal(usd))
     row = book.row("c.1")
     assert (row["state"], row["basis"], row["note"]) == ("settled", "manual", "invoice 4711")
     assert (bool(row["estimated"]), row["usage"]) == (

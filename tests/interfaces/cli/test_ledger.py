@@ -16,12 +16,12 @@ import pytest
 from tests.billing.conftest import new_database, postgres  # noqa: F401  a fixture
 from tests.interfaces.cli.commands import Terminal, one_sentence, turngraph
 from turngraph.billing import Budget, Ledger, Prices, ToolPrice
+from turngraph.billing.operations.results import Dimension
 from turngraph.billing.operations.spending import COLUMNS
 from turngraph.billing.store.calls import Call as LedgerCall
-from turngraph.billing.store.calls import Released, Unknown
+from turngraph.billing.store.calls import Released, UnknownOutcome
 from turngraph.graphs import chat_turn
 from turngraph.interfaces.cli.app import outcome
-from turngraph.interfaces.cli.commands.ledger import By
 from turngraph.providers import ProviderConfig
 from turngraph.scripted import Call, Cut, Say, ScriptedModel
 from turngraph.state.turn import TurnSettings
@@ -107,7 +107,7 @@ def typed(
 
 def test_the_dimensions_that_may_be_typed_are_those_there_are() -> None:
     """The command names them without importing a database's library."""
-    assert set(get_args(By)) == set(COLUMNS)
+    assert set(get_args(Dimension)) == set(COLUMNS)
 
 
 def test_spending_is_shown_with_bars_and_told_in_json(
@@ -215,7 +215,7 @@ def test_verify_says_so_or_names_what_is_wrong(filled: Filled, typed: Callable[.
         len([line for line in told.out.splitlines() if line.startswith("Budget `account-month:")])
         == 3
     )
-    assert "is settled at 7, its first entry is" in told.out
+    assert "is settled at 7 nano-dollars, and its first entry is" in told.out
     assert "1 records wait" in told.err
 
 
@@ -243,7 +243,7 @@ def lose(url: str, name: str) -> str:
         call = LedgerCall(vendor="openai", model="gpt-5")
         begun = ledger.store.run(begin, call, call_id=name, request_sha="x", usd=Decimal("0.02"))
         assert begun.attempt_id is not None
-        ledger.store.run(mark_unknown, Unknown(attempt_id=begun.attempt_id, why="cut"))
+        ledger.store.run(mark_unknown, UnknownOutcome(attempt_id=begun.attempt_id, why="cut"))
         return begun.attempt_id
 
 
@@ -313,7 +313,7 @@ def test_a_person_says_what_an_attempt_cost(filled: Filled, typed: Callable[...,
     )
     assert typed("correct", attempt, "0", "--note", "refund", ledger=filled.url).code == 0
     debt = typed("correct", attempt, "--note", "x", "--ledger", filled.url, "--", "-1")
-    assert "costs nothing or more" in debt.err
+    assert "cannot cost -1 USD" in debt.err
     assert typed("correct", "nobody.1", "1", "--note", "x", ledger=filled.url).code == 2
     assert typed("verify", ledger=filled.url).code == 0
 
@@ -427,14 +427,14 @@ def test_a_budget_may_be_the_first_thing_in_a_ledger(
     ("tokens", "says"),
     [
         (["top"], "There is no ledger at `sqlite:///turngraph.db`: no such file."),
-        (["verify", "--ledger", "turns.db"], "as in `sqlite:///turns.db`"),
+        (["verify", "--ledger", "turns.db"], "such as `sqlite:///turns.db`"),
         (["top", "--ledger", "sqlite:///notes.txt"], "cannot be opened: file is not a database"),
-        (["top", "--ledger", "sqlite:///other.db"], "the database has no tables of one"),
+        (["top", "--ledger", "sqlite:///other.db"], "the database has none of its tables"),
         (
             ["export", "x.csv", "--ledger", "mysql://bob@host/db"],
             "SQLite or PostgreSQL, not in `mysql`",
         ),
-        (["top", "--by", "acount"], '"account", "key", "vendor"'),
+        (["top", "--by", "acount"], '"account", "api_key_id", "vendor"'),
         (
             ["top", "--month", "October"],
             "--month is `October`; it is a year and a month, as 2026-10.",
