@@ -58,8 +58,8 @@ def test_what_was_charged_is_corrected_by_a_further_entry(book: Any) -> None:
     ("attempt", "usd", "says"),
     [
         ("sent.1", "0.1", "`sent.1` is sent, not closed"),
-        ("nobody.1", "0.1", "`nobody.1` is unknown here"),
-        ("c.1", "-0.1", "costs nothing or more, not -0.1 USD"),
+        ("nobody.1", "0.1", "`nobody.1` is not in this ledger"),
+        ("c.1", "-0.1", "cannot cost -0.1 USD"),
     ],
 )
 def test_what_cannot_be_decided_is_named(book: Any, attempt: str, usd: str, says: str) -> None:

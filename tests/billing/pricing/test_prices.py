@@ -105,7 +105,7 @@ def test_a_price_in_another_currency_without_a_rate_is_refused_by_name() -> None
     ],
 )
 def test_a_price_nobody_knows_is_none_and_never_zero(vendor: str, model: str) -> None:
-    """A gateway has its own price for `gpt-4o`, and an empty row of a list is not a price of zero."""
+    """A gateway has a price of its own for `gpt-4o`, and an empty row of a list is not zero."""
     assert usd(Prices(), vendor=vendor, model=model, base_url="https://llm.example.org/v1") is None
 
 
