@@ -134,14 +134,14 @@ def opened(url: str) -> "Iterator[Ledger]":
     from sqlalchemy.exc import SQLAlchemyError
 
     from turngraph.billing.errors import LedgerError
-    from turngraph.billing.operations.existing import open_existing
-    from turngraph.billing.store.urls import shown_url, told
+    from turngraph.billing.ledger import Ledger
+    from turngraph.billing.store.urls import error_text, shown_url
 
     try:
-        with open_existing(url) as ledger:
+        with Ledger.open_existing(url) as ledger:
             yield ledger
     except SQLAlchemyError as exc:
-        raise LedgerError(f"The database `{shown_url(url)}` says: {told(exc, url)}.") from exc
+        raise LedgerError(f"The database `{shown_url(url)}` says: {error_text(exc, url)}.") from exc
 
 
 def prices_of(file: Path | None) -> "Prices":

@@ -60,7 +60,7 @@ def run_once(
         raise ToolError(
             f"`{call.name}` was interrupted; whether it ran is unknown, and it must not run twice."
         )
-    from turngraph.billing.store.attempts import answer, mark_unknown
+    from turngraph.billing.store.outcomes import answer, mark_unknown
 
     try:
         output: ToolOutput = yield run()
@@ -119,7 +119,7 @@ class _Recorded:
         return Call(
             attribution=CostAttribution(
                 account=task["account"] or "",
-                key=task["api_key_id"],
+                api_key_id=task["api_key_id"],
                 thread=self.context.thread_id,
                 turn=task["turn_id"],
                 tags=tuple(task["tags"]),

@@ -2,11 +2,12 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
+from turngraph.billing.operations.results import Dimension
 from turngraph.interfaces.cli.ledger_options import (
     DEFAULT,
     AsJson,
@@ -26,35 +27,21 @@ ledger = App(
     help="What was spent, on whom and on what; whether it adds up; what is still open.",
 )
 ELSEWHERE: Final = {
-    "verify": ("books", "Prove that it adds up; name what does not."),
+    "verify": ("ledger_maintenance", "Prove that it adds up; name what does not."),
     "reconcile": (
-        "books",
+        "ledger_maintenance",
         "Close what workers left open: release, charge, ask the vendor, or decide by policy.",
     ),
-    "correct": ("books", "Say what an attempt really cost."),
-    "forget": ("books", "Drop the kept answers of turns that are long over; what they cost stays."),
-    "budget": ("budget", "The budgets kept in the ledger: list, set, remove."),
+    "correct": ("ledger_maintenance", "Say what an attempt really cost."),
+    "forget": (
+        "ledger_maintenance",
+        "Drop the kept answers of turns that are long over; what they cost stays.",
+    ),
+    "budget": ("ledger_budget", "The budgets kept in the ledger: list, set, remove."),
 }
 """Commands that stand in files of their own."""
 for _name, (_file, _help) in ELSEWHERE.items():
-    ledger.command(f"turngraph.interfaces.{_file}_command:{_name}", name=_name, help=_help)
-
-By = Literal[
-    "account",
-    "key",
-    "vendor",
-    "model",
-    "plugin",
-    "tool",
-    "connection",
-    "thread",
-    "turn",
-    "day",
-    "month",
-    "kind",
-    "tag",
-]
-"""As `turngraph.billing.operations.reports` has it, which is imported only when it is asked."""
+    ledger.command(f"turngraph.interfaces.cli.commands.{_file}:{_name}", name=_name, help=_help)
 
 
 @ledger.command
@@ -66,11 +53,10 @@ def show(turn_id: str, /, *, ledger: LedgerUrl = DEFAULT, json: AsJson = False) 
     turn_id
         The turn's id: `result.turn_id`, or a line of `turngraph ledger top --by turn`.
     """
-    from turngraph.billing.operations.reports import show as show_bill
     from turngraph.interfaces.cli.output.ledger_tables import bill_table
 
     with opened(ledger) as book:
-        bill = book.read(show_bill, turn_id)
+        bill = book.turn_bill(turn_id)
     if json:
         print_json(bill._asdict())
         return
@@ -85,7 +71,7 @@ def show(turn_id: str, /, *, ledger: LedgerUrl = DEFAULT, json: AsJson = False) 
 @ledger.command
 def top(
     *,
-    by: By = "model",
+    by: Dimension = "model",
     period: Period = Period(),  # noqa: B008  frozen
     limit: Annotated[int, Parameter(validator=Number(gte=1))] = 20,
     ledger: LedgerUrl = DEFAULT,
@@ -100,13 +86,12 @@ def top(
     limit
         At most so many lines; the total is of all.
     """
-    from turngraph.billing.operations.reports import top as top_spent, total as total_spent
     from turngraph.interfaces.cli.output.ledger_tables import spending_table
 
     since, until = period.bounds()
     with opened(ledger) as book:
-        lines = book.read(top_spent, by, since=since, until=until, limit=limit)
-        total = book.read(total_spent, since=since, until=until)
+        lines = book.spending(by, since=since, until=until, limit=limit)
+        total = book.total(since=since, until=until)
     if json:
         print_json([line._asdict() for line in lines])
     elif lines:
@@ -124,11 +109,9 @@ def export(file: Path, /, *, period: Period = Period(), ledger: LedgerUrl = DEFA
     file
         Its suffix says how: .csv, .json, .jsonl or .parquet.
     """
-    from turngraph.billing.operations.export import export as export_charges
-
     since, until = period.bounds()
     with opened(ledger) as book:
-        written = book.read(export_charges, file, since=since, until=until)
+        written = book.export(file, since=since, until=until)
     print(f"{written:,} attempts written to {file}.", file=sys.stderr)
 
 
@@ -152,7 +135,6 @@ def reprice(
         As vendor:model. Its tokenizer would count somewhat otherwise; the tokens are taken as they
         were counted.
     """
-    from turngraph.billing.operations.reports import reprice as repriced
     from turngraph.interfaces.plain_text import money
     from turngraph.state.errors import TurnValueError
 
@@ -163,9 +145,7 @@ def reprice(
         )
     since, until = period.bounds()
     with opened(ledger) as book:
-        other = book.read(
-            repriced, prices_of(prices), vendor=vendor, model=name, since=since, until=until
-        )
+        other = book.reprice(prices_of(prices), vendor=vendor, model=name, since=since, until=until)
     if json:
         print_json(other._asdict())
     elif other.attempts:

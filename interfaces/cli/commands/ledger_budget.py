@@ -2,11 +2,12 @@
 
 import sys
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
+from turngraph.billing.budget import Budget, BudgetDimension, BudgetPeriod
 from turngraph.interfaces.cli.ledger_options import (
     DEFAULT,
     Amount,
@@ -16,9 +17,6 @@ from turngraph.interfaces.cli.ledger_options import (
     opened,
     print_json,
 )
-
-if TYPE_CHECKING:
-    from turngraph.billing.store.budgets import Budget
 
 __all__ = ["budget"]
 
@@ -45,13 +43,11 @@ def list_(
     limit
         At most so many windows; a budget for each turn has one for each turn.
     """
-    from turngraph.billing.operations.reports import budget_states
-    from turngraph.billing.store.budgets import list_budgets
     from turngraph.interfaces.cli.output.ledger_tables import in_words, windows_table
     from turngraph.interfaces.plain_text import printable
 
     with opened(ledger) as book:
-        kept, states = book.read(list_budgets), book.read(budget_states, limit=limit)
+        kept, states = book.list_budgets(), book.budget_states(limit=limit)
     if json:
         print_json(
             {
@@ -76,9 +72,9 @@ def set_(
     usd: Amount,
     /,
     *,
-    per: Literal["turn", "thread", "account", "key", "tag", "ledger"],
+    per: BudgetDimension,
     of: str | None = None,
-    period: Literal["always", "day", "month"] = "always",
+    period: BudgetPeriod = "always",
     soft: Annotated[bool, Parameter(negative="")] = False,
     name: str | None = None,
     warn_at: tuple[float, ...] = (0.8, 1.0),
@@ -111,8 +107,7 @@ def set_(
         A call without a known price: `refuse`, `mark`, or the US dollars to hold and charge for it.
     """
     from turngraph.billing.ledger import Ledger
-    from turngraph.billing.operations.existing import is_there
-    from turngraph.billing.store.budgets import set_budget
+    from turngraph.billing.operations.existing import ledger_exists
     from turngraph.billing.store.urls import shown_url
     from turngraph.interfaces.cli.output.ledger_tables import in_words
 
@@ -120,38 +115,36 @@ def set_(
     kept = _checked(
         {**given, "warn_at": warn_at, "last_answer_usd": last_answer, "unpriced": unpriced}
     )
-    if not is_there(ledger):
+    if not ledger_exists(ledger):
         # The one thing that is typed before the first turn is.
         with Ledger(ledger) as new:
-            new.do(set_budget, kept)
+            new.set_budget(kept)
         print(f"A new ledger was made: {shown_url(ledger)}", file=sys.stderr)
     else:
         with opened(ledger) as book:
-            book.do(set_budget, kept)
+            book.set_budget(kept)
     print(f"{kept.id}: {in_words(kept)}", file=sys.stderr)
 
 
 @budget.command
 def remove(name: str, /, *, ledger: LedgerUrl = DEFAULT) -> None:
     """Forget a kept budget. What it has counted stays for reports."""
-    from turngraph.billing.store.budgets import list_budgets, remove_budget
     from turngraph.state.errors import TurnValueError
 
     with opened(ledger) as book:
-        if not book.do(remove_budget, name):
-            kept = ", ".join(f"`{each.id}`" for each in book.read(list_budgets)) or "none"
+        if not book.remove_budget(name):
+            kept = ", ".join(f"`{each.id}`" for each in book.list_budgets()) or "none"
             raise TurnValueError(f"No budget `{name}` is kept here. There are: {kept}.")
 
 
-def _kept(each: "Budget") -> dict[str, Any]:
+def _kept(each: Budget) -> dict[str, Any]:
     return {"name": each.id, **each.model_dump(exclude={"name"})}
 
 
-def _checked(fields: dict[str, Any]) -> "Budget":
+def _checked(fields: dict[str, Any]) -> Budget:
     """The budget. Raises TurnValueError in the option's own name."""
     from pydantic import ValidationError
 
-    from turngraph.billing.store.budgets import Budget
     from turngraph.state.errors import TurnValueError
 
     try:

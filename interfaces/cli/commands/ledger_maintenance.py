@@ -5,13 +5,13 @@ become so.
 import os
 import sys
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 from rich.console import Console
 
+from turngraph.billing.operations.results import Policy
 from turngraph.interfaces.cli.ledger_options import (
     DEFAULT,
     Amount,
@@ -37,18 +37,16 @@ def verify(*, ledger: LedgerUrl = DEFAULT) -> int:
 
     Exits with 0 where it does; with 1 where not: each problem on a line.
     """
-    from turngraph.billing.operations.reports import total as total_spent
-    from turngraph.billing.operations.verification import verify as find_problems
     from turngraph.interfaces.plain_text import money
 
     with opened(ledger) as book:
-        problems = [*book.read(find_problems), *_refused_records(book)]
-        total, waiting = book.read(total_spent), len(list(book.spool.records()))
+        problems = [*book.verify(), *_refused_records(book)]
+        total, waiting = book.total(), len(list(book.store.spool.records()))
     for problem in problems:
         print(problem)
     if waiting:
         print(
-            f"{waiting} records wait in `{book.spool.folder}`: turngraph ledger reconcile",
+            f"{waiting} records wait in `{book.store.spool.folder}`: turngraph ledger reconcile",
             file=sys.stderr,
         )
     if not problems:
@@ -59,13 +57,14 @@ def verify(*, ledger: LedgerUrl = DEFAULT) -> int:
 
 def _refused_records(book: "Ledger") -> list[str]:
     return [
-        f"The ledger refused what stands in `{path}`; look at it." for path in book.spool.refused()
+        f"The ledger refused what stands in `{path}`; look at it."
+        for path in book.store.spool.refused()
     ]
 
 
 def reconcile(
     *,
-    policy: Literal["estimate", "max", "manual"] = "estimate",
+    policy: Policy = "estimate",
     quiet: Annotated[float, Parameter(validator=Number(gte=0))] = 60.0,
     ask: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     base_url: str | None = None,
@@ -73,7 +72,7 @@ def reconcile(
     ledger: LedgerUrl = DEFAULT,
     json: AsJson = False,
 ) -> None:
-    """Close what workers left open: release what was never sent, charge what was answered, decide
+    """Close what workers left open: release what was never sent, charge what was answered, correct
     about the rest.
 
     Safe to run at any time, by many at once, from cron. What was kept on disk while the database
@@ -91,13 +90,11 @@ def reconcile(
     base_url
         The endpoint to ask, where it is not the vendor's own.
     """
-    from turngraph.billing.operations.sweeper import outstanding, sweep
-
     charging, lookup = prices_of(prices), _lookup(ask, base_url)
     with opened(ledger) as book:
         written = book.play_back()
-        swept = sweep(book, charging, lookup=lookup, policy=policy, quiet_s=quiet, limit=_AT_ONCE)
-        left = book.read(outstanding, limit=_AT_ONCE)
+        swept = book.sweep(charging, lookup=lookup, policy=policy, quiet_s=quiet, limit=_AT_ONCE)
+        left = book.outstanding(limit=_AT_ONCE)
     if json:
         told = [{"attempt_id": each.attempt_id, "held_usd": each.held_usd} for each in left]
         print_json({"written": written, **asdict(swept), "open": told})
@@ -145,11 +142,10 @@ def correct(attempt_id: str, usd: Amount, /, *, note: str, ledger: LedgerUrl = D
     note
         Why: the number of an invoice, for example.
     """
-    from turngraph.billing.operations.corrections import decide
     from turngraph.interfaces.plain_text import money
 
     with opened(ledger) as book:
-        settled = book.do(decide, attempt_id, usd, note=note)
+        settled = book.correct(attempt_id, usd, note=note)
     print(f"{attempt_id} costs {money(settled.amount_usd)}.", file=sys.stderr)
 
 
@@ -167,10 +163,6 @@ def forget(
     days
         Answers that have stood for so many days.
     """
-    from turngraph.billing.operations.retention import forget_answers
-
-    before, forgotten = datetime.now(UTC) - timedelta(days=days), 0
     with opened(ledger) as book:
-        while at_once := book.do(forget_answers, before, limit=_AT_ONCE):
-            forgotten += at_once
+        forgotten = book.forget_answers(days=days)
     print(f"{forgotten:,} answers forgotten.", file=sys.stderr)

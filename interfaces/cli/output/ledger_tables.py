@@ -11,8 +11,8 @@ from rich.text import Text
 from turngraph.interfaces.plain_text import money, one_line
 
 if TYPE_CHECKING:
-    from turngraph.billing.operations.reports import BudgetState, Spent, TurnBill
-    from turngraph.billing.store.budgets import Budget
+    from turngraph.billing.budget import Budget
+    from turngraph.billing.operations.results import BudgetState, Spent, TurnBill
 
 __all__ = ["aligned", "bill_table", "in_words", "spending_table", "windows_table"]
 
@@ -73,7 +73,7 @@ def windows_table(states: "Iterable[BudgetState]") -> Table:
 def in_words(budget: "Budget") -> str:
     """A budget as a person says it.
 
-    >>> from turngraph.billing.store.budgets import Budget
+    >>> from turngraph.billing.budget import Budget
     >>> in_words(Budget(usd=Decimal(20), per="account", of="acme", period="month", hard=False))
     '$20.00 a month for the account acme, soft'
     >>> in_words(Budget(usd=Decimal("0.5")))
@@ -129,8 +129,11 @@ def _tokens(row: dict[str, Any]) -> str:
     """Of the prompt and of the answer, and how many of them have a price of their own."""
     if row["input_tokens"] is None and row["output_tokens"] is None:
         return ""
-    sides = (("input_tokens", "cached"), ("output_tokens", "reasoning"))
-    parts = ((row[side] or 0, row[f"{name}_tokens"], name) for side, name in sides)
+    sides = (
+        ("input_tokens", "cache_read_tokens", "cached"),
+        ("output_tokens", "reasoning_tokens", "reasoning"),
+    )
+    parts = ((row[side] or 0, row[part], name) for side, part, name in sides)
     return " + ".join(
         f"{count:,} ({part:,} {name})" if part else f"{count:,}" for count, part, name in parts
     )

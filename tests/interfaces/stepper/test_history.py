@@ -22,7 +22,6 @@ from sqlalchemy import text
 from tests.interfaces.stepper.killed_worker import THREAD, graph_around
 from tests.turns import ask, turn_on
 from turngraph.billing import Ledger
-from turngraph.billing.operations.verification import verify
 from turngraph.interfaces.stepper import TurnStepper
 from turngraph.scripted import Call, Say, ScriptedModel
 from turngraph.state.errors import TurnInvocationError
@@ -261,7 +260,7 @@ def test_a_continued_turn_keeps_its_lineage_and_a_fork_is_billed_anew(
         graph.invoke(ask("Both?"), THREAD)
 
         def attempt_states() -> list[str]:
-            with ledger.engine.connect() as conn:
+            with ledger.store.engine.connect() as conn:
                 return [
                     row[0]
                     for row in conn.execute(
@@ -292,7 +291,7 @@ def test_a_continued_turn_keeps_its_lineage_and_a_fork_is_billed_anew(
         fork.step()
         assert len(model.requests) == 3
         assert attempt_states() == ["settled"] * 3
-        assert ledger.read(verify) == []
+        assert ledger.verify() == []
         past.close()
 
 
