@@ -11,9 +11,6 @@ from .prompt import (
     Answer as Answer,
 )
 from .prompt import (
-    AskedCall as AskedCall,
-)
-from .prompt import (
     Message as Message,
 )
 from .prompt import (
@@ -21,6 +18,9 @@ from .prompt import (
 )
 from .prompt import (
     Prompt as Prompt,
+)
+from .prompt import (
+    RequestedCall as RequestedCall,
 )
 from .received import (
     ReceivedRequest as ReceivedRequest,
@@ -52,7 +52,6 @@ from .server import (
 
 __all__ = [
     "Answer",
-    "AskedCall",
     "Call",
     "Cassette",
     "Cut",
@@ -66,6 +65,7 @@ __all__ = [
     "ReceivedRequest",
     "RecordedExchange",
     "Refuse",
+    "RequestedCall",
     "Say",
     "ScriptedModel",
 ]
