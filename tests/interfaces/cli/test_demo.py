@@ -8,12 +8,12 @@ from xml.etree import ElementTree
 import pytest
 
 from turngraph.drawing.svg import turn_notes
-from turngraph.interfaces.cli.app import outcome
+from turngraph.interfaces.cli.app import run_command
 
 
 def played(capsys: pytest.CaptureFixture[str], *args: str) -> str:
     """What the demo shows."""
-    assert outcome(["demo", *args]) == 0
+    assert run_command(["demo", *args]) == 0
     return capsys.readouterr().out
 
 

@@ -18,9 +18,9 @@ from tests.interfaces.cli.commands import Terminal, one_sentence, turngraph
 from turngraph.billing import Budget, Ledger, Prices, ToolPrice
 from turngraph.billing.operations.reports import BY
 from turngraph.billing.store.calls import Call as LedgerCall
-from turngraph.billing.store.calls import Released, Unknown
+from turngraph.billing.store.calls import Released, UnknownOutcome
 from turngraph.graphs import chat_turn
-from turngraph.interfaces.cli.app import outcome
+from turngraph.interfaces.cli.app import run_command
 from turngraph.interfaces.cli.commands.ledger import By
 from turngraph.providers import ProviderConfig
 from turngraph.scripted import Call, Cut, Say, ScriptedModel
@@ -99,7 +99,7 @@ def typed(
 
     def types(*tokens: str, ledger: str | None = None) -> Told:
         capsys.readouterr()
-        code = outcome(["ledger", *tokens, *([] if ledger is None else ["--ledger", ledger])])
+        code = run_command(["ledger", *tokens, *([] if ledger is None else ["--ledger", ledger])])
         return Told(code, *capsys.readouterr())
 
     return types
@@ -200,7 +200,7 @@ def test_verify_says_so_or_names_what_is_wrong(filled: Filled, typed: Callable[.
 
     told = typed("verify", ledger=filled.url)
     assert (told.code, told.out) == (0, "")
-    assert told.err.startswith("All adds up: 7 attempts, $0.0")
+    assert told.err.startswith("Everything adds up: 7 attempts, $0.0")
     with Ledger(filled.url) as ledger:
         ledger.do(lambda tx: tx.conn.execute(text("UPDATE budget_window SET held_nano = 5")))
         ledger.spool.add("release", Released(attempt_id="nobody.1", why="never sent"))
@@ -242,7 +242,7 @@ def lose(url: str, name: str) -> str:
         call = LedgerCall(vendor="openai", model="gpt-5")
         begun = ledger.do(begin, call, call_id=name, request_sha="x", usd=Decimal("0.02"))
         assert begun.attempt_id is not None
-        ledger.do(mark_unknown, Unknown(attempt_id=begun.attempt_id, why="cut"))
+        ledger.do(mark_unknown, UnknownOutcome(attempt_id=begun.attempt_id, why="cut"))
         return begun.attempt_id
 
 
@@ -368,7 +368,7 @@ def test_budgets_are_kept_listed_and_removed(filled: Filled, typed: Callable[...
     )
     told = typed(*set_, ledger=filled.url)
     assert told.err == "account-day-acme: $0.0000001 a day for the account acme, hard, " + (
-        "calls without a price are taken at $0.05\n"
+        "calls without a price are charged $0.05\n"
     )
     with Ledger(filled.url) as ledger, ScriptedModel() as model:
         config = ProviderConfig(
@@ -393,9 +393,9 @@ def test_budgets_are_kept_listed_and_removed(filled: Filled, typed: Callable[...
     again = typed("budget", "remove", "account-day-acme", ledger=filled.url)
     assert (again.code, again.err) == (
         2,
-        "turngraph: No budget `account-day-acme` is kept here. There are: none.\n",
+        "turngraph: No budget `account-day-acme` is stored in this ledger. Stored are: none.\n",
     )
-    assert "No budget is kept" in typed("budget", "list", ledger=filled.url).err
+    assert "No budget is stored" in typed("budget", "list", ledger=filled.url).err
 
 
 def test_a_budget_may_be_the_first_thing_in_a_ledger(
@@ -415,9 +415,9 @@ def test_a_budget_may_be_the_first_thing_in_a_ledger(
         "mark",
     )
     assert told.code == 0
-    assert told.err.splitlines()[0] == "A new ledger was made: sqlite:///turngraph.db"
+    assert told.err.splitlines()[0] == "A new ledger was created: sqlite:///turngraph.db"
     assert told.err.splitlines()[1].startswith(
-        "ledger: $20.00 for all together, soft, $1.00 of it for a last answer"
+        "ledger: $20.00 for all calls together, soft, $1.00 of it for a last answer"
     )
     assert (tmp_path / "turngraph.db").exists()
 
@@ -436,17 +436,17 @@ def test_a_budget_may_be_the_first_thing_in_a_ledger(
         (["top", "--by", "acount"], '"account", "key", "vendor"'),
         (
             ["top", "--month", "October"],
-            "--month is `October`; it is a year and a month, as 2026-10.",
+            "--month is `October`; type a year and a month, as in 2026-10.",
         ),
         (["top", "--month", "2026-10", "--since", "2026-10-01"], "not both"),
         (["top", "--since", "yesterday"], "--since"),
         (["top", "--limit", "0"], "--limit"),
         (["reconcile", "--policy", "guess"], '"estimate", "max", "manual"'),
-        (["reprice", "--model", "gpt-5"], "it is a vendor and a model, as openai:gpt-5-mini"),
+        (["reprice", "--model", "gpt-5"], "type a vendor and a model, as in openai:gpt-5-mini"),
         (["budget", "set", "3"], "--per"),
         (
             ["budget", "set", "3", "--per", "turn", "--unpriced", "free"],
-            "--unpriced is `free`; it is `refuse`, `mark`",
+            "--unpriced is `free`; type `refuse`, `mark`",
         ),
         (["budget", "set", "NaN", "--per", "turn"], "`NaN` is no amount in US dollars"),
         (["budget", "set", "--per", "turn", "--", "-3"], "The limit is -3"),

@@ -115,5 +115,5 @@ def test_a_walk_is_recorded_and_replayed(
 
 def test_an_empty_question_is_refused() -> None:
     """As by `turngraph run`."""
-    with pytest.raises(TurnValueError, match="Nothing was asked"):
+    with pytest.raises(TurnValueError, match="No question was given"):
         step(" ")
