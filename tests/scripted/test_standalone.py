@@ -33,6 +33,9 @@ def test_every_public_name_exists() -> None:
 
 def test_importing_it_loads_no_web_server() -> None:
     """aiohttp is imported when a server starts, not when the package is."""
-    code = "import sys, turngraph.scripted.server; print({'aiohttp', 'openai', 'jsonschema'} & set(sys.modules))"
+    code = (
+        "import sys, turngraph.scripted.server; "
+        "print({'aiohttp', 'openai', 'jsonschema'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

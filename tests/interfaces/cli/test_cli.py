@@ -1,7 +1,6 @@
-"""The command line: answers on stdout, everything else on stderr, and a sentence where something is
-wrong.
-"""
+"""The command line: answers on stdout, everything else on stderr, one sentence for an error."""
 
+import importlib
 import io
 import json
 import os
@@ -10,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from cyclopts import App
 
 from tests.interfaces.cli.commands import (
     KEY,
@@ -37,11 +37,29 @@ def test_help_names_every_command(tmp_path: Path) -> None:
     assert all(name in shown for name in COMMANDS)
 
 
+def test_without_arguments_it_says_where_to_begin(tmp_path: Path) -> None:
+    """A newcomer types the name of the program first."""
+    done = turngraph(tmp_path)
+    assert "Start here." in done.stdout
+    assert "turngraph demo" in done.stdout
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Its help is made from its own signature."""
+    """Its help has a usage line and an example to copy."""
     assert run_command([command, "--help"]) == 0
-    assert f"turngraph {command}" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert f"turngraph {command}" in shown
+    assert f"Example: turngraph {command}" in shown
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_is_listed_as_its_own_module_describes_it(command: str) -> None:
+    """The list is written apart from the modules, which take seconds to import."""
+    module = importlib.import_module(f"turngraph.interfaces.cli.commands.{command}")
+    target = getattr(module, command)
+    text = target.help if isinstance(target, App) else target.__doc__.splitlines()[0]
+    assert text == COMMANDS[command].summary
 
 
 def test_without_a_key_the_scripted_model_answers_and_says_so(tmp_path: Path) -> None:

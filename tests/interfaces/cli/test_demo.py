@@ -1,4 +1,4 @@
-"""`turngraph demo`: what a newcomer sees first must be all there, true, and short enough to read."""
+"""`turngraph demo`: what a newcomer sees first is complete, true, and short enough to read."""
 
 import json
 import re

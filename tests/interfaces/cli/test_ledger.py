@@ -341,7 +341,8 @@ def test_a_period_is_told_at_another_models_prices(
     assert told.out.splitlines()[1].endswith("%)")
     assert "2 calls have no usage" in told.err
     (tmp_path / "prices.yaml").write_text(
-        "prices:\n- vendor: mine\n  model: small\n  rates: {input: {usd_per_mtok: 1}, output: {usd_per_mtok: 0}}\n"
+        "prices:\n- vendor: mine\n  model: small\n"
+        "  rates: {input: {usd_per_mtok: 1}, output: {usd_per_mtok: 0}}\n"
     )
     own = ("reprice", "--model", "mine:small", "--json", "--prices", "prices.yaml")
     assert json.loads(typed(*own, ledger=filled.url).out)["attempts"] == 3
@@ -515,7 +516,7 @@ def test_no_password_is_printed_by_the_process(tmp_path: Path) -> None:
 
 
 def test_the_variable_names_the_ledger_on_a_terminal(tmp_path: Path) -> None:
-    """As a person meets it, in colour."""
+    """As a person meets it, in color."""
     filled = fill(f"sqlite:///{tmp_path}/turns.db")
     with Terminal(
         tmp_path, "ledger", "top", "--by", "account", TURNGRAPH_LEDGER=filled.url
