@@ -1,3 +1,6 @@
+from .budget import (
+    Budget as Budget,
+)
 from .errors import (
     BudgetExceededError as BudgetExceededError,
 )
@@ -13,11 +16,14 @@ from .errors import (
 from .errors import (
     TurnConflictError as TurnConflictError,
 )
+from .errors import (
+    UncappedError as UncappedError,
+)
 from .langchain.callback import (
     LedgerCallback as LedgerCallback,
 )
 from .langchain.metering import (
-    Metered as Metered,
+    MeteringConfig as MeteringConfig,
 )
 from .langchain.middleware import (
     LedgerMiddleware as LedgerMiddleware,
@@ -25,41 +31,26 @@ from .langchain.middleware import (
 from .ledger import (
     Ledger as Ledger,
 )
-from .operations.corrections import (
-    decide as decide,
+from .operations.results import (
+    BudgetState as BudgetState,
 )
-from .operations.existing import (
-    open_existing as open_existing,
+from .operations.results import (
+    Repriced as Repriced,
 )
-from .operations.export import (
-    export as export,
+from .operations.results import (
+    Spent as Spent,
 )
-from .operations.reports import (
-    budget_states as budget_states,
-)
-from .operations.reports import (
-    reprice as reprice,
-)
-from .operations.reports import (
-    show as show,
-)
-from .operations.reports import (
-    top as top,
-)
-from .operations.reports import (
-    total as total,
-)
-from .operations.retention import (
-    forget_answers as forget_answers,
-)
-from .operations.sweeper import (
+from .operations.results import (
     Swept as Swept,
 )
-from .operations.sweeper import (
-    sweep as sweep,
+from .operations.results import (
+    TurnBill as TurnBill,
 )
-from .operations.verification import (
-    verify as verify,
+from .operations.sweeper import (
+    Outstanding as Outstanding,
+)
+from .operations.sweeper import (
+    ProviderRecord as ProviderRecord,
 )
 from .pricing.overrides import (
     PriceFile as PriceFile,
@@ -73,6 +64,9 @@ from .pricing.overrides import (
 from .pricing.overrides import (
     load_prices as load_prices,
 )
+from .pricing.price_key import (
+    PriceKey as PriceKey,
+)
 from .pricing.prices import (
     Prices as Prices,
 )
@@ -85,25 +79,20 @@ from .pricing.rates import (
 from .pricing.rates import (
     Tier as Tier,
 )
-from .store.budgets import (
-    Budget as Budget,
-)
-from .store.budgets import (
-    list_budgets as list_budgets,
-)
-from .store.budgets import (
-    remove_budget as remove_budget,
-)
-from .store.budgets import (
-    set_budget as set_budget,
-)
 from .store.calls import (
     CostAttribution as CostAttribution,
+)
+from .store.calls import (
+    Settled as Settled,
+)
+from .store.calls import (
+    ThresholdCrossed as ThresholdCrossed,
 )
 
 __all__ = [
     "Budget",
     "BudgetExceededError",
+    "BudgetState",
     "CostAttribution",
     "FencedError",
     "Ledger",
@@ -111,29 +100,24 @@ __all__ = [
     "LedgerError",
     "LedgerMiddleware",
     "LedgerUnavailableError",
-    "Metered",
+    "MeteringConfig",
+    "Outstanding",
     "PriceFile",
+    "PriceKey",
     "PriceOverride",
     "Prices",
+    "ProviderRecord",
     "Rate",
     "Rates",
+    "Repriced",
+    "Settled",
+    "Spent",
     "Swept",
+    "ThresholdCrossed",
     "Tier",
     "ToolPrice",
+    "TurnBill",
     "TurnConflictError",
-    "budget_states",
-    "decide",
-    "export",
-    "forget_answers",
-    "list_budgets",
+    "UncappedError",
     "load_prices",
-    "open_existing",
-    "remove_budget",
-    "reprice",
-    "set_budget",
-    "show",
-    "sweep",
-    "top",
-    "total",
-    "verify",
 ]

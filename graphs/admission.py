@@ -121,18 +121,21 @@ def admitted(ledger: Ledger, request: AdmissionRequest, wait_s: float) -> Iterat
     ends = time.monotonic() + wait_s
     while True:
         try:
-            asked, admission = ledger.now(), ledger.do(admit, request.turn_id, **_asked(request))
+            asked, admission = (
+                ledger.store.now(),
+                ledger.store.run(admit, request.turn_id, **_asked(request)),
+            )
             break
         except TurnConflictError as exc:
             time.sleep(_pause(exc, ends))
     lease = admission.turn_id, admission.fence
-    ledger.keeper.hold(*lease, asked)
+    ledger.leases.start_renewing(*lease, asked)
     try:
         yield _leave(request, admission)
     finally:
-        if ledger.keeper.drop(*lease):
+        if ledger.leases.stop_renewing(*lease):
             try:
-                ledger.do(release_lease, admission.turn_id, fence=admission.fence)
+                ledger.store.run(release_lease, admission.turn_id, fence=admission.fence)
             except LedgerUnavailableError as exc:
                 _log.warning("The lease of turn %s was not given up: %s", admission.turn_id, exc)
 
@@ -146,20 +149,20 @@ async def admitted_async(
     while True:
         try:
             asked, admission = (
-                ledger.now(),
-                await ledger.ado(admit, request.turn_id, **_asked(request)),
+                ledger.store.now(),
+                await ledger.store.arun(admit, request.turn_id, **_asked(request)),
             )
             break
         except TurnConflictError as exc:
             await asyncio.sleep(_pause(exc, ends))
     lease = admission.turn_id, admission.fence
-    ledger.keeper.hold(*lease, asked)
+    ledger.leases.start_renewing(*lease, asked)
     try:
         yield _leave(request, admission)
     finally:
-        if ledger.keeper.drop(*lease):
+        if ledger.leases.stop_renewing(*lease):
             try:
-                await ledger.ado(release_lease, admission.turn_id, fence=admission.fence)
+                await ledger.store.arun(release_lease, admission.turn_id, fence=admission.fence)
             except LedgerUnavailableError as exc:
                 _log.warning("The lease of turn %s was not given up: %s", admission.turn_id, exc)
 

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import TypedDict
 
 from turngraph.billing.pricing.charges import charge_for, tool_charge_for
+from turngraph.billing.pricing.price_key import PriceKey
 from turngraph.nodes.support.dependencies import TurnDeps
 from turngraph.nodes.support.ledger_calls import settle_charge
 from turngraph.nodes.support.stage_context import StageContext
@@ -56,15 +57,18 @@ def bill(state: Reads, deps: TurnDeps, here: StageContext) -> Flow[Turn]:
 
 def _of_attempt(made: Attempt, deps: TurnDeps, account: str | None) -> Charge | None:
     reply = made.reply
-    return charge_for(
-        deps.prices,
-        attempt_id=made.id,
-        vendor=made.request.vendor,
-        model=(reply.model if reply is not None else None) or made.request.model,
-        asked_model=made.request.model,
+    key = PriceKey(
+        made.request.vendor,
+        (reply.model if reply is not None else None) or made.request.model,
+        at=datetime.fromtimestamp(made.started_at, UTC),
         base_url=deps.provider.config.base_url,
         service_tier=None if reply is None else reply.service_tier,
-        at=datetime.fromtimestamp(made.started_at, UTC),
+    )
+    return charge_for(
+        deps.prices,
+        key,
+        attempt_id=made.id,
+        asked_model=made.request.model,
         usage=None if reply is None else reply.usage,
         billed=made.billed,
         estimate=made.estimate,

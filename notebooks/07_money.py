@@ -16,7 +16,7 @@
 from pathlib import Path
 from tempfile import mkdtemp
 
-from turngraph.billing import Budget, Ledger, Prices, ToolPrice, reprice, show, top, total, verify
+from turngraph.billing import Budget, Ledger, Prices, ToolPrice
 from turngraph.graphs import chat_turn
 from turngraph.interfaces.cli.output.ledger_tables import spending_table
 from turngraph.interfaces.notebook_model import notebook_model
@@ -92,21 +92,21 @@ given = {
 # account` shows the same in a terminal.
 
 # %%
-spending_table("account", ledger.read(top, "account"), ledger.read(total))
+spending_table("account", ledger.spending("account"), ledger.total())
 
 # %% [markdown]
 # One turn's bill.
 
 # %%
-bill = ledger.read(show, "order-4711")
+bill = ledger.turn_bill("order-4711")
 bill.usd, [(row["kind"], row["usd"], row["price_source"].split()[0]) for row in bill.attempts]
 
 # %% [markdown]
 # The same tokens at another model's prices, and the proof that all adds up: no problem is found.
 
 # %%
-other = ledger.read(reprice, prices, vendor="openai", model="gpt-4.1-nano")
+other = ledger.reprice(prices, vendor="openai", model="gpt-4.1-nano")
 other.actual_usd, other.other_usd
 
 # %%
-ledger.read(verify)
+ledger.verify()

@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from turngraph.billing.pricing.prices import Prices
 
 __all__ = [
-    "DEFAULT",
+    "DEFAULT_LEDGER",
     "Amount",
     "AsJson",
     "LedgerUrl",
     "Period",
     "PriceFile",
     "load_prices",
-    "opened",
+    "open_ledger",
     "print_json",
 ]
 
-DEFAULT: Final = "sqlite:///turngraph.db"
+DEFAULT_LEDGER: Final = "sqlite:///turngraph.db"
 
 LedgerUrl = Annotated[
     str,
@@ -132,7 +132,7 @@ def _short(moment: datetime) -> str:
 
 
 @contextmanager
-def opened(url: str) -> "Iterator[Ledger]":
+def open_ledger(url: str) -> "Iterator[Ledger]":
     """Yields the ledger at `url`, which must exist.
 
     Raises LedgerError, in one sentence, for whatever the database reports.
@@ -140,14 +140,14 @@ def opened(url: str) -> "Iterator[Ledger]":
     from sqlalchemy.exc import SQLAlchemyError
 
     from turngraph.billing.errors import LedgerError
-    from turngraph.billing.operations.existing import open_existing
-    from turngraph.billing.store.urls import shown_url, told
+    from turngraph.billing.ledger import Ledger
+    from turngraph.billing.store.urls import error_text, shown_url
 
     try:
-        with open_existing(url) as ledger:
+        with Ledger.open_existing(url) as ledger:
             yield ledger
     except SQLAlchemyError as exc:
-        raise LedgerError(f"The database `{shown_url(url)}` says: {told(exc, url)}.") from exc
+        raise LedgerError(f"The database `{shown_url(url)}` says: {error_text(exc, url)}.") from exc
 
 
 def load_prices(file: Path | None) -> "Prices":

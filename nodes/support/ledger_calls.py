@@ -4,14 +4,20 @@ the money before.
 Without a ledger none of this waits for anything, nothing is kept, and SQLAlchemy is not imported.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from typing import Any, Final
 
 from turngraph.billing.errors import FencedError
-from turngraph.billing.pricing.worst_case import prompt_bound, worst_case_usd
+from turngraph.billing.pricing.price_key import PriceKey
+from turngraph.billing.pricing.worst_case import (
+    CAP_NAMES,
+    answer_caps,
+    prompt_bound,
+    worst_case_usd,
+)
 from turngraph.billing.store.calls import (
     AttemptResponse,
     Call,
@@ -29,7 +35,7 @@ from turngraph.providers.writing.payload import Payload
 from turngraph.state.events import BudgetWarning
 from turngraph.state.flow import Flow, Wait
 from turngraph.state.reply import ProviderReply
-from turngraph.state.request import Api, ChatRequest
+from turngraph.state.request import ChatRequest
 from turngraph.state.result import Attempt, Charge
 from turngraph.state.turn import TurnSettings
 from turngraph.state.usage import Usage
@@ -54,16 +60,9 @@ __all__ = [
     "worst_case_of",
 ]
 
-_UNCAPPED_TOKENS: Final = 32_768
 _BYTES_A_TOKEN: Final = 4
 """Of English (https://help.openai.com/en/articles/4936856-what-are-tokens-and-how-to-count-them).
 """
-_SEVERAL: Final = ("n", "best_of")
-_CAPS: Final[Mapping[Api, tuple[str, ...]]] = {
-    "chat": ("max_completion_tokens", "max_tokens"),
-    "responses": ("max_output_tokens",),
-}
-"""What the cap on an answer is called on the wire. The other API's name bounds nothing."""
 
 
 def attribution_of(
@@ -74,7 +73,7 @@ def attribution_of(
         return CostAttribution(thread=here.thread_id, turn=turn_id)
     return CostAttribution(
         account=settings.account or "",
-        key=settings.key,
+        api_key_id=settings.key,
         thread=here.thread_id,
         turn=turn_id,
         tags=settings.tags,
@@ -142,16 +141,16 @@ def note_begun(attempt_id: str, call: Call, deps: TurnDeps, response_id: str) ->
     it again.
     """
     if deps.ledger is not None and call.stored == "responses":
-        from turngraph.billing.store.attempts import note_id
+        from turngraph.billing.store.outcomes import note_id
 
-        deps.ledger.soon(note_id, attempt_id, response_id)
+        deps.ledger.store.run_in_background(note_id, attempt_id, response_id)
 
 
 def keep_answer(attempt_id: str, reply: ProviderReply, turn_id: str, deps: TurnDeps) -> Flow[None]:
     """Write the answer on its attempt the moment it is complete. Raises FencedError where the turn
     is not ours now.
     """
-    from turngraph.billing.store.attempts import answer
+    from turngraph.billing.store.outcomes import answer
 
     kept = AttemptResponse(
         attempt_id=attempt_id,
@@ -178,7 +177,7 @@ def release_call(
     """What brought no answer: free where the vendor refused it, unknown where it may have been
     served.
     """
-    from turngraph.billing.store.attempts import mark_unknown, release
+    from turngraph.billing.store.outcomes import mark_unknown, release
 
     if billed == "none":
         yield keep_in_ledger(deps, release, Released(attempt_id=attempt_id, why=why))
@@ -225,7 +224,7 @@ def finish_turn(turn_id: str, deps: TurnDeps, here: StageContext) -> Flow[None]:
         from turngraph.billing.leases.leases import finish
 
         yield ask_ledger(deps, finish, turn_id, fence=here.fence)
-        deps.ledger.keeper.finished(turn_id, here.fence)
+        deps.ledger.leases.mark_finished(turn_id, here.fence)
 
 
 def estimate_of(reply: ProviderReply | None, payload: Payload) -> Usage | None:
@@ -242,56 +241,27 @@ def estimate_of(reply: ProviderReply | None, payload: Payload) -> Usage | None:
 
 
 def worst_case_of(request: ChatRequest, payload: Payload, deps: TurnDeps) -> Decimal | None:
-    """The most `payload` can cost, in USD; `None` where its price is unknown.
-
-    `extra_body` may name another model than the request, or a dearer tier: what is sent counts.
-    """
-    body = payload.body
-    models = {request.model, *(name for name in [body.get("model")] if isinstance(name, str))}
-    tiers = {None, *(name for name in [body.get("service_tier")] if isinstance(name, str))}
-    worst = (
-        worst_case_usd(
-            deps.prices,
-            vendor=request.vendor,
-            model=model,
-            at=datetime.fromtimestamp(deps.clock(), UTC),
-            input_tokens=prompt_bound(payload.content),
-            max_tokens=max(caps_of(payload), default=_UNCAPPED_TOKENS)
-            * max([1, *_answers(payload)]),
-            base_url=deps.provider.config.base_url,
-            service_tier=tier,
-        )
-        for model in models
-        for tier in tiers
+    """Returns the most that `payload` can cost, in USD; `None` where its price is unknown."""
+    key = PriceKey(
+        request.vendor,
+        request.model,
+        at=datetime.fromtimestamp(deps.clock(), UTC),
+        base_url=deps.provider.config.base_url,
     )
-    return max((usd for usd in worst if usd is not None), default=None)
+    return worst_case_usd(
+        deps.prices, key, api=payload.api, body=payload.body, content=payload.content
+    )
 
 
 def caps_of(payload: Payload) -> list[int]:
-    """The caps on an answer that are really sent, under whatever names: `extra_body` may name
-    another than ours.
-
-    None where one of them bounds nothing: to some servers -1 is «no end», and a text is whatever
-    they make of it.
-    """
-    caps = _sent(payload, _CAPS[payload.api])
-    counts = [*caps, *_sent(payload, _SEVERAL)]
-    return caps if all(type(count) is int and count > 0 for count in counts) else []
+    """Returns the caps on the answer that are sent; none where one of them limits nothing."""
+    return answer_caps(payload.api, payload.body)
 
 
 def uncapped(payload: Payload) -> str:
     """What to say of a request that a budget cannot let go."""
-    names = " or ".join(_CAPS[payload.api])
+    names = " or ".join(CAP_NAMES[payload.api])
     return f"A budget applies, and the request has no cap on its answer: put {names} into it, a whole number from 1 on."
-
-
-def _answers(payload: Payload) -> list[int]:
-    """How many answers are asked for at once; each may be as long as the cap allows."""
-    return [count for count in _sent(payload, _SEVERAL) if type(count) is int]
-
-
-def _sent(payload: Payload, names: Sequence[str]) -> list[Any]:
-    return [payload.body[name] for name in names if payload.body.get(name) is not None]
 
 
 def call_of(
@@ -312,11 +282,17 @@ def ask_ledger(deps: TurnDeps, op: Callable[..., Any], *args: Any, **named: Any)
     """One operation of the ledger, as something to wait for."""
     ledger = deps.ledger
     assert ledger is not None, "only a turn with a ledger asks it"
-    return Wait(partial(ledger.do, op, *args, **named), partial(ledger.ado, op, *args, **named))
+    return Wait(
+        partial(ledger.store.run, op, *args, **named),
+        partial(ledger.store.arun, op, *args, **named),
+    )
 
 
 def keep_in_ledger(deps: TurnDeps, op: Callable[..., Any], value: Any) -> Wait:
     """The same for what must not be lost: where the ledger is away, it is spooled."""
     ledger = deps.ledger
     assert ledger is not None, "only a turn with a ledger asks it"
-    return Wait(partial(ledger.keep, op, value), partial(ledger.akeep, op, value))
+    return Wait(
+        partial(ledger.store.run_or_spool, op, value),
+        partial(ledger.store.arun_or_spool, op, value),
+    )

@@ -56,7 +56,7 @@ def serve_once(
         raise ToolError(
             f"`{call.name}` was interrupted; whether it ran is unknown, and it must not run twice."
         )
-    from turngraph.billing.store.attempts import answer, mark_unknown
+    from turngraph.billing.store.outcomes import answer, mark_unknown
 
     try:
         output: ToolOutput = yield run()
@@ -87,7 +87,7 @@ def _begin(
     made = Call(
         attribution=CostAttribution(
             account=task["account"] or "",
-            key=task["key"],
+            api_key_id=task["key"],
             thread=here.thread_id,
             turn=task["turn_id"],
             tags=tuple(task["tags"]),

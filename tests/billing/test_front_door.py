@@ -16,7 +16,7 @@ def test_the_front_door_opens_on_everything_it_names() -> None:
 
 
 def test_a_name_is_never_hidden_by_a_module_of_its_name() -> None:
-    """`turngraph.billing.verify` must be the function, also after its file was imported."""
+    """A public name must be the object, also after a module of the same name was imported."""
     for name in billing.__all__:
         assert type(getattr(billing, name)).__name__ != "module"
         assert not (Path(billing.__file__).parent / f"{name}.py").exists()

@@ -11,10 +11,9 @@ from functools import partial
 from harness import Scene, Tally, end, start
 from worker import Job, settlement
 
+from turngraph.billing.budget import Budget
 from turngraph.billing.ledger import Ledger
-from turngraph.billing.operations.verification import verify
 from turngraph.billing.store.attempts import begin
-from turngraph.billing.store.budgets import Budget
 from turngraph.billing.store.calls import Call
 from turngraph.billing.store.schema import window_t
 from turngraph.billing.store.settlement import settle
@@ -38,8 +37,8 @@ def overshoot(scene: Scene, *, seed: int) -> Tally:
         end(*pids)
         raise
     with _ledger(job) as ledger:
-        tally.problems += ledger.do(verify)
-        row = ledger.read(lambda tx: tx.conn.execute(window_t.select()).one())
+        tally.problems += ledger.verify()
+        row = ledger.store.read(lambda tx: tx.conn.execute(window_t.select()).one())
         tally.calls, tally.held = row.settled_nano // int(PRICE * 10**9), row.held_nano
         tally.problems += (
             [f"settled {row.settled_nano} nano-dollars"] if tally.calls != CALLS else []
@@ -48,8 +47,8 @@ def overshoot(scene: Scene, *, seed: int) -> Tally:
 
 
 def _ledger(job: Job) -> Ledger:
-    ledger = Ledger(job.database, budgets=(BUDGET,), waits_s=(0.05, 0.2, 1.0, 2.0, 5.0))
-    ledger.read(lambda tx: None)
+    ledger = Ledger(job.database, budgets=(BUDGET,), retry_delays_s=(0.05, 0.2, 1.0, 2.0, 5.0))
+    ledger.store.read(lambda tx: None)
     return ledger
 
 
@@ -66,7 +65,7 @@ async def _process(job: Job, chance: random.Random) -> None:
 async def _spend(ledger: Ledger, name: str, chance: random.Random) -> None:
     for number in range(CALLS):
         try:
-            begun = await ledger.ado(
+            begun = await ledger.store.arun(
                 begin, Call(), call_id=f"{name}-{number}", request_sha="x", usd=PRICE
             )
         except BudgetExceededError:
@@ -75,4 +74,4 @@ async def _spend(ledger: Ledger, name: str, chance: random.Random) -> None:
         await asyncio.sleep(chance.uniform(0, 0.02))
         told = settlement(begun.attempt_id)
         exactly = told.charge.model_copy(update={"amount_usd": PRICE})
-        await ledger.ado(settle, told.model_copy(update={"charge": exactly}))
+        await ledger.store.arun(settle, told.model_copy(update={"charge": exactly}))

@@ -6,11 +6,12 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
+from turngraph.billing.operations.results import Dimension
 from turngraph.interfaces.cli.commands.ledger_budget import budget
 from turngraph.interfaces.cli.commands.ledger_maintenance import (
     correct,
@@ -19,13 +20,13 @@ from turngraph.interfaces.cli.commands.ledger_maintenance import (
     verify,
 )
 from turngraph.interfaces.cli.ledger_options import (
-    DEFAULT,
+    DEFAULT_LEDGER,
     AsJson,
     LedgerUrl,
     Period,
     PriceFile,
     load_prices,
-    opened,
+    open_ledger,
     print_json,
 )
 from turngraph.interfaces.cli.output.files import report_console
@@ -59,30 +60,11 @@ ledger.command(
     "checkpoint of such a turn asks the model again, and pays again.",
 )
 
-By = Literal[
-    "account",
-    "key",
-    "vendor",
-    "model",
-    "plugin",
-    "tool",
-    "connection",
-    "thread",
-    "turn",
-    "day",
-    "month",
-    "kind",
-    "tag",
-]
-"""The dimensions of `turngraph.billing.operations.reports`, which is only imported when it is used.
-A test keeps the two equal.
-"""
-
 
 @ledger.command(
     help_epilogue="**Example:** `turngraph ledger show order-4711 --ledger sqlite:///turns.db`"
 )
-def show(turn_id: str, /, *, ledger: LedgerUrl = DEFAULT, json: AsJson = False) -> None:
+def show(turn_id: str, /, *, ledger: LedgerUrl = DEFAULT_LEDGER, json: AsJson = False) -> None:
     """Print what one turn has cost, attempt by attempt.
 
     Parameters
@@ -90,11 +72,10 @@ def show(turn_id: str, /, *, ledger: LedgerUrl = DEFAULT, json: AsJson = False) 
     turn_id
         The id of the turn: `result.turn_id`, or a line of `turngraph ledger top --by turn`.
     """
-    from turngraph.billing.operations.reports import show as show_bill
     from turngraph.interfaces.cli.output.ledger_tables import bill_table
 
-    with opened(ledger) as book:
-        bill = book.read(show_bill, turn_id)
+    with open_ledger(ledger) as book:
+        bill = book.turn_bill(turn_id)
     if json:
         print_json(bill._asdict())
         return
@@ -109,10 +90,10 @@ def show(turn_id: str, /, *, ledger: LedgerUrl = DEFAULT, json: AsJson = False) 
 @ledger.command(help_epilogue="**Example:** `turngraph ledger top --by account --month 2026-10`")
 def top(
     *,
-    by: By = "model",
+    by: Dimension = "model",
     period: Period = Period(),  # noqa: B008  frozen
     limit: Annotated[int, Parameter(validator=Number(gte=1))] = 20,
-    ledger: LedgerUrl = DEFAULT,
+    ledger: LedgerUrl = DEFAULT_LEDGER,
     json: AsJson = False,
 ) -> None:
     """Print spending by account, model or another dimension, with bars.
@@ -126,14 +107,12 @@ def top(
     limit
         The most lines to print. The total counts all of them.
     """
-    from turngraph.billing.operations.reports import top as top_spent
-    from turngraph.billing.operations.reports import total as total_spent
     from turngraph.interfaces.cli.output.ledger_tables import spending_table
 
     since, until = period.bounds()
-    with opened(ledger) as book:
-        lines = book.read(top_spent, by, since=since, until=until, limit=limit)
-        total = book.read(total_spent, since=since, until=until)
+    with open_ledger(ledger) as book:
+        lines = book.spending(by, since=since, until=until, limit=limit)
+        total = book.total(since=since, until=until)
     if json:
         print_json([line._asdict() for line in lines])
     elif lines:
@@ -148,7 +127,7 @@ def top(
     help_epilogue="**Example:** `turngraph ledger export spent.csv --since 2026-10-01 --until "
     "2026-11-01`"
 )
-def export(file: Path, /, *, period: Period = Period(), ledger: LedgerUrl = DEFAULT) -> None:  # noqa: B008
+def export(file: Path, /, *, period: Period = Period(), ledger: LedgerUrl = DEFAULT_LEDGER) -> None:  # noqa: B008
     """Write every attempt to a file, with its usage, its price and what it has cost.
 
     Parameters
@@ -156,11 +135,9 @@ def export(file: Path, /, *, period: Period = Period(), ledger: LedgerUrl = DEFA
     file
         The file to write. Its suffix chooses the format: .csv, .json, .jsonl or .parquet.
     """
-    from turngraph.billing.operations.export import export as export_charges
-
     since, until = period.bounds()
-    with opened(ledger) as book:
-        written = book.read(export_charges, file, since=since, until=until)
+    with open_ledger(ledger) as book:
+        written = book.export(file, since=since, until=until)
     print(f"{written:,} attempts written to {file}.", file=sys.stderr)
 
 
@@ -173,7 +150,7 @@ def reprice(
     model: str,
     period: Period = Period(),  # noqa: B008  frozen
     prices: PriceFile = None,
-    ledger: LedgerUrl = DEFAULT,
+    ledger: LedgerUrl = DEFAULT_LEDGER,
     json: AsJson = False,
 ) -> int:
     """Print what the calls of a period would have cost with another model.
@@ -186,7 +163,6 @@ def reprice(
     model
         The other model, as vendor:model.
     """
-    from turngraph.billing.operations.reports import reprice as repriced
     from turngraph.interfaces.plain_text import money
     from turngraph.state.errors import TurnValueError
 
@@ -196,9 +172,9 @@ def reprice(
             f"--model is `{model}`; type a vendor and a model, as in openai:gpt-5-mini."
         )
     since, until = period.bounds()
-    with opened(ledger) as book:
-        other = book.read(
-            repriced, load_prices(prices), vendor=vendor, model=name, since=since, until=until
+    with open_ledger(ledger) as book:
+        other = book.reprice(
+            load_prices(prices), vendor=vendor, model=name, since=since, until=until
         )
     if json:
         print_json(other._asdict())

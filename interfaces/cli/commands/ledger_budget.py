@@ -2,23 +2,21 @@
 
 import sys
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
+from turngraph.billing.budget import Budget, BudgetDimension, BudgetPeriod
 from turngraph.interfaces.cli.ledger_options import (
-    DEFAULT,
+    DEFAULT_LEDGER,
     Amount,
     AsJson,
     LedgerUrl,
-    opened,
+    open_ledger,
     print_json,
 )
 from turngraph.interfaces.cli.output.files import report_console
-
-if TYPE_CHECKING:
-    from turngraph.billing.store.budgets import Budget
 
 __all__ = ["budget"]
 
@@ -33,7 +31,7 @@ budget = App(
 def list_(
     *,
     limit: Annotated[int, Parameter(validator=Number(gte=1))] = 20,
-    ledger: LedgerUrl = DEFAULT,
+    ledger: LedgerUrl = DEFAULT_LEDGER,
     json: AsJson = False,
 ) -> None:
     """Print the stored budgets, and what each window has spent and holds, the fullest first.
@@ -46,13 +44,11 @@ def list_(
     limit
         The most windows to print.
     """
-    from turngraph.billing.operations.reports import budget_states
-    from turngraph.billing.store.budgets import list_budgets
     from turngraph.interfaces.cli.output.ledger_tables import describe_budget, windows_table
     from turngraph.interfaces.plain_text import printable
 
-    with opened(ledger) as book:
-        kept, states = book.read(list_budgets), book.read(budget_states, limit=limit)
+    with open_ledger(ledger) as book:
+        kept, states = book.list_budgets(), book.budget_states(limit=limit)
     if json:
         print_json(
             {
@@ -78,15 +74,15 @@ def set_(
     usd: Amount,
     /,
     *,
-    per: Literal["turn", "thread", "account", "key", "tag", "ledger"],
+    per: BudgetDimension,
     of: str | None = None,
-    period: Literal["always", "day", "month"] = "always",
+    period: BudgetPeriod = "always",
     soft: Annotated[bool, Parameter(negative="")] = False,
     name: str | None = None,
     warn_at: tuple[float, ...] = (0.8, 1.0),
     last_answer: Amount = Decimal(0),
     unpriced: str = "refuse",
-    ledger: LedgerUrl = DEFAULT,
+    ledger: LedgerUrl = DEFAULT_LEDGER,
 ) -> None:
     """Store a budget, or change the one with the same name.
 
@@ -115,8 +111,7 @@ def set_(
         in US dollars to hold and charge for it.
     """
     from turngraph.billing.ledger import Ledger
-    from turngraph.billing.operations.existing import is_there
-    from turngraph.billing.store.budgets import set_budget
+    from turngraph.billing.operations.existing import ledger_exists
     from turngraph.billing.store.urls import shown_url
     from turngraph.interfaces.cli.output.ledger_tables import describe_budget
 
@@ -124,19 +119,19 @@ def set_(
     kept = _budget_from(
         {**given, "warn_at": warn_at, "last_answer_usd": last_answer, "unpriced": unpriced}
     )
-    if not is_there(ledger):
+    if not ledger_exists(ledger):
         # A budget is often set before the first turn, so this command alone creates a ledger.
         with Ledger(ledger) as new:
-            new.do(set_budget, kept)
+            new.set_budget(kept)
         print(f"A new ledger was created: {shown_url(ledger)}", file=sys.stderr)
     else:
-        with opened(ledger) as book:
-            book.do(set_budget, kept)
+        with open_ledger(ledger) as book:
+            book.set_budget(kept)
     print(f"{kept.id}: {describe_budget(kept)}", file=sys.stderr)
 
 
 @budget.command
-def remove(name: str, /, *, ledger: LedgerUrl = DEFAULT) -> None:
+def remove(name: str, /, *, ledger: LedgerUrl = DEFAULT_LEDGER) -> None:
     """Remove a stored budget. What it has counted stays in reports.
 
     Parameters
@@ -144,26 +139,24 @@ def remove(name: str, /, *, ledger: LedgerUrl = DEFAULT) -> None:
     name
         The name, as `turngraph ledger budget list` prints it.
     """
-    from turngraph.billing.store.budgets import list_budgets, remove_budget
     from turngraph.state.errors import TurnValueError
 
-    with opened(ledger) as book:
-        if not book.do(remove_budget, name):
-            kept = ", ".join(f"`{each.id}`" for each in book.read(list_budgets)) or "none"
+    with open_ledger(ledger) as book:
+        if not book.remove_budget(name):
+            kept = ", ".join(f"`{each.id}`" for each in book.list_budgets()) or "none"
             raise TurnValueError(
                 f"No budget `{name}` is stored in this ledger. Stored are: {kept}."
             )
 
 
-def _as_row(each: "Budget") -> dict[str, Any]:
+def _as_row(each: Budget) -> dict[str, Any]:
     return {"name": each.id, **each.model_dump(exclude={"name"})}
 
 
-def _budget_from(fields: dict[str, Any]) -> "Budget":
+def _budget_from(fields: dict[str, Any]) -> Budget:
     """Returns the budget. Raises TurnValueError that names the option with the wrong value."""
     from pydantic import ValidationError
 
-    from turngraph.billing.store.budgets import Budget
     from turngraph.state.errors import TurnValueError
 
     try:

@@ -3,21 +3,21 @@
 import os
 import sys
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 from rich.console import Console
 
+from turngraph.billing.operations.results import Policy
 from turngraph.interfaces.cli.ledger_options import (
-    DEFAULT,
+    DEFAULT_LEDGER,
     Amount,
     AsJson,
     LedgerUrl,
     PriceFile,
     load_prices,
-    opened,
+    open_ledger,
     print_json,
 )
 
@@ -30,24 +30,22 @@ __all__ = ["correct", "forget", "reconcile", "verify"]
 _AT_ONCE = 10_000
 
 
-def verify(*, ledger: LedgerUrl = DEFAULT) -> int:
+def verify(*, ledger: LedgerUrl = DEFAULT_LEDGER) -> int:
     """Verify that the ledger adds up, and name every problem.
 
     Every amount must be in an entry, and every hold must belong to an open attempt.
     """
-    from turngraph.billing.operations.reports import total as total_spent
-    from turngraph.billing.operations.verification import verify as find_problems
     from turngraph.interfaces.plain_text import money
 
-    with opened(ledger) as book:
-        problems = [*book.read(find_problems), *_refused_records(book)]
-        total, waiting = book.read(total_spent), len(list(book.spool.records()))
+    with open_ledger(ledger) as book:
+        problems = [*book.verify(), *_refused_records(book)]
+        total, waiting = book.total(), len(list(book.store.spool.records()))
     for problem in problems:
         print(problem)
     if waiting:
         print(
-            f"{waiting} records wait in `{book.spool.folder}`; `turngraph ledger reconcile` writes "
-            "them to the ledger.",
+            f"{waiting} records wait in `{book.store.spool.folder}`; "
+            "`turngraph ledger reconcile` writes them to the ledger.",
             file=sys.stderr,
         )
     if not problems:
@@ -59,18 +57,18 @@ def verify(*, ledger: LedgerUrl = DEFAULT) -> int:
 def _refused_records(book: "Ledger") -> list[str]:
     return [
         f"The ledger refused the record in `{path}`, whose cost is in no entry; look into the file."
-        for path in book.spool.refused()
+        for path in book.store.spool.refused()
     ]
 
 
 def reconcile(
     *,
-    policy: Literal["estimate", "max", "manual"] = "estimate",
+    policy: Policy = "estimate",
     quiet: Annotated[float, Parameter(validator=Number(gte=0))] = 60.0,
     ask: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     base_url: str | None = None,
     prices: PriceFile = None,
-    ledger: LedgerUrl = DEFAULT,
+    ledger: LedgerUrl = DEFAULT_LEDGER,
     json: AsJson = False,
 ) -> None:
     """Close the attempts that workers left open.
@@ -91,13 +89,11 @@ def reconcile(
     base_url
         The URL of the vendor's API. Default: the vendor's own.
     """
-    from turngraph.billing.operations.sweeper import outstanding, sweep
-
     charging, lookup = load_prices(prices), _lookup(ask, base_url)
-    with opened(ledger) as book:
+    with open_ledger(ledger) as book:
         written = book.play_back()
-        swept = sweep(book, charging, lookup=lookup, policy=policy, quiet_s=quiet, limit=_AT_ONCE)
-        left = book.read(outstanding, limit=_AT_ONCE)
+        swept = book.sweep(charging, lookup=lookup, policy=policy, quiet_s=quiet, limit=_AT_ONCE)
+        left = book.outstanding(limit=_AT_ONCE)
     if json:
         rows = [{"attempt_id": each.attempt_id, "held_usd": each.held_usd} for each in left]
         print_json({"written": written, **asdict(swept), "open": rows})
@@ -133,7 +129,9 @@ def _describe_open(attempt: "Outstanding") -> str:
     )
 
 
-def correct(attempt_id: str, usd: Amount, /, *, note: str, ledger: LedgerUrl = DEFAULT) -> None:
+def correct(
+    attempt_id: str, usd: Amount, /, *, note: str, ledger: LedgerUrl = DEFAULT_LEDGER
+) -> None:
     """Enter what an attempt has really cost.
 
     An open attempt is closed with this amount; a closed one gets a correcting entry.
@@ -147,18 +145,17 @@ def correct(attempt_id: str, usd: Amount, /, *, note: str, ledger: LedgerUrl = D
     note
         The reason, for example the number of an invoice.
     """
-    from turngraph.billing.operations.corrections import decide
     from turngraph.interfaces.plain_text import money
 
-    with opened(ledger) as book:
-        settled = book.do(decide, attempt_id, usd, note=note)
+    with open_ledger(ledger) as book:
+        settled = book.correct(attempt_id, usd, note=note)
     print(f"{attempt_id} costs {money(settled.amount_usd)}.", file=sys.stderr)
 
 
 def forget(
     *,
     days: Annotated[float, Parameter(validator=Number(gte=0, lte=36_500))],
-    ledger: LedgerUrl = DEFAULT,
+    ledger: LedgerUrl = DEFAULT_LEDGER,
 ) -> None:
     """Delete the stored answers of turns that ended long ago; their usage and cost stay.
 
@@ -167,10 +164,6 @@ def forget(
     days
         Delete answers that are at least this many days old.
     """
-    from turngraph.billing.operations.retention import forget_answers
-
-    before, forgotten = datetime.now(UTC) - timedelta(days=days), 0
-    with opened(ledger) as book:
-        while at_once := book.do(forget_answers, before, limit=_AT_ONCE):
-            forgotten += at_once
+    with open_ledger(ledger) as book:
+        forgotten = book.forget_answers(days=days)
     print(f"{forgotten:,} answers forgotten.", file=sys.stderr)

@@ -11,8 +11,8 @@ from rich.text import Text
 from turngraph.interfaces.plain_text import money, one_line
 
 if TYPE_CHECKING:
-    from turngraph.billing.operations.reports import BudgetState, Spent, TurnBill
-    from turngraph.billing.store.budgets import Budget
+    from turngraph.billing.budget import Budget
+    from turngraph.billing.operations.results import BudgetState, Spent, TurnBill
 
 __all__ = ["align", "bill_table", "describe_budget", "spending_table", "windows_table"]
 
@@ -87,7 +87,7 @@ def _bar_color(used: Decimal, limit: Decimal) -> str:
 def describe_budget(budget: "Budget") -> str:
     """Describes a budget in a few words.
 
-    >>> from turngraph.billing.store.budgets import Budget
+    >>> from turngraph.billing.budget import Budget
     >>> monthly = Budget(usd=Decimal(20), per="account", of="acme", period="month", hard=False)
     >>> describe_budget(monthly)
     '$20.00 a month for the account acme, soft'

@@ -16,12 +16,12 @@ import pytest
 from tests.billing.conftest import new_database, postgres  # noqa: F401  a fixture
 from tests.interfaces.cli.commands import Terminal, one_sentence, turngraph
 from turngraph.billing import Budget, Ledger, Prices, ToolPrice
-from turngraph.billing.operations.reports import BY
+from turngraph.billing.operations.results import Dimension
+from turngraph.billing.operations.spending import COLUMNS
 from turngraph.billing.store.calls import Call as LedgerCall
 from turngraph.billing.store.calls import Released, UnknownOutcome
 from turngraph.graphs import chat_turn
 from turngraph.interfaces.cli.app import run_command
-from turngraph.interfaces.cli.commands.ledger import By
 from turngraph.providers import ProviderConfig
 from turngraph.scripted import Call, Cut, Say, ScriptedModel
 from turngraph.state.turn import TurnSettings
@@ -105,9 +105,9 @@ def typed(
     return types
 
 
-def test_the_dimensions_that_may_be_typed_are_those_there_are() -> None:
-    """The command names them without importing a database's library."""
-    assert set(get_args(By)) == set(BY)
+def test_every_dimension_of_the_type_has_a_column() -> None:
+    """The command takes its choices from the type, which loads no database library."""
+    assert set(get_args(Dimension)) == set(COLUMNS)
 
 
 def test_spending_is_shown_with_bars_and_told_in_json(
@@ -135,7 +135,7 @@ def test_spending_is_shown_with_bars_and_told_in_json(
     assert f"${total}" in lines[-1]
 
 
-@pytest.mark.parametrize("by", BY)
+@pytest.mark.parametrize("by", COLUMNS)
 def test_every_dimension_is_told(typed: Callable[..., Told], tmp_path: Path, by: str) -> None:
     """Each adds up to the same total, but for tags, of which a call may have several."""
     filled = fill(f"sqlite:///{tmp_path}/turns.db")
@@ -202,9 +202,9 @@ def test_verify_says_so_or_names_what_is_wrong(filled: Filled, typed: Callable[.
     assert (told.code, told.out) == (0, "")
     assert told.err.startswith("Everything adds up: 7 attempts, $0.0")
     with Ledger(filled.url) as ledger:
-        ledger.do(lambda tx: tx.conn.execute(text("UPDATE budget_window SET held_nano = 5")))
-        ledger.spool.add("release", Released(attempt_id="nobody.1", why="never sent"))
-        ledger.do(
+        ledger.store.run(lambda tx: tx.conn.execute(text("UPDATE budget_window SET held_nano = 5")))
+        ledger.store.spool.add("release", Released(attempt_id="nobody.1", why="never sent"))
+        ledger.store.run(
             lambda tx: tx.conn.execute(
                 text("UPDATE attempt SET charge_nano = 7 WHERE basis = 'partial'")
             )
@@ -215,7 +215,7 @@ def test_verify_says_so_or_names_what_is_wrong(filled: Filled, typed: Callable[.
         len([line for line in told.out.splitlines() if line.startswith("Budget `account-month:")])
         == 3
     )
-    assert "is settled at 7, its first entry is" in told.out
+    assert "is settled at 7 nano-dollars, and its first entry is" in told.out
     assert "1 records wait" in told.err
 
 
@@ -225,8 +225,8 @@ def test_what_the_ledger_refused_is_a_problem_that_verify_names(
     """Money was spent and is in no entry: a person must look."""
     url = f"sqlite:///{tmp_path}/turns.db"
     with Ledger(url) as ledger:
-        ledger.do(lambda tx: None)
-        ledger.spool.add("gone_operation", Released(attempt_id="nobody.1", why="never sent"))
+        ledger.store.run(lambda tx: None)
+        ledger.store.spool.add("gone_operation", Released(attempt_id="nobody.1", why="never sent"))
         assert ledger.play_back() == 0
     told = typed("verify", ledger=url)
     assert told.code == 1
@@ -236,13 +236,14 @@ def test_what_the_ledger_refused_is_a_problem_that_verify_names(
 
 def lose(url: str, name: str) -> str:
     """An attempt that was sent an hour ago and of which nobody knows."""
-    from turngraph.billing.store.attempts import begin, mark_unknown
+    from turngraph.billing.store.attempts import begin
+    from turngraph.billing.store.outcomes import mark_unknown
 
     with Ledger(url, clock=lambda: datetime.now(UTC).timestamp() - 3600) as ledger:
         call = LedgerCall(vendor="openai", model="gpt-5")
-        begun = ledger.do(begin, call, call_id=name, request_sha="x", usd=Decimal("0.02"))
+        begun = ledger.store.run(begin, call, call_id=name, request_sha="x", usd=Decimal("0.02"))
         assert begun.attempt_id is not None
-        ledger.do(mark_unknown, UnknownOutcome(attempt_id=begun.attempt_id, why="cut"))
+        ledger.store.run(mark_unknown, UnknownOutcome(attempt_id=begun.attempt_id, why="cut"))
         return begun.attempt_id
 
 
@@ -270,7 +271,7 @@ def test_reconcile_writes_first_what_was_kept_on_disk(
     url = f"sqlite:///{tmp_path}/turns.db"
     attempt = lose(url, "lost")
     with Ledger(url) as ledger:
-        ledger.spool.add(
+        ledger.store.spool.add(
             "release", Released(attempt_id=attempt, why="the vendor had no such request")
         )
     told = typed("reconcile", ledger=url)
@@ -312,7 +313,7 @@ def test_a_person_says_what_an_attempt_cost(filled: Filled, typed: Callable[...,
     )
     assert typed("correct", attempt, "0", "--note", "refund", ledger=filled.url).code == 0
     debt = typed("correct", attempt, "--note", "x", "--ledger", filled.url, "--", "-1")
-    assert "costs nothing or more" in debt.err
+    assert "An attempt cannot cost -1 USD" in debt.err
     assert typed("correct", "nobody.1", "1", "--note", "x", ledger=filled.url).code == 2
     assert typed("verify", ledger=filled.url).code == 0
 
@@ -427,14 +428,14 @@ def test_a_budget_may_be_the_first_thing_in_a_ledger(
     ("tokens", "says"),
     [
         (["top"], "There is no ledger at `sqlite:///turngraph.db`: no such file."),
-        (["verify", "--ledger", "turns.db"], "as in `sqlite:///turns.db`"),
+        (["verify", "--ledger", "turns.db"], "such as `sqlite:///turns.db`"),
         (["top", "--ledger", "sqlite:///notes.txt"], "cannot be opened: file is not a database"),
-        (["top", "--ledger", "sqlite:///other.db"], "the database has no tables of one"),
+        (["top", "--ledger", "sqlite:///other.db"], "the database has none of its tables"),
         (
             ["export", "x.csv", "--ledger", "mysql://bob@host/db"],
             "SQLite or PostgreSQL, not in `mysql`",
         ),
-        (["top", "--by", "acount"], '"account", "key", "vendor"'),
+        (["top", "--by", "acount"], '"account", "api_key_id", "vendor"'),
         (
             ["top", "--month", "October"],
             "--month is `October`; type a year and a month, as in 2026-10.",

@@ -24,7 +24,6 @@ from sqlalchemy import text
 from tests.interfaces.stepper.dying import THREAD, house
 from tests.turns import ask, turn_on
 from turngraph.billing import Ledger
-from turngraph.billing.operations.verification import verify
 from turngraph.interfaces.stepper import TurnStepper
 from turngraph.scripted import Call, Say, ScriptedModel
 from turngraph.state.errors import TurnInvocationError
@@ -259,7 +258,7 @@ def test_with_a_ledger_a_stored_turn_is_billed_on_and_its_forks_once_more(
         graph.invoke(ask("Both?"), THREAD)
 
         def paid() -> list[str]:
-            with ledger.engine.connect() as conn:
+            with ledger.store.engine.connect() as conn:
                 return [
                     row[0]
                     for row in conn.execute(
@@ -290,7 +289,7 @@ def test_with_a_ledger_a_stored_turn_is_billed_on_and_its_forks_once_more(
         fork.step()
         assert len(model.requests) == 3
         assert paid() == ["settled"] * 3
-        assert ledger.read(verify) == []
+        assert ledger.verify() == []
         past.close()
 
 

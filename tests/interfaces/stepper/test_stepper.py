@@ -20,7 +20,6 @@ from sqlalchemy import text
 from tests.graphs.test_plugins import plugin
 from tests.turns import KEY, ask, both_apis, turn_on
 from turngraph.billing import Ledger
-from turngraph.billing.operations.verification import verify
 from turngraph.interfaces.stepper import Breakpoint, TurnStepper
 from turngraph.scripted import Call, Fail, Say, ScriptedModel
 from turngraph.state.errors import TurnInvocationError, TurnValueError
@@ -563,8 +562,8 @@ def test_with_a_ledger_each_call_is_billed_once_in_its_lineage(
             fork.run()
             fork.run_until("finalize")
             assert fork.state["result"].answer == "Still rain."
-        with ledger.engine.connect() as conn:
+        with ledger.store.engine.connect() as conn:
             charged = [tuple(row) for row in conn.execute(text("SELECT kind, state FROM attempt"))]
         assert [state for kind, state in charged if kind == "completion"] == ["settled"] * 3
         assert len(model.requests) == 3
-        assert ledger.read(verify) == []
+        assert ledger.verify() == []

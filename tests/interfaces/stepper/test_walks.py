@@ -22,7 +22,6 @@ from sqlalchemy import text
 
 from tests.turns import turn_on
 from turngraph.billing import Ledger
-from turngraph.billing.operations.verification import verify
 from turngraph.interfaces.stepper import TurnStepper
 from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.scripted import Call, Say, ScriptedModel
@@ -376,7 +375,7 @@ def _check_requests(walk: RandomWalk, start: TurnStepper, rounds: int) -> None:
 
 def _check_books(ledger: Ledger, sent: int) -> None:
     """One attempt for each request, each settled at most once, and the books balance."""
-    with ledger.engine.connect() as conn:
+    with ledger.store.engine.connect() as conn:
         states = [
             row[0]
             for row in conn.execute(text("SELECT state FROM attempt WHERE kind = 'completion'"))
@@ -384,4 +383,4 @@ def _check_books(ledger: Ledger, sent: int) -> None:
     begun = [state for state in states if state not in ("reserved", "released")]
     assert len(begun) == sent
     assert set(begun) <= {"answered", "settled"}
-    assert ledger.read(verify) == []
+    assert ledger.verify() == []

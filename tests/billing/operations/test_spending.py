@@ -11,23 +11,15 @@ from typing import Any
 
 import pytest
 
+from turngraph.billing.budget import Budget
 from turngraph.billing.errors import LedgerError
 from turngraph.billing.leases.leases import admit
-from turngraph.billing.operations.export import export, write_rows
-from turngraph.billing.operations.reports import (
-    BY,
-    CHARGE_COLUMNS,
-    budget_states,
-    charges,
-    reprice,
-    show,
-    top,
-    total,
-)
+from turngraph.billing.operations.attempt_rows import COLUMN_TYPES, attempt_rows
+from turngraph.billing.operations.export import write_rows
+from turngraph.billing.operations.spending import COLUMNS
 from turngraph.billing.pricing.prices import Prices
-from turngraph.billing.store.budgets import Budget
 from turngraph.billing.store.calls import Call, CostAttribution, Released
-from turngraph.billing.store.settlement import correct
+from turngraph.billing.store.settlement import correct_closed
 
 Open = Callable[..., Any]
 DAY_S = 86_400
@@ -40,18 +32,18 @@ def book(open_book: Open) -> Any:
     """
     book = open_book(Budget(usd=Decimal(1), per="account", unpriced="mark"))
     attribution = CostAttribution(
-        account="acme", key="k1", thread="t", turn="u", tags=("web", "beta")
+        account="acme", api_key_id="k1", thread="t", turn="u", tags=("web", "beta")
     )
     model = Call(attribution=attribution, vendor="openai", model="gpt-5")
-    book.ledger.do(admit, "u", thread="t", account="acme")
+    book.ledger.store.run(admit, "u", thread="t", account="acme")
     book.settle(book.begin("a", call=model).attempt_id, "0.004")
     book.settle(book.begin("b", call=model).attempt_id, "0.008", estimated=True)
-    book.ledger.do(correct, "b.1", Decimal("0.006"), note="invoice")
+    book.ledger.store.run(correct_closed, "b.1", Decimal("0.006"), note="invoice")
     book.clock.now += DAY_S
     other = Call(attribution=CostAttribution(account="other", turn="v"), vendor="nobody", model="x")
     book.settle(book.begin("c", usd=None, call=other).attempt_id, None)
     book.begin("d", call=model)
-    book.ledger.do(book_release, "d.1")
+    book.ledger.store.run(book_release, "d.1")
     search = Call(
         attribution=attribution, kind="plugin", plugin="search", tool="search", connection="db"
     )
@@ -61,7 +53,7 @@ def book(open_book: Open) -> Any:
 
 
 def book_release(tx: Any, attempt_id: str) -> None:
-    from turngraph.billing.store.attempts import release
+    from turngraph.billing.store.outcomes import release
 
     release(tx, Released(attempt_id=attempt_id, why="429"))
 
@@ -70,7 +62,7 @@ def book_release(tx: Any, attempt_id: str) -> None:
     ("by", "lines"),
     [
         ("account", [("acme", "0.011", 4), ("other", "0", 1)]),
-        ("key", [("k1", "0.011", 4), ("", "0", 1)]),
+        ("api_key_id", [("k1", "0.011", 4), ("", "0", 1)]),
         ("vendor", [("openai", "0.01", 3), ("", "0.001", 1), ("nobody", "0", 1)]),
         ("plugin", [("", "0.01", 4), ("search", "0.001", 1)]),
         ("thread", [("t", "0.011", 4), ("", "0", 1)]),
@@ -82,60 +74,60 @@ def book_release(tx: Any, attempt_id: str) -> None:
 )
 def test_spending_is_told_by_any_dimension(book: Any, by: Any, lines: Any) -> None:
     """Net of corrections, the dearest first; what was released is no spending."""
-    spent = book.ledger.read(top, by)
+    spent = book.ledger.spending(by)
     assert [(line.value, str(line.usd), line.attempts) for line in spent] == lines
 
 
 def test_guesses_and_unknown_prices_are_told_apart(book: Any) -> None:
     """A total that hides them is no total."""
-    acme, other = book.ledger.read(top, "account")
+    acme, other = book.ledger.spending("account")
     assert (acme.estimated_usd, acme.unpriced) == (Decimal("0.006"), 0)
     assert (other.estimated_usd, other.unpriced) == (0, 1)
 
 
 def test_the_total_is_of_everything(book: Any) -> None:
     """However few lines a report has."""
-    everything = book.ledger.read(total)
+    everything = book.ledger.total()
     assert everything == ("", Decimal("0.011"), 5, Decimal("0.006"), 1)
-    assert book.ledger.read(total, until=datetime(2026, 1, 1, tzinfo=UTC)).usd == 0
+    assert book.ledger.total(until=datetime(2026, 1, 1, tzinfo=UTC)).usd == 0
 
 
 def test_a_report_is_of_a_period(book: Any) -> None:
     """From a moment to before another."""
     second = datetime.fromtimestamp(book.clock.now, UTC)
-    assert next(line.usd for line in book.ledger.read(top, "account", since=second)) == Decimal(
+    assert next(line.usd for line in book.ledger.spending("account", since=second)) == Decimal(
         "0.001"
     )
-    assert sum(line.usd for line in book.ledger.read(top, "account", until=second)) == Decimal(
+    assert sum(line.usd for line in book.ledger.spending("account", until=second)) == Decimal(
         "0.01"
     )
-    assert len(book.ledger.read(top, "account", limit=1)) == 1
+    assert len(book.ledger.spending("account", limit=1)) == 1
 
 
 def test_days_stand_in_their_order_the_latest_of_them(book: Any) -> None:
     """A calendar sorted by its amounts cannot be read, and the first days of a year are no news."""
-    assert [line.value for line in book.ledger.read(top, "day", limit=1)] == ["2027-01-16"]
+    assert [line.value for line in book.ledger.spending("day", limit=1)] == ["2027-01-16"]
 
 
 def test_an_unknown_dimension_is_refused_with_the_known_ones(book: Any) -> None:
     """A typo must not read as an empty report."""
-    with pytest.raises(LedgerError, match=", ".join(BY)):
-        book.ledger.read(top, "acount")
+    with pytest.raises(LedgerError, match=", ".join(COLUMNS)):
+        book.ledger.spending("acount")
 
 
 def test_a_turns_bill_lists_its_attempts(book: Any) -> None:
     """What is still held is told beside what is charged."""
-    bill = book.ledger.read(show, "u")
+    bill = book.ledger.turn_bill("u")
     assert (bill.status, bill.usd, bill.open_usd) == ("running", Decimal("0.011"), Decimal("0.01"))
     assert [row["attempt_id"] for row in bill.attempts] == ["a.1", "b.1", "d.1", "e.1", "open.1"]
-    assert book.ledger.read(show, "v").status == ""
+    assert book.ledger.turn_bill("v").status == ""
     with pytest.raises(LedgerError, match="No turn `w`"):
-        book.ledger.read(show, "w")
+        book.ledger.turn_bill("w")
 
 
 def test_budgets_are_told_with_what_they_hold(book: Any) -> None:
     """Limit, spent and held of every window that was used."""
-    acme, other = book.ledger.read(budget_states)
+    acme, other = book.ledger.budget_states()
     assert (acme.budget, acme.limit_usd, acme.spent_usd, acme.held_usd) == (
         "account:acme",
         1,
@@ -151,27 +143,31 @@ def test_the_fullest_windows_of_now_come_first(open_book: Open) -> None:
     """
     book = open_book(
         Budget(usd=Decimal("0.1"), per="account"),
-        Budget(usd=Decimal("0.01"), per="key", period="day", hard=False),
+        Budget(usd=Decimal("0.01"), per="api_key_id", period="day", hard=False),
         Budget(usd=Decimal(0), per="ledger", period="month", hard=False),
     )
     book.paid("0.004", "a")
     book.clock.now += DAY_S
     book.paid("0.002", "b")
-    states = book.ledger.read(budget_states)
-    assert [state.budget for state in states] == ["ledger-month:", "key-day:", "account:acme"]
+    states = book.ledger.budget_states()
+    assert [state.budget for state in states] == [
+        "ledger-month:",
+        "api_key_id-day:",
+        "account:acme",
+    ]
     assert [state.spent_usd for state in states] == [
         Decimal("0.006"),
         Decimal("0.002"),
         Decimal("0.006"),
     ]
-    assert len(book.ledger.read(budget_states, limit=1)) == 1
+    assert len(book.ledger.budget_states(limit=1)) == 1
 
 
 @pytest.mark.parametrize("suffix", ["csv", "json", "jsonl", "parquet"])
 def test_every_charge_goes_into_a_file(book: Any, tmp_path: Path, suffix: str) -> None:
     """With every digit, and its price, so that others can count again."""
     path = tmp_path / f"spent.{suffix}"
-    assert book.ledger.read(export, path) == 6
+    assert book.ledger.export(path) == 6
     assert [file.name for file in tmp_path.iterdir() if "spent" in file.name] == [path.name]
     rows = read(path)
     assert [str(row["attempt_id"]) for row in rows] == ["a.1", "b.1", "c.1", "d.1", "e.1", "open.1"]
@@ -203,26 +199,27 @@ def test_a_period_without_charges_is_a_file_without_rows(
 ) -> None:
     """With its columns, where the format has any: whoever reads all months reads this one too."""
     path = tmp_path / f"empty.{suffix}"
-    assert book.ledger.read(export, path, until=datetime(2026, 1, 1, tzinfo=UTC)) == 0
+    assert book.ledger.export(path, until=datetime(2026, 1, 1, tzinfo=UTC)) == 0
     assert read(path) == []
     if suffix == "csv":
-        assert path.read_text().splitlines() == [",".join(CHARGE_COLUMNS)]
+        assert path.read_text().splitlines() == [",".join(COLUMN_TYPES)]
     if suffix == "parquet":
         names = pytest.importorskip("pyarrow.parquet").read_schema(path).names
-        assert names == list(CHARGE_COLUMNS)
+        assert names == list(COLUMN_TYPES)
 
 
 def test_a_row_has_the_columns_that_are_named(book: Any) -> None:
     """In that order, for those who read by place."""
     assert all(
-        list(row) == list(CHARGE_COLUMNS) for row in book.ledger.read(lambda tx: list(charges(tx)))
+        list(row) == list(COLUMN_TYPES)
+        for row in book.ledger.store.read(lambda tx: list(attempt_rows(tx)))
     )
 
 
 def test_a_file_that_cannot_be_written_is_named(book: Any, tmp_path: Path) -> None:
     """And one that was there before stays whole."""
     with pytest.raises(LedgerError, match=r"nowhere/x\.csv` cannot be written: No such file"):
-        book.ledger.read(export, tmp_path / "nowhere" / "x.csv")
+        book.ledger.export(tmp_path / "nowhere" / "x.csv")
 
     def broken() -> Any:
         yield {"usd": Decimal(1)}
@@ -250,13 +247,11 @@ def test_a_period_can_be_priced_as_another_model(book: Any) -> None:
     """The same tokens at the other model's prices of the same moments; what has none is counted,
     not guessed.
     """
-    other = book.ledger.read(reprice, Prices(), vendor="openai", model="gpt-5-mini")
+    other = book.ledger.reprice(Prices(), vendor="openai", model="gpt-5-mini")
     # 10 and 5 tokens, twice, at 0.25 and 2 USD per million; the third call has no price to compare
     # with.
     assert other == (2, Decimal("0.01"), Decimal("0.000025"), 1)
-    assert book.ledger.read(reprice, Prices(), vendor="nobody", model="x").not_comparable == 3
+    assert book.ledger.reprice(Prices(), vendor="nobody", model="x").not_comparable == 3
     told = book.begin("f", usd=None, call=Call(vendor="openai", model="gpt-5"), budgets=())
     book.settle(told.attempt_id, "0.001", without_usage=True)
-    assert (
-        book.ledger.read(reprice, Prices(), vendor="openai", model="gpt-5-mini").not_comparable == 2
-    )
+    assert book.ledger.reprice(Prices(), vendor="openai", model="gpt-5-mini").not_comparable == 2

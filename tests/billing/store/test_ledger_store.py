@@ -16,12 +16,13 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
+from turngraph.billing.budget import Budget
 from turngraph.billing.errors import LedgerError, LedgerUnavailableError
 from turngraph.billing.ledger import Ledger
-from turngraph.billing.store.attempts import answer, begin, note_id
-from turngraph.billing.store.budgets import Budget
-from turngraph.billing.store.calls import AttemptResponse, Call, Settlement
+from turngraph.billing.store.attempts import begin
+from turngraph.billing.store.calls import AttemptResponse, Call, CostAttribution, Settlement
 from turngraph.billing.store.migrations import MIGRATIONS, migrate
+from turngraph.billing.store.outcomes import answer, note_id
 from turngraph.billing.store.settlement import settle
 
 Open = Callable[..., Any]
@@ -39,18 +40,20 @@ def broken(
             left[0] -= 1
             raise OperationalError("the database went away", {}, error())
 
-    event.listen(ledger.engine, "before_cursor_execute", refuse)
+    event.listen(ledger.store.engine, "before_cursor_execute", refuse)
     try:
         yield
     finally:
-        event.remove(ledger.engine, "before_cursor_execute", refuse)
+        event.remove(ledger.store.engine, "before_cursor_execute", refuse)
 
 
 async def test_tasks_use_the_same_operations(open_book: Open) -> None:
     """No second body to keep in step: a task's operation is the thread's."""
     book = open_book(Budget(usd=Decimal(1)))
     calls = [
-        book.ledger.ado(begin, book.call, call_id=f"c{n}", request_sha="x", usd=Decimal("0.01"))
+        book.ledger.store.arun(
+            begin, book.call, call_id=f"c{n}", request_sha="x", usd=Decimal("0.01")
+        )
         for n in range(20)
     ]
     assert {begun.attempt_id for begun in await asyncio.gather(*calls)} == {
@@ -70,25 +73,25 @@ def test_an_interrupt_in_a_transaction_leaves_no_lock(tmp_path: Path) -> None:
 
     with (
         Ledger(f"sqlite:///{tmp_path}/l.db") as ledger,
-        Ledger(f"sqlite:///{tmp_path}/l.db", waits_s=()) as other,
+        Ledger(f"sqlite:///{tmp_path}/l.db", retry_delays_s=()) as other,
     ):
         for book in (ledger, other):
-            book.do(lambda tx: None)
+            book.store.run(lambda tx: None)
         event.listen(
-            other.engine, "connect", lambda conn, _: conn.execute("PRAGMA busy_timeout = 0")
+            other.store.engine, "connect", lambda conn, _: conn.execute("PRAGMA busy_timeout = 0")
         )
-        other.engine.dispose()
-        event.listen(ledger.engine, "after_cursor_execute", interrupt)
+        other.store.engine.dispose()
+        event.listen(ledger.store.engine, "after_cursor_execute", interrupt)
         with pytest.raises(KeyboardInterrupt) as held:
-            ledger.do(lambda tx: tx.conn.execute(text("SELECT 1 UNION SELECT 2")))
-        other.do(lambda tx: None)
+            ledger.store.run(lambda tx: tx.conn.execute(text("SELECT 1 UNION SELECT 2")))
+        other.store.run(lambda tx: None)
         assert held.traceback, "the interrupt is still being handled"
 
 
 async def test_a_cancelled_task_does_not_stop_a_transaction(open_book: Open) -> None:
     """What was being written is written, whole; the next reader sees it."""
     book = open_book()
-    book.ledger.do(lambda tx: None)
+    book.ledger.store.run(lambda tx: None)
     entered, go = threading.Event(), threading.Event()
 
     def slow(tx: Any) -> None:
@@ -96,7 +99,7 @@ async def test_a_cancelled_task_does_not_stop_a_transaction(open_book: Open) -> 
         go.wait(10)
         begin(tx, book.call, call_id="c", request_sha="x", usd=None)
 
-    task = asyncio.create_task(book.ledger.ado(slow))
+    task = asyncio.create_task(book.ledger.store.arun(slow))
     await asyncio.to_thread(entered.wait, 10)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -120,7 +123,7 @@ def test_threads_share_a_ledger(open_book: Open) -> None:
 
 def test_a_short_outage_is_waited_out(open_book: Open) -> None:
     """A lock, a restart, a failover: tried again, in a new transaction."""
-    book = open_book(waits_s=(0.0, 0.001))
+    book = open_book(retry_delays_s=(0.0, 0.001))
     with broken(book.ledger, times=2):
         assert book.begin().attempt_id == "c.1"
 
@@ -139,7 +142,7 @@ def test_a_commit_whose_answer_was_lost_is_known_again(open_book: Open) -> None:
             raise OperationalError("lost", {}, OSError())
         return begun
 
-    assert book.ledger.do(lose).attempt_id == "c.1"
+    assert book.ledger.store.run(lose).attempt_id == "c.1"
     assert len(book.rows("SELECT * FROM attempt")) == 1
 
 
@@ -161,7 +164,7 @@ def test_a_dead_connection_is_an_outage_whatever_the_driver_calls_it(open_book: 
             raise DBAPIError("gone", {}, OSError(), connection_invalidated=True)
         return "back"
 
-    assert book.ledger.do(dead) == "back"
+    assert book.ledger.store.run(dead) == "back"
 
 
 def test_a_session_that_was_ended_while_it_slept_is_tried_again(open_book: Open) -> None:
@@ -178,16 +181,18 @@ def test_a_session_that_was_ended_while_it_slept_is_tried_again(open_book: Open)
             raise DBAPIError("slept", {}, SleptError())
         return "awake"
 
-    assert book.ledger.do(sleepy) == "awake"
+    assert book.ledger.store.run(sleepy) == "awake"
 
 
 def test_a_mistake_is_raised_at_once(book: Any) -> None:
     """Bad SQL does not become good by waiting."""
     with pytest.raises((ProgrammingError, LedgerUnavailableError)):
-        book.ledger.do(lambda tx: tx.conn.execute(text("SELECT nothing FROM nowhere")))
+        book.ledger.store.run(lambda tx: tx.conn.execute(text("SELECT nothing FROM nowhere")))
     tries = []
     with pytest.raises(DBAPIError):
-        book.ledger.do(lambda tx: tries.append(1) or _raise(DBAPIError("bad", {}, OSError())))
+        book.ledger.store.run(
+            lambda tx: tries.append(1) or _raise(DBAPIError("bad", {}, OSError()))
+        )
     assert len(tries) == 1
 
 
@@ -214,7 +219,7 @@ def test_what_was_paid_while_the_database_was_away_is_charged_later(
 
 
 def keep(book: Any, attempt_id: str) -> Any:
-    return book.ledger.keep(settle, settlement(attempt_id))
+    return book.ledger.store.run_or_spool(settle, settlement(attempt_id))
 
 
 def settlement(attempt_id: str) -> Settlement:
@@ -234,9 +239,11 @@ async def test_a_task_keeps_too(open_book: Open) -> None:
     book = open_book()
     book.begin("a")
     with broken(book.ledger):
-        assert await book.ledger.akeep(settle, settlement("a.1")) is None
+        assert await book.ledger.store.arun_or_spool(settle, settlement("a.1")) is None
     assert book.ledger.play_back() == 1
-    assert (await book.ledger.akeep(settle, settlement("a.1"))).amount_usd == Decimal("0.004")
+    assert (await book.ledger.store.arun_or_spool(settle, settlement("a.1"))).amount_usd == Decimal(
+        "0.004"
+    )
 
 
 def test_what_only_helps_is_written_without_waiting(
@@ -248,12 +255,12 @@ def test_what_only_helps_is_written_without_waiting(
     book = open_book()
     book.begin("a")
     for attempt_id, said in (("a.1", "resp_1"), ("a.1", "resp_2"), ("nobody", "resp_3")):
-        book.ledger.soon(note_id, attempt_id, said)
+        book.ledger.store.run_in_background(note_id, attempt_id, said)
     book.ledger.close()  # waits for all of it
     again = open_book()
     assert again.row("a.1")["provider_id"] in ("resp_1", "resp_2")
     with broken(again.ledger):
-        again.ledger.soon(note_id, "a.1", "resp_4")
+        again.ledger.store.run_in_background(note_id, "a.1", "resp_4")
         again.ledger.close()
     assert "Not written" in caplog.text
 
@@ -277,7 +284,9 @@ def test_an_answer_in_the_spool_is_used_and_not_paid_for_again(open_book: Open) 
     dead = open_book()
     dead.begin("a")
     with broken(dead.ledger):
-        dead.ledger.keep(answer, AttemptResponse(attempt_id="a.1", response="{}", usage=None))
+        dead.ledger.store.run_or_spool(
+            answer, AttemptResponse(attempt_id="a.1", response="{}", usage=None)
+        )
     assert open_book().begin("a").reply == "{}"
 
 
@@ -286,12 +295,12 @@ def test_a_record_the_ledger_refuses_is_set_aside_and_not_lost(
 ) -> None:
     """One bad record must not stop the good ones behind it, nor disappear."""
     book = open_book()
-    book.ledger.spool.add("settle", settlement("nobody.1"))
-    book.ledger.spool.add("gone_operation", settlement("a.1"))
+    book.ledger.store.spool.add("settle", settlement("nobody.1"))
+    book.ledger.store.spool.add("gone_operation", settlement("a.1"))
     book.begin("a")
-    book.ledger.spool.add("settle", settlement("a.1"))
+    book.ledger.store.spool.add("settle", settlement("a.1"))
     assert book.ledger.play_back() == 1
-    assert len(book.ledger.spool.refused()) == 2
+    assert len(book.ledger.store.spool.refused()) == 2
     assert book.row("a.1")["state"] == "settled"
 
 
@@ -299,10 +308,10 @@ def test_a_record_stays_while_the_database_is_away(open_book: Open, tmp_path: Pa
     """And one that another worker has just played back is passed over."""
     book = open_book()
     book.begin("a")
-    book.ledger.spool.add("settle", settlement("a.1"))
+    book.ledger.store.spool.add("settle", settlement("a.1"))
     with broken(book.ledger), pytest.raises(LedgerUnavailableError):
         book.ledger.play_back()
-    records = book.ledger.spool.records()
+    records = book.ledger.store.spool.records()
     first = next((tmp_path / "spool").glob("*.json"))
     (tmp_path / "spool" / f"0{first.name}").symlink_to(tmp_path / "gone")
     assert [path for path, _, _ in records] == [first]
@@ -311,7 +320,7 @@ def test_a_record_stays_while_the_database_is_away(open_book: Open, tmp_path: Pa
 
 def test_tables_are_made_once_by_whoever_comes_first(open_book: Open) -> None:
     """Many workers start at the same moment, on an empty database."""
-    books = [open_book(waits_s=(0.1, 0.1, 0.5)) for _ in range(4)]
+    books = [open_book(retry_delays_s=(0.1, 0.1, 0.5)) for _ in range(4)]
     failures: list[BaseException] = []
 
     def use(book: Any) -> None:
@@ -334,10 +343,10 @@ def test_a_later_version_adds_its_steps(book: Any) -> None:
     ran: list[int] = []
     steps = (*MIGRATIONS, lambda conn: ran.append(2), lambda conn: ran.append(3))
     for _ in range(2):
-        assert book.ledger.do(lambda tx: migrate(tx.conn, steps)) == len(steps)
+        assert book.ledger.store.run(lambda tx: migrate(tx.conn, steps)) == len(steps)
     assert ran == [2, 3]
     with pytest.raises(LedgerError, match=f"version {len(steps)}"):
-        book.ledger.do(lambda tx: migrate(tx.conn))
+        book.ledger.store.run(lambda tx: migrate(tx.conn))
 
 
 def test_every_amount_says_its_currency_in_a_ledger_of_the_first_version_too(
@@ -352,7 +361,7 @@ def test_every_amount_says_its_currency_in_a_ledger_of_the_first_version_too(
         "UPDATE attempt SET currency = 'EUR'",
         "DELETE FROM ledger_schema WHERE version > 1",
     ):
-        book.ledger.do(lambda tx, statement=statement: tx.conn.execute(text(statement)))
+        book.ledger.store.run(lambda tx, statement=statement: tx.conn.execute(text(statement)))
     upgraded = open_book()
     assert [row["turn_id"] for row in upgraded.rows("SELECT * FROM turn_bill")] == ["u"]
     for table in ("attempt", "entry", "budget_window"):
@@ -370,7 +379,7 @@ def test_a_ledger_of_the_second_version_learns_where_answers_are_kept(open_book:
         "ALTER TABLE attempt DROP COLUMN stored",
         "DELETE FROM ledger_schema WHERE version > 2",
     ):
-        book.ledger.do(lambda tx, statement=statement: tx.conn.execute(text(statement)))
+        book.ledger.store.run(lambda tx, statement=statement: tx.conn.execute(text(statement)))
     upgraded = open_book()
     upgraded.begin("new", call=Call(vendor="openai", model="gpt-5", stored="responses"))
     assert [
@@ -381,10 +390,23 @@ def test_a_ledger_of_the_second_version_learns_where_answers_are_kept(open_book:
     ]
 
 
+def test_a_ledger_of_the_third_version_renames_the_key_column(open_book: Open) -> None:
+    """`key_id` could be read as the id of a database key. The values stay."""
+    book = open_book()
+    call = Call(attribution=CostAttribution(api_key_id="k_1"), vendor="openai", model="gpt-5")
+    book.begin("old", call=call)
+    for statement in (
+        "ALTER TABLE attempt RENAME COLUMN api_key_id TO key_id",
+        "DELETE FROM ledger_schema WHERE version > 3",
+    ):
+        book.ledger.store.run(lambda tx, statement=statement: tx.conn.execute(text(statement)))
+    assert open_book().row("old.1")["api_key_id"] == "k_1"
+
+
 def test_a_ledger_lives_in_sqlite_or_postgresql() -> None:
     """Another database may lack what the guarantees rest on."""
     with Ledger("mysql://host/db") as ledger, pytest.raises(LedgerError, match="`mysql`"):
-        ledger.do(lambda tx: None)
+        ledger.store.run(lambda tx: None)
 
 
 def test_a_ledger_in_memory_is_shared_by_its_threads() -> None:
@@ -393,7 +415,7 @@ def test_a_ledger_in_memory_is_shared_by_its_threads() -> None:
         names = [f"c{n}" for n in range(4)]
 
         def one(name: str) -> None:
-            ledger.do(begin, Call(), call_id=name, request_sha="x", usd=None)
+            ledger.store.run(begin, Call(), call_id=name, request_sha="x", usd=None)
 
         threads = [threading.Thread(target=one, args=(name,)) for name in names]
         for thread in threads:
@@ -401,7 +423,9 @@ def test_a_ledger_in_memory_is_shared_by_its_threads() -> None:
         for thread in threads:
             thread.join()
         assert (
-            ledger.do(lambda tx: tx.conn.execute(text("SELECT count(*) FROM attempt")).scalar())
+            ledger.store.run(
+                lambda tx: tx.conn.execute(text("SELECT count(*) FROM attempt")).scalar()
+            )
             == 4
         )
 
@@ -420,11 +444,11 @@ def test_a_reader_does_not_wait_for_a_writer(open_book: Open) -> None:
 
     def write(tx: Any) -> None:
         begin(tx, book.call, call_id="d", request_sha="x", usd=None)
-        seen.append(other.read(lambda read: read.conn.execute(count).scalar()))
+        seen.append(other.store.read(lambda read: read.conn.execute(count).scalar()))
 
     other = open_book().ledger
-    other.read(lambda tx: None)
-    book.ledger.do(write)
+    other.store.read(lambda tx: None)
+    book.ledger.store.run(write)
     assert seen == [1]
 
 
@@ -458,7 +482,9 @@ def test_whoever_comes_while_the_spool_is_played_back_waits_for_it(open_book: Op
     """
     spooling = open_book()
     begun = spooling.begin()
-    spooling.ledger.spool.add("answer", AttemptResponse(attempt_id=begun.attempt_id, response="{}"))
+    spooling.ledger.store.spool.add(
+        "answer", AttemptResponse(attempt_id=begun.attempt_id, response="{}")
+    )
     book, found = open_book(), list[Any]()
     second = threading.Thread(target=lambda: found.append(book.begin().reply))
 
@@ -467,7 +493,7 @@ def test_whoever_comes_while_the_spool_is_played_back_waits_for_it(open_book: Op
             second.start()
             wait_until_in(second, "_catch_up")
 
-    event.listen(book.ledger.engine, "before_cursor_execute", comes)
+    event.listen(book.ledger.store.engine, "before_cursor_execute", comes)
     assert book.begin().reply == "{}"
     second.join()
     assert found == ["{}"]
