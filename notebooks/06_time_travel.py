@@ -14,11 +14,11 @@
 
 # %%
 from turngraph.graphs import chat_turn
-from turngraph.interfaces.lesson import lesson_model
+from turngraph.interfaces.notebook_model import notebook_model
 from turngraph.interfaces.stepper import TurnStepper
 from turngraph.scripted import Say
 
-model = lesson_model(Say("Blue."), Say("Green, if you insist."))
+model = notebook_model(Say("Blue."), Say("Green, if you insist."))
 stepper = TurnStepper(chat_turn(model), {"messages": [("user", "Your favourite colour?")]})
 stepper.run()
 print(stepper.response.text)

@@ -1,4 +1,4 @@
-"""`turngraph replay`: replays a recorded turn offline and shows what differs."""
+"""`turngraph replay`: runs a recorded turn again, offline, and shows what differs."""
 
 from pathlib import Path
 from typing import Annotated
@@ -18,32 +18,29 @@ def replay(
     system: str | None = None,
     prices: PriceFile = None,
 ) -> int:
-    """Replay a recorded turn offline and show what differs. The exit code is 0 if nothing does,
-    else 1.
+    """Run a recorded turn again, offline, and show what differs.
 
     Parameters
     ----------
     cassette
-        A file that `turngraph step --record` or a `Recorder` wrote.
+        The recording: a file that `turngraph step --record` or a Recorder wrote.
     model
-        Send the requests to this model instead.
+        The name of another model to send. Default: the recorded one.
     system
-        Use this system message instead.
+        Another system message to send. Default: the recorded one.
     prices
-        A YAML file with prices: show the cost at these beside the cost at list prices.
+        A YAML file with prices: also show what the turn would have cost at these.
     """
-    from turngraph.interfaces.cli.ledger_options import prices_of
+    from turngraph.interfaces.cli.ledger_options import load_prices
     from turngraph.interfaces.plain_text import printable
     from turngraph.interfaces.stepper.engine.replay import replay_cassette
     from turngraph.state.errors import TurnValueError
 
     if not cassette.is_file():
-        raise TurnValueError(f"There is no file `{cassette}`.")
-    replayed = replay_cassette(
-        cassette,
-        model=model,
-        system=system,
-        prices=None if prices is None else prices_of(prices),
-    )
+        raise TurnValueError(
+            f"There is no file `{cassette}`. `turngraph step --record FILE` records a turn."
+        )
+    other_prices = None if prices is None else load_prices(prices)
+    replayed = replay_cassette(cassette, model=model, system=system, prices=other_prices)
     print(printable(str(replayed)))
     return 0 if replayed.same else 1

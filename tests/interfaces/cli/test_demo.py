@@ -1,4 +1,4 @@
-"""`turngraph demo`: what a newcomer sees first must be all there, true, and short enough to read."""
+"""`turngraph demo`: what a newcomer sees first is complete, true, and short enough to read."""
 
 import json
 import re
@@ -8,12 +8,12 @@ from xml.etree import ElementTree
 import pytest
 
 from turngraph.graphs.stage_notes import stage_notes
-from turngraph.interfaces.cli.app import outcome
+from turngraph.interfaces.cli.app import run_command
 
 
 def played(capsys: pytest.CaptureFixture[str], *args: str) -> str:
     """What the demo shows."""
-    assert outcome(["demo", *args]) == 0
+    assert run_command(["demo", *args]) == 0
     return capsys.readouterr().out
 
 

@@ -20,7 +20,7 @@ from turngraph.billing.operations.results import Dimension
 from turngraph.billing.operations.spending import COLUMNS
 from turngraph.billing.store.calls import Call as LedgerCall, Released, UnknownOutcome
 from turngraph.graphs import chat_turn
-from turngraph.interfaces.cli.app import outcome
+from turngraph.interfaces.cli.app import run_command
 from turngraph.providers import ProviderConfig
 from turngraph.scripted import Call, Cut, Say, ScriptedModel
 from turngraph.state.turn import TurnSettings
@@ -98,14 +98,14 @@ def typed(
 
     def types(*tokens: str, ledger: str | None = None) -> Told:
         capsys.readouterr()
-        code = outcome(["ledger", *tokens, *([] if ledger is None else ["--ledger", ledger])])
+        code = run_command(["ledger", *tokens, *([] if ledger is None else ["--ledger", ledger])])
         return Told(code, *capsys.readouterr())
 
     return types
 
 
-def test_the_dimensions_that_may_be_typed_are_those_there_are() -> None:
-    """The command names them without importing a database's library."""
+def test_every_dimension_of_the_type_has_a_column() -> None:
+    """The command takes its choices from the type, which loads no database library."""
     assert set(get_args(Dimension)) == set(COLUMNS)
 
 
@@ -199,7 +199,7 @@ def test_verify_says_so_or_names_what_is_wrong(filled: Filled, typed: Callable[.
 
     told = typed("verify", ledger=filled.url)
     assert (told.code, told.out) == (0, "")
-    assert told.err.startswith("All adds up: 7 attempts, $0.0")
+    assert told.err.startswith("Everything adds up: 7 attempts, $0.0")
     with Ledger(filled.url) as ledger:
         ledger.store.run(lambda tx: tx.conn.execute(text("UPDATE budget_window SET held_nano = 5")))
         ledger.store.spool.add("release", Released(attempt_id="nobody.1", why="never sent"))
@@ -312,7 +312,7 @@ def test_a_person_says_what_an_attempt_cost(filled: Filled, typed: Callable[...,
     )
     assert typed("correct", attempt, "0", "--note", "refund", ledger=filled.url).code == 0
     debt = typed("correct", attempt, "--note", "x", "--ledger", filled.url, "--", "-1")
-    assert "cannot cost -1 USD" in debt.err
+    assert "An attempt cannot cost -1 USD" in debt.err
     assert typed("correct", "nobody.1", "1", "--note", "x", ledger=filled.url).code == 2
     assert typed("verify", ledger=filled.url).code == 0
 
@@ -341,7 +341,8 @@ def test_a_period_is_told_at_another_models_prices(
     assert told.out.splitlines()[1].endswith("%)")
     assert "2 calls have no usage" in told.err
     (tmp_path / "prices.yaml").write_text(
-        "prices:\n- vendor: mine\n  model: small\n  rates: {input: {usd_per_mtok: 1}, output: {usd_per_mtok: 0}}\n"
+        "prices:\n- vendor: mine\n  model: small\n"
+        "  rates: {input: {usd_per_mtok: 1}, output: {usd_per_mtok: 0}}\n"
     )
     own = ("reprice", "--model", "mine:small", "--json", "--prices", "prices.yaml")
     assert json.loads(typed(*own, ledger=filled.url).out)["attempts"] == 3
@@ -368,7 +369,7 @@ def test_budgets_are_kept_listed_and_removed(filled: Filled, typed: Callable[...
     )
     told = typed(*set_, ledger=filled.url)
     assert told.err == "account-day-acme: $0.0000001 a day for the account acme, hard, " + (
-        "calls without a price are taken at $0.05\n"
+        "calls without a price are charged $0.05\n"
     )
     with Ledger(filled.url) as ledger, ScriptedModel() as model:
         config = ProviderConfig(
@@ -393,9 +394,9 @@ def test_budgets_are_kept_listed_and_removed(filled: Filled, typed: Callable[...
     again = typed("budget", "remove", "account-day-acme", ledger=filled.url)
     assert (again.code, again.err) == (
         2,
-        "turngraph: No budget `account-day-acme` is kept here. There are: none.\n",
+        "turngraph: No budget `account-day-acme` is stored in this ledger. Stored are: none.\n",
     )
-    assert "No budget is kept" in typed("budget", "list", ledger=filled.url).err
+    assert "No budget is stored" in typed("budget", "list", ledger=filled.url).err
 
 
 def test_a_budget_may_be_the_first_thing_in_a_ledger(
@@ -415,9 +416,9 @@ def test_a_budget_may_be_the_first_thing_in_a_ledger(
         "mark",
     )
     assert told.code == 0
-    assert told.err.splitlines()[0] == "A new ledger was made: sqlite:///turngraph.db"
+    assert told.err.splitlines()[0] == "A new ledger was created: sqlite:///turngraph.db"
     assert told.err.splitlines()[1].startswith(
-        "ledger: $20.00 for all together, soft, $1.00 of it for a last answer"
+        "ledger: $20.00 for all calls together, soft, $1.00 of it for a last answer"
     )
     assert (tmp_path / "turngraph.db").exists()
 
@@ -436,17 +437,17 @@ def test_a_budget_may_be_the_first_thing_in_a_ledger(
         (["top", "--by", "acount"], '"account", "api_key_id", "vendor"'),
         (
             ["top", "--month", "October"],
-            "--month is `October`; it is a year and a month, as 2026-10.",
+            "--month is `October`; type a year and a month, as in 2026-10.",
         ),
         (["top", "--month", "2026-10", "--since", "2026-10-01"], "not both"),
         (["top", "--since", "yesterday"], "--since"),
         (["top", "--limit", "0"], "--limit"),
         (["reconcile", "--policy", "guess"], '"estimate", "max", "manual"'),
-        (["reprice", "--model", "gpt-5"], "it is a vendor and a model, as openai:gpt-5-mini"),
+        (["reprice", "--model", "gpt-5"], "type a vendor and a model, as in openai:gpt-5-mini"),
         (["budget", "set", "3"], "--per"),
         (
             ["budget", "set", "3", "--per", "turn", "--unpriced", "free"],
-            "--unpriced is `free`; it is `refuse`, `mark`",
+            "--unpriced is `free`; type `refuse`, `mark`",
         ),
         (["budget", "set", "NaN", "--per", "turn"], "`NaN` is no amount in US dollars"),
         (["budget", "set", "--per", "turn", "--", "-3"], "The limit is -3"),
@@ -515,7 +516,7 @@ def test_no_password_is_printed_by_the_process(tmp_path: Path) -> None:
 
 
 def test_the_variable_names_the_ledger_on_a_terminal(tmp_path: Path) -> None:
-    """As a person meets it, in colour."""
+    """As a person meets it, in color."""
     filled = fill(f"sqlite:///{tmp_path}/turns.db")
     with Terminal(
         tmp_path, "ledger", "top", "--by", "account", TURNGRAPH_LEDGER=filled.url

@@ -125,4 +125,4 @@ def test_a_client_file_that_is_none_is_told(plugins: Path) -> None:
     """In a sentence."""
     assert "no file `x.yaml`" in one_sentence(turngraph(plugins, "run", "x", "--client", "x.yaml"))
     done = turngraph(plugins, "run", "x", "--client", "plugins/planets.yaml")
-    assert "describes 0 clients; it must be one" in one_sentence(done)
+    assert "describes 0 clients; it must describe one LLMClient" in one_sentence(done)

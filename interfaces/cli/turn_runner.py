@@ -1,4 +1,4 @@
-"""One question put to a turn, watched while it runs, given up at ctrl-c."""
+"""Runs one question as a turn: opens the turn, reports its events, and cancels it at ctrl-c."""
 
 import signal
 import threading
@@ -12,25 +12,25 @@ from langgraph.types import Checkpointer
 
 from turngraph.graphs.chat import chat_turn
 from turngraph.graphs.turn_graph import TurnGraph
-from turngraph.interfaces.cli.model_options import Model, ModelOptions
+from turngraph.interfaces.cli.model_options import ModelOptions, SelectedModel
 from turngraph.providers.openai_provider import OpenAIProvider
 from turngraph.state.events import TurnEvent
 from turngraph.state.result import TurnResult
 from turngraph.tools.plugin import Plugin
 
-__all__ = ["ask", "cancelled_by_ctrl_c", "opened_turn"]
+__all__ = ["cancel_on_ctrl_c", "open_turn", "run_turn"]
 
 
 @asynccontextmanager
-async def opened_turn(
-    model: Model,
+async def open_turn(
+    model: SelectedModel,
     options: ModelOptions,
     *,
     stream: bool,
     plugins: Sequence[Plugin] = (),
     checkpointer: Checkpointer = None,
 ) -> AsyncIterator[TurnGraph]:
-    """A turn on `model`, whose connections are closed at the end."""
+    """Yields a turn on `model`, and closes its connections at the end."""
     provider = OpenAIProvider(model.config)
     try:
         yield chat_turn(
@@ -47,44 +47,48 @@ async def opened_turn(
         await provider.aclose()
 
 
-async def ask(
+async def run_turn(
     turn: TurnGraph,
     question: str,
-    tell: Callable[[TurnEvent], None],
+    on_event: Callable[[TurnEvent], None],
     *,
     thread: str | None = None,
     cancel: threading.Event | None = None,
 ) -> TurnResult:
-    """Run one turn on `question` and return its result; `tell` hears every event as it happens."""
-    configurable: dict[str, Any] = {} if thread is None else {"thread_id": thread}
+    """Runs one turn and returns its result; calls `on_event` with every event as it happens.
+
+    Setting `cancel` ends the turn early, with the status `cancelled`.
+    """
+    configurable: dict[str, object] = {} if thread is None else {"thread_id": thread}
     if cancel is not None:
         configurable["cancel"] = cancel
     config: RunnableConfig = {"configurable": configurable}
     state: Mapping[str, Any] = {}
-    given = {"messages": [("user", question)]}
-    async for mode, part in turn.astream(given, config, stream_mode=["custom", "values"]):
+    turn_input = {"messages": [("user", question)]}
+    async for mode, part in turn.astream(turn_input, config, stream_mode=["custom", "values"]):
         if mode == "values":
             state = part
         else:
-            tell(part)
+            on_event(part)
     result: TurnResult = state["result"]
     return result
 
 
 @contextmanager
-def cancelled_by_ctrl_c() -> Iterator[threading.Event]:
-    """A flag that ctrl-c sets, so that a turn ends by itself and bills what it used. A second
-    ctrl-c interrupts.
+def cancel_on_ctrl_c() -> Iterator[threading.Event]:
+    """Yields an event that the first ctrl-c sets; a second ctrl-c raises KeyboardInterrupt.
+
+    The first one lets the turn end by itself, so that what it has used is billed.
     """
     cancel = threading.Event()
 
-    def give_up(number: int, frame: FrameType | None) -> None:
+    def on_interrupt(number: int, frame: FrameType | None) -> None:
         if cancel.is_set():
             raise KeyboardInterrupt
         cancel.set()
 
-    before = signal.signal(signal.SIGINT, give_up)
+    previous = signal.signal(signal.SIGINT, on_interrupt)
     try:
         yield cancel
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, previous)
