@@ -28,7 +28,7 @@ html_title = f"turngraph {release}"
 html_copy_source = html_show_sourcelink = False
 pygments_style, pygments_dark_style = "friendly", "github-dark"
 
-myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
+myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 
 autosummary_generate = False
