@@ -59,7 +59,7 @@ ROOMS: Final = {
     "turngraph.interfaces": "Serving",
     "turngraph.interfaces.stepper": "Walking through a turn",
 }
-"""The public doors, in the order of the reference. A name of two doors is described at the first."""
+"""The public doors, in the order of the reference. A name of two is described once."""
 
 
 def write_reference(folder: Path) -> None:
@@ -77,7 +77,7 @@ def write_reference(folder: Path) -> None:
             links = ", ".join(f"{{py:obj}}`{path}`" for path in elsewhere)
             page += [f"It also offers, described elsewhere: {links}.", ""]
         if fresh:
-            page += ["```{eval-rst}", ".. autosummary::", ""]
+            page += ["```{eval-rst}", ".. autosummary::", "   :nosignatures:", ""]
             page += [f"   ~{path}" for path in fresh]
             for path in fresh:
                 page += ["", *_directive(path, names[path])]
