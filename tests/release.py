@@ -27,7 +27,7 @@ with ScriptedModel() as model:
     result = turn.invoke({"messages": [("user", "What is 6 * 7?")]})["result"]
 assert [run.content for run in result.tool_runs] == ["42"], result
 """
-POSTGRES = 'Ledger("postgresql://nobody@127.0.0.1:1/none").read(lambda tx: None)'
+POSTGRES = 'Ledger("postgresql://nobody@127.0.0.1:1/none", retry_delays_s=()).total()'
 PROBES = {
     "": f"""
 from turngraph import Ledger
@@ -49,16 +49,15 @@ with TurnStepper(turn, {"messages": [("user", "Hello!")]}) as stepper:
 """,
     "parquet": """
 from turngraph import Ledger
-from turngraph.billing import export
 with Ledger("sqlite://") as ledger:
-    ledger.read(export, "books.parquet")
+    ledger.export("books.parquet")
 """,
     "postgres": f"""
 import langgraph.checkpoint.postgres
 from turngraph import Ledger
 from turngraph.billing import LedgerUnavailableError
 try:
-    {POSTGRES.replace('none")', 'none", waits_s=())')}
+    {POSTGRES}
 except LedgerUnavailableError:
     pass
 """,
