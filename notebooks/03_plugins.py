@@ -121,9 +121,8 @@ print(stepper.state["result"].tool_runs[0].content)
 # its term occurs.
 
 # %%
-plugins.close()
-service.kill()
-service.wait()
 print(
     [tool["function"]["name"] for tool in stepper.request["tools"]], stepper.state["result"].answer
 )
+plugins.close()
+service.terminate()
