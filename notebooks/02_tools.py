@@ -16,7 +16,7 @@
 from langchain_core.tools import tool
 
 from turngraph import TurnStepper, chat_turn
-from turngraph.interfaces.lesson import lesson_model
+from turngraph.interfaces.notebook_model import notebook_model
 from turngraph.scripted import Call, Say
 
 
@@ -33,7 +33,7 @@ def weather(city: str) -> str:
 
 # %%
 calls = Call(("weather", {"city": "Oslo"}, "call-1"), ("weather", {"city": "Atlantis"}, "call-2"))
-model = lesson_model(calls, Say("Rain in Oslo. I could not find Atlantis."))
+model = notebook_model(calls, Say("Rain in Oslo. I could not find Atlantis."))
 stepper = TurnStepper(
     chat_turn(model, tools=[weather]), {"messages": [("user", "Oslo and Atlantis?")]}
 )

@@ -20,7 +20,7 @@ from subprocess import PIPE, Popen
 from urllib.parse import urlsplit
 
 from turngraph import TurnStepper, chat_turn, load_manifests
-from turngraph.interfaces.lesson import lesson_model
+from turngraph.interfaces.notebook_model import notebook_model
 from turngraph.interfaces.stepper import Breakpoint
 from turngraph.scripted import Call, Say
 
@@ -47,7 +47,7 @@ plugins = load_manifests(
 # It joins a turn when one of its search terms occurs. A breakpoint stops the run there.
 
 # %%
-model = lesson_model(
+model = notebook_model(
     Call(("observatory", {"inquiry_type": "prices"}, "call-1")), Say("Adults pay 9.50 euros.")
 )
 stepper = TurnStepper(
@@ -78,7 +78,9 @@ print(stepper.state["result"].tool_runs[0].content)
 # never pasted.
 
 # %%
-model = lesson_model(Call(("planets", {"kind": "gas giant"}, "call-1")), Say("Jupiter and Saturn."))
+model = notebook_model(
+    Call(("planets", {"kind": "gas giant"}, "call-1")), Say("Jupiter and Saturn.")
+)
 stepper = TurnStepper(
     chat_turn(model, plugins=plugins), {"messages": [("user", "Which planets are gas giants?")]}
 )
@@ -109,7 +111,7 @@ print(stepper.state["result"].tool_runs[0].content)
 
 # %%
 arguments = {"planet": "Saturn", "min_radius_km": 700}
-model = lesson_model(Call(("moons", arguments, "call-1")), Say("Rhea, Iapetus and Titan."))
+model = notebook_model(Call(("moons", arguments, "call-1")), Say("Rhea, Iapetus and Titan."))
 stepper = TurnStepper(
     chat_turn(model, plugins=plugins), {"messages": [("user", "Large moons of Saturn?")]}
 )

@@ -22,7 +22,7 @@ from langgraph.types import Command, Send
 
 from turngraph import TurnStepper, chat_turn
 from turngraph.drawing import draw_svg
-from turngraph.interfaces.lesson import lesson_model
+from turngraph.interfaces.notebook_model import notebook_model
 from turngraph.interfaces.stepper.views.charts import Picture
 from turngraph.scripted import Call, ReceivedRequest, Say
 
@@ -39,10 +39,10 @@ def route(state: MessagesState) -> str:
     )
 
 
-sums = lesson_model(Call(("calculator", {"expression": "6 * 7"}, "call-1")), Say("42."))
+sums = notebook_model(Call(("calculator", {"expression": "6 * 7"}, "call-1")), Say("42."))
 graph = StateGraph(MessagesState)
 graph.add_node("accountant", chat_turn(sums, functions=["calculator"], approve=True))
-graph.add_node("poet", chat_turn(lesson_model(Say("Roses are red."))))
+graph.add_node("poet", chat_turn(notebook_model(Say("Roses are red."))))
 graph.add_conditional_edges(START, route, ["accountant", "poet"])
 router = graph.compile()
 Picture(draw_svg(router.get_graph()))
@@ -98,11 +98,11 @@ def guide_answers(request: ReceivedRequest) -> Say:
     return Say(sights[request.body["messages"][-1]["content"]])
 
 
-guide = lesson_model(guide_answers, guide_answers)
+guide = notebook_model(guide_answers, guide_answers)
 graph = StateGraph(Trip)
 graph.add_node("plan", lambda state: {"cities": ["Oslo", "Rome"]})
 graph.add_node("guide", chat_turn(guide))
-graph.add_node("editor", chat_turn(lesson_model(Say("Go to the opera, then to the forum."))))
+graph.add_node("editor", chat_turn(notebook_model(Say("Go to the opera, then to the forum."))))
 graph.add_edge(START, "plan").add_conditional_edges("plan", each_city, ["guide"]).add_edge(
     "guide", "editor"
 )
@@ -144,8 +144,8 @@ def supervisor(state: Draft) -> Command[Literal["writer", "critic", "__end__"]]:
     return Command(goto=chosen, update={"worked": [chosen]})
 
 
-writer = lesson_model(Say("It rains."), Say("Silver rain falls on the roofs."))
-critic = lesson_model(Say("Too plain."))
+writer = notebook_model(Say("It rains."), Say("Silver rain falls on the roofs."))
+critic = notebook_model(Say("Too plain."))
 graph = StateGraph(Draft)
 graph.add_node("supervisor", supervisor)
 graph.add_node("writer", chat_turn(writer, system="You write one line."))

@@ -14,10 +14,10 @@
 
 # %%
 from turngraph import TurnStepper, chat_turn
-from turngraph.interfaces.lesson import lesson_model
+from turngraph.interfaces.notebook_model import notebook_model
 from turngraph.scripted import Say
 
-model = lesson_model(Say("Blue."), Say("Green, if you insist."))
+model = notebook_model(Say("Blue."), Say("Green, if you insist."))
 stepper = TurnStepper(chat_turn(model), {"messages": [("user", "Your favorite color?")]})
 stepper.run()
 print(stepper.response.text)

@@ -18,12 +18,12 @@ from tempfile import mkdtemp
 
 from turngraph import Budget, Ledger, Prices, ToolPrice, TurnSettings, TurnStepper, chat_turn
 from turngraph.interfaces.cli.output.ledger_tables import spending_table
-from turngraph.interfaces.lesson import lesson_model
+from turngraph.interfaces.notebook_model import notebook_model
 from turngraph.interfaces.stepper.views.charts import cost_chart, tokens_chart
 from turngraph.scripted import Call, Say
 
 ledger = Ledger(f"sqlite:///{Path(mkdtemp()) / 'ledger.db'}")
-model = lesson_model(
+model = notebook_model(
     Call(("calculator", {"expression": "6 * 7"}, "call-1")),
     Say("It is 42."),
     Say("It is still 42."),
@@ -74,7 +74,7 @@ print(poor.state["result"].error.message)
 
 # %%
 prices = Prices(tools=(ToolPrice(tool="calculator", usd_per_call="0.0001"),))
-priced_model = lesson_model(
+priced_model = notebook_model(
     Call(("calculator", {"expression": "6 * 7"}, "call-1")), Say("It is 42.")
 )
 priced = chat_turn(priced_model, functions=["calculator"], ledger=ledger, prices=prices)

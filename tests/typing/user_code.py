@@ -22,9 +22,10 @@ from turngraph import (
     ProviderConfig,
     Retry,
     ScriptedModel,
+    StageState,
+    StageUpdate,
     TurnConfigurationError,
     TurnError,
-    TurnEvent,
     TurnGraph,
     TurngraphError,
     TurnLimits,
@@ -33,12 +34,13 @@ from turngraph import (
     TurnStepper,
     Usage,
     chat_turn,
+    end_turn,
     load_manifests,
 )
 from turngraph.billing import Rates
 from turngraph.providers import StreamChunk, explain_api
 from turngraph.scripted import Call, Say
-from turngraph.state import Attempt, Token, ToolRun
+from turngraph.state import Attempt, ToolRun
 
 
 def stock(article: str) -> int:
@@ -76,6 +78,29 @@ def configure() -> ProviderConfig:
     return ProviderConfig(base_url="http://localhost:8080/v1", model="llama3.2", temperature=0)
 
 
+def moderate(state: StageState) -> StageUpdate | None:
+    """A stage of the user's own."""
+    if "password" in state["messages"][-1].text:
+        return end_turn("I cannot help with that.")
+    return None
+
+
+async def allow_lamps(state: StageState) -> StageUpdate:
+    """An async stage that drops tool calls."""
+    calls = state["pending_tool_calls"]
+    return {"pending_tool_calls": [call for call in calls if call.name == "stock"]}
+
+
+def build_with_stages() -> TurnGraph:
+    """A turn with stages; ledger and prices in their plain forms."""
+    return chat_turn(
+        "scripted",
+        before_model=[moderate],
+        before_tools=[allow_lamps],
+        ledger="sqlite:///turns.db",
+    )
+
+
 def run(turn: TurnGraph) -> str | None:
     """A turn, and every field of its result that programs read."""
     settings = TurnSettings(temperature=0, account="acme", tags=("web",))
@@ -103,11 +128,12 @@ async def run_async(turn: TurnGraph, history: list[AnyMessage]) -> TurnResult:
 
 
 def watch(turn: TurnGraph) -> Iterator[str]:
-    """Events are told apart by their class."""
+    """The type of an event says which fields it has."""
     for event in turn.stream_events("Hello!"):
-        assert_type(event, TurnEvent)
-        if isinstance(event, Token):
+        if event.type == "token":
             yield event.text
+        elif event.type == "charge_created":
+            yield f"{event.charge.amount_usd} USD"
 
 
 def keep_books(ledger: Ledger) -> Decimal | None:
