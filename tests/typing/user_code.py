@@ -101,15 +101,16 @@ def build_with_stages() -> TurnGraph:
     )
 
 
-def run(turn: TurnGraph) -> str | None:
+def run(turn: TurnGraph) -> str:
     """A turn, and every field of its result that programs read."""
     settings = TurnSettings(temperature=0, account="acme", tags=("web",))
     result = turn.run("Hello!", thread="t1", settings=settings, turn_id="order-1")
     assert_type(result, TurnResult)
-    assert_type(result.answer, str | None)
+    assert_type(result.answer, str)
     assert_type(result.cost_usd, Decimal | None)
-    assert_type(result.usage, Usage)
-    assert_type(result.usage.input_tokens, int)
+    assert_type(result.usage, Usage | None)
+    if result.usage is not None:
+        assert_type(result.usage.input_tokens, int | None)
     assert_type(result.charges, tuple[Charge, ...])
     assert_type(result.attempts, tuple[Attempt, ...])
     assert_type(result.tool_runs, tuple[ToolRun, ...])
