@@ -31,7 +31,7 @@ help:  ## what each target does
 # What a user gets: the package and what it depends on, in the versions of the lock. No tool for
 # developers; `install` adds those, and needs nothing that is done here.
 $(VENV)/.package: pyproject.toml requirements.lock | $(UV)
-	@echo "Installing turngraph and what it needs into $(VENV) (about 75 packages, 140 MB) …"
+	@echo "Installing turngraph and what it needs into $(VENV) (72 packages, 140 MB) …"
 	@$(UV) venv --quiet --allow-existing --python '$(PYTHON)' $(VENV)
 	@$(UV) pip install --python $(RUN)python --constraint requirements.lock --editable .
 	@$(MAKE) --no-print-directory --silent links
@@ -62,11 +62,12 @@ links:
 
 demo: $(VENV)/.package  ## three turns on the scripted model, every stage shown
 	@$(RUN)turngraph demo
-	@printf '\nNext:\n  %s\n  %s\n  %s\n  %s\n' \
-	  '$(RUN)turngraph step "What is 17% of 2,340?"   your own turn, stage by stage' \
-	  'make notebook                                   the same in JupyterLab' \
-	  'docs/tutorial/own-agent.md                      an agent of your own in fifteen minutes' \
-	  'make help                                       everything else'
+	@printf '\nNext:\n'
+	@printf '  %-48s %s\n' \
+	  '$(RUN)turngraph step "What is 17% of 2,340?"' 'your own turn, stage by stage' \
+	  'make notebook' 'the same in JupyterLab' \
+	  'docs/tutorial/own-agent.md' 'an agent of your own in fifteen minutes' \
+	  'make help' 'everything else'
 
 notebook: $(VENV)/.notebook  ## JupyterLab with the notebooks, on the scripted model
 	$(RUN)jupyter lab notebooks/01_one_turn.ipynb
