@@ -205,7 +205,7 @@ def rows_on(label: str, new: Callable[[], str], stack: ExitStack, calls: int) ->
 
 
 def measured(rows: list[Row], *, rounds: int, calls: int) -> None:
-    """A sample of every row in every round, in a new order each time, after one that is not kept."""
+    """Samples every row in every round, in a new order each time; the first round is dropped."""
     order = random.Random(0)
     for number in range(rounds + 1):
         for row in order.sample(rows, len(rows)):

@@ -17,8 +17,8 @@ from turngraph.graphs.turn_graph import TurnGraph
 from turngraph.providers.writing.from_chat import from_chat
 from turngraph.state.errors import TurnValueError
 from turngraph.state.result import TurnResult
-from turngraph.state.turn_error import TurnError
 from turngraph.state.turn import TurnInput, TurnSettings
+from turngraph.state.turn_error import TurnError
 
 __all__ = ["ahandler", "handler"]
 

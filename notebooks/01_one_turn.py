@@ -8,13 +8,14 @@
 #     name: python3
 # ---
 
-# %% [markdown] # One turn, step by step A turn is a LangGraph graph. StageContext is one that may
-# use a calculator; the picture is drawn on this machine.
+# %% [markdown]
+# # One turn, step by step
+# A turn is a LangGraph graph. Here is one that may use a calculator; the picture is drawn on this
+# machine.
 
 # %%
-from turngraph.graphs import chat_turn
+from turngraph import TurnStepper, chat_turn
 from turngraph.interfaces.notebook_model import notebook_model
-from turngraph.interfaces.stepper import TurnStepper
 from turngraph.interfaces.stepper.views.charts import cost_chart, tokens_chart
 from turngraph.scripted import Call, Say
 

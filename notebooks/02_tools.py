@@ -15,9 +15,8 @@
 # %%
 from langchain_core.tools import tool
 
-from turngraph.graphs import chat_turn
+from turngraph import TurnStepper, chat_turn
 from turngraph.interfaces.notebook_model import notebook_model
-from turngraph.interfaces.stepper import TurnStepper
 from turngraph.scripted import Call, Say
 
 

@@ -13,9 +13,8 @@
 # The same question through both APIs. Only the JSON differs.
 
 # %%
-from turngraph.graphs import chat_turn
+from turngraph import TurnStepper, chat_turn
 from turngraph.interfaces.notebook_model import notebook_model
-from turngraph.interfaces.stepper import TurnStepper
 from turngraph.scripted import Say
 
 question = {"messages": [("user", "Why is the sky blue?")]}

@@ -8,8 +8,10 @@
 #     name: python3
 # ---
 
-# %% [markdown] # Turns as nodes of an agent graph A router, map-reduce, a supervisor, and a person
-# who agrees first. A turn is a node like any other.
+# %% [markdown]
+# # Turns as nodes of an agent graph
+# A router, map-reduce, a supervisor, and a person who agrees first. A turn is a node like any
+# other.
 
 # %%
 import operator
@@ -18,12 +20,11 @@ from typing import Annotated, Literal
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import Command, Send
 
-from turngraph.drawing.svg import draw_svg
-from turngraph.graphs import chat_turn
+from turngraph import TurnStepper, chat_turn
+from turngraph.drawing import draw_svg
 from turngraph.interfaces.notebook_model import notebook_model
-from turngraph.interfaces.stepper import TurnStepper
 from turngraph.interfaces.stepper.views.charts import Picture
-from turngraph.scripted import Call, Say
+from turngraph.scripted import Call, ReceivedRequest, Say
 
 # %% [markdown]
 # ## A router
@@ -32,7 +33,7 @@ from turngraph.scripted import Call, Say
 
 # %%
 def route(state: MessagesState) -> str:
-    """Numbers go to the accountant."""
+    """Questions with digits go to the accountant."""
     return (
         "accountant" if any(letter.isdigit() for letter in state["messages"][-1].text) else "poet"
     )
@@ -83,18 +84,23 @@ class Trip(MessagesState):
 
 
 def each_city(state: Trip) -> list[Send]:
-    """A turn for each."""
+    """One turn for each city."""
     return [
         Send("guide", {"messages": [("user", f"One sight of {city}?")]}) for city in state["cities"]
     ]
 
 
-sights = {"Oslo": "The opera.", "Rome": "The forum."}
-guide = notebook_model(
-    *[lambda asked: Say(sights[asked.body["messages"][-1]["content"].split()[-1][:-1]])] * 2
-)
+sights = {"One sight of Oslo?": "The opera.", "One sight of Rome?": "The forum."}
+
+
+def guide_answers(request: ReceivedRequest) -> Say:
+    """The two calls may arrive in any order, so the question decides."""
+    return Say(sights[request.body["messages"][-1]["content"]])
+
+
+guide = notebook_model(guide_answers, guide_answers)
 graph = StateGraph(Trip)
-graph.add_node("plan", lambda state: {"cities": sorted(sights)})
+graph.add_node("plan", lambda state: {"cities": ["Oslo", "Rome"]})
 graph.add_node("guide", chat_turn(guide))
 graph.add_node("editor", chat_turn(notebook_model(Say("Go to the opera, then to the forum."))))
 graph.add_edge(START, "plan").add_conditional_edges("plan", each_city, ["guide"]).add_edge(

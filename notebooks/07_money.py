@@ -16,14 +16,11 @@
 from pathlib import Path
 from tempfile import mkdtemp
 
-from turngraph.billing import Budget, Ledger, Prices, ToolPrice
-from turngraph.graphs import chat_turn
+from turngraph import Budget, Ledger, Prices, ToolPrice, TurnSettings, TurnStepper, chat_turn
 from turngraph.interfaces.cli.output.ledger_tables import spending_table
 from turngraph.interfaces.notebook_model import notebook_model
-from turngraph.interfaces.stepper import TurnStepper
 from turngraph.interfaces.stepper.views.charts import cost_chart, tokens_chart
 from turngraph.scripted import Call, Say
-from turngraph.state.turn import TurnSettings
 
 ledger = Ledger(f"sqlite:///{Path(mkdtemp()) / 'ledger.db'}")
 model = notebook_model(
@@ -34,7 +31,7 @@ model = notebook_model(
 turn = chat_turn(model, functions=["calculator"], ledger=ledger, budget=Budget(usd="0.50"))
 stepper = TurnStepper(turn, {"messages": [("user", "What is 6 * 7?")]})
 stepper.step()
-[event.held_usd for event in stepper.events if event.type == "charge_authorized"]
+[event.held_usd for event in stepper.events if event.type == "charge_authorised"]
 
 # %% [markdown]
 # Each call is charged when it is answered.
@@ -88,11 +85,12 @@ given = {
 }
 [(charge.kind, charge.amount_usd) for charge in priced.invoke(given)["result"].charges]
 
-# %% [markdown] What was spent, by account, model, thread, day, …: `turngraph ledger top --by
-# account` shows the same in a terminal.
+# %% [markdown]
+# What was spent, by account, model, thread, day, …: `turngraph ledger top --by account` shows the
+# same in a terminal.
 
 # %%
-spending_table("account", ledger.spending("account"), ledger.total())
+spending_table("account", ledger.spending(by="account"), ledger.total())
 
 # %% [markdown]
 # One turn's bill.
