@@ -1,11 +1,13 @@
 # Everything a newcomer, a developer and the continuous integration run. `make help` lists it.
-# Needed: make, git and any Python from 3.11 on. Everything else is installed into this folder: uv, where there is none,
-# into .uv, and what turngraph needs into .venv. PYTHON=3.13 chooses another Python, VENV=… another place.
+# Needed: make, git and any Python from 3.11 on. Everything else is installed into this folder: uv,
+# if it is missing, into .uv, and what turngraph needs into .venv.
+# PYTHON=3.13 chooses another Python, VENV=folder another place.
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 PYTHON ?= >=3.11
 VENV ?= .venv
 RUN := $(VENV)/bin/
 WHEEL_VENV := .wheel/.venv
+WHEEL_TREE := .wheel/tree
 ROOMS := state providers scripted drawing tools billing nodes graphs interfaces
 export LANGGRAPH_STRICT_MSGPACK := true
 export UV_PYTHON_DOWNLOADS ?= never
@@ -14,10 +16,11 @@ ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundl
 export UV_SYSTEM_CERTS ?= true
 endif
 
-.PHONY: coverage crashtest help install links demo test check lint format types rules replay bench pictures wheel wheel-test lock clean
+.PHONY: bench check clean coverage crashtest demo docs format help install links lint lock notebook
+.PHONY: pictures release-check replay rules test types wheel wheel-test
 
 help:  ## what each target does
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
 
 .uv/bin/uv:
 	@python3 -c 'import venv, ensurepip' 2>/dev/null || { \
@@ -25,25 +28,49 @@ help:  ## what each target does
 	python3 -m venv .uv
 	.uv/bin/python -m pip install --quiet --disable-pip-version-check uv
 
+# What a user gets: the package and what it depends on, in the versions of the lock. No tool for
+# developers; `install` adds those, and needs nothing that is done here.
+$(VENV)/.package: pyproject.toml requirements.lock | $(UV)
+	@echo "Installing turngraph and what it needs into $(VENV) (72 packages, 140 MB) …"
+	@$(UV) venv --quiet --allow-existing --python '$(PYTHON)' $(VENV)
+	@$(UV) pip install --python $(RUN)python --constraint requirements.lock --editable .
+	@$(MAKE) --no-print-directory --silent links
+	@touch $@
+
+$(VENV)/.notebook: $(VENV)/.package
+	@echo "Installing JupyterLab and the widget …"
+	@$(UV) pip install --python $(RUN)python --constraint requirements.lock --editable '.[notebook]' jupyterlab
+	@touch $@
+
 $(VENV)/.installed: pyproject.toml requirements.lock | $(UV)
 	$(UV) venv --quiet --allow-existing --python '$(PYTHON)' $(VENV)
 	$(UV) pip install --quiet --python $(RUN)python --require-hashes -r requirements.lock
 	$(UV) pip install --quiet --python $(RUN)python --no-deps --editable .
 	$(MAKE) --no-print-directory links
-	touch $@
+	touch $(VENV)/.package $(VENV)/.notebook $@
 
 install: $(VENV)/.installed  ## everything the other targets need, in .venv
 
-# `turngraph/` holds the front door; links to the rooms make it the whole package, in this folder and, by a `.pth` file
-# that names a real folder, for every script: interpreters, type checkers and editors find it without being configured.
+# `turngraph/` holds the front door; links to the rooms make it the whole package, in this folder
+# and, by a `.pth` file that names a real folder, for every script: interpreters, type checkers and
+# editors find it without being configured.
 links:
 	for room in $(ROOMS); do ln -sfn ../$$room turngraph/$$room; done
 	mkdir -p $(VENV)/turngraph-source
 	ln -sfn $(CURDIR)/turngraph $(VENV)/turngraph-source/turngraph
 	echo $(abspath $(VENV))/turngraph-source >$$($(RUN)python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/turngraph-source.pth
 
-demo: install  ## three turns on the scripted model, every stage shown
+demo: $(VENV)/.package  ## three turns on the scripted model, every stage shown
 	@$(RUN)turngraph demo
+	@printf '\nNext:\n'
+	@printf '  %-48s %s\n' \
+	  '$(RUN)turngraph step "What is 17% of 2,340?"' 'your own turn, stage by stage' \
+	  'make notebook' 'the same in JupyterLab' \
+	  'docs/tutorial/own-agent.md' 'an agent of your own in fifteen minutes' \
+	  'make help' 'everything else'
+
+notebook: $(VENV)/.notebook  ## JupyterLab with the notebooks, on the scripted model
+	$(RUN)jupyter lab notebooks/01_one_turn.ipynb
 
 test: install  ## the whole suite
 	$(RUN)pytest -n auto -q
@@ -51,7 +78,7 @@ test: install  ## the whole suite
 coverage: install  ## every line and branch of billing/ must be run by a test
 	$(RUN)pytest -n auto -q --cov --cov-config=pyproject.toml tests/billing tests/graphs
 
-check: lint types rules test  ## what the continuous integration runs
+check: lint types rules docs test  ## what the continuous integration runs
 
 lint: install
 	$(RUN)ruff check .
@@ -67,6 +94,12 @@ types: install
 rules: install  ## which room may import which
 	$(RUN)pytest -q tests/test_rooms.py
 
+# Strict: a warning is an error, a reference that leads nowhere too. The second command finds dead
+# links and anything that a page would load from the network.
+docs: install  ## the documentation site, in docs/_build/html
+	$(RUN)sphinx-build --fail-on-warning --keep-going --nitpicky --quiet --jobs auto docs docs/_build/html
+	$(RUN)python -m tests.site docs/_build/html
+
 replay: install  ## read recorded answers again: make replay DIR=folder
 	$(RUN)python -m tests.replay $(DIR) --turns
 	$(RUN)python -m tests.replay $(DIR)
@@ -81,23 +114,31 @@ bench: install  ## what a turn costs, next to a hand-written loop and langchain'
 pictures: install  ## draw docs/*.svg anew
 	$(RUN)turngraph draw docs/turn.svg
 	$(RUN)turngraph demo --only 2 --svg docs/demo.svg >/dev/null
+	$(RUN)python docs/floors.py docs/floors.svg
 
-wheel: | $(UV)  ## build dist/turngraph-….whl
+wheel: | $(UV)  ## build the sdist and, from it, the wheel, into dist/
 	rm -rf build/lib build/bdist.* dist
-	$(UV) build --quiet --wheel --python '$(PYTHON)' --out-dir dist
+	$(UV) build --quiet --python '$(PYTHON)' --out-dir dist
 	rm -rf build/lib build/bdist.*
 
+# The suite runs in a copy of the tree without turngraph/: `import turngraph` can only find the wheel.
 wheel-test: wheel  ## install the wheel into an empty environment and run the whole suite against it
 	$(UV) venv --quiet --clear --python '$(PYTHON)' $(WHEEL_VENV)
 	$(UV) pip install --quiet --python $(WHEEL_VENV)/bin/python --constraint requirements.lock dist/*.whl
-	$(WHEEL_VENV)/bin/python -W error -m tests.wheel dist/*.whl
-	$(WHEEL_VENV)/bin/turngraph run "What is 6 * 7?" --quiet
+	rm -rf $(WHEEL_TREE) && mkdir -p $(WHEEL_TREE)
+	git ls-files -z --cached --others --exclude-standard -- . ':!turngraph' | tar --null -T - -cf - | tar -xf - -C $(WHEEL_TREE)
+	cd $(WHEEL_TREE) && $(abspath $(WHEEL_VENV))/bin/python -W error -m tests.wheel $(abspath dist)/*.whl
+	cd $(WHEEL_TREE) && $(abspath $(WHEEL_VENV))/bin/turngraph run "What is 6 * 7?" --quiet
 	$(UV) pip install --quiet --python $(WHEEL_VENV)/bin/python --require-hashes -r requirements.lock
-	$(WHEEL_VENV)/bin/pytest -n auto -q
+	cd $(WHEEL_TREE) && $(abspath $(WHEEL_VENV))/bin/pytest -n auto -q $(TESTS)
+
+release-check: install wheel  ## build, check metadata and links, try each extra alone; nothing is uploaded
+	$(RUN)twine check --strict dist/*
+	$(RUN)python -m tests.release dist
 
 lock: | $(UV)  ## renew requirements.lock
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --all-extras --group dev pyproject.toml -o requirements.lock
 
 clean:  ## forget everything installed or built
-	rm -rf .venv .wheel .uv build dist *.egg-info .mypy_cache .ruff_cache .langgraph_api
+	rm -rf .venv .wheel .uv build dist docs/_build docs/reference/rooms *.egg-info .mypy_cache .ruff_cache .langgraph_api

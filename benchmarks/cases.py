@@ -1,4 +1,4 @@
-"""What is measured, as data: each case with its aim, and in it the contenders, each in its setting."""
+"""What is measured, as data: each case has an aim and contenders, each with its setting."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ class Case:
 
 
 def settings_of(case: Case, entry: Entry, origin: str, folder: Path) -> Setting:
-    """The setting of `entry`. Each has a path of its own, by which the server counts its requests."""
+    """The setting of `entry`, with a path of its own by which the server counts its requests."""
     base_url = f"{origin}/{case.scenario}/{folder.name}/v1"
     return Setting(base_url, folder=folder if entry.stored else None, **entry.setting)
 

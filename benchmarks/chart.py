@@ -17,14 +17,19 @@ UNIT: Final = 130.0
 LINE: Final = 20.0
 MOST: Final = 4.5
 """Longer bars are cut, with a gap before their end."""
-LEGEND: Final = "Multiples of a loop written by hand (dashed: 1). Thick: the aim. A gap: the bar is longer than drawn."
+LEGEND: Final = (
+    "Multiples of a loop written by hand (dashed: 1). Thick: the aim. "
+    "A gap: the bar is longer than drawn."
+)
 
 STYLE: Final = """
-text { font: 12px system-ui, -apple-system, 'Segoe UI', sans-serif; fill: #1f2328; dominant-baseline: central }
+text { font: 12px system-ui, -apple-system, 'Segoe UI', sans-serif; fill: #1f2328 }
+text { dominant-baseline: central }
 .title { font-weight: 600 } .legend { fill: #59636e } .name { text-anchor: end; fill: #59636e }
 .bar { fill: #b6bfc9 } .ours { fill: #2f7d4f } .hand { stroke: #1f2328; stroke-dasharray: 3 3 }
 .aim { stroke: #bf5b04; stroke-width: 2 }
-@media (prefers-color-scheme: dark) { text { fill: #e6edf3 } .name, .legend { fill: #9198a1 } .bar { fill: #484f58 }
+@media (prefers-color-scheme: dark) {
+text { fill: #e6edf3 } .name, .legend { fill: #9198a1 } .bar { fill: #484f58 }
 .ours { fill: #3fb26f } .hand { stroke: #e6edf3 } .aim { stroke: #f0883e } }
 """
 
@@ -32,7 +37,8 @@ text { font: 12px system-ui, -apple-system, 'Segoe UI', sans-serif; fill: #1f232
 def draw(rows: Sequence[Row]) -> str:
     """An SVG document. The dashed line is the hand loop, the thick one the aim.
 
-    >>> draw([Row("plain", "turngraph", "cpu_ms", 5.0, 4.0, 6.0, 1.5, 1.4, 1.0, False)]).count("<rect")
+    >>> row = Row("plain", "turngraph", "cpu_ms", 5.0, 4.0, 6.0, 1.5, 1.4, 1.0, False)
+    >>> draw([row]).count("<rect")
     1
     """
     parts: list[str] = []
@@ -46,7 +52,8 @@ def draw(rows: Sequence[Row]) -> str:
     y += LINE
     width = LEFT + MOST * UNIT + 60
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {y:g}" width="{width:g}" height="{y:g}">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {y:g}" '
+        f'width="{width:g}" height="{y:g}">'
         f"<style>{STYLE}</style>{''.join(parts)}</svg>\n"
     )
 

@@ -1,4 +1,4 @@
-"""The yardstick: the loop everyone writes first, on the OpenAI SDK as its documentation shows it."""
+"""The yardstick: the loop everyone writes first, on the OpenAI SDK as its pages show it."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ __all__ = ["hand_loop"]
 
 @asynccontextmanager
 async def hand_loop(setting: Setting) -> AsyncIterator[Ask]:
-    """A client and a list of messages; nothing is stored or checked, tools are called as they are."""
+    """A client and a list of messages. Stores and checks nothing, calls tools as they are."""
     tools = tools_of(setting.tools)
     offered: Any = [convert_to_openai_tool(tool) for tool in tools]
     functions: dict[str, Any] = {

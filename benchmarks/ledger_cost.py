@@ -33,11 +33,12 @@ from rich.table import Table
 from sqlalchemy import event
 
 from benchmarks.tables import grid, write_into
+from turngraph.billing.budget import Budget
 from turngraph.billing.leases.leases import admit, finish
 from turngraph.billing.ledger import Ledger
-from turngraph.billing.store.attempts import answer, begin, reserve
-from turngraph.billing.store.budgets import Budget
+from turngraph.billing.store.attempts import begin, reserve
 from turngraph.billing.store.calls import AttemptResponse, Call, CostAttribution, Settlement
+from turngraph.billing.store.outcomes import answer
 from turngraph.billing.store.settlement import settle
 from turngraph.state.result import Charge, PriceUsed
 from turngraph.state.usage import Usage
@@ -118,9 +119,9 @@ def kept_by(
         for _ in range(calls):
             for op, given, named in steps(next(names), *budgets, turn=turn):
                 if in_task:
-                    await ledger.ado(op, *given, **named)
+                    await ledger.store.arun(op, *given, **named)
                 else:
-                    ledger.do(op, *given, **named)
+                    ledger.store.run(op, *given, **named)
 
     return make
 
@@ -147,17 +148,17 @@ def written(ledger: Ledger, calls: int) -> list[tuple[str, Any]]:
     def saw(conn: Any, cursor: Any, sql: str, given: Any, *_: Any) -> None:
         log.append((sql, given))
 
-    begins = ledger.engine.dialect.name == "postgresql"  # there the driver begins by itself
+    begins = ledger.store.engine.dialect.name == "postgresql"  # there the driver begins by itself
     listened: list[tuple[str, Any]] = [
         ("before_cursor_execute", saw),
         ("commit", lambda conn: log.append(("COMMIT", None if begins else ()))),
         *([("begin", lambda conn: log.append(("BEGIN", None)))] if begins else []),
     ]
     for name, does in listened:
-        event.listen(ledger.engine, name, does)
+        event.listen(ledger.store.engine, name, does)
     asyncio.run(kept_by(ledger, in_task=False)(calls))
     for name, does in listened:
-        event.remove(ledger.engine, name, does)
+        event.remove(ledger.store.engine, name, does)
     return log
 
 
@@ -180,7 +181,7 @@ def rows_on(label: str, new: Callable[[], str], stack: ExitStack, calls: int) ->
 
     def opened() -> Ledger:
         ledger = stack.enter_context(Ledger(new()))
-        ledger.do(admit, TURN)
+        ledger.store.run(admit, TURN)
         return ledger
 
     floor = f"{label}, bare driver"
@@ -204,7 +205,7 @@ def rows_on(label: str, new: Callable[[], str], stack: ExitStack, calls: int) ->
 
 
 def measured(rows: list[Row], *, rounds: int, calls: int) -> None:
-    """A sample of every row in every round, in a new order each time, after one that is not kept."""
+    """Samples every row in every round, in a new order each time; the first round is dropped."""
     order = random.Random(0)
     for number in range(rounds + 1):
         for row in order.sample(rows, len(rows)):

@@ -60,7 +60,8 @@ def bytes_in(database: Path) -> int:
     connection = sqlite3.connect(database)
     try:
         [size] = connection.execute(
-            "SELECT (SELECT coalesce(sum(length(checkpoint) + length(metadata)), 0) FROM checkpoints)"
+            "SELECT (SELECT coalesce(sum(length(checkpoint) + length(metadata)), 0)"
+            " FROM checkpoints)"
             " + (SELECT coalesce(sum(length(value)), 0) FROM writes)"
         ).fetchone()
         return int(size)

@@ -1,15 +1,19 @@
+from .budget import (
+    Budget as Budget,
+)
 from .errors import (
     BudgetExceededError as BudgetExceededError,
     FencedError as FencedError,
     LedgerError as LedgerError,
     LedgerUnavailableError as LedgerUnavailableError,
     TurnConflictError as TurnConflictError,
+    UncappedError as UncappedError,
 )
 from .langchain.callback import (
     LedgerCallback as LedgerCallback,
 )
 from .langchain.metering import (
-    Metered as Metered,
+    MeteringConfig as MeteringConfig,
 )
 from .langchain.middleware import (
     LedgerMiddleware as LedgerMiddleware,
@@ -17,37 +21,25 @@ from .langchain.middleware import (
 from .ledger import (
     Ledger as Ledger,
 )
-from .operations.corrections import (
-    decide as decide,
-)
-from .operations.existing import (
-    open_existing as open_existing,
-)
-from .operations.export import (
-    export as export,
-)
-from .operations.reports import (
-    budget_states as budget_states,
-    reprice as reprice,
-    show as show,
-    top as top,
-    total as total,
-)
-from .operations.retention import (
-    forget_answers as forget_answers,
+from .operations.results import (
+    BudgetState as BudgetState,
+    Repriced as Repriced,
+    Spent as Spent,
+    Swept as Swept,
+    TurnBill as TurnBill,
 )
 from .operations.sweeper import (
-    Swept as Swept,
-    sweep as sweep,
-)
-from .operations.verification import (
-    verify as verify,
+    Outstanding as Outstanding,
+    ProviderRecord as ProviderRecord,
 )
 from .pricing.overrides import (
     PriceFile as PriceFile,
     PriceOverride as PriceOverride,
     ToolPrice as ToolPrice,
     load_prices as load_prices,
+)
+from .pricing.price_key import (
+    PriceKey as PriceKey,
 )
 from .pricing.prices import (
     Prices as Prices,
@@ -57,19 +49,16 @@ from .pricing.rates import (
     Rates as Rates,
     Tier as Tier,
 )
-from .store.budgets import (
-    Budget as Budget,
-    list_budgets as list_budgets,
-    remove_budget as remove_budget,
-    set_budget as set_budget,
-)
 from .store.calls import (
     CostAttribution as CostAttribution,
+    Settled as Settled,
+    ThresholdCrossed as ThresholdCrossed,
 )
 
 __all__ = [
     "Budget",
     "BudgetExceededError",
+    "BudgetState",
     "CostAttribution",
     "FencedError",
     "Ledger",
@@ -77,29 +66,24 @@ __all__ = [
     "LedgerError",
     "LedgerMiddleware",
     "LedgerUnavailableError",
-    "Metered",
+    "MeteringConfig",
+    "Outstanding",
     "PriceFile",
+    "PriceKey",
     "PriceOverride",
     "Prices",
+    "ProviderRecord",
     "Rate",
     "Rates",
+    "Repriced",
+    "Settled",
+    "Spent",
     "Swept",
+    "ThresholdCrossed",
     "Tier",
     "ToolPrice",
+    "TurnBill",
     "TurnConflictError",
-    "budget_states",
-    "decide",
-    "export",
-    "forget_answers",
-    "list_budgets",
+    "UncappedError",
     "load_prices",
-    "open_existing",
-    "remove_budget",
-    "reprice",
-    "set_budget",
-    "show",
-    "sweep",
-    "top",
-    "total",
-    "verify",
 ]

@@ -1,12 +1,13 @@
-"""What can go wrong between a turn and its ledger.
+"""The errors of the ledger.
 
 TurngraphError
 ├── LedgerError                  the ledger cannot do what was asked
-│   └── LedgerUnavailableError   its database did not answer in the time it had
-├── BudgetExceededError          of `turngraph.state.errors`: what a budget refuses
+│   ├── UncappedError            a budget applies, and the request has no cap on its answer
+│   └── LedgerUnavailableError   the database did not answer in time
+├── BudgetExceededError          a budget refuses a call (defined in `turngraph.state.errors`)
 └── TurnInvocationError
-    ├── TurnConflictError        another worker has this turn or thread, or the turn's id was used for another request
-    └── FencedError              another worker has taken this turn over: stop, and keep nothing
+    ├── TurnConflictError        the turn or its thread is another worker's, or its id is taken
+    └── FencedError              another worker has taken the turn over; this one must stop
 """
 
 from turngraph.state.errors import BudgetExceededError, TurngraphError, TurnInvocationError
@@ -17,6 +18,7 @@ __all__ = [
     "LedgerError",
     "LedgerUnavailableError",
     "TurnConflictError",
+    "UncappedError",
 ]
 
 
@@ -25,19 +27,21 @@ class LedgerError(TurngraphError):
 
 
 class UncappedError(LedgerError):
-    """A budget applies, and nothing bounds the answer: what the call may cost is not known."""
+    """A budget applies, and the request does not limit the length of its answer: what the call may
+    cost has no upper bound.
+    """
 
 
 class LedgerUnavailableError(LedgerError):
-    """The ledger's database did not answer. Nothing was sent where money had to be held first."""
+    """The ledger's database did not answer. A call whose money could not be held was not sent."""
 
 
 class TurnConflictError(TurnInvocationError):
     """Another worker runs this turn or another turn of its thread, or the turn's id belongs to
     another request.
 
-    `retry_after_s` is when the other worker's lease ends, if it does not renew it; `None` where
-    waiting is no help.
+    `retry_after_s` is the number of seconds until the other worker's lease ends, unless it renews
+    it; `None` where waiting does not help.
     """
 
     def __init__(self, message: str, *, turn_id: str, retry_after_s: float | None = None) -> None:
@@ -46,8 +50,9 @@ class TurnConflictError(TurnInvocationError):
 
 
 class FencedError(TurnInvocationError):
-    """Another worker has taken this turn over. What was sent is still charged; what came back must
-    not be kept.
+    """Another worker has taken this turn over.
+
+    What was sent is still charged; what comes back must not be stored.
     """
 
     def __init__(self, turn_id: str) -> None:

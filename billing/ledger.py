@@ -1,82 +1,53 @@
-"""The ledger: runs the operations of this room in transactions, on SQLite or PostgreSQL, sync and
-async.
+"""The ledger: what turns cost, which budgets they have, and what they may still spend.
 
->>> from turngraph.billing.store.attempts import reserve
->>> from turngraph.billing.store.calls import Call
->>> from decimal import Decimal
 >>> with Ledger("sqlite://") as ledger:
-...     ledger.do(reserve, Call(vendor="openai", model="gpt-5"), reservation="r", usd=Decimal("0.02"))
-Reservation(id='r', held_usd=Decimal('0.02'))
+...     ledger.set_budget(Budget(usd="20", per="account", period="month"))
+...     [budget.id for budget in ledger.list_budgets()]
+['account-month']
 """
 
 import asyncio
-import contextlib
-import logging
-import os
-import socket
-import threading
 import time
-import uuid
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Self
 
-from pydantic import ValidationError
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
-
-from turngraph.billing.errors import LedgerError, LedgerUnavailableError
-from turngraph.billing.leases.lease_renewer import LeaseRenewer
-from turngraph.billing.store.attempts import answer, mark_unknown, release
-from turngraph.billing.store.budgets import Budget
-from turngraph.billing.store.calls import AttemptResponse, Released, Settlement, UnknownOutcome
-from turngraph.billing.store.database import READ, is_in_memory, open_engine
-from turngraph.billing.store.migrations import migrate
-from turngraph.billing.store.settlement import settle
-from turngraph.billing.store.spool import Spool, spool_beside
-from turngraph.billing.store.transaction import Tx
-from turngraph.billing.store.urls import parse_url, told
-from turngraph.state.base import Frozen
+from turngraph.billing.budget import Budget
+from turngraph.billing.errors import LedgerError
+from turngraph.billing.ledger_reports import LedgerReports
+from turngraph.billing.operations.results import Policy, Swept
+from turngraph.billing.store.calls import Settled
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from turngraph.billing.operations.sweeper import Lookup
+    from turngraph.billing.pricing.prices import Prices
 
 __all__ = ["Ledger"]
 
-_log: Final = logging.getLogger("turngraph.billing")
-
-P = ParamSpec("P")
-T = TypeVar("T")
-V = TypeVar("V", bound=Frozen)
-
-SPOOLED: Final[Mapping[str, tuple[Callable[[Tx, Any], object], type[Frozen]]]] = {
-    "answer": (answer, AttemptResponse),
-    "mark_unknown": (mark_unknown, UnknownOutcome),
-    "release": (release, Released),
-    "settle": (settle, Settlement),
-}
-"""What `keep` may be given: operations that tell what happened, and cannot be asked again later."""
-
-_SLEPT: Final = "25P03"
-"""SQLSTATE of a session that PostgreSQL ended because its client slept in a transaction, of which
-nothing was kept (https://www.postgresql.org/docs/current/errcodes-appendix.html).
-"""
-
-_WAITS_S: Final = (0.02, 0.1, 0.5, 2.0)
-"""Between tries of a transaction whose database was locked, restarting or gone."""
+_RETRY_DELAYS_S: Final = (0.02, 0.1, 0.5, 2.0)
 
 
-class Ledger:
-    """Money, kept: one row a wire attempt, one net charge an attempt.
+class Ledger(LedgerReports):
+    """A database with one row per request on the wire and one net charge per row.
 
-    `url` is SQLAlchemy's: `sqlite:///turns.db`, `postgresql://user@host/db`. `owner` names this
-    worker and must be its own. `lease_s` is how long a silent worker is believed in. `spool` is a
-    folder for what could not be written because the database was away; it is played back when the
-    ledger is opened again.
+    The tables are created, or brought up to date, at the first use. A ledger may be used from many
+    threads and tasks. Raises `TurnConfigurationError` for a `url` that is not SQLAlchemy's.
 
-    The tables are made, or brought up to date, at the first use. A ledger may be used from many
-    threads and tasks.
+    Args:
+        url: `sqlite:///turns.db`, or `postgresql://user@host/db`.
+        budgets: apply to every call of this ledger object, beside those that are stored in it.
+        owner: a name for this worker that no other has; made of host and process if absent.
+        lease_s: how many seconds a worker that does not answer is still taken to be alive.
+        spool: a folder for records that could not be written because the database was away. They
+            are written when the ledger is used again. By default it is beside an SQLite file, else
+            `turngraph.spool` in the working directory.
+        clock: returns the time in seconds since the epoch.
+        retry_delays_s: the pauses between the tries of a transaction whose database is locked,
+            restarting or gone.
+
+    `store` runs the operations of a turn, and `leases` renews the leases of running turns.
     """
 
     def __init__(
@@ -88,160 +59,197 @@ class Ledger:
         lease_s: float = 60.0,
         spool: str | Path | None = None,
         clock: Callable[[], float] = time.time,
-        waits_s: tuple[float, ...] = _WAITS_S,
+        retry_delays_s: tuple[float, ...] = _RETRY_DELAYS_S,
     ) -> None:
-        parse_url(url)
-        self.url, self.budgets, self.lease_s = url, budgets, lease_s
-        self.owner = owner or f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-        self.spool = Spool(spool_beside(url) if spool is None else Path(spool))
-        self.now, self._waits_s = clock, waits_s
-        self.keeper = LeaseRenewer(self)
-        self._engine: Engine | None = None
-        self._opening = threading.Lock()
-        self._spooled, self._catching_up = True, threading.Lock()  # by an earlier process, perhaps
-        # SQLite has one writer: waiting here is fair and cheap, where its own waiting is a poll.
-        self._gate: contextlib.AbstractContextManager[object] = (
-            threading.RLock() if url.startswith("sqlite") else contextlib.nullcontext()
-        )
-        self._read_gate = self._gate if is_in_memory(url) else contextlib.nullcontext()
-        # Threads of our own: the default executor may be full of slow tools, and money must not
-        # wait for those.
-        self._threads = ThreadPoolExecutor(
-            1 if url.startswith("sqlite") else 8, thread_name_prefix="ledger"
-        )
+        # Imported here, because they import SQLAlchemy, and `import turngraph` must stay fast.
+        from turngraph.billing.leases.lease_renewer import LeaseRenewer
+        from turngraph.billing.store.ledger_store import LedgerStore
 
-    def do(self, op: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run `op` in one transaction, again if the database was away for a moment or another
-        worker came between.
+        self.store = LedgerStore(
+            url,
+            budgets=budgets,
+            owner=owner,
+            lease_s=lease_s,
+            spool=spool,
+            clock=clock,
+            retry_delays_s=retry_delays_s,
+        )
+        self.leases = LeaseRenewer(self.store)
 
-        Raises what `op` raises (then nothing was written), and `LedgerUnavailableError` when it
-        stays away.
+    @classmethod
+    def open_existing(cls, url: str, **options: Any) -> Self:
+        """Opens a ledger that must exist already. `options` are those of the constructor.
+
+        Raises `LedgerError` where there is none, or its database cannot be opened; then nothing is
+        created.
+
+            >>> Ledger.open_existing("sqlite:///nowhere.db")  # doctest: +ELLIPSIS
+            Traceback (most recent call last):
+            turngraph.billing.errors.LedgerError: There is no ledger at `sqlite:///nowhere.db`: ...
         """
-        if self._spooled:
-            self._catch_up()
-        return self._run(False, lambda tx: op(tx, *args, **kwargs))
+        from turngraph.billing.operations.existing import check_ledger_exists
 
-    def _catch_up(self) -> None:
-        """What was spooled is written first: an answer among it would be paid for again."""
-        with self._catching_up:
-            if self._spooled:
-                self.play_back()
-                self._spooled = False
-
-    def read(self, op: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The same for what only reads: it sees one moment, and no writer waits for it."""
-        return self._run(True, lambda tx: op(tx, *args, **kwargs))
-
-    def _run(self, reads: bool, op: Callable[[Tx], T]) -> T:
-        nonce, error = uuid.uuid4().hex, cast("DBAPIError | None", None)
-        for wait_s in (0.0, *self._waits_s):
-            if wait_s:
-                time.sleep(wait_s)
-            try:
-                with self._transaction(reads) as conn:
-                    return op(Tx(conn, self.now(), self.owner, self.lease_s, nonce, self.budgets))
-            except (OperationalError, InterfaceError, IntegrityError) as exc:
-                error = exc
-            except DBAPIError as exc:
-                if not exc.connection_invalidated and getattr(exc.orig, "sqlstate", None) != _SLEPT:
-                    raise
-                error = exc
-        if isinstance(error, IntegrityError):
-            raise error  # two workers in a race are told apart by the second try; this is no race
-        assert error is not None, "it was tried at least once"
-        raise LedgerUnavailableError(
-            f"The ledger's database did not answer: {told(error, self.url)}."
-        ) from error
-
-    @contextlib.contextmanager
-    def _transaction(self, reads: bool) -> "Iterator[Connection]":
-        gate = self._read_gate if reads else self._gate
-        with gate, self.engine.connect() as conn:
-            if reads:
-                conn.execution_options(**{READ: True})
-            with conn.begin():
-                yield conn
-
-    async def ado(
-        self, op: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        """The same for a task. A task that is cancelled meanwhile does not stop the transaction."""
-        work = asyncio.get_running_loop().run_in_executor(
-            self._threads, partial(self.do, op, *args, **kwargs)
-        )
-        return await asyncio.shield(work)
-
-    def keep(self, op: Callable[[Tx, V], T], value: V) -> T | None:
-        """`do`, for what must not be lost: if the database stays away, `value` is spooled, and
-        `None` comes back.
-        """
-        try:
-            return self.do(op, value)
-        except LedgerUnavailableError:
-            self.spool.add(op.__name__, value)
-            self._spooled = True
-            return None
-
-    async def akeep(self, op: Callable[[Tx, V], T], value: V) -> T | None:
-        """The same for a task."""
-        work = asyncio.get_running_loop().run_in_executor(
-            self._threads, partial(self.keep, op, value)
-        )
-        return await asyncio.shield(work)
-
-    def soon(self, op: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> None:
-        """`do`, without waiting for it, for what only helps: where it cannot be written, that is
-        logged.
-        """
-        self._threads.submit(partial(self.do, op, *args, **kwargs)).add_done_callback(_log_failure)
+        check_ledger_exists(url)
+        return cls(url, **options)
 
     @property
-    def engine(self) -> "Engine":
-        """The SQLAlchemy engine, its tables made."""
-        with self._opening:
-            if self._engine is None:
-                self._engine = _open(self.url)
-        return self._engine
+    def budgets(self) -> tuple[Budget, ...]:
+        """The budgets given to the constructor. `list_budgets` returns the stored ones."""
+        return self.store.budgets
+
+    def set_budget(self, budget: Budget) -> None:
+        """Stores a budget, or replaces the one with the same id. It applies to every call of every
+        worker from now on.
+        """
+        from turngraph.billing.store.budgets import set_budget
+
+        self.store.run(set_budget, budget)
+
+    async def aset_budget(self, budget: Budget) -> None:
+        """Async version of `set_budget`."""
+        from turngraph.billing.store.budgets import set_budget
+
+        await self.store.arun(set_budget, budget)
+
+    def remove_budget(self, budget_id: str) -> bool:
+        """Removes a stored budget. Returns whether there was one. What it counted stays."""
+        from turngraph.billing.store.budgets import remove_budget
+
+        return self.store.run(remove_budget, budget_id)
+
+    async def aremove_budget(self, budget_id: str) -> bool:
+        """Async version of `remove_budget`."""
+        from turngraph.billing.store.budgets import remove_budget
+
+        return await self.store.arun(remove_budget, budget_id)
+
+    def list_budgets(self) -> tuple[Budget, ...]:
+        """Returns the budgets that are stored in the ledger."""
+        from turngraph.billing.store.budgets import list_budgets
+
+        return self.store.read(list_budgets)
+
+    async def alist_budgets(self) -> tuple[Budget, ...]:
+        """Async version of `list_budgets`."""
+        from turngraph.billing.store.budgets import list_budgets
+
+        return await self.store.aread(list_budgets)
+
+    def sweep(
+        self,
+        prices: "Prices | None" = None,
+        *,
+        lookup: "Lookup | None" = None,
+        policy: Policy = "estimate",
+        quiet_s: float = 0.0,
+        look_back_s: float = 86_400.0,
+        limit: int = 1000,
+    ) -> Swept:
+        """Closes what dead workers left open. It may run anywhere, several times at once.
+
+        Args:
+            prices: what answers are charged at; the list prices if absent.
+            lookup: asks the vendor what became of an attempt, as `turngraph.vendor_lookup` makes
+                one. It also corrects charges of the last `look_back_s` seconds that were guesses.
+            policy: how to charge what nobody can find out about: what was seen of the answer
+                (`estimate`), all that was held (`max`), or not at all (`manual`).
+            quiet_s: how many seconds an attempt must be unchanged before it is decided.
+            look_back_s: how many seconds back guesses are looked up.
+            limit: the highest number of attempts of each kind.
+        """
+        from turngraph.billing.operations.sweeper import sweep
+        from turngraph.billing.pricing.prices import Prices
+
+        return sweep(
+            self.store,
+            Prices() if prices is None else prices,
+            lookup=lookup,
+            policy=policy,
+            quiet_s=quiet_s,
+            look_back_s=look_back_s,
+            limit=limit,
+        )
+
+    async def asweep(
+        self,
+        prices: "Prices | None" = None,
+        *,
+        lookup: "Lookup | None" = None,
+        policy: Policy = "estimate",
+        quiet_s: float = 0.0,
+        look_back_s: float = 86_400.0,
+        limit: int = 1000,
+    ) -> Swept:
+        """Async version of `sweep`. `lookup` is called in a thread."""
+        return await asyncio.to_thread(
+            self.sweep,
+            prices,
+            lookup=lookup,
+            policy=policy,
+            quiet_s=quiet_s,
+            look_back_s=look_back_s,
+            limit=limit,
+        )
+
+    def correct(self, attempt_id: str, usd: Decimal | str, *, note: str) -> Settled:
+        """Makes `usd` the net charge of an attempt, by a further entry with `note`.
+
+        Zero for one that was never served; for a refund, the lower amount that remains. Raises
+        `LedgerError` for a negative amount, an attempt that a worker may still be using, or an id
+        that is not in this ledger.
+        """
+        from turngraph.billing.operations.corrections import correct
+
+        return self.store.run(correct, attempt_id, Decimal(usd), note=note)
+
+    async def acorrect(self, attempt_id: str, usd: Decimal | str, *, note: str) -> Settled:
+        """Async version of `correct`."""
+        from turngraph.billing.operations.corrections import correct
+
+        return await self.store.arun(correct, attempt_id, Decimal(usd), note=note)
+
+    def forget_answers(self, *, days: float) -> int:
+        """Deletes the stored answers of attempts that were closed more than `days` days ago.
+
+        Returns how many were deleted. A turn that is replayed no longer finds them: it asks again,
+        and pays. Answers are plain text in the database; where they must not be, encrypt the
+        database or its disk, and delete them soon. Raises `LedgerError` for negative days.
+
+            >>> with Ledger("sqlite://") as ledger:
+            ...     ledger.forget_answers(days=7)
+            0
+        """
+        from turngraph.billing.operations.retention import forget_answers
+
+        if days < 0:
+            raise LedgerError(f"`days` is {days:g}; it must be 0 or more.")
+        before = datetime.fromtimestamp(self.store.now(), UTC) - timedelta(days=days)
+        forgotten = 0
+        # A transaction per batch, so that other workers are not kept waiting.
+        while batch := self.store.run(forget_answers, before):
+            forgotten += batch
+        return forgotten
+
+    async def aforget_answers(self, *, days: float) -> int:
+        """Async version of `forget_answers`."""
+        return await asyncio.to_thread(self.forget_answers, days=days)
 
     def play_back(self) -> int:
-        """Write what the spool kept while the database was away. Returns how many records were
-        written.
-
-        A record the ledger refuses is set aside, as `.refused`, for a person to look at.
+        """Writes what the spool holds from a time when the database was away. Returns how many
+        records were written.
         """
-        return self.spool.play_back(self._play)
+        return self.store.play_back()
 
-    def _play(self, name: str, value: dict[str, Any]) -> bool:
-        try:
-            op, kind = SPOOLED[name]
-            told = kind.model_validate(value)
-            self._run(False, lambda tx: op(tx, told))
-        except LedgerUnavailableError:
-            raise
-        except (LedgerError, KeyError, ValidationError):
-            return False
-        return True
+    async def aplay_back(self) -> int:
+        """Async version of `play_back`."""
+        return await asyncio.to_thread(self.play_back)
 
     def close(self) -> None:
-        """Let go of the connections and threads. The ledger may not be used after."""
-        self._threads.shutdown()
-        if self._engine is not None:
-            self._engine.dispose()
+        """Waits for the ledger's threads and closes its connections. Do not use it afterwards."""
+        self.store.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.close()
-
-
-def _log_failure(written: Future[Any]) -> None:
-    if (error := written.exception()) is not None:
-        _log.warning("Not written: %s", error)
-
-
-def _open(url: str) -> "Engine":
-    engine = open_engine(url)
-    with engine.begin() as conn:
-        migrate(conn)
-    return engine

@@ -1,9 +1,9 @@
-"""A graph as an SVG picture, made here: no browser, no network. (LangGraph's own picture is made by
-a web service.)
+"""Draws a graph as SVG, without a browser and without a network.
 
-Light and dark follow the reader's system; without its style sheet, which some pages strip, it is
-still a light picture. Every box carries its node's name in `data-node`, so that a page can style
-the one it speaks of: `.turngraph [data-node="call_llm"] rect { stroke: red }`.
+LangGraph's own `draw_mermaid_png` sends the graph to a web service. The colors follow the reader's
+light or dark system; some pages strip style sheets, and without one the picture is light. Each box
+has the name of its node in `data-node`, so that a page can style it:
+`.turngraph [data-node="call_llm"] rect { stroke: red }`.
 """
 
 import re
@@ -14,21 +14,15 @@ from typing import Final, Literal
 from langchain_core.runnables.graph import Graph
 from langgraph.pregel import Pregel
 
-from turngraph.drawing.layout import Route, edges_of, layout
-from turngraph.drawing.svg_geometry import LABELS, Box, Paper, Point, measured, way
-from turngraph.nodes.bill import bill
-from turngraph.nodes.call_llm import call_llm
-from turngraph.nodes.dispatch_tools import dispatch_tools
-from turngraph.nodes.finalize import finalize
-from turngraph.nodes.prep_first_request import prep_first_request
-from turngraph.nodes.prep_second_request import prep_second_request
+from turngraph.drawing.layout import END_LABELS, Route, edges_of, layout
+from turngraph.drawing.svg_geometry import Box, Geometry, Point, line_points, measure
 
-__all__ = ["Mark", "draw_svg", "turn_notes"]
+__all__ = ["Mark", "draw_svg"]
 
 Mark = Literal["done", "next", "failed"]
-CORNER: Final = 9.0
+CORNER: Final = 9.0  # the radius of a corner in pixels
 SIGNS: Final[Mapping[Mark, str]] = {"done": "✓", "next": "▶", "failed": "✗"}
-"""What a mark looks like to those who do not see its colour."""
+"""The sign of each mark, for readers who do not see its color."""
 
 STYLE: Final = """
 @media (prefers-color-scheme: dark) {
@@ -40,42 +34,38 @@ STYLE: Final = """
 .turngraph text.note { fill: #9198a1 }
 }
 """
-# The light picture is attributes, which a style sheet overrides and nobody strips.
+# The light colors are attributes: a style sheet overrides them, and no page strips them.
 LINE: Final = 'fill="none" stroke="#8c959f" stroke-width="1.6"'
 STAGE: Final = 'fill="#ffffff" stroke="#57606a" stroke-width="1.2"'
 PILL: Final = 'fill="#eaeef2" stroke="none"'
-MONO: Final = 'font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, monospace" font-weight="600" fill="#1f2328"'
+MONO: Final = (
+    'font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, monospace" font-weight="600" '
+    'fill="#1f2328"'
+)
 NAME: Final = f'{MONO} font-size="13"'
 END_NAME: Final = f'{MONO} font-size="11" letter-spacing="1"'
-NOTE: Final = 'class="note" font-family="system-ui, -apple-system, sans-serif" font-size="11.5" fill="#59636e"'
+NOTE: Final = (
+    'class="note" font-family="system-ui, -apple-system, sans-serif" font-size="11.5" '
+    'fill="#59636e"'
+)
 MIDDLE: Final = 'text-anchor="middle" dominant-baseline="central"'
 ARROW: Final = (
-    '<marker id="turngraph-arrow" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" '
-    'orient="auto-start-reverse"><path d="M0 0.8 L10 5 L0 9.2 z" fill="#8c959f"/></marker>'
+    '<marker id="turngraph-arrow" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" '
+    'markerHeight="7" orient="auto-start-reverse">'
+    '<path d="M0 0.8 L10 5 L0 9.2 z" fill="#8c959f"/></marker>'
 )
-_NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
-def turn_notes() -> dict[str, str]:
-    """What each stage of a turn does, in the first sentence of its own docstring.
-
-    >>> turn_notes()["finalize"]
-    'End the turn.'
-    """
-    stages = (prep_first_request, call_llm, bill, dispatch_tools, prep_second_request, finalize)
-    return {stage.__name__: (stage.__doc__ or "").split("\n")[0] for stage in stages}
+NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def draw_svg(
     graph: Graph, *, notes: Mapping[str, str] | None = None, marks: Mapping[str, Mark] | None = None
 ) -> str:
-    """The picture of `graph`, what any compiled LangGraph graph's `get_graph()` returns, as an SVG
-    document.
+    """Returns a picture of `graph` as an SVG document.
 
-    A line that is not always taken is dashed, and says when it is taken where the graph does. A
-    node that is a graph itself has a double frame. `notes` stand under the nodes' names; those of a
-    turn's own stages are known (`turn_notes`). `marks` are shown in the boxes' corners and stand in
-    `data-mark`.
+    `graph` is what `get_graph()` of any compiled LangGraph graph returns. A conditional edge is
+    dashed, with its label if the graph gives one. A node that is a graph itself has a double frame.
+    `notes` are shown under the names of nodes. `marks` are shown in the corners of their boxes and
+    set `data-mark`.
 
         >>> from langchain_core.runnables.graph import Graph
         >>> graph = Graph()
@@ -84,83 +74,96 @@ def draw_svg(
         '<svg'
     """
     plan = layout(list(graph.nodes), edges_of(graph))
-    known = turn_notes() if notes is None else notes
-    shown = {node: known[node] for node in graph.nodes if node in known}
-    paper = measured(plan, shown)
-    inner = {name for name, node in graph.nodes.items() if isinstance(node.data, Pregel)}
-    ways = " ".join(f"{_label(r.edge.source)} to {_label(r.edge.target)}." for r in plan.routes)
-    drawn = "\n".join(
+    notes = {node: note for node, note in (notes or {}).items() if node in graph.nodes}
+    marks = marks or {}
+    geometry = measure(plan, notes)
+    subgraphs = {name for name, node in graph.nodes.items() if isinstance(node.data, Pregel)}
+    drawing = "\n".join(
         (
-            f'<svg xmlns="http://www.w3.org/2000/svg" class="turngraph" role="img" '
-            f'viewBox="0 0 {paper.width:g} {paper.height:g}" width="{paper.width:g}" height="{paper.height:g}">',
+            _opening_tag(geometry),
             f"<title>{_label(', '.join(graph.nodes))}</title>",
-            f"<desc>{ways}</desc>",
+            f"<desc>{_description(plan.routes)}</desc>",
             f"<style>{STYLE}</style>",
             f"<defs>{ARROW}</defs>",
-            *(_line(route, paper) for route in plan.routes),
+            *(_line(route, geometry) for route in plan.routes),
             *(
-                _box(box, shown.get(name), (marks or {}).get(name), name in inner)
-                for name, box in paper.boxes.items()
+                _box(box, notes.get(name), marks.get(name), name in subgraphs)
+                for name, box in geometry.boxes.items()
             ),
             *(
-                _when(route, paper)
+                _edge_label(route, geometry)
                 for route in plan.routes
                 if route.side == "down" and route.edge.label
             ),
             "</svg>\n",
         )
     )
-    return _NOT_XML.sub(
-        "�", drawn
-    )  # one such letter in a name, and nothing of the picture is shown
+    # One such character in a name, and a browser would show nothing of the picture.
+    return NOT_XML.sub("\ufffd", drawing)
 
 
-def _line(route: Route, paper: Paper) -> str:
+def _opening_tag(geometry: Geometry) -> str:
+    width, height = f"{geometry.width:g}", f"{geometry.height:g}"
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="turngraph" role="img" '
+        f'viewBox="0 0 {width} {height}" width="{width}" height="{height}">'
+    )
+
+
+def _description(routes: Iterable[Route]) -> str:
+    """Returns the edges as text, for screen readers."""
+    return " ".join(
+        f"{_label(route.edge.source)} to {_label(route.edge.target)}." for route in routes
+    )
+
+
+def _line(route: Route, geometry: Geometry) -> str:
     dashes = ' stroke-dasharray="5 4"' if route.edge.conditional else ""
     kind = "line maybe" if route.edge.conditional else "line"
-    return f'<path class="{kind}" d="{_rounded(way(route, paper))}" {LINE}{dashes} marker-end="url(#turngraph-arrow)"/>'
+    path = _rounded_path(line_points(route, geometry))
+    return f'<path class="{kind}" d="{path}" {LINE}{dashes} marker-end="url(#turngraph-arrow)"/>'
 
 
-def _when(route: Route, paper: Paper) -> str:
-    """Beside the arrow: when this line is taken."""
-    target = paper.boxes[route.edge.target]
-    return f'<text {NOTE} x="{target.x + 8:g}" y="{target.top - 18:g}">{escape(route.edge.label)}</text>'
+def _edge_label(route: Route, geometry: Geometry) -> str:
+    """Returns the label of an edge, placed beside its arrow."""
+    target = geometry.boxes[route.edge.target]
+    x, y = f"{target.x + 8:g}", f"{target.top - 18:g}"
+    return f'<text {NOTE} x="{x}" y="{y}">{escape(route.edge.label)}</text>'
 
 
-def _rounded(points: Sequence[Point]) -> str:
-    """An SVG path through `points`, its corners rounded."""
-    parts = [f"M{_at(points[0])}"]
+def _rounded_path(points: Sequence[Point]) -> str:
+    """Returns an SVG path through `points` with rounded corners."""
+    parts = [f"M{_pair(points[0])}"]
     for before, corner, after in zip(points, points[1:], points[2:], strict=False):
-        parts.append(
-            f"L{_at(_towards(corner, before))} Q{_at(corner)} {_at(_towards(corner, after))}"
-        )
-    return " ".join([*parts, f"L{_at(points[-1])}"])
+        start, end = _towards(corner, before), _towards(corner, after)
+        parts.append(f"L{_pair(start)} Q{_pair(corner)} {_pair(end)}")
+    return " ".join([*parts, f"L{_pair(points[-1])}"])
 
 
 def _towards(start: Point, end: Point) -> Point:
-    """The point `CORNER` pixels from `start` towards `end`, or half way where that is nearer."""
+    """Returns the point CORNER pixels from `start` towards `end`, at most half way."""
     length = abs(end[0] - start[0]) + abs(end[1] - start[1])  # the lines run along the axes
     share = min(CORNER / length, 0.5) if length else 0.0
     return start[0] + (end[0] - start[0]) * share, start[1] + (end[1] - start[1]) * share
 
 
-def _at(point: Iterable[float]) -> str:
+def _pair(point: Iterable[float]) -> str:
     return " ".join(f"{round(number, 1):g}" for number in point)
 
 
 def _box(box: Box, note: str | None, mark: Mark | None, is_graph: bool) -> str:
-    end = box.node in LABELS
-    marked = "" if mark is None else f' data-mark="{mark}"'
+    """Returns the group of a node: frame, name, note and mark."""
+    is_end = box.node in END_LABELS
+    data_mark = "" if mark is None else f' data-mark="{mark}"'
     name_y = box.y if note is None else box.y - 9
+    font = END_NAME if is_end else NAME
     parts = [
-        f'<g class="{"end" if end else "stage"}" data-node="{escape(box.node)}"{marked}>',
-        _frame(box, end, 0),
+        f'<g class="{"end" if is_end else "stage"}" data-node="{escape(box.node)}"{data_mark}>',
+        _frame(box, is_end, 0),
     ]
     if is_graph:
-        parts.append(_frame(box, end, 3))
-    parts.append(
-        f'<text x="{box.x:g}" y="{name_y:g}" {MIDDLE} {END_NAME if end else NAME}>{_label(box.node)}</text>'
-    )
+        parts.append(_frame(box, is_end, 3))
+    parts.append(f'<text x="{box.x:g}" y="{name_y:g}" {MIDDLE} {font}>{_label(box.node)}</text>')
     if note is not None:
         parts.append(
             f'<text {NOTE} {MIDDLE} x="{box.x:g}" y="{box.y + 10:g}">{escape(note)}</text>'
@@ -171,16 +174,13 @@ def _box(box: Box, note: str | None, mark: Mark | None, is_graph: bool) -> str:
     return "".join([*parts, "</g>"])
 
 
-def _frame(box: Box, end: bool, inset: float) -> str:
-    """A box's frame; a second one stands `inset` pixels inside the first."""
-    x, y, radius = (
-        box.side(left=True) + inset,
-        box.top + inset,
-        box.height / 2 if end else 8 - inset,
-    )
+def _frame(box: Box, is_end: bool, inset: float) -> str:
+    """Returns the frame of a box, `inset` pixels inside its edge."""
+    x, y = box.side(left=True) + inset, box.top + inset
+    radius = box.height / 2 if is_end else 8 - inset
     size = f'width="{box.width - 2 * inset:g}" height="{box.height - 2 * inset:g}"'
-    return f'<rect x="{x:g}" y="{y:g}" {size} rx="{radius:g}" {PILL if end else STAGE}/>'
+    return f'<rect x="{x:g}" y="{y:g}" {size} rx="{radius:g}" {PILL if is_end else STAGE}/>'
 
 
 def _label(node: str) -> str:
-    return escape(LABELS.get(node, node))
+    return escape(END_LABELS.get(node, node))

@@ -1,37 +1,41 @@
-"""A graph drawn in characters, for terminals, logs and code reviews."""
+"""Draws a graph in characters, for terminals, logs and code reviews."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from langchain_core.runnables.graph import Graph
-from langgraph.graph import END, START
 
-from turngraph.drawing.layout import Layout, Route, edges_of, layout
+from turngraph.drawing.layout import END_LABELS, Layout, Route, edges_of, layout
 
 __all__ = ["draw_text"]
 
 UP, DOWN, LEFT, RIGHT = 1, 2, 4, 8
-LINES: Final = " ╵╷│╴┘┐┤╶└┌├─┴┬┼"  # by the sum of the directions a cell is joined in
+LINES: Final = " ╵╷│╴┘┐┤╶└┌├─┴┬┼"
+"""The box-drawing characters, by the sum of the directions in which a cell connects."""
 DASHED: Final = {"│": "┆", "─": "┄"}
-LANE: Final = 4  # columns
-NAMES: Final[Mapping[str, str]] = {START: "START", END: "END"}
+LANE: Final = 4  # width in columns
+
+
+Cell = tuple[int, int]
+"""Column and line."""
 
 
 @dataclass
 class _Canvas:
-    """Cells that remember in which directions they are joined, so that lines meet in the right
-    corner.
+    """A grid of cells. A cell knows in which directions it connects, so crossing lines form the
+    right corner.
     """
 
-    joined: dict[tuple[int, int], int] = field(default_factory=dict)
-    solid: set[tuple[int, int]] = field(default_factory=set)
-    text: dict[tuple[int, int], str] = field(default_factory=dict)
+    connections: dict[Cell, int] = field(default_factory=dict)
+    solid: set[Cell] = field(default_factory=set)
+    text: dict[Cell, str] = field(default_factory=dict)
 
     def line(self, x1: int, y1: int, x2: int, y2: int, *, dashed: bool = False) -> None:
-        """A line along one axis, both ends included."""
+        """Draws a line along one axis, with both ends."""
         steps = max(abs(x2 - x1), abs(y2 - y1))
         dx, dy = (x2 > x1) - (x2 < x1), (y2 > y1) - (y2 < y1)
+        # Every cell connects ahead but the last one, and behind but the first one.
         ahead, behind = {
             (1, 0): (RIGHT, LEFT),
             (-1, 0): (LEFT, RIGHT),
@@ -40,14 +44,16 @@ class _Canvas:
         }.get((dx, dy), (0, 0))
         for step in range(steps + 1):
             cell = (x1 + dx * step, y1 + dy * step)
-            self.joined[cell] = (
-                self.joined.get(cell, 0) | (ahead if step < steps else 0) | (behind if step else 0)
+            self.connections[cell] = (
+                self.connections.get(cell, 0)
+                | (ahead if step < steps else 0)
+                | (behind if step else 0)
             )
             if not dashed:
                 self.solid.add(cell)
 
     def box(self, left: int, top: int, width: int, name: str) -> None:
-        """A frame three lines high around `name`."""
+        """Draws a frame around `name`, three lines high."""
         right, bottom = left + width - 1, top + 2
         self.line(left, top, right, top)
         self.line(left, bottom, right, bottom)
@@ -56,23 +62,23 @@ class _Canvas:
         self.write(left + (width - len(name)) // 2, top + 1, name)
 
     def write(self, x: int, y: int, text: str) -> None:
-        """`text` from this cell to the right, over any line."""
+        """Writes `text` from this cell to the right, over any line."""
         self.text.update({(x + n, y): letter for n, letter in enumerate(text)})
 
     def __str__(self) -> str:
-        cells = self.joined.keys() | self.text.keys()
+        cells = self.connections.keys() | self.text.keys()
         width, height = max(x for x, _ in cells) + 1, max(y for _, y in cells) + 1
         rows = ("".join(self._letter((x, y)) for x in range(width)).rstrip() for y in range(height))
         return "\n".join(rows)
 
-    def _letter(self, cell: tuple[int, int]) -> str:
-        drawn = LINES[self.joined.get(cell, 0)]
+    def _letter(self, cell: Cell) -> str:
+        drawn = LINES[self.connections.get(cell, 0)]
         return self.text.get(cell) or (drawn if cell in self.solid else DASHED.get(drawn, drawn))
 
 
 @dataclass(frozen=True)
-class _Sheet:
-    """Where the boxes stand: for each node its middle, its top line; and the columns around them."""
+class _Geometry:
+    """The positions of the boxes: middle and top line by node, and the columns around them."""
 
     x: Mapping[str, int]
     top: Mapping[str, int]
@@ -80,14 +86,13 @@ class _Sheet:
     left: int
     right: int
     gap: int
-    """Lines between two rows: room for a line to go sideways where boxes stand side by side."""
+    """Lines between two rows; one more if boxes stand side by side, for lines that turn there."""
 
 
 def draw_text(graph: Graph) -> str:
-    """The picture of `graph`, what any compiled LangGraph graph's `get_graph()` returns, in
-    characters.
+    """Returns a picture of `graph` in characters. Conditional edges are dashed.
 
-    A line that is not always taken is dashed.
+    `graph` is what `get_graph()` of any compiled LangGraph graph returns.
 
         >>> graph = Graph()
         >>> _ = graph.add_edge(graph.add_node(str, id="ask"), graph.add_node(str, id="answer"))
@@ -104,22 +109,22 @@ def draw_text(graph: Graph) -> str:
     plan = layout(list(graph.nodes), edges_of(graph))
     if not plan.rows:
         return ""
-    sheet, canvas = _measured(plan), _Canvas()
+    geometry, canvas = _measure(plan), _Canvas()
     for row in plan.rows:
         for node in row:
             canvas.box(
-                sheet.x[node] - sheet.width // 2 + 1,
-                sheet.top[node],
-                sheet.width,
-                NAMES.get(node, node),
+                geometry.x[node] - geometry.width // 2 + 1,
+                geometry.top[node],
+                geometry.width,
+                END_LABELS.get(node, node),
             )
     for route in plan.routes:
-        _draw(canvas, sheet, route, plan)
+        _draw_route(canvas, geometry, route, plan)
     return str(canvas)
 
 
-def _measured(plan: Layout) -> _Sheet:
-    width = max(len(NAMES.get(node, node)) for row in plan.rows for node in row) + 4
+def _measure(plan: Layout) -> _Geometry:
+    width = max(len(END_LABELS.get(node, node)) for row in plan.rows for node in row) + 4
     width += width % 2
     left = LANE * plan.lanes("left")
     inner = max(len(row) for row in plan.rows) * (width + 2) - 2
@@ -131,37 +136,48 @@ def _measured(plan: Layout) -> _Sheet:
         for n, node in enumerate(row):
             x[node] = start + n * (width + 2) + width // 2 - 1
             top[node] = number * (3 + gap)
-    return _Sheet(x, top, width, left, left + inner - 1, gap)
+    return _Geometry(x, top, width, left, left + inner - 1, gap)
 
 
-def _draw(canvas: _Canvas, sheet: _Sheet, route: Route, plan: Layout) -> None:
+def _draw_route(canvas: _Canvas, geometry: _Geometry, route: Route, plan: Layout) -> None:
     source, target, dashed = route.edge.source, route.edge.target, route.edge.conditional
     if route.side == "down":
-        _down(canvas, sheet, source, target, dashed=dashed)
+        _draw_down(canvas, geometry, source, target, dashed=dashed)
         return
     if source == target:
-        canvas.write(sheet.x[source] + sheet.width // 2 - 1, sheet.top[source], "↺")
+        canvas.write(geometry.x[source] + geometry.width // 2 - 1, geometry.top[source], "↺")
         return
     on_left = route.side == "left"
     away = LANE * route.lane + LANE // 2
-    lane = sheet.left - away if on_left else sheet.right + away
-    y1 = _to_lane(canvas, sheet, plan, source, lane, on_left=on_left, leaving=True, dashed=dashed)
-    y2 = _to_lane(canvas, sheet, plan, target, lane, on_left=on_left, leaving=False, dashed=dashed)
+    lane = geometry.left - away if on_left else geometry.right + away
+    y1 = _draw_to_lane(
+        canvas, geometry, plan, source, lane, on_left=on_left, leaving=True, dashed=dashed
+    )
+    y2 = _draw_to_lane(
+        canvas, geometry, plan, target, lane, on_left=on_left, leaving=False, dashed=dashed
+    )
     canvas.line(lane, y1, lane, y2, dashed=dashed)
 
 
-def _down(canvas: _Canvas, sheet: _Sheet, source: str, target: str, *, dashed: bool) -> None:
-    x1, x2, y1, y2 = sheet.x[source], sheet.x[target], sheet.top[source] + 2, sheet.top[target]
-    turn = y1 + sheet.gap - 1
+def _draw_down(
+    canvas: _Canvas, geometry: _Geometry, source: str, target: str, *, dashed: bool
+) -> None:
+    x1, x2, y1, y2 = (
+        geometry.x[source],
+        geometry.x[target],
+        geometry.top[source] + 2,
+        geometry.top[target],
+    )
+    turn = y1 + geometry.gap - 1
     canvas.line(x1, y1, x1, turn, dashed=dashed)
     canvas.line(x1, turn, x2, turn, dashed=dashed)
     canvas.line(x2, turn, x2, y2 - 1, dashed=dashed)
     canvas.write(x2, y2 - 1, "▼")
 
 
-def _to_lane(
+def _draw_to_lane(
     canvas: _Canvas,
-    sheet: _Sheet,
+    geometry: _Geometry,
     plan: Layout,
     node: str,
     lane: int,
@@ -170,28 +186,27 @@ def _to_lane(
     leaving: bool,
     dashed: bool,
 ) -> int:
-    """The line between a box and its lane; returns where it meets the lane.
+    """Draws the line between a box and its lane. Returns the line where it meets the lane.
 
-    It runs out of the box's side, or, where a neighbour stands there, through the gap below or
-    above.
+    It leaves at the side of the box, or, if another box is there, through the gap below or above.
     """
     row = plan.rows[plan.row_of(node)]
-    half = sheet.width // 2
-    side = sheet.x[node] - half + 1 if on_left else sheet.x[node] + half
+    half = geometry.width // 2
+    side = geometry.x[node] - half + 1 if on_left else geometry.x[node] + half
     if node == (row[0] if on_left else row[-1]):
-        y = sheet.top[node] + 1
+        y = geometry.top[node] + 1
         canvas.line(side, y, lane, y, dashed=dashed)
         if not leaving:
             canvas.write(side - 1 if on_left else side + 1, y, "►" if on_left else "◄")
         return y
-    x = sheet.x[node] + (-2 if on_left else 2)
+    x = geometry.x[node] + (-2 if on_left else 2)
     y, edge = (
-        (sheet.top[node] + 3, sheet.top[node] + 2)
+        (geometry.top[node] + 3, geometry.top[node] + 2)
         if leaving
-        else (sheet.top[node] - 2, sheet.top[node] - 1)
+        else (geometry.top[node] - 2, geometry.top[node] - 1)
     )
     canvas.line(x, edge, x, y, dashed=dashed)
     canvas.line(x, y, lane, y, dashed=dashed)
     if not leaving:
-        canvas.write(x, sheet.top[node] - 1, "▼")
+        canvas.write(x, geometry.top[node] - 1, "▼")
     return y

@@ -121,14 +121,14 @@ def admit_run(ledger: Ledger, request: AdmissionRequest, wait_s: float) -> Flow[
     """
     deadline = time.monotonic() + wait_s
     while True:
-        asked_at = ledger.now()
+        asked_at = ledger.store.now()
         try:
             admission: Admission = yield _admission(ledger, request)
             break
         except TurnConflictError as exc:
             pause_s = _pause_before_retry(exc, deadline)
         yield Wait(partial(time.sleep, pause_s), partial(asyncio.sleep, pause_s))
-    ledger.keeper.hold(admission.turn_id, admission.fence, asked_at)
+    ledger.leases.start_renewing(admission.turn_id, admission.fence, asked_at)
     return _admitted(request, admission)
 
 
@@ -140,8 +140,8 @@ def _admission(ledger: Ledger, request: AdmissionRequest) -> Wait:
         "own": False,
     }
     return Wait(
-        partial(ledger.do, admit, request.turn_id, **terms),
-        partial(ledger.ado, admit, request.turn_id, **terms),
+        partial(ledger.store.run, admit, request.turn_id, **terms),
+        partial(ledger.store.arun, admit, request.turn_id, **terms),
     )
 
 
@@ -151,12 +151,12 @@ def release_run(ledger: Ledger, run: AdmittedRun) -> Flow[None]:
     A run stops early when its stream is closed, a person is asked, or an error is raised.
     """
     turn_id, fence = run.admission.turn_id, run.admission.fence
-    if not ledger.keeper.drop(turn_id, fence):
+    if not ledger.leases.stop_renewing(turn_id, fence):
         return
     try:
         yield Wait(
-            partial(ledger.do, release_lease, turn_id, fence=fence),
-            partial(ledger.ado, release_lease, turn_id, fence=fence),
+            partial(ledger.store.run, release_lease, turn_id, fence=fence),
+            partial(ledger.store.arun, release_lease, turn_id, fence=fence),
         )
     except LedgerUnavailableError as exc:
         _log.warning("The lease of turn %s was not given up: %s", turn_id, exc)

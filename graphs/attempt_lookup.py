@@ -39,11 +39,10 @@ def vendor_lookup(
     has did arrive, since it had an id, so its cost stays unknown. An error of the vendor is logged,
     and the attempt is left to the sweep's policy.
 
-        >>> from turngraph.billing import Ledger, Prices
-        >>> from turngraph.billing.operations.sweeper import sweep
+        >>> from turngraph.billing import Ledger
         >>> openai = ProviderConfig(vendor="openai", model="gpt-5-mini", api_key="sk-...")
         >>> with Ledger("sqlite://") as ledger:
-        ...     sweep(ledger, Prices(), lookup=vendor_lookup(openai), policy="manual").left
+        ...     ledger.sweep(lookup=vendor_lookup(openai), policy="manual").left
         0
 
     Raises TurnConfigurationError for a model that cannot be asked.

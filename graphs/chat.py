@@ -44,8 +44,8 @@ from turngraph.tools.toolbox import Toolbox
 if TYPE_CHECKING:
     from langchain_openai.chat_models.base import BaseChatOpenAI
 
+    from turngraph.billing.budget import Budget
     from turngraph.billing.ledger import Ledger
-    from turngraph.billing.store.budgets import Budget
 
 __all__ = ["chat_turn"]
 
@@ -191,7 +191,7 @@ def _bind(graph: TurnGraph, ledger: "Ledger") -> None:
 
     graph.ledger = ledger
     if isinstance(graph.checkpointer, BaseCheckpointSaver):
-        graph.checkpointer = fenced(graph.checkpointer, ledger, lease_from)
+        graph.checkpointer = fenced(graph.checkpointer, ledger.leases, lease_from)
 
 
 def _unchanged(result: TurnResult) -> TurnResult:

@@ -127,10 +127,12 @@ class TurnGraph(TypedRuns):
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """What a notebook shows: a picture drawn here. LangGraph's own would ask a web service."""
         from turngraph.drawing.svg import draw_svg
+        from turngraph.graphs.stage_notes import stage_notes
 
         graph = self.get_graph()
         text = graph.draw_mermaid()
-        return {"text/plain": text, "text/vnd.mermaid": text, "image/svg+xml": draw_svg(graph)}
+        svg = draw_svg(graph, notes=stage_notes())
+        return {"text/plain": text, "text/vnd.mermaid": text, "image/svg+xml": svg}
 
     async def _astream_resumed(
         self,

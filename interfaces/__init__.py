@@ -1,6 +1,4 @@
-"""What people meet: the command line, the gateway, the stepper, the graph that `langgraph dev`
-serves.
-"""
+"""The interfaces: command line, HTTP gateway, stepper, and the graph for `langgraph dev`."""
 
 import lazy_loader
 

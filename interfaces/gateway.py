@@ -1,8 +1,8 @@
-"""`handler`: a whole turn behind one function, in the gateway's shape: wire messages in, an HTTP
-reply out.
+"""`handler`: a whole turn behind one function, for HTTP gateways and serverless functions.
 
-It never raises for what a caller sent: bad input is a 400 that names what was wrong, a thread that
-another worker has a 409 that says when to come back.
+Wire messages come in, an HTTP response goes out. `handler` raises nothing for what a caller has
+sent: bad input is a 400 that names what is wrong, and a thread that another worker is using is a
+409 that says when to try again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,36 +35,41 @@ def handler(
     plugins: Sequence[str] | None = None,
     functions: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """Run a turn on `data` and return `{isBase64Encoded, statusCode, headers, body}`.
+    """Runs one turn and returns `{isBase64Encoded, statusCode, headers, body}`.
 
     Args:
-        turn: what `chat_turn` made. data: `{"session_key": …, "messages": […]}` in OpenAI's form,
-        or `{"session_key": …, "input_text": …}`; or
-            `{"body": {…}}`, a vendor's own request, which is passed through as it is, and billed.
-        account: whom the turn is charged to. key: the id of the API key the caller came with, never
-        the key; reports and budgets are kept for it too. tags: what else the turn is counted under.
-        thread: the thread's id; the `session_key` of `data` where it is not given. Whoever has it
-        has the conversation:
-            a gateway of many accounts gives it from its own records, or checks the `session_key`
-            against them.
-        turn_id: what the caller names the request by (`Idempotency-Key`): given again, also after
-            other turns of the thread where there is a ledger, it is not run again, and its result
-            is returned. Every account has names of its own: the turn's id is `account:turn_id`.
-        plugins, functions: the names on offer in this turn, of those `turn` was built with; all
-        without either.
+        turn: what `chat_turn` returns.
+        data: one of three requests. `{"session_key": …, "messages": […]}` has messages in OpenAI's
+            form; `{"session_key": …, "input_text": …}` has one user message; `{"body": {…}}` has a
+            vendor's own request, which is sent unchanged, and billed.
+        account: the account that the turn is charged to.
+        key: the id of the caller's API key, never the key itself. Reports and budgets can be made
+            for it.
+        tags: other names under which the spending is counted.
+        thread: the id of the thread. Default: the `session_key` of `data`. Whoever has the id can
+            go on with the conversation, so a gateway with many accounts passes an id from its own
+            records, or checks that the `session_key` belongs to the account.
+        turn_id: the caller's name of the request (an `Idempotency-Key`). Where the same name comes
+            again, the turn is not run again and its result is returned; with a ledger also after
+            other turns of the thread. Each account has its own names: the id of the turn is
+            `account:turn_id`.
+        plugins: names of the plugins that this turn may use. Default: all, if `functions` is
+            absent too.
+        functions: names of the built-in functions that this turn may use. Default: as `plugins`.
 
-        >>> handler(turn=None, data={"messages": 3})["statusCode"]
-        400
+    >>> handler(turn=None, data={"messages": 3})["statusCode"]
+    400
     """
     try:
-        asked, settings, config = _read(
-            data, thread, _settings(account, key, tags, plugins, functions)
-        )
-        kept = turn.get_state(config).values.get("messages", []) if _keeps(turn, config) else []
-        out = turn.invoke(_input(_new(asked, kept), settings, turn_id), config)
+        settings = _settings(account, key, tags, plugins, functions)
+        messages, settings, config = _read_request(data, thread, settings)
+        if _has_thread(turn, config):
+            stored = turn.get_state(config).values.get("messages", [])
+            messages = _new_messages(messages, stored)
+        out = turn.invoke(_turn_input(messages, settings, turn_id), config)
         result: TurnResult = out["result"]
     except TurnValueError as exc:
-        result = _refusal(exc)
+        result = _bad_request(exc)
     except TurnConflictError as exc:
         result = _conflict(exc)
     return result.to_http()
@@ -82,32 +87,20 @@ async def ahandler(
     plugins: Sequence[str] | None = None,
     functions: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """`handler`, on the running event loop."""
+    """Async version of `handler`."""
     try:
-        asked, settings, config = _read(
-            data, thread, _settings(account, key, tags, plugins, functions)
-        )
-        kept = (
-            (await turn.aget_state(config)).values.get("messages", [])
-            if _keeps(turn, config)
-            else []
-        )
-        out = await turn.ainvoke(_input(_new(asked, kept), settings, turn_id), config)
+        settings = _settings(account, key, tags, plugins, functions)
+        messages, settings, config = _read_request(data, thread, settings)
+        if _has_thread(turn, config):
+            stored = (await turn.aget_state(config)).values.get("messages", [])
+            messages = _new_messages(messages, stored)
+        out = await turn.ainvoke(_turn_input(messages, settings, turn_id), config)
         result: TurnResult = out["result"]
     except TurnValueError as exc:
-        result = _refusal(exc)
+        result = _bad_request(exc)
     except TurnConflictError as exc:
         result = _conflict(exc)
     return result.to_http()
-
-
-def _as_thread(data: Mapping[str, Any], thread: str | None) -> RunnableConfig:
-    key = thread if thread is not None else data.get("session_key")
-    if not (key is None or isinstance(key, str | int)) or not str(key).isprintable():
-        raise TurnValueError(
-            f"`session_key` is {type(key).__name__}; it must be a text of printable characters."
-        )
-    return {"configurable": {} if key is None else {"thread_id": str(key)}}
 
 
 def _settings(
@@ -117,78 +110,88 @@ def _settings(
     plugins: Sequence[str] | None,
     functions: Sequence[str] | None,
 ) -> TurnSettings:
-    tools = (
-        None if plugins is None and functions is None else (*(plugins or ()), *(functions or ()))
-    )
+    named = plugins is not None or functions is not None
+    tools = (*(plugins or ()), *(functions or ())) if named else None
     return TurnSettings(account=account, api_key_id=key, tags=tuple(tags), tools=tools)
 
 
-def _read(
+def _read_request(
     data: Mapping[str, Any], thread: str | None, settings: TurnSettings
 ) -> tuple[list[BaseMessage], TurnSettings, RunnableConfig]:
+    """Returns messages, settings and config. Raises TurnValueError for what cannot be read."""
     if not isinstance(data, Mapping):
-        raise TurnValueError(f"The request's data is a JSON object, not {type(data).__name__}.")
+        raise TurnValueError(f"The request is {type(data).__name__}; it must be a JSON object.")
     body = data.get("body")
     if body is not None:
         if not isinstance(body, dict):
             raise TurnValueError(
-                f"`body` is {type(body).__name__}; it must be the vendor's own request, an object."
+                f"`body` is {type(body).__name__}; it must be an object, the vendor's own request."
             )
-        return [], settings.model_copy(update={"body": body}), _as_thread(data, thread)
-    given = data.get("messages")
-    if given is None:
+        return [], settings.model_copy(update={"body": body}), _config(data, thread)
+    messages = data.get("messages")
+    if messages is None:
         text = data.get("input_text")
         if not isinstance(text, str) or not text:
             raise TurnValueError(
-                "The request's data has neither `messages` (a list) nor `input_text` (a text)."
+                "The request has neither `messages` (a list) nor `input_text` (a text); add one."
             )
-        given = [{"role": "user", "content": text}]
-    if not isinstance(given, list) or not given:
+        messages = [{"role": "user", "content": text}]
+    if not isinstance(messages, list) or not messages:
         raise TurnValueError(
-            f"`messages` is {type(given).__name__}; it must be a list of at least one message."
+            f"`messages` is {type(messages).__name__}; it must be a list of at least one message."
         )
-    return from_chat(given), settings, _as_thread(data, thread)
+    return from_chat(messages), settings, _config(data, thread)
 
 
-def _input(messages: list[BaseMessage], settings: TurnSettings, turn_id: str | None) -> TurnInput:
-    given = TurnInput(messages=[*messages], settings=settings)
+def _config(data: Mapping[str, Any], thread: str | None) -> RunnableConfig:
+    key = thread if thread is not None else data.get("session_key")
+    # The key comes from a caller and goes into a database, which takes no NUL and no surrogates.
+    if not (key is None or isinstance(key, str | int)) or not str(key).isprintable():
+        raise TurnValueError(
+            f"`session_key` is {type(key).__name__}; it must be a text of printable characters."
+        )
+    return {"configurable": {} if key is None else {"thread_id": str(key)}}
+
+
+def _turn_input(
+    messages: list[BaseMessage], settings: TurnSettings, turn_id: str | None
+) -> TurnInput:
+    turn_input = TurnInput(messages=[*messages], settings=settings)
     if turn_id is None:
-        return given
-    # Two accounts may name their requests alike, and neither is to learn of the other's.
-    return {
-        **given,
-        "turn_id": turn_id if settings.account is None else f"{quote(settings.account)}:{turn_id}",
-    }
+        return turn_input
+    # Two accounts may use the same name for their requests; neither may see the other's result.
+    unique = turn_id if settings.account is None else f"{quote(settings.account)}:{turn_id}"
+    return {**turn_input, "turn_id": unique}
 
 
-def _keeps(turn: TurnGraph, config: RunnableConfig) -> bool:
+def _has_thread(turn: TurnGraph, config: RunnableConfig) -> bool:
+    """Whether the turn is part of a stored thread. Raises TurnValueError if its id is missing."""
     if turn.checkpointer and "thread_id" not in config["configurable"]:
         raise TurnValueError(
-            "The request's data has no `session_key`, and conversations are kept here: give one."
+            "The request has no `session_key`, but conversations are stored here; add one."
         )
     return bool(turn.checkpointer)
 
 
-def _new(given: list[BaseMessage], kept: list[BaseMessage]) -> list[BaseMessage]:
-    """What `given` adds to a thread that already keeps `kept`: a client sends the whole
-    conversation every time.
+def _new_messages(sent: list[BaseMessage], stored: list[BaseMessage]) -> list[BaseMessage]:
+    """Returns the messages that a thread does not have yet.
+
+    Clients send the whole conversation with every request, so what follows the last assistant
+    message is new.
     """
-    if not kept:
-        return given
-    last = max(
-        (place for place, message in enumerate(given) if isinstance(message, AIMessage)), default=-1
-    )
-    return given[last + 1 :]
+    if not stored:
+        return sent
+    assistant = (place for place, message in enumerate(sent) if isinstance(message, AIMessage))
+    return sent[max(assistant, default=-1) + 1 :]
 
 
-def _refusal(error: TurnValueError) -> TurnResult:
-    return TurnResult(
-        turn_id="", status="error", error=TurnError(kind="value", message=str(error), status=400)
-    )
+def _bad_request(error: TurnValueError) -> TurnResult:
+    problem = TurnError(kind="value", message=str(error), status=400)
+    return TurnResult(turn_id="", status="error", error=problem)
 
 
 def _conflict(error: TurnConflictError) -> TurnResult:
-    told = TurnError(
+    problem = TurnError(
         kind="conflict", message=str(error), status=409, retry_after_s=error.retry_after_s
     )
-    return TurnResult(turn_id=error.turn_id, status="error", error=told)
+    return TurnResult(turn_id=error.turn_id, status="error", error=problem)

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import TypedDict
 
 from turngraph.billing.pricing.charges import charge_for, tool_charge_for
+from turngraph.billing.pricing.price_key import PriceKey
 from turngraph.nodes.support.dependencies import TurnDependencies
 from turngraph.nodes.support.ledger_calls import settle_charge
 from turngraph.nodes.support.stage_context import StageContext
@@ -63,15 +64,18 @@ def _charge_for_attempt(
     attempt: Attempt, deps: TurnDependencies, account: str | None
 ) -> Charge | None:
     request, reply = attempt.request, attempt.reply
-    return charge_for(
-        deps.prices,
-        attempt_id=attempt.id,
-        vendor=request.vendor,
-        model=(reply.model if reply is not None else None) or request.model,
-        asked_model=request.model,
+    key = PriceKey(
+        request.vendor,
+        (reply.model if reply is not None else None) or request.model,
+        at=datetime.fromtimestamp(attempt.started_at, UTC),
         base_url=deps.provider.config.base_url,
         service_tier=None if reply is None else reply.service_tier,
-        at=datetime.fromtimestamp(attempt.started_at, UTC),
+    )
+    return charge_for(
+        deps.prices,
+        key,
+        attempt_id=attempt.id,
+        asked_model=request.model,
         usage=None if reply is None else reply.usage,
         billed=attempt.billed,
         estimate=attempt.estimate,

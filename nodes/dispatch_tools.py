@@ -18,10 +18,10 @@ from langgraph.types import interrupt
 from turngraph.nodes.support.limits import over_time
 from turngraph.nodes.support.stage_context import StageContext
 from turngraph.nodes.support.tool_ledger import run_once
-from turngraph.state.base import JsonObject
 from turngraph.state.errors import ToolArgumentsError, ToolError, ToolTimeoutError, UnknownToolError
 from turngraph.state.events import PluginCalled, ToolRequested, ToolResponded
 from turngraph.state.flow import Flow, Wait
+from turngraph.state.json_types import JsonObject
 from turngraph.state.kinds import ToolKind, ToolRunStatus
 from turngraph.state.reply import ToolCall
 from turngraph.state.result import ToolRun

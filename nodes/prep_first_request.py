@@ -20,10 +20,10 @@ from turngraph.nodes.support.plugin_selection import announce_plugins, select_fo
 from turngraph.nodes.support.reservation import reserve_call
 from turngraph.nodes.support.stage_context import StageContext
 from turngraph.nodes.support.stop_reason import CANCELLED, unsendable
-from turngraph.state.base import JsonObject
 from turngraph.state.errors import TurnValueError
 from turngraph.state.events import PromptStarted, ToolPresented
 from turngraph.state.flow import Flow
+from turngraph.state.json_types import JsonObject
 from turngraph.state.request import ChatRequest
 from turngraph.state.turn import SelectedPlugin, Turn, TurnSettings
 

@@ -8,17 +8,18 @@
 #     name: python3
 # ---
 
-# %% [markdown] # One turn, step by step A turn is a LangGraph graph. StageContext is one that may
-# use a calculator; the picture is drawn on this machine.
+# %% [markdown]
+# # One turn, step by step
+# A turn is a LangGraph graph. Here is one that may use a calculator; the picture is drawn on this
+# machine.
 
 # %%
-from turngraph.graphs import chat_turn
-from turngraph.interfaces.lesson import lesson_model
-from turngraph.interfaces.stepper import TurnStepper
+from turngraph import TurnStepper, chat_turn
+from turngraph.interfaces.notebook_model import notebook_model
 from turngraph.interfaces.stepper.views.charts import cost_chart, tokens_chart
 from turngraph.scripted import Call, Say
 
-model = lesson_model(Call(("calculator", {"expression": "6 * 7"}, "call-1")), Say("It is 42."))
+model = notebook_model(Call(("calculator", {"expression": "6 * 7"}, "call-1")), Say("It is 42."))
 turn = chat_turn(model, functions=["calculator"])
 turn
 

@@ -15,9 +15,8 @@
 # %%
 from langchain_core.tools import tool
 
-from turngraph.graphs import chat_turn
-from turngraph.interfaces.lesson import lesson_model
-from turngraph.interfaces.stepper import TurnStepper
+from turngraph import TurnStepper, chat_turn
+from turngraph.interfaces.notebook_model import notebook_model
 from turngraph.scripted import Call, Say
 
 
@@ -34,7 +33,7 @@ def weather(city: str) -> str:
 
 # %%
 calls = Call(("weather", {"city": "Oslo"}, "call-1"), ("weather", {"city": "Atlantis"}, "call-2"))
-model = lesson_model(calls, Say("Rain in Oslo. I could not find Atlantis."))
+model = notebook_model(calls, Say("Rain in Oslo. I could not find Atlantis."))
 stepper = TurnStepper(
     chat_turn(model, tools=[weather]), {"messages": [("user", "Oslo and Atlantis?")]}
 )

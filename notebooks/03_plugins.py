@@ -8,39 +8,38 @@
 #     name: python3
 # ---
 
-# %% [markdown] # Plugins: facts, a database, a web service A plugin is a YAML file. These three
-# stand in `examples/plugins`; the web service of one of them runs on this machine.
+# %% [markdown]
+# # Plugins: facts, a database, a web service
+# A plugin is a YAML file. These three stand in `examples/plugins`; the web service that one of them
+# asks runs on this machine.
 
 # %%
-import runpy
+import sys
 from pathlib import Path
-from shutil import copytree
-from tempfile import mkdtemp
-from threading import Thread
+from subprocess import PIPE, Popen
+from urllib.parse import urlsplit
 
-from turngraph.graphs import chat_turn
-from turngraph.interfaces.lesson import lesson_model
-from turngraph.interfaces.stepper import Breakpoint, TurnStepper
+from turngraph import TurnStepper, chat_turn, load_manifests
+from turngraph.interfaces.notebook_model import notebook_model
+from turngraph.interfaces.stepper import Breakpoint
 from turngraph.scripted import Call, Say
-from turngraph.tools import load_manifests
 
 examples = next(
     path for path in (Path("examples/plugins"), Path("../examples/plugins")) if path.exists()
 ).resolve()
-service = runpy.run_path(str(examples / "moons_api.py"))["serve"](0)
-Thread(target=service.serve_forever, daemon=True).start()
+service = Popen([sys.executable, examples / "moons_api.py", "0"], stdout=PIPE, text=True)
+url = service.stdout.readline().strip()
 
-# %% [markdown] The manifests are copied, so that they may name the port the service was given. A
-# host that is not public is allowed by name.
+# %% [markdown]
+# A manifest may be given as text: this one gets the URL of the service. A host that is not public
+# must be allowed by name.
 
 # %%
-folder, host = (
-    Path(copytree(examples, mkdtemp(), dirs_exist_ok=True)),
-    f"127.0.0.1:{service.server_port}",
+moons = (examples / "moons.yaml").read_text().replace("http://127.0.0.1:8765/v1", url)
+plugins = load_manifests(
+    [examples / "observatory.yaml", examples / "planets.yaml", moons],
+    allow_hosts=[urlsplit(url).netloc],
 )
-manifest = folder / "moons.yaml"
-manifest.write_text(manifest.read_text().replace("127.0.0.1:8765", host))
-plugins = load_manifests(folder, allow_hosts=[host])
 [plugin.name for plugin in plugins]
 
 # %% [markdown]
@@ -48,7 +47,7 @@ plugins = load_manifests(folder, allow_hosts=[host])
 # It joins a turn when one of its search terms occurs. A breakpoint stops the run there.
 
 # %%
-model = lesson_model(
+model = notebook_model(
     Call(("observatory", {"inquiry_type": "prices"}, "call-1")), Say("Adults pay 9.50 euros.")
 )
 stepper = TurnStepper(
@@ -59,33 +58,38 @@ stepper.run()
 [(event.plugin, event.term) for event in stepper.events if event.type == "plugin_selected"]
 
 # %% [markdown]
-# Its role stands in this request only, its temperature too.
+# Its system role and its temperature are in this request only.
 
 # %%
 print(stepper.request["messages"][0]["content"])
 stepper.request["temperature"]
 
 # %% [markdown]
-# The model asks for the facts by their key, and is told them.
+# The model asks for the facts by their key, and gets them.
 
 # %%
 stepper.breakpoints.clear()
 stepper.run()
 print(stepper.state["result"].tool_runs[0].content)
 
-# %% [markdown] ## SQL: a prepared question The query is written in the manifest; the model only
-# fills in its parameters, and they are bound, never pasted.
+# %% [markdown]
+# ## SQL: a prepared question
+# The query is written in the manifest; the model only fills in its parameters, and they are bound,
+# never pasted.
 
 # %%
-model = lesson_model(Call(("planets", {"kind": "gas giant"}, "call-1")), Say("Jupiter and Saturn."))
+model = notebook_model(
+    Call(("planets", {"kind": "gas giant"}, "call-1")), Say("Jupiter and Saturn.")
+)
 stepper = TurnStepper(
     chat_turn(model, plugins=plugins), {"messages": [("user", "Which planets are gas giants?")]}
 )
 stepper.run_until("dispatch_tools")
 stepper.now.pending[0].call
 
-# %% [markdown] What if it had been asked otherwise? The call is edited before it runs: an attempt
-# to break out of the query finds nothing.
+# %% [markdown]
+# What if it had been asked otherwise? The call is edited before it runs: an attempt to break out of
+# the query finds nothing.
 
 # %%
 fork = stepper.fork("hostile")
@@ -100,23 +104,27 @@ print(fork.state["messages"][-1].content)
 stepper.run()
 print(stepper.state["result"].tool_runs[0].content)
 
-# %% [markdown] ## API: a request to a web service This one is offered in every turn, and the model
-# decides. The key travels in a header and is in no message.
+# %% [markdown]
+# ## API: a request to a web service
+# This one is offered in every turn, and the model decides. The key travels in a header and is in no
+# message.
 
 # %%
 arguments = {"planet": "Saturn", "min_radius_km": 700}
-model = lesson_model(Call(("moons", arguments, "call-1")), Say("Rhea, Iapetus and Titan."))
+model = notebook_model(Call(("moons", arguments, "call-1")), Say("Rhea, Iapetus and Titan."))
 stepper = TurnStepper(
     chat_turn(model, plugins=plugins), {"messages": [("user", "Large moons of Saturn?")]}
 )
 stepper.run()
 print(stepper.state["result"].tool_runs[0].content)
 
-# %% [markdown] To the model they are tools like any other: two are offered here, and the
-# observatory's joins when its term occurs.
+# %% [markdown]
+# To the model they are tools like any other: two are offered here, and the observatory's joins when
+# its term occurs.
 
 # %%
 print(
     [tool["function"]["name"] for tool in stepper.request["tools"]], stepper.state["result"].answer
 )
-service.shutdown()
+plugins.close()
+service.terminate()

@@ -13,15 +13,14 @@
 # The same question through both APIs. Only the JSON differs.
 
 # %%
-from turngraph.graphs import chat_turn
-from turngraph.interfaces.lesson import lesson_model
-from turngraph.interfaces.stepper import TurnStepper
+from turngraph import TurnStepper, chat_turn
+from turngraph.interfaces.notebook_model import notebook_model
 from turngraph.scripted import Say
 
 question = {"messages": [("user", "Why is the sky blue?")]}
 answer = Say("Short waves scatter more.", reasoning="Think of Rayleigh.")
 steppers = {
-    api: TurnStepper(chat_turn(lesson_model(answer, api=api), stream=True), question)
+    api: TurnStepper(chat_turn(notebook_model(answer, api=api), stream=True), question)
     for api in ("chat", "responses")
 }
 for stepper in steppers.values():

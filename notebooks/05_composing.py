@@ -8,8 +8,10 @@
 #     name: python3
 # ---
 
-# %% [markdown] # Turns as nodes of an agent graph A router, map-reduce, a supervisor, and a person
-# who agrees first. A turn is a node like any other.
+# %% [markdown]
+# # Turns as nodes of an agent graph
+# A router, map-reduce, a supervisor, and a person who agrees first. A turn is a node like any
+# other.
 
 # %%
 import operator
@@ -18,12 +20,11 @@ from typing import Annotated, Literal
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import Command, Send
 
-from turngraph.drawing.svg import draw_svg
-from turngraph.graphs import chat_turn
-from turngraph.interfaces.lesson import lesson_model
-from turngraph.interfaces.stepper import TurnStepper
+from turngraph import TurnStepper, chat_turn
+from turngraph.drawing import draw_svg
+from turngraph.interfaces.notebook_model import notebook_model
 from turngraph.interfaces.stepper.views.charts import Picture
-from turngraph.scripted import Call, Say
+from turngraph.scripted import Call, ReceivedRequest, Say
 
 # %% [markdown]
 # ## A router
@@ -32,16 +33,16 @@ from turngraph.scripted import Call, Say
 
 # %%
 def route(state: MessagesState) -> str:
-    """Numbers go to the accountant."""
+    """Questions with digits go to the accountant."""
     return (
         "accountant" if any(letter.isdigit() for letter in state["messages"][-1].text) else "poet"
     )
 
 
-sums = lesson_model(Call(("calculator", {"expression": "6 * 7"}, "call-1")), Say("42."))
+sums = notebook_model(Call(("calculator", {"expression": "6 * 7"}, "call-1")), Say("42."))
 graph = StateGraph(MessagesState)
 graph.add_node("accountant", chat_turn(sums, functions=["calculator"], approve=True))
-graph.add_node("poet", chat_turn(lesson_model(Say("Roses are red."))))
+graph.add_node("poet", chat_turn(notebook_model(Say("Roses are red."))))
 graph.add_conditional_edges(START, route, ["accountant", "poet"])
 router = graph.compile()
 Picture(draw_svg(router.get_graph()))
@@ -83,20 +84,25 @@ class Trip(MessagesState):
 
 
 def each_city(state: Trip) -> list[Send]:
-    """A turn for each."""
+    """One turn for each city."""
     return [
         Send("guide", {"messages": [("user", f"One sight of {city}?")]}) for city in state["cities"]
     ]
 
 
-sights = {"Oslo": "The opera.", "Rome": "The forum."}
-guide = lesson_model(
-    *[lambda asked: Say(sights[asked.body["messages"][-1]["content"].split()[-1][:-1]])] * 2
-)
+sights = {"One sight of Oslo?": "The opera.", "One sight of Rome?": "The forum."}
+
+
+def guide_answers(request: ReceivedRequest) -> Say:
+    """The two calls may arrive in any order, so the question decides."""
+    return Say(sights[request.body["messages"][-1]["content"]])
+
+
+guide = notebook_model(guide_answers, guide_answers)
 graph = StateGraph(Trip)
-graph.add_node("plan", lambda state: {"cities": sorted(sights)})
+graph.add_node("plan", lambda state: {"cities": ["Oslo", "Rome"]})
 graph.add_node("guide", chat_turn(guide))
-graph.add_node("editor", chat_turn(lesson_model(Say("Go to the opera, then to the forum."))))
+graph.add_node("editor", chat_turn(notebook_model(Say("Go to the opera, then to the forum."))))
 graph.add_edge(START, "plan").add_conditional_edges("plan", each_city, ["guide"]).add_edge(
     "guide", "editor"
 )
@@ -138,8 +144,8 @@ def supervisor(state: Draft) -> Command[Literal["writer", "critic", "__end__"]]:
     return Command(goto=chosen, update={"worked": [chosen]})
 
 
-writer = lesson_model(Say("It rains."), Say("Silver rain falls on the roofs."))
-critic = lesson_model(Say("Too plain."))
+writer = notebook_model(Say("It rains."), Say("Silver rain falls on the roofs."))
+critic = notebook_model(Say("Too plain."))
 graph = StateGraph(Draft)
 graph.add_node("supervisor", supervisor)
 graph.add_node("writer", chat_turn(writer, system="You write one line."))

@@ -13,13 +13,12 @@
 # Run a turn to its end first.
 
 # %%
-from turngraph.graphs import chat_turn
-from turngraph.interfaces.lesson import lesson_model
-from turngraph.interfaces.stepper import TurnStepper
+from turngraph import TurnStepper, chat_turn
+from turngraph.interfaces.notebook_model import notebook_model
 from turngraph.scripted import Say
 
-model = lesson_model(Say("Blue."), Say("Green, if you insist."))
-stepper = TurnStepper(chat_turn(model), {"messages": [("user", "Your favourite colour?")]})
+model = notebook_model(Say("Blue."), Say("Green, if you insist."))
+stepper = TurnStepper(chat_turn(model), {"messages": [("user", "Your favorite color?")]})
 stepper.run()
 print(stepper.response.text)
 

@@ -16,17 +16,14 @@
 from pathlib import Path
 from tempfile import mkdtemp
 
-from turngraph.billing import Budget, Ledger, Prices, ToolPrice, reprice, show, top, total, verify
-from turngraph.graphs import chat_turn
+from turngraph import Budget, Ledger, Prices, ToolPrice, TurnSettings, TurnStepper, chat_turn
 from turngraph.interfaces.cli.output.ledger_tables import spending_table
-from turngraph.interfaces.lesson import lesson_model
-from turngraph.interfaces.stepper import TurnStepper
+from turngraph.interfaces.notebook_model import notebook_model
 from turngraph.interfaces.stepper.views.charts import cost_chart, tokens_chart
 from turngraph.scripted import Call, Say
-from turngraph.state.turn import TurnSettings
 
 ledger = Ledger(f"sqlite:///{Path(mkdtemp()) / 'ledger.db'}")
-model = lesson_model(
+model = notebook_model(
     Call(("calculator", {"expression": "6 * 7"}, "call-1")),
     Say("It is 42."),
     Say("It is still 42."),
@@ -34,7 +31,7 @@ model = lesson_model(
 turn = chat_turn(model, functions=["calculator"], ledger=ledger, budget=Budget(usd="0.50"))
 stepper = TurnStepper(turn, {"messages": [("user", "What is 6 * 7?")]})
 stepper.step()
-[event.held_usd for event in stepper.events if event.type == "charge_authorized"]
+[event.held_usd for event in stepper.events if event.type == "charge_authorised"]
 
 # %% [markdown]
 # Each call is charged when it is answered.
@@ -77,7 +74,7 @@ print(poor.state["result"].error.message)
 
 # %%
 prices = Prices(tools=(ToolPrice(tool="calculator", usd_per_call="0.0001"),))
-priced_model = lesson_model(
+priced_model = notebook_model(
     Call(("calculator", {"expression": "6 * 7"}, "call-1")), Say("It is 42.")
 )
 priced = chat_turn(priced_model, functions=["calculator"], ledger=ledger, prices=prices)
@@ -88,25 +85,26 @@ given = {
 }
 [(charge.kind, charge.amount_usd) for charge in priced.invoke(given)["result"].charges]
 
-# %% [markdown] What was spent, by account, model, thread, day, …: `turngraph ledger top --by
-# account` shows the same in a terminal.
+# %% [markdown]
+# What was spent, by account, model, thread, day, …: `turngraph ledger top --by account` shows the
+# same in a terminal.
 
 # %%
-spending_table("account", ledger.read(top, "account"), ledger.read(total))
+spending_table("account", ledger.spending(by="account"), ledger.total())
 
 # %% [markdown]
 # One turn's bill.
 
 # %%
-bill = ledger.read(show, "order-4711")
+bill = ledger.turn_bill("order-4711")
 bill.usd, [(row["kind"], row["usd"], row["price_source"].split()[0]) for row in bill.attempts]
 
 # %% [markdown]
 # The same tokens at another model's prices, and the proof that all adds up: no problem is found.
 
 # %%
-other = ledger.read(reprice, prices, vendor="openai", model="gpt-4.1-nano")
+other = ledger.reprice(prices, vendor="openai", model="gpt-4.1-nano")
 other.actual_usd, other.other_usd
 
 # %%
-ledger.read(verify)
+ledger.verify()

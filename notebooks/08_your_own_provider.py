@@ -8,14 +8,14 @@
 #     name: python3
 # ---
 
-# %% [markdown] # Your own provider Any OpenAI-compatible endpoint: give its base URL. A vendor's
-# profile says what it takes and refuses.
+# %% [markdown]
+# # Your own provider
+# Any OpenAI-compatible endpoint: give its base URL. A vendor's profile says what it takes and
+# refuses.
 
 # %%
-from turngraph.graphs import chat_turn
-from turngraph.interfaces.stepper import TurnStepper
-from turngraph.providers import ProviderConfig
-from turngraph.scripted import Say, ScriptedModel
+from turngraph import ProviderConfig, ScriptedModel, TurnStepper, chat_turn
+from turngraph.scripted import Say
 
 server = ScriptedModel([Say("Hello from here.")]).start()
 mine = ProviderConfig(

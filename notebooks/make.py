@@ -1,5 +1,6 @@
-"""`python notebooks/make.py`: runs every notebook offline and saves it with its outputs, the same
-each time.
+"""Runs every notebook offline and saves it with its outputs: python notebooks/make.py
+
+The outputs are the same each time, so a change of them is a change of turngraph.
 """
 
 import asyncio
@@ -24,19 +25,17 @@ async def _run(source: Path) -> Any:
 
 
 def run(source: Path) -> Any:
-    """The notebook of `source`, run in a fresh kernel. Raises CellExecutionError."""
+    """Runs the notebook of `source` in a fresh kernel and returns it. Raises CellExecutionError."""
     return asyncio.run(_run(source))
 
 
 def tidy(notebook: Any) -> Any:
-    """`notebook` without what differs from run to run: times, the kernel's own marks, and a
-    widget's page.
-    """
-    for place, cell in enumerate(notebook.cells):
-        cell["id"] = f"cell-{place}"
+    """Removes what differs from run to run: times, marks of the kernel, a widget's page."""
+    for number, cell in enumerate(notebook.cells):
+        cell["id"] = f"cell-{number}"
         cell["metadata"] = {}
         if "outputs" in cell:
-            cell["outputs"] = [output for output in cell["outputs"] if not _passing(output)]
+            cell["outputs"] = [output for output in cell["outputs"] if not _is_volatile(output)]
         for output in cell.get("outputs", []):
             output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
     notebook["metadata"] = {
@@ -45,9 +44,10 @@ def tidy(notebook: Any) -> Any:
     return notebook
 
 
-def _passing(output: Any) -> bool:
-    """A log line, which names the files of whoever ran it; a widget's page, which holds times and
-    ids.
+def _is_volatile(output: Any) -> bool:
+    """Whether an output differs from run to run.
+
+    Log lines name files of the machine; a widget's page holds times and ids.
     """
     return output.get("name") == "stderr" or "data-saved" in "".join(
         output.get("data", {}).get("text/html", "")
@@ -55,12 +55,12 @@ def _passing(output: Any) -> bool:
 
 
 def outputs(notebook: Any) -> list[str]:
-    """What each cell shows, as text: the pictures too."""
+    """What each cell shows, pictures included, as text with single spaces."""
     shown = []
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             data = output.get("data", {})
-            if _passing(output):
+            if _is_volatile(output):
                 continue
             text = output.get("text") or data.get("image/svg+xml") or data.get("text/plain") or ""
             shown.append(re.sub(r"\s+", " ", "".join(text)).strip())

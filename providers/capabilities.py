@@ -6,7 +6,7 @@ from typing import Final
 from turngraph.providers.config import ProviderConfig
 from turngraph.providers.request_template import request_template
 from turngraph.providers.vendors.profiles import Quirks, VendorProfile
-from turngraph.providers.writing.parameters import reasons
+from turngraph.providers.writing.parameters import will_reason
 from turngraph.state.base import Frozen
 from turngraph.state.request import Api
 
@@ -156,7 +156,7 @@ def _accepts(parameter: str, config: ProviderConfig, api: Api, quirks: Quirks) -
     if parameter in quirks.drop:
         return False
     # The same question is answered when a request is written, so the same function answers it here.
-    reasoning = reasons(request_template(config, api), quirks)
+    reasoning = will_reason(request_template(config, api), quirks)
     return not (reasoning and parameter in quirks.drop_with_reasoning)
 
 

@@ -13,7 +13,6 @@ from turngraph.providers.config_checks import (
     check_key,
     check_vector_stores,
 )
-from turngraph.providers.json_types import JsonObject
 from turngraph.providers.response_format import response_format_of
 from turngraph.providers.timeouts import Timeouts
 from turngraph.providers.vendors.builtin_tools import check_builtin_tools
@@ -21,6 +20,7 @@ from turngraph.providers.vendors.profiles import VENDORS, VendorProfile, find_ve
 from turngraph.providers.wire.url_credentials import basic_auth_password, move_credentials_to_header
 from turngraph.state.base import Frozen
 from turngraph.state.errors import TurnConfigurationError
+from turngraph.state.json_types import JsonObject
 from turngraph.state.request import Api
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ class ProviderConfig(Frozen):
         vendor, colon, name = model.partition(":")
         if not colon or not name:
             raise TurnConfigurationError(
-                f"`{model[:100]}` is not of the form `vendor:model`, as in `openai:gpt-5-mini`."
+                f"`{model[:100]}` must be `vendor:model`, as in `openai:gpt-5-mini`."
             )
         profile = find_vendor(vendor)
         key = profile.key_from(environ)

@@ -10,11 +10,11 @@ from typing import Any
 from langchain_core.messages import AnyMessage, BaseMessage, SystemMessage, ToolMessage
 
 from turngraph.providers.config import ProviderConfig
-from turngraph.providers.json_types import JsonObject
 from turngraph.providers.request_template import request_template
 from turngraph.providers.tool_specs import split_tools
 from turngraph.providers.vendors.builtin_tools import file_search_tool
 from turngraph.state.errors import TurnValueError
+from turngraph.state.json_types import JsonObject
 from turngraph.state.messages import coerce_message
 from turngraph.state.request import Api, ChatRequest
 

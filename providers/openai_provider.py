@@ -10,7 +10,6 @@ from turngraph.providers.capabilities import ProviderCapabilities, capabilities_
 from turngraph.providers.chunk_stream import ChunkStream
 from turngraph.providers.config import ProviderConfig
 from turngraph.providers.generation_request import Generation, generation_request
-from turngraph.providers.json_types import JsonObject
 from turngraph.providers.request_template import request_template
 from turngraph.providers.session_memory import SessionMemory, UsageStats
 from turngraph.providers.tool_specs import split_tools
@@ -23,6 +22,7 @@ from turngraph.providers.wire.transport import Transport
 from turngraph.providers.wire.wire import OnChunk, Wire
 from turngraph.providers.writing.payload import Payload, build_payload
 from turngraph.state.errors import TurnConfigurationError
+from turngraph.state.json_types import JsonObject
 from turngraph.state.messages import coerce_message
 from turngraph.state.reply import ProviderReply
 from turngraph.state.request import ChatRequest

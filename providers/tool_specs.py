@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import JsonValue, ValidationError
 
-from turngraph.providers.json_types import JsonObject
 from turngraph.state.errors import TurnValueError
+from turngraph.state.json_types import JsonObject
 from turngraph.state.request import ToolSpec
 
 __all__ = ["split_tools"]

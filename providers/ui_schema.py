@@ -12,8 +12,8 @@ from pydantic import JsonValue
 
 from turngraph.providers.capabilities import CHAT_ONLY, builtin_tools_at
 from turngraph.providers.config import ProviderConfig, ReasoningSummary, TextVerbosity
-from turngraph.providers.json_types import JsonObject
 from turngraph.providers.vendors.profiles import Quirks
+from turngraph.state.json_types import JsonObject
 from turngraph.state.request import Api
 
 __all__ = ["config_values", "ui_schema"]

@@ -1,7 +1,6 @@
-"""The scripted model: an OpenAI-compatible server on a loopback socket, for tests, demos and
-notebooks.
+"""The scripted model: an OpenAI-compatible server on this machine, for tests, demos and notebooks.
 
-It answers by rules or from a script; no language model runs.
+It answers from a script, or by simple rules. No language model runs, and no key is needed.
 """
 
 import lazy_loader

@@ -7,10 +7,10 @@ from .loopback import (
 )
 from .prompt import (
     Answer as Answer,
-    AskedCall as AskedCall,
     Message as Message,
     OfferedTool as OfferedTool,
     Prompt as Prompt,
+    RequestedCall as RequestedCall,
 )
 from .received import (
     ReceivedRequest as ReceivedRequest,
@@ -30,7 +30,6 @@ from .server import (
 
 __all__ = [
     "Answer",
-    "AskedCall",
     "Call",
     "Cassette",
     "Cut",
@@ -44,6 +43,7 @@ __all__ = [
     "ReceivedRequest",
     "RecordedExchange",
     "Refuse",
+    "RequestedCall",
     "Say",
     "ScriptedModel",
 ]

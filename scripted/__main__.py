@@ -1,6 +1,4 @@
-"""`python -m turngraph.scripted`: the scripted model for any OpenAI client, until it is
-interrupted.
-"""
+"""Serves the scripted model to any OpenAI client, in any language, until it is interrupted."""
 
 import argparse
 import sys
@@ -10,14 +8,20 @@ from turngraph.scripted.server import ScriptedModel
 
 
 def main() -> int:
-    """Serve on `--port` (a free one by default), after printing the base URL."""
+    """Prints the base URL on standard output and serves until ctrl-c."""
     parser = argparse.ArgumentParser(prog="python -m turngraph.scripted", description=__doc__)
-    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
-    asked = parser.parse_args()
-    with ScriptedModel(port=asked.port) as model:
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=0,
+        help="port on 127.0.0.1; 0, the default, takes a free one",
+    )
+    options = parser.parse_args()
+    with ScriptedModel(port=options.port) as model:
         try:
             sys.stderr.write(
-                "A scripted model, not a language model. It takes any key. Ctrl-C ends it.\n"
+                "This is the scripted model, not a language model. It accepts any API key. "
+                "Press ctrl-c to stop it.\n"
             )
             sys.stdout.write(f"{model.base_url}\n")
             sys.stdout.flush()

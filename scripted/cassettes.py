@@ -1,8 +1,7 @@
-"""Plays recorded exchanges back over a loopback socket, each answer with the bytes that were
-recorded.
+"""Plays recorded exchanges back over a loopback socket, byte for byte.
 
-The format is one JSON object a line: `request` (method, path, body), `response` (status, headers,
-and `body`, `sse` or `body_text`), `sequence` (the cassette, and the place in it).
+A recording holds one JSON object a line: `request` (method, path, body), `response` (status,
+headers, and one of `body`, `sse`, `body_text`) and `sequence` (cassette and place in it).
 """
 
 import gzip
@@ -13,12 +12,13 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from turngraph.scripted.checks import RequestError
+from turngraph.scripted.json_types import JsonObject
 from turngraph.scripted.loopback import LoopbackServer
 from turngraph.scripted.received import ReceivedRequest
-from turngraph.scripted.sending import JSON, SSE, send_json
+from turngraph.scripted.sending import JSON_TYPE, SSE_TYPE, send_json
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -27,10 +27,11 @@ __all__ = ["Cassette", "RecordedExchange"]
 
 ENDPOINT: Final = re.compile(r".*/(chat/completions|responses(?:/[^/]+)?|models)$")
 PATHS: Final[Mapping[str, str]] = {"chat": "/v1/chat/completions", "responses": "/v1/responses"}
-"""Where an answer that was recorded without its request is asked for."""
-OF_THE_CONNECTION: Final = frozenset(
+"""The path of an answer that was recorded without its request, by its API."""
+CONNECTION_HEADERS: Final = frozenset(
     ("content-length", "content-encoding", "transfer-encoding", "connection")
 )
+"""Headers that belong to the recorded connection; the server sets its own."""
 
 
 @dataclass(frozen=True)
@@ -44,28 +45,28 @@ class RecordedExchange:
     status: int
     headers: Mapping[str, str]
     content: bytes
-    """The answer's bytes: a stream's events as they came; JSON written anew from its recorded
-    value.
+    """The bytes of the answer: the events of a stream as recorded, or JSON written from its value.
     """
-    record: Mapping[str, Any] = field(repr=False)
+    record: JsonObject = field(repr=False)
     """The whole line, as it was read."""
 
     @classmethod
-    def read(cls, record: Mapping[str, Any]) -> "RecordedExchange":
-        """From one line of a recording.
+    def read(cls, record: JsonObject) -> "RecordedExchange":
+        """Reads one parsed line of a recording.
 
-        >>> answer = {"status": 200, "headers": {}, "sse": ["data: 1"]}
-        >>> exchange = RecordedExchange.read({"id": "r", "api": "chat", "request": None, "response": answer})
+        >>> response = {"status": 200, "headers": {}, "sse": ["data: 1"]}
+        >>> line = {"id": "r", "api": "chat", "request": None, "response": response}
+        >>> exchange = RecordedExchange.read(line)
         >>> exchange.content, exchange.path
         (b'data: 1\\n\\n', '/v1/chat/completions')
         """
         request = record.get("request") or {"method": "POST", "path": PATHS[record["api"]]}
         response = record["response"]
-        usual = {"content-type": SSE if "sse" in response else JSON}
-        told = {
+        default = {"content-type": SSE_TYPE if "sse" in response else JSON_TYPE}
+        recorded = {
             name: value
             for name, value in response["headers"].items()
-            if name not in OF_THE_CONNECTION
+            if name not in CONNECTION_HEADERS
         }
         return cls(
             id=record["id"],
@@ -73,79 +74,84 @@ class RecordedExchange:
             method=request["method"],
             path=request["path"].partition("?")[0],
             status=response["status"],
-            headers=usual | told,
+            headers=default | recorded,
             content=_content(response),
             record=record,
         )
 
     @property
     def endpoint(self) -> str:
-        """What is asked for, whatever base URL its vendor puts before it: `chat/completions`."""
+        """The path without the vendor's base path, for example `chat/completions`."""
         return _endpoint(self.path)
 
 
 class Cassette(LoopbackServer):
-    """Answers each request with the next recorded exchange of that method and endpoint, in the
-    recorded order.
+    """Answers each request with the next recorded exchange of the same method and endpoint.
 
-    A vendor's own base path plays no part: `chat/completions` is asked for below any. What is asked
-    for below `base_url_of(id)` is answered from that cassette, or by that one exchange, alone. Each
-    exchange is played once.
+    Exchanges are played in the recorded order, each of them once. The vendor's base path does not
+    matter: `chat/completions` is answered below any base URL. Requests below `base_url_of(id)` are
+    answered from that cassette, or that one exchange, alone.
 
-        >>> import urllib.request
-        >>> line = {"id": "r", "api": "chat", "request": None, "response": {"status": 200, "headers": {}, "body": {}}}
-        >>> with Cassette.load([json.dumps(line)]) as cassette:
-        ...     urllib.request.urlopen(cassette.base_url + "/chat/completions", b"{}").read(), cassette.left
-        (b'{}', 0)
+    >>> import urllib.request
+    >>> response = {"status": 200, "headers": {}, "body": {}}
+    >>> line = {"id": "r", "api": "chat", "request": None, "response": response}
+    >>> with Cassette.load([json.dumps(line)]) as cassette:
+    ...     url = cassette.base_url + "/chat/completions"
+    ...     urllib.request.urlopen(url, b"{}").read(), cassette.left
+    (b'{}', 0)
     """
 
     def __init__(self, exchanges: Iterable[RecordedExchange], *, port: int = 0) -> None:
         super().__init__(self._serve_one, port=port)
         self.exchanges = tuple(exchanges)
-        self._waiting: defaultdict[tuple[str, str, str], deque[RecordedExchange]] = defaultdict(
-            deque
-        )
+        # Each exchange waits in three queues: one for any base URL, one for its cassette, one for
+        # itself. What is taken from one queue is skipped in the others.
+        self._waiting: defaultdict[tuple[str, str, str], deque[RecordedExchange]]
+        self._waiting = defaultdict(deque)
         self._played: set[str] = set()
         self._received: list[ReceivedRequest] = []
         self._lock = threading.Lock()
         for exchange in self.exchanges:
-            for tape in ("", exchange.cassette, exchange.id):
-                self._waiting[tape, exchange.method, exchange.endpoint].append(exchange)
+            for prefix in ("", exchange.cassette, exchange.id):
+                self._waiting[prefix, exchange.method, exchange.endpoint].append(exchange)
 
     @classmethod
     def load(cls, source: Path | str | Iterable[str], *, port: int = 0) -> Self:
-        """From a `.jsonl` or `.jsonl.gz` file, or from lines."""
+        """Loads a recording from a `.jsonl` or `.jsonl.gz` file, or from its lines."""
         lines = _lines(Path(source)) if isinstance(source, Path | str) else source
         return cls(
             (RecordedExchange.read(json.loads(line)) for line in lines if line.strip()), port=port
         )
 
     def base_url_of(self, id: str) -> str:
-        """The base URL below which one cassette, or one exchange, is played alone."""
+        """The base URL below which only this cassette, or this exchange, is played."""
         return f"{self.origin}/{id}/v1"
 
     @property
     def requests(self) -> tuple[ReceivedRequest, ...]:
-        """Every request received so far, the oldest first."""
+        """The requests received so far, the oldest first."""
         return tuple(self._received)
 
     @property
     def left(self) -> int:
-        """How many exchanges have not been played."""
+        """How many exchanges have not been played yet."""
         return len(self.exchanges) - len(self._played)
 
     def play(self, method: str, path: str) -> RecordedExchange:
-        """The next exchange for this request. Raises RequestError where none is left."""
-        tape = path[1:].partition("/")[0]
+        """Returns the next exchange for this request. Raises RequestError (404) if none is left."""
+        prefix = path[1:].partition("/")[0]
         key = method, _endpoint(path)
         with self._lock:
-            waiting = self._waiting.get((tape, *key)) or self._waiting.get(("", *key), deque())
+            waiting = self._waiting.get((prefix, *key)) or self._waiting.get(("", *key), deque())
             while waiting:
                 exchange = waiting.popleft()
                 if exchange.id not in self._played:
                     self._played.add(exchange.id)
                     return exchange
-        message = f"No recorded exchange is left for {method} {path}: {len(self._played)} of {len(self.exchanges)} played."
+        message = (
+            f"No recorded exchange is left for {method} {path}: {len(self._played)} of "
+            f"{len(self.exchanges)} played."
+        )
         raise RequestError(message, status=404, code="recording_over")
 
     async def _serve_one(self, request: "web.Request") -> "web.StreamResponse":
@@ -163,21 +169,23 @@ class Cassette(LoopbackServer):
 
 
 def _endpoint(path: str) -> str:
-    found = ENDPOINT.fullmatch(path)
-    return found[1] if found else path
+    match = ENDPOINT.fullmatch(path)
+    return match[1] if match else path
 
 
-def _content(response: Mapping[str, Any]) -> bytes:
+def _content(response: JsonObject) -> bytes:
     if "sse" in response:
-        eol = "\r\n" if response.get("sse_eol") == "crlf" else "\n"
-        events = [block.replace("\n", eol) for block in response["sse"]]
-        return (
-            (eol * 2).join(events) + ("" if response.get("sse_unterminated") else eol * 2)
-        ).encode()
+        end_of_line = "\r\n" if response.get("sse_eol") == "crlf" else "\n"
+        blank_line = end_of_line * 2
+        events = [event.replace("\n", end_of_line) for event in response["sse"]]
+        # Some vendors end the connection without the blank line after the last event.
+        last = "" if response.get("sse_unterminated") else blank_line
+        return (blank_line.join(events) + last).encode()
     if "body_text" in response:
         return str(response["body_text"]).encode()
     if "body" not in response:
         return b""
+    # Vendors that keep a connection alive send blanks until the JSON is ready.
     blanks: str = " " * response.get("body_leading_whitespace", 0)
     return (blanks + json.dumps(response["body"])).encode()
 

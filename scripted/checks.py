@@ -1,43 +1,56 @@
-"""Is a request one the vendor would take? The checks both APIs share, and the error they answer
-with.
+"""The request checks that both APIs share, and the error that a refused request is answered with.
+
+A `Check` takes the path of a member (`messages[0].role`) and its value, and raises RequestError in
+the vendor's words where the value is not allowed.
 """
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
-from turngraph.scripted import schemas
+from turngraph.scripted import schema_checks
+from turngraph.scripted.json_types import JsonObject
 from turngraph.scripted.prompt import OfferedTool
 
 __all__ = [
     "EFFORTS",
     "Check",
     "RequestError",
-    "answer_schema",
-    "anything",
+    "any_value",
+    "array",
     "boolean",
+    "check_known_tool",
     "check_members",
     "integer",
-    "items",
-    "known_tool",
     "mapping",
-    "missing",
     "number",
-    "offered",
     "one_of",
+    "read_answer_schema",
+    "read_function",
+    "refuse_missing",
+    "refuse_type",
+    "require",
     "text",
     "text_or_texts",
-    "wrong_type",
 ]
 
 Check = Callable[[str, Any], None]
 EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-"""Of reasoning (https://platform.openai.com/docs/guides/reasoning)."""
+"""The reasoning efforts (https://platform.openai.com/docs/guides/reasoning)."""
 TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+TYPE_NAMES: Final[Mapping[type, str]] = {
+    type(None): "null",
+    bool: "a boolean",
+    int: "an integer",
+    float: "a decimal",
+    str: "a string",
+    list: "an array",
+    dict: "an object",
+}
 
 
 class RequestError(Exception):
-    """A request is refused. `body` is the documented error object.
+    """The request is refused. `body` is the documented error object, `status` the HTTP status.
 
     Source: https://platform.openai.com/docs/guides/error-codes
     """
@@ -63,60 +76,71 @@ def check_members(
     *,
     within: str = "",
 ) -> None:
-    """Every member of the request is known, not null, and of its kind; those in `accepts` may be
-    anything.
+    """Checks that each member of `body` is in `table`, is not null, and passes its check.
+
+    Members named in `accepts` are taken whatever they hold. `within` stands before the names in
+    errors, as in `reasoning.`.
     """
     for name, value in body.items():
         check = table.get(name)
         if check is None:
             if name not in accepts:
-                name = f"{within}{name}"
+                param = f"{within}{name}"
                 raise RequestError(
-                    f"Unknown parameter: '{name}'.", param=name, code="unknown_parameter"
+                    f"Unknown parameter: '{param}'.", param=param, code="unknown_parameter"
                 )
         elif value is None:
-            wrong_type(f"{within}{name}", "a value", None)
+            refuse_type(f"{within}{name}", "a value", None)
         else:
             check(f"{within}{name}", value)
 
 
-def missing(param: str) -> NoReturn:
-    """Refuse a request that lacks `param`."""
+def require(value: Mapping[str, Any], at: str, *names: str) -> None:
+    """Raises RequestError unless `value`, which stands at the path `at`, has all these members."""
+    for name in names:
+        if name not in value:
+            refuse_missing(f"{at}.{name}" if at else name)
+
+
+def refuse_missing(param: str) -> NoReturn:
+    """Refuses a request that lacks `param`."""
     raise RequestError(
         f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter"
     )
 
 
-def wrong_type(param: str, wanted: str, value: Any) -> NoReturn:
-    """Refuse a value that is not of the kind `wanted`."""
-    message = f"Invalid type for '{param}': expected {wanted}, but got {KINDS.get(type(value), 'another kind')} instead."
+def refuse_type(param: str, wanted: str, value: object) -> NoReturn:
+    """Refuses a value whose type is not `wanted`."""
+    seen = TYPE_NAMES.get(type(value), "another type")
+    message = f"Invalid type for '{param}': expected {wanted}, but got {seen} instead."
     raise RequestError(message, param=param, code="invalid_type")
 
 
 def number(low: float, high: float) -> Check:
-    """A number between these, both included."""
+    """Returns a check for a number from `low` to `high`, both included."""
 
     def check(param: str, value: Any) -> None:
+        # In Python True is an int; in JSON it is not a number.
         if isinstance(value, bool) or not isinstance(value, int | float):
-            wrong_type(param, "a decimal", value)
-        _bounded("decimal", param, value, low, high)
+            refuse_type(param, "a decimal", value)
+        _check_bounds("decimal", param, value, low, high)
 
     return check
 
 
 def integer(low: int, high: int | None = None) -> Check:
-    """A whole number between these, both included."""
+    """Returns a check for a whole number from `low` to `high`, both included."""
 
     def check(param: str, value: Any) -> None:
         if isinstance(value, bool) or not isinstance(value, int):
-            wrong_type(param, "an integer", value)
-        _bounded("integer", param, value, low, high)
+            refuse_type(param, "an integer", value)
+        _check_bounds("integer", param, value, low, high)
 
     return check
 
 
 def one_of(*allowed: str) -> Check:
-    """One of these words."""
+    """Returns a check for one of these strings."""
 
     def check(param: str, value: Any) -> None:
         if value not in allowed:
@@ -128,106 +152,108 @@ def one_of(*allowed: str) -> Check:
 
 
 def text(param: str, value: Any) -> None:
-    """A string."""
+    """Checks for a string."""
     if not isinstance(value, str):
-        wrong_type(param, "a string", value)
+        refuse_type(param, "a string", value)
 
 
 def boolean(param: str, value: Any) -> None:
-    """True or false."""
+    """Checks for true or false."""
     if not isinstance(value, bool):
-        wrong_type(param, "a boolean", value)
+        refuse_type(param, "a boolean", value)
 
 
 def mapping(param: str, value: Any) -> None:
-    """An object."""
+    """Checks for an object."""
     if not isinstance(value, dict):
-        wrong_type(param, "an object", value)
+        refuse_type(param, "an object", value)
 
 
-def items(param: str, value: Any) -> None:
-    """An array with something in it."""
+def array(param: str, value: Any) -> None:
+    """Checks for an array with at least one item."""
     if not isinstance(value, list):
-        wrong_type(param, "an array", value)
+        refuse_type(param, "an array", value)
     if not value:
-        message = f"Invalid '{param}': empty array. Expected an array with minimum length 1, but got an empty array instead."
+        message = (
+            f"Invalid '{param}': empty array. Expected an array with minimum length 1, but got an "
+            "empty array instead."
+        )
         raise RequestError(message, param=param, code="empty_array")
 
 
 def text_or_texts(param: str, value: Any) -> None:
-    """A string, or up to four of them."""
-    several = value if isinstance(value, list) else [value]
-    for one in several:
+    """Checks for a string, or an array of one to four strings."""
+    texts = value if isinstance(value, list) else [value]
+    for one in texts:
         text(param, one)
-    if not 1 <= len(several) <= 4:
-        message = f"Invalid '{param}': expected 1 to 4 strings, but got {len(several)} instead."
+    if not 1 <= len(texts) <= 4:
+        message = f"Invalid '{param}': expected 1 to 4 strings, but got {len(texts)} instead."
         raise RequestError(message, param=param, code="array_above_max_length")
 
 
-def anything(param: str, value: Any) -> None:
-    """Known, and taken as it is."""
+def any_value(param: str, value: Any) -> None:
+    """Accepts every value: the member is known, but its content is not checked here."""
 
 
-def offered(function: Any, at: str) -> OfferedTool:
-    """A function's description, checked: its name, its schema, and that a strict schema is strict."""
+def read_function(function: Any, at: str) -> OfferedTool:
+    """Reads an offered function, and checks its name and its schema."""
     mapping(at, function)
     name = function.get("name")
     if name is None:
-        missing(f"{at}.name")
+        refuse_missing(f"{at}.name")
     if not isinstance(name, str) or not TOOL_NAME.fullmatch(name):
-        message = f"Invalid '{at}.name': string does not match pattern. Expected a string that matches '{TOOL_NAME.pattern}'."
+        message = (
+            f"Invalid '{at}.name': string does not match pattern. Expected a string that matches "
+            f"'{TOOL_NAME.pattern}'."
+        )
         raise RequestError(message, param=f"{at}.name", code="invalid_value")
     description, parameters = function.get("description", ""), function.get("parameters", {})
     text(f"{at}.description", description)
     strict = bool(function.get("strict"))
-    what, param = f"function '{name}'", f"{at}.parameters"
-    check_schema(
-        parameters, strict=strict, what=what, param=param, code="invalid_function_parameters"
+    _check_schema(
+        parameters,
+        strict=strict,
+        owner=f"function '{name}'",
+        param=f"{at}.parameters",
+        code="invalid_function_parameters",
     )
     return OfferedTool(name, description, parameters, strict)
 
 
-def known_tool(name: Any, tools: Sequence[OfferedTool]) -> None:
-    """Refuse a choice of a function that was not offered."""
+def check_known_tool(name: Any, tools: Sequence[OfferedTool]) -> None:
+    """Raises RequestError where `tool_choice` names a function that is not offered."""
     if all(tool.name != name for tool in tools):
         message = f"Tool choice '{name}' not found in 'tools' parameter."
         raise RequestError(message, param="tool_choice", code="invalid_value")
 
 
-def answer_schema(wanted: Mapping[str, Any], param: str) -> Mapping[str, Any]:
-    """The schema of a structured answer, checked."""
-    schema, strict = wanted.get("schema", {}), bool(wanted.get("strict"))
-    what = f"response_format '{wanted.get('name')}'"
-    check_schema(schema, strict=strict, what=what, param=param, code="invalid_json_schema")
+def read_answer_schema(response_format: Mapping[str, Any], param: str) -> JsonObject:
+    """Returns the checked schema of a structured answer."""
+    schema = response_format.get("schema", {})
+    _check_schema(
+        schema,
+        strict=bool(response_format.get("strict")),
+        owner=f"response_format '{response_format.get('name')}'",
+        param=param,
+        code="invalid_json_schema",
+    )
     return dict(schema)
 
 
-def check_schema(schema: Any, *, strict: bool, what: str, param: str, code: str) -> None:
-    """Refuse a schema that is none, or is not strict although it is to be."""
+def _check_schema(schema: Any, *, strict: bool, owner: str, param: str, code: str) -> None:
     try:
-        schemas.check_schema(schema, strict=strict)
-    except schemas.SchemaError as exc:
-        raise RequestError(f"Invalid schema for {what}: {exc}", param=param, code=code) from None
+        schema_checks.check_schema(schema, strict=strict)
+    except schema_checks.SchemaError as exc:
+        raise RequestError(f"Invalid schema for {owner}: {exc}", param=param, code=code) from None
 
 
-def _bounded(kind: str, param: str, value: float, low: float, high: float | None) -> None:
+def _check_bounds(kind: str, param: str, value: float, low: float, high: float | None) -> None:
     if high is not None and value > high:
         side, bound, sign, limit = "above", "max", "<=", high
-    elif not value >= low:  # NaN too
+    elif not value >= low:  # not `value < low`, so that NaN is refused as well
         side, bound, sign, limit = "below", "min", ">=", low
     else:
         return
-    seen = f"Expected a value {sign} {limit}, but got {value} instead."
-    message = f"Invalid '{param}': {kind} {side} {bound}imum value. {seen}"
+    expected = f"Expected a value {sign} {limit}, but got {value} instead."
+    message = f"Invalid '{param}': {kind} {side} {bound}imum value. {expected}"
     raise RequestError(message, param=param, code=f"{kind}_{side}_{bound}_value")
-
-
-KINDS: Final[Mapping[type, str]] = {
-    type(None): "null",
-    bool: "a boolean",
-    int: "an integer",
-    float: "a decimal",
-    str: "a string",
-    list: "an array",
-    dict: "an object",
-}

@@ -1,40 +1,50 @@
-"""What an answer travels in, whichever API it is: its id, its time, its model, and how a stream is
-cut in pieces.
-"""
+"""What both APIs wrap around an answer: id, time, model, and how a stream splits its texts."""
 
 import json
 from dataclasses import dataclass
-from typing import Any
 
-from turngraph.scripted.responder.text_patterns import tokens
+from turngraph.scripted.responder.text_patterns import split_tokens
+from turngraph.state.usage import Usage
 
-__all__ = ["Envelope", "cut", "dump"]
+__all__ = ["Envelope", "compact_json", "split_text", "total_tokens"]
 
 
 @dataclass(frozen=True)
 class Envelope:
-    """Id and time of an answer, and the model it is said to come from: the one that was asked for."""
+    """Id and time of an answer, and the name of the model that the request asked for."""
 
     id: str
     created: int
     """Seconds since 1970."""
     model: str
     pieces: int | None = None
-    """In how many pieces a stream sends each text; None is one for each word."""
+    """How many pieces a stream makes of each text; None makes one piece of each word."""
 
 
-def cut(text: str, pieces: int | None) -> list[str]:
-    """The text as a stream sends it: a piece a word, or so many pieces of about the same length.
+def split_text(text: str, pieces: int | None) -> list[str]:
+    """Splits a text as a stream sends it: by words, or into about `pieces` pieces of equal length.
 
-    >>> cut("one two three", None), cut("one two three", 2)
+    >>> split_text("one two three", None), split_text("one two three", 2)
     (['one', ' two', ' three'], ['one two', ' three'])
     """
     if pieces is None:
-        return tokens(text)
+        return split_tokens(text)
     size = max(-(-len(text) // pieces), 1)
     return [text[start : start + size] for start in range(0, len(text), size)]
 
 
-def dump(value: Any) -> str:
-    """JSON as the vendor writes it, without blanks."""
+def compact_json(value: object) -> str:
+    """Returns `value` as JSON without blanks, as the vendor writes it."""
     return json.dumps(value, separators=(",", ":"))
+
+
+def total_tokens(usage: Usage) -> int | None:
+    """The total that is sent: the given one, else the sum of both sides.
+
+    Returns None where one side is unknown; then no usage is sent at all.
+    """
+    if usage.input_tokens is None or usage.output_tokens is None:
+        return None
+    if usage.total_tokens is not None:
+        return usage.total_tokens
+    return usage.input_tokens + usage.output_tokens

@@ -1,5 +1,6 @@
-"""A real HTTP server on a loopback socket, in a thread of this process: what tests, demos and
-notebooks talk to.
+"""A real HTTP server on a loopback socket, in a thread of this process.
+
+Tests, demos and notebooks talk to it instead of a vendor.
 """
 
 import asyncio
@@ -19,24 +20,28 @@ if TYPE_CHECKING:
 __all__ = ["LoopbackServer"]
 
 HOST: Final = "127.0.0.1"
-BODY_BYTES: Final = (
-    64 * 2**20
-)  # room for a conversation with pictures; aiohttp's own limit is 1 MiB
-BACKLOG: Final = 1024  # hundreds of clients may connect at the same moment
-ACCEPT_STEPS: Final = (
-    5  # rounds of the loop: asyncio never closes a connection whose acceptance was cut off
-)
-GRACE_S: Final = 0.01  # for answers being given when the server is closed
+MAX_BODY_BYTES: Final = 64 * 2**20
+"""Room for a conversation with pictures; aiohttp's default is 1 MiB."""
+BACKLOG: Final = 1024
+"""Hundreds of clients may connect at the same moment."""
+ACCEPT_ROUNDS: Final = 5
+"""Rounds of the event loop in which connections that are just being accepted become real ones."""
+GRACE_S: Final = 0.01
+"""Seconds that answers in progress get when the server is closed."""
 
 
 class LoopbackServer:
     """Serves on 127.0.0.1 between `start` and `close`, with its own thread and event loop.
 
-    `serve` is a coroutine function that answers every request, or the routes of an application
-    (`[web.get("/v1/search", search)]`; https://docs.aiohttp.org/en/stable/web_quickstart.html). It
-    runs in the server's thread. `port` 0 takes a free one. Closing cancels the answers still being
-    given and closes every connection. Opened and closed by `with`, `async with`, or `start()` and
-    `close()`; it can be started once.
+    Use it in `with` or `async with`, or call `start()` and `close()`. It can be started once.
+    Closing cancels the answers in progress and closes every connection.
+
+    Args:
+        serve: a coroutine function that answers every request, or the routes of an application, as
+            in `[web.get("/v1/search", search)]`
+            (https://docs.aiohttp.org/en/stable/web_quickstart.html). It runs in the thread of the
+            server.
+        port: the port; 0 takes a free one.
 
         >>> from aiohttp import web
         >>> from urllib.request import urlopen
@@ -48,15 +53,16 @@ class LoopbackServer:
     """
 
     def __init__(self, serve: "Handler | Routes", *, port: int = 0) -> None:
-        self._serve, self._wanted = serve, port
+        self._serve, self._requested_port = serve, port
         self._port: int | None = None
         self._thread: threading.Thread | None = None
-        self._opened: Future[Callable[[], None]] = Future()
+        self._started: Future[Callable[[], None]] = Future()
+        """Done when the server accepts requests; its result is a function that stops it."""
         self._ended: Future[None] = Future()
 
     @property
     def port(self) -> int:
-        """The port listened on. Raises RuntimeError before `start`."""
+        """The port of the server. Raises RuntimeError before `start`."""
         if self._port is None:
             raise RuntimeError(
                 "This server has no port yet: use it in a `with` block, or call `start()` first."
@@ -70,34 +76,32 @@ class LoopbackServer:
 
     @property
     def base_url(self) -> str:
-        """What an OpenAI client takes as its base URL: `http://127.0.0.1:PORT/v1`."""
+        """The base URL for an OpenAI client: `http://127.0.0.1:PORT/v1`."""
         return f"{self.origin}/v1"
 
     def start(self) -> Self:
-        """Listen; returns once requests are taken. Raises OSError where the port is in use."""
+        """Starts the server and returns when it accepts requests. Raises OSError if it cannot."""
         self._open()
-        self._opened.result()
+        self._started.result()
         return self
 
     def close(self) -> None:
-        """Stop listening, cancel what runs, close every connection, end the thread. Closing twice
-        is harmless.
-        """
+        """Stops the server and its thread, and closes every connection. May be called twice."""
         if self._thread is not None:
-            self._opened.result()()
+            self._started.result()()
             self._thread.join()
 
     async def aclose(self) -> None:
-        """`close` without holding up the caller's event loop."""
+        """Async version of `close`; does not block the event loop of the caller."""
         if self._thread is not None:
-            self._opened.result()()
+            self._started.result()()
             await asyncio.wrap_future(self._ended)
             self._thread.join()
 
     def _open(self) -> None:
         if self._port is not None:
-            raise RuntimeError("This server was started before; make a new one.")
-        sock = socket.create_server((HOST, self._wanted), backlog=BACKLOG)
+            raise RuntimeError("This server was started before; create a new one.")
+        sock = socket.create_server((HOST, self._requested_port), backlog=BACKLOG)
         self._port = sock.getsockname()[1]
         self._thread = threading.Thread(
             target=self._run, args=(sock,), name=f"loopback:{self._port}", daemon=True
@@ -106,12 +110,13 @@ class LoopbackServer:
 
     def _run(self, sock: socket.socket) -> None:
         try:
+            # Not the default loop on every system: only a selector loop has `remove_reader`.
             with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
                 runner.run(self._listen(sock))
         except BaseException as exc:
-            if self._opened.done():
+            if self._started.done():
                 raise
-            self._opened.set_exception(exc)
+            self._started.set_exception(exc)
         finally:
             sock.close()
             self._ended.set_result(None)
@@ -129,10 +134,12 @@ class LoopbackServer:
         await runner.setup()
         try:
             await web.SockSite(runner, sock, backlog=BACKLOG).start()
-            self._opened.set_result(lambda: _call(loop, stopped.set))
+            self._started.set_result(lambda: _call_in_loop(loop, stopped.set))
             await stopped.wait()
+            # asyncio never closes a connection whose acceptance was interrupted, so those that are
+            # being accepted now get a few rounds of the loop before the cleanup.
             loop.remove_reader(sock)
-            for _ in range(ACCEPT_STEPS):
+            for _ in range(ACCEPT_ROUNDS):
                 await asyncio.sleep(0)
         finally:
             await runner.cleanup()
@@ -140,7 +147,7 @@ class LoopbackServer:
     def _application(self) -> "web.Application":
         from aiohttp import web
 
-        app = web.Application(client_max_size=BODY_BYTES)
+        app = web.Application(client_max_size=MAX_BODY_BYTES)
         if callable(self._serve):
             app.router.add_route("*", "/{path:.*}", self._serve)
         else:
@@ -157,7 +164,7 @@ class LoopbackServer:
 
     async def __aenter__(self) -> Self:
         self._open()
-        await asyncio.wrap_future(self._opened)
+        await asyncio.wrap_future(self._started)
         return self
 
     async def __aexit__(
@@ -166,10 +173,10 @@ class LoopbackServer:
         await self.aclose()
 
 
-def _call(loop: asyncio.AbstractEventLoop, what: Callable[[], None]) -> None:
-    """Call `what` in `loop`; a loop that has just ended has nothing left to stop."""
+def _call_in_loop(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
+    """Calls `function` in `loop`, unless the loop is closed because the server has stopped."""
     try:
-        loop.call_soon_threadsafe(what)
+        loop.call_soon_threadsafe(function)
     except RuntimeError:
         if not loop.is_closed():
             raise

@@ -1,4 +1,4 @@
-"""What a client really sent: kept for tests to look at."""
+"""A request as a client sent it, kept so that tests can look at it."""
 
 import json
 from collections.abc import Mapping
@@ -10,10 +10,10 @@ __all__ = ["ReceivedRequest"]
 
 @dataclass(frozen=True)
 class ReceivedRequest:
-    """One request as it arrived. Headers, which may hold a key, and the body stay out of its
-    `repr`.
+    """One request as it arrived. Its `repr` shows neither headers, which may hold a key, nor body.
 
-    >>> request = ReceivedRequest("POST", "/v1/responses", {"authorization": "Bearer x"}, b'{"model": "m"}')
+    >>> headers = {"authorization": "Bearer x"}
+    >>> request = ReceivedRequest("POST", "/v1/responses", headers, b'{"model": "m"}')
     >>> request, request.body["model"]
     (ReceivedRequest(method='POST', path='/v1/responses'), 'm')
     """
@@ -21,12 +21,12 @@ class ReceivedRequest:
     method: str
     path: str
     headers: Mapping[str, str] = field(repr=False)
-    """Names in lower case."""
+    """Header names are in lower case."""
     content: bytes = field(repr=False)
+    """The bytes of the HTTP body."""
 
     @property
     def body(self) -> Any:
-        """The JSON sent, read anew at each look (kept parsed, thousands of requests would slow down
-        the collector).
-        """
+        """The JSON that was sent. Raises ValueError where the body is not JSON."""
+        # Parsed at each access: thousands of parsed requests would slow the garbage collector.
         return json.loads(self.content)

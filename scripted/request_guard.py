@@ -1,17 +1,19 @@
-"""What is checked of every request before it is read: the key, and that the body is a JSON object."""
+"""Checks every request before its members are read: the API key, and that the body is JSON."""
 
 import json
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from turngraph.scripted.checks import RequestError
+from turngraph.scripted.json_types import JsonObject
 
-__all__ = ["check_key", "parsed"]
+__all__ = ["check_key", "parse_body"]
 
 
 def check_key(headers: Mapping[str, str], key: str | None) -> None:
-    """Refuse a request without the right key, in `Authorization: Bearer` or, as Azure has it,
-    `api-key`.
+    """Raises RequestError (401) unless the request carries `key`; with `key=None` accepts any.
+
+    OpenAI's clients send the key as `Authorization: Bearer KEY`, Azure's as `api-key: KEY`.
     """
     if key is None:
         return
@@ -19,19 +21,21 @@ def check_key(headers: Mapping[str, str], key: str | None) -> None:
     if not sent:
         raise RequestError("You didn't provide an API key.", status=401)
     if sent != key:
-        # The vendor repeats the key, a long one masked; clients must cope with that.
+        # The vendor's error repeats the key, with the middle of a long key masked. Clients must not
+        # show that, so the scripted model gives them the chance to fail.
         shown = sent if len(sent) < 13 else f"{sent[:8]}{'*' * (len(sent) - 12)}{sent[-4:]}"
         raise RequestError(
             f"Incorrect API key provided: {shown}.", code="invalid_api_key", status=401
         )
 
 
-def parsed(content: bytes) -> dict[str, Any]:
-    """The body as an object. Raises RequestError where it is none; NaN and the infinities are not
-    JSON.
+def parse_body(content: bytes) -> JsonObject:
+    """Returns the body as a JSON object. Raises RequestError (400) where it is none.
+
+    NaN and Infinity are refused: Python's parser takes them, but they are not JSON.
     """
     try:
-        body = json.loads(content, parse_constant=_refuse)
+        body = json.loads(content, parse_constant=_refuse_constant)
     except ValueError:
         message = "We could not parse the JSON body of your request."
         raise RequestError(message) from None
@@ -40,5 +44,5 @@ def parsed(content: bytes) -> dict[str, Any]:
     return body
 
 
-def _refuse(name: str) -> NoReturn:
+def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")

@@ -1,11 +1,11 @@
-"""The steps of a script: what the scripted model answers next, right or wrong."""
+"""The steps of a script: what the scripted model answers to each request, right or wrong."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from turngraph.scripted.prompt import Answer, AskedCall
+from turngraph.scripted.prompt import Answer, RequestedCall
 from turngraph.scripted.received import ReceivedRequest
 from turngraph.state.usage import Usage
 
@@ -13,8 +13,10 @@ __all__ = ["Call", "Cut", "Fail", "Hang", "Raw", "Refuse", "Say", "ScriptStep", 
 
 
 class Say(Answer):
-    """Answers this text. `reasoning` is shown as the API shows it; `finish_reason` may be `length`,
-    `content_filter`.
+    """Answers with this text.
+
+    `reasoning` is sent in the field that the API has for it. `finish_reason` is `stop` by default;
+    `length` and `content_filter` are the other values that clients must handle.
 
     >>> Say("It is four.", reasoning="Two and two.").finish
     'stop'
@@ -32,9 +34,9 @@ class Say(Answer):
 
 
 class Call(Answer):
-    """Asks for these tool calls, all at once: `(name, arguments)` or `(name, arguments, id)`.
+    """Requests these tool calls, all in one answer: `(name, arguments)` or `(name, arguments, id)`.
 
-    Arguments are a mapping, or text sent as it is, JSON or not.
+    `arguments` is a mapping, or a text that is sent as it is, even where it is not JSON.
 
         >>> Call(("weather", {"city": "Oslo"}), ("weather", "{not json")).calls[1].arguments
         '{not json'
@@ -48,14 +50,20 @@ class Call(Answer):
         finish_reason: str | None = None,
         usage: Usage | None = None,
     ) -> None:
-        asked = tuple(AskedCall(name, _written(arguments), *ids) for name, arguments, *ids in calls)
+        requested = tuple(
+            RequestedCall(name, _arguments_json(arguments), *ids) for name, arguments, *ids in calls
+        )
         super().__init__(
-            text=text, calls=asked, reasoning=reasoning, finish_reason=finish_reason, usage=usage
+            text=text,
+            calls=requested,
+            reasoning=reasoning,
+            finish_reason=finish_reason,
+            usage=usage,
         )
 
 
 class Refuse(Answer):
-    """Declines, in the APIs' own field for refusals."""
+    """Declines to answer, in the field that both APIs have for refusals."""
 
     def __init__(self, refusal: str, *, usage: Usage | None = None) -> None:
         super().__init__(refusal=refusal, usage=usage)
@@ -63,8 +71,11 @@ class Refuse(Answer):
 
 @dataclass(frozen=True)
 class Fail:
-    """An HTTP error. Without `body` the vendor's usual words for `status`
-    (https://platform.openai.com/docs/guides/error-codes).
+    """Answers with an HTTP error.
+
+    Without `body`, the error object that the vendor documents for `status` is sent
+    (https://platform.openai.com/docs/guides/error-codes). A `body` that is a string is sent as
+    HTML, as a proxy would; any other is sent as JSON.
     """
 
     status: int
@@ -74,7 +85,10 @@ class Fail:
 
 @dataclass(frozen=True)
 class Hang:
-    """Says nothing for `seconds`, then takes the step `then`; without one the mind answers."""
+    """Sends nothing for `seconds`, then takes the step `then`.
+
+    With `then=None` the responder of the model answers after the wait.
+    """
 
     seconds: float
     then: "Step | None" = None
@@ -82,11 +96,12 @@ class Hang:
 
 @dataclass(frozen=True)
 class Cut:
-    """Closes the connection before the answer is whole.
+    """Closes the connection before the whole answer is sent.
 
-    `after` is how many events of a stream are sent (of an answer without stream: 0 none of its
-    bytes, else half of them); None sends not even the status line. `clean` ends the stream as if it
-    were complete. `answer` None is what the mind would say.
+    `after` is the number of stream events that are sent. Without a stream, 0 sends no byte of the
+    body and any other number sends half of it. `after=None` does not even send the status line.
+    `clean=True` ends the HTTP body properly, so that only the missing events show the cut.
+    `answer=None` takes the answer of the model's responder.
     """
 
     after: int | None = None
@@ -96,7 +111,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class Raw:
-    """These bytes as the body, or these events of a stream, whatever was asked for.
+    """Sends these bytes, or these stream events, whatever the request was.
 
     >>> Raw(["data: {}", "data: [DONE]"]).bytes
     b'data: {}\\n\\ndata: [DONE]\\n\\n'
@@ -109,22 +124,19 @@ class Raw:
 
     @property
     def bytes(self) -> bytes:
-        """The body as sent."""
+        """The bytes of the HTTP body."""
         if isinstance(self.body, bytes):
             return self.body
-        text = (
-            self.body
-            if isinstance(self.body, str)
-            else "".join(f"{block}\n\n" for block in self.body)
-        )
-        return text.encode()
+        if isinstance(self.body, str):
+            return self.body.encode()
+        return "".join(f"{event}\n\n" for event in self.body).encode()
 
 
 Step = Answer | Fail | Hang | Cut | Raw
 """What happens at one request."""
 ScriptStep = Step | Callable[[ReceivedRequest], Step]
-"""A step, or a function that looks at the request and gives one."""
+"""A step, or a function that takes the request and returns a step."""
 
 
-def _written(arguments: Mapping[str, Any] | str) -> str:
+def _arguments_json(arguments: Mapping[str, Any] | str) -> str:
     return arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)

@@ -1,20 +1,29 @@
-"""Puts answers on the wire through aiohttp: whole, in events, raw, failing, or cut off."""
+"""Writes answers to the socket: whole, as a stream, as raw bytes, as an error, or cut off."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from turngraph.scripted.envelope import dump
+from turngraph.scripted.envelope import compact_json
 from turngraph.scripted.script import Cut, Fail, Raw
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-__all__ = ["send_cut", "send_events", "send_failure", "send_json", "send_nothing", "send_raw"]
+__all__ = [
+    "JSON_TYPE",
+    "SSE_TYPE",
+    "send_cut",
+    "send_events",
+    "send_failure",
+    "send_json",
+    "send_raw",
+]
 
-SSE: Final = "text/event-stream; charset=utf-8"
-JSON: Final = "application/json"
+SSE_TYPE: Final = "text/event-stream; charset=utf-8"
+JSON_TYPE: Final = "application/json"
+HTML_TYPE: Final = "text/html; charset=utf-8"
 FAILURES: Final[Mapping[int, tuple[str, str | None, str]]] = {
     400: ("invalid_request_error", None, "The request is malformed."),
     401: ("invalid_request_error", "invalid_api_key", "Incorrect API key provided."),
@@ -33,24 +42,24 @@ FAILURES: Final[Mapping[int, tuple[str, str | None, str]]] = {
     500: ("server_error", None, "The server had an error while processing your request."),
     503: ("server_error", None, "The engine is currently overloaded, please try again later."),
 }
-"""Type, code and words of each status. Source: https://platform.openai.com/docs/guides/error-codes
+"""Type, code and message of the error for each status.
+Source: https://platform.openai.com/docs/guides/error-codes
 """
 
 
-def send_json(body: Any, headers: Mapping[str, str], status: int = 200) -> "web.StreamResponse":
-    """A JSON body."""
+def send_json(body: object, headers: Mapping[str, str], status: int = 200) -> "web.StreamResponse":
+    """Sends a JSON body."""
     from aiohttp import web
 
-    return web.Response(
-        body=dump(body).encode(), status=status, headers={**headers, "Content-Type": JSON}
-    )
+    content = compact_json(body).encode()
+    return web.Response(body=content, status=status, headers={**headers, "Content-Type": JSON_TYPE})
 
 
 async def send_events(
     request: "web.Request", events: Iterable[str], headers: Mapping[str, str], delay_s: float
 ) -> "web.StreamResponse":
-    """The events of a stream: at once, or one after each delay."""
-    response = await _begin(request, {**headers, "Content-Type": SSE})
+    """Sends the events of a stream: all at once, or with `delay_s` seconds after each."""
+    response = await _start_response(request, {**headers, "Content-Type": SSE_TYPE})
     if not delay_s:
         await response.write("".join(events).encode())
         return response
@@ -61,64 +70,70 @@ async def send_events(
 
 
 def send_failure(step: Fail, headers: Mapping[str, str]) -> "web.StreamResponse":
-    """A scripted HTTP error."""
+    """Sends a scripted HTTP error."""
     from aiohttp import web
 
     if isinstance(step.body, str):
-        told = {**headers, "Content-Type": "text/html; charset=utf-8", **step.headers}
-        return web.Response(body=step.body.encode(), status=step.status, headers=told)
-    kind, code, message = FAILURES.get(
-        step.status, ("server_error", None, f"Scripted failure {step.status}.")
-    )
-    usual = {"error": {"message": message, "type": kind, "param": None, "code": code}}
-    return send_json(
-        usual if step.body is None else step.body, {**headers, **step.headers}, step.status
-    )
+        all_headers = {**headers, "Content-Type": HTML_TYPE, **step.headers}
+        return web.Response(body=step.body.encode(), status=step.status, headers=all_headers)
+    body = _default_error(step.status) if step.body is None else step.body
+    return send_json(body, {**headers, **step.headers}, step.status)
+
+
+def _default_error(status: int) -> dict[str, dict[str, str | None]]:
+    unknown = ("server_error", None, f"Scripted failure {status}.")
+    kind, code, message = FAILURES.get(status, unknown)
+    return {"error": {"message": message, "type": kind, "param": None, "code": code}}
 
 
 def send_raw(step: Raw, headers: Mapping[str, str]) -> "web.StreamResponse":
-    """Bytes as they are."""
+    """Sends bytes as they are."""
     from aiohttp import web
 
-    told = {**headers, "Content-Type": step.content_type, **step.headers}
-    return web.Response(body=step.bytes, status=step.status, headers=told)
+    all_headers = {**headers, "Content-Type": step.content_type, **step.headers}
+    return web.Response(body=step.bytes, status=step.status, headers=all_headers)
 
 
 async def send_cut(
     request: "web.Request",
     step: Cut,
-    written: Mapping[str, Any] | Iterable[str],
+    rendered: Mapping[str, object] | Iterable[str],
     headers: Mapping[str, str],
 ) -> "web.StreamResponse":
-    """The beginning of an answer: some of its events, or some bytes of its JSON; then the
-    connection is closed.
+    """Sends the beginning of an answer, then closes the connection.
+
+    A stream loses its last events, JSON the second half of its bytes.
     """
     if step.after is None:
-        return send_nothing(request)
-    if isinstance(written, Mapping):
-        whole = dump(written).encode()
-        told = {"Content-Type": JSON} | ({} if step.clean else {"Content-Length": str(len(whole))})
+        return _send_nothing(request)
+    if isinstance(rendered, Mapping):
+        whole = compact_json(rendered).encode()
+        content_headers = {"Content-Type": JSON_TYPE}
+        if not step.clean:
+            # The length of the whole body makes the missing half visible to the client.
+            content_headers["Content-Length"] = str(len(whole))
         sent = whole[: len(whole) // 2] if step.after else b""
     else:
-        told = {"Content-Type": SSE}
-        sent = "".join(islice(written, step.after)).encode()
-    response = await _begin(request, {**headers, **told})
+        content_headers = {"Content-Type": SSE_TYPE}
+        sent = "".join(islice(rendered, step.after)).encode()
+    response = await _start_response(request, {**headers, **content_headers})
     await response.write(sent)
     response.force_close()
     if not step.clean:
-        _hang_up(request)
+        _close_connection(request)
     return response
 
 
-def send_nothing(request: "web.Request") -> "web.StreamResponse":
-    """Close the connection without a word."""
+def _send_nothing(request: "web.Request") -> "web.StreamResponse":
     from aiohttp import web
 
-    _hang_up(request)
+    _close_connection(request)
     return web.Response()
 
 
-async def _begin(request: "web.Request", headers: Mapping[str, str]) -> "web.StreamResponse":
+async def _start_response(
+    request: "web.Request", headers: Mapping[str, str]
+) -> "web.StreamResponse":
     from aiohttp import web
 
     response = web.StreamResponse(headers=headers)
@@ -126,7 +141,7 @@ async def _begin(request: "web.Request", headers: Mapping[str, str]) -> "web.Str
     return response
 
 
-def _hang_up(request: "web.Request") -> None:
-    """What was written still goes out; what aiohttp would add to end the answer properly does not."""
+def _close_connection(request: "web.Request") -> None:
+    """Closes the socket after what was written, before aiohttp can end the HTTP body properly."""
     if request.transport is not None:
         request.transport.close()

@@ -1,5 +1,14 @@
-"""The scripted model: an OpenAI-compatible server on a loopback socket, with a mind of its own or a
-script.
+"""The scripted model: an OpenAI-compatible server on this machine that answers from a script.
+
+What happens to one request, in this order (the methods of `ScriptedModel` stand in it too):
+
+1. `_serve_one` keeps the request for `ScriptedModel.requests` and checks its API key.
+2. `_route` looks at method and path: a list of models, a stored answer, or a new answer.
+3. `_play` takes the next step of the script. `Fail` and `Raw` are sent whatever the request holds.
+4. `_read` checks the request as the vendor would and reads it as a `Prompt`. A refused request gets
+   the documented error object and leaves the script where it was.
+5. `_render` takes the answer of the step or of the responder, counts its tokens and gives it ids.
+6. `turngraph.scripted.sending` writes it to the socket, whole, as a stream, or cut off.
 """
 
 import asyncio
@@ -9,19 +18,20 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from turngraph.scripted.chat.storage import CompletionMemory
+from turngraph.scripted.chat.completion_store import CompletionStore
 from turngraph.scripted.checks import RequestError
 from turngraph.scripted.envelope import Envelope
-from turngraph.scripted.exchange import ChatExchange, Exchange, ResponsesExchange, Written
+from turngraph.scripted.exchange import ChatExchange, Exchange, RenderedAnswer, ResponsesExchange
+from turngraph.scripted.json_types import JsonObject
 from turngraph.scripted.loopback import LoopbackServer
 from turngraph.scripted.prompt import Answer, Prompt
 from turngraph.scripted.received import ReceivedRequest
-from turngraph.scripted.request_guard import check_key, parsed
+from turngraph.scripted.request_guard import check_key, parse_body
 from turngraph.scripted.responder import default_responder
-from turngraph.scripted.responder.token_counter import PromptCache, capped, metered
-from turngraph.scripted.responses.storage import ResponseMemory
+from turngraph.scripted.responder.token_counter import PromptCache, count_usage, truncate
+from turngraph.scripted.responses.response_store import ResponseStore
 from turngraph.scripted.script import Cut, Fail, Hang, Raw, ScriptStep, Step
 from turngraph.scripted.sending import send_cut, send_events, send_failure, send_json, send_raw
 
@@ -30,42 +40,55 @@ if TYPE_CHECKING:
 
 __all__ = ["ScriptedModel"]
 
-MODEL: Final[Mapping[str, Any]] = {
+Headers: TypeAlias = Mapping[str, str]
+
+MODEL: Final[JsonObject] = {
     "id": "scripted",
     "object": "model",
     "created": 0,
     "owned_by": "turngraph",
 }
-REQUESTS_KEPT: Final = 10_000
-BASE: Final = re.compile(r"/(?:openai/)?(?:v1|deployments/[^/]+)/")
-"""What stands before `chat/completions`: OpenAI's base path, or Azure's."""
+MAX_REQUESTS_KEPT: Final = 10_000
+BASE_PATH: Final = re.compile(r"/(?:openai/)?(?:v1|deployments/[^/]+)/")
+"""What stands before `chat/completions` in a path: OpenAI's base path, or Azure's."""
 
 
 class ScriptedModel(LoopbackServer):
-    """Chat Completions and Responses at `base_url`, as JSON and as streams, without a key and
-    without a network.
+    """Serves Chat Completions and Responses at `base_url`, as JSON and as streams.
 
-    script: what happens at each request, one step after another: `Say`, `Call`, `Refuse`, `Fail`,
-        `Hang`, `Cut`, `Raw`, or a function of the request that gives one. A request the vendor
-        would refuse takes no step.
-    strict: refuse requests once the script is over, instead of letting the mind answer. think:
-    answers what no script does; `turngraph.scripted.responder.default_responder.answer` calls the
-    tools that fit. pieces: in how many pieces a stream sends each text; None is one for each word.
-    delay_s: seconds between two events of a stream. api_key: the key that must be sent; None takes
-    any, or none. accepts: members of a request that are taken although OpenAI's API does not know
-    them. cache_from: tokens of a prompt from which on one seen before is counted as cached. name:
-    what ids are made of; by default no two models give the same ids. clock: seconds since 1970.
+    No key, no network and no language model is needed.
 
-        >>> import json, urllib.request
-        >>> from turngraph.scripted.script import Say
-        >>> with ScriptedModel([Say("Hello!")]) as model:
-        ...     body = {"model": "any", "messages": [{"role": "user", "content": "Hi"}]}
-        ...     asked = urllib.request.Request(model.base_url + "/chat/completions", json.dumps(body).encode())
-        ...     with urllib.request.urlopen(asked) as answer:
-        ...         json.load(answer)["choices"][0]["message"]["content"]
-        'Hello!'
-        >>> model.requests[0].body["messages"][0]["content"]
-        'Hi'
+    Args:
+        script: what to answer, one step a request: `Say`, `Call`, `Refuse`, `Fail`, `Hang`, `Cut`,
+            `Raw`, or a function that takes the request and returns a step. A request that the
+            vendor would refuse uses up no step.
+        strict: refuse every request after the end of the script, instead of letting `responder`
+            answer.
+        responder: answers what the script does not. The default calls the offered tools that fit
+            the question and repeats their results.
+        pieces: how many pieces a stream makes of each text; None makes one piece of each word.
+        delay_s: seconds between two events of a stream.
+        api_key: the only key that is accepted; None accepts any key, or none.
+        accepts: names of request members to take although OpenAI's API does not know them.
+        cache_from: the least number of tokens for which a prompt that was seen before is counted as
+            cached (OpenAI: 1024).
+        name: the beginning of all ids. The default is random, so that two models share no id.
+        clock: returns the seconds since 1970.
+        port: the port on 127.0.0.1; 0 takes a free one.
+
+    Raises:
+        TypeError: if `script` holds something that is not a step.
+
+    >>> import json, urllib.request
+    >>> from turngraph.scripted.script import Say
+    >>> with ScriptedModel([Say("Hello!")]) as model:
+    ...     body = {"model": "any", "messages": [{"role": "user", "content": "Hi"}]}
+    ...     url = model.base_url + "/chat/completions"
+    ...     with urllib.request.urlopen(url, json.dumps(body).encode()) as response:
+    ...         json.load(response)["choices"][0]["message"]["content"]
+    'Hello!'
+    >>> model.requests[0].body["messages"][0]["content"]
+    'Hi'
     """
 
     def __init__(
@@ -73,7 +96,7 @@ class ScriptedModel(LoopbackServer):
         script: Sequence[ScriptStep] = (),
         *,
         strict: bool = False,
-        think: Callable[[Prompt], Answer] = default_responder.answer,
+        responder: Callable[[Prompt], Answer] = default_responder.answer,
         pieces: int | None = None,
         delay_s: float = 0.0,
         api_key: str | None = None,
@@ -84,38 +107,37 @@ class ScriptedModel(LoopbackServer):
         port: int = 0,
     ) -> None:
         super().__init__(self._serve_one, port=port)
-        self._script, self._strict, self._think = deque(script), strict, think
-        for step in self._script:
+        for step in script:
             if not isinstance(step, Step) and not callable(step):
                 raise TypeError(
-                    f"A script is made of Say, Call, Refuse, Fail, Hang, Cut, Raw, not {type(step).__name__}."
+                    f"A script cannot hold {type(step).__name__}. Its steps are Say, Call, Refuse, "
+                    "Fail, Hang, Cut, Raw, and functions that return one of these."
                 )
+        self._script, self._strict, self._responder = deque(script), strict, responder
         self._pieces, self._delay_s = pieces, delay_s
         self._api_key, self._accepts, self._clock = api_key, frozenset(accepts), clock
         self._name = secrets.token_hex(8) if name is None else name
-        self._numbers = count(1)
-        self._cache, self._memory, self._completions = (
-            PromptCache(cache_from),
-            ResponseMemory(),
-            CompletionMemory(),
-        )
-        self._received: deque[ReceivedRequest] = deque(maxlen=REQUESTS_KEPT)
+        self._id_numbers = count(1)
+        self._cache = PromptCache(cache_from)
+        self._responses, self._completions = ResponseStore(), CompletionStore()
+        self._received: deque[ReceivedRequest] = deque(maxlen=MAX_REQUESTS_KEPT)
 
     @property
     def requests(self) -> Sequence[ReceivedRequest]:
-        """Every request received so far, the oldest first (the last ten thousand)."""
+        """The requests received so far, the oldest first (at most the last ten thousand)."""
         return tuple(self._received.copy())
 
     @property
     def steps_left(self) -> int:
-        """How many steps of the script have not been taken."""
+        """How many steps of the script have not been used."""
         return len(self._script)
 
     async def _serve_one(self, request: "web.Request") -> "web.StreamResponse":
+        """Keeps the request, checks its key, and answers a refusal as the vendor does."""
         names = {name.lower(): value for name, value in request.headers.items()}
         received = ReceivedRequest(request.method, request.path, names, await request.read())
         self._received.append(received)
-        headers = {"Server": "turngraph-scripted", "X-Request-Id": f"req_{self._id()}"}
+        headers = {"Server": "turngraph-scripted", "X-Request-Id": f"req_{self._next_id()}"}
         try:
             check_key(names, self._api_key)
             return await self._route(request, received, headers)
@@ -123,9 +145,9 @@ class ScriptedModel(LoopbackServer):
             return send_json(exc.body, headers, exc.status)
 
     async def _route(
-        self, request: "web.Request", received: ReceivedRequest, headers: Mapping[str, str]
+        self, request: "web.Request", received: ReceivedRequest, headers: Headers
     ) -> "web.StreamResponse":
-        resource, _, rest = BASE.sub("", received.path, count=1).partition("/")
+        resource, _, rest = BASE_PATH.sub("", received.path, count=1).partition("/")
         match received.method, resource, rest:
             case ("POST", "chat", "completions") | ("POST", "responses", ""):
                 return await self._play(request, received, headers)
@@ -134,22 +156,22 @@ class ScriptedModel(LoopbackServer):
             case "GET", "models", name if name:
                 return send_json({**MODEL, "id": name}, headers)
             case "GET", "chat", "completions":
-                return send_json(self._completions.listed(request.query), headers)
+                return send_json(self._completions.list_page(request.query), headers)
             case "GET", "chat", name if name.startswith("completions/"):
-                return send_json(self._completed(name.removeprefix("completions/")), headers)
+                completion_id = name.removeprefix("completions/")
+                return send_json(self._stored_completion(completion_id), headers)
             case "GET", "responses", response_id if response_id:
-                return send_json(self._kept(response_id), headers)
-        message = f"Invalid URL ({received.method} {received.path})"
-        raise RequestError(message, status=404)
+                return send_json(self._stored_response(response_id), headers)
+        raise RequestError(f"Invalid URL ({received.method} {received.path})", status=404)
 
     async def _play(
-        self, request: "web.Request", received: ReceivedRequest, headers: Mapping[str, str]
+        self, request: "web.Request", received: ReceivedRequest, headers: Headers
     ) -> "web.StreamResponse":
-        """Take the next step of the script. A request the vendor would refuse takes none, but for a
-        Fail or a Raw.
-        """
-        step = self._peek(received)
+        """Takes the next step of the script and sends what it says."""
+        step = self._peek_step(received)
+        # `Fail` and `Raw` stand for a vendor in trouble, who answers before reading the request.
         exchange = None if isinstance(step, Fail | Raw) else self._read(received)
+        # Only now is the step used up: `_read` raised if the vendor would refuse the request.
         if self._script:
             self._script.popleft()
         while isinstance(step, Hang):
@@ -159,59 +181,58 @@ class ScriptedModel(LoopbackServer):
             return send_failure(step, headers)
         if isinstance(step, Raw):
             return send_raw(step, headers)
-        assert exchange is not None, "only a Fail or a Raw is sent to a request that was not read"
-        cut, answer = (step, step.answer) if isinstance(step, Cut) else (None, step)
-        written = self._answered(exchange, answer)
-        if cut is not None:
-            return await send_cut(request, cut, written, headers)
-        if isinstance(written, Mapping):
-            return send_json(written, headers)
-        return await send_events(request, written, headers, self._delay_s)
+        assert exchange is not None, "every step but Fail and Raw follows a request that was read"
+        if isinstance(step, Cut):
+            return await send_cut(request, step, self._render(exchange, step.answer), headers)
+        rendered = self._render(exchange, step)
+        if isinstance(rendered, Mapping):
+            return send_json(rendered, headers)
+        return await send_events(request, rendered, headers, self._delay_s)
 
-    def _peek(self, received: ReceivedRequest) -> Step | None:
+    def _peek_step(self, received: ReceivedRequest) -> Step | None:
+        """Returns the next step without using it up; None lets the responder answer."""
         if not self._script:
             if self._strict:
-                raise RequestError(
-                    "The script is over, and this model is strict.", code="script_over"
-                )
+                message = "The script is over, and this model is strict."
+                raise RequestError(message, code="script_over")
             return None
         step = self._script[0]
         return step(received) if callable(step) else step
 
     def _read(self, received: ReceivedRequest) -> Exchange:
-        body = parsed(received.content)
+        body = parse_body(received.content)
         if received.path.endswith("/responses"):
-            return ResponsesExchange.read(body, self._memory, self._accepts)
+            return ResponsesExchange.read(body, self._responses, self._accepts)
         return ChatExchange.read(body, self._accepts, self._completions)
 
-    def _answered(self, exchange: Exchange, scripted: Answer | None) -> Written:
+    def _render(self, exchange: Exchange, scripted: Answer | None) -> RenderedAnswer:
+        """Renders the scripted answer, or else the responder's, with usage and ids."""
         prompt = exchange.prompt
-        answer = capped(self._think(prompt), prompt) if scripted is None else scripted
-        usage = metered(answer, prompt, self._cache)
-        answer = answer.numbered([f"call_{self._id()}" for _ in answer.calls])
+        # A scripted answer is never shortened: a script may play a model that ignores its limits.
+        answer = truncate(self._responder(prompt), prompt) if scripted is None else scripted
+        usage = count_usage(answer, prompt, self._cache)
+        answer = answer.with_call_ids([f"call_{self._next_id()}" for _ in answer.calls])
         envelope = Envelope(
-            f"{exchange.prefix}{self._id()}",
-            int(self._clock()),
-            exchange.body["model"],
-            self._pieces,
+            id=f"{exchange.id_prefix}{self._next_id()}",
+            created=int(self._clock()),
+            model=exchange.body["model"],
+            pieces=self._pieces,
         )
-        return exchange.written(answer, usage, envelope)
+        return exchange.render(answer, usage, envelope)
 
-    def _kept(self, response_id: str) -> Mapping[str, Any]:
-        kept = self._memory.find(response_id)
-        if kept is None:
-            raise RequestError(
-                f"Response with id '{response_id}' not found.", param="id", status=404
-            )
-        return kept.body
+    def _stored_response(self, response_id: str) -> JsonObject:
+        response = self._responses.find(response_id)
+        if response is None:
+            message = f"Response with id '{response_id}' not found."
+            raise RequestError(message, param="id", status=404)
+        return response.body
 
-    def _completed(self, completion_id: str) -> Mapping[str, Any]:
-        kept = self._completions.find(completion_id)
-        if kept is None:
-            raise RequestError(
-                f"Chat completion with id '{completion_id}' not found.", param="id", status=404
-            )
-        return kept
+    def _stored_completion(self, completion_id: str) -> JsonObject:
+        completion = self._completions.find(completion_id)
+        if completion is None:
+            message = f"Chat completion with id '{completion_id}' not found."
+            raise RequestError(message, param="id", status=404)
+        return completion
 
-    def _id(self) -> str:
-        return f"{self._name}{next(self._numbers):06}"
+    def _next_id(self) -> str:
+        return f"{self._name}{next(self._id_numbers):06}"

@@ -6,8 +6,8 @@ from collections import Counter
 from math import isfinite
 from typing import Any, Final
 
-from turngraph.state.base import JsonObject
 from turngraph.state.errors import ToolArgumentsError
+from turngraph.state.json_types import JsonObject
 
 __all__ = ["MAX_DEPTH", "MAX_TEXT", "dump_json", "parse_arguments"]
 

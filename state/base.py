@@ -1,13 +1,8 @@
 """What every value in the state is made of: a frozen pydantic model that refuses unknown fields."""
 
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["Frozen", "JsonObject"]
-
-JsonObject = dict[str, Any]
-"""A JSON object whose members have no fixed types, such as a request body of a vendor."""
+__all__ = ["Frozen"]
 
 
 class Frozen(BaseModel):

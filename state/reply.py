@@ -4,7 +4,8 @@ from typing import Any, Literal
 
 from pydantic import Field, JsonValue
 
-from turngraph.state.base import Frozen, JsonObject
+from turngraph.state.base import Frozen
+from turngraph.state.json_types import JsonObject
 from turngraph.state.usage import Usage
 
 __all__ = ["ProviderReply", "StreamChunk", "ToolCall"]

@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
-from turngraph.state.base import Frozen, JsonObject
+from turngraph.state.base import Frozen
+from turngraph.state.json_types import JsonObject
 
 __all__ = ["Api", "ChatRequest", "ToolSpec"]
 

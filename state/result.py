@@ -5,7 +5,8 @@ from decimal import Decimal
 from math import ceil
 from typing import Final
 
-from turngraph.state.base import Frozen, JsonObject
+from turngraph.state.base import Frozen
+from turngraph.state.json_types import JsonObject
 from turngraph.state.kinds import Billed, ChargeKind, ToolKind, ToolRunStatus, TurnStatus
 from turngraph.state.reply import ProviderReply
 from turngraph.state.request import ChatRequest

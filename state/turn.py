@@ -33,8 +33,9 @@ from typing import Annotated, Any, Final, NotRequired, TypedDict
 from langchain_core.messages import AnyMessage, MessageLikeRepresentation
 from pydantic import Field
 
-from turngraph.state.base import Frozen, JsonObject
+from turngraph.state.base import Frozen
 from turngraph.state.channels import GrowingList
+from turngraph.state.json_types import JsonObject
 from turngraph.state.kinds import TurnPhase, TurnStatus
 from turngraph.state.messages import merge_messages
 from turngraph.state.reply import ToolCall

@@ -1,4 +1,4 @@
-"""What a model may call: built-in functions, declarative plugins, any LangChain tool, MCP servers."""
+"""The tools a model may call: built-in functions, YAML plugins, LangChain tools, MCP servers."""
 
 import lazy_loader
 

@@ -1,60 +1,71 @@
-"""The arguments of a tool call, held against the tool's schema."""
+"""Validates the arguments of a tool call against the JSON schema of the tool."""
 
 import json
-import re
 from collections.abc import Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from turngraph.state.errors import ToolArgumentsError, TurnConfigurationError
+from turngraph.tools.output import clean
+from turngraph.tools.text import JsonObject, shorten
 
 if TYPE_CHECKING:
+    from jsonschema import ValidationError
     from jsonschema.protocols import Validator
 
 __all__ = ["check_arguments", "compile_schema"]
 
-SHOWN: Final = 300
-"""Characters of a message that quotes what was sent."""
-SURROGATE: Final = re.compile("[\ud800-\udfff]")
+MAX_QUOTED: Final = 300
+"""Characters of one value or message that are quoted in an error message."""
+MAX_ERRORS: Final = 3
+"""Mistakes reported for one call. The model corrects them and calls again."""
 
 
-def compile_schema(name: str, schema: dict[str, Any]) -> "Validator":
-    """A validator of `schema` that never fetches anything.
+def compile_schema(name: str, schema: JsonObject) -> "Validator":
+    """Returns a validator of `schema`, which belongs to the tool `name`. It never fetches anything.
 
-    Raises TurnConfigurationError where the schema of tool `name` is none, or points outside itself.
+    Raises TurnConfigurationError if `schema` is not a valid JSON schema, or if a `$ref` in it
+    points to another document.
     """
     from jsonschema import Draft202012Validator, SchemaError
     from jsonschema.validators import validator_for
     from referencing import Registry
 
+    # A schema may come from an MCP server. A `$ref` to a URL would let that server choose an
+    # address that this process fetches (server-side request forgery).
     outside = [ref for ref in _references(schema) if not ref.startswith("#")]
     if outside:
         raise TurnConfigurationError(
-            f"The schema of tool `{name}` points outside itself: `{outside[0][:100]}`."
+            f"The schema of tool `{name}` refers to another document, `{outside[0][:100]}`; only "
+            "references that begin with `#` are allowed. Copy the definition into the schema."
         )
     kind = validator_for(schema, default=Draft202012Validator)
     try:
         kind.check_schema(schema)
     except SchemaError as error:
         raise TurnConfigurationError(
-            f"The schema of tool `{name}` is not JSON schema: {error.message[:SHOWN]}"
+            f"The schema of tool `{name}` is not a valid JSON schema: {error.message[:MAX_QUOTED]}"
         ) from error
+    # The empty registry is the second guard: an unknown reference raises instead of being fetched.
     return kind(schema, registry=Registry())
 
 
-def check_arguments(name: str, arguments: dict[str, Any], validator: "Validator") -> None:
-    """Nothing, where `arguments` fit the schema; else ToolArgumentsError with path, mistake and
-    what is allowed.
-    """
-    from itertools import islice
+def check_arguments(name: str, arguments: JsonObject, validator: "Validator") -> None:
+    """Checks the `arguments` of a call of the tool `name` with `validator`.
 
-    errors = list(islice(validator.iter_errors(arguments), 3))
+    Raises ToolArgumentsError with the path, the mistake and the allowed values of the first three
+    mistakes.
+    """
+    errors = list(islice(validator.iter_errors(arguments), MAX_ERRORS))
     if errors:
         raise ToolArgumentsError(
-            f"The arguments of `{name}` do not fit: {'; '.join(map(_told, errors))}."
+            f"The arguments of `{name}` do not fit its schema: "
+            f"{'; '.join(map(_error_text, errors))}."
         )
 
 
-def _references(schema: Any) -> list[str]:
+def _references(schema: object) -> list[str]:
+    """Returns every `$ref` and `$dynamicRef` in `schema`, at any depth."""
     if isinstance(schema, Mapping):
         own = [
             value
@@ -67,19 +78,20 @@ def _references(schema: Any) -> list[str]:
     return []
 
 
-def _told(error: Any) -> str:
+def _error_text(error: "ValidationError") -> str:
+    """Returns one mistake as text for the model: where, what, and what is allowed there."""
     allowed = ""
-    if error.validator in ("enum", "const", "type") and len(error.message) > SHOWN:
-        allowed = (
-            f" (allowed: {_short(json.dumps(error.validator_value, ensure_ascii=False), SHOWN)})"
-        )
+    # A long value pushes the allowed values out of the shortened message, so they are added again.
+    if error.validator in ("enum", "const", "type") and len(error.message) > MAX_QUOTED:
+        allowed = f" (allowed: {_quote(json.dumps(error.validator_value, ensure_ascii=False))})"
     if error.validator == "additionalProperties":
-        allowed = (
-            f" (known: {_short(', '.join(error.schema.get('properties', {})) or 'none', SHOWN)})"
-        )
-    return f"at `{_short(error.json_path, 100)}`: {_short(error.message, SHOWN)}{allowed}"
+        allowed = f" (known: {_quote(', '.join(_properties(error.schema)) or 'none')})"
+    return f"at `{shorten(clean(error.json_path), 100)}`: {_quote(error.message)}{allowed}"
 
 
-def _short(text: str, limit: int) -> str:
-    text = SURROGATE.sub("\ufffd", text)
-    return text if len(text) <= limit else f"{text[:limit]}…"
+def _properties(schema: Any) -> Mapping[str, object]:
+    return schema.get("properties", {}) if isinstance(schema, Mapping) else {}
+
+
+def _quote(text: str) -> str:
+    return shorten(clean(text), MAX_QUOTED)

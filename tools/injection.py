@@ -1,40 +1,50 @@
-"""What a LangChain tool wants beside the model's arguments: the call's id, the state, the store,
-the runtime.
+"""Fills arguments of LangChain tools that the model does not give: call id, state, store, runtime.
 
-Such arguments are never shown to the model, and never taken from it.
+Such arguments are never shown to the model, and a value the model sends for one is dropped.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 from langchain_core.runnables.config import ensure_config
 from langchain_core.tools import BaseTool, InjectedToolArg, InjectedToolCallId
 
 from turngraph.state.errors import ToolError, TurnConfigurationError
 
-__all__ = ["Injection", "injection_of"]
+__all__ = ["Injection", "find_injection"]
+
+Source = Literal["call_id", "state", "store", "runtime", "default"]
+"""Where the value of an injected argument comes from; `default`: nobody fills it."""
+
+SOURCES: Final[Mapping[str, Source]] = {
+    "InjectedState": "state",
+    "InjectedStore": "store",
+    "ToolRuntime": "runtime",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """The names of a tool's injected arguments, by what they want."""
+    """The injected arguments of a tool, by the source of their value."""
 
     hidden: frozenset[str] = frozenset()
-    """All of them, those with a default that nobody fills included."""
+    """All injected arguments, including those that keep their default."""
     call_id: tuple[str, ...] = ()
     state: tuple[tuple[str, str | None], ...] = ()
-    """Argument, and the key of the state it wants; `None` is the state whole."""
+    """Argument, and the key of the state it receives; None for the whole state."""
     optional: frozenset[str] = frozenset()
+    """Injected arguments that have a default."""
     store: tuple[str, ...] = ()
     runtime: tuple[tuple[str, Any], ...] = ()
-    """Argument, and the class of the runtime to make."""
+    """Argument, and the runtime class of which it receives an instance."""
 
     def fill(self, arguments: Mapping[str, Any], *, call_id: str, state: Any) -> dict[str, Any]:
-        """`arguments` without what only turngraph may give, and with what the tool wants.
+        """Returns `arguments` with all injected arguments filled by turngraph.
 
-        Raises ToolError where the state lacks a key the tool needs.
+        Raises ToolError if the state lacks a key that the tool requires.
         """
+        # The model could name a hidden argument; its value must never reach the tool.
         filled = {key: value for key, value in arguments.items() if key not in self.hidden}
         filled.update(dict.fromkeys(self.call_id, call_id))
         for name, key in self.state:
@@ -45,49 +55,54 @@ class Injection:
         return filled
 
 
-def injection_of(tool: BaseTool) -> Injection:
-    """What `tool` wants injected. Raises TurnConfigurationError for a wish no turn can fill."""
+def find_injection(tool: BaseTool) -> Injection:
+    """Returns the injected arguments of `tool`.
+
+    Raises TurnConfigurationError for an injected argument that turngraph cannot fill.
+    """
     hints = _annotations(tool)
-    wishes = {name: wish for name, hint in hints.items() if (wish := _wish(hint)) is not None}
-    if not wishes:
+    markers = {name: mark for name, hint in hints.items() if (mark := _marker(hint)) is not None}
+    if not markers:
         return Injection()
-    optional = frozenset(name for name in wishes if not _required(tool, name))
-    kinds = {name: _kind(tool, name, wish, optional) for name, wish in wishes.items()}
+    optional = frozenset(name for name in markers if not _is_required(tool, name))
+    sources = {name: _source(tool, name, mark, optional) for name, mark in markers.items()}
+
+    def names(wanted: Source) -> tuple[str, ...]:
+        return tuple(name for name, source in sources.items() if source == wanted)
+
     return Injection(
-        hidden=frozenset(wishes),
-        call_id=tuple(name for name, kind in kinds.items() if kind == "call_id"),
-        state=tuple(
-            (name, getattr(wishes[name], "field", None))
-            for name, kind in kinds.items()
-            if kind == "state"
-        ),
+        hidden=frozenset(markers),
+        call_id=names("call_id"),
+        state=tuple((name, getattr(markers[name], "field", None)) for name in names("state")),
         optional=optional,
-        store=tuple(name for name, kind in kinds.items() if kind == "store"),
-        runtime=tuple((name, wishes[name]) for name, kind in kinds.items() if kind == "runtime"),
+        store=names("store"),
+        runtime=tuple((name, markers[name]) for name in names("runtime")),
     )
+
+
+def _function(tool: BaseTool) -> Any:
+    """Returns the function that `tool` runs."""
+    return getattr(tool, "func", None) or getattr(tool, "coroutine", None) or tool._run
 
 
 def _annotations(tool: BaseTool) -> dict[str, Any]:
-    function = getattr(tool, "func", None) or getattr(tool, "coroutine", None) or tool._run
-    fields = (
+    """Returns the type hints of the tool's function and of its argument model."""
+    has_model = isinstance(tool.args_schema, type) and bool(
         getattr(tool.args_schema, "__annotations__", {})
-        if isinstance(tool.args_schema, type)
-        else {}
     )
     try:
-        own = get_type_hints(function, include_extras=True)
-        schema = get_type_hints(tool.args_schema, include_extras=True) if fields else {}
-    except (
-        NameError,
-        TypeError,
-    ):  # names known to type checkers only; pydantic has then refused them, or needs none
+        own = get_type_hints(_function(tool), include_extras=True)
+        schema = get_type_hints(tool.args_schema, include_extras=True) if has_model else {}
+    except (NameError, TypeError):
+        # A name that only type checkers know. Pydantic has refused it already, or needs no hint.
         return {}
     return own | schema
 
 
-def _wish(hint: Any) -> Any:
-    """The marker of an injected argument: an instance or class beside `Annotated`, or a runtime's
-    class.
+def _marker(hint: Any) -> Any:
+    """Returns what marks an argument as injected, or None.
+
+    It is an instance or a class inside `Annotated[…]`, or the class of a tool runtime.
     """
     for mark in get_args(hint)[1:] if hasattr(hint, "__metadata__") else ():
         if isinstance(mark, InjectedToolArg) or (
@@ -98,32 +113,28 @@ def _wish(hint: Any) -> Any:
     return kind if isinstance(kind, type) and kind.__name__ == "ToolRuntime" else None
 
 
-def _kind(tool: BaseTool, name: str, wish: Any, optional: frozenset[str]) -> str:
-    """Recognised by class name, so that a tool without such wishes needs no import of
-    `langgraph.prebuilt`.
-    """
-    for base in (wish if isinstance(wish, type) else type(wish)).__mro__:
+def _source(tool: BaseTool, name: str, marker: Any, optional: frozenset[str]) -> Source:
+    # Classes are recognized by name: importing `langgraph.prebuilt` for every tool would be slow.
+    for base in (marker if isinstance(marker, type) else type(marker)).__mro__:
         if base is InjectedToolCallId:
             return "call_id"
-        if base.__name__ in ("InjectedState", "InjectedStore", "ToolRuntime"):
-            return {"InjectedState": "state", "InjectedStore": "store", "ToolRuntime": "runtime"}[
-                base.__name__
-            ]
+        if base.__name__ in SOURCES:
+            return SOURCES[base.__name__]
     if name in optional:
-        return "nobody"
+        return "default"
     raise TurnConfigurationError(
-        f"Tool `{tool.name}` wants `{name}` injected, which no turn fills. Give it a default, or bind it beforehand."
+        f"Tool `{tool.name}` wants `{name}` injected, which turngraph cannot fill. Give the "
+        "argument a default, or bind it before you pass the tool."
     )
 
 
-def _required(tool: BaseTool, name: str) -> bool:
+def _is_required(tool: BaseTool, name: str) -> bool:
     fields = getattr(tool.args_schema, "model_fields", {})
     if name in fields:
         return bool(fields[name].is_required())
     from inspect import signature
 
-    function = getattr(tool, "func", None) or getattr(tool, "coroutine", None) or tool._run
-    parameter = signature(function).parameters.get(name)
+    parameter = signature(_function(tool)).parameters.get(name)
     return parameter is None or parameter.default is parameter.empty
 
 
@@ -134,7 +145,8 @@ def _has(state: Any, key: str) -> bool:
 def _get(state: Any, key: str, name: str) -> Any:
     if not _has(state, key):
         raise ToolError(
-            f"The tool wants `{key}` of the state as its `{name}`, and the state has no such key."
+            f"The tool wants the key `{key}` of the state as its argument `{name}`, and the state "
+            "has no such key."
         )
     return state[key] if isinstance(state, Mapping) else getattr(state, key)
 
@@ -144,7 +156,7 @@ def _langgraph_runtime() -> Any:
 
     try:
         return get_runtime() or Runtime()
-    except RuntimeError:  # outside a graph
+    except RuntimeError:  # the tool runs outside a graph
         return Runtime()
 
 

@@ -1,8 +1,5 @@
-"""What a tool gives back, as text for the model: any JSON value, cleaned, and cut where it is too
-long.
-"""
+"""Turns the return value of a tool into text for the model: JSON, cleaned, cut if too long."""
 
-import re
 from collections.abc import Iterator, Sequence
 from math import isfinite
 from typing import Any, Final, Literal
@@ -12,20 +9,21 @@ from langchain_core.messages.tool import ToolOutputMixin
 from pydantic_core import PydanticSerializationError, to_json, to_jsonable_python
 
 from turngraph.state.base import Frozen
+from turngraph.tools.text import UNSENDABLE
 
-__all__ = ["ToolOutput", "as_output", "as_plain", "as_text", "clean", "cut"]
+__all__ = ["ToolOutput", "as_output", "as_plain", "as_text", "clean", "cut", "omitted_block"]
 
 MEDIA: Final = {"image", "image_url", "audio", "video", "file"}
-"""Types of content blocks that are not text. The model is told that one was there."""
+"""Types of content blocks that are not text. The model only learns that there was one."""
 MEDIA_KEYS: Final = {"base64", "data", "file_id", "image_url", "mime_type", "source", "source_type"}
-"""A media block has one of these; a tool's own `{"type": "file", "name": …}` is data and has none.
+"""A media block has at least one of these keys. A tool's own `{"type": "file", "name": …}` has none
+of them and is data.
 """
-UNSENDABLE: Final = re.compile("[\x00\ud800-\udfff]")
 NOTICE: Final = "\n[cut: {left:,} of {total:,} characters left out; ask for less at a time]"
 
 
 class ToolOutput(Frozen):
-    """One tool call's answer: what the model reads, and what it does not.
+    """The output of one tool call: the part the model reads, and the part it does not.
 
     >>> ToolOutput(content="x" * 200).cut(150).truncated
     True
@@ -39,23 +37,24 @@ class ToolOutput(Frozen):
     status: Literal["ok", "error"] = "ok"
     truncated: bool = False
     rows: int = 0
-    """How many rows it has, for a price per row: of a list, or of a database's answer. Counted
-    before any cut.
+    """Number of rows, for a price per row: the length of a list, or of the `rows` of a database
+    answer. Counted before anything is cut.
     """
 
     def cut(self, limit: int) -> "ToolOutput":
-        """The same output with at most `limit` characters of content, a notice included."""
+        """Returns this output with at most `limit` characters of content, the notice included."""
         if len(self.content) <= limit:
             return self
         return self.model_copy(update={"content": cut(self.content, limit), "truncated": True})
 
 
 def cut(text: str, limit: int) -> str:
-    """`text` where it has at most `limit` characters, else its beginning and a notice the model can
-    read.
+    """Returns `text` if it has at most `limit` characters, else its beginning and a notice.
 
-    >>> cut("a" * 500, 100)[36:]
-    'aa\\n[cut: 462 of 500 characters left out; ask for less at a time]'
+    The model reads the notice and can ask for less.
+
+        >>> cut("a" * 500, 100)[36:]
+        'aa\\n[cut: 462 of 500 characters left out; ask for less at a time]'
     """
     if len(text) <= limit:
         return text
@@ -65,24 +64,24 @@ def cut(text: str, limit: int) -> str:
 
 
 def clean(text: str) -> str:
-    """`text` with NUL and lone surrogates replaced: no vendor and no database takes them.
+    """Returns `text` with NUL and lone surrogates replaced, because vendors and databases refuse
+    them.
 
     >>> clean("a\\x00b")
     'a\\ufffdb'
     """
-    if (
-        text.isascii() and "\x00" not in text
-    ):  # nearly all there is, and a hundred times faster to see
+    # Nearly every text is ASCII, and this check is about a hundred times faster than the pattern.
+    if text.isascii() and "\x00" not in text:
         return text
     return UNSENDABLE.sub("\ufffd", text)
 
 
 def as_text(value: object) -> str:
-    """`value` as the model reads it: a text as it is, anything else as compact JSON.
+    """Returns `value` as the model reads it: text unchanged, anything else as compact JSON.
 
-    Pydantic models, dataclasses, dates, decimals, enums and sets become the JSON nearest to them;
-    NaN and the infinities become strings, because JSON has no numbers for them. Raises TypeError
-    for what has no JSON form.
+    Pydantic models, dataclasses, dates, decimals, enums and sets become the nearest JSON. NaN and
+    infinities become strings, because JSON has no numbers for them. Raises TypeError if there is no
+    JSON form.
 
         >>> as_text({"a": [1, None, True]}), as_text("plain")
         ('{"a":[1,null,true]}', 'plain')
@@ -90,22 +89,24 @@ def as_text(value: object) -> str:
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, bytes | bytearray | memoryview):
-        raise TypeError(f"bytes ({len(value):,} of them), which a model cannot read; return text")
+        raise TypeError(f"{len(value):,} bytes, which a model cannot read; return text instead")
     if isinstance(value, ToolOutputMixin):
-        raise TypeError(f"a {type(value).__name__}, which a turn does not carry out; return data")
+        raise TypeError(f"a {type(value).__name__}, which turngraph does not apply; return data")
     if isinstance(value, Iterator):
-        raise TypeError(f"an unread {type(value).__name__}; return a list")
+        raise TypeError(f"a {type(value).__name__} that nobody has iterated; return a list instead")
     return _json(value)
 
 
 def as_plain(value: object) -> Any:
-    """`value` as plain data a checkpoint can keep. What has no plain form is named instead.
+    """Returns `value` as plain data that a checkpoint can store, or only the name of its type.
 
     >>> as_plain({1, }), as_plain(lambda: 1)
     ([1], {'not_kept': 'function'})
     """
-    if value is None or isinstance(value, str | bytes | bool):
-        return clean(value) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return clean(value)
+    if value is None or isinstance(value, bytes | bool):
+        return value
     try:
         return _cleaned(to_jsonable_python(value, inf_nan_mode="strings"))
     except (PydanticSerializationError, ValueError, RecursionError):
@@ -113,28 +114,32 @@ def as_plain(value: object) -> Any:
 
 
 def as_output(value: object) -> ToolOutput:
-    """What a tool returned, whatever it is, as a `ToolOutput`.
+    """Returns what a tool returned as a `ToolOutput`. Never raises.
 
-    >>> as_output(object())
-    ToolOutput(content='Error: the tool returned a value of type `object`, which has no JSON form.', artifact=None, \
-status='error', truncated=False, rows=0)
+    >>> as_output({"rows": [1, 2]}).rows, as_output(object()).content
+    (2, 'Error: the tool returned a value of type `object`, which has no JSON form.')
     """
     if isinstance(value, ToolOutput):
         return value
     if isinstance(value, ToolMessage):
         status: Literal["ok", "error"] = "error" if value.status == "error" else "ok"
         return ToolOutput(
-            content=_flat(value.content), artifact=as_plain(value.artifact), status=status
+            content=_blocks_text(value.content), artifact=as_plain(value.artifact), status=status
         )
     if _are_blocks(value):
-        return ToolOutput(content=_flat(value))
+        return ToolOutput(content=_blocks_text(value))
     try:
-        return ToolOutput(content=as_text(value), rows=_rows(value))
+        return ToolOutput(content=as_text(value), rows=_row_count(value))
     except TypeError as error:
         return ToolOutput(content=f"Error: the tool returned {error}.", status="error")
 
 
-def _rows(value: object) -> int:
+def omitted_block(kind: str) -> str:
+    """Returns the text that replaces a content block that is not text; `kind` is its type."""
+    return f"[{kind}: not text, left out]"
+
+
+def _row_count(value: object) -> int:
     listed = value.get("rows") if isinstance(value, dict) else value
     return len(listed) if isinstance(listed, list | tuple) else 0
 
@@ -143,7 +148,8 @@ def _json(value: object) -> str:
     try:
         return to_json(value, inf_nan_mode="strings").decode()
     except PydanticSerializationError:
-        try:  # a lone surrogate somewhere inside is no reason to lose the rest
+        # One lone surrogate somewhere inside must not cost the model the whole answer.
+        try:
             plain = _cleaned(to_jsonable_python(value, inf_nan_mode="strings"))
             return to_json(plain, inf_nan_mode="strings").decode()
         except (PydanticSerializationError, ValueError, RecursionError):
@@ -153,6 +159,7 @@ def _json(value: object) -> str:
 
 
 def _cleaned(value: Any) -> Any:
+    """Returns `value`, plain data, with every text cleaned and every NaN and infinity as text."""
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, float) and not isfinite(value):
@@ -165,6 +172,7 @@ def _cleaned(value: Any) -> Any:
 
 
 def _are_blocks(value: object) -> bool:
+    """Whether `value` is a list of LangChain content blocks and nothing else."""
     return isinstance(value, list) and len(value) > 0 and all(_is_block(block) for block in value)
 
 
@@ -176,8 +184,8 @@ def _is_block(block: object) -> bool:
     return block.get("type") in MEDIA and not MEDIA_KEYS.isdisjoint(block)
 
 
-def _flat(content: Any) -> str:
-    """The text of content blocks, a line each."""
+def _blocks_text(content: Any) -> str:
+    """Returns the text of a message's content, one line for each content block."""
     if isinstance(content, str):
         return clean(content)
     assert isinstance(content, Sequence)
@@ -189,5 +197,4 @@ def _block_text(block: Any) -> str:
         return block
     if block.get("type") == "text" or ("text" in block and block.get("type") not in MEDIA):
         return str(block.get("text", ""))
-    kind = block.get("mime_type") or block.get("type", "something")
-    return f"[{kind}: not text, left out]"
+    return omitted_block(block.get("mime_type") or block.get("type", "something"))

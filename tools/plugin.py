@@ -7,61 +7,61 @@ from typing import Any, Protocol, runtime_checkable
 from langchain_core.tools import BaseTool, StructuredTool
 
 from turngraph.tools.manifests.parts import PromptSettings, Selector
+from turngraph.tools.text import JsonObject
 
 __all__ = ["LoadedPlugin", "Plugin", "make_tool"]
 
 
 @runtime_checkable
 class Plugin(Protocol):
-    """Anything that can join a turn. Manifests are one way to make one; a class of your own is
-    another.
-    """
+    """Anything that can join a turn: a plugin from a manifest, or an object of your own class."""
 
     @property
     def name(self) -> str:
-        """In snake_case; also the name of its tool."""
+        """The name in snake_case, which is also the name of the tool."""
 
     @property
     def selector(self) -> Selector:
-        """When it joins."""
+        """When the plugin joins a turn."""
 
     @property
     def prompt(self) -> PromptSettings:
-        """What it adds to the requests of a turn it joined."""
+        """What the plugin adds to the requests of a turn it joined."""
 
     @property
     def tool(self) -> BaseTool:
-        """What the model may call."""
+        """The tool that the model may call."""
 
 
 @dataclass(frozen=True)
 class LoadedPlugin:
-    """A plugin made from a manifest."""
+    """A plugin that was loaded from a manifest."""
 
     name: str
     selector: Selector
     prompt: PromptSettings
     tool: BaseTool
     kind: str = "Plugin"
+    """The kind of its manifest: `Plugin`, `SqlPlugin` or `ApiPlugin`."""
     connection: str | None = None
-    """The name of the connection it asks."""
+    """The name of the connection it uses; None for a static plugin."""
     test_arguments: Mapping[str, Any] = field(default_factory=dict)
-    """From the manifest's test values."""
+    """The arguments that the manifest's test values give."""
 
 
 def make_tool(
     name: str,
     description: str,
-    schema: dict[str, Any],
+    schema: JsonObject,
     run: Callable[..., Any],
     coroutine: Callable[..., Awaitable[Any]] | None = None,
     *,
     idempotent: bool = True,
 ) -> BaseTool:
-    """A LangChain tool of a JSON schema; `run` takes the arguments by name.
+    """Returns a LangChain tool whose arguments have this JSON `schema`.
 
-    One that is not `idempotent` is marked so in its metadata: what was interrupted is not run again
-    unasked.
+    `run` and `coroutine` take the arguments by name. A tool that is not `idempotent` is marked in
+    its metadata, so that a call that was interrupted does not run again on its own.
     """
     metadata = {} if idempotent else {"idempotent": False}
     return StructuredTool(

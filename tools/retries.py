@@ -1,6 +1,4 @@
-"""Trying a tool again: only after an error of the classes named for it, never after an answer or a
-lapse of time.
-"""
+"""Retries of a tool: only after the error classes that its `Retry` names, never after a timeout."""
 
 import time
 from dataclasses import dataclass, field
@@ -9,61 +7,67 @@ from typing import Generic, TypeVar
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.tools.running import Outcome
 
-__all__ = ["Attempts", "Retry"]
+__all__ = ["Retry", "RetryLoop"]
 
 T = TypeVar("T")
+
+MAX_ATTEMPTS = 10
+"""More attempts hide a broken tool and keep the caller waiting."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How often a tool is tried, and after which errors. A call that ran out of time may have been
-    done: that is over.
+    """How often a tool is attempted, and after which errors.
+
+    A call that timed out is never attempted again, because its work may have been done.
 
         >>> Retry(attempts=3, on=(ConnectionError,)).attempts
         3
 
-    Raises TurnConfigurationError for what makes no sense.
+    Raises TurnConfigurationError for a value that is not allowed.
     """
 
     attempts: int = 3
-    """The first included."""
+    """1 to 10, the first attempt included."""
     on: tuple[type[Exception], ...] = (ConnectionError,)
+    """The error classes after which the tool is attempted again."""
     wait_s: float = 0.2
-    """Before the second attempt; doubled before each further one."""
+    """Seconds before the second attempt; doubled before each further one."""
 
     def __post_init__(self) -> None:
-        if (
-            not 1 <= self.attempts <= 10
-            or self.wait_s < 0
-            or not all(issubclass(kind, Exception) for kind in self.on)
-        ):
+        if not 1 <= self.attempts <= MAX_ATTEMPTS:
             raise TurnConfigurationError(
-                "A Retry has 1 to 10 attempts, classes of Exception, and a wait of 0 or more."
+                f"A Retry has 1 to {MAX_ATTEMPTS} attempts, not {self.attempts}."
             )
+        if self.wait_s < 0:
+            raise TurnConfigurationError(
+                f"A Retry waits 0 seconds or more, not wait_s={self.wait_s:g}."
+            )
+        if not all(issubclass(kind, Exception) for kind in self.on):
+            raise TurnConfigurationError("A Retry takes classes of Exception in `on`.")
 
 
 @dataclass(slots=True)
-class Attempts(Generic[T]):
-    """One call's attempts: how long the next may take, and whether there is a next."""
+class RetryLoop(Generic[T]):
+    """The attempts of one call: how much time the next one has, and whether there is a next one."""
 
     retry: Retry | None
     timeout_s: float
-    made: int = 0
-    started: float = field(default_factory=time.monotonic)
+    attempts: int = 0
+    started_at: float = field(default_factory=time.monotonic)
 
     @property
-    def left_s(self) -> float:
-        """Seconds left of the call's time, for all attempts together."""
-        return max(0.001, self.timeout_s - (time.monotonic() - self.started))
+    def remaining_s(self) -> float:
+        """Seconds that remain of the call's time, which all attempts share."""
+        return max(0.001, self.timeout_s - (time.monotonic() - self.started_at))
 
     def pause_after(self, outcome: Outcome[T]) -> float | None:
-        """Seconds to wait before the next attempt, or `None` where `outcome` stands."""
-        self.made += 1
-        if (
-            self.retry is None
-            or outcome.error is None
-            or not isinstance(outcome.error, self.retry.on)
-        ):
+        """Returns the seconds to wait before the next attempt, or None if `outcome` is final."""
+        self.attempts += 1
+        error = outcome.error
+        if self.retry is None or error is None or not isinstance(error, self.retry.on):
             return None
-        pause = self.retry.wait_s * 2.0 ** (self.made - 1)
-        return pause if self.made < self.retry.attempts and pause < self.left_s else None
+        pause = self.retry.wait_s * 2.0 ** (self.attempts - 1)
+        is_last = self.attempts >= self.retry.attempts
+        # A pause that takes the rest of the time would only turn the tool's error into a timeout.
+        return None if is_last or pause >= self.remaining_s else pause

@@ -1,4 +1,4 @@
-"""A static plugin: what it knows stands in its manifest, and the model asks for it by key."""
+"""Static plugins: the manifest contains the data, and the model asks for it by key."""
 
 from collections import Counter, deque
 from typing import Any, Final
@@ -9,23 +9,25 @@ from turngraph.tools.plugin import LoadedPlugin, make_tool
 __all__ = ["static_plugin", "topics"]
 
 MAX_TOPICS: Final = 300
-"""Of the keys offered, the outer ones first: an enum of thousands costs tokens in every request."""
+"""Keys that are offered, the outer ones first. They are in every request and cost tokens."""
+
+KeyPath = tuple[str, ...]
 
 
 def static_plugin(manifest: PluginManifest) -> LoadedPlugin:
-    """The plugin of a `Plugin` manifest."""
+    """Returns the plugin of a `Plugin` manifest."""
     data = manifest.spec.data
-    known = topics(data.static_data)
+    answers = topics(data.static_data)
 
     def look_up(inquiry_type: str) -> Any:
-        return known[inquiry_type]
+        return answers[inquiry_type]
 
     schema = {
         "type": "object",
         "properties": {
             "inquiry_type": {
                 "type": "string",
-                "enum": list(known),
+                "enum": list(answers),
                 "description": "What to look up.",
             },
         },
@@ -41,34 +43,36 @@ def static_plugin(manifest: PluginManifest) -> LoadedPlugin:
 
 
 def topics(data: Any) -> dict[str, Any]:
-    """What can be asked for: every key, at any depth, and the whole sub-tree below it.
+    """Returns what the model can ask for: every key at any depth, with everything below it.
 
-    A key that stands in several places is offered by its path, except where it is outermost.
+    A key that occurs in several places is offered by its path, except where it is outermost.
 
-        >>> topics({"shop": {"phone": 1}, "help": {"phone": 2, "hours": "9-5"}})
-        {'shop': {'phone': 1}, 'help': {'phone': 2, 'hours': '9-5'}, 'shop.phone': 1, 'help.phone': 2, 'hours': '9-5'}
+        >>> list(topics({"shop": {"phone": 1}, "help": {"phone": 2, "hours": "9-5"}}))
+        ['shop', 'help', 'shop.phone', 'help.phone', 'hours']
     """
-    found = _walk(data)
-    counts = Counter(path[-1] for path, _ in found)
+    subtrees = _subtrees(data)
+    counts = Counter(path[-1] for path, _ in subtrees)
     named = {
         path[-1] if counts[path[-1]] == 1 or len(path) == 1 else ".".join(path): value
-        for path, value in found
+        for path, value in subtrees
     }
+    # An enum must not be empty, so data without any key gets one name.
     return named or {"everything": data}
 
 
-def _walk(data: Any) -> list[tuple[tuple[str, ...], Any]]:
-    """Paths and sub-trees, the outer first. Places in a list are part of a path, and no topic of
-    their own.
+def _subtrees(data: Any) -> list[tuple[KeyPath, Any]]:
+    """Returns the path and the value of every key, the outer keys first.
+
+    The position in a list is part of a path, but not a topic of its own.
     """
-    found: list[tuple[tuple[str, ...], Any]] = []
-    waiting: deque[tuple[tuple[str, ...], Any]] = deque([((), data)])
-    while waiting and len(found) < MAX_TOPICS:
+    subtrees: list[tuple[KeyPath, Any]] = []
+    waiting: deque[tuple[KeyPath, Any]] = deque([((), data)])
+    while waiting and len(subtrees) < MAX_TOPICS:
         path, value = waiting.popleft()
         if isinstance(value, dict):
             inner = [((*path, str(key)), item) for key, item in value.items()]
-            found.extend(inner)
+            subtrees.extend(inner)
             waiting.extend(inner)
         elif isinstance(value, list):
-            waiting.extend(((*path, str(at)), item) for at, item in enumerate(value))
-    return found[:MAX_TOPICS]
+            waiting.extend(((*path, str(index)), item) for index, item in enumerate(value))
+    return subtrees[:MAX_TOPICS]

@@ -1,8 +1,7 @@
-"""Do search terms occur in a text? Whatever their case, punctuation and camel case, and small typos
-forgiven.
+"""Finds search terms in a text, ignoring case, punctuation, camel case and small typos.
 
-Terms are literals, never patterns: nobody's manifest can make a search run for minutes. A text is
-taken apart once, and asked for many terms.
+Terms are literals, never patterns, so no manifest can make a search run for minutes. A text is
+split once and then searched for many terms.
 """
 
 import re
@@ -12,76 +11,79 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Final
 
-__all__ = ["SearchedText", "find_term", "words_of"]
+__all__ = ["SearchableText", "find_term", "split_words"]
 
 MAX_TEXT: Final = 20_000
-"""Characters of a text that are looked at."""
+"""Characters of a text that are searched."""
+MIN_JOINED: Final = 4
+"""Letters that a term needs before it is also found as parts of several words."""
 CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z]{2})")
 WORD: Final = re.compile(r"[^\W_]+")
 
 
-def words_of(text: str) -> list[str]:
-    """The words of `text`, folded.
+def split_words(text: str) -> list[str]:
+    """Returns the words of `text` in lower case, without accents and possessive endings.
 
-    >>> words_of("EverlastingGobstopper's café, e-mail")
+    >>> split_words("EverlastingGobstopper's café, e-mail")
     ['everlasting', 'gobstopper', 'cafe', 'e', 'mail']
     """
-    apart = CAMEL.sub(" ", text[:MAX_TEXT].replace("\u2019", "'").replace("'s", " "))
-    folded = unicodedata.normalize("NFKD", apart.casefold())
-    return WORD.findall(
-        "".join(character for character in folded if not unicodedata.combining(character))
-    )
+    spaced = CAMEL.sub(" ", text[:MAX_TEXT].replace("\u2019", "'").replace("'s", " "))
+    # NFKD separates a letter from its accent, which is then dropped.
+    folded = unicodedata.normalize("NFKD", spaced.casefold())
+    return WORD.findall("".join(char for char in folded if not unicodedata.combining(char)))
 
 
-def find_term(terms: Iterable[str], text: "str | SearchedText") -> str | None:
-    """The first of `terms` that occurs in `text`, or `None`.
+def find_term(terms: Iterable[str], text: "str | SearchableText") -> str | None:
+    """Returns the first of `terms` that occurs in `text`, or None.
 
     >>> find_term(["refund policy", "Gobstopper"], "what's an everlasting gobstoper?")
     'Gobstopper'
     """
-    searched = SearchedText(text) if isinstance(text, str) else text
-    return next((term for term in terms if searched.holds(words_of(term))), None)
+    searchable = SearchableText(text) if isinstance(text, str) else text
+    return next((term for term in terms if searchable.contains(split_words(term))), None)
 
 
-class SearchedText:
-    """A text taken apart, so that each term costs little.
+class SearchableText:
+    """A text split into words and indexed, so that each further term costs little.
 
-    >>> SearchedText("Two gobstoppers, please").holds(["gobstopper"])
+    >>> SearchableText("Two gobstoppers, please").contains(["gobstopper"])
     True
     """
 
     def __init__(self, text: str) -> None:
-        self.words = words_of(text)
+        self.words = split_words(text)
 
-    def holds(self, term: Sequence[str]) -> bool:
-        """Are the words of `term` there: in a row, or run together, or one of them broken up?"""
+    def contains(self, term: Sequence[str]) -> bool:
+        """Whether the words of `term` occur in a row, or joined, or with one of them split."""
         if not term:
             return False
-        alike = [self._alike(word) for word in term]
-        if all(alike) and any(
-            self._follow(at, alike) for word in alike[0] for at in self._places[word]
+        similar = [self._similar_words(word) for word in term]
+        if all(similar) and any(
+            self._match_at(index, similar) for word in similar[0] for index in self._places[word]
         ):
             return True
-        whole = "".join(term)
-        return len(whole) > 3 and any(
-            whole in self._runs(length) for length in (len(term) - 1, len(term) + 1)
+        # "e mail" is found in "email", and "checkout" in "check out".
+        joined = "".join(term)
+        return len(joined) >= MIN_JOINED and any(
+            joined in self._joined_runs(length) for length in (len(term) - 1, len(term) + 1)
         )
 
-    def _follow(self, at: int, alike: Sequence[set[str]]) -> bool:
-        """Do the words from `at` on fit, each one its place?"""
-        found = self.words[at : at + len(alike)]
-        return len(found) == len(alike) and all(
-            word in fitting for word, fitting in zip(found, alike, strict=True)
+    def _match_at(self, index: int, similar: Sequence[set[str]]) -> bool:
+        """Whether each word from `index` on is similar to the word of the term in its place."""
+        words = self.words[index : index + len(similar)]
+        return len(words) == len(similar) and all(
+            word in candidates for word, candidates in zip(words, similar, strict=True)
         )
 
-    def _alike(self, wanted: str) -> set[str]:
-        """The words of the text that are this one: itself, its plural or singular, or a small typo."""
-        found = set(self._stems.get(_stem(wanted), ()))
+    def _similar_words(self, wanted: str) -> set[str]:
+        """Returns the words of the text that equal `wanted`, up to a plural or a small typo."""
+        same_stem = set(self._stems.get(_stem(wanted), ()))
         allowed = _allowed_typos(wanted)
         if allowed == 0:
-            return found
+            return same_stem
         from rapidfuzz.distance import OSA
 
+        # Few people mistype the first letter, and this leaves few words to compare.
         near = (
             word
             for word in self._by_letter.get(wanted[0], ())
@@ -90,14 +92,14 @@ class SearchedText:
         typos = (
             word for word in near if OSA.distance(wanted, word, score_cutoff=allowed) <= allowed
         )
-        return found | {word for word in typos if not _other_word(wanted, word)}
+        return same_stem | {word for word in typos if not _is_other_word(wanted, word)}
 
-    def _runs(self, length: int) -> frozenset[str]:
-        """So many words in a row, written as one."""
+    def _joined_runs(self, length: int) -> frozenset[str]:
+        """Returns all runs of `length` words, each written as one word."""
         if length not in self._joined:
             count = len(self.words) - length + 1 if length > 0 else 0
             self._joined[length] = frozenset(
-                "".join(self.words[at : at + length]) for at in range(count)
+                "".join(self.words[index : index + length]) for index in range(count)
             )
         return self._joined[length]
 
@@ -108,8 +110,8 @@ class SearchedText:
     @cached_property
     def _places(self) -> dict[str, list[int]]:
         places = defaultdict(list)
-        for at, word in enumerate(self.words):
-            places[word].append(at)
+        for index, word in enumerate(self.words):
+            places[word].append(index)
         return places
 
     @cached_property
@@ -128,21 +130,22 @@ class SearchedText:
 
 
 def _allowed_typos(word: str) -> int:
-    """None in short words, and in codes: `ipv4` is no typo of `ipv6`."""
+    """Returns how many typos `word` may have: none if it is short or a code (`ipv4`, `ipv6`)."""
     if len(word) < 5 or not word.isalpha():
         return 0
     return 1 if len(word) < 9 else 2
 
 
-def _other_word(wanted: str, found: str) -> bool:
-    """A short word with one letter exchanged is more often another word than a typo: price, prize;
-    stock, stack.
+def _is_other_word(wanted: str, word: str) -> bool:
+    """Whether `word` is another word rather than a typo of `wanted`.
+
+    A short word with one letter exchanged usually is: price and prize, stock and stack.
     """
-    return len(wanted) == len(found) < 7 and sorted(wanted) != sorted(found)
+    return len(wanted) == len(word) < 7 and sorted(wanted) != sorted(word)
 
 
 def _stem(word: str) -> str:
-    """Without the ending of an English plural; short words keep theirs."""
+    """Returns `word` without the ending of an English plural; short words keep theirs."""
     if len(word) > 4 and word.endswith("ies"):
         return word[:-3] + "y"
     if len(word) > 4 and word.endswith(("ses", "xes", "ches", "shes")):

@@ -1,4 +1,4 @@
-"""Whatever somebody calls a tool, as a LangChain tool with a schema a vendor takes."""
+"""Makes a LangChain tool of whatever the caller gives, and the tool spec that vendors accept."""
 
 import inspect
 import json
@@ -12,83 +12,92 @@ from pydantic import ValidationError
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.request import ToolSpec
 from turngraph.tools.builtin.registry import BUILTINS
+from turngraph.tools.text import backticked
 
-__all__ = ["adopt", "is_async_only", "is_async_too", "spec_of"]
+__all__ = ["as_langchain_tool", "is_async_only", "supports_async", "tool_spec"]
 
 NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-"""https://platform.openai.com/docs/api-reference/chat/create: letters, digits, `_` and `-`, at most
-64.
+"""Letters, digits, `_` and `-`, at most 64:
+https://platform.openai.com/docs/api-reference/chat/create
 """
 
 
-def adopt(given: BaseTool | Callable[..., Any] | str) -> BaseTool:
-    """`given` as a LangChain tool: itself, a typed function, or the name of a built-in.
+def as_langchain_tool(given: BaseTool | Callable[..., Any] | str) -> BaseTool:
+    """Returns `given` as a LangChain tool. It is a tool, a typed function or a built-in's name.
 
-    Raises TurnConfigurationError.
+    Raises TurnConfigurationError for anything else, and for an unknown name.
 
-        >>> adopt("calculator").name
+        >>> as_langchain_tool("calculator").name
         'calculator'
     """
     if isinstance(given, BaseTool):
         return given
     if isinstance(given, str):
         if given not in BUILTINS:
-            names = ", ".join(f"`{name}`" for name in sorted(BUILTINS))
             raise TurnConfigurationError(
-                f"No built-in function is named `{given[:100]}`. There are: {names}."
+                f"No built-in function is named `{given[:100]}`. "
+                f"There are: {backticked(sorted(BUILTINS))}."
             )
         return BUILTINS[given]()
     if not callable(given) or isinstance(given, type):
         raise TurnConfigurationError(
-            f"A tool is a LangChain tool, a typed function or a built-in's name, not {type(given).__name__}."
+            "A tool is a LangChain tool, a typed function or the name of a built-in function, "
+            f"not {type(given).__name__}."
         )
-    return _from_function(given)
+    return _tool_from_function(given)
 
 
-def spec_of(tool: BaseTool) -> ToolSpec:
-    """`tool` as the model is shown it. Raises TurnConfigurationError for a name or schema no vendor
-    takes.
+def tool_spec(tool: BaseTool) -> ToolSpec:
+    """Returns `tool` as the model sees it: name, description, JSON schema of its arguments.
+
+    Raises TurnConfigurationError for a name or a schema that no vendor accepts.
     """
     from langchain_core.utils.function_calling import convert_to_openai_tool
 
     if not NAME.fullmatch(tool.name):
         raise TurnConfigurationError(
-            f"`{tool.name[:100]}` cannot be a tool's name: 1 to 64 of letters, digits, `_` and `-` are allowed."
+            f"`{tool.name[:100]}` cannot be the name of a tool: 1 to 64 letters, digits, `_` and "
+            "`-` are allowed."
         )
     try:
         function = convert_to_openai_tool(tool)["function"]
+        # The round trip refuses NaN and objects now, rather than when the request is sent.
         parameters = json.loads(json.dumps(function.get("parameters", {}), allow_nan=False))
-        described = {"type": "object", "properties": {}} | parameters
-        # Python 3.13 takes a docstring's indentation out, the versions before it leave it in:
-        # tokens that say nothing.
+        # Python before 3.13 keeps the indentation of docstrings. It costs tokens and means nothing.
         description = inspect.cleandoc(function.get("description", ""))
-        return ToolSpec(name=tool.name, description=description, parameters=described)
+        return ToolSpec(
+            name=tool.name,
+            description=description,
+            parameters={"type": "object", "properties": {}} | parameters,
+        )
     except (KeyError, TypeError, ValueError, ValidationError) as error:
         raise TurnConfigurationError(
             f"Tool `{tool.name}` has no JSON schema: {str(error)[:300]}"
         ) from error
 
 
-def is_async_too(tool: BaseTool) -> bool:
-    """Can it run on an event loop, rather than in a thread?"""
+def supports_async(tool: BaseTool) -> bool:
+    """Whether `tool` can run on an event loop instead of in a thread."""
     if hasattr(tool, "coroutine"):
         return tool.coroutine is not None
+    # LangChain's own `_arun` only sends `_run` to a thread pool.
     return type(tool)._arun is not BaseTool._arun
 
 
 def is_async_only(tool: BaseTool) -> bool:
-    """Has it an async way of running and no other?"""
+    """Whether `tool` has a coroutine and no sync function."""
     return getattr(tool, "coroutine", None) is not None and getattr(tool, "func", None) is None
 
 
-def _from_function(function: Callable[..., Any]) -> BaseTool:
+def _tool_from_function(function: Callable[..., Any]) -> BaseTool:
     from langchain_core.tools import tool
 
     name = getattr(function, "__name__", type(function).__name__)
-    described = (getattr(function, "__doc__", None) or "").strip()
+    docstring = (getattr(function, "__doc__", None) or "").strip()
     try:
-        return tool(name, description=None if described else name.replace("_", " "))(function)
+        # LangChain raises for a function without a docstring, so its name becomes the description.
+        return tool(name, description=None if docstring else name.replace("_", " "))(function)
     except (TypeError, ValueError, NameError) as error:
         raise TurnConfigurationError(
-            f"`{name}` cannot be made a tool: {str(error)[:300]}"
+            f"The function `{name}` cannot become a tool: {str(error)[:300]}"
         ) from error

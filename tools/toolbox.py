@@ -1,7 +1,7 @@
-"""The tools of a turn: built once, shown to the model, checked and run when it calls them.
+"""The tools of a turn: built once, shown to the model, checked and run when the model calls them.
 
 >>> def double(n: int) -> int:
-...     "Twice the number."
+...     "Returns twice the number."
 ...     return 2 * n
 >>> box = Toolbox.of([double])
 >>> box.run("double", {"n": 21}, call_id="c1", timeout_s=5).content
@@ -29,12 +29,24 @@ from turngraph.state.errors import (
 from turngraph.state.reply import ToolCall
 from turngraph.state.request import ToolSpec
 from turngraph.tools.arguments import check_arguments, compile_schema
-from turngraph.tools.failures import failed
-from turngraph.tools.injection import Injection, injection_of
+from turngraph.tools.failures import error_output
+from turngraph.tools.injection import Injection, find_injection
 from turngraph.tools.output import ToolOutput, as_output
-from turngraph.tools.retries import Attempts, Retry
-from turngraph.tools.running import BackgroundLoop, Outcome, in_task, in_thread, in_thread_async
-from turngraph.tools.tool_adapter import adopt, is_async_only, is_async_too, spec_of
+from turngraph.tools.retries import Retry, RetryLoop
+from turngraph.tools.running import (
+    BackgroundLoop,
+    Outcome,
+    run_as_task,
+    run_in_thread,
+    run_in_thread_async,
+)
+from turngraph.tools.text import JsonObject, backticked
+from turngraph.tools.tool_adapter import (
+    as_langchain_tool,
+    is_async_only,
+    supports_async,
+    tool_spec,
+)
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
@@ -44,7 +56,7 @@ __all__ = ["Toolbox"]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A tool, and what was found out about it when the toolbox was built."""
+    """A tool, and what was derived from it when the toolbox was built."""
 
     tool: BaseTool
     spec: ToolSpec
@@ -55,7 +67,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Toolbox:
-    """The tools one turn may call. Immutable; safe to share between turns, threads and event loops."""
+    """The tools one turn may call. Immutable; safe to share between turns, threads and loops."""
 
     entries: Mapping[str, Entry] = field(default_factory=dict)
     _background: BackgroundLoop = field(default_factory=BackgroundLoop, repr=False, compare=False)
@@ -67,31 +79,36 @@ class Toolbox:
         *,
         retries: Mapping[str, Retry] = MappingProxyType({}),
     ) -> "Toolbox":
-        """A toolbox of LangChain tools, typed functions, and names of built-ins; `retries` by name
-        of the tool.
+        """Returns a toolbox of LangChain tools, typed functions and names of built-in functions.
 
-        Raises TurnConfigurationError for a name no vendor takes, a name used twice, an unknown
-        built-in, a function without types, a schema that is none, a retry for a tool there is not.
+        `retries` maps the name of a tool to its retry policy.
+
+        Raises TurnConfigurationError for a name that no vendor accepts, a name used twice, an
+        unknown built-in, a function without types, an invalid schema, and a retry for a tool that
+        is not in the box.
         """
         entries: dict[str, Entry] = {}
         for given in tools:
-            entry = _entry(adopt(given), retries)
+            entry = _entry(as_langchain_tool(given), retries)
             if entry.spec.name in entries:
                 raise TurnConfigurationError(
                     f"Two tools are named `{entry.spec.name}`; rename one of them."
                 )
             entries[entry.spec.name] = entry
         for name in retries.keys() - entries.keys():
-            raise TurnConfigurationError(f"There is a retry for `{name}`, and no such tool.")
+            raise TurnConfigurationError(
+                f"A retry is given for `{name}`, but no tool has that name. "
+                f"There are: {backticked(entries)}."
+            )
         return cls(MappingProxyType(entries))
 
     @property
     def specs(self) -> tuple[ToolSpec, ...]:
-        """The tools as the model is shown them, injected arguments left out."""
+        """The tools as the model sees them, without injected arguments."""
         return tuple(entry.spec for entry in self.entries.values())
 
     def only(self, names: Collection[str]) -> "Toolbox":
-        """The tools among `names` alone, in their order here: what one request offers."""
+        """Returns a toolbox of the tools in `names`, in the order of this one."""
         kept = {name: entry for name, entry in self.entries.items() if name in names}
         return Toolbox(MappingProxyType(kept), self._background)
 
@@ -105,22 +122,22 @@ class Toolbox:
         return len(self.entries)
 
     def wants_state(self, name: str) -> bool:
-        """Whether the tool has an argument that is filled from the state of the turn."""
+        """Whether the tool `name` has an argument that is filled from the state of the turn."""
         entry = self.entries.get(name)
         return entry is not None and bool(entry.injection.state or entry.injection.runtime)
 
     def idempotent(self, name: str) -> bool:
-        """Whether the tool may run again where nobody knows if it ran: unless its metadata says
-        `idempotent: False`.
+        """Whether the tool `name` may run again if nobody knows whether it ran.
+
+        True unless the metadata of the tool says `idempotent: False`.
         """
         entry = self.entries.get(name)
         return entry is None or (entry.tool.metadata or {}).get("idempotent") is not False
 
-    def check(self, call: ToolCall) -> dict[str, Any]:
-        """The arguments of `call`, read and held against the tool's schema; nothing is run.
+    def check(self, call: ToolCall) -> JsonObject:
+        """Returns the arguments of `call`, parsed and valid for the schema. Runs nothing.
 
-        Raises UnknownToolError, or ToolArgumentsError naming the path, what was sent and what is
-        allowed.
+        Raises UnknownToolError, or ToolArgumentsError with the path, the value and what is allowed.
         """
         entry = self._entry(call.name)
         arguments = parse_arguments(call.arguments)
@@ -128,7 +145,7 @@ class Toolbox:
         hidden = entry.injection.hidden & arguments.keys()
         if hidden:
             raise ToolArgumentsError(
-                f"`{min(hidden)}` is no argument of `{call.name}`; leave it out."
+                f"`{min(hidden)}` is not an argument of `{call.name}`; leave it out."
             )
         return arguments
 
@@ -141,24 +158,26 @@ class Toolbox:
         timeout_s: float,
         state: Any = None,
     ) -> ToolOutput:
-        """Run a tool and wait at most `timeout_s` seconds. `state` is what injected arguments see.
+        """Runs the tool `name` for at most `timeout_s` seconds, all retries included.
 
-        A failing tool is an output with status `error`. Raises UnknownToolError, ToolTimeoutError,
-        and what LangGraph itself throws through tools (`interrupt()`).
+        `state` fills the injected arguments. A tool that fails returns an output with the status
+        `error`. Raises UnknownToolError, ToolTimeoutError, and what LangGraph itself raises through
+        tools (`interrupt()`).
         """
         entry = self._entry(name)
-        given = entry.injection.fill(args, call_id=call_id, state=state)
-        attempts = Attempts[ToolOutput](entry.retry, timeout_s)
+        arguments = entry.injection.fill(args, call_id=call_id, state=state)
+        attempts = RetryLoop[ToolOutput](entry.retry, timeout_s)
         while True:
             if is_async_only(entry.tool):
-                outcome = self._background.run(
-                    partial(_arun, entry, given, call_id), attempts.left_s
-                )
+                work = partial(_arun, entry, arguments, call_id)
+                outcome = self._background.run(work, attempts.remaining_s)
             else:
-                outcome = in_thread(partial(_run, entry, given, call_id), attempts.left_s)
+                outcome = run_in_thread(
+                    partial(_run, entry, arguments, call_id), attempts.remaining_s
+                )
             pause = attempts.pause_after(outcome)
             if pause is None:
-                return _judge(name, outcome, timeout_s)
+                return _output_of(name, outcome, timeout_s)
             time.sleep(pause)
 
     async def arun(
@@ -170,24 +189,26 @@ class Toolbox:
         timeout_s: float,
         state: Any = None,
     ) -> ToolOutput:
-        """As `run`: an async tool on the running loop, a sync one in a thread of its own."""
+        """Async version of `run`. An async tool runs on this loop, a sync tool in a thread."""
         entry = self._entry(name)
-        given = entry.injection.fill(args, call_id=call_id, state=state)
-        attempts = Attempts[ToolOutput](entry.retry, timeout_s)
+        arguments = entry.injection.fill(args, call_id=call_id, state=state)
+        attempts = RetryLoop[ToolOutput](entry.retry, timeout_s)
         while True:
-            if is_async_too(entry.tool):
-                outcome = await in_task(partial(_arun, entry, given, call_id), attempts.left_s)
+            if supports_async(entry.tool):
+                outcome = await run_as_task(
+                    partial(_arun, entry, arguments, call_id), attempts.remaining_s
+                )
             else:
-                outcome = await in_thread_async(
-                    partial(_run, entry, given, call_id), attempts.left_s
+                outcome = await run_in_thread_async(
+                    partial(_run, entry, arguments, call_id), attempts.remaining_s
                 )
             pause = attempts.pause_after(outcome)
             if pause is None:
-                return _judge(name, outcome, timeout_s)
+                return _output_of(name, outcome, timeout_s)
             await asyncio.sleep(pause)
 
     def close(self) -> None:
-        """End the background loop, if one was started. The toolbox stays usable."""
+        """Ends the background loop, if one was started. The toolbox stays usable."""
         self._background.close()
 
     def _entry(self, name: str) -> Entry:
@@ -197,51 +218,50 @@ class Toolbox:
 
 
 def _entry(tool: BaseTool, retries: Mapping[str, Retry]) -> Entry:
-    spec = spec_of(tool)
+    spec = tool_spec(tool)
     return Entry(
         tool,
         spec,
         compile_schema(spec.name, spec.parameters),
-        injection_of(tool),
+        find_injection(tool),
         retries.get(spec.name),
     )
 
 
-def _run(entry: Entry, given: dict[str, Any], call_id: str) -> ToolOutput:
-    return as_output(entry.tool.run(given, **_settings(entry, call_id)))
+def _run(entry: Entry, arguments: JsonObject, call_id: str) -> ToolOutput:
+    return as_output(entry.tool.run(arguments, **_run_options(entry, call_id)))
 
 
-async def _arun(entry: Entry, given: dict[str, Any], call_id: str) -> ToolOutput:
-    return as_output(await entry.tool.arun(given, **_settings(entry, call_id)))
+async def _arun(entry: Entry, arguments: JsonObject, call_id: str) -> ToolOutput:
+    return as_output(await entry.tool.arun(arguments, **_run_options(entry, call_id)))
 
 
-def _settings(entry: Entry, call_id: str) -> dict[str, Any]:
-    """The configuration LangGraph put into the context, spelt as `BaseTool.run` wants it.
-
-    With a call's id LangChain makes a ToolMessage, which is where artifact and status are found;
-    without one the value comes back as the tool returned it, before LangChain writes what has no
-    JSON form as `<object at 0x…>`.
-    """
+def _run_options(entry: Entry, call_id: str) -> dict[str, Any]:
+    """Returns the config of the running graph as the keyword arguments of `BaseTool.run`."""
     config = ensure_config()
     tool = entry.tool
+    # With a call id LangChain returns a ToolMessage, which carries artifact and status. Without one
+    # it returns the value itself, before LangChain writes an object without a JSON form as
+    # `<object at 0x…>`. So the id is passed only where the message or the tool needs it.
     in_message = tool.response_format == "content_and_artifact" or tool.handle_tool_error
-    wanted = in_message or tool.handle_validation_error or entry.injection.call_id
+    needs_id = in_message or tool.handle_validation_error or entry.injection.call_id
     names = ("callbacks", "tags", "metadata", "run_name")
     return {name: config.get(name) for name in names} | {
         "config": config,
-        "tool_call_id": call_id if wanted else None,
+        "tool_call_id": call_id if needs_id else None,
     }
 
 
-def _judge(name: str, outcome: Outcome[ToolOutput], timeout_s: float) -> ToolOutput:
-    """An outcome as the turn sees it: what failed is told, what LangGraph throws goes on up."""
+def _output_of(name: str, outcome: Outcome[ToolOutput], timeout_s: float) -> ToolOutput:
+    """Returns the output of the tool `name`; an error the tool raised becomes an output too."""
     from langgraph.errors import GraphBubbleUp
 
-    if outcome.late:
+    if outcome.timed_out:
         raise ToolTimeoutError(name, timeout_s=timeout_s)
     if outcome.error is None:
         assert outcome.value is not None, "work that ended without an error has its output"
         return outcome.value
+    # An interrupt pauses the graph by an exception; to report it to the model would lose the pause.
     if isinstance(outcome.error, GraphBubbleUp | KeyboardInterrupt):
         raise outcome.error
-    return failed(name, outcome.error)
+    return error_output(name, outcome.error)

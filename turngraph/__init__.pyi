@@ -1,8 +1,11 @@
+from .billing.budget import (
+    Budget as Budget,
+)
 from .billing.langchain.callback import (
     LedgerCallback as LedgerCallback,
 )
 from .billing.langchain.metering import (
-    Metered as Metered,
+    MeteringConfig as MeteringConfig,
 )
 from .billing.langchain.middleware import (
     LedgerMiddleware as LedgerMiddleware,
@@ -16,9 +19,6 @@ from .billing.pricing.overrides import (
 )
 from .billing.pricing.prices import (
     Prices as Prices,
-)
-from .billing.store.budgets import (
-    Budget as Budget,
 )
 from .graphs.attempt_lookup import (
     vendor_lookup as vendor_lookup,
@@ -109,7 +109,7 @@ __all__ = [
     "LedgerCallback",
     "LedgerMiddleware",
     "McpServers",
-    "Metered",
+    "MeteringConfig",
     "OpenAIProvider",
     "PriceOverride",
     "Prices",

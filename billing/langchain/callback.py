@@ -1,4 +1,4 @@
-"""`LedgerCallback`: the ledger and its budgets for any LangChain chat model, wherever it is used."""
+"""`LedgerCallback`: the ledger and its budgets for any LangChain chat model."""
 
 import threading
 from typing import Any
@@ -8,33 +8,35 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 
-from turngraph.billing.langchain.metering import Metered, PlannedCall, outcome_of
-from turngraph.billing.store.attempts import begin, mark_unknown, release
-from turngraph.billing.store.calls import Released
+from turngraph.billing.langchain.metering import MeteringConfig, PlannedCall, record_failure
+from turngraph.billing.store.attempts import begin
 from turngraph.billing.store.settlement import settle
 
 __all__ = ["LedgerCallback"]
 
 
 class LedgerCallback(BaseCallbackHandler):
-    """Holds money when a chat model starts, and charges it when it ends: `model.invoke(…,
-    config={"callbacks": […]})`.
+    """Holds money when a chat model starts and charges it when it ends.
 
-    A callback sees calls and cannot change them: a bound on the answer must be set on the model,
-    and its client's own retries switched off (`max_retries=0`), or the ledger sees one call where
-    the vendor bills several. Nothing is recorded for a resume; `LedgerMiddleware` does that. A
-    refused budget raises `BudgetExceededError` out of the call.
+    Pass it with the call: `model.invoke(…, config={"callbacks": [LedgerCallback(config)]})`. A
+    budget that refuses the call raises `BudgetExceededError` out of it, and nothing is sent.
+
+    A callback sees calls and cannot change them. So set `max_tokens` on the model, and switch off
+    its client's own retries (`max_retries=0`): otherwise the ledger sees one call where the vendor
+    bills several. Answers are not stored for a resumed agent; `LedgerMiddleware` does that.
 
         >>> from turngraph.billing.ledger import Ledger
-        >>> LedgerCallback(Metered(Ledger("sqlite://"))).raise_error
+        >>> LedgerCallback(MeteringConfig(Ledger("sqlite://"))).raise_error
         True
     """
 
     raise_error = True
-    run_inline = True  # in the caller's own thread and order: the hold comes before the request
+    """LangChain logs errors of callbacks; this makes it raise them."""
+    run_inline = True
+    """Called in the caller's own thread and order, so that the hold comes before the request."""
 
-    def __init__(self, metered: Metered) -> None:
-        self.metered = metered
+    def __init__(self, config: MeteringConfig) -> None:
+        self.config = config
         self._under_way: dict[UUID, tuple[PlannedCall, str]] = {}
         self._lock = threading.Lock()
 
@@ -47,39 +49,40 @@ class LedgerCallback(BaseCallbackHandler):
         metadata: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Hold and mark as sent. Raises `BudgetExceededError`; then nothing is sent."""
-        named, parameters = metadata or {}, kwargs.get("invocation_params") or {}
-        vendor, model = named.get("ls_provider") or "", named.get("ls_model_name") or ""
-        planned = PlannedCall.of(self.metered, messages[0], parameters, vendor, model)
-        begun = self.metered.ledger.do(
+        """Holds the money and marks the call as sent. Raises `BudgetExceededError`."""
+        names = metadata or {}
+        planned = PlannedCall.of(
+            self.config,
+            messages[0],
+            kwargs.get("invocation_params") or {},
+            vendor=names.get("ls_provider") or "",
+            model=names.get("ls_model_name") or "",
+        )
+        started = self.config.ledger.store.run(
             begin,
             planned.call,
             call_id=str(run_id),
             request_sha=planned.request_sha,
             usd=planned.usd,
-            budgets=self.metered.budgets,
+            budgets=self.config.budgets,
         )
-        assert begun.attempt_id is not None, "a run's id is new"
+        assert started.attempt_id is not None, "a run's id is new"
         with self._lock:
-            self._under_way[run_id] = (planned, begun.attempt_id)
+            self._under_way[run_id] = (planned, started.attempt_id)
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
-        """Charge what it used."""
+        """Charges what the call used."""
         under_way = self._take(run_id)
         if under_way is not None:
             planned, attempt_id = under_way
-            told = planned.settlement(self.metered, attempt_id, _message(response))
-            self.metered.ledger.keep(settle, told)
+            settlement = planned.settlement(self.config, attempt_id, _message(response))
+            self.config.ledger.store.run_or_spool(settle, settlement)
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        """Let go of what was refused; whatever else, nobody knows."""
+        """Releases a call that was refused; any other failed call is unknown."""
         under_way = self._take(run_id)
         if under_way is not None:
-            outcome = outcome_of(under_way[1], error)
-            if isinstance(outcome, Released):
-                self.metered.ledger.keep(release, outcome)
-            else:
-                self.metered.ledger.keep(mark_unknown, outcome)
+            record_failure(self.config.ledger.store, under_way[1], error)
 
     def _take(self, run_id: UUID) -> tuple[PlannedCall, str] | None:
         with self._lock:

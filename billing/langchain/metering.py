@@ -1,4 +1,4 @@
-"""What a LangChain chat model is about to do, and did, in the ledger's words."""
+"""Translates a LangChain model's call, and its result, into the ledger's values."""
 
 import hashlib
 import json
@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from langchain_core.messages import AIMessage, BaseMessage, convert_to_openai_messages
 
+from turngraph.billing.budget import Budget
 from turngraph.billing.ledger import Ledger
 from turngraph.billing.pricing.charges import charge_for
+from turngraph.billing.pricing.price_key import PriceKey
 from turngraph.billing.pricing.prices import Prices
-from turngraph.billing.pricing.worst_case import prompt_bound, worst_case_usd
-from turngraph.billing.store.budgets import Budget
+from turngraph.billing.pricing.worst_case import CAP_NAMES, worst_case_usd
 from turngraph.billing.store.calls import (
     Call,
     CostAttribution,
@@ -22,18 +23,38 @@ from turngraph.billing.store.calls import (
     Settlement,
     UnknownOutcome,
 )
+from turngraph.billing.store.ledger_store import LedgerStore
+from turngraph.billing.store.outcomes import mark_unknown, release
 from turngraph.state.errors import TurnConfigurationError
+from turngraph.state.request import Api
 from turngraph.state.usage import Usage
 
-__all__ = ["Metered", "PlannedCall", "outcome_of", "usage_of"]
+__all__ = [
+    "CAP_PARAMETERS",
+    "MeteringConfig",
+    "PlannedCall",
+    "arecord_failure",
+    "record_failure",
+    "refuse_hidden_retries",
+    "usage_of",
+]
+
+CAP_PARAMETERS: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+"""LangChain's names for the cap on an answer. `ChatOpenAI` renames the first that is set to the one
+that its API knows.
+"""
+
+_NOT_SENT: Final = ("_type", "extra_body", "model_name", "use_responses_api")
+"""Parameters that LangChain reports and does not send as they are."""
 
 
 @dataclass(frozen=True)
-class Metered:
-    """How a LangChain model is metered: its ledger, prices, budgets, and who pays.
+class MeteringConfig:
+    """How the calls of a LangChain model are metered.
 
-    `max_tokens` bounds an answer that names no bound of its own. `vendor` names the vendor in price
-    lists where LangChain's own name for it is not the one.
+    `prices` are what they cost, `attribution` is whom they are charged to, and `budgets` apply
+    beside those of the ledger. `max_tokens` caps an answer that has no cap of its own. `vendor`
+    replaces LangChain's name for the vendor, where price lists have another.
     """
 
     ledger: Ledger
@@ -43,6 +64,11 @@ class Metered:
     max_tokens: int = 4096
     vendor: str | None = None
 
+    @property
+    def now(self) -> datetime:
+        """The time by the ledger's clock."""
+        return datetime.fromtimestamp(self.ledger.store.now(), UTC)
+
 
 @dataclass(frozen=True)
 class PlannedCall:
@@ -51,74 +77,95 @@ class PlannedCall:
     call: Call
     request_sha: str
     usd: Decimal | None
+    """The most that it can cost; `None` where its price is unknown."""
 
     @classmethod
     def of(
         cls,
-        metered: Metered,
+        config: MeteringConfig,
         messages: Sequence[BaseMessage],
         parameters: Mapping[str, Any],
+        *,
         vendor: str,
         model: str,
+        defaults: Mapping[str, Any] | None = None,
     ) -> "PlannedCall":
-        """From LangChain's messages and parameters. The hold is for the worst they can cost."""
-        at = datetime.fromtimestamp(metered.ledger.now(), UTC)
-        body = json.dumps(
-            {"messages": convert_to_openai_messages(list(messages)), **parameters}, default=str
-        ).encode()
-        cap = next(
-            (parameters[name] for name in _CAPS if parameters.get(name) is not None),
-            metered.max_tokens,
-        )
-        call = Call(attribution=metered.attribution, vendor=metered.vendor or vendor, model=model)
-        usd = worst_case_usd(
-            metered.prices,
-            vendor=call.vendor,
-            model=model,
-            at=at,
-            input_tokens=prompt_bound(body),
-            max_tokens=cap,
-        )
-        return cls(call, hashlib.sha256(body).hexdigest(), usd)
+        """Returns the call that LangChain's `messages` and `parameters` describe.
 
-    def settlement(self, metered: Metered, attempt_id: str, message: AIMessage) -> Settlement:
-        """What the answer cost. Without usage it is charged as unpriced: at the budget's ceiling,
-        or marked.
+        `defaults` are the model's own parameters. They count for the worst case, and not for the
+        identity of the request.
         """
-        told = message.response_metadata
+        said = convert_to_openai_messages(list(messages))
+        identity = json.dumps({"messages": said, **parameters}, default=str)
+        api, body = _request_body(said, {**(defaults or {}), **parameters})
+        content = json.dumps(body, default=str, ensure_ascii=False, separators=(",", ":"))
+        call = Call(attribution=config.attribution, vendor=config.vendor or vendor, model=model)
+        usd = worst_case_usd(
+            config.prices,
+            PriceKey(call.vendor, model, at=config.now),
+            api=api,
+            body=body,
+            content=content.encode("utf-8", "surrogatepass"),
+            uncapped_tokens=config.max_tokens,
+        )
+        return cls(call, hashlib.sha256(identity.encode()).hexdigest(), usd)
+
+    def settlement(self, config: MeteringConfig, attempt_id: str, message: AIMessage) -> Settlement:
+        """Returns what the answer cost. Without a usage it is unpriced: charged at the amount a
+        budget sets for such calls, or marked.
+        """
+        metadata = message.response_metadata
+        key = PriceKey(
+            self.call.vendor,
+            metadata.get("model_name") or self.call.model,
+            at=config.now,
+            service_tier=metadata.get("service_tier"),
+        )
         charge = charge_for(
-            metered.prices,
+            config.prices,
+            key,
             attempt_id=attempt_id,
-            vendor=self.call.vendor,
-            model=told.get("model_name") or self.call.model,
             asked_model=self.call.model,
-            service_tier=told.get("service_tier"),
-            at=datetime.fromtimestamp(metered.ledger.now(), UTC),
             usage=usage_of(message),
             account=self.call.attribution.account,
         )
         assert charge is not None, "an answered attempt has a charge"
-        return Settlement(charge=charge, provider_id=told.get("id"))
+        return Settlement(charge=charge, provider_id=metadata.get("id"))
 
 
-_CAPS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
+def _request_body(messages: object, parameters: Mapping[str, Any]) -> tuple[Api, dict[str, Any]]:
+    """Returns the request as `ChatOpenAI` sends it, near enough for its worst case."""
+    api: Api = "responses" if parameters.get("use_responses_api") else "chat"
+    left_out = (*_NOT_SENT, *CAP_PARAMETERS)
+    body = {
+        name: value
+        for name, value in parameters.items()
+        if name not in left_out and value is not None
+    }
+    caps = [parameters[name] for name in CAP_PARAMETERS if parameters.get(name) is not None]
+    if caps:
+        body[CAP_NAMES[api][0]] = caps[0]
+    # The OpenAI client merges `extra_body` over everything else.
+    return api, {"messages": messages, **body, **(parameters.get("extra_body") or {})}
 
 
 def usage_of(message: AIMessage) -> Usage | None:
-    """The usage of an answer; `None` where the vendor reported none.
+    """Returns the usage of an answer; `None` where the vendor reported none.
 
-    >>> usage = {"input_tokens": 9, "output_tokens": 2, "total_tokens": 11, "input_token_details": {"cache_read": 4}}
-    >>> usage_of(AIMessage("4", usage_metadata=usage))
+    >>> details = {"cache_read": 4}
+    >>> usage = {"input_tokens": 9, "output_tokens": 2, "total_tokens": 11}
+    >>> usage_of(AIMessage("4", usage_metadata={**usage, "input_token_details": details}))
     Usage(input_tokens=9, output_tokens=2, total_tokens=11, cache_read_tokens=4)
     """
-    told = message.usage_metadata
-    if told is None:
+    metadata = message.usage_metadata
+    if metadata is None:
         return None
-    into, out = told.get("input_token_details", {}), told.get("output_token_details", {})
+    into = metadata.get("input_token_details", {})
+    out = metadata.get("output_token_details", {})
     return Usage(
-        input_tokens=told["input_tokens"],
-        output_tokens=told["output_tokens"],
-        total_tokens=told["total_tokens"],
+        input_tokens=metadata["input_tokens"],
+        output_tokens=metadata["output_tokens"],
+        total_tokens=metadata["total_tokens"],
         cache_read_tokens=into.get("cache_read"),
         cache_write_tokens=into.get("cache_creation"),
         input_audio_tokens=into.get("audio"),
@@ -127,11 +174,27 @@ def usage_of(message: AIMessage) -> Usage | None:
     )
 
 
-def outcome_of(attempt_id: str, error: BaseException) -> Released | UnknownOutcome:
-    """What an error says about the bill: a refusal costs nothing; whatever else, nobody knows.
+def record_failure(store: LedgerStore, attempt_id: str, error: BaseException) -> None:
+    """Records a call that raised `error`: refused calls are released, others are unknown."""
+    outcome = _outcome_of(attempt_id, error)
+    if isinstance(outcome, Released):
+        store.run_or_spool(release, outcome)
+    else:
+        store.run_or_spool(mark_unknown, outcome)
 
-    A 408 may have been worked on, a 409 or 5xx too; other 4xx were refused before any work.
-    """
+
+async def arecord_failure(store: LedgerStore, attempt_id: str, error: BaseException) -> None:
+    """Async version of `record_failure`."""
+    outcome = _outcome_of(attempt_id, error)
+    if isinstance(outcome, Released):
+        await store.arun_or_spool(release, outcome)
+    else:
+        await store.arun_or_spool(mark_unknown, outcome)
+
+
+def _outcome_of(attempt_id: str, error: BaseException) -> Released | UnknownOutcome:
+    # A vendor may have worked on a request that ends with 408, 409 or 5xx. Other 4xx are refused
+    # before any work.
     status = getattr(error, "status_code", None)
     if isinstance(status, int) and 400 <= status < 500 and status not in (408, 409):
         return Released(attempt_id=attempt_id, why=f"HTTP {status}")
@@ -139,15 +202,15 @@ def outcome_of(attempt_id: str, error: BaseException) -> Released | UnknownOutco
 
 
 def refuse_hidden_retries(model: Any) -> None:
-    """Raise `TurnConfigurationError` for a model whose client retries by itself: the vendor bills
-    each try.
+    """Raises `TurnConfigurationError` for a model whose client retries by itself.
 
-    The `openai` client tries three times by default and tells nobody.
+    The vendor may bill each try, and the ledger would see one. The `openai` client tries three
+    times by default.
     """
     client = getattr(model, "root_client", None)
     retries = getattr(client, "max_retries", 0)
     if retries:
         raise TurnConfigurationError(
-            f"`{type(model).__name__}` retries {retries} times by itself, unseen by the ledger, and each try may be "
-            "billed. Build it with `max_retries=0`."
+            f"`{type(model).__name__}` retries {retries} times by itself. The ledger does not see "
+            "these tries, and each may be billed. Build the model with `max_retries=0`."
         )

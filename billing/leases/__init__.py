@@ -1,1 +1,1 @@
-"""One worker per turn: leases, their renewal, and the checkpointer that honors them."""
+"""One worker per turn: leases, their renewal, and the checkpointer that checks them."""

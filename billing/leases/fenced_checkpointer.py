@@ -1,12 +1,12 @@
-"""A checkpointer that writes only for the worker that has the turn.
+"""A checkpointer that writes only for the worker that holds the turn's lease.
 
-Checkpoints carry no fence (https://github.com/langchain-ai/langgraph/issues/8796): a worker that
-was frozen, lost its turn and thaws would add a checkpoint behind those of its heir, and the thread
-would go on from there. So every write asks first whether the lease still runs, by the worker's own
-clock; only when that is in doubt is the ledger asked.
+Checkpoints have no fence (https://github.com/langchain-ai/langgraph/issues/8796). A worker that was
+frozen, lost its turn and thaws would add a checkpoint behind those of the worker that took over,
+and the thread would continue from it. So every write first checks that the lease is still valid, by
+the worker's own clock; only when that is in doubt is the ledger asked.
 
-A write that passes was given its place in the thread's order before it asked, while the lease ran.
-The heir's are later, whatever happens to it on its way to the disk.
+A write that passes the check got its position in the thread's order before, while the lease was
+valid. Checkpoints of a later worker come after it, however long the write takes to reach the disk.
 """
 
 import copy
@@ -16,36 +16,36 @@ from typing import Any, TypeVar
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
-from turngraph.billing.ledger import Ledger
+from turngraph.billing.leases.lease_renewer import LeaseRenewer
 
 __all__ = ["LeaseOf", "fenced"]
 
 Saver = TypeVar("Saver", bound=BaseCheckpointSaver[Any])
 
 LeaseOf = Callable[[RunnableConfig], tuple[str, int] | None]
-"""The turn and fence a run was given, from its configuration; `None` where no ledger has admitted
-it.
+"""Returns the turn and fence of a run, from its configuration; `None` where no ledger admitted the
+run.
 """
 
 
-def fenced(saver: Saver, ledger: Ledger, lease_from: LeaseOf) -> Saver:
-    """`saver`, of the same kind and on the same storage, whose `put` and `aput` raise `FencedError`
-    for a lost turn.
+def fenced(saver: Saver, leases: LeaseRenewer, lease_from: LeaseOf) -> Saver:
+    """Returns a copy of `saver` on the same storage whose `put` and `aput` raise `FencedError` once
+    another worker has taken the turn over.
     """
     clone = copy.copy(saver)
     put, aput = saver.put, saver.aput
 
-    def put_fenced(config: RunnableConfig, *given: Any, **named: Any) -> RunnableConfig:
+    def put_fenced(config: RunnableConfig, *args: Any, **kwargs: Any) -> RunnableConfig:
         lease = lease_from(config)
         if lease is not None:
-            ledger.keeper.confirm(*lease)
-        return put(config, *given, **named)
+            leases.ensure_live(*lease)
+        return put(config, *args, **kwargs)
 
-    async def aput_fenced(config: RunnableConfig, *given: Any, **named: Any) -> RunnableConfig:
+    async def aput_fenced(config: RunnableConfig, *args: Any, **kwargs: Any) -> RunnableConfig:
         lease = lease_from(config)
         if lease is not None:
-            await ledger.keeper.aconfirm(*lease)
-        return await aput(config, *given, **named)
+            await leases.aensure_live(*lease)
+        return await aput(config, *args, **kwargs)
 
     vars(clone).update(put=put_fenced, aput=aput_fenced)
     return clone

@@ -1,115 +1,121 @@
-"""Keeping the leases of turns that run here: one thread for all of them, only while there are any."""
+"""Renews the leases of the turns that run in this process: one thread for all of them."""
 
 import logging
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from turngraph.billing.errors import FencedError, LedgerUnavailableError
 from turngraph.billing.leases.leases import renew
-
-if TYPE_CHECKING:
-    from turngraph.billing.ledger import Ledger
+from turngraph.billing.store.ledger_store import LedgerStore
 
 __all__ = ["LeaseRenewer"]
 
 _log: Final = logging.getLogger("turngraph.billing")
-_CERTAIN: Final = 0.9
-"""The part of a lease that is relied upon: clocks of two machines differ a little."""
+_RELIABLE_SHARE: Final = 0.9
+"""The share of a lease that is relied on without asking: two machines' clocks differ a little."""
+_RENEWALS_PER_LEASE: Final = 3
 
 
 class LeaseRenewer:
-    """Renews leases three times in their length, in a thread that ends with the last of them."""
+    """Renews leases three times per lease length, in a thread that ends with the last of them."""
 
-    def __init__(self, ledger: "Ledger") -> None:
-        self._ledger = ledger
-        self._held: dict[str, int] = {}
-        self._renewed: dict[tuple[str, int], float] = {}
+    def __init__(self, store: LedgerStore) -> None:
+        self._store = store
+        self._fences: dict[str, int] = {}
+        """The turns whose lease is renewed, each with its fence."""
+        self._renewed_at: dict[tuple[str, int], float] = {}
         self._changed = threading.Condition()
         self._running = False
 
-    def hold(self, turn_id: str, fence: int, asked: float) -> None:
-        """Keep the lease of `turn_id`, which was asked for at `asked`, until it is dropped."""
+    def start_renewing(self, turn_id: str, fence: int, requested_at: float) -> None:
+        """Renews the lease of `turn_id` until `stop_renewing` or `mark_finished`.
+
+        `requested_at` is the time just before the lease was requested, in seconds since the epoch.
+        """
         with self._changed:
-            self._held[turn_id] = fence
-            self._renewed[turn_id, fence] = asked
+            self._fences[turn_id] = fence
+            self._renewed_at[turn_id, fence] = requested_at
             if not self._running:
                 self._running = True
-                threading.Thread(target=self._keep, name="turngraph-leases", daemon=True).start()
+                threading.Thread(target=self._loop, name="turngraph-leases", daemon=True).start()
 
-    def finished(self, turn_id: str, fence: int) -> None:
-        """The turn is over, and its lease with it. What is still to be written of it is this
-        worker's to write.
+    def stop_renewing(self, turn_id: str, fence: int) -> bool:
+        """Stops renewing. Returns whether the lease is still held, and should be released now."""
+        with self._changed:
+            self._renewed_at.pop((turn_id, fence), None)
+            return self._remove(turn_id, fence)
+
+    def mark_finished(self, turn_id: str, fence: int) -> None:
+        """Stops renewing the lease of a turn that is over.
+
+        `is_live` stays true for the rest of the lease: this worker still writes the turn's last
+        checkpoints.
         """
         with self._changed:
-            self._forget(turn_id, fence)
+            self._remove(turn_id, fence)
 
-    def drop(self, turn_id: str, fence: int) -> bool:
-        """Keep the lease no longer. Returns whether it was still held, so that it should be let go."""
+    def is_live(self, turn_id: str, fence: int) -> bool:
+        """Returns whether the lease is still valid by this worker's clock: then nobody can have
+        taken the turn over.
+        """
         with self._changed:
-            self._renewed.pop((turn_id, fence), None)
-            return self._forget(turn_id, fence)
+            renewed_at = self._renewed_at.get((turn_id, fence))
+        if renewed_at is None:
+            return False
+        return self._store.now() < renewed_at + self._store.lease_s * _RELIABLE_SHARE
 
-    def _forget(self, turn_id: str, fence: int) -> bool:
-        held = self._held.get(turn_id) == fence
-        if held:
-            del self._held[turn_id]
+    def ensure_live(self, turn_id: str, fence: int) -> None:
+        """Raises `FencedError` if another worker has taken the turn over.
+
+        The database is asked only where the clock leaves a doubt: after this worker slept.
+        """
+        if not self.is_live(turn_id, fence):
+            requested_at = self._store.now()
+            self._store.run(renew, turn_id, fence=fence)
+            self._note_renewal(turn_id, fence, requested_at)
+
+    async def aensure_live(self, turn_id: str, fence: int) -> None:
+        """Async version of `ensure_live`."""
+        if not self.is_live(turn_id, fence):
+            requested_at = self._store.now()
+            await self._store.arun(renew, turn_id, fence=fence)
+            self._note_renewal(turn_id, fence, requested_at)
+
+    def _remove(self, turn_id: str, fence: int) -> bool:
+        # A later run of the same turn has another fence; its lease stays.
+        renewed = self._fences.get(turn_id) == fence
+        if renewed:
+            del self._fences[turn_id]
             self._changed.notify_all()
-        return held
+        return renewed
 
-    def surely(self, turn_id: str, fence: int) -> bool:
-        """Whether the lease still runs by this worker's own clock, so that nobody can have taken
-        the turn over.
-        """
+    def _note_renewal(self, turn_id: str, fence: int, requested_at: float) -> None:
+        # Counted from the request, not from the answer: the database may have renewed the lease
+        # at any moment between them.
         with self._changed:
-            asked = self._renewed.get((turn_id, fence))
-        return asked is not None and self._ledger.now() < asked + self._ledger.lease_s * _CERTAIN
+            if self._fences.get(turn_id) == fence:
+                self._renewed_at[turn_id, fence] = requested_at
 
-    def confirm(self, turn_id: str, fence: int) -> None:
-        """Go on only if the turn is still this worker's. Raises FencedError where another has taken
-        it over.
-
-        The ledger is asked only where the clock leaves a doubt: after the worker slept.
-        """
-        if not self.surely(turn_id, fence):
-            asked = self._ledger.now()
-            self._ledger.do(renew, turn_id, fence=fence)
-            self._note(turn_id, fence, asked)
-
-    async def aconfirm(self, turn_id: str, fence: int) -> None:
-        """`confirm`, for a task."""
-        if not self.surely(turn_id, fence):
-            asked = self._ledger.now()
-            await self._ledger.ado(renew, turn_id, fence=fence)
-            self._note(turn_id, fence, asked)
-
-    def _note(self, turn_id: str, fence: int, asked: float) -> None:
-        """The lease runs from before it was asked for: how long the answer took is not known to be
-        ours.
-        """
-        with self._changed:
-            if self._held.get(turn_id) == fence:
-                self._renewed[turn_id, fence] = asked
-
-    def _keep(self) -> None:
+    def _loop(self) -> None:
+        interval_s = self._store.lease_s / _RENEWALS_PER_LEASE
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: not self._held, timeout=self._ledger.lease_s / 3)
-                if not self._held:
+                self._changed.wait_for(lambda: not self._fences, timeout=interval_s)
+                if not self._fences:
                     self._running = False
                     return
-                held = list(self._held.items())
-            for turn_id, fence in held:
+                leases = list(self._fences.items())
+            for turn_id, fence in leases:
                 self._renew(turn_id, fence)
 
     def _renew(self, turn_id: str, fence: int) -> None:
-        asked = self._ledger.now()
+        requested_at = self._store.now()
         try:
-            self._ledger.do(renew, turn_id, fence=fence)
-            self._note(turn_id, fence, asked)
+            self._store.run(renew, turn_id, fence=fence)
+            self._note_renewal(turn_id, fence, requested_at)
         except FencedError:
-            # Whoever runs the turn finds out at its next call to the ledger; there is nothing left
-            # to renew.
+            # The run itself learns it at its next operation; here is nothing left to renew.
             with self._changed:
-                self._forget(turn_id, fence)
+                self._remove(turn_id, fence)
         except LedgerUnavailableError as exc:
             _log.warning("The lease of turn %s was not renewed: %s", turn_id, exc)

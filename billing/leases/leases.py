@@ -1,8 +1,8 @@
-"""One worker a turn, one turn a thread: a lease, and a fence for whoever held it before.
+"""One worker per turn, one running turn per thread: a lease with an end, and a fence.
 
-A lease alone is not enough: a worker that was frozen and thaws believes it still has it. The fence
-is a number that grows with every takeover, and every operation that begins a call or keeps an
-answer compares it.
+A lease alone is not enough: a worker that was frozen and thaws believes that it still holds it. The
+fence is a number that grows with every takeover; operations that begin a call or store an answer
+compare it.
 """
 
 from typing import Any, Final, Literal, NamedTuple
@@ -11,7 +11,7 @@ from sqlalchemy import Row, bindparam, or_, select, update
 
 from turngraph.billing.errors import FencedError, TurnConflictError
 from turngraph.billing.store.schema import attempt_t, is_in, turn_t
-from turngraph.billing.store.transaction import Tx
+from turngraph.billing.store.transaction import LedgerTransaction
 
 __all__ = ["Admission", "admit", "finish", "release_lease", "renew"]
 
@@ -19,9 +19,9 @@ _t, _a = turn_t.c, attempt_t.c
 _this = _t.turn_id == bindparam("b_turn")
 _INSERT: Final = turn_t.insert()
 _FIND: Final = select(turn_t).where(_this).with_for_update()
-_LIVE: Final = (_this, _t.fence == bindparam("b_fence"), _t.status == "running")
+_HELD: Final = (_this, _t.fence == bindparam("b_fence"), _t.status == "running")
 _TAKE: Final = update(turn_t).where(_this).values(fence=_t.fence + 1).returning(_t.fence)
-_SHUT: Final = update(turn_t).where(_this).values(fence=_t.fence + 1)
+_ABANDON: Final = update(turn_t).where(_this).values(fence=_t.fence + 1)
 _OTHERS: Final = (
     select(turn_t)
     .where(
@@ -31,7 +31,7 @@ _OTHERS: Final = (
     )
     .with_for_update()
 )
-_RENEW: Final = update(turn_t).where(*_LIVE)
+_RENEW: Final = update(turn_t).where(*_HELD)
 _FINISH: Final = update(turn_t).where(_this, _t.fence == bindparam("b_fence"))
 _RENEW_ATTEMPTS: Final = update(attempt_t).where(
     _a.turn_id == bindparam("b_turn"),
@@ -41,19 +41,18 @@ _RENEW_ATTEMPTS: Final = update(attempt_t).where(
 
 
 class Admission(NamedTuple):
-    """A turn's leave to run. `fence` goes with everything the worker does.
-
-    `status` is `new` (start it), `running` (it was begun: resume it) or `done` and `failed` (it is
-    over: return what the thread says).
-    """
+    """Permission to run a turn. The worker passes `fence` to everything it does for the turn."""
 
     turn_id: str
     fence: int
     status: Literal["new", "running", "done", "failed"]
+    """`new`: start the turn. `running`: it was begun before, resume it. `done` and `failed`: it is
+    over, return what its thread holds.
+    """
 
 
 def admit(
-    tx: Tx,
+    tx: LedgerTransaction,
     turn_id: str,
     *,
     thread: str | None = None,
@@ -61,100 +60,123 @@ def admit(
     request_sha: str | None = None,
     own: bool = True,
 ) -> Admission:
-    """Take the lease of a turn, before its graph starts.
+    """Takes the lease of a turn, before its graph starts.
 
-    The same turn submitted again is resumed when its worker is gone, and never started twice. A
-    turn of the same thread whose worker is gone is abandoned: shut out, its money swept. Raises
-    `TurnConflictError` while another worker's lease runs, or where the id was used for another
-    request. `own` says whether this worker's own live lease is taken over too; a worker that may be
-    asked for one turn twice at once must say no, and `release_lease` of what it left.
+    A turn that is submitted again is resumed if its worker is gone, and never started twice. An
+    unfinished turn of the same thread whose worker is gone is abandoned.
+
+    Args:
+        tx: the transaction.
+        turn_id: the turn's id.
+        thread: the thread on which no other turn may run; `None` for a turn without one.
+        account: whom the turn is charged to.
+        request_sha: a hash of what is asked; `None` where it is not compared.
+        own: whether a live lease of this same worker may be taken over too. A worker that may get
+            one turn twice at once passes False, and calls `release_lease` for what it leaves.
+
+    Raises:
+        TurnConflictError: another worker's lease is still valid, or the id was used for another
+            request.
     """
     row = tx.conn.execute(_FIND, {"b_turn": turn_id}).first()
     if row is not None and row.status in ("done", "failed"):
-        _same_request(row, account, request_sha)
+        _check_same_request(row, account, request_sha)
         return Admission(turn_id, row.fence, row.status)
     if thread is not None:
         _clear_thread(tx, thread, but=turn_id)
     if row is None:
         _start(tx, turn_id, thread, account, request_sha)
         return Admission(turn_id, 1, "new")
-    _same_request(row, account, request_sha)
+    _check_same_request(row, account, request_sha)
     return _take_over(tx, row, own=own)
 
 
-def _same_request(row: Row[Any], account: str, request_sha: str | None) -> None:
-    if row.account != account or (
-        None not in (row.request_sha, request_sha) and row.request_sha != request_sha
-    ):
+def _check_same_request(row: Row[Any], account: str, request_sha: str | None) -> None:
+    differs = None not in (row.request_sha, request_sha) and row.request_sha != request_sha
+    if row.account != account or differs:
         raise TurnConflictError(
             f"Turn `{row.turn_id}` was submitted before with another request; use a new id.",
             turn_id=row.turn_id,
         )
 
 
-def _start(tx: Tx, turn_id: str, thread: str | None, account: str, request_sha: str | None) -> None:
+def _start(
+    tx: LedgerTransaction,
+    turn_id: str,
+    thread: str | None,
+    account: str,
+    request_sha: str | None,
+) -> None:
     row = {"turn_id": turn_id, "thread_id": thread, "account": account, "request_sha": request_sha}
     lease = {"status": "running", "owner": tx.owner, "fence": 1, "lease_until": tx.lease_until}
     tx.conn.execute(_INSERT, {**row, **lease, "created": tx.now, "updated": tx.now})
 
 
-def _take_over(tx: Tx, row: Row[Any], *, own: bool) -> Admission:
-    if row.status == "running" and row.lease_until > tx.now and not (own and row.owner == tx.owner):
-        raise _busy(tx, row)
+def _take_over(tx: LedgerTransaction, row: Row[Any], *, own: bool) -> Admission:
+    is_mine = own and row.owner == tx.owner
+    if row.status == "running" and row.lease_until > tx.now and not is_mine:
+        raise _conflict(tx, row)
     lease = {
+        "b_turn": row.turn_id,
         "status": "running",
         "owner": tx.owner,
         "lease_until": tx.lease_until,
         "updated": tx.now,
     }
-    return Admission(
-        row.turn_id,
-        tx.conn.execute(_TAKE, {"b_turn": row.turn_id, **lease}).scalar_one(),
-        "running",
-    )
+    return Admission(row.turn_id, tx.conn.execute(_TAKE, lease).scalar_one(), "running")
 
 
-def _clear_thread(tx: Tx, thread: str, *, but: str) -> None:
-    """Another turn of the thread is waited for while it lives, and shut out when it does not."""
+def _clear_thread(tx: LedgerTransaction, thread: str, *, but: str) -> None:
+    """Raises `TurnConflictError` for another live turn of the thread, and abandons dead ones."""
     for other in tx.conn.execute(_OTHERS, {"b_thread": thread, "b_turn": but}).all():
         if other.lease_until > tx.now:
-            raise _busy(tx, other)
-        tx.conn.execute(_SHUT, {"b_turn": other.turn_id, "status": "abandoned", "updated": tx.now})
+            raise _conflict(tx, other)
+        abandoned = {"b_turn": other.turn_id, "status": "abandoned", "updated": tx.now}
+        tx.conn.execute(_ABANDON, abandoned)
 
 
-def _busy(tx: Tx, row: Row[Any]) -> TurnConflictError:
-    wait = max(0.0, row.lease_until - tx.now)
+def _conflict(tx: LedgerTransaction, row: Row[Any]) -> TurnConflictError:
+    wait_s = max(0.0, row.lease_until - tx.now)
     return TurnConflictError(
-        f"Turn `{row.turn_id}` of thread `{row.thread_id}` is run by another worker; its lease ends in {wait:.0f} s "
-        "unless it is renewed. Wait, or submit to another thread.",
+        f"Turn `{row.turn_id}` of thread `{row.thread_id}` is run by another worker; its lease "
+        f"ends in {wait_s:.0f} s unless it is renewed. Wait, or submit to another thread.",
         turn_id=row.turn_id,
-        retry_after_s=wait,
+        retry_after_s=wait_s,
     )
 
 
-def renew(tx: Tx, turn_id: str, *, fence: int) -> None:
-    """Keep the lease of a turn, and of what it has under way. Raises `FencedError` where somebody
-    took it over.
+def renew(tx: LedgerTransaction, turn_id: str, *, fence: int) -> None:
+    """Extends the lease of a turn and of its open attempts.
+
+    Raises `FencedError` where another worker has taken the turn over.
     """
-    mine, lease = {"b_turn": turn_id, "b_fence": fence}, {"lease_until": tx.lease_until}
-    if tx.conn.execute(_RENEW, {**mine, **lease, "updated": tx.now}).rowcount != 1:
+    which, lease = {"b_turn": turn_id, "b_fence": fence}, {"lease_until": tx.lease_until}
+    if tx.conn.execute(_RENEW, {**which, **lease, "updated": tx.now}).rowcount != 1:
         raise FencedError(turn_id)
-    tx.conn.execute(_RENEW_ATTEMPTS, {**mine, **lease})
+    tx.conn.execute(_RENEW_ATTEMPTS, {**which, **lease})
 
 
-def release_lease(tx: Tx, turn_id: str, *, fence: int) -> None:
-    """End the lease of a turn that stopped before its end, and is not over: anyone may go on with
-    it, at once.
+def release_lease(tx: LedgerTransaction, turn_id: str, *, fence: int) -> None:
+    """Ends the lease of a turn that stopped before it was over, so that any worker may resume it at
+    once.
 
-    Changes nothing where the turn is over, or another worker's.
+    Changes nothing where the turn is over, or is another worker's.
     """
-    tx.conn.execute(
-        _RENEW, {"b_turn": turn_id, "b_fence": fence, "lease_until": tx.now, "updated": tx.now}
-    )
+    ended = {"lease_until": tx.now, "updated": tx.now}
+    tx.conn.execute(_RENEW, {"b_turn": turn_id, "b_fence": fence, **ended})
 
 
-def finish(tx: Tx, turn_id: str, *, fence: int, status: Literal["done", "failed"] = "done") -> None:
-    """The turn is over, and its lease with it. Raises `FencedError` where somebody took it over."""
+def finish(
+    tx: LedgerTransaction,
+    turn_id: str,
+    *,
+    fence: int,
+    status: Literal["done", "failed"] = "done",
+) -> None:
+    """Marks a turn as over and ends its lease.
+
+    Raises `FencedError` where another worker has taken the turn over.
+    """
     over = {"status": status, "lease_until": tx.now, "updated": tx.now}
     if tx.conn.execute(_FINISH, {"b_turn": turn_id, "b_fence": fence, **over}).rowcount != 1:
         raise FencedError(turn_id)

@@ -1,1 +1,1 @@
-"""What is done with a ledger from outside: reports, exports, sweeping, corrections."""
+"""What is done to a ledger from outside a turn: reports, exports, sweeps, corrections."""

@@ -1,39 +1,39 @@
-"""What a person found out about an attempt: an invoice, a refund, a call that never arrived."""
+"""A person's decision about an attempt: an invoice, a refund, a call that never arrived."""
 
 from decimal import Decimal
 from typing import Final
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import select, update
 
 from turngraph.billing.errors import LedgerError
+from turngraph.billing.store.attempt_rows import THIS_ATTEMPT
 from turngraph.billing.store.calls import Settled, Settlement
 from turngraph.billing.store.schema import attempt_t
-from turngraph.billing.store.settlement import correct, settle
-from turngraph.billing.store.transaction import Tx
+from turngraph.billing.store.settlement import correct_closed, settle
+from turngraph.billing.store.transaction import LedgerTransaction
 from turngraph.state.result import Charge
 from turngraph.state.usage import Usage
 
-__all__ = ["decide"]
+__all__ = ["correct"]
 
-_this = attempt_t.c.attempt_id == bindparam("b_attempt")
-_FIND: Final = select(attempt_t).where(_this)
-_NOTE: Final = update(attempt_t).where(_this)
+_FIND: Final = select(attempt_t).where(THIS_ATTEMPT)
+_NOTE: Final = update(attempt_t).where(THIS_ATTEMPT)
 
 
-def decide(tx: Tx, attempt_id: str, usd: Decimal, *, note: str) -> Settled:
-    """Let an attempt have cost `usd`: an unknown one is closed with it, a closed one corrected by a
-    further entry.
+def correct(tx: LedgerTransaction, attempt_id: str, usd: Decimal, *, note: str) -> Settled:
+    """Makes `usd` the net charge of an attempt; zero for one that was never served.
 
-    Zero for one that was never served. Raises `LedgerError` for an attempt that a worker may still
-    be at, a negative amount, or an id this ledger has not seen.
+    An attempt of unknown outcome is closed with this amount; a closed one gets a further entry.
+    Raises `LedgerError` for a negative amount, an attempt that a worker may still be using, or an
+    id that is not in this ledger.
     """
     if usd < 0:
         raise LedgerError(
-            f"An attempt costs nothing or more, not {usd:f} USD; a refund is the lower amount."
+            f"An attempt cannot cost {usd:f} USD; for a refund, give the lower amount that remains."
         )
     row = tx.conn.execute(_FIND, {"b_attempt": attempt_id}).mappings().first()
     if row is None or row["state"] != "unknown":
-        return correct(tx, attempt_id, usd, note=note)
+        return correct_closed(tx, attempt_id, usd, note=note)
     tx.conn.execute(_NOTE, {"b_attempt": attempt_id, "note": note})
     charge = Charge(
         id=attempt_id,

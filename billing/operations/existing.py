@@ -1,7 +1,6 @@
-"""Opening a ledger that must be there already, to look into it.
+"""Finds out whether a ledger exists at a URL, without creating one.
 
-A path that was typed wrongly must not leave an empty ledger behind, nor tables in somebody else's
-database.
+A mistyped path must not leave an empty ledger behind, nor tables in somebody else's database.
 """
 
 import sqlite3
@@ -11,84 +10,73 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from turngraph.billing.errors import LedgerError
-from turngraph.billing.ledger import Ledger
-from turngraph.billing.store.urls import parse_url, shown_url, told
+from turngraph.billing.store.urls import error_text, parse_url, shown_url
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
 
-__all__ = ["is_there", "open_existing"]
+__all__ = ["check_ledger_exists", "ledger_exists"]
 
 _TABLES: Final = frozenset({"ledger_schema", "attempt", "entry"})
-_CONNECT_S: Final = "10"
+_CONNECT_TIMEOUT_S: Final = "10"
 
 
-def open_existing(url: str) -> Ledger:
-    """The ledger at `url`. Raises `LedgerError` where there is none, or none can be read; nothing
-    is made.
-
-    >>> open_existing("sqlite:///nowhere.db")
-    Traceback (most recent call last):
-    turngraph.billing.errors.LedgerError: There is no ledger at `sqlite:///nowhere.db`: no such file.
-    """
-    if not is_there(url):
-        file = _file(parse_url(url))
-        lacking = (
-            "no such file"
-            if file is not None and not file.exists()
-            else "the database has no tables of one"
-        )
-        raise LedgerError(f"There is no ledger at `{shown_url(url)}`: {lacking}.")
-    return Ledger(url)
+def check_ledger_exists(url: str) -> None:
+    """Raises `LedgerError` where there is no ledger at `url`, or its database cannot be opened."""
+    if ledger_exists(url):
+        return
+    file = _sqlite_file(parse_url(url))
+    no_file = file is not None and not file.exists()
+    reason = "no such file" if no_file else "the database has none of its tables"
+    raise LedgerError(f"There is no ledger at `{shown_url(url)}`: {reason}.")
 
 
-def is_there(url: str) -> bool:
-    """Whether a ledger's tables are in the database at `url`. Raises `LedgerError` where it cannot
-    be opened.
+def ledger_exists(url: str) -> bool:
+    """Returns whether the database at `url` has a ledger's tables. Creates nothing.
+
+    Raises `LedgerError` where the database cannot be opened.
     """
     from sqlalchemy.exc import SQLAlchemyError
 
-    place = parse_url(url)
+    parsed = parse_url(url)
+    is_sqlite = parsed.get_backend_name() == "sqlite"
     try:
-        found = _sqlite_tables(place) if place.get_backend_name() == "sqlite" else _tables(place)
+        tables = _sqlite_tables(parsed) if is_sqlite else _server_tables(parsed)
     except (sqlite3.Error, SQLAlchemyError, OSError) as exc:
         raise LedgerError(
-            f"The database `{shown_url(url)}` cannot be opened: {told(exc, url)}."
+            f"The database `{shown_url(url)}` cannot be opened: {error_text(exc, url)}."
         ) from exc
-    return found >= _TABLES
+    return tables >= _TABLES
 
 
-def _file(place: "URL") -> Path | None:
-    """The file of an SQLite database; `None` for one in memory, or on a server."""
-    if place.get_backend_name() != "sqlite" or place.database in (None, "", ":memory:"):
+def _sqlite_file(url: "URL") -> Path | None:
+    """Returns the file of an SQLite database; `None` for one in memory, or on a server."""
+    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
         return None
-    return Path(place.database)
+    return Path(url.database)
 
 
-def _sqlite_tables(place: "URL") -> set[str]:
-    file = _file(place)
+def _sqlite_tables(url: "URL") -> set[str]:
+    file = _sqlite_file(url)
     if file is None:
-        raise LedgerError("A ledger in memory is only seen by its own process; name a file.")
+        raise LedgerError("A ledger in memory is visible to its own process only; name a file.")
     if not file.exists():
         return set()
-    # Opened for reading only: turngraph's own way of opening a file changes its journal.
-    with closing(sqlite3.connect(f"file:{quote(str(file.resolve()))}?mode=ro", uri=True)) as conn:
-        return {
-            row[0] for row in conn.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-        }
+    # Opened read-only: turngraph's own way of opening a file changes its journal.
+    path = quote(str(file.resolve()))
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as conn:
+        rows = conn.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        return {row[0] for row in rows}
 
 
-def _tables(place: "URL") -> set[str]:
+def _server_tables(url: "URL") -> set[str]:
     from sqlalchemy import inspect
 
     from turngraph.billing.store.database import open_engine
 
-    patient = (
-        place
-        if "connect_timeout" in place.query
-        else place.update_query_dict({"connect_timeout": _CONNECT_S})
-    )
-    engine = open_engine(patient.render_as_string(hide_password=False))
+    if "connect_timeout" not in url.query:
+        url = url.update_query_dict({"connect_timeout": _CONNECT_TIMEOUT_S})
+    engine = open_engine(url.render_as_string(hide_password=False))
     try:
         return set(inspect(engine).get_table_names())
     finally:

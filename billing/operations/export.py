@@ -1,8 +1,8 @@
-"""Every charge as a row of a file: CSV, JSON, JSON lines or Parquet, by the file's suffix."""
+"""Writes every attempt to a file: CSV, JSON, JSON lines or Parquet, by the file's suffix."""
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
@@ -12,32 +12,36 @@ from pathlib import Path
 from typing import Any, Final
 
 from turngraph.billing.errors import LedgerError
-from turngraph.billing.operations.reports import CHARGE_COLUMNS, charges
-from turngraph.billing.store.transaction import Tx
+from turngraph.billing.operations.attempt_rows import COLUMN_TYPES, attempt_rows
+from turngraph.billing.store.transaction import LedgerTransaction
 
 __all__ = ["FORMATS", "export", "write_rows"]
 
 Rows = Iterable[Mapping[str, Any]]
 Columns = Mapping[str, type]
 
-_AT_ONCE: Final = 10_000
+_BATCH_ROWS: Final = 10_000
 
 
 def export(
-    tx: Tx, path: str | Path, *, since: datetime | None = None, until: datetime | None = None
+    tx: LedgerTransaction,
+    path: str | Path,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
 ) -> int:
-    """Write every attempt begun from `since` to before `until` to `path`, a row each; returns how
-    many.
+    """Writes every attempt that was begun from `since` to before `until`. Returns how many.
 
-    An operation: `ledger.read(export, "spent.csv")`. Raises `LedgerError` for a suffix that is no
-    format, a file that cannot be written, or where Parquet's library is not installed.
+    Raises `LedgerError` for an unknown suffix, a file that cannot be written, or where Parquet's
+    library is not installed.
     """
-    return write_rows(charges(tx, since=since, until=until), path, CHARGE_COLUMNS)
+    return write_rows(attempt_rows(tx, since=since, until=until), path, COLUMN_TYPES)
 
 
 def write_rows(rows: Rows, path: str | Path, columns: Columns) -> int:
-    """Write `rows` of `columns` to `path`; returns how many. Amounts keep every digit. A file is
-    whole or not there.
+    """Writes `rows` with `columns` to `path`. Returns how many. Amounts keep every digit.
+
+    The file appears when it is complete. Raises `LedgerError` as `export` does.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -50,7 +54,7 @@ def write_rows(rows: Rows, path: str | Path, columns: Columns) -> int:
     write = FORMATS.get(target.suffix.lower())
     if write is None:
         raise LedgerError(
-            f"`{target.name}` names no format. Allowed suffixes: {', '.join(FORMATS)}."
+            f"`{target.name}` has no known format. Allowed suffixes: {', '.join(FORMATS)}."
         )
     unfinished = target.with_name(f".{target.name}.part")
     counted = _Counted(rows)
@@ -60,18 +64,18 @@ def write_rows(rows: Rows, path: str | Path, columns: Columns) -> int:
     except OSError as exc:
         raise LedgerError(f"`{target}` cannot be written: {exc.strerror or exc}.") from exc
     finally:
-        with suppress(OSError):  # there is none, or no folder for it
+        with suppress(OSError):  # it was renamed, or never created
             unfinished.unlink()
     return counted.number
 
 
 class _Counted:
-    """Rows, and how many of them went by."""
+    """Rows, and how many of them were read."""
 
     def __init__(self, rows: Rows) -> None:
         self.number, self._rows = 0, rows
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
         for row in self._rows:
             self.number += 1
             yield row
@@ -81,20 +85,19 @@ def _csv(rows: Rows, path: Path, columns: Columns) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(columns), lineterminator="\n")
         writer.writeheader()
-        writer.writerows({name: _harmless(value) for name, value in row.items()} for row in rows)
+        writer.writerows({name: _csv_cell(value) for name, value in row.items()} for row in rows)
 
 
-def _harmless(value: Any) -> Any:
-    """A spreadsheet runs what begins so as a formula
-    (https://owasp.org/www-community/attacks/CSV_Injection).
-    """
+def _csv_cell(value: object) -> object:
+    # A spreadsheet runs a text that begins with one of these as a formula
+    # (https://owasp.org/www-community/attacks/CSV_Injection).
     if isinstance(value, str):
         return f"'{value}" if value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
     return _plain(value) if isinstance(value, Decimal) else value
 
 
 def _plain(value: object) -> str:
-    """An amount as people write it: 0.000000004, not 4E-9."""
+    """Returns a value as text; an amount as people write it: 0.000000004, not 4E-9."""
     return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
@@ -119,19 +122,19 @@ def _parquet(rows: Rows, path: Path, columns: Columns) -> None:
         pyarrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
     except ImportError as exc:
         raise LedgerError("Parquet needs `pyarrow`: pip install 'turngraph[parquet]'.") from exc
-    # Named types: read from the rows, a column that is empty one month would have another type the
-    # next.
-    kinds = {
+    # The types are given: guessed from the rows, a column that is empty in one month would have
+    # another type in the next.
+    types = {
         str: pyarrow.string(),
         int: pyarrow.int64(),
         bool: pyarrow.bool_(),
         Decimal: pyarrow.decimal128(38, 9),
     }
-    schema = pyarrow.schema([(name, kinds[kind]) for name, kind in columns.items()])
-    left = iter(rows)
+    schema = pyarrow.schema([(name, types[type_]) for name, type_ in columns.items()])
+    remaining = iter(rows)
     with parquet.ParquetWriter(path, schema) as writer:
-        while some := [dict(row) for row in islice(left, _AT_ONCE)]:
-            writer.write_table(pyarrow.Table.from_pylist(some, schema=schema))
+        while batch := [dict(row) for row in islice(remaining, _BATCH_ROWS)]:
+            writer.write_table(pyarrow.Table.from_pylist(batch, schema=schema))
 
 
 FORMATS: Final[Mapping[str, Callable[[Rows, Path, Columns], None]]] = {
@@ -140,4 +143,4 @@ FORMATS: Final[Mapping[str, Callable[[Rows, Path, Columns], None]]] = {
     ".jsonl": _json_lines,
     ".parquet": _parquet,
 }
-"""Suffixes, and who writes them."""
+"""The writer of each suffix."""

@@ -1,25 +1,26 @@
-"""What dead workers left open: released, found out, or charged by policy. The same code that bills,
-bills here.
-"""
+"""Closes what dead workers left open: released, looked up at the vendor, or charged by policy."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-from sqlalchemy import and_, bindparam, or_, select
+from sqlalchemy import RowMapping, and_, bindparam, or_, select
 
-from turngraph.billing.ledger import Ledger
+from turngraph.billing.operations.results import Policy, Swept
 from turngraph.billing.pricing.charges import charge_for
 from turngraph.billing.pricing.money import from_nano
+from turngraph.billing.pricing.price_key import PriceKey
 from turngraph.billing.pricing.prices import Prices
-from turngraph.billing.store.attempts import expire, release
 from turngraph.billing.store.calls import Released, Settlement
+from turngraph.billing.store.ledger_store import LedgerStore
+from turngraph.billing.store.outcomes import expire, release
 from turngraph.billing.store.schema import attempt_t
 from turngraph.billing.store.settlement import settle
-from turngraph.billing.store.transaction import Tx
+from turngraph.billing.store.states import CallKind
+from turngraph.billing.store.transaction import LedgerTransaction
 from turngraph.state.base import Frozen
+from turngraph.state.request import Api
 from turngraph.state.result import Charge
 from turngraph.state.usage import Usage
 
@@ -27,46 +28,42 @@ __all__ = [
     "Lookup",
     "Outcome",
     "Outstanding",
-    "Policy",
     "ProviderRecord",
-    "Swept",
     "guessed",
     "outstanding",
     "resolve",
     "sweep",
 ]
 
-Policy = Literal["estimate", "max", "manual"]
-"""An attempt nobody can find out about is charged what was seen of it, or what was held; or left
-for a person.
-"""
-
 
 class Outstanding(Frozen):
-    """An attempt whose outcome is open, whose charge is, or whose charge is a guess (`settled`)."""
+    """An attempt whose outcome is unknown, or that is not charged yet, or whose charge is a guess
+    (then its state is `settled`).
+    """
 
     attempt_id: str
     state: Literal["answered", "unknown", "settled"]
-    kind: Literal["completion", "plugin", "tool"]
+    kind: CallKind
     account: str
     vendor: str
     model: str
     base_url: str | None
-    stored: Literal["chat", "responses"] | None
-    """Where the vendor keeps the answer."""
+    stored: Api | None
+    """The API under which the vendor stores the answer; `None` where it stores none."""
     answered_model: str | None
     service_tier: str | None
     tool: str | None
     provider_id: str | None
     usage: Usage | None
-    """As reported for an answer; as far as it was seen otherwise."""
+    """The usage of an answer; otherwise the tokens that were seen before the end."""
     held_usd: Decimal
     created: float
+    """Seconds since the epoch."""
 
 
 class ProviderRecord(Frozen):
-    """What the vendor says about an attempt. No usage: the vendor has it, but does not say what it
-    used.
+    """What the vendor knows about an attempt. A `usage` of `None`: it stores the answer, and does
+    not say what it used.
     """
 
     usage: Usage | None
@@ -79,39 +76,25 @@ class ProviderRecord(Frozen):
 
 
 Outcome = ProviderRecord | Literal["absent", "failed", "pending"] | None
-"""ProviderRecord; certainly absent (never arrived), or failed unbilled; still being made; or
-`None`, the vendor cannot tell.
+"""What a lookup returns: the vendor's record; `absent` (the request never arrived); `failed` (not
+billed); `pending` (still being answered); or `None`, the vendor cannot say.
 """
 
 Lookup = Callable[[Outstanding], Outcome]
 """Asks the vendor what became of an attempt."""
 
-_FREE: Final = {
+_RELEASE_REASONS: Final[Mapping[str, str]] = {
     "absent": "the vendor has no such request",
     "failed": "the vendor says that it failed",
 }
 _LOOK_BACK_S: Final = 86_400.0
 
-
-@dataclass(frozen=True)
-class Swept:
-    """What a sweep did: counts of attempts."""
-
-    released: int = 0
-    unknown: int = 0
-    settled: int = 0
-    left: int = 0
-    """Still unknown: for a person, or for a later sweep."""
-    corrected: int = 0
-    """Charged by a guess before, and now by what the vendor says."""
-
-
 _a = attempt_t.c
-_over = _a.lease_until < bindparam("b_now")
+_lease_ended = _a.lease_until < bindparam("b_now")
 _OUTSTANDING: Final = (
     select(attempt_t)
     .where(
-        or_(_a.state == "unknown", and_(_a.state == "answered", _over)),
+        or_(_a.state == "unknown", and_(_a.state == "answered", _lease_ended)),
         _a.updated <= bindparam("b_before"),
     )
     .order_by(_a.updated, _a.attempt_id)
@@ -130,30 +113,33 @@ _GUESSED: Final = (
 )
 
 
-def outstanding(tx: Tx, *, quiet_s: float = 0.0, limit: int = 1000) -> tuple[Outstanding, ...]:
-    """Attempts that are unknown, or answered by a worker that is gone, and unchanged for `quiet_s`
-    seconds.
+def outstanding(
+    tx: LedgerTransaction, *, quiet_s: float = 0.0, limit: int = 1000
+) -> tuple[Outstanding, ...]:
+    """Returns attempts that are unknown, or answered by a worker that is gone, and unchanged for
+    `quiet_s` seconds.
     """
     which = {"b_now": tx.now, "b_before": tx.now - quiet_s, "b_limit": limit}
-    return tuple(_outstanding(row) for row in tx.conn.execute(_OUTSTANDING, which).mappings())
+    rows = tx.conn.execute(_OUTSTANDING, which).mappings()
+    return tuple(_outstanding_from(row) for row in rows)
 
 
-def guessed(tx: Tx, *, since: float, limit: int = 1000) -> tuple[Outstanding, ...]:
-    """Attempts begun after `since` that were charged by a guess, and of which the vendor may know
-    more.
+def guessed(tx: LedgerTransaction, *, since: float, limit: int = 1000) -> tuple[Outstanding, ...]:
+    """Returns attempts begun after `since` (seconds since the epoch) that were charged by a guess,
+    and of which the vendor may know more.
     """
-    which = {"b_since": since, "b_limit": limit}
-    return tuple(_outstanding(row) for row in tx.conn.execute(_GUESSED, which).mappings())
+    rows = tx.conn.execute(_GUESSED, {"b_since": since, "b_limit": limit}).mappings()
+    return tuple(_outstanding_from(row) for row in rows)
 
 
-def _outstanding(row: Any) -> Outstanding:
-    told = {name: row[name] for name in Outstanding.model_fields if name in row and name != "usage"}
+def _outstanding_from(row: RowMapping) -> Outstanding:
+    same = {name: row[name] for name in Outstanding.model_fields if name in row and name != "usage"}
     usage = None if row["usage"] is None else Usage.model_validate_json(row["usage"])
-    return Outstanding(**told, usage=usage, held_usd=from_nano(row["hold_nano"]))
+    return Outstanding(**same, usage=usage, held_usd=from_nano(row["hold_nano"]))
 
 
 def sweep(
-    ledger: Ledger,
+    store: LedgerStore,
     prices: Prices,
     *,
     lookup: Lookup | None = None,
@@ -162,70 +148,79 @@ def sweep(
     look_back_s: float = _LOOK_BACK_S,
     limit: int = 1000,
 ) -> Swept:
-    """Close what workers left open whose lease is over. Safe to run anywhere, any time, by many at
-    once.
+    """Closes what workers left open and whose lease has ended.
 
-    `quiet_s` is how long a late answer is waited for before an unknown attempt is looked up, or
-    charged by `policy`. With a `lookup`, charges of the last `look_back_s` seconds that were
-    guesses are made good where the vendor knows.
+    It may run anywhere, at any time, several times at once.
+
+    Args:
+        store: the ledger's database.
+        prices: what answers are charged at.
+        lookup: asks the vendor first. It also corrects recent charges that were guesses.
+        policy: how to charge what nobody can find out about.
+        quiet_s: how many seconds an unknown attempt must be unchanged before it is decided: its
+            answer may be late.
+        look_back_s: how many seconds back guesses are looked up.
+        limit: the highest number of attempts of each kind.
     """
-    released, unknown = ledger.do(expire, limit)
+    released, unknown = store.run(expire, limit)
     settled = left = 0
-    for attempt in ledger.do(outstanding, quiet_s=quiet_s, limit=limit):
-        known = attempt.state == "answered" and attempt.usage is not None
-        found = None if known or lookup is None else lookup(attempt)
-        decided = resolve(attempt, found, prices, policy)
-        if isinstance(decided, Settlement):
-            settled += ledger.do(settle, decided).first
-        elif isinstance(decided, Released):
-            released += ledger.do(release, decided)
+    for attempt in store.run(outstanding, quiet_s=quiet_s, limit=limit):
+        is_known = attempt.state == "answered" and attempt.usage is not None
+        outcome = None if is_known or lookup is None else lookup(attempt)
+        decision = resolve(attempt, outcome, prices, policy)
+        if isinstance(decision, Settlement):
+            settled += store.run(settle, decision).first
+        elif isinstance(decision, Released):
+            released += store.run(release, decision)
         else:
             left += 1
-    corrected = (
-        0 if lookup is None else _correct(ledger, prices, lookup, ledger.now() - look_back_s, limit)
-    )
+    corrected = 0
+    if lookup is not None:
+        corrected = _correct_guesses(store, prices, lookup, store.now() - look_back_s, limit)
     return Swept(released, unknown, settled, left, corrected)
 
 
-def _correct(ledger: Ledger, prices: Prices, lookup: Lookup, since: float, limit: int) -> int:
+def _correct_guesses(
+    store: LedgerStore, prices: Prices, lookup: Lookup, since: float, limit: int
+) -> int:
     corrected = 0
-    for attempt in ledger.read(guessed, since=since, limit=limit):
-        decided = resolve(attempt, lookup(attempt), prices, "manual")
-        if isinstance(decided, Settlement):
-            ledger.do(settle, decided)
+    for attempt in store.read(guessed, since=since, limit=limit):
+        decision = resolve(attempt, lookup(attempt), prices, "manual")
+        if isinstance(decision, Settlement):
+            store.run(settle, decision)
             corrected += 1
     return corrected
 
 
 def resolve(
-    attempt: Outstanding, found: Outcome, prices: Prices, policy: Policy
+    attempt: Outstanding, outcome: Outcome, prices: Prices, policy: Policy
 ) -> Settlement | Released | None:
-    """What to do about one attempt; `None` is nothing, yet."""
-    if found == "pending":
+    """Returns what to do about one attempt; `None` means nothing for now."""
+    if outcome == "pending":
         return None
-    if isinstance(found, ProviderRecord) and (
-        found.usage is not None or attempt.state == "unknown"
+    if isinstance(outcome, ProviderRecord) and (
+        outcome.usage is not None or attempt.state == "unknown"
     ):
-        return _reconciled(attempt, found, prices)
+        return _reconciled(attempt, outcome, prices)
     if attempt.state == "answered":
-        return Settlement(charge=_priced(attempt, attempt.usage, prices))
+        return Settlement(charge=_charge(attempt, attempt.usage, prices))
     if attempt.state == "settled":
         return None
-    if found == "absent" or found == "failed":
-        return Released(attempt_id=attempt.attempt_id, why=_FREE[found])
+    if outcome == "absent" or outcome == "failed":
+        return Released(attempt_id=attempt.attempt_id, why=_RELEASE_REASONS[outcome])
     return _by_policy(attempt, prices, policy)
 
 
-def _reconciled(attempt: Outstanding, found: ProviderRecord, prices: Prices) -> Settlement:
-    told = {"answered_model": found.model, "service_tier": found.service_tier}
-    known = attempt.model_copy(
-        update={name: value for name, value in told.items() if value is not None}
+def _reconciled(attempt: Outstanding, record: ProviderRecord, prices: Prices) -> Settlement:
+    news = {"answered_model": record.model, "service_tier": record.service_tier}
+    updated = attempt.model_copy(
+        update={name: value for name, value in news.items() if value is not None}
     )
     return Settlement(
-        charge=_priced(known, found.usage, prices),
+        charge=_charge(updated, record.usage, prices),
         basis="reconciled",
-        response=found.response,
-        provider_id=found.provider_id,
+        response=record.response,
+        provider_id=record.provider_id,
     )
 
 
@@ -234,24 +229,27 @@ def _by_policy(attempt: Outstanding, prices: Prices, policy: Policy) -> Settleme
         return None
     seen = attempt.usage if policy == "estimate" else None
     if seen is None:
-        return Settlement(charge=_at_most(attempt), basis="max")
-    charge = _priced(attempt, seen, prices).model_copy(update={"estimated": True})
+        return Settlement(charge=_charge_of_hold(attempt), basis="max")
+    charge = _charge(attempt, seen, prices).model_copy(update={"estimated": True})
     return Settlement(charge=charge, basis="estimated")
 
 
-def _priced(attempt: Outstanding, usage: Usage | None, prices: Prices) -> Charge:
-    """At the price of the time it was made; without usage, at what was held."""
+def _charge(attempt: Outstanding, usage: Usage | None, prices: Prices) -> Charge:
+    """Returns the charge at the price at the time of the call; without a usage, the hold."""
     if usage is None or attempt.kind != "completion":
-        return _at_most(attempt)
-    charge = charge_for(
-        prices,
-        attempt_id=attempt.attempt_id,
-        vendor=attempt.vendor,
-        model=attempt.answered_model or attempt.model,
-        asked_model=attempt.model,
+        return _charge_of_hold(attempt)
+    key = PriceKey(
+        attempt.vendor,
+        attempt.answered_model or attempt.model,
+        at=datetime.fromtimestamp(attempt.created, UTC),
         base_url=attempt.base_url,
         service_tier=attempt.service_tier,
-        at=datetime.fromtimestamp(attempt.created, UTC),
+    )
+    charge = charge_for(
+        prices,
+        key,
+        attempt_id=attempt.attempt_id,
+        asked_model=attempt.model,
         usage=usage,
         held_usd=attempt.held_usd,
         account=attempt.account,
@@ -260,9 +258,9 @@ def _priced(attempt: Outstanding, usage: Usage | None, prices: Prices) -> Charge
     return charge
 
 
-def _at_most(attempt: Outstanding) -> Charge:
-    """The hold: the worst case of a call with a price, and nothing for one without, which is then
-    marked.
+def _charge_of_hold(attempt: Outstanding) -> Charge:
+    """Returns a charge of all that was held. A call without a price held nothing: it is marked as
+    unpriced.
     """
     held = attempt.held_usd if attempt.held_usd > 0 else None
     return Charge(

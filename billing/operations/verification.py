@@ -1,18 +1,18 @@
-"""Proof that the ledger's sums agree: every amount is in an entry, every hold belongs to an open
-attempt.
-"""
+"""Checks that the ledger's sums agree: every amount has its entry, every hold an open attempt."""
 
 from typing import Any, Final
 
 from sqlalchemy import and_, case, func, or_, select
 
-from turngraph.billing.store.schema import OPEN, attempt_t, entry_t, hold_t, window_t
-from turngraph.billing.store.transaction import Tx
+from turngraph.billing.store.schema import attempt_t, entry_t, hold_t, window_t
+from turngraph.billing.store.states import OPEN_STATES
+from turngraph.billing.store.transaction import LedgerTransaction
 
 __all__ = ["verify"]
 
 _a, _e, _h, _w = attempt_t.c, entry_t.c, hold_t.c, window_t.c
 
+# An attempt's `charge_nano` is its first entry; later entries only add to it.
 _first = select(_e.attempt_id, _e.amount_nano).where(_e.rev == 1).subquery()
 _AMOUNTS: Final = (
     select(_a.attempt_id, _a.state, _a.charge_nano, _first.c.amount_nano)
@@ -23,7 +23,7 @@ _AMOUNTS: Final = (
                 _a.state == "settled",
                 or_(_first.c.amount_nano.is_(None), _first.c.amount_nano != _a.charge_nano),
             ),
-            and_(_a.state.in_(OPEN), _first.c.amount_nano.is_not(None)),
+            and_(_a.state.in_(OPEN_STATES), _first.c.amount_nano.is_not(None)),
         )
     )
     .order_by(_a.attempt_id)
@@ -34,11 +34,12 @@ _ORPHANS: Final = (
     .where(_a.attempt_id.is_(None))
     .order_by(_e.attempt_id)
 )
+# A correction adds entries after the attempt is closed, so a window is compared with the net sums.
 _net = (
     select(_e.attempt_id, func.sum(_e.amount_nano).label("net")).group_by(_e.attempt_id).subquery()
 )
 _settled = func.coalesce(func.sum(_net.c.net), 0)
-_held = func.coalesce(func.sum(case((_a.state.in_(OPEN), _a.hold_nano), else_=0)), 0)
+_held = func.coalesce(func.sum(case((_a.state.in_(OPEN_STATES), _a.hold_nano), else_=0)), 0)
 _WINDOWS: Final = (
     select(
         _w.budget_id,
@@ -57,24 +58,27 @@ _WINDOWS: Final = (
 )
 
 
-def verify(tx: Tx) -> list[str]:
-    """What does not add up, a sentence each; empty when all does."""
+def verify(tx: LedgerTransaction) -> list[str]:
+    """Returns one sentence for each thing that does not add up; an empty list when all does."""
     return [
-        *(_amount(row) for row in tx.conn.execute(_AMOUNTS)),
+        *(_amount_problem(row) for row in tx.conn.execute(_AMOUNTS)),
         *(
-            f"Entry of `{row.attempt_id}`, which is no attempt."
+            f"An entry names attempt `{row.attempt_id}`, which does not exist."
             for row in tx.conn.execute(_ORPHANS)
         ),
-        *(_window(row) for row in tx.conn.execute(_WINDOWS)),
+        *(_window_problem(row) for row in tx.conn.execute(_WINDOWS)),
     ]
 
 
-def _amount(row: Any) -> str:
-    return f"Attempt `{row.attempt_id}` is {row.state} at {row.charge_nano}, its first entry is {row.amount_nano}."
-
-
-def _window(row: Any) -> str:
+def _amount_problem(row: Any) -> str:
     return (
-        f"Budget `{row.budget_id}` ({row.window}) says {row.settled_nano} settled and {row.held_nano} held; "
-        f"its attempts add up to {row.settled} and {row.held} nano-dollars."
+        f"Attempt `{row.attempt_id}` is {row.state} at {row.charge_nano} nano-dollars, and its "
+        f"first entry is {row.amount_nano}."
+    )
+
+
+def _window_problem(row: Any) -> str:
+    return (
+        f"Budget `{row.budget_id}` ({row.window}) has {row.settled_nano} settled and "
+        f"{row.held_nano} held; its attempts add up to {row.settled} and {row.held} nano-dollars."
     )

@@ -1,10 +1,12 @@
-"""Attempts and tool calls turned into charges: pure, one row each, whatever it is charged to."""
+"""Turns attempts and tool calls into charges: pure functions, one charge per attempt."""
 
-from datetime import datetime
+from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Literal
 
 from turngraph.billing.pricing.money import rounded
+from turngraph.billing.pricing.price_key import PriceKey
 from turngraph.billing.pricing.prices import Priced, Prices
 from turngraph.billing.pricing.rates import contradicts_itself
 from turngraph.state.result import Charge, PriceUsed
@@ -17,66 +19,72 @@ Billed = Literal["none", "partial", "unknown", "actual"]
 
 def charge_for(
     prices: Prices,
+    key: PriceKey,
     *,
     attempt_id: str,
-    vendor: str,
-    model: str,
-    asked_model: str | None = None,
-    base_url: str | None = None,
-    service_tier: str | None = None,
-    at: datetime,
     usage: Usage | None,
+    asked_model: str | None = None,
     billed: Billed = "actual",
     estimate: Usage | None = None,
     held_usd: Decimal | None = None,
     account: str | None = None,
 ) -> Charge | None:
-    """The charge of one attempt, or `None` where the vendor charges nothing for it.
+    """Returns the charge of one attempt, or `None` where the vendor charges nothing for it.
 
-    `model` is the one that answered; where it has no price, `asked_model` is tried (Azure answers
-    with a model's name, others with a path). `estimate` stands in for a usage that was not
-    reported, and marks the charge; where there is neither, the amount is unknown: `None`, unpriced,
-    never zero. Above `held_usd` it is an overrun.
+    Args:
+        prices: where the rates come from.
+        key: what answered, and when. `key.model` is the model that answered.
+        attempt_id: the attempt's id, which becomes the charge's.
+        usage: what the vendor reported; `None` where it reported nothing.
+        asked_model: the model that was asked. It is tried where `key.model` has no price: Azure
+            answers with a model's name, other vendors with a path.
+        billed: what the vendor may charge for.
+        estimate: stands in for a `usage` that was not reported, and marks the charge. Without
+            either the amount is unknown: `None` and unpriced, never zero.
+        held_usd: what was held. A higher amount is marked as an overrun.
+        account: whom it is charged to.
 
-        >>> from datetime import UTC
-        >>> charge = charge_for(Prices(), attempt_id="c.1", vendor="openai", model="gpt-5", usage=None,
-        ...                     at=datetime(2026, 1, 1, tzinfo=UTC),
-        ...                     estimate=Usage(input_tokens=8, output_tokens=9))
-        >>> charge.amount_usd, charge.estimated
-        (Decimal('0.0001'), True)
+    >>> from datetime import UTC, datetime
+    >>> key = PriceKey("openai", "gpt-5", at=datetime(2026, 1, 1, tzinfo=UTC))
+    >>> estimate = Usage(input_tokens=8, output_tokens=9)
+    >>> charge = charge_for(Prices(), key, attempt_id="c.1", usage=None, estimate=estimate)
+    >>> charge.amount_usd, charge.estimated
+    (Decimal('0.0001'), True)
     """
     if billed == "none" and usage is None:
         return None
     counted = estimate if usage is None else usage
-    priced: Priced | None = None
-    for name in dict.fromkeys((model, asked_model)):
-        if priced is None and name is not None and counted is not None:
-            priced = prices.charge(
-                counted,
-                vendor=vendor,
-                model=name,
-                base_url=base_url,
-                at=at,
-                service_tier=service_tier,
-            )
+    priced = _first_price(prices, key, asked_model, counted)
+    reported = priced is not None and priced.price.source == "provider"
+    # Token counts that contradict each other make the amount a guess, unless the vendor named it.
+    guessed = usage is None or (contradicts_itself(usage) and not reported)
     return Charge(
         id=attempt_id,
         kind="completion",
         attempt_id=attempt_id,
-        vendor=vendor,
-        model=model,
+        vendor=key.vendor,
+        model=key.model,
         usage=counted,
         amount_usd=None if priced is None else priced.usd,
         unpriced=priced is None,
-        estimated=usage is None or (contradicts_itself(usage) and not _said_by_the_vendor(priced)),
+        estimated=guessed,
         overrun=priced is not None and held_usd is not None and priced.usd > held_usd,
         price=None if priced is None else priced.price,
         account=account,
     )
 
 
-def _said_by_the_vendor(priced: Priced | None) -> bool:
-    return priced is not None and priced.price.source == "provider"
+def _first_price(
+    prices: Prices, key: PriceKey, asked_model: str | None, usage: Usage | None
+) -> Priced | None:
+    if usage is None:
+        return None
+    for model in dict.fromkeys((key.model, asked_model)):
+        if model is not None:
+            priced = prices.charge(usage, replace(key, model=model))
+            if priced is not None:
+                return priced
+    return None
 
 
 def tool_charge_for(
@@ -90,11 +98,10 @@ def tool_charge_for(
     connection: str | None = None,
     account: str | None = None,
 ) -> Charge | None:
-    """The charge of one tool or plugin call, or `None` where no price is set for it: most tools are
-    free.
+    """Returns the charge of one tool or plugin call, or `None` where it has no price: most tools
+    are free.
 
-    A plugin's call is charged by its own price and never by the tokens of the call that asked for
-    it.
+    A plugin's call is charged by its own price, never by the tokens of the call that asked for it.
 
         >>> from turngraph.billing.pricing.overrides import ToolPrice
         >>> prices = Prices(tools=(ToolPrice(tool="search", usd_per_call=Decimal("0.01")),))
@@ -124,8 +131,8 @@ def tool_charge_for(
     )
 
 
-def total_usd(charges: "list[Charge] | tuple[Charge, ...]") -> Decimal | None:
-    """The sum of the amounts that are known; `None` where there is none.
+def total_usd(charges: Iterable[Charge]) -> Decimal | None:
+    """Returns the sum of the known amounts in USD; `None` where there is none.
 
     >>> total_usd([]) is None
     True

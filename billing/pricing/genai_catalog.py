@@ -1,7 +1,7 @@
-"""List prices from genai-prices: what its tables say about a vendor's model at a time.
+"""List prices from the package genai-prices, offline.
 
 The package takes a third of a second or more to import and to build its tables, so it is imported
-at the first question; each (vendor, base URL, model) is looked up once and kept as plain rates.
+at the first lookup. Each (vendor, base URL, model) is looked up once and kept as plain rates.
 """
 
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from turngraph.billing.pricing.price_key import PriceKey
 from turngraph.billing.pricing.rates import Rate, Rates, Tier
 
 if TYPE_CHECKING:
@@ -41,52 +42,47 @@ _CLASSES: Final[Mapping[str, str]] = {
     "audio_input": "input_audio_mtok",
     "audio_output": "output_audio_mtok",
 }
-"""Our class of token, and the key of its price. Source: `units.yml` of genai-prices."""
+"""Fields of `Rates`, each with the name that genai-prices gives it. Source: its `units.yml`."""
 
 
 class Listed(NamedTuple):
-    """Rates found in a catalogue, and where."""
+    """Rates, and the source they come from."""
 
     rates: Rates
     source: str
     currency: str = "USD"
-    """What the rates stood in before they were turned into USD."""
+    """The currency of the rates before they were converted into USD."""
 
 
 @dataclass(frozen=True)
 class Listing:
-    """One model's prices over time, and per service tier.
+    """One model's prices over time and per service tier.
 
-    `dated` is in the catalogue's order, where the last whose condition holds wins and the first is
-    the default.
+    `dated` is in the order of genai-prices: the last one whose constraint is active applies, and
+    the first is the default.
     """
 
     dated: tuple[tuple[Any, Rates], ...]
     variants: tuple[tuple[Mapping[str, str], Any, Rates], ...] = ()
 
     def at(self, when: datetime, context: Mapping[str, str]) -> Rates:
-        """The rates at `when`, for a call of `context` (`{"service_tier": "flex"}`)."""
-        held = [
-            rates
-            for constraint, rates in self.dated
-            if constraint is None or constraint.active(when)
-        ]
-        standard = held[-1] if held else self.dated[0][1]
-        for wanted, constraint, rates in reversed(self.variants if context else ()):
-            if wanted.items() <= context.items() and (
-                constraint is None or constraint.active(when)
-            ):
-                standard = standard.model_copy(update=dict(_present(rates)))
-        return standard
+        """Returns the rates at `when` for a call with `context` (`{"service_tier": "flex"}`)."""
+        active = [rates for constraint, rates in self.dated if _is_active(constraint, when)]
+        result = active[-1] if active else self.dated[0][1]
+        # The first variant has priority, so it is applied last. A variant lists only its own rates.
+        for required, constraint, rates in reversed(self.variants if context else ()):
+            if required.items() <= context.items() and _is_active(constraint, when):
+                own = {name: value for name, value in rates if value is not None}
+                result = result.model_copy(update=own)
+        return result
 
 
 @dataclass(frozen=True)
 class GenaiCatalog:
-    """genai-prices as installed, looked up offline. It keeps the tables it met first: build a new
-    one after an update.
+    """The tables of the installed genai-prices. Make a new catalog after the package is updated.
 
-    A vendor's own name decides; only an unknown name (a custom endpoint) is looked up by its base
-    URL. Never by the model's name alone: `gpt-4o` behind somebody's gateway has that gateway's
+    A vendor is found by its name, and only a name that is unknown (a custom endpoint) by its base
+    URL. A model is never found by its name alone: `gpt-4o` behind a gateway has the gateway's
     price.
     """
 
@@ -95,23 +91,14 @@ class GenaiCatalog:
     def __post_init__(self) -> None:
         object.__setattr__(self, "_known", lru_cache(maxsize=4096)(_look_up))
 
-    def find(
-        self,
-        *,
-        vendor: str,
-        model: str,
-        base_url: str | None,
-        at: datetime,
-        service_tier: str | None,
-    ) -> Listed | None:
-        """The rates listed for `vendor`'s `model` at `at` (a time with its zone), or `None`."""
-        found: tuple[Listing, str] | None = self._known(vendor, model, base_url)
-        if found is None:
+    def find(self, key: PriceKey) -> Listed | None:
+        """Returns the listed rates of `key`, or `None`."""
+        known: tuple[Listing, str] | None = self._known(key.vendor, key.model, key.base_url)
+        if known is None:
             return None
-        listing, source = found
-        return Listed(
-            listing.at(at, {"service_tier": service_tier} if service_tier else {}), source
-        )
+        listing, source = known
+        context = {"service_tier": key.service_tier} if key.service_tier else {}
+        return Listed(listing.at(key.at, context), source)
 
 
 def _look_up(vendor: str, model: str, base_url: str | None) -> tuple[Listing, str] | None:
@@ -128,8 +115,8 @@ def _look_up(vendor: str, model: str, base_url: str | None) -> tuple[Listing, st
     info = provider.find_model(model, all_providers=snapshot.providers)
     if info is None:
         return None
-    # Another provider's row (Azure's models are listed under OpenAI) lends its prices, not its
-    # service tiers.
+    # A row of another provider (Azure's models are listed under OpenAI) has valid prices, but its
+    # service tiers are that provider's.
     own = any(info is row for row in provider.models)
     return _listing(info, tiers=own), f"genai-prices {genai_prices.__version__}"
 
@@ -169,5 +156,5 @@ def _rate(price: Any) -> Rate | None:
     return Rate(usd_per_mtok=price.base, tiers=tiers)
 
 
-def _present(rates: Rates) -> list[tuple[str, Any]]:
-    return [(name, value) for name, value in rates if value is not None]
+def _is_active(constraint: Any, when: datetime) -> bool:
+    return constraint is None or bool(constraint.active(when))

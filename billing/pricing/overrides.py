@@ -1,15 +1,14 @@
-"""Your own prices: contracts, self-hosted models, vendors no list knows, and what tools and plugins
-cost.
-"""
+"""Your own prices: of contracts, self-hosted models, vendors that no list has, and tools."""
 
 from datetime import datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Final, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from turngraph.billing.pricing.price_key import PriceKey
 from turngraph.billing.pricing.rates import Rate, Rates, Tier, Usd
 from turngraph.state.base import Frozen
 from turngraph.state.errors import TurnConfigurationError
@@ -20,15 +19,14 @@ _MAX_BYTES: Final = 262_144
 
 
 class PriceOverride(Frozen):
-    """The price of one vendor's models. `model` may hold `*`; the first row that names a model
-    counts.
+    """The price of one vendor's models. `model` may contain `*`; of several overrides the first
+    that matches applies.
 
-    Amounts stand in `currency`; `usd` says what one unit of it is worth. Charges are in USD, and
-    keep what the price stood in. Another currency without `usd` is refused: nobody else knows the
-    rate you pay.
+    Amounts are in `currency`, and `usd` is what one unit of it is worth in US dollars. It must be
+    given for another currency than USD. Charges are in USD, and name the currency of the price.
 
-        >>> row = PriceOverride(vendor="berget", model="llama-*", currency="EUR", usd=Decimal("1.1"),
-        ...                     rates=Rates(input=Rate(usd_per_mtok=Decimal("0.3"))))
+        >>> rates = Rates(input=Rate(usd_per_mtok=Decimal("0.3")))
+        >>> row = PriceOverride(vendor="berget", rates=rates, currency="EUR", usd=Decimal("1.1"))
         >>> row.in_usd().input.usd_per_mtok
         Decimal('0.33')
     """
@@ -42,30 +40,28 @@ class PriceOverride(Frozen):
     valid_until: datetime | None = None
 
     @model_validator(mode="after")
-    def _has_a_rate(self) -> Self:
+    def _check_currency(self) -> Self:
         if self.currency != "USD" and "usd" not in self.model_fields_set:
             raise ValueError(
                 f"the price of `{self.vendor}:{self.model}` is in {self.currency}; "
-                f"say what one {self.currency} is worth in US dollars: `usd`"
+                f"say in `usd` what one {self.currency} is worth in US dollars"
             )
         return self
 
-    def names(self, vendor: str, model: str, at: datetime) -> bool:
-        """Whether this row prices `vendor`'s `model` at `at`."""
-        if vendor != self.vendor or not fnmatchcase(model, self.model):
+    def matches(self, key: PriceKey) -> bool:
+        """Returns whether this is the price of `key`: its vendor, model and time."""
+        if key.vendor != self.vendor or not fnmatchcase(key.model, self.model):
             return False
-        begun = self.valid_from is None or at >= self.valid_from
-        return begun and (self.valid_until is None or at < self.valid_until)
+        is_valid = self.valid_from is None or key.at >= self.valid_from
+        return is_valid and (self.valid_until is None or key.at < self.valid_until)
 
     def in_usd(self) -> Rates:
-        """The rates in USD."""
-        return (
-            self.rates
-            if self.usd == 1
-            else Rates.model_validate({k: self._times(v) for k, v in self.rates})
-        )
+        """Returns the rates in USD."""
+        if self.usd == 1:
+            return self.rates
+        return Rates.model_validate({name: self._converted(rate) for name, rate in self.rates})
 
-    def _times(self, value: Rate | Decimal | None) -> Any:
+    def _converted(self, value: Rate | Decimal | None) -> Rate | Decimal | None:
         if isinstance(value, Decimal):
             return value * self.usd
         if value is None:
@@ -77,10 +73,11 @@ class PriceOverride(Frozen):
 
 
 class ToolPrice(Frozen):
-    """What a tool or plugin costs, in USD: per call, per row of its result, per second it ran; the
-    three add up.
+    """What a tool or plugin costs, in USD: the sum of a price per call, per row of its result and
+    per second that it ran.
 
-    >>> ToolPrice(tool="search", usd_per_call=Decimal("0.01"), usd_per_row=Decimal("0.001")).cost(rows=3)
+    >>> price = ToolPrice(tool="search", usd_per_call=Decimal("0.01"), usd_per_row=Decimal("0.001"))
+    >>> price.cost(rows=3)
     Decimal('0.013')
     """
 
@@ -90,7 +87,7 @@ class ToolPrice(Frozen):
     usd_per_second: Usd = Decimal(0)
 
     def cost(self, *, rows: int = 0, seconds: float = 0.0) -> Decimal:
-        """What one call cost, unrounded."""
+        """Returns what one call cost, in USD, unrounded."""
         return (
             self.usd_per_call
             + self.usd_per_row * rows
@@ -99,42 +96,50 @@ class ToolPrice(Frozen):
 
 
 class PriceFile(Frozen):
-    """A file of prices: `prices` for models, `tools` for tools and plugins."""
+    """The content of a price file: `prices` of models, `tools` for those of tools and plugins."""
 
     prices: tuple[PriceOverride, ...] = ()
     tools: tuple[ToolPrice, ...] = ()
 
 
 def load_prices(path: str | Path) -> PriceFile:
-    """The prices in a YAML file. Raises `TurnConfigurationError` naming the file, and the row that
-    cannot be read.
+    """Reads the prices in a YAML file.
 
-    Numbers are read as text first, so that 0.1 is a tenth. Anchors and tags are refused.
+    Raises `TurnConfigurationError` naming the file and the row that is wrong; also for anchors,
+    aliases, and files of more than 256 KiB.
     """
     import yaml
 
+    content = _read(path)
     try:
-        text = Path(path).read_bytes()
-    except OSError as exc:
-        raise TurnConfigurationError(
-            f"The price file `{path}` cannot be read: {exc.strerror}."
-        ) from exc
-    if len(text) > _MAX_BYTES:
-        raise TurnConfigurationError(
-            f"`{path}` has {len(text)} bytes; a price file may have {_MAX_BYTES}."
-        )
-    try:
-        events = list(yaml.parse(text, Loader=yaml.BaseLoader))
+        events = list(yaml.parse(content, Loader=yaml.BaseLoader))
+        # A few lines of aliases can stand for gigabytes ("billion laughs").
         if any(
             getattr(event, "anchor", None) or isinstance(event, yaml.AliasEvent) for event in events
         ):
             raise TurnConfigurationError(f"`{path}` uses YAML anchors; write each price out.")
-        return PriceFile.model_validate(yaml.load(text, Loader=yaml.BaseLoader) or {})  # noqa: S506
+        # BaseLoader reads numbers as text, so that 0.1 is exactly a tenth.
+        loaded = yaml.load(content, Loader=yaml.BaseLoader)  # noqa: S506
+        return PriceFile.model_validate(loaded or {})
     except ValidationError as exc:
         problem = exc.errors(include_url=False)[0]
         place = ".".join(map(str, problem["loc"]))
         raise TurnConfigurationError(
-            f"`{path}` is no price file: {place}: {problem['msg']}."
+            f"`{path}` is not a price file: {place}: {problem['msg']}."
         ) from exc
     except (yaml.YAMLError, UnicodeDecodeError) as exc:
-        raise TurnConfigurationError(f"`{path}` is no price file: {exc}") from exc
+        raise TurnConfigurationError(f"`{path}` is not a price file: {exc}") from exc
+
+
+def _read(path: str | Path) -> bytes:
+    try:
+        content = Path(path).read_bytes()
+    except OSError as exc:
+        raise TurnConfigurationError(
+            f"The price file `{path}` cannot be read: {exc.strerror}."
+        ) from exc
+    if len(content) > _MAX_BYTES:
+        raise TurnConfigurationError(
+            f"`{path}` has {len(content)} bytes; a price file may have {_MAX_BYTES}."
+        )
+    return content

@@ -1,15 +1,12 @@
-"""What a call costs, and by whose price: the vendor's own word, your overrides, the list, or
-nobody's.
+"""What a call costs: by the vendor's own report, your overrides, or the price list, in this order.
 
 >>> from datetime import UTC, datetime
->>> prices = Prices()
->>> used = Usage(input_tokens=10_000, cache_read_tokens=8_000, output_tokens=1_000)
->>> prices.charge(used, vendor="openai", model="gpt-5", at=datetime(2026, 1, 1, tzinfo=UTC)).usd
+>>> usage = Usage(input_tokens=10_000, cache_read_tokens=8_000, output_tokens=1_000)
+>>> Prices().charge(usage, PriceKey("openai", "gpt-5", at=datetime(2026, 1, 1, tzinfo=UTC))).usd
 Decimal('0.0135')
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple, Protocol, Self
@@ -17,6 +14,7 @@ from typing import NamedTuple, Protocol, Self
 from turngraph.billing.pricing.genai_catalog import GenaiCatalog, Listed
 from turngraph.billing.pricing.money import rounded
 from turngraph.billing.pricing.overrides import PriceOverride, ToolPrice, load_prices
+from turngraph.billing.pricing.price_key import PriceKey
 from turngraph.billing.pricing.rates import cost_usd, price_used
 from turngraph.state.result import PriceUsed
 from turngraph.state.usage import Usage
@@ -25,63 +23,48 @@ __all__ = ["Catalog", "Priced", "Prices"]
 
 
 class Priced(NamedTuple):
-    """An amount in USD, rounded to the nano-dollar, and the price it was made with."""
+    """An amount in USD, rounded to the nano-dollar, and the price it was computed with."""
 
     usd: Decimal
     price: PriceUsed
 
 
 class Catalog(Protocol):
-    """Where list prices come from."""
+    """A source of list prices."""
 
-    def find(
-        self,
-        *,
-        vendor: str,
-        model: str,
-        base_url: str | None,
-        at: datetime,
-        service_tier: str | None,
-    ) -> Listed | None:
-        """The rates of `vendor`'s `model` at `at`, or `None` where they are not listed."""
+    def find(self, key: PriceKey) -> Listed | None:
+        """Returns the rates of `key`, or `None` where they are not listed."""
         ...
 
 
 @dataclass(frozen=True)
 class Prices:
-    """Prices, in this order: the vendor's own word, your overrides, the catalogue. `None` is
-    unpriced, never free.
+    """The prices of models and tools. A model that none of the sources knows has no price: `None`,
+    never zero.
+
+    `overrides` are your own prices, looked at in order; `tools` are the prices of tools and
+    plugins; `catalog` is the price list, by default that of genai-prices.
     """
 
     overrides: tuple[PriceOverride, ...] = ()
     tools: tuple[ToolPrice, ...] = ()
-    catalogue: Catalog = field(default_factory=GenaiCatalog)
+    catalog: Catalog = field(default_factory=GenaiCatalog)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Those of a YAML file of your own, over the list. Raises TurnConfigurationError naming
-        file and row.
+        """Returns the prices of a YAML file, over the price list.
+
+        Raises `TurnConfigurationError` naming the file and the row that is wrong.
         """
         own = load_prices(path)
         return cls(overrides=own.prices, tools=own.tools)
 
-    def charge(
-        self,
-        usage: Usage,
-        *,
-        vendor: str,
-        model: str,
-        at: datetime,
-        base_url: str | None = None,
-        service_tier: str | None = None,
-    ) -> Priced | None:
-        """What `usage` of `vendor`'s `model` cost at `at`, or `None` where nobody says."""
-        # A vendor's word on its own bill beats any table, but NaN or a debt is no word.
+    def charge(self, usage: Usage, key: PriceKey) -> Priced | None:
+        """Returns what `usage` cost, or `None` where no source knows the price."""
+        # The vendor's own amount is better than any table; NaN or a negative one is a fault.
         if usage.cost_usd is not None and usage.cost_usd.is_finite() and usage.cost_usd >= 0:
             return Priced(rounded(usage.cost_usd), PriceUsed(source="provider"))
-        listed = self.find(
-            vendor=vendor, model=model, base_url=base_url, at=at, service_tier=service_tier
-        )
+        listed = self.find(key)
         if listed is None:
             return None
         price = price_used(
@@ -90,59 +73,37 @@ class Prices:
         cost = cost_usd(usage, price)
         return None if cost is None else Priced(rounded(cost), price)
 
-    def most(
-        self,
-        *,
-        vendor: str,
-        model: str,
-        at: datetime,
-        input_tokens: int,
-        output_tokens: int,
-        base_url: str | None = None,
-        service_tier: str | None = None,
-    ) -> Priced | None:
-        """The most a call with at most so many tokens can cost: what a budget holds before the
-        call.
+    def most(self, key: PriceKey, *, input_tokens: int, output_tokens: int) -> Priced | None:
+        """Returns the most that a call with at most so many tokens can cost, or `None` where no
+        source knows the price.
 
-        Every prompt token is taken at the dearest of the rates it may meet, every completion token
-        likewise.
+        Every token counts at the highest rate that a token of its side can have.
         """
-        listed = self.find(
-            vendor=vendor, model=model, base_url=base_url, at=at, service_tier=service_tier
-        )
+        listed = self.find(key)
         if listed is None:
             return None
         price = price_used(
             listed.rates, input_tokens, source=listed.source, currency=listed.currency, most=True
         )
         bound = Usage(input_tokens=input_tokens, output_tokens=output_tokens)
-        cost = cost_usd(bound, _dearest(price))
+        cost = cost_usd(bound, _with_highest_rates(price))
         return None if cost is None else Priced(rounded(cost), price)
 
-    def find(
-        self,
-        *,
-        vendor: str,
-        model: str,
-        base_url: str | None,
-        at: datetime,
-        service_tier: str | None,
-    ) -> Listed | None:
-        """The rates in force: the first override that names this model, else what is listed."""
+    def find(self, key: PriceKey) -> Listed | None:
+        """Returns the rates in force: those of the first override that matches, else the list's."""
         for override in self.overrides:
-            if override.names(vendor, model, at):
+            if override.matches(key):
                 return Listed(override.in_usd(), "override", override.currency)
-        return self.catalogue.find(
-            vendor=vendor, model=model, base_url=base_url, at=at, service_tier=service_tier
-        )
+        return self.catalog.find(key)
 
     def tool(self, name: str) -> ToolPrice | None:
-        """The price of a tool or plugin, where one is set."""
+        """Returns the price of a tool or plugin, or `None` where none is set."""
         return next((price for price in self.tools if price.tool == name), None)
 
 
-def _dearest(price: PriceUsed) -> PriceUsed:
-    """`price` with input and output at the highest rate of any of their classes."""
+def _with_highest_rates(price: PriceUsed) -> PriceUsed:
+    """Returns `price` with input and output at the highest rate of any of their classes."""
+    # Cached tokens are not looked at: they are never dearer than others.
     into = (
         price.input_usd_per_mtok,
         price.cache_write_usd_per_mtok,

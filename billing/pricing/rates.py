@@ -1,8 +1,8 @@
-"""What tokens cost: rates per class of token, their tiers, and the sum over a call's usage.
+"""What tokens cost: rates per class of token, tiers for long prompts, and the sum over a usage.
 
-Each token is counted once. Cached, cache-written and audio tokens are part of `input_tokens`,
-reasoning and audio tokens part of `output_tokens` (see `Usage`), so each leaves its parent before
-the parent's rate applies. A class without a rate of its own stays with its parent.
+Each token is counted once. Cached, cache-written and audio tokens are part of `input_tokens`;
+reasoning and audio tokens are part of `output_tokens` (see `Usage`). So each class is subtracted
+from its side before the side's own rate applies; a class without a rate is charged at its side's.
 """
 
 from decimal import Decimal
@@ -31,7 +31,7 @@ class Tier(Frozen):
 
 
 class Rate(Frozen):
-    """USD per million tokens of one class, and what it becomes for long prompts.
+    """USD per million tokens of one class, with tiers for long prompts.
 
     >>> rate = Rate(usd_per_mtok=Decimal(2), tiers=(Tier(above=200_000, usd_per_mtok=Decimal(4)),))
     >>> rate.at(200_000), rate.at(200_001)
@@ -42,25 +42,21 @@ class Rate(Frozen):
     tiers: tuple[Tier, ...] = ()
 
     def at(self, input_tokens: int) -> Decimal:
-        """The rate for a call with `input_tokens`: that of the highest tier it is above."""
+        """Returns the rate of a call with `input_tokens`: that of the highest tier it reaches."""
         reached = [tier for tier in self.tiers if input_tokens > tier.above]
-        return (
-            max(reached, key=lambda tier: tier.above).usd_per_mtok if reached else self.usd_per_mtok
-        )
+        if not reached:
+            return self.usd_per_mtok
+        return max(reached, key=lambda tier: tier.above).usd_per_mtok
 
     def most(self, input_tokens: int) -> Decimal:
-        """The highest rate that a call with at most `input_tokens` can meet."""
-        return max(
-            [
-                self.usd_per_mtok,
-                *(tier.usd_per_mtok for tier in self.tiers if input_tokens > tier.above),
-            ]
-        )
+        """Returns the highest rate that a call with at most `input_tokens` can have."""
+        reached = (tier.usd_per_mtok for tier in self.tiers if input_tokens > tier.above)
+        return max([self.usd_per_mtok, *reached])
 
 
 class Rates(Frozen):
-    """The rates of one model. `None` is «no rate of its own»; without `input` and `output` nothing
-    can be priced.
+    """The rates of one model. A class that is `None` is charged at the rate of its side, `input` or
+    `output`.
     """
 
     input: Rate | None = None
@@ -76,14 +72,15 @@ class Rates(Frozen):
 def price_used(
     rates: Rates, input_tokens: int, *, source: str, currency: str = "USD", most: bool = False
 ) -> PriceUsed:
-    """The flat price of a call with `input_tokens`; with `most`, of the dearest call with at most
-    so many.
+    """Returns the price of a call with `input_tokens`, its tiers resolved; with `most`, the highest
+    price of a call with at most so many.
 
-    >>> price_used(Rates(input=Rate(usd_per_mtok=Decimal(2))), 10, source="override").input_usd_per_mtok
+    >>> price = price_used(Rates(input=Rate(usd_per_mtok=Decimal(2))), 10, source="override")
+    >>> price.input_usd_per_mtok
     Decimal('2')
     """
 
-    def flat(rate: Rate | None) -> Decimal | None:
+    def resolved(rate: Rate | None) -> Decimal | None:
         if rate is None:
             return None
         return rate.most(input_tokens) if most else rate.at(input_tokens)
@@ -91,47 +88,44 @@ def price_used(
     return PriceUsed(
         source=source,
         currency=currency,
-        input_usd_per_mtok=flat(rates.input),
-        cached_usd_per_mtok=flat(rates.cached),
-        cache_write_usd_per_mtok=flat(rates.cache_write),
-        output_usd_per_mtok=flat(rates.output),
-        reasoning_usd_per_mtok=flat(rates.reasoning),
-        audio_input_usd_per_mtok=flat(rates.audio_input),
-        audio_output_usd_per_mtok=flat(rates.audio_output),
+        input_usd_per_mtok=resolved(rates.input),
+        cached_usd_per_mtok=resolved(rates.cached),
+        cache_write_usd_per_mtok=resolved(rates.cache_write),
+        output_usd_per_mtok=resolved(rates.output),
+        reasoning_usd_per_mtok=resolved(rates.reasoning),
+        audio_input_usd_per_mtok=resolved(rates.audio_input),
+        audio_output_usd_per_mtok=resolved(rates.audio_output),
         usd_per_request=rates.usd_per_request,
     )
 
 
 def cost_usd(usage: Usage, price: PriceUsed) -> Decimal | None:
-    """What `usage` costs at `price`, in USD, unrounded; `None` where the price does not cover it.
+    """Returns what `usage` costs at `price`, in USD, unrounded; `None` where a rate is missing.
 
-    >>> price = PriceUsed(source="override", input_usd_per_mtok=Decimal(2), cached_usd_per_mtok=Decimal("0.5"),
-    ...                   output_usd_per_mtok=Decimal(8))
+    >>> price = PriceUsed(source="override", input_usd_per_mtok=Decimal(2),
+    ...                   cached_usd_per_mtok=Decimal("0.5"), output_usd_per_mtok=Decimal(8))
     >>> cost_usd(Usage(input_tokens=1000, cache_read_tokens=400, output_tokens=10), price)
     Decimal('0.00148')
     """
     prompt, completion = _both_sides(usage)
-    if (
-        price.input_usd_per_mtok is None
-        and price.output_usd_per_mtok is None
-        and price.usd_per_request is None
-    ):
+    into, out = price.input_usd_per_mtok, price.output_usd_per_mtok
+    if into is None and out is None and price.usd_per_request is None:
         return None
-    if (prompt and price.input_usd_per_mtok is None) or (
-        completion and price.output_usd_per_mtok is None
-    ):
+    if (prompt and into is None) or (completion and out is None):
         return None
     sides = (
         _side(
             prompt,
-            price.input_usd_per_mtok,
+            into,
+            # Cached tokens come last: where the parts claim more than the whole, the dearer ones
+            # are charged first.
             (usage.cache_write_tokens, price.cache_write_usd_per_mtok),
             (usage.input_audio_tokens, price.audio_input_usd_per_mtok),
             (usage.cache_read_tokens, price.cached_usd_per_mtok),
         ),
         _side(
             completion,
-            price.output_usd_per_mtok,
+            out,
             (usage.output_audio_tokens, price.audio_output_usd_per_mtok),
             (usage.reasoning_tokens, price.reasoning_usd_per_mtok),
         ),
@@ -140,10 +134,9 @@ def cost_usd(usage: Usage, price: PriceUsed) -> Decimal | None:
 
 
 def contradicts_itself(usage: Usage) -> bool:
-    """Whether parts claim more tokens than the whole they are part of: what they cost is then a
-    guess.
+    """Returns whether the parts of one side have more tokens than the side: its cost is a guess.
 
-    Seen from Grok on Azure (`input_tokens: 23`, `cache_read_tokens: 190`).
+    Grok on Azure reports such usage (`input_tokens: 23`, `cache_read_tokens: 190`).
 
         >>> contradicts_itself(Usage(input_tokens=23, cache_read_tokens=190))
         True
@@ -155,8 +148,8 @@ def contradicts_itself(usage: Usage) -> bool:
 
 
 def _both_sides(usage: Usage) -> tuple[int, int]:
-    """Prompt and completion tokens; where a vendor reports one side and the total, the other is
-    what is left.
+    """Returns the prompt's and the completion's tokens. Where a vendor reports only one side and
+    the total, the other side is the difference.
     """
     prompt, completion, total = usage.input_tokens, usage.output_tokens, usage.total_tokens
     if total is not None and prompt is None:
@@ -167,8 +160,9 @@ def _both_sides(usage: Usage) -> tuple[int, int]:
 
 
 def _side(tokens: int, rate: Decimal | None, *parts: tuple[int | None, Decimal | None]) -> Decimal:
-    """Tokens times rate, each part at its own rate. Parts that claim more than the whole get what
-    is left of it.
+    """Returns tokens times rate (not yet divided by a million), each part at its own rate.
+
+    A part that claims more tokens than are left gets those that are left.
     """
     cost, left = Decimal(0), tokens
     for count, own_rate in parts:

@@ -1,26 +1,24 @@
-"""Budgets: how much, for whom, for how long, and what happens at the limit. Checked and held in one
-statement.
+"""Budgets in the ledger: stored, and enforced where money is held.
+
+Checking a limit and holding the money is one SQL statement, so that no other worker comes between.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from functools import cache
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Any, Final
 
-from pydantic import Field
 from sqlalchemy import Connection, bindparam, select, update
 
+from turngraph.billing.budget import Budget, Window
 from turngraph.billing.pricing.money import from_nano, to_nano
 from turngraph.billing.store.calls import Call, ThresholdCrossed
 from turngraph.billing.store.schema import budget_t, hold_t, window_t
-from turngraph.billing.store.transaction import INSERT, Tx
-from turngraph.state.base import Frozen
+from turngraph.billing.store.transaction import INSERT, LedgerTransaction
 from turngraph.state.errors import BudgetExceededError
 
 __all__ = [
-    "Budget",
     "close_windows",
     "hold_nano_for",
     "hold_windows",
@@ -30,71 +28,10 @@ __all__ = [
     "windows_for",
 ]
 
-
-_PERIODS: Final = ("always", "day", "month")
-
-
-class Budget(Frozen):
-    """A limit on spending, in USD.
-
-    `per` says what has the limit each: every turn, thread, account, API key, tag, or the whole
-    ledger; `of` narrows it to one of them. A hard budget refuses a call before anything is sent; a
-    soft one only tells. Days and months are those of UTC.
-
-        >>> Budget(usd=Decimal(20), per="account", period="month").id
-        'account-month'
-        >>> Budget(usd=Decimal(100), per="account", of="acme", period="month", hard=False).id
-        'account-month-acme'
-    """
-
-    usd: Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
-    per: Literal["turn", "thread", "account", "key", "tag", "ledger"] = "turn"
-    of: str | None = None
-    period: Literal["always", "day", "month"] = "always"
-    hard: bool = True
-    name: str | None = None
-    warn_at: tuple[Annotated[float, Field(gt=0)], ...] = (0.8, 1.0)
-    """Shares of the limit at which spending is told."""
-    last_answer_usd: Annotated[Decimal, Field(ge=0)] = Decimal(0)
-    """Kept back for one closing call without tools, so that a turn can end with an answer."""
-    unpriced: Literal["refuse", "mark"] | Decimal = "refuse"
-    """A call without a known price: refused, made and marked, or held and charged at this many USD.
-    """
-
-    @property
-    def id(self) -> str:
-        """The name, or what it is for."""
-        if self.name:
-            return self.name
-        # «always» goes without saying, unless what follows could be read as a period.
-        period = (
-            ""
-            if self.period == "always" and not (self.of or "").startswith(_PERIODS)
-            else self.period
-        )
-        return "-".join(part for part in (self.per, period, self.of) if part)
-
-    def windows(self, call: Call, now: float) -> Iterator["Window"]:
-        """The windows of this budget that `call` falls into."""
-        day = datetime.fromtimestamp(now, UTC).date().isoformat()
-        window = {"always": "always", "day": day, "month": day[:7]}[self.period]
-        for value in call.attribution.values(self.per):
-            if self.of is None or self.of == value:
-                yield Window(f"{self.id}:{value}", window, self)
-
-
-class Window(NamedTuple):
-    """One budget of one account (thread, turn, …) in one period."""
-
-    budget_id: str
-    window: str
-    budget: Budget
-
-
 _w = window_t.c
 _this = (_w.budget_id == bindparam("b_budget"), _w.window == bindparam("b_window"))
 _INSERT: Final = hold_t.insert()
-_KEPT: Final = select(budget_t.c.definition).order_by(budget_t.c.name)
+_STORED: Final = select(budget_t.c.definition).order_by(budget_t.c.name)
 _SPENT: Final = select(_w.settled_nano, _w.held_nano).where(*_this)
 _OF_ATTEMPT: Final = (
     select(hold_t.c.budget_id, hold_t.c.window)
@@ -114,7 +51,7 @@ _CLOSE: Final = (
 
 @cache
 def _hold_statement(dialect: str, *, hard: bool) -> Any:
-    """Check and hold in one statement: between two there would be room for everybody else."""
+    """Returns the upsert that holds money in a window, and for a hard budget only if it fits."""
     held = _w.held_nano + bindparam("b_nano")
     fits = _w.settled_nano + held <= bindparam("b_allowed") if hard else None
     row = INSERT[dialect](window_t)
@@ -129,54 +66,58 @@ def _hold_statement(dialect: str, *, hard: bool) -> Any:
     return upsert.returning(_w.held_nano)
 
 
-def set_budget(tx: Tx, budget: Budget) -> None:
-    """Keep a budget in the ledger: it holds for every call from now on, whoever makes it."""
+def set_budget(tx: LedgerTransaction, budget: Budget) -> None:
+    """Stores a budget, or replaces the one with the same id. It applies to every call from now on,
+    whoever makes it.
+    """
     values = {"name": budget.id, "definition": budget.model_dump_json()}
     statement = INSERT[tx.conn.dialect.name](budget_t)
     changed = {"definition": statement.excluded.definition}
     tx.conn.execute(statement.on_conflict_do_update(index_elements=["name"], set_=changed), values)
 
 
-def remove_budget(tx: Tx, name: str) -> bool:
-    """Forget a kept budget. Returns whether there was one; what it has seen stays for reports."""
+def remove_budget(tx: LedgerTransaction, name: str) -> bool:
+    """Removes a stored budget. Returns whether there was one. What it counted stays for reports."""
     return tx.conn.execute(budget_t.delete().where(budget_t.c.name == name)).rowcount == 1
 
 
-def list_budgets(tx: Tx) -> tuple[Budget, ...]:
-    """The budgets kept in the ledger."""
-    return tuple(Budget.model_validate_json(row) for row in tx.conn.execute(_KEPT).scalars())
+def list_budgets(tx: LedgerTransaction) -> tuple[Budget, ...]:
+    """Returns the stored budgets, by name."""
+    return tuple(Budget.model_validate_json(row) for row in tx.conn.execute(_STORED).scalars())
 
 
-def windows_for(tx: Tx, call: Call, budgets: Iterable[Budget], now: float) -> list[Window]:
-    """Every window `call` falls into, in one order for all workers, so that no two wait for each
-    other.
+def windows_for(
+    tx: LedgerTransaction, call: Call, budgets: Iterable[Budget], now: float
+) -> list[Window]:
+    """Returns every window that `call` counts in: of stored budgets, the ledger's, and `budgets`.
 
-    Of two budgets with one name the stricter counts: no turn can widen a budget that the ledger
-    keeps.
+    Of two budgets with one id the stricter counts, so that no turn can widen a stored budget.
     """
-    found: dict[tuple[str, str], Window] = {}
+    windows: dict[tuple[str, str], Window] = {}
     for budget in (*list_budgets(tx), *tx.budgets, *budgets):
         for window in budget.windows(call, now):
             key = window.budget_id, window.window
-            found[key] = _stricter(found[key], window) if key in found else window
-    return [found[key] for key in sorted(found)]
+            windows[key] = _stricter(windows[key], window) if key in windows else window
+    # All workers lock the windows in this order, so that no two wait for each other.
+    return [windows[key] for key in sorted(windows)]
 
 
 def _stricter(one: Window, other: Window) -> Window:
-    kept = min(one, other, key=lambda window: (not window.budget.hard, window.budget.usd))
+    """Returns the hard or else the lower one, which refuses unpriced calls if either does."""
+    strict = min(one, other, key=lambda window: (not window.budget.hard, window.budget.usd))
     refuses = any(
         window.budget.hard and window.budget.unpriced == "refuse" for window in (one, other)
     )
-    return (
-        kept._replace(budget=kept.budget.model_copy(update={"unpriced": "refuse"}))
-        if refuses
-        else kept
-    )
+    if not refuses:
+        return strict
+    return strict._replace(budget=strict.budget.model_copy(update={"unpriced": "refuse"}))
 
 
 def hold_nano_for(usd: Decimal | None, windows: Sequence[Window], conn: Connection) -> int:
-    """What to hold for a call that may cost `usd`. Raises `BudgetExceededError` for an unknown
-    price it refuses.
+    """Returns the nano-dollars to hold for a call that may cost `usd`; `None` is an unknown price.
+
+    For an unknown price that is the highest amount any budget sets for such calls. Raises
+    `BudgetExceededError` where a hard budget refuses them.
     """
     if usd is not None:
         return to_nano(usd)
@@ -186,19 +127,22 @@ def hold_nano_for(usd: Decimal | None, windows: Sequence[Window], conn: Connecti
         if isinstance(policy, Decimal):
             ceiling = max(ceiling, policy)
         elif policy == "refuse" and window.budget.hard:
-            raise _refused(conn, window, None)
+            raise _exceeded(conn, window, None)
     return to_nano(ceiling)
 
 
 def hold_windows(
-    tx: Tx, attempt_id: str, nano: int, windows: Sequence[Window], *, closing: bool = False
+    tx: LedgerTransaction,
+    attempt_id: str,
+    nano: int,
+    windows: Sequence[Window],
+    *,
+    closing: bool = False,
 ) -> None:
-    """Hold `nano` in every window, or raise `BudgetExceededError` naming the first that has not so
-    much.
-    """
+    """Holds `nano` in every window. Raises `BudgetExceededError` naming the first without room."""
     for window in windows:
         if not _hold(tx.conn, window, nano, closing=closing):
-            raise _refused(tx.conn, window, nano)
+            raise _exceeded(tx.conn, window, nano)
     for window in windows:
         # One by one: many rows at once make psycopg send a pipeline, in which PostgreSQL does not
         # disconnect a frozen client, and everybody who needs the same window waits for it.
@@ -210,6 +154,7 @@ def _hold(conn: Connection, window: Window, nano: int, *, closing: bool) -> bool
     budget = window.budget
     limit = to_nano(budget.usd)
     allowed = limit - (0 if closing else to_nano(budget.last_answer_usd))
+    # The upsert compares only where the window has a row already; this covers a new one.
     if budget.hard and nano > allowed:
         return False
     row = {
@@ -217,14 +162,16 @@ def _hold(conn: Connection, window: Window, nano: int, *, closing: bool) -> bool
         "window": window.window,
         "settled_nano": 0,
         "held_nano": nano,
+        "limit_nano": limit,
+        "warn_at": json.dumps(budget.warn_at),
+        "b_nano": nano,
+        **({"b_allowed": allowed} if budget.hard else {}),
     }
-    kept = {"limit_nano": limit, "warn_at": json.dumps(budget.warn_at)}
-    check = {"b_nano": nano, **({"b_allowed": allowed} if budget.hard else {})}
     statement = _hold_statement(conn.dialect.name, hard=budget.hard)
-    return conn.execute(statement, {**row, **kept, **check}).first() is not None
+    return conn.execute(statement, row).first() is not None
 
 
-def _refused(conn: Connection, window: Window, nano: int | None) -> BudgetExceededError:
+def _exceeded(conn: Connection, window: Window, nano: int | None) -> BudgetExceededError:
     row = conn.execute(_SPENT, {"b_budget": window.budget_id, "b_window": window.window}).first()
     settled, held = (0, 0) if row is None else (row.settled_nano, row.held_nano)
     limit = to_nano(window.budget.usd)
@@ -242,8 +189,9 @@ def _refused(conn: Connection, window: Window, nano: int | None) -> BudgetExceed
 def close_windows(
     conn: Connection, attempt_id: str, *, held: int, charged: int
 ) -> tuple[ThresholdCrossed, ...]:
-    """Let go of `held` and add `charged` in every window of an attempt. Returns the thresholds this
-    crossed.
+    """Releases `held` and adds `charged` nano-dollars in every window of an attempt.
+
+    Returns the warning thresholds that this crossed. `charged` is negative for a refund.
     """
     crossed: list[ThresholdCrossed] = []
     for budget_id, window in conn.execute(_OF_ATTEMPT, {"b_attempt": attempt_id}).all():

@@ -1,12 +1,12 @@
-"""What the ledger is told and what it answers, as values."""
+"""The values that go into the ledger's operations, and those that come out of them."""
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Annotated, Literal, NamedTuple
+from typing import NamedTuple
 
-from pydantic import Field
-
+from turngraph.billing.store.states import CallKind, SettlementBasis
 from turngraph.state.base import Frozen
+from turngraph.state.request import Api
 from turngraph.state.result import Charge
 from turngraph.state.usage import Usage
 
@@ -25,21 +25,24 @@ __all__ = [
 
 
 class CostAttribution(Frozen):
-    """Who and what a call is charged to. Budgets are kept for each of these."""
+    """Who and what a call is charged to. Reports and budgets exist for each of these fields."""
 
     account: str = ""
-    key: str | None = None
-    """The id of the API key used, never the key."""
+    api_key_id: str | None = None
+    """The id of the caller's API key; never the key itself."""
     thread: str | None = None
     turn: str | None = None
     tags: tuple[str, ...] = ()
 
     def values(self, per: str) -> Iterator[str]:
-        """The values of one dimension. A call without an account, key, … is charged to the nameless
-        one.
+        """Yields the values of one dimension: a field's name, or `tag`, or `ledger`.
 
-        >>> list(CostAttribution(account="acme", tags=("a", "b")).values("tag")), list(CostAttribution().values("key"))
-        (['a', 'b'], [''])
+        A call without a value counts under the empty name, so that a budget covers it too.
+
+            >>> list(CostAttribution(account="acme", tags=("a", "b")).values("tag"))
+            ['a', 'b']
+            >>> list(CostAttribution().values("api_key_id"))
+            ['']
         """
         if per == "tag":
             yield from sorted(set(self.tags))
@@ -51,15 +54,15 @@ class Call(Frozen):
     """A call about to be made: to a model, a plugin or a tool."""
 
     attribution: CostAttribution = CostAttribution()
-    kind: Literal["completion", "plugin", "tool"] = "completion"
+    kind: CallKind = "completion"
     seq: int | None = None
-    """The call's place in its turn: what a replay is found by."""
+    """The call's position in its turn, from 1. A replay finds the stored answer by it."""
     vendor: str = ""
     model: str = ""
     base_url: str | None = None
-    stored: Literal["chat", "responses"] | None = None
-    """Where the vendor keeps the answer, to be asked for later: its stored chat completions, or its
-    responses.
+    stored: Api | None = None
+    """The API under which the vendor stores the answer, so that it can be fetched later; `None`
+    where it stores none.
     """
     plugin: str | None = None
     connection: str | None = None
@@ -67,11 +70,12 @@ class Call(Frozen):
 
 
 class ThresholdCrossed(NamedTuple):
-    """A threshold of a budget that spending has just crossed."""
+    """A warning threshold of a budget that spending has just crossed."""
 
     budget: str
     window: str
     threshold: float
+    """A share of the limit, such as 0.8."""
     spent_usd: Decimal
     limit_usd: Decimal
 
@@ -84,27 +88,30 @@ class Reservation(NamedTuple):
 
 
 class StartedAttempt(NamedTuple):
-    """What to do now. With `reply`, nothing: this call was answered before, and that answer is to
-    be used.
+    """What the caller does next.
 
-    Without, send as `attempt_id`. `attempt_id` is `None` only where an earlier attempt was
-    interrupted and may not be repeated. `interrupted` names the earlier attempts of which nobody
-    knows whether they arrived.
+    With `reply`: nothing is sent, because this call was answered before; `reply` is that answer.
+    Without `reply`: send the request as attempt `attempt_id`. `attempt_id` is `None` only where an
+    earlier attempt was interrupted and the call may not be repeated.
     """
 
     attempt_id: str | None
     number: int
+    """Which attempt of its call this is, from 1."""
     held_usd: Decimal
     reply: str | None = None
     interrupted: tuple[str, ...] = ()
+    """Earlier attempts of this call of which nobody knows whether they arrived."""
 
 
 class AttemptResponse(Frozen):
-    """An answer, complete: kept at once, so that a resumed turn uses it and does not call again."""
+    """A complete answer. It is stored at once, so that a resumed turn uses it and does not call
+    again.
+    """
 
     attempt_id: str
     response: str
-    """The answer as JSON text; what `StartedAttempt.reply` gives back."""
+    """The answer as JSON text. `StartedAttempt.reply` returns it."""
     usage: Usage | None = None
     provider_id: str | None = None
     """The vendor's own id of the response."""
@@ -115,44 +122,43 @@ class AttemptResponse(Frozen):
 
 
 class Settlement(Frozen):
-    """What an attempt cost. A `charge.amount_usd` of `None` is unpriced: charged at the hold, if
-    there is one.
+    """What an attempt cost.
+
+    A `charge.amount_usd` of `None` has no known price: it is charged at its hold, if it has one.
     """
 
     charge: Charge
-    basis: Annotated[str, Field(pattern=r"^[a-z_]+$")] = "actual"
-    """`actual`, `partial` (cut short), `estimated`, `max` (the hold), `reconciled`, `replayed`."""
+    basis: SettlementBasis = "actual"
     response: str | None = None
     provider_id: str | None = None
     http_status: int | None = None
 
 
 class Released(Frozen):
-    """An attempt for which nothing was or will be billed: never sent, or refused by the vendor."""
+    """An attempt that was not billed and will not be: never sent, or refused by the vendor."""
 
     attempt_id: str
     why: str
 
 
 class UnknownOutcome(Frozen):
-    """An attempt that left and of which nobody knows whether the vendor charges for it."""
+    """An attempt that was sent and of which nobody knows whether the vendor charges for it."""
 
     attempt_id: str
     why: str
     estimate: Usage | None = None
-    """What was seen of it, where something was: the tokens that arrived."""
+    """The tokens that arrived before the end; `None` where none did."""
     provider_id: str | None = None
-    """The vendor's own id of the response, where it was told before the end: what it can be asked
-    for by.
-    """
+    """The vendor's own id of the response, if it arrived: the sweep asks the vendor with it."""
 
 
 class Settled(NamedTuple):
-    """What settling did. `first` is false where the attempt was closed before; `amount_usd` is its
-    net charge.
-    """
+    """What `settle` did."""
 
     first: bool
+    """False where the attempt had been closed before."""
     amount_usd: Decimal
+    """The attempt's net charge."""
     overrun: bool = False
+    """Whether it cost more than was held for it."""
     crossed: tuple[ThresholdCrossed, ...] = ()

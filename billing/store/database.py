@@ -1,4 +1,4 @@
-"""Connections: SQLite as a durable single-writer file, PostgreSQL as it comes."""
+"""Opens the database: SQLite as a durable file with one writer, or PostgreSQL."""
 
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,23 +14,22 @@ READ: Final = "turngraph_read"
 """The execution option of a transaction that only reads: on SQLite it does not wait for the writer.
 """
 
-
 _POSTGRES_OPTIONS: Final = "-c lock_timeout=10s -c idle_in_transaction_session_timeout=20s"
-"""A worker that freezes inside a transaction is disconnected, instead of stopping everyone who
-waits for its row.
+"""A worker that freezes inside a transaction is disconnected, so that nobody waits for its rows
+forever.
 """
 
 
 def open_engine(url: str) -> "Engine":
-    """An engine for `url`. Raises `LedgerError` for a database that is neither SQLite nor
-    PostgreSQL.
+    """Returns an engine for `url`. Raises `LedgerError` for a database that is neither SQLite nor
+    PostgreSQL, or where PostgreSQL's driver is not installed.
     """
     from sqlalchemy import create_engine, event
     from sqlalchemy.pool import StaticPool
 
     parsed = parse_url(url)
     if parsed.get_backend_name() == "sqlite":
-        # A database in memory is its one connection: all threads share it, one after the other.
+        # A database in memory exists in one connection only; all threads share it in turn.
         shared = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
         engine = create_engine(parsed, **(shared if is_in_memory(url) else {}))
         event.listen(engine, "connect", _prepare_sqlite)
@@ -38,25 +37,24 @@ def open_engine(url: str) -> "Engine":
         event.listen(engine, "invalidate", _undo_sqlite)
         return engine
     if parsed.get_backend_name() == "postgresql":
-        # psycopg 3, whatever the URL says: it is the driver of LangGraph's own PostgreSQL
-        # checkpointer.
+        # Always psycopg 3: it is also the driver of LangGraph's PostgreSQL checkpointer.
         parsed = parsed.set(drivername="postgresql+psycopg")
-        given = (
-            {} if "options" in parsed.query else {"connect_args": {"options": _POSTGRES_OPTIONS}}
-        )
+        options = {"connect_args": {"options": _POSTGRES_OPTIONS}}
         try:
-            return create_engine(parsed, pool_size=8, **given)
+            return create_engine(
+                parsed, pool_size=8, **({} if "options" in parsed.query else options)
+            )
         except ModuleNotFoundError as exc:
             raise LedgerError(
                 "PostgreSQL needs `psycopg`: pip install 'turngraph[postgres]'."
             ) from exc
     raise LedgerError(
-        f"A ledger lives in SQLite or PostgreSQL, not in `{parsed.get_backend_name()}`."
+        f"A ledger is kept in SQLite or PostgreSQL, not in `{parsed.get_backend_name()}`."
     )
 
 
 def is_in_memory(url: str) -> bool:
-    """Whether a database ends with its connection.
+    """Returns whether the database is in memory, and is gone when its connection closes.
 
     >>> is_in_memory("sqlite://"), is_in_memory("sqlite:///turns.db")
     (True, False)
@@ -65,24 +63,25 @@ def is_in_memory(url: str) -> bool:
 
 
 def _prepare_sqlite(connection: Any, record: object) -> None:
-    # Transactions are begun below, explicitly, so that the driver begins none of its own.
+    # The driver begins no transactions of its own; `_begin_sqlite` does.
     connection.isolation_level = None
     for pragma in (
         "journal_mode = WAL",  # readers do not wait for the writer
-        "synchronous = FULL",  # a committed charge survives a power cut; NORMAL only survives a killed process
-        "busy_timeout = 30000",  # milliseconds another process is waited for
+        # FULL: a committed charge survives a power cut. NORMAL survives only a killed process.
+        "synchronous = FULL",
+        "busy_timeout = 30000",  # milliseconds to wait for another process
     ):
         connection.execute(f"PRAGMA {pragma}").close()
 
 
 def _begin_sqlite(conn: "Connection") -> None:
-    # Upgrading a read lock in the middle of a transaction fails at once; the write lock is taken at
-    # its beginning.
+    # SQLite refuses to turn a read lock into a write lock while another process writes, so the
+    # write lock is taken at the beginning (https://www.sqlite.org/lang_transaction.html).
     conn.exec_driver_sql("BEGIN" if conn.get_execution_options().get(READ) else "BEGIN IMMEDIATE")
 
 
 def _undo_sqlite(connection: Any, *_: object) -> None:
     # Ctrl-C in the middle of a statement makes SQLAlchemy close the connection. SQLite keeps a
-    # closed one, its lock with it, while a traceback still has the statement
-    # (https://www.sqlite.org/c3ref/close.html).
+    # closed connection and its lock while a traceback still refers to the statement
+    # (https://www.sqlite.org/c3ref/close.html), so the lock is given up here.
     connection.rollback()

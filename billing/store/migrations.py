@@ -1,5 +1,5 @@
-"""How the tables came to be: one step a version, each run once, in one transaction with the row
-that says so.
+"""Creates the ledger's tables and brings them up to date: one step per version, each run once, in
+one transaction with the row that records it.
 """
 
 import time
@@ -25,8 +25,10 @@ GROUP BY a.turn_id, a.account, a.thread_id, a.currency
 
 _APPEND_ONLY: Final = {
     "sqlite": (
-        "CREATE TRIGGER entry_no_update BEFORE UPDATE ON entry BEGIN SELECT RAISE(ABORT, 'entry is append-only'); END",
-        "CREATE TRIGGER entry_no_delete BEFORE DELETE ON entry BEGIN SELECT RAISE(ABORT, 'entry is append-only'); END",
+        "CREATE TRIGGER entry_no_update BEFORE UPDATE ON entry "
+        "BEGIN SELECT RAISE(ABORT, 'entry is append-only'); END",
+        "CREATE TRIGGER entry_no_delete BEFORE DELETE ON entry "
+        "BEGIN SELECT RAISE(ABORT, 'entry is append-only'); END",
     ),
     "postgresql": (
         "CREATE FUNCTION entry_is_append_only() RETURNS trigger LANGUAGE plpgsql AS "
@@ -36,7 +38,9 @@ _APPEND_ONLY: Final = {
     ),
 }
 _LOCK: Final = 7_470_104
-"""Any number, always the same: two workers that start together migrate one after the other."""
+"""The key of PostgreSQL's advisory lock: two workers that start together migrate one after the
+other. The number is arbitrary, and must never change.
+"""
 
 
 def _first(conn: Connection) -> None:
@@ -47,8 +51,8 @@ def _first(conn: Connection) -> None:
 
 
 def _currency(conn: Connection) -> None:
-    """Every row with an amount says in which currency; before, an attempt's said what its price had
-    stood in.
+    """Version 2: every row with an amount names its currency. Before, an attempt named the one of
+    its price.
     """
     for table in ("entry", "budget_window"):
         _add(conn, table, "currency", "TEXT NOT NULL DEFAULT 'USD'")
@@ -56,25 +60,34 @@ def _currency(conn: Connection) -> None:
 
 
 def _stored(conn: Connection) -> None:
-    """An attempt says where its vendor keeps the answer; of those made before nobody knows."""
+    """Version 3: an attempt says where its vendor stores the answer. Older attempts do not know."""
     _add(conn, "attempt", "stored", "TEXT")
 
 
+def _api_key_id(conn: Connection) -> None:
+    """Version 4: `key_id` is called `api_key_id`."""
+    if "key_id" in _columns(conn, "attempt"):
+        conn.execute(text("ALTER TABLE attempt RENAME COLUMN key_id TO api_key_id"))
+
+
 def _add(conn: Connection, table: str, column: str, kind: str) -> None:
-    """Tables made by the first step have every column there is by now."""
-    if column not in {each["name"] for each in inspect(conn).get_columns(table)}:
+    # The first step creates the tables as they are now, so a new ledger has the column already.
+    if column not in _columns(conn, table):
         conn.execute(text(f"ALTER TABLE {table} ADD COLUMN {column} {kind}"))
 
 
-MIGRATIONS: Final[tuple[Step, ...]] = (_first, _currency, _stored)
-"""In order. A released step is never edited: what it missed is the next step."""
+def _columns(conn: Connection, table: str) -> set[str]:
+    return {column["name"] for column in inspect(conn).get_columns(table)}
+
+
+MIGRATIONS: Final[tuple[Step, ...]] = (_first, _currency, _stored, _api_key_id)
+"""The steps in order. A released step is never edited; what it missed becomes a new step."""
 
 
 def migrate(conn: Connection, steps: tuple[Step, ...] = MIGRATIONS) -> int:
-    """Bring the tables to the newest version, inside the caller's transaction. Returns the version.
+    """Brings the tables to the newest version, in the caller's transaction. Returns the version.
 
-    Raises `LedgerError` where the tables are newer than this program: it would not know what it
-    breaks.
+    Raises `LedgerError` where the tables are newer than this program, which could damage them.
     """
     if conn.dialect.name == "postgresql":
         conn.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
@@ -82,7 +95,8 @@ def migrate(conn: Connection, steps: tuple[Step, ...] = MIGRATIONS) -> int:
     version = conn.execute(select(func.coalesce(func.max(schema_t.c.version), 0))).scalar_one()
     if version > len(steps):
         raise LedgerError(
-            f"The ledger's tables have version {version}; this turngraph knows up to {len(steps)}. Use a newer one."
+            f"The ledger's tables have version {version}, and this turngraph knows up to version "
+            f"{len(steps)}. Install a newer turngraph."
         )
     for number, step in enumerate(steps[version:], start=version + 1):
         step(conn)

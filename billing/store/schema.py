@@ -1,20 +1,21 @@
-"""The ledger's tables. SQLite and PostgreSQL, the same columns; amounts are whole nano-dollars,
-times are seconds.
+"""The ledger's tables: the same columns in SQLite and PostgreSQL. Amounts are whole nano-dollars
+(10^-9 USD), times are seconds since the epoch.
 
-Every row with an amount names its currency, USD. A price that stood in another was turned into USD
-by the rate given with it, and says so itself.
+Every row with an amount names its currency, which is USD. A price in another currency was converted
+by the rate given with it, and names that currency itself.
 
-turn           one row a turn: who runs it, until when, and the fence that shuts out whoever ran it before
-attempt        one row a wire attempt (or priced tool call): what was held, what it was charged, what came back
-entry          what each attempt was charged: rows are added, never changed; a correction is a new, signed row
-budget         budgets kept in the ledger itself (others are handed in with each call)
+ledger_schema  the versions of these tables, and when each was made
+turn           one row per turn: who runs it, until when, and the fence that stops an earlier worker
+attempt        one row per request on the wire (or priced tool call): held, charged, answered
+entry          what an attempt was charged; rows are only added, a correction is a new, signed row
+budget         the budgets stored in the ledger (others are passed with each call)
 budget_window  what a budget has settled and holds in one of its windows
-hold           which windows an attempt holds money in; stays after it is closed, so that corrections find them
-price          every price a charge was made with, once
+hold           the windows an attempt counts in; kept after it is closed, for later corrections
+price          every price that a charge was made with, once
 turn_bill      a view: what each turn cost
 """
 
-from typing import Final
+from collections.abc import Iterable
 
 from sqlalchemy import (
     BigInteger,
@@ -33,8 +34,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql import ColumnElement
 
+from turngraph.billing.store.states import (
+    ATTEMPT_STATES,
+    OPEN_STATES,
+    TURN_STATES,
+    AttemptState,
+)
+
 __all__ = [
-    "OPEN",
     "attempt_t",
     "budget_t",
     "entry_t",
@@ -47,17 +54,20 @@ __all__ = [
     "window_t",
 ]
 
-OPEN: Final = ("reserved", "sent", "answered", "unknown")
-"""States in which an attempt still holds money. `settled` and `released` are for ever."""
-
 metadata = MetaData()
 
 
-def is_in(*states: str) -> ColumnElement[bool]:
-    """Whether an attempt is in one of `states`, written into the statement: a list of parameters is
-    put together anew every time the statement is run.
+def is_in(*states: AttemptState) -> ColumnElement[bool]:
+    """Returns the condition that an attempt is in one of `states`.
+
+    The states are part of the SQL text, because SQLAlchemy expands a list of parameters anew each
+    time the statement runs, which is slow.
     """
     return attempt_t.c.state.in_([literal_column(f"'{state}'") for state in states])
+
+
+def _one_of(column: str, values: Iterable[str]) -> str:
+    return f"{column} IN ({', '.join(repr(value) for value in values)})"
 
 
 schema_t = Table(
@@ -77,7 +87,7 @@ turn_t = Table(
     Column("lease_until", Double, nullable=False),
     Column("created", Double, nullable=False),
     Column("updated", Double, nullable=False),
-    CheckConstraint("status IN ('running', 'done', 'failed', 'abandoned')", name="turn_status"),
+    CheckConstraint(_one_of("status", TURN_STATES), name="turn_status"),
     Index(
         "turn_one_running",
         "thread_id",
@@ -87,8 +97,8 @@ turn_t = Table(
     ),
 )
 
-_is_open = text("state IN ('reserved', 'sent')")
-_may_expire = text("state IN ('reserved', 'sent', 'answered', 'unknown')")
+_is_under_way = text("state IN ('reserved', 'sent')")
+_may_expire = text(_one_of("state", OPEN_STATES))
 _has_id = text("provider_id IS NOT NULL AND kind = 'completion'")
 
 attempt_t = Table(
@@ -101,7 +111,7 @@ attempt_t = Table(
     Column("nonce", Text),
     Column("kind", Text, nullable=False),
     Column("account", Text, nullable=False, server_default=""),
-    Column("key_id", Text),
+    Column("api_key_id", Text),
     Column("thread_id", Text),
     Column("turn_id", Text),
     Column("call_seq", Integer),
@@ -138,16 +148,17 @@ attempt_t = Table(
     Column("created", Double, nullable=False),
     Column("updated", Double, nullable=False),
     UniqueConstraint("call_id", "attempt_no", name="attempt_number"),
-    CheckConstraint(
-        "state IN ('reserved', 'sent', 'answered', 'unknown', 'settled', 'released')",
-        name="attempt_state",
-    ),
+    CheckConstraint(_one_of("state", ATTEMPT_STATES), name="attempt_state"),
     CheckConstraint("hold_nano >= 0", name="attempt_hold"),
     CheckConstraint(
         "(state IN ('settled', 'released')) = (charge_nano IS NOT NULL)", name="attempt_closed"
     ),
     Index(
-        "attempt_one_open", "call_id", unique=True, sqlite_where=_is_open, postgresql_where=_is_open
+        "attempt_one_open",
+        "call_id",
+        unique=True,
+        sqlite_where=_is_under_way,
+        postgresql_where=_is_under_way,
     ),
     Index(
         "attempt_provider",

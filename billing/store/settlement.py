@@ -1,4 +1,4 @@
-"""What an attempt cost: one entry, once; whatever is learned later is a further, signed entry."""
+"""Charges an attempt, once. Whatever is learned later is a further, signed entry."""
 
 import hashlib
 from collections.abc import Sequence
@@ -10,27 +10,28 @@ from sqlalchemy import BigInteger, Integer, Text, bindparam, cast, func, select,
 
 from turngraph.billing.errors import LedgerError
 from turngraph.billing.pricing.money import from_nano, to_nano
-from turngraph.billing.store.attempts import NEW_PROVIDER_ID
+from turngraph.billing.store.attempt_rows import NEW_PROVIDER_ID, THIS_ATTEMPT
 from turngraph.billing.store.budgets import close_windows
 from turngraph.billing.store.calls import Settled, Settlement
-from turngraph.billing.store.schema import OPEN, attempt_t, entry_t, is_in, price_t
-from turngraph.billing.store.transaction import INSERT, Tx
+from turngraph.billing.store.schema import attempt_t, entry_t, is_in, price_t
+from turngraph.billing.store.states import OPEN_STATES, EntryKind
+from turngraph.billing.store.transaction import INSERT, LedgerTransaction
 from turngraph.state.result import PriceUsed
 
-__all__ = ["correct", "settle", "settle_all"]
+__all__ = ["correct_closed", "settle", "settle_all"]
 
 _a, _e = attempt_t.c, entry_t.c
-_this = _a.attempt_id == bindparam("b_attempt")
-_STANDS: Final = select(_a.state, _a.estimated).where(_this).with_for_update()
+_STATE: Final = select(_a.state, _a.estimated).where(THIS_ATTEMPT).with_for_update()
+# Without a price the hold is charged: the ceiling that a budget sets for such calls, or zero.
 _charged = func.coalesce(cast(bindparam("b_charge"), BigInteger), _a.hold_nano)
 _SETTLE: Final = (
     update(attempt_t)
-    .where(_this, is_in(*OPEN))
+    .where(THIS_ATTEMPT, is_in(*OPEN_STATES))
     .values(charge_nano=_charged, overrun=_charged > _a.hold_nano)
     .returning(_a.hold_nano, _a.charge_nano, _a.windows)
 )
-_TELL: Final = update(attempt_t).where(_this)
-_KEEP_ANSWER: Final = _TELL.values(
+_UPDATE: Final = update(attempt_t).where(THIS_ATTEMPT)
+_STORE_ANSWER: Final = _UPDATE.values(
     provider_id=NEW_PROVIDER_ID,
     response=func.coalesce(cast(bindparam("b_response"), Text), _a.response),
     http_status=func.coalesce(cast(bindparam("b_status"), Integer), _a.http_status),
@@ -41,23 +42,20 @@ _NET: Final = select(
 ).where(_e.attempt_id == bindparam("b_attempt"))
 
 
-def settle(tx: Tx, settlement: Settlement) -> Settled:
-    """Charge an attempt, once. The second time nothing happens, unless the first was a guess and
-    this is none.
+def settle(tx: LedgerTransaction, settlement: Settlement) -> Settled:
+    """Charges an attempt, once.
 
-    A real amount that comes after an estimate (or after a release) is written as a further entry of
-    the difference. Raises `LedgerError` for an attempt nobody reserved.
+    A second time changes nothing, unless the first charge was a guess (or a release) and this one
+    is a real amount: then the difference is written as a further entry. Raises `LedgerError` for
+    an attempt that was never begun.
     """
     charge = settlement.charge
-    # Without a price the hold is the ceiling that was set for such calls, or nothing: then the row
-    # is marked.
     nano = None if charge.amount_usd is None else to_nano(charge.amount_usd)
-    row = tx.conn.execute(
-        _SETTLE, {**_told(tx, settlement), "state": "settled", "b_charge": nano}
-    ).first()
+    columns = {**_columns_of(tx, settlement), "state": "settled", "b_charge": nano}
+    row = tx.conn.execute(_SETTLE, columns).first()
     if row is None:
         return _true_up(tx, settlement)
-    _keep_answer(tx, settlement)
+    _store_answer(tx, settlement)
     held, nano = row.hold_nano, row.charge_nano
     _enter(tx, charge.attempt_id, 1, "charge", nano)
     crossed = (
@@ -66,14 +64,15 @@ def settle(tx: Tx, settlement: Settlement) -> Settled:
     return Settled(True, from_nano(nano), overrun=nano > held, crossed=crossed)
 
 
-def settle_all(tx: Tx, settlements: Sequence[Settlement]) -> tuple[Settled, ...]:
-    """Several at once, in one transaction; in one order for all workers."""
+def settle_all(tx: LedgerTransaction, settlements: Sequence[Settlement]) -> tuple[Settled, ...]:
+    """Settles several attempts in one transaction."""
+    # Sorted, so that two workers lock the rows in the same order.
     return tuple(
         settle(tx, one) for one in sorted(settlements, key=lambda one: one.charge.attempt_id)
     )
 
 
-def _told(tx: Tx, settlement: Settlement) -> dict[str, Any]:
+def _columns_of(tx: LedgerTransaction, settlement: Settlement) -> dict[str, object]:
     charge = settlement.charge
     return {
         "b_attempt": charge.attempt_id,
@@ -81,70 +80,77 @@ def _told(tx: Tx, settlement: Settlement) -> dict[str, Any]:
         "estimated": charge.estimated or charge.amount_usd is None,
         "unpriced": charge.unpriced,
         "usage": None if charge.usage is None else charge.usage.model_dump_json(exclude_none=True),
-        "price_id": None if charge.price is None else _keep_price(tx, charge.price),
+        "price_id": None if charge.price is None else _store_price(tx, charge.price),
         "updated": tx.now,
     }
 
 
-def _keep_answer(tx: Tx, settlement: Settlement) -> None:
-    """Most were kept before, when they came."""
-    kept = {
+def _store_answer(tx: LedgerTransaction, settlement: Settlement) -> None:
+    values = {
         "b_provider_id": settlement.provider_id,
         "b_response": settlement.response,
         "b_status": settlement.http_status,
     }
-    if any(value is not None for value in kept.values()):
-        tx.conn.execute(_KEEP_ANSWER, {**kept, "b_attempt": settlement.charge.attempt_id})
+    # Most answers were stored when they arrived; then a settlement carries none of these.
+    if any(value is not None for value in values.values()):
+        tx.conn.execute(_STORE_ANSWER, {**values, "b_attempt": settlement.charge.attempt_id})
 
 
-def _true_up(tx: Tx, settlement: Settlement) -> Settled:
+def _true_up(tx: LedgerTransaction, settlement: Settlement) -> Settled:
+    """Replaces a charge that was a guess by the amount of `settlement`, if that is none."""
     charge = settlement.charge
-    row = tx.conn.execute(_STANDS, {"b_attempt": charge.attempt_id}).first()
+    row = tx.conn.execute(_STATE, {"b_attempt": charge.attempt_id}).first()
     if row is None:
         raise LedgerError(
             f"No attempt `{charge.attempt_id}` in this ledger; `begin` comes before `settle`."
         )
-    guessed = row.state == "released" or row.estimated
-    if charge.amount_usd is None or charge.estimated or not guessed:
+    was_guess = row.state == "released" or row.estimated
+    if charge.amount_usd is None or charge.estimated or not was_guess:
         return Settled(False, from_nano(_net(tx, charge.attempt_id)[0]))
-    tx.conn.execute(_TELL, _told(tx, settlement))
-    _keep_answer(tx, settlement)
+    tx.conn.execute(_UPDATE, _columns_of(tx, settlement))
+    _store_answer(tx, settlement)
     return _adjust(tx, charge.attempt_id, to_nano(charge.amount_usd), "true_up", None)
 
 
-def correct(tx: Tx, attempt_id: str, usd: Decimal, *, note: str) -> Settled:
-    """Make the net charge of a closed attempt `usd`, by a further entry: a refund, an invoice that
-    says otherwise.
+def correct_closed(tx: LedgerTransaction, attempt_id: str, usd: Decimal, *, note: str) -> Settled:
+    """Makes `usd` the net charge of a closed attempt, by a further entry with `note`.
 
     Raises `LedgerError` for an attempt that is not closed.
     """
-    row = tx.conn.execute(_STANDS, {"b_attempt": attempt_id}).first()
-    if row is None or row.state in OPEN:
+    row = tx.conn.execute(_STATE, {"b_attempt": attempt_id}).first()
+    if row is None:
+        raise LedgerError(f"Attempt `{attempt_id}` is not in this ledger.")
+    if row.state in OPEN_STATES:
         raise LedgerError(
-            f"Attempt `{attempt_id}` is {'unknown here' if row is None else row.state}, not closed."
+            f"Attempt `{attempt_id}` is {row.state}, not closed: a worker may still be using it."
         )
     return _adjust(tx, attempt_id, to_nano(usd), "correction", note)
 
 
-def _adjust(tx: Tx, attempt_id: str, nano: int, kind: str, note: str | None) -> Settled:
+def _adjust(
+    tx: LedgerTransaction, attempt_id: str, nano: int, kind: EntryKind, note: str | None
+) -> Settled:
     net, rev = _net(tx, attempt_id)
     if nano == net:
         return Settled(False, from_nano(nano))
     _enter(tx, attempt_id, rev + 1, kind, nano - net, note)
-    return Settled(
-        False,
-        from_nano(nano),
-        crossed=close_windows(tx.conn, attempt_id, held=0, charged=nano - net),
-    )
+    crossed = close_windows(tx.conn, attempt_id, held=0, charged=nano - net)
+    return Settled(False, from_nano(nano), crossed=crossed)
 
 
-def _net(tx: Tx, attempt_id: str) -> tuple[int, int]:
+def _net(tx: LedgerTransaction, attempt_id: str) -> tuple[int, int]:
+    """Returns the sum of an attempt's entries in nano-dollars, and the last revision (0: none)."""
     net, rev = tx.conn.execute(_NET, {"b_attempt": attempt_id}).one()
     return int(net), int(rev)
 
 
 def _enter(
-    tx: Tx, attempt_id: str, rev: int, kind: str, nano: int, note: str | None = None
+    tx: LedgerTransaction,
+    attempt_id: str,
+    rev: int,
+    kind: EntryKind,
+    nano: int,
+    note: str | None = None,
 ) -> None:
     row = {
         "attempt_id": attempt_id,
@@ -157,14 +163,15 @@ def _enter(
     tx.conn.execute(_INSERT, row)
 
 
-def _keep_price(tx: Tx, price: PriceUsed) -> str:
+def _store_price(tx: LedgerTransaction, price: PriceUsed) -> str:
+    """Stores a price once, under a hash of its content. Returns the hash."""
     text = price.model_dump_json(exclude_none=True)
     price_id = hashlib.sha256(text.encode()).hexdigest()[:24]
     row = {"price_id": price_id, "source": price.source, "price": text}
-    tx.conn.execute(_keep_statement(tx.conn.dialect.name), row)
+    tx.conn.execute(_price_statement(tx.conn.dialect.name), row)
     return price_id
 
 
 @cache
-def _keep_statement(dialect: str) -> Any:
+def _price_statement(dialect: str) -> Any:
     return INSERT[dialect](price_t).on_conflict_do_nothing()

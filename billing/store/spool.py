@@ -1,8 +1,7 @@
-"""What could not be written because the database was away: one file a record, flushed to the disk,
-played back later.
+"""Keeps on disk what could not be written to the database, one file per record, until it can be.
 
-Records are played back in the order they were added; every operation may be repeated, so a crash
-between playing one back and removing it does no harm.
+Records are played back in the order they were added. Every operation may be repeated, so a crash
+between playing a record back and removing its file does no harm.
 """
 
 import json
@@ -23,25 +22,26 @@ _SUFFIX: Final = ".json"
 
 @dataclass(frozen=True)
 class Spool:
-    """A folder of records: each an operation's name and its one value."""
+    """A folder of records. Each is the name of an operation and the value it is called with."""
 
     folder: Path
 
     def add(self, operation: str, value: BaseModel) -> None:
-        """Write a record, and come back when it is on the disk."""
+        """Writes a record. Returns when it is on the disk."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        # Sorted by name is sorted by time; the rest keeps two workers apart.
+        # The time sorts the files; the rest keeps those of two workers apart.
         path = self.folder / f"{time.time_ns():020d}-{uuid.uuid4().hex}{_SUFFIX}"
         partial = path.with_suffix(".part")
         with partial.open("x", encoding="utf-8") as file:
             json.dump({"operation": operation, "value": value.model_dump(mode="json")}, file)
             file.flush()
             os.fsync(file.fileno())
+        # Renamed when complete, so that nobody plays back half a record.
         partial.rename(path)
         self._flush_folder()
 
     def records(self) -> Iterator[tuple[Path, str, dict[str, Any]]]:
-        """Every record, oldest first: its file, the operation, the value."""
+        """Yields every record, oldest first: its file, the operation's name, the value."""
         for path in sorted(self.folder.glob(f"*{_SUFFIX}")):
             try:
                 record = json.loads(path.read_text(encoding="utf-8"))
@@ -50,10 +50,10 @@ class Spool:
             yield path, record["operation"], record["value"]
 
     def play_back(self, run: Callable[[str, dict[str, Any]], bool]) -> int:
-        """Hand every record to `run`; remove those it took, set aside those it did not. Returns how
-        many it took.
+        """Passes every record to `run`. Returns how many of them `run` accepted.
 
-        Where `run` raises, that record and the later ones stay.
+        A record that `run` accepts (returns True) is removed; another one is renamed to
+        `….refused`. If `run` raises, this record and the later ones stay.
         """
         played = 0
         for path, operation, value in self.records():
@@ -65,24 +65,25 @@ class Spool:
         return played
 
     def refused(self) -> list[Path]:
-        """The records the ledger did not take, set aside for a person."""
+        """Returns the files of records that the ledger did not accept, for a person to look at."""
         return sorted(self.folder.glob("*.refused"))
 
     def _flush_folder(self) -> None:
         handle = os.open(self.folder, os.O_RDONLY)
         try:
-            os.fsync(handle)  # the name of a file is as durable as its folder
+            os.fsync(handle)  # a new file's name is part of its folder
         finally:
             os.close(handle)
 
 
 def spool_beside(url: str) -> Path:
-    """Where a ledger spools unless told: beside an SQLite file, else in the working directory.
+    """Returns the default spool of a ledger: beside an SQLite file, else in the working directory.
 
-    >>> spool_beside("sqlite:////var/turns.db").as_posix(), spool_beside("postgresql://host/db").as_posix()
-    ('/var/turns.db.spool', 'turngraph.spool')
+    >>> spool_beside("sqlite:////var/turns.db").as_posix()
+    '/var/turns.db.spool'
+    >>> spool_beside("postgresql://host/db").as_posix()
+    'turngraph.spool'
     """
     scheme, _, path = url.partition(":///")
-    return (
-        Path(f"{path}.spool") if scheme.startswith("sqlite") and path else Path("turngraph.spool")
-    )
+    in_file = scheme.startswith("sqlite") and path
+    return Path(f"{path}.spool") if in_file else Path("turngraph.spool")

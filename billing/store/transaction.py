@@ -1,43 +1,45 @@
-"""One transaction of the ledger, and what an operation may know: the connection, the time, who is
-asking.
-"""
+"""One transaction of the ledger, as its operations see it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql, sqlite
 
-if TYPE_CHECKING:
-    from turngraph.billing.store.budgets import Budget
+from turngraph.billing.budget import Budget
 
-__all__ = ["INSERT", "Tx"]
+__all__ = ["INSERT", "LedgerTransaction"]
 
 
 @dataclass(frozen=True)
-class Tx:
-    """Handed to every operation. All of an operation is committed, or nothing of it."""
+class LedgerTransaction:
+    """Passed to every operation as its first argument. An operation is committed as a whole, or
+    not at all.
+    """
 
     conn: Connection
     now: float
     """Seconds since the epoch."""
     owner: str
-    """Who is asking: one worker."""
+    """The name of the worker that runs the operation."""
     lease_s: float
-    """For how long what the worker begins is its own, unless it renews."""
+    """How many seconds a lease lasts unless it is renewed."""
     nonce: str
-    """The same when a transaction is tried again, so that a commit whose answer was lost is known
-    again.
+    """The same when a transaction is retried, so that the operation recognizes its own commit when
+    only the confirmation was lost.
     """
-    budgets: "tuple[Budget, ...]" = ()
-    """Budgets of the whole ledger."""
+    budgets: tuple[Budget, ...] = ()
+    """The budgets that were given to the ledger's constructor."""
 
     @property
     def lease_until(self) -> float:
-        """When a lease taken now ends."""
+        """When a lease that is taken now ends, in seconds since the epoch."""
         return self.now + self.lease_s
 
 
-INSERT: Final[Mapping[str, Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-"""An insert that can say what to do on a conflict, by the name of the database's dialect."""
+INSERT: Final[Mapping[str, Callable[..., Any]]] = {
+    "sqlite": sqlite.insert,
+    "postgresql": postgresql.insert,
+}
+"""The `insert` with `on_conflict_…`, by the name of SQLAlchemy's dialect."""

@@ -1,4 +1,4 @@
-"""A ledger's URL: read, and shown without its password."""
+"""Reads the URL of a ledger's database, and shows it and its errors without the password."""
 
 import re
 from typing import TYPE_CHECKING, Final
@@ -9,14 +9,14 @@ from turngraph.state.errors import TurnConfigurationError
 if TYPE_CHECKING:
     from sqlalchemy import URL
 
-__all__ = ["parse_url", "shown_url", "told"]
+__all__ = ["error_text", "parse_url", "shown_url"]
 
 _PASSWORD: Final = re.compile(r"^([^:/@]*):(.*)@")
 _IN_QUERY: Final = re.compile(r"(?i)(passw(?:or)?d=)([^&#]*)")
 
 
 def parse_url(url: str) -> "URL":
-    """`url` as SQLAlchemy has it. Raises `TurnConfigurationError` for what is none.
+    """Returns `url` as SQLAlchemy's object. Raises `TurnConfigurationError` if it is not one.
 
     >>> parse_url("postgres://bob@db/turns").get_backend_name()
     'postgresql'
@@ -26,54 +26,59 @@ def parse_url(url: str) -> "URL":
 
     if "://" not in url:
         raise TurnConfigurationError(
-            f"A ledger's `url` is SQLAlchemy's, as in `sqlite:///{shown_url(url)[:80]}`."
+            f"`{shown_url(url)[:80]}` is not a database URL. Write a SQLAlchemy URL, such as "
+            f"`sqlite:///{shown_url(url)[:80]}`."
         )
-    if _is_torn(
-        url
-    ):  # whoever reads it would take a part of the password for the host, and name it in errors
+    # A parser would take a part of the password for the host, and print it in its errors.
+    if _has_stray_at(url):
         raise TurnConfigurationError(
-            f"`{shown_url(url)}` has an `@` too many: in a password, write `@` as `%40` and `?` as `%3F`."
+            f"`{shown_url(url)}` has an `@` too many: in a password, write `@` as `%40` and `?` as "
+            "`%3F`."
         )
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         raise TurnConfigurationError(
-            f"`{shown_url(url)}` is no database URL, as `postgresql://user@host:5432/db` is."
+            f"`{shown_url(url)}` is not a database URL. One looks like "
+            "`postgresql://user@host:5432/db`."
         ) from None
-    # Many hosts hand out `postgres://…`.
+    # SQLAlchemy knows only `postgresql`, but many hosting companies give out `postgres://…`.
     return parsed.set(drivername="postgresql") if parsed.drivername == "postgres" else parsed
 
 
 def shown_url(url: str) -> str:
-    """`url` as it may be shown: without its password, wherever that stands.
+    """Returns `url` as it may be shown: without its password, wherever the password is.
 
-    >>> shown_url("postgresql://bob:secret@db/turns"), shown_url("postgresql://db/turns?user=bob&password=secret")
-    ('postgresql://bob:***@db/turns', 'postgresql://db/turns?user=bob&password=***')
+    >>> shown_url("postgresql://bob:secret@db/turns")
+    'postgresql://bob:***@db/turns'
+    >>> shown_url("postgresql://db/turns?user=bob&password=secret")
+    'postgresql://db/turns?user=bob&password=***'
     """
     scheme, mark, rest = url.partition("://") if "://" in url else ("", "", url)
-    if _is_torn(url):
+    if _has_stray_at(url):
         return f"{scheme}{mark}***"
     return scheme + mark + _IN_QUERY.sub(r"\1***", _PASSWORD.sub(r"\1:***@", rest))
 
 
-def told(error: BaseException, url: str) -> str:
-    """What a database's error says, on one line, without the password of `url`.
+def error_text(error: BaseException, url: str) -> str:
+    """Returns what a database's error says, on one line, without the password of `url`.
 
-    >>> told(OSError("no route to db for bob:x1"), "postgresql://bob:x1@db/turns")
+    >>> error_text(OSError("no route to db for bob:x1"), "postgresql://bob:x1@db/turns")
     'no route to db for bob:***'
     """
     cause = getattr(error, "orig", None) or error
-    said = " ".join(str(cause).split()) or type(cause).__name__
+    text = " ".join(str(cause).split()) or type(cause).__name__
     rest = url.partition("://")[2]
-    found = [match[2] for pattern in (_PASSWORD, _IN_QUERY) for match in pattern.finditer(rest)]
-    for secret in {form for each in found if each for form in (each, unquote(each))}:
-        said = said.replace(secret, "***")
-    return said[:500].rstrip(".?")
+    secrets = [match[2] for pattern in (_PASSWORD, _IN_QUERY) for match in pattern.finditer(rest)]
+    # A driver may print the password as it is in the URL, or decoded.
+    for secret in {form for each in secrets if each for form in (each, unquote(each))}:
+        text = text.replace(secret, "***")
+    return text[:500].rstrip(".?")
 
 
-def _is_torn(url: str) -> bool:
-    """Whether an `@` stands elsewhere than before a server's name. In a file's path it may stand
-    anywhere.
+def _has_stray_at(url: str) -> bool:
+    """Returns whether an `@` is somewhere else than before a server's name. A file's path may
+    contain any.
     """
     scheme, _, rest = url.partition("://")
     before, _, after = rest.partition("@")

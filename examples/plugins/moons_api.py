@@ -1,5 +1,6 @@
-"""A small web service for the gallery: the moons of a planet, from the bundled database. `python
-moons_api.py [PORT]`
+"""A small web service for the examples: the moons of a planet, from the bundled database.
+
+Start it with `python moons_api.py [PORT]`. It serves one address:
 
 GET /v1/planets/{planet}/moons?min_radius_km=…  with the header X-API-Key: not-a-secret
 """
@@ -12,14 +13,17 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 DATABASE = Path(__file__).with_name("planets.sqlite3")
-QUERY = "SELECT name, radius_km, discovered FROM moons WHERE planet = ? AND radius_km >= ? ORDER BY radius_km"
+QUERY = """
+    SELECT name, radius_km, discovered FROM moons
+    WHERE planet = ? AND radius_km >= ? ORDER BY radius_km
+"""
 
 
 class Moons(BaseHTTPRequestHandler):
-    """Answers as the module says."""
+    """Answers as the module docstring says."""
 
     def do_GET(self) -> None:
-        """The one thing it does."""
+        """Returns the moons of a planet, or an error."""
         url = urlsplit(self.path)
         parts = [unquote(part) for part in url.path.split("/")[1:]]
         if self.headers.get("X-API-Key") != "not-a-secret":
@@ -36,7 +40,7 @@ class Moons(BaseHTTPRequestHandler):
         return self.answer(200, {"planet": parts[2], "moons": [dict(row) for row in rows]})
 
     def answer(self, status: int, value: object) -> None:
-        """Send `value` as JSON."""
+        """Sends `value` as JSON."""
         body = json.dumps(value).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -45,11 +49,11 @@ class Moons(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Writes no log."""
 
 
 def serve(port: int = 8765) -> ThreadingHTTPServer:
-    """The service, ready to `serve_forever()`."""
+    """Returns the service, ready for `serve_forever()`."""
     return ThreadingHTTPServer(("127.0.0.1", port), Moons)
 
 

@@ -1,1 +1,1 @@
-"""The command line."""
+"""The command line `turngraph`: `app.py` registers the commands that `commands/` holds."""

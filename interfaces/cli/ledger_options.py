@@ -1,6 +1,4 @@
-"""What the `ledger` commands share: which ledger, of which time, at whose prices; and JSON as they
-print it.
-"""
+"""What the `ledger` commands share: options for ledger, period and prices, and printing JSON."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -12,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import Parameter, Token
-from rich.console import Console
 
 from turngraph.state.errors import TurnValueError
 
@@ -21,68 +18,78 @@ if TYPE_CHECKING:
     from turngraph.billing.pricing.prices import Prices
 
 __all__ = [
-    "DEFAULT",
+    "DEFAULT_LEDGER",
     "Amount",
     "AsJson",
     "LedgerUrl",
     "Period",
     "PriceFile",
-    "on_paper",
-    "opened",
-    "prices_of",
+    "load_prices",
+    "open_ledger",
     "print_json",
 ]
 
-DEFAULT: Final = "sqlite:///turngraph.db"
-PAPER_WIDTH: Final = 116
+DEFAULT_LEDGER: Final = "sqlite:///turngraph.db"
 
 LedgerUrl = Annotated[
     str,
     Parameter(
         name="--ledger",
         env_var="TURNGRAPH_LEDGER",
-        help="Where it is: sqlite:///turns.db, postgresql://user@host/db. A password belongs into the variable.",
+        help="The ledger's database, as in sqlite:///turns.db or postgresql://user@host/db. Put a "
+        "password into the variable, never on the command line.",
     ),
 ]
 AsJson = Annotated[
     bool,
-    Parameter(name="--json", negative="", help="Print JSON; amounts are texts, every digit kept."),
+    Parameter(
+        name="--json",
+        negative="",
+        help="Print JSON for other programs; amounts are strings with every digit.",
+    ),
 ]
 PriceFile = Annotated[
     Path | None,
-    Parameter(name="--prices", help="A YAML file with prices of your own, over the list prices."),
+    Parameter(
+        name="--prices",
+        help="A YAML file with your own prices, which replace the list prices of the same models.",
+    ),
 ]
 
 
-def _amount(type_: object, tokens: Sequence[Token]) -> Decimal:
-    """What was typed, as an amount. cyclopts lets the error of `Decimal` through."""
+def _to_amount(type_: object, tokens: Sequence[Token]) -> Decimal:
+    # cyclopts does not catch the InvalidOperation that `Decimal` raises, so it is caught here.
     typed = tokens[0].value
     try:
         amount = Decimal(typed)
     except InvalidOperation:
         amount = Decimal("NaN")
     if not amount.is_finite():
-        raise ValueError(f"`{typed}` is no amount in US dollars, as 0.50 is.")
+        raise ValueError(f"`{typed}` is no amount in US dollars. Type a number, as in 0.50.")
     return amount
 
 
-Amount = Annotated[Decimal, Parameter(converter=_amount)]
+Amount = Annotated[Decimal, Parameter(converter=_to_amount)]
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Period:
-    """The time a report is of, in UTC."""
+    """The period of a report, in UTC. Without any option it is all time."""
 
-    month: Annotated[str | None, Parameter(help="A month, as 2026-10.")] = None
-    since: Annotated[datetime | None, Parameter(help="From this day or moment, as 2026-10-01.")] = (
-        None
-    )
-    until: Annotated[datetime | None, Parameter(help="To before this day or moment.")] = None
+    month: Annotated[str | None, Parameter(help="A month in UTC, as in 2026-10.")] = None
+    since: Annotated[
+        datetime | None,
+        Parameter(help="The first moment, as in 2026-10-01 or 2026-10-01T12:00; UTC unless given."),
+    ] = None
+    until: Annotated[
+        datetime | None, Parameter(help="The moment after the last one, in the same form.")
+    ] = None
 
     def bounds(self) -> tuple[datetime | None, datetime | None]:
-        """From when, and to before when. Raises TurnValueError for a month that is none, or beside
-        other bounds.
+        """Returns the first moment and the moment after the last one; None is unbounded.
+
+        Raises TurnValueError for a month that is none, or that stands beside other bounds.
 
         >>> [str(bound) for bound in Period(month="2026-12").bounds()]
         ['2026-12-01 00:00:00+00:00', '2027-01-01 00:00:00+00:00']
@@ -90,17 +97,17 @@ class Period:
         if self.month is None:
             return _in_utc(self.since), _in_utc(self.until)
         if self.since is not None or self.until is not None:
-            raise TurnValueError("Give --month, or --since and --until, not both.")
+            raise TurnValueError("Use --month, or --since and --until, but not both.")
         try:
             first = datetime.strptime(self.month, "%Y-%m").replace(tzinfo=UTC)
         except ValueError:
             raise TurnValueError(
-                f"--month is `{self.month}`; it is a year and a month, as 2026-10."
+                f"--month is `{self.month}`; type a year and a month, as in 2026-10."
             ) from None
         return first, first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
 
     def __str__(self) -> str:
-        """In words, for a heading.
+        """Returns the period in words, for a heading.
 
         >>> print(Period(), Period(month="2026-10"), Period(since=datetime(2026, 10, 1)), sep=", ")
         all time, 2026-10, since 2026-10-01
@@ -108,61 +115,52 @@ class Period:
         if self.month is not None:
             return self.month
         bounds = zip(("since", "until"), self.bounds(), strict=True)
-        return (
-            " ".join(f"{name} {_short(at)}" for name, at in bounds if at is not None) or "all time"
+        words = " ".join(
+            f"{name} {_short(moment)}" for name, moment in bounds if moment is not None
         )
+        return words or "all time"
 
 
 def _in_utc(moment: datetime | None) -> datetime | None:
-    """A moment typed without a zone is in UTC, as the ledger's days are, wherever the command is
-    typed.
-    """
+    """Reads a moment without a time zone as UTC, because the ledger's days are in UTC."""
     return moment if moment is None or moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def _short(moment: datetime) -> str:
-    return (
-        moment.isoformat(sep=" ", timespec="minutes").removesuffix("+00:00").removesuffix(" 00:00")
-    )
+    text = moment.isoformat(sep=" ", timespec="minutes")
+    return text.removesuffix("+00:00").removesuffix(" 00:00")
 
 
 @contextmanager
-def opened(url: str) -> "Iterator[Ledger]":
-    """The ledger at `url`, which must be there. Raises LedgerError in a sentence for whatever a
-    database may say.
+def open_ledger(url: str) -> "Iterator[Ledger]":
+    """Yields the ledger at `url`, which must exist.
+
+    Raises LedgerError, in one sentence, for whatever the database reports.
     """
     from sqlalchemy.exc import SQLAlchemyError
 
     from turngraph.billing.errors import LedgerError
-    from turngraph.billing.operations.existing import open_existing
-    from turngraph.billing.store.urls import shown_url, told
+    from turngraph.billing.ledger import Ledger
+    from turngraph.billing.store.urls import error_text, shown_url
 
     try:
-        with open_existing(url) as ledger:
+        with Ledger.open_existing(url) as ledger:
             yield ledger
     except SQLAlchemyError as exc:
-        raise LedgerError(f"The database `{shown_url(url)}` says: {told(exc, url)}.") from exc
+        raise LedgerError(f"The database `{shown_url(url)}` says: {error_text(exc, url)}.") from exc
 
 
-def prices_of(file: Path | None) -> "Prices":
-    """List prices, and over them those of `file`."""
+def load_prices(file: Path | None) -> "Prices":
+    """Returns the list prices, replaced by those of `file` where it has one."""
     from turngraph.billing.pricing.prices import Prices
 
     return Prices() if file is None else Prices.load(file)
 
 
-def on_paper() -> Console:
-    """Standard output, wide enough for a table where it is no terminal."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = PAPER_WIDTH
-    return console
-
-
 def print_json(value: object) -> None:
-    """`value` for another program. No amount becomes a float."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
+    """Prints `value` as JSON. Amounts become strings, never floats."""
+    print(json.dumps(value, indent=2, ensure_ascii=False, default=_to_string))
 
 
-def _plain(value: object) -> str:
+def _to_string(value: object) -> str:
     return f"{value:f}" if isinstance(value, Decimal) else str(value)

@@ -1,6 +1,4 @@
-"""Which model a command asks, as the options and the environment say; the scripted one where
-neither says.
-"""
+"""Which model a command asks: the one that options or environment name, else the scripted model."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,141 +15,164 @@ if TYPE_CHECKING:
     from turngraph.providers.config import ProviderConfig
     from turngraph.state.limits import TurnLimits
 
-__all__ = ["SCRIPTED", "Model", "ModelOptions", "checked_config", "chosen_model"]
+__all__ = [
+    "SCRIPTED",
+    "ModelOptions",
+    "SelectedModel",
+    "config_fields",
+    "config_from_model_string",
+    "open_model",
+]
 
 SCRIPTED: Final = "scripted"
 SCRIPTED_FUNCTIONS: Final = ("calculator", "date_calculator")
-"""What the scripted model is given where nothing was asked for: without a tool it can only repeat
-the question.
-"""
-FALLBACK: Final = ("OPENAI_API_KEY", "openai:gpt-5-mini")
+"""Offered to the scripted model by default: without a tool it can only repeat the question."""
+FALLBACK_MODEL: Final = "openai:gpt-5-mini"
+FALLBACK_VARIABLE: Final = "OPENAI_API_KEY"
+"""Where this variable is set and no model is named, FALLBACK_MODEL is asked."""
 MODEL_VARIABLE: Final = "TURNGRAPH_MODEL"
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
 class ModelOptions:
-    """The options that `run` and `chat` share."""
+    """The options that `run`, `chat` and `step` share."""
 
     model: Annotated[
         str | None,
         Parameter(
             name=("--model", "-m"),
-            help="`vendor:model`; with --provider or --base-url the model alone.",
+            help="The model, as vendor:model; its name alone beside --provider or --base-url. "
+            f"Default: ${MODEL_VARIABLE}, else {FALLBACK_MODEL} if {FALLBACK_VARIABLE} is set, "
+            "else the scripted model.",
         ),
     ] = None
     provider: Annotated[
         str | None,
         Parameter(
-            name=("--provider", "-p"), help="A vendor of `turngraph vendors`, or `scripted`."
+            name=("--provider", "-p"),
+            help="The vendor: a name that `turngraph vendors` lists, or `scripted`.",
         ),
     ] = None
     base_url: Annotated[
-        str | None, Parameter(help="Any OpenAI-compatible endpoint, up to `/v1`.")
+        str | None,
+        Parameter(
+            help="The URL of any other OpenAI-compatible API, for example http://localhost:8000/v1."
+        ),
     ] = None
     key_env: Annotated[
         str | None,
-        Parameter(help="The environment variable that holds the key, if not the vendor's own."),
+        Parameter(
+            help="The environment variable that holds the API key. Default: the vendor's own."
+        ),
     ] = None
     api: Annotated[
         Api | None,
-        Parameter(help="Chat Completions or Responses; chosen by a table if absent."),
+        Parameter(help="Chat Completions or Responses. Default: what suits vendor and model."),
     ] = None
     function: Annotated[
         tuple[str, ...],
         Parameter(
             name=("--function", "-f"),
             negative="",
-            help="A built-in tool to offer; may be given several times.",
+            help="A built-in tool to offer, for example calculator. May be given several times.",
         ),
     ] = ()
     system: Annotated[str | None, Parameter(help="The system message.")] = None
     temperature: Annotated[
-        float | None, Parameter(help="0 to 2; the vendor's default if absent.")
+        float | None, Parameter(help="The temperature, from 0 to 2. Default: the vendor's.")
     ] = None
-    max_tokens: Annotated[int | None, Parameter(help="Cap on the tokens of an answer.")] = None
+    max_tokens: Annotated[
+        int | None, Parameter(help="The most tokens that one answer may have. Default: no limit.")
+    ] = None
     reasoning_effort: Annotated[
-        str | None, Parameter(help="As far as the model knows it: low, medium, high, …")
+        str | None,
+        Parameter(help="low, medium, high, or what else the model has. Default: the vendor's."),
     ] = None
-    timeout: Annotated[float | None, Parameter(help="Seconds the whole turn may take.")] = None
+    timeout: Annotated[
+        float | None, Parameter(help="The seconds that the whole turn may take. Default: no limit.")
+    ] = None
 
 
 @dataclass(frozen=True)
-class Model:
+class SelectedModel:
     """A model that can be asked now."""
 
     config: "ProviderConfig"
     prices: "Prices"
     limits: "TurnLimits"
     functions: tuple[str, ...]
-    scripted_because: str | None = None
-    """Why the scripted model answers; `None` where a real one does."""
+    scripted_reason: str | None = None
+    """Why the scripted model answers; None for a real model."""
 
     @property
     def name(self) -> str:
-        """`vendor:model`, as it is shown."""
-        return (
-            SCRIPTED
-            if self.scripted_because is not None
-            else f"{self.config.vendor}:{self.config.model}"
-        )
+        """The name to show: `vendor:model`, or `scripted`."""
+        if self.scripted_reason is not None:
+            return SCRIPTED
+        return f"{self.config.vendor}:{self.config.model}"
 
 
 @contextmanager
-def chosen_model(options: ModelOptions, environ: Mapping[str, str]) -> Iterator[Model]:
-    """The model that `options` and `environ` choose. The scripted one serves as long as the context
-    is open.
+def open_model(options: ModelOptions, environ: Mapping[str, str]) -> Iterator[SelectedModel]:
+    """Yields the model that `options` and `environ` name.
 
-    Raises TurnConfigurationError for an unknown vendor, a missing key, an option out of range.
+    The scripted model runs until the context ends. Raises TurnConfigurationError for an unknown
+    vendor, a missing key, or an option out of range.
 
-        >>> with chosen_model(ModelOptions(), {}) as model:
-        ...     model.scripted_because
-        'no model was named and OPENAI_API_KEY is not set'
+    >>> with open_model(ModelOptions(), {}) as model:
+    ...     model.scripted_reason
+    'no model was named and OPENAI_API_KEY is not set'
     """
     from turngraph.billing.pricing.prices import Prices
 
     limits = _limits(options)
-    because = _scripted_because(options, environ)
-    if because is None:
-        yield Model(_configured(options, environ), Prices(), limits, options.function)
+    reason = _scripted_reason(options, environ)
+    if reason is None:
+        yield SelectedModel(_real_config(options, environ), Prices(), limits, options.function)
         return
     from turngraph.scripted import ScriptedModel
 
     with ScriptedModel() as server:
-        fields = {**_asked(options), "base_url": server.base_url}
-        config = checked_config(f"custom:{SCRIPTED}", environ, fields)
-        yield Model(config, _free(), limits, options.function or SCRIPTED_FUNCTIONS, because)
+        fields = {**config_fields(options), "base_url": server.base_url}
+        config = config_from_model_string(f"custom:{SCRIPTED}", environ, fields)
+        functions = options.function or SCRIPTED_FUNCTIONS
+        yield SelectedModel(config, _scripted_prices(), limits, functions, reason)
 
 
-def _scripted_because(options: ModelOptions, environ: Mapping[str, str]) -> str | None:
+def _scripted_reason(options: ModelOptions, environ: Mapping[str, str]) -> str | None:
+    """Returns why the scripted model answers, or None where a real model is named."""
     if SCRIPTED in (options.provider, options.model):
-        return "it was asked for"
+        return "you asked for it"
     if options.model or options.provider or options.base_url or environ.get(MODEL_VARIABLE):
         return None
-    return None if environ.get(FALLBACK[0]) else f"no model was named and {FALLBACK[0]} is not set"
+    if environ.get(FALLBACK_VARIABLE):
+        return None
+    return f"no model was named and {FALLBACK_VARIABLE} is not set"
 
 
-def _configured(options: ModelOptions, environ: Mapping[str, str]) -> "ProviderConfig":
-    """A real model. Beside a provider or an endpoint, the model's name is the vendor's own, colons
-    and all.
-    """
+def _real_config(options: ModelOptions, environ: Mapping[str, str]) -> "ProviderConfig":
     from turngraph.state.errors import TurnConfigurationError
 
-    named = options.provider is not None or options.base_url is not None
-    name = options.model or environ.get(MODEL_VARIABLE) or ("" if named else FALLBACK[1])
+    vendor_given = options.provider is not None or options.base_url is not None
+    fallback = "" if vendor_given else FALLBACK_MODEL
+    name = options.model or environ.get(MODEL_VARIABLE) or fallback
     if not name:
-        raise TurnConfigurationError("Say which model to ask: --model NAME.")
+        raise TurnConfigurationError("No model was named. Add --model NAME.")
+    # Beside a vendor or an endpoint the whole name is the model's, also where it has a colon:
+    # `llama3.2:3b` is a model, not a vendor and a model.
     vendor = options.provider or _vendor_at(options.base_url)
-    fields = {**_asked(options), **_key(options, environ)}
+    model = name if vendor is None else f"{vendor}:{name}"
+    fields = {**config_fields(options), **_api_key(options, environ)}
     if options.base_url is not None:
         fields["base_url"] = options.base_url
-    return checked_config(name if vendor is None else f"{vendor}:{name}", environ, fields)
+    return config_from_model_string(model, environ, fields)
 
 
 def _limits(options: ModelOptions) -> "TurnLimits":
     from turngraph.state.limits import TurnLimits
 
-    with _in_one_sentence():
+    with _translate_validation():
         return TurnLimits(seconds=options.timeout)
 
 
@@ -164,38 +185,41 @@ def _vendor_at(base_url: str | None) -> str | None:
     return "custom" if profile is None else profile.name
 
 
-def _key(options: ModelOptions, environ: Mapping[str, str]) -> dict[str, str]:
+def _api_key(options: ModelOptions, environ: Mapping[str, str]) -> dict[str, str]:
     from turngraph.state.errors import TurnConfigurationError
 
     if options.key_env is None:
         return {}
     if not environ.get(options.key_env):
         raise TurnConfigurationError(
-            f"--key-env names `{options.key_env}`, which the environment does not have."
+            f"--key-env names `{options.key_env}`, but that environment variable is not set."
         )
     return {"api_key": environ[options.key_env]}
 
 
-def _asked(options: ModelOptions) -> dict[str, Any]:
-    """The fields of a configuration that were asked for."""
+def config_fields(options: ModelOptions) -> dict[str, Any]:
+    """Returns the fields of a ProviderConfig that options set, without those left out."""
     names = ("api", "temperature", "max_tokens", "reasoning_effort")
-    wished = {name: getattr(options, name) for name in names}
-    return {name: value for name, value in wished.items() if value is not None}
+    values = {name: getattr(options, name) for name in names}
+    return {name: value for name, value in values.items() if value is not None}
 
 
-def checked_config(
+def config_from_model_string(
     model: str, environ: Mapping[str, str], fields: Mapping[str, Any]
 ) -> "ProviderConfig":
-    """The configuration of `vendor:model`. Raises TurnConfigurationError in the option's own name."""
+    """Returns the configuration for `vendor:model`.
+
+    Raises TurnConfigurationError that names the option, as in `--temperature is 3.0: …`.
+    """
     from turngraph.providers.config import ProviderConfig
 
-    with _in_one_sentence():
+    with _translate_validation():
         return ProviderConfig.from_model_string(model, environ=environ, **fields)
 
 
 @contextmanager
-def _in_one_sentence() -> Iterator[None]:
-    """What pydantic refuses, said in the option's own name."""
+def _translate_validation() -> Iterator[None]:
+    """Turns a ValidationError of pydantic into one sentence that names the option."""
     from pydantic import ValidationError
 
     from turngraph.state.errors import TurnConfigurationError
@@ -204,30 +228,24 @@ def _in_one_sentence() -> Iterator[None]:
         yield
     except ValidationError as exc:
         problem = exc.errors(include_url=False)[0]
-        field = str(problem["loc"][0]) if problem["loc"] else ""
-        option = (
-            f"--{_OPTIONS.get(field, field).replace('_', '-')} is {problem['input']!r}: "
-            if field
-            else ""
-        )
-        raise TurnConfigurationError(f"{option}{problem['msg']}.") from exc
+        message = f"{problem['msg']}."
+        if problem["loc"]:
+            field = str(problem["loc"][0])
+            option = _OPTION_OF_FIELD.get(field, field).replace("_", "-")
+            message = f"--{option} is {problem['input']!r}: {message}"
+        raise TurnConfigurationError(message) from exc
 
 
-_OPTIONS: Final[Mapping[str, str]] = {"seconds": "timeout"}
-"""Options that are called otherwise than the field they set."""
+_OPTION_OF_FIELD: Final[Mapping[str, str]] = {"seconds": "timeout"}
+"""Options whose name differs from the field that they set."""
 
 
-def _free() -> "Prices":
+def _scripted_prices() -> "Prices":
     """The scripted model costs nothing, which is not the same as having no price."""
     from turngraph.billing.pricing.overrides import PriceOverride
     from turngraph.billing.pricing.prices import Prices
     from turngraph.billing.pricing.rates import Rate, Rates
 
-    nothing = Rate(usd_per_mtok=Decimal(0))
-    return Prices(
-        overrides=(
-            PriceOverride(
-                vendor="custom", model=SCRIPTED, rates=Rates(input=nothing, output=nothing)
-            ),
-        )
-    )
+    free = Rate(usd_per_mtok=Decimal(0))
+    rates = Rates(input=free, output=free)
+    return Prices(overrides=(PriceOverride(vendor="custom", model=SCRIPTED, rates=rates),))

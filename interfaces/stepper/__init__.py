@@ -1,4 +1,4 @@
-"""Steps through a turn: the stepper, its views, and recordings of a run."""
+"""The stepper: steps through a turn, shows it, records it and replays the recording."""
 
 import lazy_loader
 

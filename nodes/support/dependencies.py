@@ -17,8 +17,8 @@ from turngraph.tools.plugin import Plugin
 from turngraph.tools.toolbox import Toolbox
 
 if TYPE_CHECKING:
+    from turngraph.billing.budget import Budget
     from turngraph.billing.ledger import Ledger
-    from turngraph.billing.store.budgets import Budget
 
 __all__ = ["Approve", "OnFinish", "Replay", "Subscriber", "TurnDependencies"]
 

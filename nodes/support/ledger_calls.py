@@ -56,8 +56,8 @@ def ask_ledger(
     ledger = deps.ledger
     assert ledger is not None, "only a turn with a ledger asks it"
     return Wait(
-        partial(ledger.do, operation, *args, **kwargs),
-        partial(ledger.ado, operation, *args, **kwargs),
+        partial(ledger.store.run, operation, *args, **kwargs),
+        partial(ledger.store.arun, operation, *args, **kwargs),
     )
 
 
@@ -65,7 +65,10 @@ def keep_in_ledger(deps: TurnDependencies, operation: Callable[..., Any], value:
     """Like `ask_ledger`, for what must not be lost: it is spooled if the database is away."""
     ledger = deps.ledger
     assert ledger is not None, "only a turn with a ledger asks it"
-    return Wait(partial(ledger.keep, operation, value), partial(ledger.akeep, operation, value))
+    return Wait(
+        partial(ledger.store.run_or_spool, operation, value),
+        partial(ledger.store.arun_or_spool, operation, value),
+    )
 
 
 def attribution_of(
@@ -75,7 +78,7 @@ def attribution_of(
     settings = settings or TurnSettings()
     return CostAttribution(
         account=settings.account or "",
-        key=settings.api_key_id,
+        api_key_id=settings.api_key_id,
         thread=context.thread_id,
         turn=turn_id,
         tags=settings.tags,
@@ -165,9 +168,9 @@ def note_response_id(attempt_id: str, call: Call, deps: TurnDependencies, respon
     Only the Responses API finds an unfinished answer by its id; the sweeper asks for it later.
     """
     if deps.ledger is not None and call.stored == "responses":
-        from turngraph.billing.store.attempts import note_id
+        from turngraph.billing.store.outcomes import note_id
 
-        deps.ledger.soon(note_id, attempt_id, response_id)
+        deps.ledger.store.run_in_background(note_id, attempt_id, response_id)
 
 
 def keep_answer(
@@ -177,7 +180,7 @@ def keep_answer(
 
     Raises FencedError if another worker has taken over the turn.
     """
-    from turngraph.billing.store.attempts import answer
+    from turngraph.billing.store.outcomes import answer
 
     response = AttemptResponse(
         attempt_id=attempt_id,
@@ -207,7 +210,7 @@ def keep_unanswered(
     It is free if the vendor did not serve it. Otherwise its cost is unknown, and the sweeper finds
     out later; `usage` is what is known to be used.
     """
-    from turngraph.billing.store.attempts import mark_unknown, release
+    from turngraph.billing.store.outcomes import mark_unknown, release
 
     if billed == "none":
         yield keep_in_ledger(deps, release, Released(attempt_id=attempt_id, why=why))
@@ -256,4 +259,4 @@ def finish_turn(turn_id: str, context: StageContext) -> Flow[None]:
         from turngraph.billing.leases.leases import finish
 
         yield ask_ledger(context.deps, finish, turn_id, fence=context.fence)
-        ledger.keeper.finished(turn_id, context.fence)
+        ledger.leases.mark_finished(turn_id, context.fence)

@@ -15,7 +15,7 @@ from turngraph.state.errors import TurnValueError
 from turngraph.state.events import PluginSelected
 from turngraph.state.request import ChatRequest
 from turngraph.state.turn import SelectedPlugin, TurnSettings
-from turngraph.tools.selection import Selected, join_request, select_plugins
+from turngraph.tools.selection import PluginMatch, join_request, select_plugins
 
 __all__ = ["PluginSelection", "announce_plugins", "join_called_plugins", "select_for_turn"]
 
@@ -78,7 +78,7 @@ def join_called_plugins(
     if not joining:
         return request, list(plugins)
     selected = [
-        Selected(plugin=plugin.name, directive=plugin.directive, term=plugin.term)
+        PluginMatch(plugin=plugin.name, directive=plugin.directive, term=plugin.term)
         for plugin in joining
     ]
     # A setting that differs from the template was set by the caller or by an earlier plugin.

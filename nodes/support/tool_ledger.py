@@ -19,9 +19,9 @@ from turngraph.billing.store.calls import (
 )
 from turngraph.nodes.support.ledger_calls import ask_ledger, keep_in_ledger, recorded_answer
 from turngraph.nodes.support.stage_context import StageContext
-from turngraph.state.base import JsonObject
 from turngraph.state.errors import BudgetExceededError, ToolError
 from turngraph.state.flow import Flow, Wait
+from turngraph.state.json_types import JsonObject
 from turngraph.state.reply import ToolCall
 from turngraph.state.turn import ToolTask
 from turngraph.tools.output import ToolOutput
@@ -60,7 +60,7 @@ def run_once(
         raise ToolError(
             f"`{call.name}` was interrupted; whether it ran is unknown, and it must not run twice."
         )
-    from turngraph.billing.store.attempts import answer, mark_unknown
+    from turngraph.billing.store.outcomes import answer, mark_unknown
 
     try:
         output: ToolOutput = yield run()
@@ -119,7 +119,7 @@ class _Recorded:
         return Call(
             attribution=CostAttribution(
                 account=task["account"] or "",
-                key=task["api_key_id"],
+                api_key_id=task["api_key_id"],
                 thread=self.context.thread_id,
                 turn=task["turn_id"],
                 tags=tuple(task["tags"]),

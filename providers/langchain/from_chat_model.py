@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING, Any, Final
 
-from turngraph.providers.json_types import JsonObject
 from turngraph.providers.timeouts import Timeouts
 from turngraph.providers.wire.url_credentials import strip_credentials
+from turngraph.state.json_types import JsonObject
 
 if TYPE_CHECKING:
     from langchain_openai.chat_models.base import BaseChatOpenAI

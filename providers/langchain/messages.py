@@ -11,8 +11,8 @@ from typing import Any, Final
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.tool import tool_call_chunk
 
-from turngraph.providers.json_types import JsonObject
 from turngraph.providers.writing.messages import to_ai_message
+from turngraph.state.json_types import JsonObject
 from turngraph.state.reply import ProviderReply, StreamChunk
 from turngraph.state.request import Api
 

@@ -7,12 +7,12 @@ from langchain_core.messages import AIMessage, BaseMessage
 from pydantic import ValidationError
 
 from turngraph.providers.config import ProviderConfig
-from turngraph.providers.json_types import JsonObject
 from turngraph.providers.request_template import request_template
 from turngraph.providers.response_format import response_format_of
 from turngraph.providers.tool_specs import split_tools
-from turngraph.providers.writing.messages import triple
+from turngraph.providers.writing.wire_calls import id_name_arguments
 from turngraph.state.errors import TurnValueError
+from turngraph.state.json_types import JsonObject
 from turngraph.state.request import Api, ChatRequest
 
 __all__ = ["last_response_id", "request_of", "restore_messages"]
@@ -152,7 +152,7 @@ def _restore(message: AIMessage) -> AIMessage:
     if is_v1 and isinstance(message.content, list):
         changes["content"] = message.text
     if message.invalid_tool_calls:
-        wire_calls = map(triple, message.additional_kwargs.get("tool_calls", ()))
+        wire_calls = map(id_name_arguments, message.additional_kwargs.get("tool_calls", ()))
         written = {id_: arguments for id_, _, arguments in wire_calls}
         changes["invalid_tool_calls"] = [
             {**call, "args": written.get(str(call["id"]), call["args"])}

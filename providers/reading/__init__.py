@@ -1,1 +1,1 @@
-"""Reading: bytes of an answer, whole or streamed, to a `ProviderReply` or a `ProviderError`."""
+"""Reading: bytes from a vendor to a reply, an error or the pieces of a stream. Does no I/O."""

@@ -1,23 +1,23 @@
-"""An answer, read as its bytes arrive: a stream of events or one JSON body, whichever the vendor
-really sent.
+"""Reads the body of one answer as its bytes arrive, whether the vendor sent a stream of events or
+one JSON body.
 
-No input and no output happens here, and no clock is read: the transport hands in bytes and the
-time.
+This module does no I/O and reads no clock: the transport hands in the bytes and the time.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from math import inf
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
+from turngraph.providers.reading.body_format import BLANK, BodyFormat, body_format
 from turngraph.providers.reading.chat_reader import ChatReader, read_chat
 from turngraph.providers.reading.error_reader import (
     error_of_event,
     is_error,
-    located,
     read_error,
     request_id_of,
+    with_origin,
 )
-from turngraph.providers.reading.json_text import CLEANED, parse_json
+from turngraph.providers.reading.json_text import CLEANED_NOTE, parse_json
 from turngraph.providers.reading.read_limits import ReadLimits, too_large
 from turngraph.providers.reading.responses_reader import ResponsesReader, read_responses
 from turngraph.providers.reading.sse import SseDecoder, SseEvent
@@ -27,21 +27,25 @@ from turngraph.state.request import Api
 
 __all__ = ["AnswerReader", "ReadLimits", "chunks_of"]
 
-BLANK: Final = b" \t\r\n\xef\xbb\xbf"
-JSON_STARTS: Final = frozenset(b'{["0123456789-tfn')
-EVENT_STARTS: Final = (b"data", b"event", b"id", b"retry", b":", b"error")
-
 
 class AnswerReader:
-    """Feed it the body of one answer; `finish` gives the reply.
+    """Reads one answer: call `feed` with each piece of its body, then `finish` for the reply.
 
-    `status` and `headers` are the answer's; `streaming` is what was asked for. `started_at` and the
-    `now` of `feed` are seconds of the same clock; `idle_s` counts from one event to the next,
-    `total_s` from `started_at`. Both methods raise `ProviderError`, with the vendor, the status and
-    the request id, and never anything else.
+    status, headers: those of the HTTP response. With a `status` of 300 or more, `finish` raises
+        the vendor's error.
+    streaming: whether a stream was asked for. Vendors sometimes send the other format; it is read
+        anyway, and a note on the reply says so.
+    secrets: texts that must not appear in an error.
+    started_at: when the request was sent, in seconds of the clock whose time `feed` is given.
+    idle_s: the longest time from one event to the next.
+    total_s: the longest time from `started_at` to the end of the answer.
+
+    Both methods raise `ProviderError`, with the vendor, the status and the request id, and nothing
+    else.
 
         >>> reader = AnswerReader("chat", vendor="openai", status=200, headers={}, streaming=True)
-        >>> _ = reader.feed(b'data: {"choices": [{"delta": {"content": "Hi"}, "finish_reason": "stop"}]}', 0.0)
+        >>> choice = b'{"delta": {"content": "Hi"}, "finish_reason": "stop"}'
+        >>> _ = reader.feed(b'data: {"choices": [' + choice + b']}', 0.0)
         >>> reader.finish().text
         'Hi'
     """
@@ -68,66 +72,66 @@ class AnswerReader:
         self._finish_reason_optional = finish_reason_optional
         self._deadline, self._total_s = started_at + total_s, total_s
         self._idle_s, self._last_event_at = idle_s, inf
-        self._form: Literal["unknown", "events", "json", "refusal"] = (
-            "refusal" if status >= 300 else "unknown"
-        )
-        self._body: list[bytes] = []
+        self._format: BodyFormat = "refusal" if status >= 300 else "unknown"
+        self._stored: list[bytes] = []
         self._size = 0
         self._decoder = SseDecoder(max_event_bytes=self._limits.event_bytes)
         self._events = 0
-        self._done = self._begun = False
+        self._done = self._delivered_chunks = False
         self._deferred: ProviderError | None = None
         self._notes: dict[str, None] = {}
         self._reader: ChatReader | ResponsesReader = self._new_reader()
 
     @property
     def done(self) -> bool:
-        """Whether the stream said `[DONE]`: nothing of the answer comes after it."""
+        """Whether the stream sent `[DONE]`: nothing of the answer comes after it."""
         return self._done
 
     @property
     def response_id(self) -> str | None:
-        """The vendor's own id of the answer, which a stream tells with its first event; `None`
-        before.
-        """
+        """The vendor's id of the answer, or None until the stream has sent it."""
         return self._reader.response_id
 
     def feed(self, data: bytes, now: float) -> list[StreamChunk]:
-        """Take the next bytes, however they are cut; give the pieces of the answer that they
-        complete.
+        """Returns the pieces of the answer that `data`, the next bytes, completes.
 
-        Pieces that came before an error in the same bytes are given first; the error is raised by
-        the next call.
+        The bytes may be cut anywhere. If `data` holds pieces and then an error, the pieces are
+        returned, and the next call raises the error.
         """
         self._raise_deferred()
-        if self._form == "refusal":
-            self._keep(data, self._limits.error_bytes)
+        if self._format == "refusal":
+            self._store_up_to(data, self._limits.error_bytes)
             return []
-        before = self._events
+        events_before = self._events
         chunks: list[StreamChunk] = []
         try:
             self._check_size(len(data))
             for pieces in self._read(data):
                 chunks += pieces
-            self._check_clock(now, alive=self._events > before)
+            self._check_clock(now, alive=self._events > events_before)
         except ProviderError as exc:
+            # The listener has paid for the pieces before the error, so it gets them first.
             self._deferred = exc
-        self._begun = self._begun or bool(chunks)
+        self._delivered_chunks = self._delivered_chunks or bool(chunks)
         if not chunks:
             self._raise_deferred()
         return chunks
 
     def finish(self) -> ProviderReply:
-        """The reply, after the last byte, or after the connection broke."""
+        """Returns the reply. Call it after the last byte, or when the connection broke."""
         self._raise_deferred()
-        if self._form == "refusal":
+        if self._format == "refusal":
             raise read_error(
-                self._status, self._headers, self._whole(), self._vendor, secrets=self._secrets
+                self._status,
+                self._headers,
+                self._stored_bytes(),
+                self._vendor,
+                secrets=self._secrets,
             )
         try:
-            reply = self._finish_events() if self._form == "events" else self._finish_json()
+            reply = self._finish_events() if self._format == "events" else self._finish_json()
         except ProviderError as exc:
-            raise self._located(exc) from exc.__cause__
+            raise self._with_origin(exc) from exc.__cause__
         notes = (*self._notes, *reply.notes)
         request_id = request_id_of(self._headers)
         return reply.model_copy(
@@ -137,38 +141,30 @@ class AnswerReader:
     def _new_reader(self) -> ChatReader | ResponsesReader:
         if self._api == "responses":
             return ResponsesReader(vendor=self._vendor, limits=self._limits)
-        optional = self._finish_reason_optional
-        return ChatReader(vendor=self._vendor, limits=self._limits, finish_reason_optional=optional)
-
-    def _read(self, data: bytes) -> Iterator[list[StreamChunk]]:
-        if self._form == "unknown":
-            data = (self._whole() + data).lstrip(BLANK)
-            self._form = self._recognised(data)
-            self._body = [] if self._form == "events" else [data]
-        elif self._form == "json":
-            self._body.append(data)
-        return (
-            map(self._read_event, self._decoder.events(data))
-            if self._form == "events"
-            else iter(())
+        return ChatReader(
+            vendor=self._vendor,
+            limits=self._limits,
+            finish_reason_optional=self._finish_reason_optional,
         )
 
-    def _recognised(self, begun: bytes) -> Literal["unknown", "events", "json"]:
-        """By its first byte: content types are often wrong (`application/octet-stream`, or none at
-        all).
-        """
-        if not begun:
-            return "unknown"
-        events_said = "text/event-stream" in self._headers.get("content-type", "")
-        if begun[0] in JSON_STARTS and not (events_said and begun[0] not in b"{["):
-            if self._streaming:
-                self._notes["A JSON body came where a stream was asked for."] = None
-            return "json"
-        if events_said or begun.startswith(EVENT_STARTS):
-            if not self._streaming:
-                self._notes["A stream came where a JSON body was asked for."] = None
-            return "events"
-        return "unknown" if len(begun) < 5 else "json"
+    def _read(self, data: bytes) -> Iterator[list[StreamChunk]]:
+        if self._format == "unknown":
+            data = (self._stored_bytes() + data).lstrip(BLANK)
+            self._format = self._recognize_format(data)
+            self._stored = [] if self._format == "events" else [data]
+        elif self._format == "json":
+            self._stored.append(data)
+        if self._format != "events":
+            return iter(())
+        return map(self._read_event, self._decoder.events(data))
+
+    def _recognize_format(self, start: bytes) -> BodyFormat:
+        found = body_format(start, content_type=self._headers.get("content-type", ""))
+        if found == "json" and self._streaming:
+            self._notes["A JSON body came where a stream was asked for."] = None
+        if found == "events" and not self._streaming:
+            self._notes["A stream came where a JSON body was asked for."] = None
+        return found
 
     def _read_event(self, event: SseEvent) -> list[StreamChunk]:
         if event.data.strip() == "[DONE]":
@@ -182,7 +178,9 @@ class AnswerReader:
             event.data, depth=self._limits.depth, where=f"event {self._events}"
         )
         if cleaned:
-            self._notes[CLEANED] = None
+            self._notes[CLEANED_NOTE] = None
+        # Vendors send errors inside a stream of status 200 (OpenRouter, Groq, Berget), so every
+        # event is looked at: https://openrouter.ai/docs/api-reference/errors
         if is_error(value, event.name):
             raise error_of_event(value, vendor=self._vendor, api=self._api)
         if not isinstance(value, dict):
@@ -199,91 +197,93 @@ class AnswerReader:
         except ProviderError as exc:
             if exc.kind not in ("truncated", "protocol"):
                 raise
-            # What the stream left unfinished was cut off: the reader knows by itself whether the
-            # answer was complete.
+            # The connection broke within this event. Whether the answer was complete before it,
+            # the reader below knows from the finish reason.
             self._notes["The last event was cut off; it was ignored."] = None
         return self._reader.finish(ended=self._done)
 
     def _finish_json(self) -> ProviderReply:
-        body = self._json_body()
+        body = self._parse_body()
         if is_error(body):
             raise error_of_event(body, vendor=self._vendor, api=self._api)
         if not isinstance(body, dict):
-            raise self._no_answer(f"The answer is JSON, but no object (a {type(body).__name__}).")
+            kind = type(body).__name__
+            raise self._unreadable(f"The answer is JSON, but not an object (a `{kind}`).")
         read = read_responses if self._api == "responses" else read_chat
         return read(body, vendor=self._vendor, limits=self._limits)
 
-    def _json_body(self) -> Any:
-        data = self._whole().strip(BLANK)
+    def _parse_body(self) -> Any:
+        data = self._stored_bytes().strip(BLANK)
         if not data:
-            raise self._no_answer("The answer is empty.")
+            raise self._unreadable("The answer is empty.")
         if data.startswith(b"<"):
-            raise self._no_answer("The answer is a page (HTML or XML), not JSON.")
+            raise self._unreadable("The answer is a page (HTML or XML), not JSON.")
         try:
             text = data.decode()
         except UnicodeDecodeError as exc:
-            raise self._no_answer(f"The answer is not UTF-8: byte {exc.start}.") from exc
+            raise self._unreadable(f"The answer is not UTF-8: byte {exc.start}.") from exc
         body, cleaned = parse_json(text, depth=self._limits.depth, unfinished="truncated")
         if cleaned:
-            self._notes[CLEANED] = None
+            self._notes[CLEANED_NOTE] = None
         return body
 
-    def _no_answer(self, text: str, kind: ErrorKind = "protocol") -> ProviderError:
+    def _unreadable(self, text: str, kind: ErrorKind = "protocol") -> ProviderError:
+        # A model may have answered and been paid for it, so what is billed is unknown.
         return ProviderError(text, kind=kind, billed="unknown")
 
-    def _check_size(self, more: int) -> None:
-        self._size += more
+    def _check_size(self, added: int) -> None:
+        self._size += added
         if self._size > self._limits.body_bytes:
-            text = f"An answer above {self._limits.body_bytes} bytes."
-            raise too_large(text)
+            raise too_large(f"The answer is larger than {self._limits.body_bytes} bytes.")
 
-    def _keep(self, data: bytes, most: int) -> None:
-        kept = sum(map(len, self._body))
-        if kept < most:
-            self._body.append(data[: most - kept])
+    def _store_up_to(self, data: bytes, limit: int) -> None:
+        stored = sum(map(len, self._stored))
+        if stored < limit:
+            self._stored.append(data[: limit - stored])
 
-    def _whole(self) -> bytes:
-        return b"".join(self._body)
+    def _stored_bytes(self) -> bytes:
+        return b"".join(self._stored)
 
     def _check_clock(self, now: float, *, alive: bool) -> None:
         if now > self._deadline and not self._done:
-            raise self._no_answer(
-                f"The answer took longer than {self._total_s:g} seconds.", "timeout"
-            )
+            text = f"The answer took longer than {self._total_s:g} seconds."
+            raise self._unreadable(text, "timeout")
         if alive:
             self._last_event_at = now
-        elif self._form == "events" and now - self._last_event_at > self._idle_s:
-            raise self._no_answer(f"No event came for {self._idle_s:g} seconds.", "timeout")
+        # Comments keep a connection open without an event, so bytes alone do not count as life.
+        elif self._format == "events" and now - self._last_event_at > self._idle_s:
+            raise self._unreadable(f"No event came for {self._idle_s:g} seconds.", "timeout")
 
     def _raise_deferred(self) -> None:
         if self._deferred is not None:
-            raise self._located(self._deferred) from self._deferred.__cause__
+            raise self._with_origin(self._deferred) from self._deferred.__cause__
 
-    def _located(self, error: ProviderError) -> ProviderError:
-        return located(
+    def _with_origin(self, error: ProviderError) -> ProviderError:
+        return with_origin(
             error,
             vendor=self._vendor,
             status=self._status,
             request_id=request_id_of(self._headers),
             secrets=self._secrets,
-            begun=self._begun,
+            delivered_chunks=self._delivered_chunks,
         )
 
 
 def chunks_of(reply: ProviderReply) -> list[StreamChunk]:
-    """`reply` in pieces, for a listener to a stream that the vendor answered with a JSON body.
+    """`reply` as chunks, for a listener to a stream that the vendor answered with a JSON body.
 
     >>> [chunk.type for chunk in chunks_of(ProviderReply(reasoning="2+2", text="4"))]
     ['reasoning', 'text']
     """
-    told: list[tuple[Literal["reasoning", "text", "refusal"], str | None]] = [
+    texts: list[tuple[Literal["reasoning", "text", "refusal"], str | None]] = [
         ("reasoning", reply.reasoning),
         ("text", reply.text),
         ("refusal", reply.refusal),
     ]
-    chunks = [StreamChunk(type=kind, text=text) for kind, text in told if text]
+    chunks = [StreamChunk(type=kind, text=text) for kind, text in texts if text]
+    # A call that may have been cut off is not announced, just as in a stream.
     if reply.finish_reason not in ("length", "content_filter") and not reply.truncated:
         chunks += [StreamChunk(type="tool_call", tool_call=call) for call in reply.tool_calls]
-    return (
-        chunks if reply.usage is None else [*chunks, StreamChunk(type="usage", usage=reply.usage)]
-    )
+    if reply.usage is not None:
+        chunks.append(StreamChunk(type="usage", usage=reply.usage))
+    return chunks

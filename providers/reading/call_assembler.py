@@ -1,39 +1,45 @@
-"""Tool calls out of the pieces a stream brings them in."""
+"""Tool calls, put together from the pieces in which a stream sends them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+from turngraph.providers.reading.json_values import text_or_none
 from turngraph.providers.reading.read_limits import ReadLimits, too_large
+from turngraph.state.errors import ProviderError
+from turngraph.state.json_types import JsonMapping, JsonObject
 from turngraph.state.reply import ToolCall
 
-__all__ = ["CallAssembler", "named_apart"]
+__all__ = ["CallAssembler", "with_unique_ids"]
 
 STANDARD = frozenset({"id", "index", "type", "function", "custom"})
+"""Members of a call that are read into fields of `ToolCall`; the others are kept in `extra`."""
 
 
 @dataclass
-class OpenCall:
-    """A call still being written."""
+class PartialCall:
+    """A tool call whose pieces are still arriving."""
 
     id: str | None
     name: str = ""
     pieces: list[str] = field(default_factory=list)
     size: int = 0
-    extra: dict[str, Any] = field(default_factory=dict)
+    extra: JsonObject = field(default_factory=dict)
 
     @property
     def arguments(self) -> str:
         return "".join(self.pieces)
 
-    def is_whole(self) -> bool:
+    def has_complete_arguments(self) -> bool:
+        # The last character is looked at first: parsing all of it for every piece would be slow.
         return (
-            self.size > 1 and self.pieces[-1].rstrip().endswith("}") and is_object(self.arguments)
+            self.size > 1
+            and self.pieces[-1].rstrip().endswith("}")
+            and is_json_object(self.arguments)
         )
 
 
-def is_object(text: str) -> bool:
+def is_json_object(text: str) -> bool:
     try:
         return isinstance(json.loads(text), dict)
     except (ValueError, RecursionError):
@@ -41,12 +47,16 @@ def is_object(text: str) -> bool:
 
 
 class CallAssembler:
-    """Puts each piece to the call it belongs to: by its index, else by its id, else by its place or
-    the last call.
+    """Adds each piece of a stream to the tool call it belongs to.
 
-    Bears what vendors do: whole calls in one piece, interleaved calls, the same index for another
-    id (a new call), the name repeated, arguments null or an object, ids missing or twice
-    (`named_apart`). Raises `ProviderError` (`too_large`) above the limits.
+    A piece belongs to the call with its index; without an index, to the call with its id; with
+    neither, to the call at the same place of the list, or to the last call. OpenAI sends fragments
+    by index (https://platform.openai.com/docs/api-reference/chat-streaming). Others send whole
+    calls in one piece (Gemini, Groq, xAI, Ollama), leave out the index (Gemini), use one index for
+    several ids, repeat the name, send arguments as null or as an object, or leave out ids or give
+    the same id twice (`with_unique_ids`).
+
+    Raises `ProviderError` of kind `too_large` above the limits.
 
         >>> calls = CallAssembler(ReadLimits())
         >>> calls.add([{"index": 0, "id": "a", "function": {"name": "add", "arguments": '{"x"'}}])
@@ -57,12 +67,15 @@ class CallAssembler:
 
     def __init__(self, limits: ReadLimits) -> None:
         self._limits = limits
-        self._calls: list[OpenCall] = []
-        self._by_index: dict[int, OpenCall] = {}
+        self._calls: list[PartialCall] = []
+        self._by_index: dict[int, PartialCall] = {}
         self.notes: dict[str, None] = {}
 
     def add(self, pieces: object, *, whole: bool = False) -> None:
-        """One delta's `tool_calls`; `whole` where each is a call of its own, as in a JSON answer."""
+        """Adds the `tool_calls` of one delta.
+
+        whole: whether each piece is a call of its own, as in a JSON answer.
+        """
         if not isinstance(pieces, list):
             self.notes["`tool_calls` is not a list; it was ignored."] = None
             return
@@ -73,20 +86,31 @@ class CallAssembler:
                 self.notes["A tool call is not an object; it was ignored."] = None
 
     def calls(self) -> tuple[ToolCall, ...]:
-        """The calls as they stand, in the order they were begun, each with an id of its own."""
-        found = [call for call in self._calls if call.name or call.id or call.size]
-        built = [
-            ToolCall(id=c.id or "", name=c.name, arguments=c.arguments, extra=c.extra or None)
-            for c in found
-        ]
-        return named_apart(built, self.notes)
+        """The calls so far, in the order in which they started, each with an id of its own."""
+        return with_unique_ids(
+            [
+                ToolCall(
+                    id=call.id or "",
+                    name=call.name,
+                    arguments=call.arguments,
+                    extra=call.extra or None,
+                )
+                for call in self._calls
+                if call.name or call.id or call.size
+            ],
+            self.notes,
+        )
 
-    def _add(self, piece: Mapping[str, Any], *, whole: bool, place: int) -> None:
-        id_, inner = text(piece.get("id")), function_of(piece)
-        name = text(inner.get("name"))
-        call = None if whole else self._open(piece.get("index"), id_, name, inner, place)
+    def _add(self, piece: JsonMapping, *, whole: bool, place: int) -> None:
+        """Adds one piece. `place` is its place in the delta, counted back from the end (-1)."""
+        id_, function = text_or_none(piece.get("id")), called_function(piece)
+        name = text_or_none(function.get("name"))
+        call = None
+        if not whole:
+            call = self._find_call(piece.get("index"), id_, name, function, place)
         if call is None:
-            call = self._begin(piece.get("index"), id_)
+            call = self._start_call(piece.get("index"), id_)
+        # The first id and name are kept: some servers send another id with every piece.
         call.id, call.name = call.id or id_, call.name or name or ""
         call.extra.update(
             {
@@ -97,45 +121,39 @@ class CallAssembler:
         )
         if piece.get("type") not in (None, "", "function"):
             call.extra["type"] = piece["type"]
-        self._write(call, inner.get("arguments", inner.get("input")))
+        self._append_arguments(call, function.get("arguments", function.get("input")))
 
-    def _begin(self, index: object, id_: str | None) -> OpenCall:
+    def _start_call(self, index: object, id_: str | None) -> PartialCall:
         if len(self._calls) >= self._limits.tool_calls:
-            raise too_large(f"More than {self._limits.tool_calls} tool calls in one answer.")
-        call = OpenCall(id=id_)
+            raise too_large(f"The answer has more than {self._limits.tool_calls} tool calls.")
+        call = PartialCall(id=id_)
         self._calls.append(call)
         if isinstance(index, int):
             self._by_index[index] = call
         return call
 
-    def _open(
-        self, index: object, id_: str | None, name: str | None, inner: Mapping[str, Any], place: int
-    ) -> OpenCall | None:
-        """The begun call a piece belongs to, or `None` where it begins another."""
+    def _find_call(
+        self, index: object, id_: str | None, name: str | None, function: JsonMapping, place: int
+    ) -> PartialCall | None:
+        """The call that a piece continues, or None where the piece starts a new call."""
         if isinstance(index, int):
             call = self._by_index.get(index)
             if call is None and name is None:
-                call = next((c for c in self._calls if id_ is not None and c.id == id_), None)
-            return None if call is None or self._is_another(call, id_, name, inner) else call
+                # A new index without a name cannot be a new call; its id may be known.
+                call = self._by_id(id_)
+            return None if call is None or starts_another(call, id_, name, function) else call
         if id_ is not None:
-            return next((call for call in self._calls if call.id == id_), None)
+            return self._by_id(id_)
         if name is None and -place > 1:
+            # Several bare fragments in one delta continue the last calls, in their order.
             return self._calls[place] if -place <= len(self._calls) else None
         last = self._calls[-1] if self._calls else None
-        return None if last is None or self._is_another(last, id_, name, inner) else last
+        return None if last is None or starts_another(last, id_, name, function) else last
 
-    def _is_another(
-        self, call: OpenCall, id_: str | None, name: str | None, inner: Mapping[str, Any]
-    ) -> bool:
-        if id_ is not None and call.id is not None and id_ != call.id:
-            return True
-        if name is None or not call.name or id_ is not None:
-            return False
-        # A name again, and no id: a repetition beside the next piece of arguments, or the next
-        # whole call.
-        return name != call.name or (bool(inner.get("arguments")) and call.is_whole())
+    def _by_id(self, id_: str | None) -> PartialCall | None:
+        return next((call for call in self._calls if id_ is not None and call.id == id_), None)
 
-    def _write(self, call: OpenCall, arguments: object) -> None:
+    def _append_arguments(self, call: PartialCall, arguments: object) -> None:
         if arguments is None or arguments == "":
             return
         if not isinstance(arguments, str):
@@ -144,47 +162,67 @@ class CallAssembler:
         call.pieces.append(arguments)
         call.size += len(arguments)
         if call.size > self._limits.argument_chars:
-            most = self._limits.argument_chars
-            raise too_large(f"Arguments of a tool call above {most} characters.")
+            raise arguments_too_long(self._limits)
 
 
-def text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
+def arguments_too_long(limits: ReadLimits) -> ProviderError:
+    return too_large(
+        f"The arguments of a tool call are longer than {limits.argument_chars} characters."
+    )
 
 
-def function_of(piece: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The function of a call, or the custom tool; Snowflake sends both, the one not meant being
-    empty.
+def starts_another(
+    call: PartialCall, id_: str | None, name: str | None, function: JsonMapping
+) -> bool:
+    """Whether a piece that points to `call` starts another call instead of continuing it."""
+    if id_ is not None and call.id is not None and id_ != call.id:
+        return True
+    if name is None or not call.name or id_ is not None:
+        return False
+    # The name comes again, without an id. With the next piece of the arguments it is a repetition;
+    # after arguments that are complete it starts the next call.
+    return name != call.name or (bool(function.get("arguments")) and call.has_complete_arguments())
+
+
+def called_function(piece: JsonMapping) -> JsonMapping:
+    """The function of a call, or the custom tool.
+
+    Snowflake sends both, and leaves the one that is not meant empty.
     """
-    inner = [value for key in ("function", "custom") if isinstance(value := piece.get(key), dict)]
-    return next((value for value in inner if value.get("name")), inner[0] if inner else {})
+    found = [value for key in ("function", "custom") if isinstance(value := piece.get(key), dict)]
+    return next((value for value in found if value.get("name")), found[0] if found else {})
 
 
-def named_apart(calls: list[ToolCall], notes: dict[str, None]) -> tuple[ToolCall, ...]:
-    """`calls` with an id each: a missing one is `call_<place>`, a second of the same is `<id>#2`.
+def with_unique_ids(calls: Sequence[ToolCall], notes: dict[str, None]) -> tuple[ToolCall, ...]:
+    """`calls` with an id each: a missing one is `call_<place>`, a repeated one gets `#2`.
 
-    >>> call = ToolCall(id="", name="add", arguments="{}")
-    >>> [call.id for call in named_apart([call, call.model_copy(update={"id": "x"}), call], {})]
-    ['call_0', 'x', 'call_2']
+    A tool's result is sent back under the id of its call, so two calls must not share one; servers
+    that parse calls out of the model's text (vLLM) may send `id: null`. What was changed is added
+    to `notes`.
+
+        >>> call = ToolCall(id="", name="add", arguments="{}")
+        >>> calls = [call, call.model_copy(update={"id": "x"}), call]
+        >>> [call.id for call in with_unique_ids(calls, {})]
+        ['call_0', 'x', 'call_2']
     """
-    taken = {call.id for call in calls}
-    seen: set[str] = set()
-    apart = []
+    sent_ids = {call.id for call in calls}
+    used: set[str] = set()
+    unique = []
     for place, call in enumerate(calls):
-        id_ = call.id or free(f"call_{place}", taken)
+        id_ = call.id or unused_id(f"call_{place}", sent_ids)
         if not call.id:
             notes["A tool call had no id; one was made up."] = None
-        elif id_ in seen:
-            id_ = free(id_, taken | seen)
+        elif id_ in used:
+            id_ = unused_id(id_, sent_ids | used)
             notes["Two tool calls had the same id; the later one was renamed."] = None
-        seen.add(id_)
-        apart.append(call if id_ == call.id else call.model_copy(update={"id": id_}))
-    return tuple(apart)
+        used.add(id_)
+        unique.append(call if id_ == call.id else call.model_copy(update={"id": id_}))
+    return tuple(unique)
 
 
-def free(id_: str, taken: set[str]) -> str:
+def unused_id(id_: str, used: set[str]) -> str:
     number = 2
-    name = id_
-    while name in taken:
-        name, number = f"{id_}#{number}", number + 1
-    return name
+    candidate = id_
+    while candidate in used:
+        candidate, number = f"{id_}#{number}", number + 1
+    return candidate

@@ -1,44 +1,52 @@
-"""Chat Completions: one reducer for its streams and its JSON answers.
+"""Chat Completions: reads streamed and JSON answers with one reducer.
 
-https://platform.openai.com/docs/api-reference/chat-streaming, and what vendors make of it.
+The format is https://platform.openai.com/docs/api-reference/chat-streaming; comments here name the
+vendors that depart from it.
 """
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from turngraph.providers.reading.call_assembler import CallAssembler
-from turngraph.providers.reading.chat_raw import assembled, top_citations
-from turngraph.providers.reading.fragments import Fragments, plain_text
+from turngraph.providers.reading.chat_raw import (
+    assembled_completion,
+    logprob_entries,
+    top_level_citations,
+)
+from turngraph.providers.reading.fragments import Fragments
+from turngraph.providers.reading.json_values import joined_text, objects_in, text_or_none
 from turngraph.providers.reading.read_limits import ReadLimits
-from turngraph.providers.reading.thinking import ThinkSplitter
-from turngraph.providers.reading.usage_reader import read_usage
+from turngraph.providers.reading.reasoning import REASONING_FIELDS, ReasoningCollector
+from turngraph.providers.reading.think_tags import ThinkSplitter
+from turngraph.providers.reading.usage_reader import read_usage, reported_usage
 from turngraph.state.errors import ErrorKind, ProviderError
+from turngraph.state.json_types import JsonMapping, JsonObject
 from turngraph.state.reply import ProviderReply, StreamChunk
 from turngraph.state.usage import Usage
 
-__all__ = ["REASONING_FIELDS", "ChatReader", "read_chat"]
+__all__ = ["ChatReader", "read_chat"]
 
-REASONING_FIELDS: Final = ("reasoning_content", "reasoning", "reasoning_text")
-"""What vendors call the text of the reasoning: DeepSeek and most, OpenRouter and vLLM and Groq,
-GitHub Copilot.
-"""
-DETAILS: Final = "reasoning_details"
-ANSWERS: Final = frozenset({"content", "refusal", "tool_calls", "function_call"})
-REASONED: Final = frozenset(REASONING_FIELDS) | {DETAILS}
-READ_APART: Final = ANSWERS | {"role", "annotations", "audio", DETAILS, "padding"}
+ANSWER_FIELDS: Final = frozenset({"content", "refusal", "tool_calls", "function_call"})
+READ_BY_NAME: Final = ANSWER_FIELDS | {"role", "annotations", "audio", "padding"}
+"""Members of a delta that have a field of the reply, or mean nothing (`padding`)."""
 UNFINISHED: Final = frozenset({"length", "content_filter"})
-"""Finish reasons after which the last tool call may lack its end."""
+"""Finish reasons after which the end of the last tool call may be missing."""
+LEGACY_CALL_INDEX: Final = -1
+
+MORE_CHOICES_NOTE: Final = "More than one choice; the first is kept."
 
 
 class ChatReader:
-    """Takes the events of a stream in order, gives the pieces of the answer, and at last the
-    answer.
+    """Reads the chunks of a stream: `feed` returns pieces of the answer, `finish` the whole.
 
-    >>> reader = ChatReader()
-    >>> reader.feed({"choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": "stop"}]})
-    [StreamChunk(type='text', text='Hi', tool_call=None, usage=None)]
-    >>> reader.finish().text
-    'Hi'
+    finish_reason_optional: whether the vendor is known to leave the finish reason out of answers
+        that are whole.
+
+        >>> reader = ChatReader()
+        >>> choice = {"index": 0, "delta": {"content": "Hi"}, "finish_reason": "stop"}
+        >>> reader.feed({"choices": [choice]})
+        [StreamChunk(type='text', text='Hi', tool_call=None, usage=None)]
+        >>> reader.finish().text
+        'Hi'
     """
 
     def __init__(
@@ -55,71 +63,71 @@ class ChatReader:
         self._text: list[str] = []
         self._reasoning: list[str] = []
         self._refusal: list[str] = []
-        self._extra: dict[str, Any] = {}
-        self._grown: dict[str, list[str]] = {}
-        self._details, self._parts = Fragments(), Fragments()
-        self._annotations: list[dict[str, Any]] = []
-        self._logprobs: list[dict[str, Any]] = []
-        self._top: dict[str, Any] = {}
+        self._extra: JsonObject = {}
+        self._reasoning_members = ReasoningCollector()
+        self._parts = Fragments()
+        self._annotations: list[JsonObject] = []
+        self._logprobs: list[JsonObject] = []
+        self._top: JsonObject = {}
         self._usage: Any = None
-        self._finish: str | None = None
-        self._answered = False
+        self._finish_reason: str | None = None
+        self._has_choice = False
         self._notes: dict[str, None] = {}
 
-    def feed(self, event: Mapping[str, Any]) -> list[StreamChunk]:
-        """What `event` adds to the answer. Raises `ProviderError` above the limits."""
+    def feed(self, event: JsonMapping) -> list[StreamChunk]:
+        """Returns what `event` adds to the answer. Raises `ProviderError` above the limits."""
         chunks: list[StreamChunk] = []
-        choices = event.get("choices")
-        self._read_top(event)
-        for choice in choices if isinstance(choices, list) else ():
-            if isinstance(choice, dict):
-                self._read_choice(choice, chunks)
+        self._read_top_level(event)
+        for choice in objects_in(event.get("choices")):
+            self._read_choice(choice, chunks)
         if usage := reported_usage(event):
+            # Usage is cumulative: the last report counts. vLLM (`continuous_usage_stats`) and
+            # Gemini send one with every chunk, so only the one at the end is announced.
             self._usage = usage
-            if (not choices or self._finish is not None) and (
-                read := self._read_usage()[0]
-            ) is not None:
+            at_end = not event.get("choices") or self._finish_reason is not None
+            if at_end and (read := self._read_usage()[0]) is not None:
                 chunks.append(StreamChunk(type="usage", usage=read))
         return chunks
 
     def finish(self, *, ended: bool = False) -> ProviderReply:
-        """The answer; `ended` says that the stream came to its `[DONE]`.
+        """Returns the answer. `ended` says that the stream came to its `[DONE]`.
 
-        Without a finish reason it is `truncated`, unless the vendor is known to leave that out and
-        the stream came to its `[DONE]` or its usage. Raises `ProviderError` where no choice came at
-        all.
+        An answer without a finish reason is `truncated`, unless the vendor is known to leave it
+        out and the stream came to its `[DONE]` or its usage. Raises `ProviderError` if there was
+        no choice at all.
         """
         optional = self._finish_reason_optional and (ended or self._usage is not None)
-        truncated = self._finish is None and not optional
-        if self._finish is not None and not ended:
+        truncated = self._finish_reason is None and not optional
+        if self._finish_reason is not None and not ended:
             self._notes["The stream ended without `[DONE]`."] = None
-        if not self._answered:
+        if not self._has_choice:
             raise self._no_choices("protocol" if ended or self._usage else "truncated")
         return self._reply(truncated, None)
 
     @property
     def response_id(self) -> str | None:
-        """The vendor's id of the answer, as soon as it was told."""
+        """The vendor's id of the answer, or None until it has come."""
         return text_or_none(self._top.get("id"))
 
-    def finish_whole(self, body: Mapping[str, Any]) -> ProviderReply:
-        """The answer after a JSON body: nothing more could come, so a missing finish reason cuts
-        nothing.
+    def finish_whole(self, body: JsonMapping) -> ProviderReply:
+        """Returns the answer of a JSON `body`.
+
+        A JSON body is whole or it does not parse, so a missing finish reason truncates nothing.
         """
-        if not self._answered:
+        if not self._has_choice:
             raise self._no_choices("protocol")
         return self._reply(False, body)
 
-    def read_message(self, choice: Mapping[str, Any]) -> None:
-        """A choice of a JSON answer."""
+    def read_message(self, choice: JsonMapping) -> None:
+        """Reads a choice of a JSON answer."""
         message = choice.get("message", choice.get("delta"))
         if isinstance(message, dict):
             self._calls.add(message.get("tool_calls") or [], whole=True)
             message = {name: value for name, value in message.items() if name != "tool_calls"}
         self._read_choice({**choice, "delta": message}, [])
 
-    def note(self, text: str) -> None:
-        """Keep a note on a departure from the documented format."""
+    def add_note(self, text: str) -> None:
+        """Keeps a note on a departure from the documented format."""
         self._notes[text] = None
 
     def _no_choices(self, kind: ErrorKind) -> ProviderError:
@@ -127,8 +135,9 @@ class ChatReader:
             "The answer has no choices.", kind=kind, vendor=self._vendor or None, billed="unknown"
         )
 
-    def _read_top(self, event: Mapping[str, Any]) -> None:
+    def _read_top_level(self, event: JsonMapping) -> None:
         for name, value in event.items():
+            # Azure's first chunk has an empty id and model; the next one has the real ones.
             if value is None or value == "" or name == "choices":
                 continue
             if name in ("id", "model") and self._top.setdefault(name, value) != value:
@@ -136,187 +145,156 @@ class ChatReader:
             else:
                 self._top[name] = value
 
-    def _read_choice(self, choice: Mapping[str, Any], chunks: list[StreamChunk]) -> None:
+    def _read_choice(self, choice: JsonMapping, chunks: list[StreamChunk]) -> None:
         if choice.get("index") not in (0, None):
-            self._notes["More than one choice; the first is kept."] = None
+            self._notes[MORE_CHOICES_NOTE] = None
             return
-        self._answered = True
+        self._has_choice = True
         delta = choice.get("delta")
         if delta is None and not self._text:
+            # Some servers end a stream, or make all of it, with a `message` as in a JSON answer.
             delta = choice.get("message")
         if isinstance(delta, dict):
             self._read_delta(delta, chunks)
-        if (logprobs := choice.get("logprobs")) is not None:
-            self._read_logprobs(logprobs)
+        self._logprobs += logprob_entries(choice.get("logprobs"))
+        # An empty finish reason (xAI, Snowflake) is none; after the first, others are repetitions.
         reason = choice.get("finish_reason")
-        if reason and self._finish is None:
-            self._finished(str(reason), chunks)
+        if reason and self._finish_reason is None:
+            self._end_choice(str(reason), chunks)
 
-    def _finished(self, reason: str, chunks: list[StreamChunk]) -> None:
-        if reason == "error":
-            text = "The vendor gives an error as the reason why the answer ended."
+    def _end_choice(self, reason: str, chunks: list[StreamChunk]) -> None:
+        if reason == "error":  # OpenRouter: https://openrouter.ai/docs/api-reference/errors
+            text = "The vendor gives `error` as the finish reason of the answer."
             raise ProviderError(text, kind="server", vendor=self._vendor or None, billed="unknown")
-        self._finish = reason
-        self._tell_held(chunks)
+        self._finish_reason = reason
+        self._flush_think_tags(chunks)
         if reason not in UNFINISHED:
             chunks += [
                 StreamChunk(type="tool_call", tool_call=call) for call in self._calls.calls()
             ]
 
-    def _read_delta(self, delta: Mapping[str, Any], chunks: list[StreamChunk]) -> None:
-        if not REASONED.isdisjoint(delta):
-            self._read_reasoning(delta, chunks)
+    def _read_delta(self, delta: JsonMapping, chunks: list[StreamChunk]) -> None:
+        if not REASONING_FIELDS.isdisjoint(delta):
+            shown = self._reasoning_members.add(delta)
+            self._append(self._reasoning, "reasoning", shown, chunks)
         for name, value in delta.items():
-            if value is None or value == "" or name == "role":
+            if value is None or value == "" or name == "role" or name in REASONING_FIELDS:
                 continue
-            if name in ANSWERS and self._finish is not None:
+            if name in ANSWER_FIELDS and self._finish_reason is not None:
                 self._notes["Something came after the finish reason; it was ignored."] = None
             elif name == "content":
                 self._read_content(value, chunks)
             elif name == "refusal":
-                self._tell(self._refusal, "refusal", plain_text(value), chunks)
+                self._append(self._refusal, "refusal", joined_text(value), chunks)
             elif name == "tool_calls":
                 self._calls.add(value)
-            elif name not in REASONING_FIELDS:
-                self._read_rest(name, value, chunks)
+            else:
+                self._read_other_member(name, value, chunks)
 
-    def _read_rest(self, name: str, value: Any, chunks: list[StreamChunk]) -> None:
+    def _read_other_member(self, name: str, value: Any, chunks: list[StreamChunk]) -> None:
         if name == "function_call":
             if isinstance(value, dict) and (value.get("name") or value.get("arguments")):
-                # The form before tool calls: one call, without an id. An index of its own keeps it
-                # apart.
-                self._calls.add([{"index": -1, "type": "function_call", "function": value}])
+                # The deprecated form before `tool_calls`: one call, without an id. An index that
+                # no tool call has keeps the two forms apart.
+                self._calls.add(
+                    [{"index": LEGACY_CALL_INDEX, "type": "function_call", "function": value}]
+                )
         elif name == "annotations":
-            self._annotations += [item for item in as_list(value) if isinstance(item, dict)]
+            self._annotations += objects_in(value)
         elif name == "audio" and isinstance(value, dict):
             self._read_audio(value, chunks)
-        elif name not in READ_APART:
+        elif name not in READ_BY_NAME:
             self._extra[name] = value
 
-    def _read_reasoning(self, delta: Mapping[str, Any], chunks: list[StreamChunk]) -> None:
-        shown = ""
-        for name in REASONING_FIELDS:
-            value = delta.get(name)
-            if isinstance(value, str):
-                self._grown.setdefault(name, []).append(value)
-                shown = shown or value
-        for detail in as_list(delta.get(DETAILS)):
-            if isinstance(detail, dict):
-                self._details.add(detail)
-                if not any(delta.get(name) for name in REASONING_FIELDS):
-                    shown += plain_text(detail.get("text")) or plain_text(detail.get("summary"))
-        self._tell(self._reasoning, "reasoning", shown, chunks)
-
     def _read_content(self, value: Any, chunks: list[StreamChunk]) -> None:
+        """Reads content that is text, or Mistral's list of `thinking` and `text` parts.
+
+        A stream of Mistral's changes from one to the other. The parts are kept beside the text,
+        since a later request must bring them back: https://docs.mistral.ai/capabilities/reasoning/
+        """
         if isinstance(value, str):
             if self._parts:
                 self._parts.add({"type": "text", "text": value})
             reasoning, text = self._think.feed(value)
-            self._tell(self._reasoning, "reasoning", reasoning, chunks)
-            self._tell(self._text, "text", text, chunks)
+            self._append(self._reasoning, "reasoning", reasoning, chunks)
+            self._append(self._text, "text", text, chunks)
             return
         if self._text and not self._parts:
             self._parts.add({"type": "text", "text": "".join(self._text)})
-        for part in as_list(value):
-            if isinstance(part, dict):
-                self._parts.add(part)
-                self._tell(self._reasoning, "reasoning", plain_text(part.get("thinking")), chunks)
-                self._tell(self._text, "text", plain_text(part.get("text")), chunks)
+        for part in objects_in(value):
+            self._parts.add(part)
+            self._append(self._reasoning, "reasoning", joined_text(part.get("thinking")), chunks)
+            self._append(self._text, "text", joined_text(part.get("text")), chunks)
 
-    def _read_audio(self, audio: Mapping[str, Any], chunks: list[StreamChunk]) -> None:
-        """Spoken answers: the transcript is the text; the id is what a later request refers to."""
+    def _read_audio(self, audio: JsonMapping, chunks: list[StreamChunk]) -> None:
+        """Reads a spoken answer: its transcript is the text, and a later request names its id."""
         if audio.get("id"):
             self._extra["audio"] = {"id": audio["id"]}
-        self._tell(self._text, "text", plain_text(audio.get("transcript")), chunks)
-
-    def _read_logprobs(self, logprobs: Any) -> None:
-        if isinstance(logprobs, dict) and not logprobs.keys() <= {"content", "refusal"}:
-            self._logprobs.append(logprobs)
-        elif isinstance(logprobs, dict):
-            lists = (as_list(logprobs.get(name)) for name in ("content", "refusal"))
-            self._logprobs += [item for found in lists for item in found if isinstance(item, dict)]
+        self._append(self._text, "text", joined_text(audio.get("transcript")), chunks)
 
     @staticmethod
-    def _tell(kept: list[str], kind: Any, text: str, chunks: list[StreamChunk]) -> None:
+    def _append(
+        texts: list[str],
+        kind: Literal["text", "reasoning", "refusal"],
+        text: str,
+        chunks: list[StreamChunk],
+    ) -> None:
         if text:
-            kept.append(text)
+            texts.append(text)
             chunks.append(StreamChunk(type=kind, text=text))
 
-    def _tell_held(self, chunks: list[StreamChunk]) -> None:
+    def _flush_think_tags(self, chunks: list[StreamChunk]) -> None:
         reasoning, text = self._think.finish()
-        self._tell(self._reasoning, "reasoning", reasoning, chunks)
-        self._tell(self._text, "text", text, chunks)
+        self._append(self._reasoning, "reasoning", reasoning, chunks)
+        self._append(self._text, "text", text, chunks)
 
     def _read_usage(self) -> tuple[Usage | None, tuple[str, ...]]:
         return read_usage(self._usage, cost=self._top.get("cost"))
 
-    def _reply(self, truncated: bool, body: Mapping[str, Any] | None) -> ProviderReply:
-        self._tell_held([])
+    def _reply(self, truncated: bool, body: JsonMapping | None) -> ProviderReply:
+        self._flush_think_tags([])
         usage, usage_notes = self._read_usage()
         calls = self._calls.calls()
-        extra = self._extra | {name: "".join(pieces) for name, pieces in self._grown.items()}
-        if self._details:
-            extra[DETAILS] = self._details.whole()
         reply = ProviderReply(
             text="".join(self._text),
             reasoning="".join(self._reasoning) or None,
             tool_calls=calls,
             usage=usage,
-            finish_reason=self._finish,
+            finish_reason=self._finish_reason,
             refusal="".join(self._refusal) or None,
             response_id=text_or_none(self._top.get("id")),
             model=text_or_none(self._top.get("model")),
             truncated=truncated,
-            items=tuple(self._parts.whole()),
-            extra=extra,
-            citations=tuple(self._annotations) or top_citations(self._top),
+            items=tuple(self._parts.parts()),
+            extra=self._extra | self._reasoning_members.members(),
+            citations=tuple(self._annotations) or top_level_citations(self._top),
             logprobs=tuple(self._logprobs),
             service_tier=text_or_none(self._top.get("service_tier")),
             notes=(*self._notes, *self._calls.notes, *usage_notes),
             raw=body,
         )
-        return (
-            reply
-            if body is not None
-            else reply.model_copy(update={"raw": assembled(reply, self._top, self._usage)})
-        )
+        if body is not None:
+            return reply
+        return reply.model_copy(update={"raw": assembled_completion(reply, self._top, self._usage)})
 
 
 def read_chat(
-    body: Mapping[str, Any], *, vendor: str = "", limits: ReadLimits | None = None
+    body: JsonMapping, *, vendor: str = "", limits: ReadLimits | None = None
 ) -> ProviderReply:
-    """The answer in the JSON body of a Chat Completions call. Raises `ProviderError` where it has
-    no choices.
+    """The answer in the JSON body of a Chat Completions call.
 
-    >>> read_chat({"choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}]}).text
-    'Hi'
+    Raises `ProviderError` if it has no choices.
+
+        >>> read_chat({"choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}]}).text
+        'Hi'
     """
     reader = ChatReader(vendor=vendor, limits=limits)
-    choices = [choice for choice in as_list(body.get("choices")) if isinstance(choice, dict)]
+    choices = objects_in(body.get("choices"))
     reader.feed({**body, "choices": None})
     if choices:
-        reader.read_message(
-            next(
-                (choice for choice in choices if choice.get("index") == 0),
-                {**choices[0], "index": 0},
-            )
-        )
+        # Choices may come in any order; without one of index 0 the first stands for it.
+        first = next((choice for choice in choices if choice.get("index") == 0), None)
+        reader.read_message(first or {**choices[0], "index": 0})
     if len(choices) > 1:
-        reader.note("More than one choice; the first is kept.")
+        reader.add_note(MORE_CHOICES_NOTE)
     return reader.finish_whole(body)
-
-
-def reported_usage(event: Mapping[str, Any]) -> Any:
-    """The usage in an event, which Groq also puts under a member of its own:
-    https://console.groq.com/docs.
-    """
-    groq = event.get("x_groq")
-    return event.get("usage") or (groq.get("usage") if isinstance(groq, dict) else None)
-
-
-def as_list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def text_or_none(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None

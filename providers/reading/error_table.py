@@ -1,6 +1,4 @@
-"""Which kind of error it is, by the vendor's own words and by the HTTP status: rows, each with its
-source.
-"""
+"""The kind of an error by the vendor's own words and by the HTTP status: rows with sources."""
 
 from collections.abc import Mapping
 from typing import Final, Literal
@@ -57,11 +55,11 @@ KIND_BY_WORD: Final[Mapping[str, ErrorKind]] = {
     "deadline_exceeded": "timeout",
     "unavailable": "overloaded",
 }
-"""By `code`, else by `type`, in lower case."""
+"""The kind for an error's `code`, otherwise for its `type`, in lower case."""
 
 KIND_BY_PHRASE: Final[tuple[tuple[str, ErrorKind], ...]] = (
-    # Vendors that have no code for it say it in the message; each phrase was seen in an answer or
-    # an issue.
+    # Some vendors have no code for these and only write a message. Each phrase was seen in an
+    # answer or in an issue.
     ("maximum context length", "context_length"),  # vLLM, DeepSeek
     ("max context length", "context_length"),  # Ollama
     ("available context size", "context_length"),  # llama.cpp
@@ -74,7 +72,7 @@ KIND_BY_PHRASE: Final[tuple[tuple[str, ErrorKind], ...]] = (
     ("credit balance is too low", "quota"),
     ("content management policy", "content_filter"),  # Azure
 )
-"""Asked only of a 4xx and of errors inside an answer, where the words say nothing."""
+"""Searched for only in a 4xx and in errors inside an answer, and only if the words say nothing."""
 
 KIND_BY_STATUS: Final[Mapping[int, ErrorKind]] = {
     401: "authentication",
@@ -92,34 +90,41 @@ KIND_BY_STATUS: Final[Mapping[int, ErrorKind]] = {
     524: "timeout",  # Cloudflare: the origin took too long
     529: "overloaded",
 }
-"""Any other 3xx is `protocol`, 4xx `bad_request`, 5xx `server`."""
+"""For other statuses, a 3xx is `protocol`, a 4xx `bad_request` and a 5xx `server`."""
 
 GENERIC: Final = frozenset({"server", "bad_request", "authentication"})
-"""Kinds that a vendor's word may stand for loosely; a telling status is then the better witness."""
+"""Kinds whose words vendors use loosely (`server_error` for everything). A status that says more
+than these is trusted instead.
+"""
 
 
 def kind_of(*, words: tuple[str | None, ...], message: str, status: int | None) -> ErrorKind:
-    """The kind of an error that says `words` (its code, its type) and `message` with `status`.
+    """The kind of an error.
 
-    `status` is the HTTP status, or what an error inside an answer gives as its own; `None` where
-    there is neither.
+    words: its code and its type.
+    status: the HTTP status, or the one an error inside an answer gives as its own; None if there
+        is neither.
 
         >>> kind_of(words=("insufficient_quota",), message="", status=429)
         'quota'
-        >>> kind_of(words=(None,), message="This model's maximum context length is 4096 tokens.", status=400)
+        >>> message = "This model's maximum context length is 4096 tokens."
+        >>> kind_of(words=(None,), message=message, status=400)
         'context_length'
     """
-    word = next(
-        (KIND_BY_WORD[w.lower()] for w in words if w is not None and w.lower() in KIND_BY_WORD),
-        None,
-    )
+    kinds = (KIND_BY_WORD.get(word.lower()) for word in words if word is not None)
+    by_word = next((kind for kind in kinds if kind is not None), None)
     by_status = None if status is None else kind_of_status(status)
-    if word is not None and (by_status is None or word not in GENERIC or by_status in GENERIC):
-        return by_status if word == "server" and by_status is not None else word
+    # A specific word beats the status: `insufficient_quota` comes as a 429, and waiting does not
+    # help. A loose word yields to a status that says more.
+    if by_word is not None and (
+        by_status is None or by_word not in GENERIC or by_status in GENERIC
+    ):
+        return by_status if by_word == "server" and by_status is not None else by_word
+    # Only these statuses are vague enough that the wording of the message may overrule them.
     if by_status in (None, "bad_request", "too_large", "rate_limit"):
-        said = message.lower()
-        phrase = next((kind for text, kind in KIND_BY_PHRASE if text in said), None)
-        return phrase or by_status or "server"
+        lower = message.lower()
+        by_phrase = next((kind for phrase, kind in KIND_BY_PHRASE if phrase in lower), None)
+        return by_phrase or by_status or "server"
     return by_status
 
 
@@ -129,14 +134,14 @@ def kind_of_status(status: int) -> ErrorKind:
 
 
 def billed_for(status: int, *, explained: bool) -> Literal["none", "unknown"]:
-    """What a vendor may charge for an answer of this status; `explained` where the API itself
-    spoke, not a proxy.
+    """What a vendor may charge for an answer of this status.
 
-    A refusal costs nothing. Behind a proxy that gave up waiting the model may have done the work.
+    explained: whether the API itself answered (in JSON), and not a proxy before it.
 
         >>> billed_for(429, explained=True), billed_for(504, explained=True)
         ('none', 'unknown')
     """
+    # The model may have done the work behind a proxy that gave up waiting; a refusal is free.
     if status in (408, 504, 524):
         return "unknown"
     if status < 500 or status in (503, 529) or explained:

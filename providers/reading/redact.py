@@ -1,40 +1,47 @@
-"""Text from a vendor, made fit to be shown and logged: no keys, no control characters, not too
-long.
-"""
+"""Makes text from a vendor safe to show and to log: without keys, control characters or excess."""
 
 import re
 from collections.abc import Iterable
 from typing import Final
 
-__all__ = ["shown"]
+__all__ = ["HIDDEN", "redact"]
 
 HIDDEN: Final = "[redacted]"
 KEY_LIKE: Final = re.compile(
     r"""
-    \b(?:sk|pk|rk|gsk|xai|csk|fw|tgp|hf|r8|nvapi|pplx|sess|ghp|gho|ghu)[-_][\w*.-]{6,}   # vendors' prefixes
-    | \btg_\w+_\w{16,}                                                                   # turngraph's own
-    | \bAIza[\w-]{10,}                                                                   # Google
-    | \beyJ[\w-]{8,}\.[\w.-]{8,}                                                         # a JSON web token
+    # Keys by their vendors' prefixes
+    \b(?:sk|pk|rk|gsk|xai|csk|fw|tgp|hf|r8|nvapi|pplx|sess|ghp|gho|ghu)[-_][\w*.-]{6,}
+    | \btg_\w+_\w{16,}                 # turngraph's own
+    | \bAIza[\w-]{10,}                 # Google
+    | \beyJ[\w-]{8,}\.[\w.-]{8,}       # a JSON web token
     | (?<=\bBearer\s)\S+
-    | (?<=\bAPI\skey\sprovided:\s)\S+                                                    # OpenAI's 401 quotes the key
+    | (?<=\bAPI\skey\sprovided:\s)\S+  # OpenAI's 401 quotes the key
     """,
     re.VERBOSE | re.IGNORECASE,
 )
 UNSAFE: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
-"""What could move a terminal's cursor, break a log's line or turn the direction of its text."""
+"""Characters that could move a terminal's cursor, break a line of a log or turn the direction of
+its text.
+"""
+SHORTEST_SECRET: Final = 4
+"""A shorter secret would tear holes into every sentence, and protects nothing."""
 
 
-def shown(text: str, *, secrets: Iterable[str] = (), most: int = 1000) -> str:
-    r"""`text` without `secrets` and anything that looks like a key, control characters escaped, cut
-    at `most`.
+def redact(text: str, *, secrets: Iterable[str] = (), max_chars: int = 1000) -> str:
+    r"""`text` without `secrets` and without anything that looks like a key.
 
-    >>> shown("Incorrect API key provided: hunter2.\n", secrets=["hunter2"])
-    'Incorrect API key provided: [redacted]\\n'
+    Control characters are escaped, and text beyond `max_chars` characters is cut off.
+
+        >>> redact("Incorrect API key provided: hunter2.\n", secrets=["hunter2"])
+        'Incorrect API key provided: [redacted]\\n'
     """
     for secret in secrets:
-        if len(secret) >= 4:  # a shorter one would tear up every sentence, and protects nothing
+        if len(secret) >= SHORTEST_SECRET:
             text = text.replace(secret, HIDDEN)
-    text = UNSAFE.sub(lambda m: m[0].encode("unicode_escape").decode(), KEY_LIKE.sub(HIDDEN, text))
-    return text if len(text) <= most else f"{text[:most]}… ({len(text) - most} more characters)"
+    text = KEY_LIKE.sub(HIDDEN, text)
+    text = UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+    if len(text) <= max_chars:
+        return text
+    return f"{text[:max_chars]}… ({len(text) - max_chars} more characters)"

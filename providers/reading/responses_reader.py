@@ -1,19 +1,21 @@
-"""Responses: one reducer for its streams and its JSON answers.
+"""Responses: reads streamed and JSON answers with one reducer.
 
-https://platform.openai.com/docs/api-reference/responses-streaming, and what vendors make of it. An
-answer is its list of output items; whatever an item holds is kept, because a later request may have
-to bring it back as it was.
+The format is https://platform.openai.com/docs/api-reference/responses-streaming. An answer is its
+list of output items. Everything an item holds is kept, because a later request may have to bring it
+back unchanged.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, Literal
 
-from turngraph.providers.reading.call_assembler import named_apart
+from turngraph.providers.reading.call_assembler import with_unique_ids
 from turngraph.providers.reading.error_reader import error_of_event
-from turngraph.providers.reading.item_writer import ItemWriter
+from turngraph.providers.reading.item_assembler import ItemAssembler
+from turngraph.providers.reading.json_values import objects_in, text_or_none, texts_named
 from turngraph.providers.reading.read_limits import ReadLimits, too_large
 from turngraph.providers.reading.usage_reader import read_usage
 from turngraph.state.errors import ProviderError
+from turngraph.state.json_types import JsonMapping, JsonObject
 from turngraph.state.reply import ProviderReply, StreamChunk, ToolCall
 
 __all__ = ["ResponsesReader", "read_responses"]
@@ -22,26 +24,27 @@ TERMINAL: Final = frozenset(
     {"response.completed", "response.incomplete", "response.failed", "response.cancelled"}
 )
 STATES: Final = TERMINAL | {"response.created", "response.queued", "response.in_progress"}
-DELTAS: Final[Mapping[str, str]] = {
+"""Events that carry the response as it is at that moment."""
+DELTAS: Final[Mapping[str, Literal["text", "refusal", "reasoning"]]] = {
     "response.output_text.delta": "text",
     "response.refusal.delta": "refusal",
     "response.reasoning_summary_text.delta": "reasoning",
     "response.reasoning_text.delta": "reasoning",
 }
-CALLS: Final[Mapping[str, str]] = {"function_call": "arguments", "custom_tool_call": "input"}
-"""The items that ask for a tool of the caller's, and the member that holds its arguments."""
-INCOMPLETE: Final[Mapping[str, str]] = {"max_output_tokens": "length"}
+ARGUMENTS: Final[Mapping[str, str]] = {"function_call": "arguments", "custom_tool_call": "input"}
+"""The items that call a tool of the caller's, and the member that holds the arguments."""
+CHAT_FINISH_REASONS: Final[Mapping[str, str]] = {"max_output_tokens": "length"}
 STANDARD: Final = frozenset({"type", "id", "call_id", "name", "arguments", "input", "status"})
 
 
 class ResponsesReader:
-    """Takes the events of a stream in order, gives the pieces of the answer, and at last the
-    answer.
+    """Reads the events of a stream: `feed` returns pieces of the answer, `finish` the whole.
 
     Raises `ResponsesAPIError` for an `error` or `response.failed` event.
 
         >>> reader = ResponsesReader()
-        >>> reader.feed({"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": "Hi"})
+        >>> event = {"type": "response.output_text.delta", "output_index": 0, "delta": "Hi"}
+        >>> reader.feed(event)
         [StreamChunk(type='text', text='Hi', tool_call=None, usage=None)]
         >>> reader.finish().truncated
         True
@@ -50,15 +53,15 @@ class ResponsesReader:
     def __init__(self, *, vendor: str = "", limits: ReadLimits | None = None) -> None:
         self._vendor = vendor
         self._limits = limits or ReadLimits()
-        self._items = ItemWriter(self._limits)
-        self._response: dict[str, Any] = {}
+        self._items = ItemAssembler(self._limits)
+        self._response: JsonObject = {}
         self._ended = False
-        self._part: object = None
+        self._reasoning_part: object = None
         self._sequence: int | None = None
         self._notes: dict[str, None] = {}
 
-    def feed(self, event: Mapping[str, Any]) -> list[StreamChunk]:
-        """What `event` adds to the answer; an unknown event adds nothing."""
+    def feed(self, event: JsonMapping) -> list[StreamChunk]:
+        """Returns what `event` adds to the answer. An unknown event adds nothing."""
         kind = str(event.get("type"))
         self._check_sequence(event.get("sequence_number"))
         if self._ended:
@@ -75,57 +78,54 @@ class ResponsesReader:
 
     @property
     def response_id(self) -> str | None:
-        """The vendor's id of the response, as soon as it was told."""
+        """The vendor's id of the response, or None until it has come."""
         return text_or_none(self._response.get("id"))
 
     def finish(self, *, ended: bool = False) -> ProviderReply:
-        """The answer. Without a terminal event it is `truncated`; `[DONE]` (`ended`) is not one."""
+        """Returns the answer, which is `truncated` without a terminal event.
+
+        `[DONE]` (`ended`) is not a terminal event: the API's own streams have none.
+        """
         if not self._ended and not self._response and not self._items:
-            text = "The stream held no response."
             raise ProviderError(
-                text,
+                "The stream held no response.",
                 kind="protocol" if ended else "truncated",
                 vendor=self._vendor or None,
                 billed="unknown",
             )
-        streamed = self._items.whole()
+        streamed = self._items.items()
         response = self._response
         if not response.get("output") and streamed:
+            # ChatGPT's Codex endpoint streams the items, and ends with a response without any.
             response = {**response, "output": streamed}
             if self._ended:
-                self._notes["The final response lacks its output; what was streamed is kept."] = (
-                    None
-                )
-        return to_reply(response, truncated=not self._ended, notes=self._notes, limits=self._limits)
+                note = "The final response lacks its output; what was streamed is kept."
+                self._notes[note] = None
+        return reply_from(
+            response, truncated=not self._ended, notes=self._notes, limits=self._limits
+        )
 
-    def _read_delta(self, kind: str, event: Mapping[str, Any]) -> list[StreamChunk]:
+    def _read_delta(self, kind: str, event: JsonMapping) -> list[StreamChunk]:
         self._items.feed(kind, event)
         text = event.get("delta")
         if not isinstance(text, str) or not text:
             return []
-        told: Any = DELTAS[kind]
-        if told == "reasoning":
-            text = self._parted(kind, event) + text
-        return [StreamChunk(type=told, text=text)]
+        if DELTAS[kind] == "reasoning":
+            text = self._separator(kind, event) + text
+        return [StreamChunk(type=DELTAS[kind], text=text)]
 
-    def _parted(self, kind: str, event: Mapping[str, Any]) -> str:
-        """A blank line between two parts of the reasoning, as in the whole of it."""
-        part = (
-            kind,
-            event.get("output_index"),
-            event.get("summary_index"),
-            event.get("content_index"),
-        )
-        before, self._part = self._part, part
+    def _separator(self, kind: str, event: JsonMapping) -> str:
+        """A blank line between two parts of the reasoning, as in `ProviderReply.reasoning`."""
+        indexes = ("output_index", "summary_index", "content_index")
+        part = (kind, *(event.get(name) for name in indexes))
+        before, self._reasoning_part = self._reasoning_part, part
         return "" if before in (None, part) else "\n\n"
 
     def _read_response(
-        self, kind: str, response: dict[str, Any], event: Mapping[str, Any]
+        self, kind: str, response: JsonObject, event: JsonMapping
     ) -> list[StreamChunk]:
-        if (before := self._response.get("id")) is not None and response.get("id") not in (
-            None,
-            before,
-        ):
+        id_before = self._response.get("id")
+        if id_before is not None and response.get("id") not in (None, id_before):
             self._notes["The response's id changed within the stream; the last is kept."] = None
         if kind == "response.failed" or response.get("status") == "failed":
             raise error_of_event(
@@ -140,13 +140,12 @@ class ResponsesReader:
     def _last_chunks(self) -> list[StreamChunk]:
         reply = self.finish()
         chunks = []
+        # After an incomplete response the last call may be cut off, so none is announced.
         if reply.finish_reason == "tool_calls":
             chunks = [StreamChunk(type="tool_call", tool_call=call) for call in reply.tool_calls]
-        return (
-            chunks
-            if reply.usage is None
-            else [*chunks, StreamChunk(type="usage", usage=reply.usage)]
-        )
+        if reply.usage is not None:
+            chunks.append(StreamChunk(type="usage", usage=reply.usage))
+        return chunks
 
     def _check_sequence(self, number: object) -> None:
         if not isinstance(number, int):
@@ -157,13 +156,13 @@ class ResponsesReader:
 
 
 def read_responses(
-    body: Mapping[str, Any], *, vendor: str = "", limits: ReadLimits | None = None
+    body: JsonMapping, *, vendor: str = "", limits: ReadLimits | None = None
 ) -> ProviderReply:
     """The answer in the JSON body of a Responses call.
 
-    A response in the background (`queued`, `in_progress`) has that as its finish reason, and an id
-    to ask for it again. Raises `ResponsesAPIError` where it failed, `ProviderError` where it is no
-    response.
+    A response that runs in the background has its status (`queued`, `in_progress`) as finish
+    reason, and an id to fetch it by. Raises `ResponsesAPIError` if the response failed, and
+    `ProviderError` if the body is not a response.
 
         >>> read_responses({"id": "resp_1", "status": "queued", "output": []}).finish_reason
         'queued'
@@ -174,62 +173,64 @@ def read_responses(
         raise ProviderError(
             "The answer has no output.", kind="protocol", vendor=vendor or None, billed="unknown"
         )
-    return to_reply(body, truncated=False, notes={}, limits=limits or ReadLimits())
+    return reply_from(body, truncated=False, notes={}, limits=limits or ReadLimits())
 
 
-def to_reply(
-    response: Mapping[str, Any], *, truncated: bool, notes: dict[str, None], limits: ReadLimits
+def reply_from(
+    response: JsonMapping, *, truncated: bool, notes: dict[str, None], limits: ReadLimits
 ) -> ProviderReply:
-    items = [item for item in as_list(response.get("output")) if isinstance(item, dict)]
-    parts = [
-        part
-        for item in items
-        if item.get("type") == "message"
-        for part in dicts(item.get("content"))
-    ]
-    calls = named_apart([call_of(item) for item in items if str(item.get("type")) in CALLS], notes)
-    if len(calls) > limits.tool_calls or any(
-        len(call.arguments) > limits.argument_chars for call in calls
-    ):
-        raise too_large("Too many tool calls, or arguments too long.")
+    items = objects_in(response.get("output"))
+    messages = [item for item in items if item.get("type") == "message"]
+    parts = [part for item in messages for part in objects_in(item.get("content"))]
+    calls = with_unique_ids(
+        [call_from(item) for item in items if str(item.get("type")) in ARGUMENTS], notes
+    )
+    check_limits(calls, limits)
     usage, usage_notes = read_usage(response.get("usage"))
     return ProviderReply(
-        text="".join(texts(parts, "text")),
+        text="".join(texts_named("text", parts)),
         reasoning="\n\n".join(reasoning_texts(items)) or None,
         tool_calls=calls,
         usage=usage,
         finish_reason=None if truncated else finish_reason(response, bool(calls)),
-        refusal="".join(texts(parts, "refusal")) or None,
+        refusal="".join(texts_named("refusal", parts)) or None,
         response_id=text_or_none(response.get("id")),
         model=text_or_none(response.get("model")),
         truncated=truncated,
         items=tuple(items),
-        citations=tuple(note for part in parts for note in dicts(part.get("annotations"))),
-        logprobs=tuple(entry for part in parts for entry in dicts(part.get("logprobs"))),
+        citations=tuple(note for part in parts for note in objects_in(part.get("annotations"))),
+        logprobs=tuple(entry for part in parts for entry in objects_in(part.get("logprobs"))),
         service_tier=text_or_none(response.get("service_tier")),
         notes=(*notes, *usage_notes),
         raw=response,
     )
 
 
-def finish_reason(response: Mapping[str, Any], has_calls: bool) -> str:
-    """Chat Completions' word for how the response ended; anything else is the response's own
-    status.
-    """
+def check_limits(calls: Iterable[ToolCall], limits: ReadLimits) -> None:
+    lengths = [len(call.arguments) for call in calls]
+    if len(lengths) > limits.tool_calls or any(n > limits.argument_chars for n in lengths):
+        raise too_large(
+            f"The answer has more than {limits.tool_calls} tool calls, or arguments longer than "
+            f"{limits.argument_chars} characters."
+        )
+
+
+def finish_reason(response: JsonMapping, has_calls: bool) -> str:
+    """How the response ended, in the words of Chat Completions; without one, its own status."""
     status = response.get("status")
     if status == "incomplete":
         details = response.get("incomplete_details")
         reason = str(details.get("reason")) if isinstance(details, dict) else "incomplete"
-        return INCOMPLETE.get(reason, reason)
+        return CHAT_FINISH_REASONS.get(reason, reason)
     if status in (None, "", "completed"):
         return "tool_calls" if has_calls else "stop"
     return str(status)
 
 
-def call_of(item: Mapping[str, Any]) -> ToolCall:
+def call_from(item: JsonMapping) -> ToolCall:
     kind = str(item["type"])
-    arguments = item.get(CALLS[kind])
-    extra = {
+    arguments = item.get(ARGUMENTS[kind])
+    extra: dict[str, Any] = {
         name: value for name, value in item.items() if name not in STANDARD and value is not None
     }
     if item.get("id"):
@@ -237,6 +238,7 @@ def call_of(item: Mapping[str, Any]) -> ToolCall:
     if kind != "function_call":
         extra["type"] = kind
     return ToolCall(
+        # A result refers to `call_id`; a server that leaves it out means the item's own id.
         id=text_or_none(item.get("call_id")) or text_or_none(item.get("id")) or "",
         name=text_or_none(item.get("name")) or "",
         arguments=arguments if isinstance(arguments, str) else "",
@@ -244,23 +246,9 @@ def call_of(item: Mapping[str, Any]) -> ToolCall:
     )
 
 
-def reasoning_texts(items: list[dict[str, Any]]) -> Iterator[str]:
+def reasoning_texts(items: Iterable[JsonMapping]) -> Iterator[str]:
+    """The summaries OpenAI shows, and the reasoning itself, which open models show as `content`."""
     for item in items:
         if item.get("type") == "reasoning":
-            yield from texts([*dicts(item.get("summary")), *dicts(item.get("content"))], "text")
-
-
-def texts(parts: list[dict[str, Any]], name: str) -> Iterator[str]:
-    return (text for part in parts if isinstance(text := part.get(name), str) and text)
-
-
-def dicts(value: object) -> list[dict[str, Any]]:
-    return [item for item in as_list(value) if isinstance(item, dict)]
-
-
-def as_list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def text_or_none(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
+            parts = [*objects_in(item.get("summary")), *objects_in(item.get("content"))]
+            yield from texts_named("text", parts)

@@ -1,24 +1,30 @@
-"""What a call used, read from whatever its vendor calls it. A count that is not reported stays
-`None`, never zero.
+"""Reads how many tokens a call used, and what it cost, under whatever names its vendor has.
+
+A count that is not reported stays None and never becomes zero: zero would be billed as free.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final, TypeAlias
 
+from turngraph.providers.reading.json_values import member_at, number_or_none
 from turngraph.state.usage import TOKEN_FIELDS, Usage
 
-__all__ = ["USAGE_PATHS", "read_usage"]
+__all__ = ["USAGE_PATHS", "read_usage", "reported_usage"]
 
-MOST_TOKENS: Final = 10**9
-"""Above every context window there is; a larger count is a mistake."""
-MOST_USD: Final = 10**6
+TokenCounts: TypeAlias = dict[str, int | None]
+"""Counts by the name of the field of `Usage`."""
+
+MAX_TOKENS: Final = 10**9
+"""Far above every context window; a larger count is a mistake."""
+MAX_USD: Final = 10**6
+"""Far above the cost of any one call."""
 TICKS_PER_USD: Final = 10**10
 """https://docs.x.ai/developers/cost-tracking"""
 
 USAGE_PATHS: Final[Mapping[str, tuple[str, ...]]] = {
-    # Chat Completions, then Responses (https://platform.openai.com/docs/api-reference), then the
-    # vendors' own words.
+    # First the names of Chat Completions, then those of Responses
+    # (https://platform.openai.com/docs/api-reference), then the vendors' own.
     "input_tokens": ("prompt_tokens", "input_tokens"),
     "output_tokens": ("completion_tokens", "output_tokens"),
     "total_tokens": ("total_tokens",),
@@ -52,40 +58,44 @@ USAGE_PATHS: Final[Mapping[str, tuple[str, ...]]] = {
         "output_tokens_details.audio_tokens",
     ),
 }
-assert tuple(USAGE_PATHS) == TOKEN_FIELDS, "every field of Usage has its paths"
+"""The dotted paths of each field of `Usage`; the first path with a value is read."""
+assert tuple(USAGE_PATHS) == TOKEN_FIELDS, "Every field of Usage needs its paths here."
 
 COST_PATHS: Final[Mapping[str, int]] = {
     "usage.cost": 1,  # OpenRouter, in USD: https://openrouter.ai/docs/use-cases/usage-accounting
     "usage.cost.total_cost": 1,  # Perplexity, in USD
-    "usage.cost_in_usd_ticks": TICKS_PER_USD,
+    "usage.cost_in_usd_ticks": TICKS_PER_USD,  # xAI
     "cost.usd": 1,  # Venice, beside the usage
 }
+"""Where vendors report a cost, and how many of their units make a US dollar."""
 
-OUTSIDE: Final = (
-    # Where prompt and completion fall short of the total by exactly these, these were counted
-    # outside.
+COUNTED_OUTSIDE: Final = (
+    # If prompt and completion fall short of the total by exactly these counts, the vendor counted
+    # them outside, and they are added. The first row that fits is used.
     (("reasoning_tokens",), "output_tokens"),  # xAI
     (("input_audio_tokens",), "input_tokens"),  # Mistral's Voxtral
     (("output_audio_tokens",), "output_tokens"),
     (("cache_read_tokens",), "input_tokens"),
     (("cache_read_tokens", "cache_write_tokens"), "input_tokens"),
 )
-INSIDE: Final = (
+PART_OF: Final = (
     ("cache_read_tokens", "input_tokens"),
     ("cache_write_tokens", "input_tokens"),
     ("input_audio_tokens", "input_tokens"),
     ("reasoning_tokens", "output_tokens"),
     ("output_audio_tokens", "output_tokens"),
 )
+"""Each count, and the count that includes it."""
 
 
 def read_usage(raw: object, *, cost: object = None) -> tuple[Usage | None, tuple[str, ...]]:
-    """The usage a vendor reported as `raw`, and a note on everything in it that had to be doubted.
+    """The usage that a vendor reported as `raw`, and a note on everything in it that is doubtful.
 
-    `cost` is the answer's own member of that name, where it stands beside the usage. Counts are
-    cumulative: of several reports in a stream the last is read, never a sum. A count that is no
-    whole number from 0 to a billion is absent. Parts are made parts: reasoning that the total
-    proves to lie outside `output_tokens` is added to it.
+    cost: the answer's own `cost` member, which stands beside the usage.
+
+    Counts are cumulative: of several reports in a stream the caller passes the last, never a sum. A
+    count that is not a whole number from 0 to a billion is treated as absent. Reasoning that by the
+    total lies outside the output tokens (xAI) is added to them, so that parts are always included.
 
         >>> read_usage({"prompt_tokens": 12, "completion_tokens": 2, "total_tokens": 334,
         ...     "completion_tokens_details": {"reasoning_tokens": 320}})[0]
@@ -95,84 +105,82 @@ def read_usage(raw: object, *, cost: object = None) -> tuple[Usage | None, tuple
         return None, ("`usage` is not an object; it counts as absent.",)
     notes: list[str] = []
     counts = {
-        field: count(first(raw or {}, paths), field, notes) for field, paths in USAGE_PATHS.items()
+        field: token_count(first_value(raw or {}, paths), field, notes)
+        for field, paths in USAGE_PATHS.items()
     }
-    counts = with_parts_inside(counts, notes)
-    usage = Usage(**counts, cost_usd=cost_usd({"usage": raw, "cost": cost}, notes))
+    counts = with_parts_included(counts, notes)
+    reported_cost = next(costs_usd({"usage": raw, "cost": cost}, notes), None)
+    usage = Usage(**counts, cost_usd=reported_cost)
     return (None if usage == Usage() else usage), tuple(notes)
 
 
-def first(raw: Mapping[str, Any], paths: tuple[str, ...]) -> object:
-    return next((found for path in paths if (found := at(raw, path)) is not None), None)
+def reported_usage(event: Mapping[str, object]) -> object:
+    """The usage in an event or answer. Groq has it in a member of its own, `x_groq`:
+    https://console.groq.com/docs/api-reference
+    """
+    return event.get("usage") or member_at(event, "x_groq.usage")
 
 
-def at(raw: Any, path: str) -> object:
-    for name in path.split("."):
-        raw = raw.get(name) if isinstance(raw, Mapping) else None
-    return raw
+def first_value(raw: object, paths: Sequence[str]) -> object:
+    values = (member_at(raw, path) for path in paths)
+    return next((value for value in values if value is not None), None)
 
 
-def count(value: object, field: str, notes: list[str]) -> int | None:
+def token_count(value: object, field: str, notes: list[str]) -> int | None:
     if value is None:
         return None
-    if (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and 0 <= value <= MOST_TOKENS
-        and value % 1 == 0
-    ):
-        return int(value)
-    notes.append(
-        f"`{field}` is no count of tokens (a {type(value).__name__}); it counts as absent."
-    )
+    number = number_or_none(value)
+    # Some vendors write whole numbers as floats (12.0).
+    if number is not None and 0 <= number <= MAX_TOKENS and number % 1 == 0:
+        return int(number)
+    kind = type(value).__name__
+    notes.append(f"`{field}` is not a count of tokens (a `{kind}`); it counts as absent.")
     return None
 
 
-def with_parts_inside(counts: dict[str, int | None], notes: list[str]) -> dict[str, int | None]:
+def with_parts_included(counts: TokenCounts, notes: list[str]) -> TokenCounts:
     prompt, completion, total = (counts[name] for name in TOKEN_FIELDS[:3])
     if prompt is None or completion is None or total is None:
-        return counts
+        return counts  # without all three there is no arithmetic to decide by
     if (excess := total - prompt - completion) != 0:
-        counts = with_excess(counts, excess, notes)
-    for part, whole in INSIDE:
+        counts = with_excess_placed(counts, excess, notes)
+    for part, whole in PART_OF:
         if (counts[part] or 0) > (counts[whole] or 0):
             notes.append(
-                f"`{part}` ({counts[part]}) exceed `{whole}` ({counts[whole]}); both are kept as reported."
+                f"`{part}` ({counts[part]}) exceed `{whole}` ({counts[whole]}); "
+                "both are kept as reported."
             )
     return counts
 
 
-def with_excess(
-    counts: dict[str, int | None], excess: int, notes: list[str]
-) -> dict[str, int | None]:
-    for parts, whole in OUTSIDE:
+def with_excess_placed(counts: TokenCounts, excess: int, notes: list[str]) -> TokenCounts:
+    """`counts`, with the tokens that the total has beyond prompt and completion put where they
+    belong, if one row of `COUNTED_OUTSIDE` explains them exactly.
+    """
+    for parts, whole in COUNTED_OUTSIDE:
         if excess > 0 and sum(counts[part] or 0 for part in parts) == excess:
-            notes.append(f"`{'` and `'.join(parts)}` lay outside `{whole}`; they were added to it.")
+            names = "` and `".join(parts)
+            notes.append(f"`{names}` lay outside `{whole}`; they were added to it.")
             return {**counts, whole: (counts[whole] or 0) + excess}
     notes.append(
-        f"`total_tokens` is not the sum of prompt and completion (by {excess}); all are kept as reported."
+        f"`total_tokens` is not the sum of prompt and completion (by {excess}); "
+        "all are kept as reported."
     )
     return counts
 
 
-def cost_usd(answer: Mapping[str, object], notes: list[str]) -> Decimal | None:
-    return next(costs(answer, notes), None)
-
-
-def costs(answer: Mapping[str, object], notes: list[str]) -> Iterator[Decimal]:
-    for path, per_usd in COST_PATHS.items():
-        value = at(answer, path)
+def costs_usd(answer: Mapping[str, object], notes: list[str]) -> Iterator[Decimal]:
+    """The costs that the answer reports, in USD, best first."""
+    for path, units_per_usd in COST_PATHS.items():
+        value = member_at(answer, path)
         if value is None or isinstance(value, Mapping):
             continue
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int | float)
-            or not 0 <= value <= MOST_USD * per_usd
-        ):
-            notes.append(
-                f"`{path}` is no amount of money (a {type(value).__name__}); it counts as absent."
-            )
-        elif value or per_usd == 1:
-            yield Decimal(str(value)) / per_usd
-        # Zero ticks is what Azure reports for xAI's models, which it bills itself; xAI's own are
+        amount = number_or_none(value)
+        if amount is None or not 0 <= amount <= MAX_USD * units_per_usd:
+            kind = type(value).__name__
+            notes.append(f"`{path}` is not an amount of money (a `{kind}`); it counts as absent.")
+        elif amount or units_per_usd == 1:
+            # `str` first: Decimal(0.1) would have the float's binary error.
+            yield Decimal(str(amount)) / units_per_usd
+        # Zero ticks is what Azure reports for xAI's models, which it bills itself; a call to xAI is
         # never free.

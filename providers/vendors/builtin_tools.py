@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from pydantic import JsonValue
 
-from turngraph.providers.json_types import JsonObject
 from turngraph.state.errors import TurnConfigurationError
+from turngraph.state.json_types import JsonObject
 
 __all__ = ["add_authorization", "check_builtin_tools", "file_search_tool"]
 

@@ -12,10 +12,10 @@ from types import MappingProxyType
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
-from turngraph.providers.json_types import JsonObject
 from turngraph.providers.vendors.quirks import ModelRule, Quirks
 from turngraph.state.base import Frozen
 from turngraph.state.errors import TurnConfigurationError
+from turngraph.state.json_types import JsonObject
 from turngraph.state.request import Api
 
 __all__ = ["VENDORS", "ModelRule", "Quirks", "VendorProfile", "find_vendor", "vendor_of_url"]

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 from pydantic import Field, JsonValue
 
+from turngraph.providers.vendors.reasoning_fields import ReasoningPartsField, ReasoningTextTarget
 from turngraph.state.base import Frozen
 
 __all__ = ["ModelRule", "Quirks"]
@@ -65,11 +66,12 @@ class Quirks(Frozen):
     """Which earlier reasoning is sent back on Chat Completions. `never`: none. `tool_loop`: what
     came after the last user message. `with_calls`: that of answers with tool calls. `always`: all.
     """
-    reasoning_field: Literal["reasoning_content", "reasoning", "think_tags", "as_received"] = (
-        "as_received"
-    )
+    reasoning_field: ReasoningTextTarget = "as_received"
     """The member of an assistant message that reasoning is sent back in. `think_tags`: inside the
     text, between `<think>` and `</think>`. `as_received`: the member it came in."""
+    reasoning_parts: ReasoningPartsField | None = None
+    """The member that the parts of reasoning are sent back in, if an answer had them. The text is
+    then left out."""
     blank_reasoning: bool = False
     """Whether an answer with tool calls must have that member even if it is empty."""
     reasoning_items: bool = True

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from turngraph.providers.json_types import JsonObject
 from turngraph.state.errors import TurnConfigurationError
+from turngraph.state.json_types import JsonObject
 
 __all__ = ["basic_auth_password", "move_credentials_to_header", "strip_credentials"]
 

@@ -1,3 +1,3 @@
 """Writing: a request and its conversation to the exact JSON of either API, and messages to and from
-the wire.
+the JSON that is sent.
 """

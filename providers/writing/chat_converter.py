@@ -8,21 +8,24 @@ from typing import Any, Final
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
-from turngraph.providers.writing.content import NOT_CONTENT, Raw, Text, chat_part, read_block
+from turngraph.providers.vendors.reasoning_fields import DEFAULT_TEXT_FIELD
+from turngraph.providers.writing.content import NOT_CONTENT, Raw, Text, chat_part, place_of
+from turngraph.providers.writing.content_readers import read_block
 from turngraph.providers.writing.roles import DEVELOPER, role_of
 from turngraph.providers.writing.wire_calls import wire_calls
 from turngraph.state.arguments import dump_json
+from turngraph.state.json_types import JsonMapping, JsonObject
 
 __all__ = ["OpenAIChatConverter"]
 
 
 class OpenAIChatConverter:
-    """Writes messages as Chat Completions does.
+    """Writes messages as Chat Completions does. A tool's artifact is never sent.
 
-    An assistant message with tool calls and no text has no `content` (`remove_empty_content`, the
-    default) or `content: null`. With `vendor_fields`, what a vendor adds to the standard and wants
-    back goes along: reasoning, `extra_content`, under the names it arrived in. A tool's artifact
-    never leaves.
+    remove_empty_content: whether an answer with tool calls and no text has no `content`; otherwise
+        it has `content: null`.
+    vendor_fields: whether to write what a vendor added to the standard and wants back (reasoning,
+        `extra_content`), under the names it came in.
 
         >>> from langchain_core.messages import HumanMessage
         >>> OpenAIChatConverter().convert_user(HumanMessage("Hi"))
@@ -33,39 +36,42 @@ class OpenAIChatConverter:
         self.remove_empty_content: Final = remove_empty_content
         self.vendor_fields: Final = vendor_fields
 
-    def convert_all(self, messages: Iterable[BaseMessage]) -> list[dict[str, Any]]:
-        """Every message, in order: one for one. Raises TurnValueError naming a message nobody can
-        send.
+    def convert_all(self, messages: Iterable[BaseMessage]) -> list[JsonObject]:
+        """Converts every message, one to one and in order.
+
+        Raises TurnValueError naming a message that cannot be sent.
         """
         return [self.convert(message, n) for n, message in enumerate(messages, 1)]
 
-    def convert(self, message: BaseMessage, n: int = 1) -> dict[str, Any]:
-        """One message, the `n`th of its conversation, by its role."""
+    def convert(self, message: BaseMessage, n: int = 1) -> JsonObject:
+        """Converts `message`, the `n`th of its conversation, by its role."""
         return self._CONVERT[role_of(message, n)](self, message)
 
-    def convert_system(self, message: BaseMessage | str) -> dict[str, Any]:
-        """A system message; its role is `developer` where it was written for that role."""
+    def convert_system(self, message: BaseMessage | str) -> JsonObject:
+        """A system message; its role is `developer` if it was written for that role."""
         if isinstance(message, str):
             return {"role": "system", "content": message}
         role = "developer" if message.additional_kwargs.get(DEVELOPER) == "developer" else "system"
-        return _named({"role": role, "content": _content(message)}, message)
+        return _with_name({"role": role, "content": _content(message)}, message)
 
-    def convert_user(self, message: BaseMessage) -> dict[str, Any]:
+    def convert_user(self, message: BaseMessage) -> JsonObject:
         """A user message: text or parts. Content that is an object is sent as JSON text."""
         if isinstance(message.content, Mapping):
-            return _named({"role": "user", "content": dump_json(message.content)}, message)
-        return _named({"role": "user", "content": _content(message)}, message)
+            return _with_name({"role": "user", "content": dump_json(message.content)}, message)
+        return _with_name({"role": "user", "content": _content(message)}, message)
 
-    def convert_assistant(self, message: BaseMessage) -> dict[str, Any]:
-        """An assistant message with its tool calls, the arguments byte for byte as the model wrote
-        them.
+    def convert_assistant(self, message: BaseMessage) -> JsonObject:
+        """An assistant message with its tool calls.
+
+        The arguments are byte for byte those that the model wrote.
         """
         if not isinstance(message, AIMessage):  # a ChatMessage of this role
-            return _named({"role": "assistant", "content": _content(message)}, message)
+            return _with_name({"role": "assistant", "content": _content(message)}, message)
         kwargs = message.additional_kwargs
-        wire: dict[str, Any] = {"role": "assistant"}
+        wire: JsonObject = {"role": "assistant"}
         content = _assistant_content(message, replay=self.vendor_fields)
         calls = wire_calls(message, extra=self.vendor_fields)
+        # The API demands content, a refusal, audio or tool calls, and one of them is enough.
         if content:
             wire["content"] = content
         elif refusal := kwargs.get("refusal"):
@@ -80,16 +86,14 @@ class OpenAIChatConverter:
             wire.update(_vendor_fields(kwargs))
         if calls:
             wire["tool_calls"] = calls
-        return _named(wire, message)
+        return _with_name(wire, message)
 
-    def convert_tool_result(self, message: BaseMessage) -> dict[str, Any]:
-        """A tool's result under the id of its call."""
+    def convert_tool_result(self, message: BaseMessage) -> JsonObject:
+        """A tool's result, under the id of its call."""
         assert isinstance(message, ToolMessage)
         return {"role": "tool", "tool_call_id": message.tool_call_id, "content": _content(message)}
 
-    _CONVERT: Final[
-        Mapping[str, Callable[["OpenAIChatConverter", BaseMessage], dict[str, Any]]]
-    ] = {
+    _CONVERT: Final[Mapping[str, Callable[["OpenAIChatConverter", BaseMessage], JsonObject]]] = {
         "system": convert_system,
         "user": convert_user,
         "assistant": convert_assistant,
@@ -97,45 +101,48 @@ class OpenAIChatConverter:
     }
 
 
-def _named(wire: dict[str, Any], message: BaseMessage) -> dict[str, Any]:
+def _with_name(wire: JsonObject, message: BaseMessage) -> JsonObject:
     if message.name is not None:
         wire["name"] = message.name
     return wire
 
 
-def _content(message: BaseMessage) -> Any:
+def _content(message: BaseMessage) -> str | list[JsonObject]:
     content = message.content
     if isinstance(content, str):
         return content
-    where = f"message `{message.id}`" if message.id else f"a {message.type} message"
-    return [chat_part(read_block(block, where), where) for block in content]
+    place = place_of(message)
+    return [chat_part(read_block(block, place), place) for block in content]
 
 
-def _assistant_content(message: AIMessage, *, replay: bool) -> Any:
+def _assistant_content(message: AIMessage, *, replay: bool) -> str | list[JsonObject]:
     content = message.content
     if isinstance(content, str):
         parts = message.additional_kwargs.get("content_parts") if replay else None
-        return content if parts is None else _filled(parts, content)
-    where = f"message `{message.id}`" if message.id else "an assistant message"
+        return content if parts is None else _with_text(parts, content)
+    place = place_of(message)
     blocks = [b for b in content if isinstance(b, str) or b.get("type") not in NOT_CONTENT]
-    read = [read_block(block, where) for block in blocks]
-    return [chat_part(part, where) for part in read if isinstance(part, Text | Raw)]
+    parts = [read_block(block, place) for block in blocks]
+    # An assistant message takes text and refusals; media that a model made cannot go back.
+    return [chat_part(part, place) for part in parts if isinstance(part, Text | Raw)]
 
 
-def _filled(parts: Sequence[Mapping[str, Any]], text: str) -> Any:
-    """`content_parts` with the message's text back in its place; the text alone where its place is
-    not known.
+def _with_text(parts: Sequence[JsonMapping], text: str) -> str | list[JsonObject]:
+    """`content_parts` with the message's text back in its place.
+
+    The text alone if its place is not known: the parts hold other text, so somebody edited the
+    message.
     """
     if any("text" in part for part in parts if part.get("type") == "text"):
         return text
-    placed = any(part.get("type") == "text" for part in parts)
-    whole = parts if placed or not text else [*parts, {"type": "text"}]
+    has_place = any(part.get("type") == "text" for part in parts)
+    whole = parts if has_place or not text else [*parts, {"type": "text"}]
     return [{**part, "text": text} if part.get("type") == "text" else dict(part) for part in whole]
 
 
-def _vendor_fields(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+def _vendor_fields(kwargs: JsonMapping) -> dict[str, Any]:
     extra = dict(kwargs.get("extra") or {})
-    spelling = extra.pop("reasoning_field", "reasoning_content")
+    field = extra.pop("reasoning_field", DEFAULT_TEXT_FIELD)
     if (reasoning := kwargs.get("reasoning_content")) is not None:
-        extra[spelling] = reasoning
+        extra[field] = reasoning
     return extra

@@ -1,19 +1,22 @@
-"""How a model's answer rides on a LangChain message, whole or in pieces.
+"""A model's answer as a LangChain message, whole or in pieces.
 
-What a vendor needs back stands beside the text, once, so that a later request can replay it byte
-for byte (prompt caches compare bytes) and an edit of `content` or `tool_calls` still takes effect:
+What a vendor needs back is stored beside the text, once. A later request can then send it byte for
+byte (prompt caches compare bytes), and an edit of `content` or `tool_calls` still takes effect.
 
 additional_kwargs      what
-tool_calls             the calls as on the wire, arguments as sent
-reasoning_content      the reasoning the vendor shows, as text
-extra                  other message fields a vendor wants back, under their own names (`reasoning_details`, …)
-content_parts          Chat Completions: the parts of a content that came as a list, its text left out
-output_items           Responses: the output items in order, the text and arguments already held elsewhere left out
-refusal                a refusal's text
+tool_calls             the calls in the Chat Completions form, arguments as the model wrote them
+reasoning_content      the reasoning that the vendor shows, as text
+extra                  other members of the answer that a vendor wants back, under their own names
+                       (`reasoning_details`), and `reasoning_field`: the member in which
+                       `reasoning_content` came, if that is another one
+content_parts          Chat Completions: the parts of a content that came as a list, without its
+                       text
+output_items           Responses: the output items in order, without what is stored elsewhere
+refusal                the text of a refusal
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Final
 
 from langchain_core.messages import AIMessage, AIMessageChunk, InvalidToolCall
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
@@ -24,65 +27,59 @@ from langchain_core.messages.tool import (
     tool_call_chunk,
 )
 
+from turngraph.providers.vendors.reasoning_fields import DEFAULT_TEXT_FIELD, REASONING_TEXT_FIELDS
+from turngraph.providers.writing.reasoning_replay import received_text_field
+from turngraph.providers.writing.stored_parts import slim_items, slim_parts
+from turngraph.providers.writing.wire_calls import chat_call
 from turngraph.state.arguments import parse_arguments
 from turngraph.state.errors import ToolArgumentsError
+from turngraph.state.json_types import JsonObject
 from turngraph.state.reply import ProviderReply, StreamChunk, ToolCall
 from turngraph.state.request import Api
 from turngraph.state.usage import Usage
 
-__all__ = [
-    "CUSTOM",
-    "REASONING_FIELDS",
-    "slim_items",
-    "slim_parts",
-    "split_calls",
-    "to_ai_message",
-    "to_chunk",
-    "triple",
-    "usage_metadata",
-]
+__all__ = ["CUSTOM", "split_calls", "to_ai_message", "to_chunk", "usage_metadata"]
 
-REASONING_FIELDS = ("reasoning_content", "reasoning")
-"""The names vendors have for the text of the reasoning in a Chat Completions message."""
-
-CUSTOM = ("custom", "custom_tool_call")
-"""What the two APIs call the calls of tools that take free text; turngraph hands them on, and runs
+CUSTOM: Final = ("custom", "custom_tool_call")
+"""The two APIs' types for calls of tools that take free text. Turngraph passes them on and runs
 none.
 """
 
-_CUT = "The answer stopped before its end, so these arguments may be incomplete."
+_TRUNCATED: Final = "The answer stopped before its end, so these arguments may be incomplete."
 
 
 def to_ai_message(reply: ProviderReply, *, message_id: str, vendor: str, api: Api) -> AIMessage:
     """`reply` as the message that stands for it in the conversation.
 
-    A call whose arguments are not a JSON object, or did not arrive whole, is an
-    `invalid_tool_call`.
+    A call is an `invalid_tool_call` if its arguments are not a JSON object, or if the answer was
+    cut off, since they may then lack their end.
 
         >>> reply = ProviderReply(text="Four.", finish_reason="stop", response_id="r1")
-        >>> to_ai_message(reply, message_id="m1", vendor="openai", api="chat").response_metadata["finish_reason"]
+        >>> message = to_ai_message(reply, message_id="m1", vendor="openai", api="chat")
+        >>> message.response_metadata["finish_reason"]
         'stop'
     """
-    calls, invalid = split_calls((c.id, c.name, c.arguments) for c in reply.tool_calls)
+    valid, invalid = split_calls((c.id, c.name, c.arguments) for c in reply.tool_calls)
     if reply.truncated:
+        # Even arguments that parse may have lost an item of a list: none of these calls is run.
         invalid += [
-            invalid_tool_call(id=c.id, name=c.name, args=c.arguments, error=_CUT)
-            for c in _cut(reply, invalid)
+            invalid_tool_call(id=c.id, name=c.name, args=c.arguments, error=_TRUNCATED)
+            for c in _calls_not_in(invalid, reply)
         ]
-        calls = []
+        valid = []
     return AIMessage(
         id=message_id,
         content=reply.text,
-        tool_calls=calls,
+        tool_calls=valid,
         invalid_tool_calls=invalid,
         usage_metadata=usage_metadata(reply.usage),
         response_metadata=_response_metadata(reply, vendor, api),
-        additional_kwargs=_additional(reply, api),
+        additional_kwargs=_additional_kwargs(reply, api),
     )
 
 
 def to_chunk(chunk: StreamChunk, *, message_id: str) -> AIMessageChunk:
-    """`chunk` as a piece of the message, for whoever watches the tokens.
+    """`chunk` as a piece of the message, for listeners to tokens.
 
     >>> to_chunk(StreamChunk(type="text", text="Fo"), message_id="m1").content
     'Fo'
@@ -106,7 +103,7 @@ def to_chunk(chunk: StreamChunk, *, message_id: str) -> AIMessageChunk:
 def split_calls(
     calls: Iterable[tuple[str, str, str]],
 ) -> tuple[list[LangChainToolCall], list[InvalidToolCall]]:
-    """Calls as (id, name, arguments text), sorted into those that parse and those that do not.
+    """Splits calls (id, name, text of the arguments) into those that parse and those that do not.
 
     >>> valid, invalid = split_calls([("1", "f", "{}"), ("2", "f", "{")])
     >>> valid[0]["args"], invalid[0]["args"]
@@ -122,55 +119,48 @@ def split_calls(
     return valid, invalid
 
 
-def triple(wire: Mapping[str, Any]) -> tuple[str, str, str]:
-    """A wire call as (id, name, arguments text); a custom tool's text stands for its arguments.
-
-    >>> triple({"id": "1", "type": "custom", "custom": {"name": "sql", "input": "SELECT 1"}})
-    ('1', 'sql', 'SELECT 1')
-    """
-    if wire.get("type") == "custom":
-        return wire["id"], wire["custom"]["name"], wire["custom"]["input"]
-    return wire["id"], wire["function"]["name"], wire["function"]["arguments"]
-
-
 def usage_metadata(usage: Usage | None) -> UsageMetadata | None:
-    """LangChain's form of `usage`. It has no «not reported» for input and output, so `None` where
-    neither was.
+    """`usage` in LangChain's form.
 
-    >>> usage_metadata(Usage(input_tokens=9, output_tokens=1, cache_read_tokens=4))["input_token_details"]
-    {'cache_read': 4}
+    None if neither input nor output tokens were reported, because that form cannot say so.
+
+        >>> usage = Usage(input_tokens=9, output_tokens=1, cache_read_tokens=4)
+        >>> usage_metadata(usage)["input_token_details"]
+        {'cache_read': 4}
     """
     if usage is None or (usage.input_tokens is None and usage.output_tokens is None):
         return None
-    asked, answered = usage.input_tokens or 0, usage.output_tokens or 0
-    total = asked + answered if usage.total_tokens is None else usage.total_tokens
-    metadata = UsageMetadata(input_tokens=asked, output_tokens=answered, total_tokens=total)
-    read = InputTokenDetails()
+    input_tokens, output_tokens = usage.input_tokens or 0, usage.output_tokens or 0
+    total = input_tokens + output_tokens if usage.total_tokens is None else usage.total_tokens
+    metadata = UsageMetadata(
+        input_tokens=input_tokens, output_tokens=output_tokens, total_tokens=total
+    )
+    input_details = InputTokenDetails()
     if usage.cache_read_tokens is not None:
-        read["cache_read"] = usage.cache_read_tokens
+        input_details["cache_read"] = usage.cache_read_tokens
     if usage.cache_write_tokens is not None:
-        read["cache_creation"] = usage.cache_write_tokens
+        input_details["cache_creation"] = usage.cache_write_tokens
     if usage.input_audio_tokens is not None:
-        read["audio"] = usage.input_audio_tokens
-    written = OutputTokenDetails()
+        input_details["audio"] = usage.input_audio_tokens
+    output_details = OutputTokenDetails()
     if usage.reasoning_tokens is not None:
-        written["reasoning"] = usage.reasoning_tokens
+        output_details["reasoning"] = usage.reasoning_tokens
     if usage.output_audio_tokens is not None:
-        written["audio"] = usage.output_audio_tokens
-    if read:
-        metadata["input_token_details"] = read
-    if written:
-        metadata["output_token_details"] = written
+        output_details["audio"] = usage.output_audio_tokens
+    if input_details:
+        metadata["input_token_details"] = input_details
+    if output_details:
+        metadata["output_token_details"] = output_details
     return metadata
 
 
-def _cut(reply: ProviderReply, invalid: list[InvalidToolCall]) -> list[ToolCall]:
-    told = {call["id"] for call in invalid}
-    return [call for call in reply.tool_calls if call.id not in told]
+def _calls_not_in(invalid: list[InvalidToolCall], reply: ProviderReply) -> list[ToolCall]:
+    ids = {call["id"] for call in invalid}
+    return [call for call in reply.tool_calls if call.id not in ids]
 
 
 def _response_metadata(reply: ProviderReply, vendor: str, api: Api) -> dict[str, Any]:
-    found = {
+    members = {
         "model_name": reply.model,
         "model_provider": vendor,
         "api": api,
@@ -180,104 +170,35 @@ def _response_metadata(reply: ProviderReply, vendor: str, api: Api) -> dict[str,
         "logprobs": {"content": list(reply.logprobs)} if reply.logprobs else None,
         "citations": list(reply.citations) or None,
     }
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in members.items() if value is not None}
 
 
-def _additional(reply: ProviderReply, api: Api) -> dict[str, Any]:
+def _additional_kwargs(reply: ProviderReply, api: Api) -> dict[str, Any]:
     # An audio answer's id expires within the hour; its transcript, which is the text, does not.
-    extra = {
-        name: value
-        for name, value in reply.extra.items()
-        if name not in (*REASONING_FIELDS, "audio")
-    }
-    spelling = next(
-        (name for name in REASONING_FIELDS if reply.extra.get(name) == reply.reasoning), None
-    )
-    if reply.reasoning is not None and spelling not in (None, "reasoning_content"):
-        extra["reasoning_field"] = spelling
-    found = {
-        "tool_calls": [_wire_call(call) for call in reply.tool_calls],
+    elsewhere = (*REASONING_TEXT_FIELDS, "audio")
+    extra = {name: value for name, value in reply.extra.items() if name not in elsewhere}
+    if reply.reasoning is not None:
+        field = received_text_field(reply.extra, reply.reasoning)
+        if field not in (None, DEFAULT_TEXT_FIELD):
+            extra["reasoning_field"] = field
+    members = {
+        "tool_calls": [_call_to_store(call) for call in reply.tool_calls],
         "reasoning_content": reply.reasoning,
         "extra": extra,
         "refusal": reply.refusal,
     }
-    if reply.items:
-        name, slim = (
-            ("output_items", slim_items) if api == "responses" else ("content_parts", slim_parts)
-        )
-        found[name] = slim(reply.items, reply.text)
-    return {name: value for name, value in found.items() if value not in (None, [], {})}
+    if reply.items and api == "responses":
+        members["output_items"] = slim_items(reply.items, reply.text)
+    elif reply.items:
+        members["content_parts"] = slim_parts(reply.items, reply.text)
+    return {name: value for name, value in members.items() if value not in (None, [], {})}
 
 
-def _wire_call(call: ToolCall) -> dict[str, Any]:
-    if call.extra and call.extra.get("type") in CUSTOM:
-        return {
-            "id": call.id,
-            "type": "custom",
-            "custom": {"name": call.name, "input": call.arguments},
-        }
-    wire: dict[str, Any] = {
-        "id": call.id,
-        "type": "function",
-        "function": {"name": call.name, "arguments": call.arguments},
-    }
-    if call.extra and (content := call.extra.get("extra_content")) is not None:
+def _call_to_store(call: ToolCall) -> JsonObject:
+    extra = call.extra or {}
+    if extra.get("type") in CUSTOM:
+        return chat_call(call.id, call.name, call.arguments, custom=True)
+    wire = chat_call(call.id, call.name, call.arguments)
+    if (content := extra.get("extra_content")) is not None:
         wire["extra_content"] = content
     return wire
-
-
-def slim_parts(parts: Iterable[dict[str, Any]], text: str) -> list[dict[str, Any]]:
-    """The `parts` of a Chat Completions content, its text left out where it equals `text`: one
-    place stands for it.
-
-    >>> slim_parts([{"type": "thinking", "thinking": []}, {"type": "text", "text": "Hi"}], "Hi")
-    [{'type': 'thinking', 'thinking': []}, {'type': 'text'}]
-    """
-    kept = list(parts)
-    texts = [part for part in kept if part.get("type") == "text"]
-    if "".join(str(part.get("text", "")) for part in texts) != text:
-        return kept
-    first = texts[0] if texts else None
-    return [
-        {"type": "text"} if part is first else part
-        for part in kept
-        if part is first or part not in texts
-    ]
-
-
-def slim_items(items: Iterable[dict[str, Any]], text: str) -> list[dict[str, Any]]:
-    """Responses output `items` without what the message holds elsewhere, and without nulls, which
-    are not sent back.
-
-    A text that equals the message's own is left out, and so are a call's name and arguments.
-
-        >>> slim_items([{"type": "message", "id": "msg_1", "content": [{"type": "output_text", "text": "Hi"}]}], "Hi")
-        [{'type': 'message', 'id': 'msg_1', 'content': [{'type': 'output_text'}]}]
-    """
-    return [_slim_item(_without_nulls(item), text) for item in items]
-
-
-def _without_nulls(item: dict[str, Any]) -> dict[str, Any]:
-    """`item` and the objects right inside it (a search's `action`); deeper ones may mean their
-    nulls.
-    """
-    kept = {name: value for name, value in item.items() if value is not None}
-    for name, value in kept.items():
-        if isinstance(value, dict):
-            kept[name] = {inner: member for inner, member in value.items() if member is not None}
-    return kept
-
-
-def _slim_item(item: dict[str, Any], text: str) -> dict[str, Any]:
-    if item.get("type") == "function_call":
-        return {name: value for name, value in item.items() if name not in ("name", "arguments")}
-    if item.get("type") == "message" and isinstance(item.get("content"), list):
-        return {**item, "content": [_slim_text(part, text) for part in item["content"]]}
-    return item
-
-
-def _slim_text(part: Any, text: str) -> Any:
-    if not isinstance(part, dict) or part.get("type") != "output_text":
-        return part
-    dropped = ("text", "logprobs") if part.get("text") == text else ("logprobs",)
-    return {name: value for name, value in part.items() if name not in dropped}

@@ -1,6 +1,4 @@
-"""What a vendor's profile changed in a request, in sentences; or an error, where nothing may be
-changed.
-"""
+"""Sentences on what a vendor's profile changed in a request, or an error if nothing may change."""
 
 from typing import Final, NoReturn
 
@@ -10,11 +8,11 @@ __all__ = ["Notes"]
 
 
 class Notes:
-    """The sentences collected while one request is written. With `strict`, the first one is raised.
+    """Collects the sentences while one request is written. With `strict`, the first one is raised.
 
     >>> notes = Notes("groq", "m", strict=False)
-    >>> notes.dropped("seed")
-    >>> notes.taken()
+    >>> notes.add_dropped("seed")
+    >>> notes.sentences()
     ('`seed` is left out: groq does not take it for m.',)
     """
 
@@ -25,21 +23,23 @@ class Notes:
         self._sentences: dict[str, None] = {}
 
     def add(self, sentence: str) -> None:
-        """Keep `sentence`, once. Raises TurnValueError instead with `strict`."""
+        """Keeps `sentence`, once. With `strict`, raises TurnValueError instead."""
         if self._strict:
             raise TurnValueError(f"{sentence} Nothing was sent, since `strict` is set.")
         self._sentences[sentence] = None
 
-    def dropped(self, parameter: str, why: str = "") -> None:
-        """Keep that `parameter` was left out, because of `why`."""
-        self.add(
-            f"`{parameter}` is left out: {why or f'{self.vendor} does not take it for {self.model}'}."
-        )
+    def add_dropped(self, parameter: str, why: str = "") -> None:
+        """Notes that `parameter` was left out.
+
+        why: the reason; by default that the vendor does not take it for the model.
+        """
+        reason = why or f"{self.vendor} does not take it for {self.model}"
+        self.add(f"`{parameter}` is left out: {reason}.")
 
     def refuse(self, sentence: str) -> NoReturn:
-        """Raise TurnValueError: what cannot be left out without losing what somebody said."""
+        """Raises TurnValueError, for what cannot be left out without losing a part of a message."""
         raise TurnValueError(f"{self.vendor}: {sentence}")
 
-    def taken(self) -> tuple[str, ...]:
-        """Everything kept, in order."""
+    def sentences(self) -> tuple[str, ...]:
+        """Everything noted, in order."""
         return tuple(self._sentences)

@@ -7,14 +7,21 @@ from pydantic import JsonValue
 
 from turngraph.providers.vendors.profiles import Quirks
 from turngraph.providers.writing.notes import Notes
-from turngraph.state.errors import TurnValueError
+from turngraph.state.json_types import JsonObject
 from turngraph.state.request import ChatRequest
 
-__all__ = ["effort", "filled", "reasons", "sampling", "tool_choice", "written"]
+__all__ = [
+    "effort_value",
+    "fill_template",
+    "sampling",
+    "unless_dropped",
+    "vendor_parameter",
+    "will_reason",
+]
 
 
-def sampling(request: ChatRequest, quirks: Quirks, notes: Notes) -> dict[str, Any]:
-    """Temperature and the like, those the vendor takes, under the request's own names."""
+def sampling(request: ChatRequest, quirks: Quirks, notes: Notes) -> JsonObject:
+    """Temperature and the like, as far as the vendor takes them, under the request's own names."""
     asked = {
         "temperature": _temperature(request, quirks, notes),
         "top_p": request.top_p,
@@ -23,24 +30,19 @@ def sampling(request: ChatRequest, quirks: Quirks, notes: Notes) -> dict[str, An
         "logprobs": request.logprobs,
         "top_logprobs": request.top_logprobs,
     }
-    return _taken(
-        {name: value for name, value in asked.items() if value is not None}, request, quirks, notes
-    )
-
-
-def _taken(
-    asked: dict[str, Any], request: ChatRequest, quirks: Quirks, notes: Notes
-) -> dict[str, Any]:
-    thinks = reasons(request, quirks)
-    taken = {}
+    reasons = will_reason(request, quirks)
+    accepted: JsonObject = {}
     for name, value in asked.items():
+        # Only None means "not asked for": a temperature of 0 is a wish.
+        if value is None:
+            continue
         if name in quirks.drop:
-            notes.dropped(name)
-        elif thinks and name in quirks.drop_with_reasoning:
-            notes.dropped(name, f"{notes.vendor} does not take it while {notes.model} reasons")
+            notes.add_dropped(name)
+        elif reasons and name in quirks.drop_with_reasoning:
+            notes.add_dropped(name, f"{notes.vendor} does not take it while {notes.model} reasons")
         else:
-            taken[name] = value
-    return taken
+            accepted[name] = value
+    return accepted
 
 
 def _temperature(request: ChatRequest, quirks: Quirks, notes: Notes) -> float | None:
@@ -48,111 +50,69 @@ def _temperature(request: ChatRequest, quirks: Quirks, notes: Notes) -> float | 
     if asked is None or quirks.min_temperature <= asked <= quirks.max_temperature:
         return asked
     sent = min(max(asked, quirks.min_temperature), quirks.max_temperature)
-    notes.add(
-        f"`temperature` is sent as {sent:g}: {notes.vendor} takes nothing {'below' if asked < sent else 'above'}."
-    )
+    side = "below" if asked < sent else "above"
+    notes.add(f"`temperature` is sent as {sent:g}: {notes.vendor} takes nothing {side}.")
     return sent
 
 
-def written(name: str, quirks: Quirks) -> str:
-    """What the vendor calls the parameter `name`."""
+def unless_dropped(name: str, value: Any, quirks: Quirks, notes: Notes) -> JsonObject:
+    """The parameter `name` as a member of the body, or nothing, with a note, if the vendor refuses
+    it.
+    """
+    if name in quirks.drop:
+        notes.add_dropped(name)
+        return {}
+    return {vendor_parameter(name, quirks): value}
+
+
+def vendor_parameter(name: str, quirks: Quirks) -> str:
+    """The vendor's name for the parameter `name`."""
     return quirks.rename.get(name, name)
 
 
-def reasons(request: ChatRequest, quirks: Quirks) -> bool:
+def will_reason(request: ChatRequest, quirks: Quirks) -> bool:
     """Whether the model will reason before it answers."""
+    # A model without efforts cannot be told to stop reasoning, so an effort changes nothing.
     if request.reasoning_effort is None or quirks.efforts == {}:
         return quirks.reasons_by_default
     return request.reasoning_effort != "none"
 
 
-def effort(request: ChatRequest, quirks: Quirks, notes: Notes) -> JsonValue:
-    """The request's reasoning effort in the vendor's words; `None` where none is asked or none is
-    taken.
+def effort_value(request: ChatRequest, quirks: Quirks, notes: Notes) -> JsonValue:
+    """What is sent for the request's reasoning effort: a word, or a budget of tokens.
+
+    None if no effort is asked for, or the vendor takes none.
     """
     asked = request.reasoning_effort
     if asked is None or quirks.efforts is None:
         return asked
     if not quirks.efforts:
-        notes.dropped("reasoning_effort")
+        notes.add_dropped("reasoning_effort")
         return None
     if asked not in quirks.efforts:
         allowed = ", ".join(quirks.efforts)
-        notes.dropped(
-            "reasoning_effort", f"{notes.model} at {notes.vendor} knows {allowed}, not {asked}"
-        )
+        why = f"{notes.model} at {notes.vendor} knows {allowed}, not {asked}"
+        notes.add_dropped("reasoning_effort", why)
         return None
     sent = quirks.efforts[asked]
     if isinstance(sent, str) and sent != asked:
         notes.add(
-            f"`reasoning_effort` is sent as {sent}: {notes.model} at {notes.vendor} does not know {asked}."
+            f"`reasoning_effort` is sent as {sent}: {notes.model} at {notes.vendor} does not know "
+            f"{asked}."
         )
     return sent
 
 
-def filled(template: Mapping[str, JsonValue], value: JsonValue) -> dict[str, JsonValue]:
+def fill_template(template: Mapping[str, JsonValue], value: JsonValue) -> dict[str, JsonValue]:
     """`template` with `value` wherever it says `$effort`.
 
-    >>> filled({"thinking": {"type": "enabled", "budget_tokens": "$effort"}}, 1024)
+    >>> fill_template({"thinking": {"type": "enabled", "budget_tokens": "$effort"}}, 1024)
     {'thinking': {'type': 'enabled', 'budget_tokens': 1024}}
     """
-    return {name: _filled(member, value) for name, member in template.items()}
+    return {name: _fill_member(member, value) for name, member in template.items()}
 
 
-def _filled(member: JsonValue, value: JsonValue) -> JsonValue:
+def _fill_member(member: JsonValue, value: JsonValue) -> JsonValue:
     if isinstance(member, dict):
-        return filled(member, value)
+        return fill_template(member, value)
     return value if member == "$effort" else member
-
-
-def tool_choice(
-    request: ChatRequest, quirks: Quirks, notes: Notes
-) -> str | dict[str, JsonValue] | None:
-    """What is asked about the choice of tools: one of the vendor's words, the name of a function,
-    or an object.
-
-    A name comes back as `{"name": …}`. Raises TurnValueError for the name of a tool that is not
-    offered.
-    """
-    asked = request.tool_choice
-    if asked is None:
-        return None
-    if not request.tools and not request.builtin_tools and "tools" not in request.extra_body:
-        notes.dropped("tool_choice", "there is no tool to choose")
-        return None
-    if "tool_choice" in quirks.drop:
-        notes.dropped("tool_choice")
-        return None
-    if isinstance(asked, dict):
-        function = asked.get("function", asked)
-        if (
-            asked.get("type") != "function"
-            or not isinstance(function, dict)
-            or "name" not in function
-        ):
-            return asked
-        asked = str(function["name"])
-    words = quirks.tool_choice | (
-        quirks.tool_choice_with_reasoning if reasons(request, quirks) else {}
-    )
-    if asked not in ("auto", "none", "required"):
-        _check_offered(asked, request)
-        if quirks.named_tool_choice and words.get("required") != "auto":
-            return {"name": asked}
-        notes.add(
-            f"`{asked}` cannot be demanded by name at {notes.vendor}: any tool may be called."
-        )
-        asked = "required"
-    sent = words.get(asked, asked)
-    if sent not in (asked, "any"):
-        notes.add(f"`tool_choice` is sent as {sent}: {notes.vendor} does not take {asked}.")
-    return sent
-
-
-def _check_offered(name: str, request: ChatRequest) -> None:
-    offered = [tool.name for tool in request.tools]
-    if name not in offered:
-        raise TurnValueError(
-            f"`tool_choice` names `{name[:100]}`, which is not offered. Offered: {', '.join(offered) or 'none'}; "
-            "or say auto, none, required."
-        )

@@ -9,26 +9,28 @@ from typing import Any, Final
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
-from turngraph.providers.writing.content import NOT_CONTENT, Text, read_block, responses_part
+from turngraph.providers.writing.content import NOT_CONTENT, Text, place_of, responses_part
+from turngraph.providers.writing.content_readers import read_block
 from turngraph.providers.writing.roles import role_of
 from turngraph.providers.writing.wire_calls import wire_calls
 from turngraph.state.arguments import dump_json
+from turngraph.state.json_types import JsonMapping, JsonObject
 
 __all__ = ["OpenAIResponsesConverter"]
 
+_CALL_ITEMS: Final = ("function_call", "custom_tool_call")
+
 
 class OpenAIResponsesConverter:
-    """Writes messages as Responses does: an answer with tool calls becomes several items, so do its
-    reasoning and such.
+    """Writes messages as Responses does. An answer becomes several items: reasoning, text, calls.
 
-    vendor: whose items may be sent back as they came. Those of another vendor are left out, since
-        no one else can read their encrypted reasoning or knows their ids. `None` replays
-        everything.
-    stored: whether the vendor kept the earlier answers. Where it did not, reasoning goes along only
-        with its encrypted content, and the ids of texts and calls, which cannot be looked up, stay
-        behind.
-    reasoning: whether the model takes reasoning items at all; others refuse them
-        (https://github.com/openai/openai-python/issues/2364).
+    vendor: the vendor whose items may be sent back as they came. Items of others are left out,
+        since no one else can read their encrypted reasoning or knows their ids. None sends all.
+    stored: whether the vendor kept the earlier answers. If it did not, reasoning is sent only with
+        its encrypted content, and ids of texts and calls are left out, because the vendor would
+        look them up in vain.
+    reasoning: whether the model takes reasoning items. Models that do not reason refuse them:
+        https://github.com/openai/openai-python/issues/2364
 
         >>> OpenAIResponsesConverter().convert_system("Be brief.")
         {'role': 'developer', 'content': [{'type': 'input_text', 'text': 'Be brief.'}]}
@@ -41,85 +43,72 @@ class OpenAIResponsesConverter:
         self.stored: Final = stored
         self.reasoning: Final = reasoning
 
-    def convert_all(self, messages: Iterable[BaseMessage]) -> list[dict[str, Any]]:
-        """The items of every message, in order. Raises TurnValueError naming a message nobody can
-        send.
+    def convert_all(self, messages: Iterable[BaseMessage]) -> list[JsonObject]:
+        """The items of every message, in order.
+
+        Raises TurnValueError naming a message that cannot be sent.
         """
-        items: list[dict[str, Any]] = []
+        items: list[JsonObject] = []
         for n, message in enumerate(messages, 1):
             items += self._CONVERT[role_of(message, n)](self, message)
+        # A result must be of the type of its call, and a ToolMessage does not know that type.
         custom = {item["call_id"] for item in items if item.get("type") == "custom_tool_call"}
         for item in items:
-            if (
-                custom
-                and item.get("call_id") in custom
-                and item.get("type") == "function_call_output"
-            ):
+            if item.get("type") == "function_call_output" and item.get("call_id") in custom:
                 item["type"] = "custom_tool_call_output"
         return items
 
-    def left_out(
-        self, messages: Iterable[BaseMessage], items: Iterable[Mapping[str, Any]]
-    ) -> list[str]:
-        """The types of the output items, other than texts and calls, that `messages` hold and
-        `items` lack.
-        """
-        held = [
-            i.get("type")
+    def left_out(self, messages: Iterable[BaseMessage], items: Iterable[JsonMapping]) -> list[str]:
+        """The types of output items in `messages` that `items` lack, except texts and calls."""
+        stored_types = [
+            item.get("type")
             for message in messages
-            for i in message.additional_kwargs.get("output_items", ())
+            for item in message.additional_kwargs.get("output_items", ())
         ]
-        return sorted(
-            set(Counter(held) - Counter(item.get("type") for item in items))
-            - {"message", "function_call"}
-        )
+        missing = Counter(stored_types) - Counter(item.get("type") for item in items)
+        return sorted(set(missing) - {"message", "function_call"})
 
-    def convert_system(self, message: BaseMessage | str) -> dict[str, Any]:
+    def convert_system(self, message: BaseMessage | str) -> JsonObject:
         """A system message, in the role `developer` that has replaced `system` in this API."""
-        return {"role": "developer", "content": _parts(message)}
+        return {"role": "developer", "content": _input_parts(message)}
 
-    def convert_user(self, message: BaseMessage) -> dict[str, Any]:
-        """A user message: `input_text` and media blocks. Content that is an object is sent as JSON
-        text.
-        """
+    def convert_user(self, message: BaseMessage) -> JsonObject:
+        """A user message: text and media. Content that is an object is sent as JSON text."""
         if isinstance(message.content, Mapping):
-            return {"role": "user", "content": _parts(dump_json(message.content))}
-        return {"role": "user", "content": _parts(message)}
+            return {"role": "user", "content": _input_parts(dump_json(message.content))}
+        return {"role": "user", "content": _input_parts(message)}
 
-    def convert_assistant(self, message: BaseMessage) -> list[dict[str, Any]]:
-        """An answer's items: reasoning, text, calls, in the order the model made them."""
-        calls = (
-            {call["id"]: call for call in wire_calls(message)}
-            if isinstance(message, AIMessage)
-            else {}
-        )
-        items = self._items(message)
-        if items is None or not _still_fits(message, items, calls):
-            return _plain(message, calls.values())
+    def convert_assistant(self, message: BaseMessage) -> list[JsonObject]:
+        """The items of an answer (reasoning, text, calls), in the order the model made them."""
+        calls: dict[str, JsonObject] = {}
+        if isinstance(message, AIMessage):
+            calls = {call["id"]: call for call in wire_calls(message)}
+        items = self._stored_items(message)
+        if items is None or not _items_fit(message, items, calls):
+            return _items_from_message(message, calls.values())
         kept = [item for item in items if item.get("type") != "reasoning" or self._takes(item)]
+        # An id is looked up together with the reasoning before it: without that, none may be sent.
         keep_ids = self.stored and len(kept) == len(items)
-        return [_filled(item, message, calls, keep_id=keep_ids) for item in kept]
+        return [_complete_item(item, message, calls, keep_id=keep_ids) for item in kept]
 
-    def convert_tool_result(self, message: BaseMessage) -> dict[str, Any]:
-        """A tool's result under the id of its call: text, or blocks where it has them. Artifacts
-        never leave.
-        """
+    def convert_tool_result(self, message: BaseMessage) -> JsonObject:
+        """A tool's result under the id of its call: text, or parts. Artifacts are never sent."""
         assert isinstance(message, ToolMessage)
         kind = message.additional_kwargs.get("type", "function_call_output")
-        output = message.content if isinstance(message.content, str) else _parts(message)
+        output = message.content if isinstance(message.content, str) else _input_parts(message)
         return {"type": kind, "call_id": message.tool_call_id, "output": output}
 
-    def _items(self, message: BaseMessage) -> Sequence[Mapping[str, Any]] | None:
+    def _stored_items(self, message: BaseMessage) -> Sequence[JsonMapping] | None:
         made_by = message.response_metadata.get("model_provider")
         if self.vendor is not None and made_by not in (None, self.vendor):
             return None
         return message.additional_kwargs.get("output_items")
 
-    def _takes(self, reasoning: Mapping[str, Any]) -> bool:
+    def _takes(self, reasoning: JsonMapping) -> bool:
         return self.reasoning and (self.stored or "encrypted_content" in reasoning)
 
     _CONVERT: Final[
-        Mapping[str, Callable[["OpenAIResponsesConverter", BaseMessage], list[dict[str, Any]]]]
+        Mapping[str, Callable[["OpenAIResponsesConverter", BaseMessage], list[JsonObject]]]
     ] = {
         "system": lambda self, message: [self.convert_system(message)],
         "user": lambda self, message: [self.convert_user(message)],
@@ -128,64 +117,50 @@ class OpenAIResponsesConverter:
     }
 
 
-def _parts(message: BaseMessage | str) -> list[dict[str, Any]]:
+def _input_parts(message: BaseMessage | str) -> list[JsonObject]:
     content = message if isinstance(message, str) else message.content
     if isinstance(content, str):
         return [{"type": "input_text", "text": content}]
-    where = _where(message)
-    return [responses_part(read_block(block, where), where) for block in content]
+    place = place_of(message)
+    return [responses_part(read_block(block, place), place) for block in content]
 
 
-def _output_parts(message: BaseMessage) -> list[dict[str, Any]]:
+def _output_parts(message: BaseMessage) -> list[JsonObject]:
     content, refusal = message.content, message.additional_kwargs.get("refusal")
     blocks: list[Any] = [content] if isinstance(content, str) else list(content)
-    where = _where(message)
+    place = place_of(message)
     read = [
-        read_block(b, where)
-        for b in blocks
-        if isinstance(b, str) or b.get("type") not in NOT_CONTENT
+        read_block(block, place)
+        for block in blocks
+        if isinstance(block, str) or block.get("type") not in NOT_CONTENT
     ]
     parts = [
-        responses_part(part, where, output=True)
+        responses_part(part, place, output=True)
         for part in read
         if isinstance(part, Text) and part.text
     ]
     return [*parts, {"type": "refusal", "refusal": refusal}] if refusal else parts
 
 
-def _where(message: BaseMessage | str) -> str:
-    if isinstance(message, str):
-        return "the system message"
-    return f"message `{message.id}`" if message.id else f"a message of type {message.type}"
-
-
-def _plain(message: BaseMessage, calls: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The items of an answer that nobody's items are known of."""
+def _items_from_message(message: BaseMessage, calls: Iterable[JsonMapping]) -> list[JsonObject]:
+    """The items of an answer whose own items are not known, or not right any more."""
     parts = _output_parts(message)
-    said = [{"role": "assistant", "content": parts}] if parts else []
-    return said + [
-        _call_item({"type": _item_type(call), "call_id": call["id"]}, call) for call in calls
-    ]
+    items: list[JsonObject] = [{"role": "assistant", "content": parts}] if parts else []
+    for call in calls:
+        kind = "custom_tool_call" if call.get("type") == "custom" else "function_call"
+        items.append(_call_item({"type": kind, "call_id": call["id"]}, call))
+    return items
 
 
-def _item_type(call: Mapping[str, Any]) -> str:
-    return "custom_tool_call" if call.get("type") == "custom" else "function_call"
-
-
-def _still_fits(
-    message: BaseMessage, items: Sequence[Mapping[str, Any]], calls: Mapping[str, Any]
+def _items_fit(
+    message: BaseMessage, items: Sequence[JsonMapping], calls: Mapping[str, Any]
 ) -> bool:
-    """Whether `items` still have a place for everything the message says, and nothing it no longer
-    does.
+    """Whether `items` have a place for everything that the message holds, and nothing it lost.
 
-    A reasoning item is refused without the item that followed it, so a message that lost a call
-    loses its items.
+    A reasoning item is refused without the item that followed it, so a message whose text or calls
+    were edited loses all its items.
     """
-    called = {
-        item.get("call_id")
-        for item in items
-        if item.get("type") in ("function_call", "custom_tool_call")
-    }
+    called = {item.get("call_id") for item in items if item.get("type") in _CALL_ITEMS}
     if called != set(calls):
         return False
     texts = [
@@ -196,35 +171,32 @@ def _still_fits(
     return "".join(part["text"] for part in texts) == message.content
 
 
-def _message_parts(item: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _message_parts(item: JsonMapping) -> list[JsonMapping]:
     content = item.get("content") if item.get("type") == "message" else None
     return content if isinstance(content, list) else []
 
 
-def _filled(
-    item: Mapping[str, Any],
-    message: BaseMessage,
-    calls: Mapping[str, Mapping[str, Any]],
-    *,
-    keep_id: bool,
-) -> dict[str, Any]:
-    """An output item, with what stands elsewhere in the message put back."""
+def _complete_item(
+    item: JsonMapping, message: BaseMessage, calls: Mapping[str, JsonMapping], *, keep_id: bool
+) -> JsonObject:
+    """An output item, with what is stored elsewhere on the message put back."""
     kind = item.get("type")
     if kind not in ("message", "function_call"):
         return dict(item)
     kept = {name: value for name, value in item.items() if name != "id" or keep_id}
     if kind == "function_call":
         return _call_item(kept, calls[item["call_id"]])
-    return {**kept, "content": [_filled_text(part, message) for part in item["content"]]}
+    return {**kept, "content": [_complete_text(part, message) for part in item["content"]]}
 
 
-def _filled_text(part: Mapping[str, Any], message: BaseMessage) -> dict[str, Any]:
+def _complete_text(part: JsonMapping, message: BaseMessage) -> JsonObject:
     if part.get("type") != "output_text":
         return dict(part)
+    # The API's schema requires both lists, also where they are empty.
     return {"text": message.content, "annotations": [], "logprobs": [], **part}
 
 
-def _call_item(item: Mapping[str, Any], call: Mapping[str, Any]) -> dict[str, Any]:
+def _call_item(item: JsonMapping, call: JsonMapping) -> JsonObject:
     if call.get("type") == "custom":
         return {**item, **call["custom"]}
     return {**item, "name": call["function"]["name"], "arguments": call["function"]["arguments"]}

@@ -1,4 +1,4 @@
-"""Which role a LangChain message speaks in."""
+"""The role of a LangChain message."""
 
 from typing import Final
 
@@ -16,7 +16,9 @@ from turngraph.state.errors import TurnValueError
 __all__ = ["DEVELOPER", "role_of"]
 
 DEVELOPER: Final = "__openai_role__"
-"""Where LangChain's own OpenAI classes note that a system message has the role `developer`."""
+"""The member of `additional_kwargs` in which LangChain's own OpenAI classes note that a system
+message has the role `developer`.
+"""
 
 _ROLES: Final[dict[type[BaseMessage], str]] = {
     SystemMessage: "system",
@@ -35,12 +37,15 @@ _CHAT_ROLES: Final = {
 
 
 def role_of(message: BaseMessage, n: int) -> str:
-    """`system`, `user`, `assistant` or `tool`. Raises TurnValueError naming message `n` for
-    anything else.
+    """`system`, `user`, `assistant` or `tool`.
+
+    n: the message's number in its conversation, for the error. Raises TurnValueError for a message
+        of another kind or role.
 
     >>> role_of(HumanMessage("Hi"), 1)
     'user'
     """
+    # Nearly every message is exactly of one of these classes; the others inherit from one.
     role = _ROLES.get(type(message))
     if role is not None:
         return role
@@ -54,5 +59,6 @@ def role_of(message: BaseMessage, n: int) -> str:
             f"Message {n} has the role `{message.role}`; allowed: {', '.join(_CHAT_ROLES)}."
         )
     raise TurnValueError(
-        f"Message {n} is a `{type(message).__name__}`; write a SystemMessage, HumanMessage, AIMessage or ToolMessage."
+        f"Message {n} is a `{type(message).__name__}`; write a SystemMessage, HumanMessage, "
+        "AIMessage or ToolMessage."
     )

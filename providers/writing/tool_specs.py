@@ -1,29 +1,39 @@
-"""Tools as a vendor takes them: their JSON schemas with only the keywords it knows."""
+"""Tools as a vendor takes them, with JSON schemas that hold only the keywords it knows."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from pydantic import JsonValue
 
 from turngraph.providers.vendors.profiles import Quirks
 from turngraph.providers.writing.notes import Notes
+from turngraph.state.json_types import JsonMapping, JsonObject
 from turngraph.state.request import ChatRequest, ToolSpec
 
 __all__ = ["chat_tools", "responses_tools", "schema_for"]
 
+_NAMED_BY_AUTHOR: Final = ("properties", "patternProperties", "$defs", "definitions")
+"""Keywords whose members the author names: a property may well be called `format`."""
+_VALUES: Final = ("enum", "const", "default", "required")
+"""Keywords that hold values and no schemas."""
+_DROPPED_SILENTLY: Final = ("$defs", "$schema", "title")
+"""Keywords whose loss changes nothing that a model is asked for."""
 
-def chat_tools(request: ChatRequest, quirks: Quirks, notes: Notes) -> list[dict[str, Any]]:
-    """The tools in the Chat Completions form. Raises TurnValueError for a built-in tool that API
-    does not have.
+
+def chat_tools(request: ChatRequest, quirks: Quirks, notes: Notes) -> list[JsonObject]:
+    """The tools in the form of Chat Completions.
+
+    Raises TurnValueError for a built-in tool that the API does not have.
     """
-    asked = ["function"] * bool(request.tools) + [
-        str(tool.get("type")) for tool in request.builtin_tools
-    ]
-    for kind in asked:
+    kinds = [str(tool.get("type")) for tool in request.builtin_tools]
+    if request.tools:
+        kinds.insert(0, "function")
+    for kind in kinds:
         if quirks.tool_types is not None and kind not in quirks.tool_types:
             known = ", ".join(sorted(quirks.tool_types)) or "none"
             notes.refuse(
-                f"tools of type `{kind}` are not taken on Chat Completions for {notes.model}. Taken: {known}."
+                f"tools of type `{kind}` are not taken on Chat Completions for {notes.model}. "
+                f"Taken: {known}."
             )
     functions = [
         {"type": "function", "function": _function(tool, quirks, notes)} for tool in request.tools
@@ -31,9 +41,11 @@ def chat_tools(request: ChatRequest, quirks: Quirks, notes: Notes) -> list[dict[
     return [*functions, *map(dict, request.builtin_tools)]
 
 
-def responses_tools(request: ChatRequest, quirks: Quirks, notes: Notes) -> list[dict[str, Any]]:
-    """The tools in the Responses form. `strict` is always written: that API would take its absence
-    for `true`.
+def responses_tools(request: ChatRequest, quirks: Quirks, notes: Notes) -> list[JsonObject]:
+    """The tools in the form of Responses.
+
+    `strict` is always written, because that API takes its absence for `true`:
+    https://platform.openai.com/docs/guides/migrate-to-responses
     """
     functions = []
     for tool in request.tools:
@@ -42,8 +54,8 @@ def responses_tools(request: ChatRequest, quirks: Quirks, notes: Notes) -> list[
     return [*functions, *map(dict, request.builtin_tools)]
 
 
-def _function(tool: ToolSpec, quirks: Quirks, notes: Notes) -> dict[str, Any]:
-    function: dict[str, Any] = {"name": tool.name}
+def _function(tool: ToolSpec, quirks: Quirks, notes: Notes) -> JsonObject:
+    function: JsonObject = {"name": tool.name}
     if tool.description:
         function["description"] = tool.description
     function["parameters"] = schema_for(tool.parameters, quirks, notes)
@@ -51,12 +63,12 @@ def _function(tool: ToolSpec, quirks: Quirks, notes: Notes) -> dict[str, Any]:
         if quirks.strict_tools:
             function["strict"] = tool.strict
         elif tool.strict:
-            notes.dropped("strict", f"{notes.vendor} does not know strict tools")
+            notes.add_dropped("strict", f"{notes.vendor} does not know strict tools")
     return function
 
 
-def schema_for(schema: Mapping[str, JsonValue], quirks: Quirks, notes: Notes) -> dict[str, Any]:
-    """`schema` with references replaced and keywords taken out, where the vendor needs that.
+def schema_for(schema: Mapping[str, JsonValue], quirks: Quirks, notes: Notes) -> JsonObject:
+    """`schema`, with references replaced and keywords removed where the vendor needs that.
 
     >>> from turngraph.providers.vendors.profiles import Quirks
     >>> quirks = Quirks(schema_inline=True, schema_drop=frozenset(["$defs"]))
@@ -64,64 +76,76 @@ def schema_for(schema: Mapping[str, JsonValue], quirks: Quirks, notes: Notes) ->
     >>> schema_for(schema, quirks, Notes("v", "m", strict=False))
     {'properties': {'a': {'type': 'integer'}}}
     """
-    written: Any = dict(schema)
+    adapted: Any = dict(schema)
     if quirks.schema_inline and "$ref" in str(schema):
-        written = _inlined(written, written, (), notes)
-        written = {
-            name: value for name, value in written.items() if name not in ("$defs", "definitions")
+        adapted = _inline_references(adapted, adapted, (), notes)
+        adapted = {
+            name: value for name, value in adapted.items() if name not in ("$defs", "definitions")
         }
     if quirks.schema_drop:
-        written = _pruned(written, quirks.schema_drop, notes)
-    return dict(written)
+        adapted = _drop_keywords(adapted, quirks.schema_drop, notes)
+    return dict(adapted)
 
 
-def _inlined(node: Any, root: Mapping[str, Any], inside: tuple[str, ...], notes: Notes) -> Any:
+def _inline_references(
+    node: Any, root: JsonMapping, open_references: tuple[str, ...], notes: Notes
+) -> Any:
+    """`node` with every `$ref` replaced by what it points to in `root`.
+
+    open_references: those that `node` stands inside of, so that a schema that refers to itself
+        ends.
+    """
     if isinstance(node, list):
-        return [_inlined(member, root, inside, notes) for member in node]
+        return [_inline_references(member, root, open_references, notes) for member in node]
     if not isinstance(node, dict):
         return node
-    ref = node.get("$ref")
-    if not isinstance(ref, str):
-        return {name: _inlined(member, root, inside, notes) for name, member in node.items()}
-    beside = {name: member for name, member in node.items() if name != "$ref"}
-    if ref in inside:
+    reference = node.get("$ref")
+    if not isinstance(reference, str):
+        return {
+            name: _inline_references(member, root, open_references, notes)
+            for name, member in node.items()
+        }
+    siblings = {name: member for name, member in node.items() if name != "$ref"}
+    if reference in open_references:
         notes.add(
-            f"A schema refers to itself (`{ref}`); it is cut there: {notes.vendor} takes no references."
+            f"A schema refers to itself (`{reference}`); it is cut there: {notes.vendor} takes no "
+            "references."
         )
-        return {"type": "object", **beside}
-    return {**_inlined(_at(root, ref), root, (*inside, ref), notes), **beside}
+        return {"type": "object", **siblings}
+    target = _resolve(root, reference)
+    inlined = _inline_references(target, root, (*open_references, reference), notes)
+    return {**inlined, **siblings}
 
 
-def _at(root: Mapping[str, Any], ref: str) -> Any:
-    """What `ref` points to inside `root` (RFC 6901); an object of any kind where it points nowhere."""
+def _resolve(root: JsonMapping, reference: str) -> JsonMapping:
+    """What `reference` points to inside `root`; a schema for any object if it points nowhere.
+
+    `~1` stands for `/` and `~0` for `~`: https://www.rfc-editor.org/rfc/rfc6901#section-4
+    """
     node: Any = root
-    for step in ref.split("/")[1:]:
-        node = (
-            node.get(step.replace("~1", "/").replace("~0", "~")) if isinstance(node, dict) else None
-        )
+    for step in reference.split("/")[1:]:
+        name = step.replace("~1", "/").replace("~0", "~")
+        node = node.get(name) if isinstance(node, dict) else None
     return node if isinstance(node, dict) else {"type": "object"}
 
 
-_NAMED = ("properties", "patternProperties", "$defs", "definitions")
-"""Keywords whose members are named by the author: a property may well be called `format`."""
-
-
-def _pruned(node: Any, drop: frozenset[str], notes: Notes) -> Any:
+def _drop_keywords(node: Any, dropped: frozenset[str], notes: Notes) -> Any:
     if isinstance(node, list):
-        return [_pruned(member, drop, notes) for member in node]
+        return [_drop_keywords(member, dropped, notes) for member in node]
     if not isinstance(node, dict):
         return node
-    kept = {}
+    kept: JsonObject = {}
     for name, member in node.items():
-        if name in drop:
-            if name not in ("$defs", "$schema", "title"):
-                notes.dropped(name, f"{notes.vendor} does not know this keyword of JSON schemas")
-        elif name in _NAMED and isinstance(member, dict):
-            kept[name] = {key: _pruned(value, drop, notes) for key, value in member.items()}
+        if name in dropped:
+            if name not in _DROPPED_SILENTLY:
+                why = f"{notes.vendor} does not know this keyword of JSON schemas"
+                notes.add_dropped(name, why)
+        elif name in _NAMED_BY_AUTHOR and isinstance(member, dict):
+            kept[name] = {
+                key: _drop_keywords(value, dropped, notes) for key, value in member.items()
+            }
+        elif name in _VALUES:
+            kept[name] = member
         else:
-            kept[name] = (
-                member
-                if name in ("enum", "const", "default", "required")
-                else _pruned(member, drop, notes)
-            )
+            kept[name] = _drop_keywords(member, dropped, notes)
     return kept

@@ -1,6 +1,4 @@
-"""The tool calls of an assistant message as they go back to the model: as it wrote them, unless
-they were edited.
-"""
+"""Tool calls in the Chat Completions form: how they are written, and which bytes go back."""
 
 import json
 from collections.abc import Mapping
@@ -10,16 +8,42 @@ from langchain_core.messages import AIMessage
 
 from turngraph.state.arguments import dump_json
 from turngraph.state.errors import TurnValueError
+from turngraph.state.json_types import JsonMapping, JsonObject
 
-__all__ = ["wire_calls"]
+__all__ = ["chat_call", "id_name_arguments", "wire_calls"]
 
 
-def wire_calls(message: AIMessage, *, extra: bool = False) -> list[dict[str, Any]]:
-    """The calls of `message` in the Chat Completions form, in the order the model made them.
+def chat_call(id_: str, name: str, arguments: str, *, custom: bool = False) -> JsonObject:
+    """A tool call as Chat Completions writes it; with `custom`, of a tool that takes free text.
 
-    The arguments are those it sent, byte for byte, while they still stand for `message.tool_calls`:
-    vendors cache prompts by their bytes. Edited ones are written anew. `extra`: with what the
-    vendor wants back beside each call.
+    https://platform.openai.com/docs/api-reference/chat/create#chat-create-messages
+
+        >>> chat_call("1", "sql", "SELECT 1", custom=True)
+        {'id': '1', 'type': 'custom', 'custom': {'name': 'sql', 'input': 'SELECT 1'}}
+    """
+    if custom:
+        return {"id": id_, "type": "custom", "custom": {"name": name, "input": arguments}}
+    return {"id": id_, "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+def id_name_arguments(call: JsonMapping) -> tuple[str, str, str]:
+    """The reverse of `chat_call`: id, name, and the text of the arguments or the custom input.
+
+    >>> id_name_arguments(chat_call("1", "sql", "SELECT 1", custom=True))
+    ('1', 'sql', 'SELECT 1')
+    """
+    if call.get("type") == "custom":
+        return call["id"], call["custom"]["name"], call["custom"]["input"]
+    return call["id"], call["function"]["name"], call["function"]["arguments"]
+
+
+def wire_calls(message: AIMessage, *, extra: bool = False) -> list[JsonObject]:
+    """The tool calls of `message`, in the order in which the model made them.
+
+    The arguments are the very bytes the model sent while they still mean what `message.tool_calls`
+    says, because vendors cache prompts by their bytes. Edited arguments are written anew.
+
+    extra: whether to add what the vendor wants back beside each call (Gemini's `extra_content`).
 
         >>> message = AIMessage("", tool_calls=[{"id": "1", "name": "f", "args": {"a": 1}}])
         >>> wire_calls(message)[0]["function"]
@@ -27,35 +51,36 @@ def wire_calls(message: AIMessage, *, extra: bool = False) -> list[dict[str, Any
     """
     if not message.tool_calls and not message.invalid_tool_calls:
         return []
-    present: list[Mapping[str, Any]] = [*message.tool_calls, *message.invalid_tool_calls]
+    present: list[JsonMapping] = [*message.tool_calls, *message.invalid_tool_calls]
     calls = []
-    for raw in message.additional_kwargs.get("tool_calls") or ():
-        at = next((i for i, call in enumerate(present) if call["id"] == raw.get("id")), None)
-        if at is not None:  # else a person took it out
-            calls.append(_call(present.pop(at), raw, extra))
-    return calls + [_call(call, None, extra) for call in present]
+    for sent in message.additional_kwargs.get("tool_calls") or ():
+        at = next((i for i, call in enumerate(present) if call["id"] == sent.get("id")), None)
+        if at is not None:  # otherwise somebody removed the call from the message
+            calls.append(_wire_call(present.pop(at), sent, extra))
+    return calls + [_wire_call(call, None, extra) for call in present]
 
 
-def _call(call: Mapping[str, Any], raw: Mapping[str, Any] | None, extra: bool) -> dict[str, Any]:
+def _wire_call(call: JsonMapping, sent: JsonMapping | None, extra: bool) -> JsonObject:
+    """`call` as it goes back. `sent` is the call as the model sent it, if it made it at all."""
     if not call["id"] or not call["name"]:
         raise TurnValueError(
-            f"A tool call of `{call['name']}` has the id `{call['id']}`; both must be given."
+            f"A tool call has the name `{call['name']}` and the id `{call['id']}`; both must be "
+            "given."
         )
-    if raw is not None and raw.get("type") == "custom":
-        return dict(raw)
-    function = {"name": call["name"], "arguments": _arguments(call["args"], raw)}
-    wire: dict[str, Any] = {"id": call["id"], "type": "function", "function": function}
-    if extra and raw is not None:
-        wire |= {name: value for name, value in raw.items() if name not in wire}
+    if sent is not None and sent.get("type") == "custom":
+        return dict(sent)
+    wire = chat_call(call["id"], call["name"], _arguments_text(call["args"], sent))
+    if extra and sent is not None:
+        wire |= {name: value for name, value in sent.items() if name not in wire}
     return wire
 
 
-def _arguments(args: Any, raw: Mapping[str, Any] | None) -> str:
-    sent = None if raw is None else raw["function"]["arguments"]
+def _arguments_text(args: Any, sent: JsonMapping | None) -> str:
     if not isinstance(args, Mapping):  # an invalid call keeps its text
         return args or ""
-    if sent is not None and _stands_for(sent, args):
-        return str(sent)
+    text = None if sent is None else sent["function"]["arguments"]
+    if text is not None and _means(text, args):
+        return str(text)
     try:
         return dump_json(args)
     except (TypeError, ValueError) as exc:
@@ -64,8 +89,8 @@ def _arguments(args: Any, raw: Mapping[str, Any] | None) -> str:
         ) from exc
 
 
-def _stands_for(sent: str, args: Mapping[str, Any]) -> bool:
+def _means(text: str, args: JsonMapping) -> bool:
     try:
-        return bool((json.loads(sent) if sent.strip() else {}) == args)
+        return bool((json.loads(text) if text.strip() else {}) == args)
     except ValueError:
         return False

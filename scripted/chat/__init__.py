@@ -1,1 +1,1 @@
-"""Chat Completions, as the scripted model serves it."""
+"""Chat Completions, as the scripted model serves them."""

@@ -1,19 +1,20 @@
-"""Chat Completions, the way out: an answer as the documented JSON, or as the chunks of a stream.
+"""Renders an answer for Chat Completions: as a `chat.completion` object or as a stream's chunks.
 
 Reference: https://platform.openai.com/docs/api-reference/chat/object and …/chat-streaming
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+from typing import Final
 
-from turngraph.scripted.envelope import Envelope, cut, dump
+from turngraph.scripted.envelope import Envelope, compact_json, split_text, total_tokens
+from turngraph.scripted.json_types import JsonObject
 from turngraph.scripted.prompt import Answer
-from turngraph.scripted.responder.text_patterns import tokens
+from turngraph.scripted.responder.text_patterns import split_tokens
 from turngraph.state.usage import Usage
 
-__all__ = ["chat_chunks", "chat_json"]
+__all__ = ["chat_chunks", "chat_json", "token_logprobs"]
 
-FINGERPRINT = "fp_scripted"
+FINGERPRINT: Final = "fp_scripted"
 
 
 def chat_json(
@@ -23,12 +24,15 @@ def chat_json(
     *,
     choices: int = 1,
     logprobs: int | None = None,
-) -> dict[str, Any]:
-    """The `chat.completion` object. Reasoning goes into `reasoning_content`, where many vendors put
-    it.
+) -> JsonObject:
+    """Returns the `chat.completion` object with `choices` equal choices.
 
-    >>> made = chat_json(Answer("Four."), Usage(input_tokens=3, output_tokens=1), Envelope("c1", 0, "m"))
-    >>> made["choices"][0]["message"], made["usage"]["total_tokens"]
+    Reasoning is sent as `reasoning_content`, where many vendors put it. `logprobs` is the number of
+    alternatives for each token; None sends no log probabilities.
+
+    >>> usage = Usage(input_tokens=3, output_tokens=1)
+    >>> completion = chat_json(Answer("Four."), usage, Envelope("c1", 0, "m"))
+    >>> completion["choices"][0]["message"], completion["usage"]["total_tokens"]
     ({'role': 'assistant', 'content': 'Four.', 'refusal': None, 'annotations': []}, 4)
     """
     choice = {
@@ -36,7 +40,7 @@ def chat_json(
         "logprobs": None if logprobs is None else _logprobs(answer.text, logprobs),
         "finish_reason": answer.finish,
     }
-    made: dict[str, Any] = {
+    completion: JsonObject = {
         "id": envelope.id,
         "object": "chat.completion",
         "created": envelope.created,
@@ -45,8 +49,8 @@ def chat_json(
         "service_tier": "default",
         "system_fingerprint": FINGERPRINT,
     }
-    counted = usage_json(usage)
-    return made if counted is None else made | {"usage": counted}
+    counts = _usage_json(usage)
+    return completion if counts is None else completion | {"usage": counts}
 
 
 def chat_chunks(
@@ -58,43 +62,42 @@ def chat_chunks(
     logprobs: int | None = None,
     include_usage: bool = False,
 ) -> Iterator[str]:
-    """The events of the stream, each with the blank line that ends it. Usage comes last, if it was
-    asked for.
+    """Yields the events of the stream, each with the blank line that ends it.
+
+    With `include_usage`, the last chunk has no choices and carries the usage.
 
     >>> list(chat_chunks(Answer("Hi"), Usage(), Envelope("c1", 0, "m")))[-1]
     'data: [DONE]\\n\\n'
     """
-    counted = usage_json(usage) if include_usage else None
-    head = dump(_chunk_head(envelope))[:-1]
-    nulls = ',"usage":null' if include_usage else ""
+    counts = _usage_json(usage) if include_usage else None
+    # A chunk repeats its head, so it is rendered once, without the closing brace: benchmarks send
+    # thousands of chunks a second through here.
+    head = compact_json(_chunk_head(envelope))[:-1]
+    null_usage = ',"usage":null' if include_usage else ""
     for index in range(choices):
         for delta, probabilities, finish in _deltas(answer, envelope.pieces, logprobs):
             rest = f'"delta":{delta},"logprobs":{probabilities},"finish_reason":{finish}'
-            yield f'data: {head},"choices":[{{"index":{index},{rest}}}]{nulls}}}\n\n'
-    if counted is not None:
-        yield f'data: {head},"choices":[],"usage":{dump(counted)}}}\n\n'
+            yield f'data: {head},"choices":[{{"index":{index},{rest}}}]{null_usage}}}\n\n'
+    if counts is not None:
+        yield f'data: {head},"choices":[],"usage":{compact_json(counts)}}}\n\n'
     yield "data: [DONE]\n\n"
 
 
-def usage_json(usage: Usage) -> dict[str, Any] | None:
-    """Usage as the API nests it; None where there is nothing to report."""
-    if usage.input_tokens is None or usage.output_tokens is None:
+def _usage_json(usage: Usage) -> JsonObject | None:
+    """Returns the usage as this API nests it, or None where there is nothing to report."""
+    total = total_tokens(usage)
+    if total is None:
         return None
-    total = (
-        usage.input_tokens + usage.output_tokens
-        if usage.total_tokens is None
-        else usage.total_tokens
-    )
     prompt_details = {
         "cached_tokens": usage.cache_read_tokens or 0,
         "audio_tokens": usage.input_audio_tokens or 0,
     }
     if usage.cache_write_tokens is not None:
         prompt_details["cache_write_tokens"] = usage.cache_write_tokens
-    # As OpenRouter says it.
-    told = {} if usage.cost_usd is None else {"cost": float(usage.cost_usd)}
+    # OpenRouter's member, in USD: https://openrouter.ai/docs/use-cases/usage-accounting
+    cost = {} if usage.cost_usd is None else {"cost": float(usage.cost_usd)}
     return {
-        **told,
+        **cost,
         "prompt_tokens": usage.input_tokens,
         "completion_tokens": usage.output_tokens,
         "total_tokens": total,
@@ -108,8 +111,8 @@ def usage_json(usage: Usage) -> dict[str, Any] | None:
     }
 
 
-def _message(answer: Answer) -> dict[str, Any]:
-    message: dict[str, Any] = {
+def _message(answer: Answer) -> JsonObject:
+    message: JsonObject = {
         "role": "assistant",
         "content": answer.text if answer.text or not (answer.calls or answer.refusal) else None,
         "refusal": answer.refusal,
@@ -129,7 +132,7 @@ def _message(answer: Answer) -> dict[str, Any]:
     return message
 
 
-def _chunk_head(envelope: Envelope) -> dict[str, Any]:
+def _chunk_head(envelope: Envelope) -> JsonObject:
     return {
         "id": envelope.id,
         "object": "chat.completion.chunk",
@@ -143,25 +146,25 @@ def _chunk_head(envelope: Envelope) -> dict[str, Any]:
 def _deltas(
     answer: Answer, pieces: int | None, logprobs: int | None
 ) -> Iterator[tuple[str, str, str]]:
-    """Delta, token probabilities and finish reason of each chunk, as JSON text."""
+    """Yields delta, log probabilities and finish reason of each chunk, as JSON text."""
     content = "null" if (answer.calls or answer.refusal) and not answer.text else '""'
     yield f'{{"role":"assistant","content":{content},"refusal":null}}', "null", "null"
     for member, text in (
         ("reasoning_content", answer.reasoning or ""),
         ("refusal", answer.refusal or ""),
     ):
-        for piece in cut(text, pieces):
-            yield f'{{"{member}":{dump(piece)}}}', "null", "null"
-    for piece in cut(answer.text, pieces):
-        probabilities = "null" if logprobs is None else dump(_logprobs(piece, logprobs))
-        yield f'{{"content":{dump(piece)}}}', probabilities, "null"
+        for piece in split_text(text, pieces):
+            yield f'{{"{member}":{compact_json(piece)}}}', "null", "null"
+    for piece in split_text(answer.text, pieces):
+        probabilities = "null" if logprobs is None else compact_json(_logprobs(piece, logprobs))
+        yield f'{{"content":{compact_json(piece)}}}', probabilities, "null"
     for delta in _call_deltas(answer, pieces):
-        yield dump({"tool_calls": [delta]}), "null", "null"
-    yield "{}", "null", dump(answer.finish)
+        yield compact_json({"tool_calls": [delta]}), "null", "null"
+    yield "{}", "null", compact_json(answer.finish)
 
 
-def _call_deltas(answer: Answer, pieces: int | None) -> Iterator[Mapping[str, Any]]:
-    """Each call's id and name come first, with no arguments; then its arguments, in pieces."""
+def _call_deltas(answer: Answer, pieces: int | None) -> Iterator[JsonObject]:
+    """Yields id and name of each call with empty arguments, then its arguments in pieces."""
     for index, call in enumerate(answer.calls):
         yield {
             "index": index,
@@ -169,27 +172,28 @@ def _call_deltas(answer: Answer, pieces: int | None) -> Iterator[Mapping[str, An
             "type": "function",
             "function": {"name": call.name, "arguments": ""},
         }
-        for piece in cut(call.arguments, pieces):
+        for piece in split_text(call.arguments, pieces):
             yield {"index": index, "function": {"arguments": piece}}
 
 
-def _logprobs(text: str, alternatives: int) -> dict[str, Any]:
-    """Made-up probabilities: every token is certain, its alternatives ever less likely."""
+def _logprobs(text: str, alternatives: int) -> JsonObject:
     return {"content": token_logprobs(text, alternatives), "refusal": None}
 
 
-def token_logprobs(text: str, alternatives: int) -> list[dict[str, Any]]:
-    """One entry for each token, with so many alternatives."""
-    made = []
-    for token in tokens(text):
+def token_logprobs(text: str, alternatives: int) -> list[JsonObject]:
+    """Returns one entry for each token, with `alternatives` alternatives.
+
+    The numbers are made up: every token is certain, and each alternative is less likely than the
+    one before it.
+    """
+    entries = []
+    for token in split_tokens(text):
         others = [_token(f"{token}{n}" if n else token, -float(n)) for n in range(alternatives)]
-        made.append(_token(token, 0.0) | {"top_logprobs": others})
-    return made
+        entries.append(_token(token, 0.0) | {"top_logprobs": others})
+    return entries
 
 
-def _token(token: str, logprob: float) -> dict[str, Any]:
-    return {
-        "token": token,
-        "logprob": logprob,
-        "bytes": list(token.encode("utf-8", "surrogatepass")),
-    }
+def _token(token: str, logprob: float) -> JsonObject:
+    # A text may hold half a surrogate pair, which JSON allows and UTF-8 does not.
+    content = list(token.encode("utf-8", "surrogatepass"))
+    return {"token": token, "logprob": logprob, "bytes": content}

@@ -1,1 +1,1 @@
-"""What the scripted model answers when no script says so."""
+"""What the scripted model answers without a script: patterns and rules, no language model."""

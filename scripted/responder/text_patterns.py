@@ -1,5 +1,6 @@
-"""What the scripted model understands of a text: sums, dates, places, numbers, words. Patterns, no
-language model.
+"""Finds sums, dates, places, numbers and words in a text, by regular expressions.
+
+This is all that the scripted model understands of a question.
 """
 
 import ast
@@ -8,11 +9,23 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Final
 
-__all__ = ["dates", "expressions", "numbers", "places", "quoted", "tokens", "words"]
+__all__ = [
+    "DATE",
+    "MAX_READ",
+    "WORD",
+    "find_dates",
+    "find_expressions",
+    "find_numbers",
+    "find_places",
+    "find_quoted",
+    "find_words",
+    "split_tokens",
+]
 
 MAX_EXPRESSION: Final = 200
+"""Characters of the longest sum that is taken for one."""
 MAX_READ: Final = 20_000
-"""Characters of a text that are read; the rest of a longer one is not searched."""
+"""Characters of a text that are searched; the rest of a longer text is ignored."""
 
 MONTHS: Final = (
     *("january", "february", "march", "april", "may", "june"),
@@ -27,7 +40,7 @@ DATE: Final = re.compile(
 )
 NUMBER: Final = re.compile(r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?")
 QUOTED: Final = re.compile(
-    r"\u201c([^\u201d]+)\u201d|«([^»]+)»|\"([^\"]+)\"|`([^`]+)`|(?<!\w)['\u2018]([^'\u2019]+)['\u2019](?!\w)"
+    r"\u201c([^\u201d]+)\u201d|\u00ab([^\u00bb]+)\u00bb|\"([^\"]+)\"|`([^`]+)`|(?<!\w)['\u2018]([^'\u2019]+)['\u2019](?!\w)"
 )
 WORD: Final = re.compile(r"\w+")
 TOKEN: Final = re.compile(r"\s*\S+|\s+$")
@@ -35,6 +48,7 @@ FUNCTION: Final = r"(?:abs|round|min|max|sqrt|pow|sin|cos|tan|log|exp)(?=\()"
 SUM: Final = re.compile(rf"(?:\s*(?:\d+(?:\.\d+)?|\*\*|//|[-+*/%(),]|{FUNCTION}))+")
 MARK: Final = re.compile(r"[^\W_][\w'\u2019.-]*[\w\u2019]|[^\W_]|[^\w\s]")
 
+# A pattern of a spoken sum, and what a calculator understands instead. Applied in this order.
 SPOKEN: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
     (re.compile(pattern, re.IGNORECASE), replacement)
     for pattern, replacement in (
@@ -53,84 +67,35 @@ SPOKEN: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
 INSIDE_PLACE: Final = frozenset(
     ("de", "del", "da", "do", "la", "am", "an", "of", "upon", "den", "der")
 )
+"""Small words inside the name of a place: Frankfurt am Main."""
 NO_PLACE: Final = frozenset(
     (
-        *(
-            "i",
-            "what",
-            "how",
-            "is",
-            "are",
-            "will",
-            "which",
-            "when",
-            "where",
-            "why",
-            "who",
-            "can",
-            "could",
-            "would",
-        ),
-        *(
-            "please",
-            "tell",
-            "give",
-            "compare",
-            "use",
-            "using",
-            "show",
-            "do",
-            "does",
-            "did",
-            "find",
-            "get",
-            "look",
-        ),
-        *(
-            "the",
-            "a",
-            "an",
-            "and",
-            "or",
-            "then",
-            "also",
-            "in",
-            "for",
-            "at",
-            "from",
-            "to",
-            "near",
-            "between",
-            "it",
-        ),
-        *(
-            "weather",
-            "forecast",
-            "temperature",
-            "celsius",
-            "fahrenheit",
-            "today",
-            "tomorrow",
-            "now",
+        *WORD.findall(
+            """
+            a also an and are at between can celsius compare could did do does fahrenheit find for
+            forecast from get give how i in is it look near now or please show tell temperature the
+            then to today tomorrow use using weather what when where which who why will would
+            """
         ),
         *("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", *MONTHS),
     )
 )
+"""Words that may have a capital letter inside a sentence and are no names of places."""
 
 
-def tokens(text: str) -> list[str]:
-    """The text in pieces, a word with the blanks before it each. Joined, they are the text.
+def split_tokens(text: str) -> list[str]:
+    """Splits a text into words, each with the blanks before it. Joined, they are the text again.
 
-    >>> tokens("It is four. ")
+    >>> split_tokens("It is four. ")
     ['It', ' is', ' four.', ' ']
     """
     return TOKEN.findall(text)
 
 
-def words(text: str) -> set[str]:
-    """The words of a text, folded to lower case, a plural's last s taken off.
+def find_words(text: str) -> set[str]:
+    """Returns the words of a text in lower case, without the final s of a plural.
 
-    >>> sorted(words("get_current_weather Forecasts"))
+    >>> sorted(find_words("get_current_weather Forecasts"))
     ['current', 'forecast', 'get', 'weather']
     """
     found = WORD.findall(text[:MAX_READ].replace("_", " ").casefold())
@@ -140,85 +105,87 @@ def words(text: str) -> set[str]:
     }
 
 
-def quoted(text: str) -> list[str]:
-    """What stands in quotation marks.
+def find_quoted(text: str) -> list[str]:
+    """Returns the texts in quotation marks, without the marks.
 
-    >>> quoted("Keys 'setup' and 'punchline', don't forget")
+    >>> find_quoted("Keys 'setup' and 'punchline', don't forget")
     ['setup', 'punchline']
     """
     return ["".join(match.groups("")) for match in QUOTED.finditer(text[:MAX_READ])]
 
 
-def dates(text: str) -> list[str]:
-    """The dates, written in numbers as they stand, with a month's name as YYYY-MM-DD.
+def find_dates(text: str) -> list[str]:
+    """Returns the dates. A date with the name of its month becomes YYYY-MM-DD; others stay as is.
 
-    >>> dates("From 2024-01-31 to March 5, 2024, or 7 Mar 2024 or 12/25/2024")
+    >>> find_dates("From 2024-01-31 to March 5, 2024, or 7 Mar 2024 or 12/25/2024")
     ['2024-01-31', '2024-03-05', '2024-03-07', '12/25/2024']
     """
     return [_date(match) for match in DATE.finditer(text[:MAX_READ])]
 
 
-def numbers(text: str) -> list[int | float]:
-    """The numbers outside dates.
+def find_numbers(text: str) -> list[int | float]:
+    """Returns the numbers that are not part of a date.
 
-    >>> numbers("Add 10 days and 2.5 to 1,000 after 2024-01-01")
+    >>> find_numbers("Add 10 days and 2.5 to 1,000 after 2024-01-01")
     [10, 2.5, 1000]
     """
-    found = (
-        match.group().replace(",", "") for match in NUMBER.finditer(DATE.sub(" ", text[:MAX_READ]))
-    )
-    return [float(number) if "." in number else int(number) for number in found if len(number) < 40]
+    matches = NUMBER.finditer(DATE.sub(" ", text[:MAX_READ]))
+    numbers = (match.group().replace(",", "") for match in matches)
+    return [
+        float(number) if "." in number else int(number) for number in numbers if len(number) < 40
+    ]
 
 
-def expressions(text: str) -> list[str]:
-    """The sums in a text, in signs a calculator knows.
+def find_expressions(text: str) -> list[str]:
+    """Returns the sums in a text, written for a calculator.
 
-    >>> expressions("What is 17% of 2,340? And 6 times 7, and 2 to the power of 10?")
+    >>> find_expressions("What is 17% of 2,340? And 6 times 7, and 2 to the power of 10?")
     ['17 / 100 * 2340', '6 * 7', '2 ** 10']
     """
+    # The digits and dashes of a date would look like a subtraction.
     text = DATE.sub(" ; ", text[:MAX_READ])
     for pattern, replacement in SPOKEN:
         text = pattern.sub(replacement, text)
-    found = (_sum(match.group()) for match in SUM.finditer(text))
-    return [one for one in found if one]
+    expressions = (_expression(match.group()) for match in SUM.finditer(text))
+    return [expression for expression in expressions if expression]
 
 
-def places(text: str) -> list[str]:
-    """The names of places: what follows «in», «for», …, or is written with a capital inside a
-    sentence.
+def find_places(text: str) -> list[str]:
+    """Returns the names of places: capitalized names, or else the words after `in` and `for`.
 
-    >>> places("What is the weather in San Francisco, CA and Oslo?"), places("is it raining in paris?")
-    (['San Francisco, CA', 'Oslo'], ['paris'])
+    >>> find_places("What is the weather in San Francisco, CA and Oslo?")
+    ['San Francisco, CA', 'Oslo']
+    >>> find_places("is it raining in paris?")
+    ['paris']
     """
     marks = MARK.findall(text[:MAX_READ])
-    named = _capitalised(marks)
-    if named:
-        return list(dict.fromkeys(named))
+    names = _capitalized_names(marks)
+    if names:
+        return list(dict.fromkeys(names))
     after = [second for first, second in pairwise(marks) if first.casefold() in ("in", "for")]
     return [word for word in after if word.isalpha() and word.casefold() not in NO_PLACE]
 
 
-def _capitalised(marks: list[str]) -> list[str]:
-    """Runs of capitalised words that are not everyday ones; a state's two letters join their town."""
-    found: list[str] = []
+def _capitalized_names(marks: list[str]) -> list[str]:
+    """Joins capitalized words that stand together, and a state's two letters to their town."""
+    names: list[str] = []
     before = ""
-    joint: str | None = (
-        None  # what joins the next capitalised word to the place being read; None where none is
-    )
+    # What joins the next capitalized word to the last name; None where it begins a new name.
+    joint: str | None = None
     for mark in marks:
         folded = mark.casefold()
         if not mark[0].isupper() or folded in NO_PLACE or "'" in folded:
             joint = f"{joint}{mark} " if joint and folded in INSIDE_PLACE else None
-        elif before == "," and found and len(mark) == 2 and mark.isupper():
-            found[-1] += f", {mark}"
+        elif before == "," and names and len(mark) == 2 and mark.isupper():
+            names[-1] += f", {mark}"
         elif joint:
-            found[-1] += f"{joint}{mark}"
+            names[-1] += f"{joint}{mark}"
             joint = " "
         else:
-            found.append(mark)
+            names.append(mark)
             joint = " "
         before = mark
-    return found
+    return names
 
 
 def _date(match: re.Match[str]) -> str:
@@ -226,15 +193,15 @@ def _date(match: re.Match[str]) -> str:
     month, day, year = (parts[f"{key}1"] or parts[f"{key}2"] for key in "mdy")
     if month is None or day is None:
         return match.group()
-    number = next(
-        place for place, name in enumerate(MONTHS, 1) if name.startswith(month[:3].casefold())
-    )
+    prefix = month[:3].casefold()
+    number = next(place for place, name in enumerate(MONTHS, 1) if name.startswith(prefix))
     return f"{year}-{number:02}-{int(day):02}"
 
 
-def _sum(run: str) -> str | None:
-    """The expression in a run of numbers and signs, or None where it is only a number."""
+def _expression(run: str) -> str | None:
+    """Returns the sum in a run of numbers and signs, or None where it is only a number."""
     run = run.strip(" ,\t\n").rstrip("+-*/%(, ").lstrip("*/%), ")
+    # A sentence in parentheses leaves one of its two around the sum.
     run = run[:-1].rstrip() if run.count(")") > run.count("(") and run.endswith(")") else run
     run = run[1:].lstrip() if run.count("(") > run.count(")") and run.startswith("(") else run
     if not run or len(run) > MAX_EXPRESSION:

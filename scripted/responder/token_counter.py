@@ -1,40 +1,42 @@
-"""What an answer costs in tokens, counted so that anybody can check it: a word is a token."""
+"""Counts the tokens of an answer so that anybody can check the count: one word is one token."""
 
 import threading
-from collections import OrderedDict
 from typing import Final
 
-from turngraph.scripted.prompt import Answer, AskedCall, Prompt
-from turngraph.scripted.responder.text_patterns import tokens
+from turngraph.scripted.bounded import BoundedDict
+from turngraph.scripted.prompt import Answer, Prompt, RequestedCall
+from turngraph.scripted.responder.text_patterns import split_tokens
 from turngraph.state.usage import Usage
 
-__all__ = ["PromptCache", "capped", "metered"]
+__all__ = ["PromptCache", "count_usage", "truncate"]
 
-REMEMBERED: Final = 10_000
+MAX_PREFIXES: Final = 10_000
 
 
 class PromptCache:
-    """Remembers which beginnings of conversations it has seen, as vendors do, and how many tokens
-    they had.
+    """Remembers the conversations it has counted, as vendors cache the beginnings of prompts.
 
-    A beginning shorter than `least` tokens is not counted as cached; 1024 is OpenAI's figure
-    (https://platform.openai.com/docs/guides/prompt-caching).
+    A beginning of fewer than `min_tokens` tokens is never counted as cached; OpenAI's figure is
+    1024 (https://platform.openai.com/docs/guides/prompt-caching). Thread-safe.
     """
 
-    def __init__(self, least: int = 1024) -> None:
-        self._least = least
-        self._seen: OrderedDict[int, int] = OrderedDict()
+    def __init__(self, min_tokens: int = 1024) -> None:
+        self._min_tokens = min_tokens
+        self._totals = BoundedDict[int, int](MAX_PREFIXES)
+        """The tokens of each known beginning of a conversation, by a hash of its messages."""
         self._lock = threading.Lock()
 
-    def count(self, prompt: Prompt) -> tuple[int, int]:
-        """The tokens of a prompt, and how many of them were cached; from now on all of them are.
+    def count_tokens(self, prompt: Prompt) -> tuple[int, int]:
+        """Returns the tokens of a prompt, and how many of them were cached.
 
         >>> from turngraph.scripted.prompt import Message
-        >>> cache = PromptCache(least=0)
-        >>> first = Message("user", "Good morning to you")
-        >>> cache.count(Prompt((first,))), cache.count(Prompt((first, Message("assistant", "And you"))))
+        >>> cache = PromptCache(min_tokens=0)
+        >>> first, second = Message("user", "Good morning to you"), Message("assistant", "And you")
+        >>> cache.count_tokens(Prompt((first,))), cache.count_tokens(Prompt((first, second)))
         ((4, 0), (6, 4))
         """
+        # Each message extends the hash of those before it, so that a conversation which goes on is
+        # found again message by message, and only its new messages are counted.
         key = hash(tuple(tool.name for tool in prompt.tools))
         total = sum(
             1 + len(tool.description.split()) + len(tool.parameters) for tool in prompt.tools
@@ -43,74 +45,78 @@ class PromptCache:
         with self._lock:
             for message in prompt.messages:
                 key = hash((key, message.role, message.text, message.calls))
-                seen = self._seen.get(key)
-                total = (
-                    total + len(message.text.split()) + _calls(message.calls)
-                    if seen is None
-                    else seen
-                )
-                cached = cached if seen is None else seen
-                self._seen[key] = total
-            while len(self._seen) > REMEMBERED:
-                self._seen.popitem(last=False)
-        return max(total, 1), cached if cached >= self._least else 0
+                known = self._totals.get(key)
+                if known is None:
+                    total += len(message.text.split()) + _count_calls(message.calls)
+                else:
+                    total = cached = known
+                self._totals[key] = total
+        return max(total, 1), cached if cached >= self._min_tokens else 0
 
 
-def metered(answer: Answer, prompt: Prompt, cache: PromptCache) -> Usage:
-    """The usage of an answer: the one it was scripted with, or counted. Reasoning is part of the
-    completion.
+def count_usage(answer: Answer, prompt: Prompt, cache: PromptCache) -> Usage:
+    """Returns the usage that the answer was scripted with, or counts it.
+
+    Reasoning tokens are part of the output tokens, as in both APIs.
     """
-    asked, cached = cache.count(prompt)
+    input_tokens, cached = cache.count_tokens(prompt)
     if answer.usage is not None:
         return answer.usage
-    thought = len((answer.reasoning or "").split())
-    said = (
-        len(answer.text.split())
-        + len((answer.refusal or "").split())
-        + _calls(answer.calls)
-        + thought
-    )
+    reasoning = len((answer.reasoning or "").split())
+    words = len(answer.text.split()) + len((answer.refusal or "").split())
+    output_tokens = words + _count_calls(answer.calls) + reasoning
     return Usage(
-        input_tokens=asked,
-        output_tokens=said,
-        total_tokens=asked + said,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        total_tokens=input_tokens + output_tokens,
         cache_read_tokens=cached,
-        reasoning_tokens=thought,
+        reasoning_tokens=reasoning,
     )
 
 
-def capped(answer: Answer, prompt: Prompt) -> Answer:
-    """The answer, ended where a stop sequence begins, and at `max_tokens` (reasoning is counted
-    first, calls last).
+def truncate(answer: Answer, prompt: Prompt) -> Answer:
+    """Ends the answer at a stop sequence of the prompt, and at its `max_tokens`.
 
-    >>> capped(Answer("one two three"), Prompt((), max_tokens=2)).finish
+    Reasoning uses up the tokens first, then the text, then the tool calls.
+
+    >>> truncate(Answer("one two three"), Prompt((), max_tokens=2)).finish
     'length'
-    >>> capped(Answer("a END b"), Prompt((), stop=("END",))).text
+    >>> truncate(Answer("a END b"), Prompt((), stop=("END",))).text
     'a '
     """
-    ends = [answer.text.find(word) for word in prompt.stop if word and word in answer.text]
-    if ends:
-        answer = answer.but(text=answer.text[: min(ends)])
+    stops = [answer.text.find(stop) for stop in prompt.stop if stop and stop in answer.text]
+    if stops:
+        answer = answer.with_changes(text=answer.text[: min(stops)])
     left = prompt.max_tokens
-    if left is None or left >= len(tokens(answer.text)) + len(
-        tokens(answer.reasoning or "")
-    ) + _calls(answer.calls):
+    if left is None or left >= _count_tokens(answer):
         return answer
-    reasoning, left = _first(answer.reasoning or "", left)
-    text, left = _first(answer.text, left)
-    calls: list[AskedCall] = []
+    reasoning, left = _take(answer.reasoning or "", left)
+    text, left = _take(answer.text, left)
+    calls: list[RequestedCall] = []
     for call in answer.calls:
         if left > 0:
-            arguments, left = _first(call.arguments, left - 1)
+            # The call's name is one token. Its arguments may end anywhere, as a real model's do.
+            arguments, left = _take(call.arguments, left - 1)
             calls.append(call._replace(arguments=arguments))
-    thought = reasoning if answer.reasoning is not None else None
-    return answer.but(text=text, reasoning=thought, calls=tuple(calls), finish_reason="length")
+    return answer.with_changes(
+        text=text,
+        reasoning=None if answer.reasoning is None else reasoning,
+        calls=tuple(calls),
+        finish_reason="length",
+    )
 
 
-def _first(text: str, count: int) -> tuple[str, int]:
-    pieces = tokens(text)
+def _count_tokens(answer: Answer) -> int:
+    texts = len(split_tokens(answer.text)) + len(split_tokens(answer.reasoning or ""))
+    return texts + _count_calls(answer.calls)
+
+
+def _take(text: str, count: int) -> tuple[str, int]:
+    """Returns the first `count` tokens of the text, and how many tokens are left."""
+    pieces = split_tokens(text)
     return "".join(pieces[:count]), count - min(len(pieces), count)
 
 
-def _calls(calls: tuple[AskedCall, ...]) -> int:
+def _count_calls(calls: tuple[RequestedCall, ...]) -> int:
+    """One token for each name, and the words of the arguments."""
     return sum(1 + len(call.arguments.split()) for call in calls)

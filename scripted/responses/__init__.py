@@ -1,1 +1,1 @@
-"""Responses, as the scripted model serves it."""
+"""The Responses API, as the scripted model serves it."""

@@ -1,4 +1,4 @@
-"""Responses, the way out: an answer as the documented object, or as the events of a stream.
+"""Renders an answer for the Responses API: as a `response` object or as the events of a stream.
 
 Reference: https://platform.openai.com/docs/api-reference/responses/object and …/responses-streaming
 """
@@ -8,13 +8,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from turngraph.scripted.chat.response import token_logprobs
-from turngraph.scripted.envelope import Envelope, cut, dump
+from turngraph.scripted.envelope import Envelope, compact_json, split_text, total_tokens
+from turngraph.scripted.json_types import JsonObject
 from turngraph.scripted.prompt import Answer
 from turngraph.state.usage import Usage
 
 __all__ = ["responses_events", "responses_json"]
-
-Item = dict[str, Any]
 
 DEFAULTS: Final[Mapping[str, Any]] = {
     "background": False,
@@ -34,42 +33,45 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "top_p": 1.0,
     "truncation": "disabled",
 }
-"""What the response repeats of the request, and what it says where nothing was asked."""
-BEGUN: Final[Item] = {
+"""What a response repeats of its request, with the value for a request that does not say."""
+IN_PROGRESS: Final[JsonObject] = {
     "status": "in_progress",
     "completed_at": None,
     "incomplete_details": None,
     "output": [],
 }
-"""What a response says of itself while it is being made."""
-ANNOUNCED: Final[Mapping[str, Item]] = {
+"""The members that differ while the response is being made."""
+EMPTY_ITEM: Final[Mapping[str, JsonObject]] = {
     "message": {"status": "in_progress", "content": []},
     "reasoning": {"summary": []},
     "function_call": {"status": "in_progress", "arguments": ""},
 }
-"""What an item has when a stream announces it."""
-INCOMPLETE: Final[Mapping[str, str]] = {
+"""What an item holds in `response.output_item.added`, before its content arrives."""
+INCOMPLETE_REASONS: Final[Mapping[str, str]] = {
     "length": "max_output_tokens",
     "content_filter": "content_filter",
 }
+"""The reason of an incomplete response for each finish reason of Chat Completions."""
 
 
 def responses_json(
     answer: Answer,
     usage: Usage,
     envelope: Envelope,
-    asked: Mapping[str, Any],
+    request: Mapping[str, Any],
     *,
     logprobs: int | None = None,
-) -> Item:
-    """The finished `response` object. `asked` is the request.
+) -> JsonObject:
+    """Returns the finished `response` object; `request` is the body of the request.
 
-    >>> made = responses_json(Answer("Four."), Usage(), Envelope("resp_1", 0, "m"), {})
-    >>> made["status"], made["output"][0]["content"][0]["text"]
+    `logprobs` is the number of alternatives for each token; None sends no log probabilities.
+
+    >>> response = responses_json(Answer("Four."), Usage(), Envelope("resp_1", 0, "m"), {})
+    >>> response["status"], response["output"][0]["content"][0]["text"]
     ('completed', 'Four.')
     """
-    reasoning, text = asked.get("reasoning", {}), asked.get("text", {})
-    reason, counted = INCOMPLETE.get(answer.finish), usage_json(usage)
+    reasoning, text = request.get("reasoning", {}), request.get("text", {})
+    reason, counts = INCOMPLETE_REASONS.get(answer.finish), _usage_json(usage)
     return {
         "id": envelope.id,
         "object": "response",
@@ -79,36 +81,32 @@ def responses_json(
         "error": None,
         "incomplete_details": None if reason is None else {"reason": reason},
         "model": envelope.model,
-        "output": _items(answer, envelope, asked, logprobs),
-        **{name: asked.get(name, default) for name, default in DEFAULTS.items()},
+        "output": _items(answer, envelope, request, logprobs),
+        **{name: request.get(name, default) for name, default in DEFAULTS.items()},
         "reasoning": {"effort": reasoning.get("effort"), "summary": reasoning.get("summary")},
         "text": {
             "format": text.get("format", {"type": "text"}),
             "verbosity": text.get("verbosity", "medium"),
         },
-        "tools": [_echoed(tool) for tool in asked.get("tools", ())],
-        **({} if counted is None else {"usage": counted}),
+        "tools": [_repeated_tool(tool) for tool in request.get("tools", ())],
+        **({} if counts is None else {"usage": counts}),
     }
 
 
 def responses_events(
     whole: Mapping[str, Any], pieces: int | None = None, logprobs: int | None = None
 ) -> Iterator[str]:
-    """The events that end in this response, numbered, each with the blank line that ends it."""
+    """Yields the numbered events that end with the response `whole`, each with its blank line."""
     events = _events(whole, pieces, logprobs)
     for number, (kind, members) in enumerate(events):
         yield f'event: {kind}\ndata: {{"type":"{kind}",{members},"sequence_number":{number}}}\n\n'
 
 
-def usage_json(usage: Usage) -> dict[str, Any] | None:
-    """Usage as the API nests it; None where there is nothing to report."""
-    if usage.input_tokens is None or usage.output_tokens is None:
+def _usage_json(usage: Usage) -> JsonObject | None:
+    """Returns the usage as this API nests it, or None where there is nothing to report."""
+    total = total_tokens(usage)
+    if total is None:
         return None
-    total = (
-        usage.input_tokens + usage.output_tokens
-        if usage.total_tokens is None
-        else usage.total_tokens
-    )
     return {
         "input_tokens": usage.input_tokens,
         "input_tokens_details": {
@@ -121,47 +119,55 @@ def usage_json(usage: Usage) -> dict[str, Any] | None:
     }
 
 
-def _echoed(tool: Mapping[str, Any]) -> Item:
+def _repeated_tool(tool: Mapping[str, Any]) -> JsonObject:
+    # The documented response has these three members of a function even where the request has not.
     if tool["type"] != "function":
         return dict(tool)
     return {"description": None, "strict": True, "parameters": {}} | dict(tool)
 
 
 def _items(
-    answer: Answer, envelope: Envelope, asked: Mapping[str, Any], logprobs: int | None
-) -> list[Item]:
-    """Reasoning, message and calls, in the order a model makes them."""
+    answer: Answer, envelope: Envelope, request: Mapping[str, Any], logprobs: int | None
+) -> list[JsonObject]:
+    """Returns reasoning, message and tool calls, in the order in which a model makes them."""
     name = envelope.id.removeprefix("resp_")
-    items = (
-        [_reasoning(f"rs_{name}", answer.reasoning, asked)] if answer.reasoning is not None else []
-    )
+    items: list[JsonObject] = []
+    if answer.reasoning is not None:
+        items.append(_reasoning(f"rs_{name}", answer.reasoning, request))
     if answer.text or answer.refusal or not answer.calls:
         items.append(_message(f"msg_{name}", answer, logprobs))
     for place, call in enumerate(answer.calls):
-        items.append({"id": f"fc_{name}_{place}", "type": "function_call", "status": "completed"})
-        items[-1] |= {"arguments": call.arguments, "call_id": call.id, "name": call.name}
-    if answer.finish in INCOMPLETE and "status" in items[-1]:
+        items.append(
+            {
+                "id": f"fc_{name}_{place}",
+                "type": "function_call",
+                "status": "completed",
+                "arguments": call.arguments,
+                "call_id": call.id,
+                "name": call.name,
+            }
+        )
+    # What was cut off is the last item; the ones before it are whole.
+    if answer.finish in INCOMPLETE_REASONS and "status" in items[-1]:
         items[-1]["status"] = "incomplete"
     return items
 
 
-def _reasoning(id: str, text: str, asked: Mapping[str, Any]) -> Item:
-    """Shown only where a summary was asked for, and handed back unreadable only where that was
-    asked for.
-    """
-    shown = asked.get("reasoning", {}).get("summary") is not None
-    item: Item = {
+def _reasoning(id: str, text: str, request: Mapping[str, Any]) -> JsonObject:
+    """Returns a reasoning item; summary and encrypted content only if the request asks for them."""
+    wants_summary = request.get("reasoning", {}).get("summary") is not None
+    item: JsonObject = {
         "id": id,
         "type": "reasoning",
-        "summary": [{"type": "summary_text", "text": text}] if shown else [],
+        "summary": [{"type": "summary_text", "text": text}] if wants_summary else [],
     }
-    if "reasoning.encrypted_content" in asked.get("include", ()):
+    if "reasoning.encrypted_content" in request.get("include", ()):
         item["encrypted_content"] = base64.b64encode(text.encode()).decode()
     return item
 
 
-def _message(id: str, answer: Answer, logprobs: int | None) -> Item:
-    parts: list[Item] = []
+def _message(id: str, answer: Answer, logprobs: int | None) -> JsonObject:
+    parts: list[JsonObject] = []
     if answer.text or answer.refusal is None:
         probabilities = [] if logprobs is None else token_logprobs(answer.text, logprobs)
         parts.append(
@@ -186,14 +192,17 @@ def _message(id: str, answer: Answer, logprobs: int | None) -> Item:
 def _events(
     whole: Mapping[str, Any], pieces: int | None, logprobs: int | None
 ) -> Iterator[tuple[str, str]]:
-    """Kind and members, as JSON text, of every event."""
-    begun = {name: value for name, value in whole.items() if name != "usage"} | BEGUN
-    started = f'"response":{dump(begun)}'
+    """Yields the type of each event and its other members, as JSON text."""
+    unfinished = {name: value for name, value in whole.items() if name != "usage"} | IN_PROGRESS
+    started = f'"response":{compact_json(unfinished)}'
     yield "response.created", started
     yield "response.in_progress", started
     for place, item in enumerate(whole["output"]):
         at = f'"output_index":{place}'
-        yield "response.output_item.added", f'{at},"item":{dump(item | ANNOUNCED[item["type"]])}'
+        yield (
+            "response.output_item.added",
+            f'{at},"item":{compact_json(item | EMPTY_ITEM[item["type"]])}',
+        )
         where = f'"item_id":"{item["id"]}",{at}'
         if item["type"] == "message":
             yield from _message_events(item, where, pieces, logprobs)
@@ -201,55 +210,58 @@ def _events(
             yield from _summary_events(item, where, pieces)
         else:
             yield from _call_events(item, where, pieces)
-        yield "response.output_item.done", f'{at},"item":{dump(item)}'
-    yield f"response.{whole['status']}", f'"response":{dump(whole)}'
+        yield "response.output_item.done", f'{at},"item":{compact_json(item)}'
+    yield f"response.{whole['status']}", f'"response":{compact_json(whole)}'
 
 
 def _message_events(
-    item: Item, where: str, pieces: int | None, logprobs: int | None
+    item: JsonObject, where: str, pieces: int | None, logprobs: int | None
 ) -> Iterator[tuple[str, str]]:
     for index, part in enumerate(item["content"]):
         at = f'{where},"content_index":{index}'
-        empty: Item = {"type": "refusal", "refusal": ""}
+        empty: JsonObject = {"type": "refusal", "refusal": ""}
         if part["type"] == "output_text":
             empty = {"type": "output_text", "annotations": [], "logprobs": [], "text": ""}
-        yield "response.content_part.added", f'{at},"part":{dump(empty)}'
+        yield "response.content_part.added", f'{at},"part":{compact_json(empty)}'
         if part["type"] == "output_text":
             yield from _text_events(part, at, pieces, logprobs)
         else:
-            for piece in cut(part["refusal"], pieces):
-                yield "response.refusal.delta", f'{at},"delta":{dump(piece)}'
-            yield "response.refusal.done", f'{at},"refusal":{dump(part["refusal"])}'
-        yield "response.content_part.done", f'{at},"part":{dump(part)}'
+            for piece in split_text(part["refusal"], pieces):
+                yield "response.refusal.delta", f'{at},"delta":{compact_json(piece)}'
+            yield "response.refusal.done", f'{at},"refusal":{compact_json(part["refusal"])}'
+        yield "response.content_part.done", f'{at},"part":{compact_json(part)}'
 
 
 def _text_events(
-    part: Item, at: str, pieces: int | None, logprobs: int | None
+    part: JsonObject, at: str, pieces: int | None, logprobs: int | None
 ) -> Iterator[tuple[str, str]]:
-    for piece in cut(part["text"], pieces):
-        probabilities = "[]" if logprobs is None else dump(token_logprobs(piece, logprobs))
-        yield "response.output_text.delta", f'{at},"delta":{dump(piece)},"logprobs":{probabilities}'
+    for piece in split_text(part["text"], pieces):
+        probabilities = "[]" if logprobs is None else compact_json(token_logprobs(piece, logprobs))
+        yield (
+            "response.output_text.delta",
+            f'{at},"delta":{compact_json(piece)},"logprobs":{probabilities}',
+        )
     yield (
         "response.output_text.done",
-        f'{at},"text":{dump(part["text"])},"logprobs":{dump(part["logprobs"])}',
+        f'{at},"text":{compact_json(part["text"])},"logprobs":{compact_json(part["logprobs"])}',
     )
 
 
-def _summary_events(item: Item, where: str, pieces: int | None) -> Iterator[tuple[str, str]]:
+def _summary_events(item: JsonObject, where: str, pieces: int | None) -> Iterator[tuple[str, str]]:
     for index, part in enumerate(item["summary"]):
         at = f'{where},"summary_index":{index}'
         yield (
             "response.reasoning_summary_part.added",
             f'{at},"part":{{"type":"summary_text","text":""}}',
         )
-        for piece in cut(part["text"], pieces):
-            yield "response.reasoning_summary_text.delta", f'{at},"delta":{dump(piece)}'
-        yield "response.reasoning_summary_text.done", f'{at},"text":{dump(part["text"])}'
-        yield "response.reasoning_summary_part.done", f'{at},"part":{dump(part)}'
+        for piece in split_text(part["text"], pieces):
+            yield "response.reasoning_summary_text.delta", f'{at},"delta":{compact_json(piece)}'
+        yield "response.reasoning_summary_text.done", f'{at},"text":{compact_json(part["text"])}'
+        yield "response.reasoning_summary_part.done", f'{at},"part":{compact_json(part)}'
 
 
-def _call_events(item: Item, where: str, pieces: int | None) -> Iterator[tuple[str, str]]:
-    for piece in cut(item["arguments"], pieces):
-        yield "response.function_call_arguments.delta", f'{where},"delta":{dump(piece)}'
-    done = f'"name":{dump(item["name"])},"arguments":{dump(item["arguments"])}'
+def _call_events(item: JsonObject, where: str, pieces: int | None) -> Iterator[tuple[str, str]]:
+    for piece in split_text(item["arguments"], pieces):
+        yield "response.function_call_arguments.delta", f'{where},"delta":{compact_json(piece)}'
+    done = f'"name":{compact_json(item["name"])},"arguments":{compact_json(item["arguments"])}'
     yield "response.function_call_arguments.done", f"{where},{done}"

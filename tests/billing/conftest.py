@@ -15,10 +15,9 @@ from typing import Any
 
 import pytest
 
+from turngraph.billing.budget import Budget
 from turngraph.billing.ledger import Ledger
-from turngraph.billing.operations.verification import verify
-from turngraph.billing.store.attempts import answer, begin, reserve
-from turngraph.billing.store.budgets import Budget
+from turngraph.billing.store.attempts import begin, reserve
 from turngraph.billing.store.calls import (
     AttemptResponse,
     Call,
@@ -27,6 +26,7 @@ from turngraph.billing.store.calls import (
     Settlement,
     StartedAttempt,
 )
+from turngraph.billing.store.outcomes import answer
 from turngraph.billing.store.settlement import settle
 from turngraph.state.result import Charge
 from turngraph.state.usage import Usage
@@ -109,16 +109,18 @@ class Book:
 
     def reserve(self, name: str = "r", usd: str | None = "0.01", **more: Any) -> Any:
         more.setdefault("call", self.call)
-        return self.ledger.do(reserve, more.pop("call"), reservation=name, usd=money(usd), **more)
+        return self.ledger.store.run(
+            reserve, more.pop("call"), reservation=name, usd=money(usd), **more
+        )
 
     def begin(self, name: str = "c", usd: str | None = "0.01", **more: Any) -> StartedAttempt:
         more.setdefault("request_sha", "sha")
         more.setdefault("call", self.call)
-        return self.ledger.do(begin, more.pop("call"), call_id=name, usd=money(usd), **more)
+        return self.ledger.store.run(begin, more.pop("call"), call_id=name, usd=money(usd), **more)
 
     def answer(self, attempt_id: str | None, **more: Any) -> bool:
         assert attempt_id is not None
-        return self.ledger.do(
+        return self.ledger.store.run(
             answer,
             AttemptResponse(attempt_id=attempt_id, response='{"text": "4"}', usage=USED, **more),
         )
@@ -131,7 +133,9 @@ class Book:
         **more: Any,
     ) -> Settled:
         assert attempt_id is not None
-        return self.ledger.do(settle, settlement(attempt_id, usd, estimated=estimated, **more))
+        return self.ledger.store.run(
+            settle, settlement(attempt_id, usd, estimated=estimated, **more)
+        )
 
     def paid(self, usd: str = "0.004", name: str = "c", **more: Any) -> StartedAttempt:
         begun = self.begin(name, **more)
@@ -155,12 +159,12 @@ class Book:
     def rows(self, sql: str, **given: Any) -> list[dict[str, Any]]:
         from sqlalchemy import text
 
-        return self.ledger.do(
+        return self.ledger.store.run(
             lambda tx: [dict(row) for row in tx.conn.execute(text(sql), given).mappings()]
         )
 
     def verified(self) -> bool:
-        problems = self.ledger.do(verify)
+        problems = self.ledger.verify()
         assert problems == []
         return True
 
@@ -197,7 +201,7 @@ def open_book(url: str, clock: Clock, tmp_path: Path) -> Iterator[Callable[..., 
     opened: list[Ledger] = []
 
     def opens(*budgets: Budget, **more: Any) -> Book:
-        more = {"clock": clock, "waits_s": (0.0,), "spool": tmp_path / "spool", **more}
+        more = {"clock": clock, "retry_delays_s": (0.0,), "spool": tmp_path / "spool", **more}
         opened.append(Ledger(url, budgets=budgets, **more))
         return Book(opened[-1], clock)
 

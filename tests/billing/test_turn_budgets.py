@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.turns import ask, config, invoke, result_of
-from turngraph.billing import Budget, Ledger, budget_states, verify
+from turngraph.billing import Budget, Ledger
 from turngraph.graphs import TurnGraph, chat_turn
 from turngraph.providers import OpenAIProvider
 from turngraph.scripted import Say, ScriptedModel
@@ -44,7 +44,7 @@ def at_once(turn: TurnGraph, way: str) -> list[Any]:
 @pytest.mark.parametrize(
     ("per", "of", "budget_id"),
     [
-        ("key", None, "key:k_17"),
+        ("api_key_id", None, "api_key_id:k_17"),
         ("tag", "beta", "tag-beta:beta"),
         ("account", None, "account:acme"),
     ],
@@ -61,8 +61,8 @@ def test_turns_at_once_never_spend_more_than_a_hard_budget(
         results = at_once(
             chat_turn(provider, ledger=ledger, budget=budget, limits=TurnLimits(attempts=1)), way
         )
-        states = {state.budget: state for state in ledger.read(budget_states)}
-        assert ledger.read(verify) == []
+        states = {state.budget: state for state in ledger.budget_states()}
+        assert ledger.verify() == []
         asked = len(model.requests)
     by_status = Counter(result.status for result in results)
     assert by_status == {"completed": asked, "budget": TURNS - asked}
@@ -90,7 +90,7 @@ def test_each_threshold_is_told_once_by_the_turn_that_crossed_it(url: str, way: 
     ):
         provider = OpenAIProvider(config(model, api="chat"))
         results = at_once(chat_turn(provider, ledger=ledger, on_event=seen.append), way)
-        assert ledger.read(verify) == []
+        assert ledger.verify() == []
     assert [result.status for result in results] == ["completed"] * TURNS
     told = [event for event in seen if isinstance(event, BudgetWarning)]
     assert sorted((event.budget, event.threshold) for event in told) == [

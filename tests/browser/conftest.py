@@ -1,6 +1,4 @@
-"""The browser, and a fresh page of it for each test; screenshots where `TURNGRAPH_SCREENSHOTS`
-names a folder.
-"""
+"""The browser, and a new page for each test. `TURNGRAPH_SCREENSHOTS=FOLDER` keeps screenshots."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -9,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.browser.lab import QUIET, chromium
+from tests.browser.jupyterlab_server import CHROMIUM_OPTIONS, find_chromium
 
-NONE = (
-    "No Chromium on this machine, so nothing was tried in a browser. "
+NO_CHROMIUM = (
+    "There is no Chromium on this machine, so the browser tests did not run. "
     "Install one: `apt-get install chromium`, or `playwright install --with-deps chromium`."
 )
 
@@ -21,36 +19,38 @@ NONE = (
 def browser() -> Iterator[Any]:
     """The machine's Chromium, or playwright's own.
 
-    No longer than a module: playwright's event loop counts as running in this thread for as long as
-    it is open, and no other test of the process could run one of its own.
+    It is open for one module only: as long as it is, playwright's event loop counts as running in
+    this thread, and no other test of the process could run a loop of its own.
     """
     playwright = pytest.importorskip(
         "playwright.sync_api", reason="needs the development dependencies"
     )
     pytest.importorskip("anywidget", reason="needs the extra `notebook`")
     with playwright.sync_playwright() as play:
-        path = chromium(play.chromium.executable_path)
+        path = find_chromium(play.chromium.executable_path)
         if path is None:
-            pytest.skip(NONE)
-        opened = play.chromium.launch(executable_path=path, headless=True, args=list(QUIET))
-        yield opened
-        opened.close()
+            pytest.skip(NO_CHROMIUM)
+        chromium = play.chromium.launch(
+            executable_path=path, headless=True, args=list(CHROMIUM_OPTIONS)
+        )
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
-    """A fresh page; an error in its scripts fails the test."""
+    """A new page; an error in its scripts fails the test."""
     errors: list[str] = []
-    opened = browser.new_page(viewport={"width": 1360, "height": 1900})
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    yield opened
-    opened.close()
+    new_page = browser.new_page(viewport={"width": 1360, "height": 1900})
+    new_page.on("pageerror", lambda error: errors.append(str(error)))
+    yield new_page
+    new_page.close()
     assert [error for error in errors if "turnstepper" in error or "widget" in error] == []
 
 
 @pytest.fixture
 def picture() -> Callable[[Any, str], None]:
-    """Takes a screenshot of the first widget on a page, where they are wanted."""
+    """Takes a screenshot of the first widget on a page, if screenshots are kept."""
     folder = os.environ.get("TURNGRAPH_SCREENSHOTS")
 
     def take(page: Any, name: str) -> None:

@@ -1,5 +1,5 @@
-"""Nothing that a model, a tool, a plugin or a graph says ever runs: each payload in each place, in
-a real browser.
+"""No text of a model, a tool, a plugin or a graph ever runs: each payload in each place, in a real
+browser.
 """
 
 import json
@@ -17,8 +17,8 @@ from langgraph.config import get_stream_writer
 from langgraph.graph import START, StateGraph
 from langgraph.types import interrupt
 
-from tests.browser.alone import EMPTY, draw, state_of
-from tests.interfaces.stepper.xss import PAYLOADS
+from tests.browser.widget_page import EMPTY, draw, state_of
+from tests.interfaces.stepper.xss_payloads import PAYLOADS
 from tests.turns import ask, turn_on
 from turngraph.drawing.svg import draw_svg
 from turngraph.interfaces.stepper import Breakpoint, TurnStepper
@@ -34,8 +34,8 @@ AT_ONCE = 24
 BATCHES = [PAYLOADS[start : start + AT_ONCE] for start in range(0, len(PAYLOADS), AT_ONCE)]
 
 
-class House(TypedDict, total=False):
-    """A state whose every value, and one key inside it, is hostile."""
+class HostileState(TypedDict, total=False):
+    """A state of which every value, and one key inside, is hostile."""
 
     messages: list[AnyMessage]
     tool_runs: list[ToolRun]
@@ -44,13 +44,13 @@ class House(TypedDict, total=False):
 
 @tool
 def echo(text: str) -> str:
-    """Says what it is told."""
+    """Returns its argument."""
     return text
 
 
 @dataclass(frozen=True)
-class Hostile:
-    """Everything that is shown of the walks with one payload."""
+class Shown:
+    """Everything that the views show of one payload."""
 
     widgets: tuple[dict[str, Any], ...]
     pages: tuple[str, ...]
@@ -58,34 +58,36 @@ class Hostile:
 
 
 @cache
-def hostile(payload: str) -> Hostile:
-    """Two walks, of a turn and of another graph, as all their views show them."""
+def hostile(payload: str) -> Shown:
+    """Returns what all views show of two steppers, on a turn and on another graph."""
     with (
-        ScriptedModel(said(payload)) as model,
-        a_turn(payload, model) as turn,
-        a_house(payload) as house,
+        ScriptedModel(script(payload)) as model,
+        hostile_turn(payload, model) as turn,
+        hostile_graph(payload) as graph,
     ):
-        walks = (turn, house)
-        states = [json.loads(json.dumps(state_of(walk.show()))) for walk in walks]
+        steppers = (turn, graph)
+        states = [json.loads(json.dumps(state_of(stepper.show()))) for stepper in steppers]
         charts = [
-            chart(walk.timeline)
-            for walk in walks
+            chart(stepper.timeline)
+            for stepper in steppers
             for chart in (timeline_chart, tokens_chart, cost_chart)
         ]
-        return Hostile(tuple(states), tuple(map(page_of, walks)), (*charts, a_picture(payload)))
+        return Shown(
+            tuple(states), tuple(map(page_of, steppers)), (*charts, hostile_picture(payload))
+        )
 
 
-def said(payload: str) -> list[Any]:
-    """The model asks for a tool that is there and for one that is not, then answers."""
+def script(payload: str) -> list[Any]:
+    """The model calls a known tool and an unknown one, then answers."""
     return [
         Call(("echo", {"text": payload}, payload), (payload, {payload: payload}, f"2{payload}")),
         Say(payload, reasoning=payload),
     ]
 
 
-def a_turn(payload: str, model: ScriptedModel) -> TurnStepper:
-    """A turn to its end: in the prompt, the question, the tool's name, id, arguments and result,
-    the answer.
+def hostile_turn(payload: str, model: ScriptedModel) -> TurnStepper:
+    """Runs a turn to its end. The payload is in the prompt, the question, the tool's name, call id,
+    arguments and result, and the answer.
     """
     stepper = TurnStepper(turn_on(model, tools=[echo], system=payload), ask(payload))
     stepper.run_until("dispatch_tools")
@@ -95,12 +97,12 @@ def a_turn(payload: str, model: ScriptedModel) -> TurnStepper:
     return stepper
 
 
-def a_house(payload: str) -> TurnStepper:
-    """Any graph: in its messages, state keys, events, charges; then in a question to a person, or
-    in an error.
+def hostile_graph(payload: str) -> TurnStepper:
+    """Runs a graph that is no turn. The payload is in its messages, state keys, events and charges,
+    then in a question to a person or in an error.
     """
 
-    def speak(state: House) -> House:
+    def speak(state: HostileState) -> HostileState:
         write = get_stream_writer()
         charge = Charge(
             id="1", kind="tool", attempt_id=payload, vendor=payload, model=payload, tool=payload
@@ -109,7 +111,7 @@ def a_house(payload: str) -> TurnStepper:
         write(TurnWarning(turn_id=payload, message=payload))
         write(ChargeCreated(turn_id=payload, charge=charge))
         calls = [{"name": payload, "args": {payload: payload}, "id": payload}]
-        said = [
+        messages = [
             HumanMessage(payload),
             AIMessage(payload, tool_calls=calls),
             ToolMessage(payload, tool_call_id=payload),
@@ -123,14 +125,14 @@ def a_house(payload: str) -> TurnStepper:
             seconds=1.0,
             order=0,
         )
-        return {"messages": said, "tool_runs": [run], "notes": {payload: payload}}
+        return {"messages": messages, "tool_runs": [run], "notes": {payload: payload}}
 
-    def ask_or_fail(state: House) -> House:
+    def ask_or_fail(state: HostileState) -> HostileState:
         if len(payload) % 2:
             interrupt({"type": "tool_approval", payload: payload})
         raise type(payload.replace("\x00", ""), (RuntimeError,), {})(payload)
 
-    graph = StateGraph(House).add_node("speak", speak).add_node("ask", ask_or_fail)
+    graph = StateGraph(HostileState).add_node("speak", speak).add_node("ask", ask_or_fail)
     graph.add_edge(START, "speak").add_edge("speak", "ask")
     stepper = TurnStepper(graph.compile(), {"notes": {}})
     stepper.step()
@@ -138,8 +140,8 @@ def a_house(payload: str) -> TurnStepper:
     return stepper
 
 
-def a_picture(payload: str) -> str:
-    """A graph: in the names of its nodes, in what its line is called, in a note."""
+def hostile_picture(payload: str) -> str:
+    """Draws a graph. The payload is in the names of its nodes, in an edge's label, in a note."""
     graph = Graph()
     nodes = [graph.add_node(echo, id=name) for name in (payload, f"2{payload}")]
     graph.add_edge(*nodes, data=payload, conditional=True)
@@ -148,25 +150,23 @@ def a_picture(payload: str) -> str:
 
 @pytest.fixture
 def watched(page: Any) -> Iterator[Any]:
-    """A page on which whatever runs is counted: calls of the mark in any frame, dialogs, new
-    windows, new addresses.
-    """
+    """A page that counts whatever runs: calls of the mark in any frame, dialogs, new windows."""
     ran: list[str] = []
     page.add_init_script("window.__xss = 0")
 
-    def seen(dialog: Any) -> None:
+    def dismiss(dialog: Any) -> None:
         ran.append(f"dialog {dialog.message}")
         dialog.dismiss()
 
-    page.on("dialog", seen)
-    page.on("popup", lambda opened: ran.append(f"window {opened.url}"))
+    page.on("dialog", dismiss)
+    page.on("popup", lambda window: ran.append(f"window {window.url}"))
     page.ran = ran
     page.goto("about:blank")
     return page
 
 
-def how_often(page: Any) -> int:
-    """How often something ran on the page."""
+def count_runs(page: Any) -> int:
+    """Returns how often something ran on the page, which must not have gone elsewhere."""
     page.wait_for_timeout(120)
     counts = [
         frame.evaluate("window.__xss || 0") for frame in page.frames if not frame.is_detached()
@@ -175,31 +175,28 @@ def how_often(page: Any) -> int:
     return sum(counts) + len(page.ran)
 
 
-def poked(page: Any) -> None:
-    """Open everything, and go over what could run as a person would: by focus, and by events that a
-    mouse makes.
-    """
+def trigger_everything(page: Any) -> None:
+    """Opens every pane and triggers what a person would: focus and mouse events."""
     page.evaluate(
         """() => {
         document.querySelectorAll('details').forEach(each => each.open = true)
-        for (const each of document.querySelectorAll('body [onmouseover], body [onfocus], body pre')) {
+        const listening = 'body [onmouseover], body [onfocus], body pre'
+        for (const each of document.querySelectorAll(listening)) {
             each.dispatchEvent(new MouseEvent('mouseover', { bubbles: true }))
             each.dispatchEvent(new FocusEvent('focus'))
         }}"""
     )
 
 
-def test_the_watch_sees_what_is_not_escaped(watched: Any) -> None:
-    """The control: the same payloads, as markup. A detector that sees nothing would let everything
-    pass.
-    """
+def test_the_counter_sees_what_is_not_escaped(watched: Any) -> None:
+    """The control: the same payloads as markup. With a blind counter all other tests would pass."""
     fired = 0
     for payload in PAYLOADS:
         watched.evaluate("window.__xss = 0")
         before = len(watched.ran)
         watched.set_content(f"{EMPTY}<pre>{payload}</pre>", wait_until="commit")
         watched.wait_for_timeout(25)
-        poked(watched)
+        trigger_everything(watched)
         counts = [
             frame.evaluate("window.__xss || 0")
             for frame in watched.frames
@@ -207,14 +204,12 @@ def test_the_watch_sees_what_is_not_escaped(watched: Any) -> None:
         ]
         fired += bool(sum(counts) + len(watched.ran) - before)
     assert len(PAYLOADS) >= 200
-    assert fired > 100, "145 of 262 do, the others wait for another reader"
+    assert fired > 100, "145 of 262 run here, the others need another reader"
 
 
 @pytest.mark.parametrize("batch", BATCHES, ids=lambda batch: str(PAYLOADS.index(batch[0])))
 def test_no_payload_runs_in_the_widget(watched: Any, batch: Sequence[str]) -> None:
-    """Every pane holds it, one widget for each payload, and nothing has run; no node is of a kind
-    that could.
-    """
+    """Every pane contains it. Nothing runs, and no element is of a kind that could run anything."""
     widgets = [state for payload in batch for state in hostile(payload).widgets]
     panes = [pane for state in widgets for pane in state["view"]["panes"].items()]
     shown = {name for name, pane in panes if pane["text"] or pane["rows"]}
@@ -222,33 +217,31 @@ def test_no_payload_runs_in_the_widget(watched: Any, batch: Sequence[str]) -> No
     watched.set_content(EMPTY)
     draw(watched, widgets)
     assert watched.locator(".turnstepper").count() == len(widgets)
-    poked(watched)
-    assert how_often(watched) == 0
-    assert foreign(watched) == []
+    trigger_everything(watched)
+    assert count_runs(watched) == 0
+    assert dangerous_parts(watched) == []
 
 
 @pytest.mark.parametrize("batch", BATCHES, ids=lambda batch: str(PAYLOADS.index(batch[0])))
 def test_no_payload_runs_in_the_page(watched: Any, batch: Sequence[str]) -> None:
-    """The page without a script, read by the browser's own parser; and every picture, in the page
-    and as an image.
-    """
+    """The page as the browser's own parser reads it, and every picture, inline and as an image."""
     pages = [page for payload in batch for page in hostile(payload).pages]
-    drawn = [picture for payload in batch for picture in hostile(payload).pictures]
-    images = "".join(f'<img src="data:image/svg+xml;utf8,{escape(picture)}">' for picture in drawn)
-    watched.set_content(EMPTY.replace("</body>", "".join([*pages, *drawn, images, "</body>"])))
+    pictures = [picture for payload in batch for picture in hostile(payload).pictures]
+    images = "".join(
+        f'<img src="data:image/svg+xml;utf8,{escape(picture)}">' for picture in pictures
+    )
+    watched.set_content(EMPTY.replace("</body>", "".join([*pages, *pictures, images, "</body>"])))
     assert watched.locator(".turnstepper").count() == len(pages)
-    assert watched.locator("svg").count() >= len(drawn)
-    poked(watched)
-    assert how_often(watched) == 0
-    assert set(foreign(watched)) <= {"IMG"}
+    assert watched.locator("svg").count() >= len(pictures)
+    trigger_everything(watched)
+    assert count_runs(watched) == 0
+    assert set(dangerous_parts(watched)) <= {"IMG"}
 
 
-def test_no_payload_runs_in_what_a_notebook_is_given() -> None:
-    """What stands in a `_repr_…_` bundle is text, or a page and pictures as above: no other kind of
-    output is made.
-    """
+def test_a_notebook_is_given_no_other_kind_of_output() -> None:
+    """A `_repr_…_` bundle contains text, a page and pictures, as tested above, and nothing else."""
     pytest.importorskip("anywidget", reason="needs the extra `notebook`")
-    with a_house(PAYLOADS[0]) as stepper, ScriptedModel() as model:
+    with hostile_graph(PAYLOADS[0]) as stepper, ScriptedModel() as model:
         data, _ = stepper.show()._repr_mimebundle_()
         assert set(data) == {"text/plain", "text/html", "application/vnd.jupyter.widget-view+json"}
         assert set(turn_on(model)._repr_mimebundle_()) == {
@@ -258,8 +251,8 @@ def test_no_payload_runs_in_what_a_notebook_is_given() -> None:
         }
 
 
-def foreign(page: Any) -> list[str]:
-    """Elements that no view of ours is made of, and attributes that would run."""
+def dangerous_parts(page: Any) -> list[str]:
+    """Returns the elements that no view is made of, and the attributes that would run."""
     found: list[str] = page.evaluate(
         """() => [...document.body.querySelectorAll('*')].flatMap(each => [
             ...(each.matches('script,img,iframe,object,embed,video,audio,form,meta,link,base,a,math,animate,foreignObject')

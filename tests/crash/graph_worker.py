@@ -187,8 +187,8 @@ def ledger_for(job: Job, moment: Moments, *, away: bool = False) -> Iterator[tup
             gone.set()
 
     with ledger_of(job, *([()] if away else [])) as ledger:
-        event.listen(ledger.engine, "begin", refuse)
-        moment.watch(ledger.engine)
+        event.listen(ledger.store.engine, "begin", refuse)
+        moment.watch(ledger.store.engine)
         yield ledger, tell
 
 

@@ -25,10 +25,10 @@ from stub import billed
 from worker import BUDGETS, PRICES, Job, run_turn
 
 from turngraph.billing.ledger import Ledger
-from turngraph.billing.operations.sweeper import Lookup, Outstanding, ProviderRecord, sweep
-from turngraph.billing.operations.verification import verify
-from turngraph.billing.store.schema import OPEN, attempt_t, entry_t
-from turngraph.billing.store.transaction import Tx
+from turngraph.billing.operations.sweeper import Lookup, Outstanding, ProviderRecord
+from turngraph.billing.store.schema import attempt_t, entry_t
+from turngraph.billing.store.states import OPEN_STATES
+from turngraph.billing.store.transaction import LedgerTransaction
 from turngraph.state.usage import Usage
 
 USED = Usage(input_tokens=10, output_tokens=5)
@@ -94,8 +94,9 @@ class Tally:
 
     def __str__(self) -> str:
         return (
-            f"kills {self.kills}, turns {self.turns}, provider calls {self.calls}, missing {self.missing}, "
-            f"double {self.double}, holds left {self.held}, needless {self.needless}, phantom {self.phantom}"
+            f"kills {self.kills}, turns {self.turns}, provider calls {self.calls}, "
+            f"missing {self.missing}, double {self.double}, holds left {self.held}, "
+            f"needless {self.needless}, phantom {self.phantom}"
         )
 
 
@@ -237,7 +238,7 @@ def freeze_everywhere(
 
 
 def _overtaken(job: Job, frozen: int, run: Run, tally: Tally) -> int:
-    """Another worker finishes the turn; then the `frozen` one goes on. Returns how that one ended."""
+    """Another worker finishes the turn; then the `frozen` one continues. Returns how it ended."""
     try:
         time.sleep(0.55)
         _finish(job, run, tally, later_s=0.0)
@@ -273,13 +274,15 @@ def settle_accounts(scene: Scene, tally: Tally, *, lookup: bool) -> Tally:
     with Ledger(
         job.database, budgets=BUDGETS, spool=job.spool, clock=lambda: time.time() + 3 * TOMORROW_S
     ) as ledger:
-        tally.needless += ledger.read(
+        tally.needless += ledger.store.read(
             _needless_calls
         )  # while a row still says when its answer was kept
-        sweep(ledger, PRICES, lookup=asks(set(truth)) if lookup else None, limit=100_000)
+        ledger.sweep(PRICES, lookup=asks(set(truth)) if lookup else None, limit=100_000)
         ledger.play_back()
-        tally.problems += [f"refused by the ledger: {path.name}" for path in ledger.spool.refused()]
-        tally.problems += ledger.do(verify)
+        tally.problems += [
+            f"refused by the ledger: {path.name}" for path in ledger.store.spool.refused()
+        ]
+        tally.problems += ledger.verify()
         _compare(ledger, truth, tally)
         _compare_tools(ledger, job, tally)
     return tally
@@ -297,10 +300,10 @@ def asks(truth: set[str]) -> Lookup:
 
 
 def _compare(ledger: Ledger, truth: list[str], tally: Tally) -> None:
-    def rows(tx: Tx) -> tuple[list[Any], list[Any]]:
+    def rows(tx: LedgerTransaction) -> tuple[list[Any], list[Any]]:
         return list(tx.conn.execute(attempt_t.select())), list(tx.conn.execute(entry_t.select()))
 
-    attempts, entries = ledger.read(rows)
+    attempts, entries = ledger.store.read(rows)
     calls = {row.attempt_id for row in attempts if row.kind == "completion"}
     entries = [row for row in entries if row.attempt_id in calls]
     charges = Counter(row.attempt_id for row in entries if row.kind == "charge")
@@ -314,7 +317,7 @@ def _compare(ledger: Ledger, truth: list[str], tally: Tally) -> None:
     )
     tally.double += sum(max(0, count - max(arrived[name], 1)) for name, count in charges.items())
     tally.phantom += sum(1 for name, nano in net.items() if nano > 0 and name not in arrived)
-    tally.held += sum(1 for row in attempts if row.state in OPEN)
+    tally.held += sum(1 for row in attempts if row.state in OPEN_STATES)
     estimated = {row.attempt_id for row in attempts if row.estimated}
     unmarked = [
         name
@@ -334,7 +337,7 @@ def _compare_tools(ledger: Ledger, job: Job, tally: Tally) -> None:
         else {}
     )
 
-    def charges(tx: Tx) -> list[str]:
+    def charges(tx: LedgerTransaction) -> list[str]:
         paid = select(attempt_t.c.turn_id).join(
             entry_t, attempt_t.c.attempt_id == entry_t.c.attempt_id
         )
@@ -343,14 +346,14 @@ def _compare_tools(ledger: Ledger, job: Job, tally: Tally) -> None:
 
     if not job.once:
         return
-    charged = Counter(ledger.read(charges))
+    charged = Counter(ledger.store.read(charges))
     tally.effects += sum(ran.values())
     tally.missing += sum(max(0, times - charged[turn]) for turn, times in ran.items())
     tally.double += sum(max(0, times - 2) for times in ran.values())
     tally.double += sum(max(0, times - 2) for times in charged.values())
 
 
-def _needless_calls(tx: Tx) -> int:
+def _needless_calls(tx: LedgerTransaction) -> int:
     return sum(map(_needless, _by_call(list(tx.conn.execute(attempt_t.select())))))
 
 

@@ -9,12 +9,11 @@ from decimal import Decimal
 from functools import partial
 
 from harness import Scene, Tally, end, start
-from worker import Job, settlement
+from worker import Job, settlement_of
 
+from turngraph.billing.budget import Budget
 from turngraph.billing.ledger import Ledger
-from turngraph.billing.operations.verification import verify
 from turngraph.billing.store.attempts import begin
-from turngraph.billing.store.budgets import Budget
 from turngraph.billing.store.calls import Call
 from turngraph.billing.store.schema import window_t
 from turngraph.billing.store.settlement import settle
@@ -26,7 +25,7 @@ BUDGET = Budget(usd=PRICE * CALLS, per="account", period="month")
 
 
 def overshoot(scene: Scene, *, seed: int) -> Tally:
-    """Every task calls until it is refused. Twenty calls fit, at exactly the price that was held."""
+    """Each task calls until it is refused. Twenty calls fit, at exactly the price that was held."""
     job, tally = scene.job, Tally()
     _ledger(job).close()
     pids = [start(partial(_tasks, job, seed + number)) for number in range(PROCESSES)]
@@ -38,8 +37,8 @@ def overshoot(scene: Scene, *, seed: int) -> Tally:
         end(*pids)
         raise
     with _ledger(job) as ledger:
-        tally.problems += ledger.do(verify)
-        row = ledger.read(lambda tx: tx.conn.execute(window_t.select()).one())
+        tally.problems += ledger.verify()
+        row = ledger.store.read(lambda tx: tx.conn.execute(window_t.select()).one())
         tally.calls, tally.held = row.settled_nano // int(PRICE * 10**9), row.held_nano
         tally.problems += (
             [f"settled {row.settled_nano} nano-dollars"] if tally.calls != CALLS else []
@@ -48,8 +47,8 @@ def overshoot(scene: Scene, *, seed: int) -> Tally:
 
 
 def _ledger(job: Job) -> Ledger:
-    ledger = Ledger(job.database, budgets=(BUDGET,), waits_s=(0.05, 0.2, 1.0, 2.0, 5.0))
-    ledger.read(lambda tx: None)
+    ledger = Ledger(job.database, budgets=(BUDGET,), retry_delays_s=(0.05, 0.2, 1.0, 2.0, 5.0))
+    ledger.store.read(lambda tx: None)
     return ledger
 
 
@@ -66,13 +65,13 @@ async def _process(job: Job, chance: random.Random) -> None:
 async def _spend(ledger: Ledger, name: str, chance: random.Random) -> None:
     for number in range(CALLS):
         try:
-            begun = await ledger.ado(
+            started = await ledger.store.arun(
                 begin, Call(), call_id=f"{name}-{number}", request_sha="x", usd=PRICE
             )
         except BudgetExceededError:
             return
-        assert begun.attempt_id is not None
+        assert started.attempt_id is not None
         await asyncio.sleep(chance.uniform(0, 0.02))
-        told = settlement(begun.attempt_id)
-        exactly = told.charge.model_copy(update={"amount_usd": PRICE})
-        await ledger.ado(settle, told.model_copy(update={"charge": exactly}))
+        settled = settlement_of(started.attempt_id)
+        exactly = settled.charge.model_copy(update={"amount_usd": PRICE})
+        await ledger.store.arun(settle, settled.model_copy(update={"charge": exactly}))

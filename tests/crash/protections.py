@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from turngraph.billing.pricing.money import to_nano
-from turngraph.billing.store import attempts, settlement
+from turngraph.billing.store import attempts, outcomes, settlement
 from turngraph.billing.store.calls import (
     AttemptResponse,
     Call,
@@ -21,7 +21,7 @@ from turngraph.billing.store.calls import (
     StartedAttempt,
 )
 from turngraph.billing.store.schema import entry_t
-from turngraph.billing.store.transaction import Tx
+from turngraph.billing.store.transaction import LedgerTransaction
 
 __all__ = ["forgetful_begin", "leave_out", "settle_again"]
 
@@ -35,19 +35,19 @@ def leave_out(name: str) -> None:
     elif name == "unique key":
         settlement.settle = settle_again
     elif name == "intent":
-        attempts.begin, attempts.answer, settlement.settle = (
+        attempts.begin, outcomes.answer, settlement.settle = (
             _begin_nothing,
             _keep_nothing,
             _enter_and_settle,
         )
 
 
-def forgetful_begin(tx: Tx, call: Call, **given: Any) -> StartedAttempt:
+def forgetful_begin(tx: LedgerTransaction, call: Call, **given: Any) -> StartedAttempt:
     """A `begin` that does not look for an answer already paid for."""
     return _begin(tx, call, **{**given, "request_sha": tx.nonce})
 
 
-def settle_again(tx: Tx, told: Settlement) -> Settled:
+def settle_again(tx: LedgerTransaction, told: Settlement) -> Settled:
     """A `settle` that does not ask whether the attempt was charged before."""
     first = _settle(tx, told)
     if first.first or told.charge.amount_usd is None:
@@ -63,15 +63,17 @@ def settle_again(tx: Tx, told: Settlement) -> Settled:
     return first
 
 
-def _begin_nothing(tx: Tx, call: Call, *, call_id: str, usd: Any, **_: Any) -> StartedAttempt:
+def _begin_nothing(
+    tx: LedgerTransaction, call: Call, *, call_id: str, usd: Any, **_: Any
+) -> StartedAttempt:
     return StartedAttempt(f"{call_id}.1", 1, usd)
 
 
-def _keep_nothing(tx: Tx, kept: AttemptResponse) -> bool:
+def _keep_nothing(tx: LedgerTransaction, kept: AttemptResponse) -> bool:
     return True
 
 
-def _enter_and_settle(tx: Tx, told: Settlement) -> Settled:
+def _enter_and_settle(tx: LedgerTransaction, told: Settlement) -> Settled:
     charge = told.charge
     call = Call(
         attribution=CostAttribution(account=charge.account or ""),

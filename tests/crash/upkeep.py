@@ -12,7 +12,7 @@ from sqlalchemy import inspect
 from stub import billed
 from worker import PRICES, Job, ledger_of, run_turn
 
-from turngraph.billing.operations.sweeper import Outcome, Outstanding, sweep
+from turngraph.billing.operations.sweeper import Outcome, Outstanding
 from turngraph.billing.store.database import open_engine
 from turngraph.billing.store.migrations import migrate
 from turngraph.billing.store.schema import metadata
@@ -38,8 +38,8 @@ def kill_the_sweeper(scene: Scene, *, every: int = 1) -> Tally:
             return found
 
         with ledger_of(replace(job, later_s=99_000.0)) as ledger:
-            moment.watch(ledger.engine)
-            sweep(ledger, PRICES, lookup=look_up)
+            moment.watch(ledger.store.engine)
+            ledger.sweep(PRICES, lookup=look_up)
 
     return settle_accounts(scene, _kill_until_done(job, sweeps, tally), lookup=False)
 
@@ -56,7 +56,7 @@ def kill_the_playing_back(scene: Scene, *, turns: int) -> Tally:
 
     def plays(job: Job, moment: Moments) -> None:
         with ledger_of(job) as ledger:
-            moment.watch(ledger.engine)
+            moment.watch(ledger.store.engine)
             ledger.play_back()
 
     if not any(Path(job.spool).glob("*.json")):

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from moments import Moments
 from protections import forgetful_begin, settle_again
 
+from turngraph.billing.budget import Budget
 from turngraph.billing.errors import FencedError
 from turngraph.billing.leases.leases import admit, finish, renew
 from turngraph.billing.ledger import Ledger
@@ -24,9 +25,9 @@ from turngraph.billing.pricing.overrides import PriceOverride
 from turngraph.billing.pricing.prices import Prices
 from turngraph.billing.pricing.rates import Rate, Rates
 from turngraph.billing.store import settlement
-from turngraph.billing.store.attempts import answer, begin, reserve
-from turngraph.billing.store.budgets import Budget
+from turngraph.billing.store.attempts import begin, reserve
 from turngraph.billing.store.calls import AttemptResponse, Call, CostAttribution, Settlement
+from turngraph.billing.store.outcomes import answer
 from turngraph.state.result import Charge
 from turngraph.state.usage import Usage
 
@@ -78,9 +79,9 @@ class Job:
         return Path(f"{self.checkpoints}.effects")
 
 
-def ledger_of(job: Job, waits_s: tuple[float, ...] = (0.02, 0.1, 0.5, 2.0)) -> Ledger:
-    """The worker's ledger. `waits_s` is how long it waits for a database that is away, between its
-    tries.
+def ledger_of(job: Job, retry_delays_s: tuple[float, ...] = (0.02, 0.1, 0.5, 2.0)) -> Ledger:
+    """Returns the worker's ledger. `retry_delays_s` are the pauses between the tries of a
+    transaction while the database is away.
     """
     return Ledger(
         job.database,
@@ -88,7 +89,7 @@ def ledger_of(job: Job, waits_s: tuple[float, ...] = (0.02, 0.1, 0.5, 2.0)) -> L
         lease_s=job.lease_s,
         spool=job.spool,
         clock=lambda: time.time() + job.later_s,
-        waits_s=waits_s,
+        retry_delays_s=retry_delays_s,
     )
 
 
@@ -97,18 +98,18 @@ def run_turn_in_tasks(job: Job, moment: Moments) -> None:
     run_turn(
         job,
         moment,
-        run=lambda ledger, op, *given, **named: asyncio.run(ledger.ado(op, *given, **named)),
+        run=lambda ledger, op, *given, **named: asyncio.run(ledger.store.arun(op, *given, **named)),
     )
 
 
 def _directly(ledger: Ledger, op: Any, *given: Any, **named: Any) -> Any:
-    return ledger.do(op, *given, **named)
+    return ledger.store.run(op, *given, **named)
 
 
 def run_turn(job: Job, moment: Moments, run: Any = _directly) -> None:
     """From admission to the end; run again after a crash, it finishes what is left."""
     ledger = ledger_of(job)
-    moment.watch(ledger.engine)
+    moment.watch(ledger.store.engine)
     do = partial(run, ledger)
     try:
         admission = do(admit, job.turn, thread=job.turn)

@@ -1,4 +1,4 @@
-"""Pictures of graphs: nothing left out, nothing invented, nothing fetched, whatever the graph."""
+"""Pictures of graphs show every node and edge, invent nothing, and fetch nothing."""
 
 import re
 from typing import Any
@@ -54,12 +54,10 @@ def graphs(draw: Any) -> tuple[list[str], list[Edge]]:
 
 
 @given(graphs())
-def test_every_node_has_one_place_and_every_edge_one_way(
+def test_every_node_has_a_place_and_every_edge_a_route(
     parts: tuple[list[str], list[Edge]],
 ) -> None:
-    """Forward is down, back is beside; lines in one lane do not meet, unless they always lead to
-    the same node.
-    """
+    """Lines in one lane do not overlap, unless they always lead to the same node."""
     nodes, edges = parts
     plan = layout(nodes, edges)
     assert sorted(node for row in plan.rows for node in row) == sorted(nodes)
@@ -88,9 +86,7 @@ def test_every_node_has_one_place_and_every_edge_one_way(
 @settings(max_examples=30)
 @given(graphs())
 def test_any_graph_can_be_drawn(parts: tuple[list[str], list[Edge]]) -> None:
-    """As well-formed XML with a box for each node and a line for each edge, and in characters with
-    every name.
-    """
+    """The SVG is well-formed with a box for each node; the text has every name."""
     nodes, edges = parts
     graph = drawn(nodes, edges)
     root = ElementTree.fromstring(draw_svg(graph))
@@ -100,7 +96,7 @@ def test_any_graph_can_be_drawn(parts: tuple[list[str], list[Edge]]) -> None:
     assert all(name in text for name in nodes if name != END)
 
 
-def test_a_line_that_is_not_always_taken_is_dashed() -> None:
+def test_a_conditional_edge_is_dashed() -> None:
     """A reader must see where the graph decides."""
     paths = [
         path.get("class")
@@ -110,8 +106,8 @@ def test_a_line_that_is_not_always_taken_is_dashed() -> None:
     assert [("maybe" in (kind or "")) for kind in paths] == conditional
 
 
-def test_boxes_do_not_overlap_and_lie_on_the_paper() -> None:
-    """The house has rows of one and of two."""
+def test_boxes_do_not_overlap_and_are_inside_the_picture() -> None:
+    """The graph has rows of one box and of two."""
     root = ElementTree.fromstring(draw_svg(house()))
     width, height = float(root.attrib["width"]), float(root.attrib["height"])
     rects = [
@@ -129,28 +125,28 @@ def test_boxes_do_not_overlap_and_lie_on_the_paper() -> None:
 
 
 def test_a_name_is_text_and_never_markup() -> None:
-    """A node may be called anything; a picture of it must not run."""
+    """The name of a node must not run as a script."""
     name = '<script>alert("&")</script>'
     root = ElementTree.fromstring(draw_svg(drawn([name, "b"], [Edge(name, "b")])))
     assert root.find(f".//{SVG}script") is None
     assert [text.text for text in root.iter(f"{SVG}text")] == [name, "b"]
 
 
-def test_a_name_that_no_xml_may_hold_is_drawn_all_the_same() -> None:
-    """One control character, and a browser shows nothing of the picture."""
+def test_a_name_with_characters_that_xml_forbids_is_drawn() -> None:
+    """One control character would make the whole picture invalid."""
     root = ElementTree.fromstring(draw_svg(drawn(["a\x1b\ud800", "b"], [Edge("a\x1b\ud800", "b")])))
     assert [text.text for text in root.iter(f"{SVG}text")] == ["a��", "b"]
 
 
-def test_the_end_stands_alone_below_everything() -> None:
-    """Where a supervisor may end or go on, the end is not one of its experts."""
+def test_the_end_is_alone_in_the_last_row() -> None:
+    """Where a supervisor may end or continue, the end must not look like one of its experts."""
     assert layout(
         ["boss", "a", END], [Edge("boss", "a"), Edge("boss", END), Edge("a", "boss")]
     ).rows[-1] == (END,)
 
 
-def test_a_line_says_when_it_is_taken() -> None:
-    """As the graph names it: a person who approves, one who rejects."""
+def test_an_edge_shows_its_label() -> None:
+    """LangGraph's labels say when an edge is taken."""
     graph = StateGraph(MessagesState)
     for name in ("ask", "yes", "no"):
         graph.add_node(name, same)
@@ -164,7 +160,7 @@ def test_a_line_says_when_it_is_taken() -> None:
 
 
 def test_a_node_that_is_a_graph_has_a_double_frame() -> None:
-    """One can step into it."""
+    """The stepper can step into such a node."""
     graph = StateGraph(MessagesState)
     graph.add_node(
         "inner", StateGraph(MessagesState).add_node("a", same).add_edge(START, "a").compile()
@@ -176,8 +172,8 @@ def test_a_node_that_is_a_graph_has_a_double_frame() -> None:
     assert (frames["inner"], frames["plain"]) == (2, 1)
 
 
-def test_a_mark_is_a_sign_and_not_a_colour_alone() -> None:
-    """Red and green look alike to many."""
+def test_a_mark_is_a_sign_and_not_only_a_color() -> None:
+    """Many readers cannot tell red from green."""
     root = ElementTree.fromstring(
         draw_svg(drawn(["a", "b"], [Edge("a", "b")]), marks={"a": "done", "b": "failed"})
     )
@@ -188,10 +184,8 @@ def test_a_mark_is_a_sign_and_not_a_colour_alone() -> None:
     assert shown == {"done": ["a", "✓"], "failed": ["b", "✗"]}
 
 
-def test_without_its_style_sheet_it_is_a_light_picture() -> None:
-    """Repository pages strip style sheets from pictures in notebooks; black boxes were left
-    (jupyter/nbviewer#1037).
-    """
+def test_without_its_style_sheet_the_picture_is_light() -> None:
+    """Repository pages strip style sheets; black boxes were left (jupyter/nbviewer#1037)."""
     root = ElementTree.fromstring(draw_svg(house()))
     for rect in root.iter(f"{SVG}rect"):
         assert rect.get("fill") in ("#ffffff", "#eaeef2")

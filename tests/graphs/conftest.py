@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from turngraph.billing import Ledger
-from turngraph.billing.operations.verification import verify
 
 
 @pytest.fixture
@@ -14,4 +13,4 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
     """A ledger in a file, closed afterwards, whose books must balance."""
     with Ledger(f"sqlite:///{tmp_path}/ledger.db") as kept:
         yield kept
-        assert kept.read(verify) == [], "the books do not balance"
+        assert kept.verify() == [], "the books do not balance"

@@ -20,9 +20,8 @@ from langgraph.checkpoint.memory import InMemorySaver
 from sqlalchemy import text
 
 from tests.turns import Run, ask, both_apis, both_ways, config, invoke, result_of, turn_on
-from turngraph.billing import Ledger, Prices
-from turngraph.billing.operations.sweeper import Outstanding, sweep
-from turngraph.billing.operations.verification import verify
+from turngraph.billing import Ledger, PriceKey, Prices
+from turngraph.billing.operations.sweeper import Outstanding
 from turngraph.graphs import chat_turn, vendor_lookup
 from turngraph.providers import OpenAIProvider, ProviderConfig
 from turngraph.scripted import Cut, Fail, LoopbackServer, Say, ScriptedModel
@@ -35,7 +34,7 @@ LONG = Say("one two three four five six seven eight nine ten")
 
 def row(ledger: Ledger) -> dict[str, Any]:
     """The only attempt."""
-    with ledger.engine.connect() as conn:
+    with ledger.store.engine.connect() as conn:
         (found,) = conn.execute(text("select * from attempt")).mappings()
     return dict(found)
 
@@ -101,12 +100,12 @@ def test_a_cut_stream_is_charged_by_what_the_vendor_says_later(
             run(chat_turn(provider, stream=True, ledger=ledger), ask("word " * 1000))
         )
         guess = result.cost_usd
-        swept = [sweep(ledger, Prices(), lookup=vendor_lookup(provider)) for _ in range(2)]
+        swept = [ledger.sweep(Prices(), lookup=vendor_lookup(provider)) for _ in range(2)]
     kept = row(ledger)
     assert [one.corrected for one in swept] == [1, 0]
     assert (kept["basis"], kept["estimated"]) == ("reconciled", 0)
     usage = Usage.model_validate_json(kept["usage"])
-    priced = Prices().charge(usage, vendor="openai", model="gpt-4o-mini", at=datetime.now(UTC))
+    priced = Prices().charge(usage, PriceKey("openai", "gpt-4o-mini", at=datetime.now(UTC)))
     assert priced is not None
     assert guess != priced.usd == paid(ledger)
     assert json.loads(kept["response"])["text"] == LONG.text
@@ -140,13 +139,13 @@ def test_a_call_without_an_answer_is_looked_up_where_it_can_be(
         assert row(ledger)["state"] == "unknown"
         lookup = vendor_lookup(provider, clock=lambda: clock[0])
         if found == "released":
-            assert sweep(ledger, Prices(), lookup=lookup).left == 1, "too early to be sure"
+            assert ledger.sweep(Prices(), lookup=lookup).left == 1, "too early to be sure"
         clock[0] += 3600
-        sweep(ledger, Prices(), lookup=lookup)
+        ledger.sweep(Prices(), lookup=lookup)
         kept = row(ledger)
         assert kept["basis"] == found
         assert [request.method for request in model.requests].count("POST") == 1
-        assert ledger.read(verify) == []
+        assert ledger.verify() == []
     assert (kept["response"] is not None) == (found == "reconciled")
 
 
@@ -190,7 +189,7 @@ def test_a_background_response_is_charged_when_it_is_done(ledger: Ledger) -> Non
         )
         invoke(chat_turn(provider, ledger=ledger), ask("Q"))
         lookup = vendor_lookup(provider)
-        assert [sweep(ledger, Prices(), lookup=lookup).corrected for _ in range(3)] == [0, 1, 0]
+        assert [ledger.sweep(Prices(), lookup=lookup).corrected for _ in range(3)] == [0, 1, 0]
     assert paid(ledger) == Decimal("0.00045")  # 1000 in at 0.15, 500 out at 0.60 USD per million
 
 
@@ -210,7 +209,7 @@ def test_the_answer_that_was_found_is_used_when_the_turn_is_resumed(tmp_path: Pa
             with pytest.raises(KeyboardInterrupt):
                 invoke(dying, ask("Q"), thread)
         with Ledger(url, owner="heir") as heir:
-            assert sweep(heir, Prices(), lookup=vendor_lookup(provider)).settled == 1
+            assert heir.sweep(Prices(), lookup=vendor_lookup(provider)).settled == 1
             out = invoke(chat_turn(provider, ledger=heir, checkpointer=saver), None, thread)
         assert [request.method for request in model.requests].count("POST") == 1
     assert result_of(out).answer == LONG.text
@@ -246,16 +245,16 @@ def test_a_worker_killed_in_the_middle_of_an_answer_leaves_its_id(tmp_path: Path
         ScriptedModel([Say("word " * 2000)], delay_s=0.01) as model,
         Ledger(url, clock=lambda: later) as ledger,
     ):
-        assert ledger.read(verify) == []
+        assert ledger.verify() == []
         command = [sys.executable, "-c", textwrap.dedent(KILLED), model.base_url, url]
         with subprocess.Popen(command) as worker:
             until(lambda: attempts(ledger, "provider_id is not null"))
             worker.kill()
         (begun,) = attempts(ledger)
         assert (begun["state"], begun["response"]) == ("sent", None)
-        swept = sweep(ledger, Prices(), lookup=vendor_lookup(config(model, api="responses")))
+        swept = ledger.sweep(Prices(), lookup=vendor_lookup(config(model, api="responses")))
         kept = row(ledger)
-        assert ledger.read(verify) == []
+        assert ledger.verify() == []
     assert (swept.unknown, swept.settled) == (1, 1)
     assert (kept["basis"], kept["estimated"]) == ("reconciled", 0)
     assert json.loads(kept["usage"])["output_tokens"] == 2000
@@ -263,7 +262,7 @@ def test_a_worker_killed_in_the_middle_of_an_answer_leaves_its_id(tmp_path: Path
 
 def attempts(ledger: Ledger, where: str = "true") -> list[dict[str, Any]]:
     """The attempts there are."""
-    with ledger.engine.connect() as conn:
+    with ledger.store.engine.connect() as conn:
         return [
             dict(found)
             for found in conn.execute(text(f"select * from attempt where {where}")).mappings()
@@ -291,17 +290,17 @@ def test_only_whoever_serves_the_call_is_asked(ledger: Ledger) -> None:
         invoke(chat_turn(provider, stream=True, ledger=ledger), ask("Q"))
         elsewhere = OpenAIProvider(config(other, api="responses"))
         wrong_key = OpenAIProvider(config(model, api="responses", headers={"Host": "x"}))
-        assert sweep(ledger, Prices(), lookup=vendor_lookup(elsewhere)).corrected == 0
+        assert ledger.sweep(Prices(), lookup=vendor_lookup(elsewhere)).corrected == 0
         assert other.requests == ()
         assert (
-            sweep(ledger, Prices(), lookup=vendor_lookup(elsewhere, wrong_key, provider)).corrected
+            ledger.sweep(Prices(), lookup=vendor_lookup(elsewhere, wrong_key, provider)).corrected
             == 1
         )
 
 
 def paid(ledger: Ledger) -> Decimal:
     """The sum of all entries, in USD."""
-    with ledger.engine.connect() as conn:
+    with ledger.store.engine.connect() as conn:
         return (
             Decimal(conn.execute(text("select sum(amount_nano) from entry")).scalar_one())
             .scaleb(-9)

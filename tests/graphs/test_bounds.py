@@ -7,7 +7,7 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
 from tests.turns import Run, ask, both_ways, config, result_of
-from turngraph.billing import Budget, Ledger, set_budget
+from turngraph.billing import Budget, Ledger
 from turngraph.billing.store.schema import attempt_t
 from turngraph.graphs import TurnGraph, chat_turn
 from turngraph.providers import OpenAIProvider
@@ -94,7 +94,7 @@ def test_a_turn_cannot_widen_a_budget_that_the_ledger_keeps(run: Run) -> None:
     wider = Budget(usd=Decimal(100), per="account", period="month", hard=False, unpriced="mark")
     for model_name in ("gpt-5-mini", "nobody-knows-me"):
         with Ledger("sqlite://") as ledger, ScriptedModel([Say("never")]) as model:
-            ledger.do(set_budget, kept)
+            ledger.set_budget(kept)
             provider = OpenAIProvider(config(model, model=model_name))
             result = result_of(run(chat_turn(provider, ledger=ledger, budget=wider), ask("Q")))
             assert (result.status, len(model.requests)) == ("budget", 0)
@@ -106,7 +106,7 @@ def test_a_budget_kept_in_the_ledger_caps_the_answer_too(run: Run) -> None:
     make it.
     """
     with Ledger("sqlite://") as ledger, ScriptedModel([Say("capped"), Say("never")]) as model:
-        ledger.do(set_budget, Budget(usd=Decimal("0.02"), per="account", period="month"))
+        ledger.set_budget(Budget(usd=Decimal("0.02"), per="account", period="month"))
         turn = chat_turn(OpenAIProvider(config(model, model="gpt-5-mini")), ledger=ledger)
         assert result_of(run(turn, ask("Q"))).status == "completed"
         assert model.requests[0].body["max_completion_tokens"] == 4096
@@ -149,6 +149,6 @@ def test_an_answer_is_kept_before_anybody_is_told_of_it() -> None:
         turn = chat_turn(config(model, model="gpt-5-mini"), ledger=ledger, on_event=breaks_off)
         with pytest.raises(KeyboardInterrupt):
             turn.invoke(ask("Q"))
-        [row] = list(ledger.read(lambda tx: tx.conn.execute(attempt_t.select()).all()))
+        [row] = list(ledger.store.read(lambda tx: tx.conn.execute(attempt_t.select()).all()))
     assert row.state == "answered"
     assert row.usage is not None

@@ -15,7 +15,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from sqlalchemy import text
 
 from tests.turns import Run, ask, both_ways, invoke, result_of, turn_on
-from turngraph.billing import FencedError, Ledger, Prices, sweep, verify
+from turngraph.billing import FencedError, Ledger, Prices
 from turngraph.scripted import Cut, Fail, Hang, Raw, Say, ScriptedModel
 from turngraph.state.limits import TurnLimits
 
@@ -36,7 +36,7 @@ BEGUN = {
 
 def attempts(ledger: Ledger) -> list[dict[str, Any]]:
     """Every attempt, in order."""
-    with ledger.engine.connect() as conn:
+    with ledger.store.engine.connect() as conn:
         return [
             dict(row)
             for row in conn.execute(
@@ -143,9 +143,9 @@ def test_an_answer_that_comes_to_a_worker_that_was_replaced_is_charged_and_not_u
         worker.join()
         assert len(caught) == 1
         state = frozen.get_state(THREAD).values
-        sweep(heir, Prices())
+        heir.sweep(Prices())
         first, second = attempts(heir)
-        assert heir.read(verify) == []
+        assert heir.verify() == []
     assert result_of(out).answer == "in time"
     assert [message.text for message in state["messages"]] == ["Q", "in time"]
     assert (first["state"], first["basis"], first["estimated"]) == ("settled", "actual", 0)
@@ -184,9 +184,9 @@ def test_a_stream_that_its_reader_left_is_charged(way: str, tmp_path: Path) -> N
         gc.collect()
         until(lambda: attempts(ledger)[0]["state"] in ("answered", "unknown", "settled"))
         now[0] += 3600
-        sweep(ledger, Prices())
+        ledger.sweep(Prices())
         (row,) = attempts(ledger)
-        assert ledger.read(verify) == []
+        assert ledger.verify() == []
     assert row["state"] == "settled"
     assert json.loads(row["usage"])["output_tokens"] >= 1
     assert row["charge_nano"] > 0
@@ -218,5 +218,5 @@ def test_billing_again_changes_nothing(ledger: Ledger) -> None:
         )
         outs = [result_of(invoke(turn, None, before_bill.config)) for _ in range(3)]
     assert [out.cost_usd for out in outs] == [first.cost_usd] * 3
-    with ledger.engine.connect() as conn:
+    with ledger.store.engine.connect() as conn:
         assert conn.execute(text("select count(*) from entry")).scalar_one() == 1

@@ -12,7 +12,6 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from tests.turns import Run, ask, both_ways, result_of, turn_on
 from turngraph.billing import Budget, Ledger, Prices, ToolPrice
-from turngraph.billing.operations.sweeper import sweep
 from turngraph.billing.store.schema import attempt_t
 from turngraph.scripted import Call, Say, ScriptedModel
 from turngraph.state.limits import TurnLimits
@@ -26,7 +25,8 @@ def states(ledger: Ledger) -> list[tuple[str, int | None]]:
     """The tools' attempts: their states and charges."""
     tools = attempt_t.select().where(attempt_t.c.kind == "tool")
     return [
-        (row.state, row.charge_nano) for row in ledger.read(lambda tx: tx.conn.execute(tools).all())
+        (row.state, row.charge_nano)
+        for row in ledger.store.read(lambda tx: tx.conn.execute(tools).all())
     ]
 
 
@@ -55,7 +55,7 @@ def test_one_that_was_interrupted_is_swept_and_does_not_stop_the_turn(
         result = result_of(run(turn, None, THREAD))
     assert (result.status, charges(result)) == ("completed", [])
     assert states(ledger) == [("unknown", None)]
-    sweep(ledger, PRICES)
+    ledger.sweep(PRICES)
     assert states(ledger) == [("settled", 10_000_000)]
 
 

@@ -23,7 +23,7 @@ THREAD: Any = {"configurable": {"thread_id": "t"}}
 
 def rows(ledger: Ledger, what: str) -> list[Any]:
     """Straight from the tables."""
-    with ledger.engine.connect() as conn:
+    with ledger.store.engine.connect() as conn:
         return [tuple(row) for row in conn.execute(text(what))]
 
 

@@ -32,7 +32,7 @@ def today() -> str:
 
 def entries(ledger: Ledger) -> int:
     """How many charges were made."""
-    with ledger.engine.connect() as conn:
+    with ledger.store.engine.connect() as conn:
         return int(conn.execute(text("select count(*) from entry")).scalar_one())
 
 

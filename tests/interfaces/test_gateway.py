@@ -10,7 +10,7 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
 from tests.turns import turn_on
-from turngraph.billing import Ledger, top
+from turngraph.billing import Ledger
 from turngraph.billing.leases.leases import admit
 from turngraph.graphs import TurnGraph
 from turngraph.interfaces import ahandler, handler
@@ -122,8 +122,8 @@ def test_a_gateway_says_whose_key_and_tags_a_turn_is_counted_under(
             handle(turn_on(model, ledger=ledger), {"input_text": "2 + 2?"}, **given)["statusCode"]
             == 200
         )
-        for by, who in (("account", "acme"), ("key", "k_17"), ("tag", "web")):
-            assert [(line.value, line.attempts) for line in ledger.read(top, by)] == [(who, 1)]
+        for by, who in (("account", "acme"), ("api_key_id", "k_17"), ("tag", "web")):
+            assert [(line.value, line.attempts) for line in ledger.spending(by)] == [(who, 1)]
 
 
 @handled
@@ -145,7 +145,7 @@ def test_a_thread_that_cannot_be_kept_is_a_400(handle: Handle, key: Any) -> None
 def test_a_thread_that_another_worker_has_is_a_409(handle: Handle, tmp_path: Path) -> None:
     """The caller learns when to come back; it is no server error."""
     with Ledger(f"sqlite:///{tmp_path}/l.db") as ledger, ScriptedModel([Say("never")]) as model:
-        ledger.do(admit, "other", thread="t")
+        ledger.store.run(admit, "other", thread="t")
         turn = turn_on(model, ledger=ledger, checkpointer=InMemorySaver())
         reply = handle(turn, {"session_key": "t", "input_text": "Q"})
         assert len(model.requests) == 0

@@ -46,7 +46,7 @@ def test_the_file_names_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_a_key_it_answers(tmp_path: Path) -> None:
-    """In a process of its own, as a server would be: the scripted model lives as long as it does."""
+    """The scripted model lives as long as the process of the server."""
     done = subprocess.run(
         [sys.executable, "-c", RUN],
         env=environment(tmp_path),

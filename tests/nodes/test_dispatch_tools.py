@@ -7,8 +7,16 @@ from typing import Any
 import pytest
 from langchain_core.tools import tool
 
-from tests.nodes.stages import NOW, Drive, Flag, Recorder, both_drivers, context_for, run_stage
-from tests.nodes.stages import tool_task as task
+from tests.nodes.stages import (
+    NOW,
+    Drive,
+    Flag,
+    Recorder,
+    both_drivers,
+    context_for,
+    run_stage,
+    tool_task as task,
+)
 from turngraph.billing import Ledger, Prices, ToolPrice
 from turngraph.nodes.dispatch_tools import dispatch_tools
 from turngraph.state.errors import ToolError

@@ -1,4 +1,4 @@
-"""Tool calls, in whatever pieces and with whatever ids a vendor sends them."""
+"""Tool calls in all the pieces, and with all the ids, in which vendors send them."""
 
 from typing import Any
 
@@ -60,7 +60,7 @@ def message(content: Any = None, finish: str | None = "stop", **more: Any) -> Pr
 
 
 def test_fragments_of_parallel_calls_may_interleave() -> None:
-    """Row 29."""
+    """vLLM and OpenAI may write several calls at the same time."""
     assert calls_of(
         [call_piece(0, "a", "add", "")],
         [call_piece(1, "b", "mul", "")],
@@ -70,23 +70,23 @@ def test_fragments_of_parallel_calls_may_interleave() -> None:
     ) == [("a", "add", '{"x":1}'), ("b", "mul", '{"y":2}')]
 
 
-def test_whole_calls_without_an_index_are_told_apart_by_their_id() -> None:
-    """Row 28: Mistral and Gemini send each whole, and no index."""
+def test_whole_calls_without_an_index_are_distinguished_by_their_id() -> None:
+    """Mistral and Gemini send each call whole, without an index."""
     assert calls_of([call_piece(None, "a", "f", "{}"), call_piece(None, "b", "f", "{}")]) == [
         ("a", "f", "{}"),
         ("b", "f", "{}"),
     ]
 
 
-def test_pieces_without_index_and_id_belong_to_the_last_open_call() -> None:
-    """Row 28: langchain made two calls with empty arguments of this."""
+def test_pieces_without_index_and_id_belong_to_the_last_call() -> None:
+    """LangChain makes two calls with empty arguments of them."""
     assert calls_of(
         [call_piece(None, "a", "f", "")], [call_piece(args='{"x":')], [call_piece(args="1}")]
     ) == [("a", "f", '{"x":1}')]
 
 
 def test_the_same_index_with_another_id_is_another_call() -> None:
-    """Row 30: some servers number every call 0."""
+    """Some servers number every call 0."""
     assert calls_of([call_piece(0, "a", "f", "{}")], [call_piece(0, "b", "g", "{}")]) == [
         ("a", "f", "{}"),
         ("b", "g", "{}"),
@@ -94,7 +94,7 @@ def test_the_same_index_with_another_id_is_another_call() -> None:
 
 
 def test_a_name_repeated_on_every_piece_is_one_name() -> None:
-    """Row 31: langchain calls `addadd`."""
+    """LangChain calls `addadd`."""
     pieces = [
         call_piece(0, "a", "add", '{"x"'),
         call_piece(0, "a", "add", ":1"),
@@ -106,7 +106,7 @@ def test_a_name_repeated_on_every_piece_is_one_name() -> None:
 
 
 def test_whole_calls_without_ids_under_one_index_are_two_calls() -> None:
-    """A name again after arguments that are whole cannot be a repetition."""
+    """A name that comes again after complete arguments is not a repetition."""
     assert calls_of(
         [call_piece(0, None, "f", '{"x":1}')], [call_piece(0, None, "f", '{"x":2}')]
     ) == [
@@ -116,7 +116,7 @@ def test_whole_calls_without_ids_under_one_index_are_two_calls() -> None:
 
 
 def test_missing_and_doubled_ids_are_made_up_the_same_way_each_time() -> None:
-    """Row 27: results are matched by id, so each call needs one of its own, and the same one on
+    """Results are matched by id, so each call needs one of its own, and the same one on
     every reading.
     """
     pieces = [
@@ -134,14 +134,14 @@ def test_missing_and_doubled_ids_are_made_up_the_same_way_each_time() -> None:
 
 @pytest.mark.parametrize("arguments", [None, ""])
 def test_arguments_that_are_null_or_empty_are_empty(arguments: Any) -> None:
-    """vLLM sends null on the first piece; what an empty text means is the toolbox's to say."""
+    """vLLM sends null on the first piece; the toolbox decides what an empty text means."""
     assert calls_of([call_piece(0, "a", "f", arguments)], [call_piece(0, args=arguments)]) == [
         ("a", "f", "")
     ]
 
 
-def test_arguments_that_are_an_object_become_its_text() -> None:
-    """Ollama's native form leaks through some proxies."""
+def test_arguments_that_are_an_object_become_text() -> None:
+    """Some proxies pass Ollama's own form on."""
     reply = message(
         tool_calls=[{"id": "a", "function": {"name": "f", "arguments": {"x": 1}}}],
         finish="tool_calls",
@@ -150,8 +150,8 @@ def test_arguments_that_are_an_object_become_its_text() -> None:
     assert reply.notes == ("Arguments came as JSON, not as text; they were written out.",)
 
 
-def test_arguments_are_kept_as_sent_even_when_they_are_no_json() -> None:
-    """Rows 24 and 25: a repaired call would run what nobody asked for."""
+def test_arguments_that_are_not_json_are_kept_as_sent() -> None:
+    """The toolbox tells the model; repairing them would run what nobody asked for."""
     assert calls_of([call_piece(0, "a", "f", '{"amount":NaN,')]) == [("a", "f", '{"amount":NaN,')]
 
 
@@ -167,8 +167,8 @@ def test_what_a_vendor_wants_back_with_a_call_is_kept() -> None:
     assert reply.tool_calls[0].extra == {"extra_content": signature}
 
 
-def test_a_call_is_told_once_it_is_confirmed() -> None:
-    """A listener may act on it, so it comes with the finish reason and not before."""
+def test_a_call_is_announced_with_the_finish_reason() -> None:
+    """A listener may act on it, so it must be whole by then."""
     reader = ChatReader()
     assert reader.feed(event({"tool_calls": [call_piece(0, "a", "f", "{}")]})) == []
     [chunk] = reader.feed(event({}, "tool_calls"))
@@ -176,8 +176,8 @@ def test_a_call_is_told_once_it_is_confirmed() -> None:
 
 
 @pytest.mark.parametrize("reason", ["length", "content_filter"])
-def test_a_call_cut_by_the_answers_end_is_kept_but_not_confirmed(reason: str) -> None:
-    """Row 23: `{"amount":100` cut out of 1000000 must not be paid."""
+def test_a_call_cut_by_the_end_of_the_answer_is_kept_but_not_announced(reason: str) -> None:
+    """`{"amount":100` cut out of 1000000 must not be paid."""
     pieces = event({"tool_calls": [call_piece(0, "a", "pay", '{"amount":100')]})
     reply, chunks = stream(pieces, event({}, reason))
     assert (reply.finish_reason, reply.tool_calls[0].arguments, chunks) == (
@@ -187,8 +187,8 @@ def test_a_call_cut_by_the_answers_end_is_kept_but_not_confirmed(reason: str) ->
     )
 
 
-def test_the_old_function_call_is_a_tool_call() -> None:
-    """Row of the API's history that proxies keep alive."""
+def test_the_deprecated_function_call_is_a_tool_call() -> None:
+    """Some proxies still send it."""
     first = event({"function_call": {"name": "f", "arguments": '{"x":'}})
     reply = reply_of(
         first, event({"function_call": {"arguments": "1}"}}), event({}, "function_call")
@@ -216,7 +216,7 @@ def test_a_custom_tool_is_called_with_its_input() -> None:
 
 
 def test_too_many_calls_and_too_long_arguments_are_refused() -> None:
-    """Row 26: a model in a loop, or an attack."""
+    """They come from a model in a loop, or from an attack."""
     limits = ReadLimits(tool_calls=2, argument_chars=10)
     with pytest.raises(ProviderError) as caught:
         reply_of(

@@ -1,9 +1,9 @@
-"""Serve recorded answers over a loopback socket, read them through the provider, and compare.
+"""Serves recorded answers on a loopback socket, reads them through the provider, and compares.
 
     python -m tests.replay DIR [--turns] [--only ID] [--json FILE]
 
-With `--turns` the recorded tool loops are run as whole turns through the graph instead. Prints what
-differed, and `N passed, N failed` as its last line. The exit code is 0 only where nothing failed.
+With `--turns`, the recorded tool loops run as whole turns through the graph instead. Prints the
+differences, and `N passed, N failed` as the last line. The exit code is 0 only if nothing failed.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from rich.progress import Progress
 
 from tests.replay.compare import Reading, differences
 from tests.replay.loops import threads_of
-from tests.replay.oracle import what_it_says
+from tests.replay.oracle import answer_in
 from tests.replay.recordings import Recording, load
 from tests.replay.server import serving
 from tests.replay.turns import replayed_turns
@@ -37,17 +37,17 @@ Outcome = tuple[Recording, list[str]]
 
 
 class Replay:
-    """Reads recordings through providers, every other one on an event loop."""
+    """Reads recordings through providers, every second one on an event loop."""
 
     def __init__(self, base_url: str, runner: asyncio.Runner) -> None:
         self._base_url, self._runner = base_url, runner
         self.provider = cache(self._provider)
 
     def differences(self, recording: Recording, *, on_loop: bool) -> list[str]:
-        """What differs in one recording."""
+        """The differences in one recording."""
         chunks: list[StreamChunk] = []
         try:
-            said = what_it_says(recording)
+            said = answer_in(recording)
         except Exception as error:
             return [f"the oracle cannot read it: {error!r}"]
         try:
@@ -79,7 +79,7 @@ class Replay:
 
 
 def replayed(recordings: list[Recording], console: Console) -> Iterator[Outcome]:
-    """Each recording with what differs in it."""
+    """Each recording with its differences."""
     by_id = {recording["id"]: recording for recording in recordings}
     with (
         serving(by_id) as base_url,
@@ -92,7 +92,7 @@ def replayed(recordings: list[Recording], console: Console) -> Iterator[Outcome]
 
 
 def replayed_loops(recordings: list[Recording], console: Console) -> Iterator[Outcome]:
-    """Each thread of turns, by its last recording, with what differs in it."""
+    """The last recording of each thread of turns, with the differences in the thread."""
     by_id = {recording["id"]: recording for recording in recordings}
     threads = list(threads_of(recordings))
     with Progress(console=console, transient=True) as progress:
@@ -103,7 +103,7 @@ def replayed_loops(recordings: list[Recording], console: Console) -> Iterator[Ou
 
 
 def main() -> int:
-    """Run from the command line; the exit code."""
+    """Runs the command and returns its exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.replay", description=__doc__)
     parser.add_argument("folder", type=Path, metavar="DIR", help="recordings, `*.jsonl.gz`")
     parser.add_argument(
@@ -116,9 +116,8 @@ def main() -> int:
     if options.only is not None:
         recordings = [r for r in recordings if options.only in (r["id"], r["sequence"]["cassette"])]
     if not recordings:
-        print(
-            f"No recordings in `{options.folder}`{'' if options.only is None else f' called `{options.only}`'}."
-        )
+        name = "" if options.only is None else f" called `{options.only}`"
+        print(f"No recordings in `{options.folder}`{name}.")
         return 2
     replay, table = (replayed_loops, "turns") if options.turns else (replayed, "exceptions")
     outcomes = list(replay(recordings, Console(stderr=True)))
@@ -133,7 +132,7 @@ def report(
     exceptions: dict[str, str],
     file: Path | None = None,
 ) -> int:
-    """Print what was found to differ, by id, and the outcome; the exit code."""
+    """Prints the differences by id, and the outcome. Returns the exit code."""
     known = {recording["id"]: recording for recording in recordings}
     excepted = {
         id_: reason for id_, reason in exceptions.items() if id_ in found and may_differ(found[id_])
@@ -153,7 +152,7 @@ def report(
 
 
 def may_differ(found: list[str]) -> bool:
-    """Even an exception has to end in a reply or a ProviderError."""
+    """Whether an exception covers the differences: never an error other than ProviderError."""
     return not any(line.startswith("raised: ") for line in found)
 
 

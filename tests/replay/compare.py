@@ -1,9 +1,9 @@
-"""Where a reading differs from what the recording says."""
+"""Compares what was read with what the recording holds."""
 
 from collections.abc import Iterator
 from typing import Any
 
-from tests.replay.oracle import Call, Said
+from tests.replay.oracle import Call, RecordedAnswer
 from turngraph.state.errors import ProviderError
 from turngraph.state.reply import ProviderReply, StreamChunk
 from turngraph.state.usage import TOKEN_FIELDS
@@ -11,8 +11,8 @@ from turngraph.state.usage import TOKEN_FIELDS
 Reading = ProviderReply | ProviderError
 
 
-def differences(said: Said, read: Reading, chunks: list[StreamChunk]) -> list[str]:
-    """A sentence for each thing that differs; none where the reading is right."""
+def differences(said: RecordedAnswer, read: Reading, chunks: list[StreamChunk]) -> list[str]:
+    """A sentence for each difference; none if the reading is right."""
     if isinstance(read, ProviderError):
         return list(in_error(said, read))
     if said.error is not None:
@@ -20,7 +20,7 @@ def differences(said: Said, read: Reading, chunks: list[StreamChunk]) -> list[st
     return [*in_reply(said, read), *in_chunks(read, chunks)]
 
 
-def in_error(said: Said, error: ProviderError) -> Iterator[str]:
+def in_error(said: RecordedAnswer, error: ProviderError) -> Iterator[str]:
     if said.error is None:
         yield f"error: none recorded, {error.kind} raised ({error.message[:200]})"
     elif error.kind != said.error:
@@ -29,7 +29,7 @@ def in_error(said: Said, error: ProviderError) -> Iterator[str]:
         yield f"status: {said.status} recorded, {error.status} raised"
 
 
-def in_reply(said: Said, reply: ProviderReply) -> Iterator[str]:
+def in_reply(said: RecordedAnswer, reply: ProviderReply) -> Iterator[str]:
     pairs: list[tuple[str, Any, Any]] = [
         ("text", said.text, reply.text),
         ("reasoning", said.reasoning, reply.reasoning or ""),
@@ -54,7 +54,7 @@ def usage_of(reply: ProviderReply) -> dict[str, Any]:
 
 
 def same_calls(recorded: list[Call], read: list[tuple[str, str, str]]) -> bool:
-    """An id that the recording lacks may be any; each must be unlike the others."""
+    """Whether the calls are equal. If the recording lacks an id, any is right; all must differ."""
     ids = [call[0] for call in read]
     alike = all(
         a[0] in (None, b[0]) and a[1:] == b[1:] for a, b in zip(recorded, read, strict=False)
@@ -63,7 +63,7 @@ def same_calls(recorded: list[Call], read: list[tuple[str, str, str]]) -> bool:
 
 
 def in_chunks(reply: ProviderReply, chunks: list[StreamChunk]) -> Iterator[str]:
-    """What was told on the way must add up to what came out."""
+    """Checks that the chunks add up to the reply."""
     if not chunks:
         return
     for kind, whole in (

@@ -1,4 +1,4 @@
-"""Where a turn differs from the recorded one."""
+"""Compares a turn with the recorded one."""
 
 import json
 from collections import Counter
@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 
 from tests.replay.compare import excerpt, same_calls
 from tests.replay.loops import RecordedTurn, conversation_in, functions_of, result_of
-from tests.replay.oracle import Call, Said
+from tests.replay.oracle import Call, RecordedAnswer
 from turngraph.state.result import TurnResult
 from turngraph.state.usage import TOKEN_FIELDS
 
@@ -17,13 +17,13 @@ Sent = dict[str, Any]
 """The JSON of a request as it was received."""
 
 Results = Sequence[tuple[str | None, str | None]]
-"""Id and text; `None` for what any will do."""
+"""Id and text of each result; None where any value is right."""
 
 
 def turn_differences(
     api: str, turn: RecordedTurn, result: TurnResult, sent: list[Sent]
 ) -> Iterator[str]:
-    """A sentence for each thing that differs; none where the turn went as recorded."""
+    """A sentence for each difference; none if the turn ran as recorded."""
     if len(sent) != len(turn.exchanges):
         yield f"requests: {len(turn.exchanges)} recorded, {len(sent)} sent ({result.error})"
         return
@@ -39,12 +39,13 @@ def turn_differences(
     ]
     for name, recorded, found in pairs:
         if recorded != found:
-            yield f"{name}: {excerpt(recorded)} recorded, {excerpt(found)} in the turn ({result.error})"
+            read = f"{excerpt(found)} in the turn ({result.error})"
+            yield f"{name}: {excerpt(recorded)} recorded, {read}"
 
 
 def in_requests(api: str, turn: RecordedTurn, sent: list[Sent]) -> Iterator[str]:
-    """Every request offers the tools, and brings the results of all calls before it, in the order
-    of the calls.
+    """Checks that every request offers the tools and holds the results of all calls before it, in
+    the order of the calls.
     """
     results: list[tuple[str | None, str | None]] = []
     for number, request in enumerate(sent):
@@ -59,15 +60,15 @@ def in_requests(api: str, turn: RecordedTurn, sent: list[Sent]) -> Iterator[str]
 
 
 def expected_results(turn: RecordedTurn, number: int) -> Results:
-    """What the next request must bring: the recorded results; any text where the call itself was
-    wrong.
+    """The results that the next request must hold: the recorded ones, or any text for a call that
+    was itself wrong.
     """
     pairs = zip(turn.said[number].calls, turn.results[number], strict=True)
     return [(call[0], None if is_wrong(call, turn) else result) for call, result in pairs]
 
 
 def is_wrong(call: Call, turn: RecordedTurn) -> bool:
-    """Whether the call names no tool on offer, or its arguments do not fit: then no tool runs."""
+    """Whether the call names no offered tool, or its arguments are invalid: then no tool runs."""
     function = turn.offered.get(call[1])
     if function is None:
         return True
@@ -90,7 +91,7 @@ def same_results(expected: Results, found: Results) -> bool:
 
 
 def in_answers(turn: RecordedTurn, result: TurnResult) -> Iterator[str]:
-    """The calls of each answer."""
+    """Compares the calls of each answer."""
     replies = [attempt.reply for attempt in result.attempts]
     for number, (said, reply) in enumerate(zip(turn.said, replies, strict=False)):
         read = (
@@ -102,9 +103,9 @@ def in_answers(turn: RecordedTurn, result: TurnResult) -> Iterator[str]:
             yield f"answer {number + 1}: calls {excerpt(said.calls)} recorded, {excerpt(read)} read"
 
 
-def status_of(last: Said) -> str:
-    """How the turn must end, by its last answer. One that still calls tools is over its limit of
-    calls.
+def status_of(last: RecordedAnswer) -> str:
+    """The status the turn must end with, by its last answer. If that still calls tools, the turn
+    has reached its limit of calls.
     """
     if last.error is not None:
         return "error"
@@ -119,8 +120,8 @@ def status_of(last: Said) -> str:
     return "completed" if last.text.strip() else "empty"
 
 
-def summed(said: list[Said]) -> dict[str, Any]:
-    """The usage of all answers together; what none reports is not there."""
+def summed(said: list[RecordedAnswer]) -> dict[str, Any]:
+    """The usage of all answers together, without counts that no answer reports."""
     total: Counter[str] = Counter()
     for each in said:
         for name, count in each.usage.items():

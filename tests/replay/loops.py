@@ -1,8 +1,7 @@
-"""The tool loops among the recordings, as the turns they were: worked out from the raw JSON alone.
+"""Finds the tool loops among the recordings and splits them into turns, from the raw JSON alone.
 
-A request that carries the results of an earlier answer's calls, and nothing after them, is the next
-call of the same turn. One that goes on with something new behind the results is the first of the
-next turn, on the same thread.
+A request that ends with the results of an earlier answer's calls is the next call of the same turn.
+A request with something new after the results is the first of the next turn, on the same thread.
 """
 
 import json
@@ -11,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-from tests.replay.oracle import Call, Said, what_it_says
+from tests.replay.oracle import Call, RecordedAnswer, answer_in
 from tests.replay.recordings import Recording
 
 Item = dict[str, Any]
@@ -20,32 +19,28 @@ RESULTS = ("function_call_output", "custom_tool_call_output")
 
 @dataclass
 class RecordedTurn:
-    """One turn as recorded: exchange after exchange, each request with the results of the calls
-    before it.
+    """One recorded turn: its exchanges in order, each request with the results of the calls before
+    it.
     """
 
     exchanges: list[Recording]
     new: list[Item]
-    """What the user said to begin it: the whole conversation, or what is new on the thread."""
-    said: list[Said] = field(default_factory=list)
+    """The input of the turn: the whole conversation, or what is new on the thread."""
+    said: list[RecordedAnswer] = field(default_factory=list)
     results: list[list[str | None]] = field(default_factory=list)
-    """For each answer what its calls returned, in the order of the calls; `None` where that is not
-    recorded.
-    """
+    """For each answer, the results of its calls in order; None for one that was not recorded."""
     media: bool = False
-    """Whether a result held an image or the like."""
+    """Whether a result held more than text, an image for example."""
 
     @property
     def offered(self) -> dict[str, dict[str, Any]]:
-        """The functions on offer, by name: those of all its requests, for some clients forget them
-        half-way.
-        """
+        """The offered functions by name, of all requests: some clients omit them in later ones."""
         return {f["name"]: f for each in self.exchanges for f in functions_of(body_of(each))}
 
 
 @dataclass
 class Thread:
-    """The turns of one thread; most have one."""
+    """The turns of one thread; most threads have one."""
 
     id: str
     vendor: str
@@ -62,8 +57,8 @@ def threads_of(recordings: list[Recording]) -> Iterator[Thread]:
 
 
 def threads_in(cassette: list[Recording]) -> Iterator[Thread]:
-    """One thread for every way from a first exchange to a last one: some clients went on twice from
-    one answer.
+    """One thread for every path from a first exchange to a last one: some clients continued one
+    answer twice.
     """
     by_index = {each["sequence"]["index"]: each for each in cassette}
     before = {each["id"]: by_index.get(each["sequence"].get("follows")) for each in cassette}
@@ -92,7 +87,7 @@ def turns_of(way: list[Recording], tails: dict[str, list[Item] | None]) -> Itera
             yield turn
             turn = RecordedTurn([], new)
         after = way[place + 1] if place + 1 < len(way) else None
-        said = what_it_says(exchange)
+        said = answer_in(exchange)
         turn.exchanges.append(exchange)
         turn.said.append(said)
         turn.results.append(results_in(after, said.calls))
@@ -103,12 +98,12 @@ def turns_of(way: list[Recording], tails: dict[str, list[Item] | None]) -> Itera
 
 
 def tail_of(earlier: Recording | None, later: Recording) -> list[Item] | None:
-    """What `later` says behind the results of the calls of `earlier`; `None` where it does not go
-    on from there.
+    """What `later` has after the results of the calls of `earlier`; None if it does not continue
+    `earlier`.
     """
     if earlier is None or later["sequence"].get("by") != "tool_results":
         return None
-    said, conversation = what_it_says(earlier), conversation_of(later)
+    said, conversation = answer_in(earlier), conversation_of(later)
     ids = {call[0] for call in said.calls}
     places = [
         n
@@ -145,13 +140,13 @@ def brought_by(later: Recording, calls: list[Call]) -> list[Item]:
 
 
 def is_media(item: Item) -> bool:
-    """Whether a tool's result is more than text: a list with parts that are no text."""
+    """Whether a tool's result is a list with other parts than text."""
     content = item.get("content") if item.get("role") == "tool" else item.get("output")
     return isinstance(content, list) and not all("text" in part for part in content)
 
 
 def result_of(item: Item) -> tuple[str | None, str] | None:
-    """Id and text of a tool's result; `None` for anything else."""
+    """Id and text of a tool's result; None for anything else."""
     if item.get("role") == "tool":
         return item.get("tool_call_id"), text_of(item.get("content"))
     if item.get("type") in RESULTS:

@@ -1,8 +1,7 @@
-"""What a recording says, worked out without any of the code under test.
+"""Reads recorded answers without any of the code under test, as a second opinion on it.
 
-Straight lines over the raw JSON, each quirk where it is met: an independent second reading of the
-same traffic. The rules are those of the vendors' documentation; where two readings of a vendor are
-possible, the comment says which.
+The code is plain, and deals with each quirk where it occurs. The rules are those of the vendors'
+documentation; where that can be read in two ways, a comment says which was taken.
 """
 
 import json
@@ -15,12 +14,12 @@ from typing import Any
 from tests.replay.recordings import Recording
 
 Call = tuple[str | None, str, str]
-"""Id (`None` where the recording has none, so that any will do), name, arguments."""
+"""Id (None if the recording has none, so that any id is right), name, arguments."""
 
 
 @dataclass
-class Said:
-    """What an answer says; `error` is the kind of error that must come out instead."""
+class RecordedAnswer:
+    """What a recorded answer holds. `error` is the kind of error that must be raised instead."""
 
     text: str = ""
     reasoning: str = ""
@@ -32,15 +31,15 @@ class Said:
     error: str | None = None
     status: int = 200
     truncated: bool | None = None
-    """Whether it stopped before its end; `None` where the recording does not tell."""
+    """Whether it stopped before its end; None if the recording does not show it."""
 
 
-def what_it_says(recording: Recording) -> Said:
-    """The contents of a recorded answer."""
+def answer_in(recording: Recording) -> RecordedAnswer:
+    """The answer in `recording`."""
     response = recording["response"]
     if response["status"] >= 300:
         body = response.get("body") or response.get("body_text") or ""
-        return Said(error=error_kind(response["status"], body), status=response["status"])
+        return RecordedAnswer(error=error_kind(response["status"], body), status=response["status"])
     if response.get("sse") is not None:
         return of_stream(
             recording["api"], response["sse"], cut=bool(response.get("sse_unterminated"))
@@ -50,28 +49,28 @@ def what_it_says(recording: Recording) -> Said:
         try:
             body = json.loads(response["body_text"])
         except ValueError:
-            return Said(
+            return RecordedAnswer(
                 error="truncated" if response["body_text"].lstrip().startswith("{") else "protocol"
             )
     return of_json(recording["api"], body)
 
 
-def of_json(api: str, body: Any) -> Said:
+def of_json(api: str, body: Any) -> RecordedAnswer:
     if isinstance(body, list) and body and "error" in body[0]:  # Gemini
         body = body[0]
     if not isinstance(body, dict):
-        return Said(error="protocol")
+        return RecordedAnswer(error="protocol")
     if body.get("error"):
-        return Said(error=error_kind(200, body))
+        return RecordedAnswer(error=error_kind(200, body))
     if api == "responses":
-        return of_response(body) if "output" in body else Said(error="protocol")
+        return of_response(body) if "output" in body else RecordedAnswer(error="protocol")
     if not body.get("choices"):
-        return Said(error="protocol")
+        return RecordedAnswer(error="protocol")
     choice = next(
         (choice for choice in body["choices"] if choice.get("index") == 0), body["choices"][0]
     )
     if choice.get("error"):
-        return Said(error=error_kind(200, choice))
+        return RecordedAnswer(error=error_kind(200, choice))
     message = choice.get("message") or {}
     said = of_message(message)
     said.calls = [of_call(call) for call in message.get("tool_calls") or []]
@@ -83,9 +82,9 @@ def of_json(api: str, body: Any) -> Said:
     return said
 
 
-def of_message(message: dict[str, Any]) -> Said:
+def of_message(message: dict[str, Any]) -> RecordedAnswer:
     content = message.get("content")
-    said = Said(refusal=message.get("refusal") or "")
+    said = RecordedAnswer(refusal=message.get("refusal") or "")
     said.reasoning = message.get("reasoning_content") or message.get("reasoning") or ""
     if isinstance(content, list):  # Mistral
         said.text = "".join(part["text"] for part in content if part["type"] == "text")
@@ -101,8 +100,8 @@ def of_message(message: dict[str, Any]) -> Said:
     return without_think(said)
 
 
-def without_think(said: Said) -> Said:
-    """`<think>` at the very start is reasoning, and the blank after it belongs to neither."""
+def without_think(said: RecordedAnswer) -> RecordedAnswer:
+    """Text between think tags at the very start is reasoning; the blanks after them are neither."""
     if (
         thought := re.match(r"\s*<think>(.*?)(?:</think>\s*|\Z)", said.text, re.DOTALL)
     ) is not None:
@@ -125,12 +124,12 @@ def old_call(function: dict[str, Any] | None) -> list[Call]:
     return [(None, function["name"], function.get("arguments") or "")]
 
 
-def of_stream(api: str, blocks: list[str], *, cut: bool) -> Said:
+def of_stream(api: str, blocks: list[str], *, cut: bool) -> RecordedAnswer:
     try:
         events = list(events_of(blocks))
     except ValueError:
         if not cut:
-            return Said(error="protocol")
+            return RecordedAnswer(error="protocol")
         events = list(events_of(blocks[:-1]))
     for event in events:
         choices = event.get("choices") or [{}]
@@ -145,7 +144,7 @@ def of_stream(api: str, blocks: list[str], *, cut: bool) -> Said:
                 or (event.get("response") or {}).get("error")
                 or event
             )
-            return Said(error=error_kind(None, {"error": inner}))
+            return RecordedAnswer(error=error_kind(None, {"error": inner}))
     return (
         of_response_events(events)
         if api == "responses"
@@ -156,7 +155,7 @@ def of_stream(api: str, blocks: list[str], *, cut: bool) -> Said:
 def events_of(blocks: list[str]) -> Iterator[dict[str, Any]]:
     for block in blocks:
         lines = block.split("\n")
-        # llama.cpp's `error:` field is an error, though the standard would overlook it.
+        # llama.cpp's `error:` field is an error, though the standard ignores unknown fields.
         found = [line[len("error:") :] for line in lines if line.startswith("error:")]
         if found:
             yield {"error": json.loads(found[0])}
@@ -166,18 +165,17 @@ def events_of(blocks: list[str]) -> Iterator[dict[str, Any]]:
             yield json.loads(data)
 
 
-def of_chunks(events: list[dict[str, Any]], *, ended: bool) -> Said:
+def of_chunks(events: list[dict[str, Any]], *, ended: bool) -> RecordedAnswer:
     choices = [c for event in events for c in event.get("choices") or [] if c.get("index", 0) == 0]
     deltas = [choice.get("delta") or {} for choice in choices]
     reasons = [choice["finish_reason"] for choice in choices if choice.get("finish_reason")]
     if not choices:
-        return Said(
+        return RecordedAnswer(
             error="protocol" if any(event.get("usage") for event in events) else "truncated"
         )
-    # Without a finish reason, but with another sign of the end, it depends on what is known of the
-    # vendor.
+    # Without a finish reason, but with another sign of the end, it depends on the vendor.
     signs = ended or any(event.get("usage") for event in events)
-    said = Said(finish_reason=reasons[0] if reasons else None)
+    said = RecordedAnswer(finish_reason=reasons[0] if reasons else None)
     said.truncated = False if reasons else None if signs else True
     for delta in deltas:
         part = of_delta(delta)
@@ -203,9 +201,9 @@ def of_chunks(events: list[dict[str, Any]], *, ended: bool) -> Said:
     return said
 
 
-def of_delta(delta: dict[str, Any]) -> Said:
+def of_delta(delta: dict[str, Any]) -> RecordedAnswer:
     content = delta.get("content")
-    said = Said(refusal=delta.get("refusal") or "")
+    said = RecordedAnswer(refusal=delta.get("refusal") or "")
     if isinstance(content, list):
         said.text = "".join(part.get("text") or "" for part in content)
         said.reasoning = "".join(
@@ -223,8 +221,8 @@ def of_delta(delta: dict[str, Any]) -> Said:
 
 
 def streamed_calls(pieces: list[dict[str, Any]]) -> list[Call]:
-    """A piece with an id that is new begins a call; any other continues the call of its index, or
-    the last one.
+    """A piece with a new id starts a call. Any other continues the call of its index, or the last
+    call.
     """
     calls: list[dict[str, Any]] = []
     for piece in pieces:
@@ -244,7 +242,7 @@ def streamed_calls(pieces: list[dict[str, Any]]) -> list[Call]:
     return [(call["id"], call["name"], call["arguments"]) for call in calls]
 
 
-def of_response_events(events: list[dict[str, Any]]) -> Said:
+def of_response_events(events: list[dict[str, Any]]) -> RecordedAnswer:
     ends = ("response.completed", "response.incomplete", "response.cancelled")
     responses = [e["response"] for e in events if str(e.get("type")) in (*ends, *BEGINNINGS)]
     final = next((e["response"] for e in events if e.get("type") in ends), None)
@@ -253,7 +251,7 @@ def of_response_events(events: list[dict[str, Any]]) -> Said:
     ]
     if final is not None:
         return of_response(final if final.get("output") else {**final, "output": items})
-    # Cut: what was written of the text counts, and the items that are done.
+    # The stream was cut off: its text so far counts, and the items that are done.
     said = of_response(
         {"status": "cut", **(responses[-1] if responses else {"id": None}), "output": items}
     )
@@ -269,11 +267,11 @@ def place(event: dict[str, Any]) -> int:
 BEGINNINGS = ("response.created", "response.queued", "response.in_progress")
 
 
-def of_response(response: dict[str, Any]) -> Said:
+def of_response(response: dict[str, Any]) -> RecordedAnswer:
     status = response.get("status") or "completed"
     if status == "failed":
-        return Said(error=error_kind(None, response))
-    said = Said(
+        return RecordedAnswer(error=error_kind(None, response))
+    said = RecordedAnswer(
         response_id=response.get("id") or None,
         usage=of_usage(response.get("usage")),
         truncated=False,
@@ -299,7 +297,7 @@ def of_response(response: dict[str, Any]) -> Said:
 
 
 def of_usage(raw: dict[str, Any] | None, beside: Any = None) -> dict[str, Any]:
-    """Counts under the names of `Usage`; what is not reported is not there."""
+    """The counts under the names of the fields of `Usage`, without those that were not reported."""
     raw = raw or {}
     of_prompt = raw.get("prompt_tokens_details") or raw.get("input_tokens_details") or {}
     of_completion = raw.get("completion_tokens_details") or raw.get("output_tokens_details") or {}
@@ -309,32 +307,30 @@ def of_usage(raw: dict[str, Any] | None, beside: Any = None) -> dict[str, Any]:
         "cached_tokens",
         "num_cached_tokens",
     )
-    inside = {
-        "cached": of_prompt.get("cached_tokens"),
-        "written": of_prompt.get("cache_write_tokens"),
-    }
-    inside |= {
-        "heard": of_prompt.get("audio_tokens"),
-        "thought": of_completion.get("reasoning_tokens"),
-    }
+    flat = {
+        "cached in details": of_prompt.get("cached_tokens"),
+        "written in details": of_prompt.get("cache_write_tokens"),
+        "audio in details": of_prompt.get("audio_tokens"),
+        "reasoning in details": of_completion.get("reasoning_tokens"),
+    } | raw
     usage = {
-        "prompt_tokens": either(raw, "prompt_tokens", "input_tokens"),
-        "completion_tokens": either(raw, "completion_tokens", "output_tokens"),
+        "input_tokens": either(raw, "prompt_tokens", "input_tokens"),
+        "output_tokens": either(raw, "completion_tokens", "output_tokens"),
         "total_tokens": raw.get("total_tokens"),
-        "cached_tokens": either(inside | raw, "cached", *cached),
-        "cache_write_tokens": either(inside | raw, "written", "cache_creation_input_tokens"),
-        "reasoning_tokens": either(inside | raw, "thought", "reasoning_tokens"),
-        "audio_prompt_tokens": either(inside | raw, "heard", "audio_prompt_tokens"),
-        "audio_completion_tokens": of_completion.get("audio_tokens"),
+        "cache_read_tokens": either(flat, "cached in details", *cached),
+        "cache_write_tokens": either(flat, "written in details", "cache_creation_input_tokens"),
+        "reasoning_tokens": either(flat, "reasoning in details", "reasoning_tokens"),
+        "input_audio_tokens": either(flat, "audio in details", "audio_prompt_tokens"),
+        "output_audio_tokens": of_completion.get("audio_tokens"),
         "cost_usd": cost(raw, beside),
     }
     usage = {name: value for name, value in usage.items() if value is not None}
-    if {"prompt_tokens", "completion_tokens", "total_tokens"} <= usage.keys():
-        missing = usage["total_tokens"] - usage["prompt_tokens"] - usage["completion_tokens"]
+    if {"input_tokens", "output_tokens", "total_tokens"} <= usage.keys():
+        missing = usage["total_tokens"] - usage["input_tokens"] - usage["output_tokens"]
         if missing and missing == usage.get("reasoning_tokens"):  # xAI counts it outside
-            usage["completion_tokens"] += missing
-        elif missing and missing == usage.get("audio_prompt_tokens"):  # so does Mistral's Voxtral
-            usage["prompt_tokens"] += missing
+            usage["output_tokens"] += missing
+        elif missing and missing == usage.get("input_audio_tokens"):  # so does Mistral's Voxtral
+            usage["input_tokens"] += missing
     return usage
 
 
@@ -369,7 +365,10 @@ NUMBERS = {
     529: "overloaded",
 }
 NO_MODEL = {"model_not_found", "DeploymentNotFound", "invalid_model", "previous_response_not_found"}
-TOO_LONG = r"max\w* context length|available context size|context_length_exceeded|context window|prompt is too long"
+TOO_LONG = (
+    r"max\w* context length|available context size|context_length_exceeded|context window"
+    r"|prompt is too long"
+)
 WORDS = {
     "insufficient_quota": "quota",
     "content_filter": "content_filter",
@@ -379,7 +378,7 @@ WORDS = {
 
 
 def error_kind(status: int | None, body: Any) -> str:
-    """By what the vendor says, then by the status, of the answer or in the error."""
+    """The kind by the vendor's words, else by the status, of the response or within the error."""
     while isinstance(body, list) and body:
         body = body[0]
     body = body if isinstance(body, dict) else {"message": body}

@@ -30,7 +30,7 @@ ADD = {
 
 
 class Tape(NamedTuple):
-    """A cassette to be: the steps of the script, one a request; after a call comes its result."""
+    """A cassette to record: the steps of the script, one for each request."""
 
     name: str
     steps: tuple[Any, ...]
@@ -38,7 +38,8 @@ class Tape(NamedTuple):
 
 CHAT_ODDITIES = (
     Raw(
-        ': PROCESSING\r\n\r\ndata: {"choices": [{"delta": {"content": "4"}, "finish_reason": "stop"}]}\r\n\r\n'
+        ": PROCESSING\r\n\r\n"
+        'data: {"choices": [{"delta": {"content": "4"}, "finish_reason": "stop"}]}\r\n\r\n'
     ),
     Raw('data: {"choices": [{"index": 0, "delta": {"content": "4"}, "finish_reason": "stop"}]}'),
     Raw(
@@ -81,7 +82,7 @@ TAPES = (
 
 
 def recordings() -> Iterator[dict[str, Any]]:
-    """One exchange after another, the cassettes of every tape."""
+    """The exchanges of every tape, in order."""
     for api in ("chat", "responses"):
         for tape in TAPES:
             for stream in (False, True):
@@ -143,7 +144,7 @@ def request_body(api: str, conversation: list[dict[str, Any]], *, stream: bool) 
 
 
 def called(api: str, step: Call) -> Iterator[dict[str, Any]]:
-    """The calls and their results, as the next request brings them."""
+    """The calls and their results, as the next request holds them."""
     calls = [(str(call.id), call.name, call.arguments) for call in step.calls]
     results = [
         str(sum(json.loads(text).values())) if text.endswith("}") else "not JSON"
@@ -167,7 +168,7 @@ def called(api: str, step: Call) -> Iterator[dict[str, Any]]:
 
 
 def answered(base_url: str, api: str, body: dict[str, Any]) -> dict[str, Any]:
-    """What came back, as the format has it."""
+    """The answer, in the format of a recording."""
     connection = http.client.HTTPConnection(urlsplit(base_url).netloc)
     connection.request("POST", path_of(api), json.dumps(body), {"Content-Type": "application/json"})
     answer = connection.getresponse()
@@ -196,7 +197,7 @@ def content_of(text: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Write the recordings."""
+    """Writes the recordings."""
     OWN.parent.mkdir(exist_ok=True)
     lines = "".join(json.dumps(each, sort_keys=True) + "\n" for each in recordings())
     OWN.write_bytes(gzip.compress(lines.encode(), mtime=0))

@@ -1,4 +1,4 @@
-"""Recorded answers, and the bytes they were."""
+"""Recorded answers, and their bytes on the wire."""
 
 import gzip
 import json
@@ -9,8 +9,7 @@ from typing import Any
 Recording = dict[str, Any]
 
 BLANKS = b"\n" + b" " * 10
-"""What OpenRouter sends to keep a connection alive; a recording holds only how many characters
-came.
+"""What OpenRouter sends to keep a connection open. A recording holds only how many characters came.
 """
 
 
@@ -25,7 +24,7 @@ def lines_of(file: Path) -> Iterator[Recording]:
 
 
 def body_bytes(response: dict[str, Any]) -> bytes:
-    """The body as it stood on the wire."""
+    """The body as it was on the wire."""
     if (blocks := response.get("sse")) is not None:
         eol = "\r\n" if response.get("sse_eol") == "crlf" else "\n"
         wire = (eol * 2).join(block.replace("\n", eol) for block in blocks)
@@ -40,9 +39,7 @@ def body_bytes(response: dict[str, Any]) -> bytes:
 
 
 def wire_bytes(response: dict[str, Any], *, piece: int) -> Iterator[bytes]:
-    """The answer whole, head and body, the body in chunks of `piece` bytes, cut wherever that
-    falls.
-    """
+    """The whole answer, head and body. The body is cut into chunks of `piece` bytes."""
     headers = {"Connection": "keep-alive", **response["headers"], "Transfer-Encoding": "chunked"}
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     yield f"HTTP/1.1 {response['status']} Recorded\r\n{head}\r\n".encode("latin-1")

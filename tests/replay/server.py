@@ -1,4 +1,4 @@
-"""A server on a loopback socket that answers with recorded bytes, exactly as they are."""
+"""A server on a loopback socket that answers with recorded bytes, unchanged."""
 
 import asyncio
 import threading
@@ -9,19 +9,19 @@ from typing import NamedTuple
 from tests.replay.recordings import Recording, wire_bytes
 
 PIECE = 1021
-"""Bytes a chunk: a prime, so that the cuts fall anywhere in events and characters."""
+"""Bytes in a chunk. A prime, so that events and characters are cut at all places."""
 
 
-class Asked(NamedTuple):
-    """One request: its path, its headers with their names in small letters, its body."""
+class ReceivedRequest(NamedTuple):
+    """One request: its path, its headers with names in lower case, its body."""
 
     path: str
     headers: dict[str, str]
     body: bytes
 
 
-Pick = Callable[[Asked], Recording]
-"""Which recording answers a request."""
+Pick = Callable[[ReceivedRequest], Recording]
+"""Chooses the recording that answers a request."""
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def serving(recordings: Mapping[str, Recording]) -> Iterator[str]:
 
 @contextmanager
 def answering(pick: Pick) -> Iterator[str]:
-    """The URL of a server that answers with what `pick` picks, for as long as the context lasts."""
+    """The URL of a server that answers with what `pick` chooses, while the context lasts."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="replay-server", daemon=True)
     thread.start()
@@ -70,7 +70,7 @@ def answering(pick: Pick) -> Iterator[str]:
 
 
 async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pick: Pick) -> None:
-    """Answer the requests of one connection, one after the other."""
+    """Answers the requests of one connection in order."""
     try:
         while (asked := await request_of(reader)) is not None:
             for data in wire_bytes(pick(asked)["response"], piece=PIECE):
@@ -82,8 +82,8 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pic
         writer.close()
 
 
-async def request_of(reader: asyncio.StreamReader) -> Asked | None:
-    """Read one request to its end; `None` where the client has closed."""
+async def request_of(reader: asyncio.StreamReader) -> ReceivedRequest | None:
+    """Reads one request to its end; None if the client has closed the connection."""
     first = await reader.readline()
     if not first:
         return None
@@ -92,4 +92,4 @@ async def request_of(reader: asyncio.StreamReader) -> Asked | None:
         name, _, value = line.decode("latin-1").partition(":")
         headers[name.strip().lower()] = value.strip()
     body = await reader.readexactly(int(headers.get("content-length", "0")))
-    return Asked(first.split()[1].decode(), headers, body)
+    return ReceivedRequest(first.split()[1].decode(), headers, body)

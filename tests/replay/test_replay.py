@@ -1,6 +1,4 @@
-"""The replay itself: the bytes are the recorded ones, the oracle reads as a person does, misses are
-named.
-"""
+"""The replay itself: it serves recorded bytes, its oracle is right, and it finds differences."""
 
 import gzip
 import json
@@ -17,7 +15,7 @@ import pytest
 from tests.paths import ROOT
 from tests.replay.__main__ import report
 from tests.replay.compare import differences
-from tests.replay.oracle import Said, what_it_says
+from tests.replay.oracle import RecordedAnswer, answer_in
 from tests.replay.record import OWN, recordings
 from tests.replay.recordings import Recording, body_bytes, load
 from tests.replay.server import serving
@@ -52,7 +50,8 @@ def data(*events: Any) -> list[str]:
 
 
 STREAM = data(
-    {"id": "c1", "choices": [{"index": 0, "delta": {"content": "Snow \N{SNOWMAN}", "reasoning": "hm"}}]},
+    {"id": "c1", "choices": [{"index": 0, "delta": {
+        "content": "Snow \N{SNOWMAN}", "reasoning": "hm"}}]},
     {"id": "c1", "choices": [{"index": 0, "delta": {"tool_calls": [
         {"index": 0, "id": "a", "function": {"name": "f", "arguments": '{"x"'}}]}}]},
     {"id": "c1", "choices": [{"index": 0, "delta": {"tool_calls": [
@@ -60,13 +59,13 @@ STREAM = data(
     {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 9,
                               "completion_tokens_details": {"reasoning_tokens": 4}, "cost": 0.5}},
 )  # fmt: skip
-SAID = Said(
+SAID = RecordedAnswer(
     text="Snow \N{SNOWMAN}",
     reasoning="hm",
     calls=[("a", "f", '{"x": 1}')],
     usage={
-        "prompt_tokens": 3,
-        "completion_tokens": 6,
+        "input_tokens": 3,
+        "output_tokens": 6,
         "total_tokens": 9,
         "reasoning_tokens": 4,
         "cost_usd": Decimal("0.5"),
@@ -102,9 +101,7 @@ READ = ProviderReply(
     ],
 )
 def test_the_bytes_are_the_recorded_ones(response: dict[str, Any], wire: bytes) -> None:
-    """Line ends, a missing last blank line and keep-alive blanks are what the recordings are kept
-    for.
-    """
+    """They keep line ends, a missing last blank line, and blanks that keep a connection open."""
     assert body_bytes(response) == wire
     with serving({"rec_1": recording(status=418, **response)}) as base_url:
         connection = HTTPConnection(urlsplit(base_url).netloc)
@@ -120,18 +117,18 @@ def test_the_bytes_are_the_recorded_ones(response: dict[str, Any], wire: bytes) 
 
 
 def test_the_oracle_reads_what_a_person_reads() -> None:
-    """It is only worth something if it is right itself."""
-    assert what_it_says(recording(sse=STREAM)) == SAID
+    """It can only judge the readers if it is right itself."""
+    assert answer_in(recording(sse=STREAM)) == SAID
     body = chat(
         "<think>hm</think>\n4",
         tool_calls=[{"id": "a", "function": {"name": "f", "arguments": "{}"}}],
     )
-    said = what_it_says(recording(body=body))
+    said = answer_in(recording(body=body))
     assert (said.text, said.reasoning, said.calls) == ("4", "hm", [("a", "f", "{}")])
     refused = recording(status=429, body={"error": {"code": "insufficient_quota", "message": "?"}})
-    assert what_it_says(refused) == Said(error="quota", status=429)
+    assert answer_in(refused) == RecordedAnswer(error="quota", status=429)
     assert (
-        what_it_says(
+        answer_in(
             recording(sse=[*STREAM[:2], 'event: error\ndata: {"error": {"code": 429}}'])
         ).error
         == "rate_limit"
@@ -143,7 +140,7 @@ def test_the_oracle_reads_what_a_person_reads() -> None:
         "incomplete_details": {"reason": "max_output_tokens"},
         "output": [item],
     }
-    said = what_it_says(recording(api="responses", body=response))
+    said = answer_in(recording(api="responses", body=response))
     assert (said.text, said.finish_reason, said.truncated) == ("4", "length", False)
 
 
@@ -162,7 +159,7 @@ def test_a_reading_that_is_right_differs_in_nothing() -> None:
         {"response_id": "c2"},
         {"truncated": True},
         {"usage": None},
-        {"usage": READ.usage.model_copy(update={"cached_tokens": 0})} if READ.usage else {},
+        {"usage": READ.usage.model_copy(update={"cache_read_tokens": 0})} if READ.usage else {},
         {"tool_calls": ()},
         {"tool_calls": (ToolCall(id="b", name="f", arguments='{"x": 1}'),)},
         {"tool_calls": (ToolCall(id="a", name="g", arguments='{"x": 1}'),)},
@@ -171,17 +168,19 @@ def test_a_reading_that_is_right_differs_in_nothing() -> None:
     ids=str,
 )
 def test_a_reading_that_is_wrong_is_named(change: dict[str, Any]) -> None:
-    """Each member by itself: a zero for an absent count, a blank in the arguments."""
+    """Every member is compared: a zero for an absent count, a blank in the arguments."""
     [difference] = differences(SAID, READ.model_copy(update=change), [])
     assert difference.startswith(f"{next(iter(change))}: ")
 
 
 def test_errors_and_pieces_that_are_wrong_are_named() -> None:
-    """An error for an answer, an answer for an error, another kind; pieces that do not add up."""
+    """An error instead of an answer, the reverse, another kind, chunks that do not add up."""
     error = ProviderError("?", kind="server", status=200)
     assert differences(SAID, error, []) == ["error: none recorded, server raised (?)"]
-    assert differences(Said(error="quota"), READ, []) == ["error: quota recorded, none raised"]
-    assert differences(Said(error="quota", status=429), error, []) == [
+    assert differences(RecordedAnswer(error="quota"), READ, []) == [
+        "error: quota recorded, none raised"
+    ]
+    assert differences(RecordedAnswer(error="quota", status=429), error, []) == [
         "error: quota recorded, server raised",
         "status: 429 recorded, 200 raised",
     ]
@@ -190,14 +189,14 @@ def test_errors_and_pieces_that_are_wrong_are_named() -> None:
 
 
 def run(folder: Path, *arguments: str) -> tuple[int, list[str]]:
-    """The command, as it is typed."""
+    """Runs the command."""
     command = [sys.executable, "-W", "error", "-m", "tests.replay", str(folder), *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout.splitlines() or done.stderr.splitlines()
 
 
 def test_the_command_counts_and_ends_with_the_count(tmp_path: Path) -> None:
-    """What it prints last is what a person, and the continuous integration, look at."""
+    """People and continuous integration look at its last line."""
     responses = {"id": "r", "status": "completed", "output": [], "usage": {"input_tokens": 1}}
     given = [
         recording("rec_1", sse=STREAM),
@@ -216,8 +215,8 @@ def test_the_command_counts_and_ends_with_the_count(tmp_path: Path) -> None:
 
 
 def test_the_scripted_model_was_recorded_as_it_is() -> None:
-    """They stand in for real ones where those are not at hand; `python -m tests.replay.record`
-    renews them.
+    """They are used where recordings of vendors are not available. To renew them, run
+    `python -m tests.replay.record`.
     """
     assert [json.loads(json.dumps(each)) for each in recordings()] == load(OWN.parent)
 
@@ -231,7 +230,7 @@ def test_the_scripted_models_recordings_read_as_recorded() -> None:
 def test_the_report_names_failures_and_takes_exceptions_off(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An exception has a reason and is counted apart; one that is not needed, or that hides a
+    """An exception has a reason and is counted separately. One that is not needed, or that hides a
     crash, is a failure.
     """
     given = [recording(f"rec_{number}") for number in range(4)]

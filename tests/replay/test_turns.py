@@ -1,6 +1,4 @@
-"""Tool loops as whole turns: what is a turn, that it runs, and that a turn that goes wrong is
-named.
-"""
+"""Recorded tool loops as turns: how they are split, that they run, that differences are found."""
 
 import copy
 import json
@@ -68,7 +66,7 @@ def found_in(threads: list[Thread]) -> list[str]:
 
 
 def test_results_and_nothing_behind_them_go_on_with_the_turn() -> None:
-    """That is what a turn is; results stand in the order of the calls, whichever the recording has."""
+    """Results are put in the order of the calls, whatever their order in the recording."""
     [thread] = threads_in(LOOP)
     [turn] = thread.turns
     assert (turn.new, turn.results, len(turn.exchanges)) == ([USER], [["4", "5"], []], 2)
@@ -76,8 +74,8 @@ def test_results_and_nothing_behind_them_go_on_with_the_turn() -> None:
 
 
 def test_something_new_behind_the_results_is_the_next_turn_of_the_thread() -> None:
-    """The first turn then ends at its limit of calls, its results in the thread, and the second
-    brings them along.
+    """The first turn ends at its limit of calls with its results in the thread, and the second
+    turn sends them.
     """
     [thread] = threads_in(
         [FIRST, exchange(1, [*TOLD, {"role": "user", "content": "Quick!"}], "4", 0)]
@@ -87,14 +85,14 @@ def test_something_new_behind_the_results_is_the_next_turn_of_the_thread() -> No
 
 
 def test_a_client_that_went_on_twice_from_one_answer_had_two_threads() -> None:
-    """Otherwise the second way would be played into the first one's turn."""
+    """Otherwise the exchanges of one would be played into a turn of the other."""
     threads = list(threads_in([*LOOP, exchange(2, TOLD, "Four.", 0)]))
     assert [thread.id for thread in threads] == ["rec_1", "rec_2"]
     assert found_in(threads) == []
 
 
 def test_wrong_calls_are_told_to_the_model_in_place_of_a_result() -> None:
-    """No tool may run on arguments that do not fit, whatever the recorded client did with them."""
+    """No tool may run on invalid arguments, whatever the recorded client did with them."""
     wrong = copy.deepcopy(LOOP)
     for message in (
         wrong[0]["response"]["body"]["choices"][0]["message"],
@@ -128,7 +126,7 @@ def test_wrong_calls_are_told_to_the_model_in_place_of_a_result() -> None:
 def test_a_turn_that_goes_wrong_is_named(
     change: Callable[[RecordedTurn, Any], Any], named: str
 ) -> None:
-    """A comparison is worth what it catches: each thing by itself."""
+    """Every kind of difference is found by itself."""
     turn, result_, sent = went_well()
     assert list(turn_differences("chat", turn, result_, sent)) == []
     change(turn, sent)
@@ -140,7 +138,7 @@ def test_a_turn_that_goes_wrong_is_named(
 
 
 def went_well() -> tuple[RecordedTurn, TurnResult, list[Any]]:
-    """The loop, its result, and what was sent: as a turn that went as recorded leaves them."""
+    """The loop, its result and the requests, of a turn that ran as recorded."""
     from tests.replay.server import answering
     from tests.replay.turns import Tape, run as run_turn
 
@@ -153,7 +151,7 @@ def went_well() -> tuple[RecordedTurn, TurnResult, list[Any]]:
 
 
 def test_every_loop_of_the_scripted_model_runs_as_a_turn() -> None:
-    """Both APIs, JSON and streams, several calls at once, arguments that are no JSON."""
+    """Both APIs, JSON and streams, several calls at once, arguments that are not JSON."""
     threads = list(threads_of(load(OWN.parent)))
     assert run(OWN.parent, "--turns") == (0, [f"{len(threads)} passed, 0 failed"])
     assert len(threads) == 12

@@ -14,7 +14,7 @@ from langgraph.prebuilt import InjectedState
 from tests.replay.compare_turns import Sent, turn_differences
 from tests.replay.loops import RecordedTurn, Thread, body_of
 from tests.replay.recordings import Recording
-from tests.replay.server import Asked, answering
+from tests.replay.server import ReceivedRequest, answering
 from turngraph.graphs import chat_turn
 from turngraph.providers.config import ProviderConfig
 from turngraph.providers.openai_provider import OpenAIProvider
@@ -37,30 +37,30 @@ AT_ITS_END: Recording = {
 
 @dataclass
 class Tape:
-    """The answers still to be played, and what was sent for those that were."""
+    """The answers that are still to be sent, and the requests received so far."""
 
     answers: list[Recording] = field(default_factory=list)
     sent: list[Sent] = field(default_factory=list)
 
-    def play(self, asked: Asked) -> Recording:
+    def play(self, asked: ReceivedRequest) -> Recording:
         self.sent.append(json.loads(asked.body))
         return self.answers.pop(0) if self.answers else AT_ITS_END
 
 
 class RecordedTool(BaseTool):
-    """Returns what the recording says this call of the turn returned."""
+    """A tool that returns the recorded results."""
 
     results: list[str | None]
 
     def _run(self, replayed_task: Annotated[Any, InjectedState], **arguments: Any) -> str:
-        """The result of the call at this place in the turn."""
+        """The recorded result of the call at this place in the turn."""
         place = replayed_task["order"]
         result = self.results[place] if place < len(self.results) else None
         return "(not recorded)" if result is None else result
 
 
 def replayed_turns(threads: list[Thread]) -> Iterator[tuple[Thread, list[str]]]:
-    """Each thread with what differs in it; every other one runs on an event loop."""
+    """Each thread with its differences. Every second thread runs on an event loop."""
     tape = Tape()
     with answering(lambda asked: tape.play(asked)) as host, asyncio.Runner() as runner:
         for number, thread in enumerate(threads):
@@ -76,7 +76,7 @@ def replayed_turns(threads: list[Thread]) -> Iterator[tuple[Thread, list[str]]]:
 def differences(
     thread: Thread, tape: Tape, base_url: str, runner: asyncio.Runner | None
 ) -> Iterator[str]:
-    """Run the turns of one thread, one after the other, and compare each with its recording."""
+    """Runs the turns of one thread in order, and compares each with its recording."""
     saver = InMemorySaver() if len(thread.turns) > 1 else None
     for number, turn in enumerate(thread.turns):
         tape.answers, tape.sent = list(turn.exchanges), []
@@ -92,7 +92,7 @@ def run(
     saver: InMemorySaver | None,
     runner: asyncio.Runner | None,
 ) -> TurnResult:
-    """One turn, asked for no more calls to the model than are recorded."""
+    """Runs one turn, limited to the recorded number of calls to the model."""
     graph = chat_turn(
         OpenAIProvider(config_of(thread, turn, base_url)),
         tools=tools_of(turn),
@@ -136,7 +136,7 @@ def tools_of(turn: RecordedTurn) -> list[BaseTool]:
 
 
 def messages_of(api: str, turn: RecordedTurn) -> list[BaseMessage]:
-    """The conversation as LangChain's messages; Responses' `instructions` are its system message."""
+    """The conversation as LangChain's messages, with `instructions` as the system message."""
     read = from_chat(turn.new) if api == "chat" else from_responses(turn.new)
     instructions = body_of(turn.exchanges[0]).get("instructions")
     return (

@@ -32,9 +32,9 @@ def ask(cassette: Cassette, url: str, path: str = "/chat/completions") -> tuple[
     connection = http.client.HTTPConnection("127.0.0.1", cassette.port, timeout=30)
     connection.request("POST", url.removeprefix(cassette.origin) + path, b"{}")
     reply = connection.getresponse()
-    told = reply.status, reply.read()
+    result = reply.status, reply.read()
     connection.close()
-    return told
+    return result
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_requests_are_matched_by_endpoint_and_order() -> None:
         assert [request.path for request in cassette.requests][-1] == "/openai/v1/chat/completions"
 
 
-def test_what_is_over_says_so() -> None:
+def test_a_request_after_the_last_exchange_is_a_404() -> None:
     """A client that asks once too often must not get the first answer again."""
     with Cassette.load([line(1, body=1)]) as cassette:
         ask(cassette, cassette.base_url)
@@ -93,7 +93,7 @@ def test_one_cassette_or_one_exchange_can_be_played_alone() -> None:
 
 
 def test_files_are_read_packed_or_not(tmp_path: Path) -> None:
-    """The corpus is packed; our own recordings are not."""
+    """Large recordings are packed with gzip; small ones are not."""
     plain, packed = tmp_path / "a.jsonl", tmp_path / "a.jsonl.gz"
     plain.write_text(line(1, body=1) + "\n\n", encoding="utf-8")
     packed.write_bytes(gzip.compress(plain.read_bytes()))
@@ -101,7 +101,7 @@ def test_files_are_read_packed_or_not(tmp_path: Path) -> None:
 
 
 def test_an_answer_without_its_request_is_played_where_its_api_is() -> None:
-    """Fixtures of answers alone are part of the corpus."""
+    """Some recordings hold answers alone."""
     given = {
         "id": "rec",
         "api": "responses",

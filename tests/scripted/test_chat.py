@@ -17,7 +17,7 @@ def user(text: str) -> dict[str, Any]:
     return {"role": "user", "content": text}
 
 
-def told(messages: list[dict[str, Any]], reply: Any, result: str) -> list[dict[str, Any]]:
+def with_results(messages: list[dict[str, Any]], reply: Any, result: str) -> list[dict[str, Any]]:
     """The conversation after `reply`, each of its calls answered with `result`."""
     calls = [call.model_dump() for call in reply.tool_calls]
     results = [{"role": "tool", "tool_call_id": call["id"], "content": result} for call in calls]
@@ -48,7 +48,7 @@ def test_a_tool_loop(client: openai.OpenAI, chat_tools: list[dict[str, Any]]) ->
         "calculator",
         {"expression": "17 / 100 * 2340"},
     )
-    messages = told(messages, first.message, "397.8")
+    messages = with_results(messages, first.message, "397.8")
     second = client.chat.completions.create(
         model="scripted", messages=messages, tools=chat_tools
     ).choices[0]
@@ -87,7 +87,7 @@ def test_without_parallel_calls_they_come_one_after_another(
             break
         [call] = reply.choices[0].message.tool_calls
         seen.append(json.loads(call.function.arguments)["location"])
-        messages = told(messages, reply.choices[0].message, "mild")
+        messages = with_results(messages, reply.choices[0].message, "mild")
     assert seen == ["Oslo", "Rome"]
 
 
@@ -115,7 +115,7 @@ def test_usage_is_streamed_only_if_asked_for(client: openai.OpenAI) -> None:
     assert all(chunk.usage is None and chunk.choices for chunk in chunks)
 
 
-def test_tool_choice_is_honoured(client: openai.OpenAI, chat_tools: list[dict[str, Any]]) -> None:
+def test_tool_choice_is_honored(client: openai.OpenAI, chat_tools: list[dict[str, Any]]) -> None:
     """`none` forbids, `required` demands, a name decides which."""
 
     def called(choice: Any, question: str) -> list[str]:

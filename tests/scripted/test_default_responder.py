@@ -1,4 +1,4 @@
-"""The default mind: which tools it calls for which question, and what it says of their results."""
+"""The default responder: which tools it calls for which question, and how it repeats results."""
 
 import json
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from turngraph.scripted.prompt import AskedCall, Message, OfferedTool, Prompt
+from turngraph.scripted.prompt import Message, OfferedTool, Prompt, RequestedCall
 from turngraph.scripted.responder.default_responder import answer
 from turngraph.tools import calculator, date_calculator, get_current_weather
 
@@ -25,8 +25,8 @@ TOOLS = (*map(offered, (calculator, date_calculator, get_current_weather)), ARCH
 
 
 def calls(question: str, **asked: Any) -> list[tuple[str, dict[str, Any]]]:
-    made = answer(Prompt((Message("user", question),), TOOLS, **asked)).calls
-    return [(call.name, json.loads(call.arguments)) for call in made]
+    requested = answer(Prompt((Message("user", question),), TOOLS, **asked)).calls
+    return [(call.name, json.loads(call.arguments)) for call in requested]
 
 
 @pytest.mark.parametrize(
@@ -77,31 +77,31 @@ def calls(question: str, **asked: Any) -> list[tuple[str, dict[str, Any]]]:
 def test_the_tools_that_fit_are_called(
     question: str, expected: list[tuple[str, dict[str, Any]]]
 ) -> None:
-    """A newcomer's own questions work in the demo, not only the three we wrote."""
+    """A newcomer's own questions work in the demo, not only the three that it plays."""
     assert calls(question) == expected
 
 
 def test_the_same_question_gets_the_same_answer() -> None:
-    """Nothing is drawn by lot."""
+    """The answer is a pure function of the prompt."""
     assert calls("Weather in Oslo and 3 * 4") == calls("Weather in Oslo and 3 * 4")
 
 
 def test_what_was_called_is_not_called_again() -> None:
-    """However the client wrote the arguments when it sent them back."""
-    asked = Message("assistant", "", (AskedCall("calculator", '{"expression":"6 * 7"}', "c1"),))
+    """Even where the client has rewritten the JSON of the arguments."""
+    asked = Message("assistant", "", (RequestedCall("calculator", '{"expression":"6 * 7"}', "c1"),))
     prompt = Prompt(
         (Message("user", "What is 6 * 7?"), asked, Message("tool", "42", (), "c1")), TOOLS
     )
-    made = answer(prompt)
-    assert made.calls == ()
-    assert made.text.startswith("calculator says: 42")
+    reply = answer(prompt)
+    assert reply.calls == ()
+    assert reply.text.startswith("calculator says: 42")
 
 
-def test_only_results_since_the_question_are_told() -> None:
+def test_only_results_since_the_question_are_repeated() -> None:
     """Earlier turns have been answered."""
     before = (
         Message("user", "What is 1 + 1?"),
-        Message("assistant", "", (AskedCall("calculator", '{"expression": "1 + 1"}', "c1"),)),
+        Message("assistant", "", (RequestedCall("calculator", '{"expression": "1 + 1"}', "c1"),)),
         Message("tool", "2", (), "c1"),
         Message("assistant", "Two."),
     )
@@ -119,9 +119,9 @@ def test_reasoning_grows_with_the_effort() -> None:
     assert 0 == thought("none") < thought("low") < thought("medium") < thought("high")
 
 
-def test_a_long_result_is_told_in_part() -> None:
-    """Repeating ten megabytes would help nobody."""
-    asked = Message("assistant", "", (AskedCall("archive_lookup", "{}", "c1"),))
+def test_a_long_result_is_shortened() -> None:
+    """An answer of ten megabytes would help nobody."""
+    asked = Message("assistant", "", (RequestedCall("archive_lookup", "{}", "c1"),))
     prompt = Prompt(
         (Message("user", "Hi"), asked, Message("tool", "x" * 10_000_000, (), "c1")), TOOLS
     )

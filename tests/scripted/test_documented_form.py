@@ -14,19 +14,19 @@ from tests.paths import SHARED
 from turngraph.scripted.checks import RequestError
 from turngraph.scripted.envelope import Envelope
 from turngraph.scripted.exchange import ChatExchange, ResponsesExchange
-from turngraph.scripted.prompt import Answer, AskedCall
-from turngraph.scripted.responses.storage import ResponseMemory
+from turngraph.scripted.prompt import Answer, RequestedCall
+from turngraph.scripted.responses.response_store import ResponseStore
 from turngraph.state.usage import Usage
 
 SCHEMAS = SHARED / "openapi" / "chat-responses.schemas.json"
 needs_schemas = pytest.mark.skipif(not SCHEMAS.exists(), reason="../shared/openapi is not here")
 
 ENVELOPE = Envelope("resp_1", 1_700_000_000, "gpt-4o")
-MEMORY = ResponseMemory()
+MEMORY = ResponseStore()
 USAGE = Usage(
     input_tokens=10, output_tokens=5, cache_read_tokens=4, reasoning_tokens=2, cache_write_tokens=1
 )
-CALL = AskedCall("f", '{"x": 1}', "call_1")
+CALL = RequestedCall("f", '{"x": 1}', "call_1")
 ANSWERS = {
     "text": Answer("Hello there, friend."),
     "empty": Answer(),
@@ -35,7 +35,7 @@ ANSWERS = {
     "reasoning": Answer("Hello.", reasoning="I think so."),
     "refusal": Answer(refusal="I will not."),
     "length": Answer("Hello", finish_reason="length"),
-    "cut call": Answer(calls=(AskedCall("f", '{"x":', "call_1"),), finish_reason="length"),
+    "cut call": Answer(calls=(RequestedCall("f", '{"x":', "call_1"),), finish_reason="length"),
     "content filter": Answer("", finish_reason="content_filter"),
 }
 FUNCTION = {"name": "f", "parameters": {"type": "object", "properties": {"x": {"type": "integer"}}}}
@@ -73,8 +73,8 @@ def problems(name: str, value: Any) -> list[str]:
     return [f"{error.json_path}: {error.message[:200]}" for error in fits(name).iter_errors(value)]
 
 
-def events(written: Any) -> Iterator[Any]:
-    for block in written:
+def events(rendered: Any) -> Iterator[Any]:
+    for block in rendered:
         data = block.rpartition("data: ")[2]
         if data != "[DONE]\n\n":
             yield json.loads(data)
@@ -84,8 +84,8 @@ def events(written: Any) -> Iterator[Any]:
 @pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
 def test_a_completion_is_as_documented(answer: Answer) -> None:
     """Clients generated from the schemas read it."""
-    written = ChatExchange.read(CHAT, ()).written(answer, USAGE, ENVELOPE)
-    assert problems("CreateChatCompletionResponse", written) == []
+    rendered = ChatExchange.read(CHAT, ()).render(answer, USAGE, ENVELOPE)
+    assert problems("CreateChatCompletionResponse", rendered) == []
 
 
 @needs_schemas
@@ -93,7 +93,7 @@ def test_a_completion_is_as_documented(answer: Answer) -> None:
 def test_every_chunk_is_as_documented(answer: Answer) -> None:
     """Each on its own: readers validate chunk by chunk."""
     body = {**CHAT, "stream": True, "stream_options": {"include_usage": True}}
-    for chunk in events(ChatExchange.read(body, ()).written(answer, USAGE, ENVELOPE)):
+    for chunk in events(ChatExchange.read(body, ()).render(answer, USAGE, ENVELOPE)):
         assert problems("CreateChatCompletionStreamResponse", chunk) == []
 
 
@@ -101,8 +101,8 @@ def test_every_chunk_is_as_documented(answer: Answer) -> None:
 @pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
 def test_a_response_is_as_documented(answer: Answer) -> None:
     """With all its echoes of the request."""
-    written = ResponsesExchange.read(RESPONSES, MEMORY, ()).written(answer, USAGE, ENVELOPE)
-    assert problems("Response", written) == []
+    rendered = ResponsesExchange.read(RESPONSES, MEMORY, ()).render(answer, USAGE, ENVELOPE)
+    assert problems("Response", rendered) == []
 
 
 @needs_schemas
@@ -110,7 +110,7 @@ def test_a_response_is_as_documented(answer: Answer) -> None:
 def test_every_event_is_as_documented(answer: Answer) -> None:
     """The full sequence, whatever is in the answer."""
     body = {**RESPONSES, "stream": True}
-    for event in events(ResponsesExchange.read(body, MEMORY, ()).written(answer, USAGE, ENVELOPE)):
+    for event in events(ResponsesExchange.read(body, MEMORY, ()).render(answer, USAGE, ENVELOPE)):
         assert problems("ResponseStreamEvent", event) == [], event["type"]
 
 
@@ -127,19 +127,19 @@ def test_an_error_is_as_documented() -> None:
     ("name", "body"), [("CreateChatCompletionRequest", CHAT), ("CreateResponse", RESPONSES)]
 )
 def test_the_requests_of_these_tests_are_documented_too(name: str, body: dict[str, Any]) -> None:
-    """What we take for granted is what the vendor takes."""
+    """The tests must not rest on requests that the vendor would refuse."""
     assert problems(name, body) == []
 
 
 @needs_schemas
-def test_these_tests_would_notice() -> None:
+def test_the_schemas_refuse_a_wrong_object() -> None:
     """Schemas that take everything would prove nothing."""
     assert problems("CreateChatCompletionResponse", {"id": "c"})
     assert problems("ResponseStreamEvent", {"type": "response.created", "sequence_number": 0})
 
 
 def test_a_prompt_is_the_same_by_either_api() -> None:
-    """One mind answers both."""
+    """One responder answers both APIs."""
     flat = {**RESPONSES["tools"][0]}
     by_chat = ChatExchange.read({**CHAT, "reasoning_effort": "low"}, ()).prompt
     asked = {

@@ -1,5 +1,6 @@
-"""What the scripted model refuses, as the vendor does: mistakes show here before they cost
-anything.
+"""The requests that the scripted model refuses, as the vendor does.
+
+Mistakes show here before they cost anything.
 """
 
 import copy
@@ -11,11 +12,11 @@ from hypothesis import given, settings, strategies as st
 from turngraph.scripted.chat.request import read_chat
 from turngraph.scripted.checks import RequestError
 from turngraph.scripted.prompt import Prompt
-from turngraph.scripted.request_guard import parsed
+from turngraph.scripted.request_guard import parse_body
 from turngraph.scripted.responder import default_responder
-from turngraph.scripted.responder.token_counter import PromptCache, capped, metered
+from turngraph.scripted.responder.token_counter import PromptCache, count_usage, truncate
 from turngraph.scripted.responses.request import read_responses
-from turngraph.scripted.responses.storage import ResponseMemory
+from turngraph.scripted.responses.response_store import ResponseStore
 
 HI = {"role": "user", "content": "Hi"}
 CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
@@ -38,7 +39,7 @@ def responses(**members: Any) -> dict[str, Any]:
 
 
 def read(body: dict[str, Any]) -> Prompt:
-    return read_chat(body) if "messages" in body else read_responses(body, ResponseMemory()).prompt
+    return read_chat(body) if "messages" in body else read_responses(body, ResponseStore()).prompt
 
 
 BAD: list[tuple[dict[str, Any], str | None, str | None]] = [
@@ -202,7 +203,7 @@ def test_a_bad_request_is_refused_by_name(
 
 @pytest.mark.parametrize("body", GOOD, ids=lambda value: str(value)[:60])
 def test_a_good_request_is_read(body: dict[str, Any]) -> None:
-    """Strict is not narrow."""
+    """The checks refuse nothing that the vendor accepts."""
     assert read(body).question == "Hi"
 
 
@@ -215,7 +216,7 @@ def test_members_can_be_accepted_by_name() -> None:
 def test_a_body_that_is_no_json_object_is_refused(content: bytes) -> None:
     """NaN is not JSON, though Python reads it."""
     with pytest.raises(RequestError):
-        parsed(content)
+        parse_body(content)
 
 
 JSON = st.recursive(
@@ -242,7 +243,7 @@ def places(value: Any) -> list[tuple[Any, Any]]:
 @settings(deadline=None)
 @given(st.data())
 def test_any_request_is_answered_or_refused(data: st.DataObject) -> None:
-    """Whatever stands anywhere in a request, the server never stumbles: no 500 of its own making."""
+    """No value anywhere in a request makes the server fail."""
     body = copy.deepcopy(data.draw(st.sampled_from(GOOD)))
     container, key = data.draw(st.sampled_from(places(body)))
     container[key] = data.draw(JSON)
@@ -250,5 +251,5 @@ def test_any_request_is_answered_or_refused(data: st.DataObject) -> None:
         prompt = read(body)
     except RequestError:
         return
-    answer = capped(default_responder.answer(prompt), prompt)
-    assert metered(answer, prompt, PromptCache()).total_tokens
+    answer = truncate(default_responder.answer(prompt), prompt)
+    assert count_usage(answer, prompt, PromptCache()).total_tokens

@@ -80,7 +80,7 @@ def test_what_was_not_stored_cannot_be_continued(client: openai.OpenAI) -> None:
 def test_a_stream_ends_in_the_answer(
     client: openai.OpenAI, responses_tools: list[dict[str, Any]], question: str
 ) -> None:
-    """Deltas add up to the items, and the last event holds the whole response."""
+    """The deltas add up to the items, and the last event holds the whole response."""
     asked: dict[str, Any] = {"model": "m", "input": question, "tools": responses_tools}
     asked["reasoning"] = {"effort": "medium", "summary": "auto"}
     with client.responses.stream(**asked) as stream:

@@ -1,4 +1,4 @@
-"""Values made from schemas: they fit, always, and hold what the text says."""
+"""Values sampled from schemas always fit them, and hold what the text says."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from pydantic import BaseModel, Field
 
-from turngraph.scripted.responder.schema_sampler import fill
+from turngraph.scripted.responder.schema_sampler import sample
 
 
 class Leaf(BaseModel):
@@ -26,7 +26,7 @@ class Tree(BaseModel):
 @pytest.mark.parametrize("text", ["", "Weigh 3 leaves of 7 kg in Oslo on 2024-02-03, 'quoted'."])
 def test_models_with_references_and_recursion_are_filled(text: str, whole: bool) -> None:
     """pydantic's schemas refer to themselves; strict ones require every property."""
-    Tree.model_validate(fill(Tree.model_json_schema(), text, whole=whole))
+    Tree.model_validate(sample(Tree.model_json_schema(), text, include_optional=whole))
 
 
 NUMBERS = st.fixed_dictionaries(
@@ -82,9 +82,9 @@ def objects(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     st.sampled_from(["", "red 4 9 Oslo 2024-01-02 3 + 4"]),
     st.booleans(),
 )
-def test_what_is_made_fits_the_schema(schema: dict[str, Any], text: str, whole: bool) -> None:
-    """A scripted call must not fail for its form; only a script may send nonsense."""
-    jsonschema.validate(fill(schema, text, whole=whole), schema)
+def test_a_sampled_value_fits_the_schema(schema: dict[str, Any], text: str, whole: bool) -> None:
+    """Only a script may send arguments that do not fit."""
+    jsonschema.validate(sample(schema, text, include_optional=whole), schema)
 
 
 def test_the_text_decides_what_it_can() -> None:
@@ -99,8 +99,8 @@ def test_the_text_decides_what_it_can() -> None:
         },
         "required": ["title", "count", "prices"],
     }
-    made = fill(schema, "Order 3 large 'Moby Dick' at 9.5 or 12")
-    assert made == {"title": "Moby Dick", "size": "large", "count": 3, "prices": [9.5, 12]}
+    value = sample(schema, "Order 3 large 'Moby Dick' at 9.5 or 12")
+    assert value == {"title": "Moby Dick", "size": "large", "count": 3, "prices": [9.5, 12]}
 
 
 def test_a_pattern_is_met_by_what_the_text_holds() -> None:
@@ -109,4 +109,4 @@ def test_a_pattern_is_met_by_what_the_text_holds() -> None:
         "type": "object",
         "properties": {"code": {"type": "string", "pattern": "^[A-Z]{2}-[0-9]+$"}},
     }
-    assert fill(schema, "Look up AB-123, please.", whole=True) == {"code": "AB-123"}
+    assert sample(schema, "Look up AB-123, please.", include_optional=True) == {"code": "AB-123"}

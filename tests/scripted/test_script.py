@@ -1,4 +1,4 @@
-"""Scripts: what is said next, right or wrong, and what was really asked."""
+"""Scripts: each step of them, and the requests that the model keeps."""
 
 import asyncio
 import http.client
@@ -33,7 +33,7 @@ def post(model: ScriptedModel, body: dict[str, Any]) -> http.client.HTTPResponse
     return connection.getresponse()
 
 
-def test_steps_are_taken_in_order_and_then_the_mind_answers(connect: Any) -> None:
+def test_steps_are_taken_in_order_and_then_the_responder_answers(connect: Any) -> None:
     """A test scripts what matters to it, and no more."""
     with ScriptedModel([Say("one"), Refuse("no"), Call(("f", {"x": 1}))]) as model:
         client = connect(model)
@@ -46,7 +46,7 @@ def test_steps_are_taken_in_order_and_then_the_mind_answers(connect: Any) -> Non
 
 
 def test_a_strict_model_refuses_what_is_not_scripted(connect: Any) -> None:
-    """A call too many is a finding."""
+    """A request that the test did not foresee fails it."""
     with ScriptedModel([Say("one")], strict=True) as model:
         client = connect(model)
         client.chat.completions.create(**HI)
@@ -65,7 +65,7 @@ def test_a_step_can_look_at_the_request(connect: Any) -> None:
 
 
 def test_every_request_is_kept_as_it_was_sent(connect: Any) -> None:
-    """What was really sent is the point of many a test."""
+    """Many tests are about what was really sent."""
     with ScriptedModel() as model:
         client = connect(model, key="sk-planted")
         client.chat.completions.create(**HI, temperature=0)
@@ -79,7 +79,7 @@ def test_every_request_is_kept_as_it_was_sent(connect: Any) -> None:
 
 
 def test_a_request_the_vendor_would_refuse_takes_no_step(connect: Any) -> None:
-    """The script goes on where it stood."""
+    """The next good request gets the step."""
     with ScriptedModel([Say("one")]) as model:
         client = connect(model)
         with pytest.raises(openai.BadRequestError):
@@ -128,13 +128,13 @@ def test_a_failure_can_be_any_body(connect: Any) -> None:
 
 def test_a_hanging_model_lets_the_client_time_out_and_closes_at_once(connect: Any) -> None:
     """Timeouts are tested without waiting."""
-    begun = time.monotonic()
+    started = time.monotonic()
     with ScriptedModel([Hang(3600), Hang(0.01, Say("at last"))]) as model:
         client = connect(model, timeout=0.3)
         with pytest.raises(openai.APITimeoutError):
             client.chat.completions.create(**HI)
         assert client.chat.completions.create(**HI).choices[0].message.content == "at last"
-    assert time.monotonic() - begun < 600
+    assert time.monotonic() - started < 600
 
 
 def test_a_connection_can_close_before_the_status_line() -> None:
@@ -247,7 +247,7 @@ def test_ids_differ_between_models_and_are_repeatable_by_name(connect: Any) -> N
 
 
 async def test_sixty_four_at_once(connect: Any) -> None:
-    """It is the server that benchmarks load."""
+    """Benchmarks put this load on it."""
     async with (
         ScriptedModel() as model,
         openai.AsyncOpenAI(base_url=model.base_url, api_key="x") as client,
@@ -275,25 +275,23 @@ def test_closing_a_model_closes_its_connections(connect: Any) -> None:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
 
 
-def test_a_completion_is_kept_where_that_was_asked_for(model: ScriptedModel) -> None:
-    """Found by its id and by its metadata, as the vendor lists stored completions; any other is
-    not.
-    """
+def test_a_completion_is_stored_if_the_request_says_so(model: ScriptedModel) -> None:
+    """It is found by its id and by its metadata; a completion that was not stored is not found."""
     connection = http.client.HTTPConnection("127.0.0.1", model.port)
-    asked = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
-    for body in (asked, {**asked, "store": True, "metadata": {"team": "a"}}):
+    plain = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+    for body in (plain, {**plain, "store": True, "metadata": {"team": "a"}}):
         connection.request("POST", "/v1/chat/completions", json.dumps(body))
-        made = json.load(connection.getresponse())
-    found = []
+        stored = json.load(connection.getresponse())
+    replies = []
     for path in (
-        f"/{made['id']}",
+        f"/{stored['id']}",
         "?metadata[team]=a&model=m",
         "?metadata[team]=b",
         "/chatcmpl-none",
     ):
         connection.request("GET", f"/v1/chat/completions{path}")
-        found.append(json.load(connection.getresponse()))
+        replies.append(json.load(connection.getresponse()))
     connection.close()
-    assert found[0] == {**made, "metadata": {"team": "a"}}
-    assert [one["data"] for one in found[1:3]] == [[found[0]], []]
-    assert "not found" in found[3]["error"]["message"]
+    assert replies[0] == {**stored, "metadata": {"team": "a"}}
+    assert [page["data"] for page in replies[1:3]] == [[replies[0]], []]
+    assert "not found" in replies[3]["error"]["message"]

@@ -1,4 +1,4 @@
-"""The scripted model as a program of its own, and its front door."""
+"""The scripted model as a program of its own, and the public names of its package."""
 
 import json
 import signal
@@ -6,7 +6,7 @@ import subprocess
 import sys
 from urllib.request import urlopen
 
-import turngraph.scripted as door
+import turngraph.scripted as package
 
 
 def test_it_serves_until_it_is_interrupted() -> None:
@@ -22,17 +22,20 @@ def test_it_serves_until_it_is_interrupted() -> None:
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
     assert process.returncode == 0
-    assert said.startswith("A scripted model, not a language model.")
+    assert said.startswith("This is the scripted model, not a language model.")
 
 
-def test_every_name_at_the_door_is_there() -> None:
-    """Names are looked up when they are asked for, so a wrong one would be found by a user."""
-    assert dir(door) == door.__all__ == sorted(door.__all__)
-    assert all(getattr(door, name).__doc__ for name in door.__all__)
+def test_every_public_name_exists() -> None:
+    """Names are imported when they are used, so a user would be the first to meet a wrong one."""
+    assert dir(package) == package.__all__ == sorted(package.__all__)
+    assert all(getattr(package, name).__doc__ for name in package.__all__)
 
 
 def test_importing_it_loads_no_web_server() -> None:
-    """aiohttp is loaded when a server starts, not when a room is imported."""
-    code = "import sys, turngraph.scripted.server; print({'aiohttp', 'openai', 'jsonschema'} & set(sys.modules))"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "set()"
+    """aiohttp is imported when a server starts, not when the package is."""
+    code = (
+        "import sys, turngraph.scripted.server; "
+        "print({'aiohttp', 'openai', 'jsonschema'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

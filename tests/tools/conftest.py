@@ -1,6 +1,4 @@
-"""Examples that are slow on a busy machine are no failures: this room's tests assert nothing about
-a clock.
-"""
+"""Examples that are slow on a busy machine are not failures: no test here asserts a duration."""
 
 from hypothesis import settings
 

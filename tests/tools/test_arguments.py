@@ -1,6 +1,4 @@
-"""Arguments of a tool call are read strictly: what is wrong is told by path, and nothing is run on
-it.
-"""
+"""Arguments of a tool call are checked strictly, and mistakes are reported by path."""
 
 from typing import Any, Literal
 
@@ -29,8 +27,8 @@ def check(arguments: str) -> dict[str, Any]:
     return BOX.check(ToolCall(id="c", name="book", arguments=arguments))
 
 
-def test_fitting_arguments_pass() -> None:
-    """With and without what has a default."""
+def test_valid_arguments_pass() -> None:
+    """With and without the arguments that have a default."""
     assert check('{"city": "Oslo", "nights": 2}') == {"city": "Oslo", "nights": 2}
     assert check('{"city": "Oslo", "nights": 2, "board": "half", "tags": ["quiet"]}')["tags"] == [
         "quiet"
@@ -38,7 +36,7 @@ def test_fitting_arguments_pass() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("{}", "'city' is a required property"),
         ('{"city": "Oslo", "nights": "two"}', r"at `\$.nights`: 'two' is not of type 'integer'"),
@@ -55,15 +53,15 @@ def test_fitting_arguments_pass() -> None:
         ),
     ],
 )
-def test_a_misfit_is_told_by_path_with_what_is_allowed(text: str, said: str) -> None:
-    """The model reads the sentence and tries again."""
-    with pytest.raises(ToolArgumentsError, match=said) as refused:
+def test_a_mistake_is_reported_with_path_and_allowed_values(text: str, message: str) -> None:
+    """The model reads the message and tries again."""
+    with pytest.raises(ToolArgumentsError, match=message) as refused:
         check(text)
     assert len(str(refused.value)) < 1500
 
 
-def test_a_member_too_many_is_told_the_known_ones() -> None:
-    """Where a schema takes no others: a plugin's does not."""
+def test_an_unknown_argument_is_reported_with_the_known_ones() -> None:
+    """The schema of a plugin allows no other arguments."""
     schema = {
         "type": "object",
         "properties": {"kind": {}, "name": {}},
@@ -73,7 +71,7 @@ def test_a_member_too_many_is_told_the_known_ones() -> None:
         check_arguments("planets", {"kin": 1}, compile_schema("planets", schema))
 
 
-def test_an_unknown_tool_is_named_with_those_there_are() -> None:
+def test_an_unknown_tool_is_reported_with_the_known_ones() -> None:
     """Models invent names."""
     with pytest.raises(UnknownToolError, match="Offered: `book`"):
         BOX.check(ToolCall(id="c", name="boook", arguments="{}"))

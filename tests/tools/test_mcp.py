@@ -1,6 +1,4 @@
-"""MCP against real servers: over stdio and HTTP, lost in the middle, killed in between, changing
-their tools.
-"""
+"""MCP against real servers over stdio and HTTP, also lost, killed, and changing their tools."""
 
 import asyncio
 import os
@@ -55,9 +53,7 @@ def run(box: Toolbox, name: str, **arguments: Any) -> str:
 
 
 def test_tools_over_stdio(servers: McpServers) -> None:
-    """Arguments, results, errors and media as LangChain tools have them; one process serves all
-    calls.
-    """
+    """Arguments, results, errors and media arrive; one process serves all calls."""
     box = Toolbox.of(servers.tools())
     output = box.run("add", {"a": 2, "b": 3}, call_id="c", timeout_s=30)
     assert (output.content, output.artifact, output.status) == ("5", {"result": 5}, "ok")
@@ -72,7 +68,7 @@ def test_tools_over_stdio(servers: McpServers) -> None:
 
 
 async def test_tools_over_http_from_several_tasks(http_server: tuple[str, Any]) -> None:
-    """The sessions belong to no loop of a turn, so turns on any loop share them."""
+    """Sessions live on their own loop, so turns on any loop share them."""
     url, _ = http_server
     servers = McpServers({"web": {"transport": "streamable_http", "url": url}})
     box = Toolbox.of(servers.tools())
@@ -83,17 +79,20 @@ async def test_tools_over_http_from_several_tasks(http_server: tuple[str, Any]) 
     servers.close()
 
 
-def test_a_server_killed_in_the_middle_is_told_and_started_again(servers: McpServers) -> None:
-    """The turn goes on; what was under way is not asked again, for it may have been done."""
+def test_a_server_killed_during_a_call_is_reported_and_restarted(servers: McpServers) -> None:
+    """The call is not repeated, because it may have taken effect."""
     box = Toolbox.of(servers.tools())
     output = box.run("die", {}, call_id="c", timeout_s=30)
     assert output.status == "error"
-    assert "`tests` was lost during the call; whether it was done is not known" in output.content
+    assert (
+        "`tests` was lost during the call, so it is not known whether the call took effect"
+        in output.content
+    )
     assert run(box, "add", a=1, b=1) == "2"
 
 
-def test_a_server_killed_between_calls_is_started_again(servers: McpServers) -> None:
-    """The first call after it may tell so; the next one is served by a new process."""
+def test_a_server_killed_between_calls_is_restarted(servers: McpServers) -> None:
+    """The first call after it may fail; the next one reaches a new process."""
     box = Toolbox.of(servers.tools())
     first = run(box, "pid")
     os.kill(int(first), signal.SIGKILL)
@@ -102,10 +101,10 @@ def test_a_server_killed_between_calls_is_started_again(servers: McpServers) -> 
     assert answers[-1] != first
 
 
-def test_an_http_server_that_is_gone_is_told(
+def test_a_lost_http_server_is_reported(
     http_server: tuple[str, subprocess.Popen[bytes]],
 ) -> None:
-    """In a sentence, not by hanging."""
+    """The call must not hang."""
     url, process = http_server
     with McpServers({"web": {"transport": "streamable_http", "url": url}}) as servers:
         box = Toolbox.of(servers.tools())
@@ -117,16 +116,16 @@ def test_an_http_server_that_is_gone_is_told(
         assert "`web`" in output.content
 
 
-def test_a_slow_tool_is_left_in_time(servers: McpServers) -> None:
-    """And its server still answers."""
+def test_a_slow_tool_times_out(servers: McpServers) -> None:
+    """Its server still answers the next call."""
     box = Toolbox.of(servers.tools())
     with pytest.raises(ToolTimeoutError):
         box.run("slow", {}, call_id="c", timeout_s=0.3)
     assert run(box, "add", a=1, b=1) == "2"
 
 
-def test_a_changed_list_is_noticed(servers: McpServers) -> None:
-    """`tools()` asks anew each time; `changed` says when that is worth it."""
+def test_a_changed_list_of_tools_is_noticed(servers: McpServers) -> None:
+    """`changed` says when another `tools()` is needed."""
     box = Toolbox.of(servers.tools())
     assert "newcomer" not in box
     run(box, "grow")
@@ -139,8 +138,8 @@ def test_a_changed_list_is_noticed(servers: McpServers) -> None:
     assert servers.changed == ()
 
 
-def test_a_server_that_cannot_be_started_is_told() -> None:
-    """When the turn is built."""
+def test_a_server_that_cannot_be_started_is_reported() -> None:
+    """This happens when the turn is built."""
     with (
         McpServers(
             {"nothing": {"transport": "stdio", "command": "/no/such/program", "args": []}}

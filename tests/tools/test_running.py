@@ -1,4 +1,4 @@
-"""Waiting for tools, where the process is not the one that began to."""
+"""Tools that run in a process other than the one that built the toolbox."""
 
 import os
 import sys
@@ -16,9 +16,7 @@ async def answer() -> int:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 def test_a_forked_process_runs_async_work_too() -> None:
-    """A server that loads the turn and then forks its workers: the loop came along, the thread that
-    ran it did not.
-    """
+    """A forked worker inherits the loop, but not the thread that ran it."""
     background = BackgroundLoop()
     assert background.run(answer, 10).value == 42
     child = os.fork()

@@ -1,6 +1,4 @@
-"""Which plugins join a turn: measured on prompts with labels, and exact in what they bring to the
-request.
-"""
+"""Which plugins join a turn, measured on labeled prompts, and what they add to the request."""
 
 import time
 from dataclasses import dataclass, field
@@ -14,7 +12,7 @@ from langchain_core.tools import BaseTool
 from turngraph.state.request import ChatRequest
 from turngraph.tools.manifests.parts import PromptSettings, Selector
 from turngraph.tools.plugin import Plugin, make_tool
-from turngraph.tools.selection import Selected, join_request, offer, select_plugins
+from turngraph.tools.selection import PluginMatch, join_request, offered_tools, select_plugins
 from turngraph.tools.terms import find_term
 from turngraph.tools.toolbox import Toolbox
 
@@ -55,8 +53,8 @@ def labelled() -> list[tuple[str, str]]:
     return [(label, prompt) for label, _, prompt in parted]
 
 
-def test_precision_and_recall_on_labelled_prompts() -> None:
-    """Run with -s to see the figures and every miss."""
+def test_precision_and_recall_on_labeled_prompts() -> None:
+    """Run with `-s` to see the figures and every miss."""
     prompts = labelled()
     assert len(prompts) >= 300
     plugins = [plugin(name) for name in TERMS]
@@ -102,23 +100,23 @@ def test_precision_and_recall_on_labelled_prompts() -> None:
     ],
 )
 def test_terms_are_literals(term: str, text: str, found: bool) -> None:
-    """Case, accents, plurals and typos are forgiven; other words are not, and nothing is a pattern."""
+    """Case, accents, plurals and typos are forgiven; other words are not."""
     assert (find_term([term], text) is not None) is found
 
 
-def test_a_long_message_is_searched_at_once() -> None:
-    """No term and no text make a search run away."""
+def test_a_long_message_is_searched_quickly() -> None:
+    """No combination of term and text makes a search slow."""
     started = time.monotonic()
     find_term(["a" * 200, "everlasting gobstopper"] * 20, "abcdefgh " * 200_000)
     assert time.monotonic() - started < 5
 
 
 def test_always_and_llm_join_every_turn() -> None:
-    """The model decides about `llm`; its tool must be there to be called."""
+    """The tool of an `llm` plugin must be there so that the model can call it."""
     plugins = [plugin("a", "always"), plugin("refund"), plugin("b", "llm")]
     assert select_plugins(plugins, []) == (
-        Selected(plugin="a", directive="always"),
-        Selected(plugin="b", directive="llm"),
+        PluginMatch(plugin="a", directive="always"),
+        PluginMatch(plugin="b", directive="llm"),
     )
     assert isinstance(plugins[0], Plugin)
 
@@ -132,18 +130,18 @@ def thread(*texts: Any) -> list[BaseMessage]:
     ]
 
 
-def test_the_user_is_searched_last_message_first() -> None:
-    """Then the thread; what the model or the system wrote selects nothing."""
+def test_only_user_messages_are_searched_the_last_one_first() -> None:
+    """Text of the model or the system selects no plugin."""
     plugins = [plugin("refund"), plugin("vpn")]
     assert select_plugins(plugins, thread("what?")) == ()
     found = select_plugins(plugins, thread("I want my money back", "and the refund?"))
-    assert found == (Selected(plugin="refund", directive="search_terms", term="refund"),)
+    assert found == (PluginMatch(plugin="refund", directive="search_terms", term="refund"),)
     found = select_plugins(plugins, thread("VPN", "thanks"))
-    assert found == (Selected(plugin="vpn", directive="search_terms", term="VPN"),)
+    assert found == (PluginMatch(plugin="vpn", directive="search_terms", term="VPN"),)
 
 
 def test_list_content_is_searched() -> None:
-    """Messages with images are lists; they broke the old system."""
+    """Messages with images have lists as content."""
     blocks: list[Any] = [
         {"type": "text", "text": "see"},
         {"type": "image_url", "image_url": {"url": "refund"}},
@@ -158,12 +156,12 @@ REQUEST = ChatRequest(vendor="openai", api="chat", model="base", system="Be kind
 
 
 def join(*plugins: Simple, **options: Any) -> Any:
-    selected = [Selected(plugin=one.name, directive=one.selector.directive) for one in plugins]
+    selected = [PluginMatch(plugin=one.name, directive=one.selector.directive) for one in plugins]
     return join_request(REQUEST, plugins, selected, **options)
 
 
 def test_roles_are_appended_to_this_request_only() -> None:
-    """In order, after the turn's own; the request that was given stays as it was."""
+    """In order, after the turn's own role; the given request does not change."""
     joined = join(
         plugin("a", "always", system_role="A."),
         plugin("refund", system_role=" R. "),
@@ -174,16 +172,16 @@ def test_roles_are_appended_to_this_request_only() -> None:
     assert join(plugin("c", "always")).request == REQUEST
 
 
-def test_an_llm_plugin_brings_its_role_once_it_was_called() -> None:
-    """Until then only its tool is there."""
+def test_an_llm_plugin_adds_its_role_after_its_first_call() -> None:
+    """Until then only its tool is offered."""
     one = plugin("b", "llm", system_role="B.", temperature=0)
     assert join(one).request == REQUEST
     called = join(one, called={"b"}).request
     assert (called.system, called.temperature) == ("Be kind.\n\nB.", 0)
 
 
-def test_the_first_plugin_sets_and_the_others_are_recorded() -> None:
-    """In the old system the last one silently won."""
+def test_the_first_plugin_wins_and_the_others_are_recorded() -> None:
+    """The last one must not win silently."""
     first = plugin("a", "always", model="m1", temperature=0)
     second = plugin("b", "always", model="m2", temperature=0, max_tokens=9)
     joined = join(first, second)
@@ -195,25 +193,29 @@ def test_the_first_plugin_sets_and_the_others_are_recorded() -> None:
     assert joined.ignored == {"b": ("model",)}
 
 
-def test_a_model_of_another_vendor_is_not_asked_for() -> None:
-    """A turn speaks to one vendor; the plugin's other settings count."""
+def test_a_model_of_another_vendor_is_ignored() -> None:
+    """A turn has one vendor; the plugin's other settings count."""
     joined = join(plugin("a", "always", provider="anthropic", model="claude", max_tokens=5))
     assert (joined.request.model, joined.request.max_tokens) == ("base", 5)
     assert joined.ignored == {"a": ("model",)}
     assert join(plugin("a", "always", provider="openai", model="m")).request.model == "m"
 
 
-def test_what_the_caller_set_stays() -> None:
-    """Whoever calls knows best."""
+def test_settings_of_the_caller_win() -> None:
+    """A plugin must not change what the caller asked for."""
     joined = join(plugin("a", "always", model="m", temperature=0), keep={"temperature"})
     assert (joined.request.model, joined.request.temperature) == ("m", 0.7)
     assert joined.ignored == {"a": ("temperature",)}
 
 
-def test_only_what_joined_is_offered() -> None:
-    """A plugin that did not join cannot be called, whatever the model writes."""
+def test_only_plugins_that_joined_are_offered() -> None:
+    """The model cannot call a plugin that did not join."""
     plugins = [plugin("refund"), plugin("vpn"), plugin("b", "llm")]
     box = Toolbox.of(["calculator", *(one.tool for one in plugins)])
     selected = select_plugins(plugins, [HumanMessage("my VPN")])
-    assert [spec.name for spec in offer(box, plugins, selected).specs] == ["calculator", "vpn", "b"]
-    assert offer(box, [], ()) is box
+    assert [spec.name for spec in offered_tools(box, plugins, selected).specs] == [
+        "calculator",
+        "vpn",
+        "b",
+    ]
+    assert offered_tools(box, [], ()) is box

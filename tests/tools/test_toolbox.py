@@ -1,4 +1,4 @@
-"""The toolbox: any tool in, every call answered, in time, whatever the tool does."""
+"""The toolbox takes any tool and answers every call in time, whatever the tool does."""
 
 import asyncio
 import contextvars
@@ -82,8 +82,8 @@ def returning(value: Any) -> ToolOutput:
 # What may be a tool
 
 
-def test_functions_tools_and_names_of_builtins_are_taken() -> None:
-    """People have all three."""
+def test_functions_tools_and_names_of_builtins_are_accepted() -> None:
+    """Callers have all three."""
     box = Toolbox.of(
         [double, triple, StructuredTool.from_function(double, name="d2"), "calculator"]
     )
@@ -95,10 +95,8 @@ def test_functions_tools_and_names_of_builtins_are_taken() -> None:
     assert [one.name for one in box] == ["double", "triple", "d2", "calculator"]
 
 
-def test_a_description_has_no_indentation_whatever_python_leaves_in_a_docstring() -> None:
-    """Before 3.13 Python leaves it in: spaces that cost tokens, and requests that differ from
-    version to version.
-    """
+def test_a_description_has_no_indentation() -> None:
+    """Python before 3.13 keeps the indentation of docstrings, which costs tokens."""
     described = "Find a thing.\n\n    Names are case-sensitive.\n      Codes are not.\n    "
     box = Toolbox.of(
         [
@@ -113,7 +111,7 @@ def test_a_description_has_no_indentation_whatever_python_leaves_in_a_docstring(
 
 
 def test_a_tool_with_a_json_schema_keeps_it() -> None:
-    """MCP tools bring a JSON schema instead of a pydantic model."""
+    """MCP tools have a JSON schema instead of a pydantic model."""
     schema = {
         "type": "object",
         "properties": {"q": {"type": "string", "minLength": 2}},
@@ -127,18 +125,18 @@ def test_a_tool_with_a_json_schema_keeps_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tools", "said"),
+    ("tools", "message"),
     [
         (["kalkulator"], "No built-in function is named `kalkulator`. There are: `calculator`"),
         ([double, double], "Two tools are named `double`"),
-        ([StructuredTool.from_function(double, name="no spaces")], "cannot be a tool's name"),
+        ([StructuredTool.from_function(double, name="no spaces")], "cannot be the name of a tool"),
         ([StructuredTool.from_function(double, name="x" * 65)], "1 to 64"),
-        ([lambda n: n], "cannot be a tool's name"),
+        ([lambda n: n], "cannot be the name of a tool"),
         ([City], "not ModelMetaclass"),
         ([42], "not int"),
         (
             [StructuredTool(name="t", description="", args_schema={"type": "objekt"}, func=double)],
-            "not JSON schema",
+            "not a valid JSON schema",
         ),
         (
             [
@@ -146,15 +144,15 @@ def test_a_tool_with_a_json_schema_keeps_it() -> None:
                     name="t", description="", args_schema={"$ref": "http://x/y"}, func=double
                 )
             ],
-            "points outside|no JSON schema: ref paths",
+            "refers to another document|no JSON schema: ref paths",
         ),
     ],
 )
 def test_what_cannot_be_a_tool_is_refused_when_the_turn_is_built(
-    tools: list[Any], said: str
+    tools: list[Any], message: str
 ) -> None:
-    """Before anything is sent, in a sentence that names the tool."""
-    with pytest.raises(TurnConfigurationError, match=said):
+    """The message names the tool, before anything is sent."""
+    with pytest.raises(TurnConfigurationError, match=message):
         Toolbox.of(tools)
 
 
@@ -162,7 +160,7 @@ def test_what_cannot_be_a_tool_is_refused_when_the_turn_is_built(
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "text"),
     [
         ("text", "text"),
         ("", ""),
@@ -180,46 +178,51 @@ def test_what_cannot_be_a_tool_is_refused_when_the_turn_is_built(
         (Point(1, Decimal("1.10")), '{"x":1,"y":"1.10"}'),
         ([{"type": "text", "text": "one"}, {"type": "text", "text": "two"}], "one\ntwo"),
         ([{"type": "file", "name": "a.txt"}], '[{"type":"file","name":"a.txt"}]'),
-        ([{"type": "text", "text": "see"}, {"type": "image", "base64": "aGk=", "mime_type": "image/png"}],
-         "see\n[image/png: not text, left out]"),
+        (
+            [
+                {"type": "text", "text": "see"},
+                {"type": "image", "base64": "aGk=", "mime_type": "image/png"},
+            ],
+            "see\n[image/png: not text, left out]",
+        ),
         (ToolMessage("done", tool_call_id="x"), "done"),
     ],
 )  # fmt: skip
-def test_any_value_becomes_text(value: Any, told: str) -> None:
-    """Vendors take nothing but text as a tool's result."""
+def test_any_value_becomes_text(value: Any, text: str) -> None:
+    """Vendors accept only text as the result of a tool."""
     output = returning(value)
-    assert (output.content, output.status) == (told, "ok")
+    assert (output.content, output.status) == (text, "ok")
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [
-        (b"\x00\xff", "bytes (2 of them)"),
+        (b"\x00\xff", "2 bytes, which"),
         (object(), "type `object`, which has no JSON form"),
         ({"f": double}, "type `dict`, which has no JSON form"),
-        (iter([1]), "an unread list_iterator"),
-        (Command(goto="x"), "a Command, which a turn does not carry out"),
+        (iter([1]), "a list_iterator that nobody has iterated"),
+        (Command(goto="x"), "a Command, which turngraph does not apply"),
         (threading.Lock(), "type `lock`"),
         (double, "type `function`"),
     ],
 )
-def test_a_value_without_a_text_is_an_error_in_a_sentence(value: Any, said: str) -> None:
-    """The model is told that there is no answer; it never sees `<object at 0x7f…>`."""
+def test_a_value_without_a_text_form_is_an_error(value: Any, message: str) -> None:
+    """The model must never see `<object at 0x7f…>`."""
     output = returning(value)
     assert output.status == "error"
-    assert said in output.content
+    assert message in output.content
     assert "0x" not in output.content
 
 
-def test_circular_values_end() -> None:
-    """A list that holds itself has no JSON."""
+def test_a_circular_value_is_an_error() -> None:
+    """A list that contains itself has no JSON form."""
     loop: list[Any] = []
     loop.append(loop)
     assert returning(loop).status == "error"
 
 
 def test_an_artifact_stays_beside_the_text() -> None:
-    """`content_and_artifact` is how LangChain tools hand data to the program past the model."""
+    """With `content_and_artifact`, tools pass data to the program and not to the model."""
 
     @tool(response_format="content_and_artifact")
     def table(n: int) -> tuple[str, list[Point]]:
@@ -230,8 +233,8 @@ def test_an_artifact_stays_beside_the_text() -> None:
     assert (output.content, output.artifact) == ("3 rows", [{"x": 3, "y": "1"}])
 
 
-def test_an_artifact_no_checkpoint_could_keep_is_named_instead() -> None:
-    """One unserialisable value would brick the thread it is stored in."""
+def test_an_artifact_that_cannot_be_stored_is_named() -> None:
+    """One value that cannot be serialized would make its thread unreadable."""
 
     @tool(response_format="content_and_artifact")
     def handle() -> tuple[str, object]:
@@ -242,7 +245,7 @@ def test_an_artifact_no_checkpoint_could_keep_is_named_instead() -> None:
 
 
 def test_a_long_result_is_cut_with_a_notice() -> None:
-    """Silence about what is missing would be a lie to the model."""
+    """The model must know that something is missing."""
     output = returning("x" * 50_000_000)
     short = output.cut(1000)
     assert len(short.content) == 1000
@@ -256,7 +259,7 @@ def test_a_long_result_is_cut_with_a_notice() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "text"),
     [
         (ValueError("no such city"), "Error: ValueError: no such city"),
         (KeyError("x"), "Error: KeyError: 'x'"),
@@ -271,20 +274,18 @@ def test_a_long_result_is_cut_with_a_notice() -> None:
         ),
     ],
 )
-def test_a_raising_tool_is_told_in_one_sentence(error: BaseException, told: str) -> None:
+def test_an_exception_becomes_one_sentence(error: BaseException, text: str) -> None:
     """It never ends the turn, and the model never sees a traceback."""
 
     def fail() -> None:
         """Fail."""
         raise error
 
-    assert run(fail) == ToolOutput(content=told, status="error")
+    assert run(fail) == ToolOutput(content=text, status="error")
 
 
-def test_a_failure_is_short_and_keeps_secrets(caplog: pytest.LogCaptureFixture) -> None:
-    """Errors of HTTP and database clients quote the key they were refused with; the log gets the
-    rest.
-    """
+def test_a_failure_is_short_and_masks_secrets(caplog: pytest.LogCaptureFixture) -> None:
+    """Errors of HTTP and database clients quote keys; the log gets the details."""
     key = "sk-" + "Zq9" * 16
 
     def fail() -> None:
@@ -293,18 +294,18 @@ def test_a_failure_is_short_and_keeps_secrets(caplog: pytest.LogCaptureFixture) 
             f"401 for key {key}, postgresql://bob:hunter2@db/x, api_key=abc123 {'x' * 5000}"
         )
 
-    told = run(fail).content
-    assert len(told) < 600
-    for text in (told, caplog.text):
+    content = run(fail).content
+    assert len(content) < 600
+    for text in (content, caplog.text):
         assert key not in text
         assert "hunter2" not in text
         assert "abc123" not in text
     assert "Traceback" in caplog.text
-    assert "Traceback" not in told
+    assert "Traceback" not in content
 
 
-def test_an_exception_that_cannot_be_printed_is_still_told() -> None:
-    """A `__str__` that raises must not take the turn along."""
+def test_an_exception_that_cannot_be_printed_is_reported() -> None:
+    """A `__str__` that raises must not end the turn."""
 
     class UnprintableError(Exception):
         def __str__(self) -> str:
@@ -317,16 +318,16 @@ def test_an_exception_that_cannot_be_printed_is_still_told() -> None:
     assert run(fail).content == "Error: UnprintableError"
 
 
-def test_an_unknown_tool_is_refused_with_the_names_there_are() -> None:
-    """The node tells the model."""
+def test_an_unknown_tool_is_refused_with_the_known_names() -> None:
+    """The node reports it to the model."""
     with pytest.raises(
         UnknownToolError, match=r"No tool named `nope` in this turn. Offered: `double`"
     ):
         Toolbox.of([double]).run("nope", {}, call_id="c", timeout_s=1)
 
 
-def test_a_hanging_tool_is_left_behind() -> None:
-    """Its thread is a daemon of its own: nobody waits for it, not even the interpreter's exit."""
+def test_a_hanging_tool_is_abandoned() -> None:
+    """Nobody waits for its thread, not even the exit of the interpreter."""
     release = threading.Event()
 
     def hang() -> None:
@@ -340,7 +341,7 @@ def test_a_hanging_tool_is_left_behind() -> None:
     release.set()
 
 
-async def test_an_async_tool_that_ignores_its_cancellation_is_left_behind() -> None:
+async def test_an_async_tool_that_ignores_its_cancellation_is_abandoned() -> None:
     """`except CancelledError: pass` is a common mistake."""
     release = asyncio.Event()
 
@@ -358,8 +359,8 @@ async def test_an_async_tool_that_ignores_its_cancellation_is_left_behind() -> N
     await asyncio.sleep(0)
 
 
-async def test_cancelling_the_turn_cancels_its_async_tool() -> None:
-    """Cancellation is the caller's wish and goes through."""
+async def test_canceling_the_turn_cancels_its_async_tool() -> None:
+    """The cancellation of the caller reaches the tool."""
     started, ended = asyncio.Event(), asyncio.Event()
 
     async def slow() -> None:
@@ -378,7 +379,7 @@ async def test_cancelling_the_turn_cancels_its_async_tool() -> None:
     await asyncio.wait_for(ended.wait(), 5)
 
 
-def test_a_keyboard_interrupt_goes_through() -> None:
+def test_a_keyboard_interrupt_is_raised() -> None:
     """Ctrl-C ends the program, not only a tool."""
 
     def interrupted() -> None:
@@ -392,8 +393,8 @@ def test_a_keyboard_interrupt_goes_through() -> None:
 # Sync and async, each way round
 
 
-async def test_all_four_ways_give_the_same() -> None:
-    """A sync tool in an async turn, an async tool in a sync turn, and the straight ones."""
+async def test_sync_and_async_tools_work_in_sync_and_async_turns() -> None:
+    """All four combinations have the same result."""
     box = Toolbox.of([double, triple])
     assert (await box.arun("double", {"n": 7}, call_id="c", timeout_s=5)).content == "14"
     assert (await box.arun("triple", {"n": 7}, call_id="c", timeout_s=5)).content == "21"
@@ -405,7 +406,7 @@ async def test_all_four_ways_give_the_same() -> None:
 
 
 async def test_the_context_of_the_caller_reaches_every_tool() -> None:
-    """LangGraph's configuration travels in context variables, and so does tracing."""
+    """LangGraph's configuration and tracing are in context variables."""
 
     def see() -> str:
         """See."""
@@ -425,9 +426,7 @@ async def test_the_context_of_the_caller_reaches_every_tool() -> None:
 
 
 async def test_32_sync_tools_wait_at_the_same_time() -> None:
-    """Each has a thread of its own: asyncio's default pool would let four wait at a time on two
-    cores.
-    """
+    """Each has its own thread; asyncio's default pool would run only a few at a time."""
     together = threading.Barrier(32)
 
     def meet() -> str:
@@ -444,7 +443,7 @@ async def test_32_sync_tools_wait_at_the_same_time() -> None:
 
 @pytest.mark.parametrize("way", ["sync", "async"])
 async def test_32_calls_of_every_bad_kind_are_all_answered_in_order(way: str) -> None:
-    """Some hang, raise, return 50 MB, return what has no JSON, or are unknown; the rest are served."""
+    """Some hang, raise, return 50 MB or no JSON, or are unknown; the others succeed."""
     release = threading.Event()
 
     def hang() -> None:
@@ -507,7 +506,7 @@ async def test_32_calls_of_every_bad_kind_are_all_answered_in_order(way: str) ->
 
 
 def test_injected_arguments_are_filled_and_never_shown() -> None:
-    """The state and the call's id are the program's; the model neither sees nor sets them."""
+    """The model neither sees nor sets the state and the call id."""
 
     def note(
         text: str,
@@ -527,12 +526,12 @@ def test_injected_arguments_are_filled_and_never_shown() -> None:
         "note", {"text": "hi", "user": "eve"}, call_id="call_9", timeout_s=5, state={"user": "ann"}
     )
     assert output.content == "hi call_9 ['user'] ann call_9 ann"
-    with pytest.raises(ToolError, match="wants `user` of the state"):
+    with pytest.raises(ToolError, match="wants the key `user` of the state"):
         box.run("note", {"text": "hi"}, call_id="c", timeout_s=5, state={})
 
 
-def test_a_wish_no_turn_can_fill_is_refused_when_built() -> None:
-    """Otherwise it would fail at the first call, in the middle of a turn."""
+def test_an_injected_argument_nobody_can_fill_is_refused() -> None:
+    """It would fail at the first call, in the middle of a turn."""
 
     def secret(key: Annotated[str, InjectedToolArg]) -> str:
         """Use a key."""
@@ -553,9 +552,7 @@ class Graphed(TypedDict, total=False):
 
 @pytest.mark.parametrize("way", ["sync", "async"])
 async def test_a_tool_may_interrupt_and_be_resumed(way: str) -> None:
-    """LangGraph's `interrupt()` must come through the thread the tool runs in, and its answer back
-    into it.
-    """
+    """LangGraph's `interrupt()` works through the thread in which the tool runs."""
     from langgraph.checkpoint.memory import InMemorySaver
     from langgraph.graph import StateGraph
     from langgraph.types import interrupt
@@ -590,7 +587,7 @@ async def test_a_tool_may_interrupt_and_be_resumed(way: str) -> None:
 
 
 def test_the_store_of_the_graph_reaches_a_tool() -> None:
-    """`InjectedStore` is how LangGraph tools remember across threads."""
+    """With `InjectedStore`, LangGraph tools store data across threads."""
     from langgraph.graph import StateGraph
     from langgraph.store.memory import InMemoryStore
 
@@ -614,8 +611,8 @@ def test_the_store_of_the_graph_reaches_a_tool() -> None:
     assert found.value == {"text": "x"}
 
 
-def test_a_tool_that_handles_its_own_errors_keeps_doing_so() -> None:
-    """LangChain's `handle_tool_error` writes the sentence; the status still says that it failed."""
+def test_a_tool_that_handles_its_own_errors_reports_the_status() -> None:
+    """LangChain's `handle_tool_error` writes the text; the status says that it failed."""
 
     def closed() -> str:
         """Fail politely."""
@@ -625,10 +622,8 @@ def test_a_tool_that_handles_its_own_errors_keeps_doing_so() -> None:
     assert run(polite) == ToolOutput(content="Try tomorrow.", status="error")
 
 
-def test_a_call_that_looks_like_a_call_stays_data() -> None:
-    """LangChain reads a dict with `type: tool_call` as a call of its own; arguments of a model must
-    not become one.
-    """
+def test_arguments_that_look_like_a_call_stay_data() -> None:
+    """LangChain reads a dict with `type: tool_call` as a call."""
 
     def echo(type: str, name: str, inner: dict[str, Any], id: str) -> str:
         """Echo."""
@@ -644,8 +639,8 @@ def test_a_call_that_looks_like_a_call_stays_data() -> None:
 
 
 @pytest.mark.parametrize("way", ["sync", "async"])
-async def test_a_tool_is_tried_again_after_the_errors_named_for_it(way: str) -> None:
-    """And after no others; a call that succeeded is never run again."""
+async def test_a_tool_is_retried_after_the_errors_in_its_retry(way: str) -> None:
+    """After no other errors, and never after a success."""
     calls: list[str] = []
 
     def flaky(kind: str) -> str:
@@ -669,8 +664,8 @@ async def test_a_tool_is_tried_again_after_the_errors_named_for_it(way: str) -> 
     assert len(calls) == 1
 
 
-def test_a_call_that_ran_out_of_time_is_not_tried_again() -> None:
-    """It may have been done; and all attempts share the one time."""
+def test_a_call_that_timed_out_is_not_retried() -> None:
+    """Its work may have been done, and all attempts share the time."""
     calls: list[int] = []
 
     def slow() -> None:
@@ -685,9 +680,11 @@ def test_a_call_that_ran_out_of_time_is_not_tried_again() -> None:
     assert len(calls) == 1
 
 
-def test_a_retry_that_makes_no_sense_is_refused() -> None:
-    """When the turn is built."""
+def test_an_invalid_retry_is_refused() -> None:
+    """This happens when the turn is built."""
     with pytest.raises(TurnConfigurationError, match="1 to 10 attempts"):
         Retry(attempts=0)
-    with pytest.raises(TurnConfigurationError, match="retry for `triple`, and no such tool"):
+    with pytest.raises(
+        TurnConfigurationError, match="retry is given for `triple`, but no tool has that name"
+    ):
         Toolbox.of([double], retries={"triple": Retry()})

@@ -1,8 +1,8 @@
-"""A calculator without `eval`: its own walk over the parsed expression, exact where numbers allow,
-bounded everywhere.
+"""A calculator without `eval`: it walks the parsed expression itself, with limits on every step.
 
-Fractions carry what is exact (`0.1 + 0.2` is 0.3, `1/3*3` is 1); roots, logarithms and angles are
-floats.
+Results are exact fractions where possible (`0.1 + 0.2` is 0.3, `1/3*3` is 1); roots, logarithms and
+angles are floats. `eval` would run any code the model writes, and no list of forbidden names makes
+it safe (https://nedbatchelder.com/blog/201206/eval_really_is_dangerous.html).
 """
 
 import ast
@@ -21,40 +21,43 @@ __all__ = ["CalculatorError", "calculator", "evaluate"]
 Number = Fraction | float
 
 MAX_LENGTH: Final = 500
-"""Characters of an expression; also what bounds the number of its operations."""
+"""Characters of an expression. This also limits the number of its operations."""
 MAX_DEPTH: Final = 250
-"""A sum of 250 numbers is that deep, for it is taken from the left."""
+"""Levels of nesting. A sum of 250 numbers has that depth, because it is parsed from the left."""
 MAX_BITS: Final = 13_000
-"""Of a numerator or denominator: some 3,900 digits. Python prints no integer above 4,300."""
+"""Bits of a numerator or denominator: about 3,900 digits. Python refuses to print integers of more
+than 4,300 digits (https://docs.python.org/3/library/stdtypes.html#int-max-str-digits).
+"""
 MAX_FACTORIAL: Final = 1_000
 MAX_DECIMALS: Final = 40
+"""Decimal places up to which a fraction is written out exactly."""
 UNREADABLE: Final = re.compile(r"[^\w\s.,+\-*/%()]", re.ASCII)
 RUN_TOGETHER: Final = re.compile(
     r"(?<![\w.])((?>\d[\d_]*\.?\d*(?:[eE][+-]?\d+)?|\.\d+))([A-Za-z_]\w*)", re.ASCII
 )
 SPELLINGS: Final = str.maketrans("\u00d7\u00b7\u00f7\u2212\u2013\u00a0\n", "**/--  ")
-"""The signs of print: times, dot, division sign, minus, dash, hard space."""
+"""Typographic signs: times, middle dot, division sign, minus, dash, non-breaking space."""
 
 
 class CalculatorError(ToolException):
-    """An expression the calculator does not take; the sentence is for the model."""
+    """An expression that the calculator does not accept. The sentence is for the model."""
 
 
-def _whole(value: Number, what: str) -> int:
+def _integer(value: Number, what: str) -> int:
     if value != int(value):
         raise CalculatorError(f"{what} takes whole numbers only.")
     return int(value)
 
 
 def _factorial(value: Number) -> Fraction:
-    number = _whole(value, "factorial")
+    number = _integer(value, "factorial")
     if not 0 <= number <= MAX_FACTORIAL:
         raise CalculatorError(f"factorial takes 0 to {MAX_FACTORIAL:,}.")
     return Fraction(math.factorial(number))
 
 
 def _round(value: Number, digits: Number = Fraction(0)) -> Number:
-    places = _whole(digits, "round's second argument")
+    places = _integer(digits, "round's second argument")
     if not -300 <= places <= 300:
         raise CalculatorError("round takes -300 to 300 decimal places.")
     return Fraction(round(value, places)) if isinstance(value, Fraction) else round(value, places)
@@ -74,6 +77,7 @@ def _power(base: Number, exponent: Number) -> Number:
             return base
         if base in (1, -1):
             return base if exponent % 2 else Fraction(1)
+        # The size of the power is estimated first: computing 9**9**9 would take hours.
         if _bits(base) * abs(exponent) > MAX_BITS:
             raise OverflowError
         return Fraction(base**exponent.numerator)
@@ -87,8 +91,8 @@ def _exact(function: Callable[[Number], int]) -> Callable[[Number], Fraction]:
     return lambda value: Fraction(function(value))
 
 
-def _over_whole(name: str, function: Callable[..., int]) -> Callable[..., Fraction]:
-    return lambda *values: Fraction(function(*(_whole(value, name) for value in values)))
+def _over_integer(name: str, function: Callable[..., int]) -> Callable[..., Fraction]:
+    return lambda *values: Fraction(function(*(_integer(value, name) for value in values)))
 
 
 BINARY: Final[Mapping[type[ast.operator], Callable[[Any, Any], Number]]] = MappingProxyType(
@@ -108,7 +112,10 @@ UNARY: Final[Mapping[type[ast.unaryop], Callable[[Any], Number]]] = MappingProxy
 CONSTANTS: Final[Mapping[str, Number]] = MappingProxyType(
     {"pi": math.pi, "e": math.e, "tau": math.tau}
 )
-FLOATS: Final = "acos acosh asin asinh atan atan2 atanh cbrt cos cosh degrees exp hypot log log10 log2 radians sin sinh tan tanh"
+FLOATS: Final = """
+    acos acosh asin asinh atan atan2 atanh cbrt cos cosh degrees exp hypot log log10 log2 radians
+    sin sinh tan tanh
+"""
 FUNCTIONS: Final[Mapping[str, Callable[..., Number]]] = MappingProxyType(
     {name: getattr(math, name) for name in FLOATS.split()}
     | {
@@ -116,8 +123,8 @@ FUNCTIONS: Final[Mapping[str, Callable[..., Number]]] = MappingProxyType(
         "ceil": _exact(math.ceil),
         "factorial": _factorial,
         "floor": _exact(math.floor),
-        "gcd": _over_whole("gcd", math.gcd),
-        "lcm": _over_whole("lcm", math.lcm),
+        "gcd": _over_integer("gcd", math.gcd),
+        "lcm": _over_integer("lcm", math.lcm),
         "max": max,
         "min": min,
         "pow": _power,
@@ -148,8 +155,9 @@ calculator.handle_tool_error = True
 
 
 def evaluate(expression: str) -> str:
-    """The value of `expression` as text. Raises CalculatorError, with a sentence, for what it does
-    not take.
+    """Returns the value of `expression` as text.
+
+    Raises CalculatorError, with a sentence for the model, for an expression it does not accept.
 
     >>> evaluate("0.1 + 0.2"), evaluate("2 ** 100"), evaluate("1 / 3"), evaluate("round(2/3, 2)")
     ('0.3', '1267650600228229401496703205376', '0.3333333333333333', '0.67')
@@ -157,7 +165,7 @@ def evaluate(expression: str) -> str:
     text = expression.translate(SPELLINGS).strip()
     _refuse_unreadable(text)
     try:
-        return _written(_value(_parsed(text), text, 1))
+        return _number_text(_evaluate(_parse(text), text, 1))
     except ZeroDivisionError:
         raise CalculatorError("Division by zero.") from None
     except OverflowError:
@@ -171,7 +179,7 @@ def _refuse_unreadable(text: str) -> None:
         raise CalculatorError("The expression is empty.")
     if len(text) > MAX_LENGTH:
         raise CalculatorError(
-            f"The expression has {len(text):,} characters; at most {MAX_LENGTH} are taken."
+            f"The expression has {len(text):,} characters; at most {MAX_LENGTH} are allowed."
         )
     if found := UNREADABLE.search(text):
         hint = " Powers are written **." if found[0] == "^" else ""
@@ -182,7 +190,7 @@ def _refuse_unreadable(text: str) -> None:
         )
 
 
-def _parsed(text: str) -> ast.expr:
+def _parse(text: str) -> ast.expr:
     try:
         return ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -196,7 +204,7 @@ def _parsed(text: str) -> ast.expr:
         ) from None
 
 
-def _value(node: ast.expr, text: str, depth: int) -> Number:
+def _evaluate(node: ast.expr, text: str, depth: int) -> Number:
     if depth > MAX_DEPTH:
         raise CalculatorError(f"The expression is nested deeper than {MAX_DEPTH} levels.")
     match node:
@@ -205,17 +213,20 @@ def _value(node: ast.expr, text: str, depth: int) -> Number:
         case ast.Name() if node.id in CONSTANTS:
             return CONSTANTS[node.id]
         case ast.UnaryOp() if type(node.op) in UNARY:
-            return UNARY[type(node.op)](_value(node.operand, text, depth + 1))
+            return UNARY[type(node.op)](_evaluate(node.operand, text, depth + 1))
         case ast.BinOp() if type(node.op) in BINARY:
-            left, right = _value(node.left, text, depth + 1), _value(node.right, text, depth + 1)
+            left, right = (
+                _evaluate(node.left, text, depth + 1),
+                _evaluate(node.right, text, depth + 1),
+            )
             return _bounded(BINARY[type(node.op)](left, right))
         case ast.Call(func=ast.Name(id=name), keywords=[]) if name in FUNCTIONS:
-            return _called(name, [_value(argument, text, depth + 1) for argument in node.args])
-    raise CalculatorError(_told(node))
+            return _call(name, [_evaluate(argument, text, depth + 1) for argument in node.args])
+    raise CalculatorError(_explain(node))
 
 
 def _literal(value: int | float, written: str) -> Number:
-    """The number as written: a float's digits are taken from the text, for 0.1 is a tenth."""
+    """Returns the number as it is written, so that 0.1 is exactly a tenth and not a float."""
     if isinstance(value, int):
         return _bounded(Fraction(value))
     if not math.isfinite(value):
@@ -223,7 +234,7 @@ def _literal(value: int | float, written: str) -> Number:
     return Fraction(written.replace("_", "")) if value != 0 else Fraction(0)
 
 
-def _called(name: str, values: list[Number]) -> Number:
+def _call(name: str, values: list[Number]) -> Number:
     try:
         return _bounded(FUNCTIONS[name](*values))
     except TypeError:
@@ -231,6 +242,7 @@ def _called(name: str, values: list[Number]) -> Number:
 
 
 def _bounded(value: Any) -> Number:
+    """Returns `value` if it is a real number of at most MAX_BITS."""
     if isinstance(value, complex):
         raise ValueError("a root of a negative number is not a real number")
     if isinstance(value, float):
@@ -247,7 +259,7 @@ def _bits(value: Fraction) -> int:
     return max(value.numerator.bit_length(), value.denominator.bit_length())
 
 
-def _written(value: Number) -> str:
+def _number_text(value: Number) -> str:
     if isinstance(value, float):
         return str(int(value)) if value == int(value) and abs(value) < 2**53 else repr(value)
     if value.denominator == 1:
@@ -256,9 +268,8 @@ def _written(value: Number) -> str:
 
 
 def _decimal(value: Fraction) -> str | None:
-    """A fraction with finitely many decimals, all of them; `None` for another, or one with more
-    than 40.
-    """
+    """Returns `value` as an exact decimal, or None if it has more than 40 decimal places."""
+    # A decimal is finite if the denominator has no prime factors other than 2 and 5.
     twos = (value.denominator & -value.denominator).bit_length() - 1
     fives = 0
     rest = value.denominator >> twos
@@ -271,15 +282,14 @@ def _decimal(value: Fraction) -> str | None:
     return f"{'-' if value < 0 else ''}{digits[:-places]}.{digits[-places:]}"
 
 
-def _told(node: ast.expr) -> str:
+def _explain(node: ast.expr) -> str:
     if isinstance(node, ast.Tuple):
         return "A comma separates arguments only; write numbers without thousands separators."
+    """Returns why `node` is not accepted, as a sentence for the model."""
     name = node.func if isinstance(node, ast.Call) else node
     if isinstance(node, ast.Call) and isinstance(name, ast.Constant | ast.BinOp):
-        return "Write * between what is to be multiplied."
+        return "Write * between the two factors of a product."
     if isinstance(name, ast.Name):
         known = ", ".join(sorted((*FUNCTIONS, *CONSTANTS)))
-        return f"`{name.id[:50]}` has no meaning here. There are: {known}."
-    return (
-        "Only numbers, + - * / // % **, parentheses, functions and pi, e, tau have a meaning here."
-    )
+        return f"`{name.id[:50]}` has no meaning here. Known names: {known}."
+    return "Only numbers, + - * / // % **, parentheses, functions and pi, e, tau are allowed."

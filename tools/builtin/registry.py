@@ -1,6 +1,6 @@
-"""The functions turngraph brings along, by the names that `functions=["calculator"]` knows.
+"""The built-in functions by the names that `functions=["calculator"]` uses.
 
-Each is made when asked for: importing this page loads none of them.
+A function is imported when it is first asked for; importing this module imports none.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,14 +13,14 @@ from langchain_core.tools import BaseTool
 __all__ = ["BUILTINS"]
 
 
-def _from(module: str, name: str) -> Callable[[], BaseTool]:
+def _importer(module: str, name: str) -> Callable[[], BaseTool]:
     return lambda: cast(BaseTool, getattr(import_module(f"turngraph.tools.builtin.{module}"), name))
 
 
 BUILTINS: Final[Mapping[str, Callable[[], BaseTool]]] = MappingProxyType(
     {
-        "calculator": _from("calculator", "calculator"),
-        "date_calculator": _from("date_calculator", "date_calculator"),
-        "get_current_weather": _from("weather", "get_current_weather"),
+        "calculator": _importer("calculator", "calculator"),
+        "date_calculator": _importer("date_calculator", "date_calculator"),
+        "get_current_weather": _importer("weather", "get_current_weather"),
     }
 )

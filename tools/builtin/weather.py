@@ -1,6 +1,7 @@
-"""The weather of the next 24 hours, from Open-Meteo: no key, any place.
+"""The weather of the next 24 hours at any place, from Open-Meteo, which needs no key.
 
-Formats: https://open-meteo.com/en/docs/geocoding-api and https://open-meteo.com/en/docs
+The formats of its answers: https://open-meteo.com/en/docs/geocoding-api and
+https://open-meteo.com/en/docs
 """
 
 import json
@@ -22,6 +23,7 @@ Unit = Literal["METRIC", "USCS"]
 GEOCODING_URL: Final = "https://geocoding-api.open-meteo.com/v1/search"
 FORECAST_URL: Final = "https://api.open-meteo.com/v1/forecast"
 MAX_BYTES: Final = 1_000_000
+"""Bytes of an answer that are read."""
 HOURLY: Final = (
     "temperature_2m",
     "precipitation",
@@ -43,10 +45,12 @@ UNITS: Final[Mapping[Unit, Mapping[str, str]]] = {
 
 
 class WeatherError(ToolException):
-    """The weather could not be had; the sentence is for the model."""
+    """The weather is not available. The sentence is for the model."""
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Follows no redirects, so that only the configured addresses are ever requested."""
+
     def redirect_request(self, *_: object) -> None:
         return None
 
@@ -54,10 +58,10 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 def weather_tool(
     *, geocoding_url: str = GEOCODING_URL, forecast_url: str = FORECAST_URL, timeout_s: float = 10.0
 ) -> BaseTool:
-    """The tool `get_current_weather`, asking these addresses, each within `timeout_s` seconds
-    without a byte.
+    """Returns the tool `get_current_weather` for these addresses of the service.
 
-    Raises TurnConfigurationError for an address that is not http(s).
+    A request fails if no byte arrives for `timeout_s` seconds. Raises TurnConfigurationError for an
+    address that is not http(s).
 
         >>> weather_tool(forecast_url="http://127.0.0.1:8080/v1/forecast").name
         'get_current_weather'
@@ -65,9 +69,10 @@ def weather_tool(
     for url in (geocoding_url, forecast_url):
         if urlsplit(url).scheme not in ("http", "https"):
             raise TurnConfigurationError(
-                f"`{url[:100]}` is no address of a weather service: it must be http or https."
+                f"`{url[:100]}` is not the address of a weather service: it must begin with "
+                "http:// or https://."
             )
-    ask = partial(_ask, timeout_s=timeout_s)
+    get_json = partial(_get_json, timeout_s=timeout_s)
 
     def get_current_weather(location: str, unit: Unit = "METRIC") -> dict[str, Any]:
         """Get the weather at a place, hour by hour for the next 24 hours.
@@ -79,37 +84,41 @@ def weather_tool(
             location: A town or postal code; a region or country may follow: Springfield, Illinois
             unit: METRIC (°C, mm, km/h) or USCS (°F, inch, mph)
         """
-        place = _place(location, ask(geocoding_url, _search(location)))
+        place = _choose_place(location, get_json(geocoding_url, _search_query(location)))
         position = {"latitude": place["latitude"], "longitude": place["longitude"]}
-        asked = (
+        query = (
             position
             | {"hourly": ",".join(HOURLY), "timezone": "auto", "forecast_hours": 24}
             | dict(UNITS[unit])
         )
-        return _report(place, ask(forecast_url, asked))
+        return _report(place, get_json(forecast_url, query))
 
     return StructuredTool.from_function(
         get_current_weather, parse_docstring=True, handle_tool_error=True
     )
 
 
-def _search(location: str) -> dict[str, Any]:
-    """Open-Meteo searches for a place's name alone; what follows a comma chooses among the answers."""
+def _search_query(location: str) -> dict[str, Any]:
+    """Returns the query of the search for a place."""
+    # Open-Meteo searches by the name alone. `_choose_place` uses what follows the comma.
     name = location.split(",")[0].strip()
     if len(name) < 2:
-        raise WeatherError(f"`{location[:100]}` is too short for the name of a place.")
+        raise WeatherError(
+            f"`{location[:100]}` is too short for the name of a place; give a longer one."
+        )
     return {"name": name[:200], "count": 10, "language": "en", "format": "json"}
 
 
-def _place(location: str, found: Mapping[str, Any]) -> dict[str, Any]:
-    places = found.get("results", [])
+def _choose_place(location: str, answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the first place in the `answer` of the search that has all regions of `location`."""
+    places = answer.get("results", [])
     wanted = [part.strip().casefold() for part in location.split(",")[1:] if part.strip()]
-    fitting = [place for place in places if all(part in _regions(place) for part in wanted)]
-    if fitting:
-        return dict(fitting[0])
+    matching = [place for place in places if all(part in _regions(place) for part in wanted)]
+    if matching:
+        return dict(matching[0])
     if places:
         near = "; ".join(map(_label, places[:5]))
-        raise WeatherError(f"No place fits `{location[:100]}`. There are: {near}.")
+        raise WeatherError(f"No place matches `{location[:100]}`. There are: {near}.")
     raise WeatherError(f"No place named `{location[:100]}` was found.")
 
 
@@ -137,31 +146,30 @@ def _report(place: Mapping[str, Any], forecast: Mapping[str, Any]) -> dict[str, 
         raise WeatherError(f"The weather service's answer lacks {error}.") from None
 
 
-def _ask(url: str, query: Mapping[str, Any], *, timeout_s: float) -> dict[str, Any]:
-    # The addresses were checked to be http(s) when the tool was made, and redirects are not
-    # followed.
+def _get_json(url: str, query: Mapping[str, Any], *, timeout_s: float) -> dict[str, Any]:
+    # urllib also opens file:// and ftp://; `weather_tool` has checked that the address is http(s).
     opener = urllib.request.build_opener(_NoRedirect)
     try:
-        with opener.open(f"{url}?{urlencode(query)}", timeout=timeout_s) as answer:
-            body = answer.read(MAX_BYTES + 1)
+        with opener.open(f"{url}?{urlencode(query)}", timeout=timeout_s) as response:
+            body = response.read(MAX_BYTES + 1)
     except urllib.error.HTTPError as error:
         raise WeatherError(f"The weather service answered {error.code}{_reason(error)}.") from None
     except (OSError, ValueError) as error:
         raise WeatherError(
             f"The weather service cannot be reached ({type(error).__name__})."
         ) from None
-    return _decoded(body)
+    return _parse(body)
 
 
 def _reason(error: urllib.error.HTTPError) -> str:
-    """What Open-Meteo says of a refused request: `{"error": true, "reason": "…"}`."""
+    """Returns why Open-Meteo refused a request: `{"error": true, "reason": "…"}`."""
     try:
         return f": {json.loads(error.read(10_000))['reason'][:200]}"
     except (OSError, ValueError, KeyError, TypeError):
         return ""
 
 
-def _decoded(body: bytes) -> dict[str, Any]:
+def _parse(body: bytes) -> dict[str, Any]:
     if len(body) > MAX_BYTES:
         raise WeatherError(f"The weather service's answer is longer than {MAX_BYTES:,} bytes.")
     try:

@@ -1,3 +1,1 @@
-"""Declarative plugins, connections and secrets: YAML or JSON that people already have, read
-strictly.
-"""
+"""Manifests: plugins, connections and secrets in YAML or JSON files, read strictly."""

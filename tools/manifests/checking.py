@@ -1,6 +1,4 @@
-"""Looking at manifests before a turn does: what is wrong with them, and what a plugin answers to
-its test values.
-"""
+"""Checks manifests without a turn: their problems, and what a plugin answers to its test values."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -12,63 +10,69 @@ from turngraph.tools.manifests.loading import Manifests, load_manifests
 from turngraph.tools.manifests.problems import ManifestError, Problem
 from turngraph.tools.manifests.secrets import Secrets
 from turngraph.tools.output import ToolOutput
+from turngraph.tools.text import JsonObject
 from turngraph.tools.toolbox import Toolbox
 
-__all__ = ["Report", "check_manifests", "parse_pairs", "try_plugin"]
+__all__ = ["CheckReport", "check_manifests", "parse_pairs", "try_plugin"]
+
+TRY_TIMEOUT_S = 120
+"""Seconds. The connection's own timeout is shorter and gives a better message."""
 
 
-class Report(NamedTuple):
-    """What a look at manifests found: `manifests` is `None` where there are problems."""
+class CheckReport(NamedTuple):
+    """The result of a check. `manifests` is None if there are problems."""
 
     manifests: Manifests | None
     problems: tuple[Problem, ...]
     warnings: tuple[str, ...]
 
 
-def check_manifests(source: str | Path, *, allow_hosts: Collection[str] = ()) -> Report:
-    """Everything that is wrong with the manifests in `source`, without asking a database or a
-    service.
+def check_manifests(source: str | Path, *, allow_hosts: Collection[str] = ()) -> CheckReport:
+    """Returns all problems of the manifests in `source`. Asks no database and no service.
 
     Raises FileNotFoundError.
     """
     try:
-        found = load_manifests(source, secrets=Secrets(), allow_hosts=allow_hosts)
-        Toolbox.of([plugin.tool for plugin in found])
+        manifests = load_manifests(source, secrets=Secrets(), allow_hosts=allow_hosts)
+        # Building the toolbox checks the names and schemas of the tools as a turn would.
+        Toolbox.of([plugin.tool for plugin in manifests])
     except ManifestError as error:
-        return Report(None, error.problems, ())
-    return Report(found, (), found.warnings)
+        return CheckReport(None, error.problems, ())
+    return CheckReport(manifests, (), manifests.warnings)
 
 
 def try_plugin(
     manifests: Manifests, name: str, arguments: Mapping[str, Any] | None = None
 ) -> ToolOutput:
-    """What the plugin `name` answers to its test values, those in `arguments` replaced.
+    """Runs the plugin `name` with its test values; `arguments` replaces some of them.
 
-    Raises TurnConfigurationError for a plugin there is not, ToolArgumentsError and ToolTimeoutError
-    as in a turn.
+    Raises TurnConfigurationError if there is no such plugin, and ToolArgumentsError and
+    ToolTimeoutError as in a turn.
     """
     plugin = manifests[name]
-    box = Toolbox.of([plugin.tool])
+    toolbox = Toolbox.of([plugin.tool])
     given = {**plugin.test_arguments, **(arguments or {})}
-    checked = box.check(ToolCall(id="try", name=name, arguments=json.dumps(given)))
-    return box.run(name, checked, call_id="try", timeout_s=120)
+    checked = toolbox.check(ToolCall(id="try", name=name, arguments=json.dumps(given)))
+    return toolbox.run(name, checked, call_id="try", timeout_s=TRY_TIMEOUT_S)
 
 
-def parse_pairs(pairs: Collection[str]) -> dict[str, Any]:
-    """`key=value` as on a command line: a value that is JSON is that value, any other is text.
+def parse_pairs(pairs: Collection[str]) -> JsonObject:
+    """Returns `name=value` pairs of a command line as arguments.
+
+    A value that is JSON becomes that JSON value; any other value is text.
 
     >>> parse_pairs(["n=3", "city=Oslo", "flag=true", "code=\\"7\\""])
     {'n': 3, 'city': 'Oslo', 'flag': True, 'code': '7'}
 
     Raises ValueError for a pair without `=`.
     """
-    found: dict[str, Any] = {}
+    arguments: JsonObject = {}
     for pair in pairs:
         name, separator, text = pair.partition("=")
         if not separator or not name:
-            raise ValueError(f"`{pair}` is no argument; write name=value.")
+            raise ValueError(f"`{pair}` is not an argument; write `name=value`.")
         try:
-            found[name] = json.loads(text)
+            arguments[name] = json.loads(text)
         except ValueError:
-            found[name] = text
-    return found
+            arguments[name] = text
+    return arguments

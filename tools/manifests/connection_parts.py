@@ -1,4 +1,4 @@
-"""The `spec` of what is not a plugin: databases, web services, secrets, clients, vendors."""
+"""The `spec` of the kinds that are not plugins: connections, secrets, clients, providers."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from turngraph.tools.manifests.parts import OpenPart, Part
+from turngraph.tools.manifests.secret_expiry import expires_at
 
 __all__ = [
     "ApiConnectionData",
@@ -18,90 +19,116 @@ __all__ = [
     "SqlConnectionSpec",
 ]
 
-Reference = Annotated[str, Field(min_length=1)]
+SecretReference = Annotated[str, Field(min_length=1)]
 """Where a secret is: the name of a `Secret` manifest, `env:NAME`, `file:PATH` or
 `keyring:SERVICE/USER`.
 """
 
+HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
 
-class Unsupported(Part):
-    """Fields of connections that turngraph does not carry out, refused by name where they are set."""
+
+class RefusedFields(Part):
+    """Fields of connections that are not supported. A manifest that sets one is refused."""
 
     proxy_protocol: Any = None
+    """Not supported, and ignored."""
     proxy_host: Any = None
+    """Not supported; must be empty."""
     proxy_port: Any = None
+    """Not supported; must be empty."""
     proxy_username: Any = None
+    """Not supported; must be empty."""
     proxy_password: Any = None
+    """Not supported; must be empty."""
 
     @model_validator(mode="after")
-    def _none_set(self) -> Self:
-        for name in self.model_fields_set & UNSUPPORTED.keys():
+    def _refuse(self) -> Self:
+        # To ignore them silently would send traffic past the proxy or tunnel the author asked for.
+        for name in self.model_fields_set & REFUSED.keys():
             if getattr(self, name) not in (None, "", False):
-                raise ValueError(f"{name} is not supported: {UNSUPPORTED[name]}; leave it out")
+                raise ValueError(f"{name} is not supported: {REFUSED[name]}; leave it out")
         return self
 
 
-PROXY: Final = "a proxy would hide the address really connected to"
-UNSUPPORTED: Final[Mapping[str, str]] = MappingProxyType(
-    {f"proxy_{name}": PROXY for name in ("host", "port", "username", "password")}
+REFUSED: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        f"proxy_{name}": "the address check could not see where a proxy connects to"
+        for name in ("host", "port", "username", "password")
+    }
     | {
-        "ssh_known_hosts": "turngraph opens no SSH tunnels; open one beside it, and name its local port"
+        "ssh_known_hosts": "turngraph opens no SSH tunnels. Open one yourself and give its local "
+        "port"
     }
 )
+"""The refused fields, and the reason for each."""
 
 
-class SqlConnectionData(Unsupported):
-    """How a database is reached."""
+class SqlConnectionData(RefusedFields):
+    """How to reach a database."""
 
     db_engine: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.+]*$")]
     """`postgresql`, `mysql`, `mariadb`, `sqlite`, `mssql`, `oracle` (Django's long names too), or
     the name of any installed SQLAlchemy dialect.
     """
     hostname: str | None = None
+    """The server; not used for SQLite."""
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """By default the port of the engine."""
     database: Annotated[str, Field(min_length=1)]
-    """Its name; for SQLite the file, relative to the manifest's folder."""
+    """The name of the database; for SQLite the file, relative to the manifest's folder."""
     username: str | None = None
-    password: Reference | None = None
+    """A user who may only read is best."""
+    password: SecretReference | None = None
     """A secret: the name of a `Secret` manifest, `env:NAME`, `file:PATH` or `keyring:SERVICE/USER`.
     """
     timeout: Annotated[float, Field(gt=0, le=3600)] = 30
-    """Seconds one query may take, and seconds a connection may."""
+    """Seconds that one query may take, and seconds that connecting may take."""
     use_ssl: bool = False
+    """Whether the connection is encrypted with TLS."""
     ssl_cert: str | None = None
+    """The client's certificate, a file relative to the manifest's folder."""
     ssl_key: str | None = None
+    """The client's private key, a file relative to the manifest's folder."""
     ssl_ca: str | None = None
-    """Files, relative to the manifest's folder."""
+    """The certificates that are trusted, a file relative to the manifest's folder."""
     ssh_known_hosts: Any = None
+    """Not supported; must be empty."""
     pool_size: Annotated[int, Field(ge=1, le=1000)] = 5
+    """Connections that stay open."""
     max_overflow: Annotated[int, Field(ge=0, le=1000)] = 10
+    """Further connections that may be open for a short time."""
     authentication_method: Literal["none", "tcpip"] = "tcpip"
+    """Has no effect."""
     read_only_functions: tuple[str, ...] = ()
-    """Further SQL functions the queries may call: such as neither write nor wait (turngraph's own).
+    """SQL functions that queries may call in addition to the built-in list. Name only functions
+    that neither write nor wait (only in turngraph).
     """
 
 
-class ApiConnectionData(Unsupported):
-    """How a web service is reached."""
+class ApiConnectionData(RefusedFields):
+    """How to reach a web service."""
 
     base_url: Annotated[str, Field(pattern=r"^https?://[^\s\\@?#]+$")]
-    """Up to the path that every endpoint is below; without a query, and without a user or password
-    in it.
+    """The address up to the path that all endpoints are below, without a query, a user or a
+    password.
     """
-    api_key: Reference | None = None
-    """A secret, used as `auth_method` says; for `basic` it holds `user:password`."""
+    api_key: SecretReference | None = None
+    """A secret that is used as `auth_method` says; for `basic` it holds `user:password`."""
     auth_method: Literal["none", "basic", "token", "bearer", "header", "oauth"] = "none"
     """`token` and `bearer` send `Authorization: Bearer`; `header` sends `api_key_header`; `oauth`
-    gets a token from `token_url` (client credentials), or without one sends the key as a bearer
+    fetches a token from `token_url` (client credentials), or without one sends the key as a bearer
     token.
     """
     api_key_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")] = "X-API-Key"
+    """The header for `auth_method: header`."""
     username: str | None = None
-    """For `basic`, where the secret holds the password alone."""
-    token_url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] | None = None
+    """The user for `basic`, if the secret holds only the password."""
+    token_url: HttpUrl | None = None
+    """The OAuth2 token endpoint; the client secret is `api_key`."""
     client_id: str | None = None
+    """The OAuth2 client id."""
     scope: str | None = None
-    """OAuth2 client credentials; the secret is `api_key` (turngraph's own)."""
+    """The OAuth2 scope to ask for (only in turngraph)."""
     timeout: Annotated[float, Field(gt=0, le=600)] = 30
     """Seconds for the whole call."""
 
@@ -127,33 +154,32 @@ class ApiConnectionSpec(Part):
 
 
 class SecretConfig(Part):
-    """A secret's value."""
+    """The value of a secret, or where to find it."""
 
     value: SecretStr | None = None
-    value_from: Reference | None = None
-    """Where the value is instead: `env:NAME`, `file:PATH` or `keyring:SERVICE/USER` (turngraph's
-    own).
+    """The value itself. A reference in `value_from` keeps it out of the file."""
+    value_from: SecretReference | None = None
+    """Where the value is instead: `env:NAME`, `file:PATH` or `keyring:SERVICE/USER` (only in
+    turngraph).
     """
     expiration_date: str | None = None
-    """After this moment (ISO 8601; without an offset UTC; a date alone lasts to its end) the secret
-    is refused.
+    """The secret is refused after this moment (ISO 8601). A date alone lasts until its end; a time
+    without an offset is UTC.
     """
 
     @field_validator("value", mode="before")
     @classmethod
-    def _text(cls, value: Any) -> Any:
-        return (
-            str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
-        )
+    def _number_as_text(cls, value: Any) -> Any:
+        # YAML reads an unquoted `value: 12345` as a number.
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return str(value) if is_number else value
 
     @model_validator(mode="after")
     def _one_value(self) -> Self:
-        from turngraph.tools.manifests.secrets import expiry
-
         if (self.value is None) == (self.value_from is None):
-            raise ValueError("a secret has either value or value_from")
+            raise ValueError("a secret has either value or value_from, and not both")
         if self.expiration_date is not None:
-            expiry(self.expiration_date)
+            expires_at(self.expiration_date)
         return self
 
 
@@ -164,13 +190,20 @@ class SecretSpec(Part):
 
 
 class LLMClientConfig(OpenPart):
-    """How a client's turns are run. What only dresses a web page (`app*`) is kept and not used."""
+    """How the turns of a client run. Fields that begin with `app` configure a web page; they are
+    kept and not used.
+    """
 
     provider: str | None = None
+    """A vendor that turngraph knows, or the name of a `Provider`."""
     default_model: str | None = None
+    """The model."""
     default_system_role: str | None = None
+    """The system message."""
     default_temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    """0 to 2."""
     default_max_tokens: Annotated[int, Field(ge=1)] | None = None
+    """The largest number of tokens in one answer."""
 
 
 class LLMClientSpec(OpenPart):
@@ -178,19 +211,26 @@ class LLMClientSpec(OpenPart):
 
     config: LLMClientConfig
     plugins: tuple[str, ...] = ()
+    """Names of plugins among the manifests."""
     functions: tuple[str, ...] = ()
+    """Names of built-in functions."""
 
 
 class ProviderData(OpenPart):
     """A vendor."""
 
     name: str
-    base_url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] | None = None
-    api_key: Reference | None = None
+    """The name that `provider` fields use."""
+    base_url: HttpUrl | None = None
+    """The address of its OpenAI-compatible API."""
+    api_key: SecretReference | None = None
+    """A secret: the name of a `Secret` manifest, `env:NAME`, `file:PATH` or `keyring:SERVICE/USER`.
+    """
     default_model: str | None = None
+    """The model if a client names none."""
 
 
 class ProviderSpec(Part):
-    """A vendor's address and key."""
+    """The address and the key of a vendor."""
 
     provider: ProviderData

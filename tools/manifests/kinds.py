@@ -1,6 +1,4 @@
-"""The kinds of manifests: eight that turngraph runs, and those of the platform that it recognises
-and refuses.
-"""
+"""The kinds of manifests: eight that turngraph runs, and the platform's kinds that it refuses."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -33,65 +31,65 @@ __all__ = [
 ]
 
 
-def _agree(metadata: Metadata, wanted: str) -> None:
-    if metadata.plugin_class not in (None, wanted):
+def _check_class(metadata: Metadata, expected: str) -> None:
+    if metadata.plugin_class not in (None, expected):
         raise ValueError(
-            f"pluginClass {metadata.plugin_class} disagrees with the kind, which is {wanted}"
+            f"pluginClass {metadata.plugin_class} does not agree with the kind, which is {expected}"
         )
 
 
 class PluginManifest(Manifest):
-    """A static plugin: what it knows stands in the manifest."""
+    """A static plugin. The manifest contains its data."""
 
     kind: Literal["Plugin"]
     spec: PluginSpec
 
     @model_validator(mode="after")
     def _class(self) -> Self:
-        _agree(self.metadata, "static")
+        _check_class(self.metadata, "static")
         return self
 
 
 class SqlPluginManifest(Manifest):
-    """A plugin that asks a database one prepared question."""
+    """A plugin that sends one prepared query to a database."""
 
     kind: Literal["SqlPlugin"]
     spec: SqlPluginSpec
 
     @model_validator(mode="after")
     def _class(self) -> Self:
-        _agree(self.metadata, "sql")
+        _check_class(self.metadata, "sql")
         return self
 
 
 class ApiPluginManifest(Manifest):
-    """A plugin that sends a web service one prepared request."""
+    """A plugin that sends one prepared request to a web service."""
 
     kind: Literal["ApiPlugin"]
     spec: ApiPluginSpec
 
     @model_validator(mode="after")
     def _class(self) -> Self:
-        _agree(self.metadata, "api")
+        _check_class(self.metadata, "api")
         return self
 
 
 class SqlConnectionManifest(Manifest):
-    """A database that SQL plugins ask."""
+    """A database that SQL plugins use."""
 
     kind: Literal["SqlConnection"]
     spec: SqlConnectionSpec
 
 
 class ApiConnectionManifest(Manifest):
-    """A web service that API plugins ask."""
+    """A web service that API plugins use."""
 
     kind: Literal["ApiConnection"]
     spec: ApiConnectionSpec
 
 
 class SecretManifest(Manifest):
-    """A secret, by value or by where it is."""
+    """A secret: its value, or a reference to it."""
 
     kind: Literal["Secret"]
     spec: SecretSpec
@@ -105,7 +103,7 @@ class LLMClientManifest(Manifest):
 
 
 class ProviderManifest(Manifest):
-    """A vendor beside those turngraph knows."""
+    """A vendor in addition to those that turngraph knows."""
 
     kind: Literal["Provider"]
     spec: ProviderSpec
@@ -123,9 +121,10 @@ KINDS: Final[Mapping[str, type[Manifest]]] = MappingProxyType(
         "Provider": ProviderManifest,
     }
 )
-"""In the order in which they are documented."""
-FOREIGN_KINDS: Final = {
-    *(
+"""The model of each kind, in the order of the reference page."""
+
+FOREIGN_KINDS: Final = frozenset(
+    [
         "Account",
         "ApiKey",
         "AuthToken",
@@ -134,8 +133,6 @@ FOREIGN_KINDS: Final = {
         "ChatPluginUsage",
         "ChatToolCall",
         "Chatbot",
-    ),
-    *(
         "Prompt",
         "PromptHistory",
         "PromptPluginUsage",
@@ -144,9 +141,13 @@ FOREIGN_KINDS: Final = {
         "Session",
         "User",
         "UserProfile",
-    ),
-    *("VectorStore", "Vectorstore"),
-}
-"""Resources of the platform the first dialect comes from. Turngraph does not run them."""
+        "VectorStore",
+        "Vectorstore",
+    ]
+)
+"""Kinds of the platform that `smarter.sh/v1` comes from. They are known in order to say clearly
+that turngraph does not run them.
+"""
+
 KIND_SPELLINGS: Final[Mapping[str, str]] = MappingProxyType({"StaticPlugin": "Plugin"})
-"""Other names in use for a kind."""
+"""Other names that are in use for a kind."""

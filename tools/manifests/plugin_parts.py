@@ -1,4 +1,4 @@
-"""The `spec` of a plugin: a static one, one that asks a database, one that asks a web service."""
+"""The `spec` of a plugin: static, SQL or API."""
 
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -8,8 +8,8 @@ from turngraph.tools.manifests.parts import Parameter, Part, PromptSettings, Sel
 
 __all__ = ["ApiData", "ApiPluginSpec", "PluginSpec", "SqlData", "SqlPluginSpec", "StaticData"]
 
-FIXED_HEADERS: Final = {
-    *(
+FIXED_HEADERS: Final = frozenset(
+    [
         "authorization",
         "connection",
         "content-length",
@@ -18,31 +18,35 @@ FIXED_HEADERS: Final = {
         "proxy-authorization",
         "te",
         "trailer",
-    ),
-    *("transfer-encoding", "upgrade"),
-}
-"""What a plugin may not set: who is asked, with which rights, and how the message is framed."""
+        "transfer-encoding",
+        "upgrade",
+    ]
+)
+"""Headers that a plugin may not set. They decide which server is asked and with which rights, and
+where the message ends: a second `Content-Length` or `Transfer-Encoding` would allow request
+smuggling (https://www.rfc-editor.org/rfc/rfc9112#section-11.2).
+"""
 
 
 class StaticData(Part):
     """What a static plugin knows."""
 
     description: str
+    """What the plugin knows; the model reads it to decide whether to call the plugin."""
     static_data: Annotated[dict[str, Any] | list[Any], Field(union_mode="left_to_right")]
-    """Any nested mapping or list. The model asks for one of its keys and is told everything below
-    it.
-    """
+    """Any nested mapping or list. The model asks for a key and receives everything below it."""
 
 
-class Parameterised(Part):
-    """What SQL and API plugins have in common."""
+class ParameterizedData(Part):
+    """The fields that SQL and API plugins share."""
 
     description: str
+    """What the plugin does; the model reads it to decide whether to call the plugin."""
     parameters: tuple[Parameter, ...] = ()
     test_values: tuple[TestValue, ...] = ()
     """Arguments for trying the plugin: `turngraph plugins try NAME`."""
     limit: Annotated[int, Field(ge=1)] | None = None
-    """At most so many rows (SQL), or items of the list that was answered (API)."""
+    """The largest number of rows (SQL), or of items of the list in the answer (API)."""
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:
@@ -56,12 +60,12 @@ class Parameterised(Part):
         return self
 
 
-class SqlData(Parameterised):
+class SqlData(ParameterizedData):
     """What a SQL plugin asks its database."""
 
     sql_query: Annotated[str, Field(min_length=1)]
-    """One reading statement. `{name}` stands for a parameter, in quotes or not; it is bound, never
-    pasted.
+    """One statement that only reads. `{name}` stands for a parameter, in quotes or not. Its value
+    is bound, never inserted as text.
     """
 
 
@@ -80,49 +84,52 @@ class Header(Part):
 
     @field_validator("name")
     @classmethod
-    def _free(cls, name: str) -> str:
+    def _is_free(cls, name: str) -> str:
         if name.lower() in FIXED_HEADERS:
             raise ValueError(
-                f"the header {name} is set by turngraph itself (use the connection's authentication)"
+                f"the header {name} is set by turngraph itself; use the connection's auth_method "
+                "for authentication"
             )
         return name
 
 
-class ApiData(Parameterised):
+class ApiData(ParameterizedData):
     """What an API plugin asks its service."""
 
     endpoint: Annotated[str, Field(min_length=1)]
-    """The path below the connection's address. `{name}` stands for a parameter, encoded for its
-    place.
+    """The path below the connection's `base_url`. `{name}` stands for a parameter; its value is
+    percent-encoded.
     """
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "GET"
+    """The HTTP method."""
     url_params: tuple[UrlParam, ...] = ()
     headers: tuple[Header, ...] = ()
     body: Any = None
-    """A JSON value with `{name}` in its texts (a text that is nothing else takes the parameter's
-    own type), or a list of `{name, value}` or `{key, value}`: the fields of an object.
+    """A JSON value. `{name}` in its texts stands for a parameter; a text that is only `{name}`
+    becomes the value with its own type. A list of `{name, value}` or `{key, value}` means an
+    object.
     """
     body_format: Literal["json", "form"] = "json"
-    """How the body is sent (turngraph's own)."""
+    """How the body is sent (only in turngraph)."""
     select: str | None = None
-    """What part of the answer the model is told: a JSON pointer (`/items/0`), or a JMESPath
-    expression (turngraph's own).
+    """The part of the answer that the model receives: a JSON pointer (`/items/0`) or a JMESPath
+    expression (only in turngraph).
     """
     idempotent: bool | None = None
-    """Whether it may be sent again where nobody knows if it arrived; by its method if absent: not
-    `POST` and `PATCH` (turngraph's own).
+    """Whether the request may be sent again if nobody knows whether it arrived. By default yes,
+    except for `POST` and `PATCH` (only in turngraph).
     """
 
     @property
     def repeatable(self) -> bool:
-        """Whether sending it twice does no harm
+        """Whether sending the request twice does no harm
         (https://www.rfc-editor.org/rfc/rfc9110#section-9.2.2).
         """
         return self.method not in ("POST", "PATCH") if self.idempotent is None else self.idempotent
 
     @field_validator("method", mode="before")
     @classmethod
-    def _upper(cls, method: Any) -> Any:
+    def _upper_case(cls, method: Any) -> Any:
         return method.upper() if isinstance(method, str) else method
 
 

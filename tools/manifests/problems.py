@@ -1,6 +1,5 @@
-"""What is wrong with manifests, all of it at once: file, line, path, and what was expected."""
+"""Problems in manifests, all reported at once: file, line, path, and what was expected."""
 
-import difflib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -8,22 +7,27 @@ from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
 from turngraph.state.errors import TurnConfigurationError
+from turngraph.tools.manifests.parts import NATIVE
+from turngraph.tools.text import shorten, suggest
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
     from turngraph.tools.manifests.yaml_text import Document
 
-__all__ = ["ManifestError", "Problem", "problem_of", "shown"]
+__all__ = ["ManifestError", "Problem", "problem_from", "quote_value"]
 
-SHOWN: Final = 80
+MAX_VALUE: Final = 80
 """Characters of a wrong value that are quoted."""
-LONGEST: Final = 800
+MAX_MESSAGE: Final = 800
 """Characters of a message."""
+
+Location = tuple[int | str, ...]
+"""The path to a part of a manifest."""
 
 
 class Problem(NamedTuple):
-    """One thing wrong, and where. `line` counts from 1; `path` is dotted, empty for the document."""
+    """One problem and its place. `line` counts from 1; `path` is dotted, empty for the document."""
 
     file: str
     line: int
@@ -35,9 +39,7 @@ class Problem(NamedTuple):
 
 
 class ManifestError(TurnConfigurationError):
-    """Manifests that cannot be used. `problems` holds everything that was found, in the order of
-    the files.
-    """
+    """Manifests that cannot be used. `problems` holds all problems, in the order of the files."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
@@ -47,36 +49,34 @@ class ManifestError(TurnConfigurationError):
         )
 
 
-def problem_of(
+def problem_from(
     error: "ErrorDetails", *, file: str, document: "Document", model: type[BaseModel]
 ) -> Problem:
-    """A pydantic error as a problem: its path as this file spells it, and a sentence that says what
-    was expected.
-    """
-    native = isinstance(document.value, dict) and document.value.get("apiVersion") == "turngraph/v1"
-    path = _spelt(error["loc"], document, native)
-    return Problem(
-        file, document.line_of(path), _dotted(path), _cut(_message(error, model, native), LONGEST)
-    )
+    """Returns a pydantic error as a problem, with its path as the file spells it."""
+    native = isinstance(document.value, dict) and document.value.get("apiVersion") == NATIVE
+    path = _path_in_file(error["loc"], document, native)
+    message = shorten(_message(error, model, native), MAX_MESSAGE)
+    return Problem(file, document.line_of(path), _dotted(path), message)
 
 
-def _spelt(loc: tuple[int | str, ...], document: "Document", native: bool) -> tuple[str | int, ...]:
-    path: tuple[str | int, ...] = ()
+def _path_in_file(loc: Location, document: "Document", native: bool) -> Location:
+    """Returns pydantic's `loc` with the field names of the dialect that the file is written in."""
+    path: Location = ()
     for part in loc:
         if isinstance(part, int) or (*path, part) in document.lines:
             path = (*path, part)
-        elif part in ("dict[str,any]", "list[any]"):  # the names of a union's branches
+        elif part in ("dict[str,any]", "list[any]"):  # pydantic's names for branches of a union
             continue
         else:
             camel = to_camel(part)
+            # `apiVersion` is the one field that both dialects write in camelCase.
             path = (*path, part if native and camel != "apiVersion" else camel)
     return path
 
 
-def _dotted(path: tuple[str | int, ...]) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(
-        "."
-    )
+def _dotted(path: Location) -> str:
+    steps = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return "".join(steps).lstrip(".")
 
 
 def _message(error: "ErrorDetails", model: type[BaseModel], native: bool) -> str:
@@ -84,61 +84,55 @@ def _message(error: "ErrorDetails", model: type[BaseModel], native: bool) -> str
     if kind == "missing":
         return "is missing"
     if kind == "extra_forbidden":
-        return _unknown(error["loc"], model, native)
+        return _unknown_field(error["loc"], model, native)
     if kind == "value_error":
         return str(context["error"])
     if kind == "string_pattern_mismatch":
-        return f"must match {context['pattern']}, but is {shown(error['input'])}"
-    return f"{_lowered(error['msg'])}, but is {shown(error['input'])}"
+        return f"must match {context['pattern']}, but is {quote_value(error['input'])}"
+    return f"{_lower_first(error['msg'])}, but is {quote_value(error['input'])}"
 
 
-def _unknown(loc: tuple[int | str, ...], model: type[BaseModel], native: bool) -> str:
-    """An unknown field is told with those there are, the nearest first."""
-    part = _part(model, loc[:-1])
-    known = (
-        [name if native else to_camel(name) for name in part.model_fields]
-        if part is not None
-        else []
-    )
-    near = difflib.get_close_matches(str(loc[-1]), known, n=1)
-    hint = f"; did you mean `{near[0]}`?" if near else ""
-    return (
-        f"is no field here{hint} (there are: {', '.join(known)})" if known else "is no field here"
-    )
+def _unknown_field(loc: Location, model: type[BaseModel], native: bool) -> str:
+    """Returns a message with the known fields, and with the most similar one."""
+    part = _part_at(model, loc[:-1])
+    if part is None:
+        return "is not a known field here"
+    known = [name if native else to_camel(name) for name in part.model_fields]
+    hint = suggest(str(loc[-1]), known)
+    return f"is not a known field here{hint} (known: {', '.join(known)})"
 
 
-def _part(model: type[BaseModel], loc: tuple[int | str, ...]) -> type[BaseModel] | None:
-    """The model of the part that `loc` leads to."""
-    current: Any = model
+def _part_at(model: type[BaseModel], loc: Location) -> type[BaseModel] | None:
+    """Returns the model of the part at `loc`, or None if there is no model for it."""
+    current: type[BaseModel] | None = model
     for step in loc:
-        if isinstance(step, int):
+        if isinstance(step, int):  # an item of a list has the model of the list's items
             continue
-        field = current.model_fields.get(step)
+        field = current.model_fields.get(step) if current is not None else None
         if field is None:
             return None
         current = _model_in(field.annotation)
-        if current is None:
-            return None
-    return current if isinstance(current, type) and issubclass(current, BaseModel) else None
+    return current
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """Returns the first pydantic model inside a type annotation such as `tuple[Parameter, ...]`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    found = (_model_in(inner) for inner in getattr(annotation, "__args__", ()))
-    return next((inner for inner in found if inner is not None), None)
+    inner = (_model_in(argument) for argument in getattr(annotation, "__args__", ()))
+    return next((model for model in inner if model is not None), None)
 
 
-def shown(value: Any) -> str:
-    """A wrong value as a message quotes it."""
+def quote_value(value: object) -> str:
+    """Returns a wrong value as a message quotes it: shortened, and without nested content.
+
+    >>> quote_value("x"), quote_value({"a": 1})
+    ("'x'", 'a dict')
+    """
     if not isinstance(value, str | int | float | bool | type(None)):
         return f"a {type(value).__name__}"
-    return _cut(repr(value), SHOWN)
+    return shorten(repr(value), MAX_VALUE)
 
 
-def _cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else f"{text[:limit]}…"
-
-
-def _lowered(text: str) -> str:
+def _lower_first(text: str) -> str:
     return text[:1].lower() + text[1:].rstrip(".")

@@ -1,6 +1,5 @@
-"""From texts to manifests: every document of every file, each checked by the model of its kind."""
+"""Reads texts into manifests: every document of every file, checked by the model of its kind."""
 
-import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,19 +8,22 @@ from typing import Any, Final, NamedTuple
 from pydantic import ValidationError
 
 from turngraph.tools.manifests.kinds import FOREIGN_KINDS, KIND_SPELLINGS, KINDS
-from turngraph.tools.manifests.parts import API_VERSIONS, Manifest, OpenPart, Part
-from turngraph.tools.manifests.problems import Problem, problem_of, shown
+from turngraph.tools.manifests.parts import API_VERSIONS, NATIVE, Manifest, OpenPart, Part
+from turngraph.tools.manifests.problems import Location, Problem, problem_from, quote_value
 from turngraph.tools.manifests.yaml_text import Document, YamlError, read_documents
+from turngraph.tools.text import JsonObject, suggest
 
-__all__ = ["Found", "Reading", "Source", "sources"]
+__all__ = ["LocatedManifest", "ManifestReader", "Source", "read_sources"]
 
 SUFFIXES: Final = {".yaml", ".yml", ".json"}
 MAX_FILES: Final = 2_000
+"""Files of one folder that are read."""
 MAX_BYTES: Final = 4_000_000
+"""Bytes of one file that are read."""
 
 
 class Source(NamedTuple):
-    """A text, where it came from, and the folder its relative files are in."""
+    """A text, the name messages give it, and the folder that relative paths in it start from."""
 
     name: str
     folder: Path
@@ -29,15 +31,20 @@ class Source(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A manifest, and where it stands."""
+class LocatedManifest:
+    """A manifest, and the document in which it was written."""
 
     manifest: Manifest
     source: Source
     document: Document
 
-    def problem(self, path: tuple[str | int, ...], message: str) -> Problem:
-        """Something wrong at `path` of this manifest, given in the words of the models."""
+    @property
+    def name(self) -> str:
+        """The name in its metadata."""
+        return self.manifest.metadata.name
+
+    def problem(self, path: Location, message: str) -> Problem:
+        """Returns a problem at `path`, a path in the field names of the models."""
         error: Any = {
             "type": "value_error",
             "loc": path,
@@ -45,21 +52,21 @@ class Found:
             "input": None,
             "msg": "",
         }
-        return problem_of(
+        return problem_from(
             error, file=self.source.name, document=self.document, model=type(self.manifest)
         )
 
 
 @dataclass
-class Reading:
-    """What was found so far: manifests, problems, and things worth a warning."""
+class ManifestReader:
+    """Reads sources one by one and collects manifests, problems and warnings."""
 
-    found: list[Found] = field(default_factory=list)
+    manifests: list[LocatedManifest] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
 
     def read(self, source: Source) -> None:
-        """All documents of one text."""
+        """Reads all documents of one text."""
         try:
             documents = read_documents(source.text)
         except YamlError as error:
@@ -67,7 +74,7 @@ class Reading:
             documents = error.before
         else:
             if not documents:
-                self.problems.append(Problem(source.name, 1, "", "holds no manifest"))
+                self.problems.append(Problem(source.name, 1, "", "contains no manifest"))
         for document in documents:
             self._read_document(source, document)
 
@@ -80,35 +87,32 @@ class Reading:
             return
         kind = KIND_SPELLINGS.get(document.value["kind"], document.value["kind"])
         model = KINDS[kind]
-        native = document.value["apiVersion"] == "turngraph/v1"
         try:
-            value = _with_class_in_metadata(document.value) | {"kind": kind}
-            if native:  # one spelling for each field; `apiVersion` alone is written as everywhere
-                value["api_version"] = value.pop("apiVersion")
-            manifest = model.model_validate(value, by_alias=not native, by_name=True)
-        except ValidationError as error:
-            for one in error.errors(include_url=False):
-                self.problems.append(
-                    problem_of(one, file=source.name, document=document, model=model)
-                )
+            manifest = _validate(model, kind, document.value)
+        except ValidationError as errors:
+            self.problems.extend(
+                problem_from(error, file=source.name, document=document, model=model)
+                for error in errors.errors(include_url=False)
+            )
             return
-        found = Found(manifest, source, document)
-        self.found.append(found)
+        located = LocatedManifest(manifest, source, document)
+        self.manifests.append(located)
         self.warnings.extend(
-            found.problem(path, "is not used by turngraph") for path in _extras(manifest)
+            located.problem(path, "is not used by turngraph") for path in _unused_fields(manifest)
         )
 
 
-def sources(given: "str | Path | Sequence[str | Path]") -> Iterator[Source]:
-    """The texts in a file, in a folder and the folders below it, in `given` itself where it is a
-    text, or in several.
+def read_sources(given: "str | Path | Sequence[str | Path]") -> Iterator[Source]:
+    """Yields the texts of a file, of a folder and all folders below it, or of several of these.
 
-    Raises FileNotFoundError where it is none of them.
+    `given` may also be the text of a manifest itself. Raises FileNotFoundError if it is none of
+    these.
     """
     if not isinstance(given, str | Path):
-        for one in given:
-            yield from sources(one)
+        for item in given:
+            yield from read_sources(item)
         return
+    # No path that people use contains a line break or begins with a brace.
     if isinstance(given, str) and ("\n" in given or given.lstrip().startswith("{")):
         yield Source("<text>", Path(), given)
         return
@@ -121,6 +125,7 @@ def sources(given: "str | Path | Sequence[str | Path]") -> Iterator[Source]:
 
 
 def _files(folder: Path) -> list[Path]:
+    """Returns the manifest files below `folder`, sorted, without hidden files and folders."""
     wanted = (
         file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file()
     )
@@ -134,51 +139,58 @@ def _files(folder: Path) -> list[Path]:
 def _source(file: Path, name: str) -> Source:
     with file.open("rb") as opened:
         data = opened.read(MAX_BYTES)
+    # Windows editors write a byte order mark, which `utf-8-sig` drops.
     return Source(name, file.parent, data.decode("utf-8-sig", "replace"))
 
 
 def _envelope_problem(value: Any) -> tuple[str, str] | None:
-    """Path and message of what is wrong with a document before its kind is known."""
+    """Returns path and message of what is wrong with apiVersion or kind, or None."""
     if not isinstance(value, dict):
-        return "", "a manifest is a mapping with apiVersion, kind, metadata and spec"
+        return "", "must be a mapping with apiVersion, kind, metadata and spec"
     version, kind = value.get("apiVersion"), value.get("kind")
     if version not in API_VERSIONS:
-        return "apiVersion", f"must be one of {', '.join(API_VERSIONS)}, but is {shown(version)}"
-    if not isinstance(kind, str):
-        return "kind", f"must be one of {', '.join(KINDS)}, but is {shown(kind)}"
-    if kind in FOREIGN_KINDS:
+        allowed = ", ".join(API_VERSIONS)
+        return "apiVersion", f"must be one of {allowed}, but is {quote_value(version)}"
+    if isinstance(kind, str) and kind in FOREIGN_KINDS:
         return (
             "kind",
-            f"{kind} is a resource of the platform this format comes from; turngraph does not run it",
+            f"{kind} is a kind of the platform this format comes from; turngraph does not run it",
         )
-    if kind not in KINDS and kind not in KIND_SPELLINGS:
-        near = difflib.get_close_matches(kind, KINDS, n=1, cutoff=0.7)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        return "kind", f"must be one of {', '.join(KINDS)}, but is {shown(kind)}{hint}"
+    if not isinstance(kind, str) or (kind not in KINDS and kind not in KIND_SPELLINGS):
+        # The kinds are alike ("SqlPlugin", "ApiPlugin"), so only a close match is worth a hint.
+        hint = suggest(kind, KINDS, cutoff=0.7) if isinstance(kind, str) else ""
+        return "kind", f"must be one of {', '.join(KINDS)}, but is {quote_value(kind)}{hint}"
     return None
 
 
-def _with_class_in_metadata(value: dict[str, Any]) -> dict[str, Any]:
-    """`pluginClass` is written in the metadata, beside the kind, or in the spec."""
+def _validate(model: type[Manifest], kind: str, document: JsonObject) -> Manifest:
+    native = document["apiVersion"] == NATIVE
+    value = _with_class_in_metadata(document) | {"kind": kind}
+    # The native dialect has one spelling for each field, so aliases are off for it.
+    if native:
+        value["api_version"] = value.pop("apiVersion")
+    return model.model_validate(value, by_alias=not native, by_name=True)
+
+
+def _with_class_in_metadata(value: JsonObject) -> JsonObject:
+    """Returns `value` with `pluginClass` in the metadata.
+
+    Files also have it beside the kind or in the spec.
+    """
+    metadata = value.get("metadata")
     for place in (value, value.get("spec")):
-        if (
-            isinstance(place, dict)
-            and "pluginClass" in place
-            and isinstance(value.get("metadata"), dict)
-        ):
+        if isinstance(place, dict) and "pluginClass" in place and isinstance(metadata, dict):
             without = {key: item for key, item in place.items() if key != "pluginClass"}
-            metadata = value["metadata"] | {"pluginClass": place["pluginClass"]}
-            return (without if place is value else value | {"spec": without}) | {
-                "metadata": metadata
-            }
+            rest = without if place is value else value | {"spec": without}
+            return rest | {"metadata": metadata | {"pluginClass": place["pluginClass"]}}
     return value
 
 
-def _extras(part: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    """The paths of fields an open part kept without knowing them."""
+def _unused_fields(part: object, path: Location = ()) -> Iterator[Location]:
+    """Yields the paths of fields that an open part kept without knowing them."""
     if isinstance(part, OpenPart):
-        # What begins with `app` only dresses a web page; the format says so.
+        # Fields that begin with `app` configure a web page; the format says so.
         yield from ((*path, name) for name in part.model_extra or () if not name.startswith("app"))
     if isinstance(part, Part):
         for name in type(part).model_fields:
-            yield from _extras(getattr(part, name), (*path, name))
+            yield from _unused_fields(getattr(part, name), (*path, name))

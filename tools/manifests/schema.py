@@ -1,5 +1,6 @@
-"""The manifests' documentation, made from their models: JSON schemas for editors, a reference page,
-and beginnings.
+"""Documentation of the manifests, generated from their models.
+
+JSON schemas for editors, a reference page, and templates for new manifests.
 """
 
 from collections.abc import Iterator, Mapping
@@ -7,12 +8,12 @@ from typing import Any, Final
 
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.tools.manifests.kinds import KINDS
+from turngraph.tools.manifests.parts import NATIVE, Manifest
+from turngraph.tools.text import JsonObject, backticked
 
 __all__ = ["manifest_schema", "new_manifest", "reference_page"]
 
-NATIVE: Final = "turngraph/v1"
-
-BEGINNINGS: Final[Mapping[str, str]] = {
+TEMPLATES: Final[Mapping[str, str]] = {
     "Plugin": """\
 spec:
   selector:
@@ -96,18 +97,20 @@ spec:
 }
 
 
-def manifest_schema(kind: str, api_version: str = NATIVE) -> dict[str, Any]:
-    """The JSON schema of manifests of `kind` in the dialect `api_version`, for editors that
-    complete and check YAML.
+def manifest_schema(kind: str, api_version: str = NATIVE) -> JsonObject:
+    """Returns the JSON schema of manifests of `kind` in the dialect `api_version`.
+
+    Editors use it to complete and check YAML.
 
     >>> manifest_schema("Secret")["properties"]["kind"]
     {'const': 'Secret', 'title': 'Kind', 'type': 'string'}
 
-    Raises TurnConfigurationError for a kind there is not.
+    Raises TurnConfigurationError for an unknown kind.
     """
     native = api_version == NATIVE
     schema = _model(kind).model_json_schema(by_alias=not native)
     properties = schema["properties"]
+    # `apiVersion` is spelled alike in both dialects, whatever the model calls its field.
     version = properties.pop("api_version" if native else "apiVersion")
     schema["properties"] = {"apiVersion": version | {"const": api_version}} | properties
     schema["required"] = [
@@ -118,27 +121,28 @@ def manifest_schema(kind: str, api_version: str = NATIVE) -> dict[str, Any]:
 
 
 def new_manifest(kind: str, name: str = "my_manifest") -> str:
-    """The text of a manifest to begin with: it loads as it stands, beside the connection it names.
+    """Returns the text of a new manifest. It loads as it is, next to the connection it names.
 
     >>> print(new_manifest("Secret").splitlines()[1])
     kind: Secret
 
-    Raises TurnConfigurationError for a kind there is not.
+    Raises TurnConfigurationError for an unknown kind.
     """
     _model(kind)
-    head = f"apiVersion: {NATIVE}\nkind: {kind}\nmetadata:\n  name: {name}\n  description: What this is, for people.\n"
-    return f"{head}  version: 0.1.0\n{BEGINNINGS[kind]}"
+    return (
+        f"apiVersion: {NATIVE}\nkind: {kind}\nmetadata:\n  name: {name}\n"
+        f"  description: What this is, for people.\n  version: 0.1.0\n{TEMPLATES[kind]}"
+    )
 
 
 def reference_page() -> str:
-    """Every field of every kind, as Markdown: name, type, default, meaning."""
+    """Returns a Markdown page with every field of every kind: name, type, default, meaning."""
     lines = [
         "# Manifests",
         "",
-        "Made from the models; the names are those of `turngraph/v1`. In `smarter.sh/v1` they are",
-    ]
-    lines += [
-        "written in camelCase, as `searchTerms`. A field that is `null` is a field not given.",
+        "This page is generated from the models. The names are those of `turngraph/v1`. In",
+        "`smarter.sh/v1` they are written in camelCase, as in `searchTerms`. A field that is",
+        "`null` counts as not given.",
         "",
     ]
     for kind, model in KINDS.items():
@@ -150,34 +154,41 @@ def reference_page() -> str:
     return "\n".join(lines)
 
 
-def _model(kind: str) -> Any:
+def _model(kind: str) -> type[Manifest]:
     if kind not in KINDS:
         raise TurnConfigurationError(
-            f"No manifest is of the kind `{kind[:50]}`. There are: {', '.join(KINDS)}."
+            f"No kind of manifest is named `{kind[:50]}`. There are: {backticked(KINDS)}."
         )
     return KINDS[kind]
 
 
 def _rows(
-    schema: Mapping[str, Any], whole: Mapping[str, Any], prefix: str
+    schema: Mapping[str, Any], root: Mapping[str, Any], prefix: str
 ) -> Iterator[tuple[str, str, str, str]]:
+    """Yields a table row for each field of `schema` and of the parts in it.
+
+    `root` is the whole schema, which contains the definitions.
+    """
     required = schema.get("required", ())
     for name, field in schema.get("properties", {}).items():
-        inner = _inner(field, whole)
+        part = _part_of(field, root)
         path = f"{prefix}{name}"
         default = "required" if name in required else _default(field)
-        about = " ".join((field.get("description") or inner.get("description", "")).split())
-        yield f"`{path}`", _type(field, whole), default, about.replace("|", "\\|")
-        if "properties" in inner:
-            yield from _rows(inner, whole, f"{path}{'[]' if _is_list(field) else ''}.")
+        meaning = " ".join((field.get("description") or part.get("description", "")).split())
+        # A bar would end the cell of a Markdown table.
+        yield f"`{path}`", _type_name(field, root), default, meaning.replace("|", "\\|")
+        if "properties" in part:
+            yield from _rows(part, root, f"{path}{'[]' if _is_list(field) else ''}.")
 
 
-def _inner(field: Mapping[str, Any], whole: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The part a field holds, itself, optionally, or in a list."""
-    for found in (field, field.get("items", {}), *field.get("anyOf", ())):
-        if "$ref" in found:
-            name = found["$ref"].rpartition("/")[2]
-            part: Mapping[str, Any] = whole["$defs"][name]
+def _part_of(field: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns the definition of the part that `field` contains: itself, as an option, or in a
+    list.
+    """
+    for place in (field, field.get("items", {}), *field.get("anyOf", ())):
+        if "$ref" in place:
+            name = place["$ref"].rpartition("/")[2]
+            part: Mapping[str, Any] = root["$defs"][name]
             return part
     return field
 
@@ -191,16 +202,15 @@ def _default(field: Mapping[str, Any]) -> str:
     return "" if value in (None, [], {}, "") or isinstance(value, dict) else f"`{value}`"
 
 
-def _type(field: Mapping[str, Any], whole: Mapping[str, Any]) -> str:
+def _type_name(field: Mapping[str, Any], root: Mapping[str, Any]) -> str:
     if "const" in field:
         return f"`{field['const']}`"
     if "enum" in field:
         return ", ".join(f"`{value}`" for value in field["enum"])
     if "anyOf" in field:
-        return " or ".join(
-            dict.fromkeys(_type(one, whole) for one in field["anyOf"] if one.get("type") != "null")
-        )
+        options = (option for option in field["anyOf"] if option.get("type") != "null")
+        return " or ".join(dict.fromkeys(_type_name(option, root) for option in options))
     if _is_list(field):
-        return f"list of {_type(field.get('items', {}), whole)}"
+        return f"list of {_type_name(field.get('items', {}), root)}"
     kind = str(field.get("type", "any"))
     return "mapping" if kind == "object" or "$ref" in field else kind

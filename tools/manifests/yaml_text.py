@@ -1,9 +1,9 @@
-"""YAML read as plain data, with the line of everything: YAML 1.2's core values, no tags, bounded
-before it is built.
+"""Reads YAML 1.2 as plain data and records the line of every part. Limits apply while it reads.
 
-PyYAML supplies the events. Its loaders are not used: they build what tags name, read `no` as False,
-`012` as 10 and `22:22` as 1342, let the last of two equal keys win, and grow a small text into a
-billion nodes by aliases.
+PyYAML parses the text into events; its loaders are not used. They construct objects that tags name
+(https://nvd.nist.gov/vuln/detail/CVE-2020-14343), read `no` as False, `012` as 10 and `22:22` as
+1342 (YAML 1.1), let the last of two equal keys win, and expand a small text into a billion nodes by
+aliases (https://en.wikipedia.org/wiki/Billion_laughs_attack).
 """
 
 import math
@@ -12,14 +12,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from turngraph.tools.text import one_line
+
 __all__ = ["Document", "YamlError", "read_documents"]
 
 MAX_CHARACTERS: Final = 1_000_000
 MAX_DEPTH: Final = 32
 MAX_NODES: Final = 100_000
-"""Counted with every alias written out in full."""
+"""Values in one text, with every alias counted at its full size."""
 MAX_DOCUMENTS: Final = 1_000
 MAX_DIGITS: Final = 400
+"""Characters of a number. Python needs quadratic time for long ones
+(https://nvd.nist.gov/vuln/detail/CVE-2020-10735).
+"""
 
 Path = tuple[str | int, ...]
 
@@ -33,8 +38,8 @@ FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"
 
 
 class YamlError(ValueError):
-    """A text that is no acceptable YAML. `line` counts from 1; `before` holds the documents that
-    were read.
+    """A text that is not acceptable YAML. `line` counts from 1; `before` holds the documents before
+    the error.
     """
 
     def __init__(self, message: str, line: int, before: "Sequence[Document]" = ()) -> None:
@@ -44,14 +49,14 @@ class YamlError(ValueError):
 
 @dataclass
 class Document:
-    """One document: its value, and the line on which each part of it begins, by path."""
+    """One document: its value, and the line on which each part begins, by path."""
 
     value: Any
     line: int
     lines: dict[Path, int] = field(default_factory=dict)
 
     def line_of(self, path: Path) -> int:
-        """The line of `path`, or of the nearest part around it that stands in the text."""
+        """Returns the line of `path`, or of the nearest part around it that is in the text."""
         for length in range(len(path), -1, -1):
             if path[:length] in self.lines:
                 return self.lines[path[:length]]
@@ -59,13 +64,14 @@ class Document:
 
 
 def read_documents(text: str) -> list[Document]:
-    """The documents in `text` that hold something. JSON is YAML too.
+    """Returns the documents in `text` that are not empty. JSON is YAML too.
 
-    >>> [document.value for document in read_documents("a: no\\nb: 012\\n---\\n[1, 2.5, null, yes]")]
+    >>> documents = read_documents("a: no\\nb: 012\\n---\\n[1, 2.5, null, yes]")
+    >>> [document.value for document in documents]
     [{'a': 'no', 'b': 12}, [1, 2.5, None, 'yes']]
 
-    Raises YamlError for malformed text, tags, equal keys, and for what is too long, too deep or too
-    large.
+    Raises YamlError for malformed text, for tags and for equal keys, and for text that is too long,
+    nested too deep or has too many values.
     """
     import yaml
 
@@ -74,30 +80,31 @@ def read_documents(text: str) -> list[Document]:
             f"the text has {len(text):,} characters; at most {MAX_CHARACTERS:,} are read", 1
         )
     if "\t" in text and text.lstrip()[:1] in ("{", "["):
-        text = text.expandtabs(2)  # JSON may be indented by tabs, which YAML forbids
+        text = text.expandtabs(2)  # JSON may be indented with tabs, YAML may not
     documents: list[Document] = []
     try:
         events = yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        for document in _Events(events).documents():
-            documents.append(document)  # noqa: PERF402  those before an error are wanted too
+        for document in _DocumentBuilder(events).documents():
+            documents.append(document)  # noqa: PERF402  keeps the documents before an error
     except YamlError as error:
         raise YamlError(str(error), error.line, documents) from None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise YamlError(f"not YAML: {error.problem or error.context}", line, documents) from None
-    except yaml.YAMLError as error:  # a character YAML forbids
-        raise YamlError(f"not YAML: {' '.join(str(error).split())[:200]}", 1) from None
+    except yaml.YAMLError as error:  # a character that YAML forbids
+        raise YamlError(f"not YAML: {one_line(str(error))[:200]}", 1) from None
     except UnicodeEncodeError:
-        raise YamlError("not YAML: half a surrogate pair, which no encoding can carry", 1) from None
+        raise YamlError("not YAML: a lone surrogate, which no encoding can carry", 1) from None
     return documents
 
 
-class _Events:
-    """Builds documents from PyYAML's events, counting as it goes."""
+class _DocumentBuilder:
+    """Builds documents from PyYAML's events and counts values while it does."""
 
     def __init__(self, events: Iterator[Any]) -> None:
         self.events = events
         self.nodes = 0
+        # For each anchor its value and the number of values in it.
         self.anchors: dict[str, tuple[Any, int]] = {}
         self.document = Document(None, 1)
 
@@ -129,26 +136,28 @@ class _Events:
             raise YamlError(f"the tag `{event.tag[:50]}` is not allowed; write plain values", line)
         before = self.nodes
         self.count(1, line)
-        value = self.built(kind, event, path)
+        value = self.value(kind, event, path)
+        # An anchor is known only once its value is complete, so an alias cannot make a circle.
         if event.anchor is not None:
             self.anchors[event.anchor] = (value, self.nodes - before)
         return value
 
-    def built(self, kind: str, event: Any, path: Path) -> Any:
+    def value(self, kind: str, event: Any, path: Path) -> Any:
         if kind == "MappingStartEvent":
             return self.mapping(path)
         if kind == "SequenceStartEvent":
             return self.sequence(path)
-        return _plain(event.value, event.start_mark.line + 1) if event.implicit[0] else event.value
+        # A quoted value is always text.
+        return _scalar(event.value, event.start_mark.line + 1) if event.implicit[0] else event.value
 
     def mapping(self, path: Path) -> dict[str, Any]:
         value: dict[str, Any] = {}
-        merged: dict[str, Any] = {}
+        merged: dict[str, Any] = {}  # from `<<` keys; the mapping's own keys win over them
         while type(event := next(self.events)).__name__ != "MappingEndEvent":
             line = event.start_mark.line + 1
             key = self.key(event, path, line)
             if key in value:
-                raise YamlError(f"the key `{key[:50]}` stands here twice", line)
+                raise YamlError(f"the key `{key[:50]}` occurs twice in this mapping", line)
             self.document.lines[(*path, key)] = line
             item = self.node(next(self.events), (*path, key))
             if key == "<<":
@@ -163,13 +172,8 @@ class _Events:
         key = self.node(event, path)
         if isinstance(key, dict | list):
             raise YamlError("a key must be text", line)
-        return (
-            str(key)
-            if isinstance(key, str)
-            else event.value
-            if hasattr(event, "value")
-            else str(key)
-        )
+        # A key such as `1` or `yes` is kept as it is written; only an alias has no text of its own.
+        return key if isinstance(key, str) else str(getattr(event, "value", key))
 
     def sequence(self, path: Path) -> list[Any]:
         value: list[Any] = []
@@ -179,27 +183,31 @@ class _Events:
 
     def alias(self, anchor: str, line: int) -> Any:
         if anchor not in self.anchors:
-            raise YamlError(f"the alias `*{anchor[:50]}` has no finished anchor before it", line)
+            raise YamlError(f"the alias `*{anchor[:50]}` has no complete anchor before it", line)
         value, size = self.anchors[anchor]
+        # The value is shared, but whoever serializes it writes it out each time: so it counts.
         self.count(size, line)
         return value
 
     def count(self, nodes: int, line: int) -> None:
         self.nodes += nodes
         if self.nodes > MAX_NODES:
-            raise YamlError(f"more than {MAX_NODES:,} values, aliases written out", line)
+            raise YamlError(
+                f"more than {MAX_NODES:,} values, with aliases counted at full size", line
+            )
 
 
 def _merged(value: Any, line: int) -> dict[str, Any]:
+    """Returns the keys that the value of a `<<` key contributes (https://yaml.org/type/merge.html)."""
     if isinstance(value, dict):
         return value
     if isinstance(value, list) and all(isinstance(item, dict) for item in value):
         return {key: item for part in reversed(value) for key, item in part.items()}
-    raise YamlError("`<<` takes a mapping, or a list of them", line)
+    raise YamlError("`<<` takes a mapping, or a list of mappings", line)
 
 
-def _plain(text: str, line: int) -> Any:
-    """An unquoted value, by the core schema of YAML 1.2."""
+def _scalar(text: str, line: int) -> Any:
+    """Returns an unquoted value, read by the core schema of YAML 1.2."""
     if NULL.fullmatch(text):
         return None
     if TRUE.fullmatch(text):
@@ -213,7 +221,7 @@ def _plain(text: str, line: int) -> Any:
     if FLOAT.fullmatch(text):
         if len(text) > MAX_DIGITS or not math.isfinite(float(text)):
             raise YamlError(
-                f"`{text[:20]}…` is too long for a number; put it in quotes if it is text", line
+                f"`{text[:20]}…` is too large for a number; put it in quotes if it is text", line
             )
         return float(text)
     return text

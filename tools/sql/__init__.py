@@ -1,3 +1,1 @@
-"""SQL plugins: one prepared, reading question to a database, guarded in the text, in the session
-and by the clock.
-"""
+"""SQL plugins: one prepared query that only reads, with checks on its text, session and time."""

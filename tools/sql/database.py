@@ -1,19 +1,21 @@
-"""Asking a database: one statement, its values checked, at most so many rows, bytes and seconds."""
+"""Queries a database: one statement with checked values, and limits on rows, bytes and seconds."""
 
 import logging
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.tools import ToolException
 
-from turngraph.tools.failures import without_secrets
+from turngraph.tools.failures import mask_secrets
 from turngraph.tools.output import as_text, clean
-from turngraph.tools.sql.engines import Place, dialect_of, make_engine
+from turngraph.tools.sql.engines import DatabaseLocation, dialect_of, make_engine
 from turngraph.tools.sql.statement import Statement
+from turngraph.tools.sql.values import check_value, readable, unique_names
+from turngraph.tools.text import JsonObject
 
 if TYPE_CHECKING:
     from sqlalchemy import BindParameter, Connection, Engine
@@ -24,27 +26,25 @@ __all__ = ["MAX_BYTES", "Database", "Rows"]
 logger = logging.getLogger("turngraph.tools")
 
 MAX_BYTES: Final = 1_000_000
-"""Characters of all rows together, as JSON."""
-MAX_TEXT: Final = 100_000
-"""Characters of one value that is bound."""
-MAX_ITEMS: Final = 1_000
-"""Of an array in `IN (…)`."""
-LATE: Final = re.compile(
+"""Characters of all rows together, written as JSON."""
+TIMEOUT: Final = re.compile(
     r"statement timeout|interrupted|max_statement_time|statement execution time|timed out", re.I
 )
-"""In the words of PostgreSQL, SQLite, MariaDB and MySQL, and of drivers."""
+"""How PostgreSQL, SQLite, MariaDB, MySQL and drivers report a query that took too long."""
+CHECK_EVERY: Final = 10_000
+"""Instructions of SQLite's virtual machine between two looks at the clock; about a millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What a query answered. `truncated` where there was more."""
+    """The rows of an answer. `truncated` if the database had more."""
 
-    rows: list[dict[str, Any]]
+    rows: list[JsonObject]
     truncated: bool
 
-    def told(self) -> dict[str, Any]:
-        """As the model is told it."""
-        answer: dict[str, Any] = {"rows": self.rows}
+    def as_answer(self) -> JsonObject:
+        """Returns the rows as the model receives them, with a note if there are more."""
+        answer: JsonObject = {"rows": self.rows}
         if self.truncated:
             answer["truncated"] = f"only the first {len(self.rows)} rows; there are more"
         return answer
@@ -52,139 +52,106 @@ class Rows:
 
 @dataclass
 class Database:
-    """A database a plugin may ask. Connects when first asked; safe to share between threads."""
+    """A database that plugins query. Connects at the first query; safe to share between threads."""
 
-    place: Place
+    location: DatabaseLocation
     _engine: "Engine | None" = field(default=None, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
     def dialect(self) -> str:
-        """SQLAlchemy's name of it."""
-        return dialect_of(self.place.data.db_engine)
+        """SQLAlchemy's name of the dialect."""
+        return dialect_of(self.location.data.db_engine)
 
-    def ask(self, statement: Statement, values: Mapping[str, Any], *, limit: int) -> Rows:
-        """At most `limit` rows. Raises ToolException with a short, safe sentence; the log gets the
-        rest.
+    def query(self, statement: Statement, values: Mapping[str, Any], *, limit: int) -> Rows:
+        """Returns at most `limit` rows.
+
+        Raises ToolException with a short sentence that is safe to show; the log has the details.
         """
         from sqlalchemy.exc import SQLAlchemyError
 
         for name, value in values.items():
-            _check_value(name, value)
-        self.place.password()  # an expired secret must not be used through a connection that is still open
+            check_value(name, value)
+        # An expired secret must not be used through a connection that is still open.
+        self.location.password()
         try:
-            with self._opened().connect() as connection:
-                return self._asked(connection, statement, values, limit)
+            with self._open_engine().connect() as connection:
+                return self._fetch(connection, statement, values, limit)
         except SQLAlchemyError as error:
-            raise self._told(error) from None
+            raise self._tool_error(error) from None
 
     def close(self) -> None:
-        """Close the pooled connections. Asked again, it connects anew."""
+        """Closes the pooled connections. The next query connects again."""
         with self._lock:
             engine, self._engine = self._engine, None
         if engine is not None:
             engine.dispose()
 
-    def _opened(self) -> "Engine":
+    def _open_engine(self) -> "Engine":
         with self._lock:
             if self._engine is None:
-                self._engine = make_engine(self.place)
+                self._engine = make_engine(self.location)
             return self._engine
 
-    def _asked(
+    def _fetch(
         self, connection: "Connection", statement: Statement, values: Mapping[str, Any], limit: int
     ) -> Rows:
         from sqlalchemy import bindparam, text
 
-        options: dict[str, Any] = (
-            {"postgresql_readonly": True} if self.dialect == "postgresql" else {}
-        )
+        options: dict[str, Any] = {}
+        if self.dialect == "postgresql":
+            options["postgresql_readonly"] = True
+        # A query's own LIMIT may be any number, and most drivers would fetch all of it at once.
         if statement.limited and self.dialect != "sqlite":
-            options["stream_results"] = (
-                True  # its own limit may be any number, and drivers would fetch all of it
-            )
+            options["stream_results"] = True
         if self.dialect == "sqlite":
-            _set_deadline(connection, self.place.data.timeout)
-        lists = [f"p{at}" for at, bind in enumerate(statement.binds) if bind.expanding]
+            _set_deadline(connection, self.location.data.timeout)
+        lists = [f"p{index}" for index, bind in enumerate(statement.binds) if bind.expanding]
         expanding: list[BindParameter[Any]] = [bindparam(name, expanding=True) for name in lists]
         query = text(statement.sql).bindparams(*expanding)
         result = connection.execution_options(**options).execute(query, statement.values(values))
-        names = _unique(list(result.keys()))
-        rows, truncated = _gathered(([dict(zip(names, row, strict=True))] for row in result), limit)
+        names = unique_names(list(result.keys()))
+        rows = _first_rows((dict(zip(names, row, strict=True)) for row in result), limit)
         result.close()
-        return Rows(rows, truncated)
+        return rows
 
-    def _told(self, error: "SQLAlchemyError") -> ToolException:
-        detail = without_secrets(clean(str(error)))
-        logger.warning("database %s: %s", self.place.data.database, detail)
-        if LATE.search(str(getattr(error, "orig", error))):
+    def _tool_error(self, error: "SQLAlchemyError") -> ToolException:
+        """Logs `error` and returns it as a sentence for the model.
+
+        A driver's message can contain the query, bound values and addresses of the network, so the
+        model only gets the name of its class.
+        """
+        detail = mask_secrets(clean(str(error)))
+        logger.warning("database %s: %s", self.location.data.database, detail)
+        cause = getattr(error, "orig", None) or error
+        if TIMEOUT.search(str(cause)):
             return ToolException(
-                f"The query took longer than the {self.place.data.timeout:g} seconds it may take."
+                f"The query took longer than the {self.location.data.timeout:g} seconds allowed."
             )
-        kind = type(getattr(error, "orig", None) or error).__name__
         return ToolException(
-            f"The database could not answer this query ({kind}). Nothing was returned."
+            f"The database could not answer this query ({type(cause).__name__}). Nothing was "
+            "returned."
         )
 
 
 def _set_deadline(connection: "Connection", timeout_s: float) -> None:
+    """Ends the query after `timeout_s` seconds. SQLite itself has no time limit for a query
+    (https://www.sqlite.org/c3ref/progress_handler.html).
+    """
     deadline = time.monotonic() + timeout_s
     raw = connection.connection.dbapi_connection
-    assert raw is not None, "a connection just opened has its driver's connection"
-    raw.set_progress_handler(lambda: int(time.monotonic() > deadline), 10_000)
+    assert raw is not None, "an open connection has the connection of its driver"
+    raw.set_progress_handler(lambda: int(time.monotonic() > deadline), CHECK_EVERY)
 
 
-def _gathered(
-    rows: "Iterator[list[dict[str, Any]]]", limit: int
-) -> tuple[list[dict[str, Any]], bool]:
-    kept: list[dict[str, Any]] = []
+def _first_rows(rows: Iterable[JsonObject], limit: int) -> Rows:
+    """Returns rows up to `limit`, or up to MAX_BYTES of JSON. Stops reading there."""
+    kept: list[JsonObject] = []
     size = 0
-    for [row] in rows:
-        plain = {name: _plain(value) for name, value in row.items()}
+    for row in rows:
+        plain = {name: readable(value) for name, value in row.items()}
         size += len(as_text(plain))
         if len(kept) >= limit or size > MAX_BYTES:
-            return kept, True
+            return Rows(kept, truncated=True)
         kept.append(plain)
-    return kept, False
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, bytes | memoryview):
-        return f"[{len(value):,} bytes]"
-    return value
-
-
-def _unique(names: list[str]) -> list[str]:
-    """Two columns of one name (`a.id, b.id`) are both told."""
-    counts = [names[:at].count(name) for at, name in enumerate(names)]
-    return [
-        f"{name}_{count + 1}" if count else name for name, count in zip(names, counts, strict=True)
-    ]
-
-
-def _check_value(name: str, value: Any) -> None:
-    """What some driver would choke on, told by the parameter's name."""
-    if isinstance(value, str):
-        if "\x00" in value:
-            raise ToolException(f"`{name}` holds a NUL character, which no database takes.")
-        if any("\ud800" <= character <= "\udfff" for character in value):
-            raise ToolException(f"`{name}` holds half a surrogate pair, which no database takes.")
-        if len(value) > MAX_TEXT:
-            raise ToolException(
-                f"`{name}` has {len(value):,} characters; at most {MAX_TEXT:,} are taken."
-            )
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        raise ToolException(f"`{name}` is beyond the integers of databases (64 bits).")
-    if isinstance(value, float) and value != value:
-        raise ToolException(f"`{name}` is not a number.")
-    if isinstance(value, dict):
-        for key, item in value.items():
-            _check_value(name, key)
-            _check_value(name, item)
-    if isinstance(value, list):
-        if len(value) > MAX_ITEMS:
-            raise ToolException(
-                f"`{name}` has {len(value):,} items; at most {MAX_ITEMS:,} are taken."
-            )
-        for item in value:
-            _check_value(name, item)
+    return Rows(kept, truncated=False)

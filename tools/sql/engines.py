@@ -1,5 +1,7 @@
-"""Engines: how each kind of database is reached, and told to let nobody write, dawdle or look
-elsewhere.
+"""Database engines: how each kind is reached, and how its sessions are kept from writing.
+
+The query's text is checked as well (`statement_check.py`). These settings are the second guard,
+inside the database, for whatever a parser does not understand.
 """
 
 import sqlite3
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from turngraph.tools.manifests.connection_parts import SqlConnectionData
 
-__all__ = ["dialect_of", "make_engine"]
+__all__ = ["DatabaseLocation", "dialect_of", "make_engine"]
 
 ENGINES: Final[Mapping[str, str]] = {
     "django.db.backends.postgresql": "postgresql",
@@ -36,7 +38,7 @@ ENGINES: Final[Mapping[str, str]] = {
     "mssql": "mssql",
     "sqlserver": "mssql",
 }
-"""Names in use for an engine, and SQLAlchemy's."""
+"""The names that manifests use for an engine, and SQLAlchemy's name."""
 DRIVERS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "postgresql": (("psycopg", "psycopg"), ("psycopg2", "psycopg2")),
     "mysql": (("pymysql", "pymysql"), ("mysqlclient", "MySQLdb")),
@@ -44,90 +46,96 @@ DRIVERS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "oracle": (("oracledb", "oracledb"),),
     "mssql": (("pyodbc", "pyodbc"), ("pymssql", "pymssql")),
 }
-"""For each dialect its drivers, the preferred first: SQLAlchemy's name and the module it needs."""
+"""The drivers of each dialect, the preferred one first: SQLAlchemy's name and the module."""
 SQLITE_ALLOWED: Final = frozenset(
     {
         sqlite3.SQLITE_SELECT,
         sqlite3.SQLITE_READ,
         sqlite3.SQLITE_FUNCTION,
         sqlite3.SQLITE_RECURSIVE,
-        sqlite3.SQLITE_TRANSACTION,  # SQLAlchemy ends what it did with a rollback
+        sqlite3.SQLITE_TRANSACTION,  # SQLAlchemy ends every use of a connection with a rollback
     }
 )
-"""What a statement may do. `mode=ro` alone lets ATTACH create files."""
+"""The actions a statement may take (https://www.sqlite.org/c3ref/c_alter_table.html). Opening the
+file with `mode=ro` is not enough: ATTACH can still create and read other files.
+"""
+SQLITE_DENIED_FUNCTIONS: Final = frozenset({"load_extension", "writefile", "readfile", "edit"})
+"""They load code, or read and write files (https://www.sqlite.org/cli.html#file_i_o_functions)."""
 SQLITE_LIMITS: Final[Mapping[int, int]] = {
     sqlite3.SQLITE_LIMIT_ATTACHED: 0,
     sqlite3.SQLITE_LIMIT_LENGTH: 10_000_000,
     sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 1_000,
     sqlite3.SQLITE_LIMIT_SQL_LENGTH: 100_000,
 }
+"""Limits against queries that use up memory or time (https://www.sqlite.org/security.html)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a database is, and what the connection file left to others: the password, and the
-    folder of files.
-    """
+class DatabaseLocation:
+    """How to reach a database: the manifest's fields, the password, and the manifest's folder."""
 
     data: "SqlConnectionData"
     password: Callable[[], str | None]
+    """Looks the password up; None if there is none."""
     folder: Path
+    """The folder that the file names in `data` start from."""
 
 
 def dialect_of(db_engine: str) -> str:
-    """SQLAlchemy's dialect for an engine's name.
+    """Returns SQLAlchemy's dialect for the name of an engine.
 
-    >>> dialect_of("django.db.backends.postgresql"), dialect_of("duckdb"), dialect_of("mysql+pymysql")
-    ('postgresql', 'duckdb', 'mysql')
+    >>> dialect_of("django.db.backends.postgresql"), dialect_of("mysql+pymysql")
+    ('postgresql', 'mysql')
     """
     return ENGINES.get(db_engine.lower(), db_engine.lower()).partition("+")[0]
 
 
-def make_engine(place: Place) -> "Engine":
-    """An engine whose sessions only read. It connects when first used, and asks for the password
-    each time it does.
+def make_engine(location: DatabaseLocation) -> "Engine":
+    """Returns an engine whose sessions only read. It connects at the first use.
 
-    Raises TurnConfigurationError where the driver is not installed, or the database's file is not
-    there.
+    Raises TurnConfigurationError if the driver is not installed, or a SQLite file does not exist.
     """
     from sqlalchemy import create_engine, event
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-    data, dialect = place.data, dialect_of(place.data.db_engine)
+    data, dialect = location.data, dialect_of(location.data.db_engine)
     pool: dict[str, Any] = {"pool_size": data.pool_size, "max_overflow": data.max_overflow}
     pool |= {"pool_timeout": data.timeout, "pool_pre_ping": dialect != "sqlite"}
     try:
         engine = create_engine(
-            _url(place, dialect), connect_args=_connect_args(place, dialect), **pool
+            _url(location, dialect), connect_args=_connect_args(location, dialect), **pool
         )
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise TurnConfigurationError(
             f"The database engine `{data.db_engine}` cannot be used: {error}."
         ) from error
 
+    # The password is looked up for each new connection and kept in no URL, where a log or an
+    # exception could show it (https://docs.sqlalchemy.org/en/20/core/engines.html#generating-dynamic-authentication-tokens).
     if data.password is not None:
         event.listen(
             engine,
             "do_connect",
-            lambda _d, _r, _a, wanted: wanted.update(password=place.password()),
+            lambda _dialect, _record, _args, options: options.update(password=location.password()),
         )
-    if dialect in GUARDS:
-        event.listen(
-            engine, "connect", lambda connection, _record: GUARDS[dialect](connection, data)
-        )
+    if dialect in SESSION_GUARDS:
+        guard = SESSION_GUARDS[dialect]
+        event.listen(engine, "connect", lambda connection, _record: guard(connection, data))
     return engine
 
 
-def _url(place: Place, dialect: str) -> "URL":
+def _url(location: DatabaseLocation, dialect: str) -> "URL":
     from sqlalchemy.engine import URL
 
-    data = place.data
+    data = location.data
     if dialect == "sqlite":
-        path = (place.folder / data.database).resolve()
+        path = (location.folder / data.database).resolve()
         if not path.is_file():
             raise TurnConfigurationError(
-                f"There is no SQLite database `{data.database}` in {place.folder}."
+                f"There is no SQLite database `{data.database}` in {location.folder}. The name is "
+                "relative to the manifest's folder."
             )
+        # `mode=ro` also keeps SQLite from creating a file (https://www.sqlite.org/uri.html).
         return URL.create(
             "sqlite", database=f"file:{quote(str(path))}", query={"mode": "ro", "uri": "true"}
         )
@@ -151,22 +159,26 @@ def _driver(db_engine: str, dialect: str) -> str:
     )
 
 
-def _connect_args(place: Place, dialect: str) -> dict[str, Any]:
-    data = place.data
-    files = {name: str((place.folder / file).resolve()) for name, file in _ssl_files(data).items()}
+def _connect_args(location: DatabaseLocation, dialect: str) -> dict[str, Any]:
+    """Returns the driver's options: time limits, TLS, and read-only sessions where possible."""
+    data = location.data
+    files = {
+        name: str((location.folder / file).resolve()) for name, file in _ssl_files(data).items()
+    }
     if dialect == "sqlite":
         return {"timeout": data.timeout, "check_same_thread": False}
     if dialect == "postgresql":
         return _postgres_args(data, files)
     if dialect in ("mysql", "mariadb"):
         seconds = max(1, round(data.timeout))
-        wanted: dict[str, Any] = {
+        args: dict[str, Any] = {
             "connect_timeout": seconds,
+            # One second later than the server's own limit, whose message is clearer.
             "read_timeout": seconds + 1,
             "write_timeout": seconds + 1,
         }
         tls: dict[str, Any] = {**files} or {"check_hostname": False}
-        return wanted | ({"ssl": tls} if data.use_ssl else {})
+        return args | ({"ssl": tls} if data.use_ssl else {})
     return {}
 
 
@@ -179,7 +191,9 @@ def _ssl_files(data: "SqlConnectionData") -> dict[str, str]:
 
 
 def _postgres_args(data: "SqlConnectionData", files: Mapping[str, str]) -> dict[str, Any]:
-    """https://www.postgresql.org/docs/current/libpq-connect.html"""
+    """Returns the options of a PostgreSQL connection
+    (https://www.postgresql.org/docs/current/libpq-connect.html).
+    """
     milliseconds = max(1, round(data.timeout * 1000))
     settings = {
         "statement_timeout": milliseconds,
@@ -187,59 +201,62 @@ def _postgres_args(data: "SqlConnectionData", files: Mapping[str, str]) -> dict[
         "idle_in_transaction_session_timeout": 2 * milliseconds,
         "default_transaction_read_only": "on",
     }
-    wanted: dict[str, Any] = {
+    args: dict[str, Any] = {
         "connect_timeout": max(2, round(data.timeout)),
         "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
     }
     if find_spec("psycopg") is not None and "psycopg2" not in data.db_engine:
-        # A prepared statement holds one command; the simple protocol, used for a query without
-        # parameters, takes many.
-        wanted["prepare_threshold"] = 0
+        # A prepared statement contains exactly one command. The simple query protocol, which
+        # psycopg uses for a query without parameters, would accept several
+        # (https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SIMPLE-QUERY).
+        args["prepare_threshold"] = 0
     if data.use_ssl:
-        wanted["sslmode"] = "verify-full" if "ca" in files else "require"
+        args["sslmode"] = "verify-full" if "ca" in files else "require"
         names = {"ca": "sslrootcert", "cert": "sslcert", "key": "sslkey"}
-        wanted |= {names[name]: file for name, file in files.items()}
-    return wanted
+        args |= {names[name]: file for name, file in files.items()}
+    return args
 
 
 def _guard_sqlite(connection: sqlite3.Connection, _data: "SqlConnectionData") -> None:
+    """Sets limits and an authorizer (https://www.sqlite.org/c3ref/set_authorizer.html)."""
     for limit, value in SQLITE_LIMITS.items():
         connection.setlimit(limit, value)
 
-    def judge(action: int, first: str | None, second: str | None, *_: str | None) -> int:
+    def authorize(action: int, first: str | None, second: str | None, *_: str | None) -> int:
+        # SQLAlchemy reads this pragma once, when it connects for the first time.
         if action == sqlite3.SQLITE_PRAGMA and first == "read_uncommitted" and second is None:
-            return sqlite3.SQLITE_OK  # SQLAlchemy asks once, when it first connects
-        if action == sqlite3.SQLITE_FUNCTION and second in (
-            "load_extension",
-            "writefile",
-            "readfile",
-            "edit",
-        ):
+            return sqlite3.SQLITE_OK
+        if action == sqlite3.SQLITE_FUNCTION and second in SQLITE_DENIED_FUNCTIONS:
             return sqlite3.SQLITE_DENY
         return sqlite3.SQLITE_OK if action in SQLITE_ALLOWED else sqlite3.SQLITE_DENY
 
-    connection.set_authorizer(judge)
+    connection.set_authorizer(authorize)
 
 
 def _guard_mysql(connection: Any, data: "SqlConnectionData") -> None:
-    """https://dev.mysql.com/doc/refman/8.4/en/server-system-variables.html#sysvar_max_execution_time,
+    """Makes the session read-only and limits the time of its queries.
+
+    https://dev.mysql.com/doc/refman/8.4/en/server-system-variables.html#sysvar_max_execution_time
     https://mariadb.com/kb/en/server-system-variables/#max_statement_time
     """
     with connection.cursor() as cursor:
+        # MySQL counts milliseconds and MariaDB seconds, each in a variable of its own.
         cursor.execute("SELECT VERSION()")
-        maria = "mariadb" in str(cursor.fetchone()[0]).lower()
+        is_mariadb = "mariadb" in str(cursor.fetchone()[0]).lower()
         timeout = (
             f"max_statement_time = {data.timeout:g}"
-            if maria
+            if is_mariadb
             else f"max_execution_time = {data.timeout * 1000:.0f}"
         )
         cursor.execute(f"SET SESSION {timeout}")
         cursor.execute("SET SESSION TRANSACTION READ ONLY")
 
 
-GUARDS: Final[Mapping[str, Callable[[Any, "SqlConnectionData"], None]]] = {
+SESSION_GUARDS: Final[Mapping[str, Callable[[Any, "SqlConnectionData"], None]]] = {
     "sqlite": _guard_sqlite,
     "mysql": _guard_mysql,
     "mariadb": _guard_mysql,
 }
-"""What is done to each new session of a dialect. PostgreSQL is told by its connection's options."""
+"""What is done to each new session of a dialect. PostgreSQL needs nothing: its connection options
+make the session read-only.
+"""

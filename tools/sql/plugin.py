@@ -1,23 +1,24 @@
-"""A SQL plugin: a manifest and a database become a tool."""
+"""Makes a tool of a `SqlPlugin` manifest and its database."""
 
 from typing import Any, Final
 
 from turngraph.tools.manifests.kinds import SqlPluginManifest
-from turngraph.tools.manifests.parameters import schema_of, values_of
+from turngraph.tools.manifests.parameters import parameter_values, parameters_schema
 from turngraph.tools.plugin import LoadedPlugin, make_tool
 from turngraph.tools.sql.database import Database
 from turngraph.tools.sql.statement import prepare
+from turngraph.tools.text import JsonObject
 
 __all__ = ["sql_plugin"]
 
 MAX_ROWS: Final = 1_000
-"""Where the manifest names no limit, and above it."""
+"""The limit if the manifest gives none, and the largest limit it can give."""
 
 
 def sql_plugin(manifest: SqlPluginManifest, database: Database) -> LoadedPlugin:
-    """The plugin of a `SqlPlugin` manifest. Nothing is asked of the database yet.
+    """Returns the plugin of a `SqlPlugin` manifest. Sends nothing to the database.
 
-    Raises StatementError where the query is not one reading statement.
+    Raises StatementError if the query is not one statement that only reads.
     """
     data = manifest.spec.sql_data
     limit = min(data.limit or MAX_ROWS, MAX_ROWS)
@@ -25,18 +26,20 @@ def sql_plugin(manifest: SqlPluginManifest, database: Database) -> LoadedPlugin:
         data.sql_query,
         dialect=database.dialect,
         types={parameter.name: parameter.type for parameter in data.parameters},
-        limit=limit + 1,  # one more than is told, to know whether there is more
-        functions=database.place.data.read_only_functions,
+        limit=limit + 1,  # one more than the model receives, to know whether there are more
+        functions=database.location.data.read_only_functions,
     )
 
-    def ask(**arguments: Any) -> dict[str, Any]:
-        return database.ask(statement, values_of(data.parameters, arguments), limit=limit).told()
+    def query(**arguments: Any) -> JsonObject:
+        values = parameter_values(data.parameters, arguments)
+        return database.query(statement, values, limit=limit).as_answer()
 
+    name = manifest.metadata.name
     return LoadedPlugin(
-        name=manifest.metadata.name,
+        name=name,
         selector=manifest.spec.selector,
         prompt=manifest.spec.prompt,
-        tool=make_tool(manifest.metadata.name, data.description, schema_of(data.parameters), ask),
+        tool=make_tool(name, data.description, parameters_schema(data.parameters), query),
         kind="SqlPlugin",
         connection=manifest.spec.connection,
         test_arguments={value.name: value.value for value in data.test_values},

@@ -1,3 +1,3 @@
-"""API plugins: one prepared request to a web service, every value in its place, every address
+"""API plugins: one prepared request to a web service, with every value encoded and every address
 checked.
 """

@@ -1,8 +1,10 @@
-"""Which addresses a plugin may reach: public ones, and the hosts allowed by name. Checked where the
-socket connects.
+"""Decides which addresses a plugin may reach: public ones, and hosts that the operator allows.
 
-The connector resolves a name once, here, and connects to the very addresses that were judged; a
-name that changes its answer in between (DNS rebinding) gains nothing.
+This is the guard against server-side request forgery
+(https://cheatsheetseries.owasp.org/cheatsheets/Server_Side_Request_Forgery_Prevention_Cheat_Sheet.html).
+A host name is resolved once, here, and the socket connects to exactly the addresses that were
+checked. So a name whose answer changes between check and connect (DNS rebinding,
+https://en.wikipedia.org/wiki/DNS_rebinding) gains nothing.
 """
 
 import asyncio
@@ -10,67 +12,78 @@ import socket
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
-from typing import Any, Final
+from typing import Final
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 __all__ = ["AddressError", "AddressPolicy", "is_public", "system_lookup"]
 
 Lookup = Callable[[str, int], Awaitable[list[str]]]
-"""From a host's name and port to its addresses."""
+"""From a host name and a port to its addresses."""
 
 TRANSLATED: Final = tuple(
-    IPv6Network(net)
-    for net in ("64:ff9b::/96", "64:ff9b:1::/48", "2001::/32", "2002::/16", "::/96", "fec0::/10")
+    IPv6Network(network)
+    for network in (
+        "64:ff9b::/96",  # NAT64, https://www.rfc-editor.org/rfc/rfc6052
+        "64:ff9b:1::/48",  # NAT64 for local use, https://www.rfc-editor.org/rfc/rfc8215
+        "2001::/32",  # Teredo, https://www.rfc-editor.org/rfc/rfc4380
+        "2002::/16",  # 6to4, https://www.rfc-editor.org/rfc/rfc3056
+        "::/96",  # IPv4-compatible, deprecated, https://www.rfc-editor.org/rfc/rfc4291#section-2.5.5.1
+        "fec0::/10",  # site-local, deprecated, https://www.rfc-editor.org/rfc/rfc3879
+    )
 )
-"""IPv6 ranges that carry IPv4 addresses or are no longer routed, and that `is_global` lets pass in
-part.
+"""IPv6 networks that can carry a private IPv4 address, or are no longer routed. `is_global` calls
+some of their addresses public.
 """
 
 
 class AddressError(OSError):
-    """An address a plugin may not reach."""
+    """An address that a plugin may not reach."""
 
 
 def is_public(address: str) -> bool:
-    """May anybody on the internet be there? Not loopback, private, link-local, metadata, multicast
-    or a disguise.
+    """Whether `address` belongs to the public internet.
+
+    False for loopback, private, link-local, cloud metadata and multicast addresses, and for IPv6
+    addresses that carry one of these.
 
     >>> is_public("93.184.216.34"), is_public("169.254.169.254"), is_public("::ffff:127.0.0.1")
     (True, False, False)
     """
-    found: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
-    if isinstance(found, IPv6Address):
-        if found.ipv4_mapped is not None:
-            found = found.ipv4_mapped
-        elif any(found in network for network in TRANSLATED):
+    # The part after `%` is a zone (`fe80::1%eth0`), which says nothing about who is there.
+    ip: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
+    if isinstance(ip, IPv6Address):
+        if ip.ipv4_mapped is not None:
+            ip = ip.ipv4_mapped
+        elif any(ip in network for network in TRANSLATED):
             return False
-    return found.is_global and not found.is_multicast and not found.is_reserved
+    return ip.is_global and not ip.is_multicast and not ip.is_reserved
 
 
 async def system_lookup(host: str, port: int) -> list[str]:
-    """The addresses of `host`, as the operating system finds them."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    """Returns the addresses of `host` as the operating system resolves it."""
+    entries = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in entries))
 
 
 @dataclass(frozen=True)
 class AddressPolicy:
-    """Public addresses, and the hosts in `allowed` (`localhost`, `10.0.0.5:8080`) wherever they
-    are.
+    """Allows public addresses, and the hosts in `allowed` (`localhost`, `10.0.0.5:8080`) wherever
+    they are.
     """
 
     allowed: Collection[str] = ()
     lookup: Lookup = field(default=system_lookup, repr=False)
 
     def allows_by_name(self, host: str, port: int) -> bool:
-        """Did the operator name this host, or this host and port?"""
-        named = {entry.lower() for entry in self.allowed}
-        return host.lower() in named or f"{host.lower()}:{port}" in named
+        """Whether the operator allowed this host, or this host and port."""
+        allowed = {entry.lower() for entry in self.allowed}
+        return host.lower() in allowed or f"{host.lower()}:{port}" in allowed
 
     def check_literal(self, host: str, port: int) -> None:
-        """Raises AddressError for a host written as a forbidden address: those never reach the
-        resolver.
+        """Raises AddressError if `host` is written as an address that is not allowed.
+
+        aiohttp connects to such a host without asking the resolver.
         """
         try:
             ip_address(host.partition("%")[0])
@@ -80,11 +93,11 @@ class AddressPolicy:
             raise AddressError(f"the address {host} is not public")
 
     def resolver(self) -> AbstractResolver:
-        """What a connector asks instead of the system."""
-        return _JudgingResolver(self)
+        """Returns the resolver that a connector must use so that names are checked too."""
+        return _CheckingResolver(self)
 
 
-class _JudgingResolver(AbstractResolver):
+class _CheckingResolver(AbstractResolver):
     def __init__(self, policy: AddressPolicy) -> None:
         self.policy = policy
 
@@ -93,22 +106,22 @@ class _JudgingResolver(AbstractResolver):
     ) -> list[ResolveResult]:
         addresses = await self.policy.lookup(host, port)
         if not self.policy.allows_by_name(host, port):
+            # One private address among public ones is enough for an attack, so all must be public.
             for address in addresses:
                 if not is_public(address):
                     raise AddressError(f"{host} is at {address}, which is not public")
-        return [_result(host, port, address) for address in addresses]
+        return [_resolve_result(host, port, address) for address in addresses]
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Does nothing; the resolver holds no resources."""
 
 
-def _result(host: str, port: int, address: str) -> Any:
-    kind = socket.AF_INET6 if ":" in address else socket.AF_INET
+def _resolve_result(host: str, port: int, address: str) -> ResolveResult:
     return ResolveResult(
         hostname=host,
         host=address,
         port=port,
-        family=kind,
+        family=socket.AF_INET6 if ":" in address else socket.AF_INET,
         proto=0,
         flags=int(socket.AI_NUMERICHOST | socket.AI_NUMERICSERV),
     )

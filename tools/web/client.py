@@ -1,52 +1,51 @@
-"""Sending a plugin's request: bounded in time and size, redirects judged one by one, repeated only
-where harmless.
-"""
+"""Sends the request of an API plugin, with limits on time and size, and retries where harmless."""
 
 import asyncio
+import json
 import logging
-import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from langchain_core.tools import ToolException
 
-from turngraph.tools.failures import without_secrets
+from turngraph.tools.failures import mask_secrets
 from turngraph.tools.web.addresses import AddressError, AddressPolicy
+from turngraph.tools.web.body import ACCEPTED_ENCODINGS, read_body
 from turngraph.tools.web.credentials import Credentials
+from turngraph.tools.web.redirects import REDIRECT_STATUSES, Hop, next_hop
 from turngraph.tools.web.template import ApiRequest
 
 if TYPE_CHECKING:
-    from aiohttp import ClientResponse, ClientSession
+    from aiohttp import ClientSession
 
-__all__ = ["MAX_BYTES", "Answer", "WebClient"]
+__all__ = ["WebClient", "WebResponse"]
 
 logger = logging.getLogger("turngraph.tools")
 
-MAX_BYTES: Final = 2_000_000
-"""Of a body, unpacked."""
 MAX_REDIRECTS: Final = 5
 ATTEMPTS: Final = 3
-"""Where repeating a request is harmless."""
-PASSING: Final = {429, 502, 503, 504}
+"""Attempts of a request that can be repeated without harm."""
+RETRIED_STATUSES: Final = {429, 502, 503, 504}
 WAIT_S: Final = 0.2
-REDIRECTS: Final = {301, 302, 303, 307, 308}
+"""Seconds before the second attempt; doubled before each further one."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a service answered."""
+class WebResponse:
+    """The answer of a service. `location` is where it redirects to, if it does."""
 
     status: int
     content_type: str
     body: bytes
+    location: str | None = None
 
 
-class _Passing(Exception):  # noqa: N818  not an error yet: the next attempt may succeed
-    """Worth another attempt."""
+class _TransientError(Exception):
+    """A failure that another attempt may not have. `error` is what the model reads in the end."""
 
-    def __init__(self, told: ToolException) -> None:
-        self.told = told
+    def __init__(self, error: ToolException) -> None:
+        self.error = error
 
 
 @dataclass(frozen=True)
@@ -56,15 +55,17 @@ class WebClient:
     credentials: Credentials
     policy: AddressPolicy
     timeout_s: float
+    """Seconds for one call: all attempts, redirects and waits together."""
     wait_s: float = field(default=WAIT_S)
 
-    async def send(self, request: ApiRequest) -> Answer:
-        """The answer, whatever its status. Raises ToolException, with a short safe sentence, where
-        there is none.
+    async def send(self, request: ApiRequest) -> WebResponse:
+        """Returns the response, whatever its status.
+
+        Raises ToolException, with a short sentence that is safe to show, if there is none.
         """
         try:
             async with asyncio.timeout(self.timeout_s), self._session() as session:
-                return await self._attempts(session, request)
+                return await self._send_with_retries(session, request)
         except TimeoutError:
             raise ToolException(
                 f"The service did not answer within {self.timeout_s:g} seconds."
@@ -74,167 +75,108 @@ class WebClient:
         from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 
         return ClientSession(
+            # The resolver checks every address. A DNS cache or an open connection would skip it.
             connector=TCPConnector(
                 resolver=self.policy.resolver(), use_dns_cache=False, force_close=True
             ),
-            auto_decompress=False,  # unpacked here, piece by piece: 1 MB of gzip may hold 1 GB
-            cookie_jar=DummyCookieJar(),
-            trust_env=False,
-            timeout=ClientTimeout(
-                total=None, sock_connect=None
-            ),  # one deadline stands around everything
+            auto_decompress=False,  # `read_body` decompresses with a size limit
+            cookie_jar=DummyCookieJar(),  # one user's cookies must not reach another user's call
+            trust_env=False,  # a proxy would hide the address that is really connected to
+            timeout=ClientTimeout(total=None, sock_connect=None),  # `send` has one for everything
         )
 
-    async def _attempts(self, session: "ClientSession", request: ApiRequest) -> Answer:
+    async def _send_with_retries(
+        self, session: "ClientSession", request: ApiRequest
+    ) -> WebResponse:
         attempts = ATTEMPTS if request.repeatable else 1
         for attempt in range(1, attempts + 1):
             try:
-                return await self._once(session, request, last=attempt == attempts)
-            except _Passing as passing:
+                return await self._attempt(session, request, is_last=attempt == attempts)
+            except _TransientError as failure:
                 if attempt == attempts:
-                    raise passing.told from None
+                    raise failure.error from None
             await asyncio.sleep(self.wait_s * 2 ** (attempt - 1))
         raise AssertionError("the last attempt returns or raises")
 
-    async def _once(self, session: "ClientSession", request: ApiRequest, *, last: bool) -> Answer:
+    async def _attempt(
+        self, session: "ClientSession", request: ApiRequest, *, is_last: bool
+    ) -> WebResponse:
         from aiohttp import ClientError, InvalidURL
 
         try:
-            headers = await self.credentials.headers(
-                lambda url, heads, body: self._token(session, url, heads, body)
-            )
-            answer = await self._followed(session, request, headers)
+            response = await self._follow_redirects(session, request)
         except AddressError as error:
-            raise _refused(error) from None
+            raise _refusal(error) from None
         except InvalidURL:
             raise ToolException("The address is not well formed.") from None
         except (ClientError, OSError) as error:
-            if isinstance(cause := _cause(error), AddressError):
-                raise _refused(cause) from None
-            logger.info(
-                "request to %s failed: %s",
-                urlsplit(request.url).netloc,
-                without_secrets(str(error)),
-            )
-            raise _Passing(
+            # aiohttp wraps the resolver's AddressError; a refusal must not be retried.
+            if (cause := _address_error_in(error)) is not None:
+                raise _refusal(cause) from None
+            host = urlsplit(request.url).netloc
+            logger.info("request to %s failed: %s", host, mask_secrets(str(error)))
+            raise _TransientError(
                 ToolException(f"The service cannot be reached ({type(error).__name__}).")
             ) from None
-        if answer.status == 401:
-            self.credentials.forget()
-        if answer.status in PASSING and not last:
-            raise _Passing(ToolException(f"The service answered {answer.status}."))
-        return answer
+        if response.status == 401:
+            self.credentials.forget_token()
+        if response.status in RETRIED_STATUSES and not is_last:
+            raise _TransientError(ToolException(f"The service answered {response.status}."))
+        return response
 
-    async def _followed(
-        self, session: "ClientSession", request: ApiRequest, headers: dict[str, str]
-    ) -> Answer:
-        method, url, body, sent = (
-            request.method,
-            request.url,
-            request.body,
-            request.headers | headers,
+    async def _follow_redirects(self, session: "ClientSession", request: ApiRequest) -> WebResponse:
+        credentials = await self.credentials.headers(
+            lambda url, headers, body: self._fetch_token(session, url, headers, body)
         )
+        hop = Hop(request.method, request.url, request.headers, credentials, request.body)
         for _ in range(MAX_REDIRECTS + 1):
-            answer, target = await self._sent(session, method, url, sent, body)
-            if target is None:
-                return answer
-            url, before = _target(url, target), url
-            if _origin(url) != _origin(before):
-                if method not in ("GET", "HEAD"):
-                    raise ToolException(
-                        "The service redirects a writing request to another server; that is not followed."
-                    )
-                sent = {name: value for name, value in sent.items() if name not in headers}
-            if answer.status == 303 or (answer.status in (301, 302) and method == "POST"):
-                method, body = "GET", None
-                sent = {name: value for name, value in sent.items() if name != "Content-Type"}
+            response = await self._send_once(session, hop)
+            if response.location is None:
+                return response
+            hop = next_hop(hop, response.status, response.location)
         raise ToolException(f"The service redirects more than {MAX_REDIRECTS} times.")
 
-    async def _sent(
-        self,
-        session: "ClientSession",
-        method: str,
-        url: str,
-        headers: dict[str, str],
-        body: bytes | None,
-    ) -> tuple[Answer, str | None]:
+    async def _send_once(self, session: "ClientSession", hop: Hop) -> WebResponse:
         from yarl import URL
 
-        # `encoded`: the address is sent as it was checked, not written anew. Its host is read by
-        # what connects to it.
-        target = URL(url, encoded=True)
+        # `encoded=True`: yarl must not normalize the address, which was checked as it is. The host
+        # is read from the same object that aiohttp connects to, so both see the same one.
+        target = URL(hop.url, encoded=True)
         self.policy.check_literal(target.host or "", target.port or 0)
-        heads = {"Accept-Encoding": "gzip, deflate", "User-Agent": "turngraph"} | headers
+        headers = {"Accept-Encoding": ACCEPTED_ENCODINGS, "User-Agent": "turngraph"}
+        headers |= hop.headers | hop.credentials
         async with session.request(
-            method, target, headers=heads, data=body, allow_redirects=False
+            hop.method, target, headers=headers, data=hop.body, allow_redirects=False
         ) as response:
-            if response.status in REDIRECTS and "Location" in response.headers:
-                return Answer(response.status, "", b""), response.headers["Location"]
-            return Answer(response.status, response.content_type, await _read(response)), None
+            if response.status in REDIRECT_STATUSES and "Location" in response.headers:
+                return WebResponse(response.status, "", b"", response.headers["Location"])
+            return WebResponse(response.status, response.content_type, await read_body(response))
 
-    async def _token(
+    async def _fetch_token(
         self, session: "ClientSession", url: str, headers: dict[str, str], body: bytes
     ) -> dict[str, object]:
-        import json
-
-        answer, target = await self._sent(session, "POST", url, headers, body)
-        if answer.status != 200 or target is not None:
+        # Redirects are not followed: the request carries the client's secret.
+        response = await self._send_once(session, Hop("POST", url, headers, {}, body))
+        if response.status != 200:
             raise ToolException(
-                f"The service that hands out access tokens answered {answer.status}."
+                f"The service that issues access tokens answered {response.status}."
             )
         try:
-            found = json.loads(answer.body)
+            answer = json.loads(response.body)
         except (ValueError, RecursionError):
-            found = None
-        return found if isinstance(found, dict) else {}
+            answer = None
+        return answer if isinstance(answer, dict) else {}
 
 
-async def _read(response: "ClientResponse") -> bytes:
-    """The body, unpacked as it arrives, and no longer than it may be."""
-    packed = response.headers.get("Content-Encoding", "").strip().lower()
-    if packed not in ("", "identity", "gzip", "deflate"):
-        raise ToolException(
-            f"The service packs its answer as {packed[:20]}, which was not asked for."
-        )
-    unpack = zlib.decompressobj(47) if packed in ("gzip", "deflate") else None
-    body = bytearray()
-    async for piece in response.content.iter_chunked(65_536):
-        try:
-            body += (
-                unpack.decompress(piece, MAX_BYTES + 1 - len(body)) if unpack is not None else piece
-            )
-        except zlib.error:
-            raise ToolException("The service's answer is not packed as it says.") from None
-        if len(body) > MAX_BYTES:
-            raise ToolException(f"The service's answer is longer than {MAX_BYTES:,} bytes.")
-    return bytes(body)
+def _address_error_in(error: BaseException) -> AddressError | None:
+    """Returns the AddressError that caused `error`, if one did."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, AddressError):
+        cause = getattr(cause, "os_error", None) or cause.__cause__
+    return cause
 
 
-def _target(url: str, location: str) -> str:
-    target = urljoin(url, location)
-    if urlsplit(target).scheme not in ("http", "https"):
-        raise ToolException("The service redirects to something that is no web address.")
-    if url.startswith("https:") and not target.startswith("https:"):
-        raise ToolException("The service redirects from https to http; that is not followed.")
-    odd = "\\" in target or "@" in urlsplit(target).netloc
-    if odd or not target.isascii() or any(character <= " " for character in target):
-        raise ToolException("The service redirects to an address that is not well formed.")
-    return target
-
-
-def _origin(url: str) -> tuple[str, str]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.netloc.lower()
-
-
-def _cause(error: BaseException) -> BaseException | None:
-    """The refusal inside what a client made of it."""
-    found: BaseException | None = error
-    while found is not None and not isinstance(found, AddressError):
-        found = getattr(found, "os_error", None) or found.__cause__
-    return found
-
-
-def _refused(error: BaseException) -> ToolException:
+def _refusal(error: AddressError) -> ToolException:
+    # Only the log names the address: a model must not be able to explore the internal network.
     logger.warning("a plugin was kept from a forbidden address: %s", error)
     return ToolException("The address is not allowed: it is not public.")

@@ -1,4 +1,4 @@
-"""`turngraph chat`: a conversation in the terminal, every thread of it kept in one SQLite file."""
+"""`turngraph chat`: a conversation in the terminal, whose threads are stored in an SQLite file."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 from cyclopts import Parameter
 from rich.console import Console
 
-from turngraph.interfaces.cli.model_options import Model, ModelOptions, chosen_model
+from turngraph.interfaces.cli.model_options import ModelOptions, SelectedModel, open_model
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.result import TurnResult
 
@@ -22,14 +22,15 @@ if TYPE_CHECKING:
     from langchain_core.messages import AnyMessage
     from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
+    from turngraph.graphs.turn_graph import TurnGraph
     from turngraph.interfaces.cli.output.live import LivePrinter
 
 __all__ = ["chat", "history_file"]
 
-HELP: Final = "/history shows the thread, /quit or ctrl-d leaves, ctrl-c gives up an answer."
-QUIT: Final = frozenset({"/quit", "/exit"})
+HELP: Final = "/history shows the thread, /quit or ctrl-d ends the chat, ctrl-c cancels an answer."
+QUIT_COMMANDS: Final = frozenset({"/quit", "/exit"})
 _COMMAND: Final = re.compile(r"/[a-z]+(\s|$)")
-"""What looks like a command; a path, `/etc/hosts`, is part of a question."""
+"""A line that looks like a command. A path such as `/etc/hosts` is part of a question."""
 
 
 def chat(
@@ -39,49 +40,53 @@ def chat(
     history: Path | None = None,
     stream: bool = True,
 ) -> int:
-    """Talk with a model. The conversation goes on where its thread was left.
+    """Talk with a model; the conversation is stored and can go on later.
 
     Parameters
     ----------
     thread
-        The name of the conversation.
+        The name of the conversation; the same name goes on with it.
     history
-        The SQLite file that keeps the threads; by default one in your data folder ($XDG_DATA_HOME).
+        The SQLite file that stores the threads. Default: $XDG_DATA_HOME/turngraph/threads.sqlite,
+        or the same below ~/.local/share.
     stream
         Print answers as they arrive.
     """
     from turngraph.interfaces.cli.output.live import LivePrinter
-    from turngraph.interfaces.cli.output.report import say_who_answers
+    from turngraph.interfaces.cli.output.report import print_scripted_notice
 
     file = history or history_file(os.environ)
     out, err = Console(highlight=False), Console(stderr=True, highlight=False)
-    with chosen_model(options, os.environ) as model:
-        talk = _Talk(model, options, thread, file, stream, LivePrinter(out, err), err)
-        messages = asyncio.run(talk.messages())
-        say_who_answers(model, err)
+    with open_model(options, os.environ) as model:
+        conversation = _Conversation(
+            model, options, thread, file, stream, LivePrinter(out, err), err
+        )
+        messages = asyncio.run(conversation.messages())
+        print_scripted_notice(model, err)
         err.print(f"Thread `{thread}`, {len(messages)} messages. {HELP}", style="dim", markup=False)
-        answered = [talk.say(line) for line in _lines()]
-    return 0 if all(answered) or sys.stdin.isatty() else 1
+        successes = [conversation.handle(line) for line in _read_lines()]
+    # A person has seen every error; only a script needs the exit code.
+    return 0 if all(successes) or sys.stdin.isatty() else 1
 
 
 def history_file(environ: Mapping[str, str]) -> Path:
-    """Where threads are kept unless told otherwise
-    (https://specifications.freedesktop.org/basedir-spec/latest/).
+    """Returns the default file for threads, below the user's data folder.
+
+    Source: https://specifications.freedesktop.org/basedir-spec/latest/
 
     >>> history_file({"XDG_DATA_HOME": "/data"}).as_posix()
     '/data/turngraph/threads.sqlite'
     """
     data = environ.get("XDG_DATA_HOME")
-    return (
-        (Path(data) if data else Path.home() / ".local" / "share") / "turngraph" / "threads.sqlite"
-    )
+    folder = Path(data) if data else Path.home() / ".local" / "share"
+    return folder / "turngraph" / "threads.sqlite"
 
 
 @dataclass(frozen=True)
-class _Talk:
-    """One conversation. Nothing stays open between two questions, so nothing is lost at the prompt."""
+class _Conversation:
+    """One thread. Its file is closed between two questions, so nothing is lost at the prompt."""
 
-    model: Model
+    model: SelectedModel
     options: ModelOptions
     thread: str
     file: Path
@@ -89,8 +94,8 @@ class _Talk:
     printer: "LivePrinter"
     err: Console
 
-    def say(self, line: str) -> bool:
-        """Answer what was typed; whether it went well."""
+    def handle(self, line: str) -> bool:
+        """Answers a typed line, a question or a command. Returns whether that succeeded."""
         if line == "/help":
             self.err.print(HELP, style="dim", markup=False)
             return True
@@ -98,42 +103,46 @@ class _Talk:
             self._show(asyncio.run(self.messages()))
             return True
         if _COMMAND.match(line):
+            command = line.split()[0]
             self.err.print(
-                f"There is no command `{line.split()[0]}`, and nothing was sent. {HELP}",
-                markup=False,
+                f"There is no command `{command}`, so nothing was sent. {HELP}", markup=False
             )
             return False
         result = asyncio.run(self._ask(line))
         self.printer.finish(result)
-        return self._told(result)
+        return self._report(result)
 
     async def messages(self) -> "Sequence[AnyMessage]":
-        """The thread so far."""
-        from turngraph.interfaces.cli.asking import opened_turn
-
-        async with (
-            _saver(self.file) as saver,
-            opened_turn(self.model, self.options, stream=self.stream, checkpointer=saver) as turn,
-        ):
+        """Returns the messages of the thread so far."""
+        async with self._open_turn() as turn:
             state = await turn.aget_state({"configurable": {"thread_id": self.thread}})
         messages: Sequence[AnyMessage] = state.values.get("messages", ())
         return messages
 
     async def _ask(self, question: str) -> TurnResult:
-        from turngraph.interfaces.cli.asking import ask, cancelled_by_ctrl_c, opened_turn
+        from turngraph.interfaces.cli.turn_runner import cancel_on_ctrl_c, run_turn
+
+        async with self._open_turn() as turn:
+            with cancel_on_ctrl_c() as cancel:
+                return await run_turn(
+                    turn, question, self.printer, thread=self.thread, cancel=cancel
+                )
+
+    @asynccontextmanager
+    async def _open_turn(self) -> "AsyncIterator[TurnGraph]":
+        from turngraph.interfaces.cli.turn_runner import open_turn
 
         async with (
-            _saver(self.file) as saver,
-            opened_turn(self.model, self.options, stream=self.stream, checkpointer=saver) as turn,
+            _open_saver(self.file) as saver,
+            open_turn(self.model, self.options, stream=self.stream, checkpointer=saver) as turn,
         ):
-            with cancelled_by_ctrl_c() as cancel:
-                return await ask(turn, question, self.printer, thread=self.thread, cancel=cancel)
+            yield turn
 
-    def _told(self, result: TurnResult) -> bool:
-        from turngraph.interfaces.cli.output.report import summary, why_no_answer
+    def _report(self, result: TurnResult) -> bool:
+        from turngraph.interfaces.cli.output.report import explain_failure, summary
 
         if not result.ok:
-            print(f"turngraph: {why_no_answer(result, self.model)}", file=sys.stderr)
+            print(f"turngraph: {explain_failure(result, self.model)}", file=sys.stderr)
         self.err.print(summary(result, self.model.name), style="dim", markup=False)
         return result.ok
 
@@ -142,13 +151,13 @@ class _Talk:
 
         for message in messages:
             calls = ", ".join(call["name"] for call in getattr(message, "tool_calls", ()))
-            said = one_line(message.text, 300) or f"(calls {calls})"
-            self.err.print(f"{message.type:>5}  {said}", markup=False)
+            text = one_line(message.text, 300) or f"(calls {calls})"
+            self.err.print(f"{message.type:>5}  {text}", markup=False)
 
 
 @asynccontextmanager
-async def _saver(file: Path) -> "AsyncIterator[AsyncSqliteSaver]":
-    """The threads in `file`. Raises TurnConfigurationError where it cannot be opened."""
+async def _open_saver(file: Path) -> "AsyncIterator[AsyncSqliteSaver]":
+    """Opens the threads in `file`. Raises TurnConfigurationError if that is not possible."""
     from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
     try:
@@ -158,24 +167,25 @@ async def _saver(file: Path) -> "AsyncIterator[AsyncSqliteSaver]":
             yield saver
     except (OSError, sqlite3.Error) as exc:
         raise TurnConfigurationError(
-            f"The history `{file}` cannot be opened: {exc}. Give another --history."
+            f"The history `{file}` cannot be opened: {exc}. Name another file with --history."
         ) from exc
 
 
-def _lines() -> Iterator[str]:
-    """What is typed, line by line, until ctrl-d or /quit."""
+def _read_lines() -> Iterator[str]:
+    """Yields the lines that are typed, until ctrl-d or /quit."""
     import readline  # noqa: F401  gives the prompt editing and its own history
 
-    typing = sys.stdin.isatty()
+    on_terminal = sys.stdin.isatty()
     while True:
         try:
-            line = input("> " if typing else "").strip()
+            line = input("> " if on_terminal else "").strip()
         except EOFError:
             return
         except KeyboardInterrupt:
+            # At the prompt, ctrl-c discards the line, as a shell does.
             print()
             continue
-        if line in QUIT:
+        if line in QUIT_COMMANDS:
             return
         if line:
             yield line

@@ -1,170 +1,180 @@
-"""`turngraph ledger`: what was spent, on whom and on what; whether it adds up; what is still open."""
+"""`turngraph ledger`: reports of what was spent, exports, and the subcommands of other files.
+
+`ledger_maintenance.py` has `verify`, `reconcile`, `correct` and `forget`; `ledger_budget.py` has
+`budget`.
+"""
 
 import sys
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
+from turngraph.billing.operations.results import Dimension
+from turngraph.interfaces.cli.commands.ledger_budget import budget
+from turngraph.interfaces.cli.commands.ledger_maintenance import (
+    correct,
+    forget,
+    reconcile,
+    verify,
+)
 from turngraph.interfaces.cli.ledger_options import (
-    DEFAULT,
+    DEFAULT_LEDGER,
     AsJson,
     LedgerUrl,
     Period,
     PriceFile,
-    on_paper,
-    opened,
-    prices_of,
+    load_prices,
+    open_ledger,
     print_json,
 )
+from turngraph.interfaces.cli.output.files import report_console
 
 __all__ = ["ledger"]
 
 ledger = App(
     name="ledger",
-    help="What was spent, on whom and on what; whether it adds up; what is still open.",
+    help="Report spending, keep budgets, and verify the ledger.",
+    help_epilogue="**Example:** `turngraph ledger top --by account --month 2026-10 --ledger "
+    "sqlite:///turns.db`",
 )
-ELSEWHERE: Final = {
-    "verify": ("books", "Prove that it adds up; name what does not."),
-    "reconcile": (
-        "books",
-        "Close what workers left open: release, charge, ask the vendor, or decide by policy.",
-    ),
-    "correct": ("books", "Say what an attempt really cost."),
-    "forget": ("books", "Drop the kept answers of turns that are long over; what they cost stays."),
-    "budget": ("budget", "The budgets kept in the ledger: list, set, remove."),
-}
-"""Commands that stand in files of their own."""
-for _name, (_file, _help) in ELSEWHERE.items():
-    ledger.command(f"turngraph.interfaces.{_file}_command:{_name}", name=_name, help=_help)
-
-By = Literal[
-    "account",
-    "key",
-    "vendor",
-    "model",
-    "plugin",
-    "tool",
-    "connection",
-    "thread",
-    "turn",
-    "day",
-    "month",
-    "kind",
-    "tag",
-]
-"""As `turngraph.billing.operations.reports` has it, which is imported only when it is asked."""
+ledger.command(budget)
+ledger.command(
+    verify,
+    help_epilogue="**Example:** `turngraph ledger verify --ledger sqlite:///turns.db`\n\n"
+    "**Exit codes:** 0 everything adds up; 1 problems, one a line.",
+)
+ledger.command(
+    reconcile,
+    help_epilogue="**Example:** `turngraph ledger reconcile --policy estimate --ask "
+    "openai:gpt-5-mini`\n\nIt may run at any time, in several processes at once, and from cron.",
+)
+ledger.command(
+    correct,
+    help_epilogue='**Example:** `turngraph ledger correct ATTEMPT 0.0012 --note "invoice 4711"`',
+)
+ledger.command(
+    forget,
+    help_epilogue="**Example:** `turngraph ledger forget --days 30`\n\nA replay from an earlier "
+    "checkpoint of such a turn asks the model again, and pays again.",
+)
 
 
-@ledger.command
-def show(turn_id: str, /, *, ledger: LedgerUrl = DEFAULT, json: AsJson = False) -> None:
-    """Print what one turn cost, attempt by attempt.
+@ledger.command(
+    help_epilogue="**Example:** `turngraph ledger show order-4711 --ledger sqlite:///turns.db`"
+)
+def show(turn_id: str, /, *, ledger: LedgerUrl = DEFAULT_LEDGER, json: AsJson = False) -> None:
+    """Print what one turn has cost, attempt by attempt.
 
     Parameters
     ----------
     turn_id
-        The turn's id: `result.turn_id`, or a line of `turngraph ledger top --by turn`.
+        The id of the turn: `result.turn_id`, or a line of `turngraph ledger top --by turn`.
     """
-    from turngraph.billing.operations.reports import show as show_bill
     from turngraph.interfaces.cli.output.ledger_tables import bill_table
 
-    with opened(ledger) as book:
-        bill = book.read(show_bill, turn_id)
+    with open_ledger(ledger) as book:
+        bill = book.turn_bill(turn_id)
     if json:
         print_json(bill._asdict())
         return
-    console = on_paper()
-    begun = f", {bill.attempts[0]['at'][:10]}" if bill.attempts else ""
+    console = report_console()
+    date = f", {bill.attempts[0]['at'][:10]}" if bill.attempts else ""
     console.print(
-        f"turn {bill.turn_id}: {bill.status or 'not admitted here'}{begun}\n", markup=False
+        f"turn {bill.turn_id}: {bill.status or 'not admitted here'}{date}\n", markup=False
     )
     console.print(bill_table(bill))
 
 
-@ledger.command
+@ledger.command(help_epilogue="**Example:** `turngraph ledger top --by account --month 2026-10`")
 def top(
     *,
-    by: By = "model",
+    by: Dimension = "model",
     period: Period = Period(),  # noqa: B008  frozen
     limit: Annotated[int, Parameter(validator=Number(gte=1))] = 20,
-    ledger: LedgerUrl = DEFAULT,
+    ledger: LedgerUrl = DEFAULT_LEDGER,
     json: AsJson = False,
 ) -> None:
-    """Print who or what was the dearest, with bars. Days and months stand in their order.
+    """Print spending by account, model or another dimension, with bars.
+
+    The largest amounts come first; days and months stand in their order.
 
     Parameters
     ----------
     by
-        What to add up by.
+        The dimension to add up by.
     limit
-        At most so many lines; the total is of all.
+        The most lines to print. The total counts all of them.
     """
-    from turngraph.billing.operations.reports import top as top_spent, total as total_spent
     from turngraph.interfaces.cli.output.ledger_tables import spending_table
 
     since, until = period.bounds()
-    with opened(ledger) as book:
-        lines = book.read(top_spent, by, since=since, until=until, limit=limit)
-        total = book.read(total_spent, since=since, until=until)
+    with open_ledger(ledger) as book:
+        lines = book.spending(by, since=since, until=until, limit=limit)
+        total = book.total(since=since, until=until)
     if json:
         print_json([line._asdict() for line in lines])
     elif lines:
-        on_paper().print(f"Spent by {by}, {period}\n", spending_table(by, lines, total), sep="\n")
+        report_console().print(
+            f"Spent by {by}, {period}\n", spending_table(by, lines, total), sep="\n"
+        )
     else:
-        print(f"Nothing was spent: {period}.", file=sys.stderr)
+        print(f"Nothing was spent in this period: {period}.", file=sys.stderr)
 
 
-@ledger.command
-def export(file: Path, /, *, period: Period = Period(), ledger: LedgerUrl = DEFAULT) -> None:  # noqa: B008
-    """Write every attempt as a row of a file, with its usage, its price and what it cost.
+@ledger.command(
+    help_epilogue="**Example:** `turngraph ledger export spent.csv --since 2026-10-01 --until "
+    "2026-11-01`"
+)
+def export(file: Path, /, *, period: Period = Period(), ledger: LedgerUrl = DEFAULT_LEDGER) -> None:  # noqa: B008
+    """Write every attempt to a file, with its usage, its price and what it has cost.
 
     Parameters
     ----------
     file
-        Its suffix says how: .csv, .json, .jsonl or .parquet.
+        The file to write. Its suffix chooses the format: .csv, .json, .jsonl or .parquet.
     """
-    from turngraph.billing.operations.export import export as export_charges
-
     since, until = period.bounds()
-    with opened(ledger) as book:
-        written = book.read(export_charges, file, since=since, until=until)
+    with open_ledger(ledger) as book:
+        written = book.export(file, since=since, until=until)
     print(f"{written:,} attempts written to {file}.", file=sys.stderr)
 
 
-@ledger.command
+@ledger.command(
+    help_epilogue="**Example:** `turngraph ledger reprice --model openai:gpt-5-nano --month "
+    "2026-10`\n\n**Exit codes:** 0 a comparison was printed; 1 nothing can be compared."
+)
 def reprice(
     *,
     model: str,
     period: Period = Period(),  # noqa: B008  frozen
     prices: PriceFile = None,
-    ledger: LedgerUrl = DEFAULT,
+    ledger: LedgerUrl = DEFAULT_LEDGER,
     json: AsJson = False,
 ) -> int:
-    """Tell what the calls of a period would have cost with another model, at its prices of the same
-    days.
+    """Print what the calls of a period would have cost with another model.
 
-    Exits with 1 where nothing can be compared.
+    The prices of the same days are used, and the tokens as they were counted, although the other
+    model's tokenizer would count a little differently.
 
     Parameters
     ----------
     model
-        As vendor:model. Its tokenizer would count somewhat otherwise; the tokens are taken as they
-        were counted.
+        The other model, as vendor:model.
     """
-    from turngraph.billing.operations.reports import reprice as repriced
     from turngraph.interfaces.plain_text import money
     from turngraph.state.errors import TurnValueError
 
     vendor, colon, name = model.partition(":")
     if not (vendor and colon and name):
         raise TurnValueError(
-            f"--model is `{model}`; it is a vendor and a model, as openai:gpt-5-mini."
+            f"--model is `{model}`; type a vendor and a model, as in openai:gpt-5-mini."
         )
     since, until = period.bounds()
-    with opened(ledger) as book:
-        other = book.read(
-            repriced, prices_of(prices), vendor=vendor, model=name, since=since, until=until
+    with open_ledger(ledger) as book:
+        other = book.reprice(
+            load_prices(prices), vendor=vendor, model=name, since=since, until=until
         )
     if json:
         print_json(other._asdict())
@@ -174,9 +184,9 @@ def reprice(
         print(f"with {model}: {money(other.other_usd)}{change}")
     if other.not_comparable and not json:
         print(
-            f"{other.not_comparable:,} calls have no usage, or {model} no price: not compared.",
+            f"{other.not_comparable:,} calls have no usage, or {model} has no price for them.",
             file=sys.stderr,
         )
     elif not other.attempts and not json:
-        print(f"No call to compare: {period}.", file=sys.stderr)
+        print(f"No call to compare in this period: {period}.", file=sys.stderr)
     return 0 if other.attempts else 1

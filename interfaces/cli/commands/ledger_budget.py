@@ -1,30 +1,29 @@
-"""`turngraph ledger budget`: the budgets kept in a ledger."""
+"""`turngraph ledger budget`: the budgets that are stored in a ledger."""
 
 import sys
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
+from turngraph.billing.budget import Budget, BudgetDimension, BudgetPeriod
 from turngraph.interfaces.cli.ledger_options import (
-    DEFAULT,
+    DEFAULT_LEDGER,
     Amount,
     AsJson,
     LedgerUrl,
-    on_paper,
-    opened,
+    open_ledger,
     print_json,
 )
-
-if TYPE_CHECKING:
-    from turngraph.billing.store.budgets import Budget
+from turngraph.interfaces.cli.output.files import report_console
 
 __all__ = ["budget"]
 
 budget = App(
     name="budget",
-    help="The budgets kept in the ledger: they hold for every call, whoever makes it.",
+    help="List, set and remove the budgets stored in the ledger, which hold in every worker.",
+    help_epilogue="**Example:** `turngraph ledger budget set 20 --per account --period month`",
 )
 
 
@@ -32,43 +31,42 @@ budget = App(
 def list_(
     *,
     limit: Annotated[int, Parameter(validator=Number(gte=1))] = 20,
-    ledger: LedgerUrl = DEFAULT,
+    ledger: LedgerUrl = DEFAULT_LEDGER,
     json: AsJson = False,
 ) -> None:
-    """Print the kept budgets, and what budgets have spent and hold now, the fullest first.
+    """Print the stored budgets, and what each window has spent and holds, the fullest first.
 
-    Budgets that a program brings along are among the latter: they are kept nowhere, but what they
-    count is.
+    A window is the count of one budget for one account, key, turn and so on, in one period. Budgets
+    that a program passes to `chat_turn` are not stored, but their windows are.
 
     Parameters
     ----------
     limit
-        At most so many windows; a budget for each turn has one for each turn.
+        The most windows to print.
     """
-    from turngraph.billing.operations.reports import budget_states
-    from turngraph.billing.store.budgets import list_budgets
-    from turngraph.interfaces.cli.output.ledger_tables import in_words, windows_table
+    from turngraph.interfaces.cli.output.ledger_tables import describe_budget, windows_table
     from turngraph.interfaces.plain_text import printable
 
-    with opened(ledger) as book:
-        kept, states = book.read(list_budgets), book.read(budget_states, limit=limit)
+    with open_ledger(ledger) as book:
+        kept, states = book.list_budgets(), book.budget_states(limit=limit)
     if json:
         print_json(
             {
-                "kept": [_kept(each) for each in kept],
+                "kept": [_as_row(each) for each in kept],
                 "windows": [state._asdict() for state in states],
             }
         )
         return
     for each in kept:
-        print(printable(f"{each.id}: {in_words(each)}"))
+        print(printable(f"{each.id}: {describe_budget(each)}"))
     if not kept:
         print(
-            "No budget is kept: turngraph ledger budget set 20 --per account --period month",
+            "No budget is stored. Set one, as in: "
+            "turngraph ledger budget set 20 --per account --period month",
             file=sys.stderr,
         )
     if states:
-        on_paper().print("", windows_table(states), sep="\n")
+        report_console().print("", windows_table(states), sep="\n")
 
 
 @budget.command(name="set")
@@ -76,82 +74,89 @@ def set_(
     usd: Amount,
     /,
     *,
-    per: Literal["turn", "thread", "account", "key", "tag", "ledger"],
+    per: BudgetDimension,
     of: str | None = None,
-    period: Literal["always", "day", "month"] = "always",
+    period: BudgetPeriod = "always",
     soft: Annotated[bool, Parameter(negative="")] = False,
     name: str | None = None,
     warn_at: tuple[float, ...] = (0.8, 1.0),
     last_answer: Amount = Decimal(0),
     unpriced: str = "refuse",
-    ledger: LedgerUrl = DEFAULT,
+    ledger: LedgerUrl = DEFAULT_LEDGER,
 ) -> None:
-    """Keep a budget, or change the one of that name. It holds from the next call on, in every
-    worker.
+    """Store a budget, or change the one with the same name.
+
+    It holds from the next call on, in every worker. A ledger that does not exist is created.
 
     Parameters
     ----------
     usd
         The limit, in US dollars.
     per
-        What has this limit each; `ledger` is everything together.
+        What each has this limit; `ledger` limits all calls together.
     of
-        Only this one: an account's name, a tag.
+        The one account, key or tag that is limited. Default: each of them.
     period
-        For ever, or anew each day or month of UTC.
+        How long spending is counted: always, or anew each day or month (UTC).
     soft
-        Only tell when it is crossed; otherwise calls are refused before they are sent.
+        Only warn when the limit is crossed. Default: refuse calls before they are sent.
     name
-        Its name; made of the rest if absent.
+        The name of the budget. Default: made of the other options, as in account-month.
     warn_at
-        Shares of the limit at which spending is told.
+        Shares of the limit at which a warning is given; 0.8 is 80 %.
     last_answer
-        US dollars kept back for one closing call without tools.
+        US dollars of the limit that are reserved for one last call without tools.
     unpriced
-        A call without a known price: `refuse`, `mark`, or the US dollars to hold and charge for it.
+        What to do with a call without a known price: `refuse` it, `mark` its charge, or an amount
+        in US dollars to hold and charge for it.
     """
     from turngraph.billing.ledger import Ledger
-    from turngraph.billing.operations.existing import is_there
-    from turngraph.billing.store.budgets import set_budget
+    from turngraph.billing.operations.existing import ledger_exists
     from turngraph.billing.store.urls import shown_url
-    from turngraph.interfaces.cli.output.ledger_tables import in_words
+    from turngraph.interfaces.cli.output.ledger_tables import describe_budget
 
     given = {"usd": usd, "per": per, "of": of, "period": period, "hard": not soft, "name": name}
-    kept = _checked(
+    kept = _budget_from(
         {**given, "warn_at": warn_at, "last_answer_usd": last_answer, "unpriced": unpriced}
     )
-    if not is_there(ledger):
-        # The one thing that is typed before the first turn is.
+    if not ledger_exists(ledger):
+        # A budget is often set before the first turn, so this command alone creates a ledger.
         with Ledger(ledger) as new:
-            new.do(set_budget, kept)
-        print(f"A new ledger was made: {shown_url(ledger)}", file=sys.stderr)
+            new.set_budget(kept)
+        print(f"A new ledger was created: {shown_url(ledger)}", file=sys.stderr)
     else:
-        with opened(ledger) as book:
-            book.do(set_budget, kept)
-    print(f"{kept.id}: {in_words(kept)}", file=sys.stderr)
+        with open_ledger(ledger) as book:
+            book.set_budget(kept)
+    print(f"{kept.id}: {describe_budget(kept)}", file=sys.stderr)
 
 
 @budget.command
-def remove(name: str, /, *, ledger: LedgerUrl = DEFAULT) -> None:
-    """Forget a kept budget. What it has counted stays for reports."""
-    from turngraph.billing.store.budgets import list_budgets, remove_budget
+def remove(name: str, /, *, ledger: LedgerUrl = DEFAULT_LEDGER) -> None:
+    """Remove a stored budget. What it has counted stays in reports.
+
+    Parameters
+    ----------
+    name
+        The name, as `turngraph ledger budget list` prints it.
+    """
     from turngraph.state.errors import TurnValueError
 
-    with opened(ledger) as book:
-        if not book.do(remove_budget, name):
-            kept = ", ".join(f"`{each.id}`" for each in book.read(list_budgets)) or "none"
-            raise TurnValueError(f"No budget `{name}` is kept here. There are: {kept}.")
+    with open_ledger(ledger) as book:
+        if not book.remove_budget(name):
+            kept = ", ".join(f"`{each.id}`" for each in book.list_budgets()) or "none"
+            raise TurnValueError(
+                f"No budget `{name}` is stored in this ledger. Stored are: {kept}."
+            )
 
 
-def _kept(each: "Budget") -> dict[str, Any]:
+def _as_row(each: Budget) -> dict[str, Any]:
     return {"name": each.id, **each.model_dump(exclude={"name"})}
 
 
-def _checked(fields: dict[str, Any]) -> "Budget":
-    """The budget. Raises TurnValueError in the option's own name."""
+def _budget_from(fields: dict[str, Any]) -> Budget:
+    """Returns the budget. Raises TurnValueError that names the option with the wrong value."""
     from pydantic import ValidationError
 
-    from turngraph.billing.store.budgets import Budget
     from turngraph.state.errors import TurnValueError
 
     try:
@@ -161,7 +166,8 @@ def _checked(fields: dict[str, Any]) -> "Budget":
         field = str(problem["loc"][0])
         if field == "unpriced":
             raise TurnValueError(
-                f"--unpriced is `{fields['unpriced']}`; it is `refuse`, `mark` or an amount in US dollars."
+                f"--unpriced is `{fields['unpriced']}`; type `refuse`, `mark` or an amount in US "
+                "dollars."
             ) from exc
         option = {"usd": "the limit", "last_answer_usd": "--last-answer"}.get(
             field, f"--{field.replace('_', '-')}"

@@ -1,25 +1,23 @@
-"""`turngraph ledger verify|reconcile|correct|forget`: whether the books are right, and how they
-become so.
-"""
+"""`turngraph ledger verify|reconcile|correct|forget`: finds errors and closes open attempts."""
 
 import os
 import sys
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 from rich.console import Console
 
+from turngraph.billing.operations.results import Policy
 from turngraph.interfaces.cli.ledger_options import (
-    DEFAULT,
+    DEFAULT_LEDGER,
     Amount,
     AsJson,
     LedgerUrl,
     PriceFile,
-    opened,
-    prices_of,
+    load_prices,
+    open_ledger,
     print_json,
 )
 
@@ -32,94 +30,93 @@ __all__ = ["correct", "forget", "reconcile", "verify"]
 _AT_ONCE = 10_000
 
 
-def verify(*, ledger: LedgerUrl = DEFAULT) -> int:
-    """Prove that it adds up: every amount is in an entry, every hold belongs to an open attempt.
+def verify(*, ledger: LedgerUrl = DEFAULT_LEDGER) -> int:
+    """Verify that the ledger adds up, and name every problem.
 
-    Exits with 0 where it does; with 1 where not: each problem on a line.
+    Every amount must be in an entry, and every hold must belong to an open attempt.
     """
-    from turngraph.billing.operations.reports import total as total_spent
-    from turngraph.billing.operations.verification import verify as find_problems
     from turngraph.interfaces.plain_text import money
 
-    with opened(ledger) as book:
-        problems = [*book.read(find_problems), *_refused_records(book)]
-        total, waiting = book.read(total_spent), len(list(book.spool.records()))
+    with open_ledger(ledger) as book:
+        problems = [*book.verify(), *_refused_records(book)]
+        total, waiting = book.total(), len(list(book.store.spool.records()))
     for problem in problems:
         print(problem)
     if waiting:
         print(
-            f"{waiting} records wait in `{book.spool.folder}`: turngraph ledger reconcile",
+            f"{waiting} records wait in `{book.store.spool.folder}`; "
+            "`turngraph ledger reconcile` writes them to the ledger.",
             file=sys.stderr,
         )
     if not problems:
-        told = f"All adds up: {total.attempts:,} attempts, {money(total.usd)}."
-        Console(stderr=True, highlight=False).print(told, style="green")
+        summary = f"Everything adds up: {total.attempts:,} attempts, {money(total.usd)}."
+        Console(stderr=True, highlight=False).print(summary, style="green")
     return 1 if problems else 0
 
 
 def _refused_records(book: "Ledger") -> list[str]:
     return [
-        f"The ledger refused what stands in `{path}`; look at it." for path in book.spool.refused()
+        f"The ledger refused the record in `{path}`, whose cost is in no entry; look into the file."
+        for path in book.store.spool.refused()
     ]
 
 
 def reconcile(
     *,
-    policy: Literal["estimate", "max", "manual"] = "estimate",
+    policy: Policy = "estimate",
     quiet: Annotated[float, Parameter(validator=Number(gte=0))] = 60.0,
     ask: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     base_url: str | None = None,
     prices: PriceFile = None,
-    ledger: LedgerUrl = DEFAULT,
+    ledger: LedgerUrl = DEFAULT_LEDGER,
     json: AsJson = False,
 ) -> None:
-    """Close what workers left open: release what was never sent, charge what was answered, decide
-    about the rest.
+    """Close the attempts that workers left open.
 
-    Safe to run at any time, by many at once, from cron. What was kept on disk while the database
-    was away is written first.
+    What was never sent is released, what was answered is charged, and the rest is closed by
+    --policy. Records that were kept on disk while the database was away are written first.
 
     Parameters
     ----------
     policy
-        What nobody can find out about is charged what was seen of it, what was held, or left for a
-        person.
+        How to close an attempt whose outcome is unknown: charge an estimate of what arrived, charge
+        the maximum that was held, or leave it open for `turngraph ledger correct`.
     quiet
-        Seconds a late answer is waited for before that.
-    ask A vendor:model whose vendor is asked first for answers it keeps, with the key of its
-        variable; may be repeated.
+        The seconds that must have passed since the attempt was sent, in case it is still answered.
+    ask
+        A vendor:model whose vendor is asked for its stored answers first, with the API key of its
+        environment variable. May be given several times.
     base_url
-        The endpoint to ask, where it is not the vendor's own.
+        The URL of the vendor's API. Default: the vendor's own.
     """
-    from turngraph.billing.operations.sweeper import outstanding, sweep
-
-    charging, lookup = prices_of(prices), _lookup(ask, base_url)
-    with opened(ledger) as book:
+    charging, lookup = load_prices(prices), _lookup(ask, base_url)
+    with open_ledger(ledger) as book:
         written = book.play_back()
-        swept = sweep(book, charging, lookup=lookup, policy=policy, quiet_s=quiet, limit=_AT_ONCE)
-        left = book.read(outstanding, limit=_AT_ONCE)
+        swept = book.sweep(charging, lookup=lookup, policy=policy, quiet_s=quiet, limit=_AT_ONCE)
+        left = book.outstanding(limit=_AT_ONCE)
     if json:
-        told = [{"attempt_id": each.attempt_id, "held_usd": each.held_usd} for each in left]
-        print_json({"written": written, **asdict(swept), "open": told})
+        rows = [{"attempt_id": each.attempt_id, "held_usd": each.held_usd} for each in left]
+        print_json({"written": written, **asdict(swept), "open": rows})
         return
     done = {"written from disk": written, "released": swept.released, "charged": swept.settled}
     counts = {**done, "corrected": swept.corrected, "open": len(left)}
     print(", ".join(f"{name} {count:,}" for name, count in counts.items()))
     for each in left:
-        print(_left_open(each))
+        print(_describe_open(each))
 
 
 def _lookup(models: tuple[str, ...], base_url: str | None) -> "Lookup | None":
     if not models:
         return None
     from turngraph.graphs.attempt_lookup import vendor_lookup
-    from turngraph.interfaces.cli.model_options import checked_config
+    from turngraph.interfaces.cli.model_options import config_from_model_string
 
     fields = {} if base_url is None else {"base_url": base_url}
-    return vendor_lookup(*(checked_config(model, os.environ, fields) for model in models))
+    configs = (config_from_model_string(model, os.environ, fields) for model in models)
+    return vendor_lookup(*configs)
 
 
-def _left_open(attempt: "Outstanding") -> str:
+def _describe_open(attempt: "Outstanding") -> str:
     from turngraph.interfaces.plain_text import money, printable
 
     what = (
@@ -132,45 +129,41 @@ def _left_open(attempt: "Outstanding") -> str:
     )
 
 
-def correct(attempt_id: str, usd: Amount, /, *, note: str, ledger: LedgerUrl = DEFAULT) -> None:
-    """Say what an attempt really cost: an open one is closed with it, a closed one gets a
-    correcting entry.
+def correct(
+    attempt_id: str, usd: Amount, /, *, note: str, ledger: LedgerUrl = DEFAULT_LEDGER
+) -> None:
+    """Enter what an attempt has really cost.
+
+    An open attempt is closed with this amount; a closed one gets a correcting entry.
 
     Parameters
     ----------
     attempt_id
-        As `export`, `show --json` and `reconcile` name it.
+        The id of the attempt, as `export`, `show --json` and `reconcile` print it.
     usd
-        What it cost altogether; 0 for one that was never served.
+        The whole cost in US dollars; 0 for an attempt that was never served.
     note
-        Why: the number of an invoice, for example.
+        The reason, for example the number of an invoice.
     """
-    from turngraph.billing.operations.corrections import decide
     from turngraph.interfaces.plain_text import money
 
-    with opened(ledger) as book:
-        settled = book.do(decide, attempt_id, usd, note=note)
+    with open_ledger(ledger) as book:
+        settled = book.correct(attempt_id, usd, note=note)
     print(f"{attempt_id} costs {money(settled.amount_usd)}.", file=sys.stderr)
 
 
 def forget(
     *,
     days: Annotated[float, Parameter(validator=Number(gte=0, lte=36_500))],
-    ledger: LedgerUrl = DEFAULT,
+    ledger: LedgerUrl = DEFAULT_LEDGER,
 ) -> None:
-    """Drop the kept answers of turns that are long over; what they used and cost stays.
-
-    A replay from an earlier checkpoint of such a turn asks the model again, and pays.
+    """Delete the stored answers of turns that ended long ago; their usage and cost stay.
 
     Parameters
     ----------
     days
-        Answers that have stood for so many days.
+        Delete answers that are at least this many days old.
     """
-    from turngraph.billing.operations.retention import forget_answers
-
-    before, forgotten = datetime.now(UTC) - timedelta(days=days), 0
-    with opened(ledger) as book:
-        while at_once := book.do(forget_answers, before, limit=_AT_ONCE):
-            forgotten += at_once
+    with open_ledger(ledger) as book:
+        forgotten = book.forget_answers(days=days)
     print(f"{forgotten:,} answers forgotten.", file=sys.stderr)

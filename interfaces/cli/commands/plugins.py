@@ -1,4 +1,4 @@
-"""`turngraph plugins`: check manifests, print a schema, begin one, try one."""
+"""`turngraph plugins`: checks manifests, prints a schema or a first manifest, tries a plugin."""
 
 import json
 import sys
@@ -10,54 +10,65 @@ from rich.console import Console
 
 __all__ = ["plugins"]
 
-plugins = App(name="plugins", help="Check manifests, print a schema, begin one, try one.")
+plugins = App(
+    name="plugins",
+    help="Check plugin manifests, create one, and try a plugin.",
+    help_epilogue="**Example:** `turngraph plugins new Plugin --name shop > plugins/shop.yaml`, "
+    "then `turngraph plugins check plugins`",
+)
 
-Hosts = Annotated[
+AllowedHosts = Annotated[
     tuple[str, ...],
     Parameter(
         name="--allow-host",
         negative="",
-        help="A host API plugins may reach though not public: localhost:8080.",
+        help="A host, as in localhost:8080, that API plugins may reach although its address is not "
+        "public. May be given several times.",
+    ),
+]
+ManifestKind = Annotated[
+    str,
+    Parameter(
+        help="Plugin, SqlPlugin, ApiPlugin, SqlConnection, ApiConnection, Secret, LLMClient or "
+        "Provider."
     ),
 ]
 
 
-@plugins.command
-def check(source: Path, /, *, allow_host: Hosts = ()) -> int:
-    """Check the manifests in a file, or in a folder and below. Nothing is asked of a database or a
-    service.
-
-    Exits with 0 where all is well, 1 where there are problems: one a line, with file, line and
-    path.
+@plugins.command(
+    help_epilogue="**Example:** `turngraph plugins check plugins`\n\n"
+    "**Exit codes:** 0 no problem; 1 problems, one a line, with file, line and path."
+)
+def check(source: Path, /, *, allow_host: AllowedHosts = ()) -> int:
+    """Check the manifests in a file or folder, without asking a database or a service.
 
     Parameters
     ----------
     source
-        A file or folder.
+        A YAML file, or a folder that is searched with all its subfolders.
     """
     from turngraph.tools.manifests.checking import check_manifests
 
-    report = check_manifests(_there(source), allow_hosts=allow_host)
+    report = check_manifests(_existing(source), allow_hosts=allow_host)
     for problem in report.problems:
         print(problem)
     for warning in report.warnings:
         print(f"{warning} (warning)")
     if report.manifests is None:
         return 1
-    found = report.manifests
-    names = ", ".join(plugin.name for plugin in found) or "none"
-    Console(stderr=True, highlight=False).print(f"All is well. Plugins: {names}.", style="green")
+    names = ", ".join(plugin.name for plugin in report.manifests) or "none"
+    Console(stderr=True, highlight=False).print(
+        f"No problem was found. Plugins: {names}.", style="green"
+    )
     return 0
 
 
-@plugins.command
-def schema(kind: str, /, *, api_version: str = "turngraph/v1") -> None:
-    """Print the JSON schema of manifests of a kind, for editors.
+@plugins.command(help_epilogue="**Example:** `turngraph plugins schema Plugin > plugin.json`")
+def schema(kind: ManifestKind, /, *, api_version: str = "turngraph/v1") -> None:
+    """Print the JSON schema of a kind of manifest, for editors.
 
     Parameters
     ----------
-    kind
-        Plugin, SqlPlugin, ApiPlugin, SqlConnection, ApiConnection, Secret, LLMClient or Provider.
     api_version
         The dialect: turngraph/v1 or smarter.sh/v1.
     """
@@ -66,50 +77,53 @@ def schema(kind: str, /, *, api_version: str = "turngraph/v1") -> None:
     print(json.dumps(manifest_schema(kind, api_version), indent=2))
 
 
-@plugins.command
-def new(kind: str, /, *, name: str = "my_manifest") -> None:
-    """Print a manifest of a kind to begin with.
+@plugins.command(
+    help_epilogue="**Example:** `turngraph plugins new Plugin --name shop > plugins/shop.yaml`"
+)
+def new(kind: ManifestKind, /, *, name: str = "my_manifest") -> None:
+    """Print a manifest to begin with.
 
     Parameters
     ----------
-    kind
-        Plugin, SqlPlugin, ApiPlugin, SqlConnection, ApiConnection, Secret, LLMClient or Provider.
     name
-        In snake_case.
+        The name of the plugin or other object, in snake_case.
     """
     from turngraph.tools.manifests.schema import new_manifest
 
     print(new_manifest(kind, name), end="")
 
 
-@plugins.command(name="try")
+@plugins.command(
+    name="try",
+    help_epilogue="**Example:** `turngraph plugins try planets --source examples/plugins`\n\n"
+    "**Exit codes:** 0 the plugin answered; 1 it failed.",
+)
 def try_(
-    name: str, /, *arguments: str, source: Path = Path("plugins"), allow_host: Hosts = ()
+    name: str, /, *arguments: str, source: Path = Path("plugins"), allow_host: AllowedHosts = ()
 ) -> int:
-    """Run a plugin on its test values, or on others: turngraph plugins try NAME key=value.
-
-    Exits with 0 for an answer, 1 where the plugin failed.
+    """Run a plugin once and print what it returns.
 
     Parameters
     ----------
     name
-        Of the plugin.
+        The name of the plugin.
     arguments
-        As key=value; a value that is JSON is that value, any other is text.
+        Arguments as key=value; a value that is JSON is read as JSON. Default: the test values of
+        the manifest.
     source
-        The file or folder of its manifests.
+        The file or folder with its manifests.
     """
     from turngraph.state.errors import ToolError, TurnConfigurationError
     from turngraph.tools.manifests.checking import parse_pairs, try_plugin
     from turngraph.tools.manifests.loading import load_manifests
 
     try:
-        given = parse_pairs(arguments)
+        values = parse_pairs(arguments)
     except ValueError as exc:
         raise TurnConfigurationError(str(exc)) from exc
-    manifests = load_manifests(_there(source), allow_hosts=allow_host)
+    manifests = load_manifests(_existing(source), allow_hosts=allow_host)
     try:
-        output = try_plugin(manifests, name, given)
+        output = try_plugin(manifests, name, values)
     except ToolError as exc:
         print(exc, file=sys.stderr)
         return 1
@@ -119,11 +133,12 @@ def try_(
     return 0 if output.status == "ok" else 1
 
 
-def _there(source: Path) -> Path:
+def _existing(source: Path) -> Path:
     from turngraph.state.errors import TurnConfigurationError
 
     if not source.exists():
         raise TurnConfigurationError(
-            f"There is no file or folder `{source}`. Name where the manifests are (`try`: with --source)."
+            f"There is no file or folder `{source}`. Name the one with the manifests; for `try`, "
+            "with --source."
         )
     return source

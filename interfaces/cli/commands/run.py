@@ -1,4 +1,4 @@
-"""`turngraph run`: one turn, its answer on stdout."""
+"""`turngraph run`: one chat turn, its answer on standard output and all else on standard error."""
 
 import asyncio
 import os
@@ -9,8 +9,8 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.console import Console
 
-from turngraph.interfaces.cli.client_options import Chosen, chosen_client
-from turngraph.interfaces.cli.model_options import Model, ModelOptions
+from turngraph.interfaces.cli.client_options import SelectedClient, open_client
+from turngraph.interfaces.cli.model_options import ModelOptions, SelectedModel
 from turngraph.state.errors import TurnValueError
 from turngraph.state.events import TurnEvent
 from turngraph.state.result import TurnResult
@@ -31,44 +31,48 @@ def run(
 ) -> int:
     """Run one chat turn and print its answer.
 
-    Exits with 0 for an answer, 1 for a turn without a whole one, 2 for what cannot be asked, 130
-    after ctrl-c.
-
     Parameters
     ----------
     question
-        What to ask; read from standard input if absent or `-`.
+        The question; read from standard input if it is left out or `-`.
     stream
-        Print the answer as it arrives; on a terminal it does unless told otherwise.
-    json Print everything the turn left behind, as JSON; with --stream one event a line, the result
-        last.
+        Print the answer as it arrives. Default: yes on a terminal, no otherwise.
+    json
+        Print the whole result as JSON; with --stream, one event a line and the result last.
     quiet
         Print nothing but the answer.
-    client A file with an LLMClient manifest: its model, settings, plugins and functions, unless
-        others are typed.
+    client
+        A YAML file with an LLMClient manifest: its model, settings, plugins and functions are used,
+        unless an option says otherwise.
     allow_host
-        A host its API plugins may reach though it is not public, as localhost:8080.
+        A host, as in localhost:8080, that API plugins may reach although its address is not public.
     """
-    asked = _question(question)
+    text = _read_question(question)
     streamed = (sys.stdout.isatty() and not json) if stream is None else stream
     console = Console(stderr=True, quiet=quiet)
-    with chosen_client(client, options, os.environ, allow_host) as chosen:
+    with open_client(client, options, os.environ, allow_host) as selected:
         if json:
-            return asyncio.run(_as_json(asked, chosen, streamed, console))
-        return asyncio.run(_for_a_person(asked, chosen, streamed, console))
+            return asyncio.run(_run_as_json(text, selected, streamed, console))
+        return asyncio.run(_run_as_text(text, selected, streamed, console))
 
 
-async def _for_a_person(asked: str, chosen: Chosen, stream: bool, console: Console) -> int:
-    from turngraph.interfaces.cli.asking import ask, cancelled_by_ctrl_c, opened_turn
+async def _run_as_text(
+    question: str, selected: SelectedClient, stream: bool, console: Console
+) -> int:
     from turngraph.interfaces.cli.output.live import LivePrinter
-    from turngraph.interfaces.cli.output.report import charges_table, say_who_answers, summary
+    from turngraph.interfaces.cli.output.report import (
+        charges_table,
+        print_scripted_notice,
+        summary,
+    )
+    from turngraph.interfaces.cli.turn_runner import cancel_on_ctrl_c, open_turn, run_turn
 
-    model = chosen.model
+    model, options, plugins = selected
     printer = LivePrinter(Console(highlight=False, soft_wrap=True), console)
-    async with opened_turn(model, chosen.options, stream=stream, plugins=chosen.plugins) as turn:
-        say_who_answers(model, console)
-        with cancelled_by_ctrl_c() as cancel:
-            result = await ask(turn, asked, printer, cancel=cancel)
+    async with open_turn(model, options, stream=stream, plugins=plugins) as turn:
+        print_scripted_notice(model, console)
+        with cancel_on_ctrl_c() as cancel:
+            result = await run_turn(turn, question, printer, cancel=cancel)
     printer.finish(result)
     if result.charges:
         console.print(charges_table(result))
@@ -76,41 +80,48 @@ async def _for_a_person(asked: str, chosen: Chosen, stream: bool, console: Conso
     return _exit_code(result, model)
 
 
-async def _as_json(asked: str, chosen: Chosen, stream: bool, console: Console) -> int:
-    from turngraph.interfaces.cli.asking import ask, cancelled_by_ctrl_c, opened_turn
-    from turngraph.interfaces.cli.output.report import say_who_answers
+async def _run_as_json(
+    question: str, selected: SelectedClient, stream: bool, console: Console
+) -> int:
+    from turngraph.interfaces.cli.output.report import print_scripted_notice
+    from turngraph.interfaces.cli.turn_runner import cancel_on_ctrl_c, open_turn, run_turn
 
-    model = chosen.model
+    model, options, plugins = selected
 
     def print_event(event: TurnEvent) -> None:
         if stream:
             print(event.model_dump_json(exclude_none=True), flush=True)
 
-    async with opened_turn(model, chosen.options, stream=stream, plugins=chosen.plugins) as turn:
-        say_who_answers(model, console)
-        with cancelled_by_ctrl_c() as cancel:
-            result = await ask(turn, asked, print_event, cancel=cancel)
+    async with open_turn(model, options, stream=stream, plugins=plugins) as turn:
+        print_scripted_notice(model, console)
+        with cancel_on_ctrl_c() as cancel:
+            result = await run_turn(turn, question, print_event, cancel=cancel)
     whole = result.model_dump_json(exclude_none=True, indent=None if stream else 2)
+    # Among events, the result has a `type` too, so that a reader can tell the lines apart.
     print(f'{{"type":"result",{whole[1:]}' if stream else whole)
     return _exit_code(result, model)
 
 
-def _exit_code(result: TurnResult, model: Model) -> int:
-    """0 for an answer; otherwise the reason is told, on stderr."""
-    from turngraph.interfaces.cli.output.report import why_no_answer
+def _exit_code(result: TurnResult, model: SelectedModel) -> int:
+    """Returns 0 for an answer; else prints why there is none and returns 1, or 130 after ctrl-c."""
+    from turngraph.interfaces.cli.output.report import explain_failure
 
     if result.ok:
         return 0
-    print(f"turngraph: {why_no_answer(result, model)}", file=sys.stderr)
+    print(f"turngraph: {explain_failure(result, model)}", file=sys.stderr)
     return 130 if result.status == "cancelled" else 1
 
 
-def _question(given: str | None) -> str:
-    if given is not None and given != "-":
-        return given
-    if given is None and sys.stdin.isatty():
-        raise TurnValueError('Nothing was asked: turngraph run "your question".')
-    read = sys.stdin.read().strip()
-    if not read:
-        raise TurnValueError("Nothing was asked: standard input is empty.")
-    return read
+def _read_question(argument: str | None) -> str:
+    if argument is not None and argument != "-":
+        return argument
+    # Reading from a terminal would look as if the command hung.
+    if argument is None and sys.stdin.isatty():
+        raise TurnValueError('No question was given. Type: turngraph run "your question".')
+    text = sys.stdin.read().strip()
+    if not text:
+        raise TurnValueError(
+            "No question was given, and standard input is empty. "
+            'Type: turngraph run "your question".'
+        )
+    return text

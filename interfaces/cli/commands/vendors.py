@@ -1,4 +1,4 @@
-"""`turngraph vendors`: the table of vendors, as it stands in the code."""
+"""`turngraph vendors`: the table of vendors, read from their profiles."""
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, NamedTuple
@@ -20,18 +20,18 @@ class _Row(NamedTuple):
 
 
 def vendors(*, markdown: Annotated[bool, Parameter(negative="")] = False) -> None:
-    """List the vendors that `--provider` and `vendor:model` know.
+    """List the vendors whose models can be asked.
 
     Parameters
     ----------
     markdown
-        As the table that stands in README.md.
+        Print the table as Markdown, as it stands in README.md.
     """
     if markdown:
         print(vendors_markdown())
         return
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for heading in ("vendor", "endpoint", "key", "APIs"):
+    for heading in ("vendor", "endpoint", "key in", "APIs"):
         table.add_column(heading, overflow="fold")
     for row in _rows(VENDORS):
         table.add_row(*row)
@@ -39,7 +39,7 @@ def vendors(*, markdown: Annotated[bool, Parameter(negative="")] = False) -> Non
 
 
 def vendors_markdown() -> str:
-    """The table of vendors for a page of documentation."""
+    """Returns the table of vendors as Markdown."""
     lines = ["| vendor | endpoint | key in | APIs |", "| --- | --- | --- | --- |"]
     for row in _rows(VENDORS):
         endpoint = f"`{row.endpoint}`" if "//" in row.endpoint else row.endpoint
@@ -59,7 +59,7 @@ def _rows(profiles: Mapping[str, VendorProfile]) -> Iterator[_Row]:
 
 
 def _apis(profile: VendorProfile) -> str:
-    """The API asked by default first."""
+    """Names the APIs of a vendor; the one that is asked by default comes first."""
     if profile.responses == "none":
         return "chat"
     return "responses, chat" if profile.api == "responses" else "chat, responses"

@@ -1,1 +1,1 @@
-"""How the commands print."""
+"""How the commands print: tables, reports, a turn as it happens."""

@@ -1,4 +1,6 @@
-"""A turn as it happens, for a person: the answer on stdout, everything about it on stderr."""
+"""Prints a turn as it happens: the answer on standard output, everything else on standard error."""
+
+from typing import Final
 
 from rich.console import Console
 from rich.text import Text
@@ -16,63 +18,65 @@ from turngraph.state.result import TurnResult
 
 __all__ = ["LivePrinter"]
 
-_WIDTH = 100
+_ARGUMENTS_WIDTH: Final = 100
+_MESSAGE_WIDTH: Final = 300
 
 
 class LivePrinter:
-    """Prints the pieces of an answer as they arrive, and a dim line for every tool call, retry and
-    warning.
+    """Prints the pieces of an answer as they arrive, and a line for each tool call and warning.
 
-    `out` takes the answer alone, so that a pipe or a file gets nothing else; `err` takes the rest.
+    Only the answer goes to `out`, so that a pipe or a file gets nothing else; the rest goes to
+    `err`.
     """
 
     def __init__(self, out: Console, err: Console) -> None:
         self._out, self._err = out, err
-        self._open: Console | None = None  # whose line has not been ended
-        self._shown = False
+        self._unfinished: Console | None = None
+        """The console whose last line has not been ended."""
+        self._streamed = False
+        """Whether a piece of the answer was printed."""
 
     def __call__(self, event: TurnEvent) -> None:
-        """Show `event`."""
+        """Prints what `event` is about, if a person wants to know it."""
         match event:
             case Token(kind="reasoning", text=text):
-                self._piece(self._err, text, "dim italic")
+                self._print_piece(self._err, text, "dim italic")
             case Token(text=text):
-                self._shown = True
-                self._piece(self._out, text, "")
+                self._streamed = True
+                self._print_piece(self._out, text, "")
             case ToolRequested():
-                self._line(f"→ {event.tool} {one_line(event.arguments, _WIDTH)}")
+                self._print_line(f"→ {event.tool} {one_line(event.arguments, _ARGUMENTS_WIDTH)}")
             case ToolResponded() if event.status != "ok":
-                self._line(f"✗ {event.tool}: {event.status} after {event.seconds:.1f} s")
+                self._print_line(f"✗ {event.tool}: {event.status} after {event.seconds:.1f} s")
             case ResponseFailed() if event.retry_in_s is not None:
-                self._line(
-                    f"{one_line(event.error.message, 300)} Trying again in {event.retry_in_s:.1f} s."
-                )
+                message = one_line(event.error.message, _MESSAGE_WIDTH)
+                self._print_line(f"{message} Trying again in {event.retry_in_s:.1f} s.")
             case TurnWarning():
-                self._line(f"warning: {one_line(event.message, 300)}")
+                self._print_line(f"warning: {one_line(event.message, _MESSAGE_WIDTH)}")
 
     def finish(self, result: TurnResult) -> None:
-        """End the answer; print it whole where it did not come in pieces."""
+        """Ends the answer, and prints it where it did not arrive in pieces."""
         self._end_line()
-        if not self._shown and result.answer:
-            self._out.print(self._written(self._out, result.answer), soft_wrap=True)
-        self._shown = False
+        if not self._streamed and result.answer:
+            self._out.print(self._as_text(self._out, result.answer), soft_wrap=True)
+        self._streamed = False
 
-    def _piece(self, console: Console, text: str, style: str) -> None:
-        if self._open is not console:
+    def _print_piece(self, console: Console, text: str, style: str) -> None:
+        if self._unfinished is not console:
             self._end_line()
-        console.print(self._written(console, text, style), end="", soft_wrap=True)
-        self._open = None if text.endswith("\n") else console
+        console.print(self._as_text(console, text, style), end="", soft_wrap=True)
+        self._unfinished = None if text.endswith("\n") else console
 
-    def _line(self, text: str) -> None:
+    def _print_line(self, text: str) -> None:
         self._end_line()
         self._err.print(Text(printable(text), "dim"), soft_wrap=True)
 
     def _end_line(self) -> None:
-        if self._open is not None:
-            self._open.print()
-            self._open = None
+        if self._unfinished is not None:
+            self._unfinished.print()
+            self._unfinished = None
 
     @staticmethod
-    def _written(console: Console, text: str, style: str = "") -> Text:
-        """A pipe gets the answer as it is; a terminal gets nothing it could obey."""
+    def _as_text(console: Console, text: str, style: str = "") -> Text:
+        # A pipe gets the answer as it is; a terminal must not obey escape sequences in it.
         return Text(printable(text) if console.is_terminal else text, style)

@@ -1,4 +1,4 @@
-"""What a turn used and cost, as a table, as a line, as a sentence."""
+"""Reports of a finished turn: a table of its charges, a summary line, a sentence on its failure."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -7,18 +7,19 @@ from urllib.parse import urlsplit
 from rich.console import Console
 from rich.table import Table
 
-from turngraph.interfaces.cli.model_options import Model
+from turngraph.interfaces.cli.model_options import SelectedModel
 from turngraph.interfaces.plain_text import money, one_line, printable
 from turngraph.state.kinds import TurnStatus
 from turngraph.state.result import Charge, TurnResult
 
-__all__ = ["charges_table", "say_who_answers", "summary", "why_no_answer"]
+__all__ = ["charges_table", "explain_failure", "print_scripted_notice", "summary"]
 
-_ABOUT_THE_ENDPOINT: Final = frozenset({"connection", "timeout", "not_found", "protocol"})
-_COUNTS: Final = ("input_tokens", "cache_read_tokens", "output_tokens", "reasoning_tokens")
+_ENDPOINT_ERRORS: Final = frozenset({"connection", "timeout", "not_found", "protocol"})
+"""Kinds of errors that a wrong base URL may cause, so that their report names it."""
+_COUNT_FIELDS: Final = ("input_tokens", "cache_read_tokens", "output_tokens", "reasoning_tokens")
 
-_SENTENCES: Final[Mapping[TurnStatus, str]] = {
-    "length": "The answer was cut at its token limit; --max-tokens raises it.",
+_STATUS_SENTENCES: Final[Mapping[TurnStatus, str]] = {
+    "length": "The answer was cut off at its token limit. A higher --max-tokens allows more.",
     "content_filter": "The vendor's content filter stopped the answer.",
     "empty": "The model answered with nothing: no text and no tool call.",
     "refused": "The model declined to answer.",
@@ -26,31 +27,31 @@ _SENTENCES: Final[Mapping[TurnStatus, str]] = {
 
 
 def charges_table(result: TurnResult) -> Table:
-    """A row for every charge of the turn, and what they add up to."""
+    """Returns one row for each charge of the turn, and a row with the total."""
     table = Table(
         box=None, padding=(0, 2, 0, 0), header_style="dim", title_style="dim", title_justify="left"
     )
     table.add_column("charge")
-    for name in ("prompt", "cached", "completion", "reasoning", "USD"):
+    for name in ("input", "cached", "output", "reasoning", "USD"):
         table.add_column(name, justify="right")
     for charge in result.charges:
         table.add_row(
-            _what(charge), *_counts(charge.usage), money(charge.amount_usd) + _marks(charge)
+            _describe(charge), *_counts(charge.usage), money(charge.amount_usd) + _marks(charge)
         )
     table.add_row("total", *_counts(result.usage), money(result.cost_usd), style="bold")
     return table
 
 
 def summary(result: TurnResult, model: str) -> str:
-    """The turn on one line.
+    """Returns one line about the turn: model, status, calls, tokens, cost and time.
 
     >>> summary(TurnResult(turn_id="t", status="completed", seconds=1.234), "openai:gpt-5-mini")
     'openai:gpt-5-mini · completed · 0 calls · no price · 1.2 s'
     """
     calls, tools = len(result.attempts), len(result.tool_runs)
-    parts = [printable(model), result.status, _counted(calls, "call")]
+    parts = [printable(model), result.status, _plural(calls, "call")]
     if tools:
-        parts.append(_counted(tools, "tool call"))
+        parts.append(_plural(tools, "tool call"))
     if result.usage is not None:
         parts.append(
             f"{result.usage.input_tokens or 0:,} + {result.usage.output_tokens or 0:,} tokens"
@@ -58,44 +59,46 @@ def summary(result: TurnResult, model: str) -> str:
     return " · ".join([*parts, money(result.cost_usd), f"{result.seconds:.1f} s"])
 
 
-def say_who_answers(model: Model, console: Console) -> None:
-    """Tell a person that the scripted model answers, where it does."""
-    if model.scripted_because is not None:
+def print_scripted_notice(model: SelectedModel, console: Console) -> None:
+    """Says that the scripted model answers and why, where it does."""
+    if model.scripted_reason is not None:
         tools = ", ".join(model.functions)
         console.print(
-            f"This is the scripted model, not a language model: {model.scripted_because}.\n"
+            f"This is the scripted model, not a language model: {model.scripted_reason}.\n"
             f"It runs on this machine, costs nothing and can only call tools ({tools}). "
-            "`turngraph vendors` lists the real ones.",
+            "`turngraph vendors` lists where to find a real one.",
             style="yellow",
             highlight=False,
             soft_wrap=True,
         )
 
 
-def why_no_answer(result: TurnResult, model: Model) -> str:
-    """One sentence on why a turn has no whole answer."""
+def explain_failure(result: TurnResult, model: SelectedModel) -> str:
+    """Returns one sentence on why a turn has no complete answer."""
     if result.error is not None:
-        where = f" (asked at {_host(model)})" if result.error.kind in _ABOUT_THE_ENDPOINT else ""
+        where = f" (asked at {_public_url(model)})" if result.error.kind in _ENDPOINT_ERRORS else ""
         return one_line(result.error.message, 2_000) + where
-    sentence = _SENTENCES.get(result.status, f"The turn ended with status `{result.status}`.")
+    sentence = _STATUS_SENTENCES.get(
+        result.status, f"The turn ended with status `{result.status}`."
+    )
     return f"{sentence} It said: {one_line(result.refusal, 2_000)}" if result.refusal else sentence
 
 
-def _host(model: Model) -> str:
-    """Where the model is asked, without what a URL may keep secret."""
+def _public_url(model: SelectedModel) -> str:
+    """Returns the base URL without the parts that may hold a secret: user, password and query."""
     parts = urlsplit(model.config.base_url)
     port = "" if parts.port is None else f":{parts.port}"
     return f"{parts.scheme}://{parts.hostname}{port}{parts.path}"
 
 
-def _what(charge: Charge) -> str:
+def _describe(charge: Charge) -> str:
     if charge.kind == "completion":
         return printable(f"{charge.vendor}:{charge.model}")
     return printable(f"{charge.kind} {charge.tool or charge.plugin or ''}")
 
 
 def _counts(usage: object) -> list[str]:
-    numbers = [getattr(usage, name, None) for name in _COUNTS]
+    numbers = [getattr(usage, name, None) for name in _COUNT_FIELDS]
     return ["" if number is None else f"{number:,}" for number in numbers]
 
 
@@ -104,5 +107,5 @@ def _marks(charge: Charge) -> str:
     return f" ({', '.join(marks)})" if marks else ""
 
 
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+def _plural(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,1 +1,1 @@
-"""The stepper without a view: moving, editing, forking, comparing."""
+"""The stepper's engine: it moves, edits, forks and compares. It shows nothing and knows no view."""

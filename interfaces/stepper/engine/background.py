@@ -1,7 +1,8 @@
-"""One event loop in one thread of its own, for everything a stepper waits for.
+"""One event loop on one thread, for everything that a stepper waits for.
 
-A notebook's cells, its widget's buttons and a plain script come from changing threads and event
-loops; clients, locks and savers belong to one loop. So all of them hand their work to this one.
+Notebook cells, widget buttons and plain scripts come from different threads and event loops, while
+HTTP clients, locks and checkpointers belong to a single loop. All of them hand their work to this
+loop.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ T = TypeVar("T")
 
 
 class BackgroundLoop:
-    """Runs coroutines on a daemon thread's event loop, one thread for as long as this object lives.
+    """Runs coroutines on the event loop of a daemon thread, which lives as long as this object.
 
     >>> async def answer() -> int:
     ...     return 42
@@ -31,32 +32,34 @@ class BackgroundLoop:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
-            target=_serve, args=(self._loop,), name="turngraph-stepper", daemon=True
+            target=_run_loop, args=(self._loop,), name="turngraph-stepper", daemon=True
         )
         self._thread.start()
-        self._finalizer = weakref.finalize(self, _stop, self._loop, self._thread)
+        # The thread must not keep this object alive, so it is given the loop and not `self`.
+        self._finalizer = weakref.finalize(self, _stop_loop, self._loop, self._thread)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """What `work` returns, waited for in this thread. Raises TurnInvocationError inside a step
-        itself.
+        """Blocks the calling thread until `work` is done and returns its result.
+
+        Raises TurnInvocationError when it is called from inside a step.
         """
         if threading.current_thread() is self._thread:
-            work.close()
+            work.close()  # or Python warns that it was never awaited
             raise TurnInvocationError(
                 "A step cannot be taken from inside a step: its thread would wait for itself."
             )
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def arun(self, work: Coroutine[Any, Any, T]) -> T:
-        """What `work` returns, awaited on any other event loop."""
+        """Async version of `run`; the caller may be on any other event loop."""
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
 
     def close(self) -> None:
-        """End the loop and its thread; connections that were opened on it are closed."""
+        """Stops the loop and its thread, which closes the connections opened on the loop."""
         self._finalizer()
 
 
-def _serve(loop: asyncio.AbstractEventLoop) -> None:
+def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
     asyncio.set_event_loop(loop)
     try:
         loop.run_forever()
@@ -66,9 +69,10 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
         loop.close()
 
 
-def _stop(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
+def _stop_loop(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
     if loop.is_closed():
         return
     loop.call_soon_threadsafe(loop.stop)
+    # The garbage collector may run this on the loop's own thread, which cannot join itself.
     if threading.current_thread() is not thread:
         thread.join(timeout=10)

@@ -1,4 +1,4 @@
-"""Where a run stops by itself."""
+"""Breakpoints: the conditions at which a run stops by itself."""
 
 import re
 from collections.abc import Callable, Collection
@@ -14,35 +14,39 @@ __all__ = ["Breakpoint"]
 
 @dataclass(frozen=True)
 class Breakpoint:
-    """A reason to stop. What is given must all hold at once.
+    """A condition at which a run stops. If several fields are given, all must hold at once.
 
-    `node` and `tool` stop before it runs; the others after what they speak of.
+    `node`, `tool` and `iteration` stop before what they name runs, the others after it happened.
 
         >>> Breakpoint(tool="weather")
         Breakpoint(tool='weather')
+
+    Raises TurnValueError if no field is given.
     """
 
     node: str | None = None
     """A node's name, `call_llm`, or its whole path, `chat/call_llm`."""
     tool: str | None = None
-    """A tool the model called."""
+    """The name of a tool that the model calls."""
     plugin: str | None = None
-    """A plugin that was selected or called."""
+    """The name of a plugin that was selected or called."""
     cost_above: Decimal | float | str | None = None
-    """USD spent by the walk so far."""
+    """USD spent so far."""
     iteration: int | None = None
-    """The number of calls to the model, from 1: stops before that call."""
+    """The number of a call to the model, from 1; stops before that call."""
     answer: str | None = None
-    """A regular expression found in the model's answer."""
+    """A regular expression to search for in the model's answer."""
     event: str | None = None
     """The `type` of an event: `response_failed`, `charge_declined`, …"""
     when: Callable[[Step], bool] | None = None
-    """Anything else."""
+    """A function of the step, for any other condition."""
 
     def __post_init__(self) -> None:
         if all(value is None for value in vars(self).values()):
-            raise TurnValueError(f"A breakpoint needs a reason. Known: {', '.join(vars(self))}.")
-        if self.answer is not None:
+            raise TurnValueError(
+                f"A breakpoint needs a condition. Give one of: {', '.join(vars(self))}."
+            )
+        if self.answer is not None:  # a wrong pattern fails here, not in the middle of a run
             re.compile(self.answer)
 
     def __repr__(self) -> str:
@@ -50,34 +54,29 @@ class Breakpoint:
         return f"Breakpoint({', '.join(given)})"
 
     def hit(self, step: Step, calls: int, cost: Decimal) -> bool:
-        """Whether to stop at `step`; `calls` to the model were made and `cost` USD were spent up to
-        here.
+        """Whether a run stops at `step`.
+
+        Args:
+            step: the step that was just made.
+            calls: how many requests were sent to the model so far.
+            cost: USD spent so far.
         """
         checks: list[tuple[object, Callable[[], bool]]] = [
             (self.node, lambda: any(self.node in (task.node, task.name) for task in step.pending)),
-            (
-                self.tool,
-                lambda: any(
-                    task.call is not None and task.call.name == self.tool for task in step.pending
-                ),
-            ),
+            (self.tool, lambda: self.tool in _pending_tools(step)),
             (self.plugin, lambda: self.plugin in _plugins(step)),
+            # Without a charge in this step the run would stop again where it has stopped already.
             (self.cost_above, lambda: bool(step.charges) and cost > Decimal(str(self.cost_above))),
-            (self.iteration, lambda: calls + 1 == self.iteration and _calls_next(step)),
-            (
-                self.answer,
-                lambda: (
-                    step.reply is not None
-                    and re.search(self.answer or "", step.reply.text) is not None
-                ),
-            ),
-            (
-                self.event,
-                lambda: any(getattr(event, "type", None) == self.event for event in step.events),
-            ),
+            (self.iteration, lambda: calls + 1 == self.iteration and _calls_model_next(step)),
+            (self.answer, lambda: _answer_matches(step, self.answer or "")),
+            (self.event, lambda: self.event in _event_types(step)),
             (self.when, lambda: self.when is not None and self.when(step)),
         ]
         return all(check() for given, check in checks if given is not None)
+
+
+def _pending_tools(step: Step) -> Collection[str]:
+    return {task.call.name for task in step.pending if task.call is not None}
 
 
 def _plugins(step: Step) -> Collection[str]:
@@ -86,5 +85,13 @@ def _plugins(step: Step) -> Collection[str]:
     }
 
 
-def _calls_next(step: Step) -> bool:
+def _calls_model_next(step: Step) -> bool:
     return any(task.node == "call_llm" for task in step.pending)
+
+
+def _answer_matches(step: Step, pattern: str) -> bool:
+    return step.reply is not None and re.search(pattern, step.reply.text) is not None
+
+
+def _event_types(step: Step) -> Collection[str]:
+    return {getattr(event, "type", "") for event in step.events}

@@ -1,6 +1,6 @@
-"""What differs between two states, and between two lines of steps."""
+"""Differences between two states, and between two lines of steps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -16,21 +16,21 @@ _ABSENT = "(absent)"
 
 @dataclass(frozen=True)
 class Change:
-    """One place that differs. `None` stands for `None`; what is not there at all is `(absent)`."""
+    """One value that differs. A value that exists in one state only is `(absent)` in the other."""
 
     path: str
+    """Where the value is: `request.temperature`, `messages[ai msg-1]`."""
     before: Any
     after: Any
 
     def __str__(self) -> str:
         """One line."""
-        return (
-            f"{self.path}: {one_line(_said(self.before), 60)} → {one_line(_said(self.after), 60)}"
-        )
+        before, after = (one_line(_text(value), 60) for value in (self.before, self.after))
+        return f"{self.path}: {before} → {after}"
 
 
 class Differences(tuple[Change, ...]):
-    """Every place that differs, in order."""
+    """All values that differ, in the order of the states."""
 
     __slots__ = ()
 
@@ -42,75 +42,93 @@ class Differences(tuple[Change, ...]):
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two lines of steps side by side."""
+    """Two lines of steps side by side, each up to where it stands. Pairs are in their order."""
 
     names: tuple[str, str]
-    parted_at: int
-    """The number of the last step they share; -1 where they share none."""
+    first_different_step: int
+    """The number of the first step that the lines do not share; 0 if they share none."""
     steps: tuple[int, int]
     calls: tuple[int, int]
+    """Requests sent to the model."""
     cost_usd: tuple[Decimal, Decimal]
     answers: tuple[str, str]
     changes: Differences
-    """Of the state at their ends."""
+    """The differences between the states of the two lines."""
+
+    @property
+    def rows(self) -> list[tuple[str, str, str]]:
+        """The figures as rows of a table: what, the first line's, the second line's."""
+        return [
+            ("steps", *_pair(map(str, self.steps))),
+            ("calls to the model", *_pair(map(str, self.calls))),
+            ("cost", *_pair(map(money, self.cost_usd))),
+            ("answer", *self.answers),
+        ]
+
+    @property
+    def summary(self) -> str:
+        """One line: from which step on the lines differ."""
+        if self.first_different_step > max(self.steps):
+            return "the lines do not differ"
+        return f"the lines differ from step {self.first_different_step} on"
 
     def __str__(self) -> str:
         """A small table."""
-        rows = [
-            ("steps", *map(str, self.steps)),
-            ("calls to the model", *map(str, self.calls)),
-            ("cost", *map(money, self.cost_usd)),
-            ("answer", *(one_line(answer, 60) for answer in self.answers)),
-        ]
-        head = f"they part after step {self.parted_at}\n"
-        return head + "\n".join(
-            f"{what}: {self.names[0]} {a} | {self.names[1]} {b}" for what, a, b in rows
+        first, second = self.names
+        rows = (
+            f"{what}: {first} {one_line(a, 60)} | {second} {one_line(b, 60)}"
+            for what, a, b in self.rows
         )
+        return "\n".join((self.summary, *rows))
+
+
+def _pair(texts: Iterable[str]) -> tuple[str, str]:
+    first, second = texts
+    return first, second
 
 
 def diff_states(before: Mapping[str, Any], after: Mapping[str, Any]) -> Differences:
-    """What differs, key by key; messages are told apart by their ids.
+    """Compares two states key by key; messages are matched by their ids.
 
     >>> print(diff_states({"n": 1}, {"n": 2, "m": None}))
     n: 1 → 2
     m: (absent) → None
     """
-    found: list[Change] = []
+    changes: list[Change] = []
     for key in dict.fromkeys((*before, *after)):
-        found += _changes(key, before.get(key, _ABSENT), after.get(key, _ABSENT))
-    return Differences(found)
+        changes += _changes(key, before.get(key, _ABSENT), after.get(key, _ABSENT))
+    return Differences(changes)
 
 
 def _changes(path: str, before: Any, after: Any) -> list[Change]:
-    if before is after:
+    if before is after:  # states share what has not changed, so most values end here
         return []
     if _are_messages(before) and _are_messages(after):
-        return _of_messages(path, before, after)
+        return _message_changes(path, before, after)
     old, new = _members(before), _members(after)
     if old is None or new is None or type(before) is not type(after):
         return [] if _same(before, after) else [Change(path, before, after)]
-    found: list[Change] = []
+    changes: list[Change] = []
     for key in dict.fromkeys((*old, *new)):
-        place = f"{path}[{key}]" if isinstance(key, int) else f"{path}.{key}"
-        found += _changes(place, old.get(key, _ABSENT), new.get(key, _ABSENT))
-    return found
+        member = f"{path}[{key}]" if isinstance(key, int) else f"{path}.{key}"
+        changes += _changes(member, old.get(key, _ABSENT), new.get(key, _ABSENT))
+    return changes
 
 
-def _of_messages(
+def _message_changes(
     path: str, before: Sequence[BaseMessage], after: Sequence[BaseMessage]
 ) -> list[Change]:
-    old, new = (
-        {message.id: message for message in before},
-        {message.id: message for message in after},
-    )
+    old = {message.id: message for message in before}
+    new = {message.id: message for message in after}
     return [
         Change(
-            f"{path}[{(new.get(name) or old[name]).type} {name}]",
-            old.get(name, _ABSENT),
-            new.get(name, _ABSENT),
+            f"{path}[{(new.get(message_id) or old[message_id]).type} {message_id}]",
+            old.get(message_id, _ABSENT),
+            new.get(message_id, _ABSENT),
         )
-        for name in dict.fromkeys((*old, *new))
-        if old.get(name) is not new.get(name) and old.get(name) != new.get(name)
+        for message_id in dict.fromkeys((*old, *new))
+        if old.get(message_id) is not new.get(message_id)
+        and old.get(message_id) != new.get(message_id)
     ]
 
 
@@ -119,6 +137,7 @@ def _are_messages(value: Any) -> bool:
 
 
 def _members(value: Any) -> dict[Any, Any] | None:
+    """The members of a container or model, by key; None for a value that is compared as a whole."""
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, list | tuple):
@@ -130,15 +149,13 @@ def _members(value: Any) -> dict[Any, Any] | None:
 
 
 def _same(before: Any, after: Any) -> bool:
+    # 1, 1.0 and True are equal in Python, but not the same JSON.
     return type(before) is type(after) and bool(before == after)
 
 
-def _said(value: Any) -> str:
+def _text(value: Any) -> str:
     if isinstance(value, BaseMessage):
         calls = getattr(value, "tool_calls", None) or []
-        return (
-            value.text
-            or ", ".join(f"{call['name']}({call['args']})" for call in calls)
-            or "(no text)"
-        )
+        called = ", ".join(f"{call['name']}({call['args']})" for call in calls)
+        return value.text or called or "(no text)"
     return value if isinstance(value, str) else repr(value)

@@ -1,4 +1,4 @@
-"""What a person may change at a stop, worked out from what they typed."""
+"""Turns what a person typed into an edit of the state or of the next tasks."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,91 +9,95 @@ from langchain_core.messages import AnyMessage, ToolMessage
 from langgraph.types import Overwrite
 
 from turngraph.interfaces.stepper.engine.steps import Step
-from turngraph.interfaces.stepper.engine.task_controller import Done, Key, Override, Task
+from turngraph.interfaces.stepper.engine.task_controller import Override, Task, TaskKey
 from turngraph.interfaces.stepper.engine.wire_request import request_with_body
 from turngraph.state.errors import TurnInvocationError, TurnValueError
+from turngraph.state.reply import ToolCall
 from turngraph.state.request import ChatRequest
 from turngraph.state.result import ToolRun
 
-__all__ = ["Edit", "edit_of"]
+__all__ = ["Edit", "EditRequest", "edit_from"]
 
 
 @dataclass(frozen=True)
 class Edit:
-    """`values` written into the state of the graph in `space`, where there is one; `swaps` given to
-    the next tasks.
-    """
+    """A change at a stop: values for the state, or overrides for the next tasks, or both."""
 
-    what: str
-    space: str | None = None
+    label: str
+    """What was edited, in words."""
+    namespace: str | None = None
+    """The namespace of the graph whose state is changed; None if no state is changed."""
     values: Mapping[str, Any] = field(default_factory=dict)
-    swaps: Mapping[Key, Override] = field(default_factory=dict)
+    overrides: Mapping[TaskKey, Override] = field(default_factory=dict)
 
 
-def edit_of(
-    step: Step,
-    current: Mapping[str, Any],
-    request: Any,
-    body: Any,
-    tool: str | None,
-    arguments: Any,
-    result: Any,
-    state: Mapping[str, Any],
-) -> Edit:
-    """The one thing that was given to `TurnStepper.edit`; `current` are the values of the state.
+@dataclass(frozen=True)
+class EditRequest:
+    """The arguments of `TurnStepper.edit`."""
 
-    Raises TurnInvocationError for nothing, for more than one thing, and where there is nothing of
-    the kind.
+    request: ChatRequest | Mapping[str, Any] | None = None
+    body: Mapping[str, Any] | str | None = None
+    tool: str | None = None
+    arguments: Mapping[str, Any] | str | None = None
+    result: str | None = None
+    state: Mapping[str, Any] = field(default_factory=dict)
+
+
+def edit_from(given: EditRequest, step: Step, state: Mapping[str, Any]) -> Edit:
+    """Works out the edit that `given` means at `step`, where the graph has the values `state`.
+
+    Raises TurnInvocationError if nothing or more than one thing is asked for, or if there is
+    nothing of the kind to edit; TurnValueError for a wrong value.
     """
-    given = [kind for kind in (request, body, tool, state or None) if kind is not None]
-    if len(given) != 1:
+    kinds = (given.request, given.body, given.tool, given.state or None)
+    if sum(kind is not None for kind in kinds) != 1:
         raise TurnInvocationError(
             "Edit one thing at a time: `request`, `body`, `tool`, or fields of the state."
         )
-    if request is not None:
-        return _request(step, current, request)
-    if body is not None:
-        return _body(step, body)
-    if tool is not None:
-        return _tool(step, tool, current, arguments=arguments, result=result)
-    return _state(step, state)
+    if given.request is not None:
+        return _edit_request(step, state, given.request)
+    if given.body is not None:
+        return _edit_body(step, given.body)
+    if given.tool is not None:
+        return _edit_tool(step, given.tool, state, given.arguments, given.result)
+    # The messages reducer replaces a message whose id it knows and appends any other.
+    return Edit(f"edited {', '.join(given.state)}", step.namespace, given.state)
 
 
-def _state(step: Step, values: Mapping[str, Any]) -> Edit:
-    """Write state fields. Messages with a known id replace, others are added."""
-    return Edit(f"edited {', '.join(values)}", step.space, values)
-
-
-def _request(
-    step: Step, current: Mapping[str, Any], request: ChatRequest | Mapping[str, Any]
+def _edit_request(
+    step: Step, state: Mapping[str, Any], request: ChatRequest | Mapping[str, Any]
 ) -> Edit:
-    """Ask otherwise, in this request and those that follow in the turn; what `body` changed in this
-    one stays.
+    """Changes the pending request and those that follow in the turn.
+
+    What an earlier `edit(body=…)` changed in the pending one stays.
     """
-    task = _calling(step)
-    swapped = step.swaps.get(task.key)
+    task = _pending_model_call(step)
+    label = "edited the request"
     if isinstance(request, ChatRequest):
-        return Edit("edited the request", task.space, {"request": request}, {task.key: Override()})
+        # The empty override discards what an earlier `edit(body=…)` changed.
+        return Edit(label, task.namespace, {"request": request}, {task.key: Override()})
     unknown = sorted(set(request) - set(ChatRequest.model_fields))
     if unknown:
         raise TurnValueError(
             f"A request has no `{unknown[0]}`. Known: {', '.join(ChatRequest.model_fields)}; "
             "any member of the JSON itself can be changed with `edit(body=…)`."
         )
-    changed = {"request": _changed(current["request"], request)}
-    if swapped is None or "request" not in swapped.input:
-        return Edit("edited the request", task.space, changed)
-    this_one = Override(input={"request": _changed(swapped.input["request"], request)})
-    return Edit("edited the request", task.space, changed, {task.key: this_one})
+    values = {"request": _with_fields(state["request"], request)}
+    earlier = step.overrides.get(task.key)
+    if earlier is None or "request" not in earlier.input:
+        return Edit(label, task.namespace, values)
+    pending = Override(input={"request": _with_fields(earlier.input["request"], request)})
+    return Edit(label, task.namespace, values, {task.key: pending})
 
 
-def _changed(request: ChatRequest, fields: Mapping[str, Any]) -> ChatRequest:
+def _with_fields(request: ChatRequest, fields: Mapping[str, Any]) -> ChatRequest:
+    # `model_copy` would not validate.
     return ChatRequest.model_validate({**request.model_dump(), **fields})
 
 
-def _body(step: Step, body: Mapping[str, Any] | str) -> Edit:
-    """Send this very JSON, in the pending request alone."""
-    task = _calling(step)
+def _edit_body(step: Step, body: Mapping[str, Any] | str) -> Edit:
+    """Replaces the JSON of the pending request, and of no other."""
+    task = _pending_model_call(step)
     if isinstance(body, str):
         try:
             body = json.loads(body)
@@ -101,63 +105,58 @@ def _body(step: Step, body: Mapping[str, Any] | str) -> Edit:
             raise TurnValueError(f"The request is no JSON: {exc}.") from exc
     if not isinstance(body, Mapping):
         raise TurnValueError(f"A request is a JSON object, not a {type(body).__name__}.")
-    return Edit(
-        "edited the request",
-        swaps={task.key: Override(input={"request": request_with_body(task, body)})},
-    )
+    override = Override(input={"request": request_with_body(task, body)})
+    return Edit("edited the request", overrides={task.key: override})
 
 
-def _tool(
+def _edit_tool(
     step: Step,
     tool: str,
     state: Mapping[str, Any],
-    *,
     arguments: Mapping[str, Any] | str | None,
     result: str | None,
 ) -> Edit:
-    """Give a tool other arguments before it runs, or the model another result, before or after it
-    ran.
-    """
+    """Gives a pending call other arguments or a result, or a call that ran another result."""
     if (arguments is None) == (result is None):
-        raise TurnValueError("Give `arguments` or `result`: one of them.")
-    waiting = [each.task for each in step.waiting]
-    task = next((task for task in (*step.pending, *waiting) if _serves(task, tool)), None)
+        raise TurnValueError("Give either `arguments` or `result`.")
+    task = next((task for task in step.open_tasks if _is_call_of(task, tool)), None)
     if task is not None and arguments is not None:
-        return Edit(
-            f"edited the arguments of {tool}",
-            swaps={task.key: Override(input={"call": _called(task, arguments)})},
-        )
+        override = Override(input={"call": _call_with(task, arguments)})
+        return Edit(f"edited the arguments of {tool}", overrides={task.key: override})
     if task is not None:
-        assert result is not None, "one of the two was given"
-        return Edit(
-            f"answered for {tool}", swaps={task.key: Override(output=_answered(task, result))}
-        )
+        assert result is not None, "one of the two is given"
+        override = Override(output=_tool_output(task, result))
+        return Edit(f"answered for {tool}", overrides={task.key: override})
     if result is None:
         raise TurnInvocationError(f"`{tool}` is not about to run here: go back to before it ran.")
-    if any(_serves(done.task, tool) for done in step.done if done.task.key in step.known):
+    # The state does not hold the output of a task while its siblings are still to run.
+    if any(
+        _is_call_of(run.task, tool) for run in step.runs if run.task.key in step.partial_outputs
+    ):
         raise TurnInvocationError(
             f"`{tool}` ran, its siblings did not: step on, then edit its result."
         )
-    return _after(step, tool, state, result)
+    return _edit_result(step, tool, state, result)
 
 
-def _after(step: Step, tool: str, state: Mapping[str, Any], result: str) -> Edit:
-    """Another result of a tool that ran in this turn."""
+def _edit_result(step: Step, tool: str, state: Mapping[str, Any], result: str) -> Edit:
+    """Replaces the result of a tool call that ran in this turn; for a name, of its last call."""
     runs: Sequence[ToolRun] = state.get("tool_runs", ())
-    found = next((run for run in reversed(runs) if tool in (run.call_id, run.name)), None)
-    if found is None:
+    edited = next((run for run in reversed(runs) if tool in (run.call_id, run.name)), None)
+    if edited is None:
         raise TurnInvocationError(f"No call of `{tool}` in this turn, pending or done.")
-    changed = [run.model_copy(update={"content": result}) if run is found else run for run in runs]
     messages = [
         message.model_copy(update={"content": result})
         for message in state["messages"]
-        if isinstance(message, ToolMessage) and message.tool_call_id == found.call_id
+        if isinstance(message, ToolMessage) and message.tool_call_id == edited.call_id
     ][-1:]
+    changed = [run.model_copy(update={"content": result}) if run is edited else run for run in runs]
+    # The reducer of `tool_runs` appends, so the list is overwritten as a whole.
     values = {"messages": messages, "tool_runs": Overwrite(changed)}
-    return Edit(f"edited the result of {tool}", step.space, values)
+    return Edit(f"edited the result of {tool}", step.namespace, values)
 
 
-def _answered(task: Task, result: str) -> dict[str, Any]:
+def _tool_output(task: Task, result: str) -> dict[str, Any]:
     """What `dispatch_tools` returns for a call that a person answered."""
     call = task.call
     assert call is not None, "only a tool call is answered"
@@ -176,21 +175,20 @@ def _answered(task: Task, result: str) -> dict[str, Any]:
     return {"messages": [message], "tool_runs": [run]}
 
 
-def _called(task: Task, arguments: Mapping[str, Any] | str) -> Any:
+def _call_with(task: Task, arguments: Mapping[str, Any] | str) -> ToolCall:
     assert task.call is not None, "only a tool call has arguments"
     text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
     return task.call.model_copy(update={"arguments": text})
 
 
-def _serves(task: Task | Done, tool: str) -> bool:
-    call = task.call if isinstance(task, Task) else task.task.call
-    return call is not None and tool in (call.id, call.name)
+def _is_call_of(task: Task, tool: str) -> bool:
+    """Whether `task` serves the call with the id `tool`, or a call of the tool of that name."""
+    return task.call is not None and tool in (task.call.id, task.call.name)
 
 
-def _calling(step: Step) -> Task:
-    task = next(
-        (task for task in step.pending if task.node == "call_llm" and task.stage is not None), None
-    )
+def _pending_model_call(step: Step) -> Task:
+    tasks = (task for task in step.pending if task.node == "call_llm" and task.stage is not None)
+    task = next(tasks, None)
     if task is None:
         raise TurnInvocationError(
             "No request is pending here: step on to `call_llm`, or go back to it."

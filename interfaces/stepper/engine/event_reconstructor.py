@@ -1,11 +1,11 @@
-"""What a stage of a past turn told, told again from what it left in the state: events themselves
+"""Rebuilds the events of a finished turn from what its stages wrote to the state. Events themselves
 are not stored.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-from turngraph.interfaces.stepper.engine.task_controller import Done
+from turngraph.interfaces.stepper.engine.task_controller import TaskRun
 from turngraph.state.events import (
     ChargeCreated,
     PluginSelected,
@@ -28,101 +28,101 @@ T = TypeVar("T")
 
 
 class EventReconstructor:
-    """Tells the events of one past turn after the other. A charge is told when it first stands in
-    the state.
-    """
+    """Rebuilds the events of a turn, stage by stage. Each charge yields one event."""
 
     def __init__(self) -> None:
-        self._turns: dict[str, str] = {}
-        self._charged: set[str] = set()
+        self._turn_ids: dict[str, str] = {}
+        self._charge_ids: set[str] = set()
 
-    def told(self, done: Done) -> Iterator[TurnEvent]:
-        """The events of `done`, as far as they can be told from its output."""
-        if done.task.stage is None or not isinstance(done.output, Mapping):
+    def events_of(self, run: TaskRun) -> Iterator[TurnEvent]:
+        """Yields the events of `run`, as far as its output holds what they need."""
+        if run.task.stage is None or not isinstance(run.output, Mapping):
             return
-        output = {name: _items(value) for name, value in done.output.items()}
-        space = done.task.space
-        self._turns[space] = str(output.get("turn_id") or self._turns.get(space, ""))
-        for tell in _TELLERS.get(done.task.node, ()):
-            for event in tell(output, self._turns[space]):
+        output = {name: _last_write(value) for name, value in run.output.items()}
+        # Only the first stage writes the turn's id, so it is remembered for those that follow.
+        namespace = run.task.namespace
+        turn_id = str(output.get("turn_id") or self._turn_ids.get(namespace, ""))
+        self._turn_ids[namespace] = turn_id
+        for rebuild in _REBUILDERS.get(run.task.node, ()):
+            for event in rebuild(output, turn_id):
                 if isinstance(event, ChargeCreated):
-                    if event.charge.id in self._charged:
+                    if event.charge.id in self._charge_ids:
                         continue
-                    self._charged.add(event.charge.id)
+                    self._charge_ids.add(event.charge.id)
                 yield event
 
 
-def _items(value: Any) -> Any:
-    """What a stage wrote to a key; a node that writes twice to one is stored as LangGraph's
-    `$writes`.
-    """
-    return (
-        value["$writes"][-1] if isinstance(value, Mapping) and set(value) == {"$writes"} else value
-    )
+def _last_write(value: Any) -> Any:
+    """What a stage wrote to a key. LangGraph stores several writes to one key as `$writes`."""
+    is_several = isinstance(value, Mapping) and set(value) == {"$writes"}
+    return value["$writes"][-1] if is_several else value
 
 
-def _joined(output: Output, turn_id: str) -> Iterator[TurnEvent]:
+def _plugin_events(output: Output, turn_id: str) -> Iterator[TurnEvent]:
     plugins: Sequence[SelectedPlugin] = output.get("plugins") or ()
-    for one in plugins:
+    for plugin in plugins:
         yield PluginSelected(
-            turn_id=turn_id, plugin=one.name, directive=one.directive, term=one.term
+            turn_id=turn_id, plugin=plugin.name, directive=plugin.directive, term=plugin.term
         )
 
 
-def _presented(output: Output, turn_id: str) -> Iterator[TurnEvent]:
+def _offered_tool_events(output: Output, turn_id: str) -> Iterator[TurnEvent]:
     for tool in output["request"].tools:
         yield ToolPresented(turn_id=turn_id, tool=tool.name)
 
 
-def _sent(output: Output, turn_id: str) -> Iterator[TurnEvent]:
-    for made in _of(Attempt, output.get("attempts")):
-        named = {"turn_id": turn_id, "attempt_id": made.id}
+def _attempt_events(output: Output, turn_id: str) -> Iterator[TurnEvent]:
+    for attempt in _instances(Attempt, output.get("attempts")):
+        ids = {"turn_id": turn_id, "attempt_id": attempt.id}
         yield RequestSent(
-            **named, number=made.number, request=made.request, messages=made.messages_sent
+            **ids,
+            number=attempt.number,
+            request=attempt.request,
+            messages=attempt.messages_sent,
         )
-        if made.error is not None:
-            yield ResponseFailed(**named, error=made.error)
-        elif made.reply is not None:
-            reply = made.reply
+        if attempt.error is not None:
+            yield ResponseFailed(**ids, error=attempt.error)
+        elif attempt.reply is not None:
+            reply = attempt.reply
             yield ResponseReceived(
-                **named,
+                **ids,
                 finish_reason=reply.finish_reason,
                 usage=reply.usage,
                 tool_calls=len(reply.tool_calls),
-                seconds=made.seconds,
+                seconds=attempt.seconds,
             )
 
 
-def _called(output: Output, turn_id: str) -> Iterator[TurnEvent]:
-    for run in _of(ToolRun, output.get("tool_runs")):
-        named = {"turn_id": turn_id, "call_id": run.call_id, "tool": run.name}
-        yield ToolRequested(**named, arguments=run.arguments)
-        yield ToolResponded(**named, status=run.status, seconds=run.seconds)
+def _tool_run_events(output: Output, turn_id: str) -> Iterator[TurnEvent]:
+    for run in _instances(ToolRun, output.get("tool_runs")):
+        ids = {"turn_id": turn_id, "call_id": run.call_id, "tool": run.name}
+        yield ToolRequested(**ids, arguments=run.arguments)
+        yield ToolResponded(**ids, status=run.status, seconds=run.seconds)
 
 
-def _charged(output: Output, turn_id: str) -> Iterator[TurnEvent]:
-    for charge in _of(Charge, output.get("charges")):
+def _charge_events(output: Output, turn_id: str) -> Iterator[TurnEvent]:
+    for charge in _instances(Charge, output.get("charges")):
         yield ChargeCreated(turn_id=turn_id, charge=charge)
 
 
-def _finished(output: Output, turn_id: str) -> Iterator[TurnEvent]:
+def _finish_events(output: Output, turn_id: str) -> Iterator[TurnEvent]:
     result: TurnResult = output["result"]
     yield PromptFinished(
         turn_id=turn_id, status=result.status, cost_usd=result.cost_usd, seconds=result.seconds
     )
 
 
-def _of(kind: type[T], found: Iterable[Any] | None) -> Iterator[T]:
-    return (each for each in found or () if isinstance(each, kind))
+def _instances(kind: type[T], values: Iterable[Any] | None) -> Iterator[T]:
+    return (value for value in values or () if isinstance(value, kind))
 
 
-_TELLERS: Final[Mapping[str, Sequence[Callable[[Output, str], Iterator[TurnEvent]]]]] = {
-    "prep_first_request": (_joined, _presented),
-    "call_llm": (_sent,),
-    "dispatch_tools": (_called,),
-    "bill": (_charged,),
-    "finalize": (_finished,),
+_REBUILDERS: Final[Mapping[str, Sequence[Callable[[Output, str], Iterator[TurnEvent]]]]] = {
+    "prep_first_request": (_plugin_events, _offered_tool_events),
+    "call_llm": (_attempt_events,),
+    "dispatch_tools": (_tool_run_events,),
+    "bill": (_charge_events,),
+    "finalize": (_finish_events,),
 }
-"""By the stage. Of a plugin that joined later, and of what a ledger held, nothing is left in the
-state to tell.
+"""By stage. The state keeps no trace of a plugin that joined later or of an amount that a ledger
+reserved, so those events are not rebuilt.
 """

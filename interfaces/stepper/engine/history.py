@@ -1,9 +1,9 @@
-"""A past turn of a stored thread as steps, into its subgraphs, read from its checkpoints. Nobody is
-called.
+"""Rebuilds the steps of a finished turn from its stored checkpoints, into its subgraphs. No node
+runs and nobody is called.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,251 +11,220 @@ from langgraph.checkpoint.base import CheckpointTuple
 from langgraph.types import PregelTask
 
 from turngraph.interfaces.stepper.engine.event_reconstructor import EventReconstructor
-from turngraph.interfaces.stepper.engine.snapshots import Later, SessionSaver, Snapshot
+from turngraph.interfaces.stepper.engine.namespaces import is_within, task_ids
+from turngraph.interfaces.stepper.engine.snapshots import LazyValue, SessionSaver, Snapshot
 from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.interfaces.stepper.engine.stored_thread import (
-    Graph,
     StoredThread,
-    latest_node,
-    point_id,
-    values_in,
+    checkpoint_id,
+    last_node,
+    state_values,
 )
-from turngraph.interfaces.stepper.engine.task_controller import Done, Task, Waiting
-from turngraph.state.errors import TurnInvocationError
+from turngraph.interfaces.stepper.engine.task_controller import (
+    Graph,
+    Task,
+    TaskRun,
+    WaitingTask,
+)
+from turngraph.interfaces.stepper.engine.turn_lookup import checkpoints_of_turn
 
-__all__ = ["past_steps"]
+__all__ = ["history_steps"]
+
+StoredTask = tuple[Task, PregelTask]
+"""A task in the session's form and in LangGraph's, which knows its outcome."""
 
 
 @dataclass(frozen=True)
-class _Moment:
-    """A checkpoint, of the outermost graph or of one in it, and what ran next."""
+class _Superstep:
+    """A checkpoint of the outermost graph or of a subgraph, and the tasks that ran after it."""
 
-    space: str
-    point: CheckpointTuple
-    tasks: tuple[tuple[Task, PregelTask], ...]
+    namespace: str
+    checkpoint: CheckpointTuple
+    tasks: tuple[StoredTask, ...]
 
     @property
     def time(self) -> float:
-        """Seconds since the epoch."""
-        return datetime.fromisoformat(self.point.checkpoint["ts"]).timestamp()
+        """When the checkpoint was stored, in seconds since the epoch."""
+        return datetime.fromisoformat(self.checkpoint.checkpoint["ts"]).timestamp()
 
 
-def past_steps(graph: Graph, thread_id: str, turn: str | int = -1) -> list[Step]:
-    """The steps of one turn of a thread, the oldest first; `turn` is its id or its place, from 0 or
-    from the end.
+def history_steps(graph: Graph, thread_id: str, turn: str | int = -1) -> list[Step]:
+    """Returns the steps of one turn of a stored thread, the oldest first.
 
-    Raises TurnInvocationError for a graph without checkpointer, a thread without checkpoints, an
-    unknown turn.
+    Args:
+        graph: the graph whose checkpointer stores the thread.
+        thread_id: the thread.
+        turn: the turn's id, or its number: from 0 for the first turn, from -1 for the last.
+
+    Raises TurnInvocationError if the graph has no checkpointer, or if the thread or the turn does
+    not exist.
     """
     thread = StoredThread(graph, thread_id)
-    points = _turn(thread, turn)
-    return _Past(graph, thread, points).steps()
+    return _HistoryBuilder(graph, thread).steps(checkpoints_of_turn(thread, turn))
 
 
-def _turn(thread: StoredThread, turn: str | int) -> list[CheckpointTuple]:
-    turns = _turns(thread)
-    if isinstance(turn, str):
-        return _named(turns, turn)
-    if turn < 0:
-        found = next((points for n, points in enumerate(turns, 1) if n == -turn), None)
-    else:
-        found = dict(enumerate(reversed(list(turns)))).get(turn)
-    if found is None:
-        raise TurnInvocationError(
-            f"There is no turn {turn} in this thread: none of its checkpoints is in one."
-        )
-    return found
+class _HistoryBuilder:
+    """Puts the steps of a turn together.
 
-
-def _named(turns: Iterator[list[CheckpointTuple]], turn: str) -> list[CheckpointTuple]:
-    seen: list[str] = []
-    for points in turns:
-        names = _names(points[-1])
-        if turn in names:
-            return points
-        seen += names
-    known = ", ".join(f"`{name}`" for name in seen) or "none that tells its id"
-    raise TurnInvocationError(f"There is no turn `{turn}` in this thread. There are: {known}.")
-
-
-def _names(last: CheckpointTuple) -> list[str]:
-    """What a turn is called: by its own state, or, in a parent graph, by the result it left."""
-    values = last.checkpoint["channel_values"]
-    told = (
-        values.get("turn_id"),
-        getattr(values.get("result"), "turn_id", None),
-        last.metadata.get("run_id"),
-    )
-    return list(dict.fromkeys(str(name) for name in told if name))
-
-
-def _turns(thread: StoredThread) -> Iterator[list[CheckpointTuple]]:
-    """The last turn, the one before it, and so on: the checkpoints from one input to the next, in
-    order.
-    """
-    points: list[CheckpointTuple] = []
-    for point in thread.back_from_the_end():
-        if point.metadata.get("source") != "input":
-            points.insert(0, point)
-        elif points:
-            yield points
-            points = []
-    if points:
-        yield points
-
-
-@dataclass
-class _Past:
-    """Puts the steps of a turn together: which namespaces are open, and what is about to run in
-    each.
+    It follows the checkpoints in the order of time and knows for each namespace the superstep that
+    is under way.
     """
 
-    graph: Graph
-    thread: StoredThread
-    points: Sequence[CheckpointTuple]
-    open: dict[str, _Moment] = field(default_factory=dict)
-    came_from: dict[str, str] = field(default_factory=dict)
-    teller: EventReconstructor = field(default_factory=EventReconstructor)
+    def __init__(self, graph: Graph, thread: StoredThread) -> None:
+        self.graph, self.thread = graph, thread
+        self.saver = SessionSaver(thread.thread_id)
+        self._current: dict[str, _Superstep] = {}
+        self._last_nodes: dict[str, str] = {}
+        self._copied_namespaces: set[str] = set()
+        self._events = EventReconstructor()
 
-    def steps(self) -> list[Step]:
-        """All steps, and one more where some of the parallel tasks at the end are done."""
-        self.saver = SessionSaver(self.thread.thread_id)
-        self.seen: dict[str, Mapping[str, Any]] = {}
+    def steps(self, checkpoints: Sequence[CheckpointTuple]) -> list[Step]:
+        """Returns a step for each superstep, and one more if parallel tasks at the end are done."""
         steps: list[Step] = []
-        ran: list[Done] = []
-        for moment in [moment for point in self.points for moment in self._moments(point, "")]:
-            ran += self._enter(moment)
-            if not moment.tasks and moment.space:
-                continue  # the last of a subgraph: what follows it is a step of the graph around
-            steps.append(self._step(len(steps), ran))
-            ran = []
-        return self._with_the_end(steps, ran)
+        runs: list[TaskRun] = []
+        # All checkpoints are copied before the first step is made: a step's snapshot is cut out of
+        # the copy.
+        for superstep in [step for each in checkpoints for step in self._supersteps(each, "")]:
+            runs += self._enter(superstep)
+            if not superstep.tasks and superstep.namespace:
+                continue  # a subgraph has ended: what comes next is a step of the graph around it
+            steps.append(self._step(len(steps), runs))
+            runs = []
+        return self._with_end(steps, runs)
 
-    def _moments(self, point: CheckpointTuple, space: str) -> Iterator[_Moment]:
-        """`point`, and what happened in the graphs that ran from there, in the order of time."""
-        state = _Read(self, space, point)
-        told = self.thread.tasks(point)
+    def _supersteps(self, checkpoint: CheckpointTuple, namespace: str) -> Iterator[_Superstep]:
+        """Yields the superstep of `checkpoint`, then those of the subgraphs that ran in it."""
+        state = _LazyState(self, namespace, checkpoint)
+        stored = self.thread.tasks(checkpoint)
         tasks = tuple(
-            (self.thread.task(each, point, state), each) for each in told if each.name[:2] != "__"
+            (self.thread.task(task, checkpoint, state), task)
+            for task in stored
+            if task.name[:2] != "__"  # LangGraph's own
         )
-        self._hold(point, space, {each.id: _path(each.path) for each in told})
-        yield _Moment(space, point, tasks)
-        inner = [self._inside(task.own_space) for task, _ in tasks if task.is_graph]
-        if len(inner) == 1:
-            yield from inner[0]
-        else:
-            yield from sorted(
-                (moment for moments in inner for moment in moments), key=lambda moment: moment.time
-            )
+        self._copy(checkpoint, namespace, {task.id: _sort_key(task.path) for task in stored})
+        yield _Superstep(namespace, checkpoint, tasks)
+        subgraphs = [self._subgraph(task.own_namespace) for task, _ in tasks if task.is_graph]
+        if len(subgraphs) == 1:
+            yield from subgraphs[0]
+        else:  # subgraphs that ran in parallel took turns
+            supersteps = (superstep for subgraph in subgraphs for superstep in subgraph)
+            yield from sorted(supersteps, key=lambda superstep: superstep.time)
 
-    def _inside(self, space: str) -> Iterator[_Moment]:
-        points = [
-            each
-            for each in self.thread.back_from_the_end(space)
-            if each.metadata.get("source") != "input"
+    def _subgraph(self, namespace: str) -> Iterator[_Superstep]:
+        checkpoints = [
+            checkpoint
+            for checkpoint in self.thread.newest_first(namespace)
+            if checkpoint.metadata.get("source") != "input"
         ]
-        for point in reversed(points):
-            yield from self._moments(point, space)
+        for checkpoint in reversed(checkpoints):
+            yield from self._supersteps(checkpoint, namespace)
 
-    def _hold(self, point: CheckpointTuple, space: str, paths: Mapping[str, str]) -> None:
-        first = space not in self.seen
-        later: Mapping[str, Later] = self.thread.unsaid(point) if first else {}
-        self.seen[space] = self.saver.hold(point, later, paths)
+    def _copy(self, checkpoint: CheckpointTuple, namespace: str, paths: Mapping[str, str]) -> None:
+        # Later checkpoints of a namespace hold their changes; the first one needs the base.
+        missing: Mapping[str, LazyValue] = {}
+        if namespace not in self._copied_namespaces:
+            missing = self.thread.missing_channels(checkpoint)
+        self._copied_namespaces.add(namespace)
+        self.saver.copy_checkpoint(checkpoint, missing, paths)
 
-    def _enter(self, moment: _Moment) -> list[Done]:
-        """Open `moment`; what had run in its namespace before it is done."""
-        before = self.open.get(moment.space)
-        done = [] if before is None else self._done(before, moment.time)
+    def _enter(self, superstep: _Superstep) -> list[TaskRun]:
+        """Makes `superstep` the current one; returns the runs that this completes."""
+        before = self._current.get(superstep.namespace)
+        runs = [] if before is None else _runs_of(before, superstep.time)
         if before is not None:
-            inside = [task.own_space for task, _ in before.tasks]
-            for space in [each for each in self.open if any(_within(each, own) for own in inside)]:
-                del self.open[space]
-        self.open[moment.space] = moment
-        ran = [each.task.node for each in done]
-        self.came_from[moment.space] = ran[-1] if ran else latest_node(moment.point)
-        return done
+            ended = [task.own_namespace for task, _ in before.tasks]
+            for namespace in list(self._current):
+                if any(is_within(namespace, outer) for outer in ended):
+                    del self._current[namespace]
+        self._current[superstep.namespace] = superstep
+        self._last_nodes[superstep.namespace] = (
+            runs[-1].task.node if runs else last_node(superstep.checkpoint)
+        )
+        return runs
 
-    def _done(self, moment: _Moment, until: float) -> list[Done]:
-        seconds = max(0.0, until - moment.time)
-        return [Done(task, told.result, None, moment.time, seconds) for task, told in moment.tasks]
-
-    def _step(self, number: int, ran: Sequence[Done]) -> Step:
+    def _step(self, number: int, runs: Sequence[TaskRun]) -> Step:
         return Step(
             number,
-            "past",
-            tuple(task for task, _ in self._ahead()),
-            tuple(ran),
-            tuple(event for done in ran for event in self.teller.told(done)),
-            seconds=max((done.seconds for done in ran), default=0.0),
-            memory=self.saver.taken(
-                at={space: point_id(each.point) for space, each in self.open.items()}
-            ),
-            entered=frozenset(space.rpartition(":")[2] for space in self.open if space),
-            came_from={space: self.came_from[space] for space in self.open},
+            "history",
+            tuple(task for task, _ in self._pending()),
+            tuple(runs),
+            tuple(event for run in runs for event in self._events.events_of(run)),
+            seconds=max((run.seconds for run in runs), default=0.0),
+            snapshot=self._snapshot(),
+            entered_task_ids=frozenset(task_ids(each)[-1] for each in self._current if each),
+            last_nodes={namespace: self._last_nodes[namespace] for namespace in self._current},
         )
 
-    def _ahead(self) -> list[tuple[Task, PregelTask]]:
-        """What is about to run, in every open namespace; a graph in which something is, is not
-        about to.
-        """
-        found = [pair for moment in self.open.values() for pair in moment.tasks]
-        busy = {task.space for task, _ in found}
+    def _pending(self) -> list[StoredTask]:
+        """The tasks that run next in every namespace. A task whose graph has begun is not one."""
+        tasks = [pair for superstep in self._current.values() for pair in superstep.tasks]
+        busy = {task.namespace for task, _ in tasks}
         return [
-            (task, told)
-            for task, told in found
-            if not any(_within(space, task.own_space) for space in busy)
+            (task, stored)
+            for task, stored in tasks
+            if not any(is_within(namespace, task.own_namespace) for namespace in busy)
         ]
 
-    def _with_the_end(self, steps: list[Step], ran: list[Done]) -> list[Step]:
-        """The last step tells what is done of what is under way, what failed, and what a person is
-        asked.
+    def _with_end(self, steps: list[Step], runs: list[TaskRun]) -> list[Step]:
+        """Completes the last step: what has finished of the tasks under way, what failed, and what
+        a person is asked.
         """
-        ahead = self._ahead()
-        over = [
-            Done(task, told.result, None, self.open[task.space].time, 0.0)
-            for task, told in ahead
-            if told.result is not None
+        pending = self._pending()
+        finished = [
+            TaskRun(task, stored.result, None, self._current[task.namespace].time, 0.0)
+            for task, stored in pending
+            if stored.result is not None
         ]
-        left = [(task, told) for task, told in ahead if told.result is None]
-        if over or ran:
-            steps.append(self._step(len(steps), [*ran, *over]))
-        asked = tuple(
-            Waiting(task, interrupt) for task, told in left for interrupt in told.interrupts
+        unfinished = [(task, stored) for task, stored in pending if stored.result is None]
+        if finished or runs:
+            steps.append(self._step(len(steps), [*runs, *finished]))
+        waiting = tuple(
+            WaitingTask(task, interrupt)
+            for task, stored in unfinished
+            for interrupt in stored.interrupts
         )
-        asking = {each.task.id for each in asked}
-        failed = next((told.error for _, told in left if told.error is not None), None)
+        waiting_ids = {each.task.id for each in waiting}
         steps[-1] = replace(
             steps[-1],
-            pending=tuple(task for task, _ in left if task.id not in asking),
-            waiting=asked,
-            error=failed
-            if failed is None or isinstance(failed, BaseException)
-            else RuntimeError(str(failed)),
-            memory=self._whole(),
-            known={done.task.key: done.output for done in over},
+            pending=tuple(task for task, _ in unfinished if task.id not in waiting_ids),
+            waiting=waiting,
+            error=_first_error(unfinished),
+            snapshot=self._final_snapshot(),
+            partial_outputs={run.task.key: run.output for run in finished},
         )
         return steps
 
-    def _whole(self) -> Snapshot:
-        """The end, with what was written since: what is done is not done again."""
-        end = self.saver.taken(
-            at={space: point_id(each.point) for space, each in self.open.items()}
+    def _snapshot(self) -> Snapshot:
+        return self.saver.snapshot(
+            at={
+                namespace: checkpoint_id(superstep.checkpoint)
+                for namespace, superstep in self._current.items()
+            }
         )
-        return Snapshot(end.storage, self.saver.taken().writes, end.blobs)
+
+    def _final_snapshot(self) -> Snapshot:
+        """The end of the turn with all writes, so that finished tasks do not run again."""
+        end = self._snapshot()
+        return Snapshot(end.storage, self.saver.snapshot().writes, end.blobs)
 
 
-class _Read(Mapping[str, Any]):
-    """What a task reads of the state, read when a key of it is wanted."""
+class _LazyState(Mapping[str, Any]):
+    """The state that a task reads; it is decoded when a key of it is first used."""
 
-    def __init__(self, past: _Past, space: str, point: CheckpointTuple) -> None:
-        self._past, self._space, self._point = past, space, point
+    def __init__(
+        self, builder: _HistoryBuilder, namespace: str, checkpoint: CheckpointTuple
+    ) -> None:
+        self._builder, self._namespace, self._checkpoint = builder, namespace, checkpoint
         self._values: Mapping[str, Any] | None = None
 
     def _read(self) -> Mapping[str, Any]:
         if self._values is None:
-            memory = self._past.saver.taken(at={self._space: point_id(self._point)})
-            self._values = values_in(
-                self._past.graph, self._past.thread.thread_id, memory, self._space
+            builder, at = self._builder, {self._namespace: checkpoint_id(self._checkpoint)}
+            self._values = state_values(
+                builder.graph,
+                builder.thread.thread_id,
+                builder.saver.snapshot(at=at),
+                self._namespace,
             )
         return self._values
 
@@ -269,12 +238,23 @@ class _Read(Mapping[str, Any]):
         return len(self._read())
 
 
-def _within(space: str, outer: str) -> bool:
-    return space == outer or space.startswith(f"{outer}|")
+def _runs_of(superstep: _Superstep, end: float) -> list[TaskRun]:
+    # The time of a single task is not stored: each is given that of the whole superstep.
+    seconds = max(0.0, end - superstep.time)
+    return [
+        TaskRun(task, stored.result, None, superstep.time, seconds)
+        for task, stored in superstep.tasks
+    ]
 
 
-def _path(part: Any) -> str:
-    """A task's place as LangGraph orders the writes of parallel tasks by it."""
-    if isinstance(part, tuple | list):
-        return f"~{', '.join(map(_path, part))}"
-    return f"{part:010d}" if isinstance(part, int) else str(part)
+def _first_error(tasks: Sequence[StoredTask]) -> BaseException | None:
+    """The first error among `tasks`; most checkpointers store only its text."""
+    error = next((stored.error for _, stored in tasks if stored.error is not None), None)
+    return error if error is None or isinstance(error, BaseException) else RuntimeError(str(error))
+
+
+def _sort_key(path: Any) -> str:
+    """A task's path in the form by which LangGraph orders the writes of parallel tasks."""
+    if isinstance(path, tuple | list):
+        return f"~{', '.join(map(_sort_key, path))}"
+    return f"{path:010d}" if isinstance(path, int) else str(path)

@@ -1,7 +1,5 @@
-"""What can be looked at from where a walk stands: the state, the request, the answer, the cost; two
-steps, two lines.
-
-Nothing of the graph is run here.
+"""What can be looked at where a stepper stands: state, request, answer and cost; two steps and two
+lines compared. Nothing of the graph runs here.
 """
 
 from collections.abc import Coroutine, Mapping
@@ -25,118 +23,136 @@ T = TypeVar("T")
 
 
 class Inspector:
-    """The part of a stepper that looks. `name` is the line's, `forks` are all lines of the walk by
-    name.
+    """The part of a stepper that looks and never moves.
+
+    Args:
+        name: the name of its line.
+        timeline: the steps of its line.
+        loop: the event loop that all lines share.
+        forks: all lines of the session by name; this one is added.
     """
 
     def __init__(
-        self, name: str, line: Timeline, loop: BackgroundLoop, forks: dict[str, Self]
+        self, name: str, timeline: Timeline, loop: BackgroundLoop, forks: dict[str, Self]
     ) -> None:
         self.name, self.forks = name, forks
         self.forks[name] = self
-        self._line, self._loop = line, loop
+        self._timeline, self._loop = timeline, loop
+        # A state is read once for each step and forgotten with it.
         self._states: WeakKeyDictionary[Step, dict[str, Mapping[str, Any]]] = WeakKeyDictionary()
 
     @property
     def now(self) -> Step:
-        """The step the walk stands at."""
-        return self._line.now
+        """The step the stepper stands at."""
+        return self._timeline.now
 
     @property
     def timeline(self) -> tuple[Step, ...]:
-        """Every step of this line, those ahead included."""
-        return tuple(self._line.steps)
+        """Every step of this line, including those ahead."""
+        return tuple(self._timeline.steps)
 
     @property
-    def behind(self) -> tuple[Step, ...]:
-        """The steps of the timeline up to here."""
-        return tuple(self._line.behind)
+    def steps_so_far(self) -> tuple[Step, ...]:
+        """The steps of the timeline up to here; the last one is `now`."""
+        return tuple(self._timeline.steps_so_far)
 
     @property
-    def left_behind(self) -> tuple[tuple[Step, ...], ...]:
-        """The ways that an edit or a retry left: each with the steps it shares, as far as it went."""
-        return tuple(map(tuple, self._line.left))
+    def abandoned_lines(self) -> tuple[tuple[Step, ...], ...]:
+        """The lines that an edit or a retry left, each from its first step to its last."""
+        return tuple(map(tuple, self._timeline.abandoned))
 
     @property
     def state(self) -> Mapping[str, Any]:
-        """The state here: of the graph whose node is next, of the whole graph where nothing is."""
+        """The state of the graph whose node runs next; at the end, of the outermost graph."""
         return self.state_at(self.now)
 
     @property
     def request(self) -> WireRequest | None:
-        """The exact JSON that is about to be sent; else the last that was (`sent` says which)."""
+        """The JSON that is about to be sent, or else the last one that was sent.
+
+        Its `sent` says which. None if this line has neither.
+        """
         for task in self.now.pending:
-            if (about := request_of(task, sent=False)) is not None:
-                return about
-        for step in reversed(self._line.behind):
-            for done in reversed(step.done):
-                if (was := request_of(done.task, sent=True)) is not None:
-                    return was
+            if (pending := request_of(task, sent=False)) is not None:
+                return pending
+        for step in reversed(self._timeline.steps_so_far):
+            for run in reversed(step.runs):
+                if (sent := request_of(run.task, sent=True)) is not None:
+                    return sent
         return None
 
     @property
     def response(self) -> ProviderReply | None:
-        """The last answer of the model up to here."""
-        return next(
-            (step.reply for step in reversed(self._line.behind) if step.reply is not None), None
-        )
+        """The model's latest answer up to here, or None."""
+        replies = (step.reply for step in reversed(self._timeline.steps_so_far))
+        return next((reply for reply in replies if reply is not None), None)
 
     @property
     def events(self) -> tuple[TurnEvent, ...]:
-        """Everything that happened up to here."""
-        return tuple(event for step in self._line.behind for event in step.events)
+        """The events up to here."""
+        return tuple(event for step in self._timeline.steps_so_far for event in step.events)
 
     @property
     def charges(self) -> tuple[Charge, ...]:
-        """What was charged up to here, each once."""
-        return self._line.charges
+        """The charges up to here, each listed once."""
+        return self._timeline.charges
 
     @property
     def cost(self) -> Decimal:
-        """USD spent up to here, as far as it is priced."""
-        return self._line.cost_usd
+        """The cost up to here in USD; charges without a price count as 0."""
+        return self._timeline.cost_usd
 
-    def state_at(self, step: Step | int, space: str | None = None) -> Mapping[str, Any]:
-        """The state at a step of the timeline; `space` names a namespace, empty for the outermost
-        graph.
+    def state_at(self, step: Step | int, namespace: str | None = None) -> Mapping[str, Any]:
+        """Returns the state at a step.
+
+        Args:
+            step: a step or its number in the timeline.
+            namespace: the namespace of a graph, empty for the outermost one. By default that of
+                the graph whose node runs next.
         """
         step = self.timeline[step] if isinstance(step, int) else step
-        where = step.space if space is None else space
-        kept = self._states.setdefault(step, {})
-        if where not in kept:
-            kept[where] = self._line.walk.values(step, where)
-        return kept[where]
+        namespace = step.namespace if namespace is None else namespace
+        states = self._states.setdefault(step, {})
+        if namespace not in states:
+            states[namespace] = self._timeline.session.state(step, namespace)
+        return states[namespace]
 
     def diff(self, a: Step | int, b: Step | int | None = None) -> Differences:
-        """What differs between the states of two steps; without `b`, between `a` and here."""
+        """Compares the states of two steps; without `b`, that of `a` with the present one."""
         second = self.now if b is None else b
         return diff_states(self.state_at(a), self.state_at(second))
 
     def compare(self, a: str | Self, b: str | Self) -> Comparison:
-        """Two lines side by side, up to where each stands."""
-        one, two = self._fork_named(a), self._fork_named(b)
-        first, second = one._line.behind, two._line.behind
+        """Compares two lines, each up to where it stands.
+
+        Raises TurnInvocationError for an unknown name.
+        """
+        lines = (self._line(a), self._line(b))
+        first, second = (line._timeline.steps_so_far for line in lines)
+        # A fork shares the very step objects of the line it came from.
         shared = sum(1 for mine, other in zip(first, second, strict=False) if mine is other)
-        answers = [
-            reply.text if (reply := each.response) is not None else "" for each in (one, two)
-        ]
+        replies = [line.response for line in lines]
+        answers = ["" if reply is None else reply.text for reply in replies]
+        one, other = lines
         return Comparison(
-            names=(one.name, two.name),
-            parted_at=shared - 1,
+            names=(one.name, other.name),
+            first_different_step=shared,
             steps=(len(first) - 1, len(second) - 1),
-            calls=(one._line.calls, two._line.calls),
-            cost_usd=(one.cost, two.cost),
+            calls=(one._timeline.calls, other._timeline.calls),
+            cost_usd=(one.cost, other.cost),
             answers=(answers[0], answers[1]),
-            changes=diff_states(one.state, two.state),
+            changes=diff_states(one.state, other.state),
         )
 
-    def _fork_named(self, fork: str | Self) -> Self:
-        if not isinstance(fork, str):
-            return fork
-        if fork not in self.forks:
-            raise TurnInvocationError(f"No line `{fork}`. There are: {', '.join(self.forks)}.")
-        return self.forks[fork]
+    def _line(self, line: str | Self) -> Self:
+        if not isinstance(line, str):
+            return line
+        if line not in self.forks:
+            raise TurnInvocationError(
+                f"There is no line `{line}`. There are: {', '.join(self.forks)}."
+            )
+        return self.forks[line]
 
     async def _locked(self, work: Coroutine[Any, Any, T]) -> T:
-        async with self._line.lock():
+        async with self._timeline.lock():
             return await work

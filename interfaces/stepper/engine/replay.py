@@ -1,12 +1,10 @@
-"""Runs a recorded turn again through the graph, offline: with what it was, or with something
-changed.
-"""
+"""Replays a recorded turn through the graph, offline, as it was or with something changed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from langchain_core.messages import BaseMessage, SystemMessage
 from langchain_core.tools import BaseTool, StructuredTool
@@ -15,7 +13,7 @@ from turngraph.billing.pricing.prices import Prices
 from turngraph.graphs.chat import chat_turn
 from turngraph.interfaces.plain_text import money, one_line
 from turngraph.interfaces.stepper.engine.differences import Change, Differences, diff_states
-from turngraph.interfaces.stepper.stepper import TurnStepper
+from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.providers.config import ProviderConfig
 from turngraph.providers.writing.from_chat import from_chat
 from turngraph.providers.writing.from_responses import from_responses
@@ -25,59 +23,63 @@ from turngraph.state.result import TurnResult
 
 __all__ = ["Replayed", "replay_cassette"]
 
+Body = Mapping[str, Any]
+"""The JSON of a request, in the form of either API."""
+
+_CONFIGURED: Final = ("temperature", "top_p", "reasoning_effort", "store")
+"""Members of a request that are fields of ProviderConfig."""
+_WRITTEN_BY_THE_TURN: Final = frozenset(
+    ("messages", "input", "instructions", "tools", "stream", "stream_options", "model")
+)
+
 
 @dataclass(frozen=True)
 class Replayed:
-    """A turn that was run again, and how what it sent differs from what was recorded."""
+    """A replayed turn, and how the requests it sent differ from the recorded ones."""
 
     result: TurnResult
     requests: tuple[Differences, ...]
-    """For each request: recorded against sent now."""
-    left: int
-    """Recorded answers that nobody asked for."""
-    listed: TurnResult | None = None
-    """The result at the list prices, where other prices were given."""
+    """For each request: the recorded one compared with the one sent now."""
+    unused_answers: int
+    """The number of recorded answers that no request asked for."""
+    at_list_prices: TurnResult | None = None
+    """The result at list prices, if other prices were given."""
 
     @property
     def same(self) -> bool:
-        """Whether every request was sent as it was recorded, every answer was used, and the cost is
-        what it was.
-        """
-        return self.left == 0 and not any(self.requests) and not self._costs_otherwise
+        """Whether the requests are the recorded ones, no answer is unused and the cost is equal."""
+        return self.unused_answers == 0 and not any(self.requests) and not self._costs_differ
 
     @property
     def cost_usd(self) -> Decimal | None:
-        """What it costs at the prices given."""
+        """The cost in USD at the prices given; None if nothing has a price."""
         return self.result.cost_usd
 
     @property
-    def _costs_otherwise(self) -> bool:
-        return self.listed is not None and self.listed.cost_usd != self.cost_usd
+    def _costs_differ(self) -> bool:
+        return (
+            self.at_list_prices is not None and self.at_list_prices.cost_usd != self.result.cost_usd
+        )
 
     def __str__(self) -> str:
-        """What differs, and the result."""
+        """A line for each difference, then the result."""
         lines = [
-            f"request {n}: {change}"
-            for n, changes in enumerate(self.requests, 1)
+            f"request {number}: {change}"
+            for number, changes in enumerate(self.requests, 1)
             for change in changes
         ]
-        lines += [f"{self.left} recorded answers were not asked for"] if self.left else []
+        if self.unused_answers:
+            lines.append(f"{self.unused_answers} recorded answers were not asked for")
         lines = lines or ["every request is the recorded one"]
-        lines += (
-            [f"cost: {_cost(self.listed)} → {_cost(self.result)}"]
-            if self.listed is not None
-            else []
-        )
-        return "\n".join(
-            [
-                *lines,
-                f"{self.result.status}, {_cost(self.result)}: {one_line(self.result.answer, 200)}",
-            ]
-        )
+        cost = _cost(self.result)
+        if self.at_list_prices is not None:
+            lines.append(f"cost: {_cost(self.at_list_prices)} → {cost}")
+        lines.append(f"{self.result.status}, {cost}: {one_line(self.result.answer, 200)}")
+        return "\n".join(lines)
 
 
 def _cost(result: TurnResult) -> str:
-    """What it costs; where only a part has a price, that the rest is not free."""
+    # What has no price must not look free.
     more = " and more without a price" if result.unpriced and result.cost_usd is not None else ""
     return f"{money(result.cost_usd)}{more}"
 
@@ -89,48 +91,46 @@ def replay_cassette(
     system: str | None = None,
     prices: Prices | None = None,
 ) -> Replayed:
-    """Run the turn recorded in `file` again. Its tools do not run: they answer what they answered.
+    """Replays the turn recorded in `file`. Its tools do not run; they return what is recorded.
 
     Args:
-        file: what a `Recorder` wrote.
-        model: ask for this model instead.
-        system: with this system message instead.
-        prices: what it would cost at these prices.
+        file: a file that a `Recorder` wrote.
+        model: send the requests to this model instead.
+        system: use this system message instead.
+        prices: also compute the cost at these prices.
 
-    Raises TurnValueError for a file without a request.
+    Raises TurnValueError if the file is no recording or holds no request.
     """
-    replayed = _replayed(file, model, system, prices or Prices())
+    replayed = _replay(file, model, system, prices or Prices())
     if prices is None:
         return replayed
     listed = replay_cassette(file, model=model, system=system)
-    return replace(replayed, listed=listed.result)
+    return replace(replayed, at_list_prices=listed.result)
 
 
-def _replayed(file: Path | str, model: str | None, system: str | None, prices: Prices) -> Replayed:
-    with _loaded(file) as cassette:
+def _replay(file: Path | str, model: str | None, system: str | None, prices: Prices) -> Replayed:
+    with _load(file) as cassette:
         if not cassette.exchanges or not cassette.exchanges[0].record.get("request"):
             raise TurnValueError(f"`{file}` holds no recorded request.")
-        first = cassette.exchanges[0]
         bodies = [exchange.record["request"]["body"] for exchange in cassette.exchanges]
-        config = _config(first, cassette.base_url, model)
-        messages, recorded = _conversation(bodies[0])
-        answers = _tool_answers(bodies)
+        messages, recorded_system = _conversation(bodies[0])
         turn = chat_turn(
-            config,
+            _config(cassette.exchanges[0], cassette.base_url, model),
             tools=[_tool(spec) for spec in bodies[0].get("tools", [])],
-            system=recorded if system is None else system,
+            system=recorded_system if system is None else system,
             stream=bool(bodies[0].get("stream")),
             prices=prices,
         )
-        with TurnStepper(turn, {"messages": messages}) as stepper:
-            _walk(stepper, answers)
+        with Stepper(turn, {"messages": messages}) as stepper:
+            _run_with_recorded_results(stepper, _tool_results(bodies))
             result: TurnResult = stepper.state["result"]
         sent = [request.body for request in cassette.requests]
-        pairs = [_differences(bodies, sent, n) for n in range(max(len(sent), 1))]
-        return Replayed(result, tuple(pairs), cassette.left)
+        # At least one: if nothing was sent, the first recorded request is reported as missing.
+        requests = tuple(_differences(bodies, sent, n) for n in range(max(len(sent), 1)))
+        return Replayed(result, requests, cassette.left)
 
 
-def _loaded(file: Path | str) -> Cassette:
+def _load(file: Path | str) -> Cassette:
     try:
         return Cassette.load(file)
     except (ValueError, LookupError, TypeError, AttributeError) as exc:
@@ -139,82 +139,70 @@ def _loaded(file: Path | str) -> Cassette:
         ) from exc
 
 
-def _walk(stepper: TurnStepper, answers: Mapping[str, str]) -> None:
-    """To the end, every tool call answered as it was."""
+def _run_with_recorded_results(stepper: Stepper, results: Mapping[str, str]) -> None:
+    """Runs to the end; each tool call is given its recorded result and does not run."""
     while not stepper.run_until("dispatch_tools").finished:
         for task in stepper.now.pending:
             if task.call is not None:
-                told = answers.get(task.call.id, "No answer to this call was recorded.")
-                stepper.edit(tool=task.call.id, result=told)
+                result = results.get(task.call.id, "No answer to this call was recorded.")
+                stepper.edit(tool=task.call.id, result=result)
         stepper.step()
 
 
 def _config(first: RecordedExchange, base_url: str, model: str | None) -> ProviderConfig:
-    body, vendor = first.record["request"]["body"], str(first.record.get("vendor") or "custom")
-    known = {
-        name: body[name]
-        for name in ("temperature", "top_p", "reasoning_effort", "store")
-        if name in body
-    }
-    fields = {
-        **known,
-        "vendor": vendor,
-        "base_url": base_url,
-        "api": first.record["api"],
-        "api_key": "replayed",
-    }
-    config = ProviderConfig.model_validate({**fields, "model": model or body["model"]})
-    own = {
-        "messages",
-        "input",
-        "instructions",
-        "tools",
-        "stream",
-        "stream_options",
-        "model",
-        *known,
-    }
-    return config.model_copy(
-        update={"extra_body": {name: body[name] for name in body if name not in own}}
+    body = first.record["request"]["body"]
+    configured = {name: body[name] for name in _CONFIGURED if name in body}
+    config = ProviderConfig.model_validate(
+        {
+            **configured,
+            "vendor": str(first.record.get("vendor") or "custom"),
+            "base_url": base_url,
+            "api": first.record["api"],
+            "api_key": "replayed",
+            "model": model or body["model"],
+        }
     )
+    # Whatever else the request held is sent again as it was.
+    known = {*_WRITTEN_BY_THE_TURN, *configured}
+    extra = {name: body[name] for name in body if name not in known}
+    return config.model_copy(update={"extra_body": extra})
 
 
-def _conversation(body: Mapping[str, Any]) -> tuple[list[BaseMessage], str | None]:
-    """What was asked, and the system message above it."""
+def _conversation(body: Body) -> tuple[list[BaseMessage], str | None]:
+    """The messages of a request, without the system message, and the system message."""
     messages = from_chat(body["messages"]) if "messages" in body else from_responses(body["input"])
     if messages and isinstance(messages[0], SystemMessage):
         return messages[1:], messages[0].text
     return messages, body.get("instructions")
 
 
-def _tool_answers(bodies: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    found: dict[str, str] = {}
+def _tool_results(bodies: Sequence[Body]) -> dict[str, str]:
+    """The recorded tool results by call id; later requests repeat those of earlier ones."""
+    results: dict[str, str] = {}
     for body in bodies:
-        for item in (
-            *body.get("messages", ()),
-            *(body["input"] if isinstance(body.get("input"), list) else ()),
-        ):
-            if item.get("role") == "tool":
-                found[item["tool_call_id"]] = str(item["content"])
-            elif item.get("type") == "function_call_output":
-                found[item["call_id"]] = str(item["output"])
-    return found
+        items = body["input"] if isinstance(body.get("input"), list) else ()
+        for item in (*body.get("messages", ()), *items):
+            if item.get("role") == "tool":  # Chat Completions
+                results[item["tool_call_id"]] = str(item["content"])
+            elif item.get("type") == "function_call_output":  # Responses
+                results[item["call_id"]] = str(item["output"])
+    return results
 
 
 def _tool(spec: Mapping[str, Any]) -> BaseTool:
-    """A tool as it was offered. It is never run."""
+    """A tool with the recorded name, description and parameters. It is never run."""
     function = spec.get("function", spec)
     return StructuredTool(
         name=function["name"],
         description=function.get("description") or function["name"],
         args_schema=function.get("parameters") or {"type": "object", "properties": {}},
-        func=lambda **given: "",
+        func=lambda **arguments: "",
     )
 
 
-def _differences(bodies: Sequence[Any], sent: Sequence[Any], n: int) -> Differences:
+def _differences(recorded: Sequence[Body], sent: Sequence[Body], n: int) -> Differences:
     if n >= len(sent):
         return Differences([Change("request", "recorded", "not sent")])
-    if n >= len(bodies):
+    if n >= len(recorded):
         return Differences([Change("request", "not recorded", "sent")])
-    return diff_states(bodies[n], sent[n])
+    return diff_states(recorded[n], sent[n])

@@ -1,11 +1,11 @@
-"""How a walk moves: every pass resumes the graph from the last checkpoint and lets through what was
-granted.
+"""How a session moves: each pass resumes the graph from its latest checkpoint and runs only the
+tasks that were allowed to run.
 """
 
 import asyncio
 import time
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -14,256 +14,250 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import Command
 
 from turngraph.interfaces.stepper.engine.edits import Edit
-from turngraph.interfaces.stepper.engine.history import past_steps
+from turngraph.interfaces.stepper.engine.history import history_steps
+from turngraph.interfaces.stepper.engine.namespaces import is_within, task_ids
 from turngraph.interfaces.stepper.engine.snapshots import SessionSaver
 from turngraph.interfaces.stepper.engine.steps import Step, StepKind
-from turngraph.interfaces.stepper.engine.stored_thread import Graph, StoredThread, values_in
+from turngraph.interfaces.stepper.engine.stored_thread import StoredThread, state_values
 from turngraph.interfaces.stepper.engine.task_controller import (
-    Key,
+    Graph,
     Override,
     Task,
     TaskController,
-    gated,
+    TaskKey,
+    controlled_copy,
 )
 from turngraph.state.errors import TurnInvocationError
 from turngraph.state.events import TurnEvent
 
 __all__ = ["Session"]
 
+MayRun = Callable[[Task], bool]
+
+_BEFORE_THE_FIRST: Final = Step(-1, "start", ())
+
 
 class Session:
-    """One line of steps through a graph. Everything here runs on the stepper's own event loop, one
-    call at a time.
+    """Runs one line of steps through a graph.
+
+    Its coroutines run on the stepper's own event loop, one at a time.
+
+    Args:
+        graph: the graph to step through. It is copied; the original is only read.
+        thread: a thread's id or a LangGraph configuration, or None for a new thread.
     """
 
     def __init__(self, graph: Graph, thread: str | Mapping[str, Any] | None) -> None:
-        self._keeper, self._source = TaskController(), graph
-        config = _config(thread)
-        name = str(config.get("configurable", {}).get("thread_id") or uuid.uuid4())
-        self.saver: Final = SessionSaver(name)
-        self.graph: Final = gated(graph, self._keeper, checkpointer=self.saver)
-        given = {
-            name: value
-            for name, value in config.get("configurable", {}).items()
-            if not _is_place(name)
-        }
+        self._controller, self._source_graph = TaskController(), graph
+        config = _config_for(thread)
+        configurable = config.get("configurable", {})
+        thread_id = str(configurable.get("thread_id") or uuid.uuid4())
+        self.saver: Final = SessionSaver(thread_id)
+        self.graph: Final = controlled_copy(graph, self._controller, checkpointer=self.saver)
+        # The session begins at the end of the thread, so a checkpoint named in `thread` is dropped.
+        kept = {name: value for name, value in configurable.items() if not _is_position(name)}
         self.config: Final[RunnableConfig] = {
             **config,  # type: ignore[typeddict-item]
-            "configurable": {**given, "thread_id": name},
+            "configurable": {**kept, "thread_id": thread_id},
         }
-        self.listener: Callable[[TurnEvent], None] | None = None
 
-    async def open(self, given: Any, thread: object) -> list[Step]:
-        """The first stop: nothing has run. Without input, the steps of the turn that the thread is
-        in, the last last.
+    async def open(self, input: Any, thread: object) -> list[Step]:
+        """Returns the steps that the session begins with; the last one is where it stands.
 
-        Raises what the graph raises for a wrong input.
+        With an input this is one step: nothing has run. Without an input, the steps of the turn
+        that the stored thread is in. Raises what the graph raises for a wrong input.
         """
-        stored = thread is not None and isinstance(self._source.checkpointer, BaseCheckpointSaver)
-        if stored and given is None:
-            return await asyncio.to_thread(past_steps, self._source, self.saver.thread_id)
-        if stored:
-            await asyncio.to_thread(self._adopt)
-        step = await self._pass(None, given, "start", lambda task: False)
+        saver = self._source_graph.checkpointer
+        is_stored = thread is not None and isinstance(saver, BaseCheckpointSaver)
+        # A sync checkpointer may block, so it is read on another thread.
+        if is_stored and input is None:
+            return await asyncio.to_thread(history_steps, self._source_graph, self.saver.thread_id)
+        if is_stored:
+            await asyncio.to_thread(self._load_stored_thread)
+        step = await self._run_pass(None, input, "start", lambda task: False)
         if step.error is not None:
             raise step.error
         return [step]
 
-    def _adopt(self) -> None:
-        """Begin with the state of the stored thread; the thread itself is only read."""
-        stored = StoredThread(self._source, self.saver.thread_id)
-        point = stored.latest()
-        if point is not None:
-            self.saver.hold(point, stored.unsaid(point))
+    def _load_stored_thread(self) -> None:
+        """Begins with the state of the stored thread; the thread itself is only read."""
+        stored = StoredThread(self._source_graph, self.saver.thread_id)
+        checkpoint = stored.latest()
+        if checkpoint is not None:
+            self.saver.copy_checkpoint(checkpoint, stored.missing_channels(checkpoint))
 
-    async def run(self, step: Step, granted: Collection[str], spaces: Collection[str] = ()) -> Step:
-        """The stop after `step`, where the tasks `granted` by id may run, and all in the namespaces
-        `spaces`.
+    async def run(
+        self, step: Step, allowed_ids: Collection[str], namespaces: Collection[str] = ()
+    ) -> Step:
+        """Runs some of the tasks after `step` and returns the next step.
+
+        Args:
+            step: where to go on from.
+            allowed_ids: the ids of the tasks that may run.
+            namespaces: every task in these namespaces may run too.
         """
-        allowed = step.entered | _asking(step) | set(granted)
-        inside = tuple(spaces)
+        # A task whose graph was entered must run again, to reach the tasks inside.
+        allowed = step.entered_task_ids | _waiting_ids(step) | set(allowed_ids)
 
         def may_run(task: Task) -> bool:
-            return task.id in allowed or any(_within(task.space, space) for space in inside)
+            return task.id in allowed or any(
+                is_within(task.namespace, outer) for outer in namespaces
+            )
 
-        return await self._pass(step, None, "step", may_run)
+        return await self._run_pass(step, None, "step", may_run)
 
     async def answer(self, step: Step, answers: Mapping[str, Any]) -> Step:
-        """The stop after a person's `answers`, by the id of the interrupt."""
-        allowed = step.entered | _asking(step)
-        return await self._pass(
-            step, Command(resume=dict(answers)), "answer", lambda task: task.id in allowed
-        )
+        """Resumes with a person's answers, by interrupt id, and returns the next step."""
+        allowed = step.entered_task_ids | _waiting_ids(step)
+        command: Command[Any] = Command(resume=dict(answers))
+        return await self._run_pass(step, command, "answer", lambda task: task.id in allowed)
 
     async def renew(
-        self, step: Step, kind: StepKind, swaps: Mapping[Key, Override], what: str = ""
+        self, step: Step, kind: StepKind, overrides: Mapping[TaskKey, Override], label: str = ""
     ) -> Step:
-        """`step` in a lineage of its own: what runs next is a new call. `swaps` are given to its
-        tasks.
+        """Returns `step` in a lineage of its own: the calls that follow are new calls.
+
+        `overrides` are given to the tasks that run next.
         """
-        self._put_back(step)
-        spaces = {task.space for task in step.pending} | {
-            waiting.task.space for waiting in step.waiting
-        }
-        for space in spaces or {""}:
-            if not any(
-                other.startswith(f"{space}|" if space else "") and other != space
-                for other in spaces
-            ):
-                self.saver.renew(
-                    space
-                )  # one that holds another keeps its ids: the inner one lives under them
-        changed = replace(
-            step, memory=self.saver.taken(), swaps={**step.swaps, **swaps}, error=None
-        )
-        return await self._pass(changed, None, kind, lambda task: task.id in step.entered, what)
+        self.saver.restore(step.snapshot)
+        namespaces = {task.namespace for task in step.open_tasks} or {""}
+        for namespace in namespaces:
+            # The namespace of a subgraph contains the id of its task. So a graph that has one open
+            # keeps its ids, or the subgraph's checkpoints would be lost.
+            if not any(_is_inside(other, namespace) for other in namespaces):
+                self.saver.renew_ids(namespace)
+        return await self._stop_again(step, kind, {**step.overrides, **overrides}, label)
 
     async def update(self, step: Step, edit: Edit) -> Step:
-        """The stop after an edit of the state. Raises TurnInvocationError amid parallel tasks."""
-        space = edit.space or ""
-        if any(key[0] == space for key in step.known):
+        """Writes an edit to the state and returns the step that follows.
+
+        Raises TurnInvocationError between parallel tasks.
+        """
+        namespace = edit.namespace or ""
+        if any(key[0] == namespace for key in step.partial_outputs):
             raise TurnInvocationError(
-                "Some of the parallel tasks have run and some have not: step on, or go back, before editing the state."
+                "Some of the parallel tasks have run and some have not: "
+                "step on, or go back, before editing the state."
             )
-        self._put_back(step)
-        node = step.came_from.get(space, "__start__")
-        await self.graph.aupdate_state(self._at(space), dict(edit.values), as_node=node)
-        swaps = {
-            _one_later(key) if key[0] == space else key: swap
-            for key, swap in {**step.swaps, **edit.swaps}.items()
-        }
-        changed = replace(step, memory=self.saver.taken(), error=None, swaps=swaps)
-        return await self._pass(
-            changed, None, "edit", lambda task: task.id in step.entered, edit.what
-        )
-
-    def values(self, step: Step, space: str) -> Mapping[str, Any]:
-        """The values of the state at `step`, of the graph that runs in the namespace `space`."""
-        return values_in(self._source, self.saver.thread_id, step.memory, space)
-
-    def _at(self, space: str) -> RunnableConfig:
-        return {
+        self.saver.restore(step.snapshot)
+        # LangGraph then plans the same next tasks, as if the last node had written the edit.
+        node = step.last_nodes.get(namespace, "__start__")
+        config: RunnableConfig = {
             **self.config,
-            "configurable": {**self.config["configurable"], "checkpoint_ns": space},
+            "configurable": {**self.config["configurable"], "checkpoint_ns": namespace},
         }
+        await self.graph.aupdate_state(config, dict(edit.values), as_node=node)
+        overrides = {
+            _one_superstep_later(key) if key[0] == namespace else key: override
+            for key, override in {**step.overrides, **edit.overrides}.items()
+        }
+        return await self._stop_again(step, "edit", overrides, edit.label)
 
-    def _put_back(self, step: Step) -> None:
-        self.saver.restore(step.memory)
+    def state(self, step: Step, namespace: str) -> Mapping[str, Any]:
+        """Returns the state at `step` of the graph that runs in `namespace`."""
+        return state_values(self._source_graph, self.saver.thread_id, step.snapshot, namespace)
 
-    async def _pass(
-        self,
-        step: Step | None,
-        given: Any,
-        kind: StepKind,
-        may_run: Callable[[Task], bool],
-        what: str = "",
+    async def _stop_again(
+        self, step: Step, kind: StepKind, overrides: Mapping[TaskKey, Override], label: str
     ) -> Step:
-        keeper, started = self._keeper, time.perf_counter()
+        """Stops before the tasks that follow the checkpoints as they are now; runs none of them."""
+        changed = replace(step, snapshot=self.saver.snapshot(), overrides=overrides, error=None)
+        entered = step.entered_task_ids
+        return await self._run_pass(changed, None, kind, lambda task: task.id in entered, label)
+
+    async def _run_pass(
+        self, step: Step | None, input: Any, kind: StepKind, may_run: MayRun, label: str = ""
+    ) -> Step:
+        """Runs the graph from `step` until no task is left that may run."""
+        controller, clock = self._controller, time.perf_counter()
+        before = _BEFORE_THE_FIRST if step is None else step
         if step is not None:
-            self._put_back(step)
-        keeper.begin(
-            may_run, {} if step is None else step.swaps, {} if step is None else step.known
-        )
+            self.saver.restore(step.snapshot)
+        controller.begin_pass(may_run, before.overrides, before.partial_outputs)
         events: list[TurnEvent] = []
         error: BaseException | None = None
         try:
+            # Turns write their events to the `custom` stream. "sync" stores all writes before the
+            # pass ends, because the snapshot is taken right then.
             async for _, event in self.graph.astream(
-                given, self.config, stream_mode="custom", subgraphs=True, durability="sync"
+                input, self.config, stream_mode="custom", subgraphs=True, durability="sync"
             ):
                 if isinstance(event, TurnEvent):
                     events.append(event)
-                    if self.listener is not None:
-                        self.listener(event)
         except Exception as exc:
-            if not keeper.failed and step is not None:
+            # An error that no node raised is no step: an edit was wrong. (`open` raises its own.)
+            if not controller.failed and step is not None:
                 raise
             error = exc
-        return self._stop(step, kind, events, error, time.perf_counter() - started, what)
-
-    def _stop(
-        self,
-        step: Step | None,
-        kind: StepKind,
-        events: list[TurnEvent],
-        error: BaseException | None,
-        seconds: float,
-        what: str,
-    ) -> Step:
-        keeper = self._keeper
-        pending = (*keeper.held, *keeper.failed)
-        open_tasks = (*pending, *(waiting.task for waiting in keeper.waiting))
-        came_from = {} if step is None else dict(step.came_from)
-        came_from.update(
-            {done.task.space: done.task.node for done in keeper.done if done.error is None}
-        )
-        known = (
-            {}
-            if step is None
-            else {key: output for key, output in step.known.items() if _amid(key, open_tasks)}
-        )
-        known.update(
-            {
-                done.task.key: done.output
-                for done in keeper.done
-                if done.error is None and _amid(done.task.key, open_tasks)
-            }
-        )
-        before = () if step is None else step.swaps.items()
-        graphs: dict[str, None] = {}
-        for task in open_tasks:
-            graphs.update(dict.fromkeys(_around(task.space)))
-        return Step(
-            number=0 if step is None else step.number + 1,
+        seconds = time.perf_counter() - clock
+        return replace(
+            self._next_step(before),
             kind=kind,
-            pending=pending,
-            done=tuple(keeper.done),
             events=tuple(events),
-            waiting=tuple(keeper.waiting),
             error=error,
-            what=what,
+            label=label,
             seconds=seconds,
-            memory=self.saver.taken(),
-            entered=frozenset(graphs),
-            came_from=came_from,
-            known=known,
-            swaps={
-                key: swap for key, swap in before if any(task.key == key for task in open_tasks)
+        )
+
+    def _next_step(self, before: Step) -> Step:
+        """Makes the step after `before` of what the controller saw."""
+        controller = self._controller
+        pending, waiting = (*controller.paused, *controller.failed), tuple(controller.waiting)
+        open_tasks = (*pending, *(each.task for each in waiting))
+        succeeded = [run for run in controller.runs if run.error is None]
+        outputs = {**before.partial_outputs, **{run.task.key: run.output for run in succeeded}}
+        open_keys = {task.key for task in open_tasks}
+        return Step(
+            number=before.number + 1,
+            kind="step",
+            pending=pending,
+            runs=tuple(controller.runs),
+            waiting=waiting,
+            snapshot=self.saver.snapshot(),
+            entered_task_ids=frozenset(
+                task_id for task in open_tasks for task_id in task_ids(task.namespace)
+            ),
+            last_nodes={
+                **before.last_nodes,
+                **{run.task.namespace: run.task.node for run in succeeded},
+            },
+            # An output is needed only until its siblings are done: then the state holds it.
+            partial_outputs={
+                key: output for key, output in outputs.items() if _has_open_sibling(key, open_tasks)
+            },
+            overrides={
+                key: override for key, override in before.overrides.items() if key in open_keys
             },
         )
 
 
-def _amid(key: Key, pending: Collection[Task]) -> bool:
-    """Whether tasks beside the one of `key` are still to run."""
-    return any((task.space, task.number) == key[:2] for task in pending)
+def _has_open_sibling(key: TaskKey, open_tasks: Sequence[Task]) -> bool:
+    """Whether tasks of the same superstep are still to run."""
+    return any((task.namespace, task.superstep) == key[:2] for task in open_tasks)
 
 
-def _one_later(key: Key) -> Key:
-    """The same task when the state was written to before it: LangGraph counts that as a step."""
-    space, number, node, place = key
-    return space, number + 1, node, place
+def _one_superstep_later(key: TaskKey) -> TaskKey:
+    """The key of a task after an update of the state, which LangGraph counts as a superstep."""
+    namespace, superstep, node, path = key
+    return namespace, superstep + 1, node, path
 
 
-def _asking(step: Step) -> set[str]:
-    """The ids of the tasks that wait for a person: they may run up to their question again."""
+def _waiting_ids(step: Step) -> set[str]:
+    """The ids of the tasks that wait for a person. They may always run, up to their question."""
     return {waiting.task.id for waiting in step.waiting}
 
 
-def _within(space: str, outer: str) -> bool:
-    return space == outer or space.startswith(f"{outer}|")
+def _is_inside(namespace: str, outer: str) -> bool:
+    return namespace != outer and namespace.startswith(f"{outer}|" if outer else "")
 
 
-def _around(space: str) -> list[str]:
-    """The ids of the tasks in which the namespace `space` lies."""
-    return [part.partition(":")[2] for part in space.split("|") if part]
+def _is_position(name: str) -> bool:
+    """Whether a member of `configurable` names a checkpoint or is LangGraph's own."""
+    positions = ("checkpoint_id", "checkpoint_ns", "checkpoint_map")
+    return name in positions or name.startswith("__pregel")
 
 
-def _is_place(name: str) -> bool:
-    return name in ("checkpoint_id", "checkpoint_ns", "checkpoint_map") or name.startswith(
-        "__pregel"
-    )
-
-
-def _config(thread: str | Mapping[str, Any] | None) -> dict[str, Any]:
+def _config_for(thread: str | Mapping[str, Any] | None) -> dict[str, Any]:
     if isinstance(thread, Mapping):
         return dict(thread)
     return {} if thread is None else {"configurable": {"thread_id": thread}}

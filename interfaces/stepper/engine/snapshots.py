@@ -1,9 +1,8 @@
-"""A walk's own checkpoints: kept in memory, copied whole at each step, so that going back is
-putting a copy back.
+"""A session's own checkpoints, kept in memory. Each step keeps a copy; going back restores it.
 
-LangGraph's time travel cannot return to the middle of parallel tool calls, and forks badly inside
-subgraphs. A saver that is put back as it was can do both, because LangGraph then only ever resumes
-from the latest checkpoint.
+LangGraph's time travel cannot return to the middle of parallel tool calls, and a fork inside a
+subgraph loses the subgraph's progress. A checkpointer that is restored as a whole can do both,
+because LangGraph then only ever resumes from the latest checkpoint.
 """
 
 from collections import defaultdict
@@ -12,16 +11,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Self
 
+from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import CheckpointTuple
 from langgraph.checkpoint.base.id import uuid6
 from langgraph.checkpoint.memory import InMemorySaver
 
-__all__ = ["NOTHING", "Later", "SessionSaver", "Snapshot"]
+__all__ = ["EMPTY_SNAPSHOT", "LazyValue", "SessionSaver", "Snapshot"]
 
 
-class Later:
-    """A value that is read when it is first wanted: the conversation of a stored thread, which
-    takes long to decode.
+class LazyValue:
+    """A value that is read on first use. The conversation of a stored thread is one: decoding it
+    takes long.
     """
 
     def __init__(self, read: Callable[[], Any]) -> None:
@@ -29,73 +29,83 @@ class Later:
 
     @cached_property
     def value(self) -> Any:
-        """The value, read once."""
+        """The value; it is read once."""
         return self._read()
 
 
-class _ByReference:
-    """Keeps values as they are, containers copied on the way out: a long conversation is never
-    decoded.
+class _ReferenceSerializer:
+    """Stores values as they are and copies containers when they are loaded.
+
+    Nothing is encoded or decoded, so the cost of a step does not grow with the conversation.
     """
 
     def dumps_typed(self, value: Any) -> tuple[str, Any]:
-        return "later" if isinstance(value, Later) else "kept", value
+        return "lazy" if isinstance(value, LazyValue) else "value", value
 
     def loads_typed(self, data: tuple[str, Any]) -> Any:
         kind, value = data
-        return _copied(value.value if kind == "later" else value)
+        return _copy_containers(value.value if kind == "lazy" else value)
 
 
-def _copied(value: Any) -> Any:
+def _copy_containers(value: Any) -> Any:
+    # Nodes may change a list or dict they are given; messages and other models are replaced, never
+    # changed, so they are shared.
     if type(value) is dict:
-        return {key: _copied(item) for key, item in value.items()}
+        return {key: _copy_containers(item) for key, item in value.items()}
     if type(value) is list:
-        return [_copied(item) for item in value]
+        return [_copy_containers(item) for item in value]
     if type(value) is defaultdict:
         return defaultdict(
-            value.default_factory, {key: _copied(item) for key, item in value.items()}
+            value.default_factory, {key: _copy_containers(item) for key, item in value.items()}
         )
     return value
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All checkpoints of a walk at one moment."""
+    """All checkpoints of a session at one moment, in the layout of `InMemorySaver`."""
 
     storage: Mapping[str, Any]
     writes: Mapping[Any, Any]
     blobs: Mapping[Any, Any]
 
 
-NOTHING: Final = Snapshot({}, {}, {})
+EMPTY_SNAPSHOT: Final = Snapshot({}, {}, {})
 
 
 class SessionSaver(InMemorySaver):
-    """The saver a walk runs on. It holds one thread."""
+    """The checkpointer that a session runs on. It holds one thread."""
 
-    def __init__(self, thread_id: str, memory: Snapshot | None = None) -> None:
-        super().__init__(serde=_ByReference())
+    def __init__(self, thread_id: str, snapshot: Snapshot | None = None) -> None:
+        super().__init__(serde=_ReferenceSerializer())
         self.thread_id: Final = thread_id
-        if memory is not None:
-            self.restore(memory)
+        if snapshot is not None:
+            self.restore(snapshot)
 
     def with_allowlist(self, extra_allowlist: Collection[tuple[str, ...]]) -> Self:
-        """Nothing is ever decoded here, so nothing needs to be allowed."""
+        """Returns itself: nothing is decoded here, so no type needs to be allowed."""
         return self
 
-    def taken(self, *, at: Mapping[str, str] | None = None) -> Snapshot:
-        """Everything, as it is now; or as it was when the checkpoints `at`, by namespace, were the
-        latest.
+    def snapshot(self, *, at: Mapping[str, str] | None = None) -> Snapshot:
+        """Returns a copy of everything stored.
 
-        What was written after the latest checkpoints is then left out.
+        `at` gives a checkpoint id for each namespace. The snapshot is then the one of the moment
+        when those checkpoints were the latest, without what their tasks wrote afterwards.
         """
-        spaces = self.storage.get(self.thread_id, {})
+        namespaces = self.storage.get(self.thread_id, {})
         if at is None:
-            storage = {space: dict(points) for space, points in spaces.items()}
-        else:
             storage = {
-                space: {name: point for name, point in spaces[space].items() if name <= last}
-                for space, last in at.items()
+                namespace: dict(checkpoints) for namespace, checkpoints in namespaces.items()
+            }
+        else:
+            # Ids are time-ordered (UUID version 6), so "not later than" is a comparison of strings.
+            storage = {
+                namespace: {
+                    checkpoint_id: checkpoint
+                    for checkpoint_id, checkpoint in namespaces[namespace].items()
+                    if checkpoint_id <= latest
+                }
+                for namespace, latest in at.items()
             }
         writes = {
             key: dict(written)
@@ -104,71 +114,80 @@ class SessionSaver(InMemorySaver):
         }
         return Snapshot(storage, writes, dict(self.blobs))
 
-    def restore(self, memory: Snapshot) -> None:
-        """Be as `memory` was taken."""
+    def restore(self, snapshot: Snapshot) -> None:
+        """Replaces everything stored by the contents of `snapshot`."""
         self.storage.clear()
         self.writes.clear()
         self.blobs.clear()
         self.storage[self.thread_id] = defaultdict(
-            dict, {space: dict(kept) for space, kept in memory.storage.items()}
+            dict,
+            {namespace: dict(checkpoints) for namespace, checkpoints in snapshot.storage.items()},
         )
-        self.writes.update({key: dict(writes) for key, writes in memory.writes.items()})
-        self.blobs.update(memory.blobs)
+        self.writes.update({key: dict(writes) for key, writes in snapshot.writes.items()})
+        self.blobs.update(snapshot.blobs)
 
-    def hold(
+    def copy_checkpoint(
         self,
-        point: CheckpointTuple,
+        checkpoint: CheckpointTuple,
         values: Mapping[str, Any],
         paths: Mapping[str, str] | None = None,
-    ) -> Any:
-        """Hold `point` of another saver as it is, with `values` beside those it carries; where it
-        is then found.
+    ) -> RunnableConfig:
+        """Stores a checkpoint of another checkpointer under its own id; returns its new config.
 
-        With `paths`, by task, what its tasks wrote is held too.
+        Args:
+            checkpoint: the checkpoint to copy.
+            values: channel values that are stored beside those the checkpoint carries.
+            paths: LangGraph's path of each task, by task id. If it is given, the writes of the
+                tasks are stored too.
         """
-        parent = (
-            None
-            if point.parent_config is None
-            else point.parent_config["configurable"]["checkpoint_id"]
-        )
-        space = str(point.config["configurable"].get("checkpoint_ns", ""))
-        config: Any = {
+        parent = checkpoint.parent_config
+        parent_config: RunnableConfig = {
             "configurable": {
                 "thread_id": self.thread_id,
-                "checkpoint_ns": space,
-                "checkpoint_id": parent,
+                "checkpoint_ns": str(checkpoint.config["configurable"].get("checkpoint_ns", "")),
+                "checkpoint_id": parent and parent["configurable"]["checkpoint_id"],
             }
         }
-        held = {**point.checkpoint["channel_values"], **values}
+        contents = checkpoint.checkpoint
+        channel_values = {**contents["channel_values"], **values}
+        # `put` would store a channel without a value as empty, over the value of an earlier
+        # checkpoint that has the same version.
         versions = {
             name: version
-            for name, version in point.checkpoint["channel_versions"].items()
-            if name in held
+            for name, version in contents["channel_versions"].items()
+            if name in channel_values
         }
-        place = self.put(
-            config, {**point.checkpoint, "channel_values": held}, point.metadata, versions
+        config = self.put(
+            parent_config,
+            {**contents, "channel_values": channel_values},
+            checkpoint.metadata,
+            versions,
         )
         if paths is not None:
-            for task_id, writes in _by_task(point.pending_writes or ()).items():
-                self.put_writes(place, writes, task_id, paths.get(task_id, ""))
-        return place
+            for task_id, writes in _writes_by_task(checkpoint.pending_writes or ()).items():
+                self.put_writes(config, writes, task_id, paths.get(task_id, ""))
+        return config
 
-    def renew(self, space: str) -> None:
-        """Give the latest checkpoint of the namespace `space` a new id, and so its tasks: a lineage
-        of their own.
+    def renew_ids(self, namespace: str) -> None:
+        """Gives the latest checkpoint of `namespace` a new id.
 
-        What the tasks had written already is dropped; the walk answers for those that were done.
+        LangGraph derives the ids of tasks from it, so what runs next belongs to a new lineage: its
+        calls are new calls. Earlier writes of these tasks are dropped; the session itself supplies
+        the output of those that had finished.
         """
-        points = self.storage[self.thread_id][space]
-        latest = max(points)
-        checkpoint, metadata, parent = points[latest]
+        # The new id is the newest one, so the checkpoint stays the latest.
+        checkpoints = self.storage[self.thread_id][namespace]
+        latest = max(checkpoints)
+        checkpoint, metadata, parent = checkpoints[latest]
         renewed = {**self.serde.loads_typed(checkpoint), "id": str(uuid6())}
-        points[renewed["id"]] = (self.serde.dumps_typed(renewed), metadata, parent)
-        del points[latest]
-        self.writes.pop((self.thread_id, space, latest), None)
+        checkpoints[renewed["id"]] = (self.serde.dumps_typed(renewed), metadata, parent)
+        del checkpoints[latest]
+        self.writes.pop((self.thread_id, namespace, latest), None)
 
 
-def _by_task(writes: Sequence[tuple[str, str, Any]]) -> dict[str, list[tuple[str, Any]]]:
+def _writes_by_task(
+    writes: Sequence[tuple[str, str, Any]],
+) -> dict[str, list[tuple[str, Any]]]:
     by_task: dict[str, list[tuple[str, Any]]] = {}
     for task_id, channel, value in writes:
         by_task.setdefault(task_id, []).append((channel, value))

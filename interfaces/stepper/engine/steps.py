@@ -1,45 +1,55 @@
-"""A step of a walk: where it stands, what ran to get there, what is next."""
+"""A step of a session: where it stands, what ran to get there, and what runs next."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
 
-from turngraph.interfaces.stepper.engine.snapshots import NOTHING, Snapshot
-from turngraph.interfaces.stepper.engine.task_controller import Done, Key, Override, Task, Waiting
+from turngraph.interfaces.stepper.engine.snapshots import EMPTY_SNAPSHOT, Snapshot
+from turngraph.interfaces.stepper.engine.task_controller import (
+    Override,
+    Task,
+    TaskKey,
+    TaskRun,
+    WaitingTask,
+)
 from turngraph.state.events import ChargeCreated, TurnEvent
 from turngraph.state.reply import ProviderReply
 from turngraph.state.result import Attempt, Charge
 
 __all__ = ["Step", "StepKind"]
 
-StepKind = Literal["start", "step", "edit", "answer", "fork", "past"]
+StepKind = Literal["start", "step", "edit", "answer", "fork", "history"]
 
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One stop of a walk. `done` ran since the stop before; `pending` is about to run."""
+    """One stop of a session."""
 
     number: int
     kind: StepKind
     pending: tuple[Task, ...]
-    done: tuple[Done, ...] = ()
+    """The tasks that run next."""
+    runs: tuple[TaskRun, ...] = ()
+    """The tasks that ran since the step before."""
     events: tuple[TurnEvent, ...] = field(default=(), repr=False)
-    waiting: tuple[Waiting, ...] = ()
+    waiting: tuple[WaitingTask, ...] = ()
+    """The tasks that wait for the answer of a person."""
     error: BaseException | None = None
-    """What a node raised: the walk stands before it still, and stepping again runs it again."""
-    what: str = ""
-    """What was edited, in words."""
+    """What a node raised. The session still stands before the node; stepping runs it again."""
+    label: str = ""
+    """What was edited or forked, in words."""
     seconds: float = 0.0
-    memory: Snapshot = field(default=NOTHING, repr=False)
+    snapshot: Snapshot = field(default=EMPTY_SNAPSHOT, repr=False)
     """The checkpoints."""
-    entered: frozenset[str] = field(default=frozenset(), repr=False)
-    """The ids of the subgraphs' tasks that are under way."""
-    came_from: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """The node that ran last, in each namespace."""
-    known: Mapping[Key, Any] = field(default_factory=dict, repr=False)
-    """What those of some parallel tasks returned that are done while their siblings are not."""
-    swaps: Mapping[Key, Override] = field(default_factory=dict, repr=False)
+    entered_task_ids: frozenset[str] = field(default=frozenset(), repr=False)
+    """The ids of the tasks whose graphs have been stepped into and have not finished."""
+    last_nodes: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The node that ran last, by namespace."""
+    partial_outputs: Mapping[TaskKey, Any] = field(default_factory=dict, repr=False)
+    """The outputs of those parallel tasks that have finished while their siblings have not."""
+    overrides: Mapping[TaskKey, Override] = field(default_factory=dict, repr=False)
+    """Edits that the next tasks will be given."""
 
     @property
     def finished(self) -> bool:
@@ -48,60 +58,64 @@ class Step:
 
     @property
     def failed(self) -> bool:
-        """Whether a node raised."""
+        """Whether a node raised an error."""
         return self.error is not None
 
     @property
+    def open_tasks(self) -> tuple[Task, ...]:
+        """The tasks that run next, then those that wait for a person."""
+        return (*self.pending, *(waiting.task for waiting in self.waiting))
+
+    @property
     def nodes(self) -> tuple[str, ...]:
-        """What is about to run, by readable path: `chat/call_llm`."""
+        """The readable paths of what runs next: `("chat/call_llm",)`."""
         return tuple(task.name for task in self.pending)
 
     @property
-    def space(self) -> str:
-        """The namespace in which something is next; empty for the outermost graph, and at the end."""
-        tasks = [*self.pending, *(waiting.task for waiting in self.waiting)]
-        return tasks[0].space if tasks else ""
+    def namespace(self) -> str:
+        """The namespace of the graph that goes on; empty for the outermost one and at the end."""
+        tasks = self.open_tasks
+        return tasks[0].namespace if tasks else ""
 
     @property
     def ran(self) -> tuple[str, ...]:
-        """What ran, by readable path."""
-        return tuple(done.task.name for done in self.done)
+        """The readable paths of what ran since the step before."""
+        return tuple(run.task.name for run in self.runs)
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
-        """The requests that were sent in this step, and what came of them."""
-        outputs = (done.output for done in self.done if done.task.node == "call_llm")
-        found = [
-            made
+        """The requests that were sent in this step, each with its outcome."""
+        outputs = (run.output for run in self.runs if run.task.node == "call_llm")
+        return tuple(
+            attempt
             for output in outputs
             if isinstance(output, Mapping)
-            for made in output.get("attempts", ())
-        ]
-        return tuple(made for made in found if isinstance(made, Attempt))
-
-    @property
-    def reply(self) -> ProviderReply | None:
-        """The model's answer that came in this step."""
-        return next(
-            (made.reply for made in reversed(self.attempts) if made.reply is not None), None
+            for attempt in output.get("attempts", ())
+            if isinstance(attempt, Attempt)
         )
 
     @property
+    def reply(self) -> ProviderReply | None:
+        """The model's answer that arrived in this step, or None."""
+        replies = (attempt.reply for attempt in reversed(self.attempts))
+        return next((reply for reply in replies if reply is not None), None)
+
+    @property
     def charges(self) -> tuple[Charge, ...]:
-        """What was charged in this step."""
+        """The charges of this step."""
         return tuple(event.charge for event in self.events if isinstance(event, ChargeCreated))
 
     @property
     def cost_usd(self) -> Decimal:
-        """What this step cost, as far as it is priced."""
+        """The cost of this step in USD; charges without a price count as 0."""
         return sum((charge.amount_usd or Decimal(0) for charge in self.charges), Decimal(0))
 
     def __str__(self) -> str:
-        """One line: what ran and what is next."""
-        ran = self.what or ", ".join(dict.fromkeys(self.ran)) or self.kind
+        """One line: what ran and what runs next."""
+        ran = self.label or ", ".join(dict.fromkeys(self.ran)) or self.kind
         if self.error is not None:
             return f"{self.number}: {ran} failed: {type(self.error).__name__}"
         if self.waiting:
             return f"{self.number}: {ran}, waiting for an answer"
-        ahead = (f"{task.name} (whole)" if task.whole else task.name for task in self.pending)
+        ahead = (f"{task.name} (whole)" if task.runs_whole else task.name for task in self.pending)
         return f"{self.number}: {ran} → {', '.join(ahead) or 'finished'}"

@@ -1,7 +1,6 @@
-"""The checkpoints of a stored thread, read from its graph's own saver and held by a walk's. Nothing
-is written there.
+"""Reads the checkpoints of a stored thread from its graph's checkpointer. Nothing is written there.
 
-The conversation is decoded only where it is looked at: in a long thread that is what reading costs.
+The conversation is decoded only when it is looked at: in a long thread that is the slow part.
 """
 
 import asyncio
@@ -9,140 +8,148 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
+from langchain_core.runnables import RunnableConfig
 from langgraph.channels import DeltaChannel
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 from langgraph.pregel import Pregel
 from langgraph.types import PregelTask, Send
 
-from turngraph.interfaces.stepper.engine.snapshots import Later, SessionSaver, Snapshot
-from turngraph.interfaces.stepper.engine.task_controller import Task, runs_whole
+from turngraph.interfaces.stepper.engine.namespaces import child_namespace
+from turngraph.interfaces.stepper.engine.snapshots import LazyValue, SessionSaver, Snapshot
+from turngraph.interfaces.stepper.engine.task_controller import Graph, Task, calls_graph
 from turngraph.nodes.support.stage import Stage
 from turngraph.state.errors import TurnInvocationError
 
-__all__ = ["Graph", "StoredThread", "check_reachable", "latest_node", "point_id", "values_in"]
-
-Graph = Pregel[Any, Any, Any, Any]
+__all__ = ["StoredThread", "check_reachable", "checkpoint_id", "last_node", "state_values"]
 
 
 class StoredThread:
-    """One thread of `graph`. Raises TurnInvocationError where the graph has no checkpointer."""
+    """One stored thread of `graph`.
+
+    Raises TurnInvocationError if the graph has no checkpointer.
+    """
 
     def __init__(self, graph: Graph, thread_id: str) -> None:
         if not isinstance(graph.checkpointer, BaseCheckpointSaver):
             raise TurnInvocationError(
-                "The graph has no checkpointer, so no thread of it is stored."
+                "The graph has no checkpointer, so no thread of it is stored. "
+                "Give it one: `chat_turn(…, checkpointer=saver)`."
             )
         self._graph, self._saver, self.thread_id = graph, graph.checkpointer, thread_id
-        self._at_once = _loop_of(self._saver) is not None
+        self._read_eagerly = _loop_of(self._saver) is not None
 
-    def latest(self, space: str = "") -> CheckpointTuple | None:
-        """The last checkpoint of a namespace; `None` where there is none."""
-        return self._saver_of(space).get_tuple(self._at(space))
+    def latest(self, namespace: str = "") -> CheckpointTuple | None:
+        """Returns the latest checkpoint of a namespace, or None if there is none."""
+        return self._saver_for(namespace).get_tuple(self._config(namespace))
 
-    def back_from_the_end(self, space: str = "") -> Iterator[CheckpointTuple]:
-        """The checkpoints that led to the last one, backwards: what was forked away from is left
-        out.
+    def newest_first(self, namespace: str = "") -> Iterator[CheckpointTuple]:
+        """Yields the latest checkpoint and its ancestors; abandoned forks are left out."""
+        # `saver.list()` would also yield the checkpoints of forks.
+        checkpoint = self.latest(namespace)
+        while checkpoint is not None:
+            yield checkpoint
+            parent = checkpoint.parent_config
+            checkpoint = None if parent is None else self._saver_for(namespace).get_tuple(parent)
+
+    def tasks(self, checkpoint: CheckpointTuple) -> tuple[PregelTask, ...]:
+        """Returns the tasks that ran after `checkpoint`, each with its outcome.
+
+        Only the checkpoint itself is read, not the conversation.
         """
-        point = self.latest(space)
-        while point is not None:
-            yield point
-            point = (
-                None
-                if point.parent_config is None
-                else self._saver_of(space).get_tuple(point.parent_config)
-            )
+        # With the stored checkpointer LangGraph would rebuild every channel first.
+        saver = SessionSaver(self.thread_id)
+        saver.copy_checkpoint(checkpoint, {}, {})
+        config = self._config(_namespace_of(checkpoint))
+        return self._graph.copy({"checkpointer": saver}).get_state(config).tasks
 
-    def tasks(self, point: CheckpointTuple) -> tuple[PregelTask, ...]:
-        """What was about to run at `point`, and what came of it. The conversation is not read for
-        it.
+    def task(self, stored: PregelTask, checkpoint: CheckpointTuple, state: Any) -> Task:
+        """Returns the session's form of a stored task.
+
+        `state` is the task's input, unless the task was sent an input of its own (`Send`).
         """
-        light = SessionSaver(self.thread_id)
-        light.hold(point, {}, {})
-        place = self._at(str(point.config["configurable"].get("checkpoint_ns", "")))
-        return self._graph.copy({"checkpointer": light}).get_state(place).tasks
-
-    def task(self, task: PregelTask, point: CheckpointTuple, state: Any) -> Task:
-        """`task` as a walk knows it; `state` is what it reads where it was sent nothing of its own."""
-        space = str(point.config["configurable"].get("checkpoint_ns", ""))
-        node = self.graph_in(space).nodes[task.name]
-        sent = _sent(task, point)
-        own = f"{task.name}:{task.id}"
+        namespace = _namespace_of(checkpoint)
+        node = self.graph_in(namespace).nodes[stored.name]
+        sent = _sent_input(stored, checkpoint)
         return Task(
-            id=task.id,
-            node=task.name,
-            space=space,
-            own_space=f"{space}|{own}" if space else own,
-            place=tuple(task.path),
-            number=int(point.metadata.get("step", 0)) + 1,
+            id=stored.id,
+            node=stored.name,
+            namespace=namespace,
+            own_namespace=child_namespace(namespace, stored.name, stored.id),
+            path=tuple(stored.path),
+            superstep=int(checkpoint.metadata.get("step", 0)) + 1,
             input=state if sent is None else sent,
             stage=node.bound if isinstance(node.bound, Stage) else None,
             is_graph=isinstance(node.bound, Pregel),
-            whole=runs_whole(node),
+            runs_whole=calls_graph(node),
         )
 
-    def graph_in(self, space: str) -> Graph:
-        """The graph that runs in a namespace."""
+    def graph_in(self, namespace: str) -> Graph:
+        """Returns the graph that runs in a namespace."""
         graph = self._graph
-        for part in filter(None, space.split("|")):
+        for part in filter(None, namespace.split("|")):
             bound = graph.nodes[part.partition(":")[0]].bound
             assert isinstance(bound, Pregel), "only the namespaces of graphs are looked into"
             graph = bound
         return graph
 
-    def unsaid(self, point: CheckpointTuple) -> dict[str, Later]:
-        """The channels that `point` does not carry, because they are stored as their changes: read
-        when wanted.
+    def missing_channels(self, checkpoint: CheckpointTuple) -> dict[str, LazyValue]:
+        """Returns the channels that `checkpoint` does not carry, by name.
+
+        LangGraph stores them as their changes only; each value is rebuilt when it is first used.
         """
-        graph = self.graph_in(str(point.config["configurable"].get("checkpoint_ns", "")))
-        carried, state = point.checkpoint["channel_values"], _State(self._graph, point.config)
-        later = {
-            name: Later(lambda name=name: state.values[name])  # type: ignore[misc]
-            for name in point.checkpoint["channel_versions"]
+        graph = self.graph_in(_namespace_of(checkpoint))
+        carried = checkpoint.checkpoint["channel_values"]
+        state = _CheckpointValues(self._graph, checkpoint.config)
+        missing = {
+            name: LazyValue(lambda name=name: state.values[name])  # type: ignore[misc]
+            for name in checkpoint.checkpoint["channel_versions"]
             if name not in carried and isinstance(graph.channels.get(name), DeltaChannel)
         }
-        if self._at_once:  # later its event loop may be the one that waits for us
-            for each in later.values():
-                each.value  # noqa: B018  read for keeps
-        return later
+        # Later the checkpointer's event loop may be the one that waits for this session.
+        if self._read_eagerly:
+            for lazy in missing.values():
+                lazy.value  # noqa: B018  the value is cached
+        return missing
 
-    def _saver_of(self, space: str) -> BaseCheckpointSaver[Any]:
-        """The saver, allowed to bring back what the graph in `space` names in its state, as
-        LangGraph's own reading.
+    def _saver_for(self, namespace: str) -> BaseCheckpointSaver[Any]:
+        """The checkpointer, allowed to decode the types that the state of this graph names.
+
+        LangGraph does the same before it reads a checkpoint.
         """
-        allowed = self.graph_in(space)._apply_checkpointer_allowlist(self._saver)
-        assert allowed is not None, "a saver stays one"
-        return allowed
+        saver = self.graph_in(namespace)._apply_checkpointer_allowlist(self._saver)
+        assert saver is not None, "the checkpointer is given, so it is returned"
+        return saver
 
-    def _at(self, space: str) -> Any:
-        return {"configurable": {"thread_id": self.thread_id, "checkpoint_ns": space}}
+    def _config(self, namespace: str) -> RunnableConfig:
+        return _config(self.thread_id, namespace)
 
 
 def check_reachable(graph: Graph) -> None:
-    """Raise TurnInvocationError where the graph's saver lives on the event loop that is running
-    here.
+    """Raises TurnInvocationError if the graph's checkpointer lives on the running event loop.
 
-    It can be asked from other threads alone, and only while its loop is not waiting for the answer.
+    Such a checkpointer can only be read from another thread, while its own loop is free to answer.
     """
     try:
-        here = asyncio.get_running_loop()
+        running = asyncio.get_running_loop()
     except RuntimeError:
         return
-    if _loop_of(graph.checkpointer) is here:
+    if _loop_of(graph.checkpointer) is running:
         raise TurnInvocationError(
-            f"The thread is kept by {type(graph.checkpointer).__name__}, which lives on this event loop. Open the walk "
-            "from another thread: `await asyncio.to_thread(TurnStepper, graph, input, thread)`."
+            f"The thread is stored by {type(graph.checkpointer).__name__}, "
+            "which lives on this event loop. Open the stepper from another thread: "
+            "`await asyncio.to_thread(TurnStepper, graph, input, thread)`."
         )
 
 
 def _loop_of(saver: object) -> object:
-    """The event loop that an asynchronous saver lives on; `None` for any other."""
+    """The event loop of an async checkpointer; None for any other."""
     return getattr(saver, "loop", None)
 
 
-class _State:
-    """The values at a checkpoint, read once."""
+class _CheckpointValues:
+    """The state at a checkpoint; it is read once, on first use."""
 
-    def __init__(self, graph: Graph, config: Any) -> None:
+    def __init__(self, graph: Graph, config: RunnableConfig) -> None:
         self._graph, self._config = graph, config
 
     @cached_property
@@ -150,21 +157,26 @@ class _State:
         return dict(self._graph.get_state(self._config).values)
 
 
-def values_in(graph: Graph, thread_id: str, memory: Snapshot, space: str) -> Mapping[str, Any]:
-    """The values of the state in `memory`, of the graph in the namespace `space`."""
-    saver = SessionSaver(thread_id, memory)
-    place: Any = {"configurable": {"thread_id": thread_id, "checkpoint_ns": space}}
-    return dict(graph.copy({"checkpointer": saver}).get_state(place).values)
+def state_values(
+    graph: Graph, thread_id: str, snapshot: Snapshot, namespace: str
+) -> Mapping[str, Any]:
+    """Returns the state in `snapshot` of the graph that runs in `namespace`."""
+    saver = SessionSaver(thread_id, snapshot)
+    config = _config(thread_id, namespace)
+    return dict(graph.copy({"checkpointer": saver}).get_state(config).values)
 
 
-def point_id(point: CheckpointTuple) -> str:
-    """The id of a checkpoint; a later one's is greater."""
-    return str(point.checkpoint["id"])
+def checkpoint_id(checkpoint: CheckpointTuple) -> str:
+    """Returns the id of a checkpoint; ids grow with time."""
+    return str(checkpoint.checkpoint["id"])
 
 
-def latest_node(point: CheckpointTuple) -> str:
-    """The node that ran last, as LangGraph tells it: by the versions of the channels it has seen."""
-    seen = point.checkpoint["versions_seen"]
+def last_node(checkpoint: CheckpointTuple) -> str:
+    """Returns the node that ran last before `checkpoint`, or `__start__`.
+
+    LangGraph stores for each node the channel versions it has seen; the last one saw the newest.
+    """
+    seen = checkpoint.checkpoint["versions_seen"]
     ran = [
         (version, node)
         for node, versions in seen.items()
@@ -174,9 +186,18 @@ def latest_node(point: CheckpointTuple) -> str:
     return max(ran, default=(None, "__start__"))[1]
 
 
-def _sent(task: PregelTask, point: CheckpointTuple) -> Any:
-    """What a task of its own was sent; `None` for one that reads the state."""
-    sends = point.checkpoint["channel_values"].get("__pregel_tasks") or ()
-    places = [part for part in task.path if isinstance(part, int) and not isinstance(part, bool)]
-    found = sends[places[0]] if places and places[0] < len(sends) else None
-    return found.arg if isinstance(found, Send) and found.node == task.name else None
+def _config(thread_id: str, namespace: str) -> RunnableConfig:
+    return {"configurable": {"thread_id": thread_id, "checkpoint_ns": namespace}}
+
+
+def _namespace_of(checkpoint: CheckpointTuple) -> str:
+    return str(checkpoint.config["configurable"].get("checkpoint_ns", ""))
+
+
+def _sent_input(task: PregelTask, checkpoint: CheckpointTuple) -> Any:
+    """The input that a `Send` gave to a task; None for a task that reads the state."""
+    sends = checkpoint.checkpoint["channel_values"].get("__pregel_tasks") or ()
+    # The path of such a task holds the index of its `Send`; a bool in it is a flag, not an index.
+    indexes = [part for part in task.path if isinstance(part, int) and not isinstance(part, bool)]
+    send = sends[indexes[0]] if indexes and indexes[0] < len(sends) else None
+    return send.arg if isinstance(send, Send) and send.node == task.name else None

@@ -1,12 +1,12 @@
-"""A copy of a graph whose every node asks before it runs: into subgraphs, and for each parallel
-task.
+"""A copy of a graph whose every node asks the controller before it runs, in subgraphs and in
+parallel tasks too.
 
-LangGraph's own breakpoints stop before and after a subgraph, never in it, and run parallel tasks
+LangGraph's own breakpoints stop before or after a subgraph but never inside, and run parallel tasks
 together.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -16,86 +16,91 @@ from langgraph.errors import GraphBubbleUp, GraphInterrupt
 from langgraph.pregel import Pregel
 from langgraph.types import Interrupt
 
+from turngraph.interfaces.stepper.engine.namespaces import readable_path
 from turngraph.nodes.support.stage import Stage
 from turngraph.state.reply import ToolCall
 
 __all__ = [
-    "Done",
+    "Graph",
     "Override",
     "Task",
     "TaskController",
-    "Waiting",
-    "gated",
+    "TaskKey",
+    "TaskRun",
+    "WaitingTask",
+    "calls_graph",
+    "controlled_copy",
     "graphs_in",
-    "runs_whole",
 ]
 
-Key = tuple[str, int, str, tuple[Any, ...]]
-"""What tells a task from any other, the same in every lineage: namespace, step of its graph, node,
-place in it.
+Graph = Pregel[Any, Any, Any, Any]
+
+TaskKey = tuple[str, int, str, tuple[Any, ...]]
+"""Identifies a task in every lineage: namespace, superstep, node and LangGraph's path. (The id of a
+task changes with its lineage.)
 """
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """A node about to run, or one that ran, with what it is given."""
+    """A node that is about to run or that ran, with its input."""
 
     id: str
     node: str
-    space: str
-    """The namespace it runs in: empty in the outermost graph."""
-    own_space: str
-    place: tuple[Any, ...]
-    number: int
-    """LangGraph's number of the step, in its graph."""
+    namespace: str
+    """The namespace of the graph it belongs to; empty for the outermost graph."""
+    own_namespace: str
+    """The namespace of the graph it runs, if it runs one."""
+    path: tuple[Any, ...]
+    """LangGraph's path: what triggered the task and its number among parallel tasks."""
+    superstep: int
+    """LangGraph's number of the step in its graph."""
     input: Any = field(repr=False)
     stage: Stage | None = field(default=None, repr=False)
     is_graph: bool = False
-    whole: bool = False
-    """Whether it is a function that calls a graph itself. LangGraph would run the function again
-    from its beginning at each stop, so the graph is run whole. As a node of its own it can be
-    entered.
+    runs_whole: bool = False
+    """True for a function that calls a graph itself. At each stop LangGraph would run such a
+    function again from its beginning, so it is run in one step. Add the graph as a node to step
+    into it.
     """
 
     @property
-    def key(self) -> Key:
-        """What tells it from any other."""
-        return self.space, self.number, self.node, self.place
+    def key(self) -> TaskKey:
+        """What identifies the task in every lineage."""
+        return self.namespace, self.superstep, self.node, self.path
 
     @property
     def name(self) -> str:
-        """Where it is, readable: `chat/call_llm`."""
-        around = [part.partition(":")[0] for part in self.space.split("|") if part]
-        return "/".join([*around, self.node])
+        """The readable path of the node: `chat/call_llm`."""
+        path = readable_path(self.namespace)
+        return f"{path}/{self.node}" if path else self.node
 
     @property
     def call(self) -> ToolCall | None:
-        """The tool call it serves, if that is what it does."""
-        call = (
-            self.input.get("call")
-            if self.stage is not None and isinstance(self.input, Mapping)
-            else None
-        )
+        """The tool call that the task executes; None for any other task."""
+        if self.stage is None or not isinstance(self.input, Mapping):
+            return None
+        call = self.input.get("call")
         return call if isinstance(call, ToolCall) else None
 
 
 @dataclass(frozen=True, eq=False)
-class Done:
-    """A task that ran: what it returned, or what it raised."""
+class TaskRun:
+    """A task that ran, with what it returned or raised."""
 
     task: Task
     output: Any = field(repr=False)
     error: BaseException | None
-    started: float
+    started_at: float
     """Seconds since the epoch."""
     seconds: float
-    swapped: bool = False
-    """Its result was written by hand; it did not run."""
+    overridden: bool = False
+    """True if a person wrote the output and the task did not run."""
 
 
 @dataclass(frozen=True, eq=False)
-class Waiting:
-    """A task that asks a person, and the question."""
+class WaitingTask:
+    """A task that asks a person, and its question."""
 
     task: Task
     interrupt: Interrupt
@@ -103,143 +108,152 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Override:
-    """What a task is given in place of part of its input, or what it is taken to have returned."""
+    """Replaces parts of a task's input, or its output. With an output the task does not run."""
 
     input: Mapping[str, Any] = field(default_factory=dict)
     output: Any = None
 
 
 class TaskController:
-    """Says which tasks run, in one pass through the graph, and remembers what they did."""
+    """Decides which tasks run in one pass through the graph, and records what they did."""
 
     def __init__(self) -> None:
-        self.begin(lambda task: False, {}, {})
+        self.begin_pass(lambda task: False, {}, {})
 
-    def begin(
+    def begin_pass(
         self,
         may_run: Callable[[Task], bool],
-        swaps: Mapping[Key, Override],
-        known: Mapping[Key, Any],
+        overrides: Mapping[TaskKey, Override],
+        outputs: Mapping[TaskKey, Any],
     ) -> None:
-        """A new pass. `known` are the results of tasks that need not run again."""
-        self.may_run, self.swaps, self.known = may_run, swaps, known
-        self.held: list[Task] = []
-        self.done: list[Done] = []
+        """Starts a new pass. The tasks in `outputs` do not run; they return what is given there."""
+        self.may_run, self.overrides, self.outputs = may_run, overrides, outputs
+        self.paused: list[Task] = []
+        self.runs: list[TaskRun] = []
         self.failed: list[Task] = []
-        self.waiting: list[Waiting] = []
+        self.waiting: list[WaitingTask] = []
 
-    async def serve(self, task: Task, run: Callable[[Any], Any]) -> Any:
-        """Run `task`, or hold it back, which raises GraphInterrupt as LangGraph's own breakpoints
-        do.
+    async def run_or_pause(self, task: Task, run: Callable[[Any], Awaitable[Any]]) -> Any:
+        """Runs `task` and returns its output, or pauses it.
+
+        A pause raises GraphInterrupt, as LangGraph's own breakpoints do.
         """
-        if task.key in self.known:
-            return self.known[task.key]
-        swap = self.swaps.get(task.key)
-        if swap is not None and swap.input:
-            task = replace(task, input={**task.input, **swap.input})
+        if task.key in self.outputs:
+            return self.outputs[task.key]
+        override = self.overrides.get(task.key)
+        if override is not None and override.input:
+            task = replace(task, input={**task.input, **override.input})
         if not self.may_run(task):
-            self.held.append(task)
+            self.paused.append(task)
+            # Without an interrupt in it nobody is asked: the next pass comes to this task again.
             raise GraphInterrupt
-        if swap is not None and swap.output is not None:
-            self.done.append(Done(task, swap.output, None, time.time(), 0.0, swapped=True))
-            return swap.output
+        if override is not None and override.output is not None:
+            self.runs.append(
+                TaskRun(task, override.output, None, time.time(), 0.0, overridden=True)
+            )
+            return override.output
         return await self._run(task, run)
 
-    async def _run(self, task: Task, run: Callable[[Any], Any]) -> Any:
-        started, clock = time.time(), time.perf_counter()
+    async def _run(self, task: Task, run: Callable[[Any], Awaitable[Any]]) -> Any:
+        started_at, clock = time.time(), time.perf_counter()
         try:
             output = await run(task.input)
         except GraphInterrupt as exc:
+            # A graph passes the interrupts of its own tasks on; they are recorded already.
             if not task.is_graph:
-                self.waiting += [Waiting(task, interrupt) for interrupt in exc.args[0]]
+                self.waiting += [WaitingTask(task, interrupt) for interrupt in exc.args[0]]
             raise
-        except GraphBubbleUp:
+        except GraphBubbleUp:  # no failure: a command for the graph around this one
             raise
         except BaseException as exc:
-            if not any(
-                done.error is exc for done in self.done
-            ):  # a subgraph's own task failed; it has been told
-                self.done.append(Done(task, None, exc, started, time.perf_counter() - clock))
+            # The same error comes by once for each graph around the task that raised it.
+            if not any(run.error is exc for run in self.runs):
+                seconds = time.perf_counter() - clock
+                self.runs.append(TaskRun(task, None, exc, started_at, seconds))
                 self.failed.append(task)
             raise
-        self.done.append(Done(task, output, None, started, time.perf_counter() - clock))
+        self.runs.append(TaskRun(task, output, None, started_at, time.perf_counter() - clock))
         return output
 
 
-class _Gated(Runnable[Any, Any]):
-    """A node that asks the gatekeeper first."""
+class _ControlledNode(Runnable[Any, Any]):
+    """A node that asks the controller before it runs."""
 
     def __init__(
-        self, bound: Runnable[Any, Any], node: str, keeper: TaskController, *, whole: bool
+        self,
+        bound: Runnable[Any, Any],
+        node: str,
+        controller: TaskController,
+        *,
+        runs_whole: bool,
     ) -> None:
         self.name = node
-        self._bound, self._node, self._keeper, self._whole = bound, node, keeper, whole
+        self._bound, self._node = bound, node
+        self._controller, self._runs_whole = controller, runs_whole
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        """Not how a walk runs: it is always asynchronous, on the stepper's own loop."""
+        """Runs the node uncontrolled. A session never calls this: it is always async."""
         return self._bound.invoke(input, config, **kwargs)
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        """Ask, then run."""
+        """Asks the controller, then runs the node."""
         assert config is not None, "LangGraph gives every node its configuration"
-        task = self._task(input, config)
-        return await self._keeper.serve(
-            task, lambda given: self._bound.ainvoke(given, config, **kwargs)
+        return await self._controller.run_or_pause(
+            self._task(input, config),
+            lambda given: self._bound.ainvoke(given, config, **kwargs),
         )
 
     def _task(self, input: Any, config: RunnableConfig) -> Task:
-        metadata, own = (
-            config.get("metadata", {}),
-            str(config.get("configurable", {}).get("checkpoint_ns", "")),
-        )
-        space, _, last = own.rpartition("|")
+        metadata = config.get("metadata", {})
+        own_namespace = str(config.get("configurable", {}).get("checkpoint_ns", ""))
+        namespace, _, last = own_namespace.rpartition("|")
         return Task(
             id=last.partition(":")[2],
             node=self._node,
-            space=space,
-            own_space=own,
-            place=tuple(metadata.get("langgraph_path", ())),
-            number=int(metadata.get("langgraph_step", 0)),
+            namespace=namespace,
+            own_namespace=own_namespace,
+            path=tuple(metadata.get("langgraph_path", ())),
+            superstep=int(metadata.get("langgraph_step", 0)),
             input=input,
             stage=self._bound if isinstance(self._bound, Stage) else None,
             is_graph=isinstance(self._bound, Pregel),
-            whole=self._whole,
+            runs_whole=self._runs_whole,
         )
 
 
-_NO_STOPS: Final[Mapping[str, Any]] = {"interrupt_before_nodes": [], "interrupt_after_nodes": []}
+_NO_BREAKPOINTS: Final[Mapping[str, Any]] = {
+    "interrupt_before_nodes": [],
+    "interrupt_after_nodes": [],
+}
 
 
-def gated(
-    graph: Pregel[Any, Any, Any, Any], keeper: TaskController, **update: Any
-) -> Pregel[Any, Any, Any, Any]:
-    """A copy of `graph` that runs a node only when `keeper` says so. Its own breakpoints are left
-    out.
+def controlled_copy(graph: Graph, controller: TaskController, **update: Any) -> Graph:
+    """A copy of `graph` that runs a node only when `controller` allows it.
+
+    The graph's own breakpoints are left out. `update` replaces further attributes of the copy.
     """
     nodes = {}
     for name, node in graph.nodes.items():
-        bound = node.bound
-        if TAG_HIDDEN in (node.tags or ()):
+        if TAG_HIDDEN in (node.tags or ()):  # LangGraph's own helpers, such as `__start__`
             nodes[name] = node
             continue
+        bound = node.bound
         if isinstance(bound, Pregel):
-            bound = gated(bound, keeper)
-        inner = [bound] if isinstance(bound, Pregel) else node.subgraphs
-        nodes[name] = node.copy(
-            {"bound": _Gated(bound, name, keeper, whole=runs_whole(node)), "subgraphs": inner}
-        )
-    return graph.copy({**_NO_STOPS, "nodes": nodes, **update})
+            bound = controlled_copy(bound, controller)
+        controlled = _ControlledNode(bound, name, controller, runs_whole=calls_graph(node))
+        # LangGraph looks for the graphs in a node by this list, so it must name the copy.
+        subgraphs = [bound] if isinstance(bound, Pregel) else node.subgraphs
+        nodes[name] = node.copy({"bound": controlled, "subgraphs": subgraphs})
+    return graph.copy({**_NO_BREAKPOINTS, "nodes": nodes, **update})
 
 
-def runs_whole(node: Any) -> bool:
+def calls_graph(node: Any) -> bool:
     """Whether `node` is a function in which LangGraph has found a graph that it calls."""
     return bool(node.subgraphs) and not isinstance(node.bound, Pregel)
 
 
-def graphs_in(
-    graph: Pregel[Any, Any, Any, Any], path: str = ""
-) -> Iterator[tuple[str, Pregel[Any, Any, Any, Any]]]:
-    """`graph` and every graph that is a node in it, by readable path."""
+def graphs_in(graph: Graph, path: str = "") -> Iterator[tuple[str, Graph]]:
+    """`graph` and every graph that is a node in it, each with its readable path (`""`, `chat`)."""
     yield path, graph
     for name, node in graph.nodes.items():
         if isinstance(node.bound, Pregel):

@@ -1,28 +1,32 @@
-"""A line of steps: moving along it, leaving it by an edit, and never running twice what has run."""
+"""A timeline of steps: moves along it, leaves it by an edit, and never runs again what has run."""
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from decimal import Decimal
 from typing import Any
 
 from turngraph.interfaces.stepper.engine.breakpoints import Breakpoint
 from turngraph.interfaces.stepper.engine.edits import Edit
+from turngraph.interfaces.stepper.engine.namespaces import is_within
 from turngraph.interfaces.stepper.engine.session import Session
 from turngraph.interfaces.stepper.engine.steps import Step, StepKind
+from turngraph.interfaces.stepper.engine.task_controller import Task
 from turngraph.state.errors import TurnInvocationError
 from turngraph.state.events import RequestSent
 from turngraph.state.result import Charge
 
-__all__ = ["StopCondition", "Timeline", "Until", "stop_at"]
+__all__ = ["StopCondition", "Timeline", "Until", "stop_condition"]
 
 StopCondition = Callable[[Step], bool]
 """Whether a run stops at this step."""
 Until = str | StopCondition
+"""A node's name or path, an event's type, or a stop condition."""
 
 
-def stop_at(until: Until) -> StopCondition:
-    """StopCondition before the node, or after the event, of that name; or as a function of the step
-    says.
+def stop_condition(until: Until) -> StopCondition:
+    """Turns `until` into a condition.
+
+    A name stops before the node of that name or path, and after an event of that type.
     """
     if callable(until):
         return until
@@ -33,139 +37,143 @@ def stop_at(until: Until) -> StopCondition:
 
 
 class Timeline:
-    """The steps taken so far, and the one the walk stands at. Going back keeps what lies ahead
-    until it is changed.
+    """The steps of one line and a position in them.
+
+    Going back keeps the steps ahead; they are replayed, not run, until something is changed.
     """
 
-    def __init__(self, walk: Session, steps: Collection[Step] = ()) -> None:
-        self.walk = walk
+    def __init__(self, session: Session, steps: Collection[Step] = ()) -> None:
+        self.session = session
         self.steps: list[Step] = list(steps)
-        self.place = len(self.steps) - 1
-        self.left: list[list[Step]] = []
-        """What lay ahead when an edit or a retry left it."""
-        self._one_at_a_time: asyncio.Lock | None = None
+        self.position = len(self.steps) - 1
+        self.abandoned: list[list[Step]] = []
+        """The steps as they were before an edit or a retry cut some of them off."""
+        self._lock: asyncio.Lock | None = None
 
     @property
     def now(self) -> Step:
-        """Where the walk stands."""
-        return self.steps[self.place]
+        """The step at the position."""
+        return self.steps[self.position]
 
     @property
-    def behind(self) -> list[Step]:
-        """The steps up to and with the present one."""
-        return self.steps[: self.place + 1]
+    def steps_so_far(self) -> list[Step]:
+        """The steps up to the position, which is included."""
+        return self.steps[: self.position + 1]
 
     @property
     def calls(self) -> int:
-        """Requests sent up to here."""
-        return sum(isinstance(event, RequestSent) for step in self.behind for event in step.events)
+        """The number of requests sent so far."""
+        events = (event for step in self.steps_so_far for event in step.events)
+        return sum(isinstance(event, RequestSent) for event in events)
 
     @property
     def charges(self) -> tuple[Charge, ...]:
-        """What was charged up to here, each once."""
-        return tuple(
-            {charge.id: charge for step in self.behind for charge in step.charges}.values()
-        )
+        """The charges so far, each listed once."""
+        charges = (charge for step in self.steps_so_far for charge in step.charges)
+        return tuple({charge.id: charge for charge in charges}.values())
 
     @property
     def cost_usd(self) -> Decimal:
-        """What was spent up to here, as far as it is priced."""
+        """The cost so far in USD; charges without a price count as 0."""
         return sum((charge.amount_usd or Decimal(0) for charge in self.charges), Decimal(0))
 
     def lock(self) -> asyncio.Lock:
-        """Held while the walk moves: a button and a cell may ask at the same time."""
-        if self._one_at_a_time is None:
-            self._one_at_a_time = asyncio.Lock()
-        return self._one_at_a_time
+        """A lock for one move at a time: a button and a cell may ask for a move at once."""
+        if self._lock is None:  # a lock belongs to the event loop on which it is first used
+            self._lock = asyncio.Lock()
+        return self._lock
 
     async def step(self) -> Step:
-        """The next stage: subgraphs are entered, parallel tasks run together."""
-        return await self._forward(lambda now: ([task.id for task in now.pending], ()))
+        """Runs the next stage. Subgraphs are entered; parallel tasks run together."""
+        return await self._forward(lambda pending: pending)
 
     async def step_into(self) -> Step:
-        """The smallest step there is: one task, one of several tool calls; a subgraph is entered."""
-        return await self._forward(lambda now: ([task.id for task in now.pending[:1]], ()))
+        """Runs one task, for example one of several tool calls. A subgraph is entered."""
+        return await self._forward(lambda pending: pending[:1])
 
     async def step_over(self) -> Step:
-        """What is next, whole: a subgraph in one step."""
-        start = self.now
-        spaces = [task.own_space for task in start.pending if task.is_graph]
-        if self.place + 1 < len(self.steps):
-            return await self._over_the_known(spaces)
-        return await self._forward(lambda now: ([task.id for task in now.pending], spaces))
+        """Runs the next stage; a subgraph runs to its end."""
+        # Every task in the namespace of a pending graph may run, so the graph runs to its end.
+        graphs = [task.own_namespace for task in self.now.pending if task.is_graph]
+        if self._has_steps_ahead:
+            return self._replay_over(graphs)
+        return await self._forward(lambda pending: pending, graphs)
 
     async def run(self, stop: StopCondition, breakpoints: Collection[Breakpoint]) -> Step:
-        """Step until `stop`, a breakpoint, a question to a person, a failure or the end."""
+        """Steps until `stop`, a breakpoint, a question to a person, a failure or the end."""
         while not (self.now.finished or self.now.waiting):
             step = await self.step()
-            if step.failed or stop(step) or self._broken(step, breakpoints):
+            if step.failed or stop(step) or self._hits_any(breakpoints, step):
                 break
         return self.now
 
     async def answer(self, value: Any, question: str | None) -> Step:
-        """Tell the graph what a person decided: in all that is asked here, or in the question with
-        that id.
-        """
-        now = self.now
-        asked = [each.interrupt.id for each in now.waiting if question in (None, each.interrupt.id)]
-        if not asked:
+        """Answers the question with that interrupt id, or all open questions if it is None."""
+        ids = [waiting.interrupt.id for waiting in self.now.waiting]
+        answered = [each for each in ids if question in (None, each)]
+        if not answered:
+            known = ", ".join(f"`{each}`" for each in ids) or "none"
             raise TurnInvocationError(
-                "Nobody is asked anything here" + (f" by `{question}`." if question else ".")
+                f"No question {f'`{question}` ' if question else ''}is open here. Open: {known}."
             )
-        return self._add(await self.walk.answer(now, dict.fromkeys(asked, value)))
+        return self._add(await self.session.answer(self.now, dict.fromkeys(answered, value)))
 
     async def edit(self, edit: Edit) -> Step:
-        """Leave the line by `edit`, at the present step."""
-        now = self.now
-        if edit.space is None:
-            return self._add(await self.walk.renew(now, "edit", edit.swaps, edit.what))
-        return self._add(await self.walk.update(now, edit))
+        """Applies `edit` at the position. Steps ahead are cut off."""
+        if edit.namespace is None:
+            step = await self.session.renew(self.now, "edit", edit.overrides, edit.label)
+        else:
+            step = await self.session.update(self.now, edit)
+        return self._add(step)
 
-    async def renew(self, kind: StepKind = "fork", what: str = "") -> Step:
-        """Stand at the same place in a lineage of its own: what runs next is asked, and billed,
-        anew.
-        """
-        return self._add(await self.walk.renew(self.now, kind, {}, what))
+    async def renew(self, kind: StepKind = "fork", label: str = "") -> Step:
+        """Stands at the same place in a new lineage: what runs next are new calls, and billed."""
+        return self._add(await self.session.renew(self.now, kind, {}, label))
 
     async def retry(self) -> Step:
-        """Run again what ran last, as a new call."""
-        last = next((n for n in range(self.place, 0, -1) if self.steps[n].done), 0)
-        if last == 0:
-            raise TurnInvocationError("Nothing has run yet, so nothing can be tried again.")
-        ran = {done.task.key for done in self.steps[last].done}
-        self.place = last - 1
-        fresh = await self.renew("fork", "retry")
-        return await self._forward(
-            lambda now: ([task.id for task in now.pending if task.key in ran], ()), fresh
-        )
+        """Runs again what ran last, as new calls."""
+        numbers = range(self.position, 0, -1)
+        last = next((number for number in numbers if self.steps[number].runs), None)
+        if last is None:
+            raise TurnInvocationError("Nothing has run yet, so there is nothing to retry.")
+        keys = {run.task.key for run in self.steps[last].runs}
+        # The ids of the tasks change with the lineage, their keys do not.
+        self.position = last - 1
+        await self.renew("fork", "retry")
+        return await self._forward(lambda pending: [task for task in pending if task.key in keys])
 
     def back(self, n: int) -> Step:
-        """Stand `n` steps earlier. Nothing is run or undone outside."""
-        if not 0 <= n <= self.place:
+        """Goes `n` steps back. Nothing runs, and nothing that happened outside is undone."""
+        if not 0 <= n <= self.position:
             raise TurnInvocationError(
-                f"The walk stands at step {self.place}: it can go back 0 to {self.place} steps."
+                f"The stepper stands at step {self.position}: "
+                f"it can go back 0 to {self.position} steps, not {n}."
             )
-        self.place -= n
+        self.position -= n
         return self.now
 
     def jump(self, number: int) -> Step:
-        """Stand at a step of this line, behind or ahead."""
+        """Goes to a step of this line, earlier or later. Nothing runs."""
         if not 0 <= number < len(self.steps):
             raise TurnInvocationError(
                 f"There is no step {number} on this line: it has steps 0 to {len(self.steps) - 1}."
             )
-        self.place = number
+        self.position = number
         return self.now
+
+    @property
+    def _has_steps_ahead(self) -> bool:
+        return self.position + 1 < len(self.steps)
 
     async def _forward(
         self,
-        choose: Callable[[Step], tuple[Collection[str], Collection[str]]],
-        fresh: Step | None = None,
+        choose: Callable[[Sequence[Task]], Sequence[Task]],
+        namespaces: Collection[str] = (),
     ) -> Step:
-        """One step on: along what is known, else by running what `choose` grants."""
+        """Goes one step on: replays a known step, or runs the pending tasks that `choose` takes."""
         now = self.now
-        if fresh is None and self.place + 1 < len(self.steps):
-            self.place += 1
+        if self._has_steps_ahead:
+            self.position += 1
             return self.now
         if now.waiting and not now.pending:
             raise TurnInvocationError(
@@ -173,31 +181,30 @@ class Timeline:
             )
         if now.finished:
             return now
-        alive = self.now
-        granted, spaces = choose(alive)
-        return self._add(await self.walk.run(alive, granted, spaces))
+        allowed = [task.id for task in choose(now.pending)]
+        return self._add(await self.session.run(now, allowed, namespaces))
 
-    async def _over_the_known(self, spaces: Collection[str]) -> Step:
-        """Along the known steps, to the first that is outside of `spaces`."""
-        self.place += 1
-        while spaces and self.place + 1 < len(self.steps) and self._inside(spaces):
-            self.place += 1
+    def _replay_over(self, namespaces: Collection[str]) -> Step:
+        """Goes along the known steps to the first one outside of `namespaces`."""
+        self.position += 1
+        while namespaces and self._has_steps_ahead and self._is_in(namespaces):
+            self.position += 1
         return self.now
 
-    def _inside(self, spaces: Collection[str]) -> bool:
+    def _is_in(self, namespaces: Collection[str]) -> bool:
         return any(
-            task.space == space or task.space.startswith(f"{space}|")
+            is_within(task.namespace, namespace)
             for task in self.now.pending
-            for space in spaces
+            for namespace in namespaces
         )
 
     def _add(self, step: Step) -> Step:
-        if self.place + 1 < len(self.steps):
-            self.left.append(self.steps[:])
-            del self.steps[self.place + 1 :]
+        if self._has_steps_ahead:
+            self.abandoned.append(self.steps[:])
+            del self.steps[self.position + 1 :]
         self.steps.append(step)
-        self.place += 1
+        self.position += 1
         return step
 
-    def _broken(self, step: Step, breakpoints: Collection[Breakpoint]) -> bool:
+    def _hits_any(self, breakpoints: Collection[Breakpoint], step: Step) -> bool:
         return any(each.hit(step, self.calls, self.cost_usd) for each in breakpoints)

@@ -1,5 +1,5 @@
-"""The exact JSON of a call to the model, and the same as a command and as a program, without its
-key.
+"""The exact JSON of a request to the model, also as a `curl` command and as a Python program. The
+API key is in none of them.
 """
 
 import json
@@ -11,7 +11,7 @@ from typing import Any, Final
 from langchain_core.messages import AnyMessage
 
 from turngraph.interfaces.stepper.engine.task_controller import Task
-from turngraph.providers.reading.redact import shown
+from turngraph.providers.reading.redact import redact
 from turngraph.providers.wire.endpoint import BEARER, KeyHeader, key_header
 from turngraph.state.errors import TurnValueError
 from turngraph.state.request import ChatRequest
@@ -23,30 +23,33 @@ _NO_KEY: Final = "$API_KEY"
 
 @dataclass(frozen=True)
 class WireRequest:
-    """A request as it leaves: `body` is the very JSON. `sent` says whether it has left already."""
+    """A request as it is sent."""
 
     url: str
     body: dict[str, Any]
+    """The JSON of the request."""
     key_variable: str
+    """The environment variable that holds the API key."""
     request: ChatRequest = field(repr=False)
     warnings: tuple[str, ...] = ()
     """What the vendor's profile left out or rewrote, a sentence each."""
     sent: bool = False
+    """Whether it was sent already."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The configured headers beside the key, what may be a secret masked."""
     key_header: KeyHeader = BEARER
     """The header that carries the key, as this endpoint expects it."""
 
     def __getitem__(self, name: str) -> Any:
-        """A member of the JSON."""
+        """Returns a member of the JSON body."""
         return self.body[name]
 
     def __str__(self) -> str:
-        """The JSON, indented."""
+        """The JSON body, indented."""
         return json.dumps(self.body, indent=2, ensure_ascii=False)
 
     def as_curl(self) -> str:
-        """The request as a `curl` command; the key is read from the environment."""
+        """Returns the request as a `curl` command, which reads the key from the environment."""
         lines = [
             f"curl {shlex.quote(self.url)}",
             f'-H "{self.key_header.name}: {self.key_header.prefix}${self.key_variable}"',
@@ -57,8 +60,9 @@ class WireRequest:
         return " \\\n  ".join(lines)
 
     def as_python(self) -> str:
-        """The request as a program of the standard library alone; the key is read from the
-        environment.
+        """Returns the request as a Python program, which reads the key from the environment.
+
+        It needs nothing but the standard library.
         """
         headers = [f"        {name!r}: {value!r},\n" for name, value in self.headers.items()]
         key = f"os.environ[{self.key_variable!r}]"
@@ -81,28 +85,28 @@ class WireRequest:
 
 
 def request_of(task: Task, *, sent: bool) -> WireRequest | None:
-    """The request that `task`, a `call_llm`, sends; `None` for any other task, or where nobody
-    could be sent this.
+    """Returns the request that a `call_llm` task sends.
+
+    None for any other task, and for a request that no converter can write.
     """
     if task.stage is None or task.node != "call_llm":
         return None
-    request, messages = task.input["request"], task.input["messages"]
     try:
-        return _built(task, request, messages, sent=sent)
+        return _wire_request(task, task.input["request"], task.input["messages"], sent=sent)
     except TurnValueError:
         return None
 
 
-def _built(
+def _wire_request(
     task: Task, request: ChatRequest, messages: Sequence[AnyMessage], *, sent: bool
 ) -> WireRequest:
-    assert task.stage is not None, "only a turn's own stage sends requests"
+    assert task.stage is not None, "only a stage of a turn sends requests"
     provider = task.stage.deps.provider
     config = provider.config
     payload = provider.payload(request, messages)
     named = (*config.profile.key_env, _NO_KEY.lstrip("$"))
     return WireRequest(
-        url=shown(provider.url, secrets=config.secrets),
+        url=redact(provider.url, secrets=config.secrets),
         body=payload.body,
         key_variable=named[0],
         request=request,
@@ -110,38 +114,47 @@ def _built(
         sent=sent,
         key_header=key_header(config),
         headers={
-            name: shown(value, secrets=config.secrets) for name, value in config.headers.items()
+            name: redact(value, secrets=config.secrets) for name, value in config.headers.items()
         },
     )
 
 
 def request_with_body(task: Task, body: Mapping[str, Any]) -> ChatRequest:
-    """The request of `task` whose JSON is `body`. Raises TurnValueError for a member that cannot be
-    left out.
+    """Returns the request of `task`, changed so that its JSON is exactly `body`.
+
+    Raises TurnValueError if `body` leaves out a member that every request of the turn has, or if it
+    changes `stream`.
     """
-    before = request_of(task, sent=False)
-    if before is None:
+    pending = request_of(task, sent=False)
+    if pending is None:
         raise TurnValueError("No request is pending here: step on to `call_llm`.")
-    request, fields = before.request, ChatRequest.model_fields
-    gone = [name for name in before.body if name not in body]
-    left_out = {
+    request, fields = pending.request, ChatRequest.model_fields
+    # Step 1: leave out what `body` leaves out, as far as it is a field with a default.
+    defaults = {
         name: fields[name].default
-        for name in gone
-        if name in fields and not fields[name].is_required()
+        for name in pending.body
+        if name not in body and name in fields and not fields[name].is_required()
     }
     extra = {name: value for name, value in request.extra_body.items() if name in body}
-    bare = request.model_copy(update={**left_out, "extra_body": extra})
-    made = _built(task, bare, task.input["messages"], sent=False).body
-    stuck = sorted(name for name in made if name not in body)
+    bare = request.model_copy(update={**defaults, "extra_body": extra})
+    bare_body = _wire_request(task, bare, task.input["messages"], sent=False).body
+    _check_members(bare_body, body)
+    # Step 2: `extra_body` overrides what the converter writes, so it carries every change.
+    changed = {
+        name: value
+        for name, value in body.items()
+        if name not in bare_body or bare_body[name] != value
+    }
+    return bare.model_copy(update={"extra_body": {**extra, **changed}})
+
+
+def _check_members(bare_body: Mapping[str, Any], body: Mapping[str, Any]) -> None:
+    stuck = sorted(name for name in bare_body if name not in body)
     if stuck:
         raise TurnValueError(
             f"`{stuck[0]}` belongs to every request of this turn and cannot be left out; change it."
         )
-    if body.get("stream") != made.get("stream"):
+    if body.get("stream") != bare_body.get("stream"):
         raise TurnValueError(
             "`stream` is decided when the turn is built: `chat_turn(…, stream=…)`."
         )
-    changed = {
-        name: value for name, value in body.items() if name not in made or made[name] != value
-    }
-    return bare.model_copy(update={"extra_body": {**extra, **changed}})

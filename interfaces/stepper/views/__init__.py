@@ -1,1 +1,1 @@
-"""What the stepper shows: the notebook widget, the page, the charts."""
+"""The stepper's views: the notebook widget, the page without a script, the charts."""

@@ -1,73 +1,72 @@
-"""A walk as a page without a script: for a saved notebook, and where there are no widgets.
+"""A stepper as an HTML page without a script: for a saved notebook, and where there are no widgets.
 
-Whatever a model, a tool or a server wrote is escaped here, once, by `html.escape`; no pane holds
-markup from outside.
+Text from a model, a tool or a server is escaped here, in one place, by `html.escape`. No pane holds
+markup.
 """
 
 from html import escape
-from typing import TYPE_CHECKING
+from typing import Final
 
 from turngraph.drawing.svg import Mark, draw_svg
 from turngraph.interfaces.plain_text import printable
+from turngraph.interfaces.stepper.engine.namespaces import is_within, readable_path
+from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.interfaces.stepper.engine.task_controller import graphs_in
-from turngraph.interfaces.stepper.views.panes import Pane, panes_of, where
+from turngraph.interfaces.stepper.views.panes import Pane, headline, panes_of
 from turngraph.interfaces.stepper.views.style import CSS
 
-if TYPE_CHECKING:
-    from turngraph.interfaces.stepper.stepper import TurnStepper
+__all__ = ["OPEN_PANES", "graph_path", "graph_svg", "page", "pane_texts"]
 
-__all__ = ["OPEN", "graph_path", "graph_svg", "page", "panes"]
-
-OPEN = ("problem", "messages", "request", "response", "tools")
+OPEN_PANES: Final = ("problem", "messages", "request", "response", "tools")
 """The panes that are open at first."""
 
 
-def panes(stepper: "TurnStepper") -> dict[str, str]:
-    """Every pane as plain text, by name."""
-    return {name: pane.lines for name, pane in panes_of(stepper).items()}
+def pane_texts(stepper: Stepper) -> dict[str, str]:
+    """Returns every pane as plain text, by name."""
+    return {name: pane.as_text for name, pane in panes_of(stepper).items()}
 
 
-def graph_path(stepper: "TurnStepper") -> str:
-    """The graph the walk is in, by readable path: empty for the outermost, `chat` for the one that
-    is its node.
+def graph_path(stepper: Stepper) -> str:
+    """Returns the readable path of the graph that goes on: `chat`; empty for the outermost one."""
+    return readable_path(stepper.now.namespace)
+
+
+def graph_svg(stepper: Stepper) -> str:
+    """Draws the graph that goes on, as SVG.
+
+    Nodes are marked `next`, `done` or `failed`; a node whose subgraph has done something counts as
+    `done`.
     """
-    pending = stepper.now.pending or tuple(waiting.task for waiting in stepper.now.waiting)
-    space = pending[0].space if pending else ""
-    return "/".join(part.partition(":")[0] for part in space.split("|") if part)
-
-
-def graph_svg(stepper: "TurnStepper") -> str:
-    """The graph the walk is in, with what is next lit, what ran and what failed marked."""
-    now = stepper.now
-    waiting = tuple(each.task for each in now.waiting)
-    ahead = now.pending or waiting
-    space = ahead[0].space if ahead else ""
+    now, namespace = stepper.now, stepper.now.namespace
     marks: dict[str, Mark] = {}
-    for step in stepper.behind:
-        marks.update({done.task.node: "done" for done in step.done if done.task.space == space})
-        marks.update(
-            {name: "done" for done in step.done if (name := _around(done.task.space, space))}
-        )
-    for task in (*now.pending, *waiting):
+    for run in (run for step in stepper.steps_so_far for run in step.runs):
+        if run.task.namespace == namespace:
+            marks[run.task.node] = "done"
+        elif node := _node_around(run.task.namespace, namespace):
+            marks[node] = "done"
+    for task in now.open_tasks:
         marks[task.node] = "failed" if now.failed else "next"
     graph = dict(graphs_in(stepper.graph)).get(graph_path(stepper), stepper.graph)
-    return draw_svg(graph.get_graph(), notes={}, marks=marks)
+    return draw_svg(graph.get_graph(), marks=marks)
 
 
-def _around(inner: str, space: str) -> str | None:
-    """The node of the graph in the namespace `space` in which `inner` lies; `None` where it does
-    not.
+def _node_around(inner: str, namespace: str) -> str | None:
+    """The node, of the graph in `namespace`, in which the namespace `inner` lies; or None."""
+    if inner == namespace or (namespace and not is_within(inner, namespace)):
+        return None
+    rest = inner.removeprefix(f"{namespace}|") if namespace else inner
+    return rest.partition(":")[0] or None
+
+
+def page(stepper: Stepper) -> str:
+    """Returns the whole view as HTML: the graph, and every pane that holds something.
+
+    It can be read without its style sheet too.
     """
-    rest = inner.removeprefix(f"{space}|") if space else inner
-    return rest.partition(":")[0] if inner != space and inner.startswith(space) and rest else None
-
-
-def page(stepper: "TurnStepper") -> str:
-    """The whole view as HTML, the graph and every pane that holds something; it reads without its
-    style sheet too.
-    """
-    parts = [_details(name, pane) for name, pane in panes_of(stepper).items() if not pane.empty]
+    panes = "".join(
+        _details(name, pane) for name, pane in panes_of(stepper).items() if not pane.is_empty
+    )
     steps = "".join(
         f"<li{_current(step, stepper.now)}>{escape(printable(str(step)))}</li>"
         for step in stepper.timeline
@@ -76,31 +75,36 @@ def page(stepper: "TurnStepper") -> str:
     inside = f"<p>in {escape(path)}</p>" if path else ""
     return (
         f'<div class="turnstepper" role="region" aria-label="Turn stepper"><style>{CSS}</style>'
-        f'<p class="ts-where">{escape(where(stepper))}</p>'
+        f'<p class="ts-headline">{escape(headline(stepper))}</p>'
         f'<div class="ts-body"><div class="ts-graph">{inside}{graph_svg(stepper)}</div>'
-        f'<div class="ts-panes">{"".join(parts)}'
-        f'<details><summary>timeline</summary><div><ol class="ts-steps">{steps}</ol></div></details>'
+        f'<div class="ts-panes">{panes}<details><summary>timeline</summary>'
+        f'<div><ol class="ts-steps">{steps}</ol></div></details>'
         "</div></div></div>"
     )
 
 
 def _details(name: str, pane: Pane) -> str:
     note = f" <small>{escape(pane.note)}</small>" if pane.note else ""
-    shown = "open" if name in OPEN else ""
-    return f"<details {shown}><summary>{escape(name)}{note}</summary><div>{_content(pane)}</div></details>"
+    opened = "open" if name in OPEN_PANES else ""
+    return (
+        f"<details {opened}><summary>{escape(name)}{note}</summary>"
+        f"<div>{_content(pane)}</div></details>"
+    )
 
 
 def _content(pane: Pane) -> str:
-    if pane.pictures:
+    if pane.pictures:  # drawn by turngraph: the only markup that is not escaped
         return "".join(f'<div class="ts-picture">{picture}</div>' for picture in pane.pictures)
     if not pane.rows:
         return f"<pre>{escape(pane.text)}</pre>"
     head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in pane.head)
-    rows = "".join(
-        f'<tr><th scope="row">{escape(row[0])}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in row[1:])}</tr>'
-        for row in pane.rows
-    )
+    rows = "".join(f"<tr>{_cells(*row)}</tr>" for row in pane.rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _cells(first: str, *others: str) -> str:
+    cells = "".join(f"<td>{escape(cell)}</td>" for cell in others)
+    return f'<th scope="row">{escape(first)}</th>{cells}'
 
 
 def _current(step: Step, now: Step) -> str:

@@ -1,21 +1,23 @@
-"""How the widget and the page look, on light and dark paper, wide and narrow."""
+"""The style sheet of the widget and the page: light and dark, wide and narrow."""
 
 from typing import Final
 
 __all__ = ["CSS"]
 
-_LIGHT: Final = """color-scheme:light;--ink:#1f2328;--dim:#59636e;--line:#d0d7de;--paper:#fff;--soft:#f6f8fa;
+_LIGHT: Final = """color-scheme:light;--ink:#1f2328;--dim:#59636e;--line:#d0d7de;--paper:#fff;
+--soft:#f6f8fa;
 --lit:#0969da;--lit-paper:#ddf4ff;--good:#1a7f37;--bad:#cf222e;--box:#57606a"""
-_DARK: Final = """color-scheme:dark;--ink:#e6edf3;--dim:#9198a1;--line:#3d444d;--paper:#0d1117;--soft:#151b23;
+_DARK: Final = """color-scheme:dark;--ink:#e6edf3;--dim:#9198a1;--line:#3d444d;--paper:#0d1117;
+--soft:#151b23;
 --lit:#4493f8;--lit-paper:#0c2d6b;--good:#3fb950;--bad:#f85149;--box:#8b949e"""
-# What tells a page's theme: JupyterLab and Notebook, VS Code, Colab, marimo; else the reader's
-# system.
+# How each notebook marks its theme: JupyterLab and Notebook, VS Code, Colab, marimo. Without a mark
+# the system's color scheme is used.
 _DARK_PAGES: Final = (
     "[data-jp-theme-light=false],.vscode-dark,.vscode-high-contrast,[theme=dark],.dark"
 )
 _LIGHT_PAGES: Final = "[data-jp-theme-light=true],.vscode-light,[theme=light],.light"
-# Marimo draws a widget in a shadow root: only `:host-context` sees the page from there, and not
-# every browser knows it.
+# Marimo draws a widget in a shadow root, from which only `:host-context` sees the page. Not every
+# browser knows that selector, so its rules stand alone: an unknown one would void a whole list.
 
 CSS: Final = f"""
 .turnstepper{{{_LIGHT}}}
@@ -24,14 +26,17 @@ CSS: Final = f"""
 :is({_DARK_PAGES}) .turnstepper{{{_DARK}}}
 :host-context(.light) .turnstepper{{{_LIGHT}}}
 :host-context(.dark) .turnstepper{{{_DARK}}}
-.turnstepper{{color:var(--ink);background:var(--paper);font:13px/1.45 system-ui,sans-serif;border:1px solid var(--line);
+.turnstepper{{color:var(--ink);background:var(--paper);font:13px/1.45 system-ui,sans-serif;
+border:1px solid var(--line);
 border-radius:8px;padding:12px;container-type:inline-size;box-sizing:border-box}}
 .turnstepper *{{box-sizing:border-box}}
-.turnstepper .ts-where{{font-weight:600;margin:0 0 8px;overflow-wrap:anywhere}}
-.turnstepper .ts-where[aria-busy=true]::after{{content:" · working…";color:var(--lit)}}
+.turnstepper .ts-headline{{font-weight:600;margin:0 0 8px;overflow-wrap:anywhere}}
+.turnstepper .ts-headline[aria-busy=true]::after{{content:" · working…";color:var(--lit)}}
 .turnstepper .ts-bar{{display:flex;flex-wrap:wrap;gap:6px;align-items:center;margin-bottom:8px}}
-.turnstepper button,.turnstepper select,.turnstepper input:not([type=range]){{font:inherit;color:inherit;
-background:var(--paper);border:1px solid var(--line);border-radius:6px;padding:3px 9px;min-height:28px;max-width:100%}}
+.turnstepper button,.turnstepper select,.turnstepper input:not([type=range]){{font:inherit;
+color:inherit;
+background:var(--paper);border:1px solid var(--line);border-radius:6px;padding:3px 9px;
+min-height:28px;max-width:100%}}
 .turnstepper button{{cursor:pointer;background:var(--soft)}}
 .turnstepper button:hover{{border-color:var(--lit)}}
 .turnstepper button[aria-pressed=true],.turnstepper button[aria-current]{{border-color:var(--lit);
@@ -40,7 +45,8 @@ background:var(--lit-paper);font-weight:600}}
 .turnstepper :focus-visible{{outline:2px solid var(--lit);outline-offset:1px}}
 .turnstepper input[type=range]{{width:100%;margin:2px 0 8px;accent-color:var(--lit)}}
 .turnstepper .ts-problem:empty,.turnstepper .ts-error:empty{{display:none}}
-.turnstepper .ts-problem,.turnstepper .ts-error{{color:var(--bad);margin:4px 0 8px;white-space:pre-wrap;
+.turnstepper .ts-problem,.turnstepper .ts-error{{color:var(--bad);margin:4px 0 8px;
+white-space:pre-wrap;
 overflow-wrap:anywhere}}
 .turnstepper .ts-problem{{border:1px solid var(--bad);border-radius:6px;padding:6px 10px}}
 .turnstepper .ts-body{{display:flex;gap:16px;align-items:flex-start}}
@@ -54,7 +60,8 @@ overflow-wrap:anywhere}}
 .turnstepper summary{{cursor:pointer;font-weight:600}}
 .turnstepper summary small{{font-weight:400;color:var(--dim);margin-left:8px}}
 .turnstepper details>div{{max-height:300px;overflow:auto;margin-top:4px}}
-.turnstepper pre,.turnstepper textarea,.turnstepper td{{font:12px/1.5 ui-monospace,Menlo,Consolas,monospace;
+.turnstepper pre,.turnstepper textarea,.turnstepper td{{
+font:12px/1.5 ui-monospace,Menlo,Consolas,monospace;
 white-space:pre-wrap;overflow-wrap:anywhere;word-break:normal;color:inherit}}
 .turnstepper pre{{margin:0;padding:8px;background:var(--soft);border-radius:6px}}
 .turnstepper textarea{{width:100%;min-height:56px;border:1px solid var(--line);border-radius:6px;
@@ -66,17 +73,21 @@ background:var(--paper);padding:6px 8px;resize:vertical;display:block;margin:2px
 padding:3px 10px 3px 0;border:0;background:none}}
 .turnstepper td{{min-width:6.5em}}
 .turnstepper thead th{{color:var(--dim);font-weight:400}}
-.turnstepper tbody th{{color:var(--dim);font-weight:600;white-space:nowrap;max-width:220px;overflow:hidden;
+.turnstepper tbody th{{color:var(--dim);font-weight:600;white-space:nowrap;max-width:220px;
+overflow:hidden;
 text-overflow:ellipsis}}
 .turnstepper.turnstepper tr:nth-child(n){{background:none;border:0}}
 .turnstepper.turnstepper thead{{border:0}}
-.turnstepper details details{{border:1px solid var(--line);border-radius:6px;margin:6px 0;padding:4px 10px}}
+.turnstepper details details{{border:1px solid var(--line);border-radius:6px;margin:6px 0;
+padding:4px 10px}}
 .turnstepper details details>div{{max-height:none}}
-.turnstepper fieldset{{border:1px solid var(--line);border-radius:6px;margin:6px 0;padding:6px 10px;min-width:0}}
+.turnstepper fieldset{{border:1px solid var(--line);border-radius:6px;margin:6px 0;padding:6px 10px;
+min-width:0}}
 .turnstepper legend{{font:600 12px ui-monospace,Menlo,Consolas,monospace;padding:0 4px}}
 .turnstepper label{{color:var(--dim)}}
 .turnstepper ol.ts-steps{{list-style:none;margin:0;padding:0}}
-.turnstepper ol.ts-steps button{{width:100%;text-align:left;border-color:transparent;background:none;min-height:0}}
+.turnstepper ol.ts-steps button{{width:100%;text-align:left;border-color:transparent;
+background:none;min-height:0}}
 .turnstepper ol.ts-steps button[aria-current]{{background:var(--lit-paper)}}
 .turnstepper ol.ts-steps li[aria-current]{{font-weight:600}}
 .turnstepper .ts-picture svg{{max-width:100%;height:auto}}
@@ -89,10 +100,11 @@ text-overflow:ellipsis}}
 .turnstepper .turngraph text.note{{fill:var(--dim)}}
 .turnstepper .turngraph [data-mark=done] rect{{stroke:var(--good);stroke-width:2}}
 .turnstepper .turngraph [data-mark=done] .mark{{fill:var(--good)}}
-.turnstepper .turngraph [data-mark=next] rect{{stroke:var(--lit);stroke-width:3;fill:var(--lit-paper)}}
+.turnstepper .turngraph [data-mark=next] rect{{stroke:var(--lit);stroke-width:3;
+fill:var(--lit-paper)}}
 .turnstepper .turngraph [data-mark=failed] rect{{stroke:var(--bad);stroke-width:3}}
 .turnstepper .turngraph [data-mark=failed] .mark{{fill:var(--bad)}}
 """
-"""One style sheet for both. Colours are variables, so that a page's theme is followed, the graph's
-too. Some rules name the class twice: Jupyter has its own for tables in an output.
+"""Colors are variables, so that the page and the graph follow the notebook's theme. Some rules name
+the class twice: they must win over Jupyter's own rules for tables in an output.
 """

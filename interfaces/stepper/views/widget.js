@@ -1,4 +1,4 @@
-// Everything from outside is set as text; the only markup is the pictures that Python drew.
+// Text from a model, a tool or a server is set as text. The only markup is the SVG that turngraph drew.
 const KEYS = [
   ["back", "b", "Back"], ["step", "s", "Step"], ["step_into", "i", "Into"], ["step_over", "o", "Over"],
   ["run", "r", "Run"], ["retry", "t", "Retry"],
@@ -15,9 +15,9 @@ function make(tag, props = {}, ...children) {
 }
 
 const button = (label, props, act) => {
-  const made = make("button", { type: "button", ...props }, label);
-  made.addEventListener("click", act);
-  return made;
+  const node = make("button", { type: "button", ...props }, label);
+  node.addEventListener("click", act);
+  return node;
 };
 
 function picture(svg) {
@@ -29,19 +29,19 @@ function options(...groups) {
     make("optgroup", { label }, names.map((name) => make("option", { value: name, textContent: name }))));
 }
 
-// A field, its label, its buttons, and the place where a refusal is told.
+// A field with its label, its buttons, and the place for an error message about it.
 function field(key, label, value, tall, ...buttons) {
   const id = `ts-${crypto.getRandomValues(new Uint32Array(1))[0]}`;
   const area = make("textarea", { id, spellcheck: false, className: tall ? "ts-tall" : "" });
   area.value = area.defaultValue = value;
   area.dataset.key = key;
   const error = make("p", { className: "ts-error", role: "alert", id: `${id}-error` });
-  error.dataset.about = key;
+  error.dataset.field = key;
   area.setAttribute("aria-describedby", error.id);
-  const made = make("div", {}, make("label", { htmlFor: id, textContent: label }), area, error);
-  made.append(...buttons.map(([name, action, act]) =>
+  const box = make("div", {}, make("label", { htmlFor: id, textContent: label }), area, error);
+  box.append(...buttons.map(([name, action, act]) =>
     button(name, { "data-action": action, "data-key": `${key} ${action}` }, () => act(area))));
-  return made;
+  return box;
 }
 
 function table(pane) {
@@ -57,42 +57,42 @@ function content(pane) {
   return pane.text ? [make("pre", {}, pane.text)] : [];
 }
 
-// What a pane holds beside its content: fields to edit with, and choices.
-function tools(name, view, choices, send) {
+// The controls of a pane beside its content: fields and choices.
+function controls(name, view, choices, send) {
   if (name === "request" && view.body)
     return [field("request", "The pending request: the very JSON that will be sent", view.body, true,
-      ["Send this instead", "edit", (area) => send("edit", { body: area.value, about: "request" })])];
-  if (name === "tools") return view.calls.map((call) => editedCall(call, send));
-  if (name === "problem") return view.questions.map((question, n, all) => askedPerson(question, all.length > 1, send));
+      ["Send this instead", "edit_request", (area) => send("edit_request", { body: area.value, field: "request" })])];
+  if (name === "tools") return view.calls.map((call) => callForm(call, send));
+  if (name === "problem") return view.questions.map((question, n, all) => questionForm(question, all.length > 1, send));
   if (name === "breakpoints") return breakpoints(view, choices, send);
   if (name === "compare") return view.lines.length > 1 ? [comparison(view, send)] : [];
   if (name === "timeline") return [steps(view, send)];
   return [];
 }
 
-function editedCall(call, send) {
+function callForm(call, send) {
   const key = `tool ${call.id}`;
   const fields = [];
-  const result = (label) => [label, "result", (area) =>
-    send("result", { tool: call.id, value: area.value, about: `${key} result` })];
+  const result = (label) => [label, "edit_result", (area) =>
+    send("edit_result", { tool: call.id, value: area.value, field: `${key} result` })];
   if (call.arguments !== null) {
-    fields.push(field(key, "arguments", call.arguments, false, ["Call it with these", "arguments", (area) =>
-      send("arguments", { tool: call.id, value: area.value, about: key })]));
-    fields.push(field(`${key} result`, "or what it is to have answered", "", false, result("Answer for it")));
-  } else fields.push(field(`${key} result`, "result", call.result, false, result("Tell this instead")));
+    fields.push(field(key, "arguments", call.arguments, false, ["Call it with these", "edit_arguments", (area) =>
+      send("edit_arguments", { tool: call.id, value: area.value, field: key })]));
+    fields.push(field(`${key} result`, "or a result, without running it", "", false, result("Use this result")));
+  } else fields.push(field(`${key} result`, "result", call.result, false, result("Use this instead")));
   const ran = call.arguments === null;
   const title = `${ran ? "edit the result" : "edit the call"}: ${call.name} (${call.id})`;
   return make("details", { open: !ran, "data-key": `edit ${call.id}` }, make("summary", {}, title), make("div", {}, fields));
 }
 
-function askedPerson(question, oneOfMany, send) {
+function questionForm(question, oneOfMany, send) {
   const key = `question ${question.id}`;
-  const answer = (value) => send("answer", { question: question.id, value, about: key });
+  const answer = (value) => send("answer", { question: question.id, value, field: key });
   const decide = ["approve", "reject"].map((decision) =>
     button(decision, { "data-action": decision, "data-key": `${key} ${decision}` },
       () => answer(JSON.stringify({ decision }))));
   const draft = question.approval ? '{"decision": "edit", "arguments": {}}' : "";
-  return make("fieldset", {}, make("legend", {}, "a person is asked"),
+  return make("fieldset", {}, make("legend", {}, "question to a person"),
     oneOfMany ? make("pre", {}, question.text) : null,
     question.approval ? make("div", { className: "ts-bar" }, decide) : null,
     field(key, "another answer, as JSON", draft, false, ["Answer", "answer", (area) => answer(area.value)]));
@@ -100,15 +100,15 @@ function askedPerson(question, oneOfMany, send) {
 
 function breakpoints(view, choices, send) {
   const reason = make("select", { "aria-label": "Stop at", "data-key": "reason" }, options(["stop at", choices.reasons]));
-  const value = make("input", { type: "text", "aria-label": "Of this name or value", "data-key": "value" });
-  const add = () => send("break", { reason: reason.value, value: value.value, about: "breakpoints" });
+  const value = make("input", { type: "text", "aria-label": "Name or value", "data-key": "value" });
+  const add = () => send("add_breakpoint", { reason: reason.value, value: value.value, field: "breakpoints" });
   value.addEventListener("keydown", (event) => event.key === "Enter" && add());
-  const error = make("p", { className: "ts-error", role: "alert", "data-about": "breakpoints" });
-  const known = view.breakpoints.map((text, place) => make("li", {}, `${text} `,
-    button("remove", { "aria-label": `remove ${text}`, "data-action": "unbreak", "data-key": `unbreak ${place}` },
-      () => send("unbreak", { place, about: "breakpoints" }))));
+  const error = make("p", { className: "ts-error", role: "alert", "data-field": "breakpoints" });
+  const known = view.breakpoints.map((text, index) => make("li", {}, `${text} `,
+    button("remove", { "aria-label": `remove ${text}`, "data-action": "remove_breakpoint", "data-key": `breakpoint ${index}` },
+      () => send("remove_breakpoint", { index, field: "breakpoints" }))));
   return [make("ul", {}, known), make("div", { className: "ts-bar" }, reason, value,
-    button("Add", { "data-action": "break", "data-key": "break" }, add)), error];
+    button("Add", { "data-action": "add_breakpoint", "data-key": "add_breakpoint" }, add)), error];
 }
 
 function comparison(view, send) {
@@ -122,16 +122,16 @@ function comparison(view, send) {
 
 function steps(view, send) {
   return make("ol", { className: "ts-steps" }, view.steps.map((text, step) => make("li", {},
-    button(text, { "data-key": `step ${step}`, "aria-current": step === view.place ? "step" : undefined },
+    button(text, { "data-key": `step ${step}`, "aria-current": step === view.position ? "step" : undefined },
       () => send("jump", { step })))));
 }
 
-// What decides whether a pane is made anew: typed text and the place in a list outlive a step that leaves it as it is.
+// A pane is built again only if this changes: otherwise typed text and scroll positions would be lost at each step.
 function signature(name, view) {
   const pane = view.panes[name];
   const more = {
     request: view.body, tools: view.calls, problem: view.questions, breakpoints: view.breakpoints,
-    compare: [view.lines, view.line, view.compared], timeline: [view.steps, view.place],
+    compare: [view.lines, view.line, view.compared], timeline: [view.steps, view.position],
   };
   return JSON.stringify([pane, more[name]]);
 }
@@ -141,16 +141,16 @@ function focused(root) {
   return at && root.contains(at) ? at : null;
 }
 
-// Fields that are made anew keep what was typed, and the focus stays where it was.
-function renewed(root, details, children) {
+// Replaces the content of a pane; fields keep what was typed, and the focus stays where it was.
+function replaceContent(root, details, children) {
   const at = focused(root);
   const key = at && details.contains(at) ? at.dataset.key ?? "" : null;
   const typed = new Map([...details.querySelectorAll("textarea")].map((area) => [area.dataset.key, area]));
   const opened = new Map([...details.querySelectorAll("details")].map((each) => [each.dataset.key, each.open]));
-  const held = details.lastChild;
-  const scrolled = held.hasChildNodes() ? held.scrollTop : 0; // asking makes the browser lay everything out
-  held.replaceChildren(...children);
-  if (scrolled) held.scrollTop = scrolled;
+  const body = details.lastChild;
+  const scrolled = body.hasChildNodes() ? body.scrollTop : 0; // reading it forces a layout
+  body.replaceChildren(...children);
+  if (scrolled) body.scrollTop = scrolled;
   for (const area of details.querySelectorAll("textarea")) {
     const before = typed.get(area.dataset.key);
     if (before && before.defaultValue === area.defaultValue) area.value = before.value;
@@ -164,43 +164,43 @@ function renewed(root, details, children) {
 function render({ model, el }) {
   const choices = model.get("choices");
   const root = make("div", { className: "turnstepper", tabIndex: 0, role: "region", "aria-label": "Turn stepper" });
-  root.setAttribute("data-lm-suppress-shortcuts", "true"); // or JupyterLab takes b for a new cell below
-  const where = make("p", { className: "ts-where", role: "status" });
+  root.setAttribute("data-lm-suppress-shortcuts", "true"); // else JupyterLab inserts a cell on the key b
+  const headline = make("p", { className: "ts-headline", role: "status" });
   const problem = make("p", { className: "ts-problem", role: "alert" });
   const lines = make("div", { className: "ts-bar", role: "group", "aria-label": "Lines" });
   const slider = make("input", { type: "range", min: 0, step: 1, "aria-label": "Timeline" });
   const graph = make("div", { className: "ts-graph" });
   const panes = make("div", { className: "ts-panes" });
   const open = new Set(choices.open);
-  let sent = 0; // the number of the last move that was asked for here; the view says which was served
-  let wanted = null; // the step the timeline was dragged to, while another move is under way
+  let sent = 0; // the number of the last message sent; `view.handled` is the number of the last one handled
+  let wanted = null; // the step that the timeline was dragged to while another move was under way
 
   const send = (action, extra = {}) => {
-    sent = Math.max(sent, model.get("view").served) + 1;
-    setTimeout(() => where.setAttribute("aria-busy", String(model.get("view").served < sent)), 150);
+    sent = Math.max(sent, model.get("view").handled) + 1;
+    setTimeout(() => headline.setAttribute("aria-busy", String(model.get("view").handled < sent)), 150);
     model.send({ action, ...extra });
   };
-  const bar = make("div", { className: "ts-bar", role: "toolbar", "aria-label": "Walk" });
+  const bar = make("div", { className: "ts-bar", role: "toolbar", "aria-label": "Moves" });
   const until = make("select", { "aria-label": "Run until" },
     options(["before node", choices.nodes], ["after event", choices.events]));
   const name = make("input", { type: "text", placeholder: "name of a fork", "aria-label": "Name of a fork", size: 12 });
-  const run = () => send("until", { until: until.value });
+  const runUntil = () => send("run_until", { until: until.value });
   const fork = () => { send("fork", { name: name.value.trim() }); name.value = ""; };
   name.addEventListener("keydown", (event) => event.key === "Enter" && fork());
-  const act = { u: run, f: fork };
+  const act = { u: runUntil, f: fork };
   const keyed = (label, key, action, press) => {
     const props = { title: `${label} (${key})`, "aria-keyshortcuts": key, "data-action": action };
     act[key] = press;
     return button([label, make("kbd", { "aria-hidden": "true" }, key)], props, press);
   };
   bar.append(...KEYS.map(([action, key, label]) => keyed(label, key, action, () => send(action))),
-    keyed("Until", "u", "until", run), until, keyed("Fork", "f", "fork", fork), name);
+    keyed("Until", "u", "run_until", runUntil), until, keyed("Fork", "f", "fork", fork), name);
   until.value = choices.nodes.find((node) => /(^|\/)call_llm$/.test(node)) ?? choices.nodes[0];
   slider.addEventListener("input", () => {
     wanted = Number(slider.value);
-    if (model.get("view").served >= sent) send("jump", { step: wanted });
+    if (model.get("view").handled >= sent) send("jump", { step: wanted });
   });
-  root.append(make("style", { textContent: model.get("css") + hidden(choices.page) }), where, bar, lines, slider, problem,
+  root.append(make("style", { textContent: model.get("css") + hidingRule(choices.page) }), headline, bar, lines, slider, problem,
     make("div", { className: "ts-body" }, graph, panes));
 
   const pane = (name) => {
@@ -219,34 +219,34 @@ function render({ model, el }) {
     if (details.shown === now) return;
     details.shown = now;
     details.querySelector("small").textContent = shown.note;
-    const editable = tools(name, view, choices, send);
+    const editable = controls(name, view, choices, send);
     const replaced = (name === "request" && editable.length) || name === "breakpoints";
     const children = [...(replaced ? [] : content(shown)), ...editable];
-    renewed(root, details, name === "compare" ? children.reverse() : children);
+    replaceContent(root, details, name === "compare" ? children.reverse() : children);
     details.hidden = children.length === 0;
   };
-  const tell = (view) => {
-    const about = view.refused.about ?? "";
-    const text = view.refused.text ?? "";
-    const beside = [...root.querySelectorAll("[data-about]")].filter((each) => each.dataset.about === about);
-    for (const each of root.querySelectorAll("[data-about]")) each.textContent = beside.includes(each) ? text : "";
+  // A refusal stands beside the field it is about, or at the top.
+  const showRefusal = ({ field, text }) => {
+    const errors = [...root.querySelectorAll("[data-field]")];
+    const beside = errors.filter((each) => each.dataset.field === field);
+    for (const each of errors) each.textContent = beside.includes(each) ? text : "";
     for (const area of root.querySelectorAll("textarea"))
-      area.setAttribute("aria-invalid", String(text !== "" && area.dataset.key === about));
+      area.setAttribute("aria-invalid", String(text !== "" && area.dataset.key === field));
     problem.textContent = beside.length ? "" : text;
   };
   const draw = () => {
     const view = model.get("view");
-    where.textContent = view.where;
-    where.setAttribute("aria-busy", String(view.served < sent));
+    headline.textContent = view.headline;
+    headline.setAttribute("aria-busy", String(view.handled < sent));
     lines.replaceChildren(...(view.lines.length > 1 ? view.lines : []).map((line) =>
       button(line, { "aria-pressed": String(line === view.line), "data-line": line }, () => send("line", { name: line }))));
     slider.max = view.steps.length - 1;
-    if (view.served >= sent && wanted !== null && wanted !== view.place) send("jump", { step: wanted });
-    else if (view.served >= sent) { wanted = null; slider.value = view.place; }
-    slider.setAttribute("aria-valuetext", view.steps[view.place]);
+    if (view.handled >= sent && wanted !== null && wanted !== view.position) send("jump", { step: wanted });
+    else if (view.handled >= sent) { wanted = null; slider.value = view.position; }
+    slider.setAttribute("aria-valuetext", view.steps[view.position]);
     graph.replaceChildren(view.graph ? make("p", {}, `in ${view.graph}`) : "", picture(view.svg));
     for (const name of [...Object.keys(view.panes), "timeline"]) drawPane(name, view);
-    tell(view);
+    showRefusal(view.refusal);
   };
   panes.addEventListener("toggle", (event) => {
     const name = event.target.dataset.pane;
@@ -254,8 +254,8 @@ function render({ model, el }) {
     if (event.target.open) open.add(name); else open.delete(name);
   }, true);
   root.addEventListener("keydown", (event) => {
-    const types = event.target.matches("textarea, select, input:not([type=range])");
-    if (types || event.ctrlKey || event.metaKey || event.altKey || !(event.key in act)) return;
+    const isTyping = event.target.matches("textarea, select, input:not([type=range])");
+    if (isTyping || event.ctrlKey || event.metaKey || event.altKey || !(event.key in act)) return;
     event.preventDefault();
     event.stopPropagation();
     act[event.key]();
@@ -266,8 +266,8 @@ function render({ model, el }) {
   return () => model.off("change:view", draw);
 }
 
-// The page that is saved beside the widget is for readers without a kernel.
-function hidden(page) {
+// The saved page is for readers without a kernel: while the widget lives, it is hidden.
+function hidingRule(page) {
   return `[data-saved="${CSS.escape(page)}"] { display: none }`;
 }
 

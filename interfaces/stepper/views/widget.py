@@ -1,45 +1,42 @@
-"""The stepper as a notebook widget: anywidget, so Jupyter, VS Code, Colab and marimo; no build
-step, no network.
+"""The stepper as a notebook widget, by anywidget: for Jupyter, VS Code, Colab and marimo, without a
+build step and offline.
 """
 
-import threading
 import uuid
-from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from turngraph.interfaces.plain_text import printable
+from turngraph.interfaces.stepper.engine.stepper import Stepper
+from turngraph.interfaces.stepper.views.actions import Message
 from turngraph.interfaces.stepper.views.page import page
 from turngraph.interfaces.stepper.views.style import CSS
-from turngraph.interfaces.stepper.views.widget_state import MOVES, choices_of, view_of
-from turngraph.state.errors import TurngraphError
-
-if TYPE_CHECKING:
-    from turngraph.interfaces.stepper.stepper import TurnStepper
+from turngraph.interfaces.stepper.views.widget_controller import WidgetController
+from turngraph.interfaces.stepper.views.widget_view import widget_choices
 
 __all__ = ["widget_for"]
 
 
-def widget_for(stepper: "TurnStepper") -> Any:
-    """The widget that shows `stepper`; without the extra `notebook` the stepper itself, which a
-    notebook shows too.
+def widget_for(stepper: Stepper) -> Any:
+    """Returns the widget that shows `stepper`.
+
+    Without the extra `notebook` it returns the stepper itself, which a notebook shows as a page.
     """
     try:
-        made = _widget_class()
+        widget_class = _widget_class()
     except ImportError:
         return stepper
-    return made(stepper)
+    return widget_class(stepper)
 
 
-class _StaticPage:
-    """What a saved notebook shows: the page, in an output of its own that the living widget hides."""
+class _SavedPage:
+    """The page that a saved notebook shows. The living widget hides it by its `data-saved`."""
 
-    def __init__(self, stepper: "TurnStepper", of: str) -> None:
-        self._stepper, self._of = stepper, of
+    def __init__(self, stepper: Stepper, page_id: str) -> None:
+        self._stepper, self._page_id = stepper, page_id
 
     def _repr_html_(self) -> str:
-        return f'<div data-saved="{self._of}">{page(self._stepper)}</div>'
+        return f'<div data-saved="{self._page_id}">{page(self._stepper)}</div>'
 
     def __repr__(self) -> str:
         return repr(self._stepper)
@@ -47,7 +44,7 @@ class _StaticPage:
 
 @cache
 def _widget_class() -> Any:
-    """Made when it is first wanted: a plain install has neither anywidget nor traitlets."""
+    """The widget's class. It is made on first use: a plain install has no anywidget."""
     import anywidget
     import traitlets
 
@@ -59,88 +56,44 @@ def _widget_class() -> Any:
         choices = traitlets.Dict().tag(sync=True)
         view = traitlets.Dict().tag(sync=True)
 
-        def __init__(self, stepper: "TurnStepper") -> None:
-            self.stepper = stepper
-            self._compared: str | None = None
-            self._moving = threading.Lock()  # clicks come from changing threads
-            self._watched = {stepper.name}
-            self._saved: Any = None
-            self._served = 0
-            self._id = uuid.uuid4().hex
-            super().__init__(
-                choices={**choices_of(stepper), "page": self._id}, view=self._drawn({})
-            )
-            stepper.on_move(self._follow)
-            self.on_msg(lambda _, asked, buffers: self.act(asked))
+        def __init__(self, stepper: Stepper) -> None:
+            self._controller = WidgetController(stepper, self._refresh)
+            self._page_id = uuid.uuid4().hex
+            self._page_display: Any = None
+            choices = {**widget_choices(stepper), "page": self._page_id}
+            super().__init__(choices=choices, view=self._controller.view())
+            self._controller.watch()
+            self.on_msg(lambda _, message, buffers: self.act(message))
 
-        def act(self, asked: Mapping[str, Any]) -> None:
-            """Do what a button asks; what is refused is told on the screen, beside what was asked."""
-            refused = ""
-            with self._moving:
-                try:
-                    self._move(asked)
-                except (TurngraphError, ValueError, LookupError) as exc:
-                    refused = str(exc)
-            self._served += 1
-            self._draw({"about": str(asked.get("about", "")), "text": printable(refused)})
+        @property
+        def stepper(self) -> Stepper:
+            """The stepper of the line that is shown."""
+            return self._controller.stepper
 
-        def _move(self, asked: Mapping[str, Any]) -> None:
-            action = asked.get("action", "")
-            if action == "fork":
-                self._stand_on(
-                    self.stepper.fork(str(asked.get("name") or f"fork {len(self.stepper.forks)}"))
-                )
-            elif action == "line":
-                self._stand_on(self.stepper.forks[str(asked["name"])])
-            elif action == "compare":
-                self._compared = str(asked["name"])
-            elif action in MOVES:
-                MOVES[action](self.stepper, asked)
+        def act(self, message: Message) -> None:
+            """Does what a button asks."""
+            self._controller.act(message)
 
-        def _stand_on(self, line: "TurnStepper") -> None:
-            self.stepper = line
-            if line.name not in self._watched:
-                self._watched.add(line.name)
-                line.on_move(self._follow)
-
-        def _follow(self) -> None:
-            """The walk was moved by a cell: a button's own move is drawn when it is over."""
-            if not self._moving.locked():
-                self._draw({})
-
-        def _draw(self, refused: Mapping[str, str]) -> None:
-            self.view = self._drawn(refused)
-            if self._saved is not None:
-                self._saved.update(self._page())
-
-        def _drawn(self, refused: Mapping[str, str]) -> dict[str, Any]:
-            shown = view_of(self.stepper, compared=self._compared)
-            return {
-                **shown,
-                "refused": dict(refused),
-                "compared": self._compared,
-                "served": self._served,
-            }
-
-        def _page(self) -> _StaticPage:
-            return _StaticPage(self.stepper, self._id)
+        def _refresh(self) -> None:
+            self.view = self._controller.view()
+            if self._page_display is not None:
+                self._page_display.update(_SavedPage(self.stepper, self._page_id))
 
         def _repr_mimebundle_(self, **kwargs: Any) -> Any:
             bundle = super()._repr_mimebundle_(**kwargs)
             data, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
-            return {
-                **data,
-                "text/plain": repr(self.stepper),
-                "text/html": page(self.stepper),
-            }, metadata
+            texts = {"text/plain": repr(self.stepper), "text/html": page(self.stepper)}
+            return {**data, **texts}, metadata
 
         def _ipython_display_(self) -> None:
-            """Two outputs: the widget, and the page that is left of it when nothing runs any more."""
+            """Shows two outputs: the widget, and the page that a saved notebook keeps of it."""
             from IPython.display import display
 
+            # The page is an output of its own, which can be updated; here it would be shown twice.
             data, _ = self._repr_mimebundle_()
             del data["text/html"]
             display(data, raw=True)  # type: ignore[no-untyped-call, unused-ignore]
-            self._saved = display(self._page(), display_id=True)  # type: ignore[no-untyped-call, unused-ignore]
+            saved = _SavedPage(self.stepper, self._page_id)
+            self._page_display = display(saved, display_id=True)  # type: ignore[no-untyped-call, unused-ignore]
 
     return StepperWidget

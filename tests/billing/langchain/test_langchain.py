@@ -18,10 +18,10 @@ from langgraph.checkpoint.memory import InMemorySaver
 from openai import APIConnectionError, BadRequestError, InternalServerError
 from pydantic import BaseModel
 
+from turngraph.billing.budget import Budget
 from turngraph.billing.langchain.callback import LedgerCallback
-from turngraph.billing.langchain.metering import Metered
+from turngraph.billing.langchain.metering import MeteringConfig
 from turngraph.billing.langchain.middleware import LedgerMiddleware
-from turngraph.billing.store.budgets import Budget
 from turngraph.billing.store.calls import CostAttribution
 from turngraph.scripted import Call, Cut, Fail, Say, ScriptedModel
 from turngraph.state.errors import BudgetExceededError, TurnConfigurationError
@@ -53,8 +53,8 @@ def book(open_book: Open) -> Any:
     return open_book(HARD)
 
 
-def metered(book: Any, **more: Any) -> Metered:
-    return Metered(book.ledger, attribution=PAYER, **more)
+def metered(book: Any, **more: Any) -> MeteringConfig:
+    return MeteringConfig(book.ledger, attribution=PAYER, **more)
 
 
 @tool

@@ -31,7 +31,7 @@ def write(saver: Any, lease: int | None, *, task: bool) -> Any:
 def statements(book: Any) -> list[str]:
     seen: list[str] = []
     event.listen(
-        book.ledger.engine, "before_cursor_execute", lambda c, k, sql, *_: seen.append(sql)
+        book.ledger.store.engine, "before_cursor_execute", lambda c, k, sql, *_: seen.append(sql)
     )
     return seen
 
@@ -43,16 +43,16 @@ both = pytest.mark.parametrize("task", [False, True], ids=["sync", "async"])
 def test_a_worker_that_slept_through_its_lease_writes_nothing(open_book: Open, task: bool) -> None:
     """Frozen, taken over, thawed: its next checkpoint would have become the thread's last."""
     book, heir = open_book(), open_book()
-    fence = book.ledger.do(admit, "u", thread="t").fence
+    fence = book.ledger.store.run(admit, "u", thread="t").fence
     inner = InMemorySaver()
-    saver = fenced(inner, book.ledger, lease_from)
-    book.ledger.keeper.hold("u", fence, book.clock.now)
+    saver = fenced(inner, book.ledger.leases, lease_from)
+    book.ledger.leases.start_renewing("u", fence, book.clock.now)
     write(saver, fence, task=task)
     book.clock.now += 61
-    heir.ledger.do(admit, "u", thread="t")
+    heir.ledger.store.run(admit, "u", thread="t")
     with pytest.raises(FencedError):
         write(saver, fence, task=task)
-    book.ledger.keeper.drop("u", fence)
+    book.ledger.leases.stop_renewing("u", fence)
     assert len(list(inner.list({"configurable": {"thread_id": "t"}}))) == 1
 
 
@@ -60,9 +60,9 @@ def test_a_worker_that_slept_through_its_lease_writes_nothing(open_book: Open, t
 def test_a_running_lease_is_not_asked_for_at_every_write(open_book: Open, task: bool) -> None:
     """Only when the worker's own clock leaves a doubt: being admitted was the first answer."""
     book = open_book()
-    fence = book.ledger.do(admit, "u", thread="t").fence
-    saver = fenced(InMemorySaver(), book.ledger, lease_from)
-    book.ledger.keeper.hold("u", fence, book.clock.now)
+    fence = book.ledger.store.run(admit, "u", thread="t").fence
+    saver = fenced(InMemorySaver(), book.ledger.leases, lease_from)
+    book.ledger.leases.start_renewing("u", fence, book.clock.now)
     asked = statements(book)
     for _ in range(5):
         write(saver, fence, task=task)
@@ -73,13 +73,13 @@ def test_a_running_lease_is_not_asked_for_at_every_write(open_book: Open, task: 
     asked.clear()
     write(saver, fence, task=task)
     assert asked == []
-    book.ledger.keeper.drop("u", fence)
+    book.ledger.leases.stop_renewing("u", fence)
 
 
 def test_a_run_without_a_lease_writes_as_ever(open_book: Open) -> None:
     """A parent's own checkpoints, or a turn without a ledger."""
     book = open_book()
-    saver = fenced(InMemorySaver(), book.ledger, lease_from)
+    saver = fenced(InMemorySaver(), book.ledger.leases, lease_from)
     write(saver, None, task=False)
     write(saver, None, task=True)
     assert isinstance(saver, InMemorySaver)
@@ -90,32 +90,32 @@ def test_a_doubt_that_cannot_be_settled_writes_nothing(open_book: Open) -> None:
     refused.
     """
     book = open_book()
-    fence = book.ledger.do(admit, "u", thread="t").fence
-    saver = fenced(InMemorySaver(), book.ledger, lease_from)
+    fence = book.ledger.store.run(admit, "u", thread="t").fence
+    saver = fenced(InMemorySaver(), book.ledger.leases, lease_from)
 
     def away(*_: Any) -> None:
         raise OperationalError("away", {}, OSError())
 
-    book.ledger.keeper.hold("u", fence, book.clock.now)
+    book.ledger.leases.start_renewing("u", fence, book.clock.now)
     book.clock.now += 55
-    event.listen(book.ledger.engine, "before_cursor_execute", away)
+    event.listen(book.ledger.store.engine, "before_cursor_execute", away)
     with pytest.raises(LedgerUnavailableError):
         write(saver, fence, task=False)
-    book.ledger.keeper.drop("u", fence)
+    book.ledger.leases.stop_renewing("u", fence)
 
 
 def test_a_lease_that_ended_is_not_remembered(open_book: Open) -> None:
     """What is over for the keeper is over for the checkpointer."""
     book = open_book()
-    fence = book.ledger.do(admit, "u", thread="t").fence
-    keeper = book.ledger.keeper
-    keeper.hold("u", fence, book.clock.now)
-    keeper.confirm("u", fence)
-    assert keeper.surely("u", fence)
-    assert keeper.drop("u", fence)
-    assert not keeper.surely("u", fence)
-    keeper.confirm("u", fence)
-    assert not keeper.surely("u", fence)
+    fence = book.ledger.store.run(admit, "u", thread="t").fence
+    leases = book.ledger.leases
+    leases.start_renewing("u", fence, book.clock.now)
+    leases.ensure_live("u", fence)
+    assert leases.is_live("u", fence)
+    assert leases.stop_renewing("u", fence)
+    assert not leases.is_live("u", fence)
+    leases.ensure_live("u", fence)
+    assert not leases.is_live("u", fence)
 
 
 def test_a_turn_that_is_over_still_writes_its_last_checkpoint(open_book: Open) -> None:
@@ -123,10 +123,10 @@ def test_a_turn_that_is_over_still_writes_its_last_checkpoint(open_book: Open) -
     nothing to let go.
     """
     book = open_book()
-    fence = book.ledger.do(admit, "u", thread="t").fence
-    keeper = book.ledger.keeper
-    keeper.hold("u", fence, book.clock.now)
-    book.ledger.do(finish, "u", fence=fence)
-    keeper.finished("u", fence)
-    write(fenced(InMemorySaver(), book.ledger, lease_from), fence, task=False)
-    assert not keeper.drop("u", fence)
+    fence = book.ledger.store.run(admit, "u", thread="t").fence
+    leases = book.ledger.leases
+    leases.start_renewing("u", fence, book.clock.now)
+    book.ledger.store.run(finish, "u", fence=fence)
+    leases.mark_finished("u", fence)
+    write(fenced(InMemorySaver(), book.ledger.leases, lease_from), fence, task=False)
+    assert not leases.stop_renewing("u", fence)

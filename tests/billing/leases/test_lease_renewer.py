@@ -27,9 +27,9 @@ def until(true: Callable[[], bool]) -> None:
 
 def held(book: Any) -> int:
     """Admit a turn and keep its lease; its fence."""
-    asked = book.ledger.now()
-    fence = book.ledger.do(admit, "u", thread="t").fence
-    book.ledger.keeper.hold("u", fence, asked)
+    asked = book.ledger.store.now()
+    fence = book.ledger.store.run(admit, "u", thread="t").fence
+    book.ledger.leases.start_renewing("u", fence, asked)
     return int(fence)
 
 
@@ -43,7 +43,7 @@ def test_a_lease_is_renewed_as_long_as_it_is_held(open_book: Open) -> None:
     fence = held(book)
     first = lease_from(book)
     until(lambda: lease_from(book) > first + LEASE_S)
-    assert book.ledger.keeper.drop("u", fence)
+    assert book.ledger.leases.stop_renewing("u", fence)
 
 
 def test_a_turn_that_was_taken_over_is_renewed_no_more(open_book: Open) -> None:
@@ -51,36 +51,36 @@ def test_a_turn_that_was_taken_over_is_renewed_no_more(open_book: Open) -> None:
     book = open_book(lease_s=LEASE_S, clock=time.time)
     fence = held(book)
     book.rows("UPDATE turn SET fence = fence + 1 RETURNING fence")
-    until(lambda: not book.ledger.keeper._held)
-    assert not book.ledger.keeper.drop("u", fence)
+    until(lambda: not book.ledger.leases._fences)
+    assert not book.ledger.leases.stop_renewing("u", fence)
 
 
 def test_a_database_that_is_away_for_a_moment_loses_no_lease(
     open_book: Open, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is said, and tried again: another worker may not have come yet."""
-    book = open_book(lease_s=LEASE_S, clock=time.time, waits_s=())
+    book = open_book(lease_s=LEASE_S, clock=time.time, retry_delays_s=())
 
     def away(*_: Any) -> None:
         raise OperationalError("away", {}, OSError())
 
     fence = held(book)
-    event.listen(book.ledger.engine, "before_cursor_execute", away)
+    event.listen(book.ledger.store.engine, "before_cursor_execute", away)
     until(lambda: "lease of turn u was not renewed" in caplog.text)
-    event.remove(book.ledger.engine, "before_cursor_execute", away)
+    event.remove(book.ledger.store.engine, "before_cursor_execute", away)
     first = lease_from(book)
     until(lambda: lease_from(book) > first + LEASE_S)
-    assert book.ledger.keeper.drop("u", fence)
+    assert book.ledger.leases.stop_renewing("u", fence)
 
 
 def test_one_thread_keeps_many_leases_and_ends_with_the_last(open_book: Open) -> None:
     """A worker with a hundred turns has one thread for them, and none when it is idle."""
     book = open_book(lease_s=LEASE_S, clock=time.time)
-    keeper = book.ledger.keeper
-    fences = {turn: book.ledger.do(admit, turn).fence for turn in ("u", "v")}
+    leases = book.ledger.leases
+    fences = {turn: book.ledger.store.run(admit, turn).fence for turn in ("u", "v")}
     for turn, fence in fences.items():
-        keeper.hold(turn, fence, time.time())
-    assert keeper._running
+        leases.start_renewing(turn, fence, time.time())
+    assert leases._running
     for turn, fence in fences.items():
-        assert keeper.drop(turn, fence)
-    until(lambda: not keeper._running)
+        assert leases.stop_renewing(turn, fence)
+    until(lambda: not leases._running)

@@ -6,13 +6,15 @@ from typing import Any
 import pytest
 
 from turngraph.billing.leases.leases import admit, finish
-from turngraph.billing.operations.reports import charges
+from turngraph.billing.operations.attempt_rows import attempt_rows
 from turngraph.billing.operations.retention import forget_answers
 
 
 def forget(book: Any, **more: Any) -> int:
     """Forget what was closed until a moment ago."""
-    return int(book.ledger.do(forget_answers, datetime.fromtimestamp(book.clock.now, UTC), **more))
+    return int(
+        book.ledger.store.run(forget_answers, datetime.fromtimestamp(book.clock.now, UTC), **more)
+    )
 
 
 def kept(book: Any) -> list[str]:
@@ -34,12 +36,12 @@ def answered(book: Any, name: str) -> None:
 def test_only_a_turn_that_is_over_is_forgotten(
     book: Any, status: str | None, left: list[str]
 ) -> None:
-    """A turn under way may be resumed, and would pay again; one nobody admitted has no such claim."""
+    """A running turn may be resumed, and would pay again without its stored answers."""
     if status is not None:
-        admission = book.ledger.do(admit, "u", thread="t")
+        admission = book.ledger.store.run(admit, "u", thread="t")
     answered(book, "c")
     if status == "done":
-        book.ledger.do(finish, "u", fence=admission.fence)
+        book.ledger.store.run(finish, "u", fence=admission.fence)
     assert forget(book) == 0, "it was closed just now"
     book.clock.now += 1
     assert forget(book) == 1 - len(left)
@@ -61,8 +63,8 @@ def test_amounts_and_usage_stay_and_a_limit_holds(book: Any) -> None:
     for name in ("a", "b", "c"):
         answered(book, name)
     book.clock.now += 1
-    before = book.ledger.read(lambda tx: list(charges(tx)))
+    before = book.ledger.store.read(lambda tx: list(attempt_rows(tx)))
     assert [forget(book, limit=2) for _ in range(3)] == [2, 1, 0]
-    assert book.ledger.read(lambda tx: list(charges(tx))) == before
+    assert book.ledger.store.read(lambda tx: list(attempt_rows(tx))) == before
     assert book.verified()
     assert book.begin("a").reply is None, "a call whose answer was forgotten is made again"

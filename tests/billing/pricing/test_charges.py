@@ -6,6 +6,7 @@ from typing import Any
 
 from turngraph.billing.pricing.charges import charge_for, tool_charge_for, total_usd
 from turngraph.billing.pricing.overrides import ToolPrice
+from turngraph.billing.pricing.price_key import PriceKey
 from turngraph.billing.pricing.prices import Prices
 from turngraph.state.result import Charge, PriceUsed
 from turngraph.state.usage import Usage
@@ -14,15 +15,9 @@ AT = datetime(2026, 6, 1, 12, tzinfo=UTC)
 USED = Usage(input_tokens=10_000, cache_read_tokens=8_000, output_tokens=1_000)
 
 
-def charged(**changed: Any) -> Charge | None:
-    given: dict[str, Any] = {
-        "attempt_id": "c.1",
-        "vendor": "openai",
-        "model": "gpt-5",
-        "at": AT,
-        "usage": USED,
-    }
-    return charge_for(Prices(), **{**given, **changed})
+def charged(vendor: str = "openai", model: str = "gpt-5", **changed: Any) -> Charge | None:
+    arguments = {"attempt_id": "c.1", "usage": USED, **changed}
+    return charge_for(Prices(), PriceKey(vendor, model, at=AT), **arguments)
 
 
 def test_an_answer_is_charged_with_the_price_it_was_made_with() -> None:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from turngraph.billing.pricing.genai_catalog import GenaiCatalog
 from turngraph.billing.pricing.overrides import PriceOverride, ToolPrice, load_prices
+from turngraph.billing.pricing.price_key import PriceKey
 from turngraph.billing.pricing.prices import Prices
 from turngraph.billing.pricing.rates import Rate, Rates
 from turngraph.state.errors import TurnConfigurationError
@@ -30,14 +31,14 @@ def usd(
     model: str = "gpt-5",
     **more: object,
 ) -> Decimal | None:
-    priced = prices.charge(usage, vendor=vendor, model=model, at=AT, **more)  # type: ignore[arg-type]
+    priced = prices.charge(usage, PriceKey(vendor, model, at=AT, **more))  # type: ignore[arg-type]
     return None if priced is None else priced.usd
 
 
 def test_the_vendors_own_word_comes_first() -> None:
     """OpenRouter and xAI say what a call cost; no table knows it better. Zero is a word too."""
     said = USED.model_copy(update={"cost_usd": Decimal("0.0000000015")})
-    priced = Prices((MINE,)).charge(said, vendor="openai", model="gpt-5", at=AT)
+    priced = Prices((MINE,)).charge(said, PriceKey("openai", "gpt-5", at=AT))
     assert priced is not None
     assert (priced.usd, priced.price.source) == (Decimal("0.000000002"), "provider")
     assert usd(Prices(), USED.model_copy(update={"cost_usd": Decimal(0)})) == 0
@@ -53,7 +54,7 @@ def test_a_nonsense_cost_is_no_word(cost: str) -> None:
 
 def test_your_override_comes_before_the_list() -> None:
     """A contract's price is the one you pay; the row says so on the charge."""
-    priced = Prices((MINE,)).charge(USED, vendor="openai", model="gpt-5-mini", at=AT)
+    priced = Prices((MINE,)).charge(USED, PriceKey("openai", "gpt-5-mini", at=AT))
     assert priced is not None
     assert (priced.usd, priced.price.source) == (Decimal("0.011"), "override")
     assert usd(Prices((MINE,)), model="gpt-4o") == usd(Prices(), model="gpt-4o")
@@ -64,7 +65,8 @@ def test_an_override_holds_in_its_time() -> None:
     past = MINE.model_copy(update={"valid_until": AT})
     future = MINE.model_copy(update={"valid_from": AT + timedelta(seconds=1)})
     now = MINE.model_copy(update={"valid_from": AT, "valid_until": AT + timedelta(seconds=1)})
-    assert [row.names("openai", "gpt-5", AT) for row in (past, future, now)] == [False, False, True]
+    key = PriceKey("openai", "gpt-5", at=AT)
+    assert [row.matches(key) for row in (past, future, now)] == [False, False, True]
 
 
 def test_a_price_in_another_currency_keeps_it() -> None:
@@ -80,9 +82,7 @@ def test_a_price_in_another_currency_keeps_it() -> None:
             }
         ),
     )
-    priced = Prices((row,)).charge(
-        Usage(input_tokens=1_000_000), vendor="berget", model="any", at=AT
-    )
+    priced = Prices((row,)).charge(Usage(input_tokens=1_000_000), PriceKey("berget", "any", at=AT))
     assert priced is not None
     assert (priced.usd, priced.price.currency) == (Decimal("3.3"), "EUR")
 
@@ -90,7 +90,7 @@ def test_a_price_in_another_currency_keeps_it() -> None:
 def test_a_price_in_another_currency_without_a_rate_is_refused_by_name() -> None:
     """Ten euros are not ten dollars, and no list says what you pay for them."""
     with pytest.raises(
-        ValidationError, match=r"price of `berget:\*` is in EUR; say what one EUR is worth .* `usd`"
+        ValidationError, match=r"price of `berget:\*` is in EUR; say in `usd` what one EUR is worth"
     ):
         PriceOverride(vendor="berget", currency="EUR", rates=Rates())
 
@@ -105,7 +105,7 @@ def test_a_price_in_another_currency_without_a_rate_is_refused_by_name() -> None
     ],
 )
 def test_a_price_nobody_knows_is_none_and_never_zero(vendor: str, model: str) -> None:
-    """A gateway serving `gpt-4o` has its own price; an empty row of a list is not a price of zero."""
+    """A gateway has a price of its own for `gpt-4o`, and an empty row of a list is not zero."""
     assert usd(Prices(), vendor=vendor, model=model, base_url="https://llm.example.org/v1") is None
 
 
@@ -118,7 +118,7 @@ def test_a_service_tier_has_its_own_price() -> None:
     """Flex is half, priority is double; the answer says which was served."""
     listed = datetime(2026, 11, 1, tzinfo=UTC)
     tiers = [
-        Prices().charge(USED, vendor=vendor, model="gpt-5", at=at, service_tier=tier)
+        Prices().charge(USED, PriceKey(vendor, "gpt-5", at=at, service_tier=tier))
         for vendor, tier, at in (
             ("openai", "flex", listed),
             ("openai", "default", listed),
@@ -135,7 +135,7 @@ def test_a_list_price_follows_the_calendar() -> None:
     """Repricing last year's calls must use last year's prices."""
     o3 = Usage(input_tokens=1_000_000, output_tokens=0)
     before, after = (
-        Prices().charge(o3, vendor="openai", model="o3", at=datetime(2025, month, 20, tzinfo=UTC))
+        Prices().charge(o3, PriceKey("openai", "o3", at=datetime(2025, month, 20, tzinfo=UTC)))
         for month in (5, 7)
     )
     assert before is not None
@@ -185,13 +185,7 @@ def test_every_kind_of_list_price_is_charged(
 
 def test_the_first_of_a_models_dated_prices_is_the_default() -> None:
     """Before any of the dates, the list's first row holds."""
-    listed = GenaiCatalog().find(
-        vendor="openai",
-        model="o3",
-        base_url=None,
-        at=datetime(1999, 1, 1, tzinfo=UTC),
-        service_tier=None,
-    )
+    listed = GenaiCatalog().find(PriceKey("openai", "o3", at=datetime(1999, 1, 1, tzinfo=UTC)))
     assert listed is not None
     assert listed.rates.input is not None
 
@@ -201,7 +195,7 @@ def test_the_most_a_call_can_cost_covers_what_it_costs() -> None:
     for model, tokens in (("gpt-5", 10_000), ("gpt-4o-realtime-preview", 10_000)):
         usage = Usage(input_tokens=tokens, input_audio_tokens=tokens // 2, output_tokens=1_000)
         held = Prices().most(
-            vendor="openai", model=model, at=AT, input_tokens=tokens, output_tokens=1_000
+            PriceKey("openai", model, at=AT), input_tokens=tokens, output_tokens=1_000
         )
         cost = usd(Prices(), usage, model=model)
         assert held is not None
@@ -213,8 +207,7 @@ def test_the_most_of_an_unknown_price_is_unknown() -> None:
     """A budget then refuses, or takes the ceiling you set; it does not hold nothing."""
     for vendor, model in (("nobody", "x"), ("github-copilot", "gpt-4o")):
         assert (
-            Prices().most(vendor=vendor, model=model, at=AT, input_tokens=1, output_tokens=1)
-            is None
+            Prices().most(PriceKey(vendor, model, at=AT), input_tokens=1, output_tokens=1) is None
         )
 
 
@@ -222,7 +215,8 @@ def test_a_file_of_prices_is_read(tmp_path: Path) -> None:
     """Prices are data that an operator edits. A tenth written in YAML is exactly a tenth."""
     file = tmp_path / "prices.yaml"
     file.write_text(
-        "prices:\n- vendor: vllm\n  rates: {input: {usd_per_mtok: 0.1}, output: {usd_per_mtok: 0.2}}\n"
+        "prices:\n- vendor: vllm\n"
+        "  rates: {input: {usd_per_mtok: 0.1}, output: {usd_per_mtok: 0.2}}\n"
         "tools:\n- {tool: search, usd_per_call: 0.01, usd_per_second: 0.001}\n"
     )
     assert load_prices(file).tools[0].usd_per_call == Decimal("0.01")
@@ -242,11 +236,11 @@ def test_a_file_of_prices_is_read(tmp_path: Path) -> None:
         ("prices: [{vendor: x, rates: {input: {usd_per_mtok: .nan}}}]", "decimal"),
         (
             "prices: [{vendor: x, currency: SEK, rates: {}}]",
-            r"prices\.0: .* is in SEK; say what one SEK is worth",
+            r"prices\.0: .* is in SEK; say in `usd` what one SEK is worth",
         ),
         ("[1, 2]", "valid dictionary"),
         ("a: &a [1]\nb: *a", "anchors"),
-        ("prices: [", "no price file"),
+        ("prices: [", "not a price file"),
         ("x" * 300_000, "300000 bytes"),
     ],
 )

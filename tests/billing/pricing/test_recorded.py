@@ -20,6 +20,7 @@ from tests.paths import SHARED
 from turngraph.billing.pricing.charges import charge_for
 from turngraph.billing.pricing.genai_catalog import PROVIDER_IDS
 from turngraph.billing.pricing.money import to_nano
+from turngraph.billing.pricing.price_key import PriceKey
 from turngraph.billing.pricing.prices import Prices
 from turngraph.providers.reading.usage_reader import read_usage
 from turngraph.state.usage import Usage
@@ -137,7 +138,7 @@ def outcome_of(exchange: Exchange, prices: Prices) -> tuple[str, int]:
     nano-USD, if equal.
     """
     usage = read(exchange).model_copy(update={"cost_usd": None})
-    priced = prices.charge(usage, vendor=exchange.vendor, model=exchange.model, at=AT)
+    priced = prices.charge(usage, PriceKey(exchange.vendor, exchange.model, at=AT))
     expected = listed(respelled(exchange))
     if priced is None:
         # An empty row of the list is «nobody knows», never «free».
@@ -197,9 +198,7 @@ def test_what_a_vendor_says_it_cost_is_what_is_charged() -> None:
         )
         if usd is None:
             continue
-        priced = Prices().charge(
-            read(exchange), vendor=exchange.vendor, model=exchange.model, at=AT
-        )
+        priced = Prices().charge(read(exchange), PriceKey(exchange.vendor, exchange.model, at=AT))
         assert priced is not None
         assert (to_nano(priced.usd), priced.price.source) == (to_nano(usd), "provider"), exchange.id
         told[exchange.vendor] += 1
@@ -213,11 +212,13 @@ def test_every_exchange_with_usage_is_priced_or_marked() -> None:
     for exchange in exchanges():
         charge = charge_for(
             prices,
+            PriceKey(
+                exchange.vendor,
+                exchange.model,
+                at=AT,
+                base_url=f"https://{exchange.host}" if exchange.host else None,
+            ),
             attempt_id=exchange.id,
-            vendor=exchange.vendor,
-            model=exchange.model,
-            base_url=f"https://{exchange.host}" if exchange.host else None,
-            at=AT,
             usage=read(exchange),
         )
         assert charge is not None

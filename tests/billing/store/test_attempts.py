@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from turngraph.billing.budget import Budget
 from turngraph.billing.errors import LedgerError
-from turngraph.billing.store.attempts import expire, mark_unknown, release
-from turngraph.billing.store.budgets import Budget
 from turngraph.billing.store.calls import Call, CostAttribution, Released, UnknownOutcome
-from turngraph.billing.store.settlement import correct, settle_all
+from turngraph.billing.store.outcomes import expire, mark_unknown, release
+from turngraph.billing.store.settlement import correct_closed, settle_all
 from turngraph.state.result import PriceUsed
 from turngraph.state.usage import Usage
 
@@ -74,13 +74,13 @@ def test_a_call_without_a_budget_is_kept_just_so(book: Any) -> None:
     book.settle("c.1")
     book.reserve("gone")
     book.clock.now += 61
-    assert book.ledger.do(expire, 100) == (1, 0)
+    assert book.ledger.store.run(expire, 100) == (1, 0)
     assert book.rows("SELECT * FROM hold") == []
     assert book.verified()
 
 
 def test_a_reservation_that_became_too_small_is_replaced(open_book: Open) -> None:
-    """The request was edited after it was prepared: the larger amount is held, the smaller let go."""
+    """The request was edited after it was prepared: the larger amount replaces the smaller."""
     book = open_book(HARD)
     held = book.reserve(usd="0.01")
     assert book.begin(reservation=held.id, usd="0.05").held_usd == Decimal("0.05")
@@ -133,8 +133,8 @@ def test_a_refused_attempt_costs_nothing(open_book: Open) -> None:
     """A 429 was not billed: its hold is let go, and it is over."""
     book = open_book(HARD)
     begun = book.begin()
-    assert book.ledger.do(release, Released(attempt_id=begun.attempt_id, why="429"))
-    assert not book.ledger.do(release, Released(attempt_id=begun.attempt_id, why="429"))
+    assert book.ledger.store.run(release, Released(attempt_id=begun.attempt_id, why="429"))
+    assert not book.ledger.store.run(release, Released(attempt_id=begun.attempt_id, why="429"))
     assert book.window("turn:u") == (0, 0)
     assert book.begin().attempt_id == "c.2"
     assert book.verified()
@@ -144,7 +144,7 @@ def test_a_real_amount_after_a_guess_is_a_further_entry(open_book: Open) -> None
     """A late answer from a thawed worker corrects the estimate; nothing is overwritten."""
     book = open_book(HARD)
     book.begin()
-    assert book.ledger.do(
+    assert book.ledger.store.run(
         mark_unknown, UnknownOutcome(attempt_id="c.1", why="cut", estimate=Usage(input_tokens=1))
     )
     book.settle("c.1", "0.01", estimated=True, basis="max")
@@ -165,7 +165,7 @@ def test_a_real_amount_after_a_release_is_charged_too(open_book: Open) -> None:
     """Released for «absent», and then the vendor's invoice has it: the money was spent."""
     book = open_book(HARD)
     book.begin()
-    book.ledger.do(release, Released(attempt_id="c.1", why="absent"))
+    book.ledger.store.run(release, Released(attempt_id="c.1", why="absent"))
     assert book.settle("c.1", "0.004").amount_usd == Decimal("0.004")
     assert book.window("turn:u") == (Decimal("0.004"), 0)
     assert book.verified()
@@ -196,8 +196,8 @@ def test_a_correction_is_a_signed_entry_with_its_reason(open_book: Open) -> None
     """An invoice says otherwise, or money is given back: the history stays readable."""
     book = open_book(HARD)
     book.paid("0.004")
-    assert book.ledger.do(correct, "c.1", Decimal(0), note="refund").amount_usd == 0
-    assert book.ledger.do(correct, "c.1", Decimal(0), note="refund").amount_usd == 0
+    assert book.ledger.store.run(correct_closed, "c.1", Decimal(0), note="refund").amount_usd == 0
+    assert book.ledger.store.run(correct_closed, "c.1", Decimal(0), note="refund").amount_usd == 0
     assert [row["note"] for row in book.rows("SELECT note FROM entry ORDER BY rev")] == [
         None,
         "refund",
@@ -212,7 +212,7 @@ def test_only_a_closed_attempt_can_be_corrected(book: Any, state: str) -> None:
     if state == "sent":
         book.begin()
     with pytest.raises(LedgerError, match=f"`c.1` is {state}"):
-        book.ledger.do(correct, "c.1", Decimal(0), note="no")
+        book.ledger.store.run(correct_closed, "c.1", Decimal(0), note="no")
 
 
 def test_an_attempt_nobody_began_cannot_be_settled(book: Any) -> None:
@@ -226,11 +226,11 @@ def test_entries_are_never_changed(book: Any) -> None:
     book.paid()
     for sql in ("UPDATE entry SET amount_nano = 0", "DELETE FROM entry"):
         with pytest.raises(DBAPIError, match="append-only"):
-            book.ledger.do(lambda tx, sql=sql: tx.conn.execute(text(sql)))
+            book.ledger.store.run(lambda tx, sql=sql: tx.conn.execute(text(sql)))
 
 
 def test_a_vendors_id_that_repeats_does_not_lose_a_charge(book: Any) -> None:
-    """Some vendors send the same id twice, or an empty one. The charge counts; the id is kept once."""
+    """Some vendors send the same id twice, or an empty one. The charge counts in any case."""
     for name, vendor_id in (("a", "resp_1"), ("b", "resp_1"), ("c", ""), ("d", "")):
         begun = book.begin(name)
         assert book.answer(begun.attempt_id, provider_id=vendor_id)
@@ -265,7 +265,7 @@ def test_the_price_is_kept_once_and_named_on_the_charge(book: Any, settlement_of
         begun = book.begin(name)
         made = settlement_of(begun.attempt_id, "0.004", http_status=200, response="{}")
         priced = made.model_copy(update={"charge": made.charge.model_copy(update={"price": price})})
-        book.ledger.do(settle, priced)
+        book.ledger.store.run(settle, priced)
     kept = book.rows("SELECT * FROM price")
     assert len(kept) == 1
     assert PriceUsed.model_validate_json(kept[0]["price"]) == price
@@ -281,10 +281,10 @@ def test_the_price_is_kept_once_and_named_on_the_charge(book: Any, settlement_of
 def test_several_charges_are_settled_in_one_transaction(book: Any, settlement_of: Any) -> None:
     """`bill` settles a call and its tools together, or none of them."""
     made = [settlement_of(book.begin(name).attempt_id, "0.001") for name in ("b", "a")]
-    assert [one.first for one in book.ledger.do(settle_all, made)] == [True, True]
+    assert [one.first for one in book.ledger.store.run(settle_all, made)] == [True, True]
     open_one = settlement_of(book.begin("z").attempt_id, "0.001")
     with pytest.raises(LedgerError):
-        book.ledger.do(settle_all, [open_one, settlement_of("zz", "0.001")])
+        book.ledger.store.run(settle_all, [open_one, settlement_of("zz", "0.001")])
     assert book.row("z.1")["state"] == "sent"
 
 
@@ -295,8 +295,8 @@ def test_what_a_dead_worker_held_and_never_sent_is_released(open_book: Open) -> 
     book.begin("sent")
     book.clock.now += 61
     book.reserve("alive")
-    assert book.ledger.do(expire, 100) == (1, 1)
-    assert book.ledger.do(expire, 100) == (0, 0)
+    assert book.ledger.store.run(expire, 100) == (1, 1)
+    assert book.ledger.store.run(expire, 100) == (0, 0)
     assert book.window("turn:u") == (0, Decimal("0.02"))
     assert book.row("sent.1")["state"] == "unknown"
     assert book.verified()
@@ -305,8 +305,8 @@ def test_what_a_dead_worker_held_and_never_sent_is_released(open_book: Open) -> 
 def test_a_late_answer_to_an_unknown_attempt_is_kept(book: Any) -> None:
     """The worker was slow, not dead."""
     book.begin()
-    book.ledger.do(mark_unknown, UnknownOutcome(attempt_id="c.1", why="lease"))
-    assert not book.ledger.do(mark_unknown, UnknownOutcome(attempt_id="c.1", why="lease"))
+    book.ledger.store.run(mark_unknown, UnknownOutcome(attempt_id="c.1", why="lease"))
+    assert not book.ledger.store.run(mark_unknown, UnknownOutcome(attempt_id="c.1", why="lease"))
     assert book.answer("c.1")
     assert book.row("c.1")["state"] == "answered"
 
@@ -314,7 +314,7 @@ def test_a_late_answer_to_an_unknown_attempt_is_kept(book: Any) -> None:
 def test_tags_and_seams_stand_on_the_row(book: Any) -> None:
     """Reports group by them."""
     call = Call(
-        attribution=CostAttribution(account="a", key="k", tags=("y", "x", "x")),
+        attribution=CostAttribution(account="a", api_key_id="k", tags=("y", "x", "x")),
         kind="plugin",
         plugin="p",
         connection="db",
@@ -322,7 +322,7 @@ def test_tags_and_seams_stand_on_the_row(book: Any) -> None:
         seq=3,
     )
     row = book.row(book.begin(call=call).attempt_id)
-    assert (row["tags"], row["key_id"], row["plugin"], row["connection"], row["call_seq"]) == (
+    assert (row["tags"], row["api_key_id"], row["plugin"], row["connection"], row["call_seq"]) == (
         '["x", "y"]',
         "k",
         "p",

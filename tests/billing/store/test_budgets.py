@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from turngraph.billing.store.budgets import Budget, list_budgets, remove_budget, set_budget
+from turngraph.billing.budget import Budget
 from turngraph.billing.store.calls import Call, CostAttribution
 from turngraph.state.errors import BudgetExceededError
 
@@ -68,7 +68,7 @@ def test_many_budgets_are_held_at_once_or_none_is(open_book: Open) -> None:
         ("turn", CostAttribution(turn="u"), CostAttribution(turn="v")),
         ("thread", CostAttribution(thread="t"), CostAttribution(thread="u")),
         ("account", CostAttribution(account="a"), CostAttribution(account="b")),
-        ("key", CostAttribution(key="k"), CostAttribution(key="l")),
+        ("api_key_id", CostAttribution(api_key_id="k"), CostAttribution(api_key_id="l")),
         ("tag", CostAttribution(tags=("x", "y")), CostAttribution(tags=("z",))),
     ],
 )
@@ -93,7 +93,7 @@ def test_the_whole_ledger_may_have_a_limit(open_book: Open) -> None:
 
 def test_who_has_no_name_shares_the_nameless_budget(open_book: Open) -> None:
     """Leaving the account out must not be a way around its budget."""
-    book = open_book(budget("0.01", per="key"))
+    book = open_book(budget("0.01", per="api_key_id"))
     book.begin("a")
     with pytest.raises(BudgetExceededError):
         book.begin("b")
@@ -190,14 +190,14 @@ def test_a_call_without_a_price_may_have_a_ceiling(open_book: Open) -> None:
 def test_budgets_may_be_kept_in_the_ledger(open_book: Open) -> None:
     """An operator sets them once; every worker follows, from the next call on."""
     operator, worker = open_book(), open_book()
-    operator.ledger.do(set_budget, budget("5", per="account"))
-    operator.ledger.do(set_budget, budget("0.01", per="account"))
-    assert worker.ledger.do(list_budgets) == (budget("0.01", per="account"),)
+    operator.ledger.set_budget(budget("5", per="account"))
+    operator.ledger.set_budget(budget("0.01", per="account"))
+    assert worker.ledger.list_budgets() == (budget("0.01", per="account"),)
     worker.begin("a")
     with pytest.raises(BudgetExceededError):
         worker.begin("b")
-    assert operator.ledger.do(remove_budget, "account")
-    assert not operator.ledger.do(remove_budget, "account")
+    assert operator.ledger.remove_budget("account")
+    assert not operator.ledger.remove_budget("account")
     worker.begin("b")
     worker.settle("a.1")
     assert worker.verified()

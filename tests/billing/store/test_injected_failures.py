@@ -14,19 +14,19 @@ from sqlalchemy import Engine, event, inspect
 from sqlalchemy.exc import OperationalError
 
 from tests.billing.conftest import USED, Book, Clock, settlement
+from turngraph.billing.budget import Budget
 from turngraph.billing.errors import LedgerError
 from turngraph.billing.leases.leases import admit, finish, release_lease, renew
 from turngraph.billing.ledger import Ledger
 from turngraph.billing.operations.retention import forget_answers
-from turngraph.billing.operations.sweeper import sweep
 from turngraph.billing.pricing.prices import Prices
-from turngraph.billing.store.attempts import drop_reservation, mark_unknown, release
-from turngraph.billing.store.budgets import Budget, remove_budget, set_budget
+from turngraph.billing.store.budgets import remove_budget, set_budget
 from turngraph.billing.store.calls import AttemptResponse, Released, UnknownOutcome
 from turngraph.billing.store.database import open_engine
 from turngraph.billing.store.migrations import migrate
+from turngraph.billing.store.outcomes import drop_reservation, mark_unknown, release
 from turngraph.billing.store.replay import replay
-from turngraph.billing.store.settlement import correct
+from turngraph.billing.store.settlement import correct_closed
 
 Open = Callable[..., Any]
 HARD = Budget(usd=Decimal(1))
@@ -64,7 +64,7 @@ def at_every(book: Any, kind: str, run: Callable[[str], None], *, retried: bool)
     time.
     """
     for fatal in itertools.count(1):
-        with failing(book.ledger.engine, kind, fatal) as left:
+        with failing(book.ledger.store.engine, kind, fatal) as left:
             try:
                 run(f"u{fatal}")
             except LedgerError:
@@ -93,10 +93,10 @@ def test_a_failure_anywhere_leaves_a_ledger_that_adds_up(
     """One failure a turn, each at another statement or commit; then the turn is run again, and all
     is paid once.
     """
-    book = open_book(*BOTH, waits_s=(0.0,) if retried else ())
+    book = open_book(*BOTH, retry_delays_s=(0.0,) if retried else ())
     turns = at_every(book, kind, lambda turn: Turn(book, turn).run(), retried=retried)
     book.clock.now += 1000
-    sweep(book.ledger, Prices())
+    book.ledger.sweep(Prices())
     assert book.verified()
     assert all_closed(book)
     paid = book.rows(
@@ -111,10 +111,10 @@ def test_a_failure_on_the_way_of_what_goes_wrong_adds_up_too(open_book: Open, ki
     """Refused, lost, dropped, left to the sweeper, corrected, replayed, forgotten; under a budget
     the ledger keeps.
     """
-    book = open_book(HARD, waits_s=())
+    book = open_book(HARD, retry_delays_s=())
     at_every(book, kind, lambda turn: Mishaps(book, turn).run(), retried=False)
     book.clock.now += 1000
-    sweep(book.ledger, Prices())
+    book.ledger.sweep(Prices())
     assert book.verified()
     assert all_closed(book)
 
@@ -146,14 +146,14 @@ def test_a_spool_that_is_played_back_with_failures_is_written_once(
     """The database comes, and goes again in the middle: what was written is not written twice, the
     rest is not lost.
     """
-    book = open_book(*BOTH, waits_s=())
+    book = open_book(*BOTH, retry_delays_s=())
     for fatal in itertools.count(1):
         spooled(book, f"u{fatal}")
-        with failing(book.ledger.engine, kind, fatal) as left, suppress(LedgerError):
+        with failing(book.ledger.store.engine, kind, fatal) as left, suppress(LedgerError):
             book.ledger.play_back()
         book.ledger.play_back()
         assert book.ledger.play_back() == 0
-        assert book.ledger.spool.refused() == []
+        assert book.ledger.store.spool.refused() == []
         assert book.verified()
         assert all_closed(book)
         if left[0] > 0:
@@ -166,7 +166,7 @@ def spooled(book: Any, name: str) -> None:
     found.
     """
     paid, refused, lost = (book.begin(f"{name}{end}", usd="0.0001").attempt_id for end in "prl")
-    add = book.ledger.spool.add
+    add = book.ledger.store.spool.add
     add("answer", AttemptResponse(attempt_id=paid, response="{}", usage=USED, provider_id=paid))
     add("settle", settlement(paid, "0.00005"))
     add("release", Released(attempt_id=refused, why="refused"))
@@ -181,7 +181,7 @@ class Mishaps:
         self.book, self.turn = book, turn
 
     def run(self) -> None:
-        do, turn = self.book.ledger.do, self.turn
+        do, turn = self.book.ledger.store.run, self.turn
         do(set_budget, Budget(usd=Decimal(100), per="account", name="kept"))
         admission = do(admit, turn, thread=turn)
         if admission.status == "done":
@@ -206,12 +206,12 @@ class Mishaps:
         if answered.reply is None:
             self.book.answer(answered.attempt_id)
         self.book.settle(answered.attempt_id, "0.0001")
-        do(correct, answered.attempt_id, Decimal("0.00005"), note="refund")
+        do(correct_closed, answered.attempt_id, Decimal("0.00005"), note="refund")
         do(replay, call, call_id=f"{turn}b", request_sha="sha")
         do(renew, turn, fence=fence)
         do(release_lease, turn, fence=fence)
         self.book.clock.now += 1000
-        sweep(self.book.ledger, Prices())
+        self.book.ledger.sweep(Prices())
         do(finish, turn, fence=fence)
         do(forget_answers, datetime.fromtimestamp(self.book.clock.now + 1, UTC))
         do(remove_budget, "kept")
@@ -227,7 +227,7 @@ class Turn:
         book, turn = self.book, self.turn
         attribution = book.call.attribution.model_copy(update={"turn": turn, "thread": turn})
         call = book.call.model_copy(update={"attribution": attribution})
-        admission = book.ledger.do(admit, turn, thread=turn)
+        admission = book.ledger.store.run(admit, turn, thread=turn)
         if admission.status == "done":
             return
         fence = admission.fence
@@ -237,5 +237,5 @@ class Turn:
             if begun.reply is None:
                 book.answer(begun.attempt_id, provider_id=f"resp {begun.attempt_id}")
             book.settle(begun.attempt_id)
-            book.ledger.do(renew, turn, fence=fence)
-        book.ledger.do(finish, turn, fence=fence)
+            book.ledger.store.run(renew, turn, fence=fence)
+        book.ledger.store.run(finish, turn, fence=fence)

@@ -10,16 +10,15 @@ from typing import Any
 from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
 
+from turngraph.billing.budget import Budget
 from turngraph.billing.errors import FencedError, LedgerError, TurnConflictError
 from turngraph.billing.leases.leases import admit, finish, renew
 from turngraph.billing.ledger import Ledger
-from turngraph.billing.operations.sweeper import ProviderRecord, sweep
-from turngraph.billing.operations.verification import verify
+from turngraph.billing.operations.sweeper import ProviderRecord
 from turngraph.billing.pricing.overrides import PriceOverride
 from turngraph.billing.pricing.prices import Prices
 from turngraph.billing.pricing.rates import Rate, Rates
-from turngraph.billing.store.attempts import answer, begin, mark_unknown, release, reserve
-from turngraph.billing.store.budgets import Budget
+from turngraph.billing.store.attempts import begin, reserve
 from turngraph.billing.store.calls import (
     AttemptResponse,
     Call,
@@ -28,8 +27,10 @@ from turngraph.billing.store.calls import (
     Settlement,
     UnknownOutcome,
 )
-from turngraph.billing.store.schema import OPEN, attempt_t, entry_t, window_t
-from turngraph.billing.store.settlement import correct, settle
+from turngraph.billing.store.outcomes import answer, mark_unknown, release
+from turngraph.billing.store.schema import attempt_t, entry_t, window_t
+from turngraph.billing.store.settlement import correct_closed, settle
+from turngraph.billing.store.states import OPEN_STATES
 from turngraph.state.errors import BudgetExceededError
 from turngraph.state.result import Charge
 from turngraph.state.usage import Usage
@@ -61,7 +62,7 @@ class Machine(RuleBasedStateMachine):
         )
         # One database in memory, used by two owners in turn.
         self.ledger = Ledger(
-            "sqlite://", budgets=budgets, clock=lambda: self.now, waits_s=(), owner="one"
+            "sqlite://", budgets=budgets, clock=lambda: self.now, retry_delays_s=(), owner="one"
         )
         self.fences: dict[tuple[str, str], int] = {}
         self.arrived: set[str] = set()
@@ -77,9 +78,9 @@ class Machine(RuleBasedStateMachine):
 
     @rule(owner=st.sampled_from(["one", "two"]), turn=st.sampled_from(TURNS))
     def admit(self, owner: str, turn: str) -> None:
-        self.ledger.owner = owner
+        self.ledger.store.owner = owner
         try:
-            admission = self.ledger.do(admit, turn, thread=turn)
+            admission = self.ledger.store.run(admit, turn, thread=turn)
         except TurnConflictError:
             return
         if admission.status in ("new", "running"):
@@ -91,9 +92,9 @@ class Machine(RuleBasedStateMachine):
         if fence is None:
             return
         newest = max(mine for (_, its), mine in self.fences.items() if its == turn)
-        self.ledger.owner = owner
+        self.ledger.store.owner = owner
         try:
-            self.ledger.do(finish if ends else renew, turn, fence=fence)
+            self.ledger.store.run(finish if ends else renew, turn, fence=fence)
         except FencedError:
             return
         assert fence == newest, "a worker that was shut out went on"
@@ -101,7 +102,9 @@ class Machine(RuleBasedStateMachine):
     @rule(target=reservations, name=st.integers(0, 5), turn=st.sampled_from(TURNS), usd=amounts)
     def reserve(self, name: int, turn: str, usd: Decimal) -> Any:
         try:
-            return self.ledger.do(reserve, self.call(turn), reservation=f"r{name}", usd=usd).id
+            return self.ledger.store.run(
+                reserve, self.call(turn), reservation=f"r{name}", usd=usd
+            ).id
         except BudgetExceededError as error:
             check_refused(error, usd)
             return multiple()
@@ -126,7 +129,7 @@ class Machine(RuleBasedStateMachine):
         sha: str,
         arrives: bool,
     ) -> Any:
-        self.ledger.owner, fence = owner, self.fences.get((owner, turn))
+        self.ledger.store.owner, fence = owner, self.fences.get((owner, turn))
         given = {
             "call_id": f"{turn}c{name}",
             "request_sha": sha,
@@ -134,7 +137,7 @@ class Machine(RuleBasedStateMachine):
             "reservation": reservation,
         }
         try:
-            begun = self.ledger.do(begin, self.call(turn), **given, fence=fence)  # type: ignore[arg-type]
+            begun = self.ledger.store.run(begin, self.call(turn), **given, fence=fence)  # type: ignore[arg-type]
         except FencedError:
             assert fence != max(mine for (_, its), mine in self.fences.items() if its == turn)
             return multiple()
@@ -154,26 +157,26 @@ class Machine(RuleBasedStateMachine):
             told = AttemptResponse(
                 attempt_id=attempt, response="{}", usage=USED, provider_id=f"p{attempt[:3]}"
             )
-            self.ledger.do(answer, told)
+            self.ledger.store.run(answer, told)
 
     @rule(attempt=attempts)
     def settle(self, attempt: str) -> None:
         if attempt in self.arrived:
-            self.ledger.do(settle, self.settlement(attempt))
+            self.ledger.store.run(settle, self.settlement(attempt))
 
     @rule(attempt=attempts)
     def lose(self, attempt: str) -> None:
-        self.ledger.do(mark_unknown, UnknownOutcome(attempt_id=attempt, why="cut"))
+        self.ledger.store.run(mark_unknown, UnknownOutcome(attempt_id=attempt, why="cut"))
 
     @rule(attempt=attempts)
     def refuse(self, attempt: str) -> None:
         if attempt not in self.arrived:
-            self.ledger.do(release, Released(attempt_id=attempt, why="429"))
+            self.ledger.store.run(release, Released(attempt_id=attempt, why="429"))
 
     @rule(attempt=attempts)
     def give_back(self, attempt: str) -> None:
         try:
-            self.ledger.do(correct, attempt, Decimal(0), note="refund")
+            self.ledger.store.run(correct_closed, attempt, Decimal(0), note="refund")
         except LedgerError:
             return
         self.corrected.add(attempt)
@@ -189,7 +192,7 @@ class Machine(RuleBasedStateMachine):
             if asked
             else None
         )
-        sweep(self.ledger, PRICES, lookup=lookup)  # type: ignore[arg-type]
+        self.ledger.sweep(PRICES, lookup=lookup)  # type: ignore[arg-type]
 
     def settlement(self, attempt: str) -> Settlement:
         charge = Charge(
@@ -205,12 +208,12 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def everything_adds_up(self) -> None:
-        assert self.ledger.do(verify) == []
+        assert self.ledger.verify() == []
 
     @invariant()
     def the_limit_holds(self) -> None:
         """Only a charge above its hold may pass it, and this provider makes none."""
-        rows = self.ledger.do(
+        rows = self.ledger.store.run(
             lambda tx: tx.conn.execute(
                 window_t.select().where(window_t.c.budget_id.like("ledger%"))
             ).all()
@@ -225,14 +228,14 @@ class Machine(RuleBasedStateMachine):
         """
         late = ("true_up", "correction")
         return bool(
-            self.ledger.do(
+            self.ledger.store.run(
                 lambda tx: tx.conn.execute(entry_t.select().where(entry_t.c.kind.in_(late))).first()
             )
         )
 
     @invariant()
     def what_arrived_is_paid_once_it_is_closed(self) -> None:
-        attempts, entries = self.ledger.do(
+        attempts, entries = self.ledger.store.run(
             lambda tx: (
                 tx.conn.execute(attempt_t.select()).all(),
                 tx.conn.execute(entry_t.select()).all(),
@@ -244,7 +247,7 @@ class Machine(RuleBasedStateMachine):
             assert sum(entry.kind == "charge" for entry in mine) <= 1
             if row.attempt_id in self.corrected:
                 continue
-            if row.state in OPEN:
+            if row.state in OPEN_STATES:
                 assert net == 0
             elif row.attempt_id in self.arrived:
                 assert net > 0 or row.basis == "released"

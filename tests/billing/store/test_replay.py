@@ -54,8 +54,8 @@ def test_an_answer_is_found_by_its_turn_its_place_and_its_request(
     answered: Any, call: Call, sha: str, found: bool
 ) -> None:
     """Anything else is another question, and another's answer would be a lie."""
-    assert answered.ledger.read(is_recorded, call, request_sha=sha) == found
-    begun = answered.ledger.do(replay, call, call_id="again", request_sha=sha)
+    assert answered.ledger.store.read(is_recorded, call, request_sha=sha) == found
+    begun = answered.ledger.store.run(replay, call, call_id="again", request_sha=sha)
     assert (begun is not None) == found
     assert answered.verified()
 
@@ -65,7 +65,9 @@ def test_a_replayed_call_is_a_row_that_costs_nothing(answered: Any) -> None:
     let go.
     """
     answered.reserve("r", call=FIRST)
-    begun = answered.ledger.do(replay, FIRST, call_id="again", request_sha="sha", reservation="r")
+    begun = answered.ledger.store.run(
+        replay, FIRST, call_id="again", request_sha="sha", reservation="r"
+    )
     row = answered.row("again.1")
     assert begun.reply == '{"text": "4"}'
     assert (row["state"], row["basis"], row["charge_nano"], row["usage"]) == (
@@ -83,10 +85,10 @@ def test_a_replayed_call_is_a_row_that_costs_nothing(answered: Any) -> None:
 def test_a_replayed_call_is_resumed_as_any_other(answered: Any) -> None:
     """A second try finds what the first entered; a call that was begun in earnest stays one."""
     assert (
-        answered.ledger.do(replay, FIRST, call_id="again", request_sha="sha").attempt_id
+        answered.ledger.store.run(replay, FIRST, call_id="again", request_sha="sha").attempt_id
         == "again.1"
     )
-    assert answered.ledger.do(replay, FIRST, call_id="again", request_sha="sha") is None
+    assert answered.ledger.store.run(replay, FIRST, call_id="again", request_sha="sha") is None
     assert answered.begin("again", call=FIRST).reply == '{"text": "4"}'
     answered.begin("earnest", call=FIRST)
-    assert answered.ledger.do(replay, FIRST, call_id="earnest", request_sha="sha") is None
+    assert answered.ledger.store.run(replay, FIRST, call_id="earnest", request_sha="sha") is None

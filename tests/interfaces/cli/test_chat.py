@@ -71,7 +71,7 @@ def test_a_person_talks_and_leaves(tmp_path: Path) -> None:
 def test_ctrl_c_gives_up_the_answer_and_not_the_conversation(tmp_path: Path) -> None:
     """Neither while a model thinks nor at the prompt is anything lost."""
     with (
-        ScriptedModel([Hang(60), Say("StageContext I am.")]) as model,
+        ScriptedModel([Hang(60), Say("Here I am.")]) as model,
         Terminal(tmp_path, "chat", "--base-url", model.base_url, "-m", "any") as terminal,
     ):
         terminal.until("> ")
@@ -87,7 +87,7 @@ def test_ctrl_c_gives_up_the_answer_and_not_the_conversation(tmp_path: Path) -> 
         terminal.until("cancelled")
         terminal.until("> ")
         terminal.type("Still there?\n")
-        terminal.until("StageContext I am.")
+        terminal.until("Here I am.")
         terminal.type("/quit\n")
         assert terminal.end() == 0
     assert roles(model, 1) == ["system", "user", "user"]

@@ -1,7 +1,6 @@
-"""The command line: answers on stdout, everything else on stderr, and a sentence where something is
-wrong.
-"""
+"""The command line: answers on stdout, everything else on stderr, one sentence for an error."""
 
+import importlib
 import io
 import json
 import os
@@ -10,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from cyclopts import App
 
 from tests.interfaces.cli.commands import (
     KEY,
@@ -19,7 +19,7 @@ from tests.interfaces.cli.commands import (
     one_sentence,
     turngraph,
 )
-from turngraph.interfaces.cli.app import COMMANDS, outcome
+from turngraph.interfaces.cli.app import COMMANDS, run_command
 from turngraph.scripted import Fail, Hang, Refuse, Say, ScriptedModel
 
 
@@ -37,11 +37,29 @@ def test_help_names_every_command(tmp_path: Path) -> None:
     assert all(name in shown for name in COMMANDS)
 
 
+def test_without_arguments_it_says_where_to_begin(tmp_path: Path) -> None:
+    """A newcomer types the name of the program first."""
+    done = turngraph(tmp_path)
+    assert "Start here." in done.stdout
+    assert "turngraph demo" in done.stdout
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Its help is made from its own signature."""
-    assert outcome([command, "--help"]) == 0
-    assert f"turngraph {command}" in capsys.readouterr().out
+    """Its help has a usage line and an example to copy."""
+    assert run_command([command, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert f"turngraph {command}" in shown
+    assert f"Example: turngraph {command}" in shown
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_is_listed_as_its_own_module_describes_it(command: str) -> None:
+    """The list is written apart from the modules, which take seconds to import."""
+    module = importlib.import_module(f"turngraph.interfaces.cli.commands.{command}")
+    target = getattr(module, command)
+    text = target.help if isinstance(target, App) else target.__doc__.splitlines()[0]
+    assert text == COMMANDS[command].summary
 
 
 def test_without_a_key_the_scripted_model_answers_and_says_so(tmp_path: Path) -> None:
@@ -171,10 +189,10 @@ def test_a_model_named_beside_an_endpoint_keeps_its_colons(tmp_path: Path) -> No
         (["run", "Hi", "-p", "nobody", "-m", "x"], "No vendor is called `nobody`"),
         (["run", "Hi", "-m", "groq:llama-3.3-70b-versatile"], "groq needs a key: set GROQ_API_KEY"),
         (["run", "Hi", "-m", "gpt-5-mini"], "must be `vendor:model`"),
-        (["run", "Hi", "-p", "groq"], "Say which model to ask: --model NAME."),
+        (["run", "Hi", "-p", "groq"], "No model was named. Add --model NAME."),
         (
             ["run", "Hi", "--base-url", "localhost:8080", "-m", "x"],
-            "starts with https:// or http://",
+            "must start with https:// or http://",
         ),
         (
             ["run", "Hi", "--temperature", "3"],
@@ -185,9 +203,9 @@ def test_a_model_named_beside_an_endpoint_keeps_its_colons(tmp_path: Path) -> No
         (["run", "Hi", "-m", "openai:x", "--key-env", "NO_SUCH"], "--key-env names `NO_SUCH`"),
         (["run", "Hi", "-f", "teleport"], "No built-in function is named `teleport`"),
         (["run", "Hi", "--bogus"], "Unknown option: --bogus."),
-        (["run"], "Nothing was asked"),
+        (["run"], "No question was given"),
         (["rum", "Hi"], 'Did you mean "run"?'),
-        (["draw", "turn.png"], "No drawing is written as `turn.png`"),
+        (["draw", "turn.png"], "The suffix of `turn.png` names no format"),
         (["draw", "no/such/folder/turn.svg"], "cannot be written: No such file or directory."),
     ],
 )
@@ -205,7 +223,7 @@ def test_what_is_wired_wrongly_is_one_sentence(
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "stdin", io.StringIO())
-    assert outcome(args) == 2
+    assert run_command(args) == 2
     shown = capsys.readouterr()
     assert shown.out == ""
     assert said in shown.err

@@ -1,4 +1,4 @@
-"""`turngraph demo`: what a newcomer sees first must be all there, true, and short enough to read."""
+"""`turngraph demo`: what a newcomer sees first is complete, true, and short enough to read."""
 
 import json
 import re
@@ -7,20 +7,20 @@ from xml.etree import ElementTree
 
 import pytest
 
-from turngraph.drawing.svg import turn_notes
-from turngraph.interfaces.cli.app import outcome
+from turngraph.graphs.stage_notes import stage_notes
+from turngraph.interfaces.cli.app import run_command
 
 
 def played(capsys: pytest.CaptureFixture[str], *args: str) -> str:
     """What the demo shows."""
-    assert outcome(["demo", *args]) == 0
+    assert run_command(["demo", *args]) == 0
     return capsys.readouterr().out
 
 
 def test_every_stage_is_shown_by_its_node_name(capsys: pytest.CaptureFixture[str]) -> None:
     """The words of the demo are the words of the graph."""
     shown = played(capsys)
-    assert set(re.findall(r"^● (\w+)", shown, re.MULTILINE)) == set(turn_notes())
+    assert set(re.findall(r"^● (\w+)", shown, re.MULTILINE)) == set(stage_notes())
 
 
 def test_a_turn_fits_on_a_page(capsys: pytest.CaptureFixture[str]) -> None:

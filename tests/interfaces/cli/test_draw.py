@@ -8,15 +8,15 @@ from typing import get_args
 import pytest
 
 from tests.paths import ROOT
-from turngraph.drawing.svg import turn_notes
-from turngraph.interfaces.cli.app import outcome
+from turngraph.graphs.stage_notes import stage_notes
+from turngraph.interfaces.cli.app import run_command
 from turngraph.interfaces.cli.commands.draw import Format, turn_drawing
 
 
 @pytest.mark.parametrize("format", get_args(Format))
 def test_every_stage_is_in_the_picture(format: Format) -> None:
     """Whatever the format."""
-    assert all(name in turn_drawing(format) for name in turn_notes())
+    assert all(name in turn_drawing(format) for name in stage_notes())
 
 
 def test_the_picture_in_the_readme_is_the_graph() -> None:
@@ -27,11 +27,11 @@ def test_the_picture_in_the_readme_is_the_graph() -> None:
 def test_the_format_follows_the_files_ending(tmp_path: Path) -> None:
     """So that nobody has to say it twice."""
     for name, beginning in (("turn.svg", "<svg"), ("turn.mmd", "---"), ("turn.txt", " ")):
-        assert outcome(["draw", str(tmp_path / name)]) == 0
+        assert run_command(["draw", str(tmp_path / name)]) == 0
         assert (tmp_path / name).read_text("utf-8").startswith(beginning)
 
 
 def test_it_is_printed_where_no_file_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     """In characters, for a terminal."""
-    assert outcome(["draw"]) == 0
+    assert run_command(["draw"]) == 0
     assert "│       call_llm       ├◄┐" in capsys.readouterr().out

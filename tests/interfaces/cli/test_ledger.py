@@ -16,11 +16,11 @@ import pytest
 from tests.billing.conftest import new_database, postgres  # noqa: F401  a fixture
 from tests.interfaces.cli.commands import Terminal, one_sentence, turngraph
 from turngraph.billing import Budget, Ledger, Prices, ToolPrice
-from turngraph.billing.operations.reports import BY
-from turngraph.billing.store.calls import Call as LedgerCall, Released, Unknown
+from turngraph.billing.operations.results import Dimension
+from turngraph.billing.operations.spending import COLUMNS
+from turngraph.billing.store.calls import Call as LedgerCall, Released, UnknownOutcome
 from turngraph.graphs import chat_turn
-from turngraph.interfaces.cli.app import outcome
-from turngraph.interfaces.cli.commands.ledger import By
+from turngraph.interfaces.cli.app import run_command
 from turngraph.providers import ProviderConfig
 from turngraph.scripted import Call, Cut, Say, ScriptedModel
 from turngraph.state.turn import TurnSettings
@@ -74,7 +74,7 @@ def fill(url: str) -> Filled:
                     budget=budget,
                     stream=account == "",
                 )
-                settings = TurnSettings(account=account, api_key_id="k1", tags=("web",))
+                settings = TurnSettings(account=account, key="k1", tags=("web",))
                 out = turn.invoke({"messages": [("user", "What is 6 * 7?")], "settings": settings})
                 made[account] = out["result"].turn_id
     return Filled(url, made)
@@ -98,15 +98,15 @@ def typed(
 
     def types(*tokens: str, ledger: str | None = None) -> Told:
         capsys.readouterr()
-        code = outcome(["ledger", *tokens, *([] if ledger is None else ["--ledger", ledger])])
+        code = run_command(["ledger", *tokens, *([] if ledger is None else ["--ledger", ledger])])
         return Told(code, *capsys.readouterr())
 
     return types
 
 
-def test_the_dimensions_that_may_be_typed_are_those_there_are() -> None:
-    """The command names them without importing a database's library."""
-    assert set(get_args(By)) == set(BY)
+def test_every_dimension_of_the_type_has_a_column() -> None:
+    """The command takes its choices from the type, which loads no database library."""
+    assert set(get_args(Dimension)) == set(COLUMNS)
 
 
 def test_spending_is_shown_with_bars_and_told_in_json(
@@ -134,7 +134,7 @@ def test_spending_is_shown_with_bars_and_told_in_json(
     assert f"${total}" in lines[-1]
 
 
-@pytest.mark.parametrize("by", BY)
+@pytest.mark.parametrize("by", COLUMNS)
 def test_every_dimension_is_told(typed: Callable[..., Told], tmp_path: Path, by: str) -> None:
     """Each adds up to the same total, but for tags, of which a call may have several."""
     filled = fill(f"sqlite:///{tmp_path}/turns.db")
@@ -199,11 +199,11 @@ def test_verify_says_so_or_names_what_is_wrong(filled: Filled, typed: Callable[.
 
     told = typed("verify", ledger=filled.url)
     assert (told.code, told.out) == (0, "")
-    assert told.err.startswith("All adds up: 7 attempts, $0.0")
+    assert told.err.startswith("Everything adds up: 7 attempts, $0.0")
     with Ledger(filled.url) as ledger:
-        ledger.do(lambda tx: tx.conn.execute(text("UPDATE budget_window SET held_nano = 5")))
-        ledger.spool.add("release", Released(attempt_id="nobody.1", why="never sent"))
-        ledger.do(
+        ledger.store.run(lambda tx: tx.conn.execute(text("UPDATE budget_window SET held_nano = 5")))
+        ledger.store.spool.add("release", Released(attempt_id="nobody.1", why="never sent"))
+        ledger.store.run(
             lambda tx: tx.conn.execute(
                 text("UPDATE attempt SET charge_nano = 7 WHERE basis = 'partial'")
             )
@@ -214,7 +214,7 @@ def test_verify_says_so_or_names_what_is_wrong(filled: Filled, typed: Callable[.
         len([line for line in told.out.splitlines() if line.startswith("Budget `account-month:")])
         == 3
     )
-    assert "is settled at 7, its first entry is" in told.out
+    assert "is settled at 7 nano-dollars, and its first entry is" in told.out
     assert "1 records wait" in told.err
 
 
@@ -224,8 +224,8 @@ def test_what_the_ledger_refused_is_a_problem_that_verify_names(
     """Money was spent and is in no entry: a person must look."""
     url = f"sqlite:///{tmp_path}/turns.db"
     with Ledger(url) as ledger:
-        ledger.do(lambda tx: None)
-        ledger.spool.add("gone_operation", Released(attempt_id="nobody.1", why="never sent"))
+        ledger.store.run(lambda tx: None)
+        ledger.store.spool.add("gone_operation", Released(attempt_id="nobody.1", why="never sent"))
         assert ledger.play_back() == 0
     told = typed("verify", ledger=url)
     assert told.code == 1
@@ -235,13 +235,14 @@ def test_what_the_ledger_refused_is_a_problem_that_verify_names(
 
 def lose(url: str, name: str) -> str:
     """An attempt that was sent an hour ago and of which nobody knows."""
-    from turngraph.billing.store.attempts import begin, mark_unknown
+    from turngraph.billing.store.attempts import begin
+    from turngraph.billing.store.outcomes import mark_unknown
 
     with Ledger(url, clock=lambda: datetime.now(UTC).timestamp() - 3600) as ledger:
         call = LedgerCall(vendor="openai", model="gpt-5")
-        begun = ledger.do(begin, call, call_id=name, request_sha="x", usd=Decimal("0.02"))
+        begun = ledger.store.run(begin, call, call_id=name, request_sha="x", usd=Decimal("0.02"))
         assert begun.attempt_id is not None
-        ledger.do(mark_unknown, Unknown(attempt_id=begun.attempt_id, why="cut"))
+        ledger.store.run(mark_unknown, UnknownOutcome(attempt_id=begun.attempt_id, why="cut"))
         return begun.attempt_id
 
 
@@ -269,7 +270,7 @@ def test_reconcile_writes_first_what_was_kept_on_disk(
     url = f"sqlite:///{tmp_path}/turns.db"
     attempt = lose(url, "lost")
     with Ledger(url) as ledger:
-        ledger.spool.add(
+        ledger.store.spool.add(
             "release", Released(attempt_id=attempt, why="the vendor had no such request")
         )
     told = typed("reconcile", ledger=url)
@@ -311,7 +312,7 @@ def test_a_person_says_what_an_attempt_cost(filled: Filled, typed: Callable[...,
     )
     assert typed("correct", attempt, "0", "--note", "refund", ledger=filled.url).code == 0
     debt = typed("correct", attempt, "--note", "x", "--ledger", filled.url, "--", "-1")
-    assert "costs nothing or more" in debt.err
+    assert "An attempt cannot cost -1 USD" in debt.err
     assert typed("correct", "nobody.1", "1", "--note", "x", ledger=filled.url).code == 2
     assert typed("verify", ledger=filled.url).code == 0
 
@@ -340,7 +341,8 @@ def test_a_period_is_told_at_another_models_prices(
     assert told.out.splitlines()[1].endswith("%)")
     assert "2 calls have no usage" in told.err
     (tmp_path / "prices.yaml").write_text(
-        "prices:\n- vendor: mine\n  model: small\n  rates: {input: {usd_per_mtok: 1}, output: {usd_per_mtok: 0}}\n"
+        "prices:\n- vendor: mine\n  model: small\n"
+        "  rates: {input: {usd_per_mtok: 1}, output: {usd_per_mtok: 0}}\n"
     )
     own = ("reprice", "--model", "mine:small", "--json", "--prices", "prices.yaml")
     assert json.loads(typed(*own, ledger=filled.url).out)["attempts"] == 3
@@ -367,7 +369,7 @@ def test_budgets_are_kept_listed_and_removed(filled: Filled, typed: Callable[...
     )
     told = typed(*set_, ledger=filled.url)
     assert told.err == "account-day-acme: $0.0000001 a day for the account acme, hard, " + (
-        "calls without a price are taken at $0.05\n"
+        "calls without a price are charged $0.05\n"
     )
     with Ledger(filled.url) as ledger, ScriptedModel() as model:
         config = ProviderConfig(
@@ -392,9 +394,9 @@ def test_budgets_are_kept_listed_and_removed(filled: Filled, typed: Callable[...
     again = typed("budget", "remove", "account-day-acme", ledger=filled.url)
     assert (again.code, again.err) == (
         2,
-        "turngraph: No budget `account-day-acme` is kept here. There are: none.\n",
+        "turngraph: No budget `account-day-acme` is stored in this ledger. Stored are: none.\n",
     )
-    assert "No budget is kept" in typed("budget", "list", ledger=filled.url).err
+    assert "No budget is stored" in typed("budget", "list", ledger=filled.url).err
 
 
 def test_a_budget_may_be_the_first_thing_in_a_ledger(
@@ -414,9 +416,9 @@ def test_a_budget_may_be_the_first_thing_in_a_ledger(
         "mark",
     )
     assert told.code == 0
-    assert told.err.splitlines()[0] == "A new ledger was made: sqlite:///turngraph.db"
+    assert told.err.splitlines()[0] == "A new ledger was created: sqlite:///turngraph.db"
     assert told.err.splitlines()[1].startswith(
-        "ledger: $20.00 for all together, soft, $1.00 of it for a last answer"
+        "ledger: $20.00 for all calls together, soft, $1.00 of it for a last answer"
     )
     assert (tmp_path / "turngraph.db").exists()
 
@@ -425,27 +427,27 @@ def test_a_budget_may_be_the_first_thing_in_a_ledger(
     ("tokens", "says"),
     [
         (["top"], "There is no ledger at `sqlite:///turngraph.db`: no such file."),
-        (["verify", "--ledger", "turns.db"], "as in `sqlite:///turns.db`"),
+        (["verify", "--ledger", "turns.db"], "such as `sqlite:///turns.db`"),
         (["top", "--ledger", "sqlite:///notes.txt"], "cannot be opened: file is not a database"),
-        (["top", "--ledger", "sqlite:///other.db"], "the database has no tables of one"),
+        (["top", "--ledger", "sqlite:///other.db"], "the database has none of its tables"),
         (
             ["export", "x.csv", "--ledger", "mysql://bob@host/db"],
             "SQLite or PostgreSQL, not in `mysql`",
         ),
-        (["top", "--by", "acount"], '"account", "key", "vendor"'),
+        (["top", "--by", "acount"], '"account", "api_key_id", "vendor"'),
         (
             ["top", "--month", "October"],
-            "--month is `October`; it is a year and a month, as 2026-10.",
+            "--month is `October`; type a year and a month, as in 2026-10.",
         ),
         (["top", "--month", "2026-10", "--since", "2026-10-01"], "not both"),
         (["top", "--since", "yesterday"], "--since"),
         (["top", "--limit", "0"], "--limit"),
         (["reconcile", "--policy", "guess"], '"estimate", "max", "manual"'),
-        (["reprice", "--model", "gpt-5"], "it is a vendor and a model, as openai:gpt-5-mini"),
+        (["reprice", "--model", "gpt-5"], "type a vendor and a model, as in openai:gpt-5-mini"),
         (["budget", "set", "3"], "--per"),
         (
             ["budget", "set", "3", "--per", "turn", "--unpriced", "free"],
-            "--unpriced is `free`; it is `refuse`, `mark`",
+            "--unpriced is `free`; type `refuse`, `mark`",
         ),
         (["budget", "set", "NaN", "--per", "turn"], "`NaN` is no amount in US dollars"),
         (["budget", "set", "--per", "turn", "--", "-3"], "The limit is -3"),
@@ -514,7 +516,7 @@ def test_no_password_is_printed_by_the_process(tmp_path: Path) -> None:
 
 
 def test_the_variable_names_the_ledger_on_a_terminal(tmp_path: Path) -> None:
-    """As a person meets it, in colour."""
+    """As a person meets it, in color."""
     filled = fill(f"sqlite:///{tmp_path}/turns.db")
     with Terminal(
         tmp_path, "ledger", "top", "--by", "account", TURNGRAPH_LEDGER=filled.url

@@ -36,12 +36,12 @@ def test_check_tells_every_problem_by_file_and_line(plugins: Path) -> None:
     done = turngraph(plugins, "plugins", "check", "plugins")
     assert done.returncode == 1
     first, second, third = done.stdout.splitlines()
-    assert first.startswith("guide.yaml:12: spec.plugins[0]: no plugin is named 'observatoire'")
-    assert second.startswith("guide.yaml:12: spec.plugins[1]: no plugin is named 'planets'"), (
+    assert first.startswith("guide.yaml:12: spec.plugins[0]: no plugin is named `observatoire`")
+    assert second.startswith("guide.yaml:12: spec.plugins[1]: no plugin is named `planets`"), (
         "it could not be loaded"
     )
     assert third.startswith(
-        "planets.yaml:35: spec.sql_data.limt: is no field here; did you mean `limit`?"
+        "planets.yaml:35: spec.sql_data.limt: is not a known field here; did you mean `limit`?"
     )
 
 
@@ -57,7 +57,7 @@ def test_try_runs_the_test_values_or_others(plugins: Path) -> None:
     assert "No plugin is named `stars`" in one_sentence(
         turngraph(plugins, "plugins", "try", "stars")
     )
-    assert "write name=value" in one_sentence(
+    assert "write `name=value`" in one_sentence(
         turngraph(plugins, "plugins", "try", "planets", "kind")
     )
 
@@ -70,7 +70,7 @@ def test_new_and_schema_belong_together(tmp_path: Path) -> None:
     assert turngraph(tmp_path, "plugins", "check", "a.yaml").returncode == 0
     schema = json.loads(turngraph(tmp_path, "plugins", "schema", "Plugin").stdout)
     assert schema["properties"]["kind"]["const"] == "Plugin"
-    assert "There are: Plugin, SqlPlugin" in one_sentence(
+    assert "There are: `Plugin`, `SqlPlugin`" in one_sentence(
         turngraph(tmp_path, "plugins", "new", "Plugn")
     )
     assert "no file or folder `nowhere`" in one_sentence(
@@ -125,4 +125,4 @@ def test_a_client_file_that_is_none_is_told(plugins: Path) -> None:
     """In a sentence."""
     assert "no file `x.yaml`" in one_sentence(turngraph(plugins, "run", "x", "--client", "x.yaml"))
     done = turngraph(plugins, "run", "x", "--client", "plugins/planets.yaml")
-    assert "describes 0 clients; it must be one" in one_sentence(done)
+    assert "describes 0 clients; it must describe one LLMClient" in one_sentence(done)

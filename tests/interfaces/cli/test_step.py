@@ -67,13 +67,14 @@ def test_tools_are_edited_and_lines_compared_by_keys(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What the widget's fields do: arguments, a result, two lines beside each other."""
-    edits = 'f seven,g calculator {"expression": "7 * 7"},s,r,p tools,l main,w calculator 43,r,p messages'
-    typed(monkeypatch, f"u dispatch_tools,{edits},c seven,l x,q")
+    fork = 'f seven,g calculator {"expression": "7 * 7"},s,r,p tools'
+    main = "l main,w calculator 43,r,p messages"
+    typed(monkeypatch, f"u dispatch_tools,{fork},{main},c seven,l x,q")
     step("What is 6 * 7?", options=ModelOptions(model="scripted"))
     out = capsys.readouterr().out
     assert 'ok: calculator({"expression": "7 * 7"}) → 49' in out
     assert "tool: 43" in out
-    assert "they part after step 3" in out
+    assert "the lines differ from step 4 on" in out
     assert "There is no line `x`. There are: main, seven." in out
 
 
@@ -115,5 +116,5 @@ def test_a_walk_is_recorded_and_replayed(
 
 def test_an_empty_question_is_refused() -> None:
     """As by `turngraph run`."""
-    with pytest.raises(TurnValueError, match="Nothing was asked"):
+    with pytest.raises(TurnValueError, match="No question was given"):
         step(" ")

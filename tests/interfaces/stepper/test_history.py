@@ -1,6 +1,4 @@
-"""A stored thread, walked from the outside: what is kept is shown, what was answered is not asked
-again.
-"""
+"""Stored threads in the stepper: what is stored is shown, and no answered request is sent again."""
 
 import asyncio
 import operator
@@ -21,16 +19,14 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import Send
 from sqlalchemy import text
 
-from tests.interfaces.stepper.dying import THREAD, house
+from tests.interfaces.stepper.killed_worker import THREAD, graph_around
 from tests.turns import ask, turn_on
 from turngraph.billing import Ledger
-from turngraph.billing.operations.verification import verify
 from turngraph.interfaces.stepper import TurnStepper
 from turngraph.scripted import Call, Say, ScriptedModel
 from turngraph.state.errors import TurnInvocationError
 from turngraph.state.result import Charge
 
-DYING = "tests.interfaces.stepper.dying"
 OSLO, ROME = ("weather", {"city": "Oslo"}), ("weather", {"city": "Rome"})
 
 
@@ -48,9 +44,7 @@ class Fan(MessagesState):
 
 @pytest.fixture
 def model() -> Iterator[ScriptedModel]:
-    """Asks for the weather in two cities, then answers; and answers again, in case anyone asks
-    again.
-    """
+    """Asks for the weather in two cities, then answers; two more answers are for forks."""
     with ScriptedModel(
         [Call(OSLO, ROME), Say("Rain."), Say("Still rain."), Say("Again.")]
     ) as scripted:
@@ -59,7 +53,7 @@ def model() -> Iterator[ScriptedModel]:
 
 @pytest.fixture(params=["memory", "sqlite"])
 def saver(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
-    """Both savers that need no server."""
+    """Both checkpointers that need no server."""
     if request.param == "memory":
         yield InMemorySaver()
     else:
@@ -68,20 +62,20 @@ def saver(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
 
 
 def names(stepper: TurnStepper) -> list[tuple[str, ...]]:
-    """What was next, step by step; what ran together in any order."""
+    """Returns what runs next at each step; the order of parallel nodes does not matter."""
     return [tuple(sorted(step.nodes)) for step in stepper.timeline]
 
 
-def test_a_past_turn_in_a_parent_is_walked_as_it_went(model: ScriptedModel, saver: Any) -> None:
-    """Into its subgraph: the same stops as when it is stepped, with requests, answers, tool calls,
-    events and cost.
-    """
-    graph = house(turn_on(model, tools=[weather]), saver)
+def test_a_stored_turn_in_a_parent_has_the_steps_it_had_when_it_ran(
+    model: ScriptedModel, saver: Any
+) -> None:
+    """The same steps, in its subgraph too: requests, answers, tool calls, events and cost."""
+    graph = graph_around(turn_on(model, tools=[weather]), saver)
     graph.invoke(ask("Both?"), THREAD)
     sent = [request.body for request in model.requests]
     past = TurnStepper.attach(graph, "t")
     with ScriptedModel([Call(OSLO, ROME), Say("Rain.")]) as other:
-        live = TurnStepper(house(turn_on(other, tools=[weather]), saver), ask("Both?"))
+        live = TurnStepper(graph_around(turn_on(other, tools=[weather]), saver), ask("Both?"))
         live.run()
     assert names(past) == names(live)
     assert [step.ran for step in past.timeline] == [step.ran for step in live.timeline]
@@ -103,11 +97,11 @@ def test_a_past_turn_in_a_parent_is_walked_as_it_went(model: ScriptedModel, save
     assert len(model.requests) == 2, "nobody was called"
     live.close()
     past.close()
-    assert past.state_at(0)["messages"][0].text == "Both?", "also when the walk is over"
+    assert past.state_at(0)["messages"][0].text == "Both?", "also after the stepper is closed"
 
 
-def test_turns_that_ran_side_by_side_are_shown_side_by_side(saver: Any) -> None:
-    """A step is taken in one of them while the others stand."""
+def test_turns_that_ran_in_parallel_are_shown_in_parallel(saver: Any) -> None:
+    """Each step belongs to one of them, while the others stand still."""
     graph = StateGraph(Fan)
     with ScriptedModel() as plain:
         graph.add_node("chat", turn_on(plain))
@@ -135,7 +129,7 @@ def test_turns_that_ran_side_by_side_are_shown_side_by_side(saver: Any) -> None:
 
 
 def test_any_turn_of_a_thread_is_found_by_its_place_or_id(model: ScriptedModel, saver: Any) -> None:
-    """The last by default; an unknown one is refused with those there are."""
+    """The last one by default. For an unknown turn the error lists the known ones."""
     turn = turn_on(model, tools=[weather], checkpointer=saver)
     for number, question in enumerate(("Both?", "And now?", "And then?")):
         turn.invoke(ask(question, turn_id=f"turn-{number}"), THREAD)
@@ -160,15 +154,24 @@ def test_any_turn_of_a_thread_is_found_by_its_place_or_id(model: ScriptedModel, 
 
 
 @pytest.mark.parametrize("where", ["alone", "inside"])
-def test_a_thread_that_died_in_the_middle_goes_on_where_it_stands(
+def test_the_thread_of_a_killed_worker_goes_on_where_it_stopped(
     model: ScriptedModel, tmp_path: Path, where: str
 ) -> None:
-    """What was answered is not sent again, and of two tools only the one that was not done is run."""
+    """No answered request is sent again, and of two tools only the unfinished one runs."""
     database, ran = str(tmp_path / "threads.db"), list[str]()
-    died = subprocess.run(
-        [sys.executable, "-m", DYING, database, model.base_url, where], timeout=60, check=False
+    killed = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "tests.interfaces.stepper.killed_worker",
+            database,
+            model.base_url,
+            where,
+        ],
+        timeout=60,
+        check=False,
     )
-    assert died.returncode == 9
+    assert killed.returncode == 9
 
     @tool("weather")
     def again(city: str) -> str:
@@ -179,23 +182,23 @@ def test_a_thread_that_died_in_the_middle_goes_on_where_it_stands(
     with SqliteSaver.from_conn_string(database) as saver:
         inside = where == "inside"
         turn = turn_on(model, tools=[again], checkpointer=None if inside else saver)
-        graph = house(turn, saver) if inside else turn
+        graph = graph_around(turn, saver) if inside else turn
         stored = saver.get_tuple(THREAD)
         with TurnStepper(graph, None, "t") as stepper:
             assert [task.call.arguments for task in stepper.now.pending if task.call] == [
                 '{"city": "Rome"}'
             ]
             assert stepper.state["messages"][-1].content == "Oslo: rain"
-            assert len(stepper.charges) == 1, "what the turn has spent before"
+            assert len(stepper.charges) == 1, "the charge from before the crash"
             fork = stepper.fork("paris")
             fork.edit(tool="weather", arguments={"city": "Paris"})
             for line, city in ((stepper, "Rome"), (fork, "Paris")):
                 line.run()
                 assert line.now.finished, repr(line.now.error)
-                told = [
+                results = [
                     message.content for message in line.state["messages"] if message.type == "tool"
                 ]
-                assert told == ["Oslo: rain", f"{city}: sun"]
+                assert results == ["Oslo: rain", f"{city}: sun"]
                 assert len(line.charges) == 2
         assert saver.get_tuple(THREAD) == stored, "the thread is only read"
     assert ran == ["Rome", "Paris"]
@@ -205,7 +208,7 @@ def test_a_thread_that_died_in_the_middle_goes_on_where_it_stands(
 def test_the_state_of_a_half_finished_thread_is_edited_where_it_stands(
     model: ScriptedModel, saver: Any
 ) -> None:
-    """And the walk goes on from there, not from the beginning."""
+    """The stepper goes on from there, not from the beginning."""
     turn = turn_on(model, tools=[weather], checkpointer=saver)
     turn.invoke(ask("Both?"), THREAD, interrupt_before=["prep_second_request"])
     with TurnStepper(turn, None, "t") as stepper:
@@ -224,9 +227,9 @@ def test_the_state_of_a_half_finished_thread_is_edited_where_it_stands(
 def test_a_thread_that_waits_for_a_person_is_answered(
     model: ScriptedModel, saver: Any, inside: bool
 ) -> None:
-    """The question is there as soon as the thread is opened; nothing runs for it."""
+    """The question is open as soon as the thread is opened; nothing runs for it."""
     turn = turn_on(model, tools=[weather], approve=True, checkpointer=None if inside else saver)
-    graph = house(turn, saver) if inside else turn
+    graph = graph_around(turn, saver) if inside else turn
     graph.invoke(ask("Both?"), THREAD)
     with TurnStepper(graph, None, "t") as stepper:
         first, _ = stepper.now.waiting
@@ -241,12 +244,10 @@ def test_a_thread_that_waits_for_a_person_is_answered(
 
 
 @pytest.mark.parametrize("inside", [False, True], ids=["alone", "in a parent"])
-def test_with_a_ledger_a_stored_turn_is_billed_on_and_its_forks_once_more(
+def test_a_continued_turn_keeps_its_lineage_and_a_fork_is_billed_anew(
     model: ScriptedModel, saver: Any, tmp_path: Path, inside: bool
 ) -> None:
-    """To go on is the same lineage; to look at the past costs nothing; a fork of it pays for what
-    it calls.
-    """
+    """Going on is the same lineage, and looking back costs nothing; a fork pays for its calls."""
     with Ledger(f"sqlite:///{tmp_path}/ledger.db") as ledger:
         turn = turn_on(
             model,
@@ -255,11 +256,11 @@ def test_with_a_ledger_a_stored_turn_is_billed_on_and_its_forks_once_more(
             ledger=ledger,
             checkpointer=None if inside else saver,
         )
-        graph = house(turn, saver) if inside else turn
+        graph = graph_around(turn, saver) if inside else turn
         graph.invoke(ask("Both?"), THREAD)
 
-        def paid() -> list[str]:
-            with ledger.engine.connect() as conn:
+        def attempt_states() -> list[str]:
+            with ledger.store.engine.connect() as conn:
                 return [
                     row[0]
                     for row in conn.execute(
@@ -271,13 +272,13 @@ def test_with_a_ledger_a_stored_turn_is_billed_on_and_its_forks_once_more(
             stepper.answer({"decision": "approve"})
             stepper.run()
             assert stepper.now.finished, repr(stepper.now.error)
-            assert paid() == ["settled"] * 2
+            assert attempt_states() == ["settled"] * 2
             assert len(stepper.charges) == 2
         past = TurnStepper.attach(graph, "t")
         for step in past.timeline:
             past.jump(step.number)
             assert past.state
-        assert len(model.requests) == len(paid()) == 2
+        assert len(model.requests) == len(attempt_states()) == 2
         past.jump(
             next(
                 step.number
@@ -289,18 +290,16 @@ def test_with_a_ledger_a_stored_turn_is_billed_on_and_its_forks_once_more(
         fork.step()
         fork.step()
         assert len(model.requests) == 3
-        assert paid() == ["settled"] * 3
-        assert ledger.read(verify) == []
+        assert attempt_states() == ["settled"] * 3
+        assert ledger.verify() == []
         past.close()
 
 
 @pytest.mark.parametrize("inside", [False, True], ids=["alone", "in a parent"])
-def test_the_past_is_edited_in_a_fork(model: ScriptedModel, saver: Any, inside: bool) -> None:
-    """A tool's arguments, its result, the request: what comes after is asked anew, in a lineage of
-    its own.
-    """
+def test_a_stored_turn_is_edited_in_a_fork(model: ScriptedModel, saver: Any, inside: bool) -> None:
+    """A tool's arguments, its result, the request: what follows is sent anew, in a new lineage."""
     turn = turn_on(model, tools=[weather], checkpointer=None if inside else saver)
-    graph = house(turn, saver) if inside else turn
+    graph = graph_around(turn, saver) if inside else turn
     graph.invoke(ask("Both?"), THREAD)
     past = TurnStepper.attach(graph, "t")
     at = {
@@ -318,17 +317,17 @@ def test_the_past_is_edited_in_a_fork(model: ScriptedModel, saver: Any, inside: 
     snow = past.fork("snow")
     snow.edit(tool="weather", result="Rome: snow")
     snow.run()
-    told = [
+    results = [
         [m["content"] for m in request.body["messages"] if m["role"] == "tool"]
         for request in model.requests[2:]
     ]
-    assert told == [["Paris: rain", "Rome: rain"], ["Oslo: rain", "Rome: snow"]]
+    assert results == [["Paris: rain", "Rome: rain"], ["Oslo: rain", "Rome: snow"]]
     past.jump(at["call_llm"])
     cold = past.fork("cold")
     cold.edit(request={"temperature": 0.0})
     cold.step()
     assert model.requests[-1].body["temperature"] == 0.0
-    assert [step.what for step in past.forks["paris"].timeline if step.what][:1] == ["fork paris"]
+    assert [step.label for step in past.forks["paris"].timeline if step.label][:1] == ["fork paris"]
     attempts = [
         attempt.id
         for line in past.forks.values()
@@ -342,8 +341,8 @@ def test_the_past_is_edited_in_a_fork(model: ScriptedModel, saver: Any, inside: 
 async def test_a_saver_of_this_event_loop_is_read_from_another_thread(
     model: ScriptedModel, tmp_path: Path
 ) -> None:
-    """In a notebook the loop that keeps the thread is the one that runs the cell: waiting for it
-    there would last.
+    """In a notebook the checkpointer's loop is the one that runs the cell; waiting for it there
+    would never end.
     """
     async with AsyncSqliteSaver.from_conn_string(str(tmp_path / "threads.db")) as saver:
         turn = turn_on(model, tools=[weather], checkpointer=saver)

@@ -1,6 +1,4 @@
-"""A turn's wire traffic, recorded and run again: the same requests, the same answer, no key, no
-network.
-"""
+"""A recorded turn is replayed without key and network: the same requests, the same answer."""
 
 import re
 from decimal import Decimal
@@ -26,23 +24,23 @@ def weather(city: str) -> str:
     return f"{city}: rain"
 
 
-def taped(file: Path, api: str = "chat", *, stream: bool = False) -> str:
-    """A turn of two requests and two tool calls, recorded; its answer."""
+def record(file: Path, api: str = "chat", *, stream: bool = False) -> str:
+    """Records a turn of two requests and two tool calls; returns its answer."""
     calls = Call(("weather", {"city": "Oslo"}), ("weather", {"city": "Rome"}))
     with (
         ScriptedModel([calls, Say(f"Rain, says {KEY}.")]) as model,
-        Recorder(config(model, api=api), file) as tape,
+        Recorder(config(model, api=api), file) as recorder,
     ):
-        out = invoke(chat_turn(tape.recorded, tools=[weather], stream=stream), ask("Both?"))
+        out = invoke(chat_turn(recorder.recorded, tools=[weather], stream=stream), ask("Both?"))
         return result_of(out).answer
 
 
 @both_apis
 @streamed_or_not
-def test_a_recorded_turn_runs_again_as_it_was(tmp_path: Path, api: str, stream: bool) -> None:
-    """Through the graph, against what was recorded: byte for byte the same requests."""
+def test_a_recorded_turn_is_replayed_as_it_was(tmp_path: Path, api: str, stream: bool) -> None:
+    """It runs through the graph, and every request equals the recorded one."""
     file = tmp_path / "turn.jsonl"
-    answer = taped(file, api, stream=stream)
+    answer = record(file, api, stream=stream)
     assert KEY not in file.read_text()
     replayed = replay_cassette(file)
     assert [str(changes) for changes in replayed.requests] == ["no difference"] * 2
@@ -51,10 +49,12 @@ def test_a_recorded_turn_runs_again_as_it_was(tmp_path: Path, api: str, stream: 
     assert [run.content for run in replayed.result.tool_runs] == ["Oslo: rain", "Rome: rain"]
 
 
-def test_what_is_changed_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Another model and prompt, in every request they stand in; exit code 1 where anything differs."""
+def test_a_changed_model_and_prompt_are_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In every request that they change; the exit code is 1 if anything differs."""
     file = tmp_path / "turn.jsonl"
-    taped(file)
+    record(file)
     assert replay(file) == 0
     assert "every request is the recorded one" in capsys.readouterr().out
     assert replay(file, model="gpt-5-mini", system="Be brief.") == 1
@@ -64,12 +64,12 @@ def test_what_is_changed_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[
         assert re.search(rf"request {number}: messages\[0\].content: .* → Be brief\.", out)
 
 
-def test_what_it_would_cost_at_other_prices_is_shown(
+def test_the_cost_at_other_prices_is_shown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The requests are the same; the cost is not."""
     file, prices = tmp_path / "turn.jsonl", tmp_path / "prices.yaml"
-    taped(file)
+    record(file)
     listed = replay_cassette(file)
     rates = "rates: {input: {usd_per_mtok: 1000}, output: {usd_per_mtok: 0}}"
     prices.write_text(f"prices:\n  - vendor: openai\n    model: gpt-4o-mini\n    {rates}\n")
@@ -83,22 +83,20 @@ def test_what_it_would_cost_at_other_prices_is_shown(
 
 
 def test_a_call_without_a_price_is_not_shown_as_free(tmp_path: Path) -> None:
-    """A priced tool gives the sum a figure; the calls beside it still have none, and the line says
-    so.
-    """
+    """The priced tool gives a sum; the line says that the model calls have no price."""
     file = tmp_path / "turn.jsonl"
-    taped(file)
+    record(file)
     prices = Prices(tools=(ToolPrice(tool="weather", usd_per_call="0.001"),))
     file.write_text(file.read_text().replace("gpt-4o-mini", "nobody-knows-it"))
-    told = str(replay_cassette(file, prices=prices))
-    assert "cost: no price → $0.002 and more without a price" in told
+    text = str(replay_cassette(file, prices=prices))
+    assert "cost: no price → $0.002 and more without a price" in text
 
 
 def test_an_error_of_the_vendor_is_recorded_too(tmp_path: Path) -> None:
-    """Bug reports are mostly about those."""
+    """Most bug reports are about errors."""
     file = tmp_path / "turn.jsonl"
-    with ScriptedModel([Fail(400)]) as model, Recorder(config(model), file) as tape:
-        invoke(chat_turn(tape.recorded), ask("Q"))
+    with ScriptedModel([Fail(400)]) as model, Recorder(config(model), file) as recorder:
+        invoke(chat_turn(recorder.recorded), ask("Q"))
     replayed = replay_cassette(file)
     assert replayed.result.error is not None
     assert replayed.result.error.status == 400
@@ -106,12 +104,12 @@ def test_an_error_of_the_vendor_is_recorded_too(tmp_path: Path) -> None:
 
 
 def test_a_file_without_requests_is_refused(tmp_path: Path) -> None:
-    """One sentence, before anything starts."""
+    """With one sentence, before anything runs."""
     (tmp_path / "empty.jsonl").write_text("")
     with pytest.raises(TurnValueError, match="no recorded request"):
         replay(tmp_path / "empty.jsonl")
-    for no_recording in ("import this\n", '{"id": 1}\n', "[]\n"):
-        (tmp_path / "other.jsonl").write_text(no_recording)
+    for contents in ("import this\n", '{"id": 1}\n', "[]\n"):
+        (tmp_path / "other.jsonl").write_text(contents)
         with pytest.raises(TurnValueError, match=r"other.jsonl` is no recording.*--record"):
             replay(tmp_path / "other.jsonl")
     with pytest.raises(TurnValueError, match="no file"):

@@ -1,5 +1,5 @@
-"""Walking a turn from the outside: it stops where told, sends what it shows, and never sends
-anything twice.
+"""`TurnStepper` from the outside: it stops where it should, sends what it shows, and sends nothing
+twice.
 """
 
 import asyncio
@@ -20,7 +20,6 @@ from sqlalchemy import text
 from tests.graphs.test_plugins import plugin
 from tests.turns import KEY, ask, both_apis, turn_on
 from turngraph.billing import Ledger
-from turngraph.billing.operations.verification import verify
 from turngraph.interfaces.stepper import Breakpoint, TurnStepper
 from turngraph.scripted import Call, Fail, Say, ScriptedModel
 from turngraph.state.errors import TurnInvocationError, TurnValueError
@@ -43,9 +42,7 @@ def weather(city: str) -> str:
 
 @pytest.fixture
 def model() -> Iterator[ScriptedModel]:
-    """Asks for the weather in two cities, then answers; and answers again, in case anyone asks
-    again.
-    """
+    """Asks for the weather in two cities, then answers; two more answers are for forks."""
     with ScriptedModel(
         [Call(OSLO, ROME), Say("Rain."), Say("Still rain."), Say("Again.")]
     ) as scripted:
@@ -54,13 +51,13 @@ def model() -> Iterator[ScriptedModel]:
 
 @pytest.fixture
 def stepper(model: ScriptedModel) -> Iterator[TurnStepper]:
-    """Before the first stage of a turn with two tool calls."""
-    with TurnStepper(turn_on(model, tools=[weather]), ask("Oslo and Rome?")) as walking:
-        yield walking
+    """Stands before the first stage of a turn with two tool calls."""
+    with TurnStepper(turn_on(model, tools=[weather]), ask("Oslo and Rome?")) as opened:
+        yield opened
 
 
-def told(stepper: TurnStepper) -> list[str]:
-    """What the model was told by its tools."""
+def tool_messages(stepper: TurnStepper) -> list[str]:
+    """Returns the tool results in the conversation."""
     return [message.content for message in stepper.state["messages"] if message.type == "tool"]
 
 
@@ -81,25 +78,25 @@ def test_every_tool_call_can_be_stepped_into(stepper: TurnStepper) -> None:
     calls = [task.call for task in stepper.now.pending]
     assert [call.arguments for call in calls if call] == ['{"city": "Oslo"}', '{"city": "Rome"}']
     stepper.step_into()
-    assert told(stepper) == ["Oslo: rain"]
+    assert tool_messages(stepper) == ["Oslo: rain"]
     assert len(stepper.now.pending) == 1
     stepper.step_into()
-    assert told(stepper) == ["Oslo: rain", "Rome: rain"]
+    assert tool_messages(stepper) == ["Oslo: rain", "Rome: rain"]
     assert stepper.now.nodes == ("prep_second_request",)
 
 
 @both_apis
-def test_what_is_shown_is_what_is_sent(api: str) -> None:
-    """The request in the stepper is the body the server receives, to the byte."""
+def test_the_shown_request_is_the_sent_request(api: str) -> None:
+    """The request in the stepper is the JSON that the server receives."""
     with ScriptedModel([Call(OSLO), Say("Rain.")]) as model:
         stepper = TurnStepper(turn_on(model, api=api, tools=[weather]), ask("Oslo?"))
-        for place in (0, 1):
+        for index in (0, 1):
             stepper.run_until("call_llm")
             shown = stepper.request
             assert shown is not None
             assert not shown.sent
             stepper.step()
-            assert model.requests[place].body == shown.body
+            assert model.requests[index].body == shown.body
             assert stepper.request is not None
             assert stepper.request.sent
             assert stepper.request.body == shown.body
@@ -123,13 +120,13 @@ def test_the_request_as_a_command_never_shows_the_key(stepper: TurnStepper) -> N
     compile(request.as_python(), "request", "exec")
 
 
-def test_going_back_and_on_again_asks_nobody(model: ScriptedModel, stepper: TurnStepper) -> None:
-    """What was answered is not asked again unless asked to."""
+def test_going_back_and_on_again_sends_nothing(model: ScriptedModel, stepper: TurnStepper) -> None:
+    """A request that was answered is not sent again, unless a person retries it."""
     stepper.run()
     end, sent = stepper.state, len(model.requests)
-    for place in (3, 0, 6, 1):
-        stepper.jump(place)
-        assert stepper.now.number == place
+    for number in (3, 0, 6, 1):
+        stepper.jump(number)
+        assert stepper.now.number == number
     stepper.back()
     stepper.run()
     assert stepper.state == end
@@ -137,8 +134,8 @@ def test_going_back_and_on_again_asks_nobody(model: ScriptedModel, stepper: Turn
     assert len(stepper.charges) == 2
 
 
-def test_an_edited_request_is_what_leaves(model: ScriptedModel, stepper: TurnStepper) -> None:
-    """Fields hold for the turn; the JSON itself holds for this request."""
+def test_an_edited_request_is_what_is_sent(model: ScriptedModel, stepper: TurnStepper) -> None:
+    """Edited fields hold for the rest of the turn; edited JSON holds for one request."""
     stepper.run_until("call_llm")
     stepper.edit(request={"temperature": 0.5})
     body = {**stepper.request.body, "seed": 7}  # type: ignore[union-attr]
@@ -156,7 +153,7 @@ def test_an_edited_request_is_what_leaves(model: ScriptedModel, stepper: TurnSte
 def test_a_member_taken_out_of_the_json_is_not_sent(
     model: ScriptedModel, stepper: TurnStepper
 ) -> None:
-    """Someone finds out which member a server chokes on."""
+    """So a person can find out which member a server rejects."""
     stepper.run_until("call_llm")
     body = {name: value for name, value in stepper.request.body.items() if name != "tools"}  # type: ignore[union-attr]
     stepper.edit(body=body)
@@ -179,7 +176,7 @@ def test_a_member_taken_out_of_the_json_is_not_sent(
 def test_a_wrong_edit_is_refused_and_changes_nothing(
     model: ScriptedModel, stepper: TurnStepper, edit: Any, error: str
 ) -> None:
-    """A slip must not cost the walk."""
+    """A typing mistake must not cost the session."""
     stepper.run_until("call_llm")
     before = stepper.now
     with pytest.raises((TurnValueError, TurnInvocationError), match=error):
@@ -191,20 +188,20 @@ def test_a_wrong_edit_is_refused_and_changes_nothing(
 
 
 def test_a_tools_arguments_are_edited_before_it_runs(stepper: TurnStepper) -> None:
-    """What if it had asked for another city? Also between two calls of the same moment."""
+    """What if the model had asked for another city? It works between two parallel calls too."""
     stepper.run_until("dispatch_tools")
     stepper.step_into()
     stepper.edit(tool="weather", arguments={"city": "Paris"})
-    assert told(stepper) == ["Oslo: rain"]
+    assert tool_messages(stepper) == ["Oslo: rain"]
     stepper.run()
-    assert sorted(told(stepper)) == ["Oslo: rain", "Paris: rain"]
+    assert sorted(tool_messages(stepper)) == ["Oslo: rain", "Paris: rain"]
     assert len(stepper.state["result"].tool_runs) == 2
 
 
 def test_a_tools_result_is_edited_before_and_after_it_runs(
     model: ScriptedModel, stepper: TurnStepper
 ) -> None:
-    """The model is told what the person wrote."""
+    """The model receives what the person wrote."""
     stepper.run_until("dispatch_tools")
     first, second = (task.call.id for task in stepper.now.pending if task.call)
     stepper.edit(tool=first, result="Oslo: sun")
@@ -221,7 +218,7 @@ def test_a_tools_result_is_edited_before_and_after_it_runs(
 
 
 def test_state_is_edited_at_any_stage(model: ScriptedModel, stepper: TurnStepper) -> None:
-    """Before the first stage, and amid the turn."""
+    """Before the first stage, and in the middle of the turn."""
     stepper.edit(settings=TurnSettings(temperature=0.25))
     stepper.run_until("prep_second_request")
     question = stepper.state["messages"][0]
@@ -235,10 +232,10 @@ def test_state_is_edited_at_any_stage(model: ScriptedModel, stepper: TurnStepper
     ] == ["And Paris?"]
 
 
-def test_a_retry_asks_again_and_is_charged_again(
+def test_a_retry_sends_again_and_is_charged_again(
     model: ScriptedModel, stepper: TurnStepper
 ) -> None:
-    """The one way to send what was sent."""
+    """It is the only way to send the same request twice."""
     stepper.run_until("response_received")
     stepper.run_until("call_llm")
     stepper.step()
@@ -250,8 +247,8 @@ def test_a_retry_asks_again_and_is_charged_again(
     assert len(set(ids)) == len(ids) == 2
 
 
-def test_a_fork_is_a_line_of_its_own(model: ScriptedModel, stepper: TurnStepper) -> None:
-    """Both lines go on from the same place; each call is made once in each."""
+def test_a_fork_is_a_separate_line(model: ScriptedModel, stepper: TurnStepper) -> None:
+    """Both lines go on from the same step; each call is made once in each line."""
     stepper.run_until("prep_second_request")
     fork = stepper.fork("paris")
     fork.edit(messages=[HumanMessage("And Paris?", id=stepper.state["messages"][0].id)])
@@ -270,7 +267,7 @@ def test_a_fork_is_a_line_of_its_own(model: ScriptedModel, stepper: TurnStepper)
 
 
 def test_the_difference_of_two_steps_names_what_changed(stepper: TurnStepper) -> None:
-    """State diff: the new message, the attempt; nothing else."""
+    """The new message, the attempt and the tool calls; nothing else."""
     stepper.run_until("call_llm")
     stepper.step()
     paths = {
@@ -328,8 +325,8 @@ def test_a_turn_in_a_parent_is_entered_or_stepped_over(model: ScriptedModel) -> 
         assert len(model.requests) == 3
 
 
-def test_turns_side_by_side_are_walked_side_by_side(model: ScriptedModel) -> None:
-    """Map and reduce: one of three may be ahead of the others."""
+def test_parallel_turns_are_stepped_in_parallel(model: ScriptedModel) -> None:
+    """Of three turns in parallel, one may be ahead of the others."""
     graph = StateGraph(Fan)
     with ScriptedModel() as plain:
         graph.add_node("chat", turn_on(plain))
@@ -353,11 +350,11 @@ def test_turns_side_by_side_are_walked_side_by_side(model: ScriptedModel) -> Non
 
 
 @pytest.mark.parametrize("awaited", [False, True], ids=["sync", "async"])
-def test_a_turn_called_inside_a_function_runs_whole_and_is_said_to(
+def test_a_turn_called_inside_a_function_runs_whole_and_says_so(
     model: ScriptedModel, awaited: bool
 ) -> None:
-    """LangGraph would run the function again from its beginning at each stop. What it sent and cost
-    is told.
+    """LangGraph would run the function again from its beginning at each stop. Its requests and its
+    cost are shown.
     """
     turn = turn_on(model, tools=[weather])
 
@@ -372,7 +369,7 @@ def test_a_turn_called_inside_a_function_runs_whole_and_is_said_to(
     graph.add_edge(START, "ask")
     with TurnStepper(graph.compile(), ask("Both?")) as stepper:
         assert str(stepper.now) == "0: start → ask (whole)"
-        assert stepper.now.pending[0].whole
+        assert stepper.now.pending[0].runs_whole
         stepper.step()
         assert stepper.now.finished
         assert stepper.state["messages"][-1].text == "Rain."
@@ -402,7 +399,7 @@ def test_a_turn_called_inside_a_function_runs_whole_and_is_said_to(
 def test_breakpoints_stop_a_run(
     model: ScriptedModel, stop: Breakpoint, at: tuple[str, ...]
 ) -> None:
-    """Each kind, where it says."""
+    """Every kind of breakpoint stops where it should."""
     with TurnStepper(turn_on(model, tools=[weather]), ask("Both?"), breakpoints=(stop,)) as stepper:
         stepper.run()
         assert stepper.now.nodes == at
@@ -411,7 +408,7 @@ def test_breakpoints_stop_a_run(
 
 
 def test_a_run_stops_where_a_plugin_is_selected() -> None:
-    """Why did that plugin join this turn? The walk stands right after, before anything is sent."""
+    """The stepper stops right after the selection, before anything is sent."""
     house = plugin("house", "always", role="Be kind.")
     with ScriptedModel([Say("Hello.")]) as model:
         turn = turn_on(model, plugins=load_manifests(house))
@@ -422,7 +419,7 @@ def test_a_run_stops_where_a_plugin_is_selected() -> None:
 
 
 def test_a_failing_node_is_shown_and_can_be_run_again(model: ScriptedModel) -> None:
-    """Any graph: its nodes may raise, and the walk stands before them still."""
+    """A node of any graph may raise; the stepper then still stands before it."""
     fails = [RuntimeError("no disk"), None]
 
     def greet(state: House) -> dict[str, Any]:
@@ -443,7 +440,7 @@ def test_a_failing_node_is_shown_and_can_be_run_again(model: ScriptedModel) -> N
 
 
 def test_a_person_is_asked_and_answers(model: ScriptedModel) -> None:
-    """Approval: the walk waits, and says so."""
+    """Approval of a tool call: the stepper waits and says so."""
     turn = turn_on(model, tools=[weather], approve=True, checkpointer=InMemorySaver())
     with TurnStepper(turn, ask("Both?")) as stepper:
         stepper.run()
@@ -458,7 +455,7 @@ def test_a_person_is_asked_and_answers(model: ScriptedModel) -> None:
 
 
 def test_what_a_person_approved_is_what_runs(model: ScriptedModel) -> None:
-    """Arguments that were edited, asked about and approved: those, not the ones the model wrote."""
+    """Edited arguments are shown for approval and run, not the ones the model wrote."""
     turn = turn_on(model, tools=[weather], approve=True, checkpointer=InMemorySaver())
     with TurnStepper(turn, ask("Both?")) as stepper:
         stepper.run_until("dispatch_tools")
@@ -469,13 +466,13 @@ def test_what_a_person_approved_is_what_runs(model: ScriptedModel) -> None:
         stepper.answer("approve", stepper.now.waiting[1].interrupt.id)
         stepper.answer({"decision": "approve"})
         stepper.run()
-        assert told(stepper)[0] == "Paris: rain"
+        assert tool_messages(stepper)[0] == "Paris: rain"
 
 
-async def test_it_walks_inside_a_running_event_loop_and_from_other_threads(
+async def test_it_steps_inside_a_running_event_loop_and_from_other_threads(
     model: ScriptedModel,
 ) -> None:
-    """Notebooks have a loop running, and buttons come from other threads with other loops."""
+    """A notebook has a running loop, and its buttons come from other threads with other loops."""
     stepper = TurnStepper(turn_on(model, tools=[weather]), ask("Both?"))
     await stepper.astep()
     stepper.step()
@@ -490,8 +487,8 @@ async def test_it_walks_inside_a_running_event_loop_and_from_other_threads(
     stepper.close()
 
 
-def test_a_stored_thread_is_walked_without_calling_anyone(model: ScriptedModel) -> None:
-    """A past turn, looked at; and forked, which calls, and leaves the thread as it was."""
+def test_a_stored_turn_is_looked_at_without_calling_anyone(model: ScriptedModel) -> None:
+    """A fork of it calls the model, and the stored thread stays as it was."""
     turn = turn_on(model, tools=[weather], checkpointer=InMemorySaver())
     thread: Any = {"configurable": {"thread_id": "t"}}
     turn.invoke(ask("Both?"), thread)
@@ -523,7 +520,7 @@ def test_a_stored_thread_is_walked_without_calling_anyone(model: ScriptedModel) 
 
 
 def test_a_turn_of_a_thread_begins_with_its_conversation(model: ScriptedModel) -> None:
-    """The thread is read, and not written."""
+    """The thread is read and not written."""
     turn = turn_on(model, tools=[weather], checkpointer=InMemorySaver())
     thread: Any = {"configurable": {"thread_id": "t"}}
     turn.invoke(ask("Both?"), thread)
@@ -538,7 +535,7 @@ def test_a_turn_of_a_thread_begins_with_its_conversation(model: ScriptedModel) -
 
 
 def test_an_error_of_the_vendor_is_a_step_like_any_other() -> None:
-    """What went wrong is on the attempt, and the turn ends as it would."""
+    """The error is on the attempt, and the turn ends as it would without a stepper."""
     with ScriptedModel([Fail(400)]) as model, TurnStepper(turn_on(model), ask("Q")) as stepper:
         stepper.run()
         assert stepper.state["result"].status == "error"
@@ -548,9 +545,7 @@ def test_an_error_of_the_vendor_is_a_step_like_any_other() -> None:
 def test_with_a_ledger_each_call_is_billed_once_in_its_lineage(
     model: ScriptedModel, tmp_path: Path
 ) -> None:
-    """Going back bills nothing; a fork and a retry that call are charged, each once; the books
-    balance.
-    """
+    """Going back bills nothing, a call of a fork is charged once, and the ledger balances."""
     with Ledger(f"sqlite:///{tmp_path}/ledger.db") as ledger:
         turn = turn_on(model, tools=[weather], ledger=ledger, checkpointer=InMemorySaver())
         with TurnStepper(turn, ask("Both?")) as stepper:
@@ -563,8 +558,8 @@ def test_with_a_ledger_each_call_is_billed_once_in_its_lineage(
             fork.run()
             fork.run_until("finalize")
             assert fork.state["result"].answer == "Still rain."
-        with ledger.engine.connect() as conn:
+        with ledger.store.engine.connect() as conn:
             charged = [tuple(row) for row in conn.execute(text("SELECT kind, state FROM attempt"))]
         assert [state for kind, state in charged if kind == "completion"] == ["settled"] * 3
         assert len(model.requests) == 3
-        assert ledger.read(verify) == []
+        assert ledger.verify() == []

@@ -1,7 +1,5 @@
-"""Every way an answer can go wrong on the wire ends in a reply or a ProviderError, and says what
-may be charged.
-
-The rows are those of the list of wire faults the reader was built against; each test names its own.
+"""Faults of answers on the wire: each ends in a reply or in a ProviderError that says what may be
+billed.
 """
 
 import json
@@ -71,14 +69,14 @@ def nested(depth: int) -> bytes:
     return b'{"choices": ' + b"[" * depth + b"]" * depth + b"}"
 
 
-def test_row_4_and_7_a_stream_that_just_ends_is_truncated_with_what_came() -> None:
-    """Clients call it a success; a turn must not run the tools of it."""
+def test_a_stream_that_ends_without_a_finish_reason_is_truncated() -> None:
+    """Clients treat it as a success; a turn must not run its tools."""
     reply = read(sse(chunk("Hel"), chunk("lo")))
     assert (reply.text, reply.truncated, reply.usage) == ("Hello", True, None)
 
 
-def test_row_5_and_6_keep_alives_alone_are_no_progress() -> None:
-    """Comments that come for ever would keep a turn for ever."""
+def test_keep_alives_alone_are_no_progress() -> None:
+    """Comments that never end would keep a turn waiting forever."""
     reader = reader_of(idle_s=30, total_s=100)
     reader.feed(b": working\n\n", 50.0)
     reader.feed(sse(chunk("a")), 60.0)
@@ -88,8 +86,8 @@ def test_row_5_and_6_keep_alives_alone_are_no_progress() -> None:
     assert (caught.value.kind, caught.value.billed) == ("timeout", "partial")
 
 
-def test_row_6_nothing_lasts_longer_than_the_total() -> None:
-    """Not a body of blanks, not a stream of single letters."""
+def test_nothing_lasts_longer_than_the_total() -> None:
+    """Neither a body of blanks nor a stream of single letters."""
     for drip in (b" ", sse(chunk("a"))):
         reader = reader_of(total_s=100, started_at=1000)
         reader.feed(drip, 1100)
@@ -100,26 +98,26 @@ def test_row_6_nothing_lasts_longer_than_the_total() -> None:
         assert (caught.value.kind, caught.value.retryable) == ("timeout", True)
 
 
-def test_row_9_a_missing_done_harms_nothing() -> None:
-    """The finish reason and the usage came."""
+def test_a_missing_done_harms_nothing() -> None:
+    """The finish reason and the usage have come, so the answer is whole."""
     reply = read(sse(chunk("4", "stop"), usage(input_tokens=1)))
     assert (reply.truncated, reply.usage) == (False, Usage(input_tokens=1))
 
 
-def test_row_10_a_missing_finish_reason_is_a_cut_unless_the_vendor_is_known_for_it() -> None:
-    """Some proxies send `[DONE]` whatever became of the model behind them."""
+def test_a_missing_finish_reason_truncates_unless_the_vendor_is_known_for_it() -> None:
+    """Some proxies send `[DONE]` even if the model behind them died."""
     wire = sse(chunk("4")) + DONE
     assert read(wire).truncated
     assert not read(wire, finish_reason_optional=True).truncated
 
 
-def test_row_11_missing_usage_is_none() -> None:
-    """It is estimated by whoever bills, and marked so; never taken for zero."""
+def test_missing_usage_is_none() -> None:
+    """Billing estimates it and marks it so; it never counts as zero."""
     assert read(sse(chunk("4", "stop")), DONE).usage is None
 
 
-def test_row_12_usage_on_every_chunk_is_the_last_one() -> None:
-    """Adding the running totals up bills a thousand times the tokens."""
+def test_of_usage_on_every_chunk_the_last_counts() -> None:
+    """Adding the running totals would bill a thousand times the tokens."""
     pieces = [
         chunk("a") | {"usage": {"prompt_tokens": 10, "completion_tokens": n}} for n in range(1, 4)
     ]
@@ -128,23 +126,23 @@ def test_row_12_usage_on_every_chunk_is_the_last_one() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["-10", "1e30", '"12"', "1.5", "NaN", "Infinity", "[]", "true"])
-def test_row_13_a_count_that_is_none_is_absent_and_noted(wrong: str) -> None:
-    """A bill cannot be made of it."""
+def test_a_value_that_is_not_a_count_is_absent_and_noted(wrong: str) -> None:
+    """It cannot be billed."""
     report = '{"choices": [], "usage": {"prompt_tokens": %s, "completion_tokens": 2}}' % wrong  # noqa: UP031
     reply = read(sse(chunk("4", "stop"), report), DONE)
     assert reply.usage == Usage(output_tokens=2)
     assert any("`input_tokens`" in note for note in reply.notes)
 
 
-def test_row_14_usage_in_a_last_event_without_blank_line_is_read() -> None:
+def test_usage_in_a_last_event_without_blank_line_is_read() -> None:
     """The SDK drops it."""
     wire = sse(chunk("4", "stop"), usage(input_tokens=7))
     for cut in (1, 2):
         assert read(wire[:-cut]).usage == Usage(input_tokens=7)
 
 
-def test_row_15_json_that_is_broken_is_told_by_its_place_alone() -> None:
-    """The text of an answer does not belong into an error's message, nor into a log."""
+def test_an_error_about_broken_json_names_the_place_and_quotes_nothing() -> None:
+    """The text of an answer is private; an error may end up in a log."""
     error = error_of(sse(chunk("secret"), '{"choices": [secret]}'))
     assert (error.kind, error.billed, "secret" in str(error)) == ("protocol", "partial", False)
     assert "event 2, line 1 column 14" in str(error)
@@ -154,17 +152,15 @@ def test_row_15_json_that_is_broken_is_told_by_its_place_alone() -> None:
     assert (error.kind, error.billed) == ("protocol", "unknown")
 
 
-def test_row_16_bytes_that_are_not_utf8_are_refused() -> None:
-    """Guessing would change the answer."""
+def test_bytes_that_are_not_utf8_are_refused() -> None:
+    """Replacing them would change the answer."""
     error = error_of(sse(chunk("a")) + b'data: {"choices": "\xff"}\n\n')
     assert (error.kind, error.billed) == ("protocol", "partial")
     assert error_of(b'{"choices": "\xff"}', streaming=False).kind == "protocol"
 
 
-def test_row_17_nul_and_lone_surrogates_are_replaced_and_noted() -> None:
-    """Postgres refuses the one and UTF-8 the other: a turn would fail long after the answer was
-    paid for.
-    """
+def test_nul_and_lone_surrogates_are_replaced_and_noted() -> None:
+    """PostgreSQL refuses the former and UTF-8 the latter, long after the answer was paid for."""
     wire = (
         rb'data: {"choices": [{"delta": {"content": "a\u0000b\ud800c"}, "finish_reason": "stop"}]}'
         + b"\n\n"
@@ -209,8 +205,8 @@ ERRORS: list[tuple[str, bytes]] = [
 
 @pytest.mark.parametrize("wire", [row[1] for row in ERRORS], ids=[row[0] for row in ERRORS])
 @pytest.mark.parametrize("begun", [True, False])
-def test_rows_18_and_19_an_error_in_a_stream_is_an_error(wire: bytes, begun: bool) -> None:
-    """Named or not, and though the status was 200; half an answer is charged in part."""
+def test_an_error_in_a_stream_is_an_error(wire: bytes, begun: bool) -> None:
+    """With or without an event name, and although the status was 200."""
     error = error_of(sse(chunk("Hel")) * begun + wire + DONE)
     assert (error.kind, error.message, error.billed) == (
         "rate_limit",
@@ -219,8 +215,8 @@ def test_rows_18_and_19_an_error_in_a_stream_is_an_error(wire: bytes, begun: boo
     )
 
 
-def test_row_18_pieces_that_came_with_the_error_are_told_first() -> None:
-    """However the network put them together, a listener sees the same."""
+def test_pieces_that_came_with_the_error_are_returned_first() -> None:
+    """However the network joins the bytes, a listener sees the same."""
     reader = reader_of()
     assert [piece.text for piece in reader.feed(sse(chunk("Hel"), {"error": "down"}), 0.0)] == [
         "Hel"
@@ -235,8 +231,8 @@ def test_row_18_pieces_that_came_with_the_error_are_told_first() -> None:
     "error", [{"message": "Busy.", "code": 429}, "Busy.", {"error": {"message": "Busy."}}]
 )
 @pytest.mark.parametrize("streaming", [True, False])
-def test_row_20_an_error_with_status_200_is_an_error(error: Any, streaming: bool) -> None:
-    """Berget answers a wrong key so; the SDK makes an answer without choices of it."""
+def test_an_error_with_status_200_is_an_error(error: Any, streaming: bool) -> None:
+    """Berget answers a wrong key like this; the SDK makes an answer without choices of it."""
     raised = error_of(json.dumps({"error": error}).encode(), streaming=streaming)
     assert (raised.message, raised.billed) == ("Busy.", "none")
 
@@ -260,12 +256,10 @@ def test_row_20_an_error_with_status_200_is_an_error(error: Any, streaming: bool
 @pytest.mark.parametrize("streaming", [True, False])
 @pytest.mark.parametrize("content_type", ["application/json", "text/event-stream", "text/html", ""])
 @pytest.mark.parametrize("api", ["chat", "responses"])
-def test_row_21_what_is_no_answer_is_no_success(
+def test_a_body_that_is_not_an_answer_is_an_error(
     wire: bytes, streaming: bool, content_type: str, api: Api
 ) -> None:
-    """A proxy's page with status 200 becomes an empty answer in clients that only look at the
-    status.
-    """
+    """Clients that look only at the status make an empty answer of a proxy's page."""
     error = error_of(wire, streaming=streaming, content_type=content_type, api=api)
     assert (error.kind in ("protocol", "truncated"), error.billed, error.retryable) == (
         True,
@@ -274,16 +268,16 @@ def test_row_21_what_is_no_answer_is_no_success(
     )
 
 
-def test_row_22_a_json_body_is_read_where_a_stream_was_asked_for() -> None:
-    """Some vendors cannot stream with tools; the answer is there all the same."""
+def test_a_json_body_is_read_where_a_stream_was_asked_for() -> None:
+    """Some vendors cannot stream with tools and send JSON instead."""
     reply = read(body(usage={"prompt_tokens": 1}), content_type="text/event-stream")
     assert (reply.text, reply.usage) == ("4", Usage(input_tokens=1))
     assert reply.notes == ("A JSON body came where a stream was asked for.",)
     assert [piece.type for piece in chunks_of(reply)] == ["text", "usage"]
 
 
-def test_row_22_a_stream_is_read_where_a_json_body_was_asked_for() -> None:
-    """Mistral's proxies and Codex stream always."""
+def test_a_stream_is_read_where_a_json_body_was_asked_for() -> None:
+    """Proxies of Mistral, and Codex, always stream."""
     for start in (b"", b": hello\n\n", b"\n", b"\xef\xbb\xbf"):
         reply = read(
             start + sse(chunk("4", "stop")), DONE, streaming=False, content_type="application/json"
@@ -294,14 +288,14 @@ def test_row_22_a_stream_is_read_where_a_json_body_was_asked_for() -> None:
         )
 
 
-def test_blanks_before_the_json_are_keep_alives() -> None:
-    """OpenRouter sends hundreds while the model thinks."""
+def test_blanks_before_the_json_are_skipped() -> None:
+    """OpenRouter sends hundreds, to keep the connection open while the model thinks."""
     assert read(b"\n         " * 300, body(), streaming=False).text == "4"
 
 
 @pytest.mark.parametrize("end", [b"", DONE])
-def test_row_23_a_call_cut_off_is_never_confirmed(end: bytes) -> None:
-    """`{"to": "bob", "amount": 100` is valid but for its end, and repairing it pays 100 of 100000."""
+def test_a_call_that_was_cut_off_is_never_announced(end: bytes) -> None:
+    """`{"to": "bob", "amount": 100` only lacks its end; repairing it could pay 100 of 100000."""
     piece = {
         "index": 0,
         "id": "a",
@@ -320,8 +314,8 @@ def test_row_23_a_call_cut_off_is_never_confirmed(end: bytes) -> None:
 @pytest.mark.parametrize(
     "arguments", ["", "{}", "[1]", "{a:1", '{"a": NaN}', '{"a": 1, "a": 2}', "not json"]
 )
-def test_rows_24_and_25_arguments_come_out_as_they_came_in(arguments: str) -> None:
-    """Whether they are valid is the toolbox's to judge, and the model's to hear."""
+def test_arguments_come_out_as_they_came_in(arguments: str) -> None:
+    """The toolbox judges whether they are valid, and tells the model."""
     calls = [{"index": 0, "id": "a", "function": {"name": "f", "arguments": arguments}}]
     assert (
         read(sse(chunk(None, "tool_calls", tool_calls=calls)), DONE).tool_calls[0].arguments
@@ -340,10 +334,8 @@ def test_rows_24_and_25_arguments_come_out_as_they_came_in(arguments: str) -> No
     ids=["100000 deep", "150 deep", "an integer of 5000 digits", "10 kB"],
 )
 @pytest.mark.parametrize("streaming", [True, False])
-def test_row_26_and_47_depth_digits_and_size_have_limits(
-    wire: bytes, kind: str, streaming: bool
-) -> None:
-    """One answer must not fill the memory or the stack."""
+def test_depth_digits_and_size_have_limits(wire: bytes, kind: str, streaming: bool) -> None:
+    """One answer must not fill the memory or overflow the stack."""
     limits = ReadLimits(body_bytes=9_000 if b"xxx" in wire else 10**6)
     assert (
         error_of(
@@ -353,8 +345,8 @@ def test_row_26_and_47_depth_digits_and_size_have_limits(
     )
 
 
-def test_row_47_a_stream_is_bounded_as_a_whole_and_by_the_event() -> None:
-    """Many small events, one endless line."""
+def test_a_stream_and_each_of_its_events_have_size_limits() -> None:
+    """It may have endless small events, or one endless line."""
     assert (
         error_of(*[sse(chunk("a"))] * 100, limits=ReadLimits(body_bytes=2000)).kind == "too_large"
     )
@@ -365,27 +357,27 @@ def test_row_47_a_stream_is_bounded_as_a_whole_and_by_the_event() -> None:
     assert error_of(*blanks, limits=ReadLimits(body_bytes=2000)).kind == "too_large"
 
 
-def test_row_47_an_errors_body_is_read_no_further_than_its_limit() -> None:
-    """A refusal may be endless, too."""
+def test_an_errors_body_is_read_no_further_than_its_limit() -> None:
+    """The body of a refusal may be endless, too."""
     limits = ReadLimits(error_bytes=100, body_bytes=200)
     error = error_of(*[b"x" * 60] * 10, status=500, limits=limits)
     assert (error.kind, error.message) == ("server", "x" * 100)
 
 
-def test_row_33_and_34_empty_answers_and_no_answers_are_told_apart() -> None:
-    """`content: null` is an answer; no choices are none."""
+def test_an_empty_answer_is_an_answer_and_no_choices_are_an_error() -> None:
+    """`content: null` is an answer that says nothing."""
     assert read(body(None), streaming=False).text == ""
     assert error_of(b'{"choices": []}', streaming=False).kind == "protocol"
     assert error_of(sse(usage(input_tokens=1)), DONE).kind == "protocol"
 
 
-def test_row_38_what_comes_after_done_is_ignored_and_noted() -> None:
-    """The answer had ended."""
+def test_what_comes_after_done_is_ignored_and_noted() -> None:
+    """The answer has ended."""
     reply = read(sse(chunk("4", "stop")) + DONE + sse(chunk("2")) + b"data: {broken\n\n")
     assert (reply.text, reply.notes) == ("4", ("Something came after `[DONE]`; it was ignored.",))
 
 
-def test_row_39_events_without_data_are_ignored() -> None:
+def test_events_without_data_are_ignored() -> None:
     """The SDK raises a JSONDecodeError on them."""
     assert (
         read(
@@ -395,7 +387,7 @@ def test_row_39_events_without_data_are_ignored() -> None:
     )
 
 
-def test_an_event_that_is_no_object_is_ignored_and_noted() -> None:
+def test_an_event_that_is_not_an_object_is_ignored_and_noted() -> None:
     """A heartbeat of `null` or a number says nothing about the answer."""
     reply = read(sse("null", chunk("4", "stop"), "7"), DONE)
     assert (reply.text, reply.notes) == ("4", ("An event that is no JSON object was ignored.",))
@@ -405,13 +397,13 @@ def test_an_event_that_is_no_object_is_ignored_and_noted() -> None:
     "status", [400, 401, 403, 404, 408, 409, 413, 422, 429, 500, 502, 503, 504, 529]
 )
 @pytest.mark.parametrize("wire", [b"", b'{"error": {"message": "no"}}', b"<html>", b"data: {"])
-def test_rows_41_and_42_an_error_status_is_an_error(status: int, wire: bytes) -> None:
-    """Whatever the body; what kind is tested with the reader of errors."""
+def test_an_error_status_is_an_error(status: int, wire: bytes) -> None:
+    """Whatever the body holds; the tests of the error reader check the kind."""
     assert error_of(wire, status=status).status == status
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_row_46_a_redirect_is_no_answer(status: int) -> None:
+def test_a_redirect_is_an_error(status: int) -> None:
     """It is neither followed nor read."""
     assert error_of(body(), status=status).kind == "protocol"
 
@@ -427,8 +419,8 @@ def test_no_key_survives_in_an_error_inside_an_answer() -> None:
     assert "hunter2" not in repr(vars(error)) + str(error)
 
 
-def test_row_49_a_responses_error_is_its_own_class_and_says_where() -> None:
-    """With the status and the request id of the answer it came in."""
+def test_an_error_of_responses_has_its_own_class_and_an_origin() -> None:
+    """It has the status and the request id of the answer it came in."""
     event = {
         "type": "error",
         "code": "server_error",
@@ -442,12 +434,12 @@ def test_row_49_a_responses_error_is_its_own_class_and_says_where() -> None:
 
 
 def test_a_responses_event_without_a_type_takes_the_events_name() -> None:
-    """The documentation has both; either is enough."""
+    """Events have both a name and a type in the documentation; either is enough."""
     done = {"response": {"status": "completed", "output": []}}
     assert read(sse(done, name="response.completed"), api="responses").finish_reason == "stop"
 
 
 def test_status_and_request_id_are_on_the_reply() -> None:
-    """Support asks for the one, the ledger keeps both."""
+    """A vendor's support asks for the id, and the ledger stores both."""
     reply = read(body(), status=201, streaming=False)
     assert (reply.status, reply.request_id) == (201, "req_1")

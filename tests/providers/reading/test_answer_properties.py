@@ -1,4 +1,4 @@
-"""Whatever the wire does to an answer, one of two things comes out: a reply, or a ProviderError."""
+"""Whatever happens to an answer on the wire, reading it ends in a reply or a ProviderError."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -78,9 +78,7 @@ STREAMS: dict[Api, bytes] = {"chat": CHAT, "responses": RESPONSES}
 
 
 def outcome(api: Api, pieces: Iterable[bytes]) -> tuple[ProviderReply | str, list[StreamChunk]]:
-    """The reply, or the error's text, and all chunks told on the way; nothing but ProviderError may
-    be raised.
-    """
+    """The reply or the error's text, and all chunks before. Only ProviderError is caught."""
     told: list[StreamChunk] = []
     reader = AnswerReader(api, vendor="acme", status=200, headers={}, streaming=True)
     try:
@@ -93,8 +91,8 @@ def outcome(api: Api, pieces: Iterable[bytes]) -> tuple[ProviderReply | str, lis
 
 @pytest.mark.parametrize("api", ["chat", "responses"])
 @pytest.mark.parametrize("eol", [b"\n", b"\r\n", b"\r"])
-def test_a_stream_cut_at_any_byte_never_confirms_a_call(api: Api, eol: bytes) -> None:
-    """Every byte of it is tried: before the end that says so, nothing is complete."""
+def test_a_stream_cut_at_any_byte_never_announces_a_call(api: Api, eol: bytes) -> None:
+    """Every byte is tried: nothing is complete before the event that ends the answer."""
     wire = STREAMS[api].replace(b"\n", eol)
     end = wire.index(b'"finish_reason": "tool_calls"' if api == "chat" else b'"response.completed"')
     whole, _ = outcome(api, [wire])
@@ -117,7 +115,7 @@ def test_a_stream_cut_at_any_byte_never_confirms_a_call(api: Api, eol: bytes) ->
 def test_any_cutting_of_the_bytes_gives_the_same_answer(
     api: Api, cuts: list[int], eol: bytes
 ) -> None:
-    """Where the network cuts is chance."""
+    """Where the network cuts the bytes is chance."""
     wire = STREAMS[api].replace(b"\n", eol)
     places = [0, *sorted(min(cut, len(wire)) for cut in cuts), len(wire)]
     assert outcome(api, [wire[a:b] for a, b in pairwise(places)]) == outcome(api, [wire])
@@ -136,7 +134,7 @@ def test_any_cutting_of_the_bytes_gives_the_same_answer(
 def test_a_stream_with_bytes_lost_doubled_or_changed_ends_in_a_reply_or_a_provider_error(
     api: Api, changes: list[tuple[int, Callable[[bytes], bytes]]], noise: bytes
 ) -> None:
-    """Anything may come over a wire; one class of error comes out."""
+    """Whatever arrives, no other class of error is raised."""
     wire = STREAMS[api]
     for place, change in changes:
         wire = wire[:place] + change(wire[place : place + 5]) + noise + wire[place + 5 :]

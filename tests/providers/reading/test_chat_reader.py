@@ -1,4 +1,4 @@
-"""Chat Completions, as vendors really send it: one answer comes out, whole or marked as cut."""
+"""Chat Completions answers as vendors send them: read whole, or marked as truncated."""
 
 from typing import Any
 
@@ -60,7 +60,7 @@ def message(content: Any = None, finish: str | None = "stop", **more: Any) -> Pr
 
 
 def test_a_stream_and_its_json_read_the_same() -> None:
-    """Whether an answer is streamed must not show in it."""
+    """A reply does not show whether it was streamed."""
     usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
     pieces = [
         event({"role": "assistant", "content": ""}),
@@ -100,13 +100,13 @@ def test_a_stream_and_its_json_read_the_same() -> None:
 
 @pytest.mark.parametrize("done", [True, False])
 def test_without_a_finish_reason_an_answer_is_truncated(done: bool) -> None:
-    """Row 7 and 10: a clean end of the connection is what a crashed worker leaves, too."""
+    """A worker that crashes closes the connection cleanly, too."""
     reply = reply_of(event({"content": "Hel"}), done=done)
     assert (reply.text, reply.truncated, reply.finish_reason) == ("Hel", True, None)
 
 
 def test_a_vendor_known_to_leave_the_finish_reason_out_is_believed_with_done_or_usage() -> None:
-    """Ollama and routers do on complete answers; neither marker at all is still a cut."""
+    """Ollama and routers leave it out of whole answers, which end with `[DONE]` or usage."""
     usage = {"choices": [], "usage": {"prompt_tokens": 1}}
     assert not reply_of(event({"content": "4"}), finish_reason_optional=True).truncated
     assert not reply_of(
@@ -116,21 +116,19 @@ def test_a_vendor_known_to_leave_the_finish_reason_out_is_believed_with_done_or_
 
 
 def test_a_missing_done_is_noted_and_nothing_more() -> None:
-    """Row 9: Perplexity never sends it."""
+    """Perplexity never sends it."""
     reply = reply_of(event({"content": "4"}, "stop"), done=False)
     assert (reply.truncated, reply.notes) == (False, ("The stream ended without `[DONE]`.",))
 
 
 def test_a_json_body_is_whole_without_a_finish_reason() -> None:
-    """Snowflake sends `""`; nothing more could come, so nothing was cut."""
+    """Snowflake sends `""`; a JSON body that parses was not cut off."""
     reply = message("4", finish="")
     assert (reply.text, reply.truncated, reply.finish_reason) == ("4", False, None)
 
 
 def test_the_last_usage_counts_and_is_never_added() -> None:
-    """Row 12: vLLM repeats a running total on every chunk, Gemini sends it twice; a sum would bill
-    it again.
-    """
+    """vLLM repeats a running total on every chunk; a sum would bill too much."""
     first, last = ({"prompt_tokens": 10, "completion_tokens": n} for n in (2, 5))
     reply = reply_of(
         event({"content": "a"}, usage=first),
@@ -155,27 +153,27 @@ def test_usage_is_found_wherever_it_stands(place: str) -> None:
 
 
 def test_an_answer_without_usage_has_none() -> None:
-    """Row 11: absent is estimated or held by the ledger, never zero."""
+    """The ledger estimates or holds it; it is never zero."""
     assert reply_of(event({"content": "a"}, "stop")).usage is None
 
 
 @pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
-def test_reasoning_is_read_under_its_names_and_kept_for_the_way_back(name: str) -> None:
-    """DeepSeek refuses a tool result whose call comes without it."""
+def test_reasoning_is_read_under_every_name_and_kept_to_be_sent_back(name: str) -> None:
+    """DeepSeek refuses a tool's result if the reasoning before its call is missing."""
     reply, chunks = stream(event({name: "2+"}), event({name: "2"}), event({"content": "4"}, "stop"))
     assert (reply.reasoning, reply.text, reply.extra) == ("2+2", "4", {name: "2+2"})
     assert [chunk.type for chunk in chunks] == ["reasoning", "reasoning", "text"]
 
 
-def test_reasoning_sent_under_two_names_is_told_once() -> None:
-    """Servers in transition send both `reasoning` and `reasoning_content`."""
+def test_reasoning_sent_under_two_names_is_shown_once() -> None:
+    """Servers that change from `reasoning_content` to `reasoning` send both for a while."""
     both = {"reasoning": "hm", "reasoning_content": "hm"}
     reply = reply_of(event(both), event({}, "stop"))
     assert (reply.reasoning, reply.extra) == ("hm", both)
 
 
 def test_reasoning_details_are_put_together_and_kept_whole() -> None:
-    """OpenRouter wants them back as one list, each block whole, signature and all."""
+    """OpenRouter wants them back as one list, each with its whole text and its signature."""
     details = [
         {"type": "reasoning.text", "text": "Let ", "format": "x", "index": 0},
         {"type": "reasoning.text", "text": "me see.", "format": "x", "index": 0},
@@ -203,8 +201,8 @@ def test_reasoning_details_are_put_together_and_kept_whole() -> None:
 
 
 @pytest.mark.parametrize("cut", range(1, 30))
-def test_think_at_the_very_start_is_reasoning_wherever_it_is_cut(cut: int) -> None:
-    """Models without a parser in front of them write it into the answer."""
+def test_a_think_tag_at_the_very_start_is_reasoning_wherever_it_is_cut(cut: int) -> None:
+    """Servers without a reasoning parser leave it in the answer."""
     text = "\n<think>\n2+2?</think>\n\n4 </think>"
     reply = reply_of(
         event({"content": text[:cut]}), event({"content": text[cut:]}), event({}, "stop")
@@ -215,14 +213,14 @@ def test_think_at_the_very_start_is_reasoning_wherever_it_is_cut(cut: int) -> No
 @pytest.mark.parametrize(
     "text", ["Use <think> tags.", "<thin", "<thinking>", " <", "a<think>b</think>", "", "\n"]
 )
-def test_think_anywhere_else_is_text(text: str) -> None:
-    """Somebody may have asked about it."""
+def test_a_think_tag_anywhere_else_is_text(text: str) -> None:
+    """Somebody may have asked about the tag."""
     assert (message(text).text, message(text).reasoning) == (text, None)
     assert reply_of(event({"content": text}), event({}, "stop")).text == text
 
 
-def test_reasoning_never_closed_is_all_reasoning() -> None:
-    """The cap on tokens ended it; half a thought is no answer."""
+def test_reasoning_without_a_closing_tag_is_no_answer() -> None:
+    """The cap on tokens ended it; half a thought is not an answer."""
     reply = message("<think>Let me</thi", finish="length")
     assert (reply.text, reply.reasoning) == ("", "Let me</thi")
 
@@ -254,7 +252,7 @@ def test_content_in_parts_is_read_and_kept() -> None:
     assert (streamed.text, streamed.reasoning, list(streamed.items)) == ("4", "2+2", parts)
 
 
-def test_a_refusal_is_no_text() -> None:
+def test_a_refusal_is_not_the_text() -> None:
     """It is kept and billed like any answer."""
     reply, chunks = stream(event({"refusal": "I can"}), event({"refusal": "not."}, "stop"))
     assert (reply.refusal, reply.text, [chunk.type for chunk in chunks]) == (
@@ -265,7 +263,7 @@ def test_a_refusal_is_no_text() -> None:
 
 
 def test_only_the_first_of_several_choices_is_kept() -> None:
-    """Row 35: mixed together they would read as one answer, `AB`."""
+    """Joined, they would read as one answer, `AB`."""
     other = {"choices": [{"index": 1, "delta": {"content": "B"}, "finish_reason": "stop"}]}
     reply = reply_of(event({"content": "A"}), other, event({}, "stop"))
     assert (reply.text, reply.notes) == ("A", ("More than one choice; the first is kept.",))
@@ -282,8 +280,8 @@ def test_only_the_first_of_several_choices_is_kept() -> None:
 @pytest.mark.parametrize(
     "body", [{}, {"choices": None}, {"choices": []}, {"choices": "?"}, {"choices": [None]}]
 )
-def test_an_answer_without_choices_is_no_answer(body: JsonObject) -> None:
-    """Row 34: clients fail on it with IndexError, or call it an empty success."""
+def test_an_answer_without_choices_is_an_error(body: JsonObject) -> None:
+    """Clients raise an IndexError on it, or take it for an empty success."""
     with pytest.raises(ProviderError, match="no choices") as caught:
         read_chat(body)
     assert (caught.value.kind, caught.value.billed) == ("protocol", "unknown")
@@ -292,8 +290,8 @@ def test_an_answer_without_choices_is_no_answer(body: JsonObject) -> None:
     assert caught.value.kind == "truncated"
 
 
-def test_null_choices_and_azures_first_chunk_say_nothing() -> None:
-    """OpenRouter sends `choices: null`, Azure its prompt's filter results."""
+def test_null_choices_and_azures_first_chunk_add_nothing() -> None:
+    """OpenRouter sends `choices: null`; Azure starts with the filter results of the prompt."""
     reply = reply_of(
         {"choices": [], "prompt_filter_results": [{}]},
         {"choices": None},
@@ -303,33 +301,33 @@ def test_null_choices_and_azures_first_chunk_say_nothing() -> None:
 
 
 def test_an_answer_with_nothing_in_it_is_an_empty_answer() -> None:
-    """Row 33: what to do about it is the turn's to say."""
+    """The turn decides what to do about it."""
     reply = message(None)
     assert (reply.text, reply.tool_calls, reply.finish_reason) == ("", (), "stop")
 
 
 @pytest.mark.parametrize("reason", ["eos", "max_tool_calls", "length"])
-def test_a_finish_reason_is_kept_in_the_vendors_word(reason: str) -> None:
-    """Row 36: an unknown one is not taken for success."""
+def test_a_finish_reason_is_kept_as_the_vendor_wrote_it(reason: str) -> None:
+    """An unknown one is not taken for success."""
     assert message("4", finish=reason).finish_reason == reason
 
 
 def test_text_after_the_finish_reason_is_ignored_and_noted() -> None:
-    """Row 38: the answer had ended."""
+    """The answer has ended."""
     reply = reply_of(event({"content": "4"}, "stop"), event({"content": "2"}, "length"))
     assert (reply.text, reply.finish_reason) == ("4", "stop")
     assert reply.notes == ("Something came after the finish reason; it was ignored.",)
 
 
 def test_a_finish_reason_called_error_is_an_error() -> None:
-    """OpenRouter's mid-stream failure, where its error object got lost on the way."""
+    """OpenRouter reports a failure in mid-stream like this, if its error object was lost."""
     with pytest.raises(ProviderError) as caught:
         reply_of(event({"content": "4"}), event({}, "error"))
     assert caught.value.kind == "server"
 
 
 def test_a_chunk_of_another_id_is_noted() -> None:
-    """Row 37: Perplexity gives every chunk an id of its own, so it cannot be refused."""
+    """Perplexity gives every chunk an id of its own, so it cannot be refused."""
     reply = reply_of(event({"content": "4"}), event({}, "stop") | {"id": "c2"})
     assert (reply.response_id, reply.notes) == (
         "c1",
@@ -357,8 +355,8 @@ def test_citations_are_kept_wherever_a_vendor_puts_them() -> None:
     )
 
 
-def test_logprobs_add_up() -> None:
-    """One entry a token, over the chunks."""
+def test_logprobs_of_all_chunks_are_kept() -> None:
+    """One entry for each token."""
     chunks = [event({"content": token}) for token in "ab"]
     for chunk, token in zip(chunks, "ab", strict=True):
         chunk["choices"][0]["logprobs"] = {
@@ -370,7 +368,7 @@ def test_logprobs_add_up() -> None:
 
 
 def test_a_spoken_answers_transcript_is_its_text() -> None:
-    """Content is null then; the id is what a later request refers to."""
+    """Its content is null; a later request refers to its id."""
     reply = message(
         None, audio={"id": "audio_1", "data": "UklGRg==", "transcript": "Four.", "expires_at": 1}
     )
@@ -378,7 +376,7 @@ def test_a_spoken_answers_transcript_is_its_text() -> None:
 
 
 def test_unknown_members_of_the_message_are_kept() -> None:
-    """A vendor may want them back tomorrow."""
+    """A vendor may want them back."""
     assert message("4", reasoning_opaque="b3Blbg==").extra == {"reasoning_opaque": "b3Blbg=="}
     assert reply_of(event({"reasoning_opaque": "b3Blbg=="}), event({}, "stop")).extra == {
         "reasoning_opaque": "b3Blbg=="
@@ -386,7 +384,7 @@ def test_unknown_members_of_the_message_are_kept() -> None:
 
 
 def test_the_assembled_answer_is_a_chat_completion() -> None:
-    """`raw` of a stream: what the vendor would have answered without one."""
+    """`raw` of a streamed reply is what the vendor would have answered without streaming."""
     reply = reply_of(
         event({"role": "assistant", "content": "Hi", "reasoning_content": "hm"}, created=1),
         event({"tool_calls": [call_piece(0, "a", "f", "{}")]}, "tool_calls"),

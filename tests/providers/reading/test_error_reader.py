@@ -1,4 +1,4 @@
-"""Errors of every form become one form, say what to do, and hold no key."""
+"""Errors in every form become a ProviderError that says what to do and holds no key."""
 
 import json
 import unicodedata
@@ -120,7 +120,7 @@ FORMS: list[tuple[str, int, Any, str, str | None, str | None]] = [
 def test_every_form_of_error_is_read(
     status: int, body: Any, message: str, code: str | None, type_: str | None
 ) -> None:
-    """A caller looks for the message in one place."""
+    """A caller finds the message always in the same place."""
     error = error_for(status, body)
     assert (error.message, error.code, error.type, error.status, error.vendor) == (
         message,
@@ -131,8 +131,8 @@ def test_every_form_of_error_is_read(
     )
 
 
-def test_a_page_is_told_by_its_text_and_shortened() -> None:
-    """A gateway's 502 is HTML; its beginning says who was in the way."""
+def test_the_text_of_a_page_is_shown_shortened() -> None:
+    """A gateway's 502 is HTML; its beginning names the gateway."""
     page = "<html><style>p {}</style><body><h1>Bad\ngateway</h1>" + "x " * 500
     error = error_for(502, page.encode())
     assert error.message.startswith("a page: Bad gateway x x")
@@ -164,10 +164,10 @@ def test_a_page_is_told_by_its_text_and_shortened() -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"<html>", b"{}", b'{"error": {"message": "no"}}', b"\xff\xfe", b"[]", b"null"]
 )
-def test_a_status_says_enough(status: int, kind: ErrorKind, retryable: bool, body: bytes) -> None:
-    """Rows 41 and 42: whatever the body, the status has its kind, and the kind says whether to try
-    again.
-    """
+def test_every_status_has_a_kind(
+    status: int, kind: ErrorKind, retryable: bool, body: bytes
+) -> None:
+    """Whatever the body holds; and the kind says whether to try again."""
     error = read_error(status, {}, body, "acme")
     assert (error.kind, error.retryable) == (kind, retryable)
 
@@ -237,12 +237,10 @@ def test_a_status_says_enough(status: int, kind: ErrorKind, retryable: bool, bod
         ),
     ],
 )
-def test_the_vendors_words_tell_more_than_the_status(
+def test_the_vendors_words_overrule_the_status(
     status: int, error: dict[str, Any], kind: ErrorKind
 ) -> None:
-    """Row 44: a 429 for lack of money is not one to try again; a 400 for length asks for a shorter
-    conversation.
-    """
+    """A 429 for lack of money must not be retried; a 400 for length asks for a shorter prompt."""
     assert error_for(status, {"error": error}).kind == kind
 
 
@@ -274,13 +272,11 @@ def test_the_vendors_words_tell_more_than_the_status(
 def test_a_wait_asked_for_is_read_in_every_form(
     headers: dict[str, str], seconds: float | None
 ) -> None:
-    """Row 43: seconds, milliseconds, a date; what is no wait is none. The clock is the answer's
-    own, else handed in.
-    """
+    """Seconds, milliseconds or a date, by the clock of the answer; a negative wait is none."""
     assert error_for(429, {}, headers, now=40.0).retry_after_s == seconds
 
 
-def test_geminis_wait_stands_in_the_body() -> None:
+def test_geminis_wait_is_read_from_the_body() -> None:
     """It sends no header."""
     details = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34s"}]
     assert (
@@ -293,7 +289,7 @@ def test_geminis_wait_stands_in_the_body() -> None:
     "name", ["x-request-id", "X-Request-ID", "apim-request-id", "mistral-correlation-id"]
 )
 def test_the_request_id_is_kept(name: str) -> None:
-    """Support asks for it."""
+    """A vendor's support asks for it."""
     assert error_for(500, {}, {name: "req_1"}).request_id == "req_1"
 
 
@@ -305,7 +301,7 @@ def test_the_server_may_say_itself_whether_to_try_again() -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_a_redirect_is_not_followed_but_named(status: int) -> None:
-    """Row 46: following would hand the prompt to whoever is named."""
+    """Following it would send the prompt and the key to another server."""
     error = error_for(status, None, {"location": "https://other.example/v1"})
     assert (error.kind, error.retryable, error.billed) == ("protocol", False, "none")
     assert "https://other.example/v1" in error.message
@@ -325,8 +321,8 @@ def test_a_redirect_is_not_followed_but_named(status: int) -> None:
         (529, b"", "none"),
     ],
 )
-def test_what_may_be_charged_is_said(status: int, body: Any, billed: str) -> None:
-    """A refusal costs nothing; behind a gateway that gave up, the model may have worked."""
+def test_an_error_says_what_may_be_billed(status: int, body: Any, billed: str) -> None:
+    """A refusal costs nothing; behind a gateway that gave up, the model may have done the work."""
     assert error_for(status, body).billed == billed
 
 
@@ -366,8 +362,8 @@ def test_a_message_cannot_forge_a_log_line_or_fill_the_log() -> None:
     assert len(error.message) < 1100
 
 
-def test_an_error_event_of_a_responses_stream_is_its_own_class() -> None:
-    """With its place in the stream; flat as documented, or nested as it really comes."""
+def test_an_error_event_of_a_responses_stream_has_its_own_class() -> None:
+    """It has its place in the stream, flat as documented or nested as it really comes."""
     flat = {
         "type": "error",
         "code": "rate_limit_exceeded",
@@ -400,8 +396,8 @@ def test_an_error_event_of_a_responses_stream_is_its_own_class() -> None:
         )
 
 
-def test_an_error_that_explains_nothing_is_the_servers() -> None:
-    """An event called `error`, empty or no object at all."""
+def test_an_error_that_explains_nothing_is_a_server_error() -> None:
+    """An event called `error` that is empty, or not an object at all."""
     for event in ({"type": "error"}, None, "down", 7, []):
         assert error_of_event(event, vendor="acme", api="chat").kind == "server"
 
@@ -419,8 +415,8 @@ def test_an_error_that_explains_nothing_is_the_servers() -> None:
         ({"choices": [{"error": {"code": 502}, "message": None}]}, "message"),
     ],
 )
-def test_an_error_is_recognised_in_every_form(value: Any, name: str) -> None:
-    """Rows 18 to 20: named or not, nested or not, in an event or in an answer with status 200."""
+def test_an_error_is_recognized_in_every_form(value: Any, name: str) -> None:
+    """With or without an event name, nested or not, in an event or in an answer with status 200."""
     assert is_error(value, name)
 
 
@@ -428,8 +424,8 @@ def test_an_error_is_recognised_in_every_form(value: Any, name: str) -> None:
     "value",
     [{"error": None, "choices": []}, {"choices": [None]}, {"choices": None}, [], None, 1, "x"],
 )
-def test_an_answer_is_no_error(value: Any) -> None:
-    """`error: null` stands in every Responses answer."""
+def test_an_answer_is_not_an_error(value: Any) -> None:
+    """Every answer of Responses has `error: null`."""
     assert not is_error(value)
 
 
@@ -466,7 +462,7 @@ JSON = st.recursive(
     st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()),
 )
 def test_any_answer_of_any_status_is_an_error_of_a_kind(status: int, body: bytes) -> None:
-    """Nothing but a ProviderError comes out, whatever went in."""
+    """Only ProviderError is raised, whatever was received."""
     error = read_error(status, {}, body, "acme")
     assert error.message
     assert {unicodedata.category(character) for character in str(error)}.isdisjoint(
@@ -476,6 +472,6 @@ def test_any_answer_of_any_status_is_an_error_of_a_kind(status: int, body: bytes
 
 @given(JSON)
 def test_any_event_is_an_error_of_a_kind(event: Any) -> None:
-    """The same for errors inside answers."""
+    """This holds for errors inside answers, too."""
     is_error(event)
     assert error_of_event(event, vendor="acme", api="responses").kind != "protocol"

@@ -1,4 +1,4 @@
-"""Responses, as vendors really send them: one answer comes out, its items whole, or marked as cut."""
+"""Responses answers as vendors send them: read with all their items, or marked as truncated."""
 
 from typing import Any
 
@@ -94,7 +94,7 @@ def stream(
 
 
 def test_a_stream_and_its_json_read_the_same() -> None:
-    """Whether an answer is streamed must not show in it."""
+    """A reply does not show whether it was streamed."""
     final = response(REASONING, MESSAGE, CALL, usage=USAGE, service_tier="default")
     streamed, chunks = stream(
         state("created", status="in_progress"),
@@ -115,7 +115,7 @@ def test_a_stream_and_its_json_read_the_same() -> None:
 
 
 def test_everything_an_answer_holds_is_read() -> None:
-    """Items stay whole, because a later request may bring them back."""
+    """Items stay whole, because a later request may send them back."""
     reply = read_responses(response(REASONING, MESSAGE, CALL, usage=USAGE, service_tier="default"))
     assert list(reply.items) == [REASONING, MESSAGE, CALL]
     assert reply.usage == Usage(input_tokens=5, output_tokens=2, total_tokens=7, reasoning_tokens=1)
@@ -131,7 +131,7 @@ def test_everything_an_answer_holds_is_read() -> None:
 
 
 def test_a_custom_tool_and_a_namespace_are_kept_with_the_call() -> None:
-    """A free-text tool answers as `custom_tool_call_output`; a namespace goes back as it came."""
+    """The result of a free-text tool has a type of its own; a namespace goes back unchanged."""
     custom = {
         "type": "custom_tool_call",
         "id": "ctc_1",
@@ -152,7 +152,7 @@ def test_a_custom_tool_and_a_namespace_are_kept_with_the_call() -> None:
     "kind",
     ["web_search_call", "mcp_call", "file_search_call", "code_interpreter_call", "image_call"],
 )
-def test_what_the_vendor_runs_itself_is_no_call_of_ours(kind: str) -> None:
+def test_a_tool_that_the_vendor_runs_is_not_a_call(kind: str) -> None:
     """It is kept among the items and not run again."""
     reply = read_responses(
         response({"type": kind, "id": "x", "name": "search", "arguments": "{}", "call_id": "c"})
@@ -178,12 +178,12 @@ def test_what_the_vendor_runs_itself_is_no_call_of_ours(kind: str) -> None:
 def test_the_status_becomes_a_finish_reason(
     status: str, details: Any, output: JsonObject, reason: str
 ) -> None:
-    """Rows 50 and 52: one word for both APIs; a response in the background is not an empty success."""
+    """Both APIs use the same words; a response in the background is not an empty success."""
     reply = read_responses(response(output, status=status, incomplete_details=details))
     assert (reply.finish_reason, reply.truncated) == (reason, False)
 
 
-def test_a_refusal_is_no_text() -> None:
+def test_a_refusal_is_not_the_text() -> None:
     """It is kept and billed like any answer."""
     refused = MESSAGE | {"content": [{"type": "refusal", "refusal": "I cannot."}]}
     reply, chunks = stream(
@@ -214,7 +214,7 @@ def test_reasoning_in_full_is_read_like_its_summary() -> None:
     "events", [[], [state("in_progress")], [delta("output_text", "Hel", content_index=0)]]
 )
 def test_without_a_terminal_event_nothing_is_complete(events: list[JsonObject]) -> None:
-    """Row 51: a connection that ends is no end of a response, and a call in it may lack its end."""
+    """The end of the connection is not the end of the response; a call may lack its end."""
     reply, chunks = stream(state("created", status="in_progress"), *events, done(CALL, 1))
     assert (reply.truncated, reply.finish_reason) == (True, None)
     assert reply.text == ("Hel" if events and "delta" in events[0] else "")
@@ -222,8 +222,8 @@ def test_without_a_terminal_event_nothing_is_complete(events: list[JsonObject]) 
     assert all(chunk.type != "tool_call" for chunk in chunks)
 
 
-def test_a_cut_item_is_written_from_its_pieces() -> None:
-    """What was paid for and seen is kept."""
+def test_an_item_that_was_cut_off_is_built_from_its_pieces() -> None:
+    """It was paid for, and somebody may have seen it."""
     reply, _ = stream(
         added({"type": "reasoning", "id": "rs", "summary": []}),
         delta("reasoning_summary_text", "Add.", 0, summary_index=0),
@@ -248,7 +248,7 @@ def test_a_cut_item_is_written_from_its_pieces() -> None:
 
 
 def test_a_final_response_without_output_keeps_what_was_streamed() -> None:
-    """ChatGPT's Codex endpoint sends the items, and then an empty list."""
+    """ChatGPT's Codex endpoint sends the items, and an empty list at the end."""
     reply, _ = stream(added(MESSAGE), done(MESSAGE), done(CALL, 1), state("completed", usage=USAGE))
     assert (reply.text, [call.id for call in reply.tool_calls], reply.finish_reason) == (
         "Hello",
@@ -260,7 +260,7 @@ def test_a_final_response_without_output_keeps_what_was_streamed() -> None:
 
 
 def test_ids_may_change_from_event_to_event() -> None:
-    """GitHub Copilot encrypts them anew for each; places do not change."""
+    """GitHub Copilot encrypts them anew for each event; places do not change."""
     other = response(MESSAGE) | {"id": "resp_2"}
     reply, _ = stream(
         state("created", status="in_progress"),
@@ -275,7 +275,7 @@ def test_ids_may_change_from_event_to_event() -> None:
 
 @pytest.mark.parametrize("kind", ["response.new_thing", "ping", "response.audio.delta", "None"])
 def test_an_unknown_event_is_ignored(kind: str) -> None:
-    """Row 53: the API grows; what is new must not break what is known."""
+    """The API grows, and a new event must not break the reading of known ones."""
     reply, _ = stream(
         {"type": kind, "delta": "?", "response": "?"}, {}, state("completed", MESSAGE)
     )
@@ -283,7 +283,7 @@ def test_an_unknown_event_is_ignored(kind: str) -> None:
 
 
 def test_a_gap_in_the_numbers_is_noted() -> None:
-    """Row 53: something may be missing; the final response has all of it."""
+    """An event may be missing; the final response has everything."""
     reply, _ = stream(
         delta("output_text", "Hel", content_index=0, sequence_number=4),
         state("completed", MESSAGE) | {"sequence_number": 6},
@@ -292,7 +292,7 @@ def test_a_gap_in_the_numbers_is_noted() -> None:
 
 
 def test_an_error_event_and_a_failed_response_are_raised() -> None:
-    """Row 49: the SDK hands both on as if nothing had happened."""
+    """The SDK returns both as if nothing had happened."""
     error = {
         "type": "error",
         "code": "server_error",
@@ -328,15 +328,15 @@ def test_a_failure_without_words_is_still_a_failure() -> None:
 
 
 @pytest.mark.parametrize("body", [{}, {"output": None}, {"object": "response", "output": "?"}])
-def test_a_body_without_output_is_no_response(body: JsonObject) -> None:
-    """Row 21, for this API."""
+def test_a_body_without_output_is_an_error(body: JsonObject) -> None:
+    """It is no response of this API."""
     with pytest.raises(ProviderError, match="no output") as caught:
         read_responses(body)
     assert caught.value.kind == "protocol"
 
 
 def test_calls_without_ids_get_one() -> None:
-    """Results are matched by it."""
+    """A tool's result is sent back under the id of its call."""
     nameless = {"type": "function_call", "name": "f", "arguments": "{}"}
     assert [call.id for call in read_responses(response(nameless, CALL, CALL)).tool_calls] == [
         "call_0",
@@ -346,7 +346,7 @@ def test_calls_without_ids_get_one() -> None:
 
 
 def test_too_many_calls_and_too_long_arguments_are_refused() -> None:
-    """Row 26, streamed and not."""
+    """In a stream and in a JSON answer."""
     limits = ReadLimits(tool_calls=2, argument_chars=10)
     many = [CALL | {"call_id": f"c{n}"} for n in range(3)]
     long = CALL | {"arguments": "x" * 11}

@@ -31,7 +31,7 @@ def test_every_line_end_of_the_standard_ends_a_line(eol: bytes) -> None:
 
 
 def test_crlf_cut_between_its_halves_is_one_line_end() -> None:
-    """A blank line made of the LF of the line before would end the event in its middle."""
+    """Read as two line ends, it would end the event in its middle."""
     assert decode(b"data: a\r", b"\ndata: b\r", b"\n\r", b"\n") == [("message", "a\nb")]
 
 
@@ -41,27 +41,25 @@ def test_a_byte_order_mark_does_not_hide_the_first_event() -> None:
     assert data_of(b"\xef", b"\xbb", b"\xbfda", b"ta: 1\n\n") == ["1"]
 
 
-def test_comments_and_other_fields_are_no_events() -> None:
-    """OpenRouter sends `: OPENROUTER PROCESSING` until the model answers; an event of it would be
-    bad JSON.
-    """
+def test_comments_and_other_fields_are_not_events() -> None:
+    """OpenRouter sends `: OPENROUTER PROCESSING` until the model answers; it is not JSON."""
     assert data_of(
         b": OPENROUTER PROCESSING\n\n:\n\nid: 7\n\nretry: 10\n\nevent: x\n\ndata: 1\n\n"
     ) == ["1"]
 
 
-def test_an_event_without_data_takes_no_name_to_the_next() -> None:
-    """The blank line ends it, name and all."""
+def test_the_name_of_an_event_without_data_is_forgotten() -> None:
+    """The blank line ends the event, with its name."""
     assert decode(b"event: error\n\ndata: 1\n\n") == [("message", "1")]
 
 
 def test_data_of_several_lines_is_joined_and_one_space_belongs_to_the_field() -> None:
-    """As the standard has it; pretty-printed JSON arrives so."""
+    """The standard says so; pretty-printed JSON arrives like this."""
     assert data_of(b'data: {\ndata:  "a": 1\ndata:}\n\n') == ['{\n "a": 1\n}']
 
 
 def test_a_field_without_a_colon_is_a_field_with_no_value() -> None:
-    """`data` alone is an empty line of data; an event of nothing else is none."""
+    """`data` alone is an empty line of data, and no event if there is nothing else."""
     assert data_of(b"data\n\ndata\ndata\n\n") == ["\n"]
 
 
@@ -72,15 +70,13 @@ def test_the_last_event_counts_without_its_blank_line() -> None:
 
 
 def test_a_character_cut_in_two_is_one_character() -> None:
-    """A network reads bytes, not characters."""
+    """A network cuts bytes, not characters."""
     text = "data: \N{SNOWMAN}\N{ROCKET}\n\n".encode()
     assert data_of(*(bytes([byte]) for byte in text)) == ["\N{SNOWMAN}\N{ROCKET}"]
 
 
 def test_bytes_that_are_not_utf8_are_an_error_that_shows_no_text() -> None:
-    """Guessing at a prompt's answer would change it; the error may be logged, so it holds none of
-    the answer.
-    """
+    """Replacing them would change the answer; the error may be logged, so it quotes nothing."""
     with pytest.raises(ProviderError, match="not UTF-8: byte 0xff") as caught:
         decode(b"data: secret \xff\n\n")
     assert (caught.value.kind, "secret" in str(caught.value)) == ("protocol", False)
@@ -104,9 +100,7 @@ def test_an_event_above_the_limit_is_refused_before_it_is_kept(endless: list[byt
 
 
 def test_llama_cpps_error_field_is_an_event_called_error() -> None:
-    """It wrote `error: {…}` where the standard knows no such field; unseen, the answer would only
-    look cut.
-    """
+    """The standard ignores the field; the answer would then only seem to be cut off."""
     assert decode(b'error: {"message": "failed"}\n\n') == [("error", '{"message": "failed"}')]
 
 
@@ -128,7 +122,7 @@ EVENTS = st.lists(
 def test_any_cutting_of_the_bytes_gives_the_same_events(
     events: list[tuple[str, str]], eol: str, bom: bool, cuts: list[int]
 ) -> None:
-    """Where a network cuts is chance; it must not matter."""
+    """Where a network cuts the bytes is chance."""
     blocks = [
         (f"event: {name}{eol}" if name else "") + f"data: {data}{eol}{eol}" for name, data in events
     ]

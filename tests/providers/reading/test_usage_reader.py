@@ -1,4 +1,4 @@
-"""Usage, whatever a vendor calls it: it becomes money, so nothing is guessed and nothing is counted
+"""Usage, under all the names vendors have for it. It becomes money: nothing is guessed or counted
 twice.
 """
 
@@ -17,8 +17,8 @@ def usage_of(raw: Any, **beside: Any) -> Usage | None:
     return read_usage(raw, **beside)[0]
 
 
-def test_what_is_not_reported_is_none_and_zero_is_zero() -> None:
-    """A zero would be priced as known to be nothing; `None` is estimated or held, as configured."""
+def test_a_count_that_is_not_reported_is_none_and_zero_is_zero() -> None:
+    """A zero would be billed as free; None is estimated or held, as configured."""
     assert usage_of({"prompt_tokens": 0}) == Usage(input_tokens=0)
     assert usage_of(
         {"prompt_tokens": 3, "prompt_tokens_details": None, "completion_tokens_details": {}}
@@ -26,8 +26,8 @@ def test_what_is_not_reported_is_none_and_zero_is_zero() -> None:
 
 
 @pytest.mark.parametrize("raw", [None, {}, {"latency_ms": 3}, {"prompt_tokens": None}])
-def test_a_usage_that_reports_nothing_is_no_usage(raw: Any) -> None:
-    """`usage: {}` is sent by proxies that know none."""
+def test_a_usage_without_counts_is_none(raw: Any) -> None:
+    """Proxies that know no usage send `usage: {}`."""
     assert usage_of(raw) is None
 
 
@@ -101,14 +101,12 @@ SPELLINGS: list[tuple[str, dict[str, Any], Usage]] = [
     ("raw", "usage"), [row[1:] for row in SPELLINGS], ids=[row[0] for row in SPELLINGS]
 )
 def test_every_vendors_spelling_reads_the_same(raw: dict[str, Any], usage: Usage) -> None:
-    """One form for all, so that billing knows one."""
+    """Billing knows one form only."""
     assert read_usage(raw) == (usage, ())
 
 
 def test_reasoning_outside_completion_is_added_only_where_the_total_proves_it() -> None:
-    """xAI counts it outside for some models and inside for others; adding always would bill it
-    twice.
-    """
+    """xAI counts it outside for some models only; always adding would bill it twice."""
     outside = {
         "prompt_tokens": 12,
         "completion_tokens": 2,
@@ -139,10 +137,8 @@ def test_audio_outside_prompt_is_added_where_the_total_proves_it() -> None:
     )
 
 
-def test_a_total_nobody_explains_and_a_part_above_its_whole_are_kept_and_noted() -> None:
-    """Azure has reported 190 cached of 23 prompt tokens: what it said is kept, that it cannot be is
-    said.
-    """
+def test_counts_that_contradict_each_other_are_kept_and_noted() -> None:
+    """Azure has reported 190 cached of 23 prompt tokens: the counts stay, and a note says so."""
     raw = {
         "prompt_tokens": 23,
         "completion_tokens": 1,
@@ -160,12 +156,12 @@ def test_a_total_nobody_explains_and_a_part_above_its_whole_are_kept_and_noted()
 @pytest.mark.parametrize(
     "wrong", [-1, 10**30, 1.5, math.nan, math.inf, "12", True, [], {"n": 1}], ids=repr
 )
-def test_a_count_that_is_none_counts_as_absent_with_a_note(wrong: Any) -> None:
-    """NaN and 10^30 reach the bill of clients that pass them on."""
+def test_a_value_that_is_not_a_count_is_absent_and_noted(wrong: Any) -> None:
+    """Clients that pass NaN or 10^30 on put it on the bill."""
     usage, notes = read_usage({"prompt_tokens": wrong, "completion_tokens": 2})
     assert usage == Usage(output_tokens=2)
     assert len(notes) == 1
-    assert "`input_tokens` is no count of tokens" in notes[0]
+    assert "`input_tokens` is not a count of tokens" in notes[0]
 
 
 def test_a_whole_number_written_as_a_float_is_a_count() -> None:
@@ -174,8 +170,8 @@ def test_a_whole_number_written_as_a_float_is_a_count() -> None:
 
 
 @pytest.mark.parametrize("raw", ["none", 12, [1, 2], True])
-def test_a_usage_that_is_no_object_is_absent_with_a_note(raw: Any) -> None:
-    """The answer itself may be perfect."""
+def test_a_usage_that_is_not_an_object_is_absent_and_noted(raw: Any) -> None:
+    """The answer itself may be fine."""
     assert read_usage(raw) == (None, ("`usage` is not an object; it counts as absent.",))
 
 
@@ -191,24 +187,20 @@ def test_a_usage_that_is_no_object_is_absent_with_a_note(raw: Any) -> None:
     ],
     ids=["OpenRouter", "OpenRouter, free", "exponent", "Perplexity", "xAI's ticks", "Venice"],
 )
-def test_what_the_vendor_says_it_cost_is_kept_exactly(
-    raw: dict[str, Any], beside: Any, usd: str
-) -> None:
-    """The vendor's own figure is the best price there is; as `Decimal`, so that no digit changes."""
+def test_a_reported_cost_is_kept_exactly(raw: dict[str, Any], beside: Any, usd: str) -> None:
+    """The vendor's own figure is the best price; as a Decimal, it keeps every digit."""
     usage = usage_of(raw, cost=beside)
     assert usage is not None
     assert usage.cost_usd == Decimal(usd)
 
 
-def test_zero_ticks_are_no_cost_reported() -> None:
-    """Azure passes xAI's field on as 0 and bills the tokens itself: a cost of 0 would make them
-    free.
-    """
+def test_zero_ticks_are_not_a_cost() -> None:
+    """Azure reports xAI's field as 0 and bills the tokens itself; they are not free."""
     assert usage_of({"prompt_tokens": 7, "cost_in_usd_ticks": 0}) == Usage(input_tokens=7)
 
 
 @pytest.mark.parametrize("wrong", [-0.1, math.nan, math.inf, "0.1", 10**12, True], ids=repr)
-def test_a_cost_that_is_no_amount_counts_as_absent_with_a_note(wrong: Any) -> None:
+def test_a_cost_that_is_not_an_amount_is_absent_and_noted(wrong: Any) -> None:
     """A negative cost would pay the caller."""
     usage, notes = read_usage({"prompt_tokens": 1, "cost": wrong})
     assert usage == Usage(input_tokens=1)

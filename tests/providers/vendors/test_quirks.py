@@ -232,6 +232,16 @@ def reasoning_field(case: Case) -> None:
     assert [name for name in ("reasoning_content", "reasoning") if name in wire] == [expected]
 
 
+def reasoning_parts(case: Case) -> None:
+    first = called()
+    parts = {"reasoning_details": [{"text": "Where?"}], "thinking_blocks": [{"thinking": "Where?"}]}
+    first.additional_kwargs |= {"reasoning_content": "Where?", "extra": parts}
+    wire = case.build(*loop(first)).body["messages"][1]
+    name = case.quirks.reasoning_parts
+    assert {key: wire[key] for key in parts if key in wire} == ({name: parts[name]} if name else {})
+    assert str(wire).count("Where?") == (0 if case.quirks.reasoning_replay == "never" else 1)
+
+
 def blank_reasoning(case: Case) -> None:
     wire = case.build(*loop(called())).body["messages"][1]
     assert ("reasoning_content" in wire) == case.quirks.blank_reasoning
@@ -502,6 +512,7 @@ CLAIMS: Mapping[str, Callable[[Case], None]] = {
             efforts,
             reasoning_replay,
             reasoning_field,
+            reasoning_parts,
             blank_reasoning,
         ),
         *(

@@ -1,4 +1,4 @@
-"""Messages as Chat Completions writes them, and what is refused before it is written."""
+"""Messages in the Chat Completions format, and what is refused before it is written."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ PDF = "data:application/pdf;base64,AAAA"
 
 
 def asks(raw: str | None = None, **fields: Any) -> AIMessage:
-    """An answer that calls a tool; `raw` is what the model wrote."""
+    """An answer that calls a tool. `raw` is the text of the arguments that the model wrote."""
     wire = {"id": "call_1", "type": "function", "function": {"name": "add", "arguments": raw}}
     kwargs = {} if raw is None else {"tool_calls": [wire]}
     return AIMessage(**{"content": "", "tool_calls": [CALL], "additional_kwargs": kwargs, **fields})
@@ -45,12 +45,12 @@ def test_an_answer_of_calls_alone_has_no_content() -> None:
 
 
 def test_an_empty_answer_is_still_an_answer() -> None:
-    """A model may say nothing; a message without content and calls would be none."""
+    """A model may say nothing; a message without content and calls would be refused."""
     assert CONVERT.convert_assistant(AIMessage("")) == {"role": "assistant", "content": ""}
 
 
 def test_content_that_is_an_object_is_sent_as_json() -> None:
-    """Callers hand over forms and records; a model reads text."""
+    """Callers pass forms and records; a model reads text."""
     record: Any = {"stadt": "Zürich"}
     message = HumanMessage.model_construct(content=record, type="human", name=None)
     assert CONVERT.convert_user(message)["content"] == '{"stadt": "Zürich"}'
@@ -66,19 +66,19 @@ def test_arguments_go_back_as_the_model_wrote_them() -> None:
 
 
 def test_edited_arguments_take_effect() -> None:
-    """What a person corrected in `tool_calls` is what the model is told it asked."""
+    """The model is told the corrected arguments, as if it had written them."""
     assert arguments(asks('{ "a":2 }')) == '{"a": 1}'
     assert arguments(asks()) == '{"a": 1}'
 
 
-def test_a_call_taken_out_stays_out() -> None:
-    """A person may strike a call; the raw record of it must not bring it back."""
+def test_a_removed_call_is_not_sent() -> None:
+    """A person may remove a call; the stored bytes of it must not bring it back."""
     message = asks('{"a": 1}').model_copy(update={"tool_calls": []})
     assert CONVERT.convert_assistant(message) == {"role": "assistant", "content": ""}
 
 
 def test_calls_keep_the_order_the_model_made_them_in() -> None:
-    """Valid and broken ones stand in different lists, and return in one."""
+    """Valid and invalid calls are in two lists on the message, and are sent in one."""
     wire = [
         {"id": "b", "type": "function", "function": {"name": "f", "arguments": "{"}},
         {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}},
@@ -95,20 +95,20 @@ def test_calls_keep_the_order_the_model_made_them_in() -> None:
 
 
 def test_a_call_without_an_id_is_refused() -> None:
-    """Nobody could answer it."""
+    """No result could refer to it."""
     with pytest.raises(TurnValueError, match="id"):
         CONVERT.convert_assistant(AIMessage("", tool_calls=[{"id": None, "name": "f", "args": {}}]))
 
 
-def test_a_refusal_returns_as_a_refusal() -> None:
-    """Not as text the model would think it said."""
+def test_a_refusal_is_sent_as_a_refusal() -> None:
+    """As text it would look like an answer."""
     refused = AIMessage("", additional_kwargs={"refusal": "I cannot."})
     assert CONVERT.convert_assistant(refused)["content"] == [
         {"type": "refusal", "refusal": "I cannot."}
     ]
 
 
-def test_an_artifact_never_leaves() -> None:
+def test_an_artifact_is_never_sent() -> None:
     """It is for the program: rows, images, secrets."""
     result = ToolMessage("3 rows", tool_call_id="call_1", artifact={"rows": ["secret"]}, name="add")
     assert CONVERT.convert_tool_result(result) == {
@@ -118,15 +118,15 @@ def test_an_artifact_never_leaves() -> None:
     }
 
 
-def test_instructions_keep_their_role_and_names_their_owner() -> None:
-    """LangChain notes the developer role in a place of its own."""
+def test_the_developer_role_and_names_are_kept() -> None:
+    """LangChain notes the developer role in `additional_kwargs`."""
     developer = SystemMessage("Be brief.", additional_kwargs={"__openai_role__": "developer"})
     assert CONVERT.convert_system(developer) == {"role": "developer", "content": "Be brief."}
     assert CONVERT.convert_system("Be brief.") == {"role": "system", "content": "Be brief."}
     assert CONVERT.convert_user(HumanMessage("Hi", name="ada"))["name"] == "ada"
 
 
-def test_a_vendors_own_fields_go_along_only_when_asked() -> None:
+def test_vendor_fields_are_sent_only_if_asked_for() -> None:
     """A strict vendor refuses the field that another one demands."""
     answer = AIMessage(
         "Yes.",
@@ -140,7 +140,7 @@ def test_a_vendors_own_fields_go_along_only_when_asked() -> None:
     assert full == {"role": "assistant", "content": "Yes.", "reasoning": "Hm.", "x": 1}
 
 
-def test_thinking_parts_return_around_the_text_as_it_now_is() -> None:
+def test_thinking_parts_are_sent_around_the_current_text() -> None:
     """Mistral's answers are lists of parts; an edit of the text is an edit of the answer."""
     kwargs = {"content_parts": [{"type": "thinking", "thinking": []}, {"type": "text"}]}
     content = OpenAIChatConverter(vendor_fields=True).convert_assistant(
@@ -159,14 +159,18 @@ AUDIO = {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "mp3"}
     [
         ("Hi", {"type": "text", "text": "Hi"}),
         ({"type": "input_text", "text": "Hi"}, {"type": "text", "text": "Hi"}),
-        ({"type": "text-plain", "text": "Hi", "mime_type": "text/plain"}, {"type": "text", "text": "Hi"}),
+        ({"type": "text-plain", "text": "Hi", "mime_type": "text/plain"},
+         {"type": "text", "text": "Hi"}),
         ({"type": "json", "json": {"a": 1}}, {"type": "text", "text": '{"a": 1}'}),
         (IMAGE, IMAGE),
         ({"type": "image_url", "image_url": PNG}, IMAGE),
         ({"type": "image", "base64": "AAAA", "mime_type": "image/png"}, IMAGE),
         ({"type": "image", "url": PNG}, IMAGE),
-        ({"type": "image", "source_type": "base64", "data": "AAAA", "mime_type": "image/png"}, IMAGE),
-        ({"type": "image", "source": {"type": "base64", "data": "AAAA", "media_type": "image/png"}}, IMAGE),
+        ({"type": "image", "source_type": "base64", "data": "AAAA", "mime_type": "image/png"},
+         IMAGE),
+        ({"type": "image",
+          "source": {"type": "base64", "data": "AAAA", "media_type": "image/png"}},
+         IMAGE),
         ({"type": "input_image", "image_url": PNG}, IMAGE),
         ({"type": "image", "base64": "AAAA", "mime_type": "image/png", "extras": {"detail": "low"}},
          {"type": "image_url", "image_url": {"url": PNG, "detail": "low"}}),
@@ -175,14 +179,16 @@ AUDIO = {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "mp3"}
         (FILE, FILE),
         ({"type": "file", "base64": "AAAA", "mime_type": "application/pdf"}, FILE),
         ({"type": "input_file", "file_data": PDF}, FILE),
-        ({"type": "file", "file": {"file_id": "file-1"}}, {"type": "file", "file": {"file_id": "file-1"}}),
+        ({"type": "file", "file": {"file_id": "file-1"}},
+         {"type": "file", "file": {"file_id": "file-1"}}),
         ({"type": "file", "file_id": "file-1"}, {"type": "file", "file": {"file_id": "file-1"}}),
         ({"type": "non_standard", "value": {"type": "mine"}}, {"type": "mine"}),
-        ({"type": "document_url", "document_url": PDF}, {"type": "document_url", "document_url": PDF}),
+        ({"type": "document_url", "document_url": PDF},
+         {"type": "document_url", "document_url": PDF}),
     ],
 )  # fmt: skip
 def test_every_spelling_of_a_block_is_understood(block: Any, part: dict[str, Any]) -> None:
-    """OpenAI's two, LangChain's two, Anthropic's."""
+    """Those of both OpenAI APIs, of LangChain old and new, and of Anthropic."""
     assert CONVERT.convert_user(HumanMessage([block]))["content"] == [part]
 
 
@@ -199,8 +205,8 @@ def test_every_spelling_of_a_block_is_understood(block: Any, part: dict[str, Any
         ({"type": "file", "url": "https://example.com/a.pdf"}, "base64 or a file id"),
     ],
 )
-def test_a_block_nobody_can_send_is_named(block: dict[str, Any], said: str) -> None:
-    """To leave it out would change what was said."""
+def test_an_error_names_a_block_that_cannot_be_sent(block: dict[str, Any], said: str) -> None:
+    """Leaving it out would change the message."""
     with pytest.raises(TurnValueError, match=said):
         CONVERT.convert_user(HumanMessage([block], id="m7"))
 
@@ -213,8 +219,8 @@ def test_a_block_nobody_can_send_is_named(block: dict[str, Any], said: str) -> N
         ChatMessage(content="x", role="critic"),
     ],
 )
-def test_a_message_nobody_can_send_is_named_by_its_place(message: BaseMessage) -> None:
-    """In a history of four hundred, «a message is wrong» helps nobody."""
+def test_an_error_numbers_a_message_that_cannot_be_sent(message: BaseMessage) -> None:
+    """In a history of four hundred messages, the number is what helps."""
     with pytest.raises(TurnValueError, match="Message 2"):
         CONVERT.convert_all([HumanMessage("Hi"), message])
 
@@ -241,7 +247,7 @@ def test_a_message_may_name_its_role(role: str, sent: str) -> None:
         ({"role": "user"}, "content of type `NoneType`"),
         ({"role": "user", "content": [{"type": "hologram"}]}, "hologram"),
         ({"role": "tool", "content": "x"}, "tool_call_id"),
-        ({"role": "assistant", "function_call": {"name": "f"}}, "retired"),
+        ({"role": "assistant", "function_call": {"name": "f"}}, "deprecated"),
         ({"role": "assistant", "tool_calls": [{"id": "1"}]}, "tool call without"),
         ({"role": "assistant", "tool_calls": ["f"]}, "tool call without"),
         ({"role": "assistant", "tool_calls": "f"}, "of type `str`"),
@@ -249,13 +255,13 @@ def test_a_message_may_name_its_role(role: str, sent: str) -> None:
     ],
 )
 def test_wire_messages_are_read_strictly(wire: Any, said: str) -> None:
-    """They come from outside: the error says which message, what was seen and what is allowed."""
+    """They come from outside: the error names the message, what was seen and what is allowed."""
     with pytest.raises(TurnValueError, match=said):
         from_chat([wire])
 
 
-def test_the_callers_messages_are_left_alone() -> None:
-    """The history belongs to the state; writing it out must not change it."""
+def test_the_callers_messages_are_not_changed() -> None:
+    """The history belongs to the state."""
     message = HumanMessage([dict(IMAGE), "Hi"])
     before = message.model_copy(deep=True)
     wire = CONVERT.convert_user(message)

@@ -1,4 +1,4 @@
-"""How a model's answer rides on a LangChain message."""
+"""A model's answer as a LangChain message."""
 
 from turngraph.providers.writing.messages import to_ai_message, to_chunk, usage_metadata
 from turngraph.state.reply import ProviderReply, StreamChunk, ToolCall
@@ -11,8 +11,8 @@ def made(**fields: object) -> dict[str, object]:
     ).model_dump()
 
 
-def test_an_answer_carries_who_gave_it_and_how_it_ended() -> None:
-    """What other code of the ecosystem reads there, it finds there."""
+def test_a_message_says_who_answered_and_how_it_ended() -> None:
+    """LangChain's ecosystem looks for it in `response_metadata`."""
     metadata = made(
         text="Hi", finish_reason="stop", response_id="r1", model="v4", service_tier="default"
     )["response_metadata"]
@@ -26,8 +26,8 @@ def test_an_answer_carries_who_gave_it_and_how_it_ended() -> None:
     }
 
 
-def test_logprobs_and_citations_ride_along() -> None:
-    """When the vendor gave some."""
+def test_logprobs_and_citations_are_kept() -> None:
+    """If the vendor sent them."""
     metadata = made(text="Hi", logprobs=[{"token": "Hi"}], citations=[{"type": "url_citation"}])[
         "response_metadata"
     ]
@@ -39,13 +39,13 @@ def test_logprobs_and_citations_ride_along() -> None:
 
 
 def test_unreported_usage_stays_unreported() -> None:
-    """A zero would be a claim."""
+    """A zero would claim that the call was free."""
     assert made(text="Hi")["usage_metadata"] is None
     assert usage_metadata(Usage(cost_usd=None)) is None
 
 
 def test_reported_usage_keeps_its_parts() -> None:
-    """Cached, written, reasoning and audio tokens under LangChain's names; a zero is a report."""
+    """Cached, written, reasoning and audio tokens have LangChain's names; a zero is kept."""
     usage = Usage(
         input_tokens=10,
         output_tokens=5,
@@ -64,8 +64,8 @@ def test_reported_usage_keeps_its_parts() -> None:
     }
 
 
-def test_broken_arguments_are_kept_with_a_sentence() -> None:
-    """The model reads its mistake; the tool is not run on a guess."""
+def test_broken_arguments_are_kept_with_an_error() -> None:
+    """The model reads its mistake; no tool runs on a guess."""
     message = to_ai_message(
         ProviderReply(tool_calls=(ToolCall(id="1", name="f", arguments='{"a": NaN}'),)),
         message_id="m1",
@@ -77,10 +77,8 @@ def test_broken_arguments_are_kept_with_a_sentence() -> None:
     assert message.invalid_tool_calls[0]["error"] == "The arguments hold `NaN`, which is not JSON."
 
 
-def test_calls_of_a_cut_answer_are_not_for_running() -> None:
-    """Arguments that happen to parse may still have been cut: `{"days": 1}` of `{"days": 1,
-    "dry_run": true}`.
-    """
+def test_calls_of_a_truncated_answer_are_invalid() -> None:
+    """Arguments that parse may have lost their end: `{"days": 1}` of `{"days": 1, "hard": 2}`."""
     call = ToolCall(id="1", name="f", arguments="{}")
     message = to_ai_message(
         ProviderReply(tool_calls=(call,), truncated=True),
@@ -92,8 +90,8 @@ def test_calls_of_a_cut_answer_are_not_for_running() -> None:
     assert str(message.invalid_tool_calls[0]["error"]).startswith("The answer stopped")
 
 
-def test_reasoning_stands_once_and_remembers_its_name() -> None:
-    """A vendor wants it back under the name it gave it."""
+def test_reasoning_is_stored_once_with_the_name_it_came_under() -> None:
+    """A vendor wants it back under that name."""
     kwargs = made(reasoning="Hm.", extra={"reasoning": "Hm.", "reasoning_details": [1]})[
         "additional_kwargs"
     ]
@@ -104,7 +102,7 @@ def test_reasoning_stands_once_and_remembers_its_name() -> None:
 
 
 def test_pieces_add_up_to_the_answer() -> None:
-    """Whoever watches the tokens can put them together as LangChain does."""
+    """A listener to tokens can add them as LangChain does."""
     pieces = [
         StreamChunk(type="reasoning", text="Hm."),
         StreamChunk(type="text", text="Fo"),
@@ -125,8 +123,8 @@ def test_pieces_add_up_to_the_answer() -> None:
     assert whole.usage_metadata == {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}
 
 
-def test_an_error_is_a_piece_without_words() -> None:
-    """It must not read like something the model said."""
+def test_an_error_is_a_piece_without_text() -> None:
+    """It must not look like something the model wrote."""
     chunk = to_chunk(StreamChunk(type="error", text="overloaded"), message_id="m1")
     assert (chunk.content, chunk.response_metadata) == ("", {"error": "overloaded"})
     assert to_chunk(StreamChunk(type="refusal", text="No."), message_id="m1").additional_kwargs == {

@@ -1,4 +1,4 @@
-"""The exact JSON: what is in it, what is not, and what is refused before anything is sent."""
+"""The exact JSON of a request, and what is refused before anything is sent."""
 
 import json
 from typing import Any
@@ -36,20 +36,20 @@ def result(call_id: str) -> ToolMessage:
 
 
 @BOTH
-def test_what_is_not_asked_is_not_in_it(api: Api) -> None:
+def test_a_parameter_that_is_not_asked_for_is_not_sent(api: Api) -> None:
     """Strict vendors refuse nulls."""
     conversation = "messages" if api == "chat" else "input"
     assert set(build(USER, api=api).body) == {"model", conversation}
 
 
 @BOTH
-def test_zero_is_a_wish(api: Api) -> None:
-    """A temperature of 0.0 is not «no temperature»."""
+def test_a_temperature_of_zero_is_sent(api: Api) -> None:
+    """Zero does not mean that none was asked for."""
     assert build(USER, api=api, temperature=0).body["temperature"] == 0
 
 
 def test_a_whole_chat_request() -> None:
-    """Every parameter under the name that API has for it."""
+    """Every parameter has the name that this API gives it."""
     asked: dict[str, Any] = {
         "system": "Be brief.",
         "tools": (TOOL,),
@@ -98,7 +98,7 @@ def test_a_whole_chat_request() -> None:
 
 
 def test_a_whole_responses_request() -> None:
-    """The same wishes in the other API's words; what it has no word for is told."""
+    """The same parameters in the other API; those it lacks are noted."""
     asked: dict[str, Any] = {
         "api": "responses",
         "model": "gpt-5-mini",
@@ -153,7 +153,7 @@ def test_a_whole_responses_request() -> None:
 
 
 def test_the_same_request_is_the_same_bytes() -> None:
-    """It is recognised by their hash, after a crash too."""
+    """It is recognized by their hash, also after a crash."""
     asked: dict[str, Any] = {"tools": (TOOL,), "temperature": 0.5}
     assert build(USER, **asked).content == build(USER, **asked).content
     assert json.loads(build(USER, **asked).content) == build(USER, **asked).body
@@ -161,7 +161,7 @@ def test_the_same_request_is_the_same_bytes() -> None:
 
 @BOTH
 def test_the_requests_system_message_takes_the_place_of_a_leading_one(api: Api) -> None:
-    """A selected plugin speaks in this request only; the thread keeps its own."""
+    """A selected plugin changes this request only; the thread keeps its own message."""
     messages = [SystemMessage("Old."), USER, SystemMessage("Later."), USER]
     body = build(*messages, api=api, system="New.").body
     sent = json.dumps(body)
@@ -170,7 +170,7 @@ def test_the_requests_system_message_takes_the_place_of_a_leading_one(api: Api) 
 
 
 def test_a_continued_response_is_sent_only_what_followed_it() -> None:
-    """To send both the id and the items it stands for is refused."""
+    """Vendors refuse the id together with the items it stands for."""
     answer = asks("call_1").model_copy(
         update={"response_metadata": {"id": "resp_1", "model_provider": "openai"}}
     )
@@ -187,13 +187,13 @@ def test_a_continued_response_is_sent_only_what_followed_it() -> None:
 
 
 def test_a_response_may_be_continued_without_its_history() -> None:
-    """The vendor has it."""
+    """The vendor has the history."""
     body = build(result("call_1"), api="responses", previous_response_id="resp_1").body
     assert [item["type"] for item in body["input"]] == ["function_call_output"]
 
 
-def test_a_response_that_is_not_in_the_history_is_not_guessed_at() -> None:
-    """Sending everything would double it; sending nothing would lose it."""
+def test_a_previous_response_that_is_not_in_the_history_is_refused() -> None:
+    """Sending all messages would double them; sending none would lose them."""
     with pytest.raises(
         TurnValueError, match="No message of the conversation is the response `resp_9`"
     ):
@@ -218,16 +218,16 @@ def test_a_response_that_is_not_in_the_history_is_not_guessed_at() -> None:
         ([USER, asks("a"), AIMessage("x"), result("a")], "Message 2 calls a tool"),
     ],
 )
-def test_a_conversation_nobody_would_take_is_refused(
+def test_a_conversation_that_vendors_refuse_is_refused(
     api: Api, messages: list[Any], said: str
 ) -> None:
-    """By the place in it, before anything is sent."""
+    """The error names the place, before anything is sent."""
     with pytest.raises(TurnValueError, match=said):
         build(*messages, api=api)
 
 
 def test_results_follow_their_call_at_once() -> None:
-    """Chat Completions refuses anything between; Responses does not mind."""
+    """Chat Completions refuses anything in between; Responses does not."""
     messages = [USER, asks("a"), HumanMessage("Wait."), result("a")]
     with pytest.raises(TurnValueError, match="Message 2 calls a tool"):
         build(*messages)
@@ -248,17 +248,17 @@ def test_results_follow_their_call_at_once() -> None:
         ({"tools": (TOOL, TOOL)}, "Two tools are called `add`"),
     ],
 )
-def test_a_value_nobody_could_send_is_named_by_its_place(
+def test_an_error_names_the_place_of_a_value_that_cannot_be_sent(
     api: Api, asked: dict[str, Any], said: str
 ) -> None:
-    """A vendor's «invalid JSON body» would come late and name nothing."""
+    """A vendor's own error, "invalid JSON body", would come late and name nothing."""
     with pytest.raises(TurnValueError, match=said):
         build(USER, api=api, **asked)
 
 
 @BOTH
-def test_half_a_surrogate_pair_in_a_message_is_named_by_its_place(api: Api) -> None:
-    """Text cut in the middle of an emoji, by a program that counts UTF-16."""
+def test_an_error_names_the_place_of_half_a_surrogate_pair(api: Api) -> None:
+    """Programs that count in UTF-16 cut text in the middle of an emoji."""
     with pytest.raises(
         TurnValueError, match=r"`(messages|input)\[1\]\.content.*half of a surrogate pair"
     ):
@@ -267,7 +267,7 @@ def test_half_a_surrogate_pair_in_a_message_is_named_by_its_place(api: Api) -> N
 
 @BOTH
 def test_arguments_that_json_cannot_hold_are_refused(api: Api) -> None:
-    """A person may have edited them in."""
+    """A person may have edited the message."""
     edited = AIMessage("", tool_calls=[{"id": "a", "name": "add", "args": {"x": float("inf")}}])
     with pytest.raises(TurnValueError, match="arguments of a tool call"):
         build(USER, edited, result("a"), api=api)
@@ -277,8 +277,8 @@ def test_arguments_that_json_cannot_hold_are_refused(api: Api) -> None:
     ("field", "value"),
     [("temperature", 2.5), ("temperature", float("nan")), ("top_p", 7), ("max_tokens", 0)],
 )
-def test_a_value_that_slipped_past_the_request_is_refused(field: str, value: float) -> None:
-    """`model_copy` validates nothing, and steppers edit by it."""
+def test_a_value_that_was_not_validated_is_refused(field: str, value: float) -> None:
+    """`model_copy`, with which steppers edit, validates nothing."""
     request = ChatRequest(vendor="openai", api="chat", model="gpt-4o").model_copy(
         update={field: value}
     )
@@ -287,13 +287,13 @@ def test_a_value_that_slipped_past_the_request_is_refused(field: str, value: flo
 
 
 def test_ten_megabytes_are_written_whole() -> None:
-    """Whether they may be sent is a limit of the turn, not of the writer."""
+    """The turn limits what may be sent; the writer does not."""
     text = "ü" * 10_000_000
     assert build(HumanMessage(text)).body["messages"][0]["content"] == text
 
 
-def test_strict_raises_what_else_is_a_warning() -> None:
-    """Some would rather not ask than ask for something else."""
+def test_with_strict_a_warning_is_an_error() -> None:
+    """Some callers rather fail than send something else than they asked for."""
     assert build(USER, model="gpt-5", temperature=0.5).warnings == (
         "`temperature` is left out: openai does not take it while gpt-5 reasons.",
     )
@@ -301,15 +301,15 @@ def test_strict_raises_what_else_is_a_warning() -> None:
         build(USER, model="gpt-5", temperature=0.5, strict=True)
 
 
-def test_a_choice_among_no_tools_is_left_out() -> None:
-    """OpenAI and vLLM refuse it; nothing is lost."""
+def test_a_tool_choice_without_tools_is_left_out() -> None:
+    """OpenAI and vLLM refuse it, and nothing is lost."""
     payload = build(USER, tool_choice="auto", parallel_tool_calls=True)
     assert set(payload.body) == {"model", "messages"}
     assert len(payload.warnings) == 2
 
 
-def test_a_choice_may_be_an_object_in_either_apis_form() -> None:
-    """People copy it from the documentation of one and ask through the other."""
+def test_a_tool_choice_may_be_an_object_in_the_form_of_either_api() -> None:
+    """People copy it from the documentation of one API and use the other."""
     for form in (
         {"type": "function", "function": {"name": "add"}},
         {"type": "function", "name": "add"},
@@ -324,8 +324,8 @@ def test_a_choice_may_be_an_object_in_either_apis_form() -> None:
     assert build(USER, tools=(TOOL,), tool_choice=allowed).body["tool_choice"] == allowed
 
 
-def test_the_body_has_the_last_word() -> None:
-    """Rows of the table are hypotheses; a person who knows better writes the member out."""
+def test_extra_body_overrides_the_profile() -> None:
+    """Rows of the vendors' table may be wrong; a person who knows better writes the member."""
     assert (
         build(USER, max_tokens=9, extra_body={"max_completion_tokens": 5}).body[
             "max_completion_tokens"
@@ -334,8 +334,8 @@ def test_the_body_has_the_last_word() -> None:
     )
 
 
-def test_a_schema_that_refers_to_itself_or_nothing_is_cut() -> None:
-    """A schema of a tree has no end when its references are replaced."""
+def test_a_schema_that_refers_to_itself_or_to_nothing_is_cut() -> None:
+    """With its references replaced, the schema of a tree would be endless."""
     tree: dict[str, Any] = {
         "type": "object",
         "properties": {"kids": {"type": "array", "items": {"$ref": "#"}}},
@@ -375,8 +375,8 @@ def test_what_another_vendor_added_does_not_travel() -> None:
 
 
 @BOTH
-def test_the_history_is_left_as_it_was(api: Api) -> None:
-    """It is the state's; a payload is built from it again and again."""
+def test_the_history_is_not_changed(api: Api) -> None:
+    """It belongs to the state; many payloads are built from it."""
     history = [
         USER,
         asks("a"),

@@ -1,8 +1,8 @@
-"""What other clients really sent, read and written again: each payload is what the published
-schemas describe.
+"""Recorded conversations of other clients, read and written again: every payload fits the schemas
+that the vendors publish.
 
-The conversations are those of `../shared/recorded` that were answered, each built for its own
-vendor and for another in turn; exceptions stand with their reasons in `schema_amendments.yaml`.
+The conversations are those of `../shared/recorded` that were answered. Each is written for its own
+vendor and for another one. Exceptions and their reasons are in `schema_amendments.yaml`.
 """
 
 import gzip
@@ -137,8 +137,8 @@ def complaint(profile: VendorProfile, api: Api, exchange: dict[str, Any]) -> str
     )
 
 
-def test_every_accepted_conversation_is_one_we_can_send_too() -> None:
-    """Its vendor answered 200, so no row of the table may stand in its way."""
+def test_every_conversation_a_vendor_accepted_can_be_sent() -> None:
+    """Its vendor answered 200, so no row of the vendors' table may prevent it."""
     refused = []
     for exchange in exchanges():
         profile = profile_of(exchange["vendor"])
@@ -153,8 +153,8 @@ def test_every_accepted_conversation_is_one_we_can_send_too() -> None:
     assert len(refused) <= 5
 
 
-def test_every_payload_for_its_own_vendor_is_what_the_schema_describes() -> None:
-    """The conversation goes out through the API it was recorded from."""
+def test_every_payload_for_its_own_vendor_fits_the_schema() -> None:
+    """The conversation is sent through the API it was recorded from."""
     complaints = []
     for exchange in exchanges():
         try:
@@ -166,8 +166,8 @@ def test_every_payload_for_its_own_vendor_is_what_the_schema_describes() -> None
 
 
 @pytest.mark.parametrize("api", ["chat", "responses"])
-def test_every_payload_for_other_vendors_is_what_the_schema_describes(api: Api) -> None:
-    """A thread may be continued anywhere; every profile takes its turn."""
+def test_every_payload_for_other_vendors_fits_the_schema(api: Api) -> None:
+    """A thread may be continued with any vendor."""
     able = [p for p in VENDORS.values() if api == "chat" or p.responses != "none"]
     complaints, refused = [], []
     for n, exchange in enumerate(exchanges()):
@@ -186,7 +186,7 @@ def test_every_payload_for_other_vendors_is_what_the_schema_describes(api: Api) 
 
 
 def test_every_amendment_is_still_needed() -> None:
-    """An exception whose reason is gone would hide the next mistake."""
+    """An exception without a reason would hide the next mistake."""
     amendments = yaml.safe_load(
         Path(__file__).with_name("schema_amendments.yaml").read_text("utf-8")
     )

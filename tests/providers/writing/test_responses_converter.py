@@ -1,6 +1,4 @@
-"""Messages as Responses writes them: instructions as developer, answers as items, edits with
-effect.
-"""
+"""Messages in the Responses format: instructions, answers as items, and edited messages."""
 
 from typing import Any
 
@@ -74,7 +72,7 @@ def test_instructions_have_the_developer_role() -> None:
 
 
 def test_an_answer_becomes_several_items() -> None:
-    """Text, then calls; `convert_all` lays all messages' items end to end."""
+    """Text, then calls; `convert_all` joins the items of all messages."""
     message = AIMessage(
         "Let me see.", tool_calls=[{"id": "call_1", "name": "add", "args": {"a": 1}}]
     )
@@ -89,20 +87,20 @@ def test_an_answer_becomes_several_items() -> None:
     ]
 
 
-def test_everything_the_vendor_said_goes_back_in_order() -> None:
-    """Reasoning, searches, ids and arguments byte for byte."""
+def test_all_items_are_sent_back_in_order() -> None:
+    """Reasoning, searches, ids and arguments, byte for byte."""
     items = [THOUGHT, SEARCH, said("It is 2."), CALL]
     assert CONVERT.convert_assistant(answer(*items)) == items
 
 
 def test_an_edited_text_takes_effect() -> None:
-    """It stands in one place, so there is no old one to win."""
+    """The text is stored in one place, so no old copy of it is sent."""
     message = answer(THOUGHT, said("It is 2.")).model_copy(update={"content": "It is 3."})
     assert CONVERT.convert_assistant(message)[1]["content"][0]["text"] == "It is 3."
 
 
 def test_an_edited_text_of_several_items_becomes_one() -> None:
-    """Nobody can tell which part of it was meant."""
+    """It is not known which item was edited."""
     message = answer(said("It "), THOUGHT, said("is 2.")).model_copy(update={"content": "It is 3."})
     assert CONVERT.convert_assistant(message) == [
         {"role": "assistant", "content": [{"type": "output_text", "text": "It is 3."}]}
@@ -110,24 +108,22 @@ def test_an_edited_text_of_several_items_becomes_one() -> None:
 
 
 def test_edited_arguments_take_effect() -> None:
-    """The call keeps its item, with what it now asks."""
+    """The call keeps its item, with the new arguments."""
     message = answer(THOUGHT, CALL)
     message.tool_calls[0]["args"] = {"a": 2}
     assert CONVERT.convert_assistant(message) == [THOUGHT, {**CALL, "arguments": '{"a": 2}'}]
 
 
-def test_a_call_taken_out_takes_its_reasoning_along() -> None:
-    """Reasoning is refused without the item that followed it."""
+def test_with_a_removed_call_its_reasoning_is_left_out() -> None:
+    """The API refuses reasoning without the item that followed it."""
     message = answer(THOUGHT, said("Wait."), CALL).model_copy(update={"tool_calls": []})
     assert CONVERT.convert_assistant(message) == [
         {"role": "assistant", "content": [{"type": "output_text", "text": "Wait."}]}
     ]
 
 
-def test_without_storage_only_encrypted_reasoning_returns() -> None:
-    """`rs_… not found` is what one gets for an id that nobody stored; texts and calls go without
-    theirs.
-    """
+def test_without_storage_only_encrypted_reasoning_is_sent_back() -> None:
+    """An id that was not stored is answered with `rs_… not found`."""
     bare = {"type": "reasoning", "id": "rs_2", "summary": []}
     items = OpenAIResponsesConverter(stored=False).convert_assistant(
         answer(THOUGHT, bare, said("Hi"), CALL)
@@ -136,13 +132,13 @@ def test_without_storage_only_encrypted_reasoning_returns() -> None:
 
 
 def test_a_model_that_does_not_reason_gets_no_reasoning() -> None:
-    """It refuses the items, and calls that name an item they belonged to."""
+    """It refuses the items, and calls with the id of an item that came with them."""
     items = OpenAIResponsesConverter(reasoning=False).convert_assistant(answer(THOUGHT, CALL))
     assert items == [{name: value for name, value in CALL.items() if name != "id"}]
 
 
-def test_another_vendors_items_stay_with_it() -> None:
-    """What was said and asked goes along; its encrypted reasoning and its ids are nobody else's."""
+def test_items_are_not_sent_to_another_vendor() -> None:
+    """Text and calls are; the encrypted reasoning and the ids mean nothing to it."""
     message = answer(THOUGHT, SEARCH, said("It is 2."), CALL, vendor="xai")
     items = OpenAIResponsesConverter(vendor="openai").convert_assistant(message)
     assert items == [
@@ -152,14 +148,14 @@ def test_another_vendors_items_stay_with_it() -> None:
     assert OpenAIResponsesConverter(vendor="xai").convert_assistant(message)[0] == THOUGHT
 
 
-def test_nulls_do_not_go_back() -> None:
+def test_nulls_are_not_sent_back() -> None:
     """A server writes them into its answers, and refuses them in a request."""
     null = {**SEARCH, "results": None, "action": {"type": "search", "sources": None}}
     assert CONVERT.convert_assistant(answer(null)) == [{**SEARCH, "action": {"type": "search"}}]
 
 
 def test_a_result_may_hold_an_image_and_never_an_artifact() -> None:
-    """This API shows a tool's picture to the model itself."""
+    """This API shows a tool's image to the model."""
     picture = {"type": "image", "base64": "AAAA", "mime_type": "image/png"}
     result = ToolMessage(["See:", picture], tool_call_id="call_1", artifact="secret")
     assert CONVERT.convert_tool_result(result)["output"] == [
@@ -171,21 +167,43 @@ def test_a_result_may_hold_an_image_and_never_an_artifact() -> None:
 @pytest.mark.parametrize(
     ("block", "part"),
     [
-        ({"type": "image", "file_id": "file-1"}, {"type": "input_image", "file_id": "file-1", "detail": "auto"}),
-        ({"type": "file", "url": "https://example.com/a.pdf"}, {"type": "input_file", "file_url": "https://example.com/a.pdf"}),
-        ({"type": "file", "file": {"file_id": "file-1"}}, {"type": "input_file", "file_id": "file-1"}),
-        ({"type": "file", "base64": "AAAA", "mime_type": "application/pdf", "extras": {"filename": "a.pdf"}},
-         {"type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64,AAAA"}),
+        (
+            {"type": "image", "file_id": "file-1"},
+            {"type": "input_image", "file_id": "file-1", "detail": "auto"},
+        ),
+        (
+            {"type": "file", "url": "https://example.com/a.pdf"},
+            {"type": "input_file", "file_url": "https://example.com/a.pdf"},
+        ),
+        (
+            {"type": "file", "file": {"file_id": "file-1"}},
+            {"type": "input_file", "file_id": "file-1"},
+        ),
+        (
+            {
+                "type": "file",
+                "base64": "AAAA",
+                "mime_type": "application/pdf",
+                "extras": {"filename": "a.pdf"},
+            },
+            {
+                "type": "input_file",
+                "filename": "a.pdf",
+                "file_data": "data:application/pdf;base64,AAAA",
+            },
+        ),
     ],
-)  # fmt: skip
-def test_media_have_their_responses_spelling(block: dict[str, Any], part: dict[str, Any]) -> None:
-    """Files by URL and images by id are this API's own."""
+)
+def test_media_are_written_in_the_form_of_responses(
+    block: dict[str, Any], part: dict[str, Any]
+) -> None:
+    """Only this API takes files by URL and images by id."""
     assert CONVERT.convert_user(HumanMessage([block]))["content"] == [part]
 
 
 @pytest.mark.parametrize("kind", ["document_url", "video_url", "input_audio", "audio"])
-def test_what_this_api_does_not_take_is_named(kind: str) -> None:
-    """With the way out."""
+def test_an_error_names_what_this_api_does_not_take(kind: str) -> None:
+    """It names the API that does."""
     block = {
         "type": kind,
         kind: {"data": "AAAA", "format": "wav"},
@@ -208,13 +226,13 @@ def test_what_this_api_does_not_take_is_named(kind: str) -> None:
     ],
 )
 def test_wire_items_are_read_strictly(item: Any, complaint: str) -> None:
-    """They come from outside."""
+    """They come from outside, so the error says what is wrong."""
     with pytest.raises(TurnValueError, match=complaint):
         from_responses([item])
 
 
-def test_what_the_model_said_between_two_others_is_one_message() -> None:
-    """As the ecosystem's graphs expect it: one answer, one AIMessage."""
+def test_the_items_of_one_answer_become_one_message() -> None:
+    """LangChain's graphs expect one AIMessage for one answer."""
     output = {"type": "function_call_output", "call_id": "call_1", "output": "2"}
     messages = from_responses(
         [
@@ -231,8 +249,8 @@ def test_what_the_model_said_between_two_others_is_one_message() -> None:
     assert (messages[1].content, messages[1].tool_calls[0]["args"]) == ("Wait.", {"a": 1})
 
 
-def test_a_custom_tools_call_and_result_keep_their_kind() -> None:
-    """A text for a tool of free text is no JSON; turngraph runs none, and hands it on as it was."""
+def test_the_call_and_result_of_a_custom_tool_keep_their_type() -> None:
+    """Its input is free text and not JSON; turngraph runs no such tool and passes it on."""
     call = {
         "type": "custom_tool_call",
         "id": "ctc_1",

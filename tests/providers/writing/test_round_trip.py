@@ -1,5 +1,5 @@
-"""Messages to the wire and back, for both APIs: nothing is lost, and what a model wrote returns to
-it byte for byte.
+"""Messages written for either API and read again: nothing is lost, and what a model wrote is sent
+back byte for byte.
 """
 
 import json
@@ -25,15 +25,15 @@ RESPONSES = OpenAIResponsesConverter()
 @given(conversations("chat"))
 @settings(deadline=None, max_examples=60)
 def test_chat_messages_survive_the_wire(messages: list[BaseMessage]) -> None:
-    """A conversation handed over as wire messages is the same conversation."""
+    """Written for Chat Completions and read again, a conversation is the same."""
     wire = json.loads(json.dumps(CHAT.convert_all(messages)))
     assert [essence(m) for m in from_chat(wire)] == [essence(m) for m in messages]
 
 
 @given(conversations("chat"))
 @settings(deadline=None, max_examples=60)
-def test_the_chat_wire_survives_being_read(messages: list[BaseMessage]) -> None:
-    """So does the wire: a prompt cache that knew it once knows it again."""
+def test_chat_json_is_the_same_after_reading_and_writing(messages: list[BaseMessage]) -> None:
+    """A prompt cache recognizes it."""
     wire = CHAT.convert_all(messages)
     assert CHAT.convert_all(from_chat(wire)) == wire
 
@@ -41,7 +41,7 @@ def test_the_chat_wire_survives_being_read(messages: list[BaseMessage]) -> None:
 @given(conversations("responses"))
 @settings(deadline=None, max_examples=60)
 def test_responses_messages_survive_the_wire(messages: list[BaseMessage]) -> None:
-    """`system` becomes `developer`, a reading adds the reasoning's text; all else stays."""
+    """`system` becomes `developer`, and reading adds the text of the reasoning; the rest stays."""
     items = json.loads(json.dumps(RESPONSES.convert_all(messages)))
     back = from_responses(items)
     assert [{**essence(m), "kwargs": None} for m in back] == [
@@ -52,16 +52,16 @@ def test_responses_messages_survive_the_wire(messages: list[BaseMessage]) -> Non
 
 @given(responses_replies())
 @settings(deadline=None, max_examples=60)
-def test_output_items_return_as_they_came(reply: ProviderReply) -> None:
-    """Reasoning is refused without the item that followed it, and the other way round."""
+def test_output_items_are_sent_back_as_they_came(reply: ProviderReply) -> None:
+    """The API refuses reasoning without the item that followed it, and the reverse."""
     message = to_ai_message(reply, message_id="m1", vendor="openai", api="responses")
     assert RESPONSES.convert_assistant(message) == list(reply.items)
 
 
 @given(responses_replies())
 @settings(deadline=None, max_examples=60)
-def test_a_text_stands_once(reply: ProviderReply) -> None:
-    """What is stored with every step of every turn is not stored twice."""
+def test_a_text_is_stored_once(reply: ProviderReply) -> None:
+    """It is stored with every step of every turn."""
     message = to_ai_message(reply, message_id="m1", vendor="openai", api="responses")
     items = message.additional_kwargs["output_items"]
     if sum(item["type"] == "message" for item in items) == 1:
@@ -71,8 +71,8 @@ def test_a_text_stands_once(reply: ProviderReply) -> None:
 
 @given(chat_replies())
 @settings(deadline=None, max_examples=60)
-def test_arguments_return_byte_for_byte(reply: ProviderReply) -> None:
-    """Spaces, escapes and all, whether they are JSON or not."""
+def test_arguments_are_sent_back_byte_for_byte(reply: ProviderReply) -> None:
+    """With their spaces and escapes, and whether they are JSON or not."""
     message = to_ai_message(reply, message_id="m1", vendor="openai", api="chat")
     calls = CHAT.convert_assistant(message).get("tool_calls", [])
     assert [call["function"]["arguments"] for call in calls] == [
@@ -83,8 +83,8 @@ def test_arguments_return_byte_for_byte(reply: ProviderReply) -> None:
 
 @given(conversations("responses"))
 @settings(deadline=None, max_examples=60)
-def test_either_apis_conversation_goes_on_through_the_other(messages: list[BaseMessage]) -> None:
-    """The API may change between two turns of a thread; what was said stays said."""
+def test_a_conversation_may_change_the_api(messages: list[BaseMessage]) -> None:
+    """Between two turns of a thread the API may change; the messages stay the same."""
     answers = [
         message.content
         for message in messages

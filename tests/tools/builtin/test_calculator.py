@@ -1,6 +1,4 @@
-"""The calculator: right against Python's own numbers, and closed to everything that is not
-arithmetic.
-"""
+"""The calculator agrees with Python's numbers and refuses everything but arithmetic."""
 
 import math
 import re
@@ -31,7 +29,7 @@ def exactly(text: str) -> Fraction:
 
 @given(expressions)
 def test_it_agrees_with_exact_fractions(text: str) -> None:
-    """Whatever is written with + - * / comes out as the exact value, or as the float nearest to it."""
+    """An expression of + - * / has the exact value, or the float nearest to it."""
     if len(text) > 400:
         return
     try:
@@ -46,7 +44,7 @@ def test_it_agrees_with_exact_fractions(text: str) -> None:
 
 @given(st.integers(-(10**30), 10**30), st.integers(-(10**30), 10**30))
 def test_integers_stay_exact(a: int, b: int) -> None:
-    """Long integers are where a model most needs a calculator."""
+    """Models need a calculator most for long integers."""
     assert evaluate(f"{a} * {b} - ({a})") == str(a * b - a)
     if b:
         assert evaluate(f"({a}) // ({b})") == str(a // b)
@@ -81,8 +79,8 @@ def test_integers_stay_exact(a: int, b: int) -> None:
         (" \n 7", "7"),
     ],
 )
-def test_what_people_ask(text: str, wanted: str) -> None:
-    """One line for each thing a model writes."""
+def test_expressions_that_models_write(text: str, wanted: str) -> None:
+    """Each row is an expression and its value."""
     assert evaluate(text) == wanted
 
 
@@ -173,8 +171,8 @@ ESCAPES = [
 
 
 @pytest.mark.parametrize("text", ESCAPES)
-def test_everything_else_is_refused_in_a_sentence(text: str) -> None:
-    """No way out of arithmetic, and no exception but the one whose text the model can use."""
+def test_everything_else_is_refused_with_a_message(text: str) -> None:
+    """CalculatorError is the only exception, and the model can use its text."""
     with pytest.raises(CalculatorError) as refused:
         evaluate(text)
     assert str(refused.value).endswith(".")
@@ -202,27 +200,25 @@ def test_everything_else_is_refused_in_a_sentence(text: str) -> None:
         "1e-300**1e300",
     ],
 )
-def test_bombs_are_defused(text: str) -> None:
-    """The old calculator computed `9**9**9`, for hours: here every operand is measured before it is
-    used.
-    """
+def test_expressions_that_would_run_for_hours_are_refused(text: str) -> None:
+    """The size of `9**9**9` is checked before it is computed."""
     with suppress(CalculatorError):
         assert len(evaluate(text)) < 5000
 
 
 @given(st.text(alphabet="0123456789.e+-*/%() ,_abspowrundjxp", max_size=60))
-def test_any_text_gives_a_value_or_a_sentence(text: str) -> None:
-    """Models write anything; nothing but a value or a CalculatorError may come of it."""
+def test_any_text_gives_a_value_or_an_error(text: str) -> None:
+    """Models write anything; the only results are a value and a CalculatorError."""
     with suppress(CalculatorError):
         evaluate(text)
 
 
-def test_as_a_tool_it_tells_instead_of_raising() -> None:
-    """Used outside turngraph (`create_agent`), an exception in a tool would end the run."""
+def test_as_a_tool_it_returns_the_error() -> None:
+    """In `create_agent`, an exception from a tool would end the run."""
     assert calculator.invoke({"expression": "1/0"}) == "Division by zero."
     assert calculator.invoke({"expression": "6*7"}) == "42"
 
 
-def test_a_long_sum_is_taken() -> None:
-    """Adding up a column is what people ask for most; it nests as deep as it is long."""
+def test_a_long_sum_is_computed() -> None:
+    """A sum nests as deep as it is long."""
     assert evaluate("+".join(["1"] * 250)) == "250"

@@ -17,16 +17,22 @@ from turngraph.tools.toolbox import Toolbox
 # The shapes, names and units are those of https://open-meteo.com/en/docs/geocoding-api and
 # /en/docs.
 BERLIN = {
-    "id": 2950159, "name": "Berlin", "latitude": 52.52437, "longitude": 13.41053, "elevation": 74.0,
-    "feature_code": "PPLC", "country_code": "DE", "timezone": "Europe/Berlin", "population": 3426354,
-    "country": "Germany", "admin1": "State of Berlin",
+    "id": 2950159, "name": "Berlin", "latitude": 52.52437, "longitude": 13.41053,
+    "elevation": 74.0, "feature_code": "PPLC", "country_code": "DE",
+    "timezone": "Europe/Berlin", "population": 3426354, "country": "Germany",
+    "admin1": "State of Berlin",
 }  # fmt: skip
-BERLIN_NH = BERLIN | {"latitude": 44.46867, "longitude": -71.18508, "country_code": "US", "country": "United States",
-                      "admin1": "New Hampshire"}  # fmt: skip
+BERLIN_NH = BERLIN | {
+    "latitude": 44.46867,
+    "longitude": -71.18508,
+    "country_code": "US",
+    "country": "United States",
+    "admin1": "New Hampshire",
+}
 
 
 class OpenMeteo:
-    """Answers as Open-Meteo does; keeps what it was asked."""
+    """Answers like Open-Meteo, and records the requests."""
 
     def __init__(self) -> None:
         self.asked: list[dict[str, str]] = []
@@ -72,8 +78,9 @@ class OpenMeteo:
         }
         return 200, json.dumps(
             {
-                "latitude": 52.52, "longitude": 13.42, "generationtime_ms": 0.1, "utc_offset_seconds": 3600,
-                "timezone": "Europe/Berlin", "timezone_abbreviation": "GMT+1", "elevation": 38.0,
+                "latitude": 52.52, "longitude": 13.42, "generationtime_ms": 0.1,
+                "utc_offset_seconds": 3600, "timezone": "Europe/Berlin",
+                "timezone_abbreviation": "GMT+1", "elevation": 38.0,
                 "hourly_units": {"time": "iso8601"} | {name: units.get(name, "") for name in names},
                 "hourly": {"time": hours} | {name: list(range(len(hours))) for name in names},
             }
@@ -96,18 +103,18 @@ def ask(service: OpenMeteo, **arguments: str) -> Any:
 
 
 def test_24_hours_of_every_documented_figure(service: OpenMeteo) -> None:
-    """Users of the older system know these eight figures by name."""
-    told = ask(service, location="Berlin")
-    assert told["location"] == "Berlin, State of Berlin, Germany"
-    assert set(told["hourly"]) == {"time", *HOURLY}
-    assert {len(values) for values in told["hourly"].values()} == {24}
-    assert told["units"]["temperature_2m"] == "°C"
+    """The answer has eight figures for each hour."""
+    report = ask(service, location="Berlin")
+    assert report["location"] == "Berlin, State of Berlin, Germany"
+    assert set(report["hourly"]) == {"time", *HOURLY}
+    assert {len(values) for values in report["hourly"].values()} == {24}
+    assert report["units"]["temperature_2m"] == "°C"
     assert service.asked[1]["latitude"] == "52.52437"
     assert service.asked[1]["timezone"] == "auto"
 
 
-def test_units_are_asked_for_by_their_documented_names(service: OpenMeteo) -> None:
-    """USCS is Fahrenheit, miles per hour and inches, all three."""
+def test_units_have_their_documented_names(service: OpenMeteo) -> None:
+    """USCS means Fahrenheit, miles per hour and inches."""
     assert ask(service, location="Berlin", unit="USCS")["units"]["temperature_2m"] == "°F"
     wanted = {
         "temperature_unit": "fahrenheit",
@@ -118,20 +125,20 @@ def test_units_are_asked_for_by_their_documented_names(service: OpenMeteo) -> No
 
 
 def test_a_region_chooses_among_places_of_one_name(service: OpenMeteo) -> None:
-    """The service searches for names alone, and «Berlin, New Hampshire» would find nothing there."""
+    """The service searches by name only; `Berlin, New Hampshire` would find nothing."""
     assert ask(service, location="Berlin, new hampshire, US")["location"].endswith("United States")
     assert service.asked[0]["name"] == "Berlin"
     assert "There are: Berlin" in ask(service, location="Berlin, France")
 
 
 @pytest.mark.parametrize("place", ["Nowhere", "x", "", ",Berlin", "a\x00b", "Zürich ☃"])
-def test_an_unknown_place_is_told(service: OpenMeteo, place: str) -> None:
-    """Whatever is asked for travels encoded, and comes back as a sentence."""
-    assert "No place" in (said := ask(service, location=place)) or "too short" in said
+def test_an_unknown_place_is_reported(service: OpenMeteo, place: str) -> None:
+    """The name is sent encoded, whatever it contains."""
+    assert "No place" in (text := ask(service, location=place)) or "too short" in text
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "message"),
     [
         (
             (400, b'{"error": true, "reason": "Latitude must be in range"}'),
@@ -146,22 +153,22 @@ def test_an_unknown_place_is_told(service: OpenMeteo, place: str) -> None:
         ((200, b'{"x": "' + b"a" * 1_000_001 + b'"}'), "longer than"),
     ],
 )
-def test_a_failing_service_is_told(
-    service: OpenMeteo, answer: tuple[int, bytes], said: str
+def test_a_failing_service_is_reported(
+    service: OpenMeteo, answer: tuple[int, bytes], message: str
 ) -> None:
-    """The model learns that there is no weather to be had; nothing is made up."""
+    """The model learns that there is no forecast."""
     service.forecast = answer
-    assert said in ask(service, location="Berlin")
+    assert message in ask(service, location="Berlin")
 
 
-def test_a_service_that_is_down_is_told(service: OpenMeteo) -> None:
-    """Nobody listens there any more."""
+def test_a_service_that_is_down_is_reported(service: OpenMeteo) -> None:
+    """Nothing listens on the port."""
     service.server.shutdown()
     service.server.server_close()
     assert "cannot be reached" in ask(service, location="Berlin")
 
 
-def test_only_web_addresses_are_taken() -> None:
-    """`file:` would read this machine's files."""
+def test_only_http_addresses_are_accepted() -> None:
+    """`file:` would read files of this machine."""
     with pytest.raises(TurnConfigurationError, match="http"):
         weather_tool(forecast_url="file:///etc/passwd")

@@ -1,4 +1,4 @@
-"""The gallery runs: one manifest of each kind, on the bundled database and a local service."""
+"""The example manifests run, one of each kind, on the bundled database and a local service."""
 
 import sqlite3
 import sys
@@ -15,7 +15,7 @@ from turngraph.state.errors import ToolArgumentsError, TurnConfigurationError
 from turngraph.tools.manifests.checking import check_manifests, parse_pairs, try_plugin
 from turngraph.tools.manifests.kinds import KINDS
 from turngraph.tools.manifests.loading import Manifests, load_manifests
-from turngraph.tools.manifests.reading import Reading, sources
+from turngraph.tools.manifests.reading import ManifestReader, read_sources
 
 
 @pytest.fixture
@@ -47,17 +47,17 @@ def gallery(service: int, tmp_path: Path) -> Iterator[Manifests]:
 
 
 def test_it_has_one_manifest_of_each_kind() -> None:
-    """People copy from here."""
-    reading = Reading()
-    for source in sources(GALLERY):
+    """People copy from the examples."""
+    reading = ManifestReader()
+    for source in read_sources(GALLERY):
         reading.read(source)
     assert reading.problems == []
-    assert {one.manifest.kind for one in reading.found} == set(KINDS)
+    assert {one.manifest.kind for one in reading.manifests} == set(KINDS)
     assert check_manifests(GALLERY).problems == ()
 
 
 def test_every_plugin_answers_its_test_values(gallery: Manifests) -> None:
-    """With figures that are really in the data."""
+    """The figures in the answers are those of the data."""
     assert [row["name"] for row in eval_content(try_plugin(gallery, "planets"))["rows"]] == [
         "Jupiter",
         "Saturn",
@@ -80,17 +80,17 @@ def eval_content(output: Any) -> Any:
 
 
 def test_trying_is_as_strict_as_a_turn(gallery: Manifests) -> None:
-    """What fails here would fail there."""
+    """A call that fails here would fail in a turn."""
     with pytest.raises(ToolArgumentsError, match="is not one of"):
         try_plugin(gallery, "planets", parse_pairs(["kind=cheese"]))
     with pytest.raises(TurnConfigurationError, match="No plugin is named `stars`"):
         try_plugin(gallery, "stars")
-    with pytest.raises(ValueError, match="write name=value"):
+    with pytest.raises(ValueError, match="write `name=value`"):
         parse_pairs(["kind"])
 
 
 def test_the_bundled_database_is_what_its_script_makes() -> None:
-    """The script is the source, and is reviewed; the file must not drift from it."""
+    """The script is the source; the database file must agree with it."""
     made = sqlite3.connect(":memory:")
     made.executescript((GALLERY / "planets.sql").read_text())
     bundled = sqlite3.connect(f"{(GALLERY / 'planets.sqlite3').as_uri()}?mode=ro", uri=True)

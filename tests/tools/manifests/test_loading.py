@@ -1,6 +1,4 @@
-"""Manifests people already have are loaded unchanged; what is wrong with others is told whole, with
-file and line.
-"""
+"""Existing manifests load unchanged; all problems of others are reported with file and line."""
 
 import json
 from pathlib import Path
@@ -50,7 +48,7 @@ status: {deployed: true}
 
 
 def test_a_static_plugin_answers_by_key() -> None:
-    """One enum argument over the keys, at every depth, and the whole sub-tree below the key."""
+    """The one argument is an enum of all keys; the answer is everything below the key."""
     [plugin] = load_manifests(STATIC)
     assert isinstance(plugin, Plugin)
     topics = plugin.tool.args_schema["properties"]["inquiry_type"]["enum"]  # type: ignore[index,union-attr,call-overload]
@@ -68,8 +66,8 @@ def test_a_static_plugin_answers_by_key() -> None:
     assert output.content == '{"phone":"555-0100"}'
 
 
-def test_temperature_zero_is_a_wish() -> None:
-    """The old system read it as unset."""
+def test_temperature_zero_counts_as_given() -> None:
+    """Zero must not be read as unset."""
     [plugin] = load_manifests(STATIC)
     assert plugin.prompt.temperature == 0
     assert plugin.selector.search_terms == ("ice cream", "gelato")
@@ -77,7 +75,7 @@ def test_temperature_zero_is_a_wish() -> None:
 
 @pytest.mark.parametrize("data", ["[1, 2]", "{}", "[]"])
 def test_data_without_keys_is_one_topic(data: str) -> None:
-    """There is nothing to choose from, and still something to tell."""
+    """There is no key to choose, but there is something to answer."""
     [plugin] = load_manifests(
         STATIC[: STATIC.index("      hours")].replace("staticData:", f"staticData: {data}")
     )
@@ -94,18 +92,18 @@ spec:
 """
 
 
-def test_the_native_dialect_is_snake_case_alone() -> None:
-    """One spelling for each field; the other dialect's is told with the right one."""
+def test_the_native_dialect_is_snake_case_only() -> None:
+    """The message about another spelling suggests the right one."""
     assert load_manifests(NATIVE)["shop"].selector.directive == "llm"
     with pytest.raises(
-        ManifestError, match="staticData: is no field here; did you mean `static_data`"
+        ManifestError, match="staticData: is not a known field here; did you mean `static_data`"
     ):
         load_manifests(NATIVE.replace("static_data", "staticData"))
     assert load_manifests(NATIVE.replace("turngraph/v1", "smarter.sh/v1"))["shop"].name == "shop"
 
 
-def test_nulls_are_fields_not_given() -> None:
-    """Exported manifests are full of them."""
+def test_a_null_counts_as_not_given() -> None:
+    """Exported manifests contain many nulls."""
     text = STATIC.replace("tags: [food, ice]", "tags: null").replace(
         "model: gpt-5-mini", "model: null"
     )
@@ -114,17 +112,20 @@ def test_nulls_are_fields_not_given() -> None:
 
 
 def test_json_manifests_are_read() -> None:
-    """The format allows both."""
+    """A manifest may be JSON."""
     manifest = {
         "apiVersion": "smarter.sh/v1", "kind": "Plugin", "metadata": {"name": "j"},
-        "spec": {"selector": {"directive": "always"}, "data": {"description": "d", "staticData": {"a": 1}}},
+        "spec": {
+            "selector": {"directive": "always"},
+            "data": {"description": "d", "staticData": {"a": 1}},
+        },
     }  # fmt: skip
     assert load_manifests(json.dumps(manifest)).plugins[0].name == "j"
     assert load_manifests(json.dumps(manifest, indent="\t")).plugins[0].name == "j"
 
 
-def test_a_folder_is_read_whole(tmp_path: Path) -> None:
-    """With the folders below it, in the order of names; hidden files and others are left alone."""
+def test_a_folder_is_read_with_its_subfolders(tmp_path: Path) -> None:
+    """Files are read in the order of their names; hidden files are skipped."""
     (tmp_path / "b.yaml").write_text(NATIVE)
     (tmp_path / "more").mkdir()
     (tmp_path / "more" / "a.yml").write_text(NATIVE.replace("name: shop", "name: second"))
@@ -138,8 +139,8 @@ def test_a_folder_is_read_whole(tmp_path: Path) -> None:
         load_manifests(tmp_path / "nowhere")
 
 
-def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
-    """With file, line and path, what was seen and what was expected; people mend them in one go."""
+def test_all_problems_of_all_files_are_reported_at_once(tmp_path: Path) -> None:
+    """Each has file, line and path, the value and what was expected."""
     (tmp_path / "a.yaml").write_text(
         STATIC.replace("ice_cream_parlour", "Ice Cream").replace(
             "temperature: 0.0", "temperature: 7"
@@ -153,7 +154,8 @@ def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
     assert [str(problem) for problem in refused.value.problems] == [
         "a.yaml:4: metadata.name: must match ^[a-z][a-z0-9_]*$, but is 'Ice Cream'",
         "a.yaml:20: spec.prompt.temperature: input should be less than or equal to 2, but is 7",
-        "b.yaml:5: spec.selector.directive: input should be 'always', 'search_terms' or 'llm', but is 'sometimes'",
+        "b.yaml:5: spec.selector.directive: input should be 'always', 'search_terms' or 'llm', "
+        "but is 'sometimes'",
         "b.yaml:8: apiVersion: must be one of smarter.sh/v1, turngraph/v1, but is None",
         "b.yaml:11: not YAML: did not find expected node content",
     ]
@@ -161,15 +163,15 @@ def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         (
             "kind: Plugin",
             "kind: Plugn",
-            "kind: must be one of Plugin, SqlPlugin, .* did you mean Plugin",
+            "kind: must be one of Plugin, SqlPlugin, .* did you mean `Plugin`",
         ),
         ("kind: Plugin", "kind: [x]", "kind: must be one of"),
-        ("kind: Plugin", "kind: VectorStore", "resource of the platform .* does not run it"),
+        ("kind: Plugin", "kind: VectorStore", "kind of the platform .* does not run it"),
         (
             "smarter.sh/v1",
             "smarter.sh/v9",
@@ -180,7 +182,7 @@ def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
         (
             "pluginClass: static",
             "pluginClass: sql",
-            "pluginClass sql disagrees with the kind, which is static",
+            "pluginClass sql does not agree with the kind, which is static",
         ),
         ("    searchTerms: [ice cream, gelato]\n", "", "needs at least one search term"),
         ("searchTerms:", "serchTerms:", "did you mean `searchTerms`"),
@@ -191,25 +193,26 @@ def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
         ("staticData:", "staticData: 5\n    x:", "spec.data.staticData: "),
     ],
 )
-def test_a_wrong_field_is_told_by_path(old: str, new: str, said: str) -> None:
+def test_a_wrong_field_is_reported_by_path(old: str, new: str, message: str) -> None:
     """Nothing is silently ignored or replaced by a default."""
-    with pytest.raises(ManifestError, match=said):
+    with pytest.raises(ManifestError, match=message):
         load_manifests(STATIC.replace(old, new))
 
 
 @pytest.mark.parametrize("kind", sorted(FOREIGN_KINDS))
-def test_resources_of_the_platform_are_refused_by_name(kind: str) -> None:
-    """They are recognised, and nobody wonders why they do nothing."""
-    with pytest.raises(ManifestError, match=f"{kind} is a resource of the platform"):
+def test_kinds_of_the_platform_are_refused_by_name(kind: str) -> None:
+    """Authors learn why such a manifest has no effect."""
+    with pytest.raises(ManifestError, match=f"{kind} is a kind of the platform"):
         load_manifests(
             f"apiVersion: smarter.sh/v1\nkind: {kind}\nmetadata: {{name: x}}\nspec: {{}}\n"
         )
 
 
-def test_names_are_taken_once() -> None:
-    """A plugin's name is its tool's name."""
+def test_a_name_is_used_once() -> None:
+    """The name of a plugin is the name of its tool."""
     with pytest.raises(
-        ManifestError, match=r"<text>:10: metadata.name: is taken by the manifest in <text>:3"
+        ManifestError,
+        match=r"<text>:10: metadata.name: `.*` is already the name of the manifest in <text>:3",
     ):
         load_manifests(f"{NATIVE}---\n{NATIVE}")
 
@@ -234,9 +237,7 @@ spec:
 
 
 def test_a_client_names_its_plugins_and_settings() -> None:
-    """`turngraph run --client` reads them here; what it does not use is told, except what only
-    dresses.
-    """
+    """Unknown fields cause a warning, except those that configure a web page."""
     found = load_manifests(
         f"{NATIVE}---\n{NATIVE.replace('name: shop', 'name: other')}---\n{CLIENT}"
     )
@@ -258,22 +259,24 @@ def test_a_client_names_its_plugins_and_settings() -> None:
         found["y"]
 
 
-def test_a_client_cannot_name_what_is_not_there() -> None:
-    """A client without its plugin would answer as if it had one."""
+def test_a_client_cannot_name_a_missing_plugin() -> None:
+    """It would answer as if it had the plugin."""
     with pytest.raises(ManifestError) as refused:
         load_manifests(CLIENT.replace("[calculator]", "[calculater]"))
-    assert "spec.plugins[0]: no plugin is named 'shop'" in str(refused.value)
-    assert "spec.functions[0]: no function is named 'calculater'" in str(refused.value)
+    assert "spec.plugins[0]: no plugin is named `shop`" in str(refused.value)
+    assert "spec.functions[0]: no built-in function is named `calculater`" in str(refused.value)
 
 
 def test_a_provider_is_read() -> None:
-    """Its key is a secret's name, and stays one."""
+    """Its key stays the name of a secret."""
     text = """\
 apiVersion: smarter.sh/v1
 kind: Provider
 metadata: {name: local}
 spec:
-  provider: {name: local, base_url: "http://localhost:8000/v1", api_key: local_key, connectivityTestPath: /models}
+  provider:
+    {name: local, base_url: "http://localhost:8000/v1", api_key: local_key,
+    connectivityTestPath: /models}
 """
     found = load_manifests(text)
     assert found.providers["local"].spec.provider.base_url == "http://localhost:8000/v1"
@@ -281,6 +284,6 @@ spec:
 
 
 def test_every_kind_is_known_by_its_own_name() -> None:
-    """The table and the models agree."""
+    """The table of kinds and the models agree."""
     for kind, model in KINDS.items():
         assert model.model_fields["kind"].annotation.__args__ == (kind,)  # type: ignore[union-attr]

@@ -1,6 +1,4 @@
-"""Manifests that were damaged, in many ways: they load, or every problem is told; nothing else ever
-happens.
-"""
+"""A damaged manifest loads, or every problem is reported. Nothing else ever happens."""
 
 import json
 from typing import Any
@@ -17,8 +15,9 @@ TEXT = "\n---\n".join(file.read_text() for file in sorted(GALLERY.glob("*.yaml")
 DOCUMENTS = [document.value for document in read_documents(TEXT)]
 
 STRANGE: list[Any] = [
-    None, "", " ", "x", 0, -1, 1.5, True, False, [], {}, [None], {"": None}, [[]], {"a": {"b": []}}, "é\u2028", "..",
-    "{x}", "{", "' OR 1=1", "SELECT 1; DROP TABLE t", 10**300, "a" * 10_000, ["a"] * 500, {"$ref": "x"}, "env:",
+    None, "", " ", "x", 0, -1, 1.5, True, False, [], {}, [None], {"": None}, [[]],
+    {"a": {"b": []}}, "é\u2028", "..", "{x}", "{", "' OR 1=1", "SELECT 1; DROP TABLE t",
+    10**300, "a" * 10_000, ["a"] * 500, {"$ref": "x"}, "env:",
     "http://", "\u202e", "null", "no", "2026-13-45", {"name": "x"}, [{"name": "x"}], "file:",
     [{"name": "x", "type": "object"}],
 ]  # fmt: skip
@@ -59,7 +58,7 @@ def everywhere() -> list[tuple[int, tuple[Any, ...]]]:
 
 @pytest.mark.parametrize("new", STRANGE, ids=range(len(STRANGE)))
 def test_every_value_replaced_by_a_strange_one(new: Any) -> None:
-    """Each place of each manifest, one at a time."""
+    """Each value of each manifest is replaced, one at a time."""
     for at, path in everywhere()[:: 3 if STRANGE.index(new) % 2 else 2]:
         load([*DOCUMENTS[:at], changed(DOCUMENTS[at], path, new), *DOCUMENTS[at + 1 :]])
 
@@ -67,7 +66,7 @@ def test_every_value_replaced_by_a_strange_one(new: Any) -> None:
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_several_things_wrong_at_once(data: st.DataObject) -> None:
-    """As files of people are."""
+    """Real files have more than one mistake."""
     documents: list[Any] = list(DOCUMENTS)
     for at, path in data.draw(
         st.lists(st.sampled_from(everywhere()), min_size=2, max_size=5, unique=True)
@@ -84,7 +83,7 @@ def test_several_things_wrong_at_once(data: st.DataObject) -> None:
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_damaged_text(data: st.DataObject) -> None:
-    """Cut, doubled, or with something typed into it."""
+    """The text is cut, doubled, or has something typed into it."""
     start = data.draw(st.integers(0, len(TEXT)))
     end = data.draw(st.integers(start, min(len(TEXT), start + 200)))
     typed = data.draw(st.text(alphabet="ab:-[]{}&*!|>#'\"\n ,?%@`1.~<\t\\é", max_size=5))

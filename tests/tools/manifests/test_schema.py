@@ -1,6 +1,4 @@
-"""Schemas, beginnings and the reference page say what the models do, because they are made from
-them.
-"""
+"""Schemas, templates and the reference page agree with the models they are generated from."""
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -16,8 +14,8 @@ CONNECTIONS = {"SqlPlugin": "SqlConnection", "ApiPlugin": "ApiConnection"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_beginning_loads_as_it_stands(kind: str) -> None:
-    """`plugins new KIND` gives something that works, beside the connection it names."""
+def test_a_template_loads_as_it_is(kind: str) -> None:
+    """`plugins new KIND` prints a manifest that works next to its connection."""
     text = new_manifest(kind)
     if kind in CONNECTIONS:
         text += "---\n" + new_manifest(
@@ -30,7 +28,7 @@ def test_a_beginning_loads_as_it_stands(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_field_is_documented(kind: str) -> None:
-    """In the schema editors show, and on the reference page."""
+    """In the schema that editors show, and on the reference page."""
     schema = manifest_schema(kind, "smarter.sh/v1")
     Draft202012Validator.check_schema(schema)
     assert schema["properties"]["apiVersion"]["const"] == "smarter.sh/v1"
@@ -39,8 +37,8 @@ def test_every_field_is_documented(kind: str) -> None:
     assert "| `spec." in page.split(f"## {kind}\n")[1]
 
 
-def test_the_gallery_fits_the_schemas() -> None:
-    """An editor must not underline what loads."""
+def test_the_examples_fit_the_schemas() -> None:
+    """An editor must not underline a manifest that loads."""
     for file in GALLERY.glob("*.yaml"):
         for document in read_documents(file.read_text()):
             schema = manifest_schema(document.value["kind"], document.value["apiVersion"])
@@ -48,20 +46,20 @@ def test_the_gallery_fits_the_schemas() -> None:
 
 
 def test_the_schema_refuses_what_the_loader_refuses() -> None:
-    """As far as a schema can."""
+    """As far as JSON schema can express the rules."""
     [document] = read_documents(new_manifest("Plugin").replace("static_data", "statik_data"))
     assert not Draft202012Validator(manifest_schema("Plugin")).is_valid(document.value)
 
 
-def test_an_unknown_kind_is_told() -> None:
-    """With the kinds there are."""
+def test_an_unknown_kind_is_refused() -> None:
+    """The message has the known kinds."""
     with pytest.raises(
-        TurnConfigurationError, match=r"kind `Plugn`\. There are: Plugin, SqlPlugin"
+        TurnConfigurationError, match=r"named `Plugn`\. There are: `Plugin`, `SqlPlugin`"
     ):
         new_manifest("Plugn")
 
 
-def test_the_page_in_the_documentation_is_the_one_the_models_make() -> None:
+def test_the_reference_page_is_up_to_date() -> None:
     """Renew it: python -c "from turngraph.tools.manifests.schema import reference_page as p;
     print(p())".
     """

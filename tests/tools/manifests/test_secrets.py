@@ -1,4 +1,4 @@
-"""Secrets are found by reference, refused once they expired, and never seen."""
+"""Secrets are found by reference, refused once they have expired, and never shown."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -8,18 +8,22 @@ import pytest
 
 from turngraph.tools.manifests.loading import load_manifests
 from turngraph.tools.manifests.problems import ManifestError
-from turngraph.tools.manifests.secrets import SecretError, Secrets, expiry
+from turngraph.tools.manifests.secret_expiry import expires_at
+from turngraph.tools.manifests.secrets import SecretError, Secrets
 
 VALUE = "hunter2-very-secret"
 
 
 def secret(config: str) -> Secrets:
-    text = f"apiVersion: smarter.sh/v1\nkind: Secret\nmetadata: {{name: db_password}}\nspec:\n  config: {{{config}}}\n"
+    text = (
+        "apiVersion: smarter.sh/v1\nkind: Secret\nmetadata: {name: db_password}\n"
+        f"spec:\n  config: {{{config}}}\n"
+    )
     return load_manifests(text, secrets=Secrets(environ={"DB": VALUE})).secrets
 
 
 def test_a_secret_by_name_environment_or_file(tmp_path: Path) -> None:
-    """Each under its own scheme; a name is a manifest, or an environment variable of that name."""
+    """A name means a manifest, or an environment variable of that name."""
     (tmp_path / "token").write_text(f"{VALUE}\n")
     found = Secrets(environ={"X": "1", "TURNGRAPH_SECRET_SHOP": "2"}, folder=tmp_path)
     assert (found.get("env:X"), found.get("file:token"), found.get("shop")) == ("1", VALUE, "2")
@@ -29,17 +33,17 @@ def test_a_secret_by_name_environment_or_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reference", "said"),
+    ("reference", "message"),
     [
-        ("nothing", "set TURNGRAPH_SECRET_NOTHING"),
+        ("nothing", "set the environment variable TURNGRAPH_SECRET_NOTHING"),
         ("env:NOTHING", "`NOTHING` is not set"),
         ("file:nothing", "cannot be read .FileNotFoundError"),
-        ("vault:x", "`vault:…` is no way"),
+        ("vault:x", "`vault:…` is not a reference"),
     ],
 )
-def test_a_secret_that_is_not_there_is_told(reference: str, said: str) -> None:
-    """By where it was looked for."""
-    with pytest.raises(SecretError, match=said):
+def test_a_missing_secret_is_reported(reference: str, message: str) -> None:
+    """The message says where it was looked for."""
+    with pytest.raises(SecretError, match=message):
         Secrets(environ={}).get(reference)
 
 
@@ -64,9 +68,9 @@ def ring() -> Iterator[None]:
 
 @pytest.mark.usefixtures("ring")
 def test_a_secret_from_the_systems_keyring() -> None:
-    """Where people keep theirs on a desktop."""
+    """People keep secrets there on a desktop."""
     assert Secrets().get("keyring:shop/bob") == VALUE
-    with pytest.raises(SecretError, match="has no `shop/eve`"):
+    with pytest.raises(SecretError, match="has no entry `shop/eve`"):
         Secrets().get("keyring:shop/eve")
 
 
@@ -82,7 +86,7 @@ def test_a_secret_from_the_systems_keyring() -> None:
     ],
 )
 def test_an_expired_secret_is_refused(date: str, now: str, valid: bool) -> None:
-    """The old system ignored the date."""
+    """The expiration date has an effect."""
     found = secret(f'value: {VALUE}, expiration_date: "{date}"')
     at = Secrets(manifests=found.manifests, now=lambda: datetime.fromisoformat(now).astimezone(UTC))
     if valid:
@@ -96,14 +100,14 @@ def test_an_expired_secret_is_refused(date: str, now: str, valid: bool) -> None:
 @pytest.mark.parametrize(
     "config", ["", "value: x, value_from: y", 'value: x, expiration_date: "soon"']
 )
-def test_a_secret_manifest_says_one_value_and_a_date(config: str) -> None:
-    """Before it is ever used."""
+def test_a_secret_manifest_has_one_value_and_a_valid_date(config: str) -> None:
+    """This is checked before the secret is used."""
     with pytest.raises(ManifestError, match=r"spec\.config"):
         secret(config)
 
 
 def test_no_secret_is_shown() -> None:
-    """Neither the manifest nor what holds it prints its value, in errors either."""
+    """Printing a manifest, its holder or an error never shows the value."""
     found = secret(f"value: {VALUE}")
     assert VALUE not in repr(found)
     assert VALUE not in repr(found.manifests)
@@ -111,4 +115,4 @@ def test_no_secret_is_shown() -> None:
     with pytest.raises(ManifestError) as refused:
         secret(f"value: {VALUE}, valu: {VALUE}")
     assert VALUE not in str(refused.value)
-    assert expiry("2026-01-01") == datetime(2026, 1, 2, tzinfo=UTC)
+    assert expires_at("2026-01-01") == datetime(2026, 1, 2, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""A real PostgreSQL from the package index, and SQLite, with the same small shop in both."""
+"""PostgreSQL and SQLite, with the same small shop in both."""
 
 import sqlite3
 import subprocess
@@ -56,7 +56,8 @@ apiVersion: smarter.sh/v1
 kind: SqlConnection
 metadata: {{name: shop_db}}
 spec:
-  connection: {{dbEngine: {engine}, hostname: {host}, port: {port}, database: {database}, username: {user},
+  connection:
+    {{dbEngine: {engine}, hostname: {host}, port: {port}, database: {database}, username: {user},
     password: {password}, timeout: TIMEOUT, poolSize: 2, maxOverflow: 2}}
 """
 

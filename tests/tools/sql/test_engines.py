@@ -1,4 +1,4 @@
-"""How each kind of database would be reached: addresses, drivers, TLS and guards, without a server."""
+"""How each kind of database is reached: address, driver, TLS and guards. Needs no server."""
 
 from pathlib import Path
 from typing import Any
@@ -7,10 +7,10 @@ import pytest
 
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.tools.manifests.connection_parts import SqlConnectionData
-from turngraph.tools.sql.engines import Place, _connect_args, dialect_of, make_engine
+from turngraph.tools.sql.engines import DatabaseLocation, _connect_args, dialect_of, make_engine
 
 
-def place(**fields: Any) -> Place:
+def place(**fields: Any) -> DatabaseLocation:
     given = {
         "db_engine": "postgresql",
         "database": "shop",
@@ -19,7 +19,7 @@ def place(**fields: Any) -> Place:
         "port": 6543,
     }
     data = SqlConnectionData.model_validate(given | fields)
-    return Place(data, lambda: "s3cret", Path("/etc/shop"))
+    return DatabaseLocation(data, lambda: "s3cret", Path("/etc/shop"))
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def place(**fields: Any) -> Place:
     ],
 )
 def test_names_of_engines_find_their_drivers(engine: str, url: str) -> None:
-    """Django's names, short names, and SQLAlchemy's own. No password stands in an address."""
+    """Django's names, short names and SQLAlchemy's own. No address has a password."""
     pytest.importorskip(url.partition("+")[2].partition(":")[0])
     made = make_engine(place(db_engine=engine, password="env:X"))
     assert str(made.url) == url
@@ -42,14 +42,14 @@ def test_names_of_engines_find_their_drivers(engine: str, url: str) -> None:
 
 
 @pytest.mark.parametrize("engine", ["oracle", "django.db.backends.mssql", "nosuchdialect"])
-def test_an_engine_that_is_not_installed_is_told(engine: str) -> None:
-    """With what to install, where that is known."""
+def test_a_missing_driver_is_reported(engine: str) -> None:
+    """The message says what to install, if that is known."""
     with pytest.raises(TurnConfigurationError, match=r"need a driver: pip install|cannot be used"):
         make_engine(place(db_engine=engine))
 
 
-def test_postgresql_is_told_to_read_within_its_time() -> None:
-    """By options of the connection, so that no session is ever without them."""
+def test_postgresql_sessions_are_read_only_and_limited() -> None:
+    """Connection options apply to every session."""
     args = _connect_args(place(timeout=2.5), "postgresql")
     for option in (
         "statement_timeout=2500",
@@ -77,13 +77,13 @@ def test_postgresql_is_told_to_read_within_its_time() -> None:
     ],
 )
 def test_tls_of_postgresql(fields: dict[str, Any], wanted: dict[str, str]) -> None:
-    """Files are found beside the manifest; with an authority the server's name is checked."""
+    """Files are relative to the manifest; with a CA the server's name is checked."""
     args = _connect_args(place(**fields), "postgresql")
     assert {name: value for name, value in args.items() if name.startswith("ssl")} == wanted
 
 
-def test_tls_and_times_of_mysql() -> None:
-    """The driver gives up a little after the server should have."""
+def test_tls_and_timeouts_of_mysql() -> None:
+    """The driver's timeout is a little later than the server's."""
     args = _connect_args(
         place(db_engine="mysql", use_ssl=True, ssl_ca="ca.pem", timeout=3), "mysql"
     )

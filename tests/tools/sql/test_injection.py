@@ -1,6 +1,4 @@
-"""Not one of more than 500 texts changes a statement, in any place a parameter can stand, on either
-database.
-"""
+"""None of more than 500 payloads changes a statement, in any place, on either database."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -57,25 +55,25 @@ def watched(found: Manifests) -> Iterator[set[str]]:
     from sqlalchemy import event
 
     seen: set[str] = set()
-    engine = found.databases["shop_db"]._opened()
+    engine = found.databases["shop_db"]._open_engine()
     event.listen(
         engine, "before_cursor_execute", lambda _c, _cu, statement, *_: seen.add(statement)
     )
     yield seen
 
 
-def told(found: Manifests, value: Any) -> list[str]:
+def names_found(found: Manifests, value: Any) -> list[str]:
     return [row["name"] for row in found["probe"].tool.invoke({"value": value})["rows"]]
 
 
 def test_there_are_enough_payloads() -> None:
-    """What the tests below run through."""
+    """The tests below run through all of them."""
     assert len(payloads()) >= 500
 
 
 @pytest.mark.parametrize("place", PLACES)
 def test_no_payload_changes_the_statement(shop: Shop, place: str) -> None:
-    """Each is a value and nothing else: the answer is what comparing texts in Python says."""
+    """Each payload is only a value: the rows are those that Python's comparison finds."""
     query, oracle = PLACES[place]
     found = shop.load(PLUGIN.replace("QUERY", query).replace("TYPE", "string"))
     before = shop.snapshot()
@@ -83,18 +81,16 @@ def test_no_payload_changes_the_statement(shop: Shop, place: str) -> None:
         for text in payloads():
             if shop.dialect == "sqlite" and place == "pattern":
                 if len(text) > 900:
-                    continue  # SQLite is told to refuse patterns above 1,000 characters
+                    continue  # SQLite is set to refuse patterns above 1,000 characters
                 text = text.lower()
-            assert told(found, text) == oracle(text), repr(text)
+            assert names_found(found, text) == oracle(text), repr(text)
     assert len(statements) == 1
     assert shop.snapshot() == before
 
 
 @pytest.mark.parametrize("kind", ["array", "object", "number", "integer", "boolean"])
 def test_no_payload_gets_in_by_another_type(shop: Shop, kind: str) -> None:
-    """Also where the schema was not asked: inside arrays and objects, or as a text where a number
-    should be.
-    """
+    """Inside arrays and objects, and as text where a number is expected."""
     place = "IN ({value})" if kind == "array" else "= {value}"
     found = shop.load(
         PLUGIN.replace("QUERY", f"SELECT name FROM items WHERE name {place}").replace("TYPE", kind)
@@ -106,7 +102,7 @@ def test_no_payload_gets_in_by_another_type(shop: Shop, kind: str) -> None:
                 [text, "item 2"] if kind == "array" else {text: text} if kind == "object" else text
             )
             try:
-                answer = told(found, value)
+                answer = names_found(found, value)
             except ToolException:
                 continue  # refused by the database as no such type
             assert set(answer) <= {text, "item 2"}, repr(text)
@@ -116,13 +112,13 @@ def test_no_payload_gets_in_by_another_type(shop: Shop, kind: str) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.text(max_size=80))
-def test_no_text_at_all_changes_the_statement(sqlite_shop: Shop, text: str) -> None:
-    """What nobody thought of."""
+def test_no_generated_text_changes_the_statement(sqlite_shop: Shop, text: str) -> None:
+    """Hypothesis generates texts that nobody thought of."""
     found = sqlite_shop.load(
         PLUGIN.replace("QUERY", "SELECT '{value}' AS name").replace("TYPE", "string")
     )
     try:
-        assert told(found, text) == [text]
+        assert names_found(found, text) == [text]
     except ToolException as refused:
         assert "\x00" in text, refused  # noqa: PT017
     finally:

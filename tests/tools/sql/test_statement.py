@@ -1,4 +1,4 @@
-"""A query is shown to be one reading statement before it is ever sent; each guard holds by itself."""
+"""A query must be one statement that only reads; each guard works without the others."""
 
 import sqlite3
 from typing import Any
@@ -114,8 +114,8 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("query", "dialect"), REFUSED)
-def test_what_is_not_one_reading_statement_is_refused(query: str, dialect: str) -> None:
-    """When the manifest is loaded, before a database was ever asked."""
+def test_a_query_that_is_not_one_select_is_refused(query: str, dialect: str) -> None:
+    """This happens when the manifest loads, before a database is asked."""
     with pytest.raises(StatementError) as refused:
         prepare(query, dialect=dialect, types=TYPES, limit=10)
     assert len(str(refused.value)) < 600
@@ -155,13 +155,13 @@ def test_what_is_not_one_reading_statement_is_refused(query: str, dialect: str) 
         ("SELECT {x}", "postgresql", "SELECT CAST(:p0 AS TEXT) LIMIT 10"),
     ],
 )
-def test_what_is_sent_is_written_from_what_was_checked(query: str, dialect: str, sql: str) -> None:
-    """Without comments, with the dialect's own limit, every placeholder a bind."""
+def test_the_sql_is_written_from_the_checked_tree(query: str, dialect: str, sql: str) -> None:
+    """It has no comments, has a limit, and every placeholder is a bind."""
     assert prepare(query, dialect=dialect, types=TYPES, limit=10).sql == sql
 
 
 def test_a_connection_may_name_harmless_functions() -> None:
-    """An allow-list that cannot be extended would be in the way."""
+    """The allow-list can be extended."""
     assert prepare(
         "SELECT my_score(a) FROM t", dialect="sqlite", types={}, limit=1, functions=["MY_SCORE"]
     ).sql
@@ -169,8 +169,8 @@ def test_a_connection_may_name_harmless_functions() -> None:
         prepare("SELECT my_score(a) FROM t", dialect="sqlite", types={}, limit=1)
 
 
-def test_a_refused_query_is_told_with_file_and_line(sqlite_shop: Shop) -> None:
-    """As every problem of a manifest."""
+def test_a_refused_query_is_reported_with_file_and_line(sqlite_shop: Shop) -> None:
+    """Like every problem of a manifest."""
     text = """\
 apiVersion: smarter.sh/v1
 kind: SqlPlugin
@@ -183,7 +183,7 @@ spec:
     sqlQuery: DROP TABLE items
 """
     with pytest.raises(
-        ManifestError, match=r"<text>:16: spec.sqlData.sqlQuery: the query is a DROP; only SELECT"
+        ManifestError, match=r"<text>:17: spec.sqlData.sqlQuery: the query is a DROP; only SELECT"
     ):
         sqlite_shop.load(text)
 
@@ -203,13 +203,13 @@ ESCAPES = [
 
 
 @pytest.mark.parametrize("statement", ESCAPES)
-def test_sqlite_refuses_even_what_the_parser_would_let_pass(
+def test_sqlite_refuses_what_the_parser_would_allow(
     sqlite_shop: Shop, statement: str, tmp_path: Any
 ) -> None:
-    """The guards stack: the session itself may only read."""
+    """The session itself may only read."""
     found = sqlite_shop.load(PROBE)
     before = sqlite_shop.snapshot()
-    with found.databases["shop_db"]._opened().connect() as connection:
+    with found.databases["shop_db"]._open_engine().connect() as connection:
         raw: Any = connection.connection.dbapi_connection
         with pytest.raises(sqlite3.DatabaseError):
             raw.execute(statement.replace("{folder}", str(tmp_path)))
@@ -231,16 +231,16 @@ def test_sqlite_refuses_even_what_the_parser_would_let_pass(
         "SELECT pg_sleep(30)",
     ],
 )
-def test_postgresql_refuses_even_what_the_parser_would_let_pass(
+def test_postgresql_refuses_what_the_parser_would_allow(
     postgres_shop: Shop, statement: str
 ) -> None:
-    """Read-only session, prepared statements of one command, and a timeout of the server's own."""
+    """The session is read-only, prepares one command, and has a timeout."""
     from sqlalchemy import text
     from sqlalchemy.exc import DBAPIError
 
     found = postgres_shop.load(PROBE, timeout=0.5)
     before = postgres_shop.snapshot()
-    with found.databases["shop_db"]._opened().connect() as connection:
+    with found.databases["shop_db"]._open_engine().connect() as connection:
         reading = connection.execution_options(postgresql_readonly=True)
         with pytest.raises(DBAPIError):
             reading.execute(text(statement))

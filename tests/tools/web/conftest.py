@@ -1,4 +1,4 @@
-"""A real HTTP server on the loopback interface that answers well, badly, slowly and without end."""
+"""A real HTTP server on the loopback interface with good, bad, slow and endless answers."""
 
 import gzip
 import json
@@ -42,7 +42,7 @@ spec:
 
 
 class Service:
-    """What was asked of it, and how to ask it."""
+    """A service that records its requests, and loads plugins that call it."""
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
@@ -135,13 +135,19 @@ class Service:
             "self": "/api/ok", "loop": "/api/to/loop", "loopback": f"http://localhost:{self.port}/canary",
             "metadata": "http://169.254.169.254/latest/meta-data", "private": "http://10.0.0.1/",
             "decimal": f"http://2130706433:{self.port}/canary", "short": f"http://127.1:{self.port}/canary",
-            "hex": f"http://0x7f000001:{self.port}/canary", "octal": f"http://0177.0.0.1:{self.port}/canary",
-            "mapped": f"http://[::ffff:127.0.0.1]:{self.port}/canary", "six": f"http://[::1]:{self.port}/canary",
-            "zero": f"http://0.0.0.0:{self.port}/canary", "file": "file:///etc/passwd", "gopher": "gopher://127.0.0.1/",
-            "user": f"http://example.com@127.0.0.2:{self.port}/canary", "other": f"//127.0.0.3:{self.port}/canary",
+            "hex": f"http://0x7f000001:{self.port}/canary",
+            "octal": f"http://0177.0.0.1:{self.port}/canary",
+            "mapped": f"http://[::ffff:127.0.0.1]:{self.port}/canary",
+            "six": f"http://[::1]:{self.port}/canary",
+            "zero": f"http://0.0.0.0:{self.port}/canary",
+            "file": "file:///etc/passwd",
+            "gopher": "gopher://127.0.0.1/",
+            "user": f"http://example.com@127.0.0.2:{self.port}/canary",
+            "other": f"//127.0.0.3:{self.port}/canary",
             "backslash": f"http://127.0.0.4\\@example.com:{self.port}/canary",
             "port": "http://127.0.0.6:x/",
-            "nat64": f"http://[64:ff9b::7f00:1]:{self.port}/canary", "6to4": f"http://[2002:7f00:1::]:{self.port}/canary",
+            "nat64": f"http://[64:ff9b::7f00:1]:{self.port}/canary",
+            "6to4": f"http://[2002:7f00:1::]:{self.port}/canary",
         }  # fmt: skip
         code, _, name = where.partition("/") if where[:3].isdigit() else ("302", "", where)
         handler.send_response(int(code))

@@ -1,4 +1,4 @@
-"""No plugin reaches an address that is not public, however it is spelt, redirected to, or resolved."""
+"""No plugin reaches an address that is not public, however it is written or redirected to."""
 
 import asyncio
 import json
@@ -16,11 +16,12 @@ from turngraph.tools.web.credentials import Credentials
 from turngraph.tools.web.template import ApiRequest
 
 FORBIDDEN = [
-    "127.0.0.1", "127.1", "127.0.0.2", "2130706433", "0x7f000001", "0177.0.0.1", "localhost", "0.0.0.0", "0",
-    "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "224.0.0.1", "255.255.255.255",
-    "192.0.2.1", "198.18.0.1", "240.0.0.1", "[::1]", "[::]", "[fe80::1]", "[fc00::1]", "[fd00:ec2::254]",
-    "[::ffff:127.0.0.1]", "[::ffff:10.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[2001::1]", "[ff02::1]",
-    "[::127.0.0.1]", "[2001:db8::1]",
+    "127.0.0.1", "127.1", "127.0.0.2", "2130706433", "0x7f000001", "0177.0.0.1", "localhost",
+    "0.0.0.0", "0", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1",
+    "224.0.0.1", "255.255.255.255", "192.0.2.1", "198.18.0.1", "240.0.0.1", "[::1]", "[::]",
+    "[fe80::1]", "[fc00::1]", "[fd00:ec2::254]", "[::ffff:127.0.0.1]", "[::ffff:10.0.0.1]",
+    "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[2001::1]", "[ff02::1]", "[::127.0.0.1]",
+    "[2001:db8::1]",
 ]  # fmt: skip
 
 
@@ -35,7 +36,7 @@ def send(policy: AddressPolicy, url: str) -> Any:
 
 @pytest.mark.parametrize("host", FORBIDDEN)
 def test_a_forbidden_address_is_never_connected_to(service: Service, host: str) -> None:
-    """A server listens there, and hears nothing."""
+    """A server listens there and receives nothing."""
     with pytest.raises(ToolException, match=r"not public|cannot be reached|not well formed"):
         send(AddressPolicy(), f"http://{host}:{service.port}/canary")
     assert service.asked == []
@@ -43,14 +44,14 @@ def test_a_forbidden_address_is_never_connected_to(service: Service, host: str) 
 
 @pytest.mark.parametrize(
     "target",
-    ["loopback", "metadata", "private", "decimal", "short", "hex", "octal", "mapped", "six", "zero", "file", "gopher",
-     "user", "backslash", "port", "other", "nat64", "6to4"],
+    ["loopback", "metadata", "private", "decimal", "short", "hex", "octal", "mapped", "six",
+     "zero", "file", "gopher", "user", "backslash", "port", "other", "nat64", "6to4"],
 )  # fmt: skip
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
 def test_a_redirect_to_a_forbidden_address_is_not_followed(
     service: Service, target: str, code: int
 ) -> None:
-    """The first server is allowed by name and port; that says nothing about where it points."""
+    """That the first server is allowed says nothing about the target."""
     found = service.load(f"endpoint: /to/{code}/{target}")
     output = Toolbox.of([found["shop"].tool]).run("shop", {}, call_id="c", timeout_s=20)
     assert output.status == "error"
@@ -58,26 +59,26 @@ def test_a_redirect_to_a_forbidden_address_is_not_followed(
 
 
 def test_a_redirect_within_the_service_is_followed(service: Service) -> None:
-    """With its proof, for it is the same server."""
+    """It keeps the credentials, because the server is the same."""
     found = service.load("endpoint: /to/self", connection='authMethod: bearer, apiKey: "env:KEY"')
     output = Toolbox.of([found["shop"].tool]).run("shop", {}, call_id="c", timeout_s=20)
     assert json.loads(output.content) == {"asked": "/api/ok"}
     assert service.asked[1]["headers"]["Authorization"] == f"Bearer {SECRET}"
 
 
-def test_a_redirect_to_another_server_loses_the_proof(service: Service) -> None:
-    """A key is for one server, and a request that writes is not carried on to another."""
+def test_a_redirect_to_another_server_drops_the_credentials(service: Service) -> None:
+    """And a request that writes is not sent on to another server."""
     policy = AddressPolicy(allowed=["127.0.0.1", "localhost"])
     assert send(policy, f"http://127.0.0.1:{service.port}/to/loopback").status == 200
     assert service.asked[0]["headers"]["Authorization"] == f"Bearer {SECRET}"
     assert "Authorization" not in service.asked[1]["headers"]
     posted = ApiRequest("POST", f"http://127.0.0.1:{service.port}/to/307/loopback", {}, b"{}")
-    with pytest.raises(ToolException, match="writing request to another server"):
+    with pytest.raises(ToolException, match="request that writes to another server"):
         asyncio.run(client(policy).send(posted))
 
 
-def test_a_name_that_changes_its_answer_gains_nothing(service: Service) -> None:
-    """DNS rebinding: the address that was judged is the one that is connected to."""
+def test_dns_rebinding_gains_nothing(service: Service) -> None:
+    """The address that was checked is the address that is connected to."""
     asked: list[str] = []
 
     async def flipping(host: str, port: int) -> list[str]:
@@ -92,8 +93,8 @@ def test_a_name_that_changes_its_answer_gains_nothing(service: Service) -> None:
     assert service.asked == []
 
 
-def test_one_bad_address_among_good_ones_is_enough(service: Service) -> None:
-    """A client would try them in turn."""
+def test_one_forbidden_address_among_public_ones_is_refused(service: Service) -> None:
+    """A client would try them one after the other."""
 
     async def mixed(host: str, port: int) -> list[str]:
         return ["93.184.216.34", "127.0.0.1"]
@@ -103,8 +104,8 @@ def test_one_bad_address_among_good_ones_is_enough(service: Service) -> None:
     assert service.asked == []
 
 
-def test_what_the_operator_named_is_reached(service: Service) -> None:
-    """By host, or by host and port; nothing else on that host."""
+def test_allowed_hosts_are_reached(service: Service) -> None:
+    """By host, or by host and port; no other port of that host."""
     url = f"http://localhost:{service.port}/ok"
     assert send(AddressPolicy(allowed=["localhost"]), url).status == 200
     assert send(AddressPolicy(allowed=[f"LOCALHOST:{service.port}"]), url).status == 200
@@ -113,12 +114,14 @@ def test_what_the_operator_named_is_reached(service: Service) -> None:
 
 
 def test_public_addresses_are_public() -> None:
-    """The rest of the world stays reachable."""
+    """The rest of the internet stays reachable."""
     assert all(map(is_public, ["93.184.216.34", "8.8.8.8", "2606:4700::1111", "2a00:1450::1"]))
 
 
-def test_the_environment_names_no_proxy(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy would connect to what was not judged."""
+def test_proxies_of_the_environment_are_ignored(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy would connect to an address that was not checked."""
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{service.port}")
     monkeypatch.setenv("ALL_PROXY", f"http://127.0.0.1:{service.port}")
     with pytest.raises(ToolException):

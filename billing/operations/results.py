@@ -1,0 +1,90 @@
+"""What the ledger's reports return. This file does not import SQLAlchemy."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal, NamedTuple
+
+__all__ = ["BudgetState", "Dimension", "Policy", "Repriced", "Spent", "Swept", "TurnBill"]
+
+Dimension = Literal[
+    "account",
+    "api_key_id",
+    "vendor",
+    "model",
+    "plugin",
+    "tool",
+    "connection",
+    "thread",
+    "turn",
+    "day",
+    "month",
+    "kind",
+    "tag",
+]
+"""What spending can be summed by."""
+
+Policy = Literal["estimate", "max", "manual"]
+"""How a sweep charges an attempt whose outcome nobody knows: what was seen of the answer; all that
+was held; or not at all, a person decides.
+"""
+
+
+class Spent(NamedTuple):
+    """One line of a report."""
+
+    value: str
+    """The account, model, …; empty where a call has none."""
+    usd: Decimal
+    attempts: int
+    estimated_usd: Decimal
+    """The part of `usd` that is a guess, because no usage was reported."""
+    unpriced: int
+    """The number of attempts without a known price. `usd` contains nothing for them, or the amount
+    that a budget sets for such calls.
+    """
+
+
+class TurnBill(NamedTuple):
+    """One turn: its total and its attempts."""
+
+    turn_id: str
+    status: str
+    """`running`, `done`, `failed` or `abandoned`; empty where no ledger admitted the turn."""
+    usd: Decimal
+    open_usd: Decimal
+    """What is held for attempts that are not closed."""
+    attempts: tuple[dict[str, Any], ...]
+    """One row per attempt, with the columns of an export."""
+
+
+class BudgetState(NamedTuple):
+    """A budget in one of its windows, in USD."""
+
+    budget: str
+    window: str
+    limit_usd: Decimal
+    spent_usd: Decimal
+    held_usd: Decimal
+
+
+class Repriced(NamedTuple):
+    """What a period cost, and what it would have cost at another model's prices."""
+
+    attempts: int
+    actual_usd: Decimal
+    other_usd: Decimal
+    not_comparable: int
+    """Attempts without a usage, or without a price on either side. They are in neither sum."""
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What a sweep did, in numbers of attempts."""
+
+    released: int = 0
+    unknown: int = 0
+    settled: int = 0
+    left: int = 0
+    """Still unknown: left for a person, or for a later sweep."""
+    corrected: int = 0
+    """Charged by a guess before, and now by what the vendor says."""

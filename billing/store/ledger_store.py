@@ -1,0 +1,248 @@
+"""Runs the ledger's operations in transactions, on SQLite or PostgreSQL, sync and async.
+
+An operation is a function whose first argument is a `LedgerTransaction`. `run` gives it one, and
+retries it while the database is locked, restarting or gone.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
+
+from pydantic import ValidationError
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+
+from turngraph.billing.budget import Budget
+from turngraph.billing.errors import LedgerError, LedgerUnavailableError
+from turngraph.billing.store.calls import AttemptResponse, Released, Settlement, UnknownOutcome
+from turngraph.billing.store.database import READ, is_in_memory, open_engine
+from turngraph.billing.store.migrations import migrate
+from turngraph.billing.store.outcomes import answer, mark_unknown, release
+from turngraph.billing.store.settlement import settle
+from turngraph.billing.store.spool import Spool, spool_beside
+from turngraph.billing.store.transaction import LedgerTransaction
+from turngraph.billing.store.urls import error_text, parse_url
+from turngraph.state.base import Frozen
+
+__all__ = ["LedgerStore"]
+
+_log: Final = logging.getLogger("turngraph.billing")
+
+P = ParamSpec("P")
+T = TypeVar("T")
+V = TypeVar("V", bound=Frozen)
+
+_SPOOLABLE: Final[Mapping[str, tuple[Callable[[LedgerTransaction, Any], object], type[Frozen]]]] = {
+    "answer": (answer, AttemptResponse),
+    "mark_unknown": (mark_unknown, UnknownOutcome),
+    "release": (release, Released),
+    "settle": (settle, Settlement),
+}
+"""The operations that `run_or_spool` accepts, by name, each with the type of its value. They record
+something that happened and that nobody can find out a second time.
+"""
+
+_IDLE_IN_TRANSACTION: Final = "25P03"
+"""SQLSTATE of a session that PostgreSQL ended because its client slept inside a transaction, which
+was rolled back (https://www.postgresql.org/docs/current/errcodes-appendix.html).
+"""
+
+
+class LedgerStore:
+    """The database of a ledger. It may be used from many threads and tasks.
+
+    `clock` returns seconds since the epoch. `retry_delays_s` are the pauses between the tries of a
+    transaction. The tables are created, or brought up to date, when they are first used. Raises
+    `TurnConfigurationError` for a `url` that is not SQLAlchemy's.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        budgets: tuple[Budget, ...],
+        owner: str | None,
+        lease_s: float,
+        spool: str | Path | None,
+        clock: Callable[[], float],
+        retry_delays_s: tuple[float, ...],
+    ) -> None:
+        parse_url(url)
+        self.url, self.budgets, self.lease_s = url, budgets, lease_s
+        self.owner = owner or f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self.spool = Spool(spool_beside(url) if spool is None else Path(spool))
+        self.now, self._retry_delays_s = clock, retry_delays_s
+        self._engine: Engine | None = None
+        self._opening = threading.Lock()
+        # True at the start: an earlier process may have left records in the spool.
+        self._spooled, self._catching_up = True, threading.Lock()
+        # SQLite has one writer. Waiting here is fair and cheap; SQLite's own waiting polls.
+        self._gate: contextlib.AbstractContextManager[object] = (
+            threading.RLock() if url.startswith("sqlite") else contextlib.nullcontext()
+        )
+        self._read_gate = self._gate if is_in_memory(url) else contextlib.nullcontext()
+        # The ledger has threads of its own: the event loop's default executor may be full of slow
+        # tools, and money must not wait for those.
+        self._threads = ThreadPoolExecutor(
+            1 if url.startswith("sqlite") else 8, thread_name_prefix="ledger"
+        )
+
+    def run(
+        self, op: Callable[Concatenate[LedgerTransaction, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Runs `op` in one transaction and returns its result.
+
+        It is tried again if the database was away for a moment or another worker interfered.
+        Raises what `op` raises, and then nothing was written; raises `LedgerUnavailableError` when
+        the database stays away.
+        """
+        if self._spooled:
+            self._catch_up()
+        return self._run(False, lambda tx: op(tx, *args, **kwargs))
+
+    async def arun(
+        self, op: Callable[Concatenate[LedgerTransaction, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Async version of `run`. Cancelling the task does not stop the transaction."""
+        return await self._in_thread(partial(self.run, op, *args, **kwargs))
+
+    def read(
+        self, op: Callable[Concatenate[LedgerTransaction, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Like `run`, for an operation that only reads: it sees one moment, and no writer waits
+        for it.
+        """
+        return self._run(True, lambda tx: op(tx, *args, **kwargs))
+
+    async def aread(
+        self, op: Callable[Concatenate[LedgerTransaction, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Async version of `read`."""
+        return await self._in_thread(partial(self.read, op, *args, **kwargs))
+
+    def run_or_spool(self, op: Callable[[LedgerTransaction, V], T], value: V) -> T | None:
+        """Like `run`, for a record that must not be lost.
+
+        If the database stays away, `value` is written to the spool and `None` is returned.
+        """
+        try:
+            return self.run(op, value)
+        except LedgerUnavailableError:
+            self.spool.add(op.__name__, value)
+            self._spooled = True
+            return None
+
+    async def arun_or_spool(self, op: Callable[[LedgerTransaction, V], T], value: V) -> T | None:
+        """Async version of `run_or_spool`."""
+        return await self._in_thread(partial(self.run_or_spool, op, value))
+
+    def run_in_background(
+        self, op: Callable[Concatenate[LedgerTransaction, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> None:
+        """Runs `op` without waiting for it. A failure is logged; use it only for what is not
+        needed.
+        """
+        done = self._threads.submit(partial(self.run, op, *args, **kwargs))
+        done.add_done_callback(_log_failure)
+
+    def play_back(self) -> int:
+        """Writes what the spool holds. Returns how many records were written.
+
+        A record that the ledger refuses is renamed to `….refused`, for a person to look at.
+        """
+        return self.spool.play_back(self._run_spooled)
+
+    @property
+    def engine(self) -> Engine:
+        """The SQLAlchemy engine. Its tables exist."""
+        with self._opening:
+            if self._engine is None:
+                engine = open_engine(self.url)
+                with engine.begin() as conn:
+                    migrate(conn)
+                self._engine = engine
+        return self._engine
+
+    def close(self) -> None:
+        """Waits for the ledger's threads and closes its connections. Do not use it afterwards."""
+        self._threads.shutdown()
+        if self._engine is not None:
+            self._engine.dispose()
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        # Shielded: a transaction of a cancelled task still ends by itself, whole.
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._threads, work))
+
+    def _catch_up(self) -> None:
+        # The spool is written first: a call whose answer is in it would be paid for again.
+        with self._catching_up:
+            if self._spooled:
+                self.play_back()
+                self._spooled = False
+
+    def _run(self, reads: bool, op: Callable[[LedgerTransaction], T]) -> T:
+        nonce, error = uuid.uuid4().hex, cast("DBAPIError | None", None)
+        for delay_s in (0.0, *self._retry_delays_s):
+            if delay_s:
+                time.sleep(delay_s)
+            try:
+                with self._transaction(reads) as conn:
+                    return op(
+                        LedgerTransaction(
+                            conn, self.now(), self.owner, self.lease_s, nonce, self.budgets
+                        )
+                    )
+            except (OperationalError, InterfaceError, IntegrityError) as exc:
+                error = exc
+            except DBAPIError as exc:
+                if not _connection_was_lost(exc):
+                    raise
+                error = exc
+        # Two workers that race for one row differ at the second try, because one of them then sees
+        # the other's row. What fails every time is no race but a broken rule of the tables.
+        if isinstance(error, IntegrityError):
+            raise error
+        assert error is not None, "the transaction was tried at least once"
+        raise LedgerUnavailableError(
+            f"The ledger's database did not answer: {error_text(error, self.url)}."
+        ) from error
+
+    @contextlib.contextmanager
+    def _transaction(self, reads: bool) -> Iterator[Connection]:
+        gate = self._read_gate if reads else self._gate
+        with gate, self.engine.connect() as conn:
+            if reads:
+                conn.execution_options(**{READ: True})
+            with conn.begin():
+                yield conn
+
+    def _run_spooled(self, name: str, record: dict[str, Any]) -> bool:
+        try:
+            op, value_type = _SPOOLABLE[name]
+            value = value_type.model_validate(record)
+            self._run(False, lambda tx: op(tx, value))
+        except LedgerUnavailableError:
+            raise
+        except (LedgerError, KeyError, ValidationError):
+            return False
+        return True
+
+
+def _connection_was_lost(error: DBAPIError) -> bool:
+    sqlstate = getattr(error.orig, "sqlstate", None)
+    return error.connection_invalidated or sqlstate == _IDLE_IN_TRANSACTION
+
+
+def _log_failure(done: Future[Any]) -> None:
+    if (error := done.exception()) is not None:
+        _log.warning("Not written to the ledger: %s", error)

@@ -1,0 +1,94 @@
+"""Runs one question as a turn: opens the turn, reports its events, and cancels it at ctrl-c."""
+
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from types import FrameType
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.types import Checkpointer
+
+from turngraph.graphs.chat import chat_turn
+from turngraph.graphs.turn_graph import TurnGraph
+from turngraph.interfaces.cli.model_options import ModelOptions, SelectedModel
+from turngraph.providers.openai_provider import OpenAIProvider
+from turngraph.state.events import TurnEvent
+from turngraph.state.result import TurnResult
+from turngraph.tools.plugin import Plugin
+
+__all__ = ["cancel_on_ctrl_c", "open_turn", "run_turn"]
+
+
+@asynccontextmanager
+async def open_turn(
+    model: SelectedModel,
+    options: ModelOptions,
+    *,
+    stream: bool,
+    plugins: Sequence[Plugin] = (),
+    checkpointer: Checkpointer = None,
+) -> AsyncIterator[TurnGraph]:
+    """Yields a turn on `model`, and closes its connections at the end."""
+    provider = OpenAIProvider(model.config)
+    try:
+        yield chat_turn(
+            provider,
+            plugins=plugins,
+            functions=model.functions,
+            system=options.system,
+            stream=stream,
+            limits=model.limits,
+            prices=model.prices,
+            checkpointer=checkpointer,
+        )
+    finally:
+        await provider.aclose()
+
+
+async def run_turn(
+    turn: TurnGraph,
+    question: str,
+    on_event: Callable[[TurnEvent], None],
+    *,
+    thread: str | None = None,
+    cancel: threading.Event | None = None,
+) -> TurnResult:
+    """Runs one turn and returns its result; calls `on_event` with every event as it happens.
+
+    Setting `cancel` ends the turn early, with the status `cancelled`.
+    """
+    configurable: dict[str, object] = {} if thread is None else {"thread_id": thread}
+    if cancel is not None:
+        configurable["cancel"] = cancel
+    config: RunnableConfig = {"configurable": configurable}
+    state: Mapping[str, Any] = {}
+    turn_input = {"messages": [("user", question)]}
+    async for mode, part in turn.astream(turn_input, config, stream_mode=["custom", "values"]):
+        if mode == "values":
+            state = part
+        else:
+            on_event(part)
+    result: TurnResult = state["result"]
+    return result
+
+
+@contextmanager
+def cancel_on_ctrl_c() -> Iterator[threading.Event]:
+    """Yields an event that the first ctrl-c sets; a second ctrl-c raises KeyboardInterrupt.
+
+    The first one lets the turn end by itself, so that what it has used is billed.
+    """
+    cancel = threading.Event()
+
+    def on_interrupt(number: int, frame: FrameType | None) -> None:
+        if cancel.is_set():
+            raise KeyboardInterrupt
+        cancel.set()
+
+    previous = signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield cancel
+    finally:
+        signal.signal(signal.SIGINT, previous)

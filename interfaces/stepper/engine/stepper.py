@@ -1,0 +1,263 @@
+"""The stepper without a view: it moves through a graph one stage at a time and can be looked at."""
+
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Self
+
+from turngraph.interfaces.stepper.engine.background import BackgroundLoop
+from turngraph.interfaces.stepper.engine.breakpoints import Breakpoint
+from turngraph.interfaces.stepper.engine.edits import EditRequest, edit_from
+from turngraph.interfaces.stepper.engine.history import history_steps
+from turngraph.interfaces.stepper.engine.inspector import Inspector
+from turngraph.interfaces.stepper.engine.session import Session
+from turngraph.interfaces.stepper.engine.steps import Step
+from turngraph.interfaces.stepper.engine.stored_thread import check_reachable
+from turngraph.interfaces.stepper.engine.task_controller import Graph
+from turngraph.interfaces.stepper.engine.timeline import Timeline, Until, stop_condition
+from turngraph.state.errors import TurnInvocationError
+from turngraph.state.request import ChatRequest
+
+__all__ = ["Stepper"]
+
+
+class Stepper(Inspector):
+    """Steps through `graph`. It stands before the first node and moves when it is told to.
+
+    `TurnStepper` is this class with a view; see there for the arguments.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        input: Any = None,
+        thread: str | Mapping[str, Any] | None = None,
+        *,
+        breakpoints: tuple[Breakpoint, ...] = (),
+    ) -> None:
+        if thread is not None:
+            check_reachable(graph)
+        loop, session = BackgroundLoop(), Session(graph, thread)
+        steps = loop.run(session.open(input, thread))
+        self._set_up(graph, "main", Timeline(session, steps), loop, {})
+        self.breakpoints.extend(breakpoints)
+
+    @classmethod
+    def attach(
+        cls, graph: Graph, thread_id: str | Mapping[str, Any], *, turn: str | int = -1
+    ) -> Self:
+        """Opens a finished turn of a stored thread, into its subgraphs. Nothing runs for it.
+
+        The stepper stands at the turn's end. `back`, `jump` and `diff` look at its steps; after
+        `fork` or `edit` the graph runs, and calls the model, on a line of its own.
+
+        Args:
+            graph: the graph whose checkpointer stores the thread.
+            thread_id: the thread's id or a LangGraph configuration.
+            turn: the turn's id, or its number: from 0 for the first turn, from -1 for the last.
+
+        Raises TurnInvocationError if the thread or the turn does not exist.
+        """
+        check_reachable(graph)
+        loop, session = BackgroundLoop(), Session(graph, thread_id)
+        steps = history_steps(graph, session.saver.thread_id, turn)
+        # `__init__` would go on with the thread instead of looking back.
+        stepper = cls.__new__(cls)
+        stepper._set_up(graph, "main", Timeline(session, steps), loop, {})
+        return stepper
+
+    def _set_up(
+        self,
+        graph: Graph,
+        name: str,
+        timeline: Timeline,
+        loop: BackgroundLoop,
+        forks: "dict[str, Self]",
+    ) -> None:
+        super().__init__(name, timeline, loop, forks)
+        self.graph = graph
+        self.breakpoints: list[Breakpoint] = []
+        """Where `run` and `run_until` stop by themselves."""
+        self._watchers: list[Callable[[], None]] = []
+
+    def step(self) -> Step:
+        """Runs the next stage: a subgraph is entered, parallel calls run together.
+
+        After `back`, the known steps are replayed: nothing runs.
+        """
+        return self._run(self._timeline.step())
+
+    def step_into(self) -> Step:
+        """Runs one task, for example one of several tool calls: the smallest step."""
+        return self._run(self._timeline.step_into())
+
+    def step_over(self) -> Step:
+        """Runs the next stage; a subgraph runs to its end."""
+        return self._run(self._timeline.step_over())
+
+    def run_until(self, until: Until) -> Step:
+        """Steps until `until`, or where `run` stops.
+
+        Args:
+            until: a node's name or path (stops before it), an event's type (stops after it), or a
+                function of the step that returns True.
+        """
+        return self._run(self._timeline.run(stop_condition(until), self.breakpoints))
+
+    def run(self) -> Step:
+        """Steps to the end, a breakpoint, a failure or a question to a person."""
+        return self._run(self._timeline.run(lambda step: False, self.breakpoints))
+
+    def back(self, n: int = 1) -> Step:
+        """Goes `n` steps back. Nothing runs, and nothing is billed again."""
+        return self._notify(self._timeline.back(n))
+
+    def jump(self, step: int) -> Step:
+        """Goes to a step of the timeline, earlier or later. Nothing runs."""
+        return self._notify(self._timeline.jump(step))
+
+    def edit(
+        self,
+        *,
+        request: ChatRequest | Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | str | None = None,
+        tool: str | None = None,
+        arguments: Mapping[str, Any] | str | None = None,
+        result: str | None = None,
+        **state: Any,
+    ) -> Step:
+        """Changes one thing here. Steps ahead are abandoned; what runs next are new calls.
+
+        Args:
+            request: fields of the pending request, or a whole one, for the rest of the turn.
+            body: the JSON of the pending request, for this request alone.
+            tool: a tool's name or a call's id, together with `arguments` or `result`.
+            arguments: the arguments that the pending call runs with.
+            result: the result that the model is given, for a call that is pending or that ran.
+            state: fields of the state: `messages=[…]`, `settings=…`.
+
+        Raises TurnInvocationError if there is nothing of the kind to edit, TurnValueError for a
+        wrong value.
+        """
+        given = EditRequest(request, body, tool, arguments, result, state)
+        return self._run(self._edit(given))
+
+    def answer(self, value: Any, question: str | None = None) -> Step:
+        """Answers what a person is asked (`stepper.now.waiting`).
+
+        Args:
+            value: the answer, such as `{"decision": "approve"}`.
+            question: the interrupt's id; by default all open questions get the same answer.
+
+        Raises TurnInvocationError if no such question is open.
+        """
+        return self._run(self._timeline.answer(value, question))
+
+    def retry(self) -> Step:
+        """Runs again what ran last. A model call is sent, and billed, again."""
+        return self._run(self._timeline.retry())
+
+    def fork(self, name: str) -> Self:
+        """Starts another line from here and returns its stepper.
+
+        The line has a lineage of its own: the calls it makes are new calls and are billed.
+        Raises TurnInvocationError if a line has that name already.
+        """
+        fork = self._new_line(name)
+        self._loop.run(fork._locked(fork._timeline.renew("fork", f"fork {name}")))
+        return fork
+
+    async def astep(self) -> Step:
+        """Async version of `step`."""
+        return await self._arun(self._timeline.step())
+
+    async def astep_into(self) -> Step:
+        """Async version of `step_into`."""
+        return await self._arun(self._timeline.step_into())
+
+    async def astep_over(self) -> Step:
+        """Async version of `step_over`."""
+        return await self._arun(self._timeline.step_over())
+
+    async def arun_until(self, until: Until) -> Step:
+        """Async version of `run_until`."""
+        return await self._arun(self._timeline.run(stop_condition(until), self.breakpoints))
+
+    async def arun(self) -> Step:
+        """Async version of `run`."""
+        return await self._arun(self._timeline.run(lambda step: False, self.breakpoints))
+
+    async def aedit(
+        self,
+        *,
+        request: ChatRequest | Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | str | None = None,
+        tool: str | None = None,
+        arguments: Mapping[str, Any] | str | None = None,
+        result: str | None = None,
+        **state: Any,
+    ) -> Step:
+        """Async version of `edit`."""
+        given = EditRequest(request, body, tool, arguments, result, state)
+        return await self._arun(self._edit(given))
+
+    async def aanswer(self, value: Any, question: str | None = None) -> Step:
+        """Async version of `answer`."""
+        return await self._arun(self._timeline.answer(value, question))
+
+    async def aretry(self) -> Step:
+        """Async version of `retry`."""
+        return await self._arun(self._timeline.retry())
+
+    async def afork(self, name: str) -> Self:
+        """Async version of `fork`."""
+        fork = self._new_line(name)
+        await self._loop.arun(fork._locked(fork._timeline.renew("fork", f"fork {name}")))
+        return fork
+
+    def on_move(self, watcher: Callable[[], None]) -> None:
+        """Calls `watcher` after every move of this line."""
+        self._watchers.append(watcher)
+
+    def close(self) -> None:
+        """Stops the background loop of all lines and closes the connections opened on it.
+
+        The steps can still be looked at.
+        """
+        self._loop.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name} {self.now}>"
+
+    async def _edit(self, given: EditRequest) -> Step:
+        timeline, now = self._timeline, self.now
+        state = timeline.session.state(now, now.namespace)
+        return await timeline.edit(edit_from(given, now, state))
+
+    def _new_line(self, name: str) -> Self:
+        if name in self.forks:
+            raise TurnInvocationError(
+                f"There is a line `{name}` already. Lines: {', '.join(self.forks)}."
+            )
+        # `__init__` would start another loop; all lines of a stepper share one.
+        fork = type(self).__new__(type(self))
+        session = Session(self.graph, self._timeline.session.config)
+        timeline = Timeline(session, self._timeline.steps_so_far)
+        fork._set_up(self.graph, name, timeline, self._loop, self.forks)
+        fork.breakpoints.extend(self.breakpoints)
+        return fork
+
+    def _run(self, work: Coroutine[Any, Any, Step]) -> Step:
+        return self._notify(self._loop.run(self._locked(work)))
+
+    async def _arun(self, work: Coroutine[Any, Any, Step]) -> Step:
+        return self._notify(await self._loop.arun(self._locked(work)))
+
+    def _notify(self, step: Step) -> Step:
+        for watcher in self._watchers:
+            watcher()
+        return step

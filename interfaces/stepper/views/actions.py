@@ -1,0 +1,81 @@
+"""What each button of the widget does, and some keys of the terminal."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from turngraph.interfaces.stepper.engine.breakpoints import Breakpoint
+from turngraph.interfaces.stepper.engine.stepper import Stepper
+from turngraph.state.errors import TurnInvocationError, TurnValueError
+
+__all__ = ["ACTIONS", "BREAKPOINT_FIELDS", "Message"]
+
+Message = Mapping[str, Any]
+"""What a button sends: its `action`, and the values that the action needs."""
+
+BREAKPOINT_FIELDS: Final[Mapping[str, Callable[[str], Any]]] = {
+    "node": str,
+    "tool": str,
+    "plugin": str,
+    "cost_above": str,
+    "iteration": int,
+    "answer": str,
+    "event": str,
+}
+"""The fields of a breakpoint that can be set on the screen, and how the typed text is read."""
+
+
+def _add_breakpoint(stepper: Stepper, message: Message) -> None:
+    field, value = str(message["reason"]), str(message["value"]).strip()
+    if field not in BREAKPOINT_FIELDS or not value:
+        raise TurnValueError(
+            "A breakpoint needs a reason and a value. "
+            f"Reasons: {', '.join(BREAKPOINT_FIELDS)}. As in: tool weather"
+        )
+    try:
+        breakpoint_ = Breakpoint(**{field: BREAKPOINT_FIELDS[field](value)})
+    except ValueError as exc:
+        raise TurnValueError(f"`{value}` is no value for `{field}`: {exc}.") from exc
+    stepper.breakpoints.append(breakpoint_)
+
+
+def _answer(stepper: Stepper, message: Message) -> None:
+    try:
+        value = json.loads(str(message["value"]))
+    except ValueError as exc:
+        raise TurnValueError(f"The answer is no JSON: {exc}.") from exc
+    stepper.answer(value, str(message["question"]))
+
+
+def _back(stepper: Stepper, message: Message) -> None:
+    # `back` counts steps in its message, but a button has typed no number.
+    if len(stepper.steps_so_far) < 2:
+        raise TurnInvocationError("This is the first step: there is nothing to go back to.")
+    stepper.back()
+
+
+def _edit_arguments(stepper: Stepper, message: Message) -> None:
+    stepper.edit(tool=str(message["tool"]), arguments=str(message["value"]))
+
+
+def _edit_result(stepper: Stepper, message: Message) -> None:
+    stepper.edit(tool=str(message["tool"]), result=str(message["value"]))
+
+
+ACTIONS: Final[Mapping[str, Callable[[Stepper, Message], Any]]] = {
+    "step": lambda stepper, message: stepper.step(),
+    "step_into": lambda stepper, message: stepper.step_into(),
+    "step_over": lambda stepper, message: stepper.step_over(),
+    "back": _back,
+    "run": lambda stepper, message: stepper.run(),
+    "run_until": lambda stepper, message: stepper.run_until(str(message["until"])),
+    "retry": lambda stepper, message: stepper.retry(),
+    "jump": lambda stepper, message: stepper.jump(int(message["step"])),
+    "edit_request": lambda stepper, message: stepper.edit(body=str(message["body"])),
+    "edit_arguments": _edit_arguments,
+    "edit_result": _edit_result,
+    "answer": _answer,
+    "add_breakpoint": _add_breakpoint,
+    "remove_breakpoint": lambda stepper, message: stepper.breakpoints.pop(int(message["index"])),
+}
+"""By the name that a button sends. A refusal raises TurngraphError, ValueError or LookupError."""

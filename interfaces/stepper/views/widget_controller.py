@@ -1,0 +1,76 @@
+"""The widget without its library: which line it shows, and what a message from the browser does."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from turngraph.interfaces.plain_text import printable
+from turngraph.interfaces.stepper.engine.stepper import Stepper
+from turngraph.interfaces.stepper.views.actions import ACTIONS, Message
+from turngraph.interfaces.stepper.views.widget_view import widget_view
+from turngraph.state.errors import TurngraphError
+
+__all__ = ["WidgetController"]
+
+
+class WidgetController:
+    """Does what the widget's buttons ask, and calls `refresh` when there is something to draw."""
+
+    def __init__(self, stepper: Stepper, refresh: Callable[[], None]) -> None:
+        self.stepper = stepper
+        self._refresh = refresh
+        self._compared: str | None = None
+        self._refusal = {"field": "", "text": ""}
+        self._handled = 0
+        self._lock = threading.Lock()  # clicks come from changing threads
+        self._watched: set[str] = set()
+
+    def act(self, message: Message) -> None:
+        """Does what a button asks. A refusal is shown beside the field that it is about."""
+        text = ""
+        with self._lock:
+            try:
+                self._do(message)
+            except (TurngraphError, ValueError, LookupError) as exc:
+                text = str(exc)
+        self._handled += 1
+        self._refusal = {"field": str(message.get("field", "")), "text": printable(text)}
+        self._refresh()
+
+    def watch(self) -> None:
+        """Follows the moves of the line that is shown, also those made by a cell."""
+        if self.stepper.name not in self._watched:
+            self._watched.add(self.stepper.name)
+            self.stepper.on_move(self._follow)
+
+    def view(self) -> dict[str, Any]:
+        """Returns what is drawn, as JSON."""
+        return {
+            **widget_view(self.stepper, compared=self._compared),
+            "refusal": self._refusal,
+            "compared": self._compared,
+            # The browser counts its messages: it shows "working…" until this number is reached.
+            "handled": self._handled,
+        }
+
+    def _do(self, message: Message) -> None:
+        action = message.get("action", "")
+        if action == "fork":
+            name = str(message.get("name") or f"fork {len(self.stepper.forks)}")
+            self._show_line(self.stepper.fork(name))
+        elif action == "line":
+            self._show_line(self.stepper.forks[str(message["name"])])
+        elif action == "compare":
+            self._compared = str(message["name"])
+        elif action in ACTIONS:
+            ACTIONS[action](self.stepper, message)
+
+    def _show_line(self, line: Stepper) -> None:
+        self.stepper = line
+        self.watch()
+
+    def _follow(self) -> None:
+        # A button's own move is drawn when it is over.
+        if not self._lock.locked():
+            self._refusal = {"field": "", "text": ""}
+            self._refresh()

@@ -1,0 +1,100 @@
+"""What the widget draws, as JSON."""
+
+import json
+from dataclasses import asdict
+from typing import Any, Final, get_args
+
+from turngraph.interfaces.plain_text import printable
+from turngraph.interfaces.stepper.engine.stepper import Stepper
+from turngraph.interfaces.stepper.engine.task_controller import graphs_in
+from turngraph.interfaces.stepper.views.actions import BREAKPOINT_FIELDS
+from turngraph.interfaces.stepper.views.page import OPEN_PANES, graph_path, graph_svg
+from turngraph.interfaces.stepper.views.panes import headline, panes_of
+from turngraph.state.events import AnyEvent
+
+__all__ = ["widget_choices", "widget_view"]
+
+JsonObject = dict[str, Any]
+
+_MAX_EDITABLE_CHARS: Final = 200_000
+"""A longer request cannot be edited on the screen; `stepper.edit(body=…)` takes any."""
+
+
+def widget_choices(stepper: Stepper) -> JsonObject:
+    """Returns what can be chosen, which is the same at every step.
+
+    `nodes` and `events` to run to, `reasons` for a breakpoint, and the panes that are `open` first.
+    """
+    nodes = [
+        f"{path}/{name}".lstrip("/")
+        for path, graph in graphs_in(stepper.graph)
+        for name in graph.nodes
+        if not name.startswith("__")
+    ]
+    # `AnyEvent` is Annotated[Union[…], …]: its first argument is the union of all events.
+    event_types = get_args(get_args(AnyEvent)[0])
+    events = sorted(event.model_fields["type"].default for event in event_types)
+    return {
+        "nodes": nodes,
+        "events": events,
+        "reasons": list(BREAKPOINT_FIELDS),
+        "open": list(OPEN_PANES),
+    }
+
+
+def widget_view(stepper: Stepper, *, compared: str | None = None) -> JsonObject:
+    """Returns everything that is drawn of the place where the stepper stands.
+
+    `compared` names the line that the pane `compare` shows beside this one.
+    """
+    return {
+        "headline": headline(stepper),
+        "line": stepper.name,
+        "lines": list(stepper.forks),
+        "steps": [printable(str(step)) for step in stepper.timeline],
+        "position": len(stepper.steps_so_far) - 1,
+        "graph": graph_path(stepper),
+        "svg": graph_svg(stepper),
+        "panes": {name: asdict(pane) for name, pane in panes_of(stepper, compared).items()},
+        "body": _editable_body(stepper),
+        "calls": _editable_calls(stepper),
+        "questions": _questions(stepper),
+        "breakpoints": [printable(repr(each)) for each in stepper.breakpoints],
+    }
+
+
+def _editable_body(stepper: Stepper) -> str:
+    """The JSON of the pending request; empty if none is pending or it is too long for a page."""
+    request = stepper.request
+    body = "" if request is None or request.sent else str(request)
+    return body if len(body) <= _MAX_EDITABLE_CHARS else ""
+
+
+def _editable_calls(stepper: Stepper) -> list[JsonObject]:
+    """The tool calls whose arguments can be edited, then those whose result can."""
+    pending = [task.call for task in stepper.now.open_tasks if task.call is not None]
+    runs = stepper.state.get("tool_runs") or []
+    return [
+        *(
+            {"id": call.id, "name": call.name, "arguments": call.arguments, "result": None}
+            for call in pending
+        ),
+        *(
+            {"id": run.call_id, "name": run.name, "arguments": None, "result": run.content}
+            for run in runs
+        ),
+    ]
+
+
+def _questions(stepper: Stepper) -> list[JsonObject]:
+    """What a person is asked. The approval of a tool call gets buttons of its own."""
+    interrupts = [waiting.interrupt for waiting in stepper.now.waiting]
+    return [
+        {
+            "id": interrupt.id,
+            "text": printable(json.dumps(interrupt.value, ensure_ascii=False, default=str)),
+            "approval": isinstance(interrupt.value, dict)
+            and interrupt.value.get("type") == "tool_approval",
+        }
+        for interrupt in interrupts
+    ]

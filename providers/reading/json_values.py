@@ -1,0 +1,78 @@
+"""Members of a vendor's JSON, read without trusting their types.
+
+Every function takes any value and never raises: a vendor that sends `null`, a number or an object
+where the documentation says text costs the reader that member, not the whole answer.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from turngraph.state.json_types import JsonMapping, JsonObject
+
+__all__ = [
+    "as_list",
+    "first_choice",
+    "joined_text",
+    "member_at",
+    "number_or_none",
+    "objects_in",
+    "text_or_none",
+    "texts_named",
+]
+
+
+def as_list(value: object) -> list[Any]:
+    """`value` if it is a list, otherwise an empty list."""
+    return value if isinstance(value, list) else []
+
+
+def objects_in(value: object) -> list[JsonObject]:
+    """The JSON objects in the list `value`; everything else in it is left out.
+
+    >>> objects_in([{"a": 1}, None, "b"]), objects_in(None)
+    ([{'a': 1}], [])
+    """
+    return [item for item in as_list(value) if isinstance(item, dict)]
+
+
+def text_or_none(value: object) -> str | None:
+    """`value` if it is text that is not empty, otherwise None."""
+    return value if isinstance(value, str) and value else None
+
+
+def number_or_none(value: object) -> int | float | None:
+    """`value` if it is a number, otherwise None. A bool, an int in Python, is not a number here."""
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def texts_named(name: str, parts: Iterable[JsonMapping]) -> Iterator[str]:
+    """The texts that `parts` hold under `name`, without the empty ones."""
+    return (text for part in parts if (text := text_or_none(part.get(name))) is not None)
+
+
+def joined_text(value: object) -> str:
+    """The text of a member that is text or a list of text parts (Mistral's `thinking`).
+
+    >>> joined_text("a"), joined_text([{"text": "a"}, {"text": "b"}]), joined_text(3)
+    ('a', 'ab', '')
+    """
+    if isinstance(value, list):
+        return "".join(joined_text(part.get("text")) for part in value if isinstance(part, dict))
+    return value if isinstance(value, str) else ""
+
+
+def member_at(value: Any, path: str) -> object:
+    """The member of `value` at a dotted `path`, or None where a step of the path is missing.
+
+    >>> member_at({"details": {"cached": 3}}, "details.cached"), member_at({}, "details.cached")
+    (3, None)
+    """
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def first_choice(answer: JsonMapping) -> JsonMapping:
+    """The first of `choices` of a Chat Completions answer, or an empty object."""
+    choices = as_list(answer.get("choices"))
+    return choices[0] if choices and isinstance(choices[0], dict) else {}

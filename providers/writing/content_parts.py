@@ -1,0 +1,93 @@
+"""Parts of a Chat Completions message's content, as one vendor takes them."""
+
+import json
+from typing import Any
+
+from turngraph.providers.vendors.profiles import Quirks
+from turngraph.providers.writing.notes import Notes
+from turngraph.state.json_types import JsonObject
+
+__all__ = ["adapt_parts", "as_text", "move_tool_media"]
+
+
+def move_tool_media(messages: list[JsonObject], quirks: Quirks, notes: Notes) -> list[JsonObject]:
+    """Moves images out of tools' results into a user message after the last result.
+
+    Most vendors take only text in a tool's result. The user message comes after all results of the
+    same answer, because nothing may stand between a call and its result.
+    """
+    if quirks.tool_media or not any(
+        message["role"] == "tool" and media_parts(message["content"]) for message in messages
+    ):
+        return messages
+    moved: list[JsonObject] = []
+    adapted: list[JsonObject] = []
+    for n, message in enumerate(messages):
+        adapted.append(message)
+        if message["role"] == "tool" and (media := media_parts(message["content"])):
+            rest = [part for part in message["content"] if part not in media]
+            message["content"] = rest or "See the next message."
+            origin = f"From the tool call {message['tool_call_id']}:"
+            moved += [{"type": "text", "text": origin}, *media]
+        is_last_result = n + 1 == len(messages) or messages[n + 1]["role"] != "tool"
+        if moved and is_last_result:
+            notes.add(
+                "Media in a tool's result are sent in a user message after it: a result holds only "
+                "text."
+            )
+            adapted.append({"role": "user", "content": moved})
+            moved = []
+    return adapted
+
+
+def adapt_parts(messages: list[JsonObject], quirks: Quirks, notes: Notes) -> list[JsonObject]:
+    """Rewrites parts that the vendor does not know, in place.
+
+    Raises TurnValueError for a part that cannot be rewritten without losing what it holds.
+    """
+    for message in messages:
+        content = message.get("content")
+        if not isinstance(content, list):
+            continue
+        for n, part in enumerate(content):
+            content[n] = adapt_part(part, quirks, notes)
+        if quirks.text_content and all(part.get("type") == "text" for part in content):
+            message["content"] = as_text(content)
+    return messages
+
+
+def adapt_part(part: JsonObject, quirks: Quirks, notes: Notes) -> JsonObject:
+    # Mistral's `input_audio` is the base64 text itself, everybody else's an object around it.
+    kind = "bare_audio" if isinstance(part.get("input_audio"), str) else part.get("type")
+    if kind == "refusal" and not quirks.refusal_parts:
+        return {"type": "text", "text": part["refusal"]}
+    check_part_type(kind, quirks, notes)
+    by_url = kind == "image_url" and not part["image_url"]["url"].startswith("data:")
+    if by_url and not quirks.image_urls:
+        notes.refuse("images are taken as base64 only, not by URL.")
+    if "cache_control" in part and not quirks.cache_control:
+        notes.add_dropped("cache_control")
+        return {name: value for name, value in part.items() if name != "cache_control"}
+    return part
+
+
+def check_part_type(kind: str | None, quirks: Quirks, notes: Notes) -> None:
+    if quirks.part_types is None or kind in ("text", "refusal") or kind in quirks.part_types:
+        return
+    allowed = ", ".join(sorted(quirks.part_types)) or "text only"
+    notes.refuse(f"parts of type `{kind}` are not taken on Chat Completions. Taken: {allowed}.")
+
+
+def media_parts(content: Any) -> list[JsonObject]:
+    if not isinstance(content, list):
+        return []
+    return [part for part in content if part.get("type") != "text"]
+
+
+def as_text(content: Any) -> str:
+    """`content` as one text: text parts as they are, others as JSON."""
+    if isinstance(content, str):
+        return content
+    return "\n".join(
+        part["text"] if part.get("type") == "text" else json.dumps(part) for part in content
+    )

@@ -1,0 +1,117 @@
+"""A real JupyterLab and a real Chromium, used as a person would use them."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+CHROMIUM_OPTIONS = (
+    *(
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+    ),
+    *("--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
+)
+
+
+def find_chromium(bundled: str) -> str | None:
+    """Returns the path of the machine's Chromium, else of playwright's, else None."""
+    paths = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
+    return next((path for path in paths if path), bundled if Path(bundled).exists() else None)
+
+
+def free_port() -> int:
+    """Returns a free port."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+@contextmanager
+def jupyterlab(folder: Path) -> Iterator[str]:
+    """Runs a JupyterLab on `folder`; yields its address, with `{}` for the name of a notebook."""
+    port, token = free_port(), "stepper"
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    settings = {
+        "ServerApp.token": token,
+        "ServerApp.root_dir": str(folder),
+        "LabApp.news_url": "None",
+        "LabApp.check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--no-browser",
+        "--ip=127.0.0.1",
+        f"--port={port}",
+        "--allow-root",
+    ]
+    command += [f"--{name}={value}" for name, value in settings.items()]
+    directories = {
+        name: str(folder / "jupyter")
+        for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
+    }
+    with (folder / "lab.log").open("wb") as log:
+        server = subprocess.Popen(
+            command, stdout=log, stderr=log, env={**os.environ, "PATH": path, **directories}
+        )
+        try:
+            _wait_until_ready(f"http://127.0.0.1:{port}/api?token={token}", server)
+            yield f"http://127.0.0.1:{port}/lab/tree/{{}}?token={token}&reset"
+        finally:
+            server.terminate()
+            server.wait(30)
+
+
+def _wait_until_ready(url: str, server: "subprocess.Popen[bytes]") -> None:
+    for _ in range(240):
+        assert server.poll() is None, "JupyterLab ended"
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return
+        except OSError:
+            time.sleep(0.5)
+    raise AssertionError("JupyterLab did not come up in two minutes")
+
+
+def write_notebook(folder: Path, name: str, *cells: str) -> None:
+    """Writes a notebook of code cells."""
+    notebook: Any = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(cell) for cell in cells]
+    )
+    notebook["metadata"] = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}
+    }
+    nbformat.write(notebook, folder / name)
+
+
+def run_first_cell(page: Any, url: str) -> None:
+    """Opens a notebook and runs its first cell.
+
+    It tries several times: a key press is lost while the kernel is still starting.
+    """
+    page.goto(url)
+    cell = page.locator(".jp-Notebook .jp-CodeCell").first
+    cell.wait_for(timeout=120_000)
+    for _ in range(20):
+        cell.locator(".jp-InputArea-editor").click()
+        page.keyboard.press("Control+Enter")
+        try:
+            page.locator(".turnstepper").first.wait_for(timeout=15_000)
+        except Exception:  # playwright's own timeout: try again
+            continue
+        return
+    raise AssertionError("the widget did not appear")

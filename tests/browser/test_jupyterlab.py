@@ -1,0 +1,162 @@
+"""The widget in a real JupyterLab: the scripted model sees what its buttons send, and no text of a
+model ever runs.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.jupyterlab_server import jupyterlab, run_first_cell, write_notebook
+from tests.interfaces.stepper.xss_payloads import PAYLOADS
+from turngraph.scripted import Call, Say, ScriptedModel
+
+pytest.importorskip("jupyterlab", reason="needs the development dependencies")
+
+pytestmark = pytest.mark.filterwarnings("default")
+
+CELL = """
+from langchain_core.tools import tool
+from turngraph.graphs import chat_turn
+from turngraph.interfaces.stepper import TurnStepper
+from turngraph.providers import ProviderConfig
+@tool
+def echo(text: str) -> str:
+    "Returns its argument."
+    return text
+config = ProviderConfig(vendor="openai", model="gpt-4o-mini", base_url={url!r})
+stepper = TurnStepper(chat_turn(config, tools=[echo]), {{"messages": [("user", {question!r})]}})
+stepper.show()
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the notebooks. It needs `browser`: without one no JupyterLab is started."""
+    return tmp_path_factory.mktemp("lab")
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path) -> Iterator[str]:
+    """The address of a running JupyterLab."""
+    with jupyterlab(folder) as url:
+        yield url
+
+
+def wait_for_headline(page: Any, text: str) -> None:
+    """Waits until the widget's first line contains `text`."""
+    page.locator(".turnstepper .ts-headline", has_text=text).first.wait_for(timeout=60_000)
+
+
+def press(page: Any, action: str) -> None:
+    """Clicks a button of the widget."""
+    page.locator(f"button[data-action={action}]").first.click()
+
+
+def test_step_edit_fork_and_back_reach_the_server(
+    page: Any, folder: Path, address: str, picture: Callable[[Any, str], None]
+) -> None:
+    """The request edited on the screen is the one that arrives. The saved notebook shows the last
+    step.
+    """
+    with ScriptedModel(
+        [Call(("echo", {"text": "rain"})), Say("It rains."), Say("It still rains.")]
+    ) as model:
+        write_notebook(
+            folder, "stepper.ipynb", CELL.format(url=model.base_url, question="Weather?")
+        )
+        run_first_cell(page, address.format("stepper.ipynb"))
+        press(page, "step")
+        wait_for_headline(page, "call_llm")
+        area = page.locator(".turnstepper textarea[data-key=request]")
+        body = json.loads(area.input_value())
+        area.fill(json.dumps({**body, "temperature": 0.125}))
+        press(page, "edit_request")
+        wait_for_headline(page, "edited the request")
+        picture(page, "lab-request")
+        page.locator(".turnstepper").first.focus()
+        page.keyboard.press("s")
+        wait_for_headline(page, "bill")
+        assert [request.body for request in model.requests] == [{**body, "temperature": 0.125}]
+        press(page, "step")
+        wait_for_headline(page, "dispatch_tools")
+        picture(page, "lab-tools")
+        press(page, "step")
+        press(page, "fork")
+        wait_for_headline(page, "fork 1")
+        press(page, "run")
+        wait_for_headline(page, "finished")
+        assert len(model.requests) == 2
+        press(page, "back")
+        wait_for_headline(page, "finalize")
+        press(page, "step")
+        wait_for_headline(page, "finished")
+        picture(page, "lab-finished")
+        assert len(model.requests) == 2
+        assert page.locator(".turnstepper [data-mark=done]").count() >= 5
+        page.locator(".turnstepper").first.focus()
+        page.keyboard.press("b")
+        wait_for_headline(page, "finalize")
+        assert page.locator(".jp-Notebook .jp-Cell").count() == 1, (
+            "a key of the widget does nothing in the notebook"
+        )
+        press(page, "step")
+        wait_for_headline(page, "finished")
+    check_saved_notebook(page, folder / "stepper.ipynb", picture)
+
+
+def check_saved_notebook(page: Any, notebook: Path, picture: Callable[[Any, str], None]) -> None:
+    """The page is hidden in the living notebook; in the saved one it shows the last state."""
+    assert page.locator("[data-saved] .turnstepper").count() == 1
+    assert not page.locator("[data-saved]").is_visible()
+    page.locator(".jp-Notebook .jp-InputArea-editor").first.click()
+    page.keyboard.press("Control+s")
+    page.wait_for_timeout(3000)
+    command = [sys.executable, "-m", "nbconvert", "--to", "html", str(notebook)]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    page.context.set_offline(True)
+    page.goto(notebook.with_suffix(".html").as_uri())
+    page.locator(".turnstepper .ts-headline").wait_for()
+    assert page.locator(".turnstepper").count() == 1
+    assert "fork 1 · step 10: finalize → finished" in page.locator(".ts-headline").inner_text()
+    assert page.locator(".turnstepper .ts-graph svg").is_visible()
+    assert (
+        "It still rains." in page.locator(".turnstepper").inner_text()
+        or "It rains." in page.content()
+    )
+    picture(page, "lab-saved")
+
+
+def test_no_text_of_a_model_or_tool_runs(page: Any, folder: Path, address: str) -> None:
+    """All payloads, in the question, the tool's arguments and result, and the answer; in the widget
+    and on the page.
+    """
+    hostile = "\n".join(PAYLOADS)
+    with ScriptedModel([Call(("echo", {"text": hostile})), Say(hostile)]) as model:
+        cell = CELL.format(url=model.base_url, question=hostile)
+        shown = (
+            "from IPython.display import HTML, display\n"
+            "stepper.run()\n"
+            "display(HTML(stepper._repr_html_()))\n"
+        )
+        write_notebook(
+            folder, "xss.ipynb", cell.replace("stepper.show()", shown + "stepper.show()")
+        )
+        page.add_init_script("window.__xss = 0")
+        run_first_cell(page, address.format("xss.ipynb"))
+        page.locator("button[data-action=back]").first.wait_for(timeout=60_000)
+        for _ in range(8):
+            press(page, "back")
+            page.wait_for_timeout(300)
+            page.evaluate(
+                "document.querySelectorAll('.turnstepper details').forEach(all => all.open = true)"
+            )
+            page.wait_for_timeout(200)
+        assert page.evaluate("window.__xss") == 0
+        assert (
+            page.locator(".turnstepper script, .turnstepper img, .turnstepper iframe").count() == 0
+        )

@@ -1,0 +1,363 @@
+"""The widget alone in a real browser: buttons and fields, keyboard, screen readers, looks."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.tools import tool
+
+from tests.browser.widget_page import open_widget, redraw
+from tests.turns import ask, turn_on
+from turngraph.interfaces.stepper import TurnStepper
+from turngraph.scripted import Call, Say, ScriptedModel
+
+pytestmark = pytest.mark.filterwarnings("default")
+CONTRAST = Path(__file__).parent / "contrast.js"
+QUESTION = "What is the weather in Oslo and in Rome?"
+
+
+@tool
+def weather(city: str) -> str:
+    """The weather in a city."""
+    return f"{city}: rain"
+
+
+@pytest.fixture
+def model() -> Iterator[ScriptedModel]:
+    """Calls two tools, then answers; the second answer is for a fork."""
+    calls = Call(("weather", {"city": "Oslo"}, "call-1"), ("weather", {"city": "Rome"}, "call-2"))
+    with ScriptedModel([calls, Say("Rain in both."), Say("Rain in one.")]) as scripted:
+        yield scripted
+
+
+@pytest.fixture
+def stepper(model: ScriptedModel) -> Iterator[TurnStepper]:
+    """Stands before the first stage of a turn."""
+    with TurnStepper(turn_on(model, tools=[weather]), ask(QUESTION)) as opened:
+        yield opened
+
+
+def press(page: Any, name: str) -> None:
+    """Clicks the button labeled `name`."""
+    page.get_by_role("button", name=name, exact=True).first.click()
+
+
+def wait_for_headline(page: Any, text: str) -> None:
+    """Waits until the line at the top contains `text`."""
+    page.locator(".ts-headline", has_text=text).wait_for(timeout=20_000)
+
+
+def open_pane(page: Any, name: str) -> Any:
+    """Opens a pane and returns it."""
+    pane = page.locator(f"details[data-pane={name}]")
+    pane.evaluate("each => each.open = true")
+    return pane
+
+
+def test_run_until_a_node_and_an_event(
+    page: Any, stepper: TurnStepper, model: ScriptedModel
+) -> None:
+    """The list names every node of the graph and every type of event."""
+    open_widget(page, stepper)
+    until = page.get_by_role("combobox", name="Run until")
+    nodes = until.locator("optgroup[label='before node'] option").all_inner_texts()
+    assert nodes == [node for node in stepper.graph.nodes if node != "__start__"]
+    press(page, "Until")
+    wait_for_headline(page, "→ call_llm")
+    assert not model.requests
+    until.select_option("response_received")
+    press(page, "Until")
+    wait_for_headline(page, "call_llm → bill")
+    assert len(model.requests) == 1
+
+
+def test_a_breakpoint_stops_a_run_until_it_is_removed(page: Any, stepper: TurnStepper) -> None:
+    """By a tool's name. A wrong value is refused beside the field in which it was typed."""
+    open_widget(page, stepper)
+    breakpoints = open_pane(page, "breakpoints")
+    breakpoints.get_by_role("combobox", name="Stop at").select_option("iteration")
+    breakpoints.get_by_role("textbox").fill("often")
+    breakpoints.get_by_role("button", name="Add").click()
+    breakpoints.get_by_role("alert").get_by_text("`often` is no value for `iteration`").wait_for()
+    breakpoints.get_by_role("combobox", name="Stop at").select_option("tool")
+    breakpoints.get_by_role("textbox").fill("weather")
+    page.keyboard.press("Enter")
+    breakpoints.get_by_text("Breakpoint(tool='weather')").wait_for()
+    press(page, "Run")
+    wait_for_headline(page, "→ dispatch_tools")
+    breakpoints.get_by_role("button", name="remove Breakpoint(tool='weather')").click()
+    press(page, "Run")
+    wait_for_headline(page, "finished")
+    assert stepper.breakpoints == []
+
+
+def test_pending_calls_are_given_other_arguments_or_a_result(
+    page: Any, stepper: TurnStepper, model: ScriptedModel, picture: Callable[[Any, str], None]
+) -> None:
+    """The next request contains what was typed. The README shows the picture taken here."""
+    page.set_viewport_size({"width": 1060, "height": 1000})
+    widget = open_widget(page, stepper)
+    stepper.run_until("dispatch_tools")
+    redraw(page, widget)
+    tools = open_pane(page, "tools")
+    for name in ("request", "response"):
+        open_pane(page, name).evaluate("each => each.open = false")
+    picture(page, "stepper-tools")
+    tools.get_by_label("arguments", exact=True).first.fill('{"city": "Bergen"}')
+    press(page, "Call it with these")
+    wait_for_headline(page, "edited the arguments of call-1")
+    tools.get_by_label("or a result, without running it").last.fill("sunshine")
+    tools.get_by_role("button", name="Use this result").last.click()
+    wait_for_headline(page, "answered for call-2")
+    press(page, "Step")
+    wait_for_headline(page, "→ prep_second_request")
+    result = tools.locator("details", has_text="edit the result: weather (call-2)")
+    assert "sunshine" in tools.inner_text()
+    result.evaluate("each => each.open = true")
+    result.get_by_label("result").fill("hail")
+    press_in(result, "Use this instead")
+    wait_for_headline(page, "edited the result of call-2")
+    press(page, "Run")
+    wait_for_headline(page, "finished")
+    results = [
+        message["content"]
+        for message in model.requests[1].body["messages"]
+        if message["role"] == "tool"
+    ]
+    assert results == ["Bergen: rain", "hail"]
+
+
+def press_in(part: Any, name: str) -> None:
+    """Clicks a button inside a part of the page."""
+    part.get_by_role("button", name=name).click()
+
+
+def test_wrong_json_is_refused_beside_the_field_and_stays_in_it(
+    page: Any, stepper: TurnStepper, model: ScriptedModel
+) -> None:
+    """A person corrects a comma and need not type the request again."""
+    open_widget(page, stepper)
+    press(page, "Until")
+    wait_for_headline(page, "→ call_llm")
+    area = page.get_by_label("The pending request")
+    typed = area.input_value().rstrip("}\n ")
+    area.fill(typed)
+    press(page, "Send this instead")
+    page.get_by_role("alert").get_by_text("The request is no JSON").wait_for()
+    assert area.input_value() == typed
+    assert area.get_attribute("aria-invalid") == "true"
+    assert (
+        "The request is no JSON"
+        in page.locator(f"[id='{area.get_attribute('aria-describedby')}']").inner_text()
+    )
+    body = json.loads(typed + "}")
+    area.fill(json.dumps({**body, "temperature": 0.25}))
+    press(page, "Send this instead")
+    wait_for_headline(page, "edited the request")
+    press(page, "Step")
+    wait_for_headline(page, "→ bill")
+    assert model.requests[0].body == {**body, "temperature": 0.25}
+
+
+def test_the_timeline_is_dragged_and_moved_by_keys(
+    page: Any, stepper: TurnStepper, model: ScriptedModel
+) -> None:
+    """To any step and back; nothing is sent for it."""
+    open_widget(page, stepper)
+    press(page, "Run")
+    wait_for_headline(page, "finished")
+    slider = page.get_by_role("slider", name="Timeline")
+    box = slider.bounding_box()
+    page.mouse.move(box["x"] + box["width"] - 8, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 8, box["y"] + box["height"] / 2, steps=12)
+    wait_for_headline(page, "step 0")
+    page.mouse.up()
+    page.keyboard.press("ArrowRight")
+    wait_for_headline(page, "step 1")
+    assert slider.get_attribute("aria-valuetext") == "1: prep_first_request → call_llm"
+    page.keyboard.press("End")
+    wait_for_headline(page, "finished")
+    open_pane(page, "timeline").get_by_role("button", name="3: ").click()
+    wait_for_headline(page, "step 3")
+    assert len(model.requests) == 2
+
+
+def test_forks_are_named_switched_and_compared(
+    page: Any, stepper: TurnStepper, model: ScriptedModel
+) -> None:
+    """Each line keeps its own position."""
+    open_widget(page, stepper)
+    stepper.run_until("prep_second_request")
+    press(page, "Step")
+    page.get_by_role("textbox", name="Name of a fork").fill("warmer")
+    press(page, "Fork")
+    wait_for_headline(page, "warmer · ")
+    press(page, "Run")
+    wait_for_headline(page, "finished")
+    page.get_by_role("textbox", name="Name of a fork").fill("warmer")
+    press(page, "Fork")
+    page.get_by_role("alert").get_by_text("There is a line `warmer` already").wait_for()
+    lines = page.get_by_role("group", name="Lines")
+    lines.get_by_role("button", name="main").click()
+    wait_for_headline(page, "main · ")
+    assert lines.get_by_role("button", name="main").get_attribute("aria-pressed") == "true"
+    press(page, "Run")
+    wait_for_headline(page, "finished")
+    compared = open_pane(page, "compare").inner_text()
+    assert "Rain in both." in compared
+    assert "Rain in one." in compared
+    assert len(model.requests) == 3
+
+
+def test_the_panes_show_what_changed_and_what_was_charged(page: Any, stepper: TurnStepper) -> None:
+    """The difference to the previous step; each charge with its tokens."""
+    open_widget(page, stepper)
+    press(page, "Run")
+    wait_for_headline(page, "finished")
+    assert "Rain in both." in open_pane(page, "diff").inner_text()
+    assert open_pane(page, "charges").locator("tbody tr").count() == 2
+    assert open_pane(page, "charts").locator("svg").count() == 3
+    assert "curl http" in open_pane(page, "curl").inner_text()
+
+
+def test_a_person_is_asked_and_answers(page: Any, model: ScriptedModel) -> None:
+    """By a button, or by an answer in JSON."""
+    with TurnStepper(turn_on(model, tools=[weather], approve=True), ask(QUESTION)) as stepper:
+        open_widget(page, stepper)
+        press(page, "Run")
+        wait_for_headline(page, "waiting for an answer")
+        page.get_by_label("another answer, as JSON").last.fill("{")
+        page.get_by_role("button", name="Answer", exact=True).last.click()
+        page.get_by_role("alert").get_by_text("The answer is no JSON").wait_for()
+        press(page, "approve")
+        page.wait_for_function("document.querySelectorAll('[data-action=reject]').length === 1")
+        press(page, "reject")
+        page.wait_for_function("document.querySelectorAll('[data-action=reject]').length === 0")
+        press(page, "Run")
+        wait_for_headline(page, "finished")
+        assert [run.status for run in stepper.state["result"].tool_runs] == ["ok", "rejected"]
+
+
+def test_keys_alone_are_enough(page: Any, stepper: TurnStepper) -> None:
+    """Each button names its key; in a text field the same key types a letter."""
+    open_widget(page, stepper)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.getAttribute('role')") == "region"
+    for key, text in (
+        ("s", "→ call_llm"),
+        ("i", "→ bill"),
+        ("b", "→ call_llm"),
+        ("s", "→ bill"),
+        ("u", "dispatch"),
+    ):
+        if key == "u":
+            page.get_by_role("combobox", name="Run until").select_option("dispatch_tools")
+            page.locator(".turnstepper").focus()
+        page.keyboard.press(key)
+        wait_for_headline(page, text)
+    page.get_by_role("textbox", name="Name of a fork").focus()
+    page.keyboard.type("sbr")
+    assert page.get_by_role("textbox", name="Name of a fork").input_value() == "sbr"
+    page.keyboard.press("Enter")
+    wait_for_headline(page, "sbr · ")
+    shortcuts = page.locator("[aria-keyshortcuts]").evaluate_all(
+        "all => all.map(each => each.ariaKeyShortcuts)"
+    )
+    assert sorted(shortcuts) == sorted("bsiortuf")
+
+
+def test_focus_and_open_panes_survive_a_step(page: Any, stepper: TurnStepper) -> None:
+    """Redrawing the page loses neither the focus nor a half-typed request."""
+    widget = open_widget(page, stepper)
+    press(page, "Until")
+    wait_for_headline(page, "→ call_llm")
+    open_pane(page, "events")
+    area = page.get_by_label("The pending request")
+    area.focus()
+    page.keyboard.type("x")
+    redraw(page, widget)
+    assert page.evaluate("document.activeElement.dataset.key") == "request"
+    assert (
+        area.input_value().count("x") == area.evaluate("each => each.defaultValue").count("x") + 1
+    )
+    open_pane(page, "timeline").get_by_role("button", name="1: ").focus()
+    page.keyboard.press("b")
+    wait_for_headline(page, "step 0")
+    assert page.evaluate("document.activeElement.dataset.key") == "step 1"
+    assert page.locator("details[data-pane=events]").get_attribute("open") is not None
+
+
+def test_a_screen_reader_gets_the_step_the_refusals_and_the_names(
+    page: Any, stepper: TurnStepper
+) -> None:
+    """Roles and names, as the browser gives them to a screen reader."""
+    open_widget(page, stepper)
+    press(page, "Until")
+    wait_for_headline(page, "→ call_llm")
+    snapshot = page.locator(".turnstepper").aria_snapshot()
+    for wanted in (
+        'status: "main · step 1: prep_first_request → call_llm · $0"',
+        'toolbar "Moves"',
+        'slider "Timeline"',
+        'textbox "The pending request',
+        'combobox "Run until"',
+        'rowheader "human"',
+    ):
+        assert wanted in snapshot
+    assert page.get_by_role("region", name="Turn stepper").count() == 1
+    unnamed = page.evaluate(
+        """() => [...document.querySelectorAll('button, select, input, textarea')]
+            .filter(each => !(each.ariaLabel || each.textContent.trim() || each.labels?.length))
+            .length"""
+    )
+    assert unnamed == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["", "true", "false"])
+def test_every_text_has_enough_contrast(
+    page: Any, stepper: TurnStepper, picture: Callable[[Any, str], None], scheme: str, theme: str
+) -> None:
+    """At least 4.5, as WCAG 2.1 (1.4.3) asks, in the notebook's theme or else in the system's.
+
+    https://www.w3.org/TR/WCAG21/#contrast-minimum
+    """
+    page.emulate_media(color_scheme=scheme)
+    open_widget(page, stepper)
+    press(page, "Run")
+    wait_for_headline(page, "finished")
+    if theme:
+        page.evaluate(f"document.body.dataset.jpThemeLight = {theme!r}")
+    page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+    dark = theme == "false" or (not theme and scheme == "dark")
+    background = page.locator(".turnstepper").evaluate(
+        "each => getComputedStyle(each).backgroundColor"
+    )
+    assert (sum(map(int, background[4:-1].split(","))) < 200) == dark
+    too_faint = page.evaluate(CONTRAST.read_text("utf-8"))
+    assert too_faint == []
+    picture(page, f"stepper-{scheme}-{theme or 'system'}")
+
+
+@pytest.mark.parametrize("width", [380, 700, 1360])
+def test_it_fits_any_width(
+    page: Any, stepper: TurnStepper, picture: Callable[[Any, str], None], width: int
+) -> None:
+    """Not even a long text without a space overflows. On a narrow page the graph is on top."""
+    long = "x" * 4000
+    calls = Call((f"tool_{long[:60]}", {"text": long}, long[:40]))
+    with (
+        ScriptedModel([calls, Say(long)]) as model,
+        TurnStepper(turn_on(model), ask(long)) as stepper,
+    ):
+        stepper.run()
+        page.set_viewport_size({"width": width, "height": 1000})
+        open_widget(page, stepper)
+        page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        graph, panes = (page.locator(f".ts-{part}").bounding_box() for part in ("graph", "panes"))
+        assert (graph["y"] + graph["height"] <= panes["y"] + 1) == (width < 620)
+        picture(page, f"stepper-{width}")

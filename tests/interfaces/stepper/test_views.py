@@ -1,0 +1,178 @@
+"""The views show everything a turn holds, no markup from outside, and never a key."""
+
+import json
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import pytest
+from langchain_core.tools import tool
+
+from tests.interfaces.stepper.xss_payloads import PAYLOADS
+from tests.turns import KEY, ask, turn_on
+from turngraph.interfaces.stepper import TurnStepper
+from turngraph.interfaces.stepper.views.charts import cost_chart, timeline_chart, tokens_chart
+from turngraph.interfaces.stepper.views.page import graph_svg, page, pane_texts
+from turngraph.interfaces.stepper.views.panes import PANES
+from turngraph.scripted import Call, Say, ScriptedModel
+
+ALLOWED = {
+    *(
+        "div",
+        "style",
+        "p",
+        "details",
+        "summary",
+        "pre",
+        "ol",
+        "li",
+        "svg",
+        "title",
+        "desc",
+        "defs",
+        "marker",
+    ),
+    *("path", "g", "rect", "text", "small", "table", "thead", "tbody", "tr", "th", "td"),
+}
+
+
+class Tags(HTMLParser):
+    """Collects the tags and attributes of a page as a browser would read them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+
+@tool
+def echo(text: str) -> str:
+    """Returns its argument."""
+    return text
+
+
+@pytest.fixture
+def stepper() -> Iterator[TurnStepper]:
+    """Stands before the first stage of a turn with one tool call."""
+    steps = [Call(("echo", {"text": "rain"})), Say("It rains.")]
+    with (
+        ScriptedModel(steps) as model,
+        TurnStepper(turn_on(model, tools=[echo]), ask("Weather?")) as opened,
+    ):
+        yield opened
+
+
+def test_every_pane_shows_its_part_of_the_turn(stepper: TurnStepper) -> None:
+    """Messages, request, answer, tools, difference, events, charges."""
+    stepper.run_until("dispatch_tools")
+    assert "next: echo" in pane_texts(stepper)["tools"]
+    stepper.run()
+    shown = pane_texts(stepper)
+    assert list(shown) == list(PANES)
+    assert "ai: It rains." in shown["messages"]
+    assert '"model": "gpt-4o-mini"' in shown["request"]
+    assert "It rains." in shown["response"]
+    assert "ok: echo" in shown["tools"]
+    assert "result" in shown["diff"]
+    assert "prompt_finished" in shown["events"]
+    assert shown["charges"].count("completion gpt-4o-mini: 43 + 2") == 1
+
+
+def test_the_graph_marks_what_ran_and_what_is_next(stepper: TurnStepper) -> None:
+    """The next node and the finished ones look different."""
+    stepper.run_until("bill")
+    svg = graph_svg(stepper)
+    marked = {
+        node.get("data-node"): node.get("data-mark")
+        for node in ElementTree.fromstring(svg).iter()
+        if node.get("data-mark")
+    }
+    assert marked == {"prep_first_request": "done", "call_llm": "done", "bill": "next"}
+
+
+def test_no_text_becomes_markup() -> None:
+    """More than 200 payloads as question, answer, tool arguments and tool result."""
+    assert len(PAYLOADS) >= 200
+    for payload in ("\n".join(PAYLOADS), *PAYLOADS[::23]):
+        script = [Call(("echo", {"text": payload})), Say(payload)]
+        with ScriptedModel(script) as model:
+            check_every_page(
+                TurnStepper(turn_on(model, tools=[echo], system=payload), ask(payload))
+            )
+
+
+def check_every_page(stepper: TurnStepper) -> None:
+    """Runs to the end; every page and picture must hold allowed tags only."""
+    while not stepper.now.finished:
+        stepper.step()
+        tags = Tags()
+        tags.feed(page(stepper))
+        assert tags.tags <= ALLOWED
+        assert not any(name.startswith("on") for name in tags.attributes)
+    for chart in (timeline_chart, tokens_chart, cost_chart):
+        ElementTree.fromstring(chart(stepper.timeline))
+    stepper.close()
+
+
+def test_no_view_shows_the_key(stepper: TurnStepper) -> None:
+    """People share their screens."""
+    while not stepper.now.finished:
+        stepper.step()
+        assert KEY not in page(stepper) + repr(stepper) + repr(stepper.timeline) + str(
+            pane_texts(stepper)
+        )
+
+
+def test_the_charts_name_every_call(stepper: TurnStepper) -> None:
+    """Bars for the stages and the tools; tokens and cost of each call."""
+    stepper.run()
+    assert timeline_chart(stepper.timeline).count("<rect") == 8
+    assert tokens_chart(stepper.timeline).count("<rect") == 2
+    assert cost_chart(stepper.timeline).count("<rect") == 2
+    assert "nothing has run" in timeline_chart([])
+
+
+def test_every_button_of_the_widget_does_what_it_says(stepper: TurnStepper) -> None:
+    """Without a browser. A refused edit is shown, not raised."""
+    pytest.importorskip("anywidget", reason="needs the extra `notebook`")
+    widget = stepper.show()
+    for action in ("step", "step_into"):
+        widget.act({"action": action})
+    assert stepper.now.nodes == ("bill",)
+    widget.act({"action": "back"})
+    assert json.loads(widget.view["body"]) == stepper.request.body  # type: ignore[union-attr]
+    widget.act({"action": "edit_request", "body": "{"})
+    assert "no JSON" in widget.view["refusal"]["text"]
+    widget.act({"action": "fork"})
+    widget.act({"action": "run"})
+    assert widget.stepper is not stepper
+    assert widget.view["headline"].startswith("fork 1")
+    assert stepper.now.nodes == ("call_llm",)
+    widget.act({"action": "line", "name": "main"})
+    widget.act({"action": "compare", "name": "fork 1"})
+    assert widget.view["panes"]["compare"]["head"] == ("", "main", "fork 1")
+    widget.act({"action": "add_breakpoint", "reason": "tool", "value": "echo"})
+    widget.act({"action": "run"})
+    widget.act({"action": "edit_arguments", "tool": "echo", "value": '{"text": "snow"}'})
+    widget.act({"action": "remove_breakpoint", "index": 0})
+    widget.act({"action": "run_until", "until": "prep_second_request"})
+    assert [call["result"] for call in widget.view["calls"]] == ["snow"]
+    widget.act({"action": "edit_result", "tool": "echo", "value": "hail"})
+    assert stepper.state["messages"][-1].content == "hail"
+    for refused in (
+        {"action": "add_breakpoint", "reason": "tool", "value": " "},
+        {"action": "line", "name": "?"},
+    ):
+        widget.act({**refused, "field": "here"})
+        assert (widget.view["refusal"]["field"], widget.view["refusal"]["text"] != "") == (
+            "here",
+            True,
+        )
+    data, _ = widget._repr_mimebundle_()
+    assert "turnstepper" in data["text/html"]
+    widget.act({"action": "jump", "step": 0})
+    assert widget.view["position"] == 0

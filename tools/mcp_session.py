@@ -1,0 +1,235 @@
+"""The session with one MCP server: opened at the first use, and again when it was lost."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from langchain_core.tools import ToolException
+
+from turngraph.tools.output import omitted_block
+from turngraph.tools.text import JsonObject, one_line
+
+if TYPE_CHECKING:
+    from mcp import ClientSession
+    from mcp.types import CallToolResult, Tool
+
+__all__ = ["CONNECT_S", "McpSession", "innermost_error"]
+
+logger = logging.getLogger("turngraph.tools")
+
+T = TypeVar("T")
+CONNECT_S: Final = 30.0
+"""Seconds that connecting to a server, or listing its tools, may take."""
+CONNECTION_CLOSED: Final = -32000
+"""The error code of the MCP SDK for a session that ended while a request was waiting."""
+
+
+class McpSession:
+    """The session with one server. All methods run on the same event loop.
+
+    A separate task opens and closes the session, because anyio requires that one task does both.
+    """
+
+    def __init__(self, name: str, connection: JsonObject) -> None:
+        self.name, self.connection = name, connection
+        self.stale = False
+        self._session: ClientSession | None = None
+        self._session_task: asyncio.Task[None] | None = None
+        self._stop: asyncio.Event | None = None
+        self._lost = asyncio.Event()
+        self._connecting: asyncio.Lock | None = None
+
+    async def list_tools(self) -> "Sequence[Tool]":
+        """Returns the server's tools. A lost session is opened again: listing changes nothing."""
+        try:
+            return await self._all_tools(await self._connect())
+        except Exception as error:
+            if not _is_lost(error):
+                raise
+            await self.disconnect()
+            return await self._all_tools(await self._connect())
+
+    async def call(self, name: str, arguments: JsonObject, timeout_s: float) -> tuple[str, Any]:
+        """Calls the tool `name`: its text for the model, and its structured content.
+
+        Raises ToolException with a sentence for the model.
+        """
+        try:
+            session = await self._connect()
+        except Exception as error:
+            raise ToolException(
+                f"The MCP server `{self.name}` cannot be reached: {innermost_error(error)}."
+            ) from error
+        try:
+            result = await self._unless_lost(
+                session.call_tool(
+                    name, arguments, read_timeout_seconds=timedelta(seconds=timeout_s)
+                )
+            )
+        except Exception as error:
+            if not _is_lost(error):
+                raise ToolException(
+                    f"The MCP server `{self.name}` refused the call: {innermost_error(error)}."
+                ) from error
+            await self.disconnect()
+            # Not repeated: the server may have acted before the connection broke.
+            raise ToolException(
+                f"The MCP server `{self.name}` was lost during the call, so it is not known "
+                "whether the call took effect. The tool can be called again."
+            ) from error
+        return _result_parts(result)
+
+    async def disconnect(self) -> None:
+        """Closes the session, if one is open. The next call opens a new one."""
+        session_task, self._session_task, self._session = self._session_task, None, None
+        if session_task is None or self._stop is None:
+            return
+        self._stop.set()
+        # A server that does not answer its shutdown must not block the caller forever.
+        await asyncio.wait({session_task}, timeout=5)
+        session_task.cancel()
+
+    async def _unless_lost(self, work: "Coroutine[Any, Any, T]") -> T:
+        """Returns the result of `work`, or raises ConnectionError as soon as the server is lost.
+
+        Over HTTP the SDK keeps waiting for an answer after the server is gone.
+        """
+        answer, lost = asyncio.create_task(work), asyncio.create_task(self._lost.wait())
+        try:
+            await asyncio.wait({answer, lost}, return_when=asyncio.FIRST_COMPLETED)
+            if not answer.done():
+                raise ConnectionError("the server is gone")
+            return answer.result()
+        finally:
+            answer.cancel()
+            lost.cancel()
+
+    async def _all_tools(self, session: "ClientSession") -> "list[Tool]":
+        self.stale = False
+        page = await session.list_tools()
+        tools = list(page.tools)
+        while page.nextCursor:
+            page = await session.list_tools(cursor=page.nextCursor)
+            tools.extend(page.tools)
+        return tools
+
+    async def _connect(self) -> "ClientSession":
+        # One session for parallel calls: the first opens it, the others wait at the lock.
+        if self._connecting is None:
+            self._connecting = asyncio.Lock()
+        async with self._connecting:
+            if self._session_task is not None and (
+                self._session_task.done() or self._lost.is_set()
+            ):
+                await self.disconnect()
+            if self._session is None:
+                ready: asyncio.Future[ClientSession] = asyncio.get_running_loop().create_future()
+                self._stop, self._lost = asyncio.Event(), asyncio.Event()
+                self._session_task = asyncio.create_task(self._hold_session(ready, self._stop))
+                self._session = await asyncio.wait_for(ready, CONNECT_S)
+            return self._session
+
+    async def _hold_session(
+        self, ready: "asyncio.Future[ClientSession]", stop: asyncio.Event
+    ) -> None:
+        """Opens the session, keeps it open until `stop` is set, and closes it.
+
+        anyio requires that a session is closed by the task that opened it
+        (https://anyio.readthedocs.io/en/stable/cancellation.html).
+        """
+        from langchain_mcp_adapters.sessions import create_session
+
+        try:
+            async with create_session(self._watched_connection()) as session:  # type: ignore[arg-type]
+                await session.initialize()
+                ready.set_result(session)
+                await stop.wait()
+        except Exception as error:  # noqa: BLE001  reported to the waiting caller, or logged
+            if not ready.done():
+                ready.set_exception(error)
+            else:
+                logger.info(
+                    "the session with MCP server %s ended: %s", self.name, innermost_error(error)
+                )
+
+    def _watched_connection(self) -> JsonObject:
+        """Returns the connection settings with handlers for a lost server and for changed tools.
+
+        A server announces the latter by `notifications/tools/list_changed`
+        (https://modelcontextprotocol.io/specification/2025-06-18/server/tools#list-changed-notification).
+        """
+
+        async def handle(message: Any) -> None:
+            if type(getattr(message, "root", None)).__name__ == "ToolListChangedNotification":
+                self.stale = True
+
+        settings = {**self.connection.get("session_kwargs", {}), "message_handler": handle}
+        watched = {**self.connection, "session_kwargs": settings}
+        if watched.get("transport") in ("streamable_http", "http"):
+            watched.setdefault("httpx_client_factory", partial(_http_client, self._lost.set))
+        return watched
+
+
+def _http_client(
+    on_loss: Callable[[], None], headers: Any = None, timeout: Any = None, auth: Any = None
+) -> Any:
+    """Returns the HTTP client of a session. It calls `on_loss` if the server cannot be reached."""
+    import httpx
+
+    class Client(httpx.AsyncClient):
+        async def send(self, *args: Any, **kwargs: Any) -> httpx.Response:
+            try:
+                return await super().send(*args, **kwargs)
+            except httpx.TransportError:
+                on_loss()
+                raise
+
+    # The same limits as the SDK's own factory: long answers, short connects.
+    limit = timeout if timeout is not None else httpx.Timeout(30.0, read=300.0)
+    return Client(headers=headers, timeout=limit, auth=auth, follow_redirects=True)
+
+
+def _is_lost(error: BaseException) -> bool:
+    """Whether the session ended, as opposed to the server answering with an error."""
+    from anyio import BrokenResourceError, ClosedResourceError, EndOfStream
+    from mcp import McpError
+
+    if isinstance(error, McpError):
+        return error.error.code == CONNECTION_CLOSED
+    return isinstance(
+        error, BrokenResourceError | ClosedResourceError | EndOfStream | ConnectionError
+    )
+
+
+def innermost_error(error: BaseException) -> str:
+    """Returns type and message of the first error inside the groups that anyio wraps it in."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {one_line(str(error))[:200]}".rstrip(": .")
+
+
+def _result_parts(result: "CallToolResult") -> tuple[str, Any]:
+    """Returns the text for the model and the structured content for the program.
+
+    Raises ToolException if the result is an error.
+    """
+    text = "\n".join(map(_block_text, result.content))
+    if result.isError:
+        raise ToolException(text or "The tool failed without saying why.")
+    return text, result.structuredContent
+
+
+def _block_text(block: Any) -> str:
+    """Returns a content block as text
+    (https://modelcontextprotocol.io/specification/2025-06-18/server/tools#tool-result).
+    """
+    if block.type == "text":
+        return str(block.text)
+    if block.type == "resource" and hasattr(block.resource, "text"):
+        return str(block.resource.text)
+    if block.type == "resource_link":
+        return f"{block.name}: {block.uri}"
+    return omitted_block(getattr(block, "mimeType", None) or block.type)
