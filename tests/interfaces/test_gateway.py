@@ -122,7 +122,7 @@ def test_a_gateway_says_whose_key_and_tags_a_turn_is_counted_under(
             handle(turn_on(model, ledger=ledger), {"input_text": "2 + 2?"}, **given)["statusCode"]
             == 200
         )
-        for by, who in (("account", "acme"), ("key", "k_17"), ("tag", "web")):
+        for by, who in (("account", "acme"), ("api_key_id", "k_17"), ("tag", "web")):
             assert [(line.value, line.attempts) for line in ledger.spending(by)] == [(who, 1)]
 
 
