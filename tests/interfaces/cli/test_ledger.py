@@ -1,6 +1,4 @@
-"""`turngraph ledger`, on ledgers that real turns have filled: what is printed, what is written, what
-is refused.
-"""
+"""`turngraph ledger`, on ledgers that real turns have filled."""
 
 import csv
 import json
