@@ -1,4 +1,4 @@
-"""`LedgerCallback`: the ledger and its budgets for any LangChain chat model, wherever it is used."""
+"""`LedgerCallback`: the ledger and its budgets for any LangChain chat model."""
 
 import threading
 from typing import Any

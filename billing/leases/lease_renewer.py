@@ -40,7 +40,7 @@ class LeaseRenewer:
                 threading.Thread(target=self._loop, name="turngraph-leases", daemon=True).start()
 
     def stop_renewing(self, turn_id: str, fence: int) -> bool:
-        """Stops renewing. Returns whether the lease was still renewed and should be released now."""
+        """Stops renewing. Returns whether the lease is still held, and should be released now."""
         with self._changed:
             self._renewed_at.pop((turn_id, fence), None)
             return self._remove(turn_id, fence)

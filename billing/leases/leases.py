@@ -46,8 +46,8 @@ class Admission(NamedTuple):
     turn_id: str
     fence: int
     status: Literal["new", "running", "done", "failed"]
-    """`new`: start the turn. `running`: it was begun before, resume it. `done`, `failed`: it is over,
-    return what its thread holds.
+    """`new`: start the turn. `running`: it was begun before, resume it. `done` and `failed`: it is
+    over, return what its thread holds.
     """
 
 
@@ -138,8 +138,8 @@ def _clear_thread(tx: LedgerTransaction, thread: str, *, but: str) -> None:
 def _conflict(tx: LedgerTransaction, row: Row[Any]) -> TurnConflictError:
     wait_s = max(0.0, row.lease_until - tx.now)
     return TurnConflictError(
-        f"Turn `{row.turn_id}` of thread `{row.thread_id}` is run by another worker; its lease ends "
-        f"in {wait_s:.0f} s unless it is renewed. Wait, or submit to another thread.",
+        f"Turn `{row.turn_id}` of thread `{row.thread_id}` is run by another worker; its lease "
+        f"ends in {wait_s:.0f} s unless it is renewed. Wait, or submit to another thread.",
         turn_id=row.turn_id,
         retry_after_s=wait_s,
     )

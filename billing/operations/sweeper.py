@@ -235,7 +235,7 @@ def _by_policy(attempt: Outstanding, prices: Prices, policy: Policy) -> Settleme
 
 
 def _charge(attempt: Outstanding, usage: Usage | None, prices: Prices) -> Charge:
-    """Returns the charge at the price of the time of the call; without a usage, that of the hold."""
+    """Returns the charge at the price at the time of the call; without a usage, the hold."""
     if usage is None or attempt.kind != "completion":
         return _charge_of_hold(attempt)
     key = PriceKey(

@@ -66,7 +66,7 @@ class Listing:
     variants: tuple[tuple[Mapping[str, str], Any, Rates], ...] = ()
 
     def at(self, when: datetime, context: Mapping[str, str]) -> Rates:
-        """Returns the rates at `when` for a call with `context`, such as `{"service_tier": "flex"}`."""
+        """Returns the rates at `when` for a call with `context` (`{"service_tier": "flex"}`)."""
         active = [rates for constraint, rates in self.dated if _is_active(constraint, when)]
         result = active[-1] if active else self.dated[0][1]
         # The first variant has priority, so it is applied last. A variant lists only its own rates.

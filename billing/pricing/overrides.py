@@ -1,4 +1,4 @@
-"""Your own prices: for contracts, self-hosted models, vendors that no list knows, tools and plugins."""
+"""Your own prices: of contracts, self-hosted models, vendors that no list has, and tools."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -25,8 +25,8 @@ class PriceOverride(Frozen):
     Amounts are in `currency`, and `usd` is what one unit of it is worth in US dollars. It must be
     given for another currency than USD. Charges are in USD, and name the currency of the price.
 
-        >>> row = PriceOverride(vendor="berget", model="llama-*", currency="EUR", usd=Decimal("1.1"),
-        ...                     rates=Rates(input=Rate(usd_per_mtok=Decimal("0.3"))))
+        >>> rates = Rates(input=Rate(usd_per_mtok=Decimal("0.3")))
+        >>> row = PriceOverride(vendor="berget", rates=rates, currency="EUR", usd=Decimal("1.1"))
         >>> row.in_usd().input.usd_per_mtok
         Decimal('0.33')
     """
@@ -96,7 +96,7 @@ class ToolPrice(Frozen):
 
 
 class PriceFile(Frozen):
-    """The content of a price file: `prices` of models, `tools` for the prices of tools and plugins."""
+    """The content of a price file: `prices` of models, `tools` for those of tools and plugins."""
 
     prices: tuple[PriceOverride, ...] = ()
     tools: tuple[ToolPrice, ...] = ()

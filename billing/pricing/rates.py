@@ -100,7 +100,7 @@ def price_used(
 
 
 def cost_usd(usage: Usage, price: PriceUsed) -> Decimal | None:
-    """Returns what `usage` costs at `price`, in USD, unrounded; `None` where a needed rate is missing.
+    """Returns what `usage` costs at `price`, in USD, unrounded; `None` where a rate is missing.
 
     >>> price = PriceUsed(source="override", input_usd_per_mtok=Decimal(2),
     ...                   cached_usd_per_mtok=Decimal("0.5"), output_usd_per_mtok=Decimal(8))

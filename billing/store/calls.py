@@ -149,7 +149,7 @@ class UnknownOutcome(Frozen):
     estimate: Usage | None = None
     """The tokens that arrived before the end; `None` where none did."""
     provider_id: str | None = None
-    """The vendor's own id of the response, if it came in time: the sweep asks the vendor with it."""
+    """The vendor's own id of the response, if it arrived: the sweep asks the vendor with it."""
 
 
 class Settled(NamedTuple):

@@ -85,7 +85,7 @@ MIGRATIONS: Final[tuple[Step, ...]] = (_first, _currency, _stored, _api_key_id)
 
 
 def migrate(conn: Connection, steps: tuple[Step, ...] = MIGRATIONS) -> int:
-    """Brings the tables to the newest version, inside the caller's transaction. Returns the version.
+    """Brings the tables to the newest version, in the caller's transaction. Returns the version.
 
     Raises `LedgerError` where the tables are newer than this program, which could damage them.
     """

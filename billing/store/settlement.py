@@ -97,7 +97,7 @@ def _store_answer(tx: LedgerTransaction, settlement: Settlement) -> None:
 
 
 def _true_up(tx: LedgerTransaction, settlement: Settlement) -> Settled:
-    """Replaces a guessed charge by the real amount of `settlement`, if both are what they must be."""
+    """Replaces a charge that was a guess by the amount of `settlement`, if that is none."""
     charge = settlement.charge
     row = tx.conn.execute(_STATE, {"b_attempt": charge.attempt_id}).first()
     if row is None:

@@ -3,7 +3,7 @@ protection.
 
 python tests/crash/crashtest.py                    everything, on SQLite and PostgreSQL
 python tests/crash/crashtest.py --short            what the test suite runs: under two minutes
-python tests/crash/crashtest.py --series frozen    the series with "frozen" in their names; --list names them all
+python tests/crash/crashtest.py --series frozen    only series with "frozen" in their names (--list)
 """
 
 import argparse

@@ -95,8 +95,9 @@ class Tally:
 
     def __str__(self) -> str:
         return (
-            f"kills {self.kills}, turns {self.turns}, provider calls {self.calls}, missing {self.missing}, "
-            f"double {self.double}, holds left {self.held}, needless {self.needless}, phantom {self.phantom}"
+            f"kills {self.kills}, turns {self.turns}, provider calls {self.calls}, "
+            f"missing {self.missing}, double {self.double}, holds left {self.held}, "
+            f"needless {self.needless}, phantom {self.phantom}"
         )
 
 
@@ -238,7 +239,7 @@ def freeze_everywhere(
 
 
 def _overtaken(job: Job, frozen: int, run: Run, tally: Tally) -> int:
-    """Another worker finishes the turn; then the `frozen` one goes on. Returns how that one ended."""
+    """Another worker finishes the turn; then the `frozen` one continues. Returns how it ended."""
     try:
         time.sleep(0.55)
         _finish(job, run, tally, later_s=0.0)

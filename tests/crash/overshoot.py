@@ -9,7 +9,7 @@ from decimal import Decimal
 from functools import partial
 
 from harness import Scene, Tally, end, start
-from worker import Job, settlement
+from worker import Job, settlement_of
 
 from turngraph.billing.budget import Budget
 from turngraph.billing.ledger import Ledger
@@ -25,7 +25,7 @@ BUDGET = Budget(usd=PRICE * CALLS, per="account", period="month")
 
 
 def overshoot(scene: Scene, *, seed: int) -> Tally:
-    """Every task calls until it is refused. Twenty calls fit, at exactly the price that was held."""
+    """Each task calls until it is refused. Twenty calls fit, at exactly the price that was held."""
     job, tally = scene.job, Tally()
     _ledger(job).close()
     pids = [start(partial(_tasks, job, seed + number)) for number in range(PROCESSES)]
@@ -65,13 +65,13 @@ async def _process(job: Job, chance: random.Random) -> None:
 async def _spend(ledger: Ledger, name: str, chance: random.Random) -> None:
     for number in range(CALLS):
         try:
-            begun = await ledger.store.arun(
+            started = await ledger.store.arun(
                 begin, Call(), call_id=f"{name}-{number}", request_sha="x", usd=PRICE
             )
         except BudgetExceededError:
             return
-        assert begun.attempt_id is not None
+        assert started.attempt_id is not None
         await asyncio.sleep(chance.uniform(0, 0.02))
-        told = settlement(begun.attempt_id)
-        exactly = told.charge.model_copy(update={"amount_usd": PRICE})
-        await ledger.store.arun(settle, told.model_copy(update={"charge": exactly}))
+        settled = settlement_of(started.attempt_id)
+        exactly = settled.charge.model_copy(update={"amount_usd": PRICE})
+        await ledger.store.arun(settle, settled.model_copy(update={"charge": exactly}))

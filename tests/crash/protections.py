@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from turngraph.billing.pricing.money import to_nano
-from turngraph.billing.store import attempts, settlement
+from turngraph.billing.store import attempts, outcomes, settlement
 from turngraph.billing.store.calls import (
     AttemptResponse,
     Call,
@@ -35,7 +35,7 @@ def leave_out(name: str) -> None:
     elif name == "unique key":
         settlement.settle = settle_again
     elif name == "intent":
-        attempts.begin, attempts.answer, settlement.settle = (
+        attempts.begin, outcomes.answer, settlement.settle = (
             _begin_nothing,
             _keep_nothing,
             _enter_and_settle,

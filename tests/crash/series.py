@@ -17,7 +17,7 @@ from worker import run_turn, run_turn_in_tasks
 
 @dataclass(frozen=True)
 class Asked:
-    """How a series is run: every how many moments, with how many turns at random, from which seed."""
+    """How a series is run: at every n-th moment, with how many random turns, from which seed."""
 
     every: int
     turns: int

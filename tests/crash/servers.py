@@ -36,7 +36,7 @@ class Postgres:
         return str(self.server.get_uri()).replace("/postgres?", f"/{name}?options={options}&")
 
     def crash(self) -> None:
-        """Stop at once, without saying goodbye, and start again: what is committed must be there."""
+        """Stops at once, without a shutdown, and starts again: what was committed must be there."""
         pid = self.server.get_pid()
         os.kill(pid, signal.SIGQUIT)
         for _ in range(200):

@@ -1,4 +1,4 @@
-"""The short form of `make crashtest`, in a process of its own: it forks, and kills what it forks."""
+"""The short form of `make crashtest`, in its own process: it forks, and kills what it forks."""
 
 import subprocess
 import sys

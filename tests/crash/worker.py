@@ -80,8 +80,8 @@ class Job:
 
 
 def ledger_of(job: Job, retry_delays_s: tuple[float, ...] = (0.02, 0.1, 0.5, 2.0)) -> Ledger:
-    """The worker's ledger. `retry_delays_s` is how long it waits for a database that is away, between its
-    tries.
+    """Returns the worker's ledger. `retry_delays_s` are the pauses between the tries of a
+    transaction while the database is away.
     """
     return Ledger(
         job.database,

@@ -563,16 +563,21 @@ def test_a_turn_is_counted_for_its_key_and_each_of_its_tags(run: Run, ledger: Le
     """Whoever pays by key or by feature finds the calls of models and of tools there, and budgets
     of them hold.
     """
-    budgets = (Budget(usd=Decimal(1), per="key"), Budget(usd=Decimal(1), per="tag", period="day"))
+    by_key = Budget(usd=Decimal(1), per="api_key_id")
+    budgets = (by_key, Budget(usd=Decimal(1), per="tag", period="day"))
     prices = Prices(tools=(ToolPrice(tool="weather", usd_per_call=Decimal("0.01")),))
     settings = TurnSettings(account="acme", key="k_17", tags=("web", "beta"))
     with ScriptedModel([Call(("weather", {"city": "Oslo"})), Say("Rain.")]) as model:
         turn = turn_on(model, tools=[weather], ledger=ledger, budget=budgets, prices=prices)
         result = result_of(run(turn, ask("Oslo?", settings=settings)))
     assert result.ok
-    assert rows(ledger, "select distinct key_id, tags from attempt") == [
+    assert rows(ledger, "select distinct api_key_id, tags from attempt") == [
         ("k_17", '["beta", "web"]')
     ]
     windows = rows(ledger, "select budget_id, settled_nano from budget_window order by budget_id")
     spent = int(result.cost_usd.scaleb(9))
-    assert windows == [("key:k_17", spent), ("tag-day:beta", spent), ("tag-day:web", spent)]
+    assert windows == [
+        ("api_key_id:k_17", spent),
+        ("tag-day:beta", spent),
+        ("tag-day:web", spent),
+    ]

@@ -1,6 +1,4 @@
-"""A person decides what an attempt cost: of one nobody could find out about, or against what was
-charged.
-"""
+"""A person decides what an attempt cost, whether its outcome is unknown or it was charged."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -30,9 +28,9 @@ def book(open_book: Callable[..., Any]) -> Any:
 
 @pytest.mark.parametrize("usd", ["0", "0.002", "3"])
 def test_an_unknown_attempt_is_closed_with_what_a_person_says(book: Any, usd: str) -> None:
-    """Nothing, less or more than was held; once, and the row says who knew and what had been seen."""
-    told = book.ledger.correct("c.1", Decimal(usd), note="invoice 4711")
-    assert (told.first, told.amount_usd) == (True, Decimal(usd))
+    """The amount may be nothing, or less or more than was held. It is charged once."""
+    settled = book.ledger.correct("c.1", Decimal(usd), note="invoice 4711")
+    assert (settled.first, settled.amount_usd) == (True, Decimal(usd))
     row = book.row("c.1")
     assert (row["state"], row["basis"], row["note"]) == ("settled", "manual", "invoice 4711")
     assert (bool(row["estimated"]), row["usage"]) == (
@@ -60,8 +58,8 @@ def test_what_was_charged_is_corrected_by_a_further_entry(book: Any) -> None:
     ("attempt", "usd", "says"),
     [
         ("sent.1", "0.1", "`sent.1` is sent, not closed"),
-        ("nobody.1", "0.1", "`nobody.1` is unknown here"),
-        ("c.1", "-0.1", "costs nothing or more, not -0.1 USD"),
+        ("nobody.1", "0.1", "`nobody.1` is not in this ledger"),
+        ("c.1", "-0.1", "cannot cost -0.1 USD"),
     ],
 )
 def test_what_cannot_be_decided_is_named(book: Any, attempt: str, usd: str, says: str) -> None:

@@ -92,7 +92,8 @@ def test_a_server_that_is_not_there_is_said_without_the_password(url: str) -> No
 
 def test_a_ledger_says_why_its_database_does_not_answer(tmp_path: Path) -> None:
     """A turn's own error has the reason too, and no password."""
-    url = f"postgresql://bob:{SECRET.replace('/', '%2F').replace('@', '%40').replace(':', '%3A')}@127.0.0.1:1/turns"
+    password = SECRET.replace("/", "%2F").replace("@", "%40").replace(":", "%3A")
+    url = f"postgresql://bob:{password}@127.0.0.1:1/turns"
     with (
         Ledger(url, spool=tmp_path, retry_delays_s=()) as ledger,
         pytest.raises(LedgerUnavailableError) as caught,

@@ -36,7 +36,7 @@ def answered(book: Any, name: str) -> None:
 def test_only_a_turn_that_is_over_is_forgotten(
     book: Any, status: str | None, left: list[str]
 ) -> None:
-    """A turn under way may be resumed, and would pay again; one nobody admitted has no such claim."""
+    """A running turn may be resumed, and would pay again without its stored answers."""
     if status is not None:
         admission = book.ledger.store.run(admit, "u", thread="t")
     answered(book, "c")

@@ -138,9 +138,9 @@ def test_a_tool_is_charged_what_was_held_for_it(book: Any) -> None:
             "UPDATE attempt SET state = 'sent', charge_nano = NULL WHERE attempt_id = 'c.1'",
             "Attempt `c.1` is sent",
         ),
-        ("UPDATE budget_window SET settled_nano = 1", "Budget `turn:u` (always) says 1 settled"),
+        ("UPDATE budget_window SET settled_nano = 1", "Budget `turn:u` (always) has 1 settled"),
         ("UPDATE budget_window SET held_nano = 1", "0 settled and 1 held"),
-        ("DELETE FROM attempt WHERE attempt_id = 'c.1'", "Entry of `c.1`, which is no attempt."),
+        ("DELETE FROM attempt WHERE attempt_id = 'c.1'", "An entry names attempt `c.1`, which"),
     ],
 )
 def test_what_does_not_add_up_is_named(book: Any, damage: str, says: str) -> None:

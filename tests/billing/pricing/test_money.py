@@ -27,7 +27,7 @@ def test_halves_are_rounded_away_from_zero(usd: str, nano: int) -> None:
 @pytest.mark.parametrize("usd", ["NaN", "Infinity", "-Infinity", "1e30", "-1e30"])
 def test_what_no_column_can_hold_is_refused(usd: str) -> None:
     """An overflowing amount would wrap or end the transaction somewhere less clear."""
-    with pytest.raises(TurnValueError, match="no amount that can be kept"):
+    with pytest.raises(TurnValueError, match="cannot be stored"):
         to_nano(Decimal(usd))
 
 

@@ -105,7 +105,7 @@ def test_a_price_in_another_currency_without_a_rate_is_refused_by_name() -> None
     ],
 )
 def test_a_price_nobody_knows_is_none_and_never_zero(vendor: str, model: str) -> None:
-    """A gateway serving `gpt-4o` has its own price; an empty row of a list is not a price of zero."""
+    """A gateway has a price of its own for `gpt-4o`, and an empty row of a list is not zero."""
     assert usd(Prices(), vendor=vendor, model=model, base_url="https://llm.example.org/v1") is None
 
 
@@ -215,7 +215,8 @@ def test_a_file_of_prices_is_read(tmp_path: Path) -> None:
     """Prices are data that an operator edits. A tenth written in YAML is exactly a tenth."""
     file = tmp_path / "prices.yaml"
     file.write_text(
-        "prices:\n- vendor: vllm\n  rates: {input: {usd_per_mtok: 0.1}, output: {usd_per_mtok: 0.2}}\n"
+        "prices:\n- vendor: vllm\n"
+        "  rates: {input: {usd_per_mtok: 0.1}, output: {usd_per_mtok: 0.2}}\n"
         "tools:\n- {tool: search, usd_per_call: 0.01, usd_per_second: 0.001}\n"
     )
     assert load_prices(file).tools[0].usd_per_call == Decimal("0.01")

@@ -80,7 +80,7 @@ def test_a_call_without_a_budget_is_kept_just_so(book: Any) -> None:
 
 
 def test_a_reservation_that_became_too_small_is_replaced(open_book: Open) -> None:
-    """The request was edited after it was prepared: the larger amount is held, the smaller let go."""
+    """The request was edited after it was prepared: the larger amount replaces the smaller."""
     book = open_book(HARD)
     held = book.reserve(usd="0.01")
     assert book.begin(reservation=held.id, usd="0.05").held_usd == Decimal("0.05")
@@ -230,7 +230,7 @@ def test_entries_are_never_changed(book: Any) -> None:
 
 
 def test_a_vendors_id_that_repeats_does_not_lose_a_charge(book: Any) -> None:
-    """Some vendors send the same id twice, or an empty one. The charge counts; the id is kept once."""
+    """Some vendors send the same id twice, or an empty one. The charge counts in any case."""
     for name, vendor_id in (("a", "resp_1"), ("b", "resp_1"), ("c", ""), ("d", "")):
         begun = book.begin(name)
         assert book.answer(begun.attempt_id, provider_id=vendor_id)

@@ -203,7 +203,7 @@ def _raise(error: Exception) -> None:
 def test_what_was_paid_while_the_database_was_away_is_charged_later(
     open_book: Open, tmp_path: Path
 ) -> None:
-    """Never dropped: written to the disk, and played back by the next charge or the next process."""
+    """It is written to the disk, and played back by the next charge or the next process."""
     book = open_book(Budget(usd=Decimal(1)))
     for name in ("a", "b"):
         book.begin(name)
