@@ -156,6 +156,7 @@ def _both_sides(usage: Usage) -> tuple[int, int]:
         prompt = total - (completion or 0)
     elif total is not None and completion is None:
         completion = total - (prompt or 0)
+    # Some vendors report a total that is smaller than one side.
     return max(prompt or 0, 0), max(completion or 0, 0)
 
 
