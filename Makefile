@@ -111,10 +111,11 @@ bench: install  ## what a turn costs, next to a hand-written loop and langchain'
 	$(RUN)python -m benchmarks
 	$(RUN)python -m benchmarks.ledger_cost
 
-pictures: install  ## draw docs/*.svg anew
+pictures: install  ## draw the pictures of docs/ anew; the screenshot needs Chromium
 	$(RUN)turngraph draw docs/turn.svg
 	$(RUN)turngraph demo --only 2 --svg docs/demo.svg >/dev/null
 	$(RUN)python docs/floors.py docs/floors.svg
+	TURNGRAPH_SCREENSHOTS=docs $(RUN)pytest -q tests/browser -k pending_call
 
 wheel: | $(UV)  ## build the sdist and, from it, the wheel, into dist/
 	rm -rf build/lib build/bdist.* dist

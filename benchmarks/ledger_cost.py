@@ -186,7 +186,7 @@ def rows_on(label: str, new: Callable[[], str], stack: ExitStack, calls: int) ->
 
     floor = f"{label}, bare driver"
     log, empty = written(opened(), calls), opened()
-    cursor = bare(empty.url)
+    cursor = bare(empty.store.url)
     stack.callback(cursor.connection.close)
     return [
         Row(floor, None, sent_by(cursor, iter(log))),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -45,6 +45,23 @@ class Budget(Frozen):
     """What happens to a call without a known price: it is refused; or made and marked; or held and
     charged at this many USD.
     """
+
+    # For type checkers: amounts may be given as text, too. Pydantic makes Decimals of them.
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            usd: Decimal | str | int,
+            per: BudgetDimension = "turn",
+            of: str | None = None,
+            period: BudgetPeriod = "always",
+            hard: bool = True,
+            name: str | None = None,
+            warn_at: tuple[float, ...] = (0.8, 1.0),
+            last_answer_usd: Decimal | str = Decimal(0),
+            unpriced: Literal["refuse", "mark"] | Decimal | str = "refuse",
+        ) -> None: ...
 
     @property
     def id(self) -> str:

@@ -14,7 +14,7 @@ __all__ = ["client_config", "client_settings"]
 
 
 def client_settings(client: "LLMClientManifest") -> dict[str, Any]:
-    """The fields of a `ProviderConfig` that `client` sets. A zero counts; a missing field does not."""
+    """The fields of a `ProviderConfig` that `client` sets, zeros included."""
     config = client.spec.config
     chosen = {
         "temperature": config.default_temperature,

@@ -24,6 +24,7 @@ from turngraph.graphs.steps import Steps, in_one_step, invoked, runs_in_one_step
 from turngraph.graphs.strict_serde import with_strict_serde
 from turngraph.graphs.typed_runs import TypedRuns
 from turngraph.state.flow import Flow, Wait, drive, drive_async
+from turngraph.state.limits import MESSAGE_CHARS
 from turngraph.state.turn import Turn, TurnInput, TurnOutput
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class TurnGraph(TypedRuns):
       result is returned.
     """
 
-    message_chars: int = 2_000_000
+    message_chars: int = MESSAGE_CHARS
     """The longest message that is accepted, in characters."""
     ledger: "Ledger | None" = None
     wait_s: float = 0.0

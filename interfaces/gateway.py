@@ -28,7 +28,7 @@ def handler(
     data: Mapping[str, Any],
     *,
     account: str | None = None,
-    key: str | None = None,
+    api_key_id: str | None = None,
     tags: Sequence[str] = (),
     thread: str | None = None,
     turn_id: str | None = None,
@@ -43,8 +43,8 @@ def handler(
             form; `{"session_key": …, "input_text": …}` has one user message; `{"body": {…}}` has a
             vendor's own request, which is sent unchanged, and billed.
         account: the account that the turn is charged to.
-        key: the id of the caller's API key, never the key itself. Reports and budgets can be made
-            for it.
+        api_key_id: the id of the caller's API key, never the key itself. Reports and budgets can be
+            made for it.
         tags: other names under which the spending is counted.
         thread: the id of the thread. Default: the `session_key` of `data`. Whoever has the id can
             go on with the conversation, so a gateway with many accounts passes an id from its own
@@ -61,7 +61,7 @@ def handler(
     400
     """
     try:
-        settings = _settings(account, key, tags, plugins, functions)
+        settings = _settings(account, api_key_id, tags, plugins, functions)
         messages, settings, config = _read_request(data, thread, settings)
         if _has_thread(turn, config):
             stored = turn.get_state(config).values.get("messages", [])
@@ -80,7 +80,7 @@ async def ahandler(
     data: Mapping[str, Any],
     *,
     account: str | None = None,
-    key: str | None = None,
+    api_key_id: str | None = None,
     tags: Sequence[str] = (),
     thread: str | None = None,
     turn_id: str | None = None,
@@ -89,7 +89,7 @@ async def ahandler(
 ) -> dict[str, Any]:
     """Async version of `handler`."""
     try:
-        settings = _settings(account, key, tags, plugins, functions)
+        settings = _settings(account, api_key_id, tags, plugins, functions)
         messages, settings, config = _read_request(data, thread, settings)
         if _has_thread(turn, config):
             stored = (await turn.aget_state(config)).values.get("messages", [])
@@ -105,14 +105,14 @@ async def ahandler(
 
 def _settings(
     account: str | None,
-    key: str | None,
+    api_key_id: str | None,
     tags: Sequence[str],
     plugins: Sequence[str] | None,
     functions: Sequence[str] | None,
 ) -> TurnSettings:
     named = plugins is not None or functions is not None
     tools = (*(plugins or ()), *(functions or ())) if named else None
-    return TurnSettings(account=account, api_key_id=key, tags=tuple(tags), tools=tools)
+    return TurnSettings(account=account, api_key_id=api_key_id, tags=tuple(tags), tools=tools)
 
 
 def _read_request(

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from turngraph.scripted.checks import RequestError
-from turngraph.scripted.json_types import JsonObject
 from turngraph.scripted.loopback import LoopbackServer
 from turngraph.scripted.received import ReceivedRequest
 from turngraph.scripted.sending import JSON_TYPE, SSE_TYPE, send_json
+from turngraph.state.json_types import JsonObject
 
 if TYPE_CHECKING:
     from aiohttp import web

@@ -9,8 +9,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 from turngraph.scripted import schema_checks
-from turngraph.scripted.json_types import JsonObject
 from turngraph.scripted.prompt import OfferedTool
+from turngraph.state.json_types import JsonObject
 
 __all__ = [
     "EFFORTS",

@@ -8,11 +8,11 @@ from turngraph.scripted.chat.completion_store import CompletionStore
 from turngraph.scripted.chat.request import read_chat
 from turngraph.scripted.chat.response import chat_chunks, chat_json
 from turngraph.scripted.envelope import Envelope
-from turngraph.scripted.json_types import JsonObject
 from turngraph.scripted.prompt import Answer, Message, Prompt
 from turngraph.scripted.responses.request import ResponsesRequest, read_responses
 from turngraph.scripted.responses.response import responses_events, responses_json
 from turngraph.scripted.responses.response_store import ResponseStore, StoredResponse
+from turngraph.state.json_types import JsonObject
 from turngraph.state.usage import Usage
 
 __all__ = ["ChatExchange", "Exchange", "RenderedAnswer", "ResponsesExchange"]

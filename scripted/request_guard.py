@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import NoReturn
 
 from turngraph.scripted.checks import RequestError
-from turngraph.scripted.json_types import JsonObject
+from turngraph.state.json_types import JsonObject
 
 __all__ = ["check_key", "parse_body"]
 

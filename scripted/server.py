@@ -24,7 +24,6 @@ from turngraph.scripted.chat.completion_store import CompletionStore
 from turngraph.scripted.checks import RequestError
 from turngraph.scripted.envelope import Envelope
 from turngraph.scripted.exchange import ChatExchange, Exchange, RenderedAnswer, ResponsesExchange
-from turngraph.scripted.json_types import JsonObject
 from turngraph.scripted.loopback import LoopbackServer
 from turngraph.scripted.prompt import Answer, Prompt
 from turngraph.scripted.received import ReceivedRequest
@@ -34,6 +33,7 @@ from turngraph.scripted.responder.token_counter import PromptCache, count_usage,
 from turngraph.scripted.responses.response_store import ResponseStore
 from turngraph.scripted.script import Cut, Fail, Hang, Raw, ScriptStep, Step
 from turngraph.scripted.sending import send_cut, send_events, send_failure, send_json, send_raw
+from turngraph.state.json_types import JsonObject
 
 if TYPE_CHECKING:
     from aiohttp import web

@@ -1,7 +1,7 @@
 """How much a turn may use. Limits are data; the stages compare them with what the state records."""
 
 from decimal import Decimal
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import Field
 
@@ -47,3 +47,20 @@ class TurnLimits(Frozen):
     """Characters of text in one message; media does not count. A longer message is refused before
     anything is sent.
     """
+
+    # For type checkers: amounts may be given as text, too. Pydantic makes Decimals of them.
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            calls: int = 16,
+            tool_calls: int = 128,
+            tokens: int | None = None,
+            usd: Decimal | str | None = None,
+            seconds: float | None = None,
+            tool_seconds: float = 60.0,
+            tool_result_chars: int = 100_000,
+            attempts: int = 3,
+            message_chars: int = MESSAGE_CHARS,
+        ) -> None: ...

@@ -1,4 +1,4 @@
-"""What holds for every test: LangGraph's strict decoding, which it reads when it is first imported."""
+"""For every test: LangGraph decodes strictly, which it decides when it is first imported."""
 
 import os
 

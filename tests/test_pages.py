@@ -27,7 +27,7 @@ from turngraph.interfaces.cli.app import app
 from turngraph.interfaces.cli.commands.vendors import vendors_markdown
 from turngraph.providers import VendorProfile
 from turngraph.state.errors import ERROR_KINDS
-from turngraph.state.turn_error import TurnError, TurnErrorKind
+from turngraph.state.turn_error import TurnErrorKind
 
 DOCS = ROOT / "docs"
 GENERATED = ("_build", "rooms")

@@ -6,8 +6,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from turngraph.state.errors import ToolArgumentsError, TurnConfigurationError
+from turngraph.state.json_types import JsonObject
 from turngraph.tools.output import clean
-from turngraph.tools.text import JsonObject, shorten
+from turngraph.tools.text import shorten
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError

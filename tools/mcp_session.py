@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from langchain_core.tools import ToolException
 
+from turngraph.state.json_types import JsonObject
 from turngraph.tools.output import omitted_block
-from turngraph.tools.text import JsonObject, one_line
+from turngraph.tools.text import one_line
 
 if TYPE_CHECKING:
     from mcp import ClientSession

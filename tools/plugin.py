@@ -6,8 +6,8 @@ from typing import Any, Protocol, runtime_checkable
 
 from langchain_core.tools import BaseTool, StructuredTool
 
+from turngraph.state.json_types import JsonObject
 from turngraph.tools.manifests.parts import PromptSettings, Selector
-from turngraph.tools.text import JsonObject
 
 __all__ = ["LoadedPlugin", "Plugin", "make_tool"]
 

@@ -7,20 +7,16 @@ import difflib
 import json
 import re
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 __all__ = [
     "UNSENDABLE",
-    "JsonObject",
     "backticked",
     "one_line",
     "shorten",
     "suggest",
     "value_text",
 ]
-
-JsonObject = dict[str, Any]
-"""A JSON object with any content, such as a JSON schema or the arguments of a tool call."""
 
 UNSENDABLE: Final = re.compile("[\x00\ud800-\udfff]")
 """NUL and lone surrogates: characters that UTF-8, databases and vendors refuse."""

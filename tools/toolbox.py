@@ -26,6 +26,7 @@ from turngraph.state.errors import (
     TurnConfigurationError,
     UnknownToolError,
 )
+from turngraph.state.json_types import JsonObject
 from turngraph.state.reply import ToolCall
 from turngraph.state.request import ToolSpec
 from turngraph.tools.arguments import check_arguments, compile_schema
@@ -40,7 +41,7 @@ from turngraph.tools.running import (
     run_in_thread,
     run_in_thread_async,
 )
-from turngraph.tools.text import JsonObject, backticked
+from turngraph.tools.text import backticked
 from turngraph.tools.tool_adapter import (
     as_langchain_tool,
     is_async_only,

@@ -95,6 +95,8 @@ class PlannedCall:
         `defaults` are the model's own parameters. They count for the worst case, and not for the
         identity of the request.
         """
+        # The identity must be the same when an agent is built anew and resumed; the model's own
+        # parameters may contain objects that have no stable text.
         said = convert_to_openai_messages(list(messages))
         identity = json.dumps({"messages": said, **parameters}, default=str)
         api, body = _request_body(said, {**(defaults or {}), **parameters})

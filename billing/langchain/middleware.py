@@ -63,6 +63,7 @@ class LedgerMiddleware(AgentMiddleware[Any, Any, Any]):
         assert started.attempt_id is not None, "a call to a model may be repeated"
         try:
             response = handler(request)
+        # Also for Ctrl-C: the request may have arrived.
         except BaseException as exc:
             record_failure(store, started.attempt_id, exc)
             raise

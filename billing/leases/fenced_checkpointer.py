@@ -32,6 +32,7 @@ def fenced(saver: Saver, leases: LeaseRenewer, lease_from: LeaseOf) -> Saver:
     """Returns a copy of `saver` on the same storage whose `put` and `aput` raise `FencedError` once
     another worker has taken the turn over.
     """
+    # A copy of the same class keeps its storage and connections, and passes LangGraph's checks.
     clone = copy.copy(saver)
     put, aput = saver.put, saver.aput
 

@@ -16,9 +16,12 @@ from turngraph.billing.store.transaction import LedgerTransaction
 __all__ = ["Admission", "admit", "finish", "release_lease", "renew"]
 
 _t, _a = turn_t.c, attempt_t.c
+# Statements are built once; `b_…` are their parameters. Rows are locked while they are looked at,
+# so that two workers decide one after the other.
 _this = _t.turn_id == bindparam("b_turn")
 _INSERT: Final = turn_t.insert()
 _FIND: Final = select(turn_t).where(_this).with_for_update()
+# Compares the fence: a worker that lost the turn changes nothing.
 _HELD: Final = (_this, _t.fence == bindparam("b_fence"), _t.status == "running")
 _TAKE: Final = update(turn_t).where(_this).values(fence=_t.fence + 1).returning(_t.fence)
 _ABANDON: Final = update(turn_t).where(_this).values(fence=_t.fence + 1)
@@ -33,6 +36,7 @@ _OTHERS: Final = (
 )
 _RENEW: Final = update(turn_t).where(*_HELD)
 _FINISH: Final = update(turn_t).where(_this, _t.fence == bindparam("b_fence"))
+# A renewed turn keeps its attempts from being swept. Tools' attempts have no fence.
 _RENEW_ATTEMPTS: Final = update(attempt_t).where(
     _a.turn_id == bindparam("b_turn"),
     is_in("reserved", "sent", "answered"),
@@ -79,6 +83,7 @@ def admit(
             request.
     """
     row = tx.conn.execute(_FIND, {"b_turn": turn_id}).first()
+    # A finished turn needs no lease, and waits for nobody.
     if row is not None and row.status in ("done", "failed"):
         _check_same_request(row, account, request_sha)
         return Admission(turn_id, row.fence, row.status)

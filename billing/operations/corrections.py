@@ -34,6 +34,7 @@ def correct(tx: LedgerTransaction, attempt_id: str, usd: Decimal, *, note: str) 
     row = tx.conn.execute(_FIND, {"b_attempt": attempt_id}).mappings().first()
     if row is None or row["state"] != "unknown":
         return correct_closed(tx, attempt_id, usd, note=note)
+    # `settle` has no note of its own.
     tx.conn.execute(_NOTE, {"b_attempt": attempt_id, "note": note})
     charge = Charge(
         id=attempt_id,

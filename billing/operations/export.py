@@ -56,6 +56,7 @@ def write_rows(rows: Rows, path: str | Path, columns: Columns) -> int:
         raise LedgerError(
             f"`{target.name}` has no known format. Allowed suffixes: {', '.join(FORMATS)}."
         )
+    # Written beside the target and renamed, so that nobody reads half a file.
     unfinished = target.with_name(f".{target.name}.part")
     counted = _Counted(rows)
     try:

@@ -11,6 +11,7 @@ from turngraph.billing.store.transaction import LedgerTransaction
 __all__ = ["forget_answers"]
 
 _a, _t = attempt_t.c, turn_t.c
+# An unsettled answer is still needed for its charge, and a running turn may be resumed with it.
 _OLD: Final = (
     select(_a.attempt_id)
     .join(turn_t, _t.turn_id == _a.turn_id, isouter=True)

@@ -68,6 +68,7 @@ def spending(
             func.sum(case((_a.estimated, NET_NANO), else_=0)).label("estimated"),
             func.sum(case((_a.unpriced, 1), else_=0)).label("unpriced"),
         )
+        # A released attempt cost nothing; open ones count, with zero so far.
         .where(*DURING, _a.state != "released")
         .group_by("value")
     )

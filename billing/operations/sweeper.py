@@ -91,6 +91,7 @@ _LOOK_BACK_S: Final = 86_400.0
 
 _a = attempt_t.c
 _lease_ended = _a.lease_until < bindparam("b_now")
+# Unknown attempts need no lease check: their worker is gone, or gave them up.
 _OUTSTANDING: Final = (
     select(attempt_t)
     .where(
@@ -100,6 +101,7 @@ _OUTSTANDING: Final = (
     .order_by(_a.updated, _a.attempt_id)
     .limit(bindparam("b_limit"))
 )
+# Only of answers that the vendor stores (`stored`) can it say more than it did.
 _GUESSED: Final = (
     select(attempt_t)
     .where(
@@ -162,6 +164,7 @@ def sweep(
         look_back_s: how many seconds back guesses are looked up.
         limit: the highest number of attempts of each kind.
     """
+    # Each step is a transaction of its own: a lookup may take seconds, and locks nothing.
     released, unknown = store.run(expire, limit)
     settled = left = 0
     for attempt in store.run(outstanding, quiet_s=quiet_s, limit=limit):
@@ -185,6 +188,7 @@ def _correct_guesses(
 ) -> int:
     corrected = 0
     for attempt in store.read(guessed, since=since, limit=limit):
+        # By no policy: only what the vendor says replaces a guess.
         decision = resolve(attempt, lookup(attempt), prices, "manual")
         if isinstance(decision, Settlement):
             store.run(settle, decision)
@@ -196,6 +200,7 @@ def resolve(
     attempt: Outstanding, outcome: Outcome, prices: Prices, policy: Policy
 ) -> Settlement | Released | None:
     """Returns what to do about one attempt; `None` means nothing for now."""
+    # The order matters: what the vendor knows comes first, then what is stored here, then guesses.
     if outcome == "pending":
         return None
     if isinstance(outcome, ProviderRecord) and (

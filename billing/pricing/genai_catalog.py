@@ -89,6 +89,7 @@ class GenaiCatalog:
     _known: Any = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        # A cache per catalog, not per process: a new catalog reads updated tables.
         object.__setattr__(self, "_known", lru_cache(maxsize=4096)(_look_up))
 
     def find(self, key: PriceKey) -> Listed | None:
@@ -140,6 +141,7 @@ def _variant(variant: "PriceVariant") -> tuple[Mapping[str, str], Any, Rates]:
 
 
 def _rates(prices: "ModelPrice") -> Rates:
+    # A price per thousand requests; not every version of the package has it.
     per_thousand = getattr(prices, "requests_kcount", None)
     return Rates(
         **{name: _rate(getattr(prices, key)) for name, key in _CLASSES.items()},

@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import TYPE_CHECKING, Annotated, Final, Self
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -38,6 +38,21 @@ class PriceOverride(Frozen):
     usd: Annotated[Decimal, Field(gt=0)] = Decimal(1)
     valid_from: datetime | None = None
     valid_until: datetime | None = None
+
+    # For type checkers: amounts may be given as text, too. Pydantic makes Decimals of them.
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            vendor: str,
+            model: str = "*",
+            rates: Rates,
+            currency: str = "USD",
+            usd: Decimal | str = Decimal(1),
+            valid_from: datetime | None = None,
+            valid_until: datetime | None = None,
+        ) -> None: ...
 
     @model_validator(mode="after")
     def _check_currency(self) -> Self:
@@ -85,6 +100,18 @@ class ToolPrice(Frozen):
     usd_per_call: Usd = Decimal(0)
     usd_per_row: Usd = Decimal(0)
     usd_per_second: Usd = Decimal(0)
+
+    # For type checkers: amounts may be given as text, too. Pydantic makes Decimals of them.
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            tool: str,
+            usd_per_call: Decimal | str = Decimal(0),
+            usd_per_row: Decimal | str = Decimal(0),
+            usd_per_second: Decimal | str = Decimal(0),
+        ) -> None: ...
 
     def cost(self, *, rows: int = 0, seconds: float = 0.0) -> Decimal:
         """Returns what one call cost, in USD, unrounded."""

@@ -103,7 +103,7 @@ class Prices:
 
 def _with_highest_rates(price: PriceUsed) -> PriceUsed:
     """Returns `price` with input and output at the highest rate of any of their classes."""
-    # Cached tokens are not looked at: they are never dearer than others.
+    # Rates of cached tokens are not looked at: they are never dearer than others.
     into = (
         price.input_usd_per_mtok,
         price.cache_write_usd_per_mtok,

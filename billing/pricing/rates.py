@@ -6,7 +6,7 @@ from its side before the side's own rate applies; a class without a rate is char
 """
 
 from decimal import Decimal
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import Field
 
@@ -29,6 +29,16 @@ class Tier(Frozen):
     above: Annotated[int, Field(ge=0)]
     usd_per_mtok: Usd
 
+    # For type checkers: amounts may be given as text, too. Pydantic makes Decimals of them.
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            above: int,
+            usd_per_mtok: Decimal | str,
+        ) -> None: ...
+
 
 class Rate(Frozen):
     """USD per million tokens of one class, with tiers for long prompts.
@@ -40,6 +50,12 @@ class Rate(Frozen):
 
     usd_per_mtok: Usd
     tiers: tuple[Tier, ...] = ()
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self, *, usd_per_mtok: Decimal | str, tiers: tuple[Tier, ...] = ()
+        ) -> None: ...
 
     def at(self, input_tokens: int) -> Decimal:
         """Returns the rate of a call with `input_tokens`: that of the highest tier it reaches."""
@@ -156,6 +172,7 @@ def _both_sides(usage: Usage) -> tuple[int, int]:
         prompt = total - (completion or 0)
     elif total is not None and completion is None:
         completion = total - (prompt or 0)
+    # Some vendors report a total that is smaller than one side.
     return max(prompt or 0, 0), max(completion or 0, 0)
 
 

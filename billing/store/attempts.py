@@ -77,6 +77,7 @@ def reserve(
     """
     if not capped:
         _refuse_if_budgeted(tx, call, budgets)
+    # A killed stage that runs again finds its reservation, and must not hold the money twice.
     held = tx.conn.execute(_RESERVED, {"b_reservation": reservation}).scalar()
     if held is not None:
         renewed = {"lease_until": tx.lease_until, "owner": tx.owner}
@@ -111,22 +112,15 @@ def begin(
     The reservation is used if it is still held and large enough; otherwise the money is held now.
     An earlier attempt of the call that was sent and never came back becomes unknown.
 
+    The other arguments, and the other errors, are those of `reserve`.
+
     Args:
-        tx: the transaction.
-        call: what is called.
         call_id: the identity of the call: the same when a killed stage is resumed, new in a fork.
         request_sha: the SHA-256 of the request, hexadecimal.
-        usd: the worst case; `None` where the price is unknown.
         reservation: the id given to `reserve`.
-        fence: the fence of the turn's lease.
-        budgets: those of this turn, beside the ledger's.
-        closing: whether the call may use what a budget reserves for a last answer.
-        capped: whether the request limits the length of its answer.
         repeat: False for a tool that must not run twice: an interrupted call does not begin again.
 
     Raises:
-        BudgetExceededError: as `reserve`.
-        UncappedError: as `reserve`.
         FencedError: another worker has taken the turn over.
     """
     _check_fence(tx, call.attribution.turn, fence)
@@ -149,6 +143,7 @@ def begin(
         "state": "sent",
         "fence": fence,
     }
+    # The request may have grown since it was reserved; then a new hold replaces the reservation.
     held = None if reservation is None else _claim(tx, call, reservation, sent, usd)
     if held is None:
         held = _insert_attempt(tx, call, sent, usd, budgets, closing=closing)

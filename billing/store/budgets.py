@@ -121,6 +121,7 @@ def hold_nano_for(usd: Decimal | None, windows: Sequence[Window], conn: Connecti
     """
     if usd is not None:
         return to_nano(usd)
+    # Soft budgets never refuse, so only their amount counts.
     ceiling = Decimal(0)
     for window in windows:
         policy = window.budget.unpriced
@@ -194,6 +195,7 @@ def close_windows(
     Returns the warning thresholds that this crossed. `charged` is negative for a refund.
     """
     crossed: list[ThresholdCrossed] = []
+    # `hold` is kept after an attempt is closed, so that a later correction finds its windows.
     for budget_id, window in conn.execute(_OF_ATTEMPT, {"b_attempt": attempt_id}).all():
         which = {"b_budget": budget_id, "b_window": window, "b_held": held, "b_charged": charged}
         after, limit, warn_at = conn.execute(_CLOSE, which).one()

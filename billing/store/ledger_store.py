@@ -138,6 +138,7 @@ class LedgerStore:
         try:
             return self.run(op, value)
         except LedgerUnavailableError:
+            # What happened cannot be found out again, so it goes to the disk.
             self.spool.add(op.__name__, value)
             self._spooled = True
             return None
@@ -205,6 +206,7 @@ class LedgerStore:
             except (OperationalError, InterfaceError, IntegrityError) as exc:
                 error = exc
             except DBAPIError as exc:
+                # Drivers raise many errors for a connection that is gone; other ones are bugs.
                 if not _connection_was_lost(exc):
                     raise
                 error = exc
@@ -232,7 +234,8 @@ class LedgerStore:
             value = value_type.model_validate(record)
             self._run(False, lambda tx: op(tx, value))
         except LedgerUnavailableError:
-            raise
+            raise  # the record stays in the spool
+        # A record of an older version, or of an attempt that is gone: a person looks at it.
         except (LedgerError, KeyError, ValidationError):
             return False
         return True

@@ -28,6 +28,7 @@ _ANSWER: Final = (
     .values(provider_id=NEW_PROVIDER_ID)
     .returning(_a.fence, _a.turn_id)
 )
+# Only the first id counts: a later one may belong to another answer.
 _NOTE_ID: Final = (
     update(attempt_t)
     .where(THIS_ATTEMPT, _a.state == "sent", _a.provider_id.is_(None))
@@ -37,6 +38,7 @@ _MARK_UNKNOWN: Final = (
     update(attempt_t).where(THIS_ATTEMPT, _a.state == "sent").values(provider_id=NEW_PROVIDER_ID)
 )
 _held = (_a.attempt_id, _a.hold_nano, _a.windows)
+# An answered attempt is never released: its answer exists, and is charged.
 _RELEASE: Final = (
     update(attempt_t).where(THIS_ATTEMPT, is_in("reserved", "sent", "unknown")).returning(*_held)
 )
@@ -74,6 +76,7 @@ def answer(tx: LedgerTransaction, response: AttemptResponse) -> bool:
         "updated": tx.now,
     }
     row = tx.conn.execute(_ANSWER, values).first()
+    # No row: the answer was stored before. No fence: a tool's attempt, which no lease protects.
     if row is None or row.fence is None:
         return True
     return bool(tx.conn.execute(_FENCE, {"b_turn": row.turn_id}).scalar() == row.fence)
@@ -130,6 +133,7 @@ def _release(tx: LedgerTransaction, statement: Any, which: dict[str, Any], *, wh
         "updated": tx.now,
     }
     rows = tx.conn.execute(statement, {**values, **which}).all()
+    # Most attempts count in no window, and cost no further statement.
     for row in rows:
         if row.windows:
             close_windows(tx.conn, row.attempt_id, held=row.hold_nano, charged=0)

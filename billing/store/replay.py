@@ -62,6 +62,7 @@ def replay(
     recorded = _recorded(tx, call, request_sha)
     if recorded is None:
         return None
+    # A free call holds no money.
     if reservation is not None:
         drop_reservation(tx, reservation, why="replayed")
     attempt_id = f"{call_id}.1"
@@ -105,6 +106,7 @@ def _recorded(tx: LedgerTransaction, call: Call, request_sha: str) -> RowMapping
     turn, thread = call.attribution.turn, call.attribution.thread
     which = {"b_kind": call.kind, "b_seq": call.seq, "b_sha": request_sha}
     row = tx.conn.execute(_OF_TURN, {**which, "b_turn": turn}).mappings().first()
+    # In a graph inside another one, each lineage has its own turn id.
     if row is None and thread is not None:
         row = tx.conn.execute(_OF_THREAD, {**which, "b_thread": thread}).mappings().first()
     return row

@@ -82,12 +82,14 @@ turn_t = Table(
     Column("thread_id", Text),
     Column("request_sha", Text),
     Column("status", Text, nullable=False),
+    # The lease: who holds it, how often it was taken, and until when it is valid.
     Column("owner", Text, nullable=False),
     Column("fence", BigInteger, nullable=False),
     Column("lease_until", Double, nullable=False),
     Column("created", Double, nullable=False),
     Column("updated", Double, nullable=False),
     CheckConstraint(_one_of("status", TURN_STATES), name="turn_status"),
+    # Two running turns on one thread are impossible, whatever a worker believes.
     Index(
         "turn_one_running",
         "thread_id",
@@ -97,6 +99,7 @@ turn_t = Table(
     ),
 )
 
+# The conditions of partial indexes. They are the same for both databases.
 _is_under_way = text("state IN ('reserved', 'sent')")
 _may_expire = text(_one_of("state", OPEN_STATES))
 _has_id = text("provider_id IS NOT NULL AND kind = 'completion'")
@@ -105,10 +108,12 @@ attempt_t = Table(
     "attempt",
     metadata,
     Column("attempt_id", Text, primary_key=True),
+    # Before `begin` an attempt has a reservation, and no call yet.
     Column("reservation", Text, unique=True),
     Column("call_id", Text),
     Column("attempt_no", Integer),
     Column("nonce", Text),
+    # What is called, and whom it is charged to: `Call` and `CostAttribution`.
     Column("kind", Text, nullable=False),
     Column("account", Text, nullable=False, server_default=""),
     Column("api_key_id", Text),
@@ -124,10 +129,12 @@ attempt_t = Table(
     Column("connection", Text),
     Column("tool", Text),
     Column("request_sha", Text),
+    # Where the attempt stands, and the lease of the worker that makes it.
     Column("state", Text, nullable=False),
     Column("owner", Text, nullable=False),
     Column("fence", BigInteger),
     Column("lease_until", Double, nullable=False),
+    # Money. `windows` is how many rows of `hold` it has: most calls have none, and skip them.
     Column("hold_nano", BigInteger, nullable=False),
     Column("windows", Integer, nullable=False, server_default="0"),
     Column("charge_nano", BigInteger),
@@ -136,6 +143,7 @@ attempt_t = Table(
     Column("estimated", Boolean, nullable=False, server_default=text("false")),
     Column("overrun", Boolean, nullable=False, server_default=text("false")),
     Column("unpriced", Boolean, nullable=False, server_default=text("false")),
+    # The answer. `response` is deleted after a while (`retention`); the rest stays.
     Column("provider_id", Text),
     Column("http_status", Integer),
     Column("usage", Text),
@@ -144,6 +152,7 @@ attempt_t = Table(
     Column("price_id", Text),
     Column("response", Text),
     Column("note", Text),
+    # The day in UTC, as a column: the databases compute it in different ways.
     Column("day", Text, nullable=False),
     Column("created", Double, nullable=False),
     Column("updated", Double, nullable=False),
@@ -153,6 +162,7 @@ attempt_t = Table(
     CheckConstraint(
         "(state IN ('settled', 'released')) = (charge_nano IS NOT NULL)", name="attempt_closed"
     ),
+    # One call is never sent twice at once.
     Index(
         "attempt_one_open",
         "call_id",
@@ -160,6 +170,8 @@ attempt_t = Table(
         sqlite_where=_is_under_way,
         postgresql_where=_is_under_way,
     ),
+    # One answer of a vendor is never charged twice. See `NEW_PROVIDER_ID` for vendors that repeat
+    # their ids.
     Index(
         "attempt_provider",
         "vendor",

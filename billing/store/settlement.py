@@ -56,6 +56,7 @@ def settle(tx: LedgerTransaction, settlement: Settlement) -> Settled:
     if row is None:
         return _true_up(tx, settlement)
     _store_answer(tx, settlement)
+    # The database computed the charge: without a price it is the hold.
     held, nano = row.hold_nano, row.charge_nano
     _enter(tx, charge.attempt_id, 1, "charge", nano)
     crossed = (
@@ -131,6 +132,7 @@ def _adjust(
     tx: LedgerTransaction, attempt_id: str, nano: int, kind: EntryKind, note: str | None
 ) -> Settled:
     net, rev = _net(tx, attempt_id)
+    # Repeated, or already at this amount: no further entry.
     if nano == net:
         return Settled(False, from_nano(nano))
     _enter(tx, attempt_id, rev + 1, kind, nano - net, note)

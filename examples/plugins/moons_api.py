@@ -1,8 +1,7 @@
-"""A small web service for the examples: the moons of a planet, from the bundled database.
+"""A small web service for the example plugins: the moons of a planet, from the bundled database.
 
-Start it with `python moons_api.py [PORT]`. It serves one address:
-
-GET /v1/planets/{planet}/moons?min_radius_km=…  with the header X-API-Key: not-a-secret
+Started by `python moons_api.py [PORT]`; it prints its URL. Port 0 takes any free port. It answers
+`GET /v1/planets/{planet}/moons?min_radius_km=…` with the header `X-API-Key: not-a-secret`.
 """
 
 import json
@@ -14,16 +13,15 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 DATABASE = Path(__file__).with_name("planets.sqlite3")
 QUERY = """
-    SELECT name, radius_km, discovered FROM moons
-    WHERE planet = ? AND radius_km >= ? ORDER BY radius_km
+SELECT name, radius_km, discovered FROM moons WHERE planet = ? AND radius_km >= ? ORDER BY radius_km
 """
 
 
 class Moons(BaseHTTPRequestHandler):
-    """Answers as the module docstring says."""
+    """Answers the requests that the module describes."""
 
     def do_GET(self) -> None:
-        """Returns the moons of a planet, or an error."""
+        """Answers a GET request: 200 with the moons, 401 without the key, 404 for other paths."""
         url = urlsplit(self.path)
         parts = [unquote(part) for part in url.path.split("/")[1:]]
         if self.headers.get("X-API-Key") != "not-a-secret":
@@ -49,15 +47,16 @@ class Moons(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Writes no log."""
+        """Logs nothing."""
 
 
 def serve(port: int = 8765) -> ThreadingHTTPServer:
-    """Returns the service, ready for `serve_forever()`."""
+    """The service, on 127.0.0.1, ready to `serve_forever()`."""
     return ThreadingHTTPServer(("127.0.0.1", port), Moons)
 
 
 if __name__ == "__main__":
     server = serve(int(sys.argv[1]) if len(sys.argv) > 1 else 8765)
     sys.stdout.write(f"http://127.0.0.1:{server.server_port}/v1\n")
+    sys.stdout.flush()  # a program that started this one waits for the line
     server.serve_forever()

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from turngraph.scripted.bounded import BoundedDict
-from turngraph.scripted.json_types import JsonObject
+from turngraph.state.json_types import JsonObject
 
 __all__ = ["CompletionStore"]
 

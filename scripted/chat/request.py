@@ -9,9 +9,9 @@ from typing import Any, Final
 from turngraph.scripted import checks
 from turngraph.scripted.chat.messages import read_messages
 from turngraph.scripted.checks import EFFORTS, RequestError
-from turngraph.scripted.json_types import JsonObject
 from turngraph.scripted.model_families import check_model_support
 from turngraph.scripted.prompt import OfferedTool, Prompt
+from turngraph.state.json_types import JsonObject
 
 __all__ = ["read_chat"]
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from turngraph.scripted.envelope import Envelope, compact_json, split_text, total_tokens
-from turngraph.scripted.json_types import JsonObject
 from turngraph.scripted.prompt import Answer
 from turngraph.scripted.responder.text_patterns import split_tokens
+from turngraph.state.json_types import JsonObject
 from turngraph.state.usage import Usage
 
 __all__ = ["chat_chunks", "chat_json", "token_logprobs"]

@@ -6,10 +6,10 @@ For these, a question is read for what it holds: one call for each sum, each pla
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from turngraph.scripted.json_types import JsonObject
 from turngraph.scripted.prompt import OfferedTool
 from turngraph.scripted.responder import text_patterns
 from turngraph.scripted.responder.schema_sampler import sample
+from turngraph.state.json_types import JsonObject
 
 __all__ = ["find_kind", "read_arguments"]
 

@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from turngraph.scripted.json_types import JsonObject
 from turngraph.scripted.responder import text_patterns
 from turngraph.scripted.responder.schemas import (
     example_or,
@@ -19,6 +18,7 @@ from turngraph.scripted.responder.schemas import (
     merge_schemas,
     schema_type,
 )
+from turngraph.state.json_types import JsonObject
 
 __all__ = ["sample"]
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from turngraph.scripted.json_types import JsonObject
+from turngraph.state.json_types import JsonObject
 
 __all__ = [
     "example_or",

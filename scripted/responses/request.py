@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from turngraph.scripted import checks
 from turngraph.scripted.checks import EFFORTS, RequestError
-from turngraph.scripted.json_types import JsonObject
 from turngraph.scripted.model_families import check_model_support
 from turngraph.scripted.prompt import Message, OfferedTool, Prompt
 from turngraph.scripted.responses.items import read_input
 from turngraph.scripted.responses.response_store import ResponseStore, StoredResponse
+from turngraph.state.json_types import JsonObject
 
 __all__ = ["ResponsesRequest", "read_responses"]
 

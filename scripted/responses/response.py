@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from turngraph.scripted.chat.response import token_logprobs
 from turngraph.scripted.envelope import Envelope, compact_json, split_text, total_tokens
-from turngraph.scripted.json_types import JsonObject
 from turngraph.scripted.prompt import Answer
+from turngraph.state.json_types import JsonObject
 from turngraph.state.usage import Usage
 
 __all__ = ["responses_events", "responses_json"]

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from turngraph.scripted.bounded import BoundedDict
-from turngraph.scripted.json_types import JsonObject
 from turngraph.scripted.prompt import Message
+from turngraph.state.json_types import JsonObject
 
 __all__ = ["ResponseStore", "StoredResponse"]
 

@@ -229,7 +229,9 @@ KILLED = """
     from turngraph.providers import OpenAIProvider, ProviderConfig
 
     base_url, ledger = sys.argv[1:]
-    config = ProviderConfig(vendor="openai", model="gpt-4o-mini", base_url=base_url, api_key="k", api="responses")
+    config = ProviderConfig(
+        vendor="openai", model="gpt-4o-mini", base_url=base_url, api_key="k", api="responses"
+    )
     turn = chat_turn(OpenAIProvider(config), stream=True, ledger=Ledger(ledger))
     turn.invoke({"messages": [("user", "Q")]})
 """
@@ -338,7 +340,7 @@ USED = {"input_tokens": 1000, "output_tokens": 500, "total_tokens": 1500}
     ids=["not kept", "not kept, but begun", "cancelled", "queued", "failed", "nowhere", "tool"],
 )
 def test_only_what_is_certain_is_said(known: Any, answer: Any, says: str | None) -> None:
-    """An answer that had begun was made, kept or not; one without usage says nothing of its cost."""
+    """An answer that began was made, stored or not. Without usage its cost is unknown."""
 
     async def serve(request: web.Request) -> web.Response:
         return web.json_response(answer)

@@ -18,7 +18,8 @@ from turngraph.tools.manifests.secrets import Secrets
 
 
 def client(config: str, more: str = "") -> Any:
-    text = f"apiVersion: turngraph/v1\nkind: LLMClient\nmetadata: {{name: c}}\nspec:\n  config: {{{config}}}\n{more}"
+    head = "apiVersion: turngraph/v1\nkind: LLMClient\nmetadata: {name: c}\nspec:\n"
+    text = f"{head}  config: {{{config}}}\n{more}"
     return load_manifests(text, secrets=Secrets(environ={"K": "key-9"}))
 
 
@@ -38,7 +39,8 @@ def test_a_client_of_a_provider_manifest() -> None:
     """Address, model and key are its own; the key comes from its reference."""
     provider = (
         "---\napiVersion: turngraph/v1\nkind: Provider\nmetadata: {name: own}\nspec:\n"
-        '  provider: {name: own, base_url: "http://127.0.0.1:1/v1", api_key: "env:K", default_model: m}\n'
+        '  provider: {name: own, base_url: "http://127.0.0.1:1/v1", api_key: "env:K", '
+        "default_model: m}\n"
     )
     config = client_config(client("provider: own", provider), "c", environ={})
     assert (config.base_url, config.model) == ("http://127.0.0.1:1/v1", "m")

@@ -461,7 +461,7 @@ def test_a_priced_tool_is_a_charge_of_its_own(run: Run, ledger: Ledger) -> None:
 def test_a_tool_with_a_price_per_row_is_charged_for_the_rows_it_gave(
     run: Run, ledger: Ledger, answer: Any, counted: int
 ) -> None:
-    """A database's answer, or a list; above what was held for the call itself, and the row says so."""
+    """Rows are counted in the answer, so the charge may exceed what was held for the call."""
 
     @tool
     def find(what: str) -> Any:

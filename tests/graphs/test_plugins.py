@@ -24,7 +24,8 @@ kind: Plugin
 metadata: {{name: {name}, description: A test., version: 1.0.0, pluginClass: static}}
 spec:
   selector: {{directive: {directive}, searchTerms: {terms}}}
-  prompt: {{provider: openai, systemRole: "{role}", model: {model}, temperature: 0.0, maxTokens: 99}}
+  prompt: {{provider: openai, systemRole: "{role}", model: {model}, temperature: 0.0,
+    maxTokens: 99}}
   data: {{description: Facts., staticData: {{price: 9 USD, opening: {{monday: 9 to 5}}}}}}
 """
 

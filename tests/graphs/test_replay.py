@@ -48,7 +48,7 @@ def before(turn: Any, node: str) -> Any:
 def test_going_back_with_recorded_answers_costs_nothing_and_asks_nobody(
     run: Run, api: str, node: str, ledger: Ledger
 ) -> None:
-    """Every call of the turn, its first and its second; a tool that costs is not run again either."""
+    """Every call of the turn gets its recorded answer; a tool that costs does not run again."""
     ran: list[str] = []
 
     @tool

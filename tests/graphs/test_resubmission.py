@@ -195,7 +195,7 @@ def test_a_turn_that_was_resumed_is_not_run_again_without_a_ledger_either(
 
 @both_ways
 def test_a_turn_that_was_resumed_without_its_name_is_found_by_it(run: Run, ledger: Ledger) -> None:
-    """Whoever goes on with a thread (`invoke(None)`) does not say which turn; its checkpoints do."""
+    """`invoke(None)` does not say which turn goes on; the checkpoints of the thread do."""
     with ScriptedModel([Say("one"), Say("two")]) as model:
         turn = turn_on(
             model, ledger=ledger, checkpointer=InMemorySaver(), interrupt_before=["bill"]
@@ -242,7 +242,7 @@ def test_a_stream_of_a_finished_turn_has_the_form_of_any_other(
 def test_a_gateway_returns_the_result_of_a_request_that_is_repeated(
     way: str, ledger: Ledger
 ) -> None:
-    """`Idempotency-Key`: the client sends its whole conversation, as it did, and gets what it got."""
+    """As with `Idempotency-Key`: the same conversation sent again gets the same result."""
     asked = {"session_key": "s", "messages": [{"role": "user", "content": "Q"}]}
     said = [{"role": "user", "content": "before"}, {"role": "assistant", "content": "yes"}]
 

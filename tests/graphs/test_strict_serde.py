@@ -1,6 +1,4 @@
-"""Checkpoints are read with_strict_serde, whatever the environment says: no warning for our values, no life
-for strangers.
-"""
+"""Checkpoints are read strictly, whatever the environment says: no class of others is loaded."""
 
 import os
 import subprocess
@@ -23,7 +21,8 @@ RUN = """
         turn.invoke({"messages": [("user", "What is 6 * 7?")]}, thread)
         values = chat_turn(config, checkpointer=saver).get_state(thread).values
         out = turn.invoke({"messages": [("user", "And 6 * 8?")]}, thread)
-    print(type(values["result"]).__name__, type(values["attempts"][0]).__name__, len(out["messages"]))
+    kinds = [type(values["result"]).__name__, type(values["attempts"][0]).__name__]
+    print(*kinds, len(out["messages"]))
     serde = turn.checkpointer.serde
     print(type(serde.loads_typed(serde.dumps_typed(values["result"]))).__name__)
     print(type(serde.loads_typed(serde.dumps_typed(config.timeouts))).__name__)

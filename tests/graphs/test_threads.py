@@ -103,7 +103,7 @@ async def test_an_async_saver_keeps_a_thread_too(tmp_path: Path) -> None:
     ],
 )
 def test_bad_input_is_refused_before_anything_is_stored_or_sent(run: Run, bad: Any) -> None:
-    """LangGraph stores an input before it looks at it, and then the thread cannot be read any more."""
+    """LangGraph stores an input before it checks it, and then cannot read the thread any more."""
     with ScriptedModel([Say("one"), Say("two")]) as model:
         turn = turn_on(model, checkpointer=InMemorySaver())
         run(turn, ask("1"), THREAD)
@@ -306,7 +306,9 @@ KILLED = """
         print("ran", city, flush=True)
         return f"{city}: rain"
 
-    config = ProviderConfig(vendor="openai", model="gpt-4o-mini", base_url=base_url, api_key="k", api="chat")
+    config = ProviderConfig(
+        vendor="openai", model="gpt-4o-mini", base_url=base_url, api_key="k", api="chat"
+    )
     with SqliteSaver.from_conn_string(database) as saver:
         turn = chat_turn(config, tools=[weather], checkpointer=saver)
         given = None if deadly == "no" else {"messages": [("user", "Oslo and Rome?")]}

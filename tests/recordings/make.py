@@ -35,7 +35,7 @@ CAPS = {"chat": "max_tokens", "responses": "max_output_tokens"}
 
 
 class Tape(NamedTuple):
-    """A question, and what the model does with it; calls are answered and their results sent back."""
+    """A question and the model's answer; tool calls are run, and their results are sent back."""
 
     name: str
     question: str

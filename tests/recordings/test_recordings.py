@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
 
 @pytest.mark.parametrize("api", APIS)
 def test_recording_again_gives_the_same_file(api: str) -> None:
-    """If the wire changes, `python -m tests.recordings.make` and a look at the difference are due."""
+    """If the wire changes, run `python -m tests.recordings.make` and look at the difference."""
     assert (HERE / f"{api}.jsonl").read_text(encoding="utf-8").splitlines() == list(lines(api))
 
 

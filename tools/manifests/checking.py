@@ -5,12 +5,12 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from turngraph.state.json_types import JsonObject
 from turngraph.state.reply import ToolCall
 from turngraph.tools.manifests.loading import Manifests, load_manifests
 from turngraph.tools.manifests.problems import ManifestError, Problem
 from turngraph.tools.manifests.secrets import Secrets
 from turngraph.tools.output import ToolOutput
-from turngraph.tools.text import JsonObject
 from turngraph.tools.toolbox import Toolbox
 
 __all__ = ["CheckReport", "check_manifests", "parse_pairs", "try_plugin"]

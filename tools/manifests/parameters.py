@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from turngraph.state.json_types import JsonObject
 from turngraph.tools.manifests.parts import Parameter
 from turngraph.tools.manifests.value_types import JSON_TYPES
-from turngraph.tools.text import JsonObject
 
 __all__ = ["parameter_values", "parameters_schema"]
 

@@ -7,11 +7,12 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import ValidationError
 
+from turngraph.state.json_types import JsonObject
 from turngraph.tools.manifests.kinds import FOREIGN_KINDS, KIND_SPELLINGS, KINDS
 from turngraph.tools.manifests.parts import API_VERSIONS, NATIVE, Manifest, OpenPart, Part
 from turngraph.tools.manifests.problems import Location, Problem, problem_from, quote_value
 from turngraph.tools.manifests.yaml_text import Document, YamlError, read_documents
-from turngraph.tools.text import JsonObject, suggest
+from turngraph.tools.text import suggest
 
 __all__ = ["LocatedManifest", "ManifestReader", "Source", "read_sources"]
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from turngraph.state.errors import TurnConfigurationError
+from turngraph.state.json_types import JsonObject
 from turngraph.tools.manifests.kinds import KINDS
 from turngraph.tools.manifests.parts import NATIVE, Manifest
-from turngraph.tools.text import JsonObject, backticked
+from turngraph.tools.text import backticked
 
 __all__ = ["manifest_schema", "new_manifest", "reference_page"]
 

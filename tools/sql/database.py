@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.tools import ToolException
 
+from turngraph.state.json_types import JsonObject
 from turngraph.tools.failures import mask_secrets
 from turngraph.tools.output import as_text, clean
 from turngraph.tools.sql.engines import DatabaseLocation, dialect_of, make_engine
 from turngraph.tools.sql.statement import Statement
 from turngraph.tools.sql.values import check_value, readable, unique_names
-from turngraph.tools.text import JsonObject
 
 if TYPE_CHECKING:
     from sqlalchemy import BindParameter, Connection, Engine

@@ -2,12 +2,12 @@
 
 from typing import Any, Final
 
+from turngraph.state.json_types import JsonObject
 from turngraph.tools.manifests.kinds import SqlPluginManifest
 from turngraph.tools.manifests.parameters import parameter_values, parameters_schema
 from turngraph.tools.plugin import LoadedPlugin, make_tool
 from turngraph.tools.sql.database import Database
 from turngraph.tools.sql.statement import prepare
-from turngraph.tools.text import JsonObject
 
 __all__ = ["sql_plugin"]
 

@@ -206,7 +206,7 @@ def test_a_correction_is_a_signed_entry_with_its_reason(open_book: Open) -> None
     assert book.verified()
 
 
-@pytest.mark.parametrize("state", ["unknown here", "sent"])
+@pytest.mark.parametrize("state", ["not in this ledger", "sent"])
 def test_only_a_closed_attempt_can_be_corrected(book: Any, state: str) -> None:
     """An open one is settled."""
     if state == "sent":

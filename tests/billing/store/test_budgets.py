@@ -36,6 +36,16 @@ def test_a_hard_budget_refuses_before_anything_is_sent(open_book: Open) -> None:
     assert book.verified()
 
 
+def test_of_two_budgets_with_one_id_the_lower_counts(open_book: Open) -> None:
+    """Also where neither refuses a call without a price."""
+    marking = budget("0.02").model_copy(update={"unpriced": "mark"})
+    book = open_book(marking)
+    lower = marking.model_copy(update={"usd": Decimal("0.005")})
+    with pytest.raises(BudgetExceededError) as caught:
+        book.begin("a", budgets=(lower,))
+    assert caught.value.limit == Decimal("0.005")
+
+
 def test_a_budget_may_be_used_up_to_its_limit(open_book: Open) -> None:
     """The limit itself is allowed; a nano-dollar more is not."""
     book = open_book(budget("0.02"))

@@ -1,6 +1,4 @@
-"""`turngraph ledger`, on ledgers that real turns have filled: what is told, what is written, what
-is refused.
-"""
+"""`turngraph ledger`, on ledgers that real turns have filled."""
 
 import csv
 import json
@@ -37,7 +35,7 @@ class Filled(NamedTuple):
     turns: dict[str, str]
 
 
-class Told(NamedTuple):
+class Printed(NamedTuple):
     """What a command printed, and its exit code."""
 
     code: int
@@ -91,15 +89,15 @@ def filled(request: pytest.FixtureRequest, tmp_path: Path) -> Filled:
 @pytest.fixture
 def typed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> Callable[..., Told]:
+) -> Callable[..., Printed]:
     """Types a command at its entry, in an empty folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("TURNGRAPH_LEDGER", raising=False)
 
-    def types(*tokens: str, ledger: str | None = None) -> Told:
+    def types(*tokens: str, ledger: str | None = None) -> Printed:
         capsys.readouterr()
         code = run_command(["ledger", *tokens, *([] if ledger is None else ["--ledger", ledger])])
-        return Told(code, *capsys.readouterr())
+        return Printed(code, *capsys.readouterr())
 
     return types
 
@@ -110,14 +108,14 @@ def test_every_dimension_of_the_type_has_a_column() -> None:
 
 
 def test_spending_is_shown_with_bars_and_told_in_json(
-    filled: Filled, typed: Callable[..., Told]
+    filled: Filled, typed: Callable[..., Printed]
 ) -> None:
     """For people, and for other programs: the same amounts; what a caller chose as a name is not
     obeyed.
     """
-    told = typed("top", "--by", "account", ledger=filled.url)
-    assert told.code == 0
-    lines = told.out.splitlines()
+    printed = typed("top", "--by", "account", ledger=filled.url)
+    assert printed.code == 0
+    lines = printed.out.splitlines()
     assert lines[0] == "Spent by account, all time"
     acme, evil = (
         next(line for line in lines if line.startswith(name)) for name in ("acme", "evil")
@@ -126,7 +124,7 @@ def test_spending_is_shown_with_bars_and_told_in_json(
     assert "$0.010" in acme
     assert evil.startswith("evil[red]␛[2J")
     assert "2 unpriced" in evil
-    assert "\x1b" not in told.out
+    assert "\x1b" not in printed.out
     assert "estimated" in lines[-1]
     listed = json.loads(typed("top", "--by", "account", "--json", ledger=filled.url).out)
     assert [line["value"] for line in listed][:2] == ["acme", EVIL]
@@ -135,7 +133,7 @@ def test_spending_is_shown_with_bars_and_told_in_json(
 
 
 @pytest.mark.parametrize("by", COLUMNS)
-def test_every_dimension_is_told(typed: Callable[..., Told], tmp_path: Path, by: str) -> None:
+def test_every_dimension_is_told(typed: Callable[..., Printed], tmp_path: Path, by: str) -> None:
     """Each adds up to the same total, but for tags, of which a call may have several."""
     filled = fill(f"sqlite:///{tmp_path}/turns.db")
     listed = json.loads(typed("top", "--by", by, "--json", ledger=filled.url).out)
@@ -147,7 +145,9 @@ def test_every_dimension_is_told(typed: Callable[..., Told], tmp_path: Path, by:
     )
 
 
-def test_a_report_is_of_the_time_that_is_typed(filled: Filled, typed: Callable[..., Told]) -> None:
+def test_a_report_is_of_the_time_that_is_typed(
+    filled: Filled, typed: Callable[..., Printed]
+) -> None:
     """A month, or from a day to before a day; in UTC, as the ledger's days are."""
     assert "acme" in typed("top", "--by", "account", "--month", MONTH, ledger=filled.url).out
     for past in (
@@ -155,23 +155,23 @@ def test_a_report_is_of_the_time_that_is_typed(filled: Filled, typed: Callable[.
         ["--until", "2026-01-31"],
         ["--since", "2099-12-31T10:30:00"],
     ):
-        told = typed("top", *past, ledger=filled.url)
-        assert (told.code, told.out) == (0, "")
-        assert told.err.startswith("Nothing was spent")
+        printed = typed("top", *past, ledger=filled.url)
+        assert (printed.code, printed.out) == (0, "")
+        assert printed.err.startswith("Nothing was spent")
 
 
-def test_a_turns_bill_is_shown(filled: Filled, typed: Callable[..., Told]) -> None:
+def test_a_turns_bill_is_shown(filled: Filled, typed: Callable[..., Printed]) -> None:
     """Each call with its tokens, its price's source and its amount; then all of it."""
-    told = typed("show", filled.turns["acme"], ledger=filled.url)
-    assert told.code == 0
-    assert told.out.splitlines()[0].startswith(f"turn {filled.turns['acme']}: done, {MONTH}")
-    assert [line.split()[1] for line in told.out.splitlines() if "settled" in line] == [
+    printed = typed("show", filled.turns["acme"], ledger=filled.url)
+    assert printed.code == 0
+    assert printed.out.splitlines()[0].startswith(f"turn {filled.turns['acme']}: done, {MONTH}")
+    assert [line.split()[1] for line in printed.out.splitlines() if "settled" in line] == [
         "openai:gpt-5",
         "tool",
         "openai:gpt-5",
     ]
-    assert "genai-prices" in told.out
-    assert "override" in told.out
+    assert "genai-prices" in printed.out
+    assert "override" in printed.out
     bill = json.loads(typed("show", filled.turns["acme"], "--json", ledger=filled.url).out)
     assert Decimal(bill["usd"]) == sum(Decimal(row["usd"]) for row in bill["attempts"])
     cut = typed("show", filled.turns[""], ledger=filled.url)
@@ -182,24 +182,30 @@ def test_a_turns_bill_is_shown(filled: Filled, typed: Callable[..., Told]) -> No
 
 @pytest.mark.parametrize("suffix", ["csv", "json", "jsonl", "parquet"])
 def test_every_attempt_is_written_to_a_file(
-    filled: Filled, typed: Callable[..., Told], tmp_path: Path, suffix: str
+    filled: Filled, typed: Callable[..., Printed], tmp_path: Path, suffix: str
 ) -> None:
     """By its suffix, with every digit."""
-    told = typed("export", f"spent.{suffix}", "--month", MONTH, ledger=filled.url)
-    assert (told.code, told.out, told.err) == (0, "", f"7 attempts written to spent.{suffix}.\n")
+    printed = typed("export", f"spent.{suffix}", "--month", MONTH, ledger=filled.url)
+    assert (printed.code, printed.out, printed.err) == (
+        0,
+        "",
+        f"7 attempts written to spent.{suffix}.\n",
+    )
     if suffix == "csv":
         rows = list(csv.DictReader((tmp_path / "spent.csv").read_text().splitlines()))
         assert {row["account"] for row in rows} == {"acme", EVIL, ""}
         assert {row["currency"] for row in rows} == {"USD"}
 
 
-def test_verify_says_so_or_names_what_is_wrong(filled: Filled, typed: Callable[..., Told]) -> None:
+def test_verify_says_so_or_names_what_is_wrong(
+    filled: Filled, typed: Callable[..., Printed]
+) -> None:
     """Exit code 0 or 1, for whoever asks every night."""
     from sqlalchemy import text
 
-    told = typed("verify", ledger=filled.url)
-    assert (told.code, told.out) == (0, "")
-    assert told.err.startswith("Everything adds up: 7 attempts, $0.0")
+    printed = typed("verify", ledger=filled.url)
+    assert (printed.code, printed.out) == (0, "")
+    assert printed.err.startswith("Everything adds up: 7 attempts, $0.0")
     with Ledger(filled.url) as ledger:
         ledger.store.run(lambda tx: tx.conn.execute(text("UPDATE budget_window SET held_nano = 5")))
         ledger.store.spool.add("release", Released(attempt_id="nobody.1", why="never sent"))
@@ -208,18 +214,20 @@ def test_verify_says_so_or_names_what_is_wrong(filled: Filled, typed: Callable[.
                 text("UPDATE attempt SET charge_nano = 7 WHERE basis = 'partial'")
             )
         )
-    told = typed("verify", ledger=filled.url)
-    assert told.code == 1
+    printed = typed("verify", ledger=filled.url)
+    assert printed.code == 1
     assert (
-        len([line for line in told.out.splitlines() if line.startswith("Budget `account-month:")])
+        len(
+            [line for line in printed.out.splitlines() if line.startswith("Budget `account-month:")]
+        )
         == 3
     )
-    assert "is settled at 7 nano-dollars, and its first entry is" in told.out
-    assert "1 records wait" in told.err
+    assert "is settled at 7 nano-dollars, and its first entry is" in printed.out
+    assert "1 records wait" in printed.err
 
 
 def test_what_the_ledger_refused_is_a_problem_that_verify_names(
-    typed: Callable[..., Told], tmp_path: Path
+    typed: Callable[..., Printed], tmp_path: Path
 ) -> None:
     """Money was spent and is in no entry: a person must look."""
     url = f"sqlite:///{tmp_path}/turns.db"
@@ -227,10 +235,10 @@ def test_what_the_ledger_refused_is_a_problem_that_verify_names(
         ledger.store.run(lambda tx: None)
         ledger.store.spool.add("gone_operation", Released(attempt_id="nobody.1", why="never sent"))
         assert ledger.play_back() == 0
-    told = typed("verify", ledger=url)
-    assert told.code == 1
-    assert "turns.db.spool" in told.out
-    assert ".refused" in told.out
+    printed = typed("verify", ledger=url)
+    assert printed.code == 1
+    assert "turns.db.spool" in printed.out
+    assert ".refused" in printed.out
 
 
 def lose(url: str, name: str) -> str:
@@ -246,16 +254,16 @@ def lose(url: str, name: str) -> str:
         return begun.attempt_id
 
 
-def test_reconcile_closes_what_was_left_open(filled: Filled, typed: Callable[..., Told]) -> None:
+def test_reconcile_closes_what_was_left_open(filled: Filled, typed: Callable[..., Printed]) -> None:
     """By the policy that is typed; what is left for a person is named, with what it holds."""
     attempt = lose(filled.url, "lost")
-    told = typed("reconcile", "--policy", "manual", ledger=filled.url)
-    assert told.code == 0
+    printed = typed("reconcile", "--policy", "manual", ledger=filled.url)
+    assert printed.code == 0
     assert (
-        told.out.splitlines()[0]
+        printed.out.splitlines()[0]
         == "written from disk 0, released 0, charged 0, corrected 0, open 1"
     )
-    assert told.out.splitlines()[1] == f"  {attempt}  unknown  openai:gpt-5  $0.02 held"
+    assert printed.out.splitlines()[1] == f"  {attempt}  unknown  openai:gpt-5  $0.02 held"
     waiting = json.loads(typed("reconcile", "--quiet", "7200", "--json", ledger=filled.url).out)
     assert waiting["open"] == [{"attempt_id": attempt, "held_usd": "0.02"}]
     done = json.loads(typed("reconcile", "--policy", "max", "--json", ledger=filled.url).out)
@@ -264,7 +272,7 @@ def test_reconcile_closes_what_was_left_open(filled: Filled, typed: Callable[...
 
 
 def test_reconcile_writes_first_what_was_kept_on_disk(
-    typed: Callable[..., Told], tmp_path: Path
+    typed: Callable[..., Printed], tmp_path: Path
 ) -> None:
     """The worker that could not write it may be gone."""
     url = f"sqlite:///{tmp_path}/turns.db"
@@ -273,12 +281,12 @@ def test_reconcile_writes_first_what_was_kept_on_disk(
         ledger.store.spool.add(
             "release", Released(attempt_id=attempt, why="the vendor had no such request")
         )
-    told = typed("reconcile", ledger=url)
-    assert told.out == "written from disk 1, released 0, charged 0, corrected 0, open 0\n"
+    printed = typed("reconcile", ledger=url)
+    assert printed.out == "written from disk 1, released 0, charged 0, corrected 0, open 0\n"
 
 
 def test_reconcile_asks_the_vendor_first(
-    typed: Callable[..., Told], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    typed: Callable[..., Printed], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A stream that was cut is charged by what the vendor kept of it; the key comes out of its
     variable.
@@ -296,15 +304,15 @@ def test_reconcile_asks_the_vendor_first(
         monkeypatch.delenv("OPENAI_API_KEY", raising=False)
         assert "set OPENAI_API_KEY" in typed("reconcile", "--ask", "openai:gpt-5", ledger=url).err
         monkeypatch.setenv("OPENAI_API_KEY", SECRET)
-        told = typed(*ask)
-        assert told.out == "written from disk 0, released 0, charged 0, corrected 1, open 0\n"
+        printed = typed(*ask)
+        assert printed.out == "written from disk 0, released 0, charged 0, corrected 1, open 0\n"
         assert SECRET in str(model.requests[-1].headers)
-    assert SECRET not in told.out + told.err
+    assert SECRET not in printed.out + printed.err
     assert json.loads(typed("top", "--json", ledger=url).out)[0]["estimated_usd"] == "0"
     assert typed("reconcile", "--ask", "nobody:x", ledger=url).code == 2
 
 
-def test_a_person_says_what_an_attempt_cost(filled: Filled, typed: Callable[..., Told]) -> None:
+def test_a_person_says_what_an_attempt_cost(filled: Filled, typed: Callable[..., Printed]) -> None:
     """An open one is closed with it; then corrected, by a further entry; never below nothing."""
     attempt = lose(filled.url, "lost")
     assert typed("correct", attempt, "0.0150", "--note", "invoice 4711", ledger=filled.url).err == (
@@ -318,7 +326,7 @@ def test_a_person_says_what_an_attempt_cost(filled: Filled, typed: Callable[...,
 
 
 def test_answers_are_forgotten_and_their_charges_stay(
-    filled: Filled, typed: Callable[..., Told]
+    filled: Filled, typed: Callable[..., Printed]
 ) -> None:
     """Conversations need not stand in the ledger for as long as the books must."""
     spent = typed("top", "--json", ledger=filled.url).out
@@ -332,14 +340,14 @@ def test_answers_are_forgotten_and_their_charges_stay(
 
 
 def test_a_period_is_told_at_another_models_prices(
-    filled: Filled, typed: Callable[..., Told], tmp_path: Path
+    filled: Filled, typed: Callable[..., Printed], tmp_path: Path
 ) -> None:
     """From the list, or from a file of one's own; what cannot be compared is counted."""
-    told = typed("reprice", "--model", "openai:gpt-5-nano", "--month", MONTH, ledger=filled.url)
-    assert told.code == 0
-    assert told.out.splitlines()[1].startswith("with openai:gpt-5-nano: $0.0000")
-    assert told.out.splitlines()[1].endswith("%)")
-    assert "2 calls have no usage" in told.err
+    printed = typed("reprice", "--model", "openai:gpt-5-nano", "--month", MONTH, ledger=filled.url)
+    assert printed.code == 0
+    assert printed.out.splitlines()[1].startswith("with openai:gpt-5-nano: $0.0000")
+    assert printed.out.splitlines()[1].endswith("%)")
+    assert "2 calls have no usage" in printed.err
     (tmp_path / "prices.yaml").write_text(
         "prices:\n- vendor: mine\n  model: small\n"
         "  rates: {input: {usd_per_mtok: 1}, output: {usd_per_mtok: 0}}\n"
@@ -352,7 +360,7 @@ def test_a_period_is_told_at_another_models_prices(
     assert past.err.startswith("No call")
 
 
-def test_budgets_are_kept_listed_and_removed(filled: Filled, typed: Callable[..., Told]) -> None:
+def test_budgets_are_kept_listed_and_removed(filled: Filled, typed: Callable[..., Printed]) -> None:
     """What is kept holds for turns that name no budget; what it counts is shown with a bar."""
     set_ = (
         "budget",
@@ -367,8 +375,8 @@ def test_budgets_are_kept_listed_and_removed(filled: Filled, typed: Callable[...
         "--unpriced",
         "0.05",
     )
-    told = typed(*set_, ledger=filled.url)
-    assert told.err == "account-day-acme: $0.0000001 a day for the account acme, hard, " + (
+    printed = typed(*set_, ledger=filled.url)
+    assert printed.err == "account-day-acme: $0.0000001 a day for the account acme, hard, " + (
         "calls without a price are charged $0.05\n"
     )
     with Ledger(filled.url) as ledger, ScriptedModel() as model:
@@ -384,9 +392,9 @@ def test_budgets_are_kept_listed_and_removed(filled: Filled, typed: Callable[...
         )["result"]
     assert (refused.status, free.status) == ("budget", "completed")
     assert "`account-day-acme:acme`" in refused.error.message
-    told = typed("budget", "list", ledger=filled.url)
-    assert told.out.startswith("account-day-acme: $0.0000001 a day")
-    assert re.search("^account-month:acme .*[█-▏]", told.out, re.MULTILINE)
+    printed = typed("budget", "list", ledger=filled.url)
+    assert printed.out.startswith("account-day-acme: $0.0000001 a day")
+    assert re.search("^account-month:acme .*[█-▏]", printed.out, re.MULTILINE)
     listed = json.loads(typed("budget", "list", "--json", ledger=filled.url).out)
     assert [each["name"] for each in listed["kept"]] == ["account-day-acme"]
     assert {each["budget"] for each in listed["windows"]} >= {"account-month:acme"}
@@ -400,10 +408,10 @@ def test_budgets_are_kept_listed_and_removed(filled: Filled, typed: Callable[...
 
 
 def test_a_budget_may_be_the_first_thing_in_a_ledger(
-    typed: Callable[..., Told], tmp_path: Path
+    typed: Callable[..., Printed], tmp_path: Path
 ) -> None:
     """The one command that makes a ledger, and says so."""
-    told = typed(
+    printed = typed(
         "budget",
         "set",
         "20",
@@ -415,9 +423,9 @@ def test_a_budget_may_be_the_first_thing_in_a_ledger(
         "--unpriced",
         "mark",
     )
-    assert told.code == 0
-    assert told.err.splitlines()[0] == "A new ledger was created: sqlite:///turngraph.db"
-    assert told.err.splitlines()[1].startswith(
+    assert printed.code == 0
+    assert printed.err.splitlines()[0] == "A new ledger was created: sqlite:///turngraph.db"
+    assert printed.err.splitlines()[1].startswith(
         "ledger: $20.00 for all calls together, soft, $1.00 of it for a last answer"
     )
     assert (tmp_path / "turngraph.db").exists()
@@ -458,34 +466,34 @@ def test_a_budget_may_be_the_first_thing_in_a_ledger(
     ],
 )
 def test_what_is_typed_wrongly_is_said_in_a_sentence(
-    typed: Callable[..., Told], tmp_path: Path, tokens: list[str], says: str
+    typed: Callable[..., Printed], tmp_path: Path, tokens: list[str], says: str
 ) -> None:
     """With what was seen and what is allowed; no traceback, and nothing is made."""
     import sqlite3
 
     (tmp_path / "notes.txt").write_text("no database, and long enough to be taken for one " * 20)
     sqlite3.connect(tmp_path / "other.db").execute("CREATE TABLE mine (x)").connection.close()
-    told = typed(*tokens)
-    assert (told.code, told.out) == (2, "")
-    assert told.err.startswith("turngraph: ")
-    assert says in told.err
-    assert len(told.err.splitlines()) == 1
+    printed = typed(*tokens)
+    assert (printed.code, printed.out) == (2, "")
+    assert printed.err.startswith("turngraph: ")
+    assert says in printed.err
+    assert len(printed.err.splitlines()) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt", "other.db"]
 
 
 @pytest.mark.parametrize("file", ["x.xls", "nowhere/x.csv"])
 def test_a_file_that_cannot_be_written_is_said(
-    typed: Callable[..., Told], tmp_path: Path, file: str
+    typed: Callable[..., Printed], tmp_path: Path, file: str
 ) -> None:
     """Its format or its folder."""
     filled = fill(f"sqlite:///{tmp_path}/turns.db")
-    told = typed("export", file, ledger=filled.url)
-    assert told.code == 2
-    assert Path(file).name in told.err
+    printed = typed("export", file, ledger=filled.url)
+    assert printed.code == 2
+    assert Path(file).name in printed.err
 
 
 def test_what_the_database_says_later_is_a_sentence_too(
-    typed: Callable[..., Told], tmp_path: Path
+    typed: Callable[..., Printed], tmp_path: Path
 ) -> None:
     """Tables that were tampered with, rights that are lacking: no traceback."""
     import sqlite3
@@ -495,9 +503,9 @@ def test_what_the_database_says_later_is_a_sentence_too(
         conn.execute("ALTER TABLE attempt DROP COLUMN service_tier")
         conn.execute("ALTER TABLE attempt DROP COLUMN note")
     conn.close()
-    told = typed("show", filled.turns["acme"], ledger=filled.url)
-    assert told.code == 2
-    assert "no such column" in told.err
+    printed = typed("show", filled.turns["acme"], ledger=filled.url)
+    assert printed.code == 2
+    assert "no such column" in printed.err
 
 
 def test_no_password_is_printed_by_the_process(tmp_path: Path) -> None:
