@@ -28,7 +28,7 @@ class Entry(NamedTuple):
 
     stored: whether it stores its conversations in SQLite. requests: how many requests it sends for
     a turn, where these are not the case's. frozen: whether what was imported is hidden from
-    Python's garbage collector (`gc.freeze()`), as servers do.
+    Python's garbage collector (`gc.freeze()`), as servers do. aim: as in `Case`, for this entry.
     """
 
     contender: Contender
@@ -36,6 +36,7 @@ class Entry(NamedTuple):
     stored: bool = False
     requests: int | None = None
     frozen: bool = False
+    aim: float | None = None
 
 
 @dataclass(frozen=True)
@@ -76,25 +77,29 @@ CASES: Final = (
         "calls-1",
         {
             **_ALL,
+            f"{TURN}, one step a stage": Entry(turngraph_turn, {"steps": "each"}, aim=1.3),
             "(its graph alone, doing nothing)": Entry(graph_alone, requests=0),
             "(its two requests alone)": Entry(requests_alone),
         },
-        aim=1.0,
+        aim=0.6,
     ),
     Case(
         "sqlite",
-        "The same, stored in SQLite at every step",
+        "The same, stored in SQLite",
         "calls-1",
         {
             AGENT: Entry(langchain_agent, stored=True),
-            TURN: Entry(turngraph_turn, stored=True),
-            f"{TURN}, synchronous=NORMAL": Entry(
-                turngraph_turn, {"synchronous": "NORMAL"}, stored=True
+            TURN: Entry(turngraph_turn, {"steps": "one"}, stored=True),
+            f"{TURN}, one step a stage": Entry(turngraph_turn, stored=True, aim=3.0),
+            f"{TURN}, with a ledger": Entry(
+                turngraph_turn, {"ledger": True, "steps": "one"}, stored=True, aim=2.0
             ),
-            f"{TURN}, with a ledger": Entry(turngraph_turn, {"ledger": True}, stored=True),
+            f"{TURN}, with a ledger, one step a stage": Entry(
+                turngraph_turn, {"ledger": True}, stored=True
+            ),
             "(its graph alone, doing nothing)": Entry(graph_alone, stored=True, requests=0),
         },
-        aim=2.0,
+        aim=1.2,
         yardstick="plain",
         turns=10,
     ),
@@ -105,10 +110,10 @@ CASES: Final = (
         {
             HAND: Entry(hand_loop, _LATE),
             AGENT: Entry(langchain_agent, _LATE, stored=True),
-            TURN: Entry(turngraph_turn, _LATE, stored=True),
+            TURN: Entry(turngraph_turn, {**_LATE, "steps": "one"}, stored=True),
             f"{TURN}, history given by the caller": Entry(turngraph_turn, _LATE),
         },
-        aim=0.15,
+        aim=0.12,
         turns=2,
     ),
     Case(
@@ -119,9 +124,9 @@ CASES: Final = (
             HAND: Entry(hand_loop, {"watch": "messages"}),
             AGENT: Entry(langchain_agent, {"watch": "messages"}),
             TURN: Entry(turngraph_turn, {"watch": "messages"}),
-            f"{TURN}, as events": Entry(turngraph_turn, {"watch": "custom"}),
+            f"{TURN}, as events": Entry(turngraph_turn, {"watch": "custom"}, aim=0.1),
         },
-        aim=0.4,
+        aim=0.2,
         turns=2,
         requests=1,
     ),
@@ -134,7 +139,7 @@ CASES: Final = (
             f"{HAND}, gc.freeze()": Entry(hand_loop, frozen=True),
             f"{TURN}, gc.freeze()": Entry(turngraph_turn, frozen=True),
         },
-        aim=1.5,
+        aim=2.0,
         figure="turns_per_s",
         turns=128,
         at_once=64,

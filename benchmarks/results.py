@@ -61,8 +61,8 @@ def rows_of(cells: Iterable[Cell]) -> list[Row]:
 def _row(cell: Cell, hand: Cell) -> Row:
     case, figures = cell.case, cell.figures()
     times, times_best = cell.middle() / hand.middle(), cell.best() / hand.best()
-    aim = case.aim if cell.name == TURN else None
-    met = None if aim is None else _met(case, cell.middle(), times)
+    aim = case.aim if cell.name == TURN else case.entries[cell.name].aim
+    met = None if aim is None else _met(case, aim, cell.middle(), times)
     return Row(
         case.name,
         cell.name,
@@ -77,10 +77,10 @@ def _row(cell: Cell, hand: Cell) -> Row:
     )
 
 
-def _met(case: Case, middle: float, times: float) -> bool:
+def _met(case: Case, aim: float, middle: float, times: float) -> bool:
     if case.figure == "wall_ms":
-        return middle <= case.aim
-    return times >= case.aim if case.figure == "turns_per_s" else times <= case.aim
+        return middle <= aim
+    return times >= aim if case.figure == "turns_per_s" else times <= aim
 
 
 def write_json(results: Results, place: Path) -> None:

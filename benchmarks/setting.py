@@ -38,6 +38,7 @@ class Setting:
     folder: where conversations are kept in SQLite, durably at every step; `None` keeps nothing.
     synchronous: SQLite's pragma: `FULL` waits for the disk at every commit (its default), `NORMAL`
     does not. ledger: reserve, charge and keep every call in a ledger too (turngraph alone has one).
+    steps: in how many steps of LangGraph a turn's stages run (`chat_turn(steps=…)`).
     earlier: turns that stand in the conversation already; with 0 every turn begins one of its own.
     watch: deliver the answer piece by piece, as LangGraph's stream mode of this name does.
     """
@@ -46,6 +47,7 @@ class Setting:
     folder: Path | None = None
     synchronous: Literal["FULL", "NORMAL"] = "FULL"
     ledger: bool = False
+    steps: Literal["auto", "each", "one"] = "auto"
     earlier: int = 0
     watch: Literal["messages", "custom"] | None = None
     tools: Tools = "instant"

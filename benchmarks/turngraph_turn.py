@@ -59,7 +59,12 @@ async def turn_in_thread(setting: Setting) -> AsyncIterator[TurnGraph]:
         )
         streams = setting.watch is not None
         yield chat_turn(
-            config, tools=tools_of(setting.tools), stream=streams, ledger=ledger, checkpointer=saver
+            config,
+            tools=tools_of(setting.tools),
+            stream=streams,
+            ledger=ledger,
+            checkpointer=saver,
+            steps=setting.steps,
         )
 
 
