@@ -17,10 +17,11 @@ from typing import Any
 import pytest
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import Command, interrupt
 from sqlalchemy import select
 
-from tests.turns import KEY, ask, result_of
+from tests.turns import KEY, ask, both_ways, result_of
 from turngraph import Budget, Ledger, ProviderConfig, ScriptedModel, TurnLimits, chat_turn
 from turngraph.billing.store.schema import attempt_t
 from turngraph.graphs import TurnGraph
@@ -248,3 +249,104 @@ def test_a_random_turn_does_the_same_in_one_step_and_in_a_step_a_stage(
     assert one.result == each.result, plan
     assert one.messages == each.messages, plan
     assert one.attempts == each.attempts, plan
+
+
+SIX = ["prep_first_request", "call_llm", "bill", "dispatch_tools", "prep_second_request"]
+
+
+def on(model: ScriptedModel, **options: Any) -> TurnGraph:
+    """A turn with one tool on `model`."""
+    return chat_turn(
+        ProviderConfig(base_url=model.base_url, model="m"), functions=["calculator"], **options
+    )
+
+
+def thread(name: str) -> Any:
+    """The configuration of a thread."""
+    return {"configurable": {"thread_id": name}}
+
+
+@both_ways
+def test_one_step_stores_one_checkpoint_for_the_whole_turn(run: Any) -> None:
+    """The input, and the end; a step a stage stores each stage too."""
+    with ScriptedModel() as model:
+        turn = on(model, checkpointer=InMemorySaver(), steps="one")
+        run(turn, ask("What is 6 * 7?"), thread("one"))
+        each = on(model, checkpointer=InMemorySaver(), steps="each")
+        run(each, ask("What is 6 * 7?"), thread("each"))
+    assert len(list(turn.get_state_history(thread("one")))) == 3
+    assert len(list(each.get_state_history(thread("each")))) > 8
+    assert turn.get_state(thread("one")).next == ()
+
+
+def test_a_thread_written_one_way_goes_on_the_other_way() -> None:
+    """The state is the same, so a change of the setting needs no migration."""
+    saver = InMemorySaver()
+    with ScriptedModel() as model:
+        one = on(model, checkpointer=saver, steps="one")
+        each = on(model, checkpointer=saver, steps="each")
+        for turn in (one, each, one):
+            turn.invoke(ask("What is 6 * 7?"), thread("t"))
+        conversation = each.get_state(thread("t")).values["messages"]
+        sent = model.requests[-1].body["messages"]
+    assert [message.type for message in conversation] == ["human", "ai", "tool", "ai"] * 3
+    assert len(sent) == 12
+
+
+def test_a_breakpoint_and_a_look_at_the_steps_are_always_a_step_a_stage() -> None:
+    """Also where one step was asked for: it would pass the breakpoint by."""
+    with ScriptedModel() as model:
+        turn = on(model, checkpointer=InMemorySaver(), steps="one")
+        turn.invoke(ask("Hello!"), thread("t"), interrupt_before=["call_llm"])
+        assert turn.get_state(thread("t")).next == ("call_llm",)
+        assert turn.invoke(None, thread("t"))["result"].status == "completed"
+        updates = on(model).stream(ask("What is 6 * 7?"), stream_mode="updates")
+        assert [name for update in updates for name in update][:5] == SIX
+
+
+def test_watching_from_outside_shows_single_stages() -> None:
+    """Tokens name the stage they come from, and a parent that streams subgraphs sees the nodes."""
+    with ScriptedModel() as model:
+        tokens = on(model, stream=True).stream(ask("Hello!"), stream_mode="messages")
+        assert {metadata["langgraph_node"] for _, metadata in tokens} >= {"call_llm"}
+        parent = StateGraph(MessagesState).add_node("chat", on(model)).add_edge(START, "chat")
+        watched = parent.compile().stream
+        parts = watched(ask("What is 6 * 7?"), stream_mode="updates", subgraphs=True)
+        inside = [name for namespace, update in parts if namespace for name in update]
+    assert inside[:5] == SIX
+
+
+def test_callbacks_are_told_of_every_stage() -> None:
+    """A tracer draws the tree of a turn from them."""
+    from langchain_core.callbacks import BaseCallbackHandler
+
+    names: list[str] = []
+
+    class Tracer(BaseCallbackHandler):
+        def on_chain_start(self, serialized: Any, inputs: Any, **kwargs: Any) -> None:
+            names.append(str(kwargs.get("name")))
+
+    with ScriptedModel() as model:
+        on(model).invoke(ask("Hello!"), {"callbacks": [Tracer()]})
+    assert {"prep_first_request", "call_llm", "bill", "finalize"} <= set(names)
+
+
+@both_ways
+def test_an_approval_leaves_the_one_step_and_nothing_is_called_twice(run: Any) -> None:
+    """The model was asked before the person; a resume does not ask it again."""
+    with ScriptedModel() as model:
+        turn = on(model, checkpointer=InMemorySaver(), steps="one", approve=True)
+        stopped = run(turn, ask("What is 6 * 7?"), thread("t"))
+        assert stopped["__interrupt__"][0].value["tool"] == "calculator"
+        assert turn.get_state(thread("t")).next == ("dispatch_tools",)
+        out = run(turn, Command(resume={"decision": "approve"}), thread("t"))
+        assert len(model.requests) == 2
+    assert [each.status for each in result_of(out).tool_runs] == ["ok"]
+
+
+def test_the_drawn_graph_is_the_same_whatever_the_steps() -> None:
+    """How a turn is run is no part of what it is."""
+    with ScriptedModel() as model:
+        turns = [on(model, steps=steps) for steps in ("auto", "each", "one")]
+        drawn = {turn.get_graph().draw_mermaid() for turn in turns}
+    assert len(drawn) == 1
