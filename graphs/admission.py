@@ -18,7 +18,7 @@ from langchain_core.runnables import RunnableConfig
 from turngraph.billing.errors import LedgerUnavailableError, TurnConflictError
 from turngraph.billing.leases.leases import Admission, admit, release_lease
 from turngraph.billing.ledger import Ledger
-from turngraph.nodes.support.stage_context import FENCE, LEASED_TURN
+from turngraph.nodes.support.stage_context import FENCE, IDENTITY, LEASED_TURN
 from turngraph.state.flow import Flow, Wait
 from turngraph.state.turn import account_of
 
@@ -47,6 +47,8 @@ class AdmissionRequest:
     thread: str | None
     """The thread that no other turn may run on; None inside a parent graph, whose thread it is."""
     account: str
+    keeps_checkpoints: bool = True
+    """Whether a run that is killed can be resumed from a checkpoint of its own or of a parent."""
     in_parent: bool = False
     """Whether the run is a node of a parent graph."""
     request_sha: str | None = None
@@ -108,6 +110,7 @@ def admission_request_for(
             turn_id,
             str(thread) if keeps_threads and thread is not None else None,
             _account_in(input),
+            keeps_checkpoints=keeps_threads,
             request_sha=_sha_of(input) if _turn_id_in(input) else None,
         )
     return AdmissionRequest(input, config, "", None if thread is None else str(thread), "")
@@ -179,15 +182,25 @@ def _admitted(request: AdmissionRequest, admission: Admission) -> AdmittedRun:
         config = {**config, "metadata": metadata}
     finished_turn = request.turn_id if submitted_again else None
     return AdmittedRun(
-        request.input, _with_lease(config, admission), request.thread, admission, finished_turn
+        request.input,
+        _with_lease(config, admission, request.keeps_checkpoints),
+        request.thread,
+        admission,
+        finished_turn,
     )
 
 
-def _with_lease(config: RunnableConfig, admission: Admission) -> RunnableConfig:
+def _with_lease(
+    config: RunnableConfig, admission: Admission, keeps_checkpoints: bool
+) -> RunnableConfig:
     lease: dict[str, str | int] = {FENCE: admission.fence}
     if admission.status in ("new", "running"):
         # A finished turn is replayed and forked without a lease: nobody else writes to it.
         lease[LEASED_TURN] = admission.turn_id
+    if not keeps_checkpoints:
+        # Without checkpoints a turn that is submitted again runs from its beginning. Its calls have
+        # ids made from the turn's, by which the ledger knows them again.
+        lease[IDENTITY] = admission.turn_id
     return {**config, "configurable": {**config.get("configurable", {}), **lease}}
 
 

@@ -1,6 +1,7 @@
 """What a running stage knows beside the state: its dependencies, task, lease and listeners."""
 
 import logging
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -13,15 +14,19 @@ from langgraph.runtime import get_runtime
 from turngraph.nodes.support.dependencies import Replay, TurnDependencies
 from turngraph.state.events import TurnEvent
 
-__all__ = ["CANCEL", "FENCE", "LEASED_TURN", "REPLAY", "CancelFlag", "StageContext"]
+__all__ = ["CANCEL", "FENCE", "IDENTITY", "LEASED_TURN", "REPLAY", "CancelFlag", "StageContext"]
 
 CANCEL: Final = "cancel"
 REPLAY: Final = "turn_replay"
 FENCE: Final = "turn_fence"
 LEASED_TURN: Final = "turn_lease"
+IDENTITY: Final = "turn_identity"
 """Keys of a run's `configurable`: the caller's flag that cancels the turn, what a replay does, the
-fence of the turn's lease, and the id of the turn that the lease is for.
+fence of the turn's lease, the id of the turn that the lease is for, and what the ids of its calls
+are made of where no checkpoint keeps them.
 """
+
+_CALLS: Final = uuid.UUID("b6b7a1de-2f0e-5b07-8c51-8f2f5f6f3a10")
 
 _log: Final = logging.getLogger("turngraph")
 
@@ -85,7 +90,7 @@ class StageContext:
         handlers = getattr(config.get("callbacks"), "handlers", ())
         return cls(
             deps=deps,
-            task_id=info.task_id,
+            task_id=_task_id(info.task_id, config),
             thread_id=info.thread_id,
             fence=configurable.get(FENCE),
             replay=configurable.get(REPLAY),
@@ -126,3 +131,18 @@ class StageContext:
     def cancelled(self) -> bool:
         """Whether the caller has set that flag."""
         return self.cancel is not None and self.cancel.is_set()
+
+
+def _task_id(task_id: str, config: RunnableConfig) -> str:
+    """Returns LangGraph's task id; or, for a turn that keeps no checkpoints, an id of its own.
+
+    LangGraph makes the id from the checkpoint, so without one it is new in every run. Made from the
+    turn and the place in it, it is the same when the turn is run again from its beginning: then the
+    ledger finds every answer that was paid for, and no tool runs twice that must not.
+    """
+    identity = config.get("configurable", {}).get(IDENTITY)
+    if identity is None:
+        return task_id
+    metadata = config.get("metadata", {})
+    place = f"{metadata.get('langgraph_step')}:{metadata.get('langgraph_path')}"
+    return uuid.uuid5(_CALLS, f"{identity}:{place}").hex

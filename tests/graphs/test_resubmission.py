@@ -19,6 +19,7 @@ from tests.turns import Run, ask, both_ways, invoke, result_of, turn_on
 from turngraph.billing import Ledger, TurnConflictError
 from turngraph.interfaces import ahandler, handler
 from turngraph.scripted import Call, Say, ScriptedModel
+from turngraph.state import StageState
 from turngraph.state.turn import TurnSettings
 
 THREAD: Any = {"configurable": {"thread_id": "t"}}
@@ -284,3 +285,37 @@ def test_accounts_are_told_apart_whatever_they_are_called() -> None:
         one = handler(turn, asked, account="a:b", turn_id="c")
         two = handler(turn, asked, account="a", turn_id="b:c")
     assert ["for the one" in one["body"], "for the other" in two["body"]] == [True, True]
+
+
+@both_ways
+@pytest.mark.parametrize("steps", ["each", "one"])
+def test_a_turn_without_checkpoints_finds_what_it_paid_for(
+    run: Run, steps: str, ledger: Ledger
+) -> None:
+    """It fails before its second call. Submitted again, it runs from its beginning: the first
+    answer comes from the ledger, and a tool that must not run twice does not.
+    """
+    paid: list[int] = []
+    broken = True
+
+    @tool
+    def pay(amount: int) -> str:
+        """Pay an amount."""
+        paid.append(amount)
+        return "paid"
+
+    def fail_once(state: StageState) -> None:
+        if broken and state["attempts"]:
+            raise RuntimeError("the worker dies here")
+
+    pay.metadata = {"idempotent": False}
+    with ScriptedModel([Call(("pay", {"amount": 5})), Say("done")]) as model:
+        options: Any = {"tools": [pay], "before_model": [fail_once], "steps": steps}
+        turn = turn_on(model, ledger=ledger, **options)
+        with pytest.raises(RuntimeError, match="dies here"):
+            run(turn, ask("Pay 5", turn_id="order"))
+        broken = False
+        result = result_of(run(turn, ask("Pay 5", turn_id="order")))
+        assert len(model.requests) == 2
+    assert (result.status, result.answer, paid) == ("completed", "done", [5])
+    assert ledger.verify() == []
