@@ -7,9 +7,17 @@ from langgraph.graph import END, START
 
 from turngraph.graphs.fused import FusedStage
 from turngraph.graphs.route import Route
-from turngraph.graphs.stage_table import CustomStages, Follow, Next, StageRow, stage_table
+from turngraph.graphs.stage_table import (
+    CustomStages,
+    Follow,
+    Next,
+    OutcomeSlice,
+    StageRow,
+    stage_table,
+)
 from turngraph.graphs.turn_graph import TurnBuilder
 from turngraph.nodes.support.dependencies import TurnDependencies
+from turngraph.state.kinds import TurnPhase
 from turngraph.state.turn import Turn, TurnInput, TurnOutput
 
 __all__ = ["build_chat_turn"]
@@ -39,10 +47,18 @@ def build_chat_turn(deps: TurnDependencies, custom: CustomStages | None = None) 
 def _add_edges(graph: TurnBuilder, row: StageRow) -> None:
     if row.follow is not None:
         targets: list[Hashable] = list(row.targets)
-        follow = _after_first(row.follow) if row.name == "prep_first_request" else row.follow
+        follow, reads = row.follow, row.follow_reads
+        if row.name == "prep_first_request":
+            follow, reads = _after_first(row.follow), _AfterFirst
+        # From this annotation LangGraph learns which keys to hand to the edge.
+        follow.__annotations__["state"] = reads
         graph.add_conditional_edges(row.name, Route(follow), cast(Any, targets))
     else:
         graph.add_edge(row.name, row.targets[0] if row.targets else END)
+
+
+class _AfterFirst(OutcomeSlice):
+    status: TurnPhase
 
 
 def _after_first(follow: Follow) -> Follow:

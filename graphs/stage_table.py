@@ -9,8 +9,9 @@ from that graph. In the order in which a turn meets them:
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypedDict
 
+from langchain_core.messages import AnyMessage
 from langgraph.types import Send
 
 from turngraph.nodes.bill import Reads as BillReads, bill
@@ -23,8 +24,11 @@ from turngraph.nodes.support.custom_stage import custom_stage, name_of
 from turngraph.nodes.support.dependencies import TurnDependencies
 from turngraph.nodes.support.stage import Stage, StageFunction
 from turngraph.state.errors import TurnConfigurationError
+from turngraph.state.reply import ToolCall
+from turngraph.state.request import ChatRequest
+from turngraph.state.result import Attempt, ToolRun
 from turngraph.state.stages import StagePosition, StageState, TurnStage
-from turngraph.state.turn import ToolTask, Turn, TurnSettings
+from turngraph.state.turn import ToolTask, Turn, TurnOutcome, TurnSettings
 from turngraph.tools.toolbox import Toolbox
 
 __all__ = ["CustomStages", "Follow", "Next", "StageRow", "stage_table"]
@@ -62,6 +66,8 @@ class StageRow:
     reads: type | None
     targets: tuple[str, ...]
     follow: Follow | None = None
+    follow_reads: type | None = None
+    """The keys that `follow` reads."""
 
     @property
     def custom(self) -> bool:
@@ -86,12 +92,13 @@ def stage_table(deps: TurnDependencies, custom: CustomStages) -> tuple[StageRow,
 
     # Only a stage of the caller's can leave a turn without an outcome and without a call to run.
     tool_targets = (_TOOLS, _END) if custom == CustomStages() else (_TOOLS, _AGAIN, _END)
-    tools = _unless_over(_Path(tool_targets, run_tools))
+    tools = _unless_over(_Path(tool_targets, run_tools, ToolsSlice))
     before_tools = _rows(custom.before_tools, "before_tools", deps, tools)
     to_tools = _unless_over(_enter(before_tools, tools))
 
     after_model = _rows(custom.after_model, "after_model", deps, to_tools)
-    after_bill = _if_answered(_enter(after_model, to_tools), to_tools)
+    to_answer = _enter(after_model, to_tools)
+    after_bill = _if_answered(to_answer, to_tools) if after_model else to_tools
     return (
         _row(prep_first_request, deps, FirstReads, to_model),
         *before_model,
@@ -129,17 +136,44 @@ def tool_tasks(state: Turn, toolbox: Toolbox) -> list[Send]:
     return [Send(_TOOLS, task) for task in tasks]
 
 
+class OutcomeSlice(TypedDict):
+    """What an edge reads that only asks whether the turn is over."""
+
+    outcome: TurnOutcome | None
+
+
+class ToolsSlice(OutcomeSlice):
+    """What an edge reads that sends the pending calls to `dispatch_tools`."""
+
+    turn_id: str
+    settings: TurnSettings | None
+    started_at: float
+    messages: list[AnyMessage]
+    request: ChatRequest
+    pending_tool_calls: list[ToolCall]
+    tool_runs: list[ToolRun]
+
+
+class AnswerSlice(ToolsSlice):
+    """What the edge behind `bill` reads where stages of the caller's own come after the model."""
+
+    attempts: list[Attempt]
+
+
 @dataclass(frozen=True)
 class _Path:
-    """What may follow a stage, and the function that chooses where there is a choice."""
+    """What may follow a stage, the function that chooses where there is a choice, and the keys
+    that it reads: LangGraph hands an edge no others.
+    """
 
     targets: tuple[str, ...]
     follow: Follow | None = None
+    reads: type = OutcomeSlice
 
 
 def _row(stage: StageFunction, deps: TurnDependencies, reads: type | None, path: _Path) -> StageRow:
     follow = path.follow if len(path.targets) > 1 else None
-    return StageRow(stage.__name__, Stage(stage, deps), reads, path.targets, follow)
+    return StageRow(stage.__name__, Stage(stage, deps), reads, path.targets, follow, path.reads)
 
 
 def _rows(
@@ -173,7 +207,7 @@ def _unless_over(path: _Path) -> _Path:
             return _END
         return only if follow is None else follow(state)
 
-    return _Path((*(name for name in path.targets if name != _END), _END), choose)
+    return _Path((*(name for name in path.targets if name != _END), _END), choose, path.reads)
 
 
 def _if_answered(path: _Path, otherwise: _Path) -> _Path:
@@ -184,7 +218,8 @@ def _if_answered(path: _Path, otherwise: _Path) -> _Path:
         chosen = path if answered else otherwise
         return chosen.targets[0] if chosen.follow is None else chosen.follow(state)
 
-    return _Path(tuple(dict.fromkeys((*path.targets, *otherwise.targets))), choose)
+    targets = tuple(dict.fromkeys((*path.targets, *otherwise.targets)))
+    return _Path(targets, choose, AnswerSlice)
 
 
 def _check_names(stages: Sequence[TurnStage]) -> None:

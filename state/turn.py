@@ -17,14 +17,15 @@ attempts            -       w           rw        r     -         r            r
 tool_runs           -       w           r         r     w         r            r         r
 charges             r       w           -         rw    -         r            r         -
 outcome             -       w           w         -     -         w            r         r
-status              -       w           -         -     -         -            w         -
+status              -       w           -         -     -         -            w         r
 result              r       w           -         -     -         -            w         -
 
 `messages`, `attempts` and `tool_runs` are lists that grow: what a stage writes is merged into
 `messages` by id and appended to the others. Every other key is replaced. All keys but `messages`
 belong to one turn: the next turn's input and its prep_first_request set them anew. `dispatch_tools`
 reads no key, because the edge after `bill` sends it a `ToolTask`. No stage reads `status`: it tells
-whoever looks at a thread whether its turn is over.
+whoever looks at a thread whether its turn is over, and the first edge whether all stages have run
+in one step.
 """
 
 from collections.abc import Sequence

@@ -7,7 +7,8 @@ import asyncio
 import io
 import time
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,6 +20,7 @@ from turngraph.providers.config import ProviderConfig
 from turngraph.providers.wire.endpoint import endpoint_query, endpoint_root, key_header
 from turngraph.providers.wire.http_errors import deadline_passed, http_errors_translated
 from turngraph.providers.wire.loop_thread import LOOP_THREAD
+from turngraph.state.errors import ProviderError
 from turngraph.providers.wire.status_error import HttpStatusError
 
 if TYPE_CHECKING:
@@ -30,8 +32,8 @@ _ERROR_BYTES: Final = 1_000_000
 _ERROR_S: Final = 10.0
 _KEEP_ALIVE_S: Final = 60.0
 _LARGE_BYTES: Final = 1_000_000
-_AT_ONCE_BYTES: Final = 256_000
-"""How much of an answer a sync caller gets without another switch to the loop's thread."""
+_BUFFER_BYTES: Final = 256_000
+"""How much of a body is read ahead of a sync caller."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,12 +215,20 @@ class _Answer:
 
 
 class _SyncAnswer:
-    """An answer for sync code. What has not arrived yet is waited for on the loop's thread."""
+    """An answer for sync code.
+
+    A task on the loop's thread reads the body as it arrives, up to a limit. So sync code gets what
+    had arrived before a connection broke, and several pieces at once where it is slow.
+    """
 
     def __init__(self, answer: _Answer, ends_at: float) -> None:
         self.status_code, self.headers = answer.status_code, answer.headers
         self._answer, self._ends_at = answer, ends_at
-        self._at_once = b""
+        self._pieces: deque[bytes] = deque()
+        self._error: ProviderError | None = None
+        self._ended = False
+        self._changed = asyncio.Event()
+        self._reading = asyncio.create_task(self._read_all())
 
     @classmethod
     async def open(
@@ -230,42 +240,66 @@ class _SyncAnswer:
         headers: Mapping[str, str],
         silence_s: float | None,
     ) -> "_SyncAnswer":
-        """Sends the request. Reads an answer that is not streamed too, unless it is large."""
+        """Sends the request. Waits for the body too, unless it is streamed or large."""
         total_s = transport.total_s(silence_s)
         ends_at = time.monotonic() + total_s
         with deadline_passed(transport.config.vendor, total_s):
             async with asyncio.timeout(total_s):
                 response = await transport.send(path, content, params, headers, silence_s)
-                self = cls(_Answer(response, transport.config.vendor), ends_at)
-                if "event-stream" not in response.headers.get("Content-Type", ""):
-                    self._at_once = await self._read(_AT_ONCE_BYTES)
-                return self
+        answer = cls(_Answer(response, transport.config.vendor), ends_at)
+        if "event-stream" not in response.headers.get("Content-Type", ""):
+            await answer._wait(lambda: answer._buffered >= _BUFFER_BYTES)
+        return answer
 
-    async def _read(self, enough: int) -> bytes:
-        content, read = self._answer.response.content, bytearray()
-        with http_errors_translated(self._answer.vendor):
-            while len(read) < enough and (piece := await content.readany()):
-                read += piece
-        return bytes(read)
+    async def _read_all(self) -> None:
+        content = self._answer.response.content
+        try:
+            with http_errors_translated(self._answer.vendor):
+                while piece := await content.readany():
+                    self._pieces.append(piece)
+                    self._changed.set()
+                    await self._until(lambda: self._buffered < _BUFFER_BYTES)
+        except ProviderError as exc:
+            self._error = exc
+        finally:
+            self._ended = True
+            self._changed.set()
 
-    def iter_bytes(self) -> Iterator[bytes]:
-        """Yields the body as it arrives."""
-        if self._at_once:
-            yield self._at_once
-        while not self._answer.response.content.at_eof():
-            if piece := LOOP_THREAD.run(self._next_piece()):
-                yield piece
+    @property
+    def _buffered(self) -> int:
+        return sum(map(len, self._pieces))
 
-    async def _next_piece(self) -> bytes:
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def _wait(self, enough: Callable[[], bool]) -> None:
+        """Waits until `enough` has arrived, the body has ended, or the whole time is over."""
         left_s = max(0.0, self._ends_at - time.monotonic())
         with deadline_passed(self._answer.vendor, left_s):
             async with asyncio.timeout(left_s):
-                return await self._read(1)
+                self._changed.set()  # the reader may wait for room
+                await self._until(lambda: self._ended or enough())
+
+    def iter_bytes(self) -> Iterator[bytes]:
+        """Yields the body as it arrives. Raises ProviderError if the connection breaks."""
+        while True:
+            while self._pieces:
+                yield self._pieces.popleft()
+            if self._ended:
+                break
+            LOOP_THREAD.run(self._wait(lambda: bool(self._pieces)))
+        if self._error is not None:
+            raise self._error
 
     def release(self) -> None:
         """Gives the connection back, or closes it if the body was not read to its end."""
-        response = self._answer.response
-        LOOP_THREAD.call(response.release)
+        LOOP_THREAD.call(self._release)
+
+    def _release(self) -> None:
+        self._reading.cancel()
+        self._answer.response.release()
 
 
 def _flat(params: Mapping[str, object]) -> dict[str, object]:

@@ -117,7 +117,7 @@ def test_a_gateway_says_whose_key_and_tags_a_turn_is_counted_under(
 ) -> None:
     """It is the gateway that knows who came, and with which key."""
     with Ledger(f"sqlite:///{tmp_path}/l.db") as ledger, ScriptedModel([Say("4")]) as model:
-        given = {"account": "acme", "key": "k_17", "tags": ["web"]}
+        given = {"account": "acme", "api_key_id": "k_17", "tags": ["web"]}
         assert (
             handle(turn_on(model, ledger=ledger), {"input_text": "2 + 2?"}, **given)["statusCode"]
             == 200
