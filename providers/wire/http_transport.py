@@ -20,8 +20,8 @@ from turngraph.providers.config import ProviderConfig
 from turngraph.providers.wire.endpoint import endpoint_query, endpoint_root, key_header
 from turngraph.providers.wire.http_errors import deadline_passed, http_errors_translated
 from turngraph.providers.wire.loop_thread import LOOP_THREAD
-from turngraph.state.errors import ProviderError
 from turngraph.providers.wire.status_error import HttpStatusError
+from turngraph.state.errors import ProviderError
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession, ClientTimeout
