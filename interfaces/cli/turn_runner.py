@@ -14,7 +14,7 @@ from turngraph.graphs.chat import chat_turn
 from turngraph.graphs.turn_graph import TurnGraph
 from turngraph.interfaces.cli.model_options import ModelOptions, SelectedModel
 from turngraph.providers.openai_provider import OpenAIProvider
-from turngraph.state.events import TurnEvent
+from turngraph.state.events import AnyEvent
 from turngraph.state.result import TurnResult
 from turngraph.tools.plugin import Plugin
 
@@ -50,7 +50,7 @@ async def open_turn(
 async def run_turn(
     turn: TurnGraph,
     question: str,
-    on_event: Callable[[TurnEvent], None],
+    on_event: Callable[[AnyEvent], None],
     *,
     thread: str | None = None,
     cancel: threading.Event | None = None,

@@ -27,14 +27,14 @@ from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import END, START, StateGraph
-from moments import Moments
-from protections import leave_out
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
-from stub import stub
-from wire import watch_the_wire, watched
-from worker import PRICES, Job, ledger_of
 
+from tests.crash.moments import Moments
+from tests.crash.protections import leave_out
+from tests.crash.stub import stub
+from tests.crash.wire import watch_the_wire, watched
+from tests.crash.worker import PRICES, Job, ledger_of
 from turngraph.billing.errors import FencedError, LedgerUnavailableError, TurnConflictError
 from turngraph.billing.ledger import Ledger
 from turngraph.billing.pricing.overrides import ToolPrice

@@ -72,7 +72,7 @@ def fill(url: str) -> Filled:
                     budget=budget,
                     stream=account == "",
                 )
-                settings = TurnSettings(account=account, key="k1", tags=("web",))
+                settings = TurnSettings(account=account, api_key_id="k1", tags=("web",))
                 out = turn.invoke({"messages": [("user", "What is 6 * 7?")], "settings": settings})
                 made[account] = out["result"].turn_id
     return Filled(url, made)
