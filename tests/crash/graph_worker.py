@@ -44,6 +44,7 @@ from turngraph.graphs.turn_graph import TurnGraph
 from turngraph.interfaces.gateway import ahandler, handler
 from turngraph.providers.config import ProviderConfig
 from turngraph.providers.openai_provider import OpenAIProvider
+from turngraph.providers.wire.loop_thread import LOOP_THREAD
 from turngraph.state.events import RequestSent
 from turngraph.state.turn import TurnOutput
 
@@ -311,6 +312,7 @@ def warm_up() -> None:
                 checkpoints=f"{folder}/c",
             )
             run.walk(job, Moments())
+    LOOP_THREAD.stop()
     others = [
         thread.name for thread in threading.enumerate() if thread is not threading.main_thread()
     ]
