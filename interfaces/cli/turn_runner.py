@@ -44,6 +44,7 @@ async def open_turn(
             checkpointer=checkpointer,
         )
     finally:
+        # A turn does not close a provider that it was given.
         await provider.aclose()
 
 
@@ -65,6 +66,7 @@ async def run_turn(
     config: RunnableConfig = {"configurable": configurable}
     state: Mapping[str, Any] = {}
     turn_input = {"messages": [("user", question)]}
+    # The last `values` part is the final state, with the result in it.
     async for mode, part in turn.astream(turn_input, config, stream_mode=["custom", "values"]):
         if mode == "values":
             state = part
@@ -87,6 +89,7 @@ def cancel_on_ctrl_c() -> Iterator[threading.Event]:
             raise KeyboardInterrupt
         cancel.set()
 
+    # asyncio's own handler would cancel the task at the first ctrl-c, in the middle of a request.
     previous = signal.signal(signal.SIGINT, on_interrupt)
     try:
         yield cancel
