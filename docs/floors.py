@@ -53,7 +53,7 @@ def direct(arrows: dict[str, set[str]]) -> dict[str, set[str]]:
 def picture() -> str:
     """The rooms as an SVG document."""
     graph = Graph()
-    nodes = {room: graph.add_node(str, id=room) for room in ROOMS}
+    nodes = {room: graph.add_node(None, id=room) for room in ROOMS}
     for room, others in direct({room: imports_of(room) for room in ROOMS}).items():
         for other in sorted(others, key=list(ROOMS).index):
             graph.add_edge(nodes[room], nodes[other])

@@ -36,7 +36,7 @@ __all__ = [
     "provider_from",
 ]
 
-ModelPrices = Mapping[str, Mapping[str, "Decimal | str | int"]]
+ModelPrices = Mapping[str, Mapping[str, "Decimal | str | float"]]
 """Prices by model: `{"openai:gpt-5-mini": {"input": "0.25", "output": "2"}}`, in USD per million
 tokens of each class (`input`, `cached`, `cache_write`, `output`, `reasoning`, `audio_input`,
 `audio_output`), and `usd_per_request`. A model's name may hold `*`.

@@ -9,7 +9,7 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command, Interrupt
 
 from turngraph.state.errors import TurnInvocationError, TurnPausedError
-from turngraph.state.events import AnyEvent, TurnEvent
+from turngraph.state.events import AnyEvent, is_event
 from turngraph.state.result import TurnResult
 from turngraph.state.turn import Turn, TurnInput, TurnOutput, TurnSettings
 
@@ -111,7 +111,7 @@ class TypedRuns(CompiledStateGraph[Turn, None, TurnInput, TurnOutput]):
             return super().stream_events(input, config, **kwargs)
         given = _graph_input(input, turn_id, settings)
         stream = self.stream(given, _with_thread(config, thread), stream_mode="custom")
-        return (cast(AnyEvent, part) for part in stream if isinstance(part, TurnEvent))
+        return (part for part in stream if is_event(part))
 
     @overload  # type: ignore[override]
     def astream_events(
@@ -155,8 +155,8 @@ class TypedRuns(CompiledStateGraph[Turn, None, TurnInput, TurnOutput]):
 
 async def _typed_events(stream: AsyncIterator[Any]) -> AsyncIterator[AnyEvent]:
     async for part in stream:
-        if isinstance(part, TurnEvent):
-            yield cast(AnyEvent, part)
+        if is_event(part):
+            yield part
 
 
 def _is_messages(input: object) -> bool:

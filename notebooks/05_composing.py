@@ -139,7 +139,7 @@ class Draft(MessagesState):
 
 def supervisor(state: Draft) -> Command[Literal["writer", "critic", "__end__"]]:
     """Writer, critic, writer, done."""
-    order = ["writer", "critic", "writer", "__end__"]
+    order: list[Literal["writer", "critic", "__end__"]] = ["writer", "critic", "writer", "__end__"]
     chosen = order[len(state.get("worked", []))]
     return Command(goto=chosen, update={"worked": [chosen]})
 

@@ -31,7 +31,7 @@ model = notebook_model(
 turn = chat_turn(model, functions=["calculator"], ledger=ledger, budget=Budget(usd="0.50"))
 stepper = TurnStepper(turn, {"messages": [("user", "What is 6 * 7?")]})
 stepper.step()
-[event.held_usd for event in stepper.events if event.type == "charge_authorised"]
+[event.held_usd for event in stepper.events if event.type == "charge_authorized"]
 
 # %% [markdown]
 # Each call is charged when it is answered.

@@ -209,6 +209,7 @@ def read_function(function: Any, at: str) -> OfferedTool:
         raise RequestError(message, param=f"{at}.name", code="invalid_value")
     description, parameters = function.get("description", ""), function.get("parameters", {})
     text(f"{at}.description", description)
+    # `strict` may be null, which the vendor reads as false.
     strict = bool(function.get("strict"))
     _check_schema(
         parameters,

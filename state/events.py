@@ -11,7 +11,7 @@ seconds, money is in USD, and `type` tells the events apart in JSON.
 """
 
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeGuard
 
 from pydantic import Field
 
@@ -41,6 +41,7 @@ __all__ = [
     "ToolResponded",
     "TurnEvent",
     "TurnWarning",
+    "is_event",
 ]
 
 
@@ -225,3 +226,8 @@ AnyEvent = Annotated[
     Field(discriminator="type"),
 ]
 """Any event: `TypeAdapter(AnyEvent).validate_json(text)` reads one back, by its `type`."""
+
+
+def is_event(part: object) -> TypeGuard[AnyEvent]:
+    """Returns whether `part` of a stream is an event of a turn."""
+    return isinstance(part, TurnEvent)

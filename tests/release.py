@@ -13,9 +13,9 @@ import tarfile
 import tempfile
 import tomllib
 import zipfile
+from email.message import Message
 from email.parser import Parser
 from pathlib import Path
-from typing import Any
 
 import turngraph
 from tests.paths import ROOT
@@ -66,7 +66,7 @@ except LedgerUnavailableError:
 """What must work where only this extra is installed; `""` is no extra at all."""
 
 
-def check_version(metadata: dict[str, Any]) -> list[str]:
+def check_version(metadata: Message) -> list[str]:
     """The version stands in `turngraph/__init__.py`; the changelog must know it."""
     version = metadata["Version"]
     wrong = []
@@ -77,7 +77,7 @@ def check_version(metadata: dict[str, Any]) -> list[str]:
     return wrong
 
 
-def check_links(metadata: dict[str, Any]) -> list[str]:
+def check_links(metadata: Message) -> list[str]:
     """The index shows the README alone, so a link inside the repository leads nowhere there."""
     relative = [
         link
@@ -102,9 +102,9 @@ def check_contents(sdist: Path, wheel: Path) -> list[str]:
     return [f"Not in the sdist: {sorted(missing)}."] if missing else []
 
 
-def check_extras(wheel: Path, metadata: dict[str, Any]) -> list[str]:
+def check_extras(wheel: Path, metadata: Message) -> list[str]:
     """Installs each extra alone, runs its probe and a turn, and prints what it took."""
-    declared = {"", *metadata.get_all("Provides-Extra")}
+    declared = {"", *metadata.get_all("Provides-Extra", [])}
     wrong = [f"No probe for the extra `{name}`." for name in sorted(declared - set(PROBES))]
     print(f"\n{'extra':<12}{'packages':>9}{'MB':>6}")
     for extra in sorted(declared & set(PROBES)):
@@ -127,7 +127,7 @@ def _try_extra(wheel: Path, extra: str, folder: Path) -> tuple[str, int, int]:
     packages = len(list(site.glob("*.dist-info")))
     size = sum(file.stat().st_size for file in site.rglob("*") if file.is_file()) // 1_000_000
     for code in (TURN, PROBES[extra]):
-        command = [python, "-I", "-c", code]
+        command = [str(python), "-I", "-c", code]
         run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         if run.returncode:
             return run.stderr.strip().splitlines()[-1], packages, size
@@ -142,7 +142,7 @@ def _read(name: str) -> str:
     return (ROOT / name).read_text("utf-8")
 
 
-def _metadata(wheel: Path) -> Any:
+def _metadata(wheel: Path) -> Message:
     archive = zipfile.ZipFile(wheel)
     (name,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
     return Parser().parsestr(archive.read(name).decode("utf-8"))
@@ -153,7 +153,7 @@ def main(folder: Path) -> int:
     (wheel,), (sdist,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
     metadata = _metadata(wheel)
     optional = tomllib.loads(_read("pyproject.toml"))["project"]["optional-dependencies"]
-    assert set(optional) == set(metadata.get_all("Provides-Extra"))
+    assert set(optional) == set(metadata.get_all("Provides-Extra", []))
     warnings = [*check_version(metadata), *check_links(metadata)]
     problems = [*check_contents(sdist, wheel), *check_extras(wheel, metadata)]
     print(f"\nTo be uploaded as {metadata['Name']} {metadata['Version']}:")

@@ -211,5 +211,5 @@ def test_the_table_of_errors_is_the_one_in_the_code() -> None:
     kinds = {kind for union in get_args(TurnErrorKind) for kind in get_args(union)}
     assert sorted(kind for kind, _, _ in rows) == sorted(kinds)
     for kind, retried, status in rows:
-        assert TurnError(kind=kind, message="").http_status == int(status)  # type: ignore[arg-type]
-        assert (retried == "yes") == (kind in ERROR_KINDS and ERROR_KINDS[kind].retryable)  # type: ignore[index]
+        assert TurnError(kind=kind, message="").http_status == int(status)
+        assert (retried == "yes") == (kind in ERROR_KINDS and ERROR_KINDS[kind].retryable)

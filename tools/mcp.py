@@ -57,6 +57,7 @@ class McpServers:
             try:
                 listed = self._run(server.list_tools(), CONNECT_S)
             except Exception as error:
+                # The transport's error is often the innermost of several exception groups.
                 raise TurnConfigurationError(
                     f"The MCP server `{server.name}` cannot be reached: {innermost_error(error)}."
                 ) from error
@@ -70,6 +71,7 @@ class McpServers:
 
     def close(self) -> None:
         """Ends the sessions, and the server processes that were started."""
+        # A session can only be ended on the loop that opened it, so the loop is closed last.
         for server in self._servers.values():
             self._run(server.disconnect(), CLOSE_S)
         self._loop.close()
@@ -89,6 +91,7 @@ class McpServers:
         """Returns `tool` of `server` as a LangChain tool."""
 
         def call(**arguments: Any) -> tuple[str, Any]:
+            # A session that was lost is opened again first, which takes up to CONNECT_S.
             return self._run(
                 server.call(tool.name, arguments, self._timeout_s), self._timeout_s + CONNECT_S
             )

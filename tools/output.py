@@ -88,6 +88,7 @@ def as_text(value: object) -> str:
     """
     if isinstance(value, str):
         return clean(value)
+    # These have a JSON form that would help no model: base64, a class's name, a half-read iterator.
     if isinstance(value, bytes | bytearray | memoryview):
         raise TypeError(f"{len(value):,} bytes, which a model cannot read; return text instead")
     if isinstance(value, ToolOutputMixin):
@@ -140,6 +141,7 @@ def omitted_block(kind: str) -> str:
 
 
 def _row_count(value: object) -> int:
+    # SQL plugins return `{"rows": […]}`; a price may be one for each row.
     listed = value.get("rows") if isinstance(value, dict) else value
     return len(listed) if isinstance(listed, list | tuple) else 0
 

@@ -1,3 +1,5 @@
+__version__: str
+
 from .billing.budget import (
     Budget as Budget,
 )

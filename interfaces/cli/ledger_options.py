@@ -104,6 +104,7 @@ class Period:
             raise TurnValueError(
                 f"--month is `{self.month}`; type a year and a month, as in 2026-10."
             ) from None
+        # In December, `month % 12 + 1` is January, and `month // 12` moves on to the next year.
         return first, first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
 
     def __str__(self) -> str:
@@ -144,6 +145,7 @@ def open_ledger(url: str) -> "Iterator[Ledger]":
     from turngraph.billing.store.urls import error_text, shown_url
 
     try:
+        # A report on a misspelt path must not create an empty ledger there.
         with Ledger.open_existing(url) as ledger:
             yield ledger
     except SQLAlchemyError as exc:

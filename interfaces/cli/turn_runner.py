@@ -14,7 +14,7 @@ from turngraph.graphs.chat import chat_turn
 from turngraph.graphs.turn_graph import TurnGraph
 from turngraph.interfaces.cli.model_options import ModelOptions, SelectedModel
 from turngraph.providers.openai_provider import OpenAIProvider
-from turngraph.state.events import TurnEvent
+from turngraph.state.events import AnyEvent
 from turngraph.state.result import TurnResult
 from turngraph.tools.plugin import Plugin
 
@@ -44,13 +44,14 @@ async def open_turn(
             checkpointer=checkpointer,
         )
     finally:
+        # A turn does not close a provider that it was given.
         await provider.aclose()
 
 
 async def run_turn(
     turn: TurnGraph,
     question: str,
-    on_event: Callable[[TurnEvent], None],
+    on_event: Callable[[AnyEvent], None],
     *,
     thread: str | None = None,
     cancel: threading.Event | None = None,
@@ -65,6 +66,7 @@ async def run_turn(
     config: RunnableConfig = {"configurable": configurable}
     state: Mapping[str, Any] = {}
     turn_input = {"messages": [("user", question)]}
+    # The last `values` part is the final state, with the result in it.
     async for mode, part in turn.astream(turn_input, config, stream_mode=["custom", "values"]):
         if mode == "values":
             state = part
@@ -87,6 +89,7 @@ def cancel_on_ctrl_c() -> Iterator[threading.Event]:
             raise KeyboardInterrupt
         cancel.set()
 
+    # asyncio's own handler would cancel the task at the first ctrl-c, in the middle of a request.
     previous = signal.signal(signal.SIGINT, on_interrupt)
     try:
         yield cancel

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from turngraph.billing.pricing.prices import Prices
 from turngraph.providers.openai_provider import OpenAIProvider
-from turngraph.state.events import TurnEvent
+from turngraph.state.events import AnyEvent
 from turngraph.state.limits import TurnLimits
 from turngraph.state.reply import ToolCall
 from turngraph.state.request import ChatRequest
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Approve", "OnFinish", "Replay", "Subscriber", "TurnDependencies"]
 
-Subscriber = Callable[[TurnEvent], None]
+Subscriber = Callable[[AnyEvent], None]
 """Called with every event of a turn, in the thread or on the event loop that runs the turn. An
 exception it raises is logged and has no other effect.
 """

@@ -12,7 +12,7 @@ from langgraph.graph.message import push_message
 from langgraph.runtime import get_runtime
 
 from turngraph.nodes.support.dependencies import Replay, TurnDependencies
-from turngraph.state.events import TurnEvent
+from turngraph.state.events import AnyEvent
 
 __all__ = ["CANCEL", "FENCE", "IDENTITY", "LEASED_TURN", "REPLAY", "CancelFlag", "StageContext"]
 
@@ -39,7 +39,7 @@ class CancelFlag(Protocol):
         ...
 
 
-def _discard(event: TurnEvent) -> None:
+def _discard(event: AnyEvent) -> None:
     """Stands in for LangGraph's `custom` stream when a stage runs without LangGraph."""
 
 
@@ -74,7 +74,7 @@ class StageContext:
     """
     tokens_wanted: bool = False
     """Whether anyone listens to LangGraph's `messages` stream."""
-    writer: Callable[[TurnEvent], None] = _discard
+    writer: Callable[[AnyEvent], None] = _discard
     """Writes an event to LangGraph's `custom` stream."""
     cancel: CancelFlag | None = None
 
@@ -99,7 +99,7 @@ class StageContext:
             cancel=configurable.get(CANCEL),
         )
 
-    def emit(self, event: TurnEvent) -> None:
+    def emit(self, event: AnyEvent) -> None:
         """Sends `event` to the subscribers, to LangGraph's `custom` stream and to the log."""
         for subscriber in self.deps.subscribers:
             try:

@@ -40,6 +40,10 @@ _UNUSED: Final = (
 """Fields of the base class for clients that this class does not use."""
 
 
+def _model_is_missing() -> str:
+    raise TurnConfigurationError("TurngraphChatModel has no model: give its name as `model`.")
+
+
 class TurngraphChatModel(BaseChatOpenAI):
     """A LangChain chat model for any vendor in the table, or any OpenAI-compatible endpoint.
 
@@ -70,7 +74,9 @@ class TurngraphChatModel(BaseChatOpenAI):
         TurngraphChatModel(vendor='ollama', model='llama3.2', api='chat')
     """
 
-    model_name: str = Field(alias="model", min_length=1)
+    # `model` is required. A field without a default would have to be given by its own name wherever
+    # mypy runs with pydantic's plugin, and every LangChain model takes `model=`.
+    model_name: str = Field(default_factory=_model_is_missing, alias="model", min_length=1)
     vendor: str | None = None
     """A name or alias from the table of vendors. By default it is the vendor that `base_url`
     belongs to, or `custom` if it belongs to none; `openai` if there is no `base_url` either."""

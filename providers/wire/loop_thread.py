@@ -22,6 +22,7 @@ class LoopThread:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
         self._pid = 0
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
@@ -46,8 +47,26 @@ class LoopThread:
             if self._loop is None or self._pid != os.getpid():
                 self._loop, self._pid = asyncio.new_event_loop(), os.getpid()
                 name = "turngraph-http"
-                threading.Thread(target=self._loop.run_forever, name=name, daemon=True).start()
+                run = self._loop.run_forever
+                self._thread = threading.Thread(target=run, name=name, daemon=True)
+                self._thread.start()
             return self._loop
+
+    def stop(self) -> None:
+        """Ends the thread and closes its connections; the next request starts it again.
+
+        A program that forks calls this first: from Python 3.12 on, a fork beside a running thread
+        is reported as a warning.
+        """
+        with self._lock:
+            loop, thread, self._loop = self._loop, self._thread, None
+        if loop is None or thread is None:
+            return
+        # Sessions are closed by async generators, which wait for the end of their loop.
+        asyncio.run_coroutine_threadsafe(loop.shutdown_asyncgens(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
     def has(self, sessions: Mapping[asyncio.AbstractEventLoop, object]) -> bool:
         """Returns whether `sessions` has one of this thread's loop."""

@@ -77,6 +77,7 @@ def read_chat(body: Mapping[str, Any], accepts: Collection[str] = ()) -> Prompt:
         tool_choice=_read_tool_choice(body.get("tool_choice", "auto"), tools),
         parallel=body.get("parallel_tool_calls", True),
         schema=_read_schema(body.get("response_format", {})),
+        # `max_tokens` is the older name of the same limit.
         max_tokens=body.get("max_completion_tokens", body.get("max_tokens")),
         stop=_stop_sequences(body.get("stop", ())),
         effort=body.get("reasoning_effort"),
@@ -86,6 +87,7 @@ def read_chat(body: Mapping[str, Any], accepts: Collection[str] = ()) -> Prompt:
 
 def _check_combinations(body: Mapping[str, Any]) -> None:
     for name, needed in NEEDS.items():
+        # `stream_options` beside `stream: false` is refused too, not only without any `stream`.
         if name in body and not body.get(needed):
             message = (
                 f"Invalid value for '{name}': '{name}' is only allowed when '{needed}' is given."
@@ -120,6 +122,7 @@ def _read_tool_choice(choice: Any, tools: Sequence[OfferedTool]) -> str:
         checks.one_of("none", "auto", "required")("tool_choice", choice)
         return str(choice)
     if choice.get("type") == "allowed_tools":
+        # Only the mode is followed: every offered tool may still be called.
         return str(choice.get("allowed_tools", {}).get("mode", "auto"))
     function = choice.get("function", choice.get("custom"))
     if not isinstance(function, dict) or "name" not in function:

@@ -87,6 +87,7 @@ def _structured_answer(prompt: Prompt, results: Sequence[tuple[str, str]]) -> An
 
 
 def _reasoning(prompt: Prompt, conclusion: str) -> str | None:
+    # More effort gives more reasoning tokens, so that their count and their price can be tested.
     sentences = REASONING_SENTENCES.get(prompt.effort or "")
     if sentences is None:
         return None
@@ -107,6 +108,7 @@ def _choose_calls(prompt: Prompt) -> tuple[RequestedCall, ...]:
         return ()
     required = [tool for tool in prompt.tools if tool.name == prompt.tool_choice]
     wanted = _required_calls(required[0], prompt) if required else _fitting_calls(prompt)
+    # A call that has its result already is not made again: the loop would never end.
     made = {_call_key(call) for message in prompt.since_question for call in message.calls}
     left = [call for call in wanted if _call_key(call) not in made]
     if not left and prompt.tool_choice != "auto":
@@ -134,6 +136,7 @@ def _fitting_calls(prompt: Prompt) -> list[RequestedCall]:
     These are calls of every tool that the question names or whose kind is known; without any, one
     call of the likeliest other tool.
     """
+    # The patterns read a bounded text, so that a very long prompt is answered as fast as any.
     question = prompt.question[: text_patterns.MAX_READ]
     words = text_patterns.find_words(question)
     calls: list[RequestedCall] = []
@@ -144,6 +147,7 @@ def _fitting_calls(prompt: Prompt) -> list[RequestedCall]:
         calls += known
     if calls:
         return calls
+    # A tool of a known kind was asked above, and found nothing for itself in the question.
     others = [tool for tool in prompt.tools if find_kind(tool) is None]
     return _likeliest_call(others, question, words)
 

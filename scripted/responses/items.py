@@ -63,9 +63,11 @@ def read_input(
 def _item(item: Any, at: str) -> list[Message]:
     """Returns the message that an item stands for; none for reasoning and the vendor's items."""
     checks.mapping(at, item)
+    # Only messages may come without a type.
     kind = item.get("type", "message")
     checks.text(f"{at}.type", kind)
     prefix = ID_PREFIXES.get(kind, "")
+    # An id is optional in a request. One that is given must have the prefix of its kind.
     if prefix and not str(item.get("id") or prefix).startswith(prefix):
         message = f"Invalid '{at}.id': '{item['id']}'. Expected an ID that begins with '{prefix}'."
         raise RequestError(message, param=f"{at}.id", code="invalid_value")

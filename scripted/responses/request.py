@@ -140,8 +140,10 @@ def _read_tool_choice(choice: Any, tools: Sequence[OfferedTool]) -> str:
         checks.one_of("none", "auto", "required")("tool_choice", choice)
         return str(choice)
     if choice.get("type") == "allowed_tools":
+        # Only the mode is followed: every offered tool may still be called.
         return str(choice.get("mode", "auto"))
     if choice.get("type") != "function":
+        # The vendor's own tools are never called here, so choosing one leaves the choice open.
         return "auto"
     checks.require(choice, "tool_choice", "name")
     checks.check_known_tool(choice["name"], tools)

@@ -83,7 +83,7 @@ def new_database(server: str) -> str:
 
     name = f"t{uuid.uuid4().hex}"
     with psycopg.connect(server, autocommit=True) as conn:
-        conn.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]
+        conn.execute(f"CREATE DATABASE {name}")
     return server.replace("/postgres?", f"/{name}?")
 
 
@@ -150,11 +150,9 @@ class Book:
         rows = self.rows(
             "SELECT settled_nano, held_nano FROM budget_window WHERE budget_id = :b", b=budget
         )
-        return (
-            (Decimal(rows[0]["settled_nano"]) / 10**9, Decimal(rows[0]["held_nano"]) / 10**9)
-            if rows
-            else (0, 0)
-        )  # type: ignore[return-value]
+        if not rows:
+            return Decimal(0), Decimal(0)
+        return Decimal(rows[0]["settled_nano"]) / 10**9, Decimal(rows[0]["held_nano"]) / 10**9
 
     def rows(self, sql: str, **given: Any) -> list[dict[str, Any]]:
         from sqlalchemy import text

@@ -34,7 +34,7 @@ def at_once(turn: TurnGraph, way: str) -> list[Any]:
     else:
 
         async def together() -> Any:
-            return await asyncio.gather(*(turn.ainvoke(given) for _ in range(TURNS)))  # type: ignore[call-overload]
+            return await asyncio.gather(*(turn.ainvoke(given) for _ in range(TURNS)))
 
         outs = asyncio.run(together())
     return [result_of(dict(out)) for out in outs]

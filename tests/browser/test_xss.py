@@ -3,7 +3,7 @@ browser.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from html import escape
@@ -111,7 +111,7 @@ def hostile_graph(payload: str) -> TurnStepper:
         write(TurnWarning(turn_id=payload, message=payload))
         write(ChargeCreated(turn_id=payload, charge=charge))
         calls = [{"name": payload, "args": {payload: payload}, "id": payload}]
-        messages = [
+        messages: list[AnyMessage] = [
             HumanMessage(payload),
             AIMessage(payload, tool_calls=calls),
             ToolMessage(payload, tool_call_id=payload),
@@ -143,13 +143,13 @@ def hostile_graph(payload: str) -> TurnStepper:
 def hostile_picture(payload: str) -> str:
     """Draws a graph. The payload is in the names of its nodes, in an edge's label, in a note."""
     graph = Graph()
-    nodes = [graph.add_node(echo, id=name) for name in (payload, f"2{payload}")]
-    graph.add_edge(*nodes, data=payload, conditional=True)
+    source, target = (graph.add_node(echo, id=name) for name in (payload, f"2{payload}"))
+    graph.add_edge(source, target, data=payload, conditional=True)
     return draw_svg(graph, notes={payload: payload}, marks={payload: "done"})
 
 
 @pytest.fixture
-def watched(page: Any) -> Iterator[Any]:
+def watched(page: Any) -> Any:
     """A page that counts whatever runs: calls of the mark in any frame, dialogs, new windows."""
     ran: list[str] = []
     page.add_init_script("window.__xss = 0")
@@ -172,7 +172,7 @@ def count_runs(page: Any) -> int:
         frame.evaluate("window.__xss || 0") for frame in page.frames if not frame.is_detached()
     ]
     assert page.url == "about:blank", f"the page went to {page.url}"
-    return sum(counts) + len(page.ran)
+    return int(sum(counts)) + len(page.ran)
 
 
 def trigger_everything(page: Any) -> None:

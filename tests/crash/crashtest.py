@@ -1,9 +1,9 @@
 """`make crashtest`: kills, freezes and outages, and proof that the harness would notice a missing
 protection.
 
-python tests/crash/crashtest.py                    everything, on SQLite and PostgreSQL
-python tests/crash/crashtest.py --short            what the test suite runs: under two minutes
-python tests/crash/crashtest.py --series frozen    only series with "frozen" in their names (--list)
+python -m tests.crash.crashtest                    everything, on SQLite and PostgreSQL
+python -m tests.crash.crashtest --short            what the test suite runs: under two minutes
+python -m tests.crash.crashtest --series frozen    only series with "frozen" in their names (--list)
 """
 
 import argparse
@@ -16,18 +16,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
 os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
 
-from graph_worker import warm_up
-from harness import Scene, Tally
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
-from series import SERIES, Asked, Series
-from servers import Postgres, postgres
-from stub import stub
-from worker import Job
+
+from tests.crash.graph_worker import warm_up
+from tests.crash.harness import Scene, Tally
+from tests.crash.series import SERIES, Asked, Series
+from tests.crash.servers import Postgres, postgres
+from tests.crash.stub import stub
+from tests.crash.worker import Job
 
 PLACES = ("SQLite", "PostgreSQL")
 COLUMNS = ("kills", "turns", "calls", "missing", "double", "held", "needless", "phantom")

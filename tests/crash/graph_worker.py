@@ -27,14 +27,14 @@ from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import END, START, StateGraph
-from moments import Moments
-from protections import leave_out
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
-from stub import stub
-from wire import watch_the_wire, watched
-from worker import PRICES, Job, ledger_of
 
+from tests.crash.moments import Moments
+from tests.crash.protections import leave_out
+from tests.crash.stub import stub
+from tests.crash.wire import watch_the_wire, watched
+from tests.crash.worker import PRICES, Job, ledger_of
 from turngraph.billing.errors import FencedError, LedgerUnavailableError, TurnConflictError
 from turngraph.billing.ledger import Ledger
 from turngraph.billing.pricing.overrides import ToolPrice
@@ -44,6 +44,7 @@ from turngraph.graphs.turn_graph import TurnGraph
 from turngraph.interfaces.gateway import ahandler, handler
 from turngraph.providers.config import ProviderConfig
 from turngraph.providers.openai_provider import OpenAIProvider
+from turngraph.providers.wire.loop_thread import LOOP_THREAD
 from turngraph.state.events import RequestSent
 from turngraph.state.turn import TurnOutput
 
@@ -311,8 +312,9 @@ def warm_up() -> None:
                 checkpoints=f"{folder}/c",
             )
             run.walk(job, Moments())
-    # The HTTP thread only waits, and the child of a fork starts one of its own.
-    harmless = ("MainThread", "turngraph-http")
-    others = [thread.name for thread in threading.enumerate() if thread.name not in harmless]
+    LOOP_THREAD.stop()
+    others = [
+        thread.name for thread in threading.enumerate() if thread is not threading.main_thread()
+    ]
     if others:
         raise RuntimeError(f"forking beside these threads is not safe: {others}")

@@ -16,14 +16,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from moments import Moments, short
 from psycopg import Error as DatabaseError, OperationalError
 from sqlalchemy import select
-from stub import billed
-from worker import BUDGETS, PRICES, Job, run_turn
 
+from tests.crash.moments import Moments, short
+from tests.crash.stub import billed
+from tests.crash.worker import BUDGETS, PRICES, Job, run_turn
 from turngraph.billing.ledger import Ledger
 from turngraph.billing.operations.sweeper import Lookup, Outstanding, ProviderRecord
 from turngraph.billing.store.schema import attempt_t, entry_t
@@ -291,7 +291,7 @@ def settle_accounts(scene: Scene, tally: Tally, *, lookup: bool) -> Tally:
 def asks(truth: set[str]) -> Lookup:
     """Asks the provider's account. It knows nothing of tools."""
 
-    def ask(attempt: Outstanding) -> Any:
+    def ask(attempt: Outstanding) -> ProviderRecord | Literal["absent"] | None:
         if attempt.kind != "completion":
             return None
         return ProviderRecord(usage=USED) if attempt.attempt_id in truth else "absent"

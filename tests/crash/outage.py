@@ -6,13 +6,13 @@ import time
 from dataclasses import replace
 from functools import partial
 
-from harness import Run, Scene, Tally, end, in_child, settle_accounts, start
-from moments import Moments
 from psycopg import Error as DatabaseError
-from servers import Postgres
 from sqlalchemy.exc import OperationalError
-from worker import Job, run_turn
 
+from tests.crash.harness import Run, Scene, Tally, end, in_child, settle_accounts, start
+from tests.crash.moments import Moments
+from tests.crash.servers import Postgres
+from tests.crash.worker import Job, run_turn
 from turngraph.billing.errors import LedgerUnavailableError
 
 WORKERS = 4

@@ -8,9 +8,8 @@ import random
 from decimal import Decimal
 from functools import partial
 
-from harness import Scene, Tally, end, start
-from worker import Job, settlement_of
-
+from tests.crash.harness import Scene, Tally, end, start
+from tests.crash.worker import Job, settlement_of
 from turngraph.billing.budget import Budget
 from turngraph.billing.ledger import Ledger
 from turngraph.billing.store.attempts import begin

@@ -47,18 +47,24 @@ def forgetful_begin(tx: LedgerTransaction, call: Call, **given: Any) -> StartedA
     return _begin(tx, call, **{**given, "request_sha": tx.nonce})
 
 
-def settle_again(tx: LedgerTransaction, told: Settlement) -> Settled:
+def settle_again(tx: LedgerTransaction, settlement: Settlement) -> Settled:
     """A `settle` that does not ask whether the attempt was charged before."""
-    first = _settle(tx, told)
-    if first.first or told.charge.amount_usd is None:
+    first = _settle(tx, settlement)
+    if first.first or settlement.charge.amount_usd is None:
         return first
     e = entry_t.c
     rev = tx.conn.execute(
-        select(func.max(e.rev)).where(e.attempt_id == told.charge.attempt_id)
+        select(func.max(e.rev)).where(e.attempt_id == settlement.charge.attempt_id)
     ).scalar_one()
-    row = {"attempt_id": told.charge.attempt_id, "rev": rev + 1, "kind": "charge", "at": tx.now}
+    row = {
+        "attempt_id": settlement.charge.attempt_id,
+        "rev": rev + 1,
+        "kind": "charge",
+        "at": tx.now,
+    }
     tx.conn.execute(
-        entry_t.insert(), {**row, "amount_nano": to_nano(told.charge.amount_usd), "note": None}
+        entry_t.insert(),
+        {**row, "amount_nano": to_nano(settlement.charge.amount_usd), "note": None},
     )
     return first
 
@@ -69,12 +75,12 @@ def _begin_nothing(
     return StartedAttempt(f"{call_id}.1", 1, usd)
 
 
-def _keep_nothing(tx: LedgerTransaction, kept: AttemptResponse) -> bool:
+def _keep_nothing(tx: LedgerTransaction, response: AttemptResponse) -> bool:
     return True
 
 
-def _enter_and_settle(tx: LedgerTransaction, told: Settlement) -> Settled:
-    charge = told.charge
+def _enter_and_settle(tx: LedgerTransaction, settlement: Settlement) -> Settled:
+    charge = settlement.charge
     call = Call(
         attribution=CostAttribution(account=charge.account or ""),
         vendor=charge.vendor,
@@ -82,4 +88,4 @@ def _enter_and_settle(tx: LedgerTransaction, told: Settlement) -> Settled:
     )
     name = (charge.attempt_id or "").rpartition(".")[0]
     _begin(tx, call, call_id=name, request_sha="x", usd=charge.amount_usd)
-    return _settle(tx, told)
+    return _settle(tx, settlement)

@@ -4,15 +4,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from graph_worker import GraphRun, whole
-from harness import Scene, Tally, freeze_everywhere, kill_at_random, kill_everywhere
-from moments import OVER
-from outage import crash_the_database
-from overshoot import overshoot
-from servers import Postgres
-from stub import BUSY, TORN
-from upkeep import kill_the_migration, kill_the_playing_back, kill_the_sweeper
-from worker import run_turn, run_turn_in_tasks
+from tests.crash.graph_worker import GraphRun, whole
+from tests.crash.harness import Scene, Tally, freeze_everywhere, kill_at_random, kill_everywhere
+from tests.crash.moments import OVER
+from tests.crash.outage import crash_the_database
+from tests.crash.overshoot import overshoot
+from tests.crash.servers import Postgres
+from tests.crash.stub import BUSY, TORN
+from tests.crash.upkeep import kill_the_migration, kill_the_playing_back, kill_the_sweeper
+from tests.crash.worker import run_turn, run_turn_in_tasks
 
 
 @dataclass(frozen=True)

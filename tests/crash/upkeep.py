@@ -5,13 +5,13 @@ of the tables.
 from dataclasses import replace
 from pathlib import Path
 
-from graph_worker import GraphRun
-from harness import Run, Scene, Tally, asks, count_moments, in_child, settle_accounts
-from moments import Moments
 from sqlalchemy import inspect
-from stub import billed
-from worker import PRICES, Job, ledger_of, run_turn
 
+from tests.crash.graph_worker import GraphRun
+from tests.crash.harness import Run, Scene, Tally, asks, count_moments, in_child, settle_accounts
+from tests.crash.moments import Moments
+from tests.crash.stub import billed
+from tests.crash.worker import PRICES, Job, ledger_of, run_turn
 from turngraph.billing.operations.sweeper import Outcome, Outstanding
 from turngraph.billing.store.database import open_engine
 from turngraph.billing.store.migrations import migrate

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from moments import Moments
-
+from tests.crash.moments import Moments
 from turngraph.providers.openai_provider import OpenAIProvider
 
 _BEGINS = (b"POST", b"{")

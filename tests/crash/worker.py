@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from moments import Moments
-from protections import forgetful_begin, settle_again
-
+from tests.crash.moments import Moments
+from tests.crash.protections import forgetful_begin, settle_again
 from turngraph.billing.budget import Budget
 from turngraph.billing.errors import FencedError
 from turngraph.billing.leases.leases import admit, finish, renew

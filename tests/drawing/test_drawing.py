@@ -36,7 +36,7 @@ def house() -> Graph:
 def drawn(nodes: list[str], edges: list[Edge]) -> Graph:
     """A graph of these parts."""
     graph = Graph()
-    known = {name: graph.add_node(same, id=name) for name in nodes}
+    known = {name: graph.add_node(None, id=name) for name in nodes}
     for edge in edges:
         graph.add_edge(known[edge.source], known[edge.target], conditional=edge.conditional)
     return graph

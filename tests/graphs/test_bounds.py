@@ -12,7 +12,7 @@ from turngraph.billing.store.schema import attempt_t
 from turngraph.graphs import TurnGraph, chat_turn
 from turngraph.providers import OpenAIProvider
 from turngraph.scripted import Say, ScriptedModel
-from turngraph.state.events import TurnEvent
+from turngraph.state.events import AnyEvent
 from turngraph.state.turn import TurnSettings
 
 REQUEST: Any = {"model": "gpt-5-mini", "messages": [{"role": "user", "content": "Q"}]}
@@ -128,7 +128,7 @@ def test_a_cap_that_is_taken_out_after_the_money_was_held_is_missed(run: Run) ->
             budget=Budget(usd=Decimal("0.10")),
             checkpointer=InMemorySaver(),
         )
-        turn.invoke(ask("Q"), thread, interrupt_before=["call_llm"])  # type: ignore[call-overload]
+        turn.invoke(ask("Q"), thread, interrupt_before=["call_llm"])
         request = turn.get_state(thread).values["request"]
         assert request.max_tokens == 4096
         turn.update_state(thread, {"request": request.model_copy(update={"max_tokens": None})})
@@ -141,7 +141,7 @@ def test_a_cap_that_is_taken_out_after_the_money_was_held_is_missed(run: Run) ->
 def test_an_answer_is_kept_before_anybody_is_told_of_it() -> None:
     """A listener that breaks off costs what the answer did, and not what was held for it."""
 
-    def breaks_off(event: TurnEvent) -> None:
+    def breaks_off(event: AnyEvent) -> None:
         if event.type == "response_received":
             raise KeyboardInterrupt
 

@@ -4,12 +4,12 @@ feature still there.
 
 import asyncio
 import operator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypedDict
 
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.graph import END, START, MessagesState, StateGraph
+from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import Command, Send
 
 from tests.turns import Run, ask, both_ways, told, turn_on
@@ -128,9 +128,8 @@ def test_a_supervisor_hands_the_conversation_to_turns_and_back(run: Run) -> None
 
     def supervisor(state: MessagesState) -> Command[Literal["expert", "__end__"]]:
         last = state["messages"][-1]
-        return Command(
-            goto=END if isinstance(last, AIMessage) and "done" in last.text else "expert"
-        )
+        done = isinstance(last, AIMessage) and "done" in last.text
+        return Command(goto="__end__" if done else "expert")
 
     with ScriptedModel([Say("thinking"), Say("done")]) as model:
         graph = StateGraph(MessagesState)
@@ -242,13 +241,20 @@ async def test_turns_of_one_graph_run_at_once_without_meeting() -> None:
         assert len(out["messages"]) == 4
 
 
+class Foreign(TypedDict):
+    """The context of a parent graph, with a key that a turn might know."""
+
+    provider: str
+
+
 def test_a_parent_with_its_own_context_leaves_the_turn_alone() -> None:
     """LangGraph hands a parent's context to its subgraphs as it is; a turn must not read it."""
     with ScriptedModel([Say("fine")]) as model:
-        graph = StateGraph(MessagesState, context_schema=dict)
+        graph = StateGraph(MessagesState, context_schema=Foreign)
         graph.add_node("chat", turn_on(model))
         graph.add_edge(START, "chat")
-        out = graph.compile().invoke(ask("Q"), context={"provider": "someone else's"})
+        given: MessagesState = {"messages": [HumanMessage("Q")]}
+        out = graph.compile().invoke(given, context={"provider": "someone else's"})
     assert out["messages"][-1].text == "fine"
 
 

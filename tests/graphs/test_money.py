@@ -575,6 +575,7 @@ def test_a_turn_is_counted_for_its_key_and_each_of_its_tags(run: Run, ledger: Le
         ("k_17", '["beta", "web"]')
     ]
     windows = rows(ledger, "select budget_id, settled_nano from budget_window order by budget_id")
+    assert result.cost_usd is not None
     spent = int(result.cost_usd.scaleb(9))
     assert windows == [
         ("api_key_id:k_17", spent),

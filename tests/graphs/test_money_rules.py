@@ -156,7 +156,7 @@ def test_an_answer_that_comes_to_a_worker_that_was_replaced_is_charged_and_not_u
 async def test_a_task_that_is_cancelled_twice_still_tells_the_ledger(ledger: Ledger) -> None:
     """Impatient callers cancel again; what was sent must not be left as if it were under way."""
     with ScriptedModel([Hang(5)]) as model:
-        task = asyncio.create_task(turn_on(model, ledger=ledger).ainvoke(ask("Q")))  # type: ignore[call-overload]
+        task = asyncio.create_task(turn_on(model, ledger=ledger).ainvoke(ask("Q")))
         await asyncio.to_thread(until, lambda: model.requests)
         for _ in range(3):
             task.cancel()

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from tests.turns import Run, ask, both_apis, both_ways, invoke, result_of, turn_on
 from turngraph.billing import Budget, Ledger, Prices, ToolPrice
 from turngraph.scripted import Call, Fail, Say, ScriptedModel
+from turngraph.scripted.script import ScriptStep
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.events import ChargeAuthorized
 
@@ -59,7 +60,7 @@ def test_going_back_with_recorded_answers_costs_nothing_and_asks_nobody(
 
     prices = Prices(tools=(ToolPrice(tool="weather", usd_per_call=Decimal("0.01")),))
     budget, seen = Budget(usd=Decimal(1), per="thread"), list[Any]()
-    script = [Fail(503), Call(("weather", {"city": "Oslo"})), Say("Rain.")]
+    script: list[ScriptStep] = [Fail(503), Call(("weather", {"city": "Oslo"})), Say("Rain.")]
     with ScriptedModel(script) as model:
         paying: Any = {"prices": prices, "ledger": ledger, "budget": budget}
         saver = InMemorySaver()

@@ -186,7 +186,7 @@ def test_a_turn_that_was_resumed_is_not_run_again_without_a_ledger_either(
             model, tools=[today], checkpointer=InMemorySaver(), approve=going_on is not None
         )
         stop = {} if going_on is not None else {"interrupt_before": ["dispatch_tools"]}
-        turn.invoke(ask("Q", turn_id="T1"), THREAD, **stop)  # type: ignore[call-overload]
+        turn.invoke(ask("Q", turn_id="T1"), THREAD, **stop)
         first = run(turn, going_on, THREAD)
         again = run(turn, ask("Q", turn_id="T1"), THREAD)
         assert len(model.requests) == 2
@@ -233,9 +233,9 @@ def test_a_stream_of_a_finished_turn_has_the_form_of_any_other(
     """
     with ScriptedModel() as model:
         turn = turn_on(model, ledger=ledger, checkpointer=InMemorySaver())
-        first = list(turn.stream(ask("Q", turn_id="T1"), THREAD, **asked))  # type: ignore[call-overload]
+        first = list(turn.stream(ask("Q", turn_id="T1"), THREAD, **asked))
         invoke(turn, ask("R"), THREAD)
-        again = list(turn.stream(ask("Q", turn_id="T1"), THREAD, **asked))  # type: ignore[call-overload]
+        again = list(turn.stream(ask("Q", turn_id="T1"), THREAD, **asked))
     assert again == first[-1:] * told
 
 

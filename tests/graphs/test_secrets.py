@@ -69,8 +69,8 @@ def test_the_key_is_nowhere_after_good_and_bad_turns(
     stored = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert stored
     assert KEY.encode() not in stored
-    with contextlib.closing(sqlite3.connect(database)) as stored:
-        rows = stored.execute("select count(*) from checkpoints").fetchone()
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        rows = connection.execute("select count(*) from checkpoints").fetchone()
     assert rows[0] > 5
 
 

@@ -185,7 +185,7 @@ def observe(plan: Plan, steps: str, folder: Path) -> Observed:
 
 def _finished(turn: TurnGraph) -> dict[str, Any]:
     thread: Any = {"configurable": {"thread_id": "t"}}
-    out = turn.invoke(ask("Go", turn_id="turn"), thread)
+    out: dict[str, Any] = turn.invoke(ask("Go", turn_id="turn"), thread)
     while "__interrupt__" in out:
         out = turn.invoke(Command(resume=_answers(out)), thread)
     return out
@@ -193,7 +193,7 @@ def _finished(turn: TurnGraph) -> dict[str, Any]:
 
 async def _afinished(turn: TurnGraph) -> dict[str, Any]:
     thread: Any = {"configurable": {"thread_id": "t"}}
-    out = await turn.ainvoke(ask("Go", turn_id="turn"), thread)
+    out: dict[str, Any] = await turn.ainvoke(ask("Go", turn_id="turn"), thread)
     while "__interrupt__" in out:
         out = await turn.ainvoke(Command(resume=_answers(out)), thread)
     return out

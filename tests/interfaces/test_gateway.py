@@ -12,6 +12,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from tests.turns import turn_on
 from turngraph.billing import Ledger
 from turngraph.billing.leases.leases import admit
+from turngraph.billing.operations.results import Dimension
 from turngraph.graphs import TurnGraph
 from turngraph.interfaces import ahandler, handler
 from turngraph.scripted import Fail, Say, ScriptedModel
@@ -122,7 +123,8 @@ def test_a_gateway_says_whose_key_and_tags_a_turn_is_counted_under(
             handle(turn_on(model, ledger=ledger), {"input_text": "2 + 2?"}, **given)["statusCode"]
             == 200
         )
-        for by, who in (("account", "acme"), ("api_key_id", "k_17"), ("tag", "web")):
+        counted: dict[Dimension, str] = {"account": "acme", "api_key_id": "k_17", "tag": "web"}
+        for by, who in counted.items():
             assert [(line.value, line.attempts) for line in ledger.spending(by)] == [(who, 1)]
 
 

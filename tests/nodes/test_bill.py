@@ -19,7 +19,13 @@ PRICED = Prices((PriceOverride(vendor="openai", model="*", rates=RATES),))
 
 
 def state(**keys: Any) -> dict[str, Any]:
-    given = {"turn_id": "turn", "settings": None, "attempts": [], "tool_runs": [], "charges": []}
+    given: dict[str, Any] = {
+        "turn_id": "turn",
+        "settings": None,
+        "attempts": [],
+        "tool_runs": [],
+        "charges": [],
+    }
     return {**given, **keys}
 
 

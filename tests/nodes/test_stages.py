@@ -87,7 +87,8 @@ def derived_table() -> dict[str, list[str]]:
     edges: set[str] = set()
     for branches in build_chat_turn(context_for().deps).branches.values():
         for branch in branches.values():
-            edges |= get_type_hints(get_type_hints(branch.path.__wrapped__)["state"]).keys()
+            path: Any = branch.path  # a function that functools.wraps has wrapped
+            edges |= get_type_hints(get_type_hints(path.__wrapped__)["state"]).keys()
     reads = [TurnOutput.__annotations__.keys(), *map(reads_of, STAGES), edges]
     writes = [
         TurnInput.__annotations__.keys(),

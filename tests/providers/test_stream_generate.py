@@ -445,10 +445,12 @@ def test_sessions_are_counted_correctly_in_many_threads() -> None:
     """Lost updates would be lost usage."""
     memory = SessionMemory()
     one = ProviderReply(response_id="r", usage=Usage(total_tokens=1))
-    threads = [
-        threading.Thread(target=lambda: [memory.remember("s", one) for _ in range(200)] and None)
-        for _ in range(8)
-    ]
+
+    def remember_many() -> None:
+        for _ in range(200):
+            memory.remember("s", one)
+
+    threads = [threading.Thread(target=remember_many) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

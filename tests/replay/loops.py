@@ -64,10 +64,10 @@ def threads_in(cassette: list[Recording]) -> Iterator[Thread]:
     before = {each["id"]: by_index.get(each["sequence"].get("follows")) for each in cassette}
     tails = {each["id"]: tail_of(before[each["id"]], each) for each in cassette}
     followed = {
-        before[id_]["id"]
+        earlier["id"]
         for id_, tail in tails.items()
-        if tail is not None and before[id_] is not None
-    }  # type: ignore[index]
+        if tail is not None and (earlier := before[id_]) is not None
+    }
     for last in cassette:
         if last["id"] in followed:
             continue
@@ -108,8 +108,8 @@ def tail_of(earlier: Recording | None, later: Recording) -> list[Item] | None:
     places = [
         n
         for n, item in enumerate(conversation)
-        if result_of(item) is not None and result_of(item)[0] in ids
-    ]  # type: ignore[index]
+        if (result := result_of(item)) is not None and result[0] in ids
+    ]
     if not said.calls or not places or said.finish_reason == "length":
         return None
     tail = conversation[places[-1] + 1 :]

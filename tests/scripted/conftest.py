@@ -6,11 +6,14 @@ from typing import Any
 
 import openai
 import pytest
+from openai.types.chat import ChatCompletionFunctionToolParam
+from openai.types.responses import FunctionToolParam
+from openai.types.shared_params import FunctionDefinition
 
 from turngraph.scripted.loopback import LoopbackServer
 from turngraph.scripted.server import ScriptedModel
 
-WEATHER: dict[str, Any] = {
+WEATHER: FunctionDefinition = {
     "name": "get_current_weather",
     "description": "The weather at a place.",
     "parameters": {
@@ -22,7 +25,7 @@ WEATHER: dict[str, Any] = {
         "required": ["location"],
     },
 }
-CALCULATOR: dict[str, Any] = {
+CALCULATOR: FunctionDefinition = {
     "name": "calculator",
     "description": "Works out a sum.",
     "parameters": {
@@ -60,10 +63,19 @@ def client(model: ScriptedModel, connect: Connect) -> openai.OpenAI:
 
 
 @pytest.fixture
-def chat_tools() -> list[dict[str, Any]]:
+def chat_tools() -> list[ChatCompletionFunctionToolParam]:
     return [{"type": "function", "function": tool} for tool in (WEATHER, CALCULATOR)]
 
 
 @pytest.fixture
-def responses_tools() -> list[dict[str, Any]]:
-    return [{"type": "function", "strict": False, **tool} for tool in (WEATHER, CALCULATOR)]
+def responses_tools() -> list[FunctionToolParam]:
+    return [
+        {
+            "type": "function",
+            "strict": False,
+            "name": tool["name"],
+            "description": tool["description"],
+            "parameters": tool["parameters"],
+        }
+        for tool in (WEATHER, CALCULATOR)
+    ]

@@ -5,6 +5,14 @@ from typing import Any
 
 import openai
 import pytest
+from openai.types.chat import (
+    ChatCompletion,
+    ChatCompletionFunctionToolParam,
+    ChatCompletionMessage,
+    ChatCompletionMessageFunctionToolCall,
+    ChatCompletionMessageParam,
+)
+from openai.types.chat.completion_create_params import ResponseFormat
 
 from turngraph.scripted import Say, ScriptedModel
 
@@ -13,37 +21,72 @@ def async_client(model: ScriptedModel) -> openai.AsyncOpenAI:
     return openai.AsyncOpenAI(base_url=model.base_url, api_key="any", max_retries=0)
 
 
-def user(text: str) -> dict[str, Any]:
+def user(text: str) -> ChatCompletionMessageParam:
     return {"role": "user", "content": text}
 
 
-def with_results(messages: list[dict[str, Any]], reply: Any, result: str) -> list[dict[str, Any]]:
+def text_of(reply: ChatCompletionMessage) -> str:
+    """The text of an answer that has one."""
+    assert reply.content is not None
+    return reply.content
+
+
+def calls_of(reply: ChatCompletionMessage) -> list[ChatCompletionMessageFunctionToolCall]:
+    """The function calls of an answer."""
+    return [call for call in reply.tool_calls or () if call.type == "function"]
+
+
+def reasoning_tokens(reply: ChatCompletion) -> int | None:
+    """The reasoning tokens that the usage of `reply` names."""
+    assert reply.usage is not None
+    assert reply.usage.completion_tokens_details is not None
+    return reply.usage.completion_tokens_details.reasoning_tokens
+
+
+def with_results(
+    messages: list[ChatCompletionMessageParam], reply: ChatCompletionMessage, result: str
+) -> list[ChatCompletionMessageParam]:
     """The conversation after `reply`, each of its calls answered with `result`."""
-    calls = [call.model_dump() for call in reply.tool_calls]
-    results = [{"role": "tool", "tool_call_id": call["id"], "content": result} for call in calls]
-    return [
-        *messages,
-        {"role": "assistant", "content": reply.content, "tool_calls": calls},
-        *results,
+    conversation = list(messages)
+    conversation.append(
+        {
+            "role": "assistant",
+            "content": reply.content,
+            "tool_calls": [
+                {
+                    "id": call.id,
+                    "type": "function",
+                    "function": {"name": call.function.name, "arguments": call.function.arguments},
+                }
+                for call in calls_of(reply)
+            ],
+        }
+    )
+    results: list[ChatCompletionMessageParam] = [
+        {"role": "tool", "tool_call_id": call.id, "content": result} for call in calls_of(reply)
     ]
+    return [*conversation, *results]
 
 
 def test_it_says_plainly_that_it_is_scripted(client: openai.OpenAI) -> None:
     """Nobody should take its words for a model's."""
     answer = client.chat.completions.create(model="gpt-4o", messages=[user("Who wrote Faust?")])
-    assert "scripted model, not a language model" in answer.choices[0].message.content
-    assert "Who wrote Faust?" in answer.choices[0].message.content
+    text = text_of(answer.choices[0].message)
+    assert "scripted model, not a language model" in text
+    assert "Who wrote Faust?" in text
     assert client.models.list().data[0].id == "scripted"
 
 
-def test_a_tool_loop(client: openai.OpenAI, chat_tools: list[dict[str, Any]]) -> None:
+def test_a_tool_loop(
+    client: openai.OpenAI, chat_tools: list[ChatCompletionFunctionToolParam]
+) -> None:
     """The call fits the question, and the answer holds what the tool said."""
     messages = [user("What is 17% of 2,340?")]
     first = client.chat.completions.create(
         model="scripted", messages=messages, tools=chat_tools
     ).choices[0]
     assert first.finish_reason == "tool_calls"
-    [call] = first.message.tool_calls
+    [call] = calls_of(first.message)
     assert (call.function.name, json.loads(call.function.arguments)) == (
         "calculator",
         {"expression": "17 / 100 * 2340"},
@@ -53,11 +96,11 @@ def test_a_tool_loop(client: openai.OpenAI, chat_tools: list[dict[str, Any]]) ->
         model="scripted", messages=messages, tools=chat_tools
     ).choices[0]
     assert second.finish_reason == "stop"
-    assert "calculator says: 397.8" in second.message.content
+    assert "calculator says: 397.8" in text_of(second.message)
 
 
 def test_several_places_are_several_calls_at_once(
-    client: openai.OpenAI, chat_tools: list[dict[str, Any]]
+    client: openai.OpenAI, chat_tools: list[ChatCompletionFunctionToolParam]
 ) -> None:
     """Parallel calls are what the graph fans out."""
     asked = user("What is the weather in Oslo, New York and Rome?")
@@ -66,26 +109,26 @@ def test_several_places_are_several_calls_at_once(
         .choices[0]
         .message
     )
-    assert [json.loads(call.function.arguments)["location"] for call in reply.tool_calls] == [
+    assert [json.loads(call.function.arguments)["location"] for call in calls_of(reply)] == [
         "Oslo",
         "New York",
         "Rome",
     ]
-    assert len({call.id for call in reply.tool_calls}) == 3
+    assert len({call.id for call in calls_of(reply)}) == 3
 
 
 def test_without_parallel_calls_they_come_one_after_another(
-    client: openai.OpenAI, chat_tools: list[dict[str, Any]]
+    client: openai.OpenAI, chat_tools: list[ChatCompletionFunctionToolParam]
 ) -> None:
     """A loop of several follow-ups, each with its own call."""
-    messages, seen = [user("Weather in Oslo and Rome?")], []
+    messages, seen = [user("Weather in Oslo and Rome?")], list[str]()
     for _ in range(3):
         reply = client.chat.completions.create(
             model="scripted", messages=messages, tools=chat_tools, parallel_tool_calls=False
         )
         if reply.choices[0].finish_reason == "stop":
             break
-        [call] = reply.choices[0].message.tool_calls
+        [call] = calls_of(reply.choices[0].message)
         seen.append(json.loads(call.function.arguments)["location"])
         messages = with_results(messages, reply.choices[0].message, "mild")
     assert seen == ["Oslo", "Rome"]
@@ -93,7 +136,7 @@ def test_without_parallel_calls_they_come_one_after_another(
 
 @pytest.mark.parametrize("question", ["Hello!", "What is 6 times 7?", "Weather in Oslo and Rome?"])
 def test_a_stream_adds_up_to_the_answer(
-    client: openai.OpenAI, chat_tools: list[dict[str, Any]], question: str
+    client: openai.OpenAI, chat_tools: list[ChatCompletionFunctionToolParam], question: str
 ) -> None:
     """Streamed or not, it is the same answer at the same price."""
     asked: dict[str, Any] = {"model": "scripted", "messages": [user(question)], "tools": chat_tools}
@@ -115,14 +158,16 @@ def test_usage_is_streamed_only_if_asked_for(client: openai.OpenAI) -> None:
     assert all(chunk.usage is None and chunk.choices for chunk in chunks)
 
 
-def test_tool_choice_is_honored(client: openai.OpenAI, chat_tools: list[dict[str, Any]]) -> None:
+def test_tool_choice_is_honored(
+    client: openai.OpenAI, chat_tools: list[ChatCompletionFunctionToolParam]
+) -> None:
     """`none` forbids, `required` demands, a name decides which."""
 
     def called(choice: Any, question: str) -> list[str]:
         reply = client.chat.completions.create(
             model="m", messages=[user(question)], tools=chat_tools, tool_choice=choice
         )
-        return [call.function.name for call in reply.choices[0].message.tool_calls or []]
+        return [call.function.name for call in calls_of(reply.choices[0].message)]
 
     assert called("none", "What is 6 times 7?") == []
     assert called("auto", "Hello!") == []
@@ -140,18 +185,18 @@ def test_structured_answers_fit_their_schema(client: openai.OpenAI) -> None:
         "required": ["city", "degrees"],
         "additionalProperties": False,
     }
-    wanted = {
+    wanted: ResponseFormat = {
         "type": "json_schema",
         "json_schema": {"name": "report", "strict": True, "schema": schema},
     }
     asked = [user("It is 12 degrees in Oslo.")]
     reply = client.chat.completions.create(model="m", messages=asked, response_format=wanted)
-    assert json.loads(reply.choices[0].message.content) == {"city": "Oslo", "degrees": 12}
+    assert json.loads(text_of(reply.choices[0].message)) == {"city": "Oslo", "degrees": 12}
     asked = [user("A joke, as JSON with the keys 'setup' and 'punchline'.")]
     reply = client.chat.completions.create(
         model="m", messages=asked, response_format={"type": "json_object"}
     )
-    assert set(json.loads(reply.choices[0].message.content)) == {"setup", "punchline"}
+    assert set(json.loads(text_of(reply.choices[0].message))) == {"setup", "punchline"}
 
 
 def test_caps_and_stops_end_an_answer(client: openai.OpenAI) -> None:
@@ -160,6 +205,7 @@ def test_caps_and_stops_end_an_answer(client: openai.OpenAI) -> None:
     cut = client.chat.completions.create(**asked, max_tokens=3)
     assert cut.choices[0].finish_reason == "length"
     assert cut.choices[0].message.content == "This is the"
+    assert cut.usage is not None
     assert cut.usage.completion_tokens == 3
     stopped = client.chat.completions.create(**asked, stop=["scripted"])
     assert stopped.choices[0].message.content == "This is the "
@@ -167,14 +213,14 @@ def test_caps_and_stops_end_an_answer(client: openai.OpenAI) -> None:
 
 
 def test_a_cap_can_cut_a_calls_arguments(
-    client: openai.OpenAI, chat_tools: list[dict[str, Any]]
+    client: openai.OpenAI, chat_tools: list[ChatCompletionFunctionToolParam]
 ) -> None:
     """No tool may run on arguments that did not arrive whole; this is how a model sends them."""
     reply = client.chat.completions.create(
         model="m", messages=[user("What is 6 times 7?")], tools=chat_tools, max_tokens=2
     )
     assert reply.choices[0].finish_reason == "length"
-    assert reply.choices[0].message.tool_calls[0].function.arguments == '{"expression":'
+    assert calls_of(reply.choices[0].message)[0].function.arguments == '{"expression":'
 
 
 def test_reasoning_is_shown_and_counted_when_effort_is_asked_for(client: openai.OpenAI) -> None:
@@ -182,12 +228,12 @@ def test_reasoning_is_shown_and_counted_when_effort_is_asked_for(client: openai.
     reply = client.chat.completions.create(
         model="m", messages=[user("Think.")], reasoning_effort="high"
     )
-    thought = reply.choices[0].message.model_extra["reasoning_content"]
-    assert reply.usage.completion_tokens_details.reasoning_tokens == len(thought.split()) > 0
+    thought = (reply.choices[0].message.model_extra or {})["reasoning_content"]
+    assert reasoning_tokens(reply) == len(thought.split()) > 0
     plain = client.chat.completions.create(
         model="m", messages=[user("Think.")], reasoning_effort="none"
     )
-    assert plain.usage.completion_tokens_details.reasoning_tokens == 0
+    assert reasoning_tokens(plain) == 0
 
 
 def test_a_prompt_seen_before_is_cached(connect: Any) -> None:
@@ -208,7 +254,9 @@ def test_several_choices_and_log_probabilities(client: openai.OpenAI) -> None:
         model="m", messages=[user("Hi")], n=2, logprobs=True, top_logprobs=2
     )
     assert [choice.index for choice in reply.choices] == [0, 1]
-    entries = reply.choices[0].logprobs.content
+    logprobs = reply.choices[0].logprobs
+    assert logprobs is not None
+    entries = logprobs.content or []
     assert "".join(entry.token for entry in entries) == reply.choices[0].message.content
     assert all(len(entry.top_logprobs) == 2 for entry in entries)
 
@@ -222,4 +270,4 @@ async def test_the_async_client_is_served_the_same() -> None:
         pieces = [chunk.choices[0].delta.content async for chunk in stream]
         reply = await client.chat.completions.create(model="m", messages=[user("Hi")])
     assert [piece for piece in pieces if piece] == ["one", " two", " three"]
-    assert "scripted" in reply.choices[0].message.content
+    assert "scripted" in text_of(reply.choices[0].message)

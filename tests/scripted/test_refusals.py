@@ -22,12 +22,10 @@ HI = {"role": "user", "content": "Hi"}
 CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 ASKING = {"role": "assistant", "content": None, "tool_calls": [CALL]}
 RESULT = {"role": "tool", "tool_call_id": "c1", "content": "42"}
-F = {
-    "type": "function",
-    "function": {"name": "f", "parameters": {"type": "object", "properties": {"x": {}}}},
-}
-FLAT = {"type": "function", **F["function"]}
-STRICT = {"type": "function", "function": {**F["function"], "strict": True}}
+FUNCTION = {"name": "f", "parameters": {"type": "object", "properties": {"x": {}}}}
+F = {"type": "function", "function": FUNCTION}
+FLAT = {"type": "function", **FUNCTION}
+STRICT = {"type": "function", "function": {**FUNCTION, "strict": True}}
 
 
 def chat(**members: Any) -> dict[str, Any]:

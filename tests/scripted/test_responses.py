@@ -5,6 +5,18 @@ from typing import Any
 
 import openai
 import pytest
+from openai.types.responses import (
+    FunctionToolParam,
+    Response,
+    ResponseFunctionToolCall,
+    ResponseInputItemParam,
+    ResponseOutputItem,
+    ResponseOutputRefusal,
+    ResponseOutputText,
+    ResponseReasoningItem,
+    ResponseTextConfigParam,
+    ResponseUsage,
+)
 
 from turngraph.scripted import Call, Refuse, Say, ScriptedModel
 
@@ -13,16 +25,45 @@ def async_client(model: ScriptedModel) -> openai.AsyncOpenAI:
     return openai.AsyncOpenAI(base_url=model.base_url, api_key="any", max_retries=0)
 
 
-def output(call: Any, text: str) -> dict[str, Any]:
+def function_call(item: ResponseOutputItem) -> ResponseFunctionToolCall:
+    """`item`, which must be a function call."""
+    assert isinstance(item, ResponseFunctionToolCall)
+    return item
+
+
+def function_calls(reply: Response) -> list[ResponseFunctionToolCall]:
+    """The function calls of a response."""
+    return [item for item in reply.output if isinstance(item, ResponseFunctionToolCall)]
+
+
+def reasoning(reply: Response) -> ResponseReasoningItem:
+    """The reasoning that a response begins with."""
+    assert isinstance(reply.output[0], ResponseReasoningItem)
+    return reply.output[0]
+
+
+def part_of(item: ResponseOutputItem) -> ResponseOutputText | ResponseOutputRefusal:
+    """The first part of a message."""
+    assert item.type == "message"
+    return item.content[0]
+
+
+def usage_of(reply: Response) -> ResponseUsage:
+    """The usage of a response that has one."""
+    assert reply.usage is not None
+    return reply.usage
+
+
+def output(call: ResponseFunctionToolCall, text: str) -> ResponseInputItemParam:
     return {"type": "function_call_output", "call_id": call.call_id, "output": text}
 
 
 def test_a_tool_loop_by_previous_response_id(
-    client: openai.OpenAI, responses_tools: list[dict[str, Any]]
+    client: openai.OpenAI, responses_tools: list[FunctionToolParam]
 ) -> None:
     """Only the results are sent; the conversation is remembered."""
     first = client.responses.create(model="m", input="What is 6 times 7?", tools=responses_tools)
-    [call] = first.output
+    [call] = map(function_call, first.output)
     assert (call.name, json.loads(call.arguments)) == ("calculator", {"expression": "6 * 7"})
     second = client.responses.create(
         model="m", previous_response_id=first.id, input=[output(call, "42")], tools=responses_tools
@@ -32,12 +73,12 @@ def test_a_tool_loop_by_previous_response_id(
         model="m", previous_response_id=second.id, input="Thanks", tools=responses_tools
     )
     assert "Thanks" in third.output_text
-    assert third.usage.input_tokens > second.usage.input_tokens
+    assert usage_of(third).input_tokens > usage_of(second).input_tokens
     assert client.responses.retrieve(first.id).output == first.output
 
 
 def test_a_tool_loop_by_sending_everything_again(
-    client: openai.OpenAI, responses_tools: list[dict[str, Any]]
+    client: openai.OpenAI, responses_tools: list[FunctionToolParam]
 ) -> None:
     """What stateless vendors ask for: every item, reasoning in its encrypted form."""
     asked: dict[str, Any] = {
@@ -51,7 +92,7 @@ def test_a_tool_loop_by_sending_everything_again(
     first = client.responses.create(**asked, input=items)
     assert [item.type for item in first.output] == ["reasoning", "function_call", "function_call"]
     items += [item.model_dump(exclude_none=True) for item in first.output]
-    items += [output(call, "mild") for call in first.output[1:]]
+    items += [output(function_call(item), "mild") for item in first.output[1:]]
     assert (
         "get_current_weather says: mild"
         in client.responses.create(**asked, input=items).output_text
@@ -68,7 +109,7 @@ def test_what_was_not_stored_cannot_be_continued(client: openai.OpenAI) -> None:
     assert refused.value.code == "previous_response_not_found"
     with pytest.raises(openai.NotFoundError):
         client.responses.retrieve(unstored.id)
-    items = [
+    items: list[Any] = [
         *(item.model_dump(exclude_none=True) for item in unstored.output),
         {"role": "user", "content": "And?"},
     ]
@@ -78,7 +119,7 @@ def test_what_was_not_stored_cannot_be_continued(client: openai.OpenAI) -> None:
 
 @pytest.mark.parametrize("question", ["Hello!", "What is 6 times 7?", "Weather in Oslo and Rome?"])
 def test_a_stream_ends_in_the_answer(
-    client: openai.OpenAI, responses_tools: list[dict[str, Any]], question: str
+    client: openai.OpenAI, responses_tools: list[FunctionToolParam], question: str
 ) -> None:
     """The deltas add up to the items, and the last event holds the whole response."""
     asked: dict[str, Any] = {"model": "m", "input": question, "tools": responses_tools}
@@ -93,26 +134,26 @@ def test_a_stream_ends_in_the_answer(
     deltas = [event.delta for event in events if event.type == "response.output_text.delta"]
     assert "".join(deltas) == whole.output_text
     assert added_up.usage == whole.usage
-    assert added_up.output[0].summary == whole.output[0].summary != []
-    assert [item.arguments for item in added_up.output if item.type == "function_call"] == [
-        item.arguments for item in whole.output if item.type == "function_call"
+    assert reasoning(added_up).summary == reasoning(whole).summary != []
+    assert [call.arguments for call in function_calls(added_up)] == [
+        call.arguments for call in function_calls(whole)
     ]
 
 
 def test_reasoning_stays_hidden_unless_a_summary_is_asked_for(client: openai.OpenAI) -> None:
     """Its tokens are billed all the same."""
     reply = client.responses.create(model="m", input="Think.", reasoning={"effort": "low"})
-    assert reply.output[0].type == "reasoning"
-    assert reply.output[0].summary == []
-    assert reply.usage.output_tokens_details.reasoning_tokens > 0
+    assert reasoning(reply).summary == []
+    assert usage_of(reply).output_tokens_details.reasoning_tokens > 0
 
 
 def test_a_capped_answer_is_incomplete(client: openai.OpenAI) -> None:
     """`incomplete` is this API's `length`."""
     question = "word " * 60
     reply = client.responses.create(model="m", input=question, max_output_tokens=16)
+    assert reply.incomplete_details is not None
     assert (reply.status, reply.incomplete_details.reason) == ("incomplete", "max_output_tokens")
-    assert reply.usage.output_tokens == 16
+    assert usage_of(reply).output_tokens == 16
     with client.responses.stream(model="m", input=question, max_output_tokens=16) as stream:
         assert [event.type for event in stream][-1] == "response.incomplete"
 
@@ -139,7 +180,9 @@ def test_structured_answers_fit_their_schema(client: openai.OpenAI) -> None:
         "required": ["n"],
         "additionalProperties": False,
     }
-    wanted = {"format": {"type": "json_schema", "name": "n", "schema": schema, "strict": True}}
+    wanted: ResponseTextConfigParam = {
+        "format": {"type": "json_schema", "name": "n", "schema": schema, "strict": True}
+    }
     reply = client.responses.create(model="m", input="I have 3 cats.", text=wanted)
     assert json.loads(reply.output_text) == {"n": 3}
 

@@ -64,7 +64,7 @@ def test_a_message_with_a_known_id_takes_the_place_of_the_old_one() -> None:
 
 def test_a_chunk_becomes_a_message() -> None:
     """A parent that merges chunks into the state would otherwise add to them."""
-    assert type(merge_messages([], [AIMessageChunk("hi", id="a")])[0]) is AIMessage
+    assert type(merge_messages([], [AIMessageChunk(content="hi", id="a")])[0]) is AIMessage
 
 
 def test_removing_what_is_not_there_is_no_error() -> None:

@@ -133,9 +133,9 @@ def test_a_changed_list_of_tools_is_noticed(servers: McpServers) -> None:
         if servers.changed:
             break
         time.sleep(0.05)
-    assert servers.changed == ("tests",)
+    assert list(servers.changed) == ["tests"]
     assert "newcomer" in Toolbox.of(servers.tools())
-    assert servers.changed == ()
+    assert list(servers.changed) == []
 
 
 def test_a_server_that_cannot_be_started_is_reported() -> None:

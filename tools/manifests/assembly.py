@@ -59,6 +59,8 @@ class Assembler:
     def plugins(self) -> tuple[LoadedPlugin, ...]:
         """Returns the plugins that could be built. `reader.problems` says what is wrong."""
         self._check_names()
+        # Connections come first, because a plugin is built on its connection. A manifest with a
+        # problem never ends the work: one run reports the problems of all of them.
         for located, connection in self._of(SqlConnectionManifest):
             self.databases[located.name] = _database(located, connection, self.secrets)
         for located, service in self._of(ApiConnectionManifest):
@@ -67,6 +69,7 @@ class Assembler:
             )
         built = (self._plugin(located) for located in self.reader.manifests)
         plugins = tuple(plugin for plugin in built if plugin is not None)
+        # A client may name a plugin of any file, so all plugins must be known here.
         self._check_clients({plugin.name for plugin in plugins})
         return plugins
 
@@ -110,6 +113,7 @@ class Assembler:
     def _sql_plugin(
         self, located: LocatedManifest, manifest: SqlPluginManifest
     ) -> LoadedPlugin | None:
+        # Only SQL plugins need SQLAlchemy and the SQL parser, which take long to import.
         from turngraph.tools.sql.plugin import sql_plugin
         from turngraph.tools.sql.statement import StatementError
 
@@ -121,6 +125,7 @@ class Assembler:
         data = manifest.spec.sql_data
         names = [parameter.name for parameter in data.parameters]
         for name in unused_parameters(data.sql_query, names):
+            # A warning, not a problem: the query works. Most often a name is misspelt in one place.
             message = f"the query has no placeholder {{{name}}}, so the parameter has no effect"
             path = ("spec", "sql_data", "parameters")
             self.reader.warnings.append(located.problem(path, message))
@@ -139,6 +144,7 @@ class Assembler:
 
         client = self._connection(located, manifest.spec.connection, self.services, "ApiConnection")
         try:
+            # Checked although the connection may be missing, so that both problems are reported.
             check_selection(manifest.spec.api_data.select or "")
         except ValueError as error:
             self._problem(located, ("spec", "api_data", "select"), str(error))

@@ -135,6 +135,7 @@ class Parameter(Part):
     @field_validator("enum", mode="before")
     @classmethod
     def _none_for_empty(cls, value: Any) -> Any:
+        # An empty list would allow no value at all. Manifests have it where they mean no list.
         return None if value == [] else value
 
     @model_validator(mode="after")

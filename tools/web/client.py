@@ -95,6 +95,7 @@ class WebClient:
             except _TransientError as failure:
                 if attempt == attempts:
                     raise failure.error from None
+            # The time limit of `send` is around all of this, so the waits cannot add up beyond it.
             await asyncio.sleep(self.wait_s * 2 ** (attempt - 1))
         raise AssertionError("the last attempt returns or raises")
 
@@ -119,6 +120,7 @@ class WebClient:
                 ToolException(f"The service cannot be reached ({type(error).__name__}).")
             ) from None
         if response.status == 401:
+            # The token may have been revoked before it expired; the next call fetches another.
             self.credentials.forget_token()
         if response.status in RETRIED_STATUSES and not is_last:
             raise _TransientError(ToolException(f"The service answered {response.status}."))

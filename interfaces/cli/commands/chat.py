@@ -102,6 +102,7 @@ class _Conversation:
         if line == "/history":
             self._show(asyncio.run(self.messages()))
             return True
+        # A misspelt command is not a question: sending it would cost money.
         if _COMMAND.match(line):
             command = line.split()[0]
             self.err.print(

@@ -81,6 +81,7 @@ def show(turn_id: str, /, *, ledger: LedgerUrl = DEFAULT_LEDGER, json: AsJson = 
         return
     console = report_console()
     date = f", {bill.attempts[0]['at'][:10]}" if bill.attempts else ""
+    # A turn's id is chosen by its caller. Without `markup=False`, brackets in it would be styles.
     console.print(
         f"turn {bill.turn_id}: {bill.status or 'not admitted here'}{date}\n", markup=False
     )
@@ -112,6 +113,7 @@ def top(
     since, until = period.bounds()
     with open_ledger(ledger) as book:
         lines = book.spending(by, since=since, until=until, limit=limit)
+        # Asked for separately: the lines end at `limit`, so they need not add up to the total.
         total = book.total(since=since, until=until)
     if json:
         print_json([line._asdict() for line in lines])

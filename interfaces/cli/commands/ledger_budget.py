@@ -150,6 +150,7 @@ def remove(name: str, /, *, ledger: LedgerUrl = DEFAULT_LEDGER) -> None:
 
 
 def _as_row(each: Budget) -> dict[str, Any]:
+    # A budget that was given no name is known by its id, which is made of its other fields.
     return {"name": each.id, **each.model_dump(exclude={"name"})}
 
 
@@ -162,6 +163,7 @@ def _budget_from(fields: dict[str, Any]) -> Budget:
     try:
         return Budget(**fields)
     except ValidationError as exc:
+        # pydantic reports fields; a person typed options, and mends one at a time.
         problem = exc.errors(include_url=False)[0]
         field = str(problem["loc"][0])
         if field == "unpriced":

@@ -35,11 +35,13 @@ def verify(*, ledger: LedgerUrl = DEFAULT_LEDGER) -> int:
 
     Every amount must be in an entry, and every hold must belong to an open attempt.
     """
+    # Imports stand inside the commands, so that `turngraph --help` loads no database driver.
     from turngraph.interfaces.plain_text import money
 
     with open_ledger(ledger) as book:
         problems = [*book.verify(), *_refused_records(book)]
         total, waiting = book.total(), len(list(book.store.spool.records()))
+    # Problems are the output, so they go to stdout; what is only said to a person goes to stderr.
     for problem in problems:
         print(problem)
     if waiting:
@@ -91,6 +93,8 @@ def reconcile(
     """
     charging, lookup = load_prices(prices), _lookup(ask, base_url)
     with open_ledger(ledger) as book:
+        # Records on disk come first: an attempt whose cost one of them has must not be charged by
+        # policy.
         written = book.play_back()
         swept = book.sweep(charging, lookup=lookup, policy=policy, quiet_s=quiet, limit=_AT_ONCE)
         left = book.outstanding(limit=_AT_ONCE)

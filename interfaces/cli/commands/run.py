@@ -12,7 +12,7 @@ from rich.console import Console
 from turngraph.interfaces.cli.client_options import SelectedClient, open_client
 from turngraph.interfaces.cli.model_options import ModelOptions, SelectedModel
 from turngraph.state.errors import TurnValueError
-from turngraph.state.events import TurnEvent
+from turngraph.state.events import AnyEvent
 from turngraph.state.result import TurnResult
 
 __all__ = ["run"]
@@ -88,7 +88,7 @@ async def _run_as_json(
 
     model, options, plugins = selected
 
-    def print_event(event: TurnEvent) -> None:
+    def print_event(event: AnyEvent) -> None:
         if stream:
             print(event.model_dump_json(exclude_none=True), flush=True)
 

@@ -7,11 +7,11 @@ from rich.text import Text
 
 from turngraph.interfaces.plain_text import one_line, printable
 from turngraph.state.events import (
+    AnyEvent,
     ResponseFailed,
     Token,
     ToolRequested,
     ToolResponded,
-    TurnEvent,
     TurnWarning,
 )
 from turngraph.state.result import TurnResult
@@ -36,7 +36,7 @@ class LivePrinter:
         self._streamed = False
         """Whether a piece of the answer was printed."""
 
-    def __call__(self, event: TurnEvent) -> None:
+    def __call__(self, event: AnyEvent) -> None:
         """Prints what `event` is about, if a person wants to know it."""
         match event:
             case Token(kind="reasoning", text=text):

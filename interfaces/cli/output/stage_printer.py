@@ -14,13 +14,13 @@ from turngraph.interfaces.cli.output.compact_json import compact_json
 from turngraph.interfaces.cli.output.report import charges_table
 from turngraph.interfaces.plain_text import money, one_line, printable
 from turngraph.state.events import (
+    AnyEvent,
     ChargeCreated,
     PromptFinished,
     PromptStarted,
     ResponseReceived,
     Token,
     ToolPresented,
-    TurnEvent,
 )
 from turngraph.state.result import ToolRun, TurnResult
 
@@ -59,7 +59,7 @@ class StagePrinter:
             run: ToolRun = task["result"]["tool_runs"][0]
             self._print(f"{run.status}: {one_line(run.content, 90)}", _milliseconds(run.seconds))
 
-    def __call__(self, event: TurnEvent) -> None:
+    def __call__(self, event: AnyEvent) -> None:
         """Prints what happened inside a node."""
         match event:
             case PromptStarted():

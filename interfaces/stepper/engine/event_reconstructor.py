@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 
 from turngraph.interfaces.stepper.engine.task_controller import TaskRun
 from turngraph.state.events import (
+    AnyEvent,
     ChargeCreated,
     PluginSelected,
     PromptFinished,
@@ -16,7 +17,6 @@ from turngraph.state.events import (
     ToolPresented,
     ToolRequested,
     ToolResponded,
-    TurnEvent,
 )
 from turngraph.state.result import Attempt, Charge, ToolRun, TurnResult
 from turngraph.state.turn import SelectedPlugin
@@ -34,7 +34,7 @@ class EventReconstructor:
         self._turn_ids: dict[str, str] = {}
         self._charge_ids: set[str] = set()
 
-    def events_of(self, run: TaskRun) -> Iterator[TurnEvent]:
+    def events_of(self, run: TaskRun) -> Iterator[AnyEvent]:
         """Yields the events of `run`, as far as its output holds what they need."""
         if run.task.stage is None or not isinstance(run.output, Mapping):
             return
@@ -58,7 +58,7 @@ def _last_write(value: Any) -> Any:
     return value["$writes"][-1] if is_several else value
 
 
-def _plugin_events(output: Output, turn_id: str) -> Iterator[TurnEvent]:
+def _plugin_events(output: Output, turn_id: str) -> Iterator[AnyEvent]:
     plugins: Sequence[SelectedPlugin] = output.get("plugins") or ()
     for plugin in plugins:
         yield PluginSelected(
@@ -66,12 +66,12 @@ def _plugin_events(output: Output, turn_id: str) -> Iterator[TurnEvent]:
         )
 
 
-def _offered_tool_events(output: Output, turn_id: str) -> Iterator[TurnEvent]:
+def _offered_tool_events(output: Output, turn_id: str) -> Iterator[AnyEvent]:
     for tool in output["request"].tools:
         yield ToolPresented(turn_id=turn_id, tool=tool.name)
 
 
-def _attempt_events(output: Output, turn_id: str) -> Iterator[TurnEvent]:
+def _attempt_events(output: Output, turn_id: str) -> Iterator[AnyEvent]:
     for attempt in _instances(Attempt, output.get("attempts")):
         ids = {"turn_id": turn_id, "attempt_id": attempt.id}
         yield RequestSent(
@@ -93,19 +93,19 @@ def _attempt_events(output: Output, turn_id: str) -> Iterator[TurnEvent]:
             )
 
 
-def _tool_run_events(output: Output, turn_id: str) -> Iterator[TurnEvent]:
+def _tool_run_events(output: Output, turn_id: str) -> Iterator[AnyEvent]:
     for run in _instances(ToolRun, output.get("tool_runs")):
         ids = {"turn_id": turn_id, "call_id": run.call_id, "tool": run.name}
         yield ToolRequested(**ids, arguments=run.arguments)
         yield ToolResponded(**ids, status=run.status, seconds=run.seconds)
 
 
-def _charge_events(output: Output, turn_id: str) -> Iterator[TurnEvent]:
+def _charge_events(output: Output, turn_id: str) -> Iterator[AnyEvent]:
     for charge in _instances(Charge, output.get("charges")):
         yield ChargeCreated(turn_id=turn_id, charge=charge)
 
 
-def _finish_events(output: Output, turn_id: str) -> Iterator[TurnEvent]:
+def _finish_events(output: Output, turn_id: str) -> Iterator[AnyEvent]:
     result: TurnResult = output["result"]
     yield PromptFinished(
         turn_id=turn_id, status=result.status, cost_usd=result.cost_usd, seconds=result.seconds
@@ -116,7 +116,7 @@ def _instances(kind: type[T], values: Iterable[Any] | None) -> Iterator[T]:
     return (value for value in values or () if isinstance(value, kind))
 
 
-_REBUILDERS: Final[Mapping[str, Sequence[Callable[[Output, str], Iterator[TurnEvent]]]]] = {
+_REBUILDERS: Final[Mapping[str, Sequence[Callable[[Output, str], Iterator[AnyEvent]]]]] = {
     "prep_first_request": (_plugin_events, _offered_tool_events),
     "call_llm": (_attempt_events,),
     "dispatch_tools": (_tool_run_events,),

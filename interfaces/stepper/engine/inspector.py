@@ -13,7 +13,7 @@ from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.interfaces.stepper.engine.timeline import Timeline
 from turngraph.interfaces.stepper.engine.wire_request import WireRequest, request_of
 from turngraph.state.errors import TurnInvocationError
-from turngraph.state.events import TurnEvent
+from turngraph.state.events import AnyEvent
 from turngraph.state.reply import ProviderReply
 from turngraph.state.result import Charge
 
@@ -88,7 +88,7 @@ class Inspector:
         return next((reply for reply in replies if reply is not None), None)
 
     @property
-    def events(self) -> tuple[TurnEvent, ...]:
+    def events(self) -> tuple[AnyEvent, ...]:
         """The events up to here."""
         return tuple(event for step in self._timeline.steps_so_far for event in step.events)
 

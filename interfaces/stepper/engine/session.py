@@ -28,7 +28,7 @@ from turngraph.interfaces.stepper.engine.task_controller import (
     controlled_copy,
 )
 from turngraph.state.errors import TurnInvocationError
-from turngraph.state.events import TurnEvent
+from turngraph.state.events import AnyEvent, is_event
 
 __all__ = ["Session"]
 
@@ -174,7 +174,7 @@ class Session:
         if step is not None:
             self.saver.restore(step.snapshot)
         controller.begin_pass(may_run, before.overrides, before.partial_outputs)
-        events: list[TurnEvent] = []
+        events: list[AnyEvent] = []
         error: BaseException | None = None
         try:
             # Turns write their events to the `custom` stream. "sync" stores all writes before the
@@ -182,7 +182,7 @@ class Session:
             async for _, event in self.graph.astream(
                 input, self.config, stream_mode="custom", subgraphs=True, durability="sync"
             ):
-                if isinstance(event, TurnEvent):
+                if is_event(event):
                     events.append(event)
         except Exception as exc:
             # An error that no node raised is no step: an edit was wrong. (`open` raises its own.)

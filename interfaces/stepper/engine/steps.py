@@ -13,7 +13,7 @@ from turngraph.interfaces.stepper.engine.task_controller import (
     TaskRun,
     WaitingTask,
 )
-from turngraph.state.events import ChargeCreated, TurnEvent
+from turngraph.state.events import AnyEvent, ChargeCreated
 from turngraph.state.reply import ProviderReply
 from turngraph.state.result import Attempt, Charge
 
@@ -32,7 +32,7 @@ class Step:
     """The tasks that run next."""
     runs: tuple[TaskRun, ...] = ()
     """The tasks that ran since the step before."""
-    events: tuple[TurnEvent, ...] = field(default=(), repr=False)
+    events: tuple[AnyEvent, ...] = field(default=(), repr=False)
     waiting: tuple[WaitingTask, ...] = ()
     """The tasks that wait for the answer of a person."""
     error: BaseException | None = None

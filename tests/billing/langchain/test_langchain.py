@@ -216,7 +216,9 @@ def test_a_bound_that_is_set_is_kept(book: Any) -> None:
                 return handler(request.override(model_settings=settings))
 
         both_in = [Sets(), LedgerMiddleware(metered(book))]
-        create_agent(model(server), middleware=both_in, system_prompt="Be brief.").invoke(QUESTION)
+        create_agent(model(server), middleware=both_in, system_prompt="Be brief.").invoke(
+            {"messages": [HumanMessage("Double 21.")]}
+        )
     assert [request.body["max_completion_tokens"] for request in server.requests] == [77, 55]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from langchain.agents import create_agent
+from langchain_core.messages import HumanMessage
 from langchain_openai import ChatOpenAI
 from openai import BadRequestError
 
@@ -74,7 +75,7 @@ def by_middleware(
 ) -> None:
     config = MeteringConfig(ledger, prices=prices, budgets=(BUDGET,))
     agent = create_agent(model(server, extra), [], middleware=[LedgerMiddleware(config)])
-    agent.invoke({"messages": [("user", "Hi")]})
+    agent.invoke({"messages": [HumanMessage("Hi")]})
 
 
 def by_callback(

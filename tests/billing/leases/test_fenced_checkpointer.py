@@ -24,7 +24,8 @@ def lease_from(config: Any) -> tuple[str, int] | None:
 
 def write(saver: Any, lease: int | None, *, task: bool) -> Any:
     config = {"configurable": {"thread_id": "t", "checkpoint_ns": "", "lease": lease}}
-    given = (config, empty_checkpoint(), {"source": "loop", "step": 0}, {})
+    metadata = {"source": "loop", "step": 0}
+    given: tuple[Any, ...] = (config, empty_checkpoint(), metadata, {})
     return asyncio.run(saver.aput(*given)) if task else saver.put(*given)
 
 

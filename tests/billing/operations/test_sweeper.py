@@ -10,11 +10,8 @@ import pytest
 from sqlalchemy import text
 
 from turngraph.billing.budget import Budget
-from turngraph.billing.operations.sweeper import (
-    Outstanding,
-    ProviderRecord,
-    Swept,
-)
+from turngraph.billing.operations.results import Swept
+from turngraph.billing.operations.sweeper import Outstanding, ProviderRecord
 from turngraph.billing.pricing.prices import Prices
 from turngraph.billing.store.calls import Call, UnknownOutcome
 from turngraph.billing.store.outcomes import mark_unknown
@@ -99,7 +96,12 @@ def test_the_vendor_is_asked_first(book: Any, says: Any, state: str, basis: str,
     book.begin()
     book.ledger.store.run(mark_unknown, UnknownOutcome(attempt_id="c.1", why="cut"))
     asked: list[Outstanding] = []
-    book.ledger.sweep(Prices(), lookup=lambda attempt: asked.append(attempt) or says)
+
+    def lookup(attempt: Outstanding) -> Any:
+        asked.append(attempt)
+        return says
+
+    book.ledger.sweep(Prices(), lookup=lookup)
     assert [attempt.attempt_id for attempt in asked] == ["c.1"]
     row = book.row("c.1")
     assert (row["state"], row["basis"], row["charge_nano"]) == (state, basis, nano)

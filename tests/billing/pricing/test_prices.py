@@ -140,7 +140,7 @@ def test_a_list_price_follows_the_calendar() -> None:
     )
     assert before is not None
     assert after is not None
-    assert (before.usd, after.usd) == (10, 2)
+    assert (before.usd, after.usd) == (Decimal(10), Decimal(2))
 
 
 @pytest.mark.parametrize(

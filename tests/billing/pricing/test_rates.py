@@ -104,7 +104,7 @@ def test_a_tier_begins_above_its_threshold(tokens: int, rate: int) -> None:
 def test_the_bound_takes_the_dearest_tier_a_call_may_meet() -> None:
     """A hold is for the worst case; a tier may also be cheaper than the rate below it."""
     worst = price_used(TIERED, 201, source="x", most=True)
-    assert (worst.input_usd_per_mtok, worst.output_usd_per_mtok) == (4, 9)
+    assert (worst.input_usd_per_mtok, worst.output_usd_per_mtok) == (Decimal(4), Decimal(9))
 
 
 counts = st.one_of(st.none(), st.integers(-10, 10**9))

@@ -24,6 +24,7 @@ from turngraph.billing.store.calls import AttemptResponse, Call, CostAttribution
 from turngraph.billing.store.migrations import MIGRATIONS, migrate
 from turngraph.billing.store.outcomes import answer, note_id
 from turngraph.billing.store.settlement import settle
+from turngraph.billing.store.transaction import LedgerTransaction
 
 Open = Callable[..., Any]
 
@@ -188,16 +189,15 @@ def test_a_mistake_is_raised_at_once(book: Any) -> None:
     """Bad SQL does not become good by waiting."""
     with pytest.raises((ProgrammingError, LedgerUnavailableError)):
         book.ledger.store.run(lambda tx: tx.conn.execute(text("SELECT nothing FROM nowhere")))
-    tries = []
+    tries: list[LedgerTransaction] = []
+
+    def fails(tx: LedgerTransaction) -> None:
+        tries.append(tx)
+        raise DBAPIError("bad", {}, OSError())
+
     with pytest.raises(DBAPIError):
-        book.ledger.store.run(
-            lambda tx: tries.append(1) or _raise(DBAPIError("bad", {}, OSError()))
-        )
+        book.ledger.store.run(fails)
     assert len(tries) == 1
-
-
-def _raise(error: Exception) -> None:
-    raise error
 
 
 def test_what_was_paid_while_the_database_was_away_is_charged_later(

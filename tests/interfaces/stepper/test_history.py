@@ -4,7 +4,7 @@ import asyncio
 import operator
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
@@ -113,7 +113,7 @@ def test_turns_that_ran_in_parallel_are_shown_in_parallel(saver: Any) -> None:
             ["chat"],
         )
         compiled = graph.compile(checkpointer=saver)
-        compiled.invoke(ask("Both."), THREAD)
+        compiled.invoke({"messages": [HumanMessage("Both.")], "charges": []}, THREAD)
         past = TurnStepper.attach(compiled, "t")
         assert past.timeline[0].nodes == ("chat", "chat")
         assert past.now.finished
@@ -347,10 +347,11 @@ async def test_a_saver_of_this_event_loop_is_read_from_another_thread(
     async with AsyncSqliteSaver.from_conn_string(str(tmp_path / "threads.db")) as saver:
         turn = turn_on(model, tools=[weather], checkpointer=saver)
         await turn.ainvoke(ask("Both?"), THREAD)
-        for opened in (
+        ways: list[Callable[[], TurnStepper]] = [
             lambda: TurnStepper.attach(turn, "t"),
             lambda: TurnStepper(turn, ask("And now?"), "t"),
-        ):
+        ]
+        for opened in ways:
             with pytest.raises(TurnInvocationError, match=r"asyncio\.to_thread"):
                 opened()
             with await asyncio.to_thread(opened) as stepper:

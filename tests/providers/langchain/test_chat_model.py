@@ -309,6 +309,6 @@ def test_a_field_without_effect_is_refused(field: dict[str, Any]) -> None:
 def test_chunks_have_one_id_and_an_end() -> None:
     """Front ends join chunks by their id, and stop at the last one."""
     with ScriptedModel([Say("one two three")]) as model:
-        pieces: list[AIMessageChunk] = list(chat_model(model).stream("Q"))  # type: ignore[arg-type]
+        pieces: list[AIMessageChunk] = list(chat_model(model).stream("Q"))
     assert len({piece.id for piece in pieces}) == 1
     assert [piece.chunk_position for piece in pieces] == [None] * (len(pieces) - 1) + ["last"]

@@ -13,12 +13,12 @@ test_audio_inputs (on Responses)     it takes no sound: https://platform.openai.
 import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import pytest
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk
-from langchain_tests.integration_tests import ChatModelIntegrationTests, chat_models as suite
+from langchain_core.messages import AIMessage
+from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
 from turngraph.providers import TurngraphChatModel
@@ -84,7 +84,7 @@ class _Integration(ChatModelIntegrationTests):
 
     @pytest.fixture(autouse=True)
     def _downloads(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(suite.httpx, "get", _file_at)
+        monkeypatch.setattr("httpx.get", _file_at)
         monkeypatch.setenv("LANGCHAIN_TESTS_USER_AGENT", "turngraph")
 
     @property
@@ -152,7 +152,7 @@ def _asked(model: BaseChatModel, question: str, *, stream: bool) -> AIMessage:
     if not stream:
         return model.invoke(question)
     first, *rest = model.stream(question)
-    return cast("AIMessageChunk", sum(rest, first))
+    return sum(rest, first)
 
 
 class TestIntegrationOnChatCompletions(_Integration):

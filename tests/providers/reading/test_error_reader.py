@@ -398,7 +398,8 @@ def test_an_error_event_of_a_responses_stream_has_its_own_class() -> None:
 
 def test_an_error_that_explains_nothing_is_a_server_error() -> None:
     """An event called `error` that is empty, or not an object at all."""
-    for event in ({"type": "error"}, None, "down", 7, []):
+    events: list[Any] = [{"type": "error"}, None, "down", 7, []]
+    for event in events:
         assert error_of_event(event, vendor="acme", api="chat").kind == "server"
 
 

@@ -5,7 +5,7 @@ from hypothesis import given, strategies as st
 
 from turngraph.providers.wire.retry_delay import retry_delay_s
 from turngraph.state.errors import ProviderError
-from turngraph.state.result import TurnError
+from turngraph.state.turn_error import TurnError
 
 
 @given(retries=st.integers(0, 10_000), jitter=st.floats(0, 1))

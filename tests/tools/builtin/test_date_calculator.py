@@ -2,12 +2,15 @@
 
 import json
 from datetime import date, timedelta
+from typing import get_args
 
 import pytest
 from hypothesis import given, strategies as st
 
 from turngraph.tools.builtin.date_calculator import (
     DateCalculatorError,
+    Format,
+    Operation,
     calculate_dates,
     date_calculator,
 )
@@ -20,8 +23,8 @@ def test_difference_is_what_the_calendar_says(first: date, last: date) -> None:
     assert answer["days"] == (last - first).days
 
 
-@given(st.dates(date(1000, 1, 1)), st.sampled_from(["ISO", "US", "EU"]))
-def test_a_result_can_be_read_again(day: date, form: str) -> None:
+@given(st.dates(date(1000, 1, 1)), st.sampled_from(get_args(Format)))
+def test_a_result_can_be_read_again(day: date, form: Format) -> None:
     """A model passes one answer on in the next call."""
     [text] = json.loads(calculate_dates([day.isoformat()], "convert", form))["dates"]
     assert json.loads(calculate_dates([text], "oldest", form))["date"] == text
@@ -55,7 +58,7 @@ def test_oldest_and_newest() -> None:
         ("3-4-2024", "US", "2024-03-04"),
     ],
 )
-def test_a_written_date_is_read_as_its_format_says(text: str, form: str, wanted: str) -> None:
+def test_a_written_date_is_read_as_its_format_says(text: str, form: Format, wanted: str) -> None:
     """If only one order of the numbers is a date, that order is used."""
     assert json.loads(calculate_dates([text, wanted], "difference", form))["days"] == 0
 
@@ -86,7 +89,7 @@ def test_a_written_date_is_read_as_its_format_says(text: str, form: str, wanted:
     ],
 )
 def test_wrong_dates_are_refused_with_a_message(
-    dates: list[str], operation: str, form: str, days: int, message: str
+    dates: list[str], operation: Operation, form: Format, days: int, message: str
 ) -> None:
     """The message says what to write instead."""
     with pytest.raises(DateCalculatorError, match=message):
@@ -95,7 +98,7 @@ def test_wrong_dates_are_refused_with_a_message(
 
 def test_the_model_sees_the_documented_arguments() -> None:
     """The names and choices are part of the documented interface."""
-    schema = date_calculator.tool_call_schema.model_json_schema()["properties"]
+    schema = date_calculator.get_input_jsonschema()["properties"]
     assert set(schema) == {"dates", "operation", "date_format", "days"}
     assert schema["operation"]["enum"] == [
         "difference",

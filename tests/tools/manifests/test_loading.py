@@ -51,7 +51,9 @@ def test_a_static_plugin_answers_by_key() -> None:
     """The one argument is an enum of all keys; the answer is everything below the key."""
     [plugin] = load_manifests(STATIC)
     assert isinstance(plugin, Plugin)
-    topics = plugin.tool.args_schema["properties"]["inquiry_type"]["enum"]  # type: ignore[index,union-attr,call-overload]
+    schema = plugin.tool.args_schema
+    assert isinstance(schema, dict)
+    topics = schema["properties"]["inquiry_type"]["enum"]
     assert topics[:4] == ["hours", "flavours", "contact", "delivery"]
     assert plugin.tool.invoke({"inquiry_type": "hours"}) == {
         "weekdays": "10 to 8",

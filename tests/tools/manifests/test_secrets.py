@@ -53,7 +53,7 @@ def ring() -> Iterator[None]:
     from keyring.backend import KeyringBackend
 
     class Memory(KeyringBackend):
-        priority = 1  # type: ignore[assignment]
+        priority = 1
 
         def get_password(self, service: str, username: str) -> str | None:
             return VALUE if (service, username) == ("shop", "bob") else None
@@ -61,7 +61,7 @@ def ring() -> Iterator[None]:
         def set_password(self, service: str, username: str, password: str) -> None: ...
 
     before = keyring.get_keyring()
-    keyring.set_keyring(Memory())
+    keyring.set_keyring(Memory())  # type: ignore[no-untyped-call]
     yield
     keyring.set_keyring(before)
 

