@@ -61,10 +61,10 @@ def well_formed(url: str) -> SplitResult:
         raise ValueError("the address has no host")
     if parts.port == 0:  # `port` itself raises ValueError for what is no port
         raise ValueError("the address has the port 0")
-    if spelled_address(host) is None:
-        # UnicodeError, which is a ValueError, for an empty label and for one that is too long.
-        if len(host.removesuffix(".").encode("idna")) > MAX_NAME:
-            raise ValueError(f"the host has more than {MAX_NAME} characters")
+    # `encode` raises UnicodeError, a ValueError, for an empty label and for one that is too long.
+    is_name = spelled_address(host) is None
+    if is_name and len(host.removesuffix(".").encode("idna")) > MAX_NAME:
+        raise ValueError(f"the host has more than {MAX_NAME} characters")
     return parts
 
 
