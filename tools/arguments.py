@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from turngraph.state.errors import ToolArgumentsError, TurnConfigurationError
 from turngraph.state.json_types import JsonObject
 from turngraph.tools.output import clean
+from turngraph.tools.schemas import check_depth, subschemas
 from turngraph.tools.text import shorten
 
 if TYPE_CHECKING:
@@ -20,18 +21,24 @@ MAX_QUOTED: Final = 300
 """Characters of one value or message that are quoted in an error message."""
 MAX_ERRORS: Final = 3
 """Mistakes reported for one call. The model corrects them and calls again."""
+CHECK_S: Final = 0.5
+"""Seconds that the check of one call may take. It runs on the event loop of the turn."""
 
 
 def compile_schema(name: str, schema: JsonObject) -> "Validator":
     """Returns a validator of `schema`, which belongs to the tool `name`. It never fetches anything.
 
-    Raises TurnConfigurationError if `schema` is not a valid JSON schema, or if a `$ref` in it
-    points to another document.
+    Raises TurnConfigurationError if `schema` is not a valid JSON schema, if it is nested too deep,
+    if a `$ref` in it points to another document, and for a combination of keywords that cannot be
+    checked within a time limit.
     """
-    from jsonschema import Draft202012Validator, SchemaError
+    from jsonschema import Draft202012Validator, FormatChecker, SchemaError
     from jsonschema.validators import validator_for
     from referencing import Registry
 
+    from turngraph.tools.bounded_keywords import bounded
+
+    check_depth(name, schema)
     # A schema may come from an MCP server. A `$ref` to a URL would let that server choose an
     # address that this process fetches (server-side request forgery).
     outside = [ref for ref in _references(schema) if not ref.startswith("#")]
@@ -40,28 +47,65 @@ def compile_schema(name: str, schema: JsonObject) -> "Validator":
             f"The schema of tool `{name}` refers to another document, `{outside[0][:100]}`; only "
             "references that begin with `#` are allowed. Copy the definition into the schema."
         )
+    _check_patterns(name, schema)
     kind = validator_for(schema, default=Draft202012Validator)
     try:
-        kind.check_schema(schema)
+        # Without formats: the format `regex` knows Python's own patterns only.
+        kind.check_schema(schema, format_checker=FormatChecker(formats=()))
     except SchemaError as error:
         raise TurnConfigurationError(
             f"The schema of tool `{name}` is not a valid JSON schema: {error.message[:MAX_QUOTED]}"
         ) from error
     # The empty registry is the second guard: an unknown reference raises instead of being fetched.
-    return kind(schema, registry=Registry())
+    validator: Validator = bounded(kind)(schema, registry=Registry())
+    return validator
 
 
 def check_arguments(name: str, arguments: JsonObject, validator: "Validator") -> None:
     """Checks the `arguments` of a call of the tool `name` with `validator`.
 
     Raises ToolArgumentsError with the path, the mistake and the allowed values of the first three
-    mistakes.
+    mistakes, and if the check takes longer than half a second.
     """
-    errors = list(islice(validator.iter_errors(arguments), MAX_ERRORS))
+    from turngraph.tools.bounded_keywords import CheckTimeoutError, time_limit
+
+    try:
+        with time_limit(CHECK_S):
+            errors = list(islice(validator.iter_errors(arguments), MAX_ERRORS))
+    except CheckTimeoutError as error:
+        raise ToolArgumentsError(
+            f"The arguments of `{name}` could not be checked within {CHECK_S:g} seconds, because "
+            f"of {clean(str(error))} in its schema. Send shorter values."
+        ) from None
+    except RecursionError:
+        raise ToolArgumentsError(
+            f"The arguments of `{name}` could not be checked: its schema refers to itself without "
+            "end."
+        ) from None
     if errors:
         raise ToolArgumentsError(
             f"The arguments of `{name}` do not fit its schema: "
             f"{'; '.join(map(_error_text, errors))}."
+        )
+
+
+def _check_patterns(name: str, schema: JsonObject) -> None:
+    """Refuses patterns that cannot be read, and patterns that cannot be checked in bounded time."""
+    from turngraph.tools.bounded_keywords import readable_pattern
+
+    inner = list(subschemas(schema))
+    names = [pattern for one in inner for pattern in one.get("patternProperties") or ()]
+    for pattern in [*(one.get("pattern") for one in inner), *names]:
+        if isinstance(pattern, str) and readable_pattern(pattern) is None:
+            raise TurnConfigurationError(
+                f"The schema of tool `{name}` is not a valid JSON schema: "
+                f"{_quote(repr(pattern))} is not a regular expression that can be read here."
+            )
+    if names and any("unevaluatedProperties" in one for one in inner):
+        raise TurnConfigurationError(
+            f"The schema of tool `{name}` uses `patternProperties` together with "
+            "`unevaluatedProperties`, which cannot be checked within a time limit. Use "
+            "`additionalProperties` instead."
         )
 
 

@@ -1,7 +1,8 @@
 """Runs a tool with a time limit: in its own thread, as a task, or on a background event loop.
 
-A thread cannot be stopped from outside. A thread that hangs is abandoned: it is a daemon and
-belongs to no pool, so neither other tools nor the exit of the interpreter wait for it.
+A thread cannot be stopped from outside. A thread that hangs is abandoned: it is a daemon and never
+takes work again, so neither other tools nor the exit of the interpreter wait for it. A thread that
+has finished in time is kept for the next call, because to start one is a large part of a call.
 """
 
 import asyncio
@@ -10,12 +11,20 @@ import os
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, TimeoutError as FutureTimeout
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from typing import Any, Final, Generic, TypeVar
 
 __all__ = ["BackgroundLoop", "Outcome", "run_as_task", "run_in_thread", "run_in_thread_async"]
 
 T = TypeVar("T")
+
+MAX_IDLE: Final = 16
+"""Threads that wait for work at the same time. Calls are not limited: more threads start as needed
+and end when this many are idle.
+"""
+IDLE_S: Final = 30.0
+"""Seconds after which a thread without work ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +37,27 @@ class Outcome(Generic[T]):
 
 
 def run_in_thread(work: Callable[[], T], timeout_s: float) -> Outcome[T]:
-    """Runs `work` in a new daemon thread, in a copy of this context, for at most `timeout_s`
-    seconds.
+    """Runs `work` in a daemon thread, in a copy of this context, for at most `timeout_s` seconds.
+
+    The thread is an idle one, or a new one if none is idle.
     """
-    future = _start_thread(work)
+    job = _start_job(work)
     try:
-        return future.result(timeout_s)
+        return job.future.result(timeout_s)
     except FutureTimeout:
+        job.abandoned = True
         return Outcome(timed_out=True)
 
 
 async def run_in_thread_async(work: Callable[[], T], timeout_s: float) -> Outcome[T]:
     """Async version of `run_in_thread`. It does not use the thread pool of the running loop."""
-    future = asyncio.wrap_future(_start_thread(work))
+    job = _start_job(work)
+    future = asyncio.wrap_future(job.future)
     done, _ = await asyncio.wait({future}, timeout=timeout_s)
-    return future.result() if done else Outcome(timed_out=True)
+    if done:
+        return future.result()
+    job.abandoned = True
+    return Outcome(timed_out=True)
 
 
 async def run_as_task(work: Callable[[], Coroutine[Any, Any, T]], timeout_s: float) -> Outcome[T]:
@@ -102,18 +117,95 @@ class BackgroundLoop:
             return self._loop
 
 
-def _start_thread(work: Callable[[], T]) -> Future[Outcome[T]]:
-    future: Future[Outcome[T]] = Future()
-    # From here on `cancel()` has no effect; a cancelled future would make `set_result` raise below.
-    future.set_running_or_notify_cancel()
-    context = contextvars.copy_context()
-    thread = threading.Thread(
-        target=lambda: future.set_result(context.run(_outcome, work)),
-        name="turngraph-tool",
-        daemon=True,
-    )
-    thread.start()
-    return future
+@dataclass(slots=True)
+class _Job(Generic[T]):
+    """Work for a thread. `abandoned` once nobody waits for it any more."""
+
+    work: Callable[[], T]
+    context: contextvars.Context = field(default_factory=contextvars.copy_context)
+    future: Future[Outcome[T]] = field(default_factory=Future)
+    abandoned: bool = False
+
+
+class _Worker:
+    """A daemon thread that runs one job after the other, and waits in a list while it has none."""
+
+    def __init__(self, job: _Job[Any]) -> None:
+        self._jobs: SimpleQueue[_Job[Any]] = SimpleQueue()
+        self._jobs.put(job)
+        threading.Thread(target=self._serve, name="turngraph-tool", daemon=True).start()
+
+    def take(self, job: _Job[Any]) -> None:
+        """Runs `job` next. Only for a worker that was taken out of the list of idle ones."""
+        self._jobs.put(job)
+
+    def _serve(self) -> None:
+        while (job := self._next_job()) is not None:
+            outcome = job.context.run(_outcome, job.work)
+            # Before the result is set: whoever waits for it may have the next job at once.
+            stays = not job.abandoned and _idle.add(self)
+            job.future.set_result(outcome)
+            del job, outcome  # an idle thread must not keep a tool's result alive
+            if not stays:
+                return
+
+    def _next_job(self) -> "_Job[Any] | None":
+        try:
+            return self._jobs.get(timeout=IDLE_S)
+        except Empty:
+            # If another thread has just taken this worker, its job is about to arrive.
+            return None if _idle.remove(self) else self._jobs.get()
+
+
+class _IdleWorkers:
+    """The workers that wait for a job. The one that waits shortest is taken first."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._workers: list[_Worker] = []
+
+    def add(self, worker: _Worker) -> bool:
+        """Whether there was room for `worker`."""
+        with self._lock:
+            if len(self._workers) >= MAX_IDLE:
+                return False
+            self._workers.append(worker)
+            return True
+
+    def take(self) -> _Worker | None:
+        with self._lock:
+            return self._workers.pop() if self._workers else None
+
+    def remove(self, worker: _Worker) -> bool:
+        """Whether `worker` was in the list."""
+        with self._lock:
+            if worker not in self._workers:
+                return False
+            self._workers.remove(worker)
+            return True
+
+    def forget(self) -> None:
+        """Begins anew. A forked process inherits the list and the lock, but none of the threads."""
+        self._lock, self._workers = threading.Lock(), []
+
+
+_idle: Final = _IdleWorkers()
+"""Shared by all toolboxes, so that many small turns in a process do not keep threads of their own.
+"""
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_idle.forget)
+
+
+def _start_job(work: Callable[[], T]) -> _Job[T]:
+    job = _Job(work)
+    # From here on `cancel()` has no effect; a cancelled future would make `set_result` raise.
+    job.future.set_running_or_notify_cancel()
+    worker = _idle.take()
+    if worker is None:
+        _Worker(job)
+    else:
+        worker.take(job)
+    return job
 
 
 def _outcome(work: Callable[[], T]) -> Outcome[T]:

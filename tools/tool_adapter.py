@@ -3,8 +3,8 @@
 import inspect
 import json
 import re
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, get_args, get_origin, get_type_hints
 
 from langchain_core.tools import BaseTool
 from pydantic import ValidationError
@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.request import ToolSpec
 from turngraph.tools.builtin.registry import BUILTINS
+from turngraph.tools.schemas import check_depth, with_items
 from turngraph.tools.text import backticked
 
 __all__ = ["as_langchain_tool", "is_async_only", "supports_async", "tool_spec"]
@@ -19,6 +20,10 @@ __all__ = ["as_langchain_tool", "is_async_only", "supports_async", "tool_spec"]
 NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 """Letters, digits, `_` and `-`, at most 64:
 https://platform.openai.com/docs/api-reference/chat/create
+"""
+COMMAND: Final = re.compile(r"\bCommand\b")
+HANDOFF: Final = "__handoff_destination"
+"""Marks the hand-off tools of `langgraph-supervisor` and `langgraph-swarm`, which return a Command.
 """
 
 
@@ -31,6 +36,7 @@ def as_langchain_tool(given: BaseTool | Callable[..., Any] | str) -> BaseTool:
         'calculator'
     """
     if isinstance(given, BaseTool):
+        _check_effects(given)
         return given
     if isinstance(given, str):
         if given not in BUILTINS:
@@ -39,6 +45,11 @@ def as_langchain_tool(given: BaseTool | Callable[..., Any] | str) -> BaseTool:
                 f"There are: {backticked(sorted(BUILTINS))}."
             )
         return BUILTINS[given]()
+    if isinstance(given, Mapping):
+        raise TurnConfigurationError(
+            f"{_provider_tool(given)} is a tool that the vendor runs itself, and turngraph offers "
+            "only tools that it runs. Leave it out, or pass a function that does the same."
+        )
     if not callable(given) or isinstance(given, type):
         raise TurnConfigurationError(
             "A tool is a LangChain tool, a typed function or the name of a built-in function, "
@@ -59,6 +70,7 @@ def tool_spec(tool: BaseTool) -> ToolSpec:
             f"`{tool.name[:100]}` cannot be the name of a tool: 1 to 64 letters, digits, `_` and "
             "`-` are allowed."
         )
+    check_depth(tool.name, tool.args_schema)
     try:
         function = convert_to_openai_tool(tool)["function"]
         # The round trip refuses NaN and objects now, rather than when the request is sent.
@@ -68,8 +80,12 @@ def tool_spec(tool: BaseTool) -> ToolSpec:
         return ToolSpec(
             name=tool.name,
             description=description,
-            parameters={"type": "object", "properties": {}} | parameters,
+            parameters=with_items({"type": "object", "properties": {}} | parameters),
         )
+    except RecursionError:
+        raise TurnConfigurationError(
+            f"The schema of tool `{tool.name}` is nested too deep, or refers to itself without end."
+        ) from None
     except (KeyError, TypeError, ValueError, ValidationError) as error:
         raise TurnConfigurationError(
             f"Tool `{tool.name}` has no JSON schema: {str(error)[:300]}"
@@ -89,6 +105,49 @@ def is_async_only(tool: BaseTool) -> bool:
     return getattr(tool, "coroutine", None) is not None and getattr(tool, "func", None) is None
 
 
+def _provider_tool(given: Mapping[Any, Any]) -> str:
+    kind = given.get("type")
+    return f"`{kind[:100]}`" if isinstance(kind, str) and kind else "A mapping"
+
+
+def _check_effects(tool: BaseTool) -> None:
+    """Refuses tools that steer the graph, by name: in a turn they would only seem to.
+
+    In LangChain's `create_agent` such a tool ends the run or changes the state.
+    """
+    if tool.return_direct:
+        raise TurnConfigurationError(
+            f"Tool `{tool.name}` has return_direct=True, and a turn always lets the model answer. "
+            "Set return_direct=False, and read the tool's own answer in `result.tool_runs`."
+        )
+    if HANDOFF in (tool.metadata or {}) or _returns_command(tool):
+        raise TurnConfigurationError(
+            f"Tool `{tool.name}` returns a Command, which a turn does not apply: a tool's result "
+            "is data for the model. Return data, and let the graph around the turn decide by "
+            "`result.tool_runs` what happens next."
+        )
+
+
+def _returns_command(tool: BaseTool) -> bool:
+    """Whether the function of `tool` is annotated to return LangGraph's `Command`."""
+    from langgraph.types import Command
+
+    function = getattr(tool, "func", None) or getattr(tool, "coroutine", None) or tool._run
+    try:
+        returned = get_type_hints(function).get("return")
+    except (NameError, TypeError):  # a name that only type checkers know
+        annotation = getattr(function, "__annotations__", {}).get("return")
+        return isinstance(annotation, str) and COMMAND.search(annotation) is not None
+    return _mentions(returned, Command)
+
+
+def _mentions(hint: Any, kind: type) -> bool:
+    """Whether the type `hint` is `kind`, or a union, list or the like of it."""
+    return (get_origin(hint) or hint) is kind or any(
+        _mentions(inner, kind) for inner in get_args(hint)
+    )
+
+
 def _tool_from_function(function: Callable[..., Any]) -> BaseTool:
     from langchain_core.tools import tool
 
@@ -96,8 +155,12 @@ def _tool_from_function(function: Callable[..., Any]) -> BaseTool:
     docstring = (getattr(function, "__doc__", None) or "").strip()
     try:
         # LangChain raises for a function without a docstring, so its name becomes the description.
-        return tool(name, description=None if docstring else name.replace("_", " "))(function)
+        made: BaseTool = tool(name, description=None if docstring else name.replace("_", " "))(
+            function
+        )
     except (TypeError, ValueError, NameError) as error:
         raise TurnConfigurationError(
             f"The function `{name}` cannot become a tool: {str(error)[:300]}"
         ) from error
+    _check_effects(made)
+    return made

@@ -1,10 +1,13 @@
 """Arguments of a tool call are checked strictly, and mistakes are reported by path."""
 
+import json
+import time
 from typing import Any, Literal
 
 import pytest
+from langchain_core.tools import StructuredTool
 
-from turngraph.state.errors import ToolArgumentsError, UnknownToolError
+from turngraph.state.errors import ToolArgumentsError, TurnConfigurationError, UnknownToolError
 from turngraph.state.reply import ToolCall
 from turngraph.tools.arguments import check_arguments, compile_schema
 from turngraph.tools.toolbox import Toolbox
@@ -75,3 +78,118 @@ def test_an_unknown_tool_is_reported_with_the_known_ones() -> None:
     """Models invent names."""
     with pytest.raises(UnknownToolError, match="Offered: `book`"):
         BOX.check(ToolCall(id="c", name="boook", arguments="{}"))
+
+
+def check_with(schema: dict[str, Any], arguments: dict[str, Any]) -> None:
+    check_arguments("t", arguments, compile_schema("t", {"type": "object", **schema}))
+
+
+DOUBLING = {
+    "properties": {"a": {"$ref": "#/$defs/n0"}},
+    "$defs": {
+        f"n{n}": {"allOf": [{"$ref": f"#/$defs/n{n + 1}"}, {"$ref": f"#/$defs/n{n + 1}"}]}
+        for n in range(40)
+    }
+    | {"n40": {"type": "string"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("schema", "arguments", "message"),
+    [
+        ({"properties": {"a": {"pattern": "^(a|a)*$"}}}, {"a": "a" * 50 + "!"}, "Send shorter"),
+        ({"patternProperties": {"^(a|a)*$": {}}}, {"a" * 50 + "!": 1}, "Send shorter"),
+        (
+            {"patternProperties": {"^(a|a)*$": {}}, "additionalProperties": False},
+            {"a" * 50 + "!": 1},
+            "Send shorter",
+        ),
+        ({"items": {}, "propertyNames": {"pattern": "(a|a)*$"}}, {"a" * 50 + "!": 1}, "shorter"),
+        (DOUBLING, {"a": "x"}, "Send shorter"),
+        ({"properties": {"a": {"$ref": "#/$defs/b"}}, "$defs": {"b": {"$ref": "#/$defs/b"}}},
+         {"a": 1}, "refers to itself without end|Send shorter"),
+    ],
+)  # fmt: skip
+def test_a_check_is_bounded(
+    schema: dict[str, Any], arguments: dict[str, Any], message: str
+) -> None:
+    """The check runs on the event loop; a server's schema must not be able to hold it."""
+    began = time.monotonic()
+    with pytest.raises(ToolArgumentsError, match=message):
+        check_with(schema, arguments)
+    assert time.monotonic() - began < 10
+
+
+def test_unique_items_are_compared_in_linear_time() -> None:
+    """Each pair of 20,000 objects would take minutes."""
+    schema = {"properties": {"a": {"uniqueItems": True}}}
+    check_with(schema, {"a": [{"n": n} for n in range(20_000)] + [True, 1, "1"]})
+    for same in ([1, 1.0], [{"a": 1, "b": 2}, {"b": 2, "a": 1}], ["x", "x"]):
+        with pytest.raises(ToolArgumentsError, match="non-unique"):
+            check_with(schema, {"a": same})
+
+
+def test_patterns_mean_what_they_did() -> None:
+    """Names by pattern, further names, and texts."""
+    schema = {
+        "properties": {"id": {"pattern": "^[0-9]+$"}},
+        "patternProperties": {"^x-": {"type": "string"}},
+        "additionalProperties": {"type": "integer"},
+    }
+    check_with(schema, {"id": "12", "x-a": "b", "n": 1})
+    for wrong, message in (
+        ({"id": "a"}, "'a' does not match"),
+        ({"x-a": 1}, "not of type 'string'"),
+        ({"n": "x"}, "not of type 'integer'"),
+    ):
+        with pytest.raises(ToolArgumentsError, match=message):
+            check_with(schema, wrong)
+    with pytest.raises(ToolArgumentsError, match="'n' unexpected"):
+        check_with(schema | {"additionalProperties": False}, {"n": 1})
+
+
+def test_patterns_of_other_languages_are_read() -> None:
+    """JSON schema's patterns are JavaScript's; what nobody can read is refused when wired."""
+    check_with({"properties": {"a": {"pattern": r"^\p{L}+(?<rest>-.*)?$"}}}, {"a": "Köln"})
+    with pytest.raises(TurnConfigurationError, match="not a regular expression"):
+        compile_schema("t", {"properties": {"a": {"pattern": "(?<=a"}}})
+
+
+def test_a_combination_that_cannot_be_bounded_is_refused() -> None:
+    """By name, when the turn is built."""
+    with pytest.raises(TurnConfigurationError, match="`unevaluatedProperties`"):
+        compile_schema("t", {"patternProperties": {"a": {}}, "unevaluatedProperties": False})
+
+
+@pytest.mark.parametrize("keyword", ["properties", "allOf", "default", "$defs"])
+def test_a_schema_that_is_too_deep_is_refused_when_wired(keyword: str) -> None:
+    """Not by a RecursionError, and whatever the levels are made of."""
+    schema: Any = {"type": "object"}
+    for _ in range(450):
+        inner: Any = [schema] if keyword in ("allOf", "default") else {"a": schema}
+        schema = {"type": "object", keyword: inner}
+    deep = StructuredTool(name="deep", description="d", args_schema=schema, func=lambda: "x")
+    with pytest.raises(TurnConfigurationError, match="`deep` is nested deeper than 100 levels"):
+        Toolbox.of([deep])
+
+
+def test_an_array_has_items() -> None:
+    """OpenAI refuses an array without them; data that looks like a schema stays as it is."""
+    given = {
+        "type": "object",
+        "properties": {
+            "ids": {"type": "array"},
+            "default": {"type": ["array", "null"], "default": {"type": "array"}},
+            "pair": {"type": "array", "prefixItems": [{"type": "array"}]},
+        },
+    }
+    made = StructuredTool(name="t", description="d", args_schema=given, func=lambda **_: "x")
+    before = json.dumps(given)
+    properties = Toolbox.of([made]).specs[0].parameters["properties"]
+    assert properties["ids"] == {"type": "array", "items": {}}
+    assert properties["default"] == {
+        "type": ["array", "null"], "default": {"type": "array"}, "items": {}
+    }  # fmt: skip
+    assert properties["pair"]["prefixItems"] == [{"type": "array", "items": {}}]
+    assert "items" not in properties["pair"]
+    assert json.dumps(given) == before

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
 import pytest
 from langchain_core.messages import ToolMessage
@@ -154,6 +154,39 @@ def test_what_cannot_be_a_tool_is_refused_when_the_turn_is_built(
     """The message names the tool, before anything is sent."""
     with pytest.raises(TurnConfigurationError, match=message):
         Toolbox.of(tools)
+
+
+def goes_on(city: str) -> Command[Literal["expert"]]:
+    """Hands over."""
+    return Command(goto="expert")
+
+
+def may_go_on(city: str) -> "str | Command[Any]":
+    """Hands over, perhaps."""
+    return city
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (tool(return_direct=True)(double), "`double` has return_direct=True"),
+        (goes_on, "`goes_on` returns a Command"),
+        (tool(may_go_on), "`may_go_on` returns a Command"),
+        (
+            StructuredTool(
+                name="to_expert", description="d", args_schema={"type": "object"},
+                func=lambda: None, metadata={"__handoff_destination": "expert"},
+            ),
+            "`to_expert` returns a Command",
+        ),
+        ({"type": "web_search"}, "`web_search` is a tool that the vendor runs itself"),
+        ({}, "A mapping is a tool that the vendor runs itself"),
+    ],
+)  # fmt: skip
+def test_what_a_turn_does_not_do_for_a_tool_is_refused_by_name(given: Any, message: str) -> None:
+    """In LangChain's agent these tools end the run, change the state, or run at the vendor."""
+    with pytest.raises(TurnConfigurationError, match=message):
+        Toolbox.of([given])
 
 
 # What comes back

@@ -11,10 +11,12 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
 from aiohttp.abc import AbstractResolver, ResolveResult
+
+from turngraph.tools.web.hosts import spelled_address
 
 __all__ = ["AddressError", "AddressPolicy", "is_public", "system_lookup"]
 
@@ -35,6 +37,21 @@ TRANSLATED: Final = tuple(
 """IPv6 networks that can carry a private IPv4 address, or are no longer routed. `is_global` calls
 some of their addresses public.
 """
+NOT_PUBLIC: Final = tuple(
+    IPv4Network(network)
+    for network in (
+        "0.0.0.0/8",
+        "100.64.0.0/10",  # shared by providers, https://www.rfc-editor.org/rfc/rfc6598
+        "168.63.129.16/32",  # Azure's platform and metadata
+        # Protocol assignments, https://www.rfc-editor.org/rfc/rfc6890, with the metadata service
+        # 192.0.0.192 of Oracle's cloud.
+        "192.0.0.0/24",
+        "192.88.99.0/24",  # 6to4 relays, deprecated, https://www.rfc-editor.org/rfc/rfc7526
+        "198.18.0.0/15",
+        "240.0.0.0/4",
+    )
+)
+"""IPv4 networks that `is_global` calls public, in this or in another version of Python."""
 
 
 class AddressError(OSError):
@@ -57,6 +74,8 @@ def is_public(address: str) -> bool:
             ip = ip.ipv4_mapped
         elif any(ip in network for network in TRANSLATED):
             return False
+    if isinstance(ip, IPv4Address) and any(ip in network for network in NOT_PUBLIC):
+        return False
     return ip.is_global and not ip.is_multicast and not ip.is_reserved
 
 
@@ -83,13 +102,14 @@ class AddressPolicy:
     def check_literal(self, host: str, port: int) -> None:
         """Raises AddressError if `host` is written as an address that is not allowed.
 
-        aiohttp connects to such a host without asking the resolver.
+        Every spelling of an address counts: `127.1` and `2130706433` are 127.0.0.1. aiohttp
+        connects to such a host without asking the resolver, or the resolver reads it in a way of
+        its own. Raises ValueError for a host that ends in a number and is no address.
         """
-        try:
-            ip_address(host.partition("%")[0])
-        except ValueError:
+        address = spelled_address(host)
+        if address is None or self.allows_by_name(host, port):
             return
-        if not self.allows_by_name(host, port) and not is_public(host):
+        if not self.allows_by_name(str(address), port) and not is_public(str(address)):
             raise AddressError(f"the address {host} is not public")
 
     def resolver(self) -> AbstractResolver:

@@ -13,6 +13,7 @@ from turngraph.tools.failures import mask_secrets
 from turngraph.tools.web.addresses import AddressError, AddressPolicy
 from turngraph.tools.web.body import ACCEPTED_ENCODINGS, read_body
 from turngraph.tools.web.credentials import Credentials
+from turngraph.tools.web.hosts import well_formed
 from turngraph.tools.web.redirects import REDIRECT_STATUSES, Hop, next_hop
 from turngraph.tools.web.template import ApiRequest
 
@@ -141,6 +142,10 @@ class WebClient:
     async def _send_once(self, session: "ClientSession", hop: Hop) -> WebResponse:
         from yarl import URL
 
+        try:
+            well_formed(hop.url)
+        except ValueError:
+            raise ToolException("The address is not well formed.") from None
         # `encoded=True`: yarl must not normalize the address, which was checked as it is. The host
         # is read from the same object that aiohttp connects to, so both see the same one.
         target = URL(hop.url, encoded=True)

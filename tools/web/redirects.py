@@ -6,9 +6,12 @@ from urllib.parse import urljoin, urlsplit
 
 from langchain_core.tools import ToolException
 
+from turngraph.tools.web.hosts import well_formed
+
 __all__ = ["REDIRECT_STATUSES", "Hop", "next_hop"]
 
 REDIRECT_STATUSES: Final = {301, 302, 303, 307, 308}
+MALFORMED: Final = "The service redirects to an address that is not well formed."
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +52,12 @@ def next_hop(hop: Hop, status: int, location: str) -> Hop:
 
 
 def _target(url: str, location: str) -> str:
-    target = urljoin(url, location)
-    if urlsplit(target).scheme not in ("http", "https"):
+    try:
+        target = urljoin(url, location)
+        scheme = urlsplit(target).scheme
+    except ValueError:  # a bracket that is not closed
+        raise ToolException(MALFORMED) from None
+    if scheme not in ("http", "https"):
         raise ToolException("The service redirects to something that is not a web address.")
     # Whoever listens on the network could read the request, and its credentials with it.
     if url.startswith("https:") and not target.startswith("https:"):
@@ -59,7 +66,11 @@ def _target(url: str, location: str) -> str:
     # that is connected to (https://www.blackhat.com/docs/us-17/thursday/us-17-Tsai-A-New-Era-Of-SSRF-Exploiting-URL-Parser-In-Trending-Programming-Languages.pdf).
     ambiguous = "\\" in target or "@" in urlsplit(target).netloc
     if ambiguous or not target.isascii() or any(character <= " " for character in target):
-        raise ToolException("The service redirects to an address that is not well formed.")
+        raise ToolException(MALFORMED)
+    try:
+        well_formed(target)
+    except ValueError:
+        raise ToolException(MALFORMED) from None
     return target
 
 

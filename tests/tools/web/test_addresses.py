@@ -10,9 +10,10 @@ from langchain_core.tools import ToolException
 from tests.tools.web.conftest import SECRET, Service
 from turngraph.tools.manifests.connection_parts import ApiConnectionData
 from turngraph.tools.toolbox import Toolbox
-from turngraph.tools.web.addresses import AddressPolicy, is_public
+from turngraph.tools.web.addresses import AddressError, AddressPolicy, is_public
 from turngraph.tools.web.client import WebClient
 from turngraph.tools.web.credentials import Credentials
+from turngraph.tools.web.redirects import Hop, next_hop
 from turngraph.tools.web.template import ApiRequest
 
 FORBIDDEN = [
@@ -21,7 +22,8 @@ FORBIDDEN = [
     "224.0.0.1", "255.255.255.255", "192.0.2.1", "198.18.0.1", "240.0.0.1", "[::1]", "[::]",
     "[fe80::1]", "[fc00::1]", "[fd00:ec2::254]", "[::ffff:127.0.0.1]", "[::ffff:10.0.0.1]",
     "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[2001::1]", "[ff02::1]", "[::127.0.0.1]",
-    "[2001:db8::1]",
+    "[2001:db8::1]", "0x7f.1", "017700000001", "127.0.0.1.", "192.0.0.192", "168.63.129.16",
+    "3221225664", "0251.0376.0251.0376", "1.2.3.4.5", "127.0.0.999", "4294967296",
 ]  # fmt: skip
 
 
@@ -111,6 +113,34 @@ def test_allowed_hosts_are_reached(service: Service) -> None:
     assert send(AddressPolicy(allowed=[f"LOCALHOST:{service.port}"]), url).status == 200
     with pytest.raises(ToolException, match="not public"):
         send(AddressPolicy(allowed=["localhost:1"]), url)
+
+
+@pytest.mark.parametrize("host", ["127.1", "2130706433", "0177.0.0.1", "0x7f000001", "0"])
+def test_a_numeric_host_is_refused_before_anything_resolves_it(host: str) -> None:
+    """What a resolver or a version of the HTTP library makes of it plays no part."""
+    with pytest.raises(AddressError, match="not public"):
+        AddressPolicy().check_literal(host, 80)
+    AddressPolicy(allowed=["0.0.0.0", "127.0.0.1:80"]).check_literal(host, 80)
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["http://[::1", "http://127.0.0.1:99999999/", "http://a..b/", "http://127.0.0.1:80:80/",
+     "//:80/", "http://1.2.3.4.5/", f"http://{'a' * 64}.example/",
+     f"http://{'a.' * 200}example/", "http://x:0/", "http://x:-1/", "http://[fe80::1%25/"],
+)  # fmt: skip
+def test_a_malformed_redirect_is_told(location: str) -> None:
+    """Whatever a server writes there, the tool ends with a sentence."""
+    hop = Hop("GET", "http://shop.example/x", {}, {}, None)
+    with pytest.raises(ToolException, match="not well formed"):
+        next_hop(hop, 302, location)
+
+
+@pytest.mark.parametrize("url", ["http://[::1/", "http://a..b/", "http://x:99999/", "http://:1/"])
+def test_a_malformed_address_is_told(url: str) -> None:
+    """Also when no redirect led there."""
+    with pytest.raises(ToolException, match="not well formed"):
+        send(AddressPolicy(), url)
 
 
 def test_public_addresses_are_public() -> None:

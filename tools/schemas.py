@@ -1,0 +1,88 @@
+"""Walks JSON schemas of tools: their depth, the schemas inside them, arrays without `items`."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from turngraph.state.errors import TurnConfigurationError
+from turngraph.state.json_types import JsonObject
+
+__all__ = ["MAX_DEPTH", "check_depth", "subschemas", "with_items"]
+
+MAX_DEPTH: Final = 100
+"""Levels of objects and lists in a schema: fifty objects inside each other. The arguments of a call
+have at most 64 levels.
+"""
+IN_MAPS: Final = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+IN_LISTS: Final = ("allOf", "anyOf", "oneOf", "prefixItems", "items")
+ALONE: Final = (
+    "additionalItems",
+    "additionalProperties",
+    "contains",
+    "else",
+    "if",
+    "items",
+    "not",
+    "propertyNames",
+    "then",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+)
+"""The keywords that hold a schema, a list or a map of schemas. Everything else, such as `default`
+or `enum`, holds data (https://json-schema.org/draft/2020-12/json-schema-core#section-10).
+"""
+
+
+def check_depth(name: str, schema: object) -> None:
+    """Checks that `schema`, which belongs to the tool `name`, has at most MAX_DEPTH levels.
+
+    Raises TurnConfigurationError. Without this check a deep schema ends in a RecursionError, here
+    or in the code of others.
+    """
+    level: list[object] = [schema]
+    for _ in range(MAX_DEPTH + 1):
+        level = [inner for value in level for inner in _inner(value)]
+        if not level:
+            return
+    raise TurnConfigurationError(
+        f"The schema of tool `{name[:100]}` is nested deeper than {MAX_DEPTH} levels. Put inner "
+        "objects into `$defs` and refer to them, or flatten the arguments."
+    )
+
+
+def subschemas(schema: object) -> Iterator[Mapping[str, Any]]:
+    """Yields `schema` and every schema inside it, at any depth."""
+    if not isinstance(schema, Mapping):
+        return
+    yield schema
+    for keyword in IN_MAPS:
+        if isinstance(held := schema.get(keyword), Mapping):
+            for inner in held.values():
+                yield from subschemas(inner)
+    for keyword in IN_LISTS:
+        if isinstance(held := schema.get(keyword), list):
+            for inner in held:
+                yield from subschemas(inner)
+    for keyword in ALONE:
+        yield from subschemas(schema.get(keyword))
+
+
+def with_items(schema: JsonObject) -> JsonObject:
+    """Returns `schema`, in which every array has `items`. It is changed in place.
+
+    OpenAI refuses an array without them.
+
+        >>> with_items({"type": "array"})
+        {'type': 'array', 'items': {}}
+    """
+    for inner in subschemas(schema):
+        kind = inner.get("type")
+        is_array = kind == "array" or (isinstance(kind, list) and "array" in kind)
+        if is_array and isinstance(inner, dict) and not {"items", "prefixItems"} & inner.keys():
+            inner["items"] = {}
+    return schema
+
+
+def _inner(value: object) -> "list[object]":
+    if isinstance(value, Mapping):
+        return list(value.values())
+    return list(value) if isinstance(value, list | tuple) else []
