@@ -1,11 +1,13 @@
 """What a run of a turn is given, checked and completed before LangGraph stores it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import is_dataclass
 from typing import Any, Final
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import CheckpointTuple
 from langgraph.types import Command, StateUpdate
+from pydantic import BaseModel
 
 from turngraph.state.checks import check_input, check_update
 from turngraph.state.turn import TurnInput
@@ -57,9 +59,14 @@ def keys_of_turn(input: Any, config: RunnableConfig | None) -> Any:
 
     Outside a parent nothing is left out: a wrong key is the caller's mistake, to be reported.
     """
-    if not isinstance(input, Mapping) or _IN_PARENT not in (config or {}).get("configurable", {}):
+    if _IN_PARENT not in (config or {}).get("configurable", {}):
         return input
-    return {key: value for key, value in input.items() if key in _INPUT_KEYS}
+    if isinstance(input, Mapping):
+        return {key: value for key, value in input.items() if key in _INPUT_KEYS}
+    if isinstance(input, BaseModel) or (is_dataclass(input) and not isinstance(input, Command)):
+        # The parent keeps its state in a class of its own. Its values are taken as they are.
+        return {key: getattr(input, key) for key in _INPUT_KEYS if hasattr(input, key)}
+    return input
 
 
 def with_run_id(input: Any, config: RunnableConfig | None) -> RunnableConfig | None:

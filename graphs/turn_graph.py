@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, get_type_hints
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.cache.base import BaseCache
@@ -10,6 +10,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph.state import StateGraph
 from langgraph.store.base import BaseStore
 from langgraph.types import All, Checkpointer, StateSnapshot, StateUpdate
+from pydantic import BaseModel, create_model
 
 from turngraph.graphs.resubmission import finished_state, is_end, stream_parts
 from turngraph.graphs.run_input import (
@@ -91,8 +92,9 @@ class TurnGraph(TypedRuns):
         self, input: Any, config: RunnableConfig | None, arguments: Mapping[str, Any]
     ) -> tuple[Any, RunnableConfig | None, dict[str, Any]]:
         """The checked input, the configuration and the arguments to stream with."""
-        given = checked_input(keys_of_turn(input, config), message_chars=self.message_chars)
-        config = with_run_id(input, config)
+        of_turn = keys_of_turn(input, config)
+        given = checked_input(of_turn, message_chars=self.message_chars)
+        config = with_run_id(of_turn, config)
         if runs_in_one_step(self, given, config, arguments):
             config = in_one_step(config)
         return given, config, self._durable(arguments)
@@ -104,6 +106,17 @@ class TurnGraph(TypedRuns):
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """Async version of `invoke`."""
         return await super().ainvoke(input, invoked(config, kwargs), **kwargs)
+
+    def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        """LangGraph's `get_input_schema`, in which only `messages` is required. `as_tool` reads it:
+        a model that calls the turn has no id and no settings to give.
+        """
+        hints = get_type_hints(TurnInput)
+        optional: dict[str, Any] = {
+            name: (hints[name] | None, None) for name in ("turn_id", "settings")
+        }
+        name = self.get_name("input")
+        return create_model(name, messages=(hints["messages"], ...), **optional)
 
     def bulk_update_state(
         self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]

@@ -4,11 +4,10 @@ LangGraph checks none of these: it stores a value of the wrong type, and nobody 
 again.
 """
 
-import json
 import uuid
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, Final, get_type_hints
+from typing import Any, get_type_hints
 
 from langchain_core.messages import AnyMessage, BaseMessage
 from langgraph.types import Overwrite
@@ -16,19 +15,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from turngraph.state.errors import TurnValueError
 from turngraph.state.limits import MESSAGE_CHARS
+from turngraph.state.message_checks import check_json, check_message, check_text
 from turngraph.state.messages import coerce_message
 from turngraph.state.turn import Turn, TurnInput
 
 __all__ = ["check_input", "check_patch", "check_update"]
-
-_BESIDE_CONTENT: Final = (
-    "additional_kwargs",
-    "response_metadata",
-    "tool_calls",
-    "invalid_tool_calls",
-    "artifact",
-)
-"""The fields of a message, beside its content, that a caller may fill and a vendor may be sent."""
 
 
 @cache
@@ -60,11 +51,11 @@ def check_input(value: Mapping[str, Any], *, message_chars: int = MESSAGE_CHARS)
             f"Unknown key in a turn's input: `{unknown[0][:100]}`. Allowed: {allowed}."
         )
     turn_id = _checked("turn_id", value.get("turn_id") or "")
-    _check_text(turn_id, "`turn_id`")
+    check_text(turn_id, "`turn_id`")
     messages = _coerced(value.get("messages", []), turn_id, message_chars)
     settings = _checked("settings", value.get("settings"))
     if settings is not None and settings.body is not None:
-        _check_text(_as_json(settings.body, "`settings.body`"), "`settings.body`")
+        check_json(settings.body, "`settings.body`")
     # The keys that the caller leaves out are written too: the thread still has the last turn's.
     return {"messages": messages, "turn_id": turn_id, "settings": settings}
 
@@ -135,7 +126,7 @@ def _coerced(messages: Any, turn_id: str, message_chars: int = MESSAGE_CHARS) ->
     listed = messages if isinstance(messages, list) else [messages]
     coerced = [_with_id(coerce_message(item), turn_id, place) for place, item in enumerate(listed)]
     for place, message in enumerate(coerced):
-        _check_content(message, place, message_chars)
+        check_message(message, place, message_chars)
     return coerced
 
 
@@ -144,44 +135,3 @@ def _with_id(message: AnyMessage, turn_id: str, place: int) -> AnyMessage:
         return message
     minted = uuid.uuid5(uuid.NAMESPACE_OID, f"{turn_id}:{place}") if turn_id else uuid.uuid4()
     return message.model_copy(update={"id": str(minted)})
-
-
-def _check_content(message: AnyMessage, place: int, limit: int) -> None:
-    """Refuses text that no checkpoint or vendor could take, while nothing is stored yet."""
-    content, where = message.content, f"messages[{place}]"
-    beside = [getattr(message, name, None) for name in _BESIDE_CONTENT]
-    _check_text(content if isinstance(content, str) else _as_json(content, where), where)
-    if any(beside):
-        _check_text(_as_json(beside, where), where)
-    size = len(content) if isinstance(content, str) else sum(len(text) for text in _texts(content))
-    if size > limit:
-        raise TurnValueError(
-            f"{where} is {size:,} characters long; "
-            f"`TurnLimits.message_chars` allows {limit:,}. Shorten it."
-        )
-
-
-def _as_json(value: Any, where: str) -> str:
-    try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False)
-    except RecursionError:
-        raise TurnValueError(f"{where} is nested too deeply to be written as JSON.") from None
-    except (TypeError, ValueError) as exc:
-        raise TurnValueError(
-            f"{where} holds a value that JSON cannot express ({exc}). "
-            "Allowed: text, finite numbers, true, false, null, lists, dicts."
-        ) from None
-
-
-def _check_text(text: str, where: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError as exc:
-        raise TurnValueError(
-            f"{where} holds a lone surrogate at character {exc.start}, "
-            "which UTF-8 cannot encode. Remove it."
-        ) from None
-
-
-def _texts(parts: list[Any]) -> list[str]:
-    return [part if isinstance(part, str) else str(part.get("text", "")) for part in parts]

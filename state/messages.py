@@ -1,14 +1,18 @@
 """The conversation: how messages come in, get their ids and are merged."""
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from langchain_core.messages import (
     AIMessage,
     AnyMessage,
     BaseMessage,
+    ChatMessage,
+    FunctionMessage,
+    HumanMessage,
     RemoveMessage,
+    SystemMessage,
     ToolMessage,
     convert_to_messages,
 )
@@ -26,6 +30,18 @@ REMOVE_ALL_MESSAGES: Final = "__remove_all__"
 
 _IDS: Final = uuid.UUID("6f2c7a52-58a0-5d0e-9d5e-8f3f0f3e2b11")
 """The namespace of the ids that are made from a message's place and content."""
+
+
+_CLASSES: Final[Mapping[str, type[BaseMessage]]] = {
+    "human": HumanMessage,
+    "ai": AIMessage,
+    "tool": ToolMessage,
+    "system": SystemMessage,
+    "remove": RemoveMessage,
+    "function": FunctionMessage,
+    "chat": ChatMessage,
+}
+"""The message classes by the `type` that their dicts have."""
 
 
 def merge_messages(state: list[AnyMessage], writes: Sequence[Any]) -> list[AnyMessage]:
@@ -46,6 +62,9 @@ def merge_messages(state: list[AnyMessage], writes: Sequence[Any]) -> list[AnyMe
 
     Raises TurnValueError for a write that is no message.
     """
+    if not all(isinstance(message, BaseMessage) for message in state):
+        # LangGraph's server reads the stored list with a serializer of its own, as dicts.
+        state = [coerce_message(message) for message in state]
     merged: dict[str, AnyMessage] = {
         message.id: message for message in state if message.id is not None
     }
@@ -105,7 +124,8 @@ def coerce_message(value: Any) -> AnyMessage:
     """Returns `value` as a LangChain message.
 
     `value` is a LangChain message or chunk, a `(role, content)` pair, a dict with `role` and
-    `content` as OpenAI's API has it, or a string (then it is a user message).
+    `content` as OpenAI's API has it, a string (then it is a user message), or a LangChain message
+    that was written as a dict.
 
         >>> coerce_message({"role": "user", "content": "Hi"}).type
         'human'
@@ -118,6 +138,8 @@ def coerce_message(value: Any) -> AnyMessage:
     if isinstance(value, BaseMessage):
         return value  # type: ignore[return-value]
     try:
+        if (written := _written_message(value)) is not None:
+            return written
         [message] = convert_to_messages([value])
     except (ValueError, TypeError, NotImplementedError, KeyError, AttributeError) as exc:
         raise TurnValueError(
@@ -126,6 +148,25 @@ def coerce_message(value: Any) -> AnyMessage:
             "roles: system, developer, user, assistant, tool."
         ) from exc
     return message  # type: ignore[return-value]
+
+
+def _written_message(value: Any) -> AnyMessage | None:
+    """Returns the message that was written as the dict `value`, or None if it is another value.
+
+    Takes the three forms that LangChain has: `message.model_dump()`, `message_to_dict(message)` and
+    `dumpd(message)`. `convert_to_messages` does not know the second, and loses the usage and the
+    unreadable calls of an answer in the others.
+    """
+    if not isinstance(value, Mapping):
+        return None
+    inner = value.get("kwargs" if "lc" in value else "data")
+    fields = inner if isinstance(inner, Mapping) else value
+    kind = value.get("type") if "data" in value else fields.get("type")
+    message_class = _CLASSES.get(kind) if isinstance(kind, str) else None
+    if message_class is None or (fields is value and "additional_kwargs" not in value):
+        return None
+    read = {name: field for name, field in fields.items() if name != "type"}
+    return message_class.model_validate(read)  # type: ignore[return-value]
 
 
 def _flatten(writes: Sequence[Any]) -> Iterator[AnyMessage]:

@@ -43,7 +43,9 @@ class Attempt(Frozen):
     """The answer, or the part of it that arrived."""
     error: TurnError | None = None
     estimate: Usage | None = None
-    """Estimated usage, if an answer came and the vendor reported no usage."""
+    """The usage, if an answer came and the vendor did not report all of it: what it left out is
+    estimated.
+    """
     held_usd: Decimal | None = None
     """USD that a ledger held for it."""
     billed: Billed = "actual"
@@ -113,7 +115,7 @@ class Charge(Frozen):
     unpriced: bool = False
     """No price is known."""
     estimated: bool = False
-    """The vendor reported no usage: the amount is an upper bound, or our own count."""
+    """The vendor did not report the whole usage: the amount is an upper bound, or our own count."""
     overrun: bool = False
     """The amount is above what was held for the call."""
     price: PriceUsed | None = None

@@ -3,9 +3,10 @@ and returns.
 """
 
 from collections.abc import Awaitable, Sequence
-from typing import Literal, Protocol, TypedDict
+from typing import Literal, Protocol
 
 from langchain_core.messages import AIMessage, AnyMessage, MessageLikeRepresentation
+from typing_extensions import TypedDict
 
 from turngraph.state.reply import ToolCall
 from turngraph.state.request import ChatRequest

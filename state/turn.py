@@ -29,10 +29,13 @@ in one step.
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Final, NotRequired, TypedDict
+from typing import Annotated, Any, Final, NotRequired
 
 from langchain_core.messages import AnyMessage, MessageLikeRepresentation
 from pydantic import Field
+
+# Pydantic makes no JSON schema of `typing.TypedDict` before Python 3.12.
+from typing_extensions import TypedDict
 
 from turngraph.state.base import Frozen
 from turngraph.state.channels import GrowingList

@@ -9,6 +9,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 
 from turngraph.billing.langchain.metering import MeteringConfig, PlannedCall, record_failure
+from turngraph.billing.ledger import Ledger
 from turngraph.billing.store.attempts import begin
 from turngraph.billing.store.settlement import settle
 
@@ -25,6 +26,8 @@ class LedgerCallback(BaseCallbackHandler):
     its client's own retries (`max_retries=0`): otherwise the ledger sees one call where the vendor
     bills several. Answers are not stored for a resumed agent; `LedgerMiddleware` does that.
 
+    `config` may be a ledger alone: then list prices apply, and its own budgets.
+
         >>> from turngraph.billing.ledger import Ledger
         >>> LedgerCallback(MeteringConfig(Ledger("sqlite://"))).raise_error
         True
@@ -35,8 +38,8 @@ class LedgerCallback(BaseCallbackHandler):
     run_inline = True
     """Called in the caller's own thread and order, so that the hold comes before the request."""
 
-    def __init__(self, config: MeteringConfig) -> None:
-        self.config = config
+    def __init__(self, config: MeteringConfig | Ledger) -> None:
+        self.config = MeteringConfig.of(config)
         self._under_way: dict[UUID, tuple[PlannedCall, str]] = {}
         self._lock = threading.Lock()
 
@@ -93,4 +96,4 @@ def _message(response: LLMResult) -> AIMessage:
     generation = response.generations[0][0]
     if isinstance(generation, ChatGeneration) and isinstance(generation.message, AIMessage):
         return generation.message
-    return AIMessage("")
+    return AIMessage(generation.text)

@@ -13,6 +13,7 @@ from langchain_core.messages import AIMessage, BaseMessage, convert_to_openai_me
 from turngraph.billing.budget import Budget
 from turngraph.billing.ledger import Ledger
 from turngraph.billing.pricing.charges import charge_for
+from turngraph.billing.pricing.estimates import estimated_usage
 from turngraph.billing.pricing.price_key import PriceKey
 from turngraph.billing.pricing.prices import Prices
 from turngraph.billing.pricing.worst_case import CAP_NAMES, worst_case_usd
@@ -25,6 +26,7 @@ from turngraph.billing.store.calls import (
 )
 from turngraph.billing.store.ledger_store import LedgerStore
 from turngraph.billing.store.outcomes import mark_unknown, release
+from turngraph.billing.store.states import SettlementBasis
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.request import Api
 from turngraph.state.usage import Usage
@@ -64,6 +66,11 @@ class MeteringConfig:
     max_tokens: int = 4096
     vendor: str | None = None
 
+    @classmethod
+    def of(cls, metered: "MeteringConfig | Ledger") -> "MeteringConfig":
+        """Returns `metered`, or for a ledger its configuration with list prices and no more."""
+        return cls(metered) if isinstance(metered, Ledger) else metered
+
     @property
     def now(self) -> datetime:
         """The time by the ledger's clock."""
@@ -78,6 +85,8 @@ class PlannedCall:
     request_sha: str
     usd: Decimal | None
     """The most that it can cost; `None` where its price is unknown."""
+    content: bytes = b""
+    """The request as JSON, near enough to count its tokens."""
 
     @classmethod
     def of(
@@ -102,20 +111,22 @@ class PlannedCall:
         api, body = _request_body(said, {**(defaults or {}), **parameters})
         content = json.dumps(body, default=str, ensure_ascii=False, separators=(",", ":"))
         call = Call(attribution=config.attribution, vendor=config.vendor or vendor, model=model)
+        sent = content.encode("utf-8", "surrogatepass")
         usd = worst_case_usd(
             config.prices,
             PriceKey(call.vendor, model, at=config.now),
             api=api,
             body=body,
-            content=content.encode("utf-8", "surrogatepass"),
+            content=sent,
             uncapped_tokens=config.max_tokens,
         )
-        return cls(call, hashlib.sha256(identity.encode()).hexdigest(), usd)
+        return cls(call, hashlib.sha256(identity.encode()).hexdigest(), usd, sent)
 
     def settlement(self, config: MeteringConfig, attempt_id: str, message: AIMessage) -> Settlement:
-        """Returns what the answer cost. Without a usage it is unpriced: charged at the amount a
-        budget sets for such calls, or marked.
+        """Returns what the answer cost. What its usage lacks is estimated from the text, as in a
+        turn: LangChain asks some vendors for no usage of a streamed answer.
         """
+        usage = usage_of(message)
         metadata = message.response_metadata
         key = PriceKey(
             self.call.vendor,
@@ -128,11 +139,13 @@ class PlannedCall:
             key,
             attempt_id=attempt_id,
             asked_model=self.call.model,
-            usage=usage_of(message),
+            usage=usage,
+            estimate=estimated_usage(usage, request=self.content, answer=_text_of(message)),
             account=self.call.attribution.account,
         )
         assert charge is not None, "an answered attempt has a charge"
-        return Settlement(charge=charge, provider_id=metadata.get("id"))
+        basis: SettlementBasis = "partial" if charge.estimated else "actual"
+        return Settlement(charge=charge, basis=basis, provider_id=metadata.get("id"))
 
 
 def _request_body(messages: object, parameters: Mapping[str, Any]) -> tuple[Api, dict[str, Any]]:
@@ -173,6 +186,17 @@ def usage_of(message: AIMessage) -> Usage | None:
         input_audio_tokens=into.get("audio"),
         reasoning_tokens=out.get("reasoning"),
         output_audio_tokens=out.get("audio"),
+    )
+
+
+def _text_of(message: AIMessage) -> str:
+    """Returns all that the model wrote: text, reasoning and calls, with the JSON around them."""
+    written = [message.content, message.tool_calls, message.invalid_tool_calls]
+    beside = [message.additional_kwargs.get(name) for name in ("reasoning_content", "refusal")]
+    return "".join(
+        part if isinstance(part, str) else json.dumps(part, default=str, ensure_ascii=False)
+        for part in (*written, *beside)
+        if part
     )
 
 

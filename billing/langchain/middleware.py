@@ -19,6 +19,7 @@ from turngraph.billing.langchain.metering import (
     record_failure,
     refuse_hidden_retries,
 )
+from turngraph.billing.ledger import Ledger
 from turngraph.billing.store.attempts import begin
 from turngraph.billing.store.calls import Settlement, StartedAttempt
 from turngraph.billing.store.settlement import settle
@@ -43,13 +44,15 @@ class LedgerMiddleware(AgentMiddleware[Any, Any, Any]):
     makes a call of its own. Put the middleware last in the list, nearest to the model, so that it
     sees the retries of others. Raises `BudgetExceededError` before anything is sent.
 
+    `config` may be a ledger alone: then list prices apply, and its own budgets.
+
         >>> from turngraph.billing.ledger import Ledger
         >>> middleware = LedgerMiddleware(MeteringConfig(Ledger("sqlite://")))
     """
 
-    def __init__(self, config: MeteringConfig) -> None:
+    def __init__(self, config: MeteringConfig | Ledger) -> None:
         super().__init__()
-        self.config = config
+        self.config = MeteringConfig.of(config)
 
     def wrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]

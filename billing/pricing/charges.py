@@ -5,6 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Literal
 
+from turngraph.billing.pricing.estimates import lacks_a_side
 from turngraph.billing.pricing.money import rounded
 from turngraph.billing.pricing.price_key import PriceKey
 from turngraph.billing.pricing.prices import Priced, Prices
@@ -39,8 +40,8 @@ def charge_for(
         asked_model: the model that was asked. It is tried where `key.model` has no price: Azure
             answers with a model's name, other vendors with a path.
         billed: what the vendor may charge for.
-        estimate: stands in for a `usage` that was not reported, and marks the charge. Without
-            either the amount is unknown: `None` and unpriced, never zero.
+        estimate: takes the place of a `usage` that was not reported, or not on both sides, and
+            marks the charge. Without either the amount is unknown: `None` and unpriced, never zero.
         held_usd: what was held. A higher amount is marked as an overrun.
         account: whom it is charged to.
 
@@ -53,11 +54,14 @@ def charge_for(
     """
     if billed == "none" and usage is None:
         return None
-    counted = estimate if usage is None else usage
+    counted = usage if estimate is None else estimate
     priced = _first_price(prices, key, asked_model, counted)
     reported = priced is not None and priced.price.source == "provider"
-    # Token counts that contradict each other make the amount a guess, unless the vendor named it.
-    guessed = usage is None or (contradicts_itself(usage) and not reported)
+    # Token counts that are missing or contradict each other make the amount a guess, unless the
+    # vendor named it.
+    guessed = usage is None or (
+        not reported and (estimate is not None or lacks_a_side(usage) or contradicts_itself(usage))
+    )
     return Charge(
         id=attempt_id,
         kind="completion",

@@ -1,9 +1,12 @@
 """Opens the database: SQLite as a durable file with one writer, or PostgreSQL."""
 
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from turngraph.billing.errors import LedgerError
 from turngraph.billing.store.urls import parse_url
+from turngraph.state.private_files import create_private_file
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -32,6 +35,11 @@ def open_engine(url: str) -> "Engine":
         # A database in memory exists in one connection only; all threads share it in turn.
         shared = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
         engine = create_engine(parsed, **(shared if is_in_memory(url) else {}))
+        if parsed.database and not is_in_memory(url) and "uri" not in parsed.query:
+            # A ledger holds money and the text of answers. Where the file cannot be created,
+            # SQLite's own error says why.
+            with suppress(OSError):
+                create_private_file(Path(parsed.database))
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         event.listen(engine, "invalidate", _undo_sqlite)

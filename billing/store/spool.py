@@ -15,6 +15,8 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from turngraph.state.private_files import create_private_file, create_private_folder
+
 __all__ = ["Spool", "spool_beside"]
 
 _SUFFIX: Final = ".json"
@@ -28,11 +30,12 @@ class Spool:
 
     def add(self, operation: str, value: BaseModel) -> None:
         """Writes a record. Returns when it is on the disk."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        create_private_folder(self.folder)
         # The time sorts the files; the rest keeps those of two workers apart.
         path = self.folder / f"{time.time_ns():020d}-{uuid.uuid4().hex}{_SUFFIX}"
         partial = path.with_suffix(".part")
-        with partial.open("x", encoding="utf-8") as file:
+        create_private_file(partial)
+        with partial.open("w", encoding="utf-8") as file:
             json.dump({"operation": operation, "value": value.model_dump(mode="json")}, file)
             file.flush()
             os.fsync(file.fileno())

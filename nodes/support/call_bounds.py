@@ -1,10 +1,10 @@
-"""What a call to the model can cost at most, and what an answer without usage used at least."""
+"""What a call to the model can cost at most, and an estimate of what an answer used."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Final
 
 from turngraph.billing.pricing import worst_case
+from turngraph.billing.pricing.estimates import estimated_usage
 from turngraph.billing.pricing.price_key import PriceKey
 from turngraph.nodes.support.dependencies import TurnDependencies
 from turngraph.providers.writing.payload import Payload
@@ -14,23 +14,17 @@ from turngraph.state.usage import Usage
 
 __all__ = ["answer_caps", "estimate_of", "no_cap_message", "worst_case_of"]
 
-_BYTES_A_TOKEN: Final = 4
-"""In English (https://help.openai.com/en/articles/4936856-what-are-tokens-and-how-to-count-them)."""
-
 
 def estimate_of(reply: ProviderReply | None, payload: Payload) -> Usage | None:
-    """Returns an estimate of what `reply` used, or None if it has usage or is None.
+    """Returns what `reply` used, with the counts that its vendor did not report estimated.
 
-    Counts one token for four bytes of the request and of the answer.
+    None if nothing needs an estimate, or if there is no answer.
     """
-    if reply is None or reply.usage is not None:
+    if reply is None:
         return None
-    output_bytes = len(reply.text.encode()) + len((reply.reasoning or "").encode())
-    input_bytes = worst_case.prompt_bound(payload.content)
-    return Usage(
-        input_tokens=input_bytes // _BYTES_A_TOKEN + 1,
-        output_tokens=output_bytes // _BYTES_A_TOKEN + 1,
-    )
+    calls = "".join(call.name + call.arguments for call in reply.tool_calls)
+    answer = reply.text + (reply.reasoning or "") + (reply.refusal or "") + calls
+    return estimated_usage(reply.usage, request=payload.content, answer=answer)
 
 
 def worst_case_of(request: ChatRequest, payload: Payload, deps: TurnDependencies) -> Decimal | None:

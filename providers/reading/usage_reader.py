@@ -69,6 +69,12 @@ COST_PATHS: Final[Mapping[str, int]] = {
 }
 """Where vendors report a cost, and how many of their units make a US dollar."""
 
+OWN_KEY_FEE: Final = "usage.cost"
+OWN_KEY_UPSTREAM: Final = "usage.cost_details.upstream_inference_cost"
+"""With `is_byok`, what OpenRouter takes itself, and what the model's vendor takes from the caller.
+Without it the second is part of the first: https://openrouter.ai/docs/use-cases/usage-accounting
+"""
+
 COUNTED_OUTSIDE: Final = (
     # If prompt and completion fall short of the total by exactly these counts, the vendor counted
     # them outside, and they are added. The first row that fits is used.
@@ -171,16 +177,44 @@ def with_excess_placed(counts: TokenCounts, excess: int, notes: list[str]) -> To
 
 def costs_usd(answer: Mapping[str, object], notes: list[str]) -> Iterator[Decimal]:
     """The costs that the answer reports, in USD, best first."""
+    if member_at(answer, "usage.is_byok") is True:
+        # Paid with the caller's own key, so no cost elsewhere in the answer is the whole one.
+        yield from cost_with_own_key(answer, notes)
+        return
     for path, units_per_usd in COST_PATHS.items():
-        value = member_at(answer, path)
-        if value is None or isinstance(value, Mapping):
-            continue
-        amount = number_or_none(value)
-        if amount is None or not 0 <= amount <= MAX_USD * units_per_usd:
-            kind = type(value).__name__
-            notes.append(f"`{path}` is not an amount of money (a `{kind}`); it counts as absent.")
-        elif amount or units_per_usd == 1:
-            # `str` first: Decimal(0.1) would have the float's binary error.
-            yield Decimal(str(amount)) / units_per_usd
+        amount = amount_usd(answer, path, units_per_usd, notes)
         # Zero ticks is what Azure reports for xAI's models, which it bills itself; a call to xAI is
         # never free.
+        if amount is not None and (amount or units_per_usd == 1):
+            yield amount
+
+
+def cost_with_own_key(answer: Mapping[str, object], notes: list[str]) -> Iterator[Decimal]:
+    """The cost of a call that OpenRouter made with the caller's own key at the model's vendor: its
+    own fee, and what the vendor takes.
+    """
+    fee = amount_usd(answer, OWN_KEY_FEE, 1, notes)
+    upstream = amount_usd(answer, OWN_KEY_UPSTREAM, 1, notes)
+    if upstream is not None:
+        yield upstream + (fee or Decimal(0))
+    elif fee is not None:
+        notes.append(
+            f"`{OWN_KEY_FEE}` is the router's fee alone, and what the vendor takes is not "
+            "reported; the list price counts."
+        )
+
+
+def amount_usd(
+    answer: Mapping[str, object], path: str, units_per_usd: int, notes: list[str]
+) -> Decimal | None:
+    """The amount of money at `path`, in USD; None, perhaps with a note, where there is none."""
+    value = member_at(answer, path)
+    if value is None or isinstance(value, Mapping):
+        return None
+    amount = number_or_none(value)
+    if amount is None or not 0 <= amount <= MAX_USD * units_per_usd:
+        kind = type(value).__name__
+        notes.append(f"`{path}` is not an amount of money (a `{kind}`); it counts as absent.")
+        return None
+    # `str` first: Decimal(0.1) would have the float's binary error.
+    return Decimal(str(amount)) / units_per_usd

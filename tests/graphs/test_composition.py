@@ -4,13 +4,16 @@ feature still there.
 
 import asyncio
 import operator
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypedDict
 
-from langchain_core.messages import AIMessage, HumanMessage
+import pytest
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.graph import START, MessagesState, StateGraph, add_messages
 from langgraph.types import Command, Send
+from pydantic import BaseModel
 
 from tests.turns import Run, ask, both_ways, told, turn_on
 from turngraph.graphs import TurnGraph
@@ -267,3 +270,62 @@ def test_an_edited_call_is_on_record_as_it_ran(run: Run) -> None:
         out = run(turn, Command(resume={"decision": "edit", "arguments": {"city": "Rome"}}), THREAD)
     assert told(out) == ['[A person changed the arguments to {"city": "Rome"}.]\nRome: rain']
     assert out["result"].tool_runs[0].arguments == '{"city": "Rome"}'
+
+
+class ModelHouse(BaseModel):
+    """A parent's state in a pydantic model."""
+
+    messages: Annotated[list[AnyMessage], add_messages] = []
+    result: TurnResult | None = None
+    mood: str = "good"
+
+
+@dataclass
+class DataHouse:
+    """A parent's state in a dataclass."""
+
+    messages: Annotated[list[AnyMessage], add_messages] = field(default_factory=list)
+    result: TurnResult | None = None
+    mood: str = "good"
+
+
+class OwnIdHouse(ModelHouse):
+    """A parent that names its turns itself."""
+
+    turn_id: str = "order-1"
+
+
+@both_ways
+@pytest.mark.parametrize("house", [ModelHouse, DataHouse, OwnIdHouse])
+@pytest.mark.parametrize("keeps", [False, True], ids=["in memory", "kept"])
+def test_a_parents_state_may_be_a_class_of_its_own(run: Run, house: type[Any], keeps: bool) -> None:
+    """LangGraph hands such a state to its nodes as an object, not as a dict."""
+    with ScriptedModel([Say("one"), Say("two")]) as model:
+        graph = StateGraph(house).add_node("chat", turn_on(model)).add_edge(START, "chat")
+        parent = graph.compile(checkpointer=InMemorySaver() if keeps else None)
+        out = run(parent, ask("First?"), THREAD)
+        if keeps:
+            out = run(parent, ask("Second?"), THREAD)
+    texts = [message.text for message in out["messages"]]
+    assert texts == ["First?", "one", *(["Second?", "two"] if keeps else [])]
+    assert out["result"].status == "completed"
+    assert (out["result"].turn_id == "order-1") is (house is OwnIdHouse)
+
+
+def test_a_turn_tells_its_schemas() -> None:
+    """LangGraph's server shows them, and tools are made of them. On every Python."""
+    with ScriptedModel() as model:
+        turn = turn_on(model)
+    given, returned = turn.get_input_jsonschema(), turn.get_output_jsonschema()
+    assert given["properties"].keys() == {"messages", "turn_id", "settings"}
+    assert returned["properties"].keys() == {"messages", "result", "charges"}
+    assert turn.get_input_schema().model_json_schema()["required"] == ["messages"]
+
+
+@pytest.mark.filterwarnings("ignore:This API is in beta")
+def test_a_turn_is_a_tool_that_needs_messages_alone() -> None:
+    """A model that calls it knows no turn id."""
+    with ScriptedModel([Say("Rain.")]) as model:
+        asked = turn_on(model).as_tool(name="ask", description="Ask the weather office.")
+        out = asked.invoke({"messages": [{"role": "user", "content": "Weather in Oslo?"}]})
+    assert out["result"].answer == "Rain."

@@ -3,6 +3,7 @@ worker a thread.
 """
 
 import asyncio
+import json
 import re
 import threading
 import time
@@ -21,7 +22,7 @@ from turngraph.billing import Budget, Ledger, Prices, ToolPrice, TurnConflictErr
 from turngraph.billing.pricing.money import rounded
 from turngraph.graphs import chat_turn
 from turngraph.providers import OpenAIProvider
-from turngraph.scripted import Call, Cut, Fail, Hang, Say, ScriptedModel
+from turngraph.scripted import Call, Cut, Fail, Hang, Raw, Say, ScriptedModel
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.events import BudgetWarning, ChargeAuthorized, ChargeDeclined
 from turngraph.state.limits import TurnLimits
@@ -582,3 +583,34 @@ def test_a_turn_is_counted_for_its_key_and_each_of_its_tags(run: Run, ledger: Le
         ("tag-day:beta", spent),
         ("tag-day:web", spent),
     ]
+
+
+@both_ways
+@pytest.mark.parametrize(
+    "count", [-10, 10**30, float("nan"), True, "many", 1.5], ids=lambda count: str(count)[:6]
+)
+def test_a_prompt_that_is_no_count_is_estimated_and_marked(run: Run, count: Any) -> None:
+    """Counted as absent and billed as zero, every such call would be cheap without a mark."""
+    body = {
+        "id": "c1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "scripted",
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": "Hello!"},
+                "finish_reason": "stop",
+            }
+        ],
+        "usage": {"prompt_tokens": count, "completion_tokens": 5, "total_tokens": count},
+    }
+    answer = Raw(json.dumps(body), content_type="application/json")
+    with ScriptedModel([answer]) as model:
+        result = result_of(run(turn_on(model), ask("Hello!")))
+    [charge] = result.charges
+    assert charge.estimated
+    assert charge.usage is not None
+    assert charge.usage.input_tokens is not None
+    assert charge.usage.input_tokens > 10
+    assert charge.usage.output_tokens == 5

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings, strategies as st
 from langgraph.checkpoint.memory import InMemorySaver
 
 from tests.turns import turn_on
@@ -153,3 +154,102 @@ def test_a_thread_that_another_worker_has_is_a_409(handle: Handle, tmp_path: Pat
         assert len(model.requests) == 0
     assert reply["statusCode"] == 409
     assert 0 < int(reply["headers"]["Retry-After"]) <= 60
+
+
+def conversation(call_id: Any = "c1", name: Any = "calculator", result: Any = "42") -> list[Any]:
+    """A call, its result, and the next question, as a client may send them."""
+    call = {"id": call_id, "type": "function", "function": {"name": name, "arguments": "{}"}}
+    return [
+        {"role": "user", "content": "x"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": call_id, "content": result},
+        {"role": "user", "content": "y"},
+    ]
+
+
+def nested(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+UNFIT: dict[str, list[Any]] = {
+    "an empty call id": conversation(call_id=""),
+    "an empty tool name": conversation(name=""),
+    "a result of no parts": conversation(result=[]),
+    "a system message of no parts": [{"role": "system", "content": []}, *conversation()],
+    "a block's type is a list": [{"role": "user", "content": [{"type": ["text"], "text": "x"}]}],
+    "a number above 64 bits": [
+        {"role": "user", "content": [{"type": "text", "text": "x", "n": 2**64}]}
+    ],
+    "a number below 64 bits": [
+        {"role": "user", "content": [{"type": "text", "text": "x", "n": -(2**63) - 1}]}
+    ],
+    "900 levels": [{"role": "user", "content": [{"type": "text", "text": "x", "z": nested(900)}]}],
+    "300 levels": [{"role": "user", "content": [{"type": "text", "text": "x", "z": nested(300)}]}],
+    "a name of half an emoji": [{"role": "user", "content": "x", "name": "\ud83d"}],
+}
+
+
+@handled
+@pytest.mark.parametrize("case", UNFIT)
+def test_what_cannot_be_sent_or_stored_is_refused_and_the_thread_lives_on(
+    handle: Handle, case: str
+) -> None:
+    """Stored first and refused then, it would stand in every later request of the thread."""
+    with ScriptedModel() as model:
+        turn = turn_on(model, functions=["calculator"], checkpointer=InMemorySaver())
+        refused = handle(turn, {"session_key": "s", "messages": UNFIT[case]})
+        later = handle(turn, {"session_key": "s", "input_text": "Hello"})
+        sent = len(model.requests)
+    assert refused["statusCode"] == 400
+    assert json.loads(refused["body"])["error"]["kind"] == "value"
+    assert later["statusCode"] == 200
+    assert sent == 1
+
+
+@handled
+@settings(max_examples=60, deadline=None)
+@given(
+    data=st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats()
+        | st.text(st.characters(), max_size=8)
+        | st.sampled_from(["user", "tool", "assistant", "text", "image_url", "function"]),
+        lambda inner: (
+            st.lists(inner, max_size=4)
+            | st.dictionaries(
+                st.sampled_from(
+                    [
+                        *("messages", "role", "content", "type", "text", "tool_calls", "id"),
+                        *("name", "session_key", "input_text", "body", "function", "stream"),
+                    ]
+                ),
+                inner,
+                max_size=5,
+            )
+        ),
+        max_leaves=12,
+    )
+)
+def test_no_json_makes_the_handler_raise(handle: Handle, data: Any) -> None:
+    """A gateway that fails on what a client sent is down for everybody."""
+    with ScriptedModel() as model:
+        turn = turn_on(model, checkpointer=InMemorySaver())
+        whole = {"session_key": "s", "messages": data if isinstance(data, list) else [data]}
+        for given_data in (data, whole):
+            assert handle(turn, given_data)["statusCode"] in (200, 400)
+
+
+@handled
+def test_a_stream_is_refused_in_words(handle: Handle) -> None:
+    """The client would wait for events that never come."""
+    with ScriptedModel() as model:
+        reply = handle(turn_on(model), {"input_text": "x", "stream": True})
+        sent = model.requests
+    assert reply["statusCode"] == 400
+    assert "`stream`" in json.loads(reply["body"])["error"]["message"]
+    assert not sent

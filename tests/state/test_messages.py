@@ -1,20 +1,25 @@
 """The reducer of the conversation: the same however its writes are batched."""
 
+from collections.abc import Callable
 from itertools import permutations
 from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
+from langchain_core.load import dumpd
 from langchain_core.messages import (
     AIMessage,
     AIMessageChunk,
+    AnyMessage,
     HumanMessage,
     RemoveMessage,
+    SystemMessage,
     ToolMessage,
+    message_to_dict,
 )
 
 from turngraph.state.errors import TurnValueError
-from turngraph.state.messages import REMOVE_ALL_MESSAGES, merge_messages
+from turngraph.state.messages import REMOVE_ALL_MESSAGES, coerce_message, merge_messages
 
 _ids = st.sampled_from(["a", "b", "c", "d"])
 _message = st.one_of(
@@ -97,3 +102,53 @@ def test_answers_stand_in_the_order_of_the_calls_however_they_are_replayed() -> 
         at_once = merge_messages([], [[*before, *(answers[each] for each in order), after]])
         assert [m.id for m in whole] == [m.id for m in pieces] == ["h", "a", "1", "2", "3"]
         assert [m.id for m in at_once] == ["h", "a", "1", "2", "3", "e"]
+
+
+CALLS: Any = [{"id": "c", "name": "f", "args": {"a": 1}, "type": "tool_call"}]
+UNREADABLE: Any = [
+    {"id": "d", "name": "g", "args": "{", "error": None, "type": "invalid_tool_call"}
+]
+WRITABLE: list[AnyMessage] = [
+    HumanMessage([{"type": "text", "text": "x"}], id="1", name="Ann"),
+    AIMessage(
+        "y",
+        id="2",
+        tool_calls=CALLS,
+        invalid_tool_calls=UNREADABLE,
+        usage_metadata={"input_tokens": 1, "output_tokens": 2, "total_tokens": 3},
+        response_metadata={"model_name": "m"},
+        additional_kwargs={"reasoning_content": "r"},
+    ),
+    ToolMessage("z", tool_call_id="c", id="3", artifact={"rows": 2}, status="error"),
+    SystemMessage("s", id="4"),
+]
+
+
+@pytest.mark.parametrize("write", [lambda message: message.model_dump(), message_to_dict, dumpd])
+def test_a_stored_list_may_be_read_as_dicts(write: Callable[[AnyMessage], Any]) -> None:
+    """LangGraph's server reads a snapshot with a serializer of its own. Nothing may be lost: the
+    next request is made of it.
+    """
+    read: Any = [write(message) for message in WRITABLE]
+    assert merge_messages(read, [[HumanMessage("more", id="5")]]) == [
+        *WRITABLE,
+        HumanMessage("more", id="5"),
+    ]
+    assert [coerce_message(message) for message in read] == WRITABLE
+    assert merge_messages(WRITABLE, [[write(RemoveMessage(id="1"))]]) == WRITABLE[1:]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"type": "ai", "data": 3},
+        {"type": "ai", "additional_kwargs": 3, "content": "x"},
+        {"type": ["ai"], "additional_kwargs": {}, "content": "x"},
+        {"lc": 1, "type": "constructor", "kwargs": {"type": "tool", "content": "x"}},
+        {"lc": 1},
+    ],
+)
+def test_a_dict_that_is_half_a_message_is_refused_in_words(value: Any) -> None:
+    """Not with an error of pydantic's."""
+    with pytest.raises(TurnValueError, match="Not a message"):
+        coerce_message(value)

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from turngraph.interfaces.cli.model_options import ModelOptions, SelectedModel, open_model
 from turngraph.state.errors import TurnConfigurationError
+from turngraph.state.private_files import create_private_file, create_private_folder
 from turngraph.state.result import TurnResult
 
 if TYPE_CHECKING:
@@ -162,7 +163,8 @@ async def _open_saver(file: Path) -> "AsyncIterator[AsyncSqliteSaver]":
     from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        create_private_folder(file.parent)
+        create_private_file(file)
         async with AsyncSqliteSaver.from_conn_string(str(file)) as saver:
             await saver.setup()
             yield saver

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from turngraph.providers.config import ProviderConfig
 from turngraph.providers.reading.redact import HIDDEN
 from turngraph.scripted.loopback import LoopbackServer
+from turngraph.state.private_files import create_private_file
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -52,6 +53,7 @@ class Recorder(LoopbackServer):
         super().__init__(self._forward)
         self._config, self._file, self._lock = config, Path(file), threading.Lock()
         self._request_count, self._lines = 0, dict[int, str]()
+        create_private_file(self._file)
         self._file.write_text("", "utf-8")
 
     @property

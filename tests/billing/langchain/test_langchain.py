@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import json
 import sys
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from langchain.agents import create_agent
 from langchain.agents.middleware import AgentMiddleware
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages import HumanMessage
 from langchain_core.outputs import Generation, LLMResult
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
@@ -276,19 +277,61 @@ def test_a_callback_ignores_runs_it_did_not_see_begin(book: Any) -> None:
     assert book.rows("SELECT * FROM attempt") == []
 
 
-def test_an_answer_without_usage_is_unpriced_and_marked(book: Any) -> None:
-    """What is no chat message has no usage either."""
+def test_what_is_no_chat_message_is_estimated_too(book: Any) -> None:
+    """It has a text and no usage."""
     from uuid import uuid4
 
     callback, run = LedgerCallback(metered(book, vendor="openai")), uuid4()
     callback.on_chat_model_start(
         {}, [[HumanMessage("Hi")]], run_id=run, metadata={"ls_model_name": "gpt-4o-mini"}
     )
-    callback.on_llm_end(LLMResult(generations=[[Generation(text="x")]]), run_id=run)
+    callback.on_llm_end(LLMResult(generations=[[Generation(text="x" * 400)]]), run_id=run)
     row = book.rows("SELECT * FROM attempt")[0]
-    assert (row["vendor"], row["basis"]) == ("openai", "unpriced")
+    assert (row["vendor"], row["basis"], bool(row["estimated"])) == ("openai", "partial", True)
+    assert json.loads(row["usage"])["output_tokens"] >= 100
+
+
+@both
+@pytest.mark.parametrize("way", ["middleware", "callback"])
+def test_a_streamed_answer_without_usage_costs_about_what_it_used(
+    book: Any, mode: str, way: str
+) -> None:
+    """LangChain asks only OpenAI itself for the usage of a stream. Charged at all that was held,
+    two words would cost two thousand times too much.
+    """
+    with ScriptedModel([Say("Hello there.")]) as server:
+        one = model(server, max_tokens=100_000, streaming=True, stream_usage=False)
+        if way == "middleware":
+            ask(agent(book, server, model=one), mode, {"messages": [("user", "Hi")]})
+        else:
+            ask(one, mode, "Hi", config={"callbacks": [LedgerCallback(metered(book))]})
+    [row] = book.rows("SELECT * FROM attempt")
+    assert (row["state"], row["basis"]) == ("settled", "partial")
     assert row["estimated"]
-    assert AIMessage("").usage_metadata is None
+    assert not row["unpriced"]
+    assert 0 < row["charge_nano"] < 100_000  # a ten-thousandth of a dollar; 60 million were held
+    assert book.window("account:acme")[1] == 0
+
+
+@pytest.mark.parametrize("wish", [{"n": 3}, {"service_tier": "priority"}])
+def test_a_wish_that_makes_a_call_dearer_raises_what_is_held(
+    open_book: Open, server: ScriptedModel, wish: dict[str, Any]
+) -> None:
+    """Three answers, or a faster one, may cost more than a budget has for a plain call."""
+    book = open_book(HARD)
+    for wished in ({}, wish):
+        one = model(server, model="gpt-5-mini", max_tokens=1000, **wished)
+        one.invoke("Hi", {"callbacks": [LedgerCallback(metered(book))]})
+    plain, dear = book.rows("SELECT hold_nano FROM attempt ORDER BY created, hold_nano")
+    assert dear["hold_nano"] > plain["hold_nano"]
+
+
+def test_a_ledger_alone_is_enough(book: Any, server: ScriptedModel) -> None:
+    """List prices and the ledger's own budgets need no configuration."""
+    one = create_agent(model(server), [], middleware=[LedgerMiddleware(book.ledger)])
+    one.invoke({"messages": [("user", "Hi")]})
+    model(server).invoke("Hi", {"callbacks": [LedgerCallback(book.ledger)]})
+    assert [row["state"] for row in book.rows("SELECT state FROM attempt")] == ["settled"] * 2
 
 
 def test_the_middleware_says_which_extra_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:

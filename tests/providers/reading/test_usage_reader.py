@@ -239,3 +239,30 @@ def test_any_usage_gives_whole_counts_or_none(raw: Any) -> None:
     counts = [getattr(usage, name) for name in TOKEN_FIELDS]
     assert all(count is None or (type(count) is int and count >= 0) for count in counts)
     assert usage.cost_usd is None or (usage.cost_usd.is_finite() and usage.cost_usd >= 0)
+
+
+@pytest.mark.parametrize(
+    ("reported", "cost_usd"),
+    [
+        ({"cost": 0, "cost_details": {"upstream_inference_cost": 0.03}}, "0.03"),
+        ({"cost": 0.0015, "cost_details": {"upstream_inference_cost": 0.03}}, "0.0315"),
+        ({"cost_details": {"upstream_inference_cost": 0.03}}, "0.03"),
+        ({"cost": 0, "cost_details": {"upstream_inference_cost": None}}, None),
+        ({"cost": 0.0015}, None),
+        ({"cost": 0.0015, "cost_details": {"upstream_inference_cost": "much"}}, None),
+    ],
+)
+def test_a_call_with_the_callers_own_key_costs_the_fee_and_what_the_vendor_takes(
+    reported: dict[str, Any], cost_usd: str | None
+) -> None:
+    """OpenRouter's `cost` is then its fee alone, often zero: the call would look free."""
+    usage = usage_of({"prompt_tokens": 9000, "completion_tokens": 100, "is_byok": True, **reported})
+    assert usage is not None
+    assert usage.cost_usd == (None if cost_usd is None else Decimal(cost_usd))
+
+
+@pytest.mark.parametrize("own_key", [{}, {"is_byok": False}, {"is_byok": None}])
+def test_without_the_callers_own_key_the_two_costs_are_the_same_money(own_key: Any) -> None:
+    """Their sum would charge every call of OpenRouter twice."""
+    usage = usage_of({"cost": 0.03, "cost_details": {"upstream_inference_cost": 0.03}, **own_key})
+    assert usage == Usage(cost_usd=Decimal("0.03"))

@@ -1,0 +1,138 @@
+"""Checks the messages that a caller adds to a thread, while nothing is stored yet.
+
+A message that no checkpoint can hold, or that no vendor takes, would stand in every later request:
+the thread would be lost.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from langchain_core.messages import AIMessage, AnyMessage, SystemMessage, ToolMessage
+
+from turngraph.state.errors import TurnValueError
+
+__all__ = ["as_json", "check_json", "check_message", "check_text"]
+
+_BESIDE_CONTENT: Final = (
+    "additional_kwargs",
+    "response_metadata",
+    "tool_calls",
+    "invalid_tool_calls",
+    "artifact",
+)
+"""The fields of a message, beside its content, that a caller may fill and a vendor may be sent."""
+_NAMES: Final = ("id", "name", "tool_call_id")
+_LEAST_INTEGER: Final = -(2**63)
+_GREATEST_INTEGER: Final = 2**64 - 1
+"""Checkpoints are written as MessagePack, which has no larger integers:
+https://github.com/msgpack/msgpack/blob/master/spec.md#integers
+"""
+_MOST_LEVELS: Final = 100
+"""Levels of lists and objects. MessagePack's writer gives up above about 250."""
+
+
+def check_message(message: AnyMessage, place: int, limit: int) -> None:
+    """Raises TurnValueError for a message that could not be stored or sent.
+
+    `place` is its place among the messages that were given, and `limit` the most characters that it
+    may have.
+    """
+    content, where = message.content, f"messages[{place}]"
+    beside = [getattr(message, name, None) for name in _BESIDE_CONTENT]
+    if isinstance(content, str):
+        check_text(content, where)
+    else:
+        check_json(content, where)
+    if any(beside):
+        check_json(beside, where)
+    for name in _NAMES:
+        check_text(getattr(message, name, None) or "", f"`{where}.{name}`")
+    size = len(content) if isinstance(content, str) else sum(len(text) for text in _texts(content))
+    if size > limit:
+        raise TurnValueError(
+            f"{where} is {size:,} characters long; "
+            f"`TurnLimits.message_chars` allows {limit:,}. Shorten it."
+        )
+    if isinstance(message, AIMessage):
+        _check_calls(message, where)
+    elif isinstance(message, ToolMessage | SystemMessage):
+        _check_not_empty(message, where)
+
+
+def check_json(value: Any, where: str) -> None:
+    """Raises TurnValueError where `value` cannot be written as JSON, or not be stored."""
+    _check_levels_and_numbers(value, where)
+    check_text(as_json(value, where), where)
+
+
+def as_json(value: Any, where: str) -> str:
+    """Returns `value` as JSON. Raises TurnValueError where that is not possible."""
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except RecursionError:
+        raise TurnValueError(f"{where} is nested too deeply to be written as JSON.") from None
+    except (TypeError, ValueError) as exc:
+        raise TurnValueError(
+            f"{where} holds a value that JSON cannot express ({exc}). "
+            "Allowed: text, finite numbers, true, false, null, lists, dicts."
+        ) from None
+
+
+def check_text(text: str, where: str) -> None:
+    """Raises TurnValueError for a text that UTF-8 cannot encode."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as exc:
+        raise TurnValueError(
+            f"{where} holds a lone surrogate at character {exc.start}, "
+            "which UTF-8 cannot encode. Remove it."
+        ) from None
+
+
+def _check_levels_and_numbers(value: Any, where: str) -> None:
+    # With a list of its own instead of recursion: the value may be deeper than Python's stack.
+    open_values = [(value, 0)]
+    while open_values:
+        one, level = open_values.pop()
+        if isinstance(one, int) and not _LEAST_INTEGER <= one <= _GREATEST_INTEGER:
+            bits = one.bit_length()
+            raise TurnValueError(
+                f"{where} holds a whole number of {bits} bits. "
+                "Allowed: up to 64 bits; write a larger one as text."
+            )
+        if not isinstance(one, Mapping | list | tuple):
+            continue
+        if level >= _MOST_LEVELS:
+            raise TurnValueError(
+                f"{where} is nested too deeply. Allowed: {_MOST_LEVELS} levels of lists and "
+                "objects; flatten it."
+            )
+        inner = one.values() if isinstance(one, Mapping) else one
+        open_values.extend((item, level + 1) for item in inner)
+
+
+def _check_calls(message: AIMessage, where: str) -> None:
+    for call in (*message.tool_calls, *message.invalid_tool_calls):
+        if not call["id"] or not call["name"]:
+            raise TurnValueError(
+                f"{where} has a tool call with the name `{call['name'] or ''}` and the id "
+                f"`{call['id'] or ''}`; both must be given."
+            )
+
+
+def _check_not_empty(message: ToolMessage | SystemMessage, where: str) -> None:
+    if isinstance(message, ToolMessage) and not message.tool_call_id:
+        raise TurnValueError(
+            f"{where} is a tool's result with an empty `tool_call_id`; give the id of the call "
+            "that it answers."
+        )
+    if isinstance(message.content, list) and not message.content:
+        raise TurnValueError(
+            f"The content of {where} ({message.type}) is an empty list, which vendors refuse; "
+            "write a text, which may be empty."
+        )
+
+
+def _texts(parts: list[Any]) -> list[str]:
+    return [part if isinstance(part, str) else str(part.get("text", "")) for part in parts]

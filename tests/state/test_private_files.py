@@ -1,0 +1,75 @@
+"""Conversations and money are no business of the machine's other users."""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from turngraph.billing import Ledger
+from turngraph.graphs import chat_turn
+from turngraph.providers import ProviderConfig
+from turngraph.scripted import ScriptedModel
+from turngraph.state.private_files import create_private_file, create_private_folder
+from turngraph.state.result import Charge
+
+
+@pytest.fixture(autouse=True)
+def usual_umask() -> Iterator[None]:
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+def modes(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): oct(stat.S_IMODE(path.stat().st_mode))
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+def test_every_folder_that_is_made_is_private(tmp_path: Path) -> None:
+    """Also the ones above the one that was asked for."""
+    create_private_folder(tmp_path / "data/turngraph")
+    create_private_file(tmp_path / "data/turngraph/threads.sqlite")
+    assert modes(tmp_path) == {
+        "data": "0o700",
+        "data/turngraph": "0o700",
+        "data/turngraph/threads.sqlite": "0o600",
+    }
+
+
+def test_what_exists_keeps_its_permissions_and_content(tmp_path: Path) -> None:
+    """Somebody may have shared it with a group on purpose."""
+    folder, file = tmp_path / "shared", tmp_path / "shared/file"
+    folder.mkdir(mode=0o750)
+    file.write_text("kept")
+    file.chmod(0o640)
+    create_private_folder(folder)
+    create_private_file(file)
+    assert modes(tmp_path) == {"shared": "0o750", "shared/file": "0o640"}
+    assert file.read_text() == "kept"
+
+
+def test_a_ledger_is_private_with_all_its_files(tmp_path: Path) -> None:
+    """SQLite's log beside the database holds the same rows."""
+    with (
+        ScriptedModel() as model,
+        Ledger(f"sqlite:///{tmp_path}/turns.db") as ledger,
+    ):
+        config = ProviderConfig(base_url=model.base_url, model="scripted")
+        chat_turn(config, ledger=ledger).run("A secret.")
+        seen = modes(tmp_path)
+    assert {"turns.db", "turns.db-wal"} <= seen.keys()
+    assert set(seen.values()) == {"0o600"}
+
+
+def test_a_spool_is_private(tmp_path: Path) -> None:
+    """It holds what could not be written to the ledger, answers too."""
+    with Ledger(f"sqlite:///{tmp_path}/turns.db", spool=tmp_path / "spool") as ledger:
+        charge = Charge(id="c.1", kind="completion", attempt_id="c.1", vendor="v", model="m")
+        ledger.store.spool.add("settle", charge)
+        seen = modes(tmp_path / "spool")
+    assert set(seen.values()) == {"0o600"}
+    assert stat.S_IMODE((tmp_path / "spool").stat().st_mode) == 0o700
