@@ -111,7 +111,7 @@ class TurnGraph(TypedRuns):
         """LangGraph's `get_input_schema`, in which only `messages` is required. `as_tool` reads it:
         a model that calls the turn has no id and no settings to give.
         """
-        hints = get_type_hints(TurnInput)
+        hints: dict[str, Any] = get_type_hints(TurnInput)
         optional: dict[str, Any] = {
             name: (hints[name] | None, None) for name in ("turn_id", "settings")
         }

@@ -51,7 +51,7 @@ def compile_schema(name: str, schema: JsonObject) -> "Validator":
     kind = validator_for(schema, default=Draft202012Validator)
     try:
         # Without formats: the format `regex` knows Python's own patterns only.
-        kind.check_schema(schema, format_checker=FormatChecker(formats=()))
+        kind.check_schema(schema, format_checker=FormatChecker(formats=()))  # type: ignore[call-arg]
     except SchemaError as error:
         raise TurnConfigurationError(
             f"The schema of tool `{name}` is not a valid JSON schema: {error.message[:MAX_QUOTED]}"

@@ -310,7 +310,7 @@ def test_watching_from_outside_shows_single_stages() -> None:
         tokens = on(model, stream=True).stream(ask("Hello!"), stream_mode="messages")
         assert {metadata["langgraph_node"] for _, metadata in tokens} >= {"call_llm"}
         parent = StateGraph(MessagesState).add_node("chat", on(model)).add_edge(START, "chat")
-        watched = parent.compile().stream
+        watched: Any = parent.compile().stream
         parts = watched(ask("What is 6 * 7?"), stream_mode="updates", subgraphs=True)
         inside = [name for namespace, update in parts if namespace for name in update]
     assert inside[:5] == SIX

@@ -185,7 +185,7 @@ def test_an_array_has_items() -> None:
     }
     made = StructuredTool(name="t", description="d", args_schema=given, func=lambda **_: "x")
     before = json.dumps(given)
-    properties = Toolbox.of([made]).specs[0].parameters["properties"]
+    properties: Any = Toolbox.of([made]).specs[0].parameters["properties"]
     assert properties["ids"] == {"type": "array", "items": {}}
     assert properties["default"] == {
         "type": ["array", "null"], "default": {"type": "array"}, "items": {}

@@ -329,7 +329,8 @@ def test_a_wish_that_makes_a_call_dearer_raises_what_is_held(
 def test_a_ledger_alone_is_enough(book: Any, server: ScriptedModel) -> None:
     """List prices and the ledger's own budgets need no configuration."""
     one = create_agent(model(server), [], middleware=[LedgerMiddleware(book.ledger)])
-    one.invoke({"messages": [("user", "Hi")]})
+    given: Any = {"messages": [("user", "Hi")]}
+    one.invoke(given)
     model(server).invoke("Hi", {"callbacks": [LedgerCallback(book.ledger)]})
     assert [row["state"] for row in book.rows("SELECT state FROM attempt")] == ["settled"] * 2
 
