@@ -112,11 +112,12 @@ class TurnGraph(TypedRuns):
         a model that calls the turn has no id and no settings to give.
         """
         hints: dict[str, Any] = get_type_hints(TurnInput)
-        optional: dict[str, Any] = {
+        fields: dict[str, Any] = {
             name: (hints[name] | None, None) for name in ("turn_id", "settings")
         }
+        fields["messages"] = (hints["messages"], ...)
         name = self.get_name("input")
-        return create_model(name, messages=(hints["messages"], ...), **optional)
+        return create_model(name, **fields)
 
     def bulk_update_state(
         self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]

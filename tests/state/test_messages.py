@@ -135,8 +135,8 @@ def test_a_stored_list_may_be_read_as_dicts(write: Callable[[AnyMessage], Any]) 
         HumanMessage("more", id="5"),
     ]
     assert [coerce_message(message) for message in read] == WRITABLE
-    removal: Any = write(RemoveMessage(id="1"))
-    assert merge_messages(WRITABLE, [[removal]]) == WRITABLE[1:]
+    removal: Any = RemoveMessage(id="1")
+    assert merge_messages(WRITABLE, [[write(removal)]]) == WRITABLE[1:]
 
 
 @pytest.mark.parametrize(
