@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from turngraph.billing.ledger import Ledger
 
 __all__ = [
+    "SCRIPTED",
     "ModelPrices",
     "approval_from",
     "check_kinds",
@@ -42,6 +43,7 @@ tokens of each class (`input`, `cached`, `cache_write`, `output`, `reasoning`, `
 `audio_output`), and `usd_per_request`. A model's name may hold `*`.
 """
 
+_FREE: Final = {"input": 0, "output": 0}
 SCRIPTED: Final = "scripted"
 """The model string that names the scripted model: a server on this machine, without a key."""
 
@@ -99,8 +101,12 @@ def ledger_from(ledger: "Ledger | str | None") -> "Ledger | None":
     )
 
 
-def prices_from(prices: "Prices | ModelPrices | str | Path | None") -> Prices:
+def prices_from(
+    prices: "Prices | ModelPrices | str | Path | None", *, scripted: bool = False
+) -> Prices:
     """The prices a turn is charged by: list prices, and before those the ones given.
+
+    The scripted model that `chat_turn("scripted")` starts costs nothing, unless a price is given.
 
     >>> prices = prices_from({"berget:llama-*": {"input": "0.3", "output": "0.9"}})
     >>> prices.overrides[0].rates.output.usd_per_mtok
@@ -109,7 +115,7 @@ def prices_from(prices: "Prices | ModelPrices | str | Path | None") -> Prices:
     Raises TurnConfigurationError for a file that cannot be read, or a price that is none.
     """
     if prices is None:
-        return Prices()
+        return prices_from({f"custom:{SCRIPTED}": _FREE}) if scripted else Prices()
     if isinstance(prices, Prices):
         return prices
     if isinstance(prices, str | Path):

@@ -12,6 +12,7 @@ from langgraph.types import All, Checkpointer
 
 from turngraph.billing.pricing.prices import Prices
 from turngraph.graphs.arguments import (
+    SCRIPTED,
     ModelPrices,
     approval_from,
     check_kinds,
@@ -149,7 +150,7 @@ def chat_turn(
         ledger=keeper,
         budgets=tuple(budget) if isinstance(budget, Sequence) else (budget,),
         limits=limits or TurnLimits(),
-        prices=prices_from(prices),
+        prices=prices_from(prices, scripted=model == SCRIPTED),
         replay=replay,
         approve=approval_from(approve, toolbox),
         on_finish=on_finish or _unchanged,

@@ -213,7 +213,8 @@ class TurnResult(Frozen):
         The dict has `isBase64Encoded`, `statusCode`, `headers` and `body` (JSON text). The body of
         an answer is the vendor's last response, with two members added: `metadata` (tool calls,
         usage, cost, status) and `turn` (every request and response, tools, plugins, charges). The
-        body of an error is `{"error": {…}, "turn": {…}}`.
+        body of an error is `{"error": {…}, "turn": {…}}`. If a stage of the caller's own replaced
+        the answer, the body is a chat completion with the new text, and has no attempts.
 
             >>> TurnResult(turn_id="t", status="completed").to_http()["headers"]
             {'Content-Type': 'application/json'}
@@ -229,11 +230,24 @@ class TurnResult(Frozen):
             "body": json.dumps(self._body(), ensure_ascii=False, default=str),
         }
 
+    @property
+    def _is_rewritten(self) -> bool:
+        """Whether `answer` is not the text of the last response, but that of a stage."""
+        last = self.responses[-1].text if self.responses else ""
+        return self.answer != last
+
     def _body(self) -> JsonObject:
-        turn = self.model_dump(mode="json", exclude={"error", "answer"}, exclude_none=True)
+        # Where a stage of the caller's own put other words in place of the model's, those words go
+        # out, and nothing that still holds the model's.
+        hidden = {"attempts"} if self._is_rewritten else set()
+        turn = self.model_dump(mode="json", exclude={"error", "answer", *hidden}, exclude_none=True)
         if self.error is not None:
             return {"error": self.error.model_dump(mode="json", exclude_none=True), "turn": turn}
         raw = self.responses[-1].raw if self.responses else None
+        if self._is_rewritten:
+            message = {"role": "assistant", "content": self.answer}
+            choice = {"index": 0, "message": message, "finish_reason": "stop"}
+            raw = {"object": "chat.completion", "choices": [choice]}
         usage = self.usage
         metadata = {
             "turn_id": self.turn_id,

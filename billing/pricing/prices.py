@@ -103,9 +103,10 @@ class Prices:
 
 def _with_highest_rates(price: PriceUsed) -> PriceUsed:
     """Returns `price` with input and output at the highest rate of any of their classes."""
-    # Rates of cached tokens are not looked at: they are never dearer than others.
+    # All classes count: a rate of the caller's own may be dearer than the class it is a part of.
     into = (
         price.input_usd_per_mtok,
+        price.cached_usd_per_mtok,
         price.cache_write_usd_per_mtok,
         price.audio_input_usd_per_mtok,
     )

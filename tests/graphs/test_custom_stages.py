@@ -1,5 +1,6 @@
 """Stages of the caller's own: nodes of the graph that see the turn's state and change it."""
 
+import json
 from typing import Any
 
 import pytest
@@ -225,3 +226,26 @@ def test_a_stage_needs_a_name_of_its_own() -> None:
         chat_turn("scripted", before_model=["moderate"])  # type: ignore[list-item]
     with pytest.raises(TurnConfigurationError, match="a function with a name, not function"):
         chat_turn("scripted", before_tools=[lambda state: None])
+
+
+def test_what_a_stage_took_out_is_not_in_the_http_reply() -> None:
+    """The reply would otherwise carry the vendor's own response beside the rewritten answer."""
+
+    def redact(state: StageState) -> StageUpdate:
+        last = state["messages"][-1]
+        return {"messages": [AIMessage(last.text.replace("4711", "[removed]"), id=last.id)]}
+
+    with ScriptedModel([Say("Your PIN is 4711.")]) as model:
+        redacted = turn_of(model, after_model=[redact]).run("My PIN?").to_http()["body"]
+    with ScriptedModel() as model:
+        refused = turn_of(model, before_model=[moderate]).run("A bomb").to_http()["body"]
+    assert "4711" not in redacted
+    assert json.loads(redacted)["choices"][0]["message"]["content"] == "Your PIN is [removed]."
+    assert json.loads(refused)["choices"][0]["message"]["content"] == "I cannot help with that."
+
+
+def test_the_scripted_model_costs_nothing() -> None:
+    """It is known to be free, which is not the same as a model without a price."""
+    result = chat_turn("scripted").run("Hello!")
+    assert result.cost_usd == 0
+    assert not result.unpriced
