@@ -12,6 +12,8 @@ from types import MappingProxyType
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
+from pydantic import ValidationError
+
 from turngraph.providers.vendors.quirks import ModelRule, Quirks
 from turngraph.state.base import Frozen
 from turngraph.state.errors import TurnConfigurationError
@@ -153,7 +155,20 @@ def _load(text: str) -> Mapping[str, VendorProfile]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C loader is faster
     rows = yaml.load(text, loader)  # noqa: S506, both loaders are safe
     rows.pop("_", None)  # fragments that rows share by YAML anchors
-    return MappingProxyType({name: _profile(name, row, rows) for name, row in rows.items()})
+    return MappingProxyType({name: _checked_profile(name, row, rows) for name, row in rows.items()})
+
+
+def _checked_profile(name: str, row: Mapping[str, Any], rows: Mapping[str, Any]) -> VendorProfile:
+    """Returns the profile of a row. Raises TurnConfigurationError that names the row and field."""
+    try:
+        return _profile(name, row, rows)
+    except ValidationError as exc:
+        problem = exc.errors(include_url=False, include_input=False)[0]
+        field = ".".join(str(part) for part in problem["loc"])
+        raise TurnConfigurationError(
+            f"providers/vendors/vendors.yaml, row `{name}`, `{field}`: {problem['msg']}. "
+            "The fields of a row are those of `VendorProfile` and, under `quirks`, of `Quirks`."
+        ) from exc
 
 
 def _profile(name: str, row: Mapping[str, Any], rows: Mapping[str, Any]) -> VendorProfile:

@@ -145,3 +145,12 @@ def test_a_later_rule_wins() -> None:
     assert VENDORS["openai"].for_model("gpt-5").reasons_by_default
     assert not VENDORS["openai"].for_model("gpt-5.1").reasons_by_default
     assert VENDORS["openai"].for_model("gpt-5.6-luna").reasons_by_default
+
+
+def test_a_misspelled_field_of_a_row_is_named_with_its_row() -> None:
+    """Whoever adds a vendor is told where, instead of being shown pydantic's own report."""
+    from turngraph.providers.vendors.profiles import _load
+
+    row = "lumen:\n  title: Lumen\n  source: https://example.com\n  quirks: {max_temprature: 1}\n"
+    with pytest.raises(TurnConfigurationError, match=r"row `lumen`, `max_temprature`"):
+        _load(row)
