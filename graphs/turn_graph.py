@@ -123,11 +123,11 @@ class TurnGraph(TypedRuns):
         a model that calls the turn has no id and no settings to give.
         """
         hints = get_type_hints(TurnInput)
-        optional: dict[str, Any] = {
-            name: (hints[name] | None, None) for name in ("turn_id", "settings")
+        fields: dict[str, Any] = {
+            name: (hint, ...) if name == "messages" else (hint | None, None)
+            for name, hint in hints.items()
         }
-        name = self.get_name("input")
-        return create_model(name, messages=(hints["messages"], ...), **optional)
+        return create_model(self.get_name("input"), **fields)
 
     def bulk_update_state(
         self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]

@@ -1,7 +1,7 @@
 """The names that a run can stop at: those of nodes and of events."""
 
 from difflib import get_close_matches
-from typing import Final, get_args
+from typing import Final, cast, get_args
 
 from turngraph.interfaces.stepper.engine.task_controller import Graph
 from turngraph.state.errors import TurnInvocationError
@@ -22,7 +22,7 @@ def check_name(name: str, graph: Graph) -> None:
     nodes = {node for node in graph.nodes if not node.startswith("__")}
     paths = set[str]()
     for namespace, inner in graph.get_subgraphs(recurse=True):
-        inside = {node for node in inner.nodes if not node.startswith("__")}
+        inside = {node for node in cast(Graph, inner).nodes if not node.startswith("__")}
         nodes |= inside
         paths |= {f"{namespace.replace('|', '/')}/{node}" for node in inside}
     if name in nodes | paths | _EVENT_TYPES:
