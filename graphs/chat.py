@@ -110,8 +110,8 @@ def chat_turn(
             earlier checkpoint: it is sent again and charged (`"call"`), or gets the recorded answer
             at no cost (`"recorded"`). A run may override it in `configurable["turn_replay"]`.
         approve: which tool calls a person must agree to: all (True), those of the named tools, or
-            those for which a function returns True. The graph stops with an interrupt, so it needs
-            a checkpointer.
+            those for which a function returns True. The graph stops with an interrupt, so a run
+            without a checkpointer is refused.
         before_model, after_model, before_tools: stages of your own, as functions from the state of
             the turn to what they change (`turngraph.state.TurnStage`). Each becomes a node.
         retries: tools that are tried again after the errors named for them. A call that succeeded
@@ -166,6 +166,7 @@ def chat_turn(
     )
     graph.message_chars, graph.wait_s = deps.limits.message_chars, wait_s
     graph.steps = steps
+    graph.asks_person = callable(approve) or bool(approve)
     if keeper is not None:
         _bind(graph, keeper)
     return graph

@@ -13,7 +13,7 @@ from langchain_core.runnables import RunnableConfig
 
 from turngraph.graphs.fused import ONE_STEP, STEPS
 
-__all__ = ["Steps", "in_one_step", "invoked", "runs_in_one_step"]
+__all__ = ["Steps", "in_one_step", "invoked", "keeps_checkpoints", "runs_in_one_step"]
 
 Steps = Literal["auto", "each", "one"]
 """`each`: one step a stage. `one`: all stages in one step, also with a checkpointer, which then
@@ -52,7 +52,7 @@ def runs_in_one_step(
     if graph.steps == "one":
         return True
     return (
-        not (graph.checkpointer or configurable.get(_PARENT_CHECKPOINTER))
+        not keeps_checkpoints(graph, config)
         and not _watches_steps(graph, configurable, arguments)
         and not _is_traced(config)
     )
@@ -89,6 +89,12 @@ def invoked(config: RunnableConfig | None, arguments: Mapping[str, Any]) -> Runn
     if arguments.get("stream_mode", "values") != "values" or arguments.get("print_mode"):
         return config
     return _configured(config, _INVOKED, True)
+
+
+def keeps_checkpoints(graph: "_Graph", config: RunnableConfig | None) -> bool:
+    """Whether this run of `graph` stores checkpoints, in its own checkpointer or its parent's."""
+    configurable = (config or {}).get("configurable", {})
+    return bool(graph.checkpointer or configurable.get(_PARENT_CHECKPOINTER))
 
 
 def in_one_step(config: RunnableConfig | None) -> RunnableConfig:

@@ -21,9 +21,10 @@ from turngraph.graphs.run_input import (
     with_run_id,
     with_run_id_of,
 )
-from turngraph.graphs.steps import Steps, in_one_step, invoked, runs_in_one_step
+from turngraph.graphs.steps import Steps, in_one_step, invoked, keeps_checkpoints, runs_in_one_step
 from turngraph.graphs.strict_serde import with_strict_serde
 from turngraph.graphs.typed_runs import TypedRuns
+from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.flow import Flow, Wait, drive, drive_async
 from turngraph.state.limits import MESSAGE_CHARS
 from turngraph.state.turn import Turn, TurnInput, TurnOutput
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TurnBuilder", "TurnGraph"]
 
-_ADDED_FIELDS = ("message_chars", "ledger", "wait_s", "steps")
+_ADDED_FIELDS = ("message_chars", "ledger", "wait_s", "steps", "asks_person")
 
 
 class TurnGraph(TypedRuns):
@@ -59,6 +60,8 @@ class TurnGraph(TypedRuns):
     """Seconds that a turn waits for another worker that has its thread, before it is refused."""
     steps: Steps = "auto"
     """In how many steps of LangGraph the stages run: see `Steps`."""
+    asks_person: bool = False
+    """Whether a person may have to approve a tool call."""
 
     def stream(
         self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
@@ -67,6 +70,8 @@ class TurnGraph(TypedRuns):
 
         Raises TurnValueError for an input that is not a turn's, and, with a ledger,
         TurnConflictError where another worker has the turn or its thread.
+        Raises TurnConfigurationError where a person is to be asked and no checkpointer keeps the
+        question.
         """
         given, config, arguments = self._prepared(input, config, kwargs)
         if self.ledger is not None:
@@ -92,6 +97,12 @@ class TurnGraph(TypedRuns):
         self, input: Any, config: RunnableConfig | None, arguments: Mapping[str, Any]
     ) -> tuple[Any, RunnableConfig | None, dict[str, Any]]:
         """The checked input, the configuration and the arguments to stream with."""
+        if self.asks_person and not keeps_checkpoints(self, config):
+            raise TurnConfigurationError(
+                "`approve` stops the turn until a person has decided; without a checkpointer it "
+                "could not go on. Give `checkpointer=InMemorySaver()` or another one, to the turn "
+                "or to the graph that it is a node of."
+            )
         of_turn = keys_of_turn(input, config)
         given = checked_input(of_turn, message_chars=self.message_chars)
         config = with_run_id(of_turn, config)
@@ -113,11 +124,10 @@ class TurnGraph(TypedRuns):
         """
         hints: dict[str, Any] = get_type_hints(TurnInput)
         fields: dict[str, Any] = {
-            name: (hints[name] | None, None) for name in ("turn_id", "settings")
+            name: (hint, ...) if name == "messages" else (hint | None, None)
+            for name, hint in hints.items()
         }
-        fields["messages"] = (hints["messages"], ...)
-        name = self.get_name("input")
-        return create_model(name, **fields)
+        return create_model(self.get_name("input"), **fields)
 
     def bulk_update_state(
         self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]

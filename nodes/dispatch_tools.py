@@ -153,24 +153,41 @@ def _ask_person(call: ToolCall, arguments: JsonObject) -> ToolCall | _Answer:
 
     The graph stops here until they have decided. Resume it with one of
     `Command(resume={"decision": "approve"})`, `{"decision": "edit", "arguments": {…}}` and
-    `{"decision": "reject", "reason": "…"}`.
+    `{"decision": "reject", "reason": "…"}`. Any other answer is refused: the question is asked
+    again, with the member `problem`.
     """
-    resumed = interrupt(
-        {"type": "tool_approval", "call_id": call.id, "tool": call.name, "arguments": arguments}
-    )
+    question = {
+        "type": "tool_approval",
+        "call_id": call.id,
+        "tool": call.name,
+        "arguments": arguments,
+    }
+    resumed = interrupt(question)
+    while (decision := _decision(resumed, call)) is None:
+        # Raising here would lose the thread: LangGraph keeps the answer, and would give it again.
+        resumed = interrupt({**question, "problem": _not_a_decision(resumed)})
+    return decision
+
+
+def _decision(resumed: object, call: ToolCall) -> ToolCall | _Answer | None:
+    """Returns what a person decided about `call`, or None if the answer is no decision."""
     answer = resumed if isinstance(resumed, dict) else {"decision": resumed}
     decision, edited = answer.get("decision"), answer.get("arguments")
-    if decision in ("approve", True):
+    if decision == "approve" or decision is True:
         return call
     if decision == "edit" and isinstance(edited, dict):
         return call.model_copy(update={"arguments": json.dumps(edited, ensure_ascii=False)})
-    if decision in ("reject", False):
+    if decision == "reject" or decision is False:
         reason = clean(str(answer.get("reason") or "no reason given"))
         return _failed("rejected", f"A person refused this call: {reason}.")
-    return _failed(
-        "rejected",
-        "This call was not approved: the decision was none of "
-        "`approve`, `edit` (with `arguments`), `reject`.",
+    return None
+
+
+def _not_a_decision(resumed: object) -> str:
+    return (
+        f"The answer {clean(repr(resumed))[:100]} is no decision, and nothing was run. Allowed: "
+        '{"decision": "approve"}, {"decision": "edit", "arguments": {…}}, '
+        '{"decision": "reject", "reason": "…"}.'
     )
 
 

@@ -128,7 +128,10 @@ class TurnPausedError(TurnInvocationError):
 def _shown(question: object) -> str:
     """The question in a few words: the tool's name where a tool call waits for approval."""
     tool = question.get("tool") if isinstance(question, Mapping) else None
-    return f"approve `{tool}`?" if isinstance(tool, str) else type(question).__name__
+    if not isinstance(tool, str):
+        return type(question).__name__
+    problem = question.get("problem") if isinstance(question, Mapping) else None
+    return f"approve `{tool}`?" + (f" ({problem})" if problem else "")
 
 
 class BudgetExceededError(TurngraphError):

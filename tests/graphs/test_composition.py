@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from tests.turns import Run, ask, both_ways, told, turn_on
 from turngraph.graphs import TurnGraph
 from turngraph.scripted import Call, Say, ScriptedModel
+from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.result import Charge, TurnResult
 
 THREAD: Any = {"configurable": {"thread_id": "t"}}
@@ -191,13 +192,40 @@ def test_a_person_approves_edits_and_refuses_tool_calls(run: Run) -> None:
 
 
 @both_ways
-def test_a_decision_nobody_offered_is_no_approval(run: Run) -> None:
-    """Anything but a clear yes must not run the tool."""
+@pytest.mark.parametrize(
+    "wrong",
+    ["sure, why not", {"decision": "aprove"}, {"decision": "edit"}, [], 1, {"decision": ["x"]}],
+)
+def test_a_decision_nobody_offered_is_asked_for_again(run: Run, wrong: Any) -> None:
+    """Neither the tool nor the model runs for a slip, and the thread is not lost."""
     with ScriptedModel([Call(("weather", {"city": "Oslo"})), Say("ok")]) as model:
         turn = turn_on(model, tools=[weather], approve=True, checkpointer=InMemorySaver())
         run(turn, ask("Weather?"), THREAD)
-        out = run(turn, Command(resume="sure, why not"), THREAD)
-    assert "not approved" in told(out)[0]
+        for _ in range(2):
+            out = run(turn, Command(resume=wrong), THREAD)
+            [asked] = out["__interrupt__"]
+            assert asked.value["tool"] == "weather"
+            assert "is no decision, and nothing was run" in asked.value["problem"]
+        assert len(model.requests) == 1
+        out = run(turn, Command(resume={"decision": "approve"}), THREAD)
+    assert told(out) == ["Oslo: rain"]
+
+
+@both_ways
+@pytest.mark.parametrize("steps", ["auto", "one", "each"])
+@pytest.mark.parametrize("approve", [True, ["weather"], lambda call: False])
+def test_an_approval_that_nothing_could_keep_is_refused(run: Run, steps: Any, approve: Any) -> None:
+    """Without a checkpointer the turn would stop for a person and never go on."""
+    with ScriptedModel() as model:
+        turn = turn_on(model, tools=[weather], approve=approve, steps=steps)
+        parent = StateGraph(House).add_node("chat", turn).add_edge(START, "chat").compile()
+        for graph in (turn, parent, turn.with_config(tags=["x"])):
+            with pytest.raises(TurnConfigurationError, match="without a checkpointer"):
+                run(graph, ask("Weather?"))
+        assert not model.requests
+        kept = StateGraph(House).add_node("chat", turn).add_edge(START, "chat")
+        out = run(kept.compile(checkpointer=InMemorySaver()), ask("Hello!"), THREAD)
+    assert out["result"].status == "completed"
 
 
 def test_a_parents_stream_shows_the_stages_and_the_tokens_of_its_turns() -> None:

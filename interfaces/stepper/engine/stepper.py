@@ -10,6 +10,7 @@ from turngraph.interfaces.stepper.engine.history import history_steps
 from turngraph.interfaces.stepper.engine.inspector import Inspector
 from turngraph.interfaces.stepper.engine.session import Session
 from turngraph.interfaces.stepper.engine.steps import Step
+from turngraph.interfaces.stepper.engine.stop_names import check_name
 from turngraph.interfaces.stepper.engine.stored_thread import check_reachable
 from turngraph.interfaces.stepper.engine.task_controller import Graph
 from turngraph.interfaces.stepper.engine.timeline import Timeline, Until, stop_condition
@@ -99,7 +100,11 @@ class Stepper(Inspector):
         Args:
             until: a node's name or path (stops before it), an event's type (stops after it), or a
                 function of the step that returns True.
+
+        Raises TurnInvocationError for a name that neither a node nor an event has; nothing runs.
         """
+        if isinstance(until, str):
+            check_name(until, self.graph)
         return self._run(self._timeline.run(stop_condition(until), self.breakpoints))
 
     def run(self) -> Step:

@@ -563,3 +563,23 @@ def test_with_a_ledger_each_call_is_billed_once_in_its_lineage(
         assert [state for kind, state in charged if kind == "completion"] == ["settled"] * 3
         assert len(model.requests) == 3
         assert ledger.verify() == []
+
+
+@pytest.mark.parametrize("name", ["cal_llm", "chat/cal_llm", "response_recieved", ""])
+def test_a_name_that_nothing_has_is_refused(model: ScriptedModel, name: str) -> None:
+    """The run would go to the turn's end, and pay for it."""
+    with TurnStepper(turn_on(model), ask("What is 6 * 7?")) as stepper:
+        with pytest.raises(TurnInvocationError, match="No node and no event is named"):
+            stepper.run_until(name)
+        assert not model.requests
+        assert stepper.run_until("call_llm").pending[0].node == "call_llm"
+
+
+def test_the_nodes_of_a_turn_inside_a_parent_have_names(model: ScriptedModel) -> None:
+    """With the parent's node before them or without it."""
+    graph = StateGraph(MessagesState).add_node("chat", turn_on(model)).add_edge(START, "chat")
+    with TurnStepper(graph.compile(), ask("What is 6 * 7?")) as stepper:
+        with pytest.raises(TurnInvocationError, match="Did you mean `chat/call_llm`"):
+            stepper.run_until("chat/cal_llm")
+        assert stepper.run_until("chat/call_llm").pending[0].name == "chat/call_llm"
+        stepper.run_until("finalize")
