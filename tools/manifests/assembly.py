@@ -60,6 +60,7 @@ class Assembler:
         """Returns the plugins that could be built. `reader.problems` says what is wrong."""
         self._check_names()
         for located, connection in self._of(SqlConnectionManifest):
+            self._check_password(located, connection)
             self.databases[located.name] = _database(located, connection, self.secrets)
         for located, service in self._of(ApiConnectionManifest):
             self.services[located.name] = _web_client(
@@ -69,6 +70,17 @@ class Assembler:
         plugins = tuple(plugin for plugin in built if plugin is not None)
         self._check_clients({plugin.name for plugin in plugins})
         return plugins
+
+    def _check_password(self, located: LocatedManifest, manifest: SqlConnectionManifest) -> None:
+        from turngraph.tools.sql.engines import dialect_of
+
+        data = manifest.spec.connection
+        if data.password is not None and dialect_of(data.db_engine) == "sqlite":
+            self._problem(
+                located,
+                ("spec", "connection", "password"),
+                "a SQLite database has no password; leave it out",
+            )
 
     def by_name(self, kind: type[M]) -> dict[str, M]:
         """Returns the manifests of one kind by their names."""
