@@ -1,4 +1,4 @@
-"""Pictures, sounds and files that a tool returns: which blocks are carried on to the model."""
+"""Pictures and files that a tool returns: which blocks are carried on to the model."""
 
 import base64
 import binascii
@@ -14,8 +14,8 @@ MAX_MEDIA: Final = 20_000_000
 """Characters of base64 in one result. They stay in the conversation and are sent with every
 request after it.
 """
-CARRIED: Final = {"image", "image_url", "audio", "file"}
-"""Types of blocks that an API may take. Whether it does is decided when the request is written."""
+CARRIED: Final = {"image", "image_url", "file"}
+"""Types of blocks that are carried on. No API takes a sound in a tool's result."""
 MIME_TYPE: Final = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,100}")
 ADDRESS: Final = re.compile(r"https?://[!-~]{1,4000}")
 DATA_URL: Final = re.compile(r"data:([\w.+-]+/[\w.+-]+);base64,(.+)", re.DOTALL)

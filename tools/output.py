@@ -45,7 +45,7 @@ class ToolOutput(Frozen):
     answer. Counted before anything is cut.
     """
     media: tuple[JsonObject, ...] = ()
-    """Pictures, sounds and files, as content blocks of LangChain. `content` names each of them."""
+    """Pictures and files, as content blocks of LangChain. `content` names each of them."""
 
     @property
     def message_content(self) -> "str | list[str | dict[Any, Any]]":
