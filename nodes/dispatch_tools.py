@@ -64,7 +64,7 @@ def dispatch_tools(task: ToolTask, context: StageContext) -> Flow[Turn]:
         )
     )
     message = ToolMessage(
-        run.content,
+        answer.output.model_copy(update={"content": run.content}).message_content,
         id=f"tool-{context.task_id}",
         tool_call_id=call.id,
         name=call.name,

@@ -48,7 +48,7 @@ def compile_schema(name: str, schema: JsonObject) -> "Validator":
             "references that begin with `#` are allowed. Copy the definition into the schema."
         )
     _check_patterns(name, schema)
-    kind = validator_for(schema, default=Draft202012Validator)
+    kind: Any = validator_for(schema, default=Draft202012Validator)
     try:
         # Without formats: the format `regex` knows Python's own patterns only.
         kind.check_schema(schema, format_checker=FormatChecker(formats=()))  # type: ignore[call-arg]

@@ -36,15 +36,23 @@ class McpServers:
     (https://github.com/langchain-ai/langchain-mcp-adapters). If a server is lost, the model reads
     so, and the next call connects again. A call that was running at that moment is not repeated,
     because it may have taken effect. Call `close()` at the end, or use a `with` block.
+
+    `timeout_s` is the time of one call, and `connect_timeout_s` the time in which a server must
+    have started and answered the first time; both in seconds.
     """
 
     def __init__(
-        self, servers: Mapping[str, Mapping[str, Any]], *, timeout_s: float = 60.0
+        self,
+        servers: Mapping[str, Mapping[str, Any]],
+        *,
+        timeout_s: float = 60.0,
+        connect_timeout_s: float = CONNECT_S,
     ) -> None:
-        self._timeout_s = timeout_s
+        self._timeout_s, self._connect_timeout_s = timeout_s, connect_timeout_s
         self._loop = BackgroundLoop()
         self._servers = {
-            name: McpSession(name, dict(connection)) for name, connection in servers.items()
+            name: McpSession(name, dict(connection), connect_timeout_s)
+            for name, connection in servers.items()
         }
 
     def tools(self) -> list[BaseTool]:
@@ -55,7 +63,7 @@ class McpServers:
         tools: list[BaseTool] = []
         for server in self._servers.values():
             try:
-                listed = self._run(server.list_tools(), CONNECT_S)
+                listed = self._run(server.list_tools(), self._connect_timeout_s)
             except Exception as error:
                 # The transport's error is often the innermost of several exception groups.
                 raise TurnConfigurationError(
@@ -90,10 +98,11 @@ class McpServers:
     def _tool(self, server: McpSession, tool: "Tool") -> BaseTool:
         """Returns `tool` of `server` as a LangChain tool."""
 
-        def call(**arguments: Any) -> tuple[str, Any]:
-            # A session that was lost is opened again first, which takes up to CONNECT_S.
+        def call(**arguments: Any) -> tuple[Any, Any]:
+            # A session that was lost is opened again first, which takes up to the connect timeout.
             return self._run(
-                server.call(tool.name, arguments, self._timeout_s), self._timeout_s + CONNECT_S
+                server.call(tool.name, arguments, self._timeout_s),
+                self._timeout_s + self._connect_timeout_s,
             )
 
         return StructuredTool(

@@ -1,6 +1,7 @@
 """The session with one MCP server: opened at the first use, and again when it was lost."""
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from langchain_core.tools import ToolException
 
 from turngraph.state.json_types import JsonObject
-from turngraph.tools.output import omitted_block
+from turngraph.tools.output import as_text, omitted_block
 from turngraph.tools.text import one_line
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ logger = logging.getLogger("turngraph.tools")
 
 T = TypeVar("T")
 CONNECT_S: Final = 30.0
-"""Seconds that connecting to a server, or listing its tools, may take."""
+"""Seconds that connecting to a server, or listing its tools, may take, if nothing is configured."""
 CONNECTION_CLOSED: Final = -32000
 """The error code of the MCP SDK for a session that ended while a request was waiting."""
 
@@ -34,8 +35,8 @@ class McpSession:
     A separate task opens and closes the session, because anyio requires that one task does both.
     """
 
-    def __init__(self, name: str, connection: JsonObject) -> None:
-        self.name, self.connection = name, connection
+    def __init__(self, name: str, connection: JsonObject, connect_s: float = CONNECT_S) -> None:
+        self.name, self.connection, self.connect_s = name, connection, connect_s
         self.stale = False
         self._session: ClientSession | None = None
         self._session_task: asyncio.Task[None] | None = None
@@ -53,8 +54,8 @@ class McpSession:
             await self.disconnect()
             return await self._all_tools(await self._connect())
 
-    async def call(self, name: str, arguments: JsonObject, timeout_s: float) -> tuple[str, Any]:
-        """Calls the tool `name`: its text for the model, and its structured content.
+    async def call(self, name: str, arguments: JsonObject, timeout_s: float) -> tuple[Any, Any]:
+        """Calls the tool `name`: its content for the model, and its structured content.
 
         Raises ToolException with a sentence for the model.
         """
@@ -74,6 +75,7 @@ class McpSession:
             if not _is_lost(error):
                 raise ToolException(
                     f"The MCP server `{self.name}` refused the call: {innermost_error(error)}."
+                    f"{_error_data(error)}"
                 ) from error
             await self.disconnect()
             # Not repeated: the server may have acted before the connection broke.
@@ -130,7 +132,7 @@ class McpSession:
                 ready: asyncio.Future[ClientSession] = asyncio.get_running_loop().create_future()
                 self._stop, self._lost = asyncio.Event(), asyncio.Event()
                 self._session_task = asyncio.create_task(self._hold_session(ready, self._stop))
-                self._session = await asyncio.wait_for(ready, CONNECT_S)
+                self._session = await asyncio.wait_for(ready, self.connect_s)
             return self._session
 
     async def _hold_session(
@@ -212,25 +214,61 @@ def innermost_error(error: BaseException) -> str:
     return f"{type(error).__name__}: {one_line(str(error))[:200]}".rstrip(": .")
 
 
-def _result_parts(result: "CallToolResult") -> tuple[str, Any]:
-    """Returns the text for the model and the structured content for the program.
+def _error_data(error: BaseException) -> str:
+    """Returns the data of a protocol error, such as the allowed values, as text to append."""
+    data = getattr(getattr(error, "error", None), "data", None)
+    return "" if data is None else f" {as_text(data)}"
 
+
+def _result_parts(result: "CallToolResult") -> tuple[Any, Any]:
+    """Returns the content for the model, and the structured content for the program.
+
+    The content is text, or a list of content blocks if there are pictures, sounds or files in it.
     Raises ToolException if the result is an error.
     """
-    text = "\n".join(map(_block_text, result.content))
+    blocks = [_block(block) for block in result.content]
+    text = "\n".join(block["text"] for block in blocks if block["type"] == "text")
+    data = "" if result.structuredContent is None else as_text(result.structuredContent)
     if result.isError:
-        raise ToolException(text or "The tool failed without saying why.")
-    return text, result.structuredContent
+        # The text of an error seldom repeats its data, such as a code or the seconds to wait.
+        parts = [text, "" if _is_same_json(text, data) else data]
+        raise ToolException("\n".join(filter(None, parts)) or "The tool failed without saying why.")
+    # Servers should repeat structured content as text; some do not
+    # (https://modelcontextprotocol.io/specification/2025-06-18/server/tools#structured-content).
+    if not text.strip() and data:
+        blocks.append({"type": "text", "text": data})
+    if all(block["type"] == "text" for block in blocks):
+        return "\n".join(block["text"] for block in blocks if block["text"]), (
+            result.structuredContent
+        )
+    return blocks, result.structuredContent
 
 
-def _block_text(block: Any) -> str:
-    """Returns a content block as text
+def _is_same_json(text: str, data: str) -> bool:
+    try:
+        return bool(data) and as_text(json.loads(text)) == data
+    except (ValueError, RecursionError):
+        return False
+
+
+def _block(block: Any) -> JsonObject:
+    """Returns a content block of MCP as one of LangChain
     (https://modelcontextprotocol.io/specification/2025-06-18/server/tools#tool-result).
     """
     if block.type == "text":
-        return str(block.text)
+        return _text_block(str(block.text))
+    if block.type in ("image", "audio"):
+        return {"type": block.type, "base64": block.data, "mime_type": block.mimeType}
     if block.type == "resource" and hasattr(block.resource, "text"):
-        return str(block.resource.text)
+        return _text_block(str(block.resource.text))
+    if block.type == "resource":
+        kind = block.resource.mimeType or "application/octet-stream"
+        media = "image" if kind.startswith("image/") else "file"
+        return {"type": media, "base64": block.resource.blob, "mime_type": kind}
     if block.type == "resource_link":
-        return f"{block.name}: {block.uri}"
-    return omitted_block(getattr(block, "mimeType", None) or block.type)
+        return _text_block(f"{block.name}: {block.uri}")
+    return _text_block(omitted_block(getattr(block, "mimeType", None) or block.type))
+
+
+def _text_block(text: str) -> JsonObject:
+    return {"type": "text", "text": text}

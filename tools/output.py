@@ -9,16 +9,20 @@ from langchain_core.messages.tool import ToolOutputMixin
 from pydantic_core import PydanticSerializationError, to_json, to_jsonable_python
 
 from turngraph.state.base import Frozen
+from turngraph.state.json_types import JsonObject
+from turngraph.tools.media import MAX_MEDIA, carried_block
 from turngraph.tools.text import UNSENDABLE
 
 __all__ = ["ToolOutput", "as_output", "as_plain", "as_text", "clean", "cut", "omitted_block"]
 
 MEDIA: Final = {"image", "image_url", "audio", "video", "file"}
-"""Types of content blocks that are not text. The model only learns that there was one."""
+"""Types of content blocks that are not text."""
 MEDIA_KEYS: Final = {"base64", "data", "file_id", "image_url", "mime_type", "source", "source_type"}
 """A media block has at least one of these keys. A tool's own `{"type": "file", "name": …}` has none
 of them and is data.
 """
+URL_BLOCK: Final = {"type", "url", "id", "index", "extras", "filename"}
+"""All keys of a media block that is given by its address. With others it is a tool's own data."""
 NOTICE: Final = "\n[cut: {left:,} of {total:,} characters left out; ask for less at a time]"
 
 
@@ -40,6 +44,15 @@ class ToolOutput(Frozen):
     """Number of rows, for a price per row: the length of a list, or of the `rows` of a database
     answer. Counted before anything is cut.
     """
+    media: tuple[JsonObject, ...] = ()
+    """Pictures and files, as content blocks of LangChain. `content` names each of them."""
+
+    @property
+    def message_content(self) -> "str | list[str | dict[Any, Any]]":
+        """The content of the tool message: the text, followed by the media if there are any."""
+        if not self.media:
+            return self.content
+        return [{"type": "text", "text": self.content}, *(dict(block) for block in self.media)]
 
     def cut(self, limit: int) -> "ToolOutput":
         """Returns this output with at most `limit` characters of content, the notice included."""
@@ -124,11 +137,12 @@ def as_output(value: object) -> ToolOutput:
         return value
     if isinstance(value, ToolMessage):
         status: Literal["ok", "error"] = "error" if value.status == "error" else "ok"
-        return ToolOutput(
-            content=_blocks_text(value.content), artifact=as_plain(value.artifact), status=status
-        )
+        content = [value.content] if isinstance(value.content, str) else value.content
+        output = _blocks_output(content)
+        return output.model_copy(update={"artifact": as_plain(value.artifact), "status": status})
     if _are_blocks(value):
-        return ToolOutput(content=_blocks_text(value))
+        assert isinstance(value, list)
+        return _blocks_output(value)
     try:
         return ToolOutput(content=as_text(value), rows=_row_count(value))
     except TypeError as error:
@@ -136,7 +150,7 @@ def as_output(value: object) -> ToolOutput:
 
 
 def omitted_block(kind: str) -> str:
-    """Returns the text that replaces a content block that is not text; `kind` is its type."""
+    """Returns the text that replaces a content block no model could read; `kind` is its type."""
     return f"[{kind}: not text, left out]"
 
 
@@ -183,20 +197,30 @@ def _is_block(block: object) -> bool:
         return False
     if block.get("type") == "text":
         return isinstance(block.get("text"), str)
-    return block.get("type") in MEDIA and not MEDIA_KEYS.isdisjoint(block)
+    if block.get("type") not in MEDIA:
+        return False
+    return not MEDIA_KEYS.isdisjoint(block) or ("url" in block and block.keys() <= URL_BLOCK)
 
 
-def _blocks_text(content: Any) -> str:
-    """Returns the text of a message's content, one line for each content block."""
-    if isinstance(content, str):
-        return clean(content)
-    assert isinstance(content, Sequence)
-    return clean("\n".join(_block_text(block) for block in content))
-
-
-def _block_text(block: Any) -> str:
-    if isinstance(block, str):
-        return block
-    if block.get("type") == "text" or ("text" in block and block.get("type") not in MEDIA):
-        return str(block.get("text", ""))
-    return omitted_block(block.get("mime_type") or block.get("type", "something"))
+def _blocks_output(blocks: Sequence[Any]) -> ToolOutput:
+    """Returns the output for content blocks: a line of text for each, and the media beside it."""
+    lines: list[str] = []
+    media: list[JsonObject] = []
+    size = 0
+    for block in blocks:
+        if isinstance(block, str):
+            lines.append(block)
+        elif block.get("type") == "text" or ("text" in block and block.get("type") not in MEDIA):
+            lines.append(str(block.get("text", "")))
+        else:
+            kind = str(block.get("mime_type") or block.get("type", "something"))
+            carried = carried_block(block)
+            size += 0 if carried is None else len(str(carried.get("base64", "")))
+            if carried is None:
+                lines.append(omitted_block(kind))
+            elif size > MAX_MEDIA:
+                lines.append(f"[{kind}: left out, more than {MAX_MEDIA:,} characters of base64]")
+            else:
+                media.append(carried)
+                lines.append(f"[{kind}]")
+    return ToolOutput(content=clean("\n".join(lines)), media=tuple(media))

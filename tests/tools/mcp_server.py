@@ -5,7 +5,7 @@ import os
 import sys
 
 from mcp.server.fastmcp import Context, FastMCP, Image
-from mcp.types import ToolAnnotations
+from mcp.types import CallToolResult, TextContent, ToolAnnotations
 
 server = FastMCP(
     "tests",
@@ -38,6 +38,22 @@ async def slow() -> str:
 def picture() -> Image:
     """A picture."""
     return Image(data=b"\x89PNG", format="png")
+
+
+@server.tool()
+def structured() -> CallToolResult:
+    """Structured content and no text."""
+    return CallToolResult(content=[], structuredContent={"terms": ["GDP"]})
+
+
+@server.tool()
+def refuse() -> CallToolResult:
+    """An error with data."""
+    return CallToolResult(
+        content=[TextContent(type="text", text="too fast")],
+        structuredContent={"code": "RATE_LIMITED", "retry_after": 30},
+        isError=True,
+    )
 
 
 @server.tool()

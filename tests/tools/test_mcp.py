@@ -60,11 +60,35 @@ def test_tools_over_stdio(servers: McpServers) -> None:
     failed = box.run("fail", {}, call_id="c", timeout_s=30)
     assert failed.status == "error"
     assert "no such thing" in failed.content
-    assert run(box, "picture") == "[image/png: not text, left out]"
+    picture = box.run("picture", {}, call_id="c", timeout_s=30)
+    assert picture.content == "[image/png]"
+    assert picture.media == ({"type": "image", "base64": "iVBORw==", "mime_type": "image/png"},)
     assert run(box, "pid") == run(box, "pid")
     assert [box.idempotent(name) for name in ("add", "die", "pid")] == [True, False, True]
     with pytest.raises(ToolArgumentsError, match="'b' is a required property"):
         box.check(ToolCall(id="c", name="add", arguments='{"a": 1}'))
+
+
+def test_structured_content_without_text_is_shown(servers: McpServers) -> None:
+    """Of a result and of an error, whose text seldom repeats it."""
+    box = Toolbox.of(servers.tools())
+    output = box.run("structured", {}, call_id="c", timeout_s=30)
+    assert (output.content, output.artifact) == ('{"terms":["GDP"]}', {"terms": ["GDP"]})
+    failed = box.run("refuse", {}, call_id="c", timeout_s=30)
+    assert failed.status == "error"
+    assert failed.content == 'Error: too fast {"code":"RATE_LIMITED","retry_after":30}'
+
+
+def test_a_slow_start_is_waited_for_as_configured() -> None:
+    """Some servers download what they need when they start for the first time."""
+    silent = {"transport": "stdio", "command": sys.executable, "args": ["-c", "input(); input()"]}
+    began = time.monotonic()
+    with (
+        McpServers({"silent": silent}, connect_timeout_s=0.5) as servers,
+        pytest.raises(TurnConfigurationError, match="`silent` cannot be reached"),
+    ):
+        servers.tools()
+    assert time.monotonic() - began < 20
 
 
 async def test_tools_over_http_from_several_tasks(http_server: tuple[str, Any]) -> None:

@@ -216,7 +216,7 @@ def test_what_a_turn_does_not_do_for_a_tool_is_refused_by_name(given: Any, messa
                 {"type": "text", "text": "see"},
                 {"type": "image", "base64": "aGk=", "mime_type": "image/png"},
             ],
-            "see\n[image/png: not text, left out]",
+            "see\n[image/png]",
         ),
         (ToolMessage("done", tool_call_id="x"), "done"),
     ],
@@ -252,6 +252,48 @@ def test_a_circular_value_is_an_error() -> None:
     loop: list[Any] = []
     loop.append(loop)
     assert returning(loop).status == "error"
+
+
+PNG = {"type": "image", "base64": "iVBORw0KGgo=", "mime_type": "image/png"}
+
+
+@pytest.mark.parametrize(
+    ("block", "carried"),
+    [
+        (PNG, PNG),
+        ({**PNG, "type": "file", "mime_type": "application/pdf", "filename": "a.pdf", "x": 1},
+         {**PNG, "type": "file", "mime_type": "application/pdf", "filename": "a.pdf"}),
+        ({**PNG, "type": "audio", "mime_type": "audio/wav"}, None),
+        ({"type": "image", "source_type": "base64", "data": "iVBORw0KGgo=",
+          "mime_type": "image/png"}, PNG),
+        ({"type": "image", "source": {"type": "base64", "data": "iVBORw0KGgo=",
+                                      "media_type": "image/png"}}, PNG),
+        ({"type": "image_url", "image_url": {"url": "https://x.example/a.png"}},
+         {"type": "image", "url": "https://x.example/a.png"}),
+        ({"type": "image", "url": "data:image/png;base64,aGk="},
+         {"type": "image", "base64": "aGk=", "mime_type": "image/png"}),
+        ({"type": "file", "file_id": "file-1"}, {"type": "file", "file_id": "file-1"}),
+        ({"type": "image", "base64": "not base64!", "mime_type": "image/png"}, None),
+        ({"type": "image", "base64": "aGk=", "mime_type": "image"}, None),
+        ({"type": "image", "base64": "aGk="}, None),
+        ({"type": "image", "base64": 7, "mime_type": ["x"]}, None),
+        ({"type": "image", "url": "file:///etc/passwd"}, None),
+        ({"type": "image_url", "image_url": 7}, None),
+        ({"type": "video", "url": "https://x.example/a.mp4"}, None),
+        ({**PNG, "base64": "A" * 20_000_004}, None),
+    ],
+)  # fmt: skip
+def test_pictures_and_files_are_carried_on(
+    block: dict[str, Any], carried: dict[str, Any] | None
+) -> None:
+    """Only well-formed ones: a malformed block would make every later request fail."""
+    output = returning([{"type": "text", "text": "here"}, block])
+    assert output.media == (() if carried is None else (carried,))
+    assert output.content.startswith("here\n[")
+    assert ("left out" in output.content) == (carried is None)
+    again = ToolOutput.model_validate_json(output.model_dump_json())
+    assert again.message_content == output.message_content
+    assert isinstance(output.message_content, str) == (carried is None)
 
 
 def test_an_artifact_stays_beside_the_text() -> None:

@@ -62,6 +62,7 @@ class Assembler:
         # Connections come first, because a plugin is built on its connection. A manifest with a
         # problem never ends the work: one run reports the problems of all of them.
         for located, connection in self._of(SqlConnectionManifest):
+            self._check_password(located, connection)
             self.databases[located.name] = _database(located, connection, self.secrets)
         for located, service in self._of(ApiConnectionManifest):
             self.services[located.name] = _web_client(
@@ -72,6 +73,17 @@ class Assembler:
         # A client may name a plugin of any file, so all plugins must be known here.
         self._check_clients({plugin.name for plugin in plugins})
         return plugins
+
+    def _check_password(self, located: LocatedManifest, manifest: SqlConnectionManifest) -> None:
+        from turngraph.tools.sql.engines import dialect_of
+
+        data = manifest.spec.connection
+        if data.password is not None and dialect_of(data.db_engine) == "sqlite":
+            self._problem(
+                located,
+                ("spec", "connection", "password"),
+                "a SQLite database has no password; leave it out",
+            )
 
     def by_name(self, kind: type[M]) -> dict[str, M]:
         """Returns the manifests of one kind by their names."""

@@ -1,10 +1,13 @@
 """Checks manifests without a turn: their problems, and what a plugin answers to its test values."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from langchain_core.tools import ToolException
+
+from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.json_types import JsonObject
 from turngraph.state.reply import ToolCall
 from turngraph.tools.manifests.loading import Manifests, load_manifests
@@ -13,7 +16,14 @@ from turngraph.tools.manifests.secrets import Secrets
 from turngraph.tools.output import ToolOutput
 from turngraph.tools.toolbox import Toolbox
 
-__all__ = ["CheckReport", "check_manifests", "parse_pairs", "try_plugin"]
+__all__ = [
+    "CheckReport",
+    "ConnectionCheck",
+    "check_connections",
+    "check_manifests",
+    "parse_pairs",
+    "try_plugin",
+]
 
 TRY_TIMEOUT_S = 120
 """Seconds. The connection's own timeout is shorter and gives a better message."""
@@ -25,6 +35,13 @@ class CheckReport(NamedTuple):
     manifests: Manifests | None
     problems: tuple[Problem, ...]
     warnings: tuple[str, ...]
+
+
+class ConnectionCheck(NamedTuple):
+    """Whether a connection could be opened. `error` is None if it could."""
+
+    name: str
+    error: str | None
 
 
 def check_manifests(source: str | Path, *, allow_hosts: Collection[str] = ()) -> CheckReport:
@@ -39,6 +56,25 @@ def check_manifests(source: str | Path, *, allow_hosts: Collection[str] = ()) ->
     except ManifestError as error:
         return CheckReport(None, error.problems, ())
     return CheckReport(manifests, (), manifests.warnings)
+
+
+def check_connections(manifests: Manifests) -> tuple[ConnectionCheck, ...]:
+    """Opens every connection in `manifests` once, with its secret.
+
+    Nothing is queried. A service is asked for its base address: any answer but a refusal of the
+    credentials is a connection.
+    """
+    tries = {name: database.connect for name, database in manifests.databases.items()}
+    tries |= {name: service.connect for name, service in manifests.services.items()}
+    return tuple(ConnectionCheck(name, _error_of(connect)) for name, connect in tries.items())
+
+
+def _error_of(connect: Callable[[], None]) -> str | None:
+    try:
+        connect()
+    except (ToolException, TurnConfigurationError) as error:
+        return str(error)
+    return None
 
 
 def try_plugin(

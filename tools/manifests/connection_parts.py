@@ -44,9 +44,19 @@ class RefusedFields(Part):
     @model_validator(mode="after")
     def _refuse(self) -> Self:
         # To ignore them silently would send traffic past the proxy or tunnel the author asked for.
-        for name in self.model_fields_set & REFUSED.keys():
-            if getattr(self, name) not in (None, "", False):
-                raise ValueError(f"{name} is not supported: {REFUSED[name]}; leave it out")
+        # In the order of the table, so that a manifest always gets the same message.
+        named = [name for name in REFUSED if getattr(self, name, None) not in (None, "", False)]
+        reasons = {
+            REFUSED[name]: [n for n in named if REFUSED[n] == REFUSED[name]] for name in named
+        }
+        if reasons:
+            raise ValueError(
+                "; ".join(
+                    f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} not supported: "
+                    f"{reason}; leave {'it' if len(names) == 1 else 'them'} out"
+                    for reason, names in reasons.items()
+                )
+            )
         return self
 
 
@@ -131,6 +141,17 @@ class ApiConnectionData(RefusedFields):
     """The OAuth2 scope to ask for (only in turngraph)."""
     timeout: Annotated[float, Field(gt=0, le=600)] = 30
     """Seconds for the whole call."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_well_formed(cls, base_url: str) -> str:
+        from turngraph.tools.web.hosts import well_formed
+
+        try:
+            well_formed(base_url)
+        except ValueError as error:
+            raise ValueError(f"is not an address that can be asked: {error}") from None
+        return base_url
 
     @model_validator(mode="after")
     def _has_its_secret(self) -> Self:

@@ -132,7 +132,6 @@ FOREIGN_KINDS: Final = frozenset(
         "ChatHistory",
         "ChatPluginUsage",
         "ChatToolCall",
-        "Chatbot",
         "Prompt",
         "PromptHistory",
         "PromptPluginUsage",
@@ -146,8 +145,10 @@ FOREIGN_KINDS: Final = frozenset(
     ]
 )
 """Kinds of the platform that `smarter.sh/v1` comes from. They are known in order to say clearly
-that turngraph does not run them.
+that turngraph does not run them: a warning, since folders of the platform hold them too.
 """
 
-KIND_SPELLINGS: Final[Mapping[str, str]] = MappingProxyType({"StaticPlugin": "Plugin"})
-"""Other names that are in use for a kind."""
+KIND_SPELLINGS: Final[Mapping[str, str]] = MappingProxyType(
+    {"StaticPlugin": "Plugin", "Chatbot": "LLMClient"}
+)
+"""Other and former names of a kind."""

@@ -17,6 +17,7 @@ from turngraph.tools.text import backticked
 
 if TYPE_CHECKING:
     from turngraph.tools.sql.database import Database
+    from turngraph.tools.web.client import WebClient
 
 __all__ = ["Manifests", "load_manifests"]
 
@@ -34,6 +35,7 @@ class Manifests:
     warnings: tuple[str, ...] = ()
     """What was loaded and is not used, one line each."""
     databases: "Mapping[str, Database]" = field(default_factory=dict, repr=False)
+    services: "Mapping[str, WebClient]" = field(default_factory=dict, repr=False)
 
     def __iter__(self) -> Iterator[LoadedPlugin]:
         return iter(self.plugins)
@@ -112,4 +114,5 @@ def load_manifests(
         secrets=assembler.secrets,
         warnings=tuple(map(str, reader.warnings)),
         databases=assembler.databases,
+        services=assembler.services,
     )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from turngraph.tools.manifests.yaml_text import Document
 
-__all__ = ["ManifestError", "Problem", "problem_from", "quote_value"]
+__all__ = ["Location", "ManifestError", "Problem", "path_in_file", "problem_from", "quote_value"]
 
 MAX_VALUE: Final = 80
 """Characters of a wrong value that are quoted."""
@@ -54,12 +54,12 @@ def problem_from(
 ) -> Problem:
     """Returns a pydantic error as a problem, with its path as the file spells it."""
     native = isinstance(document.value, dict) and document.value.get("apiVersion") == NATIVE
-    path = _path_in_file(error["loc"], document, native)
+    path = path_in_file(error["loc"], document, native)
     message = shorten(_message(error, model, native), MAX_MESSAGE)
     return Problem(file, document.line_of(path), _dotted(path), message)
 
 
-def _path_in_file(loc: Location, document: "Document", native: bool) -> Location:
+def path_in_file(loc: Location, document: "Document", native: bool) -> Location:
     """Returns pydantic's `loc` with the field names of the dialect that the file is written in."""
     path: Location = ()
     for part in loc:

@@ -10,7 +10,14 @@ from pydantic import ValidationError
 from turngraph.state.json_types import JsonObject
 from turngraph.tools.manifests.kinds import FOREIGN_KINDS, KIND_SPELLINGS, KINDS
 from turngraph.tools.manifests.parts import API_VERSIONS, NATIVE, Manifest, OpenPart, Part
-from turngraph.tools.manifests.problems import Location, Problem, problem_from, quote_value
+from turngraph.tools.manifests.platform import as_platform_reads, written_text
+from turngraph.tools.manifests.problems import (
+    Location,
+    Problem,
+    path_in_file,
+    problem_from,
+    quote_value,
+)
 from turngraph.tools.manifests.yaml_text import Document, YamlError, read_documents
 from turngraph.tools.text import suggest
 
@@ -84,13 +91,17 @@ class ManifestReader:
         if problem is not None:
             path, message = problem
             where = (path,) if path else ()
-            self.problems.append(Problem(source.name, document.line_of(where), path, message))
+            found = Problem(source.name, document.line_of(where), path, message)
+            # A folder of the platform also holds its users, accounts and stores.
+            (self.warnings if _is_foreign(document.value) else self.problems).append(found)
             return
         kind = KIND_SPELLINGS.get(document.value["kind"], document.value["kind"])
-        model = KINDS[kind]
+        model, unknown = KINDS[kind], list[Problem]()
         try:
-            manifest = _validate(model, kind, document.value)
+            manifest = self._read_manifest(model, kind, source, document, unknown)
         except ValidationError as errors:
+            # An unknown field is often the misspelled name of one that is missing.
+            self.problems.extend(unknown)
             self.problems.extend(
                 problem_from(error, file=source.name, document=document, model=model)
                 for error in errors.errors(include_url=False)
@@ -98,9 +109,73 @@ class ManifestReader:
             return
         located = LocatedManifest(manifest, source, document)
         self.manifests.append(located)
+        self.warnings.extend(sorted(unknown, key=lambda one: one.line))
         self.warnings.extend(
             located.problem(path, "is not used by turngraph") for path in _unused_fields(manifest)
         )
+
+    def _read_manifest(
+        self,
+        model: type[Manifest],
+        kind: str,
+        source: Source,
+        document: Document,
+        unknown: list[Problem],
+    ) -> Manifest:
+        """Returns the manifest in `document`.
+
+        In `smarter.sh/v1`, unknown fields are left out and added to `unknown`, and a number where
+        a text belongs is the text. Raises ValidationError.
+        """
+        if document.value["apiVersion"] == NATIVE:
+            return _validate(model, kind, document.value)
+
+        def warn(path: Location, message: str) -> None:
+            dotted = ".".join(map(str, path))
+            self.warnings.append(Problem(source.name, document.line_of(path), dotted, message))
+
+        value = as_platform_reads(document, warn)
+        while True:
+            try:
+                return _validate(model, kind, value)
+            except ValidationError as errors:
+                mended = False
+                for error in errors.errors(include_url=False):
+                    path = path_in_file(error["loc"], document, native=False)
+                    holder = _holder(value, path)
+                    if not path or path[-1] not in holder:
+                        continue
+                    if error["type"] == "extra_forbidden":
+                        del holder[path[-1]]
+                        found = problem_from(
+                            error, file=source.name, document=document, model=model
+                        )
+                        unknown.append(found._replace(message=f"{found.message}; has no effect"))
+                        mended = True
+                    elif error["type"] == "string_type":
+                        text = written_text(document, path, error["input"])
+                        mended = mended or isinstance(text, str)
+                        holder[path[-1]] = text
+                if not mended:
+                    raise
+
+
+def _holder(value: Any, path: Location) -> Any:
+    """Returns the mapping inside `value` that has the last step of `path`; empty if none has."""
+    for step in path[:-1]:
+        if isinstance(value, dict):
+            value = value.get(step)
+        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
+            value = value[step]
+    return value if isinstance(value, dict) else {}
+
+
+def _is_foreign(value: Any) -> bool:
+    """Whether `value` is a manifest of the platform that turngraph does not run."""
+    if not isinstance(value, dict) or value.get("apiVersion") not in API_VERSIONS:
+        return False
+    kind = value.get("kind")
+    return value["apiVersion"] != NATIVE and isinstance(kind, str) and kind in FOREIGN_KINDS
 
 
 def read_sources(given: "str | Path | Sequence[str | Path]") -> Iterator[Source]:

@@ -54,6 +54,8 @@ class Document:
     value: Any
     line: int
     lines: dict[Path, int] = field(default_factory=dict)
+    texts: dict[Path, str] = field(default_factory=dict)
+    """Each number and boolean as it is written: `500.00` is not the text of 500.0."""
 
     def line_of(self, path: Path) -> int:
         """Returns the line of `path`, or of the nearest part around it that is in the text."""
@@ -147,8 +149,12 @@ class _DocumentBuilder:
             return self.mapping(path)
         if kind == "SequenceStartEvent":
             return self.sequence(path)
-        # A quoted value is always text.
-        return _scalar(event.value, event.start_mark.line + 1) if event.implicit[0] else event.value
+        if not event.implicit[0]:  # a quoted value is always text
+            return event.value
+        value = _scalar(event.value, event.start_mark.line + 1)
+        if not isinstance(value, str):
+            self.document.texts[path] = event.value
+        return value
 
     def mapping(self, path: Path) -> dict[str, Any]:
         value: dict[str, Any] = {}

@@ -4,7 +4,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +18,7 @@ from turngraph.tools.sql.statement import Statement
 from turngraph.tools.sql.values import check_value, readable, unique_names
 
 if TYPE_CHECKING:
-    from sqlalchemy import BindParameter, Connection, Engine
+    from sqlalchemy import BindParameter, Connection, CursorResult, Engine
     from sqlalchemy.exc import SQLAlchemyError
 
 __all__ = ["MAX_BYTES", "Database", "Rows"]
@@ -31,6 +31,12 @@ TIMEOUT: Final = re.compile(
     r"statement timeout|interrupted|max_statement_time|statement execution time|timed out", re.I
 )
 """How PostgreSQL, SQLite, MariaDB, MySQL and drivers report a query that took too long."""
+POSTGRES_SHORT_TYPES: Final = frozenset(
+    [16, 18, 20, 21, 23, 26, 700, 701, 1082, 1083, 1114, 1184, 1186, 1266, 2950]
+)
+"""Types whose values have a fixed length: booleans, numbers, dates, times and UUIDs
+(https://github.com/postgres/postgres/blob/master/src/include/catalog/pg_type.dat).
+"""
 CHECK_EVERY: Final = 10_000
 """Instructions of SQLite's virtual machine between two looks at the clock; about a millisecond."""
 
@@ -80,6 +86,17 @@ class Database:
         except SQLAlchemyError as error:
             raise self._tool_error(error) from None
 
+    def connect(self) -> None:
+        """Connects once and asks nothing. Raises as `query` does."""
+        from sqlalchemy.exc import SQLAlchemyError
+
+        self.location.password()
+        try:
+            with self._open_engine().connect():
+                pass
+        except SQLAlchemyError as error:
+            raise self._tool_error(error, "The database cannot be reached") from None
+
     def close(self) -> None:
         """Closes the pooled connections. The next query connects again."""
         with self._lock:
@@ -108,14 +125,34 @@ class Database:
             _set_deadline(connection, self.location.data.timeout)
         lists = [f"p{index}" for index, bind in enumerate(statement.binds) if bind.expanding]
         expanding: list[BindParameter[Any]] = [bindparam(name, expanding=True) for name in lists]
-        query = text(statement.sql).bindparams(*expanding)
-        result = connection.execution_options(**options).execute(query, statement.values(values))
-        names = unique_names(list(result.keys()))
-        rows = _first_rows((dict(zip(names, row, strict=True)) for row in result), limit)
-        result.close()
-        return rows
+        bound = statement.values(values)
+        reader = connection.execution_options(**options)
 
-    def _tool_error(self, error: "SQLAlchemyError") -> ToolException:
+        def execute(sql: str) -> "CursorResult[Any]":
+            return reader.execute(text(sql).bindparams(*expanding), bound)
+
+        sql, widths = statement.sql, list[int]()
+        if self.dialect == "postgresql":
+            # The manifest's own query, which was checked; values are bound.
+            probe = execute(f"SELECT * FROM ({sql}) AS q LIMIT 0")  # noqa: S608
+            names = unique_names(list(probe.keys()))
+            widths = _long_columns(probe)
+            probe.close()
+            sql = _with_lengths(sql, len(names), widths)
+        result = execute(sql)
+        if not widths:
+            names = unique_names(list(result.keys()))
+        rows = (_checked_row(names, row, widths) for row in result)
+        try:
+            return _first_rows(rows, limit)
+        finally:
+            result.close()
+
+    def _tool_error(
+        self,
+        error: "SQLAlchemyError",
+        failure: str = "The database could not answer this query",
+    ) -> ToolException:
         """Logs `error` and returns it as a sentence for the model.
 
         A driver's message can contain the query, bound values and addresses of the network, so the
@@ -128,10 +165,49 @@ class Database:
             return ToolException(
                 f"The query took longer than the {self.location.data.timeout:g} seconds allowed."
             )
-        return ToolException(
-            f"The database could not answer this query ({type(cause).__name__}). Nothing was "
-            "returned."
-        )
+        return ToolException(f"{failure} ({type(cause).__name__}). Nothing was returned.")
+
+
+def _long_columns(result: "CursorResult[Any]") -> list[int]:
+    """Returns the places of the columns whose values may be long."""
+    description = result.cursor.description if result.cursor is not None else ()
+    return [
+        place for place, column in enumerate(description) if column[1] not in POSTGRES_SHORT_TYPES
+    ]
+
+
+def _with_lengths(sql: str, columns: int, long: list[int]) -> str:
+    """Returns `sql`, a query of PostgreSQL, with the lengths of long columns after its columns.
+
+    A value that is too long is left in the database: the driver would receive all of it, and
+    PostgreSQL has no limit below a gigabyte.
+    """
+    if not long:
+        return sql
+    lengths = {place: f"octet_length(q.c{place}::text)" for place in long}
+    values = [
+        f"CASE WHEN {lengths[place]} <= {MAX_BYTES} THEN q.c{place} END"
+        if place in lengths
+        else f"q.c{place}"
+        for place in range(columns)
+    ]
+    # A subquery with a LIMIT, which every query here has, is computed once for each row.
+    names = ", ".join(f"c{place}" for place in range(columns))
+    return f"SELECT {', '.join([*values, *lengths.values()])} FROM ({sql}) AS q({names})"  # noqa: S608
+
+
+def _checked_row(names: list[str], row: Sequence[Any], long: list[int]) -> JsonObject:
+    """Returns the row without the lengths after its columns. Raises ToolException for a value that
+    is too long.
+    """
+    lengths = row[len(names) :]
+    for place, length in zip(long, lengths, strict=True):
+        if length is not None and length > MAX_BYTES:
+            raise ToolException(
+                f"A value of the column `{names[place]}` has {length:,} bytes; at most "
+                f"{MAX_BYTES:,} are read."
+            )
+    return dict(zip(names, row[: len(names)], strict=True))
 
 
 def _set_deadline(connection: "Connection", timeout_s: float) -> None:

@@ -72,6 +72,17 @@ class WebClient:
                 f"The service did not answer within {self.timeout_s:g} seconds."
             ) from None
 
+    def connect(self) -> None:
+        """Asks for the base address once. Any answer will do that does not refuse the credentials.
+
+        Raises ToolException, and SecretError for a secret that cannot be found.
+        """
+        response = asyncio.run(
+            self.send(ApiRequest("GET", self.credentials.data.base_url, {}, None))
+        )
+        if response.status in (401, 403, 407):
+            raise ToolException(f"The service refused the credentials ({response.status}).")
+
     def _session(self) -> "ClientSession":
         from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 

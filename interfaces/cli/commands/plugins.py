@@ -39,15 +39,17 @@ ManifestKind = Annotated[
     help_epilogue="**Example:** `turngraph plugins check plugins`\n\n"
     "**Exit codes:** 0 no problem; 1 problems, one a line, with file, line and path."
 )
-def check(source: Path, /, *, allow_host: AllowedHosts = ()) -> int:
-    """Check the manifests in a file or folder, without asking a database or a service.
+def check(source: Path, /, *, connect: bool = False, allow_host: AllowedHosts = ()) -> int:
+    """Check the manifests in a file or folder. Asks no database or service unless told to.
 
     Parameters
     ----------
     source
         A YAML file, or a folder that is searched with all its subfolders.
+    connect
+        Also open every connection once, with its secret from the environment.
     """
-    from turngraph.tools.manifests.checking import check_manifests
+    from turngraph.tools.manifests.checking import check_connections, check_manifests
 
     report = check_manifests(_existing(source), allow_hosts=allow_host)
     for problem in report.problems:
@@ -55,6 +57,13 @@ def check(source: Path, /, *, allow_host: AllowedHosts = ()) -> int:
     for warning in report.warnings:
         print(f"{warning} (warning)")
     if report.manifests is None:
+        return 1
+    failed = 0
+    for name, error in check_connections(report.manifests) if connect else ():
+        print(f"{name}: {error or 'connected'}")
+        failed += error is not None
+    report.manifests.close()
+    if failed:
         return 1
     names = ", ".join(plugin.name for plugin in report.manifests) or "none"
     Console(stderr=True, highlight=False).print(

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,33 @@ def test_check_says_that_all_is_well(plugins: Path) -> None:
     done = turngraph(plugins, "plugins", "check", "plugins")
     assert (done.returncode, done.stdout) == (0, "")
     assert "moons, observatory, planets" in done.stderr
+
+
+def test_check_opens_the_connections_when_asked(tmp_path: Path) -> None:
+    """One line for each; a connection that cannot be opened is a failed check."""
+    (tmp_path / "plugins").mkdir()
+    sqlite3.connect(tmp_path / "plugins" / "there.db").close()
+    text = (
+        "apiVersion: turngraph/v1\nkind: SqlConnection\nmetadata: {name: NAME}\n"
+        "spec: {connection: {db_engine: sqlite, database: NAME.db}}\n"
+    )
+    (tmp_path / "plugins" / "a.yaml").write_text(text.replace("NAME", "there"))
+    done = turngraph(tmp_path, "plugins", "check", "plugins", "--connect")
+    assert (done.returncode, done.stdout) == (0, "there: connected\n")
+    service = (
+        "apiVersion: turngraph/v1\nkind: ApiConnection\nmetadata: {name: shop}\n"
+        "spec: {connection: {base_url: 'http://localhost:1', timeout: 5}}\n"
+    )
+    (tmp_path / "plugins" / "b.yaml").write_text(f"{text.replace('NAME', 'missing')}---\n{service}")
+    assert turngraph(tmp_path, "plugins", "check", "plugins").returncode == 0
+    done = turngraph(
+        tmp_path, "plugins", "check", "plugins", "--connect", "--allow-host", "localhost"
+    )
+    assert done.returncode == 1
+    there, missing, shop = done.stdout.splitlines()
+    assert there == "there: connected"
+    assert missing.startswith("missing: There is no SQLite database `missing.db`")
+    assert shop.startswith("shop: The service cannot be reached")
 
 
 def test_check_tells_every_problem_by_file_and_line(plugins: Path) -> None:

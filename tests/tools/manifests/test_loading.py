@@ -1,14 +1,16 @@
 """Existing manifests load unchanged; all problems of others are reported with file and line."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from turngraph.state.errors import TurnConfigurationError
-from turngraph.tools.manifests.kinds import FOREIGN_KINDS, KINDS
+from turngraph.tools.manifests.kinds import FOREIGN_KINDS, KINDS, ApiPluginManifest
 from turngraph.tools.manifests.loading import load_manifests
 from turngraph.tools.manifests.problems import ManifestError
+from turngraph.tools.manifests.reading import ManifestReader, Source
 from turngraph.tools.plugin import Plugin
 from turngraph.tools.toolbox import Toolbox
 
@@ -144,9 +146,7 @@ def test_a_folder_is_read_with_its_subfolders(tmp_path: Path) -> None:
 def test_all_problems_of_all_files_are_reported_at_once(tmp_path: Path) -> None:
     """Each has file, line and path, the value and what was expected."""
     (tmp_path / "a.yaml").write_text(
-        STATIC.replace("ice_cream_parlour", "Ice Cream").replace(
-            "temperature: 0.0", "temperature: 7"
-        )
+        STATIC.replace("ice_cream_parlour", "7").replace("temperature: 0.0", "temperature: 7")
     )
     (tmp_path / "b.yaml").write_text(
         NATIVE.replace("llm", "sometimes") + "---\nkind: Plugin\n---\nx: [\n"
@@ -154,7 +154,7 @@ def test_all_problems_of_all_files_are_reported_at_once(tmp_path: Path) -> None:
     with pytest.raises(ManifestError) as refused:
         load_manifests(tmp_path)
     assert [str(problem) for problem in refused.value.problems] == [
-        "a.yaml:4: metadata.name: must match ^[a-z][a-z0-9_]*$, but is 'Ice Cream'",
+        "a.yaml:4: metadata.name: must match ^[a-z][a-z0-9_]*$, but is '7'",
         "a.yaml:20: spec.prompt.temperature: input should be less than or equal to 2, but is 7",
         "b.yaml:5: spec.selector.directive: input should be 'always', 'search_terms' or 'llm', "
         "but is 'sometimes'",
@@ -173,7 +173,6 @@ def test_all_problems_of_all_files_are_reported_at_once(tmp_path: Path) -> None:
             "kind: must be one of Plugin, SqlPlugin, .* did you mean `Plugin`",
         ),
         ("kind: Plugin", "kind: [x]", "kind: must be one of"),
-        ("kind: Plugin", "kind: VectorStore", "kind of the platform .* does not run it"),
         (
             "smarter.sh/v1",
             "smarter.sh/v9",
@@ -190,7 +189,6 @@ def test_all_problems_of_all_files_are_reported_at_once(tmp_path: Path) -> None:
         ("searchTerms:", "serchTerms:", "did you mean `searchTerms`"),
         ("maxTokens: 256", "maxTokens: 0", "spec.prompt.maxTokens: .* greater than or equal to 1"),
         ("maxTokens: 256", "maxTokens: many", "spec.prompt.maxTokens: .*integer"),
-        ("    description: What the parlour offers.\n", "", "spec.data.description: is missing"),
         ("spec:\n", "spec: 7\nx:\n", "spec: input should be .*but is 7"),
         ("staticData:", "staticData: 5\n    x:", "spec.data.staticData: "),
     ],
@@ -202,12 +200,146 @@ def test_a_wrong_field_is_reported_by_path(old: str, new: str, message: str) -> 
 
 
 @pytest.mark.parametrize("kind", sorted(FOREIGN_KINDS))
-def test_kinds_of_the_platform_are_refused_by_name(kind: str) -> None:
-    """Authors learn why such a manifest has no effect."""
+def test_kinds_of_the_platform_are_named_in_a_warning(kind: str) -> None:
+    """Folders of the platform hold them too; authors learn that they have no effect."""
+    text = f"apiVersion: smarter.sh/v1\nkind: {kind}\nmetadata: {{name: x}}\nspec: {{}}\n"
+    found = load_manifests(f"{NATIVE}---\n{text}")
+    assert [plugin.name for plugin in found] == ["shop"]
+    assert found.warnings == (
+        f"<text>:9: kind: {kind} is a kind of the platform this format comes from; turngraph does "
+        "not run it",
+    )
     with pytest.raises(ManifestError, match=f"{kind} is a kind of the platform"):
-        load_manifests(
-            f"apiVersion: smarter.sh/v1\nkind: {kind}\nmetadata: {{name: x}}\nspec: {{}}\n"
-        )
+        load_manifests(text.replace("smarter.sh/v1", "turngraph/v1"))
+
+
+def test_a_missing_description_is_the_one_of_the_metadata() -> None:
+    """As on the platform; the native dialect has no such rule."""
+    [plugin] = load_manifests(STATIC.replace("    description: What the parlour offers.\n", ""))
+    assert plugin.tool.description == "Opening hours and flavours."
+    with pytest.raises(ManifestError, match=r"spec.data.description: is missing"):
+        load_manifests(NATIVE.replace("description: The shop., ", ""))
+
+
+def test_an_unknown_field_is_a_warning_in_the_platforms_dialect() -> None:
+    """At any depth; in the native dialect it is an error."""
+    text = STATIC.replace("  prompt:\n", "  color: blue\n  prompt:\n    mood: [good]\n")
+    found = load_manifests(text.replace("  tags:", "  author: {name: x}\n  tags:"))
+    assert [re.split(r";| \(known", warning)[0] for warning in found.warnings] == [
+        "<text>:8: metadata.author: is not a known field here",
+        "<text>:16: spec.color: is not a known field here",
+        "<text>:18: spec.prompt.mood: is not a known field here",
+    ]
+    with pytest.raises(ManifestError, match=r"spec.color: is not a known field here"):
+        load_manifests(NATIVE.replace("spec:\n", "spec:\n  color: blue\n"))
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [("IceCream", "ice_cream"), ("Ice cream-2", "ice_cream_2"), ("HTTPServer", "http_server")],
+)
+def test_a_name_is_normalized_with_a_warning(written: str, name: str) -> None:
+    """As on the platform, where references are normalized too."""
+    client = CLIENT.replace("[shop]", f"[{written}]")
+    found = load_manifests(f"{STATIC.replace('ice_cream_parlour', written)}---\n{client}")
+    assert [plugin.name for plugin in found.of_client("front_desk")] == [name]
+    assert found.warnings[0] == (
+        f"<text>:4: metadata.name: is read as `{name}`: names are in snake_case"
+    )
+    with pytest.raises(ManifestError, match=r"metadata.name: must match"):
+        load_manifests(NATIVE.replace("name: shop", f"name: {written}"))
+
+
+API = """\
+apiVersion: smarter.sh/v1
+kind: ApiConnection
+metadata: {name: shop_api}
+spec: {connection: {baseUrl: "http://localhost:9", timeout: 5}}
+---
+apiVersion: smarter.sh/v1
+kind: ApiPlugin
+metadata: {name: prices, description: Prices., version: 0.1.0}
+spec:
+  connection: ShopApi
+  selector: {directive: always}
+  apiData:
+    endpoint: /prices
+    method: POST
+    parameters:
+      - {name: limit, type: string, default: 500.00, enum: [500.00, 0012, true]}
+      - {name: count, type: integer, default: "7"}
+    testValues: [{name: limit, value: 0012}]
+    headers: [{name: 7, value: x}]
+    body:
+      - {name: limit, type: string}
+      - {name: page, type: integer, default: 1}
+      - {name: price, type: string, default: 1.50}
+"""
+
+
+def test_a_number_of_a_text_parameter_is_the_text_as_written() -> None:
+    """`500.00` is read as the number 500.0, whose text would be another one."""
+    plugin = load_manifests(API)["prices"]
+    properties = plugin.tool.args_schema["properties"]  # type: ignore[index,call-overload]
+    assert properties["limit"]["default"] == "500.00"
+    assert properties["limit"]["enum"][:3] == ["500.00", "0012", "true"]
+    assert properties["count"]["default"] == 7
+    assert plugin.test_arguments == {"limit": "0012"}
+    with pytest.raises(ManifestError, match=r"default 'seven' is not of the type integer"):
+        load_manifests(API.replace('"7"', "seven"))
+
+
+def test_a_body_that_lists_fields_is_an_object() -> None:
+    """A field with the name of a parameter is that parameter; any other has its default."""
+    reader = ManifestReader()
+    reader.read(Source("<text>", Path(), API))
+    assert reader.problems == []
+    manifest = reader.manifests[1].manifest
+    assert isinstance(manifest, ApiPluginManifest)
+    assert manifest.spec.api_data.body == {"limit": "{limit}", "page": 1, "price": "1.50"}
+    assert manifest.spec.api_data.headers[0].name == "7"
+
+
+def test_a_chatbot_is_a_client() -> None:
+    """The kind's former name."""
+    found = load_manifests(f"{NATIVE}---\n{CLIENT.replace('LLMClient', 'Chatbot')}")
+    assert list(found.clients) == ["front_desk"]
+
+
+def test_all_refused_fields_are_named_in_a_fixed_order() -> None:
+    """One sentence for each reason."""
+    fields = "sshKnownHosts: x, proxyPassword: p, proxyHost: h, proxyPort: 1"
+    text = (
+        "apiVersion: smarter.sh/v1\nkind: SqlConnection\nmetadata: {name: db}\n"
+        f"spec: {{connection: {{dbEngine: postgresql, database: d, {fields}}}}}\n"
+    )
+    with pytest.raises(ManifestError) as refused:
+        load_manifests(text)
+    assert str(refused.value.problems[0]) == (
+        "<text>:4: spec.connection: proxy_host, proxy_port, proxy_password are not supported: the "
+        "address check could not see where a proxy connects to; leave them out; ssh_known_hosts is "
+        "not supported: turngraph opens no SSH tunnels. Open one yourself and give its local port; "
+        "leave it out"
+    )
+
+
+def test_a_password_of_a_sqlite_database_is_refused() -> None:
+    """SQLite has none, so whoever wrote it believes in a protection that is not there."""
+    text = (
+        "apiVersion: smarter.sh/v1\nkind: SqlConnection\nmetadata: {name: db}\n"
+        'spec: {connection: {dbEngine: sqlite, database: d.db, password: "env:X"}}\n'
+    )
+    with pytest.raises(ManifestError, match=r"spec.connection.password: a SQLite database has no"):
+        load_manifests(text)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[::1", "http://a..b", "http://x:99999", "http://:80", "http://1.2.3.4.5"]
+)
+def test_a_base_url_that_nobody_can_ask_is_refused(url: str) -> None:
+    """When it is loaded, not when the model calls."""
+    with pytest.raises(ManifestError, match=r"baseUrl: is not an address that can be asked"):
+        load_manifests(API.replace("http://localhost:9", url))
 
 
 def test_a_name_is_used_once() -> None:

@@ -113,6 +113,6 @@ def test_no_secret_is_shown() -> None:
     assert VALUE not in repr(found.manifests)
     assert VALUE not in str(found.manifests["db_password"])
     with pytest.raises(ManifestError) as refused:
-        secret(f"value: {VALUE}, valu: {VALUE}")
+        secret(f"value: {VALUE}, value_from: {VALUE}, valu: {VALUE}")
     assert VALUE not in str(refused.value)
     assert expires_at("2026-01-01") == datetime(2026, 1, 2, tzinfo=UTC)

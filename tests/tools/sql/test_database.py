@@ -127,6 +127,23 @@ def test_the_model_learns_that_there_are_more_rows(shop: Shop) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "format('%30000000s', 'x')",
+        "json_build_object('a', format('%3000000s', 'x'))",
+        "array_agg(format('%2000000s', 'x'))",
+    ],
+)
+def test_one_value_is_bounded_like_the_rows_are(postgres_shop: Shop, value: str) -> None:
+    """A driver receives a value whole before anyone can count it, so the server counts it."""
+    found = plugin(f"SELECT 1 AS id, {value} AS big FROM items WHERE id = 1", postgres_shop)
+    output = Toolbox.of([found["shop_items"].tool]).run("shop_items", {}, call_id="c", timeout_s=30)
+    assert output.status == "error"
+    assert "A value of the column `big` has" in output.content
+    assert "at most 1,000,000 are read" in output.content
+
+
 def test_two_columns_with_the_same_name_are_both_returned(shop: Shop) -> None:
     """A join often has two ids."""
     answer = ask(
