@@ -191,12 +191,14 @@ class HttpTransport:
         return total_s if silence_s is None else min(total_s, silence_s)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _Answer:
     """An answer whose body arrives, for async code."""
 
     response: "ClientResponse"
     vendor: str
+    broken: Exception | None = None
+    """What broke the answer, if bytes that had arrived before were returned first."""
 
     @property
     def status_code(self) -> int:
@@ -206,10 +208,31 @@ class _Answer:
     def headers(self) -> Mapping[str, str]:
         return self.response.headers
 
-    async def aiter_bytes(self) -> AsyncIterator[bytes]:
-        with http_errors_translated(self.vendor):
-            async for piece in self.response.content.iter_any():
-                yield piece
+    async def aiter_bytes(self) -> AsyncGenerator[bytes, None]:
+        while piece := await self.next_piece():
+            yield piece
+
+    async def next_piece(self) -> bytes:
+        """Returns the next bytes of the body; none at its end."""
+        with http_errors_translated(self.vendor, answer_began=True):
+            if self.broken is not None:
+                raise self.broken
+            try:
+                return await self.response.content.readany()
+            except Exception as exc:
+                self.response.close()
+                # aiohttp raises at once when a connection breaks, though a part of the answer may
+                # have arrived before. That part was paid for.
+                if arrived := _arrived(self.response):
+                    self.broken = exc
+                    return arrived
+                raise
+
+
+def _arrived(response: "ClientResponse") -> bytes:
+    content: Any = response.content
+    content.set_exception(None)
+    return bytes(content.read_nowait())
 
 
 class _SyncAnswer:
@@ -238,21 +261,27 @@ class _SyncAnswer:
                 response = await transport.send(path, content, params, headers, silence_s)
                 self = cls(_Answer(response, transport.config.vendor), ends_at)
                 if "event-stream" not in response.headers.get("Content-Type", ""):
-                    self._at_once = await self._read(_AT_ONCE_BYTES)
+                    try:
+                        self._at_once = await self._read(_AT_ONCE_BYTES)
+                    except BaseException:
+                        response.close()
+                        raise
                 return self
 
     async def _read(self, enough: int) -> bytes:
-        content, read = self._answer.response.content, bytearray()
-        with http_errors_translated(self._answer.vendor):
-            while len(read) < enough and (piece := await content.readany()):
-                read += piece
+        read = bytearray()
+        while len(read) < enough and (piece := await self._answer.next_piece()):
+            read += piece
+            if self._answer.broken is not None:
+                break
         return bytes(read)
 
     def iter_bytes(self) -> Iterator[bytes]:
         """Yields the body as it arrives."""
         if self._at_once:
             yield self._at_once
-        while not self._answer.response.content.at_eof():
+        answer = self._answer
+        while answer.broken is not None or not answer.response.content.at_eof():
             if piece := LOOP_THREAD.run(self._next_piece()):
                 yield piece
 
@@ -261,6 +290,10 @@ class _SyncAnswer:
         with deadline_passed(self._answer.vendor, left_s):
             async with asyncio.timeout(left_s):
                 return await self._read(1)
+
+    def end_within(self, seconds: float) -> None:
+        """Gives the rest of the body at most so long."""
+        self._ends_at = min(self._ends_at, time.monotonic() + seconds)
 
     def release(self) -> None:
         """Gives the connection back, or closes it if the body was not read to its end."""
@@ -296,13 +329,15 @@ _closing: Final[set[asyncio.Task[None]]] = set()
 
 async def _status_error(response: "ClientResponse") -> HttpStatusError:
     """Returns the error for a status of 300 or higher, with the beginning of its body."""
+    from aiohttp import ClientError
+
     body = bytearray()
     try:
         async with asyncio.timeout(_ERROR_S):
             while len(body) < _ERROR_BYTES and (piece := await response.content.readany()):
                 body += piece
-    except TimeoutError:
-        pass  # what has arrived by now is what can be said
+    except (TimeoutError, ClientError):
+        response.close()  # what has arrived by now is what can be said
     finally:
         response.release()
     return HttpStatusError(response.status, dict(response.headers), bytes(body[:_ERROR_BYTES]))
