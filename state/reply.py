@@ -1,6 +1,6 @@
 """What a model sends back: one whole answer, and the chunks it arrives in."""
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import Field, JsonValue
 
@@ -8,7 +8,14 @@ from turngraph.state.base import Frozen
 from turngraph.state.json_types import JsonObject
 from turngraph.state.usage import Usage
 
-__all__ = ["ProviderReply", "StreamChunk", "ToolCall"]
+__all__ = ["UNFINISHED_REASONS", "UNFINISHED_STATUSES", "ProviderReply", "StreamChunk", "ToolCall"]
+
+UNFINISHED_STATUSES: Final = frozenset(
+    {"cancelled", "failed", "in_progress", "incomplete", "queued"}
+)
+"""Finish reasons of a Responses answer that the vendor has not finished: its own status."""
+UNFINISHED_REASONS: Final = frozenset({"length", "content_filter"}) | UNFINISHED_STATUSES
+"""Finish reasons after which a tool call may not have arrived whole."""
 
 
 class ToolCall(Frozen):

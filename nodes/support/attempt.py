@@ -129,7 +129,9 @@ class AttemptRun:
             return self._attempt(arrived, TurnError.of(exc), billed)
         except TurnCancelledError:
             return self._attempt(self._listener.partial_reply(), CANCELLED_ERROR, "partial")
-        return self._attempt(reply)
+        # Of an answer that was cut nobody knows whether the vendor wrote, and bills, the rest.
+        is_cut = reply.truncated and reply.usage is None
+        return self._attempt(reply, billed="partial" if is_cut else "actual")
 
     def record(self, attempt: Attempt) -> Flow[None]:
         """Stores the outcome in the ledger, then tells the listeners of an answer.

@@ -3,7 +3,7 @@
 from typing import Final
 
 from turngraph.state.kinds import TurnStatus
-from turngraph.state.reply import ProviderReply
+from turngraph.state.reply import UNFINISHED_STATUSES, ProviderReply
 from turngraph.state.turn import TurnOutcome
 from turngraph.state.turn_error import TurnError
 
@@ -34,6 +34,12 @@ def outcome_of_reply(reply: ProviderReply) -> TurnOutcome | None:
         )
     if reply.finish_reason in _CUT:
         return TurnOutcome(status=_CUT[reply.finish_reason])
+    if reply.finish_reason in UNFINISHED_STATUSES:
+        message = f"The vendor has not finished the answer: its status is `{reply.finish_reason}`."
+        return TurnOutcome(
+            status="truncated",
+            error=TurnError(kind="truncated", message=message, request_id=reply.request_id),
+        )
     if reply.finish_reason == "error":
         message = "The vendor ended the answer with finish_reason `error`."
         return TurnOutcome(

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from math import inf
 from typing import Any, Literal
 
+from turngraph.providers.reading.asked import Asked
 from turngraph.providers.reading.body_format import BLANK, BodyFormat, body_format
 from turngraph.providers.reading.chat_reader import ChatReader, read_chat
 from turngraph.providers.reading.error_reader import (
@@ -20,9 +21,10 @@ from turngraph.providers.reading.error_reader import (
 from turngraph.providers.reading.json_text import CLEANED_NOTE, parse_json
 from turngraph.providers.reading.read_limits import ReadLimits, too_large
 from turngraph.providers.reading.responses_reader import ResponsesReader, read_responses
+from turngraph.providers.reading.split_characters import HalfCharacters
 from turngraph.providers.reading.sse import SseDecoder, SseEvent
 from turngraph.state.errors import ErrorKind, ProviderError
-from turngraph.state.reply import ProviderReply, StreamChunk
+from turngraph.state.reply import UNFINISHED_REASONS, ProviderReply, StreamChunk
 from turngraph.state.request import Api
 
 __all__ = ["AnswerReader", "ReadLimits", "chunks_of"]
@@ -35,6 +37,7 @@ class AnswerReader:
         the vendor's error.
     streaming: whether a stream was asked for. Vendors sometimes send the other format; it is read
         anyway, and a note on the reply says so.
+    asked: what the request asked for, so that choices and calls are read as it meant them.
     secrets: texts that must not appear in an error.
     started_at: when the request was sent, in seconds of the clock whose time `feed` is given.
     idle_s: the longest time from one event to the next.
@@ -61,6 +64,7 @@ class AnswerReader:
         limits: ReadLimits | None = None,
         secrets: Iterable[str] = (),
         finish_reason_optional: bool = False,
+        asked: Asked = Asked(),  # noqa: B008, a tuple does not change
         started_at: float = 0.0,
         idle_s: float = inf,
         total_s: float = inf,
@@ -70,12 +74,14 @@ class AnswerReader:
         self._limits = limits or ReadLimits()
         self._secrets = tuple(secrets)
         self._finish_reason_optional = finish_reason_optional
+        self._asked = asked
         self._deadline, self._total_s = started_at + total_s, total_s
         self._idle_s, self._last_event_at = idle_s, inf
         self._format: BodyFormat = "refusal" if status >= 300 else "unknown"
         self._stored: list[bytes] = []
         self._size = 0
         self._decoder = SseDecoder(max_event_bytes=self._limits.event_bytes)
+        self._halves = HalfCharacters()
         self._events = 0
         self._done = self._delivered_chunks = False
         self._deferred: ProviderError | None = None
@@ -86,6 +92,20 @@ class AnswerReader:
     def done(self) -> bool:
         """Whether the stream sent `[DONE]`: nothing of the answer comes after it."""
         return self._done
+
+    @property
+    def began(self) -> bool:
+        """Whether anything of the body has come."""
+        return self._size > 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether the answer is whole, though its stream may still be open.
+
+        Some servers never send `[DONE]` and keep the connection open, or ping. In Chat Completions
+        a late piece may follow, so a short wait for it is due.
+        """
+        return self._done or (self._format == "events" and self._reader.complete)
 
     @property
     def response_id(self) -> str | None:
@@ -140,11 +160,12 @@ class AnswerReader:
 
     def _new_reader(self) -> ChatReader | ResponsesReader:
         if self._api == "responses":
-            return ResponsesReader(vendor=self._vendor, limits=self._limits)
+            return ResponsesReader(vendor=self._vendor, limits=self._limits, asked=self._asked)
         return ChatReader(
             vendor=self._vendor,
             limits=self._limits,
             finish_reason_optional=self._finish_reason_optional,
+            asked=self._asked,
         )
 
     def _read(self, data: bytes) -> Iterator[list[StreamChunk]]:
@@ -169,13 +190,16 @@ class AnswerReader:
     def _read_event(self, event: SseEvent) -> list[StreamChunk]:
         if event.data.strip() == "[DONE]":
             self._done = True
-            return []
+            return self._reader.end()
         if self._done:
             self._notes["Something came after `[DONE]`; it was ignored."] = None
             return []
         self._events += 1
         value, cleaned = parse_json(
-            event.data, depth=self._limits.depth, where=f"event {self._events}"
+            event.data,
+            depth=self._limits.depth,
+            where=f"event {self._events}",
+            halves=self._halves,
         )
         if cleaned:
             self._notes[CLEANED_NOTE] = None
@@ -210,7 +234,7 @@ class AnswerReader:
             kind = type(body).__name__
             raise self._unreadable(f"The answer is JSON, but not an object (a `{kind}`).")
         read = read_responses if self._api == "responses" else read_chat
-        return read(body, vendor=self._vendor, limits=self._limits)
+        return read(body, vendor=self._vendor, limits=self._limits, asked=self._asked)
 
     def _parse_body(self) -> Any:
         data = self._stored_bytes().strip(BLANK)
@@ -245,7 +269,9 @@ class AnswerReader:
         return b"".join(self._stored)
 
     def _check_clock(self, now: float, *, alive: bool) -> None:
-        if now > self._deadline and not self._done:
+        if self.complete:
+            return
+        if now > self._deadline:
             text = f"The answer took longer than {self._total_s:g} seconds."
             raise self._unreadable(text, "timeout")
         if alive:
@@ -282,7 +308,7 @@ def chunks_of(reply: ProviderReply) -> list[StreamChunk]:
     ]
     chunks = [StreamChunk(type=kind, text=text) for kind, text in texts if text]
     # A call that may have been cut off is not announced, just as in a stream.
-    if reply.finish_reason not in ("length", "content_filter") and not reply.truncated:
+    if reply.finish_reason not in UNFINISHED_REASONS and not reply.truncated:
         chunks += [StreamChunk(type="tool_call", tool_call=call) for call in reply.tool_calls]
     if reply.usage is not None:
         chunks.append(StreamChunk(type="usage", usage=reply.usage))

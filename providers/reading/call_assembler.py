@@ -4,16 +4,19 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from turngraph.providers.reading.asked import Asked, unserved
 from turngraph.providers.reading.json_values import text_or_none
 from turngraph.providers.reading.read_limits import ReadLimits, too_large
 from turngraph.state.errors import ProviderError
 from turngraph.state.json_types import JsonMapping, JsonObject
 from turngraph.state.reply import ToolCall
 
-__all__ = ["CallAssembler", "with_unique_ids"]
+__all__ = ["SERVED_NOTE", "CallAssembler", "with_unique_ids"]
 
 STANDARD = frozenset({"id", "index", "type", "function", "custom"})
 """Members of a call that are read into fields of `ToolCall`; the others are kept in `extra`."""
+SERVED_NOTE = "A tool call that the vendor serves itself was left to it."
+"""The note on an answer that held calls of tools that run at the vendor."""
 
 
 @dataclass
@@ -50,7 +53,8 @@ class CallAssembler:
     """Adds each piece of a stream to the tool call it belongs to.
 
     A piece belongs to the call with its index; without an index, to the call with its id; with
-    neither, to the call at the same place of the list, or to the last call. OpenAI sends fragments
+    neither, to the call at the same place of the list, or to the last call. A piece without id and
+    name never starts a call, not even under a new index. OpenAI sends fragments
     by index (https://platform.openai.com/docs/api-reference/chat-streaming). Others send whole
     calls in one piece (Gemini, Groq, xAI, Ollama), leave out the index (Gemini), use one index for
     several ids, repeat the name, send arguments as null or as an object, or leave out ids or give
@@ -65,8 +69,9 @@ class CallAssembler:
         (ToolCall(id='a', name='add', arguments='{"x": 1}', extra=None),)
     """
 
-    def __init__(self, limits: ReadLimits) -> None:
+    def __init__(self, limits: ReadLimits, asked: Asked = Asked()) -> None:  # noqa: B008, frozen
         self._limits = limits
+        self._asked = asked
         self._calls: list[PartialCall] = []
         self._by_index: dict[int, PartialCall] = {}
         self.notes: dict[str, None] = {}
@@ -87,6 +92,14 @@ class CallAssembler:
 
     def calls(self) -> tuple[ToolCall, ...]:
         """The calls so far, in the order in which they started, each with an id of its own."""
+        begun = [call for call in self._calls if call.name or call.id or call.size]
+        ours = [
+            call
+            for call in begun
+            if unserved(call.extra.get("type"), call.id, call.name, self._asked)
+        ]
+        if len(ours) < len(begun):
+            self.notes[SERVED_NOTE] = None
         return with_unique_ids(
             [
                 ToolCall(
@@ -95,8 +108,7 @@ class CallAssembler:
                     arguments=call.arguments,
                     extra=call.extra or None,
                 )
-                for call in self._calls
-                if call.name or call.id or call.size
+                for call in ours
             ],
             self.notes,
         )
@@ -137,10 +149,7 @@ class CallAssembler:
     ) -> PartialCall | None:
         """The call that a piece continues, or None where the piece starts a new call."""
         if isinstance(index, int):
-            call = self._by_index.get(index)
-            if call is None and name is None:
-                # A new index without a name cannot be a new call; its id may be known.
-                call = self._by_id(id_)
+            call = self._by_index.get(index) or self._found_under_new_index(id_, name)
             return None if call is None or starts_another(call, id_, name, function) else call
         if id_ is not None:
             return self._by_id(id_)
@@ -149,6 +158,17 @@ class CallAssembler:
             return self._calls[place] if -place <= len(self._calls) else None
         last = self._calls[-1] if self._calls else None
         return None if last is None or starts_another(last, id_, name, function) else last
+
+    def _found_under_new_index(self, id_: str | None, name: str | None) -> PartialCall | None:
+        """The call that a piece with a new index continues: some servers count the pieces."""
+        if id_ is None and name is None:
+            return self._calls[-1] if self._calls else None
+        call = self._by_id(id_)
+        if call is None or name is None:
+            return call
+        # Id and name come again. After arguments that are complete it is another call, whose id
+        # the server used twice.
+        return call if name == call.name and not call.has_complete_arguments() else None
 
     def _by_id(self, id_: str | None) -> PartialCall | None:
         return next((call for call in self._calls if id_ is not None and call.id == id_), None)

@@ -6,6 +6,7 @@ vendors that depart from it.
 
 from typing import Any, Final, Literal
 
+from turngraph.providers.reading.asked import Asked
 from turngraph.providers.reading.call_assembler import CallAssembler
 from turngraph.providers.reading.chat_raw import (
     assembled_completion,
@@ -13,7 +14,13 @@ from turngraph.providers.reading.chat_raw import (
     top_level_citations,
 )
 from turngraph.providers.reading.fragments import Fragments
-from turngraph.providers.reading.json_values import joined_text, objects_in, text_or_none
+from turngraph.providers.reading.json_values import (
+    content_text,
+    is_part_list,
+    joined_text,
+    objects_in,
+    text_or_none,
+)
 from turngraph.providers.reading.read_limits import ReadLimits
 from turngraph.providers.reading.reasoning import REASONING_FIELDS, ReasoningCollector
 from turngraph.providers.reading.think_tags import ThinkSplitter
@@ -33,6 +40,10 @@ UNFINISHED: Final = frozenset({"length", "content_filter"})
 LEGACY_CALL_INDEX: Final = -1
 
 MORE_CHOICES_NOTE: Final = "More than one choice; the first is kept."
+JOINED_CHOICES_NOTE: Final = "One answer came in several choices; they were joined."
+"""GitHub Copilot sends the text of Claude's models in one choice and its calls in another:
+https://github.com/HKUDS/nanobot/issues/1481
+"""
 
 
 class ChatReader:
@@ -55,10 +66,13 @@ class ChatReader:
         vendor: str = "",
         limits: ReadLimits | None = None,
         finish_reason_optional: bool = False,
+        asked: Asked = Asked(),  # noqa: B008, a tuple does not change
     ) -> None:
         self._vendor = vendor
+        self._asked = asked
+        self._announced = 0
         self._finish_reason_optional = finish_reason_optional
-        self._calls = CallAssembler(limits or ReadLimits())
+        self._calls = CallAssembler(limits or ReadLimits(), asked)
         self._think = ThinkSplitter()
         self._text: list[str] = []
         self._reasoning: list[str] = []
@@ -92,17 +106,33 @@ class ChatReader:
     def finish(self, *, ended: bool = False) -> ProviderReply:
         """Returns the answer. `ended` says that the stream came to its `[DONE]`.
 
-        An answer without a finish reason is `truncated`, unless the vendor is known to leave it
-        out and the stream came to its `[DONE]` or its usage. Raises `ProviderError` if there was
-        no choice at all.
+        An answer without a finish reason is `truncated`, unless the stream came to its usage and
+        its `[DONE]`, or to one of them where the vendor is known to leave it out. Raises
+        `ProviderError` if there was no choice at all.
         """
-        optional = self._finish_reason_optional and (ended or self._usage is not None)
-        truncated = self._finish_reason is None and not optional
+        truncated = self._finish_reason is None and not self._is_whole_without_reason(ended)
         if self._finish_reason is not None and not ended:
             self._notes["The stream ended without `[DONE]`."] = None
         if not self._has_choice:
             raise self._no_choices("protocol" if ended or self._usage else "truncated")
         return self._reply(truncated, None)
+
+    def end(self) -> list[StreamChunk]:
+        """Returns what the end of the stream, its `[DONE]`, adds: calls that were not announced."""
+        chunks: list[StreamChunk] = []
+        self._flush_think_tags(chunks)
+        if self._finish_reason is not None or self._is_whole_without_reason(True):
+            self._announce_calls(chunks)
+        return chunks
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing but late pieces can follow: finish reason and usage have come."""
+        return self._finish_reason is not None and self._usage is not None
+
+    def _is_whole_without_reason(self, ended: bool) -> bool:
+        has_usage = self._usage is not None
+        return (ended and has_usage) or (self._finish_reason_optional and (ended or has_usage))
 
     @property
     def response_id(self) -> str | None:
@@ -147,8 +177,10 @@ class ChatReader:
 
     def _read_choice(self, choice: JsonMapping, chunks: list[StreamChunk]) -> None:
         if choice.get("index") not in (0, None):
-            self._notes[MORE_CHOICES_NOTE] = None
-            return
+            if self._asked.several_choices:
+                self._notes[MORE_CHOICES_NOTE] = None
+                return
+            self._notes[JOINED_CHOICES_NOTE] = None
         self._has_choice = True
         delta = choice.get("delta")
         if delta is None and not self._text:
@@ -157,9 +189,10 @@ class ChatReader:
         if isinstance(delta, dict):
             self._read_delta(delta, chunks)
         self._logprobs += logprob_entries(choice.get("logprobs"))
-        # An empty finish reason (xAI, Snowflake) is none; after the first, others are repetitions.
+        # An empty finish reason (xAI, Snowflake) is none; after the first, others are repetitions,
+        # except one that says that a part of the answer was cut.
         reason = choice.get("finish_reason")
-        if reason and self._finish_reason is None:
+        if reason and (self._finish_reason is None or reason in UNFINISHED):
             self._end_choice(str(reason), chunks)
 
     def _end_choice(self, reason: str, chunks: list[StreamChunk]) -> None:
@@ -168,10 +201,14 @@ class ChatReader:
             raise ProviderError(text, kind="server", vendor=self._vendor or None, billed="unknown")
         self._finish_reason = reason
         self._flush_think_tags(chunks)
-        if reason not in UNFINISHED:
-            chunks += [
-                StreamChunk(type="tool_call", tool_call=call) for call in self._calls.calls()
-            ]
+        self._announce_calls(chunks)
+
+    def _announce_calls(self, chunks: list[StreamChunk]) -> None:
+        if self._finish_reason in UNFINISHED:
+            return
+        calls = self._calls.calls()
+        new, self._announced = calls[self._announced :], max(self._announced, len(calls))
+        chunks += [StreamChunk(type="tool_call", tool_call=call) for call in new]
 
     def _read_delta(self, delta: JsonMapping, chunks: list[StreamChunk]) -> None:
         if not REASONING_FIELDS.isdisjoint(delta):
@@ -181,8 +218,9 @@ class ChatReader:
             if value is None or value == "" or name == "role" or name in REASONING_FIELDS:
                 continue
             if name in ANSWER_FIELDS and self._finish_reason is not None:
-                self._notes["Something came after the finish reason; it was ignored."] = None
-            elif name == "content":
+                # SenseNova and NVIDIA send the last piece of the answer after its finish reason.
+                self._notes["Something came after the finish reason; it was kept."] = None
+            if name == "content":
                 self._read_content(value, chunks)
             elif name == "refusal":
                 self._append(self._refusal, "refusal", joined_text(value), chunks)
@@ -212,10 +250,14 @@ class ChatReader:
         A stream of Mistral's changes from one to the other. The parts are kept beside the text,
         since a later request must bring them back: https://docs.mistral.ai/capabilities/reasoning/
         """
-        if isinstance(value, str):
+        if not is_part_list(value):
+            value = content_text(value)
             if self._parts:
                 self._parts.add({"type": "text", "text": value})
             reasoning, text = self._think.feed(value)
+            if self._think.lone_close:
+                self._reasoning += self._text
+                self._text.clear()
             self._append(self._reasoning, "reasoning", reasoning, chunks)
             self._append(self._text, "text", text, chunks)
             return
@@ -224,7 +266,9 @@ class ChatReader:
         for part in objects_in(value):
             self._parts.add(part)
             self._append(self._reasoning, "reasoning", joined_text(part.get("thinking")), chunks)
-            self._append(self._text, "text", joined_text(part.get("text")), chunks)
+            inner = part.get("text")
+            text = joined_text(inner) if is_part_list(inner) else content_text(inner)
+            self._append(self._text, "text", text, chunks)
 
     def _read_audio(self, audio: JsonMapping, chunks: list[StreamChunk]) -> None:
         """Reads a spoken answer: its transcript is the text, and a later request names its id."""
@@ -279,22 +323,32 @@ class ChatReader:
 
 
 def read_chat(
-    body: JsonMapping, *, vendor: str = "", limits: ReadLimits | None = None
+    body: JsonMapping,
+    *,
+    vendor: str = "",
+    limits: ReadLimits | None = None,
+    asked: Asked = Asked(),  # noqa: B008, a tuple does not change
 ) -> ProviderReply:
     """The answer in the JSON body of a Chat Completions call.
+
+    Several choices are one answer, unless several were asked for: then it is the first.
 
     Raises `ProviderError` if it has no choices.
 
         >>> read_chat({"choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}]}).text
         'Hi'
     """
-    reader = ChatReader(vendor=vendor, limits=limits)
+    reader = ChatReader(vendor=vendor, limits=limits, asked=asked)
     choices = objects_in(body.get("choices"))
     reader.feed({**body, "choices": None})
-    if choices:
+    if asked.several_choices and choices:
         # Choices may come in any order; without one of index 0 the first stands for it.
-        first = next((choice for choice in choices if choice.get("index") == 0), None)
-        reader.read_message(first or {**choices[0], "index": 0})
-    if len(choices) > 1:
-        reader.add_note(MORE_CHOICES_NOTE)
+        first = next((choice for choice in choices if choice.get("index") == 0), choices[0])
+        if len(choices) > 1:
+            reader.add_note(MORE_CHOICES_NOTE)
+        choices = [first]
+    elif len(choices) > 1:
+        reader.add_note(JOINED_CHOICES_NOTE)
+    for choice in choices:
+        reader.read_message({**choice, "index": 0})
     return reader.finish_whole(body)

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from turngraph.providers.reading.read_limits import too_large
+from turngraph.providers.reading.split_characters import HalfCharacters
 from turngraph.state.errors import ErrorKind, ProviderError
 
 __all__ = ["CLEANED_NOTE", "parse_json", "without_unstorable_text"]
@@ -24,13 +25,19 @@ FAST_PARSER_DEPTH = 200
 
 
 def parse_json(
-    text: str, *, depth: int, where: str = "the body", unfinished: ErrorKind = "protocol"
+    text: str,
+    *,
+    depth: int,
+    where: str = "the body",
+    unfinished: ErrorKind = "protocol",
+    halves: HalfCharacters | None = None,
 ) -> tuple[Any, bool]:
     r"""Returns the value of `text`, and whether NULs or lone surrogates in it were replaced.
 
     depth: how deep arrays and objects may be nested.
     where: what `text` is called in an error.
     unfinished: the kind of the error for JSON that only lacks its end.
+    halves: joins characters that earlier texts and this one have a half of each.
 
     Raises `ProviderError`: `protocol` for what is not JSON, `too_large` for what is nested too
     deep. The message tells the place (`where`, line, column) and never quotes the text, which may
@@ -46,6 +53,8 @@ def parse_json(
     # Counting brackets is cheap and never too low, so most answers need no walk.
     if text.count("{") + text.count("[") > depth and is_deeper_than(value, depth):
         raise too_deep(depth)
+    if halves is not None and halves.concerns(text):
+        value, suspect = halves.join(value), True
     cleaned = without_unstorable_text(value) if suspect else value
     return cleaned, cleaned is not value
 

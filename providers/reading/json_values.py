@@ -4,6 +4,7 @@ Every function takes any value and never raises: a vendor that sends `null`, a n
 where the documentation says text costs the reader that member, not the whole answer.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -11,7 +12,9 @@ from turngraph.state.json_types import JsonMapping, JsonObject
 
 __all__ = [
     "as_list",
+    "content_text",
     "first_choice",
+    "is_part_list",
     "joined_text",
     "member_at",
     "number_or_none",
@@ -59,6 +62,32 @@ def joined_text(value: object) -> str:
     if isinstance(value, list):
         return "".join(joined_text(part.get("text")) for part in value if isinstance(part, dict))
     return value if isinstance(value, str) else ""
+
+
+def content_text(value: object) -> str:
+    """The text of a content that is text, or the JSON of one that is not.
+
+    A JSON mode may answer with an object in place of its text:
+    https://developers.cloudflare.com/workers-ai/features/json-mode/
+
+        >>> content_text("a"), content_text({"a": 1}), content_text(None)
+        ('a', '{"a": 1}', '')
+    """
+    if value is None or isinstance(value, str):
+        return value or ""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def is_part_list(value: object) -> bool:
+    """Whether `value` is a list of parts of a message, and not a JSON array that is an answer.
+
+    >>> is_part_list([{"type": "text", "text": "a"}]), is_part_list([{"title": "a"}])
+    (True, False)
+    """
+    known = {"type", "text", "thinking"}
+    return isinstance(value, list) and all(
+        isinstance(part, dict) and not known.isdisjoint(part) for part in value
+    )
 
 
 def member_at(value: Any, path: str) -> object:

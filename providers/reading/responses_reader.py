@@ -8,10 +8,16 @@ back unchanged.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Literal
 
-from turngraph.providers.reading.call_assembler import with_unique_ids
+from turngraph.providers.reading.asked import Asked, unserved
+from turngraph.providers.reading.call_assembler import SERVED_NOTE, with_unique_ids
 from turngraph.providers.reading.error_reader import error_of_event
 from turngraph.providers.reading.item_assembler import ItemAssembler
-from turngraph.providers.reading.json_values import objects_in, text_or_none, texts_named
+from turngraph.providers.reading.json_values import (
+    content_text,
+    objects_in,
+    text_or_none,
+    texts_named,
+)
 from turngraph.providers.reading.read_limits import ReadLimits, too_large
 from turngraph.providers.reading.usage_reader import read_usage
 from turngraph.state.errors import ProviderError
@@ -50,8 +56,15 @@ class ResponsesReader:
         True
     """
 
-    def __init__(self, *, vendor: str = "", limits: ReadLimits | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        vendor: str = "",
+        limits: ReadLimits | None = None,
+        asked: Asked = Asked(),  # noqa: B008, a tuple does not change
+    ) -> None:
         self._vendor = vendor
+        self._asked = asked
         self._limits = limits or ReadLimits()
         self._items = ItemAssembler(self._limits)
         self._response: JsonObject = {}
@@ -102,8 +115,21 @@ class ResponsesReader:
                 note = "The final response lacks its output; what was streamed is kept."
                 self._notes[note] = None
         return reply_from(
-            response, truncated=not self._ended, notes=self._notes, limits=self._limits
+            response,
+            truncated=not self._ended,
+            notes=self._notes,
+            limits=self._limits,
+            asked=self._asked,
         )
+
+    @property
+    def complete(self) -> bool:
+        """Whether the terminal event has come."""
+        return self._ended
+
+    def end(self) -> list[StreamChunk]:
+        """Returns what `[DONE]` adds: nothing, as all is said in the terminal event."""
+        return []
 
     def _read_delta(self, kind: str, event: JsonMapping) -> list[StreamChunk]:
         self._items.feed(kind, event)
@@ -156,7 +182,11 @@ class ResponsesReader:
 
 
 def read_responses(
-    body: JsonMapping, *, vendor: str = "", limits: ReadLimits | None = None
+    body: JsonMapping,
+    *,
+    vendor: str = "",
+    limits: ReadLimits | None = None,
+    asked: Asked = Asked(),  # noqa: B008, a tuple does not change
 ) -> ProviderReply:
     """The answer in the JSON body of a Responses call.
 
@@ -173,22 +203,35 @@ def read_responses(
         raise ProviderError(
             "The answer has no output.", kind="protocol", vendor=vendor or None, billed="unknown"
         )
-    return reply_from(body, truncated=False, notes={}, limits=limits or ReadLimits())
+    return reply_from(body, truncated=False, notes={}, limits=limits or ReadLimits(), asked=asked)
 
 
 def reply_from(
-    response: JsonMapping, *, truncated: bool, notes: dict[str, None], limits: ReadLimits
+    response: JsonMapping,
+    *,
+    truncated: bool,
+    notes: dict[str, None],
+    limits: ReadLimits,
+    asked: Asked,
 ) -> ProviderReply:
     items = objects_in(response.get("output"))
     messages = [item for item in items if item.get("type") == "message"]
     parts = [part for item in messages for part in objects_in(item.get("content"))]
-    calls = with_unique_ids(
-        [call_from(item) for item in items if str(item.get("type")) in ARGUMENTS], notes
-    )
+    all_calls = [call_from(item) for item in items if str(item.get("type")) in ARGUMENTS]
+    served = served_ids(items)
+    ours = [
+        call
+        for call in all_calls
+        if call.id not in served
+        and unserved((call.extra or {}).get("type"), call.id, call.name, asked)
+    ]
+    if len(ours) < len(all_calls):
+        notes[SERVED_NOTE] = None
+    calls = with_unique_ids(ours, notes)
     check_limits(calls, limits)
     usage, usage_notes = read_usage(response.get("usage"))
     return ProviderReply(
-        text="".join(texts_named("text", parts)),
+        text="".join(content_text(part.get("text")) for part in parts),
         reasoning="\n\n".join(reasoning_texts(items)) or None,
         tool_calls=calls,
         usage=usage,
@@ -204,6 +247,20 @@ def reply_from(
         notes=(*notes, *usage_notes),
         raw=response,
     )
+
+
+def served_ids(items: Iterable[JsonMapping]) -> set[str]:
+    """The ids of calls whose results are in the answer too: the vendor served them itself.
+
+    >>> served_ids([{"type": "function_call_output", "call_id": "c1"}])
+    {'c1'}
+    """
+    return {
+        id_
+        for item in items
+        if str(item.get("type")).endswith("_call_output")
+        and (id_ := text_or_none(item.get("call_id")))
+    }
 
 
 def check_limits(calls: Iterable[ToolCall], limits: ReadLimits) -> None:
@@ -223,6 +280,8 @@ def finish_reason(response: JsonMapping, has_calls: bool) -> str:
         reason = str(details.get("reason")) if isinstance(details, dict) else "incomplete"
         return CHAT_FINISH_REASONS.get(reason, reason)
     if status in (None, "", "completed"):
+        if any(item.get("status") == "incomplete" for item in objects_in(response.get("output"))):
+            return "incomplete"
         return "tool_calls" if has_calls else "stop"
     return str(status)
 

@@ -12,8 +12,11 @@ __all__ = ["deadline_passed", "http_errors_translated"]
 
 
 @contextmanager
-def http_errors_translated(vendor: str) -> Iterator[None]:
+def http_errors_translated(vendor: str, *, answer_began: bool = False) -> Iterator[None]:
     """Raises ProviderError for whatever aiohttp raises.
+
+    answer_began: whether the body is being read. The vendor has served the request then, and may
+        charge for it, so the error is not retryable.
 
     `billed` is "none" only if aiohttp says that no connection was made. After that the request may
     have arrived, and may be charged for.
@@ -27,12 +30,24 @@ def http_errors_translated(vendor: str) -> Iterator[None]:
         raise _connection_error(exc, vendor) from exc
     except TimeoutError as exc:
         text = "no answer in the time allowed"
-        raise ProviderError(text, kind="timeout", vendor=vendor, billed="unknown") from exc
+        retryable = False if answer_began else None
+        raise ProviderError(
+            text, kind="timeout", vendor=vendor, billed="unknown", retryable=retryable
+        ) from exc
     except aiohttp.ClientResponseError as exc:
         # A status line, header or chunk that is no HTTP. The answer itself was made, and may cost.
         text = f"the answer is not valid HTTP ({exc.message[:200]})"
         raise ProviderError(text, kind="protocol", vendor=vendor, billed="unknown") from exc
     except (aiohttp.ClientError, OSError, ValueError) as exc:
+        cause = exc.__cause__
+        # aiohttp takes a body that ends too early for a malformed message too.
+        is_cut = "Not enough data" in str(cause)
+        if isinstance(cause, aiohttp.http_exceptions.BadHttpMessage) and not is_cut:
+            text = f"the answer is not valid HTTP ({type(cause).__name__})"
+            raise ProviderError(text, kind="protocol", vendor=vendor, billed="unknown") from exc
+        if answer_began:
+            text = f"the connection broke within the answer ({type(exc).__name__})"
+            raise ProviderError(text, kind="truncated", vendor=vendor, billed="unknown") from exc
         text = f"the connection broke ({type(exc).__name__})"
         raise ProviderError(text, kind="connection", vendor=vendor, billed="unknown") from exc
 

@@ -193,12 +193,14 @@ class HttpTransport:
         return total_s if silence_s is None else min(total_s, silence_s)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _Answer:
     """An answer whose body arrives, for async code."""
 
     response: "ClientResponse"
     vendor: str
+    broken: Exception | None = None
+    """What broke the answer, if bytes that had arrived before were returned first."""
 
     @property
     def status_code(self) -> int:
@@ -208,10 +210,31 @@ class _Answer:
     def headers(self) -> Mapping[str, str]:
         return self.response.headers
 
-    async def aiter_bytes(self) -> AsyncIterator[bytes]:
-        with http_errors_translated(self.vendor):
-            async for piece in self.response.content.iter_any():
-                yield piece
+    async def aiter_bytes(self) -> AsyncGenerator[bytes, None]:
+        while piece := await self.next_piece():
+            yield piece
+
+    async def next_piece(self) -> bytes:
+        """Returns the next bytes of the body; none at its end."""
+        with http_errors_translated(self.vendor, answer_began=True):
+            if self.broken is not None:
+                raise self.broken
+            try:
+                return await self.response.content.readany()
+            except Exception as exc:
+                self.response.close()
+                # aiohttp raises at once when a connection breaks, though a part of the answer may
+                # have arrived before. That part was paid for.
+                if arrived := _arrived(self.response):
+                    self.broken = exc
+                    return arrived
+                raise
+
+
+def _arrived(response: "ClientResponse") -> bytes:
+    content: Any = response.content
+    content.set_exception(None)
+    return bytes(content.read_nowait())
 
 
 class _SyncAnswer:
@@ -225,6 +248,8 @@ class _SyncAnswer:
         self.status_code, self.headers = answer.status_code, answer.headers
         self._answer, self._ends_at = answer, ends_at
         self._pieces: deque[bytes] = deque()
+        self._arrived = 0  # bytes; only the loop's thread adds
+        self._taken = 0  # bytes; only the reader's thread adds
         self._error: ProviderError | None = None
         self._ended = False
         self._changed = asyncio.Event()
@@ -248,17 +273,20 @@ class _SyncAnswer:
                 response = await transport.send(path, content, params, headers, silence_s)
         answer = cls(_Answer(response, transport.config.vendor), ends_at)
         if "event-stream" not in response.headers.get("Content-Type", ""):
-            await answer._wait(lambda: answer._buffered >= _BUFFER_BYTES)
+            try:
+                await answer._wait(lambda: answer._buffered >= _BUFFER_BYTES)
+            except BaseException:
+                answer._close()
+                raise
         return answer
 
     async def _read_all(self) -> None:
-        content = self._answer.response.content
         try:
-            with http_errors_translated(self._answer.vendor):
-                while piece := await content.readany():
-                    self._pieces.append(piece)
-                    self._changed.set()
-                    await self._until(lambda: self._buffered < _BUFFER_BYTES)
+            while piece := await self._answer.next_piece():
+                self._pieces.append(piece)
+                self._arrived += len(piece)
+                self._changed.set()
+                await self._until(lambda: self._buffered < _BUFFER_BYTES)
         except ProviderError as exc:
             self._error = exc
         finally:
@@ -267,7 +295,7 @@ class _SyncAnswer:
 
     @property
     def _buffered(self) -> int:
-        return sum(map(len, self._pieces))
+        return self._arrived - self._taken
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         while not condition():
@@ -285,19 +313,26 @@ class _SyncAnswer:
     def iter_bytes(self) -> Iterator[bytes]:
         """Yields the body as it arrives. Raises ProviderError if the connection breaks."""
         while True:
+            ended = self._ended  # read first: the last piece may arrive right after the loop below
             while self._pieces:
-                yield self._pieces.popleft()
-            if self._ended:
+                piece = self._pieces.popleft()
+                self._taken += len(piece)
+                yield piece
+            if ended:
                 break
             LOOP_THREAD.run(self._wait(lambda: bool(self._pieces)))
         if self._error is not None:
             raise self._error
 
+    def end_within(self, seconds: float) -> None:
+        """Gives the rest of the body at most so long."""
+        self._ends_at = min(self._ends_at, time.monotonic() + seconds)
+
     def release(self) -> None:
         """Gives the connection back, or closes it if the body was not read to its end."""
-        LOOP_THREAD.call(self._release)
+        LOOP_THREAD.call(self._close)
 
-    def _release(self) -> None:
+    def _close(self) -> None:
         self._reading.cancel()
         self._answer.response.release()
 
@@ -330,13 +365,15 @@ _closing: Final[set[asyncio.Task[None]]] = set()
 
 async def _status_error(response: "ClientResponse") -> HttpStatusError:
     """Returns the error for a status of 300 or higher, with the beginning of its body."""
+    from aiohttp import ClientError
+
     body = bytearray()
     try:
         async with asyncio.timeout(_ERROR_S):
             while len(body) < _ERROR_BYTES and (piece := await response.content.readany()):
                 body += piece
-    except TimeoutError:
-        pass  # what has arrived by now is what can be said
+    except (TimeoutError, ClientError):
+        response.close()  # what has arrived by now is what can be said
     finally:
         response.release()
     return HttpStatusError(response.status, dict(response.headers), bytes(body[:_ERROR_BYTES]))

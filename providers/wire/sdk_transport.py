@@ -4,7 +4,7 @@ It keeps the promises of `transport.py`. Only the raw `post(…)` of the SDK is 
 `create(…)` walks every message of the conversation, which takes 240 ms of CPU at 400 messages.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
@@ -33,6 +33,28 @@ class RawResponse(Protocol):
     def aiter_bytes(self) -> AsyncIterator[bytes]: ...  # noqa: D102
     def close(self) -> None: ...  # noqa: D102
     async def aclose(self) -> None: ...  # noqa: D102
+
+
+class _Answer:
+    """A response of the SDK's client, whose errors are translated while its body is read."""
+
+    def __init__(self, raw: RawResponse, vendor: str) -> None:
+        self.status_code, self.headers = raw.status_code, raw.headers
+        self._raw, self._vendor = raw, vendor
+
+    def iter_bytes(self) -> Iterator[bytes]:
+        """Yields the body as it arrives."""
+        with translated_errors(self._vendor):
+            yield from self._raw.iter_bytes()
+
+    async def aiter_bytes(self) -> AsyncGenerator[bytes, None]:
+        """Async version of `iter_bytes`."""
+        with translated_errors(self._vendor):
+            async for piece in self._raw.aiter_bytes():
+                yield piece
+
+    def end_within(self, seconds: float) -> None:
+        """Does nothing: the client's own timeouts hold."""
 
 
 class SdkTransport:
@@ -64,7 +86,7 @@ class SdkTransport:
     @contextmanager
     def post(
         self, path: str, content: bytes, headers: Mapping[str, str], silence_s: float | None = None
-    ) -> Iterator[RawResponse]:
+    ) -> Iterator[_Answer]:
         """Posts as `Transport.post` says."""
         path = path.removeprefix(self._base_prefix)
         with translated_errors(self._vendor):
@@ -72,7 +94,7 @@ class SdkTransport:
             options = _request_options(headers, silence_s, client.timeout)
             raw = _raw_response(client.post(path, content=content, cast_to=object, options=options))
             try:
-                yield raw
+                yield _Answer(raw, self._vendor)
             finally:
                 raw.close()
 
@@ -83,7 +105,7 @@ class SdkTransport:
         params: Mapping[str, object],
         headers: Mapping[str, str],
         silence_s: float | None = None,
-    ) -> Iterator[RawResponse]:
+    ) -> Iterator[_Answer]:
         """Gets as `Transport.get` says."""
         with translated_errors(self._vendor):
             client = self._client
@@ -91,14 +113,14 @@ class SdkTransport:
             options["params"] = params
             raw = _raw_response(client.get(path, cast_to=object, options=options))
             try:
-                yield raw
+                yield _Answer(raw, self._vendor)
             finally:
                 raw.close()
 
     @asynccontextmanager
     async def apost(
         self, path: str, content: bytes, headers: Mapping[str, str], silence_s: float | None = None
-    ) -> AsyncIterator[RawResponse]:
+    ) -> AsyncIterator[_Answer]:
         """Async version of `post`."""
         path = path.removeprefix(self._base_prefix)
         with translated_errors(self._vendor):
@@ -107,7 +129,7 @@ class SdkTransport:
             response = await client.post(path, content=content, cast_to=object, options=options)
             raw = _raw_response(response)
             try:
-                yield raw
+                yield _Answer(raw, self._vendor)
             finally:
                 await raw.aclose()
 

@@ -24,7 +24,7 @@ What every transport promises:
 `HttpTransport` is turngraph's own. `SdkTransport` runs on a client that somebody handed in.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Protocol
 
@@ -39,6 +39,8 @@ class SyncResponse(Protocol):
     @property
     def headers(self) -> Mapping[str, str]: ...  # noqa: D102
     def iter_bytes(self) -> Iterator[bytes]: ...  # noqa: D102
+    def end_within(self, seconds: float) -> None:
+        """Gives the rest of the body at most so long, where the transport can."""
 
 
 class AsyncResponse(Protocol):
@@ -48,7 +50,7 @@ class AsyncResponse(Protocol):
     def status_code(self) -> int: ...  # noqa: D102
     @property
     def headers(self) -> Mapping[str, str]: ...  # noqa: D102
-    def aiter_bytes(self) -> AsyncIterator[bytes]: ...  # noqa: D102
+    def aiter_bytes(self) -> AsyncGenerator[bytes, None]: ...  # noqa: D102
 
 
 class Transport(Protocol):

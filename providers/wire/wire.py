@@ -2,19 +2,20 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, Final
 
 from turngraph.providers.config import ProviderConfig
 from turngraph.providers.reading.answer_reader import AnswerReader, ReadLimits, chunks_of
+from turngraph.providers.reading.asked import Asked
 from turngraph.providers.reading.error_reader import read_error
 from turngraph.providers.reading.json_text import parse_json
 from turngraph.providers.reading.read_limits import too_large
 from turngraph.providers.vendors.builtin_tools import add_authorization
 from turngraph.providers.wire.endpoint import request_path, request_url
 from turngraph.providers.wire.status_error import HttpStatusError
-from turngraph.providers.wire.transport import Transport
+from turngraph.providers.wire.transport import AsyncResponse, SyncResponse, Transport
 from turngraph.providers.writing.payload import Payload
 from turngraph.state.errors import ProviderError
 from turngraph.state.reply import ProviderReply, StreamChunk
@@ -31,6 +32,9 @@ looked up by this id later, if the stream breaks.
 """
 
 _READ_LIMITS: Final = ReadLimits()
+_LATE_S: Final = 1.0
+"""Seconds that a complete answer's stream may take to end. Some vendors send the last piece of the
+text after the finish reason, within the same moment."""
 
 
 class Wire:
@@ -68,16 +72,13 @@ class Wire:
         with `truncated` set.
         """
         on_chunk = on_chunk or _ignore
-        content, headers = self._encode(payload, stream, client_request_id)
+        content, headers, asked = self._encode(payload, stream, client_request_id)
         try:
             with self._transport.post(self._path, content, headers, within_s) as raw:
-                reader = self._reader(raw.status_code, raw.headers, stream, within_s)
-                for data in raw.iter_bytes():
+                reader = self._reader(raw, stream, within_s, asked)
+                for data in _pieces(raw, reader):
                     for chunk in _feed(reader, data, on_response_id):
                         on_chunk(chunk)
-                    # A server may keep the connection open after `[DONE]`, and even ping.
-                    if reader.done:
-                        break
                 return reader.finish()
         except HttpStatusError as error:
             raise self._provider_error(error) from None
@@ -94,18 +95,16 @@ class Wire:
     ) -> ProviderReply:
         """Async version of `send`."""
         on_chunk = on_chunk or _ignore
-        content, headers = self._encode(payload, stream, client_request_id)
+        content, headers, asked = self._encode(payload, stream, client_request_id)
         try:
             async with (
                 self._time_limit(within_s),
                 self._transport.apost(self._path, content, headers, within_s) as raw,
             ):
-                reader = self._reader(raw.status_code, raw.headers, stream, within_s)
-                async for data in raw.aiter_bytes():
+                reader = self._reader(raw, stream, within_s, asked)
+                async for data in _apieces(raw, reader):
                     for chunk in _feed(reader, data, on_response_id):
                         on_chunk(chunk)
-                    if reader.done:
-                        break
                 return reader.finish()
         except HttpStatusError as error:
             raise self._provider_error(error) from None
@@ -123,12 +122,12 @@ class Wire:
         only as they are taken, and the connection is released when the generator is closed. Takes
         and raises what `send` does.
         """
-        content, headers = self._encode(payload, True, client_request_id)
+        content, headers, asked = self._encode(payload, True, client_request_id)
         streamed = False
         try:
             with self._transport.post(self._path, content, headers, within_s) as raw:
-                reader = self._reader(raw.status_code, raw.headers, True, within_s)
-                for data in raw.iter_bytes():
+                reader = self._reader(raw, True, within_s, asked)
+                for data in _pieces(raw, reader):
                     for chunk in reader.feed(data, time.monotonic()):
                         streamed = True
                         yield chunk
@@ -148,14 +147,14 @@ class Wire:
         within_s: float | None = None,
     ) -> AsyncGenerator[StreamChunk | ProviderReply, None]:
         """Async version of `stream`. Close it (`contextlib.aclosing`) if not all of it is taken."""
-        content, headers = self._encode(payload, True, client_request_id)
+        content, headers, asked = self._encode(payload, True, client_request_id)
         streamed = False
         # No time limit around this one: an `asyncio.timeout` must not stay open over a `yield`. The
         # reader's own clock ends an answer that takes too long.
         try:
             async with self._transport.apost(self._path, content, headers, within_s) as raw:
-                reader = self._reader(raw.status_code, raw.headers, True, within_s)
-                async for data in raw.aiter_bytes():
+                reader = self._reader(raw, True, within_s, asked)
+                async for data in _apieces(raw, reader):
                     for chunk in reader.feed(data, time.monotonic()):
                         streamed = True
                         yield chunk
@@ -219,7 +218,7 @@ class Wire:
 
     def _encode(
         self, payload: Payload | Mapping[str, Any], stream: bool, client_request_id: str | None
-    ) -> tuple[bytes, dict[str, str]]:
+    ) -> tuple[bytes, dict[str, str], Asked]:
         if not isinstance(payload, Payload):
             payload = Payload(self.api, {**payload})
         if stream and payload.body.get("stream") is not True:
@@ -235,20 +234,25 @@ class Wire:
         }
         if client_request_id is not None:
             headers["X-Client-Request-Id"] = client_request_id
-        return payload.content, headers
+        return payload.content, headers, Asked.of(payload.body)
 
     def _reader(
-        self, status: int, headers: Mapping[str, str], stream: bool, within_s: float | None
+        self,
+        raw: SyncResponse | AsyncResponse,
+        stream: bool,
+        within_s: float | None,
+        asked: Asked,
     ) -> AnswerReader:
         return AnswerReader(
             self.api,
             vendor=self.config.vendor,
-            status=status,
-            headers=headers,
+            status=raw.status_code,
+            headers=raw.headers,
             streaming=stream,
             limits=_READ_LIMITS,
             secrets=self.config.secrets,
             finish_reason_optional=self.config.profile.finish_reason_optional,
+            asked=asked,
             started_at=time.monotonic(),
             idle_s=self.config.timeouts.idle_s,
             total_s=self._total_s(within_s),
@@ -263,6 +267,51 @@ class Wire:
             secrets=self.config.secrets,
             now=time.time(),
         )
+
+
+def _pieces(raw: SyncResponse, reader: AnswerReader) -> Iterator[bytes]:
+    """Yields the body as it arrives, until `reader` needs no more of it.
+
+    A server may keep the connection open after the answer, and even ping. So once the answer is
+    complete, its last pieces are waited for only shortly, and nothing can spoil it any more. An
+    answer whose connection broke ends here too: the reader knows what of it is whole.
+    """
+    patience: float | None = None
+    pieces = raw.iter_bytes()
+    while not reader.done:
+        if reader.complete:
+            patience = time.monotonic() + _LATE_S if patience is None else patience
+            raw.end_within(patience - time.monotonic())
+        try:
+            data = next(pieces, None)
+        except ProviderError as exc:
+            if reader.complete or (reader.began and exc.kind == "truncated"):
+                return
+            raise
+        if data is None:
+            return
+        yield data
+
+
+async def _apieces(raw: AsyncResponse, reader: AnswerReader) -> AsyncGenerator[bytes, None]:
+    """Async version of `_pieces`."""
+    ends_at: float | None = None
+    async with aclosing(raw.aiter_bytes()) as pieces:
+        while not reader.done:
+            if reader.complete and ends_at is None:
+                ends_at = asyncio.get_running_loop().time() + _LATE_S
+            try:
+                async with asyncio.timeout_at(ends_at):
+                    data = await anext(pieces, None)
+            except TimeoutError:  # only a complete answer has a time of its own to end
+                return
+            except ProviderError as exc:
+                if reader.complete or (reader.began and exc.kind == "truncated"):
+                    return
+                raise
+            if data is None:
+                return
+            yield data
 
 
 def _feed(

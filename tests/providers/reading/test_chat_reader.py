@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from turngraph.providers.reading.asked import Asked
 from turngraph.providers.reading.chat_reader import ChatReader, read_chat
 from turngraph.state.errors import ProviderError
 from turngraph.state.reply import ProviderReply, StreamChunk
@@ -262,19 +263,22 @@ def test_a_refusal_is_not_the_text() -> None:
     )
 
 
-def test_only_the_first_of_several_choices_is_kept() -> None:
-    """Joined, they would read as one answer, `AB`."""
+def test_several_choices_that_nobody_asked_for_are_one_answer() -> None:
+    """Copilot puts the text of Claude's answers into one choice and the calls into the next."""
     other = {"choices": [{"index": 1, "delta": {"content": "B"}, "finish_reason": "stop"}]}
     reply = reply_of(event({"content": "A"}), other, event({}, "stop"))
-    assert (reply.text, reply.notes) == ("A", ("More than one choice; the first is kept.",))
-    two = [
-        {"index": i, "message": {"content": text}, "finish_reason": "stop"}
-        for i, text in ((1, "B"), (0, "A"))
+    assert reply.text == "AB"
+    assert "One answer came in several choices; they were joined." in reply.notes
+
+
+def test_the_first_of_several_choices_is_kept_where_several_were_asked_for() -> None:
+    """With `n` they are alternatives: joined, they would read as one answer, `AB`."""
+    choices = [
+        {"index": 1, "message": {"content": "B"}, "finish_reason": "stop"},
+        {"index": 0, "message": {"content": "A"}, "finish_reason": "stop"},
     ]
-    assert (read_chat({"choices": two}).text, read_chat({"choices": two}).notes) == (
-        "A",
-        reply.notes,
-    )
+    reply = read_chat({"choices": choices}, asked=Asked(several_choices=True))
+    assert (reply.text, reply.notes) == ("A", ("More than one choice; the first is kept.",))
 
 
 @pytest.mark.parametrize(
@@ -312,11 +316,11 @@ def test_a_finish_reason_is_kept_as_the_vendor_wrote_it(reason: str) -> None:
     assert message("4", finish=reason).finish_reason == reason
 
 
-def test_text_after_the_finish_reason_is_ignored_and_noted() -> None:
-    """The answer has ended."""
-    reply = reply_of(event({"content": "4"}, "stop"), event({"content": "2"}, "length"))
-    assert (reply.text, reply.finish_reason) == ("4", "stop")
-    assert reply.notes == ("Something came after the finish reason; it was ignored.",)
+def test_text_after_the_finish_reason_is_kept_and_noted() -> None:
+    """SenseNova and NVIDIA send the last piece of the answer after its finish reason."""
+    reply = reply_of(event({"content": "4"}, "stop"), event({"content": "2"}))
+    assert (reply.text, reply.finish_reason) == ("42", "stop")
+    assert "Something came after the finish reason; it was kept." in reply.notes
 
 
 def test_a_finish_reason_called_error_is_an_error() -> None:
@@ -411,3 +415,83 @@ def test_the_assembled_answer_is_a_chat_completion() -> None:
         ],
         "usage": {"prompt_tokens": 1},
     }
+
+
+def test_a_call_after_the_finish_reason_is_kept_and_announced() -> None:
+    """The stream ends where it ends, and not at the first finish reason."""
+    reader = ChatReader()
+    reader.feed(event({}, "tool_calls"))
+    late = reader.feed(event({"tool_calls": [call_piece(0, "a", "add", "{}")]}))
+    chunks = [*late, *reader.end()]
+    assert [chunk.tool_call for chunk in chunks] == list(reader.finish(ended=True).tool_calls)
+    assert reader.finish(ended=True).tool_calls[0].name == "add"
+
+
+def test_a_finish_reason_that_says_cut_wins_over_an_earlier_one() -> None:
+    """One choice may be whole while the other, with the calls, was cut."""
+    assert reply_of(event({"content": "4"}, "stop"), event({}, "length")).finish_reason == "length"
+
+
+def test_usage_and_done_end_an_answer_without_a_finish_reason() -> None:
+    """Some servers never send one; a stream without both may have been cut."""
+    usage = {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 3}}
+    assert not reply_of(event({"content": "4"}), usage).truncated
+    assert reply_of(event({"content": "4"}), usage, done=False).truncated
+    assert reply_of(event({"content": "4"})).truncated
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        call_piece(1, args='": 1}'),
+        call_piece(1, "", "", '": 1}'),
+        call_piece(1, "a", args='": 1}'),
+        call_piece(1, "a", "add", '": 1}'),
+        call_piece(args='": 1}'),
+    ],
+    ids=["new index", "empty id and name", "id again", "id and name again", "nothing"],
+)
+def test_a_piece_that_names_no_new_call_continues_the_call_under_way(later: JsonObject) -> None:
+    """Some servers count the pieces in `index`, and repeat ids or send empty ones."""
+    assert calls_of([call_piece(0, "a", "add", '{"x')], [later]) == [("a", "add", '{"x": 1}')]
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ({"title": "Tö"}, '{"title": "Tö"}'),
+        ([{"title": "T"}], '[{"title": "T"}]'),
+        ([1, 2], "[1, 2]"),
+        (4, "4"),
+        ([{"type": "text", "text": "4"}], "4"),
+    ],
+)
+def test_content_that_is_no_text_is_its_json(content: Any, text: str) -> None:
+    """A JSON mode may answer with the value itself, and that answer was paid for."""
+    assert message(content).text == text
+    assert reply_of(event({"content": content}, "stop")).text == text
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [("2+2</think>4",), ("2+", "2</th", "ink>", "4"), ("\n2+2\n</think>\n\n4",)],
+)
+def test_a_lone_closing_tag_ends_reasoning(pieces: tuple[str, ...]) -> None:
+    """The opening tag stood in the prompt, where a chat template had put it."""
+    reply = reply_of(*(event({"content": piece}) for piece in pieces), event({}, "stop"))
+    assert (reply.text, (reply.reasoning or "").strip()) == ("4", "2+2")
+
+
+def test_a_closing_tag_in_backticks_is_text() -> None:
+    """The model writes about the tag."""
+    assert message("End it by `</think>`.").text == "End it by `</think>`."
+
+
+def test_calls_that_the_vendor_serves_itself_are_not_ours() -> None:
+    """A gateway may list the vendor's own searches among the calls."""
+    search = {"id": "srvtoolu_1", **call_piece(0, name="web_search", args="{}")}
+    body = {"choices": [{"message": {"content": "4", "tool_calls": [search]}}]}
+    reply = read_chat(body, asked=Asked(tools=frozenset({"add"})))
+    assert (reply.text, reply.tool_calls) == ("4", ())
+    offered = read_chat(body, asked=Asked(tools=frozenset({"web_search"})))
+    assert [call.name for call in offered.tool_calls] == ["web_search"]

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from turngraph.providers.reading.asked import Asked
 from turngraph.providers.reading.read_limits import ReadLimits
 from turngraph.providers.reading.responses_reader import ResponsesReader, read_responses
 from turngraph.state.errors import ProviderError, ResponsesAPIError
@@ -360,3 +361,29 @@ def test_too_many_calls_and_too_long_arguments_are_refused() -> None:
     with pytest.raises(ProviderError) as caught:
         stream(*[delta("function_call_arguments", "12345678")] * 2, limits=limits)
     assert caught.value.kind == "too_large"
+
+
+SEARCH = {"type": "custom_tool_call", "call_id": "xs_1", "name": "x_search", "input": "{}"}
+
+
+def test_a_custom_call_of_a_tool_nobody_offered_was_served_by_the_vendor() -> None:
+    """xAI lists the searches that it ran itself as finished `custom_tool_call` items."""
+    body = {"status": "completed", "output": [SEARCH, MESSAGE]}
+    reply = read_responses(body, asked=Asked.of({"tools": [{"type": "x_search"}]}))
+    assert (reply.tool_calls, reply.text, reply.finish_reason) == ((), "Hello", "stop")
+    offered = Asked.of({"tools": [{"type": "custom", "name": "x_search"}]})
+    assert len(read_responses(body, asked=offered).tool_calls) == 1
+
+
+def test_a_call_whose_result_is_in_the_answer_was_served() -> None:
+    """Whatever its name, nobody waits for a second result."""
+    result = {"type": "function_call_output", "call_id": "call_1", "output": "3"}
+    assert read_responses({"status": "completed", "output": [CALL, result]}).tool_calls == ()
+
+
+@pytest.mark.parametrize("item", [CALL, MESSAGE])
+def test_an_item_that_is_incomplete_leaves_the_answer_incomplete(item: JsonObject) -> None:
+    """The response may call itself completed all the same."""
+    cut = {**item, "status": "incomplete"}
+    reply = read_responses({"status": "completed", "output": [cut]})
+    assert reply.finish_reason == "incomplete"

@@ -1,0 +1,63 @@
+"""What a request asked for, as far as the reader of its answer must know it."""
+
+from typing import Final, NamedTuple, Self
+
+from turngraph.providers.reading.json_values import objects_in, text_or_none
+from turngraph.state.json_types import JsonMapping
+
+__all__ = ["Asked", "unserved"]
+
+_SERVED_ID: Final = "srvtoolu_"
+"""How Anthropic begins the ids of calls that it serves itself. Gateways such as LiteLLM pass them
+on among the calls: https://docs.claude.com/en/docs/agents-and-tools/tool-use/web-search-tool
+"""
+_OUR_TYPES: Final = frozenset({"function", "function_call", "builtin_function"})
+"""Types of calls that the caller serves, whatever their names. Moonshot's `builtin_function` wants
+its arguments back: https://platform.moonshot.ai/docs/guide/use-web-search
+"""
+
+
+class Asked(NamedTuple):
+    """What a request asked for.
+
+    >>> Asked.of({"n": 2, "tools": [{"type": "custom", "name": "sql"}]})
+    Asked(several_choices=True, tools=frozenset({'sql'}))
+    """
+
+    several_choices: bool = False
+    """Whether it asked for more than one answer (`n`)."""
+    tools: frozenset[str] | None = None
+    """The names of the tools that the caller serves. `None`: not known."""
+
+    @classmethod
+    def of(cls, body: JsonMapping) -> Self:
+        """Returns what the request with this `body` asked for."""
+        n = body.get("n")
+        names = set[str]()
+        for tool in objects_in(body.get("tools")):
+            nested = next(
+                (
+                    value
+                    for key in ("function", "custom")
+                    if isinstance(value := tool.get(key), dict)
+                ),
+                tool,
+            )
+            if name := text_or_none(nested.get("name")):
+                names.add(name)
+        return cls(isinstance(n, int) and n > 1, frozenset(names))
+
+
+def unserved(kind: object, id_: str | None, name: str | None, asked: Asked) -> bool:
+    """Whether a call waits for the caller. Others the vendor has served itself.
+
+    kind: the call's type in its API.
+
+        >>> unserved("function", "srvtoolu_1", "search", Asked(tools=frozenset()))
+        False
+    """
+    if asked.tools is None or name in asked.tools:
+        return True
+    # A model may invent the name of a function, and is told so. It cannot invent a custom tool or
+    # a type: what was not offered under these is the vendor's own (xAI's `x_search`).
+    return not (id_ or "").startswith(_SERVED_ID) and str(kind or "function") in _OUR_TYPES

@@ -1,0 +1,154 @@
+"""Answers whose connection stays open after their end, or breaks before it."""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
+
+from turngraph.providers.config import ProviderConfig
+from turngraph.providers.openai_provider import OpenAIProvider
+from turngraph.state.errors import ProviderError
+from turngraph.state.reply import ProviderReply
+from turngraph.state.request import Api
+
+SSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+CHAT = (
+    b'data: {"choices": [{"delta": {"content": "4"}, "finish_reason": "stop"}]}\n\n'
+    b'data: {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 1}}\n\n'
+)
+LATE = b'data: {"choices": [{"delta": {"content": "2"}}]}\n\ndata: [DONE]\n\n'
+RESPONSES = (
+    b'data: {"type": "response.completed", "response": {"id": "r", "status": "completed", '
+    b'"output": [{"type": "message", "content": [{"type": "output_text", "text": "4"}]}]}}\n\n'
+)
+JSON = b'{"choices": [{"message": {"content": "4"}, "finish_reason": "stop"}]}'
+
+Serve = Callable[[socket.socket], None]
+
+
+@contextmanager
+def server(answer: Serve) -> Iterator[str]:
+    """Yields the base URL of a server that answers every request by `answer`."""
+
+    def serve(line: socket.socket) -> None:
+        with line, suppress(OSError):
+            line.recv(65536)
+            answer(line)
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=serve, args=(listening.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+
+
+def ask(answer: Serve, way: str, api: Api = "chat", stream: bool = True) -> ProviderReply:
+    with server(answer) as url:
+        config = ProviderConfig(vendor="openai", model="m", base_url=url, api_key="k", api=api)
+        provider = OpenAIProvider(config)
+        body = {"model": "m"}
+        if way == "sync":
+            reply = provider.send(body, stream=stream)
+        else:
+            reply = asyncio.run(provider.asend(body, stream=stream))
+        provider.close()
+        return reply
+
+
+def silent(end: bytes) -> Serve:
+    def answer(line: socket.socket) -> None:
+        line.sendall(SSE + end)
+        time.sleep(20)
+
+    return answer
+
+
+def pinging(end: bytes) -> Serve:
+    def answer(line: socket.socket) -> None:
+        line.sendall(SSE + end)
+        for _ in range(200):
+            time.sleep(0.1)
+            line.sendall(b": ping\n\n")
+
+    return answer
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+@pytest.mark.parametrize("stays_open", [silent, pinging])
+@pytest.mark.parametrize(("api", "end"), [("chat", CHAT), ("responses", RESPONSES)])
+def test_a_complete_answer_ends_though_its_stream_stays_open(
+    api: Api, end: bytes, stays_open: Callable[[bytes], Serve], way: str
+) -> None:
+    """The answer is paid for, and nothing more of it can come."""
+    began = time.monotonic()
+    reply = ask(stays_open(end), way, api)
+    assert (reply.text, reply.truncated) == ("4", False)
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+def test_a_piece_shortly_after_the_finish_reason_and_the_usage_is_waited_for(way: str) -> None:
+    """Some vendors send the last piece of the text there."""
+
+    def answer(line: socket.socket) -> None:
+        line.sendall(SSE + CHAT)
+        time.sleep(0.2)
+        line.sendall(LATE)
+
+    assert ask(answer, way).text == "42"
+
+
+def by_length(body: bytes, kind: bytes) -> Serve:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n"
+    return lambda line: line.sendall(head % (kind, len(body) + 40) + body)
+
+
+def by_chunks(body: bytes, kind: bytes) -> Serve:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n"
+    return lambda line: line.sendall(head % (kind, len(body) + 40) + body)
+
+
+def by_close(body: bytes, kind: bytes) -> Serve:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nConnection: close\r\n\r\n"
+    return lambda line: line.sendall(head % kind + body)
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+@pytest.mark.parametrize("framed", [by_length, by_chunks, by_close])
+def test_a_cut_answer_is_truncated_however_it_was_framed(
+    framed: Callable[[bytes, bytes], Serve], way: str
+) -> None:
+    """It began, so it may be billed, and it is not asked for again."""
+    with pytest.raises(ProviderError) as caught:
+        ask(framed(JSON[:-20], b"application/json"), way, stream=False)
+    assert (caught.value.kind, caught.value.retryable) == ("truncated", False)
+    streamed = CHAT.split(b"finish_reason")[0][:-3] + b"}]}\n\n"
+    assert ask(framed(streamed, b"text/event-stream"), way).truncated
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"HTTP/1.1 abc OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n{}\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX-A: " + b"a" * 20_000 + b"\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 7\r\n\r\nnotgzip",
+        b"SSH-2.0-OpenSSH_9.6\r\n",
+    ],
+    ids=["status line", "chunk size", "length and chunks", "long header", "gzip", "other protocol"],
+)
+def test_malformed_http_is_a_protocol_error(raw: bytes, way: str) -> None:
+    """The vendor may have served the request, so it is not asked for again."""
+    with pytest.raises(ProviderError) as caught:
+        ask(lambda line: line.sendall(raw), way, stream=False)
+    assert (caught.value.kind, caught.value.retryable) == ("protocol", False)
+    assert caught.value.billed == "unknown"
