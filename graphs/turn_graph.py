@@ -60,7 +60,7 @@ class TurnGraph(TypedRuns):
     """In how many steps of LangGraph the stages run: see `Steps`."""
 
     def stream(
-        self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
+        self, input: object, config: RunnableConfig | None = None, **kwargs: object
     ) -> Iterator[Any]:
         """LangGraph's `stream`, on a checked input.
 
@@ -76,7 +76,7 @@ class TurnGraph(TypedRuns):
         return super().stream(given, config, **arguments)
 
     def astream(
-        self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
+        self, input: object, config: RunnableConfig | None = None, **kwargs: object
     ) -> AsyncIterator[Any]:
         """Async version of `stream`."""
         given, config, arguments = self._prepared(input, config, kwargs)
@@ -88,7 +88,7 @@ class TurnGraph(TypedRuns):
         return super().astream(given, config, **arguments)
 
     def _prepared(
-        self, input: Any, config: RunnableConfig | None, arguments: Mapping[str, Any]
+        self, input: object, config: RunnableConfig | None, arguments: Mapping[str, object]
     ) -> tuple[Any, RunnableConfig | None, dict[str, Any]]:
         """The checked input, the configuration and the arguments to stream with."""
         given = checked_input(keys_of_turn(input, config), message_chars=self.message_chars)
@@ -125,7 +125,7 @@ class TurnGraph(TypedRuns):
             setattr(copied, name, getattr(self, name))
         return copied
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+    def _repr_mimebundle_(self, **kwargs: object) -> dict[str, Any]:
         """What a notebook shows: a picture drawn here. LangGraph's own would ask a web service."""
         from turngraph.drawing.svg import draw_svg
         from turngraph.graphs.stage_notes import stage_notes
@@ -147,7 +147,7 @@ class TurnGraph(TypedRuns):
             yield part
 
     def _stream_admitted(
-        self, input: Any, config: RunnableConfig | None, arguments: dict[str, Any]
+        self, input: object, config: RunnableConfig | None, arguments: dict[str, Any]
     ) -> Iterator[Any]:
         from turngraph.graphs.admission import release_run
 
@@ -162,7 +162,7 @@ class TurnGraph(TypedRuns):
             drive(release_run(self._ledger, run))
 
     async def _astream_admitted(
-        self, input: Any, config: RunnableConfig | None, arguments: dict[str, Any]
+        self, input: object, config: RunnableConfig | None, arguments: dict[str, Any]
     ) -> AsyncIterator[Any]:
         from turngraph.graphs.admission import release_run
 
@@ -178,7 +178,7 @@ class TurnGraph(TypedRuns):
         finally:
             await drive_async(release_run(self._ledger, run))
 
-    def _admitted(self, input: Any, config: RunnableConfig | None) -> "Flow[AdmittedRun]":
+    def _admitted(self, input: object, config: RunnableConfig | None) -> "Flow[AdmittedRun]":
         from turngraph.graphs.admission import admission_request_for, admit_run
 
         request = admission_request_for(input, config, keeps_threads=bool(self.checkpointer))
@@ -206,7 +206,7 @@ class TurnGraph(TypedRuns):
         assert self.ledger is not None, "only a turn with a ledger is admitted"
         return self.ledger
 
-    def _durable(self, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    def _durable(self, kwargs: Mapping[str, object]) -> dict[str, Any]:
         if not self.checkpointer:
             return dict(kwargs)
         return {**kwargs, "durability": kwargs.get("durability") or "sync"}

@@ -28,7 +28,7 @@ _IDS: Final = uuid.UUID("6f2c7a52-58a0-5d0e-9d5e-8f3f0f3e2b11")
 """The namespace of the ids that are made from a message's place and content."""
 
 
-def merge_messages(state: list[AnyMessage], writes: Sequence[Any]) -> list[AnyMessage]:
+def merge_messages(state: list[AnyMessage], writes: Sequence[object]) -> list[AnyMessage]:
     """Returns the messages of `state` with those of every write added, replaced or removed.
 
     A message whose id is known replaces the old one; a `RemoveMessage` removes it. Each write is
@@ -128,7 +128,7 @@ def coerce_message(value: Any) -> AnyMessage:
     return message  # type: ignore[return-value]
 
 
-def _flatten(writes: Sequence[Any]) -> Iterator[AnyMessage]:
+def _flatten(writes: Sequence[object]) -> Iterator[AnyMessage]:
     for write in writes:
         if isinstance(write, list):
             for item in write:

@@ -90,7 +90,7 @@ class McpServers:
     def _tool(self, server: McpSession, tool: "Tool") -> BaseTool:
         """Returns `tool` of `server` as a LangChain tool."""
 
-        def call(**arguments: Any) -> tuple[str, Any]:
+        def call(**arguments: object) -> tuple[str, Any]:
             # A session that was lost is opened again first, which takes up to CONNECT_S.
             return self._run(
                 server.call(tool.name, arguments, self._timeout_s), self._timeout_s + CONNECT_S

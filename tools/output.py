@@ -160,7 +160,7 @@ def _json(value: object) -> str:
             ) from None
 
 
-def _cleaned(value: Any) -> Any:
+def _cleaned(value: object) -> Any:
     """Returns `value`, plain data, with every text cleaned and every NaN and infinity as text."""
     if isinstance(value, str):
         return clean(value)
@@ -186,7 +186,7 @@ def _is_block(block: object) -> bool:
     return block.get("type") in MEDIA and not MEDIA_KEYS.isdisjoint(block)
 
 
-def _blocks_text(content: Any) -> str:
+def _blocks_text(content: object) -> str:
     """Returns the text of a message's content, one line for each content block."""
     if isinstance(content, str):
         return clean(content)

@@ -61,7 +61,7 @@ def joined_text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def member_at(value: Any, path: str) -> object:
+def member_at(value: object, path: str) -> object:
     """The member of `value` at a dotted `path`, or None where a step of the path is missing.
 
     >>> member_at({"details": {"cached": 3}}, "details.cached"), member_at({}, "details.cached")

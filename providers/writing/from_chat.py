@@ -138,7 +138,7 @@ def _read_call(call: Any, n: int) -> JsonObject:
     return read | {name: value for name, value in call.items() if name not in (*read, "index")}
 
 
-def _arguments_text(arguments: Any) -> str:
+def _arguments_text(arguments: object) -> str:
     # Clients in other languages send an object or null, which servers accept as well.
     if arguments is None:
         return ""

@@ -55,7 +55,7 @@ def from_responses(items: str | Sequence[JsonMapping]) -> list[BaseMessage]:
     return messages + _answer_message(answer)
 
 
-def _message_from(item: Any, n: int) -> BaseMessage | None:
+def _message_from(item: object, n: int) -> BaseMessage | None:
     """The message that `item` is on its own, or None if it is a part of an answer."""
     if not isinstance(item, Mapping):
         raise TurnValueError(f"Item {n} is a `{type(item).__name__}`; write an object.")

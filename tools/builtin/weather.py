@@ -122,11 +122,11 @@ def _choose_place(location: str, answer: Mapping[str, Any]) -> dict[str, Any]:
     raise WeatherError(f"No place named `{location[:100]}` was found.")
 
 
-def _label(place: Mapping[str, Any]) -> str:
+def _label(place: Mapping[str, object]) -> str:
     return ", ".join(str(place[name]) for name in ("name", "admin1", "country") if place.get(name))
 
 
-def _regions(place: Mapping[str, Any]) -> set[str]:
+def _regions(place: Mapping[str, object]) -> set[str]:
     names = ("country", "country_code", "admin1", "admin2", "admin3", "admin4")
     return {str(place[name]).casefold() for name in names if place.get(name)}
 
@@ -146,7 +146,7 @@ def _report(place: Mapping[str, Any], forecast: Mapping[str, Any]) -> dict[str, 
         raise WeatherError(f"The weather service's answer lacks {error}.") from None
 
 
-def _get_json(url: str, query: Mapping[str, Any], *, timeout_s: float) -> dict[str, Any]:
+def _get_json(url: str, query: Mapping[str, object], *, timeout_s: float) -> dict[str, Any]:
     # urllib also opens file:// and ftp://; `weather_tool` has checked that the address is http(s).
     opener = urllib.request.build_opener(_NoRedirect)
     try:

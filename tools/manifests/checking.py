@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from turngraph.state.json_types import JsonObject
 from turngraph.state.reply import ToolCall
@@ -42,7 +42,7 @@ def check_manifests(source: str | Path, *, allow_hosts: Collection[str] = ()) ->
 
 
 def try_plugin(
-    manifests: Manifests, name: str, arguments: Mapping[str, Any] | None = None
+    manifests: Manifests, name: str, arguments: Mapping[str, object] | None = None
 ) -> ToolOutput:
     """Runs the plugin `name` with its test values; `arguments` replaces some of them.
 

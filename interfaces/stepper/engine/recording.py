@@ -99,7 +99,7 @@ class Recorder(LoopbackServer):
         path = request.path.removeprefix(urlsplit(self.base_url).path)
         return self._config.base_url.rstrip("/") + path
 
-    def _write(self, index: int, path: str, content: bytes, response: Mapping[str, Any]) -> None:
+    def _write(self, index: int, path: str, content: bytes, response: Mapping[str, object]) -> None:
         exchange = {
             "id": f"{self._file.stem}_{index}",
             "vendor": self._config.vendor,

@@ -119,7 +119,7 @@ def _wire_request(
     )
 
 
-def request_with_body(task: Task, body: Mapping[str, Any]) -> ChatRequest:
+def request_with_body(task: Task, body: Mapping[str, object]) -> ChatRequest:
     """Returns the request of `task`, changed so that its JSON is exactly `body`.
 
     Raises TurnValueError if `body` leaves out a member that every request of the turn has, or if it
@@ -148,7 +148,7 @@ def request_with_body(task: Task, body: Mapping[str, Any]) -> ChatRequest:
     return bare.model_copy(update={"extra_body": {**extra, **changed}})
 
 
-def _check_members(bare_body: Mapping[str, Any], body: Mapping[str, Any]) -> None:
+def _check_members(bare_body: Mapping[str, object], body: Mapping[str, object]) -> None:
     stuck = sorted(name for name in bare_body if name not in body)
     if stuck:
         raise TurnValueError(
