@@ -6,7 +6,7 @@ back unchanged.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from turngraph.providers.reading.call_assembler import with_unique_ids
 from turngraph.providers.reading.error_reader import error_of_event
@@ -230,7 +230,7 @@ def finish_reason(response: JsonMapping, has_calls: bool) -> str:
 def call_from(item: JsonMapping) -> ToolCall:
     kind = str(item["type"])
     arguments = item.get(ARGUMENTS[kind])
-    extra: dict[str, Any] = {
+    extra: JsonObject = {
         name: value for name, value in item.items() if name not in STANDARD and value is not None
     }
     if item.get("id"):

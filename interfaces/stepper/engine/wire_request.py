@@ -14,6 +14,7 @@ from turngraph.interfaces.stepper.engine.task_controller import Task
 from turngraph.providers.reading.redact import redact
 from turngraph.providers.wire.endpoint import BEARER, KeyHeader, key_header
 from turngraph.state.errors import TurnValueError
+from turngraph.state.json_types import JsonObject
 from turngraph.state.request import ChatRequest
 
 __all__ = ["WireRequest", "request_of", "request_with_body"]
@@ -26,7 +27,7 @@ class WireRequest:
     """A request as it is sent."""
 
     url: str
-    body: dict[str, Any]
+    body: JsonObject
     """The JSON of the request."""
     key_variable: str
     """The environment variable that holds the API key."""
