@@ -88,7 +88,7 @@ format: install  ## rewrite the code as `make lint` wants it
 	$(RUN)ruff check --fix-only --quiet .
 	$(RUN)ruff format .
 
-types: install
+types: install  ## the package and everything beside it: tests, benchmarks, notebooks
 	$(RUN)mypy
 
 rules: install  ## which room may import which

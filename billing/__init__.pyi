@@ -22,6 +22,7 @@ from .ledger import (
     Ledger as Ledger,
 )
 from .operations.results import (
+    AttemptRow as AttemptRow,
     BudgetState as BudgetState,
     Repriced as Repriced,
     Spent as Spent,
@@ -56,6 +57,7 @@ from .store.calls import (
 )
 
 __all__ = [
+    "AttemptRow",
     "Budget",
     "BudgetExceededError",
     "BudgetState",

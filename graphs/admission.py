@@ -82,7 +82,7 @@ class AdmittedRun:
 
 
 def admission_request_for(
-    input: Any, config: RunnableConfig | None, *, keeps_threads: bool
+    input: object, config: RunnableConfig | None, *, keeps_threads: bool
 ) -> AdmissionRequest:
     """The request of a run. `keeps_threads` says whether the graph has a checkpointer of its own.
 
@@ -212,13 +212,13 @@ def lease_from(config: RunnableConfig) -> tuple[str, int] | None:
     return configurable[LEASED_TURN], configurable[FENCE]
 
 
-def _with_turn_id(input: Any, turn_id: str) -> Any:
+def _with_turn_id(input: object, turn_id: str) -> Any:
     if not isinstance(input, Mapping):
         return input
     return {**input, "turn_id": _turn_id_in(input) or turn_id}
 
 
-def _turn_id_in(input: Any) -> str:
+def _turn_id_in(input: object) -> str:
     return str(input.get("turn_id") or "") if isinstance(input, Mapping) else ""
 
 
@@ -234,5 +234,5 @@ def _sha_of(input: Mapping[str, Any]) -> str:
     return sha256(json.dumps([added, chosen], sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _account_in(input: Any) -> str:
+def _account_in(input: object) -> str:
     return (account_of(input.get("settings")) or "") if isinstance(input, Mapping) else ""

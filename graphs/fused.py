@@ -67,7 +67,7 @@ class FusedStage(Stage):
             return await super().ainvoke(input, config, **kwargs)
         return await drive_async(self._turn(input, config or {}))
 
-    def _turn(self, state: Mapping[str, Any], config: RunnableConfig) -> Flow[Any]:
+    def _turn(self, state: Mapping[str, object], config: RunnableConfig) -> Flow[Any]:
         run = _FusedRun(self._rows, StageContext.of_node(config, self.deps), state)
         goto = yield from run.stages(self.name)
         update = self.checked(cast(Turn, run.update()))
@@ -82,7 +82,7 @@ class _FusedRun:
     """One run of all stages: the state as it grows, and what of it must be written."""
 
     def __init__(
-        self, rows: Mapping[str, StageRow], context: StageContext, state: Mapping[str, Any]
+        self, rows: Mapping[str, StageRow], context: StageContext, state: Mapping[str, object]
     ) -> None:
         self._rows, self._context = rows, context
         self._state: dict[str, Any] = dict(state)

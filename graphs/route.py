@@ -26,14 +26,16 @@ class Route(Runnable[Any, Any]):
         update_wrapper(self, function)
         self.name, self._function = function.__name__, function
 
-    def __call__(self, state: Any) -> Any:
+    def __call__(self, state: object) -> Any:
         """What follows `state`."""
         return self._function(state)
 
-    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+    def invoke(self, input: object, config: RunnableConfig | None = None, **kwargs: object) -> Any:
         """What follows the state `input`."""
         return self._function(input)
 
-    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+    async def ainvoke(
+        self, input: object, config: RunnableConfig | None = None, **kwargs: object
+    ) -> Any:
         """`invoke`, on the running event loop."""
         return self._function(input)

@@ -54,7 +54,7 @@ def _checked_update(update: StateUpdate) -> StateUpdate:
     return update._replace(values=check_update(update.values))
 
 
-def keys_of_turn(input: Any, config: RunnableConfig | None) -> Any:
+def keys_of_turn(input: object, config: RunnableConfig | None) -> Any:
     """The keys of `input` that a turn reads, where a parent graph hands over its whole state.
 
     Outside a parent nothing is left out: a wrong key is the caller's mistake, to be reported.
@@ -69,7 +69,7 @@ def keys_of_turn(input: Any, config: RunnableConfig | None) -> Any:
     return input
 
 
-def with_run_id(input: Any, config: RunnableConfig | None) -> RunnableConfig | None:
+def with_run_id(input: object, config: RunnableConfig | None) -> RunnableConfig | None:
     """`config` with the turn's id as the `run_id` of its checkpoints, where the caller gave an id.
 
     LangGraph compares `metadata.run_id` with that of the thread's latest checkpoint. If they agree,
@@ -80,7 +80,7 @@ def with_run_id(input: Any, config: RunnableConfig | None) -> RunnableConfig | N
     return _named(config or {}, turn_id) if turn_id else config
 
 
-def resumes(input: Any, config: RunnableConfig) -> bool:
+def resumes(input: object, config: RunnableConfig) -> bool:
     """Whether a run goes on with a thread, and so does not say which turn it is."""
     is_resume = input is None or isinstance(input, Command)
     return is_resume and "thread_id" in config.get("configurable", {})

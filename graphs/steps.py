@@ -39,7 +39,7 @@ class _Graph(Protocol):
 
 
 def runs_in_one_step(
-    graph: _Graph, given: object, config: RunnableConfig | None, arguments: Mapping[str, Any]
+    graph: _Graph, given: object, config: RunnableConfig | None, arguments: Mapping[str, object]
 ) -> bool:
     """Whether this run of `graph` runs all stages in one step."""
     configurable = (config or {}).get("configurable", {})
@@ -58,14 +58,14 @@ def runs_in_one_step(
     )
 
 
-def _has_breakpoints(graph: _Graph, arguments: Mapping[str, Any]) -> bool:
+def _has_breakpoints(graph: _Graph, arguments: Mapping[str, object]) -> bool:
     asked = (arguments.get(name) for name in ("interrupt_before", "interrupt_after", "debug"))
     built = (graph.interrupt_before_nodes, graph.interrupt_after_nodes, graph.debug)
     return any(asked) or any(built)
 
 
 def _watches_steps(
-    graph: _Graph, configurable: Mapping[str, Any], arguments: Mapping[str, Any]
+    graph: _Graph, configurable: Mapping[str, object], arguments: Mapping[str, object]
 ) -> bool:
     """Whether the run streams something that shows single steps, to its caller or to a parent."""
     if _PARENT_STREAM in configurable:
@@ -84,7 +84,9 @@ def _is_traced(config: RunnableConfig | None) -> bool:
     return bool(getattr(callbacks, "handlers", callbacks))
 
 
-def invoked(config: RunnableConfig | None, arguments: Mapping[str, Any]) -> RunnableConfig | None:
+def invoked(
+    config: RunnableConfig | None, arguments: Mapping[str, object]
+) -> RunnableConfig | None:
     """`config` with a mark that only the last values are wanted, where that is so."""
     if arguments.get("stream_mode", "values") != "values" or arguments.get("print_mode"):
         return config

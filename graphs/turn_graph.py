@@ -64,7 +64,7 @@ class TurnGraph(TypedRuns):
     """Whether a person may have to approve a tool call."""
 
     def stream(
-        self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
+        self, input: object, config: RunnableConfig | None = None, **kwargs: object
     ) -> Iterator[Any]:
         """LangGraph's `stream`, on a checked input.
 
@@ -82,7 +82,7 @@ class TurnGraph(TypedRuns):
         return super().stream(given, config, **arguments)
 
     def astream(
-        self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
+        self, input: object, config: RunnableConfig | None = None, **kwargs: object
     ) -> AsyncIterator[Any]:
         """Async version of `stream`."""
         given, config, arguments = self._prepared(input, config, kwargs)
@@ -94,7 +94,7 @@ class TurnGraph(TypedRuns):
         return super().astream(given, config, **arguments)
 
     def _prepared(
-        self, input: Any, config: RunnableConfig | None, arguments: Mapping[str, Any]
+        self, input: object, config: RunnableConfig | None, arguments: Mapping[str, object]
     ) -> tuple[Any, RunnableConfig | None, dict[str, Any]]:
         """The checked input, the configuration and the arguments to stream with."""
         if self.asks_person and not keeps_checkpoints(self, config):
@@ -149,7 +149,7 @@ class TurnGraph(TypedRuns):
             setattr(copied, name, getattr(self, name))
         return copied
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+    def _repr_mimebundle_(self, **kwargs: object) -> dict[str, Any]:
         """What a notebook shows: a picture drawn here. LangGraph's own would ask a web service."""
         from turngraph.drawing.svg import draw_svg
         from turngraph.graphs.stage_notes import stage_notes
@@ -171,7 +171,7 @@ class TurnGraph(TypedRuns):
             yield part
 
     def _stream_admitted(
-        self, input: Any, config: RunnableConfig | None, arguments: dict[str, Any]
+        self, input: object, config: RunnableConfig | None, arguments: dict[str, Any]
     ) -> Iterator[Any]:
         from turngraph.graphs.admission import release_run
 
@@ -186,7 +186,7 @@ class TurnGraph(TypedRuns):
             drive(release_run(self._ledger, run))
 
     async def _astream_admitted(
-        self, input: Any, config: RunnableConfig | None, arguments: dict[str, Any]
+        self, input: object, config: RunnableConfig | None, arguments: dict[str, Any]
     ) -> AsyncIterator[Any]:
         from turngraph.graphs.admission import release_run
 
@@ -202,7 +202,7 @@ class TurnGraph(TypedRuns):
         finally:
             await drive_async(release_run(self._ledger, run))
 
-    def _admitted(self, input: Any, config: RunnableConfig | None) -> "Flow[AdmittedRun]":
+    def _admitted(self, input: object, config: RunnableConfig | None) -> "Flow[AdmittedRun]":
         from turngraph.graphs.admission import admission_request_for, admit_run
 
         request = admission_request_for(input, config, keeps_threads=bool(self.checkpointer))
@@ -230,7 +230,7 @@ class TurnGraph(TypedRuns):
         assert self.ledger is not None, "only a turn with a ledger is admitted"
         return self.ledger
 
-    def _durable(self, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    def _durable(self, kwargs: Mapping[str, object]) -> dict[str, Any]:
         if not self.checkpointer:
             return dict(kwargs)
         return {**kwargs, "durability": kwargs.get("durability") or "sync"}

@@ -25,7 +25,7 @@ __all__ = ["ahandler", "handler"]
 
 def handler(
     turn: TurnGraph,
-    data: Mapping[str, Any],
+    data: Mapping[str, object],
     *,
     account: str | None = None,
     api_key_id: str | None = None,
@@ -77,7 +77,7 @@ def handler(
 
 async def ahandler(
     turn: TurnGraph,
-    data: Mapping[str, Any],
+    data: Mapping[str, object],
     *,
     account: str | None = None,
     api_key_id: str | None = None,
@@ -116,7 +116,7 @@ def _settings(
 
 
 def _read_request(
-    data: Mapping[str, Any], thread: str | None, settings: TurnSettings
+    data: Mapping[str, object], thread: str | None, settings: TurnSettings
 ) -> tuple[list[BaseMessage], TurnSettings, RunnableConfig]:
     """Returns messages, settings and config. Raises TurnValueError for what cannot be read."""
     if not isinstance(data, Mapping):
@@ -148,7 +148,7 @@ def _read_request(
     return from_chat(messages), settings, _config(data, thread)
 
 
-def _config(data: Mapping[str, Any], thread: str | None) -> RunnableConfig:
+def _config(data: Mapping[str, object], thread: str | None) -> RunnableConfig:
     key = thread if thread is not None else data.get("session_key")
     # The key comes from a caller and goes into a database, which takes no NUL and no surrogates.
     if not (key is None or isinstance(key, str | int)) or not str(key).isprintable():

@@ -146,7 +146,7 @@ class ProviderConfig(Frozen):
     is left out with a warning."""
 
     @classmethod
-    def from_model_string(cls, model: str, *, environ: Mapping[str, str], **fields: Any) -> Self:
+    def from_model_string(cls, model: str, *, environ: Mapping[str, str], **fields: object) -> Self:
         """Returns the configuration for a `vendor:model` string.
 
         Args:
@@ -192,7 +192,7 @@ class ProviderConfig(Frozen):
         tokens = [token.get_secret_value() for token in self.mcp_authorization.values()]
         return tuple(secret for secret in (*key, *headers, *passwords, *tokens) if secret)
 
-    def replace(self, **fields: Any) -> Self:
+    def replace(self, **fields: object) -> Self:
         """Returns this configuration with some fields changed. All of it is checked again.
 
         >>> ProviderConfig(vendor="ollama", model="llama3.2").replace(temperature=0).temperature

@@ -36,7 +36,7 @@ class Generation:
 
 
 def generation_request(
-    generation: Generation, messages: Iterable[Any], config: ProviderConfig, api: Api
+    generation: Generation, messages: Iterable[object], config: ProviderConfig, api: Api
 ) -> tuple[ChatRequest, list[BaseMessage]]:
     """Returns the request and its messages. Raises TurnValueError for what cannot be sent."""
     conversation: list[AnyMessage] = [coerce_message(message) for message in messages]
@@ -62,7 +62,7 @@ def generation_request(
     return request, [*conversation, *tool_outputs_of(generation.tool_outputs)]
 
 
-def tool_outputs_of(outputs: Iterable[Any]) -> list[ToolMessage]:
+def tool_outputs_of(outputs: Iterable[object]) -> list[ToolMessage]:
     """Returns results of tool calls as messages.
 
     An output is a `ToolMessage`, or an object in either API's form: `call_id` and `output`, or
@@ -76,7 +76,7 @@ def tool_outputs_of(outputs: Iterable[Any]) -> list[ToolMessage]:
     ]
 
 
-def _tool_message(output: Any) -> ToolMessage:
+def _tool_message(output: object) -> ToolMessage:
     if not isinstance(output, Mapping):
         raise TurnValueError(
             "A tool's output must be a ToolMessage or an object, and is a "

@@ -112,7 +112,7 @@ class OpenAIProvider(Wire):
         )
 
     def convert_messages_to_provider_format(
-        self, messages: Iterable[Any], tools: Iterable[Any] | None = None
+        self, messages: Iterable[object], tools: Iterable[Any] | None = None
     ) -> list[JsonObject]:
         """Returns `messages` as they are sent: Chat Completions messages, or Responses items.
 
@@ -134,7 +134,7 @@ class OpenAIProvider(Wire):
 
     def stream_generate(
         self,
-        messages: Iterable[Any],
+        messages: Iterable[object],
         sequence_number: int | None = None,
         *,
         session_id: str | None = None,
@@ -142,9 +142,9 @@ class OpenAIProvider(Wire):
         endpoint_name: str | None = None,
         turn_id: str | None = None,
         previous_response_id: str | None = None,
-        tool_outputs: Sequence[Any] = (),
+        tool_outputs: Sequence[object] = (),
         unanswered_predefined_questions: Sequence[str] = (),
-        tools: Sequence[Any] = (),
+        tools: Sequence[object] = (),
     ) -> ChunkStream:
         """Returns one streamed call, to be read by `for` or by `async for`.
 

@@ -11,7 +11,7 @@ __all__ = ["response_format_of"]
 _TYPES: Final = ("text", "json_object", "json_schema")
 
 
-def response_format_of(form: Any) -> Any:
+def response_format_of(form: object) -> Any:
     """Returns `form` as a request has it: a pydantic class becomes a strict JSON schema.
 
     An object and `None` are returned as they are. Raises TurnConfigurationError for anything else.

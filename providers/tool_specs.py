@@ -13,7 +13,7 @@ __all__ = ["split_tools"]
 
 
 def split_tools(
-    tools: Iterable[Any],
+    tools: Iterable[object],
 ) -> tuple[tuple[ToolSpec, ...], tuple[dict[str, JsonValue], ...]]:
     """Returns the functions among `tools`, and the tools that run at the vendor.
 
@@ -40,7 +40,7 @@ def split_tools(
     return tuple(functions), tuple(builtin)
 
 
-def _is_function(tool: Mapping[str, Any]) -> bool:
+def _is_function(tool: Mapping[str, object]) -> bool:
     # A bare JSON schema (`type: object`) describes a function too: LangChain accepts that form.
     return tool.get("type", "function") in ("function", "object")
 

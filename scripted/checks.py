@@ -70,7 +70,7 @@ class RequestError(Exception):
 
 
 def check_members(
-    body: Mapping[str, Any],
+    body: Mapping[str, object],
     table: Mapping[str, Check],
     accepts: Collection[str] = (),
     *,
@@ -95,7 +95,7 @@ def check_members(
             check(f"{within}{name}", value)
 
 
-def require(value: Mapping[str, Any], at: str, *names: str) -> None:
+def require(value: Mapping[str, object], at: str, *names: str) -> None:
     """Raises RequestError unless `value`, which stands at the path `at`, has all these members."""
     for name in names:
         if name not in value:
@@ -119,7 +119,7 @@ def refuse_type(param: str, wanted: str, value: object) -> NoReturn:
 def number(low: float, high: float) -> Check:
     """Returns a check for a number from `low` to `high`, both included."""
 
-    def check(param: str, value: Any) -> None:
+    def check(param: str, value: object) -> None:
         # In Python True is an int; in JSON it is not a number.
         if isinstance(value, bool) or not isinstance(value, int | float):
             refuse_type(param, "a decimal", value)
@@ -131,7 +131,7 @@ def number(low: float, high: float) -> Check:
 def integer(low: int, high: int | None = None) -> Check:
     """Returns a check for a whole number from `low` to `high`, both included."""
 
-    def check(param: str, value: Any) -> None:
+    def check(param: str, value: object) -> None:
         if isinstance(value, bool) or not isinstance(value, int):
             refuse_type(param, "an integer", value)
         _check_bounds("integer", param, value, low, high)
@@ -142,7 +142,7 @@ def integer(low: int, high: int | None = None) -> Check:
 def one_of(*allowed: str) -> Check:
     """Returns a check for one of these strings."""
 
-    def check(param: str, value: Any) -> None:
+    def check(param: str, value: object) -> None:
         if value not in allowed:
             names = ", ".join(f"'{name}'" for name in allowed)
             message = f"Invalid value: {value!r}. Supported values are: {names}."
@@ -151,25 +151,25 @@ def one_of(*allowed: str) -> Check:
     return check
 
 
-def text(param: str, value: Any) -> None:
+def text(param: str, value: object) -> None:
     """Checks for a string."""
     if not isinstance(value, str):
         refuse_type(param, "a string", value)
 
 
-def boolean(param: str, value: Any) -> None:
+def boolean(param: str, value: object) -> None:
     """Checks for true or false."""
     if not isinstance(value, bool):
         refuse_type(param, "a boolean", value)
 
 
-def mapping(param: str, value: Any) -> None:
+def mapping(param: str, value: object) -> None:
     """Checks for an object."""
     if not isinstance(value, dict):
         refuse_type(param, "an object", value)
 
 
-def array(param: str, value: Any) -> None:
+def array(param: str, value: object) -> None:
     """Checks for an array with at least one item."""
     if not isinstance(value, list):
         refuse_type(param, "an array", value)
@@ -181,7 +181,7 @@ def array(param: str, value: Any) -> None:
         raise RequestError(message, param=param, code="empty_array")
 
 
-def text_or_texts(param: str, value: Any) -> None:
+def text_or_texts(param: str, value: object) -> None:
     """Checks for a string, or an array of one to four strings."""
     texts = value if isinstance(value, list) else [value]
     for one in texts:
@@ -191,7 +191,7 @@ def text_or_texts(param: str, value: Any) -> None:
         raise RequestError(message, param=param, code="array_above_max_length")
 
 
-def any_value(param: str, value: Any) -> None:
+def any_value(param: str, value: object) -> None:
     """Accepts every value: the member is known, but its content is not checked here."""
 
 
@@ -221,7 +221,7 @@ def read_function(function: Any, at: str) -> OfferedTool:
     return OfferedTool(name, description, parameters, strict)
 
 
-def check_known_tool(name: Any, tools: Sequence[OfferedTool]) -> None:
+def check_known_tool(name: object, tools: Sequence[OfferedTool]) -> None:
     """Raises RequestError where `tool_choice` names a function that is not offered."""
     if all(tool.name != name for tool in tools):
         message = f"Tool choice '{name}' not found in 'tools' parameter."
@@ -241,7 +241,7 @@ def read_answer_schema(response_format: Mapping[str, Any], param: str) -> JsonOb
     return dict(schema)
 
 
-def _check_schema(schema: Any, *, strict: bool, owner: str, param: str, code: str) -> None:
+def _check_schema(schema: object, *, strict: bool, owner: str, param: str, code: str) -> None:
     try:
         schema_checks.check_schema(schema, strict=strict)
     except schema_checks.SchemaError as exc:

@@ -43,7 +43,7 @@ def _find_problem(schema_json: str, strict: bool) -> str | None:
     return None
 
 
-def _check_strict(schema: Any, path: tuple[str, ...]) -> None:
+def _check_strict(schema: object, path: tuple[str, ...]) -> None:
     """Raises SchemaError unless every object forbids other properties and requires all its own.
 
     Source: https://platform.openai.com/docs/guides/structured-outputs#supported-schemas

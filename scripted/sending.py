@@ -61,7 +61,7 @@ async def send_events(
     """Sends the events of a stream: all at once, or with `delay_s` seconds after each."""
     response = await _start_response(request, {**headers, "Content-Type": SSE_TYPE})
     if not delay_s:
-        # One write for all events: the client sees the same, and a test takes far less time.
+        # One write for all events: a client sees the same, and a test is much faster.
         await response.write("".join(events).encode())
         return response
     for event in events:

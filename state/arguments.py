@@ -103,7 +103,7 @@ def _finite(digits: str) -> float:
     return number
 
 
-def _check_nested(value: Any, depth: int = 1) -> None:
+def _check_nested(value: object, depth: int = 1) -> None:
     """Checks depth and surrogates in `value` and everything inside it."""
     if depth > MAX_DEPTH:
         raise ToolArgumentsError(f"The arguments are nested deeper than {MAX_DEPTH} levels.")
@@ -127,7 +127,7 @@ def _shortened(name: str) -> str:
     return name if len(name) <= 100 else f"{name[:100]}…"
 
 
-def _json_type(value: Any) -> str:
+def _json_type(value: object) -> str:
     names = {
         str: "a string",
         list: "an array",

@@ -27,7 +27,9 @@ def _adapter(key: str) -> TypeAdapter[Any]:
     return TypeAdapter(get_type_hints(Turn)[key])
 
 
-def check_input(value: Mapping[str, Any], *, message_chars: int = MESSAGE_CHARS) -> dict[str, Any]:
+def check_input(
+    value: Mapping[str, object], *, message_chars: int = MESSAGE_CHARS
+) -> dict[str, Any]:
     """Returns a caller's input with LangChain messages that have ids, and every input key present.
 
     `message_chars` is the most characters that one message may have. The ids of messages that come
@@ -60,7 +62,7 @@ def check_input(value: Mapping[str, Any], *, message_chars: int = MESSAGE_CHARS)
     return {"messages": messages, "turn_id": turn_id, "settings": settings}
 
 
-def check_update(values: Mapping[str, Any]) -> dict[str, Any]:
+def check_update(values: Mapping[str, object]) -> dict[str, Any]:
     """Returns what a person writes into a thread from outside, with LangChain messages with ids.
 
     For LangGraph's `update_state` and `Command(update=…)`. Any key of a `Turn` may be written.
@@ -80,7 +82,7 @@ def check_update(values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def check_patch(patch: Mapping[str, Any], *, by: str) -> dict[str, Any]:
+def check_patch(patch: Mapping[str, object], *, by: str) -> dict[str, Any]:
     """Returns a stage's patch, every value as the type of its key demands.
 
     `by` is the stage's name, for the error.
@@ -93,7 +95,7 @@ def check_patch(patch: Mapping[str, Any], *, by: str) -> dict[str, Any]:
     return {key: _checked(key, value, by) for key, value in patch.items()}
 
 
-def _checked(key: str, value: Any, by: str = "the caller") -> Any:
+def _checked(key: str, value: object, by: str = "the caller") -> Any:
     if isinstance(value, Overwrite):
         return Overwrite(_checked(key, value.value, by))
     if key == "messages":
@@ -113,7 +115,7 @@ def _checked(key: str, value: Any, by: str = "the caller") -> Any:
         ) from exc
 
 
-def _checked_messages(value: Any, by: str) -> list[AnyMessage]:
+def _checked_messages(value: object, by: str) -> list[AnyMessage]:
     # Not validated by pydantic: it would copy the whole conversation at every step.
     if isinstance(value, list) and all(isinstance(item, BaseMessage) and item.id for item in value):
         return value
@@ -122,7 +124,9 @@ def _checked_messages(value: Any, by: str) -> list[AnyMessage]:
     )
 
 
-def _coerced(messages: Any, turn_id: str, message_chars: int = MESSAGE_CHARS) -> list[AnyMessage]:
+def _coerced(
+    messages: object, turn_id: str, message_chars: int = MESSAGE_CHARS
+) -> list[AnyMessage]:
     listed = messages if isinstance(messages, list) else [messages]
     coerced = [_with_id(coerce_message(item), turn_id, place) for place, item in enumerate(listed)]
     for place, message in enumerate(coerced):

@@ -44,7 +44,7 @@ _CLASSES: Final[Mapping[str, type[BaseMessage]]] = {
 """The message classes by the `type` that their dicts have."""
 
 
-def merge_messages(state: list[AnyMessage], writes: Sequence[Any]) -> list[AnyMessage]:
+def merge_messages(state: list[AnyMessage], writes: Sequence[object]) -> list[AnyMessage]:
     """Returns the messages of `state` with those of every write added, replaced or removed.
 
     A message whose id is known replaces the old one; a `RemoveMessage` removes it. Each write is
@@ -169,7 +169,7 @@ def _written_message(value: Any) -> AnyMessage | None:
     return message_class.model_validate(read)  # type: ignore[return-value]
 
 
-def _flatten(writes: Sequence[Any]) -> Iterator[AnyMessage]:
+def _flatten(writes: Sequence[object]) -> Iterator[AnyMessage]:
     for write in writes:
         if isinstance(write, list):
             for item in write:

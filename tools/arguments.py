@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from turngraph.state.errors import ToolArgumentsError, TurnConfigurationError
 from turngraph.state.json_types import JsonObject
@@ -134,7 +134,7 @@ def _error_text(error: "ValidationError") -> str:
     return f"at `{shorten(clean(error.json_path), 100)}`: {_quote(error.message)}{allowed}"
 
 
-def _properties(schema: Any) -> Mapping[str, object]:
+def _properties(schema: object) -> Mapping[str, object]:
     return schema.get("properties", {}) if isinstance(schema, Mapping) else {}
 
 

@@ -39,7 +39,9 @@ class Injection:
     runtime: tuple[tuple[str, Any], ...] = ()
     """Argument, and the runtime class of which it receives an instance."""
 
-    def fill(self, arguments: Mapping[str, Any], *, call_id: str, state: Any) -> dict[str, Any]:
+    def fill(
+        self, arguments: Mapping[str, object], *, call_id: str, state: object
+    ) -> dict[str, Any]:
         """Returns `arguments` with all injected arguments filled by turngraph.
 
         Raises ToolError if the state lacks a key that the tool requires.
@@ -99,7 +101,7 @@ def _annotations(tool: BaseTool) -> dict[str, Any]:
     return own | schema
 
 
-def _marker(hint: Any) -> Any:
+def _marker(hint: object) -> Any:
     """Returns what marks an argument as injected, or None.
 
     It is an instance or a class inside `Annotated[…]`, or the class of a tool runtime.
@@ -113,7 +115,7 @@ def _marker(hint: Any) -> Any:
     return kind if isinstance(kind, type) and kind.__name__ == "ToolRuntime" else None
 
 
-def _source(tool: BaseTool, name: str, marker: Any, optional: frozenset[str]) -> Source:
+def _source(tool: BaseTool, name: str, marker: object, optional: frozenset[str]) -> Source:
     # Classes are recognized by name: importing `langgraph.prebuilt` for every tool would be slow.
     for base in (marker if isinstance(marker, type) else type(marker)).__mro__:
         if base is InjectedToolCallId:
@@ -138,11 +140,11 @@ def _is_required(tool: BaseTool, name: str) -> bool:
     return parameter is None or parameter.default is parameter.empty
 
 
-def _has(state: Any, key: str) -> bool:
+def _has(state: object, key: str) -> bool:
     return key in state if isinstance(state, Mapping) else hasattr(state, key)
 
 
-def _get(state: Any, key: str, name: str) -> Any:
+def _get(state: object, key: str, name: str) -> Any:
     if not _has(state, key):
         raise ToolError(
             f"The tool wants the key `{key}` of the state as its argument `{name}`, and the state "

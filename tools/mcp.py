@@ -98,7 +98,7 @@ class McpServers:
     def _tool(self, server: McpSession, tool: "Tool") -> BaseTool:
         """Returns `tool` of `server` as a LangChain tool."""
 
-        def call(**arguments: Any) -> tuple[Any, Any]:
+        def call(**arguments: object) -> tuple[Any, Any]:
             # A session that was lost is opened again first, which takes up to the connect timeout.
             return self._run(
                 server.call(tool.name, arguments, self._timeout_s),

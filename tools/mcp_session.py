@@ -165,7 +165,7 @@ class McpSession:
         (https://modelcontextprotocol.io/specification/2025-06-18/server/tools#list-changed-notification).
         """
 
-        async def handle(message: Any) -> None:
+        async def handle(message: object) -> None:
             if type(getattr(message, "root", None)).__name__ == "ToolListChangedNotification":
                 self.stale = True
 

@@ -174,7 +174,7 @@ def _json(value: object) -> str:
             ) from None
 
 
-def _cleaned(value: Any) -> Any:
+def _cleaned(value: object) -> Any:
     """Returns `value`, plain data, with every text cleaned and every NaN and infinity as text."""
     if isinstance(value, str):
         return clean(value)

@@ -42,7 +42,7 @@ def static_plugin(manifest: PluginManifest) -> LoadedPlugin:
     )
 
 
-def topics(data: Any) -> dict[str, Any]:
+def topics(data: object) -> dict[str, Any]:
     """Returns what the model can ask for: every key at any depth, with everything below it.
 
     A key that occurs in several places is offered by its path, except where it is outermost.
@@ -60,7 +60,7 @@ def topics(data: Any) -> dict[str, Any]:
     return named or {"everything": data}
 
 
-def _subtrees(data: Any) -> list[tuple[KeyPath, Any]]:
+def _subtrees(data: object) -> list[tuple[KeyPath, Any]]:
     """Returns the path and the value of every key, the outer keys first.
 
     The position in a list is part of a path, but not a topic of its own.

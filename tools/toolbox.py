@@ -153,11 +153,11 @@ class Toolbox:
     def run(
         self,
         name: str,
-        args: Mapping[str, Any],
+        args: Mapping[str, object],
         *,
         call_id: str,
         timeout_s: float,
-        state: Any = None,
+        state: object = None,
     ) -> ToolOutput:
         """Runs the tool `name` for at most `timeout_s` seconds, all retries included.
 
@@ -184,11 +184,11 @@ class Toolbox:
     async def arun(
         self,
         name: str,
-        args: Mapping[str, Any],
+        args: Mapping[str, object],
         *,
         call_id: str,
         timeout_s: float,
-        state: Any = None,
+        state: object = None,
     ) -> ToolOutput:
         """Async version of `run`. An async tool runs on this loop, a sync tool in a thread."""
         entry = self._entry(name)

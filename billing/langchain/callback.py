@@ -73,7 +73,7 @@ class LedgerCallback(BaseCallbackHandler):
         with self._lock:
             self._under_way[run_id] = (planned, started.attempt_id)
 
-    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
+    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: object) -> None:
         """Charges what the call used."""
         under_way = self._take(run_id)
         if under_way is not None:
@@ -81,7 +81,7 @@ class LedgerCallback(BaseCallbackHandler):
             settlement = planned.settlement(self.config, attempt_id, _message(response))
             self.config.ledger.store.run_or_spool(settle, settlement)
 
-    def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+    def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: object) -> None:
         """Releases a call that was refused; any other failed call is unknown."""
         under_way = self._take(run_id)
         if under_way is not None:

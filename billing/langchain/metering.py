@@ -93,11 +93,11 @@ class PlannedCall:
         cls,
         config: MeteringConfig,
         messages: Sequence[BaseMessage],
-        parameters: Mapping[str, Any],
+        parameters: Mapping[str, object],
         *,
         vendor: str,
         model: str,
-        defaults: Mapping[str, Any] | None = None,
+        defaults: Mapping[str, object] | None = None,
     ) -> "PlannedCall":
         """Returns the call that LangChain's `messages` and `parameters` describe.
 
@@ -227,7 +227,7 @@ def _outcome_of(attempt_id: str, error: BaseException) -> Released | UnknownOutc
     return UnknownOutcome(attempt_id=attempt_id, why=type(error).__name__)
 
 
-def refuse_hidden_retries(model: Any) -> None:
+def refuse_hidden_retries(model: object) -> None:
     """Raises `TurnConfigurationError` for a model whose client retries by itself.
 
     The vendor may bill each try, and the ledger would see one. The `openai` client tries three

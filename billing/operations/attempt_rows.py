@@ -4,12 +4,12 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from sqlalchemy import RowMapping, Select, bindparam, func, select
 
 from turngraph.billing.errors import LedgerError
-from turngraph.billing.operations.results import TurnBill
+from turngraph.billing.operations.results import AttemptRow, TurnBill
 from turngraph.billing.pricing.money import from_nano
 from turngraph.billing.store.schema import attempt_t, entry_t, price_t, turn_t
 from turngraph.billing.store.states import OPEN_STATES
@@ -92,7 +92,7 @@ def bounds(since: datetime | None, until: datetime | None) -> dict[str, float]:
 
 def attempt_rows(
     tx: LedgerTransaction, *, since: datetime | None = None, until: datetime | None = None
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[AttemptRow]:
     """Yields every attempt that was begun from `since` to before `until`, oldest first.
 
     Read it inside the operation: the rows come from the open transaction, a thousand at a time.
@@ -126,9 +126,9 @@ def _query() -> Select[Any]:
     return query.join(price_t, price_t.c.price_id == _a.price_id, isouter=True)
 
 
-def _flat(row: RowMapping) -> dict[str, Any]:
+def _flat(row: RowMapping) -> AttemptRow:
     usage = Usage() if row["usage"] is None else Usage.model_validate_json(row["usage"])
-    return {
+    flat = {
         "at": datetime.fromtimestamp(row["created"], UTC).isoformat(),
         **{name: row[name] for name in _COPIED},
         "tags": ",".join(json.loads(row["tags"])),
@@ -138,3 +138,5 @@ def _flat(row: RowMapping) -> dict[str, Any]:
         "price": row["price"],
         **{name: getattr(usage, name) for name in _TOKEN_COUNTS},
     }
+    # A test compares the columns of a row with the keys of `AttemptRow`.
+    return cast(AttemptRow, flat)

@@ -2,9 +2,18 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple, TypedDict
 
-__all__ = ["BudgetState", "Dimension", "Policy", "Repriced", "Spent", "Swept", "TurnBill"]
+__all__ = [
+    "AttemptRow",
+    "BudgetState",
+    "Dimension",
+    "Policy",
+    "Repriced",
+    "Spent",
+    "Swept",
+    "TurnBill",
+]
 
 Dimension = Literal[
     "account",
@@ -44,6 +53,52 @@ class Spent(NamedTuple):
     """
 
 
+class AttemptRow(TypedDict):
+    """One attempt as a flat row: a line of a bill or of an export. Amounts are in USD."""
+
+    at: str
+    """When the attempt was begun: ISO 8601, in UTC."""
+    attempt_id: str
+    call_id: str | None
+    kind: str
+    """`completion`, `tool` or `plugin`."""
+    account: str
+    api_key_id: str | None
+    thread_id: str | None
+    turn_id: str | None
+    call_seq: int | None
+    vendor: str
+    model: str
+    plugin: str | None
+    connection: str | None
+    tool: str | None
+    state: str
+    basis: str | None
+    currency: str
+    estimated: bool
+    overrun: bool
+    unpriced: bool
+    provider_id: str | None
+    http_status: int | None
+    note: str | None
+    tags: str
+    """Separated by commas."""
+    usd: Decimal
+    """The net charge, corrections included."""
+    held_usd: Decimal
+    price_source: str | None
+    price: str | None
+    """The price that was used, as JSON."""
+    input_tokens: int | None
+    output_tokens: int | None
+    total_tokens: int | None
+    cache_read_tokens: int | None
+    cache_write_tokens: int | None
+    reasoning_tokens: int | None
+    input_audio_tokens: int | None
+    output_audio_tokens: int | None
+
+
 class TurnBill(NamedTuple):
     """One turn: its total and its attempts."""
 
@@ -53,8 +108,7 @@ class TurnBill(NamedTuple):
     usd: Decimal
     open_usd: Decimal
     """What is held for attempts that are not closed."""
-    attempts: tuple[dict[str, Any], ...]
-    """One row per attempt, with the columns of an export."""
+    attempts: tuple[AttemptRow, ...]
 
 
 class BudgetState(NamedTuple):

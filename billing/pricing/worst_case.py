@@ -48,7 +48,7 @@ def worst_case_usd(
     key: PriceKey,
     *,
     api: Api,
-    body: Mapping[str, Any],
+    body: Mapping[str, object],
     content: bytes,
     uncapped_tokens: int = UNCAPPED_TOKENS,
 ) -> Decimal | None:
@@ -86,7 +86,7 @@ def worst_case_usd(
     return max((priced.usd for priced in worst if priced is not None), default=None)
 
 
-def answer_caps(api: Api, body: Mapping[str, Any]) -> list[int]:
+def answer_caps(api: Api, body: Mapping[str, object]) -> list[int]:
     """Returns the caps on the answer's length that `body` has, in tokens; none where one of them,
     or a number of answers, is no positive whole number.
 
@@ -118,7 +118,7 @@ def prompt_bound(content: bytes) -> int:
     )
 
 
-def _image_urls(value: Any) -> Iterator[str]:
+def _image_urls(value: object) -> Iterator[str]:
     """Yields the URL of every image in a request, of either API."""
     if isinstance(value, list):
         for item in value:
@@ -133,9 +133,9 @@ def _image_urls(value: Any) -> Iterator[str]:
                 yield from _image_urls(item)
 
 
-def _present(body: Mapping[str, Any], names: tuple[str, ...]) -> list[Any]:
+def _present(body: Mapping[str, object], names: tuple[str, ...]) -> list[Any]:
     return [body[name] for name in names if body.get(name) is not None]
 
 
-def _texts(body: Mapping[str, Any], name: str) -> list[str]:
+def _texts(body: Mapping[str, object], name: str) -> list[str]:
     return [value for value in _present(body, (name,)) if isinstance(value, str)]

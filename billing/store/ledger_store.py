@@ -33,6 +33,7 @@ from turngraph.billing.store.spool import Spool, spool_beside
 from turngraph.billing.store.transaction import LedgerTransaction
 from turngraph.billing.store.urls import error_text, parse_url
 from turngraph.state.base import Frozen
+from turngraph.state.json_types import JsonObject
 
 __all__ = ["LedgerStore"]
 
@@ -228,7 +229,7 @@ class LedgerStore:
             with conn.begin():
                 yield conn
 
-    def _run_spooled(self, name: str, record: dict[str, Any]) -> bool:
+    def _run_spooled(self, name: str, record: JsonObject) -> bool:
         try:
             op, value_type = _SPOOLABLE[name]
             value = value_type.model_validate(record)

@@ -11,10 +11,11 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from pydantic import BaseModel
 
+from turngraph.state.json_types import JsonObject
 from turngraph.state.private_files import create_private_file, create_private_folder
 
 __all__ = ["Spool", "spool_beside"]
@@ -43,7 +44,7 @@ class Spool:
         partial.rename(path)
         self._flush_folder()
 
-    def records(self) -> Iterator[tuple[Path, str, dict[str, Any]]]:
+    def records(self) -> Iterator[tuple[Path, str, JsonObject]]:
         """Yields every record, oldest first: its file, the operation's name, the value."""
         for path in sorted(self.folder.glob(f"*{_SUFFIX}")):
             try:
@@ -52,7 +53,7 @@ class Spool:
                 continue  # another worker played it back meanwhile
             yield path, record["operation"], record["value"]
 
-    def play_back(self, run: Callable[[str, dict[str, Any]], bool]) -> int:
+    def play_back(self, run: Callable[[str, JsonObject], bool]) -> int:
         """Passes every record to `run`. Returns how many of them `run` accepted.
 
         A record that `run` accepts (returns True) is removed; another one is renamed to

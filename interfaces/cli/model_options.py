@@ -205,7 +205,7 @@ def config_fields(options: ModelOptions) -> dict[str, Any]:
 
 
 def config_from_model_string(
-    model: str, environ: Mapping[str, str], fields: Mapping[str, Any]
+    model: str, environ: Mapping[str, str], fields: Mapping[str, object]
 ) -> "ProviderConfig":
     """Returns the configuration for `vendor:model`.
 

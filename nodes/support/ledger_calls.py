@@ -50,7 +50,7 @@ __all__ = [
 
 
 def ask_ledger(
-    deps: TurnDependencies, operation: Callable[..., Any], *args: Any, **kwargs: Any
+    deps: TurnDependencies, operation: Callable[..., Any], *args: object, **kwargs: object
 ) -> Wait:
     """Returns the wait for one operation of the ledger, in a transaction of its own."""
     ledger = deps.ledger

@@ -19,7 +19,7 @@ flow that does.
 """
 
 
-def flow_of(function: StageFunction, state: Any, context: StageContext) -> Flow[Turn]:
+def flow_of(function: StageFunction, state: object, context: StageContext) -> Flow[Turn]:
     """Calls a stage and returns its flow, also if the stage itself does not wait for anything."""
     result = function(state, context)
     return (yield from result) if isinstance(result, Generator) else result
@@ -50,7 +50,7 @@ class Stage(Runnable[Any, dict[str, Any]]):
         """The dependencies of the stage, for tools that look at a graph, such as the stepper."""
         return self._deps
 
-    def flow(self, state: Any, context: StageContext) -> Flow[Turn]:
+    def flow(self, state: object, context: StageContext) -> Flow[Turn]:
         """Returns the stage's flow. Its value is the patch, not checked yet."""
         return flow_of(self._function, state, context)
 
@@ -62,14 +62,14 @@ class Stage(Runnable[Any, dict[str, Any]]):
         return check_patch(patch, by=self.name)
 
     def invoke(
-        self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
+        self, input: object, config: RunnableConfig | None = None, **kwargs: object
     ) -> dict[str, Any]:
         """Runs the stage in this thread and returns its patch."""
         context = StageContext.of_node(config or {}, self._deps)
         return self.checked(drive(self.flow(input, context)))
 
     async def ainvoke(
-        self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
+        self, input: object, config: RunnableConfig | None = None, **kwargs: object
     ) -> dict[str, Any]:
         """Async version of `invoke`, on the running event loop."""
         context = StageContext.of_node(config or {}, self._deps)

@@ -199,7 +199,7 @@ class TurngraphChatModel(BaseChatOpenAI):
         messages: list[BaseMessage],
         stop: list[str] | None = None,
         run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> ChatResult:
         return self._call(messages, stop, kwargs, stream=False).result()
 
@@ -208,7 +208,7 @@ class TurngraphChatModel(BaseChatOpenAI):
         messages: list[BaseMessage],
         stop: list[str] | None = None,
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> ChatResult:
         return await self._call(messages, stop, kwargs, stream=False).aresult()
 
@@ -217,7 +217,7 @@ class TurngraphChatModel(BaseChatOpenAI):
         messages: list[BaseMessage],
         stop: list[str] | None = None,
         run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> Iterator[ChatGenerationChunk]:
         return self._call(messages, stop, kwargs, stream=True).chunks()
 
@@ -226,7 +226,7 @@ class TurngraphChatModel(BaseChatOpenAI):
         messages: list[BaseMessage],
         stop: list[str] | None = None,
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> AsyncIterator[ChatGenerationChunk]:
         return self._call(messages, stop, kwargs, stream=True).achunks()
 
@@ -238,7 +238,7 @@ class TurngraphChatModel(BaseChatOpenAI):
         include_raw: bool = False,
         strict: bool | None = None,
         tools: list[Any] | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> "Runnable[LanguageModelInput, Any]":
         """Returns this model with answers that fit `schema`, as `ChatOpenAI` does.
 
@@ -274,7 +274,7 @@ class TurngraphChatModel(BaseChatOpenAI):
         return model_profile(self.provider.get_capabilities(), known)
 
     def _get_invocation_params(
-        self, stop: list[str] | None = None, **kwargs: Any
+        self, stop: list[str] | None = None, **kwargs: object
     ) -> dict[str, Any]:
         # LangChain's caches tell calls apart by these parameters only, so they must name the
         # endpoint: the same model name at two vendors is two models.
@@ -282,7 +282,7 @@ class TurngraphChatModel(BaseChatOpenAI):
         endpoint = {name: values[name] for name in ("vendor", "base_url", "use_responses_api")}
         return {**super()._get_invocation_params(stop=stop, **kwargs), **endpoint}
 
-    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: object) -> LangSmithParams:
         config = self.provider.config
         params = super()._get_ls_params(stop=stop, **kwargs)
         params["ls_provider"] = config.vendor

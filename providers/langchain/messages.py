@@ -77,7 +77,7 @@ def _text_block(text: str, citations: tuple[JsonObject, ...]) -> JsonObject:
     return block
 
 
-def _annotation(citation: Mapping[str, Any]) -> JsonObject:
+def _annotation(citation: Mapping[str, object]) -> JsonObject:
     """Returns LangChain's `citation` for a cited page; anything else is wrapped."""
     # Chat Completions nests the page in a member, Responses does not.
     page = citation.get("url_citation", citation)

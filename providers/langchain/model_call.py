@@ -58,7 +58,7 @@ class ModelCall:
         writer = self._writer()
         with _langchain_errors():
             first, rest = call_with_retries(self._start, self.max_retries)
-            # A reader that stops early leaves the generator waiting: closing it frees the line.
+            # A reader that stops early leaves the generator waiting; `closing` ends the request.
             with closing(rest):
                 for piece in chain((first,), rest):
                     yield from self._chunks(piece, writer)
@@ -77,7 +77,7 @@ class ModelCall:
 
     def _start(self) -> tuple[_Piece, Generator[_Piece, None, None]]:
         """Returns the first piece, and the generator of the others."""
-        # Nothing is sent before `next`, so the request fails here, where it can be retried.
+        # Nothing is sent before `next`: an error of the request is raised here, and retried.
         pieces = self.wire.stream(self.payload)
         return next(pieces), pieces
 

@@ -100,12 +100,12 @@ def _extra_body(config: ProviderConfig, parameters: Mapping[str, Any]) -> JsonOb
     return members
 
 
-def _tools(tools: Iterable[Any]) -> JsonObject:
+def _tools(tools: Iterable[object]) -> JsonObject:
     functions, builtin = split_tools(tools)
     return {"tools": functions, "builtin_tools": builtin}
 
 
-def _reasoning(reasoning: Mapping[str, Any]) -> JsonObject:
+def _reasoning(reasoning: Mapping[str, object]) -> JsonObject:
     """Reads `reasoning` as the Responses API has it. It is accepted for either API."""
     unknown = sorted(reasoning.keys() - {"effort", "summary"})
     if unknown:

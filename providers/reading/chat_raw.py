@@ -17,7 +17,7 @@ https://platform.openai.com/docs/api-reference/chat/create
 """
 
 
-def assembled_completion(reply: ProviderReply, top: JsonMapping, usage: Any) -> JsonObject:
+def assembled_completion(reply: ProviderReply, top: JsonMapping, usage: object) -> JsonObject:
     """The `chat.completion` object that the chunks of `reply` add up to.
 
     top: the members that stood beside `choices`.

@@ -229,7 +229,7 @@ class ChatReader:
             else:
                 self._read_other_member(name, value, chunks)
 
-    def _read_other_member(self, name: str, value: Any, chunks: list[StreamChunk]) -> None:
+    def _read_other_member(self, name: str, value: object, chunks: list[StreamChunk]) -> None:
         if name == "function_call":
             if isinstance(value, dict) and (value.get("name") or value.get("arguments")):
                 # The deprecated form before `tool_calls`: one call, without an id. An index that
@@ -244,7 +244,7 @@ class ChatReader:
         elif name not in READ_BY_NAME:
             self._extra[name] = value
 
-    def _read_content(self, value: Any, chunks: list[StreamChunk]) -> None:
+    def _read_content(self, value: object, chunks: list[StreamChunk]) -> None:
         """Reads content that is text, or Mistral's list of `thinking` and `text` parts.
 
         A stream of Mistral's changes from one to the other. The parts are kept beside the text,

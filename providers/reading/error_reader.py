@@ -102,7 +102,7 @@ def error_of_event(event: object, *, vendor: str, api: Api) -> ProviderError:
     return error
 
 
-def is_error(value: Any, name: str = "message") -> bool:
+def is_error(value: object, name: str = "message") -> bool:
     """Whether `value`, the body of an answer or an event called `name`, reports an error.
 
     >>> is_error({"error": None, "choices": []}), is_error([{"error": {"code": 400}}])

@@ -87,7 +87,7 @@ def too_deep(depth: int) -> ProviderError:
     return too_large(f"The JSON is nested more than {depth} levels deep.")
 
 
-def is_deeper_than(value: Any, depth: int) -> bool:
+def is_deeper_than(value: object, depth: int) -> bool:
     # Level by level and not by recursion: a hostile answer must not exhaust Python's stack.
     level = [value]
     for _ in range(depth):
@@ -97,14 +97,14 @@ def is_deeper_than(value: Any, depth: int) -> bool:
     return True
 
 
-def containers_in(value: Any) -> Iterator[Any]:
+def containers_in(value: object) -> Iterator[Any]:
     if not isinstance(value, dict | list):
         return iter(())
     members = value.values() if isinstance(value, dict) else value
     return (member for member in members if isinstance(member, dict | list))
 
 
-def without_unstorable_text(value: Any) -> Any:
+def without_unstorable_text(value: object) -> Any:
     r"""`value` with U+FFFD for every NUL and lone surrogate in its texts and member names.
 
     Returns the same object if there is none.

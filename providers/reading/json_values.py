@@ -90,7 +90,7 @@ def is_part_list(value: object) -> bool:
     )
 
 
-def member_at(value: Any, path: str) -> object:
+def member_at(value: object, path: str) -> object:
     """The member of `value` at a dotted `path`, or None where a step of the path is missing.
 
     >>> member_at({"details": {"cached": 3}}, "details.cached"), member_at({}, "details.cached")

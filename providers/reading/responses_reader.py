@@ -6,7 +6,7 @@ back unchanged.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from turngraph.providers.reading.asked import Asked, unserved
 from turngraph.providers.reading.call_assembler import SERVED_NOTE, with_unique_ids
@@ -289,7 +289,7 @@ def finish_reason(response: JsonMapping, has_calls: bool) -> str:
 def call_from(item: JsonMapping) -> ToolCall:
     kind = str(item["type"])
     arguments = item.get(ARGUMENTS[kind])
-    extra: dict[str, Any] = {
+    extra: JsonObject = {
         name: value for name, value in item.items() if name not in STANDARD and value is not None
     }
     if item.get("id"):

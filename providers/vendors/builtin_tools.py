@@ -49,7 +49,7 @@ def check_builtin_tools(tools: Collection[Mapping[str, JsonValue]]) -> None:
             )
 
 
-def add_authorization(body: Mapping[str, Any], tokens: Mapping[str, str]) -> JsonObject:
+def add_authorization(body: Mapping[str, object], tokens: Mapping[str, str]) -> JsonObject:
     """Returns `body` with a token in each remote MCP tool whose server has one in `tokens`.
 
     Servers are told apart by URL or connector id. Labels would not do: anybody can choose them.
@@ -65,7 +65,7 @@ def add_authorization(body: Mapping[str, Any], tokens: Mapping[str, str]) -> Jso
     return {**body, "tools": [_add_token(tool, tokens) for tool in tools]}
 
 
-def _add_token(tool: Any, tokens: Mapping[str, str]) -> Any:
+def _add_token(tool: object, tokens: Mapping[str, str]) -> Any:
     if not isinstance(tool, Mapping) or tool.get("type") != "mcp":
         return tool
     token = tokens.get(str(tool.get("server_url") or tool.get("connector_id") or ""))

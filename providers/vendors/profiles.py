@@ -171,7 +171,7 @@ def _checked_profile(name: str, row: Mapping[str, Any], rows: Mapping[str, Any])
         ) from exc
 
 
-def _profile(name: str, row: Mapping[str, Any], rows: Mapping[str, Any]) -> VendorProfile:
+def _profile(name: str, row: Mapping[str, object], rows: Mapping[str, object]) -> VendorProfile:
     own = {key: value for key, value in row.items() if key not in ("like", "quirks", "models")}
     # Quirks are inherited as plain data and validated at the end, so that a row only needs to say
     # what differs, and a misspelled name is still an error.
@@ -195,7 +195,7 @@ def _with_inherited(
     return {**quirks, **row.get("quirks", {})}, rules + own_rules
 
 
-def _typed(rule: Mapping[str, Any]) -> JsonObject:
+def _typed(rule: Mapping[str, object]) -> JsonObject:
     """Returns only the quirks that the rule sets, validated and in their Python types."""
     quirks = Quirks(**rule)
     return {name: getattr(quirks, name) for name in rule}

@@ -112,7 +112,7 @@ def _is_of(attempt_id: str, completion: Mapping[str, Any]) -> bool:
     return bool((completion.get("metadata") or {}).get(ATTEMPT_KEY) == attempt_id)
 
 
-def _read_response(body: Any, wire: Wire) -> LookupOutcome:
+def _read_response(body: object, wire: Wire) -> LookupOutcome:
     if not isinstance(body, dict):
         raise _error(wire, "The reply is not a response object.")
     if body.get("status") in ("queued", "in_progress"):
@@ -126,7 +126,7 @@ def _read_response(body: Any, wire: Wire) -> LookupOutcome:
         return read_responses({**body, "status": "incomplete"})
 
 
-def _read_completion(body: Any, wire: Wire) -> ProviderReply:
+def _read_completion(body: object, wire: Wire) -> ProviderReply:
     if not isinstance(body, dict):
         raise _error(wire, "The reply is not a chat completion.")
     return read_chat(body, vendor=wire.config.vendor)

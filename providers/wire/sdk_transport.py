@@ -146,7 +146,7 @@ def _raw_response(response: object) -> RawResponse:
 
 
 def _request_options(
-    headers: Mapping[str, str], silence_s: float | None, client_timeout: Any
+    headers: Mapping[str, str], silence_s: float | None, client_timeout: object
 ) -> "RequestOptions":
     # Both may be on in a client that was handed in.
     options: RequestOptions = {

@@ -4,7 +4,7 @@ https://platform.openai.com/docs/api-reference/chat/create#chat-create-messages
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
@@ -140,7 +140,7 @@ def _with_text(parts: Sequence[JsonMapping], text: str) -> str | list[JsonObject
     return [{**part, "text": text} if part.get("type") == "text" else dict(part) for part in whole]
 
 
-def _vendor_fields(kwargs: JsonMapping) -> dict[str, Any]:
+def _vendor_fields(kwargs: JsonMapping) -> JsonObject:
     extra = dict(kwargs.get("extra") or {})
     field = extra.pop("reasoning_field", DEFAULT_TEXT_FIELD)
     if (reasoning := kwargs.get("reasoning_content")) is not None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
@@ -114,7 +114,7 @@ def json_fault(body: JsonMapping, error: Exception) -> TurnValueError:
     return TurnValueError(f"{place} {fault}.")
 
 
-def _faults(value: Any, path: str, depth: int) -> Iterator[tuple[str, str]]:
+def _faults(value: object, path: str, depth: int) -> Iterator[tuple[str, str]]:
     """Every place in `value` that JSON cannot hold, and what is wrong there."""
     place = f"`{path}`" if path else "the request"
     if depth > MAX_DEPTH:

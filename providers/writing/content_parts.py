@@ -78,7 +78,7 @@ def check_part_type(kind: str | None, quirks: Quirks, notes: Notes) -> None:
     notes.refuse(f"parts of type `{kind}` are not taken on Chat Completions. Taken: {allowed}.")
 
 
-def media_parts(content: Any) -> list[JsonObject]:
+def media_parts(content: object) -> list[JsonObject]:
     if not isinstance(content, list):
         return []
     return [part for part in content if part.get("type") != "text"]

@@ -7,7 +7,7 @@ Anthropic's media with a `source`.
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from turngraph.providers.writing.content import Kind, Media, Part, Raw, Text
 from turngraph.state.errors import TurnValueError
@@ -19,7 +19,7 @@ _AUDIO_TYPES: Final = {"mp3": "audio/mpeg"}
 """The media type for a `format` of `input_audio`, where it is not `audio/<format>`."""
 
 
-def read_block(block: Any, place: str) -> Part:
+def read_block(block: object, place: str) -> Part:
     """What `block` stands for.
 
     place: how an error names the message. Raises TurnValueError, with the block's type, for a

@@ -97,10 +97,10 @@ def _read_assistant(wire: JsonMapping, n: int) -> BaseMessage:
     )
 
 
-def _read_answer(wire: JsonMapping, n: int) -> tuple[Any, dict[str, Any]]:
+def _read_answer(wire: JsonMapping, n: int) -> tuple[Any, JsonObject]:
     """The content of an assistant message, and its `additional_kwargs` without the calls."""
     content: Any = "" if wire.get("content") is None else _read_content(wire, n)
-    kwargs: dict[str, Any] = {}
+    kwargs: JsonObject = {}
     refusal = wire.get("refusal")
     if isinstance(content, list) and content and content[0].get("type") == "refusal":
         content, refusal = "", content[0]["refusal"]
@@ -138,7 +138,7 @@ def _read_call(call: Any, n: int) -> JsonObject:
     return read | {name: value for name, value in call.items() if name not in (*read, "index")}
 
 
-def _arguments_text(arguments: Any) -> str:
+def _arguments_text(arguments: object) -> str:
     # Clients in other languages send an object or null, which servers accept as well.
     if arguments is None:
         return ""

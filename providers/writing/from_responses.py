@@ -4,7 +4,7 @@ https://platform.openai.com/docs/api-reference/responses/create#responses-create
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
@@ -55,7 +55,7 @@ def from_responses(items: str | Sequence[JsonMapping]) -> list[BaseMessage]:
     return messages + _answer_message(answer)
 
 
-def _message_from(item: Any, n: int) -> BaseMessage | None:
+def _message_from(item: object, n: int) -> BaseMessage | None:
     """The message that `item` is on its own, or None if it is a part of an answer."""
     if not isinstance(item, Mapping):
         raise TurnValueError(f"Item {n} is a `{type(item).__name__}`; write an object.")
@@ -106,7 +106,7 @@ def _answer_message(items: list[JsonObject]) -> list[BaseMessage]:
     parts = [part for item in items if item.get("type") == "message" for part in item["content"]]
     text = "".join(part["text"] for part in parts if part.get("type") == "output_text")
     calls = [_chat_call_from(item) for item in items if item.get("type") in _REQUIRED]
-    kwargs: dict[str, Any] = {}
+    kwargs: JsonObject = {}
     if _hold_more_than_message(items):
         kwargs["output_items"] = slim_items(items, text)
     if calls:

@@ -16,7 +16,7 @@ refusal                the text of a refusal
 """
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 from langchain_core.messages import AIMessage, AIMessageChunk, InvalidToolCall
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
@@ -159,7 +159,7 @@ def _calls_not_in(invalid: list[InvalidToolCall], reply: ProviderReply) -> list[
     return [call for call in reply.tool_calls if call.id not in ids]
 
 
-def _response_metadata(reply: ProviderReply, vendor: str, api: Api) -> dict[str, Any]:
+def _response_metadata(reply: ProviderReply, vendor: str, api: Api) -> JsonObject:
     members = {
         "model_name": reply.model,
         "model_provider": vendor,
@@ -173,7 +173,7 @@ def _response_metadata(reply: ProviderReply, vendor: str, api: Api) -> dict[str,
     return {name: value for name, value in members.items() if value is not None}
 
 
-def _additional_kwargs(reply: ProviderReply, api: Api) -> dict[str, Any]:
+def _additional_kwargs(reply: ProviderReply, api: Api) -> JsonObject:
     # An audio answer's id expires within the hour; its transcript, which is the text, does not.
     elsewhere = (*REASONING_TEXT_FIELDS, "audio")
     extra = {name: value for name, value in reply.extra.items() if name not in elsewhere}

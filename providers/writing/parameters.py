@@ -1,7 +1,6 @@
 """The parameters of a request as a vendor takes them: what both APIs share."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from pydantic import JsonValue
 
@@ -55,7 +54,7 @@ def _temperature(request: ChatRequest, quirks: Quirks, notes: Notes) -> float | 
     return sent
 
 
-def unless_dropped(name: str, value: Any, quirks: Quirks, notes: Notes) -> JsonObject:
+def unless_dropped(name: str, value: object, quirks: Quirks, notes: Notes) -> JsonObject:
     """The parameter `name` as a member of the body, or nothing, with a note, if the vendor refuses
     it.
     """

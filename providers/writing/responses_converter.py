@@ -153,7 +153,7 @@ def _items_from_message(message: BaseMessage, calls: Iterable[JsonMapping]) -> l
 
 
 def _items_fit(
-    message: BaseMessage, items: Sequence[JsonMapping], calls: Mapping[str, Any]
+    message: BaseMessage, items: Sequence[JsonMapping], calls: Mapping[str, object]
 ) -> bool:
     """Whether `items` have a place for everything that the message holds, and nothing it lost.
 

@@ -65,7 +65,7 @@ def _slim_item(item: JsonObject, text: str) -> JsonObject:
     return item
 
 
-def _slim_text(part: Any, text: str) -> Any:
+def _slim_text(part: object, text: str) -> Any:
     if not isinstance(part, dict) or part.get("type") != "output_text":
         return part
     # Log probabilities are large, and no API takes them back.

@@ -88,7 +88,7 @@ def schema_for(schema: Mapping[str, JsonValue], quirks: Quirks, notes: Notes) ->
 
 
 def _inline_references(
-    node: Any, root: JsonMapping, open_references: tuple[str, ...], notes: Notes
+    node: object, root: JsonMapping, open_references: tuple[str, ...], notes: Notes
 ) -> Any:
     """`node` with every `$ref` replaced by what it points to in `root`.
 
@@ -129,7 +129,7 @@ def _resolve(root: JsonMapping, reference: str) -> JsonMapping:
     return node if isinstance(node, dict) else {"type": "object"}
 
 
-def _drop_keywords(node: Any, dropped: frozenset[str], notes: Notes) -> Any:
+def _drop_keywords(node: object, dropped: frozenset[str], notes: Notes) -> Any:
     if isinstance(node, list):
         return [_drop_keywords(member, dropped, notes) for member in node]
     if not isinstance(node, dict):

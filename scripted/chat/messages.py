@@ -28,7 +28,7 @@ TEXT_ONLY: Final[Mapping[str, str]] = {"text": "text"}
 """The content parts of all other roles."""
 
 
-def read_messages(messages: Sequence[Any]) -> tuple[Message, ...]:
+def read_messages(messages: Sequence[object]) -> tuple[Message, ...]:
     """Reads the messages in order.
 
     Raises RequestError for a malformed message, for a tool message that answers no call, and for a
@@ -100,7 +100,7 @@ class _MessageReader:
             checks.refuse_type(f"{at}.content", "a string", None)
         return Message("assistant", refusal or "", calls)
 
-    def _tool_message(self, message: Mapping[str, Any], at: str) -> Message:
+    def _tool_message(self, message: Mapping[str, object], at: str) -> Message:
         checks.require(message, at, "tool_call_id")
         call_id = message["tool_call_id"]
         checks.text(f"{at}.tool_call_id", call_id)

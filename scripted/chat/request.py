@@ -117,7 +117,7 @@ def _read_tools(tools: Sequence[Any]) -> tuple[OfferedTool, ...]:
     return tuple(offered)
 
 
-def _read_tool_choice(choice: Any, tools: Sequence[OfferedTool]) -> str:
+def _read_tool_choice(choice: object, tools: Sequence[OfferedTool]) -> str:
     if not isinstance(choice, dict):
         checks.one_of("none", "auto", "required")("tool_choice", choice)
         return str(choice)
@@ -131,7 +131,7 @@ def _read_tool_choice(choice: Any, tools: Sequence[OfferedTool]) -> str:
     return str(function["name"])
 
 
-def _read_schema(response_format: Mapping[str, Any]) -> JsonObject | None:
+def _read_schema(response_format: Mapping[str, object]) -> JsonObject | None:
     """Returns the schema that the answer must fit: None for text, `{}` for any JSON object."""
     kind = response_format.get("type", "text")
     checks.one_of("text", "json_object", "json_schema")("response_format.type", kind)

@@ -181,5 +181,5 @@ def _known_calls(tool: OfferedTool, question: str) -> list[RequestedCall]:
     return [_call(tool, arguments) for arguments in read_arguments(tool, question)]
 
 
-def _call(tool: OfferedTool, arguments: Any) -> RequestedCall:
+def _call(tool: OfferedTool, arguments: object) -> RequestedCall:
     return RequestedCall(tool.name, json.dumps(arguments, ensure_ascii=False))

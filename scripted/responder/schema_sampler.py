@@ -71,7 +71,7 @@ SYNONYMS: Final[Mapping[str, frozenset[str]]] = {
 """Words that stand for a member of an enumeration, beside the member itself."""
 
 
-def sample(schema: Mapping[str, Any], text: str, *, include_optional: bool = False) -> Any:
+def sample(schema: Mapping[str, object], text: str, *, include_optional: bool = False) -> Any:
     """Returns a value for `schema`, always the same for the same text.
 
     An optional property is filled if the text has something for it, or with `include_optional`.
@@ -89,14 +89,14 @@ def sample(schema: Mapping[str, Any], text: str, *, include_optional: bool = Fal
 class _Sampler:
     """Uses each number, date, place and quotation of the text once."""
 
-    def __init__(self, root: Mapping[str, Any], text: str, *, include_optional: bool) -> None:
+    def __init__(self, root: Mapping[str, object], text: str, *, include_optional: bool) -> None:
         self._root, self._text, self._include_optional = root, text, include_optional
         self._words = text_patterns.find_words(text)
         self._numbers = deque(text_patterns.find_numbers(text))
         self._unused: dict[int, deque[str]] = {}
         """What each reader has found in the text and was not used yet, by the reader's place."""
 
-    def value(self, schema: Any, name: str, depth: int) -> Any:
+    def value(self, schema: object, name: str, depth: int) -> Any:
         """Returns a value for a part of the schema; `name` is the property that it describes."""
         if depth > SHALLOW and is_nullable(schema):
             return None
@@ -116,7 +116,7 @@ class _Sampler:
             return self._string(schema, name)
         return example_or(schema, True) if kind == "boolean" else None
 
-    def _resolved(self, schema: Any, left: int = MAX_DEPTH) -> JsonObject:
+    def _resolved(self, schema: object, left: int = MAX_DEPTH) -> JsonObject:
         """Replaces references by their targets, and alternatives by the first that is not null."""
         if not isinstance(schema, Mapping) or not left:
             return {}
@@ -148,7 +148,7 @@ class _Sampler:
         fallback = example_or(schema, members[0] if members else None)
         return next(iter(self._mentioned_members(members)), fallback)
 
-    def _mentioned_members(self, members: Sequence[Any]) -> list[Any]:
+    def _mentioned_members(self, members: Sequence[object]) -> list[Any]:
         """Returns the members that the text names, or else those that a synonym stands for."""
         named = [member for member in members if str(member).casefold() in self._words]
         return named or [
@@ -169,7 +169,7 @@ class _Sampler:
         # A schema may require a property that it does not describe.
         return values | {name: "scripted" for name in required if name not in values}
 
-    def _has_value_for(self, schema: Any) -> bool:
+    def _has_value_for(self, schema: object) -> bool:
         """Whether the text has a member of the enumeration, or an unused number, for a property."""
         schema = self._resolved(schema)
         if "enum" in schema:
@@ -189,7 +189,7 @@ class _Sampler:
             for _ in range(min(wanted, schema.get("maxItems", wanted), 32))
         ]
 
-    def _count_unused(self, item: Mapping[str, Any], name: str) -> int:
+    def _count_unused(self, item: Mapping[str, object], name: str) -> int:
         """Returns how many unused values the text has for the items of an array."""
         if schema_type(item) in ("integer", "number"):
             return len(self._numbers)
@@ -199,7 +199,7 @@ class _Sampler:
             else 0
         )
 
-    def _number(self, schema: Mapping[str, Any], *, integer: bool) -> Any:
+    def _number(self, schema: Mapping[str, object], *, integer: bool) -> Any:
         for number in list(self._numbers):
             if is_allowed(number, schema) and (not integer or isinstance(number, int)):
                 self._numbers.remove(number)

@@ -16,7 +16,7 @@ __all__ = [
 ]
 
 
-def schema_type(schema: Mapping[str, Any]) -> str:
+def schema_type(schema: Mapping[str, object]) -> str:
     """Returns the type of the schema; the first that is not null, where there are several.
 
     >>> schema_type({"type": ["null", "integer"]}), schema_type({"properties": {}})
@@ -30,7 +30,7 @@ def schema_type(schema: Mapping[str, Any]) -> str:
     return str(kind)
 
 
-def is_nullable(schema: Any) -> bool:
+def is_nullable(schema: object) -> bool:
     """Whether the schema allows null."""
     if not isinstance(schema, Mapping):
         return False
@@ -78,7 +78,7 @@ def invent_number(schema: Mapping[str, Any], *, integer: bool) -> int | float:
     return 1
 
 
-def first_not_null(alternatives: Sequence[Any]) -> Any:
+def first_not_null(alternatives: Sequence[object]) -> Any:
     """Returns the first alternative that is more than null, or a schema that allows everything."""
     return next(
         (

@@ -135,7 +135,7 @@ def _read_tools(tools: Sequence[Any]) -> tuple[OfferedTool, ...]:
     return tuple(offered)
 
 
-def _read_tool_choice(choice: Any, tools: Sequence[OfferedTool]) -> str:
+def _read_tool_choice(choice: object, tools: Sequence[OfferedTool]) -> str:
     if not isinstance(choice, dict):
         checks.one_of("none", "auto", "required")("tool_choice", choice)
         return str(choice)

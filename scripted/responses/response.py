@@ -94,7 +94,7 @@ def responses_json(
 
 
 def responses_events(
-    whole: Mapping[str, Any], pieces: int | None = None, logprobs: int | None = None
+    whole: Mapping[str, object], pieces: int | None = None, logprobs: int | None = None
 ) -> Iterator[str]:
     """Yields the numbered events that end with the response `whole`, each with its blank line."""
     events = _events(whole, pieces, logprobs)
@@ -119,7 +119,7 @@ def _usage_json(usage: Usage) -> JsonObject | None:
     }
 
 
-def _repeated_tool(tool: Mapping[str, Any]) -> JsonObject:
+def _repeated_tool(tool: Mapping[str, object]) -> JsonObject:
     # The documented response has these three members of a function even where the request has not.
     if tool["type"] != "function":
         return dict(tool)
@@ -127,7 +127,7 @@ def _repeated_tool(tool: Mapping[str, Any]) -> JsonObject:
 
 
 def _items(
-    answer: Answer, envelope: Envelope, request: Mapping[str, Any], logprobs: int | None
+    answer: Answer, envelope: Envelope, request: Mapping[str, object], logprobs: int | None
 ) -> list[JsonObject]:
     """Returns reasoning, message and tool calls, in the order in which a model makes them."""
     name = envelope.id.removeprefix("resp_")

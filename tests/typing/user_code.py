@@ -37,10 +37,10 @@ from turngraph import (
     end_turn,
     load_manifests,
 )
-from turngraph.billing import Rates
-from turngraph.providers import StreamChunk, explain_api
+from turngraph.billing import AttemptRow, Rates
+from turngraph.providers import StreamChunk, TurngraphChatModel, explain_api
 from turngraph.scripted import Call, Say
-from turngraph.state import Attempt, ToolRun
+from turngraph.state import AnyEvent, Attempt, ToolRun
 
 
 def stock(article: str) -> int:
@@ -71,6 +71,29 @@ def build(ledger: Ledger) -> TurnGraph:
         on_event=lambda event: print(event.model_dump_json()),
         checkpointer=InMemorySaver(),
     )
+
+
+def listen(event: AnyEvent) -> None:
+    """A listener: `type` narrows the event to one class."""
+    if event.type == "charge_created":
+        assert_type(event.charge, Charge)
+
+
+def build_with_listener() -> TurnGraph:
+    """A turn with this listener, and with prices for a model of its own."""
+    return chat_turn("scripted", on_event=listen, prices={"vllm:*": {"input": 0.1}})
+
+
+def chat_model() -> TurngraphChatModel:
+    """The chat model takes `model`, as LangChain's do."""
+    return TurngraphChatModel(vendor="ollama", model="llama3.2")
+
+
+def bill(ledger: Ledger) -> Decimal:
+    """The rows of a bill have typed columns."""
+    rows = ledger.turn_bill("t").attempts
+    assert_type(rows, tuple[AttemptRow, ...])
+    return rows[0]["usd"]
 
 
 def configure() -> ProviderConfig:

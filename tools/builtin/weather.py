@@ -15,6 +15,7 @@ from urllib.parse import urlencode, urlsplit
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
 
 from turngraph.state.errors import TurnConfigurationError
+from turngraph.state.json_types import JsonObject
 
 __all__ = ["WeatherError", "get_current_weather", "weather_tool"]
 
@@ -74,7 +75,7 @@ def weather_tool(
             )
     get_json = partial(_get_json, timeout_s=timeout_s)
 
-    def get_current_weather(location: str, unit: Unit = "METRIC") -> dict[str, Any]:
+    def get_current_weather(location: str, unit: Unit = "METRIC") -> JsonObject:
         """Get the weather at a place, hour by hour for the next 24 hours.
 
         Temperature, precipitation, snowfall, weather code (WMO 4677), wind speed, direction and
@@ -98,7 +99,7 @@ def weather_tool(
     )
 
 
-def _search_query(location: str) -> dict[str, Any]:
+def _search_query(location: str) -> JsonObject:
     """Returns the query of the search for a place."""
     # Open-Meteo searches by the name alone. `_choose_place` uses what follows the comma.
     name = location.split(",")[0].strip()
@@ -109,7 +110,7 @@ def _search_query(location: str) -> dict[str, Any]:
     return {"name": name[:200], "count": 10, "language": "en", "format": "json"}
 
 
-def _choose_place(location: str, answer: Mapping[str, Any]) -> dict[str, Any]:
+def _choose_place(location: str, answer: Mapping[str, Any]) -> JsonObject:
     """Returns the first place in the `answer` of the search that has all regions of `location`."""
     places = answer.get("results", [])
     wanted = [part.strip().casefold() for part in location.split(",")[1:] if part.strip()]
@@ -122,16 +123,16 @@ def _choose_place(location: str, answer: Mapping[str, Any]) -> dict[str, Any]:
     raise WeatherError(f"No place named `{location[:100]}` was found.")
 
 
-def _label(place: Mapping[str, Any]) -> str:
+def _label(place: Mapping[str, object]) -> str:
     return ", ".join(str(place[name]) for name in ("name", "admin1", "country") if place.get(name))
 
 
-def _regions(place: Mapping[str, Any]) -> set[str]:
+def _regions(place: Mapping[str, object]) -> set[str]:
     names = ("country", "country_code", "admin1", "admin2", "admin3", "admin4")
     return {str(place[name]).casefold() for name in names if place.get(name)}
 
 
-def _report(place: Mapping[str, Any], forecast: Mapping[str, Any]) -> dict[str, Any]:
+def _report(place: Mapping[str, Any], forecast: Mapping[str, Any]) -> JsonObject:
     try:
         hourly, units = forecast["hourly"], forecast["hourly_units"]
         return {
@@ -146,7 +147,7 @@ def _report(place: Mapping[str, Any], forecast: Mapping[str, Any]) -> dict[str, 
         raise WeatherError(f"The weather service's answer lacks {error}.") from None
 
 
-def _get_json(url: str, query: Mapping[str, Any], *, timeout_s: float) -> dict[str, Any]:
+def _get_json(url: str, query: Mapping[str, object], *, timeout_s: float) -> JsonObject:
     # urllib also opens file:// and ftp://; `weather_tool` has checked that the address is http(s).
     opener = urllib.request.build_opener(_NoRedirect)
     try:
@@ -169,7 +170,7 @@ def _reason(error: urllib.error.HTTPError) -> str:
         return ""
 
 
-def _parse(body: bytes) -> dict[str, Any]:
+def _parse(body: bytes) -> JsonObject:
     if len(body) > MAX_BYTES:
         raise WeatherError(f"The weather service's answer is longer than {MAX_BYTES:,} bytes.")
     try:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from langchain_core.tools import ToolException
 
@@ -78,7 +78,7 @@ def _error_of(connect: Callable[[], None]) -> str | None:
 
 
 def try_plugin(
-    manifests: Manifests, name: str, arguments: Mapping[str, Any] | None = None
+    manifests: Manifests, name: str, arguments: Mapping[str, object] | None = None
 ) -> ToolOutput:
     """Runs the plugin `name` with its test values; `arguments` replaces some of them.
 

@@ -26,7 +26,9 @@ def parameters_schema(parameters: Iterable[Parameter]) -> JsonObject:
     return schema | ({"required": required} if required else {})
 
 
-def parameter_values(parameters: Iterable[Parameter], arguments: Mapping[str, Any]) -> JsonObject:
+def parameter_values(
+    parameters: Iterable[Parameter], arguments: Mapping[str, object]
+) -> JsonObject:
     """Returns the value of each parameter in a call: the argument, else the default, else None.
 
     An argument of `null` counts as not given.

@@ -1,7 +1,7 @@
 """Problems in manifests, all reported at once: file, line, path, and what was expected."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
@@ -115,7 +115,7 @@ def _part_at(model: type[BaseModel], loc: Location) -> type[BaseModel] | None:
     return current
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
+def _model_in(annotation: object) -> type[BaseModel] | None:
     """Returns the first pydantic model inside a type annotation such as `tuple[Parameter, ...]`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation

@@ -219,7 +219,7 @@ def _source(file: Path, name: str) -> Source:
     return Source(name, file.parent, data.decode("utf-8-sig", "replace"))
 
 
-def _envelope_problem(value: Any) -> tuple[str, str] | None:
+def _envelope_problem(value: object) -> tuple[str, str] | None:
     """Returns path and message of what is wrong with apiVersion or kind, or None."""
     if not isinstance(value, dict):
         return "", "must be a mapping with apiVersion, kind, metadata and spec"

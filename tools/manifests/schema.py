@@ -194,11 +194,11 @@ def _part_of(field: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, 
     return field
 
 
-def _is_list(field: Mapping[str, Any]) -> bool:
+def _is_list(field: Mapping[str, object]) -> bool:
     return bool(field.get("type") == "array")
 
 
-def _default(field: Mapping[str, Any]) -> str:
+def _default(field: Mapping[str, object]) -> str:
     value = field.get("default")
     return "" if value in (None, [], {}, "") or isinstance(value, dict) else f"`{value}`"
 

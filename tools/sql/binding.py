@@ -49,7 +49,7 @@ class Bind:
     expanding: bool = False
     """Whether it is an array, and the only item of an `IN (…)`."""
 
-    def value(self, values: Mapping[str, Any]) -> Any:
+    def value(self, values: Mapping[str, object]) -> Any:
         """Returns what is bound, given the values of the plugin's parameters."""
         if not self.quoted:
             return _bindable(values[self.parts[1]], keep_list=self.expanding)
@@ -61,7 +61,7 @@ class Bind:
             for index, part in enumerate(self.parts)
         )
 
-    def _inside_text(self, value: Any) -> str:
+    def _inside_text(self, value: object) -> str:
         text = "" if value is None else value_text(value)
         return re.sub(r"[!%_]", lambda found: ESCAPE + found[0], text) if self.pattern else text
 
@@ -186,7 +186,7 @@ def _is_whole(parts: tuple[str, ...]) -> bool:
     return len(parts) == 3 and not parts[0] and not parts[2]
 
 
-def _bindable(value: Any, *, keep_list: bool) -> Any:
+def _bindable(value: object, *, keep_list: bool) -> Any:
     """Returns `value` as drivers take it: objects and arrays as JSON text, except in `IN (…)`."""
     if isinstance(value, list | tuple) and keep_list:
         return [_bindable(item, keep_list=False) for item in value]

@@ -69,7 +69,7 @@ class Database:
         """SQLAlchemy's name of the dialect."""
         return dialect_of(self.location.data.db_engine)
 
-    def query(self, statement: Statement, values: Mapping[str, Any], *, limit: int) -> Rows:
+    def query(self, statement: Statement, values: Mapping[str, object], *, limit: int) -> Rows:
         """Returns at most `limit` rows.
 
         Raises ToolException with a short sentence that is safe to show; the log has the details.
@@ -111,7 +111,11 @@ class Database:
             return self._engine
 
     def _fetch(
-        self, connection: "Connection", statement: Statement, values: Mapping[str, Any], limit: int
+        self,
+        connection: "Connection",
+        statement: Statement,
+        values: Mapping[str, object],
+        limit: int,
     ) -> Rows:
         from sqlalchemy import bindparam, text
 

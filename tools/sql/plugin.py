@@ -1,6 +1,6 @@
 """Makes a tool of a `SqlPlugin` manifest and its database."""
 
-from typing import Any, Final
+from typing import Final
 
 from turngraph.state.json_types import JsonObject
 from turngraph.tools.manifests.kinds import SqlPluginManifest
@@ -30,7 +30,7 @@ def sql_plugin(manifest: SqlPluginManifest, database: Database) -> LoadedPlugin:
         functions=database.location.data.read_only_functions,
     )
 
-    def query(**arguments: Any) -> JsonObject:
+    def query(**arguments: object) -> JsonObject:
         values = parameter_values(data.parameters, arguments)
         return database.query(statement, values, limit=limit).as_answer()
 

@@ -33,7 +33,7 @@ class Statement:
     limited: bool
     """Whether the query has a LIMIT of its own."""
 
-    def values(self, given: Mapping[str, Any]) -> dict[str, Any]:
+    def values(self, given: Mapping[str, object]) -> dict[str, Any]:
         """Returns the value of each bind by its name, from the values of the parameters."""
         return {f"p{index}": bind.value(given) for index, bind in enumerate(self.binds)}
 

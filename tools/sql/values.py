@@ -52,7 +52,7 @@ def _check_text(name: str, value: str) -> None:
         )
 
 
-def readable(value: Any) -> Any:
+def readable(value: object) -> Any:
     """Returns a column's value as the model receives it: bytes only by their number.
 
     >>> readable(b"abc"), readable(1)

@@ -34,11 +34,11 @@ def api_plugin(manifest: ApiPluginManifest, client: WebClient) -> LoadedPlugin:
     base_url = client.credentials.data.base_url
     check_template(data, base_url)
 
-    async def request(**arguments: Any) -> Any:
+    async def request(**arguments: object) -> Any:
         rendered = render_request(data, base_url, parameter_values(data.parameters, arguments))
         return _answer(await client.send(rendered), client, data.select, data.limit)
 
-    def request_sync(**arguments: Any) -> Any:
+    def request_sync(**arguments: object) -> Any:
         return asyncio.run(request(**arguments))
 
     name = manifest.metadata.name
@@ -99,7 +99,7 @@ def _parsed(response: WebResponse, text: str) -> Any:
         raise ToolException("The service's answer is labeled as JSON, but is not JSON.") from None
 
 
-def _limited(value: Any, limit: int | None) -> Any:
+def _limited(value: object, limit: int | None) -> Any:
     if limit is None or not isinstance(value, list) or len(value) <= limit:
         return value
     return {"items": value[:limit], "truncated": f"only the first {limit} of {len(value)} items"}

@@ -23,7 +23,7 @@ def check_selection(path: str) -> None:
         ) from None
 
 
-def select(value: Any, path: str) -> Any:
+def select(value: object, path: str) -> Any:
     """Returns the part of `value` at `path`.
 
     A path that begins with `/` is a JSON pointer (https://www.rfc-editor.org/rfc/rfc6901), any

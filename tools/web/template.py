@@ -101,7 +101,7 @@ def _placeholders(data: ApiData) -> Iterator[str]:
     yield from PLACEHOLDER.findall("\n".join([*places, *_body_texts(data.body)]))
 
 
-def _body_texts(body: Any) -> list[str]:
+def _body_texts(body: object) -> list[str]:
     if isinstance(body, str):
         return [body]
     if isinstance(body, dict):
@@ -124,7 +124,7 @@ def _path(path: str, values: Values) -> str:
     return rendered
 
 
-def _segment(name: str, value: Any) -> str:
+def _segment(name: str, value: object) -> str:
     # An empty segment would ask for another resource: `/users//orders`, or the list of all users.
     if value is None or value == "":
         raise ToolException(f"`{name}` is required: it is part of the address.")
@@ -192,7 +192,7 @@ def _body(
     }
 
 
-def _as_object(body: Any) -> Any:
+def _as_object(body: object) -> Any:
     """Returns a list of `{name, value}` or `{key, value}`, as smarter.sh/v1 writes objects, as an
     object.
     """
@@ -201,11 +201,11 @@ def _as_object(body: Any) -> Any:
     return body
 
 
-def _is_field(item: Any) -> bool:
+def _is_field(item: object) -> bool:
     return isinstance(item, dict) and set(item) in ({"name", "value"}, {"key", "value"})
 
 
-def _fill_deep(template: Any, values: Values) -> Any:
+def _fill_deep(template: object, values: Values) -> Any:
     if isinstance(template, str):
         return _fill(template, values)
     if isinstance(template, dict):
@@ -228,7 +228,7 @@ def _fill(template: str, values: Values) -> Any:
     )
 
 
-def _texts(value: Any) -> list[str]:
+def _texts(value: object) -> list[str]:
     """Returns the texts of a field: none for None, several for a list."""
     if value is None:
         return []

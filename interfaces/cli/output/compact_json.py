@@ -7,7 +7,7 @@ from typing import Any
 __all__ = ["compact_json"]
 
 
-def compact_json(value: Any, width: int = 100) -> str:
+def compact_json(value: object, width: int = 100) -> str:
     """Returns `value` as JSON, indented where it is nested and wider than `width` characters.
 
     A long string stays on its line, however long it is.
@@ -56,11 +56,11 @@ def _member_lines(value: dict[str, Any] | list[Any], prefix: str, width: int) ->
     yield indent[2:] + closing
 
 
-def _is_nested(value: Any) -> bool:
+def _is_nested(value: object) -> bool:
     """Whether `value` holds an object or array that is not empty."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return any(isinstance(item, dict | list) and item for item in inner)
 
 
-def _dump(value: Any) -> str:
+def _dump(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)

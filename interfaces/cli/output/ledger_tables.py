@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from rich.bar import Bar
 from rich.table import Table
@@ -12,7 +12,7 @@ from turngraph.interfaces.plain_text import money, one_line
 
 if TYPE_CHECKING:
     from turngraph.billing.budget import Budget
-    from turngraph.billing.operations.results import BudgetState, Spent, TurnBill
+    from turngraph.billing.operations.results import AttemptRow, BudgetState, Spent, TurnBill
 
 __all__ = ["align", "bill_table", "describe_budget", "spending_table", "windows_table"]
 
@@ -133,27 +133,26 @@ def _name(value: str) -> Text:
     return Text(one_line(value, 60)) if value else Text("(none)", style="dim")
 
 
-def _describe_attempt(row: dict[str, Any]) -> Text:
+def _describe_attempt(row: "AttemptRow") -> Text:
     if row["kind"] == "completion":
         return Text(one_line(f"{row['vendor']}:{row['model']}", 60))
     return Text(one_line(f"{row['kind']} {row['tool'] or row['plugin'] or ''}", 60))
 
 
-def _tokens(row: dict[str, Any]) -> str:
+def _tokens(row: "AttemptRow") -> str:
     """Describes input and output tokens, with those that have a price of their own in brackets."""
     if row["input_tokens"] is None and row["output_tokens"] is None:
         return ""
-    sides = (
-        ("input_tokens", "cache_read_tokens", "cached"),
-        ("output_tokens", "reasoning_tokens", "reasoning"),
+    parts = (
+        (row["input_tokens"] or 0, row["cache_read_tokens"], "cached"),
+        (row["output_tokens"] or 0, row["reasoning_tokens"], "reasoning"),
     )
-    parts = ((row[side] or 0, row[part], name) for side, part, name in sides)
     return " + ".join(
         f"{count:,} ({part:,} {name})" if part else f"{count:,}" for count, part, name in parts
     )
 
 
-def _marks(row: dict[str, Any]) -> str:
+def _marks(row: "AttemptRow") -> str:
     marks = [name for name in ("estimated", "overrun", "unpriced") if row[name]]
     if row["basis"] not in (None, "actual", "unpriced", "released"):
         marks.insert(0, row["basis"])

@@ -87,7 +87,7 @@ def _pair(texts: Iterable[str]) -> tuple[str, str]:
     return first, second
 
 
-def diff_states(before: Mapping[str, Any], after: Mapping[str, Any]) -> Differences:
+def diff_states(before: Mapping[str, object], after: Mapping[str, object]) -> Differences:
     """Compares two states key by key; messages are matched by their ids.
 
     >>> print(diff_states({"n": 1}, {"n": 2, "m": None}))
@@ -132,11 +132,11 @@ def _message_changes(
     ]
 
 
-def _are_messages(value: Any) -> bool:
+def _are_messages(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(item, BaseMessage) for item in value)
 
 
-def _members(value: Any) -> dict[Any, Any] | None:
+def _members(value: object) -> dict[Any, Any] | None:
     """The members of a container or model, by key; None for a value that is compared as a whole."""
     if isinstance(value, Mapping):
         return dict(value)
@@ -148,12 +148,12 @@ def _members(value: Any) -> dict[Any, Any] | None:
     return None
 
 
-def _same(before: Any, after: Any) -> bool:
+def _same(before: object, after: object) -> bool:
     # 1, 1.0 and True are equal in Python, but not the same JSON.
     return type(before) is type(after) and bool(before == after)
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if isinstance(value, BaseMessage):
         calls = getattr(value, "tool_calls", None) or []
         called = ", ".join(f"{call['name']}({call['args']})" for call in calls)

@@ -43,7 +43,7 @@ class EditRequest:
     state: Mapping[str, Any] = field(default_factory=dict)
 
 
-def edit_from(given: EditRequest, step: Step, state: Mapping[str, Any]) -> Edit:
+def edit_from(given: EditRequest, step: Step, state: Mapping[str, object]) -> Edit:
     """Works out the edit that `given` means at `step`, where the graph has the values `state`.
 
     Raises TurnInvocationError if nothing or more than one thing is asked for, or if there is
@@ -90,7 +90,7 @@ def _edit_request(
     return Edit(label, task.namespace, values, {task.key: pending})
 
 
-def _with_fields(request: ChatRequest, fields: Mapping[str, Any]) -> ChatRequest:
+def _with_fields(request: ChatRequest, fields: Mapping[str, object]) -> ChatRequest:
     # `model_copy` would not validate.
     return ChatRequest.model_validate({**request.model_dump(), **fields})
 
@@ -112,7 +112,7 @@ def _edit_body(step: Step, body: Mapping[str, Any] | str) -> Edit:
 def _edit_tool(
     step: Step,
     tool: str,
-    state: Mapping[str, Any],
+    state: Mapping[str, object],
     arguments: Mapping[str, Any] | str | None,
     result: str | None,
 ) -> Edit:

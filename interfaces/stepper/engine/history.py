@@ -253,7 +253,7 @@ def _first_error(tasks: Sequence[StoredTask]) -> BaseException | None:
     return error if error is None or isinstance(error, BaseException) else RuntimeError(str(error))
 
 
-def _sort_key(path: Any) -> str:
+def _sort_key(path: object) -> str:
     """A task's path in the form by which LangGraph orders the writes of parallel tasks."""
     if isinstance(path, tuple | list):
         return f"~{', '.join(map(_sort_key, path))}"

@@ -9,12 +9,13 @@ import re
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from turngraph.providers.config import ProviderConfig
 from turngraph.providers.reading.redact import HIDDEN
 from turngraph.scripted.loopback import LoopbackServer
+from turngraph.state.json_types import JsonObject
 from turngraph.state.private_files import create_private_file
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Recorder(LoopbackServer):
         path = request.path.removeprefix(urlsplit(self.base_url).path)
         return self._config.base_url.rstrip("/") + path
 
-    def _write(self, index: int, path: str, content: bytes, response: Mapping[str, Any]) -> None:
+    def _write(self, index: int, path: str, content: bytes, response: Mapping[str, object]) -> None:
         exchange = {
             "id": f"{self._file.stem}_{index}",
             "vendor": self._config.vendor,
@@ -126,7 +127,7 @@ def _forwarded(request: "web.Request") -> dict[str, str]:
     return {**headers, "Accept-Encoding": "identity"}
 
 
-def _recorded_body(answer: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
+def _recorded_body(answer: bytes, headers: Mapping[str, str]) -> JsonObject:
     """The body as cassettes hold it: `sse` for a stream, `body` for JSON, else `body_text`."""
     text = answer.decode("utf-8", "replace")
     kind = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
@@ -138,11 +139,11 @@ def _recorded_body(answer: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
         return {"body_text": text}
 
 
-def _recorded_stream(text: str) -> dict[str, Any]:
+def _recorded_stream(text: str) -> JsonObject:
     blocks = re.split(r"\r?\n\r?\n", text)
     is_terminated = blocks[-1] == ""
     events = blocks[:-1] if is_terminated else blocks
-    recorded: dict[str, Any] = {"sse": [event.replace("\r\n", "\n") for event in events]}
+    recorded: JsonObject = {"sse": [event.replace("\r\n", "\n") for event in events]}
     if "\r\n\r\n" in text:
         recorded["sse_eol"] = "crlf"
     if not is_terminated:  # the stream was cut off: a replay is cut off at the same place

@@ -61,7 +61,7 @@ class Session:
             "configurable": {**kept, "thread_id": thread_id},
         }
 
-    async def open(self, input: Any, thread: object) -> list[Step]:
+    async def open(self, input: object, thread: object) -> list[Step]:
         """Returns the steps that the session begins with; the last one is where it stands.
 
         With an input this is one step: nothing has run. Without an input, the steps of the turn
@@ -106,7 +106,7 @@ class Session:
 
         return await self._run_pass(step, None, "step", may_run)
 
-    async def answer(self, step: Step, answers: Mapping[str, Any]) -> Step:
+    async def answer(self, step: Step, answers: Mapping[str, object]) -> Step:
         """Resumes with a person's answers, by interrupt id, and returns the next step."""
         allowed = step.entered_task_ids | _waiting_ids(step)
         command: Command[Any] = Command(resume=dict(answers))
@@ -166,7 +166,7 @@ class Session:
         return await self._run_pass(changed, None, kind, lambda task: task.id in entered, label)
 
     async def _run_pass(
-        self, step: Step | None, input: Any, kind: StepKind, may_run: MayRun, label: str = ""
+        self, step: Step | None, input: object, kind: StepKind, may_run: MayRun, label: str = ""
     ) -> Step:
         """Runs the graph from `step` until no task is left that may run."""
         controller, clock = self._controller, time.perf_counter()

@@ -39,7 +39,7 @@ class _ReferenceSerializer:
     Nothing is encoded or decoded, so the cost of a step does not grow with the conversation.
     """
 
-    def dumps_typed(self, value: Any) -> tuple[str, Any]:
+    def dumps_typed(self, value: object) -> tuple[str, Any]:
         return "lazy" if isinstance(value, LazyValue) else "value", value
 
     def loads_typed(self, data: tuple[str, Any]) -> Any:
@@ -47,7 +47,7 @@ class _ReferenceSerializer:
         return _copy_containers(value.value if kind == "lazy" else value)
 
 
-def _copy_containers(value: Any) -> Any:
+def _copy_containers(value: object) -> Any:
     # Nodes may change a list or dict they are given; messages and other models are replaced, never
     # changed, so they are shared.
     if type(value) is dict:
@@ -129,7 +129,7 @@ class SessionSaver(InMemorySaver):
     def copy_checkpoint(
         self,
         checkpoint: CheckpointTuple,
-        values: Mapping[str, Any],
+        values: Mapping[str, object],
         paths: Mapping[str, str] | None = None,
     ) -> RunnableConfig:
         """Stores a checkpoint of another checkpointer under its own id; returns its new config.

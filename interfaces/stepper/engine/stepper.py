@@ -29,7 +29,7 @@ class Stepper(Inspector):
     def __init__(
         self,
         graph: Graph,
-        input: Any = None,
+        input: object = None,
         thread: str | Mapping[str, Any] | None = None,
         *,
         breakpoints: tuple[Breakpoint, ...] = (),
@@ -127,7 +127,7 @@ class Stepper(Inspector):
         tool: str | None = None,
         arguments: Mapping[str, Any] | str | None = None,
         result: str | None = None,
-        **state: Any,
+        **state: object,
     ) -> Step:
         """Changes one thing here. Steps ahead are abandoned; what runs next are new calls.
 
@@ -145,7 +145,7 @@ class Stepper(Inspector):
         given = EditRequest(request, body, tool, arguments, result, state)
         return self._run(self._edit(given))
 
-    def answer(self, value: Any, question: str | None = None) -> Step:
+    def answer(self, value: object, question: str | None = None) -> Step:
         """Answers what a person is asked (`stepper.now.waiting`).
 
         Args:
@@ -198,13 +198,13 @@ class Stepper(Inspector):
         tool: str | None = None,
         arguments: Mapping[str, Any] | str | None = None,
         result: str | None = None,
-        **state: Any,
+        **state: object,
     ) -> Step:
         """Async version of `edit`."""
         given = EditRequest(request, body, tool, arguments, result, state)
         return await self._arun(self._edit(given))
 
-    async def aanswer(self, value: Any, question: str | None = None) -> Step:
+    async def aanswer(self, value: object, question: str | None = None) -> Step:
         """Async version of `answer`."""
         return await self._arun(self._timeline.answer(value, question))
 

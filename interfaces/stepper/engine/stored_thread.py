@@ -62,7 +62,7 @@ class StoredThread:
         config = self._config(_namespace_of(checkpoint))
         return self._graph.copy({"checkpointer": saver}).get_state(config).tasks
 
-    def task(self, stored: PregelTask, checkpoint: CheckpointTuple, state: Any) -> Task:
+    def task(self, stored: PregelTask, checkpoint: CheckpointTuple, state: object) -> Task:
         """Returns the session's form of a stored task.
 
         `state` is the task's input, unless the task was sent an input of its own (`Send`).

@@ -191,11 +191,13 @@ class _ControlledNode(Runnable[Any, Any]):
         self._bound, self._node = bound, node
         self._controller, self._runs_whole = controller, runs_whole
 
-    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+    def invoke(self, input: object, config: RunnableConfig | None = None, **kwargs: object) -> Any:
         """Runs the node uncontrolled. A session never calls this: it is always async."""
         return self._bound.invoke(input, config, **kwargs)
 
-    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+    async def ainvoke(
+        self, input: object, config: RunnableConfig | None = None, **kwargs: object
+    ) -> Any:
         """Asks the controller, then runs the node."""
         assert config is not None, "LangGraph gives every node its configuration"
         return await self._controller.run_or_pause(
@@ -203,7 +205,7 @@ class _ControlledNode(Runnable[Any, Any]):
             lambda given: self._bound.ainvoke(given, config, **kwargs),
         )
 
-    def _task(self, input: Any, config: RunnableConfig) -> Task:
+    def _task(self, input: object, config: RunnableConfig) -> Task:
         metadata = config.get("metadata", {})
         own_namespace = str(config.get("configurable", {}).get("checkpoint_ns", ""))
         namespace, _, last = own_namespace.rpartition("|")
@@ -227,7 +229,7 @@ _NO_BREAKPOINTS: Final[Mapping[str, Any]] = {
 }
 
 
-def controlled_copy(graph: Graph, controller: TaskController, **update: Any) -> Graph:
+def controlled_copy(graph: Graph, controller: TaskController, **update: object) -> Graph:
     """A copy of `graph` that runs a node only when `controller` allows it.
 
     The graph's own breakpoints are left out. `update` replaces further attributes of the copy.

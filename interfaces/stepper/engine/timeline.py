@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 from decimal import Decimal
-from typing import Any
 
 from turngraph.interfaces.stepper.engine.breakpoints import Breakpoint
 from turngraph.interfaces.stepper.engine.edits import Edit
@@ -107,7 +106,7 @@ class Timeline:
                 break
         return self.now
 
-    async def answer(self, value: Any, question: str | None) -> Step:
+    async def answer(self, value: object, question: str | None) -> Step:
         """Answers the question with that interrupt id, or all open questions if it is None."""
         ids = [waiting.interrupt.id for waiting in self.now.waiting]
         answered = [each for each in ids if question in (None, each)]

@@ -14,6 +14,7 @@ from turngraph.interfaces.stepper.engine.task_controller import Task
 from turngraph.providers.reading.redact import redact
 from turngraph.providers.wire.endpoint import BEARER, KeyHeader, key_header
 from turngraph.state.errors import TurnValueError
+from turngraph.state.json_types import JsonObject
 from turngraph.state.request import ChatRequest
 
 __all__ = ["WireRequest", "request_of", "request_with_body"]
@@ -26,7 +27,7 @@ class WireRequest:
     """A request as it is sent."""
 
     url: str
-    body: dict[str, Any]
+    body: JsonObject
     """The JSON of the request."""
     key_variable: str
     """The environment variable that holds the API key."""
@@ -119,7 +120,7 @@ def _wire_request(
     )
 
 
-def request_with_body(task: Task, body: Mapping[str, Any]) -> ChatRequest:
+def request_with_body(task: Task, body: Mapping[str, object]) -> ChatRequest:
     """Returns the request of `task`, changed so that its JSON is exactly `body`.
 
     Raises TurnValueError if `body` leaves out a member that every request of the turn has, or if it
@@ -148,7 +149,7 @@ def request_with_body(task: Task, body: Mapping[str, Any]) -> ChatRequest:
     return bare.model_copy(update={"extra_body": {**extra, **changed}})
 
 
-def _check_members(bare_body: Mapping[str, Any], body: Mapping[str, Any]) -> None:
+def _check_members(bare_body: Mapping[str, object], body: Mapping[str, object]) -> None:
     stuck = sorted(name for name in bare_body if name not in body)
     if stuck:
         raise TurnValueError(

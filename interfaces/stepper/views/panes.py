@@ -5,7 +5,7 @@ and the terminal.
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from langchain_core.messages import BaseMessage
 from pydantic import BaseModel
@@ -208,7 +208,7 @@ def _table(head: Row, rows: Sequence[Row], row_format: str, note: str | None = N
     return Pane(head=head, rows=tuple(rows), row_format=row_format, note=note)
 
 
-def _question_text(value: Any) -> str:
+def _question_text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
@@ -218,7 +218,7 @@ def _message_text(message: BaseMessage) -> str:
     return " ".join(filter(None, (message.text, *texts)))
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     """A value of a state as text of limited length; a message as its text and its calls."""
     if isinstance(value, BaseMessage):
         return _message_text(value) or "(no text)"

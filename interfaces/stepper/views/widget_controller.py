@@ -2,13 +2,13 @@
 
 import threading
 from collections.abc import Callable
-from typing import Any
 
 from turngraph.interfaces.plain_text import printable
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.views.actions import ACTIONS, Message
 from turngraph.interfaces.stepper.views.widget_view import widget_view
 from turngraph.state.errors import TurngraphError
+from turngraph.state.json_types import JsonObject
 
 __all__ = ["WidgetController"]
 
@@ -43,7 +43,7 @@ class WidgetController:
             self._watched.add(self.stepper.name)
             self.stepper.on_move(self._follow)
 
-    def view(self) -> dict[str, Any]:
+    def view(self) -> JsonObject:
         """Returns what is drawn, as JSON."""
         return {
             **widget_view(self.stepper, compared=self._compared),

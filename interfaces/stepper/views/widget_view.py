@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict
-from typing import Any, Final, get_args
+from typing import Final, get_args
 
 from turngraph.interfaces.plain_text import printable
 from turngraph.interfaces.stepper.engine.stepper import Stepper
@@ -11,10 +11,9 @@ from turngraph.interfaces.stepper.views.actions import BREAKPOINT_FIELDS
 from turngraph.interfaces.stepper.views.page import OPEN_PANES, graph_path, graph_svg
 from turngraph.interfaces.stepper.views.panes import headline, panes_of
 from turngraph.state.events import AnyEvent
+from turngraph.state.json_types import JsonObject
 
 __all__ = ["widget_choices", "widget_view"]
-
-JsonObject = dict[str, Any]
 
 _MAX_EDITABLE_CHARS: Final = 200_000
 """A longer request cannot be edited on the screen; `stepper.edit(body=…)` takes any."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
@@ -16,6 +16,7 @@ from turngraph.billing.errors import LedgerError
 from turngraph.billing.leases.leases import admit
 from turngraph.billing.operations.attempt_rows import COLUMN_TYPES, attempt_rows
 from turngraph.billing.operations.export import write_rows
+from turngraph.billing.operations.results import AttemptRow
 from turngraph.billing.operations.spending import COLUMNS
 from turngraph.billing.pricing.prices import Prices
 from turngraph.billing.store.calls import Call, CostAttribution, Released
@@ -23,6 +24,13 @@ from turngraph.billing.store.settlement import correct_closed
 
 Open = Callable[..., Any]
 DAY_S = 86_400
+
+
+def test_the_columns_of_a_row_are_typed() -> None:
+    """`AttemptRow` tells a type checker what each column holds; `COLUMN_TYPES` tells Parquet."""
+    hints = get_type_hints(AttemptRow)
+    plain = {name: (get_args(hint) or (hint,))[0] for name, hint in hints.items()}
+    assert plain == COLUMN_TYPES
 
 
 @pytest.fixture
