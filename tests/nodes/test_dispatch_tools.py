@@ -125,6 +125,21 @@ def test_a_call_of_a_turn_that_is_over_does_not_run(options: Any, content: str) 
     assert (run.status, run.content) == ("rejected", content)
 
 
+def test_a_picture_stands_beside_the_text_in_the_message() -> None:
+    """The record holds the text alone, which names the picture."""
+    picture = {"type": "image", "base64": "aGk=", "mime_type": "image/png"}
+
+    @tool
+    def photo(city: str) -> list[dict[str, str]]:
+        """A photo."""
+        return [{"type": "text", "text": city}, picture]
+
+    patch = run_stage(dispatch_tools, task("photo", OSLO), context_for(tools=(photo,)))
+    [message], [run] = patch["messages"], patch["tool_runs"]
+    assert run.content == "Oslo\n[image/png]"
+    assert message.content == [{"type": "text", "text": run.content}, picture]
+
+
 def test_every_call_is_two_events() -> None:
     """That it was asked, and what became of it."""
     seen = Recorder()
