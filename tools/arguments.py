@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from turngraph.state.errors import ToolArgumentsError, TurnConfigurationError
 from turngraph.state.json_types import JsonObject
@@ -51,7 +51,7 @@ def compile_schema(name: str, schema: JsonObject) -> "Validator":
     kind: Any = validator_for(schema, default=Draft202012Validator)
     try:
         # Without formats: the format `regex` knows Python's own patterns only.
-        kind.check_schema(schema, format_checker=FormatChecker(formats=()))  # type: ignore[call-arg]
+        kind.check_schema(schema, format_checker=FormatChecker(formats=()))
     except SchemaError as error:
         raise TurnConfigurationError(
             f"The schema of tool `{name}` is not a valid JSON schema: {error.message[:MAX_QUOTED]}"

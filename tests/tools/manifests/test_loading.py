@@ -280,7 +280,7 @@ spec:
 def test_a_number_of_a_text_parameter_is_the_text_as_written() -> None:
     """`500.00` is read as the number 500.0, whose text would be another one."""
     plugin = load_manifests(API)["prices"]
-    properties = plugin.tool.args_schema["properties"]  # type: ignore[index,call-overload]
+    properties = plugin.tool.args_schema["properties"]  # type: ignore[index]
     assert properties["limit"]["default"] == "500.00"
     assert properties["limit"]["enum"][:3] == ["500.00", "0012", "true"]
     assert properties["count"]["default"] == 7
