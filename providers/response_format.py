@@ -23,10 +23,8 @@ def response_format_of(form: object) -> Any:
         'string'
     """
     if isinstance(form, type) and issubclass(form, BaseModel):
-        from langchain_core.utils.function_calling import convert_to_openai_function
-
-        function = convert_to_openai_function(form, strict=True)
-        schema = {"name": function["name"], "schema": function["parameters"], "strict": True}
+        # As pydantic writes it: how a vendor must have it is decided when a request is built.
+        schema = {"name": form.__name__, "schema": form.model_json_schema(), "strict": True}
         return {"type": "json_schema", "json_schema": schema}
     if form is not None and (not isinstance(form, dict) or form.get("type") not in _TYPES):
         raise TurnConfigurationError(

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from langchain_core.messages import BaseMessage
 
 from turngraph.providers.vendors.profiles import Quirks
+from turngraph.providers.writing.answer_format import answer_format
 from turngraph.providers.writing.chat_converter import OpenAIChatConverter
 from turngraph.providers.writing.chat_messages import adapt_messages
 from turngraph.providers.writing.notes import Notes
@@ -21,6 +22,7 @@ from turngraph.providers.writing.parameters import (
 )
 from turngraph.providers.writing.tool_choice import tool_members
 from turngraph.providers.writing.tool_specs import chat_tools
+from turngraph.providers.writing.unique_ids import UniqueCallIds
 from turngraph.state.json_types import JsonObject
 from turngraph.state.request import ChatRequest
 
@@ -80,6 +82,7 @@ def _messages(
         made_by = message.response_metadata.get("model_provider")
         converter = own if made_by in (None, notes.vendor) else foreign
         wire.append(converter.convert(message, n))
+    UniqueCallIds().rename_messages(wire)
     return adapt_messages(wire, quirks, notes)
 
 
@@ -122,5 +125,5 @@ def _answer_format(request: ChatRequest, quirks: Quirks, notes: Notes) -> JsonOb
         why = f"{notes.vendor} does not know {kind} for {notes.model}"
         notes.add_dropped("response_format", why)
     else:
-        members["response_format"] = wanted
+        members["response_format"] = answer_format(wanted, quirks, notes)
     return members

@@ -9,6 +9,7 @@ from typing import Final
 from langchain_core.messages import BaseMessage
 
 from turngraph.providers.vendors.profiles import Quirks
+from turngraph.providers.writing.answer_format import answer_format
 from turngraph.providers.writing.notes import Notes
 from turngraph.providers.writing.parameters import (
     effort_value,
@@ -19,6 +20,7 @@ from turngraph.providers.writing.parameters import (
 from turngraph.providers.writing.responses_converter import OpenAIResponsesConverter
 from turngraph.providers.writing.tool_choice import tool_members
 from turngraph.providers.writing.tool_specs import responses_tools
+from turngraph.providers.writing.unique_ids import UniqueCallIds
 from turngraph.state.json_types import JsonMapping, JsonObject
 from turngraph.state.request import ChatRequest
 
@@ -73,6 +75,7 @@ def _items(
         vendor=notes.vendor, stored=request.store is not False, reasoning=quirks.reasoning_items
     )
     items = converter.convert_all(messages)
+    UniqueCallIds().rename_items(items)
     if left_out := converter.left_out(messages, items):
         notes.add(
             f"Items of earlier answers are left out ({', '.join(left_out)}): {notes.vendor} could "
@@ -123,6 +126,7 @@ def _text(request: ChatRequest, quirks: Quirks, notes: Notes) -> JsonObject:
     text: JsonObject = {}
     if (wanted := request.response_format) is not None:
         # Chat Completions nests the schema under `json_schema`; Responses has it flat.
+        wanted = answer_format(wanted, quirks, notes)
         schema = wanted.get("json_schema")
         text["format"] = {"type": wanted["type"], **(schema if isinstance(schema, dict) else {})}
     if request.verbosity is not None:

@@ -87,6 +87,11 @@ class OpenAIResponsesConverter:
         if items is None or not _items_fit(message, items, calls):
             return _items_from_message(message, calls.values())
         kept = [item for item in items if item.get("type") != "reasoning" or self._takes(item)]
+        kept = [item for item in kept if not _was_served(item, calls)]
+        # A reasoning item is refused without the item that followed it, and an answer that was cut
+        # while the model reasoned has none: every later request of the thread would fail.
+        while kept and kept[-1].get("type") == "reasoning":
+            kept.pop()
         # An id is looked up together with the reasoning before it: without that, none may be sent.
         keep_ids = self.stored and len(kept) == len(items)
         return [_complete_item(item, message, calls, keep_id=keep_ids) for item in kept]
@@ -160,7 +165,11 @@ def _items_fit(
     A reasoning item is refused without the item that followed it, so a message whose text or calls
     were edited loses all its items.
     """
-    called = {item.get("call_id") for item in items if item.get("type") in _CALL_ITEMS}
+    called = {
+        item.get("call_id")
+        for item in items
+        if item.get("type") in _CALL_ITEMS and not _was_served(item, calls)
+    }
     if called != set(calls):
         return False
     texts = [
@@ -169,6 +178,11 @@ def _items_fit(
     if not isinstance(message.content, str) or any("text" not in part for part in texts):
         return len(texts) == 1 and isinstance(message.content, str)
     return "".join(part["text"] for part in texts) == message.content
+
+
+def _was_served(item: JsonMapping, calls: Mapping[str, Any]) -> bool:
+    """Whether `item` is a call of a tool of the vendor's own, which is no call of the message."""
+    return item.get("type") == "custom_tool_call" and item.get("call_id") not in calls
 
 
 def _message_parts(item: JsonMapping) -> list[JsonMapping]:

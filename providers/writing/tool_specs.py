@@ -7,6 +7,7 @@ from pydantic import JsonValue
 
 from turngraph.providers.vendors.profiles import Quirks
 from turngraph.providers.writing.notes import Notes
+from turngraph.providers.writing.schema_dialect import in_simple_words, strict_schema
 from turngraph.state.json_types import JsonMapping, JsonObject
 from turngraph.state.request import ChatRequest, ToolSpec
 
@@ -62,6 +63,15 @@ def _function(tool: ToolSpec, quirks: Quirks, notes: Notes) -> JsonObject:
     if tool.strict is not None:
         if quirks.strict_tools:
             function["strict"] = tool.strict
+            strict = strict_schema(function["parameters"]) if tool.strict else None
+            if strict is not None:
+                function["parameters"] = strict
+            elif tool.strict:
+                function["strict"] = False
+                notes.add(
+                    f"`{tool.name}` is sent without `strict`: it takes objects whose members have "
+                    "no fixed names, which a strict schema cannot describe."
+                )
         elif tool.strict:
             notes.add_dropped("strict", f"{notes.vendor} does not know strict tools")
     return function
@@ -82,6 +92,7 @@ def schema_for(schema: Mapping[str, JsonValue], quirks: Quirks, notes: Notes) ->
         adapted = {
             name: value for name, value in adapted.items() if name not in ("$defs", "definitions")
         }
+    adapted = in_simple_words(adapted, const="const" not in quirks.schema_drop)
     if quirks.schema_drop:
         adapted = _drop_keywords(adapted, quirks.schema_drop, notes)
     return dict(adapted)

@@ -103,6 +103,8 @@ def responses_replies(draw: st.DrawFn) -> ProviderReply:
             min_size=1,
             max_size=5,
         )
+        # An answer that was cut while the model reasoned is not sent back as it came.
+        .filter(lambda kinds: kinds[-1] != "reasoning")
     )
     items, calls, answer = [], [], ""
     for n, kind in enumerate(kinds):

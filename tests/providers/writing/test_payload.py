@@ -11,12 +11,13 @@ from turngraph.providers.writing.payload import Payload, build_payload
 from turngraph.state.errors import TurnValueError
 from turngraph.state.request import Api, ChatRequest, ToolSpec
 
+CLOSED = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
 BOTH = pytest.mark.parametrize("api", ["chat", "responses"])
 USER = HumanMessage("Hi")
 TOOL = ToolSpec(name="add", description="Adds.", parameters={"type": "object"})
 FORM: dict[str, Any] = {
     "type": "json_schema",
-    "json_schema": {"name": "a", "schema": {"type": "object"}, "strict": True},
+    "json_schema": {"name": "a", "schema": CLOSED, "strict": True},
 }
 
 
@@ -140,7 +141,7 @@ def test_a_whole_responses_request() -> None:
             "format": {
                 "type": "json_schema",
                 "name": "a",
-                "schema": {"type": "object"},
+                "schema": CLOSED,
                 "strict": True,
             },
             "verbosity": "low",

@@ -1,0 +1,32 @@
+"""`response_format` as a vendor takes it."""
+
+from turngraph.providers.vendors.profiles import Quirks
+from turngraph.providers.writing.notes import Notes
+from turngraph.providers.writing.schema_dialect import strict_schema
+from turngraph.providers.writing.tool_specs import schema_for
+from turngraph.state.json_types import JsonMapping, JsonObject
+
+__all__ = ["answer_format"]
+
+
+def answer_format(wanted: JsonMapping, quirks: Quirks, notes: Notes) -> JsonObject:
+    """`wanted`, with its schema in the vendor's dialect.
+
+    A strict schema is closed and complete. What cannot be strict, such as a mapping with names
+    that nobody knows, is sent without `strict`, and a warning says so.
+    """
+    form = wanted.get("json_schema")
+    if not isinstance(form, dict) or not isinstance(schema := form.get("schema"), dict):
+        return dict(wanted)
+    form = {**form, "schema": schema_for(schema, quirks, notes)}
+    if form.get("strict"):
+        strict = strict_schema(form["schema"])
+        if strict is None:
+            form["strict"] = False
+            notes.add(
+                "`response_format` is sent without `strict`: it holds objects whose members have "
+                "no fixed names, which a strict schema cannot describe."
+            )
+        else:
+            form["schema"] = strict
+    return {**wanted, "json_schema": form}

@@ -1,0 +1,53 @@
+"""Makes the ids of tool calls unique in a conversation, in the calls and in their results."""
+
+from collections.abc import Iterable
+
+from turngraph.state.json_types import JsonObject
+
+__all__ = ["UniqueCallIds"]
+
+_CALLS = ("function_call", "custom_tool_call")
+
+
+class UniqueCallIds:
+    """Renames ids that an earlier answer of the conversation has used.
+
+    Servers that count the calls of each answer (`call_0`) use an id in every answer, and vendors
+    that look for a call by its id then refuse the conversation, or take the wrong one.
+
+        >>> ids = UniqueCallIds()
+        >>> ids.call("call_0"), ids.call("call_0"), ids.result("call_0")
+        ('call_0', 'call_0_2', 'call_0_2')
+    """
+
+    def __init__(self) -> None:
+        self._used: set[str] = set()
+        self._current: dict[str, str] = {}
+
+    def call(self, id_: str) -> str:
+        """Returns the id to send for a call."""
+        number, unique = 2, id_
+        while unique in self._used:
+            unique, number = f"{id_}_{number}", number + 1
+        self._used.add(unique)
+        self._current[id_] = unique
+        return unique
+
+    def result(self, id_: str) -> str:
+        """Returns the id to send for the result of the last call with this id."""
+        return self._current.get(id_, id_)
+
+    def rename_messages(self, messages: Iterable[JsonObject]) -> None:
+        """Changes Chat Completions messages in place. They must come in their order."""
+        for message in messages:
+            if calls := message.get("tool_calls"):
+                message["tool_calls"] = [{**call, "id": self.call(call["id"])} for call in calls]
+            if "tool_call_id" in message:
+                message["tool_call_id"] = self.result(message["tool_call_id"])
+
+    def rename_items(self, items: Iterable[JsonObject]) -> None:
+        """Changes Responses items in place. They must come in their order."""
+        for item in items:
+            if (id_ := item.get("call_id")) is None:
+                continue
+            item["call_id"] = self.call(id_) if item.get("type") in _CALLS else self.result(id_)

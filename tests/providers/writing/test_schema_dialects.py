@@ -1,0 +1,104 @@
+"""Schemas of tools and answers in the dialect of each vendor."""
+
+import json
+from typing import Annotated, Any, Literal
+
+import pytest
+from langchain_core.messages import HumanMessage
+from pydantic import BaseModel, Field
+
+from turngraph.providers.response_format import response_format_of
+from turngraph.providers.vendors.profiles import VENDORS
+from turngraph.providers.writing.payload import build_payload
+from turngraph.state.request import Api, ChatRequest, ToolSpec
+
+
+class Car(BaseModel):
+    kind: Literal["car"]
+    doors: int = 4
+
+
+class Bike(BaseModel):
+    kind: Literal["bike"]
+    gears: int | None = None
+
+
+class Vehicle(BaseModel):
+    vehicle: Annotated[Car | Bike, Field(discriminator="kind")]
+    spare: Car | None = None
+    first: Car = Field(description="The first one.")
+
+
+class Count(BaseModel):
+    counts: dict[str, int]
+
+
+def body(vendor: str, model: str, api: Api = "chat", **fields: Any) -> tuple[Any, tuple[str, ...]]:
+    request = ChatRequest(vendor=vendor, api=api, model=model, **fields)
+    payload = build_payload(request, [HumanMessage("Hi")], VENDORS[vendor])
+    return payload.body, payload.warnings
+
+
+def objects_in(node: Any) -> list[dict[str, Any]]:
+    if isinstance(node, list):
+        return [found for member in node for found in objects_in(member)]
+    if not isinstance(node, dict):
+        return []
+    inner = [found for member in node.values() for found in objects_in(member)]
+    return [node, *inner] if node.get("type") == "object" else inner
+
+
+def format_of(sent: Any, api: Api) -> Any:
+    return sent["response_format"]["json_schema"] if api == "chat" else sent["text"]["format"]
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+def test_a_strict_format_is_closed_and_complete(api: Api) -> None:
+    """OpenAI refuses `oneOf`, open objects, and properties that may be missing."""
+    sent, warnings = body("openai", "gpt-4.1", api, response_format=response_format_of(Vehicle))
+    form = format_of(sent, api)
+    assert form["strict"] is True
+    assert not warnings
+    assert not [word for word in ("oneOf", "discriminator") if word in json.dumps(form)]
+    assert len(objects_in(form["schema"])) == 3
+    for node in objects_in(form["schema"]):
+        assert node["additionalProperties"] is False
+        assert node["required"] == list(node["properties"])
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+def test_a_mapping_is_sent_without_strict_and_a_warning_says_so(api: Api) -> None:
+    """Closed, it could only ever be empty, and nobody would notice."""
+    sent, warnings = body("openai", "gpt-4.1", api, response_format=response_format_of(Count))
+    form = format_of(sent, api)
+    assert form["strict"] is False
+    assert form["schema"]["properties"]["counts"]["additionalProperties"] == {"type": "integer"}
+    assert "without `strict`" in " ".join(warnings)
+
+
+def test_gemini_gets_no_const_and_no_reference_in_tools_and_formats() -> None:
+    """It knows neither, and would lose the tags of a union."""
+    tool = ToolSpec(name="f", description="F.", parameters=Vehicle.model_json_schema())
+    form = response_format_of(Vehicle)
+    for fields in ({"tools": (tool,)}, {"response_format": form}):
+        sent = json.dumps(body("googleai", "gemini-2.5-flash", **fields)[0])
+        assert not [word for word in ('"const"', "$ref", "#/$defs") if word in sent]
+        assert all(f'"enum": ["{tag}"]' in sent for tag in ("car", "bike"))
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+def test_an_array_has_items_wherever_it_stands(api: Api) -> None:
+    """MCP servers leave them out, and OpenAI refuses the whole request."""
+    inner = {"type": "object", "properties": {"ids": {"type": "array"}}}
+    tool = ToolSpec(name="f", parameters={"type": "object", "properties": {"o": inner}})
+    sent = body("openai", "gpt-4.1", api, tools=(tool,))[0]["tools"][0]
+    parameters = sent.get("function", sent)["parameters"]
+    assert parameters["properties"]["o"]["properties"]["ids"] == {"type": "array", "items": {}}
+
+
+def test_a_strict_tool_with_a_mapping_is_sent_without_strict() -> None:
+    """As a format would be."""
+    tool = ToolSpec(name="f", parameters=Count.model_json_schema(), strict=True)
+    sent, warnings = body("openai", "gpt-4.1", tools=(tool,))
+    assert sent["tools"][0]["function"]["strict"] is False
+    assert "`f` is sent without `strict`" in " ".join(warnings)
