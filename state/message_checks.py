@@ -47,7 +47,8 @@ def check_message(message: AnyMessage, place: int, limit: int) -> None:
     if any(beside):
         check_json(beside, where)
     for name in _NAMES:
-        check_text(getattr(message, name, None) or "", f"`{where}.{name}`")
+        if text := getattr(message, name, None):
+            check_text(text, f"`{where}.{name}`")
     size = len(content) if isinstance(content, str) else sum(len(text) for text in _texts(content))
     if size > limit:
         raise TurnValueError(

@@ -191,9 +191,9 @@ class ChatReader:
         self._logprobs += logprob_entries(choice.get("logprobs"))
         # An empty finish reason (xAI, Snowflake) is none; after the first, others are repetitions,
         # except one that says that a part of the answer was cut.
-        reason = choice.get("finish_reason")
+        reason = str(choice.get("finish_reason") or "")
         if reason and (self._finish_reason is None or reason in UNFINISHED):
-            self._end_choice(str(reason), chunks)
+            self._end_choice(reason, chunks)
 
     def _end_choice(self, reason: str, chunks: list[StreamChunk]) -> None:
         if reason == "error":  # OpenRouter: https://openrouter.ai/docs/api-reference/errors

@@ -47,6 +47,7 @@ from turngraph.providers.openai_provider import OpenAIProvider
 from turngraph.providers.wire.loop_thread import LOOP_THREAD
 from turngraph.state.events import RequestSent
 from turngraph.state.turn import TurnOutput
+from turngraph.tools import running
 
 WITH_TOOLS: Final = replace(
     PRICES, tools=(ToolPrice(tool="calculator", usd_per_call=Decimal("0.001")),)
@@ -303,6 +304,8 @@ def warm_up() -> None:
     """Run a turn here, before any worker is forked: what is imported now is not imported by each of
     them again.
     """
+    # No thread may stay beside a fork: those of tools end with their call.
+    running.MAX_IDLE = 0  # type: ignore[misc]
     with tempfile.TemporaryDirectory() as folder, stub(Path(folder)) as (url, _):
         for number, run in enumerate((GraphRun(), GraphRun(tasks=True), GraphRun(how="gateway"))):
             job = Job(

@@ -25,6 +25,8 @@ spec:
     parameters: [{name: value, type: TYPE}]
     limit: 100
 """
+STATEMENTS = {"sqlite": 1, "postgresql": 2}
+"""How many a call sends. On PostgreSQL the columns are asked for before the rows."""
 NAMES = [row[1] for row in ROWS]
 Oracle = Callable[[str], list[str]]
 
@@ -84,7 +86,7 @@ def test_no_payload_changes_the_statement(shop: Shop, place: str) -> None:
                     continue  # SQLite is set to refuse patterns above 1,000 characters
                 text = text.lower()
             assert names_found(found, text) == oracle(text), repr(text)
-    assert len(statements) == 1
+    assert len(statements) == STATEMENTS[shop.dialect]
     assert shop.snapshot() == before
 
 
@@ -106,7 +108,7 @@ def test_no_payload_gets_in_by_another_type(shop: Shop, kind: str) -> None:
             except ToolException:
                 continue  # refused by the database as no such type
             assert set(answer) <= {text, "item 2"}, repr(text)
-    assert len(statements) <= 1
+    assert len(statements) <= STATEMENTS[shop.dialect]
     assert shop.snapshot() == before
 
 
