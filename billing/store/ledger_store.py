@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 import uuid
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -83,10 +84,16 @@ class LedgerStore:
         self.owner = owner or f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self.spool = Spool(spool_beside(url) if spool is None else Path(spool))
         self.now, self._retry_delays_s = clock, retry_delays_s
-        self._engine: Engine | None = None
-        self._opening = threading.Lock()
         # True at the start: an earlier process may have left records in the spool.
-        self._spooled, self._catching_up = True, threading.Lock()
+        self._spooled = True
+        self._start()
+        _stores.add(self)
+
+    def _start(self) -> None:
+        """Makes what belongs to this process: the engine, the locks and the threads."""
+        url = self.url
+        self._engine: Engine | None = None
+        self._opening, self._catching_up = threading.Lock(), threading.Lock()
         # SQLite has one writer. Waiting here is fair and cheap; SQLite's own waiting polls.
         self._gate: contextlib.AbstractContextManager[object] = (
             threading.RLock() if url.startswith("sqlite") else contextlib.nullcontext()
@@ -97,6 +104,14 @@ class LedgerStore:
         self._threads = ThreadPoolExecutor(
             1 if url.startswith("sqlite") else 8, thread_name_prefix="ledger"
         )
+
+    def _start_after_fork(self) -> None:
+        # A forked process inherits connections that its parent goes on using, locks that a thread
+        # of the parent may hold, and none of the threads. Leases are told apart by their owner.
+        if self._engine is not None:
+            self._engine.dispose(close=False)
+        self.owner = f"{self.owner}:{os.getpid()}"
+        self._start()
 
     def run(
         self, op: Callable[Concatenate[LedgerTransaction, P], T], *args: P.args, **kwargs: P.kwargs
@@ -240,6 +255,19 @@ class LedgerStore:
         except (LedgerError, KeyError, ValidationError):
             return False
         return True
+
+
+_stores: Final["weakref.WeakSet[LedgerStore]"] = weakref.WeakSet()
+"""All ledgers of this process. A server may open one, and then fork its workers."""
+
+
+def _start_all_after_fork() -> None:
+    for store in list(_stores):
+        store._start_after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_all_after_fork)
 
 
 def _connection_was_lost(error: DBAPIError) -> bool:

@@ -3,6 +3,8 @@ for what is left.
 """
 
 import asyncio
+import os
+import signal
 import sys
 import threading
 import time
@@ -61,6 +63,29 @@ async def test_tasks_use_the_same_operations(open_book: Open) -> None:
         f"c{n}.1" for n in range(20)
     }
     assert book.window("turn:u") == (0, Decimal("0.2"))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_a_forked_process_goes_on_with_the_ledger_of_its_parent(open_book: Open) -> None:
+    """A server may use the ledger and then fork its workers (`gunicorn --preload`)."""
+    book = open_book(Budget(usd=Decimal(1)))
+
+    async def call(call_id: str) -> None:
+        await book.ledger.store.arun(
+            begin, book.call, call_id=call_id, request_sha="x", usd=Decimal("0.01")
+        )
+
+    asyncio.run(call("before"))
+    owner = book.ledger.store.owner
+    child = os.fork()
+    if child == 0:
+        signal.alarm(30)  # a child that hangs is killed, and the test fails
+        asyncio.run(call("child"))
+        os._exit(0 if book.ledger.store.owner != owner else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    asyncio.run(call("after"))
+    assert book.window("turn:u") == (0, Decimal("0.03"))
 
 
 def test_an_interrupt_in_a_transaction_leaves_no_lock(tmp_path: Path) -> None:
