@@ -2,6 +2,8 @@
 # Needed: make, git and any Python from 3.11 on. Everything else is installed into this folder: uv,
 # if it is missing, into .uv, and what turngraph needs into .venv.
 # PYTHON=3.13 chooses another Python, VENV=folder another place.
+# Many tests wait for sockets and for each other: two workers a core.
+WORKERS := $(shell echo $$(( 2 * $$(nproc 2>/dev/null || echo 2) )))
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 PYTHON ?= >=3.11
 VENV ?= .venv
@@ -73,7 +75,7 @@ notebook: $(VENV)/.notebook  ## JupyterLab with the notebooks, on the scripted m
 	$(RUN)jupyter lab notebooks/01_one_turn.ipynb
 
 test: install  ## the whole suite
-	$(RUN)pytest -n auto -q
+	$(RUN)pytest -n $(WORKERS) -q
 
 coverage: install  ## every line and branch of billing/ must be run by a test
 	$(RUN)pytest -n auto -q --cov --cov-config=pyproject.toml tests/billing tests/graphs
