@@ -103,6 +103,11 @@ def run_first_cell(page: Any, url: str) -> None:
 
     It tries several times: a key press is lost while the kernel is still starting.
     """
+    # JupyterLab may ask something first, such as which kernel; its suggestion is taken.
+    page.add_locator_handler(
+        page.locator("dialog.jp-Dialog"),
+        lambda dialog: dialog.locator("button.jp-mod-accept").click(),
+    )
     page.goto(url)
     cell = page.locator(".jp-Notebook .jp-CodeCell").first
     cell.wait_for(timeout=120_000)

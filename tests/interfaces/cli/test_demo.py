@@ -30,15 +30,14 @@ def test_a_turn_fits_on_a_page(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(turn.count("\n") < 100 for turn in turns)
 
 
-def test_the_calls_of_the_third_turn_are_several_and_answered_in_order(
+def test_the_calls_of_the_third_turn_are_several_and_all_answered(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """It is there to show parallel calls."""
+    """It is there to show parallel calls. Each is shown when it ends, so in any order."""
     shown = played(capsys, "--only", "3")
     assert shown.count("● dispatch_tools") == 3
-    assert [shown.index(answer) for answer in ("18446744073709551616", "3.14159", "357")] == sorted(
-        shown.index(answer) for answer in ("18446744073709551616", "3.14159", "357")
-    )
+    for answer in ("18446744073709551616", "3.14159", "357"):
+        assert answer in shown
 
 
 @pytest.mark.parametrize("api", ["chat", "responses"])
