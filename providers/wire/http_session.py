@@ -27,7 +27,9 @@ class Session:
 
     async def close(self) -> None:
         """Closes the session and its connections."""
-        await self.closer.aclose()
+        # Not the generator: an event loop that shuts down at this moment closes it too, and one
+        # generator cannot be closed twice at once. Closing the client twice is allowed.
+        await self.client.close()
 
     @classmethod
     async def start(cls, headers: Mapping[str, str]) -> "Session":

@@ -340,6 +340,9 @@ def either(raw: dict[str, Any], *names: str) -> Any:
 
 def cost(raw: dict[str, Any], beside: Any) -> Decimal | None:
     reported = raw.get("cost")
+    if raw.get("is_byok") is True:  # OpenRouter's fee, and what the vendor takes from the caller
+        upstream = raw["cost_details"]["upstream_inference_cost"]
+        return Decimal(str(reported or 0)) + Decimal(str(upstream))
     if isinstance(reported, dict):  # Perplexity
         reported = reported["total_cost"]
     if reported is None and raw.get("cost_in_usd_ticks"):  # xAI; 0 is what Azure makes of it

@@ -188,14 +188,7 @@ def test_what_a_vendor_says_it_cost_is_what_is_charged() -> None:
     """
     told: Counter[str] = Counter()
     for exchange in exchanges():
-        said, ticks = exchange.raw.get("cost"), exchange.raw.get("cost_in_usd_ticks")
-        usd = (
-            Decimal(ticks) / 10**10
-            if ticks
-            else Decimal(str(said))
-            if isinstance(said, int | float)
-            else None
-        )
+        usd = told_cost_usd(exchange.raw)
         if usd is None:
             continue
         priced = Prices().charge(read(exchange), PriceKey(exchange.vendor, exchange.model, at=AT))
@@ -204,6 +197,19 @@ def test_what_a_vendor_says_it_cost_is_what_is_charged() -> None:
         told[exchange.vendor] += 1
     print(dict(told))
     assert told
+
+
+def told_cost_usd(raw: dict[str, Any]) -> Decimal | None:
+    """The cost in a vendor's usage, in USD. With the caller's own key, OpenRouter's `cost` is its
+    fee alone, and the model's vendor takes the rest.
+    """
+    said, ticks = raw.get("cost"), raw.get("cost_in_usd_ticks")
+    if ticks:
+        return Decimal(ticks) / 10**10
+    if not isinstance(said, int | float):
+        return None
+    upstream = raw["cost_details"]["upstream_inference_cost"] if raw.get("is_byok") else 0
+    return Decimal(str(said)) + Decimal(str(upstream))
 
 
 def test_every_exchange_with_usage_is_priced_or_marked() -> None:
