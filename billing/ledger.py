@@ -246,6 +246,8 @@ class Ledger(LedgerReports):
 
     def close(self) -> None:
         """Waits for the ledger's threads and closes its connections. Do not use it afterwards."""
+        # First, because a renewal that is under way would keep its connection open.
+        self.leases.close()
         self.store.close()
 
     def __enter__(self) -> Self:

@@ -25,7 +25,7 @@ class LeaseRenewer:
         """The turns whose lease is renewed, each with its fence."""
         self._renewed_at: dict[tuple[str, int], float] = {}
         self._changed = threading.Condition()
-        self._running = False
+        self._thread: threading.Thread | None = None
 
     def start_renewing(self, turn_id: str, fence: int, requested_at: float) -> None:
         """Renews the lease of `turn_id` until `stop_renewing` or `mark_finished`.
@@ -35,9 +35,11 @@ class LeaseRenewer:
         with self._changed:
             self._fences[turn_id] = fence
             self._renewed_at[turn_id, fence] = requested_at
-            if not self._running:
-                self._running = True
-                threading.Thread(target=self._loop, name="turngraph-leases", daemon=True).start()
+            # A thread that is there but not alive is one of the parent of this forked process.
+            if self._thread is None or not self._thread.is_alive():
+                name = "turngraph-leases"
+                self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
+                self._thread.start()
 
     def stop_renewing(self, turn_id: str, fence: int) -> bool:
         """Stops renewing. Returns whether the lease is still held, and should be released now."""
@@ -53,6 +55,16 @@ class LeaseRenewer:
         """
         with self._changed:
             self._remove(turn_id, fence)
+
+    def close(self) -> None:
+        """Stops renewing all leases and waits for a renewal that is under way."""
+        with self._changed:
+            self._fences.clear()
+            self._renewed_at.clear()
+            self._changed.notify_all()
+            thread = self._thread
+        if thread is not None:
+            thread.join()
 
     def is_live(self, turn_id: str, fence: int) -> bool:
         """Returns whether the lease is still valid by this worker's clock: then nobody can have
@@ -102,7 +114,7 @@ class LeaseRenewer:
             with self._changed:
                 self._changed.wait_for(lambda: not self._fences, timeout=interval_s)
                 if not self._fences:
-                    self._running = False
+                    self._thread = None
                     return
                 leases = list(self._fences.items())
             for turn_id, fence in leases:

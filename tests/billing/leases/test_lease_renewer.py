@@ -2,6 +2,7 @@
 database that is not there for a moment.
 """
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -80,7 +81,30 @@ def test_one_thread_keeps_many_leases_and_ends_with_the_last(open_book: Open) ->
     fences = {turn: book.ledger.store.run(admit, turn).fence for turn in ("u", "v")}
     for turn, fence in fences.items():
         leases.start_renewing(turn, fence, time.time())
-    assert leases._running
+    assert leases._thread is not None
     for turn, fence in fences.items():
         assert leases.stop_renewing(turn, fence)
-    until(lambda: not leases._running)
+    until(lambda: leases._thread is None)
+
+
+def test_a_closed_ledger_renews_nothing_and_leaves_no_connection_open(open_book: Open) -> None:
+    """The thread may be in the middle of a renewal when the ledger is closed."""
+    book = open_book(lease_s=LEASE_S, clock=time.time)
+    held(book)
+    in_renewal, may_go_on = threading.Event(), threading.Event()
+
+    def wait_once(*_: Any) -> None:
+        in_renewal.set()
+        may_go_on.wait(30)
+
+    event.listen(book.ledger.store.engine, "before_cursor_execute", wait_once)
+    assert in_renewal.wait(30)
+    pool = book.ledger.store.engine.pool
+    closing = threading.Thread(target=book.ledger.close)
+    closing.start()
+    closing.join(0.05)
+    assert closing.is_alive()  # it waits for the renewal
+    may_go_on.set()
+    closing.join(30)
+    assert book.ledger.leases._thread is None
+    assert pool.checkedout() == 0
