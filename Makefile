@@ -78,7 +78,7 @@ test: install  ## the whole suite
 	$(RUN)pytest -n $(WORKERS) -q
 
 coverage: install  ## every line and branch of billing/ must be run by a test
-	$(RUN)pytest -n auto -q --cov --cov-config=pyproject.toml tests/billing tests/graphs
+	$(RUN)pytest -n $(WORKERS) -q --cov --cov-config=pyproject.toml tests/billing tests/graphs
 
 check: lint types rules docs test  ## what the continuous integration runs
 
@@ -133,7 +133,7 @@ wheel-test: wheel  ## install the wheel into an empty environment and run the wh
 	cd $(WHEEL_TREE) && $(abspath $(WHEEL_VENV))/bin/python -W error -m tests.wheel $(abspath dist)/*.whl
 	cd $(WHEEL_TREE) && $(abspath $(WHEEL_VENV))/bin/turngraph run "What is 6 * 7?" --quiet
 	$(UV) pip install --quiet --python $(WHEEL_VENV)/bin/python --require-hashes -r requirements.lock
-	cd $(WHEEL_TREE) && $(abspath $(WHEEL_VENV))/bin/pytest -n auto -q $(TESTS)
+	cd $(WHEEL_TREE) && $(abspath $(WHEEL_VENV))/bin/pytest -n $(WORKERS) -q $(TESTS)
 
 release-check: install wheel  ## build, check metadata and links, try each extra alone; nothing is uploaded
 	$(RUN)twine check --strict dist/*

@@ -156,7 +156,7 @@ def chat_turn(
         on_finish=on_finish or _unchanged,
         subscribers=(on_event,) if callable(on_event) else tuple(on_event),
     )
-    custom = CustomStages(tuple(before_model), tuple(after_model), tuple(before_tools))
+    custom = CustomStages(before_model, after_model, before_tools)
     graph = build_chat_turn(deps, custom).compile(
         checkpointer,
         store=store,

@@ -8,7 +8,7 @@ from that graph. In the order in which a turn meets them:
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final, TypedDict
 
 from langchain_core.messages import AnyMessage
@@ -20,7 +20,12 @@ from turngraph.nodes.dispatch_tools import dispatch_tools
 from turngraph.nodes.finalize import Reads as FinalizeReads, finalize
 from turngraph.nodes.prep_first_request import Reads as FirstReads, prep_first_request
 from turngraph.nodes.prep_second_request import Reads as SecondReads, prep_second_request
-from turngraph.nodes.support.custom_stage import custom_stage, name_of
+from turngraph.nodes.support.custom_stage import (
+    custom_stage,
+    described,
+    name_of,
+    takes_state,
+)
 from turngraph.nodes.support.dependencies import TurnDependencies
 from turngraph.nodes.support.stage import Stage, StageFunction
 from turngraph.state.errors import TurnConfigurationError
@@ -48,9 +53,18 @@ _END: Final = "finalize"
 class CustomStages:
     """The caller's own stages, in the order in which they run. See `turngraph.state.stages`."""
 
-    before_model: tuple[TurnStage, ...] = ()
-    after_model: tuple[TurnStage, ...] = ()
-    before_tools: tuple[TurnStage, ...] = ()
+    before_model: Sequence[TurnStage] = ()
+    after_model: Sequence[TurnStage] = ()
+    before_tools: Sequence[TurnStage] = ()
+
+    def __post_init__(self) -> None:
+        for position in fields(self):
+            given = getattr(self, position.name)
+            if not isinstance(given, list | tuple):
+                raise TurnConfigurationError(
+                    f"`{position.name}` takes a list of stages, not {described(given)}: "
+                    f"write `{position.name}=[moderate]`."
+                )
 
 
 @dataclass(frozen=True)
@@ -227,9 +241,9 @@ def _check_names(stages: Sequence[TurnStage]) -> None:
     taken = {_MODEL, _TOOLS, _AGAIN, _END, "prep_first_request", "bill"}
     for stage in stages:
         name = name_of(stage) if callable(stage) else None
-        if name is None:
+        if name is None or not takes_state(stage):
             raise TurnConfigurationError(
-                f"A stage is a function with a name, not {type(stage).__name__}: "
+                f"A stage is a function with a name that takes the state, not {described(stage)}: "
                 "write `def moderate(state): …` and give `before_model=[moderate]`."
             )
         if name in taken:

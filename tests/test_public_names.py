@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from types import ModuleType
 
 import pytest
 
+import turngraph
 from tests.paths import ROOMS, ROOT
 
 DOORS = ["turngraph", *(f"turngraph.{room}" for room in ROOMS), "turngraph.interfaces.stepper"]
@@ -68,3 +70,27 @@ def test_a_door_names_only_what_its_stub_names() -> None:
             for alias in node.names
         }
         assert imported == set(importlib.import_module(door).__all__)
+
+
+def test_a_clone_that_hides_the_installed_package_says_so(tmp_path: Path) -> None:
+    """Python looks into the current folder first. A clone without `make install` has a `turngraph/`
+    with the front door alone.
+    """
+    clone = tmp_path / "turngraph"
+    clone.mkdir()
+    for name in ("__init__.py", "__init__.pyi"):
+        shutil.copy(Path(turngraph.__file__).parent / name, clone)
+    run = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            f"import sys; sys.path[:0] = [{str(tmp_path)!r}]\n"
+            "sys.meta_path = [f for f in sys.meta_path if 'editable' not in repr(f)]\n"
+            "from turngraph import chat_turn",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode != 0
+    assert "Run `make install` or `pip install -e .` in the clone" in run.stderr

@@ -85,6 +85,10 @@ class Rates(Frozen):
     usd_per_request: Usd | None = None
 
 
+RATE_NAMES: Final = tuple(name for name in Rates.model_fields if name != "usd_per_request")
+"""The classes of tokens that have a rate. `PriceUsed` keeps each as `<name>_usd_per_mtok`."""
+
+
 def price_used(
     rates: Rates, input_tokens: int, *, source: str, currency: str = "USD", most: bool = False
 ) -> PriceUsed:
@@ -101,17 +105,15 @@ def price_used(
             return None
         return rate.most(input_tokens) if most else rate.at(input_tokens)
 
-    return PriceUsed(
-        source=source,
-        currency=currency,
-        input_usd_per_mtok=resolved(rates.input),
-        cached_usd_per_mtok=resolved(rates.cached),
-        cache_write_usd_per_mtok=resolved(rates.cache_write),
-        output_usd_per_mtok=resolved(rates.output),
-        reasoning_usd_per_mtok=resolved(rates.reasoning),
-        audio_input_usd_per_mtok=resolved(rates.audio_input),
-        audio_output_usd_per_mtok=resolved(rates.audio_output),
-        usd_per_request=rates.usd_per_request,
+    # By name, so that no class of tokens can be left out. `PriceUsed` refuses a name it lacks.
+    per_mtok = {f"{name}_usd_per_mtok": resolved(getattr(rates, name)) for name in RATE_NAMES}
+    return PriceUsed.model_validate(
+        {
+            "source": source,
+            "currency": currency,
+            "usd_per_request": rates.usd_per_request,
+            **per_mtok,
+        }
     )
 
 

@@ -20,7 +20,7 @@ from turngraph.state.result import ToolRun
 from turngraph.state.stages import StagePosition, StageState, StageUpdate, TurnStage
 from turngraph.state.turn import Turn
 
-__all__ = ["custom_stage", "name_of"]
+__all__ = ["custom_stage", "described", "name_of", "takes_state"]
 
 _Update = StageUpdate | None
 _KEYS: Final = tuple(StageUpdate.__annotations__)
@@ -30,6 +30,25 @@ def name_of(stage: TurnStage) -> str | None:
     """The name of a stage's node: its `__name__`, or None where it has none."""
     name = getattr(stage, "__name__", None)
     return name if isinstance(name, str) and name.isidentifier() else None
+
+
+def takes_state(stage: TurnStage) -> bool:
+    """Whether `stage` can be called with the state alone."""
+    try:
+        inspect.signature(stage).bind(None)
+    except TypeError:
+        return False
+    except ValueError:  # written in C, so nothing is known of its parameters
+        return True
+    return True
+
+
+def described(stage: object) -> str:
+    """How an error message names what was given as a stage."""
+    name = getattr(stage, "__name__", None)
+    if name == "<lambda>":
+        return "a lambda"
+    return f"{name}{inspect.signature(stage)}" if inspect.isfunction(stage) else repr(stage)[:100]
 
 
 def custom_stage(stage: TurnStage, position: StagePosition) -> StageFunction:

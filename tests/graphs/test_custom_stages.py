@@ -222,10 +222,23 @@ def test_a_stage_needs_a_name_of_its_own() -> None:
     """Two nodes of one name cannot be told apart, and an unnamed one cannot be drawn."""
     with pytest.raises(TurnConfigurationError, match="a stage `moderate` already"):
         chat_turn("scripted", before_model=[moderate], after_model=[moderate])
-    with pytest.raises(TurnConfigurationError, match="a function with a name, not str"):
+    with pytest.raises(TurnConfigurationError, match="takes the state, not 'moderate'"):
         chat_turn("scripted", before_model=["moderate"])  # type: ignore[list-item]
-    with pytest.raises(TurnConfigurationError, match="a function with a name, not function"):
+    with pytest.raises(TurnConfigurationError, match="takes the state, not a lambda"):
         chat_turn("scripted", before_tools=[lambda state: None])
+
+
+def test_a_stage_takes_the_state_and_stands_in_a_list() -> None:
+    """Both mistakes are told when the turn is wired, not in the middle of a turn."""
+
+    def without_state() -> None: ...
+
+    sentence = r"takes the state, not without_state\(\) -> None"
+    with pytest.raises(TurnConfigurationError, match=sentence):
+        chat_turn("scripted", before_model=[without_state])  # type: ignore[list-item]
+    sentence = r"`before_model` takes a list of stages, not moderate\(.*before_model=\[moderate\]"
+    with pytest.raises(TurnConfigurationError, match=sentence):
+        chat_turn("scripted", before_model=moderate)  # type: ignore[arg-type]
 
 
 def test_what_a_stage_took_out_is_not_in_the_http_reply() -> None:

@@ -55,10 +55,18 @@ def panes_of(stepper: Stepper, compared: str | None = None) -> dict[str, Pane]:
 
     `compared` names the line that the pane `compare` shows beside this one; by default any other.
     """
-    panes = {name: build(stepper) for name, build in PANES.items()}
+    panes = {name: _built(build, stepper) for name, build in PANES.items()}
     if compared is not None and compared in stepper.forks:
         panes["compare"] = _comparison(stepper, compared)
     return {name: _fitted(pane) for name, pane in panes.items()}
+
+
+def _built(build: Callable[[Stepper], Pane], stepper: Stepper) -> Pane:
+    # A pane may show values of the user's graph, whose own methods can fail: the others stay.
+    try:
+        return build(stepper)
+    except Exception as exc:  # noqa: BLE001 - see above
+        return Pane(f"This pane cannot be shown: {type(exc).__name__}: {exc}", note="error")
 
 
 def headline(stepper: Stepper) -> str:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from turngraph.billing.pricing.rates import (
+    RATE_NAMES,
     Rate,
     Rates,
     Tier,
@@ -53,6 +54,34 @@ def test_each_token_is_counted_once(usage: Usage, usd: int) -> None:
     twice.
     """
     assert cost_usd(usage, FULL) == usd
+
+
+COUNTED_BY = {
+    "input": Usage(input_tokens=M),
+    "cached": Usage(input_tokens=M, cache_read_tokens=M),
+    "cache_write": Usage(input_tokens=M, cache_write_tokens=M),
+    "output": Usage(output_tokens=M),
+    "reasoning": Usage(output_tokens=M, reasoning_tokens=M),
+    "audio_input": Usage(input_tokens=M, input_audio_tokens=M),
+    "audio_output": Usage(output_tokens=M, output_audio_tokens=M),
+}
+"""A million tokens of each class that has a rate."""
+
+
+def test_each_class_that_has_a_rate_is_charged_at_it() -> None:
+    """A class that somebody adds, and forgets to charge for, would be charged at another rate."""
+    assert set(COUNTED_BY) == set(RATE_NAMES)
+    for name, usage in COUNTED_BY.items():
+        own = {"input": Rate(usd_per_mtok="1"), "output": Rate(usd_per_mtok="1")}
+        rates = Rates.model_validate(own | {name: Rate(usd_per_mtok="7")})
+        assert cost_usd(usage, price_used(rates, M, source="override")) == 7, name
+
+
+@pytest.mark.parametrize("name", sorted(set(COUNTED_BY) - {"input", "output"}))
+def test_a_part_larger_than_its_whole_contradicts_itself_in_each_class(name: str) -> None:
+    counts = COUNTED_BY[name].model_dump(exclude_none=True)
+    sides = {"input_tokens": 1, "output_tokens": 1}
+    assert contradicts_itself(Usage.model_validate(counts | sides))
 
 
 def test_a_class_without_a_rate_stays_with_its_parent() -> None:

@@ -33,11 +33,17 @@ def test_a_turn_fits_on_a_page(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_calls_of_the_third_turn_are_several_and_all_answered(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """It is there to show parallel calls. Each is shown when it ends, so in any order."""
-    shown = played(capsys, "--only", "3")
+    """It is there to show parallel calls. Each is shown when it ends, so in any order; the next
+    request has them in the order in which the model asked.
+    """
+    shown = played(capsys, "--only", "3", "--full")
     assert shown.count("● dispatch_tools") == 3
-    for answer in ("18446744073709551616", "3.14159", "357"):
+    answers = ("18446744073709551616", "3.14159", "357")
+    for answer in answers:
         assert answer in shown
+    request = shown[shown.rindex('"messages"') :]
+    places = [request.index(answer) for answer in answers]
+    assert places == sorted(places)
 
 
 @pytest.mark.parametrize("api", ["chat", "responses"])

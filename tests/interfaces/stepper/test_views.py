@@ -3,17 +3,19 @@
 import json
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 from langchain_core.tools import tool
+from langgraph.graph import START, StateGraph
 
 from tests.interfaces.stepper.xss_payloads import PAYLOADS
 from tests.turns import KEY, ask, turn_on
 from turngraph.interfaces.stepper import TurnStepper
 from turngraph.interfaces.stepper.views.charts import cost_chart, timeline_chart, tokens_chart
 from turngraph.interfaces.stepper.views.page import graph_svg, page, pane_texts
-from turngraph.interfaces.stepper.views.panes import PANES
+from turngraph.interfaces.stepper.views.panes import PANES, panes_of
 from turngraph.scripted import Call, Say, ScriptedModel
 
 ALLOWED = {
@@ -176,3 +178,22 @@ def test_every_button_of_the_widget_does_what_it_says(stepper: TurnStepper) -> N
     assert "turnstepper" in data["text/html"]
     widget.act({"action": "jump", "step": 0})
     assert widget.view["position"] == 0
+
+
+def test_a_pane_that_fails_leaves_the_others() -> None:
+    """A value of the user's own graph may fail when it is shown."""
+
+    class Unshown:
+        def __repr__(self) -> str:
+            raise RuntimeError("no text for this")
+
+    builder: Any = StateGraph(dict)
+    builder.add_node("first", lambda _: {"value": Unshown()})
+    builder.add_node("second", lambda _: {"value": Unshown()})
+    builder.add_edge(START, "first")
+    builder.add_edge("first", "second")
+    with TurnStepper(builder.compile(), {"value": 1}) as stepper:
+        stepper.run()
+        panes = panes_of(stepper)
+    assert "cannot be shown: RuntimeError: no text for this" in panes["diff"].text
+    assert panes["charts"].pictures
