@@ -15,7 +15,7 @@ from turngraph.billing.pricing.genai_catalog import GenaiCatalog, Listed
 from turngraph.billing.pricing.money import rounded
 from turngraph.billing.pricing.overrides import PriceOverride, ToolPrice, load_prices
 from turngraph.billing.pricing.price_key import PriceKey
-from turngraph.billing.pricing.rates import cost_usd, price_used
+from turngraph.billing.pricing.rates import cost_usd, highest_rate, price_used
 from turngraph.state.result import PriceUsed
 from turngraph.state.usage import Usage
 
@@ -103,17 +103,9 @@ class Prices:
 
 def _with_highest_rates(price: PriceUsed) -> PriceUsed:
     """Returns `price` with input and output at the highest rate of any of their classes."""
-    # All classes count: a rate of the caller's own may be dearer than the class it is a part of.
-    into = (
-        price.input_usd_per_mtok,
-        price.cached_usd_per_mtok,
-        price.cache_write_usd_per_mtok,
-        price.audio_input_usd_per_mtok,
-    )
-    out = (price.output_usd_per_mtok, price.reasoning_usd_per_mtok, price.audio_output_usd_per_mtok)
     return PriceUsed(
         source=price.source,
-        input_usd_per_mtok=max((rate for rate in into if rate is not None), default=None),
-        output_usd_per_mtok=max((rate for rate in out if rate is not None), default=None),
+        input_usd_per_mtok=highest_rate(price, "input"),
+        output_usd_per_mtok=highest_rate(price, "output"),
         usd_per_request=price.usd_per_request,
     )

@@ -5,8 +5,10 @@ reasoning and audio tokens are part of `output_tokens` (see `Usage`). So each cl
 from its side before the side's own rate applies; a class without a rate is charged at its side's.
 """
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -14,10 +16,11 @@ from turngraph.state.base import Frozen
 from turngraph.state.result import PriceUsed
 from turngraph.state.usage import Usage
 
-__all__ = ["Rate", "Rates", "Tier", "contradicts_itself", "cost_usd", "price_used"]
+__all__ = ["Rate", "Rates", "Tier", "contradicts_itself", "cost_usd", "highest_rate", "price_used"]
 
 _MTOK: Final = 1_000_000
 
+Side = Literal["input", "output"]
 Usd = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -85,6 +88,24 @@ class Rates(Frozen):
     usd_per_request: Usd | None = None
 
 
+@dataclass(frozen=True)
+class TokenPart:
+    """A class of tokens that is a part of one side: its count in `Usage`, its rate in `Rates`."""
+
+    count: str
+    rate: str
+    side: Side
+
+
+TOKEN_PARTS: Final = (
+    # Cached tokens come last: where the parts claim more than the whole, the dearer ones are
+    # charged first.
+    TokenPart("cache_write_tokens", "cache_write", "input"),
+    TokenPart("input_audio_tokens", "audio_input", "input"),
+    TokenPart("cache_read_tokens", "cached", "input"),
+    TokenPart("output_audio_tokens", "audio_output", "output"),
+    TokenPart("reasoning_tokens", "reasoning", "output"),
+)
 RATE_NAMES: Final = tuple(name for name in Rates.model_fields if name != "usd_per_request")
 """The classes of tokens that have a rate. `PriceUsed` keeps each as `<name>_usd_per_mtok`."""
 
@@ -125,30 +146,26 @@ def cost_usd(usage: Usage, price: PriceUsed) -> Decimal | None:
     >>> cost_usd(Usage(input_tokens=1000, cache_read_tokens=400, output_tokens=10), price)
     Decimal('0.00148')
     """
-    prompt, completion = _both_sides(usage)
-    into, out = price.input_usd_per_mtok, price.output_usd_per_mtok
-    if into is None and out is None and price.usd_per_request is None:
+    sides, cost = _both_sides(usage), Decimal(0)
+    rates = {side: getattr(price, f"{side}_usd_per_mtok") for side in sides}
+    if set(rates.values()) == {None} and price.usd_per_request is None:
         return None
-    if (prompt and into is None) or (completion and out is None):
-        return None
-    sides = (
-        _side(
-            prompt,
-            into,
-            # Cached tokens come last: where the parts claim more than the whole, the dearer ones
-            # are charged first.
-            (usage.cache_write_tokens, price.cache_write_usd_per_mtok),
-            (usage.input_audio_tokens, price.audio_input_usd_per_mtok),
-            (usage.cache_read_tokens, price.cached_usd_per_mtok),
-        ),
-        _side(
-            completion,
-            out,
-            (usage.output_audio_tokens, price.audio_output_usd_per_mtok),
-            (usage.reasoning_tokens, price.reasoning_usd_per_mtok),
-        ),
-    )
-    return sum(sides, start=Decimal(0)) / _MTOK + (price.usd_per_request or Decimal(0))
+    for side, tokens in sides.items():
+        if tokens and rates[side] is None:
+            return None
+        parts = [part for part in TOKEN_PARTS if part.side == side]
+        cost += _side(tokens, rates[side], [_counted(part, usage, price) for part in parts])
+    return cost / _MTOK + (price.usd_per_request or Decimal(0))
+
+
+def highest_rate(price: PriceUsed, side: Side) -> Decimal | None:
+    """Returns the highest rate that a token of `side` can have, in USD per million tokens.
+
+    All classes count: a rate of the caller's own may be dearer than the side it is a part of.
+    """
+    names = (side, *(part.rate for part in TOKEN_PARTS if part.side == side))
+    rates = (getattr(price, f"{name}_usd_per_mtok") for name in names)
+    return max((rate for rate in rates if rate is not None), default=None)
 
 
 def contradicts_itself(usage: Usage) -> bool:
@@ -159,13 +176,13 @@ def contradicts_itself(usage: Usage) -> bool:
         >>> contradicts_itself(Usage(input_tokens=23, cache_read_tokens=190))
         True
     """
-    prompt, completion = _both_sides(usage)
-    into = (usage.cache_read_tokens, usage.cache_write_tokens, usage.input_audio_tokens)
-    out = (usage.reasoning_tokens, usage.output_audio_tokens)
-    return sum(part or 0 for part in into) > prompt or sum(part or 0 for part in out) > completion
+    return any(
+        sum(getattr(usage, part.count) or 0 for part in TOKEN_PARTS if part.side == side) > tokens
+        for side, tokens in _both_sides(usage).items()
+    )
 
 
-def _both_sides(usage: Usage) -> tuple[int, int]:
+def _both_sides(usage: Usage) -> dict[Side, int]:
     """Returns the prompt's and the completion's tokens. Where a vendor reports only one side and
     the total, the other side is the difference.
     """
@@ -175,10 +192,16 @@ def _both_sides(usage: Usage) -> tuple[int, int]:
     elif total is not None and completion is None:
         completion = total - (prompt or 0)
     # Some vendors report a total that is smaller than one side.
-    return max(prompt or 0, 0), max(completion or 0, 0)
+    return {"input": max(prompt or 0, 0), "output": max(completion or 0, 0)}
 
 
-def _side(tokens: int, rate: Decimal | None, *parts: tuple[int | None, Decimal | None]) -> Decimal:
+def _counted(part: TokenPart, usage: Usage, price: PriceUsed) -> tuple[int | None, Decimal | None]:
+    return getattr(usage, part.count), getattr(price, f"{part.rate}_usd_per_mtok")
+
+
+def _side(
+    tokens: int, rate: Decimal | None, parts: Iterable[tuple[int | None, Decimal | None]]
+) -> Decimal:
     """Returns tokens times rate (not yet divided by a million), each part at its own rate.
 
     A part that claims more tokens than are left gets those that are left.
