@@ -129,6 +129,10 @@ class PriceFile(Frozen):
     tools: tuple[ToolPrice, ...] = ()
 
 
+_ROWS: Final = (("rates", Rates), ("prices", PriceOverride), ("tools", ToolPrice))
+"""What stands under a key of a price file, the innermost first."""
+
+
 def load_prices(path: str | Path) -> PriceFile:
     """Reads the prices in a YAML file.
 
@@ -151,8 +155,10 @@ def load_prices(path: str | Path) -> PriceFile:
     except ValidationError as exc:
         problem = exc.errors(include_url=False)[0]
         place = ".".join(map(str, problem["loc"]))
+        model = next((each for name, each in _ROWS if name in problem["loc"]), PriceFile)
         raise TurnConfigurationError(
-            f"`{path}` is not a price file: {place}: {problem['msg']}."
+            f"`{path}` is not a price file: {place}: {problem['msg']}. "
+            f"Allowed there: {', '.join(model.model_fields)}."
         ) from exc
     except (yaml.YAMLError, UnicodeDecodeError) as exc:
         raise TurnConfigurationError(f"`{path}` is not a price file: {exc}") from exc

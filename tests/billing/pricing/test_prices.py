@@ -241,6 +241,10 @@ def test_a_file_of_prices_is_read(tmp_path: Path) -> None:
         ("[1, 2]", "valid dictionary"),
         ("a: &a [1]\nb: *a", "anchors"),
         ("prices: [", "not a price file"),
+        (
+            "prices: [{vendor: x, model: y, rates: {cashed: {usd_per_mtok: 1}}}]",
+            "prices.0.rates.cashed.*Allowed there: input, cached, ",
+        ),
         ("x" * 300_000, "300000 bytes"),
     ],
 )
