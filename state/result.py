@@ -146,7 +146,7 @@ class TurnResult(Frozen):
     usage: Usage | None = None
     """The sum over all calls; None if no vendor reported any."""
     cost_usd: Decimal | None = None
-    """The sum of the charges in USD; None if none of them has a price."""
+    """The sum of the charges in USD: 0 if there is none, None if none of them has a price."""
     unpriced: bool = False
     """Some call has no price: more was spent than `cost_usd`."""
     charges: tuple[Charge, ...] = ()

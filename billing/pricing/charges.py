@@ -136,10 +136,12 @@ def tool_charge_for(
 
 
 def total_usd(charges: Iterable[Charge]) -> Decimal | None:
-    """Returns the sum of the known amounts in USD; `None` where there is none.
+    """Returns the sum of the known amounts in USD: 0 without any charge, and `None` where charges
+    are there and no amount is known.
 
-    >>> total_usd([]) is None
-    True
+    >>> total_usd([])
+    Decimal('0')
     """
-    known = [charge.amount_usd for charge in charges if charge.amount_usd is not None]
-    return sum(known, start=Decimal(0)) if known else None
+    amounts = [charge.amount_usd for charge in charges]
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known, start=Decimal(0)) if known or not amounts else None

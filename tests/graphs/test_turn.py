@@ -234,7 +234,7 @@ def test_a_providers_error_is_the_turns_with_its_true_status(
         status,
     )
     assert seen == requests == len(result.attempts)
-    assert result.cost_usd is None or result.cost_usd == 0
+    assert result.cost_usd == 0
 
 
 @both_ways
