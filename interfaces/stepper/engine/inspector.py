@@ -57,11 +57,6 @@ class Inspector:
         return tuple(self._timeline.steps_so_far)
 
     @property
-    def abandoned_lines(self) -> tuple[tuple[Step, ...], ...]:
-        """The lines that an edit or a retry left, each from its first step to its last."""
-        return tuple(map(tuple, self._timeline.abandoned))
-
-    @property
     def state(self) -> Mapping[str, Any]:
         """The state of the graph whose node runs next; at the end, of the outermost graph."""
         return self.state_at(self.now)

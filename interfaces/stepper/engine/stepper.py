@@ -1,6 +1,7 @@
 """The stepper without a view: it moves through a graph one stage at a time and can be looked at."""
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from itertools import count
 from typing import Any, Self
 
 from turngraph.interfaces.stepper.engine.background import BackgroundLoop
@@ -38,7 +39,7 @@ class Stepper(Inspector):
             check_reachable(graph)
         loop, session = BackgroundLoop(), Session(graph, thread)
         steps = loop.run(session.open(input, thread))
-        self._set_up(graph, "main", Timeline(session, steps), loop, {})
+        self._set_up(graph, "main", session, steps, loop, {})
         self.breakpoints.extend(breakpoints)
 
     @classmethod
@@ -62,18 +63,19 @@ class Stepper(Inspector):
         steps = history_steps(graph, session.saver.thread_id, turn)
         # `__init__` would go on with the thread instead of looking back.
         stepper = cls.__new__(cls)
-        stepper._set_up(graph, "main", Timeline(session, steps), loop, {})
+        stepper._set_up(graph, "main", session, steps, loop, {})
         return stepper
 
     def _set_up(
         self,
         graph: Graph,
         name: str,
-        timeline: Timeline,
+        session: Session,
+        steps: Collection[Step],
         loop: BackgroundLoop,
         forks: "dict[str, Self]",
     ) -> None:
-        super().__init__(name, timeline, loop, forks)
+        super().__init__(name, Timeline(session, steps, self._keep_line), loop, forks)
         self.graph = graph
         self.breakpoints: list[Breakpoint] = []
         """Where `run` and `run_until` stop by themselves."""
@@ -129,7 +131,9 @@ class Stepper(Inspector):
         result: str | None = None,
         **state: object,
     ) -> Step:
-        """Changes one thing here. Steps ahead are abandoned; what runs next are new calls.
+        """Changes one thing here; what runs next are new calls.
+
+        Steps ahead are not lost: they become a line of their own, which the new step names.
 
         Args:
             request: fields of the pending request, or a whole one, for the rest of the turn.
@@ -157,7 +161,10 @@ class Stepper(Inspector):
         return self._run(self._timeline.answer(value, question))
 
     def retry(self) -> Step:
-        """Runs again what ran last. A model call is sent, and billed, again."""
+        """Runs again what ran last. A model call is sent, and billed, again.
+
+        What ran before becomes a line of its own, as after `edit`.
+        """
         return self._run(self._timeline.retry())
 
     def fork(self, name: str) -> Self:
@@ -166,7 +173,7 @@ class Stepper(Inspector):
         The line has a lineage of its own: the calls it makes are new calls and are billed.
         Raises TurnInvocationError if a line has that name already.
         """
-        fork = self._new_line(name)
+        fork = self._new_line(name, self._timeline.steps_so_far)
         self._loop.run(fork._locked(fork._timeline.renew("fork", f"fork {name}")))
         return fork
 
@@ -214,7 +221,7 @@ class Stepper(Inspector):
 
     async def afork(self, name: str) -> Self:
         """Async version of `fork`."""
-        fork = self._new_line(name)
+        fork = self._new_line(name, self._timeline.steps_so_far)
         await self._loop.arun(fork._locked(fork._timeline.renew("fork", f"fork {name}")))
         return fork
 
@@ -243,7 +250,13 @@ class Stepper(Inspector):
         state = timeline.session.state(now, now.namespace)
         return await timeline.edit(edit_from(given, now, state))
 
-    def _new_line(self, name: str) -> Self:
+    def _keep_line(self, steps: Collection[Step]) -> str:
+        """Adds a line of `steps`, which stands at their end, and returns its name."""
+        names = (f"{self.name} {number}" for number in count(1))
+        name = next(name for name in names if name not in self.forks)
+        return self._new_line(name, steps).name
+
+    def _new_line(self, name: str, steps: Collection[Step]) -> Self:
         if name in self.forks:
             raise TurnInvocationError(
                 f"There is a line `{name}` already. Lines: {', '.join(self.forks)}."
@@ -251,8 +264,7 @@ class Stepper(Inspector):
         # `__init__` would start another loop; all lines of a stepper share one.
         fork = type(self).__new__(type(self))
         session = Session(self.graph, self._timeline.session.config)
-        timeline = Timeline(session, self._timeline.steps_so_far)
-        fork._set_up(self.graph, name, timeline, self._loop, self.forks)
+        fork._set_up(self.graph, name, session, steps, self._loop, self.forks)
         fork.breakpoints.extend(self.breakpoints)
         return fork
 

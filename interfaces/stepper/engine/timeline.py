@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from turngraph.interfaces.stepper.engine.breakpoints import Breakpoint
@@ -39,14 +40,21 @@ class Timeline:
     """The steps of one line and a position in them.
 
     Going back keeps the steps ahead; they are replayed, not run, until something is changed.
+
+    Args:
+        session: runs the graph.
+        steps: the steps that the line begins with.
+        keep_line: is given all steps before an edit or a retry replaces those ahead, keeps them as
+            a line of their own and returns its name.
     """
 
-    def __init__(self, session: Session, steps: Collection[Step] = ()) -> None:
+    def __init__(
+        self, session: Session, steps: Collection[Step], keep_line: Callable[[list[Step]], str]
+    ) -> None:
         self.session = session
         self.steps: list[Step] = list(steps)
         self.position = len(self.steps) - 1
-        self.abandoned: list[list[Step]] = []
-        """The steps as they were before an edit or a retry cut some of them off."""
+        self._keep_line = keep_line
         self._lock: asyncio.Lock | None = None
 
     @property
@@ -118,7 +126,7 @@ class Timeline:
         return self._add(await self.session.answer(self.now, dict.fromkeys(answered, value)))
 
     async def edit(self, edit: Edit) -> Step:
-        """Applies `edit` at the position. Steps ahead are cut off."""
+        """Applies `edit` at the position. Steps ahead are kept as another line."""
         if edit.namespace is None:
             step = await self.session.renew(self.now, "edit", edit.overrides, edit.label)
         else:
@@ -199,7 +207,8 @@ class Timeline:
 
     def _add(self, step: Step) -> Step:
         if self._has_steps_ahead:
-            self.abandoned.append(self.steps[:])
+            name = self._keep_line(self.steps)
+            step = replace(step, label=f"{step.label} (what ran before: line `{name}`)")
             del self.steps[self.position + 1 :]
         self.steps.append(step)
         self.position += 1

@@ -5,7 +5,7 @@ twice.
 import asyncio
 import operator
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -245,6 +245,50 @@ def test_a_retry_sends_again_and_is_charged_again(
     assert len(model.requests) == 3
     ids = [attempt.id for attempt in stepper.state["result"].attempts]
     assert len(set(ids)) == len(ids) == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda stepper: stepper.edit(request={"temperature": 0.1}),
+        lambda stepper: stepper.edit(messages=[HumanMessage("And Bergen?")]),
+        lambda stepper: stepper.edit(body={"model": "other", "messages": []}),
+        lambda stepper: stepper.retry(),
+    ],
+    ids=["request", "state", "body", "retry"],
+)
+def test_an_edit_in_the_past_loses_no_run(
+    model: ScriptedModel, stepper: TurnStepper, change: Callable[[TurnStepper], object]
+) -> None:
+    """What ran before is a line of its own: named by the new step, finished, and open to go on."""
+    stepper.run()
+    before, answer, cost = stepper.timeline, stepper.state["result"].answer, stepper.cost
+    stepper.jump(1)
+    change(stepper)
+    assert list(stepper.forks) == ["main", "main 1"]
+    assert "line `main 1`" in str(stepper.timeline[2 if stepper.timeline[1] is before[1] else 1])
+    kept = stepper.forks["main 1"]
+    assert (kept.timeline, kept.now.finished) == (before, True)
+    assert (kept.state["result"].answer, kept.cost) == (answer, cost)
+    stepper.run()
+    assert stepper.compare("main", "main 1").first_different_step in (1, 2)
+    sent = len(model.requests)
+    kept.back(1)
+    assert kept.step() is before[-1]
+    assert len(model.requests) == sent
+
+
+def test_every_edit_in_the_past_has_a_name_of_its_own(stepper: TurnStepper) -> None:
+    """Two edits at one place leave two runs; an edit with nothing ahead leaves none."""
+    stepper.run_until("call_llm")
+    stepper.edit(request={"temperature": 0.1})
+    assert list(stepper.forks) == ["main"]
+    stepper.fork("main 1")
+    for temperature in (0.2, 0.3):
+        stepper.step()
+        stepper.back(1)
+        stepper.edit(request={"temperature": temperature})
+    assert list(stepper.forks) == ["main", "main 1", "main 2", "main 3"]
 
 
 def test_a_fork_is_a_separate_line(model: ScriptedModel, stepper: TurnStepper) -> None:
