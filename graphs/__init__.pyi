@@ -10,6 +10,9 @@ from .chat import (
 from .stage_table import (
     CustomStages as CustomStages,
 )
+from .strict_serde import (
+    with_strict_serde as with_strict_serde,
+)
 from .turn_graph import (
     TurnBuilder as TurnBuilder,
     TurnGraph as TurnGraph,
@@ -22,4 +25,5 @@ __all__ = [
     "build_chat_turn",
     "chat_turn",
     "vendor_lookup",
+    "with_strict_serde",
 ]

@@ -7,7 +7,8 @@ arguments; whoever can write that table could run code
 
 from collections.abc import Iterator
 from copy import copy
-from typing import Final
+from functools import cache
+from typing import Final, TypeVar
 
 from langchain_core.messages import (
     AIMessage,
@@ -34,15 +35,31 @@ _MESSAGES: Final = (
 )
 
 
-def with_strict_serde(checkpointer: Checkpointer) -> Checkpointer:
-    """A copy of `checkpointer`, on the same storage, that loads messages and the types of a turn's
-    state, and no other class.
+Saver = TypeVar("Saver", bound=Checkpointer)
+
+
+def with_strict_serde(checkpointer: Saver, *types: type) -> Saver:
+    """A copy of `checkpointer`, on the same storage, that loads messages, the types of a turn's
+    state and `types`, and no other class.
+
+    A turn does this by itself. It is for whoever else reads or keeps a turn's values: a parent
+    graph with a key `result`, a script that lists checkpoints. Without it LangGraph logs a warning
+    for each class, and with `LANGGRAPH_STRICT_MSGPACK=true` gives dicts in their place.
 
     A checkpointer that has a serializer of its own, for example one that encrypts, stays as it is.
 
+    Args:
+        checkpointer: any checkpointer; `None`, `True` and `False` are returned as they are.
+        types: the classes of your own state that are loaded too.
+
         >>> from langgraph.checkpoint.memory import InMemorySaver
-        >>> with_strict_serde(InMemorySaver()).serde.__class__.__name__, with_strict_serde(None)
-        ('JsonPlusSerializer', None)
+        >>> from turngraph.graphs import chat_turn
+        >>> saver, config = InMemorySaver(), {"configurable": {"thread_id": "1"}}
+        >>> turn = chat_turn("scripted", checkpointer=saver)
+        >>> answered = turn.invoke({"messages": [("user", "Hi")]}, config)
+        >>> stored = with_strict_serde(saver).get_tuple(config).checkpoint["channel_values"]
+        >>> type(stored["result"]).__name__
+        'TurnResult'
     """
     if (
         not isinstance(checkpointer, BaseCheckpointSaver)
@@ -50,8 +67,13 @@ def with_strict_serde(checkpointer: Checkpointer) -> Checkpointer:
     ):
         return checkpointer
     strict = copy(checkpointer)
-    strict.serde = JsonPlusSerializer(allowed_msgpack_modules=[*_MESSAGES, *_value_types(Frozen)])
+    strict.serde = _strict_serde(*types)
     return strict
+
+
+@cache
+def _strict_serde(*types: type) -> JsonPlusSerializer:
+    return JsonPlusSerializer(allowed_msgpack_modules=[*_MESSAGES, *_value_types(Frozen), *types])
 
 
 def _value_types(base: type[Frozen]) -> Iterator[type[Frozen]]:

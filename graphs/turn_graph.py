@@ -141,6 +141,16 @@ class TurnGraph(TypedRuns):
         """LangGraph's `abulk_update_state` (and so `aupdate_state`), on checked values."""
         return await super().abulk_update_state(config, checked_updates(supersteps))
 
+    def _apply_checkpointer_allowlist(
+        self, checkpointer: BaseCheckpointSaver[Any] | None
+    ) -> BaseCheckpointSaver[Any] | None:
+        """The checkpointer that this run or look at the state uses, also one that a parent lends.
+
+        LangGraph's own method knows the types of a turn's state only with
+        `LANGGRAPH_STRICT_MSGPACK=true`, and warns about each of them without.
+        """
+        return super()._apply_checkpointer_allowlist(with_strict_serde(checkpointer))
+
     def copy(self, update: dict[str, Any] | None = None) -> Self:
         """LangGraph's `copy` (and so `with_config`), with the fields that it would leave out."""
         copied = super().copy(update)
