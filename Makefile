@@ -10,6 +10,7 @@ VENV ?= .venv
 RUN := $(VENV)/bin/
 WHEEL_VENV := .wheel/.venv
 WHEEL_TREE := .wheel/tree
+SERVER_VENV := .langgraph/.venv
 ROOMS := state providers scripted drawing tools billing nodes graphs interfaces
 export LANGGRAPH_STRICT_MSGPACK := true
 export UV_PYTHON_DOWNLOADS ?= never
@@ -18,11 +19,12 @@ ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundl
 export UV_SYSTEM_CERTS ?= true
 endif
 
-.PHONY: bench check clean coverage crashtest demo docs format help install links lint lock notebook
-.PHONY: pictures release-check replay rules test types wheel wheel-test
+.PHONY: bench check clean coverage crashtest demo docs format help install langgraph-server links lint
+.PHONY: lock notebook pictures release-check replay rules test test-lowest test-newest test-unlocked
+.PHONY: types wheel wheel-test
 
 help:  ## what each target does
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 .uv/bin/uv:
 	@python3 -c 'import venv, ensurepip' 2>/dev/null || { \
@@ -76,6 +78,29 @@ notebook: $(VENV)/.notebook  ## JupyterLab with the notebooks, on the scripted m
 
 test: install  ## the whole suite
 	$(RUN)pytest -n $(WORKERS) -q
+
+# What the lock does not say: that the code also works with the newest releases, and with the oldest
+# that pyproject.toml allows. TESTS chooses a part of the suite.
+test-newest:  ## the suite with the newest releases of everything
+	@$(MAKE) --no-print-directory test-unlocked RESOLUTION=highest VENV=.newest/.venv
+
+test-lowest:  ## the suite with the lowest releases allowed
+	@$(MAKE) --no-print-directory test-unlocked RESOLUTION=lowest-direct VENV=.lowest/.venv
+
+test-unlocked: | $(UV)
+	$(UV) venv --quiet --clear --python '$(PYTHON)' $(VENV)
+	$(UV) pip install --quiet --python $(RUN)python --upgrade --resolution $(RESOLUTION) \
+	  --group dev --editable '.[all]'
+	@$(MAKE) --no-print-directory --silent links
+	$(RUN)pytest -n $(WORKERS) -q $(TESTS)
+
+# In an environment of its own, because the server is large and under another license.
+langgraph-server: | $(UV)  ## LangGraph's own server, walked by its own client
+	$(UV) venv --quiet --allow-existing --python '$(PYTHON)' $(SERVER_VENV)
+	$(UV) pip install --quiet --python $(SERVER_VENV)/bin/python --constraint requirements.lock \
+	  --editable . 'langgraph-cli[inmem]' pytest pytest-asyncio
+	@$(MAKE) --no-print-directory --silent links VENV=$(SERVER_VENV)
+	$(SERVER_VENV)/bin/pytest -q tests/interfaces/langgraph_server
 
 coverage: install  ## every line and branch of billing/ must be run by a test
 	$(RUN)pytest -n $(WORKERS) -q --cov --cov-config=pyproject.toml tests/billing tests/graphs
@@ -144,4 +169,4 @@ lock: | $(UV)  ## renew requirements.lock
 	  --all-extras --group dev pyproject.toml -o requirements.lock
 
 clean:  ## forget everything installed or built
-	rm -rf .venv .wheel .uv build dist docs/_build docs/reference/rooms *.egg-info .mypy_cache .ruff_cache .langgraph_api
+	rm -rf .venv .wheel .newest .lowest .langgraph .uv build dist docs/_build docs/reference/rooms *.egg-info .mypy_cache .ruff_cache .langgraph_api
