@@ -128,8 +128,8 @@ docs: install  ## the documentation site, in docs/_build/html
 	$(RUN)python -m tests.site docs/_build/html
 
 replay: install  ## read recorded answers again: make replay DIR=folder
-	$(RUN)python -m tests.replay $(DIR) --turns
-	$(RUN)python -m tests.replay $(DIR)
+	@$(RUN)python -m tests.replay $(DIR) --turns; turns=$$?; \
+	$(RUN)python -m tests.replay $(DIR) && exit $$turns
 
 crashtest: install  ## kill, freeze and starve turns and their ledger; nothing may be missing or double
 	$(RUN)python -W error -m tests.crash.crashtest

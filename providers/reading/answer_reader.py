@@ -43,8 +43,8 @@ class AnswerReader:
     idle_s: the longest time from one event to the next.
     total_s: the longest time from `started_at` to the end of the answer.
 
-    Both methods raise `ProviderError`, with the vendor, the status and the request id, and nothing
-    else.
+    `feed` and `finish` raise `ProviderError`, with the vendor, the status and the request id, and
+    nothing else.
 
         >>> reader = AnswerReader("chat", vendor="openai", status=200, headers={}, streaming=True)
         >>> choice = b'{"delta": {"content": "Hi"}, "finish_reason": "stop"}'
@@ -83,7 +83,7 @@ class AnswerReader:
         self._decoder = SseDecoder(max_event_bytes=self._limits.event_bytes)
         self._halves = HalfCharacters()
         self._events = 0
-        self._done = self._delivered_chunks = False
+        self._done = self._delivered_chunks = self._at_end = False
         self._deferred: ProviderError | None = None
         self._notes: dict[str, None] = {}
         self._reader: ChatReader | ResponsesReader = self._new_reader()
@@ -137,8 +137,35 @@ class AnswerReader:
             self._raise_deferred()
         return chunks
 
+    def end(self) -> list[StreamChunk]:
+        """Returns the pieces that only the end of the body completes: of a last event without its
+        blank line, of text that could have been the start of a think tag.
+
+        Call it after the last byte, or when the connection broke, and then `finish`, which raises
+        what is wrong with the end.
+        """
+        if self._format != "events" or self._at_end or self._deferred is not None:
+            return []
+        self._at_end = True
+        chunks: list[StreamChunk] = []
+        try:
+            for event in self._decoder.finish():
+                chunks += self._read_event(event)
+        except ProviderError as exc:
+            # Otherwise the connection broke within this event. Whether the answer was complete
+            # before it, the reader knows from the finish reason.
+            if exc.kind not in ("truncated", "protocol"):
+                self._deferred = exc
+                return chunks
+            self._notes["The last event was cut off; it was ignored."] = None
+        if not self._done:
+            chunks += self._reader.end(ended=False)
+        self._delivered_chunks = self._delivered_chunks or bool(chunks)
+        return chunks
+
     def finish(self) -> ProviderReply:
-        """Returns the reply. Call it after the last byte, or when the connection broke."""
+        """Returns the reply. Call it after `end`."""
+        self.end()
         self._raise_deferred()
         if self._format == "refusal":
             raise read_error(
@@ -149,7 +176,8 @@ class AnswerReader:
                 secrets=self._secrets,
             )
         try:
-            reply = self._finish_events() if self._format == "events" else self._finish_json()
+            streamed = self._format == "events"
+            reply = self._reader.finish(ended=self._done) if streamed else self._finish_json()
         except ProviderError as exc:
             raise self._with_origin(exc) from exc.__cause__
         notes = (*self._notes, *reply.notes)
@@ -190,7 +218,7 @@ class AnswerReader:
     def _read_event(self, event: SseEvent) -> list[StreamChunk]:
         if event.data.strip() == "[DONE]":
             self._done = True
-            return self._reader.end()
+            return self._reader.end(ended=True)
         if self._done:
             self._notes["Something came after `[DONE]`; it was ignored."] = None
             return []
@@ -213,18 +241,6 @@ class AnswerReader:
         if "type" not in value and self._api == "responses":
             value["type"] = event.name
         return self._reader.feed(value)
-
-    def _finish_events(self) -> ProviderReply:
-        try:
-            for event in self._decoder.finish():
-                self._read_event(event)
-        except ProviderError as exc:
-            if exc.kind not in ("truncated", "protocol"):
-                raise
-            # The connection broke within this event. Whether the answer was complete before it,
-            # the reader below knows from the finish reason.
-            self._notes["The last event was cut off; it was ignored."] = None
-        return self._reader.finish(ended=self._done)
 
     def _finish_json(self) -> ProviderReply:
         body = self._parse_body()

@@ -84,6 +84,7 @@ class ChatReader:
         self._logprobs: list[JsonObject] = []
         self._top: JsonObject = {}
         self._usage: Any = None
+        self._told_usage: Any = None
         self._finish_reason: str | None = None
         self._has_choice = False
         self._notes: dict[str, None] = {}
@@ -98,9 +99,8 @@ class ChatReader:
             # Usage is cumulative: the last report counts. vLLM (`continuous_usage_stats`) and
             # Gemini send one with every chunk, so only the one at the end is announced.
             self._usage = usage
-            at_end = not event.get("choices") or self._finish_reason is not None
-            if at_end and (read := self._read_usage()[0]) is not None:
-                chunks.append(StreamChunk(type="usage", usage=read))
+            if not event.get("choices") or self._finish_reason is not None:
+                self._announce_usage(chunks)
         return chunks
 
     def finish(self, *, ended: bool = False) -> ProviderReply:
@@ -117,12 +117,16 @@ class ChatReader:
             raise self._no_choices("protocol" if ended or self._usage else "truncated")
         return self._reply(truncated, None)
 
-    def end(self) -> list[StreamChunk]:
-        """Returns what the end of the stream, its `[DONE]`, adds: calls that were not announced."""
+    def end(self, *, ended: bool) -> list[StreamChunk]:
+        """Returns what the end of the stream adds: text that was held back, calls that were not
+        announced. `ended` says that it came to its `[DONE]`.
+        """
         chunks: list[StreamChunk] = []
         self._flush_think_tags(chunks)
-        if self._finish_reason is not None or self._is_whole_without_reason(True):
+        if self._finish_reason is not None or self._is_whole_without_reason(ended):
             self._announce_calls(chunks)
+        if self._told_usage is not self._usage:
+            self._announce_usage(chunks)
         return chunks
 
     @property
@@ -209,6 +213,11 @@ class ChatReader:
         calls = self._calls.calls()
         new, self._announced = calls[self._announced :], max(self._announced, len(calls))
         chunks += [StreamChunk(type="tool_call", tool_call=call) for call in new]
+
+    def _announce_usage(self, chunks: list[StreamChunk]) -> None:
+        self._told_usage = self._usage
+        if (read := self._read_usage()[0]) is not None:
+            chunks.append(StreamChunk(type="usage", usage=read))
 
     def _read_delta(self, delta: JsonMapping, chunks: list[StreamChunk]) -> None:
         if not REASONING_FIELDS.isdisjoint(delta):

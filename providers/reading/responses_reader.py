@@ -127,8 +127,8 @@ class ResponsesReader:
         """Whether the terminal event has come."""
         return self._ended
 
-    def end(self) -> list[StreamChunk]:
-        """Returns what `[DONE]` adds: nothing, as all is said in the terminal event."""
+    def end(self, *, ended: bool) -> list[StreamChunk]:
+        """Returns what the end of the stream adds: nothing; the terminal event has all."""
         return []
 
     def _read_delta(self, kind: str, event: JsonMapping) -> list[StreamChunk]:

@@ -79,6 +79,8 @@ class Wire:
                 for data in _pieces(raw, reader):
                     for chunk in _feed(reader, data, on_response_id):
                         on_chunk(chunk)
+                for chunk in reader.end():
+                    on_chunk(chunk)
                 return reader.finish()
         except HttpStatusError as error:
             raise self._provider_error(error) from None
@@ -105,6 +107,8 @@ class Wire:
                 async for data in _apieces(raw, reader):
                     for chunk in _feed(reader, data, on_response_id):
                         on_chunk(chunk)
+                for chunk in reader.end():
+                    on_chunk(chunk)
                 return reader.finish()
         except HttpStatusError as error:
             raise self._provider_error(error) from None
@@ -131,6 +135,9 @@ class Wire:
                     for chunk in reader.feed(data, time.monotonic()):
                         streamed = True
                         yield chunk
+                for chunk in reader.end():
+                    streamed = True
+                    yield chunk
                 reply = reader.finish()
         except HttpStatusError as error:
             raise self._provider_error(error) from None
@@ -158,6 +165,9 @@ class Wire:
                     for chunk in reader.feed(data, time.monotonic()):
                         streamed = True
                         yield chunk
+                for chunk in reader.end():
+                    streamed = True
+                    yield chunk
                 reply = reader.finish()
         except HttpStatusError as error:
             raise self._provider_error(error) from None

@@ -1,8 +1,9 @@
 """Serves recorded answers on a loopback socket, reads them through the provider, and compares.
 
-    python -m tests.replay DIR [--turns] [--only ID] [--json FILE]
+    python -m tests.replay [DIR] [--turns] [--only ID] [--json FILE]
 
-With `--turns`, the recorded tool loops run as whole turns through the graph instead. Prints the
+Each answer is read as it was recorded, and once more in another framing (`FRAMINGS`, in turn). With
+`--turns`, the recorded tool loops run as whole turns through the graph instead. Prints the
 differences, and `N passed, N failed` as the last line. The exit code is 0 only if nothing failed.
 """
 
@@ -20,9 +21,10 @@ from rich.console import Console
 from rich.progress import Progress
 
 from tests.replay.compare import Reading, differences
+from tests.replay.kept import kept_in
 from tests.replay.loops import threads_of
 from tests.replay.oracle import answer_in
-from tests.replay.recordings import Recording, load
+from tests.replay.recordings import FRAMINGS, Recording, load
 from tests.replay.server import serving
 from tests.replay.turns import replayed_turns
 from turngraph.providers.config import ProviderConfig
@@ -32,38 +34,43 @@ from turngraph.state.errors import ProviderError
 from turngraph.state.reply import StreamChunk
 
 EXCEPTIONS = Path(__file__).with_name("exceptions.toml")
+RECORDED = Path("../shared/recorded")
+USAGE = "`make replay DIR=folder`"
 KEY = "sk-replayed-recording"
 Outcome = tuple[Recording, list[str]]
 
 
 class Replay:
-    """Reads recordings through providers, every second one on an event loop."""
+    """Reads recordings through providers."""
 
     def __init__(self, base_url: str, runner: asyncio.Runner) -> None:
         self._base_url, self._runner = base_url, runner
         self.provider = cache(self._provider)
 
-    def differences(self, recording: Recording, *, on_loop: bool) -> list[str]:
-        """The differences in one recording."""
+    def differences(self, recording: Recording, framing: str, *, on_loop: bool) -> list[str]:
+        """The differences in one recording, sent in `framing`."""
         chunks: list[StreamChunk] = []
         try:
-            said = answer_in(recording)
+            said, kept = answer_in(recording), kept_in(recording)
         except Exception as error:
             return [f"the oracle cannot read it: {error!r}"]
+        told = None if recording["response"].get("sse") is None else chunks
         try:
-            read = self._read(recording, chunks, on_loop=on_loop)
+            read = self._read(recording, chunks, framing, on_loop=on_loop)
         except ProviderError as error:
-            return differences(said, error, chunks)
+            return differences(said, error, told)
         except Exception as error:
             return [f"raised: {error!r}"]
-        return differences(said, read, chunks)
+        return differences(said, read, told, kept)
 
-    def _read(self, recording: Recording, chunks: list[StreamChunk], *, on_loop: bool) -> Reading:
+    def _read(
+        self, recording: Recording, chunks: list[StreamChunk], framing: str, *, on_loop: bool
+    ) -> Reading:
         provider = self.provider(recording["vendor"], recording["api"])
         body = (recording.get("request") or {}).get("body") or {"model": "recorded"}
         options: dict[str, Any] = {
             "stream": recording["streaming"],
-            "client_request_id": recording["id"],
+            "client_request_id": f"{recording['id']} {framing}".rstrip(),
         }
         if on_loop:
             return self._runner.run(provider.asend(body, on_chunk=chunks.append, **options))
@@ -79,7 +86,9 @@ class Replay:
 
 
 def replayed(recordings: list[Recording], console: Console) -> Iterator[Outcome]:
-    """Each recording with its differences."""
+    """Each recording with its differences. Sync and async code read every second one of each
+    framing.
+    """
     by_id = {recording["id"]: recording for recording in recordings}
     with (
         serving(by_id) as base_url,
@@ -88,7 +97,11 @@ def replayed(recordings: list[Recording], console: Console) -> Iterator[Outcome]
     ):
         replay = Replay(base_url, runner)
         for number, recording in enumerate(progress.track(recordings, description="replaying")):
-            yield recording, replay.differences(recording, on_loop=number % 2 == 1)
+            framing, on_loop = FRAMINGS[number % len(FRAMINGS)], number % 2 == 1
+            found = replay.differences(recording, "", on_loop=on_loop)
+            again = replay.differences(recording, framing, on_loop=not on_loop)
+            new = [f"{line} (sent as `{framing}`)" for line in again if line not in found]
+            yield recording, found + new
 
 
 def replayed_loops(recordings: list[Recording], console: Console) -> Iterator[Outcome]:
@@ -105,7 +118,14 @@ def replayed_loops(recordings: list[Recording], console: Console) -> Iterator[Ou
 def main() -> int:
     """Runs the command and returns its exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.replay", description=__doc__)
-    parser.add_argument("folder", type=Path, metavar="DIR", help="recordings, `*.jsonl.gz`")
+    parser.add_argument(
+        "folder",
+        type=Path,
+        metavar="DIR",
+        nargs="?",
+        default=RECORDED,
+        help="recordings, `*.jsonl.gz`",
+    )
     parser.add_argument(
         "--turns", action="store_true", help="run the tool loops as whole turns through the graph"
     )
@@ -117,7 +137,7 @@ def main() -> int:
         recordings = [r for r in recordings if options.only in (r["id"], r["sequence"]["cassette"])]
     if not recordings:
         name = "" if options.only is None else f" called `{options.only}`"
-        print(f"No recordings in `{options.folder}`{name}.")
+        print(f"No recordings in `{options.folder}`{name}. Give a folder that holds some: {USAGE}.")
         return 2
     replay, table = (replayed_loops, "turns") if options.turns else (replayed, "exceptions")
     outcomes = list(replay(recordings, Console(stderr=True)))

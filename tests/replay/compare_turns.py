@@ -1,6 +1,7 @@
 """Compares a turn with the recorded one."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from tests.replay.compare import excerpt, same_calls
+from tests.replay.compare_sent import in_sent_back
+from tests.replay.kept import kept_in
 from tests.replay.loops import RecordedTurn, conversation_in, functions_of, result_of
 from tests.replay.oracle import Call, RecordedAnswer
 from turngraph.state.result import TurnResult
@@ -15,6 +18,11 @@ from turngraph.state.usage import TOKEN_FIELDS
 
 Sent = dict[str, Any]
 """The JSON of a request as it was received."""
+
+PLACEHOLDER = re.compile(r"REDACTED|SCRUBBED|PLACEHOLDER", re.IGNORECASE)
+"""What recorders put in the place of an id. It has not the form that the vendor's ids have, so in a
+request it may be replaced.
+"""
 
 Results = Sequence[tuple[str | None, str | None]]
 """Id and text of each result; None where any value is right."""
@@ -56,6 +64,10 @@ def in_requests(api: str, turn: RecordedTurn, sent: list[Sent]) -> Iterator[str]
         found = found[len(found) - len(results) :]
         if not same_results(results, found):
             yield f"request {number + 1}: brings {excerpt(found)}, not {excerpt(results)}"
+        if number:
+            said, kept = turn.said[number - 1], kept_in(turn.exchanges[number - 1])
+            for difference in in_sent_back(api, said, kept, request):
+                yield f"request {number + 1}: {difference}"
         results += expected_results(turn, number)
 
 
@@ -64,7 +76,14 @@ def expected_results(turn: RecordedTurn, number: int) -> Results:
     was itself wrong.
     """
     pairs = zip(turn.said[number].calls, turn.results[number], strict=True)
-    return [(call[0], None if is_wrong(call, turn) else result) for call, result in pairs]
+    return [
+        (id_if_real(call[0]), None if is_wrong(call, turn) else result) for call, result in pairs
+    ]
+
+
+def id_if_real(id_: str | None) -> str | None:
+    """The id of a call, or None, so that any is right, for a recorder's placeholder."""
+    return None if id_ is not None and PLACEHOLDER.search(id_) else id_
 
 
 def is_wrong(call: Call, turn: RecordedTurn) -> bool:

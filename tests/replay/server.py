@@ -6,10 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from tests.replay.recordings import Recording, wire_bytes
-
-PIECE = 1021
-"""Bytes in a chunk. A prime, so that events and characters are cut at all places."""
+from tests.replay.recordings import Recording, framed, wire_bytes
 
 
 class ReceivedRequest(NamedTuple):
@@ -26,10 +23,15 @@ Pick = Callable[[ReceivedRequest], Recording]
 
 @contextmanager
 def serving(recordings: Mapping[str, Recording]) -> Iterator[str]:
-    """The base URL of a server of `recordings`: a request says which it wants in its
-    `X-Client-Request-Id`.
+    """The base URL of a server of `recordings`: a request names the one it wants, and its framing,
+    in `X-Client-Request-Id`, as in `rec_1` or `rec_1 bytes`.
     """
-    with answering(lambda asked: recordings[asked.headers["x-client-request-id"]]) as host:
+
+    def pick(asked: ReceivedRequest) -> Recording:
+        id_, _, framing = asked.headers["x-client-request-id"].partition(" ")
+        return framed(recordings[id_], framing)
+
+    with answering(pick) as host:
         yield f"{host}/v1"
 
 
@@ -73,9 +75,11 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pic
     """Answers the requests of one connection in order."""
     try:
         while (asked := await request_of(reader)) is not None:
-            for data in wire_bytes(pick(asked)["response"], piece=PIECE):
+            for data in wire_bytes(pick(asked)["response"]):
+                if writer.is_closing():  # the client has what it needs
+                    return
                 writer.write(data)
-            await writer.drain()
+                await writer.drain()
     except (asyncio.IncompleteReadError, ConnectionError):
         pass  # the client has gone
     finally:

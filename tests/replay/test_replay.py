@@ -15,9 +15,12 @@ import pytest
 from tests.paths import ROOT
 from tests.replay.__main__ import report
 from tests.replay.compare import differences
+from tests.replay.compare_sent import in_sent_back
+from tests.replay.compare_turns import id_if_real
+from tests.replay.kept import Kept, kept_in
 from tests.replay.oracle import RecordedAnswer, answer_in
 from tests.replay.record import OWN, recordings
-from tests.replay.recordings import Recording, body_bytes, load
+from tests.replay.recordings import FRAMINGS, Recording, body_bytes, framed, load, wire_bytes
 from tests.replay.server import serving
 from turngraph.state.errors import ProviderError
 from turngraph.state.reply import ProviderReply, StreamChunk, ToolCall
@@ -46,7 +49,7 @@ def chat(content: str, **more: Any) -> dict[str, Any]:
 
 
 def data(*events: Any) -> list[str]:
-    return [f"data: {json.dumps(event)}" for event in events] + ["data: [DONE]"]
+    return [f"data: {json.dumps(event, ensure_ascii=False)}" for event in events] + ["data: [DONE]"]
 
 
 STREAM = data(
@@ -146,7 +149,7 @@ def test_the_oracle_reads_what_a_person_reads() -> None:
 
 def test_a_reading_that_is_right_differs_in_nothing() -> None:
     """Otherwise every recording would fail."""
-    assert differences(SAID, READ, []) == []
+    assert differences(SAID, READ, None) == []
 
 
 @pytest.mark.parametrize(
@@ -169,23 +172,161 @@ def test_a_reading_that_is_right_differs_in_nothing() -> None:
 )
 def test_a_reading_that_is_wrong_is_named(change: dict[str, Any]) -> None:
     """Every member is compared: a zero for an absent count, a blank in the arguments."""
-    [difference] = differences(SAID, READ.model_copy(update=change), [])
+    [difference] = differences(SAID, READ.model_copy(update=change), None)
     assert difference.startswith(f"{next(iter(change))}: ")
 
 
 def test_errors_and_pieces_that_are_wrong_are_named() -> None:
     """An error instead of an answer, the reverse, another kind, chunks that do not add up."""
     error = ProviderError("?", kind="server", status=200)
-    assert differences(SAID, error, []) == ["error: none recorded, server raised (?)"]
-    assert differences(RecordedAnswer(error="quota"), READ, []) == [
+    assert differences(SAID, error, None) == ["error: none recorded, server raised (?)"]
+    assert differences(RecordedAnswer(error="quota"), READ, None) == [
         "error: quota recorded, none raised"
     ]
-    assert differences(RecordedAnswer(error="quota", status=429), error, []) == [
+    assert differences(RecordedAnswer(error="quota", status=429), error, None) == [
         "error: quota recorded, server raised",
         "status: 429 recorded, 200 raised",
     ]
-    pieces = [StreamChunk(type="text", text="Snow"), StreamChunk(type="reasoning", text="hm")]
-    assert len(differences(SAID, READ, pieces)) == 1
+
+
+TOLD = [
+    StreamChunk(type="text", text="Snow "),
+    StreamChunk(type="reasoning", text="hm"),
+    StreamChunk(type="text", text="\N{SNOWMAN}"),
+    StreamChunk(type="tool_call", tool_call=READ.tool_calls[0]),
+    StreamChunk(type="usage", usage=READ.usage),
+]
+
+
+@pytest.mark.parametrize("missing", range(len(TOLD)))
+def test_a_piece_that_was_never_told_is_named(missing: int) -> None:
+    """Pieces are what people watch; that the reply is right does not help them."""
+    assert differences(SAID, READ, TOLD) == []
+    [difference] = differences(SAID, READ, [*TOLD[:missing], *TOLD[missing + 1 :]])
+    assert difference.startswith("chunks: ")
+
+
+def test_the_oracle_knows_what_must_be_kept() -> None:
+    """From pieces and from a whole message alike: sources, reasoning, what a vendor wants back."""
+    detail = {"type": "reasoning.text", "text": "2+", "signature": None}
+    details = [detail, {"type": "reasoning.text", "text": "2", "signature": "s"}]
+    streamed = data(
+        {
+            "model": "m-1",
+            "choices": [{"delta": {"reasoning": "2+", "reasoning_details": details[:1]}}],
+        },
+        {
+            "model": "m-2",
+            "choices": [{"delta": {"reasoning": "2", "reasoning_details": details[1:]}}],
+        },
+        {"service_tier": "flex", "citations": ["https://a"], "choices": []},
+    )
+    kept = kept_in(recording(sse=streamed))
+    assert kept == Kept(
+        model="m-1",
+        service_tier="flex",
+        citations=["https://a"],
+        extra={"reasoning": "2+2", "reasoning_details": details},
+    )
+    whole = chat("4", annotations=[{"type": "url_citation"}], reasoning_content="2+2")
+    assert kept_in(recording(body=whole)) == Kept(
+        citations=[{"type": "url_citation"}], extra={"reasoning_content": "2+2"}
+    )
+    items = [{"type": "reasoning", "id": "rs_1", "summary": []}]
+    response = {"id": "r", "model": "m", "status": "completed", "output": items}
+    assert kept_in(recording(api="responses", body=response)) == Kept(model="m", items=items)
+    assert kept_in(recording(status=401, body={})) is None
+
+
+KEPT = Kept(
+    model="m",
+    service_tier="flex",
+    citations=[{"url": "https://a"}],
+    items=[{"type": "thinking", "thinking": [{"text": "hm"}]}],
+    extra={"reasoning_details": [{"text": "2+"}, {"text": "2", "signature": "s"}]},
+)
+KEEPS = READ.model_copy(
+    update={
+        "model": "m",
+        "service_tier": "flex",
+        "citations": ({"type": "url_citation", "url": "https://a"},),
+        "items": ({"type": "thinking", "thinking": [{"text": "hm"}]},),
+        "extra": {"reasoning_details": [{"text": "2+2", "signature": "s"}]},
+    }
+)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model": "n"},
+        {"service_tier": None},
+        {"citations": ()},
+        {"items": ()},
+        {"items": ({"type": "thinking", "thinking": [{"text": "h"}]},)},
+        {"extra": {}},
+        {"extra": {"reasoning_details": [{"text": "2+2"}]}},
+        {"extra": {**KEEPS.extra, "refusal_reason": "none"}},
+    ],
+    ids=str,
+)
+def test_what_was_not_kept_is_named(change: dict[str, Any]) -> None:
+    assert differences(SAID, KEEPS, TOLD, KEPT) == []
+    assert len(differences(SAID, KEEPS.model_copy(update=change), TOLD, KEPT)) == 1
+
+
+def test_an_answer_that_is_sent_back_changed_is_named() -> None:
+    """Its text, its calls, its reasoning; ids may be others."""
+    call = {"id": "b", "function": {"name": "f", "arguments": '{"x":1}'}}
+    message = {"role": "assistant", "content": SAID.text, "tool_calls": [call]}
+    kept = Kept(extra={"reasoning_content": "hm"})
+
+    def found(**change: Any) -> list[str]:
+        request = {"messages": [message | change, {"role": "tool", "tool_call_id": "b"}]}
+        return [
+            line.partition(" sent back")[0] for line in in_sent_back("chat", SAID, kept, request)
+        ]
+
+    assert found() == found(reasoning_content="hm") == []
+    assert found(content="Rain") == ["text"]
+    assert found(reasoning_content="h") == ["reasoning_content"]
+    assert found(tool_calls=[]) == ["calls"]
+    assert found(tool_calls=[{"id": "b", "function": {"name": "f", "arguments": "{}"}}]) == [
+        "arguments"
+    ]
+    said = RecordedAnswer(calls=[("c", "f", "{}")])
+    kept = Kept(items=[{"type": "reasoning", "id": "rs_1", "encrypted_content": "x"}])
+    item = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
+    sent = {"input": [*(kept.items or []), item]}
+    assert list(in_sent_back("responses", said, kept, sent)) == []
+    assert list(in_sent_back("responses", said, kept, {"input": [item]})) == [
+        "reasoning rs_1 is not sent back"
+    ]
+
+
+def test_a_placeholder_of_a_recorder_is_no_id() -> None:
+    """A request may replace it by an id of the form that the vendor takes."""
+    assert id_if_real("call_REDACTED_1") is None
+    assert id_if_real("call_8f3b") == "call_8f3b"
+
+
+@pytest.mark.parametrize("framing", FRAMINGS)
+def test_a_framing_changes_the_wire_and_not_the_answer(framing: str) -> None:
+    """What is served in it holds the same events, cut or ended in another way."""
+    played = framed(recording(sse=STREAM), framing)
+    _, *chunks = wire_bytes(played["response"])
+    sent = [chunk.split(b"\r\n", 1)[1].removesuffix(b"\r\n") for chunk in chunks[:-1]]
+    assert b"".join(sent) == body_bytes(played["response"])
+    snowman = "\N{SNOWMAN}".encode()
+    shown = {
+        "bytes": all(len(each) == 1 for each in sent),
+        "characters": not any(snowman in each for each in sent),
+        "crlf": sent[0].count(b"\r\n") == sent[0].count(b"\n"),
+        "whole": len(sent) == 1,
+        "comments": sent[0].count(b": keep-alive") == len(STREAM),
+    }
+    assert shown[framing]
+    assert answer_in(played) == SAID
 
 
 def run(folder: Path, *arguments: str) -> tuple[int, list[str]]:
@@ -210,7 +351,10 @@ def test_the_command_counts_and_ends_with_the_count(tmp_path: Path) -> None:
     assert run(tmp_path, "--only", "rec_2") == (0, ["1 passed, 0 failed"])
     assert run(tmp_path, "--only", "rec_9") == (
         2,
-        [f"No recordings in `{tmp_path}` called `rec_9`."],
+        [
+            f"No recordings in `{tmp_path}` called `rec_9`. "
+            "Give a folder that holds some: `make replay DIR=folder`."
+        ],
     )
 
 

@@ -422,7 +422,7 @@ def test_a_call_after_the_finish_reason_is_kept_and_announced() -> None:
     reader = ChatReader()
     reader.feed(event({}, "tool_calls"))
     late = reader.feed(event({"tool_calls": [call_piece(0, "a", "add", "{}")]}))
-    chunks = [*late, *reader.end()]
+    chunks = [*late, *reader.end(ended=True)]
     assert [chunk.tool_call for chunk in chunks] == list(reader.finish(ended=True).tool_calls)
     assert reader.finish(ended=True).tool_calls[0].name == "add"
 
