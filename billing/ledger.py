@@ -250,6 +250,10 @@ class Ledger(LedgerReports):
         self.leases.close()
         self.store.close()
 
+    async def aclose(self) -> None:
+        """Async version of `close`."""
+        await asyncio.to_thread(self.close)
+
     def __enter__(self) -> Self:
         return self
 

@@ -135,7 +135,7 @@ async def test_a_spool_is_played_back(ledger: Ledger, mode: str) -> None:
 
 def test_every_method_that_asks_the_database_has_an_async_version() -> None:
     """With the same parameters, so that one is known when the other is."""
-    own = {"close", "open_existing"}
+    own = {"open_existing"}
     methods = {
         name: method
         for name, method in inspect.getmembers(Ledger, inspect.isfunction)
@@ -154,3 +154,12 @@ def test_the_class_is_imported_without_sqlalchemy() -> None:
         "found = {'sqlalchemy', 'genai_prices'} & set(sys.modules); assert not found, found"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+async def test_a_ledger_is_closed_without_blocking_a_loop(tmp_path: Path) -> None:
+    """`close` waits for threads. What was opened again later has everything."""
+    ledger = Ledger(f"sqlite:///{tmp_path}/turns.db")
+    await ledger.aset_budget(Budget(usd="1"))
+    await ledger.aclose()
+    with Ledger(f"sqlite:///{tmp_path}/turns.db") as again:
+        assert [str(budget.usd) for budget in again.list_budgets()] == ["1"]
