@@ -20,6 +20,8 @@ from turngraph.nodes.support.plugin_selection import announce_plugins, select_fo
 from turngraph.nodes.support.reservation import reserve_call
 from turngraph.nodes.support.stage_context import StageContext
 from turngraph.nodes.support.stop_reason import CANCELLED, unsendable
+from turngraph.providers.config_input import own_model_name
+from turngraph.providers.vendors.profiles import VENDORS
 from turngraph.state.errors import TurnValueError
 from turngraph.state.events import PromptStarted, ToolPresented
 from turngraph.state.flow import Flow
@@ -108,6 +110,8 @@ def first_request(
     if settings.body is not None:
         return _passthrough(template, settings.body)
     changes = settings.model_dump(include=_REQUEST_SETTINGS, exclude_none=True)
+    if "model" in changes:
+        changes["model"] = own_model_name(changes["model"], VENDORS[template.vendor])
     if "system" not in changes and template.system is None:
         first = messages[0] if messages else None
         changes["system"] = first.text if isinstance(first, SystemMessage) else default_role

@@ -4,7 +4,15 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, SecretStr, model_validator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SecretStr,
+    ValidationInfo,
+    model_validator,
+)
 
 from turngraph.providers.config_checks import (
     check_api,
@@ -13,11 +21,12 @@ from turngraph.providers.config_checks import (
     check_key,
     check_vector_stores,
 )
+from turngraph.providers.config_input import ENVIRON, complete_fields, with_api
 from turngraph.providers.response_format import response_format_of
 from turngraph.providers.timeouts import Timeouts
 from turngraph.providers.vendors.builtin_tools import check_builtin_tools
-from turngraph.providers.vendors.profiles import VENDORS, VendorProfile, find_vendor, vendor_of_url
-from turngraph.providers.wire.url_credentials import basic_auth_password, move_credentials_to_header
+from turngraph.providers.vendors.profiles import VENDORS, VendorProfile, find_vendor
+from turngraph.providers.wire.url_credentials import basic_auth_password
 from turngraph.state.base import Frozen
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.json_types import JsonObject
@@ -63,7 +72,8 @@ class ProviderConfig(Frozen):
     model_config = ConfigDict(hide_input_in_errors=True)
 
     model: Annotated[str, Field(min_length=1)]
-    """The model's name, as the vendor writes it. For Azure's dated versions, the deployment's."""
+    """The model's name, as the vendor writes it. For Azure's dated versions, the deployment's.
+    A vendor's name and a colon before it, as in `openai:gpt-5`, name the vendor."""
     vendor: str = ""
     """A name or alias from the table of vendors (`turngraph.providers.VENDORS`). By default it is
     the vendor that `base_url` belongs to, or `custom` if it belongs to none; `openai` if there is
@@ -72,10 +82,11 @@ class ProviderConfig(Frozen):
     """The endpoint's URL, up to but without `/chat/completions` or `/responses`. By default the
     vendor's own. A user name and password in it are moved into `headers`."""
     api_key: SecretStr | None = None
-    """The key. It is sent, and never shown, stored or pickled. This class reads no environment
-    variable; `from_model_string` does."""
+    """The key. It is sent, and never shown, stored or pickled. At the vendor's own endpoint it is
+    by default the one in the vendor's environment variable; no other endpoint gets that one."""
     api: Api | None = None
-    """`chat` (Chat Completions) or `responses`. By default, what `select_api` chooses."""
+    """`chat` (Chat Completions) or `responses`. By default, what `select_api` chooses. It may also
+    be given as `use_responses_api`, as LangChain's `ChatOpenAI` takes it."""
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     """Randomness of the answer, from 0 to 2. Brought into the vendor's own range if that is
     smaller. 0 is a value, not "unset"."""
@@ -168,7 +179,8 @@ class ProviderConfig(Frozen):
             )
         profile = find_vendor(vendor)
         key = profile.key_from(environ)
-        return cls.model_validate({"api_key": key, **fields, "model": name, "vendor": profile.name})
+        given = {"api_key": key, **fields, "model": name, "vendor": profile.name}
+        return cls.model_validate(given, context={ENVIRON: environ})
 
     @classmethod
     def from_chat_model(cls, chat: "BaseChatOpenAI") -> Self:
@@ -198,7 +210,7 @@ class ProviderConfig(Frozen):
         >>> ProviderConfig(vendor="ollama", model="llama3.2").replace(temperature=0).temperature
         0.0
         """
-        return self.model_validate({**dict(self), **fields})
+        return self.model_validate({**dict(self), **with_api(fields)})
 
     def __getstate__(self) -> dict[Any, Any]:
         # Pickles lie in queues and caches, where nobody expects a key.
@@ -211,19 +223,8 @@ class ProviderConfig(Frozen):
 
     @model_validator(mode="before")
     @classmethod
-    def _fill_in_vendor(cls, fields: Any) -> Any:
-        if not isinstance(fields, dict):
-            return fields
-        # First, because a URL with a password would be quoted in the errors of the later checks.
-        fields = move_credentials_to_header(fields)
-        vendor, base_url = fields.get("vendor"), fields.get("base_url")
-        if vendor:
-            profile = find_vendor(vendor)
-        elif base_url:
-            profile = vendor_of_url(base_url) or VENDORS["custom"]
-        else:
-            profile = VENDORS["openai"]
-        return {**fields, "vendor": profile.name, "base_url": base_url or profile.base_url or ""}
+    def _complete(cls, fields: Any, info: ValidationInfo) -> Any:
+        return complete_fields(fields, info.context) if isinstance(fields, dict) else fields
 
     @model_validator(mode="after")
     def _check(self) -> Self:

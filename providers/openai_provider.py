@@ -142,9 +142,9 @@ class OpenAIProvider(Wire):
         endpoint_name: str | None = None,
         turn_id: str | None = None,
         previous_response_id: str | None = None,
-        tool_outputs: Sequence[object] = (),
-        unanswered_predefined_questions: Sequence[str] = (),
-        tools: Sequence[object] = (),
+        tool_outputs: Sequence[object] | None = None,
+        unanswered_predefined_questions: Sequence[str] | None = None,
+        tools: Sequence[object] | None = None,
     ) -> ChunkStream:
         """Returns one streamed call, to be read by `for` or by `async for`.
 
@@ -189,9 +189,9 @@ class OpenAIProvider(Wire):
                 "sequence_number": sequence_number,
             },
             previous_response_id=previous_response_id,
-            tool_outputs=tool_outputs,
-            unanswered_predefined_questions=unanswered_predefined_questions,
-            tools=tools,
+            tool_outputs=tool_outputs or (),
+            unanswered_predefined_questions=unanswered_predefined_questions or (),
+            tools=tools or (),
             vector_store_ids=() if session_id is None else self._sessions.vector_stores(session_id),
         )
         # Written now and not when the stream is read, so that a mistake is raised by this call.

@@ -19,6 +19,7 @@ from langchain_core.messages import (
 from langchain_core.messages.base import BaseMessageChunk
 from langchain_core.messages.utils import message_chunk_to_message
 
+from turngraph.state.arguments import dump_json
 from turngraph.state.errors import TurnValueError
 
 __all__ = ["REMOVE_ALL_MESSAGES", "coerce_message", "merge_messages"]
@@ -125,7 +126,7 @@ def coerce_message(value: Any) -> AnyMessage:
 
     `value` is a LangChain message or chunk, a `(role, content)` pair, a dict with `role` and
     `content` as OpenAI's API has it, a string (then it is a user message), or a LangChain message
-    that was written as a dict.
+    that was written as a dict. A content that is an object becomes its JSON text.
 
         >>> coerce_message({"role": "user", "content": "Hi"}).type
         'human'
@@ -140,7 +141,7 @@ def coerce_message(value: Any) -> AnyMessage:
     try:
         if (written := _written_message(value)) is not None:
             return written
-        [message] = convert_to_messages([value])
+        [message] = convert_to_messages([_with_json_content(value)])
     except (ValueError, TypeError, NotImplementedError, KeyError, AttributeError) as exc:
         raise TurnValueError(
             f"Not a message: {_shortened(value)}. Allowed: a LangChain message, a (role, content) "
@@ -148,6 +149,15 @@ def coerce_message(value: Any) -> AnyMessage:
             "roles: system, developer, user, assistant, tool."
         ) from exc
     return message  # type: ignore[return-value]
+
+
+def _with_json_content(value: Any) -> Any:
+    """Returns `value` with the JSON of a content that is an object, which no message can have."""
+    if isinstance(value, Mapping) and isinstance(value.get("content"), Mapping):
+        return {**value, "content": dump_json(value["content"])}
+    if isinstance(value, tuple | list) and len(value) == 2 and isinstance(value[1], Mapping):
+        return value[0], dump_json(value[1])
+    return value
 
 
 def _written_message(value: Any) -> AnyMessage | None:

@@ -3,12 +3,13 @@
 Such arguments are never shown to the model, and a value the model sends for one is dropped.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 from langchain_core.runnables.config import ensure_config
 from langchain_core.tools import BaseTool, InjectedToolArg, InjectedToolCallId
+from pydantic import AliasChoices
 
 from turngraph.state.errors import ToolError, TurnConfigurationError
 
@@ -29,7 +30,7 @@ class Injection:
     """The injected arguments of a tool, by the source of their value."""
 
     hidden: frozenset[str] = frozenset()
-    """All injected arguments, including those that keep their default."""
+    """All injected arguments, including those that keep their default, and their aliases."""
     call_id: tuple[str, ...] = ()
     state: tuple[tuple[str, str | None], ...] = ()
     """Argument, and the key of the state it receives; None for the whole state."""
@@ -73,7 +74,7 @@ def find_injection(tool: BaseTool) -> Injection:
         return tuple(name for name, source in sources.items() if source == wanted)
 
     return Injection(
-        hidden=frozenset(markers),
+        hidden=frozenset(markers) | _aliases(tool, markers),
         call_id=names("call_id"),
         state=tuple((name, getattr(markers[name], "field", None)) for name in names("state")),
         optional=optional,
@@ -99,6 +100,18 @@ def _annotations(tool: BaseTool) -> dict[str, Any]:
         # A name that only type checkers know. Pydantic has refused it already, or needs no hint.
         return {}
     return own | schema
+
+
+def _aliases(tool: BaseTool, names: Collection[str]) -> frozenset[str]:
+    """Returns the other names by which pydantic would accept the arguments `names`."""
+    fields = getattr(tool.args_schema, "model_fields", {})
+    aliases = (fields[name].validation_alias for name in names if name in fields)
+    return frozenset(
+        choice
+        for alias in aliases
+        for choice in (alias.choices if isinstance(alias, AliasChoices) else [alias])
+        if isinstance(choice, str)
+    )
 
 
 def _marker(hint: object) -> Any:

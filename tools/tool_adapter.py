@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.request import ToolSpec
+from turngraph.tools.aliases import with_aliases
 from turngraph.tools.builtin.registry import BUILTINS
 from turngraph.tools.schemas import check_depth, with_items
 from turngraph.tools.text import backticked
@@ -80,7 +81,11 @@ def tool_spec(tool: BaseTool) -> ToolSpec:
         return ToolSpec(
             name=tool.name,
             description=description,
-            parameters=with_items({"type": "object", "properties": {}} | parameters),
+            parameters=with_aliases(
+                tool.name,
+                with_items({"type": "object", "properties": {}} | parameters),
+                tool.args_schema,
+            ),
         )
     except RecursionError:
         raise TurnConfigurationError(

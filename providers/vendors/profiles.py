@@ -20,7 +20,15 @@ from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.json_types import JsonObject
 from turngraph.state.request import Api
 
-__all__ = ["VENDORS", "ModelRule", "Quirks", "VendorProfile", "find_vendor", "vendor_of_url"]
+__all__ = [
+    "VENDORS",
+    "ModelRule",
+    "Quirks",
+    "VendorProfile",
+    "find_vendor",
+    "is_vendor",
+    "vendor_of_url",
+]
 
 _ADDED: Final = ("drop", "drop_with_reasoning", "schema_drop")
 """Quirks that a model's rule adds to, where all others are replaced."""
@@ -112,6 +120,15 @@ def find_vendor(name: str) -> VendorProfile:
             "For any other endpoint give its base_url."
         )
     return profile
+
+
+def is_vendor(name: str) -> bool:
+    """Whether this is the name or alias of a vendor, in upper or lower case.
+
+    >>> is_vendor("OpenAI"), is_vendor("llama3.2")
+    (True, False)
+    """
+    return name.lower() in _by_alias()
 
 
 def vendor_of_url(base_url: str) -> VendorProfile | None:

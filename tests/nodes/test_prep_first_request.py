@@ -46,6 +46,13 @@ def test_the_callers_settings_go_over_the_graphs() -> None:
     assert (request.temperature, request.system, request.model) == (0.0, "Be brief.", "gpt-4o-mini")
 
 
+@pytest.mark.parametrize("model", ["gpt-5", "openai:gpt-5"])
+def test_a_vendor_before_the_callers_model_is_not_sent(model: str) -> None:
+    settings = TurnSettings(model=model)
+    request = run_stage(prep_first_request, state(settings=settings), context_for())["request"]
+    assert (request.vendor, request.model) == ("openai", "gpt-5")
+
+
 @pytest.mark.parametrize(
     ("template", "settings", "messages", "system"),
     [

@@ -210,3 +210,57 @@ def test_the_deployment_of_an_azure_model_is_used() -> None:
         "2024-10-21",
     )
     assert configuration.base_url == "https://r.openai.azure.com/openai/deployments/dep"
+
+
+def test_the_key_of_the_vendors_own_endpoint_is_in_its_variable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`ProviderConfig(model=…)` and `vendor:model` find the same key."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    assert ProviderConfig(model="gpt-5").api_key == SecretStr(KEY)
+    assert ProviderConfig(model="gpt-5", api_key=SecretStr("own")).api_key == SecretStr("own")
+
+
+@pytest.mark.parametrize("vendor", ["", "openai", "custom"])
+def test_no_other_endpoint_gets_the_key_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch, vendor: str
+) -> None:
+    """A key that nobody gave for this address must not be sent to it."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    assert config(vendor=vendor, base_url="https://proxy.example.com/v1").api_key is None
+
+
+def test_an_environment_that_is_handed_in_is_the_only_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with pytest.raises(TurnConfigurationError, match="needs a key"):
+        ProviderConfig.from_model_string("openai:gpt-5", environ={})
+
+
+@pytest.mark.parametrize(
+    ("fields", "vendor", "model"),
+    [
+        ({"model": "openai:gpt-5"}, "openai", "gpt-5"),
+        ({"model": "openai:gpt-5", "vendor": "openai"}, "openai", "gpt-5"),
+        ({"model": "groq:openai/gpt-oss-20b"}, "groq", "openai/gpt-oss-20b"),
+        ({"model": "mistral:7b", "vendor": "ollama"}, "ollama", "mistral:7b"),
+        ({"model": "openai:gpt-5", "base_url": "https://g.example.com/v1"}, "custom", None),
+    ],
+)
+def test_a_vendor_before_the_model_names_the_vendor(
+    fields: dict[str, Any], vendor: str, model: str | None
+) -> None:
+    """At an endpoint of one's own the name is left alone: gateways have such names."""
+    configuration = ProviderConfig.model_validate({"api_key": KEY, **fields})
+    assert (configuration.vendor, configuration.model) == (vendor, model or fields["model"])
+
+
+def test_the_api_may_be_given_under_its_other_name() -> None:
+    """`use_responses_api` is what LangChain has, and what the current values say."""
+    asked = config(api_key=KEY, use_responses_api=True)
+    assert asked.api == "responses"
+    assert asked.replace(use_responses_api=False).api == "chat"
+    assert config(api_key=KEY, use_responses_api=None).api is None
+    with pytest.raises(TurnConfigurationError, match="contradict each other"):
+        config(api_key=KEY, api="chat", use_responses_api=True)
+    with pytest.raises(TurnConfigurationError, match="write true or false"):
+        config(api_key=KEY, use_responses_api="yes")

@@ -276,6 +276,25 @@ def test_a_stored_response_can_be_continued(take: Take) -> None:
     assert provider.get_last_response_id("s") != before
 
 
+def test_arguments_may_be_none_where_there_is_nothing_to_give() -> None:
+    with ScriptedModel([Say("Hi.")]) as model:
+        stream = provider_for(model).stream_generate(
+            [("user", "Hi")], tool_outputs=None, unanswered_predefined_questions=None, tools=None
+        )
+        assert [chunk.text for chunk in stream if chunk.type == "text"]
+
+
+@both_apis
+def test_a_content_that_is_an_object_is_sent_as_its_json(api: str) -> None:
+    with ScriptedModel() as model:
+        [system, user] = provider_for(model, api).convert_messages_to_provider_format(
+            [("system", "Be brief."), {"role": "user", "content": {"city": "Zürich"}}]
+        )
+    assert system["role"] in ("system", "developer")
+    content = user["content"]
+    assert (content if api == "chat" else content[0]["text"]) == '{"city": "Zürich"}'
+
+
 def test_tool_outputs_may_have_three_forms() -> None:
     """LangChain's messages, and the objects of both APIs."""
     with ScriptedModel() as model:

@@ -153,3 +153,17 @@ def test_a_dict_that_is_half_a_message_is_refused_in_words(value: Any) -> None:
     """Not with an error of pydantic's."""
     with pytest.raises(TurnValueError, match="Not a message"):
         coerce_message(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"role": "user", "content": {"city": "Zürich"}},
+        {"type": "human", "content": {"city": "Zürich"}},
+        ("user", {"city": "Zürich"}),
+        ["user", {"city": "Zürich"}],
+    ],
+)
+def test_a_content_that_is_an_object_becomes_its_json(value: Any) -> None:
+    message = coerce_message(value)
+    assert (message.type, message.content) == ("human", '{"city": "Zürich"}')
