@@ -9,6 +9,7 @@ from langchain_core.tools import BaseTool
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.store.base import BaseStore
 from langgraph.types import All, Checkpointer
+from pydantic import BaseModel
 
 from turngraph.billing.pricing.prices import Prices
 from turngraph.graphs.arguments import (
@@ -24,6 +25,7 @@ from turngraph.graphs.builder import build_chat_turn
 from turngraph.graphs.stage_table import CustomStages
 from turngraph.graphs.steps import Steps
 from turngraph.graphs.turn_graph import TurnGraph
+from turngraph.nodes.support.answer_format import format_validator
 from turngraph.nodes.support.dependencies import (
     Approve,
     OnFinish,
@@ -36,6 +38,7 @@ from turngraph.providers.openai_provider import OpenAIProvider
 from turngraph.providers.request_template import request_template
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.limits import TurnLimits
+from turngraph.state.response_format import answer_class, response_format_of
 from turngraph.state.result import TurnResult
 from turngraph.state.stages import TurnStage
 from turngraph.tools.plugin import Plugin
@@ -59,6 +62,8 @@ def chat_turn(
     functions: Sequence[str] = (),
     system: str | None = None,
     stream: bool = False,
+    response_format: type[BaseModel] | Mapping[str, Any] | None = None,
+    repair_answer: bool = False,
     limits: TurnLimits | None = None,
     prices: Prices | ModelPrices | str | Path | None = None,
     ledger: "Ledger | str | None" = None,
@@ -93,6 +98,10 @@ def chat_turn(
         system: the system message, instead of the configuration's.
         stream: ask the vendor for a stream. Tokens then reach `on_event` and LangGraph's `messages`
             and `custom` streams. Watching a turn never changes this.
+        response_format: the form of the answer, instead of the configuration's: a pydantic class,
+            or an object as Chat Completions defines it. `result.parsed` is the answer read in it;
+            an answer that does not fit ends the turn with the status `invalid_answer`.
+        repair_answer: ask the model once more for an answer that does not fit.
         limits: how many calls, tool calls, tokens, US dollars and seconds a turn may use.
         prices: your prices, which come before the list prices: `Prices`, the path of a price file,
             or a dict such as `{"openai:gpt-5-mini": {"input": "0.25", "output": "2"}}` in USD per
@@ -140,12 +149,18 @@ def chat_turn(
         [*tools, *(plugin.tool for plugin in bound), *functions], retries=retries or {}
     )
     provider = provider_from(model, os.environ if environ is None else environ)
+    form = provider.config.response_format if response_format is None else response_format
+    answer_form = response_format_of(form)
+    format_validator(answer_form or {})
+    template = request_template(
+        provider.config, provider.api, tools=toolbox.specs, system=system, stream=stream
+    )
     deps = TurnDependencies(
         provider=provider,
         toolbox=toolbox,
-        template=request_template(
-            provider.config, provider.api, tools=toolbox.specs, system=system, stream=stream
-        ),
+        template=template.model_copy(update={"response_format": answer_form}),
+        answer_class=answer_class(form),
+        repair_answer=repair_answer,
         plugins=bound,
         ledger=keeper,
         budgets=tuple(budget) if isinstance(budget, Sequence) else (budget,),

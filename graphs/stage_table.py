@@ -104,8 +104,10 @@ def stage_table(deps: TurnDependencies, custom: CustomStages) -> tuple[StageRow,
     before_model = _rows(custom.before_model, "before_model", deps, model)
     to_model = _unless_over(_enter(before_model, model))
 
-    # Only a stage of the caller's can leave a turn without an outcome and without a call to run.
-    tool_targets = (_TOOLS, _END) if custom == CustomStages() else (_TOOLS, _AGAIN, _END)
+    # Only a stage of the caller's, or an answer to be repaired, can leave a turn without an outcome
+    # and without a call to run.
+    may_ask_again = custom != CustomStages() or deps.repair_answer
+    tool_targets = (_TOOLS, _AGAIN, _END) if may_ask_again else (_TOOLS, _END)
     tools = _unless_over(_Path(tool_targets, run_tools, ToolsSlice))
     before_tools = _rows(custom.before_tools, "before_tools", deps, tools)
     to_tools = _unless_over(_enter(before_tools, tools))

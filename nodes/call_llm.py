@@ -3,8 +3,9 @@
 reads   messages, turn_id, settings, started_at, request, reservation, attempts, tool_runs
 writes  messages, attempts, pending_tool_calls, outcome
 
-`messages` gets the assistant message, `attempts` those of this call only. This is the one place
-that retries: a second loop below it would multiply the bill.
+`messages` gets the assistant message, `attempts` those of this call only. An answer that does not
+fit its format is followed by a message that asks for another one, where that is wanted. This is
+the one place that retries: a second loop below it would multiply the bill.
 """
 
 import re
@@ -12,6 +13,12 @@ from typing import Final, TypedDict
 
 from langchain_core.messages import AnyMessage
 
+from turngraph.nodes.support.answer_format import (
+    misfit,
+    parse_answer,
+    repair_message,
+    was_repaired,
+)
 from turngraph.nodes.support.attempt import AttemptRun, ModelCall
 from turngraph.nodes.support.cancellation import pause
 from turngraph.nodes.support.ledger_calls import attribution_of, ledger_call, next_seq
@@ -68,7 +75,9 @@ def call_llm(state: Reads, context: StageContext) -> Flow[Turn]:
     if gave_up:
         return {"attempts": attempts, "pending_tool_calls": [], "outcome": CANCELLED}
     patch, last = _patch(attempts, call.message_id), attempts[-1]
-    if patch["outcome"] is None:
+    if last.reply is not None and patch["outcome"] == TurnOutcome(status="completed"):
+        _check_answer(patch, last.reply, state, context)
+    elif patch["outcome"] is None:
         patch["outcome"] = over_limit(
             deps.limits,
             tool_runs=state["tool_runs"],
@@ -150,6 +159,18 @@ def _patch(attempts: list[Attempt], message_id: str) -> Turn:
         vendor, api = last.request.vendor, last.request.api
         patch["messages"] = [to_ai_message(reply, message_id=message_id, vendor=vendor, api=api)]
     return patch
+
+
+def _check_answer(patch: Turn, reply: ProviderReply, state: Reads, context: StageContext) -> None:
+    """Ends the turn with an answer that does not fit its format, or asks once for another one."""
+    problem = parse_answer(reply.text, state["request"], context.deps).problem
+    if problem is None:
+        return
+    if context.deps.repair_answer and not was_repaired(state["messages"]):
+        patch["outcome"] = None
+        patch["messages"] = [*patch["messages"], repair_message(problem, context.task_id)]
+    else:
+        patch["outcome"] = misfit(problem, reply.request_id)
 
 
 def _without_calls(reply: ProviderReply) -> ProviderReply:

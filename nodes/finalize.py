@@ -12,6 +12,7 @@ from typing import TypedDict
 from langchain_core.messages import AIMessage, AnyMessage, RemoveMessage, ToolMessage
 
 from turngraph.billing.pricing.charges import total_usd
+from turngraph.nodes.support.answer_format import parse_answer
 from turngraph.nodes.support.history_repair import answers_for, messages_to_remove
 from turngraph.nodes.support.ledger_calls import finish_turn
 from turngraph.nodes.support.stage_context import StageContext
@@ -46,6 +47,9 @@ def finalize(state: Reads, context: StageContext) -> Flow[Turn]:
     added = _missing_answers(state["messages"], state["outcome"])
     removed = _unsendable(state, context)
     result = _result(state, added, context.seconds_since(state["started_at"]))
+    if result.ok:
+        parsed = parse_answer(result.answer, state["request"], context.deps).value
+        result = result.model_copy(update={"parsed": parsed})
     warnings = _uncounted(context.deps.limits, state["charges"])
     if removed:
         warnings.append(

@@ -14,6 +14,7 @@ from typing import Final, TypedDict
 from langchain_core.messages import AnyMessage, SystemMessage
 from langgraph.types import Overwrite
 
+from turngraph.nodes.support.answer_format import check_format
 from turngraph.nodes.support.history_repair import with_missing_answers
 from turngraph.nodes.support.ledger_calls import attribution_of
 from turngraph.nodes.support.plugin_selection import announce_plugins, select_for_turn
@@ -31,7 +32,16 @@ from turngraph.state.turn import SelectedPlugin, Turn, TurnSettings
 
 __all__ = ["first_request", "prep_first_request"]
 
-_REQUEST_SETTINGS: Final = {"model", "temperature", "max_tokens", "system"}
+_REQUEST_SETTINGS: Final = {
+    "model",
+    "temperature",
+    "max_tokens",
+    "system",
+    "reasoning_effort",
+    "verbosity",
+    "response_format",
+    "previous_response_id",
+}
 
 
 class Reads(TypedDict):
@@ -53,6 +63,7 @@ def prep_first_request(state: Reads, context: StageContext) -> Flow[Turn]:
     plugins: list[SelectedPlugin] = []
     outcome = CANCELLED if context.cancelled else None
     try:
+        check_format(request, deps)
         selection = select_for_turn(request, messages, settings, deps)
     except TurnValueError as exc:
         outcome = unsendable(exc)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import (
+    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -22,7 +23,6 @@ from turngraph.providers.config_checks import (
     check_vector_stores,
 )
 from turngraph.providers.config_input import ENVIRON, complete_fields, with_api
-from turngraph.providers.response_format import response_format_of
 from turngraph.providers.timeouts import Timeouts
 from turngraph.providers.vendors.builtin_tools import check_builtin_tools
 from turngraph.providers.vendors.profiles import VENDORS, VendorProfile, find_vendor
@@ -31,6 +31,7 @@ from turngraph.state.base import Frozen
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.json_types import JsonObject
 from turngraph.state.request import Api
+from turngraph.state.response_format import check_response_format
 
 if TYPE_CHECKING:
     from langchain_openai.chat_models.base import BaseChatOpenAI
@@ -121,9 +122,9 @@ class ProviderConfig(Frozen):
     vector_store_ids: tuple[str, ...] = ()
     """Vector stores that `file_search` searches, in every request. Only the Responses API has it.
     """
-    response_format: Annotated[dict[str, JsonValue] | None, BeforeValidator(response_format_of)] = (
-        None
-    )
+    response_format: Annotated[
+        type[BaseModel] | dict[str, JsonValue] | None, BeforeValidator(check_response_format)
+    ] = None
     """The form of the answer: a pydantic class, or an object as Chat Completions defines it
     (`{"type": "json_schema", "json_schema": {…}}`)."""
     stop: tuple[str, ...] | None = None

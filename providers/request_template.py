@@ -5,6 +5,7 @@ from pydantic import JsonValue
 from turngraph.providers.config import ProviderConfig
 from turngraph.providers.vendors.builtin_tools import file_search_tool
 from turngraph.state.request import Api, ChatRequest, ToolSpec
+from turngraph.state.response_format import response_format_of
 
 __all__ = ["request_template"]
 
@@ -45,7 +46,7 @@ def request_template(
         seed=config.seed,
         logprobs=config.logprobs,
         top_logprobs=config.top_logprobs,
-        response_format=config.response_format,
+        response_format=response_format_of(config.response_format),
         reasoning_effort=config.reasoning_effort,
         reasoning_summary=config.reasoning_summary,
         verbosity=config.text_verbosity,

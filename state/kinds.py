@@ -22,6 +22,7 @@ TurnStatus = Literal[
     "content_filter",  # the vendor's filter cut or refused the answer
     "refused",  # the model declined, in its own words
     "empty",  # the model answered with nothing: no text and no tool call
+    "invalid_answer",  # the answer does not fit its `response_format`
     "truncated",  # the connection ended before the answer did
     "limit",  # the turn reached one of its `TurnLimits`
     "budget",  # a budget does not have the money that the next call may cost

@@ -3,7 +3,9 @@
 import json
 from decimal import Decimal
 from math import ceil
-from typing import Final
+from typing import Any, Final
+
+from pydantic import BaseModel, field_serializer
 
 from turngraph.state.base import Frozen
 from turngraph.state.json_types import JsonObject
@@ -138,6 +140,11 @@ class TurnResult(Frozen):
     status: TurnStatus
     answer: str = ""
     """The text of the last answer: whole if `status` is `completed`, else the part that arrived."""
+    parsed: Any = None
+    """The answer as its `response_format` describes it: an instance of the pydantic class that the
+    turn was built with, or plain JSON. A result that is read from a checkpoint has plain JSON. None
+    without a format, or where the answer does not fit (status `invalid_answer`).
+    """
     refusal: str | None = None
     """The model's own words, if it declined to answer."""
     error: TurnError | None = None
@@ -161,6 +168,15 @@ class TurnResult(Frozen):
     warnings: tuple[str, ...] = ()
     """What was left out, rewritten or accepted in the turn, one sentence each."""
     seconds: float = 0.0
+
+    @field_serializer("parsed")
+    def _plain(self, parsed: Any) -> Any:
+        # A checkpoint holds no classes of the user's: nobody could read it without them.
+        return (
+            parsed.model_dump(mode="json", by_alias=True)
+            if isinstance(parsed, BaseModel)
+            else parsed
+        )
 
     def __str__(self) -> str:
         """The result on one line. `repr` shows every field.

@@ -29,10 +29,10 @@ in one step.
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Final, NotRequired
+from typing import Annotated, Any, Final, Literal, NotRequired
 
 from langchain_core.messages import AnyMessage, MessageLikeRepresentation
-from pydantic import Field
+from pydantic import BeforeValidator, Field, JsonValue
 
 # Pydantic makes no JSON schema of `typing.TypedDict` before Python 3.12.
 from typing_extensions import TypedDict
@@ -44,6 +44,7 @@ from turngraph.state.kinds import TurnPhase, TurnStatus
 from turngraph.state.messages import merge_messages
 from turngraph.state.reply import ToolCall
 from turngraph.state.request import ChatRequest
+from turngraph.state.response_format import response_format_of
 from turngraph.state.result import Attempt, Charge, ToolRun, TurnResult
 from turngraph.state.turn_error import TurnError
 
@@ -112,6 +113,21 @@ class TurnSettings(Frozen):
     max_tokens: Annotated[int, Field(ge=1, le=2**31)] | None = None
     system: str | None = None
     """The system message."""
+    reasoning_effort: _Name | None = None
+    """`none`, `minimal`, `low`, `medium`, `high`, `xhigh` or `max`, as far as the model knows them.
+    """
+    verbosity: Literal["low", "medium", "high"] | None = None
+    """How long the answer should be."""
+    response_format: Annotated[dict[str, JsonValue] | None, BeforeValidator(response_format_of)] = (
+        None
+    )
+    """The form of the answer: a pydantic class or an object as Chat Completions defines it. Only
+    its JSON schema is kept, so `TurnResult.parsed` is plain JSON.
+    """
+    previous_response_id: _Name | None = None
+    """The vendor's stored answer that this turn continues (Responses only). Only the messages after
+    it are sent.
+    """
     account: str | None = None
     """The account that the turn is charged to."""
     api_key_id: _Name | None = None

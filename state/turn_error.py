@@ -15,6 +15,7 @@ OwnErrorKind = Literal[
     "budget",  # a ledger's budget
     "cancelled",
     "configuration",
+    "invalid_answer",  # the answer does not fit its `response_format`
     "value",  # something that cannot be sent
 ]
 """What ends a turn without any vendor's doing."""
@@ -29,6 +30,7 @@ _OWN_STATUS: Final[Mapping[str, int]] = {
     "budget": 402,
     "cancelled": 499,  # nginx's status for "client closed request"
     "configuration": 500,
+    "invalid_answer": 502,
     "value": 400,
 }
 

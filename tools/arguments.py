@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jsonschema import ValidationError
     from jsonschema.protocols import Validator
 
-__all__ = ["check_arguments", "compile_schema"]
+__all__ = ["UncheckableError", "check_arguments", "compile_schema", "mistakes_in"]
 
 MAX_QUOTED: Final = 300
 """Characters of one value or message that are quoted in an error message."""
@@ -23,6 +23,10 @@ MAX_ERRORS: Final = 3
 """Mistakes reported for one call. The model corrects them and calls again."""
 CHECK_S: Final = 0.5
 """Seconds that the check of one call may take. It runs on the event loop of the turn."""
+
+
+class UncheckableError(Exception):
+    """A check that cannot be finished. Its text follows the words "could not be checked"."""
 
 
 def compile_schema(name: str, schema: JsonObject) -> "Validator":
@@ -67,26 +71,37 @@ def check_arguments(name: str, arguments: JsonObject, validator: "Validator") ->
     Raises ToolArgumentsError with the path, the mistake and the allowed values of the first three
     mistakes, and if the check takes longer than half a second.
     """
+    subject = f"The arguments of `{name}`"
+    try:
+        mistakes = mistakes_in(arguments, validator)
+    except UncheckableError as error:
+        raise ToolArgumentsError(f"{subject} could not be checked{error}") from None
+    if mistakes:
+        raise ToolArgumentsError(f"{subject} do not fit its schema: {'; '.join(mistakes)}.")
+
+
+def mistakes_in(value: Any, validator: "Validator") -> list[str]:
+    """Returns up to three mistakes in `value`: where, what, and what is allowed there.
+
+    Raises UncheckableError if the check cannot be finished.
+
+        >>> mistakes_in([], compile_schema("t", {"type": "object"}))
+        ["at `$`: [] is not of type 'object'"]
+    """
     from turngraph.tools.bounded_keywords import CheckTimeoutError, time_limit
 
     try:
         with time_limit(CHECK_S):
-            errors = list(islice(validator.iter_errors(arguments), MAX_ERRORS))
+            return [
+                _error_text(error) for error in islice(validator.iter_errors(value), MAX_ERRORS)
+            ]
     except CheckTimeoutError as error:
-        raise ToolArgumentsError(
-            f"The arguments of `{name}` could not be checked within {CHECK_S:g} seconds, because "
-            f"of {clean(str(error))} in its schema. Send shorter values."
+        raise UncheckableError(
+            f" within {CHECK_S:g} seconds, because of {clean(str(error))} in its schema. "
+            "Send shorter values."
         ) from None
     except RecursionError:
-        raise ToolArgumentsError(
-            f"The arguments of `{name}` could not be checked: its schema refers to itself without "
-            "end."
-        ) from None
-    if errors:
-        raise ToolArgumentsError(
-            f"The arguments of `{name}` do not fit its schema: "
-            f"{'; '.join(map(_error_text, errors))}."
-        )
+        raise UncheckableError(": its schema refers to itself without end.") from None
 
 
 def _check_patterns(name: str, schema: JsonObject) -> None:

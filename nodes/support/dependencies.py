@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from pydantic import BaseModel
+
 from turngraph.billing.pricing.prices import Prices
 from turngraph.providers.openai_provider import OpenAIProvider
 from turngraph.state.events import AnyEvent
@@ -61,6 +63,10 @@ class TurnDependencies:
     """The tools the model may call, those of the plugins included."""
     template: ChatRequest
     """The request that every turn starts from: model, sampling, tools and so on."""
+    answer_class: type[BaseModel] | None = None
+    """The pydantic class that `template.response_format` was made from."""
+    repair_answer: bool = False
+    """Whether the model is asked once more for an answer that does not fit its format."""
     plugins: tuple[Plugin, ...] = ()
     """The order matters: of two plugins that set the same model setting, the first one wins."""
     limits: TurnLimits = field(default_factory=TurnLimits)

@@ -8,12 +8,12 @@ from pydantic import ValidationError
 
 from turngraph.providers.config import ProviderConfig
 from turngraph.providers.request_template import request_template
-from turngraph.providers.response_format import response_format_of
 from turngraph.providers.tool_specs import split_tools
 from turngraph.providers.writing.wire_calls import id_name_arguments
 from turngraph.state.errors import TurnValueError
 from turngraph.state.json_types import JsonObject
 from turngraph.state.request import Api, ChatRequest
+from turngraph.state.response_format import response_format_of
 
 __all__ = ["last_response_id", "request_of", "restore_messages"]
 

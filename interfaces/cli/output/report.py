@@ -22,6 +22,7 @@ _STATUS_SENTENCES: Final[Mapping[TurnStatus, str]] = {
     "length": "The answer was cut off at its token limit. A higher --max-tokens allows more.",
     "content_filter": "The vendor's content filter stopped the answer.",
     "empty": "The model answered with nothing: no text and no tool call.",
+    "invalid_answer": "The answer does not have the form that was asked for.",
     "refused": "The model declined to answer.",
 }
 

@@ -7,10 +7,10 @@ import pytest
 from langchain_core.messages import HumanMessage
 from pydantic import BaseModel, Field
 
-from turngraph.providers.response_format import response_format_of
 from turngraph.providers.vendors.profiles import VENDORS
 from turngraph.providers.writing.payload import build_payload
 from turngraph.state.request import Api, ChatRequest, ToolSpec
+from turngraph.state.response_format import response_format_of
 
 
 class Car(BaseModel):

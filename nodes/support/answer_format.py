@@ -1,0 +1,130 @@
+"""Reads an answer in the format that it was asked for, and says where it does not fit."""
+
+import json
+from typing import Any, Final, NamedTuple
+
+from langchain_core.messages import AnyMessage, HumanMessage
+from pydantic import BaseModel, ValidationError
+
+from turngraph.nodes.support.dependencies import TurnDependencies
+from turngraph.state.errors import TurnConfigurationError, TurnValueError
+from turngraph.state.json_types import JsonObject
+from turngraph.state.request import ChatRequest
+from turngraph.state.turn import TurnOutcome
+from turngraph.state.turn_error import TurnError
+from turngraph.tools.arguments import UncheckableError, compile_schema, mistakes_in
+
+__all__ = [
+    "ParsedAnswer",
+    "check_format",
+    "format_validator",
+    "misfit",
+    "parse_answer",
+    "repair_message",
+    "was_repaired",
+]
+
+_MAX_MISTAKES: Final = 3
+"""Mistakes that are named. A model corrects them and answers again."""
+_REPAIR: Final = "repair-"
+"""How the id of a message begins that asks for an answer in the right format."""
+
+
+class ParsedAnswer(NamedTuple):
+    """An answer as it was read; `problem` is a sentence if it could not be."""
+
+    value: Any = None
+    problem: str | None = None
+
+
+def check_format(request: ChatRequest, deps: TurnDependencies) -> None:
+    """Raises TurnValueError if the caller set a format for this turn that nothing can be checked
+    by. The turn's own was checked when it was built.
+    """
+    form = request.response_format
+    if form is None or form == deps.template.response_format:
+        return
+    try:
+        format_validator(form)
+    except TurnConfigurationError as exc:
+        raise TurnValueError(f"`response_format` cannot be used: {exc}") from exc
+
+
+def parse_answer(text: str, request: ChatRequest, deps: TurnDependencies) -> ParsedAnswer:
+    """Returns the answer `text` of `request` as its format says: an instance of the pydantic class
+    that the turn was built with, or plain JSON. Without a format, both members are None.
+    """
+    form = request.response_format
+    if form is None or form.get("type") == "text" or request.body is not None:
+        return ParsedAnswer()
+    # A format that the caller set for this turn alone is data, and has no class.
+    if deps.answer_class is not None and form == deps.template.response_format:
+        return _instance(text, deps.answer_class)
+    return _plain(text, form)
+
+
+def misfit(problem: str, request_id: str | None) -> TurnOutcome:
+    """Returns how a turn ends whose answer does not fit its format.
+
+    >>> misfit("The answer is not JSON.", None).error.kind
+    'invalid_answer'
+    """
+    error = TurnError(kind="invalid_answer", message=problem, request_id=request_id)
+    return TurnOutcome(status="invalid_answer", error=error)
+
+
+def repair_message(problem: str, task_id: str) -> HumanMessage:
+    """Returns the message that asks the model for another answer."""
+    text = f"{problem} Answer again, with JSON in the format that was asked for and nothing else."
+    return HumanMessage(text, id=f"{_REPAIR}{task_id}")
+
+
+def was_repaired(messages: list[AnyMessage]) -> bool:
+    """Whether the last answer in `messages` was asked for by a `repair_message`."""
+    last = next((message for message in reversed(messages) if message.type == "human"), None)
+    return last is not None and (last.id or "").startswith(_REPAIR)
+
+
+def _instance(text: str, model: type[BaseModel]) -> ParsedAnswer:
+    try:
+        return ParsedAnswer(model.model_validate_json(text))
+    except ValidationError as exc:
+        mistakes = [
+            f"at `{'.'.join(map(str, error['loc'])) or '$'}`: {error['msg']}"
+            for error in exc.errors(include_url=False, include_context=False, include_input=False)
+        ]
+    return ParsedAnswer(problem=f"The answer does not fit: {'; '.join(mistakes[:_MAX_MISTAKES])}.")
+
+
+def _plain(text: str, form: JsonObject) -> ParsedAnswer:
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as exc:
+        where = f"line {exc.lineno}, column {exc.colno}"
+        return ParsedAnswer(problem=f"The answer is not JSON: {exc.msg} at {where}.")
+    except (ValueError, RecursionError) as exc:
+        return ParsedAnswer(problem=f"The answer is not JSON that can be read: {exc}.")
+    validator = format_validator(form)
+    try:
+        mistakes = [] if validator is None else mistakes_in(value, validator)
+    except UncheckableError as exc:
+        return ParsedAnswer(problem=f"The answer could not be checked{exc}")
+    if mistakes:
+        return ParsedAnswer(problem=f"The answer does not fit: {'; '.join(mistakes)}.")
+    return ParsedAnswer(value)
+
+
+def format_validator(form: JsonObject) -> Any:
+    """Returns a validator of answers in the format `form`, or None for one that takes any text.
+
+    Raises TurnConfigurationError for a JSON schema that nothing can be checked by.
+    """
+    if form.get("type") == "json_object":
+        return compile_schema("response_format", {"type": "object"})
+    if form.get("type") != "json_schema":
+        return None
+    return compile_schema("response_format", form.get("json_schema", {}).get("schema", {}))
+
+
+def _refuse_constant(word: str) -> None:
+    raise ValueError(f"it holds `{word}`")
