@@ -1,4 +1,4 @@
-"""Pictures and files that a tool returns: which blocks are carried on to the model."""
+"""Pictures, sounds and files that a tool returns: which blocks are carried on to the model."""
 
 import base64
 import binascii
@@ -14,8 +14,14 @@ MAX_MEDIA: Final = 20_000_000
 """Characters of base64 in one result. They stay in the conversation and are sent with every
 request after it.
 """
-CARRIED: Final = {"image", "image_url", "file"}
-"""Types of blocks that are carried on. No API takes a sound in a tool's result."""
+CARRIED: Final = {
+    "image": "image",
+    "image_url": "image",
+    "audio": "audio",
+    "input_audio": "audio",
+    "file": "file",
+}
+"""Types of blocks that are carried on, and the type of LangChain's block for each."""
 MIME_TYPE: Final = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,100}")
 ADDRESS: Final = re.compile(r"https?://[!-~]{1,4000}")
 DATA_URL: Final = re.compile(r"data:([\w.+-]+/[\w.+-]+);base64,(.+)", re.DOTALL)
@@ -31,11 +37,11 @@ def carried_block(block: Mapping[str, Any]) -> JsonObject | None:
         ...                "mime_type": "image/png"})
         {'type': 'image', 'base64': 'aGk=', 'mime_type': 'image/png'}
     """
-    kind = block.get("type")
-    if kind not in CARRIED:
+    kind = CARRIED.get(str(block.get("type")))
+    if kind is None:
         return None
     given = _source(block)
-    content: JsonObject = {"type": "image" if kind == "image_url" else kind}
+    content: JsonObject = {"type": kind}
     name = block.get("filename")
     if isinstance(name, str) and name.isprintable() and 0 < len(name) <= 200:
         content["filename"] = name
@@ -46,6 +52,8 @@ def carried_block(block: Mapping[str, Any]) -> JsonObject | None:
     if isinstance(data, str) and isinstance(mime_type, str):
         fits = MIME_TYPE.fullmatch(mime_type) and _is_base64(data)
         return {**content, "base64": data, "mime_type": mime_type} if fits else None
+    if kind == "audio":
+        return None  # every API takes a sound as base64 only
     if isinstance(url, str) and ADDRESS.fullmatch(url):
         return {**content, "url": url}
     if isinstance(file_id, str) and file_id.isprintable() and file_id:
@@ -63,6 +71,10 @@ def _source(block: Mapping[str, Any]) -> Mapping[str, Any]:
             "url": source.get("url"),
             "file_id": source.get("file_id"),
         }
+    sound = block.get("input_audio")
+    if isinstance(sound, Mapping):
+        form = sound.get("format")
+        return {"base64": sound.get("data"), "mime_type": f"audio/{form}" if form else None}
     image = block.get("image_url")
     if image is not None:
         return {"url": image.get("url") if isinstance(image, Mapping) else image}

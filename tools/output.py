@@ -15,9 +15,18 @@ from turngraph.tools.text import UNSENDABLE
 
 __all__ = ["ToolOutput", "as_output", "as_plain", "as_text", "clean", "cut", "omitted_block"]
 
-MEDIA: Final = {"image", "image_url", "audio", "video", "file"}
+MEDIA: Final = {"image", "image_url", "audio", "input_audio", "video", "file"}
 """Types of content blocks that are not text."""
-MEDIA_KEYS: Final = {"base64", "data", "file_id", "image_url", "mime_type", "source", "source_type"}
+MEDIA_KEYS: Final = {
+    "base64",
+    "data",
+    "file_id",
+    "image_url",
+    "input_audio",
+    "mime_type",
+    "source",
+    "source_type",
+}
 """A media block has at least one of these keys. A tool's own `{"type": "file", "name": …}` has none
 of them and is data.
 """
@@ -45,7 +54,7 @@ class ToolOutput(Frozen):
     answer. Counted before anything is cut.
     """
     media: tuple[JsonObject, ...] = ()
-    """Pictures and files, as content blocks of LangChain. `content` names each of them."""
+    """Pictures, sounds and files, as content blocks of LangChain. `content` names each of them."""
 
     @property
     def message_content(self) -> "str | list[str | dict[Any, Any]]":

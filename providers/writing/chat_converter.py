@@ -4,12 +4,19 @@ https://platform.openai.com/docs/api-reference/chat/create#chat-create-messages
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from turngraph.providers.vendors.reasoning_fields import DEFAULT_TEXT_FIELD
-from turngraph.providers.writing.content import NOT_CONTENT, Raw, Text, chat_part, place_of
+from turngraph.providers.writing.content import (
+    NOT_CONTENT,
+    Raw,
+    Text,
+    chat_part,
+    part_or_note,
+    place_of,
+)
 from turngraph.providers.writing.content_readers import read_block
 from turngraph.providers.writing.roles import DEVELOPER, role_of
 from turngraph.providers.writing.wire_calls import wire_calls
@@ -91,7 +98,11 @@ class OpenAIChatConverter:
     def convert_tool_result(self, message: BaseMessage) -> JsonObject:
         """A tool's result, under the id of its call."""
         assert isinstance(message, ToolMessage)
-        return {"role": "tool", "tool_call_id": message.tool_call_id, "content": _content(message)}
+        content: Any = message.content
+        if isinstance(content, list):
+            place = place_of(message)
+            content = [part_or_note(read_block(b, place), place, chat_part) for b in content]
+        return {"role": "tool", "tool_call_id": message.tool_call_id, "content": content}
 
     _CONVERT: Final[Mapping[str, Callable[["OpenAIChatConverter", BaseMessage], JsonObject]]] = {
         "system": convert_system,

@@ -10,7 +10,12 @@ from hashlib import sha256
 from typing import Final, TypeAlias
 
 from turngraph.providers.vendors.profiles import Quirks
-from turngraph.providers.writing.content_parts import adapt_parts, as_text, move_tool_media
+from turngraph.providers.writing.content_parts import (
+    adapt_parts,
+    as_text,
+    move_tool_media,
+    note_tool_media,
+)
 from turngraph.providers.writing.notes import Notes
 from turngraph.providers.writing.reasoning_replay import replay_reasoning
 from turngraph.state.arguments import parse_arguments
@@ -190,6 +195,7 @@ _STEPS: Final[Sequence[Callable[[Messages, Quirks, Notes], Messages]]] = (
     _adapt_extra_content,
     _adapt_roles,
     _join_system_messages,
+    note_tool_media,
     move_tool_media,
     adapt_parts,
     _drop_names,

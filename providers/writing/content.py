@@ -22,6 +22,7 @@ __all__ = [
     "Raw",
     "Text",
     "chat_part",
+    "part_or_note",
     "place_of",
     "responses_part",
 ]
@@ -133,6 +134,22 @@ def responses_part(part: Part, place: str, *, output: bool = False) -> JsonObjec
         # `detail` is required here, and `auto` is what its absence means on Chat Completions.
         return {"type": "input_image", **source, "detail": part.detail or "auto"}
     return {"type": "input_file", **source}
+
+
+def part_or_note(part: Part, place: str, write: Callable[[Part, str], JsonObject]) -> JsonObject:
+    """`part` as `write` has it, or a text in its place where that API cannot carry it.
+
+    For a tool's result: no caller can mend it, and an error would be raised in every later request
+    of the thread.
+
+        >>> part_or_note(Media("audio", "data:audio/wav;base64,AA"), "m", responses_part)
+        {'type': 'input_text', 'text': '[audio: left out, this API does not take it]'}
+    """
+    try:
+        return write(part, place)
+    except TurnValueError:
+        kind = part.kind if isinstance(part, Media) else "content"
+        return write(Text(f"[{kind}: left out, this API does not take it]"), place)
 
 
 def _responses_source(part: Media) -> JsonObject:

@@ -7,7 +7,36 @@ from turngraph.providers.vendors.profiles import Quirks
 from turngraph.providers.writing.notes import Notes
 from turngraph.state.json_types import JsonObject
 
-__all__ = ["adapt_parts", "as_text", "move_tool_media"]
+__all__ = ["adapt_parts", "as_text", "move_tool_media", "note_tool_media"]
+
+
+def note_tool_media(messages: list[JsonObject], quirks: Quirks, notes: Notes) -> list[JsonObject]:
+    """Puts a text in place of media in tools' results that the vendor does not take.
+
+    A user's own message is refused instead, but nobody can mend a tool's: the thread would be lost.
+    """
+    for message in messages:
+        if message["role"] != "tool" or not isinstance(message["content"], list):
+            continue
+        for n, part in enumerate(message["content"]):
+            if _is_taken(part, quirks):
+                continue
+            kind = part.get("type", "content")
+            notes.add(f"A tool's `{kind}` is sent as a note: {notes.vendor} does not take it.")
+            message["content"][n] = {"type": "text", "text": f"[{kind}: left out]"}
+    return messages
+
+
+def _is_taken(part: JsonObject, quirks: Quirks) -> bool:
+    if part.get("type") == "text":
+        return True
+    if _is_by_url(part) and not quirks.image_urls:
+        return False
+    return quirks.part_types is None or part.get("type") in quirks.part_types
+
+
+def _is_by_url(part: JsonObject) -> bool:
+    return part.get("type") == "image_url" and not part["image_url"]["url"].startswith("data:")
 
 
 def move_tool_media(messages: list[JsonObject], quirks: Quirks, notes: Notes) -> list[JsonObject]:
@@ -62,8 +91,7 @@ def adapt_part(part: JsonObject, quirks: Quirks, notes: Notes) -> JsonObject:
     if kind == "refusal" and not quirks.refusal_parts:
         return {"type": "text", "text": part["refusal"]}
     check_part_type(kind, quirks, notes)
-    by_url = kind == "image_url" and not part["image_url"]["url"].startswith("data:")
-    if by_url and not quirks.image_urls:
+    if _is_by_url(part) and not quirks.image_urls:
         notes.refuse("images are taken as base64 only, not by URL.")
     if "cache_control" in part and not quirks.cache_control:
         notes.add_dropped("cache_control")

@@ -9,7 +9,13 @@ from typing import Any, Final
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
-from turngraph.providers.writing.content import NOT_CONTENT, Text, place_of, responses_part
+from turngraph.providers.writing.content import (
+    NOT_CONTENT,
+    Text,
+    part_or_note,
+    place_of,
+    responses_part,
+)
 from turngraph.providers.writing.content_readers import read_block
 from turngraph.providers.writing.roles import role_of
 from turngraph.providers.writing.wire_calls import wire_calls
@@ -100,7 +106,10 @@ class OpenAIResponsesConverter:
         """A tool's result under the id of its call: text, or parts. Artifacts are never sent."""
         assert isinstance(message, ToolMessage)
         kind = message.additional_kwargs.get("type", "function_call_output")
-        output = message.content if isinstance(message.content, str) else _input_parts(message)
+        output: Any = message.content
+        if isinstance(output, list):
+            place = place_of(message)
+            output = [part_or_note(read_block(b, place), place, responses_part) for b in output]
         return {"type": kind, "call_id": message.tool_call_id, "output": output}
 
     def _stored_items(self, message: BaseMessage) -> Sequence[JsonMapping] | None:

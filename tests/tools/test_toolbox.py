@@ -255,6 +255,7 @@ def test_a_circular_value_is_an_error() -> None:
 
 
 PNG = {"type": "image", "base64": "iVBORw0KGgo=", "mime_type": "image/png"}
+WAV = {"type": "audio", "base64": "AAAA", "mime_type": "audio/wav"}
 
 
 @pytest.mark.parametrize(
@@ -263,7 +264,11 @@ PNG = {"type": "image", "base64": "iVBORw0KGgo=", "mime_type": "image/png"}
         (PNG, PNG),
         ({**PNG, "type": "file", "mime_type": "application/pdf", "filename": "a.pdf", "x": 1},
          {**PNG, "type": "file", "mime_type": "application/pdf", "filename": "a.pdf"}),
-        ({**PNG, "type": "audio", "mime_type": "audio/wav"}, None),
+        (WAV, WAV),
+        ({"type": "audio", "source_type": "base64", "data": "AAAA", "mime_type": "audio/wav"}, WAV),
+        ({"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}, WAV),
+        ({"type": "input_audio", "input_audio": {"data": "AAAA"}}, None),
+        ({"type": "audio", "url": "https://x.example/a.wav"}, None),
         ({"type": "image", "source_type": "base64", "data": "iVBORw0KGgo=",
           "mime_type": "image/png"}, PNG),
         ({"type": "image", "source": {"type": "base64", "data": "iVBORw0KGgo=",
@@ -283,7 +288,7 @@ PNG = {"type": "image", "base64": "iVBORw0KGgo=", "mime_type": "image/png"}
         ({**PNG, "base64": "A" * 20_000_004}, None),
     ],
 )  # fmt: skip
-def test_pictures_and_files_are_carried_on(
+def test_pictures_sounds_and_files_are_carried_on(
     block: dict[str, Any], carried: dict[str, Any] | None
 ) -> None:
     """Only well-formed ones: a malformed block would make every later request fail."""
