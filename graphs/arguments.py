@@ -4,6 +4,7 @@ Everything here raises TurnConfigurationError, naming what was given and what is
 anything is sent.
 """
 
+import logging
 import weakref
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
@@ -20,6 +21,7 @@ from turngraph.providers.config import ProviderConfig
 from turngraph.providers.openai_provider import OpenAIProvider
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.limits import TurnLimits
+from turngraph.tools.text import backticked
 from turngraph.tools.toolbox import Toolbox
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ __all__ = [
     "ModelPrices",
     "approval_from",
     "check_kinds",
+    "check_marks",
     "ledger_from",
     "prices_from",
     "provider_from",
@@ -43,6 +46,7 @@ tokens of each class (`input`, `cached`, `cache_write`, `output`, `reasoning`, `
 `audio_output`), and `usd_per_request`. A model's name may hold `*`.
 """
 
+_log: Final = logging.getLogger("turngraph")
 _FREE: Final = {"input": 0, "output": 0}
 SCRIPTED: Final = "scripted"
 """The model string that names the scripted model: a server on this machine, without a key."""
@@ -80,6 +84,24 @@ def _scripted_provider() -> OpenAIProvider:
     provider = OpenAIProvider(ProviderConfig(base_url=server.base_url, model=SCRIPTED))
     weakref.finalize(provider, server.close)
     return provider
+
+
+def check_marks(toolbox: Toolbox, *, required: bool) -> None:
+    """Names the tools of which a ledger cannot know whether they may run twice.
+
+    Where a worker is killed in the middle of a call, the turn that goes on runs it again, unless
+    the tool is marked `idempotent: False`. Raises TurnConfigurationError if marks are `required`.
+    """
+    if not toolbox.unmarked:
+        return
+    message = (
+        f"No mark says whether {backticked(toolbox.unmarked)} may run twice, so a call that a "
+        "killed worker left is run again. Set `tool.metadata = {'idempotent': False}` where that "
+        "would do harm, else True."
+    )
+    if required:
+        raise TurnConfigurationError(message)
+    _log.warning("%s", message)
 
 
 def ledger_from(ledger: "Ledger | str | None") -> "Ledger | None":

@@ -17,6 +17,7 @@ from turngraph.graphs.arguments import (
     ModelPrices,
     approval_from,
     check_kinds,
+    check_marks,
     ledger_from,
     prices_from,
     provider_from,
@@ -68,6 +69,7 @@ def chat_turn(
     prices: Prices | ModelPrices | str | Path | None = None,
     ledger: "Ledger | str | None" = None,
     budget: "Budget | Sequence[Budget]" = (),
+    require_marks: bool = False,
     wait_s: float = 0.0,
     steps: Steps = "auto",
     replay: Replay = "call",
@@ -110,6 +112,10 @@ def chat_turn(
             each call and charged after it, exactly once; it also keeps two workers off one thread.
             A ledger made from a URL is `turn.ledger`, to be closed with `turn.ledger.close()`.
         budget: what each turn may cost, beside the ledger's own budgets. Needs a `ledger`.
+        require_marks: refuse tools that do not say in their metadata whether they may run twice
+            (`{"idempotent": False}` or True), where a ledger is bound. By default they are named in
+            a warning in the log: where a worker is killed in the middle of such a call, it runs
+            again.
         wait_s: seconds that a turn waits for another worker that has its thread, before it raises
             TurnConflictError.
         steps: in how many steps of LangGraph the stages run. `"each"`: one step a stage. `"one"`:
@@ -143,11 +149,13 @@ def chat_turn(
     keeper = ledger_from(ledger)
     check_kinds(tools=tools, functions=functions, plugins=plugins, limits=limits)
     if keeper is None:
-        _check_unused(budget=budget, replay=replay)
+        _check_unused(budget=budget, replay=replay, require_marks=require_marks)
     bound = tuple(plugins)
     toolbox = Toolbox.of(
         [*tools, *(plugin.tool for plugin in bound), *functions], retries=retries or {}
     )
+    if keeper is not None:
+        check_marks(toolbox, required=require_marks)
     provider = provider_from(model, os.environ if environ is None else environ)
     form = provider.config.response_format if response_format is None else response_format
     answer_form = response_format_of(form)
@@ -187,8 +195,13 @@ def chat_turn(
     return graph
 
 
-def _check_unused(*, budget: object, replay: Replay) -> None:
+def _check_unused(*, budget: object, replay: Replay, require_marks: bool) -> None:
     """Raise TurnConfigurationError for what only a ledger can do."""
+    if require_marks:
+        raise TurnConfigurationError(
+            "Only a ledger knows that a call ran already: give `ledger='sqlite:///turns.db'` with "
+            "`require_marks=True`."
+        )
     if budget:
         raise TurnConfigurationError(
             "A budget needs a ledger to be held in: give `ledger='sqlite:///turns.db'` too."

@@ -107,6 +107,7 @@ def _charge_for_tool(run: ToolRun, deps: TurnDependencies, account: str | None) 
         kind=run.kind,
         rows=run.rows,
         seconds=run.seconds,
+        connection=_connection(run, deps),
         account=account,
     )
     if charge is not None or run.attempt_id is None:
@@ -120,5 +121,13 @@ def _charge_for_tool(run: ToolRun, deps: TurnDependencies, account: str | None) 
         model="",
         amount_usd=Decimal(0),
         account=account,
+        plugin=run.name if run.kind == "plugin" else None,
+        connection=_connection(run, deps),
         tool=run.name,
     )
+
+
+def _connection(run: ToolRun, deps: TurnDependencies) -> str | None:
+    """Returns the name of the connection that a plugin from a manifest uses."""
+    plugin = next((plugin for plugin in deps.plugins if plugin.name == run.name), None)
+    return getattr(plugin, "connection", None)

@@ -60,15 +60,14 @@ def make_tool(
 ) -> BaseTool:
     """Returns a LangChain tool whose arguments have this JSON `schema`.
 
-    `run` and `coroutine` take the arguments by name. A tool that is not `idempotent` is marked in
-    its metadata, so that a call that was interrupted does not run again on its own.
+    `run` and `coroutine` take the arguments by name. Its metadata says whether it is `idempotent`:
+    one that is not does not run again on its own where a call was interrupted.
     """
-    metadata = {} if idempotent else {"idempotent": False}
     return StructuredTool(
         name=name,
         description=description,
         args_schema=schema,
         func=run,
         coroutine=coroutine,
-        metadata=metadata,
+        metadata={"idempotent": idempotent},
     )

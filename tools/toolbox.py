@@ -135,6 +135,15 @@ class Toolbox:
         entry = self.entries.get(name)
         return entry is None or (entry.tool.metadata or {}).get("idempotent") is not False
 
+    @property
+    def unmarked(self) -> tuple[str, ...]:
+        """The tools whose metadata do not say whether they are idempotent."""
+        return tuple(
+            name
+            for name, entry in self.entries.items()
+            if "idempotent" not in (entry.tool.metadata or {})
+        )
+
     def check(self, call: ToolCall) -> JsonObject:
         """Returns the arguments of `call`, parsed and valid for the schema. Runs nothing.
 

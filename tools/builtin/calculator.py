@@ -152,6 +152,7 @@ def calculator(expression: str) -> str:
 
 
 calculator.handle_tool_error = True
+calculator.metadata = {"idempotent": True}
 
 
 def evaluate(expression: str) -> str:

@@ -47,6 +47,7 @@ def date_calculator(
 
 
 date_calculator.handle_tool_error = True
+date_calculator.metadata = {"idempotent": True}
 
 
 def calculate_dates(

@@ -95,7 +95,10 @@ def weather_tool(
         return _report(place, get_json(forecast_url, query))
 
     return StructuredTool.from_function(
-        get_current_weather, parse_docstring=True, handle_tool_error=True
+        get_current_weather,
+        parse_docstring=True,
+        handle_tool_error=True,
+        metadata={"idempotent": True},
     )
 
 
