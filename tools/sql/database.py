@@ -14,6 +14,7 @@ from turngraph.state.json_types import JsonObject
 from turngraph.tools.failures import mask_secrets
 from turngraph.tools.output import as_text, clean
 from turngraph.tools.sql.engines import DatabaseLocation, dialect_of, make_engine
+from turngraph.tools.sql.hang_up import OverTimeError, hang_up_after
 from turngraph.tools.sql.statement import Statement
 from turngraph.tools.sql.values import check_value, readable, unique_names
 
@@ -81,8 +82,13 @@ class Database:
         # An expired secret must not be used through a connection that is still open.
         self.location.password()
         try:
-            with self._open_engine().connect() as connection:
+            with (
+                self._open_engine().connect() as connection,
+                hang_up_after(connection, self.location.data.timeout),
+            ):
                 return self._fetch(connection, statement, values, limit)
+        except OverTimeError:
+            raise self._over_time() from None
         except SQLAlchemyError as error:
             raise self._tool_error(error) from None
 
@@ -166,10 +172,13 @@ class Database:
         logger.warning("database %s: %s", self.location.data.database, detail)
         cause = getattr(error, "orig", None) or error
         if TIMEOUT.search(str(cause)):
-            return ToolException(
-                f"The query took longer than the {self.location.data.timeout:g} seconds allowed."
-            )
+            return self._over_time()
         return ToolException(f"{failure} ({type(cause).__name__}). Nothing was returned.")
+
+    def _over_time(self) -> ToolException:
+        return ToolException(
+            f"The query took longer than the {self.location.data.timeout:g} seconds allowed."
+        )
 
 
 def _long_columns(result: "CursorResult[Any]") -> list[int]:

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -142,6 +143,18 @@ def test_one_value_is_bounded_like_the_rows_are(postgres_shop: Shop, value: str)
     assert output.status == "error"
     assert "A value of the column `big` has" in output.content
     assert "at most 1,000,000 are read" in output.content
+
+
+def test_one_call_of_a_function_ends_with_the_time_that_is_allowed(postgres_shop: Shop) -> None:
+    """The server looks at its limit only after it has written the whole value; we do not wait."""
+    value = "length(format('%500000000s', 'x'))"
+    found = plugin(f"SELECT id, {value} AS n FROM items", postgres_shop, timeout=0.5)
+    box, began = Toolbox.of([found["shop_items"].tool]), time.monotonic()
+    output = box.run("shop_items", {}, call_id="c", timeout_s=60)
+    assert time.monotonic() - began < 15  # the server needs longer than that
+    assert output.content == "Error: The query took longer than the 0.5 seconds allowed."
+    again = plugin("SELECT id FROM items ORDER BY id LIMIT 1", postgres_shop)
+    assert ask(again)["rows"] == [{"id": 1}]
 
 
 def test_two_columns_with_the_same_name_are_both_returned(shop: Shop) -> None:
