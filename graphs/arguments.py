@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
@@ -19,6 +19,7 @@ from turngraph.billing.pricing.rates import Rate, Rates
 from turngraph.nodes.support.dependencies import Approve
 from turngraph.providers.config import ProviderConfig
 from turngraph.providers.openai_provider import OpenAIProvider
+from turngraph.providers.wire.http_transport import HttpTransport
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.limits import TurnLimits
 from turngraph.tools.text import backticked
@@ -38,6 +39,7 @@ __all__ = [
     "ledger_from",
     "prices_from",
     "provider_from",
+    "split_vendor_tools",
 ]
 
 ModelPrices = Mapping[str, Mapping[str, "Decimal | str | float"]]
@@ -57,7 +59,7 @@ def provider_from(
 ) -> OpenAIProvider:
     """The provider that `model` names or is. Keys are read from `environ`.
 
-    `"scripted"` starts a scripted model of its own, which ends with the provider.
+    `"scripted"` starts a scripted model of its own, which ends with the provider's connections.
 
     Raises TurnConfigurationError for any other kind of value, an unknown vendor or a missing key.
     """
@@ -81,9 +83,11 @@ def _scripted_provider() -> OpenAIProvider:
     from turngraph.scripted.server import ScriptedModel
 
     server = ScriptedModel().start()
-    provider = OpenAIProvider(ProviderConfig(base_url=server.base_url, model=SCRIPTED))
-    weakref.finalize(provider, server.close)
-    return provider
+    config = ProviderConfig(base_url=server.base_url, model=SCRIPTED)
+    # Providers that are made from this one share its transport, so they keep the server alive.
+    transport = HttpTransport(config)
+    weakref.finalize(transport, server.close)
+    return OpenAIProvider(config, transport=transport)
 
 
 def check_marks(toolbox: Toolbox, *, required: bool) -> None:
@@ -102,6 +106,26 @@ def check_marks(toolbox: Toolbox, *, required: bool) -> None:
     if required:
         raise TurnConfigurationError(message)
     _log.warning("%s", message)
+
+
+def split_vendor_tools(tools: Sequence[Any]) -> tuple[list[Any], list[Mapping[str, Any]]]:
+    """Returns the tools that run here, and those that the vendor runs itself.
+
+    Raises TurnConfigurationError for a function that is only described: nothing could run it.
+
+        >>> split_vendor_tools([len, {"type": "web_search"}])
+        ([<built-in function len>], [{'type': 'web_search'}])
+    """
+    at_vendor = [tool for tool in tools if isinstance(tool, Mapping)]
+    for tool in at_vendor:
+        if tool.get("type") in ("function", "custom") or "parameters" in tool:
+            function = tool.get("function", tool)
+            name = function.get("name") if isinstance(function, Mapping) else None
+            raise TurnConfigurationError(
+                f"The tool `{str(name)[:100]}` is described as JSON, and nothing can run it here. "
+                "Pass the function itself."
+            )
+    return [tool for tool in tools if not isinstance(tool, Mapping)], at_vendor
 
 
 def ledger_from(ledger: "Ledger | str | None") -> "Ledger | None":

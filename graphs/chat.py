@@ -21,6 +21,7 @@ from turngraph.graphs.arguments import (
     ledger_from,
     prices_from,
     provider_from,
+    split_vendor_tools,
 )
 from turngraph.graphs.builder import build_chat_turn
 from turngraph.graphs.stage_table import CustomStages
@@ -42,6 +43,7 @@ from turngraph.state.limits import TurnLimits
 from turngraph.state.response_format import answer_class, response_format_of
 from turngraph.state.result import TurnResult
 from turngraph.state.stages import TurnStage
+from turngraph.tools.builtin.registry import BUILTINS
 from turngraph.tools.plugin import Plugin
 from turngraph.tools.retries import Retry
 from turngraph.tools.toolbox import Toolbox
@@ -58,7 +60,7 @@ __all__ = ["chat_turn"]
 def chat_turn(
     model: "str | ProviderConfig | OpenAIProvider | BaseChatOpenAI",
     *,
-    tools: Sequence[BaseTool | Callable[..., Any]] = (),
+    tools: Sequence[BaseTool | Callable[..., Any] | Mapping[str, Any]] = (),
     plugins: Iterable[Plugin] = (),
     functions: Sequence[str] = (),
     system: str | None = None,
@@ -94,7 +96,7 @@ def chat_turn(
             `"scripted"` (a model of rules on this machine, without a key), a `ProviderConfig`, an
             `OpenAIProvider`, or a LangChain `ChatOpenAI`, whose configuration and client are used.
         tools: what the model may call: `@tool` functions, `BaseTool`s, plain typed functions, MCP
-            tools.
+            tools, and tools that the vendor runs itself (`{"type": "web_search"}`).
         plugins: plugins from `load_manifests`. Each joins a turn as its selector says.
         functions: built-in tools by name, such as `"calculator"`.
         system: the system message, instead of the configuration's.
@@ -151,12 +153,17 @@ def chat_turn(
     if keeper is None:
         _check_unused(budget=budget, replay=replay, require_marks=require_marks)
     bound = tuple(plugins)
+    provider = provider_from(model, os.environ if environ is None else environ)
+    own, at_vendor = split_vendor_tools(tools)
+    if at_vendor:
+        provider = provider.with_builtin_tools(at_vendor)
+    if provider.config.add_built_in_tools:
+        functions = tuple(dict.fromkeys((*functions, *BUILTINS)))
     toolbox = Toolbox.of(
-        [*tools, *(plugin.tool for plugin in bound), *functions], retries=retries or {}
+        [*own, *(plugin.tool for plugin in bound), *functions], retries=retries or {}
     )
     if keeper is not None:
         check_marks(toolbox, required=require_marks)
-    provider = provider_from(model, os.environ if environ is None else environ)
     form = provider.config.response_format if response_format is None else response_format
     answer_form = response_format_of(form)
     format_validator(answer_form or {})

@@ -15,6 +15,7 @@ from langchain_core.runnables import RunnableConfig
 from turngraph.billing.errors import TurnConflictError
 from turngraph.graphs.turn_graph import TurnGraph
 from turngraph.providers.writing.from_chat import from_chat
+from turngraph.providers.writing.openai_messages import openai_messages
 from turngraph.state.errors import TurnValueError
 from turngraph.state.result import TurnResult
 from turngraph.state.turn import TurnInput, TurnSettings
@@ -36,6 +37,9 @@ def handler(
     functions: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Runs one turn and returns `{isBase64Encoded, statusCode, headers, body}`.
+
+    The body is what `TurnResult.to_http` says; its member `turn` has the turn's `new_messages` and
+    the whole conversation as `openai_messages`, both in OpenAI's form.
 
     Args:
         turn: what `chat_turn` returns.
@@ -67,7 +71,7 @@ def handler(
             stored = turn.get_state(config).values.get("messages", [])
             messages = _new_messages(messages, stored)
         out = turn.invoke(_turn_input(messages, settings, turn_id), config)
-        result: TurnResult = out["result"]
+        return _http_answer(out)
     except TurnValueError as exc:
         result = _bad_request(exc)
     except TurnConflictError as exc:
@@ -95,12 +99,17 @@ async def ahandler(
             stored = (await turn.aget_state(config)).values.get("messages", [])
             messages = _new_messages(messages, stored)
         out = await turn.ainvoke(_turn_input(messages, settings, turn_id), config)
-        result: TurnResult = out["result"]
+        return _http_answer(out)
     except TurnValueError as exc:
         result = _bad_request(exc)
     except TurnConflictError as exc:
         result = _conflict(exc)
     return result.to_http()
+
+
+def _http_answer(out: Mapping[str, Any]) -> dict[str, Any]:
+    result: TurnResult = out["result"]
+    return result.to_http(openai_messages=openai_messages(out["messages"]))
 
 
 def _settings(

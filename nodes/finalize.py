@@ -1,6 +1,7 @@
 """finalize: the typed result of the turn, however it ended, and a conversation that can go on.
 
-reads   messages, turn_id, started_at, request, plugins, attempts, tool_runs, charges, outcome
+reads   messages, turn_id, started_at, first_message, request, plugins, attempts, tool_runs,
+        charges, outcome
 writes  messages, status, result
 
 `messages` gets answers for tool calls that have none, and loses what could not be sent.
@@ -16,6 +17,7 @@ from turngraph.nodes.support.answer_format import parse_answer
 from turngraph.nodes.support.history_repair import answers_for, messages_to_remove
 from turngraph.nodes.support.ledger_calls import finish_turn
 from turngraph.nodes.support.stage_context import StageContext
+from turngraph.providers.writing.openai_messages import openai_messages
 from turngraph.state.events import PromptFinished
 from turngraph.state.flow import Flow
 from turngraph.state.limits import TurnLimits
@@ -34,6 +36,7 @@ class Reads(TypedDict):
     messages: list[AnyMessage]
     turn_id: str
     started_at: float
+    first_message: int
     request: ChatRequest
     plugins: list[SelectedPlugin]
     attempts: list[Attempt]
@@ -47,6 +50,9 @@ def finalize(state: Reads, context: StageContext) -> Flow[Turn]:
     added = _missing_answers(state["messages"], state["outcome"])
     removed = _unsendable(state, context)
     result = _result(state, added, context.seconds_since(state["started_at"]))
+    if not removed and state["request"].body is None:
+        own = [*state["messages"][state["first_message"] :], *added]
+        result = result.model_copy(update={"new_messages": tuple(openai_messages(own))})
     if result.ok:
         parsed = parse_answer(result.answer, state["request"], context.deps).value
         result = result.model_copy(update={"parsed": parsed})
@@ -85,7 +91,7 @@ def _result(state: Reads, added: list[ToolMessage], seconds: float) -> TurnResul
     replies = [attempt.reply for attempt in attempts if attempt.reply is not None]
     last = replies[-1] if replies else None
     usages = [reply.usage for reply in replies if reply.usage is not None]
-    own_ids = _own_ids(state["messages"], attempts)
+    own = [*state["messages"][state["first_message"] :], *added]
     return TurnResult(
         turn_id=state["turn_id"],
         status=outcome.status,
@@ -100,7 +106,7 @@ def _result(state: Reads, added: list[ToolMessage], seconds: float) -> TurnResul
         attempts=tuple(attempts),
         tool_runs=tuple(sorted(state["tool_runs"], key=lambda run: run.order)),
         plugins=tuple(plugin.name for plugin in state["plugins"]),
-        message_ids=(*own_ids, *(message.id or "" for message in added)),
+        message_ids=tuple(message.id or "" for message in own),
         # Every attempt repeats its warnings; dict.fromkeys keeps each once, in order.
         warnings=tuple(dict.fromkeys(text for one in attempts for text in _warnings_of(one))),
         seconds=max(0.0, seconds),
@@ -126,14 +132,6 @@ def _uncounted(limits: TurnLimits, charges: list[Charge]) -> list[str]:
 
 def _warnings_of(attempt: Attempt) -> tuple[str, ...]:
     return attempt.warnings if attempt.reply is None else (*attempt.warnings, *attempt.reply.notes)
-
-
-def _own_ids(messages: list[AnyMessage], attempts: list[Attempt]) -> tuple[str, ...]:
-    """Returns the ids of this turn's messages: the last question, and everything after it."""
-    first = attempts[0].messages_sent if attempts else len(messages)
-    while first > 0 and messages[first - 1].type == "human":
-        first -= 1
-    return tuple(message.id or "" for message in messages[first:])
 
 
 def _missing_answers(messages: list[AnyMessage], outcome: TurnOutcome) -> list[ToolMessage]:

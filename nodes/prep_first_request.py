@@ -1,15 +1,15 @@
 """prep_first_request: builds the first request of a turn, and holds what it may cost.
 
-reads   messages, turn_id, settings
-writes  messages, turn_id, started_at, plugins, request, reservation, pending_tool_calls, attempts,
-        tool_runs, charges, outcome, status, result
+reads   messages, turn_id, settings, result
+writes  messages, turn_id, started_at, first_message, plugins, request, reservation,
+        pending_tool_calls, attempts, tool_runs, charges, outcome, status, result
 
 The request comes from what the graph was built with and what the caller asked for. `messages` is
 only written if a tool call in it has no answer. The keys that belong to one turn are emptied.
 """
 
 from collections.abc import Sequence
-from typing import Final, TypedDict
+from typing import Final, NotRequired, TypedDict
 
 from langchain_core.messages import AnyMessage, SystemMessage
 from langgraph.types import Overwrite
@@ -28,6 +28,7 @@ from turngraph.state.events import PromptStarted, ToolPresented
 from turngraph.state.flow import Flow
 from turngraph.state.json_types import JsonObject
 from turngraph.state.request import ChatRequest
+from turngraph.state.result import TurnResult
 from turngraph.state.turn import SelectedPlugin, Turn, TurnSettings
 
 __all__ = ["first_request", "prep_first_request"]
@@ -50,6 +51,7 @@ class Reads(TypedDict):
     messages: list[AnyMessage]
     turn_id: str
     settings: TurnSettings | None
+    result: NotRequired[TurnResult | None]
 
 
 def prep_first_request(state: Reads, context: StageContext) -> Flow[Turn]:
@@ -72,13 +74,14 @@ def prep_first_request(state: Reads, context: StageContext) -> Flow[Turn]:
         announce_plugins(selection, turn_id, context)
     _announce(request, turn_id, context)
     repaired = with_missing_answers(messages)
+    history = messages if repaired is None else repaired
     if outcome is None:
-        history = messages if repaired is None else repaired
         attribution = attribution_of(turn_id, settings, context)
         request, outcome = yield from reserve_call(request, history, attribution, 1, context)
     patch: Turn = {
         "turn_id": turn_id,
         "started_at": deps.clock(),
+        "first_message": _first_own(history, state.get("result")),
         "plugins": plugins,
         "request": request,
         "reservation": context.task_id,
@@ -94,6 +97,17 @@ def prep_first_request(state: Reads, context: StageContext) -> Flow[Turn]:
     if repaired is None:
         return patch
     return {**patch, "messages": Overwrite(repaired)}  # type: ignore[typeddict-item]
+
+
+def _first_own(messages: Sequence[AnyMessage], last: TurnResult | None) -> int:
+    """Returns the place of this turn's first message: the user's after the last answer, without
+    those that the thread's last turn has left unanswered.
+    """
+    of_last = () if last is None else last.message_ids
+    first = len(messages)
+    while first and messages[first - 1].type == "human" and messages[first - 1].id not in of_last:
+        first -= 1
+    return first
 
 
 def _announce(request: ChatRequest, turn_id: str, context: StageContext) -> None:

@@ -20,6 +20,7 @@ from turngraph.providers.config_checks import (
     check_base_url,
     check_header_values,
     check_key,
+    check_model,
     check_vector_stores,
 )
 from turngraph.providers.config_input import ENVIRON, complete_fields, with_api
@@ -106,6 +107,10 @@ class ProviderConfig(Frozen):
     store: bool | None = None
     """Whether the vendor stores answers. If `False`, a Responses model's reasoning is returned
     encrypted and sent back with the conversation. If `True`, a lost answer can be looked up."""
+    valid_chat_completion_models: tuple[str, ...] | None = None
+    """The models that may be asked. `None`: any. A request for another one is refused."""
+    add_built_in_tools: bool = False
+    """Whether turns are offered all built-in functions of turngraph, beside those they name."""
     tools: bool = True
     """Whether tools are presented to the model at all. If `False`, `tool_choice`, `builtin_tools`
     and `vector_store_ids` have no effect."""
@@ -235,6 +240,7 @@ class ProviderConfig(Frozen):
         check_header_values([("api_key", key_text), *self.headers.items()])
         check_key(key is not None, bool(self.headers), self.base_url, profile)
         check_api(self.api, profile)
+        check_model(self.model, self.valid_chat_completion_models)
         check_vector_stores(self.vector_store_ids, self.api, profile)
         check_builtin_tools(self.builtin_tools)
         return self

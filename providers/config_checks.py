@@ -7,7 +7,14 @@ from turngraph.providers.vendors.profiles import VendorProfile
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.request import Api
 
-__all__ = ["check_api", "check_base_url", "check_header_values", "check_key", "check_vector_stores"]
+__all__ = [
+    "check_api",
+    "check_base_url",
+    "check_header_values",
+    "check_key",
+    "check_model",
+    "check_vector_stores",
+]
 
 
 def check_base_url(base_url: str, profile: VendorProfile) -> None:
@@ -62,6 +69,14 @@ def check_api(api: Api | None, profile: VendorProfile) -> None:
     if api == "responses" and profile.responses == "none" and profile.name != "custom":
         raise TurnConfigurationError(
             f"{profile.name} does not have the Responses API: use `api='chat'`."
+        )
+
+
+def check_model(model: str, valid: tuple[str, ...] | None) -> None:
+    """The model is one of those that may be asked; `None` allows any."""
+    if valid is not None and model not in valid:
+        raise TurnConfigurationError(
+            f"`{model[:100]}` is not among `valid_chat_completion_models`: {', '.join(valid)}."
         )
 
 

@@ -1,10 +1,11 @@
 """One model at one endpoint. A turn sends its requests through it, and any other code can too."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
 from langchain_core.messages import BaseMessage
+from pydantic import JsonValue
 
 from turngraph.providers.capabilities import ProviderCapabilities, capabilities_of
 from turngraph.providers.chunk_stream import ChunkStream
@@ -21,7 +22,7 @@ from turngraph.providers.wire.sdk_transport import SdkTransport
 from turngraph.providers.wire.transport import Transport
 from turngraph.providers.wire.wire import OnChunk, Wire
 from turngraph.providers.writing.payload import Payload, build_payload
-from turngraph.state.errors import TurnConfigurationError
+from turngraph.state.errors import TurnConfigurationError, TurnValueError
 from turngraph.state.json_types import JsonObject
 from turngraph.state.messages import coerce_message
 from turngraph.state.reply import ProviderReply
@@ -103,6 +104,11 @@ class OpenAIProvider(Wire):
         Raises TurnValueError for something that no vendor accepts, or that this vendor does not
         accept and that cannot be left out.
         """
+        valid = self.config.valid_chat_completion_models
+        if valid is not None and request.model not in valid:
+            raise TurnValueError(
+                f"`{request.model[:100]}` may not be asked. Allowed: {', '.join(valid)}."
+            )
         return build_payload(
             request,
             messages,
@@ -244,6 +250,15 @@ class OpenAIProvider(Wire):
         return OpenAIProvider(
             self.config.replace(vector_store_ids=tuple(ids)), transport=self._transport
         )
+
+    def with_builtin_tools(self, tools: Sequence[Mapping[str, JsonValue]]) -> "OpenAIProvider":
+        """Returns a provider that offers these tools of the vendor too, in every request.
+
+        It shares this provider's connections. Raises TurnConfigurationError for what is no tool of
+        a vendor, or if only the Responses API has it and the vendor does not.
+        """
+        own = (*self.config.builtin_tools, *map(dict, tools))
+        return OpenAIProvider(self.config.replace(builtin_tools=own), transport=self._transport)
 
     def for_model(self, model: str) -> "OpenAIProvider":
         """Returns a provider for another model at this endpoint, over the same connections."""

@@ -1,6 +1,7 @@
 """What a turn leaves behind: attempts, tool runs, charges, and at the end one `TurnResult`."""
 
 import json
+from collections.abc import Sequence
 from decimal import Decimal
 from math import ceil
 from typing import Any, Final
@@ -165,6 +166,10 @@ class TurnResult(Frozen):
     """The names of the plugins selected for this turn."""
     message_ids: tuple[str, ...] = ()
     """The ids of this turn's own messages in the state's `messages`."""
+    new_messages: tuple[JsonObject, ...] = ()
+    """This turn's own messages as Chat Completions has them: the user's, the model's, the tools'.
+    `openai_messages` writes a whole conversation so.
+    """
     warnings: tuple[str, ...] = ()
     """What was left out, rewritten or accepted in the turn, one sentence each."""
     seconds: float = 0.0
@@ -223,13 +228,14 @@ class TurnResult(Frozen):
         """200 for an answer, also for a refusal or a cut one; else the error's status."""
         return 200 if self.error is None else self.error.http_status
 
-    def to_http(self) -> JsonObject:
+    def to_http(self, *, openai_messages: Sequence[JsonObject] = ()) -> JsonObject:
         """Returns the turn as an HTTP response of a gateway, such as AWS API Gateway's.
 
         The dict has `isBase64Encoded`, `statusCode`, `headers` and `body` (JSON text). The body of
         an answer is the vendor's last response, with two members added: `metadata` (tool calls,
-        usage, cost, status) and `turn` (every request and response, tools, plugins, charges). The
-        body of an error is `{"error": {…}, "turn": {…}}`. If a stage of the caller's own replaced
+        usage, cost, status) and `turn` (every request and response, tools, plugins, charges, the
+        turn's new messages, and `openai_messages`, the conversation, if given). The body of an
+        error is `{"error": {…}, "turn": {…}}`. If a stage of the caller's own replaced
         the answer, the body is a chat completion with the new text, and has no attempts.
 
             >>> TurnResult(turn_id="t", status="completed").to_http()["headers"]
@@ -243,7 +249,7 @@ class TurnResult(Frozen):
             "isBase64Encoded": False,
             "statusCode": self.http_status,
             "headers": headers,
-            "body": json.dumps(self._body(), ensure_ascii=False, default=str),
+            "body": json.dumps(self._body(openai_messages), ensure_ascii=False, default=str),
         }
 
     @property
@@ -252,11 +258,13 @@ class TurnResult(Frozen):
         last = self.responses[-1].text if self.responses else ""
         return self.answer != last
 
-    def _body(self) -> JsonObject:
+    def _body(self, openai_messages: Sequence[JsonObject]) -> JsonObject:
         # Where a stage of the caller's own put other words in place of the model's, those words go
         # out, and nothing that still holds the model's.
-        hidden = {"attempts"} if self._is_rewritten else set()
+        hidden = {"attempts", "new_messages"} if self._is_rewritten else set()
         turn = self.model_dump(mode="json", exclude={"error", "answer", *hidden}, exclude_none=True)
+        if openai_messages and not self._is_rewritten:
+            turn["openai_messages"] = list(openai_messages)
         if self.error is not None:
             return {"error": self.error.model_dump(mode="json", exclude_none=True), "turn": turn}
         raw = self.responses[-1].raw if self.responses else None

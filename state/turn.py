@@ -9,6 +9,7 @@ messages            rw      rw          rw        -     w         r            r
 turn_id             w       rw          r         r     -         r            r         r
 settings            w       r           r         r     -         r            -         r
 started_at          -       w           r         -     -         r            r         r
+first_message       -       w           -         -     -         -            r         -
 plugins             -       w           -         -     -         rw           r         -
 request             -       w           r         -     -         rw           r         r
 reservation         -       w           r         -     -         w            -         -
@@ -18,7 +19,7 @@ tool_runs           -       w           r         r     w         r            r
 charges             r       w           -         rw    -         r            r         -
 outcome             -       w           w         -     -         w            r         r
 status              -       w           -         -     -         -            w         r
-result              r       w           -         -     -         -            w         -
+result              r       rw          -         -     -         -            w         -
 
 `messages`, `attempts` and `tool_runs` are lists that grow: what a stage writes is merged into
 `messages` by id and appended to the others. Every other key is replaced. All keys but `messages`
@@ -182,6 +183,7 @@ class Turn(TypedDict, total=False):
     turn_id: str
     settings: TurnSettings | None
     started_at: float  # seconds since the epoch
+    first_message: int  # the place in `messages` at which this turn's own begin
     plugins: list[SelectedPlugin]
     request: ChatRequest
     reservation: str | None  # the id under which a ledger holds money for `request`

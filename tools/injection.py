@@ -45,7 +45,7 @@ class Injection:
     ) -> dict[str, Any]:
         """Returns `arguments` with all injected arguments filled by turngraph.
 
-        Raises ToolError if the state lacks a key that the tool requires.
+        Raises ToolError if the state lacks a key that the tool requires, or the graph a store.
         """
         # The model could name a hidden argument; its value must never reach the tool.
         filled = {key: value for key, value in arguments.items() if key not in self.hidden}
@@ -53,9 +53,18 @@ class Injection:
         for name, key in self.state:
             if key is None or name not in self.optional or _has(state, key):
                 filled[name] = state if key is None else _get(state, key, name)
-        filled.update({name: _langgraph_runtime().store for name in self.store})
+        filled.update({name: self._store(name) for name in self.store})
         filled.update({name: _tool_runtime(kind, call_id, state) for name, kind in self.runtime})
         return filled
+
+    def _store(self, name: str) -> Any:
+        store = _langgraph_runtime().store
+        if store is None and name not in self.optional:
+            raise ToolError(
+                f"The tool wants a store as its argument `{name}`, and the graph has none: give "
+                "`store=InMemoryStore()` or another one."
+            )
+        return store
 
 
 def find_injection(tool: BaseTool) -> Injection:

@@ -48,8 +48,8 @@ def as_langchain_tool(given: BaseTool | Callable[..., Any] | str) -> BaseTool:
         return BUILTINS[given]()
     if isinstance(given, Mapping):
         raise TurnConfigurationError(
-            f"{_provider_tool(given)} is a tool that the vendor runs itself, and turngraph offers "
-            "only tools that it runs. Leave it out, or pass a function that does the same."
+            f"{_provider_tool(given)} is a tool that the vendor runs itself, and a toolbox holds "
+            "tools that run here. Give it to `chat_turn` or as `ProviderConfig(builtin_tools=…)`."
         )
     if not callable(given) or isinstance(given, type):
         raise TurnConfigurationError(

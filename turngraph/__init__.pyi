@@ -54,6 +54,9 @@ from .providers.langchain.chat_model import (
 from .providers.openai_provider import (
     OpenAIProvider as OpenAIProvider,
 )
+from .providers.writing.openai_messages import (
+    openai_messages as openai_messages,
+)
 from .scripted.server import (
     ScriptedModel as ScriptedModel,
 )
@@ -145,5 +148,6 @@ __all__ = [
     "end_turn",
     "handler",
     "load_manifests",
+    "openai_messages",
     "vendor_lookup",
 ]

@@ -5,12 +5,13 @@ Their content is text, or LangChain's standard content blocks
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final
 
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.tool import tool_call_chunk
 
+from turngraph.providers.writing.annotations import langchain_annotation
 from turngraph.providers.writing.messages import to_ai_message
 from turngraph.state.json_types import JsonObject
 from turngraph.state.reply import ProviderReply, StreamChunk
@@ -73,18 +74,8 @@ def blocks_of(reply: ProviderReply, message: AIMessage) -> Iterator[JsonObject]:
 def _text_block(text: str, citations: tuple[JsonObject, ...]) -> JsonObject:
     block: JsonObject = {"type": "text", "text": text}
     if citations:
-        block["annotations"] = [_annotation(citation) for citation in citations]
+        block["annotations"] = [langchain_annotation(citation) for citation in citations]
     return block
-
-
-def _annotation(citation: Mapping[str, object]) -> JsonObject:
-    """Returns LangChain's `citation` for a cited page; anything else is wrapped."""
-    # Chat Completions nests the page in a member, Responses does not.
-    page = citation.get("url_citation", citation)
-    if citation.get("type") != "url_citation" or not isinstance(page, Mapping):
-        return {"type": "non_standard_annotation", "value": dict(citation)}
-    names = ("url", "title", "start_index", "end_index")
-    return {"type": "citation", **{name: page[name] for name in names if name in page}}
 
 
 class ChunkWriter:

@@ -13,6 +13,7 @@ content_parts          Chat Completions: the parts of a content that came as a l
                        text
 output_items           Responses: the output items in order, without what is stored elsewhere
 refusal                the text of a refusal
+annotations            the pages and files that the text cites, as LangChain has them
 """
 
 from collections.abc import Iterable
@@ -28,6 +29,7 @@ from langchain_core.messages.tool import (
 )
 
 from turngraph.providers.vendors.reasoning_fields import DEFAULT_TEXT_FIELD, REASONING_TEXT_FIELDS
+from turngraph.providers.writing.annotations import langchain_annotation
 from turngraph.providers.writing.reasoning_replay import received_text_field
 from turngraph.providers.writing.stored_parts import slim_items, slim_parts
 from turngraph.providers.writing.wire_calls import chat_call
@@ -168,7 +170,6 @@ def _response_metadata(reply: ProviderReply, vendor: str, api: Api) -> JsonObjec
         "finish_reason": reply.finish_reason,
         "service_tier": reply.service_tier,
         "logprobs": {"content": list(reply.logprobs)} if reply.logprobs else None,
-        "citations": list(reply.citations) or None,
     }
     return {name: value for name, value in members.items() if value is not None}
 
@@ -186,6 +187,7 @@ def _additional_kwargs(reply: ProviderReply, api: Api) -> JsonObject:
         "reasoning_content": reply.reasoning,
         "extra": extra,
         "refusal": reply.refusal,
+        "annotations": [langchain_annotation(citation) for citation in reply.citations],
     }
     if reply.items and api == "responses":
         members["output_items"] = slim_items(reply.items, reply.text)

@@ -32,6 +32,7 @@ def state(**keys: Any) -> dict[str, Any]:
         "messages": [QUESTION, ANSWER],
         "turn_id": "turn",
         "started_at": NOW - 3,
+        "first_message": 0,
         "request": REQUEST,
         "plugins": [],
         "attempts": [attempt()],
@@ -82,7 +83,7 @@ def test_a_limit_on_usd_that_could_not_hold_is_a_warning() -> None:
 def test_the_turns_own_messages_are_named() -> None:
     """From the last question on; what the thread had before is not this turn's."""
     old = [HumanMessage("Hi", id="h"), AIMessage("Hello!", id="old")]
-    result = result_of(messages=[*old, QUESTION, ANSWER], attempts=[attempt(messages_sent=3)])
+    result = result_of(messages=[*old, QUESTION, ANSWER], first_message=2)
     assert result.message_ids == ("q", "a")
 
 

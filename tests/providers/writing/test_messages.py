@@ -28,14 +28,14 @@ def test_a_message_says_who_answered_and_how_it_ended() -> None:
 
 def test_logprobs_and_citations_are_kept() -> None:
     """If the vendor sent them."""
-    metadata = made(text="Hi", logprobs=[{"token": "Hi"}], citations=[{"type": "url_citation"}])[
-        "response_metadata"
-    ]
+    page = {"url": "https://a.example", "title": "A", "start_index": 0, "end_index": 2}
+    cited = {"type": "url_citation", "url_citation": page}
+    message = made(text="Hi", logprobs=[{"token": "Hi"}], citations=[cited])
+    metadata, kwargs = message["response_metadata"], message["additional_kwargs"]
     assert isinstance(metadata, dict)
-    assert (metadata["logprobs"], metadata["citations"]) == (
-        {"content": [{"token": "Hi"}]},
-        [{"type": "url_citation"}],
-    )
+    assert isinstance(kwargs, dict)
+    assert metadata["logprobs"] == {"content": [{"token": "Hi"}]}
+    assert kwargs["annotations"] == [{"type": "citation", **page}]
 
 
 def test_unreported_usage_stays_unreported() -> None:
