@@ -83,6 +83,15 @@ class ProviderReply(Frozen):
     raw: Any = None
     """The answer as one JSON value: as received, or the sum of a stream's events."""
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether the answer stopped early, so that a tool call in it may not be whole.
+
+        >>> ProviderReply(finish_reason="length").unfinished
+        True
+        """
+        return self.truncated or self.finish_reason in UNFINISHED_REASONS
+
 
 class StreamChunk(Frozen):
     """A piece of an answer, as it arrives.

@@ -51,11 +51,16 @@ def estimated_usage(usage: Usage | None, *, request: bytes, answer: str) -> Usag
 def lacks_a_side(usage: Usage) -> bool:
     """Returns whether the prompt's or the completion's tokens are unknown.
 
+    One side is the difference of the total and the other, unless nothing would be left for it.
+
     >>> lacks_a_side(Usage(output_tokens=5)), lacks_a_side(Usage(output_tokens=5, total_tokens=9))
     (True, False)
     """
     sides = (usage.input_tokens, usage.output_tokens)
-    return None in sides and (usage.total_tokens is None or sides == (None, None))
+    known = next((side for side in sides if side is not None), None)
+    if None not in sides:
+        return False
+    return known is None or usage.total_tokens is None or usage.total_tokens <= known
 
 
 def _is_missing(tokens: int | None, usage: Usage, estimate: int) -> bool:

@@ -24,7 +24,7 @@ from turngraph.providers.reading.responses_reader import ResponsesReader, read_r
 from turngraph.providers.reading.split_characters import HalfCharacters
 from turngraph.providers.reading.sse import SseDecoder, SseEvent
 from turngraph.state.errors import ErrorKind, ProviderError
-from turngraph.state.reply import UNFINISHED_REASONS, ProviderReply, StreamChunk
+from turngraph.state.reply import ProviderReply, StreamChunk
 from turngraph.state.request import Api
 
 __all__ = ["AnswerReader", "ReadLimits", "chunks_of"]
@@ -324,7 +324,7 @@ def chunks_of(reply: ProviderReply) -> list[StreamChunk]:
     ]
     chunks = [StreamChunk(type=kind, text=text) for kind, text in texts if text]
     # A call that may have been cut off is not announced, just as in a stream.
-    if reply.finish_reason not in UNFINISHED_REASONS and not reply.truncated:
+    if not reply.unfinished:
         chunks += [StreamChunk(type="tool_call", tool_call=call) for call in reply.tool_calls]
     if reply.usage is not None:
         chunks.append(StreamChunk(type="usage", usage=reply.usage))

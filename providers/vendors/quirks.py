@@ -108,6 +108,9 @@ class Quirks(Frozen):
     any is sent. `bare_audio` is Mistral's `input_audio`, whose member is a base64 string."""
     tool_media: bool = False
     """Whether a tool's result may hold images. If not, they follow in a user message."""
+    tool_audio: bool = True
+    """Whether the model hears. If not, a sound in a tool's result becomes a note; one in a user's
+    message is sent all the same."""
 
     # Tools
 

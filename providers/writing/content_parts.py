@@ -32,6 +32,8 @@ def _is_taken(part: JsonObject, quirks: Quirks) -> bool:
         return True
     if _is_by_url(part) and not quirks.image_urls:
         return False
+    if part.get("type") == "input_audio" and not quirks.tool_audio:
+        return False
     return quirks.part_types is None or part.get("type") in quirks.part_types
 
 

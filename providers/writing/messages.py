@@ -54,7 +54,7 @@ def to_ai_message(reply: ProviderReply, *, message_id: str, vendor: str, api: Ap
     """`reply` as the message that stands for it in the conversation.
 
     A call is an `invalid_tool_call` if its arguments are not a JSON object, or if the answer was
-    cut off, since they may then lack their end.
+    cut off or not finished, since they may then lack their end.
 
         >>> reply = ProviderReply(text="Four.", finish_reason="stop", response_id="r1")
         >>> message = to_ai_message(reply, message_id="m1", vendor="openai", api="chat")
@@ -62,7 +62,7 @@ def to_ai_message(reply: ProviderReply, *, message_id: str, vendor: str, api: Ap
         'stop'
     """
     valid, invalid = split_calls((c.id, c.name, c.arguments) for c in reply.tool_calls)
-    if reply.truncated:
+    if reply.unfinished:
         # Even arguments that parse may have lost an item of a list: none of these calls is run.
         invalid += [
             invalid_tool_call(id=c.id, name=c.name, args=c.arguments, error=_TRUNCATED)

@@ -22,6 +22,10 @@ def estimate(usage: Usage | None, answer: str = ANSWER) -> Any:
         (Usage(), Usage(input_tokens=104, output_tokens=101)),
         (Usage(output_tokens=5), Usage(input_tokens=104, output_tokens=5)),
         (Usage(input_tokens=9), Usage(input_tokens=9, output_tokens=101)),
+        # A total that leaves nothing for the other side says nothing about it.
+        (Usage(output_tokens=5, total_tokens=1), Usage(input_tokens=104, output_tokens=5)),
+        (Usage(output_tokens=5, total_tokens=5), Usage(input_tokens=104, output_tokens=5)),
+        (Usage(input_tokens=9, total_tokens=9), Usage(input_tokens=9, output_tokens=101)),
         (
             Usage(input_tokens=9, cache_read_tokens=3),
             Usage(input_tokens=9, output_tokens=101, cache_read_tokens=3),

@@ -222,3 +222,33 @@ def test_blocks_carry_citations_and_refusals() -> None:
             ]
         [refusal] = [block for block in stream(chat).content if block["type"] == "non_standard"]
     assert refusal["value"] == {"type": "refusal", "refusal": "No."}
+
+
+@pytest.mark.parametrize("finish_reason", ["length", "content_filter"])
+@both_apis
+@every_way
+def test_a_call_of_an_unfinished_answer_is_not_handed_to_an_agent(
+    ask: Ask, api: str, finish_reason: str
+) -> None:
+    """Arguments that parse may still lack an item of a list: `create_agent` would run them."""
+    with ScriptedModel([Call(("add", {"a": 1, "b": 2}), finish_reason=finish_reason)]) as model:
+        chat = chat_model(model, api).bind_tools([add])
+        message = ask(chat, [HumanMessage("Add.")])
+    assert message.tool_calls == []
+    assert [call["name"] for call in message.invalid_tool_calls] == ["add"]
+
+
+@pytest.mark.parametrize("status", ["cancelled", "in_progress", "queued", "incomplete"])
+def test_a_call_of_a_response_that_is_not_completed_is_not_handed_to_an_agent(status: str) -> None:
+    call = {
+        "type": "function_call",
+        "id": "fc_1",
+        "call_id": "c1",
+        "name": "add",
+        "arguments": "{}",
+    }
+    body = {"id": "r1", "object": "response", "status": status, "model": "m", "output": [call]}
+    with ScriptedModel([Raw(json.dumps(body), "application/json")]) as model:
+        chat = chat_model(model, "responses").bind_tools([add])
+        message = invoke(chat, [HumanMessage("Add.")])
+    assert message.tool_calls == []

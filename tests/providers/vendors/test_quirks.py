@@ -388,6 +388,16 @@ def tool_media(case: Case) -> None:
     assert case.quirks.tool_media or any("Media" in warning for warning in payload.warnings)
 
 
+def tool_audio(case: Case) -> None:
+    if case.quirks.part_types is not None and "input_audio" not in case.quirks.part_types:
+        return
+    result = ToolMessage(
+        [{"type": "text", "text": "Hear:"}, PARTS["input_audio"]], tool_call_id="call_1"
+    )
+    body = case.build(USER, called(), result).body
+    assert ("AAAA" in str(body["messages"])) == case.quirks.tool_audio
+
+
 def tool_types(case: Case) -> None:
     for tool in ({"type": "web_search"}, {"type": "custom", "custom": {"name": "c"}}):
         if case.quirks.tool_types is None or tool["type"] in case.quirks.tool_types:
@@ -534,6 +544,7 @@ CLAIMS: Mapping[str, Callable[[Case], None]] = {
             cache_control,
             part_types,
             image_urls,
+            tool_audio,
             tool_media,
             tool_types,
         ),
