@@ -130,12 +130,12 @@ def _read_request(
     """Returns messages, settings and config. Raises TurnValueError for what cannot be read."""
     if not isinstance(data, Mapping):
         raise TurnValueError(f"The request is {type(data).__name__}; it must be a JSON object.")
-    if data.get("stream"):
+    body = data.get("body")
+    if data.get("stream") or (isinstance(body, dict) and body.get("stream")):
         raise TurnValueError(
             "The request asks for a stream (`stream`), and a handler's answer is one whole HTTP "
             "response. Leave `stream` out, or serve the turn's own `astream`."
         )
-    body = data.get("body")
     if body is not None:
         if not isinstance(body, dict):
             raise TurnValueError(

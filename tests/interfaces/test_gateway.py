@@ -245,10 +245,11 @@ def test_no_json_makes_the_handler_raise(handle: Handle, data: Any) -> None:
 
 
 @handled
-def test_a_stream_is_refused_in_words(handle: Handle) -> None:
+@pytest.mark.parametrize("data", [{"input_text": "x"}, {"body": {"messages": [], "stream": True}}])
+def test_a_stream_is_refused_in_words(handle: Handle, data: dict[str, Any]) -> None:
     """The client would wait for events that never come."""
     with ScriptedModel() as model:
-        reply = handle(turn_on(model), {"input_text": "x", "stream": True})
+        reply = handle(turn_on(model), {"stream": "body" not in data, **data})
         sent = model.requests
     assert reply["statusCode"] == 400
     assert "`stream`" in json.loads(reply["body"])["error"]["message"]
