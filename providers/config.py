@@ -210,10 +210,10 @@ class ProviderConfig(Frozen):
         tokens = [token.get_secret_value() for token in self.mcp_authorization.values()]
         return tuple(secret for secret in (*key, *headers, *passwords, *tokens) if secret)
 
-    def replace(self, **fields: object) -> Self:
+    def replaced(self, **fields: object) -> Self:
         """Returns this configuration with some fields changed. All of it is checked again.
 
-        >>> ProviderConfig(vendor="ollama", model="llama3.2").replace(temperature=0).temperature
+        >>> ProviderConfig(vendor="ollama", model="llama3.2").replaced(temperature=0).temperature
         0.0
         """
         return self.model_validate({**dict(self), **with_api(fields)})

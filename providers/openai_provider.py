@@ -248,7 +248,7 @@ class OpenAIProvider(Wire):
         Raises TurnConfigurationError if the vendor has no Responses API.
         """
         return OpenAIProvider(
-            self.config.replace(vector_store_ids=tuple(ids)), transport=self._transport
+            self.config.replaced(vector_store_ids=tuple(ids)), transport=self._transport
         )
 
     def with_builtin_tools(self, tools: Sequence[Mapping[str, JsonValue]]) -> "OpenAIProvider":
@@ -258,11 +258,11 @@ class OpenAIProvider(Wire):
         a vendor, or if only the Responses API has it and the vendor does not.
         """
         own = (*self.config.builtin_tools, *map(dict, tools))
-        return OpenAIProvider(self.config.replace(builtin_tools=own), transport=self._transport)
+        return OpenAIProvider(self.config.replaced(builtin_tools=own), transport=self._transport)
 
     def for_model(self, model: str) -> "OpenAIProvider":
         """Returns a provider for another model at this endpoint, over the same connections."""
-        return OpenAIProvider(self.config.replace(model=model), transport=self._transport)
+        return OpenAIProvider(self.config.replaced(model=model), transport=self._transport)
 
     def get_capabilities(self) -> ProviderCapabilities:
         """Returns what the model can do, as far as the table of vendors knows."""

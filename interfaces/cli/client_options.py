@@ -87,7 +87,7 @@ def _open_client_model(
     from turngraph.graphs.from_manifest import client_config
     from turngraph.state.limits import TurnLimits
 
-    config = client_config(manifests, name, environ=environ).replace(**config_fields(merged))
+    config = client_config(manifests, name, environ=environ).replaced(**config_fields(merged))
     limits = TurnLimits(seconds=options.timeout)
     yield SelectedModel(config, Prices(), limits, merged.function), merged
 

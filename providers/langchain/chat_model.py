@@ -168,7 +168,7 @@ class TurngraphChatModel(BaseChatOpenAI):
             return ProviderConfig.model_validate(fields)
         # All other fields replace those of the configuration; extra members are merged.
         fields["extra_body"] = {**self.provider_config.extra_body, **fields.get("extra_body", {})}
-        return self.provider_config.replace(**fields)
+        return self.provider_config.replaced(**fields)
 
     def _call(
         self,

@@ -45,7 +45,7 @@ def test_the_values_of_every_vendor_can_be_given_back(vendor: str) -> None:
     """A form sends back what it was filled with; that changes nothing but what it resolved."""
     for model in examples(vendor):
         provider = provider_for(vendor, model, max_tokens=64)
-        again = provider.config.replace(**provider.get_current_config_values())
+        again = provider.config.replaced(**provider.get_current_config_values())
         assert again.replace(api=provider.config.api) == provider.config
         assert again.api == provider.api
 
