@@ -134,9 +134,14 @@ replay: install  ## read recorded answers again: make replay DIR=folder
 crashtest: install  ## kill, freeze and starve turns and their ledger; nothing may be missing or double
 	$(RUN)python -W error -m tests.crash.crashtest
 
-bench: install  ## what a turn costs, next to a hand-written loop and langchain's agent
+# agno and openai-agents have an environment of their own: what they need excludes what turngraph needs.
+.bench/.installed: benchmarks/contenders.lock | $(UV)
+	$(UV) venv --quiet --allow-existing --python '$(PYTHON)' .bench
+	$(UV) pip install --quiet --python .bench/bin/python --require-hashes -r $<
+	touch $@
+
+bench: install .bench/.installed  ## what a turn costs, next to a hand-written loop and other agents
 	$(RUN)python -m benchmarks
-	$(RUN)python -m benchmarks.ledger_cost
 
 pictures: install  ## draw the pictures of docs/ anew; the screenshot needs Chromium
 	$(RUN)turngraph draw docs/turn.svg
@@ -164,9 +169,11 @@ release-check: install wheel  ## build, check metadata and links, try each extra
 	$(RUN)twine check --strict dist/*
 	$(RUN)python -m tests.release dist
 
-lock: | $(UV)  ## renew requirements.lock
+lock: | $(UV)  ## renew requirements.lock and benchmarks/contenders.lock
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --all-extras --group dev pyproject.toml -o requirements.lock
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --group pyproject.toml:contenders -o benchmarks/contenders.lock
 
 clean:  ## forget everything installed or built
-	rm -rf .venv .wheel .newest .lowest .langgraph .uv build dist docs/_build docs/reference/rooms *.egg-info .mypy_cache .ruff_cache .langgraph_api
+	rm -rf .venv .bench .wheel .newest .lowest .langgraph .uv build dist docs/_build docs/reference/rooms *.egg-info .mypy_cache .ruff_cache .langgraph_api

@@ -1,29 +1,44 @@
-"""`make bench`, or `python -m benchmarks`: run everything, show it, and write it down beside this
-file.
+"""`make bench`, or `python -m benchmarks`: measure everything, show it beside its aims, and write
+it down beside this file.
 """
 
-import asyncio
+import json
 import random
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from cyclopts import App
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks.cases import CASES, Case
+from benchmarks import ledger_cost
+from benchmarks.aims import Line, lines_of
+from benchmarks.case import Case
+from benchmarks.cases import CASES
 from benchmarks.chart import draw
-from benchmarks.measuring import measured
+from benchmarks.measuring import measured, number_of_samples
+from benchmarks.processes import many_files, missing
 from benchmarks.results import Results, rows_of, write_json
 from benchmarks.server import vendor
-from benchmarks.storage import agent_bytes, turn_bytes
-from benchmarks.tables import markdown, show, write_into
+from benchmarks.storage import number_of_turns, stored
+from benchmarks.tables import (
+    aims_markdown,
+    grid,
+    markdown,
+    show,
+    show_aims,
+    show_ledger,
+    write_into,
+)
 
 HERE: Final = Path(__file__).parent
 PLACES: Final = (10, 100, 1000)
+BYTES: Final = "bytes"
+LEDGER: Final = "ledger"
+NAMES: Final = (*(case.name for case in CASES), BYTES, LEDGER)
 
 app = App(name="benchmarks", help=__doc__)
 
@@ -37,82 +52,86 @@ def main(
     seed: int | None = None,
     write: bool = True,
 ) -> None:
-    """Compare turngraph with a hand loop and LangChain's agent.
+    """Compare turngraph with a hand loop, LangChain's agent, agno and the OpenAI Agents SDK.
 
     Args:
-        rounds: samples of every contender in every case.
+        rounds: samples of every contender in every case (fewer in cases that take long).
         turns: length of the thread whose storage is measured.
-        only: names of cases to run; all by default. The results are then not written down.
+        only: what to measure; all by default. The results are then not written down.
         seed: of the order of the samples.
-        write: write results.json, results.svg and the tables in README.md.
+        write: write results.json, results.svg, ledger.json and the tables in README.md.
     """
-    unknown = sorted(set(only) - {case.name for case in CASES})
-    if unknown:
-        sys.exit(
-            f"No case is called `{unknown[0]}`. Cases: {', '.join(case.name for case in CASES)}."
-        )
-    cases = [
-        case
-        for case in CASES
-        if not only or case.name in only or any(_needs(name, case) for name in only)
-    ]
-    places = [place for place in PLACES if place <= turns] if not only else []
+    for name in only:
+        if name not in NAMES:
+            sys.exit(f"Nothing here is called `{name}`. There are: {', '.join(NAMES)}.")
+    wanted = set(only or NAMES)
+    cases = [case for case in CASES if case.name in wanted or is_yardstick(case, wanted)]
+    places = [place for place in PLACES if place <= turns] if BYTES in wanted else []
     chosen = random.SystemRandom().randrange(10**6) if seed is None else seed
     console = Console()
     console.print(f"{rounds} rounds, order by seed {chosen}")
+    for contender in missing():
+        console.print(f"{contender} is left out: `make bench` installs it into .bench.")
     results = run(cases, places, rounds=rounds, seed=chosen, console=console)
+    ledger = ledger_cost.costs() if LEDGER in wanted else []
+    lines = lines_of(results, ledger)
     show(results, console)
+    if ledger:
+        show_ledger(ledger, console)
+    show_aims(lines, console)
     if write and not only:
-        write_json(results, HERE / "results.json")
-        (HERE / "results.svg").write_text(draw(results.rows))
-        write_into(HERE / "README.md", markdown(results))
+        write_down(results, ledger, lines)
 
 
 def run(
     cases: Sequence[Case], places: Sequence[int], *, rounds: int, seed: int, console: Console
 ) -> Results:
     """Measure `cases`, and what is stored at the turns `places`."""
-    samples = rounds * sum(len(case.entries) for case in cases)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TimeRemainingColumn(),
+        TimeElapsedColumn(),
     )
     with (
+        many_files(),
         vendor() as origin,
         tempfile.TemporaryDirectory() as folder,
         Progress(*columns, console=console) as progress,
     ):
-        sampling = progress.add_task("Samples", total=samples)
-        storing = progress.add_task("Stored turns", total=max(places, default=0) + len(places))
-        tick, tock = _ticker(progress, sampling), _ticker(progress, storing)
-        cells = asyncio.run(
-            measured(cases, origin, Path(folder), rounds=rounds, seed=seed, tick=tick)
+        samples = progress.add_task("Samples", total=number_of_samples(cases, rounds))
+        turns = progress.add_task("Stored turns", total=number_of_turns(places))
+        cells = measured(
+            cases,
+            origin,
+            Path(folder),
+            rounds=rounds,
+            seed=seed,
+            tick=lambda: progress.advance(samples),
         )
-        stored = asyncio.run(_stored(origin, Path(folder), places, tock))
-    return Results(rows_of(cells), stored, rounds, seed)
+        sizes = stored(
+            origin, Path(folder), places, lambda number: progress.update(turns, completed=number)
+        )
+    return Results(rows_of(cells), sizes, rounds, seed)
 
 
-async def _stored(
-    origin: str, folder: Path, places: Sequence[int], tick: Callable[[], None]
-) -> dict[str, dict[int, float]]:
-    if not places:
-        return {}
-    base_url = f"{origin}/calls-1/stored/v1"
-    return {
-        "turngraph": await turn_bytes(base_url, folder, places, tick),
-        "langchain create_agent": await agent_bytes(base_url, folder, places, tick),
-    }
+def write_down(results: Results, ledger: Sequence[ledger_cost.Row], lines: Sequence[Line]) -> None:
+    """Write all that is generated from a full run."""
+    write_json(results, HERE / "results.json", HERE / "contenders.lock")
+    (HERE / "ledger.json").write_text(json.dumps(ledger_cost.whole(ledger), indent=1) + "\n")
+    (HERE / "results.svg").write_text(draw(results.rows))
+    page = HERE / "README.md"
+    write_into(page, aims_markdown(lines), "aims")
+    write_into(page, markdown(results), "results")
+    write_into(page, "\n".join(grid(ledger_cost.HEAD, ledger_cost.cells(ledger))), "ledger")
 
 
-def _needs(name: str, other: Case) -> bool:
-    """Whether case `name` is measured against the hand loop of `other`."""
-    return any(case.name == name and case.yardstick == other.name for case in CASES)
-
-
-def _ticker(progress: Progress, task: object) -> Callable[[], None]:
-    return lambda: progress.advance(task)  # type: ignore[arg-type]
+def is_yardstick(other: Case, wanted: set[str]) -> bool:
+    """Whether one of the cases `wanted` is measured against an entry of `other`."""
+    return any(
+        case.name in wanted and case.yardstick is not None and case.yardstick[0] == other.name
+        for case in CASES
+    )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,4 @@
-"""`python -m benchmarks.ledger_cost`, a part of `make bench`: what the ledger costs a call, in CPU
-and on the clock.
+"""What the ledger costs a call, in CPU and on the clock: `make bench` shows it as `ledger`.
 
 A call is reserved, begun (marked as sent), answered and settled; a turn of one call is admitted and
 finished around it. The bare driver sends the very same statements to the same kind of database, and
@@ -17,7 +16,7 @@ import sqlite3
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -27,12 +26,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-from cyclopts import App
-from rich.console import Console
-from rich.table import Table
 from sqlalchemy import event
 
-from benchmarks.tables import grid, write_into
 from turngraph.billing.budget import Budget
 from turngraph.billing.leases.leases import admit, finish
 from turngraph.billing.ledger import Ledger
@@ -43,9 +38,8 @@ from turngraph.billing.store.settlement import settle
 from turngraph.state.result import Charge, PriceUsed
 from turngraph.state.usage import Usage
 
-__all__ = ["Row", "app", "measured"]
+__all__ = ["HEAD", "Row", "cells", "costs", "whole"]
 
-HERE: Final = Path(__file__).parent
 HEAD: Final = ("", "CPU ms, median (min-max)", "ms on the clock", "x bare driver, CPU at best")
 BUDGET: Final = Budget(usd=Decimal(10**6), per="account", period="month")
 USED: Final = Usage(input_tokens=900, output_tokens=120, total_tokens=1020, cache_read_tokens=512)
@@ -56,7 +50,6 @@ TURN: Final = "turn"
 """Whose calls they are, where no turn is measured with them."""
 ANSWER: Final = json.dumps({"text": "The weather in Oslo is sunny. " * 10})
 
-app = App(name="ledger_cost", help=__doc__)
 Calls = Callable[[int], Coroutine[Any, Any, None]]
 """Makes so many calls."""
 
@@ -70,6 +63,10 @@ class Row:
     make: Calls
     cpu: list[float] = field(default_factory=list)
     wall: list[float] = field(default_factory=list)
+
+    def middle(self) -> float:
+        """The median of its CPU."""
+        return median(self.cpu)
 
 
 def steps(
@@ -218,13 +215,13 @@ def measured(rows: list[Row], *, rounds: int, calls: int) -> None:
                 row.wall.append(wall / calls * 1e3)
 
 
-def cells(rows: list[Row]) -> list[tuple[str, ...]]:
+def cells(rows: Sequence[Row]) -> list[tuple[str, ...]]:
     """The table's body."""
     best = {row.name: min(row.cpu) for row in rows}
     return [
         (
             row.name,
-            f"{median(row.cpu):.2f} ({min(row.cpu):.2f}-{max(row.cpu):.2f})",
+            f"{row.middle():.2f} ({min(row.cpu):.2f}-{max(row.cpu):.2f})",
             f"{median(row.wall):.2f}",
             "" if row.floor is None else f"{best[row.name] / best[row.floor]:.1f}",
         )
@@ -232,19 +229,8 @@ def cells(rows: list[Row]) -> list[tuple[str, ...]]:
     ]
 
 
-@app.default
-def main(*, rounds: int = 5, calls: int = 30, write: bool = True) -> None:
-    """Measure, show, and write it down.
-
-    Parameters
-    ----------
-    rounds
-        Samples of every row.
-    calls
-        Calls in a sample.
-    write
-        Write ledger.json, and the table in README.md.
-    """
+def costs(*, rounds: int = 5, calls: int = 30) -> list[Row]:
+    """Rows of SQLite and PostgreSQL, with a sample of so many calls in each round."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         numbers = itertools.count()
         rows = rows_on(
@@ -257,22 +243,14 @@ def main(*, rounds: int = 5, calls: int = 30, write: bool = True) -> None:
             calls * (rounds + 1),
         )
         measured(rows, rounds=rounds, calls=calls)
-    table = Table(*HEAD)
-    for line in cells(rows):
-        table.add_row(*line)
-    Console().print(table)
-    if write:
-        (HERE / "ledger.json").write_text(json.dumps(whole(rows, rounds, calls), indent=1) + "\n")
-        write_into(HERE / "README.md", "\n".join(grid(HEAD, cells(rows))), marker="ledger")
+    return rows
 
 
-def whole(rows: list[Row], rounds: int, calls: int) -> dict[str, Any]:
+def whole(rows: Sequence[Row]) -> dict[str, Any]:
     """Every sample, with the versions it was taken with."""
     return {
         "versions": {name: version(name) for name in ("turngraph", "sqlalchemy", "psycopg")},
         "sqlite": sqlite3.sqlite_version,
-        "rounds": rounds,
-        "calls": calls,
         "rows": [
             {"name": row.name, "cpu_ms": rounded(row.cpu), "wall_ms": rounded(row.wall)}
             for row in rows
@@ -305,7 +283,3 @@ def new_database(server: str) -> str:
     with psycopg.connect(server, autocommit=True) as conn:
         conn.execute(f"CREATE DATABASE {name}".encode())
     return server.replace("/postgres?", f"/{name}?")
-
-
-if __name__ == "__main__":
-    app()

@@ -1,4 +1,4 @@
-"""What came out of a run: every figure next to the hand loop's, as data and as JSON."""
+"""What came out of a run: every figure beside its yardstick, as data and as JSON."""
 
 import json
 import os
@@ -10,7 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.cases import CASES, HAND, TURN, Case
+from benchmarks.case import Aim
+from benchmarks.cases import CASES
 from benchmarks.measuring import Cell
 
 __all__ = ["Results", "Row", "rows_of", "write_json"]
@@ -23,19 +24,18 @@ _PACKAGES: Final = (
 
 @dataclass(frozen=True)
 class Row:
-    """One contender in one case. `times` is its median over the hand loop's; `times_best` compares
+    """One contender in one case. `times` is its median over the yardstick's; `times_best` compares
     the best samples.
     """
 
     case: str
     contender: str
-    figure: str
     median: float
     low: float
     high: float
     times: float
     times_best: float
-    aim: float | None = None
+    aim: Aim | None = None
     met: bool | None = None
     """Whether the aim is met: by the medians."""
 
@@ -53,37 +53,30 @@ class Results:
 
 def rows_of(cells: Iterable[Cell]) -> list[Row]:
     """A row for each of `cells`, in their order."""
-    listed = list(cells)
-    hands = {cell.case.name: cell for cell in listed if cell.name == HAND}
-    return [_row(cell, hands[cell.case.yardstick or cell.case.name]) for cell in listed]
+    by_name = {(cell.case.name, cell.name): cell for cell in cells}
+    return [_row(cell, by_name[cell.case.measured_by]) for cell in by_name.values()]
 
 
-def _row(cell: Cell, hand: Cell) -> Row:
-    case, figures = cell.case, cell.figures()
-    times, times_best = cell.middle() / hand.middle(), cell.best() / hand.best()
-    aim = case.aim if cell.name == TURN else case.entries[cell.name].aim
-    met = None if aim is None else _met(case, aim, cell.middle(), times)
+def _row(cell: Cell, yardstick: Cell) -> Row:
+    times = cell.middle() / yardstick.middle()
+    aim, met = cell.entry.aim, None
+    if aim is not None:
+        figure = cell.middle() if aim.absolute else times
+        met = figure >= aim.most if cell.case.kind.more_is_better else figure <= aim.most
     return Row(
-        case.name,
+        cell.case.name,
         cell.name,
-        case.figure,
         cell.middle(),
-        min(figures),
-        max(figures),
+        min(cell.figures),
+        max(cell.figures),
         times,
-        times_best,
+        cell.best() / yardstick.best(),
         aim,
         met,
     )
 
 
-def _met(case: Case, aim: float, middle: float, times: float) -> bool:
-    if case.figure == "wall_ms":
-        return middle <= aim
-    return times >= aim if case.figure == "turns_per_s" else times <= aim
-
-
-def write_json(results: Results, place: Path) -> None:
+def write_json(results: Results, place: Path, contenders_lock: Path) -> None:
     """Write `results` with the versions they were made with."""
     whole: dict[str, Any] = {
         "machine": {
@@ -91,19 +84,34 @@ def write_json(results: Results, place: Path) -> None:
             "system": sys.platform,
             "cpus": os.cpu_count(),
         },
-        "versions": {name: version(name) for name in _PACKAGES},
+        "versions": {name: version(name) for name in _PACKAGES} | _locked(contenders_lock),
         "rounds": results.rounds,
         "seed": results.seed,
         "cases": {
-            case.name: {"title": case.title, "aim": case.aim, "figure": case.figure}
+            case.name: {
+                "title": case.title,
+                "unit": case.kind.unit,
+                "yardstick": case.measured_by,
+            }
             for case in CASES
         },
-        "rows": [
-            {name: _rounded(value) for name, value in asdict(row).items()} for row in results.rows
-        ],
+        "rows": [_as_json(row) for row in results.rows],
         "stored_bytes_per_turn": results.stored,
     }
     place.write_text(json.dumps(whole, indent=1) + "\n")
+
+
+def _locked(lock: Path) -> dict[str, str]:
+    """The versions of the contenders in the environment of their own."""
+    pins = (
+        line.split(" ")[0].split("==") for line in lock.read_text().splitlines() if "==" in line
+    )
+    return {name: pinned for name, pinned in pins if name in {"agno", "openai-agents"}}
+
+
+def _as_json(row: Row) -> dict[str, Any]:
+    fields = {name: _rounded(value) for name, value in asdict(row).items()}
+    return {**fields, "aim": None if row.aim is None else row.aim._asdict()}
 
 
 def _rounded(value: object) -> object:

@@ -1,10 +1,13 @@
-"""A vendor with fixed answers, in a process of its own: what it costs to serve is nobody's cost but
-its own.
+"""A vendor with fixed answers, in a process of its own: serving costs no contender anything.
 
 The path says what it answers: `/calls-32/…/v1/chat/completions` asks for 32 tool calls and, once
-they are answered, says one sentence; `/chunks-1000/…/v1/chat/completions` says it in 1000 pieces.
-`/counts` tells how many requests came under each path, so that every contender can have one of its
-own.
+they are answered, says one sentence; `/chunks-1000/…/v1/chat/completions` says it in 1000 pieces;
+`/held-1/…` is as `calls-1`, but keeps the last answer until someone asks for `/release`. `/counts`
+says how many requests came under each path, so that every contender can have one of its own, and
+how many turns the longest conversation had before.
+
+A request that is not the one to send at this point is refused, so that nobody saves work by leaving
+something out.
 """
 
 import asyncio
@@ -12,19 +15,23 @@ import json
 import os
 import subprocess
 import sys
-from collections import Counter
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from dataclasses import asdict, dataclass
+from functools import cache, partial
 from typing import Any, Final
 from urllib.request import urlopen
 
 from pydantic_core import from_json
 
-__all__ = ["ANSWER", "Vendor", "counted", "vendor"]
+from benchmarks.setting import ANSWER, MODEL, QUESTION, RESULT, SYSTEM, tool_calls
 
-ANSWER: Final = "It is sunny in Oslo, and six times seven is forty-two."
-ARGUMENTS: Final = '{"city":"Oslo"}'
+__all__ = ["Counts", "Vendor", "counted", "release", "vendor", "wrong_with"]
+
+OFFERED: Final = {"get_weather", "calculate", "find_document"}
+TURN_MESSAGES: Final = 4
+"""What an earlier turn of one tool call leaves: question, call, result, answer."""
 USAGE: Final = {
     "prompt_tokens": 120,
     "completion_tokens": 20,
@@ -32,14 +39,22 @@ USAGE: Final = {
     "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
     "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
 }
-HEAD: Final = "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nX-Request-Id: req_1\r\n{length}\r\n\r\n"
+HEAD: Final = "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nX-Request-Id: req_1\r\n{length}\r\n\r\n"
+
+
+@dataclass
+class Counts:
+    """What came under one path: requests, and turns before the last one of a conversation."""
+
+    requests: int = 0
+    earlier: int = 0
 
 
 class Vendor(asyncio.Protocol):
     """One connection. Requests come one after the other on it, as HTTP/1.1 clients send them."""
 
-    def __init__(self, counts: "Counter[str]") -> None:
-        self._counts, self._buffer = counts, bytearray()
+    def __init__(self, counts: "defaultdict[str, Counts]", held: list[Callable[[], None]]) -> None:
+        self._counts, self._held, self._buffer = counts, held, bytearray()
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -48,11 +63,16 @@ class Vendor(asyncio.Protocol):
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Answer every request that is whole by now."""
+        """Answer every request that is whole by now, or keep its answer."""
         self._buffer += data
         while (request := self._next_request()) is not None:
             assert self._transport is not None, "a connection is made before it brings data"
-            self._transport.write(self._answer(*request))
+            answer, is_held = self._answer(*request)
+            write = partial(self._transport.write, answer)
+            if is_held:
+                self._held.append(write)
+            else:
+                write()
 
     def _next_request(self) -> tuple[str, bytes] | None:
         end = self._buffer.find(b"\r\n\r\n")
@@ -70,18 +90,58 @@ class Vendor(asyncio.Protocol):
         del self._buffer[:whole]
         return first.split(" ")[1], body
 
-    def _answer(self, path: str, body: bytes) -> bytes:
+    def _answer(self, path: str, body: bytes) -> tuple[bytes, bool]:
+        """The answer, and whether it is to be kept for the time being."""
         if path == "/counts":
-            return in_json(dict(self._counts))
-        self._counts[path.split("/v1/")[0]] += 1
+            return in_json({name: asdict(count) for name, count in self._counts.items()}), False
+        if path == "/release":
+            while self._held:
+                self._held.pop()()
+            return in_json({}), False
         request = from_json(body)
         kind, _, number = path.split("/")[1].partition("-")
-        wants_tools = kind == "calls" and request["messages"][-1]["role"] != "tool"
+        calls = 0 if kind == "chunks" else int(number)
+        counts = self._counts[path.split("/v1/")[0]]
+        counts.requests += 1
+        counts.earlier = max(counts.earlier, begin_of(request) // TURN_MESSAGES)
+        if wrong := wrong_with(request, calls):
+            return in_json({"error": {"message": wrong}}, "400 Bad Request"), False
+        is_last = request["messages"][-1]["role"] == "tool"
         if request.get("stream"):
-            return streamed(
-                int(number) if wants_tools else 0, int(number) if kind == "chunks" else 8
-            )
-        return whole(int(number) if wants_tools else 0)
+            pieces = int(number) if kind == "chunks" else 8
+            return streamed(0 if is_last else calls, pieces), False
+        return whole(0 if is_last else calls), kind == "held" and is_last
+
+
+def begin_of(request: dict[str, Any]) -> int:
+    """The place of the last question among the messages."""
+    return max(n for n, one in enumerate(request["messages"]) if one["role"] == "user")
+
+
+def wrong_with(request: dict[str, Any], calls: int) -> str:
+    """What is wrong with a request of a turn in which the model makes so many tool `calls`; empty
+    where nothing is.
+
+    >>> tools = [{"function": {"name": name}} for name in OFFERED]
+    >>> messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": QUESTION}]
+    >>> wrong_with({"model": MODEL, "tools": tools, "messages": messages}, calls=1)
+    ''
+    """
+    messages = request["messages"]
+    begin = begin_of(request)
+    question, *rest = messages[begin:]
+    offered = {tool["function"]["name"] for tool in request["tools"]}
+    contents = [message["content"] for message in rest if message["role"] == "tool"]
+    roles = [message["role"] for message in rest]
+    if request["model"] != MODEL or offered != OFFERED:
+        return f"Model {request['model']!r} and tools {sorted(offered)} are not those given."
+    if (messages[0]["content"], question["content"]) != (SYSTEM, QUESTION):
+        return f"{messages[0]} and {question} are not the messages that were given."
+    if rest and (contents != [RESULT] * calls or roles != ["assistant", *["tool"] * calls]):
+        return f"After the question come {roles} with the results {contents[:2]}."
+    if begin % TURN_MESSAGES != 1:
+        return f"{begin} messages before the last question are not one and whole turns."
+    return ""
 
 
 @cache
@@ -115,7 +175,9 @@ def streamed(calls: int, pieces: int) -> bytes:
     events.append({"choices": [], "usage": USAGE})
     lines = [json.dumps({**envelope("chat.completion.chunk"), **event}) for event in events]
     blocks = [f"data: {line}\n\n".encode() for line in (*lines, "[DONE]")]
-    head = HEAD.format(kind="text/event-stream", length="Transfer-Encoding: chunked").encode()
+    head = HEAD.format(
+        status="200 OK", kind="text/event-stream", length="Transfer-Encoding: chunked"
+    ).encode()
     return head + b"".join(b"%x\r\n%b\r\n" % (len(block), block) for block in blocks) + b"0\r\n\r\n"
 
 
@@ -127,12 +189,6 @@ def cut(text: str, pieces: int) -> list[str]:
     """
     words = [f"{word} " for word in text.split()]
     return [words[n % len(words)] for n in range(pieces)]
-
-
-def tool_calls(number: int) -> list[dict[str, Any]]:
-    """So many calls of `get_weather`, each with an id of its own."""
-    function = {"name": "get_weather", "arguments": ARGUMENTS}
-    return [{"id": f"call_{n:04}", "type": "function", "function": function} for n in range(number)]
 
 
 def reason(calls: int) -> str:
@@ -153,18 +209,18 @@ def envelope(kind: str) -> dict[str, Any]:
     }
 
 
-def in_json(value: Any) -> bytes:
+def in_json(value: Any, status: str = "200 OK") -> bytes:
     """`value` as an HTTP answer."""
     body = json.dumps(value).encode()
-    return (
-        HEAD.format(kind="application/json", length=f"Content-Length: {len(body)}").encode() + body
-    )
+    length = f"Content-Length: {len(body)}"
+    return HEAD.format(status=status, kind="application/json", length=length).encode() + body
 
 
 async def serve() -> None:
     """Listen on a free port, print it, and serve until whoever started this closes our input."""
-    loop, counts = asyncio.get_running_loop(), Counter[str]()
-    server = await loop.create_server(lambda: Vendor(counts), "127.0.0.1", 0, backlog=1024)
+    loop, counts = asyncio.get_running_loop(), defaultdict[str, Counts](Counts)
+    held: list[Callable[[], None]] = []
+    server = await loop.create_server(lambda: Vendor(counts, held), "127.0.0.1", 0, backlog=4096)
     print(server.sockets[0].getsockname()[1], flush=True)
     closed = asyncio.Event()
     loop.add_reader(sys.stdin, lambda: closed.set() if not os.read(0, 1) else None)
@@ -191,11 +247,15 @@ def vendor() -> Iterator[str]:
             process.stdin.close()
 
 
-def counted(origin: str) -> dict[str, int]:
-    """How many requests came so far, by the path before `/v1`."""
+def counted(origin: str) -> dict[str, Counts]:
+    """What came so far, by the path before `/v1`."""
     with urlopen(f"{origin}/counts") as answer:
-        counts: dict[str, int] = json.load(answer)
-        return counts
+        return {path: Counts(**counts) for path, counts in json.load(answer).items()}
+
+
+def release(origin: str) -> None:
+    """Let all answers go that the server keeps."""
+    urlopen(f"{origin}/release").close()
 
 
 if __name__ == "__main__":

@@ -1,31 +1,41 @@
-"""What all contenders are given: the same endpoint, the same question, the same tools."""
+"""What all contenders are given: the same endpoint, the same question, the same tools.
+
+Only the standard library is imported here: what a contender imports is part of what is measured.
+"""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final, Literal
-
-from langchain_core.tools import BaseTool, tool
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from typing import Any, Final, Literal, Self
 
 __all__ = [
+    "ANSWER",
     "KEY",
     "MODEL",
     "QUESTION",
+    "RESULT",
+    "SYSTEM",
+    "TIMEOUT_S",
     "Ask",
     "Contender",
     "Setting",
     "Tools",
-    "saver_in",
-    "tools_of",
+    "conversation_of",
 ]
+__all__ += ["functions_of", "tool_calls"]
 
 MODEL: Final = "gpt-4o-mini"
 KEY: Final = "no-key"
+TIMEOUT_S: Final = 600.0
+"""Of connecting and of reading alike: a busy machine must not fail a run."""
+SYSTEM: Final = "You are a helpful assistant."
 QUESTION: Final = "What is the weather in Oslo, and what is six times seven?"
+ANSWER: Final = "It is sunny in Oslo, and six times seven is forty-two."
+RESULT: Final = "Sunny in Oslo, 21 degrees."
+"""What the tool returns."""
 
 Tools = Literal["instant", "async_50ms", "sync_50ms"]
 """The tools answer at once, or after 50 ms, as coroutines or as functions that block."""
@@ -35,22 +45,38 @@ Tools = Literal["instant", "async_50ms", "sync_50ms"]
 class Setting:
     """How turns are run.
 
-    folder: where conversations are kept in SQLite, durably at every step; `None` keeps nothing.
-    synchronous: SQLite's pragma: `FULL` waits for the disk at every commit (its default), `NORMAL`
-    does not. ledger: reserve, charge and keep every call in a ledger too (turngraph alone has one).
+    folder: where conversations are stored in SQLite; `None` stores nothing. A database that is
+    already there goes on to be used, with the thread that it holds.
+    ledger: also hold, charge and keep every call in a ledger (turngraph alone has one).
     steps: in how many steps of LangGraph a turn's stages run (`chat_turn(steps=…)`).
-    earlier: turns that stand in the conversation already; with 0 every turn begins one of its own.
+    parent: run the turn as a node of a graph; the parent has the checkpointer, if there is one.
+    earlier: turns that are in the conversation already; with 0 every turn begins one of its own.
     watch: deliver the answer piece by piece, as LangGraph's stream mode of this name does.
     """
 
     base_url: str
     folder: Path | None = None
-    synchronous: Literal["FULL", "NORMAL"] = "FULL"
     ledger: bool = False
     steps: Literal["auto", "each", "one"] = "auto"
+    parent: bool = False
     earlier: int = 0
     watch: Literal["messages", "custom"] | None = None
     tools: Tools = "instant"
+
+    def as_json(self) -> dict[str, Any]:
+        """For another process: see `from_json`."""
+        return {**asdict(self), "folder": None if self.folder is None else str(self.folder)}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """The setting that `as_json` wrote down.
+
+        >>> setting = Setting("http://localhost/v1", folder=Path("here"))
+        >>> Setting.from_json(setting.as_json()) == setting
+        True
+        """
+        folder = data["folder"]
+        return cls(**{**data, "folder": None if folder is None else Path(folder)})
 
 
 Ask = Callable[[], Awaitable[str]]
@@ -59,55 +85,62 @@ Ask = Callable[[], Awaitable[str]]
 Contender = Callable[[Setting], AbstractAsyncContextManager[Ask]]
 
 
-@asynccontextmanager
-async def saver_in(setting: Setting, name: str) -> AsyncIterator[AsyncSqliteSaver | None]:
-    """LangGraph's own saver on the database `name` of the setting's folder, where it has one."""
-    if setting.folder is None:
-        yield None
-        return
-    async with AsyncSqliteSaver.from_conn_string(str(setting.folder / f"{name}.db")) as saver:
-        await saver.setup()
-        await saver.conn.execute(f"PRAGMA synchronous={setting.synchronous}")
-        yield saver
+def functions_of(kind: Tools) -> list[Callable[..., Any]]:
+    """Three functions to offer as tools; the model calls the first.
 
-
-def tools_of(kind: Tools) -> list[BaseTool]:
-    """Three tools; the model calls the first.
-
-    >>> [one.name for one in tools_of("instant")]
+    >>> [function.__name__ for function in functions_of("instant")]
     ['get_weather', 'calculate', 'find_document']
     """
     return [_weather(kind), calculate, find_document]
 
 
-def _weather(kind: Tools) -> BaseTool:
+def _weather(kind: Tools) -> Callable[..., Any]:
     if kind == "sync_50ms":
 
-        @tool("get_weather")
-        def weather_slowly(city: str) -> str:
+        def get_weather(city: str) -> str:
             """The weather in a city, now."""
             time.sleep(0.05)
-            return f"Sunny in {city}, 21 degrees."
+            return RESULT
 
-        return weather_slowly
+        return get_weather
 
-    @tool("get_weather")
-    async def weather(city: str) -> str:
+    async def get_weather_async(city: str) -> str:
         """The weather in a city, now."""
         if kind == "async_50ms":
             await asyncio.sleep(0.05)
-        return f"Sunny in {city}, 21 degrees."
+        return RESULT
 
-    return weather
+    get_weather_async.__name__ = get_weather_async.__qualname__ = "get_weather"
+    return get_weather_async
 
 
-@tool
 async def calculate(expression: str, precision: int = 10) -> str:
     """The value of an arithmetic expression, such as 6 * 7."""
     raise AssertionError("The model of this benchmark does not call it.")
 
 
-@tool
 async def find_document(query: str, limit: int = 5, tags: list[str] | None = None) -> str:
     """The documents that fit a query best, with title and summary."""
     raise AssertionError("The model of this benchmark does not call it.")
+
+
+def tool_calls(number: int) -> list[dict[str, Any]]:
+    """As many calls of `get_weather`, each with an id of its own."""
+    function = {"name": "get_weather", "arguments": '{"city":"Oslo"}'}
+    return [{"id": f"call_{n:04}", "type": "function", "function": function} for n in range(number)]
+
+
+def conversation_of(turns: int) -> list[dict[str, Any]]:
+    """The messages of so many turns."""
+    return [message for n in range(turns) for message in _turn(n)]
+
+
+def _turn(number: int) -> list[dict[str, Any]]:
+    # Every call has an id of its own: some contenders send a repeated one only once.
+    [call] = [{**call, "id": f"call_{number:04}_of_earlier"} for call in tool_calls(1)]
+    return [
+        {"role": "user", "content": QUESTION},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": call["id"], "content": RESULT},
+        {"role": "assistant", "content": ANSWER},
+    ]

@@ -10,21 +10,31 @@ from langchain_core.messages import AIMessageChunk, convert_to_messages
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
-from benchmarks.hand_loop import earlier_turn
-from benchmarks.setting import KEY, MODEL, QUESTION, Ask, Setting, saver_in, tools_of
+from benchmarks.contenders.langgraph_parts import THREAD, as_node, saver_in, tools_of
+from benchmarks.setting import (
+    KEY,
+    MODEL,
+    QUESTION,
+    SYSTEM,
+    TIMEOUT_S,
+    Ask,
+    Setting,
+    conversation_of,
+)
 
-__all__ = ["agent_in_thread", "langchain_agent"]
+__all__ = ["agent_in_thread", "contender"]
 
 
 @asynccontextmanager
-async def langchain_agent(setting: Setting) -> AsyncIterator[Ask]:
+async def contender(setting: Setting) -> AsyncIterator[Ask]:
     """The agent, with its conversations in SQLite where they are kept."""
-    async with agent_in_thread(setting) as (agent, options):
+    async with agent_in_thread(setting) as agent:
         numbers = count()
-        history = [] if agent.checkpointer is not None else earlier_messages(setting)
+        options = {} if setting.folder is None else {"durability": "sync"}
+        history = [] if setting.folder is not None else earlier_messages(setting)
 
         async def ask() -> str:
-            thread = "kept" if setting.earlier else f"t{next(numbers)}"
+            thread = THREAD if setting.earlier else f"t{next(numbers)}"
             config = {"configurable": {"thread_id": thread}}
             given = {"messages": [*history, {"role": "user", "content": QUESTION}]}
             if setting.watch is not None:
@@ -36,32 +46,36 @@ async def langchain_agent(setting: Setting) -> AsyncIterator[Ask]:
 
 
 @asynccontextmanager
-async def agent_in_thread(setting: Setting) -> AsyncIterator[tuple[Any, dict[str, Any]]]:
-    """The agent, how it is invoked, and the thread `kept` with the earlier turns, put there in one
-    step.
+async def agent_in_thread(setting: Setting) -> AsyncIterator[Any]:
+    """The agent, with the earlier turns put into the thread `THREAD` in one step; or the parent
+    graph that it is a node of.
     """
     model = ChatOpenAI(
         model=MODEL,
         base_url=setting.base_url,
         api_key=SecretStr(KEY),
+        timeout=TIMEOUT_S,
         max_retries=0,
         stream_usage=True,
     )
     async with saver_in(setting, "langchain") as saver:
-        agent: Any = create_agent(model, tools_of(setting.tools), checkpointer=saver)
+        own = None if setting.parent else saver
+        agent: Any = create_agent(
+            model, tools_of(setting.tools), system_prompt=SYSTEM, checkpointer=own
+        )
+        if setting.parent:
+            agent = as_node(agent, saver)
         if saver is not None and setting.earlier:
-            config = {"configurable": {"thread_id": "kept"}}
+            config = {"configurable": {"thread_id": THREAD}}
             await agent.aupdate_state(
                 config, {"messages": earlier_messages(setting)}, as_node="__start__"
             )
-        yield agent, {"durability": "sync"} if saver is not None else {}
+        yield agent
 
 
 def earlier_messages(setting: Setting) -> list[Any]:
     """The conversation so far, as LangChain messages."""
-    return [
-        message for _ in range(setting.earlier) for message in convert_to_messages(earlier_turn())
-    ]
+    return convert_to_messages(conversation_of(setting.earlier))
 
 
 async def watched(agent: Any, given: Any, config: Any) -> str:

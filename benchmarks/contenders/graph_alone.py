@@ -1,7 +1,6 @@
-"""What no turn of this shape can go below: LangGraph's loop over as many steps, and two requests on
-the wire.
+"""Not a turn: LangGraph's loop over as many steps, with nothing done in them.
 
-Neither is a turn. They show how much of turngraph's figure is turngraph's.
+No turn that takes one step a stage goes below this.
 """
 
 from collections.abc import AsyncIterator
@@ -10,16 +9,13 @@ from itertools import count
 from typing import Any, TypedDict
 
 from langchain_core.runnables import Runnable, RunnableConfig
-from langchain_core.utils.function_calling import convert_to_openai_tool
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Send
-from pydantic import SecretStr
 
-from benchmarks.server import ANSWER
-from benchmarks.setting import KEY, MODEL, QUESTION, Ask, Setting, saver_in, tools_of
-from turngraph.providers import OpenAIProvider, ProviderConfig
+from benchmarks.contenders.langgraph_parts import saver_in
+from benchmarks.setting import ANSWER, Ask, Setting
 
-__all__ = ["graph_alone", "requests_alone"]
+__all__ = ["contender"]
 
 
 class _Calls(TypedDict):
@@ -40,7 +36,7 @@ class _Nothing(Runnable[Any, Any]):
 
 
 @asynccontextmanager
-async def graph_alone(setting: Setting) -> AsyncIterator[Ask]:
+async def contender(setting: Setting) -> AsyncIterator[Ask]:
     """The steps and edges of a turn with one tool call, with one number as state, and nothing done
     in them.
     """
@@ -72,23 +68,3 @@ async def graph_alone(setting: Setting) -> AsyncIterator[Ask]:
             return ANSWER
 
         yield ask
-
-
-@asynccontextmanager
-async def requests_alone(setting: Setting) -> AsyncIterator[Ask]:
-    """Two requests through turngraph's provider, as plain JSON, and their answers read."""
-    key = SecretStr(KEY)
-    provider = OpenAIProvider(
-        ProviderConfig(vendor="openai", model=MODEL, base_url=setting.base_url, api_key=key)
-    )
-    tools = [convert_to_openai_tool(tool) for tool in tools_of(setting.tools)]
-    asked = [{"role": "user", "content": QUESTION}]
-    told = {"role": "tool", "tool_call_id": "call_0000", "content": "Sunny in Oslo, 21 degrees."}
-
-    async def ask() -> str:
-        await provider.asend({"model": MODEL, "messages": asked, "tools": tools})
-        answer = await provider.asend({"model": MODEL, "messages": [*asked, told], "tools": tools})
-        return answer.text
-
-    yield ask
-    await provider.aclose()
