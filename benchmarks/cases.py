@@ -94,10 +94,8 @@ _COSTS: Final = (
         {
             AGENT: Entry("langchain_agent", {"parent": True}),
             TURN: _turn(parent=True),
-            f"{AGENT}, parent stored in SQLite": Entry(
-                "langchain_agent", {"parent": True}, stored=True
-            ),
-            f"{TURN}, parent stored in SQLite": _turn(stored=True, parent=True),
+            f"{AGENT}, parent stored": Entry("langchain_agent", {"parent": True}, stored=True),
+            f"{TURN}, parent stored": _turn(stored=True, parent=True),
             f"{TURN}, parent stored, one step": _turn(stored=True, parent=True, steps="one"),
         },
         yardstick=_PLAIN,
@@ -165,7 +163,7 @@ _PROCESSES: Final = (
         figure="kb",
         scenario="held-1",
         turns=1000,
-        rounds=2,
+        rounds=1,
     ),
     Case(
         "import",

@@ -55,8 +55,10 @@ class Process:
 
     def __exit__(self, *_: object) -> None:
         assert self._process.stdin is not None, "it was asked for"
+        assert self._process.stdout is not None, "it was asked for"
         self._process.stdin.close()
         self._process.wait()
+        self._process.stdout.close()
 
     def do(self, do: str, **arguments: Any) -> dict[str, Any]:
         """The figures of one command. Raises AssertionError with what went wrong there."""
