@@ -57,7 +57,7 @@ def _ledger(rows: Sequence[LedgerRow]) -> Iterator[Line]:
         if row.name == LEDGER_CALL:
             ms = row.middle()
             yield Line(
-                "a call in the ledger, SQLite, CPU",
+                "a call in the ledger, SQLite",
                 "1.2 ms",
                 f"<= {LEDGER_AIM_MS} ms",
                 f"{ms:.2f} ms",
@@ -70,7 +70,7 @@ def _stored(results: Results) -> Iterator[Line]:
         if sizes := results.stored.get(contender):
             kb = max(sizes.values()) / 1e3
             yield Line(
-                f"stored per turn: {contender}",
+                f"bytes: {contender}",
                 "98 kB",
                 f"<= {most} kB",
                 f"{kb:.0f} kB",
@@ -78,7 +78,7 @@ def _stored(results: Results) -> Iterator[Line]:
             )
             first, last = sizes[min(sizes)], sizes[max(sizes)]
             yield Line(
-                f"turn {max(sizes)} ÷ turn {min(sizes)}: {contender}",
+                f"bytes, turn {max(sizes)} ÷ {min(sizes)}: {contender}",
                 "1.13 x",
                 f"<= {LATE_OVER_EARLY} x",
                 f"{last / first:.2f} x",

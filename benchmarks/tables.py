@@ -85,7 +85,8 @@ def grid(heads: Sequence[str], body: Iterable[Sequence[str]]) -> list[str]:
 def _table(title: str, heads: Sequence[str]) -> Table:
     table = Table(title=title, title_justify="left")
     for n, head in enumerate(heads):
-        table.add_column(head, justify="left" if n == 0 else "right", no_wrap=True)
+        # Where the terminal is narrow, names are folded and figures stay whole.
+        table.add_column(head, justify="left" if n == 0 else "right", no_wrap=n > 0)
     return table
 
 

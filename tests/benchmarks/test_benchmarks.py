@@ -81,7 +81,7 @@ def test_the_benchmark_runs_and_writes_down_what_it_saw(tmp_path: Path) -> None:
     ElementTree.fromstring(draw(found.rows))
     lines = lines_of(found, [])
     assert len({line.title for line in lines}) == len(lines) > len(cases)
-    stored = [line.cells()[-1] for line in lines if line.title.startswith("stored")]
+    stored = [line.cells()[-1] for line in lines if line.title.startswith("bytes: ")]
     assert stored == ["met", "not met"]
     page = tmp_path / "README.md"
     page.write_text("Before.\n<!-- results -->\nold\n<!-- end of results -->\nAfter.\n")
@@ -183,7 +183,7 @@ def test_what_the_ledger_costs_is_held_against_the_bare_driver(tmp_path: Path) -
         connection.close()
     assert kept == [(4, 4 * 200_000)] * 2
     nothing = results.Results([], {}, rounds=1, seed=1)
-    assert [line.title for line in lines_of(nothing, rows)] == ["a call in the ledger, SQLite, CPU"]
+    assert [line.title for line in lines_of(nothing, rows)] == ["a call in the ledger, SQLite"]
 
 
 def test_what_a_turn_stores_does_not_grow_with_its_thread(tmp_path: Path) -> None:
