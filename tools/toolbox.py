@@ -16,7 +16,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from langchain_core.runnables.config import ensure_config
+from langchain_core.runnables.config import RunnableConfig, ensure_config
 from langchain_core.tools import BaseTool
 
 from turngraph.state.arguments import parse_arguments
@@ -30,6 +30,7 @@ from turngraph.state.json_types import JsonObject
 from turngraph.state.reply import ToolCall
 from turngraph.state.request import ToolSpec
 from turngraph.tools.arguments import check_arguments, compile_schema
+from turngraph.tools.direct_call import DirectCall, direct_call_of
 from turngraph.tools.failures import error_output
 from turngraph.tools.injection import Injection, find_injection
 from turngraph.tools.output import ToolOutput, as_output
@@ -63,6 +64,7 @@ class Entry:
     spec: ToolSpec
     validator: "Validator"
     injection: Injection
+    direct_call: DirectCall | None
     retry: Retry | None = None
 
 
@@ -228,27 +230,33 @@ class Toolbox:
 
 
 def _entry(tool: BaseTool, retries: Mapping[str, Retry]) -> Entry:
-    spec = tool_spec(tool)
+    spec, injection = tool_spec(tool), find_injection(tool)
     return Entry(
         tool,
         spec,
         compile_schema(spec.name, spec.parameters),
-        find_injection(tool),
+        injection,
+        None if injection.hidden else direct_call_of(tool),
         retries.get(spec.name),
     )
 
 
 def _run(entry: Entry, arguments: JsonObject, call_id: str) -> ToolOutput:
-    return as_output(entry.tool.run(arguments, **_run_options(entry, call_id)))
+    config, direct = ensure_config(), entry.direct_call
+    if direct is not None and direct.tool.func is not None and direct.is_unheard(config):
+        return as_output(direct.tool.func(**direct.arguments(arguments)))
+    return as_output(entry.tool.run(arguments, **_run_options(entry, call_id, config)))
 
 
 async def _arun(entry: Entry, arguments: JsonObject, call_id: str) -> ToolOutput:
-    return as_output(await entry.tool.arun(arguments, **_run_options(entry, call_id)))
+    config, direct = ensure_config(), entry.direct_call
+    if direct is not None and direct.tool.coroutine is not None and direct.is_unheard(config):
+        return as_output(await direct.tool.coroutine(**direct.arguments(arguments)))
+    return as_output(await entry.tool.arun(arguments, **_run_options(entry, call_id, config)))
 
 
-def _run_options(entry: Entry, call_id: str) -> dict[str, Any]:
+def _run_options(entry: Entry, call_id: str, config: RunnableConfig) -> dict[str, Any]:
     """Returns the config of the running graph as the keyword arguments of `BaseTool.run`."""
-    config = ensure_config()
     tool = entry.tool
     # With a call id LangChain returns a ToolMessage, which carries artifact and status. Without one
     # it returns the value itself, before LangChain writes an object without a JSON form as

@@ -92,16 +92,24 @@ class ChatReader:
     def feed(self, event: JsonMapping) -> list[StreamChunk]:
         """Returns what `event` adds to the answer. Raises `ProviderError` above the limits."""
         chunks: list[StreamChunk] = []
-        self._read_top_level(event)
+        has_usage = self.read_envelope(event)
         for choice in objects_in(event.get("choices")):
             self._read_choice(choice, chunks)
-        if usage := reported_usage(event):
-            # Usage is cumulative: the last report counts. vLLM (`continuous_usage_stats`) and
-            # Gemini send one with every chunk, so only the one at the end is announced.
-            self._usage = usage
-            if not event.get("choices") or self._finish_reason is not None:
-                self._announce_usage(chunks)
+        # vLLM (`continuous_usage_stats`) and Gemini send a usage with every chunk, so only the one
+        # at the end is announced.
+        if has_usage and (not event.get("choices") or self._finish_reason is not None):
+            self._announce_usage(chunks)
         return chunks
+
+    def read_envelope(self, event: JsonMapping) -> bool:
+        """Reads what stands beside the choices. Returns whether a usage is among it.
+
+        Usage is cumulative: the last report counts.
+        """
+        self._read_top_level(event)
+        usage = reported_usage(event)
+        self._usage = usage or self._usage
+        return bool(usage)
 
     def finish(self, *, ended: bool = False) -> ProviderReply:
         """Returns the answer. `ended` says that the stream came to its `[DONE]`.
@@ -349,7 +357,7 @@ def read_chat(
     """
     reader = ChatReader(vendor=vendor, limits=limits, asked=asked)
     choices = objects_in(body.get("choices"))
-    reader.feed({**body, "choices": None})
+    reader.read_envelope(body)
     if asked.several_choices and choices:
         # Choices may come in any order; without one of index 0 the first stands for it.
         first = next((choice for choice in choices if choice.get("index") == 0), choices[0])

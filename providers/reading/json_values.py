@@ -5,7 +5,7 @@ where the documentation says text costs the reader that member, not the whole an
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from turngraph.state.json_types import JsonMapping, JsonObject
@@ -97,7 +97,7 @@ def member_at(value: object, path: str) -> object:
     (3, None)
     """
     for name in path.split("."):
-        value = value.get(name) if isinstance(value, Mapping) else None
+        value = value.get(name) if isinstance(value, dict) else None
     return value
 
 

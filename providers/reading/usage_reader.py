@@ -107,11 +107,12 @@ def read_usage(raw: object, *, cost: object = None) -> tuple[Usage | None, tuple
         ...     "completion_tokens_details": {"reasoning_tokens": 320}})[0]
         Usage(input_tokens=12, output_tokens=322, total_tokens=334, reasoning_tokens=320)
     """
-    if raw is not None and not isinstance(raw, Mapping):
+    if raw is not None and not isinstance(raw, dict):
         return None, ("`usage` is not an object; it counts as absent.",)
     notes: list[str] = []
+    members = by_path(raw or {})
     counts = {
-        field: token_count(first_value(raw or {}, paths), field, notes)
+        field: token_count(first_value(members, paths), field, notes)
         for field, paths in USAGE_PATHS.items()
     }
     counts = with_parts_included(counts, notes)
@@ -124,12 +125,28 @@ def reported_usage(event: Mapping[str, object]) -> object:
     """The usage in an event or answer. Groq has it in a member of its own, `x_groq`:
     https://console.groq.com/docs/api-reference
     """
-    return event.get("usage") or member_at(event, "x_groq.usage")
+    usage = event.get("usage")
+    return member_at(event, "x_groq.usage") if not usage and "x_groq" in event else usage
 
 
-def first_value(raw: object, paths: Sequence[str]) -> object:
-    values = (member_at(raw, path) for path in paths)
-    return next((value for value in values if value is not None), None)
+def by_path(raw: Mapping[str, object]) -> dict[str, object]:
+    """The members of `raw`, and those of the objects in it, by their dotted paths.
+
+    >>> by_path({"a": 1, "b": {"c": 2}})
+    {'a': 1, 'b': {'c': 2}, 'b.c': 2}
+    """
+    members = dict(raw)
+    for name, value in raw.items():
+        if isinstance(value, dict):
+            members |= {f"{name}.{inner}": member for inner, member in value.items()}
+    return members
+
+
+def first_value(members: Mapping[str, object], paths: Sequence[str]) -> object:
+    for path in paths:
+        if (value := members.get(path)) is not None:
+            return value
+    return None
 
 
 def token_count(value: object, field: str, notes: list[str]) -> int | None:
