@@ -9,7 +9,11 @@ from turngraph.billing.errors import UncappedError
 from turngraph.billing.store.calls import Call, StartedAttempt
 from turngraph.nodes.support.answer_listener import AnswerListener
 from turngraph.nodes.support.call_bounds import estimate_of, no_cap_message
-from turngraph.nodes.support.cancellation import TurnCancelledError, unless_cancelled
+from turngraph.nodes.support.cancellation import (
+    TurnCancelledError,
+    call_unless_cancelled,
+    unless_cancelled,
+)
 from turngraph.nodes.support.ledger_calls import (
     keep_answer,
     keep_unanswered,
@@ -181,7 +185,9 @@ class AttemptRun:
             "within_s": within_s,
         }
         return Wait(
-            partial(provider.send, payload, **options),
+            lambda: call_unless_cancelled(
+                partial(provider.send, payload, **options), self._context
+            ),
             lambda: unless_cancelled(provider.asend(payload, **options), self._context),
         )
 

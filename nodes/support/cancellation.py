@@ -2,14 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Final, TypeVar
 
 from turngraph.nodes.support.stage_context import StageContext
+from turngraph.providers.wire.loop_thread import LOOP_THREAD
 from turngraph.state.flow import Flow, Wait
 
-__all__ = ["TurnCancelledError", "pause", "unless_cancelled"]
+__all__ = ["TurnCancelledError", "call_unless_cancelled", "pause", "unless_cancelled"]
 
 T = TypeVar("T")
 
@@ -34,7 +35,7 @@ def pause(seconds: float, context: StageContext) -> Flow[None]:
 async def unless_cancelled(coroutine: Coroutine[Any, Any, T], context: StageContext) -> T:
     """Returns the value of `coroutine`. Raises TurnCancelledError once the caller cancels the turn.
 
-    A streamed answer is checked at every chunk; this is for answers that arrive whole.
+    A streamed answer is checked at every chunk too; this is for the silence before and between.
     """
     if not context.cancellable:
         return await coroutine
@@ -47,3 +48,16 @@ async def unless_cancelled(coroutine: Coroutine[Any, Any, T], context: StageCont
         return task.result()
     finally:
         task.cancel()
+
+
+def call_unless_cancelled(call: Callable[[], T], context: StageContext) -> T:
+    """Sync version of `unless_cancelled`, for a call that makes its requests on `LOOP_THREAD`."""
+    if not context.cancellable:
+        return call()
+
+    def check() -> None:
+        if context.cancelled:
+            raise TurnCancelledError
+
+    with LOOP_THREAD.interruptible(check):
+        return call()

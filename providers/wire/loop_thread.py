@@ -7,13 +7,23 @@ could neither end a request whose headers are dripped byte by byte, nor be stopp
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Coroutine, Mapping
-from concurrent.futures import Future
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import Future, wait
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 __all__ = ["LOOP_THREAD", "LoopThread"]
 
 T = TypeVar("T")
+
+_POLL_S: Final = 0.05
+"""Seconds between two calls of the check of `interruptible`."""
+
+
+class _Waits(threading.local):
+    """What the waits of one thread look at."""
+
+    check: Callable[[], None] | None = None
 
 
 class LoopThread:
@@ -24,18 +34,35 @@ class LoopThread:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._pid = 0
+        self._waits = _Waits()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Returns what `coroutine` returns on the loop, or raises what it raises.
 
-        If the waiting is interrupted (Ctrl-C), the coroutine is cancelled.
+        If the waiting is interrupted (Ctrl-C, or by `interruptible`), the coroutine is cancelled.
         """
         future: Future[T] = asyncio.run_coroutine_threadsafe(coroutine, self._running_loop())
+        check = self._waits.check
         try:
+            while check is not None and not future.done():
+                check()
+                wait([future], timeout=_POLL_S)
             return future.result()
         except BaseException:
             future.cancel()
             raise
+
+    @contextmanager
+    def interruptible(self, check: Callable[[], None]) -> Iterator[None]:
+        """Within the block, this thread calls `check` while it waits, twenty times a second.
+
+        What `check` raises ends the wait, and is raised by `run`.
+        """
+        before, self._waits.check = self._waits.check, check
+        try:
+            yield
+        finally:
+            self._waits.check = before
 
     def call(self, function: Callable[[], object]) -> None:
         """Calls `function` on the loop, without waiting for it."""

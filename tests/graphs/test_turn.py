@@ -359,13 +359,18 @@ def test_a_turn_cancelled_while_it_waits_to_ask_again_does_not_ask_again(run: Ru
     assert result.seconds < 40
 
 
-async def test_cancelling_the_flag_ends_a_call_that_is_under_way() -> None:
-    """A person who presses stop does not wait for the vendor."""
+@both_ways
+@pytest.mark.parametrize("stream", [False, True])
+def test_cancelling_the_flag_ends_a_call_that_is_under_way(run: Run, stream: bool) -> None:
+    """A person who presses stop does not wait for the vendor, who may be silent for minutes."""
     cancel = threading.Event()
-    with ScriptedModel([Hang(5)]) as model:
-        threading.Timer(0.1, cancel.set).start()
-        out = await turn_on(model).ainvoke(ask("Q"), {"configurable": {"cancel": cancel}})
-    assert out["result"].status == "cancelled"
+    with ScriptedModel([Hang(20)]) as model:
+        threading.Timer(0.3, cancel.set).start()
+        turn = turn_on(model, stream=stream)
+        result = result_of(run(turn, ask("Q"), {"configurable": {"cancel": cancel}}))
+        assert len(model.requests) == 1
+    assert (result.status, len(result.attempts)) == ("cancelled", 1)
+    assert result.seconds < 15
 
 
 def test_the_callers_settings_hold_for_one_turn_only() -> None:
