@@ -28,7 +28,9 @@ class HalfCharacters:
 
     def concerns(self, text: str) -> bool:
         """Whether an event of this JSON text may hold a half, or continues one."""
-        return bool(self._held) or _HALF.search(text) is not None
+        # Two cheap looks first: nearly every event is plain ASCII without an escape.
+        may_hold = "\\u" in text or not text.isascii()
+        return bool(self._held) or (may_hold and _HALF.search(text) is not None)
 
     def join(self, event: Any) -> Any:
         """Returns `event` with the halves joined that belong to one character."""

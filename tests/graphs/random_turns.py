@@ -22,6 +22,7 @@ from turngraph.billing.store.schema import attempt_t
 from turngraph.graphs import TurnGraph
 from turngraph.scripted import Call, Cut, Fail, Refuse, Say
 from turngraph.state import StageState, StageUpdate, TurnEvent, TurnResult
+from turngraph.state.events import PluginCalled, ToolRequested, ToolResponded
 from turngraph.tools import Retry, load_manifests
 
 __all__ = ["Observed", "Plan", "observe"]
@@ -276,11 +277,7 @@ def _in_order(events: list[TurnEvent]) -> list[str]:
     told: list[str] = []
     side_by_side: list[str] = []
     for event in [*events, None]:
-        if (
-            event is not None
-            and type(event).__name__.startswith("Tool")
-            and hasattr(event, "call_id")
-        ):
+        if isinstance(event, ToolRequested | ToolResponded | PluginCalled):
             side_by_side.append(_event(event))
             continue
         told += sorted(set(side_by_side))

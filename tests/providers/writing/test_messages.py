@@ -1,5 +1,8 @@
 """A model's answer as a LangChain message."""
 
+from langchain_core.messages import AIMessageChunk
+from langchain_core.messages.tool import tool_call_chunk
+
 from turngraph.providers.writing.messages import to_ai_message, to_chunk, usage_metadata
 from turngraph.state.reply import ProviderReply, StreamChunk, ToolCall
 from turngraph.state.usage import Usage
@@ -130,3 +133,13 @@ def test_an_error_is_a_piece_without_text() -> None:
     assert to_chunk(StreamChunk(type="refusal", text="No."), message_id="m1").additional_kwargs == {
         "refusal": "No."
     }
+
+
+def test_a_piece_of_text_is_what_langchain_would_make_of_it() -> None:
+    """It is copied, not validated; listeners add pieces up, dump them and put things into them."""
+    piece, other = (to_chunk(StreamChunk(type="text", text="Fo"), message_id="m") for _ in range(2))
+    new = AIMessageChunk(id="m", content="Fo")
+    assert (piece, piece.model_dump(), piece + other) == (new, new.model_dump(), new + new)
+    piece.additional_kwargs["seen"] = True
+    piece.tool_call_chunks.append(tool_call_chunk(name="f"))
+    assert other == new
