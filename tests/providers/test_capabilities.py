@@ -46,7 +46,7 @@ def test_the_values_of_every_vendor_can_be_given_back(vendor: str) -> None:
     for model in examples(vendor):
         provider = provider_for(vendor, model, max_tokens=64)
         again = provider.config.replaced(**provider.get_current_config_values())
-        assert again.replace(api=provider.config.api) == provider.config
+        assert again.replaced(api=provider.config.api) == provider.config
         assert again.api == provider.api
 
 

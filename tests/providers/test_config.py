@@ -258,7 +258,7 @@ def test_the_api_may_be_given_under_its_other_name() -> None:
     """`use_responses_api` is what LangChain has, and what the current values say."""
     asked = config(api_key=KEY, use_responses_api=True)
     assert asked.api == "responses"
-    assert asked.replace(use_responses_api=False).api == "chat"
+    assert asked.replaced(use_responses_api=False).api == "chat"
     assert config(api_key=KEY, use_responses_api=None).api is None
     with pytest.raises(TurnConfigurationError, match="contradict each other"):
         config(api_key=KEY, api="chat", use_responses_api=True)
