@@ -13,7 +13,12 @@ def test_it_serves_until_it_is_interrupted() -> None:
     """For any OpenAI client, in any language; scripts read the base URL from the first line."""
     command = [sys.executable, "-m", "turngraph.scripted", "--port", "0"]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A job in the background has it ignored, and hands that down.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         assert process.stdout is not None
         base_url = process.stdout.readline().strip()
