@@ -104,12 +104,17 @@ class AddressPolicy:
 
         Every spelling of an address counts: `127.1` and `2130706433` are 127.0.0.1. aiohttp
         connects to such a host without asking the resolver, or the resolver reads it in a way of
-        its own. Raises ValueError for a host that ends in a number and is no address.
+        its own, or it refuses it: this depends on its version. So where the operator allowed
+        127.0.0.1, its other spellings are not. Raises ValueError for a host that ends in a number
+        and is no address.
         """
         address = spelled_address(host)
         if address is None or self.allows_by_name(host, port):
             return
-        if not self.allows_by_name(str(address), port) and not is_public(str(address)):
+        usual = isinstance(address, IPv6Address) or str(address) == host
+        if usual and self.allows_by_name(str(address), port):
+            return
+        if not is_public(str(address)):
             raise AddressError(f"the address {host} is not public")
 
     def resolver(self) -> AbstractResolver:
