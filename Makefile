@@ -7,6 +7,7 @@ WORKERS := $(shell echo $$(( 2 * $$(nproc 2>/dev/null || echo 2) )))
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 PYTHON ?= >=3.11
 VENV ?= .venv
+EXAMPLES ?= 20000
 RUN := $(VENV)/bin/
 WHEEL_VENV := .wheel/.venv
 WHEEL_TREE := .wheel/tree
@@ -19,8 +20,8 @@ ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundl
 export UV_SYSTEM_CERTS ?= true
 endif
 
-.PHONY: bench check clean coverage crashtest demo docs format help install langgraph-server links lint
-.PHONY: lock notebook pictures release-check replay rules test test-lowest test-newest test-unlocked
+.PHONY: bench check clean coverage crashtest demo docs faults format fuzz help install langgraph-server
+.PHONY: links lint lock notebook pictures release-check replay rules test test-lowest test-newest test-unlocked
 .PHONY: types wheel wheel-test
 
 help:  ## what each target does
@@ -130,6 +131,12 @@ docs: install  ## the documentation site, in docs/_build/html
 replay: install  ## read recorded answers again: make replay DIR=folder
 	@$(RUN)python -m tests.replay $(DIR) --turns; turns=$$?; \
 	$(RUN)python -m tests.replay $(DIR) && exit $$turns
+
+faults: install  ## a server that misbehaves in every way we know; what comes of it must be as told
+	$(RUN)python -W error -m tests.faults
+
+fuzz: install  ## anything at all into the turn's doors; only named errors may come out: make fuzz EXAMPLES=20000
+	$(RUN)python -W error -m tests.fuzz --examples $(EXAMPLES)
 
 crashtest: install  ## kill, freeze and starve turns and their ledger; nothing may be missing or double
 	$(RUN)python -W error -m tests.crash.crashtest

@@ -83,7 +83,7 @@ def _scripted_provider() -> OpenAIProvider:
     from turngraph.scripted.server import ScriptedModel
 
     server = ScriptedModel().start()
-    config = ProviderConfig(base_url=server.base_url, model=SCRIPTED)
+    config = ProviderConfig(base_url=server.base_url, model=SCRIPTED, proxy="")
     # Providers that are made from this one share its transport, so they keep the server alive.
     transport = HttpTransport(config)
     weakref.finalize(transport, server.close)

@@ -26,4 +26,6 @@ def notebook_model(*steps: ScriptStep, api: Api = "chat") -> ProviderConfig:
         return ProviderConfig.from_model_string(named, environ=os.environ, api=api)
     model = ScriptedModel(steps).start()
     atexit.register(model.close)
-    return ProviderConfig(vendor="openai", model="gpt-4o-mini", base_url=model.base_url, api=api)
+    return ProviderConfig(
+        vendor="openai", model="gpt-4o-mini", base_url=model.base_url, api=api, proxy=""
+    )

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
+from urllib.parse import unquote, urlsplit
 
 from pydantic import (
     BaseModel,
@@ -17,13 +18,13 @@ from pydantic import (
 
 from turngraph.providers.config_checks import (
     check_api,
-    check_base_url,
     check_header_values,
     check_key,
     check_model,
     check_vector_stores,
 )
 from turngraph.providers.config_input import ENVIRON, complete_fields, with_api
+from turngraph.providers.network_checks import check_base_url, check_proxy, check_query
 from turngraph.providers.timeouts import Timeouts
 from turngraph.providers.vendors.builtin_tools import check_builtin_tools
 from turngraph.providers.vendors.profiles import VENDORS, VendorProfile, find_vendor
@@ -154,6 +155,18 @@ class ProviderConfig(Frozen):
     no version."""
     headers: dict[str, str] = Field(default_factory=dict, repr=False)
     """Headers of every request. They are not in `repr`, because a gateway's key may be here."""
+    query: dict[str, str] = Field(default_factory=dict)
+    """Parameters in the URL of every request. Not for keys: URLs are shown and logged."""
+    proxy: Annotated[str | None, Field(repr=False)] = None
+    """The URL of the HTTP proxy that requests go through, with a user name and password if it wants
+    them. By default the environment's (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`); none
+    if it is `""`."""
+    ca_bundle: str | None = None
+    """The path of a PEM file with the certificate authorities to trust, in place of the system's.
+    """
+    client_certificate: str | tuple[str, str] | None = None
+    """The path of a PEM file with a certificate and its private key to show to the endpoint, or the
+    paths of both."""
     extra_body: JsonObject = Field(default_factory=dict)
     """Members put into every request as they are: a vendor's own parameters."""
     timeouts: Timeouts = Timeouts()
@@ -208,7 +221,9 @@ class ProviderConfig(Frozen):
         headers = [value for name, value in self.headers.items() if _SECRET_HEADER.search(name)]
         passwords = map(basic_auth_password, headers)
         tokens = [token.get_secret_value() for token in self.mcp_authorization.values()]
-        return tuple(secret for secret in (*key, *headers, *passwords, *tokens) if secret)
+        proxy = urlsplit(self.proxy or "").password or ""
+        found = (*key, *headers, *passwords, *tokens, proxy, unquote(proxy))
+        return tuple(secret for secret in found if secret)
 
     def replaced(self, **fields: object) -> Self:
         """Returns this configuration with some fields changed. All of it is checked again.
@@ -236,6 +251,9 @@ class ProviderConfig(Frozen):
     def _check(self) -> Self:
         profile, key = self.profile, self.api_key
         check_base_url(self.base_url, profile)
+        check_query(self.query)
+        if self.proxy:
+            check_proxy(self.proxy, "`proxy`")
         key_text = None if key is None else key.get_secret_value()
         check_header_values([("api_key", key_text), *self.headers.items()])
         check_key(key is not None, bool(self.headers), self.base_url, profile)

@@ -1,45 +1,12 @@
 """Checks of a provider's configuration. Each raises TurnConfigurationError and says what to do."""
 
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 from turngraph.providers.vendors.profiles import VendorProfile
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.request import Api
 
-__all__ = [
-    "check_api",
-    "check_base_url",
-    "check_header_values",
-    "check_key",
-    "check_model",
-    "check_vector_stores",
-]
-
-
-def check_base_url(base_url: str, profile: VendorProfile) -> None:
-    """`base_url` is an HTTP address without credentials and without the path of a request."""
-    if not base_url:
-        pattern = profile.base_url_pattern
-        example = "" if pattern is None else f", as in {pattern}"
-        raise TurnConfigurationError(
-            f"{profile.name} has no endpoint that is the same for everyone: "
-            f"give `base_url`{example}."
-        )
-    parts = urlsplit(base_url)
-    if parts.scheme not in ("http", "https"):
-        raise TurnConfigurationError(
-            f"`base_url` must start with https:// or http://, and is `{base_url[:80]}`."
-        )
-    if "@" in parts.netloc:
-        raise TurnConfigurationError(
-            "`base_url` holds a user name or password. Put them into `headers` instead."
-        )
-    if base_url.rstrip("/").endswith(("/chat/completions", "/responses")):
-        raise TurnConfigurationError(
-            "`base_url` holds the path of a request. Leave out `/chat/completions` or `/responses` "
-            "at its end."
-        )
+__all__ = ["check_api", "check_header_values", "check_key", "check_model", "check_vector_stores"]
 
 
 def check_header_values(values: Iterable[tuple[str, str | None]]) -> None:

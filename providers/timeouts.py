@@ -14,7 +14,8 @@ _Seconds = Annotated[float, Field(gt=0)]
 class Timeouts(Frozen):
     """How long to wait for a vendor, in seconds. All are greater than 0.
 
-    A wait that is over ends the attempt with a ProviderError of kind `timeout`, which is retryable.
+    A wait that is over ends the attempt with a ProviderError of kind `timeout`. It is retryable
+    only if no answer had begun, and the time for the whole exchange was not over.
     A turn's own limit (`TurnLimits.seconds`) shortens these waits and never lengthens them.
 
     >>> Timeouts(total_s=30).connect_s

@@ -134,7 +134,7 @@ def open_model(options: ModelOptions, environ: Mapping[str, str]) -> Iterator[Se
     from turngraph.scripted import ScriptedModel
 
     with ScriptedModel() as server:
-        fields = {**config_fields(options), "base_url": server.base_url}
+        fields = {**config_fields(options), "base_url": server.base_url, "proxy": ""}
         config = config_from_model_string(f"custom:{SCRIPTED}", environ, fields)
         functions = options.function or SCRIPTED_FUNCTIONS
         yield SelectedModel(config, _scripted_prices(), limits, functions, reason)

@@ -130,8 +130,13 @@ class AnswerReader:
                 chunks += pieces
             self._check_clock(now, alive=self._events > events_before)
         except ProviderError as exc:
-            # The listener has paid for the pieces before the error, so it gets them first.
-            self._deferred = exc
+            if self.complete:
+                # The answer is whole and paid for, and nothing after its end can spoil it.
+                self._done = True
+                self._notes["An error came after the end of the answer; it was ignored."] = None
+            else:
+                # The listener has paid for the pieces before the error, so it gets them first.
+                self._deferred = exc
         self._delivered_chunks = self._delivered_chunks or bool(chunks)
         if not chunks:
             self._raise_deferred()
@@ -268,8 +273,9 @@ class AnswerReader:
         return body
 
     def _unreadable(self, text: str, kind: ErrorKind = "protocol") -> ProviderError:
-        # A model may have answered and been paid for it, so what is billed is unknown.
-        return ProviderError(text, kind=kind, billed="unknown")
+        # A model may have answered and been paid for it, so what is billed is unknown. What has
+        # begun is not asked for again, not even after a timeout.
+        return ProviderError(text, kind=kind, billed="unknown", retryable=False)
 
     def _check_size(self, added: int) -> None:
         self._size += added

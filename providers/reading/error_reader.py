@@ -128,7 +128,8 @@ def with_origin(
 ) -> ProviderError:
     """`error`, met while an answer was read, with where it came from.
 
-    delivered_chunks: whether a part of the answer had been handed out; that part is billed.
+    delivered_chunks: whether a part of the answer had been handed out; that part is billed, and
+        another attempt would begin the answer again.
     """
     placed = type(error)(
         redact(error.message, secrets=secrets),
@@ -140,7 +141,7 @@ def with_origin(
         param=error.param and redact(error.param, secrets=secrets),
         request_id=error.request_id or request_id,
         retry_after_s=error.retry_after_s,
-        retryable=error.retryable,
+        retryable=error.retryable and not delivered_chunks,
         billed="partial" if delivered_chunks else error.billed,
     )
     if isinstance(error, ResponsesAPIError) and isinstance(placed, ResponsesAPIError):

@@ -134,7 +134,9 @@ class SseDecoder:
         except UnicodeDecodeError as exc:
             where = f"in the event before byte {self.offset}"
             raise ProviderError(
-                f"The stream is not UTF-8: byte 0x{data[exc.start]:02x} {where}.", kind="protocol"
+                f"The stream is not UTF-8: byte 0x{data[exc.start]:02x} {where}.",
+                kind="protocol",
+                billed="unknown",
             ) from exc
 
     def _check_size(self) -> None:

@@ -99,7 +99,8 @@ def deployment_prefix(base_url: str) -> str:
 
 def endpoint_query(config: ProviderConfig) -> dict[str, str]:
     """Returns the query parameters of every request to this endpoint."""
-    return {} if config.api_version is None else {"api-version": config.api_version}
+    version = {} if config.api_version is None else {"api-version": config.api_version}
+    return {**version, **config.query}
 
 
 def key_header(config: ProviderConfig) -> KeyHeader:

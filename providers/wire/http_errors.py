@@ -4,11 +4,14 @@ import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from turngraph.state.errors import ProviderError
 
-__all__ = ["deadline_passed", "http_errors_translated"]
+if TYPE_CHECKING:
+    from aiohttp import ClientHttpProxyError
+
+__all__ = ["deadline_passed", "http_errors_translated", "whole_time_over"]
 
 
 @contextmanager
@@ -26,6 +29,8 @@ def http_errors_translated(vendor: str, *, answer_began: bool = False) -> Iterat
 
     try:
         yield
+    except aiohttp.ClientHttpProxyError as exc:
+        raise _proxy_refusal(exc, vendor) from exc
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as exc:
         raise _connection_error(exc, vendor) from exc
     except TimeoutError as exc:
@@ -52,12 +57,26 @@ def http_errors_translated(vendor: str, *, answer_began: bool = False) -> Iterat
         raise ProviderError(text, kind="connection", vendor=vendor, billed="unknown") from exc
 
 
+def _proxy_refusal(exc: "ClientHttpProxyError", vendor: str) -> ProviderError:
+    """Returns the error for a proxy that makes no tunnel to the endpoint: nothing was sent."""
+    refused = exc.status < 500
+    kind: Literal["authentication", "connection"] = "connection"
+    text = f"the proxy makes no connection to the endpoint (status {exc.status})"
+    if exc.status == 407:
+        kind, text = "authentication", "the proxy wants a user name and password: see `proxy`"
+    return ProviderError(text, kind=kind, vendor=vendor, retryable=not refused)
+
+
 def _connection_error(exc: Exception, vendor: str) -> ProviderError:
     """Returns the error for a connection that was never made: nothing was sent, nothing costs."""
+    import aiohttp
+
     cause = getattr(exc, "os_error", None) or exc.__cause__
     kind: Literal["connection", "timeout"] = "connection"
     if isinstance(exc, TimeoutError):
         kind, text = "timeout", "no connection in the time allowed"
+    elif isinstance(exc, aiohttp.ClientProxyConnectionError):
+        text = f"the proxy cannot be reached ({type(cause).__name__})"
     elif isinstance(cause, socket.gaierror):
         text = "the endpoint's host name is unknown"
     elif isinstance(cause, ConnectionRefusedError):
@@ -75,5 +94,14 @@ def deadline_passed(vendor: str, seconds: float) -> Iterator[None]:
     try:
         yield
     except TimeoutError as exc:
-        text = f"no whole answer within {seconds:g} seconds"
-        raise ProviderError(text, kind="timeout", vendor=vendor, billed="unknown") from exc
+        raise whole_time_over(vendor, seconds) from exc
+
+
+def whole_time_over(vendor: str, seconds: float) -> ProviderError:
+    """Returns the error for an exchange that took longer than the time for a whole one.
+
+    A silent vendor is given up earlier (`Timeouts.first_byte_s`). So this one was at work or has
+    begun to answer, may charge for it, and is not asked again.
+    """
+    text = f"no whole answer within {seconds:g} seconds"
+    return ProviderError(text, kind="timeout", vendor=vendor, billed="unknown", retryable=False)

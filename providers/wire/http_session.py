@@ -1,7 +1,7 @@
 """aiohttp's session of one event loop: its connections, and their end."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
@@ -32,14 +32,17 @@ class Session:
         await self.client.close()
 
     @classmethod
-    async def start(cls, headers: Mapping[str, str]) -> "Session":
-        """Opens a session on the running loop. `headers` are sent with every request."""
+    async def start(cls) -> "Session":
+        """Opens a session on the running loop.
+
+        It has no headers of its own: aiohttp would also send them to a proxy, the key among them.
+        """
         from aiohttp import ClientSession, DummyCookieJar, TCPConnector
 
         # No limit on connections: how many turns run at once is the caller's decision. No cookies,
         # because one tenant's must not be sent with the request of another.
         connector = TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S)
-        client = ClientSession(connector=connector, headers=headers, cookie_jar=DummyCookieJar())
+        client = ClientSession(connector=connector, cookie_jar=DummyCookieJar())
         closer = _close_with_loop(client)
         await anext(closer)
         return cls(client, closer)

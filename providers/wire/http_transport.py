@@ -21,6 +21,7 @@ from turngraph.providers.wire.http_answer import Answer, SyncAnswer
 from turngraph.providers.wire.http_errors import deadline_passed, http_errors_translated
 from turngraph.providers.wire.http_session import Session, close_sessions
 from turngraph.providers.wire.loop_thread import LOOP_THREAD
+from turngraph.providers.wire.network import Network
 from turngraph.providers.wire.status_error import HttpStatusError
 
 if TYPE_CHECKING:
@@ -35,17 +36,19 @@ _LARGE_BYTES: Final = 1_000_000
 
 @dataclass(frozen=True, eq=False)
 class HttpTransport:
-    """Sends HTTP requests to the endpoint of one configuration.
+    """Sends HTTP requests to the endpoint of one configuration. Raises what `Network` raises.
 
     There is one aiohttp session, and so one pool of connections, for each event loop.
     """
 
     config: ProviderConfig
+    _network: Network = field(init=False, repr=False)
     _sessions: "WeakKeyDictionary[asyncio.AbstractEventLoop, Session]" = field(
         default_factory=WeakKeyDictionary, init=False, repr=False
     )
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "_network", Network(self.config))
         # A transport that is dropped closes its connections, instead of leaving them to the
         # interpreter, which would warn about every one of them.
         weakref.finalize(self, close_sessions, self._sessions)
@@ -106,8 +109,7 @@ class HttpTransport:
         silence_s: float | None,
     ) -> SyncAnswer:
         """Sends the request. Waits for the body too, unless it is streamed or large."""
-        total_s = self.config.timeouts.total_s
-        total_s = total_s if silence_s is None else min(total_s, silence_s)
+        total_s = self._total_s(silence_s)
         ends_at = time.monotonic() + total_s
         with deadline_passed(self.config.vendor, total_s):
             async with asyncio.timeout(total_s):
@@ -123,6 +125,7 @@ class HttpTransport:
         silence_s: float | None,
     ) -> "ClientResponse":
         """Sends one request on the running loop: a POST of `content`, or a GET without it."""
+        ends_at = time.monotonic() + self._total_s(silence_s)
         with http_errors_translated(self.config.vendor):
             session = await self._session()
             # aiohttp sends a file in pieces, and warns of a large body that is one piece of bytes.
@@ -131,12 +134,14 @@ class HttpTransport:
                 "GET" if content is None else "POST",
                 self._url(path, params),
                 data=io.BytesIO(content) if large and content else content,
-                headers=headers,
+                headers=self._with_own_headers(headers),
                 timeout=self._timeout(silence_s),
                 allow_redirects=False,
+                proxy=self._network.proxy,
+                ssl=self._network.tls,
             )
             if response.status >= 300:
-                raise await _status_error(response)
+                raise await _status_error(response, ends_at - time.monotonic())
             return response
 
     def close(self) -> None:
@@ -159,8 +164,15 @@ class HttpTransport:
         # Connections of one loop cannot be used on another, and notebooks and tests run several.
         loop = asyncio.get_running_loop()
         if loop not in self._sessions:
-            self._sessions[loop] = await Session.start(self._headers)
+            self._sessions[loop] = await Session.start()
         return self._sessions[loop].client
+
+    def _with_own_headers(self, headers: Mapping[str, str]) -> Mapping[str, str]:
+        from multidict import CIMultiDict
+
+        together = CIMultiDict(self._headers)
+        together.update(headers)
+        return together
 
     @cached_property
     def _headers(self) -> dict[str, str]:
@@ -188,6 +200,10 @@ class HttpTransport:
         url = f"{endpoint_root(self.config)}{path}"
         return URL(f"{url}?{query}" if query else url, encoded=True)
 
+    def _total_s(self, silence_s: float | None) -> float:
+        total_s = self.config.timeouts.total_s
+        return total_s if silence_s is None else min(total_s, silence_s)
+
     def _timeout(self, silence_s: float | None) -> "ClientTimeout":
         from aiohttp import ClientTimeout
 
@@ -213,13 +229,17 @@ def _flat(params: Mapping[str, object]) -> dict[str, object]:
     return flat
 
 
-async def _status_error(response: "ClientResponse") -> HttpStatusError:
-    """Returns the error for a status of 300 or higher, with the beginning of its body."""
+async def _status_error(response: "ClientResponse", left_s: float) -> HttpStatusError:
+    """Returns the error for a status of 300 or higher, with the beginning of its body.
+
+    `left_s` is the time left for the whole exchange. The body gets half of it at most: the status
+    is known and must not be lost to the timeout of a body that drips.
+    """
     from aiohttp import ClientError
 
     body = bytearray()
     try:
-        async with asyncio.timeout(_ERROR_S):
+        async with asyncio.timeout(min(_ERROR_S, left_s / 2)):
             while len(body) < _ERROR_BYTES and (piece := await response.content.readany()):
                 body += piece
     except (TimeoutError, ClientError):

@@ -19,7 +19,8 @@ What every transport promises:
   that first used it. It is closed by `aclose`, and when that loop shuts down; the sync client is
   closed by `close`, and when the transport is garbage-collected. Clients that somebody handed in
   are never closed here.
-- No environment variable is read: no proxy and no key gets in that way.
+- Requests go through the configured proxy, or the environment's (`network.py`). Nothing else is
+  read from the environment: no key gets in that way.
 
 `HttpTransport` is turngraph's own. `SdkTransport` runs on a client that somebody handed in.
 """

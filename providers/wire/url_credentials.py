@@ -37,7 +37,7 @@ def move_credentials_to_header(fields: Mapping[str, Any]) -> JsonObject:
         {'base_url': 'http://localhost/v1', 'headers': {'Authorization': 'Basic bWU6c2VjcmV0'}}
     """
     url = fields.get("base_url")
-    if not isinstance(url, str) or "@" not in urlsplit(url).netloc:
+    if not isinstance(url, str) or "@" not in _netloc(url):
         return dict(fields)
     if fields.get("api_key") is not None:
         raise TurnConfigurationError(
@@ -53,6 +53,13 @@ def move_credentials_to_header(fields: Mapping[str, Any]) -> JsonObject:
         "base_url": strip_credentials(url),
         "headers": {**(fields.get("headers") or {}), **header},
     }
+
+
+def _netloc(url: str) -> str:
+    try:
+        return urlsplit(url).netloc
+    except ValueError:  # `check_base_url` says what is wrong with it
+        return ""
 
 
 def basic_auth_password(header: str) -> str:

@@ -14,6 +14,7 @@ from turngraph.providers.reading.json_text import parse_json
 from turngraph.providers.reading.read_limits import too_large
 from turngraph.providers.vendors.builtin_tools import add_authorization
 from turngraph.providers.wire.endpoint import request_path, request_url
+from turngraph.providers.wire.http_errors import whole_time_over
 from turngraph.providers.wire.status_error import HttpStatusError
 from turngraph.providers.wire.transport import AsyncResponse, SyncResponse, Transport
 from turngraph.providers.writing.payload import Payload
@@ -193,7 +194,7 @@ class Wire:
                     if len(body) > _READ_LIMITS.body_bytes:
                         raise too_large(f"An answer above {_READ_LIMITS.body_bytes} bytes.")
                     if time.monotonic() > deadline:
-                        raise self._timeout_error(within_s)
+                        raise whole_time_over(self.config.vendor, within_s)
         except HttpStatusError as error:
             raise self._provider_error(error) from None
         return parse_json(body.decode("utf-8", "replace"), depth=_READ_LIMITS.depth)[0]
@@ -216,15 +217,11 @@ class Wire:
             async with asyncio.timeout(total_s):
                 yield
         except TimeoutError as exc:
-            raise self._timeout_error(total_s) from exc
+            raise whole_time_over(self.config.vendor, total_s) from exc
 
     def _total_s(self, within_s: float | None) -> float:
         configured_s = self.config.timeouts.total_s
         return configured_s if within_s is None else min(within_s, configured_s)
-
-    def _timeout_error(self, seconds: float) -> ProviderError:
-        text = f"no whole answer within {seconds:g} seconds"
-        return ProviderError(text, kind="timeout", vendor=self.config.vendor, billed="unknown")
 
     def _encode(
         self, payload: Payload | Mapping[str, Any], stream: bool, client_request_id: str | None

@@ -97,6 +97,7 @@ async def _play(turn: DemoTurn, api: Api | None, console: Console, *, full: bool
             base_url=model.base_url,
             api_key="demo",
             api=api,
+            proxy="",
         )
         provider = OpenAIProvider(config)
         graph = chat_turn(provider, functions=turn.functions, stream=turn.stream)

@@ -87,7 +87,7 @@ def test_keep_alives_alone_are_no_progress() -> None:
 
 
 def test_nothing_lasts_longer_than_the_total() -> None:
-    """Neither a body of blanks nor a stream of single letters."""
+    """Neither a body of blanks nor a stream of single letters; it is not asked for again."""
     for drip in (b" ", sse(chunk("a"))):
         reader = reader_of(total_s=100, started_at=1000)
         reader.feed(drip, 1100)
@@ -95,7 +95,7 @@ def test_nothing_lasts_longer_than_the_total() -> None:
         assert len(told) == (drip != b" ")
         with pytest.raises(ProviderError, match="longer than 100 seconds") as caught:
             reader.feed(drip, 1100.2)
-        assert (caught.value.kind, caught.value.retryable) == ("timeout", True)
+        assert (caught.value.kind, caught.value.retryable) == ("timeout", False)
 
 
 def test_a_missing_done_harms_nothing() -> None:
@@ -369,6 +369,23 @@ def test_an_empty_answer_is_an_answer_and_no_choices_are_an_error() -> None:
     assert read(body(None), streaming=False).text == ""
     assert error_of(b'{"choices": []}', streaming=False).kind == "protocol"
     assert error_of(sse(usage(input_tokens=1)), DONE).kind == "protocol"
+
+
+@pytest.mark.parametrize(
+    "late", [b'data: {"error": "down"}\n\n', b"data: {broken\n\n", b"data: \xff\n\n"]
+)
+def test_nothing_after_a_whole_answer_spoils_it(late: bytes) -> None:
+    """It is there, and paid for."""
+    wire = sse(chunk("4", "stop"), usage(input_tokens=1)) + late
+    reply = read(wire)
+    assert (reply.text, reply.truncated) == ("4", False)
+    assert "An error came after the end of the answer; it was ignored." in reply.notes
+
+
+def test_an_error_after_reasoning_is_not_asked_for_again() -> None:
+    """What was shown to someone would begin again."""
+    error = error_of(sse(chunk(None, None, reasoning_content="Hm."), {"error": {"code": 429}}))
+    assert (error.kind, error.retryable, error.billed) == ("rate_limit", False, "partial")
 
 
 def test_what_comes_after_done_is_ignored_and_noted() -> None:
