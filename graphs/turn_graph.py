@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self, get_type_hints
 from langchain_core.runnables import RunnableConfig
 from langgraph.cache.base import BaseCache
 from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.errors import EmptyInputError
 from langgraph.graph.state import StateGraph
 from langgraph.store.base import BaseStore
 from langgraph.types import All, Checkpointer, StateSnapshot, StateUpdate
@@ -24,7 +25,7 @@ from turngraph.graphs.run_input import (
 from turngraph.graphs.steps import Steps, in_one_step, invoked, keeps_checkpoints, runs_in_one_step
 from turngraph.graphs.strict_serde import with_strict_serde
 from turngraph.graphs.typed_runs import TypedRuns
-from turngraph.state.errors import TurnConfigurationError
+from turngraph.state.errors import TurnConfigurationError, TurnInvocationError
 from turngraph.state.flow import Flow, Wait, drive, drive_async
 from turngraph.state.limits import MESSAGE_CHARS
 from turngraph.state.turn import Turn, TurnInput, TurnOutput
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
 
 __all__ = ["TurnBuilder", "TurnGraph"]
 
+_NOTHING_TO_RESUME = (
+    "The input is None, which goes on with a stored run, and there is none. Give messages, or the "
+    "`thread_id` of a thread that was stopped."
+)
 _ADDED_FIELDS = ("message_chars", "ledger", "wait_s", "steps", "asks_person")
 
 
@@ -111,12 +116,20 @@ class TurnGraph(TypedRuns):
         return given, config, self._durable(arguments)
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        """LangGraph's `invoke`, on a checked input. Raises what `stream` raises."""
-        return super().invoke(input, invoked(config, kwargs), **kwargs)
+        """LangGraph's `invoke`, on a checked input. Raises what `stream` raises, and
+        TurnInvocationError for None where no run is there to go on.
+        """
+        try:
+            return super().invoke(input, invoked(config, kwargs), **kwargs)
+        except EmptyInputError as exc:
+            raise TurnInvocationError(_NOTHING_TO_RESUME) from exc
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """Async version of `invoke`."""
-        return await super().ainvoke(input, invoked(config, kwargs), **kwargs)
+        try:
+            return await super().ainvoke(input, invoked(config, kwargs), **kwargs)
+        except EmptyInputError as exc:
+            raise TurnInvocationError(_NOTHING_TO_RESUME) from exc
 
     def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
         """LangGraph's `get_input_schema`, in which only `messages` is required. `as_tool` reads it:

@@ -64,7 +64,7 @@ class RecordedExchange:
         response = record["response"]
         default = {"content-type": SSE_TYPE if "sse" in response else JSON_TYPE}
         recorded = {
-            name: value
+            name: str(value)
             for name, value in response["headers"].items()
             if name not in CONNECTION_HEADERS
         }
@@ -73,7 +73,7 @@ class RecordedExchange:
             cassette=record.get("sequence", {}).get("cassette", record["id"]),
             method=request["method"],
             path=request["path"].partition("?")[0],
-            status=response["status"],
+            status=int(response["status"]),
             headers=default | recorded,
             content=_content(response),
             record=record,

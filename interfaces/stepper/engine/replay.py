@@ -1,6 +1,7 @@
 """Replays a recorded turn through the graph, offline, as it was or with something changed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +19,7 @@ from turngraph.providers.config import ProviderConfig
 from turngraph.providers.writing.from_chat import from_chat
 from turngraph.providers.writing.from_responses import from_responses
 from turngraph.scripted.cassettes import Cassette, RecordedExchange
-from turngraph.state.errors import TurnValueError
+from turngraph.state.errors import TurngraphError, TurnValueError
 from turngraph.state.result import TurnResult
 
 __all__ = ["Replayed", "replay_cassette"]
@@ -112,17 +113,19 @@ def _replay(file: Path | str, model: str | None, system: str | None, prices: Pri
     with _load(file) as cassette:
         if not cassette.exchanges or not cassette.exchanges[0].record.get("request"):
             raise TurnValueError(f"`{file}` holds no recorded request.")
-        bodies = [exchange.record["request"]["body"] for exchange in cassette.exchanges]
-        messages, recorded_system = _conversation(bodies[0])
-        turn = chat_turn(
-            _config(cassette.exchanges[0], cassette.base_url, model),
-            tools=[_tool(spec) for spec in bodies[0].get("tools", [])],
-            system=recorded_system if system is None else system,
-            stream=bool(bodies[0].get("stream")),
-            prices=prices,
-        )
+        with _as_no_recording(file):
+            bodies = [exchange.record["request"]["body"] for exchange in cassette.exchanges]
+            messages, recorded_system = _conversation(bodies[0])
+            turn = chat_turn(
+                _config(cassette.exchanges[0], cassette.base_url, model),
+                tools=[_tool(spec) for spec in bodies[0].get("tools", [])],
+                system=recorded_system if system is None else system,
+                stream=bool(bodies[0].get("stream")),
+                prices=prices,
+            )
+            tool_results = _tool_results(bodies)
         with Stepper(turn, {"messages": messages}) as stepper:
-            _run_with_recorded_results(stepper, _tool_results(bodies))
+            _run_with_recorded_results(stepper, tool_results)
             result: TurnResult = stepper.state["result"]
         sent = [request.body for request in cassette.requests]
         # At least one: if nothing was sent, the first recorded request is reported as missing.
@@ -131,11 +134,21 @@ def _replay(file: Path | str, model: str | None, system: str | None, prices: Pri
 
 
 def _load(file: Path | str) -> Cassette:
-    try:
+    with _as_no_recording(file):
         return Cassette.load(file)
-    except (ValueError, LookupError, TypeError, AttributeError) as exc:
+
+
+@contextmanager
+def _as_no_recording(file: Path | str) -> Iterator[None]:
+    """Raises TurnValueError for whatever a file that was damaged, or is none, makes go wrong."""
+    try:
+        yield
+    except TurngraphError:
+        raise
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as exc:
         raise TurnValueError(
-            f"`{file}` is no recording: `turngraph step --record FILE` writes one."
+            f"`{file}` is no recording ({type(exc).__name__}): `turngraph step --record FILE` "
+            "writes one."
         ) from exc
 
 
