@@ -73,7 +73,7 @@ def damaged(draw: st.DrawFn, right: Callable[[], Any]) -> Any:
         for key in path[:-1]:
             parent = parent[key]
         if draw(st.booleans()):
-            parent[path[-1]] = draw(anything)
+            parent[path[-1]] = copy.deepcopy(draw(anything))
         else:
             del parent[path[-1]]
     return value
