@@ -56,7 +56,7 @@ def doors() -> Iterator[list[Door]]:
         config = ProviderConfig(
             vendor="openai", model="gpt-4o-mini", base_url=model.base_url, api_key="k"
         )
-        providers = [OpenAIProvider(config.replace(api=api)) for api in ("chat", "responses")]
+        providers = [OpenAIProvider(config.replaced(api=api)) for api in ("chat", "responses")]
         turns = [
             chat_turn(provider, tools=[add], stream=stream, checkpointer=saver)
             for provider, stream, saver in [

@@ -75,10 +75,10 @@ def test_parameters_of_every_request_stand_in_its_url() -> None:
     """Beside the version that Azure wants."""
     config = ProviderConfig(model="m", base_url=URL, query={"team": "a b"})
     assert request_url(config, "chat") == f"{URL}/chat/completions?team=a+b"
-    azure = config.replace(api_version="2024-10-21", vendor="azure", api_key="k")
+    azure = config.replaced(api_version="2024-10-21", vendor="azure", api_key="k")
     assert request_url(azure, "chat").endswith("?api-version=2024-10-21&team=a+b")
     with pytest.raises(TurnConfigurationError, match="sounds like a key"):
-        config.replace(query={"api_key": "sk-1"})
+        config.replaced(query={"api_key": "sk-1"})
 
 
 @pytest.mark.parametrize("field", ["ca_bundle", "client_certificate"])
