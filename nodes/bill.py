@@ -8,14 +8,12 @@ replay, adds nothing.
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TypedDict
 
-from turngraph.billing.pricing.charges import charge_for, tool_charge_for
-from turngraph.billing.pricing.price_key import PriceKey
+from turngraph.billing.pricing.charges import tool_charge_for
+from turngraph.nodes.support.charging import as_settled, charge_for_attempt, settle_charges
 from turngraph.nodes.support.dependencies import TurnDependencies
-from turngraph.nodes.support.ledger_calls import settle_charge
 from turngraph.nodes.support.stage_context import StageContext
 from turngraph.state.events import ChargeCreated
 from turngraph.state.flow import Flow
@@ -37,12 +35,23 @@ class Reads(TypedDict):
 
 def bill(state: Reads, context: StageContext) -> Flow[Turn]:
     """Adds a charge for everything that has none and costs something."""
-    charges = list(state["charges"])
-    for charge in _new_charges(state, context.deps):
-        settled = yield from settle_charge(charge, state["turn_id"], context)
-        context.emit(ChargeCreated(turn_id=state["turn_id"], charge=settled))
-        charges.append(settled)
-    return {"charges": charges}
+    new = list(_new_charges(state, context.deps))
+    paid = {one.id: one for one in state["attempts"] if one.settled_usd is not None}
+    unpaid = [charge for charge in new if charge.id not in paid]
+    settled = yield from settle_charges(unpaid, state["turn_id"], context)
+    by_id = {charge.id: charge for charge in settled}
+    charges = [by_id.get(one.id) or _as_paid(one, paid[one.id]) for one in new]
+    for charge in charges:
+        context.emit(ChargeCreated(turn_id=state["turn_id"], charge=charge))
+    return {"charges": [*state["charges"], *charges]}
+
+
+def _as_paid(charge: Charge, attempt: Attempt) -> Charge:
+    """Returns the charge that the ledger made when it stored the answer of `attempt`."""
+    paid, held = attempt.settled_usd, attempt.held_usd
+    assert paid is not None, "the answer was charged when it was stored"
+    assert held is not None, "money was held for what is charged, if only zero"
+    return as_settled(charge, paid, overrun=paid > held)
 
 
 def _new_charges(state: Reads, deps: TurnDependencies) -> Iterator[Charge]:
@@ -50,7 +59,7 @@ def _new_charges(state: Reads, deps: TurnDependencies) -> Iterator[Charge]:
     account = account_of(state["settings"])
     for attempt in state["attempts"]:
         if attempt.id not in billed:
-            charge = _charge_for_attempt(attempt, deps, account)
+            charge = charge_for_attempt(attempt, deps, account)
             if charge is not None:
                 yield charge
     for run in state["tool_runs"]:
@@ -58,30 +67,6 @@ def _new_charges(state: Reads, deps: TurnDependencies) -> Iterator[Charge]:
             charge = _charge_for_tool(run, deps, account)
             if charge is not None:
                 yield charge
-
-
-def _charge_for_attempt(
-    attempt: Attempt, deps: TurnDependencies, account: str | None
-) -> Charge | None:
-    request, reply = attempt.request, attempt.reply
-    key = PriceKey(
-        request.vendor,
-        (reply.model if reply is not None else None) or request.model,
-        at=datetime.fromtimestamp(attempt.started_at, UTC),
-        base_url=deps.provider.config.base_url,
-        service_tier=None if reply is None else reply.service_tier,
-    )
-    return charge_for(
-        deps.prices,
-        key,
-        attempt_id=attempt.id,
-        asked_model=request.model,
-        usage=None if reply is None else reply.usage,
-        billed=attempt.billed,
-        estimate=attempt.estimate,
-        held_usd=attempt.held_usd,
-        account=account,
-    )
 
 
 def _charge_id(run: ToolRun) -> str:

@@ -51,6 +51,8 @@ class Attempt(Frozen):
     """
     held_usd: Decimal | None = None
     """USD that a ledger held for it."""
+    settled_usd: Decimal | None = None
+    """USD that a ledger charged when it stored the answer; None if it has not charged it yet."""
     billed: Billed = "actual"
     """What the vendor may charge for it."""
     warnings: tuple[str, ...] = ()

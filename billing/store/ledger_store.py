@@ -31,7 +31,7 @@ from turngraph.billing.store.migrations import migrate
 from turngraph.billing.store.outcomes import answer, mark_unknown, release
 from turngraph.billing.store.settlement import settle
 from turngraph.billing.store.spool import Spool, spool_beside
-from turngraph.billing.store.transaction import LedgerTransaction
+from turngraph.billing.store.transaction import LedgerTransaction, Record, in_order
 from turngraph.billing.store.urls import error_text, parse_url
 from turngraph.state.base import Frozen
 from turngraph.state.json_types import JsonObject
@@ -151,17 +151,27 @@ class LedgerStore:
 
         If the database stays away, `value` is written to the spool and `None` is returned.
         """
-        try:
-            return self.run(op, value)
-        except LedgerUnavailableError:
-            # What happened cannot be found out again, so it goes to the disk.
-            self.spool.add(op.__name__, value)
-            self._spooled = True
-            return None
+        results = self.run_all_or_spool((op, value))
+        return None if results is None else cast(T, results[0])
 
     async def arun_or_spool(self, op: Callable[[LedgerTransaction, V], T], value: V) -> T | None:
         """Async version of `run_or_spool`."""
         return await self._in_thread(partial(self.run_or_spool, op, value))
+
+    def run_all_or_spool(self, *records: Record) -> tuple[Any, ...] | None:
+        """Like `run_or_spool`, for several records in one transaction, in this order."""
+        try:
+            return self.run(in_order, *records)
+        except LedgerUnavailableError:
+            # What happened cannot be found out again, so it goes to the disk.
+            for operation, value in records:
+                self.spool.add(operation.__name__, value)
+            self._spooled = True
+            return None
+
+    async def arun_all_or_spool(self, *records: Record) -> tuple[Any, ...] | None:
+        """Async version of `run_all_or_spool`."""
+        return await self._in_thread(partial(self.run_all_or_spool, *records))
 
     def run_in_background(
         self, op: Callable[Concatenate[LedgerTransaction, P], T], *args: P.args, **kwargs: P.kwargs

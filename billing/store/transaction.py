@@ -8,8 +8,9 @@ from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql, sqlite
 
 from turngraph.billing.budget import Budget
+from turngraph.state.base import Frozen
 
-__all__ = ["INSERT", "LedgerTransaction"]
+__all__ = ["INSERT", "LedgerTransaction", "Record", "in_order"]
 
 
 @dataclass(frozen=True)
@@ -43,3 +44,14 @@ INSERT: Final[Mapping[str, Callable[..., Any]]] = {
     "postgresql": postgresql.insert,
 }
 """The `insert` with `on_conflict_…`, by the name of SQLAlchemy's dialect."""
+
+Record = tuple[Callable[[LedgerTransaction, Any], Any], Frozen]
+"""An operation and the value that it is called with."""
+
+
+def in_order(tx: LedgerTransaction, *records: Record) -> tuple[Any, ...]:
+    """Runs several operations in one transaction: all of them are committed, or none.
+
+    Returns what each returned.
+    """
+    return tuple(operation(tx, value) for operation, value in records)

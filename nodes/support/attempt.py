@@ -14,8 +14,8 @@ from turngraph.nodes.support.cancellation import (
     call_unless_cancelled,
     unless_cancelled,
 )
+from turngraph.nodes.support.charging import keep_answer
 from turngraph.nodes.support.ledger_calls import (
-    keep_answer,
     keep_unanswered,
     note_response_id,
     start_call,
@@ -85,8 +85,7 @@ class AttemptRun:
             # the ledger must not believe that it was never sent.
             yield from self._record_unanswered("unknown", type(exc).__name__)
             raise
-        yield from self.record(attempt)
-        return attempt
+        return (yield from self.record(attempt))
 
     def start(self) -> Flow[Attempt | None]:
         """Marks the attempt as sent in the ledger, before its first byte leaves.
@@ -137,19 +136,20 @@ class AttemptRun:
         is_cut = reply.truncated and reply.usage is None
         return self._attempt(reply, billed="partial" if is_cut else "actual")
 
-    def record(self, attempt: Attempt) -> Flow[None]:
+    def record(self, attempt: Attempt) -> Flow[Attempt]:
         """Stores the outcome in the ledger, then tells the listeners of an answer.
 
-        In this order, so that a listener that fails cannot lose an answer. Raises FencedError if
-        another worker has taken over the turn.
+        In this order, so that a listener that fails cannot lose an answer. Returns the attempt,
+        with what the ledger charged for it. Raises FencedError if another worker has taken over
+        the turn.
         """
         call, context, reply = self._call, self._context, attempt.reply
         if attempt.error is not None:
             yield from self._record_unanswered(attempt.billed, attempt.error.kind)
-            return
+            return attempt
         assert reply is not None, "an attempt has an answer or an error"
         if context.deps.ledger is not None:
-            yield from keep_answer(attempt.id, reply, call.turn_id, context.deps)
+            attempt = yield from keep_answer(attempt, call.turn_id, context)
         context.emit(
             ResponseReceived(
                 turn_id=call.turn_id,
@@ -160,6 +160,7 @@ class AttemptRun:
                 seconds=attempt.seconds,
             )
         )
+        return attempt
 
     @property
     def _id(self) -> str:

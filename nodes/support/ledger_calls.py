@@ -6,16 +6,12 @@ anything, and SQLAlchemy is not imported.
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from turngraph.billing.errors import FencedError
 from turngraph.billing.store.calls import (
-    AttemptResponse,
     Call,
     CostAttribution,
     Released,
-    Settled,
-    Settlement,
     StartedAttempt,
     UnknownOutcome,
 )
@@ -24,27 +20,26 @@ from turngraph.nodes.support.dependencies import TurnDependencies
 from turngraph.nodes.support.stage_context import StageContext
 from turngraph.providers.wire.lookup import store_of
 from turngraph.providers.writing.payload import Payload
-from turngraph.state.events import BudgetWarning
 from turngraph.state.flow import Flow, Wait
 from turngraph.state.kinds import Billed
-from turngraph.state.reply import ProviderReply
 from turngraph.state.request import ChatRequest
-from turngraph.state.result import Attempt, Charge
+from turngraph.state.result import Attempt
 from turngraph.state.turn import TurnSettings
 from turngraph.state.usage import Usage
+
+if TYPE_CHECKING:
+    from turngraph.billing.store.transaction import Record
 
 __all__ = [
     "ask_ledger",
     "attribution_of",
     "finish_turn",
-    "keep_answer",
     "keep_in_ledger",
     "keep_unanswered",
     "ledger_call",
     "next_seq",
     "note_response_id",
     "recorded_answer",
-    "settle_charge",
     "start_call",
 ]
 
@@ -61,13 +56,16 @@ def ask_ledger(
     )
 
 
-def keep_in_ledger(deps: TurnDependencies, operation: Callable[..., Any], value: Any) -> Wait:
-    """Like `ask_ledger`, for what must not be lost: it is spooled if the database is away."""
+def keep_in_ledger(deps: TurnDependencies, *records: "Record") -> Wait:
+    """Returns the wait for operations that record what must not be lost, in one transaction.
+
+    Its value is what each returned; None if the database is away and they were spooled.
+    """
     ledger = deps.ledger
     assert ledger is not None, "only a turn with a ledger asks it"
     return Wait(
-        partial(ledger.store.run_or_spool, operation, value),
-        partial(ledger.store.arun_or_spool, operation, value),
+        partial(ledger.store.run_all_or_spool, *records),
+        partial(ledger.store.arun_all_or_spool, *records),
     )
 
 
@@ -173,30 +171,6 @@ def note_response_id(attempt_id: str, call: Call, deps: TurnDependencies, respon
         deps.ledger.store.run_in_background(note_id, attempt_id, response_id)
 
 
-def keep_answer(
-    attempt_id: str, reply: ProviderReply, turn_id: str, deps: TurnDependencies
-) -> Flow[None]:
-    """Stores the answer on its attempt the moment it is complete.
-
-    Raises FencedError if another worker has taken over the turn.
-    """
-    from turngraph.billing.store.outcomes import answer
-
-    response = AttemptResponse(
-        attempt_id=attempt_id,
-        response=reply.model_dump_json(),
-        usage=reply.usage,
-        provider_id=reply.response_id,
-        http_status=reply.status,
-        model=reply.model,
-        service_tier=reply.service_tier,
-    )
-    is_ours = yield keep_in_ledger(deps, answer, response)
-    # None means that the response was spooled: nobody knows yet whose turn it is.
-    if is_ours is False:
-        raise FencedError(turn_id)
-
-
 def keep_unanswered(
     attempt_id: str,
     billed: Billed,
@@ -213,43 +187,12 @@ def keep_unanswered(
     from turngraph.billing.store.outcomes import mark_unknown, release
 
     if billed == "none":
-        yield keep_in_ledger(deps, release, Released(attempt_id=attempt_id, why=why))
+        yield keep_in_ledger(deps, (release, Released(attempt_id=attempt_id, why=why)))
     else:
         unknown = UnknownOutcome(
             attempt_id=attempt_id, why=why, estimate=usage, provider_id=response_id
         )
-        yield keep_in_ledger(deps, mark_unknown, unknown)
-
-
-def settle_charge(charge: Charge, turn_id: str, context: StageContext) -> Flow[Charge]:
-    """Records `charge` in the ledger, once, and returns it as it stands there.
-
-    A call whose usage nobody knows yet stays open in the ledger, until the sweeper finds out or
-    charges what was held.
-    """
-    if context.deps.ledger is None or (charge.kind == "completion" and charge.usage is None):
-        return charge
-    from turngraph.billing.store.settlement import settle
-
-    basis: Billed = "partial" if charge.estimated else "actual"
-    settled: Settled | None = yield keep_in_ledger(
-        context.deps, settle, Settlement(charge=charge, basis=basis)
-    )
-    if settled is None:
-        return charge  # spooled, because the database is away; it is recorded later
-    for crossed in settled.crossed:
-        context.emit(
-            BudgetWarning(
-                turn_id=turn_id,
-                budget=crossed.budget,
-                threshold=crossed.threshold,
-                spent_usd=crossed.spent_usd,
-                limit_usd=crossed.limit_usd,
-            )
-        )
-    # A price that nobody knows is None, never zero; the ledger stores zero for it.
-    amount_usd = None if charge.unpriced and settled.amount_usd == 0 else settled.amount_usd
-    return charge.model_copy(update={"amount_usd": amount_usd, "overrun": settled.overrun})
+        yield keep_in_ledger(deps, (mark_unknown, unknown))
 
 
 def finish_turn(turn_id: str, context: StageContext) -> Flow[None]:

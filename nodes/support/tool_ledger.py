@@ -67,10 +67,10 @@ def run_once(
     except BaseException as exc:
         # Also when the task is cancelled: the tool may have done its work.
         unknown = UnknownOutcome(attempt_id=started.attempt_id, why=type(exc).__name__)
-        yield keep_in_ledger(deps, mark_unknown, unknown)
+        yield keep_in_ledger(deps, (mark_unknown, unknown))
         raise
     response = AttemptResponse(attempt_id=started.attempt_id, response=output.model_dump_json())
-    yield keep_in_ledger(deps, answer, response)
+    yield keep_in_ledger(deps, (answer, response))
     return ToolAnswer(output, started.attempt_id)
 
 

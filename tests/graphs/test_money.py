@@ -220,7 +220,7 @@ def test_an_answer_that_was_kept_is_used_and_not_asked_for_again(run: Run, ledge
         before = next(each for each in turn.get_state_history(THREAD) if each.next == ("call_llm",))
         assert before.tasks[0].id
         attempts = rows(ledger, "select attempt_id, state from attempt")
-        assert attempts[0][1] == "answered"
+        assert attempts[0][1] == "settled"
         out = run(turn, None, THREAD)
         assert len(model.requests) == 1
     assert result_of(out).answer == "paid once"
