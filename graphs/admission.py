@@ -14,9 +14,10 @@ from hashlib import sha256
 from typing import Any, Final
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.types import StateSnapshot
 
 from turngraph.billing.errors import LedgerUnavailableError, TurnConflictError
-from turngraph.billing.leases.leases import Admission, admit, release_lease
+from turngraph.billing.leases.leases import Admission, admit, finish, release_lease
 from turngraph.billing.ledger import Ledger
 from turngraph.nodes.support.stage_context import FENCE, IDENTITY, LEASED_TURN
 from turngraph.state.flow import Flow, Wait
@@ -47,8 +48,10 @@ class AdmissionRequest:
     thread: str | None
     """The thread that no other turn may run on; None inside a parent graph, whose thread it is."""
     account: str
-    keeps_checkpoints: bool = True
-    """Whether a run that is killed can be resumed from a checkpoint of its own or of a parent."""
+    identity: str | None = None
+    """What the ids of the turn's calls are made of. None in a fork and inside a parent graph: there
+    LangGraph's checkpoints tell the calls of one lineage from those of another.
+    """
     in_parent: bool = False
     """Whether the run is a node of a parent graph."""
     request_sha: str | None = None
@@ -61,12 +64,18 @@ class AdmissionRequest:
         """Whether the thread must be read to learn which turn goes on: a resume does not say."""
         return not self.turn_id
 
-    def completed_from(self, saved: Mapping[str, Any]) -> "AdmissionRequest":
+    def completed_from(self, saved: StateSnapshot) -> "AdmissionRequest":
         """This request with the turn and account of the thread's last turn, where it lacks them."""
         if not self.needs_saved_state:
             return self
-        account = account_of(saved.get("settings")) or ""
-        return replace(self, turn_id=saved.get("turn_id") or uuid.uuid4().hex, account=account)
+        metadata: Mapping[str, Any] = saved.metadata or {}
+        # A worker may die before the first stage: then the state has no turn, or an earlier one.
+        begun = metadata.get("run_id") if metadata.get("source") == "input" else None
+        turn_id = begun or saved.values.get("turn_id") or uuid.uuid4().hex
+        account = account_of(saved.values.get("settings")) or ""
+        goes_on = metadata.get("source") in ("input", "loop") and not _names_checkpoint(self.config)
+        identity = metadata.get(IDENTITY) if goes_on else None
+        return replace(self, turn_id=turn_id, account=account, identity=identity)
 
 
 @dataclass(frozen=True)
@@ -110,7 +119,7 @@ def admission_request_for(
             turn_id,
             str(thread) if keeps_threads and thread is not None else None,
             _account_in(input),
-            keeps_checkpoints=keeps_threads,
+            identity=None if _names_checkpoint(config) else turn_id,
             request_sha=_sha_of(input) if _turn_id_in(input) else None,
         )
     return AdmissionRequest(input, config, "", None if thread is None else str(thread), "")
@@ -148,18 +157,24 @@ def _admission(ledger: Ledger, request: AdmissionRequest) -> Wait:
     )
 
 
-def release_run(ledger: Ledger, run: AdmittedRun) -> Flow[None]:
-    """Give up the lease of a run that stopped before its turn's end, so that others need not wait.
+def release_run(ledger: Ledger, run: AdmittedRun, *, failed: bool) -> Flow[None]:
+    """Give up the lease of a run, and mark its turn as finished if it has come to its end.
 
-    A run stops early when its stream is closed, a person is asked, or an error is raised.
+    This is done when the run's last checkpoint is stored. Earlier, another worker could be admitted
+    to the thread and read it without this turn. A run stops before its turn's end when its stream
+    is closed, a person is asked, or an error is raised (`failed`).
+    Raises FencedError if another worker has taken the finished turn over.
     """
     turn_id, fence = run.admission.turn_id, run.admission.fence
-    if not ledger.leases.stop_renewing(turn_id, fence):
+    is_over = ledger.leases.is_over(turn_id, fence) and not failed
+    is_held = ledger.leases.stop_renewing(turn_id, fence)
+    if not (is_held or is_over):
         return
+    operation = finish if is_over else release_lease
     try:
         yield Wait(
-            partial(ledger.store.run, release_lease, turn_id, fence=fence),
-            partial(ledger.store.arun, release_lease, turn_id, fence=fence),
+            partial(ledger.store.run, operation, turn_id, fence=fence),
+            partial(ledger.store.arun, operation, turn_id, fence=fence),
         )
     except LedgerUnavailableError as exc:
         _log.warning("The lease of turn %s was not given up: %s", turn_id, exc)
@@ -179,11 +194,13 @@ def _admitted(request: AdmissionRequest, admission: Admission) -> AdmittedRun:
     if not request.in_parent:
         # Every checkpoint of the run carries the turn's id, by which its end is found again.
         metadata = {**config.get("metadata", {}), "run_id": admission.turn_id}
+        if request.identity is not None:
+            metadata[IDENTITY] = request.identity
         config = {**config, "metadata": metadata}
     finished_turn = request.turn_id if submitted_again else None
     return AdmittedRun(
         request.input,
-        _with_lease(config, admission, request.keeps_checkpoints),
+        _with_lease(config, admission, request.identity),
         request.thread,
         admission,
         finished_turn,
@@ -191,16 +208,14 @@ def _admitted(request: AdmissionRequest, admission: Admission) -> AdmittedRun:
 
 
 def _with_lease(
-    config: RunnableConfig, admission: Admission, keeps_checkpoints: bool
+    config: RunnableConfig, admission: Admission, identity: str | None
 ) -> RunnableConfig:
     lease: dict[str, str | int] = {FENCE: admission.fence}
     if admission.status in ("new", "running"):
         # A finished turn is replayed and forked without a lease: nobody else writes to it.
         lease[LEASED_TURN] = admission.turn_id
-    if not keeps_checkpoints:
-        # Without checkpoints a turn that is submitted again runs from its beginning. Its calls have
-        # ids made from the turn's, by which the ledger knows them again.
-        lease[IDENTITY] = admission.turn_id
+    if identity is not None:
+        lease[IDENTITY] = identity
     return {**config, "configurable": {**config.get("configurable", {}), **lease}}
 
 
@@ -210,6 +225,11 @@ def lease_from(config: RunnableConfig) -> tuple[str, int] | None:
     if LEASED_TURN not in configurable:
         return None
     return configurable[LEASED_TURN], configurable[FENCE]
+
+
+def _names_checkpoint(config: RunnableConfig) -> bool:
+    """Whether the run starts at a checkpoint of its caller's choice, and so is a fork."""
+    return "checkpoint_id" in config.get("configurable", {})
 
 
 def _with_turn_id(input: object, turn_id: str) -> Any:

@@ -23,7 +23,8 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphInterrupt
 from langgraph.types import Command, Overwrite, Send
 
-from turngraph.graphs.stage_table import StageRow
+from turngraph.graphs.stage_table import MODEL, StageRow
+from turngraph.nodes.support.next_call import NextCall
 from turngraph.nodes.support.stage import Stage
 from turngraph.nodes.support.stage_context import StageContext
 from turngraph.state.flow import Flow, Wait, drive, drive_async
@@ -84,7 +85,10 @@ class _FusedRun:
     def __init__(
         self, rows: Mapping[str, StageRow], context: StageContext, state: Mapping[str, object]
     ) -> None:
-        self._rows, self._context = rows, context
+        # All calls of the run get their ids from one: the turn's, or that of LangGraph's task,
+        # which is the same after a resume.
+        self._rows, self._next_call = rows, NextCall()
+        self._context = replace(context, identity=context.identity or context.task_id)
         self._state: dict[str, Any] = dict(state)
         self._written: dict[str, Any] = {}
         self._steps = 0
@@ -96,7 +100,7 @@ class _FusedRun:
         while True:
             row = self._rows[name]
             try:
-                patch = yield from row.stage.flow(self._state, self._next_context())
+                patch = yield from row.stage.flow(self._state, self._context_of(row))
             except GraphInterrupt:
                 # A person is asked. LangGraph keeps the question only for a node of its own, so the
                 # stage runs again there.
@@ -123,6 +127,13 @@ class _FusedRun:
         """Note in the state that the edges behind the first stage must not be followed."""
         self._merge([{"status": "handed_over"}])
         return goto
+
+    def _context_of(self, row: StageRow) -> StageContext:
+        """The context of a stage. One that leads straight to the model hands the call over."""
+        context = self._next_context()
+        if MODEL not in (row.name, *row.targets):
+            return context
+        return replace(context, next_call=self._next_call)
 
     def _next_context(self) -> StageContext:
         """The context of the next stage. Ids made from its task id are the same after a resume."""

@@ -36,14 +36,14 @@ from turngraph.state.stages import StagePosition, StageState, TurnStage
 from turngraph.state.turn import ToolTask, Turn, TurnOutcome, TurnSettings
 from turngraph.tools.toolbox import Toolbox
 
-__all__ = ["CustomStages", "Follow", "Next", "StageRow", "stage_table"]
+__all__ = ["MODEL", "CustomStages", "Follow", "Next", "StageRow", "stage_table"]
 
 Next = str | list[Send]
 """The name of the stage that follows, or one task of `dispatch_tools` for each tool call."""
 
 Follow = Callable[[Turn], Next]
 
-_MODEL: Final = "call_llm"
+MODEL: Final = "call_llm"
 _TOOLS: Final = "dispatch_tools"
 _AGAIN: Final = "prep_second_request"
 _END: Final = "finalize"
@@ -100,7 +100,7 @@ def stage_table(deps: TurnDependencies, custom: CustomStages) -> tuple[StageRow,
         return tool_tasks(state, deps.toolbox) or _AGAIN
 
     # Each path is written from its end: where it leads, then the caller's stages on the way there.
-    model = _unless_over(_Path((_MODEL, _END), lambda state: _MODEL))
+    model = _unless_over(_Path((MODEL, _END), lambda state: MODEL))
     before_model = _rows(custom.before_model, "before_model", deps, model)
     to_model = _unless_over(_enter(before_model, model))
 
@@ -240,7 +240,7 @@ def _if_answered(path: _Path, otherwise: _Path) -> _Path:
 
 def _check_names(stages: Sequence[TurnStage]) -> None:
     """Raise TurnConfigurationError for a stage that cannot be a node of the graph."""
-    taken = {_MODEL, _TOOLS, _AGAIN, _END, "prep_first_request", "bill"}
+    taken = {MODEL, _TOOLS, _AGAIN, _END, "prep_first_request", "bill"}
     for stage in stages:
         name = name_of(stage) if callable(stage) else None
         if name is None or not takes_state(stage):

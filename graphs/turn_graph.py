@@ -199,14 +199,18 @@ class TurnGraph(TypedRuns):
         from turngraph.graphs.admission import release_run
 
         run = drive(self._admitted(input, config))
+        failed = False
         try:
             given, finished = drive(self._start_of(run))
             if finished is not None:
                 yield from self._parts_of(finished, arguments)
             else:
                 yield from super().stream(given, run.config, **arguments)
+        except BaseException as exc:
+            failed = not isinstance(exc, GeneratorExit)  # a caller may have seen enough
+            raise
         finally:
-            drive(release_run(self._ledger, run))
+            drive(release_run(self._ledger, run, failed=failed))
 
     async def _astream_admitted(
         self, input: object, config: RunnableConfig | None, arguments: dict[str, Any]
@@ -214,6 +218,7 @@ class TurnGraph(TypedRuns):
         from turngraph.graphs.admission import release_run
 
         run = await drive_async(self._admitted(input, config))
+        failed = False
         try:
             given, finished = await drive_async(self._start_of(run))
             if finished is not None:
@@ -222,8 +227,11 @@ class TurnGraph(TypedRuns):
             else:
                 async for part in super().astream(given, run.config, **arguments):
                     yield part
+        except BaseException as exc:
+            failed = not isinstance(exc, GeneratorExit)
+            raise
         finally:
-            await drive_async(release_run(self._ledger, run))
+            await drive_async(release_run(self._ledger, run, failed=failed))
 
     def _admitted(self, input: object, config: RunnableConfig | None) -> "Flow[AdmittedRun]":
         from turngraph.graphs.admission import admission_request_for, admit_run
@@ -233,16 +241,31 @@ class TurnGraph(TypedRuns):
             saved: StateSnapshot = yield Wait(
                 partial(self.get_state, request.config), partial(self.aget_state, request.config)
             )
-            request = request.completed_from(saved.values)
+            request = request.completed_from(saved)
         return (yield from admit_run(self._ledger, request, self.wait_s))
 
     def _start_of(self, run: "AdmittedRun") -> Flow[tuple[Any, StateSnapshot | None]]:
         """The input to run with; or, for a turn that is over, the state at its end."""
         if run.finished_turn is None:
-            return run.input, None
+            return run.input, (yield from self._end_without_finish(run))
         snapshot = yield from finished_state(self, run.finished_turn, run.thread, run.config)
         # Short of its end the turn goes on from there, which is what no input means to LangGraph.
         return None, snapshot if is_end(snapshot) else None
+
+    def _end_without_finish(self, run: "AdmittedRun") -> Flow[StateSnapshot | None]:
+        """The end of a turn whose worker died after its last checkpoint, and before it could mark
+        the turn as finished. None for a turn that goes on, or begins.
+        """
+        turn_id, fence, status = run.admission
+        if status != "running" or run.thread is None or not isinstance(run.input, Mapping):
+            return None
+        last: StateSnapshot = yield Wait(
+            partial(self.get_state, run.config), partial(self.aget_state, run.config)
+        )
+        if last.values.get("turn_id") != turn_id or not is_end(last):
+            return None
+        self._ledger.leases.mark_over(turn_id, fence)
+        return last
 
     def _parts_of(self, finished: StateSnapshot, arguments: dict[str, Any]) -> Iterator[Any]:
         keys = self.stream_channels_asis

@@ -13,6 +13,7 @@ from typing import Final, TypedDict
 
 from langchain_core.messages import AnyMessage
 
+from turngraph.billing.store.calls import StartedAttempt
 from turngraph.nodes.support.answer_format import (
     misfit,
     parse_answer,
@@ -63,14 +64,20 @@ class Reads(TypedDict):
 
 def call_llm(state: Reads, context: StageContext) -> Flow[Turn]:
     """Makes one call to the model, with as many attempts as it takes."""
-    deps = context.deps
+    deps, request = context.deps, state["request"]
+    prepared = None if context.next_call is None else context.next_call.take(request)
     try:
-        payload = deps.provider.payload(state["request"], state["messages"])
+        payload = (
+            deps.provider.payload(request, state["messages"])
+            if prepared is None
+            else prepared.payload
+        )
     except TurnValueError as exc:
         return {"pending_tool_calls": [], "outcome": unsendable(exc)}
     for warning in payload.warnings:
         context.emit(TurnWarning(turn_id=state["turn_id"], message=warning))
-    call = _model_call(state, payload, context)
+    started = None if prepared is None else prepared.started
+    call = _model_call(state, payload, started, context)
     attempts, gave_up = yield from _attempts(call, state, context)
     if gave_up:
         return {"attempts": attempts, "pending_tool_calls": [], "outcome": CANCELLED}
@@ -91,17 +98,20 @@ def call_llm(state: Reads, context: StageContext) -> Flow[Turn]:
     return patch
 
 
-def _model_call(state: Reads, payload: Payload, context: StageContext) -> ModelCall:
+def _model_call(
+    state: Reads, payload: Payload, started: StartedAttempt | None, context: StageContext
+) -> ModelCall:
     deps, request, turn_id = context.deps, state["request"], state["turn_id"]
     attribution = attribution_of(turn_id, state["settings"], context)
-    seconds = deps.limits.seconds
+    seconds, seq = deps.limits.seconds, next_seq(state["attempts"])
     return ModelCall(
-        id=context.task_id,
+        id=context.call_id("completion", seq),
         turn_id=turn_id,
         request=request,
         payload=payload,
-        ledger_call=ledger_call(request, payload, attribution, next_seq(state["attempts"]), deps),
+        ledger_call=ledger_call(request, payload, attribution, seq, deps),
         reservation=state["reservation"],
+        started=started,
         message_count=len(state["messages"]),
         ends_at=None if seconds is None else state["started_at"] + seconds,
     )

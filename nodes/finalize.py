@@ -15,11 +15,10 @@ from langchain_core.messages import AIMessage, AnyMessage, RemoveMessage, ToolMe
 from turngraph.billing.pricing.charges import total_usd
 from turngraph.nodes.support.answer_format import parse_answer
 from turngraph.nodes.support.history_repair import answers_for, messages_to_remove
-from turngraph.nodes.support.ledger_calls import finish_turn
+from turngraph.nodes.support.ledger_calls import note_turn_is_over
 from turngraph.nodes.support.stage_context import StageContext
 from turngraph.providers.writing.openai_messages import openai_messages
 from turngraph.state.events import PromptFinished
-from turngraph.state.flow import Flow
 from turngraph.state.limits import TurnLimits
 from turngraph.state.reply import ProviderReply
 from turngraph.state.request import ChatRequest
@@ -45,7 +44,7 @@ class Reads(TypedDict):
     outcome: TurnOutcome
 
 
-def finalize(state: Reads, context: StageContext) -> Flow[Turn]:
+def finalize(state: Reads, context: StageContext) -> Turn:
     """Ends the turn."""
     added = _missing_answers(state["messages"], state["outcome"])
     removed = _unsendable(state, context)
@@ -72,7 +71,7 @@ def finalize(state: Reads, context: StageContext) -> Flow[Turn]:
             seconds=result.seconds,
         )
     )
-    yield from finish_turn(state["turn_id"], context)
+    note_turn_is_over(state["turn_id"], context)
     patch: Turn = {"result": result, "status": "done"}
     changes = [*added, *(RemoveMessage(id=message.id or "") for message in removed)]
     return {**patch, "messages": changes} if changes else patch  # type: ignore[typeddict-item]

@@ -84,7 +84,7 @@ def prep_first_request(state: Reads, context: StageContext) -> Flow[Turn]:
         "first_message": _first_own(history, state.get("result")),
         "plugins": plugins,
         "request": request,
-        "reservation": context.task_id,
+        "reservation": context.call_id("reservation", 1),
         "pending_tool_calls": [],
         # What is written to a delta channel is added to it; only an Overwrite empties it.
         "attempts": Overwrite([]),  # type: ignore[typeddict-item]

@@ -68,7 +68,7 @@ def prep_second_request(state: Reads, context: StageContext) -> Flow[Turn]:
     )
     return {
         "request": request,
-        "reservation": context.task_id,
+        "reservation": context.call_id("reservation", next_seq(attempts)),
         "plugins": plugins,
         "outcome": outcome,
     }

@@ -29,8 +29,8 @@ class Attempt(Frozen):
     `X-Client-Request-Id`.
     """
     call_id: str
-    """Identifies one call to the model: LangGraph's task id, which is the same after a retry or a
-    resume and new in every fork.
+    """Identifies one call to the model. It is the same after a retry, a resume, and another run of
+    the same turn from its beginning, and new in every fork.
     """
     number: int
     """The number of the attempt at this call, from 1."""

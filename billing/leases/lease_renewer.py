@@ -24,11 +24,12 @@ class LeaseRenewer:
         self._fences: dict[str, int] = {}
         """The turns whose lease is renewed, each with its fence."""
         self._renewed_at: dict[tuple[str, int], float] = {}
+        self._over: set[tuple[str, int]] = set()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
     def start_renewing(self, turn_id: str, fence: int, requested_at: float) -> None:
-        """Renews the lease of `turn_id` until `stop_renewing` or `mark_finished`.
+        """Renews the lease of `turn_id` until `stop_renewing`.
 
         `requested_at` is the time just before the lease was requested, in seconds since the epoch.
         """
@@ -45,16 +46,20 @@ class LeaseRenewer:
         """Stops renewing. Returns whether the lease is still held, and should be released now."""
         with self._changed:
             self._renewed_at.pop((turn_id, fence), None)
+            self._over.discard((turn_id, fence))
             return self._remove(turn_id, fence)
 
-    def mark_finished(self, turn_id: str, fence: int) -> None:
-        """Stops renewing the lease of a turn that is over.
-
-        `is_live` stays true for the rest of the lease: this worker still writes the turn's last
-        checkpoints.
+    def mark_over(self, turn_id: str, fence: int) -> None:
+        """Notes that the last stage of a turn has run. Its lease is still renewed, because its last
+        checkpoint is not stored yet.
         """
         with self._changed:
-            self._remove(turn_id, fence)
+            self._over.add((turn_id, fence))
+
+    def is_over(self, turn_id: str, fence: int) -> bool:
+        """Returns whether the last stage of the turn has run here, under this lease."""
+        with self._changed:
+            return (turn_id, fence) in self._over
 
     def close(self) -> None:
         """Stops renewing all leases and waits for a renewal that is under way."""

@@ -8,7 +8,7 @@ from typing import Any
 from turngraph.billing.errors import UncappedError
 from turngraph.billing.store.calls import Call, StartedAttempt
 from turngraph.nodes.support.answer_listener import AnswerListener
-from turngraph.nodes.support.call_bounds import estimate_of, no_cap_message
+from turngraph.nodes.support.call_bounds import estimate_of, no_cap_message, worst_case_of
 from turngraph.nodes.support.cancellation import (
     TurnCancelledError,
     call_unless_cancelled,
@@ -41,7 +41,7 @@ class ModelCall:
     """A call to the model: what is the same in every attempt at it."""
 
     id: str
-    """LangGraph's task id."""
+    """The same when the turn is resumed or run again, and new in every fork."""
     turn_id: str
     request: ChatRequest
     payload: Payload
@@ -49,6 +49,8 @@ class ModelCall:
     """The call as the ledger knows it."""
     reservation: str | None
     """The id under which the ledger holds money for the first attempt."""
+    started: StartedAttempt | None
+    """The first attempt, if the stage before has marked it as sent already."""
     message_count: int
     """How many messages of the state the request carries."""
     ends_at: float | None
@@ -96,12 +98,20 @@ class AttemptRun:
         call = self._call
         if self._context.deps.ledger is None:
             return None
-        # A retry must get its own money: the failed attempt may still be billed.
-        reservation = call.reservation if self._number == 1 else None
+        is_first = self._number == 1
         try:
-            self._started = yield from start_call(
-                call.request, call.payload, call.ledger_call, reservation, self._context
-            )
+            if is_first and call.started is not None:
+                self._started = call.started
+            else:
+                self._started = yield from start_call(
+                    call.ledger_call,
+                    call.payload,
+                    worst_case_of(call.request, call.payload, self._context.deps),
+                    self._context,
+                    call_id=call.id,
+                    # A retry must get its own money: the failed attempt may still be billed.
+                    reservation=call.reservation if is_first else None,
+                )
         except BudgetExceededError as exc:
             return self._refused(TurnError(kind="budget", message=str(exc)))
         except UncappedError:

@@ -5,6 +5,7 @@ anything, and SQLAlchemy is not imported.
 """
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from turngraph.billing.store.calls import (
     StartedAttempt,
     UnknownOutcome,
 )
-from turngraph.nodes.support.call_bounds import answer_caps, worst_case_of
+from turngraph.nodes.support.call_bounds import answer_caps
 from turngraph.nodes.support.dependencies import TurnDependencies
 from turngraph.nodes.support.stage_context import StageContext
 from turngraph.providers.wire.lookup import store_of
@@ -33,12 +34,12 @@ if TYPE_CHECKING:
 __all__ = [
     "ask_ledger",
     "attribution_of",
-    "finish_turn",
     "keep_in_ledger",
     "keep_unanswered",
     "ledger_call",
     "next_seq",
     "note_response_id",
+    "note_turn_is_over",
     "recorded_answer",
     "start_call",
 ]
@@ -110,41 +111,48 @@ def ledger_call(
 
 
 def start_call(
-    request: ChatRequest,
-    payload: Payload,
     call: Call,
-    reservation: str | None,
+    payload: Payload,
+    usd: Decimal | None,
     context: StageContext,
+    *,
+    call_id: str,
+    reservation: str | None = None,
+    closing: bool = False,
 ) -> Flow[StartedAttempt]:
-    """Marks the call as sent, before its first byte leaves.
+    """Marks the call as sent, before its first byte leaves. Holds `usd`, the most it can cost,
+    unless `reservation` does.
 
     The attempt it returns has the answer already if the call was answered before a worker was
     killed, or if the turn is a replay and the same request was answered before.
+    `closing` takes the money from the budget's reserve for a last call.
     Raises BudgetExceededError or UncappedError if the budgets do not allow the call.
     """
     from turngraph.billing.store.attempts import begin
 
     if context.replays_recorded:
-        recorded = yield from recorded_answer(call, payload.sha, reservation, context)
+        recorded = yield from recorded_answer(call, call_id, payload.sha, reservation, context)
         if recorded is not None:
             return recorded
     started: StartedAttempt = yield ask_ledger(
         context.deps,
         begin,
         call,
-        call_id=context.task_id,
+        call_id=call_id,
         request_sha=payload.sha,
-        usd=worst_case_of(request, payload, context.deps),
+        usd=usd,
         reservation=reservation,
         fence=context.fence,
         budgets=context.deps.budgets,
-        capped=bool(answer_caps(payload)),
+        closing=closing,
+        # A last call has the cap of the request that it replaces.
+        capped=closing or bool(answer_caps(payload)),
     )
     return started
 
 
 def recorded_answer(
-    call: Call, request_sha: str, reservation: str | None, context: StageContext
+    call: Call, call_id: str, request_sha: str, reservation: str | None, context: StageContext
 ) -> Flow[StartedAttempt | None]:
     """Returns the answer that the same call had before, at no cost, or None."""
     from turngraph.billing.store.replay import replay
@@ -153,7 +161,7 @@ def recorded_answer(
         context.deps,
         replay,
         call,
-        call_id=context.task_id,
+        call_id=call_id,
         request_sha=request_sha,
         reservation=reservation,
     )
@@ -195,11 +203,10 @@ def keep_unanswered(
         yield keep_in_ledger(deps, (mark_unknown, unknown))
 
 
-def finish_turn(turn_id: str, context: StageContext) -> Flow[None]:
-    """Releases the turn's lease. Raises FencedError if another worker has taken it over."""
+def note_turn_is_over(turn_id: str, context: StageContext) -> None:
+    """Tells the ledger that the last stage has run. The turn is finished in it when the run's last
+    checkpoint is stored.
+    """
     ledger = context.deps.ledger
     if ledger is not None and context.fence is not None:
-        from turngraph.billing.leases.leases import finish
-
-        yield ask_ledger(context.deps, finish, turn_id, fence=context.fence)
-        ledger.leases.mark_finished(turn_id, context.fence)
+        ledger.leases.mark_over(turn_id, context.fence)

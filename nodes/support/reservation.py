@@ -13,7 +13,8 @@ from langchain_core.messages import AnyMessage
 from turngraph.billing.errors import UncappedError
 from turngraph.billing.store.calls import Call, CostAttribution, Reservation
 from turngraph.nodes.support.call_bounds import answer_caps, no_cap_message, worst_case_of
-from turngraph.nodes.support.ledger_calls import ask_ledger, ledger_call
+from turngraph.nodes.support.ledger_calls import ask_ledger, ledger_call, start_call
+from turngraph.nodes.support.next_call import NextCall, PreparedCall
 from turngraph.nodes.support.stage_context import StageContext
 from turngraph.nodes.support.stop_reason import unsendable
 from turngraph.providers.writing.payload import Payload
@@ -63,7 +64,7 @@ def reserve_call(
         if has_budget and not answer_caps(payload):
             return Reserved(request, unsendable(no_cap_message(payload)))
         call = ledger_call(request, payload, attribution, seq, deps)
-        hold = _Hold(call, payload, worst_case_of(request, payload, deps), context)
+        hold = _Hold(call, request, payload, worst_case_of(request, payload, deps), context)
     except TurnValueError as exc:
         return Reserved(request, unsendable(exc))
     try:
@@ -101,7 +102,7 @@ def _last_call(
         payload = context.deps.provider.payload(last, messages)
         worst_usd = worst_case_of(last, payload, context.deps)
         try:
-            yield from _Hold(hold.call, payload, worst_usd, context).place(closing=True)
+            yield from _Hold(hold.call, last, payload, worst_usd, context).place(closing=True)
         except BudgetExceededError as exc:
             error = exc
         else:
@@ -116,6 +117,7 @@ class _Hold:
     """The money that is held for one request."""
 
     call: Call
+    request: ChatRequest
     payload: Payload
     worst_usd: Decimal | None
     context: StageContext
@@ -124,17 +126,29 @@ class _Hold:
     def turn_id(self) -> str:
         return self.call.attribution.turn or ""
 
+    @property
+    def reservation(self) -> str:
+        """The id of the reservation."""
+        return self._id("reservation")
+
     def place(self, *, closing: bool = False) -> Flow[None]:
         """Holds the money, unless the call gets a recorded answer.
 
-        `closing` takes it from the budget's reserve for a last call. Raises BudgetExceededError or
-        UncappedError.
+        Where the call is sent in the same step, it is marked as sent too, in one transaction.
+        `closing` takes the money from the budget's reserve for a last call. Raises
+        BudgetExceededError or UncappedError.
         """
-        if self.context.replays_recorded and (yield from self._is_recorded()):
-            return
-        held = yield from self._reserve(closing=closing)
-        self.context.emit(
-            ChargeAuthorized(turn_id=self.turn_id, call_id=held.id, held_usd=held.held_usd)
+        context = self.context
+        if context.replays_recorded:
+            if (yield from self._is_recorded()):
+                return
+            held_usd = yield from self._reserve(closing=closing)
+        elif context.next_call is None:
+            held_usd = yield from self._reserve(closing=closing)
+        else:
+            held_usd = yield from self._start(context.next_call, closing=closing)
+        context.emit(
+            ChargeAuthorized(turn_id=self.turn_id, call_id=self.reservation, held_usd=held_usd)
         )
 
     def _is_recorded(self) -> Flow[bool]:
@@ -145,7 +159,7 @@ class _Hold:
         )
         return recorded
 
-    def _reserve(self, *, closing: bool) -> Flow[Reservation]:
+    def _reserve(self, *, closing: bool) -> Flow[Decimal]:
         from turngraph.billing.store.attempts import reserve
 
         held: Reservation = yield ask_ledger(
@@ -156,8 +170,24 @@ class _Hold:
             closing=closing,
             # A last call has the cap of the request that it replaces.
             capped=closing or bool(answer_caps(self.payload)),
-            reservation=self.context.task_id,
+            reservation=self.reservation,
             budgets=self.context.deps.budgets,
             fence=self.context.fence,
         )
-        return held
+        return held.held_usd
+
+    def _start(self, next_call: NextCall, *, closing: bool) -> Flow[Decimal]:
+        started = yield from start_call(
+            self.call,
+            self.payload,
+            self.worst_usd,
+            self.context,
+            call_id=self._id("completion"),
+            closing=closing,
+        )
+        next_call.prepared = PreparedCall(self.request, self.payload, started)
+        return started.held_usd
+
+    def _id(self, kind: str) -> str:
+        assert self.call.seq is not None, "a call to the model has a place in its turn"
+        return self.context.call_id(kind, self.call.seq)

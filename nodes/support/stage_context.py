@@ -12,6 +12,7 @@ from langgraph.graph.message import push_message
 from langgraph.runtime import get_runtime
 
 from turngraph.nodes.support.dependencies import Replay, TurnDependencies
+from turngraph.nodes.support.next_call import NextCall
 from turngraph.state.events import AnyEvent
 
 __all__ = ["CANCEL", "FENCE", "IDENTITY", "LEASED_TURN", "REPLAY", "CancelFlag", "StageContext"]
@@ -23,7 +24,7 @@ LEASED_TURN: Final = "turn_lease"
 IDENTITY: Final = "turn_identity"
 """Keys of a run's `configurable`: the caller's flag that cancels the turn, what a replay does, the
 fence of the turn's lease, the id of the turn that the lease is for, and what the ids of its calls
-are made of where no checkpoint keeps them.
+are made of.
 """
 
 _CALLS: Final = uuid.UUID("b6b7a1de-2f0e-5b07-8c51-8f2f5f6f3a10")
@@ -65,6 +66,10 @@ class StageContext:
     """Identifies this run of the stage. It must be the same after a retry or a resume, and new in
     every fork: LangGraph's task id is.
     """
+    identity: str | None = None
+    """What the ids of the turn's calls are made of, so that they do not depend on checkpoints. None
+    in a fork, whose calls are other ones: they get the id of their task.
+    """
     thread_id: str | None = None
     fence: int | None = None
     """The fence of the turn's lease, if a ledger keeps one."""
@@ -77,6 +82,10 @@ class StageContext:
     writer: Callable[[AnyEvent], None] = _discard
     """Writes an event to LangGraph's `custom` stream."""
     cancel: CancelFlag | None = None
+    next_call: NextCall | None = None
+    """Where a stage that leads straight to `call_llm`, in the same step, leaves the started call
+    for it.
+    """
 
     @classmethod
     def of_node(cls, config: RunnableConfig, deps: TurnDependencies) -> "StageContext":
@@ -90,7 +99,8 @@ class StageContext:
         handlers = getattr(config.get("callbacks"), "handlers", ())
         return cls(
             deps=deps,
-            task_id=_task_id(info.task_id, config),
+            task_id=info.task_id,
+            identity=configurable.get(IDENTITY),
             thread_id=info.thread_id,
             fence=configurable.get(FENCE),
             replay=configurable.get(REPLAY),
@@ -98,6 +108,18 @@ class StageContext:
             writer=runtime.stream_writer,
             cancel=configurable.get(CANCEL),
         )
+
+    def call_id(self, kind: str, place: int) -> str:
+        """Returns the id of the turn's call number `place` of a `kind`.
+
+        Made from the turn and the place in it, it is the same when the turn is run again from its
+        beginning: then the ledger finds every answer that was paid for, and no tool runs twice that
+        must not. LangGraph's task id does not do, because it is made from the checkpoint: where a
+        killed worker stored none, it is new.
+        """
+        if self.identity is None:
+            return self.task_id
+        return uuid.uuid5(_CALLS, f"{self.identity}:{kind}:{place}").hex
 
     def emit(self, event: AnyEvent) -> None:
         """Sends `event` to the subscribers, to LangGraph's `custom` stream and to the log."""
@@ -131,18 +153,3 @@ class StageContext:
     def cancelled(self) -> bool:
         """Whether the caller has set that flag."""
         return self.cancel is not None and self.cancel.is_set()
-
-
-def _task_id(task_id: str, config: RunnableConfig) -> str:
-    """Returns LangGraph's task id; or, for a turn that keeps no checkpoints, an id of its own.
-
-    LangGraph makes the id from the checkpoint, so without one it is new in every run. Made from the
-    turn and the place in it, it is the same when the turn is run again from its beginning: then the
-    ledger finds every answer that was paid for, and no tool runs twice that must not.
-    """
-    identity = config.get("configurable", {}).get(IDENTITY)
-    if identity is None:
-        return task_id
-    metadata = config.get("metadata", {})
-    place = f"{metadata.get('langgraph_step')}:{metadata.get('langgraph_path')}"
-    return uuid.uuid5(_CALLS, f"{identity}:{place}").hex

@@ -92,8 +92,9 @@ class _Recorded:
 
         context, deps = self.context, self.context.deps
         ledger_call, request_sha = self._ledger_call(), self._sha()
+        call_id = context.call_id("tool", self.task["order"])
         if context.replays_recorded:
-            recorded = yield from recorded_answer(ledger_call, request_sha, None, context)
+            recorded = yield from recorded_answer(ledger_call, call_id, request_sha, None, context)
             if recorded is not None:
                 return recorded
         price = deps.prices.tool(self.call.name)
@@ -102,7 +103,7 @@ class _Recorded:
                 deps,
                 begin,
                 ledger_call,
-                call_id=context.task_id,
+                call_id=call_id,
                 request_sha=request_sha,
                 # Rows and seconds are only known afterwards; the price per call is held.
                 usd=Decimal(0) if price is None else price.cost(rows=0, seconds=0),

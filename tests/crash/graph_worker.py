@@ -61,8 +61,8 @@ Tell = Callable[[Any], None]
 
 @dataclass(frozen=True)
 class GraphRun:
-    """How the graph is run: in tasks or not, how durable its checkpoints are, and by whom: by a
-    caller, as a node of a parent graph, or by the gateway's handler.
+    """How the graph is run: in tasks or not, how durable its checkpoints are, in how many steps,
+    and by whom: by a caller, as a node of a parent graph, or by the gateway's handler.
 
     `stops` says that it is not killed at its moment but cancelled (in tasks), or interrupted as
     Ctrl-C does; it unwinds, and then its process ends as if killed. `away` says that the database
@@ -70,15 +70,12 @@ class GraphRun:
     """
 
     tasks: bool = False
-    durability: Literal["sync", "async"] = "sync"
+    durability: Literal["sync", "async", "exit"] = "sync"
+    steps: Literal["each", "one"] = "each"
+    checkpoints: bool = True
     how: How = ""
     stops: bool = False
     away: bool = False
-
-    @property
-    def behind(self) -> bool:
-        """Whether checkpoints may be lost: an answer may then be asked for, and paid for, again."""
-        return self.durability != "sync"
 
     def __call__(self, job: Job, moment: Moments) -> None:
         """Submit the turn; submitted again after a crash, it resumes, or is found finished."""
@@ -102,7 +99,7 @@ class GraphRun:
         if self.stops:
             moment.act = lambda: os.kill(os.getpid(), signal.SIGINT)
         with ledger_for(job, moment, away=self.away) as (ledger, tell), saver(job, moment) as kept:
-            graph = self._graph(job, moment, ledger, kept, tell)
+            graph = self._graph(job, moment, ledger, kept if self.checkpoints else None, tell)
             for _ in range(3):
                 if self._once(graph, job, moment):
                     return
@@ -121,7 +118,7 @@ class GraphRun:
             if "result" in past.values:
                 return True
             given = given if past.created_at is None else None
-        return graph.invoke(given, config, durability=self.durability).get("result") is not None
+        return graph.invoke(given, config, **self._durable).get("result") is not None
 
     async def _in_tasks(self, job: Job, moment: Moments) -> None:
         if self.stops:
@@ -130,7 +127,7 @@ class GraphRun:
             moment.act = lambda: loop.call_soon_threadsafe(task.cancel)
         with ledger_for(job, moment, away=self.away) as (ledger, tell):
             async with asaver(job, moment) as kept:
-                graph = self._graph(job, moment, ledger, kept, tell)
+                graph = self._graph(job, moment, ledger, kept if self.checkpoints else None, tell)
                 for _ in range(3):
                     if await self._aonce(graph, job, moment):
                         return
@@ -144,13 +141,15 @@ class GraphRun:
             )
             moment("answered")
             return served(answer)
-        return (await graph.ainvoke(given, config, durability=self.durability)).get(
-            "result"
-        ) is not None
+        return (await graph.ainvoke(given, config, **self._durable)).get("result") is not None
+
+    @property
+    def _durable(self) -> dict[str, Any]:
+        return {"durability": self.durability} if self.checkpoints else {}
 
     def _graph(self, job: Job, moment: Moments, ledger: Ledger, kept: Any, tell: Tell) -> Any:
         if self.how != "parent":
-            return turn_of(job, moment, ledger, kept, tell)
+            return turn_of(job, moment, ledger, kept, tell, steps=self.steps)
         parent = StateGraph(TurnOutput)
         parent.add_node("before", lambda state: moment("the parent's own node"))
         parent.add_node("turn", turn_of(job, moment, ledger, None, tell))
@@ -194,7 +193,14 @@ def ledger_for(job: Job, moment: Moments, *, away: bool = False) -> Iterator[tup
         yield ledger, tell
 
 
-def turn_of(job: Job, moment: Moments, ledger: Ledger, checkpointer: Any, tell: Tell) -> TurnGraph:
+def turn_of(
+    job: Job,
+    moment: Moments,
+    ledger: Ledger,
+    checkpointer: Any,
+    tell: Tell,
+    steps: Literal["each", "one"] = "each",
+) -> TurnGraph:
     """The turn every worker runs."""
     model = "-".join(filter(None, ("stub-1", job.trouble)))
     config = ProviderConfig(
@@ -207,6 +213,7 @@ def turn_of(job: Job, moment: Moments, ledger: Ledger, checkpointer: Any, tell: 
         ledger=ledger,
         stream=job.stream,
         checkpointer=checkpointer,
+        steps=steps,
         on_event=tell,
     )
     if job.without == "fence":

@@ -83,14 +83,11 @@ class Tally:
     """What tools did to the world that may happen once."""
     moments: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
-    excused: frozenset[str] = frozenset()
-    """What may happen here: `needless` where checkpoints are written behind."""
 
     @property
     def clean(self) -> bool:
         """No error of any kind."""
-        needless = self.needless and "needless" not in self.excused
-        return not (self.missing or self.double or self.held or needless or self.problems)
+        return not (self.missing or self.double or self.held or self.needless or self.problems)
 
     def __str__(self) -> str:
         return (
@@ -169,13 +166,12 @@ def kill_everywhere(
     every: int = 1,
     first: int = 1,
     lookup: bool = True,
-    behind: bool = False,
     check: Run | None = None,
 ) -> Tally:
     """One turn for every moment, killed there, resumed (by `again`, if that is another `run`),
     swept and compared.
     """
-    job, tally = scene.job, Tally(excused=frozenset({"needless"} if behind else ()))
+    job, tally = scene.job, Tally()
     moments = count_moments(replace(job, turn=f"{job.turn}-whole"), run)
     for number in range(first, len(moments) + 1, every):
         one = replace(job, turn=f"{job.turn}-{number}")

@@ -50,9 +50,7 @@ def _killed(*, run: Any = run_turn, **given: Any) -> Callable[[Scene, Asked], Ta
     """Killed everywhere; `given` are changes of the job, and `lookup`, `again` and `check` for the
     harness.
     """
-    named = {
-        name: given.pop(name) for name in ("lookup", "again", "check", "behind") if name in given
-    }
+    named = {name: given.pop(name) for name in ("lookup", "again", "check") if name in given}
     return lambda scene, asked: kill_everywhere(
         scene.but(**given), run=run, every=asked.every, first=1 + asked.seed % asked.every, **named
     )
@@ -97,7 +95,7 @@ def in_transaction(name: str) -> bool:
 
 def _graph(name: str, run: GraphRun, **given: Any) -> Series:
     short, every = given.pop("short", {}), given.pop("every", 1)
-    return Series(name, _killed(run=run, behind=run.behind, **given), every=every, short=short)
+    return Series(name, _killed(run=run, **given), every=every, short=short)
 
 
 SERIES: Final[tuple[Series, ...]] = (
@@ -148,6 +146,29 @@ SERIES: Final[tuple[Series, ...]] = (
         every=SOME,
         stream=True,
     ),
+    _graph("graph, checkpoints at the end", GraphRun(durability="exit"), every=SOME),
+    _graph("graph, no checkpoints", GraphRun(checkpoints=False), every=SOME),
+    _graph("graph in one step", GraphRun(steps="one"), short={"SQLite": 45, "PostgreSQL": 60}),
+    _graph(
+        "graph in one step, in tasks, streamed, checkpoint at the end",
+        GraphRun(tasks=True, steps="one", durability="exit"),
+        stream=True,
+        short={"SQLite": 50},
+    ),
+    _graph(
+        "graph in one step, checkpoint behind",
+        GraphRun(steps="one", durability="async"),
+        every=SOME,
+    ),
+    _graph(
+        "graph in one step, no checkpoints", GraphRun(steps="one", checkpoints=False), every=SOME
+    ),
+    _graph(
+        "graph in one step, tools that cost and run once",
+        GraphRun(tasks=True, steps="one"),
+        every=SOME,
+        once=True,
+    ),
     _graph(
         "graph, tools that cost and run once",
         GraphRun(),
@@ -175,6 +196,15 @@ SERIES: Final[tuple[Series, ...]] = (
         short={"SQLite": 60},
     ),
     Series("graph, killed at random", _at_random(GraphRun()), short={"SQLite": 1}),
+    Series(
+        "graph in one step, killed at random",
+        _at_random(GraphRun(steps="one")),
+        short={"SQLite": 1},
+    ),
+    Series(
+        "graph in one step, killed at random, in tasks, checkpoint at the end",
+        _at_random(GraphRun(tasks=True, steps="one", durability="exit")),
+    ),
     Series(
         "graph, frozen, taken over, thawed",
         _frozen(GraphRun(), whole),

@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from turngraph.billing.errors import FencedError, LedgerUnavailableError
 from turngraph.billing.leases.fenced_checkpointer import fenced
-from turngraph.billing.leases.leases import admit, finish
+from turngraph.billing.leases.leases import admit
 
 Open = Callable[..., Any]
 
@@ -120,14 +120,14 @@ def test_a_lease_that_ended_is_not_remembered(open_book: Open) -> None:
 
 
 def test_a_turn_that_is_over_still_writes_its_last_checkpoint(open_book: Open) -> None:
-    """The ledger hears of the end inside the last stage, whose checkpoint comes after. There is
-    nothing to let go.
-    """
+    """The checkpoint of the last stage comes after it: until then the lease is held."""
     book = open_book()
     fence = book.ledger.store.run(admit, "u", thread="t").fence
     leases = book.ledger.leases
     leases.start_renewing("u", fence, book.clock.now)
-    book.ledger.store.run(finish, "u", fence=fence)
-    leases.mark_finished("u", fence)
+    assert not leases.is_over("u", fence)
+    leases.mark_over("u", fence)
+    assert leases.is_over("u", fence)
     write(fenced(InMemorySaver(), book.ledger.leases, lease_from), fence, task=False)
-    assert not leases.stop_renewing("u", fence)
+    assert leases.stop_renewing("u", fence)
+    assert not leases.is_over("u", fence)

@@ -24,6 +24,7 @@ def call_in(context: StageContext) -> ModelCall:
         payload=payload,
         ledger_call=ledger_call(request, payload, attribution, 1, deps),
         reservation=None,
+        started=None,
         message_count=1,
         ends_at=None,
     )

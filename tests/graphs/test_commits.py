@@ -1,0 +1,138 @@
+"""A turn with a ledger commits as often as its guarantees need, and no more.
+
+The commits are counted by SQLite itself: its trace callback sees every statement that a connection
+runs, whoever sent it.
+"""
+
+import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.tools import tool
+from langgraph.checkpoint.memory import InMemorySaver
+from sqlalchemy import event
+
+from tests.turns import Run, ask, both_ways, invoke, result_of, turn_on
+from turngraph.billing import Ledger
+from turngraph.providers import OpenAIProvider
+from turngraph.providers.writing.payload import Payload
+from turngraph.scripted import Call, Say, ScriptedModel
+
+THREAD: Any = {"configurable": {"thread_id": "t"}}
+TWO_CALLS = [Call(("double", {"number": 21})), Say("42")]
+
+
+@tool
+def double(number: int) -> str:
+    """Doubles a number."""
+    return str(2 * number)
+
+
+class Commits:
+    """Counts the commits of a ledger's connections."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.count = 0
+        event.listen(ledger.store.engine, "checkout", self._watch)
+
+    def _watch(self, connection: sqlite3.Connection, *_: object) -> None:
+        connection.set_trace_callback(self._saw)
+
+    def _saw(self, sql: str) -> None:
+        self.count += sql == "COMMIT"
+
+
+@pytest.fixture
+def commits(ledger: Ledger) -> Commits:
+    """The commits of `ledger`, whose tables are made."""
+    ledger.list_budgets()
+    counted = Commits(ledger)
+    counted.count = 0
+    return counted
+
+
+@both_ways
+@pytest.mark.parametrize("saver", [None, InMemorySaver], ids=["no thread", "thread"])
+def test_a_turn_of_two_calls_in_one_step_commits_six_times(
+    run: Run, ledger: Ledger, commits: Commits, saver: Any
+) -> None:
+    """Admitted; held and sent; answered and charged; held and sent; answered and charged; finished.
+
+    Each is a moment that a crash may not undo, and between any two of them something happens that
+    the ledger cannot take back: the thread is read, a request leaves, a tool runs, a checkpoint is
+    stored.
+    """
+    with ScriptedModel(TWO_CALLS) as model:
+        kept = None if saver is None else saver()
+        turn = turn_on(model, ledger=ledger, tools=[double], checkpointer=kept, steps="one")
+        out = run(turn, ask("Twice 21?"), THREAD if kept else None)
+    assert (result_of(out).answer, len(result_of(out).charges)) == ("42", 2)
+    assert commits.count == 6
+
+
+@both_ways
+def test_a_turn_of_two_calls_step_by_step_commits_eight_times(
+    run: Run, ledger: Ledger, commits: Commits
+) -> None:
+    """Between the step that holds the money and the one that sends lies a checkpoint."""
+    with ScriptedModel(TWO_CALLS) as model:
+        turn = turn_on(
+            model, ledger=ledger, tools=[double], checkpointer=InMemorySaver(), steps="each"
+        )
+        run(turn, ask("Twice 21?"), THREAD)
+    assert commits.count == 8
+
+
+@both_ways
+@pytest.mark.parametrize("api", ["chat", "responses"])
+def test_a_request_is_built_once_for_its_money_and_its_wire(
+    run: Run, ledger: Ledger, api: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one step, what was held for is what is sent."""
+    built: list[object] = []
+    with ScriptedModel(TWO_CALLS) as model:
+        turn = turn_on(model, api=api, ledger=ledger, tools=[double])
+        plain = OpenAIProvider.payload
+
+        def counted(self: OpenAIProvider, *given: Any) -> Payload:
+            built.append(given)
+            return plain(self, *given)
+
+        monkeypatch.setattr(OpenAIProvider, "payload", counted)
+        run(turn, ask("Twice 21?"))
+        assert len(model.requests) == len(built) == 2
+
+
+class SlowSaver(InMemorySaver):
+    """Stores each checkpoint late."""
+
+    def put(self, *given: Any, **named: Any) -> Any:
+        time.sleep(0.2)
+        return super().put(*given, **named)
+
+
+def test_a_turn_that_waits_for_its_thread_sees_all_of_the_turn_before(tmp_path: Path) -> None:
+    """Once a turn is finished in the ledger, its messages are in the thread: the next worker reads
+    it the moment it is admitted.
+    """
+    url, saver = f"sqlite:///{tmp_path}/ledger.db", SlowSaver()
+    with Ledger(url) as one, Ledger(url) as other, ScriptedModel([Say("one"), Say("two")]) as model:
+        turns = [
+            turn_on(model, ledger=ledger, checkpointer=saver, steps="one", wait_s=20)
+            for ledger in (one, other)
+        ]
+        with ThreadPoolExecutor(2) as threads:
+            first = threads.submit(invoke, turns[0], ask("First?"), THREAD)
+            while not model.requests:
+                time.sleep(0.01)
+            second = threads.submit(invoke, turns[1], ask("Second?"), THREAD)
+            first.result(), second.result()
+        assert [message.text for message in turns[0].get_state(THREAD).values["messages"]] == [
+            "First?",
+            "one",
+            "Second?",
+            "two",
+        ]
