@@ -271,6 +271,32 @@ async def test_a_task_keeps_too(open_book: Open) -> None:
     )
 
 
+async def test_several_records_are_kept_all_or_none(open_book: Open) -> None:
+    """An answer and its charge: in one transaction, or both in the spool, in this order."""
+    book = open_book()
+    for call in ("a", "b"):
+        book.begin(call)
+    kept = book.ledger.store.run_all_or_spool(
+        (answer, response("a.1")), (settle, settlement("a.1"))
+    )
+    assert kept is not None
+    assert (kept[0], kept[1].amount_usd) == (True, Decimal("0.004"))
+    records = (answer, response("b.1")), (settle, settlement("nobody"))
+    with pytest.raises(LedgerError, match="nobody"):
+        await book.ledger.store.arun_all_or_spool(*records)
+    assert book.row("b.1")["state"] == "sent"
+    with broken(book.ledger):
+        records = (answer, response("b.1")), (settle, settlement("b.1"))
+        assert await book.ledger.store.arun_all_or_spool(*records) is None
+    assert book.ledger.play_back() == 2
+    assert [book.row(name)["state"] for name in ("a.1", "b.1")] == ["settled", "settled"]
+    assert book.row("b.1")["response"] == "{}"
+
+
+def response(attempt_id: str) -> AttemptResponse:
+    return AttemptResponse(attempt_id=attempt_id, response="{}")
+
+
 def test_what_only_helps_is_written_without_waiting(
     open_book: Open, caplog: pytest.LogCaptureFixture
 ) -> None:
