@@ -27,6 +27,7 @@ from turngraph.graphs.stage_table import MODEL, StageRow
 from turngraph.nodes.support.next_call import NextCall
 from turngraph.nodes.support.stage import Stage
 from turngraph.nodes.support.stage_context import StageContext
+from turngraph.state.channels import GrowingList
 from turngraph.state.flow import Flow, Wait, drive, drive_async
 from turngraph.state.reply import ToolCall
 from turngraph.state.turn import Turn
@@ -37,13 +38,19 @@ STEPS: Final = "turn_steps"
 """The key of a run's `configurable` that says in how many steps the stages run."""
 ONE_STEP: Final = "one"
 
+_SHORT: Final = 8
+"""Up to so many messages a conversation is written whole, as it is in a new thread. LangGraph
+stores what is added to a conversation apart from the checkpoint: two more transactions, and a third
+one for an empty checkpoint in a new thread.
+"""
+
 Goto = TypeVar("Goto", str, list[Send])
 Reducer = Callable[[Any, Sequence[Any]], Any]
 
 _REDUCERS: Final[Mapping[str, Reducer]] = {
     key: hint.__metadata__[0].reducer
     for key, hint in get_type_hints(Turn, include_extras=True).items()
-    if hasattr(hint, "__metadata__")
+    if isinstance(getattr(hint, "__metadata__", (None,))[0], GrowingList)
 }
 """How the keys that grow are merged, from the annotations of `Turn`. Others are replaced."""
 
@@ -71,7 +78,8 @@ class FusedStage(Stage):
     def _turn(self, state: Mapping[str, object], config: RunnableConfig) -> Flow[Any]:
         run = _FusedRun(self._rows, StageContext.of_node(config, self.deps), state)
         goto = yield from run.stages(self.name)
-        update = self.checked(cast(Turn, run.update()))
+        is_new_thread = config.get("metadata", {}).get("langgraph_step") == 1
+        update = self.checked(cast(Turn, run.update(whole_messages=is_new_thread)))
         return Command(update=update, goto=goto) if goto else update
 
 
@@ -119,8 +127,14 @@ class _FusedRun:
                 return self._handed_over(open_tasks)
             name = self._rows[follows[0].node].targets[0]
 
-    def update(self) -> dict[str, Any]:
-        """All that the stages wrote, as the update of one step."""
+    def update(self, *, whole_messages: bool) -> dict[str, Any]:
+        """All that the stages wrote, as the update of one step.
+
+        `whole_messages` says that the conversation is written whole, and not what was added to it.
+        """
+        messages = self._state["messages"]
+        if whole_messages or len(messages) <= _SHORT:
+            return {**self._written, "messages": Overwrite(messages)}
         return self._written
 
     def _handed_over(self, goto: Goto) -> Goto:

@@ -52,7 +52,8 @@ class TurnGraph(TypedRuns):
     - Values from outside are checked before LangGraph stores them, because one wrong value in a
       checkpoint makes the whole thread unreadable.
     - With a checkpointer every step is stored before the next one runs (`durability="sync"`),
-      unless the caller asks for another durability.
+      unless the caller asks for another durability. A turn that runs in one step is stored once, at
+      its end (`durability="exit"`), or, with a ledger, at its beginning too.
     - With a ledger a turn is admitted before its graph starts, so that no two workers run on one
       thread. A finished turn that is submitted again by its `turn_id` does not run again; its
       result is returned.
@@ -111,9 +112,10 @@ class TurnGraph(TypedRuns):
         of_turn = keys_of_turn(input, config)
         given = checked_input(of_turn, message_chars=self.message_chars)
         config = with_run_id(of_turn, config)
-        if runs_in_one_step(self, given, config, arguments):
+        one_step = runs_in_one_step(self, given, config, arguments)
+        if one_step:
             config = in_one_step(config)
-        return given, config, self._durable(arguments)
+        return given, config, self._durable(arguments, one_step)
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """LangGraph's `invoke`, on a checked input. Raises what `stream` raises, and
@@ -276,10 +278,14 @@ class TurnGraph(TypedRuns):
         assert self.ledger is not None, "only a turn with a ledger is admitted"
         return self.ledger
 
-    def _durable(self, kwargs: Mapping[str, object]) -> dict[str, Any]:
+    def _durable(self, arguments: Mapping[str, object], one_step: bool) -> dict[str, Any]:
         if not self.checkpointer:
-            return dict(kwargs)
-        return {**kwargs, "durability": kwargs.get("durability") or "sync"}
+            return dict(arguments)
+        # Between the input and the end of a run in one step there is nothing to store. With a
+        # ledger there is: LangGraph makes the ids of the calls from the stored input, and a run
+        # that is repeated after a crash finds its paid answers by these ids.
+        default = "exit" if one_step and self.ledger is None else "sync"
+        return {**arguments, "durability": arguments.get("durability") or default}
 
 
 class TurnBuilder(StateGraph[Turn, None, TurnInput, TurnOutput]):

@@ -52,15 +52,18 @@ def thread(name: str) -> Any:
 
 @both_ways
 def test_one_step_stores_one_checkpoint_for_the_whole_turn(run: Any) -> None:
-    """The input, and the end; a step a stage stores each stage too."""
+    """A step a stage stores the input and each stage."""
+    history = [("user", f"Question {n}?") for n in range(12)]
     with ScriptedModel() as model:
         turn = on(model, checkpointer=InMemorySaver(), steps="one")
+        run(turn, {"messages": history}, thread("one"))
         run(turn, ask("What is 6 * 7?"), thread("one"))
         each = on(model, checkpointer=InMemorySaver(), steps="each")
         run(each, ask("What is 6 * 7?"), thread("each"))
-    assert len(list(turn.get_state_history(thread("one")))) == 3
+    assert len(list(turn.get_state_history(thread("one")))) == 2
     assert len(list(each.get_state_history(thread("each")))) > 8
     assert turn.get_state(thread("one")).next == ()
+    assert len(turn.get_state(thread("one")).values["messages"]) == 17
 
 
 def test_a_thread_written_one_way_goes_on_the_other_way() -> None:

@@ -60,13 +60,23 @@ def _turn_ids(last: CheckpointTuple) -> list[str]:
 
 
 def _turns_newest_first(thread: StoredThread) -> Iterator[list[CheckpointTuple]]:
-    """Groups the thread's checkpoints by turn: an `input` checkpoint separates two turns."""
+    """Groups the thread's checkpoints by turn.
+
+    An `input` checkpoint separates two turns. A turn that is stored at its end alone has none; it
+    is told from the next one by its id.
+    """
     checkpoints: list[CheckpointTuple] = []
     for checkpoint in thread.newest_first():
-        if checkpoint.metadata.get("source") != "input":
-            checkpoints.insert(0, checkpoint)
-        elif checkpoints:
+        is_input = checkpoint.metadata.get("source") == "input"
+        if checkpoints and (is_input or _turn_differs(checkpoint, checkpoints[0])):
             yield checkpoints
             checkpoints = []
+        if not is_input:
+            checkpoints.insert(0, checkpoint)
     if checkpoints:
         yield checkpoints
+
+
+def _turn_differs(one: CheckpointTuple, other: CheckpointTuple) -> bool:
+    ids = [each.checkpoint["channel_values"].get("turn_id") for each in (one, other)]
+    return all(ids) and ids[0] != ids[1]

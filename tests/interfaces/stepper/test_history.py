@@ -128,9 +128,14 @@ def test_turns_that_ran_in_parallel_are_shown_in_parallel(saver: Any) -> None:
         past.close()
 
 
-def test_any_turn_of_a_thread_is_found_by_its_place_or_id(model: ScriptedModel, saver: Any) -> None:
-    """The last one by default. For an unknown turn the error lists the known ones."""
-    turn = turn_on(model, tools=[weather], checkpointer=saver)
+@pytest.mark.parametrize("steps", ["each", "one"])
+def test_any_turn_of_a_thread_is_found_by_its_place_or_id(
+    model: ScriptedModel, saver: Any, steps: str
+) -> None:
+    """The last one by default. For an unknown turn the error lists the known ones. Of turns in one
+    step only the end is stored.
+    """
+    turn = turn_on(model, tools=[weather], checkpointer=saver, steps=steps)
     for number, question in enumerate(("Both?", "And now?", "And then?")):
         turn.invoke(ask(question, turn_id=f"turn-{number}"), THREAD)
     for asked, answer in (
