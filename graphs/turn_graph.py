@@ -23,7 +23,7 @@ from turngraph.graphs.run_input import (
     with_run_id_of,
 )
 from turngraph.graphs.steps import Steps, in_one_step, invoked, keeps_checkpoints, runs_in_one_step
-from turngraph.graphs.strict_serde import with_strict_serde
+from turngraph.graphs.strict_serde import turn_checkpointer
 from turngraph.graphs.typed_runs import TypedRuns
 from turngraph.state.errors import TurnConfigurationError, TurnInvocationError
 from turngraph.state.flow import Flow, Wait, drive, drive_async
@@ -164,7 +164,7 @@ class TurnGraph(TypedRuns):
         LangGraph's own method knows the types of a turn's state only with
         `LANGGRAPH_STRICT_MSGPACK=true`, and warns about each of them without.
         """
-        return super()._apply_checkpointer_allowlist(with_strict_serde(checkpointer))
+        return super()._apply_checkpointer_allowlist(turn_checkpointer(checkpointer))
 
     def copy(self, update: dict[str, Any] | None = None) -> Self:
         """LangGraph's `copy` (and so `with_config`), with the fields that it would leave out."""
@@ -305,7 +305,7 @@ class TurnBuilder(StateGraph[Turn, None, TurnInput, TurnOutput]):
     ) -> TurnGraph:
         """Compile as LangGraph does, into a `TurnGraph`."""
         compiled = super().compile(
-            with_strict_serde(checkpointer),
+            turn_checkpointer(checkpointer),
             cache=cache,
             store=store,
             interrupt_before=interrupt_before,

@@ -1,4 +1,4 @@
-"""Stores the growing lists of a turn: each item in the checkpoint that added it, not in every one.
+"""Stores the large keys of a turn: each value in the checkpoint that wrote it, not in every one.
 
 LangGraph writes every key of the state into every checkpoint, and a turn makes about ten
 checkpoints. A `DeltaChannel` is left out of most of them. To read it, LangGraph walks back from
@@ -7,14 +7,22 @@ LangGraph reads the channel's `snapshot_frequency` after every step: after that 
 next checkpoint gets a full copy.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Self
 
 from langgraph.channels import DeltaChannel
+from langgraph.errors import InvalidUpdateError
+from langgraph.types import Overwrite
 
-__all__ = ["GrowingList"]
+from turngraph.state.stored import Stored
+
+__all__ = ["GrowingList", "LatestValue"]
 
 _PART: Final = 8
 """A full copy is due when one part in this many is new."""
+
+Write = tuple[str, str, Any]
+"""A write as LangGraph stores it: the task's id, the channel, the value."""
 
 
 class GrowingList(DeltaChannel[list[Any]]):
@@ -36,6 +44,13 @@ class GrowingList(DeltaChannel[list[Any]]):
         new.key, new.value = self.key, self.value
         return new
 
+    def from_checkpoint(self, checkpoint: Any) -> Self:
+        """Returns a channel with the list that a checkpoint holds."""
+        new = super().from_checkpoint(checkpoint)
+        if isinstance(new.value, Stored):
+            new.value = new.value.value
+        return new
+
     @property
     def snapshot_frequency(self) -> int:
         """The number of writes after which the next full copy is due."""
@@ -46,3 +61,83 @@ class GrowingList(DeltaChannel[list[Any]]):
     @snapshot_frequency.setter
     def snapshot_frequency(self, least: int) -> None:
         self._least = least
+
+
+def latest(state: Any, writes: Sequence[Any]) -> Any:
+    """Returns the last of `writes`, or `state` if there is none.
+
+    >>> latest(1, [2, 3]), latest(1, [])
+    (3, 1)
+    """
+    return writes[-1] if writes else state
+
+
+class LatestValue(DeltaChannel[Any]):
+    """The channel of a large value that is replaced.
+
+    It stands in the checkpoint that wrote it; an ordinary channel repeats it in every later one.
+    It is decoded when it is first looked at. Before it is first written it reads as None, or as an
+    empty list where the key holds a list.
+
+        >>> channel = LatestValue()
+        >>> channel.get(), channel.update([4]), channel.get()
+        (None, True, 4)
+    """
+
+    def __init__(
+        self,
+        reducer: Callable[[Any, Sequence[Any]], Any] = latest,
+        typ: Any = object,
+        *,
+        snapshot_frequency: int = 1,
+    ) -> None:
+        # LangGraph makes the channel of a key anew from these three.
+        super().__init__(reducer, typ, snapshot_frequency=snapshot_frequency)
+
+    def copy(self) -> Self:
+        """Returns another channel with the same value, which is shared: values are never edited."""
+        new = self.__class__(typ=self.typ)
+        new.key, new.value = self.key, self.value
+        return new
+
+    def from_checkpoint(self, checkpoint: Any) -> Self:
+        """Returns a channel with the value that a checkpoint holds, or without one."""
+        new = self.__class__(typ=self.typ)
+        new.key = self.key
+        # A new channel holds LangGraph's mark for "no value", and gets the same one here. Of it,
+        # `DeltaChannel` would make an empty value by calling the type, which may need arguments.
+        if checkpoint is not new.value:
+            new.value = super().from_checkpoint(checkpoint).value
+        return new
+
+    def replay_writes(self, writes: Sequence[Write]) -> None:
+        """Takes the last of the stored `writes`."""
+        if writes:
+            self.value = _plain(writes[-1][2])
+
+    def update(self, values: Sequence[Any]) -> bool:
+        """Takes the value that a step wrote.
+
+        Raises InvalidUpdateError if parallel tasks wrote more than one.
+        """
+        if len(values) > 1:
+            raise InvalidUpdateError(
+                f"`{self.key}` takes one value a step; {len(values)} tasks wrote one."
+            )
+        if values:
+            self.value = _plain(values[0])
+        return bool(values)
+
+    def get(self) -> Any:
+        """Returns the value. Without one this is no error: LangGraph stores a full copy of what a
+        dead task has written and nobody has read yet.
+        """
+        if not self.is_available():
+            return [] if self.typ is list else None
+        if isinstance(self.value, Stored):
+            self.value = self.value.value
+        return self.value
+
+
+def _plain(write: Any) -> Any:
+    return write.value if isinstance(write, Overwrite) else write

@@ -22,11 +22,12 @@ status              -       w           -         -     -         -            w
 result              r       rw          -         -     -         -            w         -
 
 `messages`, `attempts` and `tool_runs` are lists that grow: what a stage writes is merged into
-`messages` by id and appended to the others. Every other key is replaced. All keys but `messages`
-belong to one turn: the next turn's input and its prep_first_request set them anew. `dispatch_tools`
-reads no key, because the edge after `bill` sends it a `ToolTask`. No stage reads `status`: it tells
-whoever looks at a thread whether its turn is over, and the first edge whether all stages have run
-in one step.
+`messages` by id and appended to the others. Every other key is replaced; `request`, `charges` and
+`result` are large, and so they stand only in the checkpoints that change them. All keys but
+`messages` belong to one turn: the next turn's input and its prep_first_request set them anew.
+`dispatch_tools` reads no key, because the edge after `bill` sends it a `ToolTask`. No stage reads
+`status`: it tells whoever looks at a thread whether its turn is over, and the first edge whether
+all stages have run in one step.
 """
 
 from collections.abc import Sequence
@@ -39,7 +40,7 @@ from pydantic import BeforeValidator, Field, JsonValue
 from typing_extensions import TypedDict
 
 from turngraph.state.base import Frozen
-from turngraph.state.channels import GrowingList
+from turngraph.state.channels import GrowingList, LatestValue
 from turngraph.state.json_types import JsonObject
 from turngraph.state.kinds import TurnPhase, TurnStatus
 from turngraph.state.messages import merge_messages
@@ -162,6 +163,9 @@ _MESSAGES: Final = GrowingList(merge_messages, snapshot_frequency=16)
 Messages = Annotated[list[AnyMessage], _MESSAGES]
 Attempts = Annotated[list[Attempt], GrowingList(append_all, snapshot_frequency=8)]
 ToolRuns = Annotated[list[ToolRun], GrowingList(append_all, snapshot_frequency=8)]
+Request = Annotated[ChatRequest, LatestValue()]
+Charges = Annotated[list[Charge], LatestValue()]
+Result = Annotated[TurnResult | None, LatestValue()]
 
 
 class TurnInput(TypedDict, total=False):
@@ -185,15 +189,15 @@ class Turn(TypedDict, total=False):
     started_at: float  # seconds since the epoch
     first_message: int  # the place in `messages` at which this turn's own begin
     plugins: list[SelectedPlugin]
-    request: ChatRequest
+    request: Request
     reservation: str | None  # the id under which a ledger holds money for `request`
     pending_tool_calls: list[ToolCall]
     attempts: Attempts
     tool_runs: ToolRuns
-    charges: list[Charge]
+    charges: Charges
     outcome: TurnOutcome | None
     status: TurnPhase
-    result: TurnResult | None
+    result: Result
 
 
 class ToolTask(TypedDict):

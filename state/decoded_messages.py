@@ -1,0 +1,118 @@
+"""Remembers messages that were decoded, so that a process that goes on with a thread decodes only
+what is new.
+
+The key is the stored bytes themselves: the same bytes always decode to the same messages, whichever
+thread, checkpointer or tenant they belong to, and an edited thread has other bytes. Whoever was
+given a message may have changed it in place; such a list is decoded again.
+"""
+
+import os
+from collections import OrderedDict
+from collections.abc import Callable
+from threading import Lock
+from typing import Any, Final
+
+from langchain_core.messages import BaseMessage
+
+__all__ = ["DECODED", "DecodedMessages"]
+
+_MESSAGE_BYTES: Final = 3_000
+"""What a decoded message takes beside its text, with the copy that shows whether it was changed."""
+
+
+class DecodedMessages:
+    """The lists of messages that were decoded last, up to about `max_bytes` of memory.
+
+    >>> from langchain_core.messages import HumanMessage
+    >>> cache = DecodedMessages(max_bytes=1_000_000)
+    >>> first = cache.read(b"stored", lambda data: [HumanMessage("Hi")])
+    >>> cache.read(b"stored", lambda data: [])[0] is first[0]
+    True
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes, self._used = max_bytes, 0
+        self._entries: OrderedDict[bytes, _Entry] = OrderedDict()
+        self._lock = Lock()
+
+    def read(self, data: bytes, decode: Callable[[bytes], Any]) -> Any:
+        """Returns what `decode` makes of `data`. Lists of messages are remembered."""
+        with self._lock:
+            entry = self._entries.get(data)
+            if entry is not None:
+                self._entries.move_to_end(data)
+        if entry is not None and entry.is_unchanged():
+            return list(entry.messages)
+        value = decode(data)
+        if isinstance(value, list) and value and all(isinstance(m, BaseMessage) for m in value):
+            self._keep(data, value)
+        return value
+
+    def clear(self) -> None:
+        """Forgets everything. A forked process does so too: another thread of its parent may have
+        held the lock.
+        """
+        self._lock = Lock()
+        self._entries, self._used = OrderedDict(), 0
+
+    def _keep(self, data: bytes, messages: list[BaseMessage]) -> None:
+        try:
+            entry = _Entry(messages)
+        except _NotPlainError:
+            return
+        with self._lock:
+            replaced = self._entries.pop(data, None)
+            self._entries[data] = entry
+            self._used += len(data) + entry.size
+            if replaced is not None:
+                self._used -= len(data) + replaced.size
+            while self._used > self._max_bytes:
+                oldest, dropped = self._entries.popitem(last=False)
+                self._used -= len(oldest) + dropped.size
+
+
+class _Entry:
+    """A list of messages, and a copy of their fields as they were decoded."""
+
+    def __init__(self, messages: list[BaseMessage]) -> None:
+        self.messages = tuple(messages)
+        copier = _Copier()
+        self._fields = [copier.copy(vars(message)) for message in messages]
+        self._extra = [copier.copy(message.__pydantic_extra__) for message in messages]
+        self.size = copier.chars + _MESSAGE_BYTES * len(messages)
+
+    def is_unchanged(self) -> bool:
+        """Whether no message was edited in place since. Texts are compared by identity first."""
+        return self._fields == [vars(message) for message in self.messages] and self._extra == [
+            message.__pydantic_extra__ for message in self.messages
+        ]
+
+
+class _NotPlainError(Exception):
+    """A message holds something that is no JSON value, so that its copy would share it."""
+
+
+class _Copier:
+    """Copies JSON values and counts the characters of their texts."""
+
+    def __init__(self) -> None:
+        self.chars = 0
+
+    def copy(self, value: Any) -> Any:
+        if type(value) is str:
+            self.chars += len(value)
+            return value
+        if value is None or type(value) in (int, float, bool):
+            return value
+        if type(value) is dict:
+            return {key: self.copy(item) for key, item in value.items()}
+        if type(value) is list:
+            return [self.copy(item) for item in value]
+        raise _NotPlainError
+
+
+DECODED: Final = DecodedMessages(max_bytes=64 * 1024 * 1024)
+"""The memory of this process."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=DECODED.clear)

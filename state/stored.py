@@ -1,0 +1,68 @@
+"""How the large values of a turn stand in checkpoints: LangGraph's own encoding, compressed.
+
+What was sent stands in `request`, in every attempt and again in the result; compressed together it
+is stored about once. A checkpointer that was not made for this can still read such a thread,
+because a `Stored` is an ordinary dataclass to LangGraph's serializer; `value` decodes it.
+"""
+
+import zlib
+from dataclasses import dataclass
+from typing import Any, Final
+
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    ChatMessage,
+    FunctionMessage,
+    HumanMessage,
+    RemoveMessage,
+    SystemMessage,
+    ToolMessage,
+)
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+
+from turngraph.state.decoded_messages import DECODED
+from turngraph.state.request import ChatRequest
+from turngraph.state.result import Attempt, Charge, ToolRun, TurnResult
+
+__all__ = ["MESSAGE_CLASSES", "STORED_CLASSES", "Stored", "stored_form"]
+
+MESSAGE_CLASSES: Final = (
+    *(AIMessage, AIMessageChunk, ChatMessage, FunctionMessage),
+    *(HumanMessage, RemoveMessage, SystemMessage, ToolMessage),
+)
+STORED_CLASSES: Final = (Attempt, Charge, ChatRequest, ToolRun, TurnResult)
+"""The classes of the large values, other than messages."""
+
+_SERIALIZER: Final = JsonPlusSerializer(allowed_msgpack_modules=[*MESSAGE_CLASSES, *STORED_CLASSES])
+_WORTH_IT: Final = 256
+"""Shorter values are stored as they are, in bytes."""
+_LEVEL: Final = 1
+"""zlib's fastest level: the best one saves 3 % more, and takes a third longer."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A value as it stands in a checkpoint.
+
+    >>> form = stored_form(["a long text " * 100])
+    >>> len(form.data) < 100, form.value == ["a long text " * 100]
+    (True, True)
+    """
+
+    data: bytes
+
+    @property
+    def value(self) -> Any:
+        """The value, decoded. Lists of messages are decoded once and remembered."""
+        return DECODED.read(self.data, _decoded)
+
+
+def stored_form(value: Any) -> Any:
+    """Returns `value` as a `Stored`; a small value stays as it is."""
+    _, encoded = _SERIALIZER.dumps_typed(value)
+    return value if len(encoded) < _WORTH_IT else Stored(zlib.compress(encoded, _LEVEL))
+
+
+def _decoded(data: bytes) -> Any:
+    return _SERIALIZER.loads_typed(("msgpack", zlib.decompress(data)))
