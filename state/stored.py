@@ -2,12 +2,11 @@
 
 What was sent stands in `request`, in every attempt and again in the result; compressed together it
 is stored about once. A checkpointer that was not made for this can still read such a thread,
-because a `Stored` is an ordinary dataclass to LangGraph's serializer; `value` decodes it.
+because a `Stored` is an ordinary named tuple to LangGraph's serializer; `value` decodes it.
 """
 
 import zlib
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from langchain_core.messages import (
     AIMessage,
@@ -41,8 +40,7 @@ _LEVEL: Final = 1
 """zlib's fastest level: the best one saves 3 % more, and takes a third longer."""
 
 
-@dataclass(frozen=True)
-class Stored:
+class Stored(NamedTuple):
     """A value as it stands in a checkpoint.
 
     >>> form = stored_form(["a long text " * 100])
