@@ -1,5 +1,5 @@
-"""Reads checkpoints strictly: only messages and the types of a turn's state are loaded. A turn's own
-checkpointer writes the large values compressed (`turngraph.state.stored`).
+"""Reads checkpoints strictly: only messages and the types of a turn's state are loaded. A turn's
+own checkpointer writes the large values compressed (`turngraph.state.stored`).
 
 LangGraph's default lets a row of the checkpoint table name any class and call it with any
 arguments; whoever can write that table could run code
@@ -132,7 +132,7 @@ def with_strict_serde(checkpointer: Saver, *types: type) -> Saver:
 
 
 def turn_checkpointer(checkpointer: Saver) -> Saver:
-    """`with_strict_serde(checkpointer)`, for a turn's own use: it stores large values compressed."""
+    """`with_strict_serde(checkpointer)` for a turn itself: it stores large values compressed."""
     if not isinstance(checkpointer, BaseCheckpointSaver):
         return checkpointer
     if type(checkpointer.serde) is JsonPlusSerializer:
