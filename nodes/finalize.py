@@ -50,7 +50,7 @@ def finalize(state: Reads, context: StageContext) -> Turn:
     removed = _unsendable(state, context)
     result = _result(state, added, context.seconds_since(state["started_at"]))
     if not removed and state["request"].body is None:
-        own = [*state["messages"][state["first_message"] :], *added]
+        own = [*state["messages"][_first_own(state) :], *added]
         result = result.model_copy(update={"new_messages": tuple(openai_messages(own))})
     if result.ok:
         parsed = parse_answer(result.answer, state["request"], context.deps).value
@@ -90,7 +90,7 @@ def _result(state: Reads, added: list[ToolMessage], seconds: float) -> TurnResul
     replies = [attempt.reply for attempt in attempts if attempt.reply is not None]
     last = replies[-1] if replies else None
     usages = [reply.usage for reply in replies if reply.usage is not None]
-    own = [*state["messages"][state["first_message"] :], *added]
+    own = [*state["messages"][_first_own(state) :], *added]
     return TurnResult(
         turn_id=state["turn_id"],
         status=outcome.status,
@@ -131,6 +131,17 @@ def _uncounted(limits: TurnLimits, charges: list[Charge]) -> list[str]:
 
 def _warnings_of(attempt: Attempt) -> tuple[str, ...]:
     return attempt.warnings if attempt.reply is None else (*attempt.warnings, *attempt.reply.notes)
+
+
+def _first_own(state: Reads) -> int:
+    """Returns the place in `messages` at which the turn's own begin."""
+    first = state.get("first_message")
+    if first is None:  # a turn that was begun by a version without this key
+        messages, attempts = state["messages"], state["attempts"]
+        first = attempts[0].messages_sent if attempts else len(messages)
+        while first > 0 and messages[first - 1].type == "human":
+            first -= 1
+    return first
 
 
 def _missing_answers(messages: list[AnyMessage], outcome: TurnOutcome) -> list[ToolMessage]:
