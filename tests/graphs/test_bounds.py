@@ -150,5 +150,7 @@ def test_an_answer_is_kept_before_anybody_is_told_of_it() -> None:
         with pytest.raises(KeyboardInterrupt):
             turn.invoke(ask("Q"))
         [row] = list(ledger.store.read(lambda tx: tx.conn.execute(attempt_t.select()).all()))
-    assert row.state == "answered"
+    # All stages in one step charge an answer in the transaction that stores it.
+    assert row.state == "settled"
     assert row.usage is not None
+    assert 0 < row.charge_nano < row.hold_nano
