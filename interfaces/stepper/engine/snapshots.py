@@ -16,6 +16,8 @@ from langgraph.checkpoint.base import CheckpointTuple
 from langgraph.checkpoint.base.id import uuid6
 from langgraph.checkpoint.memory import InMemorySaver
 
+from turngraph.nodes.support.stage_context import IDENTITY
+
 __all__ = ["EMPTY_SNAPSHOT", "LazyValue", "SessionSaver", "Snapshot"]
 
 
@@ -180,7 +182,14 @@ class SessionSaver(InMemorySaver):
         latest = max(checkpoints)
         checkpoint, metadata, parent = checkpoints[latest]
         renewed = {**self.serde.loads_typed(checkpoint), "id": str(uuid6())}
-        checkpoints[renewed["id"]] = (self.serde.dumps_typed(renewed), metadata, parent)
+        # Without the identity of the turn's calls, these get the ids of their tasks.
+        kept = {**self.serde.loads_typed(metadata)}
+        kept.pop(IDENTITY, None)
+        checkpoints[renewed["id"]] = (
+            self.serde.dumps_typed(renewed),
+            self.serde.dumps_typed(kept),
+            parent,
+        )
         del checkpoints[latest]
         self.writes.pop((self.thread_id, namespace, latest), None)
 

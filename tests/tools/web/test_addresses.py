@@ -120,7 +120,9 @@ def test_a_numeric_host_is_refused_before_anything_resolves_it(host: str) -> Non
     """What a resolver or a version of the HTTP library makes of it plays no part."""
     with pytest.raises(AddressError, match="not public"):
         AddressPolicy().check_literal(host, 80)
-    AddressPolicy(allowed=["0.0.0.0", "127.0.0.1:80"]).check_literal(host, 80)
+    with pytest.raises(AddressError, match="not public"):
+        AddressPolicy(allowed=["0.0.0.0", "127.0.0.1:80"]).check_literal(host, 80)
+    AddressPolicy(allowed=[host]).check_literal(host, 80)
 
 
 @pytest.mark.parametrize(
