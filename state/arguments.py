@@ -3,13 +3,14 @@
 import json
 import re
 from collections import Counter
+from collections.abc import Mapping
 from math import isfinite
 from typing import Any, Final
 
-from turngraph.state.errors import ToolArgumentsError
+from turngraph.state.errors import ToolArgumentsError, TurnValueError
 from turngraph.state.json_types import JsonObject
 
-__all__ = ["MAX_DEPTH", "MAX_TEXT", "dump_json", "parse_arguments"]
+__all__ = ["MAX_DEPTH", "MAX_TEXT", "content_text", "dump_json", "parse_arguments"]
 
 MAX_TEXT: Final = 1_000_000
 """The most characters that are parsed."""
@@ -57,6 +58,23 @@ def dump_json(value: object) -> str:
     Raises ValueError for NaN and infinities, TypeError for what is no JSON.
     """
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def content_text(content: Mapping[str, object]) -> str:
+    """Returns a message's content that is an object as JSON text.
+
+    >>> content_text({"a": 1})
+    '{"a": 1}'
+
+    Raises TurnValueError for an object that JSON has no form for.
+    """
+    try:
+        return dump_json(content)
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise TurnValueError(
+            f"A message's content is an object that is no JSON: {exc}. Write text, a list of "
+            "parts, or an object of texts, finite numbers, lists and objects."
+        ) from exc
 
 
 def _load(text: str) -> Any:

@@ -19,7 +19,7 @@ from langchain_core.messages import (
 from langchain_core.messages.base import BaseMessageChunk
 from langchain_core.messages.utils import message_chunk_to_message
 
-from turngraph.state.arguments import dump_json
+from turngraph.state.arguments import content_text
 from turngraph.state.errors import TurnValueError
 
 __all__ = ["REMOVE_ALL_MESSAGES", "coerce_message", "merge_messages"]
@@ -154,9 +154,9 @@ def coerce_message(value: Any) -> AnyMessage:
 def _with_json_content(value: Any) -> Any:
     """Returns `value` with the JSON of a content that is an object, which no message can have."""
     if isinstance(value, Mapping) and isinstance(value.get("content"), Mapping):
-        return {**value, "content": dump_json(value["content"])}
+        return {**value, "content": content_text(value["content"])}
     if isinstance(value, tuple | list) and len(value) == 2 and isinstance(value[1], Mapping):
-        return value[0], dump_json(value[1])
+        return value[0], content_text(value[1])
     return value
 
 

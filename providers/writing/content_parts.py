@@ -1,6 +1,7 @@
 """Parts of a Chat Completions message's content, as one vendor takes them."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from turngraph.providers.vendors.profiles import Quirks
@@ -38,7 +39,12 @@ def _is_taken(part: JsonObject, quirks: Quirks) -> bool:
 
 
 def _is_by_url(part: JsonObject) -> bool:
-    return part.get("type") == "image_url" and not part["image_url"]["url"].startswith("data:")
+    if part.get("type") != "image_url":
+        return False
+    # A caller's own block (`non_standard`) may hold anything; the vendor says what is wrong in it.
+    image = part.get("image_url")
+    url = image.get("url") if isinstance(image, Mapping) else None
+    return isinstance(url, str) and not url.startswith("data:")
 
 
 def move_tool_media(messages: list[JsonObject], quirks: Quirks, notes: Notes) -> list[JsonObject]:

@@ -15,6 +15,8 @@ from turngraph.state.json_types import JsonMapping
 
 __all__ = ["read_block"]
 
+_TEXTS: Final = ("url", "file_id", "detail", "filename")
+"""The members of `Media` that are texts."""
 _AUDIO_TYPES: Final = {"mp3": "audio/mpeg"}
 """The media type for a `format` of `input_audio`, where it is not `audio/<format>`."""
 
@@ -43,7 +45,7 @@ def read_block(block: object, place: str) -> Part:
             f"In {place}, no vendor knows the block type `{kind}`. Known: {known}."
         )
     try:
-        return reader(block)
+        return _with_texts(reader(block))
     except KeyError as exc:
         members = ", ".join(sorted(block))
         raise TurnValueError(
@@ -51,6 +53,19 @@ def read_block(block: object, place: str) -> Part:
         ) from exc
     except (AttributeError, TypeError) as exc:
         raise TurnValueError(f"In {place}, a `{kind}` block is malformed: {exc}.") from exc
+
+
+def _with_texts(part: Part) -> Part:
+    """`part`, whose members are texts. Raises TypeError for another type."""
+    members = {
+        name: getattr(part, name) for name in _TEXTS if getattr(part, name, None) is not None
+    }
+    if isinstance(part, Raw) and part.part.get("type") == "refusal":
+        members["refusal"] = part.part["refusal"]
+    for name, value in members.items():
+        if not isinstance(value, str):
+            raise TypeError(f"`{name}` is a `{type(value).__name__}`, and must be a text")
+    return part
 
 
 def _text(block: JsonMapping) -> Part:

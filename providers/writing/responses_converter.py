@@ -19,7 +19,7 @@ from turngraph.providers.writing.content import (
 from turngraph.providers.writing.content_readers import read_block
 from turngraph.providers.writing.roles import role_of
 from turngraph.providers.writing.wire_calls import wire_calls
-from turngraph.state.arguments import dump_json
+from turngraph.state.arguments import content_text
 from turngraph.state.json_types import JsonMapping, JsonObject
 
 __all__ = ["OpenAIResponsesConverter"]
@@ -81,7 +81,7 @@ class OpenAIResponsesConverter:
     def convert_user(self, message: BaseMessage) -> JsonObject:
         """A user message: text and media. Content that is an object is sent as JSON text."""
         if isinstance(message.content, Mapping):
-            return {"role": "user", "content": _input_parts(dump_json(message.content))}
+            return {"role": "user", "content": _input_parts(content_text(message.content))}
         return {"role": "user", "content": _input_parts(message)}
 
     def convert_assistant(self, message: BaseMessage) -> list[JsonObject]:

@@ -199,6 +199,12 @@ def test_every_spelling_of_a_block_is_understood(block: Any, part: dict[str, Any
         ({"text": "Hi"}, "block type `None`"),
         ({"type": "text"}, "lacks 'text'"),
         ({"type": "text", "text": 3}, "malformed"),
+        ({"type": "image_url", "image_url": {"url": []}}, "malformed: `url` is a `list`"),
+        ({"type": "image_url", "image_url": {"url": "data:,", "detail": 1}}, "`detail` is a `int`"),
+        ({"type": "input_image", "image_url": {}}, "malformed"),
+        ({"type": "input_image", "file_id": 7}, "`file_id` is a `int`"),
+        ({"type": "file", "file": {"file_id": "f", "filename": {}}}, "`filename` is a `dict`"),
+        ({"type": "refusal", "refusal": 3}, "`refusal` is a `int`"),
         ({"type": "image"}, "url, base64 or file_id"),
         ({"type": "image", "file_id": "file-1"}, "a URL or base64"),
         ({"type": "audio", "url": "https://example.com/a.mp3"}, "base64 only"),
@@ -209,6 +215,13 @@ def test_an_error_names_a_block_that_cannot_be_sent(block: dict[str, Any], said:
     """Leaving it out would change the message."""
     with pytest.raises(TurnValueError, match=said):
         CONVERT.convert_user(HumanMessage([block], id="m7"))
+
+
+@pytest.mark.parametrize("content", [{"a": b"x"}, {"a": float("inf")}, {"a": float("nan")}])
+def test_content_that_is_no_json_is_refused(content: dict[str, Any]) -> None:
+    """An object is sent as its JSON; what has none is a mistake of the caller."""
+    with pytest.raises(TurnValueError, match="an object that is no JSON"):
+        from_chat([{"role": "user", "content": content}])
 
 
 @pytest.mark.parametrize(
