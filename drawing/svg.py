@@ -9,20 +9,18 @@ has the name of its node in `data-node`, so that a page can style it:
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from typing import Final, Literal
+from typing import Final
 
 from langchain_core.runnables.graph import Graph
 from langgraph.pregel import Pregel
 
 from turngraph.drawing.layout import END_LABELS, Route, edges_of, layout
+from turngraph.drawing.marks import SIGNS, Mark
 from turngraph.drawing.svg_geometry import Box, Geometry, Point, line_points, measure
 
-__all__ = ["Mark", "draw_svg"]
+__all__ = ["draw_svg"]
 
-Mark = Literal["done", "next", "failed"]
 CORNER: Final = 9.0  # the radius of a corner in pixels
-SIGNS: Final[Mapping[Mark, str]] = {"done": "✓", "next": "▶", "failed": "✗"}
-"""The sign of each mark, for readers who do not see its color."""
 
 STYLE: Final = """
 @media (prefers-color-scheme: dark) {

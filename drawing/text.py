@@ -7,6 +7,7 @@ from typing import Final
 from langchain_core.runnables.graph import Graph
 
 from turngraph.drawing.layout import END_LABELS, Layout, Route, edges_of, layout
+from turngraph.drawing.marks import SIGNS, Mark
 
 __all__ = ["draw_text"]
 
@@ -89,10 +90,12 @@ class _Geometry:
     """Lines between two rows; one more if boxes stand side by side, for lines that turn there."""
 
 
-def draw_text(graph: Graph) -> str:
+def draw_text(graph: Graph, *, marks: Mapping[str, Mark] | None = None) -> str:
     """Returns a picture of `graph` in characters. Conditional edges are dashed.
 
-    `graph` is what `get_graph()` of any compiled LangGraph graph returns.
+    `graph` is what `get_graph()` of any compiled LangGraph graph returns. The sign of a node's mark
+    stands before its name. With `marks` the boxes leave room for the signs, so that the picture
+    keeps its shape from one step to the next.
 
         >>> graph = Graph()
         >>> _ = graph.add_edge(graph.add_node(str, id="ask"), graph.add_node(str, id="answer"))
@@ -109,22 +112,28 @@ def draw_text(graph: Graph) -> str:
     plan = layout(list(graph.nodes), edges_of(graph))
     if not plan.rows:
         return ""
-    geometry, canvas = _measure(plan), _Canvas()
+    geometry, canvas = _measure(plan, sign_width=0 if marks is None else 2), _Canvas()
+    marks = marks or {}
     for row in plan.rows:
         for node in row:
             canvas.box(
                 geometry.x[node] - geometry.width // 2 + 1,
                 geometry.top[node],
                 geometry.width,
-                END_LABELS.get(node, node),
+                _label(node, marks.get(node)),
             )
     for route in plan.routes:
         _draw_route(canvas, geometry, route, plan)
     return str(canvas)
 
 
-def _measure(plan: Layout) -> _Geometry:
-    width = max(len(END_LABELS.get(node, node)) for row in plan.rows for node in row) + 4
+def _label(node: str, mark: Mark | None) -> str:
+    name = END_LABELS.get(node, node)
+    return name if mark is None else f"{SIGNS[mark]} {name}"
+
+
+def _measure(plan: Layout, sign_width: int) -> _Geometry:
+    width = max(len(_label(node, None)) for row in plan.rows for node in row) + sign_width + 4
     width += width % 2
     left = LANE * plan.lanes("left")
     inner = max(len(row) for row in plan.rows) * (width + 2) - 2

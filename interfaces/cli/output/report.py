@@ -1,6 +1,5 @@
 """Reports of a finished turn: a table of its charges, a summary line, a sentence on its failure."""
 
-from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -8,8 +7,8 @@ from rich.console import Console
 from rich.table import Table
 
 from turngraph.interfaces.cli.model_options import SelectedModel
-from turngraph.interfaces.plain_text import money, one_line, printable
-from turngraph.state.kinds import TurnStatus
+from turngraph.interfaces.outcomes import why_no_answer
+from turngraph.interfaces.plain_text import money, printable
 from turngraph.state.result import Charge, TurnResult
 
 __all__ = ["charges_table", "explain_failure", "print_scripted_notice", "summary"]
@@ -17,14 +16,6 @@ __all__ = ["charges_table", "explain_failure", "print_scripted_notice", "summary
 _ENDPOINT_ERRORS: Final = frozenset({"connection", "timeout", "not_found", "protocol"})
 """Kinds of errors that a wrong base URL may cause, so that their report names it."""
 _COUNT_FIELDS: Final = ("input_tokens", "cache_read_tokens", "output_tokens", "reasoning_tokens")
-
-_STATUS_SENTENCES: Final[Mapping[TurnStatus, str]] = {
-    "length": "The answer was cut off at its token limit. A higher --max-tokens allows more.",
-    "content_filter": "The vendor's content filter stopped the answer.",
-    "empty": "The model answered with nothing: no text and no tool call.",
-    "invalid_answer": "The answer does not have the form that was asked for.",
-    "refused": "The model declined to answer.",
-}
 
 
 def charges_table(result: TurnResult) -> Table:
@@ -76,13 +67,10 @@ def print_scripted_notice(model: SelectedModel, console: Console) -> None:
 
 def explain_failure(result: TurnResult, model: SelectedModel) -> str:
     """Returns one sentence on why a turn has no complete answer."""
-    if result.error is not None:
-        where = f" (asked at {_public_url(model)})" if result.error.kind in _ENDPOINT_ERRORS else ""
-        return one_line(result.error.message, 2_000) + where
-    sentence = _STATUS_SENTENCES.get(
-        result.status, f"The turn ended with status `{result.status}`."
-    )
-    return f"{sentence} It said: {one_line(result.refusal, 2_000)}" if result.refusal else sentence
+    sentence = why_no_answer(result.status, result.error, result.refusal)
+    if result.error is not None and result.error.kind in _ENDPOINT_ERRORS:
+        return f"{sentence} (asked at {_public_url(model)})"
+    return sentence
 
 
 def _public_url(model: SelectedModel) -> str:

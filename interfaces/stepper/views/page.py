@@ -7,18 +7,19 @@ markup.
 from html import escape
 from typing import Final
 
-from turngraph.drawing.svg import Mark, draw_svg
+from turngraph.drawing.svg import draw_svg
 from turngraph.interfaces.plain_text import printable
-from turngraph.interfaces.stepper.engine.namespaces import is_within, readable_path
+from turngraph.interfaces.stepper.engine.namespaces import readable_path
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.engine.steps import Step
-from turngraph.interfaces.stepper.engine.task_controller import graphs_in
+from turngraph.interfaces.stepper.engine.task_controller import Graph, graphs_in
 from turngraph.interfaces.stepper.views.panes import Pane, headline, panes_of
+from turngraph.interfaces.stepper.views.status import node_statuses
 from turngraph.interfaces.stepper.views.style import CSS
 
-__all__ = ["OPEN_PANES", "graph_path", "graph_svg", "page", "pane_texts"]
+__all__ = ["OPEN_PANES", "graph_path", "graph_shown", "graph_svg", "page", "pane_texts"]
 
-OPEN_PANES: Final = ("problem", "messages", "request", "response", "tools")
+OPEN_PANES: Final = ("problem", "question", "answer", "messages", "request", "response", "tools")
 """The panes that are open at first."""
 
 
@@ -33,30 +34,16 @@ def graph_path(stepper: Stepper) -> str:
 
 
 def graph_svg(stepper: Stepper) -> str:
-    """Draws the graph that goes on, as SVG.
-
-    Nodes are marked `next`, `done` or `failed`; a node whose subgraph has done something counts as
-    `done`.
-    """
-    now, namespace = stepper.now, stepper.now.namespace
-    marks: dict[str, Mark] = {}
-    for run in (run for step in stepper.steps_so_far for run in step.runs):
-        if run.task.namespace == namespace:
-            marks[run.task.node] = "done"
-        elif node := _node_around(run.task.namespace, namespace):
-            marks[node] = "done"
-    for task in now.open_tasks:
-        marks[task.node] = "failed" if now.failed else "next"
-    graph = dict(graphs_in(stepper.graph)).get(graph_path(stepper), stepper.graph)
-    return draw_svg(graph.get_graph(), marks=marks)
+    """Draws the graph that goes on, as SVG, with the mark of each node that has been reached."""
+    statuses = node_statuses(stepper)
+    marks = {node: status.mark for node, status in statuses.items()}
+    notes = {node: status.note for node, status in statuses.items() if status.note}
+    return draw_svg(graph_shown(stepper).get_graph(), marks=marks, notes=notes)
 
 
-def _node_around(inner: str, namespace: str) -> str | None:
-    """The node, of the graph in `namespace`, in which the namespace `inner` lies; or None."""
-    if inner == namespace or (namespace and not is_within(inner, namespace)):
-        return None
-    rest = inner.removeprefix(f"{namespace}|") if namespace else inner
-    return rest.partition(":")[0] or None
+def graph_shown(stepper: Stepper) -> Graph:
+    """Returns the graph that goes on: the outermost one, or a subgraph that was entered."""
+    return dict(graphs_in(stepper.graph)).get(graph_path(stepper), stepper.graph)
 
 
 def page(stepper: Stepper) -> str:

@@ -13,6 +13,8 @@ from pydantic import BaseModel
 from turngraph.interfaces.plain_text import money, printable
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.views.charts import cost_chart, timeline_chart, tokens_chart
+from turngraph.interfaces.stepper.views.questions import question_text
+from turngraph.interfaces.stepper.views.status import answer_of, problems_of
 from turngraph.state.result import Charge
 
 __all__ = ["PANES", "Pane", "headline", "panes_of"]
@@ -75,12 +77,18 @@ def headline(stepper: Stepper) -> str:
 
 
 def _problem(stepper: Stepper) -> Pane:
-    now = stepper.now
-    errors = [] if now.error is None else [f"{type(now.error).__name__}: {now.error}"]
-    questions = [
-        f"waits for an answer: {_question_text(waiting.interrupt.value)}" for waiting in now.waiting
-    ]
-    return Pane("\n".join((*errors, *questions)))
+    return Pane("\n".join(problems_of(stepper)))
+
+
+def _question(stepper: Stepper) -> Pane:
+    questions = [waiting.interrupt.value for waiting in stepper.now.waiting]
+    return Pane("\n".join(map(question_text, questions)))
+
+
+def _answer(stepper: Stepper) -> Pane:
+    answer = answer_of(stepper)
+    # A question has a pane of its own, with the fields to answer it.
+    return Pane("" if answer.mark == "waiting" else answer.text, note=answer.note)
 
 
 def _messages(stepper: Stepper) -> Pane:
@@ -106,11 +114,15 @@ def _curl(stepper: Stepper) -> Pane:
 
 
 def _response(stepper: Stepper) -> Pane:
-    reply = stepper.response
-    if reply is None:
+    attempts = [attempt for step in stepper.steps_so_far for attempt in step.attempts]
+    if not attempts:
         return Pane()
+    reply, error, note = attempts[-1].reply, attempts[-1].error, f"call {len(attempts)}"
+    if reply is None:
+        return Pane("" if error is None else error.message, note=f"{note}, failed")
     fields = reply.model_dump(mode="json", exclude_defaults=True, exclude={"raw"})
-    return Pane(json.dumps(fields, indent=2, ensure_ascii=False), note=reply.finish_reason or "")
+    notes = filter(None, (note, reply.finish_reason))
+    return Pane(json.dumps(fields, indent=2, ensure_ascii=False), note=", ".join(notes))
 
 
 def _tools(stepper: Stepper) -> Pane:
@@ -194,6 +206,8 @@ def _breakpoints(stepper: Stepper) -> Pane:
 
 PANES: Final[Mapping[str, Callable[[Stepper], Pane]]] = {
     "problem": _problem,
+    "question": _question,
+    "answer": _answer,
     "messages": _messages,
     "request": _request,
     "response": _response,
@@ -214,10 +228,6 @@ def _table(head: Row, rows: Sequence[Row], row_format: str, note: str | None = N
     if note is None:
         note = str(len(rows)) if rows else ""
     return Pane(head=head, rows=tuple(rows), row_format=row_format, note=note)
-
-
-def _question_text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _message_text(message: BaseMessage) -> str:

@@ -6,10 +6,10 @@ __all__ = ["CSS"]
 
 _LIGHT: Final = """color-scheme:light;--ink:#1f2328;--dim:#59636e;--line:#d0d7de;--paper:#fff;
 --soft:#f6f8fa;
---lit:#0969da;--lit-paper:#ddf4ff;--good:#1a7f37;--bad:#cf222e;--box:#57606a"""
+--lit:#0969da;--lit-paper:#ddf4ff;--good:#1a7f37;--bad:#cf222e;--wait:#9a6700;--box:#57606a"""
 _DARK: Final = """color-scheme:dark;--ink:#e6edf3;--dim:#9198a1;--line:#3d444d;--paper:#0d1117;
 --soft:#151b23;
---lit:#4493f8;--lit-paper:#0c2d6b;--good:#3fb950;--bad:#f85149;--box:#8b949e"""
+--lit:#4493f8;--lit-paper:#0c2d6b;--good:#3fb950;--bad:#f85149;--wait:#d29922;--box:#8b949e"""
 # How each notebook marks its theme: JupyterLab and Notebook, VS Code, Colab, marimo. Without a mark
 # the system's color scheme is used.
 _DARK_PAGES: Final = (
@@ -102,6 +102,9 @@ background:none;min-height:0}}
 .turnstepper .turngraph [data-mark=done] .mark{{fill:var(--good)}}
 .turnstepper .turngraph [data-mark=next] rect{{stroke:var(--lit);stroke-width:3;
 fill:var(--lit-paper)}}
+.turnstepper .turngraph :is([data-mark=waiting],[data-mark=running]) rect{{stroke:var(--wait);
+stroke-width:3}}
+.turnstepper .turngraph [data-mark=waiting] .mark{{fill:var(--wait)}}
 .turnstepper .turngraph [data-mark=failed] rect{{stroke:var(--bad);stroke-width:3}}
 .turnstepper .turngraph [data-mark=failed] .mark{{fill:var(--bad)}}
 """

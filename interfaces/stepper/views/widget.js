@@ -63,7 +63,7 @@ function controls(name, view, choices, send) {
     return [field("request", "The pending request: the very JSON that will be sent", view.body, true,
       ["Send this instead", "edit_request", (area) => send("edit_request", { body: area.value, field: "request" })])];
   if (name === "tools") return view.calls.map((call) => callForm(call, send));
-  if (name === "problem") return view.questions.map((question, n, all) => questionForm(question, all.length > 1, send));
+  if (name === "question") return view.questions.map((question, n, all) => questionForm(question, all.length > 1, send));
   if (name === "breakpoints") return breakpoints(view, choices, send);
   if (name === "compare") return view.lines.length > 1 ? [comparison(view, send)] : [];
   if (name === "timeline") return [steps(view, send)];
@@ -91,11 +91,10 @@ function questionForm(question, oneOfMany, send) {
   const decide = ["approve", "reject"].map((decision) =>
     button(decision, { "data-action": decision, "data-key": `${key} ${decision}` },
       () => answer(JSON.stringify({ decision }))));
-  const draft = question.approval ? '{"decision": "edit", "arguments": {}}' : "";
   return make("fieldset", {}, make("legend", {}, "question to a person"),
     oneOfMany ? make("pre", {}, question.text) : null,
     question.approval ? make("div", { className: "ts-bar" }, decide) : null,
-    field(key, "another answer, as JSON", draft, false, ["Answer", "answer", (area) => answer(area.value)]));
+    field(key, "another answer, as JSON", question.draft, false, ["Answer", "answer", (area) => answer(area.value)]));
 }
 
 function breakpoints(view, choices, send) {
@@ -130,7 +129,7 @@ function steps(view, send) {
 function signature(name, view) {
   const pane = view.panes[name];
   const more = {
-    request: view.body, tools: view.calls, problem: view.questions, breakpoints: view.breakpoints,
+    request: view.body, tools: view.calls, question: view.questions, breakpoints: view.breakpoints,
     compare: [view.lines, view.line, view.compared], timeline: [view.steps, view.position],
   };
   return JSON.stringify([pane, more[name]]);

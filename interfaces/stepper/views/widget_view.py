@@ -1,6 +1,5 @@
 """What the widget draws, as JSON."""
 
-import json
 from dataclasses import asdict
 from typing import Final, get_args
 
@@ -10,6 +9,7 @@ from turngraph.interfaces.stepper.engine.task_controller import graphs_in
 from turngraph.interfaces.stepper.views.actions import BREAKPOINT_FIELDS
 from turngraph.interfaces.stepper.views.page import OPEN_PANES, graph_path, graph_svg
 from turngraph.interfaces.stepper.views.panes import headline, panes_of
+from turngraph.interfaces.stepper.views.questions import answer_draft, is_approval, question_text
 from turngraph.state.events import AnyEvent
 from turngraph.state.json_types import JsonObject
 
@@ -87,13 +87,12 @@ def _editable_calls(stepper: Stepper) -> list[JsonObject]:
 
 def _questions(stepper: Stepper) -> list[JsonObject]:
     """What a person is asked. The approval of a tool call gets buttons of its own."""
-    interrupts = [waiting.interrupt for waiting in stepper.now.waiting]
     return [
         {
-            "id": interrupt.id,
-            "text": printable(json.dumps(interrupt.value, ensure_ascii=False, default=str)),
-            "approval": isinstance(interrupt.value, dict)
-            and interrupt.value.get("type") == "tool_approval",
+            "id": waiting.interrupt.id,
+            "text": printable(question_text(waiting.interrupt.value)),
+            "approval": is_approval(waiting.interrupt.value),
+            "draft": answer_draft(waiting.interrupt.value),
         }
-        for interrupt in interrupts
+        for waiting in stepper.now.waiting
     ]

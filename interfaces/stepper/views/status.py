@@ -1,0 +1,199 @@
+"""How things stand, for every view: which node, step and turn failed, waits for a person or is
+done, and what stands where an answer would stand.
+"""
+
+from collections.abc import Collection, Iterator
+from typing import Any, NamedTuple
+
+from langchain_core.messages import AIMessage, BaseMessage
+from langgraph.graph import END
+
+from turngraph.drawing.marks import Mark
+from turngraph.interfaces.stepper.engine.namespaces import is_within
+from turngraph.interfaces.stepper.engine.stepper import Stepper
+from turngraph.interfaces.stepper.engine.steps import Step
+from turngraph.interfaces.stepper.engine.task_controller import Task
+from turngraph.interfaces.stepper.views.problems import (
+    outcome_problem,
+    problem_of_run,
+    raised_text,
+    result_problem,
+    updates_in,
+)
+from turngraph.interfaces.stepper.views.questions import call_text, question_text
+from turngraph.state.result import Attempt, TurnResult
+
+__all__ = [
+    "Answer",
+    "NodeStatus",
+    "answer_of",
+    "node_statuses",
+    "problems_of",
+    "step_mark",
+    "turn_mark",
+    "why_no_step",
+]
+
+
+class NodeStatus(NamedTuple):
+    """What happened at a node. `note` adds what one mark cannot say: `1 of 3 failed`."""
+
+    mark: Mark
+    note: str = ""
+
+
+class Answer(NamedTuple):
+    """What stands where the answer stands: the answer, or why there is none.
+
+    `mark` is `done` for an answer, `failed` for an error's sentence, `waiting` for a question to a
+    person, `next` if the model has not been asked yet.
+    """
+
+    mark: Mark
+    text: str
+    note: str = ""
+
+
+def answer_of(stepper: Stepper) -> Answer:
+    """Returns the answer to the latest call to the model, or what stands in its place.
+
+    Before a call that has not been sent, this is no answer: the one of an earlier call is not shown
+    as this one's.
+    """
+    now, attempts = stepper.now, _attempts(stepper)
+    if now.waiting:
+        questions = (waiting.interrupt.value for waiting in now.waiting)
+        return Answer("waiting", "\n".join(map(question_text, questions)))
+    if problems := _ending_problems(stepper):
+        part = attempts[-1].reply if attempts else None
+        text = part.text if part is not None and attempts[-1].error is not None else ""
+        return Answer("failed", "\n\n".join((*problems, *filter(None, [text]))))
+    if any(task.node == "call_llm" and task.stage is not None for task in now.pending):
+        return Answer("next", "", f"call {len(attempts) + 1} is about to be sent")
+    reply = attempts[-1].reply if attempts else None
+    if reply is not None:
+        asked = "\n".join(call_text(call.name, call.arguments) for call in reply.tool_calls)
+        text = "\n\n".join(filter(None, (reply.text, asked and f"calls {asked}")))
+        return Answer("done", text, f"call {len(attempts)}")
+    return Answer("done" if now.finished else "next", _last_ai_text(stepper))
+
+
+def problems_of(stepper: Stepper) -> tuple[str, ...]:
+    """Returns what is wrong where the stepper stands, one sentence each; empty if nothing is.
+
+    These are the failures of the tasks that have just run, and what has ended the turn.
+    """
+    failed = (problem_of_run(run) for run in stepper.now.runs)
+    return tuple(dict.fromkeys((*_ending_problems(stepper), *filter(None, failed))))
+
+
+def step_mark(step: Step) -> Mark:
+    """Returns the mark of a step: `failed`, `waiting` or `done`."""
+    if step.failed or any(problem_of_run(run) for run in step.runs):
+        return "failed"
+    return "waiting" if step.waiting else "done"
+
+
+def turn_mark(stepper: Stepper) -> Mark:
+    """Returns how the turn stands: it failed, waits for a person, is done, or goes on (`next`)."""
+    now = stepper.now
+    if now.waiting:
+        return "waiting"
+    if now.failed or _ending_problems(stepper):
+        return "failed"
+    return "done" if now.finished else "next"
+
+
+def why_no_step(stepper: Stepper) -> str:
+    """Returns why there is no next step, in one sentence; empty if there is one."""
+    now = stepper.now
+    if stepper.timeline[-1] is not now:
+        return ""
+    if now.finished:
+        return "Nothing is left to run: the turn is over. Go back, or fork from an earlier step."
+    if now.waiting and not now.pending:
+        return "A person is asked: answer the question before the next step."
+    return ""
+
+
+def node_statuses(stepper: Stepper, *, running: bool = False) -> dict[str, NodeStatus]:
+    """Returns the status of each node of the graph that goes on; others have not been reached.
+
+    Args:
+        stepper: where the turn stands.
+        running: whether a move is under way; what would be `next` is then `running`.
+    """
+    now, namespace = stepper.now, stepper.now.namespace
+    latest: dict[str, tuple[object, list[str]]] = {}
+    for run in (run for step in stepper.steps_so_far for run in step.runs):
+        if (place := _place(run.task, namespace)) is None:
+            continue
+        node, superstep = place
+        if node not in latest or latest[node][0] != superstep:
+            latest[node] = (superstep, [])
+        latest[node][1].append(problem_of_run(run))
+    statuses = {node: _ran(problems) for node, (_, problems) in latest.items()}
+    for task, mark in _open_marks(now, running=running):
+        if (place := _place(task, namespace)) is not None:
+            node, superstep = place
+            together = node in latest and latest[node][0] == superstep
+            statuses[node] = NodeStatus(mark, statuses[node].note if together else "")
+    if now.finished and not namespace:
+        statuses[END] = NodeStatus(turn_mark(stepper))
+    return statuses
+
+
+def _place(task: Task, namespace: str) -> tuple[str, object] | None:
+    """The node of the graph in `namespace` that `task` is or runs in, and its superstep there.
+
+    None for a task of a graph outside.
+    """
+    if task.namespace == namespace:
+        return task.node, task.superstep
+    if namespace and not is_within(task.namespace, namespace):
+        return None
+    inside = task.namespace.removeprefix(f"{namespace}|") if namespace else task.namespace
+    own = inside.partition("|")[0]
+    return (own.partition(":")[0], own) if own else None
+
+
+def _open_marks(now: Step, *, running: bool) -> Iterator[tuple[Task, Mark]]:
+    failed: Collection[Any] = {run.task.key for run in now.runs if run.error is not None}
+    for task in now.pending:
+        # A stored error does not say which task raised it.
+        raised = now.failed and (task.key in failed or not failed)
+        yield task, "running" if running else "failed" if raised else "next"
+    for waiting in now.waiting:
+        yield waiting.task, "waiting"
+
+
+def _ran(problems: list[str]) -> NodeStatus:
+    failed = sum(map(bool, problems))
+    if not failed:
+        return NodeStatus("done")
+    count = f"{failed} of {len(problems)} failed" if len(problems) > 1 else ""
+    return NodeStatus("failed", count)
+
+
+def _ending_problems(stepper: Stepper) -> tuple[str, ...]:
+    """What has ended the turn without an answer, or keeps the graph from going on."""
+    if stepper.now.error is not None:
+        return (raised_text(stepper.now.error),)
+    for step in reversed(stepper.steps_so_far):
+        for run in reversed(step.runs):
+            for values in updates_in(run.output):
+                if "outcome" in values:
+                    return tuple(outcome_problem(values))
+                if isinstance(values.get("result"), TurnResult):
+                    return tuple(result_problem(values))
+    return ()
+
+
+def _attempts(stepper: Stepper) -> list[Attempt]:
+    return [attempt for step in stepper.steps_so_far for attempt in step.attempts]
+
+
+def _last_ai_text(stepper: Stepper) -> str:
+    messages = stepper.state.get("messages") or []
+    last = messages[-1] if messages and isinstance(messages[-1], BaseMessage) else None
+    return last.text if isinstance(last, AIMessage) else ""
