@@ -150,7 +150,7 @@ def test_a_graph_without_any_turn_is_marked_the_same_way() -> None:
         raise RuntimeError("the last node fails")
 
     builder = StateGraph(State)
-    builder.add_node("work", work)  # type: ignore[type-var]
+    builder.add_node("work", work)
     builder.add_node("ask", ask_person)
     builder.add_node("fail", fail)
     sends = lambda state: [Send("work", {"item": item}) for item in (1, 2)]  # noqa: E731
