@@ -72,7 +72,7 @@ def load_graph(reference: str, folder: Path, environ: MutableMapping[str, str]) 
         ) from exc
     if graph is None:
         raise TurnConfigurationError(
-            f"`{source}:{name}` is no LangGraph graph but a value of type `{type(value).__name__}`. "
+            f"`{source}:{name}` is of type `{type(value).__name__}`, which is no LangGraph graph. "
             f"Graphs found: {known}."
         )
     return LoadedGraph(reference, graph, _file_of(module))
@@ -97,12 +97,13 @@ def load_object(reference: str, folder: Path) -> Any:
 
 
 def graphs_in_module(module: ModuleType) -> tuple[str, ...]:
-    """Returns the names of the graphs in a module, in the order of the file."""
-    return tuple(
-        name
-        for name, value in vars(module).items()
-        if isinstance(value, Pregel | StateGraph) and not name.startswith("_")
-    )
+    """Returns the names of the graphs in a module, in the order of the file.
+
+    A `StateGraph` counts only if nothing is compiled: most files have one beside what it becomes.
+    """
+    public = {name: value for name, value in vars(module).items() if not name.startswith("_")}
+    compiled = tuple(name for name, value in public.items() if isinstance(value, Pregel))
+    return compiled or tuple(name for name in public if isinstance(public[name], StateGraph))
 
 
 def _source_and_name(reference: str, project: Project) -> tuple[str, str]:

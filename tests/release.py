@@ -61,7 +61,8 @@ try:
 except LedgerUnavailableError:
     pass
 """,
-    "all": "import keyring, langchain, mcp, pymysql, anywidget, pyarrow, psycopg",
+    "terminal": "import turngraph.interfaces.terminal.full_screen",
+    "all": "import keyring, langchain, mcp, pymysql, anywidget, pyarrow, psycopg, textual",
 }
 """What must work where only this extra is installed; `""` is no extra at all."""
 

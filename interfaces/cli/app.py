@@ -53,11 +53,11 @@ COMMANDS: Final[Mapping[str, Command]] = {
     ),
     "chat": Command(
         "Talk with a model; the conversation is stored and can go on later.",
-        "**Example:** `turngraph chat --thread work -f calculator`",
+        "**Example:** `turngraph chat --thread work -f calculator`, `turngraph chat agent.py:app`",
     ),
     "step": Command(
-        "Step through one chat turn, stage by stage.",
-        '**Example:** `turngraph step "What is 6 * 7?"`\n\n'
+        "Step through one chat turn, or a graph of your own, stage by stage.",
+        '**Example:** `turngraph step "What is 6 * 7?"`, `turngraph step agent.py:app "Hello!"`\n\n'
         "**Keys:** s or enter goes one step, i into one task, b back, f forks, ? lists all keys.",
     ),
     "replay": Command(
@@ -74,6 +74,11 @@ COMMANDS: Final[Mapping[str, Command]] = {
     ),
     "vendors": Command(
         "List the vendors whose models can be asked.", "**Example:** `turngraph vendors`"
+    ),
+    "completion": Command(
+        "Print the script that completes commands and options in a shell.",
+        "**Example:** `source <(turngraph completion bash)` in `~/.bashrc`, or "
+        "`turngraph completion fish > ~/.config/fish/completions/turngraph.fish`",
     ),
 }
 

@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from types import FrameType
 from typing import Any
@@ -10,39 +10,23 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Checkpointer
 
-from turngraph.graphs.chat import chat_turn
 from turngraph.graphs.turn_graph import TurnGraph
-from turngraph.interfaces.cli.model_options import ModelOptions, SelectedModel
+from turngraph.interfaces.cli.turn_options import TurnSetup
 from turngraph.providers.openai_provider import OpenAIProvider
 from turngraph.state.events import AnyEvent
 from turngraph.state.result import TurnResult
-from turngraph.tools.plugin import Plugin
 
 __all__ = ["cancel_on_ctrl_c", "open_turn", "run_turn"]
 
 
 @asynccontextmanager
 async def open_turn(
-    model: SelectedModel,
-    options: ModelOptions,
-    *,
-    stream: bool,
-    plugins: Sequence[Plugin] = (),
-    checkpointer: Checkpointer = None,
+    setup: TurnSetup, *, stream: bool, checkpointer: Checkpointer = None
 ) -> AsyncIterator[TurnGraph]:
-    """Yields a turn on `model`, and closes its connections at the end."""
-    provider = OpenAIProvider(model.config)
+    """Yields the turn that `setup` describes, and closes its connections at the end."""
+    provider = OpenAIProvider(setup.model.config)
     try:
-        yield chat_turn(
-            provider,
-            plugins=plugins,
-            functions=model.functions,
-            system=options.system,
-            stream=stream,
-            limits=model.limits,
-            prices=model.prices,
-            checkpointer=checkpointer,
-        )
+        yield setup.turn(provider, stream=stream, checkpointer=checkpointer)
     finally:
         # A turn does not close a provider that it was given.
         await provider.aclose()

@@ -21,7 +21,6 @@ builder = StateGraph(MessagesState)
 builder.add_node("talk", talk)
 builder.set_entry_point("talk")
 app = builder.compile(name="the app")
-del builder
 number = 7
 """
 
@@ -88,6 +87,7 @@ def test_builders_and_functions_that_build_are_taken(tmp_path: Path) -> None:
         "async def make_async(config):\n    return app\n"
         "again = StateGraph(MessagesState)\n"
         "again.add_node('talk', talk)\nagain.set_entry_point('talk')\n"
+        "other = app\n"
         "def broken():\n    raise RuntimeError('no key')\n"
     )
     (tmp_path / "agent_c.py").write_text(AGENT + more)
@@ -95,7 +95,9 @@ def test_builders_and_functions_that_build_are_taken(tmp_path: Path) -> None:
     assert load(tmp_path, "agent_c.py:make_async") == "the app"
     assert load(tmp_path, "agent_c.py:again") == "LangGraph"
     assert "could not be built: RuntimeError: no key" in refusal(tmp_path, "agent_c.py:broken")
-    assert "`agent_c.py:app`, `agent_c.py:again`" in refusal(tmp_path, "agent_c.py")
+    assert "`agent_c.py:app`, `agent_c.py:other`" in refusal(tmp_path, "agent_c.py")
+    (tmp_path / "agent_g.py").write_text(AGENT.replace("app =", "_app ="))
+    assert load(tmp_path, "agent_g.py") == "LangGraph"
 
 
 @pytest.mark.parametrize(
@@ -104,7 +106,7 @@ def test_builders_and_functions_that_build_are_taken(tmp_path: Path) -> None:
         ("agent_d.py:nope", "`agent_d.py` has no `nope`. Graphs found: `agent_d.py:app`."),
         (
             "agent_d.py:number",
-            "`agent_d.py:number` is no LangGraph graph but a value of type `int`.",
+            "`agent_d.py:number` is of type `int`, which is no LangGraph graph.",
         ),
         ("absent.py:app", "There is no file `absent.py`"),
         ("absent_d:app", "`absent_d` cannot be imported: ModuleNotFoundError"),

@@ -3,30 +3,30 @@
 import asyncio
 import os
 import re
-import sqlite3
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, Protocol
 
 from cyclopts import Parameter
 from rich.console import Console
 
-from turngraph.interfaces.cli.model_options import ModelOptions, SelectedModel, open_model
-from turngraph.state.errors import TurnConfigurationError
-from turngraph.state.private_files import create_private_file, create_private_folder
+from turngraph.interfaces.cli.graph_argument import open_graph
+from turngraph.interfaces.cli.model_options import ModelOptions
+from turngraph.interfaces.cli.threads import history_file, open_async_history
+from turngraph.interfaces.cli.turn_options import TurnOptions, TurnSetup, open_setup
+from turngraph.interfaces.plain_text import one_line
 from turngraph.state.result import TurnResult
 
 if TYPE_CHECKING:
     from langchain_core.messages import AnyMessage
-    from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
     from turngraph.graphs.turn_graph import TurnGraph
     from turngraph.interfaces.cli.output.live import LivePrinter
 
-__all__ = ["chat", "history_file"]
+__all__ = ["chat"]
 
 HELP: Final = "/history shows the thread, /quit or ctrl-d ends the chat, ctrl-c cancels an answer."
 QUIT_COMMANDS: Final = frozenset({"/quit", "/exit"})
@@ -35,9 +35,12 @@ _COMMAND: Final = re.compile(r"/[a-z]+(\s|$)")
 
 
 def chat(
+    graph: str | None = None,
+    /,
     *,
     options: ModelOptions = ModelOptions(),  # noqa: B008  frozen
-    thread: Annotated[str, Parameter(name=("--thread", "-t"))] = "default",
+    turn: TurnOptions = TurnOptions(),  # noqa: B008  frozen
+    thread: Annotated[str | None, Parameter(name=("--thread", "-t"))] = None,
     history: Path | None = None,
     stream: bool = True,
 ) -> int:
@@ -45,74 +48,101 @@ def chat(
 
     Parameters
     ----------
+    graph
+        A graph of your own with messages in its state, as in agent.py:app, or a name from
+        langgraph.json. Its answers are printed when they are complete.
     thread
-        The name of the conversation; the same name goes on with it.
+        The name of the conversation; the same name goes on with it. Default: `default`, for a
+        graph of your own its name.
     history
         The SQLite file that stores the threads. Default: $XDG_DATA_HOME/turngraph/threads.sqlite,
         or the same below ~/.local/share.
     stream
         Print answers as they arrive.
     """
+    file = history or history_file(os.environ)
+    err = Console(stderr=True, highlight=False)
+    if graph is not None:
+        from turngraph.interfaces.cli.graph_conversation import GraphConversation
+
+        loaded = open_graph(graph, options, turn)
+        own = GraphConversation(loaded, thread or graph, file, err)
+        return _talk(own, asyncio.run(own.messages()), err)
     from turngraph.interfaces.cli.output.live import LivePrinter
     from turngraph.interfaces.cli.output.report import print_scripted_notice
 
-    file = history or history_file(os.environ)
-    out, err = Console(highlight=False), Console(stderr=True, highlight=False)
-    with open_model(options, os.environ) as model:
+    with open_setup(turn, options, os.environ) as setup:
+        out = Console(highlight=False)
         conversation = _Conversation(
-            model, options, thread, file, stream, LivePrinter(out, err), err
+            setup, thread or "default", file, stream, LivePrinter(out, err), err
         )
         messages = asyncio.run(conversation.messages())
-        print_scripted_notice(model, err)
-        err.print(f"Thread `{thread}`, {len(messages)} messages. {HELP}", style="dim", markup=False)
-        successes = [conversation.handle(line) for line in _read_lines()]
+        print_scripted_notice(setup.model, err)
+        return _talk(conversation, messages, err)
+
+
+class Talks(Protocol):
+    """A conversation: a turn's, or that of a graph of the user's own."""
+
+    @property
+    def thread(self) -> str:
+        """The name of the thread."""
+
+    def handle(self, question: str) -> bool:
+        """Answers a question. Returns whether that succeeded."""
+
+    async def messages(self) -> "Sequence[AnyMessage]":
+        """Returns the messages so far."""
+
+
+def _talk(conversation: Talks, messages: "Sequence[AnyMessage]", err: Console) -> int:
+    """Reads lines, questions and commands, to the end. Returns the exit code."""
+    err.print(
+        f"Thread `{conversation.thread}`, {len(messages)} messages. {HELP}",
+        style="dim",
+        markup=False,
+    )
+    successes = [_handle(conversation, line, err) for line in _read_lines()]
     # A person has seen every error; only a script needs the exit code.
     return 0 if all(successes) or sys.stdin.isatty() else 1
 
 
-def history_file(environ: Mapping[str, str]) -> Path:
-    """Returns the default file for threads, below the user's data folder.
-
-    Source: https://specifications.freedesktop.org/basedir-spec/latest/
-
-    >>> history_file({"XDG_DATA_HOME": "/data"}).as_posix()
-    '/data/turngraph/threads.sqlite'
-    """
-    data = environ.get("XDG_DATA_HOME")
-    folder = Path(data) if data else Path.home() / ".local" / "share"
-    return folder / "turngraph" / "threads.sqlite"
+def _handle(conversation: Talks, line: str, err: Console) -> bool:
+    if line == "/help":
+        err.print(HELP, style="dim", markup=False)
+        return True
+    if line == "/history":
+        _show(asyncio.run(conversation.messages()), err)
+        return True
+    # A misspelt command is not a question: sending it would cost money.
+    if _COMMAND.match(line):
+        command = line.split()[0]
+        err.print(f"There is no command `{command}`, so nothing was sent. {HELP}", markup=False)
+        return False
+    return conversation.handle(line)
 
 
 @dataclass(frozen=True)
 class _Conversation:
     """One thread. Its file is closed between two questions, so nothing is lost at the prompt."""
 
-    model: SelectedModel
-    options: ModelOptions
+    setup: TurnSetup
     thread: str
     file: Path
     stream: bool
     printer: "LivePrinter"
     err: Console
 
-    def handle(self, line: str) -> bool:
-        """Answers a typed line, a question or a command. Returns whether that succeeded."""
-        if line == "/help":
-            self.err.print(HELP, style="dim", markup=False)
-            return True
-        if line == "/history":
-            self._show(asyncio.run(self.messages()))
-            return True
-        # A misspelt command is not a question: sending it would cost money.
-        if _COMMAND.match(line):
-            command = line.split()[0]
-            self.err.print(
-                f"There is no command `{command}`, so nothing was sent. {HELP}", markup=False
-            )
-            return False
-        result = asyncio.run(self._ask(line))
+    def handle(self, question: str) -> bool:
+        """Answers a question. Returns whether that succeeded."""
+        from turngraph.interfaces.cli.output.report import explain_failure, summary
+
+        result = asyncio.run(self._ask(question))
         self.printer.finish(result)
-        return self._report(result)
+        if not result.ok:
+            print(f"turngraph: {explain_failure(result, self.setup.model)}", file=sys.stderr)
+        self.err.print(summary(result, self.setup.model.name), style="dim", markup=False)
+        return result.ok
 
     async def messages(self) -> "Sequence[AnyMessage]":
         """Returns the messages of the thread so far."""
@@ -135,43 +165,17 @@ class _Conversation:
         from turngraph.interfaces.cli.turn_runner import open_turn
 
         async with (
-            _open_saver(self.file) as saver,
-            open_turn(self.model, self.options, stream=self.stream, checkpointer=saver) as turn,
+            open_async_history(self.file) as saver,
+            open_turn(self.setup, stream=self.stream, checkpointer=saver) as turn,
         ):
             yield turn
 
-    def _report(self, result: TurnResult) -> bool:
-        from turngraph.interfaces.cli.output.report import explain_failure, summary
 
-        if not result.ok:
-            print(f"turngraph: {explain_failure(result, self.model)}", file=sys.stderr)
-        self.err.print(summary(result, self.model.name), style="dim", markup=False)
-        return result.ok
-
-    def _show(self, messages: "Sequence[AnyMessage]") -> None:
-        from turngraph.interfaces.plain_text import one_line
-
-        for message in messages:
-            calls = ", ".join(call["name"] for call in getattr(message, "tool_calls", ()))
-            text = one_line(message.text, 300) or f"(calls {calls})"
-            self.err.print(f"{message.type:>5}  {text}", markup=False)
-
-
-@asynccontextmanager
-async def _open_saver(file: Path) -> "AsyncIterator[AsyncSqliteSaver]":
-    """Opens the threads in `file`. Raises TurnConfigurationError if that is not possible."""
-    from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
-
-    try:
-        create_private_folder(file.parent)
-        create_private_file(file)
-        async with AsyncSqliteSaver.from_conn_string(str(file)) as saver:
-            await saver.setup()
-            yield saver
-    except (OSError, sqlite3.Error) as exc:
-        raise TurnConfigurationError(
-            f"The history `{file}` cannot be opened: {exc}. Name another file with --history."
-        ) from exc
+def _show(messages: "Sequence[AnyMessage]", err: Console) -> None:
+    for message in messages:
+        calls = ", ".join(call["name"] for call in getattr(message, "tool_calls", ()))
+        text = one_line(message.text, 300) or f"(calls {calls})"
+        err.print(f"{message.type:>5}  {text}", markup=False)
 
 
 def _read_lines() -> Iterator[str]:

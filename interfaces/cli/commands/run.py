@@ -3,14 +3,14 @@
 import asyncio
 import os
 import sys
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 from rich.console import Console
 
-from turngraph.interfaces.cli.client_options import SelectedClient, open_client
 from turngraph.interfaces.cli.model_options import ModelOptions, SelectedModel
+from turngraph.interfaces.cli.output.files import report_console
+from turngraph.interfaces.cli.turn_options import TurnOptions, TurnSetup, open_setup
 from turngraph.state.errors import TurnValueError
 from turngraph.state.events import AnyEvent
 from turngraph.state.result import TurnResult
@@ -23,11 +23,10 @@ def run(
     /,
     *,
     options: ModelOptions = ModelOptions(),  # noqa: B008  frozen
+    turn: TurnOptions = TurnOptions(),  # noqa: B008  frozen
     stream: bool | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
     quiet: Annotated[bool, Parameter(name=("--quiet", "-q"), negative="")] = False,
-    client: Path | None = None,
-    allow_host: Annotated[tuple[str, ...], Parameter(negative="")] = (),
 ) -> int:
     """Run one chat turn and print its answer.
 
@@ -41,24 +40,17 @@ def run(
         Print the whole result as JSON; with --stream, one event a line and the result last.
     quiet
         Print nothing but the answer.
-    client
-        A YAML file with an LLMClient manifest: its model, settings, plugins and functions are used,
-        unless an option says otherwise.
-    allow_host
-        A host, as in localhost:8080, that API plugins may reach although its address is not public.
     """
     text = _read_question(question)
     streamed = (sys.stdout.isatty() and not json) if stream is None else stream
-    console = Console(stderr=True, quiet=quiet)
-    with open_client(client, options, os.environ, allow_host) as selected:
+    console = report_console(stderr=True, quiet=quiet)
+    with open_setup(turn, options, os.environ) as setup:
         if json:
-            return asyncio.run(_run_as_json(text, selected, streamed, console))
-        return asyncio.run(_run_as_text(text, selected, streamed, console))
+            return asyncio.run(_run_as_json(text, setup, streamed, console))
+        return asyncio.run(_run_as_text(text, setup, streamed, console))
 
 
-async def _run_as_text(
-    question: str, selected: SelectedClient, stream: bool, console: Console
-) -> int:
+async def _run_as_text(question: str, setup: TurnSetup, stream: bool, console: Console) -> int:
     from turngraph.interfaces.cli.output.live import LivePrinter
     from turngraph.interfaces.cli.output.report import (
         charges_table,
@@ -67,9 +59,9 @@ async def _run_as_text(
     )
     from turngraph.interfaces.cli.turn_runner import cancel_on_ctrl_c, open_turn, run_turn
 
-    model, options, plugins = selected
+    model = setup.model
     printer = LivePrinter(Console(highlight=False, soft_wrap=True), console)
-    async with open_turn(model, options, stream=stream, plugins=plugins) as turn:
+    async with open_turn(setup, stream=stream) as turn:
         print_scripted_notice(model, console)
         with cancel_on_ctrl_c() as cancel:
             result = await run_turn(turn, question, printer, cancel=cancel)
@@ -80,19 +72,17 @@ async def _run_as_text(
     return _exit_code(result, model)
 
 
-async def _run_as_json(
-    question: str, selected: SelectedClient, stream: bool, console: Console
-) -> int:
+async def _run_as_json(question: str, setup: TurnSetup, stream: bool, console: Console) -> int:
     from turngraph.interfaces.cli.output.report import print_scripted_notice
     from turngraph.interfaces.cli.turn_runner import cancel_on_ctrl_c, open_turn, run_turn
 
-    model, options, plugins = selected
+    model = setup.model
 
     def print_event(event: AnyEvent) -> None:
         if stream:
             print(event.model_dump_json(exclude_none=True), flush=True)
 
-    async with open_turn(model, options, stream=stream, plugins=plugins) as turn:
+    async with open_turn(setup, stream=stream) as turn:
         print_scripted_notice(model, console)
         with cancel_on_ctrl_c() as cancel:
             result = await run_turn(turn, question, print_event, cancel=cancel)

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, NamedTuple
 
 from cyclopts import Parameter
-from rich.console import Console
 from rich.table import Table
 
+from turngraph.interfaces.cli.output.files import report_console
 from turngraph.providers.vendors.profiles import VENDORS, VendorProfile
 
 __all__ = ["vendors", "vendors_markdown"]
@@ -35,7 +35,7 @@ def vendors(*, markdown: Annotated[bool, Parameter(negative="")] = False) -> Non
         table.add_column(heading, overflow="fold")
     for row in _rows(VENDORS):
         table.add_row(*row)
-    Console(highlight=False).print(table)
+    report_console().print(table)
 
 
 def vendors_markdown() -> str:

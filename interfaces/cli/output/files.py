@@ -10,14 +10,19 @@ from turngraph.state.errors import TurnConfigurationError
 __all__ = ["PAPER_WIDTH", "report_console", "write_text"]
 
 PAPER_WIDTH: Final = 116
-"""Characters on a line where the output is not a terminal."""
+"""Characters on a line of `turngraph demo` where the output is not a terminal."""
+_WHOLE_ROWS: Final = 100_000
+"""Wider than any row; a table takes no more width than it needs."""
 
 
-def report_console() -> Console:
-    """Returns standard output, wide enough for a table where it is not a terminal."""
-    console = Console(highlight=False)
+def report_console(*, stderr: bool = False, quiet: bool = False) -> Console:
+    """Returns standard output or standard error, for tables.
+
+    Where it is not a terminal, every row stays on one line, whole, for `grep` and `cut`.
+    """
+    console = Console(stderr=stderr, quiet=quiet, highlight=False)
     if not console.is_terminal:
-        console.width = PAPER_WIDTH
+        console.width = _WHOLE_ROWS
     return console
 
 

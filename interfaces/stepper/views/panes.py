@@ -128,9 +128,10 @@ def _response(stepper: Stepper) -> Pane:
 def _tools(stepper: Stepper) -> Pane:
     runs = stepper.state.get("tool_runs") or []
     rows = [(run.status, run.name, run.arguments, run.content) for run in runs]
+    waiting = {each.task.key for each in stepper.now.waiting}
     rows += [
-        ("next", task.call.name, task.call.arguments, "…")
-        for task in stepper.now.pending
+        ("waiting" if task.key in waiting else "next", task.call.name, task.call.arguments, "…")
+        for task in stepper.now.open_tasks
         if task.call
     ]
     return _table(("status", "tool", "arguments", "result"), rows, "{}: {}({}) → {}")

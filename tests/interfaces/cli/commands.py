@@ -7,6 +7,7 @@ import pty
 import select
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -47,14 +48,17 @@ def turngraph(
 class Terminal:
     """A command on a terminal of its own: what it shows can be awaited, and keys can be typed."""
 
-    def __init__(self, home: Path, *args: str, **env: str) -> None:
+    def __init__(
+        self, home: Path, *args: str, rows: int = 40, columns: int = 100, **env: str
+    ) -> None:
         self._ours, theirs = pty.openpty()
+        termios.tcsetwinsize(theirs, (rows, columns))
         self.process = subprocess.Popen(
             [TURNGRAPH, *args],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
-            env=environment(home, COLUMNS="100", **env),
+            env=environment(home, COLUMNS=str(columns), **env),
             cwd=home,
             start_new_session=True,
             preexec_fn=_take_terminal,
@@ -125,7 +129,6 @@ def _take_terminal() -> None:
     """
     import fcntl
     import signal
-    import termios
 
     signal.signal(
         signal.SIGINT, signal.SIG_DFL

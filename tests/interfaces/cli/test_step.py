@@ -11,11 +11,12 @@ import pytest
 from turngraph.interfaces.cli.commands.replay import replay
 from turngraph.interfaces.cli.commands.step import step
 from turngraph.interfaces.cli.model_options import ModelOptions
+from turngraph.scripted import Fail, Say, ScriptedModel
 from turngraph.state.errors import TurnValueError
 
 
 def typed(monkeypatch: pytest.MonkeyPatch, keys: str) -> None:
-    """Type `keys`, a line each, then end the input."""
+    """Type `keys`, a line each, through a pipe; then end the input."""
     monkeypatch.setattr(sys, "stdin", io.StringIO(keys.replace(",", "\n") + "\n"))
 
 
@@ -61,6 +62,34 @@ def test_a_slip_is_told_in_the_words_of_the_keys(
     assert "Which tool?" in out
     assert "There is no key `zzz`" in out
     assert "tools nothing here" in out
+
+
+def test_one_field_is_edited_for_this_request_or_for_the_turn(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`top_p` was for one request, the temperature for the rest of the turn."""
+    typed(monkeypatch, "u call_llm,e top_p=0.5,E temperature=0.1,e,e top_p,u dispatch_tools,p curl")
+    step("What is 6 * 7?", options=ModelOptions(model="scripted"))
+    out = capsys.readouterr().out
+    assert '"top_p": 0.5' in out.split("curl")[-1]
+    assert '"temperature": 0.1' in out.split("curl")[-1]
+    assert "Type a field, as in: e temperature=0.1" in out
+    assert "`top_p` sets nothing" in out
+
+
+def test_an_answer_and_an_error_are_text_and_the_end_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No JSON is needed to read what the model said, or why it said nothing."""
+    with ScriptedModel([Say("It is 42."), Fail(401)]) as model:
+        for _ in range(2):
+            typed(monkeypatch, "r,s,q")
+            step("6 * 7?", options=ModelOptions(base_url=model.base_url, model="any"))
+    out = capsys.readouterr().out
+    assert "  answer\n    It is 42.\n" in out
+    assert "● ✗ 4: finalize → finished" in out
+    assert "  problem\n    custom answered 401 (authentication): Incorrect API key" in out
+    assert out.count("Nothing is left to run: the turn is over.") == 2
 
 
 def test_tools_are_edited_and_lines_compared_by_keys(

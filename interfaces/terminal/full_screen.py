@@ -1,0 +1,329 @@
+"""The stepper as a full-screen program, by Textual: graph, panes and keys of the widget.
+
+It draws with the terminal's own colors, so it fits light and dark ones.
+"""
+
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, ClassVar, Final
+
+from rich.text import Text
+from textual import events
+from textual.app import App, ComposeResult, SuspendNotSupported
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.widgets import Footer, OptionList, Static, Tab, Tabs
+
+from turngraph.interfaces.plain_text import one_line
+from turngraph.interfaces.stepper.engine.stepper import Stepper
+from turngraph.interfaces.stepper.views.page import graph_shown
+from turngraph.interfaces.stepper.views.panes import panes_of
+from turngraph.interfaces.stepper.views.status import answer_of, node_statuses
+from turngraph.interfaces.terminal.editor import edit_text
+from turngraph.interfaces.terminal.keys import KEYS, VIEW_KEYS, find_line, unknown_key
+from turngraph.interfaces.terminal.prompt import Prompt
+from turngraph.interfaces.terminal.rendering import (
+    MARK_STYLES,
+    graph_list,
+    graph_picture,
+    pane_content,
+)
+from turngraph.interfaces.terminal.screens import EditorScreen, HelpScreen
+from turngraph.interfaces.terminal.suggestions import draft_for, known_for
+from turngraph.interfaces.terminal.view import (
+    PANE_NAMES,
+    headline_text,
+    pane_that_matters,
+    timeline_texts,
+)
+
+__all__ = ["StepperApp"]
+
+_STOPPED: Final = "Stopped. What was sent may have been answered, and billed."
+_RUNNING: Final = "A move is running. esc stops it."
+_NOTICE_WIDTH: Final = 600
+_IN_FOOTER: Final = frozenset("siobrue")
+_VIEW_PROMPTS: Final = {"l": "line", "c": "compare with line", "p": "pane"}
+
+
+class _Pane(VerticalScroll, inherit_bindings=False):
+    """Scrolls up and down; left and right lead to the panes beside it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "scroll_up", show=False),
+        Binding("down", "scroll_down", show=False),
+        Binding("pageup", "page_up", show=False),
+        Binding("pagedown", "page_down", show=False),
+        Binding("home", "scroll_home", show=False),
+        Binding("end", "scroll_end", show=False),
+    ]
+
+
+class StepperApp(App[None]):
+    """Shows a stepper and obeys single keys. `f` and `l` change the line that is shown.
+
+    Args:
+        stepper: what is shown; whoever opened it closes it.
+        dark: whether the terminal is dark.
+        editor: the command of the person's editor; without one the program has its own.
+    """
+
+    CSS_PATH = "full_screen.tcss"
+    ENABLE_COMMAND_PALETTE = False
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012  Textual declares it
+        (0, "-narrow"),
+        (80, "-medium"),
+        (116, "-wide"),
+    ]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        # First, so that the narrowest screen shows it.
+        Binding("question_mark", "help", "Keys", key_display="?"),
+        *(
+            Binding(key, f"press('{key}')", known.label, show=key in _IN_FOOTER)
+            for key, known in KEYS.items()
+        ),
+        *(Binding(key, f"press('{key}')", show=False) for key in _VIEW_PROMPTS),
+        Binding("enter", "press('s')", show=False),
+        Binding("f", "fork", "Fork"),
+        Binding("left", "neighbor(-1)", show=False),
+        Binding("right", "neighbor(1)", show=False),
+        Binding("escape", "stop", show=False),
+        Binding("q", "quit", "Quit"),
+    ]
+
+    def __init__(self, stepper: Stepper, *, dark: bool = True, editor: Sequence[str] = ()) -> None:
+        super().__init__()
+        self.theme = "ansi-dark" if dark else "ansi-light"
+        self.stepper = stepper
+        self._dark, self._editor = dark, editor
+        self._chosen: str | None = None
+        """The pane that the person chose; without one the screen follows the turn."""
+        self._compared: str | None = None
+        self._moving = False
+        self._draft: str | None = None
+        """A request that was edited and refused: the editor opens with it again."""
+
+    def compose(self) -> ComposeResult:
+        """Yields the parts of the screen."""
+        yield Static(id="headline")
+        with Horizontal(id="body"):
+            with VerticalScroll(id="graph", can_focus=False):
+                yield Static(id="graph-content")
+            with Vertical(id="right"):
+                yield Static(id="banner")
+                tabs = Tabs(*(Tab(name, id=name) for name in PANE_NAMES), active=self._pane)
+                tabs.can_focus = False
+                yield tabs
+                with _Pane(id="pane"):
+                    yield Static(id="pane-content")
+                yield OptionList(id="steps")
+        yield Static(id="notice")
+        yield Prompt()
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Shows the step where the stepper stands."""
+        self._draw()
+
+    def on_resize(self) -> None:
+        """Draws the graph as the new width allows."""
+        self.call_after_refresh(self._draw_graph)
+
+    def on_key(self, event: events.Key) -> None:
+        """Says so if a key does nothing."""
+        typed = event.character or ""
+        # This is called for keys with a binding too.
+        if typed.strip() and event.is_printable and typed not in {*KEYS, *VIEW_KEYS}:
+            self._say(unknown_key(typed), "red")
+
+    async def action_press(self, key: str) -> None:
+        """Obeys a key, or asks for its argument first."""
+        label = _VIEW_PROMPTS.get(key) or KEYS[key].argument
+        if not label:
+            self._carry_out(key, "")
+            return
+        prompt = self.query_one(Prompt)
+        text, known = draft_for(key, self.stepper), known_for(key, self.stepper)
+        prompt.ask(key, f"{key} {label}:", text=text, known=known)
+
+    def on_prompt_given(self, given: Prompt.Given) -> None:
+        """Obeys a key whose argument was typed."""
+        if given.key == "e" and not given.argument:
+            self._edit_request()
+        else:
+            self._carry_out(given.key, given.argument)
+
+    def action_fork(self) -> None:
+        """Begins a new line here, and shows it."""
+        self._start(lambda: self._fork(f"fork {len(self.stepper.forks)}"))
+
+    def action_neighbor(self, direction: int) -> None:
+        """Shows the pane before or after this one."""
+        place = PANE_NAMES.index(self._pane) + direction
+        self._choose(PANE_NAMES[place % len(PANE_NAMES)])
+
+    def action_stop(self) -> None:
+        """Stops what runs. If nothing runs, the screen follows the turn again."""
+        if self._moving:
+            self.workers.cancel_group(self, "move")
+            return
+        self._chosen = None
+        self._say("")
+        self._draw()
+
+    def action_help(self) -> None:
+        """Lists the keys."""
+        self.push_screen(HelpScreen())
+
+    def on_tabs_tab_activated(self, event: Tabs.TabActivated) -> None:
+        """Shows the pane that was clicked."""
+        if event.tab.id is not None and event.tab.id != self._pane:
+            self._choose(event.tab.id)
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Goes to the step that was chosen in the timeline."""
+        self._carry_out("j", str(event.option_index))
+
+    @property
+    def _pane(self) -> str:
+        return self._chosen or pane_that_matters(self.stepper)
+
+    def _choose(self, pane: str) -> None:
+        self._chosen = pane
+        self._draw()
+
+    def _carry_out(self, key: str, argument: str) -> None:
+        if key == "p":
+            self._refused(lambda: self._choose(_known_pane(argument)))
+        elif key == "l":
+            self._refused(lambda: self._show_line(argument))
+        elif key == "c":
+            self._refused(lambda: self._compare(argument))
+        else:
+            self._start(lambda: KEYS[key].move(self.stepper, argument))
+
+    def _refused(self, change: Callable[[], None]) -> None:
+        """Changes what is shown; a refusal is told."""
+        try:
+            change()
+        except ValueError as exc:
+            self._say(str(exc), "red")
+
+    def _show_line(self, name: str) -> None:
+        self.stepper = find_line(self.stepper, name)
+        self._draw()
+
+    def _compare(self, name: str) -> None:
+        self._compared = find_line(self.stepper, name).name
+        self._choose("compare")
+
+    async def _fork(self, name: str) -> None:
+        self.stepper = await self.stepper.afork(name)
+
+    def _start(self, move: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        """Runs a move while the screen stays alive; one at a time."""
+        if self._moving:
+            self._say(_RUNNING, "yellow")
+            return
+        self._moving = True
+        self._say("")
+        self._draw_graph()
+        self.run_worker(self._run(move), group="move", exit_on_error=False)
+
+    async def _run(self, move: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        self._stopped = True
+        try:
+            await move()
+            self._stopped = False
+            self._draft = None
+        except Exception as exc:  # noqa: BLE001  a value of the user's own graph may raise anything
+            self._stopped = False
+            self._say(str(exc) or type(exc).__name__, "red")
+        finally:
+            self._moving = False
+            if self._stopped:
+                self._say(_STOPPED, "yellow")
+            self._draw()
+
+    def _edit_request(self) -> None:
+        request = self.stepper.request
+        if request is None or request.sent:
+            self._carry_out("e", "{}")  # is refused, with the sentence that says why
+            return
+        text = self._draft or str(request)
+        if not self._editor:
+            self.push_screen(EditorScreen(text), self._edited)
+            return
+        try:
+            with self.suspend():
+                edited = edit_text(text, self._editor)
+        except SuspendNotSupported:
+            self.push_screen(EditorScreen(text), self._edited)
+        except ValueError as exc:
+            self._say(str(exc), "red")
+        else:
+            self._edited(edited)
+
+    def _edited(self, text: str | None) -> None:
+        request = self.stepper.request
+        if text is None or request is None or text == str(request):
+            self._say("The request is as it was.")
+            return
+        self._draft = text
+        self._start(lambda: self._edit(text))
+
+    async def _edit(self, text: str) -> None:
+        await self.stepper.aedit(body=text)
+
+    def _say(self, text: str, style: str = "") -> None:
+        notice = self.query_one("#notice", Static)
+        notice.update(Text(one_line(text, _NOTICE_WIDTH), style))
+        notice.set_class(bool(text), "-shown")
+
+    def _draw(self) -> None:
+        stepper, pane = self.stepper, self._pane
+        panes, answer = panes_of(stepper, self._compared), answer_of(stepper)
+        question, problem = panes["question"].text, panes["problem"].text
+        # In the pane `answer`, an error stands in the place of the answer already.
+        in_place = pane == "answer" and answer.mark == "failed"
+        banner = self.query_one("#banner", Static)
+        banner.update(Text(problem or question))
+        banner.set_class(bool(problem) and not in_place, "-failed")
+        banner.set_class(bool(question), "-waiting")
+        with self.prevent(Tabs.TabActivated):  # only the person's own choice is one
+            self.query_one(Tabs).active = pane
+        self.screen.set_class(pane == "timeline", "-timeline")
+        if pane == "timeline":
+            self._draw_timeline()
+        else:
+            style = MARK_STYLES["failed"] if in_place else ""
+            content = pane_content(panes[pane], dark=self._dark, style=style)
+            self.query_one("#pane-content", Static).update(content)
+            self.query_one("#pane").scroll_home(animate=False)
+            if not self.query_one(Prompt).is_open:
+                self.query_one("#pane").focus()
+        self._draw_graph()
+
+    def _draw_graph(self) -> None:
+        statuses = node_statuses(self.stepper, running=self._moving)
+        graph = graph_shown(self.stepper).get_graph()
+        if self.screen.has_class("-wide"):
+            picture = graph_picture(graph, statuses)
+        else:
+            narrow = self.screen.has_class("-narrow")
+            picture = graph_list(graph, statuses, separator="  " if narrow else "\n")
+        self.query_one("#graph-content", Static).update(picture)
+        headline = headline_text(self.stepper, running=self._moving)
+        self.query_one("#headline", Static).update(headline)
+
+    def _draw_timeline(self) -> None:
+        timeline = self.query_one(OptionList)
+        timeline.set_options(timeline_texts(self.stepper))
+        timeline.highlighted = len(self.stepper.steps_so_far) - 1
+        timeline.focus()
+
+
+def _known_pane(name: str) -> str:
+    """Returns `name`. Raises ValueError that lists the panes if there is none of that name."""
+    if name not in PANE_NAMES:
+        raise ValueError(f"There is no pane `{name}`. There are: {', '.join(PANE_NAMES)}.")
+    return name

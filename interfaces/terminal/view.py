@@ -1,0 +1,68 @@
+"""What the full screen shows of a stepper, and which pane matters most where it stands."""
+
+from typing import Final
+
+from rich.text import Text
+
+from turngraph.drawing.marks import SIGNS, Mark
+from turngraph.interfaces.stepper.engine.stepper import Stepper
+from turngraph.interfaces.stepper.engine.steps import Step
+from turngraph.interfaces.stepper.views.page import graph_path
+from turngraph.interfaces.stepper.views.panes import headline
+from turngraph.interfaces.stepper.views.status import step_mark, turn_mark
+from turngraph.interfaces.terminal.rendering import MARK_STYLES
+
+__all__ = [
+    "PANE_NAMES",
+    "headline_text",
+    "pane_that_matters",
+    "timeline_texts",
+]
+
+PANE_NAMES: Final = (
+    *("answer", "messages", "request", "response", "tools", "diff", "timeline"),
+    *("events", "charges", "compare", "curl", "breakpoints"),
+)
+"""The panes that are chosen from. `problem` and `question` always stand above them; `charts` are
+pictures.
+"""
+
+
+def headline_text(stepper: Stepper, *, running: bool) -> Text:
+    """Returns the first line: how the turn stands, the line's name, the step, the cost."""
+    mark: Mark = "running" if running else turn_mark(stepper)
+    path = graph_path(stepper)
+    inside = f" · in {path}" if path else ""
+    return Text.assemble(
+        (f" {SIGNS[mark]} ", MARK_STYLES[mark]),
+        (headline(stepper), "bold"),
+        (f"{inside}{' · running, esc stops it' if running else ''}", MARK_STYLES[mark]),
+    )
+
+
+def pane_that_matters(stepper: Stepper) -> str:
+    """Returns the pane for someone who has not chosen one."""
+    now = stepper.now
+    if any(task.node == "call_llm" and task.stage is not None for task in now.pending):
+        return "request"
+    if any(task.call for task in (*now.open_tasks, *(run.task for run in now.runs))):
+        return "tools"
+    if now.attempts or now.finished:
+        return "answer"
+    return "diff" if now.runs else "messages"
+
+
+def timeline_texts(stepper: Stepper) -> list[Text]:
+    """Returns a line for each step, also for those ahead."""
+    now = len(stepper.steps_so_far) - 1
+    return [
+        _timeline_text(step, ahead=number > now) for number, step in enumerate(stepper.timeline)
+    ]
+
+
+def _timeline_text(step: Step, *, ahead: bool) -> Text:
+    mark = step_mark(step)
+    took = f"  {step.seconds * 1000:.0f} ms" if step.runs else ""
+    return Text.assemble(
+        (f"{SIGNS[mark]} ", MARK_STYLES[mark]), (str(step), "dim" if ahead else ""), (took, "dim")
+    )
