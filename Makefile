@@ -36,7 +36,7 @@ help:  ## what each target does
 # What a user gets: the package and what it depends on, in the versions of the lock. No tool for
 # developers; `install` adds those, and needs nothing that is done here.
 $(VENV)/.package: pyproject.toml requirements.lock | $(UV)
-	@echo "Installing turngraph and what it needs into $(VENV) (72 packages, 140 MB) …"
+	@echo "Installing turngraph and what it needs into $(VENV) (73 packages, 140 MB) …"
 	@$(UV) venv --quiet --allow-existing --python '$(PYTHON)' $(VENV)
 	@$(UV) pip install --python $(RUN)python --constraint requirements.lock --editable .
 	@$(MAKE) --no-print-directory --silent links
@@ -154,6 +154,7 @@ pictures: install  ## draw the pictures of docs/ anew; the screenshot needs Chro
 	$(RUN)turngraph draw docs/turn.svg
 	$(RUN)turngraph demo --only 2 --svg docs/demo.svg >/dev/null
 	$(RUN)python docs/floors.py docs/floors.svg
+	$(RUN)python docs/terminal.py docs/terminal.svg
 	TURNGRAPH_SCREENSHOTS=docs $(RUN)pytest -q tests/browser -k pending_call
 
 wheel: | $(UV)  ## build the sdist and, from it, the wheel, into dist/

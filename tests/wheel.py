@@ -56,7 +56,7 @@ def _wanted() -> set[str]:
         file
         for folder in folders
         for file in folder.iterdir()
-        if file.suffix in {".py", ".pyi", ".yaml", ".json", ".js", ".typed"}
+        if file.suffix in {".py", ".pyi", ".yaml", ".json", ".js", ".tcss", ".typed"}
     )
     rooms = {f"turngraph/{file.relative_to(ROOT).as_posix()}" for file in files}
     return rooms | {f"turngraph/{name}" for name in ("__init__.py", "__init__.pyi", "py.typed")}

@@ -8,7 +8,7 @@ from turngraph.drawing.marks import SIGNS, Mark
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.interfaces.stepper.views.page import graph_path
-from turngraph.interfaces.stepper.views.panes import headline
+from turngraph.interfaces.stepper.views.panes import PANES, headline
 from turngraph.interfaces.stepper.views.status import step_mark, turn_mark
 from turngraph.interfaces.terminal.rendering import MARK_STYLES
 
@@ -19,13 +19,10 @@ __all__ = [
     "timeline_texts",
 ]
 
-PANE_NAMES: Final = (
-    *("answer", "messages", "request", "response", "tools", "diff", "timeline"),
-    *("events", "charges", "compare", "curl", "breakpoints"),
-)
-"""The panes that are chosen from. `problem` and `question` always stand above them; `charts` are
-pictures.
-"""
+_NOT_CHOSEN: Final = frozenset({"problem", "question", "charts"})
+"""Two always stand above the panes; charts are pictures."""
+PANE_NAMES: Final = (*(name for name in PANES if name not in _NOT_CHOSEN), "timeline")
+"""The panes that are chosen from, in their order."""
 
 
 def headline_text(stepper: Stepper, *, running: bool) -> Text:

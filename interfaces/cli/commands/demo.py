@@ -4,7 +4,6 @@ No key and no network is needed, and nothing is spent.
 """
 
 import asyncio
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple
@@ -14,7 +13,7 @@ from rich.console import Console
 from rich.rule import Rule
 
 from turngraph.graphs.chat import chat_turn
-from turngraph.interfaces.cli.output.files import PAPER_WIDTH, write_text
+from turngraph.interfaces.cli.output.files import PAPER_WIDTH, offline_svg, write_text
 from turngraph.interfaces.cli.output.stage_printer import StagePrinter
 from turngraph.providers.config import ProviderConfig
 from turngraph.providers.openai_provider import OpenAIProvider
@@ -121,7 +120,4 @@ async def _play(turn: DemoTurn, api: Api | None, console: Console, *, full: bool
 
 
 def _as_svg(console: Console) -> str:
-    # Rich's picture loads a font from a web service; this one must be readable offline.
-    drawing = console.export_svg(title="turngraph demo", unique_id="demo")
-    offline = re.sub(r"@font-face \{.*?\}\s*", "", drawing, flags=re.DOTALL)
-    return offline.replace("Fira Code", "ui-monospace, SFMono-Regular, Menlo, Consolas")
+    return offline_svg(console.export_svg(title="turngraph demo", unique_id="demo"))

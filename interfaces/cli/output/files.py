@@ -1,5 +1,6 @@
 """Writing to files and to paper: what several commands print or save in the same way."""
 
+import re
 from pathlib import Path
 from typing import Final
 
@@ -7,7 +8,7 @@ from rich.console import Console
 
 from turngraph.state.errors import TurnConfigurationError
 
-__all__ = ["PAPER_WIDTH", "report_console", "write_text"]
+__all__ = ["PAPER_WIDTH", "offline_svg", "report_console", "write_text"]
 
 PAPER_WIDTH: Final = 116
 """Characters on a line of `turngraph demo` where the output is not a terminal."""
@@ -24,6 +25,12 @@ def report_console(*, stderr: bool = False, quiet: bool = False) -> Console:
     if not console.is_terminal:
         console.width = _WHOLE_ROWS
     return console
+
+
+def offline_svg(picture: str) -> str:
+    """Returns a picture that Rich drew without the font that it would load from a web service."""
+    without_font = re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)
+    return without_font.replace("Fira Code", "ui-monospace, SFMono-Regular, Menlo, Consolas")
 
 
 def write_text(file: Path, text: str) -> None:
