@@ -77,8 +77,8 @@ COMMANDS: Final[Mapping[str, Command]] = {
     ),
     "completion": Command(
         "Print the script that completes commands and options in a shell.",
-        "**Example:** `source <(turngraph completion bash)` in `~/.bashrc`, or "
-        "`turngraph completion fish > ~/.config/fish/completions/turngraph.fish`",
+        "**Example:** `turngraph completion fish > ~/.config/fish/completions/turngraph.fish`\n\n"
+        "For bash, add `source <(turngraph completion bash)` to `~/.bashrc`.",
     ),
 }
 

@@ -1,6 +1,5 @@
 """Shows a stepper on the terminal: full screen where that works, or else line by line."""
 
-import importlib.util
 import os
 import sys
 from collections.abc import Mapping
@@ -8,6 +7,8 @@ from collections.abc import Mapping
 from rich.console import Console
 
 from turngraph.interfaces.stepper.engine.stepper import Stepper
+from turngraph.interfaces.terminal.editor import editor_command
+from turngraph.interfaces.terminal.line_mode import LineMode
 
 __all__ = ["is_dark", "show_stepper"]
 
@@ -19,17 +20,16 @@ def show_stepper(stepper: Stepper) -> None:
     the extra `terminal`.
     """
     on_terminal = sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
-    if on_terminal and importlib.util.find_spec("textual") is not None:
-        from turngraph.interfaces.terminal.editor import editor_command
-        from turngraph.interfaces.terminal.full_screen import StepperApp
-
-        StepperApp(stepper, dark=is_dark(os.environ), editor=editor_command()).run()
+    if not on_terminal:
+        LineMode(stepper, Console(highlight=False)).run()
         return
-    from turngraph.interfaces.terminal.line_mode import LineMode
-
-    if on_terminal:
+    try:
+        from turngraph.interfaces.terminal.full_screen import StepperApp
+    except ModuleNotFoundError:
         print('`pip install "turngraph[terminal]"` shows this on the full screen.', file=sys.stderr)
-    LineMode(stepper, Console(highlight=False)).run()
+        LineMode(stepper, Console(highlight=False)).run()
+    else:
+        StepperApp(stepper, dark=is_dark(os.environ), editor=editor_command()).run()
 
 
 def is_dark(environ: Mapping[str, str]) -> bool:

@@ -94,6 +94,7 @@ background:none;min-height:0}}
 .turnstepper .ts-picture text{{fill:var(--dim)}}
 .turnstepper .turngraph .stage rect{{fill:var(--paper);stroke:var(--box)}}
 .turnstepper .turngraph .end rect{{fill:var(--line);stroke:none}}
+.turnstepper .turngraph .end[data-mark] rect{{fill:var(--paper)}}
 .turnstepper .turngraph path{{stroke:var(--box)}}
 .turnstepper .turngraph marker path{{fill:var(--box);stroke:none}}
 .turnstepper .turngraph text{{fill:var(--ink)}}

@@ -65,6 +65,20 @@ def test_a_graph_of_one_s_own_is_stepped_on_the_screen(tmp_path: Path) -> None:
         assert terminal.end() == 0
 
 
+def test_without_the_extra_it_goes_line_by_line_and_says_what_to_install(tmp_path: Path) -> None:
+    """A plain install has no Textual."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\nsys.modules['textual'] = None  # an import of it fails\n"
+    )
+    with Terminal(tmp_path, "step", "6 * 7?", PYTHONPATH=str(tmp_path)) as terminal:
+        terminal.until('pip install "turngraph[terminal]"')
+        terminal.until("? q: ")
+        terminal.type("r\n")
+        terminal.until("calculator says: 42")
+        terminal.type("q\n")
+        assert terminal.end() == 0
+
+
 def test_a_terminal_that_cannot_be_drawn_on_gets_lines(tmp_path: Path) -> None:
     """With a prompt, a history, and `$EDITOR`."""
     (tmp_path / "editor.py").write_text(
