@@ -16,7 +16,7 @@ from textual.widgets import Footer, OptionList, Static, Tab, Tabs
 from turngraph.interfaces.plain_text import one_line
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.views.page import graph_shown
-from turngraph.interfaces.stepper.views.panes import panes_of
+from turngraph.interfaces.stepper.views.panes import pane_of
 from turngraph.interfaces.stepper.views.status import answer_of, node_statuses
 from turngraph.interfaces.terminal.editor import edit_text
 from turngraph.interfaces.terminal.keys import KEYS, VIEW_KEYS, find_line, unknown_key
@@ -281,10 +281,9 @@ class StepperApp(App[None]):
 
     def _draw(self) -> None:
         stepper, pane = self.stepper, self._pane
-        panes, answer = panes_of(stepper, self._compared), answer_of(stepper)
-        question, problem = panes["question"].text, panes["problem"].text
+        question, problem = (pane_of(stepper, name).text for name in ("question", "problem"))
         # In the pane `answer`, an error stands in the place of the answer already.
-        in_place = pane == "answer" and answer.mark == "failed"
+        in_place = pane == "answer" and answer_of(stepper).mark == "failed"
         banner = self.query_one("#banner", Static)
         banner.update(Text(problem or question))
         banner.set_class(bool(problem) and not in_place, "-failed")
@@ -296,7 +295,8 @@ class StepperApp(App[None]):
             self._draw_timeline()
         else:
             style = MARK_STYLES["failed"] if in_place else ""
-            content = pane_content(panes[pane], dark=self._dark, style=style)
+            shown = pane_of(stepper, pane, self._compared)
+            content = pane_content(shown, dark=self._dark, style=style)
             self.query_one("#pane-content", Static).update(content)
             self.query_one("#pane").scroll_home(animate=False)
             if not self.query_one(Prompt).is_open:

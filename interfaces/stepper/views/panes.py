@@ -17,7 +17,7 @@ from turngraph.interfaces.stepper.views.questions import question_text
 from turngraph.interfaces.stepper.views.status import answer_of, problems_of
 from turngraph.state.result import Charge
 
-__all__ = ["PANES", "Pane", "headline", "panes_of"]
+__all__ = ["PANES", "Pane", "headline", "pane_of", "panes_of"]
 
 _MAX_PANE_CHARS: Final = 20_000
 """Keeps a page quick, however long the thread is."""
@@ -57,18 +57,19 @@ def panes_of(stepper: Stepper, compared: str | None = None) -> dict[str, Pane]:
 
     `compared` names the line that the pane `compare` shows beside this one; by default any other.
     """
-    panes = {name: _built(build, stepper) for name, build in PANES.items()}
-    if compared is not None and compared in stepper.forks:
-        panes["compare"] = _comparison(stepper, compared)
-    return {name: _fitted(pane) for name, pane in panes.items()}
+    return {name: pane_of(stepper, name, compared) for name in PANES}
 
 
-def _built(build: Callable[[Stepper], Pane], stepper: Stepper) -> Pane:
+def pane_of(stepper: Stepper, name: str, compared: str | None = None) -> Pane:
+    """Returns one of the panes that `panes_of` returns; in a long thread, each takes its time."""
     # A pane may show values of the user's graph, whose own methods can fail: the others stay.
     try:
-        return build(stepper)
+        if name == "compare" and compared is not None and compared in stepper.forks:
+            return _fitted(_comparison(stepper, compared))
+        return _fitted(PANES[name](stepper))
     except Exception as exc:  # noqa: BLE001 - see above
-        return Pane(f"This pane cannot be shown: {type(exc).__name__}: {exc}", note="error")
+        message = f"This pane cannot be shown: {type(exc).__name__}: {exc}"
+        return _fitted(Pane(message, note="error"))
 
 
 def headline(stepper: Stepper) -> str:
