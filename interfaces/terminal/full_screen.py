@@ -3,59 +3,30 @@
 It draws with the terminal's own colors, so it fits light and dark ones.
 """
 
+import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, ClassVar, Final
 
-from rich.text import Text
 from textual import events
 from textual.app import App, ComposeResult, SuspendNotSupported
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.widgets import Footer, OptionList, Static, Tab, Tabs
+from textual.widgets import Footer, OptionList, Tabs
 
-from turngraph.interfaces.plain_text import one_line
 from turngraph.interfaces.stepper.engine.stepper import Stepper
-from turngraph.interfaces.stepper.views.page import graph_shown
-from turngraph.interfaces.stepper.views.panes import pane_of
-from turngraph.interfaces.stepper.views.status import answer_of, node_statuses
 from turngraph.interfaces.terminal.editor import edit_text
 from turngraph.interfaces.terminal.keys import KEYS, VIEW_KEYS, find_line, unknown_key
 from turngraph.interfaces.terminal.prompt import Prompt
-from turngraph.interfaces.terminal.rendering import (
-    MARK_STYLES,
-    graph_list,
-    graph_picture,
-    pane_content,
-)
 from turngraph.interfaces.terminal.screens import EditorScreen, HelpScreen
+from turngraph.interfaces.terminal.stepper_view import StepperView
 from turngraph.interfaces.terminal.suggestions import draft_for, known_for
-from turngraph.interfaces.terminal.view import (
-    PANE_NAMES,
-    headline_text,
-    pane_that_matters,
-    timeline_texts,
-)
+from turngraph.interfaces.terminal.view import PANE_NAMES, pane_that_matters
 
 __all__ = ["StepperApp"]
 
 _STOPPED: Final = "Stopped. What was sent may have been answered, and billed."
 _RUNNING: Final = "A move is running. esc stops it."
-_NOTICE_WIDTH: Final = 600
 _IN_FOOTER: Final = frozenset("siobrue")
 _VIEW_PROMPTS: Final = {"l": "line", "c": "compare with line", "p": "pane"}
-
-
-class _Pane(VerticalScroll, inherit_bindings=False):
-    """Scrolls up and down; left and right lead to the panes beside it."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "scroll_up", show=False),
-        Binding("down", "scroll_down", show=False),
-        Binding("pageup", "page_up", show=False),
-        Binding("pagedown", "page_down", show=False),
-        Binding("home", "scroll_home", show=False),
-        Binding("end", "scroll_end", show=False),
-    ]
 
 
 class StepperApp(App[None]):
@@ -69,11 +40,6 @@ class StepperApp(App[None]):
 
     CSS_PATH = "full_screen.tcss"
     ENABLE_COMMAND_PALETTE = False
-    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012  Textual declares it
-        (0, "-narrow"),
-        (80, "-medium"),
-        (116, "-wide"),
-    ]
     BINDINGS: ClassVar[list[BindingType]] = [
         # First, so that the narrowest screen shows it.
         Binding("question_mark", "help", "Keys", key_display="?"),
@@ -94,39 +60,25 @@ class StepperApp(App[None]):
         super().__init__()
         self.theme = "ansi-dark" if dark else "ansi-light"
         self.stepper = stepper
-        self._dark, self._editor = dark, editor
+        self._editor = editor
         self._chosen: str | None = None
         """The pane that the person chose; without one the screen follows the turn."""
         self._compared: str | None = None
         self._moving = False
         self._draft: str | None = None
         """A request that was edited and refused: the editor opens with it again."""
+        # Kept here, because while another screen lies over them no query finds them.
+        self._view, self._prompt = StepperView(stepper, self._pane, dark=dark), Prompt()
 
     def compose(self) -> ComposeResult:
         """Yields the parts of the screen."""
-        yield Static(id="headline")
-        with Horizontal(id="body"):
-            with VerticalScroll(id="graph", can_focus=False):
-                yield Static(id="graph-content")
-            with Vertical(id="right"):
-                yield Static(id="banner")
-                tabs = Tabs(*(Tab(name, id=name) for name in PANE_NAMES), active=self._pane)
-                tabs.can_focus = False
-                yield tabs
-                with _Pane(id="pane"):
-                    yield Static(id="pane-content")
-                yield OptionList(id="steps")
-        yield Static(id="notice")
-        yield Prompt()
+        yield self._view
+        yield self._prompt
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
         """Shows the step where the stepper stands."""
         self._draw()
-
-    def on_resize(self) -> None:
-        """Draws the graph as the new width allows."""
-        self.call_after_refresh(self._draw_graph)
 
     def on_key(self, event: events.Key) -> None:
         """Says so if a key does nothing."""
@@ -141,9 +93,8 @@ class StepperApp(App[None]):
         if not label:
             self._carry_out(key, "")
             return
-        prompt = self.query_one(Prompt)
         text, known = draft_for(key, self.stepper), known_for(key, self.stepper)
-        prompt.ask(key, f"{key} {label}:", text=text, known=known)
+        self._prompt.ask(key, f"{key} {label}:", text=text, known=known)
 
     def on_prompt_given(self, given: Prompt.Given) -> None:
         """Obeys a key whose argument was typed."""
@@ -226,22 +177,21 @@ class StepperApp(App[None]):
             return
         self._moving = True
         self._say("")
-        self._draw_graph()
+        self._view.set_moving(is_moving=True)
         self.run_worker(self._run(move), group="move", exit_on_error=False)
 
     async def _run(self, move: Callable[[], Coroutine[Any, Any, object]]) -> None:
-        self._stopped = True
         try:
             await move()
-            self._stopped = False
             self._draft = None
+        except asyncio.CancelledError:
+            self._say(_STOPPED, "yellow")
+            raise
         except Exception as exc:  # noqa: BLE001  a value of the user's own graph may raise anything
-            self._stopped = False
             self._say(str(exc) or type(exc).__name__, "red")
         finally:
             self._moving = False
-            if self._stopped:
-                self._say(_STOPPED, "yellow")
+            self._view.set_moving(is_moving=False)
             self._draw()
 
     def _edit_request(self) -> None:
@@ -275,51 +225,10 @@ class StepperApp(App[None]):
         await self.stepper.aedit(body=text)
 
     def _say(self, text: str, style: str = "") -> None:
-        notice = self.query_one("#notice", Static)
-        notice.update(Text(one_line(text, _NOTICE_WIDTH), style))
-        notice.set_class(bool(text), "-shown")
+        self._view.say(text, style)
 
     def _draw(self) -> None:
-        stepper, pane = self.stepper, self._pane
-        question, problem = (pane_of(stepper, name).text for name in ("question", "problem"))
-        # In the pane `answer`, an error stands in the place of the answer already.
-        in_place = pane == "answer" and answer_of(stepper).mark == "failed"
-        banner = self.query_one("#banner", Static)
-        banner.update(Text(problem or question))
-        banner.set_class(bool(problem) and not in_place, "-failed")
-        banner.set_class(bool(question), "-waiting")
-        with self.prevent(Tabs.TabActivated):  # only the person's own choice is one
-            self.query_one(Tabs).active = pane
-        self.screen.set_class(pane == "timeline", "-timeline")
-        if pane == "timeline":
-            self._draw_timeline()
-        else:
-            style = MARK_STYLES["failed"] if in_place else ""
-            shown = pane_of(stepper, pane, self._compared)
-            content = pane_content(shown, dark=self._dark, style=style)
-            self.query_one("#pane-content", Static).update(content)
-            self.query_one("#pane").scroll_home(animate=False)
-            if not self.query_one(Prompt).is_open:
-                self.query_one("#pane").focus()
-        self._draw_graph()
-
-    def _draw_graph(self) -> None:
-        statuses = node_statuses(self.stepper, running=self._moving)
-        graph = graph_shown(self.stepper).get_graph()
-        if self.screen.has_class("-wide"):
-            picture = graph_picture(graph, statuses)
-        else:
-            narrow = self.screen.has_class("-narrow")
-            picture = graph_list(graph, statuses, separator="  " if narrow else "\n")
-        self.query_one("#graph-content", Static).update(picture)
-        headline = headline_text(self.stepper, running=self._moving)
-        self.query_one("#headline", Static).update(headline)
-
-    def _draw_timeline(self) -> None:
-        timeline = self.query_one(OptionList)
-        timeline.set_options(timeline_texts(self.stepper))
-        timeline.highlighted = len(self.stepper.steps_so_far) - 1
-        timeline.focus()
+        self._view.draw(self.stepper, self._pane, self._compared, focus=not self._prompt.is_open)
 
 
 def _known_pane(name: str) -> str:

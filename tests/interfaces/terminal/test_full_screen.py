@@ -1,105 +1,14 @@
 """The full-screen stepper, by Textual's pilot: every key, and what the model is then sent."""
 
 import json
-import re
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import Any
 
-import pytest
-from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
+from textual.widgets import Input, OptionList, Tabs, TextArea
 
-from tests.turns import ask, turn_on
-from turngraph.interfaces.stepper import TurnStepper
+from tests.interfaces.terminal.screen import CALLS, screen, until
 from turngraph.interfaces.terminal.keys import KEYS, VIEW_KEYS
-from turngraph.scripted import Call, Fail, Hang, Say, ScriptedModel
-
-textual = pytest.importorskip("textual", reason="needs the extra `terminal`")
-
-from textual.pilot import Pilot  # noqa: E402
-from textual.widgets import OptionList, Static, Tabs, TextArea  # noqa: E402
-
-from turngraph.interfaces.terminal.full_screen import StepperApp  # noqa: E402
-from turngraph.interfaces.terminal.prompt import Prompt  # noqa: E402
-
-CALLS = Call(("double", {"n": 21}))
-
-
-@tool
-def double(n: int) -> str:
-    """Twice a number."""
-    return str(2 * n)
-
-
-class Screen:
-    """The program on a screen, with keys to press and things to look at."""
-
-    def __init__(self, app: StepperApp, pilot: Pilot[None], model: ScriptedModel) -> None:
-        self.app, self.pilot, self.model = app, pilot, model
-
-    async def press(self, *keys: str) -> None:
-        """Presses keys one by one; each move ends before the next key."""
-        for key in keys:
-            await self.pilot.press(key)
-            await self.settle()
-
-    async def type(self, key: str, argument: str) -> None:
-        """Presses a key, and types what it asks for in place of what stands there."""
-        await self.press(key, "ctrl+u")
-        await self.pilot.press(*(NAMES.get(letter, letter) for letter in argument))
-        await self.press("enter")
-
-    async def settle(self) -> None:
-        """Waits for what the last key has started."""
-        await self.pilot.pause()
-        await self.app.workers.wait_for_complete()
-        await self.pilot.pause()
-
-    @property
-    def now(self) -> tuple[str, ...]:
-        return self.app.stepper.now.nodes
-
-    def text(self, selector: str) -> str:
-        """The text of a part of the screen."""
-        return str(self.app.query_one(selector, Static).visual)
-
-    @property
-    def picture(self) -> str:
-        """The whole screen as text, a line for each row."""
-        width = self.app.size.width
-        strips = self.app.screen._compositor.render_strips()
-        return "\n".join(strip.text.ljust(width) for strip in strips)
-
-
-NAMES = {
-    " ": "space",
-    "_": "underscore",
-    "=": "equals_sign",
-    ".": "full_stop",
-    '"': "quotation_mark",
-    "{": "left_curly_bracket",
-    "}": "right_curly_bracket",
-    ":": "colon",
-}
-
-
-@asynccontextmanager
-async def screen(
-    script: list[Any],
-    *,
-    size: tuple[int, int] = (120, 40),
-    question: str = "6 * 7?",
-    **options: Any,
-) -> AsyncIterator[Screen]:
-    with (
-        ScriptedModel(script) as model,
-        TurnStepper(turn_on(model, tools=[double], **options), ask(question)) as stepper,
-    ):
-        app = StepperApp(stepper)
-        async with app.run_test(size=size) as pilot:
-            await pilot.pause()
-            yield Screen(app, pilot, model)
+from turngraph.interfaces.terminal.prompt import Prompt
+from turngraph.scripted import Hang, Say
 
 
 async def test_a_turn_is_walked_by_single_keys() -> None:
@@ -133,7 +42,7 @@ async def test_what_is_edited_is_what_is_sent() -> None:
         await shown.type("E", "temperature=0.1")
         await shown.type("u", "dispatch_tools")
         await shown.press("g")
-        assert shown.app.query_one(Prompt).query_one("Input").value == 'double {"n": 21}'  # type: ignore[attr-defined]
+        assert shown.app.query_one(Prompt).query_one(Input).value == 'double {"n": 21}'
         await shown.press("escape")
         await shown.type("g", 'double {"n": 4}')
         await shown.type("u", "prep_second_request")
@@ -207,19 +116,6 @@ async def test_the_help_lists_every_key() -> None:
         assert "prep_first_request" in shown.picture
 
 
-async def test_a_failed_call_is_red_and_its_sentence_stands_for_the_answer() -> None:
-    """Everywhere: first line, graph, pane, timeline."""
-    async with screen([Fail(401)]) as shown:
-        await shown.press("r")
-        assert "✗ main" in shown.picture
-        assert "✗ call_llm" in shown.picture
-        assert "401 (authentication)" in shown.text("#pane-content")
-        await shown.type("p", "messages")
-        assert "401 (authentication)" in shown.text("#banner")
-        await shown.type("p", "timeline")
-        assert "✗ 2: call_llm" in shown.picture
-
-
 async def test_a_question_waits_in_its_own_look_and_is_answered() -> None:
     """The prompt begins with the arguments that may be changed."""
     script = [CALLS, Say("Done.")]
@@ -252,16 +148,35 @@ async def test_what_runs_is_stopped_by_escape() -> None:
         assert "Late." in shown.picture
 
 
+async def test_a_move_that_ends_below_the_list_of_keys_is_shown_when_that_closes() -> None:
+    """The screen on top must not keep a result from being drawn."""
+    async with screen([Say("It is 42.")]) as shown:
+        await shown.pilot.press("r", "question_mark")
+        await shown.settle()
+        await shown.press("escape")
+        assert "It is 42." in shown.picture
+        assert "✓ END" in shown.picture
+
+
+async def test_leaving_does_not_wait_for_the_model() -> None:
+    """A person who quits has done so."""
+    async with screen([Hang(60)]) as shown:
+        await shown.press("s")
+        await shown.pilot.press("s")
+        await until(shown.pilot, lambda: bool(shown.model.requests))
+        await shown.pilot.press("q")
+
+
 async def test_the_prompt_remembers_what_was_typed() -> None:
     """For each key by itself."""
     async with screen([Say("Hi")]) as shown:
         await shown.type("u", "call_llm")
         await shown.type("u", "bill")
         await shown.press("u", "up", "up")
-        field = shown.app.query_one(Prompt).query_one("Input")
-        assert field.value == "call_llm"  # type: ignore[attr-defined]
+        field = shown.app.query_one(Prompt).query_one(Input)
+        assert field.value == "call_llm"
         await shown.press("down", "down")
-        assert field.value == ""  # type: ignore[attr-defined]
+        assert field.value == ""
 
 
 async def test_a_long_request_is_edited_in_the_program_itself() -> None:
@@ -280,65 +195,3 @@ async def test_a_long_request_is_edited_in_the_program_itself() -> None:
         area.text = json.dumps(body)
         await shown.press("ctrl+s", "r")
         assert shown.model.requests[0].body["messages"][-1]["content"].endswith("and short")
-
-
-@pytest.mark.parametrize("size", [(140, 44), (80, 24), (60, 20)])
-async def test_it_fits_on_narrow_screens(size: tuple[int, int]) -> None:
-    """Nodes, panes and keys are there at every size, and no row is wider than the screen."""
-    async with screen([CALLS, Say("It is 42.")], size=size) as shown:
-        await shown.press("r")
-        for text in ("✓ call_llm", "It is 42.", "? Keys", "s Step"):
-            assert text in shown.picture
-        assert max(map(len, shown.picture.splitlines())) == size[0]
-        assert "call_llm" in shown.text("#graph-content")
-        assert ("┌" in shown.text("#graph-content")) == (size[0] == 140)
-
-
-async def test_no_text_from_outside_becomes_markup_or_an_escape_sequence() -> None:
-    """A model must not draw on the screen."""
-    said = "[red]danger[/red] \x1b[2J [@click=app.quit]x[/]"
-    async with screen([Say(said)]) as shown:
-        await shown.press("r")
-        for pane in ("answer", "messages", "response", "events", "timeline"):
-            await shown.type("p", pane)
-            assert "\x1b" not in shown.picture
-        await shown.type("p", "answer")
-        assert "[red]danger[/red] ␛[2J [@click=app.quit]x[/]" in shown.picture
-
-
-async def test_colors_are_left_out_where_they_are_not_wanted(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """https://no-color.org"""
-    monkeypatch.setenv("NO_COLOR", "1")
-    async with screen([Say("Hi")]) as shown:
-        await shown.press("r")
-        assert not hues(shown.app)
-
-
-async def test_colors_are_there_otherwise() -> None:
-    """So that the test above can fail."""
-    async with screen([Say("Hi")]) as shown:
-        await shown.press("r")
-        assert hues(shown.app)
-
-
-def hues(app: StepperApp) -> set[str]:
-    """The colors on the screen that are neither a shade of gray nor the terminal's own."""
-    found = set(re.findall(r"#([0-9a-f]{6})", app.export_screenshot()))
-    window = {"ff5f57", "febc2e", "28c840"}  # the buttons that the picture draws around the screen
-    return {color for color in found - window if max(shades(color)) - min(shades(color)) > 16}
-
-
-def shades(color: str) -> bytes:
-    """Its red, green and blue."""
-    return bytes.fromhex(color)
-
-
-async def until(pilot: Pilot[None], happened: Callable[[], bool]) -> None:
-    """Waits for something to happen outside of the program."""
-    for _ in range(600):
-        if happened():
-            return
-        await pilot.pause(0.05)
-    raise AssertionError("it never happened")

@@ -3,8 +3,6 @@
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.interfaces.cli.commands import Terminal
 from turngraph.scripted import Say, ScriptedModel
 
@@ -31,7 +29,6 @@ app = builder.compile()
 
 def test_a_long_request_is_edited_in_the_editor_of_the_environment(tmp_path: Path) -> None:
     """The program makes room for the editor, comes back, and sends what the file then held."""
-    pytest.importorskip("textual", reason="needs the extra `terminal`")
     (tmp_path / "editor.py").write_text(EDITOR)
     editor = f"{sys.executable} {tmp_path / 'editor.py'}"
     with ScriptedModel([Say("Understood.")]) as model:
@@ -55,7 +52,6 @@ def test_a_long_request_is_edited_in_the_editor_of_the_environment(tmp_path: Pat
 
 def test_a_graph_of_one_s_own_is_stepped_on_the_screen(tmp_path: Path) -> None:
     """Any compiled graph, by file and name."""
-    pytest.importorskip("textual", reason="needs the extra `terminal`")
     (tmp_path / "agent.py").write_text(GRAPH)
     with Terminal(tmp_path, "step", "agent.py:app", "Hello!") as terminal:
         terminal.until("greet")
