@@ -21,3 +21,4 @@ ROOMS = (
     "graphs",
     "interfaces",
 )
+LEAN = ROOT / "tests" / "lean"

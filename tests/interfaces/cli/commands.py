@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
+from tests.paths import LEAN
+
 TURNGRAPH = str(Path(sys.executable).parent / "turngraph")
 KEY = "sk-planted-0815-do-not-show"
 
@@ -25,6 +27,7 @@ def environment(home: Path, **more: str) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "TERM": "xterm",
         "PYTHONWARNINGS": "error",
+        "PYTHONPATH": str(LEAN),
         **more,
     }
 
