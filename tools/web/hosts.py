@@ -55,6 +55,8 @@ def well_formed(url: str) -> SplitResult:
     >>> well_formed("http://example.com:8080/a").port
     8080
     """
+    from yarl import URL
+
     parts = urlsplit(url)
     host = parts.hostname
     if not host:
@@ -65,6 +67,9 @@ def well_formed(url: str) -> SplitResult:
     is_name = spelled_address(host) is None
     if is_name and len(host.removesuffix(".").encode("idna")) > MAX_NAME:
         raise ValueError(f"the host has more than {MAX_NAME} characters")
+    # The HTTP client reads a name back into its own script when it connects, and raises the same
+    # for one that has none (`xn--`).
+    _ = URL(url).host
     return parts
 
 

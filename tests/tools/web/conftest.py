@@ -47,6 +47,7 @@ class Service:
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
         self.fail = 0
+        self.away = "/"
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -107,6 +108,8 @@ class Service:
                 handler, json.dumps({"access_token": "tok123", "expires_in": 3600}).encode()
             ),
         }
+        if path == "/away":
+            return self.redirect_to(handler, self.away)
         if path.startswith("/to/"):
             return self.redirect(handler, path.removeprefix("/to/"))
         return special.get(
@@ -150,8 +153,11 @@ class Service:
             "6to4": f"http://[2002:7f00:1::]:{self.port}/canary",
         }  # fmt: skip
         code, _, name = where.partition("/") if where[:3].isdigit() else ("302", "", where)
-        handler.send_response(int(code))
-        handler.send_header("Location", targets[name])
+        self.redirect_to(handler, targets[name], int(code))
+
+    def redirect_to(self, handler: Any, location: str, code: int = 302) -> None:
+        handler.send_response(code)
+        handler.send_header("Location", location)
         handler.send_header("Content-Length", "0")
         handler.end_headers()
 

@@ -138,6 +138,22 @@ def test_a_malformed_redirect_is_told(location: str) -> None:
         next_hop(hop, 302, location)
 
 
+@pytest.mark.parametrize(
+    "location",
+    ["", "//", "http://[::1", "http://x:99999999/", "http://a..b/", "http://x:8:8/",
+     "http://xn--/", "http://xn--a/", "http://\xff\xfe/", "http://%00/", "http://%31/", "http://-/",
+     "http://a\t.b/", "http://a/" + "b" * 20_000, "javascript:1"],
+)  # fmt: skip
+def test_a_plugin_answers_in_words_whatever_the_service_redirects_to(
+    service: Service, location: str
+) -> None:
+    """From the socket on: headers that the client cannot read, names that no resolver knows."""
+    service.away = location
+    found = service.load("endpoint: /away")
+    with pytest.raises(ToolException, match="The service"):
+        found["shop"].tool.invoke({})
+
+
 @pytest.mark.parametrize("url", ["http://[::1/", "http://a..b/", "http://x:99999/", "http://:1/"])
 def test_a_malformed_address_is_told(url: str) -> None:
     """Also when no redirect led there."""
