@@ -1,6 +1,7 @@
 """Tools as a vendor takes them, with JSON schemas that hold only the keywords it knows."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import JsonValue
@@ -17,6 +18,11 @@ _NAMED_BY_AUTHOR: Final = ("properties", "patternProperties", "$defs", "definiti
 """Keywords whose members the author names: a property may well be called `format`."""
 _VALUES: Final = ("enum", "const", "default", "required")
 """Keywords that hold values and no schemas."""
+_DEFINITIONS: Final = ("$defs", "definitions")
+MAX_REPLACED: Final = 1_000
+"""How many references of a schema are replaced. Definitions that use each other twice double the
+schema at every level: twenty of them, 2 kB, would be sent as 270 MB.
+"""
 _DROPPED_SILENTLY: Final = ("$defs", "$schema", "title")
 """Keywords whose loss changes nothing that a model is asked for."""
 
@@ -88,44 +94,49 @@ def schema_for(schema: Mapping[str, JsonValue], quirks: Quirks, notes: Notes) ->
     """
     adapted: Any = dict(schema)
     if quirks.schema_inline and "$ref" in str(schema):
-        adapted = _inline_references(adapted, adapted, (), notes)
-        adapted = {
-            name: value for name, value in adapted.items() if name not in ("$defs", "definitions")
-        }
+        used = {name: value for name, value in schema.items() if name not in _DEFINITIONS}
+        adapted = _Inliner(schema, notes).inline(used)
     adapted = in_simple_words(adapted, const="const" not in quirks.schema_drop)
     if quirks.schema_drop:
         adapted = _drop_keywords(adapted, quirks.schema_drop, notes)
     return dict(adapted)
 
 
-def _inline_references(
-    node: object, root: JsonMapping, open_references: tuple[str, ...], notes: Notes
-) -> Any:
-    """`node` with every `$ref` replaced by what it points to in `root`.
+@dataclass
+class _Inliner:
+    """Replaces each `$ref` by what it points to in `root`."""
 
-    open_references: those that `node` stands inside of, so that a schema that refers to itself
-        ends.
-    """
-    if isinstance(node, list):
-        return [_inline_references(member, root, open_references, notes) for member in node]
-    if not isinstance(node, dict):
-        return node
-    reference = node.get("$ref")
-    if not isinstance(reference, str):
-        return {
-            name: _inline_references(member, root, open_references, notes)
-            for name, member in node.items()
-        }
-    siblings = {name: member for name, member in node.items() if name != "$ref"}
-    if reference in open_references:
-        notes.add(
-            f"A schema refers to itself (`{reference}`); it is cut there: {notes.vendor} takes no "
-            "references."
-        )
-        return {"type": "object", **siblings}
-    target = _resolve(root, reference)
-    inlined = _inline_references(target, root, (*open_references, reference), notes)
-    return {**inlined, **siblings}
+    root: JsonMapping
+    notes: Notes
+    replaced: int = 0
+
+    def inline(self, node: object, open_references: tuple[str, ...] = ()) -> Any:
+        """`node` with its references replaced.
+
+        open_references: those that `node` stands inside of, so that a schema that refers to itself
+            ends.
+        """
+        if isinstance(node, list):
+            return [self.inline(member, open_references) for member in node]
+        if not isinstance(node, dict):
+            return node
+        reference = node.get("$ref")
+        if not isinstance(reference, str):
+            return {name: self.inline(member, open_references) for name, member in node.items()}
+        siblings = {name: member for name, member in node.items() if name != "$ref"}
+        if why := self._why_cut(reference, open_references):
+            self.notes.add(f"{why}; it is cut there: {self.notes.vendor} takes no references.")
+            return {"type": "object", **siblings}
+        self.replaced += 1
+        target = _resolve(self.root, reference)
+        return {**self.inline(target, (*open_references, reference)), **siblings}
+
+    def _why_cut(self, reference: str, open_references: tuple[str, ...]) -> str | None:
+        if reference in open_references:
+            return f"A schema refers to itself (`{reference}`)"
+        if self.replaced >= MAX_REPLACED:
+            return f"A schema has more than {MAX_REPLACED:,} references when they are replaced"
+        return None
 
 
 def _resolve(root: JsonMapping, reference: str) -> JsonMapping:

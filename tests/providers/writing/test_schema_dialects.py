@@ -86,6 +86,29 @@ def test_gemini_gets_no_const_and_no_reference_in_tools_and_formats() -> None:
         assert all(f'"enum": ["{tag}"]' in sent for tag in ("car", "bike"))
 
 
+def test_definitions_that_double_a_schema_are_cut_where_references_are_replaced() -> None:
+    """Two kilobytes of definitions that each use the next one twice would become gigabytes."""
+    definitions: dict[str, Any] = {
+        f"n{n}": {
+            "type": "object",
+            "properties": {side: {"$ref": f"#/$defs/n{n + 1}"} for side in ("left", "right")},
+        }
+        for n in range(40)
+    }
+    definitions["n40"] = {"type": "string"}
+    schema = {
+        "type": "object",
+        "properties": {"a": {"$ref": "#/$defs/n0"}},
+        "$defs": definitions,
+    }
+    form = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}
+    for fields in ({"tools": (ToolSpec(name="f", parameters=schema),)}, {"response_format": form}):
+        sent, warnings = body("googleai", "gemini-2.5-flash", **fields)
+        assert "$ref" not in json.dumps(sent)
+        assert len(json.dumps(sent)) < 1_000_000
+        assert "more than 1,000 references" in " ".join(warnings)
+
+
 @pytest.mark.parametrize("api", ["chat", "responses"])
 def test_an_array_has_items_wherever_it_stands(api: Api) -> None:
     """MCP servers leave them out, and OpenAI refuses the whole request."""
