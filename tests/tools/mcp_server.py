@@ -57,6 +57,12 @@ def refuse() -> CallToolResult:
 
 
 @server.tool()
+def refuse_by_data() -> CallToolResult:
+    """An error with data and no text."""
+    return CallToolResult(content=[], structuredContent={"code": 429}, isError=True)
+
+
+@server.tool()
 def pid() -> int:
     """The server's process."""
     return os.getpid()

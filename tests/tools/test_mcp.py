@@ -77,6 +77,7 @@ def test_structured_content_without_text_is_shown(servers: McpServers) -> None:
     failed = box.run("refuse", {}, call_id="c", timeout_s=30)
     assert failed.status == "error"
     assert failed.content == 'Error: too fast {"code":"RATE_LIMITED","retry_after":30}'
+    assert run(box, "refuse_by_data") == 'Error: {"code":429}'
 
 
 def test_a_slow_start_is_waited_for_as_configured() -> None:
