@@ -5,7 +5,7 @@ https://platform.openai.com/docs/api-reference/responses/create#responses-create
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
@@ -18,12 +18,14 @@ from turngraph.providers.writing.content import (
 )
 from turngraph.providers.writing.content_readers import read_block
 from turngraph.providers.writing.roles import role_of
+from turngraph.providers.writing.unique_ids import without_sent_ids
 from turngraph.providers.writing.wire_calls import wire_calls
 from turngraph.state.arguments import content_text
 from turngraph.state.json_types import JsonMapping, JsonObject
 
 __all__ = ["OpenAIResponsesConverter"]
 
+_Item = TypeVar("_Item", bound=JsonMapping)
 _CALL_ITEMS: Final = ("function_call", "custom_tool_call")
 
 
@@ -55,8 +57,10 @@ class OpenAIResponsesConverter:
         Raises TurnValueError naming a message that cannot be sent.
         """
         items: list[JsonObject] = []
+        sent_ids: set[str] = set()
         for n, message in enumerate(messages, 1):
-            items += self._CONVERT[role_of(message, n)](self, message)
+            converted = self._CONVERT[role_of(message, n)](self, message)
+            items += _without_lone_reasoning(without_sent_ids(converted, sent_ids))
         # A result must be of the type of its call, and a ToolMessage does not know that type.
         custom = {item["call_id"] for item in items if item.get("type") == "custom_tool_call"}
         for item in items:
@@ -94,10 +98,7 @@ class OpenAIResponsesConverter:
             return _items_from_message(message, calls.values())
         kept = [item for item in items if item.get("type") != "reasoning" or self._takes(item)]
         kept = [item for item in kept if not _was_served(item, calls)]
-        # A reasoning item is refused without the item that followed it, and an answer that was cut
-        # while the model reasoned has none: every later request of the thread would fail.
-        while kept and kept[-1].get("type") == "reasoning":
-            kept.pop()
+        kept = _without_lone_reasoning(kept)
         # An id is looked up together with the reasoning before it: without that, none may be sent.
         keep_ids = self.stored and len(kept) == len(items)
         return [_complete_item(item, message, calls, keep_id=keep_ids) for item in kept]
@@ -192,6 +193,18 @@ def _items_fit(
 def _was_served(item: JsonMapping, calls: Mapping[str, Any]) -> bool:
     """Whether `item` is a call of a tool of the vendor's own, which is no call of the message."""
     return item.get("type") == "custom_tool_call" and item.get("call_id") not in calls
+
+
+def _without_lone_reasoning(items: Sequence[_Item]) -> list[_Item]:
+    """The items of an answer without reasoning that nothing follows.
+
+    A reasoning item is refused without the item that followed it, and an answer that was cut while
+    the model reasoned has none: every later request of the thread would fail.
+    """
+    kept = list(items)
+    while kept and kept[-1].get("type") == "reasoning":
+        kept.pop()
+    return kept
 
 
 def _message_parts(item: JsonMapping) -> list[JsonMapping]:

@@ -1,12 +1,38 @@
-"""Makes the ids of tool calls unique in a conversation, in the calls and in their results."""
+"""Makes ids unique in a conversation: of tool calls, in call and result, and of output items."""
 
 from collections.abc import Iterable
 
 from turngraph.state.json_types import JsonObject
 
-__all__ = ["UniqueCallIds"]
+__all__ = ["UniqueCallIds", "without_sent_ids"]
 
 _CALLS = ("function_call", "custom_tool_call")
+
+
+def without_sent_ids(items: list[JsonObject], sent: set[str]) -> list[JsonObject]:
+    """Returns the `items` of one answer without ids that are in `sent`, and adds theirs to it.
+
+    OpenAI refuses a conversation in which an id comes twice, as it does where an answer was
+    stored twice, or where a server counts its items anew for each answer. A text or a call is
+    sent without its id, and anything else that comes again is left out. A text or a call of such
+    an answer has no id at all: it is looked up together with the reasoning before it.
+
+        >>> sent = {"rs_1"}
+        >>> without_sent_ids([{"type": "reasoning", "id": "rs_1"}], sent)
+        []
+    """
+    ids = [item["id"] for item in items if item.get("id")]
+    unchanged = len(set(ids)) == len(ids) and sent.isdisjoint(ids)
+    kept: list[JsonObject] = []
+    for item in items:
+        if unchanged or item.get("id") is None:
+            kept.append(item)
+        elif item.get("type") in ("message", *_CALLS):
+            kept.append({name: value for name, value in item.items() if name != "id"})
+        elif item["id"] not in sent:
+            kept.append(item)
+        sent.add(item.get("id") or "")
+    return kept
 
 
 class UniqueCallIds:

@@ -71,14 +71,14 @@ def system_messages() -> st.SearchStrategy[BaseMessage]:
 
 
 @st.composite
-def chat_replies(draw: st.DrawFn) -> ProviderReply:
+def chat_replies(draw: st.DrawFn, turn: int = 0) -> ProviderReply:
     """Answers of Chat Completions: text or a refusal, calls, reasoning, a vendor's own fields."""
     calls = draw(st.lists(st.tuples(names, argument_texts()), max_size=3))
     extra = draw(
         st.sampled_from([None, {"extra_content": {"google": {"thought_signature": "abc"}}}])
     )
     tool_calls = tuple(
-        ToolCall(id=f"call_{n}", name=c[0], arguments=c[1], extra=extra)
+        ToolCall(id=f"call_{turn}_{n}", name=c[0], arguments=c[1], extra=extra)
         for n, c in enumerate(calls)
     )
     reasoning = draw(st.none() | said)
@@ -95,7 +95,7 @@ def chat_replies(draw: st.DrawFn) -> ProviderReply:
 
 
 @st.composite
-def responses_replies(draw: st.DrawFn) -> ProviderReply:
+def responses_replies(draw: st.DrawFn, turn: int = 0) -> ProviderReply:
     """An answer through Responses: reasoning, searches, texts and calls, as items in any order."""
     kinds = draw(
         st.lists(
@@ -108,7 +108,7 @@ def responses_replies(draw: st.DrawFn) -> ProviderReply:
     )
     items, calls, answer = [], [], ""
     for n, kind in enumerate(kinds):
-        item: dict[str, Any] = {"type": kind, "id": f"{kind}_{n}", "status": "completed"}
+        item: dict[str, Any] = {"type": kind, "id": f"{kind}_{turn}_{n}", "status": "completed"}
         if kind == "reasoning":
             item |= {"summary": [], "encrypted_content": draw(said)}
         elif kind == "web_search_call":
@@ -120,7 +120,7 @@ def responses_replies(draw: st.DrawFn) -> ProviderReply:
             item |= {"role": "assistant", "content": [part]}
         else:
             item |= {
-                "call_id": f"call_{n}",
+                "call_id": f"call_{turn}_{n}",
                 "name": draw(names),
                 "arguments": draw(argument_texts()),
             }
@@ -137,7 +137,7 @@ def conversations(draw: st.DrawFn, api: Api) -> list[BaseMessage]:
     messages: list[BaseMessage] = draw(st.lists(system_messages(), max_size=1))
     for turn in range(draw(st.integers(1, 3))):
         messages.append(draw(user_messages(api)))
-        reply = draw(chat_replies() if api == "chat" else responses_replies())
+        reply = draw(chat_replies(turn) if api == "chat" else responses_replies(turn))
         answer = to_ai_message(reply, message_id=f"m{turn}", vendor="openai", api=api)
         messages.append(answer)
         messages += [draw(results(call.id, api)) for call in reply.tool_calls]

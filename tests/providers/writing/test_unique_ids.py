@@ -38,3 +38,60 @@ def test_an_id_that_comes_again_is_renamed_in_call_and_result(api: Api) -> None:
     assert calls == results == ["call_0", "call_0_2", "call_0_3"]
     stored = [m.tool_calls[0]["id"] for m in messages if isinstance(m, AIMessage) and m.tool_calls]
     assert stored == ["call_0"] * 3
+
+
+THOUGHT = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"}
+SEARCH = {"type": "web_search_call", "id": "ws_1", "status": "completed"}
+CALL = {
+    "type": "function_call",
+    "id": "fc_1",
+    "call_id": "call_0",
+    "name": "add",
+    "arguments": "{}",
+}
+OTHER_CALL = {**CALL, "id": "fc_2"}
+TEXT = {
+    "type": "message",
+    "id": "msg_1",
+    "role": "assistant",
+    "content": [{"type": "output_text", "text": "3", "annotations": []}],
+}
+
+
+@pytest.mark.parametrize("store", [None, False])
+@pytest.mark.parametrize(
+    ("again", "sent_again"),
+    [
+        ([THOUGHT, CALL], ["function_call"]),
+        ([THOUGHT, OTHER_CALL], ["function_call"]),
+        ([SEARCH, CALL], ["function_call"]),
+        ([{**THOUGHT, "id": "rs_2"}, CALL], ["reasoning", "function_call"]),
+        ([{**THOUGHT, "id": "rs_2"}, SEARCH], []),
+        ([TEXT], ["message"]),
+        ([TEXT, TEXT], ["message", "message"]),
+    ],
+)
+def test_an_item_that_comes_again_has_no_id_or_is_left_out(
+    again: list[Any], sent_again: list[str], store: bool | None
+) -> None:
+    """OpenAI refuses a conversation with the same id twice, and every later one of its thread."""
+
+    def answer(items: list[Any]) -> list[BaseMessage]:
+        calls: Any = [
+            {"id": item["call_id"], "name": "add", "args": {}, "type": "tool_call"}
+            for item in items
+            if item["type"] == "function_call"
+        ]
+        text = "3" * items.count(TEXT)
+        message = AIMessage(text, tool_calls=calls, additional_kwargs={"output_items": items})
+        return [message, *(ToolMessage("3", tool_call_id=call["id"]) for call in calls)]
+
+    first = [*answer([THOUGHT, SEARCH, CALL]), *answer([TEXT])]
+    messages = [HumanMessage("Add."), *first, *answer(again), HumanMessage("And now?")]
+    request = ChatRequest(vendor="openai", api="responses", model="gpt-5", store=store)
+    sent = build_payload(request, messages, VENDORS["openai"]).body["input"]
+    items = [item for item in sent if item.get("type") not in (None, "function_call_output")]
+    assert [item["type"] for item in items[4:]] == sent_again
+    ids = [item["id"] for item in items if "id" in item]
+    assert len(set(ids)) == len(ids)
+    assert not [item for item in items[4:] if item.get("id") in ("fc_2", "fc_1", "msg_1")]
