@@ -7,7 +7,10 @@ from typing import Final
 
 from turngraph.state.base import Frozen
 
-__all__ = ["TOKEN_FIELDS", "Usage", "total_usage"]
+__all__ = ["MAX_TOKENS", "TOKEN_FIELDS", "Usage", "total_usage"]
+
+MAX_TOKENS: Final = 10**9
+"""A larger count than any call can have. A report above it is no count."""
 
 TOKEN_FIELDS: Final = (
     "input_tokens",

@@ -78,7 +78,7 @@ class LedgerCallback(BaseCallbackHandler):
         under_way = self._take(run_id)
         if under_way is not None:
             planned, attempt_id = under_way
-            settlement = planned.settlement(self.config, attempt_id, _message(response))
+            settlement = planned.settlement(self.config, attempt_id, _choices(response))
             self.config.ledger.store.run_or_spool(settle, settlement)
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: object) -> None:
@@ -92,8 +92,10 @@ class LedgerCallback(BaseCallbackHandler):
             return self._under_way.pop(run_id, None)
 
 
-def _message(response: LLMResult) -> AIMessage:
-    generation = response.generations[0][0]
-    if isinstance(generation, ChatGeneration) and isinstance(generation.message, AIMessage):
-        return generation.message
-    return AIMessage(generation.text)
+def _choices(response: LLMResult) -> list[AIMessage]:
+    return [
+        generation.message
+        if isinstance(generation, ChatGeneration) and isinstance(generation.message, AIMessage)
+        else AIMessage(generation.text)
+        for generation in response.generations[0]
+    ]

@@ -29,7 +29,7 @@ from turngraph.billing.store.outcomes import mark_unknown, release
 from turngraph.billing.store.states import SettlementBasis
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.request import Api
-from turngraph.state.usage import Usage
+from turngraph.state.usage import MAX_TOKENS, Usage
 
 __all__ = [
     "CAP_PARAMETERS",
@@ -122,12 +122,18 @@ class PlannedCall:
         )
         return cls(call, hashlib.sha256(identity.encode()).hexdigest(), usd, sent)
 
-    def settlement(self, config: MeteringConfig, attempt_id: str, message: AIMessage) -> Settlement:
+    def settlement(
+        self, config: MeteringConfig, attempt_id: str, choices: Sequence[AIMessage]
+    ) -> Settlement:
         """Returns what the answer cost. What its usage lacks is estimated from the text, as in a
         turn: LangChain asks some vendors for no usage of a streamed answer.
+
+        choices: the messages of the answer, one unless `n` asked for more. The first has the usage
+            of all.
         """
-        usage = usage_of(message)
-        metadata = message.response_metadata
+        usage = usage_of(choices[0])
+        metadata = choices[0].response_metadata
+        written = "".join(map(_text_of, choices))
         key = PriceKey(
             self.call.vendor,
             metadata.get("model_name") or self.call.model,
@@ -140,7 +146,7 @@ class PlannedCall:
             attempt_id=attempt_id,
             asked_model=self.call.model,
             usage=usage,
-            estimate=estimated_usage(usage, request=self.content, answer=_text_of(message)),
+            estimate=estimated_usage(usage, request=self.content, answer=written),
             account=self.call.attribution.account,
         )
         assert charge is not None, "an answered attempt has a charge"
@@ -178,15 +184,20 @@ def usage_of(message: AIMessage) -> Usage | None:
     into = metadata.get("input_token_details", {})
     out = metadata.get("output_token_details", {})
     return Usage(
-        input_tokens=metadata["input_tokens"],
-        output_tokens=metadata["output_tokens"],
-        total_tokens=metadata["total_tokens"],
-        cache_read_tokens=into.get("cache_read"),
-        cache_write_tokens=into.get("cache_creation"),
-        input_audio_tokens=into.get("audio"),
-        reasoning_tokens=out.get("reasoning"),
-        output_audio_tokens=out.get("audio"),
+        input_tokens=_count(metadata["input_tokens"]),
+        output_tokens=_count(metadata["output_tokens"]),
+        total_tokens=_count(metadata["total_tokens"]),
+        cache_read_tokens=_count(into.get("cache_read")),
+        cache_write_tokens=_count(into.get("cache_creation")),
+        input_audio_tokens=_count(into.get("audio")),
+        reasoning_tokens=_count(out.get("reasoning")),
+        output_audio_tokens=_count(out.get("audio")),
     )
+
+
+def _count(tokens: int | None) -> int | None:
+    """Returns `tokens`, or None if no call can have used that many. LangChain checks no numbers."""
+    return tokens if tokens is not None and 0 <= tokens <= MAX_TOKENS else None
 
 
 def _text_of(message: AIMessage) -> str:

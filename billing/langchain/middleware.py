@@ -135,7 +135,7 @@ class LedgerMiddleware(AgentMiddleware[Any, Any, Any]):
         self, planned: PlannedCall, attempt_id: str, response: ModelResponse[Any]
     ) -> Settlement:
         message = next((m for m in response.result if isinstance(m, AIMessage)), AIMessage(""))
-        settlement = planned.settlement(self.config, attempt_id, message)
+        settlement = planned.settlement(self.config, attempt_id, [message])
         # A structured answer is an object of the caller's own class, which JSON cannot restore: a
         # resumed agent asks for it again.
         if response.structured_response is not None:

@@ -8,15 +8,13 @@ from decimal import Decimal
 from typing import Final, TypeAlias
 
 from turngraph.providers.reading.json_values import member_at, number_or_none
-from turngraph.state.usage import TOKEN_FIELDS, Usage
+from turngraph.state.usage import MAX_TOKENS, TOKEN_FIELDS, Usage
 
 __all__ = ["USAGE_PATHS", "read_usage", "reported_usage"]
 
 TokenCounts: TypeAlias = dict[str, int | None]
 """Counts by the name of the field of `Usage`."""
 
-MAX_TOKENS: Final = 10**9
-"""Far above every context window; a larger count is a mistake."""
 MAX_USD: Final = 10**6
 """Far above the cost of any one call."""
 TICKS_PER_USD: Final = 10**10

@@ -24,7 +24,7 @@ from turngraph.billing.langchain.callback import LedgerCallback
 from turngraph.billing.langchain.metering import MeteringConfig
 from turngraph.billing.langchain.middleware import LedgerMiddleware
 from turngraph.billing.store.calls import CostAttribution
-from turngraph.scripted import Call, Cut, Fail, Say, ScriptedModel
+from turngraph.scripted import Call, Cut, Fail, Raw, Say, ScriptedModel
 from turngraph.state.errors import BudgetExceededError, TurnConfigurationError
 
 Open = Callable[..., Any]
@@ -311,6 +311,41 @@ def test_a_streamed_answer_without_usage_costs_about_what_it_used(
     assert not row["unpriced"]
     assert 0 < row["charge_nano"] < 100_000  # a ten-thousandth of a dollar; 60 million were held
     assert book.window("account:acme")[1] == 0
+
+
+def completion(texts: list[str], usage: dict[str, int] | None) -> Raw:
+    choices = [
+        {"index": n, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+        for n, text in enumerate(texts)
+    ]
+    body = {"id": "c1", "object": "chat.completion", "created": 1, "model": "gpt-4o-mini"}
+    body |= {"choices": choices} | ({} if usage is None else {"usage": usage})
+    return Raw(json.dumps(body), content_type="application/json")
+
+
+def test_all_choices_of_an_answer_without_usage_are_counted(book: Any) -> None:
+    """With `n`, the vendor bills each of them."""
+    with ScriptedModel([completion(["word " * 80] * 3, None)]) as server:
+        model(server, n=3).invoke("Hi", {"callbacks": [LedgerCallback(metered(book))]})
+    [row] = book.rows("SELECT * FROM attempt")
+    assert json.loads(row["usage"])["output_tokens"] >= 300
+    assert row["estimated"]
+
+
+@pytest.mark.parametrize("way", ["middleware", "callback"])
+@pytest.mark.parametrize("count", [-5, 10**30])
+def test_a_report_that_is_no_count_is_estimated_and_marked(book: Any, way: str, count: int) -> None:
+    """As in a turn: counted as it came, the call would cost nothing, or more than there is."""
+    usage = {"prompt_tokens": count, "completion_tokens": 2, "total_tokens": count + 2}
+    with ScriptedModel([completion(["Hello!"], usage)]) as server:
+        if way == "middleware":
+            agent(book, server).invoke({"messages": [("user", "Hi")]})
+        else:
+            model(server).invoke("Hi", {"callbacks": [LedgerCallback(metered(book))]})
+    [row] = book.rows("SELECT * FROM attempt")
+    counted = json.loads(row["usage"])
+    assert (row["state"], row["basis"], bool(row["estimated"])) == ("settled", "partial", True)
+    assert (0 < counted["input_tokens"] < 10_000, counted["output_tokens"]) == (True, 2)
 
 
 @pytest.mark.parametrize("wish", [{"n": 3}, {"service_tier": "priority"}])
