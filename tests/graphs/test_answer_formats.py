@@ -22,6 +22,10 @@ NUMBERS = {
         "schema": {"type": "object", "properties": {"n": {"type": "integer"}}},
     },
 }
+BACKTRACKING = {
+    "type": "json_schema",
+    "json_schema": {"name": "n", "schema": {"properties": {"n": {"pattern": "^(a|a)*$"}}}},
+}
 
 
 class Count(BaseModel):
@@ -84,6 +88,7 @@ def test_an_answer_that_does_not_fit_is_no_completed_turn(
         (NUMBERS, "three", None, "The answer is not JSON"),
         (NUMBERS, '{"n": NaN}', None, "it holds `NaN`"),
         (NUMBERS, "[" * 100_000, None, "cannot|The answer is not JSON"),
+        (BACKTRACKING, '{"n": "' + "a" * 40 + '!"}', None, "could not be checked within"),
         ({"type": "json_object"}, '{"any": [1]}', {"any": [1]}, None),
         ({"type": "json_object"}, "[1]", None, "is not of type 'object'"),
         ({"type": "text"}, "three", None, None),

@@ -27,7 +27,7 @@ from tests.turns import (
 from turngraph.graphs import chat_turn
 from turngraph.providers import OpenAIProvider
 from turngraph.providers.config import Timeouts
-from turngraph.scripted import Call, Cut, Fail, Hang, Refuse, Say, ScriptedModel
+from turngraph.scripted import Call, Cut, Fail, Hang, Raw, Refuse, Say, ScriptedModel
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.limits import TurnLimits
 from turngraph.state.result import TurnResult
@@ -190,6 +190,32 @@ def test_a_cut_answer_runs_no_tool(stream: bool) -> None:
         result = result_of(invoke(turn, ask("Pay.")))
     assert (result.status, result.answer) == ("length", "I will pay")
     assert not ran.is_set()
+
+
+@both_ways
+@streamed_or_not
+@pytest.mark.parametrize("status", ["cancelled", "in_progress", "queued", "incomplete", "failed"])
+def test_a_response_that_is_not_completed_runs_no_tool(run: Run, stream: bool, status: str) -> None:
+    """Its call looks whole, and the vendor says that the answer is not."""
+    paid: list[int] = []
+
+    def pay(amount: int) -> str:
+        """Pays."""
+        paid.append(amount)
+        return "paid"
+
+    call = {"type": "function_call", "id": "fc_1", "call_id": "c1", "name": "pay"}
+    call |= {"arguments": '{"amount": 5}', "status": "completed"}
+    usage = {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15}
+    response = {"id": "resp_1", "object": "response", "created_at": 1, "model": "gpt-4o-mini"}
+    body = json.dumps(response | {"status": status, "output": [call], "usage": usage})
+    kind = "response.failed" if status == "failed" else "response.incomplete"
+    event = f'data: {{"type": "{kind}", "sequence_number": 0, "response": {body}}}\n\n'
+    answer = Raw(event) if stream else Raw(body, content_type="application/json")
+    with ScriptedModel([answer] * 3) as model:
+        out = run(turn_on(model, tools=[pay], api="responses", stream=stream), ask("Pay."))
+    assert result_of(out).status not in ("completed", "refused")
+    assert paid == []
 
 
 @both_apis
