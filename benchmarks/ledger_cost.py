@@ -1,9 +1,9 @@
 """What the ledger costs a call, in CPU and on the clock: `make bench` shows it as `ledger`.
 
-A call is reserved, begun (marked as sent), answered and settled; a turn of one call is admitted and
-finished around it. The bare driver sends the very same statements to the same kind of database, and
-nothing else: what no ledger of this shape goes below. The CPU is this process's; a PostgreSQL
-server's own is not in it.
+A call is what a turn in one step asks for: held and marked as sent in one transaction, answered and
+charged in another; a turn of one call is admitted and finished around them. The bare driver sends
+the very same statements to the same kind of database, and nothing else: what no ledger of this
+shape goes below. The CPU is this process's; a PostgreSQL server's own is not in it.
 """
 
 import asyncio
@@ -31,10 +31,11 @@ from sqlalchemy import event
 from turngraph.billing.budget import Budget
 from turngraph.billing.leases.leases import admit, finish
 from turngraph.billing.ledger import Ledger
-from turngraph.billing.store.attempts import begin, reserve
+from turngraph.billing.store.attempts import begin
 from turngraph.billing.store.calls import AttemptResponse, Call, CostAttribution, Settlement
 from turngraph.billing.store.outcomes import answer
 from turngraph.billing.store.settlement import settle
+from turngraph.billing.store.transaction import in_order
 from turngraph.state.result import Charge, PriceUsed
 from turngraph.state.usage import Usage
 
@@ -94,10 +95,8 @@ def steps(
         amount_usd=Decimal("0.0002"),
     )
     made: list[tuple[Callable[..., Any], tuple[Any, ...], Any]] = [
-        (reserve, (call,), {"reservation": name, **held}),
-        (begin, (call,), {"call_id": name, "request_sha": name, "reservation": name, **held}),
-        (answer, (kept,), {}),
-        (settle, (Settlement(charge=charge),), {}),
+        (begin, (call,), {"call_id": name, "request_sha": name, **held}),
+        (in_order, ((answer, kept), (settle, Settlement(charge=charge))), {}),
     ]
     return (
         [(admit, (name,), {"thread": name}), *made, (finish, (name,), {"fence": 1})]
@@ -124,10 +123,10 @@ def kept_by(
 
 
 def sent_by(cursor: Any, statements: Iterator[tuple[str, Any]]) -> Calls:
-    """The statements of as many calls through the bare driver; a call is four transactions."""
+    """The statements of as many calls through the bare driver; a call is two transactions."""
 
     async def make(calls: int) -> None:
-        for _ in range(calls * 4):
+        for _ in range(calls * 2):
             for sql, given in statements:
                 cursor.execute(sql, given)
                 if cursor.description is not None:
