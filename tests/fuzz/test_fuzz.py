@@ -1,9 +1,8 @@
-"""A short run of `make fuzz`, with another seed every time; the seed is in the output."""
+"""A short run of `make fuzz`, with one seed; `make fuzz` takes another one every time."""
 
 import asyncio
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,7 @@ from turngraph.state.errors import TurnInvocationError, TurnValueError
 
 def test_only_named_errors_come_out_whatever_goes_in() -> None:
     """500 examples over `invoke`, `ainvoke`, `handler`, `ahandler`, manifests and recordings."""
-    seed = str(int(time.time()))
+    seed = "2026"
     done = subprocess.run(
         [sys.executable, "-W", "error", "-m", "tests.fuzz", "--examples", "500", "--seed", seed],
         cwd=ROOT,

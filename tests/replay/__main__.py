@@ -129,10 +129,13 @@ def main() -> int:
     parser.add_argument(
         "--turns", action="store_true", help="run the tool loops as whole turns through the graph"
     )
+    parser.add_argument(
+        "--every", type=int, default=1, metavar="N", help="only one recording in so many"
+    )
     parser.add_argument("--only", metavar="ID", help="the recording or cassette of this id alone")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what failed to this file")
     options = parser.parse_args()
-    recordings = load(options.folder)
+    recordings = load(options.folder)[:: options.every]
     if options.only is not None:
         recordings = [r for r in recordings if options.only in (r["id"], r["sequence"]["cassette"])]
     if not recordings:
