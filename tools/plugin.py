@@ -2,12 +2,15 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from langchain_core.tools import BaseTool, StructuredTool
 
 from turngraph.state.json_types import JsonObject
-from turngraph.tools.manifests.parts import PromptSettings, Selector
+
+# Only their names are needed: a turn without plugins does not wait for the models of manifests.
+if TYPE_CHECKING:
+    from turngraph.tools.manifests.parts import PromptSettings, Selector
 
 __all__ = ["LoadedPlugin", "Plugin", "make_tool"]
 
@@ -21,11 +24,11 @@ class Plugin(Protocol):
         """The name in snake_case, which is also the name of the tool."""
 
     @property
-    def selector(self) -> Selector:
+    def selector(self) -> "Selector":
         """When the plugin joins a turn."""
 
     @property
-    def prompt(self) -> PromptSettings:
+    def prompt(self) -> "PromptSettings":
         """What the plugin adds to the requests of a turn it joined."""
 
     @property
@@ -38,8 +41,8 @@ class LoadedPlugin:
     """A plugin that was loaded from a manifest."""
 
     name: str
-    selector: Selector
-    prompt: PromptSettings
+    selector: "Selector"
+    prompt: "PromptSettings"
     tool: BaseTool
     kind: str = "Plugin"
     """The kind of its manifest: `Plugin`, `SqlPlugin` or `ApiPlugin`."""
