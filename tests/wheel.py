@@ -11,10 +11,13 @@ from pathlib import Path
 
 from tests.paths import ROOT
 
-FOR_OTHERS = {
+WITH_EXTRA = (
     "turngraph.billing.langchain.middleware",  # for langchain's agents
-}
-"""Modules that subclass what a package of an extra defines, so they load only with that extra."""
+    "turngraph.interfaces.terminal",  # Textual's widgets
+)
+"""Modules and packages that subclass what a package of an extra defines, so they load only with
+that extra.
+"""
 
 
 def check_contents(wheel: Path) -> int:
@@ -30,12 +33,15 @@ def check_contents(wheel: Path) -> int:
 def check_imports(wheel: Path) -> int:
     """Imports every module from the wheel, not from the repository. Returns their number.
 
-    What an extra brings is imported where it is used, except in the modules of `FOR_OTHERS`.
+    What an extra brings is imported where it is used, except in the modules of `WITH_EXTRA`.
     """
     files = [Path(name) for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".py")]
     names = [".".join(file.with_suffix("").parts).removesuffix(".__init__") for file in files]
+    needs_extra = tuple(f"{name}." for name in WITH_EXTRA)
     modules = sorted(
-        name for name in names if not name.endswith("__main__") and name not in FOR_OTHERS
+        name
+        for name in names
+        if not name.endswith("__main__") and not f"{name}.".startswith(needs_extra)
     )
     for name in modules:
         file = importlib.import_module(name).__file__
