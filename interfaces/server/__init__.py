@@ -1,0 +1,1 @@
+"""Turns behind an OpenAI-compatible HTTP server: extra `server`."""
