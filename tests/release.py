@@ -61,6 +61,7 @@ try:
 except LedgerUnavailableError:
     pass
 """,
+    "server": "import turngraph.interfaces.server.app",
     "terminal": "import turngraph.interfaces.terminal.full_screen",
     "all": "import keyring, langchain, mcp, pymysql, anywidget, pyarrow, psycopg, textual",
 }

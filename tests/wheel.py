@@ -13,6 +13,7 @@ from tests.paths import ROOT
 
 WITH_EXTRA = (
     "turngraph.billing.langchain.middleware",  # for langchain's agents
+    "turngraph.interfaces.server",  # FastAPI's routes
     "turngraph.interfaces.terminal",  # Textual's widgets
 )
 """Modules and packages that subclass what a package of an extra defines, so they load only with
