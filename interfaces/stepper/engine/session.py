@@ -49,6 +49,7 @@ class Session:
 
     def __init__(self, graph: Graph, thread: str | Mapping[str, Any] | None) -> None:
         self._controller, self._source_graph = TaskController(), graph
+        self.event_watchers: list[Callable[[AnyEvent], None]] = []
         config = _config_for(thread)
         configurable = config.get("configurable", {})
         thread_id = str(configurable.get("thread_id") or uuid.uuid4())
@@ -153,6 +154,14 @@ class Session:
         }
         return await self._stop_again(step, "edit", overrides, edit.label)
 
+    async def replan(self, step: Step) -> Step:
+        """Returns the step at which this session's graph stands at the checkpoints of `step`.
+
+        `step` may be one of another version of the graph. Nothing runs.
+        """
+        self.saver.restore(step.snapshot)
+        return await self._stop_again(step, "reload", step.overrides, "the graph was reloaded")
+
     def state(self, step: Step, namespace: str) -> Mapping[str, Any]:
         """Returns the state at `step` of the graph that runs in `namespace`."""
         return state_values(self._source_graph, self.saver.thread_id, step.snapshot, namespace)
@@ -184,6 +193,8 @@ class Session:
             ):
                 if is_event(event):
                     events.append(event)
+                    for watcher in self.event_watchers:
+                        watcher(event)
         except Exception as exc:
             # An error that no node raised is no step: an edit was wrong. (`open` raises its own.)
             if not controller.failed and step is not None:

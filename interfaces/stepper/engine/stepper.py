@@ -9,6 +9,7 @@ from turngraph.interfaces.stepper.engine.breakpoints import Breakpoint
 from turngraph.interfaces.stepper.engine.edits import EditRequest, edit_from
 from turngraph.interfaces.stepper.engine.history import history_steps
 from turngraph.interfaces.stepper.engine.inspector import Inspector
+from turngraph.interfaces.stepper.engine.reloading import reload_timelines
 from turngraph.interfaces.stepper.engine.session import Session
 from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.interfaces.stepper.engine.stop_names import check_name
@@ -16,6 +17,7 @@ from turngraph.interfaces.stepper.engine.stored_thread import check_reachable
 from turngraph.interfaces.stepper.engine.task_controller import Graph
 from turngraph.interfaces.stepper.engine.timeline import Timeline, Until, stop_condition
 from turngraph.state.errors import TurnInvocationError
+from turngraph.state.events import AnyEvent
 from turngraph.state.request import ChatRequest
 
 __all__ = ["Stepper"]
@@ -225,9 +227,25 @@ class Stepper(Inspector):
         await self._loop.arun(fork._locked(fork._timeline.renew("fork", f"fork {name}")))
         return fork
 
+    def reload(self, graph: Graph) -> None:
+        """Lets every line go on with `graph`, a new version of its graph. Nothing runs for it.
+
+        What has run stays as it is. Raises TurnInvocationError, and changes nothing, if `graph`
+        lacks a node that a line has run or stands before.
+        """
+        lines = list(self.forks.values())
+        self._loop.run(reload_timelines([line._timeline for line in lines], graph))
+        for line in lines:
+            line.graph = graph
+            line._notify(line.now)
+
     def on_move(self, watcher: Callable[[], None]) -> None:
         """Calls `watcher` after every move of this line."""
         self._watchers.append(watcher)
+
+    def on_event(self, watcher: Callable[[AnyEvent], None]) -> None:
+        """Calls `watcher` with each event of any line while a step runs. It must return at once."""
+        self._timeline.session.event_watchers.append(watcher)
 
     def close(self) -> None:
         """Stops the background loop of all lines and closes the connections opened on it.
@@ -264,6 +282,7 @@ class Stepper(Inspector):
         # `__init__` would start another loop; all lines of a stepper share one.
         fork = type(self).__new__(type(self))
         session = Session(self.graph, self._timeline.session.config)
+        session.event_watchers = self._timeline.session.event_watchers
         fork._set_up(self.graph, name, session, steps, self._loop, self.forks)
         fork.breakpoints.extend(self.breakpoints)
         return fork

@@ -19,7 +19,7 @@ from turngraph.state.result import Attempt, Charge
 
 __all__ = ["Step", "StepKind"]
 
-StepKind = Literal["start", "step", "edit", "answer", "fork", "history"]
+StepKind = Literal["start", "step", "edit", "answer", "fork", "history", "reload"]
 
 
 @dataclass(frozen=True, eq=False)

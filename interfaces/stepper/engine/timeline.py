@@ -149,6 +149,18 @@ class Timeline:
         await self.renew("fork", "retry")
         return await self._forward(lambda pending: [task for task in pending if task.key in keys])
 
+    def change_session(self, session: Session, step: Step | None) -> None:
+        """Goes on in another session, from `step` at the end of the line.
+
+        None leaves the end as it is: nothing is left to run there.
+        """
+        stands_at_end = not self._has_steps_ahead
+        self.session = session
+        if step is not None:
+            self.steps.append(step)
+        if stands_at_end:
+            self.position = len(self.steps) - 1
+
     def back(self, n: int) -> Step:
         """Goes `n` steps back. Nothing runs, and nothing that happened outside is undone."""
         if not 0 <= n <= self.position:

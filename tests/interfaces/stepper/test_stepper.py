@@ -6,6 +6,7 @@ import asyncio
 import operator
 import threading
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -627,3 +628,43 @@ def test_the_nodes_of_a_turn_inside_a_parent_have_names(model: ScriptedModel) ->
             stepper.run_until("chat/cal_llm")
         assert stepper.run_until("chat/call_llm").pending[0].name == "chat/call_llm"
         stepper.run_until("finalize")
+
+
+def test_events_are_told_while_a_step_runs(model: ScriptedModel, stepper: TurnStepper) -> None:
+    """Tokens can be shown as they come; a fork tells the same watcher."""
+    told: list[str] = []
+    stepper.on_event(lambda event: told.append(event.type))
+    stepper.run_until("bill")
+    assert told == [event.type for event in stepper.events]
+    before = len(told)
+    stepper.fork("other").step()
+    assert len(told) > before
+
+
+def test_a_reloaded_graph_goes_on_where_the_old_one_stood() -> None:
+    """The file of a graph was changed: what has run stays, what comes next is the new code."""
+
+    def graph(word: str, *nodes: str) -> Any:
+        builder = StateGraph(MessagesState)
+        for node in nodes:
+            builder.add_node(node, lambda state, node=node: {"messages": [("ai", word + node)]})
+        builder.add_edge(START, nodes[0])
+        for edge in pairwise(nodes):
+            builder.add_edge(*edge)
+        return builder.compile()
+
+    with TurnStepper(graph("old ", "one", "two"), ask("Hi")) as stepper:
+        stepper.step()
+        other = stepper.fork("other")
+        other.step()
+        stepper.reload(graph("new ", "one", "two"))
+        assert str(stepper.now) == "2: the graph was reloaded → two"
+        stepper.step()
+        assert [each.text for each in stepper.state["messages"]] == ["Hi", "old one", "new two"]
+        assert other.now.finished
+        other.back()
+        other.retry()
+        assert other.state["messages"][-1].text == "new one"
+        with pytest.raises(TurnInvocationError, match="no node `two`, so this run goes on"):
+            stepper.reload(graph("newer ", "one"))
+        assert stepper.state["messages"][-1].text == "new two"
