@@ -4,6 +4,7 @@ from collections.abc import Collection
 from contextlib import AsyncExitStack
 
 from turngraph.interfaces.stepper.engine.session import Session
+from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.interfaces.stepper.engine.task_controller import Graph, graphs_in
 from turngraph.interfaces.stepper.engine.timeline import Timeline
 from turngraph.state.errors import TurnInvocationError
@@ -34,7 +35,7 @@ def _check_nodes(timelines: Collection[Timeline], graph: Graph) -> None:
     """LangGraph would take a checkpoint that leads to a missing node for the end of the run."""
     names = {f"{path}/{node}".lstrip("/") for path, each in graphs_in(graph) for node in each.nodes}
     steps = [step for timeline in timelines for step in timeline.steps]
-    known = (name for step in steps for name in (*step.ran, *(each.name for each in step.open_tasks)))
+    known = [name for step in steps for name in (*step.ran, *_open_names(step))]
     missing = dict.fromkeys(name for name in known if name not in names)
     if missing:
         gone = ", ".join(f"`{name}`" for name in missing)
@@ -42,3 +43,7 @@ def _check_nodes(timelines: Collection[Timeline], graph: Graph) -> None:
             f"The new graph has no node {gone}, so this run goes on with the graph from before. "
             "Start another run to use the new one."
         )
+
+
+def _open_names(step: Step) -> list[str]:
+    return [task.name for task in step.open_tasks]
