@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from sqlalchemy import Connection, func, inspect, select, text
+from sqlalchemy import Connection, Table, func, inspect, select, text
 
 from turngraph.billing.errors import LedgerError
 from turngraph.billing.store.schema import attempt_t, metadata, schema_t
@@ -84,15 +84,19 @@ MIGRATIONS: Final[tuple[Step, ...]] = (_first, _currency, _stored, _api_key_id)
 """The steps in order. A released step is never edited; what it missed becomes a new step."""
 
 
-def migrate(conn: Connection, steps: tuple[Step, ...] = MIGRATIONS) -> int:
+def migrate(
+    conn: Connection, steps: tuple[Step, ...] = MIGRATIONS, *, versions: Table = schema_t
+) -> int:
     """Brings the tables to the newest version, in the caller's transaction. Returns the version.
 
-    Raises `LedgerError` where the tables are newer than this program, which could damage them.
+    `versions` is the table that records the steps that have run: the ledger's own, or that of other
+    tables in the same database. Raises `LedgerError` where the tables are newer than this program,
+    which could damage them.
     """
     if conn.dialect.name == "postgresql":
         conn.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
-    schema_t.create(conn, checkfirst=True)
-    version = conn.execute(select(func.coalesce(func.max(schema_t.c.version), 0))).scalar_one()
+    versions.create(conn, checkfirst=True)
+    version = conn.execute(select(func.coalesce(func.max(versions.c.version), 0))).scalar_one()
     if version > len(steps):
         raise LedgerError(
             f"The ledger's tables have version {version}, and this turngraph knows up to version "
@@ -100,5 +104,5 @@ def migrate(conn: Connection, steps: tuple[Step, ...] = MIGRATIONS) -> int:
         )
     for number, step in enumerate(steps[version:], start=version + 1):
         step(conn)
-        conn.execute(schema_t.insert().values(version=number, at=time.time()))
+        conn.execute(versions.insert().values(version=number, at=time.time()))
     return len(steps)
