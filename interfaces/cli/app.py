@@ -67,7 +67,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
         "**Exit codes:** 0 nothing differs; 1 something differs.",
     ),
     "ledger": Command("Report spending, keep budgets, and verify the ledger."),
-    "keys": Command("Create, list, rotate and revoke the API keys of a server."),
+    "keys": Command("Create, list, rotate, revoke and limit the API keys of a server."),
     "plugins": Command("Check plugin manifests, create one, and try a plugin."),
     "draw": Command(
         "Draw the graph of a turn as text, Mermaid or SVG.",

@@ -1,4 +1,7 @@
-"""`turngraph keys`: the API keys of a server, which stand in the database of its ledger."""
+"""`turngraph keys`: the API keys of a server, which stand in the database of its ledger.
+
+`keys_limit.py` has `limit`.
+"""
 
 import sys
 from collections.abc import Iterator
@@ -8,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from cyclopts import App, Parameter
 
+from turngraph.interfaces.cli.commands.keys_limit import limit
 from turngraph.interfaces.cli.ledger_options import (
     DEFAULT_LEDGER,
     AsJson,
@@ -29,10 +33,12 @@ _DEFAULT_SCOPES: Final[tuple[Scope, ...]] = ("models", "tools")
 
 keys = App(
     name="keys",
-    help="Create, list, rotate and revoke the API keys of a server.",
+    help="Create, list, rotate, revoke and limit the API keys of a server.",
     help_epilogue="**Example:** `turngraph keys create acme --expires-in 90d --ledger "
     "sqlite:///turns.db`",
 )
+
+keys.command(limit)
 
 
 @keys.command
@@ -159,7 +165,7 @@ def revoke(key_id: str, /, *, ledger: LedgerUrl = DEFAULT_LEDGER) -> None:
 @contextmanager
 def _open_keys(url: str) -> "Iterator[LedgerStore]":
     """Yields the database of the ledger at `url`, which must exist, with the server's tables."""
-    from turngraph.interfaces.server.keys.tables import create_server_tables
+    from turngraph.interfaces.server.tables import create_server_tables
 
     with open_ledger(url) as book:
         book.store.run(create_server_tables)

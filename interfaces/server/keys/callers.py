@@ -12,7 +12,7 @@ from turngraph.interfaces.server.keys.operations import (
     mark_used,
 )
 from turngraph.interfaces.server.keys.secret_keys import hash_of, is_same, key_id_of
-from turngraph.interfaces.server.keys.tables import create_server_tables
+from turngraph.interfaces.server.tables import create_server_tables
 
 if TYPE_CHECKING:
     from turngraph.billing.store.ledger_store import LedgerStore

@@ -10,7 +10,7 @@ from turngraph.billing.store.transaction import LedgerTransaction
 from turngraph.interfaces.server.caller import Scope
 from turngraph.interfaces.server.keys.records import KeyRecord
 from turngraph.interfaces.server.keys.secret_keys import hash_of, new_key, new_key_id
-from turngraph.interfaces.server.keys.tables import key_t
+from turngraph.interfaces.server.tables import key_t
 from turngraph.state.errors import TurnValueError
 
 __all__ = [

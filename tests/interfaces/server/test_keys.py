@@ -20,7 +20,7 @@ from turngraph.interfaces.server.keys.operations import (
     revoke_key,
     rotate_key,
 )
-from turngraph.interfaces.server.keys.tables import key_t
+from turngraph.interfaces.server.tables import key_t
 
 DAY_S = 86_400.0
 

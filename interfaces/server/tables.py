@@ -2,18 +2,30 @@
 
 server_schema  the versions of these tables, and when each was made
 server_key     one row per API key; a key itself is never stored, only its hash
+server_limit   how many requests and tokens a minute a key or an account may have
+server_rate    how many of them each has had in its last minute
 """
 
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import Column, Connection, Double, Integer, MetaData, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Double,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
 
 from turngraph.billing.store.migrations import Step, migrate
 
 if TYPE_CHECKING:
     from turngraph.billing.store.transaction import LedgerTransaction
 
-__all__ = ["create_server_tables", "key_t"]
+__all__ = ["create_server_tables", "key_t", "limit_t", "rate_t"]
 
 _metadata = MetaData()
 
@@ -38,6 +50,27 @@ key_t: Final = Table(
     Column("expires", Double),
     Column("revoked", Double),
     Column("last_used", Double),
+)
+
+limit_t: Final = Table(
+    "server_limit",
+    _metadata,
+    Column("per", String(16), primary_key=True),
+    # The account or key that is limited; empty for each that has no row of its own.
+    Column("name", String(200), primary_key=True),
+    Column("requests", BigInteger),
+    Column("tokens", BigInteger),
+)
+
+rate_t: Final = Table(
+    "server_rate",
+    _metadata,
+    Column("per", String(16), primary_key=True),
+    Column("name", String(200), primary_key=True),
+    Column("unit", String(16), primary_key=True),
+    # `used` before `minute`: MySQL assigns in this order, and `used` needs the minute of before.
+    Column("used", BigInteger, nullable=False),
+    Column("minute", BigInteger, nullable=False),
 )
 
 
