@@ -15,6 +15,8 @@ SERVER_VENV := .langgraph/.venv
 ROOMS := state providers scripted drawing tools billing nodes graphs interfaces
 export LANGGRAPH_STRICT_MSGPACK := true
 export UV_PYTHON_DOWNLOADS ?= never
+# A Python that must not write bytecode compiles every library again at each start: 2 s a command.
+export PYTHONDONTWRITEBYTECODE :=
 # Behind a company's proxy only the system's own certificates will do; a bare container may have none.
 ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /System/Library/Keychains),)
 export UV_SYSTEM_CERTS ?= true
