@@ -13,8 +13,10 @@ from .stage_table import (
 from .strict_serde import (
     with_strict_serde as with_strict_serde,
 )
-from .turn_graph import (
+from .turn_builder import (
     TurnBuilder as TurnBuilder,
+)
+from .turn_graph import (
     TurnGraph as TurnGraph,
 )
 

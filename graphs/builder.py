@@ -15,7 +15,7 @@ from turngraph.graphs.stage_table import (
     StageRow,
     stage_table,
 )
-from turngraph.graphs.turn_graph import TurnBuilder
+from turngraph.graphs.turn_builder import TurnBuilder
 from turngraph.nodes.support.dependencies import TurnDependencies
 from turngraph.state.kinds import TurnPhase
 from turngraph.state.turn import Turn, TurnInput, TurnOutput

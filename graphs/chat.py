@@ -35,6 +35,7 @@ from turngraph.nodes.support.dependencies import (
     Subscriber,
     TurnDependencies,
 )
+from turngraph.nodes.support.telemetry import Telemetry
 from turngraph.providers.config import ProviderConfig
 from turngraph.providers.openai_provider import OpenAIProvider
 from turngraph.providers.request_template import request_template
@@ -82,6 +83,7 @@ def chat_turn(
     retries: Mapping[str, Retry] | None = None,
     on_event: Subscriber | Sequence[Subscriber] = (),
     on_finish: OnFinish | None = None,
+    telemetry: Telemetry | None = None,
     checkpointer: Checkpointer = None,
     store: BaseStore | None = None,
     interrupt_before: All | list[str] | None = None,
@@ -135,6 +137,7 @@ def chat_turn(
             is never repeated.
         on_event: called with every event of the turn.
         on_finish: called with each result, and may return another.
+        telemetry: follows every run, as `OpenTelemetry()` does with spans and metrics.
         checkpointer, store, interrupt_before, interrupt_after, name: as in LangGraph's `compile`.
         environ: where keys are read; the environment of the process by default.
 
@@ -185,6 +188,7 @@ def chat_turn(
         approve=approval_from(approve, toolbox),
         on_finish=on_finish or _unchanged,
         subscribers=(on_event,) if callable(on_event) else tuple(on_event),
+        telemetry=telemetry,
     )
     custom = CustomStages(before_model, after_model, before_tools)
     graph = build_chat_turn(deps, custom).compile(
@@ -195,7 +199,7 @@ def chat_turn(
         name=name,
     )
     graph.message_chars, graph.wait_s = deps.limits.message_chars, wait_s
-    graph.steps = steps
+    graph.steps, graph.telemetry = steps, telemetry
     graph.asks_person = callable(approve) or bool(approve)
     if keeper is not None:
         _bind(graph, keeper)

@@ -67,16 +67,22 @@ class FusedStage(Stage):
         """Run the first stage, or the whole turn, in this thread."""
         if not _in_one_step(config):
             return super().invoke(input, config, **kwargs)
-        return drive(self._turn(input, config or {}))
+        context = StageContext.of_node(config or {}, self.deps)
+        with context.active():
+            return drive(self._turn(input, config or {}, context))
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """Async version of `invoke`."""
         if not _in_one_step(config):
             return await super().ainvoke(input, config, **kwargs)
-        return await drive_async(self._turn(input, config or {}))
+        context = StageContext.of_node(config or {}, self.deps)
+        with context.active():
+            return await drive_async(self._turn(input, config or {}, context))
 
-    def _turn(self, state: Mapping[str, object], config: RunnableConfig) -> Flow[Any]:
-        run = _FusedRun(self._rows, StageContext.of_node(config, self.deps), state)
+    def _turn(
+        self, state: Mapping[str, object], config: RunnableConfig, context: StageContext
+    ) -> Flow[Any]:
+        run = _FusedRun(self._rows, context, state)
         goto = yield from run.stages(self.name)
         is_new_thread = config.get("metadata", {}).get("langgraph_step") == 1
         update = self.checked(cast(Turn, run.update(whole_messages=is_new_thread)))

@@ -5,12 +5,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self, get_type_hints
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.cache.base import BaseCache
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.errors import EmptyInputError
-from langgraph.graph.state import StateGraph
-from langgraph.store.base import BaseStore
-from langgraph.types import All, Checkpointer, StateSnapshot, StateUpdate
+from langgraph.types import StateSnapshot, StateUpdate
 from pydantic import BaseModel, create_model
 
 from turngraph.graphs.resubmission import finished_state, is_end, stream_parts
@@ -24,23 +21,25 @@ from turngraph.graphs.run_input import (
 )
 from turngraph.graphs.steps import Steps, in_one_step, invoked, keeps_checkpoints, runs_in_one_step
 from turngraph.graphs.strict_serde import turn_checkpointer
+from turngraph.graphs.traced_runs import atraced, traced
 from turngraph.graphs.typed_runs import TypedRuns
 from turngraph.state.errors import TurnConfigurationError, TurnInvocationError
 from turngraph.state.flow import Flow, Wait, drive, drive_async
 from turngraph.state.limits import MESSAGE_CHARS
-from turngraph.state.turn import Turn, TurnInput, TurnOutput
+from turngraph.state.turn import TurnInput
 
 if TYPE_CHECKING:
     from turngraph.billing.ledger import Ledger
     from turngraph.graphs.admission import AdmittedRun
+    from turngraph.nodes.support.telemetry import Telemetry
 
-__all__ = ["TurnBuilder", "TurnGraph"]
+__all__ = ["TurnGraph"]
 
 _NOTHING_TO_RESUME = (
     "The input is None, which goes on with a stored run, and there is none. Give messages, or the "
     "`thread_id` of a thread that was stopped."
 )
-_ADDED_FIELDS = ("message_chars", "ledger", "wait_s", "steps", "asks_person")
+_ADDED_FIELDS = ("message_chars", "ledger", "wait_s", "steps", "asks_person", "telemetry")
 
 
 class TurnGraph(TypedRuns):
@@ -68,6 +67,8 @@ class TurnGraph(TypedRuns):
     """In how many steps of LangGraph the stages run: see `Steps`."""
     asks_person: bool = False
     """Whether a person may have to approve a tool call."""
+    telemetry: "Telemetry | None" = None
+    """What follows each run from outside."""
 
     def stream(
         self, input: object, config: RunnableConfig | None = None, **kwargs: object
@@ -80,6 +81,24 @@ class TurnGraph(TypedRuns):
         question.
         """
         given, config, arguments = self._prepared(input, config, kwargs)
+        if self.telemetry is None:
+            return self._stream(given, config, arguments)
+        run = partial(self._stream, given, arguments=arguments)
+        return traced(self.telemetry, self.name, config, run)
+
+    def astream(
+        self, input: object, config: RunnableConfig | None = None, **kwargs: object
+    ) -> AsyncIterator[Any]:
+        """Async version of `stream`."""
+        given, config, arguments = self._prepared(input, config, kwargs)
+        if self.telemetry is None:
+            return self._astream(given, config, arguments)
+        run = partial(self._astream, given, arguments=arguments)
+        return atraced(self.telemetry, self.name, config, run)
+
+    def _stream(
+        self, given: Any, config: RunnableConfig | None, arguments: dict[str, Any]
+    ) -> Iterator[Any]:
         if self.ledger is not None:
             return self._stream_admitted(given, config, arguments)
         saver = self.checkpointer
@@ -87,11 +106,9 @@ class TurnGraph(TypedRuns):
             config = with_run_id_of(saver.get_tuple(config), config)
         return super().stream(given, config, **arguments)
 
-    def astream(
-        self, input: object, config: RunnableConfig | None = None, **kwargs: object
+    def _astream(
+        self, given: Any, config: RunnableConfig | None, arguments: dict[str, Any]
     ) -> AsyncIterator[Any]:
-        """Async version of `stream`."""
-        given, config, arguments = self._prepared(input, config, kwargs)
         if self.ledger is not None:
             return self._astream_admitted(given, config, arguments)
         saver = self.checkpointer
@@ -286,36 +303,3 @@ class TurnGraph(TypedRuns):
         # that is repeated after a crash finds its paid answers by these ids.
         default = "exit" if one_step and self.ledger is None else "sync"
         return {**arguments, "durability": arguments.get("durability") or default}
-
-
-class TurnBuilder(StateGraph[Turn, None, TurnInput, TurnOutput]):
-    """The uncompiled graph of a turn. Its `compile` makes a `TurnGraph`."""
-
-    def compile(
-        self,
-        checkpointer: Checkpointer = None,
-        *,
-        cache: BaseCache[Any] | None = None,
-        store: BaseStore | None = None,
-        interrupt_before: All | list[str] | None = None,
-        interrupt_after: All | list[str] | None = None,
-        debug: bool = False,
-        name: str | None = None,
-        transformers: Sequence[Any] | None = None,
-    ) -> TurnGraph:
-        """Compile as LangGraph does, into a `TurnGraph`."""
-        compiled = super().compile(
-            turn_checkpointer(checkpointer),
-            cache=cache,
-            store=store,
-            interrupt_before=interrupt_before,
-            interrupt_after=interrupt_after,
-            debug=debug,
-            name=name,
-            transformers=transformers,
-        )
-        # LangGraph's compile() always makes a CompiledStateGraph, and sets more on it than the
-        # constructor of that class takes.
-        turn = TurnGraph.__new__(TurnGraph)
-        vars(turn).update(vars(compiled))
-        return turn

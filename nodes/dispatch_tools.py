@@ -17,6 +17,7 @@ from langgraph.types import interrupt
 
 from turngraph.nodes.support.limits import over_time
 from turngraph.nodes.support.stage_context import StageContext
+from turngraph.nodes.support.telemetry import within
 from turngraph.nodes.support.tool_ledger import run_once
 from turngraph.state.errors import ToolArgumentsError, ToolError, ToolTimeoutError, UnknownToolError
 from turngraph.state.events import PluginCalled, ToolRequested, ToolResponded
@@ -142,10 +143,12 @@ def _run(call: ToolCall, arguments: JsonObject, task: ToolTask, context: StageCo
         left_s = limits.seconds - context.seconds_since(task["started_at"])
         timeout_s = min(timeout_s, max(0.001, left_s))
     options: dict[str, Any] = {"call_id": call.id, "timeout_s": timeout_s, "state": task}
-    return Wait(
+    wait = Wait(
         partial(toolbox.run, call.name, arguments, **options),
         partial(toolbox.arun, call.name, arguments, **options),
     )
+    trace = context.trace
+    return wait if trace is None else within(partial(trace.active, call.id), wait)
 
 
 def _ask_person(call: ToolCall, arguments: JsonObject) -> ToolCall | _Answer:

@@ -34,8 +34,10 @@ from .graphs.chat import (
 from .graphs.stage_table import (
     CustomStages as CustomStages,
 )
-from .graphs.turn_graph import (
+from .graphs.turn_builder import (
     TurnBuilder as TurnBuilder,
+)
+from .graphs.turn_graph import (
     TurnGraph as TurnGraph,
 )
 from .interfaces.gateway import (
@@ -44,6 +46,9 @@ from .interfaces.gateway import (
 )
 from .interfaces.stepper.stepper import (
     TurnStepper as TurnStepper,
+)
+from .interfaces.telemetry.opentelemetry import (
+    OpenTelemetry as OpenTelemetry,
 )
 from .providers.config import (
     ProviderConfig as ProviderConfig,
@@ -116,6 +121,7 @@ __all__ = [
     "McpServers",
     "MeteringConfig",
     "OpenAIProvider",
+    "OpenTelemetry",
     "PriceOverride",
     "Prices",
     "ProviderConfig",

@@ -22,6 +22,7 @@ from turngraph.nodes.support.ledger_calls import (
 )
 from turngraph.nodes.support.stage_context import StageContext
 from turngraph.nodes.support.stop_reason import CANCELLED_ERROR
+from turngraph.nodes.support.telemetry import within
 from turngraph.providers.wire.lookup import add_attempt_id
 from turngraph.providers.writing.payload import Payload
 from turngraph.state.errors import BudgetExceededError, ProviderError
@@ -160,6 +161,8 @@ class AttemptRun:
         assert reply is not None, "an attempt has an answer or an error"
         if context.deps.ledger is not None:
             attempt = yield from keep_answer(attempt, call.turn_id, context)
+        if context.trace is not None:
+            context.trace.on_reply(attempt.id, reply)
         context.emit(
             ResponseReceived(
                 turn_id=call.turn_id,
@@ -195,12 +198,16 @@ class AttemptRun:
             "client_request_id": self._id,
             "within_s": within_s,
         }
-        return Wait(
+        trace = self._context.trace
+        if trace is not None:
+            options["headers"] = trace.on_request(self._id, payload, provider.url)
+        wait = Wait(
             lambda: call_unless_cancelled(
                 partial(provider.send, payload, **options), self._context
             ),
             lambda: unless_cancelled(provider.asend(payload, **options), self._context),
         )
+        return wait if trace is None else within(partial(trace.active, self._id), wait)
 
     def _record_unanswered(self, billed: Billed, why: str) -> Flow[None]:
         if self._context.deps.ledger is None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel
 
 from turngraph.billing.pricing.prices import Prices
+from turngraph.nodes.support.telemetry import Telemetry
 from turngraph.providers.openai_provider import OpenAIProvider
 from turngraph.state.events import AnyEvent
 from turngraph.state.limits import TurnLimits
@@ -79,6 +80,7 @@ class TurnDependencies:
     approve: Approve = field(default=lambda call: False)
     on_finish: OnFinish = field(default=lambda result: result)
     subscribers: tuple[Subscriber, ...] = ()
+    telemetry: Telemetry | None = None
     clock: Callable[[], float] = time.time
     """Returns seconds since the epoch."""
     chance: Callable[[], float] = random.random

@@ -19,6 +19,7 @@ from turngraph.billing.store.calls import (
 from turngraph.nodes.support.call_bounds import answer_caps
 from turngraph.nodes.support.dependencies import TurnDependencies
 from turngraph.nodes.support.stage_context import StageContext
+from turngraph.nodes.support.telemetry import within
 from turngraph.providers.wire.lookup import store_of
 from turngraph.providers.writing.payload import Payload
 from turngraph.state.flow import Flow, Wait
@@ -51,10 +52,11 @@ def ask_ledger(
     """Returns the wait for one operation of the ledger, in a transaction of its own."""
     ledger = deps.ledger
     assert ledger is not None, "only a turn with a ledger asks it"
-    return Wait(
+    wait = Wait(
         partial(ledger.store.run, operation, *args, **kwargs),
         partial(ledger.store.arun, operation, *args, **kwargs),
     )
+    return _followed(wait, operation.__name__, deps)
 
 
 def keep_in_ledger(deps: TurnDependencies, *records: "Record") -> Wait:
@@ -64,10 +66,16 @@ def keep_in_ledger(deps: TurnDependencies, *records: "Record") -> Wait:
     """
     ledger = deps.ledger
     assert ledger is not None, "only a turn with a ledger asks it"
-    return Wait(
+    wait = Wait(
         partial(ledger.store.run_all_or_spool, *records),
         partial(ledger.store.arun_all_or_spool, *records),
     )
+    return _followed(wait, ", ".join(operation.__name__ for operation, _ in records), deps)
+
+
+def _followed(wait: Wait, operations: str, deps: TurnDependencies) -> Wait:
+    telemetry = deps.telemetry
+    return wait if telemetry is None else within(lambda: telemetry.ledger(operations), wait)
 
 
 def attribution_of(

@@ -66,11 +66,13 @@ class Stage(Runnable[Any, dict[str, Any]]):
     ) -> dict[str, Any]:
         """Runs the stage in this thread and returns its patch."""
         context = StageContext.of_node(config or {}, self._deps)
-        return self.checked(drive(self.flow(input, context)))
+        with context.active():
+            return self.checked(drive(self.flow(input, context)))
 
     async def ainvoke(
         self, input: object, config: RunnableConfig | None = None, **kwargs: object
     ) -> dict[str, Any]:
         """Async version of `invoke`, on the running event loop."""
         context = StageContext.of_node(config or {}, self._deps)
-        return self.checked(await drive_async(self.flow(input, context)))
+        with context.active():
+            return self.checked(await drive_async(self.flow(input, context)))

@@ -3,6 +3,7 @@
 import logging
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -13,18 +14,29 @@ from langgraph.runtime import get_runtime
 
 from turngraph.nodes.support.dependencies import Replay, TurnDependencies
 from turngraph.nodes.support.next_call import NextCall
+from turngraph.nodes.support.telemetry import TurnTrace
 from turngraph.state.events import AnyEvent
 
-__all__ = ["CANCEL", "FENCE", "IDENTITY", "LEASED_TURN", "REPLAY", "CancelFlag", "StageContext"]
+__all__ = [
+    "CANCEL",
+    "FENCE",
+    "IDENTITY",
+    "LEASED_TURN",
+    "REPLAY",
+    "TRACE",
+    "CancelFlag",
+    "StageContext",
+]
 
 CANCEL: Final = "cancel"
 REPLAY: Final = "turn_replay"
 FENCE: Final = "turn_fence"
 LEASED_TURN: Final = "turn_lease"
 IDENTITY: Final = "turn_identity"
+TRACE: Final = "turn_trace"
 """Keys of a run's `configurable`: the caller's flag that cancels the turn, what a replay does, the
-fence of the turn's lease, the id of the turn that the lease is for, and what the ids of its calls
-are made of.
+fence of the turn's lease, the id of the turn that the lease is for, what the ids of its calls are
+made of, and what follows the run.
 """
 
 _CALLS: Final = uuid.UUID("b6b7a1de-2f0e-5b07-8c51-8f2f5f6f3a10")
@@ -82,6 +94,8 @@ class StageContext:
     writer: Callable[[AnyEvent], None] = _discard
     """Writes an event to LangGraph's `custom` stream."""
     cancel: CancelFlag | None = None
+    trace: TurnTrace | None = None
+    """What follows this run from outside."""
     next_call: NextCall | None = None
     """Where a stage that leads straight to `call_llm`, in the same step, leaves the started call
     for it.
@@ -107,6 +121,8 @@ class StageContext:
             tokens_wanted=bool(handlers),
             writer=runtime.stream_writer,
             cancel=configurable.get(CANCEL),
+            # A turn inside of a followed one finds the key too, and may have no telemetry itself.
+            trace=None if deps.telemetry is None else configurable.get(TRACE),
         )
 
     def call_id(self, kind: str, place: int) -> str:
@@ -123,13 +139,18 @@ class StageContext:
 
     def emit(self, event: AnyEvent) -> None:
         """Sends `event` to the subscribers, to LangGraph's `custom` stream and to the log."""
-        for subscriber in self.deps.subscribers:
+        trace = () if self.trace is None else (self.trace.on_event,)
+        for subscriber in (*trace, *self.deps.subscribers):
             try:
                 subscriber(event)
             except Exception:  # noqa: BLE001  watching must never change what is sent or billed
                 _log.exception("A subscriber failed on %s", type(event).__name__)
         self.writer(event)
         _log.debug("%r", event)
+
+    def active(self) -> AbstractContextManager[object]:
+        """Returns the block in which a stage runs, for what follows the turn from outside."""
+        return nullcontext() if self.trace is None else self.trace.active()
 
     def push(self, chunk: AIMessageChunk) -> None:
         """Sends a piece of an answer to LangGraph's `messages` stream."""

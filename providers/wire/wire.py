@@ -57,6 +57,7 @@ class Wire:
         on_response_id: OnResponseId | None = None,
         client_request_id: str | None = None,
         within_s: float | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> ProviderReply:
         """Posts `payload` once and returns the answer. Nothing is retried.
 
@@ -68,14 +69,16 @@ class Wire:
             client_request_id: sent as `X-Client-Request-Id`, which OpenAI keeps in its logs.
             within_s: the longest time in seconds for the whole exchange, if that is less than the
                 configured `timeouts.total_s`.
+            headers: sent beside those of the API, as `traceparent` is.
 
         Raises ProviderError if no usable answer came back. An answer that stopped early is returned
         with `truncated` set.
         """
         on_chunk = on_chunk or _ignore
-        content, headers, asked = self._encode(payload, stream, client_request_id)
+        content, sent, asked = self._encode(payload, stream, client_request_id)
+        sent.update(headers or {})
         try:
-            with self._transport.post(self._path, content, headers, within_s) as raw:
+            with self._transport.post(self._path, content, sent, within_s) as raw:
                 reader = self._reader(raw, stream, within_s, asked)
                 for data in _pieces(raw, reader):
                     for chunk in _feed(reader, data, on_response_id):
@@ -95,14 +98,16 @@ class Wire:
         on_response_id: OnResponseId | None = None,
         client_request_id: str | None = None,
         within_s: float | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> ProviderReply:
         """Async version of `send`."""
         on_chunk = on_chunk or _ignore
-        content, headers, asked = self._encode(payload, stream, client_request_id)
+        content, sent, asked = self._encode(payload, stream, client_request_id)
+        sent.update(headers or {})
         try:
             async with (
                 self._time_limit(within_s),
-                self._transport.apost(self._path, content, headers, within_s) as raw,
+                self._transport.apost(self._path, content, sent, within_s) as raw,
             ):
                 reader = self._reader(raw, stream, within_s, asked)
                 async for data in _apieces(raw, reader):

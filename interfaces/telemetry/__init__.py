@@ -1,0 +1,1 @@
+"""Turns in OpenTelemetry: spans and metrics. Extra `otel`."""

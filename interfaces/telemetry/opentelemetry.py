@@ -1,0 +1,73 @@
+"""`OpenTelemetry`: follows turns with spans and metrics.
+
+The names are those of the conventions for generative AI, as of November 2026:
+https://github.com/open-telemetry/semantic-conventions-genai/tree/main/docs/gen-ai
+"""
+
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+from turngraph.nodes.support.telemetry import TurnTrace
+from turngraph.state.errors import TurnConfigurationError
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import TracerProvider
+
+__all__ = ["OpenTelemetry"]
+
+
+class OpenTelemetry:
+    """Follows turns with OpenTelemetry's spans and metrics: `chat_turn(…, telemetry=…)`.
+
+    A run of a turn is a span `invoke_agent`; in it are one `chat` for each request to the model,
+    one `execute_tool` for each tool and plugin, and one `ledger` for each transaction. What runs
+    inside a tool becomes part of its span. Each request carries the W3C `traceparent` of its span.
+
+    Args:
+        content: also record what was said: messages, answers, and the arguments of tools. Without
+            it, spans hold names, counts, times and amounts alone.
+        tracer_provider: where spans go; by default the program's own, as `set_tracer_provider` has
+            set it.
+        meter_provider: where metrics go, likewise.
+
+    Raises TurnConfigurationError if OpenTelemetry's API is not installed.
+
+        >>> from turngraph.graphs import chat_turn
+        >>> turn = chat_turn("scripted", telemetry=OpenTelemetry())
+        >>> turn.run("Hello!").status
+        'completed'
+    """
+
+    def __init__(
+        self,
+        *,
+        content: bool = False,
+        tracer_provider: "TracerProvider | None" = None,
+        meter_provider: "MeterProvider | None" = None,
+    ) -> None:
+        try:
+            from opentelemetry import metrics, trace
+        except ModuleNotFoundError as exc:
+            raise TurnConfigurationError(
+                "OpenTelemetry's API is not installed: pip install 'turngraph[otel]'."
+            ) from exc
+        from turngraph.interfaces.telemetry.instruments import Instruments
+
+        self._content = content
+        self._tracer = trace.get_tracer("turngraph", tracer_provider=tracer_provider)
+        self._instruments = Instruments(metrics.get_meter("turngraph", "", meter_provider))
+
+    def start_run(self, name: str, thread_id: str | None) -> TurnTrace:
+        """Begins the span of a run of the graph `name`, in the span that is current."""
+        from turngraph.interfaces.telemetry.turn_spans import TurnSpans
+
+        return TurnSpans(
+            self._tracer, self._instruments, name, thread_id, keeps_content=self._content
+        )
+
+    def ledger(self, operations: str) -> AbstractContextManager[object]:
+        """Returns the span of a transaction with these operations of the ledger."""
+        return self._tracer.start_as_current_span(
+            f"ledger {operations}", attributes={"turngraph.ledger.operations": operations}
+        )
