@@ -27,16 +27,16 @@ def check_schema(schema: object, *, strict: bool) -> None:
 # Cached, because a conversation sends the same tools with every request.
 @lru_cache(maxsize=1024)
 def _find_problem(schema_json: str, strict: bool) -> str | None:
-    import jsonschema
+    from jsonschema_rs import ValidationError, meta
 
     schema = json.loads(schema_json)
     try:
-        jsonschema.Draft202012Validator.check_schema(schema)
+        meta.validate(schema)
         if not isinstance(schema, dict) or schema.get("type", "object") != "object":
             return f"schema must be a JSON Schema of 'type: \"object\"', got {schema_json[:100]}."
         if strict:
             _check_strict(schema, ())
-    except jsonschema.SchemaError as exc:
+    except ValidationError as exc:
         return f"{exc.message[:200]}."
     except SchemaError as exc:
         return str(exc)

@@ -6,13 +6,14 @@ from typing import Any, Final
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.json_types import JsonObject
 
-__all__ = ["MAX_DEPTH", "check_depth", "subschemas", "with_items"]
+__all__ = ["MAX_DEPTH", "applied_schemas", "check_depth", "subschemas", "with_items"]
 
 MAX_DEPTH: Final = 100
 """Levels of objects and lists in a schema: fifty objects inside each other. The arguments of a call
 have at most 64 levels.
 """
-IN_MAPS: Final = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+DEFINITIONS: Final = ("$defs", "definitions")
+IN_MAPS: Final = ("properties", "patternProperties", "dependentSchemas")
 IN_LISTS: Final = ("allOf", "anyOf", "oneOf", "prefixItems", "items")
 ALONE: Final = (
     "additionalItems",
@@ -27,7 +28,8 @@ ALONE: Final = (
     "unevaluatedItems",
     "unevaluatedProperties",
 )
-"""The keywords that hold a schema, a list or a map of schemas. Everything else, such as `default`
+"""The keywords that hold a schema, a list or a map of schemas. The definitions apply only where
+something refers to them. Everything else, such as `default`
 or `enum`, holds data (https://json-schema.org/draft/2020-12/json-schema-core#section-10).
 """
 
@@ -54,16 +56,23 @@ def subschemas(schema: object) -> Iterator[Mapping[str, Any]]:
     if not isinstance(schema, Mapping):
         return
     yield schema
-    for keyword in IN_MAPS:
-        if isinstance(held := schema.get(keyword), Mapping):
-            for inner in held.values():
-                yield from subschemas(inner)
+    for inner in (*applied_schemas(schema), *_in_maps(schema, DEFINITIONS)):
+        yield from subschemas(inner)
+
+
+def applied_schemas(schema: Mapping[str, Any]) -> Iterator[object]:
+    """Yields the schemas directly inside `schema`, without its definitions.
+
+    >>> list(applied_schemas({"items": {"type": "string"}, "$defs": {"a": {}}}))
+    [{'type': 'string'}]
+    """
+    yield from _in_maps(schema, IN_MAPS)
     for keyword in IN_LISTS:
         if isinstance(held := schema.get(keyword), list):
-            for inner in held:
-                yield from subschemas(inner)
+            yield from held
     for keyword in ALONE:
-        yield from subschemas(schema.get(keyword))
+        if isinstance(held := schema.get(keyword), Mapping):
+            yield held
 
 
 def with_items(schema: JsonObject) -> JsonObject:
@@ -80,6 +89,12 @@ def with_items(schema: JsonObject) -> JsonObject:
         if is_array and isinstance(inner, dict) and not {"items", "prefixItems"} & inner.keys():
             inner["items"] = {}
     return schema
+
+
+def _in_maps(schema: Mapping[str, Any], keywords: tuple[str, ...]) -> Iterator[object]:
+    for keyword in keywords:
+        if isinstance(held := schema.get(keyword), Mapping):
+            yield from held.values()
 
 
 def _inner(value: object) -> "list[object]":

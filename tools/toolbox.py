@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from langchain_core.runnables.config import RunnableConfig, ensure_config
 from langchain_core.tools import BaseTool
@@ -29,7 +29,7 @@ from turngraph.state.errors import (
 from turngraph.state.json_types import JsonObject
 from turngraph.state.reply import ToolCall
 from turngraph.state.request import ToolSpec
-from turngraph.tools.arguments import check_arguments, compile_schema
+from turngraph.tools.arguments import Validator, check_arguments, compile_schema
 from turngraph.tools.direct_call import DirectCall, direct_call_of
 from turngraph.tools.failures import error_output
 from turngraph.tools.injection import Injection, find_injection
@@ -50,9 +50,6 @@ from turngraph.tools.tool_adapter import (
     tool_spec,
 )
 
-if TYPE_CHECKING:
-    from jsonschema.protocols import Validator
-
 __all__ = ["Toolbox"]
 
 
@@ -62,7 +59,7 @@ class Entry:
 
     tool: BaseTool
     spec: ToolSpec
-    validator: "Validator"
+    validator: Validator
     injection: Injection
     direct_call: DirectCall | None
     retry: Retry | None = None

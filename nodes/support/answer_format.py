@@ -12,7 +12,8 @@ from turngraph.state.json_types import JsonObject
 from turngraph.state.request import ChatRequest
 from turngraph.state.turn import TurnOutcome
 from turngraph.state.turn_error import TurnError
-from turngraph.tools.arguments import UncheckableError, compile_schema, mistakes_in
+from turngraph.tools.arguments import Validator, compile_schema
+from turngraph.tools.mistakes import UncheckableError
 
 __all__ = [
     "ParsedAnswer",
@@ -106,7 +107,7 @@ def _plain(text: str, form: JsonObject) -> ParsedAnswer:
         return ParsedAnswer(problem=f"The answer is not JSON that can be read: {exc}.")
     validator = format_validator(form)
     try:
-        mistakes = [] if validator is None else mistakes_in(value, validator)
+        mistakes = [] if validator is None else validator.mistakes_in(value)
     except UncheckableError as exc:
         return ParsedAnswer(problem=f"The answer could not be checked{exc}")
     if mistakes:
@@ -114,7 +115,7 @@ def _plain(text: str, form: JsonObject) -> ParsedAnswer:
     return ParsedAnswer(value)
 
 
-def format_validator(form: JsonObject) -> Any:
+def format_validator(form: JsonObject) -> Validator | None:
     """Returns a validator of answers in the format `form`, or None for one that takes any text.
 
     Raises TurnConfigurationError for a JSON schema that nothing can be checked by.

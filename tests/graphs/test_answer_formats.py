@@ -84,13 +84,13 @@ def test_an_answer_that_does_not_fit_is_no_completed_turn(
     ("form", "answer", "parsed", "problem"),
     [
         (NUMBERS, '{"n": 3}', {"n": 3}, None),
-        (NUMBERS, '{"n": "x"}', None, "at `$.n`: 'x' is not of type 'integer'"),
+        (NUMBERS, '{"n": "x"}', None, 'at `$.n`: "x" is not of type "integer"'),
         (NUMBERS, "three", None, "The answer is not JSON"),
         (NUMBERS, '{"n": NaN}', None, "it holds `NaN`"),
         (NUMBERS, "[" * 100_000, None, "cannot|The answer is not JSON"),
         (BACKTRACKING, '{"n": "' + "a" * 40 + '!"}', None, "could not be checked within"),
         ({"type": "json_object"}, '{"any": [1]}', {"any": [1]}, None),
-        ({"type": "json_object"}, "[1]", None, "is not of type 'object'"),
+        ({"type": "json_object"}, "[1]", None, 'is not of type "object"'),
         ({"type": "text"}, "three", None, None),
     ],
 )

@@ -20,7 +20,7 @@ TOLD = {
     "flood": "characters left out",
     "strange": "has no JSON form",
     "unknown": "No tool named `unknown`",
-    "wrong": "is not of type 'integer'",
+    "wrong": 'is not of type "integer"',
 }
 
 

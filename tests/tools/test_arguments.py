@@ -10,6 +10,9 @@ from langchain_core.tools import StructuredTool
 from turngraph.state.errors import ToolArgumentsError, TurnConfigurationError, UnknownToolError
 from turngraph.state.reply import ToolCall
 from turngraph.tools.arguments import check_arguments, compile_schema
+from turngraph.tools.direct_validator import DirectValidator
+from turngraph.tools.mistakes import UncheckableError
+from turngraph.tools.timed_validator import TimedValidator
 from turngraph.tools.toolbox import Toolbox
 
 
@@ -41,15 +44,15 @@ def test_valid_arguments_pass() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{}", "'city' is a required property"),
-        ('{"city": "Oslo", "nights": "two"}', r"at `\$.nights`: 'two' is not of type 'integer'"),
+        ("{}", '"city" is a required property'),
+        ('{"city": "Oslo", "nights": "two"}', r'at `\$.nights`: "two" is not of type "integer"'),
         (
             '{"city": "Oslo", "nights": 2, "board": "all"}',
-            r"`\$.board`: 'all' is not one of \['none', 'half', 'full'\]",
+            r'`\$.board`: "all" is not one of "none", "half" or "full"',
         ),
         ('{"city": "Oslo", "nights": 2, "tags": [1]}', r"at `\$.tags"),
-        ('{"city": null, "nights": 2}', r"at `\$.city`: None is not of type 'string'"),
-        ('{"city": "Oslo", "nights": 2.5}', "is not of type 'integer'"),
+        ('{"city": null, "nights": 2}', r'at `\$.city`: null is not of type "string"'),
+        ('{"city": "Oslo", "nights": 2.5}', 'is not of type "integer"'),
         (
             '{"city": "Oslo", "nights": 2, "board": "' + "x" * 9000 + '"}',
             r"allowed: \[\"none\", \"half\", \"full\"\]",
@@ -193,3 +196,85 @@ def test_an_array_has_items() -> None:
     assert properties["pair"]["prefixItems"] == [{"type": "array", "items": {}}]
     assert "items" not in properties["pair"]
     assert json.dumps(given) == before
+
+
+TREE = {"properties": {"child": {"$ref": "#"}}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "kind"),
+    [
+        (BOX.specs[0].parameters, DirectValidator),
+        ({"properties": {"a": {"$ref": "#/$defs/b"}}, "$defs": {"b": {}}}, DirectValidator),
+        ({"properties": {"pattern": {}, "$id": {}, "id": {}}}, DirectValidator),
+        (TREE, TimedValidator),
+        (DOUBLING, TimedValidator),
+        ({"$defs": {"b": {"pattern": "a"}}, "properties": {"a": {"$ref": "#/$defs/b"}}},
+         TimedValidator),
+        ({"$schema": "urn:other"}, TimedValidator),
+    ],
+)  # fmt: skip
+def test_only_what_may_take_long_is_checked_under_a_clock(
+    schema: dict[str, Any], kind: type
+) -> None:
+    """The check of nearly every tool is short, and needs no second validator in the process."""
+    assert type(compile_schema("t", schema)) is kind
+
+
+@pytest.mark.parametrize("extra", [{}, {"$id": "urn:t"}])
+def test_both_validators_find_the_same_mistakes(extra: dict[str, Any]) -> None:
+    """At the same places, in all that a plain schema may say."""
+    schema = extra | {
+        "properties": {
+            "kind": {"enum": ["a", 1, None]},
+            "n": {"type": "integer", "minimum": 1, "multipleOf": 2},
+            "names": {"type": "array", "items": {"minLength": 2}, "uniqueItems": True},
+            "pair": {"prefixItems": [{"const": 1.0}], "items": False},
+            "or": {"oneOf": [{"type": "number"}, {"type": "integer"}]},
+            "if": {"if": {"required": ["x"]}, "then": {"required": ["y"]}},
+            "not": {"not": {"type": "null"}},
+        },
+        "propertyNames": {"maxLength": 5},
+    }
+    validator = compile_schema("t", schema)
+    fitting = {
+        "kind": 1,
+        "n": 4.0,
+        "names": ["ab", "é́"],
+        "pair": [1],
+        "or": 0.5,
+        "if": {},
+        "not": 1,
+    }
+    assert validator.mistakes_in(fitting) == []
+    for name, value, place in [
+        ("kind", True, "$.kind"),
+        ("n", 3, "$.n"),
+        ("n", 0, "$.n"),
+        ("n", "4", "$.n"),
+        ("names", ["ab", "c"], "$.names[1]"),
+        ("names", ["ab", "ab"], "$.names"),
+        ("pair", [True], "$.pair[0]"),
+        ("pair", [1, 2], "$.pair"),
+        ("or", 1, "$.or"),
+        ("if", {"x": 1}, "$.if"),
+        ("not", None, "$.not"),
+        ("longer", 1, "$"),
+    ]:
+        [mistake] = validator.mistakes_in({name: value})
+        assert mistake.startswith(f"at `{place}"), mistake
+
+
+def test_of_a_long_value_the_first_mistake_is_told_at_once() -> None:
+    """All of them would take seconds to write down."""
+    began = time.monotonic()
+    with pytest.raises(ToolArgumentsError, match=r'at `\$.a\[0\]`: 1 is not of type "string"'):
+        check_with({"properties": {"a": {"items": {"type": "string"}}}}, {"a": [1] * 300_000})
+    assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize("text", [r'"\ud800"', "[" * 500 + "]" * 500])
+def test_a_value_that_cannot_be_read_is_no_crash(text: str) -> None:
+    """An answer's text may stand for a lone surrogate, or for many levels."""
+    with pytest.raises(UncheckableError):
+        compile_schema("t", {"type": "object"}).mistakes_in(json.loads(text))

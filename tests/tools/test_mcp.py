@@ -65,7 +65,7 @@ def test_tools_over_stdio(servers: McpServers) -> None:
     assert picture.media == ({"type": "image", "base64": "iVBORw==", "mime_type": "image/png"},)
     assert run(box, "pid") == run(box, "pid")
     assert [box.idempotent(name) for name in ("add", "die", "pid")] == [True, False, True]
-    with pytest.raises(ToolArgumentsError, match="'b' is a required property"):
+    with pytest.raises(ToolArgumentsError, match='"b" is a required property'):
         box.check(ToolCall(id="c", name="add", arguments='{"a": 1}'))
 
 
