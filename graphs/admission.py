@@ -21,7 +21,7 @@ from turngraph.billing.leases.leases import Admission, admit, finish, release_le
 from turngraph.billing.ledger import Ledger
 from turngraph.nodes.support.stage_context import FENCE, IDENTITY, LEASED_TURN
 from turngraph.state.flow import Flow, Wait
-from turngraph.state.turn import account_of
+from turngraph.state.turn import TurnSettings, account_of
 
 __all__ = [
     "AdmissionRequest",
@@ -35,6 +35,20 @@ __all__ = [
 _TURN_NAMESPACE: Final = uuid.UUID("0f0ac1cb-7b0e-5d0b-9d6e-8a53f0a3c6f4")
 _POLL_S: Final = 0.2
 """Seconds between two attempts to get the lease of a thread that another worker has."""
+_ADDED_SETTINGS: Final = frozenset(
+    {
+        "caller_tools",
+        "extra_body",
+        "logprobs",
+        "parallel_tool_calls",
+        "reasoning_summary",
+        "seed",
+        "stop",
+        "tool_choice",
+        "top_logprobs",
+        "top_p",
+    }
+)
 _log: Final = logging.getLogger("turngraph")
 
 
@@ -250,8 +264,20 @@ def _sha_of(input: Mapping[str, Any]) -> str:
     messages, settings = input.get("messages", []), input.get("settings")
     answered = max((n for n, message in enumerate(messages, 1) if message.type == "ai"), default=0)
     added = [message.model_dump(exclude={"id"}) for message in messages[answered:]]
-    chosen = None if settings is None else settings.model_dump()
+    chosen = None if settings is None else _as_hashed(settings)
     return sha256(json.dumps([added, chosen], sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _as_hashed(settings: TurnSettings) -> dict[str, Any]:
+    """`settings` as data. Those that were added later count only where they are given, so that a
+    turn has the same hash that an earlier version made. A stream does not change what is asked.
+    """
+    values = settings.model_dump(exclude={"stream"})
+    return {
+        name: value
+        for name, value in values.items()
+        if name not in _ADDED_SETTINGS or value not in (None, ())
+    }
 
 
 def _account_in(input: object) -> str:

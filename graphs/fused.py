@@ -163,7 +163,7 @@ class _FusedRun:
     def _tools(self, tasks: list[Send]) -> Flow[list[Send]]:
         """Run the tool calls at the same time. Returns those that could not be run here."""
         approve = self._context.deps.approve
-        if any(_needs_person(approve, task.arg["call"]) for task in tasks):
+        if any("by_caller" in one.arg or _needs_person(approve, one.arg["call"]) for one in tasks):
             return tasks
         stage = self._rows[tasks[0].node].stage
         flows = [stage.flow(task.arg, self._next_context()) for task in tasks]

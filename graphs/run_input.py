@@ -16,6 +16,7 @@ __all__ = [
     "checked_input",
     "checked_updates",
     "keys_of_turn",
+    "offers_caller_tools",
     "resumes",
     "with_run_id",
     "with_run_id_of",
@@ -78,6 +79,12 @@ def with_run_id(input: object, config: RunnableConfig | None) -> RunnableConfig 
     """
     turn_id = input.get("turn_id") if isinstance(input, Mapping) else None
     return _named(config or {}, turn_id) if turn_id else config
+
+
+def offers_caller_tools(input: object) -> bool:
+    """Whether a run may stop for a tool that its caller runs."""
+    settings = input.get("settings") if isinstance(input, Mapping) else None
+    return bool(getattr(settings, "caller_tools", ()))
 
 
 def resumes(input: object, config: RunnableConfig) -> bool:

@@ -144,9 +144,12 @@ def tool_tasks(state: Turn, toolbox: Toolbox) -> list[Send]:
         for place, call in enumerate(state["pending_tool_calls"])
     ]
     offered = [spec.name for spec in state["request"].tools]
+    by_caller = {spec.name for spec in settings.caller_tools}
     for task in tasks:
         if task["call"].name not in offered:
             task["offered"] = offered
+        elif task["call"].name in by_caller:
+            task["by_caller"] = True
         elif toolbox.wants_state(task["call"].name):
             task["messages"] = state["messages"]
     return [Send(_TOOLS, task) for task in tasks]

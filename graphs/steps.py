@@ -12,8 +12,16 @@ from typing import Any, Final, Literal, Protocol
 from langchain_core.runnables import RunnableConfig
 
 from turngraph.graphs.fused import ONE_STEP, STEPS
+from turngraph.state.errors import TurnConfigurationError
 
-__all__ = ["Steps", "in_one_step", "invoked", "keeps_checkpoints", "runs_in_one_step"]
+__all__ = [
+    "Steps",
+    "check_can_stop",
+    "in_one_step",
+    "invoked",
+    "keeps_checkpoints",
+    "runs_in_one_step",
+]
 
 Steps = Literal["auto", "each", "one"]
 """`each`: one step a stage. `one`: all stages in one step, also with a checkpointer, which then
@@ -97,6 +105,16 @@ def keeps_checkpoints(graph: "_Graph", config: RunnableConfig | None) -> bool:
     """Whether this run of `graph` stores checkpoints, in its own checkpointer or its parent's."""
     configurable = (config or {}).get("configurable", {})
     return bool(graph.checkpointer or configurable.get(_PARENT_CHECKPOINTER))
+
+
+def check_can_stop(graph: "_Graph", config: RunnableConfig | None, why: str) -> None:
+    """Raise TurnConfigurationError for a run that may stop, and that nothing would keep."""
+    if not keeps_checkpoints(graph, config):
+        raise TurnConfigurationError(
+            f"{why}; without a checkpointer it could not go on. Give "
+            "`checkpointer=InMemorySaver()` or another one, to the turn or to the graph that it is "
+            "a node of."
+        )
 
 
 def in_one_step(config: RunnableConfig | None) -> RunnableConfig:

@@ -15,15 +15,16 @@ from turngraph.graphs.run_input import (
     checked_input,
     checked_updates,
     keys_of_turn,
+    offers_caller_tools,
     resumes,
     with_run_id,
     with_run_id_of,
 )
-from turngraph.graphs.steps import Steps, in_one_step, invoked, keeps_checkpoints, runs_in_one_step
+from turngraph.graphs.steps import Steps, check_can_stop, in_one_step, invoked, runs_in_one_step
 from turngraph.graphs.strict_serde import turn_checkpointer
 from turngraph.graphs.traced_runs import atraced, traced
 from turngraph.graphs.typed_runs import TypedRuns
-from turngraph.state.errors import TurnConfigurationError, TurnInvocationError
+from turngraph.state.errors import TurnInvocationError
 from turngraph.state.flow import Flow, Wait, drive, drive_async
 from turngraph.state.limits import MESSAGE_CHARS
 from turngraph.state.turn import TurnInput
@@ -120,14 +121,12 @@ class TurnGraph(TypedRuns):
         self, input: object, config: RunnableConfig | None, arguments: Mapping[str, object]
     ) -> tuple[Any, RunnableConfig | None, dict[str, Any]]:
         """The checked input, the configuration and the arguments to stream with."""
-        if self.asks_person and not keeps_checkpoints(self, config):
-            raise TurnConfigurationError(
-                "`approve` stops the turn until a person has decided; without a checkpointer it "
-                "could not go on. Give `checkpointer=InMemorySaver()` or another one, to the turn "
-                "or to the graph that it is a node of."
-            )
         of_turn = keys_of_turn(input, config)
         given = checked_input(of_turn, message_chars=self.message_chars)
+        if self.asks_person:
+            check_can_stop(self, config, "`approve` stops the turn until a person has decided")
+        elif offers_caller_tools(given):
+            check_can_stop(self, config, "`caller_tools` stop the turn until the caller ran them")
         config = with_run_id(of_turn, config)
         one_step = runs_in_one_step(self, given, config, arguments)
         if one_step:

@@ -27,7 +27,7 @@ from turngraph.state.kinds import ToolKind, ToolRunStatus
 from turngraph.state.reply import ToolCall
 from turngraph.state.result import ToolRun
 from turngraph.state.turn import ToolTask, Turn
-from turngraph.tools.output import ToolOutput, clean
+from turngraph.tools.output import ToolOutput, as_output, clean
 
 __all__ = ["dispatch_tools"]
 
@@ -118,6 +118,8 @@ def _checked_and_run(task: ToolTask, context: StageContext) -> Flow[_Answer]:
     call, toolbox = task["call"], context.deps.toolbox
     if "offered" in task:
         raise UnknownToolError(call.name, offered=task["offered"])
+    if "by_caller" in task:
+        return _ask_caller(task)
     arguments = toolbox.check(call)
     if context.deps.approve(call):
         decision = _ask_person(call, arguments)
@@ -149,6 +151,24 @@ def _run(call: ToolCall, arguments: JsonObject, task: ToolTask, context: StageCo
     )
     trace = context.trace
     return wait if trace is None else within(partial(trace.active, call.id), wait)
+
+
+def _ask_caller(task: ToolTask) -> _Answer:
+    """Returns the answer of a tool that the caller runs.
+
+    The graph stops here until `Command(resume=…)` gives the answer: text, content blocks, or any
+    JSON value.
+    """
+    call = task["call"]
+    question = {
+        "type": "tool_call",
+        "call_id": call.id,
+        "tool": call.name,
+        "arguments": call.arguments,
+        "order": task["order"],
+    }
+    output = as_output(interrupt(question))
+    return _Answer(output.status, output)
 
 
 def _ask_person(call: ToolCall, arguments: JsonObject) -> ToolCall | _Answer:

@@ -38,10 +38,19 @@ _REQUEST_SETTINGS: Final = {
     "temperature",
     "max_tokens",
     "system",
+    "top_p",
+    "stop",
+    "seed",
+    "logprobs",
+    "top_logprobs",
+    "tool_choice",
+    "parallel_tool_calls",
     "reasoning_effort",
+    "reasoning_summary",
     "verbosity",
     "response_format",
     "previous_response_id",
+    "stream",
 }
 
 
@@ -137,6 +146,9 @@ def first_request(
     changes = settings.model_dump(include=_REQUEST_SETTINGS, exclude_none=True)
     if "model" in changes:
         changes["model"] = own_model_name(changes["model"], VENDORS[template.vendor])
+    if settings.extra_body:
+        changes["extra_body"] = {**template.extra_body, **settings.extra_body}
+    changes["tools"] = (*template.tools, *settings.caller_tools)
     if "system" not in changes and template.system is None:
         first = messages[0] if messages else None
         changes["system"] = first.text if isinstance(first, SystemMessage) else default_role

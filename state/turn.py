@@ -45,7 +45,7 @@ from turngraph.state.json_types import JsonObject
 from turngraph.state.kinds import TurnPhase, TurnStatus
 from turngraph.state.messages import merge_messages
 from turngraph.state.reply import ToolCall
-from turngraph.state.request import ChatRequest
+from turngraph.state.request import ChatRequest, ToolSpec
 from turngraph.state.response_format import response_format_of
 from turngraph.state.result import Attempt, Charge, ToolRun, TurnResult
 from turngraph.state.turn_error import TurnError
@@ -115,9 +115,19 @@ class TurnSettings(Frozen):
     max_tokens: Annotated[int, Field(ge=1, le=2**31)] | None = None
     system: str | None = None
     """The system message."""
+    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    stop: Annotated[tuple[str, ...], Field(max_length=16)] | None = None
+    """Texts at which the answer ends."""
+    seed: int | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
+    tool_choice: str | dict[str, JsonValue] | None = None
+    """`auto`, `none`, `required`, or the name of a tool that the first request must call."""
+    parallel_tool_calls: bool | None = None
     reasoning_effort: _Name | None = None
     """`none`, `minimal`, `low`, `medium`, `high`, `xhigh` or `max`, as far as the model knows them.
     """
+    reasoning_summary: Literal["auto", "concise", "detailed"] | None = None
     verbosity: Literal["low", "medium", "high"] | None = None
     """How long the answer should be."""
     response_format: Annotated[dict[str, JsonValue] | None, BeforeValidator(response_format_of)] = (
@@ -144,6 +154,15 @@ class TurnSettings(Frozen):
     """The names of the tools and plugins to offer, of those the graph was built with. `None` offers
     all of them.
     """
+    caller_tools: tuple[ToolSpec, ...] = ()
+    """Tools that the caller runs. Where the model calls one, the graph stops with an interrupt
+    `{"type": "tool_call", "call_id": …, "tool": …, "arguments": …, "order": …}`, and goes on with
+    what `Command(resume={interrupt.id: answer})` gives. It needs a checkpointer.
+    """
+    stream: bool | None = None
+    """Whether the vendor is asked for a stream."""
+    extra_body: JsonObject | None = None
+    """Members put into the vendor's request unchanged, beside those of the configuration."""
     body: JsonObject | None = None
     """Passthrough: the caller's own request body for the vendor. It is sent unchanged, in place of
     everything above, and it is billed.
@@ -216,6 +235,7 @@ class ToolTask(TypedDict):
     tags: list[str]
     messages: NotRequired[list[AnyMessage]]  # for a tool with an injected state
     offered: NotRequired[list[str]]  # the tools on offer, if the called tool is not among them
+    by_caller: NotRequired[bool]  # present if the caller runs the tool
 
 
 class TurnOutput(TypedDict, total=False):

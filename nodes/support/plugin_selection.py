@@ -42,17 +42,19 @@ def select_for_turn(
 
     A plugin that the model must call first is offered as a tool, and joins later. Model settings
     that the caller gave in `settings` stay as they are. Raises TurnValueError if `settings.tools`
-    names a tool that the graph was not built with.
+    names a tool that the graph was not built with, or a tool of the caller has the name of another.
     """
     wanted = settings.tools
     _check_names(wanted, deps)
+    by_caller = _caller_tool_names(settings, deps)
     considered = [plugin for plugin in deps.plugins if wanted is None or plugin.name in wanted]
     selected = select_plugins(considered, messages)
     unselected = {plugin.name for plugin in deps.plugins} - {one.plugin for one in selected}
     offered = tuple(
         spec
         for spec in request.tools
-        if spec.name not in unselected and (wanted is None or spec.name in wanted)
+        if spec.name in by_caller
+        or (spec.name not in unselected and (wanted is None or spec.name in wanted))
     )
     set_by_caller = {name for name in _MODEL_SETTINGS if getattr(settings, name) is not None}
     joined = join_request(
@@ -104,6 +106,18 @@ def announce_plugins(selection: PluginSelection, turn_id: str, context: StageCon
                 ignored=selection.ignored.get(plugin.name, ()),
             )
         )
+
+
+def _caller_tool_names(settings: TurnSettings, deps: TurnDependencies) -> set[str]:
+    names: set[str] = set()
+    for spec in settings.caller_tools:
+        if spec.name in names or spec.name in deps.toolbox:
+            raise TurnValueError(
+                f"Two tools are named `{spec.name}`: a tool that the caller runs needs a name that "
+                "no other tool of the turn has."
+            )
+        names.add(spec.name)
+    return names
 
 
 def _check_names(wanted: Collection[str] | None, deps: TurnDependencies) -> None:
