@@ -122,7 +122,7 @@ def _checked_and_run(task: ToolTask, context: StageContext) -> Flow[_Answer]:
         return _ask_caller(task)
     arguments = toolbox.check(call)
     if context.deps.approve(call):
-        decision = _ask_person(call, arguments)
+        decision = _ask_person(call, arguments, task["order"])
         if isinstance(decision, _Answer):
             return decision
         call = decision
@@ -171,7 +171,7 @@ def _ask_caller(task: ToolTask) -> _Answer:
     return _Answer(output.status, output)
 
 
-def _ask_person(call: ToolCall, arguments: JsonObject) -> ToolCall | _Answer:
+def _ask_person(call: ToolCall, arguments: JsonObject, order: int) -> ToolCall | _Answer:
     """Returns the call as a person approved or edited it, or the answer if they rejected it.
 
     The graph stops here until they have decided. Resume it with one of
@@ -184,6 +184,7 @@ def _ask_person(call: ToolCall, arguments: JsonObject) -> ToolCall | _Answer:
         "call_id": call.id,
         "tool": call.name,
         "arguments": arguments,
+        "order": order,
     }
     resumed = interrupt(question)
     while (decision := _decision(resumed, call)) is None:

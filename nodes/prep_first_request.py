@@ -151,7 +151,8 @@ def first_request(
     changes["tools"] = (*template.tools, *settings.caller_tools)
     if "system" not in changes and template.system is None:
         first = messages[0] if messages else None
-        changes["system"] = first.text if isinstance(first, SystemMessage) else default_role
+        # An empty default means that nothing is said in the caller's name.
+        changes["system"] = first.text if isinstance(first, SystemMessage) else default_role or None
     return template.model_copy(update=changes)
 
 

@@ -1,72 +1,82 @@
 """`create_app`: the server as an ASGI application. Routes and middlewares only."""
 
-import uuid
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, Final
+import os
+from collections.abc import AsyncIterator, MutableMapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
 
-from fastapi import Depends, FastAPI, Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from turngraph.interfaces.server.caller import Caller, Callers
+from turngraph.interfaces.server import chat_completions, models_list
+from turngraph.interfaces.server.caller import Callers
 from turngraph.interfaces.server.config import ServerConfig
-from turngraph.interfaces.server.errors import ServerError
+from turngraph.interfaces.server.errors import ServerError, error_of
 from turngraph.interfaces.server.local_caller import LocalCallers
+from turngraph.interfaces.server.middleware import RequestGuard
+from turngraph.interfaces.server.service import ServiceOf, open_service
+from turngraph.state.errors import TurngraphError
 
-__all__ = ["CallerOf", "create_app"]
-
-REQUEST_ID: Final = "x-request-id"
-
-
-async def _identify(request: Request) -> Caller:
-    callers: Callers = request.app.state.callers
-    caller = await callers.identify(dict(request.headers))
-    request.state.caller = caller
-    return caller
+__all__ = ["create_app"]
 
 
-CallerOf = Annotated[Caller, Depends(_identify)]
-"""The type of an endpoint's argument that is who sent the request."""
-
-
-def create_app(config: ServerConfig, *, callers: Callers | None = None) -> FastAPI:
-    """Returns the server of `config`.
+def create_app(
+    config: ServerConfig,
+    *,
+    callers: Callers | None = None,
+    folder: Path | None = None,
+    environ: MutableMapping[str, str] | None = None,
+) -> FastAPI:
+    """Returns the server of `config`. Databases are opened and models built when it starts.
 
     Args:
         callers: knows who sends a request. By default every request is the account `local`'s, and
             only a server on this machine's own address is allowed.
+        folder: where the paths in the configuration begin; the working directory by default.
+        environ: where vendors' keys are looked for; the environment of the process by default.
 
     Raises TurnConfigurationError for a configuration that cannot be served.
     """
-    app = FastAPI(title="turngraph", docs_url=None, redoc_url=None)
-    app.state.config = config
-    app.state.callers = callers if callers is not None else LocalCallers.of(config)
-    app.middleware("http")(_with_request_id)
-    app.add_exception_handler(ServerError, _answer_error)
+    known = callers if callers is not None else LocalCallers.of(config)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        env = os.environ if environ is None else environ
+        async with open_service(config, known, folder or Path(), env) as service:
+            app.state.service = service
+            yield
+
+    app = FastAPI(title="turngraph", docs_url=None, redoc_url=None, lifespan=lifespan)
+    app.add_middleware(RequestGuard)
+    app.add_exception_handler(TurngraphError, _answer_error)
     app.add_exception_handler(HTTPException, _answer_http_error)
-    app.get("/healthz", include_in_schema=False)(_healthz)
+    app.get("/healthz", tags=["operations"])(healthz)
+    app.get("/readyz", tags=["operations"])(readyz)
+    app.include_router(models_list.router)
+    app.include_router(chat_completions.router)
     return app
 
 
-async def _healthz() -> dict[str, str]:
+async def healthz() -> dict[str, str]:
+    """Says that the process answers."""
     return {"status": "ok"}
 
 
-async def _with_request_id(
-    request: Request, call_next: Callable[[Request], Awaitable[Response]]
-) -> Response:
-    request.state.request_id = f"req_{uuid.uuid4().hex}"
-    response = await call_next(request)
-    response.headers[REQUEST_ID] = request.state.request_id
-    return response
+async def readyz(service: ServiceOf) -> dict[str, str]:
+    """Says that the databases answer too. Raises ServerError (503) if they do not."""
+    await service.check_ready()
+    return {"status": "ready"}
 
 
-def _answer_error(request: Request, error: Any) -> Response:
+def _answer_error(request: Request, exc: Any) -> Response:
+    error = error_of(exc)
     return JSONResponse(error.body, status_code=error.status, headers=error.headers)
 
 
-def _answer_http_error(request: Request, error: Any) -> Response:
+def _answer_http_error(request: Request, exc: Any) -> Response:
     path = f"{request.method} {request.url.path}"[:200]
     messages = {404: f"There is nothing at `{path}`.", 405: f"`{path}` is not allowed."}
-    message = messages.get(error.status_code, str(error.detail))
-    return _answer_error(request, ServerError(error.status_code, message, headers=error.headers))
+    message = messages.get(exc.status_code, str(exc.detail))
+    return _answer_error(request, ServerError(exc.status_code, message, headers=exc.headers))

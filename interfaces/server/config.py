@@ -1,17 +1,30 @@
 """The configuration of the server: one TOML file, checked as a whole before anything is served."""
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, JsonValue, ValidationError, model_validator
 
+from turngraph.billing.budget import Budget
 from turngraph.state.base import Frozen
-from turngraph.state.errors import TurnConfigurationError
+from turngraph.state.errors import ErrorKind, TurnConfigurationError
+from turngraph.state.limits import TurnLimits
 
-__all__ = ["ServerConfig", "ServerSettings", "StoreSettings", "read_config"]
+__all__ = [
+    "FallbackConfig",
+    "ModelConfig",
+    "ServerConfig",
+    "ServerSettings",
+    "StoreSettings",
+    "checked_config",
+    "read_config",
+]
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+_OWN_TURN: Final = ("system", "functions", "tools", "approve", "budgets", "prices", "provider")
+"""What a user's own graph sets by itself."""
 
 
 class ServerSettings(Frozen):
@@ -23,6 +36,8 @@ class ServerSettings(Frozen):
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 8000
+    workers: Annotated[int, Field(ge=1, le=256)] = 1
+    """How many processes serve. More than one need a database that all of them reach."""
     turns_at_once: Annotated[int, Field(ge=1)] = 64
     """Turns that run at the same time in one process."""
     queue: Annotated[int, Field(ge=0)] = 256
@@ -31,6 +46,9 @@ class ServerSettings(Frozen):
     """How long running turns may go on after SIGTERM."""
     body_bytes: Annotated[int, Field(ge=1_000)] = 20_000_000
     """The longest body of a request; a longer one is refused (413)."""
+    sweep_seconds: Annotated[float, Field(gt=0)] = 30.0
+    """How often calls whose cost is not known, as of clients that left, are looked up or estimated.
+    """
 
     @property
     def is_loopback(self) -> bool:
@@ -49,6 +67,75 @@ class StoreSettings(Frozen):
     """An SQLAlchemy URL: `sqlite:///turns.db` or `postgresql://user@host/db`. Without one, all is
     kept in the memory of one process, and lost when it ends.
     """
+    days: Annotated[float, Field(gt=0)] = 30.0
+    """How long conversations and stored responses are kept."""
+
+
+class FallbackConfig(Frozen):
+    """Another model that answers where this one cannot.
+
+    >>> FallbackConfig(model="small").on[0]
+    'connection'
+    """
+
+    model: str
+    """The name of another served model."""
+    on: tuple[ErrorKind, ...] = ("connection", "timeout", "rate_limit", "server", "overloaded")
+    """The kinds of errors that it answers to."""
+
+
+class ModelConfig(Frozen):
+    """A model as clients see it: a turn with its tools, an `LLMClient` manifest, or a graph.
+
+    >>> ModelConfig(model="scripted", functions=("calculator",)).functions
+    ('calculator',)
+    """
+
+    model: str | None = None
+    """`vendor:model`, as in `openai:gpt-5-mini`, or `scripted`."""
+    manifest: str | None = None
+    """The name of an `LLMClient` in the files of `plugins`, in place of a model."""
+    graph: str | None = None
+    """A compiled graph of your own, as in `agent.py:app`, in place of a model."""
+    provider: Annotated[dict[str, JsonValue], Field(default_factory=dict)]
+    """Other fields of a `ProviderConfig`: `base_url`, `temperature`, `max_tokens`, …"""
+    key_env: str | None = None
+    """The environment variable that holds the vendor's key. Default: the vendor's own."""
+    system: str | None = None
+    """The system message. A client's own system message is put behind it."""
+    plugins: tuple[str, ...] = ()
+    """Files of plugin manifests, or folders of them."""
+    functions: tuple[str, ...] = ()
+    """Built-in tools to offer, as in `calculator`."""
+    tools: tuple[str, ...] = ()
+    """Tools of your own to offer, as in `my_tools.py:search`."""
+    approve: bool | tuple[str, ...] = False
+    """The tools whose calls a person must agree to; true means all."""
+    limits: TurnLimits = TurnLimits()
+    budgets: tuple[Budget, ...] = ()
+    """What each turn may cost, beside the budgets that are stored in the database."""
+    prices: Annotated[dict[str, dict[str, str | float]], Field(default_factory=dict)]
+    """Prices that come before the list prices: `vendor:model` to USD per million tokens."""
+    fallbacks: tuple[FallbackConfig, ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        given = [name for name in ("model", "manifest", "graph") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                "give one of `model`, `manifest` and `graph`, not "
+                + (" and ".join(f"`{name}`" for name in given) or "none")
+            )
+        if self.manifest is not None and not self.plugins:
+            raise ValueError("`manifest` needs `plugins`, the files in which it stands")
+        if "api_key" in self.provider:
+            raise ValueError(
+                "`provider.api_key` would be a secret in a file; name the variable in `key_env`"
+            )
+        own = [name for name in _OWN_TURN if getattr(self, name)] if self.graph else []
+        if own:
+            raise ValueError(f"a `graph` sets `{own[0]}` by itself; leave it out")
+        return self
 
 
 class ServerConfig(Frozen):
@@ -60,6 +147,20 @@ class ServerConfig(Frozen):
 
     server: ServerSettings = ServerSettings()
     store: StoreSettings = StoreSettings()
+    models: Annotated[dict[str, ModelConfig], Field(default_factory=dict)]
+    """What is served, by the name that clients ask for."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for name, model in self.models.items():
+            unknown = [each.model for each in model.fallbacks if each.model not in self.models]
+            if unknown:
+                raise ValueError(
+                    f"`models.{name}` falls back to `{unknown[0]}`, which is not served"
+                )
+        if self.server.workers > 1 and self.store.database in (None, "sqlite://"):
+            raise ValueError("several workers need a database: set `database` in `[store]`")
+        return self
 
 
 def read_config(file: Path) -> ServerConfig:
@@ -72,9 +173,17 @@ def read_config(file: Path) -> ServerConfig:
         content = tomllib.loads(file.read_text("utf-8"))
     except (OSError, ValueError) as exc:
         raise TurnConfigurationError(f"`{file}` cannot be read: {exc}.") from exc
+    return checked_config(content, str(file))
+
+
+def checked_config(content: Mapping[str, Any], source: str) -> ServerConfig:
+    """Returns `content` as a configuration; `source` is where it stands, for the error."""
     try:
         return ServerConfig.model_validate(content)
     except ValidationError as exc:
         problem = exc.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in problem["loc"])
-        raise TurnConfigurationError(f"`{file}`, {where}: {problem['msg']}.") from exc
+        message = problem["msg"].removeprefix("Value error, ")
+        raise TurnConfigurationError(
+            f"`{source}`{', ' if where else ''}{where}: {message}."
+        ) from exc

@@ -4,12 +4,15 @@ Source: https://platform.openai.com/docs/guides/error-codes
 """
 
 from collections.abc import Mapping
+from math import ceil
 from typing import Final
 
-from turngraph.state.errors import TurngraphError
+from turngraph.billing.errors import LedgerUnavailableError, TurnConflictError
+from turngraph.state.errors import TurngraphError, TurnValueError
 from turngraph.state.json_types import JsonObject
+from turngraph.state.result import TurnResult
 
-__all__ = ["ServerError"]
+__all__ = ["ServerError", "error_of", "error_of_turn"]
 
 _TYPES: Final[Mapping[int, str]] = {
     401: "authentication_error",
@@ -66,3 +69,51 @@ class ServerError(TurngraphError):
             "code": self.code,
         }
         return {"error": {**self.details, **known}}
+
+
+_OF_UPSTREAM: Final = frozenset({"authentication", "permission", "quota"})
+"""Kinds of a vendor's errors that are the server's fault, not its client's: told as they are, a
+client would take its own key for the wrong one.
+"""
+_FINAL_KINDS: Final = frozenset({"limit", "time_limit", "cost_limit", "budget", "configuration"})
+"""Kinds of errors that the same request has again, though clients retry after its status."""
+
+
+def error_of_turn(result: TurnResult, extras: JsonObject) -> ServerError:
+    """Why a turn has no answer, with its true status: the vendor's, or the one of a limit."""
+    error = result.error
+    if error is None:
+        return ServerError(502, f"The turn ended with the status `{result.status}`.")
+    status, code = error.http_status, error.code or error.kind
+    if error.kind in _OF_UPSTREAM:
+        status, code = 502, f"upstream_{error.kind}"
+    headers = {}
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(ceil(error.retry_after_s))
+    if error.kind in _FINAL_KINDS or (not error.retryable and status >= 500):
+        # Read by OpenAI's clients, which would otherwise ask, and pay, again.
+        headers["x-should-retry"] = "false"
+    return ServerError(
+        status,
+        error.message,
+        code=code,
+        param=error.param,
+        headers=headers,
+        details={"turngraph": extras},
+    )
+
+
+def error_of(exc: Exception) -> ServerError:
+    """Any exception of a request as what its client is told."""
+    if isinstance(exc, ServerError):
+        return exc
+    if isinstance(exc, TurnValueError):
+        return ServerError(400, str(exc), code="invalid_value")
+    if isinstance(exc, TurnConflictError):
+        if exc.retry_after_s is None:
+            return ServerError(422, str(exc), code="idempotency_key_reused")
+        wait = {"Retry-After": str(max(1, ceil(exc.retry_after_s)))}
+        return ServerError(409, str(exc), code="turn_is_running", headers=wait)
+    if isinstance(exc, LedgerUnavailableError):
+        return ServerError(503, str(exc), code="store_unavailable", headers={"Retry-After": "5"})
+    return ServerError(500, "The server has failed on this request. Its log says why.")

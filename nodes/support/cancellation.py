@@ -15,8 +15,8 @@ __all__ = ["TurnCancelledError", "call_unless_cancelled", "pause", "unless_cance
 T = TypeVar("T")
 
 _POLL_S: Final = 0.05
-"""Seconds between two looks at the caller's flag. The flag is any object with `is_set`, so nobody
-can wait for it.
+"""Seconds between two looks at the caller's flag. Of a flag only `is_set` is known, so nobody can
+wait for it, unless it is an `asyncio.Event`.
 """
 
 
@@ -40,6 +40,8 @@ async def unless_cancelled(coroutine: Coroutine[Any, Any, T], context: StageCont
     if not context.cancellable:
         return await coroutine
     task = asyncio.create_task(coroutine)
+    if isinstance(context.cancel, asyncio.Event):
+        return await _unless_set(task, context.cancel)
     try:
         while not task.done():
             if context.cancelled:
@@ -48,6 +50,18 @@ async def unless_cancelled(coroutine: Coroutine[Any, Any, T], context: StageCont
         return task.result()
     finally:
         task.cancel()
+
+
+async def _unless_set(task: asyncio.Task[T], cancel: asyncio.Event) -> T:
+    cancelled = asyncio.create_task(cancel.wait())
+    try:
+        await asyncio.wait({task, cancelled}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise TurnCancelledError
+        return task.result()
+    finally:
+        task.cancel()
+        cancelled.cancel()
 
 
 def call_unless_cancelled(call: Callable[[], T], context: StageContext) -> T:

@@ -1,0 +1,69 @@
+"""`POST /v1/chat/completions`: one turn behind OpenAI's Chat Completions."""
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from turngraph.interfaces.server.answer_parts import has_failed, turn_error
+from turngraph.interfaces.server.bodies import read_json
+from turngraph.interfaces.server.chat_answer import ChatStream, chat_completion
+from turngraph.interfaces.server.chat_request import read_chat_request
+from turngraph.interfaces.server.event_stream import begun, event_stream
+from turngraph.interfaces.server.service import CallerOf, ServiceOf, unless_gone
+from turngraph.interfaces.server.turn_planning import plan_turn, token_for, token_of
+from turngraph.interfaces.server.turn_request import TurnRequest
+from turngraph.interfaces.server.turn_runs import TurnPlan, TurnRun
+from turngraph.state.json_types import JsonObject
+
+__all__ = ["router"]
+
+router: Final = APIRouter(tags=["chat"])
+
+
+@router.post("/v1/chat/completions")
+async def create_chat_completion(
+    request: Request, caller: CallerOf, service: ServiceOf
+) -> Response:
+    """Runs one turn and returns its answer, whole or as a stream of chunks."""
+    body = await read_json(request, service.config.server.body_bytes)
+    asked = read_chat_request(body)
+    key = request.headers.get("idempotency-key")
+    plans = await plan_turn(asked, caller, service.models, key)
+    answer_id = _id(plans[0], asked, token_for(caller, key))
+    run = await unless_gone(request, service.runs.start(plans, caller.account, service.models))
+    if asked.settings.stream:
+        await unless_gone(request, begun(run))
+        stream = ChatStream(asked, answer_id, _includes_usage(body))
+        return event_stream(run, _chunks(run, stream))
+    end = await unless_gone(request, run.end())
+    if has_failed(end):
+        raise turn_error(end)
+    return JSONResponse(chat_completion(end, asked, id=answer_id))
+
+
+async def _chunks(run: TurnRun, stream: ChatStream) -> AsyncIterator[JsonObject]:
+    yield stream.start()
+    async for event in run.events():
+        for chunk in stream.show(event):
+            yield chunk
+    end = await run.end()
+    if has_failed(end):
+        raise turn_error(end)
+    for chunk in stream.finish(end):
+        yield chunk
+
+
+def _includes_usage(body: JsonObject) -> bool:
+    options = body.get("stream_options")
+    return isinstance(options, dict) and options.get("include_usage") is True
+
+
+def _id(plan: TurnPlan, request: TurnRequest, token: str) -> str:
+    """The id of the answer: the same when an idempotent request is sent again."""
+    if plan.thread is None:
+        return f"chatcmpl-{token}"
+    answered = [place.order for place in {**request.answers, **request.decisions}]
+    suffix = f"-{min(answered)}" if answered else ""
+    return f"chatcmpl-{token_of(plan.thread)}{suffix}"

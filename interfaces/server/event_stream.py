@@ -1,0 +1,72 @@
+"""Sends the chunks of an answer as server-sent events."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+from typing import Final
+
+from sse_starlette import EventSourceResponse, ServerSentEvent
+
+from turngraph.interfaces.server.answer_parts import has_failed, turn_error
+from turngraph.interfaces.server.errors import ServerError, error_of
+from turngraph.interfaces.server.turn_runs import TurnRun
+from turngraph.state.json_types import JsonObject
+
+__all__ = ["begun", "event_stream"]
+
+_log: Final = logging.getLogger("turngraph.server")
+
+PATIENCE_S: Final = 10.0
+"""How long the status of a stream waits for the first part of the answer, so that what goes wrong
+before it is answered with its true status. Proxies give up on a silence of a minute.
+"""
+PING_S: Final = 15
+"""Seconds between two comments that keep a silent stream open."""
+
+
+async def begun(run: TurnRun) -> None:
+    """Waits until there is something to show, for a while.
+
+    Raises ServerError if the turn has failed by then. If the task that waits is cancelled, the turn
+    is told to end.
+    """
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await run.begun.wait()
+    except TimeoutError:
+        return
+    except asyncio.CancelledError:
+        run.cancel.set()
+        raise
+    if run.task.done() and has_failed(end := await run.end()):
+        raise turn_error(end)
+
+
+def event_stream(run: TurnRun, chunks: AsyncIterator[JsonObject]) -> EventSourceResponse:
+    """The response that sends `chunks`, each as one event, and `[DONE]`.
+
+    What goes wrong is sent as an `error` object, as OpenAI's API does in a stream. A client that
+    leaves ends the turn.
+    """
+    return EventSourceResponse(_events(run, chunks), ping=PING_S)
+
+
+async def _events(
+    run: TurnRun, chunks: AsyncIterator[JsonObject]
+) -> AsyncIterator[ServerSentEvent]:
+    try:
+        async for chunk in chunks:
+            yield ServerSentEvent(_json(chunk))
+    except ServerError as exc:
+        yield ServerSentEvent(_json(exc.body))
+    except Exception as exc:  # noqa: BLE001  the status is sent already
+        _log.exception("A stream has failed")
+        yield ServerSentEvent(_json(error_of(exc).body))
+    finally:
+        run.cancel.set()  # of no effect where the turn has ended
+    yield ServerSentEvent("[DONE]")
+
+
+def _json(value: JsonObject) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,64 @@
+"""Around every request: an id, limits on its headers, and an answer where the code fails."""
+
+import logging
+import uuid
+from typing import Final
+
+from fastapi.responses import JSONResponse
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from turngraph.interfaces.server.errors import ServerError, error_of
+
+__all__ = ["REQUEST_ID", "RequestGuard"]
+
+REQUEST_ID: Final = "x-request-id"
+HEADER_BYTES: Final = 65_536
+"""How long all headers of a request may be together."""
+
+_log: Final = logging.getLogger("turngraph.server")
+
+
+class RequestGuard:
+    """Gives each request an id, refuses too many headers (431), and answers a bug with a 500.
+
+    Plain ASGI: Starlette's base class for middlewares would run each request in a second task, and
+    keep the endpoint from seeing that its client has left.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = f"req_{uuid.uuid4().hex}"
+        scope.setdefault("state", {})["request_id"] = request_id
+        started = False
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                MutableHeaders(scope=message)[REQUEST_ID] = request_id
+            await send(message)
+
+        try:
+            _check_headers(scope)
+            await self._app(scope, receive, send_with_id)
+        except Exception as exc:
+            if not isinstance(exc, ServerError):
+                _log.exception("Request %s has failed", request_id)
+            if started:
+                raise
+            error = error_of(exc)
+            answer = JSONResponse(error.body, error.status, error.headers)
+            await answer(scope, receive, send_with_id)
+
+
+def _check_headers(scope: Scope) -> None:
+    size = sum(len(name) + len(value) for name, value in scope["headers"])
+    if size > HEADER_BYTES:
+        raise ServerError(431, f"The headers are too long: at most {HEADER_BYTES:,} bytes.")

@@ -1,0 +1,142 @@
+"""What the endpoints share: configuration, models, databases and the turns that run."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Coroutine, Mapping, MutableMapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeVar
+
+from fastapi import Depends, Request
+
+from turngraph.interfaces.server.admission import Admission
+from turngraph.interfaces.server.caller import Caller, Callers
+from turngraph.interfaces.server.config import ServerConfig
+from turngraph.interfaces.server.errors import ServerError
+from turngraph.interfaces.server.served_models import ModelSet, build_models
+from turngraph.interfaces.server.store import Store, open_store
+from turngraph.interfaces.server.turn_runs import TurnRuns
+
+__all__ = ["CallerOf", "Service", "ServiceOf", "open_service", "unless_gone"]
+
+T = TypeVar("T")
+
+_log: Final = logging.getLogger("turngraph.server")
+
+
+@dataclass
+class Service:
+    """Built when the server starts."""
+
+    config: ServerConfig
+    callers: Callers
+    store: Store
+    models: ModelSet
+    runs: TurnRuns
+    folder: Path
+    environ: MutableMapping[str, str]
+    _old: list[ModelSet] = field(default_factory=list)
+
+    async def reload(self, config: ServerConfig) -> None:
+        """Serves the models of `config` from now on. Turns that run keep those that they have.
+
+        Raises TurnConfigurationError if they cannot be built; nothing is changed then.
+        """
+        models = await build_models(config, self.store, self.folder, self.environ)
+        self._old.append(self.models)
+        self.config, self.models = config, models
+
+    async def check_ready(self) -> None:
+        """Raises ServerError (503) unless the databases answer."""
+        try:
+            await self.store.ledger.alist_budgets()
+            await self.store.checkpointer.aget_tuple({"configurable": {"thread_id": "readyz"}})
+        except Exception as exc:
+            _log.warning("The store does not answer: %r", exc)
+            raise ServerError(
+                503, "The server's database does not answer.", code="store_unavailable"
+            ) from exc
+
+    async def close_unused(self) -> None:
+        """Closes the models of earlier configurations that no turn uses any more."""
+        idle = [models for models in self._old if models.is_idle]
+        self._old = [models for models in self._old if not models.is_idle]
+        for models in idle:
+            await models.aclose()
+
+    async def tidy(self) -> None:
+        """Runs forever: settles what clients have left open, and closes unused models."""
+        while True:
+            await asyncio.sleep(self.config.server.sweep_seconds)
+            try:
+                await self.store.ledger.asweep(quiet_s=self.config.server.sweep_seconds)
+                await self.close_unused()
+            except Exception:  # noqa: BLE001  the next round may succeed
+                _log.exception("The server's books could not be swept")
+
+
+@asynccontextmanager
+async def open_service(
+    config: ServerConfig, callers: Callers, folder: Path, environ: MutableMapping[str, str]
+) -> AsyncIterator[Service]:
+    """Yields the service of `config`. At the end its turns are drained and all is closed."""
+    async with open_store(config.store) as store:
+        models = await build_models(config, store, folder, environ)
+        runs = TurnRuns(Admission(config.server.turns_at_once, config.server.queue))
+        service = Service(config, callers, store, models, runs, folder, environ)
+        tidying = asyncio.create_task(service.tidy())
+        try:
+            yield service
+        finally:
+            tidying.cancel()
+            with suppress(asyncio.CancelledError):
+                await tidying
+            await runs.drain(config.server.drain_seconds)
+            await runs.stop()
+            await store.ledger.asweep()
+            await service.models.aclose()
+            await service.close_unused()
+
+
+def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+ServiceOf = Annotated[Service, Depends(_service)]
+"""The type of an endpoint's argument that is the service."""
+
+
+async def _identify(request: Request, service: ServiceOf) -> Caller:
+    headers: Mapping[str, str] = request.headers
+    caller = await service.callers.identify(headers)
+    request.state.caller = caller
+    return caller
+
+
+CallerOf = Annotated[Caller, Depends(_identify)]
+"""The type of an endpoint's argument that is who sent the request."""
+
+
+async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """Returns what `work` returns, and cancels it if the client leaves. The body must be read.
+
+    Raises ServerError (499) then; nobody reads it.
+    """
+    task = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_gone(request))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        raise ServerError(499, "The client has left.")
+    finally:
+        task.cancel()
+        gone.cancel()
+        await asyncio.gather(task, gone, return_exceptions=True)
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

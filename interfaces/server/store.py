@@ -1,0 +1,84 @@
+"""What the server keeps: the ledger, and the checkpoints of conversations beside it."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
+
+from turngraph.billing.ledger import Ledger
+from turngraph.billing.store.urls import parse_url
+from turngraph.interfaces.server.config import StoreSettings
+from turngraph.state.errors import TurnConfigurationError
+from turngraph.state.private_files import create_private_file
+
+__all__ = ["Store", "open_store"]
+
+IN_MEMORY = "sqlite://"
+
+
+@dataclass(frozen=True)
+class Store:
+    """The databases that all turns of a server share."""
+
+    ledger: Ledger
+    checkpointer: BaseCheckpointSaver[Any]
+
+
+@asynccontextmanager
+async def open_store(settings: StoreSettings) -> AsyncIterator[Store]:
+    """Yields the databases that `settings` name, and closes them at the end.
+
+    Raises TurnConfigurationError for a URL that is none, LedgerError for one that cannot be opened.
+    """
+    url = settings.database or IN_MEMORY
+    async with AsyncExitStack() as stack:
+        checkpointer = await _open_checkpointer(url, stack)
+        ledger = Ledger(url)
+        stack.push_async_callback(ledger.aclose)
+        yield Store(ledger, checkpointer)
+
+
+async def _open_checkpointer(url: str, stack: AsyncExitStack) -> BaseCheckpointSaver[Any]:
+    if url == IN_MEMORY:
+        from langgraph.checkpoint.memory import InMemorySaver
+
+        return InMemorySaver()
+    parsed = parse_url(url)
+    backend = parsed.get_backend_name()
+    if backend == "sqlite" and parsed.database:
+        return await _open_sqlite(Path(parsed.database), stack)
+    if backend == "postgresql":
+        return await _open_postgres(parsed.set(drivername="postgresql"), stack)
+    raise TurnConfigurationError(
+        f"`store.database` names `{backend}`; use SQLite or PostgreSQL, as in "
+        "`sqlite:///turngraph.db`."
+    )
+
+
+async def _open_sqlite(database: Path, stack: AsyncExitStack) -> BaseCheckpointSaver[Any]:
+    """Opens a file beside `database`, so that charges do not wait for large checkpoints."""
+    import aiosqlite
+    from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+    file = database.with_name(f"{database.stem}-threads{database.suffix or '.db'}")
+    create_private_file(file)
+    connection = await stack.enter_async_context(aiosqlite.connect(file, timeout=30.0))
+    saver = AsyncSqliteSaver(connection)
+    await saver.setup()
+    return saver
+
+
+async def _open_postgres(url: Any, stack: AsyncExitStack) -> BaseCheckpointSaver[Any]:
+    from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+    from psycopg.rows import dict_row
+    from psycopg_pool import AsyncConnectionPool
+
+    options = {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
+    address = url.render_as_string(hide_password=False)
+    pool: Any = AsyncConnectionPool(address, min_size=1, max_size=8, open=False, kwargs=options)
+    saver = AsyncPostgresSaver(await stack.enter_async_context(pool))
+    await saver.setup()
+    return saver

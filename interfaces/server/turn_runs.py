@@ -1,0 +1,196 @@
+"""Runs turns as tasks of their own, so that one whose client has left still ends in order.
+
+A client that leaves sets the turn's flag; the turn then stops asking its vendor, settles what was
+used and ends. The task is only cancelled when the server itself must end.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from langchain_core.messages import AIMessage, AnyMessage
+from langchain_core.runnables import RunnableConfig
+from langgraph.types import Interrupt
+
+from turngraph.interfaces.server.admission import Admission
+from turngraph.interfaces.server.served_models import ModelSet, ServedModel
+from turngraph.state.errors import ErrorKind
+from turngraph.state.events import AnyEvent, Token, is_event
+from turngraph.state.result import Charge, TurnResult
+
+__all__ = ["TurnEnd", "TurnPlan", "TurnRun", "TurnRuns"]
+
+_log: Final = logging.getLogger("turngraph.server")
+
+
+@dataclass(frozen=True)
+class TurnPlan:
+    """One way to answer a request: which model gets what."""
+
+    model: ServedModel
+    given: Any
+    """The graph's input, or a `Command` that resumes it."""
+    thread: str | None
+    """The thread that is kept; None keeps nothing."""
+    messages_before: int = 0
+    """How many messages are there before this run."""
+    charges_before: frozenset[str] = frozenset()
+    """The ids of the charges that an earlier request was told of."""
+    next_on: Collection[ErrorKind] = ()
+    """The kinds of errors after which the next plan is tried."""
+
+    def config(self, cancel: asyncio.Event) -> RunnableConfig:
+        """The configuration to run the graph with."""
+        configurable: dict[str, Any] = {"cancel": cancel}
+        if self.thread is not None:
+            configurable["thread_id"] = self.thread
+        return {"configurable": configurable}
+
+
+@dataclass(frozen=True)
+class TurnEnd:
+    """Where a run has stopped: at the turn's end, or at questions to the caller."""
+
+    plan: TurnPlan
+    messages: Sequence[AnyMessage]
+    """What this run added to the conversation."""
+    charges: Sequence[Charge]
+    """What this run cost."""
+    result: TurnResult | None
+    """None while the turn waits for its caller, and for a graph that is more than a turn."""
+    questions: Sequence[Interrupt] = ()
+
+    @property
+    def answers(self) -> list[AIMessage]:
+        """What the model said in this run."""
+        return [message for message in self.messages if isinstance(message, AIMessage)]
+
+
+@dataclass(eq=False)
+class TurnRun:
+    """One request's turn, running."""
+
+    task: asyncio.Task[TurnEnd]
+    cancel: asyncio.Event
+    begun: asyncio.Event
+    """Set when there is something to show: a part of an answer, or the end."""
+    _events: "asyncio.Queue[AnyEvent | None]"
+
+    async def events(self) -> AsyncIterator[AnyEvent]:
+        """Yields the turn's events as they happen, until it stops."""
+        while (event := await self._events.get()) is not None:
+            yield event
+
+    async def end(self) -> TurnEnd:
+        """Returns where the turn stopped. Raises what the run raised.
+
+        If the task that waits is cancelled, the turn is told to end.
+        """
+        try:
+            return await asyncio.shield(self.task)
+        except asyncio.CancelledError:
+            self.cancel.set()
+            raise
+
+
+@dataclass
+class TurnRuns:
+    """All turns that run in this process."""
+
+    admission: Admission
+    _tasks: set[asyncio.Task[TurnEnd]] = field(default_factory=set)
+
+    async def start(self, plans: Sequence[TurnPlan], account: str, models: ModelSet) -> TurnRun:
+        """Waits for a place and starts the first of `plans`.
+
+        Raises ServerError (503) if too many turns wait already.
+        """
+        stack = AsyncExitStack()
+        await stack.enter_async_context(self.admission.place(account))
+        stack.enter_context(models.used())
+        cancel, begun = asyncio.Event(), asyncio.Event()
+        events: asyncio.Queue[AnyEvent | None] = asyncio.Queue()
+        task = asyncio.create_task(_Work(cancel, begun, events).run(plans, stack))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(_retrieve)
+        task.add_done_callback(lambda _: begun.set())
+        return TurnRun(task, cancel, begun, events)
+
+    async def drain(self, seconds: float) -> int:
+        """Waits until all turns have ended, at most `seconds`. Returns how many have not."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
+        return len(self._tasks)
+
+    async def stop(self) -> None:
+        """Cancels all turns and waits until they have recorded what they used."""
+        tasks = [*self._tasks]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _retrieve(task: "asyncio.Task[TurnEnd]") -> None:
+    """Looks at the exception, so that asyncio does not report it as lost: `end` raises it."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.debug("A turn ended with %r", error)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What the task of a turn does."""
+
+    cancel: asyncio.Event
+    begun: asyncio.Event
+    events: "asyncio.Queue[AnyEvent | None]"
+
+    async def run(self, plans: Sequence[TurnPlan], stack: AsyncExitStack) -> TurnEnd:
+        async with stack:
+            try:
+                for plan in plans:
+                    end = await self._plan(plan)
+                    error = None if end.result is None else end.result.error
+                    if error is None or error.kind not in plan.next_on or self._is_decided:
+                        break
+                return end
+            finally:
+                self.events.put_nowait(None)
+
+    @property
+    def _is_decided(self) -> bool:
+        """Whether no other model may answer any more."""
+        return self.begun.is_set() or self.cancel.is_set()
+
+    async def _plan(self, plan: TurnPlan) -> TurnEnd:
+        graph = plan.model.stateless if plan.thread is None else plan.model.kept
+        config, values = plan.config(self.cancel), dict[str, Any]()
+        async for mode, part in graph.astream(plan.given, config, stream_mode=["custom", "values"]):
+            if mode == "values":
+                values |= part
+            elif is_event(part):
+                if isinstance(part, Token):
+                    self.begun.set()
+                self.events.put_nowait(part)
+        return _end_of(plan, values)
+
+
+def _end_of(plan: TurnPlan, values: dict[str, Any]) -> TurnEnd:
+    questions: Sequence[Interrupt] = values.get("__interrupt__", ())
+    result = values.get("result")
+    charges = [one for one in values.get("charges") or () if one.id not in plan.charges_before]
+    return TurnEnd(
+        plan,
+        values.get("messages", [])[plan.messages_before :],
+        charges,
+        None if questions or not isinstance(result, TurnResult) else result,
+        tuple(sorted(questions, key=_place_of)),
+    )
+
+
+def _place_of(question: Interrupt) -> int:
+    value = question.value
+    return int(value.get("order", 0)) if isinstance(value, dict) else 0

@@ -1,0 +1,76 @@
+"""What tests of the server share: a real server on a loopback socket, and callers with keys."""
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import openai
+import uvicorn
+from fastapi import FastAPI
+
+from turngraph.interfaces.server.app import create_app
+from turngraph.interfaces.server.caller import Caller
+from turngraph.interfaces.server.config import ModelConfig, ServerConfig, ServerSettings
+from turngraph.interfaces.server.errors import ServerError
+from turngraph.scripted import ScriptedModel
+
+PRICE: dict[str, dict[str, str | float]] = {"custom:scripted-x": {"input": "1", "output": "2"}}
+
+
+@dataclass(frozen=True)
+class PlainCallers:
+    """Callers whose key is their account's name. Some keys are good for less."""
+
+    known: Mapping[str, Caller] = field(default_factory=dict)
+
+    async def identify(self, headers: Mapping[str, str]) -> Caller:
+        key = headers.get("authorization", "").removeprefix("Bearer ")
+        if not key:
+            raise ServerError(401, "No key was sent.", code="invalid_api_key")
+        everything = frozenset({"models", "tools"})
+        return self.known.get(key) or Caller(key, f"k-{key}", everything)  # type: ignore[arg-type]
+
+
+def model_config(model: ScriptedModel, **fields: Any) -> ModelConfig:
+    """The scripted model as one with a price."""
+    provider = {"base_url": model.base_url, "proxy": "", **fields.pop("provider", {})}
+    return ModelConfig(**{"model": "scripted-x", "prices": PRICE, **fields}, provider=provider)
+
+
+def config_of(models: Mapping[str, ModelConfig], **server: Any) -> ServerConfig:
+    """A configuration of the server, whose port is any that is free."""
+    return ServerConfig(server=ServerSettings(port=0, **server), models=dict(models))
+
+
+@contextmanager
+def running(app: FastAPI) -> Iterator[str]:
+    """Serves `app` in a thread, and yields its URL."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="on"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        ends_at = time.monotonic() + 20
+        while not server.started:
+            assert thread.is_alive(), "the server has not started"
+            assert time.monotonic() < ends_at
+            time.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(20)
+
+
+@contextmanager
+def serving(config: ServerConfig, **options: Any) -> Iterator[str]:
+    """Serves `config` with `PlainCallers`, and yields the URL."""
+    with running(create_app(config, **{"callers": PlainCallers(), **options})) as url:
+        yield url
+
+
+def client(url: str, key: str = "acme", **options: Any) -> openai.OpenAI:
+    """OpenAI's own client of the server, which tries nothing twice."""
+    return openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0, **options)
