@@ -14,7 +14,7 @@ from turngraph.interfaces.server import chat_completions, models_list
 from turngraph.interfaces.server.caller import Callers
 from turngraph.interfaces.server.config import ServerConfig
 from turngraph.interfaces.server.errors import ServerError, error_of
-from turngraph.interfaces.server.local_caller import LocalCallers
+from turngraph.interfaces.server.local_caller import check_reach
 from turngraph.interfaces.server.middleware import RequestGuard
 from turngraph.interfaces.server.service import ServiceOf, open_service
 from turngraph.state.errors import TurngraphError
@@ -32,19 +32,20 @@ def create_app(
     """Returns the server of `config`. Databases are opened and models built when it starts.
 
     Args:
-        callers: knows who sends a request. By default every request is the account `local`'s, and
-            only a server on this machine's own address is allowed.
+        callers: knows who sends a request; by default, the API keys in the database. Where it has
+            none, and only this machine reaches the server, every request is the account `local`'s.
         folder: where the paths in the configuration begin; the working directory by default.
         environ: where vendors' keys are looked for; the environment of the process by default.
 
     Raises TurnConfigurationError for a configuration that cannot be served.
     """
-    known = callers if callers is not None else LocalCallers.of(config)
+    if callers is None:
+        check_reach(config)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         env = os.environ if environ is None else environ
-        async with open_service(config, known, folder or Path(), env) as service:
+        async with open_service(config, callers, folder or Path(), env) as service:
             app.state.service = service
             yield
 

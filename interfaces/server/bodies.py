@@ -43,6 +43,7 @@ async def read_body(request: Request, limit: int) -> bytes:
 async def read_json(request: Request, limit: int) -> JsonObject:
     """Returns the body as a JSON object. Raises ServerError (400) for anything else."""
     body = await read_body(request, limit)
+    request.state.body_bytes = len(body)
     try:
         value: Any = json.loads(body)
     except RecursionError:

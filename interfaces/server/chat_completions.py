@@ -11,6 +11,7 @@ from turngraph.interfaces.server.bodies import read_json
 from turngraph.interfaces.server.chat_answer import ChatStream, chat_completion
 from turngraph.interfaces.server.chat_request import read_chat_request
 from turngraph.interfaces.server.event_stream import begun, event_stream
+from turngraph.interfaces.server.rate_limits.limiter import estimated_tokens
 from turngraph.interfaces.server.service import CallerOf, ServiceOf, unless_gone
 from turngraph.interfaces.server.turn_planning import plan_turn, token_for, token_of
 from turngraph.interfaces.server.turn_request import TurnRequest
@@ -32,15 +33,16 @@ async def create_chat_completion(
     key = request.headers.get("idempotency-key")
     plans = await plan_turn(asked, caller, service.models, key)
     answer_id = _id(plans[0], asked, token_for(caller, key))
-    run = await unless_gone(request, service.runs.start(plans, caller.account, service.models))
+    tokens = estimated_tokens(request.state.body_bytes, asked.settings.max_tokens)
+    run, headers = await unless_gone(request, service.start(caller, plans, tokens))
     if asked.settings.stream:
         await unless_gone(request, begun(run))
         stream = ChatStream(asked, answer_id, _includes_usage(body))
-        return event_stream(run, _chunks(run, stream))
+        return event_stream(run, _chunks(run, stream), headers)
     end = await unless_gone(request, run.end())
     if has_failed(end):
         raise turn_error(end)
-    return JSONResponse(chat_completion(end, asked, id=answer_id))
+    return JSONResponse(chat_completion(end, asked, id=answer_id), headers=headers)
 
 
 async def _chunks(run: TurnRun, stream: ChatStream) -> AsyncIterator[JsonObject]:

@@ -97,7 +97,7 @@ class ModelConfig(Frozen):
     """The name of an `LLMClient` in the files of `plugins`, in place of a model."""
     graph: str | None = None
     """A compiled graph of your own, as in `agent.py:app`, in place of a model."""
-    provider: Annotated[dict[str, JsonValue], Field(default_factory=dict)]
+    provider: dict[str, JsonValue] = Field(default_factory=dict)
     """Other fields of a `ProviderConfig`: `base_url`, `temperature`, `max_tokens`, …"""
     key_env: str | None = None
     """The environment variable that holds the vendor's key. Default: the vendor's own."""
@@ -114,7 +114,7 @@ class ModelConfig(Frozen):
     limits: TurnLimits = TurnLimits()
     budgets: tuple[Budget, ...] = ()
     """What each turn may cost, beside the budgets that are stored in the database."""
-    prices: Annotated[dict[str, dict[str, str | float]], Field(default_factory=dict)]
+    prices: dict[str, dict[str, str | float]] = Field(default_factory=dict)
     """Prices that come before the list prices: `vendor:model` to USD per million tokens."""
     fallbacks: tuple[FallbackConfig, ...] = ()
 
@@ -147,7 +147,7 @@ class ServerConfig(Frozen):
 
     server: ServerSettings = ServerSettings()
     store: StoreSettings = StoreSettings()
-    models: Annotated[dict[str, ModelConfig], Field(default_factory=dict)]
+    models: dict[str, ModelConfig] = Field(default_factory=dict)
     """What is served, by the name that clients ask for."""
 
     @model_validator(mode="after")

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
@@ -43,13 +43,15 @@ async def begun(run: TurnRun) -> None:
         raise turn_error(end)
 
 
-def event_stream(run: TurnRun, chunks: AsyncIterator[JsonObject]) -> EventSourceResponse:
+def event_stream(
+    run: TurnRun, chunks: AsyncIterator[JsonObject], headers: Mapping[str, str]
+) -> EventSourceResponse:
     """The response that sends `chunks`, each as one event, and `[DONE]`.
 
     What goes wrong is sent as an `error` object, as OpenAI's API does in a stream. A client that
     leaves ends the turn.
     """
-    return EventSourceResponse(_events(run, chunks), ping=PING_S)
+    return EventSourceResponse(_events(run, chunks), headers=headers, ping=PING_S)
 
 
 async def _events(

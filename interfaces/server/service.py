@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Coroutine, Mapping, MutableMapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,12 +11,15 @@ from typing import Annotated, Any, Final, TypeVar
 from fastapi import Depends, Request
 
 from turngraph.interfaces.server.admission import Admission
+from turngraph.interfaces.server.answer_parts import usage_of
 from turngraph.interfaces.server.caller import Caller, Callers
 from turngraph.interfaces.server.config import ServerConfig
 from turngraph.interfaces.server.errors import ServerError
+from turngraph.interfaces.server.local_caller import callers_for
+from turngraph.interfaces.server.rate_limits.limiter import RateLimiter
 from turngraph.interfaces.server.served_models import ModelSet, build_models
 from turngraph.interfaces.server.store import Store, open_store
-from turngraph.interfaces.server.turn_runs import TurnRuns
+from turngraph.interfaces.server.turn_runs import TurnEnd, TurnPlan, TurnRun, TurnRuns
 
 __all__ = ["CallerOf", "Service", "ServiceOf", "open_service", "unless_gone"]
 
@@ -31,12 +34,30 @@ class Service:
 
     config: ServerConfig
     callers: Callers
+    limiter: RateLimiter
     store: Store
     models: ModelSet
     runs: TurnRuns
     folder: Path
     environ: MutableMapping[str, str]
     _old: list[ModelSet] = field(default_factory=list)
+
+    async def start(
+        self, caller: Caller, plans: Sequence[TurnPlan], tokens: int
+    ) -> tuple[TurnRun, Mapping[str, str]]:
+        """Starts a turn that may need about `tokens` tokens. Also returns headers for the answer.
+
+        Raises ServerError (429, 503) if the caller or the server is at a limit.
+        """
+        admitted = await self.limiter.admit(caller, tokens=tokens)
+
+        async def on_end(end: TurnEnd) -> None:
+            usage = usage_of(end)
+            used = (usage.input_tokens or 0) + (usage.output_tokens or 0)
+            await self.limiter.settle(admitted, tokens=used)
+
+        run = await self.runs.start(plans, caller.account, self.models, on_end)
+        return run, admitted.headers
 
     async def reload(self, config: ServerConfig) -> None:
         """Serves the models of `config` from now on. Turns that run keep those that they have.
@@ -78,13 +99,16 @@ class Service:
 
 @asynccontextmanager
 async def open_service(
-    config: ServerConfig, callers: Callers, folder: Path, environ: MutableMapping[str, str]
+    config: ServerConfig, callers: Callers | None, folder: Path, environ: MutableMapping[str, str]
 ) -> AsyncIterator[Service]:
     """Yields the service of `config`. At the end its turns are drained and all is closed."""
     async with open_store(config.store) as store:
         models = await build_models(config, store, folder, environ)
         runs = TurnRuns(Admission(config.server.turns_at_once, config.server.queue))
-        service = Service(config, callers, store, models, runs, folder, environ)
+        ledger_store = store.ledger.store
+        known = callers if callers is not None else callers_for(config, ledger_store)
+        limiter = RateLimiter(ledger_store)
+        service = Service(config, known, limiter, store, models, runs, folder, environ)
         tidying = asyncio.create_task(service.tidy())
         try:
             yield service

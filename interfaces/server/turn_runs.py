@@ -6,7 +6,7 @@ used and ends. The task is only cancelled when the server itself must end.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -21,7 +21,10 @@ from turngraph.state.errors import ErrorKind
 from turngraph.state.events import AnyEvent, Token, is_event
 from turngraph.state.result import Charge, TurnResult
 
-__all__ = ["TurnEnd", "TurnPlan", "TurnRun", "TurnRuns"]
+__all__ = ["OnEnd", "TurnEnd", "TurnPlan", "TurnRun", "TurnRuns"]
+
+_INTERRUPTS: Final = "__interrupt__"
+"""The key under which LangGraph's values hold what a graph asks."""
 
 _log: Final = logging.getLogger("turngraph.server")
 
@@ -69,6 +72,10 @@ class TurnEnd:
         return [message for message in self.messages if isinstance(message, AIMessage)]
 
 
+OnEnd = Callable[[TurnEnd], Awaitable[None]]
+"""What is called with the end of a run, before its client is told."""
+
+
 @dataclass(eq=False)
 class TurnRun:
     """One request's turn, running."""
@@ -103,8 +110,10 @@ class TurnRuns:
     admission: Admission
     _tasks: set[asyncio.Task[TurnEnd]] = field(default_factory=set)
 
-    async def start(self, plans: Sequence[TurnPlan], account: str, models: ModelSet) -> TurnRun:
-        """Waits for a place and starts the first of `plans`.
+    async def start(
+        self, plans: Sequence[TurnPlan], account: str, models: ModelSet, on_end: OnEnd
+    ) -> TurnRun:
+        """Waits for a place and starts the first of `plans`. `on_end` is called when it stopped.
 
         Raises ServerError (503) if too many turns wait already.
         """
@@ -113,7 +122,7 @@ class TurnRuns:
         stack.enter_context(models.used())
         cancel, begun = asyncio.Event(), asyncio.Event()
         events: asyncio.Queue[AnyEvent | None] = asyncio.Queue()
-        task = asyncio.create_task(_Work(cancel, begun, events).run(plans, stack))
+        task = asyncio.create_task(_Work(cancel, begun, events).run(plans, stack, on_end))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(_retrieve)
@@ -148,7 +157,7 @@ class _Work:
     begun: asyncio.Event
     events: "asyncio.Queue[AnyEvent | None]"
 
-    async def run(self, plans: Sequence[TurnPlan], stack: AsyncExitStack) -> TurnEnd:
+    async def run(self, plans: Sequence[TurnPlan], stack: AsyncExitStack, on_end: OnEnd) -> TurnEnd:
         async with stack:
             try:
                 for plan in plans:
@@ -156,6 +165,7 @@ class _Work:
                     error = None if end.result is None else end.result.error
                     if error is None or error.kind not in plan.next_on or self._is_decided:
                         break
+                await on_end(end)
                 return end
             finally:
                 self.events.put_nowait(None)
@@ -167,10 +177,15 @@ class _Work:
 
     async def _plan(self, plan: TurnPlan) -> TurnEnd:
         graph = plan.model.stateless if plan.thread is None else plan.model.kept
-        config, values = plan.config(self.cancel), dict[str, Any]()
-        async for mode, part in graph.astream(plan.given, config, stream_mode=["custom", "values"]):
+        values: dict[str, Any] = {}
+        parts: AsyncIterator[Any] = graph.astream(
+            plan.given, plan.config(self.cancel), stream_mode=["custom", "values"]
+        )
+        async for mode, part in parts:
             if mode == "values":
-                values |= part
+                # Of tasks that run side by side, each one's question comes in a part of its own.
+                asked = {**_questions(values), **_questions(part)}
+                values |= {**part, _INTERRUPTS: tuple(asked.values())}
             elif is_event(part):
                 if isinstance(part, Token):
                     self.begun.set()
@@ -179,7 +194,7 @@ class _Work:
 
 
 def _end_of(plan: TurnPlan, values: dict[str, Any]) -> TurnEnd:
-    questions: Sequence[Interrupt] = values.get("__interrupt__", ())
+    questions = _questions(values).values()
     result = values.get("result")
     charges = [one for one in values.get("charges") or () if one.id not in plan.charges_before]
     return TurnEnd(
@@ -189,6 +204,10 @@ def _end_of(plan: TurnPlan, values: dict[str, Any]) -> TurnEnd:
         None if questions or not isinstance(result, TurnResult) else result,
         tuple(sorted(questions, key=_place_of)),
     )
+
+
+def _questions(values: Mapping[str, Any]) -> dict[str, Interrupt]:
+    return {each.id: each for each in values.get(_INTERRUPTS, ())}
 
 
 def _place_of(question: Interrupt) -> int:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +17,16 @@ from turngraph.interfaces.server.caller import Caller
 from turngraph.interfaces.server.config import ModelConfig, ServerConfig, ServerSettings
 from turngraph.interfaces.server.errors import ServerError
 from turngraph.scripted import ScriptedModel
+
+
+class Vendor(ScriptedModel):
+    """The scripted model, whose script is replaced by each test that shares it."""
+
+    def play(self, *steps: Any) -> int:
+        """Answers with `steps` from now on. Returns how many requests there were before."""
+        self._script = deque(steps)
+        return len(self.requests)
+
 
 PRICE: dict[str, dict[str, str | float]] = {"custom:scripted-x": {"input": "1", "output": "2"}}
 
