@@ -57,7 +57,9 @@ class Stored(NamedTuple):
 
 
 def stored_form(value: Any) -> Any:
-    """Returns `value` as a `Stored`; a small value stays as it is."""
+    """Returns `value` as a `Stored`; a small value, or one in that form, stays as it is."""
+    if isinstance(value, Stored):
+        return value
     _, encoded = _SERIALIZER.dumps_typed(value)
     return value if len(encoded) < _WORTH_IT else Stored(zlib.compress(encoded, _LEVEL))
 

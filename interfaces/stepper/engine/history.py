@@ -5,7 +5,7 @@ runs and nobody is called.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from langgraph.checkpoint.base import CheckpointTuple
 from langgraph.types import PregelTask
@@ -30,6 +30,8 @@ from turngraph.interfaces.stepper.engine.turn_lookup import checkpoints_of_turn
 
 __all__ = ["history_steps"]
 
+_EDITS: Final = {"update": "edited the state", "fork": "went back to here"}
+"""By LangGraph's `source` of a checkpoint."""
 StoredTask = tuple[Task, PregelTask]
 """A task in the session's form and in LangGraph's, which knows its outcome."""
 
@@ -47,19 +49,27 @@ class _Superstep:
         """When the checkpoint was stored, in seconds since the epoch."""
         return datetime.fromisoformat(self.checkpoint.checkpoint["ts"]).timestamp()
 
+    @property
+    def edit(self) -> str:
+        """What made the checkpoint, if it was no task; empty otherwise."""
+        return _EDITS.get(str(self.checkpoint.metadata.get("source")), "")
 
-def history_steps(graph: Graph, thread_id: str, turn: str | int = -1) -> list[Step]:
+
+def history_steps(
+    graph: Graph, thread_id: str, turn: str | int = -1, end: str | None = None
+) -> list[Step]:
     """Returns the steps of one turn of a stored thread, the oldest first.
 
     Args:
         graph: the graph whose checkpointer stores the thread.
         thread_id: the thread.
         turn: the turn's id, or its number: from 0 for the first turn, from -1 for the last.
+        end: the id of the checkpoint up to which the thread is read; by default the latest.
 
     Raises TurnInvocationError if the graph has no checkpointer, or if the thread or the turn does
     not exist.
     """
-    thread = StoredThread(graph, thread_id)
+    thread = StoredThread(graph, thread_id, end)
     return _HistoryBuilder(graph, thread).steps(checkpoints_of_turn(thread, turn))
 
 
@@ -88,7 +98,8 @@ class _HistoryBuilder:
             runs += self._enter(superstep)
             if not superstep.tasks and superstep.namespace:
                 continue  # a subgraph has ended: what comes next is a step of the graph around it
-            steps.append(self._step(len(steps), runs))
+            step = self._step(len(steps), runs)
+            steps.append(replace(step, label=superstep.edit if steps else ""))
             runs = []
         return self._with_end(steps, runs)
 
@@ -130,7 +141,8 @@ class _HistoryBuilder:
     def _enter(self, superstep: _Superstep) -> list[TaskRun]:
         """Makes `superstep` the current one; returns the runs that this completes."""
         before = self._current.get(superstep.namespace)
-        runs = [] if before is None else _runs_of(before, superstep.time)
+        # After an update of the state the same tasks are still to run.
+        runs = [] if before is None or superstep.edit else _runs_of(before, superstep.time)
         if before is not None:
             ended = [task.own_namespace for task, _ in before.tasks]
             for namespace in list(self._current):

@@ -2,12 +2,11 @@
 lines compared. Nothing of the graph runs here.
 """
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 from weakref import WeakKeyDictionary
 
-from turngraph.interfaces.stepper.engine.background import BackgroundLoop
 from turngraph.interfaces.stepper.engine.differences import Comparison, Differences, diff_states
 from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.interfaces.stepper.engine.timeline import Timeline
@@ -19,8 +18,6 @@ from turngraph.state.result import Charge
 
 __all__ = ["Inspector"]
 
-T = TypeVar("T")
-
 
 class Inspector:
     """The part of a stepper that looks and never moves.
@@ -28,16 +25,12 @@ class Inspector:
     Args:
         name: the name of its line.
         timeline: the steps of its line.
-        loop: the event loop that all lines share.
-        forks: all lines of the session by name; this one is added.
+        forks: all lines of the walk by name.
     """
 
-    def __init__(
-        self, name: str, timeline: Timeline, loop: BackgroundLoop, forks: dict[str, Self]
-    ) -> None:
+    def __init__(self, name: str, timeline: Timeline, forks: dict[str, Self]) -> None:
         self.name, self.forks = name, forks
-        self.forks[name] = self
-        self._timeline, self._loop = timeline, loop
+        self._timeline = timeline
         # A state is read once for each step and forgotten with it.
         self._states: WeakKeyDictionary[Step, dict[str, Mapping[str, Any]]] = WeakKeyDictionary()
 
@@ -49,12 +42,12 @@ class Inspector:
     @property
     def timeline(self) -> tuple[Step, ...]:
         """Every step of this line, including those ahead."""
-        return tuple(self._timeline.steps)
+        return self._timeline.steps
 
     @property
     def steps_so_far(self) -> tuple[Step, ...]:
         """The steps of the timeline up to here; the last one is `now`."""
-        return tuple(self._timeline.steps_so_far)
+        return self._timeline.steps_so_far
 
     @property
     def state(self) -> Mapping[str, Any]:
@@ -147,7 +140,3 @@ class Inspector:
                 f"There is no line `{line}`. There are: {', '.join(self.forks)}."
             )
         return self.forks[line]
-
-    async def _locked(self, work: Coroutine[Any, Any, T]) -> T:
-        async with self._timeline.lock():
-            return await work

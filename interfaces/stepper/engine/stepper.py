@@ -1,29 +1,28 @@
 """The stepper without a view: it moves through a graph one stage at a time and can be looked at."""
 
-from collections.abc import Callable, Collection, Coroutine, Mapping
-from itertools import count
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 from turngraph.interfaces.stepper.engine.background import BackgroundLoop
 from turngraph.interfaces.stepper.engine.breakpoints import Breakpoint
 from turngraph.interfaces.stepper.engine.edits import EditRequest, edit_from
 from turngraph.interfaces.stepper.engine.history import history_steps
-from turngraph.interfaces.stepper.engine.inspector import Inspector
+from turngraph.interfaces.stepper.engine.moves import LineState, numbered_name
 from turngraph.interfaces.stepper.engine.reloading import reload_timelines
 from turngraph.interfaces.stepper.engine.session import Session
 from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.interfaces.stepper.engine.stop_names import check_name
+from turngraph.interfaces.stepper.engine.storable_line import StorableLine
 from turngraph.interfaces.stepper.engine.stored_thread import check_reachable
 from turngraph.interfaces.stepper.engine.task_controller import Graph
-from turngraph.interfaces.stepper.engine.timeline import Timeline, Until, stop_condition
-from turngraph.state.errors import TurnInvocationError
+from turngraph.interfaces.stepper.engine.timeline import Until, stop_condition
 from turngraph.state.events import AnyEvent
 from turngraph.state.request import ChatRequest
 
 __all__ = ["Stepper"]
 
 
-class Stepper(Inspector):
+class Stepper(StorableLine):
     """Steps through `graph`. It stands before the first node and moves when it is told to.
 
     `TurnStepper` is this class with a view; see there for the arguments.
@@ -41,7 +40,9 @@ class Stepper(Inspector):
             check_reachable(graph)
         loop, session = BackgroundLoop(), Session(graph, thread)
         steps = loop.run(session.open(input, thread))
-        self._set_up(graph, "main", session, steps, loop, {})
+        self._begin(graph, session, steps, loop)
+        if thread is not None:
+            self._remember_thread_end()
         self.breakpoints.extend(breakpoints)
 
     @classmethod
@@ -55,48 +56,37 @@ class Stepper(Inspector):
 
         Args:
             graph: the graph whose checkpointer stores the thread.
-            thread_id: the thread's id or a LangGraph configuration.
+            thread_id: the thread's id or a LangGraph configuration. After time travel, a
+                `checkpoint_id` in the configuration chooses the run that ends with it.
             turn: the turn's id, or its number: from 0 for the first turn, from -1 for the last.
 
         Raises TurnInvocationError if the thread or the turn does not exist.
         """
         check_reachable(graph)
-        loop, session = BackgroundLoop(), Session(graph, thread_id)
-        steps = history_steps(graph, session.saver.thread_id, turn)
+        session = Session(graph, thread_id)
+        given = {} if isinstance(thread_id, str) else thread_id.get("configurable", {})
+        end = given.get("checkpoint_id")
+        steps = history_steps(graph, session.saver.thread_id, turn, end)
         # `__init__` would go on with the thread instead of looking back.
         stepper = cls.__new__(cls)
-        stepper._set_up(graph, "main", session, steps, loop, {})
+        stepper._begin(graph, session, steps, BackgroundLoop())
+        stepper._remember_thread_end()
         return stepper
-
-    def _set_up(
-        self,
-        graph: Graph,
-        name: str,
-        session: Session,
-        steps: Collection[Step],
-        loop: BackgroundLoop,
-        forks: "dict[str, Self]",
-    ) -> None:
-        super().__init__(name, Timeline(session, steps, self._keep_line), loop, forks)
-        self.graph = graph
-        self.breakpoints: list[Breakpoint] = []
-        """Where `run` and `run_until` stop by themselves."""
-        self._watchers: list[Callable[[], None]] = []
 
     def step(self) -> Step:
         """Runs the next stage: a subgraph is entered, parallel calls run together.
 
         After `back`, the known steps are replayed: nothing runs.
         """
-        return self._run(self._timeline.step())
+        return self._run("step", self._timeline.step())
 
     def step_into(self) -> Step:
         """Runs one task, for example one of several tool calls: the smallest step."""
-        return self._run(self._timeline.step_into())
+        return self._run("step_into", self._timeline.step_into())
 
     def step_over(self) -> Step:
         """Runs the next stage; a subgraph runs to its end."""
-        return self._run(self._timeline.step_over())
+        return self._run("step_over", self._timeline.step_over())
 
     def run_until(self, until: Until) -> Step:
         """Steps until `until`, or where `run` stops.
@@ -107,21 +97,23 @@ class Stepper(Inspector):
 
         Raises TurnInvocationError for a name that neither a node nor an event has; nothing runs.
         """
-        if isinstance(until, str):
-            check_name(until, self.graph)
-        return self._run(self._timeline.run(stop_condition(until), self.breakpoints))
+        return self._run("run_until", self._run_until(until))
 
     def run(self) -> Step:
         """Steps to the end, a breakpoint, a failure or a question to a person."""
-        return self._run(self._timeline.run(lambda step: False, self.breakpoints))
+        return self._run("run", self._timeline.run(lambda step: False, self.breakpoints))
 
     def back(self, n: int = 1) -> Step:
         """Goes `n` steps back. Nothing runs, and nothing is billed again."""
-        return self._notify(self._timeline.back(n))
+        with self._walk.moves.recording("back", self):
+            self._timeline.back(n)
+        return self._notified().now
 
     def jump(self, step: int) -> Step:
         """Goes to a step of the timeline, earlier or later. Nothing runs."""
-        return self._notify(self._timeline.jump(step))
+        with self._walk.moves.recording("jump", self):
+            self._timeline.jump(step)
+        return self._notified().now
 
     def edit(
         self,
@@ -149,7 +141,7 @@ class Stepper(Inspector):
         wrong value.
         """
         given = EditRequest(request, body, tool, arguments, result, state)
-        return self._run(self._edit(given))
+        return self._run("edit", self._edit(given))
 
     def answer(self, value: object, question: str | None = None) -> Step:
         """Answers what a person is asked (`stepper.now.waiting`).
@@ -160,44 +152,48 @@ class Stepper(Inspector):
 
         Raises TurnInvocationError if no such question is open.
         """
-        return self._run(self._timeline.answer(value, question))
+        return self._run("answer", self._timeline.answer(value, question))
 
     def retry(self) -> Step:
         """Runs again what ran last. A model call is sent, and billed, again.
 
         What ran before becomes a line of its own, as after `edit`.
         """
-        return self._run(self._timeline.retry())
+        return self._run("retry", self._timeline.retry())
 
-    def fork(self, name: str) -> Self:
+    def fork(self, name: str | None = None) -> Self:
         """Starts another line from here and returns its stepper.
 
         The line has a lineage of its own: the calls it makes are new calls and are billed.
+
+        Args:
+            name: the name of the line; by default `fork 1`, `fork 2`, …
+
         Raises TurnInvocationError if a line has that name already.
         """
-        fork = self._new_line(name, self._timeline.steps_so_far)
-        self._loop.run(fork._locked(fork._timeline.renew("fork", f"fork {name}")))
+        fork = self._fork_of(name)
+        self._run("fork", self._add_fork(fork))
         return fork
 
     async def astep(self) -> Step:
         """Async version of `step`."""
-        return await self._arun(self._timeline.step())
+        return await self._arun("step", self._timeline.step())
 
     async def astep_into(self) -> Step:
         """Async version of `step_into`."""
-        return await self._arun(self._timeline.step_into())
+        return await self._arun("step_into", self._timeline.step_into())
 
     async def astep_over(self) -> Step:
         """Async version of `step_over`."""
-        return await self._arun(self._timeline.step_over())
+        return await self._arun("step_over", self._timeline.step_over())
 
     async def arun_until(self, until: Until) -> Step:
         """Async version of `run_until`."""
-        return await self._arun(self._timeline.run(stop_condition(until), self.breakpoints))
+        return await self._arun("run_until", self._run_until(until))
 
     async def arun(self) -> Step:
         """Async version of `run`."""
-        return await self._arun(self._timeline.run(lambda step: False, self.breakpoints))
+        return await self._arun("run", self._timeline.run(lambda step: False, self.breakpoints))
 
     async def aedit(
         self,
@@ -211,37 +207,35 @@ class Stepper(Inspector):
     ) -> Step:
         """Async version of `edit`."""
         given = EditRequest(request, body, tool, arguments, result, state)
-        return await self._arun(self._edit(given))
+        return await self._arun("edit", self._edit(given))
 
     async def aanswer(self, value: object, question: str | None = None) -> Step:
         """Async version of `answer`."""
-        return await self._arun(self._timeline.answer(value, question))
+        return await self._arun("answer", self._timeline.answer(value, question))
 
     async def aretry(self) -> Step:
         """Async version of `retry`."""
-        return await self._arun(self._timeline.retry())
+        return await self._arun("retry", self._timeline.retry())
 
-    async def afork(self, name: str) -> Self:
+    async def afork(self, name: str | None = None) -> Self:
         """Async version of `fork`."""
-        fork = self._new_line(name, self._timeline.steps_so_far)
-        await self._loop.arun(fork._locked(fork._timeline.renew("fork", f"fork {name}")))
+        fork = self._fork_of(name)
+        await self._arun("fork", self._add_fork(fork))
         return fork
 
     def reload(self, graph: Graph) -> None:
         """Lets every line go on with `graph`, a new version of its graph. Nothing runs for it.
 
-        What has run stays as it is. Raises TurnInvocationError, and changes nothing, if `graph`
-        lacks a node that a line has run or stands before.
+        What has run stays as it is; `undo` does not reach behind it. Raises TurnInvocationError,
+        and changes nothing, if `graph` lacks a node that a line has run or stands before.
         """
+        walk = self._walk
+        walk.moves.begin_anew(self)
         lines = list(self.forks.values())
-        self._loop.run(reload_timelines([line._timeline for line in lines], graph))
+        walk.loop.run(reload_timelines([line._timeline for line in lines], graph))
+        walk.graph = graph
         for line in lines:
-            line.graph = graph
-            line._notify(line.now)
-
-    def on_move(self, watcher: Callable[[], None]) -> None:
-        """Calls `watcher` after every move of this line."""
-        self._watchers.append(watcher)
+            line._notified()
 
     def on_event(self, watcher: Callable[[AnyEvent], None]) -> None:
         """Calls `watcher` with each event of any line while a step runs. It must return at once."""
@@ -252,7 +246,7 @@ class Stepper(Inspector):
 
         The steps can still be looked at.
         """
-        self._loop.close()
+        self._walk.loop.close()
 
     def __enter__(self) -> Self:
         return self
@@ -263,37 +257,22 @@ class Stepper(Inspector):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name} {self.now}>"
 
+    async def _run_until(self, until: Until) -> Step:
+        if isinstance(until, str):
+            check_name(until, self.graph)
+        return await self._timeline.run(stop_condition(until), self.breakpoints)
+
     async def _edit(self, given: EditRequest) -> Step:
         timeline, now = self._timeline, self.now
         state = timeline.session.state(now, now.namespace)
         return await timeline.edit(edit_from(given, now, state))
 
-    def _keep_line(self, steps: Collection[Step]) -> str:
-        """Adds a line of `steps`, which stands at their end, and returns its name."""
-        names = (f"{self.name} {number}" for number in count(1))
-        name = next(name for name in names if name not in self.forks)
-        return self._new_line(name, steps).name
+    def _fork_of(self, name: str | None) -> Self:
+        steps = self._timeline.steps_so_far
+        name = name or numbered_name("fork", self.forks)
+        return self.line_of(name, LineState(steps, len(steps) - 1))
 
-    def _new_line(self, name: str, steps: Collection[Step]) -> Self:
-        if name in self.forks:
-            raise TurnInvocationError(
-                f"There is a line `{name}` already. Lines: {', '.join(self.forks)}."
-            )
-        # `__init__` would start another loop; all lines of a stepper share one.
-        fork = type(self).__new__(type(self))
-        session = Session(self.graph, self._timeline.session.config)
-        session.event_watchers = self._timeline.session.event_watchers
-        fork._set_up(self.graph, name, session, steps, self._loop, self.forks)
-        fork.breakpoints.extend(self.breakpoints)
-        return fork
-
-    def _run(self, work: Coroutine[Any, Any, Step]) -> Step:
-        return self._notify(self._loop.run(self._locked(work)))
-
-    async def _arun(self, work: Coroutine[Any, Any, Step]) -> Step:
-        return self._notify(await self._loop.arun(self._locked(work)))
-
-    def _notify(self, step: Step) -> Step:
-        for watcher in self._watchers:
-            watcher()
+    async def _add_fork(self, fork: Self) -> Step:
+        step = await fork._timeline.renew("fork", f"fork {fork.name}")
+        self._walk.moves.add_line(fork, self)
         return step

@@ -6,7 +6,7 @@ The conversation is decoded only when it is looked at: in a long thread that is 
 import asyncio
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.channels import DeltaChannel
@@ -22,14 +22,20 @@ from turngraph.state.errors import TurnInvocationError
 
 __all__ = ["StoredThread", "check_reachable", "checkpoint_id", "last_node", "state_values"]
 
+_LOOKED_AT: Final = 500
+"""How many checkpoints are looked at to name the threads of a database."""
+
 
 class StoredThread:
-    """One stored thread of `graph`.
+    """One stored thread of `graph`, up to its latest checkpoint or to the one named `end`.
+
+    After time travel a thread has several runs: each ends with a checkpoint that no other one
+    follows. The latest of them is the one that goes on.
 
     Raises TurnInvocationError if the graph has no checkpointer.
     """
 
-    def __init__(self, graph: Graph, thread_id: str) -> None:
+    def __init__(self, graph: Graph, thread_id: str, end: str | None = None) -> None:
         if not isinstance(graph.checkpointer, BaseCheckpointSaver):
             raise TurnInvocationError(
                 "The graph has no checkpointer, so no thread of it is stored. "
@@ -37,10 +43,30 @@ class StoredThread:
             )
         self._graph, self._saver, self.thread_id = graph, graph.checkpointer, thread_id
         self._read_eagerly = _loop_of(self._saver) is not None
+        self._end = end
 
     def latest(self, namespace: str = "") -> CheckpointTuple | None:
         """Returns the latest checkpoint of a namespace, or None if there is none."""
-        return self._saver_for(namespace).get_tuple(self._config(namespace))
+        config = self._config(namespace)
+        if self._end is not None and not namespace:
+            config["configurable"]["checkpoint_id"] = self._end
+        return self.saver_for(namespace).get_tuple(config)
+
+    def ends(self) -> list[str]:
+        """Returns the ids of the checkpoints that no other one follows, the newest first."""
+        stored = list(self.saver_for("").list(self._config("")))
+        followed = {
+            parent["configurable"]["checkpoint_id"]
+            for checkpoint in stored
+            if (parent := checkpoint.parent_config) is not None
+        }
+        return [each for each in map(checkpoint_id, stored) if each not in followed]
+
+    def other_threads(self) -> list[str]:
+        """Returns the ids of some threads that the checkpointer stores, the newest first."""
+        newest = self.saver_for("").list(None, limit=_LOOKED_AT)
+        ids = (str(each.config["configurable"]["thread_id"]) for each in newest)
+        return list(dict.fromkeys(ids))
 
     def newest_first(self, namespace: str = "") -> Iterator[CheckpointTuple]:
         """Yields the latest checkpoint and its ancestors; abandoned forks are left out."""
@@ -49,7 +75,7 @@ class StoredThread:
         while checkpoint is not None:
             yield checkpoint
             parent = checkpoint.parent_config
-            checkpoint = None if parent is None else self._saver_for(namespace).get_tuple(parent)
+            checkpoint = None if parent is None else self.saver_for(namespace).get_tuple(parent)
 
     def tasks(self, checkpoint: CheckpointTuple) -> tuple[PregelTask, ...]:
         """Returns the tasks that ran after `checkpoint`, each with its outcome.
@@ -92,6 +118,15 @@ class StoredThread:
             graph = bound
         return graph
 
+    def saver_for(self, namespace: str) -> BaseCheckpointSaver[Any]:
+        """Returns the checkpointer, allowed to decode the types that the state of this graph names.
+
+        LangGraph does the same before it reads a checkpoint.
+        """
+        saver = self.graph_in(namespace)._apply_checkpointer_allowlist(self._saver)
+        assert saver is not None, "the checkpointer is given, so it is returned"
+        return saver
+
     def missing_channels(self, checkpoint: CheckpointTuple) -> dict[str, LazyValue]:
         """Returns the channels that `checkpoint` does not carry, by name.
 
@@ -110,15 +145,6 @@ class StoredThread:
             for lazy in missing.values():
                 lazy.value  # noqa: B018  the value is cached
         return missing
-
-    def _saver_for(self, namespace: str) -> BaseCheckpointSaver[Any]:
-        """The checkpointer, allowed to decode the types that the state of this graph names.
-
-        LangGraph does the same before it reads a checkpoint.
-        """
-        saver = self.graph_in(namespace)._apply_checkpointer_allowlist(self._saver)
-        assert saver is not None, "the checkpointer is given, so it is returned"
-        return saver
 
     def _config(self, namespace: str) -> RunnableConfig:
         return _config(self.thread_id, namespace)

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from turngraph.interfaces.stepper.engine.breakpoints import Breakpoint
 from turngraph.interfaces.stepper.engine.edits import Edit
+from turngraph.interfaces.stepper.engine.moves import LineState
 from turngraph.interfaces.stepper.engine.namespaces import is_within
 from turngraph.interfaces.stepper.engine.session import Session
 from turngraph.interfaces.stepper.engine.steps import Step, StepKind
@@ -49,10 +50,13 @@ class Timeline:
     """
 
     def __init__(
-        self, session: Session, steps: Collection[Step], keep_line: Callable[[list[Step]], str]
+        self,
+        session: Session,
+        steps: Collection[Step],
+        keep_line: Callable[[tuple[Step, ...]], str],
     ) -> None:
         self.session = session
-        self.steps: list[Step] = list(steps)
+        self.steps: tuple[Step, ...] = tuple(steps)
         self.position = len(self.steps) - 1
         self._keep_line = keep_line
         self._lock: asyncio.Lock | None = None
@@ -63,7 +67,16 @@ class Timeline:
         return self.steps[self.position]
 
     @property
-    def steps_so_far(self) -> list[Step]:
+    def state(self) -> LineState:
+        """The steps and the position. Setting it runs nothing."""
+        return LineState(self.steps, self.position)
+
+    @state.setter
+    def state(self, state: LineState) -> None:
+        self.steps, self.position = state
+
+    @property
+    def steps_so_far(self) -> tuple[Step, ...]:
         """The steps up to the position, which is included."""
         return self.steps[: self.position + 1]
 
@@ -155,9 +168,10 @@ class Timeline:
         None leaves the end as it is: nothing is left to run there.
         """
         stands_at_end = not self._has_steps_ahead
+        session.event_watchers = self.session.event_watchers
         self.session = session
         if step is not None:
-            self.steps.append(step)
+            self.steps = (*self.steps, step)
         if stands_at_end:
             self.position = len(self.steps) - 1
 
@@ -221,9 +235,8 @@ class Timeline:
         if self._has_steps_ahead:
             name = self._keep_line(self.steps)
             step = replace(step, label=f"{step.label} (what ran before: line `{name}`)")
-            del self.steps[self.position + 1 :]
-        self.steps.append(step)
         self.position += 1
+        self.steps = (*self.steps[: self.position], step)
         return step
 
     def _hits_any(self, breakpoints: Collection[Breakpoint], step: Step) -> bool:

@@ -1,6 +1,7 @@
 """Finds the checkpoints of one turn in a stored thread."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 from langgraph.checkpoint.base import CheckpointTuple
 
@@ -8,6 +9,9 @@ from turngraph.interfaces.stepper.engine.stored_thread import StoredThread
 from turngraph.state.errors import TurnInvocationError
 
 __all__ = ["checkpoints_of_turn"]
+
+_NAMED: Final = 8
+"""How many ids an error names."""
 
 
 def checkpoints_of_turn(thread: StoredThread, turn: str | int) -> list[CheckpointTuple]:
@@ -17,8 +21,10 @@ def checkpoints_of_turn(thread: StoredThread, turn: str | int) -> list[Checkpoin
         thread: the stored thread.
         turn: the turn's id, or its number: from 0 for the first turn, from -1 for the last.
 
-    Raises TurnInvocationError if the thread has no such turn.
+    Raises TurnInvocationError if there is no such thread, or if it has no such turn.
     """
+    if thread.latest() is None:
+        raise TurnInvocationError(_no_thread(thread))
     if isinstance(turn, str):
         return _find_by_id(thread, turn)
     turns = _turns_newest_first(thread)
@@ -30,9 +36,38 @@ def checkpoints_of_turn(thread: StoredThread, turn: str | int) -> list[Checkpoin
     if found is None:
         raise TurnInvocationError(
             f"There is no turn {turn} in this thread. "
-            "Turns are counted from 0, or back from the last one, -1."
+            f"Turns are counted from 0, or back from the last one, -1.{_other_runs(thread)}"
         )
     return found
+
+
+def _no_thread(thread: StoredThread) -> str:
+    others = thread.other_threads()
+    if thread.thread_id in others:
+        return (
+            f"The thread `{thread.thread_id}` has no such checkpoint. Its runs end with: "
+            f"{_listed(thread.ends())}."
+        )
+    return (
+        f"There is no thread `{thread.thread_id}` in this database. There are: "
+        f"{_listed(others) or 'none'}."
+    )
+
+
+def _other_runs(thread: StoredThread) -> str:
+    """Says how to reach the runs that time travel has left."""
+    ends = thread.ends()
+    if len(ends) < 2:
+        return ""
+    return (
+        f" After time travel the thread has {len(ends)} runs; give the `checkpoint_id` of an end "
+        f"in the configuration to open another one: {_listed(ends)}."
+    )
+
+
+def _listed(ids: Sequence[str]) -> str:
+    more = ", …" if len(ids) > _NAMED else ""
+    return ", ".join(f"`{each}`" for each in ids[:_NAMED]) + more
 
 
 def _find_by_id(thread: StoredThread, turn: str) -> list[CheckpointTuple]:
@@ -43,7 +78,9 @@ def _find_by_id(thread: StoredThread, turn: str) -> list[CheckpointTuple]:
             return checkpoints
         seen += ids
     known = ", ".join(f"`{turn_id}`" for turn_id in seen) or "none with an id"
-    raise TurnInvocationError(f"There is no turn `{turn}` in this thread. There are: {known}.")
+    raise TurnInvocationError(
+        f"There is no turn `{turn}` in this thread. There are: {known}.{_other_runs(thread)}"
+    )
 
 
 def _turn_ids(last: CheckpointTuple) -> list[str]:

@@ -154,8 +154,41 @@ def test_any_turn_of_a_thread_is_found_by_its_place_or_id(
             TurnStepper.attach(turn, "t", turn=wrong)
     with pytest.raises(TurnInvocationError, match="`turn-2`, `turn-1`, `turn-0`"):
         TurnStepper.attach(turn, "t", turn="turn-9")
-    with pytest.raises(TurnInvocationError, match="no turn"):
-        TurnStepper.attach(turn, "nobody")
+    for opened in (TurnStepper.attach, lambda graph, name: TurnStepper(graph, None, name)):
+        with pytest.raises(
+            TurnInvocationError, match=r"no thread `nobody` in this database\..*`t`"
+        ):
+            opened(turn, "nobody")
+
+
+def test_after_time_travel_the_runs_of_a_thread_are_apart(model: ScriptedModel, saver: Any) -> None:
+    """The latest run shows each call once, and says where it went back; the other one is opened by
+    the checkpoint with which it ends.
+    """
+    turn = turn_on(model, tools=[weather], checkpointer=saver)
+    turn.invoke(ask("Both?"), THREAD)
+    past = list(turn.get_state_history(THREAD))
+    end = past[0].config
+    at = {state.next[0]: state.config for state in reversed(past) if state.next}
+    turn.invoke(None, at["prep_second_request"])
+    with TurnStepper.attach(turn, "t") as latest:
+        assert [step.reply.text for step in latest.timeline if step.reply] == ["", "Still rain."]
+        assert "went back to here" in [step.label for step in latest.timeline]
+    edited = turn.update_state(at["bill"], {"messages": [HumanMessage("And Paris?")]})
+    with TurnStepper.attach(turn, edited) as half:
+        assert str(half.now) == "7: edited the state → bill"
+        assert [step.reply.text for step in half.timeline if step.reply] == ["", "Rain."]
+    with TurnStepper.attach(turn, end) as first:
+        assert [step.reply.text for step in first.timeline if step.reply] == ["", "Rain."]
+    for wrong in (lambda: TurnStepper.attach(turn, "t", turn=5), lambda: _attach_at(turn, "1f0")):
+        with pytest.raises(TurnInvocationError, match=end["configurable"]["checkpoint_id"]):
+            wrong()
+
+
+def _attach_at(turn: Any, checkpoint: str) -> TurnStepper:
+    return TurnStepper.attach(
+        turn, {"configurable": {"thread_id": "t", "checkpoint_id": checkpoint}}
+    )
 
 
 @pytest.mark.parametrize("where", ["alone", "inside"])

@@ -1,5 +1,5 @@
 """A random walk through a turn ends where a plain run with the same edits ends, and sends nothing
-twice unless an edit, a fork or a retry asks for it.
+twice unless an edit, a fork or a retry asks for it. No run is lost that it undid, saved or opened.
 
 `TURNGRAPH_WALKS=500 pytest tests/interfaces/stepper/test_random_walks.py` makes more walks;
 `TURNGRAPH_SEED=42` makes others.
@@ -86,8 +86,10 @@ def outcome(state: Any) -> Any:
 class RandomWalk:
     """Moves a stepper at random and records the edits, so that a plain run can make the same."""
 
-    def __init__(self, stepper: TurnStepper, chance: random.Random, model: ScriptedModel) -> None:
-        self.stepper, self.chance, self.model = stepper, chance, model
+    def __init__(
+        self, stepper: TurnStepper, chance: random.Random, model: ScriptedModel, file: Path
+    ) -> None:
+        self.stepper, self.chance, self.model, self.file = stepper, chance, model, file
         self.edits: dict[Step, tuple[tuple[str, int], dict[str, Any]]] = {}
         self.new_lineages = 0
         """The number of edits, forks and retries: each may send again what was sent."""
@@ -96,7 +98,10 @@ class RandomWalk:
         """Makes one random move. One that looks, or that goes along known steps, sends nothing."""
         forward = (self.step, self.step, self.into, self.over, self.stage)
         move = self.chance.choice(
-            (*forward, self.back, self.jump, self.edit, self.edit, self.fork, self.run)
+            (
+                *(*forward, self.back, self.jump, self.edit, self.edit, self.fork, self.run),
+                *(self.undo, self.undo, self.redo, self.save_and_open),
+            )
         )
         known = self.stepper.now is not self.stepper.timeline[-1]
         before = len(self.model.requests)
@@ -142,6 +147,27 @@ class RandomWalk:
     def fork(self) -> None:
         self.stepper = self.stepper.fork(f"fork {len(self.stepper.forks)}")
         self.new_lineages += 1
+
+    def undo(self) -> None:
+        if self.stepper.to_undo:
+            self.stepper = self.stepper.undo()
+
+    def redo(self) -> None:
+        if self.stepper.to_redo:
+            self.stepper = self.stepper.redo()
+
+    def save_and_open(self) -> None:
+        """Goes on with what the file holds. Runs that were undone are lines there."""
+        saved = self.stepper
+        saved.save(self.file)
+        self.stepper = TurnStepper.open(self.file, saved.graph)
+        saved.close()
+        self.edits = {  # an opened walk has steps of its own
+            mine: self.edits[step]
+            for name, line in saved.forks.items()
+            for step, mine in zip(line.timeline, self.stepper.forks[name].timeline, strict=True)
+            if step in self.edits
+        }
 
     def retry(self) -> None:
         if any(step.runs for step in self.stepper.steps_so_far):
@@ -333,14 +359,15 @@ def test_a_random_walk_ends_where_a_plain_run_ends(
         turn = turn_on(
             model, tools=[weather], approve=approve, ledger=ledger, checkpointer=InMemorySaver()
         )
-        start = closing.enter_context(TurnStepper(turn, QUESTION))
-        walk = RandomWalk(start, chance, model)
+        walk = RandomWalk(TurnStepper(turn, QUESTION), chance, model, tmp_path / "walk.json")
         for _ in range(chance.randint(3, 25)):
             walk.move()
         while not walk.stepper.run().finished:
             assert walk.stepper.now.error is None, repr(walk.stepper.now.error)
             walk.answer()
-        _check_requests(walk, start, len(plan))
+        walk.save_and_open()
+        closing.callback(walk.stepper.close)
+        _check_requests(walk, len(plan))
         if ledger is not None:
             _check_ledger(ledger, len(model.requests))
         result = walk.stepper.state["result"]
@@ -356,9 +383,9 @@ def test_a_random_walk_ends_where_a_plain_run_ends(
         assert outcome(walk.stepper.state) == outcome(plain.state())
 
 
-def _check_requests(walk: RandomWalk, start: TurnStepper, rounds: int) -> None:
-    # What an edit or a retry replaced is a line as well.
-    steps = {step for line in start.forks.values() for step in line.timeline}
+def _check_requests(walk: RandomWalk, rounds: int) -> None:
+    # What an edit or a retry replaced, or what was undone, is a line as well.
+    steps = {step for line in walk.stepper.forks.values() for step in line.timeline}
     sent = [attempt.id for step in steps for attempt in step.attempts]
     assert len(walk.model.requests) == len(sent), (
         "one request was sent for each attempt, and no other"
