@@ -14,23 +14,24 @@ from textual.widgets import Footer, OptionList, Tabs
 
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.terminal.editor import edit_text
-from turngraph.interfaces.terminal.keys import KEYS, VIEW_KEYS, find_line, unknown_key
+from turngraph.interfaces.terminal.keys import KEYS, VIEW_KEYS, find_line, shown_by, unknown_key
 from turngraph.interfaces.terminal.prompt import Prompt
 from turngraph.interfaces.terminal.screens import EditorScreen, HelpScreen
 from turngraph.interfaces.terminal.stepper_view import StepperView
 from turngraph.interfaces.terminal.suggestions import draft_for, known_for
 from turngraph.interfaces.terminal.view import PANE_NAMES, pane_that_matters
+from turngraph.state.errors import TurngraphError
 
 __all__ = ["StepperApp"]
 
 _STOPPED: Final = "Stopped. What was sent may have been answered, and billed."
 _RUNNING: Final = "A move is running. esc stops it."
 _IN_FOOTER: Final = frozenset("siobrue")
-_VIEW_PROMPTS: Final = {"l": "line", "c": "compare with line", "p": "pane"}
+_VIEW_PROMPTS: Final = {"l": "line", "c": "compare with line", "p": "pane", "O": "file"}
 
 
 class StepperApp(App[None]):
-    """Shows a stepper and obeys single keys. `f` and `l` change the line that is shown.
+    """Shows a stepper and obeys single keys, some of which show another line or another walk.
 
     Args:
         stepper: what is shown; whoever opened it closes it.
@@ -47,7 +48,7 @@ class StepperApp(App[None]):
             Binding(key, f"press('{key}')", known.label, show=key in _IN_FOOTER)
             for key, known in KEYS.items()
         ),
-        *(Binding(key, f"press('{key}')", show=False) for key in _VIEW_PROMPTS),
+        *(Binding(key, f"press('{key}')", show=False) for key in (*_VIEW_PROMPTS, "z", "y")),
         Binding("enter", "press('s')", show=False),
         Binding("f", "fork", "Fork"),
         Binding("left", "neighbor(-1)", show=False),
@@ -89,7 +90,7 @@ class StepperApp(App[None]):
 
     async def action_press(self, key: str) -> None:
         """Obeys a key, or asks for its argument first."""
-        label = _VIEW_PROMPTS.get(key) or KEYS[key].argument
+        label = _VIEW_PROMPTS.get(key) or (KEYS[key].argument if key in KEYS else "")
         if not label:
             self._carry_out(key, "")
             return
@@ -105,7 +106,7 @@ class StepperApp(App[None]):
 
     def action_fork(self) -> None:
         """Begins a new line here, and shows it."""
-        self._start(lambda: self._fork(f"fork {len(self.stepper.forks)}"))
+        self._start(self._fork)
 
     def action_neighbor(self, direction: int) -> None:
         """Shows the pane before or after this one."""
@@ -145,8 +146,8 @@ class StepperApp(App[None]):
     def _carry_out(self, key: str, argument: str) -> None:
         if key == "p":
             self._refused(lambda: self._choose(_known_pane(argument)))
-        elif key == "l":
-            self._refused(lambda: self._show_line(argument))
+        elif key in ("l", "z", "y", "O"):
+            self._refused(lambda: self._show(key, argument))
         elif key == "c":
             self._refused(lambda: self._compare(argument))
         else:
@@ -156,19 +157,23 @@ class StepperApp(App[None]):
         """Changes what is shown; a refusal is told."""
         try:
             change()
-        except ValueError as exc:
+        except (TurngraphError, ValueError) as exc:
             self._say(str(exc), "red")
 
-    def _show_line(self, name: str) -> None:
-        self.stepper = find_line(self.stepper, name)
+    def _show(self, key: str, argument: str) -> None:
+        if self._moving:
+            self._say(_RUNNING, "yellow")
+            return
+        self.stepper = shown_by(key, self.stepper, argument)
+        self._say("")
         self._draw()
 
     def _compare(self, name: str) -> None:
         self._compared = find_line(self.stepper, name).name
         self._choose("compare")
 
-    async def _fork(self, name: str) -> None:
-        self.stepper = await self.stepper.afork(name)
+    async def _fork(self) -> None:
+        self.stepper = await self.stepper.afork()
 
     def _start(self, move: Callable[[], Coroutine[Any, Any, object]]) -> None:
         """Runs a move while the screen stays alive; one at a time."""

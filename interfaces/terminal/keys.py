@@ -12,7 +12,7 @@ from turngraph.interfaces.stepper.views.actions import ACTIONS
 from turngraph.interfaces.stepper.views.status import why_no_step
 from turngraph.state.errors import TurnInvocationError, TurnValueError
 
-__all__ = ["KEYS", "VIEW_KEYS", "Key", "find_line", "unknown_key"]
+__all__ = ["KEYS", "VIEW_KEYS", "Key", "find_line", "shown_by", "unknown_key"]
 
 Move = Callable[[Stepper, str], Coroutine[Any, Any, object]]
 
@@ -34,6 +34,20 @@ def find_line(stepper: Stepper, name: str) -> Stepper:
     if name not in stepper.forks:
         raise TurnValueError(f"There is no line `{name}`. There are: {', '.join(stepper.forks)}.")
     return stepper.forks[name]
+
+
+def shown_by(key: str, stepper: Stepper, argument: str) -> Stepper:
+    """Returns the stepper to show after one of the keys `z`, `y`, `O` and `l`.
+
+    Raises TurnInvocationError or TurnValueError if there is none.
+    """
+    if key == "z":
+        return stepper.undo()
+    if key == "y":
+        return stepper.redo()
+    if key == "O":
+        return type(stepper).open(argument, stepper.graph)
+    return find_line(stepper, argument)
 
 
 def unknown_key(key: str) -> str:
@@ -196,9 +210,18 @@ KEYS: Final[Mapping[str, Key]] = {
         "reason and value",
     ),
     "x": Key("Remove", "remove breakpoint n", _at_once(_remove_breakpoint), "its number, from 0"),
+    "S": Key(
+        "Save",
+        "save all lines to a file: S walk.json",
+        _at_once(lambda stepper, path: ACTIONS["save"](stepper, {"path": path})),
+        "file",
+    ),
 }
 """The keys that move or edit, in the order in which they are listed."""
 VIEW_KEYS: Final[Mapping[str, str]] = {
+    "z": "undo the last move",
+    "y": "make the move again that was undone",
+    "O": "open a saved walk of this graph",
     "f": "fork: begin a new line here, with a name or without",
     "l": "go to another line",
     "c": "compare with another line",

@@ -16,7 +16,7 @@ from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.views.page import pane_texts
 from turngraph.interfaces.stepper.views.status import turn_mark
 from turngraph.interfaces.terminal.editor import edit_text, editor_command
-from turngraph.interfaces.terminal.keys import KEYS, VIEW_KEYS, find_line, unknown_key
+from turngraph.interfaces.terminal.keys import KEYS, VIEW_KEYS, find_line, shown_by, unknown_key
 from turngraph.interfaces.terminal.rendering import MARK_STYLES
 from turngraph.state.errors import TurngraphError
 
@@ -31,7 +31,7 @@ _PANE_STYLES: Final = {"problem": "red", "question": "yellow", "answer": "bold"}
 class LineMode:
     """Shows a stepper on `console` and obeys the keys that are typed, one a line.
 
-    `f` and `l` change the line, so the stepper on the screen may become another one.
+    Some keys show another line or another walk: the stepper on the screen may become another one.
     """
 
     def __init__(self, stepper: Stepper, console: Console) -> None:
@@ -70,9 +70,9 @@ class LineMode:
         stepper = self._stepper
         match key:
             case "f":
-                self._stepper = stepper.fork(argument or f"fork {len(stepper.forks)}")
-            case "l":
-                self._stepper = find_line(stepper, argument)
+                self._stepper = stepper.fork(argument or None)
+            case "l" | "z" | "y" | "O":
+                self._stepper = shown_by(key, stepper, argument)
             case "c":
                 self._say(str(stepper.compare(stepper, find_line(stepper, argument))))
                 return False

@@ -28,11 +28,11 @@ class StorableLine(Line):
     def save(self, path: Path | str) -> None:
         """Writes the whole walk to a file: every line, its steps and where it stands; breakpoints.
 
-        Only its owner may read the file: it holds the conversation. An older file is replaced.
+        Only its owner may read the file: it holds the conversation. An older walk is replaced.
         Runs that were undone are saved as lines; a breakpoint with a function is left out.
 
         Raises TurnValueError if the state holds something that cannot be saved, or if the file
-        cannot be written.
+        cannot be written or is there and no walk.
         """
         lines = {
             name: SavedLine(name, line.line_state, tuple(line.breakpoints))

@@ -18,6 +18,7 @@ __all__ = ["SavedLine", "SavedWalk", "read_walk", "write_walk"]
 
 _FORMAT: Final = "turngraph walk"
 _VERSION: Final = 1
+_BEGINNING: Final = f'{{"format": "{_FORMAT}"'
 _DAMAGE: Final = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 """What reading a damaged file may raise."""
 
@@ -43,10 +44,12 @@ class SavedWalk(NamedTuple):
 
 
 def write_walk(path: Path, graph: Graph, walk: SavedWalk) -> None:
-    """Writes `walk` to `path`, readable for its owner alone. An older file is replaced.
+    """Writes `walk` to `path`, readable for its owner alone. An older walk there is replaced.
 
-    Raises TurnValueError if a value cannot be saved or the file cannot be written.
+    Raises TurnValueError if a value cannot be saved, if the file cannot be written, or if it is
+    there and no walk.
     """
+    _check_replaceable(path)
     steps = StepWriter(graph)
     lines = [
         {
@@ -75,6 +78,19 @@ def write_walk(path: Path, graph: Graph, walk: SavedWalk) -> None:
         os.replace(part, path)
     except OSError as exc:
         raise TurnValueError(f"`{path}` cannot be written: {exc.strerror or exc}.") from exc
+
+
+def _check_replaceable(path: Path) -> None:
+    """Raises TurnValueError for a file that a wrongly typed name would destroy."""
+    try:
+        with path.open("rb") as file:
+            beginning = file.read(len(_BEGINNING))
+    except OSError:  # there is none; anything else is said when it is written
+        return
+    if beginning and beginning != _BEGINNING.encode():
+        raise TurnValueError(
+            f"`{path}` is no saved walk, so it is not replaced. Give another name."
+        )
 
 
 def read_walk(path: Path, graph: Graph) -> SavedWalk:

@@ -1,4 +1,7 @@
-"""What each button of the widget does, and some keys of the terminal."""
+"""What each button of the widget does, and some keys of the terminal.
+
+Buttons that show another line, such as undo, are in `widget_controller`.
+"""
 
 import json
 from collections.abc import Callable, Mapping
@@ -54,6 +57,13 @@ def _back(stepper: Stepper, message: Message) -> None:
     stepper.back()
 
 
+def _save(stepper: Stepper, message: Message) -> None:
+    path = str(message.get("path", "")).strip()
+    if not path:
+        raise TurnValueError("A walk is saved to a file. Type its name, as in: walk.json")
+    stepper.save(path)
+
+
 def _edit_arguments(stepper: Stepper, message: Message) -> None:
     stepper.edit(tool=str(message["tool"]), arguments=str(message["value"]))
 
@@ -71,6 +81,7 @@ ACTIONS: Final[Mapping[str, Callable[[Stepper, Message], Any]]] = {
     "run_until": lambda stepper, message: stepper.run_until(str(message["until"])),
     "retry": lambda stepper, message: stepper.retry(),
     "jump": lambda stepper, message: stepper.jump(int(message["step"])),
+    "save": _save,
     "edit_request": lambda stepper, message: stepper.edit(body=str(message["body"])),
     "edit_arguments": _edit_arguments,
     "edit_result": _edit_result,

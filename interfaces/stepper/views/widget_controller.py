@@ -56,14 +56,24 @@ class WidgetController:
     def _do(self, message: Message) -> None:
         action = message.get("action", "")
         if action == "fork":
-            name = str(message.get("name") or f"fork {len(self.stepper.forks)}")
-            self._show_line(self.stepper.fork(name))
+            self._show_line(self.stepper.fork(str(message.get("name") or "") or None))
+        elif action == "undo":
+            self._show_line(self.stepper.undo())
+        elif action == "redo":
+            self._show_line(self.stepper.redo())
+        elif action == "open":
+            self._open(str(message["path"]).strip())
         elif action == "line":
             self._show_line(self.stepper.forks[str(message["name"])])
         elif action == "compare":
             self._compared = str(message["name"])
         elif action in ACTIONS:
             ACTIONS[action](self.stepper, message)
+
+    def _open(self, path: str) -> None:
+        """Shows a saved walk in the place of this one, which is not closed: it may be in use."""
+        self._watched.clear()
+        self._show_line(type(self.stepper).open(path, self.stepper.graph))
 
     def _show_line(self, line: Stepper) -> None:
         self.stepper = line

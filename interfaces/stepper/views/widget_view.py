@@ -58,6 +58,8 @@ def widget_view(stepper: Stepper, *, compared: str | None = None) -> JsonObject:
         "body": _editable_body(stepper),
         "calls": _editable_calls(stepper),
         "questions": _questions(stepper),
+        "undo": stepper.to_undo.replace("_", " "),
+        "redo": stepper.to_redo.replace("_", " "),
         "breakpoints": [printable(repr(each)) for each in stepper.breakpoints],
     }
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -16,6 +17,7 @@ from turngraph.interfaces.stepper import TurnStepper
 from turngraph.interfaces.stepper.views.charts import cost_chart, timeline_chart, tokens_chart
 from turngraph.interfaces.stepper.views.page import graph_svg, page, pane_texts
 from turngraph.interfaces.stepper.views.panes import PANES, panes_of
+from turngraph.interfaces.stepper.views.widget_controller import WidgetController
 from turngraph.scripted import Call, Say, ScriptedModel
 
 ALLOWED = {
@@ -136,6 +138,28 @@ def test_the_charts_name_every_call(stepper: TurnStepper) -> None:
     assert tokens_chart(stepper.timeline).count("<rect") == 2
     assert cost_chart(stepper.timeline).count("<rect") == 2
     assert "nothing has run" in timeline_chart([])
+
+
+def test_undo_save_and_open_show_their_line(stepper: TurnStepper, tmp_path: Path) -> None:
+    """The view names the moves that undo and redo would be; a wrong path is refused."""
+    controller = WidgetController(stepper, lambda: None)
+    assert (controller.view()["undo"], controller.view()["redo"]) == ("", "")
+    for action in ("undo", "redo", "save", "open"):
+        controller.act({"action": action, "path": "", "field": "here"})
+        assert controller.view()["refusal"]["text"]
+    controller.act({"action": "run_until", "until": "call_llm"})
+    controller.act({"action": "fork"})
+    controller.act({"action": "run"})
+    controller.act({"action": "line", "name": "main"})
+    controller.act({"action": "save", "path": f"{tmp_path}/walk.json"})
+    controller.act({"action": "undo"})
+    assert (controller.view()["line"], controller.view()["redo"]) == ("fork 1", "run")
+    controller.act({"action": "undo"})
+    assert (controller.view()["line"], controller.view()["lines"]) == ("main", ["main"])
+    assert controller.view()["undo"] == "run until"
+    controller.act({"action": "open", "path": f"{tmp_path}/walk.json"})
+    view = controller.view()
+    assert (view["line"], view["lines"], view["undo"]) == ("main", ["main", "fork 1"], "")
 
 
 def test_every_button_of_the_widget_does_what_it_says(stepper: TurnStepper) -> None:

@@ -1,7 +1,9 @@
 """The full-screen stepper, by Textual's pilot: every key, and what the model is then sent."""
 
 import json
+from pathlib import Path
 
+import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from textual.widgets import Input, OptionList, Tabs, TextArea
 
@@ -30,8 +32,8 @@ async def test_a_turn_is_walked_by_single_keys() -> None:
         assert shown.app.stepper.now.finished
         await shown.type("j", "1")
         assert shown.now == ("call_llm",)
-        await shown.press("z")
-        assert "There is no key `z`" in shown.text("#notice")
+        await shown.press("h")
+        assert "There is no key `h`" in shown.text("#notice")
 
 
 async def test_what_is_edited_is_what_is_sent() -> None:
@@ -71,6 +73,31 @@ async def test_lines_are_forked_shown_and_compared() -> None:
         assert "fork 1" in shown.picture
         await shown.type("l", "nope")
         assert "There is no line `nope`. There are: main, fork 1." in shown.text("#notice")
+
+
+async def test_moves_are_undone_and_a_walk_is_saved_and_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On any line; the one that is undone is shown."""
+    monkeypatch.chdir(tmp_path)
+    async with screen([CALLS, Say("42")]) as shown:
+        await shown.press("z")
+        assert "nothing to undo" in shown.text("#notice")
+        await shown.press("s", "f", "z")
+        assert shown.app.stepper.name == "main"
+        assert list(shown.app.stepper.forks) == ["main"]
+        await shown.press("y")
+        assert shown.app.stepper.name == "fork 1"
+        await shown.press("r")
+        await shown.type("S", "w")
+        await shown.press("z", "z", "z")
+        assert shown.now == ("prep_first_request",)
+        await shown.type("O", "w")
+        assert shown.app.stepper.name == "fork 1"
+        assert "42" in shown.picture
+        await shown.type("O", "x")
+        assert "cannot be read" in shown.text("#notice")
+        assert len(shown.model.requests) == 2
 
 
 async def test_a_breakpoint_is_set_and_removed() -> None:
