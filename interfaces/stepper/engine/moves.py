@@ -155,6 +155,10 @@ class MoveHistory(Generic[L]):
         self._added.clear()
         self._done.clear()
 
+    def undone_lines(self) -> list[L]:
+        """Returns the lines that were undone and can come back."""
+        return [line for move in self._undone for line in move.new_lines]
+
     def undone_runs(self) -> list[UndoneRun[L]]:
         """Returns what would be lost if the undone moves were forgotten, the longest runs first."""
         shown = {step for line in self._lines.values() for step in line.line_state.steps}

@@ -230,10 +230,10 @@ class Stepper(StorableLine):
         and changes nothing, if `graph` lacks a node that a line has run or stands before.
         """
         walk = self._walk
-        walk.moves.begin_anew(self)
-        lines = list(self.forks.values())
+        lines = [*walk.lines.values(), *walk.moves.undone_lines()]
         walk.loop.run(reload_timelines([line._timeline for line in lines], graph))
         walk.graph = graph
+        walk.moves.begin_anew(self)
         for line in lines:
             line._notified()
 

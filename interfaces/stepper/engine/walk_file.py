@@ -88,9 +88,7 @@ def _check_replaceable(path: Path) -> None:
     except OSError:  # there is none; anything else is said when it is written
         return
     if beginning and beginning != _BEGINNING.encode():
-        raise TurnValueError(
-            f"`{path}` is no saved walk, so it is not replaced. Give another name."
-        )
+        raise TurnValueError(f"`{path}` is no saved walk and is not replaced. Give another name.")
 
 
 def read_walk(path: Path, graph: Graph) -> SavedWalk:
