@@ -16,6 +16,7 @@ from turngraph.interfaces.server.config import ServerConfig
 from turngraph.interfaces.server.errors import ServerError, error_of
 from turngraph.interfaces.server.local_caller import check_reach
 from turngraph.interfaces.server.middleware import RequestGuard
+from turngraph.interfaces.server.passthrough import endpoint as passthrough
 from turngraph.interfaces.server.service import ServiceOf, open_service
 from turngraph.state.errors import TurngraphError
 
@@ -57,6 +58,7 @@ def create_app(
     app.get("/readyz", tags=["operations"])(readyz)
     app.include_router(models_list.router)
     app.include_router(chat_completions.router)
+    app.include_router(passthrough.router)
     return app
 
 

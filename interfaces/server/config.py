@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Self
 from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from turngraph.billing.budget import Budget
+from turngraph.interfaces.server.passthrough.settings import PassthroughConfig
 from turngraph.state.base import Frozen
 from turngraph.state.errors import ErrorKind, TurnConfigurationError
 from turngraph.state.limits import TurnLimits
@@ -149,6 +150,8 @@ class ServerConfig(Frozen):
     store: StoreSettings = StoreSettings()
     models: dict[str, ModelConfig] = Field(default_factory=dict)
     """What is served, by the name that clients ask for."""
+    passthrough: dict[str, PassthroughConfig] = Field(default_factory=dict)
+    """Vendors whose own requests are forwarded, by their name in the path."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

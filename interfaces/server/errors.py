@@ -8,7 +8,7 @@ from math import ceil
 from typing import Final
 
 from turngraph.billing.errors import LedgerUnavailableError, TurnConflictError
-from turngraph.state.errors import TurngraphError, TurnValueError
+from turngraph.state.errors import BudgetExceededError, TurngraphError, TurnValueError
 from turngraph.state.json_types import JsonObject
 from turngraph.state.result import TurnResult
 
@@ -114,6 +114,23 @@ def error_of(exc: Exception) -> ServerError:
             return ServerError(422, str(exc), code="idempotency_key_reused")
         wait = {"Retry-After": str(max(1, ceil(exc.retry_after_s)))}
         return ServerError(409, str(exc), code="turn_is_running", headers=wait)
+    if isinstance(exc, BudgetExceededError):
+        return _over_budget(exc)
     if isinstance(exc, LedgerUnavailableError):
         return ServerError(503, str(exc), code="store_unavailable", headers={"Retry-After": "5"})
     return ServerError(500, "The server has failed on this request. Its log says why.")
+
+
+def _over_budget(exc: BudgetExceededError) -> ServerError:
+    """Names the budget, its window and its amounts in USD; the same request is refused again."""
+    amounts = {
+        "limit": exc.limit,
+        "spent": exc.spent,
+        "held": exc.held,
+        "needed": exc.needed,
+    }
+    texts = {name: None if usd is None else f"{usd:f}" for name, usd in amounts.items()}
+    budget: JsonObject = {"name": exc.budget, "window": exc.window, **texts}
+    headers = {"x-should-retry": "false"}
+    details: JsonObject = {"budget": budget}
+    return ServerError(402, str(exc), code="budget_exceeded", headers=headers, details=details)

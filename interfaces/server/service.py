@@ -16,6 +16,7 @@ from turngraph.interfaces.server.caller import Caller, Callers
 from turngraph.interfaces.server.config import ServerConfig
 from turngraph.interfaces.server.errors import ServerError
 from turngraph.interfaces.server.local_caller import callers_for
+from turngraph.interfaces.server.passthrough.gateway import PassthroughGateway
 from turngraph.interfaces.server.rate_limits.limiter import RateLimiter
 from turngraph.interfaces.server.served_models import ModelSet, build_models
 from turngraph.interfaces.server.store import Store, open_store
@@ -35,6 +36,7 @@ class Service:
     config: ServerConfig
     callers: Callers
     limiter: RateLimiter
+    passthrough: PassthroughGateway
     store: Store
     models: ModelSet
     runs: TurnRuns
@@ -56,7 +58,11 @@ class Service:
             used = (usage.input_tokens or 0) + (usage.output_tokens or 0)
             await self.limiter.settle(admitted, tokens=used)
 
-        run = await self.runs.start(plans, caller.account, self.models, on_end)
+        try:
+            run = await self.runs.start(plans, caller.account, self.models, on_end)
+        except BaseException:
+            await self.limiter.settle(admitted, tokens=0)
+            raise
         return run, admitted.headers
 
     async def reload(self, config: ServerConfig) -> None:
@@ -104,11 +110,13 @@ async def open_service(
     """Yields the service of `config`. At the end its turns are drained and all is closed."""
     async with open_store(config.store) as store:
         models = await build_models(config, store, folder, environ)
-        runs = TurnRuns(Admission(config.server.turns_at_once, config.server.queue))
+        admission = Admission(config.server.turns_at_once, config.server.queue)
+        runs = TurnRuns(admission)
         ledger_store = store.ledger.store
         known = callers if callers is not None else callers_for(config, ledger_store)
         limiter = RateLimiter(ledger_store)
-        service = Service(config, known, limiter, store, models, runs, folder, environ)
+        forwards = PassthroughGateway(config.passthrough, ledger_store, limiter, admission, environ)
+        service = Service(config, known, limiter, forwards, store, models, runs, folder, environ)
         tidying = asyncio.create_task(service.tidy())
         try:
             yield service
@@ -118,6 +126,7 @@ async def open_service(
                 await tidying
             await runs.drain(config.server.drain_seconds)
             await runs.stop()
+            await forwards.aclose()
             await store.ledger.asweep()
             await service.models.aclose()
             await service.close_unused()

@@ -100,6 +100,22 @@ class HttpTransport:
             # aiohttp keeps the connection if the body was read to its end, and closes it if not.
             response.release()
 
+    @asynccontextmanager
+    async def aforward(
+        self, path: str, content: bytes, headers: Mapping[str, str]
+    ) -> AsyncIterator[Answer]:
+        """Posts `content` as it is to `path`, and yields what comes back, whatever its status.
+
+        `headers` are sent beside the configured ones, and replace all of those but the key's.
+        Raises ProviderError if no answer came.
+        """
+        with http_errors_translated(self.config.vendor):
+            response = await self._request(path, content, None, headers, None)
+        try:
+            yield Answer(response, self.config.vendor)
+        finally:
+            response.release()
+
     async def _open(
         self,
         path: str,
@@ -124,25 +140,36 @@ class HttpTransport:
         headers: Mapping[str, str],
         silence_s: float | None,
     ) -> "ClientResponse":
-        """Sends one request on the running loop: a POST of `content`, or a GET without it."""
+        """Sends a request. Raises HttpStatusError for a status of 300 or higher."""
         ends_at = time.monotonic() + self._total_s(silence_s)
         with http_errors_translated(self.config.vendor):
-            session = await self._session()
-            # aiohttp sends a file in pieces, and warns of a large body that is one piece of bytes.
-            large = content is not None and len(content) > _LARGE_BYTES
-            response = await session.request(
-                "GET" if content is None else "POST",
-                self._url(path, params),
-                data=io.BytesIO(content) if large and content else content,
-                headers=self._with_own_headers(headers),
-                timeout=self._timeout(silence_s),
-                allow_redirects=False,
-                proxy=self._network.proxy,
-                ssl=self._network.tls,
-            )
+            response = await self._request(path, content, params, headers, silence_s)
             if response.status >= 300:
                 raise await _status_error(response, ends_at - time.monotonic())
             return response
+
+    async def _request(
+        self,
+        path: str,
+        content: bytes | None,
+        params: Mapping[str, object] | None,
+        headers: Mapping[str, str],
+        silence_s: float | None,
+    ) -> "ClientResponse":
+        """Sends one request on the running loop: a POST of `content`, or a GET without it."""
+        session = await self._session()
+        # aiohttp sends a file in pieces, and warns of a large body that is one piece of bytes.
+        large = content is not None and len(content) > _LARGE_BYTES
+        return await session.request(
+            "GET" if content is None else "POST",
+            self._url(path, params),
+            data=io.BytesIO(content) if large and content else content,
+            headers=self._with_own_headers(headers),
+            timeout=self._timeout(silence_s),
+            allow_redirects=False,
+            proxy=self._network.proxy,
+            ssl=self._network.tls,
+        )
 
     def close(self) -> None:
         """Closes the connections of sync code. The next request opens new ones."""

@@ -1,0 +1,1 @@
+"""A vendor's own requests, forwarded byte for byte, metered and budgeted."""

@@ -1,0 +1,58 @@
+"""`POST /passthrough/{provider}/…`: a vendor's own requests, byte for byte."""
+
+import json
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
+from starlette.responses import Response
+
+from turngraph.billing.pricing.worst_case import answer_caps
+from turngraph.interfaces.server.bodies import read_body
+from turngraph.interfaces.server.errors import ServerError
+from turngraph.interfaces.server.passthrough.metering import ForwardedRequest
+from turngraph.interfaces.server.rate_limits.limiter import estimated_tokens
+from turngraph.interfaces.server.service import CallerOf, ServiceOf, unless_gone
+from turngraph.state.request import Api
+
+__all__ = ["router"]
+
+router: Final = APIRouter(tags=["passthrough"])
+
+
+@router.post("/passthrough/{provider}/{path:path}", response_class=Response)
+async def passthrough(
+    provider: str, path: str, request: Request, service: ServiceOf, caller: CallerOf
+) -> Response:
+    """Forwards a request to a vendor with the account's key in the place of this server's.
+
+    The body and the answer are not changed. The most that the request can cost is held before it
+    leaves, and what its answer used is charged.
+    """
+    gateway = service.passthrough
+    vendor = gateway.vendor(provider, caller)
+    given = await _request_in(request, vendor.api_of(path), service.config.server.body_bytes)
+    caps = answer_caps(given.api, given.body)
+    tokens = estimated_tokens(len(given.content), max(caps, default=None))
+    admitted = await service.limiter.admit(caller, tokens=tokens)
+    forwarding = None
+    try:
+        forwarding = await gateway.forward(vendor, given, caller, admitted, request.headers)
+    finally:
+        if forwarding is None:
+            await service.limiter.settle(admitted, tokens=0)
+    head = await unless_gone(request, forwarding.head())
+    headers = {**admitted.headers, **head.headers}
+    return StreamingResponse(forwarding.body(), head.status, headers)
+
+
+async def _request_in(request: Request, api: Api, limit: int) -> ForwardedRequest:
+    """Returns the client's request. Raises ServerError (400) where the body is no JSON object."""
+    content = await read_body(request, limit)
+    try:
+        body: Any = json.loads(content)
+    except (ValueError, RecursionError) as exc:
+        raise ServerError(400, "The body is not JSON.", code="invalid_json") from exc
+    if not isinstance(body, dict):
+        raise ServerError(400, "The body must be a JSON object.", code="invalid_json")
+    return ForwardedRequest(api, body, content)
