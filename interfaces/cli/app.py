@@ -67,6 +67,9 @@ COMMANDS: Final[Mapping[str, Command]] = {
         "**Exit codes:** 0 nothing differs; 1 something differs.",
     ),
     "ledger": Command("Report spending, keep budgets, and verify the ledger."),
+    "serve": Command(
+        "Serve turns to any OpenAI client.", "**Example:** `turngraph serve turngraph.toml`"
+    ),
     "keys": Command("Create, list, rotate, revoke and limit the API keys of a server."),
     "plugins": Command("Check plugin manifests, create one, and try a plugin."),
     "draw": Command(

@@ -24,6 +24,7 @@ __all__ = [
     "reasoning_text",
     "shown_event",
     "turn_error",
+    "turn_status",
     "usage_of",
 ]
 
@@ -98,7 +99,7 @@ def extras(end: TurnEnd) -> JsonObject:
     """What an answer says beside what its API knows, under the key `turngraph`."""
     result = end.result
     told: JsonObject = {
-        "status": _status(end),
+        "status": turn_status(end),
         "model": end.plan.model.name,
         "charges": [_charge(one) for one in end.charges],
         "cost_usd": _cost(end),
@@ -127,7 +128,8 @@ def shown_event(event: AnyEvent) -> JsonObject | None:
     return {"type": event.type}
 
 
-def _status(end: TurnEnd) -> str:
+def turn_status(end: TurnEnd) -> str:
+    """How the turn ended, or what it waits for."""
     if end.result is not None:
         return end.result.status
     if not end.questions:

@@ -1,8 +1,9 @@
 """`create_app`: the server as an ASGI application. Routes and middlewares only."""
 
 import os
-from collections.abc import AsyncIterator, MutableMapping
+from collections.abc import AsyncIterator, Callable, MutableMapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from turngraph.interfaces.server.errors import ServerError, error_of
 from turngraph.interfaces.server.local_caller import check_reach
 from turngraph.interfaces.server.middleware import RequestGuard
 from turngraph.interfaces.server.passthrough import endpoint as passthrough
-from turngraph.interfaces.server.service import ServiceOf, open_service
+from turngraph.interfaces.server.service import CallerOf, Service, ServiceOf, open_service
 from turngraph.state.errors import TurngraphError
 
 __all__ = ["create_app"]
@@ -29,6 +30,7 @@ def create_app(
     callers: Callers | None = None,
     folder: Path | None = None,
     environ: MutableMapping[str, str] | None = None,
+    reread: Callable[[], ServerConfig] | None = None,
 ) -> FastAPI:
     """Returns the server of `config`. Databases are opened and models built when it starts.
 
@@ -36,6 +38,7 @@ def create_app(
         callers: knows who sends a request; by default, the API keys in the database. Where it has
             none, and only this machine reaches the server, every request is the account `local`'s.
         folder: where the paths in the configuration begin; the working directory by default.
+        reread: reads the configuration again, on SIGHUP.
         environ: where vendors' keys are looked for; the environment of the process by default.
 
     Raises TurnConfigurationError for a configuration that cannot be served.
@@ -48,6 +51,7 @@ def create_app(
         env = os.environ if environ is None else environ
         async with open_service(config, callers, folder or Path(), env) as service:
             app.state.service = service
+            service.signals.listen(None if reread is None else partial(_reload, service, reread))
             yield
 
     app = FastAPI(title="turngraph", docs_url=None, redoc_url=None, lifespan=lifespan)
@@ -56,6 +60,7 @@ def create_app(
     app.add_exception_handler(HTTPException, _answer_http_error)
     app.get("/healthz", tags=["operations"])(healthz)
     app.get("/readyz", tags=["operations"])(readyz)
+    app.get("/metrics", tags=["operations"])(metrics)
     app.include_router(models_list.router)
     app.include_router(chat_completions.router)
     app.include_router(passthrough.router)
@@ -71,6 +76,17 @@ async def readyz(service: ServiceOf) -> dict[str, str]:
     """Says that the databases answer too. Raises ServerError (503) if they do not."""
     await service.check_ready()
     return {"status": "ready"}
+
+
+async def metrics(service: ServiceOf, caller: CallerOf) -> Response:
+    """What Prometheus reads. Raises ServerError (403) for a key without the scope `reports`."""
+    if "reports" not in caller.scopes:
+        raise ServerError(403, "This key may not read reports.")
+    return service.metrics.page(service.runs.admission)
+
+
+async def _reload(service: Service, reread: Callable[[], ServerConfig]) -> None:
+    await service.reload(reread())
 
 
 def _answer_error(request: Request, exc: Any) -> Response:

@@ -1,6 +1,7 @@
 """Around every request: an id, limits on its headers, and an answer where the code fails."""
 
 import logging
+import time
 import uuid
 from typing import Final
 
@@ -9,6 +10,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from turngraph.interfaces.server.errors import ServerError, error_of
+from turngraph.interfaces.server.logs import fields
 
 __all__ = ["REQUEST_ID", "RequestGuard"]
 
@@ -36,12 +38,12 @@ class RequestGuard:
             return
         request_id = f"req_{uuid.uuid4().hex}"
         scope.setdefault("state", {})["request_id"] = request_id
-        started = False
+        status, began = 0, time.monotonic()
 
         async def send_with_id(message: Message) -> None:
-            nonlocal started
+            nonlocal status
             if message["type"] == "http.response.start":
-                started = True
+                status = message["status"]
                 MutableHeaders(scope=message)[REQUEST_ID] = request_id
             await send(message)
 
@@ -51,11 +53,33 @@ class RequestGuard:
         except Exception as exc:
             if not isinstance(exc, ServerError):
                 _log.exception("Request %s has failed", request_id)
-            if started:
+            if status:
                 raise
             error = error_of(exc)
             answer = JSONResponse(error.body, error.status, error.headers)
             await answer(scope, receive, send_with_id)
+        finally:
+            _note(scope, request_id, status, time.monotonic() - began)
+
+
+def _note(scope: Scope, request_id: str, status: int, seconds: float) -> None:
+    """Logs and counts a request, without its body, its headers and its query."""
+    caller = scope["state"].get("caller")
+    path = getattr(scope.get("route"), "path", None)
+    service = getattr(scope["app"].state, "service", None)
+    if service is not None:
+        service.metrics.requests.labels(path or "other", status).inc()
+        service.metrics.request_seconds.labels(path or "other").observe(seconds)
+    told = {
+        "request_id": request_id,
+        "method": scope["method"],
+        "path": path or scope["path"][:200],
+        "status": status,
+        "seconds": round(seconds, 4),
+        "account": None if caller is None else caller.account,
+        "key_id": None if caller is None else caller.key_id,
+    }
+    _log.info("request", extra=fields(told))
 
 
 def _check_headers(scope: Scope) -> None:

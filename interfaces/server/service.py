@@ -11,14 +11,16 @@ from typing import Annotated, Any, Final, TypeVar
 from fastapi import Depends, Request
 
 from turngraph.interfaces.server.admission import Admission
-from turngraph.interfaces.server.answer_parts import usage_of
+from turngraph.interfaces.server.answer_parts import turn_status, usage_of
 from turngraph.interfaces.server.caller import Caller, Callers
 from turngraph.interfaces.server.config import ServerConfig
 from turngraph.interfaces.server.errors import ServerError
 from turngraph.interfaces.server.local_caller import callers_for
+from turngraph.interfaces.server.metrics import Metrics
 from turngraph.interfaces.server.passthrough.gateway import PassthroughGateway
 from turngraph.interfaces.server.rate_limits.limiter import RateLimiter
 from turngraph.interfaces.server.served_models import ModelSet, build_models
+from turngraph.interfaces.server.signals import Signals
 from turngraph.interfaces.server.store import Store, open_store
 from turngraph.interfaces.server.turn_runs import TurnEnd, TurnPlan, TurnRun, TurnRuns
 
@@ -42,6 +44,8 @@ class Service:
     runs: TurnRuns
     folder: Path
     environ: MutableMapping[str, str]
+    metrics: Metrics = field(default_factory=Metrics)
+    signals: Signals = field(default_factory=Signals)
     _old: list[ModelSet] = field(default_factory=list)
 
     async def start(
@@ -57,6 +61,7 @@ class Service:
             usage = usage_of(end)
             used = (usage.input_tokens or 0) + (usage.output_tokens or 0)
             await self.limiter.settle(admitted, tokens=used)
+            self.metrics.count_turn(end, turn_status(end))
 
         try:
             run = await self.runs.start(plans, caller.account, self.models, on_end)
@@ -75,7 +80,9 @@ class Service:
         self.config, self.models = config, models
 
     async def check_ready(self) -> None:
-        """Raises ServerError (503) unless the databases answer."""
+        """Raises ServerError (503) unless the databases answer, and while the server stops."""
+        if self.signals.stopped_at is not None:
+            raise ServerError(503, "The server is about to stop.", code="server_stopping")
         try:
             await self.store.ledger.alist_budgets()
             await self.store.checkpointer.aget_tuple({"configurable": {"thread_id": "readyz"}})
@@ -124,7 +131,7 @@ async def open_service(
             tidying.cancel()
             with suppress(asyncio.CancelledError):
                 await tidying
-            await runs.drain(config.server.drain_seconds)
+            await runs.drain(service.signals.seconds_left(service.config.server.drain_seconds))
             await runs.stop()
             await forwards.aclose()
             await store.ledger.asweep()

@@ -6,9 +6,10 @@ used and ends. The task is only cancelled when the server itself must end.
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from langchain_core.messages import AIMessage, AnyMessage
@@ -65,6 +66,8 @@ class TurnEnd:
     result: TurnResult | None
     """None while the turn waits for its caller, and for a graph that is more than a turn."""
     questions: Sequence[Interrupt] = ()
+    first_token_s: float | None = None
+    """Seconds until the first part of a streamed answer came."""
 
     @property
     def answers(self) -> list[AIMessage]:
@@ -149,13 +152,15 @@ def _retrieve(task: "asyncio.Task[TurnEnd]") -> None:
         _log.debug("A turn ended with %r", error)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Work:
     """What the task of a turn does."""
 
     cancel: asyncio.Event
     begun: asyncio.Event
     events: "asyncio.Queue[AnyEvent | None]"
+    started_at: float = field(default_factory=time.monotonic)
+    first_token_s: float | None = None
 
     async def run(self, plans: Sequence[TurnPlan], stack: AsyncExitStack, on_end: OnEnd) -> TurnEnd:
         async with stack:
@@ -165,6 +170,7 @@ class _Work:
                     error = None if end.result is None else end.result.error
                     if error is None or error.kind not in plan.next_on or self._is_decided:
                         break
+                end = replace(end, first_token_s=self.first_token_s)
                 await on_end(end)
                 return end
             finally:
@@ -187,7 +193,8 @@ class _Work:
                 asked = {**_questions(values), **_questions(part)}
                 values |= {**part, _INTERRUPTS: tuple(asked.values())}
             elif is_event(part):
-                if isinstance(part, Token):
+                if isinstance(part, Token) and not self.begun.is_set():
+                    self.first_token_s = time.monotonic() - self.started_at
                     self.begun.set()
                 self.events.put_nowait(part)
         return _end_of(plan, values)

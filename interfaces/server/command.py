@@ -1,0 +1,139 @@
+"""Starts the server: in this process, or in several that uvicorn watches."""
+
+import asyncio
+import json
+import os
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.supervisors import Multiprocess
+
+from turngraph.interfaces.server.app import create_app
+from turngraph.interfaces.server.config import (
+    ServerConfig,
+    StoreSettings,
+    checked_config,
+    read_config,
+)
+from turngraph.interfaces.server.local_caller import check_reach
+from turngraph.interfaces.server.logs import log_to
+from turngraph.interfaces.server.metrics import MULTIPROCESS
+from turngraph.interfaces.server.served_models import build_models
+from turngraph.interfaces.server.store import open_store
+from turngraph.state.errors import TurnConfigurationError
+
+__all__ = ["app_of_process", "checked", "config_from", "notice", "schema_text", "serve"]
+
+DEFAULT_FILE: Final = "turngraph.toml"
+_SOURCE: Final = "TURNGRAPH_SERVE"
+"""The variable in which a process finds what it serves: a source and changes to it, as JSON."""
+
+
+def config_from(source: str | None, changes: Mapping[str, Mapping[str, Any]]) -> ServerConfig:
+    """The configuration that `source` names, with `changes` to its tables.
+
+    Args:
+        source: a TOML file; a graph, as in `agent.py:app`; or None, for `turngraph.toml` where
+            there is one, else the scripted model.
+        changes: members by table, as in `{"server": {"port": 9000}}`.
+
+    Raises TurnConfigurationError that says what is wrong.
+    """
+    config = _read(source)
+    if not any(changes.values()):
+        return config
+    content = config.model_dump(exclude_unset=True)
+    for table, members in changes.items():
+        content[table] = {**content.get(table, {}), **members}
+    return checked_config(content, source or DEFAULT_FILE)
+
+
+def _read(source: str | None) -> ServerConfig:
+    if source is None:
+        file = Path(DEFAULT_FILE)
+        return read_config(file) if file.is_file() else ServerConfig()
+    if source.endswith(".toml"):
+        return read_config(Path(source))
+    if ":" in source or source.endswith(".py"):
+        name = Path(source.partition(":")[0]).stem
+        return checked_config({"models": {name: {"graph": source}}}, source)
+    raise TurnConfigurationError(
+        f"`{source}` is neither a configuration (`turngraph.toml`) nor a graph (`agent.py:app`)."
+    )
+
+
+def schema_text() -> str:
+    """The JSON schema of a configuration."""
+    return json.dumps(ServerConfig.model_json_schema(), indent=2, ensure_ascii=False)
+
+
+def notice(source: str | None) -> str | None:
+    """What a person should know before the scripted model is served; None for other models."""
+    if source is not None or Path(DEFAULT_FILE).is_file():
+        return None
+    return (
+        f"There is no {DEFAULT_FILE} here, so the scripted model is served, which needs no key and "
+        "knows nothing. Name a configuration, or a graph: turngraph serve agent.py:app"
+    )
+
+
+def checked(
+    source: str | None,
+    changes: Mapping[str, Mapping[str, Any]],
+    environ: MutableMapping[str, str],
+) -> str:
+    """Builds all that `source` names, and returns a sentence about it. Serves nothing.
+
+    The database is not opened. Raises TurnConfigurationError that says what is wrong.
+    """
+    config = config_from(source, changes)
+    check_reach(config)
+    names = asyncio.run(_built(config, environ))
+    return f"{source or DEFAULT_FILE}: {len(names)} models can be served: {', '.join(names)}."
+
+
+async def _built(config: ServerConfig, environ: MutableMapping[str, str]) -> list[str]:
+    async with open_store(StoreSettings()) as store:
+        models = await build_models(config, store, Path(), environ)
+        await models.aclose()
+        return list(models.models)
+
+
+def serve(source: str | None, changes: Mapping[str, Mapping[str, Any]]) -> None:
+    """Serves until a signal ends it. Raises TurnConfigurationError before anything is served."""
+    config = config_from(source, changes)
+    os.environ[_SOURCE] = json.dumps({"source": source, "changes": changes})
+    log_to()
+    options: dict[str, Any] = {
+        "host": config.server.host,
+        "port": config.server.port,
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "timeout_graceful_shutdown": max(1, round(config.server.drain_seconds)),
+        "lifespan": "on",
+    }
+    if config.server.workers == 1:
+        uvicorn.Server(uvicorn.Config(app_of_process(), **options)).run()
+        return
+    settings = uvicorn.Config(
+        f"{__name__}:app_of_process", factory=True, workers=config.server.workers, **options
+    )
+    with TemporaryDirectory(prefix="turngraph-metrics-") as folder:
+        os.environ.setdefault(MULTIPROCESS, folder)
+        Multiprocess(settings, sockets=[settings.bind_socket()]).run()
+
+
+def app_of_process() -> FastAPI:
+    """The application of this process, from what its environment says."""
+    given = json.loads(os.environ[_SOURCE])
+    log_to()
+
+    def reread() -> ServerConfig:
+        return config_from(given["source"], given["changes"])
+
+    return create_app(reread(), reread=reread)

@@ -1,0 +1,60 @@
+"""Structured logs: one JSON object a line, without keys and without what people say to models.
+
+A message is written by this program and holds names and numbers. The text of an exception may hold
+a part of a request, so only its type is logged, and where it was raised.
+"""
+
+import json
+import logging
+import sys
+import time
+import traceback
+from collections.abc import Mapping
+from typing import Any, Final
+
+__all__ = ["JsonFormatter", "log_to"]
+
+FIELDS: Final = "turngraph_fields"
+"""The attribute of a log record that holds further members of its line."""
+
+
+class JsonFormatter(logging.Formatter):
+    """Writes a log record as one JSON object.
+
+    >>> record = logging.LogRecord("a", logging.INFO, "f.py", 1, "%d turns", (3,), None)
+    >>> JsonFormatter().format(record).partition('"level"')[2]
+    ': "info", "logger": "a", "message": "3 turns"}'
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, without its end."""
+        line: dict[str, Any] = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+            + f".{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **getattr(record, FIELDS, {}),
+        }
+        if record.exc_info and record.exc_info[1] is not None:
+            line["error"] = type(record.exc_info[1]).__name__
+            line["at"] = [
+                f"{frame.filename}:{frame.lineno}"
+                for frame in traceback.extract_tb(record.exc_info[2])[-8:]
+            ]
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+def log_to(stream: Any = None, *, level: int = logging.INFO) -> None:
+    """Sends the logs of turngraph and uvicorn to `stream`, standard error by default."""
+    handler = logging.StreamHandler(sys.stderr if stream is None else stream)
+    handler.setFormatter(JsonFormatter())
+    for name in ("turngraph", "uvicorn"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [handler], False
+        logger.setLevel(level)
+
+
+def fields(values: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` as the `extra` of a log call; those that are None are left out."""
+    return {FIELDS: {name: value for name, value in values.items() if value is not None}}

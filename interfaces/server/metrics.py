@@ -1,0 +1,84 @@
+"""What Prometheus reads at `/metrics`: requests, turns, tokens, money and waiting times.
+
+Labels are routes, models and statuses, never accounts, keys or texts.
+"""
+
+import os
+from decimal import Decimal
+from typing import Any, Final
+
+from fastapi import Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from turngraph.interfaces.server.admission import Admission
+from turngraph.interfaces.server.answer_parts import usage_of
+from turngraph.interfaces.server.turn_runs import TurnEnd
+
+__all__ = ["MULTIPROCESS", "Metrics"]
+
+MULTIPROCESS: Final = "PROMETHEUS_MULTIPROC_DIR"
+"""The variable that names the folder in which several processes keep one set of metrics.
+
+https://prometheus.github.io/client_python/multiprocess/
+"""
+_SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 60, 180)
+
+
+class Metrics:
+    """The metrics of one application."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        into: Any = {"registry": self.registry}
+        self.requests = Counter(
+            "turngraph_requests", "Requests answered.", ["route", "status"], **into
+        )
+        self.request_seconds = Histogram(
+            "turngraph_request_seconds",
+            "Seconds from a request to the end of its answer.",
+            ["route"],
+            buckets=_SECONDS,
+            **into,
+        )
+        self.first_token_seconds = Histogram(
+            "turngraph_first_token_seconds",
+            "Seconds from the start of a streamed turn to the first part of its answer.",
+            ["model"],
+            buckets=_SECONDS,
+            **into,
+        )
+        self.turns = Counter("turngraph_turns", "Turns that stopped.", ["model", "status"], **into)
+        self.tokens = Counter("turngraph_tokens", "Tokens used.", ["model", "kind"], **into)
+        self.cost = Counter("turngraph_cost_usd", "US dollars charged.", ["model"], **into)
+        self._running = Gauge(
+            "turngraph_turns_running", "Turns that run.", multiprocess_mode="livesum", **into
+        )
+        self._waiting = Gauge(
+            "turngraph_turns_waiting",
+            "Turns that wait for a place.",
+            multiprocess_mode="livesum",
+            **into,
+        )
+
+    def count_turn(self, end: TurnEnd, status: str) -> None:
+        """Counts a turn that has stopped."""
+        model, usage = end.plan.model.name, usage_of(end)
+        self.turns.labels(model, status).inc()
+        self.tokens.labels(model, "input").inc(usage.input_tokens or 0)
+        self.tokens.labels(model, "output").inc(usage.output_tokens or 0)
+        amounts = [one.amount_usd for one in end.charges if one.amount_usd is not None]
+        self.cost.labels(model).inc(float(sum(amounts, Decimal(0))))
+        if end.first_token_s is not None:
+            self.first_token_seconds.labels(model).observe(end.first_token_s)
+
+    def page(self, admission: Admission) -> Response:
+        """What Prometheus reads, of all processes."""
+        self._running.set(admission.running)
+        self._waiting.set(admission.waiting)
+        registry = self.registry
+        if MULTIPROCESS in os.environ:
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
