@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
-from turngraph.graphs.arguments import SCRIPTED, provider_from
+from turngraph.billing.pricing.prices import Prices
+from turngraph.graphs.arguments import SCRIPTED, ModelPrices, prices_from, provider_from
 from turngraph.graphs.chat import chat_turn
 from turngraph.graphs.from_manifest import client_config
 from turngraph.graphs.turn_graph import TurnGraph
@@ -73,6 +74,12 @@ class ModelSet:
     async def aclose(self) -> None:
         """Closes connections and tools."""
         await self._stack.aclose()
+
+    @property
+    def prices(self) -> Prices:
+        """The prices of all models together."""
+        given = [_prices_of(each.config) for each in self.models.values()]
+        return prices_from({name: price for prices in given for name, price in prices.items()})
 
     @property
     def is_idle(self) -> bool:
@@ -149,8 +156,6 @@ class _Builder:
             plugins = list(holder.of_client(config.manifest))
             functions = functions or tuple(holder.clients[config.manifest].spec.functions)
         self.stack.push_async_callback(provider.aclose)
-        scripted = config.model == SCRIPTED and not config.prices
-        free: dict[str, Any] = {f"custom:{SCRIPTED}": {"input": 0, "output": 0}}
         return chat_turn(
             provider,
             tools=[load_object(each, self.folder) for each in config.tools],
@@ -158,7 +163,7 @@ class _Builder:
             functions=functions,
             system=config.system,
             limits=config.limits,
-            prices=free if scripted else config.prices or None,
+            prices=_prices_of(config),
             ledger=self.store.ledger,
             budget=config.budgets,
             approve=config.approve,
@@ -195,6 +200,11 @@ class _Builder:
         return OpenAIProvider(
             ProviderConfig.from_model_string(model, environ=self.environ, **fields)
         )
+
+
+def _prices_of(config: ModelConfig) -> ModelPrices:
+    free = {f"custom:{SCRIPTED}": {"input": 0, "output": 0}}
+    return config.prices or (free if config.model == SCRIPTED else {})
 
 
 def _holder_of(client: str, manifests: "list[Manifests]") -> "Manifests":

@@ -99,12 +99,16 @@ class Service:
         for models in idle:
             await models.aclose()
 
+    async def sweep(self, *, quiet_s: float) -> None:
+        """Settles calls that nobody waits for any more, as of clients that left."""
+        await self.store.ledger.asweep(self.models.prices, quiet_s=quiet_s)
+
     async def tidy(self) -> None:
         """Runs forever: settles what clients have left open, and closes unused models."""
         while True:
             await asyncio.sleep(self.config.server.sweep_seconds)
             try:
-                await self.store.ledger.asweep(quiet_s=self.config.server.sweep_seconds)
+                await self.sweep(quiet_s=self.config.server.sweep_seconds)
                 await self.close_unused()
             except Exception:  # noqa: BLE001  the next round may succeed
                 _log.exception("The server's books could not be swept")
@@ -134,7 +138,7 @@ async def open_service(
             await runs.drain(service.signals.seconds_left(service.config.server.drain_seconds))
             await runs.stop()
             await forwards.aclose()
-            await store.ledger.asweep()
+            await service.sweep(quiet_s=0.0)
             await service.models.aclose()
             await service.close_unused()
 

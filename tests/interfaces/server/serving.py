@@ -13,7 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from turngraph.interfaces.server.app import create_app
-from turngraph.interfaces.server.caller import Caller
+from turngraph.interfaces.server.caller import Caller, Scope
 from turngraph.interfaces.server.config import ModelConfig, ServerConfig, ServerSettings
 from turngraph.interfaces.server.errors import ServerError
 from turngraph.scripted import ScriptedModel
@@ -41,8 +41,10 @@ class PlainCallers:
         key = headers.get("authorization", "").removeprefix("Bearer ")
         if not key:
             raise ServerError(401, "No key was sent.", code="invalid_api_key")
-        everything = frozenset({"models", "tools"})
-        return self.known.get(key) or Caller(key, f"k-{key}", everything)  # type: ignore[arg-type]
+        scopes: frozenset[Scope] = frozenset({"models", "tools"})
+        if key == "watcher":
+            scopes = frozenset({"reports"})
+        return self.known.get(key) or Caller(key, f"k-{len(key)}", scopes)
 
 
 def model_config(model: ScriptedModel, **fields: Any) -> ModelConfig:
