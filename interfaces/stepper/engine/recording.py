@@ -21,7 +21,7 @@ from turngraph.state.private_files import create_private_file
 if TYPE_CHECKING:
     from aiohttp import web
 
-__all__ = ["Recorder"]
+__all__ = ["Recorder", "without_secrets"]
 
 _RECORDED_HEADERS: Final = frozenset(("content-type", "x-request-id", "retry-after"))
 _OWN_HEADERS: Final = frozenset(
@@ -111,7 +111,7 @@ class Recorder(LoopbackServer):
             "response": response,
             "sequence": {"cassette": self._file.stem, "index": index},
         }
-        line = _without_secrets(json.dumps(exchange, ensure_ascii=False), self._config.secrets)
+        line = without_secrets(json.dumps(exchange, ensure_ascii=False), self._config.secrets)
         with self._lock:
             self._lines[index] = line + "\n"
             # An earlier request may be answered later, so the file is written anew, in order.
@@ -151,7 +151,8 @@ def _recorded_stream(text: str) -> JsonObject:
     return recorded
 
 
-def _without_secrets(line: str, secrets: Iterable[str]) -> str:
+def without_secrets(line: str, secrets: Iterable[str]) -> str:
+    """Returns a line of a recording with every one of `secrets` masked."""
     for secret in secrets:
         # In JSON text a secret stands escaped, without the quotes around it.
         line = line.replace(json.dumps(secret, ensure_ascii=False)[1:-1], HIDDEN)

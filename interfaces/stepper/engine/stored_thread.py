@@ -12,7 +12,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.channels import DeltaChannel
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 from langgraph.pregel import Pregel
-from langgraph.types import PregelTask, Send
+from langgraph.types import PregelTask, Send, StateSnapshot
 
 from turngraph.interfaces.stepper.engine.namespaces import child_namespace
 from turngraph.interfaces.stepper.engine.snapshots import LazyValue, SessionSaver, Snapshot
@@ -78,15 +78,19 @@ class StoredThread:
             checkpoint = None if parent is None else self.saver_for(namespace).get_tuple(parent)
 
     def tasks(self, checkpoint: CheckpointTuple) -> tuple[PregelTask, ...]:
-        """Returns the tasks that ran after `checkpoint`, each with its outcome.
+        """Returns the tasks that ran after `checkpoint`, each with its outcome."""
+        return self.carried_state(checkpoint).tasks
 
-        Only the checkpoint itself is read, not the conversation.
+    def carried_state(self, checkpoint: CheckpointTuple) -> StateSnapshot:
+        """Returns the state as far as `checkpoint` itself carries it.
+
+        The conversation of a turn, which is stored as its changes, is neither read nor in it.
         """
         # With the stored checkpointer LangGraph would rebuild every channel first.
         saver = SessionSaver(self.thread_id)
         saver.copy_checkpoint(checkpoint, {}, {})
         config = self._config(_namespace_of(checkpoint))
-        return self._graph.copy({"checkpointer": saver}).get_state(config).tasks
+        return self._graph.copy({"checkpointer": saver}).get_state(config)
 
     def task(self, stored: PregelTask, checkpoint: CheckpointTuple, state: object) -> Task:
         """Returns the session's form of a stored task.

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from turngraph.interfaces.plain_text import money, one_line
 from turngraph.interfaces.stepper.engine.steps import Step
 
-__all__ = ["Picture", "cost_chart", "timeline_chart", "tokens_chart"]
+__all__ = ["STYLE", "Picture", "cost_chart", "timeline_chart", "tokens_chart"]
 
 _WIDTH: Final = 720
 _LABEL_WIDTH: Final = 190
@@ -19,7 +19,7 @@ _OTHER_COLOR: Final = "#8c959f"
 _TEXT: Final = 'font-family="system-ui, sans-serif" font-size="12" fill="#59636e"'
 # A style sheet inside a picture applies to the whole page around it, so its rules name the
 # picture's class.
-_STYLE: Final = "<style>@media(prefers-color-scheme:dark){.turnchart text{fill:#9198a1}}</style>"
+STYLE: Final = "@media(prefers-color-scheme:dark){.turnchart text{fill:#9198a1}}"
 
 
 class Picture(str):
@@ -108,7 +108,8 @@ def _svg(title: str, bars: Sequence[_Bar], note: str) -> Picture:
     rows = "".join(_row(34 + _ROW_HEIGHT * index, bar) for index, bar in enumerate(bars))
     return Picture(
         '<svg xmlns="http://www.w3.org/2000/svg" class="turnchart" role="img" '
-        f'viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}"><title>{escape(title)}</title>{_STYLE}'
+        f'viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}"><title>{escape(title)}</title>'
+        f"<style>{STYLE}</style>"
         f'<text {_TEXT} x="8" y="18" font-weight="600">{escape(title)}: {escape(note)}</text>'
         f"{rows}</svg>"
     )

@@ -2,12 +2,12 @@
 
 from typing import Final
 
-__all__ = ["CSS"]
+__all__ = ["CSS", "DARK", "LIGHT"]
 
-_LIGHT: Final = """color-scheme:light;--ink:#1f2328;--dim:#59636e;--line:#d0d7de;--paper:#fff;
+LIGHT: Final = """color-scheme:light;--ink:#1f2328;--dim:#59636e;--line:#d0d7de;--paper:#fff;
 --soft:#f6f8fa;
 --lit:#0969da;--lit-paper:#ddf4ff;--good:#1a7f37;--bad:#cf222e;--wait:#9a6700;--box:#57606a"""
-_DARK: Final = """color-scheme:dark;--ink:#e6edf3;--dim:#9198a1;--line:#3d444d;--paper:#0d1117;
+DARK: Final = """color-scheme:dark;--ink:#e6edf3;--dim:#9198a1;--line:#3d444d;--paper:#0d1117;
 --soft:#151b23;
 --lit:#4493f8;--lit-paper:#0c2d6b;--good:#3fb950;--bad:#f85149;--wait:#d29922;--box:#8b949e"""
 # How each notebook marks its theme: JupyterLab and Notebook, VS Code, Colab, marimo. Without a mark
@@ -20,12 +20,12 @@ _LIGHT_PAGES: Final = "[data-jp-theme-light=true],.vscode-light,[theme=light],.l
 # browser knows that selector, so its rules stand alone: an unknown one would void a whole list.
 
 CSS: Final = f"""
-.turnstepper{{{_LIGHT}}}
-@media(prefers-color-scheme:dark){{.turnstepper{{{_DARK}}}}}
-:is({_LIGHT_PAGES}) .turnstepper{{{_LIGHT}}}
-:is({_DARK_PAGES}) .turnstepper{{{_DARK}}}
-:host-context(.light) .turnstepper{{{_LIGHT}}}
-:host-context(.dark) .turnstepper{{{_DARK}}}
+.turnstepper{{{LIGHT}}}
+@media(prefers-color-scheme:dark){{.turnstepper{{{DARK}}}}}
+:is({_LIGHT_PAGES}) .turnstepper{{{LIGHT}}}
+:is({_DARK_PAGES}) .turnstepper{{{DARK}}}
+:host-context(.light) .turnstepper{{{LIGHT}}}
+:host-context(.dark) .turnstepper{{{DARK}}}
 .turnstepper{{color:var(--ink);background:var(--paper);font:13px/1.45 system-ui,sans-serif;
 border:1px solid var(--line);
 border-radius:8px;padding:12px;container-type:inline-size;box-sizing:border-box}}

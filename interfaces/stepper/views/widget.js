@@ -199,7 +199,7 @@ function render({ model, el }) {
     wanted = Number(slider.value);
     if (model.get("view").handled >= sent) send("jump", { step: wanted });
   });
-  root.append(make("style", { textContent: model.get("css") + hidingRule(choices.page) }), headline, bar, lines, slider, problem,
+  root.append(make("style", { nonce: choices.nonce ?? "", textContent: model.get("css") + hidingRule(choices.page) }), headline, bar, lines, slider, problem,
     make("div", { className: "ts-body" }, graph, panes));
 
   const pane = (name) => {

@@ -1,0 +1,162 @@
+"""What the page asks the studio, as JSON."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+
+from turngraph.drawing.svg import draw_svg
+from turngraph.interfaces.stepper.views.style import CSS
+from turngraph.interfaces.studio.catalog import Catalog, Entry
+from turngraph.interfaces.studio.copies import copy_of
+from turngraph.interfaces.studio.input_form import input_fields
+from turngraph.interfaces.studio.live import Audience, Listener
+from turngraph.interfaces.studio.requests import json_body
+from turngraph.interfaces.studio.stored_threads import found_messages, list_threads
+from turngraph.interfaces.studio.walk import Walk, check_looking
+from turngraph.interfaces.studio.walks import Walks
+from turngraph.state.errors import TurnInvocationError
+from turngraph.state.json_types import JsonObject
+
+if TYPE_CHECKING:
+    from turngraph.billing.ledger import Ledger
+
+__all__ = ["Api"]
+
+_MOST_DAYS: Final = 366
+_NOT_ALLOWED: Final = "You may look at stored threads here, but not start or change runs."
+
+
+class Api:
+    """The endpoints. What takes long runs on another thread, so every page stays quick."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        walks: Walks,
+        ledger: "Ledger | None",
+        may_change: Callable[[Mapping[str, Any]], bool],
+    ) -> None:
+        self._catalog, self._walks, self._ledger = catalog, walks, ledger
+        self._may_change = may_change
+
+    async def studio(self, request: Request) -> Response:
+        """The graphs, with the forms of their inputs, and the open walks."""
+        graphs = await asyncio.to_thread(lambda: [_graph(each) for each in self._catalog.entries])
+        return JSONResponse(
+            {
+                "graphs": graphs,
+                "walks": [walk.summary() for walk in self._walks],
+                "may_change": self._may_change(request.scope),
+                "has_ledger": self._ledger is not None,
+            }
+        )
+
+    async def changes(self, request: Request) -> Response:
+        """Tells a page when graphs or walks have changed."""
+        return _stream(self._walks.audience, request, lambda listener: None)
+
+    async def threads(self, request: Request) -> Response:
+        """The stored threads of a graph, all of them or those in which some words stand."""
+        graph = self._catalog.graph(request.query_params.get("graph", ""))
+        words = request.query_params.get("words", "").strip()
+        threads = await asyncio.to_thread(list_threads, graph, words, self._ledger)
+        return JSONResponse({"threads": threads})
+
+    async def spending(self, request: Request) -> Response:
+        """What the ledger says of the last days."""
+        if self._ledger is None:
+            raise TurnInvocationError("The studio has no ledger: start it with --ledger.")
+        from turngraph.interfaces.studio.spending import spending_report
+
+        days = int(request.query_params.get("days", "30"))
+        if not 1 <= days <= _MOST_DAYS:
+            raise TurnInvocationError(f"`days` is {days}; it must be 1 to {_MOST_DAYS}.")
+        return JSONResponse(await asyncio.to_thread(spending_report, self._ledger, days))
+
+    async def start(self, request: Request) -> Response:
+        """Opens a walk: on an input, or on a stored thread."""
+        given = await json_body(request)
+        if "input" in given and not self._may_change(request.scope):
+            raise HTTPException(403, _NOT_ALLOWED)
+        self._walks.check_room()
+        name, thread = str(given.get("graph", "")), given.get("thread") or None
+        if "input" not in given and thread is None:
+            raise TurnInvocationError("A run begins with an input, or with a stored thread.")
+        graph = self._catalog.graph(name)
+        walk = await asyncio.to_thread(Walk, name, graph, given.get("input"), thread)
+        self._walks.add(walk)
+        return JSONResponse({"id": walk.id}, 201)
+
+    async def close(self, request: Request) -> Response:
+        """Closes a walk."""
+        if not self._may_change(request.scope):
+            raise HTTPException(403, _NOT_ALLOWED)
+        self._walks.close(request.path_params["walk"])
+        return Response(status_code=204)
+
+    async def walk(self, request: Request) -> Response:
+        """What a page needs to show a walk, beside the view that the events bring."""
+        walk = self._walk_of(request)
+        choices = await asyncio.to_thread(walk.choices)
+        return JSONResponse({**walk.summary(), "choices": choices, "css": CSS})
+
+    async def events(self, request: Request) -> Response:
+        """The view of a walk after every move, and the tokens while one is under way."""
+        walk = self._walk_of(request)
+        return _stream(walk.audience, request, walk.show_to)
+
+    async def move(self, request: Request) -> Response:
+        """Queues what a button asks; the events say what came of it."""
+        walk, given = self._walk_of(request), await json_body(request)
+        message = given.get("message")
+        if not isinstance(message, dict):
+            raise TurnInvocationError("A move is `{client, message: {action, …}}`.")
+        if not self._may_change(request.scope):
+            check_looking(message)
+        walk.move(str(given.get("client", "")), message)
+        return Response(status_code=202)
+
+    async def search(self, request: Request) -> Response:
+        """The messages of a walk in which some words stand."""
+        walk, words = self._walk_of(request), request.query_params.get("words", "").strip()
+        messages = await asyncio.to_thread(lambda: walk.line.state.get("messages") or [])
+        return JSONResponse({"found": found_messages(messages, words) if words else []})
+
+    async def copy(self, request: Request) -> Response:
+        """The walk as a program, a command, a recording or a test."""
+        walk, form = self._walk_of(request), request.path_params["form"]
+        return PlainTextResponse(await asyncio.to_thread(copy_of, walk.line, form))
+
+    def _walk_of(self, request: Request) -> Walk:
+        return self._walks[request.path_params["walk"]]
+
+
+def _graph(entry: Entry) -> JsonObject:
+    graph = entry.graph
+    if graph is None:
+        return {"name": entry.name, "problem": entry.problem, "fields": [], "svg": ""}
+    return {
+        "name": entry.name,
+        "problem": "",
+        "fields": input_fields(graph),
+        "svg": draw_svg(graph.get_graph()),
+    }
+
+
+def _stream(
+    audience: Audience, request: Request, begin: Callable[[Listener], object]
+) -> StreamingResponse:
+    client = request.query_params.get("client") or secrets.token_urlsafe(8)
+
+    async def events() -> AsyncIterator[str]:
+        with audience.joined(client) as listener:
+            begin(listener)
+            async for event in listener.stream():
+                yield event
+
+    return StreamingResponse(events(), media_type="text/event-stream")

@@ -1,0 +1,132 @@
+"""The graphs that the studio offers, and what could not be loaded, in words."""
+
+import sys
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Final
+
+from turngraph.interfaces.graph_loading import Graph, load_graph
+from turngraph.interfaces.langgraph_json import read_project
+from turngraph.interfaces.plain_text import printable
+from turngraph.state.errors import TurnConfigurationError, TurngraphError
+
+__all__ = ["Catalog", "Entry", "GraphFiles"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A graph by its name, or the sentence that says why there is none."""
+
+    name: str
+    graph: Graph | None
+    problem: str = ""
+
+
+class Catalog:
+    """The graphs by name.
+
+    >>> Catalog({}).names
+    []
+    """
+
+    def __init__(self, graphs: Mapping[str, Graph]) -> None:
+        self._entries = {name: Entry(name, graph) for name, graph in graphs.items()}
+
+    @property
+    def names(self) -> list[str]:
+        """The names, in the order in which they were given."""
+        return list(self._entries)
+
+    @property
+    def entries(self) -> list[Entry]:
+        """Every graph, those that could not be loaded included."""
+        return list(self._entries.values())
+
+    def graph(self, name: str) -> Graph:
+        """Returns a graph. Raises TurnConfigurationError if there is none of that name."""
+        entry = self._entries.get(name)
+        if entry is None:
+            known = ", ".join(f"`{each}`" for each in self._entries) or "none"
+            raise TurnConfigurationError(f"There is no graph `{name}` here. Graphs: {known}.")
+        if entry.graph is None:
+            raise TurnConfigurationError(entry.problem)
+        return entry.graph
+
+    def replace(self, entries: Iterable[Entry]) -> None:
+        """Offers these entries in the place of those with the same names."""
+        self._entries |= {entry.name: entry for entry in entries}
+
+
+_KEPT_FOLDERS: Final = frozenset(("site-packages", "dist-packages"))
+
+
+class GraphFiles:
+    """Loads the graphs that references name, again whenever their files have changed.
+
+    Args:
+        references: as in `agent.py:app`, or names from `langgraph.json`.
+        folder: where paths begin.
+        environ: variables that `langgraph.json` gives are added to it.
+        prepare: is given each graph as it is loaded and returns the one to offer.
+    """
+
+    def __init__(
+        self,
+        references: Iterable[str],
+        folder: Path,
+        environ: MutableMapping[str, str],
+        prepare: Callable[[Graph], Graph],
+    ) -> None:
+        self._references, self._prepare = list(references), prepare
+        self.folder, self._environ = folder.resolve(), environ
+
+    @property
+    def watched(self) -> set[Path]:
+        """The folders in which a change may concern the graphs: those of their files."""
+        try:
+            graphs = read_project(self.folder).graphs
+        except TurngraphError:
+            graphs = {}
+        sources = (graphs.get(each, each).rpartition(":") for each in self._references)
+        files = (self.folder / (source if colon else last) for source, colon, last in sources)
+        return {file.parent.resolve() if file.is_file() else self.folder for file in files}
+
+    def load(self) -> list[Entry]:
+        """Loads every graph. What the user's code raises becomes the sentence of its entry.
+
+        It must not be called on a running event loop: a graph may be built by a coroutine.
+        """
+        # Two versions of a file that are saved within a second may look like one to the byte code
+        # that Python keeps, which it compares by time and length.
+        sys.dont_write_bytecode = True
+        return [self._entry(reference) for reference in self._references]
+
+    def load_again(self) -> list[Entry]:
+        """Imports the user's modules again, and loads every graph from them.
+
+        If a file cannot be imported any more, its modules from before stay as they were.
+        """
+        before = dict(sys.modules)
+        for name in [name for name, module in before.items() if self._is_own(name, module)]:
+            del sys.modules[name]
+        entries = self.load()
+        for name, module in before.items():
+            sys.modules.setdefault(name, module)
+        return entries
+
+    def _entry(self, reference: str) -> Entry:
+        try:
+            loaded = load_graph(reference, self.folder, self._environ)
+            return Entry(reference, self._prepare(loaded.graph))
+        except TurngraphError as exc:
+            return Entry(reference, None, printable(str(exc)))
+
+    def _is_own(self, name: str, module: ModuleType) -> bool:
+        """Whether a module is the user's: it stands in their folder and was not installed there."""
+        if name in ("__main__", "turngraph") or name.startswith("turngraph."):
+            return False
+        file = Path(getattr(module, "__file__", None) or "/")
+        installed = _KEPT_FOLDERS & set(file.parts) or file.is_relative_to(sys.prefix)
+        return file.is_relative_to(self.folder) and not installed

@@ -1,0 +1,66 @@
+"""The form in which a run's input is typed, made from the schema of the graph's input."""
+
+from collections.abc import Mapping
+from typing import Any, Final, get_type_hints
+
+from pydantic import TypeAdapter
+from pydantic.errors import PydanticUserError
+
+from turngraph.interfaces.graph_loading import Graph
+from turngraph.state.json_types import JsonObject
+
+__all__ = ["input_fields"]
+
+_KINDS: Final = {"string": "text", "integer": "number", "number": "number", "boolean": "switch"}
+"""How a value of a JSON type is typed; everything else is typed as JSON."""
+
+
+def input_fields(graph: Graph) -> list[JsonObject]:
+    """Returns the fields of the form, the required ones first.
+
+    `kind` says how a field is typed: `chat` (the text of a message), `text`, `number`, `switch` or
+    `json`. The list is empty if the graph does not say what its input is.
+    """
+    properties, required = _schema(graph)
+    fields = [
+        {
+            "name": name,
+            "kind": _kind(name, schema),
+            "required": name in required,
+            "description": schema.get("description", ""),
+            "default": schema.get("default"),
+        }
+        for name, schema in properties.items()
+    ]
+    return sorted(fields, key=lambda field: not (field["required"] or field["kind"] == "chat"))
+
+
+def _schema(graph: Graph) -> tuple[Mapping[str, Any], frozenset[str]]:
+    """The schema of each field, and which of them are required."""
+    try:
+        schema = graph.get_input_jsonschema()
+    except PydanticUserError:
+        # Before Python 3.12, pydantic takes no TypedDict of the standard library as a whole.
+        return _hinted_schema(graph), frozenset()
+    return schema.get("properties", {}), frozenset(schema.get("required", ()))
+
+
+def _hinted_schema(graph: Graph) -> dict[str, Any]:
+    state = getattr(getattr(graph, "builder", None), "input_schema", None)
+    hints = {} if state is None else get_type_hints(state, include_extras=True)
+    return {name: _schema_of_type(hint) for name, hint in hints.items()}
+
+
+def _schema_of_type(hint: Any) -> JsonObject:
+    try:
+        return TypeAdapter(hint).json_schema()
+    except PydanticUserError:
+        return {}
+
+
+def _kind(name: str, schema: Mapping[str, Any]) -> str:
+    if name == "messages" and schema.get("type") == "array":
+        return "chat"
+    # An optional value is written as the value's type or null.
+    types = [each for each in schema.get("anyOf", [schema]) if each.get("type") != "null"]
+    return _KINDS.get(str(types[0].get("type")), "json") if len(types) == 1 else "json"

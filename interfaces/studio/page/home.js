@@ -1,0 +1,84 @@
+// The first page: the graphs, a form to start a run, the open runs and the stored threads.
+import { ask, listen, read, send } from "./api.js";
+import { button, field, make, picture, status, table, time } from "./dom.js";
+import { inputForm } from "./form.js";
+
+export async function showHome(main) {
+  const page = make("div", { className: "home" });
+  main.append(page);
+  let studio = null;
+  let chosen = sessionStorage.getItem("graph");
+  const runs = make("section", { "aria-label": "Open runs" });
+  const draw = () => {
+    const graph = studio.graphs.find((each) => each.name === chosen) ?? studio.graphs[0];
+    page.replaceChildren(...(graph ? [graphPage(graph, studio, choose), runs] : [make("p", {}, "There is no graph.")]));
+    drawRuns(runs, studio);
+  };
+  const choose = (name) => { chosen = name; sessionStorage.setItem("graph", name); draw(); };
+  const load = async () => {
+    const before = JSON.stringify(studio?.graphs);
+    studio = await read("studio");
+    document.querySelector('nav a[href="#/spending"]').hidden = !studio.has_ledger;
+    // A form that is being filled in stays, unless its graph is another one now.
+    if (JSON.stringify(studio.graphs) === before) drawRuns(runs, studio);
+    else draw();
+  };
+  await load();
+  return listen("changes", { changed: load });
+}
+
+function graphPage(graph, studio, choose) {
+  const names = studio.graphs.length > 1
+    ? make("div", { className: "bar", role: "group", "aria-label": "Graphs" }, studio.graphs.map((each) =>
+      button(`${each.name}${each.problem ? " ✗" : ""}`, () => choose(each.name), { "aria-pressed": String(each === graph) })))
+    : null;
+  if (graph.problem) return make("section", { "aria-label": graph.name }, names, make("h1", {}, graph.name),
+    make("p", { className: "error box", role: "alert" }, graph.problem),
+    make("p", { className: "hint" }, "Change the file; this page follows by itself."));
+  const begin = (body) => send("walks", { graph: graph.name, ...body }).then(async (answer) => {
+    location.hash = `#/walk/${(await answer.json()).id}`;
+  });
+  const form = inputForm(graph.fields, (input, thread) => begin({ input, ...(thread ? { thread } : {}) }));
+  return make("section", { "aria-label": graph.name }, names, make("h1", {}, graph.name),
+    make("div", { className: "start" },
+      make("div", {}, studio.may_change ? form : make("p", {}, "You may look at stored threads, but not start runs.")),
+      make("div", { className: "graph" }, picture(graph.svg))),
+    threads(graph, begin, studio.may_change ? form : null));
+}
+
+function threads(graph, begin, form) {
+  const words = make("input", { type: "search", placeholder: "an id, or words of a message" });
+  const list = make("div", { role: "status" });
+  const box = field("Search in stored threads", words);
+  const refuse = (error) => box.refuse(error.message);
+  const load = async () => {
+    box.refuse("");
+    const query = new URLSearchParams({ graph: graph.name, words: words.value });
+    const { threads: found } = await read(`threads?${query}`);
+    list.replaceChildren(found.length ? threadTable(found, begin, form, refuse)
+      : make("p", { className: "hint" }, words.value ? "No thread has these words." : "Nothing is stored yet."));
+  };
+  words.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") { event.preventDefault(); load().catch(refuse); }
+  });
+  load().catch(refuse);
+  return make("section", { "aria-label": "Stored threads" }, box, list);
+}
+
+function threadTable(found, begin, form, refuse) {
+  return table("Stored threads", ["thread", "changed", "status", "cost", ""], found.map((thread) => [
+    thread.id, time(thread.at), status(thread.status), thread.cost,
+    make("span", { className: "bar" },
+      button("Open", () => begin({ thread: thread.id }).catch(refuse), { "aria-label": `Open ${thread.id}` }),
+      form ? button("New run in it", () => form.useThread(thread.id), { "aria-label": `New run in ${thread.id}` }) : null),
+  ]));
+}
+
+function drawRuns(section, studio) {
+  if (!studio.walks.length) return section.replaceChildren();
+  section.replaceChildren(table("Open runs", ["run", "graph", "started", "status", "cost", ""], studio.walks.map((walk) => [
+    make("a", { href: `#/walk/${walk.id}` }, walk.at), walk.graph + (walk.thread ? `, thread ${walk.thread}` : ""),
+    time(walk.started), status(walk.status), walk.cost,
+    studio.may_change ? button("Close", () => ask(`walks/${walk.id}`, { method: "DELETE" }), { "aria-label": `Close ${walk.at}` }) : "",
+  ])));
+}

@@ -1,0 +1,77 @@
+// One run: the notebook's widget, on a model that exchanges messages with the studio.
+import { listen, read, send } from "./api.js";
+import { field, make } from "./dom.js";
+import { copyMenu } from "./copy.js";
+import widget from "./widget.js";
+
+// What the widget sees of anywidget's model: https://anywidget.dev/en/afm/
+class WalkModel {
+  constructor(id, client, values) {
+    Object.assign(this, { id, client, values, listeners: new Set(), counted: 0, unsent: 0, told: 0 });
+  }
+
+  get(name) { return this.values[name]; }
+  on(event, listener) { this.listeners.add(listener); }
+  off(event, listener) { this.listeners.delete(listener); }
+
+  send(message) {
+    send(`walks/${this.id}/moves`, { client: this.client, message }).catch((error) => {
+      this.unsent += 1; // it counts as handled, or the page would say "working…" for ever
+      this.show({ ...this.values.view, refusal: { field: message.field ?? "", text: error.message } });
+    });
+  }
+
+  show(view) {
+    this.values.view = { ...view, handled: this.counted + this.unsent };
+    for (const listener of this.listeners) listener();
+  }
+}
+
+export async function showWalk(main, id) {
+  const client = [...crypto.getRandomValues(new Uint32Array(2))].join("-");
+  const { css, choices, ...about } = await read(`walks/${id}`);
+  const nonce = document.querySelector("style[nonce]").nonce;
+  const values = { css, choices: { ...choices, nonce }, view: null };
+  const model = new WalkModel(id, client, values);
+  const note = make("p", { className: "note", role: "status" });
+  const arriving = make("pre", { className: "arriving", hidden: true, tabIndex: 0, "aria-label": "The answer as it arrives" });
+  const el = make("div", { className: "stepper" });
+  main.append(
+    make("div", { className: "title" }, make("h1", {}, about.graph + (about.thread ? `, thread ${about.thread}` : "")),
+      copyMenu(id)),
+    note, el, arriving, search(id));
+  let unmount = null;
+  const drawWidget = () => { unmount?.(); el.replaceChildren(); unmount = widget.render({ model, el }); };
+  const stop = listen(`walks/${id}/events?client=${client}`, {
+    handled: (count) => { model.counted = count; },
+    view: (view) => { model.show(view); if (!unmount) drawWidget(); },
+    note: (text) => { note.textContent = text; },
+    choices: (changed) => { values.choices = { ...changed, nonce }; if (unmount) drawWidget(); },
+    moving: (isMoving) => { el.setAttribute("aria-busy", String(isMoving)); if (!isMoving) arriving.hidden = true; arriving.textContent = ""; },
+    tokens: (text) => {
+      arriving.textContent = (arriving.textContent + text).trimStart();
+      arriving.hidden = arriving.textContent === "";
+      arriving.scrollTop = arriving.scrollHeight;
+    },
+    closed: () => { note.textContent = "This run was closed."; stop(); },
+  });
+  return () => { stop(); unmount?.(); };
+}
+
+function search(id) {
+  const words = make("input", { type: "search" });
+  const found = make("ol", { className: "found", role: "status" });
+  const box = field("Search in the messages of this run", words);
+  words.addEventListener("keydown", async (event) => {
+    if (event.key !== "Enter") return;
+    try {
+      const answer = await read(`walks/${id}/messages?${new URLSearchParams({ words: words.value })}`);
+      const items = answer.found.map((each) => make("li", { value: each.number }, make("b", {}, each.role), ` ${each.text}`));
+      found.replaceChildren(...(items.length || !words.value ? items : [make("li", {}, "No message has these words.")]));
+      box.refuse("");
+    } catch (error) {
+      box.refuse(error.message);
+    }
+  });
+  return make("section", { "aria-label": "Search" }, box, found);
+}

@@ -1,0 +1,126 @@
+"""The studio on a port of this machine, with a token in its address; and graphs that are loaded
+again when their files change.
+"""
+
+import asyncio
+import secrets
+import socket
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+import uvicorn
+import watchfiles
+
+from turngraph.interfaces.studio.app import app_for
+from turngraph.interfaces.studio.catalog import Catalog, GraphFiles
+from turngraph.interfaces.studio.security import LoopbackGuard
+from turngraph.interfaces.studio.walks import Walks
+from turngraph.state.errors import TurnConfigurationError
+
+if TYPE_CHECKING:
+    from turngraph.billing.ledger import Ledger
+
+__all__ = ["StudioServer"]
+
+_HOST: Final = "127.0.0.1"
+
+
+class StudioServer:
+    """Serves the studio of some graph files. It listens from the beginning and answers in `run`.
+
+    Args:
+        graphs: the graphs.
+        ledger: what the page of spending shows, or None.
+        port: 0 for any free port.
+
+    Raises TurnConfigurationError if the port is taken.
+    """
+
+    def __init__(self, graphs: GraphFiles, ledger: "Ledger | None", port: int = 0) -> None:
+        self._socket = _listen(port)
+        self._port = int(self._socket.getsockname()[1])
+        self._token = secrets.token_urlsafe(24)
+        self._graphs, self._catalog, self._walks = graphs, Catalog({}), Walks()
+        self._catalog.replace(graphs.load())
+        app = LoopbackGuard(app_for(self._catalog, self._walks, ledger), self._token, self._port)
+        # Without proxy headers: nothing but this machine's own browser is meant to come here.
+        self._server = _Server(
+            uvicorn.Config(
+                app,
+                log_level="error",
+                lifespan="off",
+                ws="none",
+                proxy_headers=False,
+                server_header=False,
+                timeout_graceful_shutdown=2,
+            ),
+            self._walks,
+        )
+
+    @property
+    def url(self) -> str:
+        """The address with its token, for the person who has started the studio."""
+        return f"http://{_HOST}:{self._port}/?token={self._token}"
+
+    @property
+    def catalog(self) -> Catalog:
+        """The graphs as they are offered now."""
+        return self._catalog
+
+    def run(self) -> None:
+        """Answers until ctrl-c or `stop`."""
+        with suppress(KeyboardInterrupt):  # uvicorn has ended in order, then raises it again
+            asyncio.run(self._run())
+
+    def stop(self) -> None:
+        """Ends `run`. May be called from any thread."""
+        self._server.should_exit = True
+
+    async def _run(self) -> None:
+        stop = asyncio.Event()
+        watching = asyncio.create_task(self._watch(stop))
+        try:
+            await self._server.serve(sockets=[self._socket])
+        finally:
+            stop.set()
+            await watching
+
+    async def _watch(self, stop: asyncio.Event) -> None:
+        async for _ in watchfiles.awatch(
+            *self._graphs.watched,
+            watch_filter=watchfiles.PythonFilter(),
+            stop_event=stop,
+            debounce=200,
+            step=50,
+        ):
+            # The user's modules run on import, so they are kept off the server's own thread.
+            entries = await asyncio.to_thread(self._graphs.load_again)
+            self._catalog.replace(entries)
+            self._walks.reload(entries)
+
+
+class _Server(uvicorn.Server):
+    """Ends the streams of open pages first: uvicorn would wait for them."""
+
+    def __init__(self, config: uvicorn.Config, walks: Walks) -> None:
+        super().__init__(config)
+        self._walks = walks
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Closes every walk, then everything else."""
+        self._walks.close_all()
+        await super().shutdown(sockets)
+
+
+def _listen(port: int) -> socket.socket:
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((_HOST, port))
+    except OSError as exc:
+        sock.close()
+        raise TurnConfigurationError(
+            f"Port {port} of {_HOST} cannot be used: {exc.strerror}. Choose another with --port."
+        ) from exc
+    sock.listen()
+    return sock

@@ -1,0 +1,121 @@
+"""The threads of a graph's checkpointer, and what was said in them. They are only read."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from langchain_core.messages import BaseMessage
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.types import PregelTask
+
+from turngraph.interfaces.graph_loading import Graph
+from turngraph.interfaces.plain_text import money, one_line, printable
+from turngraph.interfaces.stepper.engine.stored_thread import StoredThread
+from turngraph.state.json_types import JsonObject
+from turngraph.state.result import TurnResult
+
+if TYPE_CHECKING:
+    from turngraph.billing.ledger import Ledger
+
+__all__ = ["found_messages", "list_threads"]
+
+_MOST_THREADS: Final = 50
+_MOST_CHECKPOINTS: Final = 2_000
+_MOST_SECONDS: Final = 1.0
+"""Where a checkpointer has many long threads, the list ends here; any thread opens by its id."""
+_EXCERPT: Final = 160
+
+
+def list_threads(graph: Graph, words: str = "", ledger: "Ledger | None" = None) -> list[JsonObject]:
+    """Returns the threads that changed last, the newest first.
+
+    Args:
+        graph: the graph whose checkpointer stores them; without one there are none.
+        words: only threads in whose id or messages this text stands.
+        ledger: knows what each thread has cost. Without one, the cost is that of its last turn.
+    """
+    saver = graph.checkpointer
+    if not isinstance(saver, BaseCheckpointSaver):
+        return []
+    costs = _costs(ledger)
+    threads = [
+        _described(StoredThread(graph, thread_id), costs)
+        for thread_id in _thread_ids(saver)
+        if _matches(graph, thread_id, words)
+    ]
+    return sorted(filter(None, threads), key=lambda thread: str(thread["at"]), reverse=True)
+
+
+def found_messages(messages: Sequence[Any], words: str) -> list[JsonObject]:
+    """Returns the messages in which `words` stand: number, role, and the text around the words."""
+    found = []
+    for number, message in enumerate(messages):
+        if not isinstance(message, BaseMessage):
+            continue
+        place = message.text.lower().find(words.lower())
+        if place >= 0:
+            excerpt = message.text[max(0, place - _EXCERPT // 2) : place + _EXCERPT]
+            text = one_line(printable(excerpt), 2 * _EXCERPT)
+            found.append({"number": number, "role": message.type, "text": text})
+    return found
+
+
+def _thread_ids(saver: BaseCheckpointSaver[Any]) -> list[str]:
+    """The ids of threads, those that changed last first, as far as the checkpointer tells."""
+    # `list()` of this one decodes every checkpoint and begins with the oldest thread.
+    if isinstance(saver, InMemorySaver):
+        return list(reversed(saver.storage))[:_MOST_THREADS]
+    deadline = time.monotonic() + _MOST_SECONDS
+    ids: dict[str, None] = {}
+    for checkpoint in islice(saver.list(None), _MOST_CHECKPOINTS):
+        ids[str(checkpoint.config["configurable"]["thread_id"])] = None
+        if len(ids) == _MOST_THREADS or time.monotonic() > deadline:
+            break
+    return list(ids)
+
+
+def _described(thread: StoredThread, costs: Mapping[str, Decimal]) -> JsonObject | None:
+    checkpoint = thread.latest()
+    if checkpoint is None:
+        return None
+    state = thread.carried_state(checkpoint)
+    result = state.values.get("result") if isinstance(state.values, Mapping) else None
+    turn = result if isinstance(result, TurnResult) else None
+    cost = costs.get(thread.thread_id, None if turn is None else turn.cost_usd)
+    return {
+        "id": thread.thread_id,
+        "at": checkpoint.checkpoint["ts"],
+        "status": _status(state.tasks, turn),
+        "cost": "" if cost is None else money(cost),
+    }
+
+
+def _status(tasks: Sequence[PregelTask], turn: TurnResult | None) -> str:
+    """`waiting`, `failed`, `next` (something is left to run) or `done`."""
+    if any(task.interrupts for task in tasks):
+        return "waiting"
+    if any(task.error for task in tasks):
+        return "failed"
+    if tasks:
+        return "next"
+    return "done" if turn is None or turn.ok else "failed"
+
+
+def _matches(graph: Graph, thread_id: str, words: str) -> bool:
+    if words.lower() in thread_id.lower():
+        return True
+    state = graph.get_state({"configurable": {"thread_id": thread_id}})
+    return bool(found_messages(_messages(state.values), words))
+
+
+def _messages(values: Any) -> Sequence[Any]:
+    messages = values.get("messages") if isinstance(values, Mapping) else None
+    return messages if isinstance(messages, list) else []
+
+
+def _costs(ledger: "Ledger | None") -> Mapping[str, Decimal]:
+    lines: Iterable[Any] = () if ledger is None else ledger.spending("thread", limit=10_000)
+    return {line.value: line.usd for line in lines}

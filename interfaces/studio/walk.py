@@ -1,0 +1,184 @@
+"""A walk: one run that is stepped through, shown by any number of pages."""
+
+import json
+import secrets
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from langchain_core.callbacks import BaseCallbackHandler
+
+from turngraph.interfaces.graph_loading import Graph
+from turngraph.interfaces.plain_text import money, printable
+from turngraph.interfaces.stepper.engine.stepper import Stepper
+from turngraph.interfaces.stepper.views.actions import Message
+from turngraph.interfaces.stepper.views.status import turn_mark
+from turngraph.interfaces.stepper.views.widget_controller import WidgetController
+from turngraph.interfaces.stepper.views.widget_view import widget_choices
+from turngraph.interfaces.studio.live import Audience, Listener
+from turngraph.state.errors import TurngraphError, TurnInvocationError
+from turngraph.state.events import AnyEvent, Token
+from turngraph.state.json_types import JsonObject
+
+__all__ = ["Walk"]
+
+LOOKING: Final = frozenset(("back", "jump", "line", "compare"))
+"""The messages that change nothing but what is shown."""
+
+
+class _ModelTokens(BaseCallbackHandler):
+    """Hears the tokens of LangChain models that stream. It makes no model stream."""
+
+    run_inline = True
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+
+    def on_llm_new_token(self, token: Any, **kwargs: Any) -> None:
+        """Passes the token on; some models send lists of parts instead, and empty strings."""
+        if isinstance(token, str) and token:
+            self._tell(token)
+
+
+class Walk:
+    """A run with its pages. Its moves run one after another, on a thread of their own.
+
+    Args:
+        graph_name: the name of the graph in the catalog.
+        graph: the graph.
+        input: the graph's input; None goes on with the thread, or looks at its last run.
+        thread: the id of a stored thread, or None.
+    """
+
+    def __init__(self, graph_name: str, graph: Graph, input: object, thread: str | None) -> None:
+        self.id: Final = secrets.token_urlsafe(12)
+        self.graph_name, self.thread = graph_name, thread
+        self.started_at: Final = datetime.now(UTC)
+        self.audience: Final = Audience()
+        self.note = ""
+        """What happened to the walk when its graph was loaded again."""
+        self._handled: Counter[str] = Counter()  # messages that were handled, by page
+        self._moves = ThreadPoolExecutor(1, thread_name_prefix="turngraph-studio")
+        self._waiting_moves, self._count_lock = 0, threading.Lock()
+        configurable = {} if thread is None else {"thread_id": thread}
+        config = {"configurable": configurable, "callbacks": [_ModelTokens(self._tell_token)]}
+        self.stepper: Final = Stepper(graph, input, config)
+        self.stepper.on_event(self._on_event)
+        self._controller = WidgetController(self.stepper, self._refresh)
+        self._controller.watch()
+        self._view = self._view_text()
+
+    @property
+    def line(self) -> Stepper:
+        """The line that is shown."""
+        return self._controller.stepper
+
+    def summary(self) -> JsonObject:
+        """Returns what a list of walks shows."""
+        return {
+            "id": self.id,
+            "graph": self.graph_name,
+            "thread": self.thread,
+            "started": self.started_at.isoformat(timespec="seconds"),
+            "status": turn_mark(self.line),
+            "at": printable(str(self.line.now)),
+            "cost": money(self.line.cost),
+            "note": self.note,
+        }
+
+    def choices(self) -> JsonObject:
+        """Returns what the widget offers at every step."""
+        return {**widget_choices(self.stepper), "page": self.id}
+
+    def move(self, client: str, message: Message) -> None:
+        """Does what a button of a page asks, after the moves that were asked for before."""
+        self._submit(lambda: self._act(client, message))
+
+    def reload(self, graph: Graph) -> "Future[None]":
+        """Goes on with a new version of the graph, if its nodes are the same; `note` says what came
+        of it.
+        """
+        return self._submit(lambda: self._reload(graph))
+
+    def show_to(self, listener: Listener) -> None:
+        """Tells a page that has just been opened everything."""
+        listener.tell("handled", json.dumps(self._handled[listener.client]))
+        listener.tell("note", json.dumps(self.note))
+        listener.tell("view", self._view)
+        listener.tell("moving", json.dumps(self._waiting_moves > 0))
+
+    def close(self) -> None:
+        """Ends the walk and closes its connections; its pages are told."""
+        self.audience.tell("closed", "true")
+        self.audience.end()
+        self._moves.shutdown(wait=False, cancel_futures=True)
+        self.stepper.close()
+
+    def _submit(self, work: Callable[[], None]) -> "Future[None]":
+        self._count(1)
+
+        def run() -> None:
+            try:
+                work()
+            finally:
+                self._count(-1)
+
+        return self._moves.submit(run)
+
+    def _count(self, change: int) -> None:
+        with self._count_lock:
+            self._waiting_moves += change
+            self.audience.tell("moving", json.dumps(self._waiting_moves > 0))
+
+    def _act(self, client: str, message: Message) -> None:
+        self._handled[client] += 1
+        try:
+            self._controller.act(message)
+        except Exception as exc:  # noqa: BLE001  the user's graph may raise anything, at any place
+            self._tell_note(f"{type(exc).__name__}: {exc}")
+
+    def _reload(self, graph: Graph) -> None:
+        try:
+            self.stepper.reload(graph)
+            self._tell_note("The graph was loaded again; this walk goes on with the new one.")
+        except TurngraphError as exc:
+            self._tell_note(str(exc))
+        except Exception as exc:  # noqa: BLE001  the new graph may raise anything
+            self._tell_note(
+                f"This walk goes on with the graph from before. {type(exc).__name__}: {exc}"
+            )
+        self.audience.tell("choices", json.dumps(self.choices()))
+        self._refresh()
+
+    def _tell_note(self, text: str) -> None:
+        self.note = printable(text)
+        self.audience.tell("note", json.dumps(self.note))
+
+    def _refresh(self) -> None:
+        self._view = self._view_text()
+        for listener in self.audience:
+            listener.tell("handled", json.dumps(self._handled[listener.client]))
+            listener.tell("view", self._view)
+
+    def _view_text(self) -> str:
+        return json.dumps(self._controller.view())
+
+    def _on_event(self, event: AnyEvent) -> None:
+        if isinstance(event, Token) and event.kind == "text":
+            self._tell_token(event.text)
+
+    def _tell_token(self, text: str) -> None:
+        for listener in self.audience:
+            listener.tell_token(text)
+
+
+def check_looking(message: Mapping[str, Any]) -> None:
+    """Raises TurnInvocationError for a message that would run or change something."""
+    if message.get("action") not in LOOKING:
+        raise TurnInvocationError(
+            "You may look at this run but not change it: back, the timeline, lines and comparisons "
+            "work here."
+        )

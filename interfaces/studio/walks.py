@@ -1,0 +1,67 @@
+"""The walks that are open, and the pages that list them."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from starlette.exceptions import HTTPException
+
+from turngraph.interfaces.studio.catalog import Entry
+from turngraph.interfaces.studio.live import Audience
+from turngraph.interfaces.studio.walk import Walk
+from turngraph.state.errors import TurnInvocationError
+
+__all__ = ["Walks"]
+
+_MOST_WALKS: Final = 40
+"""Each walk has threads of its own and keeps every step."""
+
+
+class Walks:
+    """Every open walk by its id, the newest first."""
+
+    def __init__(self) -> None:
+        self._walks: dict[str, Walk] = {}
+        self.audience: Final = Audience()
+        """The pages that list walks and graphs."""
+
+    def __iter__(self) -> Iterator[Walk]:
+        return reversed(list(self._walks.values()))
+
+    def __getitem__(self, walk_id: str) -> Walk:
+        """Returns a walk. Raises HTTPException (404) if it is not open."""
+        if walk_id not in self._walks:
+            raise HTTPException(404, "This run is no longer open here: the studio was restarted.")
+        return self._walks[walk_id]
+
+    def check_room(self) -> None:
+        """Raises TurnInvocationError if no further walk can be opened."""
+        if len(self._walks) >= _MOST_WALKS:
+            raise TurnInvocationError(
+                f"{_MOST_WALKS} runs are open, which is the most. Close one of them first."
+            )
+
+    def add(self, walk: Walk) -> None:
+        """Opens a walk for every page."""
+        self._walks[walk.id] = walk
+        self.audience.tell("changed", "true")
+
+    def close(self, walk_id: str) -> None:
+        """Closes a walk."""
+        self[walk_id].close()
+        del self._walks[walk_id]
+        self.audience.tell("changed", "true")
+
+    def reload(self, entries: list[Entry]) -> None:
+        """Hands the graphs that were loaded again to their walks, and tells every page."""
+        graphs = {entry.name: entry.graph for entry in entries if entry.graph is not None}
+        for walk in self:
+            if walk.graph_name in graphs:
+                walk.reload(graphs[walk.graph_name])
+        self.audience.tell("changed", "true")
+
+    def close_all(self) -> None:
+        """Ends every walk and every page's stream."""
+        for walk in list(self):
+            walk.close()
+        self._walks.clear()
+        self.audience.end()

@@ -1,0 +1,152 @@
+"""A studio on a loopback port, with graphs of every kind in a file of its own."""
+
+import http.client
+import json
+import secrets
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from langgraph.checkpoint.memory import InMemorySaver
+
+from turngraph.billing import Ledger
+from turngraph.interfaces.cli.threads import with_history
+from turngraph.interfaces.studio.catalog import GraphFiles
+from turngraph.interfaces.studio.server import StudioServer
+
+AGENT = '''
+import operator
+from typing import Annotated, TypedDict
+
+from langchain.agents import create_agent
+from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.tools import tool
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import END, START, StateGraph
+from langgraph.types import Send, interrupt
+
+from turngraph import Ledger, ProviderConfig, chat_turn
+
+saver = InMemorySaver()
+
+
+@tool
+def weather(city: str) -> str:
+    """The weather in a city."""
+    if city == "Atlantis":
+        raise RuntimeError("it sank")
+    return f"{city}: rain"
+
+
+model = ProviderConfig(
+    vendor="openai", model="gpt-4o-mini", base_url="BASE_URL", api_key="sk-planted-4711", api="chat"
+)
+turn = chat_turn(model, tools=[weather], checkpointer=saver, stream=True)
+approved = chat_turn(model, tools=[weather], approve=True)
+poor = chat_turn(model, ledger="sqlite://", budget="0.0000001")
+
+
+class Words(TypedDict, total=False):
+    words: list[str]
+    shouted: Annotated[list[str], operator.add]
+    count: int
+
+
+class Word(TypedDict, total=False):
+    word: str
+    shouted: Annotated[list[str], operator.add]
+
+
+def shout(state: Word) -> Word:
+    return {"shouted": [state["word"].upper() + "!"]}
+
+
+inner = StateGraph(Word).add_node("shout", shout).add_edge(START, "shout").compile()
+builder = StateGraph(Words)
+builder.add_node("each", inner)
+builder.add_node("count", lambda state: {"count": len(state["shouted"])})
+builder.add_conditional_edges(
+    START, lambda state: [Send("each", {"word": word}) for word in state["words"]], ["each"]
+)
+builder.add_edge("each", "count")
+plain = builder.compile()
+
+agent = create_agent(
+    GenericFakeChatModel(messages=iter([AIMessage("Hello from an agent.")] * 9)), tools=[weather]
+)
+
+
+def ask(state):
+    return {"words": [interrupt("Which color?")]}
+
+
+asking = StateGraph(Words).add_node("ask", ask).add_edge(START, "ask").compile()
+'''
+NAMES = ("turn", "approved", "poor", "plain", "agent", "asking")
+
+
+@dataclass(frozen=True)
+class Studio:
+    """A running studio."""
+
+    server: StudioServer
+    folder: Path
+
+    @property
+    def port(self) -> int:
+        return int(self.server.url.partition("127.0.0.1:")[2].partition("/")[0])
+
+    @property
+    def token(self) -> str:
+        return self.server.url.partition("token=")[2]
+
+    @property
+    def cookie(self) -> str:
+        return f"turngraph-studio-{self.port}={self.token}"
+
+    def send(
+        self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, str, Mapping[str, str]]:
+        """Sends a request exactly as it is given; returns status, text and headers."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        given = {"Content-Type": "application/json", **(headers or {})}
+        content = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+        try:
+            connection.request(method, path, content, given)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode(), dict(answer.getheaders())
+        finally:
+            connection.close()
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """Sends a request with the cookie and returns the JSON of the answer."""
+        status, text, _ = self.send(method, path, body, {"Cookie": self.cookie})
+        assert status < 300, text
+        return json.loads(text) if text else None
+
+
+def write_agent(folder: Path, base_url: str, text: str = AGENT) -> str:
+    """Writes the graphs into a file whose name no other test has; returns the name."""
+    name = f"agent_{secrets.token_hex(4)}.py"
+    (folder / name).write_text(text.replace("BASE_URL", base_url))
+    return name
+
+
+@contextmanager
+def running(folder: Path, references: list[str], ledger: Ledger | None = None) -> Iterator[Studio]:
+    """Runs a studio of the graphs in `folder` on another thread."""
+    history = InMemorySaver()
+    files = GraphFiles(references, folder, {}, lambda graph: with_history(graph, history))
+    server = StudioServer(files, ledger)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        yield Studio(server, folder)
+    finally:
+        server.stop()
+        thread.join(20)
+        assert not thread.is_alive()

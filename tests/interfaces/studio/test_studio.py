@@ -1,0 +1,241 @@
+"""The studio as a browser speaks to it: over HTTP, on a loopback port."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langgraph.graph import MessagesState, StateGraph
+
+from tests.interfaces.studio.studio_on import NAMES, Studio, running, write_agent
+from tests.turns import ask
+from turngraph.billing import Budget, Ledger
+from turngraph.interfaces.stepper import replay_cassette
+from turngraph.interfaces.studio import studio_app
+from turngraph.scripted import ScriptedModel
+
+pytestmark = pytest.mark.filterwarnings("default")
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[ScriptedModel]:
+    """Calls the tools that it is offered, then answers."""
+    with ScriptedModel() as scripted:
+        yield scripted
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory, model: ScriptedModel) -> Path:
+    """The file of the graphs."""
+    folder = tmp_path_factory.mktemp("agents")
+    return folder / write_agent(folder, model.base_url)
+
+
+@pytest.fixture(scope="module")
+def ledger() -> Iterator[Ledger]:
+    """A ledger that a turn was charged to."""
+    with Ledger("sqlite://") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def studio(file: Path, ledger: Ledger) -> Iterator[Studio]:
+    """A studio of every graph in the file, and of one that is not there."""
+    references = [f"{file.name}:{name}" for name in (*NAMES, "absent")]
+    with running(file.parent, references, ledger) as opened:
+        yield opened
+
+
+def start(studio: Studio, name: str, given: Any, **more: Any) -> str:
+    """Starts a run of the graph and returns its id."""
+    graph = next(each for each in studio.server.catalog.names if each.endswith(f":{name}"))
+    return str(studio.ask("POST", "/api/walks", {"graph": graph, "input": given, **more})["id"])
+
+
+def view(studio: Studio, walk: str) -> dict[str, Any]:
+    """Returns what a page that is opened now is told first."""
+    import http.client
+
+    connection = http.client.HTTPConnection("127.0.0.1", studio.port, timeout=20)
+    connection.request("GET", f"/api/walks/{walk}/events", headers={"Cookie": studio.cookie})
+    answer, told = connection.getresponse(), {}
+    while {"view", "moving", "note"} - set(told):
+        line = answer.readline().decode()
+        if line.startswith("event: "):
+            told[line[7:].strip()] = json.loads(answer.readline().decode().removeprefix("data: "))
+    connection.close()
+    return {**told["view"], "moving": told["moving"], "note": told["note"]}
+
+
+def move(studio: Studio, walk: str, action: str, **more: Any) -> dict[str, Any]:
+    """Makes a move and returns the view after it."""
+    body = {"client": "test", "message": {"action": action, **more}}
+    studio.ask("POST", f"/api/walks/{walk}/moves", body)
+    deadline = time.monotonic() + 30
+    while (seen := view(studio, walk))["moving"]:
+        assert time.monotonic() < deadline
+    return seen
+
+
+def test_the_form_follows_from_the_graphs_schema(studio: Studio) -> None:
+    """Messages are typed as a text, numbers as numbers; what has no simple type is typed as JSON.
+    A graph that is not there is a sentence, and the others work.
+    """
+    graphs = {
+        each["name"].rpartition(":")[2]: each for each in studio.ask("GET", "/api/studio")["graphs"]
+    }
+    kinds = {
+        name: {field["name"]: field["kind"] for field in graph["fields"]}
+        for name, graph in graphs.items()
+    }
+    assert kinds["turn"] == {"messages": "chat", "turn_id": "text", "settings": "json"}
+    assert kinds["agent"] == {"messages": "chat"}
+    assert kinds["plain"] == {"words": "json", "shouted": "json", "count": "number"}
+    assert "has no `absent`. Graphs found:" in graphs["absent"]["problem"]
+    assert all(graph["svg"].startswith("<svg") for graph in graphs.values() if not graph["problem"])
+
+
+def test_a_graph_without_a_turn_is_stepped_into_its_parallel_subgraphs(studio: Studio) -> None:
+    """`Send` and a subgraph: each task can be stepped alone, and the input is the person's."""
+    walk = start(studio, "plain", {"words": ["a", "b"]})
+    assert "each, each" in view(studio, walk)["headline"]
+    entered = move(studio, walk, "step")
+    assert entered["graph"] == "each"
+    assert "each/shout" in move(studio, walk, "step_into")["headline"]
+    done = move(studio, walk, "run")
+    assert "finished" in done["headline"]
+    assert ["count", "(absent)", "2"] in done["panes"]["diff"]["rows"]
+
+
+def test_a_refused_input_is_a_sentence(studio: Studio) -> None:
+    """What the graph raises for it, a graph that has none, and a body that is no JSON."""
+    headers = {"Cookie": studio.cookie}
+    name = studio.server.catalog.names[0]
+    for body, sentence in (
+        ({"graph": name, "input": {"messages": [["nobody", "Hi"]]}}, "nobody"),
+        ({"graph": "nothing"}, "A run begins with an input"),
+        ({"graph": "nothing", "input": {}}, "There is no graph `nothing` here."),
+        ({"graph": name, "thread": "nothere"}, "There is no"),
+        (b"{", "That is no JSON"),
+        (b"[1]", "no object"),
+        (b"[" * 100_000, "That is no JSON"),
+    ):
+        status, text, _ = studio.send("POST", "/api/walks", body, headers)
+        assert status == 400, text
+        assert sentence in json.loads(text)["error"]
+
+
+def test_ten_megabytes_are_refused_in_a_sentence(studio: Studio) -> None:
+    """Before they are read to the end; the studio goes on."""
+    huge = b'{"graph": "x", "input": "' + b"x" * 10_000_000 + b'"}'
+    status, text, _ = studio.send("POST", "/api/walks", huge, {"Cookie": studio.cookie})
+    assert (status, "more than 8 MB" in text) == (413, True)
+    assert studio.ask("GET", "/api/studio")["graphs"]
+
+
+def test_stored_threads_are_listed_found_and_opened(studio: Studio, file: Path) -> None:
+    """With status, time and cost; a word of a message finds its thread. Looking runs nothing."""
+    graph = studio.server.catalog.graph(f"{file.name}:turn")
+    for thread, text in (("one", "What is rain?"), ("two", "What is snow?")):
+        graph.invoke(ask(text), {"configurable": {"thread_id": thread}})
+    path = f"/api/threads?graph={file.name}:turn"
+    listed = studio.ask("GET", path)["threads"]
+    assert [each["id"] for each in listed] == ["two", "one"]
+    assert {each["status"] for each in listed} == {"done"}
+    assert all(each["cost"].startswith("$0.0") and each["at"] for each in listed)
+    assert [each["id"] for each in studio.ask("GET", f"{path}&words=SNOW")["threads"]] == ["two"]
+    walk = studio.ask("POST", "/api/walks", {"graph": f"{file.name}:turn", "thread": "two"})["id"]
+    seen = view(studio, walk)
+    assert "finished" in seen["headline"]
+    found = studio.ask("GET", f"/api/walks/{walk}/messages?words=what+is")["found"]
+    assert (found[0]["number"], found[0]["role"]) == (0, "human")
+    assert "snow" in found[0]["text"]
+
+
+def test_tokens_arrive_while_the_step_runs(studio: Studio) -> None:
+    """The page hears them before the view that holds the answer."""
+    import http.client
+
+    walk = start(studio, "turn", ask("Say something about the sea, please."))
+    connection = http.client.HTTPConnection("127.0.0.1", studio.port, timeout=20)
+    connection.request("GET", f"/api/walks/{walk}/events", headers={"Cookie": studio.cookie})
+    answer = connection.getresponse()
+    studio.ask("POST", f"/api/walks/{walk}/moves", {"client": "t", "message": {"action": "run"}})
+    told: list[tuple[str, Any]] = []
+    while not (told and told[-1][0] == "view" and "finished" in told[-1][1]["headline"]):
+        line = answer.readline().decode()
+        if line.startswith("event: "):
+            data = json.loads(answer.readline().decode().removeprefix("data: "))
+            told.append((line[7:].strip(), data))
+    connection.close()
+    tokens = "".join(data for kind, data in told if kind == "tokens")
+    assert told[-1][1]["panes"]["answer"]["text"].strip() in tokens
+
+
+def test_a_run_is_taken_along_as_curl_python_recording_and_test(
+    studio: Studio, tmp_path: Path
+) -> None:
+    """The test passes offline, and the recording is one that `turngraph replay` takes."""
+    walk = start(studio, "turn", ask("What is the weather?"))
+    headers = {"Cookie": studio.cookie}
+
+    def copy(form: str) -> tuple[int, str]:
+        status, text, _ = studio.send("GET", f"/api/walks/{walk}/copies/{form}", None, headers)
+        return status, text
+
+    assert "has a request yet" in copy("curl")[1]
+    move(studio, walk, "run_until", until="bill")
+    assert "whole turn" in copy("test")[1]
+    move(studio, walk, "run")
+    texts = {form: copy(form)[1] for form in ("curl", "python", "recording", "test")}
+    assert texts["curl"].startswith("curl http")
+    compile(texts["python"], "request.py", "exec")
+    assert not any("sk-planted-4711" in text for text in texts.values())
+    (tmp_path / "turn.jsonl").write_text(texts["recording"], "utf-8")
+    replayed = replay_cassette(tmp_path / "turn.jsonl")
+    assert replayed.same, str(replayed)
+    names: dict[str, Any] = {}
+    exec(compile(texts["test"], "test_turn.py", "exec"), names)
+    names["test_the_turn_runs_as_it_was_recorded"](tmp_path)
+    assert copy("novel")[0] == 400
+
+
+def test_the_ledger_is_shown_by_day_model_account_and_plugin(
+    studio: Studio, model: ScriptedModel, ledger: Ledger
+) -> None:
+    """And how full the budgets are."""
+    from tests.turns import turn_on
+
+    ledger.set_budget(Budget(usd="1", per="ledger", period="month"))
+    turn_on(model, ledger=ledger).invoke(ask("Hi"), {"configurable": {"account": "acme"}})
+    report = studio.ask("GET", "/api/spending?days=7")
+    charts = {chart["by"]: chart["rows"] for chart in report["charts"]}
+    assert list(charts) == ["day", "model", "account", "plugin"]
+    assert charts["model"][0]["name"].endswith("gpt-4o-mini")
+    assert charts["model"][0]["share"] == 1.0
+    assert report["total"] == charts["day"][0]["amount"] != "$0"
+    assert 0 < report["budgets"][0]["share"] <= 1
+    status, text, _ = studio.send("GET", "/api/spending?days=0", None, {"Cookie": studio.cookie})
+    assert (status, "must be 1 to 366" in text) == (400, True)
+
+
+def test_who_may_only_look_starts_and_changes_nothing() -> None:
+    """The server that the studio is mounted in says so for each request."""
+    from starlette.testclient import TestClient
+
+    graph = StateGraph(MessagesState).add_node("n", lambda state: {}).set_entry_point("n").compile()
+    app = studio_app(
+        {"mine": graph}, may_change=lambda scope: b"x-writer" in dict(scope["headers"])
+    )
+    client, writer = TestClient(app), {"X-Writer": "1"}
+    body = {"graph": "mine", "input": ask("Hi")}
+    assert client.post("/api/walks", json=body).status_code == 403
+    walk = client.post("/api/walks", json=body, headers=writer).json()["id"]
+    moves = f"/api/walks/{walk}/moves"
+    refused = client.post(moves, json={"message": {"action": "step"}})
+    assert "You may look at this run but not change it" in refused.json()["error"]
+    assert client.post(moves, json={"message": {"action": "jump", "step": 0}}).status_code == 202
+    assert client.delete(f"/api/walks/{walk}").status_code == 403
+    assert client.delete(f"/api/walks/{walk}", headers=writer).status_code == 204
