@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.browser.jupyterlab_server import CHROMIUM_OPTIONS as _  # noqa: F401
-from tests.interfaces.studio.studio_on import NAMES, Studio, running, write_agent
+from tests.interfaces.stepper.xss_payloads import PAYLOADS
+from tests.interfaces.studio.studio_on import AGENT, NAMES, Studio, running, write_agent
 from turngraph.billing import Budget, Ledger
-from turngraph.scripted import ScriptedModel
+from turngraph.scripted import Say, ScriptedModel
 
 pytestmark = pytest.mark.filterwarnings("default")
+CONTRAST = Path(__file__).parent / "contrast.js"
+Tab = Callable[[], Any]
 
 
 @pytest.fixture(scope="module")
@@ -39,48 +41,63 @@ def studio(file: Path) -> Iterator[Studio]:
 
 
 @pytest.fixture
-def tab(browser: Any, studio: Studio) -> Iterator[Callable[[], Any]]:
-    """Opens tabs of one browser on the studio; an error on any of them fails the test."""
+def context(browser: Any) -> Iterator[Any]:
+    """A browser without cookies; an error on any page of it fails the test."""
     errors: list[str] = []
-    context = browser.new_context(viewport={"width": 1440, "height": 1000})
-    context.set_default_timeout(15_000)
-
-    def opened() -> Any:
-        page = context.new_page()
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
-        page.goto(studio.server.url)
-        return page
-
+    opened = browser.new_context(viewport={"width": 1440, "height": 1000})
+    opened.set_default_timeout(15_000)
+    opened.on("weberror", lambda error: errors.append(str(error.error)))
+    opened.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
     yield opened
-    context.close()
+    opened.close()
     assert errors == []
 
 
-def start(page: Any, graph: str, message: str = "", field: str = "Message") -> None:
+@pytest.fixture
+def tab(context: Any, studio: Studio) -> Tab:
+    """Opens a tab on the studio."""
+
+    def opened() -> Any:
+        page = context.new_page()
+        page.goto(studio.server.url)
+        return page
+
+    return opened
+
+
+def start(page: Any, graph: str, text: str, field: str = "Message") -> None:
     """Chooses the graph and starts a run."""
     page.get_by_role("button", name=re.compile(f":{graph}$")).click()
-    page.get_by_label(field).first.fill(message)
-    page.get_by_role("button", name="Start").click()
+    page.get_by_label(field).first.fill(text)
+    page.get_by_role("button", name="Start", exact=True).click()
     page.locator(".ts-headline").wait_for()
 
 
 def press(page: Any, name: str) -> None:
+    """Presses a button of the widget's toolbar."""
     page.get_by_role("toolbar").get_by_role("button", name=name, exact=True).click()
 
 
 def headline(page: Any, text: str) -> None:
+    """Waits until the widget's first line has this text."""
     page.locator(".ts-headline", has_text=text).wait_for()
 
 
-def test_a_turn_is_started_stepped_edited_forked_and_compared(
-    tab: Callable[[], Any], model: ScriptedModel
+def pane(page: Any, name: str) -> Any:
+    return page.locator(f"details[data-pane={name}]")
+
+
+def test_a_turn_is_started_edited_in_the_past_forked_and_compared(
+    tab: Tab, model: ScriptedModel
 ) -> None:
-    """What the model receives is what was typed."""
+    """What the model receives is what was typed; no run is lost."""
     page = tab()
     assert "token" not in page.url
     start(page, "turn", "What is the weather in Oslo?")
-    press(page, "Until")
+    press(page, "Run")
+    headline(page, "finished")
+    pane(page, "timeline").evaluate("each => each.open = true")
+    pane(page, "timeline").get_by_role("button", name="1: ").click()
     headline(page, "→ call_llm")
     before = len(model.requests)
     area = page.get_by_label("The pending request")
@@ -89,9 +106,213 @@ def test_a_turn_is_started_stepped_edited_forked_and_compared(
     headline(page, "edited the request")
     press(page, "Run")
     headline(page, "finished")
-    assert "Bergen" in model.requests[before].body["messages"][-1]["content"]
+    assert "Bergen" in str(model.requests[before].body["messages"])
+    lines = page.get_by_role("group", name="Lines")
+    assert lines.get_by_role("button").count() == 2
+    lines.get_by_role("button").last.click()
+    assert "Oslo" in pane(page, "messages").inner_text()
     page.get_by_role("textbox", name="Name of a fork").fill("warmer")
     press(page, "Fork")
     headline(page, "warmer · ")
+    assert lines.get_by_role("button").count() == 3
     page.get_by_role("button", name="curl", exact=True).click()
     page.get_by_text("Copied.").or_(page.get_by_role("dialog")).wait_for()
+
+
+def test_two_tabs_on_one_run_stay_in_step(tab: Tab) -> None:
+    """And a third page lists the run, with how it stands."""
+    two, one = tab(), tab()  # a browser draws a tab behind another one slowly
+    start(one, "plain", '["a", "b"]', "words (JSON)")
+    two.goto(one.url)
+    two.reload()
+    headline(two, "each, each")
+    press(one, "Step")
+    headline(two, "each/shout")
+    two.locator("[data-action=run]").dispatch_event("click")
+    headline(one, "finished")
+    assert one.locator(".ts-headline[aria-busy=true]").count() == 0
+    one.get_by_role("link", name="Runs").click()
+    one.get_by_role("link", name="finished").first.wait_for()
+    one.get_by_role("button", name=re.compile("^Close .*finished")).first.click()
+    two.get_by_text("This run was closed.").wait_for()
+
+
+def test_a_failed_call_a_failed_tool_and_a_refused_budget_are_told(
+    tab: Tab, model: ScriptedModel
+) -> None:
+    """In the place of the answer, or beside the tool."""
+    page = tab()
+    start(page, "diver", "Dive, please.")
+    press(page, "Run")
+    headline(page, "finished")
+    assert "it sank" in pane(page, "tools").inner_text()
+    before = len(model.requests)
+    page.get_by_role("link", name="Runs").click()
+    start(page, "poor", "Hi")
+    press(page, "Run")
+    headline(page, "finished")
+    assert "allows 0.0000001 USD" in pane(page, "problem").inner_text()
+    assert len(model.requests) == before
+
+
+def test_approvals_and_questions_are_answered(tab: Tab) -> None:
+    """By a button, or in JSON, for a graph with a turn and for one without."""
+    page = tab()
+    start(page, "approved", "What is the weather in Oslo?")
+    press(page, "Run")
+    headline(page, "waiting")
+    page.get_by_role("button", name="approve").click()
+    page.locator("[data-action=approve]").wait_for(state="detached")
+    press(page, "Run")
+    headline(page, "finished")
+    page.get_by_role("link", name="Runs").click()
+    start(page, "asking", "[]", "words (JSON)")
+    press(page, "Run")
+    page.get_by_text("Which color?").first.wait_for()
+    page.get_by_label("another answer, as JSON").fill('"red"')
+    page.get_by_role("button", name="Answer").click()
+    headline(page, "finished")
+    pane(page, "diff").evaluate("each => each.open = true")
+    assert pane(page, "diff").locator("td").last.inner_text() == "red"
+
+
+def test_an_agent_of_langchain_is_stepped(tab: Tab) -> None:
+    """It has no turn in it: its messages and its state are shown."""
+    page = tab()
+    start(page, "agent", "What is the weather in Oslo?")
+    press(page, "Step")
+    headline(page, "model → tools")
+    press(page, "Run")
+    headline(page, "finished")
+    assert "weather(" in pane(page, "messages").inner_text()
+    page.get_by_label("Search in the messages of this run").fill("RAIN")
+    page.keyboard.press("Enter")
+    page.get_by_role("listitem").filter(has_text="tool Oslo: rain").wait_for()
+
+
+def test_a_stored_thread_is_found_and_goes_on(tab: Tab, studio: Studio, file: Path) -> None:
+    """A new run begins with its conversation."""
+    graph = studio.server.catalog.graph(f"{file.name}:turn")
+    graph.invoke(
+        {"messages": [("user", "A word about snow.")]}, {"configurable": {"thread_id": "winter"}}
+    )
+    page = tab()
+    page.get_by_role("button", name=re.compile(":turn$")).click()
+    page.get_by_label("Search in stored threads").fill("about snow")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="New run in winter").click()
+    page.keyboard.type("And about rain?")
+    page.keyboard.press("Enter")
+    headline(page, "step 0")
+    assert "A word about snow." in pane(page, "messages").inner_text()
+
+
+def test_a_changed_file_is_loaded_again_and_the_run_goes_on(context: Any, tmp_path: Path) -> None:
+    """A mistake in the file is a sentence until it is mended; the run is kept all the while."""
+    file = tmp_path / write_agent(tmp_path, "http://127.0.0.1:9/v1")
+    with running(tmp_path, [f"{file.name}:plain"]) as studio:
+        page, home = context.new_page(), context.new_page()
+        for each in (page, home):
+            each.goto(studio.server.url)
+        page.get_by_label("words (JSON)").fill('["a", "b"]')
+        page.get_by_role("button", name="Start", exact=True).click()
+        headline(page, "each, each")
+        text = file.read_text()
+        file.write_text(text.replace('+ "!"', '+ "?"'))
+        page.get_by_text("The graph was loaded again; this walk goes on").wait_for()
+        pane(page, "diff").evaluate("each => each.open = true")
+        page.get_by_role("combobox", name="Run until").select_option("count")
+        press(page, "Until")
+        headline(page, "→ count")
+        assert "A?" in pane(page, "diff").inner_text()
+        press(page, "Run")
+        headline(page, "finished")
+        file.write_text(text + "\n1 / 0\n")
+        home.get_by_text("cannot be imported: line").wait_for()
+        file.write_text(
+            text.replace('"count", lambda', '"sum", lambda').replace(
+                '"each", "count"', '"each", "sum"'
+            )
+        )
+        page.get_by_text("The new graph has no node `count`").wait_for()
+        home.get_by_label("words (JSON)").wait_for()
+        for each in (page, home):
+            each.close()
+
+
+HOSTILE = [payload for payload in PAYLOADS[::24] if payload.isprintable()]
+
+
+def test_no_payload_runs_on_any_page(context: Any, tmp_path: Path) -> None:
+    """In a message, an answer, a thread's id, a graph's error, an account and a budget's name."""
+    (tmp_path / "hostile.py").write_text(f"raise RuntimeError({HOSTILE[0]!r})")
+    name = write_agent(tmp_path, "BASE")
+    ran: list[str] = []
+    context.add_init_script("window.__xss = 0")
+    with (
+        ScriptedModel([Say(payload) for payload in HOSTILE]) as model,
+        Ledger("sqlite://") as ledger,
+    ):
+        (tmp_path / name).write_text(AGENT.replace("BASE_URL", model.base_url))
+        with running(tmp_path, [f"{name}:turn", "hostile.py:app"], ledger) as studio:
+            page = context.new_page()
+            page.on("dialog", lambda dialog: ran.append(dialog.message) or dialog.dismiss())
+            graph = studio.server.catalog.graph(f"{name}:turn")
+            for payload in HOSTILE[:-1]:
+                config = {"configurable": {"thread_id": payload}}
+                graph.invoke({"messages": [("user", payload)]}, config)
+            page.goto(studio.server.url)
+            page.get_by_role("row").nth(len(HOSTILE) - 1).wait_for()
+            assert HOSTILE[1] in page.locator("main").inner_text()
+            page.get_by_role("button", name=f"New run in {HOSTILE[1]}").click()
+            page.keyboard.type(HOSTILE[2])
+            page.keyboard.press("Enter")
+            headline(page, "step 0")
+            press(page, "Run")
+            headline(page, "finished")
+            page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+            assert HOSTILE[-1] in page.locator(".turnstepper").inner_text()
+            page.get_by_role("link", name="Runs").click()
+            page.get_by_role("button", name="hostile.py:app").click()
+            page.get_by_text("cannot be imported").wait_for()
+            counts = page.evaluate("window.__xss")
+            dangerous = page.locator("main :is(script, img, iframe, object, embed, form[action])")
+            assert (counts, ran, dangerous.count()) == (0, [], 0)
+
+
+def test_it_reads_well_light_and_dark_wide_and_narrow(
+    context: Any, tab: Tab, studio: Studio
+) -> None:
+    """Enough contrast, nothing wider than the screen, and a name for each control."""
+    page = tab()
+    contrast = CONTRAST.read_text().replace(".turnstepper *", "body *")
+    start(page, "turn", "What is the weather?")
+    walk = page.url
+    for address in (walk, walk.partition("#")[0] + "#/", walk.partition("#")[0] + "#/spending"):
+        page.goto(address)
+        page.locator(".ts-headline, table, .sum").first.wait_for()
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            assert page.evaluate(contrast) == []
+        for width in (1440, 900, 390):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+        unnamed = page.evaluate(
+            """() => [...document.querySelectorAll('button, select, input, textarea')]
+                .filter(each => !(each.ariaLabel || each.textContent.trim() || each.labels?.length))
+                .map(each => each.outerHTML)"""
+        )
+        assert unnamed == []
+
+
+def test_the_keyboard_is_enough(tab: Tab) -> None:
+    """From the message to a step, without a mouse."""
+    page = tab()
+    page.get_by_role("button", name=re.compile(":agent$")).press("Enter")
+    page.get_by_label("Message").focus()
+    page.keyboard.type("Hello!")
+    page.keyboard.press("Enter")
+    page.locator(".ts-headline").wait_for()
+    page.locator(".turnstepper").focus()
+    page.keyboard.press("s")
+    headline(page, "step 1")

@@ -55,5 +55,5 @@ export function status(mark) {
 }
 
 export function time(iso) {
-  return make("time", { dateTime: iso }, new Date(iso).toLocaleString());
+  return make("time", { dateTime: iso }, new Date(iso).toLocaleString([], { dateStyle: "short", timeStyle: "medium" }));
 }

@@ -11,7 +11,7 @@ export async function showHome(main) {
   const runs = make("section", { "aria-label": "Open runs" });
   const draw = () => {
     const graph = studio.graphs.find((each) => each.name === chosen) ?? studio.graphs[0];
-    page.replaceChildren(...(graph ? [graphPage(graph, studio, choose), runs] : [make("p", {}, "There is no graph.")]));
+    page.replaceChildren(...(graph ? graphPage(graph, studio, choose, runs) : [make("p", {}, "There is no graph.")]));
     drawRuns(runs, studio);
   };
   const choose = (name) => { chosen = name; sessionStorage.setItem("graph", name); draw(); };
@@ -27,23 +27,26 @@ export async function showHome(main) {
   return listen("changes", { changed: load });
 }
 
-function graphPage(graph, studio, choose) {
+function graphPage(graph, studio, choose, runs) {
   const names = studio.graphs.length > 1
     ? make("div", { className: "bar", role: "group", "aria-label": "Graphs" }, studio.graphs.map((each) =>
       button(`${each.name}${each.problem ? " ✗" : ""}`, () => choose(each.name), { "aria-pressed": String(each === graph) })))
     : null;
-  if (graph.problem) return make("section", { "aria-label": graph.name }, names, make("h1", {}, graph.name),
+  if (graph.problem) return [make("section", { "aria-label": graph.name }, names, make("h1", {}, graph.name),
     make("p", { className: "error box", role: "alert" }, graph.problem),
-    make("p", { className: "hint" }, "Change the file; this page follows by itself."));
+    make("p", { className: "hint" }, "Change the file; this page follows by itself.")), runs];
   const begin = (body) => send("walks", { graph: graph.name, ...body }).then(async (answer) => {
     location.hash = `#/walk/${(await answer.json()).id}`;
   });
   const form = inputForm(graph.fields, (input, thread) => begin({ input, ...(thread ? { thread } : {}) }));
-  return make("section", { "aria-label": graph.name }, names, make("h1", {}, graph.name),
-    make("div", { className: "start" },
-      make("div", {}, studio.may_change ? form : make("p", {}, "You may look at stored threads, but not start runs.")),
-      make("div", { className: "graph" }, picture(graph.svg))),
-    threads(graph, begin, studio.may_change ? form : null));
+  const may = studio.may_change;
+  return [
+    make("section", { "aria-label": graph.name }, names, make("h1", {}, graph.name),
+      make("div", { className: "start" },
+        make("div", {}, may ? form : make("p", {}, "You may look at stored threads, but not start runs.")),
+        make("div", { className: "graph" }, picture(graph.svg)))),
+    runs, threads(graph, begin, may ? form : null),
+  ];
 }
 
 function threads(graph, begin, form) {

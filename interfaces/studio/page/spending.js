@@ -25,14 +25,14 @@ export async function showSpending(main) {
   const report = make("div", { className: "charts" });
   const load = async () => report.replaceChildren(...drawn(await read(`spending?days=${days.value}`)));
   days.addEventListener("change", () => load().catch((error) => box.refuse(error.message)));
-  main.append(make("h1", {}, "Spending"), box, report);
+  main.append(make("h1", {}, "Spending"), make("section", { "aria-label": "Period" }, box), report);
   await load();
 }
 
 function drawn(report) {
   const sum = `${report.total} for ${report.calls} calls${report.notes ? `, ${report.notes}` : ""}`;
   const charts = report.charts.filter((chart) => chart.rows.length).map((chart) =>
-    table(`By ${chart.by}`, [chart.by, "", "USD", "calls", "notes"], chart.rows.map((row) =>
+    table(`By ${chart.by}`, [chart.by, "", "USD", "calls", ""], chart.rows.map((row) =>
       [row.name, bar(row.share), row.amount, String(row.calls), row.notes])));
   const budgets = report.budgets.length
     ? table("Budgets", ["budget", "window", "", "full", "spent", "held", "limit"], report.budgets.map((each) =>

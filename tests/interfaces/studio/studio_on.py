@@ -22,14 +22,13 @@ import operator
 from typing import Annotated, TypedDict
 
 from langchain.agents import create_agent
-from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
-from langchain_core.messages import AIMessage
 from langchain_core.tools import tool
+from langchain_openai import ChatOpenAI
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.graph import END, START, StateGraph
+from langgraph.graph import START, StateGraph
 from langgraph.types import Send, interrupt
 
-from turngraph import Ledger, ProviderConfig, chat_turn
+from turngraph import Budget, ProviderConfig, chat_turn
 
 saver = InMemorySaver()
 
@@ -37,17 +36,22 @@ saver = InMemorySaver()
 @tool
 def weather(city: str) -> str:
     """The weather in a city."""
-    if city == "Atlantis":
-        raise RuntimeError("it sank")
     return f"{city}: rain"
 
 
 model = ProviderConfig(
     vendor="openai", model="gpt-4o-mini", base_url="BASE_URL", api_key="sk-planted-4711", api="chat"
 )
+@tool
+def dive() -> str:
+    """Dives to a sunken city."""
+    raise RuntimeError("it sank")
+
+
 turn = chat_turn(model, tools=[weather], checkpointer=saver, stream=True)
 approved = chat_turn(model, tools=[weather], approve=True)
-poor = chat_turn(model, ledger="sqlite://", budget="0.0000001")
+diver = chat_turn(model, tools=[dive])
+poor = chat_turn(model, ledger="sqlite://", budget=Budget(usd="0.0000001"))
 
 
 class Words(TypedDict, total=False):
@@ -75,9 +79,8 @@ builder.add_conditional_edges(
 builder.add_edge("each", "count")
 plain = builder.compile()
 
-agent = create_agent(
-    GenericFakeChatModel(messages=iter([AIMessage("Hello from an agent.")] * 9)), tools=[weather]
-)
+chat = ChatOpenAI(model="gpt-4o-mini", base_url="BASE_URL", api_key="none", streaming=True)
+agent = create_agent(chat, tools=[weather])
 
 
 def ask(state):
@@ -86,7 +89,7 @@ def ask(state):
 
 asking = StateGraph(Words).add_node("ask", ask).add_edge(START, "ask").compile()
 '''
-NAMES = ("turn", "approved", "poor", "plain", "agent", "asking")
+NAMES = ("turn", "approved", "diver", "poor", "plain", "agent", "asking")
 
 
 @dataclass(frozen=True)
