@@ -157,7 +157,7 @@ pictures: install  ## draw the pictures of docs/ anew; the screenshot needs Chro
 	$(RUN)turngraph demo --only 2 --svg docs/demo.svg >/dev/null
 	$(RUN)python docs/floors.py docs/floors.svg
 	$(RUN)python docs/terminal.py docs/terminal.svg
-	TURNGRAPH_SCREENSHOTS=docs $(RUN)pytest -q tests/browser -k pending_call
+	TURNGRAPH_SCREENSHOTS=docs $(RUN)pytest -q tests/browser -k "pending_call or turn_is_started"
 
 wheel: | $(UV)  ## build the sdist and, from it, the wheel, into dist/
 	rm -rf build/lib build/bdist.* dist

@@ -58,6 +58,7 @@ ROOMS: Final = {
     "turngraph.drawing": "Pictures of graphs",
     "turngraph.interfaces": "Serving",
     "turngraph.interfaces.stepper": "Walking through a turn",
+    "turngraph.interfaces.studio": "The studio, mounted in a server",
 }
 """The public doors, in the order of the reference. A name of two is described once."""
 

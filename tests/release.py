@@ -62,8 +62,18 @@ except LedgerUnavailableError:
     pass
 """,
     "server": "import turngraph.interfaces.server.app",
+    "studio": """
+import os
+from pathlib import Path
+from turngraph.interfaces.studio.catalog import GraphFiles
+from turngraph.interfaces.studio.server import StudioServer
+with StudioServer(GraphFiles((), Path(), os.environ, lambda graph: graph), None) as server:
+    assert server.url.startswith("http://127.0.0.1:")
+""",
     "terminal": "import turngraph.interfaces.terminal.full_screen",
-    "all": "import keyring, langchain, mcp, pymysql, anywidget, pyarrow, psycopg, textual",
+    "all": """
+import keyring, langchain, mcp, pymysql, anywidget, pyarrow, psycopg, textual, watchfiles
+""",
 }
 """What must work where only this extra is installed; `""` is no extra at all."""
 

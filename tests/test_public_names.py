@@ -13,7 +13,12 @@ import pytest
 import turngraph
 from tests.paths import ROOMS
 
-DOORS = ["turngraph", *(f"turngraph.{room}" for room in ROOMS), "turngraph.interfaces.stepper"]
+DOORS = [
+    "turngraph",
+    *(f"turngraph.{room}" for room in ROOMS),
+    "turngraph.interfaces.stepper",
+    "turngraph.interfaces.studio",
+]
 PUBLIC = (Path(__file__).parent / "public_names.txt").read_text("utf-8").splitlines()
 
 

@@ -14,11 +14,17 @@ from tests.paths import ROOT
 WITH_EXTRA = (
     "turngraph.billing.langchain.middleware",  # for langchain's agents
     "turngraph.interfaces.server",  # FastAPI's routes
+    "turngraph.interfaces.studio",  # Starlette's routes
     "turngraph.interfaces.terminal",  # Textual's widgets
 )
 """Modules and packages that subclass what a package of an extra defines, so they load only with
 that extra.
 """
+
+SHIPPED = frozenset(
+    (".py", ".pyi", ".yaml", ".json", ".js", ".tcss", ".html", ".css", ".svg", ".typed")
+)
+"""Suffixes of the files that a wheel holds."""
 
 
 def check_contents(wheel: Path) -> int:
@@ -59,12 +65,7 @@ def _wanted() -> set[str]:
     # The front door is not in the tree that `make wheel-test` runs in, so that only the wheel can
     # be imported there.
     folders = [ROOT.joinpath(*name.split(".")[1:]) for name in packages if name != "turngraph"]
-    files = (
-        file
-        for folder in folders
-        for file in folder.iterdir()
-        if file.suffix in {".py", ".pyi", ".yaml", ".json", ".js", ".tcss", ".typed"}
-    )
+    files = (file for folder in folders for file in folder.iterdir() if file.suffix in SHIPPED)
     rooms = {f"turngraph/{file.relative_to(ROOT).as_posix()}" for file in files}
     return rooms | {f"turngraph/{name}" for name in ("__init__.py", "__init__.pyi", "py.typed")}
 

@@ -60,6 +60,11 @@ COMMANDS: Final[Mapping[str, Command]] = {
         '**Example:** `turngraph step "What is 6 * 7?"`, `turngraph step agent.py:app "Hello!"`\n\n'
         "**Keys:** s or enter goes one step, i into one task, b back, f forks, ? lists all keys.",
     ),
+    "studio": Command(
+        "Open a page in the browser on which graphs are run, stepped through and compared.",
+        "**Example:** `turngraph studio agent.py:app`\n\n"
+        "The address that is printed holds a secret: whoever has it may run the graphs.",
+    ),
     "replay": Command(
         "Run a recorded turn again, offline, and show what differs.",
         "**Example:** `turngraph replay turn.jsonl --model gpt-5-nano`\n\n"

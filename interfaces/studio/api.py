@@ -41,7 +41,7 @@ class Api:
         ledger: "Ledger | None",
         may_change: Callable[[Mapping[str, Any]], bool],
     ) -> None:
-        self._catalog, self._walks, self._ledger = catalog, walks, ledger
+        self._catalog, self._walks, self._given_ledger = catalog, walks, ledger
         self._may_change = may_change
 
     async def studio(self, request: Request) -> Response:
@@ -70,7 +70,9 @@ class Api:
     async def spending(self, request: Request) -> Response:
         """What the ledger says of the last days."""
         if self._ledger is None:
-            raise TurnInvocationError("The studio has no ledger: start it with --ledger.")
+            raise TurnInvocationError(
+                "The studio has no ledger, and its graphs have none. Name one: --ledger."
+            )
         from turngraph.interfaces.studio.spending import spending_report
 
         days = int(request.query_params.get("days", "30"))
@@ -131,6 +133,10 @@ class Api:
         """The walk as a program, a command, a recording or a test."""
         walk, form = self._walk_of(request), request.path_params["form"]
         return PlainTextResponse(await asyncio.to_thread(copy_of, walk.line, form))
+
+    @property
+    def _ledger(self) -> "Ledger | None":
+        return self._given_ledger or self._catalog.ledger
 
     def _walk_of(self, request: Request) -> Walk:
         return self._walks[request.path_params["walk"]]

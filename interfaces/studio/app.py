@@ -44,7 +44,7 @@ def studio_app(
 
     Args:
         graphs: compiled graphs, by the names that the page shows.
-        ledger: what the page `spending` shows; without one, that page is left out.
+        ledger: whose spending is shown; by default that of the graphs' own turns.
         may_change: is given the ASGI scope of each request, and says whether its sender may start,
             step and edit runs. Others may look at stored threads.
 

@@ -5,12 +5,17 @@ from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from turngraph.interfaces.graph_loading import Graph, load_graph
 from turngraph.interfaces.langgraph_json import read_project
 from turngraph.interfaces.plain_text import printable
+from turngraph.interfaces.stepper.engine.task_controller import graphs_in
+from turngraph.nodes.support.stage import Stage
 from turngraph.state.errors import TurnConfigurationError, TurngraphError
+
+if TYPE_CHECKING:
+    from turngraph.billing.ledger import Ledger
 
 __all__ = ["Catalog", "Entry", "GraphFiles"]
 
@@ -53,6 +58,16 @@ class Catalog:
         if entry.graph is None:
             raise TurnConfigurationError(entry.problem)
         return entry.graph
+
+    @property
+    def ledger(self) -> "Ledger | None":
+        """The first ledger that a turn of the graphs is charged to, or None."""
+        graphs = [entry.graph for entry in self.entries if entry.graph is not None]
+        nodes = [
+            node for each in graphs for _, graph in graphs_in(each) for node in graph.nodes.values()
+        ]
+        stages = [node.bound for node in nodes if isinstance(node.bound, Stage)]
+        return next((stage.deps.ledger for stage in stages if stage.deps.ledger is not None), None)
 
     def replace(self, entries: Iterable[Entry]) -> None:
         """Offers these entries in the place of those with the same names."""

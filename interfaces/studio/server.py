@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import socket
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 import uvicorn
 import watchfiles
@@ -14,6 +14,7 @@ import watchfiles
 from turngraph.interfaces.studio.app import app_for
 from turngraph.interfaces.studio.catalog import Catalog, GraphFiles
 from turngraph.interfaces.studio.security import LoopbackGuard
+from turngraph.interfaces.studio.walk import Walk
 from turngraph.interfaces.studio.walks import Walks
 from turngraph.state.errors import TurnConfigurationError
 
@@ -27,6 +28,8 @@ _HOST: Final = "127.0.0.1"
 
 class StudioServer:
     """Serves the studio of some graph files. It listens from the beginning and answers in `run`.
+
+    Leaving its `with` block frees the port and closes every walk.
 
     Args:
         graphs: the graphs.
@@ -62,10 +65,26 @@ class StudioServer:
         """The address with its token, for the person who has started the studio."""
         return f"http://{_HOST}:{self._port}/?token={self._token}"
 
+    def open_thread(self, name: str, thread: str) -> str:
+        """Opens a stored thread of the graph `name`; returns the address of its page.
+
+        Raises TurngraphError if the graph or the thread does not exist.
+        """
+        walk = Walk(name, self._catalog.graph(name), None, thread)
+        self._walks.add(walk)
+        return f"{self.url}#/walk/{walk.id}"
+
     @property
     def catalog(self) -> Catalog:
         """The graphs as they are offered now."""
         return self._catalog
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._walks.close_all()
+        self._socket.close()
 
     def run(self) -> None:
         """Answers until ctrl-c or `stop`."""

@@ -1,5 +1,6 @@
 """The studio in a real browser: runs are started, stepped, edited and compared; files change."""
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.interfaces.stepper.xss_payloads import PAYLOADS
-from tests.interfaces.studio.studio_on import AGENT, NAMES, Studio, running, write_agent
+from tests.interfaces.studio.studio_on import NAMES, Studio, running, write_agent
 from turngraph.billing import Budget, Ledger
 from turngraph.scripted import Say, ScriptedModel
 
@@ -28,7 +29,7 @@ def model() -> Iterator[ScriptedModel]:
 def file(tmp_path_factory: pytest.TempPathFactory, model: ScriptedModel) -> Path:
     """The file of the graphs."""
     folder = tmp_path_factory.mktemp("agents")
-    return folder / write_agent(folder, model.base_url)
+    return folder / write_agent(folder, model.base_url, "support.py")
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def studio(file: Path) -> Iterator[Studio]:
 def context(browser: Any) -> Iterator[Any]:
     """A browser without cookies; an error on any page of it fails the test."""
     errors: list[str] = []
-    opened = browser.new_context(viewport={"width": 1440, "height": 1000})
+    opened = browser.new_context(viewport={"width": 1440, "height": 900})
     opened.set_default_timeout(15_000)
     opened.on("weberror", lambda error: errors.append(str(error.error)))
     opened.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
@@ -83,6 +84,12 @@ def headline(page: Any, text: str) -> None:
     page.locator(".ts-headline", has_text=text).wait_for()
 
 
+def keep_picture(page: Any, name: str) -> None:
+    """Takes a screenshot, if `TURNGRAPH_SCREENSHOTS` names a folder for them."""
+    if folder := os.environ.get("TURNGRAPH_SCREENSHOTS"):
+        page.screenshot(path=f"{folder}/{name}.png")
+
+
 def pane(page: Any, name: str) -> Any:
     return page.locator(f"details[data-pane={name}]")
 
@@ -102,6 +109,7 @@ def test_a_turn_is_started_edited_in_the_past_forked_and_compared(
     before = len(model.requests)
     area = page.get_by_label("The pending request")
     area.fill(area.input_value().replace("Oslo", "Bergen"))
+    keep_picture(page, "studio")
     page.get_by_role("button", name="Send this instead").click()
     headline(page, "edited the request")
     press(page, "Run")
@@ -211,8 +219,8 @@ def test_a_changed_file_is_loaded_again_and_the_run_goes_on(context: Any, tmp_pa
     """A mistake in the file is a sentence until it is mended; the run is kept all the while."""
     file = tmp_path / write_agent(tmp_path, "http://127.0.0.1:9/v1")
     with running(tmp_path, [f"{file.name}:plain"]) as studio:
-        page, home = context.new_page(), context.new_page()
-        for each in (page, home):
+        home, page = context.new_page(), context.new_page()
+        for each in (home, page):
             each.goto(studio.server.url)
         page.get_by_label("words (JSON)").fill('["a", "b"]')
         page.get_by_role("button", name="Start", exact=True).click()
@@ -246,14 +254,13 @@ HOSTILE = [payload for payload in PAYLOADS[::24] if payload.isprintable()]
 def test_no_payload_runs_on_any_page(context: Any, tmp_path: Path) -> None:
     """In a message, an answer, a thread's id, a graph's error, an account and a budget's name."""
     (tmp_path / "hostile.py").write_text(f"raise RuntimeError({HOSTILE[0]!r})")
-    name = write_agent(tmp_path, "BASE")
     ran: list[str] = []
     context.add_init_script("window.__xss = 0")
     with (
         ScriptedModel([Say(payload) for payload in HOSTILE]) as model,
         Ledger("sqlite://") as ledger,
     ):
-        (tmp_path / name).write_text(AGENT.replace("BASE_URL", model.base_url))
+        name = write_agent(tmp_path, model.base_url)
         with running(tmp_path, [f"{name}:turn", "hostile.py:app"], ledger) as studio:
             page = context.new_page()
             page.on("dialog", lambda dialog: ran.append(dialog.message) or dialog.dismiss())
@@ -288,15 +295,17 @@ def test_it_reads_well_light_and_dark_wide_and_narrow(
     contrast = CONTRAST.read_text().replace(".turnstepper *", "body *")
     start(page, "turn", "What is the weather?")
     walk = page.url
-    for address in (walk, walk.partition("#")[0] + "#/", walk.partition("#")[0] + "#/spending"):
-        page.goto(address)
+    for number, part in enumerate((walk.partition("#")[2], "/", "/spending")):
+        page.goto(f"{walk.partition('#')[0]}#{part}")
         page.locator(".ts-headline, table, .sum").first.wait_for()
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
             assert page.evaluate(contrast) == []
+            keep_picture(page, f"studio-{number}-{scheme}")
         for width in (1440, 900, 390):
             page.set_viewport_size({"width": width, "height": 900})
             assert page.evaluate("document.documentElement.scrollWidth") <= width
+            keep_picture(page, f"studio-{number}-{width}")
         unnamed = page.evaluate(
             """() => [...document.querySelectorAll('button, select, input, textarea')]
                 .filter(each => !(each.ariaLabel || each.textContent.trim() || each.labels?.length))

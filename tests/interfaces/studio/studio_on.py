@@ -132,10 +132,10 @@ class Studio:
         return json.loads(text) if text else None
 
 
-def write_agent(folder: Path, base_url: str, text: str = AGENT) -> str:
-    """Writes the graphs into a file whose name no other test has; returns the name."""
-    name = f"agent_{secrets.token_hex(4)}.py"
-    (folder / name).write_text(text.replace("BASE_URL", base_url))
+def write_agent(folder: Path, base_url: str, name: str = "") -> str:
+    """Writes the graphs into a file, whose name no other test may have; returns the name."""
+    name = name or f"agent_{secrets.token_hex(4)}.py"
+    (folder / name).write_text(AGENT.replace("BASE_URL", base_url))
     return name
 
 
@@ -144,12 +144,12 @@ def running(folder: Path, references: list[str], ledger: Ledger | None = None) -
     """Runs a studio of the graphs in `folder` on another thread."""
     history = InMemorySaver()
     files = GraphFiles(references, folder, {}, lambda graph: with_history(graph, history))
-    server = StudioServer(files, ledger)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    try:
-        yield Studio(server, folder)
-    finally:
-        server.stop()
-        thread.join(20)
-        assert not thread.is_alive()
+    with StudioServer(files, ledger) as server:
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        try:
+            yield Studio(server, folder)
+        finally:
+            server.stop()
+            thread.join(20)
+            assert not thread.is_alive()
