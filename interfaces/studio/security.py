@@ -122,8 +122,9 @@ def _cookie(headers: Headers, name: str) -> str:
         morsel = SimpleCookie(headers.get("cookie", "")).get(name)
     except CookieError:
         return ""
-    return "" if morsel is None else morsel.value
+    return "" if morsel is None else str(morsel.value)
 
 
 def _query_token(scope: Scope) -> str:
-    return parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[-1]
+    query = str(scope["query_string"], "latin-1")
+    return parse_qs(query).get("token", [""])[-1]

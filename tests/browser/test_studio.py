@@ -10,6 +10,7 @@ import pytest
 
 from tests.interfaces.stepper.xss_payloads import PAYLOADS
 from tests.interfaces.studio.studio_on import NAMES, Studio, running, write_agent
+from tests.turns import ask
 from turngraph.billing import Budget, Ledger
 from turngraph.scripted import Say, ScriptedModel
 
@@ -87,6 +88,7 @@ def headline(page: Any, text: str) -> None:
 def keep_picture(page: Any, name: str) -> None:
     """Takes a screenshot, if `TURNGRAPH_SCREENSHOTS` names a folder for them."""
     if folder := os.environ.get("TURNGRAPH_SCREENSHOTS"):
+        page.evaluate("scrollTo(0, 0)")
         page.screenshot(path=f"{folder}/{name}.png")
 
 
@@ -201,9 +203,7 @@ def test_an_agent_of_langchain_is_stepped(tab: Tab) -> None:
 def test_a_stored_thread_is_found_and_goes_on(tab: Tab, studio: Studio, file: Path) -> None:
     """A new run begins with its conversation."""
     graph = studio.server.catalog.graph(f"{file.name}:turn")
-    graph.invoke(
-        {"messages": [("user", "A word about snow.")]}, {"configurable": {"thread_id": "winter"}}
-    )
+    graph.invoke(ask("A word about snow."), {"configurable": {"thread_id": "winter"}})
     page = tab()
     page.get_by_role("button", name=re.compile(":turn$")).click()
     page.get_by_label("Search in stored threads").fill("about snow")
@@ -263,11 +263,10 @@ def test_no_payload_runs_on_any_page(context: Any, tmp_path: Path) -> None:
         name = write_agent(tmp_path, model.base_url)
         with running(tmp_path, [f"{name}:turn", "hostile.py:app"], ledger) as studio:
             page = context.new_page()
-            page.on("dialog", lambda dialog: ran.append(dialog.message) or dialog.dismiss())
+            page.on("dialog", lambda dialog: ran.append(dialog.message))
             graph = studio.server.catalog.graph(f"{name}:turn")
             for payload in HOSTILE[:-1]:
-                config = {"configurable": {"thread_id": payload}}
-                graph.invoke({"messages": [("user", payload)]}, config)
+                graph.invoke(ask(payload), {"configurable": {"thread_id": payload}})
             page.goto(studio.server.url)
             page.get_by_role("row").nth(len(HOSTILE) - 1).wait_for()
             assert HOSTILE[1] in page.locator("main").inner_text()

@@ -60,10 +60,9 @@ def _response(attempt: Attempt) -> JsonObject | None:
     """The answer as recordings hold it; None if no whole answer came."""
     reply, error = attempt.reply, attempt.error
     headers: dict[str, Any] = {"content-type": "application/json"}
-    if error is None:
-        complete = reply is not None and reply.raw is not None
-        return {"status": reply.status, "headers": headers, "body": reply.raw} if complete else None
-    if error.status is None:
+    if error is None and reply is not None and reply.raw is not None:
+        return {"status": reply.status, "headers": headers, "body": reply.raw}
+    if error is None or error.status is None:
         return None
     body = {"error": {"message": error.message}}
     return {"status": error.status, "headers": headers, "body": body}

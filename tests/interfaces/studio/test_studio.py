@@ -1,5 +1,6 @@
 """The studio as a browser speaks to it: over HTTP, on a loopback port."""
 
+import http.client
 import json
 import time
 from collections.abc import Iterator
@@ -56,11 +57,10 @@ def start(studio: Studio, name: str, given: Any, **more: Any) -> str:
 
 def view(studio: Studio, walk: str) -> dict[str, Any]:
     """Returns what a page that is opened now is told first."""
-    import http.client
-
     connection = http.client.HTTPConnection("127.0.0.1", studio.port, timeout=20)
     connection.request("GET", f"/api/walks/{walk}/events", headers={"Cookie": studio.cookie})
-    answer, told = connection.getresponse(), {}
+    answer = connection.getresponse()
+    told: dict[str, Any] = {}
     while {"view", "moving", "note"} - set(told):
         line = answer.readline().decode()
         if line.startswith("event: "):
@@ -156,8 +156,6 @@ def test_stored_threads_are_listed_found_and_opened(studio: Studio, file: Path) 
 
 def test_tokens_arrive_while_the_step_runs(studio: Studio) -> None:
     """The page hears them before the view that holds the answer."""
-    import http.client
-
     walk = start(studio, "turn", ask("Say something about the sea, please."))
     connection = http.client.HTTPConnection("127.0.0.1", studio.port, timeout=20)
     connection.request("GET", f"/api/walks/{walk}/events", headers={"Cookie": studio.cookie})
