@@ -23,8 +23,8 @@ export UV_SYSTEM_CERTS ?= true
 endif
 
 .PHONY: bench check clean coverage crashtest demo docs faults format fuzz help install langgraph-server
-.PHONY: links lint lock notebook pictures release-check replay rules test test-lowest test-newest test-unlocked
-.PHONY: types wheel wheel-test
+.PHONY: links lint lock notebook pictures release-check replay rules tenants test test-lowest test-newest
+.PHONY: test-unlocked types wheel wheel-test
 
 help:  ## what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -142,6 +142,9 @@ fuzz: install  ## anything at all into the turn's doors; only named errors may c
 
 crashtest: install  ## kill, freeze and starve turns and their ledger; nothing may be missing or double
 	$(RUN)python -W error -m tests.crash.crashtest
+
+tenants: install  ## two tenants on two server processes that are killed: make tenants TURNS=1000 KILLS=20
+	$(RUN)python -m tests.tenants $(or $(TURNS),300) $(or $(KILLS),10)
 
 # agno and openai-agents have an environment of their own: what they need excludes what turngraph needs.
 .bench/.installed: benchmarks/contenders.lock | $(UV)

@@ -19,6 +19,8 @@ from turngraph.interfaces.server.local_caller import check_reach
 from turngraph.interfaces.server.middleware import RequestGuard
 from turngraph.interfaces.server.passthrough import endpoint as passthrough
 from turngraph.interfaces.server.service import CallerOf, Service, ServiceOf, open_service
+from turngraph.interfaces.server.trace_context import TraceContext
+from turngraph.interfaces.telemetry.opentelemetry import OpenTelemetry
 from turngraph.state.errors import TurngraphError
 
 __all__ = ["create_app"]
@@ -31,6 +33,7 @@ def create_app(
     folder: Path | None = None,
     environ: MutableMapping[str, str] | None = None,
     reread: Callable[[], ServerConfig] | None = None,
+    telemetry: OpenTelemetry | None = None,
 ) -> FastAPI:
     """Returns the server of `config`. Databases are opened and models built when it starts.
 
@@ -40,21 +43,27 @@ def create_app(
         folder: where the paths in the configuration begin; the working directory by default.
         reread: reads the configuration again, on SIGHUP.
         environ: where vendors' keys are looked for; the environment of the process by default.
+        telemetry: follows the turns; by default as the configuration says.
 
     Raises TurnConfigurationError for a configuration that cannot be served.
     """
     if callers is None:
         check_reach(config)
+    if telemetry is None and config.telemetry.opentelemetry:
+        telemetry = OpenTelemetry(content=config.telemetry.content)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         env = os.environ if environ is None else environ
-        async with open_service(config, callers, folder or Path(), env) as service:
+        where = folder or Path()
+        async with open_service(config, callers, where, env, telemetry) as service:
             app.state.service = service
             service.signals.listen(None if reread is None else partial(_reload, service, reread))
             yield
 
     app = FastAPI(title="turngraph", docs_url=None, redoc_url=None, lifespan=lifespan)
+    if telemetry is not None:
+        app.add_middleware(TraceContext, telemetry=telemetry)
     app.add_middleware(RequestGuard)
     app.add_exception_handler(TurngraphError, _answer_error)
     app.add_exception_handler(HTTPException, _answer_http_error)

@@ -19,6 +19,7 @@ __all__ = [
     "ServerConfig",
     "ServerSettings",
     "StoreSettings",
+    "TelemetrySettings",
     "checked_config",
     "read_config",
 ]
@@ -68,8 +69,25 @@ class StoreSettings(Frozen):
     """An SQLAlchemy URL: `sqlite:///turns.db` or `postgresql://user@host/db`. Without one, all is
     kept in the memory of one process, and lost when it ends.
     """
+    lease_seconds: Annotated[float, Field(gt=0)] = 60.0
+    """How long a turn of a process that was killed keeps others from going on with it."""
     days: Annotated[float, Field(gt=0)] = 30.0
     """How long conversations and stored responses are kept."""
+
+
+class TelemetrySettings(Frozen):
+    """What of the server's turns OpenTelemetry is told.
+
+    >>> TelemetrySettings(opentelemetry=True).content
+    False
+    """
+
+    opentelemetry: bool = False
+    """Whether turns have spans and metrics. OpenTelemetry itself is set up from outside, as by
+    `opentelemetry-instrument turngraph serve`.
+    """
+    content: bool = False
+    """Whether spans also hold what is said."""
 
 
 class FallbackConfig(Frozen):
@@ -150,6 +168,7 @@ class ServerConfig(Frozen):
     store: StoreSettings = StoreSettings()
     models: dict[str, ModelConfig] = Field(default_factory=dict)
     """What is served, by the name that clients ask for."""
+    telemetry: TelemetrySettings = TelemetrySettings()
     passthrough: dict[str, PassthroughConfig] = Field(default_factory=dict)
     """Vendors whose own requests are forwarded, by their name in the path."""
 

@@ -17,6 +17,7 @@ from turngraph.graphs.turn_graph import TurnGraph
 from turngraph.interfaces.graph_loading import Graph, load_graph, load_object
 from turngraph.interfaces.server.config import ModelConfig, ServerConfig
 from turngraph.interfaces.server.store import Store
+from turngraph.nodes.support.telemetry import Telemetry
 from turngraph.providers.config import ProviderConfig
 from turngraph.providers.openai_provider import OpenAIProvider
 from turngraph.state.errors import TurnConfigurationError, TurngraphError
@@ -88,13 +89,18 @@ class ModelSet:
 
 
 async def build_models(
-    config: ServerConfig, store: Store, folder: Path, environ: MutableMapping[str, str]
+    config: ServerConfig,
+    store: Store,
+    folder: Path,
+    environ: MutableMapping[str, str],
+    telemetry: Telemetry | None = None,
 ) -> ModelSet:
     """Builds the models of `config`; the scripted model where there are none.
 
     Args:
         folder: where the paths in the configuration begin.
         environ: the environment, in which vendors' keys are looked for.
+        telemetry: follows the turns.
 
     Raises TurnConfigurationError that names the model.
     """
@@ -102,7 +108,7 @@ async def build_models(
         _DEFAULT_NAME: ModelConfig(model=SCRIPTED, functions=("calculator", "date_calculator"))
     }
     stack = AsyncExitStack()
-    builder = _Builder(store, folder, environ, stack)
+    builder = _Builder(store, folder, environ, stack, telemetry)
     try:
         built = {name: builder.model(name, one) for name, one in models.items()}
     except BaseException:
@@ -117,6 +123,7 @@ class _Builder:
     folder: Path
     environ: MutableMapping[str, str]
     stack: AsyncExitStack
+    telemetry: Telemetry | None
 
     def model(self, name: str, config: ModelConfig) -> ServedModel:
         try:
@@ -168,6 +175,7 @@ class _Builder:
             budget=config.budgets,
             approve=config.approve,
             steps="one",
+            telemetry=self.telemetry,
             checkpointer=self.store.checkpointer,
             name=name,
         )

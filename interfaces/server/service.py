@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import Depends, Request
 
+from turngraph.billing.pricing.prices import Prices
 from turngraph.interfaces.server.admission import Admission
 from turngraph.interfaces.server.answer_parts import turn_status, usage_of
 from turngraph.interfaces.server.caller import Caller, Callers
@@ -23,6 +24,7 @@ from turngraph.interfaces.server.served_models import ModelSet, build_models
 from turngraph.interfaces.server.signals import Signals
 from turngraph.interfaces.server.store import Store, open_store
 from turngraph.interfaces.server.turn_runs import TurnEnd, TurnPlan, TurnRun, TurnRuns
+from turngraph.nodes.support.telemetry import Telemetry
 
 __all__ = ["CallerOf", "Service", "ServiceOf", "open_service", "unless_gone"]
 
@@ -44,6 +46,7 @@ class Service:
     runs: TurnRuns
     folder: Path
     environ: MutableMapping[str, str]
+    telemetry: Telemetry | None
     metrics: Metrics = field(default_factory=Metrics)
     signals: Signals = field(default_factory=Signals)
     _old: list[ModelSet] = field(default_factory=list)
@@ -75,7 +78,7 @@ class Service:
 
         Raises TurnConfigurationError if they cannot be built; nothing is changed then.
         """
-        models = await build_models(config, self.store, self.folder, self.environ)
+        models = await build_models(config, self.store, self.folder, self.environ, self.telemetry)
         self._old.append(self.models)
         self.config, self.models = config, models
 
@@ -101,7 +104,8 @@ class Service:
 
     async def sweep(self, *, quiet_s: float) -> None:
         """Settles calls that nobody waits for any more, as of clients that left."""
-        await self.store.ledger.asweep(self.models.prices, quiet_s=quiet_s)
+        own = (*self.models.prices.overrides, *self.passthrough.prices.overrides)
+        await self.store.ledger.asweep(Prices(own), quiet_s=quiet_s)
 
     async def tidy(self) -> None:
         """Runs forever: settles what clients have left open, and closes unused models."""
@@ -116,18 +120,23 @@ class Service:
 
 @asynccontextmanager
 async def open_service(
-    config: ServerConfig, callers: Callers | None, folder: Path, environ: MutableMapping[str, str]
+    config: ServerConfig,
+    callers: Callers | None,
+    folder: Path,
+    environ: MutableMapping[str, str],
+    telemetry: Telemetry | None,
 ) -> AsyncIterator[Service]:
     """Yields the service of `config`. At the end its turns are drained and all is closed."""
     async with open_store(config.store) as store:
-        models = await build_models(config, store, folder, environ)
+        models = await build_models(config, store, folder, environ, telemetry)
         admission = Admission(config.server.turns_at_once, config.server.queue)
         runs = TurnRuns(admission)
         ledger_store = store.ledger.store
         known = callers if callers is not None else callers_for(config, ledger_store)
         limiter = RateLimiter(ledger_store)
         forwards = PassthroughGateway(config.passthrough, ledger_store, limiter, admission, environ)
-        service = Service(config, known, limiter, forwards, store, models, runs, folder, environ)
+        places = folder, environ, telemetry
+        service = Service(config, known, limiter, forwards, store, models, runs, *places)
         tidying = asyncio.create_task(service.tidy())
         try:
             yield service

@@ -36,7 +36,7 @@ async def open_store(settings: StoreSettings) -> AsyncIterator[Store]:
     url = settings.database or IN_MEMORY
     async with AsyncExitStack() as stack:
         checkpointer = await _open_checkpointer(url, stack)
-        ledger = Ledger(url)
+        ledger = Ledger(url, lease_s=settings.lease_seconds)
         stack.push_async_callback(ledger.aclose)
         yield Store(ledger, checkpointer)
 

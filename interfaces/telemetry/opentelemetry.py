@@ -4,7 +4,8 @@ The names are those of the conventions for generative AI, as of November 2026:
 https://github.com/open-telemetry/semantic-conventions-genai/tree/main/docs/gen-ai
 """
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 from turngraph.nodes.support.telemetry import TurnTrace
@@ -65,6 +66,24 @@ class OpenTelemetry:
         return TurnSpans(
             self._tracer, self._instruments, name, thread_id, keeps_content=self._content
         )
+
+    @contextmanager
+    def continued(self, headers: Mapping[str, str]) -> Iterator[None]:
+        """Makes the span that a request's W3C headers name the current one, unless there is one.
+
+        Names of headers are in lower case.
+        """
+        from opentelemetry import context, trace
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+        if trace.get_current_span().get_span_context().is_valid:
+            yield
+            return
+        token = context.attach(TraceContextTextMapPropagator().extract(headers))
+        try:
+            yield
+        finally:
+            context.detach(token)
 
     def ledger(self, operations: str) -> AbstractContextManager[object]:
         """Returns the span of a transaction with these operations of the ledger."""

@@ -7,6 +7,7 @@ from typing import Final
 
 from turngraph.billing.store.calls import CostAttribution
 from turngraph.billing.store.ledger_store import LedgerStore
+from turngraph.graphs.arguments import prices_from
 from turngraph.interfaces.server.admission import Admission
 from turngraph.interfaces.server.caller import Caller
 from turngraph.interfaces.server.errors import ServerError
@@ -39,6 +40,10 @@ class PassthroughGateway:
             name: PassthroughVendor(name, settings, environ)
             for name, settings in configured.items()
         }
+        self.prices = prices_from(
+            {name: price for each in configured.values() for name, price in each.prices.items()}
+        )
+        """The prices of all vendors together."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     def vendor(self, name: str, caller: Caller) -> PassthroughVendor:
