@@ -11,7 +11,7 @@ from langchain_core.tools import tool
 from tests.browser.widget_page import open_widget, redraw
 from tests.turns import ask, turn_on
 from turngraph.interfaces.stepper import TurnStepper
-from turngraph.scripted import Call, Say, ScriptedModel
+from turngraph.scripted import Call, Fail, Say, ScriptedModel
 
 pytestmark = pytest.mark.filterwarnings("default")
 CONTRAST = Path(__file__).parent / "contrast.js"
@@ -144,7 +144,7 @@ def test_wrong_json_is_refused_beside_the_field_and_stays_in_it(
     area = page.get_by_label("The pending request")
     typed = area.input_value().rstrip("}\n ")
     area.fill(typed)
-    press(page, "Send this instead")
+    press(page, "Use for this request")
     page.get_by_role("alert").get_by_text("The request is no JSON").wait_for()
     assert area.input_value() == typed
     assert area.get_attribute("aria-invalid") == "true"
@@ -154,7 +154,7 @@ def test_wrong_json_is_refused_beside_the_field_and_stays_in_it(
     )
     body = json.loads(typed + "}")
     area.fill(json.dumps({**body, "temperature": 0.25}))
-    press(page, "Send this instead")
+    press(page, "Use for this request")
     wait_for_headline(page, "edited the request")
     press(page, "Step")
     wait_for_headline(page, "→ bill")
@@ -266,7 +266,106 @@ def test_keys_alone_are_enough(page: Any, stepper: TurnStepper) -> None:
     shortcuts = page.locator("[aria-keyshortcuts]").evaluate_all(
         "all => all.map(each => each.ariaKeyShortcuts)"
     )
-    assert sorted(shortcuts) == sorted("bsiortuf")
+    assert sorted(shortcuts) == sorted("bsiortufzyS")
+
+
+def test_a_failed_turn_is_red_and_step_is_off(
+    page: Any, picture: Callable[[Any, str], None]
+) -> None:
+    """In the first line, the graph, the timeline and the answer's place. The page says why there is
+    no next step, and its keys do not step either.
+    """
+    with ScriptedModel([Fail(401)]) as model, TurnStepper(turn_on(model), ask("Hi")) as stepper:
+        open_widget(page, stepper)
+        press(page, "Run")
+        wait_for_headline(page, "✗ main · step 4: finalize → finished")
+        assert page.locator(".ts-graph [data-mark=failed]").count() == 2
+        timeline = open_pane(page, "timeline")
+        assert timeline.locator("[data-mark=failed]").all_inner_texts() == ["✗ 2: call_llm → bill"]
+        answer = open_pane(page, "answer").locator("pre")
+        assert "401" in answer.inner_text()
+        red = page.locator(".ts-headline").evaluate("each => getComputedStyle(each).color")
+        assert answer.evaluate("each => getComputedStyle(each).color") == red
+        step = page.get_by_role("toolbar").get_by_role("button", name="Step", exact=True)
+        assert step.is_disabled()
+        assert "Nothing is left to run" in page.locator(".ts-stop").inner_text()
+        picture(page, "stepper-failed")
+        page.keyboard.press("s")
+        page.keyboard.press("b")
+        wait_for_headline(page, "✗ main · step 3")
+        assert step.is_enabled()
+        assert len(model.requests) == 1
+
+
+def test_moves_are_undone_saved_and_opened(
+    page: Any, stepper: TurnStepper, model: ScriptedModel, tmp_path: Path
+) -> None:
+    """An edit in the past makes a line; undo takes it back and redo makes it again."""
+    open_widget(page, stepper)
+    press(page, "Run")
+    wait_for_headline(page, "finished")
+    open_pane(page, "timeline").get_by_role("button", name="1: ").click()
+    wait_for_headline(page, "step 1")
+    area = page.get_by_label("The pending request")
+    area.fill(area.input_value().replace("gpt-4o-mini", "gpt-4o"))
+    press(page, "Use for this request")
+    wait_for_headline(page, "what ran before: line `main 1`")
+    lines = page.get_by_role("group", name="Lines")
+    assert lines.inner_text().split("\n") == ["lines:", "main", "main 1"]
+    undo = page.get_by_role("button", name="Undo", exact=True)
+    assert undo.get_attribute("title") == "Undo (z): edit"
+    undo.click()
+    wait_for_headline(page, "step 1: prep_first_request → call_llm")
+    assert lines.count() == 0
+    page.keyboard.press("y")
+    wait_for_headline(page, "what ran before: line `main 1`")
+    page.get_by_role("textbox", name="File of the walk").fill(str(tmp_path / "walk.json"))
+    press(page, "Save")
+    press(page, "Back")
+    wait_for_headline(page, "step 1: prep_first_request → call_llm")
+    press(page, "Open")
+    wait_for_headline(page, "what ran before: line `main 1`")
+    assert undo.is_disabled()
+    assert len(model.requests) == 2
+
+
+def test_what_holds_for_the_rest_of_the_turn(
+    page: Any, stepper: TurnStepper, model: ScriptedModel
+) -> None:
+    """System message, question, tools and sampling go into both requests of the turn."""
+    widget = open_widget(page, stepper)
+    stepper.run_until("call_llm")
+    redraw(page, widget)
+    rest = page.locator("details[data-key=turn]")
+    rest.evaluate("each => each.open = true")
+    for label, text in (
+        ("system message", "Be brief."),
+        ("user message", "Is it raining?"),
+        ("sampling, as JSON", '{"model": "gpt-4o-mini", "temperature": 0.5}'),
+    ):
+        rest.get_by_label(label).fill(text)
+        at = rest.locator(f"div:has(> label:text-is('{label}'))")
+        at.get_by_role("button", name="Use for the rest of the turn").click()
+        wait_for_headline(page, "edited")
+        page.wait_for_function("document.querySelector('.ts-headline').ariaBusy === 'false'")
+    press(page, "Step")
+    wait_for_headline(page, "→ bill")
+    press(page, "Until")
+    wait_for_headline(page, "prep_second_request → call_llm")
+    rest.evaluate("each => each.open = true")
+    rest.get_by_role("checkbox", name="weather").uncheck()
+    press_in(rest, "Offer these for the rest of the turn")
+    wait_for_headline(page, "edited the request")
+    press(page, "Run")
+    wait_for_headline(page, "finished")
+    first, second = (request.body for request in model.requests)
+    for body in (first, second):
+        assert [message["content"] for message in body["messages"][:2]] == [
+            "Be brief.",
+            "Is it raining?",
+        ]
+        assert body["temperature"] == 0.5
+    assert ("tools" in first, "tools" in second) == (True, False)
 
 
 def test_focus_and_open_panes_survive_a_step(page: Any, stepper: TurnStepper) -> None:
@@ -299,12 +398,12 @@ def test_a_screen_reader_gets_the_step_the_refusals_and_the_names(
     wait_for_headline(page, "→ call_llm")
     snapshot = page.locator(".turnstepper").aria_snapshot()
     for wanted in (
-        'status: "main · step 1: prep_first_request → call_llm · $0"',
+        'status: "▶ main · step 1: prep_first_request → call_llm · $0"',
         'toolbar "Moves"',
         'slider "Timeline"',
         'textbox "The pending request',
         'combobox "Run until"',
-        'rowheader "human"',
+        'rowheader "1 user"',
     ):
         assert wanted in snapshot
     assert page.get_by_role("region", name="Turn stepper").count() == 1

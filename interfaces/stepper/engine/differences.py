@@ -9,7 +9,7 @@ from langchain_core.messages import BaseMessage
 
 from turngraph.interfaces.plain_text import money, one_line
 
-__all__ = ["Change", "Comparison", "Differences", "diff_states"]
+__all__ = ["Change", "Comparison", "Differences", "diff_states", "role_of"]
 
 _ABSENT = "(absent)"
 
@@ -19,7 +19,9 @@ class Change:
     """One value that differs. A value that exists in one state only is `(absent)` in the other."""
 
     path: str
-    """Where the value is: `request.temperature`, `messages[ai msg-1]`."""
+    """Where the value is: `request.temperature`. A message has its place in the conversation, from
+    1, and its role: `messages[3, assistant]`.
+    """
     before: Any
     after: Any
 
@@ -47,36 +49,50 @@ class Comparison:
     names: tuple[str, str]
     first_different_step: int
     """The number of the first step that the lines do not share; 0 if they share none."""
-    steps: tuple[int, int]
+    statuses: tuple[str, str]
+    """How each line stands: `failed`, `waits for a person`, `done` or `goes on`."""
+    answers: tuple[str, str]
+    errors: tuple[str, str]
+    """Why there is no answer, in a sentence; empty if nothing failed."""
+    cost_usd: tuple[Decimal, Decimal]
     calls: tuple[int, int]
     """Requests sent to the model."""
-    cost_usd: tuple[Decimal, Decimal]
-    answers: tuple[str, str]
+    steps: tuple[int, int]
+    first_steps: tuple[str, str]
+    """What each line did in the first step that differs; empty if it has no such step."""
     changes: Differences
     """The differences between the states of the two lines."""
 
     @property
     def rows(self) -> list[tuple[str, str, str]]:
-        """The figures as rows of a table: what, the first line's, the second line's."""
-        return [
-            ("steps", *_pair(map(str, self.steps))),
-            ("calls to the model", *_pair(map(str, self.calls))),
-            ("cost", *_pair(map(money, self.cost_usd))),
+        """The rows of a table: what, the first line's, the second line's."""
+        rows = [
+            ("status", *self.statuses),
             ("answer", *self.answers),
+            ("error", *self.errors),
+            ("cost", *_pair(map(money, self.cost_usd))),
+            ("calls to the model", *_pair(map(str, self.calls))),
+            ("steps", *_pair(map(str, self.steps))),
+            ("first difference", *self.first_steps),
         ]
+        return [(what, a, b) for what, a, b in rows if a or b]
 
     @property
     def summary(self) -> str:
-        """One line: from which step on the lines differ."""
+        """One sentence: from which step on the lines differ, and by what."""
         if self.first_different_step > max(self.steps):
             return "the lines do not differ"
-        return f"the lines differ from step {self.first_different_step} on"
+        first, second = (
+            f"{name}: {step or 'has no such step'}"
+            for name, step in zip(self.names, self.first_steps, strict=True)
+        )
+        return f"the lines differ from step {self.first_different_step} on ({first}; {second})"
 
     def __str__(self) -> str:
         """A small table."""
         first, second = self.names
         rows = (
-            f"{what}: {first} {one_line(a, 60)} | {second} {one_line(b, 60)}"
+            f"{what}: {first} {one_line(a, 60) or 'none'} | {second} {one_line(b, 60) or 'none'}"
             for what, a, b in self.rows
         )
         return "\n".join((self.summary, *rows))
@@ -118,18 +134,21 @@ def _changes(path: str, before: Any, after: Any) -> list[Change]:
 def _message_changes(
     path: str, before: Sequence[BaseMessage], after: Sequence[BaseMessage]
 ) -> list[Change]:
-    old = {message.id: message for message in before}
-    new = {message.id: message for message in after}
-    return [
-        Change(
-            f"{path}[{(new.get(message_id) or old[message_id]).type} {message_id}]",
-            old.get(message_id, _ABSENT),
-            new.get(message_id, _ABSENT),
-        )
-        for message_id in dict.fromkeys((*old, *new))
-        if old.get(message_id) is not new.get(message_id)
-        and old.get(message_id) != new.get(message_id)
-    ]
+    old = {message.id: (place, message) for place, message in enumerate(before, 1)}
+    new = {message.id: (place, message) for place, message in enumerate(after, 1)}
+    changes = []
+    for message_id in dict.fromkeys((*old, *new)):
+        _, earlier = old.get(message_id, (0, _ABSENT))
+        _, later = new.get(message_id, (0, _ABSENT))
+        if earlier is not later and earlier != later:
+            place, message = new.get(message_id) or old[message_id]
+            changes.append(Change(f"{path}[{place}, {role_of(message)}]", earlier, later))
+    return changes
+
+
+def role_of(message: BaseMessage) -> str:
+    """Returns the role of a message, in the words of the API."""
+    return {"human": "user", "ai": "assistant"}.get(message.type, message.type)
 
 
 def _are_messages(value: object) -> bool:

@@ -2,12 +2,14 @@
 lines compared. Nothing of the graph runs here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Self
+from typing import Any, Final, Self
 from weakref import WeakKeyDictionary
 
+from turngraph.drawing.marks import Mark
 from turngraph.interfaces.stepper.engine.differences import Comparison, Differences, diff_states
+from turngraph.interfaces.stepper.engine.outcome import ending_problems, line_mark
 from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.interfaces.stepper.engine.timeline import Timeline
 from turngraph.interfaces.stepper.engine.wire_request import WireRequest, request_of
@@ -119,16 +121,17 @@ class Inspector:
         first, second = (line._timeline.steps_so_far for line in lines)
         # A fork shares the very step objects of the line it came from.
         shared = sum(1 for mine, other in zip(first, second, strict=False) if mine is other)
-        replies = [line.response for line in lines]
-        answers = ["" if reply is None else reply.text for reply in replies]
         one, other = lines
         return Comparison(
             names=(one.name, other.name),
             first_different_step=shared,
-            steps=(len(first) - 1, len(second) - 1),
-            calls=(one._timeline.calls, other._timeline.calls),
+            statuses=(_status(first), _status(second)),
+            answers=(_answer(one), _answer(other)),
+            errors=("\n".join(ending_problems(first)), "\n".join(ending_problems(second))),
             cost_usd=(one.cost, other.cost),
-            answers=(answers[0], answers[1]),
+            calls=(one._timeline.calls, other._timeline.calls),
+            steps=(len(first) - 1, len(second) - 1),
+            first_steps=(_at(first, shared), _at(second, shared)),
             changes=diff_states(one.state, other.state),
         )
 
@@ -140,3 +143,25 @@ class Inspector:
                 f"There is no line `{line}`. There are: {', '.join(self.forks)}."
             )
         return self.forks[line]
+
+
+_STATUSES: Final[Mapping[Mark, str]] = {
+    "failed": "failed",
+    "waiting": "waits for a person",
+    "done": "done",
+    "next": "goes on",
+}
+
+
+def _status(steps: Sequence[Step]) -> str:
+    return _STATUSES[line_mark(steps)]
+
+
+def _answer(line: Inspector) -> str:
+    """The latest answer, unless the turn failed after it."""
+    reply = None if ending_problems(line.steps_so_far) else line.response
+    return "" if reply is None else reply.text
+
+
+def _at(steps: Sequence[Step], number: int) -> str:
+    return str(steps[number]).partition(": ")[2] if number < len(steps) else ""

@@ -7,6 +7,7 @@ markup.
 from html import escape
 from typing import Final
 
+from turngraph.drawing.marks import SIGNS
 from turngraph.drawing.svg import draw_svg
 from turngraph.interfaces.plain_text import printable
 from turngraph.interfaces.stepper.engine.namespaces import readable_path
@@ -14,7 +15,7 @@ from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.interfaces.stepper.engine.task_controller import Graph, graphs_in
 from turngraph.interfaces.stepper.views.panes import Pane, headline, panes_of
-from turngraph.interfaces.stepper.views.status import node_statuses
+from turngraph.interfaces.stepper.views.status import node_statuses, step_mark, turn_mark
 from turngraph.interfaces.stepper.views.style import CSS
 
 __all__ = ["OPEN_PANES", "graph_path", "graph_shown", "graph_svg", "page", "pane_texts"]
@@ -55,17 +56,19 @@ def page(stepper: Stepper) -> str:
         _details(name, pane) for name, pane in panes_of(stepper).items() if not pane.is_empty
     )
     steps = "".join(
-        f"<li{_current(step, stepper.now)}>{escape(printable(str(step)))}</li>"
+        f'<li data-mark="{step_mark(step)}"{_current(step, stepper.now)}>'
+        f"{SIGNS[step_mark(step)]} {escape(printable(str(step)))}</li>"
         for step in stepper.timeline
     )
     path = graph_path(stepper)
     inside = f"<p>in {escape(path)}</p>" if path else ""
     return (
         f'<div class="turnstepper" role="region" aria-label="Turn stepper"><style>{CSS}</style>'
-        f'<p class="ts-headline">{escape(headline(stepper))}</p>'
+        f'<p class="ts-headline" data-mark="{turn_mark(stepper)}">'
+        f"{escape(headline(stepper, sign=True))}</p>"
         f'<div class="ts-body"><div class="ts-graph">{inside}{graph_svg(stepper)}</div>'
         f'<div class="ts-panes">{panes}<details><summary>timeline</summary>'
-        f'<div><ol class="ts-steps">{steps}</ol></div></details>'
+        f'<div class="ts-content"><ol class="ts-steps">{steps}</ol></div></details>'
         "</div></div></div>"
     )
 
@@ -74,9 +77,13 @@ def _details(name: str, pane: Pane) -> str:
     note = f" <small>{escape(pane.note)}</small>" if pane.note else ""
     opened = "open" if name in OPEN_PANES else ""
     return (
-        f"<details {opened}><summary>{escape(name)}{note}</summary>"
-        f"<div>{_content(pane)}</div></details>"
+        f'<details {opened} data-pane="{name}"{_marked(pane)}><summary>{escape(name)}{note}'
+        f'</summary><div class="ts-content">{_content(pane)}</div></details>'
     )
+
+
+def _marked(pane: Pane) -> str:
+    return f' data-mark="{pane.mark}"' if pane.mark else ""
 
 
 def _content(pane: Pane) -> str:
@@ -85,8 +92,12 @@ def _content(pane: Pane) -> str:
     if not pane.rows:
         return f"<pre>{escape(pane.text)}</pre>"
     head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in pane.head)
-    rows = "".join(f"<tr>{_cells(*row)}</tr>" for row in pane.rows)
+    rows = "".join(f"<tr{_row_mark(row[0])}>{_cells(*row)}</tr>" for row in pane.rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _row_mark(first: str) -> str:
+    return ' data-mark="failed"' if first.startswith(SIGNS["failed"]) else ""
 
 
 def _cells(first: str, *others: str) -> str:

@@ -10,12 +10,19 @@ from typing import Final
 from langchain_core.messages import BaseMessage
 from pydantic import BaseModel
 
+from turngraph.drawing.marks import SIGNS, Mark
 from turngraph.interfaces.plain_text import money, printable
+from turngraph.interfaces.stepper.engine.differences import role_of
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.views.charts import cost_chart, timeline_chart, tokens_chart
 from turngraph.interfaces.stepper.views.questions import question_text
-from turngraph.interfaces.stepper.views.status import answer_of, problems_of
-from turngraph.state.result import Charge
+from turngraph.interfaces.stepper.views.status import (
+    answer_of,
+    calls_model_next,
+    problems_of,
+    turn_mark,
+)
+from turngraph.state.result import Charge, ToolRun
 
 __all__ = ["PANES", "Pane", "headline", "pane_of", "panes_of"]
 
@@ -38,6 +45,8 @@ class Pane:
     """How a row reads in plain text."""
     note: str = ""
     """What stands beside the pane's name."""
+    mark: Mark | None = None
+    """`failed` for an error, `waiting` for a question to a person."""
     pictures: tuple[str, ...] = ()
     """SVG documents drawn by turngraph."""
 
@@ -72,24 +81,32 @@ def pane_of(stepper: Stepper, name: str, compared: str | None = None) -> Pane:
         return _fitted(Pane(message, note="error"))
 
 
-def headline(stepper: Stepper) -> str:
-    """Returns one line: the name of the line, the step, what runs next, the cost so far."""
+def headline(stepper: Stepper, *, sign: bool = False) -> str:
+    """Returns one line: the name of the line, the step, what runs next, the cost so far.
+
+    With `sign` it begins with the sign of how the turn stands: ✗ if it failed.
+    """
+    if sign:
+        return f"{SIGNS[turn_mark(stepper)]} {headline(stepper)}"
     return printable(f"{stepper.name} · step {stepper.now} · {money(stepper.cost)}")
 
 
 def _problem(stepper: Stepper) -> Pane:
-    return Pane("\n".join(problems_of(stepper)))
+    return Pane("\n".join(problems_of(stepper)), mark="failed")
 
 
 def _question(stepper: Stepper) -> Pane:
     questions = [waiting.interrupt.value for waiting in stepper.now.waiting]
-    return Pane("\n".join(map(question_text, questions)))
+    return Pane("\n".join(map(question_text, questions)), mark="waiting")
 
 
 def _answer(stepper: Stepper) -> Pane:
     answer = answer_of(stepper)
     # A question has a pane of its own, with the fields to answer it.
-    return Pane("" if answer.mark == "waiting" else answer.text, note=answer.note)
+    if answer.mark == "waiting":
+        return Pane()
+    mark: Mark | None = "failed" if answer.mark == "failed" else None
+    return Pane(answer.text, note=answer.note, mark=mark)
 
 
 def _messages(stepper: Stepper) -> Pane:
@@ -97,7 +114,10 @@ def _messages(stepper: Stepper) -> Pane:
     shown = [message for message in messages if isinstance(message, BaseMessage)][-_MAX_MESSAGES:]
     earlier = len(messages) - len(shown)
     rows = [("…", f"{earlier} earlier messages")] if earlier else []
-    rows += [(message.type, _message_text(message)) for message in shown]
+    rows += [
+        (f"{place} {role_of(message)}", _message_text(message))
+        for place, message in enumerate(shown, earlier + 1)
+    ]
     return _table(("from", "text"), rows, "{}: {}", note=str(len(messages)) if messages else "")
 
 
@@ -119,8 +139,10 @@ def _response(stepper: Stepper) -> Pane:
     if not attempts:
         return Pane()
     reply, error, note = attempts[-1].reply, attempts[-1].error, f"call {len(attempts)}"
+    if calls_model_next(stepper.now):
+        note = f"{note}, before the one that is about to be sent"
     if reply is None:
-        return Pane("" if error is None else error.message, note=f"{note}, failed")
+        return Pane("" if error is None else error.message, note=f"{note}, failed", mark="failed")
     fields = reply.model_dump(mode="json", exclude_defaults=True, exclude={"raw"})
     notes = filter(None, (note, reply.finish_reason))
     return Pane(json.dumps(fields, indent=2, ensure_ascii=False), note=", ".join(notes))
@@ -128,7 +150,7 @@ def _response(stepper: Stepper) -> Pane:
 
 def _tools(stepper: Stepper) -> Pane:
     runs = stepper.state.get("tool_runs") or []
-    rows = [(run.status, run.name, run.arguments, run.content) for run in runs]
+    rows = [(_tool_status(run), run.name, run.arguments, run.content) for run in runs]
     waiting = {each.task.key for each in stepper.now.waiting}
     rows += [
         ("waiting" if task.key in waiting else "next", task.call.name, task.call.arguments, "…")
@@ -136,6 +158,10 @@ def _tools(stepper: Stepper) -> Pane:
         if task.call
     ]
     return _table(("status", "tool", "arguments", "result"), rows, "{}: {}({}) → {}")
+
+
+def _tool_status(run: ToolRun) -> str:
+    return run.status if run.status == "ok" else f"{SIGNS['failed']} {run.status}"
 
 
 def _difference(stepper: Stepper) -> Pane:

@@ -10,23 +10,19 @@ from langgraph.graph import END
 
 from turngraph.drawing.marks import Mark
 from turngraph.interfaces.stepper.engine.namespaces import is_within
+from turngraph.interfaces.stepper.engine.outcome import ending_problems, line_mark
+from turngraph.interfaces.stepper.engine.problems import problem_of_run
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.interfaces.stepper.engine.task_controller import Task
-from turngraph.interfaces.stepper.views.problems import (
-    outcome_problem,
-    problem_of_run,
-    raised_text,
-    result_problem,
-    updates_in,
-)
 from turngraph.interfaces.stepper.views.questions import call_text, question_text
-from turngraph.state.result import Attempt, TurnResult
+from turngraph.state.result import Attempt
 
 __all__ = [
     "Answer",
     "NodeStatus",
     "answer_of",
+    "calls_model_next",
     "node_statuses",
     "problems_of",
     "step_mark",
@@ -64,11 +60,11 @@ def answer_of(stepper: Stepper) -> Answer:
     if now.waiting:
         questions = (waiting.interrupt.value for waiting in now.waiting)
         return Answer("waiting", "\n".join(map(question_text, questions)))
-    if problems := _ending_problems(stepper):
+    if problems := ending_problems(stepper.steps_so_far):
         part = attempts[-1].reply if attempts else None
         text = part.text if part is not None and attempts[-1].error is not None else ""
         return Answer("failed", "\n\n".join((*problems, *filter(None, [text]))))
-    if any(task.node == "call_llm" and task.stage is not None for task in now.pending):
+    if calls_model_next(now):
         return Answer("next", "", f"call {len(attempts) + 1} is about to be sent")
     reply = attempts[-1].reply if attempts else None
     if reply is not None:
@@ -78,13 +74,18 @@ def answer_of(stepper: Stepper) -> Answer:
     return Answer("done" if now.finished else "next", _last_ai_text(stepper))
 
 
+def calls_model_next(step: Step) -> bool:
+    """Returns whether a request is about to be sent."""
+    return any(task.node == "call_llm" and task.stage is not None for task in step.pending)
+
+
 def problems_of(stepper: Stepper) -> tuple[str, ...]:
     """Returns what is wrong where the stepper stands, one sentence each; empty if nothing is.
 
     These are the failures of the tasks that have just run, and what has ended the turn.
     """
     failed = (problem_of_run(run) for run in stepper.now.runs)
-    return tuple(dict.fromkeys((*_ending_problems(stepper), *filter(None, failed))))
+    return tuple(dict.fromkeys((*ending_problems(stepper.steps_so_far), *filter(None, failed))))
 
 
 def step_mark(step: Step) -> Mark:
@@ -96,12 +97,7 @@ def step_mark(step: Step) -> Mark:
 
 def turn_mark(stepper: Stepper) -> Mark:
     """Returns how the turn stands: it failed, waits for a person, is done, or goes on (`next`)."""
-    now = stepper.now
-    if now.waiting:
-        return "waiting"
-    if now.failed or _ending_problems(stepper):
-        return "failed"
-    return "done" if now.finished else "next"
+    return line_mark(stepper.steps_so_far)
 
 
 def why_no_step(stepper: Stepper) -> str:
@@ -173,20 +169,6 @@ def _ran(problems: list[str]) -> NodeStatus:
         return NodeStatus("done")
     count = f"{failed} of {len(problems)} failed" if len(problems) > 1 else ""
     return NodeStatus("failed", count)
-
-
-def _ending_problems(stepper: Stepper) -> tuple[str, ...]:
-    """What has ended the turn without an answer, or keeps the graph from going on."""
-    if stepper.now.error is not None:
-        return (raised_text(stepper.now.error),)
-    for step in reversed(stepper.steps_so_far):
-        for run in reversed(step.runs):
-            for values in updates_in(run.output):
-                if "outcome" in values:
-                    return tuple(outcome_problem(values))
-                if isinstance(values.get("result"), TurnResult):
-                    return tuple(result_problem(values))
-    return ()
 
 
 def _attempts(stepper: Stepper) -> list[Attempt]:

@@ -28,38 +28,57 @@ CSS: Final = f"""
 :host-context(.dark) .turnstepper{{{DARK}}}
 .turnstepper{{color:var(--ink);background:var(--paper);font:13px/1.45 system-ui,sans-serif;
 border:1px solid var(--line);
-border-radius:8px;padding:12px;container-type:inline-size;box-sizing:border-box}}
+border-radius:8px;padding:12px;container-type:inline-size;box-sizing:border-box;
+overflow-wrap:anywhere}}
 .turnstepper *{{box-sizing:border-box}}
 .turnstepper .ts-headline{{font-weight:600;margin:0 0 8px;overflow-wrap:anywhere}}
+.turnstepper .ts-headline[data-mark=failed]{{color:var(--bad)}}
+.turnstepper .ts-headline[data-mark=waiting]{{color:var(--wait)}}
 .turnstepper .ts-headline[aria-busy=true]::after{{content:" · working…";color:var(--lit)}}
 .turnstepper .ts-bar{{display:flex;flex-wrap:wrap;gap:6px;align-items:center;margin-bottom:8px}}
+.turnstepper .ts-bar[role=toolbar]{{position:sticky;top:0;z-index:2;background:var(--paper);
+padding:4px 0}}
+.turnstepper .ts-bar:empty{{display:none}}
+.turnstepper .ts-bar span{{color:var(--dim)}}
 .turnstepper button,.turnstepper select,.turnstepper input:not([type=range]){{font:inherit;
 color:inherit;
 background:var(--paper);border:1px solid var(--line);border-radius:6px;padding:3px 9px;
 min-height:28px;max-width:100%}}
 .turnstepper button{{cursor:pointer;background:var(--soft)}}
-.turnstepper button:hover{{border-color:var(--lit)}}
+.turnstepper button:disabled{{cursor:default;color:var(--dim);border-style:dashed}}
+.turnstepper button:hover:enabled{{border-color:var(--lit)}}
 .turnstepper button[aria-pressed=true],.turnstepper button[aria-current]{{border-color:var(--lit);
 background:var(--lit-paper);font-weight:600}}
 .turnstepper kbd{{font:11px ui-monospace,Menlo,Consolas,monospace;color:var(--dim);margin-left:5px}}
 .turnstepper :focus-visible{{outline:2px solid var(--lit);outline-offset:1px}}
 .turnstepper input[type=range]{{width:100%;margin:2px 0 8px;accent-color:var(--lit)}}
-.turnstepper .ts-problem:empty,.turnstepper .ts-error:empty{{display:none}}
+.turnstepper :is(.ts-problem,.ts-error,.ts-stop):empty{{display:none}}
+.turnstepper .ts-stop{{color:var(--dim);margin:4px 0 8px}}
 .turnstepper .ts-problem,.turnstepper .ts-error{{color:var(--bad);margin:4px 0 8px;
 white-space:pre-wrap;
 overflow-wrap:anywhere}}
 .turnstepper .ts-problem{{border:1px solid var(--bad);border-radius:6px;padding:6px 10px}}
 .turnstepper .ts-body{{display:flex;gap:16px;align-items:flex-start}}
 .turnstepper .ts-graph{{flex:0 0 250px;position:sticky;top:8px}}
-.turnstepper .ts-graph svg{{display:block;width:100%;height:auto;max-height:640px}}
+.turnstepper .ts-graph svg{{display:block;width:auto;max-width:100%;height:auto;max-height:640px;
+margin:0 auto}}
 .turnstepper .ts-graph p{{margin:0 0 4px;color:var(--dim);overflow-wrap:anywhere}}
 .turnstepper .ts-panes{{flex:1 1 0;min-width:0}}
 @container(max-width:620px){{.turnstepper .ts-body{{display:block}}
-.turnstepper .ts-graph{{position:static;max-width:250px;margin:0 auto 8px}}}}
+.turnstepper .ts-graph{{position:static;max-width:none;margin:0 0 8px}}
+.turnstepper .ts-graph svg{{max-height:300px}}}}
 .turnstepper details{{border-top:1px solid var(--line);padding:5px 0}}
 .turnstepper summary{{cursor:pointer;font-weight:600}}
 .turnstepper summary small{{font-weight:400;color:var(--dim);margin-left:8px}}
-.turnstepper details>div{{max-height:300px;overflow:auto;margin-top:4px}}
+.turnstepper details>div{{margin-top:4px}}
+.turnstepper .ts-content{{max-height:300px;overflow:auto}}
+.turnstepper details[data-mark=failed] pre{{color:var(--bad);border:1px solid var(--bad)}}
+.turnstepper details[data-mark=failed]>summary{{color:var(--bad)}}
+.turnstepper details[data-mark=waiting] pre{{border:1px solid var(--wait)}}
+.turnstepper details[data-mark=waiting]>summary{{color:var(--wait)}}
+.turnstepper :is(li,button,tbody tr>th,tbody tr>td)[data-mark=failed],
+.turnstepper tbody tr[data-mark=failed]>*{{color:var(--bad)}}
+.turnstepper :is(li,button)[data-mark=waiting]{{color:var(--wait)}}
 .turnstepper pre,.turnstepper textarea,.turnstepper td{{
 font:12px/1.5 ui-monospace,Menlo,Consolas,monospace;
 white-space:pre-wrap;overflow-wrap:anywhere;word-break:normal;color:inherit}}
@@ -80,7 +99,6 @@ text-overflow:ellipsis}}
 .turnstepper.turnstepper thead{{border:0}}
 .turnstepper details details{{border:1px solid var(--line);border-radius:6px;margin:6px 0;
 padding:4px 10px}}
-.turnstepper details details>div{{max-height:none}}
 .turnstepper fieldset{{border:1px solid var(--line);border-radius:6px;margin:6px 0;padding:6px 10px;
 min-width:0}}
 .turnstepper legend{{font:600 12px ui-monospace,Menlo,Consolas,monospace;padding:0 4px}}

@@ -1,7 +1,7 @@
 // Text from a model, a tool or a server is set as text. The only markup is the SVG that turngraph drew.
 const KEYS = [
   ["back", "b", "Back"], ["step", "s", "Step"], ["step_into", "i", "Into"], ["step_over", "o", "Over"],
-  ["run", "r", "Run"], ["retry", "t", "Retry"],
+  ["run", "r", "Run"], ["retry", "t", "Retry"], ["undo", "z", "Undo"], ["redo", "y", "Redo"],
 ];
 
 function make(tag, props = {}, ...children) {
@@ -14,20 +14,13 @@ function make(tag, props = {}, ...children) {
   return node;
 }
 
-const button = (label, props, act) => {
-  const node = make("button", { type: "button", ...props }, label);
-  node.addEventListener("click", act);
-  return node;
-};
+const button = (label, props, act) => make("button", { type: "button", onclick: act, ...props }, label);
 
-function picture(svg) {
-  return document.importNode(new DOMParser().parseFromString(svg, "image/svg+xml").documentElement, true);
-}
+const picture = (svg) =>
+  document.importNode(new DOMParser().parseFromString(svg, "image/svg+xml").documentElement, true);
 
-function options(...groups) {
-  return groups.map(([label, names]) =>
-    make("optgroup", { label }, names.map((name) => make("option", { value: name, textContent: name }))));
-}
+const options = (...groups) => groups.map(([label, names]) =>
+  make("optgroup", { label }, names.map((name) => make("option", { value: name, textContent: name }))));
 
 // A field with its label, its buttons, and the place for an error message about it.
 function field(key, label, value, tall, ...buttons) {
@@ -48,7 +41,7 @@ function table(pane) {
   const cells = (row) => row.map((cell, n) => n ? make("td", {}, cell) : make("th", { scope: "row", title: cell }, cell));
   return make("table", {},
     make("thead", {}, make("tr", {}, pane.head.map((cell) => make("th", { scope: "col" }, cell)))),
-    make("tbody", {}, pane.rows.map((row) => make("tr", {}, cells(row)))));
+    make("tbody", {}, pane.rows.map((row) => make("tr", { "data-mark": row[0].startsWith("✗") ? "failed" : undefined }, cells(row)))));
 }
 
 function content(pane) {
@@ -60,14 +53,31 @@ function content(pane) {
 // The controls of a pane beside its content: fields and choices.
 function controls(name, view, choices, send) {
   if (name === "request" && view.body)
-    return [field("request", "The pending request: the very JSON that will be sent", view.body, true,
-      ["Send this instead", "edit_request", (area) => send("edit_request", { body: area.value, field: "request" })])];
+    return [field("request", "The pending request: the very JSON that will be sent. A change holds for this one request.",
+      view.body, true,
+      ["Use for this request", "edit_request", (area) => send("edit_request", { body: area.value, field: "request" })]),
+      view.turn && turnForm(view.turn, send)].filter(Boolean);
   if (name === "tools") return view.calls.map((call) => callForm(call, send));
   if (name === "question") return view.questions.map((question, n, all) => questionForm(question, all.length > 1, send));
   if (name === "breakpoints") return breakpoints(view, choices, send);
   if (name === "compare") return view.lines.length > 1 ? [comparison(view, send)] : [];
-  if (name === "timeline") return [steps(view, send)];
+  if (name === "timeline") return [steps(view, choices, send)];
   return [];
+}
+
+// What holds for the rest of the turn: this request and those that follow.
+function turnForm(turn, send) {
+  const use = (part, value) => send("edit_turn", { part, value, field: `turn ${part}` });
+  const fields = turn.fields.map(({ part, label, value }) => field(`turn ${part}`, label, value, false,
+    ["Use for the rest of the turn", `edit_turn ${part}`, (area) => use(part, area.value)]));
+  const boxes = turn.tools.map(({ name, offered }) =>
+    make("input", { type: "checkbox", checked: offered, value: name, "data-key": `turn tool ${name}` }));
+  const tools = make("fieldset", {}, make("legend", {}, "tools"),
+    boxes.map((box) => make("label", {}, box, ` ${box.value} `)),
+    button("Offer these for the rest of the turn", { "data-action": "edit_turn tools", "data-key": "edit_turn tools" },
+      () => use("tools", boxes.filter((box) => box.checked).map((box) => box.value))));
+  return make("details", { "data-key": "turn" }, make("summary", {}, "for the rest of the turn"),
+    make("div", {}, fields, boxes.length ? tools : null));
 }
 
 function callForm(call, send) {
@@ -119,26 +129,23 @@ function comparison(view, send) {
   return make("div", { className: "ts-bar" }, other);
 }
 
-function steps(view, send) {
+function steps(view, choices, send) {
   return make("ol", { className: "ts-steps" }, view.steps.map((text, step) => make("li", {},
-    button(text, { "data-key": `step ${step}`, "aria-current": step === view.position ? "step" : undefined },
-      () => send("jump", { step })))));
+    button(`${choices.signs[view.marks[step]]} ${text}`, { "data-key": `step ${step}`, "data-mark": view.marks[step],
+      "aria-current": step === view.position ? "step" : undefined }, () => send("jump", { step })))));
 }
 
 // A pane is built again only if this changes: otherwise typed text and scroll positions would be lost at each step.
 function signature(name, view) {
   const pane = view.panes[name];
   const more = {
-    request: view.body, tools: view.calls, question: view.questions, breakpoints: view.breakpoints,
-    compare: [view.lines, view.line, view.compared], timeline: [view.steps, view.position],
+    request: [view.body, view.turn], tools: view.calls, question: view.questions, breakpoints: view.breakpoints,
+    compare: [view.lines, view.line, view.compared], timeline: [view.steps, view.marks, view.position],
   };
   return JSON.stringify([pane, more[name]]);
 }
 
-function focused(root) {
-  const at = root.getRootNode().activeElement;
-  return at && root.contains(at) ? at : null;
-}
+const focused = (root) => root.contains(root.getRootNode().activeElement) ? root.getRootNode().activeElement : null;
 
 // Replaces the content of a pane; fields keep what was typed, and the focus stays where it was.
 function replaceContent(root, details, children) {
@@ -147,9 +154,9 @@ function replaceContent(root, details, children) {
   const typed = new Map([...details.querySelectorAll("textarea")].map((area) => [area.dataset.key, area]));
   const opened = new Map([...details.querySelectorAll("details")].map((each) => [each.dataset.key, each.open]));
   const body = details.lastChild;
-  const scrolled = body.hasChildNodes() ? body.scrollTop : 0; // reading it forces a layout
+  const scrolled = body.querySelector(".ts-content")?.scrollTop; // reading it forces a layout
   body.replaceChildren(...children);
-  if (scrolled) body.scrollTop = scrolled;
+  if (scrolled) body.querySelector(".ts-content")?.scrollTo(0, scrolled);
   for (const area of details.querySelectorAll("textarea")) {
     const before = typed.get(area.dataset.key);
     if (before && before.defaultValue === area.defaultValue) area.value = before.value;
@@ -166,6 +173,7 @@ function render({ model, el }) {
   root.setAttribute("data-lm-suppress-shortcuts", "true"); // else JupyterLab inserts a cell on the key b
   const headline = make("p", { className: "ts-headline", role: "status" });
   const problem = make("p", { className: "ts-problem", role: "alert" });
+  const stop = make("p", { className: "ts-stop", role: "status" });
   const lines = make("div", { className: "ts-bar", role: "group", "aria-label": "Lines" });
   const slider = make("input", { type: "range", min: 0, step: 1, "aria-label": "Timeline" });
   const graph = make("div", { className: "ts-graph" });
@@ -186,21 +194,25 @@ function render({ model, el }) {
   const runUntil = () => send("run_until", { until: until.value });
   const fork = () => { send("fork", { name: name.value.trim() }); name.value = ""; };
   name.addEventListener("keydown", (event) => event.key === "Enter" && fork());
-  const act = { u: runUntil, f: fork };
+  const file = make("input", { type: "text", value: "walk.json", "aria-label": "File of the walk", size: 10 });
+  const act = {};
   const keyed = (label, key, action, press) => {
-    const props = { title: `${label} (${key})`, "aria-keyshortcuts": key, "data-action": action };
-    act[key] = press;
-    return button([label, make("kbd", { "aria-hidden": "true" }, key)], props, press);
+    const props = { "aria-keyshortcuts": key, "data-action": action, "data-label": `${label} (${key})` };
+    const made = button([label, make("kbd", { "aria-hidden": "true" }, key)], props, press);
+    act[key] = () => made.disabled || press();
+    return made;
   };
   bar.append(...KEYS.map(([action, key, label]) => keyed(label, key, action, () => send(action))),
-    keyed("Until", "u", "run_until", runUntil), until, keyed("Fork", "f", "fork", fork), name);
+    keyed("Until", "u", "run_until", runUntil), until, keyed("Fork", "f", "fork", fork), name,
+    keyed("Save", "S", "save", () => send("save", { path: file.value })), file,
+    button("Open", { "data-action": "open", "data-label": "Open" }, () => send("open", { path: file.value })));
   until.value = choices.nodes.find((node) => /(^|\/)call_llm$/.test(node)) ?? choices.nodes[0];
   slider.addEventListener("input", () => {
     wanted = Number(slider.value);
     if (model.get("view").handled >= sent) send("jump", { step: wanted });
   });
   root.append(make("style", { nonce: choices.nonce ?? "", textContent: model.get("css") + hidingRule(choices.page) }), headline, bar, lines, slider, problem,
-    make("div", { className: "ts-body" }, graph, panes));
+    stop, make("div", { className: "ts-body" }, graph, panes));
 
   const pane = (name) => {
     let details = [...panes.children].find((each) => each.dataset.pane === name);
@@ -220,8 +232,10 @@ function render({ model, el }) {
     details.querySelector("small").textContent = shown.note;
     const editable = controls(name, view, choices, send);
     const replaced = (name === "request" && editable.length) || name === "breakpoints";
-    const children = [...(replaced ? [] : content(shown)), ...editable];
+    const held = replaced ? [] : [...content(shown), ...(name === "timeline" ? editable.splice(0) : [])];
+    const children = [held.length ? make("div", { className: "ts-content" }, held) : null, ...editable].filter(Boolean);
     replaceContent(root, details, name === "compare" ? children.reverse() : children);
+    if (shown.mark) details.dataset.mark = shown.mark; else delete details.dataset.mark;
     details.hidden = children.length === 0;
   };
   // A refusal stands beside the field it is about, or at the top.
@@ -233,11 +247,24 @@ function render({ model, el }) {
       area.setAttribute("aria-invalid", String(text !== "" && area.dataset.key === field));
     problem.textContent = beside.length ? "" : text;
   };
+  const drawButtons = (view) => {
+    const at = focused(root);
+    for (const each of bar.querySelectorAll("button")) {
+      const { action, label } = each.dataset, why = view.disabled[action];
+      each.disabled = why !== undefined;
+      each.title = why ?? [label, view[action]].filter(Boolean).join(": "); // undo and redo name their move
+    }
+    if (at?.disabled) root.focus({ preventScroll: true }); // the keys go on working
+    stop.textContent = view.stop;
+  };
   const draw = () => {
     const view = model.get("view");
-    headline.textContent = view.headline;
+    headline.textContent = `${view.sign} ${view.headline}`;
+    headline.dataset.mark = view.mark;
+    drawButtons(view);
     headline.setAttribute("aria-busy", String(view.handled < sent));
-    lines.replaceChildren(...(view.lines.length > 1 ? view.lines : []).map((line) =>
+    const several = view.lines.length > 1 ? view.lines : [];
+    lines.replaceChildren(several.length ? make("span", {}, "lines:") : "", ...several.map((line) =>
       button(line, { "aria-pressed": String(line === view.line), "data-line": line }, () => send("line", { name: line }))));
     slider.max = view.steps.length - 1;
     if (view.handled >= sent && wanted !== null && wanted !== view.position) send("jump", { step: wanted });

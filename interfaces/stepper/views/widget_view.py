@@ -3,13 +3,17 @@
 from dataclasses import asdict
 from typing import Final, get_args
 
+from turngraph.drawing.marks import SIGNS, Mark
 from turngraph.interfaces.plain_text import printable
 from turngraph.interfaces.stepper.engine.stepper import Stepper
+from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.interfaces.stepper.engine.task_controller import graphs_in
 from turngraph.interfaces.stepper.views.actions import BREAKPOINT_FIELDS
 from turngraph.interfaces.stepper.views.page import OPEN_PANES, graph_path, graph_svg
 from turngraph.interfaces.stepper.views.panes import headline, panes_of
 from turngraph.interfaces.stepper.views.questions import answer_draft, is_approval, question_text
+from turngraph.interfaces.stepper.views.status import step_mark, turn_mark, why_no_step
+from turngraph.interfaces.stepper.views.turn_edits import turn_fields
 from turngraph.state.events import AnyEvent
 from turngraph.state.json_types import JsonObject
 
@@ -38,6 +42,7 @@ def widget_choices(stepper: Stepper) -> JsonObject:
         "events": events,
         "reasons": list(BREAKPOINT_FIELDS),
         "open": list(OPEN_PANES),
+        "signs": dict(SIGNS),
     }
 
 
@@ -48,20 +53,44 @@ def widget_view(stepper: Stepper, *, compared: str | None = None) -> JsonObject:
     """
     return {
         "headline": headline(stepper),
+        "mark": turn_mark(stepper),
+        "sign": SIGNS[turn_mark(stepper)],
         "line": stepper.name,
         "lines": list(stepper.forks),
         "steps": [printable(str(step)) for step in stepper.timeline],
+        "marks": [_mark(step, stepper) for step in stepper.timeline],
         "position": len(stepper.steps_so_far) - 1,
         "graph": graph_path(stepper),
         "svg": graph_svg(stepper),
         "panes": {name: asdict(pane) for name, pane in panes_of(stepper, compared).items()},
+        "stop": why_no_step(stepper),
+        "turn": turn_fields(stepper),
         "body": _editable_body(stepper),
         "calls": _editable_calls(stepper),
         "questions": _questions(stepper),
         "undo": stepper.to_undo.replace("_", " "),
         "redo": stepper.to_redo.replace("_", " "),
+        "disabled": _disabled(stepper),
         "breakpoints": [printable(repr(each)) for each in stepper.breakpoints],
     }
+
+
+def _mark(step: Step, stepper: Stepper) -> Mark:
+    """How a step went; the one where the stepper stands is `next` as long as it may go on."""
+    goes_on = step is stepper.now and step_mark(step) == "done" and turn_mark(stepper) == "next"
+    return "next" if goes_on else step_mark(step)
+
+
+def _disabled(stepper: Stepper) -> dict[str, str]:
+    """Why a button does nothing here, by its action; without those that do something."""
+    why = why_no_step(stepper)
+    reasons = {
+        **dict.fromkeys(("step", "step_into", "step_over", "run", "run_until"), why),
+        "back": "This is the first step." if len(stepper.steps_so_far) == 1 else "",
+        "undo": "" if stepper.to_undo else "There is nothing to undo.",
+        "redo": "" if stepper.to_redo else "There is nothing to redo.",
+    }
+    return {action: reason for action, reason in reasons.items() if reason}
 
 
 def _editable_body(stepper: Stepper) -> str:

@@ -62,7 +62,7 @@ def test_a_graph_talks_and_its_thread_goes_on(home: Path) -> None:
     assert "Thread `agent.py:app`, 3 messages" in second.stderr
     assert "human  again" in second.stderr
     walked = turngraph(home, "step", "agent.py:app", "-t", "agent.py:app", stdin="p messages\n")
-    assert "human: again" in walked.stdout
+    assert "user: again" in walked.stdout
 
 
 def test_a_graph_that_asks_is_answered_by_the_next_line(home: Path) -> None:

@@ -11,9 +11,10 @@ from langchain_core.tools import tool
 from langgraph.graph import END, MessagesState, StateGraph
 from langgraph.types import Send, interrupt
 
-from tests.turns import ask, turn_on
+from tests.turns import ask, config, turn_on
 from turngraph.billing import Budget, Ledger
 from turngraph.drawing import draw_text
+from turngraph.graphs import chat_turn
 from turngraph.interfaces.stepper import TurnStepper
 from turngraph.interfaces.stepper.views.page import graph_svg, pane_texts
 from turngraph.interfaces.stepper.views.questions import answer_draft, question_text
@@ -25,7 +26,9 @@ from turngraph.interfaces.stepper.views.status import (
     turn_mark,
     why_no_step,
 )
-from turngraph.scripted import Call, Fail, Say, ScriptedModel
+from turngraph.providers import OpenAIProvider
+from turngraph.providers.timeouts import Timeouts
+from turngraph.scripted import Call, Fail, Hang, Say, ScriptedModel
 from turngraph.state.limits import TurnLimits
 
 
@@ -63,6 +66,16 @@ def test_a_refused_call_is_failed_and_its_sentence_stands_where_the_answer_would
         assert [step_mark(step) for step in stepper.timeline].count("failed") == 1
         assert 'data-mark="failed"' in graph_svg(stepper)
         assert "over" in why_no_step(stepper)
+
+
+def test_a_request_that_timed_out_is_a_failed_call() -> None:
+    """The sentence names the time that was allowed."""
+    with ScriptedModel([Hang(30)]) as model:
+        provider = OpenAIProvider(config(model, timeouts=Timeouts(total_s=0.3)))
+        with TurnStepper(chat_turn(provider), ask("Hi")) as stepper:
+            stepper.run()
+            assert marks(stepper)["call_llm"] == "failed"
+            assert "0.3" in answer_of(stepper).text
 
 
 def test_a_budget_and_a_limit_are_failures_of_the_stage_that_met_them() -> None:
@@ -107,6 +120,32 @@ def test_the_answer_of_an_earlier_call_is_not_shown_as_this_one_s() -> None:
         assert answer_of(stepper).mark == "failed"
         assert "call_" not in pane_texts(stepper)["response"]
         assert "500" in pane_texts(stepper)["response"]
+
+
+def test_a_comparison_leads_with_what_came_of_each_line() -> None:
+    """Status, answer, error, cost, calls, then the first difference; messages by place and role."""
+    with stepping([Fail(401), Say("Paid.")]) as stepper:
+        stepper.run()
+        stepper.jump(1)
+        stepper.edit(request={"temperature": 0.5})
+        stepper.run()
+        comparison = stepper.compare("main", "main 1")
+        assert [row[0] for row in comparison.rows] == [
+            *("status", "answer", "error", "cost", "calls to the model", "steps"),
+            "first difference",
+        ]
+        status, answer, error, *_, difference = comparison.rows
+        assert status[1:] == ("done", "failed")
+        assert answer[1:] == ("Paid.", "")
+        assert error[1] == ""
+        assert "401" in error[2]
+        assert difference[1].startswith("edited the request")
+        assert difference[2] == "call_llm → bill"
+        assert "differ from step 2 on (main: edited the request" in comparison.summary
+        assert "main 1: call_llm → bill" in comparison.summary
+        assert "messages[2, assistant]" in [change.path for change in comparison.changes]
+        assert "status: done | failed" in pane_texts(stepper)["compare"]
+        assert stepper.compare("main", "main").summary == "the lines do not differ"
 
 
 def test_waiting_for_a_person_is_no_problem() -> None:

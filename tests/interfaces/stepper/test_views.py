@@ -77,7 +77,7 @@ def test_every_pane_shows_its_part_of_the_turn(stepper: TurnStepper) -> None:
     stepper.run()
     shown = pane_texts(stepper)
     assert list(shown) == list(PANES)
-    assert "ai: It rains." in shown["messages"]
+    assert "4 assistant: It rains." in shown["messages"]
     assert '"model": "gpt-4o-mini"' in shown["request"]
     assert "It rains." in shown["response"]
     assert "ok: echo" in shown["tools"]
