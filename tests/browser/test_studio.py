@@ -112,7 +112,7 @@ def test_a_turn_is_started_edited_in_the_past_forked_and_compared(
     area = page.get_by_label("The pending request")
     area.fill(area.input_value().replace("Oslo", "Bergen"))
     keep_picture(page, "studio")
-    page.get_by_role("button", name="Send this instead").click()
+    page.get_by_role("button", name="Use for this request").click()
     headline(page, "edited the request")
     press(page, "Run")
     headline(page, "finished")
