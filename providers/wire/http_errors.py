@@ -18,14 +18,16 @@ __all__ = ["deadline_passed", "http_errors_translated", "whole_time_over"]
 def http_errors_translated(vendor: str, *, answer_began: bool = False) -> Iterator[None]:
     """Raises ProviderError for whatever aiohttp raises.
 
-    answer_began: whether the body is being read. The vendor has served the request then, and may
-        charge for it, so the error is not retryable.
+    answer_began: whether the body is being read. A vendor whose answer began, if only with a part
+        of its head, has served the request and may charge for it, so the error is not retryable.
 
     `billed` is "none" only if aiohttp says that no connection was made. After that the request may
     have arrived, and may be charged for.
     https://docs.aiohttp.org/en/stable/client_reference.html#hierarchy-of-exceptions
     """
     import aiohttp
+
+    from turngraph.providers.wire.http_connection import answer_began as head_began
 
     try:
         yield
@@ -35,7 +37,7 @@ def http_errors_translated(vendor: str, *, answer_began: bool = False) -> Iterat
         raise _connection_error(exc, vendor) from exc
     except TimeoutError as exc:
         text = "no answer in the time allowed"
-        retryable = False if answer_began else None
+        retryable = False if answer_began or head_began(exc) else None
         raise ProviderError(
             text, kind="timeout", vendor=vendor, billed="unknown", retryable=retryable
         ) from exc
@@ -50,7 +52,7 @@ def http_errors_translated(vendor: str, *, answer_began: bool = False) -> Iterat
         if isinstance(cause, aiohttp.http_exceptions.BadHttpMessage) and not is_cut:
             text = f"the answer is not valid HTTP ({type(cause).__name__})"
             raise ProviderError(text, kind="protocol", vendor=vendor, billed="unknown") from exc
-        if answer_began:
+        if answer_began or head_began(exc):
             text = f"the connection broke within the answer ({type(exc).__name__})"
             raise ProviderError(text, kind="truncated", vendor=vendor, billed="unknown") from exc
         text = f"the connection broke ({type(exc).__name__})"

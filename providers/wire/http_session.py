@@ -37,11 +37,13 @@ class Session:
 
         It has no headers of its own: aiohttp would also send them to a proxy, the key among them.
         """
-        from aiohttp import ClientSession, DummyCookieJar, TCPConnector
+        from aiohttp import ClientSession, DummyCookieJar
+
+        from turngraph.providers.wire.http_connection import Connector
 
         # No limit on connections: how many turns run at once is the caller's decision. No cookies,
         # because one tenant's must not be sent with the request of another.
-        connector = TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S)
+        connector = Connector(limit=0, keepalive_timeout=_KEEP_ALIVE_S)
         client = ClientSession(connector=connector, cookie_jar=DummyCookieJar())
         closer = _close_with_loop(client)
         await anext(closer)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from langchain_core.tools import tool
 from sqlalchemy import text
 
 from tests.faults.fault import Expected, Fault, Form
@@ -66,9 +67,13 @@ class Outcome:
     """What is wrong beside that, one sentence each."""
 
 
+@tool
 def add(a: int, b: int) -> int:
     """Add two numbers."""
     return a + b
+
+
+add.metadata = {"idempotent": True}
 
 
 def play(case: Case, urls: Mapping[str, str], requests: Mapping[int, int], folder: str) -> Outcome:

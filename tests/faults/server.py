@@ -116,7 +116,8 @@ def fault_server(scripts: Scripts) -> Iterator[FaultServer]:
         left = asyncio.all_tasks(loop)
         for one in left:
             one.cancel()
-        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        if left:
+            loop.run_until_complete(asyncio.wait(left))
         loop.close()
 
     thread = threading.Thread(target=serve, name="faults")

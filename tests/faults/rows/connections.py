@@ -42,21 +42,26 @@ ROWS = [
     Fault("half closed before an answer", lambda good: [End.HALF], "connection: held x3"),
     Fault("silent before an answer", lambda good: [Wait()], "timeout: held x3", patience_s=1.0),
     Fault("silent beyond the turn's limit", lambda good: [Wait()], "time_limit: held", seconds=1.5),
-    Fault("closed within the status line", lambda good: [b"HTTP/1.1 200 O"], "connection: held x3"),
+    Fault("closed within the status line", lambda good: [b"HTTP/1.1 200 O"], "truncated: held"),
+    Fault(
+        "closed after 103",
+        lambda good: [head("Link: </a>", status="103 Early Hints")],
+        "truncated: held",
+    ),
     Fault(
         "closed within the headers",
         lambda good: [b"HTTP/1.1 200 OK\r\nContent-Ty"],
-        "connection: held x3",
+        "truncated: held",
     ),
     Fault(
         "reset within the headers",
         lambda good: [b"HTTP/1.1 200 OK\r\nContent-Ty", Wait(0.2), End.RESET],
-        "connection: held x3",
+        "truncated: held",
     ),
     Fault(
         "silent within the headers",
         lambda good: [b"HTTP/1.1 200 OK\r\nContent-Ty", Wait()],
-        "timeout: held x3",
+        "timeout: held",
         patience_s=1.0,
     ),
     Fault(
