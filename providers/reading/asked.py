@@ -7,9 +7,10 @@ from turngraph.state.json_types import JsonMapping
 
 __all__ = ["Asked", "unserved"]
 
-_SERVED_ID: Final = "srvtoolu_"
-"""How Anthropic begins the ids of calls that it serves itself. Gateways such as LiteLLM pass them
-on among the calls: https://docs.claude.com/en/docs/agents-and-tools/tool-use/web-search-tool
+_SERVED_IDS: Final = ("srvtoolu_", "xs_call_", "ws_call_")
+"""How ids of calls begin that the vendor serves itself. Gateways such as LiteLLM pass Anthropic's
+on among the calls: https://docs.claude.com/en/docs/agents-and-tools/tool-use/web-search-tool. The
+others are xAI's: https://docs.x.ai/docs/guides/tools/overview
 """
 _OUR_TYPES: Final = frozenset({"function", "function_call", "builtin_function"})
 """Types of calls that the caller serves, whatever their names. Moonshot's `builtin_function` wants
@@ -20,20 +21,23 @@ its arguments back: https://platform.moonshot.ai/docs/guide/use-web-search
 class Asked(NamedTuple):
     """What a request asked for.
 
-    >>> Asked.of({"n": 2, "tools": [{"type": "custom", "name": "sql"}]})
-    Asked(several_choices=True, tools=frozenset({'sql'}))
+    >>> asked = Asked.of({"n": 2, "tools": [{"type": "custom", "name": "sql"}, {"type": "bash"}]})
+    >>> asked.several_choices, asked.tools, asked.vendor_tools
+    (True, frozenset({'sql'}), frozenset({'bash'}))
     """
 
     several_choices: bool = False
     """Whether it asked for more than one answer (`n`)."""
     tools: frozenset[str] | None = None
     """The names of the tools that the caller serves. `None`: not known."""
+    vendor_tools: frozenset[str] = frozenset()
+    """The types of the tools that the vendor serves: `web_search`, `code_interpreter`, …"""
 
     @classmethod
     def of(cls, body: JsonMapping) -> Self:
         """Returns what the request with this `body` asked for."""
         n = body.get("n")
-        names = set[str]()
+        names, types = set[str](), set[str]()
         for tool in objects_in(body.get("tools")):
             nested = next(
                 (
@@ -45,7 +49,9 @@ class Asked(NamedTuple):
             )
             if name := text_or_none(nested.get("name")):
                 names.add(name)
-        return cls(isinstance(n, int) and n > 1, frozenset(names))
+            elif kind := text_or_none(tool.get("type")):
+                types.add(kind)
+        return cls(isinstance(n, int) and n > 1, frozenset(names), frozenset(types))
 
 
 def unserved(kind: object, id_: str | None, name: str | None, asked: Asked) -> bool:
@@ -58,6 +64,8 @@ def unserved(kind: object, id_: str | None, name: str | None, asked: Asked) -> b
     """
     if asked.tools is None or name in asked.tools:
         return True
+    if name in asked.vendor_tools or (id_ or "").startswith(_SERVED_IDS):
+        return False
     # A model may invent the name of a function, and is told so. It cannot invent a custom tool or
     # a type: what was not offered under these is the vendor's own (xAI's `x_search`).
-    return not (id_ or "").startswith(_SERVED_ID) and str(kind or "function") in _OUR_TYPES
+    return str(kind or "function") in _OUR_TYPES

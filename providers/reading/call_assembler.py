@@ -24,6 +24,7 @@ class PartialCall:
     """A tool call whose pieces are still arriving."""
 
     id: str | None
+    choice: int = 0
     name: str = ""
     pieces: list[str] = field(default_factory=list)
     size: int = 0
@@ -54,11 +55,12 @@ class CallAssembler:
 
     A piece belongs to the call with its index; without an index, to the call with its id; with
     neither, to the call at the same place of the list, or to the last call. A piece without id and
-    name never starts a call, not even under a new index. OpenAI sends fragments
-    by index (https://platform.openai.com/docs/api-reference/chat-streaming). Others send whole
-    calls in one piece (Gemini, Groq, xAI, Ollama), leave out the index (Gemini), use one index for
-    several ids, repeat the name, send arguments as null or as an object, or leave out ids or give
-    the same id twice (`with_unique_ids`).
+    name never starts a call, not even under a new index. Each choice has calls of its own.
+
+    OpenAI sends fragments by index (https://platform.openai.com/docs/api-reference/chat-streaming).
+    Others send whole calls in one piece (Gemini, Groq, xAI, Ollama), leave out the index (Gemini),
+    use one index for several ids, repeat the name, send arguments as null or as an object, or leave
+    out ids or give the same id twice (`with_unique_ids`).
 
     Raises `ProviderError` of kind `too_large` above the limits.
 
@@ -73,14 +75,17 @@ class CallAssembler:
         self._limits = limits
         self._asked = asked
         self._calls: list[PartialCall] = []
-        self._by_index: dict[int, PartialCall] = {}
+        self._choice = 0
+        self._by_index: dict[tuple[int, int], PartialCall] = {}
         self.notes: dict[str, None] = {}
 
-    def add(self, pieces: object, *, whole: bool = False) -> None:
+    def add(self, pieces: object, *, whole: bool = False, choice: int = 0) -> None:
         """Adds the `tool_calls` of one delta.
 
         whole: whether each piece is a call of its own, as in a JSON answer.
+        choice: the index of the choice that the delta belongs to.
         """
+        self._choice = choice
         if not isinstance(pieces, list):
             self.notes["`tool_calls` is not a list; it was ignored."] = None
             return
@@ -138,10 +143,10 @@ class CallAssembler:
     def _start_call(self, index: object, id_: str | None) -> PartialCall:
         if len(self._calls) >= self._limits.tool_calls:
             raise too_large(f"The answer has more than {self._limits.tool_calls} tool calls.")
-        call = PartialCall(id=id_)
+        call = PartialCall(id_, self._choice)
         self._calls.append(call)
         if isinstance(index, int):
-            self._by_index[index] = call
+            self._by_index[self._choice, index] = call
         return call
 
     def _find_call(
@@ -149,20 +154,23 @@ class CallAssembler:
     ) -> PartialCall | None:
         """The call that a piece continues, or None where the piece starts a new call."""
         if isinstance(index, int):
-            call = self._by_index.get(index) or self._found_under_new_index(id_, name)
+            call = self._by_index.get((self._choice, index)) or self._found_under_new_index(
+                id_, name
+            )
             return None if call is None or starts_another(call, id_, name, function) else call
         if id_ is not None:
             return self._by_id(id_)
         if name is None and -place > 1:
             # Several bare fragments in one delta continue the last calls, in their order.
-            return self._calls[place] if -place <= len(self._calls) else None
-        last = self._calls[-1] if self._calls else None
+            calls = self._of_choice()
+            return calls[place] if -place <= len(calls) else None
+        last = self._last()
         return None if last is None or starts_another(last, id_, name, function) else last
 
     def _found_under_new_index(self, id_: str | None, name: str | None) -> PartialCall | None:
         """The call that a piece with a new index continues: some servers count the pieces."""
         if id_ is None and name is None:
-            return self._calls[-1] if self._calls else None
+            return self._last()
         call = self._by_id(id_)
         if call is None or name is None:
             return call
@@ -170,8 +178,16 @@ class CallAssembler:
         # the server used twice.
         return call if name == call.name and not call.has_complete_arguments() else None
 
+    def _of_choice(self) -> list[PartialCall]:
+        return [call for call in self._calls if call.choice == self._choice]
+
+    def _last(self) -> PartialCall | None:
+        calls = self._of_choice()
+        return calls[-1] if calls else None
+
     def _by_id(self, id_: str | None) -> PartialCall | None:
-        return next((call for call in self._calls if id_ is not None and call.id == id_), None)
+        same_id = (call for call in self._of_choice() if id_ is not None and call.id == id_)
+        return next(same_id, None)
 
     def _append_arguments(self, call: PartialCall, arguments: object) -> None:
         if arguments is None or arguments == "":

@@ -13,6 +13,7 @@ from turngraph.providers.reading.chat_raw import (
     logprob_entries,
     top_level_citations,
 )
+from turngraph.providers.reading.finish_reasons import chat_finish_reason
 from turngraph.providers.reading.fragments import Fragments
 from turngraph.providers.reading.json_values import (
     content_text,
@@ -27,7 +28,7 @@ from turngraph.providers.reading.think_tags import ThinkSplitter
 from turngraph.providers.reading.usage_reader import read_usage, reported_usage
 from turngraph.state.errors import ErrorKind, ProviderError
 from turngraph.state.json_types import JsonMapping, JsonObject
-from turngraph.state.reply import ProviderReply, StreamChunk
+from turngraph.state.reply import UNFINISHED_REASONS, ProviderReply, StreamChunk
 from turngraph.state.usage import Usage
 
 __all__ = ["ChatReader", "read_chat"]
@@ -35,8 +36,6 @@ __all__ = ["ChatReader", "read_chat"]
 ANSWER_FIELDS: Final = frozenset({"content", "refusal", "tool_calls", "function_call"})
 READ_BY_NAME: Final = ANSWER_FIELDS | {"role", "annotations", "audio", "padding"}
 """Members of a delta that have a field of the reply, or mean nothing (`padding`)."""
-UNFINISHED: Final = frozenset({"length", "content_filter"})
-"""Finish reasons after which the end of the last tool call may be missing."""
 LEGACY_CALL_INDEX: Final = -1
 
 MORE_CHOICES_NOTE: Final = "More than one choice; the first is kept."
@@ -87,6 +86,7 @@ class ChatReader:
         self._told_usage: Any = None
         self._finish_reason: str | None = None
         self._has_choice = False
+        self._choice = 0
         self._notes: dict[str, None] = {}
 
     def feed(self, event: JsonMapping) -> list[StreamChunk]:
@@ -194,6 +194,8 @@ class ChatReader:
                 return
             self._notes[JOINED_CHOICES_NOTE] = None
         self._has_choice = True
+        index = choice.get("index")
+        self._choice = index if isinstance(index, int) else 0
         delta = choice.get("delta")
         if delta is None and not self._text:
             # Some servers end a stream, or make all of it, with a `message` as in a JSON answer.
@@ -203,8 +205,8 @@ class ChatReader:
         self._logprobs += logprob_entries(choice.get("logprobs"))
         # An empty finish reason (xAI, Snowflake) is none; after the first, others are repetitions,
         # except one that says that a part of the answer was cut.
-        reason = str(choice.get("finish_reason") or "")
-        if reason and (self._finish_reason is None or reason in UNFINISHED):
+        reason = chat_finish_reason(str(choice.get("finish_reason") or ""))
+        if reason and (self._finish_reason is None or reason in UNFINISHED_REASONS):
             self._end_choice(reason, chunks)
 
     def _end_choice(self, reason: str, chunks: list[StreamChunk]) -> None:
@@ -216,7 +218,7 @@ class ChatReader:
         self._announce_calls(chunks)
 
     def _announce_calls(self, chunks: list[StreamChunk]) -> None:
-        if self._finish_reason in UNFINISHED:
+        if self._finish_reason in UNFINISHED_REASONS:
             return
         calls = self._calls.calls()
         new, self._announced = calls[self._announced :], max(self._announced, len(calls))
@@ -242,7 +244,7 @@ class ChatReader:
             elif name == "refusal":
                 self._append(self._refusal, "refusal", joined_text(value), chunks)
             elif name == "tool_calls":
-                self._calls.add(value)
+                self._calls.add(value, choice=self._choice)
             else:
                 self._read_other_member(name, value, chunks)
 
@@ -252,7 +254,8 @@ class ChatReader:
                 # The deprecated form before `tool_calls`: one call, without an id. An index that
                 # no tool call has keeps the two forms apart.
                 self._calls.add(
-                    [{"index": LEGACY_CALL_INDEX, "type": "function_call", "function": value}]
+                    [{"index": LEGACY_CALL_INDEX, "type": "function_call", "function": value}],
+                    choice=self._choice,
                 )
         elif name == "annotations":
             self._annotations += objects_in(value)

@@ -11,6 +11,7 @@ from typing import Final, Literal
 from turngraph.providers.reading.asked import Asked, unserved
 from turngraph.providers.reading.call_assembler import SERVED_NOTE, with_unique_ids
 from turngraph.providers.reading.error_reader import error_of_event
+from turngraph.providers.reading.finish_reasons import status_finish_reason
 from turngraph.providers.reading.item_assembler import ItemAssembler
 from turngraph.providers.reading.json_values import (
     content_text,
@@ -39,7 +40,6 @@ DELTAS: Final[Mapping[str, Literal["text", "refusal", "reasoning"]]] = {
 }
 ARGUMENTS: Final[Mapping[str, str]] = {"function_call": "arguments", "custom_tool_call": "input"}
 """The items that call a tool of the caller's, and the member that holds the arguments."""
-CHAT_FINISH_REASONS: Final[Mapping[str, str]] = {"max_output_tokens": "length"}
 STANDARD: Final = frozenset({"type", "id", "call_id", "name", "arguments", "input", "status"})
 
 
@@ -274,16 +274,11 @@ def check_limits(calls: Iterable[ToolCall], limits: ReadLimits) -> None:
 
 def finish_reason(response: JsonMapping, has_calls: bool) -> str:
     """How the response ended, in the words of Chat Completions; without one, its own status."""
-    status = response.get("status")
-    if status == "incomplete":
-        details = response.get("incomplete_details")
-        reason = str(details.get("reason")) if isinstance(details, dict) else "incomplete"
-        return CHAT_FINISH_REASONS.get(reason, reason)
-    if status in (None, "", "completed"):
-        if any(item.get("status") == "incomplete" for item in objects_in(response.get("output"))):
-            return "incomplete"
-        return "tool_calls" if has_calls else "stop"
-    return str(status)
+    if (unfinished := status_finish_reason(response)) is not None:
+        return unfinished
+    if any(item.get("status") == "incomplete" for item in objects_in(response.get("output"))):
+        return "incomplete"
+    return "tool_calls" if has_calls else "stop"
 
 
 def call_from(item: JsonMapping) -> ToolCall:

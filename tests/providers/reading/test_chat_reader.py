@@ -495,3 +495,25 @@ def test_calls_that_the_vendor_serves_itself_are_not_ours() -> None:
     assert (reply.text, reply.tool_calls) == ("4", ())
     offered = read_chat(body, asked=Asked(tools=frozenset({"web_search"})))
     assert [call.name for call in offered.tool_calls] == ["web_search"]
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        ("MAX_TOKENS", "length"),
+        ("model_length", "length"),
+        ("SAFETY", "content_filter"),
+        ("sensitive", "content_filter"),
+        ("insufficient_system_resource", "incomplete"),
+        ("abort", "incomplete"),
+        ("end_turn", "end_turn"),
+    ],
+)
+def test_a_vendors_own_word_for_a_cut_answer_is_understood(word: str, reason: str) -> None:
+    """No tool may run on arguments that did not arrive whole."""
+    reply, chunks = stream(
+        event({"tool_calls": [call_piece(0, "a", "pay", '{"amount": 100}')]}), event(finish=word)
+    )
+    assert reply.finish_reason == reason
+    assert reply.unfinished is (reason != "end_turn")
+    assert bool([chunk for chunk in chunks if chunk.type == "tool_call"]) is not reply.unfinished
