@@ -149,11 +149,10 @@ def _missing_answers(messages: list[AnyMessage], outcome: TurnOutcome) -> list[T
 
     Without them, vendors would refuse the next request of the thread.
     """
-    last = next(
-        (message for message in reversed(messages) if not isinstance(message, ToolMessage)), None
-    )
-    if not isinstance(last, AIMessage) or not (last.tool_calls or last.invalid_tool_calls):
+    end = len(messages)
+    while end > 0 and isinstance(messages[end - 1], ToolMessage):
+        end -= 1
+    if end == 0 or not isinstance(last := messages[end - 1], AIMessage):
         return []
-    answered = {message.tool_call_id for message in messages if isinstance(message, ToolMessage)}
     why = outcome.error.message if outcome.error is not None else "The turn ended first."
-    return answers_for(last, answered, f"Not run. {why}")
+    return answers_for(last, messages[end:], f"Not run. {why}")

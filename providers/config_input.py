@@ -29,6 +29,10 @@ def complete_fields(fields: Mapping[str, Any], context: Mapping[str, Any] | None
 
     Raises TurnConfigurationError for an unknown vendor, and for fields that contradict each other.
     """
+    if not isinstance(fields.get("base_url"), str | None):
+        raise TurnConfigurationError(
+            f"`base_url` is of type `{type(fields['base_url']).__name__}`; give an address as text."
+        )
     # First, because a URL with a password would be quoted in the errors of the later checks.
     fields = with_api(move_credentials_to_header(fields))
     vendor, base_url, model = fields.get("vendor"), fields.get("base_url"), fields.get("model")

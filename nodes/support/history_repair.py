@@ -4,7 +4,9 @@ Vendors refuse a history in which a tool call has no answer, or a message is emp
 was cut short would make every later turn of its thread fail.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from typing import Final
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
@@ -21,35 +23,53 @@ BuildRequest = Callable[[Sequence[AnyMessage]], object]
 
 
 def with_missing_answers(messages: Sequence[AnyMessage]) -> list[AnyMessage] | None:
-    """Returns `messages` with an answer after every call that has none; None if none is missing.
+    """Returns `messages` with an answer for every call that has none; None if none is missing.
+
+    They stand behind the answers that are there: of two calls with one id, the first has those.
 
     >>> call = {"name": "f", "args": {}, "id": "c"}
     >>> with_missing_answers([AIMessage("", tool_calls=[call])])[1].tool_call_id
     'c'
     """
-    answered = {message.tool_call_id for message in messages if isinstance(message, ToolMessage)}
-    if all(call_id in answered for message in messages for call_id in _call_ids(message)):
-        return None
     whole: list[AnyMessage] = []
-    for message in messages:
+    missing: list[ToolMessage] = []
+    for place, message in enumerate(messages):
+        if not isinstance(message, ToolMessage):
+            whole += missing
+            missing = []
         whole.append(message)
         if isinstance(message, AIMessage):
-            whole.extend(answers_for(message, answered, _INTERRUPTED))
-    return whole
+            missing = answers_for(message, messages[place + 1 :], _INTERRUPTED)
+    whole += missing
+    return None if len(whole) == len(messages) else whole
 
 
-def answers_for(message: AIMessage, answered: set[str], content: str) -> list[ToolMessage]:
-    """Returns a tool message with `content` for each call of `message` that is not `answered`.
+def answers_for(
+    message: AIMessage, following: Sequence[AnyMessage], content: str
+) -> list[ToolMessage]:
+    """Returns a tool message with `content` for each call of `message` that has no answer.
 
-    Their ids are made from the message's, so that the same answers given twice are merged.
+    `following` are the messages after it; its answers stand there, before the model's next message.
+    Some servers use an id in every answer, or twice in one, so answers are counted by id. The new
+    messages' own ids are made from the message's: the same answers given twice are merged.
     """
-    return [
-        ToolMessage(
-            content, tool_call_id=call_id, status="error", id=f"{message.id}-{call_id}-unanswered"
-        )
-        for call_id in _call_ids(message)
-        if call_id not in answered
-    ]
+    calls = _call_ids(message)
+    if not calls:
+        return []
+    answered = Counter(
+        each.tool_call_id
+        for each in takewhile(lambda each: not isinstance(each, AIMessage), following)
+        if isinstance(each, ToolMessage)
+    )
+    missing: list[ToolMessage] = []
+    for place, call_id in enumerate(calls):
+        if answered[call_id] > 0:
+            answered[call_id] -= 1
+            continue
+        number = f"-{place}" if call_id in calls[:place] else ""
+        id_ = f"{message.id}-{call_id}{number}-unanswered"
+        missing.append(ToolMessage(content, tool_call_id=call_id, status="error", id=id_))
+    return missing
 
 
 def messages_to_remove(

@@ -2,7 +2,7 @@
 
 from turngraph.providers.vendors.profiles import Quirks
 from turngraph.providers.writing.notes import Notes
-from turngraph.providers.writing.schema_dialect import strict_schema
+from turngraph.providers.writing.schema_dialect import NO_STRICT_SCHEMA, strict_schema
 from turngraph.providers.writing.tool_specs import schema_for
 from turngraph.state.json_types import JsonMapping, JsonObject
 
@@ -23,10 +23,7 @@ def answer_format(wanted: JsonMapping, quirks: Quirks, notes: Notes) -> JsonObje
         strict = strict_schema(form["schema"])
         if strict is None:
             form["strict"] = False
-            notes.add(
-                "`response_format` is sent without `strict`: it holds objects whose members have "
-                "no fixed names, which a strict schema cannot describe."
-            )
+            notes.add(f"`response_format` {NO_STRICT_SCHEMA}")
         else:
             form["schema"] = strict
     return {**wanted, "json_schema": form}

@@ -1,6 +1,7 @@
 """Checks before anything is sent. Every error names the message or the member it is about."""
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -46,7 +47,8 @@ def check_conversation(
     """
     if not messages:
         raise TurnValueError("The conversation is empty: there is no message to send.")
-    open_calls: dict[str, int] = {}
+    open_calls = Counter[str]()
+    caller = 0
     answered: set[str] = set()
     item_call_ids: set[str] = set()
     for n, message in enumerate(messages, 1):
@@ -58,28 +60,30 @@ def check_conversation(
             _check_result(message, n, open_calls, answered, may_lack_call=may_lack_call)
             continue
         if adjacent or role == "assistant":
-            _check_no_open_calls(open_calls)
+            _check_no_open_calls(open_calls, caller)
         if role == "assistant":
-            open_calls, answered = dict.fromkeys(_call_ids(message), n), set()
+            # Servers that count their calls may give an id twice, even within one answer.
+            open_calls, caller, answered = Counter(_call_ids(message)), n, set()
             items = message.additional_kwargs.get("output_items", ())
             item_call_ids |= {str(item.get("call_id")) for item in items}
         elif role == "user" and not message.content:
             raise TurnValueError(f"Message {n} (user) is empty.")
-    _check_no_open_calls(open_calls)
+    _check_no_open_calls(open_calls, caller)
 
 
 def _check_result(
     message: ToolMessage,
     n: int,
-    open_calls: dict[str, int],
+    open_calls: Counter[str],
     answered: set[str],
     *,
     may_lack_call: bool,
 ) -> None:
     call_id = message.tool_call_id
-    if call_id in answered:
+    is_known = open_calls[call_id] > 0
+    if call_id in answered and not is_known:
         raise TurnValueError(f"Message {n} is a second result of the tool call `{call_id}`.")
-    is_known = open_calls.pop(call_id, None) is not None
+    open_calls[call_id] -= is_known
     if not is_known and not may_lack_call and not message.additional_kwargs.get("type"):
         raise TurnValueError(
             f"Message {n} is the result of `{call_id}`, a call that the answer before it did not "
@@ -88,10 +92,11 @@ def _check_result(
     answered.add(call_id)
 
 
-def _check_no_open_calls(open_calls: dict[str, int]) -> None:
-    for call_id, n in open_calls.items():
+def _check_no_open_calls(open_calls: Counter[str], caller: int) -> None:
+    """Raises for a call that message `caller` made and that has no result."""
+    for call_id in open_calls.elements():
         raise TurnValueError(
-            f"Message {n} calls a tool (`{call_id}`), and no result of it follows."
+            f"Message {caller} calls a tool (`{call_id}`), and no result of it follows."
         )
 
 

@@ -90,12 +90,11 @@ class OpenAIResponsesConverter:
 
     def convert_assistant(self, message: BaseMessage) -> list[JsonObject]:
         """The items of an answer (reasoning, text, calls), in the order the model made them."""
-        calls: dict[str, JsonObject] = {}
-        if isinstance(message, AIMessage):
-            calls = {call["id"]: call for call in wire_calls(message)}
+        made = wire_calls(message) if isinstance(message, AIMessage) else []
+        calls = {call["id"]: call for call in made}
         items = self._stored_items(message)
-        if items is None or not _items_fit(message, items, calls):
-            return _items_from_message(message, calls.values())
+        if items is None or len(calls) < len(made) or not _items_fit(message, items, calls):
+            return _items_from_message(message, made)
         kept = [item for item in items if item.get("type") != "reasoning" or self._takes(item)]
         kept = [item for item in kept if not _was_served(item, calls)]
         kept = _without_lone_reasoning(kept)

@@ -5,12 +5,25 @@ from typing import Any, Final
 
 from turngraph.state.json_types import JsonMapping, JsonObject
 
-__all__ = ["in_simple_words", "strict_schema"]
+__all__ = ["NO_STRICT_SCHEMA", "in_simple_words", "strict_schema"]
+
+NO_STRICT_SCHEMA: Final = (
+    "is sent without `strict`: a strict schema describes no values of any kind, no tuples, no "
+    "combined schemas, and no objects whose members have no fixed names."
+)
+"""The end of a warning about a schema for which `strict_schema` has no form."""
 
 _NAMED: Final = ("properties", "patternProperties", "$defs", "definitions")
 """Keywords whose members the author names."""
 _VALUES: Final = ("enum", "const", "default", "required", "examples")
 """Keywords that hold values and no schemas."""
+_STRICT_KINDS: Final = frozenset({"type", "anyOf", "$ref", "enum", "const"})
+"""Keywords of which a strict schema has one at every place."""
+_NOT_STRICT: Final = frozenset(
+    {"allOf", "not", "if", "then", "else", "dependentRequired", "dependentSchemas"}
+    | {"patternProperties", "prefixItems", "propertyNames", "contains", "unevaluatedProperties"}
+)
+"""Keywords that strict schemas do not have."""
 _JSON_TYPES: Final[Mapping[type, str]] = {
     str: "string",
     bool: "boolean",
@@ -23,7 +36,7 @@ def in_simple_words(schema: JsonMapping, *, const: bool = True) -> JsonObject:
     """`schema` in the keywords that every vendor knows.
 
     `oneOf` becomes `anyOf` and loses its `discriminator`, an `allOf` of one member is merged, and
-    an array has `items`, which OpenAI demands.
+    an array has `items`, which OpenAI demands, a tuple's array too.
 
     const: whether the vendor knows `const`. If not, it becomes an `enum` of one value.
 
@@ -38,16 +51,21 @@ def in_simple_words(schema: JsonMapping, *, const: bool = True) -> JsonObject:
 def strict_schema(schema: JsonMapping) -> JsonObject | None:
     """`schema` closed and complete, as strict modes demand, or None if it cannot be.
 
-    Every object gets `additionalProperties: false` and requires each of its properties.
+    Every object gets `additionalProperties: false` and requires each of its properties. A value of
+    any kind (`Any`, a `list` of anything), a tuple, and an object whose members have no fixed names
+    cannot be described.
     https://platform.openai.com/docs/guides/structured-outputs#supported-schemas
 
         >>> strict_schema({"type": "object", "properties": {"a": {"type": "string"}}})["required"]
         ['a']
         >>> strict_schema({"type": "object", "additionalProperties": {"type": "integer"}})
     """
-    open_objects: list[JsonObject] = []
+    unsayable: list[JsonObject] = []
 
     def closed(node: JsonObject) -> JsonObject:
+        if not _STRICT_KINDS & node.keys() or _NOT_STRICT & node.keys():
+            unsayable.append(node)
+            return node
         if "$ref" in node and len(node) > 1:
             # Strict modes take no keyword beside a reference.
             rest = {name: value for name, value in node.items() if name not in ("$ref", "default")}
@@ -56,7 +74,7 @@ def strict_schema(schema: JsonMapping) -> JsonObject | None:
             return node
         extra = node.get("additionalProperties")
         if extra is True or isinstance(extra, dict) or ("properties" not in node and extra is None):
-            open_objects.append(node)
+            unsayable.append(node)
             return node
         # A default would promise that the property may be missing.
         properties = {
@@ -73,7 +91,15 @@ def strict_schema(schema: JsonMapping) -> JsonObject | None:
         }
 
     strict = _rewrite(_rewrite(schema, lambda node: _simplified(node, const=True)), closed)
-    return None if open_objects else dict(strict)
+    return None if unsayable else dict(strict)
+
+
+def _any_of(schemas: object) -> JsonObject:
+    """A schema that fits wherever one of `schemas` does; without any, one that fits everything."""
+    if not isinstance(schemas, list) or not schemas:
+        return {}
+    distinct = [schema for place, schema in enumerate(schemas) if schema not in schemas[:place]]
+    return {"anyOf": distinct} if len(distinct) > 1 else {**distinct[0]}
 
 
 def _is_object(node: JsonMapping) -> bool:
@@ -107,8 +133,8 @@ def _simplified(node: JsonObject, *, const: bool) -> JsonObject:
         rest = {name: value for name, value in node.items() if name != "allOf"}
         if isinstance(parts[0], dict) and parts[0].keys().isdisjoint(rest.keys() - {"description"}):
             node = {**parts[0], **rest}
-    if node.get("type") == "array" and not {"items", "prefixItems"} & node.keys():
-        node = {**node, "items": {}}
+    if node.get("type") == "array" and "items" not in node:
+        node = {**node, "items": _any_of(node.get("prefixItems"))}
     if not const and "const" in node:
         value = node["const"]
         node = {name: member for name, member in node.items() if name != "const"}

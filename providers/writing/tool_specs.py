@@ -8,7 +8,11 @@ from pydantic import JsonValue
 
 from turngraph.providers.vendors.profiles import Quirks
 from turngraph.providers.writing.notes import Notes
-from turngraph.providers.writing.schema_dialect import in_simple_words, strict_schema
+from turngraph.providers.writing.schema_dialect import (
+    NO_STRICT_SCHEMA,
+    in_simple_words,
+    strict_schema,
+)
 from turngraph.state.json_types import JsonMapping, JsonObject
 from turngraph.state.request import ChatRequest, ToolSpec
 
@@ -74,10 +78,7 @@ def _function(tool: ToolSpec, quirks: Quirks, notes: Notes) -> JsonObject:
                 function["parameters"] = strict
             elif tool.strict:
                 function["strict"] = False
-                notes.add(
-                    f"`{tool.name}` is sent without `strict`: it takes objects whose members have "
-                    "no fixed names, which a strict schema cannot describe."
-                )
+                notes.add(f"`{tool.name}` {NO_STRICT_SCHEMA}")
         elif tool.strict:
             notes.add_dropped("strict", f"{notes.vendor} does not know strict tools")
     return function

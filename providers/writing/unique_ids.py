@@ -1,5 +1,6 @@
 """Makes ids unique in a conversation: of tool calls, in call and result, and of output items."""
 
+from collections import defaultdict, deque
 from collections.abc import Iterable
 
 from turngraph.state.json_types import JsonObject
@@ -36,19 +37,23 @@ def without_sent_ids(items: list[JsonObject], sent: set[str]) -> list[JsonObject
 
 
 class UniqueCallIds:
-    """Renames ids that an earlier answer of the conversation has used.
+    """Renames ids that an earlier call of the conversation has used.
 
-    Servers that count the calls of each answer (`call_0`) use an id in every answer, and vendors
-    that look for a call by its id then refuse the conversation, or take the wrong one.
+    Servers that count the calls of each answer (`call_0`) use an id in every answer, or twice in
+    one. Vendors that look for a call by its id then refuse the conversation, or take the wrong one.
+    The results of calls with one id belong to them in their order.
 
         >>> ids = UniqueCallIds()
-        >>> ids.call("call_0"), ids.call("call_0"), ids.result("call_0")
-        ('call_0', 'call_0_2', 'call_0_2')
+        >>> ids.call("call_0"), ids.call("call_0")
+        ('call_0', 'call_0_2')
+        >>> ids.result("call_0"), ids.result("call_0")
+        ('call_0', 'call_0_2')
     """
 
     def __init__(self) -> None:
         self._used: set[str] = set()
-        self._current: dict[str, str] = {}
+        self._open: defaultdict[str, deque[str]] = defaultdict(deque)
+        self._last: dict[str, str] = {}
 
     def call(self, id_: str) -> str:
         """Returns the id to send for a call."""
@@ -56,12 +61,14 @@ class UniqueCallIds:
         while unique in self._used:
             unique, number = f"{id_}_{number}", number + 1
         self._used.add(unique)
-        self._current[id_] = unique
+        self._open[id_].append(unique)
         return unique
 
     def result(self, id_: str) -> str:
-        """Returns the id to send for the result of the last call with this id."""
-        return self._current.get(id_, id_)
+        """Returns the id to send for the result of the first call with this id that has none."""
+        if waiting := self._open[id_]:
+            self._last[id_] = waiting.popleft()
+        return self._last.get(id_, id_)
 
     def rename_messages(self, messages: Iterable[JsonObject]) -> None:
         """Changes Chat Completions messages in place. They must come in their order."""

@@ -30,7 +30,7 @@ def test_a_whole_history_is_left_alone() -> None:
 
 @pytest.mark.parametrize("present", list(product([True, False], repeat=3)))
 def test_every_missing_answer_is_added_behind_the_call(present: tuple[bool, ...]) -> None:
-    """Behind the message that asked, before the answers that are there."""
+    """Behind the message that asked, and the answers that are there."""
     there = [answer(name) for name, is_there in zip("fgh", present, strict=True) if is_there]
     whole = with_missing_answers([QUESTION, asks("f", "g", "h"), *there, QUESTION])
     if all(present):
@@ -59,9 +59,20 @@ def test_a_call_that_could_not_be_read_needs_an_answer_too() -> None:
 
 def test_the_same_answer_given_twice_has_one_id() -> None:
     """It is merged by id, so a resumed stage adds nothing."""
-    first, second = (answers_for(asks("f"), set(), "Not run.") for _ in "12")
+    first, second = (answers_for(asks("f"), [], "Not run.") for _ in "12")
     assert ids([*first]) == ids([*second]) == ["a-f-unanswered"]
-    assert answers_for(asks("f"), {"f"}, "Not run.") == []
+    assert answers_for(asks("f"), [answer("f")], "Not run.") == []
+
+
+def test_answers_are_counted_where_ids_come_again() -> None:
+    """Servers that count their calls use an id in every answer, or twice in one."""
+    earlier = [asks("f"), answer("f"), AIMessage("Done.", id="d"), QUESTION]
+    whole = with_missing_answers([*earlier, asks("f", "f"), answer("f"), QUESTION])
+    assert whole is not None
+    assert [message.type for message in whole[4:]] == ["ai", "tool", "tool", "human"]
+    assert [message.content for message in whole[5:7]] == ["ok", whole[6].content] != ["ok", "ok"]
+    assert len(set(ids(whole[4:7]))) == 3
+    assert with_missing_answers(whole) is None
 
 
 def refusing(*bad: str) -> Any:

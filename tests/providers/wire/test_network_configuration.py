@@ -1,6 +1,7 @@
 """Addresses and files that cannot be used are refused before anything is sent."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -44,9 +45,11 @@ URL = "https://api.example.com/v1"
         "https://api.example.com/v1#a",
         "https://api.example.com/v1?",
         "https://api.example.com/v1/chat/completions",
+        5,
+        b"https://api.example.com/v1",
     ],
 )
-def test_a_base_url_that_nobody_can_ask_is_refused(base_url: str) -> None:
+def test_a_base_url_that_nobody_can_ask_is_refused(base_url: Any) -> None:
     """Otherwise a turn would find out, after its tools have run and its budget is held."""
     with pytest.raises(TurnConfigurationError, match="`base_url`"):
         ProviderConfig(model="m", base_url=base_url)

@@ -29,6 +29,19 @@ class Vehicle(BaseModel):
     first: Car = Field(description="The first one.")
 
 
+class Measure(BaseModel):
+    size: tuple[int, str]
+    place: tuple[int, int]
+
+
+class Anything(BaseModel):
+    value: Any
+
+
+class Listed(BaseModel):
+    values: list  # type: ignore[type-arg]
+
+
 class Count(BaseModel):
     counts: dict[str, int]
 
@@ -64,6 +77,26 @@ def test_a_strict_format_is_closed_and_complete(api: Api) -> None:
     for node in objects_in(form["schema"]):
         assert node["additionalProperties"] is False
         assert node["required"] == list(node["properties"])
+
+
+@pytest.mark.parametrize("form", [Measure, Anything, Listed])
+def test_what_strict_cannot_describe_is_sent_without_it(form: type[BaseModel]) -> None:
+    """OpenAI refuses a strict schema with a value of any kind or a tuple."""
+    sent, warnings = body("openai", "gpt-4.1", response_format=response_format_of(form))
+    assert format_of(sent, "chat")["strict"] is False
+    assert "without `strict`" in " ".join(warnings)
+
+
+@pytest.mark.parametrize("vendor", ["openai", "googleai"])
+def test_a_tuple_is_an_array_with_items(vendor: str) -> None:
+    """OpenAI refuses an array without `items`; Gemini does not know `prefixItems`."""
+    tool = ToolSpec(name="f", parameters=Measure.model_json_schema())
+    properties = body(vendor, "m", tools=(tool,))[0]["tools"][0]["function"]["parameters"][
+        "properties"
+    ]
+    assert properties["size"]["items"] == {"anyOf": [{"type": "integer"}, {"type": "string"}]}
+    assert properties["place"]["items"] == {"type": "integer"}
+    assert ("prefixItems" in properties["size"]) is (vendor == "openai")
 
 
 @pytest.mark.parametrize("api", ["chat", "responses"])

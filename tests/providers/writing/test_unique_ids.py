@@ -7,6 +7,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 
 from turngraph.providers.vendors.profiles import VENDORS
 from turngraph.providers.writing.payload import build_payload
+from turngraph.state.errors import TurnValueError
 from turngraph.state.request import Api, ChatRequest
 
 
@@ -38,6 +39,26 @@ def test_an_id_that_comes_again_is_renamed_in_call_and_result(api: Api) -> None:
     assert calls == results == ["call_0", "call_0_2", "call_0_3"]
     stored = [m.tool_calls[0]["id"] for m in messages if isinstance(m, AIMessage) and m.tool_calls]
     assert stored == ["call_0"] * 3
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+def test_two_calls_of_one_answer_with_one_id_are_told_apart(api: Api) -> None:
+    """In a conversation that is given. Their results belong to them in their order."""
+    calls: Any = [{"id": "x", "name": "add", "args": {"n": n}} for n in (1, 2)]
+    results = [ToolMessage(text, tool_call_id="x") for text in ("one", "two")]
+    messages = [HumanMessage("Add."), AIMessage("", tool_calls=calls), *results]
+    request = ChatRequest(vendor="openai", api=api, model="gpt-4.1")
+    body = build_payload(request, messages, VENDORS["openai"]).body
+    if api == "chat":
+        made = [call["id"] for call in body["messages"][1]["tool_calls"]]
+        told = {m["tool_call_id"]: m["content"] for m in body["messages"][2:]}
+    else:
+        made = [item["call_id"] for item in body["input"][1:3]]
+        told = {item["call_id"]: item["output"] for item in body["input"][3:]}
+    assert (made, told) == (["x", "x_2"], {"x": "one", "x_2": "two"})
+    for wrong in (messages[:-1], [*messages, results[0]]):
+        with pytest.raises(TurnValueError, match="`x`"):
+            build_payload(request, wrong, VENDORS["openai"])
 
 
 THOUGHT = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"}
