@@ -21,6 +21,7 @@ from turngraph.graphs.run_input import (
     with_run_id_of,
 )
 from turngraph.graphs.steps import Steps, check_can_stop, in_one_step, invoked, runs_in_one_step
+from turngraph.graphs.stored_states import StoredStates
 from turngraph.graphs.strict_serde import turn_checkpointer
 from turngraph.graphs.traced_runs import atraced, traced
 from turngraph.graphs.typed_runs import TypedRuns
@@ -43,7 +44,7 @@ _NOTHING_TO_RESUME = (
 _ADDED_FIELDS = ("message_chars", "ledger", "wait_s", "steps", "asks_person", "telemetry")
 
 
-class TurnGraph(TypedRuns):
+class TurnGraph(StoredStates, TypedRuns):
     """A compiled turn, as `chat_turn` returns it. `invoke`, `stream`, `get_state_history` and the
     rest work as LangGraph documents them.
 

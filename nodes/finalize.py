@@ -63,6 +63,9 @@ def finalize(state: Reads, context: StageContext) -> Turn:
     if warnings:
         result = result.model_copy(update={"warnings": (*result.warnings, *warnings)})
     result = context.deps.on_finish(result)
+    gone = {message.id for message in removed}
+    conversation = [each for each in (*state["messages"], *added) if each.id not in gone]
+    result = result.with_conversation(partial(openai_messages, conversation))
     context.emit(
         PromptFinished(
             turn_id=result.turn_id,

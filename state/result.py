@@ -1,14 +1,15 @@
 """What a turn leaves behind: attempts, tool runs, charges, and at the end one `TurnResult`."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from math import ceil
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from pydantic import BaseModel, field_serializer
 
 from turngraph.state.base import Frozen
+from turngraph.state.errors import TurnInvocationError
 from turngraph.state.json_types import JsonObject
 from turngraph.state.kinds import Billed, ChargeKind, ToolKind, ToolRunStatus, TurnStatus
 from turngraph.state.reply import ProviderReply
@@ -19,6 +20,7 @@ from turngraph.state.usage import Usage
 __all__ = ["Attempt", "Charge", "PriceUsed", "ToolRun", "TurnResult"]
 
 _LINE_CHARS: Final = 200
+_CONVERSATION: Final = "_conversation"
 
 
 class Attempt(Frozen):
@@ -170,7 +172,7 @@ class TurnResult(Frozen):
     """The ids of this turn's own messages in the state's `messages`."""
     new_messages: tuple[JsonObject, ...] = ()
     """This turn's own messages as Chat Completions has them: the user's, the model's, the tools'.
-    `openai_messages` writes a whole conversation so.
+    `openai_messages` are those of the whole conversation.
     """
     warnings: tuple[str, ...] = ()
     """What was left out, rewritten or accepted in the turn, one sentence each."""
@@ -229,6 +231,30 @@ class TurnResult(Frozen):
     def http_status(self) -> int:
         """200 for an answer, also for a refusal or a cut one; else the error's status."""
         return 200 if self.error is None else self.error.http_status
+
+    @property
+    def openai_messages(self) -> tuple[JsonObject, ...]:
+        """The whole conversation as Chat Completions has it, written when it is asked for.
+
+        A result is stored without it, since every turn of a thread would store the conversation
+        again. Results from a run of the turn, and from its `get_state` and `get_state_history`,
+        have it. Raises TurnInvocationError for one that was read elsewhere, such as in the state of
+        a parent graph: `turngraph.openai_messages(state)` reads the conversation there.
+        """
+        read: Callable[[], Sequence[JsonObject]] | None = vars(self).get(_CONVERSATION)
+        if read is None:
+            raise TurnInvocationError(
+                "This result was read from storage without its conversation. Call "
+                "`openai_messages(state)` with the state that it stood in."
+            )
+        return tuple(read())
+
+    def with_conversation(self, read: Callable[[], Sequence[JsonObject]]) -> Self:
+        """Returns this result with a function that reads its `openai_messages`."""
+        copied = self.model_copy()
+        # No field: it is neither stored nor compared.
+        vars(copied)[_CONVERSATION] = read
+        return copied
 
     def to_http(self, *, openai_messages: Sequence[JsonObject] = ()) -> JsonObject:
         """Returns the turn as an HTTP response of a gateway, such as AWS API Gateway's.

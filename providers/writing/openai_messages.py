@@ -1,6 +1,7 @@
 """A conversation as Chat Completions has it, for the eyes of a program: nothing is sent."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from langchain_core.messages import AnyMessage
 
@@ -12,8 +13,10 @@ from turngraph.state.messages import coerce_message
 __all__ = ["openai_messages"]
 
 
-def openai_messages(messages: Iterable[object]) -> list[JsonObject]:
+def openai_messages(messages: Iterable[object] | Mapping[str, Any]) -> list[JsonObject]:
     """Returns `messages` in OpenAI's form, without what turngraph and vendors keep beside them.
+
+    messages: a conversation, or the state of a graph that has one as `messages`.
 
     Of a message with media that Chat Completions cannot carry, only the text is written. Raises
     TurnValueError for what is no message.
@@ -21,7 +24,8 @@ def openai_messages(messages: Iterable[object]) -> list[JsonObject]:
         >>> openai_messages([("user", "Hi"), ("assistant", "Hello!")])
         [{'role': 'user', 'content': 'Hi'}, {'role': 'assistant', 'content': 'Hello!'}]
     """
-    return [_written(coerce_message(message)) for message in messages]
+    conversation = messages.get("messages", ()) if isinstance(messages, Mapping) else messages
+    return [_written(coerce_message(message)) for message in conversation]
 
 
 def _written(message: AnyMessage) -> JsonObject:

@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, StateGraph
 
 from tests.turns import Run, ask, both_apis, both_ways, config, result_of, turn_on
 from turngraph import chat_turn, handler, openai_messages
 from turngraph.scripted import Call, Fail, Say, ScriptedModel
-from turngraph.state.errors import TurnConfigurationError
-from turngraph.state.turn import TurnSettings
+from turngraph.state.errors import TurnConfigurationError, TurnInvocationError
+from turngraph.state.result import TurnResult
+from turngraph.state.turn import TurnOutput, TurnSettings
 
 THREAD = {"configurable": {"thread_id": "t"}}
 
@@ -37,6 +39,45 @@ def test_a_turn_has_its_own_messages_and_no_others(run: Run, api: str) -> None:
     conversation = openai_messages(out["messages"])
     assert [message["role"] for message in conversation[:2]] == ["user", "assistant"]
     assert conversation[2:] == list(result_of(out).new_messages)
+
+
+@both_ways
+@pytest.mark.parametrize("steps", ["each", "one"])
+def test_a_result_has_the_whole_conversation(run: Run, steps: Any) -> None:
+    """From a run, and from the states that the turn reads; it is stored with none of them."""
+    with ScriptedModel([Call(("weigh", {}, "c1")), Say("One."), Say("Two.")]) as model:
+        saver = InMemorySaver()
+        turn = turn_on(model, tools=[weigh], checkpointer=saver, steps=steps)
+        run(turn, ask("One?"), THREAD)
+        out = run(turn, ask("Two?"), THREAD)
+    written = openai_messages(out)
+    assert [message["role"] for message in written] == [
+        "user", "assistant", "tool", "assistant", "user", "assistant",
+    ]  # fmt: skip
+    result = result_of(out)
+    assert list(result.openai_messages) == written == openai_messages(out["messages"])
+    state = turn.get_state(THREAD)
+    assert list(state.values["result"].openai_messages) == openai_messages(state.values) == written
+    assert list(next(iter(turn.get_state_history(THREAD))).values["result"].openai_messages) == (
+        written
+    )
+    assert state.values["result"] == result
+    assert "openai_messages" not in result.model_dump()
+
+
+def test_a_result_that_was_read_elsewhere_says_where_its_conversation_is() -> None:
+    with pytest.raises(TurnInvocationError, match=r"openai_messages\(state\)"):
+        _ = TurnResult(turn_id="t", status="completed").openai_messages
+
+
+@both_ways
+def test_a_parent_graph_gets_a_result_with_its_conversation(run: Run) -> None:
+    with ScriptedModel([Say("Hello!")]) as model:
+        graph = StateGraph(TurnOutput)
+        graph.add_node("chat", turn_on(model))
+        graph.add_edge(START, "chat")
+        out = run(graph.compile(), ask("Hi"))
+    assert list(result_of(out).openai_messages) == openai_messages(out)
 
 
 @both_ways
