@@ -49,10 +49,23 @@ class TimedValidator:
 
     def mistakes_in(self, value: object) -> list[str]:
         """Returns up to three mistakes in `value`. Raises UncheckableError after half a second."""
+        return [_text(error) for error in self._errors(value, MAX_MISTAKES)]
+
+    def pattern_mistakes(self, value: object) -> list[str]:
+        """Returns up to three of the mistakes in `value` that come from a text that does not match
+        its `pattern`. Raises UncheckableError after half a second.
+
+            >>> validator = TimedValidator("t", {"properties": {"a": {"pattern": "^[0-9]$"}}})
+            >>> validator.pattern_mistakes({"a": "x"})
+            ["at `$.a`: 'x' does not match '^[0-9]$'"]
+        """
+        found = [error for error in self._errors(value, None) if _is_of_pattern(error)]
+        return [_text(error) for error in found[:MAX_MISTAKES]]
+
+    def _errors(self, value: object, limit: int | None) -> list[ValidationError]:
         try:
             with time_limit(CHECK_S):
-                errors = islice(self._validator.iter_errors(value), MAX_MISTAKES)
-                return [_text(error) for error in errors]
+                return list(islice(self._validator.iter_errors(value), limit))
         except CheckTimeoutError as error:
             raise UncheckableError(
                 f" within {CHECK_S:g} seconds, because of {clean(str(error))} in its schema. "
@@ -60,6 +73,10 @@ class TimedValidator:
             ) from None
         except RecursionError:
             raise UncheckableError(": its schema refers to itself without end.") from None
+
+
+def _is_of_pattern(error: ValidationError) -> bool:
+    return error.validator == "pattern" or any(map(_is_of_pattern, error.context or ()))
 
 
 def _check_patterns(name: str, schema: JsonObject) -> None:

@@ -14,6 +14,7 @@ from turngraph.state.turn import TurnOutcome
 from turngraph.state.turn_error import TurnError
 from turngraph.tools.arguments import Validator, compile_schema
 from turngraph.tools.mistakes import UncheckableError
+from turngraph.tools.schemas import subschemas
 
 __all__ = [
     "ParsedAnswer",
@@ -60,7 +61,7 @@ def parse_answer(text: str, request: ChatRequest, deps: TurnDependencies) -> Par
         return ParsedAnswer()
     # A format that the caller set for this turn alone is data, and has no class.
     if deps.answer_class is not None and form == deps.template.response_format:
-        return _instance(text, deps.answer_class)
+        return _mismatch(text, form) or _instance(text, deps.answer_class)
     return _plain(text, form)
 
 
@@ -86,6 +87,30 @@ def was_repaired(messages: list[AnyMessage]) -> bool:
     return last is not None and (last.id or "").startswith(_REPAIR)
 
 
+def _mismatch(text: str, form: JsonObject) -> ParsedAnswer | None:
+    """Returns the problem if `text` does not match the patterns in `form`, else None.
+
+    A pydantic class may match them with `re`, which cannot be stopped and may take hours. What else
+    is wrong with the answer the class says better.
+    """
+    schema = form["json_schema"]["schema"]
+    if not any("pattern" in inner for inner in subschemas(schema)):
+        return None
+    from turngraph.tools.timed_validator import TimedValidator
+
+    try:
+        mistakes = TimedValidator("response_format", schema).pattern_mistakes(json.loads(text))
+    except UncheckableError as exc:
+        return ParsedAnswer(problem=f"The answer could not be checked{exc}")
+    except (ValueError, RecursionError):  # no JSON at all
+        return None
+    return _misfitting(mistakes) if mistakes else None
+
+
+def _misfitting(mistakes: list[str]) -> ParsedAnswer:
+    return ParsedAnswer(problem=f"The answer does not fit: {'; '.join(mistakes[:_MAX_MISTAKES])}.")
+
+
 def _instance(text: str, model: type[BaseModel]) -> ParsedAnswer:
     try:
         return ParsedAnswer(model.model_validate_json(text))
@@ -94,7 +119,7 @@ def _instance(text: str, model: type[BaseModel]) -> ParsedAnswer:
             f"at `{'.'.join(map(str, error['loc'])) or '$'}`: {error['msg']}"
             for error in exc.errors(include_url=False, include_context=False, include_input=False)
         ]
-    return ParsedAnswer(problem=f"The answer does not fit: {'; '.join(mistakes[:_MAX_MISTAKES])}.")
+    return _misfitting(mistakes)
 
 
 def _plain(text: str, form: JsonObject) -> ParsedAnswer:
@@ -110,9 +135,7 @@ def _plain(text: str, form: JsonObject) -> ParsedAnswer:
         mistakes = [] if validator is None else validator.mistakes_in(value)
     except UncheckableError as exc:
         return ParsedAnswer(problem=f"The answer could not be checked{exc}")
-    if mistakes:
-        return ParsedAnswer(problem=f"The answer does not fit: {'; '.join(mistakes)}.")
-    return ParsedAnswer(value)
+    return _misfitting(mistakes) if mistakes else ParsedAnswer(value)
 
 
 def format_validator(form: JsonObject) -> Validator | None:

@@ -49,4 +49,4 @@ class Connector(TCPConnector):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._factory = partial(Connection, loop=self._loop)
+        self._factory: Any = partial(Connection, loop=self._loop)

@@ -1,11 +1,12 @@
 """An answer that was asked for in a format is read in it, or is no completed turn."""
 
 import json
-from typing import Any, Generic, TypeVar
+import re
+from typing import Annotated, Any, Generic, TypeVar
 
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from tests.turns import Run, ask, both_apis, both_ways, config, result_of, streamed_or_not, turn_on
 from turngraph.graphs import chat_turn
@@ -30,6 +31,14 @@ BACKTRACKING = {
 
 class Count(BaseModel):
     n: int = Field(alias="number")
+
+
+class Evil(BaseModel):
+    """Patterns that Python's own engine matches for hours."""
+
+    model_config = ConfigDict(regex_engine="python-re")
+    name: Annotated[str, Field(pattern=r"^(a+)+$")] | None = None
+    code: str = Field(default="", pattern=re.compile(r"^(a|a)*$"))
 
 
 class Box(BaseModel, Generic[T]):
@@ -78,6 +87,23 @@ def test_an_answer_that_does_not_fit_is_no_completed_turn(
     assert problem in result.error.message
     assert result.http_status == 502
     assert len(result.attempts) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        ({"name": "a" * 60 + "!"}, "The answer does not fit: at `$.name`"),
+        ({"code": "a" * 60 + "!"}, "could not be checked within 0.5 seconds"),
+        ({"name": "aaa", "code": "aa"}, None),
+    ],
+)
+def test_a_class_whose_patterns_backtrack_holds_nobody_up(
+    answer: dict[str, str], problem: str | None
+) -> None:
+    """They are matched within a time limit before the class sees the answer."""
+    result = run(Say(json.dumps(answer)), response_format=Evil)
+    assert (result.parsed is None) is (problem is not None)
+    assert problem is None or problem in str(result.error)
 
 
 @pytest.mark.parametrize(

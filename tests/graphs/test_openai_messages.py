@@ -15,7 +15,7 @@ from turngraph.state.errors import TurnConfigurationError, TurnInvocationError
 from turngraph.state.result import TurnResult
 from turngraph.state.turn import TurnOutput, TurnSettings
 
-THREAD = {"configurable": {"thread_id": "t"}}
+THREAD: Any = {"configurable": {"thread_id": "t"}}
 
 
 def weigh() -> str:

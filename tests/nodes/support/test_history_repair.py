@@ -66,7 +66,7 @@ def test_the_same_answer_given_twice_has_one_id() -> None:
 
 def test_answers_are_counted_where_ids_come_again() -> None:
     """Servers that count their calls use an id in every answer, or twice in one."""
-    earlier = [asks("f"), answer("f"), AIMessage("Done.", id="d"), QUESTION]
+    earlier: list[AnyMessage] = [asks("f"), answer("f"), AIMessage("Done.", id="d"), QUESTION]
     whole = with_missing_answers([*earlier, asks("f", "f"), answer("f"), QUESTION])
     assert whole is not None
     assert [message.type for message in whole[4:]] == ["ai", "tool", "tool", "human"]
