@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from turngraph.state.depth import SCHEMA_LEVELS, is_deeper_than
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.json_types import JsonObject
 
@@ -16,7 +17,8 @@ _TYPES: Final = ("text", "json_object", "json_schema")
 
 def check_response_format(form: object) -> Any:
     """Returns `form` as it is. Raises TurnConfigurationError unless it is a pydantic class, an
-    object that Chat Completions takes as `response_format`, or None.
+    object that Chat Completions takes as `response_format`, or None, and for one that is nested too
+    deep.
     """
     if form is None or answer_class(form) is not None:
         return form
@@ -32,6 +34,12 @@ def check_response_format(form: object) -> Any:
         raise TurnConfigurationError(
             "`response_format.json_schema` must be an object with `name` and `schema`, a JSON "
             "schema."
+        )
+    # Two levels are around the schema.
+    if is_deeper_than(SCHEMA_LEVELS + 2, form):
+        raise TurnConfigurationError(
+            f"The schema of `response_format` is nested deeper than {SCHEMA_LEVELS} levels. Put "
+            "inner objects into `$defs` and refer to them."
         )
     return form
 

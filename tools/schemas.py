@@ -3,15 +3,12 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from turngraph.state.depth import SCHEMA_LEVELS, is_deeper_than
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.json_types import JsonObject
 
-__all__ = ["MAX_DEPTH", "applied_schemas", "check_depth", "subschemas", "with_items"]
+__all__ = ["applied_schemas", "check_depth", "subschemas", "with_items"]
 
-MAX_DEPTH: Final = 100
-"""Levels of objects and lists in a schema: fifty objects inside each other. The arguments of a call
-have at most 64 levels.
-"""
 DEFINITIONS: Final = ("$defs", "definitions")
 IN_MAPS: Final = ("properties", "patternProperties", "dependentSchemas")
 IN_LISTS: Final = ("allOf", "anyOf", "oneOf", "prefixItems", "items")
@@ -35,20 +32,16 @@ or `enum`, holds data (https://json-schema.org/draft/2020-12/json-schema-core#se
 
 
 def check_depth(name: str, schema: object) -> None:
-    """Checks that `schema`, which belongs to the tool `name`, has at most MAX_DEPTH levels.
+    """Checks that `schema`, which belongs to the tool `name`, has at most SCHEMA_LEVELS levels.
 
     Raises TurnConfigurationError. Without this check a deep schema ends in a RecursionError, here
     or in the code of others.
     """
-    level: list[object] = [schema]
-    for _ in range(MAX_DEPTH + 1):
-        level = [inner for value in level for inner in _inner(value)]
-        if not level:
-            return
-    raise TurnConfigurationError(
-        f"The schema of tool `{name[:100]}` is nested deeper than {MAX_DEPTH} levels. Put inner "
-        "objects into `$defs` and refer to them, or flatten the arguments."
-    )
+    if is_deeper_than(SCHEMA_LEVELS, schema):
+        raise TurnConfigurationError(
+            f"The schema of tool `{name[:100]}` is nested deeper than {SCHEMA_LEVELS} levels. Put "
+            "inner objects into `$defs` and refer to them, or flatten the arguments."
+        )
 
 
 def subschemas(schema: object) -> Iterator[Mapping[str, Any]]:
@@ -95,9 +88,3 @@ def _in_maps(schema: Mapping[str, Any], keywords: tuple[str, ...]) -> Iterator[o
     for keyword in keywords:
         if isinstance(held := schema.get(keyword), Mapping):
             yield from held.values()
-
-
-def _inner(value: object) -> "list[object]":
-    if isinstance(value, Mapping):
-        return list(value.values())
-    return list(value) if isinstance(value, list | tuple) else []

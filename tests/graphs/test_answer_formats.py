@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tests.turns import Run, ask, both_apis, both_ways, config, result_of, streamed_or_not, turn_on
 from turngraph.graphs import chat_turn
+from turngraph.providers import ProviderConfig
 from turngraph.scripted import Call, Refuse, Say, ScriptedModel
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.result import TurnResult
@@ -205,6 +206,22 @@ def test_a_stored_result_holds_plain_json() -> None:
 def test_a_format_that_nothing_can_be_checked_by_is_refused_when_wired(form: Any) -> None:
     with pytest.raises(TurnConfigurationError):
         chat_turn("scripted", response_format=form)
+
+
+@pytest.mark.parametrize("levels", [60, 900, 5_000])
+def test_a_format_that_is_too_deep_is_refused_wherever_it_is_given(levels: int) -> None:
+    """By a sentence, not by pydantic's own check for values that contain themselves."""
+    schema: Any = {"type": "string"}
+    for _ in range(levels):
+        schema = {"type": "object", "properties": {"a": schema}}
+    form = {"type": "json_schema", "json_schema": {"name": "deep", "schema": schema}}
+    for use in (
+        lambda: chat_turn("scripted", response_format=form),
+        lambda: TurnSettings(response_format=form),
+        lambda: ProviderConfig(model="m", base_url="http://h/v1", response_format=form),
+    ):
+        with pytest.raises(TurnConfigurationError, match="deeper than 100 levels"):
+            use()
 
 
 def test_a_generic_class_has_a_name_that_vendors_take() -> None:
