@@ -18,9 +18,11 @@ from turngraph.state.usage import Usage, total_usage
 __all__ = [
     "ClientCall",
     "answer_text",
+    "approvals",
     "client_calls",
     "extras",
     "has_failed",
+    "message_reasoning",
     "reasoning_text",
     "shown_event",
     "turn_error",
@@ -74,7 +76,7 @@ def answer_text(end: TurnEnd, *, joined: bool) -> str:
 
 def reasoning_text(end: TurnEnd) -> str | None:
     """The reasoning that the vendor shows, of all answers of this run."""
-    texts = [_reasoning(message) for message in end.answers]
+    texts = [message_reasoning(message) for message in end.answers]
     return "\n\n".join(text for text in texts if text) or None
 
 
@@ -155,12 +157,12 @@ def _is_client_call(question: Interrupt) -> bool:
 
 
 def _id(end: TurnEnd, question: Interrupt, place: int = 0) -> str:
-    assert end.plan.thread is not None, "a turn that waits has a thread"
     value = question.value if isinstance(question.value, dict) else {}
-    return call_id(token_of(end.plan.thread), int(value.get("order", place)))
+    return call_id(end.plan.token, int(value.get("order", place)))
 
 
-def _reasoning(message: AIMessage) -> str:
+def message_reasoning(message: AIMessage) -> str:
+    """The reasoning that came with one answer; empty if none did."""
     text = message.additional_kwargs.get("reasoning_content")
     return text if isinstance(text, str) else ""
 

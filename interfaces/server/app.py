@@ -18,6 +18,7 @@ from turngraph.interfaces.server.errors import ServerError, error_of
 from turngraph.interfaces.server.local_caller import check_reach
 from turngraph.interfaces.server.middleware import RequestGuard
 from turngraph.interfaces.server.passthrough import endpoint as passthrough
+from turngraph.interfaces.server.responses import endpoint as responses
 from turngraph.interfaces.server.service import CallerOf, Service, ServiceOf, open_service
 from turngraph.interfaces.server.trace_context import TraceContext
 from turngraph.interfaces.telemetry.opentelemetry import OpenTelemetry
@@ -72,6 +73,7 @@ def create_app(
     app.get("/metrics", tags=["operations"])(metrics)
     app.include_router(models_list.router)
     app.include_router(chat_completions.router)
+    app.include_router(responses.router)
     app.include_router(passthrough.router)
     return app
 

@@ -13,7 +13,7 @@ from turngraph.interfaces.server.chat_request import read_chat_request
 from turngraph.interfaces.server.event_stream import begun, event_stream
 from turngraph.interfaces.server.rate_limits.limiter import estimated_tokens
 from turngraph.interfaces.server.service import CallerOf, ServiceOf, unless_gone
-from turngraph.interfaces.server.turn_planning import plan_turn, token_for, token_of
+from turngraph.interfaces.server.turn_planning import plan_turn
 from turngraph.interfaces.server.turn_request import TurnRequest
 from turngraph.interfaces.server.turn_runs import TurnPlan, TurnRun
 from turngraph.state.json_types import JsonObject
@@ -32,13 +32,13 @@ async def create_chat_completion(
     asked = read_chat_request(body)
     key = request.headers.get("idempotency-key")
     plans = await plan_turn(asked, caller, service.models, key)
-    answer_id = _id(plans[0], asked, token_for(caller, key))
+    answer_id = _id(plans[0], asked)
     tokens = estimated_tokens(request.state.body_bytes, asked.settings.max_tokens)
     run, headers = await unless_gone(request, service.start(caller, plans, tokens))
     if asked.settings.stream:
         await unless_gone(request, begun(run))
         stream = ChatStream(asked, answer_id, _includes_usage(body))
-        return event_stream(run, _chunks(run, stream), headers)
+        return event_stream(run, _chunks(run, stream), headers, done="[DONE]")
     end = await unless_gone(request, run.end())
     if has_failed(end):
         raise turn_error(end)
@@ -62,10 +62,8 @@ def _includes_usage(body: JsonObject) -> bool:
     return isinstance(options, dict) and options.get("include_usage") is True
 
 
-def _id(plan: TurnPlan, request: TurnRequest, token: str) -> str:
+def _id(plan: TurnPlan, request: TurnRequest) -> str:
     """The id of the answer: the same when an idempotent request is sent again."""
-    if plan.thread is None:
-        return f"chatcmpl-{token}"
     answered = [place.order for place in {**request.answers, **request.decisions}]
     suffix = f"-{min(answered)}" if answered else ""
-    return f"chatcmpl-{token_of(plan.thread)}{suffix}"
+    return f"chatcmpl-{plan.token}{suffix}"

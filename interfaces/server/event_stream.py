@@ -44,30 +44,39 @@ async def begun(run: TurnRun) -> None:
 
 
 def event_stream(
-    run: TurnRun, chunks: AsyncIterator[JsonObject], headers: Mapping[str, str]
+    run: TurnRun,
+    chunks: AsyncIterator[JsonObject],
+    headers: Mapping[str, str],
+    *,
+    is_detached: bool = False,
+    done: str | None = None,
 ) -> EventSourceResponse:
-    """The response that sends `chunks`, each as one event, and `[DONE]`.
+    """The response that sends `chunks`, each as one event, and at last the text `done`.
 
     What goes wrong is sent as an `error` object, as OpenAI's API does in a stream. A client that
-    leaves ends the turn.
+    leaves ends the turn, unless it `is_detached`.
     """
-    return EventSourceResponse(_events(run, chunks), headers=headers, ping=PING_S)
+    return EventSourceResponse(
+        _events(run, chunks, is_detached, done), headers=headers, ping=PING_S
+    )
 
 
 async def _events(
-    run: TurnRun, chunks: AsyncIterator[JsonObject]
+    run: TurnRun, chunks: AsyncIterator[JsonObject], is_detached: bool, done: str | None
 ) -> AsyncIterator[ServerSentEvent]:
     try:
         async for chunk in chunks:
-            yield ServerSentEvent(_json(chunk))
+            yield ServerSentEvent(_json(chunk), event=chunk.get("type"))
     except ServerError as exc:
         yield ServerSentEvent(_json(exc.body))
     except Exception as exc:  # noqa: BLE001  the status is sent already
         _log.exception("A stream has failed")
         yield ServerSentEvent(_json(error_of(exc).body))
     finally:
-        run.cancel.set()  # of no effect where the turn has ended
-    yield ServerSentEvent("[DONE]")
+        if not is_detached:
+            run.cancel.set()  # of no effect where the turn has ended
+    if done is not None:
+        yield ServerSentEvent(done)
 
 
 def _json(value: JsonObject) -> str:

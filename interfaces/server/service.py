@@ -20,10 +20,12 @@ from turngraph.interfaces.server.local_caller import callers_for
 from turngraph.interfaces.server.metrics import Metrics
 from turngraph.interfaces.server.passthrough.gateway import PassthroughGateway
 from turngraph.interfaces.server.rate_limits.limiter import RateLimiter
+from turngraph.interfaces.server.responses.background import BackgroundResponses
+from turngraph.interfaces.server.responses.storage import old_threads
 from turngraph.interfaces.server.served_models import ModelSet, build_models
 from turngraph.interfaces.server.signals import Signals
 from turngraph.interfaces.server.store import Store, open_store
-from turngraph.interfaces.server.turn_runs import TurnEnd, TurnPlan, TurnRun, TurnRuns
+from turngraph.interfaces.server.turn_runs import OnEnd, TurnEnd, TurnPlan, TurnRun, TurnRuns
 from turngraph.nodes.support.telemetry import Telemetry
 
 __all__ = ["CallerOf", "Service", "ServiceOf", "open_service", "unless_gone"]
@@ -49,25 +51,34 @@ class Service:
     telemetry: Telemetry | None
     metrics: Metrics = field(default_factory=Metrics)
     signals: Signals = field(default_factory=Signals)
+    background: BackgroundResponses = field(init=False)
     _old: list[ModelSet] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.background = BackgroundResponses(self)
+
     async def start(
-        self, caller: Caller, plans: Sequence[TurnPlan], tokens: int
+        self, caller: Caller, plans: Sequence[TurnPlan], tokens: int, on_end: OnEnd | None = None
     ) -> tuple[TurnRun, Mapping[str, str]]:
         """Starts a turn that may need about `tokens` tokens. Also returns headers for the answer.
 
-        Raises ServerError (429, 503) if the caller or the server is at a limit.
+        `on_end` is called with its end. Raises ServerError (429, 503) if the caller or the server
+        is at a limit.
         """
         admitted = await self.limiter.admit(caller, tokens=tokens)
 
-        async def on_end(end: TurnEnd) -> None:
-            usage = usage_of(end)
-            used = (usage.input_tokens or 0) + (usage.output_tokens or 0)
+        async def note(end: TurnEnd | Exception) -> None:
+            used = 0
+            if isinstance(end, TurnEnd):
+                usage = usage_of(end)
+                used = (usage.input_tokens or 0) + (usage.output_tokens or 0)
+                self.metrics.count_turn(end, turn_status(end))
             await self.limiter.settle(admitted, tokens=used)
-            self.metrics.count_turn(end, turn_status(end))
+            if on_end is not None:
+                await on_end(end)
 
         try:
-            run = await self.runs.start(plans, caller.account, self.models, on_end)
+            run = await self.runs.start(plans, caller.account, self.models, note)
         except BaseException:
             await self.limiter.settle(admitted, tokens=0)
             raise
@@ -107,12 +118,20 @@ class Service:
         own = (*self.models.prices.overrides, *self.passthrough.prices.overrides)
         await self.store.ledger.asweep(Prices(own), quiet_s=quiet_s)
 
+    async def forget_old(self) -> None:
+        """Deletes responses and their conversations after the days that `[store]` says."""
+        before = self.store.ledger.store.now() - 86_400 * self.config.store.days
+        for thread in await self.store.ledger.store.arun(old_threads, before):
+            await self.store.forget(thread)
+
     async def tidy(self) -> None:
         """Runs forever: settles what clients have left open, and closes unused models."""
         while True:
             await asyncio.sleep(self.config.server.sweep_seconds)
             try:
                 await self.sweep(quiet_s=self.config.server.sweep_seconds)
+                await self.background.take_over()
+                await self.forget_old()
                 await self.close_unused()
             except Exception:  # noqa: BLE001  the next round may succeed
                 _log.exception("The server's books could not be swept")
@@ -145,6 +164,7 @@ async def open_service(
             with suppress(asyncio.CancelledError):
                 await tidying
             await runs.drain(service.signals.seconds_left(service.config.server.drain_seconds))
+            await service.background.aclose()
             await runs.stop()
             await forwards.aclose()
             await service.sweep(quiet_s=0.0)

@@ -26,6 +26,11 @@ class Store:
     ledger: Ledger
     checkpointer: BaseCheckpointSaver[Any]
 
+    async def forget(self, thread: str | None) -> None:
+        """Deletes the messages of a thread, if one is given."""
+        if thread:
+            await self.checkpointer.adelete_thread(thread)
+
 
 @asynccontextmanager
 async def open_store(settings: StoreSettings) -> AsyncIterator[Store]:

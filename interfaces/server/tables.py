@@ -4,6 +4,8 @@ server_schema  the versions of these tables, and when each was made
 server_key     one row per API key; a key itself is never stored, only its hash
 server_limit   how many requests and tokens a minute a key or an account may have
 server_rate    how many of them each has had in its last minute
+server_response      one row per response of the Responses API
+server_conversation  one row per conversation that a client has created
 """
 
 from typing import TYPE_CHECKING, Final
@@ -25,7 +27,14 @@ from turngraph.billing.store.migrations import Step, migrate
 if TYPE_CHECKING:
     from turngraph.billing.store.transaction import LedgerTransaction
 
-__all__ = ["create_server_tables", "key_t", "limit_t", "rate_t"]
+__all__ = [
+    "conversation_t",
+    "create_server_tables",
+    "key_t",
+    "limit_t",
+    "rate_t",
+    "response_t",
+]
 
 _metadata = MetaData()
 
@@ -73,12 +82,53 @@ rate_t: Final = Table(
     Column("minute", BigInteger, nullable=False),
 )
 
+response_t: Final = Table(
+    "server_response",
+    _metadata,
+    Column("response_id", String(64), primary_key=True),
+    Column("account", String(200), nullable=False),
+    Column("model", String(200), nullable=False),
+    Column("thread", String(700), nullable=False, index=True),
+    Column("turn_id", String(700), nullable=False),
+    # `queued`, `in_progress`, `cancelling`, or how it ended, in the API's words.
+    Column("status", String(32), nullable=False),
+    # 1: it is shown. 0: it is only kept because its turn waits for its client.
+    Column("stored", Integer, nullable=False),
+    # 1: another response goes on with its thread, so a further one must copy the conversation.
+    Column("continued", Integer, nullable=False),
+    Column("background", Integer, nullable=False),
+    Column("created", Double, nullable=False),
+    # When the process that runs it was last seen.
+    Column("seen", Double, nullable=False),
+    # How many messages its thread had before its answer, and has at its end.
+    Column("first", Integer, nullable=False),
+    Column("last", Integer, nullable=False),
+    Column("request", Text, nullable=False),
+    # The object that the API shows; NULL until it has ended.
+    Column("body", Text),
+)
+
+conversation_t: Final = Table(
+    "server_conversation",
+    _metadata,
+    Column("conversation_id", String(64), primary_key=True),
+    Column("account", String(200), nullable=False),
+    Column("thread", String(700), nullable=False),
+    Column("created", Double, nullable=False),
+    Column("metadata", Text, nullable=False),
+)
+
 
 def _first(conn: Connection) -> None:
     _metadata.create_all(conn)
 
 
-_STEPS: Final[tuple[Step, ...]] = (_first,)
+def _responses(conn: Connection) -> None:
+    """Version 2: stored responses and conversations."""
+    _metadata.create_all(conn, [response_t, conversation_t])
+
+
+_STEPS: Final[tuple[Step, ...]] = (_first, _responses)
 """The steps in order. A released step is never edited; what it missed becomes a new step."""
 
 

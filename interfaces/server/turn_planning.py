@@ -17,7 +17,16 @@ from turngraph.interfaces.server.turn_request import CallPlace, TurnRequest, cal
 from turngraph.interfaces.server.turn_runs import TurnPlan
 from turngraph.state.turn import TurnInput, TurnSettings
 
-__all__ = ["find_model", "plan_turn", "thread_id", "token_for", "token_of"]
+__all__ = [
+    "find_model",
+    "may_ask",
+    "plan_turn",
+    "resumed",
+    "settings_for",
+    "thread_id",
+    "token_for",
+    "token_of",
+]
 
 
 def thread_id(caller: Caller, model: str, token: str) -> str:
@@ -97,17 +106,18 @@ def _new_turn(
                 param="tools",
                 code="unsupported_parameter",
             )
-        return TurnPlan(model, {"messages": messages}, thread, len(messages))
+        return TurnPlan(model, {"messages": messages}, thread, token, len(messages))
     given: TurnInput = {
         "messages": [*messages],
         "turn_id": thread,
-        "settings": _settings(request.settings, messages, caller, model),
+        "settings": settings_for(request.settings, messages, caller, model),
     }
     may_stop = bool(request.settings.caller_tools) or model.asks_person
-    return TurnPlan(model, given, thread if keeps or may_stop else None, len(messages))
+    kept = thread if keeps or may_stop else None
+    return TurnPlan(model, given, kept, token, len(messages))
 
 
-def _settings(
+def settings_for(
     asked: TurnSettings, messages: Sequence[BaseMessage], caller: Caller, model: ServedModel
 ) -> TurnSettings:
     """What the client asks for, with who pays, and its system message behind the server's own."""
@@ -128,9 +138,23 @@ async def _waiting_turn(
     tokens = {place.token for place in given}
     if len(tokens) != 1:
         return None
-    thread = thread_id(caller, model.name, tokens.pop())
+    token = tokens.pop()
+    return await resumed(model, thread_id(caller, model.name, token), token, token, given)
+
+
+async def resumed(
+    model: ServedModel, thread: str, asked: str, token: str, given: Mapping[CallPlace, Any]
+) -> TurnPlan | None:
+    """The turn on `thread`, going on with the answers `given`; None if it does not wait for them.
+
+    Args:
+        asked: the token of the ids under which its calls are known.
+        token: the token of the ids of the calls that follow.
+
+    Raises ServerError (400) if an answer is missing.
+    """
     state = await model.kept.aget_state({"configurable": {"thread_id": thread}})
-    waiting = {_place(each, thread): each for each in state.interrupts}
+    waiting = {_place(each, asked): each for each in state.interrupts}
     if not waiting or not given.keys() <= waiting.keys():
         return None
     _check_all_answered(given, waiting)
@@ -138,14 +162,15 @@ async def _waiting_turn(
         model,
         Command(resume={waiting[place].id: answer for place, answer in given.items()}),
         thread,
+        token,
         len(state.values.get("messages", ())),
         frozenset(charge.id for charge in state.values.get("charges") or ()),
     )
 
 
-def _place(question: Interrupt, thread: str) -> CallPlace:
+def _place(question: Interrupt, token: str) -> CallPlace:
     value = question.value if isinstance(question.value, dict) else {}
-    return CallPlace(token_of(thread), int(value.get("order", 0)))
+    return CallPlace(token, int(value.get("order", 0)))
 
 
 def _check_all_answered(

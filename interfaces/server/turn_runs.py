@@ -39,6 +39,8 @@ class TurnPlan:
     """The graph's input, or a `Command` that resumes it."""
     thread: str | None
     """The thread that is kept; None keeps nothing."""
+    token: str
+    """What the ids of calls for the client are made of."""
     messages_before: int = 0
     """How many messages are there before this run."""
     charges_before: frozenset[str] = frozenset()
@@ -75,8 +77,8 @@ class TurnEnd:
         return [message for message in self.messages if isinstance(message, AIMessage)]
 
 
-OnEnd = Callable[[TurnEnd], Awaitable[None]]
-"""What is called with the end of a run, before its client is told."""
+OnEnd = Callable[[TurnEnd | Exception], Awaitable[None]]
+"""What is called with the end of a run, or what it raised, before its client is told."""
 
 
 @dataclass(eq=False)
@@ -171,6 +173,10 @@ class _Work:
                     if error is None or error.kind not in plan.next_on or self._is_decided:
                         break
                 end = replace(end, first_token_s=self.first_token_s)
+            except Exception as exc:
+                await on_end(exc)
+                raise
+            else:
                 await on_end(end)
                 return end
             finally:

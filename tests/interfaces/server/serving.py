@@ -28,6 +28,8 @@ class Vendor(ScriptedModel):
         return len(self.requests)
 
 
+_clients: dict[str, dict[str, openai.OpenAI]] = {}
+
 PRICE: dict[str, dict[str, str | float]] = {"custom:scripted-x": {"input": "1", "output": "2"}}
 
 
@@ -61,6 +63,7 @@ def config_of(models: Mapping[str, ModelConfig], **server: Any) -> ServerConfig:
 @contextmanager
 def running(app: FastAPI) -> Iterator[str]:
     """Serves `app` in a thread, and yields its URL."""
+    port = 0
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="on"))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -73,6 +76,8 @@ def running(app: FastAPI) -> Iterator[str]:
         port = server.servers[0].sockets[0].getsockname()[1]
         yield f"http://127.0.0.1:{port}"
     finally:
+        for known in _clients.pop(f"http://127.0.0.1:{port}", {}).values():
+            known.close()
         server.should_exit = True
         thread.join(20)
 
@@ -84,6 +89,9 @@ def serving(config: ServerConfig, **options: Any) -> Iterator[str]:
         yield url
 
 
-def client(url: str, key: str = "acme", **options: Any) -> openai.OpenAI:
-    """OpenAI's own client of the server, which tries nothing twice."""
-    return openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0, **options)
+def client(url: str, key: str = "acme") -> openai.OpenAI:
+    """OpenAI's own client of the server, which tries nothing twice. The server's end closes it."""
+    known = _clients.setdefault(url, {})
+    if key not in known:
+        known[key] = openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0)
+    return known[key]

@@ -2,7 +2,6 @@
 model.
 """
 
-import asyncio
 import json
 from collections.abc import Iterator
 from decimal import Decimal
@@ -356,4 +355,3 @@ def test_the_page_of_the_api_is_whole(url: str) -> None:
     page = httpx2.get(f"{url}/openapi.json").json()
     assert "/v1/chat/completions" in page["paths"]
     assert json.dumps(page)
-    assert asyncio.iscoroutinefunction(test_the_async_client_gets_the_same)

@@ -1,0 +1,226 @@
+"""`/v1/responses` and `/v1/conversations`: turns that the server stores."""
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import AsyncIterator
+from typing import Any, Final
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from turngraph.interfaces.server.answer_parts import has_failed, turn_error
+from turngraph.interfaces.server.bodies import read_json
+from turngraph.interfaces.server.caller import Caller
+from turngraph.interfaces.server.errors import ServerError
+from turngraph.interfaces.server.event_stream import begun, event_stream
+from turngraph.interfaces.server.rate_limits.limiter import estimated_tokens
+from turngraph.interfaces.server.responses.answer import unfinished_response
+from turngraph.interfaces.server.responses.planning import (
+    PlannedResponse,
+    ResponsePlanner,
+    not_found,
+)
+from turngraph.interfaces.server.responses.request import read_response_request
+from turngraph.interfaces.server.responses.running import (
+    needs_json,
+    response_of,
+    start_response,
+    store_planned,
+)
+from turngraph.interfaces.server.responses.storage import (
+    RUNNING,
+    ConversationRow,
+    ResponseRow,
+    add_conversation,
+    delete_conversation,
+    delete_response,
+    find_conversation,
+    find_response,
+    request_cancel,
+)
+from turngraph.interfaces.server.responses.stream import ResponseStream
+from turngraph.interfaces.server.service import CallerOf, Service, ServiceOf, unless_gone
+from turngraph.interfaces.server.turn_request import member
+from turngraph.interfaces.server.turn_runs import TurnRun
+from turngraph.state.json_types import JsonObject
+
+__all__ = ["router"]
+
+router: Final = APIRouter(tags=["responses"])
+
+CANCEL_S: Final = 5.0
+"""How long a request to cancel waits for the response to end."""
+
+
+@router.post("/v1/responses")
+async def create_response(request: Request, caller: CallerOf, service: ServiceOf) -> Response:
+    """Runs one turn and returns it as a response: whole, as a stream, or in the background."""
+    body = await read_json(request, service.config.server.body_bytes)
+    asked = read_response_request(body)
+    planner = ResponsePlanner(service.store.ledger.store, service.models, caller)
+    planned = await planner.plan(asked, body, request.headers.get("idempotency-key"))
+    stream = bool(asked.turn.settings.stream)
+    if planned.row.body is not None:
+        return _again(planned, stream)
+    await store_planned(service, planned)
+    if asked.background and not stream:
+        service.background.start(caller, planned)
+        return JSONResponse({**planned.started, "status": "queued"})
+    tokens = estimated_tokens(request.state.body_bytes, asked.turn.settings.max_tokens)
+    run, headers = await unless_gone(
+        request, start_response(service, caller, planned, tokens=tokens)
+    )
+    if not stream:
+        end = await unless_gone(request, run.end())
+        if has_failed(end):
+            raise turn_error(end)
+        return JSONResponse(response_of(planned, end), headers=headers)
+    await unless_gone(request, begun(run))
+    events = ResponseStream(
+        planned.started, planned.token, needs_json(planned), asked.turn.wants_events
+    )
+    return event_stream(run, _events(run, events), headers, is_detached=asked.background)
+
+
+@router.get("/v1/responses/{response_id}")
+async def retrieve_response(response_id: str, caller: CallerOf, service: ServiceOf) -> Response:
+    """Returns a stored response, as far as it is."""
+    return JSONResponse(_shown(await _find(response_id, caller, service)))
+
+
+@router.get("/v1/responses/{response_id}/input_items")
+async def list_input_items(response_id: str, caller: CallerOf, service: ServiceOf) -> JsonObject:
+    """Lists what the request of a stored response has added to the conversation."""
+    row = await _find(response_id, caller, service)
+    given = row.request.get("input")
+    items: list[Any] = given if isinstance(given, list) else [_user_item(row, str(given))]
+    return {"object": "list", "data": items, "has_more": False}
+
+
+@router.delete("/v1/responses/{response_id}")
+async def remove_response(response_id: str, caller: CallerOf, service: ServiceOf) -> JsonObject:
+    """Deletes a stored response, and its conversation when nothing else needs that."""
+    await _find(response_id, caller, service)
+    service.background.cancel(response_id)
+    thread = await service.store.ledger.store.arun(delete_response, caller.account, response_id)
+    await service.store.forget(thread)
+    return {"id": response_id, "object": "response", "deleted": True}
+
+
+@router.post("/v1/responses/{response_id}/cancel")
+async def cancel_response(response_id: str, caller: CallerOf, service: ServiceOf) -> Response:
+    """Ends a background response, in whichever process it runs."""
+    row = await _find(response_id, caller, service)
+    if not row.background:
+        raise ServerError(
+            400, "Only a response with `background` can be cancelled.", param="response_id"
+        )
+    await service.store.ledger.store.arun(request_cancel, caller.account, response_id)
+    service.background.cancel(response_id)
+    ends_at = time.monotonic() + CANCEL_S
+    while row.status in RUNNING and time.monotonic() < ends_at:
+        await asyncio.sleep(0.05)
+        row = await _find(response_id, caller, service)
+    return JSONResponse(_shown(row))
+
+
+@router.post("/v1/conversations")
+async def create_conversation(request: Request, caller: CallerOf, service: ServiceOf) -> JsonObject:
+    """Creates an empty conversation, which responses are then added to."""
+    body = await read_json(request, service.config.server.body_bytes)
+    if body.get("items"):
+        raise ServerError(
+            400, "`items` cannot be given here: send them as `input` of a response.", param="items"
+        )
+    token = secrets.token_hex(12)
+    thread = f"{quote(caller.account, safe='')}/conversations/{token}"
+    now = service.store.ledger.store.now()
+    metadata = member(body, "metadata", dict) or {}
+    row = ConversationRow(f"conv_{token}", caller.account, thread, now, metadata)
+    await service.store.ledger.store.arun(add_conversation, row)
+    return _conversation(row)
+
+
+@router.get("/v1/conversations/{conversation_id}")
+async def retrieve_conversation(
+    conversation_id: str, caller: CallerOf, service: ServiceOf
+) -> JsonObject:
+    """Returns a conversation, without its messages."""
+    row = await service.store.ledger.store.aread(find_conversation, caller.account, conversation_id)
+    if row is None:
+        raise not_found("conversation_id", conversation_id)
+    return _conversation(row)
+
+
+@router.delete("/v1/conversations/{conversation_id}")
+async def remove_conversation(
+    conversation_id: str, caller: CallerOf, service: ServiceOf
+) -> JsonObject:
+    """Deletes a conversation, and its messages when no stored response needs them."""
+    await retrieve_conversation(conversation_id, caller, service)
+    thread = await service.store.ledger.store.arun(
+        delete_conversation, caller.account, conversation_id
+    )
+    await service.store.forget(thread)
+    return {"id": conversation_id, "object": "conversation.deleted", "deleted": True}
+
+
+async def _find(response_id: str, caller: Caller, service: Service) -> ResponseRow:
+    row = await service.store.ledger.store.aread(find_response, caller.account, response_id)
+    if row is None or not row.stored:
+        raise not_found("response_id", response_id)
+    return row
+
+
+def _shown(row: ResponseRow) -> JsonObject:
+    if row.body is not None:
+        return row.body
+    status = "in_progress" if row.status == "cancelling" else row.status
+    asked = read_response_request(row.request)
+    return unfinished_response(row.response_id, asked.turn.model, status, row.created, asked.echo)
+
+
+def _again(planned: PlannedResponse, stream: bool) -> Response:
+    """The answer to a request that was answered before."""
+    body = planned.row.body
+    assert body is not None, "the caller has looked"
+    if not stream:
+        return JSONResponse(body)
+    events = [
+        {"type": "response.created", "sequence_number": 0, "response": planned.started},
+        {"type": f"response.{body['status']}", "sequence_number": 1, "response": body},
+    ]
+    lines = [f"event: {each['type']}\ndata: {json.dumps(each)}\n\n" for each in events]
+    return Response("".join(lines), media_type="text/event-stream")
+
+
+async def _events(run: TurnRun, stream: ResponseStream) -> AsyncIterator[JsonObject]:
+    for event in stream.start():
+        yield event
+    async for happened in run.events():
+        for event in stream.show(happened):
+            yield event
+    for event in stream.finish(await run.end()):
+        yield event
+
+
+def _user_item(row: ResponseRow, text: str) -> JsonObject:
+    return {
+        "id": f"msg_{row.response_id.removeprefix('resp_')}_in",
+        "type": "message",
+        "role": "user",
+        "status": "completed",
+        "content": [{"type": "input_text", "text": text}],
+    }
+
+
+def _conversation(row: ConversationRow) -> JsonObject:
+    return {
+        "id": row.conversation_id,
+        "object": "conversation",
+        "created_at": int(row.created),
+        "metadata": row.metadata,
+    }

@@ -1,0 +1,271 @@
+"""Reads a request to `POST /v1/responses`.
+
+As for Chat Completions, `null` means "not set" and unknown members are passed over.
+
+Reference: https://platform.openai.com/docs/api-reference/responses/create
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from turngraph.interfaces.server.errors import ServerError
+from turngraph.interfaces.server.turn_request import (
+    CallPlace,
+    TurnRequest,
+    call_place,
+    checked_settings,
+    function_spec,
+    member,
+)
+from turngraph.providers.writing.from_responses import from_responses
+from turngraph.state.errors import TurnValueError
+from turngraph.state.json_types import JsonMapping, JsonObject
+from turngraph.state.request import ToolSpec
+
+__all__ = ["APPROVAL_PREFIX", "ResponseRequest", "read_response_request"]
+
+APPROVAL_PREFIX: Final = "mcpr_"
+"""What stands before a call's id where a person is asked about it."""
+
+_OWN_ITEM: Final = re.compile(r"(?:msg|rs|fc)_[0-9a-f]{24}_[0-9]+")
+_PASSED_ON: Final = ("prompt_cache_key",)
+_ECHOED: Final[Mapping[str, Any]] = {
+    "instructions": None,
+    "max_output_tokens": None,
+    "metadata": {},
+    "parallel_tool_calls": True,
+    "previous_response_id": None,
+    "temperature": None,
+    "tool_choice": "auto",
+    "tools": [],
+    "top_p": None,
+    "truncation": "disabled",
+    "user": None,
+}
+"""What a response repeats of its request, with the value for a request that does not say."""
+
+
+@dataclass(frozen=True)
+class ResponseRequest:
+    """A request to the Responses API, read."""
+
+    turn: TurnRequest
+    previous: str | None = None
+    """The response that this one continues."""
+    conversation: str | None = None
+    """The conversation that this response is added to."""
+    stored: bool = True
+    background: bool = False
+    echo: JsonObject = field(default_factory=dict)
+    """What the answer repeats of the request."""
+
+
+def read_response_request(body: JsonMapping) -> ResponseRequest:
+    """Returns what `body` asks for. Raises ServerError (400) naming the member that is wrong."""
+    model = member(body, "model", str)
+    if not model:
+        raise ServerError(400, "`model` is missing; name a model that `GET /v1/models` lists.")
+    for name in ("prompt", "max_tool_calls"):
+        if body.get(name) is not None:
+            raise ServerError(
+                400,
+                f"`{name}` cannot be served; leave it out.",
+                param=name,
+                code="unsupported_parameter",
+            )
+    items = _items(body)
+    previous, conversation = member(body, "previous_response_id", str), _conversation(body)
+    if previous and conversation:
+        raise ServerError(
+            400,
+            "Give `previous_response_id` or `conversation`, not both.",
+            param="previous_response_id",
+        )
+    stored = member(body, "store", bool)
+    background = bool(member(body, "background", bool))
+    if background and stored is False:
+        raise ServerError(
+            400, "`background` needs `store`: nobody could fetch the answer.", param="background"
+        )
+    own = member(body, "turngraph", dict) or {}
+    return ResponseRequest(
+        TurnRequest(
+            model=model,
+            messages=_messages(items),
+            settings=_settings(body),
+            answers=_answers(items),
+            decisions=_decisions(items),
+            wants_events=bool(member(own, "events", bool, at="turngraph.")),
+        ),
+        previous=previous or None,
+        conversation=conversation,
+        stored=stored is not False,
+        background=background,
+        echo=_echo(body),
+    )
+
+
+def _settings(body: JsonMapping) -> Any:
+    reasoning = member(body, "reasoning", dict) or {}
+    text = member(body, "text", dict) or {}
+    return checked_settings(
+        {
+            "system": member(body, "instructions", str),
+            "temperature": body.get("temperature"),
+            "top_p": body.get("top_p"),
+            "max_tokens": member(body, "max_output_tokens", int),
+            "parallel_tool_calls": member(body, "parallel_tool_calls", bool),
+            "reasoning_effort": reasoning.get("effort"),
+            "reasoning_summary": reasoning.get("summary"),
+            "verbosity": text.get("verbosity"),
+            "response_format": _format(text.get("format")),
+            "tool_choice": _tool_choice(body.get("tool_choice")),
+            "caller_tools": tuple(
+                _tool(tool, n) for n, tool in enumerate(member(body, "tools", list) or ())
+            ),
+            "extra_body": {n: body[n] for n in _PASSED_ON if body.get(n) is not None} or None,
+            "stream": bool(member(body, "stream", bool)),
+        },
+        {
+            "caller_tools": "tools",
+            "max_tokens": "max_output_tokens",
+            "system": "instructions",
+            "response_format": "text.format",
+            "verbosity": "text.verbosity",
+            "reasoning_effort": "reasoning.effort",
+            "reasoning_summary": "reasoning.summary",
+        },
+    )
+
+
+def _items(body: JsonMapping) -> list[Any]:
+    given = body.get("input")
+    if isinstance(given, str):
+        return [{"role": "user", "content": given}]
+    if isinstance(given, list):
+        return given
+    raise ServerError(400, "`input` must be text or a list of items.", param="input")
+
+
+def _messages(items: Sequence[Any]) -> Any:
+    kept = [each for each in map(_own_item_as_new, items) if each is not None]
+    try:
+        return from_responses(kept)
+    except TurnValueError as exc:
+        raise ServerError(400, str(exc), param="input", code="invalid_value") from exc
+    except (KeyError, TypeError, AttributeError) as exc:
+        raise ServerError(
+            400, "`input` has an item that is not as the API describes it.", param="input"
+        ) from exc
+
+
+def _own_item_as_new(item: Any) -> Any:
+    """An item of an answer that the client sends back, without the id that no vendor knows. None
+    for one that only this server understands.
+    """
+    if not isinstance(item, Mapping):
+        return item
+    if item.get("type") in ("mcp_approval_request", "mcp_approval_response"):
+        return None
+    if not _OWN_ITEM.fullmatch(str(item.get("id"))):
+        return item
+    if item.get("type") == "reasoning":
+        return None
+    return {name: value for name, value in item.items() if name not in ("id", "status")}
+
+
+def _answers(items: Sequence[Any]) -> dict[CallPlace, Any]:
+    """The results of tools at the end of the input, which a turn may be waiting for."""
+    answers: dict[CallPlace, Any] = {}
+    for item in reversed(items):
+        kind = item.get("type") if isinstance(item, Mapping) else None
+        if kind == "mcp_approval_response":
+            continue
+        place = call_place(item.get("call_id")) if kind == "function_call_output" else None
+        if place is None:
+            break
+        [message] = _messages([item])
+        answers[place] = message.content
+    return answers
+
+
+def _decisions(items: Sequence[Any]) -> dict[CallPlace, Any]:
+    decisions: dict[CallPlace, Any] = {}
+    for item in items:
+        if not isinstance(item, Mapping) or item.get("type") != "mcp_approval_response":
+            continue
+        asked = str(item.get("approval_request_id"))
+        place = call_place(asked.removeprefix(APPROVAL_PREFIX))
+        if place is not None and asked.startswith(APPROVAL_PREFIX):
+            reason = item.get("reason")
+            decisions[place] = (
+                {"decision": "approve"}
+                if item.get("approve") is True
+                else {"decision": "reject", "reason": reason if isinstance(reason, str) else ""}
+            )
+    return decisions
+
+
+def _conversation(body: JsonMapping) -> str | None:
+    given = body.get("conversation")
+    if isinstance(given, Mapping):
+        given = given.get("id")
+    if given is None or isinstance(given, str):
+        return given
+    raise ServerError(400, "`conversation` must be an id.", param="conversation")
+
+
+def _format(form: Any) -> Any:
+    """`text.format` as Chat Completions has it."""
+    if not isinstance(form, Mapping) or form.get("type") != "json_schema":
+        return form
+    members = {
+        name: form[name] for name in ("name", "schema", "strict", "description") if name in form
+    }
+    return {"type": "json_schema", "json_schema": members}
+
+
+def _tool_choice(choice: Any) -> Any:
+    if choice is None or choice in ("auto", "none", "required"):
+        return choice
+    if isinstance(choice, Mapping):
+        is_function = choice.get("type") == "function" and isinstance(choice.get("name"), str)
+        return choice["name"] if is_function else dict(choice)
+    raise ServerError(
+        400, "`tool_choice` must be `auto`, `none`, `required` or an object.", param="tool_choice"
+    )
+
+
+def _tool(tool: Any, n: int) -> ToolSpec:
+    if not isinstance(tool, Mapping) or tool.get("type") != "function":
+        raise ServerError(
+            400,
+            f'`tools[{n}]` must be a function: `{{"type": "function", "name": …}}`. Other '
+            "tools are chosen by the server.",
+            param=f"tools[{n}]",
+            code="unsupported_value",
+        )
+    return function_spec(tool, f"tools[{n}]")
+
+
+def _echo(body: JsonMapping) -> JsonObject:
+    echo = {
+        name: default if body.get(name) is None else body[name] for name, default in _ECHOED.items()
+    }
+    reasoning, text = body.get("reasoning") or {}, body.get("text") or {}
+    conversation = _conversation(body)
+    return {
+        **echo,
+        "background": bool(body.get("background")),
+        "store": body.get("store") is not False,
+        "conversation": None if conversation is None else {"id": conversation},
+        "reasoning": {"effort": reasoning.get("effort"), "summary": reasoning.get("summary")},
+        "text": {
+            "format": text.get("format") or {"type": "text"},
+            "verbosity": text.get("verbosity") or "medium",
+        },
+        "service_tier": "default",
+        "top_logprobs": 0,
+    }

@@ -1,0 +1,330 @@
+"""The Responses API from outside: OpenAI's own client, against turns on the scripted model."""
+
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import openai
+import pytest
+from pydantic import BaseModel
+
+from tests.interfaces.server.serving import Vendor, client, config_of, model_config, serving
+from turngraph.billing.ledger import Ledger
+from turngraph.interfaces.server.config import FallbackConfig, ServerConfig, StoreSettings
+from turngraph.interfaces.server.responses.storage import ResponseRow, add_response
+from turngraph.interfaces.server.tables import create_server_tables
+from turngraph.scripted import Call, Cut, Fail, Hang, Refuse, Say
+from turngraph.state.limits import TurnLimits
+
+LOCATE: Any = {
+    "type": "function",
+    "name": "locate",
+    "parameters": {"type": "object", "properties": {}},
+    "strict": False,
+}
+CALCULATE = Call(("calculator", {"expression": "6 * 7"}), text="Let me see.")
+
+
+@pytest.fixture(scope="module")
+def vendor() -> Iterator[Vendor]:
+    with Vendor() as model:
+        yield model
+
+
+def configuration(vendor: Vendor, folder: Path) -> ServerConfig:
+    once = TurnLimits(attempts=1)
+    models = {
+        "assistant": model_config(vendor, functions=("calculator",), limits=once),
+        "other": model_config(vendor),
+        "guarded": model_config(vendor, functions=("calculator",), approve=True),
+        "first": model_config(
+            vendor, limits=once, fallbacks=(FallbackConfig(model="other", on=("server",)),)
+        ),
+    }
+    store = StoreSettings(database=f"sqlite:///{folder}/turns.db")
+    config = config_of(models, sweep_seconds=0.3)
+    return ServerConfig(server=config.server, store=store, models=config.models)
+
+
+@pytest.fixture(scope="module")
+def url(vendor: Vendor, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serving(configuration(vendor, tmp_path_factory.mktemp("server"))) as served:
+        yield served
+
+
+def sent(vendor: Vendor, before: int) -> list[list[tuple[str, Any]]]:
+    """Role and content of the messages of each request since `before`."""
+    return [
+        [(message["role"], message.get("content")) for message in each.body["messages"]]
+        for each in vendor.requests[before:]
+    ]
+
+
+def test_a_response_is_whole_and_stored(url: str, vendor: Vendor) -> None:
+    """What it said on the way, the answer, its usage and cost; deleted, it is gone."""
+    vendor.play(CALCULATE, Say("It is 42."))
+    asked = client(url)
+    made: Any = asked.responses.create(model="assistant", input="6 * 7?", metadata={"a": "b"})
+    assert (made.status, made.model, made.metadata) == ("completed", "assistant", {"a": "b"})
+    assert [each.content[0].text for each in made.output] == ["Let me see.", "It is 42."]
+    assert made.usage.total_tokens == made.usage.input_tokens + made.usage.output_tokens > 0
+    assert Decimal(made.turngraph["cost_usd"]) > 0
+    found = asked.responses.retrieve(made.id)
+    assert found == made
+    [item] = asked.responses.input_items.list(made.id).data
+    assert item.content[0].text == "6 * 7?"  # type: ignore[union-attr,index]
+    for stranger in (client(url, "bolt"),):
+        with pytest.raises(openai.NotFoundError):
+            stranger.responses.retrieve(made.id)
+        with pytest.raises(openai.NotFoundError):
+            stranger.responses.create(model="assistant", input="?", previous_response_id=made.id)
+        with pytest.raises(openai.NotFoundError):
+            stranger.responses.delete(made.id)
+    asked.responses.delete(made.id)
+    with pytest.raises(openai.NotFoundError):
+        asked.responses.retrieve(made.id)
+
+
+def test_a_stream_ends_with_the_response_that_is_stored(url: str, vendor: Vendor) -> None:
+    """Its events are numbered without a gap, and the client's own reader puts them together."""
+    vendor.play(CALCULATE, Say("It is 42.", reasoning="Sure."))
+    with client(url).responses.stream(model="assistant", input="6 * 7?") as stream:
+        events: list[Any] = list(stream)
+        final: Any = stream.get_final_response()
+    kinds = [each.type for each in events]
+    assert [each.sequence_number for each in events] == list(range(len(events)))
+    assert kinds[:3] == ["response.created", "response.in_progress", "response.output_item.added"]
+    assert kinds[-1] == "response.completed"
+    assert kinds.count("response.output_text.delta") > 4
+    assert [each.type for each in final.output] == ["message", "reasoning", "message"]
+    assert final.output_text == "Let me see.It is 42."
+    stored = client(url).responses.retrieve(final.id)
+    assert [each.model_dump() for each in stored.output] == [
+        each.model_dump(exclude={"content": {"__all__": {"parsed"}}}) for each in final.output
+    ]
+
+
+@pytest.mark.parametrize("stored", [True, False], ids=["stored", "replayed"])
+@pytest.mark.parametrize("stream", [False, True], ids=["json", "sse"])
+def test_a_tool_of_the_client_continues_the_same_turn(
+    url: str, vendor: Vendor, stored: bool, stream: bool
+) -> None:
+    """By `previous_response_id`, or by sending all items again; the vendor is asked twice."""
+    calls = Call(("locate", {}), ("calculator", {"expression": "6 * 7"}))
+    before = vendor.play(calls, Say("42 in Rome."))
+    items: list[Any] = [{"role": "user", "content": "Where?"}]
+    options: dict[str, Any] = {"model": "assistant", "tools": [LOCATE], "store": stored}
+    for _ in range(2):
+        given: Any = {**options, "input": items}
+        if stream:
+            with client(url).responses.stream(**given) as events:
+                made: Any = events.get_final_response()
+        else:
+            made = client(url).responses.create(**given)
+        results = [
+            {"type": "function_call_output", "call_id": each.call_id, "output": "Rome"}
+            for each in made.output
+            if each.type == "function_call"
+        ]
+        if stored:
+            items, options["previous_response_id"] = results, made.id
+        else:
+            items += [each.model_dump(exclude_none=True) for each in made.output] + results
+    assert made.output_text == "42 in Rome."
+    _, second = sent(vendor, before)
+    assert [content for role, content in second if role == "tool"] == ["Rome", "42"]
+    assert made.turngraph["calls"] == 2
+
+
+def test_a_conversation_goes_on_and_may_part(url: str, vendor: Vendor) -> None:
+    """From its last response on the same thread, from an earlier one on a copy; instructions hold
+    for one response only, and another model may go on.
+    """
+    before = vendor.play(*[Say(word) for word in ("one", "two", "three", "four")])
+    asked = client(url)
+    one = asked.responses.create(model="assistant", input="1", instructions="Rhyme.")
+    two = asked.responses.create(model="assistant", input="2", previous_response_id=one.id)
+    asked.responses.create(model="assistant", input="3", previous_response_id=one.id)
+    asked.responses.create(model="other", input="4", previous_response_id=two.id)
+    texts = [[content for _, content in each] for each in sent(vendor, before)]
+    assert texts == [
+        ["Rhyme.", "1"],
+        ["1", "one", "2"],
+        ["1", "one", "3"],
+        ["1", "one", "2", "two", "4"],
+    ]
+
+
+def test_a_created_conversation_is_continued_by_its_name(url: str, vendor: Vendor) -> None:
+    """By its account alone."""
+    before = vendor.play(Say("one"), Say("two"))
+    asked = client(url)
+    made = asked.conversations.create(metadata={"topic": "x"})
+    for text in ("1", "2"):
+        asked.responses.create(model="assistant", input=text, conversation=made.id)
+    assert [content for _, content in sent(vendor, before)[1]] == ["1", "one", "2"]
+    with pytest.raises(openai.NotFoundError):
+        client(url, "bolt").responses.create(model="assistant", input="?", conversation=made.id)
+    with pytest.raises(openai.NotFoundError):
+        client(url, "bolt").conversations.retrieve(made.id)
+    assert asked.conversations.retrieve(made.id).metadata == {"topic": "x"}
+    asked.conversations.delete(made.id)
+    with pytest.raises(openai.NotFoundError):
+        asked.responses.create(model="assistant", input="?", conversation=made.id)
+
+
+def test_a_background_response_is_fetched_later(url: str, vendor: Vendor) -> None:
+    """And cancelled while it runs; then it says so."""
+    vendor.play(Hang(0.3, Say("late")), Hang(60))
+    asked = client(url)
+    made = asked.responses.create(model="assistant", input="?", background=True)
+    assert made.status == "queued"
+    assert until_ended(asked, made.id).output_text == "late"
+    slow = asked.responses.create(model="assistant", input="?", background=True)
+    while asked.responses.retrieve(slow.id).status == "queued" and vendor.steps_left:
+        time.sleep(0.02)
+    with pytest.raises(openai.NotFoundError):
+        client(url, "bolt").responses.cancel(slow.id)
+    assert asked.responses.cancel(slow.id).status == "cancelled"
+    vendor.play(Say("now"))
+    finished = asked.responses.create(model="assistant", input="?")
+    with pytest.raises(openai.BadRequestError, match="background"):
+        asked.responses.cancel(finished.id)
+
+
+def until_ended(asked: openai.OpenAI, response_id: str) -> Any:
+    ends_at = time.monotonic() + 20
+    while (found := asked.responses.retrieve(response_id)).status in ("queued", "in_progress"):
+        assert time.monotonic() < ends_at
+        time.sleep(0.05)
+    return found
+
+
+def test_a_person_approves_with_the_apis_own_items(url: str, vendor: Vendor) -> None:
+    """As for a remote MCP server: a request to approve, and the answer to it."""
+    for approve, told in ((True, "42"), (False, "A person refused this call: no.")):
+        before = vendor.play(CALCULATE, Say("So be it."))
+        waiting: Any = client(url).responses.create(model="guarded", input="6 * 7?")
+        question = waiting.output[-1]
+        assert (question.type, question.name) == ("mcp_approval_request", "calculator")
+        assert waiting.turngraph["status"] == "waiting_for_person"
+        answer: Any = {
+            "type": "mcp_approval_response",
+            "approval_request_id": question.id,
+            "approve": approve,
+            "reason": "no",
+        }
+        made = client(url).responses.create(
+            model="guarded", input=[answer], previous_response_id=waiting.id
+        )
+        assert made.output_text == "So be it."
+        assert sent(vendor, before)[1][-1] == ("tool", told)
+
+
+class Sum(BaseModel):
+    value: int
+
+
+def test_an_answer_has_the_form_that_was_asked_for(url: str, vendor: Vendor) -> None:
+    """`parse` reads it, also where the model spoke before it called a tool."""
+    before = vendor.play(CALCULATE, Say('{"value": 42}'), CALCULATE, Say('{"value": 42}'))
+    made = client(url).responses.parse(model="assistant", input="?", text_format=Sum)
+    assert made.output_parsed == Sum(value=42)
+    with client(url).responses.stream(model="assistant", input="?", text_format=Sum) as stream:
+        assert stream.get_final_response().output_parsed == Sum(value=42)
+    assert vendor.requests[before].body["response_format"]["json_schema"]["name"] == "Sum"
+
+
+async def test_the_async_client_reads_refusals(url: str, vendor: Vendor) -> None:
+    """As content of their own kind."""
+    vendor.play(Refuse("I will not."))
+    async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="acme") as asked:
+        stream = await asked.responses.create(model="assistant", input="?", stream=True)
+        events: list[Any] = [each async for each in stream]
+    assert events[-1].response.output[0].content[0].refusal == "I will not."
+
+
+def test_another_model_answers_where_the_first_cannot(url: str, vendor: Vendor) -> None:
+    """And the conversation goes on from its answer."""
+    before = vendor.play(Fail(500), Say("Here I am."), Say("Still here."))
+    made: Any = client(url).responses.create(model="first", input="1")
+    assert (made.output_text, made.turngraph["model"]) == ("Here I am.", "other")
+    client(url).responses.create(model="other", input="2", previous_response_id=made.id)
+    assert [content for _, content in sent(vendor, before)[2]] == ["1", "Here I am.", "2"]
+
+
+def test_what_fails_is_told_and_stored(url: str, vendor: Vendor) -> None:
+    """With its true status; as an event of a stream that has begun; else in the body."""
+    vendor.play(Fail(429, headers={"Retry-After": "3"}))
+    with pytest.raises(openai.RateLimitError):
+        client(url).responses.create(model="assistant", input="?")
+    vendor.play(Cut(after=3))
+    events = list(client(url).responses.create(model="assistant", input="?", stream=True))
+    assert events[-1].type == "response.failed"
+    vendor.play(Fail(400))
+    made = client(url).responses.create(model="assistant", input="?", background=True)
+    failed = until_ended(client(url), made.id)
+    assert (failed.status, failed.error is not None) == ("failed", True)
+
+
+def test_a_retried_request_gets_the_first_response(url: str, vendor: Vendor) -> None:
+    """By its `Idempotency-Key`, whole or as a stream."""
+    before = vendor.play(Say("one"), Say("two"))
+    options: Any = {
+        "model": "assistant",
+        "input": "?",
+        "extra_headers": {"Idempotency-Key": "r1"},
+    }
+    first = client(url).responses.create(**options)
+    assert client(url).responses.create(**options) == first
+    assert len(vendor.requests) == before + 1
+    with pytest.raises(openai.UnprocessableEntityError):
+        client(url).responses.create(**{**options, "input": "!"})
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"input": 3}, "input"),
+        ({"input": [{"role": "owl", "content": ""}]}, "input"),
+        ({"input": [{"type": "message", "role": "assistant", "content": [7]}]}, "input"),
+        ({"tools": [{"type": "web_search"}]}, "tools[0]"),
+        ({"max_output_tokens": "x"}, "max_output_tokens"),
+        ({"reasoning": {"summary": "loud"}}, "reasoning.summary"),
+        ({"background": True, "store": False}, "background"),
+        ({"previous_response_id": "resp_x"}, "previous_response_id"),
+        ({"conversation": "conv_x"}, "conversation"),
+        ({"prompt": {"id": "p"}}, "prompt"),
+    ],
+)
+def test_a_wrong_request_is_told_what_is_wrong(url: str, body: Any, param: str) -> None:
+    """Before any vendor is asked."""
+    answer = httpx2.post(
+        f"{url}/v1/responses",
+        json={"model": "assistant", "input": "?", **body},
+        headers={"authorization": "Bearer acme"},
+    )
+    assert answer.status_code in (400, 404)
+    assert answer.json()["error"]["param"] == param
+
+
+def test_a_response_of_a_killed_server_is_finished_by_the_next(
+    vendor: Vendor, tmp_path: Path
+) -> None:
+    """It is not asked, and not billed, a second time for what it has paid for."""
+    config = configuration(vendor, tmp_path)
+    vendor.play(Say("after all"))
+    body = {"model": "assistant", "input": "?", "background": True}
+    row = ResponseRow(
+        "resp_" + "a" * 24, "acme", "assistant", "acme/responses/x", "acme/x", "in_progress",
+        True, False, True, 1.0, 1.0, 1, 1, body, None,
+    )  # fmt: skip
+    assert config.store.database is not None
+    with Ledger(config.store.database) as ledger:
+        ledger.store.run(create_server_tables)
+        ledger.store.run(add_response, row._replace(created=time.time()))
+    with serving(config) as served:
+        assert until_ended(client(served), row.response_id).output_text == "after all"
