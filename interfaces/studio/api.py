@@ -9,18 +9,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
-from turngraph.drawing.svg import draw_svg
 from turngraph.interfaces.stepper.views.style import CSS
-from turngraph.interfaces.studio.catalog import Catalog, Entry
+from turngraph.interfaces.studio.catalog import Catalog
 from turngraph.interfaces.studio.copies import copy_of
-from turngraph.interfaces.studio.input_form import input_fields
 from turngraph.interfaces.studio.live import Audience, Listener
 from turngraph.interfaces.studio.requests import json_body
 from turngraph.interfaces.studio.stored_threads import found_messages, list_threads
-from turngraph.interfaces.studio.walk import Walk, check_looking
+from turngraph.interfaces.studio.walk import SharedWalk, check_looking
 from turngraph.interfaces.studio.walks import Walks
 from turngraph.state.errors import TurnInvocationError
-from turngraph.state.json_types import JsonObject
 
 if TYPE_CHECKING:
     from turngraph.billing.ledger import Ledger
@@ -46,7 +43,8 @@ class Api:
 
     async def studio(self, request: Request) -> Response:
         """The graphs, with the forms of their inputs, and the open walks."""
-        graphs = await asyncio.to_thread(lambda: [_graph(each) for each in self._catalog.entries])
+        entries = self._catalog.entries
+        graphs = await asyncio.to_thread(lambda: [entry.description for entry in entries])
         return JSONResponse(
             {
                 "graphs": graphs,
@@ -90,7 +88,7 @@ class Api:
         if "input" not in given and thread is None:
             raise TurnInvocationError("A run begins with an input, or with a stored thread.")
         graph = self._catalog.graph(name)
-        walk = await asyncio.to_thread(Walk, name, graph, given.get("input"), thread)
+        walk = await asyncio.to_thread(SharedWalk, name, graph, given.get("input"), thread)
         self._walks.add(walk)
         return JSONResponse({"id": walk.id}, 201)
 
@@ -123,6 +121,13 @@ class Api:
         walk.move(str(given.get("client", "")), message)
         return Response(status_code=202)
 
+    async def stop(self, request: Request) -> Response:
+        """Stops the move that is under way."""
+        if not self._may_change(request.scope):
+            raise HTTPException(403, _NOT_ALLOWED)
+        self._walk_of(request).stop()
+        return Response(status_code=202)
+
     async def search(self, request: Request) -> Response:
         """The messages of a walk in which some words stand."""
         walk, words = self._walk_of(request), request.query_params.get("words", "").strip()
@@ -138,20 +143,8 @@ class Api:
     def _ledger(self) -> "Ledger | None":
         return self._given_ledger or self._catalog.ledger
 
-    def _walk_of(self, request: Request) -> Walk:
+    def _walk_of(self, request: Request) -> SharedWalk:
         return self._walks[request.path_params["walk"]]
-
-
-def _graph(entry: Entry) -> JsonObject:
-    graph = entry.graph
-    if graph is None:
-        return {"name": entry.name, "problem": entry.problem, "fields": [], "svg": ""}
-    return {
-        "name": entry.name,
-        "problem": "",
-        "fields": input_fields(graph),
-        "svg": draw_svg(graph.get_graph()),
-    }
 
 
 def _stream(

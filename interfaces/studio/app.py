@@ -81,6 +81,7 @@ def app_for(
             Route("/api/walks", refusing(api.start), methods=["POST"]),
             Route("/api/walks/{walk}", refusing(api.close), methods=["DELETE"]),
             Route("/api/walks/{walk}/moves", refusing(api.move), methods=["POST"]),
+            Route("/api/walks/{walk}/stop", refusing(api.stop), methods=["POST"]),
         ],
         middleware=[Middleware(SameOrigin)],
     )

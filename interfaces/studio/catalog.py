@@ -2,17 +2,22 @@
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
+from turngraph.drawing.svg import draw_svg
 from turngraph.interfaces.graph_loading import Graph, load_graph
 from turngraph.interfaces.langgraph_json import read_project
 from turngraph.interfaces.plain_text import printable
 from turngraph.interfaces.stepper.engine.task_controller import graphs_in
+from turngraph.interfaces.studio.input_form import input_fields
 from turngraph.nodes.support.stage import Stage
 from turngraph.state.errors import TurnConfigurationError, TurngraphError
+from turngraph.state.json_types import JsonObject
 
 if TYPE_CHECKING:
     from turngraph.billing.ledger import Ledger
@@ -27,6 +32,19 @@ class Entry:
     name: str
     graph: Graph | None
     problem: str = ""
+
+    @cached_property
+    def description(self) -> JsonObject:
+        """What the page shows of the graph: its picture, and the fields of its input's form."""
+        svg, fields = "", list[JsonObject]()
+        # Schemas and pictures are made by the user's own classes, which may raise anything. The
+        # graph runs without them: its input is then typed as JSON.
+        if self.graph is not None:
+            with suppress(Exception):
+                svg = draw_svg(self.graph.get_graph())
+            with suppress(Exception):
+                fields = input_fields(self.graph)
+        return {"name": self.name, "problem": self.problem, "svg": svg, "fields": fields}
 
 
 class Catalog:

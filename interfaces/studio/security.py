@@ -39,7 +39,8 @@ class SameOrigin:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
-        if scope["type"] != "http":
+        if scope["type"] != "http":  # there are no web sockets
+            await self._app(scope, receive, send)
             return
 
         async def send_with_headers(message: Message) -> None:

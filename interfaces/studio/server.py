@@ -14,7 +14,7 @@ import watchfiles
 from turngraph.interfaces.studio.app import app_for
 from turngraph.interfaces.studio.catalog import Catalog, GraphFiles
 from turngraph.interfaces.studio.security import LoopbackGuard
-from turngraph.interfaces.studio.walk import Walk
+from turngraph.interfaces.studio.walk import SharedWalk
 from turngraph.interfaces.studio.walks import Walks
 from turngraph.state.errors import TurnConfigurationError
 
@@ -70,7 +70,7 @@ class StudioServer:
 
         Raises TurngraphError if the graph or the thread does not exist.
         """
-        walk = Walk(name, self._catalog.graph(name), None, thread)
+        walk = SharedWalk(name, self._catalog.graph(name), None, thread)
         self._walks.add(walk)
         return f"{self.url}#/walk/{walk.id}"
 

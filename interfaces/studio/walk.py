@@ -5,7 +5,7 @@ import secrets
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -23,7 +23,7 @@ from turngraph.state.errors import TurngraphError, TurnInvocationError
 from turngraph.state.events import AnyEvent, Token
 from turngraph.state.json_types import JsonObject
 
-__all__ = ["Walk"]
+__all__ = ["SharedWalk"]
 
 LOOKING: Final = frozenset(("back", "jump", "line", "compare"))
 """The messages that change nothing but what is shown."""
@@ -43,7 +43,7 @@ class _ModelTokens(BaseCallbackHandler):
             self._tell(token)
 
 
-class Walk:
+class SharedWalk:
     """A run with its pages. Its moves run one after another, on a thread of their own.
 
     Args:
@@ -63,6 +63,7 @@ class Walk:
         self._handled: Counter[str] = Counter()  # messages that were handled, by page
         self._moves = ThreadPoolExecutor(1, thread_name_prefix="turngraph-studio")
         self._waiting_moves, self._count_lock = 0, threading.Lock()
+        self._generation = 0  # moves of an earlier one were stopped
         configurable = {} if thread is None else {"thread_id": thread}
         config = {"configurable": configurable, "callbacks": [_ModelTokens(self._tell_token)]}
         self.stepper: Final = Stepper(graph, input, config)
@@ -95,7 +96,13 @@ class Walk:
 
     def move(self, client: str, message: Message) -> None:
         """Does what a button of a page asks, after the moves that were asked for before."""
-        self._submit(lambda: self._act(client, message))
+        generation = self._generation
+        self._submit(lambda: self._act(client, message, generation))
+
+    def stop(self) -> None:
+        """Stops the move that is under way, and drops those that wait for their turn."""
+        self._generation += 1
+        self.stepper.stop()
 
     def reload(self, graph: Graph) -> "Future[None]":
         """Goes on with a new version of the graph, if its nodes are the same; `note` says what came
@@ -115,6 +122,7 @@ class Walk:
         self.audience.tell("closed", "true")
         self.audience.end()
         self._moves.shutdown(wait=False, cancel_futures=True)
+        self.stop()
         self.stepper.close()
 
     def _submit(self, work: Callable[[], None]) -> "Future[None]":
@@ -133,12 +141,17 @@ class Walk:
             self._waiting_moves += change
             self.audience.tell("moving", json.dumps(self._waiting_moves > 0))
 
-    def _act(self, client: str, message: Message) -> None:
+    def _act(self, client: str, message: Message, generation: int) -> None:
         self._handled[client] += 1
         try:
-            self._controller.act(message)
+            if generation == self._generation:
+                self._tell_note("")
+                self._controller.act(message)
+        except CancelledError:
+            self._tell_note("Stopped. What was running runs again with the next step.")
         except Exception as exc:  # noqa: BLE001  the user's graph may raise anything, at any place
             self._tell_note(f"{type(exc).__name__}: {exc}")
+        self._refresh()
 
     def _reload(self, graph: Graph) -> None:
         try:

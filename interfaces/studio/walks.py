@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 
 from turngraph.interfaces.studio.catalog import Entry
 from turngraph.interfaces.studio.live import Audience
-from turngraph.interfaces.studio.walk import Walk
+from turngraph.interfaces.studio.walk import SharedWalk
 from turngraph.state.errors import TurnInvocationError
 
 __all__ = ["Walks"]
@@ -20,14 +20,14 @@ class Walks:
     """Every open walk by its id, the newest first."""
 
     def __init__(self) -> None:
-        self._walks: dict[str, Walk] = {}
+        self._walks: dict[str, SharedWalk] = {}
         self.audience: Final = Audience()
         """The pages that list walks and graphs."""
 
-    def __iter__(self) -> Iterator[Walk]:
+    def __iter__(self) -> Iterator[SharedWalk]:
         return reversed(list(self._walks.values()))
 
-    def __getitem__(self, walk_id: str) -> Walk:
+    def __getitem__(self, walk_id: str) -> SharedWalk:
         """Returns a walk. Raises HTTPException (404) if it is not open."""
         if walk_id not in self._walks:
             raise HTTPException(404, "This run is no longer open here: the studio was restarted.")
@@ -40,7 +40,7 @@ class Walks:
                 f"{_MOST_WALKS} runs are open, which is the most. Close one of them first."
             )
 
-    def add(self, walk: Walk) -> None:
+    def add(self, walk: SharedWalk) -> None:
         """Opens a walk for every page."""
         self._walks[walk.id] = walk
         self.audience.tell("changed", "true")

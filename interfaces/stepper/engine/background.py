@@ -9,6 +9,7 @@ import asyncio
 import threading
 import weakref
 from collections.abc import Coroutine
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from turngraph.state.errors import TurnInvocationError
@@ -35,6 +36,7 @@ class BackgroundLoop:
             target=_run_loop, args=(self._loop,), name="turngraph-stepper", daemon=True
         )
         self._thread.start()
+        self._running: set[Future[Any]] = set()
         # The thread must not keep this object alive, so it is given the loop and not `self`.
         self._finalizer = weakref.finalize(self, _stop_loop, self._loop, self._thread)
 
@@ -48,15 +50,29 @@ class BackgroundLoop:
             raise TurnInvocationError(
                 "A step cannot be taken from inside a step: its thread would wait for itself."
             )
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        return self._begin(work).result()
 
     async def arun(self, work: Coroutine[Any, Any, T]) -> T:
         """Async version of `run`; the caller may be on any other event loop."""
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+        return await asyncio.wrap_future(self._begin(work))
+
+    def cancel(self) -> None:
+        """Cancels everything that runs; whoever waits for it gets a CancelledError."""
+        for future in tuple(self._running):
+            future.cancel()
 
     def close(self) -> None:
-        """Stops the loop and its thread, which closes the connections opened on the loop."""
+        """Cancels everything, then stops the loop and its thread, which closes the connections that
+        were opened on the loop.
+        """
+        self.cancel()
         self._finalizer()
+
+    def _begin(self, work: Coroutine[Any, Any, T]) -> "Future[T]":
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        self._running.add(future)
+        future.add_done_callback(self._running.discard)
+        return future
 
 
 def _run_loop(loop: asyncio.AbstractEventLoop) -> None:

@@ -241,6 +241,13 @@ class Stepper(StorableLine):
         """Calls `watcher` with each event of any line while a step runs. It must return at once."""
         self._timeline.session.event_watchers.append(watcher)
 
+    def stop(self) -> None:
+        """Stops the move that is under way on any line; who waits for it gets a CancelledError.
+
+        The stepper stays where it is. What was running runs again with the next move.
+        """
+        self._walk.loop.cancel()
+
     def close(self) -> None:
         """Stops the background loop of all lines and closes the connections opened on it.
 

@@ -1,6 +1,6 @@
 // One run: the notebook's widget, on a model that exchanges messages with the studio.
 import { listen, read, send } from "./api.js";
-import { field, make } from "./dom.js";
+import { button, field, make } from "./dom.js";
 import { copyMenu } from "./copy.js";
 import widget from "./widget.js";
 
@@ -36,9 +36,12 @@ export async function showWalk(main, id) {
   const note = make("p", { className: "note", role: "status" });
   const arriving = make("pre", { className: "arriving", hidden: true, tabIndex: 0, "aria-label": "The answer as it arrives" });
   const el = make("div", { className: "stepper" });
+  const halt = button("Stop", () => send(`walks/${id}/stop`, {}).catch((error) => { note.textContent = error.message; }),
+    { hidden: true, title: "Stop (Escape)", "aria-keyshortcuts": "Escape" });
+  el.addEventListener("keydown", (event) => { if (event.key === "Escape" && !halt.hidden) halt.click(); });
   main.append(
     make("div", { className: "title" }, make("h1", {}, about.graph + (about.thread ? `, thread ${about.thread}` : "")),
-      copyMenu(id)),
+      halt, copyMenu(id)),
     note, el, arriving, search(id));
   let unmount = null;
   const drawWidget = () => { unmount?.(); el.replaceChildren(); unmount = widget.render({ model, el }); };
@@ -47,7 +50,12 @@ export async function showWalk(main, id) {
     view: (view) => { model.show(view); if (!unmount) drawWidget(); },
     note: (text) => { note.textContent = text; },
     choices: (changed) => { values.choices = { ...changed, nonce }; if (unmount) drawWidget(); },
-    moving: (isMoving) => { el.setAttribute("aria-busy", String(isMoving)); if (!isMoving) arriving.hidden = true; arriving.textContent = ""; },
+    moving: (isMoving) => {
+      el.setAttribute("aria-busy", String(isMoving));
+      halt.hidden = !isMoving;
+      arriving.hidden = true;
+      arriving.textContent = "";
+    },
     tokens: (text) => {
       arriving.textContent = (arriving.textContent + text).trimStart();
       arriving.hidden = arriving.textContent === "";

@@ -668,3 +668,23 @@ def test_a_reloaded_graph_goes_on_where_the_old_one_stood() -> None:
         with pytest.raises(TurnInvocationError, match="no node `two`, so this run goes on"):
             stepper.reload(graph("newer ", "one"))
         assert stepper.state["messages"][-1].text == "new two"
+
+
+async def test_a_move_that_takes_too_long_is_stopped() -> None:
+    """Who waits for it is told; the stepper stands where it stood, and closing it stops it too."""
+
+    async def sleep(state: MessagesState) -> None:
+        begun.set()
+        await asyncio.sleep(60)
+
+    begun = threading.Event()
+    graph = StateGraph(MessagesState).add_node("sleep", sleep).set_entry_point("sleep").compile()
+    stepper = TurnStepper(graph, ask("Hi"))
+    for stop in (stepper.stop, stepper.close):
+        waiting = asyncio.create_task(asyncio.to_thread(stepper.run))
+        await asyncio.to_thread(begun.wait)
+        begun.clear()
+        stop()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+    assert stepper.now.nodes == ("sleep",)

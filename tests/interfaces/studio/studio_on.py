@@ -18,6 +18,7 @@ from turngraph.interfaces.studio.catalog import GraphFiles
 from turngraph.interfaces.studio.server import StudioServer
 
 AGENT = '''
+import asyncio
 import operator
 from typing import Annotated, TypedDict
 
@@ -83,13 +84,20 @@ chat = ChatOpenAI(model="gpt-4o-mini", base_url="BASE_URL", api_key="none", stre
 agent = create_agent(chat, tools=[weather])
 
 
+async def sleep(state):
+    await asyncio.sleep(60)
+
+
+slow = StateGraph(Words).add_node("sleep", sleep).add_edge(START, "sleep").compile()
+
+
 def ask(state):
     return {"words": [interrupt("Which color?")]}
 
 
 asking = StateGraph(Words).add_node("ask", ask).add_edge(START, "ask").compile()
 '''
-NAMES = ("turn", "approved", "diver", "poor", "plain", "agent", "asking")
+NAMES = ("turn", "approved", "diver", "poor", "plain", "agent", "slow", "asking")
 
 
 @dataclass(frozen=True)

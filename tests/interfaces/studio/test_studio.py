@@ -154,6 +154,24 @@ def test_stored_threads_are_listed_found_and_opened(studio: Studio, file: Path) 
     assert "snow" in found[0]["text"]
 
 
+def test_a_step_that_takes_too_long_is_stopped(studio: Studio) -> None:
+    """It runs again with the next move. One that still runs does not keep the studio open."""
+    walk = start(studio, "slow", {"words": []})
+    body = {"client": "test", "message": {"action": "run"}}
+    for _ in range(2):
+        studio.ask("POST", f"/api/walks/{walk}/moves", body)
+    assert view(studio, walk)["moving"]
+    studio.ask("POST", f"/api/walks/{walk}/stop", {})
+    seen = move(studio, walk, "jump", step=0)
+    assert "start → sleep" in seen["headline"]
+    studio.ask("POST", f"/api/walks/{walk}/moves", body)
+    studio.ask("POST", f"/api/walks/{walk}/stop", {})
+    while (seen := view(studio, walk))["moving"]:
+        pass
+    assert seen["note"].startswith("Stopped.")
+    studio.ask("POST", f"/api/walks/{walk}/moves", body)
+
+
 def test_tokens_arrive_while_the_step_runs(studio: Studio) -> None:
     """The page hears them before the view that holds the answer."""
     walk = start(studio, "turn", ask("Say something about the sea, please."))
