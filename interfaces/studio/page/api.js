@@ -19,11 +19,12 @@ export async function ask(path, options = {}) {
 
 export const read = async (path) => (await ask(path)).json();
 
-export const send = (path, body) => ask(path, {
-  method: "POST",
-  headers: { "Content-Type": "application/json" },
-  body: JSON.stringify(body),
-});
+export const send = (path, body) =>
+  ask(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+  });
 
 // Listens to a stream of events while the page can be seen: a browser opens six connections to a
 // server at most, and every hidden page would hold one. Returns a function that ends it.
@@ -34,18 +35,29 @@ export function listen(path, handlers) {
     source = new EventSource(`api/${path}`);
     for (const [kind, handle] of Object.entries(handlers))
       source.addEventListener(kind, (event) => handle(JSON.parse(event.data)));
-    source.onopen = () => { connection.textContent = ""; };
+    source.onopen = () => {
+      connection.textContent = "";
+    };
     source.onerror = () => {
-      connection.textContent = source.readyState === EventSource.CLOSED
-        ? "The connection has ended: load the page again." : "The studio does not answer…";
+      connection.textContent =
+        source.readyState === EventSource.CLOSED
+          ? "The connection has ended: load the page again."
+          : "The studio does not answer…";
     };
   };
-  const close = () => { source?.close(); source = null; };
+  const close = () => {
+    source?.close();
+    source = null;
+  };
   const changed = () => {
     if (document.hidden) close();
     else if (!source) open();
   };
   document.addEventListener("visibilitychange", changed);
   open();
-  return () => { document.removeEventListener("visibilitychange", changed); close(); connection.textContent = ""; };
+  return () => {
+    document.removeEventListener("visibilitychange", changed);
+    close();
+    connection.textContent = "";
+  };
 }

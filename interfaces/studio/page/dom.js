@@ -28,7 +28,14 @@ export function field(label, input, hint = "") {
   const error = make("p", { className: "error", role: "alert", id: `${input.id}-error` });
   const note = hint ? make("p", { className: "hint", id: `${input.id}-hint` }, hint) : null;
   input.setAttribute("aria-describedby", [note?.id, error.id].filter(Boolean).join(" "));
-  const box = make("div", { className: "field" }, make("label", { htmlFor: input.id }, label), input, note, error);
+  const box = make(
+    "div",
+    { className: "field" },
+    make("label", { htmlFor: input.id }, label),
+    input,
+    note,
+    error,
+  );
   box.refuse = (text) => {
     error.textContent = text;
     input.setAttribute("aria-invalid", String(text !== ""));
@@ -38,14 +45,38 @@ export function field(label, input, hint = "") {
 }
 
 export function table(caption, head, rows) {
-  const cells = (row) => row.map((cell, n) => make(n ? "td" : "th", n ? {} : { scope: "row" }, cell));
-  return make("div", { className: "scroll" }, make("table", {}, make("caption", {}, caption),
-    make("thead", {}, make("tr", {}, head.map((cell) => make("th", { scope: "col" }, cell)))),
-    make("tbody", {}, rows.map((row) => make("tr", {}, cells(row))))));
+  const cells = (row) =>
+    row.map((cell, n) => make(n ? "td" : "th", n ? {} : { scope: "row" }, cell));
+  return make(
+    "div",
+    { className: "scroll" },
+    make(
+      "table",
+      {},
+      make("caption", {}, caption),
+      make(
+        "thead",
+        {},
+        make(
+          "tr",
+          {},
+          head.map((cell) => make("th", { scope: "col" }, cell)),
+        ),
+      ),
+      make(
+        "tbody",
+        {},
+        rows.map((row) => make("tr", {}, cells(row))),
+      ),
+    ),
+  );
 }
 
 const MARKS = {
-  done: ["✓", "done"], failed: ["✗", "failed"], waiting: ["?", "waits for a person"], next: ["▶", "goes on"],
+  done: ["✓", "done"],
+  failed: ["✗", "failed"],
+  waiting: ["?", "waits for a person"],
+  next: ["▶", "goes on"],
 };
 
 // How a run stands: a sign and a word, so that color alone says nothing.
@@ -55,5 +86,9 @@ export function status(mark) {
 }
 
 export function time(iso) {
-  return make("time", { dateTime: iso }, new Date(iso).toLocaleString([], { dateStyle: "short", timeStyle: "medium" }));
+  return make(
+    "time",
+    { dateTime: iso },
+    new Date(iso).toLocaleString([], { dateStyle: "short", timeStyle: "medium" }),
+  );
 }

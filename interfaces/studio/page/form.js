@@ -11,19 +11,34 @@ const READ = {
 };
 
 function input(spec) {
-  const example = spec.default === null || spec.default === undefined ? "" : JSON.stringify(spec.default);
-  if (spec.kind === "chat") return make("textarea", { rows: 3, placeholder: "What the person says" });
-  if (spec.kind === "json") return make("textarea", { rows: 2, spellcheck: false, placeholder: example || "JSON" });
-  if (spec.kind === "number") return make("input", { type: "number", step: "any", placeholder: example });
-  if (spec.kind === "switch") return make("select", {}, ["", "true", "false"].map((value) =>
-    make("option", { value }, value || `as the graph has it ${example}`)));
+  const example =
+    spec.default === null || spec.default === undefined ? "" : JSON.stringify(spec.default);
+  if (spec.kind === "chat")
+    return make("textarea", { rows: 3, placeholder: "What the person says" });
+  if (spec.kind === "json")
+    return make("textarea", { rows: 2, spellcheck: false, placeholder: example || "JSON" });
+  if (spec.kind === "number")
+    return make("input", { type: "number", step: "any", placeholder: example });
+  if (spec.kind === "switch")
+    return make(
+      "select",
+      {},
+      ["", "true", "false"].map((value) =>
+        make("option", { value }, value || `as the graph has it ${example}`),
+      ),
+    );
   return make("input", { type: "text", placeholder: example });
 }
 
 function fieldOf(spec) {
   const area = input(spec);
-  const label = spec.kind === "chat" ? "Message" : `${spec.name}${spec.kind === "json" ? " (JSON)" : ""}`;
-  const box = field(spec.required && spec.kind !== "chat" ? `${label}, required` : label, area, spec.description);
+  const label =
+    spec.kind === "chat" ? "Message" : `${spec.name}${spec.kind === "json" ? " (JSON)" : ""}`;
+  const box = field(
+    spec.required && spec.kind !== "chat" ? `${label}, required` : label,
+    area,
+    spec.description,
+  );
   box.read = () => {
     box.refuse("");
     try {
@@ -42,8 +57,16 @@ export function inputForm(specs, start) {
   const first = boxes.filter(([, , spec], n) => spec.required || spec.kind === "chat" || n === 0);
   const more = boxes.filter((each) => !first.includes(each));
   const thread = make("input", { type: "text", autocomplete: "off" });
-  const threadBox = field("Thread", thread, "The run begins with the conversation of this stored thread, which is only read.");
-  const whole = make("textarea", { rows: 6, spellcheck: false, placeholder: '{"messages": [["user", "Hello!"]]}' });
+  const threadBox = field(
+    "Thread",
+    thread,
+    "The run begins with the conversation of this stored thread, which is only read.",
+  );
+  const whole = make("textarea", {
+    rows: 6,
+    spellcheck: false,
+    placeholder: '{"messages": [["user", "Hello!"]]}',
+  });
   const wholeBox = field("The whole input, as JSON, in the place of the fields", whole);
   const error = make("p", { className: "error", role: "alert" });
   const go = button("Start", () => submit(), { className: "main" });
@@ -78,15 +101,37 @@ export function inputForm(specs, start) {
       go.disabled = false;
     }
   };
-  const form = make("form", { "aria-label": "New run" },
+  const form = make(
+    "form",
+    { "aria-label": "New run" },
     first.map(([, box]) => box),
-    make("details", {}, make("summary", {}, "More: ", make("small", {}, [...more.map(([name]) => name), "thread", "JSON"].join(", "))),
-      more.map(([, box]) => box), threadBox, wholeBox),
-    error, go);
-  form.addEventListener("submit", (event) => { event.preventDefault(); submit(); });
+    make(
+      "details",
+      {},
+      make(
+        "summary",
+        {},
+        "More: ",
+        make("small", {}, [...more.map(([name]) => name), "thread", "JSON"].join(", ")),
+      ),
+      more.map(([, box]) => box),
+      threadBox,
+      wholeBox,
+    ),
+    error,
+    go,
+  );
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    submit();
+  });
   form.addEventListener("keydown", (event) => {
-    const isChat = event.target.matches("textarea") && event.target === first[0]?.[1].querySelector("textarea");
-    if (event.key === "Enter" && isChat && !event.shiftKey && !event.isComposing) { event.preventDefault(); submit(); }
+    const isChat =
+      event.target.matches("textarea") && event.target === first[0]?.[1].querySelector("textarea");
+    if (event.key === "Enter" && isChat && !event.shiftKey && !event.isComposing) {
+      event.preventDefault();
+      submit();
+    }
   });
   form.useThread = (id) => {
     thread.value = id;

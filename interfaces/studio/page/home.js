@@ -11,10 +11,16 @@ export async function showHome(main) {
   const runs = make("section", { "aria-label": "Open runs" });
   const draw = () => {
     const graph = studio.graphs.find((each) => each.name === chosen) ?? studio.graphs[0];
-    page.replaceChildren(...(graph ? graphPage(graph, studio, choose, runs) : [make("p", {}, "There is no graph.")]));
+    page.replaceChildren(
+      ...(graph ? graphPage(graph, studio, choose, runs) : [make("p", {}, "There is no graph.")]),
+    );
     drawRuns(runs, studio);
   };
-  const choose = (name) => { chosen = name; sessionStorage.setItem("graph", name); draw(); };
+  const choose = (name) => {
+    chosen = name;
+    sessionStorage.setItem("graph", name);
+    draw();
+  };
   const load = async () => {
     const before = JSON.stringify(studio?.graphs);
     studio = await read("studio");
@@ -28,24 +34,57 @@ export async function showHome(main) {
 }
 
 function graphPage(graph, studio, choose, runs) {
-  const names = studio.graphs.length > 1
-    ? make("div", { className: "bar", role: "group", "aria-label": "Graphs" }, studio.graphs.map((each) =>
-      button(`${each.name}${each.problem ? " ✗" : ""}`, () => choose(each.name), { "aria-pressed": String(each === graph) })))
-    : null;
-  if (graph.problem) return [make("section", { "aria-label": graph.name }, names, make("h1", {}, graph.name),
-    make("p", { className: "error box", role: "alert" }, graph.problem),
-    make("p", { className: "hint" }, "Change the file; this page follows by itself.")), runs];
-  const begin = (body) => send("walks", { graph: graph.name, ...body }).then(async (answer) => {
-    location.hash = `#/walk/${(await answer.json()).id}`;
-  });
-  const form = inputForm(graph.fields, (input, thread) => begin({ input, ...(thread ? { thread } : {}) }));
+  const names =
+    studio.graphs.length > 1
+      ? make(
+          "div",
+          { className: "bar", role: "group", "aria-label": "Graphs" },
+          studio.graphs.map((each) =>
+            button(`${each.name}${each.problem ? " ✗" : ""}`, () => choose(each.name), {
+              "aria-pressed": String(each === graph),
+            }),
+          ),
+        )
+      : null;
+  if (graph.problem)
+    return [
+      make(
+        "section",
+        { "aria-label": graph.name },
+        names,
+        make("h1", {}, graph.name),
+        make("p", { className: "error box", role: "alert" }, graph.problem),
+        make("p", { className: "hint" }, "Change the file; this page follows by itself."),
+      ),
+      runs,
+    ];
+  const begin = (body) =>
+    send("walks", { graph: graph.name, ...body }).then(async (answer) => {
+      location.hash = `#/walk/${(await answer.json()).id}`;
+    });
+  const form = inputForm(graph.fields, (input, thread) =>
+    begin({ input, ...(thread ? { thread } : {}) }),
+  );
   const may = studio.may_change;
   return [
-    make("section", { "aria-label": graph.name }, names, make("h1", {}, graph.name),
-      make("div", { className: "start" },
-        make("div", {}, may ? form : make("p", {}, "You may look at stored threads, but not start runs.")),
-        make("div", { className: "graph" }, picture(graph.svg)))),
-    runs, threads(graph, begin, may ? form : null),
+    make(
+      "section",
+      { "aria-label": graph.name },
+      names,
+      make("h1", {}, graph.name),
+      make(
+        "div",
+        { className: "start" },
+        make(
+          "div",
+          {},
+          may ? form : make("p", {}, "You may look at stored threads, but not start runs."),
+        ),
+        make("div", { className: "graph" }, picture(graph.svg)),
+      ),
+    ),
+    runs,
+    threads(graph, begin, may ? form : null),
   ];
 }
 
@@ -58,30 +97,69 @@ function threads(graph, begin, form) {
     box.refuse("");
     const query = new URLSearchParams({ graph: graph.name, words: words.value });
     const { threads: found } = await read(`threads?${query}`);
-    list.replaceChildren(found.length ? threadTable(found, begin, form, refuse)
-      : make("p", { className: "hint" }, words.value ? "No thread has these words." : "Nothing is stored yet."));
+    list.replaceChildren(
+      found.length
+        ? threadTable(found, begin, form, refuse)
+        : make(
+            "p",
+            { className: "hint" },
+            words.value ? "No thread has these words." : "Nothing is stored yet.",
+          ),
+    );
   };
   words.addEventListener("keydown", (event) => {
-    if (event.key === "Enter") { event.preventDefault(); load().catch(refuse); }
+    if (event.key === "Enter") {
+      event.preventDefault();
+      load().catch(refuse);
+    }
   });
   load().catch(refuse);
   return make("section", { "aria-label": "Stored threads" }, box, list);
 }
 
 function threadTable(found, begin, form, refuse) {
-  return table("Stored threads", ["thread", "changed", "status", "cost", ""], found.map((thread) => [
-    thread.id, time(thread.at), status(thread.status), thread.cost,
-    make("span", { className: "bar" },
-      button("Open", () => begin({ thread: thread.id }).catch(refuse), { "aria-label": `Open ${thread.id}` }),
-      form ? button("New run in it", () => form.useThread(thread.id), { "aria-label": `New run in ${thread.id}` }) : null),
-  ]));
+  return table(
+    "Stored threads",
+    ["thread", "changed", "status", "cost", ""],
+    found.map((thread) => [
+      thread.id,
+      time(thread.at),
+      status(thread.status),
+      thread.cost,
+      make(
+        "span",
+        { className: "bar" },
+        button("Open", () => begin({ thread: thread.id }).catch(refuse), {
+          "aria-label": `Open ${thread.id}`,
+        }),
+        form
+          ? button("New run in it", () => form.useThread(thread.id), {
+              "aria-label": `New run in ${thread.id}`,
+            })
+          : null,
+      ),
+    ]),
+  );
 }
 
 function drawRuns(section, studio) {
   if (!studio.walks.length) return section.replaceChildren();
-  section.replaceChildren(table("Open runs", ["run", "graph", "started", "status", "cost", ""], studio.walks.map((walk) => [
-    make("a", { href: `#/walk/${walk.id}` }, walk.at), walk.graph + (walk.thread ? `, thread ${walk.thread}` : ""),
-    time(walk.started), status(walk.status), walk.cost,
-    studio.may_change ? button("Close", () => ask(`walks/${walk.id}`, { method: "DELETE" }), { "aria-label": `Close ${walk.at}` }) : "",
-  ])));
+  section.replaceChildren(
+    table(
+      "Open runs",
+      ["run", "graph", "started", "status", "cost", ""],
+      studio.walks.map((walk) => [
+        make("a", { href: `#/walk/${walk.id}` }, walk.at),
+        walk.graph + (walk.thread ? `, thread ${walk.thread}` : ""),
+        time(walk.started),
+        status(walk.status),
+        walk.cost,
+        studio.may_change
+          ? button("Close", () => ask(`walks/${walk.id}`, { method: "DELETE" }), {
+              "aria-label": `Close ${walk.at}`,
+            })
+          : "",
+      ]),
+    ),
+  );
 }

@@ -15,15 +15,25 @@ async function show() {
     link.toggleAttribute("aria-current", link.hash === `#/${page ?? ""}`);
   main.replaceChildren();
   try {
-    const shown = page === "walk" ? showWalk(main, id) : page === "spending" ? showSpending(main) : showHome(main);
+    const shown =
+      page === "walk"
+        ? showWalk(main, id)
+        : page === "spending"
+          ? showSpending(main)
+          : showHome(main);
     const left = await shown;
     if (location.hash.split("/")[2] === id) leave = left;
     else left?.();
   } catch (error) {
-    main.replaceChildren(make("p", { className: "error box", role: "alert" }, error.message),
-      make("p", {}, make("a", { href: "#/" }, "All runs")));
+    main.replaceChildren(
+      make("p", { className: "error box", role: "alert" }, error.message),
+      make("p", {}, make("a", { href: "#/" }, "All runs")),
+    );
   }
 }
 
-addEventListener("hashchange", () => { main.focus(); show(); });
+addEventListener("hashchange", () => {
+  main.focus();
+  show();
+});
 show();

@@ -7,17 +7,29 @@ import widget from "./widget.js";
 // What the widget sees of anywidget's model: https://anywidget.dev/en/afm/
 class WalkModel {
   constructor(id, client, values) {
-    Object.assign(this, { id, client, values, listeners: new Set(), counted: 0, unsent: 0, told: 0 });
+    Object.assign(this, { id, client, values });
+    this.listeners = new Set();
+    this.counted = 0; // messages of this page that the studio has handled
+    this.unsent = 0; // messages that did not reach it
   }
 
-  get(name) { return this.values[name]; }
-  on(event, listener) { this.listeners.add(listener); }
-  off(event, listener) { this.listeners.delete(listener); }
+  get(name) {
+    return this.values[name];
+  }
+  on(event, listener) {
+    this.listeners.add(listener);
+  }
+  off(event, listener) {
+    this.listeners.delete(listener);
+  }
 
   send(message) {
     send(`walks/${this.id}/moves`, { client: this.client, message }).catch((error) => {
-      this.unsent += 1; // it counts as handled, or the page would say "working…" for ever
-      this.show({ ...this.values.view, refusal: { field: message.field ?? "", text: error.message } });
+      this.unsent += 1;
+      this.show({
+        ...this.values.view,
+        refusal: { field: message.field ?? "", text: error.message },
+      });
     });
   }
 
@@ -34,22 +46,58 @@ export async function showWalk(main, id) {
   const values = { css, choices: { ...choices, nonce }, view: null };
   const model = new WalkModel(id, client, values);
   const note = make("p", { className: "note", role: "status" });
-  const arriving = make("pre", { className: "arriving", hidden: true, tabIndex: 0, "aria-label": "The answer as it arrives" });
+  const arriving = make("pre", {
+    className: "arriving",
+    hidden: true,
+    tabIndex: 0,
+    "aria-label": "The answer as it arrives",
+  });
   const el = make("div", { className: "stepper" });
-  const halt = button("Stop", () => send(`walks/${id}/stop`, {}).catch((error) => { note.textContent = error.message; }),
-    { hidden: true, title: "Stop (Escape)", "aria-keyshortcuts": "Escape" });
-  el.addEventListener("keydown", (event) => { if (event.key === "Escape" && !halt.hidden) halt.click(); });
+  const halt = button(
+    "Stop",
+    () =>
+      send(`walks/${id}/stop`, {}).catch((error) => {
+        note.textContent = error.message;
+      }),
+    { hidden: true, title: "Stop (Escape)", "aria-keyshortcuts": "Escape" },
+  );
+  el.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && !halt.hidden) halt.click();
+  });
   main.append(
-    make("div", { className: "title" }, make("h1", {}, about.graph + (about.thread ? `, thread ${about.thread}` : "")),
-      halt, copyMenu(id)),
-    note, el, arriving, search(id));
+    make(
+      "div",
+      { className: "title" },
+      make("h1", {}, about.graph + (about.thread ? `, thread ${about.thread}` : "")),
+      halt,
+      copyMenu(id),
+    ),
+    note,
+    el,
+    arriving,
+    search(id),
+  );
   let unmount = null;
-  const drawWidget = () => { unmount?.(); el.replaceChildren(); unmount = widget.render({ model, el }); };
+  const drawWidget = () => {
+    unmount?.();
+    el.replaceChildren();
+    unmount = widget.render({ model, el });
+  };
   const stop = listen(`walks/${id}/events?client=${client}`, {
-    handled: (count) => { model.counted = count; },
-    view: (view) => { model.show(view); if (!unmount) drawWidget(); },
-    note: (text) => { note.textContent = text; },
-    choices: (changed) => { values.choices = { ...changed, nonce }; if (unmount) drawWidget(); },
+    handled: (count) => {
+      model.counted = count;
+    },
+    view: (view) => {
+      model.show(view);
+      if (!unmount) drawWidget();
+    },
+    note: (text) => {
+      note.textContent = text;
+    },
+    choices: (changed) => {
+      values.choices = { ...changed, nonce };
+      if (unmount) drawWidget();
+    },
     moving: (isMoving) => {
       el.setAttribute("aria-busy", String(isMoving));
       halt.hidden = !isMoving;
@@ -61,25 +109,37 @@ export async function showWalk(main, id) {
       arriving.hidden = arriving.textContent === "";
       arriving.scrollTop = arriving.scrollHeight;
     },
-    closed: () => { note.textContent = "This run was closed."; stop(); },
+    closed: () => {
+      note.textContent = "This run was closed.";
+      stop();
+    },
   });
-  return () => { stop(); unmount?.(); };
+  return () => {
+    stop();
+    unmount?.();
+  };
 }
 
 function search(id) {
   const words = make("input", { type: "search" });
-  const found = make("ol", { className: "found", role: "status" });
+  const found = make("ol", { className: "found" });
   const box = field("Search in the messages of this run", words);
   words.addEventListener("keydown", async (event) => {
     if (event.key !== "Enter") return;
     try {
-      const answer = await read(`walks/${id}/messages?${new URLSearchParams({ words: words.value })}`);
-      const items = answer.found.map((each) => make("li", { value: each.number }, make("b", {}, each.role), ` ${each.text}`));
-      found.replaceChildren(...(items.length || !words.value ? items : [make("li", {}, "No message has these words.")]));
+      const answer = await read(
+        `walks/${id}/messages?${new URLSearchParams({ words: words.value })}`,
+      );
+      const items = answer.found.map((each) =>
+        make("li", { value: each.number }, make("b", {}, each.role), ` ${each.text}`),
+      );
+      found.replaceChildren(
+        ...(items.length || !words.value ? items : [make("li", {}, "No message has these words.")]),
+      );
       box.refuse("");
     } catch (error) {
       box.refuse(error.message);
     }
   });
-  return make("section", { "aria-label": "Search" }, box, found);
+  return make("section", { "aria-label": "Search" }, box, make("div", { role: "status" }, found));
 }
