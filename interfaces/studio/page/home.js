@@ -133,8 +133,8 @@ function threadTable(found, begin, form, refuse) {
           "aria-label": `Open ${thread.id}`,
         }),
         form
-          ? button("New run in it", () => form.useThread(thread.id), {
-              "aria-label": `New run in ${thread.id}`,
+          ? button("New run here", () => form.useThread(thread.id), {
+              "aria-label": `New run here: ${thread.id}`,
             })
           : null,
       ),
