@@ -15,6 +15,7 @@ from typing import Any
 from langchain_core.messages import ToolMessage
 from langgraph.types import interrupt
 
+from turngraph.nodes.support.approval import ask_person
 from turngraph.nodes.support.limits import over_time
 from turngraph.nodes.support.stage_context import StageContext
 from turngraph.nodes.support.telemetry import within
@@ -27,7 +28,7 @@ from turngraph.state.kinds import ToolKind, ToolRunStatus
 from turngraph.state.reply import ToolCall
 from turngraph.state.result import ToolRun
 from turngraph.state.turn import ToolTask, Turn
-from turngraph.tools.output import ToolOutput, as_output, clean
+from turngraph.tools.output import ToolOutput, as_output
 
 __all__ = ["dispatch_tools"]
 
@@ -122,10 +123,12 @@ def _checked_and_run(task: ToolTask, context: StageContext) -> Flow[_Answer]:
         return _ask_caller(task)
     arguments = toolbox.check(call)
     if context.deps.approve(call):
-        decision = _ask_person(call, arguments, task["order"])
-        if isinstance(decision, _Answer):
-            return decision
-        call = decision
+        decided = ask_person(task, arguments, context)
+        if decided.decision == "reject":
+            return _failed("rejected", f"A person refused this call: {decided.reason}.")
+        if decided.decision == "edit":
+            edited_arguments = json.dumps(decided.arguments, ensure_ascii=False)
+            call = call.model_copy(update={"arguments": edited_arguments})
         arguments = toolbox.check(call)
     run = partial(_run, call, arguments, task, context)
     output, attempt_id = yield from run_once(task, call, arguments, run, context)
@@ -169,50 +172,6 @@ def _ask_caller(task: ToolTask) -> _Answer:
     }
     output = as_output(interrupt(question))
     return _Answer(output.status, output)
-
-
-def _ask_person(call: ToolCall, arguments: JsonObject, order: int) -> ToolCall | _Answer:
-    """Returns the call as a person approved or edited it, or the answer if they rejected it.
-
-    The graph stops here until they have decided. Resume it with one of
-    `Command(resume={"decision": "approve"})`, `{"decision": "edit", "arguments": {…}}` and
-    `{"decision": "reject", "reason": "…"}`. Any other answer is refused: the question is asked
-    again, with the member `problem`.
-    """
-    question = {
-        "type": "tool_approval",
-        "call_id": call.id,
-        "tool": call.name,
-        "arguments": arguments,
-        "order": order,
-    }
-    resumed = interrupt(question)
-    while (decision := _decision(resumed, call)) is None:
-        # Raising here would lose the thread: LangGraph keeps the answer, and would give it again.
-        resumed = interrupt({**question, "problem": _not_a_decision(resumed)})
-    return decision
-
-
-def _decision(resumed: object, call: ToolCall) -> ToolCall | _Answer | None:
-    """Returns what a person decided about `call`, or None if the answer is no decision."""
-    answer = resumed if isinstance(resumed, dict) else {"decision": resumed}
-    decision, edited = answer.get("decision"), answer.get("arguments")
-    if decision == "approve" or decision is True:
-        return call
-    if decision == "edit" and isinstance(edited, dict):
-        return call.model_copy(update={"arguments": json.dumps(edited, ensure_ascii=False)})
-    if decision == "reject" or decision is False:
-        reason = clean(str(answer.get("reason") or "no reason given"))
-        return _failed("rejected", f"A person refused this call: {reason}.")
-    return None
-
-
-def _not_a_decision(resumed: object) -> str:
-    return (
-        f"The answer {clean(repr(resumed))[:100]} is no decision, and nothing was run. Allowed: "
-        '{"decision": "approve"}, {"decision": "edit", "arguments": {…}}, '
-        '{"decision": "reject", "reason": "…"}.'
-    )
 
 
 def _failed(status: ToolRunStatus, content: str) -> _Answer:

@@ -15,6 +15,8 @@ from .errors import (
 )
 from .events import (
     AnyEvent as AnyEvent,
+    ApprovalAsked as ApprovalAsked,
+    ApprovalDecided as ApprovalDecided,
     BudgetWarning as BudgetWarning,
     ChargeAuthorized as ChargeAuthorized,
     ChargeCreated as ChargeCreated,
@@ -35,6 +37,7 @@ from .events import (
 )
 from .flow import Flow as Flow, Wait as Wait
 from .kinds import (
+    ApprovalDecision as ApprovalDecision,
     Billed as Billed,
     BilledOnError as BilledOnError,
     ChargeKind as ChargeKind,
@@ -75,6 +78,9 @@ from .usage import Usage as Usage
 __all__ = [
     "AnyEvent",
     "Api",
+    "ApprovalAsked",
+    "ApprovalDecided",
+    "ApprovalDecision",
     "Attempt",
     "Billed",
     "BilledOnError",

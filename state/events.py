@@ -13,10 +13,10 @@ seconds, money is in USD, and `type` tells the events apart in JSON.
 from decimal import Decimal
 from typing import Annotated, Literal, TypeGuard
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from turngraph.state.base import Frozen
-from turngraph.state.kinds import ToolRunStatus, TurnStatus
+from turngraph.state.kinds import ApprovalDecision, ToolRunStatus, TurnStatus
 from turngraph.state.request import ChatRequest
 from turngraph.state.result import Charge
 from turngraph.state.turn_error import TurnError
@@ -24,6 +24,8 @@ from turngraph.state.usage import Usage
 
 __all__ = [
     "AnyEvent",
+    "ApprovalAsked",
+    "ApprovalDecided",
     "BudgetWarning",
     "ChargeAuthorized",
     "ChargeCreated",
@@ -145,6 +147,34 @@ class PluginCalled(TurnEvent):
     plugin: str
 
 
+class ApprovalAsked(TurnEvent):
+    """A person is asked whether a tool call may run. The turn stops until they have decided.
+
+    It comes again if the turn is resumed without their decision.
+    """
+
+    type: Literal["approval_asked"] = "approval_asked"
+    call_id: str
+    tool: str
+    arguments: dict[str, JsonValue]
+    """The arguments that the tool would run with."""
+    problem: str | None = None
+    """Why the person's last answer was no decision, as a sentence."""
+
+
+class ApprovalDecided(TurnEvent):
+    """A person has decided about a tool call."""
+
+    type: Literal["approval_decided"] = "approval_decided"
+    call_id: str
+    tool: str
+    decision: ApprovalDecision
+    arguments: dict[str, JsonValue] | None = None
+    """The arguments that the person gave instead, if they edited the call."""
+    reason: str | None = None
+    """Why the person rejected the call, in their own words."""
+
+
 class ToolResponded(TurnEvent):
     """A tool call has its answer: from the tool, or the reason why the tool did not run."""
 
@@ -216,6 +246,8 @@ AnyEvent = Annotated[
     | ResponseFailed
     | ToolRequested
     | PluginCalled
+    | ApprovalAsked
+    | ApprovalDecided
     | ToolResponded
     | ChargeAuthorized
     | ChargeDeclined

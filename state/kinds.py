@@ -7,6 +7,7 @@ value is made.
 from typing import Literal
 
 __all__ = [
+    "ApprovalDecision",
     "Billed",
     "BilledOnError",
     "ChargeKind",
@@ -64,3 +65,6 @@ ToolRunStatus = Literal[
     "rejected",  # a person, a limit or a cancellation kept it from running
 ]
 """How a tool call ended: `ToolRun.status`."""
+
+ApprovalDecision = Literal["approve", "edit", "reject"]
+"""What a person decides about a tool call: it runs, it runs with other arguments, or not at all."""

@@ -22,7 +22,13 @@ from turngraph.billing.store.schema import attempt_t
 from turngraph.graphs import TurnGraph
 from turngraph.scripted import Call, Cut, Fail, Refuse, Say
 from turngraph.state import StageState, StageUpdate, TurnEvent, TurnResult
-from turngraph.state.events import PluginCalled, ToolRequested, ToolResponded
+from turngraph.state.events import (
+    ApprovalAsked,
+    ApprovalDecided,
+    PluginCalled,
+    ToolRequested,
+    ToolResponded,
+)
 from turngraph.tools import Retry, load_manifests
 
 __all__ = ["Observed", "Plan", "observe"]
@@ -272,12 +278,15 @@ def _attempts(ledger: Ledger) -> list[str]:
     return sorted(str([row[name] for name in columns[:-1]]) for row in rows)
 
 
+_OF_TOOLS = (ToolRequested, ToolResponded, PluginCalled, ApprovalAsked, ApprovalDecided)
+
+
 def _in_order(events: list[TurnEvent]) -> list[str]:
     """The events, those of tools that ran side by side sorted, each question to a person once."""
     told: list[str] = []
     side_by_side: list[str] = []
     for event in [*events, None]:
-        if isinstance(event, ToolRequested | ToolResponded | PluginCalled):
+        if isinstance(event, _OF_TOOLS):
             side_by_side.append(_event(event))
             continue
         told += sorted(set(side_by_side))

@@ -12,11 +12,13 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import Command
+from pydantic import TypeAdapter
 
 from tests.graphs.random_turns import Plan, observe
 from tests.turns import ask, both_ways, result_of
 from turngraph import ProviderConfig, ScriptedModel, chat_turn
 from turngraph.graphs import TurnGraph
+from turngraph.state.events import AnyEvent, ApprovalAsked, ApprovalDecided
 
 SEEDS = int(os.environ.get("TURNGRAPH_STEP_SEEDS", "100"))
 
@@ -129,6 +131,37 @@ def test_an_approval_leaves_the_one_step_and_nothing_is_called_twice(run: Any) -
         out = run(turn, Command(resume={"decision": "approve"}), thread("t"))
         assert len(model.requests) == 2
     assert [each.status for each in result_of(out).tool_runs] == ["ok"]
+
+
+@pytest.mark.parametrize("steps", ["each", "one"])
+@both_ways
+def test_an_approval_is_two_events(run: Any, steps: str) -> None:
+    """That a person is asked, when the turn stops, and what they decided, once; a wrong answer is
+    asked about again, with what is wrong.
+    """
+    with ScriptedModel() as model:
+        seen: list[Any] = []
+        turn = on(
+            model, checkpointer=InMemorySaver(), steps=steps, approve=True, on_event=seen.append
+        )
+        run(turn, ask("What is 6 * 7?"), thread("t"))
+        for answer in ("perhaps", {"decision": "edit", "arguments": {"expression": "6 * 8"}}):
+            run(turn, Command(resume=answer), thread("t"))
+    told = [event for event in seen if isinstance(event, ApprovalAsked | ApprovalDecided)]
+    first, again, decided = told
+    assert isinstance(first, ApprovalAsked)
+    assert isinstance(again, ApprovalAsked)
+    assert (first.tool, first.arguments, first.problem) == (
+        "calculator",
+        {"expression": "6 * 7"},
+        None,
+    )
+    assert "'perhaps' is no decision" in str(again.problem)
+    assert isinstance(decided, ApprovalDecided)
+    assert (decided.decision, decided.arguments) == ("edit", {"expression": "6 * 8"})
+    assert TypeAdapter(AnyEvent).validate_json(decided.model_dump_json()) == decided
+    asked_at, answered_at = seen.index(first), [each.type for each in seen].index("tool_responded")
+    assert asked_at < seen.index(decided) < answered_at
 
 
 def test_the_drawn_graph_is_the_same_whatever_the_steps() -> None:
