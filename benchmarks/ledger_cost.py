@@ -32,9 +32,14 @@ from turngraph.billing.budget import Budget
 from turngraph.billing.leases.leases import admit, finish
 from turngraph.billing.ledger import Ledger
 from turngraph.billing.store.attempts import begin
-from turngraph.billing.store.calls import AttemptResponse, Call, CostAttribution, Settlement
-from turngraph.billing.store.outcomes import answer
-from turngraph.billing.store.settlement import settle
+from turngraph.billing.store.calls import (
+    AttemptResponse,
+    Call,
+    ChargedResponse,
+    CostAttribution,
+    Settlement,
+)
+from turngraph.billing.store.settlement import settle_answer
 from turngraph.billing.store.transaction import in_order
 from turngraph.state.result import Charge, PriceUsed
 from turngraph.state.usage import Usage
@@ -94,9 +99,10 @@ def steps(
         price=PRICE,
         amount_usd=Decimal("0.0002"),
     )
+    both = ChargedResponse(response=kept, settlement=Settlement(charge=charge))
     made: list[tuple[Callable[..., Any], tuple[Any, ...], Any]] = [
         (begin, (call,), {"call_id": name, "request_sha": name, **held}),
-        (in_order, ((answer, kept), (settle, Settlement(charge=charge))), {}),
+        (in_order, ((settle_answer, both),), {}),
     ]
     return (
         [(admit, (name,), {"thread": name}), *made, (finish, (name,), {"fence": 1})]

@@ -6,13 +6,14 @@ thread, checkpointer or tenant they belong to, and an edited thread has other by
 given a message may have changed it in place; such a list is decoded again.
 """
 
-import os
 from collections import OrderedDict
 from collections.abc import Callable
 from threading import Lock
 from typing import Any, Final
 
 from langchain_core.messages import BaseMessage
+
+from turngraph.state.forks import renew_after_fork
 
 __all__ = ["DECODED", "DecodedMessages"]
 
@@ -114,5 +115,4 @@ class _Copier:
 DECODED: Final = DecodedMessages(max_bytes=64 * 1024 * 1024)
 """The memory of this process."""
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=DECODED.clear)
+renew_after_fork(DECODED, DecodedMessages.clear)

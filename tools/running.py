@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any, Final, Generic, TypeVar
 
+from turngraph.state.forks import renew_after_fork
+
 __all__ = ["BackgroundLoop", "Outcome", "run_as_task", "run_in_thread", "run_in_thread_async"]
 
 T = TypeVar("T")
@@ -192,8 +194,7 @@ class _IdleWorkers:
 _idle: Final = _IdleWorkers()
 """Shared by all toolboxes, so that many small turns in a process do not keep threads of their own.
 """
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_idle.forget)
+renew_after_fork(_idle, _IdleWorkers.forget)
 
 
 def _start_job(work: Callable[[], T]) -> _Job[T]:

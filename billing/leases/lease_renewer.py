@@ -7,6 +7,7 @@ from typing import Final
 from turngraph.billing.errors import FencedError, LedgerUnavailableError
 from turngraph.billing.leases.leases import renew
 from turngraph.billing.store.ledger_store import LedgerStore
+from turngraph.state.forks import renew_after_fork
 
 __all__ = ["LeaseRenewer"]
 
@@ -21,6 +22,11 @@ class LeaseRenewer:
 
     def __init__(self, store: LedgerStore) -> None:
         self._store = store
+        self._start()
+        renew_after_fork(self, LeaseRenewer._start)
+
+    def _start(self) -> None:
+        # The leases of a forked process are its parent's, whose thread goes on renewing them.
         self._fences: dict[str, int] = {}
         """The turns whose lease is renewed, each with its fence."""
         self._renewed_at: dict[tuple[str, int], float] = {}
@@ -36,8 +42,7 @@ class LeaseRenewer:
         with self._changed:
             self._fences[turn_id] = fence
             self._renewed_at[turn_id, fence] = requested_at
-            # A thread that is there but not alive is one of the parent of this forked process.
-            if self._thread is None or not self._thread.is_alive():
+            if self._thread is None:
                 name = "turngraph-leases"
                 self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
                 self._thread.start()

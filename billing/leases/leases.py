@@ -11,9 +11,9 @@ from sqlalchemy import Row, bindparam, or_, select, update
 
 from turngraph.billing.errors import FencedError, TurnConflictError
 from turngraph.billing.store.schema import attempt_t, is_in, turn_t
-from turngraph.billing.store.transaction import LedgerTransaction
+from turngraph.billing.store.transaction import LedgerTransaction, unflushed
 
-__all__ = ["Admission", "admit", "finish", "release_lease", "renew"]
+__all__ = ["Admission", "admit", "finish", "open_turn", "release_lease", "renew"]
 
 _t, _a = turn_t.c, attempt_t.c
 # Statements are built once; `b_…` are their parameters. Rows are locked while they are looked at,
@@ -55,6 +55,7 @@ class Admission(NamedTuple):
     """
 
 
+@unflushed
 def admit(
     tx: LedgerTransaction,
     turn_id: str,
@@ -82,7 +83,7 @@ def admit(
         TurnConflictError: another worker's lease is still valid, or the id was used for another
             request.
     """
-    row = tx.conn.execute(_FIND, {"b_turn": turn_id}).first()
+    row = tx.execute(_FIND, {"b_turn": turn_id}).first()
     # A finished turn needs no lease, and waits for nobody.
     if row is not None and row.status in ("done", "failed"):
         _check_same_request(row, account, request_sha)
@@ -111,10 +112,11 @@ def _start(
     thread: str | None,
     account: str,
     request_sha: str | None,
+    status: Literal["running", "done"] = "running",
 ) -> None:
     row = {"turn_id": turn_id, "thread_id": thread, "account": account, "request_sha": request_sha}
-    lease = {"status": "running", "owner": tx.owner, "fence": 1, "lease_until": tx.lease_until}
-    tx.conn.execute(_INSERT, {**row, **lease, "created": tx.now, "updated": tx.now})
+    lease = {"status": status, "owner": tx.owner, "fence": 1, "lease_until": tx.lease_until}
+    tx.execute(_INSERT, {**row, **lease, "created": tx.now, "updated": tx.now})
 
 
 def _take_over(tx: LedgerTransaction, row: Row[Any], *, own: bool) -> Admission:
@@ -128,16 +130,16 @@ def _take_over(tx: LedgerTransaction, row: Row[Any], *, own: bool) -> Admission:
         "lease_until": tx.lease_until,
         "updated": tx.now,
     }
-    return Admission(row.turn_id, tx.conn.execute(_TAKE, lease).scalar_one(), "running")
+    return Admission(row.turn_id, tx.execute(_TAKE, lease).scalar_one(), "running")
 
 
 def _clear_thread(tx: LedgerTransaction, thread: str, *, but: str) -> None:
     """Raises `TurnConflictError` for another live turn of the thread, and abandons dead ones."""
-    for other in tx.conn.execute(_OTHERS, {"b_thread": thread, "b_turn": but}).all():
+    for other in tx.execute(_OTHERS, {"b_thread": thread, "b_turn": but}).all():
         if other.lease_until > tx.now:
             raise _conflict(tx, other)
         abandoned = {"b_turn": other.turn_id, "status": "abandoned", "updated": tx.now}
-        tx.conn.execute(_ABANDON, abandoned)
+        tx.execute(_ABANDON, abandoned)
 
 
 def _conflict(tx: LedgerTransaction, row: Row[Any]) -> TurnConflictError:
@@ -150,17 +152,34 @@ def _conflict(tx: LedgerTransaction, row: Row[Any]) -> TurnConflictError:
     )
 
 
+def open_turn(
+    tx: LedgerTransaction,
+    turn_id: str,
+    *,
+    account: str,
+    status: Literal["running", "done"] = "running",
+) -> None:
+    """Admits a turn of which nobody else knows: no caller has its id, and it has no thread.
+
+    So there is nobody to wait for, and its first fence is 1. It is written in the transaction that
+    begins its first call; if it ends without one, at its end.
+    """
+    _start(tx, turn_id, None, account, None, status)
+
+
+@unflushed
 def renew(tx: LedgerTransaction, turn_id: str, *, fence: int) -> None:
     """Extends the lease of a turn and of its open attempts.
 
     Raises `FencedError` where another worker has taken the turn over.
     """
     which, lease = {"b_turn": turn_id, "b_fence": fence}, {"lease_until": tx.lease_until}
-    if tx.conn.execute(_RENEW, {**which, **lease, "updated": tx.now}).rowcount != 1:
+    if tx.execute(_RENEW, {**which, **lease, "updated": tx.now}).rowcount != 1:
         raise FencedError(turn_id)
-    tx.conn.execute(_RENEW_ATTEMPTS, {**which, **lease})
+    tx.execute(_RENEW_ATTEMPTS, {**which, **lease})
 
 
+@unflushed
 def release_lease(tx: LedgerTransaction, turn_id: str, *, fence: int) -> None:
     """Ends the lease of a turn that stopped before it was over, so that any worker may resume it at
     once.
@@ -168,9 +187,10 @@ def release_lease(tx: LedgerTransaction, turn_id: str, *, fence: int) -> None:
     Changes nothing where the turn is over, or is another worker's.
     """
     ended = {"lease_until": tx.now, "updated": tx.now}
-    tx.conn.execute(_RENEW, {"b_turn": turn_id, "b_fence": fence, **ended})
+    tx.execute(_RENEW, {"b_turn": turn_id, "b_fence": fence, **ended})
 
 
+@unflushed
 def finish(
     tx: LedgerTransaction,
     turn_id: str,
@@ -183,5 +203,5 @@ def finish(
     Raises `FencedError` where another worker has taken the turn over.
     """
     over = {"status": status, "lease_until": tx.now, "updated": tx.now}
-    if tx.conn.execute(_FINISH, {"b_turn": turn_id, "b_fence": fence, **over}).rowcount != 1:
+    if tx.execute(_FINISH, {"b_turn": turn_id, "b_fence": fence, **over}).rowcount != 1:
         raise FencedError(turn_id)

@@ -14,16 +14,17 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, exists, select, update
 
-from turngraph.billing.budget import Budget
+from turngraph.billing.budget import Budget, Window
 from turngraph.billing.errors import FencedError, UncappedError
+from turngraph.billing.leases.leases import open_turn
 from turngraph.billing.pricing.money import from_nano, to_nano
 from turngraph.billing.store.attempt_rows import UNUSED_RESERVATION, columns_of
 from turngraph.billing.store.budgets import hold_nano_for, hold_windows, windows_for
 from turngraph.billing.store.calls import Call, Reservation, StartedAttempt, UnknownOutcome
 from turngraph.billing.store.outcomes import drop_reservation, mark_unknown
-from turngraph.billing.store.schema import attempt_t, hold_t, turn_t
+from turngraph.billing.store.schema import attempt_t, budget_t, hold_t, turn_t
 from turngraph.billing.store.transaction import LedgerTransaction
 
 __all__ = ["begin", "reserve"]
@@ -37,14 +38,27 @@ _CLAIM: Final = _RENEW.where(_a.hold_nano >= bindparam("b_nano")).returning(
     _a.hold_nano, _a.windows
 )
 _MOVE_HOLDS: Final = update(hold_t).where(hold_t.c.attempt_id == bindparam("b_attempt"))
-# The row is locked, so that two workers of one turn begin one after the other.
-_FENCE_LOCKED: Final = select(_t.fence).where(_t.turn_id == bindparam("b_turn")).with_for_update()
+_TURN: Final = select(_t.fence).where(_t.turn_id == bindparam("b_turn"))
+# The row is locked, so that two workers of one turn begin one after the other. What is seen beside
+# it may be older than the lock; then the insert meets the other worker's row and is refused, and
+# the transaction is tried again.
+_LOCK_TURN: Final = (
+    select(
+        _t.fence,
+        exists(select(_a.attempt_id).where(_a.call_id == bindparam("b_call"))).label("was_begun"),
+        exists(select(budget_t.c.name)).label("has_budgets"),
+    )
+    .where(_t.turn_id == bindparam("b_turn"))
+    .with_for_update(of=turn_t)
+)
+# Locked as well: a slow worker may be storing its answer, which is then waited for and used.
 _EARLIER: Final = (
     select(
         _a.attempt_id, _a.attempt_no, _a.nonce, _a.state, _a.request_sha, _a.response, _a.hold_nano
     )
     .where(_a.call_id == bindparam("b_call"))
     .order_by(_a.attempt_no)
+    .with_for_update()
 )
 
 
@@ -75,13 +89,14 @@ def reserve(
         BudgetExceededError: nothing is held, and nothing may be sent.
         UncappedError: a budget applies, and without a cap on its answer a call has no worst case.
     """
-    if not capped:
-        _refuse_if_budgeted(tx, call, budgets)
+    windows = windows_for(tx, call, budgets, tx.now)
+    if windows and not capped:
+        raise _uncapped()
     # A killed stage that runs again finds its reservation, and must not hold the money twice.
-    held = tx.conn.execute(_RESERVED, {"b_reservation": reservation}).scalar()
+    held = tx.execute(_RESERVED, {"b_reservation": reservation}).scalar()
     if held is not None:
         renewed = {"lease_until": tx.lease_until, "owner": tx.owner}
-        tx.conn.execute(_RENEW, {"b_reservation": reservation, **renewed})
+        tx.execute(_RENEW, {"b_reservation": reservation, **renewed})
         return Reservation(reservation, from_nano(held))
     row = {
         "attempt_id": f"{reservation}.0",
@@ -89,7 +104,7 @@ def reserve(
         "state": "reserved",
         "fence": fence,
     }
-    nano = _insert_attempt(tx, call, row, usd, budgets, closing=closing)
+    nano = _insert_attempt(tx, call, row, usd, windows, closing=closing)
     return Reservation(reservation, from_nano(nano))
 
 
@@ -106,6 +121,7 @@ def begin(
     closing: bool = False,
     capped: bool = True,
     repeat: bool = True,
+    opens_turn: bool = False,
 ) -> StartedAttempt:
     """Marks a call as sent before its first byte leaves, or returns the answer it already has.
 
@@ -119,17 +135,21 @@ def begin(
         request_sha: the SHA-256 of the request, hexadecimal.
         reservation: the id given to `reserve`.
         repeat: False for a tool that must not run twice: an interrupted call does not begin again.
+        opens_turn: whether the turn of the call is admitted with it, see `open_turn`.
 
     Raises:
         FencedError: another worker has taken the turn over.
     """
-    _check_fence(tx, call.attribution.turn, fence)
-    earlier = tx.conn.execute(_EARLIER, {"b_call": call_id}).all()
+    if opens_turn:
+        _open_turn(tx, call)
+    was_begun, has_budgets = _lock_turn(tx, call.attribution.turn, fence, call_id)
+    earlier = tx.execute(_EARLIER, {"b_call": call_id}).all() if was_begun else ()
     already = _already_begun(earlier, request_sha, tx.nonce)
     if already is not None:
         return already
-    if not capped:
-        _refuse_if_budgeted(tx, call, budgets)
+    windows = windows_for(tx, call, budgets, tx.now, stored=has_budgets)
+    if windows and not capped:
+        raise _uncapped()
     interrupted = _mark_interrupted(tx, earlier)
     number = max((row.attempt_no for row in earlier), default=0) + 1
     if interrupted and not repeat:
@@ -146,20 +166,35 @@ def begin(
     # The request may have grown since it was reserved; then a new hold replaces the reservation.
     held = None if reservation is None else _claim(tx, call, reservation, sent, usd)
     if held is None:
-        held = _insert_attempt(tx, call, sent, usd, budgets, closing=closing)
+        held = _insert_attempt(tx, call, sent, usd, windows, closing=closing)
     return StartedAttempt(f"{call_id}.{number}", number, from_nano(held), interrupted=interrupted)
 
 
-def _check_fence(tx: LedgerTransaction, turn: str | None, fence: int | None) -> None:
+def _open_turn(tx: LedgerTransaction, call: Call) -> None:
+    turn, account = call.attribution.turn, call.attribution.account
+    assert turn is not None, "a turn that is opened has an id"
+    # It is there where the commit went through and only its confirmation was lost.
+    if tx.execute(_TURN, {"b_turn": turn}).first() is None:
+        open_turn(tx, turn, account=account)
+
+
+def _lock_turn(
+    tx: LedgerTransaction, turn: str | None, fence: int | None, call_id: str
+) -> tuple[bool, bool]:
+    """Returns whether the call may have attempts, and whether the ledger may have budgets.
+
+    Raises `FencedError` where another worker has taken the turn over.
+    """
     if turn is None or fence is None:
-        return
-    if tx.conn.execute(_FENCE_LOCKED, {"b_turn": turn}).scalar() != fence:
+        return True, True
+    row = tx.execute(_LOCK_TURN, {"b_turn": turn, "b_call": call_id}).first()
+    if row is None or row.fence != fence:
         raise FencedError(turn)
+    return row.was_begun, row.has_budgets
 
 
-def _refuse_if_budgeted(tx: LedgerTransaction, call: Call, budgets: Sequence[Budget]) -> None:
-    if windows_for(tx, call, budgets, tx.now):
-        raise UncappedError("A budget applies, and the request has no cap on its answer.")
+def _uncapped() -> UncappedError:
+    return UncappedError("A budget applies, and the request has no cap on its answer.")
 
 
 def _already_begun(rows: Sequence[Any], request_sha: str, nonce: str) -> StartedAttempt | None:
@@ -198,13 +233,13 @@ def _claim(
     """
     which = {"b_reservation": reservation, "b_nano": 0 if usd is None else to_nano(usd)}
     lease = {"owner": tx.owner, "lease_until": tx.lease_until, "updated": tx.now}
-    row = tx.conn.execute(_CLAIM, {**sent, **columns_of(call), **lease, **which}).first()
+    row = tx.execute(_CLAIM, {**sent, **columns_of(call), **lease, **which}).first()
     if row is None:
         drop_reservation(tx, reservation, why="too small")
         return None
     if row.windows:
         moved = {"b_attempt": f"{reservation}.0", "attempt_id": sent["attempt_id"]}
-        tx.conn.execute(_MOVE_HOLDS, moved)
+        tx.execute(_MOVE_HOLDS, moved)
     return int(row.hold_nano)
 
 
@@ -213,12 +248,11 @@ def _insert_attempt(
     call: Call,
     row: Mapping[str, Any],
     usd: Decimal | None,
-    budgets: Sequence[Budget],
+    windows: Sequence[Window],
     *,
     closing: bool,
 ) -> int:
     """Holds the money in every window and inserts the attempt. Returns the nano-dollars held."""
-    windows = windows_for(tx, call, budgets, tx.now)
     nano = hold_nano_for(usd, windows, tx.conn)
     hold_windows(tx, row["attempt_id"], nano, windows, closing=closing)
     written = {
@@ -230,5 +264,5 @@ def _insert_attempt(
         "hold_nano": nano,
         "windows": len(windows),
     }
-    tx.conn.execute(_INSERT, {**row, **columns_of(call), **written})
+    tx.execute(_INSERT, {**row, **columns_of(call), **written})
     return nano

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, bindparam, select, update
 from turngraph.billing.budget import Budget, Window
 from turngraph.billing.pricing.money import from_nano, to_nano
 from turngraph.billing.store.calls import Call, ThresholdCrossed
+from turngraph.billing.store.prepared import execute
 from turngraph.billing.store.schema import budget_t, hold_t, window_t
 from turngraph.billing.store.transaction import INSERT, LedgerTransaction
 from turngraph.state.errors import BudgetExceededError
@@ -83,18 +84,24 @@ def remove_budget(tx: LedgerTransaction, name: str) -> bool:
 
 def list_budgets(tx: LedgerTransaction) -> tuple[Budget, ...]:
     """Returns the stored budgets, by name."""
-    return tuple(Budget.model_validate_json(row) for row in tx.conn.execute(_STORED).scalars())
+    return tuple(Budget.model_validate_json(row) for row in tx.execute(_STORED).scalars())
 
 
 def windows_for(
-    tx: LedgerTransaction, call: Call, budgets: Iterable[Budget], now: float
+    tx: LedgerTransaction,
+    call: Call,
+    budgets: Iterable[Budget],
+    now: float,
+    *,
+    stored: bool = True,
 ) -> list[Window]:
     """Returns every window that `call` counts in: of stored budgets, the ledger's, and `budgets`.
 
     Of two budgets with one id the stricter counts, so that no turn can widen a stored budget.
+    `stored` is False where the ledger is known to have no stored budgets.
     """
     windows: dict[tuple[str, str], Window] = {}
-    for budget in (*list_budgets(tx), *tx.budgets, *budgets):
+    for budget in (*(list_budgets(tx) if stored else ()), *tx.budgets, *budgets):
         for window in budget.windows(call, now):
             key = window.budget_id, window.window
             windows[key] = _stricter(windows[key], window) if key in windows else window
@@ -148,7 +155,7 @@ def hold_windows(
         # One by one: many rows at once make psycopg send a pipeline, in which PostgreSQL does not
         # disconnect a frozen client, and everybody who needs the same window waits for it.
         row = {"attempt_id": attempt_id, "budget_id": window.budget_id, "window": window.window}
-        tx.conn.execute(_INSERT, row)
+        tx.execute(_INSERT, row)
 
 
 def _hold(conn: Connection, window: Window, nano: int, *, closing: bool) -> bool:
@@ -169,11 +176,12 @@ def _hold(conn: Connection, window: Window, nano: int, *, closing: bool) -> bool
         **({"b_allowed": allowed} if budget.hard else {}),
     }
     statement = _hold_statement(conn.dialect.name, hard=budget.hard)
-    return conn.execute(statement, row).first() is not None
+    return execute(conn, statement, row).first() is not None
 
 
 def _exceeded(conn: Connection, window: Window, nano: int | None) -> BudgetExceededError:
-    row = conn.execute(_SPENT, {"b_budget": window.budget_id, "b_window": window.window}).first()
+    which = {"b_budget": window.budget_id, "b_window": window.window}
+    row = execute(conn, _SPENT, which).first()
     settled, held = (0, 0) if row is None else (row.settled_nano, row.held_nano)
     limit = to_nano(window.budget.usd)
     return BudgetExceededError(
@@ -196,9 +204,9 @@ def close_windows(
     """
     crossed: list[ThresholdCrossed] = []
     # `hold` is kept after an attempt is closed, so that a later correction finds its windows.
-    for budget_id, window in conn.execute(_OF_ATTEMPT, {"b_attempt": attempt_id}).all():
+    for budget_id, window in execute(conn, _OF_ATTEMPT, {"b_attempt": attempt_id}).all():
         which = {"b_budget": budget_id, "b_window": window, "b_held": held, "b_charged": charged}
-        after, limit, warn_at = conn.execute(_CLOSE, which).one()
+        after, limit, warn_at = execute(conn, _CLOSE, which).one()
         crossed.extend(
             ThresholdCrossed(budget_id, window, share, from_nano(after), from_nano(limit))
             for share in json.loads(warn_at)

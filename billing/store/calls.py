@@ -13,6 +13,7 @@ from turngraph.state.usage import Usage
 __all__ = [
     "AttemptResponse",
     "Call",
+    "ChargedResponse",
     "CostAttribution",
     "Released",
     "Reservation",
@@ -132,6 +133,13 @@ class Settlement(Frozen):
     response: str | None = None
     provider_id: str | None = None
     http_status: int | None = None
+
+
+class ChargedResponse(Frozen):
+    """A complete answer and what it cost, which are stored together: both or neither."""
+
+    response: AttemptResponse
+    settlement: Settlement
 
 
 class Released(Frozen):

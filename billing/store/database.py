@@ -11,10 +11,14 @@ from turngraph.state.private_files import create_private_file
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-__all__ = ["READ", "is_in_memory", "open_engine"]
+__all__ = ["READ", "UNFLUSHED", "is_in_memory", "open_engine"]
 
 READ: Final = "turngraph_read"
 """The execution option of a transaction that only reads: on SQLite it does not wait for the writer.
+"""
+UNFLUSHED: Final = "turngraph_unflushed"
+"""The execution option of a transaction whose commit SQLite does not flush to the disk at once: it
+survives a killed process, and a power cut may undo it. The next flushed commit keeps both.
 """
 
 _POSTGRES_OPTIONS: Final = "-c lock_timeout=10s -c idle_in_transaction_session_timeout=20s"
@@ -70,13 +74,18 @@ def is_in_memory(url: str) -> bool:
     return url in ("sqlite://", "sqlite:///:memory:")
 
 
+_FLUSHED: Final = "FULL"
+"""SQLite's `synchronous` with which a commit survives a power cut. After NORMAL it survives only a
+killed process (https://www.sqlite.org/pragma.html#pragma_synchronous).
+"""
+
+
 def _prepare_sqlite(connection: Any, record: object) -> None:
     # The driver begins no transactions of its own; `_begin_sqlite` does.
     connection.isolation_level = None
     for pragma in (
         "journal_mode = WAL",  # readers do not wait for the writer
-        # FULL: a committed charge survives a power cut. NORMAL survives only a killed process.
-        "synchronous = FULL",
+        f"synchronous = {_FLUSHED}",
         "busy_timeout = 30000",  # milliseconds to wait for another process
     ):
         connection.execute(f"PRAGMA {pragma}").close()
@@ -85,7 +94,13 @@ def _prepare_sqlite(connection: Any, record: object) -> None:
 def _begin_sqlite(conn: "Connection") -> None:
     # SQLite refuses to turn a read lock into a write lock while another process writes, so the
     # write lock is taken at the beginning (https://www.sqlite.org/lang_transaction.html).
-    conn.exec_driver_sql("BEGIN" if conn.get_execution_options().get(READ) else "BEGIN IMMEDIATE")
+    options, kept = conn.get_execution_options(), conn.connection.info
+    wanted = "NORMAL" if options.get(UNFLUSHED) else _FLUSHED
+    # It cannot be changed within a transaction, and is changed only where it differs.
+    if kept.get(UNFLUSHED, _FLUSHED) != wanted:
+        conn.exec_driver_sql(f"PRAGMA synchronous = {wanted}")
+        kept[UNFLUSHED] = wanted
+    conn.exec_driver_sql("BEGIN" if options.get(READ) else "BEGIN IMMEDIATE")
 
 
 def _undo_sqlite(connection: Any, *_: object) -> None:

@@ -12,7 +12,6 @@ import socket
 import threading
 import time
 import uuid
-import weakref
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -25,15 +24,27 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, Operation
 
 from turngraph.billing.budget import Budget
 from turngraph.billing.errors import LedgerError, LedgerUnavailableError
-from turngraph.billing.store.calls import AttemptResponse, Released, Settlement, UnknownOutcome
-from turngraph.billing.store.database import READ, is_in_memory, open_engine
+from turngraph.billing.store.calls import (
+    AttemptResponse,
+    ChargedResponse,
+    Released,
+    Settlement,
+    UnknownOutcome,
+)
+from turngraph.billing.store.database import READ, UNFLUSHED, is_in_memory, open_engine
 from turngraph.billing.store.migrations import migrate
 from turngraph.billing.store.outcomes import answer, mark_unknown, release
-from turngraph.billing.store.settlement import settle
+from turngraph.billing.store.settlement import settle, settle_answer
 from turngraph.billing.store.spool import Spool, spool_beside
-from turngraph.billing.store.transaction import LedgerTransaction, Record, in_order
+from turngraph.billing.store.transaction import (
+    LedgerTransaction,
+    Record,
+    in_order,
+    is_unflushed,
+)
 from turngraph.billing.store.urls import error_text, parse_url
 from turngraph.state.base import Frozen
+from turngraph.state.forks import renew_after_fork
 from turngraph.state.json_types import JsonObject
 
 __all__ = ["LedgerStore"]
@@ -49,6 +60,7 @@ _SPOOLABLE: Final[Mapping[str, tuple[Callable[[LedgerTransaction, Any], object],
     "mark_unknown": (mark_unknown, UnknownOutcome),
     "release": (release, Released),
     "settle": (settle, Settlement),
+    "settle_answer": (settle_answer, ChargedResponse),
 }
 """The operations that `run_or_spool` accepts, by name, each with the type of its value. They record
 something that happened and that nobody can find out a second time.
@@ -87,12 +99,13 @@ class LedgerStore:
         # True at the start: an earlier process may have left records in the spool.
         self._spooled = True
         self._start()
-        _stores.add(self)
+        renew_after_fork(self, LedgerStore._start_after_fork)
 
     def _start(self) -> None:
         """Makes what belongs to this process: the engine, the locks and the threads."""
         url = self.url
         self._engine: Engine | None = None
+        self._stored_prices: frozenset[str] = frozenset()
         self._opening, self._catching_up = threading.Lock(), threading.Lock()
         # SQLite has one writer. Waiting here is fair and cheap; SQLite's own waiting polls.
         self._gate: contextlib.AbstractContextManager[object] = (
@@ -124,7 +137,8 @@ class LedgerStore:
         """
         if self._spooled:
             self._catch_up()
-        return self._run(False, lambda tx: op(tx, *args, **kwargs))
+        options = {UNFLUSHED: True} if is_unflushed(op) else {}
+        return self._run(options, lambda tx: op(tx, *args, **kwargs))
 
     async def arun(
         self, op: Callable[Concatenate[LedgerTransaction, P], T], *args: P.args, **kwargs: P.kwargs
@@ -138,7 +152,7 @@ class LedgerStore:
         """Like `run`, for an operation that only reads: it sees one moment, and no writer waits
         for it.
         """
-        return self._run(True, lambda tx: op(tx, *args, **kwargs))
+        return self._run({READ: True}, lambda tx: op(tx, *args, **kwargs))
 
     async def aread(
         self, op: Callable[Concatenate[LedgerTransaction, P], T], *args: P.args, **kwargs: P.kwargs
@@ -217,18 +231,26 @@ class LedgerStore:
                 self.play_back()
                 self._spooled = False
 
-    def _run(self, reads: bool, op: Callable[[LedgerTransaction], T]) -> T:
+    def _run(self, options: Mapping[str, bool], op: Callable[[LedgerTransaction], T]) -> T:
         nonce, error = uuid.uuid4().hex, cast("DBAPIError | None", None)
         for delay_s in (0.0, *self._retry_delays_s):
             if delay_s:
                 time.sleep(delay_s)
             try:
-                with self._transaction(reads) as conn:
-                    return op(
-                        LedgerTransaction(
-                            conn, self.now(), self.owner, self.lease_s, nonce, self.budgets
-                        )
+                with self._transaction(options) as conn:
+                    tx = LedgerTransaction(
+                        conn,
+                        self.now(),
+                        self.owner,
+                        self.lease_s,
+                        nonce,
+                        self.budgets,
+                        self._stored_prices,
                     )
+                    result = op(tx)
+                # Only what is committed need not be written again.
+                self._stored_prices |= tx.new_prices
+                return result
             except (OperationalError, InterfaceError, IntegrityError) as exc:
                 error = exc
             except DBAPIError as exc:
@@ -246,11 +268,11 @@ class LedgerStore:
         ) from error
 
     @contextlib.contextmanager
-    def _transaction(self, reads: bool) -> Iterator[Connection]:
-        gate = self._read_gate if reads else self._gate
+    def _transaction(self, options: Mapping[str, bool]) -> Iterator[Connection]:
+        gate = self._read_gate if READ in options else self._gate
         with gate, self.engine.connect() as conn:
-            if reads:
-                conn.execution_options(**{READ: True})
+            if options:
+                conn.execution_options(**options)
             with conn.begin():
                 yield conn
 
@@ -258,26 +280,13 @@ class LedgerStore:
         try:
             op, value_type = _SPOOLABLE[name]
             value = value_type.model_validate(record)
-            self._run(False, lambda tx: op(tx, value))
+            self._run({}, lambda tx: op(tx, value))
         except LedgerUnavailableError:
             raise  # the record stays in the spool
         # A record of an older version, or of an attempt that is gone: a person looks at it.
         except (LedgerError, KeyError, ValidationError):
             return False
         return True
-
-
-_stores: Final["weakref.WeakSet[LedgerStore]"] = weakref.WeakSet()
-"""All ledgers of this process. A server may open one, and then fork its workers."""
-
-
-def _start_all_after_fork() -> None:
-    for store in list(_stores):
-        store._start_after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_all_after_fork)
 
 
 def _connection_was_lost(error: DBAPIError) -> bool:

@@ -5,7 +5,7 @@ Each operation may be repeated: the second time changes nothing.
 
 from typing import Any, Final
 
-from sqlalchemy import Update, bindparam, select, update
+from sqlalchemy import Text, Update, bindparam, func, literal_column, select, update
 
 from turngraph.billing.store.attempt_rows import (
     NEW_PROVIDER_ID,
@@ -18,16 +18,33 @@ from turngraph.billing.store.schema import attempt_t, is_in, turn_t
 from turngraph.billing.store.states import AttemptState
 from turngraph.billing.store.transaction import LedgerTransaction
 
-__all__ = ["answer", "drop_reservation", "expire", "mark_unknown", "note_id", "release"]
+__all__ = [
+    "ANSWER",
+    "IS_CURRENT",
+    "answer",
+    "answer_columns",
+    "drop_reservation",
+    "expire",
+    "mark_unknown",
+    "note_id",
+    "release",
+]
 
 _a = attempt_t.c
-_FENCE: Final = select(turn_t.c.fence).where(turn_t.c.turn_id == bindparam("b_turn"))
-_ANSWER: Final = (
+# SQLAlchemy leaves the table's name out of what is returned on SQLite, where `turn_id` alone would
+# then be the inner table's.
+_turn_of_attempt = literal_column("attempt.turn_id", Text)
+_fence = select(turn_t.c.fence).where(turn_t.c.turn_id == _turn_of_attempt).scalar_subquery()
+IS_CURRENT: Final = (_a.fence == func.coalesce(_fence, 0)).label("is_current")
+"""Whether the attempt's worker still has the turn. Null for a tool's attempt, which no lease
+protects.
+"""
+ANSWER: Final = (
     update(attempt_t)
     .where(THIS_ATTEMPT, is_in("sent", "unknown"))
     .values(provider_id=NEW_PROVIDER_ID)
-    .returning(_a.fence, _a.turn_id)
 )
+_ANSWER: Final = ANSWER.returning(IS_CURRENT)
 # Only the first id counts: a later one may belong to another answer.
 _NOTE_ID: Final = (
     update(attempt_t)
@@ -62,11 +79,17 @@ def answer(tx: LedgerTransaction, response: AttemptResponse) -> bool:
     False means that another worker has taken the turn over: the answer is charged, and must not be
     used.
     """
+    values = {**answer_columns(tx, response), "state": "answered"}
+    # No row: the answer was stored before.
+    return tx.execute(_ANSWER, values).scalar() in (None, True)
+
+
+def answer_columns(tx: LedgerTransaction, response: AttemptResponse) -> dict[str, object]:
+    """Returns the parameters of `ANSWER` but for the state."""
     usage = response.usage
-    values = {
+    return {
         "b_attempt": response.attempt_id,
         "b_provider_id": response.provider_id,
-        "state": "answered",
         "response": response.response,
         "usage": None if usage is None else usage.model_dump_json(exclude_none=True),
         "http_status": response.http_status,
@@ -75,11 +98,6 @@ def answer(tx: LedgerTransaction, response: AttemptResponse) -> bool:
         "lease_until": tx.lease_until,
         "updated": tx.now,
     }
-    row = tx.conn.execute(_ANSWER, values).first()
-    # No row: the answer was stored before. No fence: a tool's attempt, which no lease protects.
-    if row is None or row.fence is None:
-        return True
-    return bool(tx.conn.execute(_FENCE, {"b_turn": row.turn_id}).scalar() == row.fence)
 
 
 def note_id(tx: LedgerTransaction, attempt_id: str, provider_id: str) -> bool:
@@ -88,7 +106,7 @@ def note_id(tx: LedgerTransaction, attempt_id: str, provider_id: str) -> bool:
     If the worker dies before the end, the sweep asks the vendor for the answer by this id.
     """
     which = {"b_attempt": attempt_id, "b_provider_id": provider_id}
-    return tx.conn.execute(_NOTE_ID, {**which, "updated": tx.now}).rowcount == 1
+    return tx.execute(_NOTE_ID, {**which, "updated": tx.now}).rowcount == 1
 
 
 def mark_unknown(tx: LedgerTransaction, outcome: UnknownOutcome) -> bool:
@@ -100,7 +118,7 @@ def mark_unknown(tx: LedgerTransaction, outcome: UnknownOutcome) -> bool:
     if outcome.estimate is not None:
         values["usage"] = outcome.estimate.model_dump_json(exclude_none=True)
     which = {"b_attempt": outcome.attempt_id, "b_provider_id": outcome.provider_id}
-    return tx.conn.execute(_MARK_UNKNOWN, {**which, **values}).rowcount == 1
+    return tx.execute(_MARK_UNKNOWN, {**which, **values}).rowcount == 1
 
 
 def release(tx: LedgerTransaction, released: Released) -> bool:
@@ -120,7 +138,7 @@ def expire(tx: LedgerTransaction, limit: int) -> tuple[int, int]:
     """
     which = {"b_now": tx.now, "b_limit": limit}
     values = {"state": "unknown", "note": "worker gone", "updated": tx.now}
-    unknown = tx.conn.execute(_MARK_EXPIRED_UNKNOWN, {**which, **values}).rowcount
+    unknown = tx.execute(_MARK_EXPIRED_UNKNOWN, {**which, **values}).rowcount
     return _release(tx, _RELEASE_EXPIRED, which, why="never sent"), unknown
 
 
@@ -132,7 +150,7 @@ def _release(tx: LedgerTransaction, statement: Any, which: dict[str, Any], *, wh
         "note": why,
         "updated": tx.now,
     }
-    rows = tx.conn.execute(statement, {**values, **which}).all()
+    rows = tx.execute(statement, {**values, **which}).all()
     # Most attempts count in no window, and cost no further statement.
     for row in rows:
         if row.windows:

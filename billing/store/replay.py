@@ -57,7 +57,7 @@ def replay(
     `None` also for a call that has attempts already: it was begun, or replayed, before, and `begin`
     continues it. A `reservation` made for the call is released.
     """
-    if tx.conn.execute(_BEGUN, {"b_call": call_id}).first() is not None:
+    if tx.execute(_BEGUN, {"b_call": call_id}).first() is not None:
         return None
     recorded = _recorded(tx, call, request_sha)
     if recorded is None:
@@ -105,8 +105,8 @@ def _recorded(tx: LedgerTransaction, call: Call, request_sha: str) -> RowMapping
         return None
     turn, thread = call.attribution.turn, call.attribution.thread
     which = {"b_kind": call.kind, "b_seq": call.seq, "b_sha": request_sha}
-    row = tx.conn.execute(_OF_TURN, {**which, "b_turn": turn}).mappings().first()
+    row = tx.execute(_OF_TURN, {**which, "b_turn": turn}).mappings().first()
     # In a graph inside another one, each lineage has its own turn id.
     if row is None and thread is not None:
-        row = tx.conn.execute(_OF_THREAD, {**which, "b_thread": thread}).mappings().first()
+        row = tx.execute(_OF_THREAD, {**which, "b_thread": thread}).mappings().first()
     return row

@@ -1,16 +1,19 @@
 """One transaction of the ledger, as its operations see it."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, CursorResult, Executable
 from sqlalchemy.dialects import postgresql, sqlite
 
 from turngraph.billing.budget import Budget
+from turngraph.billing.store.prepared import execute
 from turngraph.state.base import Frozen
 
-__all__ = ["INSERT", "LedgerTransaction", "Record", "in_order"]
+__all__ = ["INSERT", "LedgerTransaction", "Record", "in_order", "is_unflushed", "unflushed"]
+
+_NOTHING: Final[Mapping[str, Any]] = {}
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,16 @@ class LedgerTransaction:
     """
     budgets: tuple[Budget, ...] = ()
     """The budgets that were given to the ledger's constructor."""
+    stored_prices: AbstractSet[str] = frozenset()
+    """The ids of prices that an earlier transaction of this process has stored."""
+    new_prices: set[str] = field(default_factory=set)
+    """The ids of prices that this transaction stores."""
+
+    def execute(
+        self, statement: Executable, values: Mapping[str, Any] = _NOTHING
+    ) -> CursorResult[*tuple[Any, ...]]:
+        """Runs a statement that is a constant of its module. Other ones go to `conn`."""
+        return execute(self.conn, statement, values)
 
     @property
     def lease_until(self) -> float:
@@ -44,6 +57,24 @@ INSERT: Final[Mapping[str, Callable[..., Any]]] = {
     "postgresql": postgresql.insert,
 }
 """The `insert` with `on_conflict_…`, by the name of SQLAlchemy's dialect."""
+
+Operation = TypeVar("Operation", bound=Callable[..., Any])
+
+
+def unflushed(operation: Operation) -> Operation:
+    """Marks an operation on a lease, whose commit SQLite need not flush to the disk at once.
+
+    A power cut may undo it, and no worker survives that: all of them run on the machine that has
+    the file. What counts after the cut is what was sent and answered, and that is flushed.
+    """
+    vars(operation)["unflushed"] = True
+    return operation
+
+
+def is_unflushed(operation: Callable[..., Any]) -> bool:
+    """Returns whether `unflushed` marks the operation."""
+    return getattr(operation, "unflushed", False)
+
 
 Record = tuple[Callable[[LedgerTransaction, Any], Any], Frozen]
 """An operation and the value that it is called with."""

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 from turngraph.billing.errors import FencedError
 from turngraph.billing.pricing.charges import charge_for
 from turngraph.billing.pricing.price_key import PriceKey
-from turngraph.billing.store.calls import AttemptResponse, Settled, Settlement
+from turngraph.billing.store.calls import (
+    AttemptResponse,
+    ChargedResponse,
+    Settled,
+    Settlement,
+)
 from turngraph.nodes.support.dependencies import TurnDependencies
 from turngraph.nodes.support.ledger_calls import keep_in_ledger
 from turngraph.nodes.support.stage_context import StageContext
@@ -55,7 +60,7 @@ def keep_answer(attempt: Attempt, turn_id: str, context: StageContext) -> Flow[A
     FencedError if another worker has taken over the turn.
     """
     from turngraph.billing.store.outcomes import answer
-    from turngraph.billing.store.settlement import settle
+    from turngraph.billing.store.settlement import settle_answer
 
     reply = attempt.reply
     assert reply is not None, "only an answer is kept"
@@ -68,18 +73,20 @@ def keep_answer(attempt: Attempt, turn_id: str, context: StageContext) -> Flow[A
         model=reply.model,
         service_tier=reply.service_tier,
     )
-    records: list[Record] = [(answer, response)]
     charge = _charge_with_answer(attempt, context.deps)
-    if charge is not None:
-        records.append((settle, _settlement(charge)))
-    results = yield keep_in_ledger(context.deps, *records)
+    if charge is None:
+        record: Record = answer, response
+    else:
+        both = ChargedResponse(response=response, settlement=_settlement(charge))
+        record = settle_answer, both
+    results = yield keep_in_ledger(context.deps, record)
     if results is None:
         return attempt  # spooled: nobody knows yet whose turn it is, and what was charged
-    if not results[0]:
+    is_current, settled = (results[0], None) if charge is None else results[0]
+    if not is_current:
         raise FencedError(turn_id)
-    if charge is None:
+    if settled is None:
         return attempt
-    settled: Settled = results[1]
     _warn(settled, turn_id, context)
     return attempt.model_copy(update={"settled_usd": settled.amount_usd})
 

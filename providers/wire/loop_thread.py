@@ -12,6 +12,8 @@ from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
+from turngraph.state.forks import renew_after_fork
+
 __all__ = ["LOOP_THREAD", "LoopThread"]
 
 T = TypeVar("T")
@@ -105,5 +107,4 @@ class LoopThread:
 
 
 LOOP_THREAD: Final = LoopThread()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=LOOP_THREAD.forget_after_fork)
+renew_after_fork(LOOP_THREAD, LoopThread.forget_after_fork)

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -77,15 +78,54 @@ def test_a_forked_process_goes_on_with_the_ledger_of_its_parent(open_book: Open)
         )
 
     asyncio.run(call("before"))
-    owner = book.ledger.store.owner
-    child = os.fork()
-    if child == 0:
-        signal.alarm(30)  # a child that hangs is killed, and the test fails
-        asyncio.run(call("child"))
-        os._exit(0 if book.ledger.store.owner != owner else 1)
+    owner, leases = book.ledger.store.owner, book.ledger.leases
+    held, forked = threading.Event(), threading.Event()
+
+    def hold_the_lock() -> None:
+        with leases._changed:
+            held.set()
+            forked.wait(30)
+
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(hold_the_lock)
+        assert held.wait(30)
+        child = os.fork()
+        if child == 0:
+            signal.alarm(30)  # a child that hangs is killed, and the test fails
+            leases.start_renewing("u", 1, 0.0)
+            leases.stop_renewing("u", 1)
+            asyncio.run(call("child"))
+            os._exit(0 if book.ledger.store.owner != owner else 1)
+        forked.set()
     assert os.waitpid(child, 0)[1] == 0
     asyncio.run(call("after"))
     assert book.window("turn:u") == (0, Decimal("0.03"))
+
+
+def test_an_answer_being_stored_while_its_call_begins_again_is_used(open_book: Open) -> None:
+    """A slow worker's turn was taken over. The heir waits for the answer that is on its way into
+    the ledger, and does not pay for another one.
+    """
+    slow, heir = open_book(), open_book()
+    attempt_id = slow.begin().attempt_id
+    heir.ledger.list_budgets()
+    open_now, decided = threading.Event(), threading.Event()
+    event.listen(
+        heir.ledger.store.engine,
+        "before_cursor_execute",
+        lambda conn, cursor, sql, *_: decided.set() if sql.startswith("UPDATE attempt") else None,
+    )
+
+    def answer_slowly(tx: Any) -> None:
+        answer(tx, AttemptResponse(attempt_id=attempt_id, response="{}"))
+        open_now.set()
+        decided.wait(0.2)
+
+    with ThreadPoolExecutor(1) as threads:
+        stored = threads.submit(slow.ledger.store.run, answer_slowly)
+        assert open_now.wait(30)
+        assert heir.begin().reply == "{}"
+        stored.result()
 
 
 def test_an_interrupt_in_a_transaction_leaves_no_lock(tmp_path: Path) -> None:
