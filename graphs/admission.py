@@ -7,7 +7,7 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
@@ -17,9 +17,21 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.types import StateSnapshot
 
 from turngraph.billing.errors import LedgerUnavailableError, TurnConflictError
-from turngraph.billing.leases.leases import Admission, admit, finish, release_lease
+from turngraph.billing.leases.leases import (
+    Admission,
+    admit,
+    finish,
+    open_turn,
+    release_lease,
+)
 from turngraph.billing.ledger import Ledger
-from turngraph.nodes.support.stage_context import FENCE, IDENTITY, LEASED_TURN
+from turngraph.nodes.support.stage_context import (
+    FENCE,
+    IDENTITY,
+    LEASED_TURN,
+    OPENING,
+    TurnOpening,
+)
 from turngraph.state.flow import Flow, Wait
 from turngraph.state.turn import TurnSettings, account_of
 
@@ -66,6 +78,8 @@ class AdmissionRequest:
     """What the ids of the turn's calls are made of. None in a fork and inside a parent graph: there
     LangGraph's checkpoints tell the calls of one lineage from those of another.
     """
+    opening: TurnOpening | None = None
+    """Given for a turn of which nobody else can know: it is admitted with its first call."""
     in_parent: bool = False
     """Whether the run is a node of a parent graph."""
     request_sha: str | None = None
@@ -102,6 +116,8 @@ class AdmittedRun:
     admission: Admission
     finished_turn: str | None
     """The id of a turn that is over already and was submitted again."""
+    account: str
+    opening: TurnOpening | None = None
 
 
 def admission_request_for(
@@ -127,12 +143,15 @@ def admission_request_for(
         )
     if isinstance(input, Mapping):
         turn_id = _turn_id_in(input) or uuid.uuid4().hex
+        own_thread = str(thread) if keeps_threads and thread is not None else None
+        is_unknown = own_thread is None and not _turn_id_in(input)
         return AdmissionRequest(
             _with_turn_id(input, turn_id),
             config,
             turn_id,
-            str(thread) if keeps_threads and thread is not None else None,
+            own_thread,
             _account_in(input),
+            opening=TurnOpening() if is_unknown else None,
             identity=None if _names_checkpoint(config) else turn_id,
             request_sha=_sha_of(input) if _turn_id_in(input) else None,
         )
@@ -145,6 +164,8 @@ def admit_run(ledger: Ledger, request: AdmissionRequest, wait_s: float) -> Flow[
     Waits up to `wait_s` seconds for another worker that has the turn or its thread, then raises
     TurnConflictError.
     """
+    if request.opening is not None:
+        return _admitted(request, Admission(request.turn_id, 1, "new"))
     deadline = time.monotonic() + wait_s
     while True:
         asked_at = ledger.store.now()
@@ -184,11 +205,14 @@ def release_run(ledger: Ledger, run: AdmittedRun, *, failed: bool) -> Flow[None]
     is_held = ledger.leases.stop_renewing(turn_id, fence)
     if not (is_held or is_over):
         return
-    operation = finish if is_over else release_lease
+    operation: Callable[..., None] = finish if is_over else release_lease
+    given: dict[str, Any] = {"fence": fence}
+    if run.opening is not None and run.opening.is_pending:  # it ended without a call
+        operation, given = open_turn, {"account": run.account, "status": "done"}
     try:
         yield Wait(
-            partial(ledger.store.run, operation, turn_id, fence=fence),
-            partial(ledger.store.arun, operation, turn_id, fence=fence),
+            partial(ledger.store.run, operation, turn_id, **given),
+            partial(ledger.store.arun, operation, turn_id, **given),
         )
     except LedgerUnavailableError as exc:
         _log.warning("The lease of turn %s was not given up: %s", turn_id, exc)
@@ -214,22 +238,26 @@ def _admitted(request: AdmissionRequest, admission: Admission) -> AdmittedRun:
     finished_turn = request.turn_id if submitted_again else None
     return AdmittedRun(
         request.input,
-        _with_lease(config, admission, request.identity),
+        _with_lease(config, admission, request),
         request.thread,
         admission,
         finished_turn,
+        request.account,
+        request.opening,
     )
 
 
 def _with_lease(
-    config: RunnableConfig, admission: Admission, identity: str | None
+    config: RunnableConfig, admission: Admission, request: AdmissionRequest
 ) -> RunnableConfig:
-    lease: dict[str, str | int] = {FENCE: admission.fence}
+    lease: dict[str, object] = {FENCE: admission.fence}
+    if request.opening is not None:
+        lease[OPENING] = request.opening
     if admission.status in ("new", "running"):
         # A finished turn is replayed and forked without a lease: nobody else writes to it.
         lease[LEASED_TURN] = admission.turn_id
-    if identity is not None:
-        lease[IDENTITY] = identity
+    if request.identity is not None:
+        lease[IDENTITY] = request.identity
     return {**config, "configurable": {**config.get("configurable", {}), **lease}}
 
 

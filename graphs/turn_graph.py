@@ -54,7 +54,8 @@ class TurnGraph(StoredStates, TypedRuns):
       checkpoint makes the whole thread unreadable.
     - With a checkpointer every step is stored before the next one runs (`durability="sync"`),
       unless the caller asks for another durability. A turn that runs in one step is stored once, at
-      its end (`durability="exit"`), or, with a ledger, at its beginning too.
+      its end (`durability="exit"`). With a ledger its input is stored too, unless it has a
+      `turn_id` of its caller's, by which it can be submitted again.
     - With a ledger a turn is admitted before its graph starts, so that no two workers run on one
       thread. A finished turn that is submitted again by its `turn_id` does not run again; its
       result is returned.
@@ -132,7 +133,7 @@ class TurnGraph(StoredStates, TypedRuns):
         one_step = runs_in_one_step(self, given, config, arguments)
         if one_step:
             config = in_one_step(config)
-        return given, config, self._durable(arguments, one_step)
+        return given, config, self._durable(arguments, given, one_step)
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """LangGraph's `invoke`, on a checked input. Raises what `stream` raises, and
@@ -295,11 +296,15 @@ class TurnGraph(StoredStates, TypedRuns):
         assert self.ledger is not None, "only a turn with a ledger is admitted"
         return self.ledger
 
-    def _durable(self, arguments: Mapping[str, object], one_step: bool) -> dict[str, Any]:
+    def _durable(
+        self, arguments: Mapping[str, object], given: object, one_step: bool
+    ) -> dict[str, Any]:
         if not self.checkpointer:
             return dict(arguments)
-        # Between the input and the end of a run in one step there is nothing to store. With a
-        # ledger there is: LangGraph makes the ids of the calls from the stored input, and a run
-        # that is repeated after a crash finds its paid answers by these ids.
-        default = "exit" if one_step and self.ledger is None else "sync"
+        # Between the input and the end of a run in one step there is nothing to store: with a
+        # ledger, a turn that is submitted again after a crash finds its paid answers by its id. A
+        # turn to which its caller gave none cannot be submitted again; it is resumed, and for that
+        # its input is stored.
+        again = self.ledger is None or (isinstance(given, Mapping) and bool(given.get("turn_id")))
+        default = "exit" if one_step and again else "sync"
         return {**arguments, "durability": arguments.get("durability") or default}

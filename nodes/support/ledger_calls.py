@@ -142,6 +142,9 @@ def start_call(
         recorded = yield from recorded_answer(call, call_id, payload.sha, reservation, context)
         if recorded is not None:
             return recorded
+    ledger, opening = context.deps.ledger, context.opening
+    assert ledger is not None, "only a turn with a ledger starts its calls there"
+    opens_turn, asked_at = opening is not None and opening.is_pending, ledger.store.now()
     started: StartedAttempt = yield ask_ledger(
         context.deps,
         begin,
@@ -155,7 +158,14 @@ def start_call(
         closing=closing,
         # A last call has the cap of the request that it replaces.
         capped=closing or bool(answer_caps(payload)),
+        opens_turn=opens_turn,
     )
+    if opening is not None and opens_turn:
+        opening.is_pending = False
+        turn_id, fence = call.attribution.turn, context.fence
+        assert turn_id is not None, "a turn has an id"
+        assert fence is not None, "a turn that is admitted has a fence"
+        ledger.leases.start_renewing(turn_id, fence, asked_at)
     return started
 
 

@@ -22,10 +22,12 @@ __all__ = [
     "FENCE",
     "IDENTITY",
     "LEASED_TURN",
+    "OPENING",
     "REPLAY",
     "TRACE",
     "CancelFlag",
     "StageContext",
+    "TurnOpening",
 ]
 
 CANCEL: Final = "cancel"
@@ -34,9 +36,10 @@ FENCE: Final = "turn_fence"
 LEASED_TURN: Final = "turn_lease"
 IDENTITY: Final = "turn_identity"
 TRACE: Final = "turn_trace"
+OPENING: Final = "turn_opening"
 """Keys of a run's `configurable`: the caller's flag that cancels the turn, what a replay does, the
 fence of the turn's lease, the id of the turn that the lease is for, what the ids of its calls are
-made of, and what follows the run.
+made of, what follows the run, and the `TurnOpening`.
 """
 
 _CALLS: Final = uuid.UUID("b6b7a1de-2f0e-5b07-8c51-8f2f5f6f3a10")
@@ -50,6 +53,16 @@ class CancelFlag(Protocol):
     def is_set(self) -> bool:
         """Returns whether the turn shall stop."""
         ...
+
+
+@dataclass
+class TurnOpening:
+    """Whether a turn still has to be written in the ledger, together with its first call.
+
+    Only a turn that nobody else can know of: its caller gave it no id, and no thread is kept.
+    """
+
+    is_pending: bool = True
 
 
 def _discard(event: AnyEvent) -> None:
@@ -96,6 +109,8 @@ class StageContext:
     cancel: CancelFlag | None = None
     trace: TurnTrace | None = None
     """What follows this run from outside."""
+    opening: TurnOpening | None = None
+    """Given where the turn is admitted with its first call."""
     next_call: NextCall | None = None
     """Where a stage that leads straight to `call_llm`, in the same step, leaves the started call
     for it.
@@ -123,6 +138,7 @@ class StageContext:
             cancel=configurable.get(CANCEL),
             # A turn inside of a followed one finds the key too, and may have no telemetry itself.
             trace=None if deps.telemetry is None else configurable.get(TRACE),
+            opening=configurable.get(OPENING),
         )
 
     def call_id(self, kind: str, place: int) -> str:
