@@ -45,6 +45,7 @@ __all__ = [
 ]
 
 _TURN_NAMESPACE: Final = uuid.UUID("0f0ac1cb-7b0e-5d0b-9d6e-8a53f0a3c6f4")
+_OF_ONE_RUN: Final = (FENCE, LEASED_TURN, IDENTITY, OPENING)
 _POLL_S: Final = 0.2
 """Seconds between two attempts to get the lease of a thread that another worker has."""
 _ADDED_SETTINGS: Final = frozenset(
@@ -258,7 +259,13 @@ def _with_lease(
         lease[LEASED_TURN] = admission.turn_id
     if request.identity is not None:
         lease[IDENTITY] = request.identity
-    return {**config, "configurable": {**config.get("configurable", {}), **lease}}
+    # A turn within a tool of another turn may be given the other one's configuration.
+    others = {
+        key: value
+        for key, value in config.get("configurable", {}).items()
+        if key not in _OF_ONE_RUN
+    }
+    return {**config, "configurable": {**others, **lease}}
 
 
 def lease_from(config: RunnableConfig) -> tuple[str, int] | None:

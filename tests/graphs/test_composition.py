@@ -9,13 +9,15 @@ from typing import Annotated, Any, Literal, TypedDict
 
 import pytest
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
+from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph, add_messages
 from langgraph.types import Command, Send
 from pydantic import BaseModel
 
-from tests.turns import Run, ask, both_ways, told, turn_on
+from tests.turns import Run, ask, both_ways, result_of, told, turn_on
+from turngraph.billing import Ledger
 from turngraph.graphs import TurnGraph
 from turngraph.scripted import Call, Say, ScriptedModel
 from turngraph.state.errors import TurnConfigurationError
@@ -167,6 +169,27 @@ def test_a_turn_is_a_tool_of_another_turn(run: Run) -> None:
         out = run(turn_on(model, tools=[ask_expert]), ask("Capital?"))
     assert told(out) == ["It is Oslo."]
     assert out["result"].answer == "The expert says Oslo."
+
+
+@both_ways
+def test_a_turn_within_a_tool_that_hands_on_its_configuration_is_a_turn_of_its_own(
+    run: Run, ledger: Ledger
+) -> None:
+    """Its calls are other calls. With the ids of the outer turn's, it could get their answers."""
+    answers = [Call(("consult", {"question": "q"})), Say("outer")]
+    with ScriptedModel([Say("inner")]) as expert_model, ScriptedModel(answers) as model:
+        expert = turn_on(expert_model, ledger=ledger)
+
+        @tool
+        async def consult(question: str, config: RunnableConfig) -> str:
+            """Ask the expert."""
+            return result_of(await expert.ainvoke(ask(question), config)).answer
+
+        out = run(turn_on(model, ledger=ledger, tools=[consult]), ask("Go"))
+    assert (told(out), result_of(out).answer) == (["inner"], "outer")
+    with ledger.store.engine.connect() as conn:
+        rows = conn.exec_driver_sql("SELECT turn_id, call_id FROM attempt").all()
+    assert (len({row.turn_id for row in rows}), len({row.call_id for row in rows})) == (2, 3)
 
 
 @both_ways
