@@ -10,7 +10,7 @@ from langgraph.types import StateSnapshot
 from turngraph.billing.errors import TurnConflictError
 from turngraph.state.flow import Flow, Wait
 
-__all__ = ["finished_state", "is_end", "stream_parts"]
+__all__ = ["finished_state", "is_end", "stored_turn", "stream_parts"]
 
 
 class _Threads(Protocol):
@@ -45,25 +45,34 @@ def finished_state(
     It may be a state short of the end: a worker may die between its ledger and its checkpoint.
     Raises TurnConflictError where the thread does not have the turn.
     """
-    if thread is not None:
-        # Whichever checkpoint the run named, the whole thread is searched.
-        whole: RunnableConfig = {"configurable": {"thread_id": config["configurable"]["thread_id"]}}
-        last: StateSnapshot = yield Wait(
-            partial(graph.get_state, whole), partial(graph.aget_state, whole)
-        )
-        if last.values.get("turn_id") == turn_id:
-            return last
-        found: StateSnapshot | None = yield Wait(
-            partial(_end_in, graph, whole, turn_id), partial(_aend_in, graph, whole, turn_id)
-        )
-        if found is not None:
-            return found
+    found = None if thread is None else (yield from stored_turn(graph, turn_id, config))
+    if found is not None:
+        return found
     raise TurnConflictError(
         f"Turn `{turn_id}` was finished before, and its result is not in the history of this "
         "thread: it ran on another thread, the history was pruned, or none is kept. It does not "
         "run again; give a new turn another id.",
         turn_id=turn_id,
     )
+
+
+def stored_turn(
+    graph: _Threads, turn_id: str, config: RunnableConfig
+) -> Flow[StateSnapshot | None]:
+    """The state that the thread keeps of a turn: its newest one if it is the thread's last turn,
+    else its end, or None.
+    """
+    # Whichever checkpoint the run named, the whole thread is searched.
+    whole: RunnableConfig = {"configurable": {"thread_id": config["configurable"]["thread_id"]}}
+    last: StateSnapshot = yield Wait(
+        partial(graph.get_state, whole), partial(graph.aget_state, whole)
+    )
+    if last.values.get("turn_id") == turn_id:
+        return last
+    found: StateSnapshot | None = yield Wait(
+        partial(_end_in, graph, whole, turn_id), partial(_aend_in, graph, whole, turn_id)
+    )
+    return found
 
 
 def _end_in(graph: _Threads, thread: RunnableConfig, turn_id: str) -> StateSnapshot | None:

@@ -10,7 +10,12 @@ from langgraph.errors import EmptyInputError
 from langgraph.types import StateSnapshot, StateUpdate
 from pydantic import BaseModel, create_model
 
-from turngraph.graphs.resubmission import finished_state, is_end, stream_parts
+from turngraph.graphs.resubmission import (
+    finished_state,
+    is_end,
+    stored_turn,
+    stream_parts,
+)
 from turngraph.graphs.run_input import (
     checked_input,
     checked_updates,
@@ -274,18 +279,17 @@ class TurnGraph(StoredStates, TypedRuns):
 
     def _end_without_finish(self, run: "AdmittedRun") -> Flow[StateSnapshot | None]:
         """The end of a turn whose worker died after its last checkpoint, and before it could mark
-        the turn as finished. None for a turn that goes on, or begins.
+        the turn as finished. None for a turn that goes on, or begins. Other turns of the thread may
+        have come after it.
         """
         turn_id, fence, status = run.admission
         if status != "running" or run.thread is None or not isinstance(run.input, Mapping):
             return None
-        last: StateSnapshot = yield Wait(
-            partial(self.get_state, run.config), partial(self.aget_state, run.config)
-        )
-        if last.values.get("turn_id") != turn_id or not is_end(last):
+        stored = yield from stored_turn(self, turn_id, run.config)
+        if stored is None or not is_end(stored):
             return None
         self._ledger.leases.mark_over(turn_id, fence)
-        return last
+        return stored
 
     def _parts_of(self, finished: StateSnapshot, arguments: dict[str, Any]) -> Iterator[Any]:
         keys = self.stream_channels_asis

@@ -127,6 +127,24 @@ def test_a_worker_that_dies_before_it_marks_the_end_leaves_a_turn_that_is_over(
     assert [message.type for message in out["messages"]] == ["human", "ai"]
 
 
+@in_tasks_or_not
+def test_a_turn_whose_end_was_not_marked_does_not_run_again_behind_a_later_one(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, in_tasks: bool
+) -> None:
+    """A power cut, too, may undo the mark. The later turn gave the first one up in the ledger, and
+    the thread still has all of it.
+    """
+    with ScriptedModel([Say("Hello."), Say("Bye."), Say("never")]) as model:
+        turn = turn_on(model, ledger=ledger, checkpointer=InMemorySaver())
+        with monkeypatch.context() as patched:
+            patched.setattr(ledger.leases, "is_over", lambda *_: False)
+            run(turn, in_tasks, "sync")
+        turn.invoke(ask("Bye?", turn_id="v"), THREAD)
+        out = run(turn, in_tasks, "sync")
+        assert (result_of(out).answer, len(model.requests)) == ("Hello.", 2)
+    assert len(turn.get_state(THREAD).values["messages"]) == 4
+
+
 def status_of(ledger: Ledger) -> str:
     with ledger.store.engine.connect() as conn:
         return str(conn.exec_driver_sql("SELECT status FROM turn").scalar_one())

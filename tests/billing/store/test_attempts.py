@@ -4,6 +4,7 @@ between.
 
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,9 +13,21 @@ from sqlalchemy.exc import DBAPIError
 
 from turngraph.billing.budget import Budget
 from turngraph.billing.errors import LedgerError
-from turngraph.billing.store.calls import Call, CostAttribution, Released, UnknownOutcome
+from turngraph.billing.leases.leases import admit
+from turngraph.billing.store.attempts import begin
+from turngraph.billing.store.calls import (
+    AttemptResponse,
+    Call,
+    ChargedResponse,
+    CostAttribution,
+    Released,
+    Settled,
+    StartedAttempt,
+    UnknownOutcome,
+)
 from turngraph.billing.store.outcomes import expire, mark_unknown, release
-from turngraph.billing.store.settlement import correct_closed, settle_all
+from turngraph.billing.store.settlement import correct_closed, settle_all, settle_answer
+from turngraph.billing.store.transaction import LedgerTransaction
 from turngraph.state.result import PriceUsed
 from turngraph.state.usage import Usage
 
@@ -44,6 +57,52 @@ def test_settling_again_changes_nothing(open_book: Open) -> None:
     assert (again.first, again.amount_usd) == (False, Decimal("0.004"))
     assert len(book.rows("SELECT * FROM entry")) == 1
     assert book.verified()
+
+
+def test_an_answer_and_its_charge_are_kept_together_and_once(
+    open_book: Open, settlement_of: Any
+) -> None:
+    """Played back from the spool after all, the pair changes nothing."""
+    book = open_book(HARD)
+    book.begin()
+    response = AttemptResponse(attempt_id="c.1", response="{}", usage=Usage(input_tokens=10))
+    both = ChargedResponse(response=response, settlement=settlement_of("c.1", "0.004"))
+    keep = partial(book.ledger.store.run_or_spool, settle_answer)
+    assert [keep(both), keep(both)] == [
+        (True, Settled(True, Decimal("0.004"))),
+        (True, Settled(False, Decimal("0.004"))),
+    ]
+    assert (book.row("c.1")["state"], book.row("c.1")["response"]) == ("settled", "{}")
+    assert book.window("turn:u") == (Decimal("0.004"), 0)
+    assert book.begin().reply == "{}"
+    assert book.verified()
+
+
+def test_an_answer_of_a_turn_that_was_taken_over_is_charged_and_refused(
+    open_book: Open, settlement_of: Any
+) -> None:
+    """The money was spent; the turn is another worker's."""
+    book = open_book()
+    fence = book.ledger.store.run(admit, "u").fence
+    book.begin(fence=fence)
+    book.clock.now += 61
+    assert open_book().ledger.store.run(admit, "u").fence == fence + 1
+    response = AttemptResponse(attempt_id="c.1", response="{}")
+    both = ChargedResponse(response=response, settlement=settlement_of("c.1", "0.004"))
+    assert book.ledger.store.run(settle_answer, both) == (False, Settled(True, Decimal("0.004")))
+
+
+def test_a_turn_that_is_opened_by_its_first_call_is_opened_once(book: Any) -> None:
+    """A commit whose confirmation was lost is made again, and finds itself."""
+
+    def begin_again(tx: LedgerTransaction) -> list[StartedAttempt]:
+        how = {"call_id": "c", "request_sha": "x", "usd": None, "fence": 1, "opens_turn": True}
+        return [begin(tx, book.call, **how) for _ in range(2)]
+
+    first, again = book.ledger.store.run(begin_again)
+    assert first == again
+    rows = book.rows("SELECT turn_id, thread_id, account, status, fence FROM turn")
+    assert [tuple(row.values()) for row in rows] == [("u", None, "acme", "running", 1)]
 
 
 def test_a_reservation_made_again_is_the_same(open_book: Open) -> None:
