@@ -96,7 +96,13 @@ def test_a_turn_that_is_opened_by_its_first_call_is_opened_once(book: Any) -> No
     """A commit whose confirmation was lost is made again, and finds itself."""
 
     def begin_again(tx: LedgerTransaction) -> list[StartedAttempt]:
-        how = {"call_id": "c", "request_sha": "x", "usd": None, "fence": 1, "opens_turn": True}
+        how: dict[str, Any] = {
+            "call_id": "c",
+            "request_sha": "x",
+            "usd": None,
+            "fence": 1,
+            "opens_turn": True,
+        }
         return [begin(tx, book.call, **how) for _ in range(2)]
 
     first, again = book.ledger.store.run(begin_again)
