@@ -112,7 +112,7 @@ def _model_call(
         ledger_call=ledger_call(request, payload, attribution, seq, deps),
         reservation=state["reservation"],
         started=started,
-        message_count=len(state["messages"]),
+        messages=state["messages"],
         ends_at=None if seconds is None else state["started_at"] + seconds,
     )
 

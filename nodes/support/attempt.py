@@ -1,9 +1,12 @@
 """One attempt at a call to the model: started in the ledger, sent, and its outcome recorded."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from typing import Any
+
+from langchain_core.messages import AnyMessage
 
 from turngraph.billing.errors import UncappedError
 from turngraph.billing.store.calls import Call, StartedAttempt
@@ -14,12 +17,13 @@ from turngraph.nodes.support.cancellation import (
     call_unless_cancelled,
     unless_cancelled,
 )
-from turngraph.nodes.support.charging import keep_answer
+from turngraph.nodes.support.charging import cost_of_attempt, keep_answer
 from turngraph.nodes.support.ledger_calls import (
     keep_unanswered,
     note_response_id,
     start_call,
 )
+from turngraph.nodes.support.model_run import ModelRun
 from turngraph.nodes.support.stage_context import StageContext
 from turngraph.nodes.support.stop_reason import CANCELLED_ERROR
 from turngraph.nodes.support.telemetry import within
@@ -52,10 +56,15 @@ class ModelCall:
     """The id under which the ledger holds money for the first attempt."""
     started: StartedAttempt | None
     """The first attempt, if the stage before has marked it as sent already."""
-    message_count: int
-    """How many messages of the state the request carries."""
+    messages: Sequence[AnyMessage]
+    """The messages of the state, which the request carries."""
     ends_at: float | None
     """When the turn must be over, in seconds since the epoch."""
+
+    @property
+    def message_count(self) -> int:
+        """How many messages of the state the request carries."""
+        return len(self.messages)
 
     @property
     def message_id(self) -> str:
@@ -74,6 +83,7 @@ class AttemptRun:
         self._call, self._number, self._context = call, number, context
         self._started = StartedAttempt(f"{call.id}.{number}", number, Decimal(0))
         self._sent_at: float | None = None
+        self._model_run: ModelRun | None = None
         self._listener = AnswerListener(call.turn_id, call.message_id, self._note_id, context)
 
     def run(self) -> Flow[Attempt]:
@@ -86,6 +96,7 @@ class AttemptRun:
         except BaseException as exc:
             # A bug, or a cancelled asyncio task. The request is on its way and may be billed, so
             # the ledger must not believe that it was never sent.
+            self._end_model_run(exc)
             yield from self._record_unanswered("unknown", type(exc).__name__)
             raise
         return (yield from self.record(attempt))
@@ -135,13 +146,17 @@ class AttemptRun:
                 messages=call.message_count,
             )
         )
+        if context.tracers is not None:
+            self._model_run = ModelRun.start(context.tracers, call.request, call.messages)
         try:
             reply: ProviderReply = yield self._request()
         except ProviderError as exc:
+            self._end_model_run(exc)
             arrived = self._listener.partial_reply()
             billed: Billed = exc.billed if arrived is None else "partial"
             return self._attempt(arrived, TurnError.of(exc), billed)
-        except TurnCancelledError:
+        except TurnCancelledError as exc:
+            self._end_model_run(exc)
             return self._attempt(self._listener.partial_reply(), CANCELLED_ERROR, "partial")
         # Of an answer that was cut nobody knows whether the vendor wrote, and bills, the rest.
         is_cut = reply.truncated and reply.usage is None
@@ -163,6 +178,8 @@ class AttemptRun:
             attempt = yield from keep_answer(attempt, call.turn_id, context)
         if context.trace is not None:
             context.trace.on_reply(attempt.id, reply)
+        if self._model_run is not None:
+            self._model_run.end(reply, cost_of_attempt(attempt, context.deps))
         context.emit(
             ResponseReceived(
                 turn_id=call.turn_id,
@@ -174,6 +191,10 @@ class AttemptRun:
             )
         )
         return attempt
+
+    def _end_model_run(self, error: BaseException) -> None:
+        if self._model_run is not None:
+            self._model_run.fail(error)
 
     @property
     def _id(self) -> str:

@@ -25,7 +25,7 @@ from turngraph.state.result import Attempt, Charge
 if TYPE_CHECKING:
     from turngraph.billing.store.transaction import Record
 
-__all__ = ["as_settled", "charge_for_attempt", "keep_answer", "settle_charges"]
+__all__ = ["as_settled", "charge_for_attempt", "cost_of_attempt", "keep_answer", "settle_charges"]
 
 
 def charge_for_attempt(
@@ -51,6 +51,16 @@ def charge_for_attempt(
         held_usd=attempt.held_usd,
         account=account,
     )
+
+
+def cost_of_attempt(attempt: Attempt, deps: TurnDependencies) -> Decimal | None:
+    """Returns what an attempt cost in USD: as the ledger has charged it, or by the price; None if
+    no price is known.
+    """
+    if attempt.settled_usd is not None:
+        return attempt.settled_usd
+    charge = _charge_with_answer(attempt, deps)
+    return None if charge is None else charge.amount_usd
 
 
 def keep_answer(attempt: Attempt, turn_id: str, context: StageContext) -> Flow[Attempt]:

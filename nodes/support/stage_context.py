@@ -7,12 +7,14 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from langchain_core.callbacks import CallbackManager
 from langchain_core.messages import AIMessageChunk
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph.message import push_message
 from langgraph.runtime import get_runtime
 
 from turngraph.nodes.support.dependencies import Replay, TurnDependencies
+from turngraph.nodes.support.model_run import tracers_in
 from turngraph.nodes.support.next_call import NextCall
 from turngraph.nodes.support.telemetry import TurnTrace
 from turngraph.state.events import AnyEvent
@@ -111,6 +113,8 @@ class StageContext:
     """What follows this run from outside."""
     opening: TurnOpening | None = None
     """Given where the turn is admitted with its first call."""
+    tracers: CallbackManager | None = None
+    """LangChain's tracers of this run, such as LangSmith's."""
     next_call: NextCall | None = None
     """Where a stage that leads straight to `call_llm`, in the same step, leaves the started call
     for it.
@@ -139,6 +143,7 @@ class StageContext:
             # A turn inside of a followed one finds the key too, and may have no telemetry itself.
             trace=None if deps.telemetry is None else configurable.get(TRACE),
             opening=configurable.get(OPENING),
+            tracers=tracers_in(config.get("callbacks")) if handlers else None,
         )
 
     def call_id(self, kind: str, place: int) -> str:

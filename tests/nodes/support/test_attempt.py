@@ -25,7 +25,7 @@ def call_in(context: StageContext) -> ModelCall:
         ledger_call=ledger_call(request, payload, attribution, 1, deps),
         reservation=None,
         started=None,
-        message_count=1,
+        messages=[QUESTION],
         ends_at=None,
     )
 
