@@ -2,10 +2,11 @@
 50 steps, in CPU.
 """
 
+import json
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +20,7 @@ from rich.table import Table
 
 from turngraph.graphs import TurnGraph, chat_turn
 from turngraph.interfaces.stepper import TurnStepper
+from turngraph.interfaces.stepper.views.widget_controller import WidgetController
 from turngraph.providers.config import ProviderConfig
 from turngraph.providers.openai_provider import OpenAIProvider
 from turngraph.scripted import Call, Say, ScriptedModel
@@ -80,6 +82,9 @@ def main(*, messages: int = 5000, rounds: int = 7) -> None:
         with TurnStepper(turn, given) as stepper:
             rows |= _steps(stepper)
             rows |= _looks(stepper, rounds)
+            rows |= _saved(stepper, rounds)
+        with TurnStepper(turn, given) as stepper:
+            rows |= _widget(stepper)
         turn.invoke(given, THREAD)
         turn.invoke({"messages": [("user", "And now?")]}, THREAD)
         rows["open a stored thread, a new question"] = _cpu(
@@ -125,6 +130,39 @@ def _looks(stepper: TurnStepper, rounds: int) -> dict[str, list[float]]:
         spent["the request"] += _cpu(lambda: stepper.request, 1)
         spent["what differs"] += _cpu(lambda: stepper.diff(stepper.now.number - 1), 1)
     return spent
+
+
+def _widget(stepper: TurnStepper) -> dict[str, list[float]]:
+    """Every move as a button of the widget makes it, with the view that the browser is sent."""
+    rows: dict[str, list[float]] = {}
+    controller = WidgetController(stepper, lambda: None)
+
+    def press(action: str, name: str, **message: object) -> None:
+        move = {"action": action, **message}
+        rows.setdefault(f"widget: {name}", []).extend(_cpu(lambda: draw(move), 1))
+
+    def draw(message: Mapping[str, object]) -> None:
+        controller.act(message)
+        json.dumps(controller.view())
+
+    press("step", "step")
+    assert stepper.request is not None, "the first stage prepares a request"
+    press("edit_request", "edit the request", body=str(stepper.request))
+    while not stepper.now.finished:
+        press("step", f"step {stepper.now.nodes[0]}")
+    for action in ("back", "undo", "redo", "jump", "fork", "retry", "undo"):
+        press(action, action, step=3)
+    return rows
+
+
+def _saved(stepper: TurnStepper, rounds: int) -> dict[str, list[float]]:
+    """A walk of 52 steps, saved and opened."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "walk.json"
+        saved = _cpu(lambda: stepper.save(file), rounds)
+        opened = _cpu(lambda: TurnStepper.open(file, stepper.graph).close(), rounds)
+        print(f"a saved walk: {file.stat().st_size / 1e6:.1f} MB")
+    return {"save the walk": saved, "open a saved walk": opened}
 
 
 def _attach_and_look(turn: TurnGraph) -> None:

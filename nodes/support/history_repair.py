@@ -38,7 +38,8 @@ def with_missing_answers(messages: Sequence[AnyMessage]) -> list[AnyMessage] | N
             whole += missing
             missing = []
         whole.append(message)
-        if isinstance(message, AIMessage):
+        # Without this question every answer of the model would copy the rest of the conversation.
+        if isinstance(message, AIMessage) and (message.tool_calls or message.invalid_tool_calls):
             missing = answers_for(message, messages[place + 1 :], _INTERRUPTED)
     whole += missing
     return None if len(whole) == len(messages) else whole

@@ -134,8 +134,12 @@ def _changes(path: str, before: Any, after: Any) -> list[Change]:
 def _message_changes(
     path: str, before: Sequence[BaseMessage], after: Sequence[BaseMessage]
 ) -> list[Change]:
-    old = {message.id: (place, message) for place, message in enumerate(before, 1)}
-    new = {message.id: (place, message) for place, message in enumerate(after, 1)}
+    # States share their messages, and a long conversation begins with the same ones.
+    pairs = enumerate(zip(before, after, strict=False))
+    shortest = min(len(before), len(after))
+    same = next((place for place, (a, b) in pairs if a is not b), shortest)
+    old = {each.id: (place, each) for place, each in enumerate(before[same:], same + 1)}
+    new = {each.id: (place, each) for place, each in enumerate(after[same:], same + 1)}
     changes = []
     for message_id in dict.fromkeys((*old, *new)):
         _, earlier = old.get(message_id, (0, _ABSENT))

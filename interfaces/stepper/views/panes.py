@@ -16,13 +16,14 @@ from turngraph.interfaces.stepper.engine.differences import role_of
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.views.charts import cost_chart, timeline_chart, tokens_chart
 from turngraph.interfaces.stepper.views.questions import question_text
+from turngraph.interfaces.stepper.views.rows import charge_row, tool_rows
+from turngraph.interfaces.stepper.views.shown_request import shown_request
 from turngraph.interfaces.stepper.views.status import (
     answer_of,
     calls_model_next,
     problems_of,
     turn_mark,
 )
-from turngraph.state.result import Charge, ToolRun
 
 __all__ = ["PANES", "Pane", "headline", "pane_of", "panes_of"]
 
@@ -122,16 +123,17 @@ def _messages(stepper: Stepper) -> Pane:
 
 
 def _request(stepper: Stepper) -> Pane:
-    request = stepper.request
+    request = shown_request(stepper)
     if request is None:
         return Pane()
-    warnings = "".join(f"\n// {warning}" for warning in request.warnings)
-    return Pane(f"{request}{warnings}", note="sent" if request.sent else "about to be sent")
+    warnings = "".join(f"\n// {warning}" for warning in request.wire.warnings)
+    note = "sent" if request.wire.sent else "about to be sent"
+    return Pane(f"{request.text}{warnings}", note=note)
 
 
 def _curl(stepper: Stepper) -> Pane:
-    request = stepper.request
-    return Pane() if request is None else Pane(request.as_curl())
+    request = shown_request(stepper)
+    return Pane() if request is None else Pane(request.wire.as_curl())
 
 
 def _response(stepper: Stepper) -> Pane:
@@ -149,19 +151,8 @@ def _response(stepper: Stepper) -> Pane:
 
 
 def _tools(stepper: Stepper) -> Pane:
-    runs = stepper.state.get("tool_runs") or []
-    rows = [(_tool_status(run), run.name, run.arguments, run.content) for run in runs]
-    waiting = {each.task.key for each in stepper.now.waiting}
-    rows += [
-        ("waiting" if task.key in waiting else "next", task.call.name, task.call.arguments, "…")
-        for task in stepper.now.open_tasks
-        if task.call
-    ]
-    return _table(("status", "tool", "arguments", "result"), rows, "{}: {}({}) → {}")
-
-
-def _tool_status(run: ToolRun) -> str:
-    return run.status if run.status == "ok" else f"{SIGNS['failed']} {run.status}"
+    head = ("status", "tool", "arguments", "result")
+    return _table(head, tool_rows(stepper), "{}: {}({}) → {}")
 
 
 def _difference(stepper: Stepper) -> Pane:
@@ -185,22 +176,10 @@ def _fields(event: BaseModel) -> str:
 
 
 def _charges(stepper: Stepper) -> Pane:
-    rows = [_charge(charge) for charge in stepper.charges]
+    rows = [charge_row(charge) for charge in stepper.charges]
     head = ("for", "of", "tokens in", "tokens out", "USD")
     note = money(stepper.cost) if rows else ""
     return _table(head, rows, "{} {}: {} + {} tokens: {}", note=note)
-
-
-def _charge(charge: Charge) -> Row:
-    usage = charge.usage
-    tokens = (None, None) if usage is None else (usage.input_tokens, usage.output_tokens)
-    marks = [name for name in ("estimated", "overrun") if getattr(charge, name)]
-    return (
-        charge.kind,
-        charge.tool or charge.plugin or charge.model,
-        *("" if number is None else str(number) for number in tokens),
-        " ".join((money(charge.amount_usd), *marks)),
-    )
 
 
 def _charts(stepper: Stepper) -> Pane:

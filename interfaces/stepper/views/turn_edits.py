@@ -7,6 +7,7 @@ from typing import Any, Final
 from langchain_core.messages import HumanMessage
 
 from turngraph.interfaces.stepper.engine.stepper import Stepper
+from turngraph.interfaces.stepper.views.shown_request import shown_request
 from turngraph.state.errors import TurnInvocationError, TurnValueError
 from turngraph.state.json_types import JsonObject
 from turngraph.state.request import ChatRequest, ToolSpec
@@ -70,10 +71,10 @@ def edit_turn(stepper: Stepper, message: Mapping[str, Any]) -> None:
 
 def _pending(stepper: Stepper) -> ChatRequest | None:
     """The pending request. A body that the caller wrote is sent unchanged, so it has no parts."""
-    wire = stepper.request
-    if wire is None or wire.sent or wire.request.body is not None:
+    shown = shown_request(stepper)
+    if shown is None or shown.wire.sent or shown.wire.request.body is not None:
         return None
-    return wire.request
+    return shown.wire.request
 
 
 def _question(stepper: Stepper) -> HumanMessage | None:

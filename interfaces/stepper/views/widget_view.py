@@ -12,6 +12,7 @@ from turngraph.interfaces.stepper.views.actions import BREAKPOINT_FIELDS
 from turngraph.interfaces.stepper.views.page import OPEN_PANES, graph_path, graph_svg
 from turngraph.interfaces.stepper.views.panes import headline, panes_of
 from turngraph.interfaces.stepper.views.questions import answer_draft, is_approval, question_text
+from turngraph.interfaces.stepper.views.shown_request import shown_request
 from turngraph.interfaces.stepper.views.status import step_mark, turn_mark, why_no_step
 from turngraph.interfaces.stepper.views.turn_edits import turn_fields
 from turngraph.state.events import AnyEvent
@@ -95,8 +96,8 @@ def _disabled(stepper: Stepper) -> dict[str, str]:
 
 def _editable_body(stepper: Stepper) -> str:
     """The JSON of the pending request; empty if none is pending or it is too long for a page."""
-    request = stepper.request
-    body = "" if request is None or request.sent else str(request)
+    request = shown_request(stepper)
+    body = "" if request is None or request.wire.sent else request.text
     return body if len(body) <= _MAX_EDITABLE_CHARS else ""
 
 

@@ -18,13 +18,14 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 
 from tests.turns import turn_on
 from turngraph.interfaces.stepper import TurnStepper
+from turngraph.interfaces.stepper.views.widget_controller import WidgetController
 from turngraph.scripted import Call, Say, ScriptedModel
 
 ROUNDS = 12
 SHORT, LONG = 500, 2000
-CALLS_TO_LIST, CALLS_TO_READ = 12, 50
+CALLS_TO_LIST, CALLS_TO_READ, CALLS_TO_SHOW = 12, 50, 120
 """Function calls allowed per message: to list it and look at its type; to validate it or write its
-JSON.
+JSON; to show everything of a step, its request once.
 """
 
 
@@ -102,12 +103,18 @@ def test_each_move_costs_few_calls_per_message(model: ScriptedModel) -> None:
         spent["back"] = count.of(lambda: stepper.back(2))  # noqa: B023
         spent["state"] = count.of(lambda: stepper.state)  # noqa: B023
         spent["fork"] = count.of(lambda: stepper.fork("other"))  # noqa: B023
+        spent["undo"] = count.of(stepper.undo)
+        controller = WidgetController(stepper, lambda: None)
+        spent["view"] = count.of(controller.view)
+        spent["view again"] = count.of(controller.view)
         for name, calls in spent.items():
             costs.setdefault(name, []).append(calls)
         stepper.close()
     print({name: [round(calls) for calls in both] for name, both in costs.items()})
     for name, (short, long) in costs.items():
-        limit = CALLS_TO_READ if name in ("open", "step call_llm") else CALLS_TO_LIST
+        limit = {"open": CALLS_TO_READ, "step call_llm": CALLS_TO_READ, "view": CALLS_TO_SHOW}.get(
+            name, CALLS_TO_LIST
+        )
         assert long - short < limit * (LONG - SHORT), name
 
 

@@ -1,0 +1,39 @@
+"""Rows of the panes that list tool calls and charges."""
+
+from turngraph.drawing.marks import SIGNS
+from turngraph.interfaces.plain_text import money
+from turngraph.interfaces.stepper.engine.stepper import Stepper
+from turngraph.state.result import Charge, ToolRun
+
+__all__ = ["charge_row", "tool_rows"]
+
+
+def tool_rows(stepper: Stepper) -> list[tuple[str, ...]]:
+    """Returns the calls that ran, then those that are next: status, tool, arguments, result."""
+    ran: list[tuple[str, ...]] = [
+        (_status(run), run.name, run.arguments, run.content)
+        for run in stepper.state.get("tool_runs") or []
+    ]
+    waiting = {each.task.key for each in stepper.now.waiting}
+    return ran + [
+        ("waiting" if task.key in waiting else "next", task.call.name, task.call.arguments, "…")
+        for task in stepper.now.open_tasks
+        if task.call
+    ]
+
+
+def _status(run: ToolRun) -> str:
+    return run.status if run.status == "ok" else f"{SIGNS['failed']} {run.status}"
+
+
+def charge_row(charge: Charge) -> tuple[str, ...]:
+    """Returns what a charge is for and of, its tokens, and its USD with what marks it."""
+    usage = charge.usage
+    tokens = (None, None) if usage is None else (usage.input_tokens, usage.output_tokens)
+    marks = [name for name in ("estimated", "overrun") if getattr(charge, name)]
+    return (
+        charge.kind,
+        charge.tool or charge.plugin or charge.model,
+        *("" if number is None else str(number) for number in tokens),
+        " ".join((money(charge.amount_usd), *marks)),
+    )
