@@ -147,7 +147,7 @@ def _charge(charge: Any) -> JsonObject:
 
 def _cost(end: TurnEnd) -> str | None:
     amounts = [one.amount_usd for one in end.charges if one.amount_usd is not None]
-    if end.charges and not amounts:
+    if not amounts and (end.charges or not end.plan.model.is_turn):
         return None
     return f"{sum(amounts):f}"
 

@@ -100,15 +100,14 @@ def wants_format(request: TurnRequest) -> bool:
 class ChatStream:
     """Makes the chunks of one stream. Between several answers of the model stands a blank line.
 
-    Where the answer must be JSON, only the last answer is shown: the text of each is held until it
-    is known whether tools follow.
+    Where the answer must be JSON, only the last answer is shown, when it is known to be the last.
     """
 
     request: TurnRequest
     id: str
     include_usage: bool
     _created: int = field(default_factory=lambda: int(time.time()))
-    _held: list[str] = field(default_factory=list)
+    _text: str = ""
     _spoken: bool = False
     _break: bool = False
 
@@ -121,18 +120,16 @@ class ChatStream:
         if isinstance(event, Token):
             yield from self._token(event)
         elif isinstance(event, ResponseReceived):
-            if event.tool_calls:
-                self._held.clear()
             self._break = self._spoken
         if self.request.wants_events and (shown := shown_event(event)) is not None:
             yield {**self._chunk({}), "turngraph": {"event": shown}}
 
     def finish(self, end: TurnEnd) -> Iterator[JsonObject]:
         """The last chunks: what was not shown yet, calls for the client, the end, the usage."""
-        held = "".join(self._held)
-        missing = held or ("" if self._spoken else answer_text(end, joined=not self._holds))
-        if missing:
-            yield self._chunk({"content": missing})
+        whole = answer_text(end, joined=not self._holds)
+        # What came without tokens: of a vendor or a node that does not stream, or held back.
+        if whole.startswith(self._text) and len(whole) > len(self._text):
+            yield self._chunk({"content": whole[len(self._text) :]})
         if not self._spoken and end.result is not None and end.result.refusal:
             yield self._chunk({"refusal": end.result.refusal})
         for index, call in enumerate(client_calls(end)):
@@ -149,12 +146,12 @@ class ChatStream:
 
     def _token(self, event: Token) -> Iterator[JsonObject]:
         if event.kind == "text" and self._holds:
-            self._held.append(event.text)
             return
         text = event.text
         if event.kind == "text":
             text = f"\n\n{text}" if self._break else text
             self._break = False
+            self._text += text
         self._spoken = self._spoken or event.kind != "reasoning"
         yield self._chunk({_DELTAS[event.kind]: text})
 

@@ -38,7 +38,8 @@ async def create_chat_completion(
     if asked.settings.stream:
         await unless_gone(request, begun(run))
         stream = ChatStream(asked, answer_id, _includes_usage(body))
-        return event_stream(run, _chunks(run, stream), headers, done="[DONE]")
+        drain_s = service.config.server.drain_seconds
+        return event_stream(run, _chunks(run, stream), headers, drain_s=drain_s, done="[DONE]")
     end = await unless_gone(request, run.end())
     if has_failed(end):
         raise turn_error(end)

@@ -48,17 +48,18 @@ def event_stream(
     chunks: AsyncIterator[JsonObject],
     headers: Mapping[str, str],
     *,
+    drain_s: float,
     is_detached: bool = False,
     done: str | None = None,
 ) -> EventSourceResponse:
     """The response that sends `chunks`, each as one event, and at last the text `done`.
 
     What goes wrong is sent as an `error` object, as OpenAI's API does in a stream. A client that
-    leaves ends the turn, unless it `is_detached`.
+    leaves ends the turn, unless it `is_detached`. A server that stops lets the stream go on for
+    `drain_s` seconds.
     """
-    return EventSourceResponse(
-        _events(run, chunks, is_detached, done), headers=headers, ping=PING_S
-    )
+    events = _events(run, chunks, is_detached, done)
+    return EventSourceResponse(events, headers=headers, ping=PING_S, shutdown_grace_period=drain_s)
 
 
 async def _events(

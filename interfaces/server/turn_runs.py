@@ -190,11 +190,12 @@ class _Work:
     async def _plan(self, plan: TurnPlan) -> TurnEnd:
         graph = plan.model.stateless if plan.thread is None else plan.model.kept
         values: dict[str, Any] = {}
+        # A turn inside a graph of the user's own tells what happens in a namespace of its own.
         parts: AsyncIterator[Any] = graph.astream(
-            plan.given, plan.config(self.cancel), stream_mode=["custom", "values"]
+            plan.given, plan.config(self.cancel), stream_mode=["custom", "values"], subgraphs=True
         )
-        async for mode, part in parts:
-            if mode == "values":
+        async for namespace, mode, part in parts:
+            if mode == "values" and not namespace:
                 # Of tasks that run side by side, each one's question comes in a part of its own.
                 asked = {**_questions(values), **_questions(part)}
                 values |= {**part, _INTERRUPTS: tuple(asked.values())}

@@ -82,7 +82,13 @@ async def create_response(request: Request, caller: CallerOf, service: ServiceOf
     events = ResponseStream(
         planned.started, planned.token, needs_json(planned), asked.turn.wants_events
     )
-    return event_stream(run, _events(run, events), headers, is_detached=asked.background)
+    return event_stream(
+        run,
+        _events(run, events),
+        headers,
+        drain_s=service.config.server.drain_seconds,
+        is_detached=asked.background,
+    )
 
 
 @router.get("/v1/responses/{response_id}")

@@ -41,7 +41,6 @@ class ResponseStream:
     _number: int = 0
     _kind: str | None = None
     _text: str = ""
-    _said: bool = False
 
     def start(self) -> Iterator[JsonObject]:
         """The first events."""
@@ -61,10 +60,12 @@ class ResponseStream:
     def finish(self, end: TurnEnd) -> Iterator[JsonObject]:
         """The last events: what was not shown yet, calls for the client, and the whole response."""
         yield from self._close()
-        if not self._said:
-            for item in output_items(end, self.token, last_only=self.holds):
-                if item["type"] == "message":
-                    yield from self._whole_message(item)
+        # What came without tokens: of a vendor or a node that does not stream, or held back.
+        items = output_items(end, self.token, last_only=self.holds)
+        messages = [item for item in items if item["type"] == "message"]
+        shown = sum(item["type"] == "message" for item in self._items)
+        for item in messages[shown:]:
+            yield from self._whole_message(item)
         for item in waiting_items(end, self.token, len(self._items)):
             yield from self._waiting(item)
         whole = finished_response(self.started, end, self._items)
@@ -81,7 +82,6 @@ class ResponseStream:
             yield from self._close()
             yield from self._open(kind)
         self._text += text
-        self._said = self._said or kind != "reasoning"
         if kind == "reasoning":
             yield self._at("response.reasoning_summary_text.delta", summary_index=0, delta=text)
         elif kind == "refusal":

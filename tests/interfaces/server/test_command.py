@@ -1,0 +1,190 @@
+"""`turngraph serve`: its configuration, a graph of the user's own, and signals."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.interfaces.server.serving import PlainCallers, Vendor, client, running
+from turngraph.interfaces.cli.app import run_command
+from turngraph.interfaces.server.app import create_app
+from turngraph.interfaces.server.command import config_from
+from turngraph.scripted import Say
+from turngraph.state.errors import TurnConfigurationError
+
+COMMAND = str(Path(sys.executable).with_name("turngraph"))
+ASK: Any = [{"role": "user", "content": "Hi"}]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[server]\nprot = 1", "server.prot: Extra inputs"),
+        ("[models.a]\nsystem = 'x'", "models.a: give one of `model`, `manifest` and `graph`"),
+        ("[models.a]\nmodel = 'scripted'\ngraph = 'a.py'", "not `model` and `graph`"),
+        ("[models.a]\nmanifest = 'c'", "models.a: `manifest` needs `plugins`"),
+        (
+            "[models.a]\nmodel = 'x'\nprovider = {api_key = 'sk-1'}",
+            "name the variable in `key_env`",
+        ),
+        ("[models.a]\nmodel = 'scripted'\n[[models.a.fallbacks]]\nmodel = 'b'", "not served"),
+        ("[server]\nworkers = 2", "several workers need a database"),
+        ("[models.a]\nmodel = 'nobody:x'", "`models.a`"),
+        ("[models.a]\nmodel = 'openai:x'\nkey_env = 'NOT_SET'", "`NOT_SET`, and that variable"),
+        ("[models.a]\nmodel = 'scripted'\nplugins = ['gone']", "no file or folder"),
+        ("[server]\nhost = '0.0.0.0'", "no database to keep API keys in"),
+        ("nonsense", "cannot be read"),
+    ],
+)
+def test_a_wrong_configuration_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, told: str
+) -> None:
+    """Before anything is served. A key in the file is never repeated."""
+    file = tmp_path / "turngraph.toml"
+    file.write_text(text)
+    assert run_command(["serve", str(file), "--check"]) == 2
+    said = capsys.readouterr().err
+    assert told in said
+    assert "sk-1" not in said
+    assert len(said.splitlines()) == 1
+
+
+def test_check_and_schema_serve_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything that is named is built once; without a file it is the scripted model."""
+    monkeypatch.chdir(tmp_path)
+    assert run_command(["serve", "--check"]) == 0
+    assert "1 models can be served: scripted" in capsys.readouterr().out
+    assert run_command(["serve", "--schema"]) == 0
+    assert json.loads(capsys.readouterr().out)["title"] == "ServerConfig"
+    assert config_from(None, {"server": {"port": 9}, "store": {}}).server.port == 9
+    with pytest.raises(TurnConfigurationError, match="neither a configuration"):
+        config_from("nothing", {})
+    assert not list(tmp_path.iterdir())
+
+
+AGENT = """
+import os
+from langchain_core.messages import AIMessage
+from langgraph.graph import START, MessagesState, StateGraph
+from turngraph import ProviderConfig, chat_turn
+
+turn = chat_turn(ProviderConfig(base_url=os.environ["VENDOR"], model="m", proxy=""), stream=True)
+
+def closing(state: MessagesState):
+    return {"messages": [AIMessage("That was all.")]}
+
+graph = StateGraph(MessagesState).add_sequence([("chat", turn), closing]).add_edge(START, "chat")
+app = graph.compile()
+"""
+
+
+def test_a_graph_of_the_users_own_is_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its messages are the answer, whole or word by word; by `previous_response_id` it goes on."""
+    (tmp_path / "my_agent.py").write_text(AGENT)
+    with Vendor() as vendor:
+        monkeypatch.setenv("VENDOR", vendor.base_url)
+        monkeypatch.chdir(tmp_path)
+        config = config_from("my_agent.py:app", {})
+        app = create_app(config, callers=PlainCallers())
+        with running(app) as url:
+            asked = client(url)
+            before = vendor.play(*[Say("One two three.")] * 5)
+            whole = asked.chat.completions.create(model="my_agent", messages=ASK)
+            parts = [
+                each.choices[0].delta.content or ""
+                for each in asked.chat.completions.create(
+                    model="my_agent", messages=ASK, stream=True
+                )
+            ]
+            first = asked.responses.create(model="my_agent", input="Hi")
+            with asked.responses.stream(
+                model="my_agent", input="And?", previous_response_id=first.id
+            ) as stream:
+                second: Any = stream.get_final_response()
+            sent = vendor.requests[before + 3].body["messages"]
+    assert whole.choices[0].message.content == "One two three.\n\nThat was all."
+    assert "".join(parts) == "One two three.\n\nThat was all."
+    assert len(parts) > 4
+    assert [each.content[0].text for each in second.output] == ["One two three.", "That was all."]
+    assert [each["content"] for each in sent[-4:]] == [
+        "Hi",
+        "One two three.",
+        "That was all.",
+        "And?",
+    ]
+    assert config.models["my_agent"].graph == "my_agent.py:app"
+
+
+def test_signals_reload_drain_and_end(tmp_path: Path) -> None:
+    """SIGHUP serves new models, SIGTERM lets streams end, a second one does not; none is dropped
+    before.
+    """
+    with Vendor(delay_s=0.03) as vendor:
+        file = tmp_path / "turngraph.toml"
+        text = textwrap.dedent(f"""
+            [store]
+            database = "sqlite:///{tmp_path}/turns.db"
+            [models.NAME]
+            model = "m"
+            provider = {{base_url = "{vendor.base_url}", proxy = ""}}
+        """)
+        file.write_text(text.replace("NAME", "old"))
+        url = f"http://127.0.0.1:{(port := free_port())}"
+        vendor.play(Say("word " * 20), Say("word " * 9_000))
+        process = subprocess.Popen(
+            [COMMAND, "serve", str(file), "--port", str(port)], stderr=subprocess.DEVNULL
+        )
+        until_up(url, process)
+        with stream_from(url, "old") as short, stream_from(url, "old") as long:
+            endless = long.iter_lines()
+            file.write_text(text.replace("NAME", "new"))
+            process.send_signal(signal.SIGHUP)
+            ends_at = time.monotonic() + 20
+            while names(url) != ["new"]:
+                assert time.monotonic() < ends_at
+                time.sleep(0.05)
+            process.send_signal(signal.SIGTERM)
+            assert "data: [DONE]" in list(short.iter_lines())[-2:]
+            assert next(endless)
+            assert process.poll() is None
+            process.send_signal(signal.SIGTERM)
+            process.wait(10)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def until_up(url: str, process: "subprocess.Popen[bytes]") -> None:
+    ends_at = time.monotonic() + 120
+    while True:
+        assert process.poll() is None, "the server has ended"
+        assert time.monotonic() < ends_at
+        try:
+            if httpx2.get(f"{url}/readyz").status_code == 200:
+                return
+        except httpx2.ConnectError:
+            time.sleep(0.1)
+
+
+def stream_from(url: str, model: str) -> Any:
+    body = {"model": model, "messages": ASK, "stream": True}
+    return httpx2.stream("POST", f"{url}/v1/chat/completions", json=body, timeout=60)
+
+
+def names(url: str) -> list[str]:
+    return [each["id"] for each in httpx2.get(f"{url}/v1/models").json()["data"]]
