@@ -143,14 +143,14 @@ class SharedWalk:
 
     def _act(self, client: str, message: Message, generation: int) -> None:
         self._handled[client] += 1
-        try:
-            if generation == self._generation:
-                self._tell_note("")
-                self._controller.act(message)
-        except CancelledError:
-            self._tell_note("Stopped. What was running runs again with the next step.")
-        except Exception as exc:  # noqa: BLE001  the user's graph may raise anything, at any place
-            self._tell_note(f"{type(exc).__name__}: {exc}")
+        if generation == self._generation:
+            self._tell_note("")
+            try:
+                self._controller.act(message)  # ends in `_refresh`
+            except Exception as exc:  # noqa: BLE001  the user's graph may raise anything
+                self._tell_note(_sentence(exc))
+            else:
+                return
         self._refresh()
 
     def _reload(self, graph: Graph) -> None:
@@ -186,6 +186,12 @@ class SharedWalk:
     def _tell_token(self, text: str) -> None:
         for listener in self.audience:
             listener.tell_token(text)
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, CancelledError):
+        return "Stopped. What was running runs again with the next step."
+    return f"{type(error).__name__}: {error}"
 
 
 def check_looking(message: Mapping[str, Any]) -> None:
