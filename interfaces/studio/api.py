@@ -14,6 +14,7 @@ from turngraph.interfaces.studio.catalog import Catalog
 from turngraph.interfaces.studio.copies import copy_of
 from turngraph.interfaces.studio.live import Audience, Listener
 from turngraph.interfaces.studio.requests import json_body
+from turngraph.interfaces.studio.saved_walks import open_walk, saved_walk
 from turngraph.interfaces.studio.stored_threads import found_messages, list_threads
 from turngraph.interfaces.studio.walk import SharedWalk, check_looking
 from turngraph.interfaces.studio.walks import Walks
@@ -79,16 +80,22 @@ class Api:
         return JSONResponse(await asyncio.to_thread(spending_report, self._ledger, days))
 
     async def start(self, request: Request) -> Response:
-        """Opens a walk: on an input, or on a stored thread."""
+        """Opens a walk: on an input, on a stored thread, or one that was saved."""
         given = await json_body(request)
-        if "input" in given and not self._may_change(request.scope):
+        if given.keys() & {"input", "saved"} and not self._may_change(request.scope):
             raise HTTPException(403, _NOT_ALLOWED)
         self._walks.check_room()
         name, thread = str(given.get("graph", "")), given.get("thread") or None
-        if "input" not in given and thread is None:
+        if not given.keys() & {"input", "saved"} and thread is None:
             raise TurnInvocationError("A run begins with an input, or with a stored thread.")
         graph = self._catalog.graph(name)
-        walk = await asyncio.to_thread(SharedWalk, name, graph, given.get("input"), thread)
+        if "saved" in given:
+            stepper = await asyncio.to_thread(open_walk, graph, str(given["saved"]))
+            walk = SharedWalk(name, stepper)
+        else:
+            walk = await asyncio.to_thread(
+                SharedWalk.begin, name, graph, given.get("input"), thread
+            )
         self._walks.add(walk)
         return JSONResponse({"id": walk.id}, 201)
 
@@ -133,6 +140,22 @@ class Api:
         walk, words = self._walk_of(request), request.query_params.get("words", "").strip()
         messages = await asyncio.to_thread(lambda: walk.line.state.get("messages") or [])
         return JSONResponse({"found": found_messages(messages, words) if words else []})
+
+    async def file(self, request: Request) -> Response:
+        """The whole walk as a file, which the browser saves."""
+        text = await asyncio.wrap_future(self._walk_of(request).look(saved_walk))
+        disposition = {"Content-Disposition": 'attachment; filename="walk.json"'}
+        return Response(text, media_type="application/json", headers=disposition)
+
+    async def write(self, request: Request) -> Response:
+        """Writes the line, as it stands, into a thread of the graph's checkpointer."""
+        if not self._may_change(request.scope):
+            raise HTTPException(403, _NOT_ALLOWED)
+        walk, given = self._walk_of(request), await json_body(request)
+        thread = str(given.get("thread", "")).strip() or walk.id
+        target = None if thread == walk.thread else thread
+        await asyncio.wrap_future(walk.look(lambda line: line.write_to(target)))
+        return JSONResponse({"thread": thread})
 
     async def copy(self, request: Request) -> Response:
         """The walk as a program, a command, a recording or a test."""

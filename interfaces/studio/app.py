@@ -72,6 +72,7 @@ def app_for(
         ("/api/walks/{walk}/events", api.events),
         ("/api/walks/{walk}/messages", api.search),
         ("/api/walks/{walk}/copies/{form}", api.copy),
+        ("/api/walks/{walk}/file", api.file),
     ]
     return Starlette(
         routes=[
@@ -82,6 +83,7 @@ def app_for(
             Route("/api/walks/{walk}", refusing(api.close), methods=["DELETE"]),
             Route("/api/walks/{walk}/moves", refusing(api.move), methods=["POST"]),
             Route("/api/walks/{walk}/stop", refusing(api.stop), methods=["POST"]),
+            Route("/api/walks/{walk}/thread", refusing(api.write), methods=["POST"]),
         ],
         middleware=[Middleware(SameOrigin)],
     )

@@ -70,7 +70,7 @@ class StudioServer:
 
         Raises TurngraphError if the graph or the thread does not exist.
         """
-        walk = SharedWalk(name, self._catalog.graph(name), None, thread)
+        walk = SharedWalk.begin(name, self._catalog.graph(name), None, thread)
         self._walks.add(walk)
         return f"{self.url}#/walk/{walk.id}"
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Self, TypeVar
 
 from langchain_core.callbacks import BaseCallbackHandler
 
@@ -25,6 +25,8 @@ from turngraph.state.json_types import JsonObject
 
 __all__ = ["SharedWalk"]
 
+T = TypeVar("T")
+
 LOOKING: Final = frozenset(("back", "jump", "line", "compare"))
 """The messages that change nothing but what is shown."""
 
@@ -34,13 +36,12 @@ class _ModelTokens(BaseCallbackHandler):
 
     run_inline = True
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell = tell
+    tell: Callable[[str], None]
 
     def on_llm_new_token(self, token: Any, **kwargs: Any) -> None:
         """Passes the token on; some models send lists of parts instead, and empty strings."""
         if isinstance(token, str) and token:
-            self._tell(token)
+            self.tell(token)
 
 
 class SharedWalk:
@@ -48,12 +49,11 @@ class SharedWalk:
 
     Args:
         graph_name: the name of the graph in the catalog.
-        graph: the graph.
-        input: the graph's input; None goes on with the thread, or looks at its last run.
-        thread: the id of a stored thread, or None.
+        stepper: the line that is shown first.
+        thread: the id of the stored thread that it began with, or None.
     """
 
-    def __init__(self, graph_name: str, graph: Graph, input: object, thread: str | None) -> None:
+    def __init__(self, graph_name: str, stepper: Stepper, thread: str | None = None) -> None:
         self.id: Final = secrets.token_urlsafe(12)
         self.graph_name, self.thread = graph_name, thread
         self.started_at: Final = datetime.now(UTC)
@@ -64,13 +64,30 @@ class SharedWalk:
         self._moves = ThreadPoolExecutor(1, thread_name_prefix="turngraph-studio")
         self._waiting_moves, self._count_lock = 0, threading.Lock()
         self._generation = 0  # moves of an earlier one were stopped
-        configurable = {} if thread is None else {"thread_id": thread}
-        config = {"configurable": configurable, "callbacks": [_ModelTokens(self._tell_token)]}
-        self.stepper: Final = Stepper(graph, input, config)
-        self.stepper.on_event(self._on_event)
-        self._controller = WidgetController(self.stepper, self._refresh)
+        self.stepper: Final = stepper
+        stepper.on_event(self._on_event)
+        self._controller = WidgetController(stepper, self._refresh)
         self._controller.watch()
         self._view = self._view_text()
+
+    @classmethod
+    def begin(cls, graph_name: str, graph: Graph, input: object, thread: str | None) -> Self:
+        """Begins a walk.
+
+        Args:
+            graph_name: the name of the graph in the catalog.
+            graph: the graph.
+            input: the graph's input; None goes on with the thread, or looks at its last run.
+            thread: the id of a stored thread, or None.
+
+        Raises what the graph raises for a wrong input.
+        """
+        tokens = _ModelTokens()
+        configurable = {} if thread is None else {"thread_id": thread}
+        stepper = Stepper(graph, input, {"configurable": configurable, "callbacks": [tokens]})
+        walk = cls(graph_name, stepper, thread)
+        tokens.tell = walk._tell_token
+        return walk
 
     @property
     def line(self) -> Stepper:
@@ -92,12 +109,21 @@ class SharedWalk:
 
     def choices(self) -> JsonObject:
         """Returns what the widget offers at every step."""
-        return {**widget_choices(self.stepper), "page": self.id}
+        return {**widget_choices(self.stepper), "page": self.id, "files": False}
 
     def move(self, client: str, message: Message) -> None:
-        """Does what a button of a page asks, after the moves that were asked for before."""
+        """Does what a button of a page asks, after the moves that were asked for before.
+
+        Raises TurnInvocationError for a message that names a file of this machine.
+        """
+        if message.get("action") in ("save", "open"):
+            raise TurnInvocationError("In the studio a run is saved and opened by the browser.")
         generation = self._generation
         self._submit(lambda: self._act(client, message, generation))
+
+    def look(self, work: Callable[[Stepper], T]) -> "Future[T]":
+        """Returns the result of `work` on the line that is shown, between two moves."""
+        return self._moves.submit(lambda: work(self.line))
 
     def stop(self) -> None:
         """Stops the move that is under way, and drops those that wait for their turn."""

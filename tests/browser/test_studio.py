@@ -110,9 +110,9 @@ def pane(page: Any, name: str) -> Any:
 
 
 def test_a_turn_is_started_edited_in_the_past_forked_and_compared(
-    tab: Tab, model: ScriptedModel
+    tab: Tab, studio: Studio, model: ScriptedModel
 ) -> None:
-    """What the model receives is what was typed; no run is lost."""
+    """What the model receives is what was typed; no run is lost, also not in a file."""
     page = tab()
     assert "token" not in page.url
     start(page, "turn", "What is the weather in Oslo?")
@@ -138,8 +138,14 @@ def test_a_turn_is_started_edited_in_the_past_forked_and_compared(
     press(page, "Fork")
     headline(page, "warmer · ")
     assert lines.get_by_role("button").count() == 3
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Save as a file").click()
+    file = download.value.path()
     page.get_by_role("button", name="curl", exact=True).click()
     page.get_by_text("Copied.").or_(page.get_by_role("dialog")).wait_for()
+    page.goto(studio.server.url)
+    page.get_by_label("Or open a saved run").set_input_files(file)
+    headline(page, "warmer · ")
 
 
 def test_two_tabs_on_one_run_stay_in_step(tab: Tab) -> None:

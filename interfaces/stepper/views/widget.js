@@ -204,8 +204,9 @@ function render({ model, el }) {
   };
   bar.append(...KEYS.map(([action, key, label]) => keyed(label, key, action, () => send(action))),
     keyed("Until", "u", "run_until", runUntil), until, keyed("Fork", "f", "fork", fork), name,
-    keyed("Save", "S", "save", () => send("save", { path: file.value })), file,
-    button("Open", { "data-action": "open", "data-label": "Open" }, () => send("open", { path: file.value })));
+    ...(choices.files === false ? [] : [ // a page that is not on this machine names none of its files
+      keyed("Save", "S", "save", () => send("save", { path: file.value })), file,
+      button("Open", { "data-action": "open", "data-label": "Open" }, () => send("open", { path: file.value }))]));
   until.value = choices.nodes.find((node) => /(^|\/)call_llm$/.test(node)) ?? choices.nodes[0];
   slider.addEventListener("input", () => {
     wanted = Number(slider.value);

@@ -1,5 +1,5 @@
 // The run as something to take along: a command, a program, a recording, a test.
-import { ask } from "./api.js";
+import { ask, send } from "./api.js";
 import { button, make } from "./dom.js";
 
 const FORMS = [
@@ -8,6 +8,32 @@ const FORMS = [
   ["recording", "recording", "turn.jsonl"],
   ["test", "test", "test_turn.py"],
 ];
+
+// Saves the walk as a file of the browser, and writes it into a thread.
+export function keepMenu(id, thread) {
+  const said = make("span", { role: "status" });
+  const into = make("input", { type: "text", value: thread ?? "", size: 14, autocomplete: "off" });
+  into.setAttribute("aria-label", "Thread to write into");
+  into.placeholder = "a new thread";
+  const write = async () => {
+    try {
+      const answer = await send(`walks/${id}/thread`, { thread: into.value });
+      into.value = (await answer.json()).thread;
+      said.textContent = "Written.";
+    } catch (error) {
+      said.textContent = error.message;
+    }
+  };
+  const save = make("a", { href: `api/walks/${id}/file`, download: "walk.json" }, "Save as a file");
+  return make(
+    "div",
+    { className: "bar", role: "group", "aria-label": "Keep" },
+    save,
+    button("Write into thread", write),
+    into,
+    said,
+  );
+}
 
 export function copyMenu(id) {
   const said = make("span", { role: "status" });

@@ -79,6 +79,7 @@ function graphPage(graph, studio, choose, runs) {
           "div",
           {},
           may ? form : make("p", {}, "You may look at stored threads, but not start runs."),
+          may ? savedRun(begin) : null,
         ),
         make("div", { className: "graph" }, picture(graph.svg)),
       ),
@@ -86,6 +87,22 @@ function graphPage(graph, studio, choose, runs) {
     runs,
     threads(graph, begin, may ? form : null),
   ];
+}
+
+// A run that was saved as a file goes on where it stood.
+function savedRun(begin) {
+  const file = make("input", { type: "file", accept: ".json,application/json" });
+  const box = field("Or open a saved run", file);
+  file.addEventListener("change", async () => {
+    box.refuse("");
+    try {
+      await begin({ saved: await file.files[0].text() });
+    } catch (error) {
+      box.refuse(error.message);
+    }
+    file.value = "";
+  });
+  return box;
 }
 
 function threads(graph, begin, form) {

@@ -1,7 +1,7 @@
 // One run: the notebook's widget, on a model that exchanges messages with the studio.
 import { listen, read, send } from "./api.js";
 import { button, field, make } from "./dom.js";
-import { copyMenu } from "./copy.js";
+import { copyMenu, keepMenu } from "./copy.js";
 import widget from "./widget.js";
 
 // What the widget sees of anywidget's model: https://anywidget.dev/en/afm/
@@ -70,6 +70,7 @@ export async function showWalk(main, id) {
       { className: "title" },
       make("h1", {}, about.graph + (about.thread ? `, thread ${about.thread}` : "")),
       halt,
+      keepMenu(id, about.thread),
       copyMenu(id),
     ),
     note,

@@ -154,6 +154,42 @@ def test_stored_threads_are_listed_found_and_opened(studio: Studio, file: Path) 
     assert "snow" in found[0]["text"]
 
 
+def test_a_run_is_saved_by_the_browser_and_opened_again(studio: Studio) -> None:
+    """It goes on where it stood. No page names a file of this machine, in no message."""
+    walk = start(studio, "plain", {"words": ["a"]})
+    move(studio, walk, "step")
+    file, graph = studio.ask("GET", f"/api/walks/{walk}/file"), studio.server.catalog.names[4]
+    body = {"graph": graph, "saved": json.dumps(file)}
+    opened = studio.ask("POST", "/api/walks", body)["id"]
+    assert view(studio, opened)["headline"] == view(studio, walk)["headline"]
+    assert "finished" in move(studio, opened, "run")["headline"]
+    headers = {"Cookie": studio.cookie}
+    status, text, _ = studio.send("POST", "/api/walks", {**body, "saved": "{}"}, headers)
+    assert (status, "This file` is no saved walk" in text, "/tmp" in text) == (400, True, False)
+    for action in ("save", "open"):
+        message = {"action": action, "path": "/etc/passwd"}
+        status, text, _ = studio.send(
+            "POST", f"/api/walks/{walk}/moves", {"client": "t", "message": message}, headers
+        )
+        assert (status, "by the browser" in text) == (400, True)
+
+
+def test_a_run_is_written_into_a_thread_when_that_is_asked(studio: Studio, file: Path) -> None:
+    """Into a new one, or the one it began with; never over what it does not know."""
+    walk = start(studio, "turn", ask("Hi"))
+    move(studio, walk, "run")
+    path = f"/api/walks/{walk}/thread"
+    assert studio.ask("POST", path, {"thread": "kept"}) == {"thread": "kept"}
+    threads = studio.ask("GET", f"/api/threads?graph={file.name}:turn&words=kept")["threads"]
+    assert [(each["id"], each["status"]) for each in threads] == [("kept", "done")]
+    other = start(studio, "turn", ask("Ho"))
+    move(studio, other, "run")
+    status, text, _ = studio.send(
+        "POST", f"/api/walks/{other}/thread", {"thread": "kept"}, {"Cookie": studio.cookie}
+    )
+    assert (status, "kept" in text) == (400, True)
+
+
 def test_a_step_that_takes_too_long_is_stopped(studio: Studio) -> None:
     """It runs again with the next move. One that still runs does not keep the studio open."""
     walk = start(studio, "slow", {"words": []})
