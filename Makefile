@@ -119,7 +119,7 @@ format: install  ## rewrite the code as `make lint` wants it
 	$(RUN)ruff format .
 
 types: install  ## the package and everything beside it: tests, benchmarks, notebooks
-	$(RUN)mypy
+	$(RUN)mypy --num-workers auto
 
 rules: install  ## which room may import which
 	$(RUN)pytest -q tests/test_rooms.py
