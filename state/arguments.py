@@ -3,14 +3,13 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
 from math import isfinite
 from typing import Any, Final
 
 from turngraph.state.errors import ToolArgumentsError, TurnValueError
 from turngraph.state.json_types import JsonObject
 
-__all__ = ["MAX_DEPTH", "MAX_TEXT", "content_text", "dump_json", "parse_arguments"]
+__all__ = ["MAX_DEPTH", "MAX_TEXT", "dump_json", "json_text", "parse_arguments"]
 
 MAX_TEXT: Final = 1_000_000
 """The most characters that are parsed."""
@@ -60,21 +59,23 @@ def dump_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
-def content_text(content: Mapping[str, object]) -> str:
-    """Returns a message's content that is an object as JSON text.
+def json_text(value: object, where: str) -> str:
+    """Returns `value`, which stands at `where` in what a caller gave, as JSON text.
 
-    >>> content_text({"a": 1})
+    >>> json_text({"a": 1}, "messages[0]")
     '{"a": 1}'
 
-    Raises TurnValueError for an object that JSON has no form for.
+    Raises TurnValueError for what JSON has no form for.
     """
     try:
-        return dump_json(content)
-    except (TypeError, ValueError, RecursionError) as exc:
+        return dump_json(value)
+    except RecursionError:
+        raise TurnValueError(f"{where} is nested too deeply to be written as JSON.") from None
+    except (TypeError, ValueError) as exc:
         raise TurnValueError(
-            f"A message's content is an object that is no JSON: {exc}. Write text, a list of "
-            "parts, or an object of texts, finite numbers, lists and objects."
-        ) from exc
+            f"{where} holds a value that JSON cannot express ({exc}). "
+            "Allowed: text, finite numbers, true, false, null, lists, dicts."
+        ) from None
 
 
 def _load(text: str) -> Any:

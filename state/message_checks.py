@@ -4,15 +4,15 @@ A message that no checkpoint can hold, or that no vendor takes, would stand in e
 the thread would be lost.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 
 from langchain_core.messages import AIMessage, AnyMessage, SystemMessage, ToolMessage
 
+from turngraph.state.arguments import json_text
 from turngraph.state.errors import TurnValueError
 
-__all__ = ["as_json", "check_json", "check_message", "check_text"]
+__all__ = ["check_json", "check_message", "check_text"]
 
 _BESIDE_CONTENT: Final = (
     "additional_kwargs",
@@ -64,20 +64,7 @@ def check_message(message: AnyMessage, place: int, limit: int) -> None:
 def check_json(value: Any, where: str) -> None:
     """Raises TurnValueError where `value` cannot be written as JSON, or not be stored."""
     _check_levels_and_numbers(value, where)
-    check_text(as_json(value, where), where)
-
-
-def as_json(value: Any, where: str) -> str:
-    """Returns `value` as JSON. Raises TurnValueError where that is not possible."""
-    try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False)
-    except RecursionError:
-        raise TurnValueError(f"{where} is nested too deeply to be written as JSON.") from None
-    except (TypeError, ValueError) as exc:
-        raise TurnValueError(
-            f"{where} holds a value that JSON cannot express ({exc}). "
-            "Allowed: text, finite numbers, true, false, null, lists, dicts."
-        ) from None
+    check_text(json_text(value, where), where)
 
 
 def check_text(text: str, where: str) -> None:

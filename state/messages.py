@@ -19,7 +19,7 @@ from langchain_core.messages import (
 from langchain_core.messages.base import BaseMessageChunk
 from langchain_core.messages.utils import message_chunk_to_message
 
-from turngraph.state.arguments import content_text
+from turngraph.state.arguments import json_text
 from turngraph.state.errors import TurnValueError
 
 __all__ = ["REMOVE_ALL_MESSAGES", "coerce_message", "merge_messages"]
@@ -63,7 +63,7 @@ def merge_messages(state: list[AnyMessage], writes: Sequence[object]) -> list[An
 
     Raises TurnValueError for a write that is no message.
     """
-    if not all(isinstance(message, BaseMessage) for message in state):
+    if not all(issubclass(kind, BaseMessage) for kind in set(map(type, state))):
         # LangGraph's server reads the stored list with a serializer of its own, as dicts.
         state = [coerce_message(message) for message in state]
     merged: dict[str, AnyMessage] = {
@@ -154,9 +154,9 @@ def coerce_message(value: Any) -> AnyMessage:
 def _with_json_content(value: Any) -> Any:
     """Returns `value` with the JSON of a content that is an object, which no message can have."""
     if isinstance(value, Mapping) and isinstance(value.get("content"), Mapping):
-        return {**value, "content": content_text(value["content"])}
+        return {**value, "content": json_text(value["content"], "A message's content")}
     if isinstance(value, tuple | list) and len(value) == 2 and isinstance(value[1], Mapping):
-        return value[0], content_text(value[1])
+        return value[0], json_text(value[1], "A message's content")
     return value
 
 

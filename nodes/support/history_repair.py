@@ -5,7 +5,7 @@ was cut short would make every later turn of its thread fail.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import takewhile
 from typing import Final
 
@@ -38,15 +38,15 @@ def with_missing_answers(messages: Sequence[AnyMessage]) -> list[AnyMessage] | N
             whole += missing
             missing = []
         whole.append(message)
-        # Without this question every answer of the model would copy the rest of the conversation.
-        if isinstance(message, AIMessage) and (message.tool_calls or message.invalid_tool_calls):
-            missing = answers_for(message, messages[place + 1 :], _INTERRUPTED)
+        if isinstance(message, AIMessage):
+            following = (messages[later] for later in range(place + 1, len(messages)))
+            missing = answers_for(message, following, _INTERRUPTED)
     whole += missing
     return None if len(whole) == len(messages) else whole
 
 
 def answers_for(
-    message: AIMessage, following: Sequence[AnyMessage], content: str
+    message: AIMessage, following: Iterable[AnyMessage], content: str
 ) -> list[ToolMessage]:
     """Returns a tool message with `content` for each call of `message` that has no answer.
 

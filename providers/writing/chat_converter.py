@@ -20,7 +20,7 @@ from turngraph.providers.writing.content import (
 from turngraph.providers.writing.content_readers import read_block
 from turngraph.providers.writing.roles import DEVELOPER, role_of
 from turngraph.providers.writing.wire_calls import wire_calls
-from turngraph.state.arguments import content_text
+from turngraph.state.arguments import json_text
 from turngraph.state.json_types import JsonMapping, JsonObject
 
 __all__ = ["OpenAIChatConverter"]
@@ -64,7 +64,8 @@ class OpenAIChatConverter:
     def convert_user(self, message: BaseMessage) -> JsonObject:
         """A user message: text or parts. Content that is an object is sent as JSON text."""
         if isinstance(message.content, Mapping):
-            return _with_name({"role": "user", "content": content_text(message.content)}, message)
+            text = json_text(message.content, "A message's content")
+            return _with_name({"role": "user", "content": text}, message)
         return _with_name({"role": "user", "content": _content(message)}, message)
 
     def convert_assistant(self, message: BaseMessage) -> JsonObject:

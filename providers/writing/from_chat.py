@@ -16,7 +16,7 @@ from turngraph.providers.writing.reasoning_replay import received_text_field
 from turngraph.providers.writing.roles import DEVELOPER
 from turngraph.providers.writing.stored_parts import slim_parts
 from turngraph.providers.writing.wire_calls import chat_call, id_name_arguments
-from turngraph.state.arguments import content_text, dump_json
+from turngraph.state.arguments import dump_json, json_text
 from turngraph.state.errors import TurnValueError
 from turngraph.state.json_types import JsonMapping, JsonObject
 
@@ -158,7 +158,7 @@ def _read_content(wire: JsonMapping, n: int) -> str | list[Any]:
     if isinstance(content, str):
         return content
     if isinstance(content, Mapping):
-        return content_text(content)
+        return json_text(content, "A message's content")
     role = wire["role"]
     if not isinstance(content, list):
         kind = type(content).__name__

@@ -13,7 +13,7 @@ from turngraph.providers.writing.messages import split_calls
 from turngraph.providers.writing.roles import DEVELOPER
 from turngraph.providers.writing.stored_parts import slim_items
 from turngraph.providers.writing.wire_calls import chat_call, id_name_arguments
-from turngraph.state.arguments import content_text
+from turngraph.state.arguments import json_text
 from turngraph.state.errors import TurnValueError
 from turngraph.state.json_types import JsonMapping, JsonObject
 
@@ -166,7 +166,7 @@ def _content(item: JsonMapping, n: int) -> str | list[str | JsonObject]:
     if isinstance(content, str):
         return content
     if isinstance(content, Mapping):
-        return content_text(content)
+        return json_text(content, "A message's content")
     if not isinstance(content, list):
         raise TurnValueError(
             f"Item {n} has a content of type `{type(content).__name__}`; write text or a list of "

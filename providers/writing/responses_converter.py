@@ -20,7 +20,7 @@ from turngraph.providers.writing.content_readers import read_block
 from turngraph.providers.writing.roles import role_of
 from turngraph.providers.writing.unique_ids import without_sent_ids
 from turngraph.providers.writing.wire_calls import wire_calls
-from turngraph.state.arguments import content_text
+from turngraph.state.arguments import json_text
 from turngraph.state.json_types import JsonMapping, JsonObject
 
 __all__ = ["OpenAIResponsesConverter"]
@@ -85,7 +85,8 @@ class OpenAIResponsesConverter:
     def convert_user(self, message: BaseMessage) -> JsonObject:
         """A user message: text and media. Content that is an object is sent as JSON text."""
         if isinstance(message.content, Mapping):
-            return {"role": "user", "content": _input_parts(content_text(message.content))}
+            text = json_text(message.content, "A message's content")
+            return {"role": "user", "content": _input_parts(text)}
         return {"role": "user", "content": _input_parts(message)}
 
     def convert_assistant(self, message: BaseMessage) -> list[JsonObject]:

@@ -1,7 +1,8 @@
 """Makes ids unique in a conversation: of tool calls, in call and result, and of output items."""
 
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import count
 
 from turngraph.state.json_types import JsonObject
 
@@ -54,12 +55,14 @@ class UniqueCallIds:
         self._used: set[str] = set()
         self._open: defaultdict[str, deque[str]] = defaultdict(deque)
         self._last: dict[str, str] = {}
+        self._numbers: defaultdict[str, Iterator[int]] = defaultdict(lambda: count(2))
 
     def call(self, id_: str) -> str:
         """Returns the id to send for a call."""
-        number, unique = 2, id_
+        unique = id_
         while unique in self._used:
-            unique, number = f"{id_}_{number}", number + 1
+            # Counting goes on where it ended: some servers use one id in every answer of a thread.
+            unique = f"{id_}_{next(self._numbers[id_])}"
         self._used.add(unique)
         self._open[id_].append(unique)
         return unique

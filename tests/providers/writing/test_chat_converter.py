@@ -220,7 +220,7 @@ def test_an_error_names_a_block_that_cannot_be_sent(block: dict[str, Any], said:
 @pytest.mark.parametrize("content", [{"a": b"x"}, {"a": float("inf")}, {"a": float("nan")}])
 def test_content_that_is_no_json_is_refused(content: dict[str, Any]) -> None:
     """An object is sent as its JSON; what has none is a mistake of the caller."""
-    with pytest.raises(TurnValueError, match="an object that is no JSON"):
+    with pytest.raises(TurnValueError, match="holds a value that JSON cannot express"):
         from_chat([{"role": "user", "content": content}])
 
 

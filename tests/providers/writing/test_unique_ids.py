@@ -1,5 +1,6 @@
 """Ids of tool calls in a conversation: each call has its own, and its result the same."""
 
+import time
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 
 from turngraph.providers.vendors.profiles import VENDORS
 from turngraph.providers.writing.payload import build_payload
+from turngraph.providers.writing.unique_ids import UniqueCallIds
 from turngraph.state.errors import TurnValueError
 from turngraph.state.request import Api, ChatRequest
 
@@ -116,3 +118,11 @@ def test_an_item_that_comes_again_has_no_id_or_is_left_out(
     ids = [item["id"] for item in items if "id" in item]
     assert len(set(ids)) == len(ids)
     assert not [item for item in items[4:] if item.get("id") in ("fc_2", "fc_1", "msg_1")]
+
+
+def test_an_id_in_every_answer_of_a_long_thread_is_counted_once() -> None:
+    """Counting up from 2 each time took longer than all else of a request."""
+    ids, began = UniqueCallIds(), time.monotonic()
+    unique = [ids.call("call_0") for _ in range(20_000)]
+    assert unique[-1] == "call_0_20000"
+    assert time.monotonic() - began < 5
