@@ -59,4 +59,4 @@ def status_finish_reason(response: JsonMapping) -> str | None:
     details = response.get("incomplete_details")
     if status == "incomplete" and isinstance(details, dict):
         return _CUT.get(str(details.get("reason")).lower(), "incomplete")
-    return str(status) if status in UNFINISHED_STATUSES else "incomplete"
+    return str(status) if str(status) in UNFINISHED_STATUSES else "incomplete"
