@@ -6,28 +6,29 @@ This module does no I/O and reads no clock: the transport hands in the bytes and
 
 from collections.abc import Iterable, Iterator, Mapping
 from math import inf
-from typing import Any, Literal
 
 from turngraph.providers.reading.asked import Asked
 from turngraph.providers.reading.body_format import BLANK, BodyFormat, body_format
-from turngraph.providers.reading.chat_reader import ChatReader, read_chat
+from turngraph.providers.reading.body_reader import read_body
+from turngraph.providers.reading.chat_reader import ChatReader
 from turngraph.providers.reading.error_reader import (
     error_of_event,
     is_error,
     read_error,
     request_id_of,
+    unusable,
     with_origin,
 )
 from turngraph.providers.reading.json_text import CLEANED_NOTE, parse_json
 from turngraph.providers.reading.read_limits import ReadLimits, too_large
-from turngraph.providers.reading.responses_reader import ResponsesReader, read_responses
+from turngraph.providers.reading.responses_reader import ResponsesReader
 from turngraph.providers.reading.split_characters import HalfCharacters
 from turngraph.providers.reading.sse import SseDecoder, SseEvent
-from turngraph.state.errors import ErrorKind, ProviderError
+from turngraph.state.errors import ProviderError
 from turngraph.state.reply import ProviderReply, StreamChunk
 from turngraph.state.request import Api
 
-__all__ = ["AnswerReader", "ReadLimits", "chunks_of"]
+__all__ = ["AnswerReader", "ReadLimits"]
 
 
 class AnswerReader:
@@ -94,11 +95,6 @@ class AnswerReader:
         return self._done
 
     @property
-    def began(self) -> bool:
-        """Whether anything of the body has come."""
-        return self._size > 0
-
-    @property
     def complete(self) -> bool:
         """Whether the answer is whole, though its stream may still be open.
 
@@ -106,6 +102,12 @@ class AnswerReader:
         a late piece may follow, so a short wait for it is due.
         """
         return self._done or (self._format == "events" and self._reader.complete)
+
+    def survives(self, error: ProviderError) -> bool:
+        """Whether what came can be used although its connection broke with `error`: the answer is
+        whole, or has begun, and `finish` says what of it is there.
+        """
+        return self.complete or (self._size > 0 and error.kind == "truncated")
 
     @property
     def response_id(self) -> str | None:
@@ -182,7 +184,7 @@ class AnswerReader:
             )
         try:
             streamed = self._format == "events"
-            reply = self._reader.finish(ended=self._done) if streamed else self._finish_json()
+            reply = self._reader.finish(ended=self._done) if streamed else self._read_body()
         except ProviderError as exc:
             raise self._with_origin(exc) from exc.__cause__
         notes = (*self._notes, *reply.notes)
@@ -247,35 +249,14 @@ class AnswerReader:
             value["type"] = event.name
         return self._reader.feed(value)
 
-    def _finish_json(self) -> ProviderReply:
-        body = self._parse_body()
-        if is_error(body):
-            raise error_of_event(body, vendor=self._vendor, api=self._api)
-        if not isinstance(body, dict):
-            kind = type(body).__name__
-            raise self._unreadable(f"The answer is JSON, but not an object (a `{kind}`).")
-        read = read_responses if self._api == "responses" else read_chat
-        return read(body, vendor=self._vendor, limits=self._limits, asked=self._asked)
-
-    def _parse_body(self) -> Any:
-        data = self._stored_bytes().strip(BLANK)
-        if not data:
-            raise self._unreadable("The answer is empty.")
-        if data.startswith(b"<"):
-            raise self._unreadable("The answer is a page (HTML or XML), not JSON.")
-        try:
-            text = data.decode()
-        except UnicodeDecodeError as exc:
-            raise self._unreadable(f"The answer is not UTF-8: byte {exc.start}.") from exc
-        body, cleaned = parse_json(text, depth=self._limits.depth, unfinished="truncated")
+    def _read_body(self) -> ProviderReply:
+        data, limits = self._stored_bytes(), self._limits
+        reply, cleaned = read_body(
+            data, self._api, vendor=self._vendor, limits=limits, asked=self._asked
+        )
         if cleaned:
             self._notes[CLEANED_NOTE] = None
-        return body
-
-    def _unreadable(self, text: str, kind: ErrorKind = "protocol") -> ProviderError:
-        # A model may have answered and been paid for it, so what is billed is unknown. What has
-        # begun is not asked for again, not even after a timeout.
-        return ProviderError(text, kind=kind, billed="unknown", retryable=False)
+        return reply
 
     def _check_size(self, added: int) -> None:
         self._size += added
@@ -295,12 +276,12 @@ class AnswerReader:
             return
         if now > self._deadline:
             text = f"The answer took longer than {self._total_s:g} seconds."
-            raise self._unreadable(text, "timeout")
+            raise unusable(text, "timeout")
         if alive:
             self._last_event_at = now
         # Comments keep a connection open without an event, so bytes alone do not count as life.
         elif self._format == "events" and now - self._last_event_at > self._idle_s:
-            raise self._unreadable(f"No event came for {self._idle_s:g} seconds.", "timeout")
+            raise unusable(f"No event came for {self._idle_s:g} seconds.", "timeout")
 
     def _raise_deferred(self) -> None:
         if self._deferred is not None:
@@ -315,23 +296,3 @@ class AnswerReader:
             secrets=self._secrets,
             delivered_chunks=self._delivered_chunks,
         )
-
-
-def chunks_of(reply: ProviderReply) -> list[StreamChunk]:
-    """`reply` as chunks, for a listener to a stream that the vendor answered with a JSON body.
-
-    >>> [chunk.type for chunk in chunks_of(ProviderReply(reasoning="2+2", text="4"))]
-    ['reasoning', 'text']
-    """
-    texts: list[tuple[Literal["reasoning", "text", "refusal"], str | None]] = [
-        ("reasoning", reply.reasoning),
-        ("text", reply.text),
-        ("refusal", reply.refusal),
-    ]
-    chunks = [StreamChunk(type=kind, text=text) for kind, text in texts if text]
-    # A call that may have been cut off is not announced, just as in a stream.
-    if not reply.unfinished:
-        chunks += [StreamChunk(type="tool_call", tool_call=call) for call in reply.tool_calls]
-    if reply.usage is not None:
-        chunks.append(StreamChunk(type="usage", usage=reply.usage))
-    return chunks

@@ -11,10 +11,10 @@ from turngraph.providers.reading.json_values import first_choice
 from turngraph.providers.reading.redact import redact
 from turngraph.providers.reading.retry_after import retry_after_s
 from turngraph.providers.reading.sse import SseDecoder
-from turngraph.state.errors import ProviderError, ResponsesAPIError
+from turngraph.state.errors import ErrorKind, ProviderError, ResponsesAPIError
 from turngraph.state.request import Api
 
-__all__ = ["error_of_event", "is_error", "read_error", "request_id_of", "with_origin"]
+__all__ = ["error_of_event", "is_error", "read_error", "request_id_of", "unusable", "with_origin"]
 
 REQUEST_IDS: Final = (
     "x-request-id",
@@ -115,6 +115,18 @@ def is_error(value: object, name: str = "message") -> bool:
     # A null or empty `error` is no error: Responses has `"error": null` in every answer.
     marked = "error" in (name, value.get("type"), value.get("object"))
     return bool(value.get("error")) or marked or bool(first_choice(value).get("error"))
+
+
+def unusable(text: str, kind: ErrorKind = "protocol") -> ProviderError:
+    """The error for an answer that began and cannot be used, for the caller to raise.
+
+    A model may have answered and been paid for it, so what is billed is unknown. What has begun is
+    not asked for again, not even after a timeout.
+
+        >>> unusable("The answer is empty.").retryable
+        False
+    """
+    return ProviderError(text, kind=kind, billed="unknown", retryable=False)
 
 
 def with_origin(

@@ -2,17 +2,23 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from turngraph.providers.config import ProviderConfig
-from turngraph.providers.reading.answer_reader import AnswerReader, ReadLimits, chunks_of
+from turngraph.providers.reading.answer_reader import AnswerReader, ReadLimits
 from turngraph.providers.reading.asked import Asked
+from turngraph.providers.reading.body_reader import chunks_of
 from turngraph.providers.reading.error_reader import read_error
 from turngraph.providers.reading.json_text import parse_json
 from turngraph.providers.reading.read_limits import too_large
 from turngraph.providers.vendors.builtin_tools import add_authorization
+from turngraph.providers.wire.answer_chunks import (
+    OnResponseId,
+    answer_chunks,
+    async_answer_chunks,
+)
 from turngraph.providers.wire.endpoint import request_path, request_url
 from turngraph.providers.wire.http_errors import whole_time_over
 from turngraph.providers.wire.status_error import HttpStatusError
@@ -27,15 +33,7 @@ __all__ = ["OnChunk", "OnResponseId", "Wire"]
 OnChunk = Callable[[StreamChunk], None]
 """Called with each piece of an answer as it arrives."""
 
-OnResponseId = Callable[[str], None]
-"""Called once with the vendor's id of a streamed answer, before its first piece. The answer can be
-looked up by this id later, if the stream breaks.
-"""
-
 _READ_LIMITS: Final = ReadLimits()
-_LATE_S: Final = 1.0
-"""Seconds that a complete answer's stream may take to end. Some vendors send the last piece of the
-text after the finish reason, within the same moment."""
 
 
 class Wire:
@@ -80,11 +78,9 @@ class Wire:
         try:
             with self._transport.post(self._path, content, sent, within_s) as raw:
                 reader = self._reader(raw, stream, within_s, asked)
-                for data in _pieces(raw, reader):
-                    for chunk in _feed(reader, data, on_response_id):
+                for chunks in answer_chunks(raw, reader, on_response_id):
+                    for chunk in chunks:
                         on_chunk(chunk)
-                for chunk in reader.end():
-                    on_chunk(chunk)
                 return reader.finish()
         except HttpStatusError as error:
             raise self._provider_error(error) from None
@@ -110,11 +106,9 @@ class Wire:
                 self._transport.apost(self._path, content, sent, within_s) as raw,
             ):
                 reader = self._reader(raw, stream, within_s, asked)
-                async for data in _apieces(raw, reader):
-                    for chunk in _feed(reader, data, on_response_id):
+                async for chunks in async_answer_chunks(raw, reader, on_response_id):
+                    for chunk in chunks:
                         on_chunk(chunk)
-                for chunk in reader.end():
-                    on_chunk(chunk)
                 return reader.finish()
         except HttpStatusError as error:
             raise self._provider_error(error) from None
@@ -137,13 +131,10 @@ class Wire:
         try:
             with self._transport.post(self._path, content, headers, within_s) as raw:
                 reader = self._reader(raw, True, within_s, asked)
-                for data in _pieces(raw, reader):
-                    for chunk in reader.feed(data, time.monotonic()):
+                for chunks in answer_chunks(raw, reader):
+                    for chunk in chunks:
                         streamed = True
                         yield chunk
-                for chunk in reader.end():
-                    streamed = True
-                    yield chunk
                 reply = reader.finish()
         except HttpStatusError as error:
             raise self._provider_error(error) from None
@@ -167,13 +158,10 @@ class Wire:
         try:
             async with self._transport.apost(self._path, content, headers, within_s) as raw:
                 reader = self._reader(raw, True, within_s, asked)
-                async for data in _apieces(raw, reader):
-                    for chunk in reader.feed(data, time.monotonic()):
+                async for chunks in async_answer_chunks(raw, reader):
+                    for chunk in chunks:
                         streamed = True
                         yield chunk
-                for chunk in reader.end():
-                    streamed = True
-                    yield chunk
                 reply = reader.finish()
         except HttpStatusError as error:
             raise self._provider_error(error) from None
@@ -279,66 +267,6 @@ class Wire:
             secrets=self.config.secrets,
             now=time.time(),
         )
-
-
-def _pieces(raw: SyncResponse, reader: AnswerReader) -> Iterator[bytes]:
-    """Yields the body as it arrives, until `reader` needs no more of it.
-
-    A server may keep the connection open after the answer, and even ping. So once the answer is
-    complete, its last pieces are waited for only shortly, and nothing can spoil it any more. An
-    answer whose connection broke ends here too: the reader knows what of it is whole.
-    """
-    patience: float | None = None
-    pieces = raw.iter_bytes()
-    while not reader.done:
-        if reader.complete:
-            patience = time.monotonic() + _LATE_S if patience is None else patience
-            raw.end_within(patience - time.monotonic())
-        try:
-            data = next(pieces, None)
-        except ProviderError as exc:
-            if reader.complete or (reader.began and exc.kind == "truncated"):
-                return
-            raise
-        if data is None:
-            return
-        yield data
-
-
-async def _apieces(raw: AsyncResponse, reader: AnswerReader) -> AsyncGenerator[bytes, None]:
-    """Async version of `_pieces`."""
-    ends_at: float | None = None
-    async with aclosing(raw.aiter_bytes()) as pieces:
-        while not reader.done:
-            if reader.complete and ends_at is None:
-                ends_at = asyncio.get_running_loop().time() + _LATE_S
-            try:
-                async with asyncio.timeout_at(ends_at):
-                    data = await anext(pieces, None)
-            except TimeoutError:  # only a complete answer has a time of its own to end
-                return
-            except ProviderError as exc:
-                if reader.complete or (reader.began and exc.kind == "truncated"):
-                    return
-                raise
-            if data is None:
-                return
-            yield data
-
-
-def _feed(
-    reader: AnswerReader, data: bytes, on_response_id: OnResponseId | None
-) -> list[StreamChunk]:
-    """Returns the pieces that `data` completes, after reporting the answer's id if it is new.
-
-    The id is reported even if `data` ends in an error: the answer can be looked up by it.
-    """
-    id_before = reader.response_id
-    try:
-        return reader.feed(data, time.monotonic())
-    finally:
-        if on_response_id is not None and id_before is None and reader.response_id is not None:
-            on_response_id(reader.response_id)
 
 
 def _ignore(chunk: StreamChunk) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from turngraph.providers.reading.answer_reader import AnswerReader, ReadLimits, chunks_of
+from turngraph.providers.reading.answer_reader import AnswerReader, ReadLimits
+from turngraph.providers.reading.body_reader import chunks_of
 from turngraph.state.errors import ProviderError, ResponsesAPIError
 from turngraph.state.reply import ProviderReply
 from turngraph.state.request import Api

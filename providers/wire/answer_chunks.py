@@ -1,0 +1,89 @@
+"""Reads the pieces of an answer from a connection, sync and async."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing
+from typing import Final
+
+from turngraph.providers.reading.answer_reader import AnswerReader
+from turngraph.providers.wire.transport import AsyncResponse, SyncResponse
+from turngraph.state.errors import ProviderError
+from turngraph.state.reply import StreamChunk
+
+__all__ = ["OnResponseId", "answer_chunks", "async_answer_chunks"]
+
+OnResponseId = Callable[[str], None]
+"""Called once with the vendor's id of a streamed answer, before its first piece. The answer can be
+looked up by this id later, if the stream breaks.
+"""
+
+_LATE_S: Final = 1.0
+"""Seconds that a complete answer's stream may take to end. Some vendors send the last piece of the
+text after the finish reason, within the same moment."""
+
+
+def answer_chunks(
+    raw: SyncResponse, reader: AnswerReader, on_response_id: OnResponseId | None = None
+) -> Iterator[list[StreamChunk]]:
+    """Yields the pieces as they arrive, until `reader` needs no more; then those of the end.
+
+    A server may keep the connection open after the answer, and even ping. So once the answer is
+    complete, its last pieces are waited for only shortly, and nothing can spoil it any more. Raises
+    ProviderError unless `reader` can use what came before the connection broke.
+    """
+    ends_at: float | None = None
+    pieces = raw.iter_bytes()
+    while not reader.done:
+        if reader.complete:
+            ends_at = time.monotonic() + _LATE_S if ends_at is None else ends_at
+            raw.end_within(ends_at - time.monotonic())
+        try:
+            data = next(pieces, None)
+        except ProviderError as exc:
+            if reader.survives(exc):
+                break
+            raise
+        if data is None:
+            break
+        yield _feed(reader, data, on_response_id)
+    yield reader.end()
+
+
+async def async_answer_chunks(
+    raw: AsyncResponse, reader: AnswerReader, on_response_id: OnResponseId | None = None
+) -> AsyncGenerator[list[StreamChunk], None]:
+    """Async version of `answer_chunks`."""
+    ends_at: float | None = None
+    async with aclosing(raw.aiter_bytes()) as pieces:
+        while not reader.done:
+            if reader.complete and ends_at is None:
+                ends_at = asyncio.get_running_loop().time() + _LATE_S
+            try:
+                async with asyncio.timeout_at(ends_at):
+                    data = await anext(pieces, None)
+            except TimeoutError:  # only a complete answer has a time of its own to end
+                break
+            except ProviderError as exc:
+                if reader.survives(exc):
+                    break
+                raise
+            if data is None:
+                break
+            yield _feed(reader, data, on_response_id)
+    yield reader.end()
+
+
+def _feed(
+    reader: AnswerReader, data: bytes, on_response_id: OnResponseId | None
+) -> list[StreamChunk]:
+    """Returns the pieces that `data` completes, after reporting the answer's id if it is new.
+
+    The id is reported even if `data` ends in an error: the answer can be looked up by it.
+    """
+    id_before = reader.response_id
+    try:
+        return reader.feed(data, time.monotonic())
+    finally:
+        if on_response_id is not None and id_before is None and reader.response_id is not None:
+            on_response_id(reader.response_id)
