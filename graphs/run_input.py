@@ -10,6 +10,7 @@ from langgraph.types import Command, StateUpdate
 from pydantic import BaseModel
 
 from turngraph.state.checks import check_input, check_update
+from turngraph.state.errors import TurnInvocationError
 from turngraph.state.turn import TurnInput
 
 __all__ = [
@@ -32,12 +33,18 @@ fails when that changes.
 def checked_input(input: Any, *, message_chars: int) -> Any:
     """`input` with its messages and settings checked. None and a `Command` resume a run.
 
-    Raises TurnValueError naming what was seen and what is allowed.
+    Raises TurnValueError naming what was seen and what is allowed, and TurnInvocationError for a
+    `Command` that says nothing.
     """
     if input is None:
         return None
     if not isinstance(input, Command):
         return check_input(input, message_chars=message_chars)
+    if input.resume is None and not input.update and not input.goto:
+        raise TurnInvocationError(
+            "The command says nothing: its `resume` is None. Give an answer to the question that "
+            'the turn waits for, such as `Command(resume="approve")`.'
+        )
     if not isinstance(input.update, Mapping):
         return input
     update = check_update(input.update)

@@ -9,7 +9,9 @@ from typing import Any, Literal
 from turngraph.providers.wire.status_error import HttpStatusError
 from turngraph.state.errors import ProviderError
 
-__all__ = ["translated_errors"]
+__all__ = ["other_loops_translated", "translated_errors"]
+
+_OTHER_LOOP = ("Event loop is closed", "different loop", "different event loop")
 
 
 @contextmanager
@@ -30,6 +32,21 @@ def translated_errors(vendor: str) -> Iterator[None]:
         http.StreamError,
     ) as exc:
         raise _provider_error(exc, vendor, http) from exc
+
+
+@contextmanager
+def other_loops_translated(vendor: str) -> Iterator[None]:
+    """Raises ProviderError where a client takes a connection of another event loop for a request.
+
+    The client then drops the connection, and nothing was sent over it.
+    """
+    try:
+        yield
+    except RuntimeError as exc:
+        if not any(words in str(exc) for words in _OTHER_LOOP):
+            raise
+        text = "the chat model's connection belongs to another event loop"
+        raise ProviderError(text, kind="connection", vendor=vendor) from exc
 
 
 def _provider_error(exc: Exception, vendor: str, http: Any) -> ProviderError:

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from turngraph.providers.wire.endpoint import deployment_prefix
-from turngraph.providers.wire.sdk_errors import translated_errors
+from turngraph.providers.wire.sdk_errors import other_loops_translated, translated_errors
 
 if TYPE_CHECKING:
     from langchain_openai.chat_models.base import BaseChatOpenAI
@@ -61,7 +61,8 @@ class SdkTransport:
     """Sends HTTP requests by the clients of a LangChain chat model.
 
     The clients belong to the chat model, which may share them with others: they are never closed
-    here. Its async client should stay on one event loop.
+    here. Its async client should stay on one event loop: on another one, a request that meets a
+    connection of the first fails, and is made again.
     """
 
     def __init__(self, chat: "BaseChatOpenAI", *, vendor: str) -> None:
@@ -126,7 +127,8 @@ class SdkTransport:
         with translated_errors(self._vendor):
             client = self._async_client
             options = _request_options(headers, silence_s, client.timeout)
-            response = await client.post(path, content=content, cast_to=object, options=options)
+            with other_loops_translated(self._vendor):
+                response = await client.post(path, content=content, cast_to=object, options=options)
             raw = _raw_response(response)
             try:
                 yield _Answer(raw, self._vendor)

@@ -87,6 +87,18 @@ def test_a_resume_takes_no_new_settings() -> None:
         chat_turn("scripted").run(Command(resume=True), turn_id="x")
 
 
+@pytest.mark.parametrize("run", [TurnGraph.run, arun], ids=["sync", "async"])
+def test_a_command_that_says_nothing_is_refused(run: Any) -> None:
+    """LangGraph itself would raise an UnboundLocalError."""
+    with ScriptedModel([Call(("calculator", {"expression": "6*7"}))]) as model:
+        saver = InMemorySaver()
+        turn = chat_turn(config(model), functions=["calculator"], approve=True, checkpointer=saver)
+        with pytest.raises(TurnPausedError):
+            run(turn, "What is 6 * 7?", thread="t")
+        with pytest.raises(TurnInvocationError, match="The command says nothing"):
+            run(turn, Command(resume=None), thread="t")
+
+
 def test_events_are_typed_from_the_first_to_the_last() -> None:
     """Tokens too, where the turn streams."""
     turn = chat_turn("scripted", stream=True)

@@ -213,6 +213,19 @@ def test_the_clients_of_a_langchain_model_stay_open(endpoint: Endpoint, ask: Ask
     assert chat.invoke("Hello").text == "Hi"
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_turn_on_a_langchain_model_runs_on_one_event_loop_after_another(
+    endpoint: Endpoint,
+) -> None:
+    """The model keeps connections of the first loop, which has ended; LangChain itself fails."""
+    chat = ChatOpenAI(model="gpt-4o", base_url=endpoint.base_url, api_key=SecretStr(KEY))
+    turn = chat_turn(chat)
+    for _ in range(2):
+        assert asyncio.run(turn.arun("Hello")).answer == "Hi"
+    gc.collect()  # the connections that the model left open are reported here
+
+
 def test_a_langchain_azure_models_client_is_used(azure: Endpoint) -> None:
     """Its client has the deployment, the version and the header."""
     chat = AzureChatOpenAI(
