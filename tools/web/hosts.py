@@ -31,7 +31,9 @@ def spelled_address(host: str) -> IPv4Address | IPv6Address | None:
     Raises ValueError for a host that ends in a number and is no address.
     """
     # The part after `%` is a zone (`fe80::1%eth0`), which says nothing about who is there.
-    plain = unicodedata.normalize("NFKC", host).partition("%")[0].removesuffix(".")
+    # An ideographic full stop separates labels too (RFC 3490, section 3.1).
+    written = unicodedata.normalize("NFKC", host).replace("\u3002", ".")
+    plain = written.partition("%")[0].removesuffix(".")
     try:
         return ip_address(plain)
     except ValueError:

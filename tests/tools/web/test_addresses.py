@@ -115,7 +115,9 @@ def test_allowed_hosts_are_reached(service: Service) -> None:
         send(AddressPolicy(allowed=["localhost:1"]), url)
 
 
-@pytest.mark.parametrize("host", ["127.1", "2130706433", "0177.0.0.1", "0x7f000001", "0"])
+@pytest.mark.parametrize(
+    "host", ["127.1", "2130706433", "0177.0.0.1", "0x7f000001", "0", "127\u30020\u30020\u30021"]
+)
 def test_a_numeric_host_is_refused_before_anything_resolves_it(host: str) -> None:
     """What a resolver or a version of the HTTP library makes of it plays no part."""
     with pytest.raises(AddressError, match="not public"):
