@@ -4,7 +4,6 @@ import asyncio
 import importlib
 import json
 import sys
-from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -12,75 +11,26 @@ import pytest
 from langchain.agents import create_agent
 from langchain.agents.middleware import AgentMiddleware
 from langchain_core.messages import HumanMessage
-from langchain_core.outputs import Generation, LLMResult
 from langchain_core.tools import tool
-from langchain_openai import ChatOpenAI
 from langgraph.checkpoint.memory import InMemorySaver
 from openai import APIConnectionError, BadRequestError, InternalServerError
 from pydantic import BaseModel
 
+from tests.billing.langchain.metered import (
+    HARD,
+    Open,
+    agent,
+    ask,
+    both,
+    metered,
+    model,
+)
 from turngraph.billing.budget import Budget
 from turngraph.billing.langchain.callback import LedgerCallback
-from turngraph.billing.langchain.metering import MeteringConfig
 from turngraph.billing.langchain.middleware import LedgerMiddleware
-from turngraph.billing.store.calls import CostAttribution
 from turngraph.scripted import Call, Cut, Fail, Raw, Say, ScriptedModel
 from turngraph.state.errors import BudgetExceededError, TurnConfigurationError
 
-Open = Callable[..., Any]
-HARD = Budget(usd=Decimal(1), per="account")
-PAYER = CostAttribution(account="acme")
-
-
-@pytest.fixture
-def server() -> Iterator[ScriptedModel]:
-    with ScriptedModel() as model:
-        yield model
-
-
-def model(server: ScriptedModel, **more: Any) -> ChatOpenAI:
-    given = {
-        "model": "gpt-4o-mini",
-        "base_url": server.base_url,
-        "api_key": "none",
-        "max_retries": 0,
-        **more,
-    }
-    return ChatOpenAI(**given)
-
-
-@pytest.fixture
-def book(open_book: Open) -> Any:
-    return open_book(HARD)
-
-
-def metered(book: Any, **more: Any) -> MeteringConfig:
-    return MeteringConfig(book.ledger, attribution=PAYER, **more)
-
-
-@tool
-def double(x: int) -> int:
-    """Twice x."""
-    return 2 * x
-
-
-def agent(book: Any, server: ScriptedModel, **more: Any) -> Any:
-    middleware = [LedgerMiddleware(metered(book))]
-    return create_agent(
-        more.pop("model", None) or model(server), [double], middleware=middleware, **more
-    )
-
-
-def ask(runnable: Any, mode: str, given: Any, **config: Any) -> Any:
-    run = (
-        runnable.invoke
-        if mode == "sync"
-        else lambda *a, **k: asyncio.run(runnable.ainvoke(*a, **k))
-    )
-    return run(given, **config)
-
-
-both = pytest.mark.parametrize("mode", ["sync", "async"])
 QUESTION = {"messages": [("user", "Double 21.")]}
 
 
@@ -229,66 +179,6 @@ def test_a_model_that_retries_in_hiding_is_refused(book: Any, server: ScriptedMo
     with pytest.raises(TurnConfigurationError, match="max_retries=0"):
         agent(book, server, model=hidden).invoke(QUESTION)
     assert not server.requests
-
-
-@both
-@pytest.mark.parametrize("stream", [False, True])
-def test_any_chat_model_is_metered_by_a_callback(book: Any, mode: str, stream: bool) -> None:
-    """Held before, charged after, streamed or not."""
-    with ScriptedModel([Say("42")]) as server:
-        one = model(server, max_tokens=100, streaming=stream, stream_usage=True)
-        answer = ask(one, mode, "Double 21.", config={"callbacks": [LedgerCallback(metered(book))]})
-    assert answer.content == "42"
-    row = book.rows("SELECT * FROM attempt")[0]
-    assert (row["state"], row["vendor"], row["basis"]) == ("settled", "openai", "actual")
-    assert row["charge_nano"] > 0
-    assert book.window("account:acme")[1] == 0
-
-
-@both
-def test_a_callback_refuses_before_anything_is_sent(
-    open_book: Open, server: ScriptedModel, mode: str
-) -> None:
-    """An error in a callback is usually swallowed; this one must not be."""
-    book = open_book(Budget(usd=Decimal("0.000001"), per="account"))
-    with pytest.raises(BudgetExceededError):
-        ask(model(server), mode, "Hi", config={"callbacks": [LedgerCallback(metered(book))]})
-    assert not server.requests
-
-
-@both
-@pytest.mark.parametrize(("status", "state"), [(429, "released"), (503, "unknown")])
-def test_a_callback_tells_a_refusal_from_a_doubt(
-    book: Any, mode: str, status: int, state: str
-) -> None:
-    """The same rule as the agent's."""
-    with ScriptedModel([Fail(status)]) as server, pytest.raises(Exception, match=str(status)):
-        ask(model(server), mode, "Hi", config={"callbacks": [LedgerCallback(metered(book))]})
-    assert [row["state"] for row in book.rows("SELECT state FROM attempt")] == [state]
-
-
-def test_a_callback_ignores_runs_it_did_not_see_begin(book: Any) -> None:
-    """Attached half-way, or told of an end twice."""
-    from uuid import uuid4
-
-    callback = LedgerCallback(metered(book))
-    callback.on_llm_end(LLMResult(generations=[[Generation(text="x")]]), run_id=uuid4())
-    callback.on_llm_error(OSError(), run_id=uuid4())
-    assert book.rows("SELECT * FROM attempt") == []
-
-
-def test_what_is_no_chat_message_is_estimated_too(book: Any) -> None:
-    """It has a text and no usage."""
-    from uuid import uuid4
-
-    callback, run = LedgerCallback(metered(book, vendor="openai")), uuid4()
-    callback.on_chat_model_start(
-        {}, [[HumanMessage("Hi")]], run_id=run, metadata={"ls_model_name": "gpt-4o-mini"}
-    )
-    callback.on_llm_end(LLMResult(generations=[[Generation(text="x" * 400)]]), run_id=run)
-    row = book.rows("SELECT * FROM attempt")[0]
-    assert (row["vendor"], row["basis"], bool(row["estimated"])) == ("openai", "partial", True)
-    assert json.loads(row["usage"])["output_tokens"] >= 100
 
 
 @both
