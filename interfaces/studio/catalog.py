@@ -133,8 +133,11 @@ class GraphFiles:
         """
         # Two versions of a file that are saved within a second may look like one to the byte code
         # that Python keeps, which it compares by time and length.
-        sys.dont_write_bytecode = True
-        return [self._entry(reference) for reference in self._references]
+        before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+        try:
+            return [self._entry(reference) for reference in self._references]
+        finally:
+            sys.dont_write_bytecode = before
 
     def load_again(self) -> list[Entry]:
         """Imports the user's modules again, and loads every graph from them.
@@ -155,6 +158,9 @@ class GraphFiles:
             return Entry(reference, self._prepare(loaded.graph))
         except TurngraphError as exc:
             return Entry(reference, None, printable(str(exc)))
+        except Exception as exc:  # noqa: BLE001  a graph of the user's own class may raise anything
+            problem = f"`{reference}` cannot be used: {type(exc).__name__}: {exc}"
+            return Entry(reference, None, printable(problem))
 
     def _is_own(self, name: str, module: ModuleType) -> bool:
         """Whether a module is the user's: it stands in their folder and was not installed there."""

@@ -66,8 +66,8 @@ class Listener:
 
     def _take(self) -> list[str]:
         latest, self._latest = self._latest, {}
-        if self._tokens:
-            latest["tokens"] = json.dumps("".join(self._tokens))
+        if self._tokens:  # they are older than the view that holds the answer
+            latest = {"tokens": json.dumps("".join(self._tokens)), **latest}
             self._tokens = []
         # JSON holds no line break, so one line of data is enough.
         return [f"event: {kind}\ndata: {data}\n\n" for kind, data in latest.items()]

@@ -5,6 +5,7 @@ again when their files change.
 import asyncio
 import secrets
 import socket
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Self
 
@@ -105,17 +106,21 @@ class StudioServer:
             await watching
 
     async def _watch(self, stop: asyncio.Event) -> None:
-        async for _ in watchfiles.awatch(
+        changes = watchfiles.awatch(
             *self._graphs.watched,
             watch_filter=watchfiles.PythonFilter(),
             stop_event=stop,
             debounce=200,
             step=50,
-        ):
-            # The user's modules run on import, so they are kept off the server's own thread.
-            entries = await asyncio.to_thread(self._graphs.load_again)
-            self._catalog.replace(entries)
-            self._walks.reload(entries)
+        )
+        try:
+            async for _ in changes:
+                # The user's modules run on import, so they are kept off the server's own thread.
+                entries = await asyncio.to_thread(self._graphs.load_again)
+                self._catalog.replace(entries)
+                self._walks.reload(entries)
+        except OSError as exc:  # such as too many watched files on this machine
+            print(f"turngraph: changes of files are not seen: {exc}", file=sys.stderr)
 
 
 class _Server(uvicorn.Server):

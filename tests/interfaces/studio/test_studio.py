@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 from langgraph.graph import MessagesState, StateGraph
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.testclient import TestClient
 
 from tests.interfaces.studio.studio_on import NAMES, Studio, running, write_agent
 from tests.turns import ask
@@ -275,13 +278,14 @@ def test_the_ledger_is_shown_by_day_model_account_and_plugin(
 
 def test_who_may_only_look_starts_and_changes_nothing() -> None:
     """The server that the studio is mounted in says so for each request."""
-    from starlette.testclient import TestClient
-
     graph = StateGraph(MessagesState).add_node("n", lambda state: {}).set_entry_point("n").compile()
     app = studio_app(
         {"mine": graph}, may_change=lambda scope: b"x-writer" in dict(scope["headers"])
     )
-    client, writer = TestClient(app), {"X-Writer": "1"}
+    server = Starlette(routes=[Mount("/studio", app)])
+    client, writer = TestClient(server, base_url="http://localhost/studio"), {"X-Writer": "1"}
+    assert 'src="page/main.js"' in client.get("/").text
+    assert client.get("/page/main.js").status_code == 200
     body = {"graph": "mine", "input": ask("Hi")}
     assert client.post("/api/walks", json=body).status_code == 403
     walk = client.post("/api/walks", json=body, headers=writer).json()["id"]
