@@ -12,7 +12,7 @@ from tests.interfaces.stepper.xss_payloads import PAYLOADS
 from tests.interfaces.studio.studio_on import NAMES, Studio, running, write_agent
 from tests.turns import ask
 from turngraph.billing import Budget, Ledger
-from turngraph.scripted import Say, ScriptedModel
+from turngraph.scripted import Fail, Say, ScriptedModel
 
 pytestmark = pytest.mark.filterwarnings("default")
 AXE = Path(__file__).parent / "axe.min.js"
@@ -30,10 +30,11 @@ def model() -> Iterator[ScriptedModel]:
 
 
 @pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory, model: ScriptedModel) -> Path:
+def file(tmp_path_factory: pytest.TempPathFactory, model: ScriptedModel) -> Iterator[Path]:
     """The file of the graphs."""
     folder = tmp_path_factory.mktemp("agents")
-    return folder / write_agent(folder, model.base_url, "support.py")
+    with ScriptedModel([Fail(401)]) as refusing:
+        yield folder / write_agent(folder, model.base_url, "support.py", refusing.base_url)
 
 
 @pytest.fixture(scope="module")
@@ -175,8 +176,14 @@ def test_a_failed_call_a_failed_tool_and_a_refused_budget_are_told(
     press(page, "Run")
     headline(page, "finished")
     assert "it sank" in pane(page, "tools").inner_text()
-    before = len(model.requests)
     page.get_by_role("link", name="Runs").click()
+    start(page, "refused", "Hi")
+    press(page, "Run")
+    headline(page, "finished")
+    assert "401" in pane(page, "problem").inner_text()
+    page.get_by_role("link", name="Runs").click()
+    page.get_by_role("row", name="refused").get_by_text("✗ failed").first.wait_for()
+    before = len(model.requests)
     start(page, "poor", "Hi")
     press(page, "Run")
     headline(page, "finished")

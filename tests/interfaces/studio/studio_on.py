@@ -52,6 +52,7 @@ def dive() -> str:
 turn = chat_turn(model, tools=[weather], checkpointer=saver, stream=True)
 approved = chat_turn(model, tools=[weather], approve=True)
 diver = chat_turn(model, tools=[dive])
+refused = chat_turn(model.model_copy(update={"base_url": "REFUSING_URL"}))
 poor = chat_turn(model, ledger="sqlite://", budget=Budget(usd="0.0000001"))
 
 
@@ -97,7 +98,7 @@ def ask(state):
 
 asking = StateGraph(Words).add_node("ask", ask).add_edge(START, "ask").compile()
 '''
-NAMES = ("turn", "approved", "diver", "poor", "plain", "agent", "slow", "asking")
+NAMES = ("turn", "approved", "diver", "refused", "poor", "plain", "agent", "slow", "asking")
 
 
 @dataclass(frozen=True)
@@ -140,10 +141,16 @@ class Studio:
         return json.loads(text) if text else None
 
 
-def write_agent(folder: Path, base_url: str, name: str = "") -> str:
-    """Writes the graphs into a file, whose name no other test may have; returns the name."""
+def write_agent(
+    folder: Path, base_url: str, name: str = "", refusing_url: str = "http://127.0.0.1:9/v1"
+) -> str:
+    """Writes the graphs into a file, whose name no other test may have; returns the name.
+
+    The model at `refusing_url` is asked by the graph `refused` alone.
+    """
     name = name or f"agent_{secrets.token_hex(4)}.py"
-    (folder / name).write_text(AGENT.replace("BASE_URL", base_url))
+    text = AGENT.replace("BASE_URL", base_url).replace("REFUSING_URL", refusing_url)
+    (folder / name).write_text(text)
     return name
 
 
