@@ -29,6 +29,7 @@ from .vendors.api_selection import (
 from .vendors.profiles import (
     VENDORS as VENDORS,
     VendorProfile as VendorProfile,
+    register_vendor as register_vendor,
 )
 from .writing.chat_converter import (
     OpenAIChatConverter as OpenAIChatConverter,
@@ -59,5 +60,6 @@ __all__ = [
     "VendorProfile",
     "build_payload",
     "explain_api",
+    "register_vendor",
     "select_api",
 ]

@@ -6,6 +6,7 @@ import importlib
 import pytest
 
 from tests.paths import ROOMS, ROOT
+from tests.vendor_table import vendors_forgotten
 
 
 def _modules() -> list[str]:
@@ -21,7 +22,8 @@ def _modules() -> list[str]:
 @pytest.mark.parametrize("module", _modules())
 def test_the_examples_of(module: str) -> None:
     """An example that does not run is worse than none."""
-    failed, _ = doctest.testmod(
-        importlib.import_module(module), optionflags=doctest.ELLIPSIS, raise_on_error=False
-    )
+    with vendors_forgotten():
+        failed, _ = doctest.testmod(
+            importlib.import_module(module), optionflags=doctest.ELLIPSIS, raise_on_error=False
+        )
     assert failed == 0

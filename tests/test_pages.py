@@ -14,6 +14,7 @@ import yaml
 from cyclopts import CycloptsError
 
 from tests.paths import ROOT
+from tests.vendor_table import vendors_forgotten
 from turngraph import (
     ProviderConfig,
     ScriptedModel,
@@ -66,7 +67,7 @@ def test_the_code_on_a_page_runs(
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     results = watch_results(monkeypatch)
-    with ScriptedModel() as model:
+    with ScriptedModel() as model, vendors_forgotten():
         openai = ProviderConfig(
             vendor="openai",
             model="gpt-5-mini",

@@ -1,6 +1,7 @@
 """The table of vendors: what each vendor of the OpenAI API has and does differently.
 
-The rows are data, in `vendors.yaml`; here they are read and looked up. To add a vendor, add a row.
+The rows are data, in `vendors.yaml`; here they are read and looked up. To add a vendor, add a row,
+there or with `register_vendor`.
 """
 
 import difflib
@@ -27,9 +28,11 @@ __all__ = [
     "VendorProfile",
     "find_vendor",
     "is_vendor",
+    "register_vendor",
     "vendor_of_url",
 ]
 
+_NAME: Final = re.compile(r"[a-z][a-z0-9_-]*")
 _ADDED: Final = ("drop", "drop_with_reasoning", "schema_drop")
 """Quirks that a model's rule adds to, where all others are replaced."""
 
@@ -122,6 +125,48 @@ def find_vendor(name: str) -> VendorProfile:
     return profile
 
 
+def register_vendor(name: str, row: Mapping[str, Any]) -> VendorProfile:
+    """Adds a vendor to the table of this process, and returns its profile.
+
+    Call it before a turn is built with `name`, in each process that runs or reads such turns. The
+    same row may be registered again.
+
+    Args:
+        name: lower-case letters, digits, `-` and `_`.
+        row: the fields of `VendorProfile`, as a row of `vendors.yaml` has them. `like` names a
+            vendor whose quirks it shares. `source` may be left out.
+
+    Raises TurnConfigurationError for a row that is none, and for a name or alias that is taken.
+
+        >>> row = {"base_url": "https://llm.acme.example/v1", "like": "vllm"}
+        >>> register_vendor("acme-docs", row).base_url
+        'https://llm.acme.example/v1'
+        >>> find_vendor("acme-docs").name
+        'acme-docs'
+    """
+    if not _NAME.fullmatch(name):
+        raise TurnConfigurationError(
+            f"`{name[:100]}` is no name of a vendor. Allowed: lower-case letters, digits, `-`, `_`."
+        )
+    if "like" in row and row["like"] not in _ROWS:
+        raise TurnConfigurationError(
+            f"The row `{name}` is `like` `{str(row['like'])[:100]}`, which is no vendor. "
+            f"Known: {', '.join(sorted(_ROWS))}."
+        )
+    profile = _checked_profile(name, {"source": "register_vendor", **row}, _ROWS)
+    taken = {each: _by_alias().get(each) for each in (name, *profile.aliases)}
+    if taken[name] == profile:
+        return profile
+    if known := [each for each, owner in taken.items() if owner is not None]:
+        raise TurnConfigurationError(
+            f"`{known[0]}` is a vendor already, and another row cannot replace it. "
+            "Register yours under another name."
+        )
+    _TABLE[name], _ROWS[name] = profile, dict(row)
+    _by_alias.cache_clear()
+    return profile
+
+
 def is_vendor(name: str) -> bool:
     """Whether this is the name or alias of a vendor, in upper or lower case.
 
@@ -165,14 +210,14 @@ def _by_alias() -> Mapping[str, VendorProfile]:
     }
 
 
-def _load(text: str) -> Mapping[str, VendorProfile]:
-    """Reads the rows of `vendors.yaml`."""
+def _read_rows(text: str) -> dict[str, JsonObject]:
+    """Returns the rows of `vendors.yaml`."""
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C loader is faster
-    rows = yaml.load(text, loader)  # noqa: S506, both loaders are safe
+    rows: dict[str, JsonObject] = yaml.load(text, loader)  # noqa: S506, both loaders are safe
     rows.pop("_", None)  # fragments that rows share by YAML anchors
-    return MappingProxyType({name: _checked_profile(name, row, rows) for name, row in rows.items()})
+    return rows
 
 
 def _checked_profile(name: str, row: Mapping[str, Any], rows: Mapping[str, Any]) -> VendorProfile:
@@ -183,7 +228,7 @@ def _checked_profile(name: str, row: Mapping[str, Any], rows: Mapping[str, Any])
         problem = exc.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in problem["loc"])
         raise TurnConfigurationError(
-            f"providers/vendors/vendors.yaml, row `{name}`, `{field}`: {problem['msg']}. "
+            f"The table of vendors, row `{name}`, `{field}`: {problem['msg']}. "
             "The fields of a row are those of `VendorProfile` and, under `quirks`, of `Quirks`."
         ) from exc
 
@@ -218,7 +263,7 @@ def _typed(rule: Mapping[str, object]) -> JsonObject:
     return {name: getattr(quirks, name) for name in rule}
 
 
-VENDORS: Final[Mapping[str, VendorProfile]] = _load(
-    Path(__file__).with_name("vendors.yaml").read_text("utf-8")
-)
+_ROWS: Final = _read_rows(Path(__file__).with_name("vendors.yaml").read_text("utf-8"))
+_TABLE: Final = {name: _checked_profile(name, row, _ROWS) for name, row in _ROWS.items()}
+VENDORS: Final[Mapping[str, VendorProfile]] = MappingProxyType(_TABLE)
 """All vendors, by name."""

@@ -1,9 +1,13 @@
 """The table of vendors is consistent: no name twice, a source for each row, rules that match."""
 
 import re
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from tests.vendor_table import vendors_forgotten
+from turngraph.providers import ProviderConfig, register_vendor
 from turngraph.providers.vendors.profiles import VENDORS, VendorProfile, find_vendor, vendor_of_url
 from turngraph.state.errors import TurnConfigurationError
 
@@ -147,10 +151,47 @@ def test_a_later_rule_wins() -> None:
     assert VENDORS["openai"].for_model("gpt-5.6-luna").reasons_by_default
 
 
-def test_a_misspelled_field_of_a_row_is_named_with_its_row() -> None:
-    """Whoever adds a vendor is told where, instead of being shown pydantic's own report."""
-    from turngraph.providers.vendors.profiles import _load
+@pytest.fixture
+def no_new_rows() -> Iterator[None]:
+    with vendors_forgotten():
+        yield
 
-    row = "lumen:\n  title: Lumen\n  source: https://example.com\n  quirks: {max_temprature: 1}\n"
-    with pytest.raises(TurnConfigurationError, match=r"row `lumen`, `max_temprature`"):
-        _load(row)
+
+ACME = {
+    "base_url": "https://llm.acme.example/v1",
+    "key_env": ["ACME_API_KEY"],
+    "aliases": ["acme-ai"],
+    "like": "mistral",
+    "quirks": {"drop": ["seed"]},
+}
+
+
+@pytest.mark.usefixtures("no_new_rows")
+def test_a_program_adds_a_vendor_without_an_edit_of_the_package() -> None:
+    """It is found by name, alias and endpoint, and its requests are written as its row says."""
+    row = register_vendor("acme", ACME)
+    assert find_vendor("ACME-ai") is vendor_of_url("https://llm.acme.example/v1/") is row
+    assert row.quirks.drop == {"seed"}
+    assert row.quirks.token_cap == VENDORS["mistral"].quirks.token_cap
+    given = ProviderConfig.from_model_string("acme:m", environ={"ACME_API_KEY": "k"})
+    assert (given.vendor, given.model, given.base_url) == ("acme", "m", ACME["base_url"])
+    assert register_vendor("acme", ACME) == row, "a module may be loaded again"
+
+
+@pytest.mark.usefixtures("no_new_rows")
+@pytest.mark.parametrize(
+    ("name", "row", "problem"),
+    [
+        ("openai", ACME, "`openai` is a vendor already"),
+        ("acme", {**ACME, "aliases": ["claude"]}, "`claude` is a vendor already"),
+        ("acme", {**ACME, "like": "nobody"}, "`nobody`, which is no vendor"),
+        ("acme", {**ACME, "quirks": {"dorp": []}}, "row `acme`, `dorp`"),
+        ("Acme:1", ACME, "no name of a vendor"),
+    ],
+)
+def test_a_row_that_cannot_be_added_is_refused(name: str, row: Any, problem: str) -> None:
+    """And the table stays as it was."""
+    before = dict(VENDORS)
+    with pytest.raises(TurnConfigurationError, match=problem):
+        register_vendor(name, row)
+    assert dict(VENDORS) == before
