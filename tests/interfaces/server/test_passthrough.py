@@ -19,6 +19,8 @@ from turngraph.billing.store.states import OPEN_STATES
 from turngraph.interfaces.server.caller import Caller
 from turngraph.interfaces.server.config import ServerConfig, ServerSettings, StoreSettings
 from turngraph.interfaces.server.passthrough.settings import PassthroughConfig
+from turngraph.interfaces.server.rate_limits.limits import RateLimit, set_limit
+from turngraph.interfaces.server.tables import create_server_tables
 from turngraph.scripted import Raw, Say
 from turngraph.scripted.script import Call
 from turngraph.state.usage import Usage
@@ -27,6 +29,7 @@ SHARED_KEY, OWN_KEY = "sk-planted-shared-0815", "sk-planted-own-0815"
 PRICES: dict[str, dict[str, str | float]] = {"openai:gpt-x*": {"input": "1", "output": "2"}}
 KEYS = {
     "plain": Caller("acme", "plain", frozenset({"models", "tools"})),
+    "limited": Caller("limited", "limited", frozenset({"models", "passthrough"})),
     "narrow": Caller("acme", "narrow", frozenset({"passthrough"}), frozenset({"openai:gpt-x-1"})),
     **{
         name: Caller(name, f"k-{name}", frozenset({"passthrough"}))
@@ -84,6 +87,8 @@ def through(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Through]:
     environ = {"SHARED": SHARED_KEY, "OWN": OWN_KEY}
     with Vendor() as vendor, Ledger(database) as ledger:
         ledger.set_budget(Budget(usd="0.0001", per="account", of="poor"))
+        ledger.store.run(create_server_tables)
+        ledger.store.run(set_limit, RateLimit("account", "limited", 2, 1000))
         config = ServerConfig(
             server=ServerSettings(port=0, sweep_seconds=0.2),
             store=StoreSettings(database=database),
@@ -210,3 +215,26 @@ def test_a_client_that_leaves_ends_the_request_and_pays_what_it_saw(through: Thr
         assert time.monotonic() < ends_at, "the answer was never charged"
         time.sleep(0.05)
     assert through.open_attempts() == 0
+
+
+def test_a_caller_at_its_limit_is_told_when_to_come_again(through: Through) -> None:
+    """Turns and forwarded requests count together; tokens are those that were used."""
+    while time.time() % 60 > 55:  # all requests must be of one minute of the clock
+        time.sleep(0.5)
+    used = Usage(input_tokens=100, output_tokens=10)
+    through.vendor.play(Say("Hello!", usage=used))
+    body = {"model": "gpt-x-9", "max_completion_tokens": 500, "messages": []}
+    first = through.post({**body, "messages": [{"role": "user", "content": "Hi"}]}, "limited")
+    assert first.headers["x-ratelimit-remaining-requests"] == "1"
+    assert int(first.headers["x-ratelimit-remaining-tokens"]) < 500
+    client = openai.OpenAI(base_url=f"{through.url}/v1", api_key="limited", max_retries=0)
+    asks = client.chat.completions.with_raw_response
+    messages: Any = [{"role": "user", "content": "Hi"}]
+    second = asks.create(model="scripted", messages=messages, max_tokens=50)
+    assert second.headers["x-ratelimit-limit-tokens"] == "1000"
+    # 110 tokens of the first request, and about 60 for this one, instead of 500 and more.
+    assert 700 < int(second.headers["x-ratelimit-remaining-tokens"]) < 890
+    with pytest.raises(openai.RateLimitError) as refused:
+        asks.create(model="scripted", messages=messages)
+    assert refused.value.code == "rate_limit_exceeded"
+    assert 1 <= int(refused.value.response.headers["retry-after"]) <= 60
