@@ -143,8 +143,8 @@ fuzz: install  ## anything at all into the turn's doors; only named errors may c
 crashtest: install  ## kill, freeze and starve turns and their ledger; nothing may be missing or double
 	$(RUN)python -W error -m tests.crash.crashtest
 
-tenants: install  ## two tenants on two server processes that are killed: make tenants TURNS=1000 KILLS=20
-	$(RUN)python -m tests.tenants $(or $(TURNS),300) $(or $(KILLS),10)
+tenants: install  ## two tenants on two server processes that are killed: make tenants TURNS=1000 KILLS=20 ON=postgresql
+	$(RUN)python -m tests.tenants $(or $(TURNS),300) $(or $(KILLS),10) $(or $(ON),sqlite)
 
 # agno and openai-agents have an environment of their own: what they need excludes what turngraph needs.
 .bench/.installed: benchmarks/contenders.lock | $(UV)

@@ -1,14 +1,16 @@
 """What is looked for after tenants have used a server: in the books, the threads and all files."""
 
 import re
-import sqlite3
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 
+from sqlalchemy import MetaData, select
+
 from turngraph.billing import Ledger
+from turngraph.billing.store.database import open_engine
 from turngraph.billing.store.schema import attempt_t
 
 _COMPRESSED = re.compile(b"\x78[\x01\x5e\x9c\xda]")
@@ -40,29 +42,36 @@ def wrong_books(
     return missing, double
 
 
-def crossed_threads(file: Path, said: Mapping[str, str]) -> list[str]:
+def crossed_threads(url: str, said: Mapping[str, str]) -> list[str]:
     """Stored threads of one tenant in which the word of another stands."""
     holds = {
         (thread, tenant)
-        for thread, row in _thread_rows(file)
+        for thread, content in _rows(url)
         for tenant, word in said.items()
-        if word.encode() in row
+        if thread is not None and word.encode() in content
     }
     assert {tenant for _, tenant in holds} == set(said), "the threads could not be read"
     return [
         f"{thread} holds what {tenant} said"
         for thread, tenant in holds
-        if not thread.startswith(f"{tenant}/")
+        if not str(thread).startswith(f"{tenant}/")
     ]
 
 
-def _thread_rows(file: Path) -> Iterator[tuple[str, bytes]]:
-    """The id of every stored thread, and what stands in each of its rows."""
-    with closing(sqlite3.connect(file)) as conn:
-        for table in ("checkpoints", "writes"):
-            for row in conn.execute(f"SELECT thread_id, * FROM {table}"):
-                blobs = [part for part in row[1:] if isinstance(part, bytes)]
-                yield str(row[0]), b" ".join(map(_plain, blobs))
+def _rows(url: str) -> Iterator[tuple[str | None, bytes]]:
+    """What stands in each row of a database, and the thread that the row belongs to."""
+    engine = open_engine(url)
+    tables = MetaData()
+    with engine.connect() as conn:
+        tables.reflect(conn)
+        for table in tables.tables.values():
+            for row in conn.execute(select(table)).mappings():
+                parts = [
+                    _plain(one) if isinstance(one, bytes) else repr(one).encode()
+                    for one in row.values()
+                ]
+                yield row.get("thread_id"), b" ".join(parts)
+    engine.dispose()
 
 
 def _plain(blob: bytes) -> bytes:
@@ -75,16 +84,24 @@ def _plain(blob: bytes) -> bytes:
 
 
 def leaks(
-    folder: Path, pages: list[str], planted: Mapping[str, str], said: Mapping[str, str]
+    folder: Path,
+    urls: list[str],
+    pages: list[str],
+    planted: Mapping[str, str],
+    said: Mapping[str, str],
 ) -> list[str]:
-    """Where something planted stands: keys in any file, and what tenants say in logs and pages."""
+    """Where something planted stands: keys in a file or a database, and what tenants say in logs
+    and on pages.
+    """
+    everything = {**planted, **said}
     found: list[str] = []
     for file in folder.iterdir():
         content = file.read_bytes()
-        secrets = {**planted, **said} if file.suffix == ".log" else planted
-        found += [
-            f"{name}: {file.name}" for name, text in secrets.items() if text.encode() in content
-        ]
+        secrets = everything if file.suffix == ".log" else planted
+        found += [f"{file.name}: {name}" for name in secrets if secrets[name].encode() in content]
+    for url in urls:
+        for _, row in _rows(url):
+            found += [f"a row: {name}" for name, text in planted.items() if text.encode() in row]
     for page in pages:
-        found += [f"a page: {name}" for name, text in {**planted, **said}.items() if text in page]
+        found += [f"a page: {name}" for name, text in everything.items() if text in page]
     return found

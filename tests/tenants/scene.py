@@ -103,26 +103,32 @@ class Report:
     leaked: list[str]
 
 
-def run(folder: Path, *, turns: int, kills: int, at_once: int, seed: int = 0) -> Report:
-    """Plays the scene with `turns` turns of each tenant, and returns what was found."""
-    database, log = folder / "server.db", folder / "server.log"
+def run(
+    folder: Path, *, turns: int, kills: int, at_once: int, seed: int = 0, database: str = ""
+) -> Report:
+    """Plays the scene with `turns` turns of each tenant, and returns what was found.
+
+    `database` is the URL of an empty one; by default it is an SQLite file in `folder`.
+    """
+    url, log = database or f"sqlite:///{folder}/server.db", folder / "server.log"
+    threads_url = database or f"sqlite:///{folder}/server-threads.db"
     with ScriptedModel(responder=answer, delay_s=0.01, api_key=VENDOR_KEY) as vendor:
-        keys = _prepare(f"sqlite:///{database}")
-        servers = Servers(_config(folder, database, vendor.base_url), log, 2)
+        keys = _prepare(url)
+        servers = Servers(_config(folder, url, vendor.base_url), log, 2)
         try:
             for port in servers.ports:
                 servers.start(port)
             for port in servers.ports:
                 servers.wait(port)
-            urls = [servers.url(port) for port in servers.ports]
-            tenants = [Tenant(name, keys[name], urls) for name in TENANTS]
+            served = [servers.url(port) for port in servers.ports]
+            tenants = [Tenant(name, keys[name], served) for name in TENANTS]
             chance = random.Random(seed)
             asyncio.run(_hammer(tenants, servers, turns, kills, at_once, chance))
-            pages = [text for url in urls for text in _pages(url, keys[OPERATOR])]
+            pages = [text for one in served for text in _pages(one, keys[OPERATOR])]
         finally:
             servers.stop()
     answers = {tenant.name: tenant.answers for tenant in tenants}
-    missing, double = wrong_books(f"sqlite:///{database}", answers, TOOL_TURNS)
+    missing, double = wrong_books(url, answers, TOOL_TURNS)
     planted = {"the vendor's key": VENDOR_KEY, **{f"the key of {k}": v for k, v in keys.items()}}
     said = {name: secret_of(name) for name in TENANTS}
     return Report(
@@ -131,8 +137,8 @@ def run(folder: Path, *, turns: int, kills: int, at_once: int, seed: int = 0) ->
         tries=sum(tenant.tries.total() for tenant in tenants),
         missing=missing,
         double=double,
-        crossed=[*_crossed(tenants), *crossed_threads(folder / "server-threads.db", said)],
-        leaked=leaks(folder, pages, planted, said),
+        crossed=[*_crossed(tenants), *crossed_threads(threads_url, said)],
+        leaked=leaks(folder, [url, threads_url], pages, planted, said),
     )
 
 
@@ -192,12 +198,12 @@ def _prepare(url: str) -> dict[str, str]:
     return {name: each.key for name, each in made.items()}
 
 
-def _config(folder: Path, database: Path, vendor: str) -> Path:
+def _config(folder: Path, database: str, vendor: str) -> Path:
     file = folder / "turngraph.toml"
     file.write_text(
         f"""
 [store]
-database = "sqlite:///{database}"
+database = "{database}"
 lease_seconds = {LEASE_S}
 
 [models.echo]
