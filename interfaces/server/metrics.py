@@ -15,6 +15,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from turngraph.interfaces.server.admission import Admission
 from turngraph.interfaces.server.answer_parts import usage_of
 from turngraph.interfaces.server.turn_runs import TurnEnd
+from turngraph.state.usage import Usage
 
 __all__ = ["MULTIPROCESS", "Metrics"]
 
@@ -66,12 +67,16 @@ class Metrics:
         """Counts a turn that has stopped."""
         model, usage = end.plan.model.name, usage_of(end)
         self.turns.labels(model, status).inc()
-        self.tokens.labels(model, "input").inc(usage.input_tokens or 0)
-        self.tokens.labels(model, "output").inc(usage.output_tokens or 0)
         amounts = [one.amount_usd for one in end.charges if one.amount_usd is not None]
-        self.cost.labels(model).inc(float(sum(amounts, Decimal(0))))
+        self.count_usage(model, usage, sum(amounts, Decimal(0)))
         if end.first_token_s is not None:
             self.first_token_seconds.labels(model).observe(end.first_token_s)
+
+    def count_usage(self, model: str, usage: Usage, usd: Decimal) -> None:
+        """Counts tokens and US dollars. `model` is one of few names, and no client's own."""
+        self.tokens.labels(model, "input").inc(usage.input_tokens or 0)
+        self.tokens.labels(model, "output").inc(usage.output_tokens or 0)
+        self.cost.labels(model).inc(float(usd))
 
     def page(self, admission: Admission) -> Response:
         """What Prometheus reads, of all processes."""

@@ -49,7 +49,7 @@ class Service:
     folder: Path
     environ: MutableMapping[str, str]
     telemetry: Telemetry | None
-    metrics: Metrics = field(default_factory=Metrics)
+    metrics: Metrics
     signals: Signals = field(default_factory=Signals)
     background: BackgroundResponses = field(init=False)
     _old: list[ModelSet] = field(default_factory=list)
@@ -85,11 +85,17 @@ class Service:
         return run, admitted.headers
 
     async def reload(self, config: ServerConfig) -> None:
-        """Serves the models of `config` from now on. Turns that run keep those that they have.
+        """Serves the models of `config`, and forwards to its vendors, from now on. What runs keeps
+        what it has.
 
         Raises TurnConfigurationError if they cannot be built; nothing is changed then.
         """
         models = await build_models(config, self.store, self.folder, self.environ, self.telemetry)
+        try:
+            self.passthrough.configure(config.passthrough)
+        except BaseException:
+            await models.aclose()
+            raise
         self._old.append(self.models)
         self.config, self.models = config, models
 
@@ -112,10 +118,11 @@ class Service:
         self._old = [models for models in self._old if not models.is_idle]
         for models in idle:
             await models.aclose()
+        await self.passthrough.close_unused()
 
     async def sweep(self, *, quiet_s: float) -> None:
         """Settles calls that nobody waits for any more, as of clients that left."""
-        own = (*self.models.prices.overrides, *self.passthrough.prices.overrides)
+        own = (*self.models.prices.overrides, *self.passthrough.prices)
         await self.store.ledger.asweep(Prices(own), quiet_s=quiet_s)
 
     async def forget_old(self) -> None:
@@ -153,9 +160,12 @@ async def open_service(
         ledger_store = store.ledger.store
         known = callers if callers is not None else callers_for(config, ledger_store)
         limiter = RateLimiter(ledger_store)
-        forwards = PassthroughGateway(config.passthrough, ledger_store, limiter, admission, environ)
-        places = folder, environ, telemetry
-        service = Service(config, known, limiter, forwards, store, models, runs, *places)
+        metrics = Metrics()
+        forwards = PassthroughGateway(
+            config.passthrough, ledger_store, limiter, admission, metrics, environ
+        )
+        more = folder, environ, telemetry, metrics
+        service = Service(config, known, limiter, forwards, store, models, runs, *more)
         tidying = asyncio.create_task(service.tidy())
         try:
             yield service
@@ -164,6 +174,8 @@ async def open_service(
             with suppress(asyncio.CancelledError):
                 await tidying
             await runs.drain(service.signals.seconds_left(service.config.server.drain_seconds))
+            left_s = service.signals.seconds_left(service.config.server.drain_seconds)
+            await forwards.drain(left_s)
             await service.background.aclose()
             await runs.stop()
             await forwards.aclose()

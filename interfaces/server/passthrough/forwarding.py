@@ -10,7 +10,7 @@ from typing import Final
 
 from turngraph.interfaces.server.errors import ServerError
 from turngraph.interfaces.server.passthrough.headers import headers_for_client
-from turngraph.interfaces.server.passthrough.metering import Meter
+from turngraph.interfaces.server.passthrough.metering import NOTHING, Meter, Metered
 from turngraph.providers.wire.http_answer import Answer
 from turngraph.providers.wire.http_transport import HttpTransport
 from turngraph.state.errors import ProviderError
@@ -33,7 +33,7 @@ class AnswerHead:
 class Forwarding:
     """Sends a request, and keeps its answer for the client piece by piece.
 
-    `on_end` is called with the tokens that were used.
+    `on_end` is called with what was used.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Forwarding:
         path: str,
         content: bytes,
         headers: Mapping[str, str],
-        on_end: Callable[[int], Awaitable[None]],
+        on_end: Callable[[Metered], Awaitable[None]],
     ) -> None:
         self._transport, self._meter, self._on_end = transport, meter, on_end
         self._pieces: asyncio.Queue[bytes | None] = asyncio.Queue(_PIECES_AHEAD)
@@ -76,13 +76,13 @@ class Forwarding:
             self.task.cancel()
 
     async def _run(self, path: str, content: bytes, headers: Mapping[str, str]) -> None:
-        tokens = 0
+        used = NOTHING
         try:
             async with self._transport.aforward(path, content, headers) as answer:
                 if answer.status_code >= 300:
                     await self._pass_error(answer)
                 else:
-                    tokens = await self._pass_answer(answer)
+                    used = await self._pass_answer(answer)
         except ProviderError as exc:
             await self._meter.failed(exc)
             self._fail(exc)
@@ -94,10 +94,10 @@ class Forwarding:
         finally:
             if not self._head.done():
                 self._head.cancel()
-            await self._on_end(tokens)
+            await self._on_end(used)
         await self._pieces.put(None)
 
-    async def _pass_answer(self, answer: Answer) -> int:
+    async def _pass_answer(self, answer: Answer) -> Metered:
         self._begin(answer)
         whole = False
         try:
@@ -109,8 +109,8 @@ class Forwarding:
             self._broken = exc
         finally:
             # Also when the task is cancelled, because the client has left.
-            tokens = await self._meter.charge(whole=whole)
-        return tokens
+            used = await self._meter.charge(whole=whole)
+        return used
 
     async def _pass_error(self, answer: Answer) -> None:
         body = bytearray()

@@ -5,15 +5,16 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Final
 
+from turngraph.billing.pricing.overrides import PriceOverride
 from turngraph.billing.store.calls import CostAttribution
 from turngraph.billing.store.ledger_store import LedgerStore
-from turngraph.graphs.arguments import prices_from
 from turngraph.interfaces.server.admission import Admission
 from turngraph.interfaces.server.caller import Caller
 from turngraph.interfaces.server.errors import ServerError
+from turngraph.interfaces.server.metrics import Metrics
 from turngraph.interfaces.server.passthrough.forwarding import Forwarding
 from turngraph.interfaces.server.passthrough.headers import headers_for_vendor
-from turngraph.interfaces.server.passthrough.metering import ForwardedRequest, Meter
+from turngraph.interfaces.server.passthrough.metering import ForwardedRequest, Meter, Metered
 from turngraph.interfaces.server.passthrough.settings import PassthroughConfig
 from turngraph.interfaces.server.passthrough.vendor import PassthroughVendor
 from turngraph.interfaces.server.rate_limits.limiter import Admitted, RateLimiter
@@ -33,18 +34,32 @@ class PassthroughGateway:
         store: LedgerStore,
         limiter: RateLimiter,
         admission: Admission,
+        metrics: Metrics,
         environ: Mapping[str, str],
     ) -> None:
         self._store, self._limiter, self._admission = store, limiter, admission
-        self._vendors = {
-            name: PassthroughVendor(name, settings, environ)
+        self._metrics, self._environ = metrics, environ
+        self._vendors: dict[str, PassthroughVendor] = {}
+        self._old: list[PassthroughVendor] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.configure(configured)
+
+    def configure(self, configured: Mapping[str, PassthroughConfig]) -> None:
+        """Forwards to these vendors from now on. What is on its way keeps its connection.
+
+        Raises TurnConfigurationError if that is not possible; nothing is changed then.
+        """
+        vendors = {
+            name: PassthroughVendor(name, settings, self._environ)
             for name, settings in configured.items()
         }
-        self.prices = prices_from(
-            {name: price for each in configured.values() for name, price in each.prices.items()}
-        )
-        """The prices of all vendors together."""
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._old += self._vendors.values()
+        self._vendors = vendors
+
+    @property
+    def prices(self) -> tuple[PriceOverride, ...]:
+        """The prices of all vendors that come before the list prices."""
+        return tuple(price for each in self._vendors.values() for price in each.prices.overrides)
 
     def vendor(self, name: str, caller: Caller) -> PassthroughVendor:
         """Returns the vendor below `/passthrough/NAME/`.
@@ -83,9 +98,10 @@ class PassthroughGateway:
             meter = await self._hold(vendor, request, caller)
             place = stack.pop_all()  # kept until the answer has ended
 
-        async def on_end(tokens: int) -> None:
+        async def on_end(used: Metered) -> None:
             await place.aclose()
-            await self._limiter.settle(admitted, tokens=tokens)
+            await self._limiter.settle(admitted, tokens=used.tokens)
+            self._metrics.count_usage(f"{_TAG}:{vendor.name}", used.usage, used.usd)
 
         forwarding = Forwarding(
             vendor.transport_for(caller.account),
@@ -108,13 +124,25 @@ class PassthroughGateway:
         config = vendor.transport_for(caller.account).config
         return await Meter.hold(self._store, vendor.prices, config, request, attribution)
 
+    async def drain(self, seconds: float) -> None:
+        """Waits until what is on its way has ended, at most `seconds`."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
+
+    async def close_unused(self) -> None:
+        """Closes the connections of earlier configurations, once nothing is on its way."""
+        if not self._tasks:
+            old, self._old = self._old, []
+            for vendor in old:
+                await vendor.aclose()
+
     async def aclose(self) -> None:
         """Ends what is on its way, so that it is in the ledger, and closes all connections."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for vendor in self._vendors.values():
+        for vendor in (*self._old, *self._vendors.values()):
             await vendor.aclose()
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from hashlib import sha256
-from typing import Self
+from typing import Final, NamedTuple, Self
 
 from turngraph.billing.errors import UncappedError
 from turngraph.billing.pricing.charges import charge_for
@@ -37,7 +37,23 @@ from turngraph.state.reply import ProviderReply
 from turngraph.state.request import Api
 from turngraph.state.usage import Usage
 
-__all__ = ["ForwardedRequest", "Meter"]
+__all__ = ["NOTHING", "ForwardedRequest", "Meter", "Metered"]
+
+
+class Metered(NamedTuple):
+    """What an answer used and cost, as far as it is known yet."""
+
+    usage: Usage
+    usd: Decimal
+
+    @property
+    def tokens(self) -> int:
+        """Its tokens, input and output."""
+        return (self.usage.input_tokens or 0) + (self.usage.output_tokens or 0)
+
+
+NOTHING: Final = Metered(Usage(), Decimal(0))
+"""What a request without an answer used."""
 
 
 @dataclass(frozen=True)
@@ -140,9 +156,8 @@ class Meter:
         except ProviderError:
             return  # what is wrong with the answer is the client's to see; `charge` estimates
 
-    async def charge(self, *, whole: bool) -> int:
-        """Charges what the answer used, and returns its tokens. `whole` says that all of its bytes
-        have come.
+    async def charge(self, *, whole: bool) -> Metered:
+        """Charges what the answer used. `whole` says that all of its bytes have come.
 
         Where it ended before it said what it used, nobody knows what the vendor bills: then it
         stays open until the books are swept.
@@ -153,12 +168,12 @@ class Meter:
         except ProviderError as exc:
             if self._usage is None:
                 await self.failed(exc)
-                return _tokens(self._estimate(None))
+                return self._guess()
             reply = None
         usage = self._usage if reply is None else reply.usage
         if usage is None and (reply is None or reply.truncated or not whole):
             await self.unknown("cut")
-            return _tokens(self._estimate(None))
+            return self._guess()
         estimate = self._estimate(usage)
         charge = charge_for(
             self._prices,
@@ -177,7 +192,7 @@ class Meter:
             http_status=200,
         )
         await self._store.arun_or_spool(settle, settlement)
-        return _tokens(charge.usage)
+        return Metered(charge.usage or Usage(), charge.amount_usd or Decimal(0))
 
     async def refused(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         """Releases the money of a request that the vendor has refused, if it bills nothing."""
@@ -197,6 +212,10 @@ class Meter:
         seen = self._usage if self._usage is not None or not self._text else self._estimate(None)
         outcome = UnknownOutcome(attempt_id=self._attempt_id, why=why, estimate=seen)
         await self._store.arun_or_spool(mark_unknown, outcome)
+
+    def _guess(self) -> Metered:
+        """What an answer used that is charged later."""
+        return Metered(self._estimate(None) or Usage(), Decimal(0))
 
     def _estimate(self, usage: Usage | None) -> Usage | None:
         text = "".join(self._text)
@@ -218,7 +237,3 @@ def _worst_case(
     at = datetime.fromtimestamp(now, UTC)
     key = PriceKey(config.vendor, request.model, at=at, base_url=config.base_url)
     return worst_case_usd(prices, key, api=request.api, body=request.body, content=request.content)
-
-
-def _tokens(usage: Usage | None) -> int:
-    return 0 if usage is None else (usage.input_tokens or 0) + (usage.output_tokens or 0)

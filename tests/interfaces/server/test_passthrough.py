@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 import openai
 import pytest
@@ -16,19 +17,26 @@ from tests.interfaces.server.serving import PlainCallers, Vendor, serving
 from turngraph.billing import Budget, Ledger
 from turngraph.billing.store.schema import attempt_t
 from turngraph.billing.store.states import OPEN_STATES
+from turngraph.interfaces.server.admission import Admission
 from turngraph.interfaces.server.caller import Caller
 from turngraph.interfaces.server.config import ServerConfig, ServerSettings, StoreSettings
+from turngraph.interfaces.server.errors import ServerError
+from turngraph.interfaces.server.metrics import Metrics
+from turngraph.interfaces.server.passthrough.gateway import PassthroughGateway
 from turngraph.interfaces.server.passthrough.settings import PassthroughConfig
+from turngraph.interfaces.server.rate_limits.limiter import RateLimiter
 from turngraph.interfaces.server.rate_limits.limits import RateLimit, set_limit
 from turngraph.interfaces.server.tables import create_server_tables
 from turngraph.scripted import Raw, Say
 from turngraph.scripted.script import Call
+from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.usage import Usage
 
 SHARED_KEY, OWN_KEY = "sk-planted-shared-0815", "sk-planted-own-0815"
 PRICES: dict[str, dict[str, str | float]] = {"openai:gpt-x*": {"input": "1", "output": "2"}}
 KEYS = {
     "plain": Caller("acme", "plain", frozenset({"models", "tools"})),
+    "reporter": Caller("operator", "reporter", frozenset({"reports"})),
     "limited": Caller("limited", "limited", frozenset({"models", "passthrough"})),
     "narrow": Caller("acme", "narrow", frozenset({"passthrough"}), frozenset({"openai:gpt-x-1"})),
     **{
@@ -70,6 +78,11 @@ class Through:
             return Answer(answer.status, lower, answer.read())
         finally:
             connection.close()
+
+    def page(self, path: str, key: str) -> str:
+        headers = {"Authorization": f"Bearer {key}"}
+        with urlopen(Request(f"{self.url}{path}", headers=headers)) as answer:
+            return str(answer.read().decode())
 
     def open_attempts(self) -> int:
         """How many calls hold money."""
@@ -132,6 +145,9 @@ def test_the_bytes_of_request_and_answer_are_not_changed(through: Through) -> No
     # 10 input tokens at 1 USD and 4 output tokens at 2 USD per million.
     assert through.spent("acme") - before == Decimal("0.000018")
     assert through.ledger.spending("tag")[0].value == "passthrough"
+    metrics = through.page("/metrics", "reporter")
+    assert 'turngraph_tokens_total{kind="output",model="passthrough:openai"} 4.0' in metrics
+    assert 'turngraph_cost_usd_total{model="passthrough:openai"} 1.8e-05' in metrics
 
 
 def test_openais_own_client_works_through_it(through: Through) -> None:
@@ -238,3 +254,27 @@ def test_a_caller_at_its_limit_is_told_when_to_come_again(through: Through) -> N
         asks.create(model="scripted", messages=messages)
     assert refused.value.code == "rate_limit_exceeded"
     assert 1 <= int(refused.value.response.headers["retry-after"]) <= 60
+
+
+async def test_a_new_configuration_replaces_the_vendors_or_changes_nothing() -> None:
+    """As on SIGHUP: one that cannot be used leaves everything as it was."""
+    named = PassthroughConfig(vendor="openai", key_env="SHARED")
+    with Ledger("sqlite://") as ledger:
+        limiter = RateLimiter(ledger.store)
+        gateway = PassthroughGateway(
+            {"one": named},
+            ledger.store,
+            limiter,
+            Admission(1, 1),
+            Metrics(),
+            {"SHARED": SHARED_KEY},
+        )
+        before = gateway.vendor("one", KEYS["acme"])
+        with pytest.raises(TurnConfigurationError, match=r"`passthrough\.two` names the variable"):
+            gateway.configure({"two": PassthroughConfig(vendor="openai", key_env="MISSING")})
+        assert gateway.vendor("one", KEYS["acme"]) is before
+        gateway.configure({"two": named})
+        with pytest.raises(ServerError, match="Configured are: `two`"):
+            gateway.vendor("one", KEYS["acme"])
+        await gateway.close_unused()
+        await gateway.aclose()
