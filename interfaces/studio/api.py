@@ -16,7 +16,7 @@ from turngraph.interfaces.studio.live import Audience, Listener
 from turngraph.interfaces.studio.requests import json_body
 from turngraph.interfaces.studio.saved_walks import open_walk, saved_walk
 from turngraph.interfaces.studio.stored_threads import found_messages, list_threads
-from turngraph.interfaces.studio.walk import SharedWalk, check_looking
+from turngraph.interfaces.studio.walk import SharedWalk
 from turngraph.interfaces.studio.walks import Walks
 from turngraph.state.errors import TurnInvocationError
 
@@ -82,7 +82,8 @@ class Api:
     async def start(self, request: Request) -> Response:
         """Opens a walk: on an input, on a stored thread, or one that was saved."""
         given = await json_body(request)
-        if given.keys() & {"input", "saved"} and not self._may_change(request.scope):
+        may_change = self._may_change(request.scope)
+        if given.keys() & {"input", "saved"} and not may_change:
             raise HTTPException(403, _NOT_ALLOWED)
         self._walks.check_room()
         name, thread = str(given.get("graph", "")), given.get("thread") or None
@@ -96,6 +97,7 @@ class Api:
             walk = await asyncio.to_thread(
                 SharedWalk.begin, name, graph, given.get("input"), thread
             )
+        walk.is_for_looking = not may_change
         self._walks.add(walk)
         return JSONResponse({"id": walk.id}, 201)
 
@@ -103,7 +105,8 @@ class Api:
         """Closes a walk."""
         if not self._may_change(request.scope):
             raise HTTPException(403, _NOT_ALLOWED)
-        self._walks.close(request.path_params["walk"])
+        # What is still running may take a while to end.
+        await asyncio.to_thread(self._walks.close, request.path_params["walk"])
         return Response(status_code=204)
 
     async def walk(self, request: Request) -> Response:
@@ -124,7 +127,7 @@ class Api:
         if not isinstance(message, dict):
             raise TurnInvocationError("A move is `{client, message: {action, …}}`.")
         if not self._may_change(request.scope):
-            check_looking(message)
+            walk.check_looking(message)
         walk.move(str(given.get("client", "")), message)
         return Response(status_code=202)
 

@@ -4,7 +4,7 @@ import json
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, Final, Self, TypeVar
@@ -20,7 +20,7 @@ from turngraph.interfaces.stepper.views.widget_controller import WidgetControlle
 from turngraph.interfaces.stepper.views.widget_view import widget_choices
 from turngraph.interfaces.studio.live import Audience, Listener
 from turngraph.state.errors import TurngraphError, TurnInvocationError
-from turngraph.state.events import AnyEvent, Token
+from turngraph.state.events import AnyEvent, RequestSent, Token
 from turngraph.state.json_types import JsonObject
 
 __all__ = ["SharedWalk"]
@@ -59,7 +59,9 @@ class SharedWalk:
         self.started_at: Final = datetime.now(UTC)
         self.audience: Final = Audience()
         self.note = ""
-        """What happened to the walk when its graph was loaded again."""
+        """What is to be said beside the view: that it was stopped, or its graph loaded again."""
+        self.is_for_looking = False
+        """Whether someone opened it who may only look: such a person may move along its steps."""
         self._handled: Counter[str] = Counter()  # messages that were handled, by page
         self._moves = ThreadPoolExecutor(1, thread_name_prefix="turngraph-studio")
         self._waiting_moves, self._count_lock = 0, threading.Lock()
@@ -124,6 +126,18 @@ class SharedWalk:
     def look(self, work: Callable[[Stepper], T]) -> "Future[T]":
         """Returns the result of `work` on the line that is shown, between two moves."""
         return self._moves.submit(lambda: work(self.line))
+
+    def check_looking(self, message: Message) -> None:
+        """Raises TurnInvocationError for a message that someone who may only look must not send."""
+        if not self.is_for_looking:
+            raise TurnInvocationError(
+                "You may look at this run but not move it: it is someone else's. Open a thread."
+            )
+        if message.get("action") not in LOOKING:
+            raise TurnInvocationError(
+                "You may look at this run but not change it: back, the timeline, lines and "
+                "comparisons work here."
+            )
 
     def stop(self) -> None:
         """Stops the move that is under way, and drops those that wait for their turn."""
@@ -208,6 +222,8 @@ class SharedWalk:
     def _on_event(self, event: AnyEvent) -> None:
         if isinstance(event, Token) and event.kind == "text":
             self._tell_token(event.text)
+        elif isinstance(event, RequestSent):
+            self._tell_token("\n\n")  # the answer to another request begins
 
     def _tell_token(self, text: str) -> None:
         for listener in self.audience:
@@ -218,12 +234,3 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, CancelledError):
         return "Stopped. What was running runs again with the next step."
     return f"{type(error).__name__}: {error}"
-
-
-def check_looking(message: Mapping[str, Any]) -> None:
-    """Raises TurnInvocationError for a message that would run or change something."""
-    if message.get("action") not in LOOKING:
-        raise TurnInvocationError(
-            "You may look at this run but not change it: back, the timeline, lines and comparisons "
-            "work here."
-        )

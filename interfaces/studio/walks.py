@@ -47,8 +47,9 @@ class Walks:
 
     def close(self, walk_id: str) -> None:
         """Closes a walk."""
-        self[walk_id].close()
+        walk = self[walk_id]
         del self._walks[walk_id]
+        walk.close()
         self.audience.tell("changed", "true")
 
     def reload(self, entries: list[Entry]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import MessagesState, StateGraph
 from starlette.applications import Starlette
 from starlette.routing import Mount
@@ -54,8 +55,13 @@ def studio(file: Path, ledger: Ledger) -> Iterator[Studio]:
 
 def start(studio: Studio, name: str, given: Any, **more: Any) -> str:
     """Starts a run of the graph and returns its id."""
-    graph = next(each for each in studio.server.catalog.names if each.endswith(f":{name}"))
-    return str(studio.ask("POST", "/api/walks", {"graph": graph, "input": given, **more})["id"])
+    body = {"graph": full_name(studio, name), "input": given, **more}
+    return str(studio.ask("POST", "/api/walks", body)["id"])
+
+
+def full_name(studio: Studio, name: str) -> str:
+    """Returns the name of a graph as the studio lists it, with its file."""
+    return next(each for each in studio.server.catalog.names if each.endswith(f":{name}"))
 
 
 def view(studio: Studio, walk: str) -> dict[str, Any]:
@@ -161,8 +167,8 @@ def test_a_run_is_saved_by_the_browser_and_opened_again(studio: Studio) -> None:
     """It goes on where it stood. No page names a file of this machine, in no message."""
     walk = start(studio, "plain", {"words": ["a"]})
     move(studio, walk, "step")
-    file, graph = studio.ask("GET", f"/api/walks/{walk}/file"), studio.server.catalog.names[4]
-    body = {"graph": graph, "saved": json.dumps(file)}
+    file = studio.ask("GET", f"/api/walks/{walk}/file")
+    body = {"graph": full_name(studio, "plain"), "saved": json.dumps(file)}
     opened = studio.ask("POST", "/api/walks", body)["id"]
     assert view(studio, opened)["headline"] == view(studio, walk)["headline"]
     assert "finished" in move(studio, opened, "run")["headline"]
@@ -277,8 +283,12 @@ def test_the_ledger_is_shown_by_day_model_account_and_plugin(
 
 
 def test_who_may_only_look_starts_and_changes_nothing() -> None:
-    """The server that the studio is mounted in says so for each request."""
-    graph = StateGraph(MessagesState).add_node("n", lambda state: {}).set_entry_point("n").compile()
+    """The server that the studio is mounted in says so for each request. A stored thread can be
+    looked at, and its steps; nobody else's run is moved.
+    """
+    builder = StateGraph(MessagesState).add_node("n", lambda state: {}).set_entry_point("n")
+    graph = builder.compile(checkpointer=InMemorySaver())
+    graph.invoke(ask("Hi"), {"configurable": {"thread_id": "stored"}})
     app = studio_app(
         {"mine": graph}, may_change=lambda scope: b"x-writer" in dict(scope["headers"])
     )
@@ -288,10 +298,18 @@ def test_who_may_only_look_starts_and_changes_nothing() -> None:
     assert client.get("/page/main.js").status_code == 200
     body = {"graph": "mine", "input": ask("Hi")}
     assert client.post("/api/walks", json=body).status_code == 403
-    walk = client.post("/api/walks", json=body, headers=writer).json()["id"]
-    moves = f"/api/walks/{walk}/moves"
-    refused = client.post(moves, json={"message": {"action": "step"}})
-    assert "You may look at this run but not change it" in refused.json()["error"]
-    assert client.post(moves, json={"message": {"action": "jump", "step": 0}}).status_code == 202
-    assert client.delete(f"/api/walks/{walk}").status_code == 403
-    assert client.delete(f"/api/walks/{walk}", headers=writer).status_code == 204
+    other = client.post("/api/walks", json=body, headers=writer).json()["id"]
+    looked = client.post("/api/walks", json={"graph": "mine", "thread": "stored"}).json()["id"]
+
+    def move(walk: str, action: str, **more: Any) -> Any:
+        message = {"action": action, **more}
+        return client.post(f"/api/walks/{walk}/moves", json={"message": message})
+
+    assert "it is someone else's" in move(other, "jump", step=0).json()["error"]
+    assert "but not change it" in move(looked, "step").json()["error"]
+    assert move(looked, "jump", step=0).status_code == 202
+    for path in (f"/api/walks/{looked}/stop", f"/api/walks/{looked}/thread"):
+        assert client.post(path, json={}).status_code == 403
+    for walk in (other, looked):
+        assert client.delete(f"/api/walks/{walk}").status_code == 403
+        assert client.delete(f"/api/walks/{walk}", headers=writer).status_code == 204
