@@ -51,7 +51,7 @@ def context(browser: Any) -> Iterator[Any]:
     """A browser without cookies; an error on any page of it fails the test."""
     errors: list[str] = []
     opened = browser.new_context(viewport={"width": 1440, "height": 900})
-    opened.set_default_timeout(15_000)
+    opened.set_default_timeout(30_000)
     opened.on("weberror", lambda error: errors.append(str(error.error)))
     opened.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
     yield opened
