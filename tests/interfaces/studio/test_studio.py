@@ -287,7 +287,7 @@ def test_who_may_only_look_starts_and_changes_nothing() -> None:
     looked at, and its steps; nobody else's run is moved.
     """
     builder = StateGraph(MessagesState).add_node("n", lambda state: {}).set_entry_point("n")
-    graph = builder.compile(checkpointer=InMemorySaver())
+    graph: Any = builder.compile(checkpointer=InMemorySaver())
     graph.invoke(ask("Hi"), {"configurable": {"thread_id": "stored"}})
     app = studio_app(
         {"mine": graph}, may_change=lambda scope: b"x-writer" in dict(scope["headers"])
