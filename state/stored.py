@@ -23,6 +23,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from turngraph.state.decoded_messages import DECODED
 from turngraph.state.request import ChatRequest
 from turngraph.state.result import Attempt, Charge, ToolRun, TurnResult
+from turngraph.state.stored_names import DICTIONARY
 
 __all__ = ["MESSAGE_CLASSES", "STORED_CLASSES", "Stored", "stored_form"]
 
@@ -61,8 +62,13 @@ def stored_form(value: Any) -> Any:
     if isinstance(value, Stored):
         return value
     _, encoded = _SERIALIZER.dumps_typed(value)
-    return value if len(encoded) < _WORTH_IT else Stored(zlib.compress(encoded, _LEVEL))
+    if len(encoded) < _WORTH_IT:
+        return value
+    compressor = zlib.compressobj(_LEVEL, zdict=DICTIONARY)
+    return Stored(compressor.compress(encoded) + compressor.flush())
 
 
 def _decoded(data: bytes) -> Any:
-    return _SERIALIZER.loads_typed(("msgpack", zlib.decompress(data)))
+    # What was stored before there was a dictionary says so in its header, and is read without one.
+    encoded = zlib.decompressobj(zdict=DICTIONARY).decompress(data)
+    return _SERIALIZER.loads_typed(("msgpack", encoded))

@@ -12,8 +12,9 @@ from sqlalchemy import MetaData, select
 from turngraph.billing import Ledger
 from turngraph.billing.store.database import open_engine
 from turngraph.billing.store.schema import attempt_t
+from turngraph.state.stored_names import DICTIONARY
 
-_COMPRESSED = re.compile(b"\x78[\x01\x5e\x9c\xda]")
+_COMPRESSED = re.compile(b"\x78[\x01\x3f\x5e\x9c\xda]")
 """How what zlib has written begins."""
 
 
@@ -79,7 +80,7 @@ def _plain(blob: bytes) -> bytes:
     plain = [blob]
     for match in _COMPRESSED.finditer(blob):
         with suppress(zlib.error):
-            plain.append(zlib.decompressobj().decompress(blob[match.start() :]))
+            plain.append(zlib.decompressobj(zdict=DICTIONARY).decompress(blob[match.start() :]))
     return b" ".join(plain)
 
 
