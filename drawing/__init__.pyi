@@ -1,3 +1,6 @@
+from .picture import (
+    Picture as Picture,
+)
 from .svg import (
     draw_svg as draw_svg,
 )
@@ -6,6 +9,7 @@ from .text import (
 )
 
 __all__ = [
+    "Picture",
     "draw_svg",
     "draw_text",
 ]

@@ -197,15 +197,15 @@ class TurnGraph(StoredStates, TypedRuns):
             setattr(copied, name, getattr(self, name))
         return copied
 
-    def _repr_mimebundle_(self, **kwargs: object) -> dict[str, Any]:
+    def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict[str, Any], dict[str, Any]]:
         """What a notebook shows: a picture drawn here. LangGraph's own would ask a web service."""
+        from turngraph.drawing.picture import Picture
         from turngraph.drawing.svg import draw_svg
+        from turngraph.drawing.text import draw_text
         from turngraph.graphs.stage_notes import stage_notes
 
-        graph = self.get_graph()
-        text = graph.draw_mermaid()
-        svg = draw_svg(graph, notes=stage_notes())
-        return {"text/plain": text, "text/vnd.mermaid": text, "image/svg+xml": svg}
+        graph, notes = self.get_graph(), stage_notes()
+        return Picture(draw_svg(graph, notes=notes)).bundle(draw_text(graph))
 
     async def _astream_resumed(
         self,

@@ -21,9 +21,8 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import Command, Send
 
 from turngraph import TurnStepper, chat_turn
-from turngraph.drawing import draw_svg
+from turngraph.drawing import Picture, draw_svg
 from turngraph.interfaces.notebook_model import notebook_model
-from turngraph.interfaces.stepper.views.charts import Picture
 from turngraph.scripted import Call, ReceivedRequest, Say
 
 # %% [markdown]

@@ -5,10 +5,11 @@ from decimal import Decimal
 from html import escape
 from typing import Final, NamedTuple
 
+from turngraph.drawing.picture import Picture
 from turngraph.interfaces.plain_text import money, one_line
 from turngraph.interfaces.stepper.engine.steps import Step
 
-__all__ = ["STYLE", "Picture", "cost_chart", "timeline_chart", "tokens_chart"]
+__all__ = ["STYLE", "cost_chart", "timeline_chart", "tokens_chart"]
 
 _WIDTH: Final = 720
 _LABEL_WIDTH: Final = 190
@@ -19,19 +20,11 @@ _OTHER_COLOR: Final = "#8c959f"
 _TEXT: Final = 'font-family="system-ui, sans-serif" font-size="12" fill="#59636e"'
 # A style sheet inside a picture applies to the whole page around it, so its rules name the
 # picture's class.
-STYLE: Final = "@media(prefers-color-scheme:dark){.turnchart text{fill:#9198a1}}"
-
-
-class Picture(str):
-    """An SVG document that a notebook shows as a picture."""
-
-    __slots__ = ()
-
-    def _repr_svg_(self) -> str:
-        return str(self)
-
-    def __repr__(self) -> str:
-        return f"<picture, {len(self)} characters of SVG>"
+STYLE: Final = (
+    ".turnchart{background:#fff}@media(prefers-color-scheme:dark){.turnchart{background:#0d1117}"
+    ".turnchart text{fill:#9198a1}}"
+)
+"""A chart has a background of its own: the page around it may have another scheme."""
 
 
 class _Bar(NamedTuple):

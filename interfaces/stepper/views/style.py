@@ -109,6 +109,7 @@ background:none;min-height:0}}
 .turnstepper ol.ts-steps button[aria-current]{{background:var(--lit-paper)}}
 .turnstepper ol.ts-steps li[aria-current]{{font-weight:600}}
 .turnstepper .ts-picture svg{{max-width:100%;height:auto}}
+.turnstepper .ts-picture .turnchart{{background:none}}
 .turnstepper .ts-picture text{{fill:var(--dim)}}
 .turnstepper .turngraph .stage rect{{fill:var(--paper);stroke:var(--box)}}
 .turnstepper .turngraph .end rect{{fill:var(--line);stroke:none}}
