@@ -23,7 +23,7 @@ export UV_SYSTEM_CERTS ?= true
 endif
 
 .PHONY: bench check clean coverage crashtest demo docs faults format fuzz help install langgraph-server
-.PHONY: links lint lock notebook pictures release-check replay rules tenants test test-lowest test-newest
+.PHONY: links lint lock notebook notebooks pictures release-check replay rules tenants test test-lowest test-newest
 .PHONY: test-unlocked types wheel wheel-test
 
 help:  ## what each target does
@@ -76,8 +76,14 @@ demo: $(VENV)/.package  ## three turns on the scripted model, every stage shown
 	  'docs/tutorial/own-agent.md' 'an agent of your own in fifteen minutes' \
 	  'make help' 'everything else'
 
-notebook: $(VENV)/.notebook  ## JupyterLab with the notebooks, on the scripted model
-	$(RUN)jupyter lab notebooks/01_one_turn.ipynb
+# Copies are opened: what a reader runs and changes is theirs, and no tracked file.
+notebook: $(VENV)/.notebook  ## JupyterLab with copies of the notebooks, on the scripted model
+	mkdir -p my_notebooks
+	cp -n notebooks/*.ipynb my_notebooks/
+	$(RUN)jupyter lab my_notebooks/01_one_turn.ipynb
+
+notebooks: install  ## run every notebook and save it with its outputs; needs Chromium
+	$(RUN)python -m notebooks.source.make
 
 test: install  ## the whole suite
 	$(RUN)pytest -n $(WORKERS) -q

@@ -13,11 +13,11 @@ for needed in ("jupytext", "nbclient", "ipykernel"):
     pytest.importorskip(needed, reason="the notebooks are run with the development dependencies")
 
 NOTEBOOKS = ROOT / "notebooks"
-SOURCES = sorted(NOTEBOOKS.glob("[0-9]*.py"))
+SOURCES = sorted((NOTEBOOKS / "source").glob("[0-9]*.py"))
 
 
 def _make() -> Any:
-    spec = importlib.util.spec_from_file_location("make_notebooks", NOTEBOOKS / "make.py")
+    spec = importlib.util.spec_from_file_location("make_notebooks", NOTEBOOKS / "source/make.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -26,8 +26,26 @@ def _make() -> Any:
 
 
 def test_there_are_eight() -> None:
-    """One for each thing people come for."""
+    """One for each thing people come for, and nothing else lies among them."""
     assert len(SOURCES) == 8
+    opened = {path.name for path in NOTEBOOKS.iterdir() if not path.name.startswith((".", "__"))}
+    assert opened == {f"{source.stem}.ipynb" for source in SOURCES} | {"source"}
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+def test_a_saved_notebook_ends_in_a_page_that_anyone_sees(source: Path) -> None:
+    """As a picture: GitHub shows no page, JupyterLab none that its reader did not make. No file is
+    paired with it, which saving it would change.
+    """
+    import nbformat
+
+    saved = nbformat.read(NOTEBOOKS / f"{source.stem}.ipynb", 4)
+    assert "jupytext" not in saved["metadata"]
+    [last] = saved.cells[-1]["outputs"]
+    assert set(last["data"]) == {"text/plain", "image/png"}
+    shown = [output.get("data", {}) for cell in saved.cells for output in cell.get("outputs", [])]
+    assert not any("turnstepper" in data.get("text/html", "") for data in shown)
+    assert all("image/png" in data for data in shown if "image/svg+xml" in data)
 
 
 @pytest.mark.filterwarnings("default")
@@ -42,5 +60,5 @@ def test_a_notebook_runs_and_says_what_was_saved(
 
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     make = _make()
-    saved = nbformat.read(source.with_suffix(".ipynb"), 4)
+    saved = nbformat.read(make.saved(source), 4)
     assert make.outputs(make.run(source)) == make.outputs(saved)

@@ -1,13 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     formats: ipynb,py:percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 # # Tools in parallel, and one that fails
 # The model may ask for several tools at once. One of these does not know Atlantis.
@@ -29,7 +19,8 @@ def weather(city: str) -> str:
 
 
 # %% [markdown]
-# Run until the tools are next: each call is a task of its own.
+# Press **Step** until `dispatch_tools` is next, then **Into**, which runs one call alone; or run
+# the cells below.
 
 # %%
 calls = Call(("weather", {"city": "Oslo"}, "call-1"), ("weather", {"city": "Atlantis"}, "call-2"))
@@ -37,6 +28,13 @@ model = notebook_model(calls, Say("Rain in Oslo. I could not find Atlantis."))
 stepper = TurnStepper(
     chat_turn(model, tools=[weather]), {"messages": [("user", "Oslo and Atlantis?")]}
 )
+stepper.show()
+
+# %% [markdown]
+# Run until the tools are next: each call is a task of its own.
+
+# %%
+stepper.jump(0)
 stepper.run_until("dispatch_tools")
 [task.call.arguments for task in stepper.now.pending]
 
@@ -62,3 +60,10 @@ fork.state["messages"][-1].content
 # %%
 stepper.run()
 print([run.status for run in stepper.state["result"].tool_runs], stepper.state["result"].answer)
+
+# %% [markdown]
+# The failed call is red, with its error, and its task says how many of how many.
+
+# %%
+stepper.back(4)
+stepper

@@ -1,13 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     formats: ipynb,py:percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 # # Chat Completions and Responses, reasoning, streaming
 # The same question through both APIs. Only the JSON differs.
@@ -45,3 +35,9 @@ for stepper in steppers.values():
 
 # %%
 steppers["chat"].response.reasoning
+
+# %% [markdown]
+# The walk as a page.
+
+# %%
+steppers["responses"]

@@ -1,13 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     formats: ipynb,py:percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 # # Turns as nodes of an agent graph
 # A router, map-reduce, a supervisor, and a person who agrees first. A turn is a node like any
@@ -47,10 +37,15 @@ router = graph.compile()
 Picture(draw_svg(router.get_graph()))
 
 # %% [markdown]
-# `step` enters the turn; LangGraph's own breakpoints stop before and after it only.
+# Press **Step**: it enters the turn, where LangGraph's own breakpoints stop before and after it
+# only. **Over** takes the whole turn at once.
 
 # %%
 stepper = TurnStepper(router, {"messages": [("user", "What is 6 * 7?")]})
+stepper.show()
+
+# %%
+stepper.jump(0)
 stepper.step()
 stepper.now.nodes
 
@@ -164,3 +159,9 @@ while not stepper.now.finished:
     stepper.step_over()
 for message in stepper.state["messages"]:
     print(f"{message.type}: {message.text}")
+
+# %% [markdown]
+# The last walk as a page.
+
+# %%
+stepper

@@ -1,13 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     formats: ipynb,py:percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 # # Your own provider
 # Any OpenAI-compatible endpoint: give its base URL. A vendor's profile says what it takes and
@@ -44,3 +34,9 @@ print(stepper.request.as_curl().replace(server.base_url, "http://localhost:8000/
 stepper.run()
 print(stepper.response.text)
 server.close()
+
+# %% [markdown]
+# The walk as a page.
+
+# %%
+stepper

@@ -1,13 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     formats: ipynb,py:percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 # # One turn, step by step
 # A turn is a LangGraph graph. Here is one that may use a calculator; the picture is drawn on this
@@ -24,10 +14,19 @@ turn = chat_turn(model, functions=["calculator"])
 turn
 
 # %% [markdown]
-# The stepper stands before the first stage. Nothing has run.
+# The widget stands before the first stage, and nothing has run. Press **Step** (or the key `s`) a
+# few times; **Back** runs nothing, and **Undo** takes back any move. The cells below do the same in
+# code, and the widget follows them.
 
 # %%
 stepper = TurnStepper(turn, {"messages": [("user", "What is 6 * 7?")]})
+stepper.show()
+
+# %% [markdown]
+# Where it stands: this runs next.
+
+# %%
+stepper.jump(0)
 stepper.now.nodes
 
 # %% [markdown]
@@ -75,9 +74,7 @@ tokens_chart(stepper.timeline)
 cost_chart(stepper.timeline)
 
 # %% [markdown]
-# In a living notebook `stepper.show()` is all of this with buttons, keys and fields to edit in.
-#
-# ![The widget, before the tools of a turn run](../docs/stepper-tools.png)
+# The stepper itself is a page: what the widget shows, without buttons.
 
 # %%
-stepper.show()
+stepper

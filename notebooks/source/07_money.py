@@ -1,13 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     formats: ipynb,py:percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 # # What a turn costs
 # A ledger holds the money before a call and charges it after, once.
@@ -108,3 +98,9 @@ other.actual_usd, other.other_usd
 
 # %%
 ledger.verify()
+
+# %% [markdown]
+# The walk as a page.
+
+# %%
+stepper

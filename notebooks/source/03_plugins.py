@@ -1,13 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     formats: ipynb,py:percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 # # Plugins: facts, a database, a web service
 # A plugin is a YAML file. These three stand in `examples/plugins`; the web service that one of them
@@ -126,5 +116,11 @@ print(stepper.state["result"].tool_runs[0].content)
 print(
     [tool["function"]["name"] for tool in stepper.request["tools"]], stepper.state["result"].answer
 )
+
+# %% [markdown]
+# The last walk as a page; then the service ends.
+
+# %%
 plugins.close()
 service.terminate()
+stepper
