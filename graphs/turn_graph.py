@@ -197,7 +197,10 @@ class TurnGraph(StoredStates, TypedRuns):
             setattr(copied, name, getattr(self, name))
         return copied
 
-    def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict[str, Any], dict[str, Any]]:
+    # IPython also takes metadata beside the data, here the width of the picture.
+    def _repr_mimebundle_(  # type: ignore[override]
+        self, **kwargs: object
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         """What a notebook shows: a picture drawn here. LangGraph's own would ask a web service."""
         from turngraph.drawing.picture import Picture
         from turngraph.drawing.svg import draw_svg
