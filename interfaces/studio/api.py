@@ -1,6 +1,7 @@
 """What the page asks the studio, as JSON."""
 
 import asyncio
+import re
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -74,10 +75,10 @@ class Api:
             )
         from turngraph.interfaces.studio.spending import spending_report
 
-        days = int(request.query_params.get("days", "30"))
-        if not 1 <= days <= _MOST_DAYS:
-            raise TurnInvocationError(f"`days` is {days}; it must be 1 to {_MOST_DAYS}.")
-        return JSONResponse(await asyncio.to_thread(spending_report, self._ledger, days))
+        days = request.query_params.get("days", "30")
+        if not re.fullmatch("[0-9]{1,3}", days) or not 1 <= int(days) <= _MOST_DAYS:
+            raise TurnInvocationError(f"`days` is `{days}`; it must be 1 to {_MOST_DAYS}.")
+        return JSONResponse(await asyncio.to_thread(spending_report, self._ledger, int(days)))
 
     async def start(self, request: Request) -> Response:
         """Opens a walk: on an input, on a stored thread, or one that was saved."""

@@ -14,6 +14,7 @@ async function show() {
   for (const link of document.querySelectorAll("nav a"))
     link.toggleAttribute("aria-current", link.hash === `#/${page ?? ""}`);
   main.replaceChildren();
+  document.title = "turngraph studio";
   try {
     const shown =
       page === "walk"

@@ -43,60 +43,26 @@ export async function showWalk(main, id) {
   const client = [...crypto.getRandomValues(new Uint32Array(2))].join("-");
   const { css, choices, ...about } = await read(`walks/${id}`);
   const nonce = document.querySelector("style[nonce]").nonce;
-  const values = { css, choices: { ...choices, nonce }, view: null };
-  const model = new WalkModel(id, client, values);
-  const note = make("p", { className: "note", role: "status" });
-  const arriving = make("pre", {
-    className: "arriving",
-    hidden: true,
-    tabIndex: 0,
-    "aria-label": "The answer as it arrives",
-  });
-  const el = make("div", { className: "stepper" });
-  const halt = button(
-    "Stop",
-    () =>
-      send(`walks/${id}/stop`, {}).catch((error) => {
-        note.textContent = error.message;
-      }),
-    { hidden: true, title: "Stop (Escape)", "aria-keyshortcuts": "Escape" },
-  );
-  el.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && !halt.hidden) halt.click();
-  });
-  main.append(
-    make(
-      "div",
-      { className: "title" },
-      make("h1", {}, about.graph + (about.thread ? `, thread ${about.thread}` : "")),
-      halt,
-      keepMenu(id, about.thread),
-      copyMenu(id),
-    ),
-    note,
-    el,
-    arriving,
-    search(id),
-  );
+  const model = new WalkModel(id, client, { css, choices: { ...choices, nonce }, view: null });
+  const { note, halt, el, arriving } = layOut(main, id, about);
   let unmount = null;
   const drawWidget = () => {
     unmount?.();
     el.replaceChildren();
     unmount = widget.render({ model, el });
+    // The widget's keys work at once, unless the person is somewhere else already.
+    if (document.activeElement === main || document.activeElement === document.body)
+      el.firstElementChild.focus({ preventScroll: true });
   };
   const stop = listen(`walks/${id}/events?client=${client}`, {
-    handled: (count) => {
-      model.counted = count;
-    },
+    handled: (count) => (model.counted = count),
     view: (view) => {
       model.show(view);
       if (!unmount) drawWidget();
     },
-    note: (text) => {
-      note.textContent = text;
-    },
+    note: (text) => (note.textContent = text),
     choices: (changed) => {
-      values.choices = { ...changed, nonce };
+      model.values.choices = { ...changed, nonce };
       if (unmount) drawWidget();
     },
     moving: (isMoving) => {
@@ -119,6 +85,34 @@ export async function showWalk(main, id) {
     stop();
     unmount?.();
   };
+}
+
+// Adds the parts of the page to `main`, and returns those that change.
+function layOut(main, id, about) {
+  const name = about.graph + (about.thread ? `, thread ${about.thread}` : "");
+  document.title = `${name} · turngraph studio`;
+  const note = make("p", { className: "note", role: "status" });
+  const label = "The answer as it arrives";
+  const arriving = make("pre", {
+    className: "arriving",
+    hidden: true,
+    tabIndex: 0,
+    "aria-label": label,
+  });
+  const el = make("div", { className: "stepper" });
+  const refuse = (error) => (note.textContent = error.message);
+  const halt = button("Stop", () => send(`walks/${id}/stop`, {}).catch(refuse), {
+    hidden: true,
+    title: "Stop (Escape)",
+    "aria-keyshortcuts": "Escape",
+  });
+  el.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && !halt.hidden) halt.click();
+  });
+  const menus = [halt, keepMenu(id, about.thread), copyMenu(id)];
+  const title = make("div", { className: "title" }, make("h1", {}, name), menus);
+  main.append(title, note, el, arriving, search(id));
+  return { note, halt, el, arriving };
 }
 
 function search(id) {

@@ -278,8 +278,10 @@ def test_the_ledger_is_shown_by_day_model_account_and_plugin(
     assert charts["model"][0]["share"] == 1.0
     assert report["total"] == charts["day"][0]["amount"] != "$0"
     assert 0 < report["budgets"][0]["share"] <= 1
-    status, text, _ = studio.send("GET", "/api/spending?days=0", None, {"Cookie": studio.cookie})
-    assert (status, "must be 1 to 366" in text) == (400, True)
+    for days in ("0", "367", "-1", "many"):
+        path = f"/api/spending?days={days}"
+        status, text, _ = studio.send("GET", path, None, {"Cookie": studio.cookie})
+        assert (status, "must be 1 to 366" in text) == (400, True)
 
 
 def test_who_may_only_look_starts_and_changes_nothing() -> None:
