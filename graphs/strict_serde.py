@@ -17,6 +17,7 @@ from langgraph.checkpoint.serde.types import _DeltaSnapshot
 from langgraph.types import Checkpointer
 
 import turngraph.state.turn as turn
+from turngraph.graphs.readable_savers import readable
 from turngraph.state.base import Frozen
 from turngraph.state.decoded_messages import DECODED
 from turngraph.state.stored import MESSAGE_CLASSES, STORED_CLASSES, Stored, stored_form
@@ -49,7 +50,10 @@ class StrictSerializer(JsonPlusSerializer):
         kind, encoded = data
         if kind == "msgpack" and _is_list(encoded):
             return DECODED.read(encoded, self._decoded)
-        return super().loads_typed(data)
+        try:
+            return super().loads_typed(data)
+        except NotImplementedError as exc:  # LangGraph's answer to a kind that it does not know
+            raise ValueError(str(exc)) from exc
 
     def _decoded(self, encoded: bytes) -> Any:
         return super().loads_typed(("msgpack", encoded))
@@ -141,7 +145,7 @@ def turn_checkpointer(checkpointer: Saver) -> Saver:
         types = checkpointer.serde.types
     else:
         return checkpointer
-    compact = copy(checkpointer)
+    compact = readable(checkpointer)
     compact.serde = _turn_serializer(*types)
     return compact
 

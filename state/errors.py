@@ -5,6 +5,7 @@ TurngraphError
 ├── TurnValueError            a value that cannot be sent: a wrong role, NaN, a lone surrogate
 ├── TurnInvocationError       a turn was called in a way that it cannot run
 │   └── TurnPausedError       the turn waits for a person and has no result yet
+├── StoredThreadError         a stored thread cannot be read: a row of its checkpoints is damaged
 ├── BudgetExceededError       a budget does not have the money that a call may cost
 ├── ToolError                 a tool call cannot be served; the model is told, the turn goes on
 │   ├── UnknownToolError      the turn offers no such tool
@@ -31,6 +32,7 @@ __all__ = [
     "KindTraits",
     "ProviderError",
     "ResponsesAPIError",
+    "StoredThreadError",
     "ToolArgumentsError",
     "ToolError",
     "ToolTimeoutError",
@@ -132,6 +134,22 @@ def _shown(question: object) -> str:
         return type(question).__name__
     problem = question.get("problem") if isinstance(question, Mapping) else None
     return f"approve `{tool}`?" + (f" ({problem})" if problem else "")
+
+
+class StoredThreadError(TurngraphError):
+    """A stored thread cannot be read. Nothing was sent.
+
+    Attributes:
+        thread: the thread's id; None where it is not known.
+    """
+
+    def __init__(self, thread: str | None, cause: Exception) -> None:
+        self.thread = thread
+        name = "A stored thread" if thread is None else f"The stored thread `{thread}`"
+        super().__init__(
+            f"{name} cannot be read ({type(cause).__name__}): a row of its checkpoints is damaged, "
+            "or another program wrote it. Restore the row, or begin another thread."
+        )
 
 
 class BudgetExceededError(TurngraphError):

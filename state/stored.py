@@ -21,11 +21,18 @@ from langchain_core.messages import (
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from turngraph.state.decoded_messages import DECODED
+from turngraph.state.errors import StoredThreadError
 from turngraph.state.request import ChatRequest
 from turngraph.state.result import Attempt, Charge, ToolRun, TurnResult
 from turngraph.state.stored_names import DICTIONARY
 
-__all__ = ["MESSAGE_CLASSES", "STORED_CLASSES", "Stored", "stored_form"]
+__all__ = ["DAMAGE", "MESSAGE_CLASSES", "STORED_CLASSES", "Stored", "stored_form"]
+
+DAMAGE: Final = (
+    *(ValueError, TypeError, LookupError, AttributeError),
+    *(EOFError, NotImplementedError, RecursionError, zlib.error),
+)
+"""What decoding a damaged row may raise."""
 
 MESSAGE_CLASSES: Final = (
     *(AIMessage, AIMessageChunk, ChatMessage, FunctionMessage),
@@ -53,8 +60,14 @@ class Stored(NamedTuple):
 
     @property
     def value(self) -> Any:
-        """The value, decoded. Lists of messages are decoded once and remembered."""
-        return DECODED.read(self.data, _decoded)
+        """The value, decoded. Lists of messages are decoded once and remembered.
+
+        Raises StoredThreadError if it is damaged.
+        """
+        try:
+            return DECODED.read(self.data, _decoded)
+        except DAMAGE as exc:
+            raise StoredThreadError(None, exc) from exc
 
 
 def stored_form(value: Any) -> Any:

@@ -68,6 +68,7 @@ from .scripted.server import (
 from .state.errors import (
     BudgetExceededError as BudgetExceededError,
     ProviderError as ProviderError,
+    StoredThreadError as StoredThreadError,
     ToolError as ToolError,
     TurnConfigurationError as TurnConfigurationError,
     TurngraphError as TurngraphError,
@@ -130,6 +131,7 @@ __all__ = [
     "ScriptedModel",
     "StageState",
     "StageUpdate",
+    "StoredThreadError",
     "ToolError",
     "ToolPrice",
     "TurnBuilder",

@@ -1,0 +1,108 @@
+"""Checkpointers that say which thread cannot be read, where a stored row is damaged.
+
+LangGraph's own raise whatever decoding makes go wrong (`UnicodeDecodeError`, `TypeError`, …), each
+in the middle of a run.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
+from contextlib import aclosing, closing, contextmanager
+from copy import copy
+from functools import cache
+from typing import Any, Final, TypeVar
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
+
+from turngraph.state.errors import StoredThreadError
+from turngraph.state.stored import DAMAGE
+
+__all__ = ["readable"]
+
+AnySaver = TypeVar("AnySaver", bound=BaseCheckpointSaver[Any])
+
+_MAPPINGS: Final = ("channel_values", "channel_versions", "versions_seen")
+
+
+def readable(checkpointer: AnySaver) -> AnySaver:
+    """Returns a copy of `checkpointer`, on the same storage, which raises StoredThreadError for a
+    row that it cannot read.
+    """
+    copied = copy(checkpointer)
+    copied.__class__ = _readable_class(type(checkpointer))
+    return copied
+
+
+class _Readable(BaseCheckpointSaver[Any]):
+    """The methods that read, for a class that also inherits from a checkpointer's own."""
+
+    def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        with _damage_named(config):
+            return _checked(super().get_tuple(config))
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        with _damage_named(config):
+            return _checked(await super().aget_tuple(config))
+
+    def list(self, config: RunnableConfig | None, **options: Any) -> Iterator[CheckpointTuple]:
+        # Closed at once: SQLite's checkpointer holds a lock until then.
+        with closing(_each(super().list(config, **options))) as found:
+            while True:
+                with _damage_named(config):
+                    each = _checked(next(found, None))
+                if each is None:
+                    return
+                yield each
+
+    async def alist(
+        self, config: RunnableConfig | None, **options: Any
+    ) -> AsyncIterator[CheckpointTuple]:
+        async with aclosing(_aeach(super().alist(config, **options))) as found:
+            while True:
+                with _damage_named(config):
+                    each = _checked(await anext(found, None))
+                if each is None:
+                    return
+                yield each
+
+    def get_delta_channel_history(self, **named: Any) -> Mapping[str, Any]:
+        with _damage_named(named.get("config")):
+            return super().get_delta_channel_history(**named)
+
+    async def aget_delta_channel_history(self, **named: Any) -> Mapping[str, Any]:
+        with _damage_named(named.get("config")):
+            return await super().aget_delta_channel_history(**named)
+
+
+@cache
+def _readable_class(kind: Any) -> Any:
+    return type(kind.__name__, (_Readable, kind), {"__module__": kind.__module__})
+
+
+def _each(found: Iterator[CheckpointTuple]) -> Generator[CheckpointTuple, None, None]:
+    yield from found
+
+
+async def _aeach(found: AsyncIterator[CheckpointTuple]) -> AsyncGenerator[CheckpointTuple, None]:
+    async for each in found:
+        yield each
+
+
+def _checked(stored: CheckpointTuple | None) -> CheckpointTuple | None:
+    """Returns `stored`. Raises TypeError or KeyError unless it has what LangGraph looks for."""
+    if stored is not None:
+        checkpoint: Any = stored.checkpoint
+        _ = stored.metadata["step"]
+        if not all(isinstance(checkpoint[name], Mapping) for name in _MAPPINGS):
+            raise TypeError("a checkpoint without channels")
+    return stored
+
+
+@contextmanager
+def _damage_named(config: RunnableConfig | None) -> Iterator[None]:
+    thread = (config or {}).get("configurable", {}).get("thread_id")
+    try:
+        yield
+    except DAMAGE as exc:
+        if thread is None or isinstance(exc, NotImplementedError):  # called wrongly
+            raise
+        raise StoredThreadError(thread, exc) from exc
