@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, 
 from contextlib import aclosing, closing, contextmanager
 from copy import copy
 from functools import cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
@@ -27,8 +27,8 @@ def readable(checkpointer: AnySaver) -> AnySaver:
     """Returns a copy of `checkpointer`, on the same storage, which raises StoredThreadError for a
     row that it cannot read.
     """
-    copied = copy(checkpointer)
-    copied.__class__ = _readable_class(type(checkpointer))
+    copied, kind = copy(checkpointer), cast("Any", type(checkpointer))
+    copied.__class__ = _readable_class(kind)
     return copied
 
 

@@ -32,6 +32,8 @@ CONNECTION_HEADERS: Final = frozenset(
     ("content-length", "content-encoding", "transfer-encoding", "connection")
 )
 """Headers that belong to the recorded connection; the server sets its own."""
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+"""No header has these: https://www.rfc-editor.org/rfc/rfc9110#section-5.5"""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ class RecordedExchange:
 
     @classmethod
     def read(cls, record: JsonObject) -> "RecordedExchange":
-        """Reads one parsed line of a recording.
+        """Reads one parsed line of a recording. Raises ValueError, TypeError or LookupError for one
+        that cannot be played.
 
         >>> response = {"status": 200, "headers": {}, "sse": ["data: 1"]}
         >>> line = {"id": "r", "api": "chat", "request": None, "response": response}
@@ -68,6 +71,8 @@ class RecordedExchange:
             for name, value in response["headers"].items()
             if name not in CONNECTION_HEADERS
         }
+        if broken := next(filter(_CONTROL.search, (*recorded, *recorded.values())), None):
+            raise ValueError(f"A recorded header holds a control character: {broken[:60]!r}.")
         return cls(
             id=record["id"],
             cassette=record.get("sequence", {}).get("cassette", record["id"]),

@@ -127,3 +127,12 @@ def test_the_sdk_reads_what_is_played(connect: Any) -> None:
     with tape as cassette, pytest.raises(openai.RateLimitError, match="Too many") as refused:
         connect(cassette).chat.completions.create(**asked)
     assert refused.value.request_id == "req_7"
+
+
+@pytest.mark.parametrize("headers", [{"x-a": "a\r\nx-b: c"}, {"x\x00": "a"}])
+def test_headers_that_could_not_be_sent_are_refused_when_they_are_read(headers: Any) -> None:
+    """The server would break off in the middle of a replay."""
+    response = {"status": 200, "headers": headers, "body": {}}
+    line = json.dumps({"id": "r", "api": "chat", "request": None, "response": response})
+    with pytest.raises(ValueError, match="control character"):
+        Cassette.load([line])
