@@ -66,7 +66,7 @@ class Servers:
 
     def wait(self, port: int) -> None:
         """Waits until the process of a port is ready."""
-        ends_at = time.monotonic() + 90
+        ends_at = time.monotonic() + 180
         while True:
             with suppress(OSError), urllib.request.urlopen(f"{self.url(port)}/readyz", timeout=5):
                 return

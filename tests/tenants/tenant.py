@@ -61,7 +61,7 @@ class Tenant:
     async def _until_answered(
         self, key: str, body: dict[str, Any], chance: random.Random, *, stream: bool
     ) -> str:
-        ends_at = time.monotonic() + 120
+        ends_at = time.monotonic() + 300
         while True:
             self.tries[key] += 1
             try:
