@@ -105,8 +105,9 @@ class LatestValue(DeltaChannel[Any]):
         new = self.__class__(typ=self.typ)
         new.key = self.key
         # A new channel holds LangGraph's mark for "no value", and gets the same one here. Of it,
-        # `DeltaChannel` would make an empty value by calling the type, which may need arguments.
-        if checkpoint is not new.value:
+        # `DeltaChannel` would make an empty value by calling the type, which may need arguments;
+        # from LangGraph 1.2.24 on of None too, which stands in threads that were stored before.
+        if checkpoint is not new.value and checkpoint is not None:
             new.value = super().from_checkpoint(checkpoint).value
         return new
 

@@ -105,3 +105,9 @@ def test_two_tasks_may_not_write_a_large_value(saver: SqliteSaver) -> None:
         graph.add_edge(START, name)
     with pytest.raises(InvalidUpdateError, match="2 tasks"):
         graph.compile(saver).invoke({"question": "x"}, THREAD)
+
+
+@pytest.mark.parametrize(("typ", "empty"), [(int | None, None), (list, [])])
+def test_none_in_a_checkpoint_is_no_value(typ: Any, empty: Any) -> None:
+    """Threads of earlier versions have it, and newer LangGraphs make an empty value of it."""
+    assert LatestValue(typ=typ).from_checkpoint(None).get() == empty
