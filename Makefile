@@ -12,6 +12,7 @@ RUN := $(VENV)/bin/
 WHEEL_VENV := .wheel/.venv
 WHEEL_TREE := .wheel/tree
 SERVER_VENV := .langgraph/.venv
+CLIENTS := .clients
 ROOMS := state providers scripted drawing tools billing nodes graphs interfaces
 export LANGGRAPH_STRICT_MSGPACK := true
 export UV_PYTHON_DOWNLOADS ?= never
@@ -22,6 +23,7 @@ ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundl
 export UV_SYSTEM_CERTS ?= true
 endif
 
+.PHONY: server-clients server-load server-recorded
 .PHONY: bench check clean coverage crashtest demo docs faults format fuzz help install langgraph-server
 .PHONY: links lint lock notebook notebooks pictures release-check replay rules tenants test test-lowest test-newest
 .PHONY: test-unlocked types wheel wheel-test
@@ -110,6 +112,23 @@ langgraph-server: | $(UV)  ## LangGraph's own server, walked by its own client
 	  --editable . 'langgraph-cli[inmem]' pytest pytest-asyncio
 	@$(MAKE) --no-print-directory --silent links VENV=$(SERVER_VENV)
 	$(SERVER_VENV)/bin/pytest -q tests/interfaces/langgraph_server
+
+# In an environment of its own: LiteLLM wants another openai client, and the AI SDK comes from npm.
+server-clients: install  ## LiteLLM, Vercel's AI SDK and schemathesis against the server
+	$(UV) venv --quiet --allow-existing --python '$(PYTHON)' $(CLIENTS)/.venv
+	$(UV) pip install --quiet --python $(CLIENTS)/.venv/bin/python litellm schemathesis
+	cp tests/interfaces/server/clients/vercel.mjs $(CLIENTS)/
+	npm install --silent --no-audit --no-fund --prefix $(CLIENTS) ai @ai-sdk/openai zod
+	$(RUN)python -m tests.interfaces.server.clients \
+	  "$(CLIENTS)/.venv/bin/python tests/interfaces/server/clients/lite.py" \
+	  "node $(CLIENTS)/vercel.mjs" \
+	  "$(CLIENTS)/.venv/bin/python tests/interfaces/server/clients/fuzz.py"
+
+server-recorded: install  ## recorded requests of other projects (../shared/recorded), sent to the server
+	$(RUN)python -m tests.interfaces.server.recorded ../shared/recorded
+
+server-load: install  ## 500 streams at once, each complete and billed
+	$(RUN)python -m tests.interfaces.server.load
 
 coverage: install  ## every line and branch of billing/ must be run by a test
 	$(RUN)pytest -n $(WORKERS) -q --cov --cov-config=pyproject.toml tests/billing tests/graphs

@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from turngraph.interfaces.server import chat_completions, models_list
+from turngraph.interfaces.server.api_page import ERRORS
 from turngraph.interfaces.server.caller import Callers
 from turngraph.interfaces.server.config import ServerConfig
 from turngraph.interfaces.server.errors import ServerError, error_of
@@ -62,7 +63,9 @@ def create_app(
             service.signals.listen(None if reread is None else partial(_reload, service, reread))
             yield
 
-    app = FastAPI(title="turngraph", docs_url=None, redoc_url=None, lifespan=lifespan)
+    app = FastAPI(
+        title="turngraph", docs_url=None, redoc_url=None, lifespan=lifespan, responses=ERRORS
+    )
     if telemetry is not None:
         app.add_middleware(TraceContext, telemetry=telemetry)
     app.add_middleware(RequestGuard)

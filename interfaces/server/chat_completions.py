@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from turngraph.interfaces.server.answer_parts import has_failed, turn_error
+from turngraph.interfaces.server.api_page import CHAT_BODY
 from turngraph.interfaces.server.bodies import read_json
 from turngraph.interfaces.server.chat_answer import ChatStream, chat_completion
 from turngraph.interfaces.server.chat_request import read_chat_request
@@ -23,7 +24,7 @@ __all__ = ["router"]
 router: Final = APIRouter(tags=["chat"])
 
 
-@router.post("/v1/chat/completions")
+@router.post("/v1/chat/completions", openapi_extra=CHAT_BODY)
 async def create_chat_completion(
     request: Request, caller: CallerOf, service: ServiceOf
 ) -> Response:

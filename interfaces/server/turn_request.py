@@ -9,6 +9,7 @@ from langchain_core.messages import BaseMessage
 from pydantic import JsonValue, ValidationError
 
 from turngraph.interfaces.server.errors import ServerError
+from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.json_types import JsonMapping, JsonObject
 from turngraph.state.request import ToolSpec
 from turngraph.state.turn import TurnSettings
@@ -102,6 +103,9 @@ def checked_settings(values: Mapping[str, Any], names: Mapping[str, str]) -> Tur
     given = {name: value for name, value in values.items() if value is not None}
     try:
         return TurnSettings.model_validate(given)
+    except TurnConfigurationError as exc:  # raised for a form of answers that is none
+        name = names.get("response_format", "response_format")
+        raise ServerError(400, str(exc), param=name, code="invalid_value") from exc
     except ValidationError as exc:
         problem = exc.errors(include_url=False, include_input=False)[0]
         name = str(problem["loc"][0])

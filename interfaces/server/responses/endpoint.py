@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from turngraph.interfaces.server.answer_parts import has_failed, turn_error
+from turngraph.interfaces.server.api_page import RESPONSE_BODY
 from turngraph.interfaces.server.bodies import read_json
 from turngraph.interfaces.server.caller import Caller
 from turngraph.interfaces.server.errors import ServerError
@@ -55,7 +56,7 @@ CANCEL_S: Final = 5.0
 """How long a request to cancel waits for the response to end."""
 
 
-@router.post("/v1/responses")
+@router.post("/v1/responses", openapi_extra=RESPONSE_BODY)
 async def create_response(request: Request, caller: CallerOf, service: ServiceOf) -> Response:
     """Runs one turn and returns it as a response: whole, as a stream, or in the background."""
     body = await read_json(request, service.config.server.body_bytes)

@@ -10,7 +10,8 @@ from typing import Any
 import httpx2
 import openai
 import pytest
-from pydantic import BaseModel
+from langchain_openai import ChatOpenAI
+from pydantic import BaseModel, SecretStr
 
 from tests.interfaces.server.serving import (
     PlainCallers,
@@ -212,6 +213,25 @@ async def test_the_async_client_gets_the_same(url: str, vendor: Vendor) -> None:
     assert "".join(said) == "I will not."
 
 
+@pytest.mark.parametrize("responses", [False, True], ids=["chat", "responses"])
+def test_langchains_model_speaks_to_the_server(url: str, vendor: Vendor, responses: bool) -> None:
+    """Whole and as a stream, with tools and objects, over both APIs."""
+    with httpx2.Client() as http:
+        model = ChatOpenAI(
+            model="assistant",
+            base_url=f"{url}/v1",
+            api_key=SecretStr("acme"),
+            use_responses_api=responses,
+            http_client=http,
+        )
+        vendor.play(Say("It is 42."), Say("It is 42."), Call(("locate", {})), Say('{"value": 42}'))
+        assert model.invoke("6 * 7?").text == "It is 42."
+        assert "".join(part.text for part in model.stream("6 * 7?")) == "It is 42."
+        asked = model.bind_tools([LOCATE]).invoke("Where?")
+        assert [call["name"] for call in asked.tool_calls] == ["locate"]
+        assert model.with_structured_output(Sum).invoke("6 * 7?") == Sum(value=42)
+
+
 def test_all_parameters_reach_the_vendor(url: str, vendor: Vendor) -> None:
     """Zero is a value, null is none, and what nobody knows is passed over."""
     before = vendor.play(Say("ok"))
@@ -245,6 +265,7 @@ def test_all_parameters_reach_the_vendor(url: str, vendor: Vendor) -> None:
         ({"temperature": 3}, "temperature", "invalid_value"),
         ({"tools": [{"type": "function"}]}, "tools[0]", "invalid_value"),
         ({"tools": [{"function": {"name": "a b"}}]}, "tools[0].function.name", "invalid_value"),
+        ({"response_format": {}}, "response_format", "invalid_value"),
         ({"tool_choice": "perhaps"}, "tool_choice", "invalid_value"),
         ({"functions": [{"name": "f"}]}, "functions", "unsupported_parameter"),
         ({"turngraph": {"decisions": {"x": 1}}}, "turngraph.decisions", None),

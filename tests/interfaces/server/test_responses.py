@@ -298,6 +298,7 @@ def test_a_retried_request_gets_the_first_response(url: str, vendor: Vendor) -> 
         ({"previous_response_id": "resp_x"}, "previous_response_id"),
         ({"conversation": "conv_x"}, "conversation"),
         ({"prompt": {"id": "p"}}, "prompt"),
+        ({"text": {"format": 3}}, "text.format"),
     ],
 )
 def test_a_wrong_request_is_told_what_is_wrong(url: str, body: Any, param: str) -> None:
