@@ -214,4 +214,4 @@ lock: | $(UV)  ## renew requirements.lock and benchmarks/contenders.lock
 	  --group pyproject.toml:contenders -o benchmarks/contenders.lock
 
 clean:  ## forget everything installed or built
-	rm -rf .venv .bench .wheel .newest .lowest .langgraph .uv build dist docs/_build docs/reference/rooms *.egg-info .mypy_cache .ruff_cache .langgraph_api
+	rm -rf .venv .bench .wheel .newest .lowest .langgraph .clients .uv build dist docs/_build docs/reference/rooms *.egg-info .mypy_cache .ruff_cache .langgraph_api

@@ -1,12 +1,13 @@
 """What tests of the server share: a real server on a loopback socket, and callers with keys."""
 
+import asyncio
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import openai
 import uvicorn
@@ -18,9 +19,22 @@ from turngraph.interfaces.server.config import ModelConfig, ServerConfig, Server
 from turngraph.interfaces.server.errors import ServerError
 from turngraph.scripted import ScriptedModel
 
+if TYPE_CHECKING:
+    from aiohttp import web
+
 
 class Vendor(ScriptedModel):
-    """The scripted model, whose script is replaced by each test that shares it."""
+    """The scripted model, whose script is replaced by each test that shares it.
+
+    While it is `held` it answers nobody.
+    """
+
+    held = False
+
+    async def _serve_one(self, request: "web.Request") -> "web.StreamResponse":
+        while self.held:  # noqa: ASYNC110  set by a test, in another thread
+            await asyncio.sleep(0.02)
+        return await super()._serve_one(request)
 
     def play(self, *steps: Any) -> int:
         """Answers with `steps` from now on. Returns how many requests there were before."""
@@ -68,7 +82,7 @@ def running(app: FastAPI) -> Iterator[str]:
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
-        ends_at = time.monotonic() + 20
+        ends_at = time.monotonic() + 60
         while not server.started:
             assert thread.is_alive(), "the server has not started"
             assert time.monotonic() < ends_at
@@ -79,7 +93,7 @@ def running(app: FastAPI) -> Iterator[str]:
         for known in _clients.pop(f"http://127.0.0.1:{port}", {}).values():
             known.close()
         server.should_exit = True
-        thread.join(20)
+        thread.join(60)
 
 
 @contextmanager
