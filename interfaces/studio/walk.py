@@ -183,15 +183,14 @@ class SharedWalk:
 
     def _act(self, client: str, message: Message, generation: int) -> None:
         self._handled[client] += 1
-        if generation == self._generation:
-            self._tell_note("")
-            try:
-                self._controller.act(message)  # ends in `_refresh`
-            except Exception as exc:  # noqa: BLE001  the user's graph may raise anything
-                self._tell_note(_sentence(exc))
-            else:
-                return
-        self._refresh()
+        self._tell_note("")
+        try:
+            if generation != self._generation:
+                raise CancelledError
+            self._controller.act(message)  # ends in `_refresh`
+        except Exception as exc:  # noqa: BLE001  the user's graph may raise anything
+            self._tell_note(_sentence(exc))
+            self._refresh()
 
     def _reload(self, graph: Graph) -> None:
         try:
