@@ -3,6 +3,7 @@ model ever runs.
 """
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ import pytest
 
 from tests.browser.jupyterlab_server import jupyterlab, run_first_cell, write_notebook
 from tests.interfaces.stepper.xss_payloads import PAYLOADS
+from tests.paths import ROOT
 from turngraph.scripted import Call, Say, ScriptedModel
 
 pytest.importorskip("jupyterlab", reason="needs the development dependencies")
@@ -160,3 +162,16 @@ def test_no_text_of_a_model_or_tool_runs(page: Any, folder: Path, address: str) 
         assert (
             page.locator(".turnstepper script, .turnstepper img, .turnstepper iframe").count() == 0
         )
+
+
+def test_a_notebook_of_someone_else_shows_its_pictures(
+    page: Any, folder: Path, address: str
+) -> None:
+    """It is not trusted, so JupyterLab shows no SVG and no page of it: PNG stands in for them."""
+    shutil.copy(ROOT / "notebooks/01_one_turn.ipynb", folder)
+    page.goto(address.format("01_one_turn.ipynb"))
+    picture = page.locator(".jp-OutputArea-output img[src^='data:image/png']").first
+    picture.wait_for(timeout=120_000)
+    assert picture.evaluate("each => each.complete && each.naturalWidth > 100")
+    assert page.get_by_text("characters of SVG").count() == 0
+    assert page.locator(".jp-OutputArea-output svg").count() == 0
