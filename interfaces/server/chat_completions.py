@@ -1,19 +1,22 @@
 """`POST /v1/chat/completions`: one turn behind OpenAI's Chat Completions."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
+from langgraph.types import Command
 
 from turngraph.interfaces.server.answer_parts import has_failed, turn_error
 from turngraph.interfaces.server.api_page import CHAT_BODY
 from turngraph.interfaces.server.bodies import read_json
+from turngraph.interfaces.server.caller import Caller
 from turngraph.interfaces.server.chat_answer import ChatStream, chat_completion
 from turngraph.interfaces.server.chat_request import read_chat_request
 from turngraph.interfaces.server.event_stream import begun, event_stream
 from turngraph.interfaces.server.rate_limits.limiter import estimated_tokens
-from turngraph.interfaces.server.service import CallerOf, ServiceOf, unless_gone
+from turngraph.interfaces.server.responses.storage import ResponseRow, add_response
+from turngraph.interfaces.server.service import CallerOf, Service, ServiceOf, unless_gone
 from turngraph.interfaces.server.turn_planning import plan_turn
 from turngraph.interfaces.server.turn_request import TurnRequest
 from turngraph.interfaces.server.turn_runs import TurnPlan, TurnRun
@@ -34,6 +37,7 @@ async def create_chat_completion(
     key = request.headers.get("idempotency-key")
     plans = await plan_turn(asked, caller, service.models, key)
     answer_id = _id(plans[0], asked)
+    await _note_threads(plans, caller, service)
     tokens = estimated_tokens(request.state.body_bytes, asked.settings.max_tokens)
     run, headers = await unless_gone(request, service.start(caller, plans, tokens))
     if asked.settings.stream:
@@ -45,6 +49,31 @@ async def create_chat_completion(
     if has_failed(end):
         raise turn_error(end)
     return JSONResponse(chat_completion(end, asked, id=answer_id), headers=headers)
+
+
+async def _note_threads(plans: Sequence[TurnPlan], caller: Caller, service: Service) -> None:
+    """Notes the threads of new turns that are kept, so that they are deleted when they are old."""
+    now = service.store.ledger.store.now()
+    for plan in plans:
+        if plan.thread is not None and not isinstance(plan.given, Command):
+            row = ResponseRow(
+                response_id=f"chat_{plan.token}_{plan.model.name}"[:64],
+                account=caller.account,
+                model=plan.model.name,
+                thread=plan.thread,
+                turn_id=plan.thread,
+                status="completed",
+                stored=False,
+                continued=False,
+                background=False,
+                created=now,
+                seen=now,
+                first=0,
+                last=0,
+                request={},
+                body=None,
+            )
+            await service.store.ledger.store.arun(add_response, row)
 
 
 async def _chunks(run: TurnRun, stream: ChatStream) -> AsyncIterator[JsonObject]:
