@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
 from typing import Any, Final
+from uuid import uuid4
 
 from langchain_core.messages import AIMessageChunk
 from pydantic import SecretStr
@@ -28,7 +29,9 @@ async def contender(setting: Setting) -> AsyncIterator[Ask]:
             [] if setting.folder is not None else await messages_after(turn, setting.earlier)
         )
         given: Any = {"messages": [*history, {"role": "user", "content": QUESTION}]}
-        options = {} if setting.folder is None else {"durability": "sync"}
+        # In one step a turn is stored as it does by itself, and with a ledger it is given an id.
+        by_itself = setting.folder is None or (setting.steps == "one" and not setting.parent)
+        options = {} if by_itself else {"durability": "sync"}
         threads = (f"t{n}" for n in count())
 
         async def ask_in(thread: str) -> str:
@@ -37,7 +40,8 @@ async def contender(setting: Setting) -> AsyncIterator[Ask]:
                 return await answer_in_chunks(turn, given, config)
             if setting.watch == "custom":
                 return await answer_in_events(turn, given, config)
-            out = await turn.ainvoke(given, config, **options)
+            named = {"turn_id": uuid4().hex} if setting.ledger else {}
+            out = await turn.ainvoke({**given, **named}, config, **options)
             return str(out["messages"][-1].content)
 
         if setting.folder is not None and setting.earlier:

@@ -366,6 +366,9 @@ def _by_call(attempts: list[Any]) -> list[list[Any]]:
 
 def _needless(answered: list[Any]) -> int:
     """Attempts begun when the answer to their call was kept already. One under way when its worker
-    died is none.
+    died is none; nor is one that the ledger itself marked as interrupted when the call began again.
+    Its answer came later, though perhaps with an earlier time: a worker reads its clock when its
+    transaction begins, and may be frozen before the first statement of it.
     """
-    return sum(any(other.updated <= row.created for other in answered) for row in answered)
+    kept = [row for row in answered if row.note != "interrupted"]
+    return sum(any(other.updated <= row.created for other in kept) for row in answered)
