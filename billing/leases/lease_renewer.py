@@ -18,7 +18,9 @@ _RENEWALS_PER_LEASE: Final = 3
 
 
 class LeaseRenewer:
-    """Renews leases three times per lease length, in a thread that ends with the last of them."""
+    """Renews leases three times per lease length, in a thread that ends when there was none for a
+    third of that length: to start one for every turn costs more than the lease.
+    """
 
     def __init__(self, store: LedgerStore) -> None:
         self._store = store
@@ -31,7 +33,7 @@ class LeaseRenewer:
         """The turns whose lease is renewed, each with its fence."""
         self._renewed_at: dict[tuple[str, int], float] = {}
         self._over: set[tuple[str, int]] = set()
-        self._changed = threading.Condition()
+        self._changed, self._closing = threading.Condition(), False
         self._thread: threading.Thread | None = None
 
     def start_renewing(self, turn_id: str, fence: int, requested_at: float) -> None:
@@ -71,10 +73,12 @@ class LeaseRenewer:
         with self._changed:
             self._fences.clear()
             self._renewed_at.clear()
+            self._closing = True
             self._changed.notify_all()
             thread = self._thread
         if thread is not None:
             thread.join()
+        self._closing = False
 
     def is_live(self, turn_id: str, fence: int) -> bool:
         """Returns whether the lease is still valid by this worker's clock: then nobody can have
@@ -108,7 +112,6 @@ class LeaseRenewer:
         renewed = self._fences.get(turn_id) == fence
         if renewed:
             del self._fences[turn_id]
-            self._changed.notify_all()
         return renewed
 
     def _note_renewal(self, turn_id: str, fence: int, requested_at: float) -> None:
@@ -122,7 +125,7 @@ class LeaseRenewer:
         interval_s = self._store.lease_s / _RENEWALS_PER_LEASE
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: not self._fences, timeout=interval_s)
+                self._changed.wait_for(lambda: self._closing, timeout=interval_s)
                 if not self._fences:
                     self._thread = None
                     return
