@@ -21,7 +21,6 @@ from turngraph.providers.config import ProviderConfig
 from turngraph.providers.openai_provider import OpenAIProvider
 from turngraph.providers.wire.http_transport import HttpTransport
 from turngraph.state.errors import TurnConfigurationError
-from turngraph.state.limits import TurnLimits
 from turngraph.tools.text import backticked
 from turngraph.tools.toolbox import Toolbox
 
@@ -34,7 +33,6 @@ __all__ = [
     "SCRIPTED",
     "ModelPrices",
     "approval_from",
-    "check_kinds",
     "check_marks",
     "ledger_from",
     "prices_from",
@@ -201,27 +199,6 @@ def _override(name: object, rates: object) -> PriceOverride:
 def _exact(value: object) -> object:
     """A float as it was written, so that 0.1 is a tenth: as a binary fraction it would not be."""
     return repr(value) if isinstance(value, float) else value
-
-
-def check_kinds(*, tools: object, functions: object, plugins: object, limits: object) -> None:
-    """Raise TurnConfigurationError for the slips that are made most: a text in place of a list."""
-    if isinstance(tools, str) or not isinstance(tools, Sequence):
-        raise TurnConfigurationError(
-            f"`tools` is a list of tools, not {type(tools).__name__}: write `tools=[…]`."
-        )
-    if isinstance(functions, str):
-        raise TurnConfigurationError(
-            f"`functions` is a list of names: write `functions=['{functions[:64]}']`."
-        )
-    if isinstance(plugins, str):
-        raise TurnConfigurationError(
-            "`plugins` takes plugins that were loaded: "
-            f"write `plugins=load_manifests('{plugins[:64]}')`."
-        )
-    if limits is not None and not isinstance(limits, TurnLimits):
-        raise TurnConfigurationError(
-            f"`limits` is a TurnLimits, not {type(limits).__name__}: write `TurnLimits(calls=4)`."
-        )
 
 
 def approval_from(approve: "bool | Collection[str] | Approve", toolbox: Toolbox) -> Approve:

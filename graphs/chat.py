@@ -12,11 +12,11 @@ from langgraph.types import All, Checkpointer
 from pydantic import BaseModel
 
 from turngraph.billing.pricing.prices import Prices
+from turngraph.graphs.argument_kinds import check_kinds, check_nodes
 from turngraph.graphs.arguments import (
     SCRIPTED,
     ModelPrices,
     approval_from,
-    check_kinds,
     check_marks,
     ledger_from,
     prices_from,
@@ -151,8 +151,8 @@ def chat_turn(
         >>> turn.run("What is 6 * 7?").tool_runs[0].content
         '42'
     """
+    check_kinds(locals())  # the arguments: nothing else has a name yet
     keeper = ledger_from(ledger)
-    check_kinds(tools=tools, functions=functions, plugins=plugins, limits=limits)
     if keeper is None:
         _check_unused(budget=budget, replay=replay, require_marks=require_marks)
     bound = tuple(plugins)
@@ -191,7 +191,9 @@ def chat_turn(
         telemetry=telemetry,
     )
     custom = CustomStages(before_model, after_model, before_tools)
-    graph = build_chat_turn(deps, custom).compile(
+    builder = build_chat_turn(deps, custom)
+    check_nodes(builder.nodes, interrupt_before=interrupt_before, interrupt_after=interrupt_after)
+    graph = builder.compile(
         checkpointer,
         store=store,
         interrupt_before=interrupt_before,

@@ -257,7 +257,7 @@ def test_what_a_vendor_does_not_take_is_dropped_with_a_warning() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"tools": weather}, "`tools` is a list"),
+        ({"tools": weather}, "`tools`.*must be a list of tools"),
         ({"functions": "calculator"}, r"functions=\['calculator'\]"),
         ({"plugins": "examples"}, "load_manifests"),
         ({"limits": {"calls": 4}}, "TurnLimits"),
