@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
@@ -14,9 +14,9 @@ from turngraph.interfaces.server.config import StoreSettings
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.private_files import create_private_file
 
-__all__ = ["Store", "open_store"]
+__all__ = ["IN_MEMORY", "Store", "open_store"]
 
-IN_MEMORY = "sqlite://"
+IN_MEMORY: Final = "sqlite://"
 
 
 @dataclass(frozen=True)

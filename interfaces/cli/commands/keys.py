@@ -114,7 +114,13 @@ def list_(
     elif records:
         report_console().print(key_table(records, now))
     else:
-        print("There are no keys. Create one: turngraph keys create ACCOUNT", file=sys.stderr)
+        from turngraph.billing.store.urls import shown_url
+
+        print(
+            "There are no keys. Create one: "
+            f"turngraph keys create ACCOUNT --ledger {shown_url(ledger)}",
+            file=sys.stderr,
+        )
 
 
 @keys.command(help_epilogue="**Example:** `turngraph keys rotate 0123456789ab --grace 1d`")

@@ -17,7 +17,7 @@ from turngraph.interfaces.server.tables import create_server_tables
 if TYPE_CHECKING:
     from turngraph.billing.store.ledger_store import LedgerStore
 
-__all__ = ["REVOKED_WITHIN_S", "KeyCallers"]
+__all__ = ["REVOKED_WITHIN_S", "KeyCallers", "sent_key"]
 
 REVOKED_WITHIN_S: Final = 5.0
 """How many seconds a process remembers a key that it has read. A key that was revoked elsewhere is
@@ -43,7 +43,7 @@ class KeyCallers:
         Raises ServerError (401) if there is no key, or it is unknown, expired or revoked. Its text
         never holds what was sent.
         """
-        key = _key_in(headers)
+        key = sent_key(headers)
         if key is None:
             raise _unauthorized(
                 "This server needs an API key. Send it as `Authorization: Bearer tg-…`."
@@ -80,8 +80,11 @@ class KeyCallers:
             self._store.run_in_background(mark_used, key_id)
 
 
-def _key_in(headers: Mapping[str, str]) -> str | None:
-    """Returns the key as OpenAI's clients send it, or those of Azure (`api-key`) and Anthropic."""
+def sent_key(headers: Mapping[str, str]) -> str | None:
+    """The key that a request was sent with, or None.
+
+    Reads it where OpenAI's clients put it, or those of Azure (`api-key`) and Anthropic.
+    """
     scheme, _, token = headers.get("authorization", "").partition(" ")
     bearer = token.strip() if scheme.lower() == "bearer" else None
     return bearer or headers.get("api-key") or headers.get("x-api-key")

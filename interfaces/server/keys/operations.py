@@ -18,6 +18,7 @@ __all__ = [
     "NewKey",
     "create_key",
     "find_key",
+    "has_keys",
     "list_keys",
     "mark_used",
     "revoke_key",
@@ -86,6 +87,11 @@ def find_key(tx: LedgerTransaction, key_id: str) -> FoundKey | None:
     if row is None:
         return None
     return FoundKey(_record_from(row), row.secret_sha256, row.previous_sha256)
+
+
+def has_keys(tx: LedgerTransaction) -> bool:
+    """Returns whether a key was ever created; revoked and expired ones count."""
+    return tx.conn.execute(select(key_t.c.key_id).limit(1)).first() is not None
 
 
 def list_keys(tx: LedgerTransaction, account: str | None = None) -> list[KeyRecord]:

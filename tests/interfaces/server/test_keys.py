@@ -1,5 +1,6 @@
 """API keys: made, found, rotated, revoked, and never stored."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from tests.billing.conftest import Clock, postgres, url  # noqa: F401  fixtures
 from turngraph.billing import Ledger
 from turngraph.interfaces.cli.app import run_command
 from turngraph.interfaces.server.caller import Caller
+from turngraph.interfaces.server.config import ServerConfig, ServerSettings, StoreSettings
 from turngraph.interfaces.server.errors import ServerError
 from turngraph.interfaces.server.keys.callers import REVOKED_WITHIN_S, KeyCallers
 from turngraph.interfaces.server.keys.operations import (
@@ -20,6 +22,7 @@ from turngraph.interfaces.server.keys.operations import (
     revoke_key,
     rotate_key,
 )
+from turngraph.interfaces.server.local_caller import LocalCallers, callers_for
 from turngraph.interfaces.server.tables import key_t
 
 DAY_S = 86_400.0
@@ -111,6 +114,45 @@ async def test_a_key_revoked_elsewhere_is_refused_within_seconds(keys: Keys) -> 
     keys.pass_time(REVOKED_WITHIN_S)
     refusal = await keys.refusal({"authorization": f"Bearer {made.key}"})
     assert refusal == f"The API key `{made.record.key_id}` is revoked. Ask for a new one."
+
+
+async def test_the_first_key_ends_the_time_without_keys(keys: Keys) -> None:
+    """A server of this machine alone asks for no key until there is one, also while it runs."""
+    local = LocalCallers(keys.ledger.store)
+    bad = {"authorization": "Bearer bad"}
+    assert (await local.identify(bad)).account == "local"
+    assert (await local.identify({})).account == "local"
+    with Ledger(keys.url, clock=keys.clock) as other:
+        made = other.store.run(
+            create_key, account="acme", name="", scopes=("models",), models=None, valid_s=None
+        )
+    # At once: what is done with a key is never billed to another account.
+    valid = {"authorization": f"Bearer {made.key}"}
+    assert (await local.identify(valid)).key_id == made.record.key_id
+    keys.pass_time(REVOKED_WITHIN_S)
+    keys.ledger.store.run(revoke_key, made.record.key_id)
+    for headers in (bad, {}, {"authorization": f"Bearer tg-{'0' * 12}-{'x' * 43}"}):
+        with pytest.raises(ServerError) as raised:
+            await local.identify(headers)
+        assert raised.value.status == 401
+
+
+def test_a_server_without_keys_names_the_command_that_creates_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command as it is logged creates a key that this server knows."""
+    database = f"sqlite:///{tmp_path}/own.db"
+    config = ServerConfig(
+        server=ServerSettings(host="0.0.0.0"),
+        store=StoreSettings(database=database),
+    )
+    with Ledger(database) as ledger:
+        callers = callers_for(config, ledger.store)
+        command = caplog.text.partition("`turngraph ")[2].partition("`")[0]
+        assert run_command(command.replace("ACCOUNT", "acme").split()) == 0
+        key = capsys.readouterr().out.strip()
+        found = asyncio.run(callers.identify({"authorization": f"Bearer {key}"}))
+    assert found.account == "acme"
 
 
 async def test_rotation_keeps_the_id_and_for_a_while_the_secret(keys_anywhere: Keys) -> None:
