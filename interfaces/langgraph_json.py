@@ -47,7 +47,9 @@ def read_project(folder: Path) -> Project:
         return Project(folder)
     try:
         content = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError) as exc:
+    except OSError as exc:
+        raise TurnConfigurationError(f"`{file}` cannot be read: {exc.strerror}.") from exc
+    except ValueError as exc:
         raise TurnConfigurationError(f"`{file}` cannot be read: {exc}.") from exc
     if not isinstance(content, dict) or not isinstance(content.get("graphs", {}), dict):
         raise TurnConfigurationError(

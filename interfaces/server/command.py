@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import socket
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
+from turngraph.interfaces.listening import bound_socket
 from turngraph.interfaces.server.app import create_app
 from turngraph.interfaces.server.config import (
     ServerConfig,
@@ -24,6 +26,7 @@ from turngraph.interfaces.server.logs import log_to
 from turngraph.interfaces.server.metrics import MULTIPROCESS
 from turngraph.interfaces.server.served_models import build_models
 from turngraph.interfaces.server.store import open_store
+from turngraph.interfaces.server.uvicorn_server import run_here, say_started
 from turngraph.state.errors import TurnConfigurationError
 
 __all__ = ["app_of_process", "checked", "config_from", "notice", "schema_text", "serve"]
@@ -49,7 +52,8 @@ def config_from(source: str | None, changes: Mapping[str, Mapping[str, Any]]) ->
     content = config.model_dump(exclude_unset=True)
     for table, members in changes.items():
         content[table] = {**content.get(table, {}), **members}
-    return checked_config(content, source or DEFAULT_FILE)
+    file = source or (DEFAULT_FILE if Path(DEFAULT_FILE).is_file() else None)
+    return checked_config(content, f"`{file}` with the options" if file else "The options")
 
 
 def _read(source: str | None) -> ServerConfig:
@@ -60,7 +64,7 @@ def _read(source: str | None) -> ServerConfig:
         return read_config(Path(source))
     if ":" in source or source.endswith(".py"):
         name = Path(source.partition(":")[0]).stem
-        return checked_config({"models": {name: {"graph": source}}}, source)
+        return checked_config({"models": {name: {"graph": source}}}, f"`{source}`")
     raise TurnConfigurationError(
         f"`{source}` is neither a configuration (`turngraph.toml`) nor a graph (`agent.py:app`)."
     )
@@ -92,40 +96,52 @@ def checked(
     """
     config = config_from(source, changes)
     check_reach(config)
-    names = asyncio.run(_built(config, environ))
+    names = asyncio.run(_built(config, StoreSettings(), environ))
     return f"{source or DEFAULT_FILE}: {len(names)} models can be served: {', '.join(names)}."
 
 
-async def _built(config: ServerConfig, environ: MutableMapping[str, str]) -> list[str]:
-    async with open_store(StoreSettings()) as store:
-        models = await build_models(config, store, Path(), environ)
+async def _built(
+    config: ServerConfig, store: StoreSettings, environ: MutableMapping[str, str]
+) -> list[str]:
+    async with open_store(store) as opened:
+        models = await build_models(config, opened, Path(), environ)
         await models.aclose()
         return list(models.models)
 
 
 def serve(source: str | None, changes: Mapping[str, Mapping[str, Any]]) -> None:
-    """Serves until a signal ends it. Raises TurnConfigurationError before anything is served."""
+    """Serves until a signal ends it. Raises TurngraphError before anything is served."""
     config = config_from(source, changes)
+    check_reach(config)
     os.environ[_SOURCE] = json.dumps({"source": source, "changes": changes})
     log_to()
     options: dict[str, Any] = {
-        "host": config.server.host,
-        "port": config.server.port,
         "log_config": None,
         "access_log": False,
         "server_header": False,
         "timeout_graceful_shutdown": max(1, round(config.server.drain_seconds)),
         "lifespan": "on",
     }
-    if config.server.workers == 1:
-        uvicorn.Server(uvicorn.Config(app_of_process(), **options)).run()
-        return
+    with bound_socket(config.server.host, config.server.port) as sock:
+        if config.server.workers == 1:
+            run_here(app_of_process(), options, sock)
+        else:
+            _serve_in_workers(config, options, sock)
+
+
+def _serve_in_workers(
+    config: ServerConfig, options: Mapping[str, Any], sock: socket.socket
+) -> None:
+    # uvicorn starts a worker that has ended again and again, so what none can build ends it here.
+    names = asyncio.run(_built(config, config.store, os.environ))
+    say_started(sock, names)
     settings = uvicorn.Config(
         f"{__name__}:app_of_process", factory=True, workers=config.server.workers, **options
     )
+    sock.set_inheritable(True)
     with TemporaryDirectory(prefix="turngraph-metrics-") as folder:
         os.environ.setdefault(MULTIPROCESS, folder)
-        Multiprocess(settings, sockets=[settings.bind_socket()]).run()
+        Multiprocess(settings, sockets=[sock]).run()
 
 
 def app_of_process() -> FastAPI:

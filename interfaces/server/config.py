@@ -193,19 +193,19 @@ def read_config(file: Path) -> ServerConfig:
     """
     try:
         content = tomllib.loads(file.read_text("utf-8"))
-    except (OSError, ValueError) as exc:
+    except OSError as exc:
+        raise TurnConfigurationError(f"`{file}` cannot be read: {exc.strerror}.") from exc
+    except ValueError as exc:
         raise TurnConfigurationError(f"`{file}` cannot be read: {exc}.") from exc
-    return checked_config(content, str(file))
+    return checked_config(content, f"`{file}`")
 
 
 def checked_config(content: Mapping[str, Any], source: str) -> ServerConfig:
-    """Returns `content` as a configuration; `source` is where it stands, for the error."""
+    """Returns `content` as a configuration; an error begins with `source`, where it stands."""
     try:
         return ServerConfig.model_validate(content)
     except ValidationError as exc:
         problem = exc.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in problem["loc"])
         message = problem["msg"].removeprefix("Value error, ")
-        raise TurnConfigurationError(
-            f"`{source}`{', ' if where else ''}{where}: {message}."
-        ) from exc
+        raise TurnConfigurationError(f"{source}{', ' if where else ''}{where}: {message}.") from exc

@@ -137,6 +137,7 @@ class _Builder:
     def _graph(self, config: ModelConfig) -> Graph:
         assert config.graph is not None, "the caller has looked"
         graph = load_graph(config.graph, self.folder, self.environ).graph
+        _check_messages(config.graph, graph)
         if isinstance(graph.checkpointer, BaseCheckpointSaver):
             return graph
         saver: Any = self.store.checkpointer
@@ -208,6 +209,17 @@ class _Builder:
         return OpenAIProvider(
             ProviderConfig.from_model_string(model, environ=self.environ, **fields)
         )
+
+
+def _check_messages(reference: str, graph: Graph) -> None:
+    """A request is messages and so is an answer, so the graph must keep some."""
+    if "messages" in graph.channels:
+        return
+    names = (name for name in graph.channels if not name.startswith(("_", "branch:")))
+    raise TurnConfigurationError(
+        f"The graph `{reference}` has no `messages`, which clients send and are answered with. Its "
+        f"state has: {', '.join(names) or 'nothing'}. Add `messages`, as `MessagesState` has it."
+    )
 
 
 def _prices_of(config: ModelConfig) -> ModelPrices:

@@ -8,10 +8,11 @@ from typing import Any, Final
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
+from turngraph.billing.errors import LedgerUnavailableError
 from turngraph.billing.ledger import Ledger
-from turngraph.billing.store.urls import parse_url
+from turngraph.billing.store.urls import error_text, parse_url, shown_url
 from turngraph.interfaces.server.config import StoreSettings
-from turngraph.state.errors import TurnConfigurationError
+from turngraph.state.errors import TurnConfigurationError, TurngraphError
 from turngraph.state.private_files import create_private_file
 
 __all__ = ["IN_MEMORY", "Store", "open_store"]
@@ -36,11 +37,19 @@ class Store:
 async def open_store(settings: StoreSettings) -> AsyncIterator[Store]:
     """Yields the databases that `settings` name, and closes them at the end.
 
-    Raises TurnConfigurationError for a URL that is none, LedgerError for one that cannot be opened.
+    Raises TurnConfigurationError for a URL that is none, LedgerUnavailableError for one that cannot
+    be opened.
     """
     url = settings.database or IN_MEMORY
     async with AsyncExitStack() as stack:
-        checkpointer = await _open_checkpointer(url, stack)
+        try:
+            checkpointer = await _open_checkpointer(url, stack)
+        except TurngraphError:
+            raise
+        except Exception as exc:  # whatever the file system or a database's driver raises
+            raise LedgerUnavailableError(
+                f"The database `{shown_url(url)}` cannot be opened: {error_text(exc, url)}."
+            ) from exc
         ledger = Ledger(url, lease_s=settings.lease_seconds)
         stack.push_async_callback(ledger.aclose)
         yield Store(ledger, checkpointer)

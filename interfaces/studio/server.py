@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Final, Self
 import uvicorn
 import watchfiles
 
+from turngraph.interfaces.listening import bound_socket
 from turngraph.interfaces.studio.app import app_for
 from turngraph.interfaces.studio.catalog import Catalog, GraphFiles
 from turngraph.interfaces.studio.security import LoopbackGuard
 from turngraph.interfaces.studio.walk import SharedWalk
 from turngraph.interfaces.studio.walks import Walks
-from turngraph.state.errors import TurnConfigurationError
 
 if TYPE_CHECKING:
     from turngraph.billing.ledger import Ledger
@@ -41,7 +41,8 @@ class StudioServer:
     """
 
     def __init__(self, graphs: GraphFiles, ledger: "Ledger | None", port: int = 0) -> None:
-        self._socket = _listen(port)
+        self._socket = bound_socket(_HOST, port)
+        self._socket.listen()
         self._port = int(self._socket.getsockname()[1])
         self._token = secrets.token_urlsafe(24)
         self._graphs, self._catalog, self._walks = graphs, Catalog({}), Walks()
@@ -134,17 +135,3 @@ class _Server(uvicorn.Server):
         """Closes every walk, then everything else."""
         self._walks.close_all()
         await super().shutdown(sockets)
-
-
-def _listen(port: int) -> socket.socket:
-    sock = socket.socket()
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        sock.bind((_HOST, port))
-    except OSError as exc:
-        sock.close()
-        raise TurnConfigurationError(
-            f"Port {port} of {_HOST} cannot be used: {exc.strerror}. Choose another with --port."
-        ) from exc
-    sock.listen()
-    return sock

@@ -5,6 +5,7 @@ import sys
 from typing import Annotated, Any
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 __all__ = ["serve"]
 
@@ -14,8 +15,8 @@ def serve(
     /,
     *,
     host: str | None = None,
-    port: int | None = None,
-    workers: int | None = None,
+    port: Annotated[int | None, Parameter(validator=Number(gte=0, lte=65535))] = None,
+    workers: Annotated[int | None, Parameter(validator=Number(gte=1, lte=256))] = None,
     database: Annotated[str | None, Parameter(env_var="TURNGRAPH_LEDGER")] = None,
     check: Annotated[bool, Parameter(negative="")] = False,
     schema: Annotated[bool, Parameter(negative="")] = False,

@@ -1,12 +1,16 @@
 """`turngraph serve`: its configuration, a graph of the user's own, and signals."""
 
 import json
+import logging
+import os
+import pty
 import signal
 import socket
 import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +26,17 @@ from turngraph.state.errors import TurnConfigurationError
 
 COMMAND = str(Path(sys.executable).with_name("turngraph"))
 ASK: Any = [{"role": "user", "content": "Hi"}]
+
+
+@pytest.fixture
+def logs_as_before() -> Iterator[None]:
+    """The server sends logs to standard error, which here is a test's own."""
+    loggers = [logging.getLogger(name) for name in ("turngraph", "uvicorn")]
+    before = [(each.handlers, each.propagate, each.level) for each in loggers]
+    yield
+    for logger, (handlers, propagate, level) in zip(loggers, before, strict=True):
+        logger.handlers, logger.propagate = handlers, propagate
+        logger.setLevel(level)
 
 
 @pytest.mark.parametrize(
@@ -55,6 +70,75 @@ def test_a_wrong_configuration_is_one_sentence(
     assert told in said
     assert "sk-1" not in said
     assert len(said.splitlines()) == 1
+
+
+NO_MESSAGES = """
+from typing import TypedDict
+from langgraph.graph import START, StateGraph
+
+class State(TypedDict):
+    report: str
+
+app = StateGraph(State).add_node("write", lambda state: state).add_edge(START, "write").compile()
+"""
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (["nope.py:app"], "There is no file `nope.py`"),
+        (["report.py:nope"], "`report.py` has no `nope`. Graphs found: `report.py:app`."),
+        (["report.py:app"], "has no `messages`, which clients send"),
+        (["report.py:app", "--check"], "Its state has: report."),
+        (["report.py:app", "--workers", "2", "--database", "sqlite:///a.db"], "no `messages`"),
+        (["--port", "99999"], "99999"),
+        (["--workers", "2"], "The options: several workers need a database"),
+        (["nope.toml"], "`nope.toml` cannot be read: No such file or directory."),
+        (["--database", "sqlite:////nowhere/at/all.db"], "/nowhere"),
+        (["--database", "mysql://db/turns"], "use SQLite or PostgreSQL"),
+    ],
+)
+def test_what_cannot_be_served_is_one_sentence(
+    args: list[str],
+    told: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    logs_as_before: None,
+) -> None:
+    """It is the last line, after logs that hold no traceback; the exit code is that of a typo."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "report.py").write_text(NO_MESSAGES)
+    monkeypatch.delitem(sys.modules, "report", raising=False)
+    port = [] if "--port" in args else ["--port", "0"]
+    assert run_command(["serve", *args, *port]) == 2
+    said = capsys.readouterr().err
+    assert told in said.splitlines()[-1]
+    assert said.splitlines()[-1].startswith("turngraph: ")
+    assert "Traceback" not in said
+
+
+def test_a_person_is_told_where_the_models_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], logs_as_before: None
+) -> None:
+    """On a terminal two plain lines; a second server on the port says that it is taken."""
+    port = free_port()
+    screen, terminal = pty.openpty()
+    with subprocess.Popen(
+        [COMMAND, "serve", "--port", str(port)],
+        cwd=tmp_path,
+        stdout=terminal,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        os.close(terminal)
+        with os.fdopen(screen, "rb") as output:
+            lines = [output.readline().decode().strip() for _ in range(2)]
+            assert lines == [f"base_url: http://127.0.0.1:{port}/v1", "models:   scripted"]
+            assert names(f"http://127.0.0.1:{port}") == ["scripted"]
+            assert run_command(["serve", "--port", str(port)]) == 2
+            process.terminate()
+    said = capsys.readouterr().err
+    assert f"turngraph: Port {port} of 127.0.0.1 cannot be used: Address" in said
 
 
 def test_check_and_schema_serve_nothing(

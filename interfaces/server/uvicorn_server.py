@@ -1,0 +1,90 @@
+"""Runs the application in uvicorn, and tells a person how it started, or why it did not."""
+
+import socket
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import uvicorn
+from fastapi import FastAPI
+from starlette.types import Message, Receive, Scope, Send
+
+from turngraph.interfaces.plain_text import printable
+from turngraph.state.errors import TurngraphError
+
+__all__ = ["run_here", "say_started"]
+
+_SHOWN: Final = 10
+"""How many models are named at the start; `GET /v1/models` lists all."""
+_ANY_HOST: Final[Mapping[str, str]] = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
+"""Addresses to listen on that nobody can connect to, and what this machine connects to instead."""
+
+
+def run_here(app: FastAPI, options: Mapping[str, Any], sock: socket.socket) -> None:
+    """Serves in this process until a signal ends it.
+
+    Raises the TurngraphError for which the application could not start.
+    """
+    startup = _Startup(app)
+    server = _Server(uvicorn.Config(startup, **options), app)
+    try:
+        server.run(sockets=[sock])
+    except SystemExit:
+        if startup.problem is None:
+            raise
+        raise startup.problem from None
+
+
+def say_started(sock: socket.socket, models: Iterable[str]) -> None:
+    """Prints what a client needs, if a person looks at the output. Programs read the logs."""
+    if not sys.stdout.isatty():
+        return
+    host, port, *_ = sock.getsockname()
+    host = _ANY_HOST.get(host, host)
+    names = [*models]
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    print(f"base_url: http://{f'[{host}]' if ':' in host else host}:{port}/v1")
+    print(printable(f"models:   {', '.join(names[:_SHOWN])}{more}"), flush=True)
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for sock in sockets or ():
+            say_started(sock, self._app.state.service.models.models)
+
+
+class _Startup:
+    """Keeps what was wrong with the configuration. Starlette would send uvicorn a traceback of it,
+    which is right for a bug alone.
+    """
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+        self.problem: TurngraphError | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            await self._app(scope, receive, send)
+            return
+        failed: Message | None = None
+
+        async def hold_failure(message: Message) -> None:
+            nonlocal failed
+            if message["type"] == "lifespan.startup.failed":
+                failed = message
+            else:
+                await send(message)
+
+        try:
+            await self._app(scope, receive, hold_failure)
+        except Exception as exc:
+            if failed is None:
+                raise
+            if isinstance(exc, TurngraphError):
+                self.problem, failed = exc, {**failed, "message": ""}
+            await send(failed)
