@@ -86,7 +86,7 @@ class Api:
         may_change = self._may_change(request.scope)
         if given.keys() & {"input", "saved"} and not may_change:
             raise HTTPException(403, _NOT_ALLOWED)
-        self._walks.check_room()
+        await asyncio.to_thread(self._walks.make_room)
         name, thread = str(given.get("graph", "")), given.get("thread") or None
         if not given.keys() & {"input", "saved"} and thread is None:
             raise TurnInvocationError("A run begins with an input, or with a stored thread.")

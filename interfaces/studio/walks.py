@@ -33,9 +33,16 @@ class Walks:
             raise HTTPException(404, "This run is no longer open here: the studio was restarted.")
         return self._walks[walk_id]
 
-    def check_room(self) -> None:
-        """Raises TurnInvocationError if no further walk can be opened."""
-        if len(self._walks) >= _MOST_WALKS:
+    def make_room(self) -> None:
+        """Closes the oldest walk that is only looked at, if there are too many: whoever may only
+        look cannot close one. Raises TurnInvocationError if no further walk can be opened.
+        """
+        if len(self._walks) < _MOST_WALKS:
+            return
+        looked_at = [walk for walk in self if walk.is_for_looking]
+        if looked_at:
+            self.close(looked_at[-1].id)
+        else:
             raise TurnInvocationError(
                 f"{_MOST_WALKS} runs are open, which is the most. Close one of them first."
             )

@@ -307,6 +307,13 @@ def test_who_may_only_look_starts_and_changes_nothing() -> None:
     assert "it is someone else's" in move(other, "jump", step=0).json()["error"]
     assert "but not change it" in move(looked, "step").json()["error"]
     assert move(looked, "jump", step=0).status_code == 202
+    # Who may only look closes nothing: the oldest run that is looked at makes room for the next.
+    for _ in range(39):
+        again = client.post("/api/walks", json={"graph": "mine", "thread": "stored"})
+        assert again.status_code == 201, again.text
+    assert client.get(f"/api/walks/{looked}").status_code == 404
+    assert client.get(f"/api/walks/{other}").status_code == 200
+    looked = again.json()["id"]
     for path in (f"/api/walks/{looked}/stop", f"/api/walks/{looked}/thread"):
         assert client.post(path, json={}).status_code == 403
     for walk in (other, looked):
