@@ -88,8 +88,8 @@ def _scripted_provider() -> OpenAIProvider:
     return OpenAIProvider(config, transport=transport)
 
 
-def check_marks(toolbox: Toolbox, *, required: bool) -> None:
-    """Names the tools of which a ledger cannot know whether they may run twice.
+def check_marks(toolbox: Toolbox, turn: str, *, required: bool) -> None:
+    """Names the tools of which a ledger cannot know whether they may run twice, and their turn.
 
     Where a worker is killed in the middle of a call, the turn that goes on runs it again, unless
     the tool is marked `idempotent: False`. Raises TurnConfigurationError if marks are `required`.
@@ -97,9 +97,10 @@ def check_marks(toolbox: Toolbox, *, required: bool) -> None:
     if not toolbox.unmarked:
         return
     message = (
-        f"No mark says whether {backticked(toolbox.unmarked)} may run twice, so a call that a "
-        "killed worker left is run again. Set `tool.metadata = {'idempotent': False}` where that "
-        "would do harm, else True."
+        f"No mark says whether {backticked(toolbox.unmarked)} may run twice (turn "
+        f"`{turn}`), so a call that a killed worker left is run again. Where that would do harm, "
+        "give the tool the metadata `{'idempotent': False}`, else True; a plain function as "
+        "`StructuredTool.from_function(function, metadata={'idempotent': True})`."
     )
     if required:
         raise TurnConfigurationError(message)

@@ -166,7 +166,7 @@ def chat_turn(
         [*own, *(plugin.tool for plugin in bound), *functions], retries=retries or {}
     )
     if keeper is not None:
-        check_marks(toolbox, required=require_marks)
+        check_marks(toolbox, name, required=require_marks)
     form = provider.config.response_format if response_format is None else response_format
     answer_form = response_format_of(form)
     format_validator(answer_form or {})

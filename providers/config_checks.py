@@ -28,7 +28,9 @@ def check_key(has_key: bool, has_headers: bool, base_url: str, profile: VendorPr
     if has_key or has_headers or not profile.key_env or base_url != profile.base_url:
         return
     names = " or ".join(profile.key_env)
-    raise TurnConfigurationError(f"{profile.name} needs a key: set {names}, or give `api_key`.")
+    raise TurnConfigurationError(
+        f"{profile.name} needs a key: set {names}, or in code `api_key` of the `ProviderConfig`."
+    )
 
 
 def check_api(api: Api | None, profile: VendorProfile) -> None:

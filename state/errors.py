@@ -161,6 +161,7 @@ class BudgetExceededError(TurngraphError):
         limit, spent, held: in USD: what it allows, what is settled, what running calls hold.
         needed: USD that this call may cost, or None if its price is unknown.
         closing_possible: whether one last call without tools still fits, from the budget's reserve.
+        of_one_turn: whether it is the budget of a turn, and not of an account, a key or a thread.
 
     Example:
         >>> error = BudgetExceededError(
@@ -168,7 +169,7 @@ class BudgetExceededError(TurngraphError):
         ...     spent=Decimal("0.4"), held=Decimal(0), needed=Decimal("2e-7"),
         ... )
         >>> print(str(error).replace("; ", ";\\n"))
-        Budget `turn` (always) allows 0.5 USD;
+        Budget `turn` allows 0.5 USD;
         0.4 are spent and 0 held, and this call may need 0.0000002.
     """
 
@@ -182,10 +183,15 @@ class BudgetExceededError(TurngraphError):
         held: Decimal,
         needed: Decimal | None,
         closing_possible: bool = False,
+        of_one_turn: bool = False,
     ) -> None:
         self.budget, self.window = budget, window
         self.limit, self.spent, self.held, self.needed = limit, spent, held, needed
-        self.closing_possible = closing_possible
+        self.closing_possible, self.of_one_turn = closing_possible, of_one_turn
+        # The id of a turn is the program's own, and tells a person nothing.
+        shown = "The budget of one turn" if of_one_turn else f"Budget `{budget}`"
+        if window != "always":
+            shown += f" ({window})"
         need = (
             f"this call may need {needed:f}"
             if needed is not None
@@ -193,8 +199,7 @@ class BudgetExceededError(TurngraphError):
             "give `prices=Prices((PriceOverride(…),))`, or the budget's `unpriced`"
         )
         super().__init__(
-            f"Budget `{budget}` ({window}) allows {limit:f} USD; "
-            f"{spent:f} are spent and {held:f} held, and {need}."
+            f"{shown} allows {limit:f} USD; {spent:f} are spent and {held:f} held, and {need}."
         )
 
 

@@ -192,6 +192,7 @@ def _exceeded(conn: Connection, window: Window, nano: int | None) -> BudgetExcee
         held=from_nano(held),
         needed=None if nano is None else from_nano(nano),
         closing_possible=window.budget.last_answer_usd > 0 and settled + held < limit,
+        of_one_turn=window.budget.per == "turn",
     )
 
 

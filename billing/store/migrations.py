@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Table, func, inspect, select, text
 from turngraph.billing.errors import LedgerError
 from turngraph.billing.store.schema import attempt_t, metadata, schema_t
 
-__all__ = ["MIGRATIONS", "Step", "migrate"]
+__all__ = ["MIGRATIONS", "Step", "add_column", "migrate"]
 
 Step = Callable[[Connection], None]
 
@@ -55,13 +55,13 @@ def _currency(conn: Connection) -> None:
     its price.
     """
     for table in ("entry", "budget_window"):
-        _add(conn, table, "currency", "TEXT NOT NULL DEFAULT 'USD'")
+        add_column(conn, table, "currency", "TEXT NOT NULL DEFAULT 'USD'")
     conn.execute(attempt_t.update().where(attempt_t.c.currency != "USD").values(currency="USD"))
 
 
 def _stored(conn: Connection) -> None:
     """Version 3: an attempt says where its vendor stores the answer. Older attempts do not know."""
-    _add(conn, "attempt", "stored", "TEXT")
+    add_column(conn, "attempt", "stored", "TEXT")
 
 
 def _api_key_id(conn: Connection) -> None:
@@ -70,7 +70,8 @@ def _api_key_id(conn: Connection) -> None:
         conn.execute(text("ALTER TABLE attempt RENAME COLUMN key_id TO api_key_id"))
 
 
-def _add(conn: Connection, table: str, column: str, kind: str) -> None:
+def add_column(conn: Connection, table: str, column: str, kind: str) -> None:
+    """Adds a column of the SQL type `kind`, in a step that an older database has not made yet."""
     # The first step creates the tables as they are now, so a new ledger has the column already.
     if column not in _columns(conn, table):
         conn.execute(text(f"ALTER TABLE {table} ADD COLUMN {column} {kind}"))

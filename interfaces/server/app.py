@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
@@ -26,6 +26,9 @@ from turngraph.interfaces.telemetry.opentelemetry import OpenTelemetry
 from turngraph.state.errors import TurngraphError
 
 __all__ = ["create_app"]
+
+_BELOW_V1: Final = ("/models", "/chat/", "/responses", "/conversations")
+"""How the paths of OpenAI's clients go on behind `/v1`."""
 
 
 def create_app(
@@ -71,6 +74,7 @@ def create_app(
     app.add_middleware(RequestGuard)
     app.add_exception_handler(TurngraphError, _answer_error)
     app.add_exception_handler(HTTPException, _answer_http_error)
+    app.get("/", tags=["operations"])(about)
     app.get("/healthz", tags=["operations"])(healthz)
     app.get("/readyz", tags=["operations"])(readyz)
     app.get("/metrics", tags=["operations"])(metrics)
@@ -79,6 +83,14 @@ def create_app(
     app.include_router(responses.router)
     app.include_router(passthrough.router)
     return app
+
+
+async def about() -> dict[str, str]:
+    """Says what answers here, to a person who has opened the address in a browser."""
+    return {
+        "message": "This is turngraph, a server for OpenAI's clients. Its API is at `/v1`: their "
+        "`base_url` is this address with `/v1` at its end. `/openapi.json` describes it."
+    }
 
 
 async def healthz() -> dict[str, str]:
@@ -110,6 +122,16 @@ def _answer_error(request: Request, exc: Any) -> Response:
 
 def _answer_http_error(request: Request, exc: Any) -> Response:
     path = f"{request.method} {request.url.path}"[:200]
-    messages = {404: f"There is nothing at `{path}`.", 405: f"`{path}` is not allowed."}
+    hint = _about_v1(request.url.path)
+    messages = {404: f"There is nothing at `{path}`.{hint}", 405: f"`{path}` is not allowed."}
     message = messages.get(exc.status_code, str(exc.detail))
     return _answer_error(request, ServerError(exc.status_code, message, headers=exc.headers))
+
+
+def _about_v1(path: str) -> str:
+    """What a client should hear whose `base_url` ends wrongly, if that is why nothing was found."""
+    if path.startswith("/v1/v1/"):
+        return " The `base_url` has `/v1` twice: it must end in one."
+    if path.startswith(_BELOW_V1):
+        return " The API is at `/v1`: the `base_url` must end in it."
+    return ""

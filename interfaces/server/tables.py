@@ -22,7 +22,7 @@ from sqlalchemy import (
     Text,
 )
 
-from turngraph.billing.store.migrations import Step, migrate
+from turngraph.billing.store.migrations import Step, add_column, migrate
 
 if TYPE_CHECKING:
     from turngraph.billing.store.transaction import LedgerTransaction
@@ -87,6 +87,8 @@ response_t: Final = Table(
     _metadata,
     Column("response_id", String(64), primary_key=True),
     Column("account", String(200), nullable=False),
+    # The key it was asked with, whose budgets it counts in; NULL where there are no keys.
+    Column("api_key_id", String(32)),
     Column("model", String(200), nullable=False),
     Column("thread", String(700), nullable=False, index=True),
     Column("turn_id", String(700), nullable=False),
@@ -128,7 +130,12 @@ def _responses(conn: Connection) -> None:
     _metadata.create_all(conn, [response_t, conversation_t])
 
 
-_STEPS: Final[tuple[Step, ...]] = (_first, _responses)
+def _keys_of_responses(conn: Connection) -> None:
+    """Version 3: a response says which key it was asked with. Older ones do not know."""
+    add_column(conn, "server_response", "api_key_id", "VARCHAR(32)")
+
+
+_STEPS: Final[tuple[Step, ...]] = (_first, _responses, _keys_of_responses)
 """The steps in order. A released step is never edited; what it missed becomes a new step."""
 
 

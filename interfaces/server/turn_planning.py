@@ -3,8 +3,9 @@
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from langchain_core.messages import BaseMessage, SystemMessage
@@ -27,6 +28,10 @@ __all__ = [
     "token_for",
     "token_of",
 ]
+
+
+_NAMED: Final = 10
+"""How many models an error names."""
 
 
 def thread_id(caller: Caller, model: str, token: str) -> str:
@@ -52,13 +57,23 @@ def find_model(models: ModelSet, name: str, caller: Caller) -> ServedModel:
     if found is None or not may_ask(caller, name):
         raise ServerError(
             404,
-            f"There is no model `{name[:100]}`, or this key may not ask it; `GET /v1/models` lists "
-            "those it may ask.",
+            f"There is no model `{name[:100]}` that this key may ask. It may ask: "
+            f"{_models_like(name[:100], models, caller)}.",
             type="invalid_request_error",
             code="model_not_found",
             param="model",
         )
     return found
+
+
+def _models_like(name: str, models: ModelSet, caller: Caller) -> str:
+    """Some of the models that `caller` may ask, those with the most similar names first."""
+    known = [each for each in models.models if may_ask(caller, each)]
+    similar = get_close_matches(name, known, n=_NAMED, cutoff=0.5)
+    named = [*similar, *(each for each in known if each not in similar)][:_NAMED]
+    more = len(known) - len(named)
+    rest = f" and {more} more, which `GET /v1/models` lists" if more else ""
+    return ", ".join(f"`{each}`" for each in named) + rest or "none"
 
 
 def may_ask(caller: Caller, name: str) -> bool:

@@ -108,7 +108,7 @@ class VendorProfile(Frozen):
 def find_vendor(name: str) -> VendorProfile:
     """Returns the vendor with this name or alias, in upper or lower case.
 
-    Raises TurnConfigurationError if there is none, with the most similar name and all known ones.
+    Raises TurnConfigurationError if there is none, with the most similar name, else all known ones.
 
     >>> find_vendor("togetherai").name
     'together'
@@ -117,10 +117,11 @@ def find_vendor(name: str) -> VendorProfile:
     if profile is None:
         similar = difflib.get_close_matches(name.lower()[:100], _by_alias(), n=1, cutoff=0.7)
         hint = f" Did you mean `{similar[0]}`?" if similar else ""
-        known = ", ".join(sorted(VENDORS))
+        # Beside a similar name, the list of all would only bury it.
+        known = "" if similar else f" Known: {', '.join(sorted(VENDORS))}."
         raise TurnConfigurationError(
-            f"No vendor is called `{name[:100]}`.{hint} Known: {known}. "
-            "For any other endpoint give its base_url."
+            f"No vendor is called `{name[:100]}`.{hint}{known} "
+            "For any other endpoint give its base_url, on the command line with --base-url."
         )
     return profile
 

@@ -92,7 +92,7 @@ def test_a_call_that_the_budget_cannot_pay_is_refused_before_it_is_sent(
     assert (result.status, result.http_status) == ("budget", 402)
     assert result.error is not None
     assert re.match(
-        r"Budget `turn:\w+` \(always\) allows 0\.0000001 USD; .* this call may need",
+        r"The budget of one turn allows 0\.0000001 USD; .* this call may need",
         result.error.message,
     )
     assert [type(event) for event in seen if isinstance(event, ChargeDeclined)] == [ChargeDeclined]

@@ -52,7 +52,7 @@ class BackgroundResponses:
         """Goes on with responses whose process has died. What was paid for is not asked again."""
         store = self.service.store.ledger.store
         for row in await store.arun(take_abandoned, store.now() - ABANDONED_S):
-            caller = Caller(row.account, None, frozenset({"models", "tools"}))
+            caller = Caller(row.account, row.api_key_id, frozenset({"models", "tools"}))
             planner = ResponsePlanner(store, self.service.models, caller)
             try:
                 planned = await planner.of_row(row, read_response_request(row.request))

@@ -138,6 +138,7 @@ class ResponsePlanner:
         row = ResponseRow(
             PREFIX + token,
             self.caller.account,
+            self.caller.key_id,
             first.model.name,
             first.thread or "",
             given.get("turn_id", ""),

@@ -42,6 +42,7 @@ class ResponseRow(NamedTuple):
 
     response_id: str
     account: str
+    api_key_id: str | None
     model: str
     thread: str
     turn_id: str

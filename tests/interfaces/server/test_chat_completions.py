@@ -53,8 +53,25 @@ def url(vendor: Vendor) -> Iterator[str]:
             fallbacks=(FallbackConfig(model="strict", on=("server",)),),
         ),
     }
-    with serving(config_of(models)) as served:
+    narrow = Caller("acme", "k-1", frozenset({"models"}), frozenset({"strict"}))
+    with serving(config_of(models), callers=PlainCallers({"narrow": narrow})) as served:
         yield served
+
+
+def test_an_unknown_model_is_answered_with_those_that_the_key_may_ask(url: str) -> None:
+    """The nearest name comes first, and a key learns nothing of models that it may not ask."""
+    with pytest.raises(openai.NotFoundError, match="may ask: `assistant`, `strict`, `guarded`"):
+        client(url).chat.completions.create(model="asistant", messages=ASK)
+    with pytest.raises(openai.NotFoundError, match="may ask: `strict`\\."):
+        client(url, "narrow").chat.completions.create(model="assistant", messages=ASK)
+
+
+def test_the_address_says_where_the_api_is(url: str) -> None:
+    """To a person with a browser, and to a client whose `base_url` ends wrongly."""
+    assert "Its API is at `/v1`" in httpx2.get(url).json()["message"]
+    for wrong, told in (("/models", "must end in it"), ("/v1/v1/models", "`/v1` twice")):
+        assert told in httpx2.get(url + wrong).json()["error"]["message"]
+    assert "base_url" not in httpx2.get(f"{url}/favicon.ico").text
 
 
 def test_a_tool_of_the_server_runs_inside_the_turn(url: str, vendor: Vendor) -> None:

@@ -200,7 +200,7 @@ def test_an_error_comes_back_as_it_is_and_costs_nothing(through: Through) -> Non
         (
             {"key": "poor", "body": {"model": "gpt-x-9", "max_tokens": 1000}},
             402,
-            "Budget `account-poor:poor` (always) allows 0.0001 USD",
+            "Budget `account-poor:poor` allows 0.0001 USD",
         ),
     ],
 )

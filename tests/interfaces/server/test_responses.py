@@ -10,11 +10,13 @@ import httpx2
 import openai
 import pytest
 from pydantic import BaseModel
+from sqlalchemy import text as sql
 
 from tests.interfaces.server.serving import Vendor, client, config_of, model_config, serving
 from turngraph.billing.ledger import Ledger
+from turngraph.billing.store.transaction import LedgerTransaction
 from turngraph.interfaces.server.config import FallbackConfig, ServerConfig, StoreSettings
-from turngraph.interfaces.server.responses.storage import ResponseRow, add_response
+from turngraph.interfaces.server.responses.storage import ResponseRow, add_response, find_response
 from turngraph.interfaces.server.tables import create_server_tables
 from turngraph.scripted import Call, Cut, Fail, Hang, Refuse, Say
 from turngraph.state.limits import TurnLimits
@@ -315,13 +317,15 @@ def test_a_wrong_request_is_told_what_is_wrong(url: str, body: Any, param: str) 
 def test_a_response_of_a_killed_server_is_finished_by_the_next(
     vendor: Vendor, tmp_path: Path
 ) -> None:
-    """It is not asked, and not billed, a second time for what it has paid for."""
+    """It is not asked, and not billed, a second time for what it has paid for; the key that asked
+    for it pays.
+    """
     config = configuration(vendor, tmp_path)
     vendor.play(Say("after all"))
     body = {"model": "assistant", "input": "?", "background": True}
     row = ResponseRow(
-        "resp_" + "a" * 24, "acme", "assistant", "acme/responses/x", "acme/x", "in_progress",
-        True, False, True, 1.0, 1.0, 1, 1, body, None,
+        "resp_" + "a" * 24, "acme", "key-1", "assistant", "acme/responses/x", "acme/x",
+        "in_progress", True, False, True, 1.0, 1.0, 1, 1, body, None,
     )  # fmt: skip
     assert config.store.database is not None
     with Ledger(config.store.database) as ledger:
@@ -329,3 +333,24 @@ def test_a_response_of_a_killed_server_is_finished_by_the_next(
         ledger.store.run(add_response, row._replace(created=time.time()))
     with serving(config) as served:
         assert until_ended(client(served), row.response_id).output_text == "after all"
+    with Ledger(config.store.database) as ledger:
+        assert [each.value for each in ledger.spending("api_key_id")] == ["key-1"]
+
+
+def test_a_database_of_an_earlier_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    """Its responses have no key, and new ones are stored with theirs."""
+    with Ledger(f"sqlite:///{tmp_path}/old.db") as ledger:
+        ledger.store.run(create_server_tables)
+
+        def to_version_2(tx: LedgerTransaction) -> None:
+            tx.conn.execute(sql("ALTER TABLE server_response DROP COLUMN api_key_id"))
+            tx.conn.execute(sql("DELETE FROM server_schema WHERE version > 2"))
+
+        ledger.store.run(to_version_2)
+        ledger.store.run(create_server_tables)
+        row = ResponseRow(
+            "resp_1", "acme", "key-1", "m", "t", "u", "completed",
+            True, False, False, 1.0, 1.0, 1, 1, {}, None,
+        )  # fmt: skip
+        ledger.store.run(add_response, row)
+        assert ledger.store.read(find_response, "acme", "resp_1") == row
