@@ -187,7 +187,7 @@ def test_a_spent_budget_says_which_and_what_is_needed(url: str, vendor: Vendor) 
         "insufficient_quota",
         "budget",
     )
-    for part in ("Budget `turn:", "always", "0.000001 USD", "spent", "held", "may need"):
+    for part in ("The budget of one turn", "0.000001 USD", "spent", "held", "may need"):
         assert part in error["message"]
     assert answer.headers["x-should-retry"] == "false"
     assert len(vendor.requests) == before
