@@ -6,8 +6,10 @@ from typing import Final, get_args
 
 from turngraph.billing.store.ledger_store import LedgerStore
 from turngraph.billing.store.urls import shown_url
+from turngraph.interfaces.foreign_pages import is_from_foreign_page, names_this_machine
 from turngraph.interfaces.server.caller import Caller, Callers, Scope
 from turngraph.interfaces.server.config import ServerConfig
+from turngraph.interfaces.server.errors import ServerError
 from turngraph.interfaces.server.keys.callers import REVOKED_WITHIN_S, KeyCallers, sent_key
 from turngraph.interfaces.server.keys.operations import has_keys
 from turngraph.interfaces.server.keys.secret_keys import key_id_of
@@ -36,12 +38,20 @@ class LocalCallers:
     async def identify(self, headers: Mapping[str, str]) -> Caller:
         """Returns the account of the key that was sent, or `local` while there are no keys.
 
-        Raises ServerError (401) where there are keys and the request has none of them.
+        Raises ServerError (401) where there are keys and the request has none of them, and (403)
+        where there are none and a web page has sent the request: it must not spend money here.
         """
         key = sent_key(headers)
         # What looks like a key of this server is one, or it is refused: never billed to `local`.
         if (key is not None and key_id_of(key) is not None) or await self._has_keys():
             return await self._with_keys.identify(headers)
+        if not names_this_machine(headers.get("host", "")) or is_from_foreign_page(headers):
+            raise ServerError(
+                403,
+                "Without an API key this server answers only programs that call it 127.0.0.1 or "
+                "localhost, and no web pages; create a key with `turngraph keys create ACCOUNT`.",
+                code="foreign_request",
+            )
         return _LOCAL
 
     async def _has_keys(self) -> bool:

@@ -1,24 +1,19 @@
-"""Who may talk to the studio: its own page, in a browser of this machine that has the token.
-
-Any page that is open in a browser may send requests to any port of the machine. Such a request
-carries that page's `Origin`; a name that was bound to 127.0.0.1 later ("DNS rebinding") shows in
-`Host`.
-"""
+"""Who may talk to the studio: its own page, in a browser of this machine that has the token."""
 
 import hmac
-import re
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from turngraph.interfaces.foreign_pages import is_from_foreign_page, names_this_machine
+
 __all__ = ["MAX_BODY_BYTES", "LoopbackGuard", "SameOrigin"]
 
 MAX_BODY_BYTES: Final = 8_000_000
-_LOOPBACK: Final = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?")
 _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -50,7 +45,9 @@ class SameOrigin:
                     headers.setdefault(name, value)
             await send(message)
 
-        app = self._app if _is_own(Headers(scope=scope), scope["method"]) else _FOREIGN
+        asked = Headers(scope=scope)
+        is_foreign = is_from_foreign_page(asked) and not _is_opened(asked, scope["method"])
+        app = _FOREIGN if is_foreign else self._app
         await app(scope, receive, send_with_headers)
 
 
@@ -59,15 +56,10 @@ _FOREIGN: Final = PlainTextResponse(
 )
 
 
-def _is_own(headers: Headers, method: str) -> bool:
-    origin = headers.get("origin")
-    if origin is not None:
-        return urlsplit(origin).netloc == headers.get("host")
-    site = headers.get("sec-fetch-site")
-    # `none`: the person has typed the address. A link on another page may lead here, but a page
-    # that is opened so does nothing by itself.
-    is_opened = method == "GET" and headers.get("sec-fetch-mode") == "navigate"
-    return site in (None, "none", "same-origin") or is_opened
+def _is_opened(headers: Headers, method: str) -> bool:
+    """Whether a link on another page leads here; what is opened so does nothing by itself."""
+    is_navigation = method == "GET" and headers.get("sec-fetch-mode") == "navigate"
+    return is_navigation and "origin" not in headers
 
 
 class LoopbackGuard:
@@ -90,7 +82,7 @@ class LoopbackGuard:
         if scope["type"] != "http":
             return
         headers = Headers(scope=scope)
-        if not _LOOPBACK.fullmatch(headers.get("host", "")):
+        if not names_this_machine(headers.get("host", "")):
             text = "The studio answers only to 127.0.0.1 and localhost.\n"
             await PlainTextResponse(text, 421)(scope, receive, send)
         elif self._is_token(_cookie(headers, self._cookie)):

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from tests.billing.conftest import Clock, postgres, url  # noqa: F401  fixtures
+from tests.interfaces.server.serving import config_of, serving
 from turngraph.billing import Ledger
 from turngraph.interfaces.cli.app import run_command
 from turngraph.interfaces.server.caller import Caller
@@ -119,9 +121,9 @@ async def test_a_key_revoked_elsewhere_is_refused_within_seconds(keys: Keys) -> 
 async def test_the_first_key_ends_the_time_without_keys(keys: Keys) -> None:
     """A server of this machine alone asks for no key until there is one, also while it runs."""
     local = LocalCallers(keys.ledger.store)
-    bad = {"authorization": "Bearer bad"}
+    bad = {"authorization": "Bearer bad", "host": "localhost"}
     assert (await local.identify(bad)).account == "local"
-    assert (await local.identify({})).account == "local"
+    assert (await local.identify({"host": "127.0.0.1:8000"})).account == "local"
     with Ledger(keys.url, clock=keys.clock) as other:
         made = other.store.run(
             create_key, account="acme", name="", scopes=("models",), models=None, valid_s=None
@@ -135,6 +137,26 @@ async def test_the_first_key_ends_the_time_without_keys(keys: Keys) -> None:
         with pytest.raises(ServerError) as raised:
             await local.identify(headers)
         assert raised.value.status == 401
+
+
+def test_without_keys_no_web_page_is_answered() -> None:
+    """A page that is open in the person's browser, or a name bound to 127.0.0.1, spends nothing."""
+    foreign = [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://["},
+        {"Host": "evil.example"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ]
+    with serving(config_of({}), callers=None) as base, httpx2.Client(base_url=base) as asks:
+        for path in ("/v1/models", "/metrics"):
+            assert asks.get(path, headers={"Origin": base}).status_code == 200
+            refused = [asks.get(path, headers=headers) for headers in foreign]
+            assert {each.status_code for each in refused} == {403}
+        assert asks.post("/v1/responses", headers=foreign[0], content="{}").status_code == 403
+        assert asks.post("/passthrough/x/y", headers=foreign[3]).status_code == 403
+    assert "no web pages" in refused[0].json()["error"]["message"]
 
 
 def test_a_server_without_keys_names_the_command_that_creates_one(
