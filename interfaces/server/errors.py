@@ -12,7 +12,7 @@ from turngraph.state.errors import BudgetExceededError, TurngraphError, TurnValu
 from turngraph.state.json_types import JsonObject
 from turngraph.state.result import TurnResult
 
-__all__ = ["ServerError", "error_of", "error_of_turn"]
+__all__ = ["ServerError", "error_of", "error_of_turn", "is_temporary"]
 
 _TYPES: Final[Mapping[int, str]] = {
     401: "authentication_error",
@@ -119,6 +119,17 @@ def error_of(exc: Exception) -> ServerError:
     if isinstance(exc, LedgerUnavailableError):
         return ServerError(503, str(exc), code="store_unavailable", headers={"Retry-After": "5"})
     return ServerError(500, "The server has failed on this request. Its log says why.")
+
+
+def is_temporary(error: ServerError) -> bool:
+    """Whether the same request may pass later: it met a limit, or another run of its turn.
+
+    >>> is_temporary(ServerError(503, "The server is at its limit.")), is_temporary(
+    ...     ServerError(400, "`input` is a number; it must be text.")
+    ... )
+    (True, False)
+    """
+    return error.status in (409, 429, 503) and error.headers.get("x-should-retry") != "false"
 
 
 def _over_budget(exc: BudgetExceededError) -> ServerError:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from turngraph.interfaces.server.caller import Caller
-from turngraph.interfaces.server.errors import error_of
+from turngraph.interfaces.server.errors import error_of, is_temporary
 from turngraph.interfaces.server.responses.answer import failed_response
 from turngraph.interfaces.server.responses.planning import PlannedResponse, ResponsePlanner
 from turngraph.interfaces.server.responses.request import read_response_request
@@ -37,7 +37,9 @@ class BackgroundResponses:
     _runs: dict[str, TurnRun] = field(default_factory=dict)
 
     def start(self, caller: Caller, planned: PlannedResponse) -> None:
-        """Starts a response whose row is stored."""
+        """Starts a response whose row is stored, unless this process runs it already."""
+        if planned.row.response_id in self._tasks:
+            return
         task = asyncio.create_task(self._run(caller, planned))
         self._tasks[planned.row.response_id] = task
         task.add_done_callback(lambda _: self._tasks.pop(planned.row.response_id, None))
@@ -72,8 +74,11 @@ class BackgroundResponses:
         try:
             run, _ = await start_response(self.service, caller, planned, tokens=0)
         except Exception as exc:  # noqa: BLE001  told to whoever asks for the response
-            body = failed_response(planned.started, error_of(exc))
-            await store.arun(finish_response, row.account, body)
+            error = error_of(exc)
+            # At a limit it stays queued: `take_over` starts it again.
+            if not is_temporary(error):
+                body = failed_response(planned.started, error)
+                await store.arun(finish_response, row.account, body)
             return
         self._runs[row.response_id] = run
         try:

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from turngraph.billing.errors import TurnConflictError
 from turngraph.interfaces.server.caller import Caller
-from turngraph.interfaces.server.errors import error_of
+from turngraph.interfaces.server.errors import error_of, is_temporary
 from turngraph.interfaces.server.responses.answer import (
     failed_response,
     finished_response,
@@ -63,11 +64,23 @@ async def start_response(
         if not planned.is_kept:
             return
         if isinstance(end, Exception):
-            body = failed_response(planned.started, error_of(end))
-            await store.arun(finish_response, account, body)
+            if _is_result(planned, end):
+                body = failed_response(planned.started, error_of(end))
+                await store.arun(finish_response, account, body)
             return
         last = end.plan.messages_before + len(end.messages)
         body = response_of(planned, end)
         await store.arun(finish_response, account, body, end.plan.thread, last)
 
     return await service.start(caller, planned.plans, tokens, keep)
+
+
+def _is_result(planned: PlannedResponse, exc: Exception) -> bool:
+    """Whether the response has ended with `exc`.
+
+    A request that was refused before its turn began has not: it may come again. Of a conflict, the
+    other run knows the end, unless nobody else is left to run a background response.
+    """
+    if isinstance(exc, TurnConflictError) and not planned.row.background:
+        return False
+    return not is_temporary(error_of(exc))

@@ -26,12 +26,14 @@ if TYPE_CHECKING:
 class Vendor(ScriptedModel):
     """The scripted model, whose script is replaced by each test that shares it.
 
-    While it is `held` it answers nobody.
+    While it is `held` it answers nobody; `asked` counts those that wait too.
     """
 
     held = False
+    asked = 0
 
     async def _serve_one(self, request: "web.Request") -> "web.StreamResponse":
+        self.asked += 1
         while self.held:  # noqa: ASYNC110  set by a test, in another thread
             await asyncio.sleep(0.02)
         return await super()._serve_one(request)

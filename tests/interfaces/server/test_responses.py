@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -285,6 +286,31 @@ def test_a_retried_request_gets_the_first_response(url: str, vendor: Vendor) -> 
     assert len(vendor.requests) == before + 1
     with pytest.raises(openai.UnprocessableEntityError):
         client(url).responses.create(**{**options, "input": "!"})
+
+
+def test_a_retry_that_comes_too_early_is_not_the_result(url: str, vendor: Vendor) -> None:
+    """It is refused; the first request ends as it would have, and a later retry gets its answer."""
+    vendor.play(Say("late"))
+    options: Any = {
+        "model": "assistant",
+        "input": "?",
+        "extra_headers": {"Idempotency-Key": "early"},
+    }
+    asked, before = client(url), vendor.asked
+    vendor.held = True
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            first = pool.submit(asked.responses.create, **options)
+            while vendor.asked == before and not first.done():
+                time.sleep(0.01)
+            # Twice: the second one would be answered with what the first one had stored.
+            for _ in range(2):
+                with pytest.raises(openai.ConflictError):
+                    asked.responses.create(**options)
+        finally:
+            vendor.held = False
+    assert first.result().output_text == "late"
+    assert asked.responses.create(**options) == first.result()
 
 
 @pytest.mark.parametrize(
