@@ -305,9 +305,10 @@ def _sha_of(input: Mapping[str, Any]) -> str:
 
 def _as_hashed(settings: TurnSettings) -> dict[str, Any]:
     """`settings` as data. Those that were added later count only where they are given, so that a
-    turn has the same hash that an earlier version made. A stream does not change what is asked.
+    turn has the same hash that an earlier version made. Neither a stream nor the key that a caller
+    uses changes what is asked.
     """
-    values = settings.model_dump(exclude={"stream"})
+    values = settings.model_dump(exclude={"stream", "api_key_id"})
     return {
         name: value
         for name, value in values.items()

@@ -60,6 +60,8 @@ async def _note_threads(plans: Sequence[TurnPlan], caller: Caller, service: Serv
                 response_id=f"chat_{plan.token}_{plan.model.name}"[:64],
                 account=caller.account,
                 api_key_id=caller.key_id,
+                scopes=None,
+                models=None,
                 model=plan.model.name,
                 thread=plan.thread,
                 turn_id=plan.thread,

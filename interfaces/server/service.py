@@ -28,7 +28,7 @@ from turngraph.interfaces.server.store import Store, open_store
 from turngraph.interfaces.server.turn_runs import OnEnd, TurnEnd, TurnPlan, TurnRun, TurnRuns
 from turngraph.nodes.support.telemetry import Telemetry
 
-__all__ = ["CallerOf", "Service", "ServiceOf", "open_service", "unless_gone"]
+__all__ = ["CallerOf", "ReaderOf", "Service", "ServiceOf", "open_service", "unless_gone"]
 
 T = TypeVar("T")
 
@@ -202,6 +202,18 @@ async def _identify(request: Request, service: ServiceOf) -> Caller:
 
 CallerOf = Annotated[Caller, Depends(_identify)]
 """The type of an endpoint's argument that is who sent the request."""
+
+
+async def _with_models(caller: CallerOf) -> Caller:
+    if "models" not in caller.scopes:
+        raise ServerError(
+            403, "This key may not use stored responses: that needs the scope `models`."
+        )
+    return caller
+
+
+ReaderOf = Annotated[Caller, Depends(_with_models)]
+"""`CallerOf` for what models have answered. Others are answered with 403."""
 
 
 async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:

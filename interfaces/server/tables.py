@@ -89,6 +89,9 @@ response_t: Final = Table(
     Column("account", String(200), nullable=False),
     # The key it was asked with, whose budgets it counts in; NULL where there are no keys.
     Column("api_key_id", String(32)),
+    # What that key was good for. Lists in JSON; `models` is NULL where every model may be asked.
+    Column("scopes", Text),
+    Column("models", Text),
     Column("model", String(200), nullable=False),
     Column("thread", String(700), nullable=False, index=True),
     Column("turn_id", String(700), nullable=False),
@@ -135,7 +138,18 @@ def _keys_of_responses(conn: Connection) -> None:
     add_column(conn, "server_response", "api_key_id", "VARCHAR(32)")
 
 
-_STEPS: Final[tuple[Step, ...]] = (_first, _responses, _keys_of_responses)
+def _rights_of_responses(conn: Connection) -> None:
+    """Version 4: a response says what its key was good for. Older ones do not know."""
+    for column in ("scopes", "models"):
+        add_column(conn, "server_response", column, "TEXT")
+
+
+_STEPS: Final[tuple[Step, ...]] = (
+    _first,
+    _responses,
+    _keys_of_responses,
+    _rights_of_responses,
+)
 """The steps in order. A released step is never edited; what it missed becomes a new step."""
 
 

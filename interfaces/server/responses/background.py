@@ -54,14 +54,13 @@ class BackgroundResponses:
         """Goes on with responses whose process has died. What was paid for is not asked again."""
         store = self.service.store.ledger.store
         for row in await store.arun(take_abandoned, store.now() - ABANDONED_S):
-            caller = Caller(row.account, row.api_key_id, frozenset({"models", "tools"}))
-            planner = ResponsePlanner(store, self.service.models, caller)
+            planner = ResponsePlanner(store, self.service.models, row.caller)
             try:
                 planned = await planner.of_row(row, read_response_request(row.request))
             except Exception as exc:  # noqa: BLE001  its model may not be served any more
                 _log.warning("Response %s cannot go on: %r", row.response_id, type(exc).__name__)
                 continue
-            self.start(caller, planned)
+            self.start(row.caller, planned)
 
     async def aclose(self) -> None:
         """Stops looking. A response that has not ended is taken over by another process."""

@@ -38,12 +38,18 @@ from turngraph.interfaces.server.responses.storage import (
     add_conversation,
     delete_conversation,
     delete_response,
-    find_conversation,
     find_response,
     request_cancel,
 )
 from turngraph.interfaces.server.responses.stream import ResponseStream
-from turngraph.interfaces.server.service import CallerOf, Service, ServiceOf, unless_gone
+from turngraph.interfaces.server.service import (
+    CallerOf,
+    ReaderOf,
+    Service,
+    ServiceOf,
+    unless_gone,
+)
+from turngraph.interfaces.server.turn_planning import may_ask
 from turngraph.interfaces.server.turn_request import member
 from turngraph.interfaces.server.turn_runs import TurnRun
 from turngraph.state.json_types import JsonObject
@@ -93,13 +99,13 @@ async def create_response(request: Request, caller: CallerOf, service: ServiceOf
 
 
 @router.get("/v1/responses/{response_id}")
-async def retrieve_response(response_id: str, caller: CallerOf, service: ServiceOf) -> Response:
+async def retrieve_response(response_id: str, caller: ReaderOf, service: ServiceOf) -> Response:
     """Returns a stored response, as far as it is."""
     return JSONResponse(_shown(await _find(response_id, caller, service)))
 
 
 @router.get("/v1/responses/{response_id}/input_items")
-async def list_input_items(response_id: str, caller: CallerOf, service: ServiceOf) -> JsonObject:
+async def list_input_items(response_id: str, caller: ReaderOf, service: ServiceOf) -> JsonObject:
     """Lists what the request of a stored response has added to the conversation."""
     row = await _find(response_id, caller, service)
     given = row.request.get("input")
@@ -108,7 +114,7 @@ async def list_input_items(response_id: str, caller: CallerOf, service: ServiceO
 
 
 @router.delete("/v1/responses/{response_id}")
-async def remove_response(response_id: str, caller: CallerOf, service: ServiceOf) -> JsonObject:
+async def remove_response(response_id: str, caller: ReaderOf, service: ServiceOf) -> JsonObject:
     """Deletes a stored response, and its conversation when nothing else needs that."""
     await _find(response_id, caller, service)
     service.background.cancel(response_id)
@@ -118,7 +124,7 @@ async def remove_response(response_id: str, caller: CallerOf, service: ServiceOf
 
 
 @router.post("/v1/responses/{response_id}/cancel")
-async def cancel_response(response_id: str, caller: CallerOf, service: ServiceOf) -> Response:
+async def cancel_response(response_id: str, caller: ReaderOf, service: ServiceOf) -> Response:
     """Ends a background response, in whichever process it runs."""
     row = await _find(response_id, caller, service)
     if not row.background:
@@ -135,7 +141,7 @@ async def cancel_response(response_id: str, caller: CallerOf, service: ServiceOf
 
 
 @router.post("/v1/conversations")
-async def create_conversation(request: Request, caller: CallerOf, service: ServiceOf) -> JsonObject:
+async def create_conversation(request: Request, caller: ReaderOf, service: ServiceOf) -> JsonObject:
     """Creates an empty conversation, which responses are then added to."""
     body = await read_json(request, service.config.server.body_bytes)
     if body.get("items"):
@@ -153,18 +159,16 @@ async def create_conversation(request: Request, caller: CallerOf, service: Servi
 
 @router.get("/v1/conversations/{conversation_id}")
 async def retrieve_conversation(
-    conversation_id: str, caller: CallerOf, service: ServiceOf
+    conversation_id: str, caller: ReaderOf, service: ServiceOf
 ) -> JsonObject:
     """Returns a conversation, without its messages."""
-    row = await service.store.ledger.store.aread(find_conversation, caller.account, conversation_id)
-    if row is None:
-        raise not_found("conversation_id", conversation_id)
-    return _conversation(row)
+    planner = ResponsePlanner(service.store.ledger.store, service.models, caller)
+    return _conversation(await planner.find_conversation("conversation_id", conversation_id))
 
 
 @router.delete("/v1/conversations/{conversation_id}")
 async def remove_conversation(
-    conversation_id: str, caller: CallerOf, service: ServiceOf
+    conversation_id: str, caller: ReaderOf, service: ServiceOf
 ) -> JsonObject:
     """Deletes a conversation, and its messages when no stored response needs them."""
     await retrieve_conversation(conversation_id, caller, service)
@@ -177,7 +181,7 @@ async def remove_conversation(
 
 async def _find(response_id: str, caller: Caller, service: Service) -> ResponseRow:
     row = await service.store.ledger.store.aread(find_response, caller.account, response_id)
-    if row is None or not row.stored:
+    if row is None or not row.stored or not may_ask(caller, row.model):
         raise not_found("response_id", response_id)
     return row
 

@@ -1,7 +1,7 @@
 """Decides what a response runs: on which thread, after which messages."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
@@ -15,13 +15,22 @@ from turngraph.interfaces.server.responses.answer import unfinished_response
 from turngraph.interfaces.server.responses.request import ResponseRequest
 from turngraph.interfaces.server.responses.storage import (
     RUNNING,
+    ConversationRow,
     ResponseRow,
     find_conversation,
     find_response,
+    models_before,
+    models_of,
     take_thread,
 )
 from turngraph.interfaces.server.served_models import ModelSet, ServedModel
-from turngraph.interfaces.server.turn_planning import find_model, resumed, settings_for, token_for
+from turngraph.interfaces.server.turn_planning import (
+    find_model,
+    may_ask,
+    resumed,
+    settings_for,
+    token_for,
+)
 from turngraph.interfaces.server.turn_runs import TurnPlan
 from turngraph.state.json_types import JsonObject
 
@@ -86,8 +95,9 @@ class ResponsePlanner:
                 400, f"`{model.name}` runs its own tools and takes none.", param="tools"
             )
         token = token_for(self.caller, key)
-        known = None if key is None else await self._find(PREFIX + token)
+        known = None if key is None else await self._row(PREFIX + token)
         if known is not None:
+            find_model(self.models, known.model, self.caller)
             return self._again(known, asked, body, model)
         plan = await self._waiting(asked, token)
         if plan is not None:
@@ -139,6 +149,8 @@ class ResponsePlanner:
             PREFIX + token,
             self.caller.account,
             self.caller.key_id,
+            tuple(sorted(self.caller.scopes)),
+            None if self.caller.models is None else tuple(sorted(self.caller.models)),
             first.model.name,
             first.thread or "",
             given.get("turn_id", ""),
@@ -206,8 +218,31 @@ class ResponsePlanner:
             for n, each in enumerate(model.config.fallbacks, 2)
         ]
 
+    async def find_conversation(self, param: str, conversation_id: str) -> ConversationRow:
+        """The conversation of this name.
+
+        Raises ServerError (404) if there is none, or a model has answered in it that the caller may
+        not ask. `param` is the request's name for it.
+        """
+        account = self.caller.account
+        row = await self.store.aread(find_conversation, account, conversation_id)
+        if row is None or not self._may_ask_all(await self.store.aread(models_of, row.thread)):
+            raise not_found(param, conversation_id)
+        return row
+
     async def _find(self, response_id: str) -> ResponseRow | None:
+        """A response that the caller may continue: it may ask all models that answered before."""
+        row = await self._row(response_id)
+        if row is None or self.caller.models is None:
+            return row
+        behind = await self.store.aread(models_before, row)
+        return row if self._may_ask_all(behind) else None
+
+    async def _row(self, response_id: str) -> ResponseRow | None:
         return await self.store.aread(find_response, self.caller.account, response_id)
+
+    def _may_ask_all(self, models: Iterable[str]) -> bool:
+        return all(may_ask(self.caller, model) for model in models)
 
     async def _waiting(self, asked: ResponseRequest, token: str) -> TurnPlan | None:
         """The turn that goes on with the results that the request brings."""
@@ -227,11 +262,7 @@ class ResponsePlanner:
         account = quote(self.caller.account, safe="")
         new = f"{account}/responses/{token}"
         if asked.conversation is not None:
-            found = await self.store.aread(
-                find_conversation, self.caller.account, asked.conversation
-            )
-            if found is None:
-                raise not_found("conversation", asked.conversation)
+            found = await self.find_conversation("conversation", asked.conversation)
             return _Place(found.thread, await _messages_of(model, found.thread), is_stored=True)
         if asked.previous is None:
             return _Place(new)

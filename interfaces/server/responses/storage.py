@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import select
 
 from turngraph.billing.store.transaction import LedgerTransaction
+from turngraph.interfaces.server.caller import Caller, Scope
 from turngraph.interfaces.server.tables import conversation_t, response_t
 from turngraph.state.json_types import JsonObject
 
@@ -25,6 +26,8 @@ __all__ = [
     "find_response",
     "finish_response",
     "mark_seen",
+    "models_before",
+    "models_of",
     "old_threads",
     "request_cancel",
     "take_abandoned",
@@ -43,6 +46,8 @@ class ResponseRow(NamedTuple):
     response_id: str
     account: str
     api_key_id: str | None
+    scopes: tuple[Scope, ...] | None
+    models: tuple[str, ...] | None
     model: str
     thread: str
     turn_id: str
@@ -56,6 +61,13 @@ class ResponseRow(NamedTuple):
     last: int
     request: JsonObject
     body: JsonObject | None
+
+    @property
+    def caller(self) -> Caller:
+        """Who asked for it. One of an earlier version does not say what its key was good for."""
+        scopes: tuple[Scope, ...] = ("models", "tools") if self.scopes is None else self.scopes
+        models = None if self.models is None else frozenset(self.models)
+        return Caller(self.account, self.api_key_id, frozenset(scopes), models)
 
 
 class ConversationRow(NamedTuple):
@@ -73,6 +85,8 @@ def add_response(tx: LedgerTransaction, row: ResponseRow) -> None:
     if find_response(tx, row.account, row.response_id) is not None:
         return
     values = {**row._asdict(), "request": json.dumps(row.request), "body": None}
+    for name in ("scopes", "models"):
+        values[name] = None if values[name] is None else json.dumps(values[name])
     # PostgreSQL takes no boolean for a number.
     flags = {name: int(values[name]) for name in ("stored", "continued", "background")}
     tx.conn.execute(response_t.insert(), {**values, **flags})
@@ -84,6 +98,23 @@ def find_response(tx: LedgerTransaction, account: str, response_id: str) -> Resp
         select(response_t).where(_r.response_id == response_id, _r.account == account)
     ).one_or_none()
     return None if found is None else _response(found._asdict())
+
+
+def models_of(tx: LedgerTransaction, thread: str) -> set[str]:
+    """The models of the stored responses on a thread."""
+    return {*tx.conn.execute(select(_r.model).where(_r.thread == thread).distinct()).scalars()}
+
+
+def models_before(tx: LedgerTransaction, row: ResponseRow) -> set[str]:
+    """The models of a response and of those it goes on from, as far as they are stored."""
+    models: set[str] = set()
+    before: ResponseRow | None = row
+    while before is not None:
+        models |= {before.model, *models_of(tx, before.thread)}
+        before = find_response(
+            tx, before.account, str(before.request.get("previous_response_id") or "")
+        )
+    return models
 
 
 def finish_response(
@@ -205,9 +236,14 @@ def _is_free(tx: LedgerTransaction, thread: str) -> bool:
 
 
 def _response(values: Mapping[str, Any]) -> ResponseRow:
+    lists = {
+        name: None if values[name] is None else tuple(json.loads(values[name]))
+        for name in ("scopes", "models")
+    }
     return ResponseRow(
         **{
             **values,
+            **lists,
             "stored": bool(values["stored"]),
             "continued": bool(values["continued"]),
             "background": bool(values["background"]),

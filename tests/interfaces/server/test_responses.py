@@ -300,7 +300,7 @@ def test_a_retry_that_comes_too_early_is_not_the_result(url: str, vendor: Vendor
     vendor.held = True
     with ThreadPoolExecutor(1) as pool:
         try:
-            first = pool.submit(asked.responses.create, **options)
+            first = pool.submit(lambda: asked.responses.create(**options))
             while vendor.asked == before and not first.done():
                 time.sleep(0.01)
             # Twice: the second one would be answered with what the first one had stored.
@@ -350,8 +350,8 @@ def test_a_response_of_a_killed_server_is_finished_by_the_next(
     vendor.play(Say("after all"))
     body = {"model": "assistant", "input": "?", "background": True}
     row = ResponseRow(
-        "resp_" + "a" * 24, "acme", "key-1", "assistant", "acme/responses/x", "acme/x",
-        "in_progress", True, False, True, 1.0, 1.0, 1, 1, body, None,
+        "resp_" + "a" * 24, "acme", "key-1", ("models",), ("assistant",), "assistant",
+        "acme/responses/x", "acme/x", "in_progress", True, False, True, 1.0, 1.0, 1, 1, body, None,
     )  # fmt: skip
     assert config.store.database is not None
     with Ledger(config.store.database) as ledger:
@@ -369,13 +369,14 @@ def test_a_database_of_an_earlier_version_is_brought_up_to_date(tmp_path: Path) 
         ledger.store.run(create_server_tables)
 
         def to_version_2(tx: LedgerTransaction) -> None:
-            tx.conn.execute(sql("ALTER TABLE server_response DROP COLUMN api_key_id"))
+            for column in ("api_key_id", "scopes", "models"):
+                tx.conn.execute(sql(f"ALTER TABLE server_response DROP COLUMN {column}"))
             tx.conn.execute(sql("DELETE FROM server_schema WHERE version > 2"))
 
         ledger.store.run(to_version_2)
         ledger.store.run(create_server_tables)
         row = ResponseRow(
-            "resp_1", "acme", "key-1", "m", "t", "u", "completed",
+            "resp_1", "acme", "key-1", ("models",), None, "m", "t", "u", "completed",
             True, False, False, 1.0, 1.0, 1, 1, {}, None,
         )  # fmt: skip
         ledger.store.run(add_response, row)
