@@ -61,7 +61,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
         "**Keys:** s or enter goes one step, i into one task, b back, f forks, ? lists all keys.",
     ),
     "studio": Command(
-        "Open a page in the browser on which graphs are run, stepped through and compared.",
+        "Open a page in the browser on which graphs are run, stepped through, edited and compared.",
         "**Example:** `turngraph studio agent.py:app`\n\n"
         "The address that is printed holds a secret: whoever has it may run the graphs.",
     ),
