@@ -1,16 +1,15 @@
 """`POST /passthrough/{provider}/…`: a vendor's own requests, byte for byte."""
 
-import json
-from typing import Any, Final
+from typing import Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 from starlette.responses import Response
 
 from turngraph.billing.pricing.worst_case import answer_caps
-from turngraph.interfaces.server.bodies import read_body
-from turngraph.interfaces.server.errors import ServerError
+from turngraph.interfaces.server.bodies import json_object, read_body
 from turngraph.interfaces.server.passthrough.metering import ForwardedRequest
+from turngraph.interfaces.server.passthrough.request_checks import check_forwarded
 from turngraph.interfaces.server.rate_limits.limiter import estimated_tokens
 from turngraph.interfaces.server.service import CallerOf, ServiceOf, unless_gone
 from turngraph.state.request import Api
@@ -47,12 +46,8 @@ async def passthrough(
 
 
 async def _request_in(request: Request, api: Api, limit: int) -> ForwardedRequest:
-    """Returns the client's request. Raises ServerError (400) where the body is no JSON object."""
+    """Returns the client's request. Raises ServerError (400) where it cannot be forwarded."""
     content = await read_body(request, limit)
-    try:
-        body: Any = json.loads(content)
-    except (ValueError, RecursionError) as exc:
-        raise ServerError(400, "The body is not JSON.", code="invalid_json") from exc
-    if not isinstance(body, dict):
-        raise ServerError(400, "The body must be a JSON object.", code="invalid_json")
+    body = await json_object(content)
+    check_forwarded(body)
     return ForwardedRequest(api, body, content)

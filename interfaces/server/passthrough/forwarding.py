@@ -11,6 +11,7 @@ from typing import Final
 from turngraph.interfaces.server.errors import ServerError
 from turngraph.interfaces.server.passthrough.headers import headers_for_client
 from turngraph.interfaces.server.passthrough.metering import NOTHING, Meter, Metered
+from turngraph.interfaces.server.passthrough.secret_mask import SecretMask
 from turngraph.providers.wire.http_answer import Answer
 from turngraph.providers.wire.http_transport import HttpTransport
 from turngraph.state.errors import ProviderError
@@ -49,6 +50,7 @@ class Forwarding:
         self._pieces: asyncio.Queue[bytes | None] = asyncio.Queue(_PIECES_AHEAD)
         self._head: asyncio.Future[AnswerHead] = asyncio.get_running_loop().create_future()
         self._broken: ProviderError | None = None
+        self._mask = SecretMask(transport.config.secrets)
         self.task = asyncio.create_task(self._run(path, content, headers))
 
     async def head(self) -> AnswerHead:
@@ -103,10 +105,12 @@ class Forwarding:
         try:
             async for piece in answer.aiter_bytes():
                 self._meter.read(piece)
-                await self._pieces.put(piece)
+                await self._put(self._mask.feed(piece))
             whole = True
         except ProviderError as exc:
             self._broken = exc
+        else:
+            await self._put(self._mask.finish())
         finally:
             # Also when the task is cancelled, because the client has left.
             used = await self._meter.charge(whole=whole)
@@ -124,12 +128,21 @@ class Forwarding:
             raise_to = ServerError(502, "The vendor answered with a redirect.", code="redirect")
             self._head.set_exception(raise_to)
             return
-        self._head.set_result(AnswerHead(answer.status_code, headers_for_client(answer.headers)))
-        await self._pieces.put(_without_secrets(bytes(body), self._transport.config.secrets))
+        self._head.set_result(self._head_of(answer))
+        await self._put(self._mask.feed(bytes(body)))
+        await self._put(self._mask.finish())
 
     def _begin(self, answer: Answer) -> None:
         self._meter.answer_begins(answer.status_code, answer.headers)
-        self._head.set_result(AnswerHead(answer.status_code, headers_for_client(answer.headers)))
+        self._head.set_result(self._head_of(answer))
+
+    def _head_of(self, answer: Answer) -> AnswerHead:
+        headers = self._mask.headers(headers_for_client(answer.headers))
+        return AnswerHead(answer.status_code, headers)
+
+    async def _put(self, piece: bytes) -> None:
+        if piece:
+            await self._pieces.put(piece)
 
     def _fail(self, exc: ProviderError) -> None:
         if self._head.done():
@@ -137,10 +150,3 @@ class Forwarding:
         else:
             status = 504 if exc.kind == "timeout" else 502
             self._head.set_exception(ServerError(status, str(exc), code=f"upstream_{exc.kind}"))
-
-
-def _without_secrets(body: bytes, secrets: tuple[str, ...]) -> bytes:
-    """Returns an error's body unchanged, unless the vendor repeats the server's own key in it."""
-    for secret in secrets:
-        body = body.replace(secret.encode(), b"***")
-    return body

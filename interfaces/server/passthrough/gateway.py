@@ -153,9 +153,3 @@ def _check_model(vendor: PassthroughVendor, request: ForwardedRequest, caller: C
         raise ServerError(
             403, f"This key may not ask `{name[:100]}`. It may ask: {allowed}.", param="model"
         )
-    if request.body.get("background"):
-        raise ServerError(
-            400,
-            "`background` is not forwarded: the answer comes later, and would not be metered.",
-            param="background",
-        )

@@ -24,13 +24,16 @@ _HOP_BY_HOP: Final = frozenset(
 _OF_CLIENT: Final = frozenset(
     {
         # The client's key of this server, in all the places where clients put it.
-        *("authorization", "api-key", "x-api-key", "cookie"),
+        *("authorization", "api-key", "x-api-key", "x-goog-api-key", "cookie"),
+        # Clients of all accounts share the key at the vendor, and would share its kept answers.
+        "idempotency-key",
         # Whom the vendor bills is the server's decision.
         *("openai-organization", "openai-project"),
         # Made anew for the request to the vendor. A compressed stream could not be metered.
         *("host", "content-length", "accept-encoding", "expect"),
         # Where the client is, is no vendor's business.
         *("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"),
+        *("cf-connecting-ip", "true-client-ip", "x-client-ip", "x-forwarded-port"),
         *("via", "referer", "origin", "baggage"),
     }
 )
@@ -67,7 +70,13 @@ def headers_for_client(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _without(headers: Mapping[str, str], left_out: frozenset[str]) -> dict[str, str]:
-    # `Connection` names further headers that are meant for this hop alone.
-    named = {name.strip().lower() for name in headers.get("connection", "").split(",")}
+    # `Connection` names further headers that are meant for this hop alone; it may come twice.
+    named = {
+        each.strip().lower()
+        for name, value in headers.items()
+        if name == "connection"
+        for each in value.split(",")
+    }
     dropped = _HOP_BY_HOP | left_out | named
-    return {name: value for name, value in headers.items() if name not in dropped}
+    # Some servers read `x_api_key` as `x-api-key`.
+    return {name: value for name, value in headers.items() if name.replace("_", "-") not in dropped}

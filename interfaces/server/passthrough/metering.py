@@ -68,7 +68,7 @@ class ForwardedRequest:
     @property
     def model(self) -> str:
         """The model that is asked."""
-        return str(self.body.get("model") or "")
+        return str(self.body["model"])
 
     @property
     def streams(self) -> bool:

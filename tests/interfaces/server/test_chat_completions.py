@@ -393,3 +393,23 @@ def test_the_page_of_the_api_is_whole(url: str) -> None:
     page = httpx2.get(f"{url}/openapi.json").json()
     assert "/v1/chat/completions" in page["paths"]
     assert json.dumps(page)
+
+
+@pytest.mark.parametrize("path", ["chat/completions", "responses"])
+def test_what_not_every_program_reads_alike_is_no_json(url: str, vendor: Vendor, path: str) -> None:
+    """Neither a database nor a vendor takes it, so nobody is asked."""
+    before = vendor.play()
+    start = '{"model": "assistant", "input": "x", "messages": [{"role": "user", "content": "x"}]'
+    for value in ("NaN", "1e400", "-Infinity", r'"\ud800"', "9" * 30, '{"a": 1, "a": 2}'):
+        answer = httpx2.post(
+            f"{url}/v1/{path}",
+            content=f'{start}, "metadata": {{"b": {value}}}}}',
+            headers={"Authorization": "Bearer acme"},
+        )
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_json"), value
+    crowd = f'{start}, "b": [{",".join(["[]"] * 500_000)}]}}'
+    answer = httpx2.post(
+        f"{url}/v1/{path}", content=crowd, headers={"Authorization": "Bearer acme"}
+    )
+    assert "too many lists" in answer.json()["error"]["message"]
+    assert len(vendor.requests) == before

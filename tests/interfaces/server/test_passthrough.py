@@ -132,12 +132,15 @@ def test_the_bytes_of_request_and_answer_are_not_changed(through: Through) -> No
         "OpenAI-Organization": "planted-organization",
         "Connection": "X-Hop",
         "X-Hop": "planted-hop",
+        "x_api_key": "planted-key",
+        "Idempotency-Key": "shared by all accounts",
     }
     answer = through.post(body, headers=sent_headers)
     assert (answer.status, answer.body) == (200, STREAM)
     assert answer.headers["content-type"].startswith("text/event-stream")
     received = through.vendor.requests[-1]
     assert received.content == body
+    assert "idempotency-key" not in received.headers
     assert received.headers["authorization"] == f"Bearer {SHARED_KEY}"
     assert received.headers["openai-beta"] == "x=1"
     assert "planted" not in repr({**received.headers, "authorization": ""})
@@ -181,6 +184,11 @@ def test_an_error_comes_back_as_it_is_and_costs_nothing(through: Through) -> Non
     through.vendor.play(Raw(f"bad key {SHARED_KEY}", content_type="text/plain", status=401))
     assert through.post({"model": "gpt-x-9", "messages": []}).body == b"bad key ***"
     assert through.spent("acme") == before
+    told = STREAM.replace(b'"Hi"', f'"{SHARED_KEY}"'.encode())
+    through.vendor.play(Raw(told, content_type=f"text/event-stream; x={SHARED_KEY}"))
+    answer = through.post({"model": "gpt-x-9", "stream": True, "messages": []})
+    assert answer.body == STREAM.replace(b'"Hi"', b'"***"')
+    assert SHARED_KEY not in repr(answer.headers)
     assert through.open_attempts() == 0
 
 
@@ -195,6 +203,13 @@ def test_an_error_comes_back_as_it_is_and_costs_nothing(through: Through) -> Non
         ({"body": b"{"}, 400, "not JSON"),
         ({"body": b"[]"}, 400, "must be a JSON object"),
         ({"body": {"model": "gpt-x-9", "background": True}}, 400, "not be metered"),
+        ({"body": b'{"model":"gpt-x-1","model":"gpt-x-9"}'}, 400, "`model` twice"),
+        ({"body": {"model": "gpt-x-9", "Model": "gpt-x-1"}}, 400, "`Model` has capital letters"),
+        ({"body": {"model": ""}}, 400, "`model` must be text"),
+        ({"body": {"model": {}}}, 400, "`model` must be text"),
+        ({"body": b'{"model":"gpt-x-9","seed":1e400}'}, 400, "1e400 is too large"),
+        ({"body": {"model": "gpt-x-9", "previous_response_id": "r"}}, 400, "share one key"),
+        ({"body": {"model": "gpt-x-9", "tools": [{"type": "web_search"}]}}, 400, "only have func"),
         ({"method": "DELETE"}, 405, "not allowed"),
         ({"key": "poor"}, 400, "no cap on its answer"),
         (
