@@ -135,7 +135,8 @@ def _import(source: str, folder: Path) -> ModuleType:
         module = importlib.import_module(module_name)
     except (Exception, SystemExit) as exc:
         raise TurnConfigurationError(
-            f"`{source}` cannot be imported: {_where(exc, file)}{type(exc).__name__}: {exc}"
+            f"`{source}` cannot be imported: {_where(exc, file)}{type(exc).__name__}: "
+            f"{_what(exc, file)}"
         ) from exc
     loaded = _file_of(module)
     if file is not None and loaded != file:
@@ -160,11 +161,22 @@ def _module_of(file: Path) -> tuple[Path, str]:
 
 def _where(error: BaseException, file: Path | None) -> str:
     """The line of the user's file that the error came through: `line 3: `."""
-    if isinstance(error, SyntaxError) and error.lineno is not None:
-        return f"line {error.lineno}: "
+    if isinstance(error, SyntaxError):
+        return f"line {error.lineno}: " if _is_in(error, file) else ""
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if file is not None and Path(frame.filename) == file]
     return f"line {lines[-1]}: " if lines else ""
+
+
+def _what(error: BaseException, file: Path | None) -> str:
+    """What is wrong. Of a mistake of syntax Python says the file and the line too; in the user's
+    own file these have been said.
+    """
+    return error.msg if isinstance(error, SyntaxError) and _is_in(error, file) else str(error)
+
+
+def _is_in(error: SyntaxError, file: Path | None) -> bool:
+    return file is not None and error.filename is not None and Path(error.filename) == file
 
 
 def _attribute(module: ModuleType, name: str) -> Any:

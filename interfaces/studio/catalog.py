@@ -1,5 +1,6 @@
 """The graphs that the studio offers, and what could not be loaded, in words."""
 
+import hashlib
 import sys
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from contextlib import suppress
@@ -114,6 +115,8 @@ class GraphFiles:
     ) -> None:
         self._references, self._prepare = list(references), prepare
         self.folder, self._environ = folder.resolve(), environ
+        self._sources: dict[Path, bytes] = {}  # what the user's modules were loaded from
+        self._has_problems = False
 
     @property
     def watched(self) -> set[Path]:
@@ -135,9 +138,23 @@ class GraphFiles:
         # that Python keeps, which it compares by time and length.
         before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
         try:
-            return [self._entry(reference) for reference in self._references]
+            entries = [self._entry(reference) for reference in self._references]
         finally:
             sys.dont_write_bytecode = before
+        self._has_problems = any(entry.problem for entry in entries)
+        self._sources = {file: _content(file) for file in self._own_files()}
+        return entries
+
+    def are_concerned(self, changed: Iterable[Path]) -> bool:
+        """Returns whether the graphs must be loaded again after these files have changed.
+
+        That is so if one of them was imported and has another content now. While a graph cannot be
+        loaded, any file may be what it lacks.
+        """
+        if self._has_problems:
+            return True
+        files = self._own_files().intersection(file.resolve() for file in changed)
+        return any(_content(file) != self._sources.get(file) for file in files)
 
     def load_again(self) -> list[Entry]:
         """Imports the user's modules again, and loads every graph from them.
@@ -145,7 +162,7 @@ class GraphFiles:
         If a file cannot be imported any more, its modules from before stay as they were.
         """
         before = dict(sys.modules)
-        for name in [name for name, module in before.items() if self._is_own(name, module)]:
+        for name in self._own_modules():
             del sys.modules[name]
         entries = self.load()
         for name, module in before.items():
@@ -162,6 +179,13 @@ class GraphFiles:
             problem = f"`{reference}` cannot be used: {type(exc).__name__}: {exc}"
             return Entry(reference, None, printable(problem))
 
+    def _own_modules(self) -> dict[str, ModuleType]:
+        modules = dict(sys.modules)
+        return {name: each for name, each in modules.items() if self._is_own(name, each)}
+
+    def _own_files(self) -> set[Path]:
+        return {Path(str(each.__file__)).resolve() for each in self._own_modules().values()}
+
     def _is_own(self, name: str, module: ModuleType) -> bool:
         """Whether a module is the user's: it stands in their folder and was not installed there."""
         if name in ("__main__", "turngraph") or name.startswith("turngraph."):
@@ -169,3 +193,11 @@ class GraphFiles:
         file = Path(getattr(module, "__file__", None) or "/")
         installed = _KEPT_FOLDERS & set(file.parts) or file.is_relative_to(sys.prefix)
         return file.is_relative_to(self.folder) and not installed
+
+
+def _content(file: Path) -> bytes:
+    """What stands in the file, as a digest; of a file that is gone, nothing."""
+    try:
+        return hashlib.sha256(file.read_bytes()).digest()
+    except OSError:
+        return b""

@@ -1,5 +1,6 @@
 """The form in which a run's input is typed, made from the schema of the graph's input."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final, get_type_hints
 
@@ -9,7 +10,7 @@ from pydantic.errors import PydanticUserError
 from turngraph.interfaces.graph_loading import Graph
 from turngraph.state.json_types import JsonObject
 
-__all__ = ["input_fields"]
+__all__ = ["example_of", "input_fields"]
 
 _KINDS: Final = {"string": "text", "integer": "number", "number": "number", "boolean": "switch"}
 """How a value of a JSON type is typed; everything else is typed as JSON."""
@@ -29,6 +30,7 @@ def input_fields(graph: Graph) -> list[JsonObject]:
             "required": name in required,
             "description": schema.get("description", ""),
             "default": schema.get("default"),
+            "example": example_of(schema),
         }
         for name, schema in properties.items()
     ]
@@ -56,6 +58,22 @@ def _schema_of_type(hint: Any) -> JsonObject:
         return TypeAdapter(hint).json_schema()
     except PydanticUserError:
         return {}
+
+
+_EXAMPLES: Final = {"string": ["a", "b"], "integer": [1, 2], "number": [0.5, 1.5]}
+"""Two values of a JSON type."""
+
+
+def example_of(schema: Mapping[str, Any]) -> str:
+    """Returns JSON of the kind that `schema` takes, such as `["a", "b"]`; empty if it is unclear.
+
+    >>> example_of({"type": "array", "items": {"type": "string"}})
+    '["a", "b"]'
+    """
+    if schema.get("type") == "array":
+        values = _EXAMPLES.get(str(schema.get("items", {}).get("type")))
+        return "[…]" if values is None else json.dumps(values)
+    return '{"name": "value"}' if schema.get("type") == "object" else ""
 
 
 def _kind(name: str, schema: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ import secrets
 import socket
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 import uvicorn
@@ -115,7 +116,9 @@ class StudioServer:
             step=50,
         )
         try:
-            async for _ in changes:
+            async for batch in changes:
+                if not self._graphs.are_concerned([Path(file) for _, file in batch]):
+                    continue
                 # The user's modules run on import, so they are kept off the server's own thread.
                 entries = await asyncio.to_thread(self._graphs.load_again)
                 self._catalog.replace(entries)

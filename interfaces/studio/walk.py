@@ -19,6 +19,7 @@ from turngraph.interfaces.stepper.views.status import turn_mark
 from turngraph.interfaces.stepper.views.widget_controller import WidgetController
 from turngraph.interfaces.stepper.views.widget_view import widget_choices
 from turngraph.interfaces.studio.live import Audience, Listener
+from turngraph.interfaces.studio.titles import title_of
 from turngraph.state.errors import TurngraphError, TurnInvocationError
 from turngraph.state.events import AnyEvent, RequestSent, Token
 from turngraph.state.json_types import JsonObject
@@ -57,9 +58,12 @@ class SharedWalk:
         self.id: Final = secrets.token_urlsafe(12)
         self.graph_name, self.thread = graph_name, thread
         self.started_at: Final = datetime.now(UTC)
+        self.title: Final = title_of(stepper)
         self.audience: Final = Audience()
         self.note = ""
         """What is to be said beside the view: that it was stopped, or its graph loaded again."""
+        self.problem = ""
+        """Why the file of its graph cannot be loaded now; the graph from before goes on."""
         self.is_for_looking = False
         """Whether someone opened it who may only look: such a person may move along its steps."""
         self._handled: Counter[str] = Counter()  # messages that were handled, by page
@@ -104,6 +108,7 @@ class SharedWalk:
             "thread": self.thread,
             "started": self.started_at.isoformat(timespec="seconds"),
             "status": turn_mark(self.line),
+            "title": self.title,
             "at": printable(str(self.line.now)),
             "cost": money(self.line.cost),
             "note": self.note,
@@ -148,12 +153,21 @@ class SharedWalk:
         """Goes on with a new version of the graph, if its nodes are the same; `note` says what came
         of it.
         """
+        self.tell_problem("")
         return self._submit(lambda: self._reload(graph))
+
+    def tell_problem(self, text: str) -> None:
+        """Tells every page that the file of the graph cannot be loaded; empty once it is mended."""
+        self.problem = text
+        if text:
+            self._tell_note("")
+        self.audience.tell("problem", json.dumps(text))
 
     def show_to(self, listener: Listener) -> None:
         """Tells a page that has just been opened everything."""
         listener.tell("handled", json.dumps(self._handled[listener.client]))
         listener.tell("note", json.dumps(self.note))
+        listener.tell("problem", json.dumps(self.problem))
         listener.tell("view", self._view)
         listener.tell("moving", json.dumps(self._waiting_moves > 0))
 
@@ -195,12 +209,12 @@ class SharedWalk:
     def _reload(self, graph: Graph) -> None:
         try:
             self.stepper.reload(graph)
-            self._tell_note("The graph was loaded again; this walk goes on with the new one.")
+            self._tell_note("The graph was loaded again; this run goes on with the new one.")
         except TurngraphError as exc:
             self._tell_note(str(exc))
         except Exception as exc:  # noqa: BLE001  the new graph may raise anything
             self._tell_note(
-                f"This walk goes on with the graph from before. {type(exc).__name__}: {exc}"
+                f"This run goes on with the graph from before. {type(exc).__name__}: {exc}"
             )
         self.audience.tell("choices", json.dumps(self.choices()))
         self._refresh()

@@ -60,11 +60,14 @@ class Walks:
         self.audience.tell("changed", "true")
 
     def reload(self, entries: list[Entry]) -> None:
-        """Hands the graphs that were loaded again to their walks, and tells every page."""
-        graphs = {entry.name: entry.graph for entry in entries if entry.graph is not None}
+        """Hands what was loaded again to its walks: a graph or a problem. Every page is told."""
+        named = {entry.name: entry for entry in entries}
         for walk in self:
-            if walk.graph_name in graphs:
-                walk.reload(graphs[walk.graph_name])
+            entry = named.get(walk.graph_name)
+            if entry is not None and entry.graph is not None:
+                walk.reload(entry.graph)
+            elif entry is not None:
+                walk.tell_problem(entry.problem)
         self.audience.tell("changed", "true")
 
     def close_all(self) -> None:

@@ -74,7 +74,7 @@ class LineMode:
             case "l" | "z" | "y" | "O":
                 self._stepper = shown_by(key, stepper, argument)
             case "c":
-                self._say(str(stepper.compare(stepper, find_line(stepper, argument))))
+                self._say(str(stepper.compare(stepper, find_line(stepper, argument), ends=True)))
                 return False
             case "p":
                 self._show_pane(argument)

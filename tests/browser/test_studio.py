@@ -162,7 +162,8 @@ def test_two_tabs_on_one_run_stay_in_step(tab: Tab) -> None:
     headline(one, "finished")
     assert one.locator(".ts-headline[aria-busy=true]").count() == 0
     one.get_by_role("link", name="Runs").click()
-    one.get_by_role("link", name="finished").first.wait_for()
+    one.get_by_role("row", name=re.compile("finished")).first.wait_for()
+    one.on("dialog", lambda asked: asked.accept())
     one.get_by_role("button", name=re.compile("^Close .*finished")).first.click()
     two.get_by_text("This run was closed.").wait_for()
 
@@ -251,9 +252,12 @@ def test_a_changed_file_is_loaded_again_and_the_run_goes_on(context: Any, tmp_pa
         page.get_by_label("words (JSON)").fill('["a", "b"]')
         page.get_by_role("button", name="Start", exact=True).click()
         headline(page, "each, each")
+        pane(page, "state").locator("details").evaluate("each => each.open = true")
+        page.get_by_label("words, as JSON").fill('["draft"]')
         text = file.read_text()
         file.write_text(text.replace('+ "!"', '+ "?"'))
-        page.get_by_text("The graph was loaded again; this walk goes on").wait_for()
+        page.get_by_text("The graph was loaded again; this run goes on").wait_for()
+        assert page.get_by_label("words, as JSON").input_value() == '["draft"]'
         pane(page, "diff").evaluate("each => each.open = true")
         page.get_by_role("combobox", name="Run until").select_option("count")
         press(page, "Until")
@@ -263,6 +267,7 @@ def test_a_changed_file_is_loaded_again_and_the_run_goes_on(context: Any, tmp_pa
         headline(page, "finished")
         file.write_text(text + "\n1 / 0\n")
         home.get_by_text("cannot be imported: line").wait_for()
+        page.get_by_text("This run goes on with the graph from before.").wait_for()
         file.write_text(
             text.replace('"count", lambda', '"sum", lambda').replace(
                 '"each", "count"', '"each", "sum"'

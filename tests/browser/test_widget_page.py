@@ -345,7 +345,7 @@ def test_what_holds_for_the_rest_of_the_turn(
     ):
         rest.get_by_label(label).fill(text)
         at = rest.locator(f"div:has(> label:text-is('{label}'))")
-        at.get_by_role("button", name="Use for the rest of the turn").click()
+        at.get_by_role("button", name="for the rest of the turn").click()
         wait_for_headline(page, "edited")
         page.wait_for_function("document.querySelector('.ts-headline').ariaBusy === 'false'")
     press(page, "Step")

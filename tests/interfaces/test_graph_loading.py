@@ -112,7 +112,7 @@ def test_builders_and_functions_that_build_are_taken(tmp_path: Path) -> None:
         ("absent_d:app", "`absent_d` cannot be imported: ModuleNotFoundError"),
         ("raises_d.py:app", "cannot be imported: line 3: ZeroDivisionError: division by zero"),
         ("exits_d.py:app", "`exits_d.py` cannot be imported: line 2: SystemExit: 3"),
-        ("syntax_d.py:app", "`syntax_d.py` cannot be imported: line 1: SyntaxError"),
+        ("syntax_d.py:app", "cannot be imported: line 1: SyntaxError: '(' was never closed"),
         ("json.py:app", "another module is named `json`"),
         ("word", "there is no langgraph.json here"),
     ],

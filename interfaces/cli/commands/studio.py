@@ -74,9 +74,11 @@ def studio(
 
 
 def _say(catalog: "Catalog", url: str) -> None:
-    for entry in catalog.entries:
-        if entry.problem:
-            print(f"turngraph: {entry.problem}", file=sys.stderr)
+    problems = [entry.problem for entry in catalog.entries if entry.problem]
+    if len(problems) == len(catalog.entries):
+        raise TurnConfigurationError("\n".join(problems))
+    for problem in problems:
+        print(f"turngraph: {problem} The page shows it until it is mended.", file=sys.stderr)
     print(f"The studio is open at {url}", flush=True)
     print("Ctrl-c closes it.", file=sys.stderr)
 

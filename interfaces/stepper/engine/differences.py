@@ -25,6 +25,11 @@ class Change:
     before: Any
     after: Any
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether neither side has a value: it is absent, or None."""
+        return all(value is None or value is _ABSENT for value in (self.before, self.after))
+
     def __str__(self) -> str:
         """One line."""
         before, after = (one_line(_text(value), 60) for value in (self.before, self.after))
@@ -44,7 +49,7 @@ class Differences(tuple[Change, ...]):
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two lines of steps side by side, each up to where it stands. Pairs are in their order."""
+    """Two lines of steps side by side. Pairs are in their order."""
 
     names: tuple[str, str]
     first_different_step: int

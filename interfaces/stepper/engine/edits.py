@@ -10,7 +10,7 @@ from langgraph.types import Overwrite
 
 from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.interfaces.stepper.engine.task_controller import Override, Task, TaskKey
-from turngraph.interfaces.stepper.engine.wire_request import request_with_body
+from turngraph.interfaces.stepper.engine.wire_request import request_of, request_with_body
 from turngraph.state.errors import TurnInvocationError, TurnValueError
 from turngraph.state.reply import ToolCall
 from turngraph.state.request import ChatRequest
@@ -105,6 +105,9 @@ def _edit_body(step: Step, body: Mapping[str, Any] | str) -> Edit:
             raise TurnValueError(f"The request is no JSON: {exc}.") from exc
     if not isinstance(body, Mapping):
         raise TurnValueError(f"A request is a JSON object, not a {type(body).__name__}.")
+    pending = request_of(task, sent=False)
+    if pending is not None and pending.body == body:
+        raise TurnInvocationError("This is the pending request as it is: nothing was changed.")
     override = Override(input={"request": request_with_body(task, body)})
     return Edit("edited the request", overrides={task.key: override})
 

@@ -3,6 +3,7 @@ lines compared. Nothing of the graph runs here.
 """
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from decimal import Decimal
 from typing import Any, Final, Self
 from weakref import WeakKeyDictionary
@@ -112,12 +113,17 @@ class Inspector:
         second = self.now if b is None else b
         return diff_states(self.state_at(a), self.state_at(second))
 
-    def compare(self, a: str | Self, b: str | Self) -> Comparison:
+    def compare(self, a: str | Self, b: str | Self, *, ends: bool = False) -> Comparison:
         """Compares two lines, each up to where it stands.
+
+        Args:
+            a: a line or its name.
+            b: another one.
+            ends: compare each up to its last step instead, also after going back.
 
         Raises TurnInvocationError for an unknown name.
         """
-        lines = (self._line(a), self._line(b))
+        lines = [line._at_its_end() if ends else line for line in (self._line(a), self._line(b))]
         first, second = (line._timeline.steps_so_far for line in lines)
         # A fork shares the very step objects of the line it came from.
         shared = sum(1 for mine, other in zip(first, second, strict=False) if mine is other)
@@ -134,6 +140,12 @@ class Inspector:
             first_steps=(_at(first, shared), _at(second, shared)),
             changes=diff_states(one.state, other.state),
         )
+
+    def _at_its_end(self) -> "Inspector":
+        """The same line, seen from its last step."""
+        timeline = copy(self._timeline)
+        timeline.position = len(timeline.steps) - 1
+        return Inspector(self.name, timeline, {})
 
     def _line(self, line: str | Self) -> Self:
         if not isinstance(line, str):

@@ -112,7 +112,9 @@ class Step:
 
     def __str__(self) -> str:
         """One line: what ran and what runs next."""
-        ran = self.label or ", ".join(dict.fromkeys(self.ran)) or self.kind
+        # A step in which no task has ended has entered a subgraph.
+        entered = "entered" if self.kind == "step" else self.kind
+        ran = self.label or ", ".join(dict.fromkeys(self.ran)) or entered
         if self.error is not None:
             return f"{self.number}: {ran} failed: {type(self.error).__name__}"
         if self.waiting:

@@ -66,7 +66,8 @@ class WireRequest:
         It needs nothing but the standard library.
         """
         headers = [f"        {name!r}: {value!r},\n" for name, value in self.headers.items()]
-        key = f"os.environ[{self.key_variable!r}]"
+        # An endpoint that needs no key is called without one; any other says what is missing.
+        key = f"os.environ.get({self.key_variable!r}, '')"
         if self.key_header.prefix:
             key = f"{self.key_header.prefix!r} + {key}"
         return (

@@ -18,10 +18,15 @@ from turngraph.interfaces.stepper.views.panes import Pane, headline, panes_of
 from turngraph.interfaces.stepper.views.status import node_statuses, step_mark, turn_mark
 from turngraph.interfaces.stepper.views.style import CSS
 
-__all__ = ["OPEN_PANES", "graph_path", "graph_shown", "graph_svg", "page", "pane_texts"]
+__all__ = ["graph_path", "graph_shown", "graph_svg", "open_panes", "page", "pane_texts"]
 
-OPEN_PANES: Final = ("problem", "question", "answer", "messages", "request", "response", "tools")
+_OPEN_PANES: Final = ("problem", "question", "answer", "messages", "request", "response", "tools")
 """The panes that are open at first."""
+
+
+def open_panes(stepper: Stepper) -> tuple[str, ...]:
+    """Returns the panes that are open at first; the state too, where no messages say it all."""
+    return _OPEN_PANES if "messages" in stepper.graph.channels else (*_OPEN_PANES, "state")
 
 
 def pane_texts(stepper: Stepper) -> dict[str, str]:
@@ -53,7 +58,9 @@ def page(stepper: Stepper) -> str:
     It can be read without its style sheet too.
     """
     panes = "".join(
-        _details(name, pane) for name, pane in panes_of(stepper).items() if not pane.is_empty
+        _details(name, pane, opened=name in open_panes(stepper))
+        for name, pane in panes_of(stepper).items()
+        if not pane.is_empty
     )
     steps = "".join(
         f'<li data-mark="{step_mark(step)}"{_current(step, stepper.now)}>'
@@ -73,11 +80,11 @@ def page(stepper: Stepper) -> str:
     )
 
 
-def _details(name: str, pane: Pane) -> str:
+def _details(name: str, pane: Pane, *, opened: bool) -> str:
     note = f" <small>{escape(pane.note)}</small>" if pane.note else ""
-    opened = "open" if name in OPEN_PANES else ""
+    state = "open" if opened else ""
     return (
-        f'<details {opened} data-pane="{name}"{_marked(pane)}><summary>{escape(name)}{note}'
+        f'<details {state} data-pane="{name}"{_marked(pane)}><summary>{escape(name)}{note}'
         f'</summary><div class="ts-content">{_content(pane)}</div></details>'
     )
 

@@ -155,6 +155,15 @@ def _tools(stepper: Stepper) -> Pane:
     return _table(head, tool_rows(stepper), "{}: {}({}) → {}")
 
 
+def _state(stepper: Stepper) -> Pane:
+    rows = [
+        (str(name), _value_text(value))
+        for name, value in stepper.state.items()
+        if name != "messages"  # these have a pane of their own
+    ]
+    return _table(("name", "value"), rows, "{}: {}")
+
+
 def _difference(stepper: Stepper) -> Pane:
     steps = stepper.steps_so_far
     if len(steps) < 2:
@@ -199,12 +208,14 @@ def _compare(stepper: Stepper) -> Pane:
 
 
 def _comparison(stepper: Stepper, other: str) -> Pane:
-    comparison = stepper.compare(stepper, other)
+    comparison = stepper.compare(stepper, other, ends=True)
+    changes = [change for change in comparison.changes if not change.is_empty]
     rows = [
         *comparison.rows,
-        *((each.path, _short(each.before), _short(each.after)) for each in comparison.changes),
+        *((each.path, _short(each.before), _short(each.after)) for each in changes),
     ]
-    return _table(("", *comparison.names), rows, "{}: {} | {}", note=comparison.summary)
+    note = f"to their last steps: {comparison.summary}"
+    return _table(("", *comparison.names), rows, "{}: {} | {}", note=note)
 
 
 def _breakpoints(stepper: Stepper) -> Pane:
@@ -219,6 +230,7 @@ PANES: Final[Mapping[str, Callable[[Stepper], Pane]]] = {
     "request": _request,
     "response": _response,
     "tools": _tools,
+    "state": _state,
     "diff": _difference,
     "events": _events,
     "charges": _charges,
@@ -244,13 +256,18 @@ def _message_text(message: BaseMessage) -> str:
 
 
 def _short(value: object) -> str:
-    """A value of a state as text of limited length; a message as its text and its calls."""
+    """A value of a state as text of limited length."""
+    text = _value_text(value)
+    return text if len(text) <= _MAX_VALUE_CHARS else f"{text[:_MAX_VALUE_CHARS]}…"
+
+
+def _value_text(value: object) -> str:
+    """A value of a state as text; a message as its text and its calls."""
     if isinstance(value, BaseMessage):
         return _message_text(value) or "(no text)"
     if isinstance(value, BaseModel):
         value = value.model_dump_json(exclude_defaults=True)
-    text = value if isinstance(value, str) else repr(value)
-    return text if len(text) <= _MAX_VALUE_CHARS else f"{text[:_MAX_VALUE_CHARS]}…"
+    return value if isinstance(value, str) else repr(value)
 
 
 def _fitted(pane: Pane) -> Pane:

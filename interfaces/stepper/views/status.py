@@ -62,7 +62,9 @@ def answer_of(stepper: Stepper) -> Answer:
         return Answer("waiting", "\n".join(map(question_text, questions)))
     if problems := ending_problems(stepper.steps_so_far):
         part = attempts[-1].reply if attempts else None
-        text = part.text if part is not None and attempts[-1].error is not None else ""
+        # An answer that asks for tools was no last one; any other is as far as the model came.
+        is_last = part is not None and (attempts[-1].error is not None or not part.tool_calls)
+        text = part.text if part is not None and is_last else ""
         return Answer("failed", "\n\n".join((*problems, *filter(None, [text]))))
     if calls_model_next(now):
         return Answer("next", "", f"call {len(attempts) + 1} is about to be sent")
@@ -106,7 +108,7 @@ def why_no_step(stepper: Stepper) -> str:
     if stepper.timeline[-1] is not now:
         return ""
     if now.finished:
-        return "Nothing is left to run: the turn is over. Go back, or fork from an earlier step."
+        return "Nothing is left to run: the run is over. Go back, or fork from an earlier step."
     if now.waiting and not now.pending:
         return "A person is asked: answer the question before the next step."
     return ""

@@ -36,8 +36,8 @@ overflow-wrap:anywhere}}
 .turnstepper .ts-headline[data-mark=waiting]{{color:var(--wait)}}
 .turnstepper .ts-headline[aria-busy=true]::after{{content:" · working…";color:var(--lit)}}
 .turnstepper .ts-bar{{display:flex;flex-wrap:wrap;gap:6px;align-items:center;margin-bottom:8px}}
-.turnstepper .ts-bar[role=toolbar]{{position:sticky;top:0;z-index:2;background:var(--paper);
-padding:4px 0}}
+.turnstepper .ts-top{{position:sticky;top:0;z-index:2;background:var(--paper);padding:4px 0}}
+.turnstepper .ts-top :is(.ts-headline,.ts-bar){{margin-bottom:4px}}
 .turnstepper .ts-bar:empty{{display:none}}
 .turnstepper .ts-bar span{{color:var(--dim)}}
 .turnstepper button,.turnstepper select,.turnstepper input:not([type=range]){{font:inherit;
@@ -59,14 +59,18 @@ white-space:pre-wrap;
 overflow-wrap:anywhere}}
 .turnstepper .ts-problem{{border:1px solid var(--bad);border-radius:6px;padding:6px 10px}}
 .turnstepper .ts-body{{display:flex;gap:16px;align-items:flex-start}}
-.turnstepper .ts-graph{{flex:0 0 250px;position:sticky;top:8px}}
-.turnstepper .ts-graph svg{{display:block;width:auto;max-width:100%;height:auto;max-height:640px;
-margin:0 auto}}
+.turnstepper .ts-graph{{flex:0 0 250px;position:sticky;
+top:calc(var(--top,0px) + 8px)}}
+.turnstepper .ts-graph svg{{display:block;width:auto;max-width:100%;height:auto;
+max-height:min(640px,calc(100vh - var(--top,0px) - 40px));margin:0 auto}}
 .turnstepper .ts-graph p{{margin:0 0 4px;color:var(--dim);overflow-wrap:anywhere}}
 .turnstepper .ts-panes{{flex:1 1 0;min-width:0}}
 @container(max-width:620px){{.turnstepper .ts-body{{display:block}}
 .turnstepper .ts-graph{{position:static;max-width:none;margin:0 0 8px}}
-.turnstepper .ts-graph svg{{max-height:300px}}}}
+.turnstepper .ts-graph svg{{max-height:420px}}
+.turnstepper .ts-bar[role=toolbar]{{flex-wrap:nowrap;overflow-x:auto}}
+.turnstepper .ts-bar[role=toolbar]>*{{flex:none}}
+.turnstepper kbd{{display:none}}}}
 .turnstepper details{{border-top:1px solid var(--line);padding:5px 0}}
 .turnstepper summary{{cursor:pointer;font-weight:600}}
 .turnstepper summary small{{font-weight:400;color:var(--dim);margin-left:8px}}
@@ -103,6 +107,9 @@ padding:4px 10px}}
 min-width:0}}
 .turnstepper legend{{font:600 12px ui-monospace,Menlo,Consolas,monospace;padding:0 4px}}
 .turnstepper label{{color:var(--dim)}}
+.turnstepper details details>div>div+div{{margin-top:14px}}
+.turnstepper label:has(input){{display:inline-flex;align-items:center;gap:6px;margin-right:12px}}
+.turnstepper details[data-pane=compare] .ts-content{{max-height:70vh}}
 .turnstepper ol.ts-steps{{list-style:none;margin:0;padding:0}}
 .turnstepper ol.ts-steps button{{width:100%;text-align:left;border-color:transparent;
 background:none;min-height:0}}

@@ -9,10 +9,11 @@ from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.interfaces.stepper.engine.task_controller import graphs_in
 from turngraph.interfaces.stepper.views.actions import BREAKPOINT_FIELDS
-from turngraph.interfaces.stepper.views.page import OPEN_PANES, graph_path, graph_svg
+from turngraph.interfaces.stepper.views.page import graph_path, graph_svg, open_panes
 from turngraph.interfaces.stepper.views.panes import headline, panes_of
 from turngraph.interfaces.stepper.views.questions import answer_draft, is_approval, question_text
 from turngraph.interfaces.stepper.views.shown_request import shown_request
+from turngraph.interfaces.stepper.views.state_edits import state_fields
 from turngraph.interfaces.stepper.views.status import step_mark, turn_mark, why_no_step
 from turngraph.interfaces.stepper.views.turn_edits import turn_fields
 from turngraph.state.events import AnyEvent
@@ -42,7 +43,7 @@ def widget_choices(stepper: Stepper) -> JsonObject:
         "nodes": nodes,
         "events": events,
         "reasons": list(BREAKPOINT_FIELDS),
-        "open": list(OPEN_PANES),
+        "open": list(open_panes(stepper)),
         "signs": dict(SIGNS),
     }
 
@@ -67,6 +68,7 @@ def widget_view(stepper: Stepper, *, compared: str | None = None) -> JsonObject:
         "stop": why_no_step(stepper),
         "turn": turn_fields(stepper),
         "body": _editable_body(stepper),
+        "state": state_fields(stepper),
         "calls": _editable_calls(stepper),
         "questions": _questions(stepper),
         "undo": stepper.to_undo.replace("_", " "),
@@ -88,6 +90,7 @@ def _disabled(stepper: Stepper) -> dict[str, str]:
     reasons = {
         **dict.fromkeys(("step", "step_into", "step_over", "run", "run_until"), why),
         "back": "This is the first step." if len(stepper.steps_so_far) == 1 else "",
+        "retry": "" if any(step.runs for step in stepper.steps_so_far) else "Nothing has run yet.",
         "undo": "" if stepper.to_undo else "There is nothing to undo.",
         "redo": "" if stepper.to_redo else "There is nothing to redo.",
     }

@@ -76,7 +76,7 @@ const MARKS = {
   done: ["✓", "done"],
   failed: ["✗", "failed"],
   waiting: ["?", "waits for a person"],
-  next: ["▶", "goes on"],
+  next: ["▶", "paused"],
 };
 
 // How a run stands: a sign and a word, so that color alone says nothing.

@@ -16,7 +16,7 @@ function input(spec) {
   if (spec.kind === "chat")
     return make("textarea", { rows: 3, placeholder: "What the person says" });
   if (spec.kind === "json")
-    return make("textarea", { rows: 2, spellcheck: false, placeholder: example || "JSON" });
+    return make("textarea", { rows: 2, spellcheck: false, placeholder: example || spec.example || "JSON" });
   if (spec.kind === "number")
     return make("input", { type: "number", step: "any", placeholder: example });
   if (spec.kind === "switch")

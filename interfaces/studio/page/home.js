@@ -159,22 +159,28 @@ function threadTable(found, begin, form, refuse) {
   );
 }
 
+// A run is kept nowhere but in the studio, unless the person has saved it.
+function closeRun(walk) {
+  const cost = walk.cost === "$0" ? "" : ` It has cost ${walk.cost}.`;
+  const question = `Close this run?${cost} What was not saved or written into a thread is gone.`;
+  if (confirm(question)) ask(`walks/${walk.id}`, { method: "DELETE" });
+}
+
 function drawRuns(section, studio) {
   if (!studio.walks.length) return section.replaceChildren();
   section.replaceChildren(
     table(
       "Open runs",
-      ["run", "graph", "started", "status", "cost", ""],
+      ["run", "step", "graph", "started", "status", "cost", ""],
       studio.walks.map((walk) => [
-        make("a", { href: `#/walk/${walk.id}` }, walk.at),
+        make("a", { href: `#/walk/${walk.id}` }, walk.title || walk.at),
+        walk.at,
         walk.graph + (walk.thread ? `, thread ${walk.thread}` : ""),
         time(walk.started),
         status(walk.status),
         walk.cost,
         studio.may_change
-          ? button("Close", () => ask(`walks/${walk.id}`, { method: "DELETE" }), {
-              "aria-label": `Close ${walk.at}`,
-            })
+          ? button("Close", () => closeRun(walk), { "aria-label": `Close ${walk.title} ${walk.at}` })
           : "",
       ]),
     ),

@@ -44,7 +44,7 @@ export async function showWalk(main, id) {
   const { css, choices, ...about } = await read(`walks/${id}`);
   const nonce = document.querySelector("style[nonce]").nonce;
   const model = new WalkModel(id, client, { css, choices: { ...choices, nonce }, view: null });
-  const { note, halt, el, arriving } = layOut(main, id, about);
+  const { note, problem, halt, el, arriving } = layOut(main, id, about);
   let unmount = null;
   const drawWidget = () => {
     unmount?.();
@@ -61,10 +61,10 @@ export async function showWalk(main, id) {
       if (!unmount) drawWidget();
     },
     note: (text) => (note.textContent = text),
-    choices: (changed) => {
-      model.values.choices = { ...changed, nonce };
-      if (unmount) drawWidget();
+    problem: (text) => {
+      problem.textContent = text && `This run goes on with the graph from before. ${text}`;
     },
+    choices: (changed) => (model.values.choices = { ...changed, nonce }), // a view follows
     moving: (isMoving) => {
       el.setAttribute("aria-busy", String(isMoving));
       halt.hidden = !isMoving;
@@ -92,6 +92,7 @@ function layOut(main, id, about) {
   const name = about.graph + (about.thread ? `, thread ${about.thread}` : "");
   document.title = `${name} · turngraph studio`;
   const note = make("p", { className: "note", role: "status" });
+  const problem = make("p", { className: "error box", role: "alert" });
   const label = "The answer as it arrives";
   const arriving = make("pre", {
     className: "arriving",
@@ -111,8 +112,8 @@ function layOut(main, id, about) {
   });
   const menus = [halt, keepMenu(id, about.thread), copyMenu(id)];
   const title = make("div", { className: "title" }, make("h1", {}, name), menus);
-  main.append(title, note, el, arriving, search(id));
-  return { note, halt, el, arriving };
+  main.append(title, problem, note, el, arriving, search(id));
+  return { note, problem, halt, el, arriving };
 }
 
 function search(id) {

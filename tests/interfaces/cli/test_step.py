@@ -106,7 +106,7 @@ def test_an_answer_and_an_error_are_text_and_the_end_is_told(
     assert "  answer\n    It is 42.\n" in out
     assert "● ✗ 4: finalize → finished" in out
     assert "  problem\n    custom answered 401 (authentication): Incorrect API key" in out
-    assert out.count("Nothing is left to run: the turn is over.") == 2
+    assert out.count("Nothing is left to run: the run is over.") == 2
 
 
 def test_tools_are_edited_and_lines_compared_by_keys(

@@ -53,7 +53,7 @@ def test_it_serves_the_graphs_of_langgraph_json_until_ctrl_c(tmp_path: Path) -> 
 def test_what_it_cannot_open_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No graph, a port that is taken, no such thread."""
+    """No graph, none that can be loaded, a port that is taken, no such thread."""
     monkeypatch.chdir(tmp_path)
     file = tmp_path / "agent_of_a_command.py"
     file.write_text(AGENT)
@@ -63,6 +63,7 @@ def test_what_it_cannot_open_is_one_sentence(
         return capsys.readouterr().err
 
     assert "turngraph studio agent.py:app" in refused()
+    assert "There is no file `nope.py`" in refused("nope.py:app")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = str(taken.getsockname()[1])

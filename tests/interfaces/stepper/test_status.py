@@ -68,6 +68,14 @@ def test_a_refused_call_is_failed_and_its_sentence_stands_where_the_answer_would
         assert "over" in why_no_step(stepper)
 
 
+def test_an_answer_that_was_cut_stands_below_why() -> None:
+    """What has arrived is worth reading."""
+    with stepping([Say("Bergen: ra", finish_reason="length")]) as stepper:
+        stepper.run()
+        assert answer_of(stepper).mark == "failed"
+        assert answer_of(stepper).text.endswith("\n\nBergen: ra")
+
+
 def test_a_request_that_timed_out_is_a_failed_call() -> None:
     """The sentence names the time that was allowed."""
     with ScriptedModel([Hang(30)]) as model:

@@ -166,11 +166,14 @@ def test_every_button_of_the_widget_does_what_it_says(stepper: TurnStepper) -> N
     """Without a browser. A refused edit is shown, not raised."""
     pytest.importorskip("anywidget", reason="needs the extra `notebook`")
     widget = stepper.show()
+    assert "retry" in widget.view["disabled"]
     for action in ("step", "step_into"):
         widget.act({"action": action})
     assert stepper.now.nodes == ("bill",)
     widget.act({"action": "back"})
     assert json.loads(widget.view["body"]) == stepper.request.body  # type: ignore[union-attr]
+    widget.act({"action": "edit_request", "body": widget.view["body"]})
+    assert "nothing was changed" in widget.view["refusal"]["text"]
     widget.act({"action": "edit_request", "body": "{"})
     assert "no JSON" in widget.view["refusal"]["text"]
     widget.act({"action": "fork"})
@@ -181,6 +184,11 @@ def test_every_button_of_the_widget_does_what_it_says(stepper: TurnStepper) -> N
     widget.act({"action": "line", "name": "main"})
     widget.act({"action": "compare", "name": "fork 1"})
     assert widget.view["panes"]["compare"]["head"] == ("", "main", "fork 1")
+    ends = stepper.compare("main", "fork 1", ends=True)
+    assert ends.statuses == ("goes on", "done")
+    stepper.forks["fork 1"].jump(0)
+    assert stepper.compare("main", "fork 1", ends=True) == ends
+    assert all(row[1:] != ("(absent)", "None") for row in widget.view["panes"]["compare"]["rows"])
     widget.act({"action": "add_breakpoint", "reason": "tool", "value": "echo"})
     widget.act({"action": "run"})
     widget.act({"action": "edit_arguments", "tool": "echo", "value": '{"text": "snow"}'})

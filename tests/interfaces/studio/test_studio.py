@@ -70,12 +70,12 @@ def view(studio: Studio, walk: str) -> dict[str, Any]:
     connection.request("GET", f"/api/walks/{walk}/events", headers={"Cookie": studio.cookie})
     answer = connection.getresponse()
     told: dict[str, Any] = {}
-    while {"view", "moving", "note"} - set(told):
+    while {"view", "moving", "note", "problem"} - set(told):
         line = answer.readline().decode()
         if line.startswith("event: "):
             told[line[7:].strip()] = json.loads(answer.readline().decode().removeprefix("data: "))
     connection.close()
-    return {**told["view"], "moving": told["moving"], "note": told["note"]}
+    return {**told["view"], **{name: told[name] for name in ("moving", "note", "problem")}}
 
 
 def move(studio: Studio, walk: str, action: str, **more: Any) -> dict[str, Any]:
@@ -102,6 +102,7 @@ def test_the_form_follows_from_the_graphs_schema(studio: Studio) -> None:
     assert kinds["turn"] == {"messages": "chat", "turn_id": "text", "settings": "json"}
     assert kinds["agent"] == {"messages": "chat"}
     assert kinds["plain"] == {"words": "json", "shouted": "json", "count": "number"}
+    assert '["a", "b"]' in [field["example"] for field in graphs["plain"]["fields"]]
     assert "has no `absent`. Graphs found:" in graphs["absent"]["problem"]
     assert all(graph["svg"].startswith("<svg") for graph in graphs.values() if not graph["problem"])
 
@@ -116,6 +117,9 @@ def test_a_graph_without_a_turn_is_stepped_into_its_parallel_subgraphs(studio: S
     done = move(studio, walk, "run")
     assert "finished" in done["headline"]
     assert ["count", "(absent)", "2"] in done["panes"]["diff"]["rows"]
+    assert ["count", "2"] in done["panes"]["state"]["rows"]
+    walks = {each["id"]: each for each in studio.ask("GET", "/api/studio")["walks"]}
+    assert walks[walk]["title"] == "words: ['a', 'b']"
 
 
 def test_a_refused_input_is_a_sentence(studio: Studio) -> None:
