@@ -50,7 +50,8 @@ def edit_state(stepper: Stepper, message: Mapping[str, Any]) -> None:
         raise TurnInvocationError(f"This is `{name}` as it is: nothing was changed.")
     channel = graph_shown(stepper).channels.get(name)
     reduced = isinstance(channel, BinaryOperatorAggregate)
-    stepper.edit(**{name: Overwrite(value) if reduced else value})
+    changed: dict[str, Any] = {name: Overwrite(value) if reduced else value}
+    stepper.edit(**changed)
 
 
 def _is_plain(name: str) -> bool:
