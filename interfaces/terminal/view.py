@@ -21,7 +21,8 @@ __all__ = [
 
 _NOT_CHOSEN: Final = frozenset({"problem", "question", "charts"})
 """Two always stand above the panes; charts are pictures."""
-PANE_NAMES: Final = (*(name for name in PANES if name not in _NOT_CHOSEN), "timeline")
+_LAST: Final = ("state", "timeline")
+PANE_NAMES: Final = (*(name for name in PANES if name not in {*_NOT_CHOSEN, *_LAST}), *_LAST)
 """The panes that are chosen from, in their order."""
 
 
@@ -40,6 +41,8 @@ def headline_text(stepper: Stepper, *, running: bool) -> Text:
 def pane_that_matters(stepper: Stepper) -> str:
     """Returns the pane for someone who has not chosen one."""
     now = stepper.now
+    if "messages" not in stepper.graph.channels:
+        return "state"
     if any(task.node == "call_llm" and task.stage is not None for task in now.pending):
         return "request"
     if any(task.call for task in (*now.open_tasks, *(run.task for run in now.runs))):
