@@ -81,7 +81,11 @@ class Budget(Frozen):
         window = {"always": "always", "day": day, "month": day[:7]}[self.period]
         for value in call.attribution.values(self.per):
             if self.of is None or self.of == value:
-                yield Window(f"{self.id}:{value}", window, self)
+                yield Window(self.window_id(value), window, self)
+
+    def window_id(self, value: str) -> str:
+        """Under which id the ledger counts this budget for one account (thread, turn, …)."""
+        return f"{self.id}:{value}"
 
 
 class Window(NamedTuple):

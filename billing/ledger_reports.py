@@ -36,16 +36,18 @@ class LedgerReports:
         *,
         since: datetime | None = None,
         until: datetime | None = None,
+        account: str | None = None,
         limit: int = 20,
     ) -> tuple[Spent, ...]:
-        """Returns what was spent by one dimension, the highest amounts first.
+        """Returns what was spent by one dimension, the highest amounts first; with `account`, only
+        what that account spent.
 
         Days and months come in their order, the latest `limit` of them. An attempt with several
         tags counts for each of them. Raises `LedgerError` for an unknown dimension.
         """
         from turngraph.billing.operations.spending import spending
 
-        return self.store.read(spending, by, since=since, until=until, limit=limit)
+        return self.store.read(spending, by, since=since, until=until, account=account, limit=limit)
 
     async def aspending(
         self,
@@ -53,26 +55,41 @@ class LedgerReports:
         *,
         since: datetime | None = None,
         until: datetime | None = None,
+        account: str | None = None,
         limit: int = 20,
     ) -> tuple[Spent, ...]:
         """Async version of `spending`."""
         from turngraph.billing.operations.spending import spending
 
-        return await self.store.aread(spending, by, since=since, until=until, limit=limit)
+        return await self.store.aread(
+            spending, by, since=since, until=until, account=account, limit=limit
+        )
 
-    def total(self, *, since: datetime | None = None, until: datetime | None = None) -> Spent:
-        """Returns everything that was spent in a period as one line. Its `value` is empty."""
+    def total(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        account: str | None = None,
+    ) -> Spent:
+        """Returns everything that was spent in a period, by everyone or by one account, as one
+        line. Its `value` is empty.
+        """
         from turngraph.billing.operations.spending import total
 
-        return self.store.read(total, since=since, until=until)
+        return self.store.read(total, since=since, until=until, account=account)
 
     async def atotal(
-        self, *, since: datetime | None = None, until: datetime | None = None
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        account: str | None = None,
     ) -> Spent:
         """Async version of `total`."""
         from turngraph.billing.operations.spending import total
 
-        return await self.store.aread(total, since=since, until=until)
+        return await self.store.aread(total, since=since, until=until, account=account)
 
     def turn_bill(self, turn_id: str) -> TurnBill:
         """Returns one turn's bill, attempt by attempt. Raises `LedgerError` for an unknown turn."""
@@ -86,17 +103,23 @@ class LedgerReports:
 
         return await self.store.aread(turn_bill, turn_id)
 
-    def budget_states(self, *, limit: int = 1000) -> tuple[BudgetState, ...]:
-        """Returns what budgets have spent and hold in their current windows, the fullest first."""
+    def budget_states(
+        self, *, account: str | None = None, limit: int = 1000
+    ) -> tuple[BudgetState, ...]:
+        """Returns what budgets have spent and hold in their current windows, the fullest first;
+        with `account`, the stored budgets per account, as far as they are that account's.
+        """
         from turngraph.billing.operations.budget_states import budget_states
 
-        return self.store.read(budget_states, limit=limit)
+        return self.store.read(budget_states, account=account, limit=limit)
 
-    async def abudget_states(self, *, limit: int = 1000) -> tuple[BudgetState, ...]:
+    async def abudget_states(
+        self, *, account: str | None = None, limit: int = 1000
+    ) -> tuple[BudgetState, ...]:
         """Async version of `budget_states`."""
         from turngraph.billing.operations.budget_states import budget_states
 
-        return await self.store.aread(budget_states, limit=limit)
+        return await self.store.aread(budget_states, account=account, limit=limit)
 
     def reprice(
         self,

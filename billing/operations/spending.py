@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import case, desc, func, select
+from sqlalchemy import case, desc, func, select, true
 from sqlalchemy.sql import ColumnElement
 
 from turngraph.billing.errors import LedgerError
@@ -50,9 +50,11 @@ def spending(
     *,
     since: datetime | None = None,
     until: datetime | None = None,
+    account: str | None = None,
     limit: int = 20,
 ) -> tuple[Spent, ...]:
-    """Returns what the accounts (models, threads, …) spent, the highest amounts first.
+    """Returns what the accounts (models, threads, …) spent, the highest amounts first; with
+    `account`, what that one spent.
 
     Days and months come in their order, the latest `limit` of them. An attempt with several tags
     counts for each of them. Only attempts that were begun from `since` to before `until` count.
@@ -70,6 +72,7 @@ def spending(
         )
         # A released attempt cost nothing; open ones count, with zero so far.
         .where(*DURING, _a.state != "released")
+        .where(true() if account is None else _a.account == account)
         .group_by("value")
     )
     if by == "tag":
@@ -98,10 +101,16 @@ def _spent(value: str, nano: int, attempts: int, estimated: int, unpriced: int) 
 
 
 def total(
-    tx: LedgerTransaction, *, since: datetime | None = None, until: datetime | None = None
+    tx: LedgerTransaction,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    account: str | None = None,
 ) -> Spent:
-    """Returns everything that was spent in a period as one line. Its `value` is empty."""
-    lines = spending(tx, "kind", since=since, until=until)
+    """Returns everything that was spent in a period, by everyone or by one account, as one line.
+    Its `value` is empty.
+    """
+    lines = spending(tx, "kind", since=since, until=until, account=account)
     return Spent(
         "",
         sum((line.usd for line in lines), start=Decimal(0)),

@@ -1,11 +1,12 @@
 """`create_app`: the server as an ASGI application. Routes and middlewares only."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
@@ -24,6 +25,9 @@ from turngraph.interfaces.server.service import CallerOf, Service, ServiceOf, op
 from turngraph.interfaces.server.trace_context import TraceContext
 from turngraph.interfaces.telemetry.opentelemetry import OpenTelemetry
 from turngraph.state.errors import TurngraphError
+
+if TYPE_CHECKING:
+    from turngraph.interfaces.server.studio.sessions import Sessions
 
 __all__ = ["create_app"]
 
@@ -63,8 +67,14 @@ def create_app(
         where = folder or Path()
         async with open_service(config, callers, where, env, telemetry) as service:
             app.state.service = service
+            if studio is not None:
+                # Open pages hold streams, for which uvicorn would wait.
+                loop = asyncio.get_running_loop()
+                service.signals.on_stop = partial(loop.call_soon_threadsafe, studio.end_all)
             service.signals.listen(None if reread is None else partial(_reload, service, reread))
             yield
+            if studio is not None:
+                studio.end_all()
 
     app = FastAPI(
         title="turngraph", docs_url=None, redoc_url=None, lifespan=lifespan, responses=ERRORS
@@ -82,6 +92,7 @@ def create_app(
     app.include_router(chat_completions.router)
     app.include_router(responses.router)
     app.include_router(passthrough.router)
+    studio = _mount_studio(app, config) if config.studio.enabled else None
     return app
 
 
@@ -91,6 +102,15 @@ async def about() -> dict[str, str]:
         "message": "This is turngraph, a server for OpenAI's clients. Its API is at `/v1`: their "
         "`base_url` is this address with `/v1` at its end. `/openapi.json` describes it."
     }
+
+
+def _mount_studio(app: FastAPI, config: ServerConfig) -> "Sessions":
+    from turngraph.interfaces.server.studio.mount import studio_mount
+    from turngraph.interfaces.server.studio.sessions import Sessions
+
+    sessions = Sessions()
+    app.mount("/studio", studio_mount(sessions, config.server.port))
+    return sessions
 
 
 async def healthz() -> dict[str, str]:

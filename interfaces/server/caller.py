@@ -8,8 +8,8 @@ __all__ = ["Caller", "Callers", "Scope"]
 
 Scope = Literal["models", "tools", "passthrough", "reports", "studio", "studio:write"]
 """What a key is good for. `models`: ask the models served. `tools`: offer tools of one's own.
-`passthrough`: send a vendor's own requests. `reports`: read spending. `studio`: look at runs in the
-studio; `studio:write`: start, step and edit them there.
+`passthrough`: send a vendor's own requests. `reports`: read spending. `studio` and `studio:write`:
+look at stored threads and spending in the studio, which changes nothing for either.
 """
 
 

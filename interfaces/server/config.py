@@ -19,6 +19,7 @@ __all__ = [
     "ServerConfig",
     "ServerSettings",
     "StoreSettings",
+    "StudioSettings",
     "TelemetrySettings",
     "checked_config",
     "read_config",
@@ -88,6 +89,18 @@ class TelemetrySettings(Frozen):
     """
     content: bool = False
     """Whether spans also hold what is said."""
+
+
+class StudioSettings(Frozen):
+    """The studio at `/studio`.
+
+    >>> StudioSettings(enabled=True).enabled
+    True
+    """
+
+    enabled: bool = False
+    """Whether keys with the scope `studio` may look at their account's threads and spending there.
+    """
 
 
 class FallbackConfig(Frozen):
@@ -169,6 +182,7 @@ class ServerConfig(Frozen):
     models: dict[str, ModelConfig] = Field(default_factory=dict)
     """What is served, by the name that clients ask for."""
     telemetry: TelemetrySettings = TelemetrySettings()
+    studio: StudioSettings = StudioSettings()
     passthrough: dict[str, PassthroughConfig] = Field(default_factory=dict)
     """Vendors whose own requests are forwarded, by their name in the path."""
 
@@ -182,6 +196,11 @@ class ServerConfig(Frozen):
                 )
         if self.server.workers > 1 and self.store.database in (None, "sqlite://"):
             raise ValueError("several workers need a database: set `database` in `[store]`")
+        if self.server.workers > 1 and self.studio.enabled:
+            raise ValueError(
+                "the studio keeps logins and open runs in one process: serve it with "
+                "`workers = 1`, from a server of its own on the same database"
+            )
         return self
 
 

@@ -20,6 +20,8 @@ class Signals:
     def __init__(self) -> None:
         self.stopped_at: float | None = None
         """When the server was told to stop, in seconds of `time.monotonic`."""
+        self.on_stop: Callable[[], object] = lambda: None
+        """Called, in the main thread, when the server is told to stop."""
         self._reloading: set[asyncio.Task[None]] = set()
 
     def listen(self, on_reload: Callable[[], Awaitable[None]] | None) -> None:
@@ -42,6 +44,7 @@ class Signals:
             # uvicorn ends at once on a second SIGINT, and waits on whatever else.
             seen = signal.SIGINT if self.stopped_at is not None else number
             self.stopped_at = self.stopped_at or time.monotonic()
+            self.on_stop()
             if callable(of_uvicorn):
                 of_uvicorn(seen, frame)
 

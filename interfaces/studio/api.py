@@ -39,9 +39,10 @@ class Api:
         walks: Walks,
         ledger: "Ledger | None",
         may_change: Callable[[Mapping[str, Any]], bool],
+        account: str | None,
     ) -> None:
         self._catalog, self._walks, self._given_ledger = catalog, walks, ledger
-        self._may_change = may_change
+        self._may_change, self._account = may_change, account
 
     async def studio(self, request: Request) -> Response:
         """The graphs, with the forms of their inputs, and the open walks."""
@@ -64,7 +65,7 @@ class Api:
         """The stored threads of a graph, all of them or those in which some words stand."""
         graph = self._catalog.graph(request.query_params.get("graph", ""))
         words = request.query_params.get("words", "").strip()
-        threads = await asyncio.to_thread(list_threads, graph, words, self._ledger)
+        threads = await asyncio.to_thread(list_threads, graph, words, self._ledger, self._account)
         return JSONResponse({"threads": threads})
 
     async def spending(self, request: Request) -> Response:
@@ -78,7 +79,8 @@ class Api:
         days = request.query_params.get("days", "30")
         if not re.fullmatch("[0-9]{1,3}", days) or not 1 <= int(days) <= _MOST_DAYS:
             raise TurnInvocationError(f"`days` is `{days}`; it must be 1 to {_MOST_DAYS}.")
-        return JSONResponse(await asyncio.to_thread(spending_report, self._ledger, int(days)))
+        report = await asyncio.to_thread(spending_report, self._ledger, int(days), self._account)
+        return JSONResponse(report)
 
     async def start(self, request: Request) -> Response:
         """Opens a walk: on an input, on a stored thread, or one that was saved."""

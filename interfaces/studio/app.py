@@ -60,9 +60,12 @@ def app_for(
     walks: Walks,
     ledger: "Ledger | None",
     may_change: Callable[[Mapping[str, Any]], bool] = lambda scope: True,
+    account: str | None = None,
 ) -> ASGIApp:
-    """Returns the studio of a catalog, which may change while it is shown."""
-    api = Api(catalog, walks, ledger, may_change)
+    """Returns the studio of a catalog, which may change while it is shown. With `account`, the page
+    of spending is that account's alone.
+    """
+    api = Api(catalog, walks, ledger, may_change, account)
     get: list[tuple[str, Endpoint]] = [
         ("/api/studio", api.studio),
         ("/api/changes", api.changes),

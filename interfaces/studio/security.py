@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from turngraph.interfaces.foreign_pages import is_from_foreign_page, names_this_machine
 
-__all__ = ["MAX_BODY_BYTES", "LoopbackGuard", "SameOrigin"]
+__all__ = ["MAX_BODY_BYTES", "LoopbackGuard", "SameOrigin", "cookie_in"]
 
 MAX_BODY_BYTES: Final = 8_000_000
 _HEADERS: Final = {
@@ -85,7 +85,7 @@ class LoopbackGuard:
         if not names_this_machine(headers.get("host", "")):
             text = "The studio answers only to 127.0.0.1 and localhost.\n"
             await PlainTextResponse(text, 421)(scope, receive, send)
-        elif self._is_token(_cookie(headers, self._cookie)):
+        elif self._is_token(cookie_in(headers, self._cookie)):
             await self._app(scope, receive, send)
         elif self._is_token(_query_token(scope)):
             await self._enter(scope)(scope, receive, send)
@@ -110,7 +110,8 @@ class LoopbackGuard:
         return hmac.compare_digest(given.encode(), self._token.encode())
 
 
-def _cookie(headers: Headers, name: str) -> str:
+def cookie_in(headers: Headers, name: str) -> str:
+    """Returns the value of a cookie; "" if the request has none of that name."""
     try:
         morsel = SimpleCookie(headers.get("cookie", "")).get(name)
     except CookieError:

@@ -17,13 +17,15 @@ _MOST_ROWS: Final = {"day": 31}
 _OTHER_ROWS: Final = 12
 
 
-def spending_report(ledger: Ledger, days: int, now: datetime | None = None) -> JsonObject:
+def spending_report(
+    ledger: Ledger, days: int, account: str | None = None, now: datetime | None = None
+) -> JsonObject:
     """Returns what was spent in the last `days` days (UTC) by day, model, account and plugin, and
-    how full the budgets are.
+    how full the budgets are; with `account`, all of that account alone.
     """
     now = now or datetime.now(UTC)
     since = (now - timedelta(days=days - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
-    total = ledger.total(since=since)
+    total = ledger.total(since=since, account=account)
     return {
         "days": days,
         "total": money(total.usd),
@@ -33,12 +35,14 @@ def spending_report(ledger: Ledger, days: int, now: datetime | None = None) -> J
             {
                 "by": by,
                 "rows": _rows(
-                    ledger.spending(by, since=since, limit=_MOST_ROWS.get(by, _OTHER_ROWS))
+                    ledger.spending(
+                        by, since=since, account=account, limit=_MOST_ROWS.get(by, _OTHER_ROWS)
+                    )
                 ),
             }
             for by in _CHARTS
         ],
-        "budgets": [_budget(state) for state in ledger.budget_states(limit=100)],
+        "budgets": [_budget(state) for state in ledger.budget_states(account=account, limit=100)],
     }
 
 

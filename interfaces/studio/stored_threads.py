@@ -1,7 +1,7 @@
 """The threads of a graph's checkpointer, and what was said in them. They are only read."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
@@ -29,18 +29,21 @@ _MOST_SECONDS: Final = 1.0
 _EXCERPT: Final = 160
 
 
-def list_threads(graph: Graph, words: str = "", ledger: "Ledger | None" = None) -> list[JsonObject]:
+def list_threads(
+    graph: Graph, words: str = "", ledger: "Ledger | None" = None, account: str | None = None
+) -> list[JsonObject]:
     """Returns the threads that changed last, the newest first.
 
     Args:
         graph: the graph whose checkpointer stores them; without one there are none.
         words: only threads in whose id or messages this text stands.
+        account: the account whose threads these are, if all are one's.
         ledger: knows what each thread has cost. Without one, the cost is that of its last turn.
     """
     saver = graph.checkpointer
     if not isinstance(saver, BaseCheckpointSaver):
         return []
-    costs = _costs(ledger)
+    costs = _costs(ledger, account)
     threads = [
         _described(StoredThread(graph, thread_id), costs)
         for thread_id in _thread_ids(saver)
@@ -66,7 +69,7 @@ def found_messages(messages: Sequence[Any], words: str) -> list[JsonObject]:
 def _thread_ids(saver: BaseCheckpointSaver[Any]) -> list[str]:
     """The ids of threads, those that changed last first, as far as the checkpointer tells."""
     # `list()` of this one decodes every checkpoint and begins with the oldest thread.
-    if isinstance(saver, InMemorySaver):
+    if type(saver) is InMemorySaver:
         return list(reversed(saver.storage))[:_MOST_THREADS]
     deadline = time.monotonic() + _MOST_SECONDS
     ids: dict[str, None] = {}
@@ -116,6 +119,8 @@ def _messages(values: Any) -> Sequence[Any]:
     return messages if isinstance(messages, list) else []
 
 
-def _costs(ledger: "Ledger | None") -> Mapping[str, Decimal]:
-    lines: Iterable[Any] = () if ledger is None else ledger.spending("thread", limit=10_000)
+def _costs(ledger: "Ledger | None", account: str | None) -> Mapping[str, Decimal]:
+    if ledger is None:
+        return {}
+    lines = ledger.spending("thread", account=account, limit=10_000)
     return {line.value: line.usd for line in lines}

@@ -145,6 +145,22 @@ def test_budgets_are_told_with_what_they_hold(book: Any) -> None:
     assert (other.spent_usd, other.held_usd) == (0, 0)
 
 
+def test_a_report_for_one_account_names_and_counts_no_other(book: Any) -> None:
+    """Nor a budget whose name begins with it, or that others count in too."""
+    ledger = book.ledger
+    assert (ledger.total(account="other").usd, ledger.total(account="other").attempts) == (0, 1)
+    assert ledger.total(account="acme").usd == ledger.total().usd
+    assert [line.value for line in ledger.spending("account", account="acme")] == ["acme"]
+    assert ledger.spending("tag", account="other")[0].value == ""
+    for budget in (Budget(usd="1", per="account"), Budget(usd="1", per="ledger")):
+        ledger.set_budget(budget)
+    for account in ("acme", "ac", "acme:acme"):
+        call = Call(attribution=CostAttribution(account=account), vendor="openai", model="gpt-5")
+        book.begin(f"x-{account}", call=call)
+    assert [state.budget for state in ledger.budget_states(account="acme")] == ["account:acme"]
+    assert ledger.budget_states(account="nobody") == ()
+
+
 def test_the_fullest_windows_of_now_come_first(open_book: Open) -> None:
     """What is about to refuse calls is looked for; yesterday's window refuses nothing. Nothing is
     fuller than none.
