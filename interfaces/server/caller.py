@@ -6,10 +6,10 @@ from typing import Literal, Protocol
 
 __all__ = ["Caller", "Callers", "Scope"]
 
-Scope = Literal["models", "tools", "passthrough", "reports", "studio", "studio:write"]
+Scope = Literal["models", "tools", "passthrough", "reports", "studio"]
 """What a key is good for. `models`: ask the models served. `tools`: offer tools of one's own.
-`passthrough`: send a vendor's own requests. `reports`: read spending. `studio` and `studio:write`:
-look at stored threads and spending in the studio, which changes nothing for either.
+`passthrough`: send a vendor's own requests. `reports`: read spending. `studio`: look at
+stored threads and spending in the studio, which changes nothing.
 """
 
 

@@ -104,7 +104,7 @@ class Sessions:
 
 def _check_may_look(caller: Caller) -> None:
     """Raises ServerError (403) for a key without the scope `studio`."""
-    if not caller.scopes & {"studio", "studio:write"}:
+    if "studio" not in caller.scopes:
         raise ServerError(
             403, "This key may not use the studio: it needs the scope `studio`.", param="key"
         )
