@@ -9,14 +9,12 @@ from starlette.requests import Request
 from starlette.responses import (
     HTMLResponse,
     JSONResponse,
-    PlainTextResponse,
     RedirectResponse,
     Response,
 )
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from turngraph.interfaces.foreign_pages import names_this_machine
 from turngraph.interfaces.server.errors import ServerError
 from turngraph.interfaces.server.service import Service
 from turngraph.interfaces.server.studio.sessions import Sessions
@@ -26,10 +24,6 @@ __all__ = ["studio_mount"]
 
 _MOST_BYTES: Final = 8_192
 """How long the form of the login may be."""
-_LOCAL_ONLY: Final = PlainTextResponse(
-    "As long as this server has no API key, its studio answers only to 127.0.0.1 and localhost.\n",
-    421,
-)
 
 
 def studio_mount(sessions: Sessions, port: int) -> ASGIApp:
@@ -62,17 +56,12 @@ class _Mount:
         if path == "/login":
             return await self._log_in(request, service)
         try:
-            session = await self._sessions.find(token, service)
+            session = await self._sessions.find(token, request.headers, service)
         except ServerError as exc:
             if path == "/":
                 return _login_page(exc.status, exc.message if token else "")
             text = exc.message if exc.status == 403 else "Log in first: load the page again."
             return JSONResponse({"error": text}, exc.status)
-        # A name that was bound to this machine later would make its page one of the same origin.
-        if session.caller.key_id is None and not names_this_machine(
-            request.headers.get("host", "")
-        ):
-            return _LOCAL_ONLY
         request.state.caller = session.caller
         return session.app
 
@@ -80,7 +69,8 @@ class _Mount:
         if request.method != "POST":
             return RedirectResponse("./", 303)
         try:
-            token = await self._sessions.log_in(await _posted_key(request), service)
+            key = await _posted_key(request)
+            token = await self._sessions.log_in(key, request.headers, service)
         except ServerError as exc:
             return _login_page(exc.status, exc.message)
         answer = RedirectResponse("./", 303)

@@ -6,6 +6,7 @@ studio has one worker.
 
 import asyncio
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -48,12 +49,12 @@ class Sessions:
     def __init__(self) -> None:
         self._sessions: dict[str, Session] = {}
 
-    async def log_in(self, key: str, service: Service) -> str:
-        """Returns the token of a new session.
+    async def log_in(self, key: str, headers: Mapping[str, str], service: Service) -> str:
+        """Returns the token of a new session. `headers` are those of the request.
 
         Raises ServerError (401, 403) for a key that is not good for the studio.
         """
-        caller = await service.callers.identify(_headers(key))
+        caller = await service.callers.identify(_with_key(headers, key))
         _check_may_look(caller)
         theirs = [
             token for token, each in self._sessions.items() if each.caller.account == caller.account
@@ -65,14 +66,15 @@ class Sessions:
         asyncio.get_running_loop().call_later(_SECONDS, self.end, token)
         return token
 
-    async def find(self, token: str, service: Service) -> Session:
+    async def find(self, token: str, headers: Mapping[str, str], service: Service) -> Session:
         """Returns the session of a token, as its key and the served models are now.
 
         Raises ServerError (401, 403) if there is none, or its key is no longer good.
         """
         known = self._sessions.get(token)
         try:
-            caller = await service.callers.identify({} if known is None else _headers(known.key))
+            key = None if known is None else known.key
+            caller = await service.callers.identify(_with_key(headers, key))
             _check_may_look(caller)
         except ServerError:
             self.end(token)
@@ -84,7 +86,6 @@ class Sessions:
         session = self._sessions.get(token)
         if session is not None and session.caller == caller and session.models is service.models:
             return session
-        key = None if known is None else known.key
         new = self._sessions[token] = _session(key, caller, service)
         if session is not None:
             _close(session)
@@ -115,8 +116,10 @@ def _close(session: Session) -> None:
     asyncio.get_running_loop().run_in_executor(None, session.walks.close_all)
 
 
-def _headers(key: str | None) -> dict[str, str]:
-    return {} if key is None else {"authorization": f"Bearer {key}"}
+def _with_key(headers: Mapping[str, str], key: str | None) -> dict[str, str]:
+    """The headers as if the request had sent the key of its login, and no other."""
+    others = {name: value for name, value in headers.items() if name != "authorization"}
+    return others if key is None else {**others, "authorization": f"Bearer {key}"}
 
 
 def _session(key: str | None, caller: Caller, service: Service) -> Session:
