@@ -93,7 +93,7 @@ def test_a_budget_and_a_limit_are_failures_of_the_stage_that_met_them() -> None:
         with stepping([Say("?")], **poor) as stepper:
             stepper.run()
             assert marks(stepper)["prep_first_request"] == "failed"
-            assert "Budget" in answer_of(stepper).text
+            assert "budget of one turn" in answer_of(stepper).text
     with stepping([Call(("pay", {"usd": 1}))], limits=TurnLimits(tool_calls=0)) as stepper:
         stepper.run()
         assert marks(stepper)["call_llm"] == "failed"
