@@ -1,4 +1,4 @@
-"""Reports the failure of a tool: one safe sentence for the model, the traceback for the log."""
+"""Reports the failure of a tool: one safe sentence for the model, its type for the log."""
 
 import logging
 import re
@@ -69,16 +69,26 @@ def describe_error(error: BaseException) -> str:
 def error_output(name: str, error: BaseException) -> ToolOutput:
     """Returns what the model reads about `error`, which the tool `name` raised, and logs it.
 
-    A ToolException is a sentence the tool wrote for the model, so only that sentence is logged. For
-    any other error the log gets the traceback, with secrets masked.
+    The text of an exception may hold what people say to models. So only its type is logged, and
+    where it was raised; at the level DEBUG also its text and the traceback, with secrets masked.
     """
     from langchain_core.tools import ToolException
 
     sentence = describe_error(error)
+    kind, of_tool = type(error).__name__, {"tool": name}
     if isinstance(error, ToolException):
         sentence = sentence.removeprefix("ToolException: ")
-        logger.info("tool %s refused: %s", name, sentence, extra={"tool": name})
+        logger.info("tool %s refused its call", name, extra=of_tool)
+        logger.debug("tool %s refused: %s", name, sentence, extra=of_tool)
     else:
-        detail = mask_secrets(clean("".join(traceback.format_exception(error))))
-        logger.warning("tool %s failed: %s\n%s", name, sentence, detail, extra={"tool": name})
+        logger.warning("tool %s failed: %s%s", name, kind, _place_of(error), extra=of_tool)
+        if logger.isEnabledFor(logging.DEBUG):
+            detail = mask_secrets(clean("".join(traceback.format_exception(error))))
+            logger.debug("tool %s failed: %s\n%s", name, sentence, detail, extra=of_tool)
     return ToolOutput(content=f"Error: {sentence}", status="error")
+
+
+def _place_of(error: BaseException) -> str:
+    """Where `error` was raised, as in ` at my_tools.py:12`; nothing where nobody knows."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""

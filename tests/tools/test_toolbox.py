@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -365,7 +366,9 @@ def test_an_exception_becomes_one_sentence(error: BaseException, text: str) -> N
 
 
 def test_a_failure_is_short_and_masks_secrets(caplog: pytest.LogCaptureFixture) -> None:
-    """Errors of HTTP and database clients quote keys; the log gets the details."""
+    """Errors of HTTP and database clients quote keys, and what people say. The log has the type;
+    its details are for whoever asks for DEBUG.
+    """
     key = "sk-" + "Zq9" * 16
 
     def fail() -> None:
@@ -375,6 +378,10 @@ def test_a_failure_is_short_and_masks_secrets(caplog: pytest.LogCaptureFixture) 
         )
 
     content = run(fail).content
+    assert "tool fail failed: RuntimeError at " in caplog.text
+    assert "401" not in caplog.text
+    with caplog.at_level(logging.DEBUG, "turngraph.tools"):
+        assert run(fail).content == content
     assert len(content) < 600
     for text in (content, caplog.text):
         assert key not in text
