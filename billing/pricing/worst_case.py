@@ -19,6 +19,7 @@ __all__ = [
     "IMAGE_TOKENS",
     "UNCAPPED_TOKENS",
     "answer_caps",
+    "answer_count",
     "prompt_bound",
     "worst_case_usd",
 ]
@@ -70,7 +71,6 @@ def worst_case_usd(
     Decimal('0.02125')
     """
     cap = max(answer_caps(api, body), default=uncapped_tokens)
-    counts = [count for count in _present(body, _ANSWER_COUNTS) if type(count) is int]
     # Not known before the call: whether the vendor honors the tier, and which model it bills.
     models = {key.model, *_texts(body, "model")}
     tiers = {None, key.service_tier, *_texts(body, "service_tier")}
@@ -78,7 +78,7 @@ def worst_case_usd(
         prices.most(
             replace(key, model=model, service_tier=tier),
             input_tokens=prompt_bound(content),
-            output_tokens=cap * max([1, *counts]),
+            output_tokens=cap * answer_count(body),
         )
         for model in models
         for tier in tiers
@@ -98,6 +98,15 @@ def answer_caps(api: Api, body: Mapping[str, object]) -> list[int]:
     caps = _present(body, CAP_NAMES[api])
     numbers = [*caps, *_present(body, _ANSWER_COUNTS)]
     return caps if all(type(number) is int and number > 0 for number in numbers) else []
+
+
+def answer_count(body: Mapping[str, object]) -> int:
+    """Returns how many answers `body` asks for; 1 where it does not say, or says no number.
+
+    >>> answer_count({"n": 3}), answer_count({"n": "3"})
+    (3, 1)
+    """
+    return max([1, *(n for n in _present(body, _ANSWER_COUNTS) if type(n) is int)])
 
 
 def prompt_bound(content: bytes) -> int:

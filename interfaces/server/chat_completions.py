@@ -38,7 +38,8 @@ async def create_chat_completion(
     plans = await plan_turn(asked, caller, service.models, key)
     answer_id = _id(plans[0], asked)
     await _note_threads(plans, caller, service)
-    tokens = estimated_tokens(request.state.body_bytes, asked.settings.max_tokens)
+    longest = asked.settings.max_tokens or plans[0].model.max_tokens
+    tokens = estimated_tokens(request.state.body_bytes, longest)
     run, headers = await unless_gone(request, service.start(caller, plans, tokens))
     if asked.settings.stream:
         await unless_gone(request, begun(run))

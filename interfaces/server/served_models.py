@@ -49,6 +49,12 @@ class ServedModel:
         return isinstance(self.kept, TurnGraph)
 
     @property
+    def max_tokens(self) -> int | None:
+        """The longest answer that its configuration allows, in tokens."""
+        limit = self.config.provider.get("max_tokens")
+        return limit if isinstance(limit, int) else None
+
+    @property
     def asks_person(self) -> bool:
         """Whether a person may have to approve a tool call."""
         return isinstance(self.kept, TurnGraph) and self.kept.asks_person

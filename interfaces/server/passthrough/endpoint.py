@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 from starlette.responses import Response
 
-from turngraph.billing.pricing.worst_case import answer_caps
+from turngraph.billing.pricing.worst_case import answer_caps, answer_count
 from turngraph.interfaces.server.bodies import json_object, read_body
 from turngraph.interfaces.server.passthrough.metering import ForwardedRequest
 from turngraph.interfaces.server.passthrough.request_checks import check_forwarded
@@ -32,7 +32,8 @@ async def passthrough(
     vendor = gateway.vendor(provider, caller)
     given = await _request_in(request, vendor.api_of(path), service.config.server.body_bytes)
     caps = answer_caps(given.api, given.body)
-    tokens = estimated_tokens(len(given.content), max(caps, default=None))
+    longest, answers = max(caps, default=None), answer_count(given.body)
+    tokens = estimated_tokens(len(given.content), longest, answers)
     admitted = await service.limiter.admit(caller, tokens=tokens)
     forwarding = None
     try:

@@ -28,6 +28,10 @@ __all__ = ["CHANGED_WITHIN_S", "Admitted", "RateLimiter", "estimated_tokens"]
 CHANGED_WITHIN_S: Final = 5.0
 """How many seconds a process remembers the limits of a caller."""
 _BYTES_PER_TOKEN: Final = 4
+ANSWER_TOKENS: Final = 1_000
+"""What an answer is thought to need where neither the request nor the model has a limit for it."""
+_MOST_TOKENS: Final = 2**40
+"""No limit is higher; a database could not add up what clients may write."""
 _WHOSE: Final = {"account": "account", "api_key_id": "key"}
 
 
@@ -81,13 +85,14 @@ class RateLimiter:
         return limits
 
 
-def estimated_tokens(body_bytes: int, max_output: int | None) -> int:
-    """Returns about how many tokens a request needs: its body's, and the longest answer it allows.
+def estimated_tokens(body_bytes: int, max_output: int | None, answers: int = 1) -> int:
+    """Returns about how many tokens a request needs: its body's, and the longest answers it allows.
 
-    >>> estimated_tokens(400, 50)
-    150
+    >>> estimated_tokens(400, 50), estimated_tokens(400, 50, answers=3), estimated_tokens(400, None)
+    (150, 250, 1100)
     """
-    return math.ceil(body_bytes / _BYTES_PER_TOKEN) + (max_output or 0)
+    longest = ANSWER_TOKENS if max_output is None else max_output
+    return min(math.ceil(body_bytes / _BYTES_PER_TOKEN) + longest * answers, _MOST_TOKENS)
 
 
 def _headers(counts: Sequence[Count], now: float) -> dict[str, str]:

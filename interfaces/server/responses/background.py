@@ -1,12 +1,14 @@
 """Runs responses that nobody waits for, and takes over those whose process has died."""
 
 import asyncio
+import json
 import logging
 from dataclasses import dataclass, field
 from typing import Final
 
 from turngraph.interfaces.server.caller import Caller
 from turngraph.interfaces.server.errors import error_of, is_temporary
+from turngraph.interfaces.server.rate_limits.limiter import estimated_tokens
 from turngraph.interfaces.server.responses.answer import failed_response
 from turngraph.interfaces.server.responses.planning import PlannedResponse, ResponsePlanner
 from turngraph.interfaces.server.responses.request import read_response_request
@@ -36,11 +38,14 @@ class BackgroundResponses:
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _runs: dict[str, TurnRun] = field(default_factory=dict)
 
-    def start(self, caller: Caller, planned: PlannedResponse) -> None:
-        """Starts a response whose row is stored, unless this process runs it already."""
+    def start(self, caller: Caller, planned: PlannedResponse, tokens: int) -> None:
+        """Starts a response whose row is stored, unless this process runs it already.
+
+        It may need about `tokens` tokens.
+        """
         if planned.row.response_id in self._tasks:
             return
-        task = asyncio.create_task(self._run(caller, planned))
+        task = asyncio.create_task(self._run(caller, planned, tokens))
         self._tasks[planned.row.response_id] = task
         task.add_done_callback(lambda _: self._tasks.pop(planned.row.response_id, None))
 
@@ -56,11 +61,14 @@ class BackgroundResponses:
         for row in await store.arun(take_abandoned, store.now() - ABANDONED_S):
             planner = ResponsePlanner(store, self.service.models, row.caller)
             try:
-                planned = await planner.of_row(row, read_response_request(row.request))
+                asked = read_response_request(row.request)
+                planned = await planner.of_row(row, asked)
             except Exception as exc:  # noqa: BLE001  its model may not be served any more
                 _log.warning("Response %s cannot go on: %r", row.response_id, type(exc).__name__)
                 continue
-            self.start(row.caller, planned)
+            longest = asked.turn.settings.max_tokens or planned.plans[0].model.max_tokens
+            tokens = estimated_tokens(len(json.dumps(row.request)), longest)
+            self.start(row.caller, planned, tokens)
 
     async def aclose(self) -> None:
         """Stops looking. A response that has not ended is taken over by another process."""
@@ -68,10 +76,10 @@ class BackgroundResponses:
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
-    async def _run(self, caller: Caller, planned: PlannedResponse) -> None:
+    async def _run(self, caller: Caller, planned: PlannedResponse, tokens: int) -> None:
         store, row = self.service.store.ledger.store, planned.row
         try:
-            run, _ = await start_response(self.service, caller, planned, tokens=0)
+            run, _ = await start_response(self.service, caller, planned, tokens=tokens)
         except Exception as exc:  # noqa: BLE001  told to whoever asks for the response
             error = error_of(exc)
             # At a limit it stays queued: `take_over` starts it again.

@@ -73,10 +73,11 @@ async def create_response(request: Request, caller: CallerOf, service: ServiceOf
     if planned.row.body is not None:
         return _again(planned, stream)
     await store_planned(service, planned)
+    longest = asked.turn.settings.max_tokens or planned.plans[0].model.max_tokens
+    tokens = estimated_tokens(request.state.body_bytes, longest)
     if asked.background and not stream:
-        service.background.start(caller, planned)
+        service.background.start(caller, planned, tokens)
         return JSONResponse({**planned.started, "status": "queued"})
-    tokens = estimated_tokens(request.state.body_bytes, asked.turn.settings.max_tokens)
     run, headers = await unless_gone(
         request, start_response(service, caller, planned, tokens=tokens)
     )

@@ -39,6 +39,7 @@ KEYS = {
     "reporter": Caller("operator", "reporter", frozenset({"reports"})),
     "limited": Caller("limited", "limited", frozenset({"models", "passthrough"})),
     "narrow": Caller("acme", "narrow", frozenset({"passthrough"}), frozenset({"openai:gpt-x-1"})),
+    "little": Caller("little", "little", frozenset({"models", "passthrough"})),
     **{
         name: Caller(name, f"k-{name}", frozenset({"passthrough"}))
         for name in ("acme", "own", "poor", "leaver")
@@ -102,6 +103,7 @@ def through(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Through]:
         ledger.set_budget(Budget(usd="0.0001", per="account", of="poor"))
         ledger.store.run(create_server_tables)
         ledger.store.run(set_limit, RateLimit("account", "limited", 2, 1000))
+        ledger.store.run(set_limit, RateLimit("account", "little", None, 800))
         config = ServerConfig(
             server=ServerSettings(port=0, sweep_seconds=0.2),
             store=StoreSettings(database=database),
@@ -269,6 +271,24 @@ def test_a_caller_at_its_limit_is_told_when_to_come_again(through: Through) -> N
         asks.create(model="scripted", messages=messages)
     assert refused.value.code == "rate_limit_exceeded"
     assert 1 <= int(refused.value.response.headers["retry-after"]) <= 60
+
+
+def test_every_request_counts_as_the_tokens_that_it_may_need(through: Through) -> None:
+    """Without a limit of its own, in the background, and for each of several answers."""
+    before = through.vendor.play()
+    body = {"model": "gpt-x-9", "max_completion_tokens": 300, "n": 3, "messages": []}
+    assert through.post(body, "little").status == 429
+    client = openai.OpenAI(base_url=f"{through.url}/v1", api_key="little", max_retries=0)
+    with pytest.raises(openai.RateLimitError):
+        client.chat.completions.create(
+            model="scripted", messages=[{"role": "user", "content": "Hi"}]
+        )
+    made = client.responses.create(model="scripted", input="Hi", background=True)
+    while (made := client.responses.retrieve(made.id)).status == "queued":
+        time.sleep(0.01)
+    assert made.error is not None
+    assert (made.status, made.error.code) == ("failed", "rate_limit_exceeded")
+    assert len(through.vendor.requests) == before
 
 
 async def test_a_new_configuration_replaces_the_vendors_or_changes_nothing() -> None:
