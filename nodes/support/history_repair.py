@@ -38,7 +38,7 @@ def with_missing_answers(messages: Sequence[AnyMessage]) -> list[AnyMessage] | N
             whole += missing
             missing = []
         whole.append(message)
-        if isinstance(message, AIMessage):
+        if isinstance(message, AIMessage) and (message.tool_calls or message.invalid_tool_calls):
             following = (messages[later] for later in range(place + 1, len(messages)))
             missing = answers_for(message, following, _INTERRUPTED)
     whole += missing
@@ -55,8 +55,6 @@ def answers_for(
     messages' own ids are made from the message's: the same answers given twice are merged.
     """
     calls = _call_ids(message)
-    if not calls:
-        return []
     answered = Counter(
         each.tool_call_id
         for each in takewhile(lambda each: not isinstance(each, AIMessage), following)
@@ -102,7 +100,5 @@ def _can_be_sent(messages: Sequence[AnyMessage], build_request: BuildRequest) ->
     return True
 
 
-def _call_ids(message: AnyMessage) -> list[str]:
-    if not isinstance(message, AIMessage):
-        return []
+def _call_ids(message: AIMessage) -> list[str]:
     return [call["id"] for call in (*message.tool_calls, *message.invalid_tool_calls) if call["id"]]

@@ -1,6 +1,7 @@
 """A turn run with types: messages in, a `TurnResult` or typed events out."""
 
 import asyncio
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from langgraph.types import Command
 
 from tests.turns import config
 from turngraph import (
+    Budget,
     Ledger,
     ProviderConfig,
     ScriptedModel,
@@ -158,7 +160,7 @@ def test_prices_are_given_as_a_dict() -> None:
         ({"prices": {"a:b": {"input": "much"}}}, r"`prices\['a:b'\]`"),
         ({"prices": {"a:b": {"inputs": 1}}}, r"`prices\['a:b'\]`, inputs"),
         ({"prices": "nowhere.yaml"}, "`nowhere.yaml` cannot be read"),
-        ({"budget": [1]}, "A budget needs a ledger"),
+        ({"budget": Budget(usd=Decimal(1))}, "A budget needs a ledger"),
         ({"replay": "recorded"}, "Recorded answers are kept in a ledger"),
     ],
 )
