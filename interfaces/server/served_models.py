@@ -16,6 +16,7 @@ from turngraph.graphs.from_manifest import client_config
 from turngraph.graphs.turn_graph import TurnGraph
 from turngraph.interfaces.graph_loading import Graph, load_graph, load_object
 from turngraph.interfaces.server.config import ModelConfig, ServerConfig
+from turngraph.interfaces.server.contained_exits import contain_exits
 from turngraph.interfaces.server.store import Store
 from turngraph.nodes.support.telemetry import Telemetry
 from turngraph.providers.config import ProviderConfig
@@ -142,7 +143,7 @@ class _Builder:
 
     def _graph(self, config: ModelConfig) -> Graph:
         assert config.graph is not None, "the caller has looked"
-        graph = load_graph(config.graph, self.folder, self.environ).graph
+        graph = contain_exits(load_graph(config.graph, self.folder, self.environ).graph)
         _check_messages(config.graph, graph)
         if isinstance(graph.checkpointer, BaseCheckpointSaver):
             return graph

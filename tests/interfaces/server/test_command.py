@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import openai
 import pytest
 
 from tests.interfaces.server.serving import PlainCallers, Vendor, client, running
@@ -158,16 +159,27 @@ def test_check_and_schema_serve_nothing(
 
 AGENT = """
 import os
+import sys
 from langchain_core.messages import AIMessage
-from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.graph import END, START, MessagesState, StateGraph
 from turngraph import ProviderConfig, chat_turn
 
 turn = chat_turn(ProviderConfig(base_url=os.environ["VENDOR"], model="m", proxy=""), stream=True)
 
+def leaving(state: MessagesState):
+    sys.exit("planted")
+
+inner = StateGraph(MessagesState).add_node(leaving).add_edge(START, "leaving").compile()
+
 def closing(state: MessagesState):
+    if state["messages"][0].content == "Leave":
+        sys.exit("planted")
     return {"messages": [AIMessage("That was all.")]}
 
 graph = StateGraph(MessagesState).add_sequence([("chat", turn), closing]).add_edge(START, "chat")
+graph.add_node("inner", inner).add_conditional_edges(
+    "closing", lambda state: "inner" if state["messages"][0].content == "Descend" else END
+)
 app = graph.compile()
 """
 
@@ -184,6 +196,12 @@ def test_a_graph_of_the_users_own_is_served(
         app = create_app(config, callers=PlainCallers())
         with running(app) as url:
             asked = client(url)
+            vendor.play(*[Say("One two three.")] * 2)
+            for said in ("Leave", "Descend"):  # `sys.exit` in a node is one request's failure
+                with pytest.raises(openai.InternalServerError):
+                    asked.chat.completions.create(
+                        model="my_agent", messages=[{"role": "user", "content": said}]
+                    )
             before = vendor.play(*[Say("One two three.")] * 5)
             whole = asked.chat.completions.create(model="my_agent", messages=ASK)
             parts = [
