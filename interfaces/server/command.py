@@ -21,6 +21,7 @@ from turngraph.interfaces.server.config import (
     checked_config,
     read_config,
 )
+from turngraph.interfaces.server.event_stream import FAREWELL_S
 from turngraph.interfaces.server.local_caller import check_reach
 from turngraph.interfaces.server.logs import log_to
 from turngraph.interfaces.server.metrics import MULTIPROCESS
@@ -119,7 +120,7 @@ def serve(source: str | None, changes: Mapping[str, Mapping[str, Any]]) -> None:
         "log_config": None,
         "access_log": False,
         "server_header": False,
-        "timeout_graceful_shutdown": max(1, round(config.server.drain_seconds)),
+        "timeout_graceful_shutdown": round(config.server.drain_seconds) + FAREWELL_S,
         "lifespan": "on",
     }
     with bound_socket(config.server.host, config.server.port) as sock:

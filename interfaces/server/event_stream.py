@@ -13,7 +13,7 @@ from turngraph.interfaces.server.errors import ServerError, error_of
 from turngraph.interfaces.server.turn_runs import TurnRun
 from turngraph.state.json_types import JsonObject
 
-__all__ = ["begun", "event_stream"]
+__all__ = ["FAREWELL_S", "begun", "event_stream"]
 
 _log: Final = logging.getLogger("turngraph.server")
 
@@ -21,6 +21,8 @@ PATIENCE_S: Final = 10.0
 """How long the status of a stream waits for the first part of the answer, so that what goes wrong
 before it is answered with its true status. Proxies give up on a silence of a minute.
 """
+FAREWELL_S: Final = 3
+"""Seconds in which clients are told that the server has ended their turns."""
 PING_S: Final = 15
 """Seconds between two comments that keep a silent stream open."""
 
@@ -56,10 +58,12 @@ def event_stream(
 
     What goes wrong is sent as an `error` object, as OpenAI's API does in a stream. A client that
     leaves ends the turn, unless it `is_detached`. A server that stops lets the stream go on for
-    `drain_s` seconds.
+    `drain_s` seconds; then it ends the turn, and the stream says so.
     """
     events = _events(run, chunks, is_detached, done)
-    return EventSourceResponse(events, headers=headers, ping=PING_S, shutdown_grace_period=drain_s)
+    return EventSourceResponse(
+        events, headers=headers, ping=PING_S, shutdown_grace_period=drain_s + FAREWELL_S
+    )
 
 
 async def _events(

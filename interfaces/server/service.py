@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Coroutine, Mapping, MutableMapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
@@ -131,6 +131,15 @@ class Service:
         for thread in await self.store.ledger.store.arun(old_threads, before):
             await self.store.forget(thread)
 
+    async def end_turns(self) -> None:
+        """Once the server is told to stop: ends the turns that run on after `drain_seconds`, while
+        their clients are still there to be told.
+        """
+        while self.signals.stopped_at is None:  # noqa: ASYNC110  a signal handler sets it
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(self.signals.seconds_left(self.config.server.drain_seconds))
+        await self.runs.stop()
+
     async def tidy(self) -> None:
         """Runs forever: settles what clients have left open, and closes unused models."""
         while True:
@@ -166,13 +175,13 @@ async def open_service(
         )
         more = folder, environ, telemetry, metrics
         service = Service(config, known, limiter, forwards, store, models, runs, *more)
-        tidying = asyncio.create_task(service.tidy())
+        tasks = [asyncio.create_task(each) for each in (service.tidy(), service.end_turns())]
         try:
             yield service
         finally:
-            tidying.cancel()
-            with suppress(asyncio.CancelledError):
-                await tidying
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await runs.drain(service.signals.seconds_left(service.config.server.drain_seconds))
             left_s = service.signals.seconds_left(service.config.server.drain_seconds)
             await forwards.drain(left_s)

@@ -17,6 +17,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.types import Interrupt
 
 from turngraph.interfaces.server.admission import Admission
+from turngraph.interfaces.server.errors import ServerError
 from turngraph.interfaces.server.served_models import ModelSet, ServedModel
 from turngraph.state.errors import ErrorKind
 from turngraph.state.events import AnyEvent, Token, is_event
@@ -97,13 +98,21 @@ class TurnRun:
             yield event
 
     async def end(self) -> TurnEnd:
-        """Returns where the turn stopped. Raises what the run raised.
+        """Returns where the turn stopped. Raises what the run raised, and ServerError (503) where
+        the server has ended it.
 
         If the task that waits is cancelled, the turn is told to end.
         """
         try:
             return await asyncio.shield(self.task)
         except asyncio.CancelledError:
+            if self.task.cancelled():
+                raise ServerError(
+                    503,
+                    "The server was stopped before the turn had ended. Send the request again.",
+                    code="server_stopping",
+                    headers={"Retry-After": "1"},
+                ) from None
             self.cancel.set()
             raise
 

@@ -13,9 +13,18 @@ import pytest
 from pydantic import BaseModel
 from sqlalchemy import text as sql
 
-from tests.interfaces.server.serving import Vendor, client, config_of, model_config, serving
+from tests.interfaces.server.serving import (
+    PlainCallers,
+    Vendor,
+    client,
+    config_of,
+    model_config,
+    running,
+    serving,
+)
 from turngraph.billing.ledger import Ledger
 from turngraph.billing.store.transaction import LedgerTransaction
+from turngraph.interfaces.server.app import create_app
 from turngraph.interfaces.server.config import FallbackConfig, ServerConfig, StoreSettings
 from turngraph.interfaces.server.responses.storage import ResponseRow, add_response, find_response
 from turngraph.interfaces.server.tables import create_server_tables
@@ -361,6 +370,30 @@ def test_a_response_of_a_killed_server_is_finished_by_the_next(
         assert until_ended(client(served), row.response_id).output_text == "after all"
     with Ledger(config.store.database) as ledger:
         assert [each.value for each in ledger.spending("api_key_id")] == ["key-1"]
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+def test_a_stream_that_outlives_the_drain_ends_with_an_error(api: str) -> None:
+    """Its client is told why, instead of a connection that breaks off."""
+    path, given = ("chat/completions", "messages") if api == "chat" else ("responses", "input")
+    with Vendor([Say("word " * 9_000)], delay_s=0.01) as slow:
+        config = config_of({"assistant": model_config(slow)}, drain_seconds=0.0)
+        app = create_app(config, callers=PlainCallers())
+        body = {"model": "assistant", given: [{"role": "user", "content": "?"}], "stream": True}
+        with (
+            running(app) as served,
+            httpx2.stream(
+                "POST",
+                f"{served}/v1/{path}",
+                json=body,
+                headers={"authorization": "Bearer acme"},
+                timeout=30,
+            ) as answer,
+        ):
+            lines = answer.iter_lines()
+            assert any("word" in line for line in lines)
+            app.state.service.signals.stopped_at = time.monotonic()
+            assert any('"code":"server_stopping"' in line for line in lines)
 
 
 def test_a_database_of_an_earlier_version_is_brought_up_to_date(tmp_path: Path) -> None:
