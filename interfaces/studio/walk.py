@@ -138,7 +138,8 @@ class SharedWalk:
             raise TurnInvocationError(
                 "You may look at this run but not move it: it is someone else's. Open a thread."
             )
-        if message.get("action") not in LOOKING:
+        action = message.get("action")
+        if not isinstance(action, str) or action not in LOOKING:
             raise TurnInvocationError(
                 "You may look at this run but not change it: back, the timeline, lines and "
                 "comparisons work here."

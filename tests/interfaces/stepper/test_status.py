@@ -1,5 +1,6 @@
 """What is shown is what happened: failures, refusals and questions, in marks and sentences."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from operator import add
@@ -215,6 +216,22 @@ def test_a_graph_without_any_turn_is_marked_the_same_way() -> None:
         stepper.step()
         assert marks(stepper) == {"work": "failed", "ask": "done", "fail": "failed"}
         assert answer_of(stepper)[:2] == ("failed", "RuntimeError: the last node fails")
+
+
+def test_a_node_that_calls_sys_exit_has_failed() -> None:
+    """asyncio would end the stepper's loop; instead one can go back and step again."""
+
+    def leave(state: MessagesState) -> None:
+        sys.exit(3)
+
+    builder = StateGraph(MessagesState)
+    builder.add_node("leave", leave)
+    builder.set_entry_point("leave")
+    with TurnStepper(builder.compile(), {"messages": []}) as stepper:
+        for _ in range(2):
+            stepper.step()
+            assert answer_of(stepper)[1] == "RuntimeError: The node has called `sys.exit(3)`."
+            stepper.back()
 
 
 @pytest.mark.parametrize("node", ["call_llm", "bill"])

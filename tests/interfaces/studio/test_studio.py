@@ -304,12 +304,13 @@ def test_who_may_only_look_starts_and_changes_nothing() -> None:
     other = client.post("/api/walks", json=body, headers=writer).json()["id"]
     looked = client.post("/api/walks", json={"graph": "mine", "thread": "stored"}).json()["id"]
 
-    def move(walk: str, action: str, **more: Any) -> Any:
+    def move(walk: str, action: Any, **more: Any) -> Any:
         message = {"action": action, **more}
         return client.post(f"/api/walks/{walk}/moves", json={"message": message})
 
     assert "it is someone else's" in move(other, "jump", step=0).json()["error"]
     assert "but not change it" in move(looked, "step").json()["error"]
+    assert "but not change it" in move(looked, ["back"]).json()["error"]
     assert move(looked, "jump", step=0).status_code == 202
     # Who may only look closes nothing: the oldest run that is looked at makes room for the next.
     for _ in range(39):
