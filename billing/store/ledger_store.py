@@ -118,7 +118,7 @@ class LedgerStore:
             1 if url.startswith("sqlite") else 8, thread_name_prefix="ledger"
         )
 
-    def _start_after_fork(self) -> None:
+    def _start_after_fork(self) -> None:  # pragma: no cover  only a test's forked child runs it
         # A forked process inherits connections that its parent goes on using, locks that a thread
         # of the parent may hold, and none of the threads. Leases are told apart by their owner.
         if self._engine is not None:

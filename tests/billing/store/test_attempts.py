@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from turngraph.billing.budget import Budget
-from turngraph.billing.errors import LedgerError
+from turngraph.billing.errors import LedgerError, UncappedError
 from turngraph.billing.leases.leases import admit
 from turngraph.billing.store.attempts import begin
 from turngraph.billing.store.calls import (
@@ -119,6 +119,14 @@ def test_a_reservation_made_again_is_the_same(open_book: Open) -> None:
     assert book.reserve(usd="0.02") == first
     assert book.window("turn:u") == (0, Decimal("0.01"))
     assert book.rows("SELECT lease_until FROM attempt")[0]["lease_until"] == book.clock.now + 60
+
+
+def test_under_a_budget_nothing_is_held_for_an_answer_without_a_cap(open_book: Open) -> None:
+    """Such an answer has no worst case."""
+    book = open_book(HARD)
+    with pytest.raises(UncappedError):
+        book.reserve(capped=False)
+    assert book.rows("SELECT * FROM attempt") == []
 
 
 def test_a_reservation_is_used_by_one_call_only(open_book: Open) -> None:
