@@ -73,7 +73,11 @@ def jupyterlab(folder: Path) -> Iterator[str]:
             yield f"http://127.0.0.1:{port}/lab/tree/{{}}?token={token}&reset"
         finally:
             server.terminate()
-            server.wait(30)
+            try:
+                server.wait(30)
+            except subprocess.TimeoutExpired:  # it waits for its kernels, on a busy machine long
+                server.kill()
+                server.wait(30)
 
 
 def _wait_until_ready(url: str, server: "subprocess.Popen[bytes]") -> None:

@@ -1,6 +1,7 @@
 """Limits and cancellation end a turn with a result."""
 
 import threading
+import time
 from decimal import Decimal
 
 import pytest
@@ -99,12 +100,23 @@ def test_a_long_turn_does_not_lengthen_the_wait_for_a_silent_vendor(run: Run) ->
     assert (result.status, result.error.kind) == ("error", "timeout")
 
 
+def cancel_once_asked(model: ScriptedModel, cancel: threading.Event) -> None:
+    """Sets `cancel` when the first request has come, however busy the machine is."""
+
+    def wait() -> None:
+        while not model.requests:
+            time.sleep(0.02)
+        cancel.set()
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 @both_ways
 def test_a_turn_cancelled_while_it_waits_to_ask_again_does_not_ask_again(run: Run) -> None:
     """Nor does it sit the wait out: a vendor may ask for a minute."""
     cancel = threading.Event()
     with ScriptedModel([Fail(429, headers={"Retry-After": "50"}), Say("never")]) as model:
-        threading.Timer(0.3, cancel.set).start()
+        cancel_once_asked(model, cancel)
         result = result_of(run(turn_on(model), ask("Q"), {"configurable": {"cancel": cancel}}))
         assert len(model.requests) == 1
     assert (result.status, len(result.attempts)) == ("cancelled", 1)
@@ -117,7 +129,7 @@ def test_cancelling_the_flag_ends_a_call_that_is_under_way(run: Run, stream: boo
     """A person who presses stop does not wait for the vendor, who may be silent for minutes."""
     cancel = threading.Event()
     with ScriptedModel([Hang(20)]) as model:
-        threading.Timer(0.3, cancel.set).start()
+        cancel_once_asked(model, cancel)
         turn = turn_on(model, stream=stream)
         result = result_of(run(turn, ask("Q"), {"configurable": {"cancel": cancel}}))
         assert len(model.requests) == 1

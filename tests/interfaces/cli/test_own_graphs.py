@@ -116,7 +116,7 @@ def test_tools_plugins_ledger_and_budget_reach_a_turn(home: Path) -> None:
     with Ledger.open_existing(ledger) as books:
         assert books.total().attempts >= 2
     poor = turngraph(home, "run", "Hi", "--budget", "0", OPENAI_API_KEY="none")
-    assert "Budget" in poor.stderr
+    assert "The budget of one turn allows" in poor.stderr
     assert poor.returncode == 1
 
 
