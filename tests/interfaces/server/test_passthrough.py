@@ -13,7 +13,7 @@ import openai
 import pytest
 from sqlalchemy import select
 
-from tests.interfaces.server.serving import PlainCallers, Vendor, serving
+from tests.interfaces.server.serving import PlainCallers, Vendor, client, serving
 from turngraph.billing import Budget, Ledger
 from turngraph.billing.store.schema import attempt_t
 from turngraph.billing.store.states import OPEN_STATES
@@ -157,21 +157,20 @@ def test_the_bytes_of_request_and_answer_are_not_changed(through: Through) -> No
 
 def test_openais_own_client_works_through_it(through: Through) -> None:
     """An account with a key of its own at the vendor is sent with that key."""
-    client = openai.OpenAI(
-        base_url=f"{through.url}/passthrough/openai/v1", api_key="own", max_retries=0
-    )
     through.vendor.play(
         Say("Hello!", usage=Usage(input_tokens=100, output_tokens=10)),
         Call(("add", {"a": 1}, "c1"), usage=Usage(input_tokens=100, output_tokens=10)),
         Say("Bye!", usage=Usage(input_tokens=100, output_tokens=10)),
     )
-    said = client.chat.completions.create(
-        model="gpt-x-9", messages=[{"role": "user", "content": "Hi"}]
-    )
-    assert said.choices[0].message.content == "Hello!"
-    streamed = client.responses.create(model="gpt-x-9", input="Hi", stream=True)
-    assert [event.type for event in streamed][-1] == "response.completed"
-    assert client.responses.create(model="gpt-x-9", input="Hi").output_text == "Bye!"
+    base_url = f"{through.url}/passthrough/openai/v1"
+    with openai.OpenAI(base_url=base_url, api_key="own", max_retries=0) as own:
+        said = own.chat.completions.create(
+            model="gpt-x-9", messages=[{"role": "user", "content": "Hi"}]
+        )
+        assert said.choices[0].message.content == "Hello!"
+        streamed = own.responses.create(model="gpt-x-9", input="Hi", stream=True)
+        assert [event.type for event in streamed][-1] == "response.completed"
+        assert own.responses.create(model="gpt-x-9", input="Hi").output_text == "Bye!"
     assert through.vendor.requests[-1].headers["authorization"] == f"Bearer {OWN_KEY}"
     assert through.spent("own") == 3 * Decimal("0.00012")
 
@@ -260,8 +259,7 @@ def test_a_caller_at_its_limit_is_told_when_to_come_again(through: Through) -> N
     first = through.post({**body, "messages": [{"role": "user", "content": "Hi"}]}, "limited")
     assert first.headers["x-ratelimit-remaining-requests"] == "1"
     assert int(first.headers["x-ratelimit-remaining-tokens"]) < 500
-    client = openai.OpenAI(base_url=f"{through.url}/v1", api_key="limited", max_retries=0)
-    asks = client.chat.completions.with_raw_response
+    asks = client(through.url, "limited").chat.completions.with_raw_response
     messages: Any = [{"role": "user", "content": "Hi"}]
     second = asks.create(model="scripted", messages=messages, max_tokens=50)
     assert second.headers["x-ratelimit-limit-tokens"] == "1000"
@@ -278,13 +276,13 @@ def test_every_request_counts_as_the_tokens_that_it_may_need(through: Through) -
     before = through.vendor.play()
     body = {"model": "gpt-x-9", "max_completion_tokens": 300, "n": 3, "messages": []}
     assert through.post(body, "little").status == 429
-    client = openai.OpenAI(base_url=f"{through.url}/v1", api_key="little", max_retries=0)
+    little = client(through.url, "little")
     with pytest.raises(openai.RateLimitError):
-        client.chat.completions.create(
+        little.chat.completions.create(
             model="scripted", messages=[{"role": "user", "content": "Hi"}]
         )
-    made = client.responses.create(model="scripted", input="Hi", background=True)
-    while (made := client.responses.retrieve(made.id)).status == "queued":
+    made = little.responses.create(model="scripted", input="Hi", background=True)
+    while (made := little.responses.retrieve(made.id)).status == "queued":
         time.sleep(0.01)
     assert made.error is not None
     assert (made.status, made.error.code) == ("failed", "rate_limit_exceeded")
