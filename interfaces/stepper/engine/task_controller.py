@@ -16,6 +16,7 @@ from langgraph.errors import GraphBubbleUp, GraphInterrupt
 from langgraph.pregel import Pregel
 from langgraph.types import Interrupt
 
+from turngraph.interfaces.node_exits import without_exit
 from turngraph.interfaces.stepper.engine.namespaces import readable_path
 from turngraph.nodes.support.stage import Stage
 from turngraph.state.reply import ToolCall
@@ -157,7 +158,7 @@ class TaskController:
     async def _run(self, task: Task, run: Callable[[Any], Awaitable[Any]]) -> Any:
         started_at, clock = time.time(), time.perf_counter()
         try:
-            output = await _without_exit(run, task.input)
+            output = await without_exit(run(task.input))
         except GraphInterrupt as exc:
             # A graph passes the interrupts of its own tasks on; they are recorded already.
             if not task.is_graph:
@@ -174,14 +175,6 @@ class TaskController:
             raise
         self.runs.append(TaskRun(task, output, None, started_at, time.perf_counter() - clock))
         return output
-
-
-async def _without_exit(run: Callable[[Any], Awaitable[Any]], value: Any) -> Any:
-    """Raises RuntimeError for a node's SystemExit, on which asyncio would end the whole loop."""
-    try:
-        return await run(value)
-    except SystemExit as exc:
-        raise RuntimeError(f"The node has called `sys.exit({exc.code!r})`.") from exc
 
 
 class _ControlledNode(Runnable[Any, Any]):

@@ -230,7 +230,7 @@ def test_a_node_that_calls_sys_exit_has_failed() -> None:
     with TurnStepper(builder.compile(), {"messages": []}) as stepper:
         for _ in range(2):
             stepper.step()
-            assert answer_of(stepper)[1] == "RuntimeError: The node has called `sys.exit(3)`."
+            assert answer_of(stepper)[1] == "NodeExitError: The node has called `sys.exit(3)`."
             stepper.back()
 
 

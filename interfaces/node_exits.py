@@ -1,26 +1,42 @@
-"""Keeps `sys.exit` in a served graph from ending the server.
+"""Keeps `sys.exit` in a node of a user's graph from ending what runs the graph.
 
 asyncio lets SystemExit of any task end the whole loop, and a graph's nodes run in tasks of
-LangGraph's own. So each node is wrapped, and its exit becomes an error of its request.
+LangGraph's own. So the exit becomes an error of its node.
 
 Source: https://docs.python.org/3/library/asyncio-task.html#asyncio.Task
 """
 
 import asyncio
-from typing import Any
+from collections.abc import Awaitable
+from typing import Any, TypeVar
 
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langgraph.pregel import Pregel
 
 from turngraph.graphs.turn_graph import TurnGraph
 
-__all__ = ["NodeExitError", "contain_exits"]
+__all__ = ["NodeExitError", "contain_exits", "without_exit"]
 
 Graph = Pregel[Any, Any, Any, Any]
+T = TypeVar("T")
 
 
 class NodeExitError(Exception):
-    """A node of a served graph, or what it calls, has tried to end the process."""
+    """A node of a graph, or what it calls, has tried to end the process."""
+
+
+async def without_exit(work: Awaitable[T]) -> T:
+    """Returns what a node returns. Raises NodeExitError where it would end the process."""
+    try:
+        return await work
+    except (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt):
+        raise
+    except SystemExit as exc:
+        raise NodeExitError(f"The node has called `sys.exit({exc.code!r})`.") from exc
+    except BaseException as exc:
+        if isinstance(exc, Exception):
+            raise
+        raise NodeExitError(f"The node has raised {type(exc).__name__}.") from exc
 
 
 def contain_exits(graph: Graph) -> Graph:
@@ -40,13 +56,6 @@ def _contained(bound: Any) -> Any:
         return contain_exits(bound)
 
     async def run(value: Any, config: RunnableConfig) -> Any:
-        try:
-            return await bound.ainvoke(value, config)
-        except (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt):
-            raise
-        except BaseException as exc:
-            if isinstance(exc, Exception):
-                raise
-            raise NodeExitError(f"A node of the graph has raised {type(exc).__name__}.") from exc
+        return await without_exit(bound.ainvoke(value, config))
 
     return RunnableLambda(run, name=bound.name)
