@@ -19,11 +19,12 @@ An error's text says what was seen, what is allowed and what to do. It never hol
 
 from collections.abc import Collection, Mapping
 from decimal import Decimal
-from typing import Final, Literal, NamedTuple, get_args
-
-from langgraph.types import Interrupt
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
 
 from turngraph.state.kinds import BilledOnError
+
+if TYPE_CHECKING:  # every command imports this file, and LangGraph takes most of a second
+    from langgraph.types import Interrupt
 
 __all__ = [
     "ERROR_KINDS",
@@ -118,7 +119,7 @@ class TurnPausedError(TurnInvocationError):
     with `run(Command(resume={"decision": "approve"}), thread=…)`.
     """
 
-    def __init__(self, interrupts: tuple[Interrupt, ...]) -> None:
+    def __init__(self, interrupts: "tuple[Interrupt, ...]") -> None:
         self.interrupts = interrupts
         questions = ", ".join(_shown(interrupt.value) for interrupt in interrupts)
         super().__init__(

@@ -23,9 +23,10 @@ from turngraph.interfaces.cli.app import COMMANDS, run_command
 from turngraph.scripted import Fail, Hang, Refuse, Say, ScriptedModel
 
 
-def test_importing_the_command_line_loads_nothing_heavy() -> None:
-    """`turngraph --help` must come at once; LangGraph and the SDK take seconds."""
-    code = "import sys, turngraph.interfaces.cli.app; print(*sys.modules)"
+def test_the_command_line_itself_loads_nothing_heavy() -> None:
+    """Help and the version must come at once; LangGraph and the SDK take seconds."""
+    code = "import sys, turngraph.interfaces.cli.app as cli; cli.run_command(['--version'])"
+    code += "; print(*sys.modules)"
     loaded = set(subprocess.check_output([sys.executable, "-c", code], text=True).split())
     assert "cyclopts" in loaded
     assert not loaded & {"langgraph", "langchain_core", "openai", "aiohttp", "pydantic"}
