@@ -3,9 +3,7 @@ browser.
 """
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from html import escape
 from typing import Any, TypedDict
 
@@ -31,7 +29,8 @@ from turngraph.state.result import Charge, ToolRun
 
 pytestmark = pytest.mark.filterwarnings("default")
 AT_ONCE = 24
-BATCHES = [PAYLOADS[start : start + AT_ONCE] for start in range(0, len(PAYLOADS), AT_ONCE)]
+WIDGETS_AT_ONCE = 8
+"""The browser lays out the whole page again for each widget that is added to it."""
 
 
 class HostileState(TypedDict, total=False):
@@ -57,7 +56,6 @@ class Shown:
     pictures: tuple[str, ...]
 
 
-@cache
 def hostile(payload: str) -> Shown:
     """Returns what all views show of two steppers, on a turn and on another graph."""
     with (
@@ -148,6 +146,14 @@ def hostile_picture(payload: str) -> str:
     return draw_svg(graph, notes={payload: payload}, marks={payload: "done"})
 
 
+@pytest.fixture(
+    scope="module", params=range(0, len(PAYLOADS), AT_ONCE), ids=lambda start: f"from {start}"
+)
+def batch(request: pytest.FixtureRequest) -> list[Shown]:
+    """What is shown of some of the payloads. Both tests of a batch run one after the other."""
+    return [hostile(payload) for payload in PAYLOADS[request.param : request.param + AT_ONCE]]
+
+
 @pytest.fixture
 def watched(page: Any) -> Any:
     """A page that counts whatever runs: calls of the mark in any frame, dialogs, new windows."""
@@ -207,26 +213,26 @@ def test_the_counter_sees_what_is_not_escaped(watched: Any) -> None:
     assert fired > 100, "145 of 262 run here, the others need another reader"
 
 
-@pytest.mark.parametrize("batch", BATCHES, ids=lambda batch: str(PAYLOADS.index(batch[0])))
-def test_no_payload_runs_in_the_widget(watched: Any, batch: Sequence[str]) -> None:
+def test_no_payload_runs_in_the_widget(watched: Any, batch: list[Shown]) -> None:
     """Every pane contains it. Nothing runs, and no element is of a kind that could run anything."""
-    widgets = [state for payload in batch for state in hostile(payload).widgets]
+    widgets = [state for shown in batch for state in shown.widgets]
     panes = [pane for state in widgets for pane in state["view"]["panes"].items()]
-    shown = {name for name, pane in panes if pane["text"] or pane["rows"]}
-    assert shown == set(PANES) - {"charts"}
-    watched.set_content(EMPTY)
-    draw(watched, widgets)
-    assert watched.locator(".turnstepper").count() == len(widgets)
-    trigger_everything(watched)
-    assert count_runs(watched) == 0
-    assert dangerous_parts(watched) == []
+    filled = {name for name, pane in panes if pane["text"] or pane["rows"]}
+    assert filled == set(PANES) - {"charts"}
+    for start in range(0, len(widgets), WIDGETS_AT_ONCE):
+        drawn = widgets[start : start + WIDGETS_AT_ONCE]
+        watched.set_content(EMPTY)
+        draw(watched, drawn)
+        assert watched.locator(".turnstepper").count() == len(drawn)
+        trigger_everything(watched)
+        assert count_runs(watched) == 0
+        assert dangerous_parts(watched) == []
 
 
-@pytest.mark.parametrize("batch", BATCHES, ids=lambda batch: str(PAYLOADS.index(batch[0])))
-def test_no_payload_runs_in_the_page(watched: Any, batch: Sequence[str]) -> None:
+def test_no_payload_runs_in_the_page(watched: Any, batch: list[Shown]) -> None:
     """The page as the browser's own parser reads it, and every picture, inline and as an image."""
-    pages = [page for payload in batch for page in hostile(payload).pages]
-    pictures = [picture for payload in batch for picture in hostile(payload).pictures]
+    pages = [page for shown in batch for page in shown.pages]
+    pictures = [picture for shown in batch for picture in shown.pictures]
     images = "".join(
         f'<img src="data:image/svg+xml;utf8,{escape(picture)}">' for picture in pictures
     )
