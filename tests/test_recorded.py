@@ -12,6 +12,7 @@ from tests.paths import ROOT
 RECORDED = ROOT.parent / "shared" / "recorded"
 
 
+@pytest.mark.long
 @pytest.mark.skipif(
     not RECORDED.is_dir(), reason="the recorded traffic (../shared/recorded) is not here"
 )

@@ -65,6 +65,7 @@ def run(cases: Sequence[Case], folder: Path) -> list[Cell]:
     return found
 
 
+@pytest.mark.long
 def test_the_benchmark_runs_and_writes_down_what_it_saw(tmp_path: Path) -> None:
     """Every contender gives the same answers by the same requests: `measured` would raise
     otherwise.

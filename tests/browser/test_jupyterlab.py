@@ -19,7 +19,7 @@ from turngraph.scripted import Call, Say, ScriptedModel
 
 pytest.importorskip("jupyterlab", reason="needs the development dependencies")
 
-pytestmark = pytest.mark.filterwarnings("default")
+pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("default")]
 
 CELL = """
 from langchain_core.tools import tool

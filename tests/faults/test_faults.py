@@ -12,6 +12,7 @@ from tests.faults.table import FAULTS, markdown
 from tests.paths import ROOT
 
 
+@pytest.mark.long
 def test_what_the_vendor_does_wrong_ends_as_the_table_says() -> None:
     """One case in 47, always the same ones, in a process of its own: threads are counted."""
     done = subprocess.run(

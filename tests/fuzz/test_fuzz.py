@@ -16,6 +16,7 @@ from turngraph.scripted import ScriptedModel
 from turngraph.state.errors import TurnInvocationError, TurnValueError
 
 
+@pytest.mark.long
 def test_only_named_errors_come_out_whatever_goes_in() -> None:
     """500 examples over `invoke`, `ainvoke`, `handler`, `ahandler`, manifests and recordings."""
     seed = "2026"

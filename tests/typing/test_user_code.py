@@ -22,6 +22,7 @@ def script(tmp_path: Path) -> Path:
     return Path(shutil.copy(USER_CODE, tmp_path / "script.py"))
 
 
+@pytest.mark.long
 def test_mypy_understands_it(script: Path) -> None:
     """mypy finds the types of the installed package by its `py.typed`."""
     command = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", script.name]
@@ -29,6 +30,7 @@ def test_mypy_understands_it(script: Path) -> None:
     assert run.returncode == 0, run.stdout + run.stderr
 
 
+@pytest.mark.long
 def test_pyright_understands_it(script: Path) -> None:
     """Pyright's engine is what VS Code's editor asks; it runs no import hook."""
     # "strict" would report LangGraph's own partly unknown types; "standard" is VS Code's.
