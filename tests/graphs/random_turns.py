@@ -34,6 +34,10 @@ from turngraph.tools import Retry, load_manifests
 __all__ = ["Observed", "Plan", "observe"]
 
 
+HANGS_S = 1.5
+"""How long a tool may take in a turn with one that hangs: the others need it on a busy machine."""
+
+
 @tool
 def works(x: int) -> str:
     """Answer with twice the number."""
@@ -49,7 +53,7 @@ def fails(x: int) -> str:
 @tool
 def hangs(x: int) -> str:
     """Take longer than it may."""
-    time.sleep(0.5)
+    time.sleep(2 * HANGS_S)
     return "late"
 
 
@@ -125,7 +129,7 @@ class Plan:
         plan.options["limits"] = TurnLimits(
             calls=chance.choice([1, 2, 8]),
             tool_calls=chance.choice([1, 2, 16]),
-            tool_seconds=0.1 if "hangs" in names else 30,
+            tool_seconds=HANGS_S if "hangs" in names else 30,
         )
         if plan.keeps_thread and chance.random() < 0.3:
             plan.options["approve"] = ["works"]

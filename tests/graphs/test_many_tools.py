@@ -12,10 +12,12 @@ from turngraph.providers.config import ProviderConfig
 from turngraph.scripted import Call, Say, ScriptedModel
 from turngraph.state.limits import TurnLimits
 
+SECONDS = 4
+"""How long a tool may take. Text of 50 MB takes a second on a busy machine."""
 KINDS = ["hang", "ahang", "fail", "flood", "strange", "double", "unknown", "wrong"]
 TOLD = {
-    "hang": "did not answer within 1 seconds",
-    "ahang": "did not answer within 1 seconds",
+    "hang": f"did not answer within {SECONDS} seconds",
+    "ahang": f"did not answer within {SECONDS} seconds",
     "fail": "RuntimeError: broken",
     "flood": "characters left out",
     "strange": "has no JSON form",
@@ -68,7 +70,7 @@ async def test_32_calls_of_every_bad_kind(way: str) -> None:
         turn = chat_turn(
             ProviderConfig(model="scripted", base_url=model.base_url),
             tools=[hang, ahang, fail, flood, strange, double],
-            limits=TurnLimits(tool_seconds=1, tool_result_chars=500),
+            limits=TurnLimits(tool_seconds=SECONDS, tool_result_chars=500),
         )
         given = {"messages": [("user", "All of it.")]}
         out = (
