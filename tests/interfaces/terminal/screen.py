@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from langchain_core.tools import tool
+from textual.events import Paste
 from textual.pilot import Pilot
 from textual.widgets import Static
 
@@ -35,9 +36,12 @@ class Screen:
             await self.settle()
 
     async def type(self, key: str, argument: str) -> None:
-        """Presses a key, and types what it asks for in place of what stands there."""
+        """Presses a key, and pastes what it asks for in place of what stands there.
+
+        Letter by letter the screen would be drawn again for each of them.
+        """
         await self.press(key, "ctrl+u")
-        await self.pilot.press(*(NAMES.get(letter, letter) for letter in argument))
+        self.app.post_message(Paste(argument))
         await self.press("enter")
 
     async def settle(self) -> None:
@@ -60,18 +64,6 @@ class Screen:
         width = self.app.size.width
         strips = self.app.screen._compositor.render_strips()
         return "\n".join(strip.text.ljust(width) for strip in strips)
-
-
-NAMES = {
-    " ": "space",
-    "_": "underscore",
-    "=": "equals_sign",
-    ".": "full_stop",
-    '"': "quotation_mark",
-    "{": "left_curly_bracket",
-    "}": "right_curly_bracket",
-    ":": "colon",
-}
 
 
 @asynccontextmanager
