@@ -114,14 +114,15 @@ langgraph-server: | $(UV)  ## LangGraph's own server, walked by its own client
 	$(SERVER_VENV)/bin/pytest -q tests/interfaces/langgraph_server
 
 # In an environment of its own: LiteLLM wants another openai client, and the AI SDK comes from npm.
-server-clients: install  ## LiteLLM, Vercel's AI SDK and schemathesis against the server
+server-clients: install  ## LiteLLM, Vercel's AI SDK, llm-comply and schemathesis against the server
 	$(UV) venv --quiet --allow-existing --python '$(PYTHON)' $(CLIENTS)/.venv
-	$(UV) pip install --quiet --python $(CLIENTS)/.venv/bin/python litellm schemathesis
+	$(UV) pip install --quiet --python $(CLIENTS)/.venv/bin/python litellm llm-comply schemathesis
 	cp tests/interfaces/server/clients/vercel.mjs $(CLIENTS)/
 	npm install --silent --no-audit --no-fund --prefix $(CLIENTS) ai @ai-sdk/openai zod
 	$(RUN)python -m tests.interfaces.server.clients \
 	  "$(CLIENTS)/.venv/bin/python tests/interfaces/server/clients/lite.py" \
 	  "node $(CLIENTS)/vercel.mjs" \
+	  "$(CLIENTS)/.venv/bin/python tests/interfaces/server/clients/comply.py" \
 	  "$(CLIENTS)/.venv/bin/python tests/interfaces/server/clients/fuzz.py"
 
 server-recorded: install  ## recorded requests of other projects (../shared/recorded), sent to the server

@@ -61,7 +61,6 @@ def chat_completion(end: TurnEnd, request: TurnRequest, *, id: str) -> JsonObjec
             }
         ],
         "usage": chat_usage(usage_of(end)),
-        "system_fingerprint": None,
         "turngraph": extras(end),
     }
 
@@ -169,7 +168,6 @@ class ChatStream:
             "object": "chat.completion.chunk",
             "created": self._created,
             "model": self.request.model,
-            "system_fingerprint": None,
         }
 
 

@@ -99,6 +99,13 @@ async def create_response(request: Request, caller: CallerOf, service: ServiceOf
     )
 
 
+@router.post("/v1/responses/compact", include_in_schema=False)
+@router.post("/v1/responses/input_tokens", include_in_schema=False)
+async def not_served(request: Request) -> None:
+    """Says that OpenAI's endpoint is not here. Without this it would look like a response's id."""
+    raise ServerError(404, f"`POST {request.url.path}` is not served here.", code="not_found")
+
+
 @router.get("/v1/responses/{response_id}")
 async def retrieve_response(response_id: str, caller: ReaderOf, service: ServiceOf) -> Response:
     """Returns a stored response, as far as it is."""

@@ -32,19 +32,27 @@ APPROVAL_PREFIX: Final = "mcpr_"
 _OWN_ITEM: Final = re.compile(r"(?:msg|rs|fc)_[0-9a-f]{24}_[0-9]+")
 _PASSED_ON: Final = ("prompt_cache_key",)
 _ECHOED: Final[Mapping[str, Any]] = {
+    "frequency_penalty": 0,
     "instructions": None,
     "max_output_tokens": None,
+    "max_tool_calls": None,
     "metadata": {},
     "parallel_tool_calls": True,
+    "presence_penalty": 0,
     "previous_response_id": None,
-    "temperature": None,
+    "prompt_cache_key": None,
+    "safety_identifier": None,
+    "temperature": 1,
     "tool_choice": "auto",
-    "tools": [],
-    "top_p": None,
+    "top_p": 1,
     "truncation": "disabled",
     "user": None,
 }
-"""What a response repeats of its request, with the value for a request that does not say."""
+"""What a response repeats of its request, with the value for a request that does not say: OpenAI's
+own, because clients check that these are numbers.
+"""
+_TOOL_MEMBERS: Final[Mapping[str, Any]] = {"description": None, "parameters": None, "strict": None}
+"""What a response says of a tool whose request leaves it out."""
 
 
 @dataclass(frozen=True)
@@ -258,6 +266,7 @@ def _echo(body: JsonMapping) -> JsonObject:
     conversation = _conversation(body)
     return {
         **echo,
+        "tools": [{**_TOOL_MEMBERS, **tool} for tool in body.get("tools") or ()],
         "background": bool(body.get("background")),
         "store": body.get("store") is not False,
         "conversation": None if conversation is None else {"id": conversation},

@@ -100,6 +100,22 @@ def test_a_response_is_whole_and_stored(url: str, vendor: Vendor) -> None:
         asked.responses.retrieve(made.id)
 
 
+def test_a_response_says_what_open_responses_requires(url: str) -> None:
+    """Strict clients check that these members are there, and that some are numbers. What is not
+    served is not taken for the id of a response.
+    """
+    answer = client(url).responses.create(
+        model="assistant", input="Hi", tools=[{**LOCATE}], prompt_cache_key="k"
+    )
+    told = answer.model_dump(mode="json", exclude_unset=True)
+    assert [told[name] for name in ("temperature", "top_p", "presence_penalty")] == [1, 1, 0]
+    assert told["prompt_cache_key"] == "k"
+    assert told["tools"] == [{"description": None, **LOCATE}]
+    assert {"max_tool_calls", "safety_identifier", "frequency_penalty"} <= told.keys()
+    with pytest.raises(openai.NotFoundError, match="compact"):
+        client(url).post("/responses/compact", cast_to=object, body={"model": "assistant"})
+
+
 def test_a_stream_ends_with_the_response_that_is_stored(url: str, vendor: Vendor) -> None:
     """Its events are numbered without a gap, and the client's own reader puts them together."""
     vendor.play(CALCULATE, Say("It is 42.", reasoning="Sure."))

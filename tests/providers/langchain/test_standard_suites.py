@@ -1,8 +1,7 @@
 """LangChain's own suites for chat models, against the scripted model: both APIs, unit and
 integration.
 
-The pictures, sounds and documents that the suites download are handed in instead. What is skipped,
-and why:
+What is skipped, and why:
 
 test                                 why
 test_serdes                          the model is not serializable: its headers may hold keys
@@ -10,34 +9,16 @@ test_stream_time                     a benchmark on recorded traffic, which does
 test_audio_inputs (on Responses)     it takes no sound: https://platform.openai.com/docs/guides/audio
 """
 
-import base64
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import pytest
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage
-from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
+from tests.providers.langchain.integration_suite import KEY, IntegrationSuite
 from turngraph.providers import TurngraphChatModel
 from turngraph.scripted import ScriptedModel
-
-KEY = "sk-planted-suite"
-PNG = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-)
-FILES = {".png": PNG, ".pdf": b"%PDF-1.4\n%%EOF\n", ".wav": b"RIFF$\x00\x00\x00WAVEfmt "}
-
-
-@dataclass(frozen=True)
-class _Downloaded:
-    content: bytes
-
-
-def _file_at(url: str, **options: Any) -> _Downloaded:
-    return _Downloaded(FILES[url[-4:]])
 
 
 class _Unit(ChatModelUnitTests):
@@ -69,8 +50,7 @@ class TestUnitOnResponses(_Unit):
     responses = True
 
 
-class _Integration(ChatModelIntegrationTests):
-    responses: ClassVar[bool]
+class _Integration(IntegrationSuite):
     scripted: ClassVar[ScriptedModel]
 
     @pytest.fixture(scope="class", autouse=True)
@@ -81,11 +61,6 @@ class _Integration(ChatModelIntegrationTests):
             yield
             paths = {request.path for request in model.requests}
             assert paths == {"/v1/responses" if cls.responses else "/v1/chat/completions"}
-
-    @pytest.fixture(autouse=True)
-    def _downloads(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("httpx.get", _file_at)
-        monkeypatch.setenv("LANGCHAIN_TESTS_USER_AGENT", "turngraph")
 
     @property
     def chat_model_class(self) -> type[BaseChatModel]:
@@ -99,60 +74,6 @@ class _Integration(ChatModelIntegrationTests):
     @property
     def model_override_value(self) -> str:
         return "gpt-4o-mini"
-
-    @property
-    def supports_json_mode(self) -> bool:
-        return True
-
-    @property
-    def supports_image_inputs(self) -> bool:
-        return True
-
-    @property
-    def supports_image_urls(self) -> bool:
-        return True
-
-    @property
-    def supports_pdf_inputs(self) -> bool:
-        return True
-
-    @property
-    def supports_audio_inputs(self) -> bool:
-        return not self.responses
-
-    @property
-    def supports_image_tool_message(self) -> bool:
-        return True
-
-    @property
-    def supports_pdf_tool_message(self) -> bool:
-        return True
-
-    @property
-    def supports_anthropic_inputs(self) -> bool:
-        return True
-
-    @property
-    def supported_usage_metadata_details(self) -> Any:
-        details = ["reasoning_output", "cache_read_input"]
-        return {"invoke": details, "stream": details}
-
-    def invoke_with_reasoning_output(self, *, stream: bool = False) -> AIMessage:
-        model = self.chat_model_class(**self.chat_model_params, reasoning_effort="low")
-        return _asked(model, "What is 6 times 7?", stream=stream)
-
-    def invoke_with_cache_read_input(self, *, stream: bool = False) -> AIMessage:
-        model = self.chat_model_class(**self.chat_model_params)
-        question = "What is 6 times 7? Please think of it as a multiplication of two small numbers."
-        _asked(model, question, stream=stream)
-        return _asked(model, question, stream=stream)
-
-
-def _asked(model: BaseChatModel, question: str, *, stream: bool) -> AIMessage:
-    if not stream:
-        return model.invoke(question)
-    first, *rest = model.stream(question)
-    return sum(rest, first)
 
 
 class TestIntegrationOnChatCompletions(_Integration):
