@@ -23,7 +23,7 @@ ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundl
 export UV_SYSTEM_CERTS ?= true
 endif
 
-.PHONY: server-clients server-load server-recorded
+.PHONY: server-clients server-load server-recorded server-soak
 .PHONY: bench check clean coverage crashtest demo docs faults format fuzz help install langgraph-server
 .PHONY: links lint lock notebook notebooks pictures release-check replay rules tenants test test-lowest test-newest
 .PHONY: test-unlocked types wheel wheel-test
@@ -130,6 +130,9 @@ server-recorded: install  ## recorded requests of other projects (../shared/reco
 
 server-load: install  ## 500 streams at once, each complete and billed
 	$(RUN)python -m tests.interfaces.server.load
+
+server-soak: install  ## the server under a steady load; nothing may grow: make server-soak SECONDS=600
+	$(RUN)python -m tests.interfaces.server.soak $(or $(SECONDS),600)
 
 coverage: install  ## every line and branch of billing/ must be run by a test
 	$(RUN)pytest -n $(WORKERS) -q --cov --cov-config=pyproject.toml tests/billing tests/graphs
