@@ -1,5 +1,6 @@
 """What the server keeps: the ledger, and the checkpoints of conversations beside it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ from turngraph.state.private_files import create_private_file
 __all__ = ["IN_MEMORY", "Store", "open_store"]
 
 IN_MEMORY: Final = "sqlite://"
+_LOCK: Final = "SELECT pg_try_advisory_lock(hashtext('turngraph checkpoints')) AS locked"
+_UNLOCK: Final = "SELECT pg_advisory_unlock(hashtext('turngraph checkpoints'))"
+_PAUSE_S: Final = 0.05
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,16 @@ async def _open_postgres(url: Any, stack: AsyncExitStack) -> BaseCheckpointSaver
     options = {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
     address = url.render_as_string(hide_password=False)
     pool: Any = AsyncConnectionPool(address, min_size=1, max_size=8, open=False, kwargs=options)
-    saver = AsyncPostgresSaver(await stack.enter_async_context(pool))
-    await saver.setup()
+    await stack.enter_async_context(pool)
+    saver = AsyncPostgresSaver(pool)
+    async with pool.connection() as connection:
+        # Two processes that start on an empty database would create the same tables. Waiting for
+        # the lock in the database would be an open transaction, for which LangGraph's `CREATE INDEX
+        # CONCURRENTLY` waits in turn.
+        while not (await (await connection.execute(_LOCK)).fetchone())["locked"]:  # noqa: ASYNC110
+            await asyncio.sleep(_PAUSE_S)
+        try:
+            await saver.setup()
+        finally:
+            await connection.execute(_UNLOCK)
     return saver

@@ -105,7 +105,7 @@ def test_a_response_says_what_open_responses_requires(url: str) -> None:
     served is not taken for the id of a response.
     """
     answer = client(url).responses.create(
-        model="assistant", input="Hi", tools=[{**LOCATE}], prompt_cache_key="k"
+        model="assistant", input="Hi", tools=[LOCATE], prompt_cache_key="k"
     )
     told = answer.model_dump(mode="json", exclude_unset=True)
     assert [told[name] for name in ("temperature", "top_p", "presence_penalty")] == [1, 1, 0]
