@@ -24,7 +24,7 @@ export UV_SYSTEM_CERTS ?= true
 endif
 
 .PHONY: server-clients server-load server-recorded server-soak
-.PHONY: bench check clean coverage crashtest demo docs faults format fuzz help install langgraph-server
+.PHONY: bench bench-gateways check clean coverage crashtest demo docs faults format fuzz help install langgraph-server
 .PHONY: links lint lock notebook notebooks pictures release-check replay rules tenants test test-lowest test-newest
 .PHONY: test-unlocked types wheel wheel-test
 
@@ -184,6 +184,12 @@ tenants: install  ## two tenants on two server processes that are killed: make t
 bench: install .bench/.installed  ## what a turn costs, next to a hand-written loop and other agents
 	$(RUN)python -m benchmarks
 
+# LiteLLM's proxy has an environment of its own too: 600 MB.
+bench-gateways: install  ## what the server adds to a request, next to LiteLLM's proxy and a bare proxy
+	$(UV) venv --quiet --allow-existing --python '$(PYTHON)' .gateways
+	$(UV) pip install --quiet --python .gateways/bin/python 'litellm[proxy]'
+	$(RUN)python -m benchmarks.gateways
+
 pictures: install  ## draw the pictures of docs/ anew; the screenshot needs Chromium
 	$(RUN)turngraph draw docs/turn.svg
 	$(RUN)turngraph demo --only 2 --svg docs/demo.svg >/dev/null
@@ -218,4 +224,4 @@ lock: | $(UV)  ## renew requirements.lock and benchmarks/contenders.lock
 	  --group pyproject.toml:contenders -o benchmarks/contenders.lock
 
 clean:  ## forget everything installed or built
-	rm -rf .venv .bench .wheel .newest .lowest .langgraph .clients .uv build dist docs/_build docs/reference/rooms *.egg-info .mypy_cache .ruff_cache .langgraph_api
+	rm -rf .venv .bench .gateways .wheel .newest .lowest .langgraph .clients .uv build dist docs/_build docs/reference/rooms *.egg-info .mypy_cache .ruff_cache .langgraph_api
