@@ -101,7 +101,7 @@ def main() -> None:
     """Runs and saves all of them. The pictures need Chromium."""
     from playwright.sync_api import sync_playwright
 
-    from tests.browser.jupyterlab_server import CHROMIUM_OPTIONS, find_chromium
+    from tests.browser.notebook_servers import CHROMIUM_OPTIONS, find_chromium
 
     notebooks = {source: tidy(run(source)) for source in SOURCES}
     with sync_playwright() as play:

@@ -7,8 +7,12 @@ from typing import Any
 
 import pytest
 
-from tests.browser.jupyterlab_server import CHROMIUM_OPTIONS, find_chromium
+from tests.browser.notebook_servers import CHROMIUM_OPTIONS, find_chromium
 
+AXE = Path(__file__).parent / "axe.min.js"
+"""axe-core 4.14.1 by Deque Systems, as npm has it, under the Mozilla Public License 2.0:
+https://github.com/dequelabs/axe-core
+"""
 NO_CHROMIUM = (
     "There is no Chromium on this machine, so the browser tests did not run. "
     "Install one: `apt-get install chromium`, or `playwright install --with-deps chromium`."
@@ -60,3 +64,18 @@ def picture() -> Callable[[Any, str], None]:
             page.locator(".turnstepper").first.screenshot(path=str(Path(folder) / f"{name}.png"))
 
     return take
+
+
+@pytest.fixture
+def problems_for_readers() -> Callable[[Any], list[str]]:
+    """Returns what axe finds on a page, a line for each element: names, roles, contrast, order."""
+
+    def found(page: Any) -> list[str]:
+        page.evaluate(AXE.read_text("utf-8"))
+        problems: list[str] = page.evaluate(
+            """async () => (await axe.run()).violations.flatMap(each =>
+                each.nodes.map(node => `${each.id}: ${node.html}`))"""
+        )
+        return problems
+
+    return found

@@ -1,23 +1,25 @@
-"""The widget in a real JupyterLab: the scripted model sees what its buttons send, and no text of a
-model ever runs.
+"""The widget in a real JupyterLab, Notebook 7 and marimo: the scripted model sees what its buttons
+send, and no text of a model ever runs.
 """
 
 import json
 import shutil
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.browser.jupyterlab_server import jupyterlab, run_first_cell, write_notebook
+from tests.browser.notebook_servers import jupyter, marimo, run_first_cell, write_notebook
 from tests.interfaces.stepper.xss_payloads import PAYLOADS
 from tests.paths import ROOT
 from turngraph.scripted import Call, Say, ScriptedModel
 
-pytest.importorskip("jupyterlab", reason="needs the development dependencies")
+for server in ("jupyterlab", "notebook", "marimo"):
+    pytest.importorskip(server, reason="needs the development dependencies")
 
 pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("default")]
 
@@ -35,17 +37,24 @@ stepper = TurnStepper(chat_turn(config, tools=[echo]), {{"messages": [("user", {
 stepper.show()
 """
 
+MARIMO = """
+import marimo
+app = marimo.App()
+@app.cell
+def _():
+"""
+
 
 @pytest.fixture(scope="module")
 def folder(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the notebooks. It needs `browser`: without one no JupyterLab is started."""
-    return tmp_path_factory.mktemp("lab")
+    """The folder of the notebooks. It needs `browser`: without one no server is started."""
+    return tmp_path_factory.mktemp("notebooks")
 
 
 @pytest.fixture(scope="module")
 def address(folder: Path) -> Iterator[str]:
-    """The address of a running JupyterLab."""
-    with jupyterlab(folder) as url:
+    """The address of a running Jupyter server, with `{}` for the path of a page."""
+    with jupyter(folder) as url:
         yield url
 
 
@@ -57,6 +66,31 @@ def wait_for_headline(page: Any, text: str) -> None:
 def press(page: Any, action: str) -> None:
     """Clicks a button of the widget."""
     page.locator(f"button[data-action={action}]").first.click()
+
+
+def edit_the_request(page: Any) -> dict[str, Any]:
+    """Steps to the call, edits its request on the screen and returns what is to arrive."""
+    press(page, "step")
+    wait_for_headline(page, "call_llm")
+    area = page.locator(".turnstepper textarea[data-key=request]")
+    edited = {**json.loads(area.input_value()), "temperature": 0.125}
+    area.fill(json.dumps(edited))
+    press(page, "edit_request")
+    wait_for_headline(page, "edited the request")
+    return edited
+
+
+def send_it_and_go_back(page: Any, model: ScriptedModel, edited: dict[str, Any]) -> None:
+    """Sends the edited request, steps back and on; it was sent once, as it was edited."""
+    press(page, "step")
+    wait_for_headline(page, "bill")
+    assert [request.body for request in model.requests] == [edited]
+    page.locator(".turnstepper").first.focus()
+    page.keyboard.press("b")
+    wait_for_headline(page, "→ call_llm")
+    page.keyboard.press("s")
+    wait_for_headline(page, "bill")
+    assert len(model.requests) == 1
 
 
 def test_step_edit_fork_and_back_reach_the_server(
@@ -71,19 +105,13 @@ def test_step_edit_fork_and_back_reach_the_server(
         write_notebook(
             folder, "stepper.ipynb", CELL.format(url=model.base_url, question="Weather?")
         )
-        run_first_cell(page, address.format("stepper.ipynb"))
-        press(page, "step")
-        wait_for_headline(page, "call_llm")
-        area = page.locator(".turnstepper textarea[data-key=request]")
-        body = json.loads(area.input_value())
-        area.fill(json.dumps({**body, "temperature": 0.125}))
-        press(page, "edit_request")
-        wait_for_headline(page, "edited the request")
+        run_first_cell(page, address.format("lab/tree/stepper.ipynb"))
+        edited = edit_the_request(page)
         picture(page, "lab-request")
         page.locator(".turnstepper").first.focus()
         page.keyboard.press("s")
         wait_for_headline(page, "bill")
-        assert [request.body for request in model.requests] == [{**body, "temperature": 0.125}]
+        assert [request.body for request in model.requests] == [edited]
         press(page, "step")
         wait_for_headline(page, "dispatch_tools")
         picture(page, "lab-tools")
@@ -109,6 +137,34 @@ def test_step_edit_fork_and_back_reach_the_server(
         press(page, "step")
         wait_for_headline(page, "finished")
     check_saved_notebook(page, folder / "stepper.ipynb", picture)
+
+
+def test_in_notebook_7_an_edited_request_reaches_the_server(
+    page: Any, folder: Path, address: str, picture: Callable[[Any, str], None]
+) -> None:
+    """Its keys do nothing in the notebook."""
+    with ScriptedModel([Say("It rains.")]) as model:
+        cell = CELL.format(url=model.base_url, question="Weather?")
+        write_notebook(folder, "seven.ipynb", cell)
+        run_first_cell(page, address.format("notebooks/seven.ipynb"))
+        send_it_and_go_back(page, model, edit_the_request(page))
+        assert page.locator(".jp-Notebook .jp-Cell").count() == 1
+        picture(page, "notebook7")
+
+
+def test_in_marimo_an_edited_request_reaches_the_server(
+    page: Any, tmp_path: Path, picture: Callable[[Any, str], None]
+) -> None:
+    """There the widget stands below a shadow root."""
+    notebook = tmp_path / "stepper.py"
+    with ScriptedModel([Say("It rains.")]) as model:
+        cell = CELL.format(url=model.base_url, question="Weather?")
+        notebook.write_text(MARIMO + textwrap.indent(cell, "    "))
+        with marimo(notebook) as address:
+            page.goto(address)
+            page.locator(".turnstepper").wait_for(timeout=60_000)
+            send_it_and_go_back(page, model, edit_the_request(page))
+            picture(page, "marimo")
 
 
 def check_saved_notebook(page: Any, notebook: Path, picture: Callable[[Any, str], None]) -> None:
@@ -149,7 +205,7 @@ def test_no_text_of_a_model_or_tool_runs(page: Any, folder: Path, address: str) 
             folder, "xss.ipynb", cell.replace("stepper.show()", shown + "stepper.show()")
         )
         page.add_init_script("window.__xss = 0")
-        run_first_cell(page, address.format("xss.ipynb"))
+        run_first_cell(page, address.format("lab/tree/xss.ipynb"))
         page.locator("button[data-action=back]").first.wait_for(timeout=60_000)
         for _ in range(8):
             press(page, "back")
@@ -169,7 +225,7 @@ def test_a_notebook_of_someone_else_shows_its_pictures(
 ) -> None:
     """It is not trusted, so JupyterLab shows no SVG and no page of it: PNG stands in for them."""
     shutil.copy(ROOT / "notebooks/01_one_turn.ipynb", folder)
-    page.goto(address.format("01_one_turn.ipynb"))
+    page.goto(address.format("lab/tree/01_one_turn.ipynb"))
     picture = page.locator(".jp-OutputArea-output img[src^='data:image/png']").first
     picture.wait_for(timeout=120_000)
     assert picture.evaluate("each => each.complete && each.naturalWidth > 100")

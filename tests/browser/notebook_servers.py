@@ -1,4 +1,4 @@
-"""A real JupyterLab and a real Chromium, used as a person would use them."""
+"""Real notebook servers and a real Chromium, used as a person would use them."""
 
 import os
 import shutil
@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -40,37 +40,56 @@ def free_port() -> int:
 
 
 @contextmanager
-def jupyterlab(folder: Path) -> Iterator[str]:
-    """Runs a JupyterLab on `folder`; yields its address, with `{}` for the name of a notebook."""
+def jupyter(folder: Path) -> Iterator[str]:
+    """Runs a Jupyter server on `folder`; yields the address of a page of it, with `{}` for its path.
+
+    One server has both front ends: `lab/tree/NAME` is JupyterLab, `notebooks/NAME` is Notebook 7.
+    """
     port, token = free_port(), "stepper"
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     settings = {
         "ServerApp.token": token,
         "ServerApp.root_dir": str(folder),
         "LabApp.news_url": "None",
         "LabApp.check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
     }
-    command = [
-        sys.executable,
-        "-m",
-        "jupyterlab",
-        "--no-browser",
-        "--ip=127.0.0.1",
-        f"--port={port}",
-        "--allow-root",
-    ]
-    command += [f"--{name}={value}" for name, value in settings.items()]
+    options = ["--no-browser", "--ip=127.0.0.1", f"--port={port}", "--allow-root"]
+    options += [f"--{name}={value}" for name, value in settings.items()]
     directories = {
         name: str(folder / "jupyter")
         for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
     }
-    with (folder / "lab.log").open("wb") as log:
+    ready = f"http://127.0.0.1:{port}/api?token={token}"
+    with _serving(["jupyterlab", *options], ready, folder / "jupyter.log", directories):
+        yield f"http://127.0.0.1:{port}/{{}}?token={token}&reset"
+
+
+@contextmanager
+def marimo(notebook: Path) -> Iterator[str]:
+    """Runs `notebook` in marimo, as an app; yields the address of its page."""
+    port = free_port()
+    options = ["--headless", "--no-token", f"--port={port}"]
+    address, home = f"http://127.0.0.1:{port}", {"XDG_CONFIG_HOME": str(notebook.parent / "config")}
+    command = ["marimo", "run", *options, str(notebook)]
+    with _serving(command, f"{address}/health", notebook.with_suffix(".log"), home):
+        yield address
+
+
+@contextmanager
+def _serving(
+    module: Sequence[str], ready: str, log: Path, environment: Mapping[str, str]
+) -> Iterator[None]:
+    """Runs `python -m module` until the block ends; its body begins when `ready` answers."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    with log.open("wb") as output:
         server = subprocess.Popen(
-            command, stdout=log, stderr=log, env={**os.environ, "PATH": path, **directories}
+            [sys.executable, "-m", *module],
+            stdout=output,
+            stderr=output,
+            env={**os.environ, "PATH": path, **environment},
         )
         try:
-            _wait_until_ready(f"http://127.0.0.1:{port}/api?token={token}", server)
-            yield f"http://127.0.0.1:{port}/lab/tree/{{}}?token={token}&reset"
+            _wait_until_ready(ready, server, log)
+            yield
         finally:
             server.terminate()
             try:
@@ -80,15 +99,15 @@ def jupyterlab(folder: Path) -> Iterator[str]:
                 server.wait(30)
 
 
-def _wait_until_ready(url: str, server: "subprocess.Popen[bytes]") -> None:
+def _wait_until_ready(url: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
     for _ in range(240):
-        assert server.poll() is None, "JupyterLab ended"
+        assert server.poll() is None, f"The server ended. It said: {log.read_text()}"
         try:
             with urllib.request.urlopen(url, timeout=2):
                 return
         except OSError:
             time.sleep(0.5)
-    raise AssertionError("JupyterLab did not come up in two minutes")
+    raise AssertionError(f"The server did not come up in two minutes. It said: {log.read_text()}")
 
 
 def write_notebook(folder: Path, name: str, *cells: str) -> None:
