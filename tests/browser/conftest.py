@@ -67,14 +67,18 @@ def picture() -> Callable[[Any, str], None]:
 
 
 @pytest.fixture
-def problems_for_readers() -> Callable[[Any], list[str]]:
-    """Returns what axe finds on a page, a line for each element: names, roles, contrast, order."""
+def problems_for_readers() -> Callable[..., list[str]]:
+    """Returns what axe finds on a page, or in a part of it, a line for each element.
 
-    def found(page: Any) -> list[str]:
+    It looks at names, roles, contrast and order.
+    """
+
+    def found(page: Any, part: str = "") -> list[str]:
         page.evaluate(AXE.read_text("utf-8"))
         problems: list[str] = page.evaluate(
-            """async () => (await axe.run()).violations.flatMap(each =>
-                each.nodes.map(node => `${each.id}: ${node.html}`))"""
+            """async (part) => (await axe.run(part || document)).violations.flatMap(each =>
+                each.nodes.map(node => `${each.id}: ${node.html}`))""",
+            part,
         )
         return problems
 

@@ -15,10 +15,6 @@ from turngraph.billing import Budget, Ledger
 from turngraph.scripted import Fail, Say, ScriptedModel
 
 pytestmark = pytest.mark.filterwarnings("default")
-AXE = Path(__file__).parent / "axe.min.js"
-"""axe-core 4.14.1 by Deque Systems, as npm has it, under the Mozilla Public License 2.0:
-https://github.com/dequelabs/axe-core
-"""
 Tab = Callable[[], Any]
 
 
@@ -94,16 +90,6 @@ def keep_picture(page: Any, name: str) -> None:
     if folder := os.environ.get("TURNGRAPH_SCREENSHOTS"):
         page.evaluate("scrollTo(0, 0)")
         page.screenshot(path=f"{folder}/{name}.png")
-
-
-def problems_for_readers(page: Any) -> list[str]:
-    """Returns what axe finds on the page, a line for each element."""
-    page.evaluate(AXE.read_text("utf-8"))
-    found: list[str] = page.evaluate(
-        """async () => (await axe.run()).violations.flatMap(each =>
-            each.nodes.map(node => `${each.id}: ${node.html}`))"""
-    )
-    return found
 
 
 def pane(page: Any, name: str) -> Any:
@@ -318,7 +304,7 @@ def test_no_payload_runs_on_any_page(context: Any, tmp_path: Path) -> None:
 
 
 def test_it_reads_well_light_and_dark_wide_and_narrow(
-    context: Any, tab: Tab, studio: Studio
+    tab: Tab, problems_for_readers: Callable[..., list[str]]
 ) -> None:
     """Nothing is wider than the screen, and axe finds nothing: names, roles, contrast, order."""
     page = tab()

@@ -441,6 +441,27 @@ def test_every_text_has_enough_contrast(
     picture(page, f"stepper-{scheme}-{theme or 'system'}")
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_at_any_stage(
+    page: Any, problems_for_readers: Callable[..., list[str]], scheme: str
+) -> None:
+    """Names, roles, contrast, order: before the call, at the tools, with a failure, at the end."""
+    calls = Call(("weather", {"city": "Oslo"}), ("wether", {"city": "Rome"}))
+    page.emulate_media(color_scheme=scheme)
+    with (
+        ScriptedModel([calls, Fail(401)]) as model,
+        TurnStepper(turn_on(model, tools=[weather]), ask(QUESTION)) as stepper,
+    ):
+        widget = open_widget(page, stepper)
+        stepper.fork()
+        for reached in ("call_llm", "dispatch_tools", "prep_second_request", "finished"):
+            stepper.run_until(reached) if reached != "finished" else stepper.run()
+            redraw(page, widget)
+            wait_for_headline(page, reached)
+            page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+            assert problems_for_readers(page, ".turnstepper") == []
+
+
 @pytest.mark.parametrize("width", [380, 700, 1360])
 def test_it_fits_any_width(
     page: Any, stepper: TurnStepper, picture: Callable[[Any, str], None], width: int

@@ -23,6 +23,9 @@ __all__ = ["graph_path", "graph_shown", "graph_svg", "open_panes", "page", "pane
 _OPEN_PANES: Final = ("problem", "question", "answer", "messages", "request", "response", "tools")
 """The panes that are open at first."""
 
+_SCROLLING: Final = '<div class="ts-content" tabindex="0" role="group" aria-label="{}">'
+"""A long pane scrolls, by the keyboard too."""
+
 
 def open_panes(stepper: Stepper) -> tuple[str, ...]:
     """Returns the panes that are open at first; the state too, where no messages say it all."""
@@ -75,7 +78,7 @@ def page(stepper: Stepper) -> str:
         f"{escape(headline(stepper, sign=True))}</p>"
         f'<div class="ts-body"><div class="ts-graph">{inside}{graph_svg(stepper)}</div>'
         f'<div class="ts-panes">{panes}<details><summary>timeline</summary>'
-        f'<div class="ts-content"><ol class="ts-steps">{steps}</ol></div></details>'
+        f'{_SCROLLING.format("timeline")}<ol class="ts-steps">{steps}</ol></div></details>'
         "</div></div></div>"
     )
 
@@ -85,7 +88,7 @@ def _details(name: str, pane: Pane, *, opened: bool) -> str:
     state = "open" if opened else ""
     return (
         f'<details {state} data-pane="{name}"{_marked(pane)}><summary>{escape(name)}{note}'
-        f'</summary><div class="ts-content">{_content(pane)}</div></details>'
+        f'</summary>{_SCROLLING.format(escape(name))}{_content(pane)}</div></details>'
     )
 
 

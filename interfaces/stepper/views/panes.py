@@ -215,7 +215,7 @@ def _comparison(stepper: Stepper, other: str) -> Pane:
         *((each.path, _short(each.before), _short(each.after)) for each in changes),
     ]
     note = f"to their last steps: {comparison.summary}"
-    return _table(("", *comparison.names), rows, "{}: {} | {}", note=note)
+    return _table(("compared", *comparison.names), rows, "{}: {} | {}", note=note)
 
 
 def _breakpoints(stepper: Stepper) -> Pane:

@@ -9,7 +9,7 @@ LIGHT: Final = """color-scheme:light;--ink:#1f2328;--dim:#59636e;--line:#d0d7de;
 --lit:#0969da;--lit-paper:#ddf4ff;--good:#1a7f37;--bad:#cf222e;--wait:#9a6700;--box:#57606a"""
 DARK: Final = """color-scheme:dark;--ink:#e6edf3;--dim:#9198a1;--line:#3d444d;--paper:#0d1117;
 --soft:#151b23;
---lit:#4493f8;--lit-paper:#0c2d6b;--good:#3fb950;--bad:#f85149;--wait:#d29922;--box:#8b949e"""
+--lit:#4493f8;--lit-paper:#0a2351;--good:#3fb950;--bad:#f85149;--wait:#d29922;--box:#8b949e"""
 # How each notebook marks its theme: JupyterLab and Notebook, VS Code, Colab, marimo. Without a mark
 # the system's color scheme is used.
 _DARK_PAGES: Final = (

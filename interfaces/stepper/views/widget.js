@@ -16,8 +16,7 @@ function make(tag, props = {}, ...children) {
 
 const button = (label, props, act) => make("button", { type: "button", onclick: act, ...props }, label);
 
-const picture = (svg) =>
-  document.importNode(new DOMParser().parseFromString(svg, "image/svg+xml").documentElement, true);
+const picture = (svg) => document.importNode(new DOMParser().parseFromString(svg, "image/svg+xml").documentElement, true);
 
 const options = (...groups) => groups.map(([label, names]) =>
   make("optgroup", { label }, names.map((name) => make("option", { value: name, textContent: name }))));
@@ -238,7 +237,8 @@ function render({ model, el }) {
     details.querySelector("small").textContent = shown.note;
     const editable = controls(name, view, choices, send);
     const held = (name === "request" && editable.length) || name === "breakpoints" ? [] : [...content(shown), ...(name === "timeline" ? editable.splice(0) : [])];
-    const children = [held.length ? make("div", { className: "ts-content" }, held) : null, ...editable].filter(Boolean);
+    const props = { className: "ts-content", tabIndex: 0, role: "group", "aria-label": name, "data-key": `${name} content` };
+    const children = [held.length ? make("div", props, held) : null, ...editable].filter(Boolean);
     replaceContent(root, details, name === "compare" ? children.reverse() : children);
     if (shown.mark) details.dataset.mark = shown.mark; else delete details.dataset.mark;
     details.hidden = children.length === 0;

@@ -183,7 +183,7 @@ def test_every_button_of_the_widget_does_what_it_says(stepper: TurnStepper) -> N
     assert stepper.now.nodes == ("call_llm",)
     widget.act({"action": "line", "name": "main"})
     widget.act({"action": "compare", "name": "fork 1"})
-    assert widget.view["panes"]["compare"]["head"] == ("", "main", "fork 1")
+    assert widget.view["panes"]["compare"]["head"] == ("compared", "main", "fork 1")
     ends = stepper.compare("main", "fork 1", ends=True)
     assert ends.statuses == ("goes on", "done")
     stepper.forks["fork 1"].jump(0)
