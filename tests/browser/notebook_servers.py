@@ -41,7 +41,7 @@ def free_port() -> int:
 
 @contextmanager
 def jupyter(folder: Path) -> Iterator[str]:
-    """Runs a Jupyter server on `folder`; yields the address of a page of it, with `{}` for its path.
+    """Runs a Jupyter server on `folder`; yields the address of its pages, `{}` standing for a path.
 
     One server has both front ends: `lab/tree/NAME` is JupyterLab, `notebooks/NAME` is Notebook 7.
     """

@@ -88,7 +88,7 @@ def _details(name: str, pane: Pane, *, opened: bool) -> str:
     state = "open" if opened else ""
     return (
         f'<details {state} data-pane="{name}"{_marked(pane)}><summary>{escape(name)}{note}'
-        f'</summary>{_SCROLLING.format(escape(name))}{_content(pane)}</div></details>'
+        f"</summary>{_SCROLLING.format(escape(name))}{_content(pane)}</div></details>"
     )
 
 
