@@ -3,12 +3,13 @@
 import logging
 import re
 import traceback
+from collections.abc import Mapping
 from typing import Final
 
 from turngraph.tools.output import ToolOutput, clean
 from turngraph.tools.text import one_line
 
-__all__ = ["describe_error", "error_output", "mask_secrets"]
+__all__ = ["describe_error", "error_output", "log_failure", "mask_secrets"]
 
 logger = logging.getLogger("turngraph.tools")
 
@@ -75,17 +76,29 @@ def error_output(name: str, error: BaseException) -> ToolOutput:
     from langchain_core.tools import ToolException
 
     sentence = describe_error(error)
-    kind, of_tool = type(error).__name__, {"tool": name}
+    of_tool = {"tool": name}
     if isinstance(error, ToolException):
         sentence = sentence.removeprefix("ToolException: ")
         logger.info("tool %s refused its call", name, extra=of_tool)
         logger.debug("tool %s refused: %s", name, sentence, extra=of_tool)
     else:
-        logger.warning("tool %s failed: %s%s", name, kind, _place_of(error), extra=of_tool)
-        if logger.isEnabledFor(logging.DEBUG):
-            detail = mask_secrets(clean("".join(traceback.format_exception(error))))
-            logger.debug("tool %s failed: %s\n%s", name, sentence, detail, extra=of_tool)
+        log_failure(f"tool {name} failed", error, of_tool)
     return ToolOutput(content=f"Error: {sentence}", status="error")
+
+
+def log_failure(event: str, error: BaseException, fields: Mapping[str, str] | None = None) -> None:
+    """Logs what happened as a warning, with the type of `error` and where it was raised.
+
+    Its text may hold a query, an address or what people say to models: that, with the traceback,
+    is logged at the level DEBUG alone, with secrets masked.
+
+    fields: further fields of the log record.
+    """
+    kind = type(error).__name__
+    logger.warning("%s: %s%s", event, kind, _place_of(error), extra=fields)
+    if logger.isEnabledFor(logging.DEBUG):
+        detail = mask_secrets(clean("".join(traceback.format_exception(error))))
+        logger.debug("%s: %s\n%s", event, describe_error(error), detail, extra=fields)
 
 
 def _place_of(error: BaseException) -> str:

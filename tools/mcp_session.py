@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
 from functools import partial
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from langchain_core.tools import ToolException
 
 from turngraph.state.json_types import JsonObject
+from turngraph.tools.failures import log_failure
 from turngraph.tools.output import as_text, omitted_block
 from turngraph.tools.text import one_line
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CONNECT_S", "McpSession", "innermost_error"]
 
-logger = logging.getLogger("turngraph.tools")
 
 T = TypeVar("T")
 CONNECT_S: Final = 30.0
@@ -154,9 +153,7 @@ class McpSession:
             if not ready.done():
                 ready.set_exception(error)
             else:
-                logger.info(
-                    "the session with MCP server %s ended: %s", self.name, innermost_error(error)
-                )
+                log_failure(f"the session with MCP server {self.name} ended", _innermost(error))
 
     def _watched_connection(self) -> JsonObject:
         """Returns the connection settings with handlers for a lost server and for changed tools.
@@ -209,9 +206,14 @@ def _is_lost(error: BaseException) -> bool:
 
 def innermost_error(error: BaseException) -> str:
     """Returns type and message of the first error inside the groups that anyio wraps it in."""
+    first = _innermost(error)
+    return f"{type(first).__name__}: {one_line(str(first))[:200]}".rstrip(": .")
+
+
+def _innermost(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return f"{type(error).__name__}: {one_line(str(error))[:200]}".rstrip(": .")
+    return error
 
 
 def _error_data(error: BaseException) -> str:

@@ -1,6 +1,5 @@
 """Queries a database: one statement with checked values, and limits on rows, bytes and seconds."""
 
-import logging
 import re
 import threading
 import time
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from langchain_core.tools import ToolException
 
 from turngraph.state.json_types import JsonObject
-from turngraph.tools.failures import mask_secrets
-from turngraph.tools.output import as_text, clean
+from turngraph.tools.failures import log_failure
+from turngraph.tools.output import as_text
 from turngraph.tools.sql.engines import DatabaseLocation, dialect_of, make_engine
 from turngraph.tools.sql.hang_up import OverTimeError, hang_up_after
 from turngraph.tools.sql.statement import Statement
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_BYTES", "Database", "Rows"]
 
-logger = logging.getLogger("turngraph.tools")
 
 MAX_BYTES: Final = 1_000_000
 """Characters of all rows together, written as JSON."""
@@ -168,8 +166,7 @@ class Database:
         A driver's message can contain the query, bound values and addresses of the network, so the
         model only gets the name of its class.
         """
-        detail = mask_secrets(clean(str(error)))
-        logger.warning("database %s: %s", self.location.data.database, detail)
+        log_failure(f"database {self.location.data.database} failed", error)
         cause = getattr(error, "orig", None) or error
         if TIMEOUT.search(str(cause)):
             return self._over_time()

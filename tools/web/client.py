@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from langchain_core.tools import ToolException
 
-from turngraph.tools.failures import mask_secrets
+from turngraph.tools.failures import log_failure
 from turngraph.tools.web.addresses import AddressError, AddressPolicy
 from turngraph.tools.web.body import ACCEPTED_ENCODINGS, read_body
 from turngraph.tools.web.credentials import Credentials
@@ -126,8 +126,7 @@ class WebClient:
             # aiohttp wraps the resolver's AddressError; a refusal must not be retried.
             if (cause := _address_error_in(error)) is not None:
                 raise _refusal(cause) from None
-            host = urlsplit(request.url).netloc
-            logger.info("request to %s failed: %s", host, mask_secrets(str(error)))
+            log_failure(f"request to {urlsplit(request.url).hostname} failed", error)
             raise _TransientError(
                 ToolException(f"The service cannot be reached ({type(error).__name__}).")
             ) from None

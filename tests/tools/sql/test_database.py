@@ -177,18 +177,20 @@ def test_the_schema_is_enforced_before_the_database_is_asked(shop: Shop) -> None
     assert box.check(ToolCall(id="c", name="shop_items", arguments='{"word": null, "kind": null}'))
 
 
-def test_an_error_reaches_the_model_short_and_the_log_whole(
-    shop: Shop, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(("level", "is_told"), [(logging.INFO, False), (logging.DEBUG, True)])
+def test_an_error_reaches_the_model_short_and_only_a_debugging_log_whole(
+    shop: Shop, caplog: pytest.LogCaptureFixture, level: int, is_told: bool
 ) -> None:
-    """The model must not learn the names of tables and columns."""
-    with caplog.at_level(logging.WARNING):
+    """The model must not learn the names of tables and columns, and a log not what it asked."""
+    with caplog.at_level(level, "turngraph.tools"):
         answer = Toolbox.of(
             [plugin("SELECT secret_column FROM secret_table", shop)["shop_items"].tool]
         ).run("shop_items", {}, call_id="c", timeout_s=20)
     assert answer.status == "error"
     assert answer.content.startswith("Error: The database could not answer this query (")
     assert "secret" not in answer.content
-    assert "secret_table" in caplog.text
+    assert "failed: OperationalError" in caplog.text or "failed: ProgrammingError" in caplog.text
+    assert ("secret_table" in caplog.text) is is_told
     assert READER not in caplog.text
 
 
