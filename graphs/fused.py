@@ -150,15 +150,14 @@ class _FusedRun:
 
     def _context_of(self, row: StageRow) -> StageContext:
         """The context of a stage. One that leads straight to the model hands the call over."""
-        context = self._next_context()
-        if MODEL not in (row.name, *row.targets):
-            return context
-        return replace(context, next_call=self._next_call)
+        leads_to_model = MODEL in (row.name, *row.targets)
+        return self._next_context(self._next_call if leads_to_model else None)
 
-    def _next_context(self) -> StageContext:
+    def _next_context(self, next_call: NextCall | None = None) -> StageContext:
         """The context of the next stage. Ids made from its task id are the same after a resume."""
         self._steps += 1
-        return replace(self._context, task_id=f"{self._context.task_id}-{self._steps}")
+        task_id = f"{self._context.task_id}-{self._steps}"
+        return replace(self._context, task_id=task_id, next_call=next_call)
 
     def _tools(self, tasks: list[Send]) -> Flow[list[Send]]:
         """Run the tool calls at the same time. Returns those that could not be run here."""
