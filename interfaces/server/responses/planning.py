@@ -98,7 +98,7 @@ class ResponsePlanner:
         known = None if key is None else await self._row(PREFIX + token)
         if known is not None:
             find_model(self.models, known.model, self.caller)
-            return self._again(known, asked, body, model)
+            return await self._again(known, asked, body, model)
         plan = await self._waiting(asked, token)
         if plan is not None:
             return self._planned(asked, body, model, token, [plan])
@@ -114,9 +114,9 @@ class ResponsePlanner:
     async def of_row(self, row: ResponseRow, asked: ResponseRequest) -> PlannedResponse:
         """Plans a stored response again that its process has left unfinished."""
         model = find_model(self.models, row.model, self.caller)
-        return self._again(row, asked, row.request, model)
+        return await self._again(row, asked, row.request, model)
 
-    def _again(
+    async def _again(
         self, row: ResponseRow, asked: ResponseRequest, body: JsonObject, model: ServedModel
     ) -> PlannedResponse:
         if row.request != json.loads(json.dumps(body)):
@@ -129,10 +129,23 @@ class ResponsePlanner:
         if row.body is not None:
             return PlannedResponse(row, started)
         # The turn's id is the same, so the ledger and the thread know how far it came.
-        place = _Place(row.thread, is_stored=True)
+        place = await self._place_again(row, asked, model)
         token = row.response_id.removeprefix(PREFIX)
         plan = self._turn(asked, model, place, token, row.turn_id, first=row.first)
         return PlannedResponse(row, started, [plan])
+
+    async def _place_again(
+        self, row: ResponseRow, asked: ResponseRequest, model: ServedModel
+    ) -> _Place:
+        """Where a response runs again. One that was to begin on a copy of a conversation, and whose
+        process ended before it stored anything, has an empty thread: its history is read once more.
+        """
+        if asked.previous is None or await _messages_of(model, row.thread):
+            return _Place(row.thread, is_stored=True)
+        before = await self._find(asked.previous)
+        if before is None:
+            raise not_found("previous_response_id", asked.previous)
+        return _Place(row.thread, await _messages_until(before, model))
 
     def _planned(
         self,
@@ -277,7 +290,7 @@ class ResponsePlanner:
                 code="response_is_running",
                 headers={"Retry-After": "1"},
             )
-        history = (await _messages_of(model, row.thread))[: row.last]
+        history = await _messages_until(row, model)
         same = row.model == model.name
         if same and await self.store.arun(take_thread, self.caller.account, row.response_id):
             return _Place(row.thread, history, is_stored=True)
@@ -287,6 +300,11 @@ class ResponsePlanner:
 async def _messages_of(model: ServedModel, thread: str) -> list[AnyMessage]:
     state = await model.kept.aget_state({"configurable": {"thread_id": thread}})
     return list(state.values.get("messages", ()))
+
+
+async def _messages_until(row: ResponseRow, model: ServedModel) -> list[AnyMessage]:
+    """The messages of a response's thread up to its end; others may have come after it."""
+    return (await _messages_of(model, row.thread))[: row.last]
 
 
 def not_found(param: str, given: str) -> ServerError:

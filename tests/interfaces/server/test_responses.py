@@ -388,6 +388,40 @@ def test_a_response_of_a_killed_server_is_finished_by_the_next(
         assert [each.value for each in ledger.spending("api_key_id")] == ["key-1"]
 
 
+def test_a_part_of_a_conversation_keeps_its_history_when_its_server_is_killed(
+    vendor: Vendor, tmp_path: Path
+) -> None:
+    """The copy of the conversation was not stored yet, and is made again."""
+    config = configuration(vendor, tmp_path)
+    before = vendor.play(*[Say(word) for word in ("one", "two", "three", "four")])
+    with serving(config) as served:
+        asked = client(served)
+        one = asked.responses.create(model="assistant", input="1")
+        asked.responses.create(model="assistant", input="2", previous_response_id=one.id)
+    body = {
+        "model": "assistant",
+        "input": "3",
+        "background": True,
+        "previous_response_id": one.id,
+    }
+    row = ResponseRow(
+        "resp_" + "b" * 24, "acme", "key-1", ("models",), ("assistant",), "assistant",
+        "acme/responses/y", "acme/y", "queued", True, False, True, time.time(), 1.0, 3, 3, body,
+        None,
+    )  # fmt: skip
+    assert config.store.database is not None
+    with Ledger(config.store.database) as ledger:
+        ledger.store.run(add_response, row)
+    with serving(config) as served:
+        assert until_ended(client(served), row.response_id).output_text == "three"
+        follow = client(served).responses.create(
+            model="assistant", input="4", previous_response_id=row.response_id
+        )
+    texts = [[content for _, content in each] for each in sent(vendor, before)]
+    assert texts[2:] == [["1", "one", "3"], ["1", "one", "3", "three", "4"]]
+    assert follow.status == "completed"
+
+
 @pytest.mark.parametrize("api", ["chat", "responses"])
 def test_a_stream_that_outlives_the_drain_ends_with_an_error(api: str) -> None:
     """Its client is told why, instead of a connection that breaks off."""
