@@ -66,6 +66,11 @@ class BackgroundResponses:
             except Exception as exc:  # noqa: BLE001  its model may not be served any more
                 _log.warning("Response %s cannot go on: %r", row.response_id, type(exc).__name__)
                 continue
+            if row.status == "cancelling":
+                # The process that was to end it has died: nothing runs, and nothing starts again.
+                ended = {**planned.started, "status": "cancelled"}
+                await store.arun(finish_response, row.account, ended)
+                continue
             longest = asked.turn.settings.max_tokens or planned.plans[0].model.max_tokens
             tokens = estimated_tokens(len(json.dumps(row.request)), longest)
             self.start(row.caller, planned, tokens)

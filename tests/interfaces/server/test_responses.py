@@ -388,6 +388,27 @@ def test_a_response_of_a_killed_server_is_finished_by_the_next(
         assert [each.value for each in ledger.spending("api_key_id")] == ["key-1"]
 
 
+def test_a_response_that_was_to_be_cancelled_is_not_started_again(
+    vendor: Vendor, tmp_path: Path
+) -> None:
+    """Though the process that was asked to cancel it has died."""
+    config = configuration(vendor, tmp_path)
+    before = vendor.play(Say("unasked"))
+    body = {"model": "assistant", "input": "?", "background": True}
+    row = ResponseRow(
+        "resp_" + "c" * 24, "acme", "key-1", ("models",), ("assistant",), "assistant",
+        "acme/responses/z", "acme/z", "cancelling", True, False, True, time.time(), 1.0, 1, 1, body,
+        None,
+    )  # fmt: skip
+    assert config.store.database is not None
+    with Ledger(config.store.database) as ledger:
+        ledger.store.run(create_server_tables)
+        ledger.store.run(add_response, row)
+    with serving(config) as served:
+        assert until_ended(client(served), row.response_id).status == "cancelled"
+    assert sent(vendor, before) == []
+
+
 def test_a_part_of_a_conversation_keeps_its_history_when_its_server_is_killed(
     vendor: Vendor, tmp_path: Path
 ) -> None:
