@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from turngraph.interfaces.server.caller import Caller
-from turngraph.interfaces.server.errors import error_of, is_temporary
+from turngraph.interfaces.server.errors import ServerError, error_of, is_temporary
+from turngraph.interfaces.server.keys.operations import find_key
 from turngraph.interfaces.server.rate_limits.limiter import estimated_tokens
 from turngraph.interfaces.server.responses.answer import failed_response
 from turngraph.interfaces.server.responses.planning import PlannedResponse, ResponsePlanner
 from turngraph.interfaces.server.responses.request import read_response_request
 from turngraph.interfaces.server.responses.running import TurnStarter, start_response
 from turngraph.interfaces.server.responses.storage import (
+    ResponseRow,
     finish_response,
     mark_seen,
     take_abandoned,
@@ -26,6 +28,8 @@ WATCH_S: Final = 1.0
 """How often a process looks whether a response that it runs shall be cancelled."""
 ABANDONED_S: Final = 30.0
 """After how long without a look another process takes a response over."""
+
+_REVOKED: Final = "The API key that asked for this response was revoked before it ended."
 
 _log: Final = logging.getLogger("turngraph.server")
 
@@ -71,9 +75,24 @@ class BackgroundResponses:
                 ended = {**planned.started, "status": "cancelled"}
                 await store.arun(finish_response, row.account, ended)
                 continue
+            if await self._is_revoked(row):
+                error = ServerError(401, _REVOKED, code="invalid_api_key")
+                body = failed_response(planned.started, error)
+                await store.arun(finish_response, row.account, body)
+                continue
             longest = asked.turn.settings.max_tokens or planned.plans[0].model.max_tokens
             tokens = estimated_tokens(len(json.dumps(row.request)), longest)
             self.start(row.caller, planned, tokens)
+
+    async def _is_revoked(self, row: ResponseRow) -> bool:
+        """Whether the key that asked for a response was revoked since. One that has merely expired
+        was good when it asked.
+        """
+        if row.api_key_id is None:
+            return False
+        store = self.service.store.ledger.store
+        found = await store.aread(find_key, row.api_key_id)
+        return found is not None and found.record.status(store.now()) == "revoked"
 
     async def aclose(self) -> None:
         """Stops looking. A response that has not ended is taken over by another process."""

@@ -26,6 +26,7 @@ from turngraph.billing.ledger import Ledger
 from turngraph.billing.store.transaction import LedgerTransaction
 from turngraph.interfaces.server.app import create_app
 from turngraph.interfaces.server.config import FallbackConfig, ServerConfig, StoreSettings
+from turngraph.interfaces.server.keys.operations import create_key, revoke_key
 from turngraph.interfaces.server.responses.storage import ResponseRow, add_response, find_response
 from turngraph.interfaces.server.tables import create_server_tables
 from turngraph.scripted import Call, Cut, Fail, Hang, Refuse, Say
@@ -406,6 +407,31 @@ def test_a_response_that_was_to_be_cancelled_is_not_started_again(
         ledger.store.run(add_response, row)
     with serving(config) as served:
         assert until_ended(client(served), row.response_id).status == "cancelled"
+    assert sent(vendor, before) == []
+
+
+def test_a_response_whose_key_was_revoked_is_not_taken_over(vendor: Vendor, tmp_path: Path) -> None:
+    """It ends, and says why; nobody is asked."""
+    config = configuration(vendor, tmp_path)
+    before = vendor.play(Say("stolen"))
+    body = {"model": "assistant", "input": "?", "background": True}
+    assert config.store.database is not None
+    with Ledger(config.store.database) as ledger:
+        ledger.store.run(create_server_tables)
+        made = ledger.store.run(
+            create_key, account="acme", name="", scopes=("models",), models=None, valid_s=None
+        )
+        key_id = made.record.key_id
+        ledger.store.run(revoke_key, key_id)
+        row = ResponseRow(
+            "resp_" + "d" * 24, "acme", key_id, ("models",), ("assistant",), "assistant",
+            "acme/responses/r", "acme/r", "queued", True, False, True, time.time(), 1.0, 1, 1,
+            body, None,
+        )  # fmt: skip
+        ledger.store.run(add_response, row)
+    with serving(config) as served:
+        ended = until_ended(client(served), row.response_id)
+    assert (ended.status, "revoked" in ended.error.message) == ("failed", True)
     assert sent(vendor, before) == []
 
 
