@@ -366,6 +366,19 @@ def test_a_wrong_request_is_told_what_is_wrong(url: str, body: Any, param: str) 
     assert answer.json()["error"]["param"] == param
 
 
+def abandoned(
+    letter: str, body: dict[str, Any], *, status: str, messages: int = 1, key_id: str = "key-1"
+) -> ResponseRow:
+    """A background response of `acme` that its process has left long ago, on a thread of its own
+    that is to have so many messages.
+    """
+    return ResponseRow(
+        "resp_" + letter * 24, "acme", key_id, ("models",), ("assistant",), "assistant",
+        f"acme/responses/{letter}", f"acme/{letter}", status, True, False, True, time.time(), 1.0,
+        messages, messages, body, None,
+    )  # fmt: skip
+
+
 def test_a_response_of_a_killed_server_is_finished_by_the_next(
     vendor: Vendor, tmp_path: Path
 ) -> None:
@@ -375,14 +388,11 @@ def test_a_response_of_a_killed_server_is_finished_by_the_next(
     config = configuration(vendor, tmp_path)
     vendor.play(Say("after all"))
     body = {"model": "assistant", "input": "?", "background": True}
-    row = ResponseRow(
-        "resp_" + "a" * 24, "acme", "key-1", ("models",), ("assistant",), "assistant",
-        "acme/responses/x", "acme/x", "in_progress", True, False, True, 1.0, 1.0, 1, 1, body, None,
-    )  # fmt: skip
+    row = abandoned("a", body, status="in_progress")
     assert config.store.database is not None
     with Ledger(config.store.database) as ledger:
         ledger.store.run(create_server_tables)
-        ledger.store.run(add_response, row._replace(created=time.time()))
+        ledger.store.run(add_response, row)
     with serving(config) as served:
         assert until_ended(client(served), row.response_id).output_text == "after all"
     with Ledger(config.store.database) as ledger:
@@ -396,11 +406,7 @@ def test_a_response_that_was_to_be_cancelled_is_not_started_again(
     config = configuration(vendor, tmp_path)
     before = vendor.play(Say("unasked"))
     body = {"model": "assistant", "input": "?", "background": True}
-    row = ResponseRow(
-        "resp_" + "c" * 24, "acme", "key-1", ("models",), ("assistant",), "assistant",
-        "acme/responses/z", "acme/z", "cancelling", True, False, True, time.time(), 1.0, 1, 1, body,
-        None,
-    )  # fmt: skip
+    row = abandoned("c", body, status="cancelling")
     assert config.store.database is not None
     with Ledger(config.store.database) as ledger:
         ledger.store.run(create_server_tables)
@@ -423,11 +429,7 @@ def test_a_response_whose_key_was_revoked_is_not_taken_over(vendor: Vendor, tmp_
         )
         key_id = made.record.key_id
         ledger.store.run(revoke_key, key_id)
-        row = ResponseRow(
-            "resp_" + "d" * 24, "acme", key_id, ("models",), ("assistant",), "assistant",
-            "acme/responses/r", "acme/r", "queued", True, False, True, time.time(), 1.0, 1, 1,
-            body, None,
-        )  # fmt: skip
+        row = abandoned("d", body, status="queued", key_id=key_id)
         ledger.store.run(add_response, row)
     with serving(config) as served:
         ended = until_ended(client(served), row.response_id)
@@ -451,11 +453,7 @@ def test_a_part_of_a_conversation_keeps_its_history_when_its_server_is_killed(
         "background": True,
         "previous_response_id": one.id,
     }
-    row = ResponseRow(
-        "resp_" + "b" * 24, "acme", "key-1", ("models",), ("assistant",), "assistant",
-        "acme/responses/y", "acme/y", "queued", True, False, True, time.time(), 1.0, 3, 3, body,
-        None,
-    )  # fmt: skip
+    row = abandoned("b", body, status="queued", messages=3)
     assert config.store.database is not None
     with Ledger(config.store.database) as ledger:
         ledger.store.run(add_response, row)
