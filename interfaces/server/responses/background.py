@@ -21,6 +21,7 @@ from turngraph.interfaces.server.responses.storage import (
     take_abandoned,
 )
 from turngraph.interfaces.server.turn_runs import TurnRun
+from turngraph.state.json_types import JsonObject
 
 __all__ = ["BackgroundResponses"]
 
@@ -70,15 +71,15 @@ class BackgroundResponses:
             except Exception as exc:  # noqa: BLE001  its model may not be served any more
                 _log.warning("Response %s cannot go on: %r", row.response_id, type(exc).__name__)
                 continue
+            ended: JsonObject | None = None
             if row.status == "cancelling":
                 # The process that was to end it has died: nothing runs, and nothing starts again.
                 ended = {**planned.started, "status": "cancelled"}
-                await store.arun(finish_response, row.account, ended)
-                continue
-            if await self._is_revoked(row):
+            elif await self._is_revoked(row):
                 error = ServerError(401, _REVOKED, code="invalid_api_key")
-                body = failed_response(planned.started, error)
-                await store.arun(finish_response, row.account, body)
+                ended = failed_response(planned.started, error)
+            if ended is not None:
+                await store.arun(finish_response, row.account, ended)
                 continue
             longest = asked.turn.settings.max_tokens or planned.plans[0].model.max_tokens
             tokens = estimated_tokens(len(json.dumps(row.request)), longest)
