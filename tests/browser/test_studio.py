@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tests.interfaces.stepper.xss_payloads import PAYLOADS
-from tests.interfaces.studio.studio_on import NAMES, Studio, running, write_agent
+from tests.interfaces.studio.studio_on import NAMES, Studio, running, trouble, write_agent
 from tests.turns import ask
 from turngraph.billing import Budget, Ledger
-from turngraph.scripted import Fail, Say, ScriptedModel
+from turngraph.scripted import Say, ScriptedModel
 
 pytestmark = pytest.mark.filterwarnings("default")
 Tab = Callable[[], Any]
@@ -26,11 +26,19 @@ def model() -> Iterator[ScriptedModel]:
 
 
 @pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory, model: ScriptedModel) -> Iterator[Path]:
+def troubled() -> Iterator[ScriptedModel]:
+    """Fails in the way that the last message asks for."""
+    with ScriptedModel([trouble] * 20) as scripted:
+        yield scripted
+
+
+@pytest.fixture(scope="module")
+def file(
+    tmp_path_factory: pytest.TempPathFactory, model: ScriptedModel, troubled: ScriptedModel
+) -> Path:
     """The file of the graphs."""
     folder = tmp_path_factory.mktemp("agents")
-    with ScriptedModel([Fail(401)]) as refusing:
-        yield folder / write_agent(folder, model.base_url, "support.py", refusing.base_url)
+    return folder / write_agent(folder, model.base_url, "support.py", troubled.base_url)
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +129,25 @@ def test_a_turn_is_started_edited_in_the_past_forked_and_compared(
     assert lines.get_by_role("button").count() == 2
     lines.get_by_role("button").last.click()
     assert "Oslo" in pane(page, "messages").inner_text()
+    rows = pane(page, "compare").locator("tbody tr")
+    pane(page, "compare").evaluate("each => each.open = true")
+    heads = pane(page, "compare").locator("thead th").all_inner_texts()
+    assert heads == ["compared", "main 1", "main"]
+    assert rows.first.locator("th, td").all_inner_texts() == ["status", "done", "done"]
+    answers = rows.nth(1).locator("td").all_inner_texts()
+    assert ["Oslo" in answers[0], "Bergen" in answers[1]] == [True, True]
+    sent = len(model.requests)
+    press(page, "Undo")
+    headline(page, "main · ")
+    press(page, "Undo")
+    headline(page, "→ call_llm")
+    assert lines.get_by_role("button").count() == 0
+    press(page, "Redo")
+    headline(page, "edited the request")
+    press(page, "Redo")
+    headline(page, "finished")
+    assert lines.get_by_role("button").count() == 2
+    assert len(model.requests) == sent
     page.get_by_role("textbox", name="Name of a fork").fill("warmer")
     press(page, "Fork")
     headline(page, "warmer · ")
@@ -155,7 +182,7 @@ def test_two_tabs_on_one_run_stay_in_step(tab: Tab) -> None:
 
 
 def test_a_failed_call_a_failed_tool_and_a_refused_budget_are_told(
-    tab: Tab, model: ScriptedModel
+    tab: Tab, model: ScriptedModel, troubled: ScriptedModel
 ) -> None:
     """In the place of the answer, or beside the tool."""
     page = tab()
@@ -164,12 +191,21 @@ def test_a_failed_call_a_failed_tool_and_a_refused_budget_are_told(
     headline(page, "finished")
     assert "it sank" in pane(page, "tools").inner_text()
     page.get_by_role("link", name="Runs").click()
-    start(page, "refused", "Hi")
-    press(page, "Run")
-    headline(page, "finished")
-    assert "401" in pane(page, "problem").inner_text()
-    page.get_by_role("link", name="Runs").click()
-    page.get_by_role("row", name="refused").get_by_text("✗ failed").first.wait_for()
+    for graph, text, sentence in (
+        ("refused", "Refuse me.", "401"),
+        ("silent", "Keep silent.", "no answer in the time allowed"),
+    ):
+        start(page, graph, text)
+        press(page, "Run")
+        headline(page, "finished")
+        assert sentence in pane(page, "problem").inner_text()
+        received = troubled.requests[-1]
+        assert received.body["messages"][-1] == {"role": "user", "content": text}
+        assert received.headers["authorization"] == "Bearer sk-planted-4711"
+        assert "sk-planted" not in page.content()
+        page.get_by_role("link", name="Runs").click()
+        page.get_by_role("row", name=graph).get_by_text("✗ failed").first.wait_for()
+    assert len(troubled.requests) == 2
     before = len(model.requests)
     start(page, "poor", "Hi")
     press(page, "Run")

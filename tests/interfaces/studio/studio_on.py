@@ -16,6 +16,9 @@ from turngraph.billing import Ledger
 from turngraph.interfaces.cli.threads import with_history
 from turngraph.interfaces.studio.catalog import GraphFiles
 from turngraph.interfaces.studio.server import StudioServer
+from turngraph.scripted import Fail, Hang
+from turngraph.scripted.received import ReceivedRequest
+from turngraph.scripted.script import Step
 
 AGENT = '''
 import asyncio
@@ -29,7 +32,8 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
 from langgraph.types import Send, interrupt
 
-from turngraph import Budget, ProviderConfig, chat_turn
+from turngraph import Budget, ProviderConfig, TurnLimits, chat_turn
+from turngraph.providers.timeouts import Timeouts
 
 saver = InMemorySaver()
 
@@ -52,7 +56,11 @@ def dive() -> str:
 turn = chat_turn(model, tools=[weather], checkpointer=saver, stream=True)
 approved = chat_turn(model, tools=[weather], approve=True)
 diver = chat_turn(model, tools=[dive])
-refused = chat_turn(model.model_copy(update={"base_url": "REFUSING_URL"}))
+troubled_model = model.model_copy(
+    update={"base_url": "TROUBLED_URL", "timeouts": Timeouts(first_byte_s=0.5, idle_s=0.5)}
+)
+refused = chat_turn(troubled_model)
+silent = chat_turn(troubled_model, limits=TurnLimits(attempts=1))
 poor = chat_turn(model, ledger="sqlite://", budget=Budget(usd="0.0000001"))
 
 
@@ -98,7 +106,21 @@ def ask(state):
 
 asking = StateGraph(Words).add_node("ask", ask).add_edge(START, "ask").compile()
 '''
-NAMES = ("turn", "approved", "diver", "refused", "poor", "plain", "agent", "slow", "asking")
+NAMES = (
+    *("turn", "approved", "diver", "refused", "silent", "poor", "plain", "agent", "slow"),
+    "asking",
+)
+
+
+def trouble(request: ReceivedRequest) -> Step:
+    """Fails in the way that the last message asks for."""
+    return TROUBLES[request.body["messages"][-1]["content"]]
+
+
+TROUBLES: Mapping[str, Step] = {
+    "Refuse me.": Fail(401),
+    "Keep silent.": Hang(3),
+}
 
 
 @dataclass(frozen=True)
@@ -142,14 +164,14 @@ class Studio:
 
 
 def write_agent(
-    folder: Path, base_url: str, name: str = "", refusing_url: str = "http://127.0.0.1:9/v1"
+    folder: Path, base_url: str, name: str = "", troubled_url: str = "http://127.0.0.1:9/v1"
 ) -> str:
     """Writes the graphs into a file, whose name no other test may have; returns the name.
 
-    The model at `refusing_url` is asked by the graph `refused` alone.
+    The model at `troubled_url` is asked by the graphs `refused` and `silent` alone.
     """
     name = name or f"agent_{secrets.token_hex(4)}.py"
-    text = AGENT.replace("BASE_URL", base_url).replace("REFUSING_URL", refusing_url)
+    text = AGENT.replace("BASE_URL", base_url).replace("TROUBLED_URL", troubled_url)
     (folder / name).write_text(text)
     return name
 
