@@ -19,6 +19,7 @@ from turngraph.interfaces.server.errors import ServerError
 from turngraph.interfaces.server.local_caller import callers_for
 from turngraph.interfaces.server.metrics import Metrics
 from turngraph.interfaces.server.passthrough.gateway import PassthroughGateway
+from turngraph.interfaces.server.passthrough.kept_answers import forget_answers
 from turngraph.interfaces.server.rate_limits.limiter import RateLimiter
 from turngraph.interfaces.server.responses.background import BackgroundResponses
 from turngraph.interfaces.server.responses.storage import old_threads
@@ -26,7 +27,7 @@ from turngraph.interfaces.server.served_models import ModelSet, build_models
 from turngraph.interfaces.server.signals import Signals
 from turngraph.interfaces.server.store import Store, open_store
 from turngraph.interfaces.server.turn_runs import OnEnd, TurnEnd, TurnPlan, TurnRun, TurnRuns
-from turngraph.nodes.support.telemetry import Telemetry
+from turngraph.interfaces.telemetry.opentelemetry import OpenTelemetry
 
 __all__ = ["CallerOf", "ReaderOf", "Service", "ServiceOf", "open_service", "unless_gone"]
 
@@ -48,7 +49,7 @@ class Service:
     runs: TurnRuns
     folder: Path
     environ: MutableMapping[str, str]
-    telemetry: Telemetry | None
+    telemetry: OpenTelemetry | None
     metrics: Metrics
     signals: Signals = field(default_factory=Signals)
     background: BackgroundResponses = field(init=False)
@@ -128,6 +129,7 @@ class Service:
     async def forget_old(self) -> None:
         """Deletes responses and their conversations after the days that `[store]` says."""
         before = self.store.ledger.store.now() - 86_400 * self.config.store.days
+        await self.store.ledger.store.arun(forget_answers, before)
         for thread in await self.store.ledger.store.arun(old_threads, before):
             await self.store.forget(thread)
 
@@ -138,6 +140,7 @@ class Service:
         while self.signals.stopped_at is None:  # noqa: ASYNC110  a signal handler sets it
             await asyncio.sleep(0.1)
         await asyncio.sleep(self.signals.seconds_left(self.config.server.drain_seconds))
+        self.passthrough.stop()
         await self.runs.stop()
 
     async def tidy(self) -> None:
@@ -159,7 +162,7 @@ async def open_service(
     callers: Callers | None,
     folder: Path,
     environ: MutableMapping[str, str],
-    telemetry: Telemetry | None,
+    telemetry: OpenTelemetry | None,
 ) -> AsyncIterator[Service]:
     """Yields the service of `config`. At the end its turns are drained and all is closed."""
     async with open_store(config.store) as store:
@@ -171,7 +174,7 @@ async def open_service(
         limiter = RateLimiter(ledger_store)
         metrics = Metrics()
         forwards = PassthroughGateway(
-            config.passthrough, ledger_store, limiter, admission, metrics, environ
+            config.passthrough, ledger_store, limiter, admission, metrics, environ, telemetry
         )
         more = folder, environ, telemetry, metrics
         service = Service(config, known, limiter, forwards, store, models, runs, *more)

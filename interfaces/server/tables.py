@@ -6,6 +6,7 @@ server_limit   how many requests and tokens a minute a key or an account may hav
 server_rate    how many of them each has had in its last minute
 server_response      one row per response of the Responses API
 server_conversation  one row per conversation that a client has created
+server_forwarded     one row per forwarded request with an `Idempotency-Key`
 """
 
 from typing import TYPE_CHECKING, Final
@@ -16,6 +17,7 @@ from sqlalchemy import (
     Connection,
     Double,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "conversation_t",
     "create_server_tables",
+    "forwarded_t",
     "key_t",
     "limit_t",
     "rate_t",
@@ -123,6 +126,22 @@ conversation_t: Final = Table(
     Column("metadata", Text, nullable=False),
 )
 
+forwarded_t: Final = Table(
+    "server_forwarded",
+    _metadata,
+    # Of the account and its key.
+    Column("key_sha256", String(64), primary_key=True),
+    Column("request_sha256", String(64), nullable=False),
+    # Which process sends the request, and when it was last seen.
+    Column("claim", String(32), nullable=False),
+    Column("seen", Double, nullable=False),
+    Column("created", Double, nullable=False),
+    # The answer; NULL until it has come whole.
+    Column("status", Integer),
+    Column("headers", Text),
+    Column("content", LargeBinary),
+)
+
 
 def _first(conn: Connection) -> None:
     _metadata.create_all(conn)
@@ -144,11 +163,17 @@ def _rights_of_responses(conn: Connection) -> None:
         add_column(conn, "server_response", column, "TEXT")
 
 
+def _forwarded_answers(conn: Connection) -> None:
+    """Version 5: answers to forwarded requests with an `Idempotency-Key`."""
+    _metadata.create_all(conn, [forwarded_t])
+
+
 _STEPS: Final[tuple[Step, ...]] = (
     _first,
     _responses,
     _keys_of_responses,
     _rights_of_responses,
+    _forwarded_answers,
 )
 """The steps in order. A released step is never edited; what it missed becomes a new step."""
 

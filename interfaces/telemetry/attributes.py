@@ -7,11 +7,19 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
+from turngraph.state.json_types import JsonObject
 from turngraph.state.reply import ProviderReply
 from turngraph.state.request import ChatRequest
 from turngraph.state.usage import Usage
 
-__all__ = ["Attributes", "provider_name", "reply_attributes", "request_attributes", "server_of"]
+__all__ = [
+    "Attributes",
+    "body_attributes",
+    "provider_name",
+    "reply_attributes",
+    "request_attributes",
+    "server_of",
+]
 
 Attributes = dict[str, str | bool | int | float | list[str]]
 
@@ -34,6 +42,18 @@ _USAGE: Final[Mapping[str, str]] = {
     "input_audio_tokens": "gen_ai.usage.audio.input_tokens",
     "output_audio_tokens": "gen_ai.usage.audio.output_tokens",
 }
+_IN_BODIES: Final[Mapping[str, tuple[str, tuple[type, ...]]]] = {
+    "temperature": ("gen_ai.request.temperature", (int, float)),
+    "top_p": ("gen_ai.request.top_p", (int, float)),
+    "max_tokens": ("gen_ai.request.max_tokens", (int,)),
+    "max_completion_tokens": ("gen_ai.request.max_tokens", (int,)),
+    "max_output_tokens": ("gen_ai.request.max_tokens", (int,)),
+    "seed": ("gen_ai.request.seed", (int,)),
+    "stream": ("gen_ai.request.stream", (bool,)),
+}
+"""Members of a vendor's own request, in both APIs, with the types that they may have."""
+_MODEL_CHARS: Final = 200
+"""How much of a model's name is told; a client may have written anything."""
 _DEFAULT_PORTS: Final = {"https": 443, "http": 80}
 
 
@@ -67,6 +87,25 @@ def request_attributes(request: ChatRequest) -> Attributes:
         "gen_ai.output.type": None if request.response_format is None else "json",
     }
     attributes.update({name: value for name, value in optional.items() if value is not None})
+    return attributes
+
+
+def body_attributes(vendor: str, body: JsonObject) -> Attributes:
+    """Returns what a vendor's own request asks for, in either API. Values of a wrong type are left
+    out: the vendor will refuse them.
+
+    >>> body_attributes("openai", {"model": "gpt-5", "max_output_tokens": 9, "temperature": "hot"})
+    {'gen_ai.operation.name': 'chat', 'gen_ai.provider.name': 'openai', 'gen_ai.request.model': 'gpt-5', 'gen_ai.request.max_tokens': 9}
+    """  # noqa: E501  one line of output
+    attributes: Attributes = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": provider_name(vendor),
+        "gen_ai.request.model": str(body.get("model"))[:_MODEL_CHARS],
+    }
+    for name, (attribute, kinds) in _IN_BODIES.items():
+        value = body.get(name)
+        if isinstance(value, int | float) and type(value) in kinds:
+            attributes[attribute] = value
     return attributes
 
 

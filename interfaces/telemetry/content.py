@@ -24,8 +24,7 @@ def input_messages(payload: Payload) -> list[JsonObject]:
     given = payload.body.get("messages" if payload.api == "chat" else "input")
     if isinstance(given, str):
         given = [{"role": "user", "content": given}]
-    items = [item for item in given if isinstance(item, dict)] if isinstance(given, list) else []
-    return [{"role": _role(item), "parts": list(_parts(item))} for item in items]
+    return [{"role": _role(item), "parts": list(_parts(item))} for item in _objects(given)]
 
 
 def output_messages(reply: ProviderReply) -> list[JsonObject]:
@@ -56,18 +55,23 @@ def _parts(item: Mapping[str, Any]) -> Iterator[JsonObject]:
         yield _answer_part(item.get("tool_call_id"), item.get("content"))
     else:
         yield from _content_parts(item.get("content"))
-        for call in item.get("tool_calls") or ():
-            yield _call_part(call.get("id"), call.get("function") or {})
+        for call in _objects(item.get("tool_calls")):
+            function = call.get("function")
+            yield _call_part(call.get("id"), function if isinstance(function, dict) else {})
 
 
 def _content_parts(content: object) -> Iterator[JsonObject]:
     if isinstance(content, str):
         yield {"type": "text", "content": content}
-    for part in content if isinstance(content, list) else ():
-        if isinstance(part, dict):
-            text = part.get("text")
-            kind = str(part.get("type"))
-            yield {"type": "text", "content": text} if isinstance(text, str) else {"type": kind}
+    for part in _objects(content):
+        text = part.get("text")
+        kind = str(part.get("type"))
+        yield {"type": "text", "content": text} if isinstance(text, str) else {"type": kind}
+
+
+def _objects(items: object) -> list[JsonObject]:
+    """The objects in a list. A client whose request is forwarded may have written anything."""
+    return [each for each in items if isinstance(each, dict)] if isinstance(items, list) else []
 
 
 def _call_part(call_id: Any, function: Mapping[str, Any]) -> JsonObject:

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 
 from turngraph.nodes.support.telemetry import TurnTrace
 from turngraph.state.errors import TurnConfigurationError
+from turngraph.state.json_types import JsonObject
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
+
+    from turngraph.interfaces.telemetry.chat_span import ChatSpan
 
 __all__ = ["OpenTelemetry"]
 
@@ -65,6 +68,16 @@ class OpenTelemetry:
 
         return TurnSpans(
             self._tracer, self._instruments, name, thread_id, keeps_content=self._content
+        )
+
+    def start_chat(self, vendor: str, body: JsonObject) -> "ChatSpan":
+        """Begins the span of a vendor's own request `body`, which no turn has made."""
+        from turngraph.interfaces.telemetry.attributes import body_attributes
+        from turngraph.interfaces.telemetry.chat_span import ChatSpan
+
+        attributes = body_attributes(vendor, body)
+        return ChatSpan(
+            self._tracer, self._instruments, attributes, None, keeps_content=self._content
         )
 
     @contextmanager

@@ -1,22 +1,18 @@
 """The spans of one run of a turn, made from the turn's events."""
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from turngraph.interfaces.telemetry.attributes import (
     Attributes,
     provider_name,
-    reply_attributes,
     request_attributes,
-    server_of,
 )
-from turngraph.interfaces.telemetry.content import input_messages, output_messages
+from turngraph.interfaces.telemetry.chat_span import ChatSpan
 from turngraph.interfaces.telemetry.instruments import Instruments
 from turngraph.interfaces.telemetry.open_span import OpenSpan
 from turngraph.providers.writing.payload import Payload
@@ -43,8 +39,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TurnSpans"]
 
-# `traceparent` and `tracestate` alone: baggage is the program's own, and no vendor's business.
-_W3C: Final = TraceContextTextMapPropagator()
+Span = TypeVar("Span", bound=OpenSpan)
+
 _FAILED_TURNS: Final = frozenset({"error", "truncated"})
 
 
@@ -76,8 +72,10 @@ class TurnSpans:
             None,
         )
         self._in_turn = trace.set_span_in_context(self._turn.span)
-        # By the id of the attempt or of the tool call, until the charge is known.
-        self._open: dict[str, OpenSpan] = {}
+        # By the id of the attempt, until the charge is known.
+        self._chats: dict[str, ChatSpan] = {}
+        # By the id of the tool call.
+        self._tools: dict[str, OpenSpan] = {}
 
     def on_event(self, event: AnyEvent) -> None:
         """Begins, completes or ends spans, as the event says."""
@@ -87,48 +85,32 @@ class TurnSpans:
 
     def active(self, id: str | None = None) -> AbstractContextManager[object]:
         """Makes the span of an attempt, a tool call or the turn the current one."""
-        span = self._open.get(id or "", self._turn).span
+        span = (self._chats.get(id or "") or self._tools.get(id or "") or self._turn).span
         return trace.use_span(span, record_exception=False, set_status_on_exception=False)
 
     def on_request(self, attempt_id: str, payload: Payload, url: str) -> Mapping[str, str]:
         """Returns the W3C headers of the attempt's span."""
-        call = self._open.get(attempt_id, self._turn)
-        call.set(server_of(url))
-        if self._keeps_content:
-            call.set({"gen_ai.input.messages": json.dumps(input_messages(payload))})
-        headers: dict[str, str] = {}
-        _W3C.inject(headers, trace.set_span_in_context(call.span))
-        return headers
+        call = self._chats.get(attempt_id)
+        return {} if call is None else call.sent(payload, url)
 
     def on_reply(self, attempt_id: str, reply: ProviderReply) -> None:
         """Adds what is known of an answer."""
-        call = self._open.get(attempt_id)
-        if call is None:
-            return
-        call.set(reply_attributes(reply))
-        if self._keeps_content:
-            call.set({"gen_ai.output.messages": json.dumps(output_messages(reply))})
+        call = self._chats.get(attempt_id)
+        if call is not None:
+            call.replied(reply)
 
     def end(self, error: BaseException | None) -> None:
         """Ends all spans that are still open."""
-        for span in self._open.values():
+        for span in (*self._chats.values(), *self._tools.values()):
             if error is not None:
                 span.fail(type(error).__name__)
             span.close()
-        self._open.clear()
+        self._chats.clear()
+        self._tools.clear()
         if error is not None:
             self._turn.fail(type(error).__name__)
         self._instruments.record_duration(self._turn.seconds, self._turn.attributes)
         self._turn.close()
-
-    def _begin(self, id: str, name: str, kind: SpanKind, attributes: Attributes) -> None:
-        self._close(id)  # some vendors give a later call the id of an earlier one
-        self._open[id] = OpenSpan(self._tracer, name, kind, attributes, self._in_turn)
-
-    def _close(self, id: str) -> None:
-        span = self._open.pop(id, None)
-        if span is not None:
-            span.close()
 
     def _note(self, name: str, attributes: Attributes) -> None:
         self._turn.span.add_event(name, attributes)
@@ -145,34 +127,30 @@ class TurnSpans:
     def _request_sent(self, event: RequestSent) -> None:
         attributes = request_attributes(event.request)
         more: Attributes = {"turngraph.attempt.number": event.number} if event.number > 1 else {}
-        self._begin(
-            event.attempt_id,
-            f"chat {event.request.model}",
-            SpanKind.CLIENT,
+        _close(self._chats, event.attempt_id)
+        self._chats[event.attempt_id] = ChatSpan(
+            self._tracer,
+            self._instruments,
             {**attributes, **self._conversation, **more},
+            self._in_turn,
+            keeps_content=self._keeps_content,
         )
 
     def _token(self, event: Token) -> None:
         # Only one answer arrives at a time; the last call that began is the one it belongs to.
-        call = next(reversed(self._open.values()), None)
-        if call is not None and "gen_ai.response.time_to_first_chunk" not in call.attributes:
-            call.set({"gen_ai.response.time_to_first_chunk": call.seconds})
-            self._instruments.record_first_chunk(call.seconds, call.attributes)
+        call = next(reversed(self._chats.values()), None)
+        if call is not None:
+            call.chunk_came()
 
     def _response_received(self, event: ResponseReceived) -> None:
-        call = self._open.get(event.attempt_id)
+        call = self._chats.get(event.attempt_id)
         if call is not None:
-            call.over()
-            self._instruments.record_duration(call.seconds, call.attributes)
-            self._instruments.record_tokens(event.usage, call.attributes)
+            call.answered(event.usage)
 
     def _response_failed(self, event: ResponseFailed) -> None:
-        call = self._open.get(event.attempt_id)
+        call = self._chats.get(event.attempt_id)
         if call is not None:
-            # A vendor's message may quote the request.
-            call.fail(event.error.kind, event.error.message if self._keeps_content else None)
-            call.over()
-            self._instruments.record_duration(call.seconds, call.attributes)
+            call.failed(event.error.kind, event.error.message)
 
     def _tool_requested(self, event: ToolRequested) -> None:
         attributes: Attributes = {
@@ -183,30 +161,35 @@ class TurnSpans:
         }
         if self._keeps_content:
             attributes["gen_ai.tool.call.arguments"] = event.arguments
-        self._begin(event.call_id, f"execute_tool {event.tool}", SpanKind.INTERNAL, attributes)
+        _close(
+            self._tools, event.call_id
+        )  # some vendors give a later call the id of an earlier one
+        name, kind = f"execute_tool {event.tool}", SpanKind.INTERNAL
+        self._tools[event.call_id] = OpenSpan(self._tracer, name, kind, attributes, self._in_turn)
 
     def _plugin_called(self, event: PluginCalled) -> None:
-        call = self._open.get(event.call_id)
+        call = self._tools.get(event.call_id)
         if call is not None:
             call.set({"gen_ai.tool.type": "datastore", "turngraph.plugin.name": event.plugin})
 
     def _tool_responded(self, event: ToolResponded) -> None:
-        call = self._open.get(event.call_id)
+        call = self._tools.get(event.call_id)
         if call is not None:
             if event.status != "ok":
                 call.fail(event.status)
             self._instruments.record_duration(call.seconds, call.attributes)
-            self._close(event.call_id)
+            _close(self._tools, event.call_id)
 
     def _charge_created(self, event: ChargeCreated) -> None:
         charge = event.charge
-        call = self._open.get(charge.attempt_id, self._turn)
+        call = self._chats.get(charge.attempt_id)
         if charge.amount_usd is not None:
             usd = float(charge.amount_usd)
-            if call is not self._turn:
-                call.set({"operation.cost": usd})
-            self._instruments.record_cost(usd, call.attributes)
-        self._close(charge.attempt_id)
+            if call is not None:
+                call.charged(usd)
+            else:
+                self._instruments.record_cost(usd, self._turn.attributes)
+        _close(self._chats, charge.attempt_id)
 
     def _charge_declined(self, event: ChargeDeclined) -> None:
         self._note("turngraph.charge_declined", {"reason": event.reason})
@@ -226,6 +209,12 @@ class TurnSpans:
         self._turn.set(finished)
         if event.status in _FAILED_TURNS:
             self._turn.fail(event.status)
+
+
+def _close(spans: MutableMapping[str, Span], id: str) -> None:
+    span = spans.pop(id, None)
+    if span is not None:
+        span.close()
 
 
 _HANDLERS: Final[Mapping[type, Callable[[TurnSpans, Any], None]]] = {

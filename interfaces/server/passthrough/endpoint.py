@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from turngraph.billing.pricing.worst_case import answer_caps, answer_count
 from turngraph.interfaces.server.bodies import json_object, read_body
+from turngraph.interfaces.server.passthrough.kept_answers import KeptAnswer
 from turngraph.interfaces.server.passthrough.metering import ForwardedRequest
 from turngraph.interfaces.server.passthrough.request_checks import check_forwarded
 from turngraph.interfaces.server.rate_limits.limiter import estimated_tokens
@@ -17,6 +18,8 @@ from turngraph.state.request import Api
 __all__ = ["router"]
 
 router: Final = APIRouter(tags=["passthrough"])
+_REPLAYED: Final = "idempotent-replayed"
+"""The header of an answer that was kept, as at Stripe: https://docs.stripe.com/api/idempotent_requests"""
 
 
 @router.post("/passthrough/{provider}/{path:path}", response_class=Response)
@@ -26,7 +29,8 @@ async def passthrough(
     """Forwards a request to a vendor with the account's key in the place of this server's.
 
     The body and the answer are not changed. The most that the request can cost is held before it
-    leaves, and what its answer used is charged.
+    leaves, and what its answer used is charged. With an `Idempotency-Key` a repeated request gets
+    the same answer, and is neither sent nor charged again.
     """
     gateway = service.passthrough
     vendor = gateway.vendor(provider, caller)
@@ -35,15 +39,17 @@ async def passthrough(
     longest, answers = max(caps, default=None), answer_count(given.body)
     tokens = estimated_tokens(len(given.content), longest, answers)
     admitted = await service.limiter.admit(caller, tokens=tokens)
-    forwarding = None
+    answer = None
     try:
-        forwarding = await gateway.forward(vendor, given, caller, admitted, request.headers)
+        answer = await gateway.forward(vendor, given, caller, admitted, request.headers)
     finally:
-        if forwarding is None:
+        if answer is None:
             await service.limiter.settle(admitted, tokens=0)
-    head = await unless_gone(request, forwarding.head())
-    headers = {**admitted.headers, **head.headers}
-    return StreamingResponse(forwarding.body(), head.status, headers)
+    if isinstance(answer, KeptAnswer):
+        headers = {**admitted.headers, **answer.headers, _REPLAYED: "true"}
+        return Response(answer.content, answer.status, headers)
+    head = await unless_gone(request, answer.head())
+    return StreamingResponse(answer.body(), head.status, {**admitted.headers, **head.headers})
 
 
 async def _request_in(request: Request, api: Api, limit: int) -> ForwardedRequest:

@@ -5,22 +5,34 @@ The task is not the request's, so that an answer whose client has left is still 
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Final
 
 from turngraph.interfaces.server.errors import ServerError
 from turngraph.interfaces.server.passthrough.headers import headers_for_client
+from turngraph.interfaces.server.passthrough.kept_answers import KeyClaim
+from turngraph.interfaces.server.passthrough.last_event import WholeLines, error_event
 from turngraph.interfaces.server.passthrough.metering import NOTHING, Meter, Metered
 from turngraph.interfaces.server.passthrough.secret_mask import SecretMask
 from turngraph.providers.wire.http_answer import Answer
 from turngraph.providers.wire.http_transport import HttpTransport
 from turngraph.state.errors import ProviderError
 
-__all__ = ["AnswerHead", "Forwarding"]
+__all__ = ["AnswerHead", "Forwarding", "Outgoing"]
 
 _PIECES_AHEAD: Final = 64
 """How many pieces of an answer wait for a slow client."""
 _ERROR_BYTES: Final = 1_000_000
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """A request as it is sent to a vendor."""
+
+    path: str
+    content: bytes
+    headers: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -34,24 +46,31 @@ class AnswerHead:
 class Forwarding:
     """Sends a request, and keeps its answer for the client piece by piece.
 
-    `on_end` is called with what was used.
+    Args:
+        claim: the `Idempotency-Key` of the request. One with a key is read to its end even if its
+            client leaves: the client will come again for the answer.
+        on_end: called with what was used.
     """
 
     def __init__(
         self,
         transport: HttpTransport,
         meter: Meter,
-        path: str,
-        content: bytes,
-        headers: Mapping[str, str],
+        outgoing: Outgoing,
+        claim: KeyClaim | None,
         on_end: Callable[[Metered], Awaitable[None]],
     ) -> None:
-        self._transport, self._meter, self._on_end = transport, meter, on_end
+        self._transport, self._meter, self._claim = transport, meter, claim
+        self._on_end = on_end
         self._pieces: asyncio.Queue[bytes | None] = asyncio.Queue(_PIECES_AHEAD)
         self._head: asyncio.Future[AnswerHead] = asyncio.get_running_loop().create_future()
-        self._broken: ProviderError | None = None
+        self._head.add_done_callback(_retrieve)
         self._mask = SecretMask(transport.config.secrets)
-        self.task = asyncio.create_task(self._run(path, content, headers))
+        self._lines: WholeLines | None = None
+        self._error: ServerError | ProviderError | None = None
+        self._used, self._last = NOTHING, b""
+        self._client_left = self._stopped = False
+        self.task = asyncio.create_task(self._run(outgoing))
 
     async def head(self) -> AnswerHead:
         """Waits until the answer begins. Raises ServerError if none comes.
@@ -61,60 +80,107 @@ class Forwarding:
         try:
             return await asyncio.shield(self._head)
         except asyncio.CancelledError:
-            self.task.cancel()
+            self._leave()
             raise
 
     async def body(self) -> AsyncIterator[bytes]:
         """Yields the answer's bytes as they come. Where this is closed early, the request ends.
 
-        Raises ProviderError where the vendor's own answer broke off.
+        A stream that the server ends has an error event at its end. Raises what else has ended the
+        answer before it was whole.
         """
         try:
             while (piece := await self._pieces.get()) is not None:
                 yield piece
-            if self._broken is not None:
-                raise self._broken
+            if isinstance(self._error, ServerError) and self._can_tell:
+                yield error_event(self._meter.api, self._error, self._last)
+            elif self._error is not None:
+                raise self._error
         finally:
+            self._leave()
+
+    def stop(self) -> None:
+        """Ends the answer, because the server stops. Its client is told."""
+        self._stopped = True
+        self.task.cancel()
+
+    @property
+    def _can_tell(self) -> bool:
+        return self._lines is not None and self._lines.is_between
+
+    def _leave(self) -> None:
+        self._client_left = True
+        while not self._pieces.empty():
+            self._pieces.get_nowait()
+        if self._claim is None:
             self.task.cancel()
 
-    async def _run(self, path: str, content: bytes, headers: Mapping[str, str]) -> None:
-        used = NOTHING
+    async def _run(self, outgoing: Outgoing) -> None:
+        whole = False
         try:
-            async with self._transport.aforward(path, content, headers) as answer:
-                if answer.status_code >= 300:
-                    await self._pass_error(answer)
-                else:
-                    used = await self._pass_answer(answer)
-        except ProviderError as exc:
-            await self._meter.failed(exc)
-            self._fail(exc)
+            async with nullcontext() if self._claim is None else self._claim.renewed():
+                whole = await self._forward(outgoing)
         except asyncio.CancelledError:
-            # The client left, or the server stops, before the vendor's answer began.
+            # The client left, or the server stops.
             if not self._head.done():
                 await self._meter.unknown("cancelled")
-            raise
+            if not self._stopped:
+                raise
+            self._fail(_stopping())
         finally:
             if not self._head.done():
                 self._head.cancel()
-            await self._on_end(used)
-        await self._pieces.put(None)
+            self._meter.close()
+            try:
+                await self._on_end(self._used)
+            finally:
+                if self._claim is not None:
+                    await self._claim.end(whole=whole)
+        await self._put(None)
 
-    async def _pass_answer(self, answer: Answer) -> Metered:
+    async def _forward(self, outgoing: Outgoing) -> bool:
+        """Returns whether a whole answer, and no error, has come."""
+        total_s = self._transport.config.timeouts.total_s
+        try:
+            async with (
+                # Also for a client that does not read: it holds one of the server's places.
+                asyncio.timeout(total_s),
+                self._transport.aforward(
+                    outgoing.path, outgoing.content, outgoing.headers
+                ) as answer,
+            ):
+                if answer.status_code >= 300:
+                    await self._pass_error(answer)
+                    return False
+                await self._pass_answer(answer)
+        except ProviderError as exc:
+            await self._meter.failed(exc)
+            self._fail(exc)
+        except TimeoutError:
+            if not self._head.done():
+                await self._meter.unknown("timeout")
+            sentence = f"The answer was not whole, and read, after {total_s:g} seconds."
+            self._fail(ServerError(504, sentence, code="upstream_timeout"))
+        return self._error is None and self._meter.is_complete
+
+    async def _pass_answer(self, answer: Answer) -> None:
+        self._meter.answer_begins(answer.status_code, answer.headers)
         self._begin(answer)
+        if "event-stream" in answer.headers.get("Content-Type", ""):
+            self._lines = WholeLines()
         whole = False
         try:
             async for piece in answer.aiter_bytes():
                 self._meter.read(piece)
-                await self._put(self._mask.feed(piece))
+                await self._pass(self._mask.feed(piece))
             whole = True
         except ProviderError as exc:
-            self._broken = exc
+            self._error = exc
         else:
-            await self._put(self._mask.finish())
+            await self._pass(self._mask.finish(), is_last=True)
         finally:
-            # Also when the task is cancelled, because the client has left.
-            used = await self._meter.charge(whole=whole)
-        return used
+            # Also when the task is cancelled, because the client has left or the server stops.
+            self._used = await self._meter.charge(whole=whole)
 
     async def _pass_error(self, answer: Answer) -> None:
         body = bytearray()
@@ -128,25 +194,49 @@ class Forwarding:
             raise_to = ServerError(502, "The vendor answered with a redirect.", code="redirect")
             self._head.set_exception(raise_to)
             return
-        self._head.set_result(self._head_of(answer))
-        await self._put(self._mask.feed(bytes(body)))
-        await self._put(self._mask.finish())
+        self._begin(answer)
+        await self._pass(self._mask.feed(bytes(body)))
+        await self._pass(self._mask.finish(), is_last=True)
 
     def _begin(self, answer: Answer) -> None:
-        self._meter.answer_begins(answer.status_code, answer.headers)
-        self._head.set_result(self._head_of(answer))
-
-    def _head_of(self, answer: Answer) -> AnswerHead:
         headers = self._mask.headers(headers_for_client(answer.headers))
-        return AnswerHead(answer.status_code, headers)
+        if self._claim is not None:
+            self._claim.begin(answer.status_code, headers)
+        self._head.set_result(AnswerHead(answer.status_code, headers))
 
-    async def _put(self, piece: bytes) -> None:
-        if piece:
+    async def _pass(self, data: bytes, *, is_last: bool = False) -> None:
+        if self._lines is not None:
+            data = self._lines.feed(data) + (self._lines.finish() if is_last else b"")
+        if data:
+            if self._claim is not None:
+                self._claim.add(data)
+            self._last = data
+            await self._put(data)
+
+    async def _put(self, piece: bytes | None) -> None:
+        if not self._client_left:
             await self._pieces.put(piece)
 
-    def _fail(self, exc: ProviderError) -> None:
+    def _fail(self, exc: ServerError | ProviderError) -> None:
         if self._head.done():
-            self._broken = exc
+            self._error = exc
+        elif isinstance(exc, ServerError):
+            self._head.set_exception(exc)
         else:
             status = 504 if exc.kind == "timeout" else 502
             self._head.set_exception(ServerError(status, str(exc), code=f"upstream_{exc.kind}"))
+
+
+def _stopping() -> ServerError:
+    return ServerError(
+        503,
+        "The server was stopped before the answer had ended. Send the request again.",
+        code="server_stopping",
+        headers={"Retry-After": "1"},
+    )
+
+
+def _retrieve(head: "asyncio.Future[AnswerHead]") -> None:
+    """Looks at the exception, so that asyncio does not report it as lost if the client has left."""
+    if not head.cancelled():
+        head.exception()

@@ -12,12 +12,14 @@ from turngraph.interfaces.server.admission import Admission
 from turngraph.interfaces.server.caller import Caller
 from turngraph.interfaces.server.errors import ServerError
 from turngraph.interfaces.server.metrics import Metrics
-from turngraph.interfaces.server.passthrough.forwarding import Forwarding
+from turngraph.interfaces.server.passthrough.forwarding import Forwarding, Outgoing
 from turngraph.interfaces.server.passthrough.headers import headers_for_vendor
+from turngraph.interfaces.server.passthrough.kept_answers import KeptAnswer, KeyClaim, claim_key
 from turngraph.interfaces.server.passthrough.metering import ForwardedRequest, Meter, Metered
 from turngraph.interfaces.server.passthrough.settings import PassthroughConfig
 from turngraph.interfaces.server.passthrough.vendor import PassthroughVendor
 from turngraph.interfaces.server.rate_limits.limiter import Admitted, RateLimiter
+from turngraph.interfaces.telemetry.opentelemetry import OpenTelemetry
 
 __all__ = ["PassthroughGateway"]
 
@@ -36,12 +38,13 @@ class PassthroughGateway:
         admission: Admission,
         metrics: Metrics,
         environ: Mapping[str, str],
+        telemetry: OpenTelemetry | None,
     ) -> None:
         self._store, self._limiter, self._admission = store, limiter, admission
-        self._metrics, self._environ = metrics, environ
+        self._metrics, self._environ, self._telemetry = metrics, environ, telemetry
         self._vendors: dict[str, PassthroughVendor] = {}
         self._old: list[PassthroughVendor] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._running: set[Forwarding] = set()
         self.configure(configured)
 
     def configure(self, configured: Mapping[str, PassthroughConfig]) -> None:
@@ -86,16 +89,24 @@ class PassthroughGateway:
         caller: Caller,
         admitted: Admitted,
         headers: Mapping[str, str],
-    ) -> Forwarding:
+    ) -> Forwarding | KeptAnswer:
         """Holds the request's money and sends it. `admitted` is settled when its answer has ended.
 
-        Raises ServerError (403) for a model that the key may not ask, (503) where the server has no
-        place, and BudgetExceededError.
+        Returns the answer that is kept, if the `Idempotency-Key` of the request has one.
+
+        Raises ServerError (403) for a model that the key may not ask, (409, 422) for a key that is
+        in use, (503) where the server has no place, and BudgetExceededError.
         """
         _check_model(vendor, request, caller)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._admission.place(caller.account))
-            meter = await self._hold(vendor, request, caller)
+            claim = None
+            if key := headers.get("idempotency-key"):
+                claim = await claim_key(self._store, caller.account, key, request, vendor.name)
+            if isinstance(claim, KeptAnswer):
+                await self._limiter.settle(admitted, tokens=0)
+                return claim
+            meter = await self._hold(vendor, request, caller, claim)
             place = stack.pop_all()  # kept until the answer has ended
 
         async def on_end(used: Metered) -> None:
@@ -103,42 +114,58 @@ class PassthroughGateway:
             await self._limiter.settle(admitted, tokens=used.tokens)
             self._metrics.count_usage(f"{_TAG}:{vendor.name}", used.usage, used.usd)
 
-        forwarding = Forwarding(
-            vendor.transport_for(caller.account),
-            meter,
+        # The vendor's part of the trace is below the span of this request, if there is one.
+        outgoing = Outgoing(
             vendor.path_of(request.api, request.model),
             request.content,
-            headers_for_vendor(headers),
-            on_end,
+            {**headers_for_vendor(headers), **meter.start_span()},
         )
-        self._tasks.add(forwarding.task)
-        forwarding.task.add_done_callback(self._tasks.discard)
+        transport = vendor.transport_for(caller.account)
+        forwarding = Forwarding(transport, meter, outgoing, claim, on_end)
+        self._running.add(forwarding)
+        forwarding.task.add_done_callback(lambda _: self._running.discard(forwarding))
         return forwarding
 
     async def _hold(
-        self, vendor: PassthroughVendor, request: ForwardedRequest, caller: Caller
+        self,
+        vendor: PassthroughVendor,
+        request: ForwardedRequest,
+        caller: Caller,
+        claim: KeyClaim | None,
     ) -> Meter:
         attribution = CostAttribution(
             account=caller.account, api_key_id=caller.key_id, tags=(_TAG,)
         )
         config = vendor.transport_for(caller.account).config
-        return await Meter.hold(self._store, vendor.prices, config, request, attribution)
+        try:
+            return await Meter.hold(
+                self._store, vendor.prices, config, request, attribution, self._telemetry
+            )
+        except BaseException:
+            if claim is not None:
+                await claim.end(whole=False)
+            raise
 
     async def drain(self, seconds: float) -> None:
         """Waits until what is on its way has ended, at most `seconds`."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=seconds)
+        if self._running:
+            await asyncio.wait({each.task for each in self._running}, timeout=seconds)
+
+    def stop(self) -> None:
+        """Ends what is on its way, and tells the clients that the server stops."""
+        for forwarding in self._running:
+            forwarding.stop()
 
     async def close_unused(self) -> None:
         """Closes the connections of earlier configurations, once nothing is on its way."""
-        if not self._tasks:
+        if not self._running:
             old, self._old = self._old, []
             for vendor in old:
                 await vendor.aclose()
 
     async def aclose(self) -> None:
         """Ends what is on its way, so that it is in the ledger, and closes all connections."""
-        tasks = list(self._tasks)
+        tasks = [each.task for each in self._running]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

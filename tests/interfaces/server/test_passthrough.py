@@ -142,7 +142,7 @@ def test_the_bytes_of_request_and_answer_are_not_changed(through: Through) -> No
     assert answer.headers["content-type"].startswith("text/event-stream")
     received = through.vendor.requests[-1]
     assert received.content == body
-    assert "idempotency-key" not in received.headers
+    assert "idempotency-key" not in received.headers  # the server keeps it to itself
     assert received.headers["authorization"] == f"Bearer {SHARED_KEY}"
     assert received.headers["openai-beta"] == "x=1"
     assert "planted" not in repr({**received.headers, "authorization": ""})
@@ -301,6 +301,7 @@ async def test_a_new_configuration_replaces_the_vendors_or_changes_nothing() -> 
             Admission(1, 1),
             Metrics(),
             {"SHARED": SHARED_KEY},
+            None,
         )
         before = gateway.vendor("one", KEYS["acme"])
         with pytest.raises(TurnConfigurationError, match=r"`passthrough\.two` names the variable"):
