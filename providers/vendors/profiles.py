@@ -7,7 +7,7 @@ there or with `register_vendor`.
 import difflib
 import re
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal
@@ -87,14 +87,10 @@ class VendorProfile(Frozen):
         >>> VENDORS["openai"].for_model("gpt-5-mini").token_cap
         'max_completion_tokens'
         """
-        # Rules are applied in the file's order: a general rule first, its exceptions after it.
-        changes: JsonObject = {}
-        for rule in self.models:
-            if re.fullmatch(rule.match, model, re.IGNORECASE):
-                for name, value in rule.quirks.items():
-                    before = changes.get(name, getattr(self.quirks, name))
-                    changes[name] = before | value if name in _ADDED else value
-        return self.quirks.model_copy(update=changes) if changes else self.quirks
+        return _quirks_of(self, model)
+
+    def __hash__(self) -> int:
+        return hash(self.name)  # profiles that are equal have the same name
 
     def key_from(self, environ: Mapping[str, str]) -> str | None:
         """Returns the vendor's key from `environ`, or None. An empty variable does not count.
@@ -202,6 +198,18 @@ def _host(url: str) -> str:
         return f"localhost:{parts.port}" if local else parts.hostname or ""
     except ValueError:  # the port is not a number
         return ""
+
+
+@lru_cache(maxsize=1024)
+def _quirks_of(profile: VendorProfile, model: str) -> Quirks:
+    # Rules are applied in the file's order: a general rule first, its exceptions after it.
+    changes: JsonObject = {}
+    for rule in profile.models:
+        if re.fullmatch(rule.match, model, re.IGNORECASE):
+            for name, value in rule.quirks.items():
+                before = changes.get(name, getattr(profile.quirks, name))
+                changes[name] = before | value if name in _ADDED else value
+    return profile.quirks.model_copy(update=changes) if changes else profile.quirks
 
 
 @cache

@@ -1,7 +1,9 @@
 """Tools as a vendor takes them, with JSON schemas that hold only the keywords it knows."""
 
+import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from pydantic import JsonValue
@@ -93,14 +95,33 @@ def schema_for(schema: Mapping[str, JsonValue], quirks: Quirks, notes: Notes) ->
     >>> schema_for(schema, quirks, Notes("v", "m", strict=False))
     {'properties': {'a': {'type': 'integer'}}}
     """
+    pickled, sentences = _adapted(
+        pickle.dumps(schema), quirks.schema_inline, quirks.schema_drop, notes.vendor, notes.model
+    )
+    for sentence in sentences:
+        notes.add(sentence)
+    return dict(pickle.loads(pickled))  # noqa: S301, made by `_adapted`
+
+
+@lru_cache(maxsize=1024)
+def _adapted(
+    pickled: bytes, inline: bool, drop: frozenset[str], vendor: str, model: str
+) -> tuple[bytes, tuple[str, ...]]:
+    """What `schema_for` returns, and the sentences that it notes.
+
+    The tools of a graph are the same in every request. Schemas come and go pickled, so that the
+    cache knows them by their content, and nobody can change what it holds.
+    """
+    schema: JsonMapping = pickle.loads(pickled)  # noqa: S301, made by `schema_for`
+    notes = Notes(vendor, model, strict=False)
     adapted: Any = dict(schema)
-    if quirks.schema_inline and "$ref" in str(schema):
+    if inline and "$ref" in str(schema):
         used = {name: value for name, value in schema.items() if name not in _DEFINITIONS}
         adapted = _Inliner(schema, notes).inline(used)
-    adapted = in_simple_words(adapted, const="const" not in quirks.schema_drop)
-    if quirks.schema_drop:
-        adapted = _drop_keywords(adapted, quirks.schema_drop, notes)
-    return dict(adapted)
+    adapted = in_simple_words(adapted, const="const" not in drop)
+    if drop:
+        adapted = _drop_keywords(adapted, drop, notes)
+    return pickle.dumps(adapted), notes.sentences()
 
 
 @dataclass

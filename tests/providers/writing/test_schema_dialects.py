@@ -158,3 +158,39 @@ def test_a_strict_tool_with_a_mapping_is_sent_without_strict() -> None:
     sent, warnings = body("openai", "gpt-4.1", tools=(tool,))
     assert sent["tools"][0]["function"]["strict"] is False
     assert "`f` is sent without `strict`" in " ".join(warnings)
+
+
+def test_a_schema_is_rewritten_anew_once_it_or_what_was_sent_of_it_is_changed() -> None:
+    parameters: dict[str, Any] = {"type": "object", "properties": {"size": {"const": 1}}}
+    request = ChatRequest(
+        vendor="googleai",
+        api="chat",
+        model="gemini-2.5-flash",
+        tools=(ToolSpec(name="measure", parameters=parameters),),
+    )
+
+    def sent() -> Any:
+        body = build_payload(request, [HumanMessage("Hi")], VENDORS["googleai"]).body
+        return body["tools"][0]["function"]["parameters"]["properties"]
+
+    first = sent()
+    assert first == {"size": {"enum": [1], "type": "integer"}}
+    first["size"]["enum"].append(2)
+    assert sent() == {"size": {"enum": [1], "type": "integer"}}
+    request.tools[0].parameters["properties"]["size"]["const"] = True  # type: ignore[index, call-overload]
+    assert sent() == {"size": {"enum": [True], "type": "boolean"}}
+
+
+def test_a_warning_about_a_schema_comes_with_every_request() -> None:
+    parameters: dict[str, Any] = {"type": "object", "properties": {}, "patternProperties": {}}
+    request = ChatRequest(
+        vendor="googleai",
+        api="chat",
+        model="gemini-2.5-flash",
+        tools=(ToolSpec(name="measure", parameters=parameters),),
+    )
+    warnings = [
+        build_payload(request, [HumanMessage("Hi")], VENDORS["googleai"]).warnings for _ in range(2)
+    ]
+    assert warnings[0] == warnings[1]
+    assert "`patternProperties` is left out" in warnings[0][0]
