@@ -5,11 +5,12 @@ from typing import Final, Literal
 
 __all__ = ["SIGNS", "Mark"]
 
-Mark = Literal["done", "next", "running", "waiting", "failed"]
+Mark = Literal["done", "next", "running", "retrying", "waiting", "failed"]
 SIGNS: Final[Mapping[Mark, str]] = {
     "done": "✓",
     "next": "▶",
     "running": "●",
+    "retrying": "◷",
     "waiting": "?",
     "failed": "✗",
 }

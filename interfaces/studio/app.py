@@ -98,7 +98,7 @@ async def _index(request: Request) -> Response:
 
 def _files() -> Mapping[str, tuple[bytes, str]]:
     """What the browser may load, by name; the widget is the notebook's own."""
-    folders = ("turngraph.interfaces.studio.page", "turngraph.interfaces.stepper.views")
+    folders = ("turngraph.interfaces.studio.page", "turngraph.interfaces.stepper.views.script")
     found = (file for folder in folders for file in files(folder).iterdir())
     return {
         file.name: (file.read_bytes(), _TYPES[suffix])

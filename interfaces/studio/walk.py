@@ -13,11 +13,12 @@ from langchain_core.callbacks import BaseCallbackHandler
 
 from turngraph.interfaces.graph_loading import Graph
 from turngraph.interfaces.plain_text import money, printable
+from turngraph.interfaces.stepper.engine.retry_pauses import RetryPause
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.views.actions import Message
 from turngraph.interfaces.stepper.views.status import turn_mark
 from turngraph.interfaces.stepper.views.widget_controller import WidgetController
-from turngraph.interfaces.stepper.views.widget_view import widget_choices
+from turngraph.interfaces.stepper.views.widget_view import pauses_view, widget_choices
 from turngraph.interfaces.studio.live import Audience, Listener
 from turngraph.interfaces.studio.titles import title_of
 from turngraph.state.errors import TurngraphError, TurnInvocationError
@@ -71,8 +72,9 @@ class SharedWalk:
         self._waiting_moves, self._count_lock = 0, threading.Lock()
         self._generation = 0  # moves of an earlier one were stopped
         self.stepper: Final = stepper
+        self._pauses: tuple[RetryPause, ...] = ()
         stepper.on_event(self._on_event)
-        self._controller = WidgetController(stepper, self._refresh)
+        self._controller = WidgetController(stepper, self._refresh, self._tell_pauses)
         self._controller.watch()
         self._view = self._view_text()
 
@@ -169,6 +171,7 @@ class SharedWalk:
         listener.tell("handled", json.dumps(self._handled[listener.client]))
         listener.tell("note", json.dumps(self.note))
         listener.tell("problem", json.dumps(self.problem))
+        listener.tell("pauses", json.dumps(pauses_view(self._pauses)))
         listener.tell("view", self._view)
         listener.tell("moving", json.dumps(self._waiting_moves > 0))
 
@@ -238,6 +241,10 @@ class SharedWalk:
             self._tell_token(event.text)
         elif isinstance(event, RequestSent):
             self._tell_token("\n\n")  # the answer to another request begins
+
+    def _tell_pauses(self, pauses: tuple[RetryPause, ...]) -> None:
+        self._pauses = pauses
+        self.audience.tell("pauses", json.dumps(pauses_view(pauses)))
 
     def _tell_token(self, text: str) -> None:
         for listener in self.audience:

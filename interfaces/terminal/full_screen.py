@@ -10,8 +10,10 @@ from typing import Any, ClassVar, Final
 from textual import events
 from textual.app import App, ComposeResult, SuspendNotSupported
 from textual.binding import Binding, BindingType
+from textual.message import Message
 from textual.widgets import Footer, OptionList, Tabs
 
+from turngraph.interfaces.stepper.engine.retry_pauses import RetryPause, RetryPauses
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.terminal.editor import edit_text
 from turngraph.interfaces.terminal.keys import KEYS, VIEW_KEYS, find_line, shown_by, unknown_key
@@ -57,6 +59,13 @@ class StepperApp(App[None]):
         Binding("q", "quit", "Quit"),
     ]
 
+    class PausesChanged(Message):
+        """Calls to the model wait before they are sent again, or go on."""
+
+        def __init__(self, pauses: tuple[RetryPause, ...]) -> None:
+            super().__init__()
+            self.pauses = pauses
+
     def __init__(self, stepper: Stepper, *, dark: bool = True, editor: Sequence[str] = ()) -> None:
         super().__init__()
         self.theme = "ansi-dark" if dark else "ansi-light"
@@ -68,6 +77,8 @@ class StepperApp(App[None]):
         self._moving = False
         self._draft: str | None = None
         """A request that was edited and refused: the editor opens with it again."""
+        self._pauses = RetryPauses(lambda pauses: self.post_message(self.PausesChanged(pauses)))
+        stepper.on_event(self._pauses)
         # Kept here, because while another screen lies over them no query finds them.
         self._view, self._prompt = StepperView(stepper, self._pane, dark=dark), Prompt()
 
@@ -103,6 +114,10 @@ class StepperApp(App[None]):
             self._edit_request()
         else:
             self._carry_out(given.key, given.argument)
+
+    def on_stepper_app_pauses_changed(self, changed: PausesChanged) -> None:
+        """Says why a call to the model waits."""
+        self._view.show_pauses(changed.pauses)
 
     def action_fork(self) -> None:
         """Begins a new line here, and shows it."""
@@ -165,6 +180,8 @@ class StepperApp(App[None]):
             self._say(_RUNNING, "yellow")
             return
         self.stepper = shown_by(key, self.stepper, argument)
+        if key == "O":  # another walk
+            self.stepper.on_event(self._pauses)
         self._say("")
         self._draw()
 
@@ -196,6 +213,7 @@ class StepperApp(App[None]):
             self._say(str(exc) or type(exc).__name__, "red")
         finally:
             self._moving = False
+            self._pauses.end()
             self._view.set_moving(is_moving=False)
             self._draw()
 

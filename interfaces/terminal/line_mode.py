@@ -12,6 +12,7 @@ from rich.text import Text
 
 from turngraph.drawing.marks import SIGNS
 from turngraph.interfaces.plain_text import money, printable
+from turngraph.interfaces.stepper.engine.retry_pauses import RetryPauses
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.views.page import pane_texts
 from turngraph.interfaces.stepper.views.status import turn_mark
@@ -37,6 +38,8 @@ class LineMode:
     def __init__(self, stepper: Stepper, console: Console) -> None:
         self._stepper, self._console = stepper, console
         self._on_terminal = sys.stdin.isatty()
+        self._pauses = RetryPauses(lambda pauses: self._say("\n".join(map(str, pauses)), "yellow"))
+        stepper.on_event(self._pauses)
 
     def run(self) -> None:
         """Reads keys until `q` or the end of the input. An error is shown and ends nothing."""
@@ -73,6 +76,8 @@ class LineMode:
                 self._stepper = stepper.fork(argument or None)
             case "l" | "z" | "y" | "O":
                 self._stepper = shown_by(key, stepper, argument)
+                if key == "O":  # another walk
+                    self._stepper.on_event(self._pauses)
             case "c":
                 self._say(str(stepper.compare(stepper, find_line(stepper, argument), ends=True)))
                 return False
@@ -136,4 +141,6 @@ class LineMode:
             self._say(f"  {key}  {text}")
 
     def _say(self, text: str, style: str = "") -> None:
+        if not text:
+            return
         self._console.print(Text(printable(text), style), soft_wrap=True)

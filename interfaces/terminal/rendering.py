@@ -23,6 +23,7 @@ MARK_STYLES: Final[Mapping[Mark, str]] = {
     "done": "green",
     "next": "bold cyan",
     "running": "bold yellow",
+    "retrying": "yellow",
     "waiting": "bold yellow",
     "failed": "bold red",
 }

@@ -10,7 +10,9 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import OptionList, Static, Tab, Tabs
 
-from turngraph.interfaces.plain_text import one_line
+from turngraph.drawing.marks import Mark
+from turngraph.interfaces.plain_text import one_line, printable
+from turngraph.interfaces.stepper.engine.retry_pauses import RetryPause
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.views.page import graph_shown
 from turngraph.interfaces.stepper.views.panes import pane_of
@@ -52,6 +54,7 @@ class StepperView(Vertical):
         super().__init__()
         self._stepper, self._first_pane, self._dark = stepper, pane, dark
         self._is_moving = False
+        self._pauses: tuple[RetryPause, ...] = ()
 
     def compose(self) -> ComposeResult:
         """Yields the parts."""
@@ -110,6 +113,12 @@ class StepperView(Vertical):
         self._is_moving = is_moving
         self._draw_graph()
 
+    def show_pauses(self, pauses: tuple[RetryPause, ...]) -> None:
+        """Shows which calls to the model wait before they are sent again."""
+        self._pauses = pauses
+        self._draw_banner(hides_problem=False)
+        self._draw_graph()
+
     def say(self, text: str, style: str = "") -> None:
         """Shows a sentence below the panes; an empty one removes it."""
         notice = self.query_one("#notice", Static)
@@ -118,13 +127,16 @@ class StepperView(Vertical):
 
     def _draw_banner(self, *, hides_problem: bool) -> None:
         question, problem = (pane_of(self._stepper, name).text for name in ("question", "problem"))
+        pauses = printable("\n".join(map(str, self._pauses)))
         banner = self.query_one("#banner", Static)
-        banner.update(Text(problem or question))
-        banner.set_class(bool(problem) and not hides_problem, "-failed")
-        banner.set_class(bool(question), "-waiting")
+        banner.update(Text(pauses or problem or question))
+        banner.set_class(bool(problem) and not (pauses or hides_problem), "-failed")
+        banner.set_class(bool(pauses or question), "-waiting")
 
     def _draw_graph(self) -> None:
-        statuses = node_statuses(self._stepper, running=self._is_moving)
+        under_way: Mark | None = "retrying" if self._pauses else "running"
+        under_way = under_way if self._is_moving else None
+        statuses = node_statuses(self._stepper, under_way or "next")
         graph = graph_shown(self._stepper).get_graph()
         if self.size.width >= _WIDE:
             picture = graph_picture(graph, statuses)
@@ -132,7 +144,7 @@ class StepperView(Vertical):
             separator = "  " if self.size.width < _NARROW else "\n"
             picture = graph_list(graph, statuses, separator=separator)
         self.query_one("#graph-content", Static).update(picture)
-        headline = headline_text(self._stepper, running=self._is_moving)
+        headline = headline_text(self._stepper, under_way)
         self.query_one("#headline", Static).update(headline)
 
     def _draw_timeline(self) -> None:

@@ -26,15 +26,18 @@ PANE_NAMES: Final = (*(name for name in PANES if name not in {*_NOT_CHOSEN, *_LA
 """The panes that are chosen from, in their order."""
 
 
-def headline_text(stepper: Stepper, *, running: bool) -> Text:
-    """Returns the first line: how the turn stands, the line's name, the step, the cost."""
-    mark: Mark = "running" if running else turn_mark(stepper)
+def headline_text(stepper: Stepper, under_way: Mark | None) -> Text:
+    """Returns the first line: how the turn stands, the line's name, the step, the cost.
+
+    `under_way` is `running` or `retrying` while a move is.
+    """
+    mark = under_way or turn_mark(stepper)
     path = graph_path(stepper)
     inside = f" · in {path}" if path else ""
     return Text.assemble(
         (f" {SIGNS[mark]} ", MARK_STYLES[mark]),
         (headline(stepper), "bold"),
-        (f"{inside}{' · running, esc stops it' if running else ''}", MARK_STYLES[mark]),
+        (f"{inside}{f' · {under_way}, esc stops it' if under_way else ''}", MARK_STYLES[mark]),
     )
 
 

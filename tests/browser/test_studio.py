@@ -214,6 +214,27 @@ def test_a_failed_call_a_failed_tool_and_a_refused_budget_are_told(
     assert len(model.requests) == before
 
 
+def test_a_pause_before_another_attempt_is_no_problem(tab: Tab, troubled: ScriptedModel) -> None:
+    """It says why the call waits, also to a tab that is opened meanwhile, until it is stopped."""
+    page = tab()
+    start(page, "refused", "Be busy.")
+    before = len(troubled.requests)
+    press(page, "Run")
+    pause = page.locator(".ts-pauses")
+    pause.get_by_text("asked again in 60 s, because openai answered 503").wait_for()
+    pause.get_by_text(re.compile("[0-9]+ s left")).wait_for()
+    assert pane(page, "problem").is_hidden()
+    other = tab()
+    other.goto(page.url)
+    other.reload()
+    other.locator(".ts-pauses").get_by_text("answered 503").wait_for()
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_text("Stopped.").wait_for()
+    for each in (page, other):
+        each.locator(".ts-pauses p").wait_for(state="detached")
+    assert len(troubled.requests) == before + 1
+
+
 def test_approvals_and_questions_are_answered(tab: Tab) -> None:
     """By a button, or in JSON, for a graph with a turn and for one without."""
     page = tab()

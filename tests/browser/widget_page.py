@@ -5,10 +5,9 @@ Jupyter's does.
 import json
 from typing import Any
 
-from tests.paths import ROOT
 from turngraph.interfaces.stepper import TurnStepper
+from turngraph.interfaces.stepper.views.widget_script import widget_script
 
-SCRIPT = ROOT / "interfaces/stepper/views/widget.js"
 MODEL = """() => {
 const modelOf = (state) => ({
   state, listeners: [],
@@ -50,13 +49,14 @@ def open_widget(page: Any, stepper: TurnStepper) -> Any:
 
 def state_of(widget: Any) -> dict[str, Any]:
     """Returns what Jupyter would send to the page."""
-    return {"css": widget.css, "choices": widget.choices, "view": widget.view}
+    names = ("css", "choices", "view", "pauses")
+    return {name: getattr(widget, name) for name in names}
 
 
 def draw(page: Any, states: list[dict[str, Any]]) -> None:
     """Draws a widget for each of `states`, below what the page shows already."""
     page.evaluate(MODEL)
-    page.evaluate(f"begin({json.dumps(SCRIPT.read_text('utf-8'))}, {json.dumps(states)})")
+    page.evaluate(f"begin({json.dumps(widget_script())}, {json.dumps(states)})")
 
 
 def redraw(page: Any, widget: Any) -> None:

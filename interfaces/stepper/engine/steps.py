@@ -17,7 +17,7 @@ from turngraph.state.events import AnyEvent, ChargeCreated
 from turngraph.state.reply import ProviderReply
 from turngraph.state.result import Attempt, Charge
 
-__all__ = ["Step", "StepKind"]
+__all__ = ["Step", "StepKind", "attempts_of"]
 
 StepKind = Literal["start", "step", "edit", "answer", "fork", "history", "reload"]
 
@@ -85,14 +85,7 @@ class Step:
     @property
     def attempts(self) -> tuple[Attempt, ...]:
         """The requests that were sent in this step, each with its outcome."""
-        outputs = (run.output for run in self.runs if run.task.node == "call_llm")
-        return tuple(
-            attempt
-            for output in outputs
-            if isinstance(output, Mapping)
-            for attempt in output.get("attempts", ())
-            if isinstance(attempt, Attempt)
-        )
+        return tuple(attempt for run in self.runs for attempt in attempts_of(run))
 
     @property
     def reply(self) -> ProviderReply | None:
@@ -114,10 +107,23 @@ class Step:
         """One line: what ran and what runs next."""
         # A step in which no task has ended has entered a subgraph.
         entered = "entered" if self.kind == "step" else self.kind
-        ran = self.label or ", ".join(dict.fromkeys(self.ran)) or entered
+        ran = self.label or ", ".join(dict.fromkeys(map(_ran, self.runs))) or entered
         if self.error is not None:
             return f"{self.number}: {ran} failed: {type(self.error).__name__}"
         if self.waiting:
             return f"{self.number}: {ran}, waiting for an answer"
         ahead = (f"{task.name} (whole)" if task.runs_whole else task.name for task in self.pending)
         return f"{self.number}: {ran} → {', '.join(ahead) or 'finished'}"
+
+
+def attempts_of(run: TaskRun) -> tuple[Attempt, ...]:
+    """Returns the requests that a task sent, if it is a turn's call to the model."""
+    if run.task.node != "call_llm" or not isinstance(run.output, Mapping):
+        return ()
+    attempts = run.output.get("attempts", ())
+    return tuple(each for each in attempts if isinstance(each, Attempt))
+
+
+def _ran(run: TaskRun) -> str:
+    attempts = len(attempts_of(run))
+    return f"{run.task.name} ({attempts} attempts)" if attempts > 1 else run.task.name

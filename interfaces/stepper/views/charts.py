@@ -7,7 +7,8 @@ from typing import Final, NamedTuple
 
 from turngraph.drawing.picture import Picture
 from turngraph.interfaces.plain_text import money, one_line
-from turngraph.interfaces.stepper.engine.steps import Step
+from turngraph.interfaces.stepper.engine.steps import Step, attempts_of
+from turngraph.interfaces.stepper.engine.task_controller import TaskRun
 
 __all__ = ["STYLE", "cost_chart", "timeline_chart", "tokens_chart"]
 
@@ -17,6 +18,7 @@ _ROW_HEIGHT: Final = 22
 _MODEL_COLOR: Final = "#2f6feb"
 _COLORS: Final = {"call_llm": _MODEL_COLOR, "dispatch_tools": "#2da44e"}
 _OTHER_COLOR: Final = "#8c959f"
+_PAUSE_COLOR: Final = "#d4a72c"
 _TEXT: Final = 'font-family="system-ui, sans-serif" font-size="12" fill="#59636e"'
 # A style sheet inside a picture applies to the whole page around it, so its rules name the
 # picture's class.
@@ -35,10 +37,13 @@ class _Bar(NamedTuple):
     length: float
     color: str
     value: str
+    pauses: tuple[tuple[float, float], ...] = ()
+    """Parts of the bar in which nothing ran: start and length, as shares of the chart's width."""
 
 
 def timeline_chart(steps: Iterable[Step]) -> Picture:
-    """Draws when each stage ran and for how long; model calls are blue, tools green.
+    """Draws when each stage ran and for how long; model calls are blue, tools green, and the pauses
+    before a call was sent again are yellow.
 
     The time between two steps is left out: it is the person's.
     """
@@ -55,9 +60,25 @@ def timeline_chart(steps: Iterable[Step]) -> Picture:
         end = max(end, start + run.seconds)
         color = _COLORS.get(run.task.node, _OTHER_COLOR)
         label = run.task.name if run.task.call is None else run.task.call.name
-        length = run.seconds / total
-        bars.append(_Bar(label, start / total, length, color, f"{run.seconds * 1000:.0f} ms"))
+        pauses = _pauses_in(run)
+        waited = sum(length for _, length in pauses)
+        value = f"{run.seconds * 1000:.0f} ms"
+        value += f", {waited * 1000:.0f} waiting" if waited else ""
+        shares = tuple(((start + at) / total, length / total) for at, length in pauses)
+        bars.append(_Bar(label, start / total, run.seconds / total, color, value, shares))
     return _svg("What ran when", bars, f"{end * 1000:.0f} ms in all")
+
+
+def _pauses_in(run: TaskRun) -> list[tuple[float, float]]:
+    """The pauses between the attempts of a call: seconds from its beginning, and seconds."""
+    attempts = attempts_of(run)
+    ends = [each.started_at + each.seconds for each in attempts]
+    pauses = [
+        (end - attempts[0].started_at, max(0.0, later.started_at - end))
+        for end, later in zip(ends, attempts[1:], strict=False)
+    ]
+    # An answer that was restored from a ledger is older than the run that restored it.
+    return [each for each in pauses if sum(each) <= run.seconds]
 
 
 def tokens_chart(steps: Iterable[Step]) -> Picture:
@@ -113,9 +134,14 @@ def _row(y: int, bar: _Bar) -> str:
     # A share of zero is drawn as a thin line, or the row would look empty.
     x, width = _LABEL_WIDTH + bar.start * room, max(2.0, bar.length * room)
     label = escape(one_line(bar.label, 28))
+    pauses = "".join(
+        f'<rect x="{_LABEL_WIDTH + start * room:.1f}" y="{y}" width="{length * room:.1f}" '
+        f'height="{_ROW_HEIGHT - 6}" fill="{_PAUSE_COLOR}"/>'
+        for start, length in bar.pauses
+    )
     return (
         f'<text {_TEXT} x="{_LABEL_WIDTH - 8}" y="{y + 12}" text-anchor="end">{label}</text>'
         f'<rect x="{x:.1f}" y="{y}" width="{width:.1f}" height="{_ROW_HEIGHT - 6}" rx="3" '
-        f'fill="{bar.color}"/>'
+        f'fill="{bar.color}"/>{pauses}'
         f'<text {_TEXT} x="{x + width + 6:.1f}" y="{y + 12}">{escape(bar.value)}</text>'
     )

@@ -114,12 +114,12 @@ def why_no_step(stepper: Stepper) -> str:
     return ""
 
 
-def node_statuses(stepper: Stepper, *, running: bool = False) -> dict[str, NodeStatus]:
+def node_statuses(stepper: Stepper, under_way: Mark = "next") -> dict[str, NodeStatus]:
     """Returns the status of each node of the graph that goes on; others have not been reached.
 
     Args:
         stepper: where the turn stands.
-        running: whether a move is under way; what would be `next` is then `running`.
+        under_way: the mark of what runs next: `running` or `retrying` while a move is under way.
     """
     now, namespace = stepper.now, stepper.now.namespace
     latest: dict[str, tuple[object, list[str]]] = {}
@@ -131,7 +131,7 @@ def node_statuses(stepper: Stepper, *, running: bool = False) -> dict[str, NodeS
             latest[node] = (superstep, [])
         latest[node][1].append(problem_of_run(run))
     statuses = {node: _ran(problems) for node, (_, problems) in latest.items()}
-    for task, mark in _open_marks(now, running=running):
+    for task, mark in _open_marks(now, under_way):
         if (place := _place(task, namespace)) is not None:
             node, superstep = place
             together = node in latest and latest[node][0] == superstep
@@ -155,12 +155,12 @@ def _place(task: Task, namespace: str) -> tuple[str, object] | None:
     return (own.partition(":")[0], own) if own else None
 
 
-def _open_marks(now: Step, *, running: bool) -> Iterator[tuple[Task, Mark]]:
+def _open_marks(now: Step, under_way: Mark) -> Iterator[tuple[Task, Mark]]:
     failed: Collection[Any] = {run.task.key for run in now.runs if run.error is not None}
     for task in now.pending:
         # A stored error does not say which task raised it.
         raised = now.failed and (task.key in failed or not failed)
-        yield task, "running" if running else "failed" if raised else "next"
+        yield task, "failed" if raised and under_way == "next" else under_way
     for waiting in now.waiting:
         yield waiting.task, "waiting"
 

@@ -35,6 +35,12 @@ overflow-wrap:anywhere}}
 .turnstepper .ts-headline[data-mark=failed]{{color:var(--bad)}}
 .turnstepper .ts-headline[data-mark=waiting]{{color:var(--wait)}}
 .turnstepper .ts-headline[aria-busy=true]::after{{content:" · working…";color:var(--lit)}}
+.turnstepper[data-retrying] .ts-headline[aria-busy=true]::after{{content:" · waiting…";
+color:var(--wait)}}
+.turnstepper .ts-pauses p{{margin:0 0 4px;padding:4px 10px;border:1px dashed var(--wait);
+border-radius:6px;color:var(--wait)}}
+.turnstepper[data-retrying] .turngraph [data-mark=next] rect{{stroke:var(--wait);
+stroke-dasharray:5 3;fill:var(--paper)}}
 .turnstepper .ts-bar{{display:flex;flex-wrap:wrap;gap:6px;align-items:center;margin-bottom:8px}}
 .turnstepper .ts-top{{position:sticky;top:0;z-index:2;background:var(--paper);padding:4px 0}}
 .turnstepper .ts-top :is(.ts-headline,.ts-bar){{margin-bottom:4px}}

@@ -4,15 +4,16 @@ build step and offline.
 
 import uuid
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
+from turngraph.interfaces.stepper.engine.retry_pauses import RetryPause
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.views.actions import Message
 from turngraph.interfaces.stepper.views.page import page
 from turngraph.interfaces.stepper.views.style import CSS
 from turngraph.interfaces.stepper.views.widget_controller import WidgetController
-from turngraph.interfaces.stepper.views.widget_view import widget_choices
+from turngraph.interfaces.stepper.views.widget_script import widget_script
+from turngraph.interfaces.stepper.views.widget_view import pauses_view, widget_choices
 
 __all__ = ["widget_for"]
 
@@ -51,13 +52,14 @@ def _widget_class() -> Any:
     class StepperWidget(anywidget.AnyWidget):  # type: ignore[misc, unused-ignore]
         """What `TurnStepper.show()` returns."""
 
-        _esm = (files(__package__) / "widget.js").read_text("utf-8")
+        _esm = widget_script()
         css = traitlets.Unicode(CSS).tag(sync=True)
         choices = traitlets.Dict().tag(sync=True)
         view = traitlets.Dict().tag(sync=True)
+        pauses: Any = traitlets.List().tag(sync=True)
 
         def __init__(self, stepper: Stepper) -> None:
-            self._controller = WidgetController(stepper, self._refresh)
+            self._controller = WidgetController(stepper, self._refresh, self._tell_pauses)
             self._page_id = uuid.uuid4().hex
             self._page_display: Any = None
             choices = {**widget_choices(stepper), "page": self._page_id}
@@ -78,6 +80,9 @@ def _widget_class() -> Any:
             self.view = self._controller.view()
             if self._page_display is not None:
                 self._page_display.update(_SavedPage(self.stepper, self._page_id))
+
+        def _tell_pauses(self, pauses: tuple[RetryPause, ...]) -> None:
+            self.pauses = pauses_view(pauses)
 
         def _repr_mimebundle_(self, **kwargs: Any) -> Any:
             bundle = super()._repr_mimebundle_(**kwargs)

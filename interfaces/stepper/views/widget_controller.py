@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 
 from turngraph.interfaces.plain_text import printable
+from turngraph.interfaces.stepper.engine.retry_pauses import RetryPauses, TellPauses
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.views.actions import ACTIONS, Message
 from turngraph.interfaces.stepper.views.widget_view import widget_view
@@ -14,11 +15,23 @@ __all__ = ["WidgetController"]
 
 
 class WidgetController:
-    """Does what the widget's buttons ask, and calls `refresh` when there is something to draw."""
+    """Does what the widget's buttons ask.
 
-    def __init__(self, stepper: Stepper, refresh: Callable[[], None]) -> None:
+    Args:
+        stepper: the line that is shown first.
+        refresh: is called when there is something to draw.
+        tell_pauses: is given the pauses before a call is sent again, as they begin and end, on the
+            thread that runs the walk.
+    """
+
+    def __init__(
+        self,
+        stepper: Stepper,
+        refresh: Callable[[], None],
+        tell_pauses: TellPauses = lambda pauses: None,
+    ) -> None:
         self.stepper = stepper
-        self._refresh = refresh
+        self._refresh, self._pauses = refresh, RetryPauses(tell_pauses)
         self._compared: str | None = None
         self._refusal = {"field": "", "text": ""}
         self._handled = 0
@@ -33,12 +46,16 @@ class WidgetController:
                 self._do(message)
             except (TurngraphError, ValueError, LookupError) as exc:
                 text = str(exc)
+            finally:
+                self._pauses.end()
         self._handled += 1
         self._refusal = {"field": str(message.get("field", "")), "text": printable(text)}
         self._refresh()
 
     def watch(self) -> None:
         """Follows the moves of the line that is shown, also those made by a cell."""
+        if not self._watched:  # events are those of all lines of a walk
+            self.stepper.on_event(self._pauses)
         if self.stepper.name not in self._watched:
             self._watched.add(self.stepper.name)
             self.stepper.on_move(self._follow)
@@ -82,5 +99,6 @@ class WidgetController:
     def _follow(self) -> None:
         # A button's own move is drawn when it is over.
         if not self._lock.locked():
+            self._pauses.end()
             self._refusal = {"field": "", "text": ""}
             self._refresh()

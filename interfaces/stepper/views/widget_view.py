@@ -1,10 +1,12 @@
 """What the widget draws, as JSON."""
 
+from collections.abc import Collection
 from dataclasses import asdict
 from typing import Final, get_args
 
 from turngraph.drawing.marks import SIGNS, Mark
 from turngraph.interfaces.plain_text import printable
+from turngraph.interfaces.stepper.engine.retry_pauses import RetryPause
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.interfaces.stepper.engine.task_controller import graphs_in
@@ -19,7 +21,7 @@ from turngraph.interfaces.stepper.views.turn_edits import turn_fields
 from turngraph.state.events import AnyEvent
 from turngraph.state.json_types import JsonObject
 
-__all__ = ["widget_choices", "widget_view"]
+__all__ = ["pauses_view", "widget_choices", "widget_view"]
 
 _MAX_EDITABLE_CHARS: Final = 200_000
 """A longer request cannot be edited on the screen; `stepper.edit(body=…)` takes any."""
@@ -76,6 +78,11 @@ def widget_view(stepper: Stepper, *, compared: str | None = None) -> JsonObject:
         "disabled": _disabled(stepper),
         "breakpoints": [printable(repr(each)) for each in stepper.breakpoints],
     }
+
+
+def pauses_view(pauses: Collection[RetryPause]) -> list[JsonObject]:
+    """Returns what is drawn of the pauses before a call to the model is sent again."""
+    return [{"text": printable(str(each)), "seconds": each.seconds_left} for each in pauses]
 
 
 def _mark(step: Step, stepper: Stepper) -> Mark:

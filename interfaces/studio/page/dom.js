@@ -1,23 +1,12 @@
 // Builds elements. Every text is set as text; the only markup is the SVG that turngraph drew.
-export function make(tag, props = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(props)) {
-    if (name in node) node[name] = value;
-    else if (value !== undefined) node.setAttribute(name, value);
-  }
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined));
-  return node;
-}
+import { make } from "./elements.js";
+
+export { make, picture } from "./elements.js";
 
 export function button(label, act, props = {}) {
   const node = make("button", { type: "button", ...props }, label);
   node.addEventListener("click", act);
   return node;
-}
-
-export function picture(svg) {
-  const parsed = new DOMParser().parseFromString(svg, "image/svg+xml").documentElement;
-  return document.importNode(parsed, true);
 }
 
 let numbers = 0;

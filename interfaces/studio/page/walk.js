@@ -8,7 +8,7 @@ import widget from "./widget.js";
 class WalkModel {
   constructor(id, client, values) {
     Object.assign(this, { id, client, values });
-    this.listeners = new Set();
+    this.listeners = []; // pairs of an event's name and its listener
     this.counted = 0; // messages of this page that the studio has handled
     this.unsent = 0; // messages that did not reach it
   }
@@ -17,10 +17,14 @@ class WalkModel {
     return this.values[name];
   }
   on(event, listener) {
-    this.listeners.add(listener);
+    this.listeners.push([event, listener]);
   }
   off(event, listener) {
-    this.listeners.delete(listener);
+    this.listeners = this.listeners.filter((each) => each[0] !== event || each[1] !== listener);
+  }
+  set(name, value) {
+    this.values[name] = value;
+    for (const [event, listener] of this.listeners) if (event === `change:${name}`) listener();
   }
 
   send(message) {
@@ -34,8 +38,7 @@ class WalkModel {
   }
 
   show(view) {
-    this.values.view = { ...view, handled: this.counted + this.unsent };
-    for (const listener of this.listeners) listener();
+    this.set("view", { ...view, handled: this.counted + this.unsent });
   }
 }
 
@@ -43,7 +46,7 @@ export async function showWalk(main, id) {
   const client = [...crypto.getRandomValues(new Uint32Array(2))].join("-");
   const { css, choices, ...about } = await read(`walks/${id}`);
   const nonce = document.querySelector("style[nonce]").nonce;
-  const model = new WalkModel(id, client, { css, choices: { ...choices, nonce }, view: null });
+  const model = new WalkModel(id, client, { css, choices: { ...choices, nonce }, view: null, pauses: [] });
   const { note, problem, halt, el, arriving } = layOut(main, id, about);
   let unmount = null;
   const drawWidget = () => {
@@ -60,6 +63,7 @@ export async function showWalk(main, id) {
       model.show(view);
       if (!unmount) drawWidget();
     },
+    pauses: (pauses) => model.set("pauses", pauses),
     note: (text) => (note.textContent = text),
     problem: (text) => {
       problem.textContent = text && `This run goes on with the graph from before. ${text}`;

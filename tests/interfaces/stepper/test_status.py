@@ -206,7 +206,7 @@ def test_a_graph_without_any_turn_is_marked_the_same_way() -> None:
     builder.add_edge("work", "ask")
     builder.add_edge("ask", "fail")
     with TurnStepper(builder.compile(), {"messages": [], "seen": []}) as stepper:
-        assert node_statuses(stepper, running=True) == {"work": ("running", "")}
+        assert node_statuses(stepper, "running") == {"work": ("running", "")}
         stepper.step()
         assert node_statuses(stepper)["work"] == ("failed", "1 of 2 failed")
         assert problems_of(stepper) == ("The tool `read` failed (error): no such file",)

@@ -120,6 +120,7 @@ def trouble(request: ReceivedRequest) -> Step:
 TROUBLES: Mapping[str, Step] = {
     "Refuse me.": Fail(401),
     "Keep silent.": Hang(3),
+    "Be busy.": Fail(503, headers={"Retry-After": "60"}),
 }
 
 

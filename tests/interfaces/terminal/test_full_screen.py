@@ -10,7 +10,7 @@ from textual.widgets import Input, OptionList, Tabs, TextArea
 from tests.interfaces.terminal.screen import CALLS, screen, until
 from turngraph.interfaces.terminal.keys import KEYS, VIEW_KEYS
 from turngraph.interfaces.terminal.prompt import Prompt
-from turngraph.scripted import Hang, Say
+from turngraph.scripted import Fail, Hang, Say
 
 
 async def test_a_turn_is_walked_by_single_keys() -> None:
@@ -222,3 +222,17 @@ async def test_a_long_request_is_edited_in_the_program_itself() -> None:
         area.text = json.dumps(body)
         await shown.press("ctrl+s", "r")
         assert shown.model.requests[0].body["messages"][-1]["content"].endswith("and short")
+
+
+async def test_a_pause_before_another_attempt_has_a_look_of_its_own() -> None:
+    """It says why, and ends when the person stops it; nothing has failed."""
+    busy = Fail(503, headers={"Retry-After": "60"})
+    async with screen([busy]) as shown:
+        await shown.press("s")
+        await shown.pilot.press("s")
+        await until(shown.pilot, lambda: "retrying" in shown.text("#headline"))
+        assert "asked again in 60 s, because openai answered 503" in shown.text("#banner")
+        assert "◷ call_llm" in shown.picture
+        await shown.press("escape")
+        assert "503" not in shown.text("#banner")
+        assert "▶ call_llm" in shown.picture

@@ -1,134 +1,12 @@
-// Text from a model, a tool or a server is set as text. The only markup is the SVG that turngraph drew.
+// The whole widget: its buttons and keys, and how each view is drawn in the place of the one before.
+import { button, make, options, picture } from "./elements.js";
+import { content, controls } from "./controls.js";
+import { pausesBox } from "./pauses.js";
+
 const KEYS = [
   ["back", "b", "Back"], ["step", "s", "Step"], ["step_into", "i", "Into"], ["step_over", "o", "Over"],
   ["run", "r", "Run"], ["retry", "t", "Retry"], ["undo", "z", "Undo"], ["redo", "y", "Redo"],
 ];
-
-function make(tag, props = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(props)) {
-    if (name in node) node[name] = value;
-    else if (value !== undefined) node.setAttribute(name, value);
-  }
-  node.append(...children.flat().filter((child) => child !== null));
-  return node;
-}
-
-const button = (label, props, act) => make("button", { type: "button", onclick: act, ...props }, label);
-
-const picture = (svg) => document.importNode(new DOMParser().parseFromString(svg, "image/svg+xml").documentElement, true);
-
-const options = (...groups) => groups.map(([label, names]) =>
-  make("optgroup", { label }, names.map((name) => make("option", { value: name, textContent: name }))));
-
-// A field with its label, its buttons, and the place for an error message about it.
-function field(key, label, value, tall, ...buttons) {
-  const id = `ts-${crypto.getRandomValues(new Uint32Array(1))[0]}`;
-  const area = make("textarea", { id, spellcheck: false, className: tall ? "ts-tall" : "", "data-key": key });
-  area.value = area.defaultValue = value;
-  const error = make("p", { className: "ts-error", role: "alert", id: `${id}-error`, "data-field": key });
-  area.setAttribute("aria-describedby", error.id);
-  return make("div", {}, make("label", { htmlFor: id, textContent: label }), area, error, buttons.map(([name, action, act]) =>
-    button(name, { "data-action": action, "data-key": `${key} ${action}` }, () => act(area))));
-}
-
-const foldout = (key, title, open, ...children) =>
-  make("details", { open, "data-key": key }, make("summary", {}, title), make("div", {}, ...children));
-
-function table(pane) {
-  const cells = (row) => row.map((cell, n) => n ? make("td", {}, cell) : make("th", { scope: "row", title: cell }, cell));
-  return make("table", {},
-    make("thead", {}, make("tr", {}, pane.head.map((cell) => make("th", { scope: "col" }, cell)))),
-    make("tbody", {}, pane.rows.map((row) => make("tr", { "data-mark": row[0].startsWith("✗") ? "failed" : undefined }, cells(row)))));
-}
-
-function content(pane) {
-  if (pane.pictures.length) return pane.pictures.map((svg) => make("div", { className: "ts-picture" }, picture(svg)));
-  return pane.rows.length ? [table(pane)] : pane.text ? [make("pre", {}, pane.text)] : [];
-}
-
-// The controls of a pane beside its content: fields and choices.
-function controls(name, view, choices, send) {
-  if (name === "request" && view.body)
-    return [field("request", "The pending request: the very JSON that will be sent. A change holds for this one request.", view.body, true,
-      ["Use for this request", "edit_request", (area) => send("edit_request", { body: area.value, field: "request" })]),
-      view.turn && turnForm(view.turn, send)].filter(Boolean);
-  if (name === "tools") return view.calls.map((call) => callForm(call, send));
-  if (name === "state") return view.state.length ? [stateForm(view.state, send)] : [];
-  if (name === "question") return view.questions.map((question, n, all) => questionForm(question, all.length > 1, send));
-  if (name === "breakpoints") return breakpoints(view, choices, send);
-  if (name === "compare") return view.lines.length > 1 ? [comparison(view, send)] : [];
-  return name === "timeline" ? [steps(view, choices, send)] : [];
-}
-
-// What holds for the rest of the turn: this request and those that follow.
-function turnForm(turn, send) {
-  const use = (part, value) => send("edit_turn", { part, value, field: `turn ${part}` });
-  const fields = turn.fields.map(({ part, label, value }) => field(`turn ${part}`, label, value, false,
-    [`Use this ${label.split(",")[0]} for the rest of the turn`, `edit_turn ${part}`, (area) => use(part, area.value)]));
-  const boxes = turn.tools.map(({ name, offered }) =>
-    make("input", { type: "checkbox", checked: offered, value: name, "data-key": `turn tool ${name}` }));
-  const tools = make("fieldset", {}, make("legend", {}, "tools"),
-    boxes.map((box) => make("label", {}, box, ` ${box.value} `)),
-    button("Offer these for the rest of the turn", { "data-action": "edit_turn tools", "data-key": "edit_turn tools" },
-      () => use("tools", boxes.filter((box) => box.checked).map((box) => box.value))));
-  return foldout("turn", "for the rest of the turn", false, fields, boxes.length ? tools : null);
-}
-
-function stateForm(fields, send) {
-  const edits = fields.map(({ name, value }) => field(`state ${name}`, `${name}, as JSON`, value, false,
-    [`Use this ${name}`, "edit_state", (area) => send("edit_state", { name, value: area.value, field: `state ${name}` })]));
-  return foldout("state", "edit the state", false, edits);
-}
-
-function callForm({ id, name, arguments: given, result }, send) {
-  const key = `tool ${id}`, ran = given === null;
-  const ofResult = (label, text, use) => field(`${key} result`, label, text, false, [use, "edit_result", (area) =>
-    send("edit_result", { tool: id, value: area.value, field: `${key} result` })]);
-  const fields = ran ? [ofResult("result", result, "Use this instead")] : [
-    field(key, "arguments", given, false, ["Call it with these", "edit_arguments", (area) =>
-      send("edit_arguments", { tool: id, value: area.value, field: key })]),
-    ofResult("or a result, without running it", "", "Use this result")];
-  return foldout(`edit ${id}`, `${ran ? "edit the result" : "edit the call"}: ${name} (${id})`, !ran, fields);
-}
-
-function questionForm(question, oneOfMany, send) {
-  const key = `question ${question.id}`;
-  const answer = (value) => send("answer", { question: question.id, value, field: key });
-  const decide = ["approve", "reject"].map((decision) => button(decision,
-    { "data-action": decision, "data-key": `${key} ${decision}` }, () => answer(JSON.stringify({ decision }))));
-  return make("fieldset", {}, make("legend", {}, "question to a person"),
-    oneOfMany ? make("pre", {}, question.text) : null,
-    question.approval ? make("div", { className: "ts-bar" }, decide) : null,
-    field(key, "another answer, as JSON", question.draft, false, ["Answer", "answer", (area) => answer(area.value)]));
-}
-
-function breakpoints(view, choices, send) {
-  const reason = make("select", { "aria-label": "Stop at", "data-key": "reason" }, options(["stop at", choices.reasons]));
-  const value = make("input", { type: "text", "aria-label": "Name or value", "data-key": "value" });
-  const add = () => send("add_breakpoint", { reason: reason.value, value: value.value, field: "breakpoints" });
-  value.onkeydown = (event) => event.key === "Enter" && add();
-  const error = make("p", { className: "ts-error", role: "alert", "data-field": "breakpoints" });
-  const known = view.breakpoints.map((text, index) => make("li", {}, `${text} `, button("remove",
-    { "aria-label": `remove ${text}`, "data-action": "remove_breakpoint", "data-key": `breakpoint ${index}` },
-    () => send("remove_breakpoint", { index, field: "breakpoints" }))));
-  const adding = button("Add", { "data-action": "add_breakpoint", "data-key": "add_breakpoint" }, add);
-  return [make("ul", {}, known), make("div", { className: "ts-bar" }, reason, value, adding), error];
-}
-
-function comparison(view, send) {
-  const others = view.lines.filter((name) => name !== view.line);
-  const other = make("select", { "aria-label": "Compare with", "data-key": "compared" }, options(["compare with", others]));
-  if (others.includes(view.compared)) other.value = view.compared;
-  other.onchange = () => send("compare", { name: other.value });
-  return make("div", { className: "ts-bar" }, other);
-}
-
-function steps(view, choices, send) {
-  return make("ol", { className: "ts-steps" }, view.steps.map((text, step) => make("li", {},
-    button(`${choices.signs[view.marks[step]]} ${text}`, { "data-key": `step ${step}`, "data-mark": view.marks[step],
-      "aria-current": step === view.position ? "step" : undefined }, () => send("jump", { step })))));
-}
 
 // A pane is built again only if this changes: otherwise typed text and scroll positions would be lost at each step.
 function signature(name, view) {
@@ -173,6 +51,7 @@ function render({ model, el }) {
   const headline = make("p", { className: "ts-headline", role: "status" });
   const problem = make("p", { className: "ts-problem", role: "alert" });
   const stop = make("p", { className: "ts-stop", role: "status" });
+  const pauses = pausesBox(root);
   const lines = make("div", { className: "ts-bar", role: "group", "aria-label": "Lines" });
   const slider = make("input", { type: "range", min: 0, step: 1, "aria-label": "Timeline" });
   const graph = make("div", { className: "ts-graph" });
@@ -220,7 +99,7 @@ function render({ model, el }) {
   });
   // The saved page is for readers without a kernel: while the widget lives, it is hidden.
   const hiding = `[data-saved="${CSS.escape(choices.page)}"] { display: none }`;
-  const top = make("div", { className: "ts-top" }, headline, bar);
+  const top = make("div", { className: "ts-top" }, headline, pauses, bar);
   new ResizeObserver(() => root.style.setProperty("--top", `${top.offsetHeight}px`)).observe(top); // both stick
   root.append(make("style", { nonce: choices.nonce ?? "", textContent: model.get("css") + hiding }), top, lines, slider,
     problem, stop, make("div", { className: "ts-body" }, graph, panes));
@@ -292,9 +171,16 @@ function render({ model, el }) {
     event.stopPropagation();
     act[event.key]();
   });
+  const drawPauses = () => pauses.show(model.get("pauses"));
   model.on("change:view", draw);
+  model.on("change:pauses", drawPauses);
   el.append(root);
   draw();
-  return () => model.off("change:view", draw);
+  drawPauses();
+  return () => {
+    model.off("change:view", draw);
+    model.off("change:pauses", drawPauses);
+    pauses.show([]);
+  };
 }
 export default { render };

@@ -1,0 +1,1 @@
+"""The widget's script, for notebooks and the studio; it needs no build step."""

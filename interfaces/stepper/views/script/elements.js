@@ -1,0 +1,38 @@
+// Builds elements. Every text is set as text; the only markup is the SVG that turngraph drew.
+export function make(tag, props = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) {
+    if (name in node) node[name] = value;
+    else if (value !== undefined) node.setAttribute(name, value);
+  }
+  node.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  return node;
+}
+
+export const button = (label, props, act) => make("button", { type: "button", onclick: act, ...props }, label);
+
+export const picture = (svg) => document.importNode(new DOMParser().parseFromString(svg, "image/svg+xml").documentElement, true);
+
+export const options = (...groups) => groups.map(([label, names]) =>
+  make("optgroup", { label }, names.map((name) => make("option", { value: name, textContent: name }))));
+
+// A field with its label, its buttons, and the place for an error message about it.
+export function field(key, label, value, tall, ...buttons) {
+  const id = `ts-${crypto.getRandomValues(new Uint32Array(1))[0]}`;
+  const area = make("textarea", { id, spellcheck: false, className: tall ? "ts-tall" : "", "data-key": key });
+  area.value = area.defaultValue = value;
+  const error = make("p", { className: "ts-error", role: "alert", id: `${id}-error`, "data-field": key });
+  area.setAttribute("aria-describedby", error.id);
+  return make("div", {}, make("label", { htmlFor: id, textContent: label }), area, error, buttons.map(([name, action, act]) =>
+    button(name, { "data-action": action, "data-key": `${key} ${action}` }, () => act(area))));
+}
+
+export const foldout = (key, title, open, ...children) =>
+  make("details", { open, "data-key": key }, make("summary", {}, title), make("div", {}, ...children));
+
+export function table(pane) {
+  const cells = (row) => row.map((cell, n) => n ? make("td", {}, cell) : make("th", { scope: "row", title: cell }, cell));
+  return make("table", {},
+    make("thead", {}, make("tr", {}, pane.head.map((cell) => make("th", { scope: "col" }, cell)))),
+    make("tbody", {}, pane.rows.map((row) => make("tr", { "data-mark": row[0].startsWith("✗") ? "failed" : undefined }, cells(row)))));
+}
