@@ -75,7 +75,17 @@ class _Readable(BaseCheckpointSaver[Any]):
 
 @cache
 def _readable_class(kind: Any) -> Any:
-    return type(kind.__name__, (_Readable, kind), {"__module__": kind.__module__})
+    names = {"__module__": kind.__module__}
+    return type(kind.__name__, (_Readable, _faster_class(kind)), names)
+
+
+def _faster_class(kind: Any) -> Any:
+    """Returns the class that does the same with fewer visits of another thread, if there is one."""
+    if kind.__module__ != "langgraph.checkpoint.sqlite.aio" or kind.__name__ != "AsyncSqliteSaver":
+        return kind
+    from turngraph.graphs.sqlite_saver import IS_POSSIBLE, SingleVisitSaver
+
+    return SingleVisitSaver if IS_POSSIBLE else kind
 
 
 def _each(found: Iterator[CheckpointTuple]) -> Generator[CheckpointTuple, None, None]:
