@@ -97,9 +97,9 @@ def check_marks(toolbox: Toolbox, turn: str, *, required: bool) -> None:
     if not toolbox.unmarked:
         return
     message = (
-        f"No mark says whether {backticked(toolbox.unmarked)} may run twice (turn "
-        f"`{turn}`), so a call that a killed worker left is run again. Where that would do harm, "
-        "give the tool the metadata `{'idempotent': False}`, else True; a plain function as "
+        f"Turn `{turn}`: no mark says whether {backticked(toolbox.unmarked)} may run twice. A call "
+        "that a killed worker left unfinished is run again. Mark each tool with the metadata "
+        "`{'idempotent': True}`, or `False` where a second run would do harm; a plain function as "
         "`StructuredTool.from_function(function, metadata={'idempotent': True})`."
     )
     if required:

@@ -1,17 +1,16 @@
-"""Starts the server: in this process, or in several that uvicorn watches."""
+"""Starts the server: in this process, or in several."""
 
 import asyncio
 import json
 import os
 import socket
 from collections.abc import Mapping, MutableMapping
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-import uvicorn
 from fastapi import FastAPI
-from uvicorn.supervisors import Multiprocess
 
 from turngraph.interfaces.listening import bound_socket
 from turngraph.interfaces.server.app import create_app
@@ -23,11 +22,12 @@ from turngraph.interfaces.server.config import (
 )
 from turngraph.interfaces.server.event_stream import FAREWELL_S
 from turngraph.interfaces.server.local_caller import check_reach
-from turngraph.interfaces.server.logs import log_to
+from turngraph.interfaces.server.logs import log_to, warnings_kept
 from turngraph.interfaces.server.metrics import MULTIPROCESS
 from turngraph.interfaces.server.served_models import build_models
 from turngraph.interfaces.server.store import open_store
 from turngraph.interfaces.server.uvicorn_server import run_here, say_started
+from turngraph.interfaces.server.workers import Workers
 from turngraph.state.errors import TurnConfigurationError
 
 __all__ = ["app_of_process", "checked", "config_from", "notice", "schema_text", "serve"]
@@ -91,14 +91,18 @@ def checked(
     changes: Mapping[str, Mapping[str, Any]],
     environ: MutableMapping[str, str],
 ) -> str:
-    """Builds all that `source` names, and returns a sentence about it. Serves nothing.
+    """Builds all that `source` names, and returns a sentence about it, and below it one about each
+    thing that a person should look at. Serves nothing.
 
     The database is not opened. Raises TurnConfigurationError that says what is wrong.
     """
     config = config_from(source, changes)
     check_reach(config)
-    names = asyncio.run(_built(config, StoreSettings(), environ))
-    return f"{source or DEFAULT_FILE}: {len(names)} models can be served: {', '.join(names)}."
+    with warnings_kept() as warnings:
+        names = asyncio.run(_built(config, StoreSettings(), environ))
+    models = "1 model" if len(names) == 1 else f"{len(names)} models"
+    can = f"{source or DEFAULT_FILE}: {models} can be served: {', '.join(names)}."
+    return "\n".join((can, *(f"Warning: {each}" for each in warnings)))
 
 
 async def _built(
@@ -125,7 +129,7 @@ def serve(source: str | None, changes: Mapping[str, Mapping[str, Any]]) -> None:
     }
     with bound_socket(config.server.host, config.server.port) as sock:
         if config.server.workers == 1:
-            run_here(app_of_process(), options, sock)
+            run_here(app_of_process(), options, sock, on_started=partial(say_started, sock))
         else:
             _serve_in_workers(config, options, sock)
 
@@ -133,16 +137,12 @@ def serve(source: str | None, changes: Mapping[str, Mapping[str, Any]]) -> None:
 def _serve_in_workers(
     config: ServerConfig, options: Mapping[str, Any], sock: socket.socket
 ) -> None:
-    # uvicorn starts a worker that has ended again and again, so what none can build ends it here.
+    # What no worker can build ends the server here, before there are any.
     names = asyncio.run(_built(config, config.store, os.environ))
     say_started(sock, names)
-    settings = uvicorn.Config(
-        f"{__name__}:app_of_process", factory=True, workers=config.server.workers, **options
-    )
-    sock.set_inheritable(True)
     with TemporaryDirectory(prefix="turngraph-metrics-") as folder:
         os.environ.setdefault(MULTIPROCESS, folder)
-        Multiprocess(settings, sockets=[sock]).run()
+        Workers(config.server.workers, app_of_process, options, sock).run()
 
 
 def app_of_process() -> FastAPI:

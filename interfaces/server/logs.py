@@ -9,10 +9,11 @@ import logging
 import sys
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
-__all__ = ["JsonFormatter", "log_to"]
+__all__ = ["JsonFormatter", "fields", "log_to", "warnings_kept"]
 
 FIELDS: Final = "turngraph_fields"
 """The attribute of a log record that holds further members of its line."""
@@ -53,6 +54,24 @@ def log_to(stream: Any = None, *, level: int = logging.INFO) -> None:
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
         logger.setLevel(level)
+
+
+@contextmanager
+def warnings_kept() -> Iterator[list[str]]:
+    """Yields a list of what turngraph warns of in the block, which is logged nowhere else."""
+    kept: list[str] = []
+
+    class _Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            kept.append(record.getMessage())
+
+    logger = logging.getLogger("turngraph")
+    before = logger.handlers, logger.propagate
+    logger.handlers, logger.propagate = [_Keep(logging.WARNING)], False
+    try:
+        yield kept
+    finally:
+        logger.handlers, logger.propagate = before
 
 
 def fields(values: Mapping[str, Any]) -> dict[str, Any]:

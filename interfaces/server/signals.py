@@ -1,7 +1,13 @@
-"""What the server does on a signal: SIGTERM drains it, a second one ends it, SIGHUP reloads it."""
+"""What the server does on a signal: SIGTERM drains it, a second one ends it, SIGHUP reloads it.
+
+A worker may get a signal twice at once, from whoever sends it to all processes (a terminal,
+systemd) and from the process that watches it. So for a worker a second SIGTERM says nothing new,
+and SIGQUIT ends it.
+"""
 
 import asyncio
 import logging
+import multiprocessing
 import signal
 import threading
 import time
@@ -12,6 +18,9 @@ from typing import Any, Final
 __all__ = ["Signals"]
 
 _log: Final = logging.getLogger("turngraph.server")
+
+_DRAINING: Final = (signal.SIGTERM, signal.SIGINT)
+"""The signals of which the first one lets turns end."""
 
 
 class Signals:
@@ -28,8 +37,12 @@ class Signals:
         """Starts to listen. Called when uvicorn has set its handlers and the loop runs."""
         if threading.current_thread() is not threading.main_thread():
             return
+        is_worker = multiprocessing.parent_process() is not None
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._stopper(signal.getsignal(number)))
+            of_uvicorn = signal.getsignal(number)
+            signal.signal(number, self._stopper(of_uvicorn, at_once=not is_worker))
+        if is_worker and hasattr(signal, "SIGQUIT"):
+            signal.signal(signal.SIGQUIT, self._stopper(of_uvicorn, at_once=True))
         if on_reload is not None and hasattr(signal, "SIGHUP"):
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload, on_reload)
 
@@ -39,14 +52,19 @@ class Signals:
             return drain_seconds
         return max(0.0, drain_seconds - (time.monotonic() - self.stopped_at))
 
-    def _stopper(self, of_uvicorn: Any) -> Callable[[int, FrameType | None], None]:
+    def _stopper(
+        self, of_uvicorn: Any, *, at_once: bool
+    ) -> Callable[[int, FrameType | None], None]:
+        """Returns a handler. `at_once` says whether a second signal ends what still runs."""
+
         def stop(number: int, frame: FrameType | None) -> None:
-            # uvicorn ends at once on a second SIGINT, and waits on whatever else.
-            seen = signal.SIGINT if self.stopped_at is not None else number
-            self.stopped_at = self.stopped_at or time.monotonic()
+            is_first, self.stopped_at = self.stopped_at is None, self.stopped_at or time.monotonic()
             self.on_stop()
-            if callable(of_uvicorn):
-                of_uvicorn(seen, frame)
+            if callable(of_uvicorn) and is_first:
+                of_uvicorn(number if number in _DRAINING else signal.SIGTERM, frame)
+            if callable(of_uvicorn) and at_once and (not is_first or number not in _DRAINING):
+                # uvicorn ends at once on a second SIGINT, and waits on whatever else.
+                of_uvicorn(signal.SIGINT, frame)
 
         return stop
 

@@ -2,7 +2,7 @@
 
 import socket
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import uvicorn
@@ -20,13 +20,18 @@ _ANY_HOST: Final[Mapping[str, str]] = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # n
 """Addresses to listen on that nobody can connect to, and what this machine connects to instead."""
 
 
-def run_here(app: FastAPI, options: Mapping[str, Any], sock: socket.socket) -> None:
-    """Serves in this process until a signal ends it.
+def run_here(
+    app: FastAPI,
+    options: Mapping[str, Any],
+    sock: socket.socket,
+    on_started: Callable[[Iterable[str]], object],
+) -> None:
+    """Serves in this process until a signal ends it. `on_started` is told the names of the models.
 
     Raises the TurngraphError for which the application could not start.
     """
     startup = _Startup(app)
-    server = _Server(uvicorn.Config(startup, **options), app)
+    server = _Server(uvicorn.Config(startup, **options), app, on_started)
     try:
         server.run(sockets=[sock])
     except SystemExit:
@@ -48,14 +53,19 @@ def say_started(sock: socket.socket, models: Iterable[str]) -> None:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        app: FastAPI,
+        on_started: Callable[[Iterable[str]], object],
+    ) -> None:
         super().__init__(config)
-        self._app = app
+        self._app, self._on_started = app, on_started
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        for sock in sockets or ():
-            say_started(sock, self._app.state.service.models.models)
+        if self.started:
+            self._on_started(self._app.state.service.models.models)
 
 
 class _Startup:

@@ -149,7 +149,7 @@ def test_a_tool_without_a_mark_is_named_under_a_ledger(
     chat_turn("scripted", tools=[unmarked])
     assert caplog.text == ""
     chat_turn("scripted", tools=[unmarked], ledger=ledger)
-    assert "No mark says whether `unmarked` may run twice" in caplog.text
+    assert "no mark says whether `unmarked` may run twice" in caplog.text
     with pytest.raises(TurnConfigurationError, match="`unmarked` may run twice"):
         chat_turn("scripted", tools=[unmarked], ledger=ledger, require_marks=True)
 

@@ -148,13 +148,39 @@ def test_check_and_schema_serve_nothing(
     """Everything that is named is built once; without a file it is the scripted model."""
     monkeypatch.chdir(tmp_path)
     assert run_command(["serve", "--check"]) == 0
-    assert "1 models can be served: scripted" in capsys.readouterr().out
+    assert "1 model can be served: scripted" in capsys.readouterr().out
     assert run_command(["serve", "--schema"]) == 0
     assert json.loads(capsys.readouterr().out)["title"] == "ServerConfig"
     assert config_from(None, {"server": {"port": 9}, "store": {}}).server.port == 9
     with pytest.raises(TurnConfigurationError, match="neither a configuration"):
         config_from("nothing", {})
     assert not list(tmp_path.iterdir())
+
+
+UNMARKED = """
+def lookup(word: str) -> str:
+    "Looks a word up."
+    return word
+"""
+
+
+def test_check_warns_below_its_result(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each warning is a sentence that names its model; nothing stands on its own before them."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "unmarked_tools.py").write_text(UNMARKED)
+    tool = 'tools = ["unmarked_tools.py:lookup"]'
+    models = (f'[models.{name}]\nmodel = "scripted"\n{tool}\n' for name in ("one", "two"))
+    (tmp_path / "turngraph.toml").write_text("".join(models))
+    assert run_command(["serve", "--check"]) == 0
+    said = capsys.readouterr()
+    result, *warnings = said.out.splitlines()
+    assert (result, said.err) == ("turngraph.toml: 2 models can be served: one, two.", "")
+    assert [each.partition(" no mark")[0] for each in warnings] == [
+        "Warning: Turn `one`:",
+        "Warning: Turn `two`:",
+    ]
 
 
 AGENT = """
