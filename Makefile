@@ -109,7 +109,7 @@ test-unlocked: | $(UV)
 langgraph-server: | $(UV)  ## LangGraph's own server, walked by its own client
 	$(UV) venv --quiet --allow-existing --python '$(PYTHON)' $(SERVER_VENV)
 	$(UV) pip install --quiet --python $(SERVER_VENV)/bin/python --constraint requirements.lock \
-	  --editable . 'langgraph-cli[inmem]' pytest pytest-asyncio
+	  --editable . 'langgraph-cli[inmem]' hypothesis pytest pytest-asyncio
 	@$(MAKE) --no-print-directory --silent links VENV=$(SERVER_VENV)
 	$(SERVER_VENV)/bin/pytest -q tests/interfaces/langgraph_server
 
