@@ -145,8 +145,11 @@ def tool_tasks(state: Turn, toolbox: Toolbox) -> list[Send]:
     ]
     offered = [spec.name for spec in state["request"].tools]
     by_caller = {spec.name for spec in settings.caller_tools}
+    echoed = state["request"].echoed_tools
     for task in tasks:
-        if task["call"].name not in offered:
+        if task["call"].name in echoed:
+            task["echoed"] = True
+        elif task["call"].name not in offered:
             task["offered"] = offered
         elif task["call"].name in by_caller:
             task["by_caller"] = True

@@ -9,6 +9,7 @@ the one place that retries: a second loop below it would multiply the bill.
 """
 
 import re
+from collections.abc import Collection
 from typing import Final, TypedDict
 
 from langchain_core.messages import AnyMessage
@@ -162,7 +163,11 @@ def _patch(attempts: list[Attempt], message_id: str) -> Turn:
     if last.request.body is not None:
         # Passthrough: the conversation and its tool calls are the caller's own business.
         return {**patch, "outcome": outcome or TurnOutcome(status="completed")}
-    reply = _with_valid_names(last.reply) if outcome is None else _without_calls(last.reply)
+    reply = (
+        _with_valid_names(last.reply, last.request.echoed_tools)
+        if outcome is None
+        else _without_calls(last.reply)
+    )
     patch["pending_tool_calls"] = list(reply.tool_calls)
     # Mistral and Gemini refuse an assistant message without text and calls in the next request.
     if reply.text or reply.tool_calls or reply.refusal or reply.items:
@@ -191,17 +196,21 @@ def _without_calls(reply: ProviderReply) -> ProviderReply:
     return reply.model_copy(update={"tool_calls": (), "items": ()}) if reply.tool_calls else reply
 
 
-def _with_valid_names(reply: ProviderReply) -> ProviderReply:
-    """Returns the answer with a valid name in every tool call.
+def _with_valid_names(reply: ProviderReply, own: Collection[str]) -> ProviderReply:
+    """Returns the answer with a valid name in every tool call, or one of the vendor's `own`.
 
     A model that invents a name is told that there is no such tool. Sent back unchanged, an empty
     name or one with a slash would be refused in this request and in every later one of the thread.
     """
-    if all(_TOOL_NAME.fullmatch(call.name) for call in reply.tool_calls):
+
+    def is_valid(name: str) -> bool:
+        return name in own or _TOOL_NAME.fullmatch(name) is not None
+
+    if all(is_valid(call.name) for call in reply.tool_calls):
         return reply
     calls = tuple(
         call
-        if _TOOL_NAME.fullmatch(call.name)
+        if is_valid(call.name)
         else call.model_copy(update={"name": "unknown_" + _NOT_IN_A_NAME.sub("_", call.name[:50])})
         for call in reply.tool_calls
     )

@@ -119,6 +119,8 @@ def _checked_and_run(task: ToolTask, context: StageContext) -> Flow[_Answer]:
     call, toolbox = task["call"], context.deps.toolbox
     if "offered" in task:
         raise UnknownToolError(call.name, offered=task["offered"])
+    if "echoed" in task:
+        return _Answer("ok", ToolOutput(content=call.arguments))
     if "by_caller" in task:
         return _ask_caller(task)
     arguments = toolbox.check(call)

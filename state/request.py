@@ -7,10 +7,14 @@ from pydantic import Field, JsonValue
 from turngraph.state.base import Frozen
 from turngraph.state.json_types import JsonObject
 
-__all__ = ["Api", "ChatRequest", "ToolSpec"]
+__all__ = ["ECHOED_TYPE", "Api", "ChatRequest", "ToolSpec"]
 
 Api = Literal["chat", "responses"]
 """Chat Completions (`/chat/completions`) or Responses (`/responses`)."""
+ECHOED_TYPE = "builtin_function"
+"""The type of Moonshot's own tools. They run at the vendor once their arguments were sent back:
+https://platform.moonshot.ai/docs/guide/use-web-search
+"""
 
 
 class ToolSpec(Frozen):
@@ -86,3 +90,17 @@ class ChatRequest(Frozen):
     """Passthrough: the caller's own request body, sent unchanged. The fields above then only
     describe it.
     """
+
+    @property
+    def echoed_tools(self) -> frozenset[str]:
+        """The names of the vendor's tools whose calls are answered with their own arguments.
+
+        >>> web = {"type": "builtin_function", "function": {"name": "$web_search"}}
+        >>> sorted(ChatRequest(vendor="moonshot", api="chat", model="m", builtin_tools=(web,))
+        ...     .echoed_tools)
+        ['$web_search']
+        """
+        functions = (
+            tool.get("function") for tool in self.builtin_tools if tool.get("type") == ECHOED_TYPE
+        )
+        return frozenset(str(each.get("name")) for each in functions if isinstance(each, dict))

@@ -236,6 +236,9 @@ class ToolTask(TypedDict):
     messages: NotRequired[list[AnyMessage]]  # for a tool with an injected state
     offered: NotRequired[list[str]]  # the tools on offer, if the called tool is not among them
     by_caller: NotRequired[bool]  # present if the caller runs the tool
+    echoed: NotRequired[
+        bool
+    ]  # present if the vendor runs the tool, once it gets its arguments back
 
 
 class TurnOutput(TypedDict, total=False):

@@ -1,20 +1,47 @@
 """What tests of whole turns share: a turn on a scripted model, run sync or async."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from aiohttp import web
 from langgraph.types import Command
 
 from turngraph.graphs import TurnGraph, chat_turn
 from turngraph.providers import OpenAIProvider, ProviderConfig
 from turngraph.scripted import ScriptedModel
+from turngraph.scripted.loopback import LoopbackServer
 from turngraph.state.result import TurnResult
 
 KEY = "sk-planted-4711-do-not-show"
 
 Run = Callable[..., dict[str, Any]]
+
+
+class Vendor(LoopbackServer):
+    """Answers every request by the next of `answers`, the last one again and again: a dict is a
+    JSON body, a list the events of a stream. For what the scripted model does not say.
+    """
+
+    def __init__(self, *answers: Any) -> None:
+        super().__init__(self._answer)
+        self._answers = list(answers)
+        self.bodies: list[dict[str, Any]] = []
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        self.bodies.append(json.loads(await request.read()))
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, dict):
+            return web.json_response(answer)
+        events = "".join(f"data: {json.dumps(event)}\n\n" for event in answer)
+        return web.Response(text=events, content_type="text/event-stream")
+
+
+def completion(message: dict[str, Any], finish: str = "stop", **more: Any) -> dict[str, Any]:
+    """A body of Chat Completions with one choice."""
+    return {"choices": [{"index": 0, "message": message, "finish_reason": finish}], **more}
 
 
 def config(server: ScriptedModel, /, **fields: Any) -> ProviderConfig:

@@ -4,6 +4,7 @@ from typing import Final, NamedTuple, Self
 
 from turngraph.providers.reading.json_values import objects_in, text_or_none
 from turngraph.state.json_types import JsonMapping
+from turngraph.state.request import ECHOED_TYPE
 
 __all__ = ["Asked", "unserved"]
 
@@ -12,10 +13,8 @@ _SERVED_IDS: Final = ("srvtoolu_", "xs_call_", "ws_call_")
 on among the calls: https://docs.claude.com/en/docs/agents-and-tools/tool-use/web-search-tool. The
 others are xAI's: https://docs.x.ai/docs/guides/tools/overview
 """
-_OUR_TYPES: Final = frozenset({"function", "function_call", "builtin_function"})
-"""Types of calls that the caller serves, whatever their names. Moonshot's `builtin_function` wants
-its arguments back: https://platform.moonshot.ai/docs/guide/use-web-search
-"""
+_OUR_TYPES: Final = frozenset({"function", "function_call", ECHOED_TYPE})
+"""Types of calls that the caller serves, whatever their names."""
 
 
 class Asked(NamedTuple):

@@ -38,7 +38,7 @@ from turngraph.state.arguments import parse_arguments
 from turngraph.state.errors import ToolArgumentsError
 from turngraph.state.json_types import JsonObject
 from turngraph.state.reply import ProviderReply, StreamChunk, ToolCall
-from turngraph.state.request import Api
+from turngraph.state.request import ECHOED_TYPE, Api
 from turngraph.state.usage import Usage
 
 __all__ = ["CUSTOM", "split_calls", "to_ai_message", "to_chunk", "usage_metadata"]
@@ -215,6 +215,8 @@ def _call_to_store(call: ToolCall) -> JsonObject:
     if extra.get("type") in CUSTOM:
         return chat_call(call.id, call.name, call.arguments, custom=True)
     wire = chat_call(call.id, call.name, call.arguments)
+    if extra.get("type") == ECHOED_TYPE:
+        wire["type"] = ECHOED_TYPE
     if (content := extra.get("extra_content")) is not None:
         wire["extra_content"] = content
     return wire

@@ -9,6 +9,7 @@ from langchain_core.messages import AIMessage
 from turngraph.state.arguments import dump_json
 from turngraph.state.errors import TurnValueError
 from turngraph.state.json_types import JsonMapping, JsonObject
+from turngraph.state.request import ECHOED_TYPE
 
 __all__ = ["chat_call", "id_name_arguments", "wire_calls"]
 
@@ -70,6 +71,8 @@ def _wire_call(call: JsonMapping, sent: JsonMapping | None, extra: bool) -> Json
     if sent is not None and sent.get("type") == "custom":
         return dict(sent)
     wire = chat_call(call["id"], call["name"], _arguments_text(call["args"], sent))
+    if sent is not None and sent.get("type") == ECHOED_TYPE:
+        wire["type"] = ECHOED_TYPE
     if extra and sent is not None:
         wire |= {name: value for name, value in sent.items() if name not in wire}
     return wire

@@ -12,9 +12,11 @@ from langchain_core.tools import tool
 
 from tests.turns import (
     Run,
+    Vendor,
     ask,
     both_apis,
     both_ways,
+    completion,
     config,
     invoke,
     result_of,
@@ -23,7 +25,7 @@ from tests.turns import (
     turn_on,
 )
 from turngraph.graphs import chat_turn
-from turngraph.providers import OpenAIProvider
+from turngraph.providers import OpenAIProvider, ProviderConfig
 from turngraph.scripted import Call, Fail, Say, ScriptedModel
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.limits import TurnLimits
@@ -267,3 +269,25 @@ def test_slips_in_wiring_are_named(options: dict[str, Any], said: str) -> None:
     """Before anything is sent, with what to write instead."""
     with ScriptedModel() as model, pytest.raises(TurnConfigurationError, match=said):
         chat_turn(config(model), **options)
+
+
+@both_ways
+def test_a_tool_that_wants_its_arguments_back_gets_them(run: Run) -> None:
+    """Moonshot runs it once it has them: https://platform.moonshot.ai/docs/guide/use-web-search"""
+    web: Any = {"type": "builtin_function", "function": {"name": "$web_search"}}
+    function = {"name": "$web_search", "arguments": '{"q": "oak"}'}
+    call = {"id": "w:0", "type": "builtin_function", "function": function}
+    answers = completion({"tool_calls": [call]}, "tool_calls"), completion({"content": "Done."})
+    with Vendor(*answers) as vendor:
+        own = ProviderConfig(
+            vendor="moonshot",
+            model="kimi-k2",
+            base_url=vendor.base_url,
+            api_key="k",
+            builtin_tools=(web,),
+        )
+        result = result_of(run(chat_turn(own), ask("Search.")))
+    assert (result.answer, [one.status for one in result.tool_runs]) == ("Done.", ["ok"])
+    asked, told = vendor.bodies[1]["messages"][-2:]
+    assert asked["tool_calls"] == [call]
+    assert json.loads(told["content"]) == {"q": "oak"}
