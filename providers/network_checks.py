@@ -86,7 +86,8 @@ def _address(url: str, name: str, *, quoted: bool) -> SplitResult:
         raise TurnConfigurationError(f"{name} must be a URL{seen}: {exc}.") from exc
     if parts.scheme not in ("http", "https"):
         raise TurnConfigurationError(f"{name} must start with https:// or http://{seen}.")
-    if port == 0 or not _is_host(parts.hostname or ""):
+    bracketed = parts.netloc.rpartition("@")[2].startswith("[")
+    if port == 0 or not _is_host(parts.hostname or "", bracketed=bracketed):
         raise TurnConfigurationError(
             f"{name} must name a host that can be asked, as in https://api.example.com/v1 or "
             f"http://localhost:8080/v1{seen}."
@@ -94,10 +95,10 @@ def _address(url: str, name: str, *, quoted: bool) -> SplitResult:
     return parts
 
 
-def _is_host(host: str) -> bool:
-    """Whether `host` is an address, or a name that could have one."""
+def _is_host(host: str, *, bracketed: bool) -> bool:
+    """Whether `host` is an address, or a name that could have one. In brackets it is an address."""
     last_label = host.rstrip(".").rpartition(".")[2]
-    if ":" in host or last_label.isdigit():  # a name's last label is never a number (RFC 3696)
+    if bracketed or last_label.isdigit():  # a name's last label is never a number (RFC 3696)
         return _is_address(host)
     try:
         ascii_host = host.removesuffix(".").encode("idna").decode()

@@ -95,8 +95,13 @@ class AnswerReader:
         return self._done
 
     @property
+    def whole(self) -> bool:
+        """Whether the answer has come to its end. In Chat Completions its usage may be missing."""
+        return self._done or (self._format == "events" and self._reader.whole)
+
+    @property
     def complete(self) -> bool:
-        """Whether the answer is whole, though its stream may still be open.
+        """Whether the answer and its usage are there, though its stream may still be open.
 
         Some servers never send `[DONE]` and keep the connection open, or ping. In Chat Completions
         a late piece may follow, so a short wait for it is due.
@@ -107,7 +112,10 @@ class AnswerReader:
         """Whether what came can be used although its connection broke with `error`: the answer is
         whole, or has begun, and `finish` says what of it is there.
         """
-        return self.complete or (self._size > 0 and error.kind == "truncated")
+        return self._is_harmless(error) or (self._size > 0 and error.kind == "truncated")
+
+    def _is_harmless(self, error: ProviderError) -> bool:
+        return self.complete or (self.whole and error.kind == "timeout")
 
     @property
     def response_id(self) -> str | None:
@@ -132,7 +140,7 @@ class AnswerReader:
                 chunks += pieces
             self._check_clock(now, alive=self._events > events_before)
         except ProviderError as exc:
-            if self.complete:
+            if self._is_harmless(exc):
                 # The answer is whole and paid for, and nothing after its end can spoil it.
                 self._done = True
                 self._notes["An error came after the end of the answer; it was ignored."] = None

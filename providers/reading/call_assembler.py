@@ -34,6 +34,10 @@ class PartialCall:
     def arguments(self) -> str:
         return "".join(self.pieces)
 
+    def is_begun(self) -> bool:
+        """Whether its name is there, and its arguments have not come to their end."""
+        return bool(self.name) and not self.has_complete_arguments()
+
     def has_complete_arguments(self) -> bool:
         # The last character is looked at first: parsing all of it for every piece would be slow.
         return (
@@ -55,12 +59,14 @@ class CallAssembler:
 
     A piece belongs to the call with its index; without an index, to the call with its id; with
     neither, to the call at the same place of the list, or to the last call. A piece without id and
-    name never starts a call, not even under a new index. Each choice has calls of its own.
+    name never starts a call, not even under a new index; one with an id of its own starts none
+    while arguments are under way. Each choice has calls of its own.
 
     OpenAI sends fragments by index (https://platform.openai.com/docs/api-reference/chat-streaming).
     Others send whole calls in one piece (Gemini, Groq, xAI, Ollama), leave out the index (Gemini),
-    use one index for several ids, repeat the name, send arguments as null or as an object, or leave
-    out ids or give the same id twice (`with_unique_ids`).
+    use one index for several ids, send a new id with every piece (vLLM), repeat the name or cut it,
+    send arguments as null or as an object, or leave out ids or give the same id twice
+    (`with_unique_ids`).
 
     Raises `ProviderError` of kind `too_large` above the limits.
 
@@ -86,6 +92,8 @@ class CallAssembler:
         choice: the index of the choice that the delta belongs to.
         """
         self._choice = choice
+        if isinstance(pieces, dict):
+            pieces = [pieces]
         if not isinstance(pieces, list):
             self.notes["`tool_calls` is not a list; it was ignored."] = None
             return
@@ -128,7 +136,9 @@ class CallAssembler:
         if call is None:
             call = self._start_call(piece.get("index"), id_)
         # The first id and name are kept: some servers send another id with every piece.
-        call.id, call.name = call.id or id_, call.name or name or ""
+        call.id = call.id or id_
+        if name is not None and (not call.name or self._goes_on(call, name)):
+            call.name += name
         call.extra.update(
             {
                 key: value
@@ -155,28 +165,59 @@ class CallAssembler:
         """The call that a piece continues, or None where the piece starts a new call."""
         if isinstance(index, int):
             call = self._by_index.get((self._choice, index)) or self._found_under_new_index(
-                id_, name
+                id_, name, function
             )
-            return None if call is None or starts_another(call, id_, name, function) else call
+            return None if call is None or self._starts_another(call, id_, name, function) else call
         if id_ is not None:
-            return self._by_id(id_)
+            return self._by_id(id_) or self._under_way(name, function)
         if name is None and -place > 1:
             # Several bare fragments in one delta continue the last calls, in their order.
             calls = self._of_choice()
             return calls[place] if -place <= len(calls) else None
         last = self._last()
-        return None if last is None or starts_another(last, id_, name, function) else last
+        return None if last is None or self._starts_another(last, id_, name, function) else last
 
-    def _found_under_new_index(self, id_: str | None, name: str | None) -> PartialCall | None:
+    def _found_under_new_index(
+        self, id_: str | None, name: str | None, function: JsonMapping
+    ) -> PartialCall | None:
         """The call that a piece with a new index continues: some servers count the pieces."""
         if id_ is None and name is None:
             return self._last()
-        call = self._by_id(id_)
+        call = self._by_id(id_) or self._under_way(name, function)
         if call is None or name is None:
             return call
         # Id and name come again. After arguments that are complete it is another call, whose id
         # the server used twice.
         return call if name == call.name and not call.has_complete_arguments() else None
+
+    def _under_way(self, name: str | None, function: JsonMapping) -> PartialCall | None:
+        """The last call, if a piece of another id and no name goes on with its arguments."""
+        last = self._last()
+        goes_on = (
+            name is None and last is not None and last.is_begun() and function.get("arguments")
+        )
+        return last if goes_on else None
+
+    def _starts_another(
+        self, call: PartialCall, id_: str | None, name: str | None, function: JsonMapping
+    ) -> bool:
+        """Whether a piece that points to `call` starts another call instead of continuing it."""
+        if id_ is not None and call.id is not None and id_ != call.id:
+            return name is not None or not call.is_begun()
+        if name is None or not call.name or id_ is not None or self._goes_on(call, name):
+            return False
+        # The name comes again, without an id. With the next piece of the arguments it is a
+        # repetition; after arguments that are complete it starts the next call.
+        repeated = name == call.name
+        has_arguments = bool(function.get("arguments"))
+        return not repeated or (has_arguments and call.has_complete_arguments())
+
+    def _goes_on(self, call: PartialCall, name: str) -> bool:
+        """Whether `name` is the next piece of the call's name, and not a tool's own."""
+        tools = self._asked.tools or frozenset()
+        if call.size or name in tools:
+            return False
+        return any(tool.startswith(call.name + name) for tool in tools)
 
     def _of_choice(self) -> list[PartialCall]:
         return [call for call in self._calls if call.choice == self._choice]
@@ -205,19 +246,6 @@ def arguments_too_long(limits: ReadLimits) -> ProviderError:
     return too_large(
         f"The arguments of a tool call are longer than {limits.argument_chars} characters."
     )
-
-
-def starts_another(
-    call: PartialCall, id_: str | None, name: str | None, function: JsonMapping
-) -> bool:
-    """Whether a piece that points to `call` starts another call instead of continuing it."""
-    if id_ is not None and call.id is not None and id_ != call.id:
-        return True
-    if name is None or not call.name or id_ is not None:
-        return False
-    # The name comes again, without an id. With the next piece of the arguments it is a repetition;
-    # after arguments that are complete it starts the next call.
-    return name != call.name or (bool(function.get("arguments")) and call.has_complete_arguments())
 
 
 def called_function(piece: JsonMapping) -> JsonMapping:

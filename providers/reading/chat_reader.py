@@ -138,6 +138,11 @@ class ChatReader:
         return chunks
 
     @property
+    def whole(self) -> bool:
+        """Whether the finish reason has come. The usage may be missing, and late pieces follow."""
+        return self._finish_reason is not None
+
+    @property
     def complete(self) -> bool:
         """Whether nothing but late pieces can follow: finish reason and usage have come."""
         return self._finish_reason is not None and self._usage is not None

@@ -36,13 +36,19 @@ _CUT: Final[Mapping[str, str]] = {
 }
 
 
-def chat_finish_reason(word: str) -> str:
-    """Returns the finish reason of a choice, from the vendor's `word` for it.
+_NONE: Final = "null"
+"""A text that says that the answer goes on. Alibaba's own API writes it:
+https://www.alibabacloud.com/help/en/model-studio/qwen-api-reference
+"""
 
-    >>> chat_finish_reason("MAX_TOKENS"), chat_finish_reason("end_turn")
-    ('length', 'end_turn')
+
+def chat_finish_reason(word: str) -> str:
+    """Returns the finish reason of a choice, from the vendor's `word` for it; empty for none.
+
+    >>> chat_finish_reason("MAX_TOKENS"), chat_finish_reason("end_turn"), chat_finish_reason("null")
+    ('length', 'end_turn', '')
     """
-    return _CUT.get(word.lower(), word)
+    return "" if word.lower() == _NONE else _CUT.get(word.lower(), word)
 
 
 def status_finish_reason(response: JsonMapping) -> str | None:

@@ -123,8 +123,13 @@ class ResponsesReader:
         )
 
     @property
-    def complete(self) -> bool:
+    def whole(self) -> bool:
         """Whether the terminal event has come."""
+        return self._ended
+
+    @property
+    def complete(self) -> bool:
+        """The same: the terminal event has the usage too."""
         return self._ended
 
     def end(self, *, ended: bool) -> list[StreamChunk]:
@@ -252,14 +257,16 @@ def reply_from(
 def served_ids(items: Iterable[JsonMapping]) -> set[str]:
     """The ids of calls whose results are in the answer too: the vendor served them itself.
 
+    The result is an item of its own, or the `output` of the call.
+
     >>> served_ids([{"type": "function_call_output", "call_id": "c1"}])
     {'c1'}
     """
     return {
         id_
         for item in items
-        if str(item.get("type")).endswith("_call_output")
-        and (id_ := text_or_none(item.get("call_id")))
+        if (str(item.get("type")).endswith("_call_output") or item.get("output") is not None)
+        and (id_ := text_or_none(item.get("call_id")) or text_or_none(item.get("id")))
     }
 
 

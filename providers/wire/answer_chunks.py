@@ -19,8 +19,10 @@ looked up by this id later, if the stream breaks.
 """
 
 _LATE_S: Final = 1.0
-"""Seconds that a complete answer's stream may take to end. Some vendors send the last piece of the
-text after the finish reason, within the same moment."""
+"""Seconds from one piece to the next of a complete answer whose stream stays open. Some vendors
+send the last piece of the text after the finish reason, within the same moment."""
+_USAGE_S: Final = 5.0
+"""The same while the usage, which was asked for, is missing. Some vendors never send one."""
 
 
 def answer_chunks(
@@ -29,15 +31,14 @@ def answer_chunks(
     """Yields the pieces as they arrive, until `reader` needs no more; then those of the end.
 
     A server may keep the connection open after the answer, and even ping. So once the answer is
-    complete, its last pieces are waited for only shortly, and nothing can spoil it any more. Raises
+    whole, its last pieces are waited for only shortly, and nothing can spoil it any more. Raises
     ProviderError unless `reader` can use what came before the connection broke.
     """
-    ends_at: float | None = None
+    came_at = time.monotonic()
     pieces = raw.iter_bytes()
     while not reader.done:
-        if reader.complete:
-            ends_at = time.monotonic() + _LATE_S if ends_at is None else ends_at
-            raw.end_within(ends_at - time.monotonic())
+        if (late_s := _late_s(reader)) is not None:
+            raw.end_within(came_at + late_s - time.monotonic())
         try:
             data = next(pieces, None)
         except ProviderError as exc:
@@ -46,7 +47,10 @@ def answer_chunks(
             raise
         if data is None:
             break
-        yield _feed(reader, data, on_response_id)
+        chunks = _feed(reader, data, on_response_id)
+        yield chunks
+        if chunks or late_s is None:  # a ping is no piece of the answer
+            came_at = time.monotonic()
     yield reader.end()
 
 
@@ -54,15 +58,15 @@ async def async_answer_chunks(
     raw: AsyncResponse, reader: AnswerReader, on_response_id: OnResponseId | None = None
 ) -> AsyncGenerator[list[StreamChunk], None]:
     """Async version of `answer_chunks`."""
-    ends_at: float | None = None
+    came_at = time.monotonic()
     async with aclosing(raw.aiter_bytes()) as pieces:
         while not reader.done:
-            if reader.complete and ends_at is None:
-                ends_at = asyncio.get_running_loop().time() + _LATE_S
+            late_s = _late_s(reader)
+            left_s = None if late_s is None else came_at + late_s - time.monotonic()
             try:
-                async with asyncio.timeout_at(ends_at):
+                async with asyncio.timeout(left_s):
                     data = await anext(pieces, None)
-            except TimeoutError:  # only a complete answer has a time of its own to end
+            except TimeoutError:  # only a whole answer has a time of its own to end
                 break
             except ProviderError as exc:
                 if reader.survives(exc):
@@ -70,8 +74,18 @@ async def async_answer_chunks(
                 raise
             if data is None:
                 break
-            yield _feed(reader, data, on_response_id)
+            chunks = _feed(reader, data, on_response_id)
+            yield chunks
+            if chunks or late_s is None:
+                came_at = time.monotonic()
     yield reader.end()
+
+
+def _late_s(reader: AnswerReader) -> float | None:
+    """Returns how many seconds the next piece may take, or None if the answer is not whole."""
+    if not reader.whole:
+        return None
+    return _LATE_S if reader.complete else _USAGE_S
 
 
 def _feed(

@@ -76,7 +76,8 @@ class SyncAnswer:
 
     def __init__(self, answer: Answer, ends_at: float) -> None:
         self.status_code, self.headers = answer.status_code, answer.headers
-        self._answer, self._ends_at = answer, ends_at
+        self._answer = answer
+        self._ends_at = self._whole_time_ends_at = ends_at
         self._pieces: deque[bytes] = deque()
         self._arrived = 0  # bytes; only the loop's thread adds
         self._taken = 0  # bytes; only the reader's thread adds
@@ -145,8 +146,8 @@ class SyncAnswer:
             raise self._error
 
     def end_within(self, seconds: float) -> None:
-        """Gives the rest of the body at most so long."""
-        self._ends_at = min(self._ends_at, time.monotonic() + seconds)
+        """Gives the rest of the body at most so long, counted from now."""
+        self._ends_at = min(self._whole_time_ends_at, time.monotonic() + seconds)
 
     def release(self) -> None:
         """Gives the connection back, or closes it if the body was not read to its end."""

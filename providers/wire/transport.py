@@ -41,7 +41,7 @@ class SyncResponse(Protocol):
     def headers(self) -> Mapping[str, str]: ...  # noqa: D102
     def iter_bytes(self) -> Iterator[bytes]: ...  # noqa: D102
     def end_within(self, seconds: float) -> None:
-        """Gives the rest of the body at most so long, where the transport can."""
+        """Gives the rest of the body at most so long, counted from now, where the transport can."""
 
 
 class AsyncResponse(Protocol):

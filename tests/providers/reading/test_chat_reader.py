@@ -448,12 +448,48 @@ def test_usage_and_done_end_an_answer_without_a_finish_reason() -> None:
         call_piece(1, "a", args='": 1}'),
         call_piece(1, "a", "add", '": 1}'),
         call_piece(args='": 1}'),
+        call_piece(0, "b", args='": 1}'),
+        call_piece(1, "b", args='": 1}'),
+        {"id": "b", "function": {"arguments": '": 1}'}},
     ],
-    ids=["new index", "empty id and name", "id again", "id and name again", "nothing"],
+    ids=[
+        "new index",
+        "empty id and name",
+        "id again",
+        "id and name again",
+        "nothing",
+        "new id",
+        "new index and id",
+        "new id alone",
+    ],
 )
 def test_a_piece_that_names_no_new_call_continues_the_call_under_way(later: JsonObject) -> None:
-    """Some servers count the pieces in `index`, and repeat ids or send empty ones."""
+    """Some servers count the pieces in `index`, repeat ids, send empty ones or ever new ones."""
     assert calls_of([call_piece(0, "a", "add", '{"x')], [later]) == [("a", "add", '{"x": 1}')]
+
+
+def test_a_name_that_came_in_pieces_is_that_of_the_tool() -> None:
+    """It is not the next call, unless a tool is called like the piece."""
+    pieces = [call_piece(0, "a", "wei"), call_piece(0, name="gh", args="{}")]
+    names = [
+        [
+            call.name
+            for call in reply_of(
+                *(event({"tool_calls": [piece]}) for piece in pieces),
+                event(finish="tool_calls"),
+                asked=Asked(tools=frozenset(tools)),
+            ).tool_calls
+        ]
+        for tools in ({"weigh"}, {"weigh", "gh"}, {"add"})
+    ]
+    assert names == [["weigh"], ["wei", "gh"], ["wei", "gh"]]
+
+
+def test_a_text_that_says_null_is_no_finish_reason() -> None:
+    """The answer goes on, and ends with the reason that follows."""
+    reply = reply_of(event({"content": "4"}, "null"), event({"content": "2"}, "length"))
+    assert (reply.text, reply.finish_reason, reply.notes) == ("42", "length", ())
+    assert reply_of(event({"content": "4"}, "null")).truncated
 
 
 @pytest.mark.parametrize(

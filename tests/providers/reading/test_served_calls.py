@@ -61,3 +61,9 @@ def test_each_choice_of_a_joined_answer_has_calls_of_its_own() -> None:
     reader.feed({"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]})
     arguments = [call.arguments for call in reader.finish(ended=True).tool_calls]
     assert arguments == ['{"item": "oak"}', '{"item": "elm"}']
+
+
+def test_a_call_that_holds_its_own_output_was_served() -> None:
+    """Gateways put the result of a tool of theirs into the call."""
+    items = {"status": "completed", "output": [call_item("ask_wiki") | {"output": "Text."}]}
+    assert read_responses(items, asked=BUILT_IN).tool_calls == ()

@@ -37,6 +37,7 @@ URL = "https://api.example.com/v1"
         "https://api!.example.com/v1",
         "https://[::1/v1",
         "https://[::zz]/v1",
+        "https://[v1.x]:8080/v1",
         "https://256.1.1.1/v1",
         "https://127.1/v1",
         "http://127.0.0.1\\api.example.com/v1",

@@ -11,6 +11,7 @@ import pytest
 
 from turngraph.providers.config import ProviderConfig
 from turngraph.providers.openai_provider import OpenAIProvider
+from turngraph.providers.wire import answer_chunks
 from turngraph.state.errors import ProviderError
 from turngraph.state.reply import ProviderReply
 from turngraph.state.request import Api
@@ -91,6 +92,36 @@ def test_a_complete_answer_ends_though_its_stream_stays_open(
     reply = ask(stays_open(end), way, api)
     assert (reply.text, reply.truncated) == ("4", False)
     assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+@pytest.mark.parametrize("stays_open", [silent, pinging])
+def test_an_answer_whose_usage_never_comes_is_whole(
+    stays_open: Callable[[bytes], Serve], way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was asked for, and some vendors never send one, nor close the connection."""
+    monkeypatch.setattr(answer_chunks, "_USAGE_S", 0.3)
+    began = time.monotonic()
+    reply = ask(stays_open(CHAT.partition(b"\n\n")[0] + b"\n\n"), way)
+    assert (reply.text, reply.truncated, reply.usage) == ("4", False, None)
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+def test_a_stream_that_says_stop_in_every_piece_is_read_to_its_end(
+    way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each piece of the text begins the wait anew."""
+    monkeypatch.setattr(answer_chunks, "_USAGE_S", 0.5)
+    piece = CHAT.partition(b"\n\n")[0] + b"\n\n"
+
+    def answer(line: socket.socket) -> None:
+        line.sendall(SSE)
+        for _ in range(5):
+            line.sendall(piece)
+            time.sleep(0.15)
+
+    assert ask(answer, way).text == "44444"
 
 
 @pytest.mark.parametrize("way", ["sync", "async"])
