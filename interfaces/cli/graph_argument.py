@@ -15,7 +15,7 @@ from turngraph.state.errors import TurnConfigurationError, TurnValueError
 if TYPE_CHECKING:
     from turngraph.interfaces.graph_loading import Graph, LoadedGraph
 
-__all__ = ["graph_and_question", "graph_input", "open_graph"]
+__all__ = ["graph_and_question", "graph_context", "graph_input", "open_graph"]
 
 _PYTHON_FILE: Final = re.compile(r"\S+\.py(:\S+)?")
 
@@ -58,13 +58,7 @@ def graph_input(graph: "Graph", question: str | None, given: str | None) -> Mapp
     Raises TurnValueError if the graph takes no messages, or the input is no JSON object.
     """
     if given is not None:
-        try:
-            value = json.loads(given)
-        except ValueError as exc:
-            raise TurnValueError(f"--input is no JSON: {exc}.") from exc
-        if not isinstance(value, dict):
-            raise TurnValueError(f"--input is a JSON {type(value).__name__}; it must be an object.")
-        return value
+        return _json_object("--input", given)
     if not (question or "").strip():
         raise TurnValueError('No question was given. Type: turngraph step "your question".')
     if "messages" not in graph.channels:
@@ -76,6 +70,30 @@ def graph_input(graph: "Graph", question: str | None, given: str | None) -> Mapp
             f"JSON with --input. Its state has: {names}."
         )
     return {"messages": [("user", question)]}
+
+
+def graph_context(graph: "Graph", given: str | None) -> Any:
+    """Returns the context of a run: what `--context` gives as JSON, or the graph's own defaults.
+
+    Raises TurnValueError if it is no JSON object, or does not fit the graph's context schema.
+    """
+    from turngraph.interfaces.graph_context import context_or_defaults
+
+    value = None if given is None else _json_object("--context", given)
+    try:
+        return context_or_defaults(graph, value)
+    except TurnValueError as exc:
+        raise TurnValueError(f"{exc} Give it as JSON: --context '{{…}}'.") from exc
+
+
+def _json_object(option: str, text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as exc:
+        raise TurnValueError(f"{option} is no JSON: {exc}.") from exc
+    if not isinstance(value, dict):
+        raise TurnValueError(f"{option} is a JSON {type(value).__name__}; it must be an object.")
+    return value
 
 
 def _typed(options: ModelOptions | TurnOptions) -> list[str]:

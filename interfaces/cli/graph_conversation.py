@@ -34,6 +34,8 @@ class GraphConversation:
     """One thread of a graph. A graph without a checkpointer is given that of `file`."""
 
     loaded: "LoadedGraph"
+    context: Any
+    """What the nodes read from `runtime.context`."""
     thread: str
     file: Path
     err: Console
@@ -66,7 +68,7 @@ class GraphConversation:
             given: Any = Command(resume=_json_or_text(line))
             if not state.interrupts:
                 given = graph_input(graph, line, None)
-            output = await graph.ainvoke(given, self._config)
+            output = await graph.ainvoke(given, self._config, context=self.context)
             asked = (await graph.aget_state(self._config)).interrupts
         self._print(output, before)
         for each in asked:

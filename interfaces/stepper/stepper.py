@@ -23,6 +23,8 @@ class TurnStepper(Stepper):
         input: the graph's input; None goes on with an unfinished `thread`.
         thread: a thread's id or a LangGraph configuration; the turn begins with its conversation.
         breakpoints: where `run` stops by itself.
+        context: what the nodes read from `runtime.context`; a mapping becomes what the graph's
+            context schema says.
 
         >>> from turngraph.graphs import chat_turn
         >>> from turngraph.providers import ProviderConfig

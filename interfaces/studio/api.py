@@ -94,11 +94,13 @@ class Api:
             raise TurnInvocationError("A run begins with an input, or with a stored thread.")
         graph = self._catalog.graph(name)
         if "saved" in given:
-            stepper = await asyncio.to_thread(open_walk, graph, str(given["saved"]))
+            stepper = await asyncio.to_thread(
+                open_walk, graph, str(given["saved"]), given.get("context")
+            )
             walk = SharedWalk(name, stepper)
         else:
             walk = await asyncio.to_thread(
-                SharedWalk.begin, name, graph, given.get("input"), thread
+                SharedWalk.begin, name, graph, given.get("input"), thread, given.get("context")
             )
         walk.is_for_looking = not may_change
         self._walks.add(walk)

@@ -15,7 +15,7 @@ from turngraph.interfaces.graph_loading import Graph, load_graph
 from turngraph.interfaces.langgraph_json import read_project
 from turngraph.interfaces.plain_text import printable
 from turngraph.interfaces.stepper.engine.task_controller import graphs_in
-from turngraph.interfaces.studio.input_form import input_fields
+from turngraph.interfaces.studio.input_form import context_fields, input_fields
 from turngraph.nodes.support.stage import Stage
 from turngraph.state.errors import TurnConfigurationError, TurngraphError
 from turngraph.state.json_types import JsonObject
@@ -36,8 +36,8 @@ class Entry:
 
     @cached_property
     def description(self) -> JsonObject:
-        """What the page shows of the graph: its picture, and the fields of its input's form."""
-        svg, fields = "", list[JsonObject]()
+        """What the page shows of the graph: its picture, and the fields of its form."""
+        svg, fields, context = "", list[JsonObject](), list[JsonObject]()
         # Schemas and pictures are made by the user's own classes, which may raise anything. The
         # graph runs without them: its input is then typed as JSON.
         if self.graph is not None:
@@ -45,7 +45,10 @@ class Entry:
                 svg = draw_svg(self.graph.get_graph())
             with suppress(Exception):
                 fields = input_fields(self.graph)
-        return {"name": self.name, "problem": self.problem, "svg": svg, "fields": fields}
+            with suppress(Exception):
+                context = context_fields(self.graph)
+        about: JsonObject = {"name": self.name, "problem": self.problem, "svg": svg}
+        return {**about, "fields": fields, "context": context}
 
 
 class Catalog:

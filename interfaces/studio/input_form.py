@@ -1,4 +1,4 @@
-"""The form in which a run's input is typed, made from the schema of the graph's input."""
+"""The form in which a run's input and context are typed, made from the graph's schemas."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from pydantic.errors import PydanticUserError
 from turngraph.interfaces.graph_loading import Graph
 from turngraph.state.json_types import JsonObject
 
-__all__ = ["example_of", "input_fields"]
+__all__ = ["context_fields", "example_of", "input_fields"]
 
 _KINDS: Final = {"string": "text", "integer": "number", "number": "number", "boolean": "switch"}
 """How a value of a JSON type is typed; everything else is typed as JSON."""
@@ -22,7 +22,20 @@ def input_fields(graph: Graph) -> list[JsonObject]:
     `kind` says how a field is typed: `chat` (the text of a message), `text`, `number`, `switch` or
     `json`. The list is empty if the graph does not say what its input is.
     """
-    properties, required = _schema(graph)
+    return _fields(*_schema(graph))
+
+
+def context_fields(graph: Graph) -> list[JsonObject]:
+    """Returns the fields of the form for the run's context; empty if the graph has none."""
+    try:
+        schema = graph.get_context_jsonschema() or {}
+    except PydanticUserError:
+        hints = get_type_hints(graph.context_schema, include_extras=True)
+        schema = {"properties": {name: _schema_of_type(hint) for name, hint in hints.items()}}
+    return _fields(schema.get("properties", {}), frozenset(schema.get("required", ())))
+
+
+def _fields(properties: Mapping[str, Any], required: frozenset[str]) -> list[JsonObject]:
     fields = [
         {
             "name": name,

@@ -18,13 +18,13 @@ def saved_walk(stepper: Stepper) -> str:
         return file.read_text("utf-8")
 
 
-def open_walk(graph: Graph, text: str) -> Stepper:
+def open_walk(graph: Graph, text: str, context: object) -> Stepper:
     """Opens what `saved_walk` returned. Raises TurnValueError if it is no walk of this graph."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "walk.json"
         file.write_text(text, "utf-8", errors="replace")
         try:
-            return Stepper.open(file, graph)
+            return Stepper.open(file, graph, context=context)
         except TurnValueError as exc:
             # Nobody knows the folder that the file had for a moment.
             raise TurnValueError(str(exc).replace(str(file), "This file")) from exc

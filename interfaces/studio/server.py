@@ -73,7 +73,7 @@ class StudioServer:
 
         Raises TurngraphError if the graph or the thread does not exist.
         """
-        walk = SharedWalk.begin(name, self._catalog.graph(name), None, thread)
+        walk = SharedWalk.begin(name, self._catalog.graph(name), None, thread, None)
         self._walks.add(walk)
         return f"{self.url}#/walk/{walk.id}"
 

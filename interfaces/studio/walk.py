@@ -11,6 +11,7 @@ from typing import Any, Final, Self, TypeVar
 
 from langchain_core.callbacks import BaseCallbackHandler
 
+from turngraph.interfaces.graph_context import context_or_defaults
 from turngraph.interfaces.graph_loading import Graph
 from turngraph.interfaces.plain_text import money, printable
 from turngraph.interfaces.stepper.engine.retry_pauses import RetryPause
@@ -79,7 +80,9 @@ class SharedWalk:
         self._view = self._view_text()
 
     @classmethod
-    def begin(cls, graph_name: str, graph: Graph, input: object, thread: str | None) -> Self:
+    def begin(
+        cls, graph_name: str, graph: Graph, input: object, thread: str | None, context: object
+    ) -> Self:
         """Begins a walk.
 
         Args:
@@ -87,12 +90,18 @@ class SharedWalk:
             graph: the graph.
             input: the graph's input; None goes on with the thread, or looks at its last run.
             thread: the id of a stored thread, or None.
+            context: what the graph's nodes read from `runtime.context`, or None for its defaults.
 
-        Raises what the graph raises for a wrong input.
+        Raises TurnValueError for a context that does not fit the graph, and what the graph raises
+        for a wrong input.
         """
         tokens = _ModelTokens()
         configurable = {} if thread is None else {"thread_id": thread}
-        stepper = Stepper(graph, input, {"configurable": configurable, "callbacks": [tokens]})
+        # A thread can be looked at without any.
+        if input is not None or context:
+            context = context_or_defaults(graph, context)
+        config = {"configurable": configurable, "callbacks": [tokens]}
+        stepper = Stepper(graph, input, config, context=context)
         walk = cls(graph_name, stepper, thread)
         tokens.tell = walk._tell_token
         return walk

@@ -46,7 +46,7 @@ def shown_by(key: str, stepper: Stepper, argument: str) -> Stepper:
     if key == "y":
         return stepper.redo()
     if key == "O":
-        return type(stepper).open(argument, stepper.graph)
+        return type(stepper).open(argument, stepper.graph, context=stepper.context)
     return find_line(stepper, argument)
 
 

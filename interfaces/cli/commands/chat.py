@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Final, Protocol
 from cyclopts import Parameter
 from rich.console import Console
 
-from turngraph.interfaces.cli.graph_argument import open_graph
+from turngraph.interfaces.cli.graph_argument import graph_context, open_graph
 from turngraph.interfaces.cli.model_options import ModelOptions
 from turngraph.interfaces.cli.threads import history_file, open_async_history
 from turngraph.interfaces.cli.turn_options import TurnOptions, TurnSetup, open_setup
 from turngraph.interfaces.plain_text import one_line
+from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.result import TurnResult
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def chat(
     *,
     options: ModelOptions = ModelOptions(),  # noqa: B008  frozen
     turn: TurnOptions = TurnOptions(),  # noqa: B008  frozen
+    context: str | None = None,
     thread: Annotated[str | None, Parameter(name=("--thread", "-t"))] = None,
     history: Path | None = None,
     stream: bool = True,
@@ -51,6 +53,8 @@ def chat(
     graph
         A graph of your own with messages in its state, as in agent.py:app, or a name from
         langgraph.json. Its answers are printed when they are complete.
+    context
+        What the graph's nodes read from `runtime.context`, as JSON.
     thread
         The name of the conversation; the same name goes on with it. Default: `default`, for a
         graph of your own its name.
@@ -66,8 +70,11 @@ def chat(
         from turngraph.interfaces.cli.graph_conversation import GraphConversation
 
         loaded = open_graph(graph, options, turn)
-        own = GraphConversation(loaded, thread or graph, file, err)
+        in_context = graph_context(loaded.graph, context)
+        own = GraphConversation(loaded, in_context, thread or graph, file, err)
         return _talk(own, asyncio.run(own.messages()), err)
+    if context is not None:
+        raise TurnConfigurationError("--context is for a graph of your own, as in agent.py:app.")
     from turngraph.interfaces.cli.output.live import LivePrinter
     from turngraph.interfaces.cli.output.report import print_scripted_notice
 

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from turngraph.interfaces.cli.graph_argument import graph_and_question, graph_input, open_graph
+from turngraph.interfaces.cli.graph_argument import (
+    graph_and_question,
+    graph_context,
+    graph_input,
+    open_graph,
+)
 from turngraph.interfaces.cli.model_options import ModelOptions
 from turngraph.interfaces.cli.threads import history_file, open_history, with_history
 from turngraph.interfaces.cli.turn_options import TurnOptions, open_setup
@@ -28,6 +33,7 @@ def step(
     /,
     *,
     input: str | None = None,
+    context: str | None = None,
     thread: Annotated[str | None, Parameter(name=("--thread", "-t"))] = None,
     history: Path | None = None,
     record: Path | None = None,
@@ -45,6 +51,8 @@ def step(
         The question. It may be the only argument.
     input
         The graph's input as JSON, instead of a question.
+    context
+        What the graph's nodes read from `runtime.context`, as JSON.
     thread
         Begin with the conversation of this thread. Without a question, its last run is shown. The
         thread itself is only read.
@@ -57,20 +65,21 @@ def step(
     """
     reference, asked = graph_and_question(graph, question)
     with _opened(reference, options, turn, record) as opened:
-        if thread is None:
-            _walk(opened, graph_input(opened, asked, input), None)
-            return
-        looks_back = asked is None and input is None
+        looks_back = thread is not None and asked is None and input is None
         given = None if looks_back else graph_input(opened, asked, input)
+        in_context = None if looks_back and context is None else graph_context(opened, context)
+        if thread is None:
+            _walk(opened, given, None, in_context)
+            return
         with open_history(history or history_file(os.environ)) as saver:
-            _walk(with_history(opened, saver), given, thread)
+            _walk(with_history(opened, saver), given, thread, in_context)
 
 
-def _walk(graph: "Graph", given: object, thread: str | None) -> None:
+def _walk(graph: "Graph", given: object, thread: str | None, context: object) -> None:
     from turngraph.interfaces.stepper.stepper import TurnStepper
     from turngraph.interfaces.terminal.start import show_stepper
 
-    with TurnStepper(graph, given, thread) as stepper:
+    with TurnStepper(graph, given, thread, context=context) as stepper:
         show_stepper(stepper)
 
 

@@ -40,6 +40,11 @@ class Line(Inspector):
         """The graph that is walked."""
         return self._walk.graph
 
+    @property
+    def context(self) -> object:
+        """What the nodes read from `runtime.context`; None if nothing was given."""
+        return self._timeline.session.context
+
     def undo(self) -> Self:
         """Takes back the last move of the walk, on whichever line it was made.
 
@@ -88,7 +93,7 @@ class Line(Inspector):
         """Returns another line of this walk, at `state`. It is shown once a move has added it."""
         # `__init__` would start another event loop; all lines of a walk share one.
         line = type(self).__new__(type(self))
-        session = Session(self.graph, self._timeline.session.config)
+        session = Session(self.graph, self._timeline.session.config, self.context)
         session.event_watchers = self._timeline.session.event_watchers
         line._join(self._walk, name, session, state.steps)
         line.line_state = state

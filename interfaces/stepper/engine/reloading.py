@@ -21,7 +21,10 @@ async def reload_timelines(timelines: Collection[Timeline], graph: Graph) -> Non
         for timeline in timelines:
             await stack.enter_async_context(timeline.lock())
         _check_nodes(timelines, graph)
-        sessions = [Session(graph, timeline.session.config) for timeline in timelines]
+        sessions = [
+            Session(graph, timeline.session.config, timeline.session.context)
+            for timeline in timelines
+        ]
         # All lines are tried before the first one is changed.
         steps = [
             None if (last := timeline.steps[-1]).finished else await session.replan(last)

@@ -13,6 +13,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import Command
 
+from turngraph.interfaces.graph_context import checked_context
 from turngraph.interfaces.stepper.engine.edits import Edit
 from turngraph.interfaces.stepper.engine.history import history_steps
 from turngraph.interfaces.stepper.engine.namespaces import is_within, task_ids
@@ -45,9 +46,15 @@ class Session:
     Args:
         graph: the graph to step through. It is copied; the original is only read.
         thread: a thread's id or a LangGraph configuration, or None for a new thread.
+        context: what the nodes read from `runtime.context`.
+
+    Raises TurnValueError for a context that does not fit the graph's context schema.
     """
 
-    def __init__(self, graph: Graph, thread: str | Mapping[str, Any] | None) -> None:
+    def __init__(
+        self, graph: Graph, thread: str | Mapping[str, Any] | None, context: object = None
+    ) -> None:
+        self.context: Final = checked_context(graph, context)
         self._controller, self._source_graph = TaskController(), graph
         self.event_watchers: list[Callable[[AnyEvent], None]] = []
         config = _config_for(thread)
@@ -189,7 +196,12 @@ class Session:
             # Turns write their events to the `custom` stream. "sync" stores all writes before the
             # pass ends, because the snapshot is taken right then.
             async for _, event in self.graph.astream(
-                input, self.config, stream_mode="custom", subgraphs=True, durability="sync"
+                input,
+                self.config,
+                context=self.context,
+                stream_mode="custom",
+                subgraphs=True,
+                durability="sync",
             ):
                 if is_event(event):
                     events.append(event)

@@ -35,10 +35,11 @@ class Stepper(StorableLine):
         thread: str | Mapping[str, Any] | None = None,
         *,
         breakpoints: tuple[Breakpoint, ...] = (),
+        context: object = None,
     ) -> None:
         if thread is not None:
             check_reachable(graph)
-        loop, session = BackgroundLoop(), Session(graph, thread)
+        session, loop = Session(graph, thread, context), BackgroundLoop()
         steps = loop.run(session.open(input, thread))
         self._begin(graph, session, steps, loop)
         if thread is not None:
@@ -47,7 +48,12 @@ class Stepper(StorableLine):
 
     @classmethod
     def attach(
-        cls, graph: Graph, thread_id: str | Mapping[str, Any], *, turn: str | int = -1
+        cls,
+        graph: Graph,
+        thread_id: str | Mapping[str, Any],
+        *,
+        turn: str | int = -1,
+        context: object = None,
     ) -> Self:
         """Opens a finished turn of a stored thread, into its subgraphs. Nothing runs for it.
 
@@ -59,11 +65,12 @@ class Stepper(StorableLine):
             thread_id: the thread's id or a LangGraph configuration. After time travel, a
                 `checkpoint_id` in the configuration chooses the run that ends with it.
             turn: the turn's id, or its number: from 0 for the first turn, from -1 for the last.
+            context: what the nodes read from `runtime.context` when the graph runs again.
 
         Raises TurnInvocationError if the thread or the turn does not exist.
         """
         check_reachable(graph)
-        session = Session(graph, thread_id)
+        session = Session(graph, thread_id, context)
         given = {} if isinstance(thread_id, str) else thread_id.get("configurable", {})
         end = given.get("checkpoint_id")
         steps = history_steps(graph, session.saver.thread_id, turn, end)

@@ -51,7 +51,7 @@ class StorableLine(Line):
         write_walk(Path(path), self.graph, walk)
 
     @classmethod
-    def open(cls, path: Path | str, graph: Graph) -> Self:
+    def open(cls, path: Path | str, graph: Graph, *, context: object = None) -> Self:
         """Opens a walk that `save` wrote, and returns the line from which it was saved.
 
         Nothing runs. The walk goes on where it stood: what was answered is not asked again.
@@ -59,6 +59,8 @@ class StorableLine(Line):
         Args:
             path: the file.
             graph: the graph that the walk was made with, or one with the same nodes.
+            context: what the nodes read from `runtime.context`; it is not saved, as it may hold a
+                key.
 
         Raises TurnValueError if the file is no walk, is damaged, or goes through nodes that the
         graph does not have.
@@ -66,7 +68,7 @@ class StorableLine(Line):
         walk = read_walk(Path(path), graph)
         first, *others = walk.lines
         main = cls.__new__(cls)
-        session = Session(graph, {"configurable": dict(walk.configurable)})
+        session = Session(graph, {"configurable": dict(walk.configurable)}, context)
         main._begin(graph, session, first.state.steps, BackgroundLoop())
         main.line_state = first.state
         main._walk.thread_ends.update(walk.thread_ends)

@@ -90,7 +90,8 @@ class WidgetController:
     def _open(self, path: str) -> None:
         """Shows a saved walk in the place of this one, which is not closed: it may be in use."""
         self._watched.clear()
-        self._show_line(type(self.stepper).open(path, self.stepper.graph))
+        stepper = self.stepper
+        self._show_line(type(stepper).open(path, stepper.graph, context=stepper.context))
 
     def _show_line(self, line: Stepper) -> None:
         self.stepper = line

@@ -1,4 +1,4 @@
-// The form of a run's input, made from what the graph says about its input.
+// The form of a run's input and its context, made from what the graph says about its input.
 import { button, field, make } from "./dom.js";
 
 // What a field was given; undefined if it was left empty.
@@ -51,8 +51,15 @@ function fieldOf(spec) {
   return box;
 }
 
+// What was typed in the fields of an object, without those that were left empty.
+const readAll = (boxes) => {
+  const typed = boxes.map(([name, box]) => [name, box.read()]);
+  return Object.fromEntries(typed.filter(([, value]) => value !== undefined));
+};
+
 // Calls `start(input, thread)` with what was typed; it may throw a sentence.
-export function inputForm(specs, start) {
+export function inputForm(specs, contextSpecs, start) {
+  const context = contextSpecs.map((spec) => [spec.name, fieldOf(spec), spec]);
   const boxes = specs.map((spec) => [spec.name, fieldOf(spec), spec]);
   const first = boxes.filter(([, , spec], n) => spec.required || spec.kind === "chat" || n === 0);
   const more = boxes.filter((each) => !first.includes(each));
@@ -72,8 +79,7 @@ export function inputForm(specs, start) {
   const go = button("Start", () => submit(), { className: "main" });
   const read = () => {
     if (whole.value.trim()) return fieldOfWhole();
-    const typed = boxes.map(([name, box]) => [name, box.read()]);
-    return Object.fromEntries(typed.filter(([, value]) => value !== undefined));
+    return readAll(boxes);
   };
   const fieldOfWhole = () => {
     try {
@@ -89,6 +95,7 @@ export function inputForm(specs, start) {
     let given;
     try {
       given = read();
+      form.readContext();
     } catch {
       return; // the sentence stands beside the field
     }
@@ -105,6 +112,7 @@ export function inputForm(specs, start) {
     "form",
     { "aria-label": "New run" },
     first.map(([, box]) => box),
+    context.length ? contextFields(context) : null,
     make(
       "details",
       {},
@@ -133,10 +141,25 @@ export function inputForm(specs, start) {
       submit();
     }
   });
+  form.readContext = () => (context.length ? readAll(context) : undefined);
   form.useThread = (id) => {
     thread.value = id;
-    form.querySelector("details").open = true;
+    thread.closest("details").open = true;
     (form.querySelector("textarea, input") ?? thread).focus();
   };
   return form;
+}
+
+// Open if something in it must be filled in.
+function contextFields(context) {
+  const title = make("summary", {}, "Context: ");
+  title.append(make("small", {}, context.map(([name]) => name).join(", ")));
+  const open = context.some(([, , spec]) => spec.required);
+  return make(
+    "details",
+    { open },
+    title,
+    make("p", { className: "hint" }, "What the graph's nodes read from runtime.context."),
+    context.map(([, box]) => box),
+  );
 }

@@ -58,11 +58,12 @@ function graphPage(graph, studio, choose, runs) {
       ),
       runs,
     ];
-  const begin = (body) =>
-    send("walks", { graph: graph.name, ...body }).then(async (answer) => {
-      location.hash = `#/walk/${(await answer.json()).id}`;
-    });
-  const form = inputForm(graph.fields, (input, thread) =>
+  const begin = async (body) => {
+    const context = form.readContext();
+    const answer = await send("walks", { graph: graph.name, context, ...body });
+    location.hash = `#/walk/${(await answer.json()).id}`;
+  };
+  const form = inputForm(graph.fields, graph.context, (input, thread) =>
     begin({ input, ...(thread ? { thread } : {}) }),
   );
   const may = studio.may_change;

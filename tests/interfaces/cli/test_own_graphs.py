@@ -30,7 +30,15 @@ app = builder.compile()
 def count(state):
     return {"total": state["number"] + 1}
 
+from dataclasses import dataclass
 from typing import TypedDict
+from langgraph.runtime import Runtime
+@dataclass
+class Person:
+    name: str
+def greet(state: MessagesState, runtime: Runtime[Person]):
+    return {"messages": [("ai", f"Hello, {runtime.context.name}!")]}
+greeter = StateGraph(MessagesState, Person).add_node(greet).set_entry_point("greet").compile()
 class Sum(TypedDict):
     number: int
     total: int
@@ -85,9 +93,22 @@ def test_a_graph_named_by_langgraph_json_is_stepped(home: Path) -> None:
     assert "number, total" in refused
 
 
+def test_a_graph_is_given_the_context_that_it_needs(home: Path) -> None:
+    """By an option, as JSON; what is missing is named before anything runs."""
+    context = ("--context", '{"name": "Ada"}')
+    done = turngraph(home, "step", "agent.py:greeter", "Hi", *context, stdin="r\n")
+    assert "Hello, Ada!" in done.stdout
+    assert turngraph(home, "chat", "agent.py:greeter", *context, stdin="Hi\n").stdout == (
+        "Hello, Ada!\n"
+    )
+    refused = one_sentence(turngraph(home, "step", "agent.py:greeter", "Hi"))
+    assert "`name`: Field required" in refused
+    assert "--context" in refused
+
+
 def test_what_cannot_be_loaded_is_one_sentence(home: Path) -> None:
     """And an option that a graph of one's own would not obey is refused."""
-    assert "Graphs found: `agent.py:app`, `agent.py:plain`" in one_sentence(
+    assert "Graphs found: `agent.py:app`, `agent.py:greeter`, `agent.py:plain`" in one_sentence(
         turngraph(home, "step", "agent.py:nope", "Hi")
     )
     refused = one_sentence(turngraph(home, "chat", "agent.py:app", "-m", "x", "--budget", "1"))

@@ -23,6 +23,7 @@ from turngraph.scripted.script import Step
 AGENT = '''
 import asyncio
 import operator
+from dataclasses import dataclass
 from typing import Annotated, TypedDict
 
 from langchain.agents import create_agent
@@ -30,6 +31,7 @@ from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
+from langgraph.runtime import Runtime
 from langgraph.types import Send, interrupt
 
 from turngraph import Budget, ProviderConfig, TurnLimits, chat_turn
@@ -104,11 +106,22 @@ def ask(state):
     return {"words": [interrupt("Which color?")]}
 
 
+@dataclass
+class Person:
+    name: str
+    times: int = 1
+
+
+def greet(state, runtime: Runtime[Person]):
+    return {"words": [f"Hello, {runtime.context.name}!"] * runtime.context.times}
+
+
+greeting = StateGraph(Words, Person).add_node("greet", greet).add_edge(START, "greet").compile()
 asking = StateGraph(Words).add_node("ask", ask).add_edge(START, "ask").compile()
 '''
 NAMES = (
     *("turn", "approved", "diver", "refused", "silent", "poor", "plain", "agent", "slow"),
-    "asking",
+    *("asking", "greeting"),
 )
 
 

@@ -122,6 +122,26 @@ def test_a_graph_without_a_turn_is_stepped_into_its_parallel_subgraphs(studio: S
     assert walks[walk]["title"] == "words: ['a', 'b']"
 
 
+def test_a_graph_is_given_the_context_that_it_needs(studio: Studio) -> None:
+    """Its form says which fields it has; what does not fit is refused, without its value."""
+    name = full_name(studio, "greeting")
+    (graph,) = (each for each in studio.ask("GET", "/api/studio")["graphs"] if each["name"] == name)
+    fields = [(each["name"], each["kind"], each["required"]) for each in graph["context"]]
+    assert fields == [("name", "text", True), ("times", "number", False)]
+    walk = start(studio, "greeting", {}, context={"name": "Ada", "times": 2})
+    done = move(studio, walk, "run")
+    assert ["words", "(absent)", "['Hello, Ada!', 'Hello, Ada!']"] in done["panes"]["diff"]["rows"]
+    headers = {"Cookie": studio.cookie}
+    for context, sentence in (
+        (None, "`name`: Field required"),
+        ({"name": "Ada", "times": "sk-planted"}, "`times`: Input should be a valid integer"),
+        ([1], "A context is a JSON object"),
+    ):
+        body = {"graph": name, "input": {}, "context": context}
+        status, text, _ = studio.send("POST", "/api/walks", body, headers)
+        assert (status, sentence in text, "sk-planted" in text) == (400, True, False), text
+
+
 def test_a_refused_input_is_a_sentence(studio: Studio) -> None:
     """What the graph raises for it, a graph that has none, and a body that is no JSON."""
     headers = {"Cookie": studio.cookie}
