@@ -21,7 +21,7 @@ from turngraph.state.events import AnyEvent, ResponseReceived, Token
 from turngraph.state.json_types import JsonObject
 from turngraph.state.usage import Usage
 
-__all__ = ["ChatStream", "chat_completion", "chat_usage"]
+__all__ = ["ChatStream", "chat_completion", "chat_usage", "replayed_chunks"]
 
 _DELTAS = {"text": "content", "reasoning": "reasoning_content", "refusal": "refusal"}
 
@@ -50,7 +50,7 @@ def chat_completion(end: TurnEnd, request: TurnRequest, *, id: str) -> JsonObjec
     return {
         "id": id,
         "object": "chat.completion",
-        "created": int(time.time()),
+        "created": int(end.at),
         "model": request.model,
         "choices": [
             {
@@ -169,6 +169,38 @@ class ChatStream:
             "created": self._created,
             "model": self.request.model,
         }
+
+
+def replayed_chunks(completion: JsonObject, include_usage: bool) -> Iterator[JsonObject]:
+    """The chunks of an answer that is whole already.
+
+    >>> message = {"role": "assistant", "content": "Hi", "refusal": None}
+    >>> choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    >>> whole = {"id": "c", "created": 1, "model": "m", "choices": [choice], "usage": {}}
+    >>> [each["choices"][0]["delta"] for each in replayed_chunks(whole, False)][1:]
+    [{'content': 'Hi'}, {}]
+    """
+    [choice] = completion["choices"]
+    message = choice["message"]
+    head = {
+        **{name: completion[name] for name in ("id", "created", "model")},
+        "object": "chat.completion.chunk",
+    }
+    usage = {"usage": None} if include_usage else {}
+
+    def chunk(delta: JsonObject, finish: str | None = None) -> JsonObject:
+        part = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
+        return {**head, "choices": [part], **usage}
+
+    yield chunk({"role": "assistant", "content": "", "refusal": None})
+    for name in ("reasoning_content", "content", "refusal"):
+        if message.get(name):
+            yield chunk({name: message[name]})
+    for index, call in enumerate(message.get("tool_calls", ())):
+        yield chunk({"tool_calls": [{"index": index, **call}]})
+    yield {**chunk({}, choice["finish_reason"]), "turngraph": completion.get("turngraph")}
+    if include_usage:
+        yield {**head, "choices": [], "usage": completion["usage"]}
 
 
 def _finish_reason(end: TurnEnd) -> str:

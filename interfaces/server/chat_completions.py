@@ -1,30 +1,34 @@
 """`POST /v1/chat/completions`: one turn behind OpenAI's Chat Completions."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from typing import Final
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
-from langgraph.types import Command
 
 from turngraph.interfaces.server.answer_parts import has_failed, turn_error
 from turngraph.interfaces.server.api_page import CHAT_BODY
 from turngraph.interfaces.server.bodies import read_json
 from turngraph.interfaces.server.caller import Caller
-from turngraph.interfaces.server.chat_answer import ChatStream, chat_completion
+from turngraph.interfaces.server.chat_answer import ChatStream, chat_completion, replayed_chunks
+from turngraph.interfaces.server.chat_planning import ChatPlanner, PlannedChat
 from turngraph.interfaces.server.chat_request import read_chat_request
-from turngraph.interfaces.server.event_stream import begun, event_stream
+from turngraph.interfaces.server.errors import ServerError
+from turngraph.interfaces.server.event_stream import begun, event_stream, replayed_stream
 from turngraph.interfaces.server.rate_limits.limiter import estimated_tokens
+from turngraph.interfaces.server.responses.claims import Ended, finish
 from turngraph.interfaces.server.responses.storage import ResponseRow, add_response
 from turngraph.interfaces.server.service import CallerOf, Service, ServiceOf, unless_gone
-from turngraph.interfaces.server.turn_planning import plan_turn
+from turngraph.interfaces.server.stored_requests import REPLAYED, error_answer, replayed_error
 from turngraph.interfaces.server.turn_request import TurnRequest
-from turngraph.interfaces.server.turn_runs import TurnPlan, TurnRun
+from turngraph.interfaces.server.turn_runs import TurnEnd, TurnPlan, TurnRun
 from turngraph.state.json_types import JsonObject
 
 __all__ = ["router"]
 
 router: Final = APIRouter(tags=["chat"])
+_DONE: Final = "[DONE]"
 
 
 @router.post("/v1/chat/completions", openapi_extra=CHAT_BODY)
@@ -34,50 +38,71 @@ async def create_chat_completion(
     """Runs one turn and returns its answer, whole or as a stream of chunks."""
     body = await read_json(request, service.config.server.body_bytes)
     asked = read_chat_request(body)
-    key = request.headers.get("idempotency-key")
-    plans = await plan_turn(asked, caller, service.models, key)
-    answer_id = _id(plans[0], asked)
-    await _note_threads(plans, caller, service)
-    longest = asked.settings.max_tokens or plans[0].model.max_tokens
+    planner = ChatPlanner(service.store.ledger.store, service.models, caller)
+    planned = await planner.plan(asked, body, request.headers.get("idempotency-key"))
+    if planned.is_claimed and planned.plans:
+        assert planned.row is not None, "it is claimed"
+        row = await service.stored.claim(planned.row, planned.side)
+        planned = replace(planned, row=row, plans=() if row.is_over else planned.plans)
+    if not planned.plans:
+        assert planned.row is not None, "only an answer that is stored needs no plan"
+        return _again(planned.row, body)
+    longest = asked.settings.max_tokens or planned.plans[0].model.max_tokens
     tokens = estimated_tokens(request.state.body_bytes, longest)
-    run, headers = await unless_gone(request, service.start(caller, plans, tokens))
+    answer_id = _id(planned.plans[0], asked)
+    started = _start(service, caller, planned, asked, answer_id, tokens)
+    run, headers = await unless_gone(request, started)
     if asked.settings.stream:
         await unless_gone(request, begun(run))
         stream = ChatStream(asked, answer_id, _includes_usage(body))
         drain_s = service.config.server.drain_seconds
-        return event_stream(run, _chunks(run, stream), headers, drain_s=drain_s, done="[DONE]")
+        return event_stream(run, _chunks(run, stream), headers, drain_s=drain_s, done=_DONE)
     end = await unless_gone(request, run.end())
     if has_failed(end):
         raise turn_error(end)
     return JSONResponse(chat_completion(end, asked, id=answer_id), headers=headers)
 
 
-async def _note_threads(plans: Sequence[TurnPlan], caller: Caller, service: Service) -> None:
-    """Notes the threads of new turns that are kept, so that they are deleted when they are old."""
-    now = service.store.ledger.store.now()
-    for plan in plans:
-        if plan.thread is not None and not isinstance(plan.given, Command):
-            row = ResponseRow(
-                response_id=f"chat_{plan.token}_{plan.model.name}"[:64],
-                account=caller.account,
-                api_key_id=caller.key_id,
-                scopes=None,
-                models=None,
-                model=plan.model.name,
-                thread=plan.thread,
-                turn_id=plan.thread,
-                status="completed",
-                stored=False,
-                continued=False,
-                background=False,
-                created=now,
-                seen=now,
-                first=0,
-                last=0,
-                request={},
-                body=None,
-            )
-            await service.store.ledger.store.arun(add_response, row)
+async def _start(
+    service: Service,
+    caller: Caller,
+    planned: PlannedChat,
+    request: TurnRequest,
+    answer_id: str,
+    tokens: int,
+) -> tuple[TurnRun, Mapping[str, str]]:
+    """Starts the turn. What must be known of it later is stored: before, and when it ends."""
+    row, store = planned.row, service.store.ledger.store
+
+    def end_of(end: TurnEnd | ServerError) -> Ended:
+        if isinstance(end, ServerError):
+            return Ended("failed", None, error_answer(end))
+        where = end.plan.thread, end.plan.model.name
+        if has_failed(end):
+            return Ended("failed", None, error_answer(turn_error(end)), *where)
+        return Ended("completed", chat_completion(end, request, id=answer_id), None, *where)
+
+    async def note_thread(end: TurnEnd | Exception) -> None:
+        # The calls of a fallback lead to its thread.
+        if row is not None and isinstance(end, TurnEnd) and end.plan.thread != row.thread:
+            at = Ended("completed", None, None, end.plan.thread, end.plan.model.name)
+            await store.arun(finish, row, at)
+
+    if planned.is_claimed and row is not None:
+        return await service.stored.start(caller, row, planned.plans, tokens, end_of)
+    if row is not None:
+        await store.arun(add_response, row, planned.side)
+    return await service.start(caller, planned.plans, tokens, note_thread)
+
+
+def _again(row: ResponseRow, body: JsonObject) -> Response:
+    """The answer to a request that was answered before."""
+    if (error := replayed_error(row)) is not None:
+        raise error
+    assert row.body is not None, "what is no error has an answer"
+    if not body.get("stream"):
+        return JSONResponse(row.body, headers=REPLAYED)
+    return replayed_stream(replayed_chunks(row.body, _includes_usage(body)), REPLAYED, done=_DONE)
 
 
 async def _chunks(run: TurnRun, stream: ChatStream) -> AsyncIterator[JsonObject]:

@@ -12,7 +12,14 @@ from turngraph.state.errors import BudgetExceededError, TurngraphError, TurnValu
 from turngraph.state.json_types import JsonObject
 from turngraph.state.result import TurnResult
 
-__all__ = ["ServerError", "error_of", "error_of_turn", "is_temporary"]
+__all__ = [
+    "ServerError",
+    "error_of",
+    "error_of_turn",
+    "is_stop",
+    "is_temporary",
+    "server_stopping",
+]
 
 _TYPES: Final[Mapping[int, str]] = {
     401: "authentication_error",
@@ -71,6 +78,7 @@ class ServerError(TurngraphError):
         return {"error": {**self.details, **known}}
 
 
+_STOPPING: Final = "server_stopping"
 _OF_UPSTREAM: Final = frozenset({"authentication", "permission", "quota"})
 """Kinds of a vendor's errors that are the server's fault, not its client's: told as they are, a
 client would take its own key for the wrong one.
@@ -130,6 +138,21 @@ def is_temporary(error: ServerError) -> bool:
     (True, False)
     """
     return error.status in (409, 429, 503) and error.headers.get("x-should-retry") != "false"
+
+
+def server_stopping() -> ServerError:
+    """What is answered where the server ends a turn because it stops itself."""
+    return ServerError(
+        503,
+        "The server was stopped before the turn had ended. Send the request again.",
+        code=_STOPPING,
+        headers={"Retry-After": "1"},
+    )
+
+
+def is_stop(error: ServerError) -> bool:
+    """Whether it is `server_stopping`."""
+    return error.code == _STOPPING
 
 
 def _over_budget(exc: BudgetExceededError) -> ServerError:

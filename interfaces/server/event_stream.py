@@ -3,9 +3,10 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Final
 
+from fastapi import Response
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from turngraph.interfaces.server.answer_parts import has_failed, turn_error
@@ -13,7 +14,7 @@ from turngraph.interfaces.server.errors import ServerError, error_of
 from turngraph.interfaces.server.turn_runs import TurnRun
 from turngraph.state.json_types import JsonObject
 
-__all__ = ["FAREWELL_S", "begun", "event_stream"]
+__all__ = ["FAREWELL_S", "begun", "event_stream", "replayed_stream"]
 
 _log: Final = logging.getLogger("turngraph.server")
 
@@ -30,8 +31,8 @@ PING_S: Final = 15
 async def begun(run: TurnRun) -> None:
     """Waits until there is something to show, for a while.
 
-    Raises ServerError if the turn has failed by then. If the task that waits is cancelled, the turn
-    is told to end.
+    Raises ServerError if the turn has failed by then. If the task that waits is cancelled, the
+    client has left.
     """
     try:
         async with asyncio.timeout(PATIENCE_S):
@@ -39,7 +40,7 @@ async def begun(run: TurnRun) -> None:
     except TimeoutError:
         return
     except asyncio.CancelledError:
-        run.cancel.set()
+        run.leave()
         raise
     if run.task.done() and has_failed(end := await run.end()):
         raise turn_error(end)
@@ -51,23 +52,33 @@ def event_stream(
     headers: Mapping[str, str],
     *,
     drain_s: float,
-    is_detached: bool = False,
     done: str | None = None,
 ) -> EventSourceResponse:
     """The response that sends `chunks`, each as one event, and at last the text `done`.
 
     What goes wrong is sent as an `error` object, as OpenAI's API does in a stream. A client that
-    leaves ends the turn, unless it `is_detached`. A server that stops lets the stream go on for
+    leaves ends the turn, unless that `is_detached`. A server that stops lets the stream go on for
     `drain_s` seconds; then it ends the turn, and the stream says so.
     """
-    events = _events(run, chunks, is_detached, done)
+    events = _events(run, chunks, done)
     return EventSourceResponse(
         events, headers=headers, ping=PING_S, shutdown_grace_period=drain_s + FAREWELL_S
     )
 
 
+def replayed_stream(
+    chunks: Iterable[JsonObject], headers: Mapping[str, str], *, done: str | None = None
+) -> Response:
+    """The stream of an answer that is whole already."""
+    events = [ServerSentEvent(_json(chunk), event=chunk.get("type")) for chunk in chunks]
+    if done is not None:
+        events.append(ServerSentEvent(done))
+    content = b"".join(event.encode() for event in events)
+    return Response(content, headers=dict(headers), media_type="text/event-stream")
+
+
 async def _events(
-    run: TurnRun, chunks: AsyncIterator[JsonObject], is_detached: bool, done: str | None
+    run: TurnRun, chunks: AsyncIterator[JsonObject], done: str | None
 ) -> AsyncIterator[ServerSentEvent]:
     try:
         async for chunk in chunks:
@@ -78,8 +89,7 @@ async def _events(
         _log.exception("A stream has failed")
         yield ServerSentEvent(_json(error_of(exc).body))
     finally:
-        if not is_detached:
-            run.cancel.set()  # of no effect where the turn has ended
+        run.leave()
     if done is not None:
         yield ServerSentEvent(done)
 

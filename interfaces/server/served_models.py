@@ -43,6 +43,8 @@ class ServedModel:
     """The same graph without one; of a user's own graph it is `kept`."""
     created: int
     """When it was built, in seconds since the epoch."""
+    provider: ProviderConfig | None = None
+    """What is asked of its vendor; None of a graph of the user's own."""
 
     @property
     def is_turn(self) -> bool:
@@ -52,8 +54,7 @@ class ServedModel:
     @property
     def max_tokens(self) -> int | None:
         """The longest answer that its configuration allows, in tokens."""
-        limit = self.config.provider.get("max_tokens")
-        return limit if isinstance(limit, int) else None
+        return None if self.provider is None else self.provider.max_tokens
 
     @property
     def asks_person(self) -> bool:
@@ -133,13 +134,20 @@ class _Builder:
     telemetry: Telemetry | None
 
     def model(self, name: str, config: ModelConfig) -> ServedModel:
+        provider = None
         try:
-            graph = self._graph(config) if config.graph is not None else self._turn(name, config)
+            if config.graph is not None:
+                graph = self._graph(config)
+            else:
+                manifests = [self._manifests(each) for each in config.plugins]
+                provider = self._provider(config, manifests)
+                graph = self._turn(name, config, provider, manifests)
         except (TurngraphError, ValueError) as exc:
             raise TurnConfigurationError(f"`models.{name}`: {exc}") from exc
         is_turn = isinstance(graph, TurnGraph)
         stateless = graph.copy({"checkpointer": None}) if is_turn else graph
-        return ServedModel(name, config, graph, stateless, int(time.time()))
+        sampling = None if provider is None else provider.config
+        return ServedModel(name, config, graph, stateless, int(time.time()), sampling)
 
     def _graph(self, config: ModelConfig) -> Graph:
         assert config.graph is not None, "the caller has looked"
@@ -155,19 +163,18 @@ class _Builder:
             saver = fenced(saver, graph.ledger.leases, lease_from)
         return graph.copy({"checkpointer": saver})
 
-    def _turn(self, name: str, config: ModelConfig) -> TurnGraph:
-        manifests = [self._manifests(each) for each in config.plugins]
+    def _turn(
+        self,
+        name: str,
+        config: ModelConfig,
+        provider: OpenAIProvider,
+        manifests: "list[Manifests]",
+    ) -> TurnGraph:
         functions = config.functions
         if config.manifest is None:
-            provider = self._provider(config)
             plugins = [plugin for each in manifests for plugin in each]
         else:
             holder = _holder_of(config.manifest, manifests)
-            provider = OpenAIProvider(
-                client_config(holder, config.manifest, environ=self.environ).replaced(
-                    **config.provider
-                )
-            )
             plugins = list(holder.of_client(config.manifest))
             functions = functions or tuple(holder.clients[config.manifest].spec.functions)
         self.stack.push_async_callback(provider.aclose)
@@ -198,7 +205,11 @@ class _Builder:
         self.stack.callback(manifests.close)
         return manifests
 
-    def _provider(self, config: ModelConfig) -> OpenAIProvider:
+    def _provider(self, config: ModelConfig, manifests: "list[Manifests]") -> OpenAIProvider:
+        if config.manifest is not None:
+            holder = _holder_of(config.manifest, manifests)
+            described = client_config(holder, config.manifest, environ=self.environ)
+            return OpenAIProvider(described.replaced(**config.provider))
         assert config.model is not None, "the configuration has one of three"
         if config.model == SCRIPTED:
             return provider_from(SCRIPTED, self.environ)

@@ -26,6 +26,7 @@ from turngraph.interfaces.server.responses.storage import old_threads
 from turngraph.interfaces.server.served_models import ModelSet, build_models
 from turngraph.interfaces.server.signals import Signals
 from turngraph.interfaces.server.store import Store, open_store
+from turngraph.interfaces.server.stored_requests import StoredRequests
 from turngraph.interfaces.server.turn_runs import OnEnd, TurnEnd, TurnPlan, TurnRun, TurnRuns
 from turngraph.interfaces.telemetry.opentelemetry import OpenTelemetry
 
@@ -52,11 +53,13 @@ class Service:
     telemetry: OpenTelemetry | None
     metrics: Metrics
     signals: Signals = field(default_factory=Signals)
+    stored: StoredRequests = field(init=False)
     background: BackgroundResponses = field(init=False)
     _old: list[ModelSet] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.background = BackgroundResponses(self)
+        self.stored = StoredRequests(self)
+        self.background = BackgroundResponses(self.stored)
 
     async def start(
         self, caller: Caller, plans: Sequence[TurnPlan], tokens: int, on_end: OnEnd | None = None
@@ -179,21 +182,27 @@ async def open_service(
         more = folder, environ, telemetry, metrics
         service = Service(config, known, limiter, forwards, store, models, runs, *more)
         tasks = [asyncio.create_task(each) for each in (service.tidy(), service.end_turns())]
+        watch = asyncio.create_task(service.stored.watch())
         try:
             yield service
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await _ended(*tasks)
             await runs.drain(service.signals.seconds_left(service.config.server.drain_seconds))
             left_s = service.signals.seconds_left(service.config.server.drain_seconds)
             await forwards.drain(left_s)
             await service.background.aclose()
             await runs.stop()
+            await _ended(watch)
             await forwards.aclose()
             await service.sweep(quiet_s=0.0)
             await service.models.aclose()
             await service.close_unused()
+
+
+async def _ended(*tasks: "asyncio.Task[None]") -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _service(request: Request) -> Service:

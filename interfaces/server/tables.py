@@ -4,7 +4,8 @@ server_schema  the versions of these tables, and when each was made
 server_key     one row per API key; a key itself is never stored, only its hash
 server_limit   how many requests and tokens a minute a key or an account may have
 server_rate    how many of them each has had in its last minute
-server_response      one row per response of the Responses API
+server_response      one row per response of the Responses API, and per request to Chat Completions
+                     that has an `Idempotency-Key` or may wait for its client
 server_conversation  one row per conversation that a client has created
 server_forwarded     one row per forwarded request with an `Idempotency-Key`
 """
@@ -98,7 +99,8 @@ response_t: Final = Table(
     Column("model", String(200), nullable=False),
     Column("thread", String(700), nullable=False, index=True),
     Column("turn_id", String(700), nullable=False),
-    # `queued`, `in_progress`, `cancelling`, or how it ended, in the API's words.
+    # `queued`, `in_progress`, `cancelling`, `interrupted` (its process has ended before it; it goes
+    # on if its request comes again), or how it ended, in the API's words.
     Column("status", String(32), nullable=False),
     # 1: it is shown. 0: it is only kept because its turn waits for its client.
     Column("stored", Integer, nullable=False),
@@ -114,6 +116,16 @@ response_t: Final = Table(
     Column("request", Text, nullable=False),
     # The object that the API shows; NULL until it has ended.
     Column("body", Text),
+    # SHA-256 of what was asked under an `Idempotency-Key`; NULL without one.
+    Column("digest", String(64)),
+    # Who runs it: a word that is made anew by each process that takes it.
+    Column("owner", String(32)),
+    # The model on whose graph the thread is: a fallback where one has answered. NULL: `model`.
+    Column("answered_by", String(200)),
+    # JSON: what a turn that waited had when this request brought what it waited for.
+    Column("resumes", Text),
+    # JSON: the status, headers and body of an answer that is an error.
+    Column("error", Text),
 )
 
 conversation_t: Final = Table(
@@ -168,12 +180,22 @@ def _forwarded_answers(conn: Connection) -> None:
     _metadata.create_all(conn, [forwarded_t])
 
 
+def _claims_of_responses(conn: Connection) -> None:
+    """Version 6: a request is claimed by who runs it, and keeps the answer for its retries."""
+    types = {"digest": 64, "owner": 32, "answered_by": 200}
+    for column, length in types.items():
+        add_column(conn, "server_response", column, f"VARCHAR({length})")
+    for column in ("resumes", "error"):
+        add_column(conn, "server_response", column, "TEXT")
+
+
 _STEPS: Final[tuple[Step, ...]] = (
     _first,
     _responses,
     _keys_of_responses,
     _rights_of_responses,
     _forwarded_answers,
+    _claims_of_responses,
 )
 """The steps in order. A released step is never edited; what it missed becomes a new step."""
 

@@ -1,7 +1,8 @@
-"""Decides what a request runs: a new turn, or one that waits for the answers it brings."""
+"""What both APIs need to decide what a request runs: a new turn, or one that waits for it."""
 
+import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from hashlib import sha256
@@ -13,23 +14,33 @@ from langgraph.types import Command, Interrupt
 
 from turngraph.interfaces.server.caller import Caller
 from turngraph.interfaces.server.errors import ServerError
+from turngraph.interfaces.server.responses.storage import ResponseRow
 from turngraph.interfaces.server.served_models import ModelSet, ServedModel
 from turngraph.interfaces.server.turn_request import CallPlace, TurnRequest, call_id
 from turngraph.interfaces.server.turn_runs import TurnPlan
-from turngraph.state.turn import TurnInput, TurnSettings
+from turngraph.state.errors import ErrorKind
+from turngraph.state.json_types import JsonMapping, JsonObject
+from turngraph.state.turn import TurnSettings
 
 __all__ = [
+    "digest_of",
     "find_model",
+    "gone_on",
+    "holder_of",
+    "in_order",
     "may_ask",
-    "plan_turn",
     "resumed",
+    "resumes_of",
     "settings_for",
     "thread_id",
     "token_for",
     "token_of",
+    "unless_begun",
 ]
 
 
+_HOW_ANSWERED: Final = ("stream", "stream_options")
+"""Members of a request that say how its answer is sent."""
 _NAMED: Final = 10
 """How many models an error names."""
 
@@ -44,11 +55,17 @@ def token_of(thread: str) -> str:
     return thread.rpartition("/")[2]
 
 
-def token_for(caller: Caller, key: str | None) -> str:
-    """A new token; with an `Idempotency-Key` always the same one for the same account and key."""
+def token_for(caller: Caller, api: str, key: str | None) -> str:
+    """A new token; with an `Idempotency-Key` always the same one for one account, API and key."""
     if key is None:
         return secrets.token_hex(12)
-    return sha256(f"{quote(caller.account, safe='')} {key}".encode()).hexdigest()[:24]
+    return sha256(f"{quote(caller.account, safe='')} {api} {key}".encode()).hexdigest()[:24]
+
+
+def digest_of(body: JsonMapping) -> str:
+    """SHA-256 of what a request asks. Whether it is streamed changes nothing of that."""
+    asked = {name: value for name, value in body.items() if name not in _HOW_ANSWERED}
+    return sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
 def find_model(models: ModelSet, name: str, caller: Caller) -> ServedModel:
@@ -81,55 +98,21 @@ def may_ask(caller: Caller, name: str) -> bool:
     return "models" in caller.scopes and (caller.models is None or name in caller.models)
 
 
-async def plan_turn(
-    request: TurnRequest, caller: Caller, models: ModelSet, key: str | None
-) -> Sequence[TurnPlan]:
-    """The ways to answer `request`, to be tried in order.
+def in_order(
+    model: ServedModel, models: ModelSet, plan_of: Callable[[ServedModel, int], TurnPlan]
+) -> list[TurnPlan]:
+    """The plans of a model and of those behind it, in the order in which they are tried.
 
-    Args:
-        key: the request's `Idempotency-Key`.
-
-    Raises ServerError for a model or a tool that the caller may not use, and for answers that leave
-    out a call of the turn that waits.
+    `plan_of` makes the plan of one, whose place in the order is counted from 1. A caller that may
+    ask a model may have it answered by the models behind it.
     """
-    model = find_model(models, request.model, caller)
-    if request.settings.caller_tools and "tools" not in caller.scopes:
-        raise ServerError(403, "This key may not offer tools of its own.", param="tools")
-    waiting = await _waiting_turn(request, caller, model)
-    if waiting is not None:
-        return [waiting]
-    fallbacks, token = model.config.fallbacks, token_for(caller, key)
-    # A caller that may ask a model may have it answered by the models behind it.
+    fallbacks = model.config.fallbacks
     chain = [model, *(models.models[each.model] for each in fallbacks)]
-    kinds = [*(each.on for each in fallbacks), ()]
+    kinds: list[Collection[ErrorKind]] = [*(each.on for each in fallbacks), ()]
     return [
-        replace(_new_turn(request, caller, one, token, keeps=key is not None), next_on=next_on)
-        for one, next_on in zip(chain, kinds, strict=True)
+        replace(plan_of(one, n), next_on=next_on)
+        for n, (one, next_on) in enumerate(zip(chain, kinds, strict=True), 1)
     ]
-
-
-def _new_turn(
-    request: TurnRequest, caller: Caller, model: ServedModel, token: str, *, keeps: bool
-) -> TurnPlan:
-    messages = list(request.messages)
-    thread = thread_id(caller, model.name, token)
-    if not model.is_turn:
-        if request.settings.caller_tools:
-            raise ServerError(
-                400,
-                f"`{model.name}` runs its own tools and takes none from clients.",
-                param="tools",
-                code="unsupported_parameter",
-            )
-        return TurnPlan(model, {"messages": messages}, thread, token, len(messages))
-    given: TurnInput = {
-        "messages": [*messages],
-        "turn_id": thread,
-        "settings": settings_for(request.settings, messages, caller, model),
-    }
-    may_stop = bool(request.settings.caller_tools) or model.asks_person
-    kept = thread if keeps or may_stop else None
-    return TurnPlan(model, given, kept, token, len(messages))
 
 
 def settings_for(
@@ -143,18 +126,6 @@ def settings_for(
     elif own is not None and isinstance(first, SystemMessage):
         changes["system"] = f"{own}\n\n{first.text}"
     return asked.model_copy(update=changes)
-
-
-async def _waiting_turn(
-    request: TurnRequest, caller: Caller, model: ServedModel
-) -> TurnPlan | None:
-    """The turn that goes on with what `request` brings; None if no turn waits for it."""
-    given = {**request.answers, **request.decisions}
-    tokens = {place.token for place in given}
-    if len(tokens) != 1:
-        return None
-    token = tokens.pop()
-    return await resumed(model, thread_id(caller, model.name, token), token, token, given)
 
 
 async def resumed(
@@ -181,6 +152,52 @@ async def resumed(
         len(state.values.get("messages", ())),
         frozenset(charge.id for charge in state.values.get("charges") or ()),
     )
+
+
+def resumes_of(plan: TurnPlan, request: TurnRequest) -> JsonObject | None:
+    """What is stored of a plan that `resumed` has made, for `gone_on`; None for other plans."""
+    if not isinstance(plan.given, Command):
+        return None
+    [asked] = {place.token for place in {**request.answers, **request.decisions}}
+    return {"token": asked, "charges": sorted(plan.charges_before)}
+
+
+def holder_of(row: ResponseRow, models: ModelSet) -> ServedModel:
+    """The model on whose graph a stored thread is: the one that was asked, or one behind it.
+
+    Raises ServerError (404) if it is not served any more.
+    """
+    if row.holder in models.models:
+        return models.models[row.holder]
+    raise ServerError(
+        404,
+        f"The model `{row.holder}`, which has answered so far, is not served any more. Begin anew.",
+        type="invalid_request_error",
+        code="model_not_found",
+    )
+
+
+def gone_on(model: ServedModel, row: ResponseRow, token: str) -> TurnPlan:
+    """The turn of a request whose process has died after the turn had got what it waited for.
+
+    It goes on from where its thread is, which may be its end. `token` is as for `resumed`.
+    """
+    assert row.resumes is not None, "the request has resumed a turn"
+    charges = frozenset(row.resumes["charges"])
+    return TurnPlan(model, None, row.thread, token, row.first, charges)
+
+
+async def unless_begun(plan: TurnPlan, new: int) -> TurnPlan:
+    """The plan of a request whose process has died: without its input, if that is stored already.
+
+    `new` is how many messages the request adds. A turn sees by its id whether it was begun; a graph
+    of the user's own would be given its input a second time.
+    """
+    if plan.model.is_turn or plan.thread is None:
+        return plan
+    state = await plan.model.kept.aget_state({"configurable": {"thread_id": plan.thread}})
+    has_input = len(state.values.get("messages", ())) > plan.messages_before - new
+    return replace(plan, given=None) if state.next or has_input else plan
 
 
 def _place(question: Interrupt, token: str) -> CallPlace:

@@ -17,7 +17,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.types import Interrupt
 
 from turngraph.interfaces.server.admission import Admission
-from turngraph.interfaces.server.errors import ServerError
+from turngraph.interfaces.server.errors import server_stopping
 from turngraph.interfaces.server.served_models import ModelSet, ServedModel
 from turngraph.state.errors import ErrorKind
 from turngraph.state.events import AnyEvent, Token, is_event
@@ -71,6 +71,8 @@ class TurnEnd:
     questions: Sequence[Interrupt] = ()
     first_token_s: float | None = None
     """Seconds until the first part of a streamed answer came."""
+    at: float = field(default_factory=time.time)
+    """When it stopped, in seconds since the epoch."""
 
     @property
     def answers(self) -> list[AIMessage]:
@@ -91,6 +93,8 @@ class TurnRun:
     begun: asyncio.Event
     """Set when there is something to show: a part of an answer, or the end."""
     _events: "asyncio.Queue[AnyEvent | None]"
+    is_detached: bool = False
+    """Whether the turn goes on when its client has left."""
 
     async def events(self) -> AsyncIterator[AnyEvent]:
         """Yields the turn's events as they happen, until it stops."""
@@ -101,20 +105,20 @@ class TurnRun:
         """Returns where the turn stopped. Raises what the run raised, and ServerError (503) where
         the server has ended it.
 
-        If the task that waits is cancelled, the turn is told to end.
+        If the task that waits is cancelled, the client has left: see `leave`.
         """
         try:
             return await asyncio.shield(self.task)
         except asyncio.CancelledError:
             if self.task.cancelled():
-                raise ServerError(
-                    503,
-                    "The server was stopped before the turn had ended. Send the request again.",
-                    code="server_stopping",
-                    headers={"Retry-After": "1"},
-                ) from None
-            self.cancel.set()
+                raise server_stopping() from None
+            self.leave()
             raise
+
+    def leave(self) -> None:
+        """Tells the turn that its client has left. Of no effect where it has ended."""
+        if not self.is_detached:
+            self.cancel.set()
 
 
 @dataclass
@@ -182,6 +186,9 @@ class _Work:
                     if error is None or error.kind not in plan.next_on or self._is_decided:
                         break
                 end = replace(end, first_token_s=self.first_token_s)
+            except asyncio.CancelledError:
+                await on_end(server_stopping())
+                raise
             except Exception as exc:
                 await on_end(exc)
                 raise

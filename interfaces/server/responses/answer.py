@@ -4,7 +4,6 @@ Reference: https://platform.openai.com/docs/api-reference/responses/object
 """
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -87,7 +86,7 @@ def finished_response(
             "status": "incomplete",
             "incomplete_details": {"reason": reason},
         }
-    return {**started, **told, "status": "completed", "completed_at": int(time.time())}
+    return {**started, **told, "status": "completed", "completed_at": int(end.at)}
 
 
 def failed_response(started: JsonObject, error: ServerError) -> JsonObject:

@@ -1,4 +1,4 @@
-"""Runs responses that nobody waits for, and takes over those whose process has died."""
+"""Runs responses that nobody waits for, and ends or takes over those whose process has died."""
 
 import asyncio
 import json
@@ -11,26 +11,25 @@ from turngraph.interfaces.server.errors import ServerError, error_of, is_tempora
 from turngraph.interfaces.server.keys.operations import find_key
 from turngraph.interfaces.server.rate_limits.limiter import estimated_tokens
 from turngraph.interfaces.server.responses.answer import failed_response
-from turngraph.interfaces.server.responses.planning import PlannedResponse, ResponsePlanner
-from turngraph.interfaces.server.responses.request import read_response_request
-from turngraph.interfaces.server.responses.running import TurnStarter, start_response
-from turngraph.interfaces.server.responses.storage import (
-    ResponseRow,
-    finish_response,
-    mark_seen,
-    take_abandoned,
+from turngraph.interfaces.server.responses.claims import Ended, take_abandoned
+from turngraph.interfaces.server.responses.planning import (
+    PREFIX,
+    PlannedResponse,
+    ResponsePlanner,
 )
-from turngraph.interfaces.server.turn_runs import TurnRun
+from turngraph.interfaces.server.responses.request import read_response_request
+from turngraph.interfaces.server.responses.running import failed, shown, start_response
+from turngraph.interfaces.server.responses.storage import INTERRUPTED, ResponseRow
+from turngraph.interfaces.server.stored_requests import StoredRequests
 from turngraph.state.json_types import JsonObject
 
 __all__ = ["BackgroundResponses"]
 
-WATCH_S: Final = 1.0
-"""How often a process looks whether a response that it runs shall be cancelled."""
-ABANDONED_S: Final = 30.0
-"""After how long without a look another process takes a response over."""
-
 _REVOKED: Final = "The API key that asked for this response was revoked before it ended."
+_DIED: Final = (
+    "The server that made this response has died before it ended. Send the request again; with "
+    "the same `Idempotency-Key`, what was paid for is not asked again."
+)
 
 _log: Final = logging.getLogger("turngraph.server")
 
@@ -39,51 +38,53 @@ _log: Final = logging.getLogger("turngraph.server")
 class BackgroundResponses:
     """The background responses of this process."""
 
-    service: TurnStarter
-    _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
-    _runs: dict[str, TurnRun] = field(default_factory=dict)
+    requests: StoredRequests
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def start(self, caller: Caller, planned: PlannedResponse, tokens: int) -> None:
-        """Starts a response whose row is stored, unless this process runs it already.
-
-        It may need about `tokens` tokens.
-        """
-        if planned.row.response_id in self._tasks:
-            return
+        """Starts a response that this process has claimed. It may need about `tokens` tokens."""
         task = asyncio.create_task(self._run(caller, planned, tokens))
-        self._tasks[planned.row.response_id] = task
-        task.add_done_callback(lambda _: self._tasks.pop(planned.row.response_id, None))
-
-    def cancel(self, response_id: str) -> None:
-        """Ends a response, if this process runs it."""
-        run = self._runs.get(response_id)
-        if run is not None:
-            run.cancel.set()
+        self.requests.wait_with(planned.row.response_id, task)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def take_over(self) -> None:
-        """Goes on with responses whose process has died. What was paid for is not asked again."""
-        store = self.service.store.ledger.store
-        for row in await store.arun(take_abandoned, store.now() - ABANDONED_S):
-            planner = ResponsePlanner(store, self.service.models, row.caller)
+        """Goes on with background responses whose process has died, and ends the others, for which
+        nobody waits any more. What was paid for is not asked again.
+        """
+        store = self.requests.service.store.ledger.store
+        for row in await store.arun(take_abandoned, PREFIX, self.requests.running):
             try:
-                asked = read_response_request(row.request)
-                planned = await planner.of_row(row, asked)
-            except Exception as exc:  # noqa: BLE001  its model may not be served any more
-                _log.warning("Response %s cannot go on: %r", row.response_id, type(exc).__name__)
-                continue
-            ended: JsonObject | None = None
-            if row.status == "cancelling":
-                # The process that was to end it has died: nothing runs, and nothing starts again.
-                ended = {**planned.started, "status": "cancelled"}
-            elif await self._is_revoked(row):
-                error = ServerError(401, _REVOKED, code="invalid_api_key")
-                ended = failed_response(planned.started, error)
+                ended = await self._end_of(row)
+            except Exception as exc:  # noqa: BLE001  the next round may succeed
+                error = error_of(exc)
+                if is_temporary(error) or error.status >= 500:
+                    _log.warning("Response %s was not taken over: %r", row.response_id, exc)
+                    continue
+                ended = failed(self._shown(row), error)
             if ended is not None:
-                await store.arun(finish_response, row.account, ended)
-                continue
-            longest = asked.turn.settings.max_tokens or planned.plans[0].model.max_tokens
-            tokens = estimated_tokens(len(json.dumps(row.request)), longest)
-            self.start(row.caller, planned, tokens)
+                await self.requests.finish(row, ended)
+
+    async def _end_of(self, row: ResponseRow) -> Ended | None:
+        """How the response of a dead process ends; None if it goes on, in this process."""
+        if not row.background:
+            error = ServerError(500, _DIED, code="server_error")
+            return Ended(INTERRUPTED, failed_response(self._shown(row), error))
+        if row.status == "cancelling":
+            # The process that was to end it has died: nothing runs, and nothing starts again.
+            return self._cancelled(row)
+        if await self._is_revoked(row):
+            error = ServerError(401, _REVOKED, code="invalid_api_key")
+            return failed(self._shown(row), error)
+        asked = read_response_request(row.request)
+        service = self.requests.service
+        planner = ResponsePlanner(service.store.ledger.store, service.models, row.caller)
+        planned = await planner.of_row(row, asked)
+        longest = asked.turn.settings.max_tokens or planned.plans[0].model.max_tokens
+        self.requests.add(row)
+        tokens = estimated_tokens(len(json.dumps(row.request)), longest)
+        self.start(row.caller, planned, tokens)
+        return None
 
     async def _is_revoked(self, row: ResponseRow) -> bool:
         """Whether the key that asked for a response was revoked since. One that has merely expired
@@ -91,33 +92,37 @@ class BackgroundResponses:
         """
         if row.api_key_id is None:
             return False
-        store = self.service.store.ledger.store
+        store = self.requests.service.store.ledger.store
         found = await store.aread(find_key, row.api_key_id)
         return found is not None and found.record.status(store.now()) == "revoked"
 
     async def aclose(self) -> None:
-        """Stops looking. A response that has not ended is taken over by another process."""
-        for task in [*self._tasks.values()]:
+        """Stops what waits for a place. It is taken over by another process."""
+        tasks = [*self._tasks]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _run(self, caller: Caller, planned: PlannedResponse, tokens: int) -> None:
-        store, row = self.service.store.ledger.store, planned.row
+        row = planned.row
         try:
-            run, _ = await start_response(self.service, caller, planned, tokens=tokens)
+            await start_response(self.requests, caller, planned, tokens=tokens)
+        except asyncio.CancelledError:
+            if self.requests.is_unwanted(row.response_id):
+                await self.requests.finish(row, self._cancelled(row))
+            else:
+                await self.requests.leave(row)
+            raise
         except Exception as exc:  # noqa: BLE001  told to whoever asks for the response
             error = error_of(exc)
-            # At a limit it stays queued: `take_over` starts it again.
-            if not is_temporary(error):
-                body = failed_response(planned.started, error)
-                await store.arun(finish_response, row.account, body)
-            return
-        self._runs[row.response_id] = run
-        try:
-            while not run.task.done():
-                await asyncio.wait({run.task}, timeout=WATCH_S)
-                status = await store.arun(mark_seen, row.account, row.response_id)
-                if status in ("cancelling", None):
-                    run.cancel.set()
-        finally:
-            del self._runs[row.response_id]
+            if is_temporary(error):
+                # At a limit it stays queued: `take_over` starts it again.
+                self.requests.forget(row)
+            else:
+                await self.requests.finish(row, failed(planned.started, error))
+
+    def _cancelled(self, row: ResponseRow) -> Ended:
+        return Ended("cancelled", {**self._shown(row), "status": "cancelled"})
+
+    def _shown(self, row: ResponseRow) -> JsonObject:
+        return shown(row, self.requests.service.models)

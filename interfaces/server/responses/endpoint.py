@@ -1,10 +1,10 @@
 """`/v1/responses` and `/v1/conversations`: turns that the server stores."""
 
 import asyncio
-import json
 import secrets
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -16,30 +16,28 @@ from turngraph.interfaces.server.api_page import RESPONSE_BODY
 from turngraph.interfaces.server.bodies import read_json
 from turngraph.interfaces.server.caller import Caller
 from turngraph.interfaces.server.errors import ServerError
-from turngraph.interfaces.server.event_stream import begun, event_stream
+from turngraph.interfaces.server.event_stream import begun, event_stream, replayed_stream
 from turngraph.interfaces.server.rate_limits.limiter import estimated_tokens
-from turngraph.interfaces.server.responses.answer import unfinished_response
-from turngraph.interfaces.server.responses.planning import (
-    PlannedResponse,
-    ResponsePlanner,
-    not_found,
+from turngraph.interfaces.server.responses.claims import request_cancel
+from turngraph.interfaces.server.responses.conversation_storage import (
+    ConversationRow,
+    add_conversation,
+    delete_conversation,
 )
+from turngraph.interfaces.server.responses.places import not_found
+from turngraph.interfaces.server.responses.planning import PlannedResponse, ResponsePlanner
 from turngraph.interfaces.server.responses.request import read_response_request
 from turngraph.interfaces.server.responses.running import (
     needs_json,
     response_of,
+    shown,
     start_response,
-    store_planned,
 )
 from turngraph.interfaces.server.responses.storage import (
     RUNNING,
-    ConversationRow,
     ResponseRow,
-    add_conversation,
-    delete_conversation,
     delete_response,
     find_response,
-    request_cancel,
 )
 from turngraph.interfaces.server.responses.stream import ResponseStream
 from turngraph.interfaces.server.service import (
@@ -49,6 +47,7 @@ from turngraph.interfaces.server.service import (
     ServiceOf,
     unless_gone,
 )
+from turngraph.interfaces.server.stored_requests import REPLAYED, replayed_error
 from turngraph.interfaces.server.turn_planning import may_ask
 from turngraph.interfaces.server.turn_request import member
 from turngraph.interfaces.server.turn_runs import TurnRun
@@ -70,17 +69,18 @@ async def create_response(request: Request, caller: CallerOf, service: ServiceOf
     planner = ResponsePlanner(service.store.ledger.store, service.models, caller)
     planned = await planner.plan(asked, body, request.headers.get("idempotency-key"))
     stream = bool(asked.turn.settings.stream)
-    if planned.row.body is not None:
-        return _again(planned, stream)
-    await store_planned(service, planned)
+    if planned.is_kept and planned.plans:
+        row = await service.stored.claim(planned.row, planned.side)
+        planned = replace(planned, row=row, plans=() if row.is_over else planned.plans)
+    if not planned.plans:
+        return _again(planned, stream, service)
     longest = asked.turn.settings.max_tokens or planned.plans[0].model.max_tokens
     tokens = estimated_tokens(request.state.body_bytes, longest)
     if asked.background and not stream:
         service.background.start(caller, planned, tokens)
         return JSONResponse({**planned.started, "status": "queued"})
-    run, headers = await unless_gone(
-        request, start_response(service, caller, planned, tokens=tokens)
-    )
+    started = start_response(service.stored, caller, planned, tokens=tokens)
+    run, headers = await unless_gone(request, started)
     if not stream:
         end = await unless_gone(request, run.end())
         if has_failed(end):
@@ -90,13 +90,8 @@ async def create_response(request: Request, caller: CallerOf, service: ServiceOf
     events = ResponseStream(
         planned.started, planned.token, needs_json(planned), asked.turn.wants_events
     )
-    return event_stream(
-        run,
-        _events(run, events),
-        headers,
-        drain_s=service.config.server.drain_seconds,
-        is_detached=asked.background,
-    )
+    drain_s = service.config.server.drain_seconds
+    return event_stream(run, _events(run, events, planned), headers, drain_s=drain_s)
 
 
 @router.post("/v1/responses/compact", include_in_schema=False)
@@ -109,7 +104,7 @@ async def not_served(request: Request) -> None:
 @router.get("/v1/responses/{response_id}")
 async def retrieve_response(response_id: str, caller: ReaderOf, service: ServiceOf) -> Response:
     """Returns a stored response, as far as it is."""
-    return JSONResponse(_shown(await _find(response_id, caller, service)))
+    return JSONResponse(shown(await _find(response_id, caller, service), service.models))
 
 
 @router.get("/v1/responses/{response_id}/input_items")
@@ -125,9 +120,10 @@ async def list_input_items(response_id: str, caller: ReaderOf, service: ServiceO
 async def remove_response(response_id: str, caller: ReaderOf, service: ServiceOf) -> JsonObject:
     """Deletes a stored response, and its conversation when nothing else needs that."""
     await _find(response_id, caller, service)
-    service.background.cancel(response_id)
-    thread = await service.store.ledger.store.arun(delete_response, caller.account, response_id)
-    await service.store.forget(thread)
+    service.stored.end(response_id)
+    threads = await service.store.ledger.store.arun(delete_response, caller.account, response_id)
+    for thread in threads:
+        await service.store.forget(thread)
     return {"id": response_id, "object": "response", "deleted": True}
 
 
@@ -140,12 +136,12 @@ async def cancel_response(response_id: str, caller: ReaderOf, service: ServiceOf
             400, "Only a response with `background` can be cancelled.", param="response_id"
         )
     await service.store.ledger.store.arun(request_cancel, caller.account, response_id)
-    service.background.cancel(response_id)
+    service.stored.end(response_id)
     ends_at = time.monotonic() + CANCEL_S
     while row.status in RUNNING and time.monotonic() < ends_at:
         await asyncio.sleep(0.05)
         row = await _find(response_id, caller, service)
-    return JSONResponse(_shown(row))
+    return JSONResponse(shown(row, service.models))
 
 
 @router.post("/v1/conversations")
@@ -171,7 +167,7 @@ async def retrieve_conversation(
 ) -> JsonObject:
     """Returns a conversation, without its messages."""
     planner = ResponsePlanner(service.store.ledger.store, service.models, caller)
-    return _conversation(await planner.find_conversation("conversation_id", conversation_id))
+    return _conversation(await planner.places.conversation("conversation_id", conversation_id))
 
 
 @router.delete("/v1/conversations/{conversation_id}")
@@ -194,35 +190,33 @@ async def _find(response_id: str, caller: Caller, service: Service) -> ResponseR
     return row
 
 
-def _shown(row: ResponseRow) -> JsonObject:
-    if row.body is not None:
-        return row.body
-    status = "in_progress" if row.status == "cancelling" else row.status
-    asked = read_response_request(row.request)
-    return unfinished_response(row.response_id, asked.turn.model, status, row.created, asked.echo)
-
-
-def _again(planned: PlannedResponse, stream: bool) -> Response:
-    """The answer to a request that was answered before."""
-    body = planned.row.body
-    assert body is not None, "the caller has looked"
+def _again(planned: PlannedResponse, stream: bool, service: Service) -> Response:
+    """The answer to a request that came before. One in the background runs perhaps."""
+    row = planned.row
+    # What runs in the background was answered before it had failed.
+    error = None if row.background else replayed_error(row)
+    if error is not None:
+        raise error
+    body = shown(row, service.models)
     if not stream:
-        return JSONResponse(body)
+        return JSONResponse(body, headers=REPLAYED)
     events = [
         {"type": "response.created", "sequence_number": 0, "response": planned.started},
         {"type": f"response.{body['status']}", "sequence_number": 1, "response": body},
     ]
-    lines = [f"event: {each['type']}\ndata: {json.dumps(each)}\n\n" for each in events]
-    return Response("".join(lines), media_type="text/event-stream")
+    return replayed_stream(events, REPLAYED)
 
 
-async def _events(run: TurnRun, stream: ResponseStream) -> AsyncIterator[JsonObject]:
+async def _events(
+    run: TurnRun, stream: ResponseStream, planned: PlannedResponse
+) -> AsyncIterator[JsonObject]:
     for event in stream.start():
         yield event
     async for happened in run.events():
         for event in stream.show(happened):
             yield event
-    for event in stream.finish(await run.end()):
+    end = await run.end()
+    for event in stream.finish(end, planned.started_by(end.plan.model)):
         yield event
 
 

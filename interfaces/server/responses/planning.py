@@ -1,40 +1,35 @@
-"""Decides what a response runs: on which thread, after which messages."""
+"""Decides what a response runs: which models, on which threads, behind which messages."""
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
-
-from langchain_core.messages import AnyMessage
 
 from turngraph.billing.store.ledger_store import LedgerStore
 from turngraph.interfaces.server.caller import Caller
 from turngraph.interfaces.server.errors import ServerError
 from turngraph.interfaces.server.responses.answer import unfinished_response
-from turngraph.interfaces.server.responses.request import ResponseRequest
-from turngraph.interfaces.server.responses.storage import (
-    RUNNING,
-    ConversationRow,
-    ResponseRow,
-    find_conversation,
-    find_response,
-    models_before,
-    models_of,
-    take_thread,
-)
+from turngraph.interfaces.server.responses.claims import check_same_request, new_owner
+from turngraph.interfaces.server.responses.places import Place, Places
+from turngraph.interfaces.server.responses.request import ResponseRequest, echo_of
+from turngraph.interfaces.server.responses.storage import ResponseRow, find_response, take_thread
 from turngraph.interfaces.server.served_models import ModelSet, ServedModel
 from turngraph.interfaces.server.turn_planning import (
+    digest_of,
     find_model,
-    may_ask,
+    gone_on,
+    holder_of,
+    in_order,
     resumed,
+    resumes_of,
     settings_for,
     token_for,
+    unless_begun,
 )
 from turngraph.interfaces.server.turn_runs import TurnPlan
 from turngraph.state.json_types import JsonObject
 
-__all__ = ["PREFIX", "PlannedResponse", "ResponsePlanner", "not_found"]
+__all__ = ["PREFIX", "PlannedResponse", "ResponsePlanner"]
 
 PREFIX = "resp_"
 
@@ -44,10 +39,10 @@ class PlannedResponse:
     """A response that can be started, or was made before."""
 
     row: ResponseRow
-    started: JsonObject
-    """The object that the API shows while it runs."""
+    model: ServedModel
+    """The model that was asked."""
     plans: Sequence[TurnPlan] = ()
-    """The ways to make it. Empty where `row.body` has the answer to the same request already."""
+    """The ways to make it. Empty where the answer to the same request is known already."""
     is_kept: bool = True
     """Whether the row is stored."""
 
@@ -56,16 +51,23 @@ class PlannedResponse:
         """What the ids of its items are made of."""
         return self.row.response_id.removeprefix(PREFIX)
 
+    @property
+    def started(self) -> JsonObject:
+        """The object that the API shows while it runs."""
+        return self.started_by(self.model)
 
-@dataclass(frozen=True)
-class _Place:
-    """Where a new turn runs."""
+    def started_by(self, model: ServedModel) -> JsonObject:
+        """The same where `model` answers, with the parameters that it is asked with."""
+        row = self.row
+        echo = echo_of(row.request, model.provider)
+        named = str(row.request["model"])
+        return unfinished_response(row.response_id, named, "in_progress", row.created, echo)
 
-    thread: str
-    history: Sequence[AnyMessage] = ()
-    """The messages before this turn."""
-    is_stored: bool = False
-    """Whether the thread has them already."""
+    @property
+    def side(self) -> list[str]:
+        """The threads that it may use beside its row's."""
+        threads = dict.fromkeys(plan.thread for plan in self.plans[1:] if plan.thread is not None)
+        return [thread for thread in threads if thread != self.row.thread]
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,11 @@ class ResponsePlanner:
     models: ModelSet
     caller: Caller
 
+    @property
+    def places(self) -> Places:
+        """Where its responses run."""
+        return Places(self.store, self.caller)
+
     async def plan(
         self, asked: ResponseRequest, body: JsonObject, key: str | None
     ) -> PlannedResponse:
@@ -84,7 +91,8 @@ class ResponsePlanner:
         Args:
             key: the request's `Idempotency-Key`.
 
-        Raises ServerError for a model, a response or a conversation that the caller does not have.
+        Raises ServerError for a model, a response or a conversation that the caller does not have,
+        and (422) for a key that was used for another request.
         """
         model = find_model(self.models, asked.turn.model, self.caller)
         offers = asked.turn.settings.caller_tools
@@ -94,58 +102,54 @@ class ResponsePlanner:
             raise ServerError(
                 400, f"`{model.name}` runs its own tools and takes none.", param="tools"
             )
-        token = token_for(self.caller, key)
-        known = None if key is None else await self._row(PREFIX + token)
+        token = token_for(self.caller, PREFIX, key)
+        digest = None if key is None else digest_of(body)
+        known = None if key is None else await self._known(token)
         if known is not None:
-            find_model(self.models, known.model, self.caller)
-            return await self._again(known, asked, body, model)
+            check_same_request(known, digest)
+            if known.is_over or known.background:
+                return PlannedResponse(known, model)
+            return await self.again(known, asked, model)
         plan = await self._waiting(asked, token)
         if plan is not None:
-            return self._planned(asked, body, model, token, [plan])
-        place = await self._place(asked, model, token)
+            return self._planned(asked, body, model, token, digest, [plan])
+        place = await self.places.new(asked, model, token)
         turn_id = f"{quote(self.caller.account, safe='')}/{token}"
-        plans = [self._turn(asked, model, place, token, turn_id)]
-        if asked.conversation is None:
-            plans += self._fallbacks(asked, model, place, token, turn_id)
-        kinds = [*(each.on for each in model.config.fallbacks), ()]
-        plans = [replace(plan, next_on=on) for plan, on in zip(plans, kinds, strict=False)]
-        return self._planned(asked, body, model, token, plans)
+        plans = self._plans(asked, model, place, token, turn_id, is_keyed=key is not None)
+        return self._planned(asked, body, model, token, digest, plans)
+
+    async def again(
+        self, row: ResponseRow, asked: ResponseRequest, model: ServedModel
+    ) -> PlannedResponse:
+        """Plans a response once more that its process has left unfinished."""
+        token = row.response_id.removeprefix(PREFIX)
+        if row.resumes is not None:
+            plans: Sequence[TurnPlan] = [await self._resumed_again(row, asked, token)]
+        else:
+            # The turn's id is the same, so the ledger and the thread know how far it came.
+            place = await self.places.again(row, asked, model)
+            is_keyed = row.digest is not None
+            begun = self._plans(asked, model, place, token, row.turn_id, is_keyed=is_keyed)
+            plans = [await unless_begun(plan, len(asked.turn.messages)) for plan in begun]
+        row = row._replace(owner=new_owner())
+        return PlannedResponse(row, model, plans)
 
     async def of_row(self, row: ResponseRow, asked: ResponseRequest) -> PlannedResponse:
-        """Plans a stored response again that its process has left unfinished."""
-        model = find_model(self.models, row.model, self.caller)
-        return await self._again(row, asked, row.request, model)
+        """Plans a stored response of a dead process, which this one has claimed.
 
-    async def _again(
-        self, row: ResponseRow, asked: ResponseRequest, body: JsonObject, model: ServedModel
-    ) -> PlannedResponse:
-        if row.request != json.loads(json.dumps(body)):
-            raise ServerError(
-                422,
-                "The `Idempotency-Key` was used for another request.",
-                code="idempotency_key_reused",
-            )
-        started = self._started(row, asked)
-        if row.body is not None:
-            return PlannedResponse(row, started)
-        # The turn's id is the same, so the ledger and the thread know how far it came.
-        place = await self._place_again(row, asked, model)
-        token = row.response_id.removeprefix(PREFIX)
-        plan = self._turn(asked, model, place, token, row.turn_id, first=row.first)
-        return PlannedResponse(row, started, [plan])
-
-    async def _place_again(
-        self, row: ResponseRow, asked: ResponseRequest, model: ServedModel
-    ) -> _Place:
-        """Where a response runs again. One that was to begin on a copy of a conversation, and whose
-        process ended before it stored anything, has an empty thread: its history is read once more.
+        Raises ServerError (404) if its model is not served any more.
         """
-        if asked.previous is None or await _messages_of(model, row.thread):
-            return _Place(row.thread, is_stored=True)
-        before = await self._find(asked.previous)
-        if before is None:
-            raise not_found("previous_response_id", asked.previous)
-        return _Place(row.thread, await _messages_until(before, model))
+        model = find_model(self.models, row.model, self.caller)
+        return replace(await self.again(row, asked, model), row=row)
+
+    async def _resumed_again(
+        self, row: ResponseRow, asked: ResponseRequest, token: str
+    ) -> TurnPlan:
+        assert row.resumes is not None, "the caller has looked"
+        holder = holder_of(row, self.models)
+        given = {**asked.turn.answers, **asked.turn.decisions}
+        waiting = await resumed(holder, row.thread, row.resumes["token"], token, given)
+        return waiting or gone_on(holder, row, token)
 
     def _planned(
         self,
@@ -153,6 +157,7 @@ class ResponsePlanner:
         body: JsonObject,
         model: ServedModel,
         token: str,
+        digest: str | None,
         plans: Sequence[TurnPlan],
     ) -> PlannedResponse:
         now, first = self.store.now(), plans[0]
@@ -164,7 +169,7 @@ class ResponsePlanner:
             self.caller.key_id,
             tuple(sorted(self.caller.scopes)),
             None if self.caller.models is None else tuple(sorted(self.caller.models)),
-            first.model.name,
+            asked.turn.model,
             first.thread or "",
             given.get("turn_id", ""),
             "queued" if asked.background else "in_progress",
@@ -177,142 +182,85 @@ class ResponsePlanner:
             first.messages_before,
             body,
             None,
+            digest=digest,
+            owner=new_owner(),
+            answered_by=first.model.name,
+            resumes=resumes_of(first, asked.turn),
         )
-        return PlannedResponse(
-            row, self._started(row, asked), plans, is_kept=asked.stored or may_stop
-        )
+        is_kept = asked.stored or may_stop or digest is not None
+        return PlannedResponse(row, model, plans, is_kept=is_kept)
 
-    def _started(self, row: ResponseRow, asked: ResponseRequest) -> JsonObject:
-        return unfinished_response(
-            row.response_id, asked.turn.model, "in_progress", row.created, asked.echo
-        )
+    def _plans(
+        self,
+        asked: ResponseRequest,
+        model: ServedModel,
+        place: Place,
+        token: str,
+        turn_id: str,
+        *,
+        is_keyed: bool,
+    ) -> list[TurnPlan]:
+        """The model that was asked, and those behind it, in their order."""
+
+        def one(each: ServedModel, n: int) -> TurnPlan:
+            where, name = place, turn_id
+            if n > 1:
+                name = f"{turn_id}~{n}"
+                own = f"{quote(self.caller.account, safe='')}/responses/{token}~{n}"
+                where = place if place.is_shared else Place(own, place.history)
+            return self._turn(asked, each, where, token, name, is_keyed=is_keyed)
+
+        return in_order(model, self.models, one)
 
     def _turn(
         self,
         asked: ResponseRequest,
         model: ServedModel,
-        place: _Place,
+        place: Place,
         token: str,
         turn_id: str,
         *,
-        first: int | None = None,
+        is_keyed: bool,
     ) -> TurnPlan:
         new = list(asked.turn.messages)
+        if place.is_shared:
+            # Another model that answers in the first one's place must not add them a second time.
+            new = [_named(message, f"{token}_in_{n}") for n, message in enumerate(new)]
         messages = new if place.is_stored else [*place.history, *new]
         given: Any = {"messages": messages}
         if model.is_turn:
             settings = settings_for(asked.turn.settings, messages, self.caller, model)
             given |= {"turn_id": turn_id, "settings": settings}
-        before = len(place.history) + len(new) if first is None else first
         keeps = (
             asked.stored
+            or is_keyed
             or bool(asked.turn.settings.caller_tools)
             or model.asks_person
             or not model.is_turn
         )
+        before = len(place.history) + len(new)
         return TurnPlan(model, given, place.thread if keeps else None, token, before)
 
-    def _fallbacks(
-        self,
-        asked: ResponseRequest,
-        model: ServedModel,
-        place: _Place,
-        token: str,
-        turn_id: str,
-    ) -> list[TurnPlan]:
-        return [
-            self._turn(
-                asked,
-                self.models.models[each.model],
-                _Place(f"{place.thread}~{n}", place.history),
-                token,
-                f"{turn_id}~{n}",
-            )
-            for n, each in enumerate(model.config.fallbacks, 2)
-        ]
-
-    async def find_conversation(self, param: str, conversation_id: str) -> ConversationRow:
-        """The conversation of this name.
-
-        Raises ServerError (404) if there is none, or a model has answered in it that the caller may
-        not ask. `param` is the request's name for it.
-        """
-        account = self.caller.account
-        row = await self.store.aread(find_conversation, account, conversation_id)
-        if row is None or not self._may_ask_all(await self.store.aread(models_of, row.thread)):
-            raise not_found(param, conversation_id)
+    async def _known(self, token: str) -> ResponseRow | None:
+        row = await self.store.aread(find_response, self.caller.account, PREFIX + token)
+        if row is not None:
+            find_model(self.models, row.model, self.caller)
         return row
-
-    async def _find(self, response_id: str) -> ResponseRow | None:
-        """A response that the caller may continue: it may ask all models that answered before."""
-        row = await self._row(response_id)
-        if row is None or self.caller.models is None:
-            return row
-        behind = await self.store.aread(models_before, row)
-        return row if self._may_ask_all(behind) else None
-
-    async def _row(self, response_id: str) -> ResponseRow | None:
-        return await self.store.aread(find_response, self.caller.account, response_id)
-
-    def _may_ask_all(self, models: Iterable[str]) -> bool:
-        return all(may_ask(self.caller, model) for model in models)
 
     async def _waiting(self, asked: ResponseRequest, token: str) -> TurnPlan | None:
         """The turn that goes on with the results that the request brings."""
         given = {**asked.turn.answers, **asked.turn.decisions}
         tokens = {place.token for place in given}
-        row = await self._find(PREFIX + tokens.pop()) if len(tokens) == 1 else None
-        if row is None or row.model not in self.models.models:
+        row = await self.places.response(PREFIX + tokens.pop()) if len(tokens) == 1 else None
+        holder = None if row is None else self.models.models.get(row.holder)
+        if row is None or holder is None:
             return None
         asked_token = row.response_id.removeprefix(PREFIX)
-        model = self.models.models[row.model]
-        plan = await resumed(model, row.thread, asked_token, token, given)
+        plan = await resumed(holder, row.thread, asked_token, token, given)
         if plan is not None:
             await self.store.arun(take_thread, self.caller.account, row.response_id)
         return plan
 
-    async def _place(self, asked: ResponseRequest, model: ServedModel, token: str) -> _Place:
-        account = quote(self.caller.account, safe="")
-        new = f"{account}/responses/{token}"
-        if asked.conversation is not None:
-            found = await self.find_conversation("conversation", asked.conversation)
-            return _Place(found.thread, await _messages_of(model, found.thread), is_stored=True)
-        if asked.previous is None:
-            return _Place(new)
-        row = await self._find(asked.previous)
-        if row is None or not row.stored:
-            raise not_found("previous_response_id", asked.previous)
-        if row.status in RUNNING:
-            raise ServerError(
-                409,
-                f"`{asked.previous}` has not ended yet.",
-                param="previous_response_id",
-                code="response_is_running",
-                headers={"Retry-After": "1"},
-            )
-        history = await _messages_until(row, model)
-        same = row.model == model.name
-        if same and await self.store.arun(take_thread, self.caller.account, row.response_id):
-            return _Place(row.thread, history, is_stored=True)
-        return _Place(new, history)
 
-
-async def _messages_of(model: ServedModel, thread: str) -> list[AnyMessage]:
-    state = await model.kept.aget_state({"configurable": {"thread_id": thread}})
-    return list(state.values.get("messages", ()))
-
-
-async def _messages_until(row: ResponseRow, model: ServedModel) -> list[AnyMessage]:
-    """The messages of a response's thread up to its end; others may have come after it."""
-    return (await _messages_of(model, row.thread))[: row.last]
-
-
-def not_found(param: str, given: str) -> ServerError:
-    """Nothing is stored under this name, for this account."""
-    return ServerError(
-        404,
-        f"There is no `{given[:100]}`.",
-        type="invalid_request_error",
-        param=param,
-        code="not_found",
-    )
+def _named(message: Any, name: str) -> Any:
+    return message if message.id else message.model_copy(update={"id": name})

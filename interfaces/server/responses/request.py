@@ -7,7 +7,7 @@ Reference: https://platform.openai.com/docs/api-reference/responses/create
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from turngraph.interfaces.server.errors import ServerError
@@ -19,12 +19,13 @@ from turngraph.interfaces.server.turn_request import (
     function_spec,
     member,
 )
+from turngraph.providers.config import ProviderConfig
 from turngraph.providers.writing.from_responses import from_responses
 from turngraph.state.errors import TurnValueError
 from turngraph.state.json_types import JsonMapping, JsonObject
 from turngraph.state.request import ToolSpec
 
-__all__ = ["APPROVAL_PREFIX", "ResponseRequest", "read_response_request"]
+__all__ = ["APPROVAL_PREFIX", "ResponseRequest", "echo_of", "read_response_request"]
 
 APPROVAL_PREFIX: Final = "mcpr_"
 """What stands before a call's id where a person is asked about it."""
@@ -48,8 +49,8 @@ _ECHOED: Final[Mapping[str, Any]] = {
     "truncation": "disabled",
     "user": None,
 }
-"""What a response repeats of its request, with the value for a request that does not say: OpenAI's
-own, because clients check that these are numbers.
+"""What a response repeats of its request, with the value where neither the request nor the model's
+configuration says one: OpenAI's own, because clients check that these are numbers.
 """
 _TOOL_MEMBERS: Final[Mapping[str, Any]] = {"description": None, "parameters": None, "strict": None}
 """What a response says of a tool whose request leaves it out."""
@@ -66,8 +67,6 @@ class ResponseRequest:
     """The conversation that this response is added to."""
     stored: bool = True
     background: bool = False
-    echo: JsonObject = field(default_factory=dict)
-    """What the answer repeats of the request."""
 
 
 def read_response_request(body: JsonMapping) -> ResponseRequest:
@@ -111,7 +110,6 @@ def read_response_request(body: JsonMapping) -> ResponseRequest:
         conversation=conversation,
         stored=stored is not False,
         background=background,
-        echo=_echo(body),
     )
 
 
@@ -258,11 +256,19 @@ def _tool(tool: Any, n: int) -> ToolSpec:
     return function_spec(tool, f"tools[{n}]")
 
 
-def _echo(body: JsonMapping) -> JsonObject:
+def echo_of(body: JsonMapping, config: ProviderConfig | None) -> JsonObject:
+    """What a response repeats of its request, or else of the model's configuration."""
+    asked, told = _configured(config), dict(body)
+    for name, value in asked.items():
+        given = told.get(name)
+        if given is None:
+            told[name] = value
+        elif isinstance(value, dict):
+            told[name] = {**value, **{key: one for key, one in given.items() if one is not None}}
     echo = {
-        name: default if body.get(name) is None else body[name] for name, default in _ECHOED.items()
+        name: default if told.get(name) is None else told[name] for name, default in _ECHOED.items()
     }
-    reasoning, text = body.get("reasoning") or {}, body.get("text") or {}
+    reasoning, text = told.get("reasoning") or {}, told.get("text") or {}
     conversation = _conversation(body)
     return {
         **echo,
@@ -277,4 +283,18 @@ def _echo(body: JsonMapping) -> JsonObject:
         },
         "service_tier": "default",
         "top_logprobs": 0,
+    }
+
+
+def _configured(config: ProviderConfig | None) -> JsonObject:
+    """The parameters of a model's configuration under the names that requests have for them."""
+    if config is None:
+        return {}
+    return {
+        "temperature": config.temperature,
+        "top_p": config.top_p,
+        "max_output_tokens": config.max_tokens,
+        "parallel_tool_calls": config.parallel_tool_calls,
+        "reasoning": {"effort": config.reasoning_effort, "summary": config.reasoning_summary},
+        "text": {"verbosity": config.text_verbosity},
     }

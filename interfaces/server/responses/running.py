@@ -1,43 +1,32 @@
-"""Starts a response and stores how it ends."""
+"""Starts a response that was claimed, and says how it is stored when it ends."""
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Mapping
 
-from turngraph.billing.errors import TurnConflictError
+from turngraph.interfaces.server.answer_parts import has_failed, turn_error
 from turngraph.interfaces.server.caller import Caller
-from turngraph.interfaces.server.errors import error_of, is_temporary
+from turngraph.interfaces.server.errors import ServerError
 from turngraph.interfaces.server.responses.answer import (
     failed_response,
     finished_response,
     output_items,
+    unfinished_response,
 )
+from turngraph.interfaces.server.responses.claims import Ended
 from turngraph.interfaces.server.responses.planning import PlannedResponse
-from turngraph.interfaces.server.responses.storage import add_response, finish_response
+from turngraph.interfaces.server.responses.request import echo_of
+from turngraph.interfaces.server.responses.storage import ResponseRow
 from turngraph.interfaces.server.served_models import ModelSet
-from turngraph.interfaces.server.store import Store
-from turngraph.interfaces.server.turn_runs import OnEnd, TurnEnd, TurnPlan, TurnRun
+from turngraph.interfaces.server.stored_requests import StoredRequests, error_answer
+from turngraph.interfaces.server.turn_runs import TurnEnd, TurnRun
 from turngraph.state.json_types import JsonObject
 
-__all__ = ["TurnStarter", "needs_json", "response_of", "start_response", "store_planned"]
-
-
-class TurnStarter(Protocol):
-    """What responses need of the server's `Service`."""
-
-    store: Store
-    models: ModelSet
-
-    async def start(
-        self, caller: Caller, plans: Sequence[TurnPlan], tokens: int, on_end: OnEnd | None = None
-    ) -> tuple[TurnRun, Mapping[str, str]]:
-        """See `Service.start`."""
-        ...
+__all__ = ["failed", "needs_json", "response_of", "shown", "start_response"]
 
 
 def response_of(planned: PlannedResponse, end: TurnEnd) -> JsonObject:
     """The response when its turn has stopped."""
     items = output_items(end, planned.token, last_only=needs_json(planned))
-    return finished_response(planned.started, end, items)
+    return finished_response(planned.started_by(end.plan.model), end, items)
 
 
 def needs_json(planned: PlannedResponse) -> bool:
@@ -45,42 +34,43 @@ def needs_json(planned: PlannedResponse) -> bool:
     return bool(planned.started["text"]["format"].get("type") != "text")
 
 
-async def store_planned(service: TurnStarter, planned: PlannedResponse) -> None:
-    """Stores a response before it runs."""
-    if planned.is_kept:
-        await service.store.ledger.store.arun(add_response, planned.row)
+def shown(row: ResponseRow, models: ModelSet) -> JsonObject:
+    """A stored response, as far as it is."""
+    if row.body is not None:
+        return row.body
+    status = "in_progress" if row.status == "cancelling" else row.status
+    model = models.models.get(row.model)
+    echo = echo_of(row.request, None if model is None else model.provider)
+    named = str(row.request["model"])
+    return unfinished_response(row.response_id, named, status, row.created, echo)
+
+
+def failed(started: JsonObject, error: ServerError) -> Ended:
+    """How a response is stored that has ended with `error`."""
+    return Ended("failed", failed_response(started, error), error_answer(error))
 
 
 async def start_response(
-    service: TurnStarter, caller: Caller, planned: PlannedResponse, *, tokens: int
+    requests: StoredRequests, caller: Caller, planned: PlannedResponse, *, tokens: int
 ) -> tuple[TurnRun, Mapping[str, str]]:
-    """Starts the turn of a response. Its end is stored before its client is told.
+    """Starts the turn of a response, which was claimed if it is kept.
 
     Also returns headers for the answer. Raises ServerError (429, 503) at a limit.
     """
-    store, account = service.store.ledger.store, planned.row.account
 
-    async def keep(end: TurnEnd | Exception) -> None:
-        if not planned.is_kept:
-            return
-        if isinstance(end, Exception):
-            if _is_result(planned, end):
-                body = failed_response(planned.started, error_of(end))
-                await store.arun(finish_response, account, body)
-            return
-        last = end.plan.messages_before + len(end.messages)
+    def end_of(end: TurnEnd | ServerError) -> Ended:
+        if isinstance(end, ServerError):
+            return failed(planned.started, end)
         body = response_of(planned, end)
-        await store.arun(finish_response, account, body, end.plan.thread, last)
+        return Ended(
+            body["status"],
+            body,
+            error_answer(turn_error(end)) if has_failed(end) else None,
+            end.plan.thread,
+            end.plan.model.name,
+            end.plan.messages_before + len(end.messages),
+        )
 
-    return await service.start(caller, planned.plans, tokens, keep)
-
-
-def _is_result(planned: PlannedResponse, exc: Exception) -> bool:
-    """Whether the response has ended with `exc`.
-
-    A request that was refused before its turn began has not: it may come again. Of a conflict, the
-    other run knows the end, unless nobody else is left to run a background response.
-    """
-    if isinstance(exc, TurnConflictError) and not planned.row.background:
-        return False
-    return not is_temporary(error_of(exc))
+    if not planned.is_kept:
+        return await requests.service.start(caller, planned.plans, tokens)
+    return await requests.start(caller, planned.row, planned.plans, tokens, end_of)

@@ -1,13 +1,14 @@
-"""The rows of stored responses and conversations: operations for `LedgerStore`.
+"""The rows of stored requests and their answers: operations for `LedgerStore`.
 
-Every one of them names the account, so that no account finds what another one has stored.
+Every one of them names the account, so that no account finds what another one has stored. Who runs
+a request, and how it ends, is in `claims.py`.
 """
 
 import json
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from turngraph.billing.store.transaction import LedgerTransaction
 from turngraph.interfaces.server.caller import Caller, Scope
@@ -15,33 +16,36 @@ from turngraph.interfaces.server.tables import conversation_t, response_t
 from turngraph.state.json_types import JsonObject
 
 __all__ = [
+    "INTERRUPTED",
     "RUNNING",
-    "ConversationRow",
     "ResponseRow",
-    "add_conversation",
     "add_response",
-    "delete_conversation",
     "delete_response",
-    "find_conversation",
     "find_response",
-    "finish_response",
-    "mark_seen",
+    "free_threads",
+    "is_free",
     "models_before",
     "models_of",
     "old_threads",
-    "request_cancel",
-    "take_abandoned",
+    "row_from",
     "take_thread",
 ]
 
-RUNNING = ("queued", "in_progress", "cancelling")
-"""The statuses of a response that has not ended."""
+RUNNING: Final = ("queued", "in_progress", "cancelling")
+"""The statuses of a request that has not ended."""
+INTERRUPTED: Final = "interrupted"
+"""The status of a request whose process has ended before it. If it comes again, it goes on."""
 
-_r, _c = response_t.c, conversation_t.c
+_LISTS: Final = ("scopes", "models")
+_FLAGS: Final = ("stored", "continued", "background")
+_OBJECTS: Final = ("body", "resumes", "error")
+_SIDE_THREAD: Final = "~"
+
+_r = response_t.c
 
 
 class ResponseRow(NamedTuple):
-    """A response as it is stored. See `response_t` for its members."""
+    """A request as it is stored, with its answer. See `response_t` for its members."""
 
     response_id: str
     account: str
@@ -61,6 +65,11 @@ class ResponseRow(NamedTuple):
     last: int
     request: JsonObject
     body: JsonObject | None
+    digest: str | None = None
+    owner: str | None = None
+    answered_by: str | None = None
+    resumes: JsonObject | None = None
+    error: JsonObject | None = None
 
     @property
     def caller(self) -> Caller:
@@ -69,35 +78,44 @@ class ResponseRow(NamedTuple):
         models = None if self.models is None else frozenset(self.models)
         return Caller(self.account, self.api_key_id, frozenset(scopes), models)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the request has its answer, which is what its retries get."""
+        return self.status not in (*RUNNING, INTERRUPTED)
 
-class ConversationRow(NamedTuple):
-    """A conversation as it is stored."""
-
-    conversation_id: str
-    account: str
-    thread: str
-    created: float
-    metadata: JsonObject
+    @property
+    def holder(self) -> str:
+        """The model on whose graph the thread is."""
+        return self.answered_by or self.model
 
 
-def add_response(tx: LedgerTransaction, row: ResponseRow) -> None:
-    """Stores a new response. One with the same id stays as it is: the request came again."""
+def add_response(tx: LedgerTransaction, row: ResponseRow, side: Sequence[str] = ()) -> None:
+    """Stores a new request. One with the same id stays as it is: the request came again.
+
+    `side` are further threads that it may use. Each has a row of its own, so that it is deleted
+    with the request.
+    """
     if find_response(tx, row.account, row.response_id) is not None:
         return
-    values = {**row._asdict(), "request": json.dumps(row.request), "body": None}
-    for name in ("scopes", "models"):
-        values[name] = None if values[name] is None else json.dumps(values[name])
-    # PostgreSQL takes no boolean for a number.
-    flags = {name: int(values[name]) for name in ("stored", "continued", "background")}
-    tx.conn.execute(response_t.insert(), {**values, **flags})
+    tx.conn.execute(response_t.insert(), _values(row))
+    for n, thread in enumerate(side, 2):
+        beside = row._replace(
+            response_id=f"{row.response_id}{_SIDE_THREAD}{n}",
+            thread=thread,
+            status="completed",
+            stored=False,
+            background=False,
+            request={},
+        )
+        tx.conn.execute(response_t.insert(), _values(beside))
 
 
 def find_response(tx: LedgerTransaction, account: str, response_id: str) -> ResponseRow | None:
-    """Returns the response, or None if the account has none with this id."""
+    """Returns the request, or None if the account has none with this id."""
     found = tx.conn.execute(
         select(response_t).where(_r.response_id == response_id, _r.account == account)
     ).one_or_none()
-    return None if found is None else _response(found._asdict())
+    return None if found is None else row_from(found._asdict())
 
 
 def models_of(tx: LedgerTransaction, thread: str) -> set[str]:
@@ -117,22 +135,6 @@ def models_before(tx: LedgerTransaction, row: ResponseRow) -> set[str]:
     return models
 
 
-def finish_response(
-    tx: LedgerTransaction,
-    account: str,
-    body: JsonObject,
-    thread: str | None = None,
-    last: int | None = None,
-) -> None:
-    """Stores how a response ended: what is shown, its thread, and how many messages that has."""
-    values = {"status": body["status"], "body": json.dumps(body), "thread": thread, "last": last}
-    tx.conn.execute(
-        response_t.update()
-        .where(_r.response_id == body["id"], _r.account == account)
-        .values({name: value for name, value in values.items() if value is not None})
-    )
-
-
 def take_thread(tx: LedgerTransaction, account: str, response_id: str) -> bool:
     """Lets a response go on with the thread of `response_id`. False if another one does already."""
     taken = tx.conn.execute(
@@ -143,111 +145,55 @@ def take_thread(tx: LedgerTransaction, account: str, response_id: str) -> bool:
     return taken.rowcount == 1
 
 
-def request_cancel(tx: LedgerTransaction, account: str, response_id: str) -> None:
-    """Asks the process that runs a response to end it."""
-    tx.conn.execute(
-        response_t.update()
-        .where(
+def delete_response(tx: LedgerTransaction, account: str, response_id: str) -> list[str]:
+    """Deletes a request. Returns those of its threads that nothing else needs, to be deleted."""
+    its = (
+        or_(
             _r.response_id == response_id,
-            _r.account == account,
-            _r.status.in_(("queued", "in_progress")),
-        )
-        .values(status="cancelling")
+            _r.response_id.startswith(f"{response_id}{_SIDE_THREAD}", autoescape=True),
+        ),
+        _r.account == account,
     )
-
-
-def mark_seen(tx: LedgerTransaction, account: str, response_id: str) -> str | None:
-    """Notes that its process still runs a response. Returns its status; None if it is deleted."""
-    where = (_r.response_id == response_id, _r.account == account)
-    tx.conn.execute(response_t.update().where(*where).values(seen=tx.now))
-    status: str | None = tx.conn.execute(select(_r.status).where(*where)).scalar_one_or_none()
-    return status
-
-
-def take_abandoned(tx: LedgerTransaction, before: float) -> list[ResponseRow]:
-    """Takes over the background responses whose process was last seen `before`."""
-    where = (_r.background == 1, _r.status.in_(RUNNING), _r.seen < before)
-    rows = [_response(row._asdict()) for row in tx.conn.execute(select(response_t).where(*where))]
-    taken = []
-    for row in rows:
-        mine = tx.conn.execute(
-            response_t.update()
-            .where(_r.response_id == row.response_id, _r.seen == row.seen)
-            .values(seen=tx.now)
-        )
-        if mine.rowcount == 1:
-            taken.append(row)
-    return taken
-
-
-def delete_response(tx: LedgerTransaction, account: str, response_id: str) -> str | None:
-    """Deletes a response. Returns its thread if nothing else needs that, so that it can go too."""
-    row = find_response(tx, account, response_id)
-    if row is None:
-        return None
-    tx.conn.execute(response_t.delete().where(_r.response_id == response_id, _r.account == account))
-    return row.thread if _is_free(tx, row.thread) else None
+    threads = tx.conn.execute(select(_r.thread).where(*its).distinct()).scalars().all()
+    tx.conn.execute(response_t.delete().where(*its))
+    return free_threads(tx, threads)
 
 
 def old_threads(tx: LedgerTransaction, before: float) -> list[str]:
-    """Deletes the responses of before a time, and returns the threads that nothing needs then."""
+    """Deletes the requests of before a time, and returns the threads that nothing needs then."""
     old = _r.created < before
     threads = tx.conn.execute(select(_r.thread).where(old).distinct()).scalars().all()
     tx.conn.execute(response_t.delete().where(old))
-    return [thread for thread in threads if _is_free(tx, thread)]
+    return free_threads(tx, threads)
 
 
-def add_conversation(tx: LedgerTransaction, row: ConversationRow) -> None:
-    """Stores a new conversation."""
-    tx.conn.execute(
-        conversation_t.insert(), {**row._asdict(), "metadata": json.dumps(row.metadata)}
-    )
+def free_threads(tx: LedgerTransaction, threads: Sequence[str]) -> list[str]:
+    """Those of `threads` that no request and no conversation needs."""
+    return [thread for thread in threads if is_free(tx, thread)]
 
 
-def find_conversation(
-    tx: LedgerTransaction, account: str, conversation_id: str
-) -> ConversationRow | None:
-    """Returns the conversation, or None if the account has none with this id."""
-    found = tx.conn.execute(
-        select(conversation_t).where(_c.conversation_id == conversation_id, _c.account == account)
-    ).one_or_none()
-    if found is None:
-        return None
-    values = found._asdict()
-    return ConversationRow(**{**values, "metadata": json.loads(values["metadata"])})
-
-
-def delete_conversation(tx: LedgerTransaction, account: str, conversation_id: str) -> str | None:
-    """Deletes a conversation. Returns its thread if no response needs that."""
-    row = find_conversation(tx, account, conversation_id)
-    if row is None:
-        return None
-    tx.conn.execute(
-        conversation_t.delete().where(_c.conversation_id == conversation_id, _c.account == account)
-    )
-    return row.thread if _is_free(tx, row.thread) else None
-
-
-def _is_free(tx: LedgerTransaction, thread: str) -> bool:
+def is_free(tx: LedgerTransaction, thread: str) -> bool:
+    """Whether no request and no conversation needs a thread."""
     for table in (response_t, conversation_t):
         if tx.conn.execute(select(table.c.thread).where(table.c.thread == thread)).first():
             return False
     return True
 
 
-def _response(values: Mapping[str, Any]) -> ResponseRow:
-    lists = {
-        name: None if values[name] is None else tuple(json.loads(values[name]))
-        for name in ("scopes", "models")
-    }
-    return ResponseRow(
-        **{
-            **values,
-            **lists,
-            "stored": bool(values["stored"]),
-            "continued": bool(values["continued"]),
-            "background": bool(values["background"]),
-            "request": json.loads(values["request"]),
-            "body": None if values["body"] is None else json.loads(values["body"]),
-        }
-    )
+def row_from(values: Mapping[str, Any]) -> ResponseRow:
+    """The request that a row of `response_t` holds."""
+    read: dict[str, Any] = {"request": json.loads(values["request"])}
+    read |= {name: bool(values[name]) for name in _FLAGS}
+    for name in (*_LISTS, *_OBJECTS):
+        read[name] = None if values[name] is None else json.loads(values[name])
+    read |= {name: tuple(read[name]) for name in _LISTS if read[name] is not None}
+    return ResponseRow(**{**values, **read})
+
+
+def _values(row: ResponseRow) -> dict[str, Any]:
+    values = row._asdict()
+    for name in (*_LISTS, *_OBJECTS):
+        values[name] = None if values[name] is None else json.dumps(values[name])
+    # PostgreSQL takes no boolean for a number.
+    flags = {name: int(values[name]) for name in _FLAGS}
+    return {**values, **flags, "request": json.dumps(row.request)}

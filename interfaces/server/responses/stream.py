@@ -57,8 +57,10 @@ class ResponseStream:
         if self.wants_events and (shown := shown_event(event)) is not None:
             yield self._event("turngraph.event", event=shown)
 
-    def finish(self, end: TurnEnd) -> Iterator[JsonObject]:
-        """The last events: what was not shown yet, calls for the client, and the whole response."""
+    def finish(self, end: TurnEnd, started: JsonObject) -> Iterator[JsonObject]:
+        """The last events: what was not shown yet, calls for the client, and the whole response,
+        as the model that has answered had `started` it.
+        """
         yield from self._close()
         # What came without tokens: of a vendor or a node that does not stream, or held back.
         items = output_items(end, self.token, last_only=self.holds)
@@ -68,7 +70,7 @@ class ResponseStream:
             yield from self._whole_message(item)
         for item in waiting_items(end, self.token, len(self._items)):
             yield from self._waiting(item)
-        whole = finished_response(self.started, end, self._items)
+        whole = finished_response(started, end, self._items)
         yield self._event(f"response.{whole['status']}", response=whole)
 
     def _whole_message(self, item: JsonObject) -> Iterator[JsonObject]:
