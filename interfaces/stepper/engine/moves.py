@@ -155,6 +155,11 @@ class MoveHistory(Generic[L]):
         self._added.clear()
         self._done.clear()
 
+    def steps(self) -> Iterator[Step]:
+        """Yields every step that a line may stand at after `undo` or `redo`; some several times."""
+        for move in (*self._done, *self._undone):
+            yield from (*move.before.steps, *move.after.steps)
+
     def undone_lines(self) -> list[L]:
         """Returns the lines that were undone and can come back."""
         return [line for move in self._undone for line in move.new_lines]
@@ -192,9 +197,12 @@ def numbered_name(name: str, taken: Container[str]) -> str:
 
 
 def _restore(line: _Line, state: LineState) -> None:
-    """Brings a line to `state`; plain steps that ran after it stay ahead, as after going back."""
+    """Brings a line to `state`; plain steps that ran after it stay ahead, as after going back.
+
+    So does the step at which another version of the graph was loaded.
+    """
     steps, ahead = line.line_state.steps, len(state.steps)
     goes_on = steps[:ahead] == state.steps and len(steps) > ahead
-    if goes_on and steps[ahead].kind == "step":
+    if goes_on and steps[ahead].kind in ("step", "reload"):
         state = LineState(steps, state.position)
     line.line_state = state

@@ -1,6 +1,6 @@
 """Goes on with another version of the graph, after its file was changed. Nothing runs for it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import AsyncExitStack
 
 from turngraph.interfaces.stepper.engine.session import Session
@@ -9,7 +9,7 @@ from turngraph.interfaces.stepper.engine.task_controller import Graph, graphs_in
 from turngraph.interfaces.stepper.engine.timeline import Timeline
 from turngraph.state.errors import TurnInvocationError
 
-__all__ = ["reload_timelines"]
+__all__ = ["missing_nodes", "reload_timelines"]
 
 
 async def reload_timelines(timelines: Collection[Timeline], graph: Graph) -> None:
@@ -34,12 +34,18 @@ async def reload_timelines(timelines: Collection[Timeline], graph: Graph) -> Non
             timeline.change_session(session, step)
 
 
-def _check_nodes(timelines: Collection[Timeline], graph: Graph) -> None:
-    """LangGraph would take a checkpoint that leads to a missing node for the end of the run."""
+def missing_nodes(steps: Iterable[Step], graph: Graph) -> list[str]:
+    """Returns the nodes that `steps` ran or stand before, and that `graph` does not have.
+
+    LangGraph would take a checkpoint that leads to a missing node for the end of the run.
+    """
     names = {f"{path}/{node}".lstrip("/") for path, each in graphs_in(graph) for node in each.nodes}
-    steps = [step for timeline in timelines for step in timeline.steps]
     known = [name for step in steps for name in (*step.ran, *_open_names(step))]
-    missing = dict.fromkeys(name for name in known if name not in names)
+    return list(dict.fromkeys(name for name in known if name not in names))
+
+
+def _check_nodes(timelines: Collection[Timeline], graph: Graph) -> None:
+    missing = missing_nodes((step for timeline in timelines for step in timeline.steps), graph)
     if missing:
         gone = ", ".join(f"`{name}`" for name in missing)
         raise TurnInvocationError(

@@ -8,7 +8,7 @@ from turngraph.interfaces.stepper.engine.breakpoints import Breakpoint
 from turngraph.interfaces.stepper.engine.edits import EditRequest, edit_from
 from turngraph.interfaces.stepper.engine.history import history_steps
 from turngraph.interfaces.stepper.engine.moves import LineState, numbered_name
-from turngraph.interfaces.stepper.engine.reloading import reload_timelines
+from turngraph.interfaces.stepper.engine.reloading import missing_nodes, reload_timelines
 from turngraph.interfaces.stepper.engine.session import Session
 from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.interfaces.stepper.engine.stop_names import check_name
@@ -233,14 +233,16 @@ class Stepper(StorableLine):
     def reload(self, graph: Graph) -> None:
         """Lets every line go on with `graph`, a new version of its graph. Nothing runs for it.
 
-        What has run stays as it is; `undo` does not reach behind it. Raises TurnInvocationError,
-        and changes nothing, if `graph` lacks a node that a line has run or stands before.
+        What has run stays as it is. `undo` and `redo` reach behind it, unless they would lead to a
+        node that `graph` does not have. Raises TurnInvocationError, and changes nothing, if a line
+        has run such a node or stands before it.
         """
         walk = self._walk
         lines = [*walk.lines.values(), *walk.moves.undone_lines()]
         walk.loop.run(reload_timelines([line._timeline for line in lines], graph))
         walk.graph = graph
-        walk.moves.begin_anew(self)
+        if missing_nodes(walk.moves.steps(), graph):
+            walk.moves.begin_anew(self)
         for line in lines:
             line._notified()
 

@@ -100,7 +100,7 @@ class RandomWalk:
         move = self.chance.choice(
             (
                 *(*forward, self.back, self.jump, self.edit, self.edit, self.fork, self.run),
-                *(self.undo, self.undo, self.redo, self.save_and_open),
+                *(self.undo, self.undo, self.redo, self.save_and_open, self.reload),
             )
         )
         known = self.stepper.now is not self.stepper.timeline[-1]
@@ -155,6 +155,12 @@ class RandomWalk:
     def redo(self) -> None:
         if self.stepper.to_redo:
             self.stepper = self.stepper.redo()
+
+    def reload(self) -> None:
+        """As after a change of the graph's file: every move can still be undone."""
+        before = (self.stepper.to_undo, self.stepper.to_redo)
+        self.stepper.reload(self.stepper.graph)
+        assert (self.stepper.to_undo, self.stepper.to_redo) == before
 
     def save_and_open(self) -> None:
         """Goes on with what the file holds. Runs that were undone are lines there."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import HumanMessage
+from langgraph.graph import START, MessagesState, StateGraph
 
 from tests.interfaces.stepper.test_stepper import OSLO, ROME, weather
 from tests.turns import ask, turn_on
@@ -170,3 +171,44 @@ def test_forks_have_short_names(stepper: TurnStepper) -> None:
     kept.jump(0)
     kept.edit(messages=[HumanMessage("Rome?")])
     assert list(stepper.forks) == ["main", "fork 1", "fork 2", "main 1", "main 2"]
+
+
+def router(word: str, *nodes: str) -> Any:
+    """A graph that goes from `route` to the node that the last message names."""
+    builder = StateGraph(MessagesState)
+    builder.add_node("route", lambda state: {})
+    for node in nodes:
+        builder.add_node(node, lambda state, node=node: {"messages": [("ai", word + node)]})
+    builder.add_edge(START, "route")
+    builder.add_conditional_edges("route", lambda state: state["messages"][-1].text, list(nodes))
+    return builder.compile()
+
+
+def test_undo_and_redo_reach_behind_a_new_version_of_the_graph() -> None:
+    """What runs from there is the new code."""
+    with TurnStepper(router("old ", "one", "two"), ask("one")) as stepper:
+        stepper.step()
+        stepper.edit(messages=[HumanMessage("two", id=stepper.state["messages"][0].id)])
+        stepper.undo()
+        stepper.reload(router("new ", "one", "two", "three"))
+        assert (stepper.to_undo, stepper.to_redo) == ("step", "edit")
+        stepper.redo()
+        stepper.run()
+        assert stepper.state["messages"][-1].text == "new two"
+        stepper.undo()
+        stepper.undo()
+        assert stepper.now.nodes == ("one",)
+        stepper.run()
+        assert stepper.state["messages"][-1].text == "new one"
+
+
+def test_moves_that_lead_to_a_node_that_is_gone_are_forgotten() -> None:
+    """Nobody can stand there any more; the line itself goes on."""
+    with TurnStepper(router("old ", "one", "two"), ask("one")) as stepper:
+        stepper.step()
+        stepper.edit(messages=[HumanMessage("two", id=stepper.state["messages"][0].id)])
+        stepper.undo()
+        stepper.reload(router("new ", "one"))
+        assert (stepper.to_undo, stepper.to_redo) == ("", "")
+        stepper.run()
+        assert stepper.state["messages"][-1].text == "new one"
