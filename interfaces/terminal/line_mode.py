@@ -14,7 +14,7 @@ from turngraph.drawing.marks import SIGNS
 from turngraph.interfaces.plain_text import money, printable
 from turngraph.interfaces.stepper.engine.retry_pauses import RetryPauses
 from turngraph.interfaces.stepper.engine.stepper import Stepper
-from turngraph.interfaces.stepper.views.page import pane_texts
+from turngraph.interfaces.stepper.views.panes import PANES, Pane, pane_of
 from turngraph.interfaces.stepper.views.status import turn_mark
 from turngraph.interfaces.terminal.editor import edit_text, editor_command
 from turngraph.interfaces.terminal.keys import KEYS, VIEW_KEYS, find_line, shown_by, unknown_key
@@ -26,7 +26,7 @@ __all__ = ["LineMode"]
 _PANE_LINES: Final = 60
 """Lines of a pane that are shown; the rest is counted."""
 _PROMPT: Final = f"{' '.join([*KEYS, *VIEW_KEYS])}: "
-_PANE_STYLES: Final = {"problem": "red", "question": "yellow", "answer": "bold"}
+_PANE_STYLES: Final = {"question": "yellow", "answer": "bold"}
 
 
 class LineMode:
@@ -105,31 +105,30 @@ class LineMode:
         self._console.print(
             Text.assemble((f"● {SIGNS[mark]} ", MARK_STYLES[mark]), (step, "bold")), soft_wrap=True
         )
-        shown = pane_texts(stepper)
         names = ["problem", "question"]
+        if pane_of(stepper, "answer").mark == "failed":
+            names.append("answer")
         if any(task.node == "call_llm" for task in now.pending):
             names.append("request")
         elif any(task.call for task in now.pending):
             names += ["answer", "tools"]
-        elif now.attempts or now.finished:
-            # The answer of a failed call is its problem, which has been shown.
-            names += [] if mark == "failed" else ["answer"]
         else:
-            names.append("diff")
-        for name in names:
-            self._print(name, shown[name])
+            names.append("answer" if now.attempts or now.finished else "diff")
+        for name in dict.fromkeys(names):
+            self._print(name, pane_of(stepper, name))
 
     def _show_pane(self, name: str) -> None:
-        shown = pane_texts(self._stepper)
-        if name in shown:
-            self._print(name, shown[name] or "nothing here")
+        if name in PANES:
+            pane = pane_of(self._stepper, name)
+            self._print(name, Pane("nothing here") if pane.is_empty else pane)
         else:
-            self._say(f"Panes: {', '.join(shown)}. As in: p messages", "dim")
+            self._say(f"Panes: {', '.join(PANES)}. As in: p messages", "dim")
 
-    def _print(self, name: str, text: str) -> None:
-        if not text:
+    def _print(self, name: str, pane: Pane) -> None:
+        if not pane.as_text:
             return
-        lines, style = printable(text).splitlines(), _PANE_STYLES.get(name, "")
+        lines = printable(pane.as_text).splitlines()
+        style = "red" if pane.mark == "failed" else _PANE_STYLES.get(name, "")
         self._console.print(Text(f"  {name}", "dim"))
         for line in lines[:_PANE_LINES]:
             self._console.print(Text(f"    {line}", style), soft_wrap=True)

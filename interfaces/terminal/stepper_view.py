@@ -16,7 +16,7 @@ from turngraph.interfaces.stepper.engine.retry_pauses import RetryPause
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.views.page import graph_shown
 from turngraph.interfaces.stepper.views.panes import pane_of
-from turngraph.interfaces.stepper.views.status import answer_of, node_statuses
+from turngraph.interfaces.stepper.views.status import node_statuses, problems_of
 from turngraph.interfaces.terminal.rendering import (
     MARK_STYLES,
     graph_list,
@@ -92,7 +92,7 @@ class StepperView(Vertical):
         """
         self._stepper = stepper
         # In the pane `answer`, an error stands in the place of the answer already.
-        in_place = pane == "answer" and answer_of(stepper).mark == "failed"
+        in_place = pane == "answer" and pane_of(stepper, pane).mark == "failed"
         self._draw_banner(hides_problem=in_place)
         with self.prevent(Tabs.TabActivated):  # only the person's own choice is one
             self.query_one(Tabs).active = pane
@@ -126,7 +126,8 @@ class StepperView(Vertical):
         notice.set_class(bool(text), "-shown")
 
     def _draw_banner(self, *, hides_problem: bool) -> None:
-        question, problem = (pane_of(self._stepper, name).text for name in ("question", "problem"))
+        question = pane_of(self._stepper, "question").text
+        problem = printable("\n".join(problems_of(self._stepper)))
         pauses = printable("\n".join(map(str, self._pauses)))
         banner = self.query_one("#banner", Static)
         banner.update(Text(pauses or problem or question))

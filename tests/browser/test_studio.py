@@ -199,7 +199,8 @@ def test_a_failed_call_a_failed_tool_and_a_refused_budget_are_told(
         start(page, graph, text)
         press(page, "Run")
         headline(page, "finished")
-        assert sentence in pane(page, "problem").inner_text()
+        assert sentence in pane(page, "answer").inner_text()
+        assert pane(page, "problem").is_hidden()
         received = troubled.requests[-1]
         assert received.body["messages"][-1] == {"role": "user", "content": text}
         assert received.headers["authorization"] == "Bearer sk-planted-4711"
@@ -211,7 +212,7 @@ def test_a_failed_call_a_failed_tool_and_a_refused_budget_are_told(
     start(page, "poor", "Hi")
     press(page, "Run")
     headline(page, "finished")
-    assert "allows 0.0000001 USD" in pane(page, "problem").inner_text()
+    assert "allows 0.0000001 USD" in pane(page, "answer").inner_text()
     assert len(model.requests) == before
 
 

@@ -93,7 +93,10 @@ def headline(stepper: Stepper, *, sign: bool = False) -> str:
 
 
 def _problem(stepper: Stepper) -> Pane:
-    return Pane("\n".join(problems_of(stepper)), mark="failed")
+    # What has kept the answer away stands in the answer's place.
+    in_answer = _answer(stepper).text.split("\n\n")
+    problems = [each for each in problems_of(stepper) if each not in in_answer]
+    return Pane("\n".join(problems), mark="failed")
 
 
 def _question(stepper: Stepper) -> Pane:
@@ -105,6 +108,9 @@ def _answer(stepper: Stepper) -> Pane:
     answer = answer_of(stepper)
     # A question has a pane of its own, with the fields to answer it.
     if answer.mark == "waiting":
+        return Pane()
+    # A graph that takes no messages gives no answer either.
+    if answer.mark == "failed" and "messages" not in stepper.graph.channels:
         return Pane()
     mark: Mark | None = "failed" if answer.mark == "failed" else None
     return Pane(answer.text, note=answer.note, mark=mark)
@@ -144,7 +150,10 @@ def _response(stepper: Stepper) -> Pane:
     if calls_model_next(stepper.now):
         note = f"{note}, before the one that is about to be sent"
     if reply is None:
-        return Pane("" if error is None else error.message, note=f"{note}, failed", mark="failed")
+        assert error is not None, "an attempt has an answer or an error"
+        # Its sentence stands in the answer's place.
+        fields = error.model_dump(mode="json", exclude_none=True, exclude={"message"})
+        return Pane(json.dumps(fields, indent=2), note=f"{note}, failed", mark="failed")
     fields = reply.model_dump(mode="json", exclude_defaults=True, exclude={"raw"})
     notes = filter(None, (note, reply.finish_reason))
     return Pane(json.dumps(fields, indent=2, ensure_ascii=False), note=", ".join(notes))

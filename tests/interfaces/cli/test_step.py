@@ -105,7 +105,7 @@ def test_an_answer_and_an_error_are_text_and_the_end_is_told(
     out = capsys.readouterr().out
     assert "  answer\n    It is 42.\n" in out
     assert "● ✗ 4: finalize → finished" in out
-    assert "  problem\n    custom answered 401 (authentication): Incorrect API key" in out
+    assert "  answer\n    custom answered 401 (authentication): Incorrect API key" in out
     assert out.count("Nothing is left to run: the run is over.") == 2
 
 

@@ -91,7 +91,7 @@ def test_failures_and_questions_are_saved(tmp_path: Path) -> None:
         opened.answer(4)
         opened.save(tmp_path / "raised.json")
     with TurnStepper.open(tmp_path / "raised.json", graph) as opened:
-        assert pane_texts(opened)["problem"] == "LookupError: too many"
+        assert pane_texts(opened)["answer"] == "LookupError: too many"
 
 
 def test_what_was_undone_is_saved_as_a_line(model: ScriptedModel, tmp_path: Path) -> None:

@@ -131,6 +131,19 @@ def test_the_answer_of_an_earlier_call_is_not_shown_as_this_one_s() -> None:
         assert "500" in pane_texts(stepper)["response"]
 
 
+@pytest.mark.parametrize("nodes", [["finalize"], ["bill", "finalize"]])
+def test_what_kept_the_answer_away_is_said_once(nodes: list[str]) -> None:
+    """In the answer's place; another failure stands in the pane `problem`."""
+    with stepping([Fail(401)]) as stepper:
+        for node in nodes:
+            stepper.run_until(node)
+        texts = pane_texts(stepper)
+        assert sum(texts[name].count("answered 401") for name in ("problem", "answer")) == 1
+        assert "answered 401" in texts["answer"]
+        assert "answered 401" not in texts["response"]
+        assert '"status": 401' in texts["response"]
+
+
 def test_a_comparison_leads_with_what_came_of_each_line() -> None:
     """Status, answer, error, cost, calls, then the first difference; messages by place and role."""
     with stepping([Fail(401), Say("Paid.")]) as stepper:
