@@ -6,10 +6,11 @@ from typing import Literal, Protocol
 
 __all__ = ["Caller", "Callers", "Scope"]
 
-Scope = Literal["models", "tools", "passthrough", "reports", "studio"]
+Scope = Literal["models", "tools", "passthrough", "reports", "studio", "studio:write"]
 """What a key is good for. `models`: ask the models served. `tools`: offer tools of one's own.
 `passthrough`: send a vendor's own requests. `reports`: read spending. `studio`: look at
-stored threads and spending in the studio, which changes nothing.
+stored threads and spending in the studio, which changes nothing. `studio:write`: also run, step and
+edit turns there, on the key's own account.
 """
 
 

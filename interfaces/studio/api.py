@@ -3,8 +3,8 @@
 import asyncio
 import re
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Final
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -15,6 +15,7 @@ from turngraph.interfaces.studio.catalog import Catalog
 from turngraph.interfaces.studio.copies import copy_of
 from turngraph.interfaces.studio.live import Audience, Listener
 from turngraph.interfaces.studio.requests import json_body
+from turngraph.interfaces.studio.rules import Rules
 from turngraph.interfaces.studio.saved_walks import open_walk, saved_walk
 from turngraph.interfaces.studio.stored_threads import found_messages, list_threads
 from turngraph.interfaces.studio.walk import SharedWalk
@@ -28,6 +29,7 @@ __all__ = ["Api"]
 
 _MOST_DAYS: Final = 366
 _NOT_ALLOWED: Final = "You may look at stored threads here, but not start or change runs."
+_NOT_TRUSTED: Final = "Runs are not opened from files here, nor written into threads."
 
 
 class Api:
@@ -38,11 +40,11 @@ class Api:
         catalog: Catalog,
         walks: Walks,
         ledger: "Ledger | None",
-        may_change: Callable[[Mapping[str, Any]], bool],
+        rules: Rules,
         account: str | None,
     ) -> None:
         self._catalog, self._walks, self._given_ledger = catalog, walks, ledger
-        self._may_change, self._account = may_change, account
+        self._rules, self._may_change, self._account = rules, rules.may_change, account
 
     async def studio(self, request: Request) -> Response:
         """The graphs, with the forms of their inputs, and the open walks."""
@@ -88,6 +90,8 @@ class Api:
         may_change = self._may_change(request.scope)
         if given.keys() & {"input", "saved"} and not may_change:
             raise HTTPException(403, _NOT_ALLOWED)
+        if "saved" in given and not self._rules.is_trusting:
+            raise HTTPException(403, _NOT_TRUSTED)
         await asyncio.to_thread(self._walks.make_room)
         name, thread = str(given.get("graph", "")), given.get("thread") or None
         if not given.keys() & {"input", "saved"} and thread is None:
@@ -99,9 +103,14 @@ class Api:
             )
             walk = SharedWalk(name, stepper)
         else:
+            begins_with = None
+            context = given.get("context") if self._rules.is_trusting else None
+            if "input" in given:
+                begins_with = self._rules.checked_input(name, given["input"], thread)
             walk = await asyncio.to_thread(
-                SharedWalk.begin, name, graph, given.get("input"), thread, given.get("context")
+                SharedWalk.begin, name, graph, begins_with, thread, context
             )
+        walk.guard = self._rules.guard
         walk.is_for_looking = not may_change
         self._walks.add(walk)
         return JSONResponse({"id": walk.id}, 201)
@@ -159,6 +168,8 @@ class Api:
         """Writes the line, as it stands, into a thread of the graph's checkpointer."""
         if not self._may_change(request.scope):
             raise HTTPException(403, _NOT_ALLOWED)
+        if not self._rules.is_trusting:
+            raise HTTPException(403, _NOT_TRUSTED)
         walk, given = self._walk_of(request), await json_body(request)
         thread = str(given.get("thread", "")).strip() or walk.id
         target = None if thread == walk.thread else thread

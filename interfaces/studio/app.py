@@ -16,6 +16,7 @@ from turngraph.interfaces.studio.api import Api
 from turngraph.interfaces.studio.catalog import Catalog
 from turngraph.interfaces.studio.index import index_page
 from turngraph.interfaces.studio.requests import Endpoint, refusing
+from turngraph.interfaces.studio.rules import Rules
 from turngraph.interfaces.studio.security import SameOrigin
 from turngraph.interfaces.studio.walks import Walks
 
@@ -52,20 +53,20 @@ def studio_app(
         >>> graph = StateGraph(MessagesState).add_node("n", print).set_entry_point("n").compile()
         >>> app = studio_app({"mine": graph})
     """
-    return app_for(Catalog(graphs), Walks(), ledger, may_change)
+    return app_for(Catalog(graphs), Walks(), ledger, Rules(may_change))
 
 
 def app_for(
     catalog: Catalog,
     walks: Walks,
     ledger: "Ledger | None",
-    may_change: Callable[[Mapping[str, Any]], bool] = lambda scope: True,
+    rules: Rules = Rules(),  # noqa: B008, they do not change
     account: str | None = None,
 ) -> ASGIApp:
     """Returns the studio of a catalog, which may change while it is shown. With `account`, the page
     of spending is that account's alone.
     """
-    api = Api(catalog, walks, ledger, may_change, account)
+    api = Api(catalog, walks, ledger, rules, account)
     get: list[tuple[str, Endpoint]] = [
         ("/api/studio", api.studio),
         ("/api/changes", api.changes),

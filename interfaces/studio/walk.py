@@ -21,6 +21,7 @@ from turngraph.interfaces.stepper.views.status import turn_mark
 from turngraph.interfaces.stepper.views.widget_controller import WidgetController
 from turngraph.interfaces.stepper.views.widget_view import pauses_view, widget_choices
 from turngraph.interfaces.studio.live import Audience, Listener
+from turngraph.interfaces.studio.rules import Rules
 from turngraph.interfaces.studio.titles import title_of
 from turngraph.state.errors import TurngraphError, TurnInvocationError
 from turngraph.state.events import AnyEvent, RequestSent, Token
@@ -66,6 +67,8 @@ class SharedWalk:
         """What is to be said beside the view: that it was stopped, or its graph loaded again."""
         self.problem = ""
         """Why the file of its graph cannot be loaded now; the graph from before goes on."""
+        self.guard = Rules().guard
+        """The block in which each move is made."""
         self.is_for_looking = False
         """Whether someone opened it who may only look: such a person may move along its steps."""
         self._handled: Counter[str] = Counter()  # messages that were handled, by page
@@ -214,7 +217,8 @@ class SharedWalk:
         try:
             if generation != self._generation:
                 raise CancelledError
-            self._controller.act(message)  # ends in `_refresh`
+            with self.guard(self.line, message):
+                self._controller.act(message)  # ends in `_refresh`
         except Exception as exc:  # noqa: BLE001  the user's graph may raise anything
             self._tell_note(_sentence(exc))
             self._refresh()

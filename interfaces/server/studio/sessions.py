@@ -19,6 +19,7 @@ from turngraph.interfaces.server.errors import ServerError
 from turngraph.interfaces.server.served_models import ModelSet, ServedModel
 from turngraph.interfaces.server.service import Service
 from turngraph.interfaces.server.studio.threads import AccountThreads, limited
+from turngraph.interfaces.server.studio.writing import rules_for
 from turngraph.interfaces.studio.app import app_for
 from turngraph.interfaces.studio.catalog import Catalog
 from turngraph.interfaces.studio.walks import Walks
@@ -104,8 +105,8 @@ class Sessions:
 
 
 def _check_may_look(caller: Caller) -> None:
-    """Raises ServerError (403) for a key without the scope `studio`."""
-    if "studio" not in caller.scopes:
+    """Raises ServerError (403) for a key without the scope `studio` or `studio:write`."""
+    if not caller.scopes & {"studio", "studio:write"}:
         raise ServerError(
             403, "This key may not use the studio: it needs the scope `studio`.", param="key"
         )
@@ -129,7 +130,7 @@ def _session(key: str | None, caller: Caller, service: Service) -> Session:
         for name, model in service.models.models.items()
         if caller.models is None or name in caller.models
     }
-    app = app_for(Catalog(graphs), walks, ledger, lambda scope: False, caller.account)
+    app = app_for(Catalog(graphs), walks, ledger, rules_for(caller, service), caller.account)
     return Session(key, app, caller, service.models, walks)
 
 

@@ -14,7 +14,7 @@ from turngraph.billing.store.schema import turn_t
 from turngraph.billing.store.transaction import LedgerTransaction
 from turngraph.interfaces.server.tables import response_t
 
-__all__ = ["AccountThreads", "limited"]
+__all__ = ["AccountThreads", "is_of_account", "limited"]
 
 Saver = TypeVar("Saver", bound=BaseCheckpointSaver[Any])
 
@@ -33,20 +33,32 @@ class AccountThreads:
 
     def __init__(self, ledger: Ledger, account: str, model: str) -> None:
         self._ledger, self._account, self._model = ledger, account, model
-        self._owner = quote(account, safe="") + "/"
 
     def owns(self, config: RunnableConfig) -> bool:
         """Whether the thread that a configuration names is one of these."""
         thread = str(config.get("configurable", {}).get("thread_id", ""))
-        return thread.startswith(self._owner)
+        return is_of_account(thread, self._account)
 
     def newest_first(self) -> Iterator[RunnableConfig]:
         """Yields the configurations of the threads that changed last."""
-        prefix = self._owner + quote(self._model, safe="") + "/"
+        prefix = _owner(self._account) + quote(self._model, safe="") + "/"
         found = self._ledger.store.read(_threads_of, self._account, self._model, prefix)
         for thread in found:
             config: RunnableConfig = {"configurable": {"thread_id": thread, "checkpoint_ns": ""}}
             yield config
+
+
+def is_of_account(thread: str, account: str) -> bool:
+    """Whether the server gave a thread its id for this account.
+
+    >>> is_of_account("acme/small/0815", "acme"), is_of_account("acme/small/0815", "ac")
+    (True, False)
+    """
+    return thread.startswith(_owner(account))
+
+
+def _owner(account: str) -> str:
+    return quote(account, safe="") + "/"
 
 
 def limited(saver: Saver, threads: AccountThreads) -> Saver:
