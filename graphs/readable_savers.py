@@ -80,12 +80,12 @@ def _readable_class(kind: Any) -> Any:
 
 
 def _faster_class(kind: Any) -> Any:
-    """Returns the class that does the same with fewer visits of another thread, if there is one."""
-    if kind.__module__ != "langgraph.checkpoint.sqlite.aio" or kind.__name__ != "AsyncSqliteSaver":
+    """Returns the class that does the same at a lower cost, where there is one."""
+    if not kind.__module__.startswith("langgraph.checkpoint.sqlite"):
         return kind
-    from turngraph.graphs.sqlite_saver import IS_POSSIBLE, SingleVisitSaver
+    from turngraph.graphs.sqlite_saver import FASTER
 
-    return SingleVisitSaver if IS_POSSIBLE else kind
+    return FASTER.get(kind, kind)
 
 
 def _each(found: Iterator[CheckpointTuple]) -> Generator[CheckpointTuple, None, None]:

@@ -1,13 +1,18 @@
-"""LangGraph's AsyncSqliteSaver, whose operations visit the thread of its connection once each.
+"""LangGraph's savers on SQLite, with fewer transactions and fewer visits of another thread.
 
-An `aiosqlite` connection lives in a thread of its own. The saver visits it for every cursor,
-statement, fetch and commit, up to seven times an operation, and each visit wakes that thread and
-then the event loop. Here a whole operation runs there: that of LangGraph's own SqliteSaver, on the
-same connection. It sends the same statements, in the same transactions.
+What a run stores at its end is one transaction: see `turngraph.graphs.exit_writes`.
+
+An `aiosqlite` connection lives in a thread of its own. LangGraph's AsyncSqliteSaver visits it
+for every cursor, statement, fetch and commit, up to seven times an operation, and each visit wakes
+that thread and then the event loop. Here a whole operation runs there: that of the SqliteSaver, on
+the same connection.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from copy import copy
+from typing import Any, Final, TypeVar
 
 import aiosqlite
 from langchain_core.runnables import RunnableConfig
@@ -20,20 +25,71 @@ from langgraph.checkpoint.base import (
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
-__all__ = ["IS_POSSIBLE", "SingleVisitSaver"]
+from turngraph.graphs.exit_writes import exit_writes_of
 
-IS_POSSIBLE = hasattr(aiosqlite.Connection, "_execute") and hasattr(aiosqlite.Connection, "_conn")
-"""Whether this version of aiosqlite has the method that runs a function in the thread, and the
-connection that the function is given. Neither is public.
-"""
+__all__ = ["FASTER", "OneTransactionSaver", "SingleVisitSaver"]
 
 T = TypeVar("T")
 
 
-class SingleVisitSaver(AsyncSqliteSaver):
-    """The operations of a turn. Listing and deletion are LangGraph's."""
+class OneTransactionSaver(SqliteSaver):
+    """A SqliteSaver that stores the writes of a run in the transaction of its checkpoint."""
 
-    _in_thread: SqliteSaver | None = None
+    _cursor: sqlite3.Cursor | None = None
+    """That of the transaction in which a copy of the saver works."""
+
+    def put_writes(
+        self,
+        config: RunnableConfig,
+        writes: Sequence[tuple[str, Any]],
+        task_id: str,
+        task_path: str = "",
+    ) -> None:
+        """LangGraph's `put_writes`."""
+        kept = exit_writes_of(config)
+        if kept is None or not kept.keep((config, writes, task_id, task_path)):
+            super().put_writes(config, writes, task_id, task_path)
+
+    def put(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """LangGraph's `put`."""
+        kept = exit_writes_of(config)
+        if kept is None:
+            return super().put(config, checkpoint, metadata, new_versions)
+        with kept.stored() as run_writes, self.cursor() as cursor:
+            inner = copy(self)
+            inner._cursor = cursor
+            try:
+                for write in run_writes:
+                    inner.put_writes(*write)
+                return super(OneTransactionSaver, inner).put(
+                    config, checkpoint, metadata, new_versions
+                )
+            except BaseException:
+                self.conn.rollback()
+                raise
+
+    @contextmanager
+    def cursor(self, transaction: bool = True) -> Iterator[sqlite3.Cursor]:
+        """LangGraph's `cursor`, within the open transaction where there is one."""
+        if self._cursor is not None:
+            yield self._cursor
+            return
+        with super().cursor(transaction) as cursor:
+            yield cursor
+
+
+class SingleVisitSaver(AsyncSqliteSaver):
+    """An AsyncSqliteSaver whose operations visit the connection's thread once each. Listing and
+    deletion are LangGraph's.
+    """
+
+    _in_thread: OneTransactionSaver | None = None
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """LangGraph's `aget_tuple`."""
@@ -59,6 +115,9 @@ class SingleVisitSaver(AsyncSqliteSaver):
         task_path: str = "",
     ) -> None:
         """LangGraph's `aput_writes`."""
+        kept = exit_writes_of(config)
+        if kept is not None and kept.keep((config, writes, task_id, task_path)):
+            return
         await self._visit(lambda saver: saver.put_writes(config, writes, task_id, task_path))
 
     async def aget_delta_channel_history(
@@ -76,11 +135,19 @@ class SingleVisitSaver(AsyncSqliteSaver):
             result: T = await execute(operation, self._saver_in_thread())
             return result
 
-    def _saver_in_thread(self) -> SqliteSaver:
+    def _saver_in_thread(self) -> OneTransactionSaver:
         saver = self._in_thread
         # A copy of this saver has the attributes of the original, and may have another serializer.
         if saver is None or saver.serde is not self.serde:
-            saver = SqliteSaver(self.conn._conn, serde=self.serde)
+            saver = OneTransactionSaver(self.conn._conn, serde=self.serde)
             saver.is_setup, saver._has_task_path = True, self._has_task_path
             self._in_thread = saver
         return saver
+
+
+FASTER: Final[dict[type, type]] = {SqliteSaver: OneTransactionSaver}
+"""The classes that are used in place of LangGraph's."""
+
+# Neither is public: the method that runs a function in the thread, and what the function is given.
+if hasattr(aiosqlite.Connection, "_execute") and hasattr(aiosqlite.Connection, "_conn"):
+    FASTER[AsyncSqliteSaver] = SingleVisitSaver

@@ -10,6 +10,7 @@ from langgraph.errors import EmptyInputError
 from langgraph.types import StateSnapshot, StateUpdate
 from pydantic import BaseModel, create_model
 
+from turngraph.graphs.durability import with_durability
 from turngraph.graphs.resubmission import (
     finished_state,
     is_end,
@@ -138,7 +139,12 @@ class TurnGraph(StoredStates, TypedRuns):
         one_step = runs_in_one_step(self, given, config, arguments)
         if one_step:
             config = in_one_step(config)
-        return given, config, self._durable(arguments, given, one_step)
+        if not self.checkpointer:
+            return given, config, dict(arguments)
+        config, durable = with_durability(
+            config, arguments, given, one_step=one_step, has_ledger=self.ledger is not None
+        )
+        return given, config, durable
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """LangGraph's `invoke`, on a checked input. Raises what `stream` raises, and
@@ -302,16 +308,3 @@ class TurnGraph(StoredStates, TypedRuns):
     def _ledger(self) -> "Ledger":
         assert self.ledger is not None, "only a turn with a ledger is admitted"
         return self.ledger
-
-    def _durable(
-        self, arguments: Mapping[str, object], given: object, one_step: bool
-    ) -> dict[str, Any]:
-        if not self.checkpointer:
-            return dict(arguments)
-        # Between the input and the end of a run in one step there is nothing to store: with a
-        # ledger, a turn that is submitted again after a crash finds its paid answers by its id. A
-        # turn to which its caller gave none cannot be submitted again; it is resumed, and for that
-        # its input is stored.
-        again = self.ledger is None or (isinstance(given, Mapping) and bool(given.get("turn_id")))
-        default = "exit" if one_step and again else "sync"
-        return {**arguments, "durability": arguments.get("durability") or default}

@@ -1,20 +1,25 @@
-"""A turn's own AsyncSqliteSaver does what LangGraph's does, in one visit of the thread in which the
-connection lives.
+"""A turn's own savers on SQLite do what LangGraph's do, in fewer transactions, and in one visit of
+the thread in which an aiosqlite connection lives.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import aiosqlite
 import pytest
+from langchain_core.tools import tool
 from langgraph.checkpoint.base import empty_checkpoint
+from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.types import Command
 
 from tests.turns import ask, turn_on
+from turngraph.graphs import TurnGraph
 from turngraph.graphs.readable_savers import readable
-from turngraph.scripted import ScriptedModel
+from turngraph.scripted import Call, Say, ScriptedModel
 
 THREAD: Any = {"configurable": {"thread_id": "t", "checkpoint_ns": ""}}
 
@@ -93,3 +98,110 @@ async def test_a_saver_of_somebodys_own_stays_as_it_is(tmp_path: Path) -> None:
     async with aiosqlite.connect(tmp_path / "t.db") as conn:
         with pytest.raises(AssertionError, match="called"):
             await readable(TurnedAround(conn)).aget_tuple(THREAD)
+
+
+QUESTIONS = 4
+"""Turns after which a conversation is no longer written whole."""
+
+
+@pytest.fixture
+def model() -> Iterator[ScriptedModel]:
+    with ScriptedModel() as model:
+        yield model
+
+
+@pytest.fixture
+def conn() -> Iterator[sqlite3.Connection]:
+    conn = sqlite3.connect(":memory:", check_same_thread=False)
+    yield conn
+    conn.close()
+
+
+def long_thread(turn: TurnGraph) -> None:
+    for number in range(QUESTIONS):
+        turn.invoke(ask(f"What is {number} * 2?"), THREAD)
+
+
+def in_one_step(model: ScriptedModel, conn: sqlite3.Connection, **options: Any) -> TurnGraph:
+    return turn_on(
+        model, functions=["calculator"], checkpointer=SqliteSaver(conn), steps="one", **options
+    )
+
+
+def test_a_run_that_is_stored_at_its_end_is_one_transaction(
+    model: ScriptedModel, conn: sqlite3.Connection
+) -> None:
+    turn, seen = in_one_step(model, conn), list[str]()
+    long_thread(turn)
+    conn.set_trace_callback(seen.append)
+    out = turn.invoke(ask("What is 6 * 7?"), THREAD)
+    conn.set_trace_callback(None)
+    assert seen.count("COMMIT") == 1
+    assert len(out["messages"]) == 4 * (QUESTIONS + 1)
+    # A saver of LangGraph's own, as another process has it.
+    other = turn_on(model, checkpointer=SqliteSaver(conn), functions=["calculator"])
+    assert other.get_state(THREAD).values["messages"] == out["messages"]
+
+
+async def test_it_is_one_visit_of_an_async_connection(tmp_path: Path, model: ScriptedModel) -> None:
+    async with counted(tmp_path / "t.db") as (saver, visits):
+        turn = turn_on(model, functions=["calculator"], checkpointer=saver, steps="one")
+        for number in range(QUESTIONS):
+            await turn.ainvoke(ask(f"What is {number} * 2?"), THREAD)
+        visits.clear()
+        out = await turn.ainvoke(ask("What is 6 * 7?"), THREAD)
+        assert len(visits) == 3  # the newest checkpoint, what led to it, and the new one
+        assert (await turn.aget_state(THREAD)).values["messages"] == out["messages"]
+
+
+def test_a_checkpoint_that_cannot_be_stored_leaves_nothing_behind(
+    model: ScriptedModel, conn: sqlite3.Connection
+) -> None:
+    """So it is for a worker that lost its lease, too: its checkpoint is refused."""
+    turn = in_one_step(model, conn)
+    long_thread(turn)
+    before = turn.get_state(THREAD).values["messages"]
+    rows = "select (select count(*) from writes), (select count(*) from checkpoints)"
+    stored = conn.execute(rows).fetchone()
+    conn.execute(
+        "create trigger full before insert on checkpoints begin select raise(abort, 'full'); end"
+    )
+    with pytest.raises(sqlite3.IntegrityError, match="full"):
+        turn.invoke(ask("What is 6 * 7?"), THREAD)
+    assert conn.execute(rows).fetchone() == stored
+    conn.execute("drop trigger full")
+    assert turn.get_state(THREAD).values["messages"] == before
+    assert len(turn.invoke(ask("What is 6 * 7?"), THREAD)["messages"]) == len(before) + 4
+
+
+def test_a_question_to_a_person_is_stored_at_the_end_too(
+    model: ScriptedModel, conn: sqlite3.Connection
+) -> None:
+    turn = in_one_step(model, conn, approve=["calculator"])
+    out = turn.invoke(ask("What is 6 * 7?"), THREAD)
+    assert out["__interrupt__"]
+    again = in_one_step(model, conn, approve=["calculator"])
+    assert again.get_state(THREAD).interrupts
+    out = again.invoke(Command(resume="approve"), THREAD, durability="exit")
+    assert again.get_state(THREAD).values["messages"] == out["messages"]
+    assert "42" in out["messages"][-1].text
+
+
+def test_a_turn_within_a_tool_stores_its_own_thread(conn: sqlite3.Connection) -> None:
+    """It is given the configuration of the turn around it."""
+    with ScriptedModel([Call(("ask_expert", {})), Say("inner"), Say("outer")]) as model:
+        saver = SqliteSaver(conn)
+        expert = turn_on(model, checkpointer=saver)
+
+        @tool
+        def ask_expert() -> str:
+            """Asks the expert."""
+            out = expert.invoke(ask("?"), {"configurable": {"thread_id": "inner"}})
+            kept = expert.get_state({"configurable": {"thread_id": "inner"}}).values["messages"]
+            assert kept == out["messages"]
+            return "asked"
+
+        turn = turn_on(model, tools=[ask_expert], checkpointer=saver, steps="one")
+        out = turn.invoke(ask("Hi"), THREAD)
+    assert [message.text for message in out["messages"][-2:]] == ["asked", "outer"]
+    assert turn.get_state(THREAD).values["messages"] == out["messages"]

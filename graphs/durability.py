@@ -1,0 +1,33 @@
+"""When the checkpoints of a run are stored: as it goes, or at its end."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+
+from turngraph.graphs.exit_writes import with_exit_writes
+
+__all__ = ["with_durability"]
+
+
+def with_durability(
+    config: RunnableConfig | None,
+    arguments: Mapping[str, object],
+    given: object,
+    *,
+    one_step: bool,
+    has_ledger: bool,
+) -> tuple[RunnableConfig | None, dict[str, Any]]:
+    """Returns the configuration and the arguments of a run that stores checkpoints.
+
+    Unless its caller asked for another durability, each step is stored before the next one runs.
+    A run in one step is stored at its end, because there is nothing to store between its input and
+    that. With a ledger, a turn that is submitted again after a crash finds its paid answers by its
+    id. A turn to which its caller gave none cannot be submitted again; it is resumed, and for that
+    its input is stored.
+    """
+    again = not has_ledger or (isinstance(given, Mapping) and bool(given.get("turn_id")))
+    default = "exit" if one_step and again else "sync"
+    durability = arguments.get("durability") or default
+    config = with_exit_writes(config, at_exit=durability == "exit")
+    return config, {**arguments, "durability": durability}
