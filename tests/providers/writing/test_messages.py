@@ -77,7 +77,10 @@ def test_broken_arguments_are_kept_with_an_error() -> None:
     )
     assert message.tool_calls == []
     assert message.invalid_tool_calls[0]["args"] == '{"a": NaN}'
-    assert message.invalid_tool_calls[0]["error"] == "The arguments hold `NaN`, which is not JSON."
+    assert (
+        message.invalid_tool_calls[0]["error"]
+        == "The arguments are not JSON: `NaN` is no number in JSON."
+    )
 
 
 def test_calls_of_a_truncated_answer_are_invalid() -> None:
