@@ -1,5 +1,7 @@
 """The one reader of JSON that tools' arguments and requests' bodies share."""
 
+import re
+
 import pytest
 
 from turngraph.state.strict_json import read_strictly
@@ -9,7 +11,7 @@ from turngraph.state.strict_json import read_strictly
     ("text", "clause"),
     [
         ('{"a": ]', "Expecting value at line 1, column 7"),
-        ('{"a": [{"b": "\\ud83d"}]}', "half of a surrogate pair at `a[0].b` is no character"),
+        ('{"a": ["\\ud83d"]}', "half of a surrogate pair at `a[0]` is no character"),
         ("[[[]]]", "objects and arrays are nested deeper than 2 levels"),
         ("[8, 9]", "`9` is too large for a number"),
         ("[-9]", "`-9` is too large for a number"),
@@ -17,9 +19,8 @@ from turngraph.state.strict_json import read_strictly
     ],
 )
 def test_what_is_wrong_is_a_clause_with_its_place(text: str, clause: str) -> None:
-    with pytest.raises(ValueError, match="") as wrong:
+    with pytest.raises(ValueError, match=f"^{re.escape(clause)}$"):
         read_strictly(text, levels=2, integers=range(-8, 9))
-    assert str(wrong.value) == clause
 
 
 def test_what_every_program_reads_alike_is_read() -> None:
