@@ -11,7 +11,8 @@ from pydantic import BaseModel
 
 from turngraph.state.checks import check_input, check_update
 from turngraph.state.errors import TurnInvocationError
-from turngraph.state.turn import TurnInput
+from turngraph.state.payer import payer_of_run
+from turngraph.state.turn import TurnInput, TurnSettings, account_of
 
 __all__ = [
     "checked_input",
@@ -19,6 +20,7 @@ __all__ = [
     "keys_of_turn",
     "offers_caller_tools",
     "resumes",
+    "with_payer",
     "with_run_id",
     "with_run_id_of",
 ]
@@ -49,6 +51,17 @@ def checked_input(input: Any, *, message_chars: int) -> Any:
         return input
     update = check_update(input.update)
     return Command(graph=input.graph, update=update, resume=input.resume, goto=input.goto)
+
+
+def with_payer(input: Any, config: RunnableConfig | None) -> Any:
+    """`input` with the account and key that the run's `configurable` names, unless its settings
+    name an account themselves.
+    """
+    payer = payer_of_run(config) if isinstance(input, Mapping) else None
+    settings = input.get("settings") if payer is not None else None
+    if payer is None or account_of(settings) is not None:
+        return input
+    return {**input, "settings": (settings or TurnSettings()).model_copy(update=payer._asdict())}
 
 
 def checked_updates(supersteps: Sequence[Sequence[StateUpdate]]) -> list[list[StateUpdate]]:

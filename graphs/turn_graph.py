@@ -23,6 +23,7 @@ from turngraph.graphs.run_input import (
     keys_of_turn,
     offers_caller_tools,
     resumes,
+    with_payer,
     with_run_id,
     with_run_id_of,
 )
@@ -130,7 +131,7 @@ class TurnGraph(StoredStates, TypedRuns):
     ) -> tuple[Any, RunnableConfig | None, dict[str, Any]]:
         """The checked input, the configuration and the arguments to stream with."""
         of_turn = keys_of_turn(input, config)
-        given = checked_input(of_turn, message_chars=self.message_chars)
+        given = with_payer(checked_input(of_turn, message_chars=self.message_chars), config)
         if self.asks_person:
             check_can_stop(self, config, "`approve` stops the turn until a person has decided")
         elif offers_caller_tools(given):

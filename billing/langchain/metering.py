@@ -28,6 +28,7 @@ from turngraph.billing.store.ledger_store import LedgerStore
 from turngraph.billing.store.outcomes import mark_unknown, release
 from turngraph.billing.store.states import SettlementBasis
 from turngraph.state.errors import TurnConfigurationError
+from turngraph.state.payer import payer_of_run
 from turngraph.state.request import Api
 from turngraph.state.usage import MAX_TOKENS, Usage
 
@@ -110,7 +111,7 @@ class PlannedCall:
         identity = json.dumps({"messages": said, **parameters}, default=str)
         api, body = _request_body(said, {**(defaults or {}), **parameters})
         content = json.dumps(body, default=str, ensure_ascii=False, separators=(",", ":"))
-        call = Call(attribution=config.attribution, vendor=config.vendor or vendor, model=model)
+        call = Call(attribution=_attribution(config), vendor=config.vendor or vendor, model=model)
         sent = content.encode("utf-8", "surrogatepass")
         usd = worst_case_usd(
             config.prices,
@@ -152,6 +153,14 @@ class PlannedCall:
         assert charge is not None, "an answered attempt has a charge"
         basis: SettlementBasis = "partial" if charge.estimated else "actual"
         return Settlement(charge=charge, basis=basis, provider_id=metadata.get("id"))
+
+
+def _attribution(config: MeteringConfig) -> CostAttribution:
+    """Whom a call is charged to: whom the configuration names, or else the payer of the run."""
+    payer = payer_of_run() if not config.attribution.account else None
+    if payer is None:
+        return config.attribution
+    return config.attribution.model_copy(update=payer._asdict())
 
 
 def _request_body(messages: object, parameters: Mapping[str, Any]) -> tuple[Api, dict[str, Any]]:

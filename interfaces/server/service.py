@@ -82,7 +82,7 @@ class Service:
                 await on_end(end)
 
         try:
-            run = await self.runs.start(plans, caller.account, self.models, note)
+            run = await self.runs.start(plans, caller, self.models, note)
         except BaseException:
             await self.limiter.settle(admitted, tokens=0)
             raise

@@ -17,10 +17,12 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.types import Interrupt
 
 from turngraph.interfaces.server.admission import Admission
+from turngraph.interfaces.server.caller import Caller
 from turngraph.interfaces.server.errors import server_stopping
 from turngraph.interfaces.server.served_models import ModelSet, ServedModel
 from turngraph.state.errors import ErrorKind
 from turngraph.state.events import AnyEvent, Token, is_event
+from turngraph.state.payer import Payer
 from turngraph.state.result import Charge, TurnResult
 
 __all__ = ["OnEnd", "TurnEnd", "TurnPlan", "TurnRun", "TurnRuns"]
@@ -49,9 +51,10 @@ class TurnPlan:
     next_on: Collection[ErrorKind] = ()
     """The kinds of errors after which the next plan is tried."""
 
-    def config(self, cancel: asyncio.Event) -> RunnableConfig:
-        """The configuration to run the graph with."""
-        configurable: dict[str, Any] = {"cancel": cancel}
+    def config(self, cancel: asyncio.Event, caller: Caller) -> RunnableConfig:
+        """The configuration to run the graph with. The caller pays for all that runs in it."""
+        payer = Payer(caller.account, caller.key_id)
+        configurable: dict[str, Any] = {"cancel": cancel, **payer.configurable}
         if self.thread is not None:
             configurable["thread_id"] = self.thread
         return {"configurable": configurable}
@@ -129,18 +132,18 @@ class TurnRuns:
     _tasks: set[asyncio.Task[TurnEnd]] = field(default_factory=set)
 
     async def start(
-        self, plans: Sequence[TurnPlan], account: str, models: ModelSet, on_end: OnEnd
+        self, plans: Sequence[TurnPlan], caller: Caller, models: ModelSet, on_end: OnEnd
     ) -> TurnRun:
         """Waits for a place and starts the first of `plans`. `on_end` is called when it stopped.
 
         Raises ServerError (503) if too many turns wait already.
         """
         stack = AsyncExitStack()
-        await stack.enter_async_context(self.admission.place(account))
+        await stack.enter_async_context(self.admission.place(caller.account))
         stack.enter_context(models.used())
         cancel, begun = asyncio.Event(), asyncio.Event()
         events: asyncio.Queue[AnyEvent | None] = asyncio.Queue()
-        task = asyncio.create_task(_Work(cancel, begun, events).run(plans, stack, on_end))
+        task = asyncio.create_task(_Work(caller, cancel, begun, events).run(plans, stack, on_end))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(_retrieve)
@@ -171,6 +174,7 @@ def _retrieve(task: "asyncio.Task[TurnEnd]") -> None:
 class _Work:
     """What the task of a turn does."""
 
+    caller: Caller
     cancel: asyncio.Event
     begun: asyncio.Event
     events: "asyncio.Queue[AnyEvent | None]"
@@ -206,34 +210,52 @@ class _Work:
     async def _plan(self, plan: TurnPlan) -> TurnEnd:
         graph = plan.model.stateless if plan.thread is None else plan.model.kept
         values: dict[str, Any] = {}
+        inner: TurnResult | None = None
         # A turn inside a graph of the user's own tells what happens in a namespace of its own.
         parts: AsyncIterator[Any] = graph.astream(
-            plan.given, plan.config(self.cancel), stream_mode=["custom", "values"], subgraphs=True
+            plan.given,
+            plan.config(self.cancel, self.caller),
+            stream_mode=["custom", "values"],
+            subgraphs=True,
         )
         async for namespace, mode, part in parts:
             if mode == "values" and not namespace:
                 # Of tasks that run side by side, each one's question comes in a part of its own.
                 asked = {**_questions(values), **_questions(part)}
                 values |= {**part, _INTERRUPTS: tuple(asked.values())}
+            elif mode == "values":
+                inner = _result_in(part) or inner
             elif is_event(part):
                 if isinstance(part, Token) and not self.begun.is_set():
                     self.first_token_s = time.monotonic() - self.started_at
                     self.begun.set()
                 self.events.put_nowait(part)
-        return _end_of(plan, values)
+        return _end_of(plan, values, inner)
 
 
-def _end_of(plan: TurnPlan, values: dict[str, Any]) -> TurnEnd:
+def _end_of(plan: TurnPlan, values: dict[str, Any], inner: TurnResult | None) -> TurnEnd:
+    """Where a run with these last values has stopped. `inner` is the last result of a turn in a
+    graph of the user's own.
+    """
     questions = _questions(values).values()
-    result = values.get("result")
+    messages = values.get("messages", [])[plan.messages_before :]
+    result = _result_in(values)
+    if not any(isinstance(message, AIMessage) for message in messages):
+        # The graph has no answer because its turn has none, and the turn knows why.
+        result = result or inner
     charges = [one for one in values.get("charges") or () if one.id not in plan.charges_before]
     return TurnEnd(
         plan,
-        values.get("messages", [])[plan.messages_before :],
+        messages,
         charges,
-        None if questions or not isinstance(result, TurnResult) else result,
+        None if questions else result,
         tuple(sorted(questions, key=_place_of)),
     )
+
+
+def _result_in(values: Any) -> TurnResult | None:
+    result = values.get("result") if isinstance(values, Mapping) else None
+    return result if isinstance(result, TurnResult) else None
 
 
 def _questions(values: Mapping[str, Any]) -> dict[str, Interrupt]:
