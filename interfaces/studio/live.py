@@ -23,7 +23,7 @@ class Listener:
         """The name that the page has given itself."""
         self._loop, self._news = asyncio.get_running_loop(), asyncio.Event()
         self._latest: dict[str, str] = {}
-        self._tokens: list[str] = []
+        self._tokens: dict[str, str] = {}
         self._is_over = False
 
     def tell(self, kind: str, data: str) -> None:
@@ -33,9 +33,9 @@ class Listener:
         """
         self._call(lambda: self._latest.update({kind: data}))
 
-    def tell_token(self, text: str) -> None:
-        """Sends a piece of an answer; pieces are joined and never left out."""
-        self._call(lambda: self._tokens.append(text))
+    def tell_token(self, call: str, text: str) -> None:
+        """Sends a piece of the answer to `call`; pieces are joined and never left out."""
+        self._call(lambda: self._tokens.update({call: self._tokens.get(call, "") + text}))
 
     def end(self) -> None:
         """Ends the stream."""
@@ -67,8 +67,8 @@ class Listener:
     def _take(self) -> list[str]:
         latest, self._latest = self._latest, {}
         if self._tokens:  # they are older than the view that holds the answer
-            latest = {"tokens": json.dumps("".join(self._tokens)), **latest}
-            self._tokens = []
+            latest = {"tokens": json.dumps(self._tokens), **latest}
+            self._tokens = {}
         # JSON holds no line break, so one line of data is enough.
         return [f"event: {kind}\ndata: {data}\n\n" for kind, data in latest.items()]
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, Final, Self, TypeVar
+from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
 
@@ -40,12 +41,12 @@ class _ModelTokens(BaseCallbackHandler):
 
     run_inline = True
 
-    tell: Callable[[str], None]
+    tell: Callable[[str, str], None]
 
-    def on_llm_new_token(self, token: Any, **kwargs: Any) -> None:
+    def on_llm_new_token(self, token: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """Passes the token on; some models send lists of parts instead, and empty strings."""
         if isinstance(token, str) and token:
-            self.tell(token)
+            self.tell(str(run_id), token)
 
 
 class SharedWalk:
@@ -251,17 +252,17 @@ class SharedWalk:
 
     def _on_event(self, event: AnyEvent) -> None:
         if isinstance(event, Token) and event.kind == "text":
-            self._tell_token(event.text)
+            self._tell_token(event.turn_id, event.text)
         elif isinstance(event, RequestSent):
-            self._tell_token("\n\n")  # the answer to another request begins
+            self._tell_token(event.turn_id, "\n\n")  # the answer to another request begins
 
     def _tell_pauses(self, pauses: tuple[RetryPause, ...]) -> None:
         self._pauses = pauses
         self.audience.tell("pauses", json.dumps(pauses_view(pauses)))
 
-    def _tell_token(self, text: str) -> None:
+    def _tell_token(self, call: str, text: str) -> None:
         for listener in self.audience:
-            listener.tell_token(text)
+            listener.tell_token(call, text)
 
 
 def _sentence(error: Exception) -> str:

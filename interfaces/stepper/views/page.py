@@ -20,7 +20,9 @@ from turngraph.interfaces.stepper.views.style import CSS
 
 __all__ = ["graph_path", "graph_shown", "graph_svg", "open_panes", "page", "pane_texts"]
 
-_OPEN_PANES: Final = ("problem", "question", "answer", "messages", "request", "response", "tools")
+_OPEN_PANES: Final = (
+    *("problem", "question", "answer", "messages", "request", "response", "tools", "tasks"),
+)
 """The panes that are open at first."""
 
 _SCROLLING: Final = '<div class="ts-content" tabindex="0" role="group" aria-label="{}">'

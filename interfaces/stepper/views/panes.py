@@ -3,8 +3,7 @@ and the terminal.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from langchain_core.messages import BaseMessage
@@ -15,6 +14,15 @@ from turngraph.interfaces.plain_text import money, printable
 from turngraph.interfaces.stepper.engine.differences import role_of
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.views.charts import cost_chart, timeline_chart, tokens_chart
+from turngraph.interfaces.stepper.views.pane import (
+    Pane,
+    fitted,
+    message_text,
+    short,
+    table,
+    value_text,
+)
+from turngraph.interfaces.stepper.views.parallel_tasks import parallel_tasks
 from turngraph.interfaces.stepper.views.questions import question_text
 from turngraph.interfaces.stepper.views.rows import charge_row, tool_rows
 from turngraph.interfaces.stepper.views.shown_request import shown_request
@@ -27,39 +35,7 @@ from turngraph.interfaces.stepper.views.status import (
 
 __all__ = ["PANES", "Pane", "headline", "pane_of", "panes_of"]
 
-_MAX_PANE_CHARS: Final = 20_000
-"""Keeps a page quick, however long the thread is."""
-_MAX_VALUE_CHARS: Final = 400
-"""For a value that stands beside another one."""
 _MAX_MESSAGES: Final = 30
-Row = tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Pane:
-    """A part of the screen: a text, or rows under a head, or pictures. Nothing is escaped yet."""
-
-    text: str = ""
-    head: Row = ()
-    rows: tuple[Row, ...] = ()
-    row_format: str = "{}"
-    """How a row reads in plain text."""
-    note: str = ""
-    """What stands beside the pane's name."""
-    mark: Mark | None = None
-    """`failed` for an error, `waiting` for a question to a person."""
-    pictures: tuple[str, ...] = ()
-    """SVG documents drawn by turngraph."""
-
-    @property
-    def as_text(self) -> str:
-        """The whole pane as plain text."""
-        return self.text or "\n".join(self.row_format.format(*row) for row in self.rows)
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing to show."""
-        return not (self.text or self.rows or self.pictures)
 
 
 def panes_of(stepper: Stepper, compared: str | None = None) -> dict[str, Pane]:
@@ -75,11 +51,11 @@ def pane_of(stepper: Stepper, name: str, compared: str | None = None) -> Pane:
     # A pane may show values of the user's graph, whose own methods can fail: the others stay.
     try:
         if name == "compare" and compared is not None and compared in stepper.forks:
-            return _fitted(_comparison(stepper, compared))
-        return _fitted(PANES[name](stepper))
+            return fitted(_comparison(stepper, compared))
+        return fitted(PANES[name](stepper))
     except Exception as exc:  # noqa: BLE001 - see above
         message = f"This pane cannot be shown: {type(exc).__name__}: {exc}"
-        return _fitted(Pane(message, note="error"))
+        return fitted(Pane(message, note="error"))
 
 
 def headline(stepper: Stepper, *, sign: bool = False) -> str:
@@ -122,10 +98,10 @@ def _messages(stepper: Stepper) -> Pane:
     earlier = len(messages) - len(shown)
     rows = [("…", f"{earlier} earlier messages")] if earlier else []
     rows += [
-        (f"{place} {role_of(message)}", _message_text(message))
+        (f"{place} {role_of(message)}", message_text(message))
         for place, message in enumerate(shown, earlier + 1)
     ]
-    return _table(("from", "text"), rows, "{}: {}", note=str(len(messages)) if messages else "")
+    return table(("from", "text"), rows, "{}: {}", note=str(len(messages)) if messages else "")
 
 
 def _request(stepper: Stepper) -> Pane:
@@ -161,16 +137,25 @@ def _response(stepper: Stepper) -> Pane:
 
 def _tools(stepper: Stepper) -> Pane:
     head = ("status", "tool", "arguments", "result")
-    return _table(head, tool_rows(stepper), "{}: {}({}) → {}")
+    return table(head, tool_rows(stepper), "{}: {}({}) → {}")
+
+
+def _tasks(stepper: Stepper) -> Pane:
+    tasks = parallel_tasks(stepper.steps_so_far)
+    rows = [(each.status, each.name, short(each.given), short(each.answer)) for each in tasks]
+    failed = sum(each.mark == "failed" for each in tasks)
+    count = f"{failed} of {len(tasks)} failed" if failed else f"{len(tasks)}"
+    head = ("status", "task", "given", "answer")
+    return table(head, rows, "{} {}: {} → {}", note=count if tasks else "")
 
 
 def _state(stepper: Stepper) -> Pane:
     rows = [
-        (str(name), _value_text(value))
+        (str(name), value_text(value))
         for name, value in stepper.state.items()
         if name != "messages"  # these have a pane of their own
     ]
-    return _table(("name", "value"), rows, "{}: {}")
+    return table(("name", "value"), rows, "{}: {}")
 
 
 def _difference(stepper: Stepper) -> Pane:
@@ -178,15 +163,15 @@ def _difference(stepper: Stepper) -> Pane:
     if len(steps) < 2:
         return Pane()
     changes = stepper.diff(steps[-2], steps[-1])
-    rows = [(change.path, _short(change.before), _short(change.after)) for change in changes]
-    return _table(("what", "before", "after"), rows, "{}: {} → {}")
+    rows = [(change.path, short(change.before), short(change.after)) for change in changes]
+    return table(("what", "before", "after"), rows, "{}: {} → {}")
 
 
 def _events(stepper: Stepper) -> Pane:
     # Tokens are left out: the answer they add up to has a pane of its own.
     shown = [event for event in stepper.events if getattr(event, "type", "") != "token"]
     rows = [(getattr(event, "type", type(event).__name__), _fields(event)) for event in shown]
-    return _table(("event", "what"), rows, "{} {}")
+    return table(("event", "what"), rows, "{} {}")
 
 
 def _fields(event: BaseModel) -> str:
@@ -197,7 +182,7 @@ def _charges(stepper: Stepper) -> Pane:
     rows = [charge_row(charge) for charge in stepper.charges]
     head = ("for", "of", "tokens in", "tokens out", "USD")
     note = money(stepper.cost) if rows else ""
-    return _table(head, rows, "{} {}: {} + {} tokens: {}", note=note)
+    return table(head, rows, "{} {}: {} + {} tokens: {}", note=note)
 
 
 def _charts(stepper: Stepper) -> Pane:
@@ -221,10 +206,10 @@ def _comparison(stepper: Stepper, other: str) -> Pane:
     changes = [change for change in comparison.changes if not change.is_empty]
     rows = [
         *comparison.rows,
-        *((each.path, _short(each.before), _short(each.after)) for each in changes),
+        *((each.path, short(each.before), short(each.after)) for each in changes),
     ]
     note = f"to their last steps: {comparison.summary}"
-    return _table(("compared", *comparison.names), rows, "{}: {} | {}", note=note)
+    return table(("compared", *comparison.names), rows, "{}: {} | {}", note=note)
 
 
 def _breakpoints(stepper: Stepper) -> Pane:
@@ -239,6 +224,7 @@ PANES: Final[Mapping[str, Callable[[Stepper], Pane]]] = {
     "request": _request,
     "response": _response,
     "tools": _tools,
+    "tasks": _tasks,
     "state": _state,
     "diff": _difference,
     "events": _events,
@@ -249,58 +235,3 @@ PANES: Final[Mapping[str, Callable[[Stepper], Pane]]] = {
     "breakpoints": _breakpoints,
 }
 """How each pane is built, by name, in the order of the screen."""
-
-
-def _table(head: Row, rows: Sequence[Row], row_format: str, note: str | None = None) -> Pane:
-    """A pane of rows; its note is the number of rows unless one is given."""
-    if note is None:
-        note = str(len(rows)) if rows else ""
-    return Pane(head=head, rows=tuple(rows), row_format=row_format, note=note)
-
-
-def _message_text(message: BaseMessage) -> str:
-    calls = getattr(message, "tool_calls", None) or []
-    texts = [f"{call['name']}({json.dumps(call['args'], ensure_ascii=False)})" for call in calls]
-    return " ".join(filter(None, (message.text, *texts)))
-
-
-def _short(value: object) -> str:
-    """A value of a state as text of limited length."""
-    text = _value_text(value)
-    return text if len(text) <= _MAX_VALUE_CHARS else f"{text[:_MAX_VALUE_CHARS]}…"
-
-
-def _value_text(value: object) -> str:
-    """A value of a state as text; a message as its text and its calls."""
-    if isinstance(value, BaseMessage):
-        return _message_text(value) or "(no text)"
-    if isinstance(value, BaseModel):
-        value = value.model_dump_json(exclude_defaults=True)
-    return value if isinstance(value, str) else repr(value)
-
-
-def _fitted(pane: Pane) -> Pane:
-    """`pane` with control characters made visible, and no longer than a page can hold.
-
-    Of too many rows the last are kept, because the newest matter most.
-    """
-    rows = [tuple(_cut(printable(cell)) for cell in row) for row in pane.rows]
-    room, first = _MAX_PANE_CHARS, len(rows)
-    while first and room > 0:
-        first -= 1
-        room -= sum(map(len, rows[first]))
-    if first:
-        rows = [("…", f"{first} more before", *[""] * (len(pane.head) - 2)), *rows[first:]]
-    return replace(
-        pane,
-        text=_cut(printable(pane.text)),
-        rows=tuple(rows),
-        note=printable(pane.note),
-        head=tuple(map(printable, pane.head)),
-    )
-
-
-def _cut(text: str) -> str:
-    if len(text) <= _MAX_PANE_CHARS:
-        return text
-    return f"{text[:_MAX_PANE_CHARS]}\n… {len(text) - _MAX_PANE_CHARS} more characters"

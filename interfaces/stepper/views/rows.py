@@ -1,5 +1,7 @@
 """Rows of the panes that list tool calls and charges."""
 
+from collections import Counter
+
 from turngraph.drawing.marks import SIGNS
 from turngraph.interfaces.plain_text import money
 from turngraph.interfaces.stepper.engine.stepper import Stepper
@@ -9,7 +11,22 @@ __all__ = ["charge_row", "tool_rows"]
 
 
 def tool_rows(stepper: Stepper) -> list[tuple[str, ...]]:
-    """Returns the calls that ran, then those that are next: status, tool, arguments, result."""
+    """Returns the calls that ran, then those that are next: status, tool, arguments, result.
+
+    A tool that is called several times has the numbers of its calls: `weather 2`.
+    """
+    rows = _unnumbered_rows(stepper)
+    names = [name for _, name, *_ in rows]
+    numbers = Counter[str]()
+    numbered: list[tuple[str, ...]] = []
+    for status, name, *others in rows:
+        numbers[name] += 1
+        shown = f"{name} {numbers[name]}" if names.count(name) > 1 else name
+        numbered.append((status, shown, *others))
+    return numbered
+
+
+def _unnumbered_rows(stepper: Stepper) -> list[tuple[str, ...]]:
     ran: list[tuple[str, ...]] = [
         (_status(run), run.name, run.arguments, run.content)
         for run in stepper.state.get("tool_runs") or []

@@ -72,13 +72,10 @@ export async function showWalk(main, id) {
     moving: (isMoving) => {
       el.setAttribute("aria-busy", String(isMoving));
       halt.hidden = !isMoving;
-      arriving.hidden = true;
-      arriving.textContent = "";
+      arriving.replaceChildren();
     },
-    tokens: (text) => {
-      arriving.textContent = (arriving.textContent + text).trimStart();
-      arriving.hidden = arriving.textContent === "";
-      arriving.scrollTop = arriving.scrollHeight;
+    tokens: (pieces) => {
+      for (const [call, text] of Object.entries(pieces)) addTokens(arriving, call, text);
     },
     closed: () => {
       note.textContent = "This run was closed.";
@@ -97,13 +94,8 @@ function layOut(main, id, about) {
   document.title = `${name} · turngraph studio`;
   const note = make("p", { className: "note", role: "status" });
   const problem = make("p", { className: "error box", role: "alert" });
-  const label = "The answer as it arrives";
-  const arriving = make("pre", {
-    className: "arriving",
-    hidden: true,
-    tabIndex: 0,
-    "aria-label": label,
-  });
+  const label = "Answers as they arrive";
+  const arriving = make("div", { role: "group", "aria-label": label });
   const el = make("div", { className: "stepper" });
   const refuse = (error) => (note.textContent = error.message);
   const halt = button("Stop", () => send(`walks/${id}/stop`, {}).catch(refuse), {
@@ -118,6 +110,21 @@ function layOut(main, id, about) {
   const title = make("div", { className: "title" }, make("h1", {}, name), menus);
   main.append(title, problem, note, el, arriving, search(id));
   return { note, problem, halt, el, arriving };
+}
+
+// Calls that run side by side have an answer each.
+function addTokens(arriving, call, text) {
+  let answer = [...arriving.children].find((each) => each.dataset.call === call);
+  const soFar = ((answer?.textContent ?? "") + text).trimStart();
+  if (!soFar) return;
+  if (!answer) {
+    const label = `Answer ${arriving.children.length + 1} as it arrives`;
+    answer = make("pre", { className: "arriving", tabIndex: 0, role: "group", "aria-label": label });
+    answer.dataset.call = call;
+    arriving.append(answer);
+  }
+  answer.textContent = soFar;
+  answer.scrollTop = answer.scrollHeight;
 }
 
 function search(id) {

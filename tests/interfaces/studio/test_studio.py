@@ -252,7 +252,7 @@ def test_tokens_arrive_while_the_step_runs(studio: Studio) -> None:
             data = json.loads(answer.readline().decode().removeprefix("data: "))
             told.append((line[7:].strip(), data))
     connection.close()
-    tokens = "".join(data for kind, data in told if kind == "tokens")
+    tokens = "".join("".join(data.values()) for kind, data in told if kind == "tokens")
     assert told[-1][1]["panes"]["answer"]["text"].strip() in tokens
 
 

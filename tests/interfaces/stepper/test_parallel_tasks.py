@@ -1,0 +1,111 @@
+"""Parallel tasks are told apart: each has its name and number, its state, and its own answer."""
+
+from operator import add
+from typing import Annotated, Any, TypedDict
+
+from langgraph.graph import START, StateGraph
+from langgraph.types import Send, interrupt
+
+from tests.interfaces.stepper.test_stepper import OSLO, ROME, weather
+from tests.turns import ask, turn_on
+from turngraph.interfaces.stepper import TurnStepper
+from turngraph.interfaces.stepper.views.panes import pane_of
+from turngraph.scripted import Call, Fail, Say, ScriptedModel
+
+
+class Words(TypedDict, total=False):
+    """The state of the graph and of each task."""
+
+    words: list[str]
+    word: str
+    said: Annotated[list[str], add]
+
+
+def say(state: Words) -> dict[str, Any]:
+    """Asks, fails or says the word."""
+    word = state["word"]
+    if word == "fail":
+        raise LookupError("no such word")
+    return {"said": [interrupt("Which word?") if word == "ask" else word.upper()]}
+
+
+def spread(worker: Any) -> Any:
+    """A graph that gives each word to a task of its own."""
+    builder = StateGraph(Words).add_node("each", worker)
+    sends = lambda state: [Send("each", {"word": word}) for word in state["words"]]  # noqa: E731
+    return builder.add_conditional_edges(START, sends, ["each"]).compile()
+
+
+def rows(stepper: TurnStepper) -> list[tuple[str, ...]]:
+    """What the pane shows of each task but what it was given."""
+    return [(status, name, answer) for status, name, _, answer in pane_of(stepper, "tasks").rows]
+
+
+def test_each_task_has_its_number_its_state_and_its_answer() -> None:
+    """Also when they are stepped one by one, and when one asks a person."""
+    with TurnStepper(spread(say), {"words": ["a", "ask", "c"]}) as stepper:
+        assert pane_of(stepper, "tasks").rows[1] == ("▶ next", "each 2", "{'word': 'ask'}", "")
+        stepper.step_into()
+        assert rows(stepper) == [
+            ("✓ done", "each 1", "{'said': ['A']}"),
+            ("▶ next", "each 2", ""),
+            ("▶ next", "each 3", ""),
+        ]
+        stepper.step()
+        assert rows(stepper)[1:] == [
+            ("? waiting", "each 2", "Which word?"),
+            ("✓ done", "each 3", "{'said': ['C']}"),
+        ]
+        stepper.answer("B")
+        assert rows(stepper)[1] == ("✓ done", "each 2", "{'said': ['B']}")
+
+
+def test_a_task_that_failed_says_why_and_how_many_did() -> None:
+    """Its siblings keep what they have said."""
+    with TurnStepper(spread(say), {"words": ["a", "fail", "fail"]}) as stepper:
+        for _ in range(2):
+            stepper.step_into()
+        assert rows(stepper)[:2] == [
+            ("✓ done", "each 1", "{'said': ['A']}"),
+            ("✗ failed", "each 2", "LookupError: no such word"),
+        ]
+        assert pane_of(stepper, "tasks").note == "1 of 3 failed"
+
+
+def test_subgraphs_say_where_they_are() -> None:
+    """And their answer when they are done."""
+    inner = StateGraph(Words).add_node("say", say).add_edge(START, "say").compile()
+    with TurnStepper(spread(inner), {"words": ["a", "b"]}) as stepper:
+        stepper.step()
+        assert rows(stepper) == [("▶ at say", "each 1", ""), ("▶ at say", "each 2", "")]
+        stepper.step_into()
+        assert rows(stepper)[0] == ("✓ done", "each 1", "{'word': 'a', 'said': ['A']}")
+
+
+def test_turns_side_by_side_have_an_answer_each() -> None:
+    """One was answered, one was refused."""
+    with ScriptedModel([Say("One."), Fail(401)]) as model:
+        turn = turn_on(model)
+        builder = StateGraph(Words).add_node("chat", turn)
+        sends = lambda state: [Send("chat", ask(word)) for word in state["words"]]  # noqa: E731
+        graph = builder.add_conditional_edges(START, sends, ["chat"]).compile()
+        with TurnStepper(graph, {"words": ["a", "b"]}) as stepper:
+            for _ in range(9):
+                stepper.step_into()
+            assert "▶ at" in rows(stepper)[1][0]
+            stepper.run()
+            done, failed = rows(stepper)
+            assert done == ("✓ done", "chat 1", "One.")
+            assert failed[:2] == ("✗ failed", "chat 2")
+            assert "401" in failed[2]
+
+
+def test_calls_of_the_same_tool_are_numbered() -> None:
+    """In the pane of tools, where each has its arguments and its result."""
+    with (
+        ScriptedModel([Call(OSLO, ROME), Say("Rain.")]) as model,
+        TurnStepper(turn_on(model, tools=[weather]), ask("?")) as stepper,
+    ):
+        stepper.run()
+        assert [row[1] for row in pane_of(stepper, "tools").rows] == ["weather 1", "weather 2"]
+        assert pane_of(stepper, "tasks").is_empty
