@@ -20,6 +20,8 @@ CARRIED: Final = {
     "audio": "audio",
     "input_audio": "audio",
     "file": "file",
+    "input_image": "image",
+    "input_file": "file",
 }
 """Types of blocks that are carried on, and the type of LangChain's block for each."""
 MIME_TYPE: Final = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,100}")
@@ -30,8 +32,9 @@ DATA_URL: Final = re.compile(r"data:([\w.+-]+/[\w.+-]+);base64,(.+)", re.DOTALL)
 def carried_block(block: Mapping[str, Any]) -> JsonObject | None:
     """Returns `block` as a content block of LangChain, or None for one that no API could take.
 
-    It may have any of LangChain's spellings, or Anthropic's `source`. Only known keys are kept,
-    because a malformed block in a conversation makes every later request fail.
+    It may have any of LangChain's spellings, Anthropic's `source`, or the form in which either of
+    OpenAI's APIs takes it. Only known keys are kept, because a malformed block in a conversation
+    makes every later request fail.
 
         >>> carried_block({"type": "image", "source_type": "base64", "data": "aGk=",
         ...                "mime_type": "image/png"})
@@ -40,6 +43,8 @@ def carried_block(block: Mapping[str, Any]) -> JsonObject | None:
     kind = CARRIED.get(str(block.get("type")))
     if kind is None:
         return None
+    if isinstance(inner := block.get("file"), Mapping):
+        block = inner
     given = _source(block)
     content: JsonObject = {"type": kind}
     name = block.get("filename")
@@ -78,6 +83,9 @@ def _source(block: Mapping[str, Any]) -> Mapping[str, Any]:
     image = block.get("image_url")
     if image is not None:
         return {"url": image.get("url") if isinstance(image, Mapping) else image}
+    file = block.get("file_data", block.get("file_url"))
+    if file is not None:
+        return {"url": file}
     if block.get("source_type") == "id":
         return {"file_id": block.get("id")}
     return {"base64": block.get("base64", block.get("data")), **_without_data(block)}

@@ -15,12 +15,25 @@ from turngraph.tools.text import UNSENDABLE
 
 __all__ = ["ToolOutput", "as_output", "as_plain", "as_text", "clean", "cut", "omitted_block"]
 
-MEDIA: Final = {"image", "image_url", "audio", "input_audio", "video", "file"}
+TEXTS: Final = {"text", "input_text", "output_text"}
+"""Types of content blocks that are text."""
+MEDIA: Final = {
+    "image",
+    "image_url",
+    "input_image",
+    "audio",
+    "input_audio",
+    "video",
+    "file",
+    "input_file",
+}
 """Types of content blocks that are not text."""
 MEDIA_KEYS: Final = {
     "base64",
     "data",
+    "file_data",
     "file_id",
+    "file_url",
     "image_url",
     "input_audio",
     "mime_type",
@@ -204,10 +217,12 @@ def _are_blocks(value: object) -> bool:
 def _is_block(block: object) -> bool:
     if not isinstance(block, dict):
         return False
-    if block.get("type") == "text":
+    if block.get("type") in TEXTS:
         return isinstance(block.get("text"), str)
     if block.get("type") not in MEDIA:
         return False
+    if isinstance(file := block.get("file"), dict):
+        block = file
     return not MEDIA_KEYS.isdisjoint(block) or ("url" in block and block.keys() <= URL_BLOCK)
 
 

@@ -1,5 +1,6 @@
 """JSON schemas rewritten without a change of meaning, for vendors that know fewer keywords."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -24,6 +25,10 @@ _NOT_STRICT: Final = frozenset(
     | {"patternProperties", "prefixItems", "propertyNames", "contains", "unevaluatedProperties"}
 )
 """Keywords that strict schemas do not have."""
+_STRICT_FORMATS: Final = frozenset(
+    {"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"}
+)
+_LOOKAROUND: Final = re.compile(r"\(\?<?[=!]")
 _JSON_TYPES: Final[Mapping[type, str]] = {
     str: "string",
     bool: "boolean",
@@ -53,7 +58,9 @@ def strict_schema(schema: JsonMapping) -> JsonObject | None:
 
     Every object gets `additionalProperties: false` and requires each of its properties. A value of
     any kind (`Any`, a `list` of anything), a tuple, and an object whose members have no fixed names
-    cannot be described.
+    cannot be described. Left out is what only narrows a value and is refused: the `uniqueItems` of
+    a set, formats such as a URL's, and patterns that look ahead, such as a decimal's. The answer is
+    checked against the whole schema when it has come.
     https://platform.openai.com/docs/guides/structured-outputs#supported-schemas
 
         >>> strict_schema({"type": "object", "properties": {"a": {"type": "string"}}})["required"]
@@ -63,6 +70,7 @@ def strict_schema(schema: JsonMapping) -> JsonObject | None:
     unsayable: list[JsonObject] = []
 
     def closed(node: JsonObject) -> JsonObject:
+        node = _without_refused(node)
         if not _STRICT_KINDS & node.keys() or _NOT_STRICT & node.keys():
             unsayable.append(node)
             return node
@@ -92,6 +100,16 @@ def strict_schema(schema: JsonMapping) -> JsonObject | None:
 
     strict = _rewrite(_rewrite(schema, lambda node: _simplified(node, const=True)), closed)
     return None if unsayable else dict(strict)
+
+
+def _without_refused(node: JsonObject) -> JsonObject:
+    """`node` without what only narrows its values, in words that strict modes refuse."""
+    refused = {"uniqueItems"}
+    if node.get("format") not in _STRICT_FORMATS:
+        refused.add("format")
+    if _LOOKAROUND.search(str(node.get("pattern"))):
+        refused.add("pattern")
+    return {name: value for name, value in node.items() if name not in refused}
 
 
 def _any_of(schemas: object) -> JsonObject:

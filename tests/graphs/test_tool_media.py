@@ -16,6 +16,10 @@ PICTURE_BY_ID = {"type": "image", "file_id": "file-1"}
 SOUND = {"type": "audio", "base64": DATA, "mime_type": "audio/wav"}
 FILE = {"type": "file", "base64": DATA, "mime_type": "application/pdf"}
 FILE_BY_URL = {"type": "file", "url": "https://files.example.com/a.pdf"}
+DATA_URL = f"data:application/pdf;base64,{DATA}"
+OPENAI_PICTURE = {"type": "input_image", "image_url": f"data:image/png;base64,{DATA}"}
+OPENAI_FILE = {"type": "file", "file": {"filename": "a.pdf", "file_data": DATA_URL}}
+OPENAI_INPUT_FILE = {"type": "input_file", "filename": "a.pdf", "file_data": DATA_URL}
 VISION, HEARING, TEXT = "gpt-4.1", "gpt-audio", "deepseek"
 
 
@@ -44,6 +48,11 @@ def second_request(run: Run, block: dict[str, Any], **fields: Any) -> str:
         ({"api": "chat", "model": VISION}, FILE, '"file"'),
         ({"api": "chat", "model": HEARING}, SOUND, '"input_audio"'),
         ({"vendor": "custom"}, SOUND, '"input_audio"'),
+        ({"api": "responses", "model": VISION}, OPENAI_PICTURE, '"input_image"'),
+        ({"api": "responses", "model": VISION}, OPENAI_FILE, '"input_file"'),
+        ({"api": "chat", "model": VISION}, OPENAI_PICTURE, '"image_url"'),
+        ({"api": "chat", "model": VISION}, OPENAI_FILE, '"file"'),
+        ({"api": "chat", "model": VISION}, OPENAI_INPUT_FILE, '"file"'),
     ],
 )
 def test_it_is_sent_where_the_api_takes_it(
@@ -51,7 +60,7 @@ def test_it_is_sent_where_the_api_takes_it(
 ) -> None:
     body = second_request(run, block, **fields)
     assert f'"type": {sent}' in body
-    assert (block.get("base64") or block.get("url") or block["file_id"]) in body
+    assert (block.get("base64") or block.get("url") or block.get("file_id") or DATA) in body
 
 
 @both_ways

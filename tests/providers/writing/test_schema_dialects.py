@@ -1,11 +1,13 @@
 """Schemas of tools and answers in the dialect of each vendor."""
 
 import json
+from datetime import date
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import pytest
 from langchain_core.messages import HumanMessage
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, HttpUrl
 
 from turngraph.providers.vendors.profiles import VENDORS
 from turngraph.providers.writing.payload import build_payload
@@ -46,6 +48,14 @@ class Count(BaseModel):
     counts: dict[str, int]
 
 
+class Narrow(BaseModel):
+    tags: set[str] = Field(min_length=1)
+    page: HttpUrl
+    day: date
+    price: Decimal
+    code: str = Field(pattern="^[A-Z]+$")
+
+
 def body(vendor: str, model: str, api: Api = "chat", **fields: Any) -> tuple[Any, tuple[str, ...]]:
     request = ChatRequest(vendor=vendor, api=api, model=model, **fields)
     payload = build_payload(request, [HumanMessage("Hi")], VENDORS[vendor])
@@ -77,6 +87,22 @@ def test_a_strict_format_is_closed_and_complete(api: Api) -> None:
     for node in objects_in(form["schema"]):
         assert node["additionalProperties"] is False
         assert node["required"] == list(node["properties"])
+
+
+def test_what_only_narrows_a_value_is_left_out_of_a_strict_format() -> None:
+    """OpenAI refuses a set's `uniqueItems`, formats it does not know, and patterns that look ahead.
+    The answer is checked against all of it.
+    """
+    sent, warnings = body("openai", "gpt-4.1", response_format=response_format_of(Narrow))
+    form = format_of(sent, "chat")
+    members = form["schema"]["properties"]
+    assert (form["strict"], warnings) == (True, ())
+    assert "uniqueItems" not in members["tags"]
+    assert members["tags"]["minItems"] == 1
+    assert "format" not in members["page"]
+    assert members["day"]["format"] == "date"
+    assert "(?!" not in json.dumps(members["price"])
+    assert members["code"]["pattern"] == "^[A-Z]+$"
 
 
 @pytest.mark.parametrize("form", [Measure, Anything, Listed])
