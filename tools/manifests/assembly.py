@@ -175,7 +175,7 @@ class Assembler:
         connections: Mapping[str, Connection],
         kind: str,
     ) -> Connection | None:
-        if name not in connections:
+        if name not in connections and name not in self.reader.refused:
             self._problem(
                 located,
                 ("spec", "connection"),
@@ -187,7 +187,7 @@ class Assembler:
     def _check_clients(self, plugins: Collection[str]) -> None:
         for located, client in self._of(LLMClientManifest):
             for index, name in enumerate(client.spec.plugins):
-                if name not in plugins:
+                if name not in plugins and name not in self.reader.refused:
                     self._problem(
                         located,
                         ("spec", "plugins", index),

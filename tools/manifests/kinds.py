@@ -138,6 +138,7 @@ FOREIGN_KINDS: Final = frozenset(
         "PromptToolCall",
         "Proxy",
         "Session",
+        "SmarterAuthToken",
         "User",
         "UserProfile",
         "VectorStore",

@@ -35,6 +35,7 @@ def as_platform_reads(document: Document, warn: Warn) -> JsonObject:
     value: JsonObject = deepcopy(document.value)
     metadata, spec = _mapping(value.get("metadata")), _mapping(value.get("spec"))
     _normalize_names(metadata, spec, warn)
+    _read_annotations(metadata)
     for key in DATA:
         data = spec.get(key)
         if isinstance(data, dict):
@@ -85,6 +86,17 @@ def _normalize_names(metadata: JsonObject, spec: JsonObject, warn: Warn) -> None
             # With a colon it is no name but `env:NAME` and the like.
             if isinstance(part.get(key), str) and ":" not in part[key]:
                 part[key] = snake_case(part[key])
+
+
+def _read_annotations(metadata: JsonObject) -> None:
+    """Makes a list of one-key mappings of annotations that are one mapping, or keys alone."""
+    annotations = metadata.get("annotations")
+    if isinstance(annotations, dict):
+        metadata["annotations"] = [{key: value} for key, value in annotations.items()]
+    elif isinstance(annotations, list):
+        metadata["annotations"] = [
+            {each: None} if isinstance(each, str) else each for each in annotations
+        ]
 
 
 def _read_parameters(data: JsonObject, path: Location, document: Document) -> None:

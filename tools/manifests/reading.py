@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from turngraph.state.json_types import JsonObject
 from turngraph.tools.manifests.kinds import FOREIGN_KINDS, KIND_SPELLINGS, KINDS
 from turngraph.tools.manifests.parts import API_VERSIONS, NATIVE, Manifest, OpenPart, Part
-from turngraph.tools.manifests.platform import as_platform_reads, written_text
+from turngraph.tools.manifests.platform import as_platform_reads, snake_case, written_text
 from turngraph.tools.manifests.problems import (
     Location,
     Problem,
@@ -72,6 +72,8 @@ class ManifestReader:
     manifests: list[LocatedManifest] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
+    refused: set[str] = field(default_factory=set)
+    """The names of manifests that have a problem. What refers to them has none of its own."""
 
     def read(self, source: Source) -> None:
         """Reads all documents of one text."""
@@ -100,6 +102,7 @@ class ManifestReader:
         try:
             manifest = self._read_manifest(model, kind, source, document, unknown)
         except ValidationError as errors:
+            self.refused.add(_name_in(document))
             # An unknown field is often the misspelled name of one that is missing.
             self.problems.extend(unknown)
             self.problems.extend(
@@ -158,6 +161,12 @@ class ManifestReader:
                         holder[path[-1]] = text
                 if not mended:
                     raise
+
+
+def _name_in(document: Document) -> str:
+    metadata = document.value.get("metadata")
+    name = str(metadata.get("name")) if isinstance(metadata, dict) else ""
+    return name if document.value["apiVersion"] == NATIVE else snake_case(name)
 
 
 def _holder(value: Any, path: Location) -> Any:

@@ -235,6 +235,26 @@ def test_an_unknown_field_is_a_warning_in_the_platforms_dialect() -> None:
 
 
 @pytest.mark.parametrize(
+    "annotations",
+    ["[{made_by: x}, example.com/plugin]", "{made_by: x, example.com/plugin: }", "[a, b]"],
+)
+def test_annotations_may_be_keys_alone_or_one_mapping(annotations: str) -> None:
+    """They mean nothing to turngraph, so the platform's files load however they are written."""
+    text = STATIC.replace("  annotations:\n    - owner: kitchen", f"  annotations: {annotations}")
+    assert [plugin.name for plugin in load_manifests(text)] == ["ice_cream_parlour"]
+    with pytest.raises(ManifestError, match=r"metadata.annotations"):
+        load_manifests(NATIVE.replace("name: shop", f"name: shop, annotations: {annotations}"))
+
+
+def test_what_refers_to_a_refused_manifest_has_no_problem_of_its_own() -> None:
+    """The one that is refused is there, and the author sees why it is refused."""
+    refused = NATIVE.replace("directive: llm", "directive: never")
+    with pytest.raises(ManifestError) as caught:
+        load_manifests(f"{refused}---\n{CLIENT}")
+    assert [problem.path for problem in caught.value.problems] == ["spec.selector.directive"]
+
+
+@pytest.mark.parametrize(
     ("written", "name"),
     [("IceCream", "ice_cream"), ("Ice cream-2", "ice_cream_2"), ("HTTPServer", "http_server")],
 )
