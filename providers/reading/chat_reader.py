@@ -183,23 +183,24 @@ class ChatReader:
         )
 
     def _read_top_level(self, event: JsonMapping) -> None:
+        top = self._top
         for name, value in event.items():
             # Azure's first chunk has an empty id and model; the next one has the real ones.
-            if value is None or value == "" or name == "choices":
+            if name == "choices" or value is None or value == "" or top.get(name) == value:
                 continue
-            if name in ("id", "model") and self._top.setdefault(name, value) != value:
+            if name in ("id", "model") and name in top:
                 self._notes[f"`{name}` changed within the stream; the first is kept."] = None
             else:
-                self._top[name] = value
+                top[name] = value
 
     def _read_choice(self, choice: JsonMapping, chunks: list[StreamChunk]) -> None:
-        if choice.get("index") not in (0, None):
+        index = choice.get("index")
+        if index not in (0, None):
             if self._asked.several_choices:
                 self._notes[MORE_CHOICES_NOTE] = None
                 return
             self._notes[JOINED_CHOICES_NOTE] = None
         self._has_choice = True
-        index = choice.get("index")
         self._choice = index if isinstance(index, int) else 0
         delta = choice.get("delta")
         if delta is None and not self._text:
@@ -207,12 +208,14 @@ class ChatReader:
             delta = choice.get("message")
         if isinstance(delta, dict):
             self._read_delta(delta, chunks)
-        self._logprobs += logprob_entries(choice.get("logprobs"))
+        if logprobs := choice.get("logprobs"):
+            self._logprobs += logprob_entries(logprobs)
         # An empty finish reason (xAI, Snowflake) is none; after the first, others are repetitions,
         # except one that says that a part of the answer was cut.
-        reason = chat_finish_reason(str(choice.get("finish_reason") or ""))
-        if reason and (self._finish_reason is None or reason in UNFINISHED_REASONS):
-            self._end_choice(reason, chunks)
+        if word := choice.get("finish_reason"):
+            reason = chat_finish_reason(str(word))
+            if self._finish_reason is None or reason in UNFINISHED_REASONS:
+                self._end_choice(reason, chunks)
 
     def _end_choice(self, reason: str, chunks: list[StreamChunk]) -> None:
         if reason == "error":  # OpenRouter: https://openrouter.ai/docs/api-reference/errors
@@ -275,7 +278,7 @@ class ChatReader:
         A stream of Mistral's changes from one to the other. The parts are kept beside the text,
         since a later request must bring them back: https://docs.mistral.ai/capabilities/reasoning/
         """
-        if not is_part_list(value):
+        if isinstance(value, str) or not is_part_list(value):
             value = content_text(value)
             if self._parts:
                 self._parts.add({"type": "text", "text": value})

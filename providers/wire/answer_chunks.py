@@ -18,6 +18,11 @@ OnResponseId = Callable[[str], None]
 looked up by this id later, if the stream breaks.
 """
 
+_SLICE_BYTES: Final = 4_096
+"""How much of an answer is read in one go. A long answer that arrived at once becomes thousands of
+objects. If they were all there before the first of them is shown, other tasks would wait, and
+Python's garbage collector would look at all of them again and again.
+"""
 _LATE_S: Final = 1.0
 """Seconds from one piece to the next of a complete answer whose stream stays open. Some vendors
 send the last piece of the text after the finish reason, within the same moment."""
@@ -47,10 +52,11 @@ def answer_chunks(
             raise
         if data is None:
             break
-        chunks = _feed(reader, data, on_response_id)
-        yield chunks
-        if chunks or late_s is None:  # a ping is no piece of the answer
-            came_at = time.monotonic()
+        for part in _slices(data):
+            chunks = _feed(reader, part, on_response_id)
+            yield chunks
+            if chunks or late_s is None:  # a ping is no piece of the answer
+                came_at = time.monotonic()
     yield reader.end()
 
 
@@ -74,10 +80,13 @@ async def async_answer_chunks(
                 raise
             if data is None:
                 break
-            chunks = _feed(reader, data, on_response_id)
-            yield chunks
-            if chunks or late_s is None:
-                came_at = time.monotonic()
+            for part in _slices(data):
+                chunks = _feed(reader, part, on_response_id)
+                yield chunks
+                if chunks or late_s is None:
+                    came_at = time.monotonic()
+                if len(data) > _SLICE_BYTES:
+                    await asyncio.sleep(0)
     yield reader.end()
 
 
@@ -86,6 +95,10 @@ def _late_s(reader: AnswerReader) -> float | None:
     if not reader.whole:
         return None
     return _LATE_S if reader.complete else _USAGE_S
+
+
+def _slices(data: bytes) -> Iterator[bytes]:
+    return (data[n : n + _SLICE_BYTES] for n in range(0, len(data), _SLICE_BYTES))
 
 
 def _feed(

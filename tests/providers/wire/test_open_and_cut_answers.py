@@ -4,6 +4,7 @@ import asyncio
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -134,6 +135,36 @@ def test_a_piece_shortly_after_the_finish_reason_and_the_usage_is_waited_for(way
         line.sendall(LATE)
 
     assert ask(answer, way).text == "42"
+
+
+def test_other_tasks_run_while_an_answer_that_arrived_at_once_is_read() -> None:
+    """Its first words are shown before its last are read, and no other turn waits for it."""
+    event = b'data: {"choices": [{"delta": {"content": "word "}}]}\n\n'
+    turns_of_the_loop, at_piece = 0, []
+
+    async def others() -> None:
+        nonlocal turns_of_the_loop
+        while True:
+            turns_of_the_loop += 1
+            await asyncio.sleep(0)
+
+    async def read(url: str) -> ProviderReply:
+        config = ProviderConfig(vendor="openai", model="m", base_url=url, api_key="k", api="chat")
+        provider, task = OpenAIProvider(config), asyncio.create_task(others())
+        try:
+            return await provider.asend(
+                {"model": "m"},
+                stream=True,
+                on_chunk=lambda chunk: at_piece.append(turns_of_the_loop),
+            )
+        finally:
+            task.cancel()
+            await provider.aclose()
+
+    with server(lambda line: line.sendall(SSE + event * 1000 + CHAT + b"data: [DONE]\n\n")) as url:
+        reply = asyncio.run(read(url))
+    assert reply.text == "word " * 1000 + "4"
+    assert max(Counter(at_piece).values()) < 100
 
 
 def by_length(body: bytes, kind: bytes) -> Serve:
