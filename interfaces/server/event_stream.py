@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Final
 
 from fastapi import Response
@@ -14,7 +14,7 @@ from turngraph.interfaces.server.errors import ServerError, error_of
 from turngraph.interfaces.server.turn_runs import TurnRun
 from turngraph.state.json_types import JsonObject
 
-__all__ = ["FAREWELL_S", "begun", "event_stream", "replayed_stream"]
+__all__ = ["FAREWELL_S", "begun", "event_stream", "followed_stream", "replayed_stream"]
 
 _log: Final = logging.getLogger("turngraph.server")
 
@@ -60,10 +60,21 @@ def event_stream(
     leaves ends the turn, unless that `is_detached`. A server that stops lets the stream go on for
     `drain_s` seconds; then it ends the turn, and the stream says so.
     """
-    events = _events(run, chunks, done)
     return EventSourceResponse(
-        events, headers=headers, ping=PING_S, shutdown_grace_period=drain_s + FAREWELL_S
+        _events(chunks, done, run.leave),
+        headers=headers,
+        ping=PING_S,
+        shutdown_grace_period=drain_s + FAREWELL_S,
     )
+
+
+def followed_stream(
+    chunks: AsyncIterator[JsonObject], headers: Mapping[str, str]
+) -> EventSourceResponse:
+    """The stream of what happens elsewhere, which goes on without it. A server that stops ends it:
+    the client can come back.
+    """
+    return EventSourceResponse(_events(chunks, None, lambda: None), headers=headers, ping=PING_S)
 
 
 def replayed_stream(
@@ -78,7 +89,7 @@ def replayed_stream(
 
 
 async def _events(
-    run: TurnRun, chunks: AsyncIterator[JsonObject], done: str | None
+    chunks: AsyncIterator[JsonObject], done: str | None, leave: Callable[[], None]
 ) -> AsyncIterator[ServerSentEvent]:
     try:
         async for chunk in chunks:
@@ -89,7 +100,7 @@ async def _events(
         _log.exception("A stream has failed")
         yield ServerSentEvent(_json(error_of(exc).body))
     finally:
-        run.leave()
+        leave()
     if done is not None:
         yield ServerSentEvent(done)
 

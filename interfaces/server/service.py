@@ -192,6 +192,7 @@ async def open_service(
             await forwards.drain(left_s)
             await service.background.aclose()
             await runs.stop()
+            await service.background.store_events()
             await _ended(watch)
             await forwards.aclose()
             await service.sweep(quiet_s=0.0)

@@ -6,6 +6,7 @@ server_limit   how many requests and tokens a minute a key or an account may hav
 server_rate    how many of them each has had in its last minute
 server_response      one row per response of the Responses API, and per request to Chat Completions
                      that has an `Idempotency-Key` or may wait for its client
+server_response_event  the events of background streams
 server_conversation  one row per conversation that a client has created
 server_forwarded     one row per forwarded request with an `Idempotency-Key`
 """
@@ -37,6 +38,7 @@ __all__ = [
     "key_t",
     "limit_t",
     "rate_t",
+    "response_event_t",
     "response_t",
 ]
 
@@ -128,6 +130,16 @@ response_t: Final = Table(
     Column("error", Text),
 )
 
+response_event_t: Final = Table(
+    "server_response_event",
+    _metadata,
+    # Some events in a row, of a background stream, with the numbers of the first and last of them.
+    Column("response_id", String(64), primary_key=True),
+    Column("first", Integer, primary_key=True),
+    Column("last", Integer, nullable=False),
+    Column("events", Text, nullable=False),
+)
+
 conversation_t: Final = Table(
     "server_conversation",
     _metadata,
@@ -189,6 +201,11 @@ def _claims_of_responses(conn: Connection) -> None:
         add_column(conn, "server_response", column, "TEXT")
 
 
+def _events_of_responses(conn: Connection) -> None:
+    """Version 7: events of background streams."""
+    _metadata.create_all(conn, [response_event_t])
+
+
 _STEPS: Final[tuple[Step, ...]] = (
     _first,
     _responses,
@@ -196,6 +213,7 @@ _STEPS: Final[tuple[Step, ...]] = (
     _rights_of_responses,
     _forwarded_answers,
     _claims_of_responses,
+    _events_of_responses,
 )
 """The steps in order. A released step is never edited; what it missed becomes a new step."""
 

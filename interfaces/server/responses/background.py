@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -17,6 +18,7 @@ from turngraph.interfaces.server.responses.planning import (
     PlannedResponse,
     ResponsePlanner,
 )
+from turngraph.interfaces.server.responses.recorded_events import EventRecorder
 from turngraph.interfaces.server.responses.request import read_response_request
 from turngraph.interfaces.server.responses.running import failed, shown, start_response
 from turngraph.interfaces.server.responses.storage import INTERRUPTED, ResponseRow
@@ -40,6 +42,7 @@ class BackgroundResponses:
 
     requests: StoredRequests
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _records: set[asyncio.Task[None]] = field(default_factory=set)
 
     def start(self, caller: Caller, planned: PlannedResponse, tokens: int) -> None:
         """Starts a response that this process has claimed. It may need about `tokens` tokens."""
@@ -47,6 +50,16 @@ class BackgroundResponses:
         self.requests.wait_with(planned.row.response_id, task)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def record(
+        self, row: ResponseRow, made: AsyncIterator[JsonObject]
+    ) -> AsyncIterator[JsonObject]:
+        """Records the events of a response. Returns them for the client that has asked for it."""
+        recorder = EventRecorder(self.requests.service.store.ledger.store, row, made)
+        task = recorder.start()
+        self._records.add(task)
+        task.add_done_callback(self._records.discard)
+        return recorder.follow()
 
     async def take_over(self) -> None:
         """Goes on with background responses whose process has died, and ends the others, for which
@@ -102,6 +115,10 @@ class BackgroundResponses:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def store_events(self) -> None:
+        """Waits until the events of responses that have ended are stored."""
+        await asyncio.gather(*self._records, return_exceptions=True)
 
     async def _run(self, caller: Caller, planned: PlannedResponse, tokens: int) -> None:
         row = planned.row

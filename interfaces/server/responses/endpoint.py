@@ -16,7 +16,12 @@ from turngraph.interfaces.server.api_page import RESPONSE_BODY
 from turngraph.interfaces.server.bodies import read_json
 from turngraph.interfaces.server.caller import Caller
 from turngraph.interfaces.server.errors import ServerError
-from turngraph.interfaces.server.event_stream import begun, event_stream, replayed_stream
+from turngraph.interfaces.server.event_stream import (
+    begun,
+    event_stream,
+    followed_stream,
+    replayed_stream,
+)
 from turngraph.interfaces.server.rate_limits.limiter import estimated_tokens
 from turngraph.interfaces.server.responses.claims import request_cancel
 from turngraph.interfaces.server.responses.conversation_storage import (
@@ -26,6 +31,7 @@ from turngraph.interfaces.server.responses.conversation_storage import (
 )
 from turngraph.interfaces.server.responses.places import not_found
 from turngraph.interfaces.server.responses.planning import PlannedResponse, ResponsePlanner
+from turngraph.interfaces.server.responses.recorded_events import recorded_events
 from turngraph.interfaces.server.responses.request import read_response_request
 from turngraph.interfaces.server.responses.running import (
     needs_json,
@@ -90,8 +96,11 @@ async def create_response(request: Request, caller: CallerOf, service: ServiceOf
     events = ResponseStream(
         planned.started, planned.token, needs_json(planned), asked.turn.wants_events
     )
+    made = _events(run, events, planned)
+    if asked.background:
+        made = service.background.record(planned.row, made)
     drain_s = service.config.server.drain_seconds
-    return event_stream(run, _events(run, events, planned), headers, drain_s=drain_s)
+    return event_stream(run, made, headers, drain_s=drain_s)
 
 
 @router.post("/v1/responses/compact", include_in_schema=False)
@@ -102,9 +111,24 @@ async def not_served(request: Request) -> None:
 
 
 @router.get("/v1/responses/{response_id}")
-async def retrieve_response(response_id: str, caller: ReaderOf, service: ServiceOf) -> Response:
-    """Returns a stored response, as far as it is."""
-    return JSONResponse(shown(await _find(response_id, caller, service), service.models))
+async def retrieve_response(
+    response_id: str,
+    caller: ReaderOf,
+    service: ServiceOf,
+    stream: str = "false",
+    starting_after: str = "-1",
+) -> Response:
+    """Returns a stored response, as far as it is; or its events behind one, until it ends."""
+    row = await _find(response_id, caller, service)
+    if stream.lower() not in ("true", "1"):
+        return JSONResponse(shown(row, service.models))
+    try:
+        after = int(starting_after)
+    except ValueError:
+        raise ServerError(
+            400, "`starting_after` must be the number of an event.", param="starting_after"
+        ) from None
+    return _followed(row, after, service)
 
 
 @router.get("/v1/responses/{response_id}/input_items")
@@ -200,11 +224,19 @@ def _again(planned: PlannedResponse, stream: bool, service: Service) -> Response
     body = shown(row, service.models)
     if not stream:
         return JSONResponse(body, headers=REPLAYED)
+    if row.background:
+        return _followed(row, -1, service)
     events = [
         {"type": "response.created", "sequence_number": 0, "response": planned.started},
         {"type": f"response.{body['status']}", "sequence_number": 1, "response": body},
     ]
     return replayed_stream(events, REPLAYED)
+
+
+def _followed(row: ResponseRow, after: int, service: Service) -> Response:
+    started = shown(row._replace(body=None, status="in_progress"), service.models)
+    store = service.store.ledger.store
+    return followed_stream(recorded_events(store, row, started, after), REPLAYED)
 
 
 async def _events(

@@ -8,11 +8,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, or_, select
 
 from turngraph.billing.store.transaction import LedgerTransaction
 from turngraph.interfaces.server.caller import Caller, Scope
-from turngraph.interfaces.server.tables import conversation_t, response_t
+from turngraph.interfaces.server.tables import conversation_t, response_event_t, response_t
 from turngraph.state.json_types import JsonObject
 
 __all__ = [
@@ -154,17 +154,12 @@ def delete_response(tx: LedgerTransaction, account: str, response_id: str) -> li
         ),
         _r.account == account,
     )
-    threads = tx.conn.execute(select(_r.thread).where(*its).distinct()).scalars().all()
-    tx.conn.execute(response_t.delete().where(*its))
-    return free_threads(tx, threads)
+    return _delete(tx, *its)
 
 
 def old_threads(tx: LedgerTransaction, before: float) -> list[str]:
     """Deletes the requests of before a time, and returns the threads that nothing needs then."""
-    old = _r.created < before
-    threads = tx.conn.execute(select(_r.thread).where(old).distinct()).scalars().all()
-    tx.conn.execute(response_t.delete().where(old))
-    return free_threads(tx, threads)
+    return _delete(tx, _r.created < before)
 
 
 def free_threads(tx: LedgerTransaction, threads: Sequence[str]) -> list[str]:
@@ -178,6 +173,14 @@ def is_free(tx: LedgerTransaction, thread: str) -> bool:
         if tx.conn.execute(select(table.c.thread).where(table.c.thread == thread)).first():
             return False
     return True
+
+
+def _delete(tx: LedgerTransaction, *which: ColumnElement[bool]) -> list[str]:
+    threads = tx.conn.execute(select(_r.thread).where(*which).distinct()).scalars().all()
+    ids = select(_r.response_id).where(*which)
+    tx.conn.execute(response_event_t.delete().where(response_event_t.c.response_id.in_(ids)))
+    tx.conn.execute(response_t.delete().where(*which))
+    return free_threads(tx, threads)
 
 
 def row_from(values: Mapping[str, Any]) -> ResponseRow:
