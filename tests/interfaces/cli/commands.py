@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
+from tests.interfaces.cli import warm
 from tests.paths import LEAN
 
 TURNGRAPH = str(Path(sys.executable).parent / "turngraph")
@@ -35,7 +36,14 @@ def environment(home: Path, **more: str) -> dict[str, str]:
 def turngraph(
     home: Path, *args: str, stdin: str = "", **env: str
 ) -> subprocess.CompletedProcess[str]:
-    """`turngraph ARGS`, run to its end."""
+    """`turngraph ARGS`, run to its end, in a process that need not import it first."""
+    return warm.run(args, stdin=stdin, env=environment(home, **env), cwd=home)
+
+
+def turngraph_from_nothing(
+    home: Path, *args: str, stdin: str = "", **env: str
+) -> subprocess.CompletedProcess[str]:
+    """The same by the installed script, for what is decided when Python starts."""
     return subprocess.run(
         [TURNGRAPH, *args],
         input=stdin,

@@ -18,6 +18,7 @@ from tests.interfaces.cli.commands import (
     environment,
     one_sentence,
     turngraph,
+    turngraph_from_nothing,
 )
 from turngraph.interfaces.cli.app import COMMANDS, run_command
 from turngraph.scripted import Fail, Hang, Refuse, Say, ScriptedModel
@@ -34,7 +35,7 @@ def test_the_command_line_itself_loads_nothing_heavy() -> None:
 
 def test_help_names_every_command(tmp_path: Path) -> None:
     """A command nobody can find does not exist."""
-    shown = turngraph(tmp_path, "--help").stdout
+    shown = turngraph_from_nothing(tmp_path, "--help").stdout
     assert all(name in shown for name in COMMANDS)
 
 
@@ -65,7 +66,7 @@ def test_a_command_is_listed_as_its_own_module_describes_it(command: str) -> Non
 
 def test_without_a_key_the_scripted_model_answers_and_says_so(tmp_path: Path) -> None:
     """A newcomer sees a whole turn before they have an account anywhere, and is not fooled."""
-    done = turngraph(tmp_path, "run", "What is 17% of 2,340?")
+    done = turngraph_from_nothing(tmp_path, "run", "What is 17% of 2,340?")
     assert done.returncode == 0
     assert "397.8" in done.stdout
     assert "scripted model" not in done.stdout.splitlines()[0]
@@ -339,5 +340,5 @@ def test_a_terminal_without_the_letters_gets_question_marks(tmp_path: Path) -> N
     """An answer in Norwegian on a terminal that knows ASCII alone is still an answer."""
     with ScriptedModel([Say("Tromsø.")]) as model:
         args = ("run", "Hi", "-q", "--base-url", model.base_url, "-m", "any")
-        done = turngraph(tmp_path, *args, PYTHONIOENCODING="ascii")
+        done = turngraph_from_nothing(tmp_path, *args, PYTHONIOENCODING="ascii")
     assert (done.stdout, done.stderr, done.returncode) == ("Troms?.\n", "", 0)
