@@ -188,6 +188,8 @@ def ledger_for(job: Job, moment: Moments, *, away: bool = False) -> Iterator[tup
             gone.set()
 
     with ledger_of(job, *([()] if away else [])) as ledger:
+        # Opens the database as a turn does, with another try where a busy machine took too long.
+        ledger.list_budgets()
         event.listen(ledger.store.engine, "begin", refuse)
         moment.watch(ledger.store.engine)
         yield ledger, tell
