@@ -20,6 +20,7 @@ import turngraph.state.turn as turn
 from turngraph.graphs.readable_savers import readable
 from turngraph.state.base import Frozen
 from turngraph.state.decoded_messages import DECODED
+from turngraph.state.message_decoding import decoded_list
 from turngraph.state.stored import MESSAGE_CLASSES, STORED_CLASSES, Stored, stored_form
 
 __all__ = ["StrictSerializer", "TurnSerializer", "turn_checkpointer", "with_strict_serde"]
@@ -56,7 +57,8 @@ class StrictSerializer(JsonPlusSerializer):
             raise ValueError(str(exc)) from exc
 
     def _decoded(self, encoded: bytes) -> Any:
-        return super().loads_typed(("msgpack", encoded))
+        decode = super().loads_typed
+        return decoded_list(encoded, lambda each: decode(("msgpack", each)))
 
 
 class TurnSerializer(StrictSerializer):

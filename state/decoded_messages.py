@@ -84,7 +84,8 @@ class _Entry:
 
     def is_unchanged(self) -> bool:
         """Whether no message was edited in place since. Texts are compared by identity first."""
-        return self._fields == [vars(message) for message in self.messages] and self._extra == [
+        # `__dict__` is what `vars` returns, in half the time.
+        return self._fields == [message.__dict__ for message in self.messages] and self._extra == [
             message.__pydantic_extra__ for message in self.messages
         ]
 
@@ -94,22 +95,35 @@ class _NotPlainError(Exception):
 
 
 class _Copier:
-    """Copies JSON values and counts the characters of their texts."""
+    """Copies dicts and lists of JSON values, and counts the characters of their texts."""
 
     def __init__(self) -> None:
         self.chars = 0
 
     def copy(self, value: Any) -> Any:
-        if type(value) is str:
-            self.chars += len(value)
-            return value
-        if value is None or type(value) in (int, float, bool):
-            return value
+        copied: Any
         if type(value) is dict:
-            return {key: self.copy(item) for key, item in value.items()}
+            copied = {}
+            for key, item in value.items():
+                kind = type(item)
+                if kind is str:
+                    self.chars += len(item)
+                elif kind not in _ATOMS:
+                    item = self.copy(item)
+                copied[key] = item
+            return copied
         if type(value) is list:
-            return [self.copy(item) for item in value]
+            return [item if type(item) in _ATOMS else self._item(item) for item in value]
         raise _NotPlainError
+
+    def _item(self, item: Any) -> Any:
+        if type(item) is str:
+            self.chars += len(item)
+            return item
+        return self.copy(item)
+
+
+_ATOMS: Final = frozenset((int, float, bool, type(None)))
 
 
 DECODED: Final = DecodedMessages(max_bytes=64 * 1024 * 1024)

@@ -66,10 +66,8 @@ def merge_messages(state: list[AnyMessage], writes: Sequence[object]) -> list[An
     if not all(issubclass(kind, BaseMessage) for kind in set(map(type, state))):
         # LangGraph's server reads the stored list with a serializer of its own, as dicts.
         state = [coerce_message(message) for message in state]
-    merged: dict[str, AnyMessage] = {
-        message.id: message for message in state if message.id is not None
-    }
-    if len(merged) != len(state):
+    merged: dict[Any, AnyMessage] = {message.id: message for message in state}
+    if len(merged) != len(state) or None in merged:
         # Some message came without an id, so another reducer made this list: give each one its id.
         merged = {}
         for message in state:

@@ -22,6 +22,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from turngraph.state.decoded_messages import DECODED
 from turngraph.state.errors import StoredThreadError
+from turngraph.state.message_decoding import decoded_list
 from turngraph.state.request import ChatRequest
 from turngraph.state.result import Attempt, Charge, ToolRun, TurnResult
 from turngraph.state.stored_names import DICTIONARY
@@ -84,4 +85,4 @@ def stored_form(value: Any) -> Any:
 def _decoded(data: bytes) -> Any:
     # What was stored before there was a dictionary says so in its header, and is read without one.
     encoded = zlib.decompressobj(zdict=DICTIONARY).decompress(data)
-    return _SERIALIZER.loads_typed(("msgpack", encoded))
+    return decoded_list(encoded, lambda each: _SERIALIZER.loads_typed(("msgpack", each)))

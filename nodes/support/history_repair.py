@@ -31,6 +31,8 @@ def with_missing_answers(messages: Sequence[AnyMessage]) -> list[AnyMessage] | N
     >>> with_missing_answers([AIMessage("", tool_calls=[call])])[1].tool_call_id
     'c'
     """
+    if _is_in_order(messages):
+        return None
     whole: list[AnyMessage] = []
     missing: list[ToolMessage] = []
     for place, message in enumerate(messages):
@@ -43,6 +45,21 @@ def with_missing_answers(messages: Sequence[AnyMessage]) -> list[AnyMessage] | N
             missing = answers_for(message, following, _INTERRUPTED)
     whole += missing
     return None if len(whole) == len(messages) else whole
+
+
+def _is_in_order(messages: Sequence[AnyMessage]) -> bool:
+    """Whether the answers to every call stand behind it in its order, as they nearly always do."""
+    waiting: list[str] = []
+    for message in messages:
+        kind = type(message)  # `isinstance` takes long with classes of pydantic
+        if kind is ToolMessage:
+            if not waiting or waiting.pop() != message.tool_call_id:  # type: ignore[union-attr]
+                return False
+        elif waiting:
+            return False
+        elif kind is not HumanMessage and isinstance(message, AIMessage):
+            waiting = _call_ids(message)[::-1]
+    return not waiting
 
 
 def answers_for(
