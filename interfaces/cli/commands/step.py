@@ -1,5 +1,6 @@
 """`turngraph step`: one turn, or one run of a graph of your own, stage by stage in the terminal."""
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -80,6 +81,7 @@ def _walk(graph: "Graph", given: object, thread: str | None, context: object) ->
     from turngraph.interfaces.terminal.start import show_stepper
 
     with TurnStepper(graph, given, thread, context=context) as stepper:
+        gc.freeze()  # or a full collection of garbage would look at every object of every import
         show_stepper(stepper)
 
 

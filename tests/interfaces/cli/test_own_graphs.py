@@ -11,6 +11,7 @@ from turngraph.billing import Ledger
 from turngraph.scripted import Call, Say, ScriptedModel
 
 AGENT = """
+import gc
 from langgraph.graph import MessagesState, StateGraph
 from langgraph.types import interrupt
 
@@ -18,6 +19,8 @@ def talk(state):
     said = state["messages"][-1].text
     if said == "fail":
         raise RuntimeError("the tower is down")
+    if said == "frozen":
+        said = str(gc.get_freeze_count() > 0)
     if said == "ask":
         said = "a " + interrupt("Which color?")
     return {"messages": [("ai", f"{len(state['messages'])}: {said}")]}
@@ -81,11 +84,13 @@ def test_a_graph_that_asks_is_answered_by_the_next_line(home: Path) -> None:
 
 
 def test_a_graph_named_by_langgraph_json_is_stepped(home: Path) -> None:
-    """With a question or, where it takes no messages, with its input as JSON."""
+    """With a question or, where it takes no messages, with its input as JSON. What was imported is
+    out of the way of the garbage collector.
+    """
     graphs = {"talker": "./agent.py:app", "counter": "agent:plain"}
     (home / "langgraph.json").write_text(json.dumps({"dependencies": ["."], "graphs": graphs}))
-    done = turngraph(home, "step", "talker", "Hello!", stdin="r\n")
-    assert "  answer\n    1: Hello!" in done.stdout
+    done = turngraph(home, "step", "talker", "frozen", stdin="r\n")
+    assert "  answer\n    1: True" in done.stdout
     done = turngraph(home, "step", "counter", "?", "--input", '{"number": 1}', stdin="r\np diff\n")
     assert "total: (absent) → 2" in done.stdout
     refused = one_sentence(turngraph(home, "step", "counter", "Hello!"))
