@@ -64,12 +64,12 @@ def jupyter(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def marimo(notebook: Path) -> Iterator[str]:
-    """Runs `notebook` in marimo, as an app; yields the address of its page."""
+def marimo(notebook: Path, mode: str) -> Iterator[str]:
+    """Opens `notebook` in marimo, to `run` it as an app or to `edit` it; yields its address."""
     port = free_port()
     options = ["--headless", "--no-token", f"--port={port}"]
     address, home = f"http://127.0.0.1:{port}", {"XDG_CONFIG_HOME": str(notebook.parent / "config")}
-    command = ["marimo", "run", *options, str(notebook)]
+    command = ["marimo", mode, *options, str(notebook)]
     with _serving(command, f"{address}/health", notebook.with_suffix(".log"), home):
         yield address
 

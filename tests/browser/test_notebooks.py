@@ -94,7 +94,11 @@ def send_it_and_go_back(page: Any, model: ScriptedModel, edited: dict[str, Any])
 
 
 def test_step_edit_fork_and_back_reach_the_server(
-    page: Any, folder: Path, address: str, picture: Callable[[Any, str], None]
+    page: Any,
+    folder: Path,
+    address: str,
+    picture: Callable[[Any, str], None],
+    problems_for_readers: Callable[..., list[str]],
 ) -> None:
     """The request edited on the screen is the one that arrives. The saved notebook shows the last
     step.
@@ -136,11 +140,14 @@ def test_step_edit_fork_and_back_reach_the_server(
         )
         press(page, "step")
         wait_for_headline(page, "finished")
-    check_saved_notebook(page, folder / "stepper.ipynb", picture)
+    check_saved_notebook(page, folder / "stepper.ipynb", picture, problems_for_readers)
 
 
 def test_in_notebook_7_an_edited_request_reaches_the_server(
-    page: Any, folder: Path, address: str, picture: Callable[[Any, str], None]
+    page: Any,
+    folder: Path,
+    address: str,
+    picture: Callable[[Any, str], None],
 ) -> None:
     """Its keys do nothing in the notebook."""
     with ScriptedModel([Say("It rains.")]) as model:
@@ -152,22 +159,31 @@ def test_in_notebook_7_an_edited_request_reaches_the_server(
         picture(page, "notebook7")
 
 
+@pytest.mark.parametrize("mode", ["run", "edit"])
 def test_in_marimo_an_edited_request_reaches_the_server(
-    page: Any, tmp_path: Path, picture: Callable[[Any, str], None]
+    mode: str, page: Any, tmp_path: Path, picture: Callable[[Any, str], None]
 ) -> None:
-    """There the widget stands below a shadow root."""
+    """There the widget stands below a shadow root. An editor runs no cell when it is opened."""
     notebook = tmp_path / "stepper.py"
     with ScriptedModel([Say("It rains.")]) as model:
         cell = CELL.format(url=model.base_url, question="Weather?")
         notebook.write_text(MARIMO + textwrap.indent(cell, "    "))
-        with marimo(notebook) as address:
+        with marimo(notebook, mode) as address:
             page.goto(address)
+            if mode == "edit":
+                page.locator(".cm-content").first.click()
+                page.keyboard.press("Control+Enter")
             page.locator(".turnstepper").wait_for(timeout=60_000)
             send_it_and_go_back(page, model, edit_the_request(page))
-            picture(page, "marimo")
+            picture(page, f"marimo-{mode}")
 
 
-def check_saved_notebook(page: Any, notebook: Path, picture: Callable[[Any, str], None]) -> None:
+def check_saved_notebook(
+    page: Any,
+    notebook: Path,
+    picture: Callable[[Any, str], None],
+    problems_for_readers: Callable[..., list[str]],
+) -> None:
     """The page is hidden in the living notebook; in the saved one it shows the last state."""
     assert page.locator("[data-saved] .turnstepper").count() == 1
     assert not page.locator("[data-saved]").is_visible()
@@ -186,6 +202,9 @@ def check_saved_notebook(page: Any, notebook: Path, picture: Callable[[Any, str]
         "It still rains." in page.locator(".turnstepper").inner_text()
         or "It rains." in page.content()
     )
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        assert problems_for_readers(page, ".turnstepper") == []
     picture(page, "lab-saved")
 
 

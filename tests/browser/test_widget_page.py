@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from langchain_core.tools import tool
 
-from tests.browser.widget_page import open_widget, redraw
+from tests.browser.widget_page import EMPTY, open_widget, redraw
 from tests.turns import ask, turn_on
 from turngraph.interfaces.stepper import TurnStepper
+from turngraph.interfaces.stepper.views.page import page as saved_page
 from turngraph.scripted import Call, Fail, Say, ScriptedModel
 
 pytestmark = pytest.mark.filterwarnings("default")
@@ -445,9 +446,12 @@ def test_every_text_has_enough_contrast(
 def test_axe_finds_nothing_at_any_stage(
     page: Any, problems_for_readers: Callable[..., list[str]], scheme: str
 ) -> None:
-    """Names, roles, contrast, order: before the call, at the tools, with a failure, at the end."""
+    """Names, roles, contrast, order: before the call, at the tools, with a failure, at the end. So
+    it is with the page that a saved notebook shows.
+    """
     calls = Call(("weather", {"city": "Oslo"}), ("wether", {"city": "Rome"}))
     page.emulate_media(color_scheme=scheme)
+    saved: list[str] = []
     with (
         ScriptedModel([calls, Fail(401)]) as model,
         TurnStepper(turn_on(model, tools=[weather]), ask(QUESTION)) as stepper,
@@ -460,6 +464,11 @@ def test_axe_finds_nothing_at_any_stage(
             wait_for_headline(page, reached)
             page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
             assert problems_for_readers(page, ".turnstepper") == []
+            saved.append(saved_page(stepper))
+    for each in saved:
+        page.set_content(EMPTY.replace("<body>", f"<body>{each}"))
+        page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+        assert problems_for_readers(page, ".turnstepper") == []
 
 
 @pytest.mark.parametrize("width", [380, 700, 1360])
