@@ -95,7 +95,7 @@ function layOut(main, id, about) {
   const note = make("p", { className: "note", role: "status" });
   const problem = make("p", { className: "error box", role: "alert" });
   const label = "Answers as they arrive";
-  const arriving = make("div", { role: "group", "aria-label": label });
+  const arriving = make("div", { className: "arriving", role: "group", "aria-label": label });
   const el = make("div", { className: "stepper" });
   const refuse = (error) => (note.textContent = error.message);
   const halt = button("Stop", () => send(`walks/${id}/stop`, {}).catch(refuse), {
@@ -119,7 +119,7 @@ function addTokens(arriving, call, text) {
   if (!soFar) return;
   if (!answer) {
     const label = `Answer ${arriving.children.length + 1} as it arrives`;
-    answer = make("pre", { className: "arriving", tabIndex: 0, role: "group", "aria-label": label });
+    answer = make("pre", { tabIndex: 0, role: "group", "aria-label": label });
     answer.dataset.call = call;
     arriving.append(answer);
   }
