@@ -21,6 +21,7 @@ from turngraph.interfaces.server.responses.claims import Ended, finish
 from turngraph.interfaces.server.responses.storage import ResponseRow, add_response
 from turngraph.interfaces.server.service import CallerOf, Service, ServiceOf, unless_gone
 from turngraph.interfaces.server.stored_requests import REPLAYED, error_answer, replayed_error
+from turngraph.interfaces.server.turn_planning import idempotency_key
 from turngraph.interfaces.server.turn_request import TurnRequest
 from turngraph.interfaces.server.turn_runs import TurnEnd, TurnPlan, TurnRun
 from turngraph.state.json_types import JsonObject
@@ -39,7 +40,7 @@ async def create_chat_completion(
     body = await read_json(request, service.config.server.body_bytes)
     asked = read_chat_request(body)
     planner = ChatPlanner(service.store.ledger.store, service.models, caller)
-    planned = await planner.plan(asked, body, request.headers.get("idempotency-key"))
+    planned = await planner.plan(asked, body, idempotency_key(request.headers))
     if planned.is_claimed and planned.plans:
         assert planned.row is not None, "it is claimed"
         row = await service.stored.claim(planned.row, planned.side)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from turngraph.billing.errors import TurnConflictError
 from turngraph.interfaces.server.caller import Caller
 from turngraph.interfaces.server.errors import ServerError, error_of, is_stop, is_temporary
 from turngraph.interfaces.server.responses.claims import (
@@ -195,15 +196,14 @@ class StoredRequests:
     ) -> None:
         row, store = running.row, self.service.store.ledger.store
         told = end if isinstance(end, TurnEnd) else error_of(end)
-        if isinstance(told, ServerError) and is_temporary(told):
-            if row.background:
-                # `take_over` tries it again: at once after a stop, else when a while has passed.
-                if is_stop(told):
-                    await store.arun(release, row, is_new=False)
-                return
-            if not is_stop(told):
-                await self._release(running)
-                return
+        if isinstance(told, ServerError) and is_temporary(told) and row.background:
+            # `take_over` tries it again: at once after a stop, else when a while has passed.
+            if is_stop(told):
+                await store.arun(release, row, is_new=False)
+            return
+        if _is_refused(end, told) and not row.background:
+            await self._release(running)
+            return
         ended = end_of(told)
         if isinstance(told, ServerError) and is_stop(told):
             ended = Ended(INTERRUPTED, ended.body)
@@ -218,6 +218,16 @@ class StoredRequests:
         threads = [plan.thread for plan in plans if plan.thread is not None]
         for thread in await store.aread(free_threads, threads):
             await self.service.store.forget(thread)
+
+
+def _is_refused(end: TurnEnd | Exception, told: TurnEnd | ServerError) -> bool:
+    """Whether nothing has run, so that the request has no answer.
+
+    Of a conflict another run knows the end; or nobody does, as of a response that was deleted.
+    """
+    if isinstance(told, TurnEnd) or is_stop(told):
+        return False
+    return is_temporary(told) or isinstance(end, TurnConflictError)
 
 
 def error_answer(error: ServerError) -> JsonObject:

@@ -27,6 +27,7 @@ __all__ = [
     "find_model",
     "gone_on",
     "holder_of",
+    "idempotency_key",
     "in_order",
     "may_ask",
     "resumed",
@@ -60,6 +61,21 @@ def token_for(caller: Caller, api: str, key: str | None) -> str:
     if key is None:
         return secrets.token_hex(12)
     return sha256(f"{quote(caller.account, safe='')} {api} {key}".encode()).hexdigest()[:24]
+
+
+def idempotency_key(headers: Mapping[str, str]) -> str | None:
+    """The `Idempotency-Key` of a request, if it has one.
+
+    Raises ServerError (400) if it is empty.
+    """
+    key = headers.get("idempotency-key")
+    if key is None or key.strip():
+        return key
+    raise ServerError(
+        400,
+        "The `Idempotency-Key` is empty. Send one that is new for each request, or none.",
+        code="invalid_idempotency_key",
+    )
 
 
 def digest_of(body: JsonMapping) -> str:

@@ -120,21 +120,22 @@ def mark_started(tx: LedgerTransaction, row: ResponseRow) -> None:
 def renew(tx: LedgerTransaction, owners: Mapping[str, str]) -> set[str]:
     """Notes that this process still runs requests. `owners` has the word of each, by its id.
 
-    Returns the ids of those that shall end: they are deleted, cancelled, or another process's.
+    Returns the ids of those that shall end, because they are deleted or cancelled. One that another
+    process has taken goes on: the ledger lets only one of both finish the turn, and a turn that was
+    ended here would have ended there too.
     """
-    known = {
-        found.response_id: found
-        for found in tx.conn.execute(
-            select(_r.response_id, _r.owner, _r.status).where(_r.response_id.in_(owners))
-        )
-    }
-    live = {name for name, owner in owners.items() if name in known and known[name].owner == owner}
+    found = tx.conn.execute(
+        select(_r.response_id, _r.owner, _r.status).where(_r.response_id.in_(owners))
+    )
+    known = {row.response_id: row for row in found}
+    own = {name for name, row in known.items() if row.owner == owners[name]}
     tx.conn.execute(
         response_t.update()
-        .where(_r.response_id.in_(live), _r.owner.in_([owners[name] for name in live]))
+        .where(_r.response_id.in_(own), _r.owner.in_([owners[name] for name in own]))
         .values(seen=tx.now)
     )
-    return {name for name in owners if name not in live or known[name].status not in RUNNING[:2]}
+    unwanted = {name for name in own if known[name].status == "cancelling"}
+    return unwanted | (owners.keys() - known.keys())
 
 
 def finish(tx: LedgerTransaction, row: ResponseRow, ended: Ended) -> bool:

@@ -54,7 +54,7 @@ from turngraph.interfaces.server.service import (
     unless_gone,
 )
 from turngraph.interfaces.server.stored_requests import REPLAYED, replayed_error
-from turngraph.interfaces.server.turn_planning import may_ask
+from turngraph.interfaces.server.turn_planning import idempotency_key, may_ask
 from turngraph.interfaces.server.turn_request import member
 from turngraph.interfaces.server.turn_runs import TurnRun
 from turngraph.state.json_types import JsonObject
@@ -73,7 +73,7 @@ async def create_response(request: Request, caller: CallerOf, service: ServiceOf
     body = await read_json(request, service.config.server.body_bytes)
     asked = read_response_request(body)
     planner = ResponsePlanner(service.store.ledger.store, service.models, caller)
-    planned = await planner.plan(asked, body, request.headers.get("idempotency-key"))
+    planned = await planner.plan(asked, body, idempotency_key(request.headers))
     stream = bool(asked.turn.settings.stream)
     if planned.is_kept and planned.plans:
         row = await service.stored.claim(planned.row, planned.side)

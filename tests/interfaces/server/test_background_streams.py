@@ -53,7 +53,7 @@ def test_a_client_comes_back_to_a_stream_in_any_process(
     and no event is missing or twice.
     """
     vendor.play(Say("one two three four five six seven eight nine ten"))
-    stream = client(url).responses.create(**BODY, stream=True)
+    stream: Any = client(url).responses.create(**BODY, stream=True)
     seen: list[Any] = []
     for event in stream:
         seen.append(event)
@@ -83,11 +83,13 @@ def test_a_retried_stream_in_the_background_is_followed(
     """By its key, while it runs, from its first event."""
     before = vendor.play(Say("one two three four five"))
     headers = {"Idempotency-Key": "followed"}
-    stream = client(url).responses.create(**BODY, stream=True, extra_headers=headers)
+    stream: Any = client(url).responses.create(**BODY, stream=True, extra_headers=headers)
     first = next(iter(stream))
     stream.close()
-    again = list(client(other_url).responses.create(**BODY, stream=True, extra_headers=headers))
-    assert again[0].response.id == first.response.id  # type: ignore[union-attr]
+    again: list[Any] = list(
+        client(other_url).responses.create(**BODY, stream=True, extra_headers=headers)
+    )
+    assert again[0].response.id == first.response.id
     assert numbers(again) == list(range(len(again)))
     assert again[-1].type == "response.completed"
     assert len(vendor.requests) == before + 1
@@ -106,14 +108,16 @@ def test_a_background_stream_is_cancelled_from_any_process(
     finally:
         vendor.held = False
     vendor.play(Say("word " * 2_000))
-    stream = client(url).responses.create(**BODY, stream=True)
+    stream: Any = client(url).responses.create(**BODY, stream=True)
     events = iter(stream)
-    name = next(events).response.id  # type: ignore[union-attr]
+    name = next(events).response.id
     while next(events).type != "response.output_text.delta":
         pass
     assert client(other_url).responses.cancel(name).status == "cancelled"
     assert [*events][-1].type == "response.cancelled"
-    follow = list(client(other_url).responses.retrieve(name, stream=True, starting_after=0))
+    follow: list[Any] = list(
+        client(other_url).responses.retrieve(name, stream=True, starting_after=0)
+    )
     assert follow[-1].type == "response.cancelled"
 
 
@@ -121,7 +125,7 @@ def test_a_response_without_a_stream_is_followed_to_its_end(url: str, vendor: Ve
     """Its last event has all of it."""
     vendor.play(Hang(0.5, Say("late")))
     made = client(url).responses.create(**BODY)
-    events = list(client(url).responses.retrieve(made.id, stream=True))
+    events: list[Any] = list(client(url).responses.retrieve(made.id, stream=True))
     assert [each.type for each in events] == ["response.created", "response.completed"]
     assert events[-1].response.output_text == "late"
     with pytest.raises(openai.BadRequestError, match="starting_after"):
@@ -135,8 +139,8 @@ def test_a_response_without_a_stream_is_followed_to_its_end(url: str, vendor: Ve
 def test_a_stream_of_a_deleted_response_ends(url: str, other_url: str, vendor: Vendor) -> None:
     """In every process, at once; nobody is left waiting."""
     vendor.play(Say("word " * 2_000))
-    stream = iter(client(url).responses.create(**BODY, stream=True))
-    name = next(stream).response.id  # type: ignore[union-attr]
+    stream: Any = iter(client(url).responses.create(**BODY, stream=True))
+    name = next(stream).response.id
     time.sleep(0.5)
     following = iter(client(other_url).responses.retrieve(name, stream=True))
     assert next(following).sequence_number == 0

@@ -459,3 +459,43 @@ def test_a_deleted_response_leaves_nothing(url: str, config: ServerConfig, vendo
     with closing(sqlite3.connect(file)) as threads:
         count = "SELECT count(*) FROM checkpoints WHERE thread_id = ?"
         assert threads.execute(count, (thread,)).fetchone() == (0,)
+
+
+def test_a_response_that_another_process_takes_too_early_is_not_ended(
+    url: str, config: ServerConfig, vendor: Vendor
+) -> None:
+    """Where its own process was too slow to say that it lives, it goes on, and nobody is asked
+    twice.
+    """
+    before = vendor.play(Say("whole"), Say("unasked"))
+    asked = vendor.asked
+    vendor.held = True
+    try:
+        made = client(url).responses.create(**question("responses"), background=True)
+        until(lambda: vendor.asked > asked)
+        change(config, made.id, owner="another", seen=time.time())
+        time.sleep(2.5)  # the process looks every second whether it shall end what it runs
+    finally:
+        vendor.held = False
+    found = until(
+        lambda: (each := client(url).responses.retrieve(made.id)).status != "in_progress" and each
+    )
+    assert found.output_text == "whole"
+    assert len(vendor.requests) == before + 1
+
+
+@APIS
+def test_a_key_of_what_was_deleted_has_no_answer(url: str, vendor: Vendor, api: str) -> None:
+    """It is refused, and what was deleted does not come back; so is a key that is none."""
+    vendor.play(Say("gone"), Say("unasked"))
+    body = question(api)
+    if api == "responses":
+        made = ask(url, api, "deleted", body)
+        client(url).responses.delete(made.id)
+        for _ in range(2):
+            with pytest.raises(openai.UnprocessableEntityError):
+                ask(url, api, "deleted", body)
+            with pytest.raises(openai.NotFoundError):
+                client(url).responses.retrieve(made.id)
+    with pytest.raises(openai.BadRequestError, match="empty"):
+        ask(url, api, "", body)
