@@ -156,8 +156,7 @@ class _FusedRun:
     def _next_context(self, next_call: NextCall | None = None) -> StageContext:
         """The context of the next stage. Ids made from its task id are the same after a resume."""
         self._steps += 1
-        task_id = f"{self._context.task_id}-{self._steps}"
-        return replace(self._context, task_id=task_id, next_call=next_call)
+        return self._context.of_stage(f"{self._context.task_id}-{self._steps}", next_call)
 
     def _tools(self, tasks: list[Send]) -> Flow[list[Send]]:
         """Run the tool calls at the same time. Returns those that could not be run here."""
