@@ -1,6 +1,5 @@
 """Listens to an answer while it arrives: emits its tokens, and remembers what a cut one leaves."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from turngraph.nodes.support.call_bounds import estimate_of
@@ -17,24 +16,17 @@ __all__ = ["AnswerListener"]
 
 @dataclass
 class AnswerListener:
-    """The two callbacks of a request, `on_response_id` and `on_chunk`, and what they have heard."""
+    """The callback of a request, `on_chunk`, and what it has heard."""
 
     turn_id: str
     message_id: str
     """The id of the assistant message that the answer becomes."""
-    note_id: Callable[[str], None]
-    """Called with the id of a response when it begins."""
     context: StageContext
     response_id: str | None = None
     text: list[str] = field(default_factory=list)
     reasoning: list[str] = field(default_factory=list)
     usage: Usage | None = None
     """Vendors send it at the very end of a stream, so then only its last bytes are missing."""
-
-    def on_response_id(self, response_id: str) -> None:
-        """Called with the answer's id, the first thing a stream tells."""
-        self.response_id = response_id
-        self.note_id(response_id)
 
     def on_chunk(self, chunk: StreamChunk) -> None:
         """Called with every piece of the answer.

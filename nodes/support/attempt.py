@@ -84,7 +84,7 @@ class AttemptRun:
         self._started = StartedAttempt(f"{call.id}.{number}", number, Decimal(0))
         self._sent_at: float | None = None
         self._model_run: ModelRun | None = None
-        self._listener = AnswerListener(call.turn_id, call.message_id, self._note_id, context)
+        self._listener = AnswerListener(call.turn_id, call.message_id, context)
 
     def run(self) -> Flow[Attempt]:
         """Returns the attempt, with its answer or its error. Raises FencedError."""
@@ -201,7 +201,9 @@ class AttemptRun:
         assert self._started.attempt_id is not None, "a call to a model may always be repeated"
         return self._started.attempt_id
 
-    def _note_id(self, response_id: str) -> None:
+    def _on_response_id(self, response_id: str) -> None:
+        """Called with the answer's id, the first thing a stream tells."""
+        self._listener.response_id = response_id
         note_response_id(self._id, self._call.ledger_call, self._context.deps, response_id)
 
     def _request(self) -> Wait:
@@ -215,7 +217,7 @@ class AttemptRun:
         options: dict[str, Any] = {
             "stream": call.request.stream,
             "on_chunk": self._listener.on_chunk,
-            "on_response_id": self._listener.on_response_id,
+            "on_response_id": self._on_response_id,
             "client_request_id": self._id,
             "within_s": within_s,
         }

@@ -53,6 +53,8 @@ class LoopThread:
         except BaseException:
             future.cancel()
             raise
+        finally:
+            del future  # its error refers to this frame: a ring that only the collector would free
 
     @contextmanager
     def interruptible(self, check: Callable[[], None]) -> Iterator[None]:
