@@ -41,8 +41,7 @@ def test_a_turn_that_is_over_is_freed_at_once(
     """Objects that refer to each other in a ring wait for the garbage collector. With many turns at
     once that is a good part of what they cost.
     """
-    script = [Call(("weather", {"city": "Oslo"})), Fail(503), Say("Rain.")]
-    with ScriptedModel(script) as model:
+    with ScriptedModel([Call(("weather", {"city": "Oslo"})), Fail(503), Say("Rain.")]) as model:
         turn = turn_on(model, tools=[weather], stream=stream, steps=steps)
         run(turn, ask("The weather in Oslo?"))
         gc.collect()
