@@ -244,15 +244,33 @@ def side_effect(job: Job, moment: Moments) -> BaseTool:
 def saver(job: Job, moment: Moments) -> Iterator[Any]:
     """Checkpoints beside the ledger: in SQLite, or in the same PostgreSQL."""
     if job.database.startswith("sqlite"):
-        conn = sqlite3.connect(job.checkpoints, check_same_thread=False, timeout=30)
+        conn = sqlite3.connect(
+            job.checkpoints, check_same_thread=False, timeout=30, factory=_connection(moment)
+        )
         try:
-            yield _watched(SqliteSaver(conn), moment)
+            yield SqliteSaver(conn)
         finally:
             conn.close()
     else:
         with PostgresSaver.from_conn_string(job.database) as kept:
             kept.setup()
             yield _watched(kept, moment)
+
+
+def _connection(moment: Moments) -> type[sqlite3.Connection]:
+    """A connection with a moment before and after each commit. A turn has savers of its own on it,
+    whose methods are not those of the saver that it was given.
+    """
+
+    class Watched(sqlite3.Connection):
+        def commit(self) -> None:
+            if not self.in_transaction:
+                return
+            moment("COMMIT of a checkpoint")
+            super().commit()
+            moment("checkpointer after a commit")
+
+    return Watched
 
 
 def _watched(kept: Any, moment: Moments) -> Any:
@@ -275,8 +293,9 @@ def _between(write: Callable[..., Any], name: str, moment: Moments) -> Callable[
 async def asaver(job: Job, moment: Moments) -> AsyncIterator[Any]:
     """The same for tasks."""
     if job.database.startswith("sqlite"):
-        async with aiosqlite.connect(job.checkpoints, timeout=30) as conn:
-            yield _awatched(AsyncSqliteSaver(conn), moment)
+        opened = aiosqlite.connect(job.checkpoints, timeout=30, factory=_connection(moment))
+        async with opened as conn:
+            yield AsyncSqliteSaver(conn)
     else:
         async with AsyncPostgresSaver.from_conn_string(job.database) as kept:
             await kept.setup()
