@@ -25,7 +25,8 @@ endif
 
 .PHONY: server-clients server-load server-recorded server-soak
 .PHONY: bench bench-gateways check clean coverage crashtest demo docs faults format fuzz help install langgraph-server
-.PHONY: links lint lock notebook notebooks pictures release-check replay retries rules tenants test test-lowest test-newest
+.PHONY: links lint lock looks notebook notebooks pictures release-check replay retries rules tenants
+.PHONY: test test-lowest test-newest
 .PHONY: test-unlocked types wheel wheel-test
 
 help:  ## what each target does
@@ -202,6 +203,9 @@ pictures: install  ## draw the pictures of docs/ anew; the screenshot needs Chro
 	$(RUN)python docs/terminal.py docs/terminal.svg
 	TURNGRAPH_SCREENSHOTS=docs $(RUN)pytest -q tests/browser -k "pending_call or turn_is_started"
 
+looks: install  ## screenshots of studio and widget, wide and narrow, light and dark, into .looks
+	TURNGRAPH_LOOKS=.looks $(RUN)pytest -q -n $(WORKERS) tests/browser/test_studio.py tests/browser/test_widget_page.py
+
 wheel: | $(UV)  ## build the sdist and, from it, the wheel, into dist/
 	rm -rf build/lib build/bdist.* dist
 	$(UV) build --quiet --python '$(PYTHON)' --out-dir dist
@@ -229,4 +233,4 @@ lock: | $(UV)  ## renew requirements.lock and benchmarks/contenders.lock
 	  --group pyproject.toml:contenders -o benchmarks/contenders.lock
 
 clean:  ## forget everything installed or built
-	rm -rf .venv .bench .gateways .wheel .newest .lowest .langgraph .clients .uv build dist docs/_build docs/reference/rooms *.egg-info .mypy_cache .ruff_cache .langgraph_api
+	rm -rf .venv .bench .looks .gateways .wheel .newest .lowest .langgraph .clients .uv build dist docs/_build docs/reference/rooms *.egg-info .mypy_cache .ruff_cache .langgraph_api

@@ -184,8 +184,9 @@ class SharedWalk:
         listener.tell("handled", json.dumps(self._handled[listener.client]))
         listener.tell("note", json.dumps(self.note))
         listener.tell("problem", json.dumps(self.problem))
-        listener.tell("pauses", json.dumps(pauses_view(self._pauses)))
         listener.tell("view", self._view)
+        if self._pauses:
+            listener.tell("pauses", json.dumps(pauses_view(self.line, self._pauses)))
         listener.tell("moving", json.dumps(self._waiting_moves > 0))
 
     def close(self) -> None:
@@ -258,7 +259,7 @@ class SharedWalk:
 
     def _tell_pauses(self, pauses: tuple[RetryPause, ...]) -> None:
         self._pauses = pauses
-        self.audience.tell("pauses", json.dumps(pauses_view(pauses)))
+        self.audience.tell("pauses", json.dumps(pauses_view(self.line, pauses)))
 
     def _tell_token(self, call: str, text: str) -> None:
         for listener in self.audience:

@@ -1,6 +1,5 @@
 """The studio in a real browser: runs are started, stepped, edited and compared; files change."""
 
-import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from tests.browser.pictures import WIDTHS, keep_looks, keep_picture
 from tests.interfaces.stepper.xss_payloads import PAYLOADS
 from tests.interfaces.studio.studio_on import NAMES, Studio, running, trouble, write_agent
-from tests.turns import ask
+from tests.turns import ask, turn_on
 from turngraph.billing import Budget, Ledger
 from turngraph.scripted import Say, ScriptedModel
 
@@ -42,10 +42,11 @@ def file(
 
 
 @pytest.fixture(scope="module")
-def studio(file: Path) -> Iterator[Studio]:
-    """A studio of every graph in the file."""
+def studio(file: Path, model: ScriptedModel) -> Iterator[Studio]:
+    """A studio of every graph in the file, and of a ledger to which a turn was charged."""
     with Ledger("sqlite://") as ledger:
         ledger.set_budget(Budget(usd="1", per="ledger", period="month"))
+        turn_on(model, ledger=ledger).run("What is spent?")
         with running(file.parent, [f"{file.name}:{name}" for name in NAMES], ledger) as opened:
             yield opened
 
@@ -94,13 +95,6 @@ def headline(page: Any, text: str) -> None:
     page.locator(".ts-headline", has_text=text).wait_for()
 
 
-def keep_picture(page: Any, name: str) -> None:
-    """Takes a screenshot, if `TURNGRAPH_SCREENSHOTS` names a folder for them."""
-    if folder := os.environ.get("TURNGRAPH_SCREENSHOTS"):
-        page.evaluate("scrollTo(0, 0)")
-        page.screenshot(path=f"{folder}/{name}.png")
-
-
 def pane(page: Any, name: str) -> Any:
     return page.locator(f"details[data-pane={name}]")
 
@@ -137,11 +131,12 @@ def test_a_turn_is_started_edited_in_the_past_forked_and_compared(
     assert rows.first.locator("th, td").all_inner_texts() == ["status", "done", "done"]
     answers = rows.nth(1).locator("td").all_inner_texts()
     assert ["Oslo" in answers[0], "Bergen" in answers[1]] == [True, True]
+    keep_looks(page, "studio-compare")
     sent = len(model.requests)
     press(page, "Undo")
-    headline(page, "main · ")
+    headline(page, "edited the request")
     press(page, "Undo")
-    headline(page, "→ call_llm")
+    headline(page, "step 1: prep_first_request → call_llm")
     assert lines.get_by_role("button").count() == 0
     press(page, "Redo")
     headline(page, "edited the request")
@@ -153,6 +148,7 @@ def test_a_turn_is_started_edited_in_the_past_forked_and_compared(
     press(page, "Fork")
     headline(page, "warmer · ")
     assert lines.get_by_role("button").count() == 3
+    keep_looks(page, "studio-fork")
     with page.expect_download() as download:
         page.get_by_role("link", name="Save as a file").click()
     file = download.value.path()
@@ -191,6 +187,7 @@ def test_a_failed_call_a_failed_tool_and_a_refused_budget_are_told(
     press(page, "Run")
     headline(page, "finished")
     assert "it sank" in pane(page, "tools").inner_text()
+    keep_looks(page, "studio-failed-tool")
     page.get_by_role("link", name="Runs").click()
     for graph, text, sentence in (
         ("refused", "Refuse me.", "401"),
@@ -205,6 +202,7 @@ def test_a_failed_call_a_failed_tool_and_a_refused_budget_are_told(
         assert received.body["messages"][-1] == {"role": "user", "content": text}
         assert received.headers["authorization"] == "Bearer sk-planted-4711"
         assert "sk-planted" not in page.content()
+        keep_looks(page, f"studio-{graph}")
         page.get_by_role("link", name="Runs").click()
         page.get_by_role("row", name=graph).get_by_text("✗ failed").first.wait_for()
     assert len(troubled.requests) == 2
@@ -225,6 +223,8 @@ def test_a_pause_before_another_attempt_is_no_problem(tab: Tab, troubled: Script
     pause = page.locator(".ts-pauses")
     pause.get_by_text("asked again in 60 s, because openai answered 503").wait_for()
     pause.get_by_text(re.compile("[0-9]+ s left")).wait_for()
+    keep_looks(page, "studio-pause")
+    page.locator(".ts-graph [data-mark=retrying]", has_text="call_llm").wait_for()
     assert pane(page, "problem").is_hidden()
     other = tab()
     other.goto(page.url)
@@ -243,6 +243,7 @@ def test_approvals_and_questions_are_answered(tab: Tab) -> None:
     start(page, "approved", "What is the weather in Oslo?")
     press(page, "Run")
     headline(page, "waiting")
+    keep_looks(page, "studio-approval")
     page.get_by_role("button", name="approve").click()
     page.locator("[data-action=approve]").wait_for(state="detached")
     press(page, "Run")
@@ -375,11 +376,10 @@ def test_it_reads_well_light_and_dark_wide_and_narrow(
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
             assert problems_for_readers(page) == []
-            keep_picture(page, f"studio-{number}-{scheme}")
-        for width in (1440, 900, 390):
+        for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
             assert page.evaluate("document.documentElement.scrollWidth") <= width
-            keep_picture(page, f"studio-{number}-{width}")
+        keep_looks(page, f"studio-{('walk', 'home', 'spending')[number]}")
 
 
 def test_a_run_is_given_a_context(tab: Tab) -> None:

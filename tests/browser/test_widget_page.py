@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from langchain_core.tools import tool
 
+from tests.browser.pictures import keep_looks
 from tests.browser.widget_page import EMPTY, open_widget, redraw
 from tests.turns import ask, turn_on
 from turngraph.interfaces.stepper import TurnStepper
@@ -208,6 +209,7 @@ def test_forks_are_named_switched_and_compared(
     press(page, "Run")
     wait_for_headline(page, "finished")
     compared = open_pane(page, "compare").inner_text()
+    keep_looks(page, "stepper-compare")
     assert "Rain in both." in compared
     assert "Rain in one." in compared
     assert len(model.requests) == 3
@@ -230,6 +232,7 @@ def test_a_person_is_asked_and_answers(page: Any, model: ScriptedModel) -> None:
         open_widget(page, stepper)
         press(page, "Run")
         wait_for_headline(page, "waiting for an answer")
+        keep_looks(page, "stepper-approval")
         page.get_by_label("another answer, as JSON").last.fill("{")
         page.get_by_role("button", name="Answer", exact=True).last.click()
         page.get_by_role("alert").get_by_text("The answer is no JSON").wait_for()
@@ -270,9 +273,7 @@ def test_keys_alone_are_enough(page: Any, stepper: TurnStepper) -> None:
     assert sorted(shortcuts) == sorted("bsiortufzyS")
 
 
-def test_a_failed_turn_is_red_and_step_is_off(
-    page: Any, picture: Callable[[Any, str], None]
-) -> None:
+def test_a_failed_turn_is_red_and_step_is_off(page: Any) -> None:
     """In the first line, the graph, the timeline and the answer's place. The page says why there is
     no next step, and its keys do not step either.
     """
@@ -290,7 +291,7 @@ def test_a_failed_turn_is_red_and_step_is_off(
         step = page.get_by_role("toolbar").get_by_role("button", name="Step", exact=True)
         assert step.is_disabled()
         assert "Nothing is left to run" in page.locator(".ts-stop").inner_text()
-        picture(page, "stepper-failed")
+        keep_looks(page, "stepper-failed")
         page.keyboard.press("s")
         page.keyboard.press("b")
         wait_for_headline(page, "✗ main · step 3")

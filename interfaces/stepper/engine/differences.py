@@ -1,15 +1,16 @@
 """Differences between two states, and between two lines of steps."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from langchain_core.messages import BaseMessage
 
 from turngraph.interfaces.plain_text import money, one_line
 
-__all__ = ["Change", "Comparison", "Differences", "diff_states", "role_of"]
+__all__ = ["Change", "Comparison", "Differences", "diff_states", "role_of", "side_by_side"]
 
 _ABSENT = "(absent)"
 
@@ -119,6 +120,35 @@ def diff_states(before: Mapping[str, object], after: Mapping[str, object]) -> Di
     for key in dict.fromkeys((*before, *after)):
         changes += _changes(key, before.get(key, _ABSENT), after.get(key, _ABSENT))
     return Differences(changes)
+
+
+_INCIDENTAL: Final = re.compile(
+    r"^(reservation|turn_id|started_at)$"
+    r"|^(attempts|charges|result|tool_runs)\b.*"
+    r"([._](ids?|sha|started_at|created|seconds)(\[\d+\])?$|\.raw\b)"
+)
+"""What a turn stores of ids, times and raw answers: two runs never share them."""
+
+
+def side_by_side(changes: Iterable[Change]) -> list[Change]:
+    """Returns the changes that say how two lines differ.
+
+    A turn's ids and times are left out, as two runs never share them; messages of the same place
+    and role are one change, though their ids differ.
+
+    >>> [one, two] = [Change("messages[2, assistant]", "Yes.", "(absent)"), Change("n", 1, 2)]
+    >>> [each.path for each in side_by_side([one, two, Change("attempts[0].id", "a", "b")])]
+    ['messages[2, assistant]', 'n']
+    """
+    found: dict[str, Change] = {}
+    for change in changes:
+        other = found.get(change.path)
+        if _INCIDENTAL.search(change.path):
+            continue
+        if other is not None and change.before is _ABSENT:
+            change = replace(other, after=change.after)
+        found[change.path] = change
+    return list(found.values())
 
 
 def _changes(path: str, before: Any, after: Any) -> list[Change]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
 
+from turngraph.interfaces.stepper.engine.namespaces import readable_path
 from turngraph.interfaces.stepper.engine.snapshots import EMPTY_SNAPSHOT, Snapshot
 from turngraph.interfaces.stepper.engine.task_controller import (
     Override,
@@ -103,11 +104,19 @@ class Step:
         """The cost of this step in USD; charges without a price count as 0."""
         return sum((charge.amount_usd or Decimal(0) for charge in self.charges), Decimal(0))
 
+    @property
+    def _began(self) -> str:
+        """What a step has done in which no task has ended."""
+        if self.kind != "step":
+            return self.kind
+        if self.waiting:
+            return ", ".join(dict.fromkeys(each.task.name for each in self.waiting))
+        graphs = dict.fromkeys(readable_path(task.namespace) for task in self.pending)
+        return f"entered {', '.join(filter(None, graphs))}".rstrip()
+
     def __str__(self) -> str:
         """One line: what ran and what runs next."""
-        # A step in which no task has ended has entered a subgraph.
-        entered = "entered" if self.kind == "step" else self.kind
-        ran = self.label or ", ".join(dict.fromkeys(map(_ran, self.runs))) or entered
+        ran = self.label or ", ".join(dict.fromkeys(map(_ran, self.runs))) or self._began
         if self.error is not None:
             return f"{self.number}: {ran} failed: {type(self.error).__name__}"
         if self.waiting:

@@ -7,7 +7,7 @@ markup.
 from html import escape
 from typing import Final
 
-from turngraph.drawing.marks import SIGNS
+from turngraph.drawing.marks import SIGNS, Mark
 from turngraph.drawing.svg import draw_svg
 from turngraph.interfaces.plain_text import printable
 from turngraph.interfaces.stepper.engine.namespaces import readable_path
@@ -44,9 +44,12 @@ def graph_path(stepper: Stepper) -> str:
     return readable_path(stepper.now.namespace)
 
 
-def graph_svg(stepper: Stepper) -> str:
-    """Draws the graph that goes on, as SVG, with the mark of each node that has been reached."""
-    statuses = node_statuses(stepper)
+def graph_svg(stepper: Stepper, under_way: Mark = "next") -> str:
+    """Draws the graph that goes on, as SVG, with the mark of each node that has been reached.
+
+    While a move is under way, `under_way` is the mark of what runs: `running` or `retrying`.
+    """
+    statuses = node_statuses(stepper, under_way)
     marks = {node: status.mark for node, status in statuses.items()}
     notes = {node: status.note for node, status in statuses.items() if status.note}
     return draw_svg(graph_shown(stepper).get_graph(), marks=marks, notes=notes)

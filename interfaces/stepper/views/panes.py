@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from turngraph.drawing.marks import SIGNS, Mark
 from turngraph.interfaces.plain_text import money, printable
-from turngraph.interfaces.stepper.engine.differences import role_of
+from turngraph.interfaces.stepper.engine.differences import role_of, side_by_side
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.views.charts import cost_chart, timeline_chart, tokens_chart
 from turngraph.interfaces.stepper.views.pane import (
@@ -203,7 +203,7 @@ def _compare(stepper: Stepper) -> Pane:
 
 def _comparison(stepper: Stepper, other: str) -> Pane:
     comparison = stepper.compare(stepper, other, ends=True)
-    changes = [change for change in comparison.changes if not change.is_empty]
+    changes = side_by_side(change for change in comparison.changes if not change.is_empty)
     rows = [
         *comparison.rows,
         *((each.path, short(each.before), short(each.after)) for each in changes),

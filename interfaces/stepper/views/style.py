@@ -39,8 +39,6 @@ overflow-wrap:anywhere}}
 color:var(--wait)}}
 .turnstepper .ts-pauses p{{margin:0 0 4px;padding:4px 10px;border:1px dashed var(--wait);
 border-radius:6px;color:var(--wait)}}
-.turnstepper[data-retrying] .turngraph [data-mark=next] rect{{stroke:var(--wait);
-stroke-dasharray:5 3;fill:var(--paper)}}
 .turnstepper .ts-bar{{display:flex;flex-wrap:wrap;gap:6px;align-items:center;margin-bottom:8px}}
 .turnstepper .ts-top{{position:sticky;top:0;z-index:2;background:var(--paper);padding:4px 0}}
 .turnstepper .ts-top :is(.ts-headline,.ts-bar){{margin-bottom:4px}}
@@ -71,11 +69,17 @@ top:calc(var(--top,0px) + 8px)}}
 max-height:min(640px,calc(100vh - var(--top,0px) - 40px));margin:0 auto}}
 .turnstepper .ts-graph p{{margin:0 0 4px;color:var(--dim);overflow-wrap:anywhere}}
 .turnstepper .ts-panes{{flex:1 1 0;min-width:0}}
+.turnstepper td{{min-width:6.5em}}
+.turnstepper tbody th{{color:var(--dim);font-weight:600;white-space:nowrap;max-width:220px;
+overflow:hidden;
+text-overflow:ellipsis}}
 @container(max-width:620px){{.turnstepper .ts-body{{display:block}}
 .turnstepper .ts-graph{{position:static;max-width:none;margin:0 0 8px}}
 .turnstepper .ts-graph svg{{max-height:420px}}
 .turnstepper .ts-bar[role=toolbar]{{flex-wrap:nowrap;overflow-x:auto}}
 .turnstepper .ts-bar[role=toolbar]>*{{flex:none}}
+.turnstepper tbody th{{white-space:normal;max-width:8.5em}}
+.turnstepper td{{min-width:4em}}
 .turnstepper kbd{{display:none}}}}
 .turnstepper details{{border-top:1px solid var(--line);padding:5px 0}}
 .turnstepper summary{{cursor:pointer;font-weight:600}}
@@ -100,11 +104,9 @@ background:var(--paper);padding:6px 8px;resize:vertical;display:block;margin:2px
 .turnstepper table{{border-collapse:collapse;width:100%;margin:0;font-size:12px;table-layout:auto}}
 .turnstepper.turnstepper :is(th,td){{text-align:left;vertical-align:top;
 padding:3px 10px 3px 0;border:0;background:none}}
-.turnstepper td{{min-width:6.5em}}
+.turnstepper thead th:first-child{{width:1%;white-space:nowrap}}
+.turnstepper th{{overflow-wrap:break-word}}
 .turnstepper thead th{{color:var(--dim);font-weight:400}}
-.turnstepper tbody th{{color:var(--dim);font-weight:600;white-space:nowrap;max-width:220px;
-overflow:hidden;
-text-overflow:ellipsis}}
 .turnstepper.turnstepper tr:nth-child(n){{background:none;border:0}}
 .turnstepper.turnstepper thead{{border:0}}
 .turnstepper details details{{border:1px solid var(--line);border-radius:6px;margin:6px 0;
@@ -135,8 +137,11 @@ background:none;min-height:0}}
 .turnstepper .turngraph [data-mark=done] .mark{{fill:var(--good)}}
 .turnstepper .turngraph [data-mark=next] rect{{stroke:var(--lit);stroke-width:3;
 fill:var(--lit-paper)}}
-.turnstepper .turngraph :is([data-mark=waiting],[data-mark=running]) rect{{stroke:var(--wait);
+.turnstepper .turngraph [data-mark=running] rect{{stroke:var(--lit);stroke-width:3}}
+.turnstepper .turngraph :is([data-mark=waiting],[data-mark=retrying]) rect{{stroke:var(--wait);
 stroke-width:3}}
+.turnstepper .turngraph [data-mark=retrying] rect{{stroke-dasharray:5 3}}
+.turnstepper .turngraph [data-mark=retrying] .mark{{fill:var(--wait)}}
 .turnstepper .turngraph [data-mark=waiting] .mark{{fill:var(--wait)}}
 .turnstepper .turngraph [data-mark=failed] rect{{stroke:var(--bad);stroke-width:3}}
 .turnstepper .turngraph [data-mark=failed] .mark{{fill:var(--bad)}}

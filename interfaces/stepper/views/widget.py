@@ -56,7 +56,7 @@ def _widget_class() -> Any:
         css = traitlets.Unicode(CSS).tag(sync=True)
         choices = traitlets.Dict().tag(sync=True)
         view = traitlets.Dict().tag(sync=True)
-        pauses: Any = traitlets.List().tag(sync=True)
+        pauses: Any = traitlets.Dict({"waits": []}).tag(sync=True)
 
         def __init__(self, stepper: Stepper) -> None:
             self._controller = WidgetController(stepper, self._refresh, self._tell_pauses)
@@ -82,7 +82,7 @@ def _widget_class() -> Any:
                 self._page_display.update(_SavedPage(self.stepper, self._page_id))
 
         def _tell_pauses(self, pauses: tuple[RetryPause, ...]) -> None:
-            self.pauses = pauses_view(pauses)
+            self.pauses = pauses_view(self.stepper, pauses)
 
         def _repr_mimebundle_(self, **kwargs: Any) -> Any:
             bundle = super()._repr_mimebundle_(**kwargs)

@@ -80,9 +80,15 @@ def widget_view(stepper: Stepper, *, compared: str | None = None) -> JsonObject:
     }
 
 
-def pauses_view(pauses: Collection[RetryPause]) -> list[JsonObject]:
-    """Returns what is drawn of the pauses before a call to the model is sent again."""
-    return [{"text": printable(str(each)), "seconds": each.seconds_left} for each in pauses]
+def pauses_view(stepper: Stepper, pauses: Collection[RetryPause]) -> JsonObject:
+    """Returns what is drawn while a move is under way: the pauses before a call is sent again, and
+    where the move is.
+    """
+    return {
+        "waits": [{"text": printable(str(each)), "seconds": each.seconds_left} for each in pauses],
+        "headline": headline(stepper),
+        "svg": graph_svg(stepper, "retrying" if pauses else "running"),
+    }
 
 
 def _mark(step: Step, stepper: Stepper) -> Mark:

@@ -34,8 +34,11 @@ export function field(label, input, hint = "") {
 }
 
 export function table(caption, head, rows) {
+  // On a narrow screen, where there is no head, each cell has its own.
   const cells = (row) =>
-    row.map((cell, n) => make(n ? "td" : "th", n ? {} : { scope: "row" }, cell));
+    row.map((cell, n) =>
+      make(n ? "td" : "th", n ? { "data-head": head[n] } : { scope: "row" }, cell),
+    );
   return make(
     "div",
     { className: "scroll" },

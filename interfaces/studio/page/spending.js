@@ -46,7 +46,7 @@ export async function showSpending(main) {
 }
 
 function drawn(report) {
-  const sum = `${report.total} for ${report.calls} calls${report.notes ? `, ${report.notes}` : ""}`;
+  const sum = `${report.total} for ${report.calls} ${report.calls === 1 ? "call" : "calls"}${report.notes ? `, ${report.notes}` : ""}`;
   const charts = report.charts
     .filter((chart) => chart.rows.length)
     .map((chart) =>

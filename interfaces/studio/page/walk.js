@@ -46,7 +46,7 @@ export async function showWalk(main, id) {
   const client = [...crypto.getRandomValues(new Uint32Array(2))].join("-");
   const { css, choices, ...about } = await read(`walks/${id}`);
   const nonce = document.querySelector("style[nonce]").nonce;
-  const model = new WalkModel(id, client, { css, choices: { ...choices, nonce }, view: null, pauses: [] });
+  const model = new WalkModel(id, client, { css, choices: { ...choices, nonce }, view: null, pauses: { waits: [] } });
   const { note, problem, halt, el, arriving } = layOut(main, id, about);
   let unmount = null;
   const drawWidget = () => {

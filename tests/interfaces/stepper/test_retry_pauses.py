@@ -32,9 +32,13 @@ def test_the_widget_shows_a_pause_until_the_call_is_sent_again(stepper: TurnStep
     widget.observe(lambda change: told.append(change["new"]), "pauses")
     widget.act({"action": "run"})
     first, last = told
-    assert first[0]["text"].startswith(SENTENCE)
-    assert 0 < first[0]["seconds"] <= 0.1
-    assert last == []
+    (wait,) = first["waits"]
+    assert wait["text"].startswith(SENTENCE)
+    assert 0 < wait["seconds"] <= 0.1
+    assert 'data-mark="retrying"' in first["svg"]
+    assert first["headline"].endswith("→ call_llm · $0")
+    assert last["waits"] == []
+    assert 'data-mark="running"' in last["svg"]
     assert turn_mark(stepper) == "done"
 
 

@@ -140,6 +140,10 @@ function render({ model, el }) {
     if (at?.disabled) root.focus({ preventScroll: true }); // the keys go on working
     stop.textContent = view.stop;
   };
+  const drawGraph = (svg) => {
+    const path = model.get("view").graph;
+    graph.replaceChildren(path ? make("p", {}, `in ${path}`) : "", picture(svg));
+  };
   const draw = () => {
     const view = model.get("view");
     drawChoices();
@@ -154,7 +158,7 @@ function render({ model, el }) {
     if (view.handled >= sent && wanted !== null && wanted !== view.position) send("jump", { step: wanted });
     else if (view.handled >= sent) { wanted = null; slider.value = view.position; }
     slider.setAttribute("aria-valuetext", view.steps[view.position]);
-    graph.replaceChildren(view.graph ? make("p", {}, `in ${view.graph}`) : "", picture(view.svg));
+    drawGraph(view.svg);
     for (const name of [...Object.keys(view.panes), "timeline"]) drawPane(name, view);
     showRefusal(view.refusal);
   };
@@ -171,7 +175,15 @@ function render({ model, el }) {
     event.stopPropagation();
     act[event.key]();
   });
-  const drawPauses = () => pauses.show(model.get("pauses"));
+  // While a move is under way, the view is that of its beginning: only where it is follows.
+  const drawPauses = () => {
+    const { waits, headline: at, svg } = model.get("pauses");
+    pauses.show(waits);
+    const isMoving = root.closest("[aria-busy=true]") ?? root.querySelector("[aria-busy=true]");
+    if (svg === undefined || !isMoving) return;
+    headline.textContent = `${waits.length ? choices.signs.retrying : choices.signs.running} ${at}`;
+    drawGraph(svg);
+  };
   model.on("change:view", draw);
   model.on("change:pauses", drawPauses);
   el.append(root);
