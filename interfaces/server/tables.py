@@ -18,6 +18,7 @@ from sqlalchemy import (
     Column,
     Connection,
     Double,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -130,6 +131,9 @@ response_t: Final = Table(
     Column("error", Text),
 )
 
+_response_status: Final = Index("server_response_status", response_t.c.status)
+"""Every process looks again and again for requests that a dead one has left."""
+
 response_event_t: Final = Table(
     "server_response_event",
     _metadata,
@@ -206,6 +210,11 @@ def _events_of_responses(conn: Connection) -> None:
     _metadata.create_all(conn, [response_event_t])
 
 
+def _index_of_responses(conn: Connection) -> None:
+    """Version 8: requests that run are found without a look at all that have ended."""
+    _response_status.create(conn, checkfirst=True)
+
+
 _STEPS: Final[tuple[Step, ...]] = (
     _first,
     _responses,
@@ -214,6 +223,7 @@ _STEPS: Final[tuple[Step, ...]] = (
     _forwarded_answers,
     _claims_of_responses,
     _events_of_responses,
+    _index_of_responses,
 )
 """The steps in order. A released step is never edited; what it missed becomes a new step."""
 

@@ -226,11 +226,8 @@ def _again(planned: PlannedResponse, stream: bool, service: Service) -> Response
         return JSONResponse(body, headers=REPLAYED)
     if row.background:
         return _followed(row, -1, service)
-    events = [
-        {"type": "response.created", "sequence_number": 0, "response": planned.started},
-        {"type": f"response.{body['status']}", "sequence_number": 1, "response": body},
-    ]
-    return replayed_stream(events, REPLAYED)
+    events = ResponseStream(planned.started, planned.token, holds=False)
+    return replayed_stream(events.replay(body), REPLAYED)
 
 
 def _followed(row: ResponseRow, after: int, service: Service) -> Response:

@@ -73,6 +73,19 @@ class ResponseStream:
         whole = finished_response(started, end, self._items)
         yield self._event(f"response.{whole['status']}", response=whole)
 
+    def replay(self, whole: JsonObject) -> Iterator[JsonObject]:
+        """All events of a response that has ended: each item as it stands in the `whole` of it."""
+        yield from self.start()
+        for item in whole["output"]:
+            if item["type"] == "message":
+                yield from self._whole_message(item)
+            elif item["type"] == "reasoning":
+                yield from self._token("reasoning", item["summary"][0]["text"])
+                yield from self._close()
+            else:
+                yield from self._waiting(item)
+        yield self._event(f"response.{whole['status']}", response=whole)
+
     def _whole_message(self, item: JsonObject) -> Iterator[JsonObject]:
         for part in item["content"]:
             kind = "text" if part["type"] == "output_text" else "refusal"

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,14 @@ def ask(url: str, api: str, key: str | None, body: dict[str, Any], *, stream: bo
         return events.get_final_response()
 
 
+def ask_again(url: str, api: str, key: str, body: dict[str, Any]) -> Any:
+    """The answer, or None while another process looks after the request."""
+    try:
+        return ask(url, api, key, body)
+    except openai.ConflictError:
+        return None
+
+
 def question(api: str, text: str = "?", model: str = "assistant", **more: Any) -> dict[str, Any]:
     member = "messages" if api == "chat" else "input"
     return {"model": model, member: [{"role": "user", "content": text}], **more}
@@ -190,7 +199,7 @@ def test_a_retried_follow_up_gets_the_first_answer(
         if row.resumes is not None and row.body is not None and whole.id in row.body
     )
     change(config, name, status="in_progress", seen=0.0, body=None)
-    answers.append(ask(other_url, api, f"{key}-2", follow))
+    answers.append(until(lambda: ask_again(other_url, api, f"{key}-2", follow)))
     assert {said(api, each) for each in answers} == {"In Rome."}
     assert answers[-1].turngraph == whole.turngraph
     again = ask(other_url, api, f"{key}-1", begin)
@@ -200,6 +209,26 @@ def test_a_retried_follow_up_gets_the_first_answer(
         with pytest.raises(openai.UnprocessableEntityError):
             ask(url, api, f"{key}-2", wrong)
     assert len(vendor.requests) == before + 2
+
+
+def test_a_replayed_stream_has_the_events_of_a_stream(url: str, vendor: Vendor) -> None:
+    """Clients that show what comes, and not the whole response at the end, show the same."""
+    step = Call(("locate", {"a": 1}), text="Let me see.", reasoning="Where?")
+    vendor.play(step)
+    body = question("responses", tools=TOOLS["responses"], stream=True)
+    told: list[list[Any]] = []
+    for _ in range(2):
+        stream = client(url).responses.create(**body, extra_headers={"Idempotency-Key": "events"})
+        told.append(list(stream))
+    first, again = told
+    assert [each.sequence_number for each in again] == list(range(len(again)))
+    # A replay has each text in one piece.
+    kinds = [[kind for kind, _ in groupby(each.type for each in events)] for events in told]
+    assert kinds[0] == kinds[1]
+    assert again[-1].response == first[-1].response
+    assert [each.item for each in again if each.type == "response.output_item.done"] == [
+        each.item for each in first if each.type == "response.output_item.done"
+    ]
 
 
 @APIS
@@ -263,13 +292,7 @@ def test_a_client_that_leaves_gets_its_answer_when_it_comes_again(
     finally:
         vendor.held = False
 
-    def retried() -> Any:
-        try:
-            return ask(url, api, key, body)
-        except openai.ConflictError:
-            return None
-
-    assert said(api, until(retried)) == "Still here."
+    assert said(api, until(lambda: ask_again(url, api, key, body))) == "Still here."
     assert len(vendor.requests) == before + 1
 
 
@@ -340,7 +363,8 @@ def test_a_response_of_a_dead_process_ends(url: str, config: ServerConfig, vendo
         lambda: (each := client(url).responses.retrieve(made.id)).status != "in_progress" and each
     )
     assert (found.status, "died before it ended" in found.error.message) == ("failed", True)
-    assert ask(url, "responses", "dead", body).output_text == "whole"
+    again = until(lambda: ask_again(url, "responses", "dead", body))
+    assert again.output_text == "whole"
     assert len(vendor.requests) == before + 1
 
 
