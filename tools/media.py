@@ -55,8 +55,11 @@ def carried_block(block: Mapping[str, Any]) -> JsonObject | None:
     if isinstance(url, str) and (whole := DATA_URL.fullmatch(url)):
         mime_type, data = whole[1], whole[2]
     if isinstance(data, str) and isinstance(mime_type, str):
-        fits = MIME_TYPE.fullmatch(mime_type) and _is_base64(data)
-        return {**content, "base64": data, "mime_type": mime_type} if fits else None
+        if not MIME_TYPE.fullmatch(mime_type) or not _is_base64(data):
+            return None
+        if (form := mime_type.partition("/")[0]) in ("image", "audio"):
+            content["type"] = form  # APIs refuse a picture or a sound that is called a file
+        return {**content, "base64": data, "mime_type": mime_type}
     if kind == "audio":
         return None  # every API takes a sound as base64 only
     if isinstance(url, str) and ADDRESS.fullmatch(url):

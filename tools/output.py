@@ -1,5 +1,6 @@
 """Turns the return value of a tool into text for the model: JSON, cleaned, cut if too long."""
 
+import json
 from collections.abc import Iterator, Sequence
 from math import isfinite
 from typing import Any, Final, Literal
@@ -126,8 +127,9 @@ def as_text(value: object) -> str:
     # These have a JSON form that would help no model: base64, a class's name, a half-read iterator.
     if isinstance(value, bytes | bytearray | memoryview):
         raise TypeError(f"{len(value):,} bytes, which a model cannot read; return text instead")
-    if isinstance(value, ToolOutputMixin):
-        raise TypeError(f"a {type(value).__name__}, which turngraph does not apply; return data")
+    for each in value if isinstance(value, list | tuple) else (value,):
+        if isinstance(each, ToolOutputMixin):
+            raise TypeError(f"a {type(each).__name__}, which turngraph does not apply; return data")
     if isinstance(value, Iterator):
         raise TypeError(f"a {type(value).__name__} that nobody has iterated; return a list instead")
     return _json(value)
@@ -159,8 +161,7 @@ def as_output(value: object) -> ToolOutput:
         return value
     if isinstance(value, ToolMessage):
         status: Literal["ok", "error"] = "error" if value.status == "error" else "ok"
-        content = [value.content] if isinstance(value.content, str) else value.content
-        output = _blocks_output(content)
+        output = _blocks_output(_written_blocks(value.content))
         return output.model_copy(update={"artifact": as_plain(value.artifact), "status": status})
     if _are_blocks(value):
         assert isinstance(value, list)
@@ -212,6 +213,22 @@ def _cleaned(value: object) -> Any:
 def _are_blocks(value: object) -> bool:
     """Whether `value` is a list of LangChain content blocks and nothing else."""
     return isinstance(value, list) and len(value) > 0 and all(_is_block(block) for block in value)
+
+
+def _written_blocks(content: str | Sequence[Any]) -> Sequence[Any]:
+    """Returns the blocks of a tool message. LangChain writes those it does not know, such as
+    sounds, as JSON.
+    """
+    if not isinstance(content, str):
+        return content
+    if content.startswith('[{"') and '"type"' in content:
+        try:
+            written = json.loads(content)
+        except (ValueError, RecursionError):
+            return [content]
+        if _are_blocks(written) and any(block["type"] in MEDIA for block in written):
+            return list(written)
+    return [content]
 
 
 def _is_block(block: object) -> bool:

@@ -236,6 +236,7 @@ def test_any_value_becomes_text(value: Any, text: str) -> None:
         ({"f": double}, "type `dict`, which has no JSON form"),
         (iter([1]), "a list_iterator that nobody has iterated"),
         (Command(goto="x"), "a Command, which turngraph does not apply"),
+        ([Command(goto="x")], "a Command, which turngraph does not apply"),
         (threading.Lock(), "type `lock`"),
         (double, "type `function`"),
     ],
@@ -257,6 +258,7 @@ def test_a_circular_value_is_an_error() -> None:
 
 PNG = {"type": "image", "base64": "iVBORw0KGgo=", "mime_type": "image/png"}
 WAV = {"type": "audio", "base64": "AAAA", "mime_type": "audio/wav"}
+SOUND = {"data": "AAAA", "format": "wav"}
 
 
 @pytest.mark.parametrize(
@@ -279,6 +281,7 @@ WAV = {"type": "audio", "base64": "AAAA", "mime_type": "audio/wav"}
         ({"type": "image", "url": "data:image/png;base64,aGk="},
          {"type": "image", "base64": "aGk=", "mime_type": "image/png"}),
         ({"type": "file", "file_id": "file-1"}, {"type": "file", "file_id": "file-1"}),
+        ({"type": "file", "base64": "AAAA", "mime_type": "audio/wav"}, WAV),
         ({"type": "image", "base64": "not base64!", "mime_type": "image/png"}, None),
         ({"type": "image", "base64": "aGk=", "mime_type": "image"}, None),
         ({"type": "image", "base64": "aGk="}, None),
@@ -312,6 +315,19 @@ def test_an_artifact_stays_beside_the_text() -> None:
 
     output = run(table, n=3)
     assert (output.content, output.artifact) == ("3 rows", [{"x": 3, "y": "1"}])
+
+
+@pytest.mark.parametrize("block", [WAV, {"type": "input_audio", "input_audio": SOUND}])
+def test_a_sound_beside_an_artifact_is_carried_on(block: dict[str, Any]) -> None:
+    """LangChain writes blocks that it does not know as text, and the model would read base64."""
+
+    @tool(response_format="content_and_artifact")
+    def record() -> tuple[list[Any], int]:
+        """Record."""
+        return [{"type": "text", "text": "here"}, block], 1
+
+    output = run(record)
+    assert (output.media, output.artifact) == ((WAV,), 1)
 
 
 def test_an_artifact_that_cannot_be_stored_is_named() -> None:
