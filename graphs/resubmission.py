@@ -48,10 +48,19 @@ def finished_state(
     found = None if thread is None else (yield from stored_turn(graph, turn_id, config))
     if found is not None:
         return found
+    if thread is None:
+        why = (
+            "no thread keeps its result. With a `checkpointer=` and the same `thread_id` it would "
+            "be returned"
+        )
+    else:
+        why = (
+            "its result is not in the history of this thread: it ran on another thread, the "
+            "history was pruned, or none is kept"
+        )
     raise TurnConflictError(
-        f"Turn `{turn_id}` was finished before, and its result is not in the history of this "
-        "thread: it ran on another thread, the history was pruned, or none is kept. It does not "
-        "run again; give a new turn another id.",
+        f"Turn `{turn_id}` was finished before, and {why}. It does not run again; give a new turn "
+        "another id.",
         turn_id=turn_id,
     )
 

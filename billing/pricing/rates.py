@@ -169,13 +169,19 @@ def highest_rate(price: PriceUsed, side: Side) -> Decimal | None:
 
 
 def contradicts_itself(usage: Usage) -> bool:
-    """Returns whether the parts of one side have more tokens than the side: its cost is a guess.
+    """Returns whether the parts of one side have more tokens than the side, or a side has more than
+    the total: the cost is a guess.
 
     Grok on Azure reports such usage (`input_tokens: 23`, `cache_read_tokens: 190`).
 
         >>> contradicts_itself(Usage(input_tokens=23, cache_read_tokens=190))
         True
+        >>> contradicts_itself(Usage(input_tokens=10**9, output_tokens=5, total_tokens=15))
+        True
     """
+    total = usage.total_tokens or None  # a total of zero beside counts is one that nobody counted
+    if total is not None and max(usage.input_tokens or 0, usage.output_tokens or 0) > total:
+        return True
     return any(
         sum(getattr(usage, part.count) or 0 for part in TOKEN_PARTS if part.side == side) > tokens
         for side, tokens in _both_sides(usage).items()

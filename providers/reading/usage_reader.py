@@ -113,6 +113,12 @@ def read_usage(raw: object, *, cost: object = None) -> tuple[Usage | None, tuple
         field: token_count(first_value(members, paths), field, notes)
         for field, paths in USAGE_PATHS.items()
     }
+    if any(
+        counts[side] is None and first_value(members, USAGE_PATHS[side]) is not None
+        for side in ("input_tokens", "output_tokens")
+    ):
+        # A total beside a number that is no count tells nothing about that side.
+        counts["total_tokens"] = None
     counts = with_parts_included(counts, notes)
     reported_cost = next(costs_usd({"usage": raw, "cost": cost}, notes), None)
     usage = Usage(**counts, cost_usd=reported_cost)

@@ -93,11 +93,11 @@ def test_where_its_result_is_not_kept_the_caller_is_told(run: Run, ledger: Ledge
         turn = turn_on(model, ledger=ledger, checkpointer=InMemorySaver())
         run(turn, ask("Q", turn_id="T1"), THREAD)
         forgetful = turn_on(model, ledger=ledger)
-        for elsewhere, config in (
-            (turn, {"configurable": {"thread_id": "other"}}),
-            (forgetful, None),
+        for elsewhere, config, why in (
+            (turn, {"configurable": {"thread_id": "other"}}, "not in the history of this thread"),
+            (forgetful, None, "With a `checkpointer=` and the same `thread_id`"),
         ):
-            with pytest.raises(TurnConflictError, match="was finished before") as caught:
+            with pytest.raises(TurnConflictError, match=f"was finished before.*{why}") as caught:
                 run(elsewhere, ask("Q", turn_id="T1"), config)
             assert caught.value.turn_id == "T1"
         turn.checkpointer.delete_thread("t")  # type: ignore[union-attr]

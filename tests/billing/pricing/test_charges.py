@@ -75,10 +75,9 @@ def test_counts_that_contradict_each_other_are_marked() -> None:
     """Unless the vendor itself said the amount: then the counts do not matter."""
     wrong = Usage(input_tokens=23, cache_read_tokens=190, output_tokens=1)
     told = wrong.model_copy(update={"cost_usd": Decimal(1)})
-    assert [charge.estimated for usage in (wrong, told) if (charge := charged(usage=usage))] == [
-        True,
-        False,
-    ]
+    large = Usage(input_tokens=10**6, output_tokens=1, total_tokens=24)
+    charges = [charged(usage=usage) for usage in (wrong, told, large)]
+    assert [charge and charge.estimated for charge in charges] == [True, False, True]
 
 
 def test_a_plugin_call_is_charged_by_its_own_price() -> None:

@@ -158,8 +158,9 @@ def test_counts_that_contradict_each_other_are_kept_and_noted() -> None:
 )
 def test_a_value_that_is_not_a_count_is_absent_and_noted(wrong: Any) -> None:
     """Clients that pass NaN or 10^30 on put it on the bill."""
-    usage, notes = read_usage({"prompt_tokens": wrong, "completion_tokens": 2})
-    assert usage == Usage(output_tokens=2)
+    raw = {"prompt_tokens": wrong, "completion_tokens": 2, "total_tokens": 9}
+    usage, notes = read_usage(raw)
+    assert usage == Usage(output_tokens=2), "the total tells nothing about that side either"
     assert len(notes) == 1
     assert "`input_tokens` is not a count of tokens" in notes[0]
 
