@@ -192,10 +192,12 @@ def usage_of(message: AIMessage) -> Usage | None:
         return None
     into = metadata.get("input_token_details", {})
     out = metadata.get("output_token_details", {})
+    sides = (_count(metadata["input_tokens"]), _count(metadata["output_tokens"]))
     return Usage(
-        input_tokens=_count(metadata["input_tokens"]),
-        output_tokens=_count(metadata["output_tokens"]),
-        total_tokens=_count(metadata["total_tokens"]),
+        input_tokens=sides[0],
+        output_tokens=sides[1],
+        # A total beside a number that is no count tells nothing about that side.
+        total_tokens=None if None in sides else _count(metadata["total_tokens"]),
         cache_read_tokens=_count(into.get("cache_read")),
         cache_write_tokens=_count(into.get("cache_creation")),
         input_audio_tokens=_count(into.get("audio")),

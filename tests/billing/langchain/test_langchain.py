@@ -30,6 +30,7 @@ from turngraph.billing.langchain.callback import LedgerCallback
 from turngraph.billing.langchain.middleware import LedgerMiddleware
 from turngraph.scripted import Call, Cut, Fail, Raw, Say, ScriptedModel
 from turngraph.state.errors import BudgetExceededError, TurnConfigurationError
+from turngraph.state.payer import Payer
 
 QUESTION = {"messages": [("user", "Double 21.")]}
 
@@ -226,7 +227,7 @@ def test_all_choices_of_an_answer_without_usage_are_counted(book: Any) -> None:
 @pytest.mark.parametrize("count", [-5, 10**30])
 def test_a_report_that_is_no_count_is_estimated_and_marked(book: Any, way: str, count: int) -> None:
     """As in a turn: counted as it came, the call would cost nothing, or more than there is."""
-    usage = {"prompt_tokens": count, "completion_tokens": 2, "total_tokens": count + 2}
+    usage = {"prompt_tokens": count, "completion_tokens": 2, "total_tokens": 12}
     with ScriptedModel([completion(["Hello!"], usage)]) as server:
         if way == "middleware":
             agent(book, server).invoke({"messages": [("user", "Hi")]})
@@ -249,6 +250,17 @@ def test_a_wish_that_makes_a_call_dearer_raises_what_is_held(
         one.invoke("Hi", {"callbacks": [LedgerCallback(metered(book))]})
     plain, dear = book.rows("SELECT hold_nano FROM attempt ORDER BY created, hold_nano")
     assert dear["hold_nano"] > plain["hold_nano"]
+
+
+def test_who_runs_the_graph_pays_where_the_configuration_names_nobody(
+    book: Any, server: ScriptedModel
+) -> None:
+    """A server says it in the run's own configuration, and the graph passes nothing on."""
+    one = create_agent(model(server), [], middleware=[LedgerMiddleware(book.ledger)])
+    given: Any = {"messages": [("user", "Hi")]}
+    one.invoke(given, {"configurable": Payer("acme", "k1").configurable})
+    [row] = book.rows("SELECT account, api_key_id FROM attempt")
+    assert (row["account"], row["api_key_id"]) == ("acme", "k1")
 
 
 def test_a_ledger_alone_is_enough(book: Any, server: ScriptedModel) -> None:
