@@ -206,7 +206,7 @@ async def _ended(*tasks: "asyncio.Task[None]") -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _service(request: Request) -> Service:
+async def _service(request: Request) -> Service:  # sync ones run in a thread each time
     service: Service = request.app.state.service
     return service
 
@@ -243,17 +243,26 @@ async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
 
     Raises ServerError (499) then; nobody reads it.
     """
-    task = asyncio.ensure_future(work)
+    task, has_left, is_over = asyncio.current_task(), False, False
+    assert task is not None, "a coroutine runs in a task"
+
+    def leave(gone: "asyncio.Task[None]") -> None:
+        nonlocal has_left
+        if not is_over and not gone.cancelled():
+            has_left = True
+            task.cancel()
+
     gone = asyncio.ensure_future(_gone(request))
+    gone.add_done_callback(leave)
     try:
-        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            return task.result()
-        raise ServerError(499, "The client has left.")
+        return await work
+    except asyncio.CancelledError:
+        if has_left and task.uncancel() == 0:
+            raise ServerError(499, "The client has left.") from None
+        raise
     finally:
-        task.cancel()
+        is_over = True
         gone.cancel()
-        await asyncio.gather(task, gone, return_exceptions=True)
 
 
 async def _gone(request: Request) -> None:

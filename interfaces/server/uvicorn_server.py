@@ -1,5 +1,6 @@
 """Runs the application in uvicorn, and tells a person how it started, or why it did not."""
 
+import gc
 import socket
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -10,6 +11,7 @@ from fastapi import FastAPI
 from starlette.types import Message, Receive, Scope, Send
 
 from turngraph.interfaces.plain_text import printable
+from turngraph.interfaces.server.http_protocol import BoundedHttp
 from turngraph.state.errors import TurngraphError
 
 __all__ = ["run_here", "say_started"]
@@ -31,7 +33,7 @@ def run_here(
     Raises the TurngraphError for which the application could not start.
     """
     startup = _Startup(app)
-    server = _Server(uvicorn.Config(startup, **options), app, on_started)
+    server = _Server(uvicorn.Config(startup, http=BoundedHttp, **options), app, on_started)
     try:
         server.run(sockets=[sock])
     except SystemExit:
@@ -64,6 +66,9 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        # All that is loaded by now stays: a full collection need not look at it again and again.
+        gc.collect()
+        gc.freeze()
         if self.started:
             self._on_started(self._app.state.service.models.models)
 

@@ -17,6 +17,7 @@ from turngraph.interfaces.server.app import create_app
 from turngraph.interfaces.server.caller import Caller, Scope
 from turngraph.interfaces.server.config import ModelConfig, ServerConfig, ServerSettings
 from turngraph.interfaces.server.errors import ServerError
+from turngraph.interfaces.server.http_protocol import BoundedHttp
 from turngraph.scripted import ScriptedModel
 
 if TYPE_CHECKING:
@@ -77,10 +78,11 @@ def config_of(models: Mapping[str, ModelConfig], **server: Any) -> ServerConfig:
 
 
 @contextmanager
-def running(app: FastAPI) -> Iterator[str]:
+def running(app: FastAPI, http: type[BoundedHttp] = BoundedHttp) -> Iterator[str]:
     """Serves `app` in a thread, and yields its URL."""
     port = 0
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="on"))
+    options: dict[str, Any] = {"log_config": None, "lifespan": "on", "http": http}
+    server = uvicorn.Server(uvicorn.Config(app, port=0, **options))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -1,0 +1,79 @@
+"""Clients that send the head of a request without end, slowly, or not at all."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
+
+from tests.interfaces.server.serving import running
+from turngraph.interfaces.server.app import create_app
+from turngraph.interfaces.server.config import ServerConfig
+from turngraph.interfaces.server.http_protocol import BoundedHttp
+
+GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
+
+
+class Hasty(BoundedHttp):
+    head_s = 0.3
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with running(create_app(ServerConfig())) as url:
+        yield url
+
+
+@contextmanager
+def connected(url: str) -> Iterator[socket.socket]:
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        yield connection
+
+
+def until_closed(connection: socket.socket) -> bytes:
+    """All that the server sends until it closes the connection."""
+    received = b""
+    try:
+        while part := connection.recv(65_536):
+            received += part
+    except ConnectionResetError:
+        pass  # it had not read all that was sent
+    return received
+
+
+@pytest.mark.parametrize("begun", [GET, GET + b"Y: ", b"GET /"])
+@pytest.mark.parametrize("endless", [b"X: 1\r\n", b"x"])
+def test_a_head_without_end_is_cut_off(url: str, begun: bytes, endless: bytes) -> None:
+    """Many headers, or one long one, or a long address; a bounded part of them is kept."""
+    with connected(url) as connection:
+        with suppress(OSError):  # it may be closed before all is sent
+            connection.sendall(begun + endless * (2_000_000 // len(endless)))
+        assert b" 200 " not in until_closed(connection)
+
+
+def test_a_head_that_is_too_long_and_ends_is_answered(url: str) -> None:
+    with connected(url) as connection:
+        connection.sendall(GET + b"Y: " + b"x" * 70_000 + b"\r\nConnection: close\r\n\r\n")
+        assert b" 431 " in until_closed(connection)
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET", GET, GET + b"\r\n" + GET])
+def test_a_head_that_does_not_come_is_not_waited_for(sent: bytes) -> None:
+    """Nor that of a second request on the connection; the first one is answered."""
+    with running(create_app(ServerConfig()), Hasty) as url, connected(url) as connection:
+        connection.sendall(sent)
+        answered = until_closed(connection)
+    assert (b" 200 " in answered) == (b"\r\n\r\n" in sent)
+
+
+def test_a_body_and_a_stream_may_take_longer_than_a_head() -> None:
+    with running(create_app(ServerConfig()), Hasty) as url, connected(url) as connection:
+        connection.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n")
+        connection.sendall(b"Content-Length: 2\r\nConnection: close\r\n\r\n{")
+        connection.settimeout(0.6)
+        with pytest.raises(TimeoutError):
+            connection.recv(1)
+        connection.settimeout(20)
+        connection.sendall(b"}")
+        assert b" 400 " in until_closed(connection)
