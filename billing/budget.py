@@ -84,8 +84,24 @@ class Budget(Frozen):
                 yield Window(self.window_id(value), window, self)
 
     def window_id(self, value: str) -> str:
-        """Under which id the ledger counts this budget for one account (thread, turn, …)."""
-        return f"{self.id}:{value}"
+        """Under which id the ledger counts this budget for one account (thread, turn, …).
+
+        The first colon ends the budget's name, so one within the name is written as `%3A`.
+
+            >>> Budget(usd="1", per="account").window_id("acme:1")
+            'account:acme:1'
+        """
+        return f"{self.id.replace('%', '%25').replace(':', '%3A')}:{value}"
+
+    @staticmethod
+    def name_and_value(window_id: str) -> tuple[str, str]:
+        """Returns what `window_id` was made of: the budget's id, and the account (thread, turn, …).
+
+        >>> Budget.name_and_value(Budget(usd="1", per="tag", name="team:a").window_id("b"))
+        ('team:a', 'b')
+        """
+        name, _, value = window_id.partition(":")
+        return name.replace("%3A", ":").replace("%25", "%"), value
 
 
 class Window(NamedTuple):

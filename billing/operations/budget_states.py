@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import func, select
 
+from turngraph.billing.budget import Budget
 from turngraph.billing.operations.results import BudgetState
 from turngraph.billing.pricing.money import from_nano
 from turngraph.billing.store.budgets import list_budgets
@@ -31,7 +32,7 @@ def budget_states(
     order = (share.desc().nulls_first(), w.budget_id, w.window)
     return tuple(
         BudgetState(
-            row.budget_id,
+            *Budget.name_and_value(row.budget_id),
             row.window,
             from_nano(row.limit_nano),
             from_nano(row.settled_nano),

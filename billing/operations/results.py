@@ -115,10 +115,19 @@ class BudgetState(NamedTuple):
     """A budget in one of its windows, in USD."""
 
     budget: str
+    """The budget's id: its name, or one made of what it is for (`account-month`)."""
+    value: str
+    """The account, key, tag, thread or turn that is counted; empty for the whole ledger."""
     window: str
+    """`always`, a day such as `2026-10-31`, or a month such as `2026-10`."""
     limit_usd: Decimal
     spent_usd: Decimal
     held_usd: Decimal
+
+    @property
+    def label(self) -> str:
+        """Budget and value on one line, for people."""
+        return f"{self.budget}:{self.value}" if self.value else self.budget
 
 
 class Repriced(NamedTuple):

@@ -71,7 +71,7 @@ def _budget(state: BudgetState) -> JsonObject:
     # A limit of zero is always full; dividing by it is avoided.
     share = float(used / state.limit_usd) if used < state.limit_usd else 1.0
     return {
-        "name": printable(state.budget).removesuffix(":"),
+        "name": printable(state.label),
         "window": state.window,
         "limit": money(state.limit_usd),
         "spent": money(state.spent_usd),

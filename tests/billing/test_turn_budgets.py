@@ -61,7 +61,7 @@ def test_turns_at_once_never_spend_more_than_a_hard_budget(
         results = at_once(
             chat_turn(provider, ledger=ledger, budget=budget, limits=TurnLimits(attempts=1)), way
         )
-        states = {state.budget: state for state in ledger.budget_states()}
+        states = {f"{state.budget}:{state.value}": state for state in ledger.budget_states()}
         assert ledger.verify() == []
         asked = len(model.requests)
     by_status = Counter(result.status for result in results)

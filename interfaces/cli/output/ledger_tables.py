@@ -73,7 +73,7 @@ def windows_table(states: "Iterable[BudgetState]") -> Table:
         bar = Bar(1, 0, share, width=_BAR_WIDTH, color=_bar_color(used, state.limit_usd))
         amounts = [money(amount) for amount in (state.limit_usd, state.spent_usd, state.held_usd)]
         table.add_row(
-            _name(state.budget), state.window, *amounts, bar, _share(used, state.limit_usd)
+            _name(state.label), state.window, *amounts, bar, _share(used, state.limit_usd)
         )
     return table
 

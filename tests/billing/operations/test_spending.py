@@ -136,13 +136,26 @@ def test_a_turns_bill_lists_its_attempts(book: Any) -> None:
 def test_budgets_are_told_with_what_they_hold(book: Any) -> None:
     """Limit, spent and held of every window that was used."""
     acme, other = book.ledger.budget_states()
-    assert (acme.budget, acme.limit_usd, acme.spent_usd, acme.held_usd) == (
+    assert (acme.label, acme.limit_usd, acme.spent_usd, acme.held_usd) == (
         "account:acme",
         1,
         Decimal("0.011"),
         Decimal("0.01"),
     )
     assert (other.spent_usd, other.held_usd) == (0, 0)
+
+
+def test_a_colon_in_a_name_mixes_no_two_budgets(open_book: Open) -> None:
+    """The budget `team` of `a:b` and the budget `team:a` of `b` count apart."""
+    book = open_book(
+        Budget(usd="1", per="account", name="team"), Budget(usd="1", per="account", name="team:a")
+    )
+    for account in ("a:b", "b"):
+        call = Call(attribution=CostAttribution(account=account), vendor="openai", model="gpt-5")
+        book.begin(f"x-{account}", call=call)
+    seen = {(state.budget, state.value): state.held_usd for state in book.ledger.budget_states()}
+    assert set(seen) == {(name, value) for name in ("team", "team:a") for value in ("a:b", "b")}
+    assert len(set(seen.values())) == 1, "each holds one call"
 
 
 def test_a_report_for_one_account_names_and_counts_no_other(book: Any) -> None:
@@ -157,7 +170,7 @@ def test_a_report_for_one_account_names_and_counts_no_other(book: Any) -> None:
     for account in ("acme", "ac", "acme:acme"):
         call = Call(attribution=CostAttribution(account=account), vendor="openai", model="gpt-5")
         book.begin(f"x-{account}", call=call)
-    assert [state.budget for state in ledger.budget_states(account="acme")] == ["account:acme"]
+    assert [state.label for state in ledger.budget_states(account="acme")] == ["account:acme"]
     assert ledger.budget_states(account="nobody") == ()
 
 
@@ -174,11 +187,7 @@ def test_the_fullest_windows_of_now_come_first(open_book: Open) -> None:
     book.clock.now += DAY_S
     book.paid("0.002", "b")
     states = book.ledger.budget_states()
-    assert [state.budget for state in states] == [
-        "ledger-month:",
-        "api_key_id-day:",
-        "account:acme",
-    ]
+    assert [state.label for state in states] == ["ledger-month", "api_key_id-day", "account:acme"]
     assert [state.spent_usd for state in states] == [
         Decimal("0.006"),
         Decimal("0.002"),
