@@ -1,6 +1,6 @@
 """LangGraph's savers on SQLite, with fewer transactions and fewer visits of another thread.
 
-What a run stores at its end is one transaction: see `turngraph.graphs.exit_writes`.
+A checkpoint and what led to it are one transaction: see `turngraph.graphs.run_writes`.
 
 An `aiosqlite` connection lives in a thread of its own. LangGraph's AsyncSqliteSaver visits it
 for every cursor, statement, fetch and commit, up to seven times an operation, and each visit wakes
@@ -25,7 +25,7 @@ from langgraph.checkpoint.base import (
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
-from turngraph.graphs.exit_writes import exit_writes_of
+from turngraph.graphs.run_writes import run_writes_of
 
 __all__ = ["FASTER", "OneTransactionSaver", "SingleVisitSaver"]
 
@@ -46,8 +46,11 @@ class OneTransactionSaver(SqliteSaver):
         task_path: str = "",
     ) -> None:
         """LangGraph's `put_writes`."""
-        kept = exit_writes_of(config)
-        if kept is None or not kept.keep((config, writes, task_id, task_path)):
+        kept = run_writes_of(config)
+        # The threads in which LangGraph calls this come in any order: the checkpoint of a step may
+        # be stored before what led to it.
+        waits = kept is not None and kept.at_exit
+        if kept is None or not waits or not kept.keep((config, writes, task_id, task_path)):
             super().put_writes(config, writes, task_id, task_path)
 
     def put(
@@ -58,7 +61,7 @@ class OneTransactionSaver(SqliteSaver):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """LangGraph's `put`."""
-        kept = exit_writes_of(config)
+        kept = run_writes_of(config)
         if kept is None:
             return super().put(config, checkpoint, metadata, new_versions)
         with kept.stored() as run_writes, self.cursor() as cursor:
@@ -66,7 +69,7 @@ class OneTransactionSaver(SqliteSaver):
             inner._cursor = cursor
             try:
                 for write in run_writes:
-                    inner.put_writes(*write)
+                    super(OneTransactionSaver, inner).put_writes(*write)
                 return super(OneTransactionSaver, inner).put(
                     config, checkpoint, metadata, new_versions
                 )
@@ -115,10 +118,12 @@ class SingleVisitSaver(AsyncSqliteSaver):
         task_path: str = "",
     ) -> None:
         """LangGraph's `aput_writes`."""
-        kept = exit_writes_of(config)
+        kept = run_writes_of(config)
         if kept is not None and kept.keep((config, writes, task_id, task_path)):
             return
-        await self._visit(lambda saver: saver.put_writes(config, writes, task_id, task_path))
+        await self._visit(
+            lambda saver: SqliteSaver.put_writes(saver, config, writes, task_id, task_path)
+        )
 
     async def aget_delta_channel_history(
         self, *, config: RunnableConfig, channels: Sequence[str]

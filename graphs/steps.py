@@ -19,6 +19,7 @@ __all__ = [
     "check_can_stop",
     "in_one_step",
     "invoked",
+    "is_invoked",
     "keeps_checkpoints",
     "runs_in_one_step",
 ]
@@ -99,6 +100,11 @@ def invoked(
     if arguments.get("stream_mode", "values") != "values" or arguments.get("print_mode"):
         return config
     return _configured(config, _INVOKED, True)
+
+
+def is_invoked(config: RunnableConfig | None) -> bool:
+    """Whether only the last values of a run are wanted, so that nobody reads its steps."""
+    return bool((config or {}).get("configurable", {}).get(_INVOKED))
 
 
 def keeps_checkpoints(graph: "_Graph", config: RunnableConfig | None) -> bool:

@@ -48,7 +48,9 @@ _NOTHING_TO_RESUME = (
     "The input is None, which goes on with a stored run, and there is none. Give messages, or the "
     "`thread_id` of a thread that was stopped."
 )
-_ADDED_FIELDS = ("message_chars", "ledger", "wait_s", "steps", "asks_person", "telemetry")
+_ADDED_FIELDS = (
+    *("message_chars", "ledger", "wait_s", "steps", "asks_person", "stages_alone", "telemetry"),
+)
 
 
 class TurnGraph(StoredStates, TypedRuns):
@@ -77,6 +79,8 @@ class TurnGraph(StoredStates, TypedRuns):
     """In how many steps of LangGraph the stages run: see `Steps`."""
     asks_person: bool = False
     """Whether a person may have to approve a tool call."""
+    stages_alone: bool = False
+    """Whether every stage is the only task of its step, but for tool calls."""
     telemetry: "Telemetry | None" = None
     """What follows each run from outside."""
 
@@ -142,9 +146,7 @@ class TurnGraph(StoredStates, TypedRuns):
             config = in_one_step(config)
         if not self.checkpointer:
             return given, config, dict(arguments)
-        config, durable = with_durability(
-            config, arguments, given, one_step=one_step, has_ledger=self.ledger is not None
-        )
+        config, durable = with_durability(self, config, arguments, given, one_step=one_step)
         return given, config, durable
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:

@@ -11,13 +11,15 @@ from typing import Any
 import aiosqlite
 import pytest
 from langchain_core.tools import tool
+from langgraph._internal._constants import PULL, PUSH
 from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
-from langgraph.types import Command
+from langgraph.pregel._algo import task_path_str
+from langgraph.types import Command, interrupt
 
 from tests.turns import ask, turn_on
-from turngraph.graphs import TurnGraph
+from turngraph.graphs import TurnGraph, run_writes
 from turngraph.graphs.readable_savers import readable
 from turngraph.scripted import Call, Say, ScriptedModel
 
@@ -172,6 +174,52 @@ def test_a_checkpoint_that_cannot_be_stored_leaves_nothing_behind(
     conn.execute("drop trigger full")
     assert turn.get_state(THREAD).values["messages"] == before
     assert len(turn.invoke(ask("What is 6 * 7?"), THREAD)["messages"]) == len(before) + 4
+
+
+async def test_a_stage_is_stored_with_the_checkpoint_of_its_step(
+    tmp_path: Path, model: ScriptedModel
+) -> None:
+    """Ten checkpoints, one reading, and what a tool call leaves."""
+    async with counted(tmp_path / "t.db") as (saver, visits):
+        turn = turn_on(model, functions=["calculator"], checkpointer=saver)
+        out = await turn.ainvoke(ask("What is 6 * 7?"), THREAD)
+        assert len(visits) == 12
+        assert (await turn.aget_state(THREAD)).values["messages"] == out["messages"]
+        # LangGraph's own saver finds the writes of every stage beside its checkpoint.
+        steps = [each async for each in saver.alist(THREAD)]
+        assert sum(bool(each.pending_writes) for each in steps) == len(steps) - 1 == 9
+
+
+async def test_a_stage_whose_update_is_read_is_stored_before_its_checkpoint(
+    tmp_path: Path, model: ScriptedModel
+) -> None:
+    """Whoever reads the updates may stop between two steps, for as long as they like."""
+    async with counted(tmp_path / "t.db") as (saver, visits):
+        turn = turn_on(model, functions=["calculator"], checkpointer=saver)
+        [_ async for _ in turn.astream(ask("What is 6 * 7?"), THREAD, stream_mode="updates")]
+        assert len(visits) == 20  # also one for each of the eight stages that are alone
+
+
+def test_the_path_of_a_task_begins_as_it_did() -> None:
+    """A test of LangGraph's: a task that an edge led to, and a task that was sent."""
+    assert task_path_str((PULL, "bill")).startswith(run_writes._ALONE)
+    assert not task_path_str((PUSH, 0)).startswith(run_writes._ALONE)
+
+
+async def test_an_interrupt_of_a_stage_is_stored_at_once(
+    tmp_path: Path, model: ScriptedModel
+) -> None:
+    """No checkpoint follows it."""
+
+    def ask_first(state: Any) -> Any:
+        return {"messages": [("user", interrupt("Anything else?"))]}
+
+    async with counted(tmp_path / "t.db") as (saver, _):
+        turn = turn_on(model, checkpointer=saver, before_model=[ask_first])
+        await turn.ainvoke(ask("Hi"), THREAD)
+        assert (await turn.aget_state(THREAD)).interrupts
+        out = await turn.ainvoke(Command(resume="No"), THREAD)
+        assert "No" in [message.text for message in out["messages"]]
 
 
 def test_a_question_to_a_person_is_stored_at_the_end_too(
