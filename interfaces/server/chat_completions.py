@@ -18,7 +18,11 @@ from turngraph.interfaces.server.errors import ServerError
 from turngraph.interfaces.server.event_stream import begun, event_stream, replayed_stream
 from turngraph.interfaces.server.rate_limits.limiter import estimated_tokens
 from turngraph.interfaces.server.responses.claims import Ended, finish
-from turngraph.interfaces.server.responses.storage import ResponseRow, add_response
+from turngraph.interfaces.server.responses.storage import (
+    ResponseRow,
+    add_response,
+    delete_response,
+)
 from turngraph.interfaces.server.service import CallerOf, Service, ServiceOf, unless_gone
 from turngraph.interfaces.server.stored_requests import REPLAYED, error_answer, replayed_error
 from turngraph.interfaces.server.turn_planning import idempotency_key
@@ -85,15 +89,21 @@ async def _start(
 
     async def note_thread(end: TurnEnd | Exception) -> None:
         # The calls of a fallback lead to its thread.
-        if row is not None and isinstance(end, TurnEnd) and end.plan.thread != row.thread:
+        assert row is not None, "it has a thread to be noted"
+        if isinstance(end, TurnEnd) and end.plan.thread != row.thread:
             at = Ended("completed", None, None, end.plan.thread, end.plan.model.name)
             await store.arun(finish, row, at)
 
     if planned.is_claimed and row is not None:
         return await service.stored.start(caller, row, planned.plans, tokens, end_of)
-    if row is not None:
-        await store.arun(add_response, row, planned.side)
-    return await service.start(caller, planned.plans, tokens, note_thread)
+    if row is None:
+        return await service.start(caller, planned.plans, tokens)
+    await store.arun(add_response, row, planned.side)
+    try:
+        return await service.start(caller, planned.plans, tokens, note_thread)
+    except BaseException:
+        await store.arun(delete_response, row.account, row.response_id)
+        raise
 
 
 def _again(row: ResponseRow, body: JsonObject) -> Response:

@@ -20,6 +20,7 @@ from turngraph.interfaces.server.responses.storage import (
     RUNNING,
     ResponseRow,
     add_response,
+    delete_response,
     find_response,
     row_from,
 )
@@ -100,11 +101,9 @@ def check_same_request(known: ResponseRow, digest: str | None) -> None:
 
 def release(tx: LedgerTransaction, row: ResponseRow, *, is_new: bool) -> None:
     """Gives a claim back of which nothing came: the request was refused, and may come again."""
-    where = _owned(row)
-    if is_new:
-        tx.conn.execute(response_t.delete().where(*where))
-    else:
-        tx.conn.execute(response_t.update().where(*where).values(seen=0.0))
+    mine = tx.conn.execute(response_t.update().where(*_owned(row)).values(seen=0.0))
+    if is_new and mine.rowcount == 1:
+        delete_response(tx, row.account, row.response_id)
 
 
 def mark_started(tx: LedgerTransaction, row: ResponseRow) -> None:

@@ -147,14 +147,9 @@ def take_thread(tx: LedgerTransaction, account: str, response_id: str) -> bool:
 
 def delete_response(tx: LedgerTransaction, account: str, response_id: str) -> list[str]:
     """Deletes a request. Returns those of its threads that nothing else needs, to be deleted."""
-    its = (
-        or_(
-            _r.response_id == response_id,
-            _r.response_id.startswith(f"{response_id}{_SIDE_THREAD}", autoescape=True),
-        ),
-        _r.account == account,
-    )
-    return _delete(tx, *its)
+    beside = _r.response_id.startswith(f"{response_id}{_SIDE_THREAD}", autoescape=True)
+    its = or_(_r.response_id == response_id, beside)
+    return _delete(tx, its, _r.account == account)
 
 
 def old_threads(tx: LedgerTransaction, before: float) -> list[str]:

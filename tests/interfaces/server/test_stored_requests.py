@@ -320,6 +320,31 @@ def test_what_is_refused_leaves_no_response_behind(
 
 
 @APIS
+def test_what_found_no_place_leaves_its_key_free(vendor: Vendor, tmp_path: Path, api: str) -> None:
+    """Also of a model that others stand behind; the next try is the first."""
+    config = configuration(vendor, tmp_path, turns_at_once=1, queue=0)
+    vendor.play(Say("one"), Fail(500), Say("two"))
+    with serving(config) as served, ThreadPoolExecutor(1) as pool:
+        before = vendor.asked
+        vendor.held = True
+        try:
+            first = pool.submit(ask, served, api, None, question(api))
+            until(lambda: vendor.asked > before or first.done())
+            for _ in range(2):
+                with pytest.raises(openai.InternalServerError) as caught:
+                    ask(served, api, "no-place", question(api, model="first"))
+                assert caught.value.status_code == 503
+            known = set(rows(config))
+            with pytest.raises(openai.InternalServerError):
+                ask(served, api, None, question(api, tools=TOOLS[api]))
+            assert set(rows(config)) == known
+        finally:
+            vendor.held = False
+        assert said(api, first.result()) == "one"
+        assert said(api, ask(served, api, "no-place", question(api, model="first"))) == "two"
+
+
+@APIS
 def test_what_a_stopped_server_did_not_finish_goes_on_in_the_next(
     vendor: Vendor, tmp_path: Path, api: str
 ) -> None:
