@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from turngraph.interfaces.stepper.engine.breakpoints import Breakpoint
 from turngraph.interfaces.stepper.engine.stepper import Stepper
+from turngraph.interfaces.stepper.views.message_edits import edit_messages
 from turngraph.interfaces.stepper.views.state_edits import edit_state
 from turngraph.interfaces.stepper.views.turn_edits import edit_turn
 from turngraph.state.errors import TurnInvocationError, TurnValueError
@@ -85,6 +86,7 @@ ACTIONS: Final[Mapping[str, Callable[[Stepper, Message], Any]]] = {
     "jump": lambda stepper, message: stepper.jump(int(message["step"])),
     "save": _save,
     "edit_request": lambda stepper, message: stepper.edit(body=str(message["body"])),
+    "edit_messages": edit_messages,
     "edit_state": edit_state,
     "edit_turn": edit_turn,
     "edit_arguments": _edit_arguments,

@@ -11,6 +11,7 @@ from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.interfaces.stepper.engine.task_controller import graphs_in
 from turngraph.interfaces.stepper.views.actions import BREAKPOINT_FIELDS
+from turngraph.interfaces.stepper.views.message_edits import editable_messages
 from turngraph.interfaces.stepper.views.page import graph_path, graph_svg, open_panes
 from turngraph.interfaces.stepper.views.panes import headline, panes_of
 from turngraph.interfaces.stepper.views.questions import answer_draft, is_approval, question_text
@@ -70,6 +71,7 @@ def widget_view(stepper: Stepper, *, compared: str | None = None) -> JsonObject:
         "stop": why_no_step(stepper),
         "turn": turn_fields(stepper),
         "body": _editable_body(stepper),
+        "messages": editable_messages(stepper),
         "state": state_fields(stepper),
         "calls": _editable_calls(stepper),
         "questions": _questions(stepper),

@@ -12,6 +12,7 @@ export function controls(name, view, choices, send) {
     return [field("request", "The pending request: the very JSON that will be sent. A change holds for this one request.", view.body, true,
       ["Use for this request", "edit_request", (area) => send("edit_request", { body: area.value, field: "request" })]),
       view.turn && turnForm(view.turn, send)].filter(Boolean);
+  if (name === "messages") return view.messages ? [messagesForm(view.messages, send)] : [];
   if (name === "tools") return view.calls.map((call) => callForm(call, send));
   if (name === "state") return view.state.length ? [stateForm(view.state, send)] : [];
   if (name === "question") return view.questions.map((question, n, all) => questionForm(question, all.length > 1, send));
@@ -32,6 +33,12 @@ function turnForm(turn, send) {
     button("Offer these for the rest of the turn", { "data-action": "edit_turn tools", "data-key": "edit_turn tools" },
       () => use("tools", boxes.filter((box) => box.checked).map((box) => box.value))));
   return foldout("turn", "for the rest of the turn", false, fields, boxes.length ? tools : null);
+}
+
+function messagesForm(messages, send) {
+  const label = "The last messages, as JSON. One without an id is added, one that is missing is removed.";
+  return foldout("messages", "edit the messages", false, field("messages", label, messages, true,
+    ["Use these messages", "edit_messages", (area) => send("edit_messages", { value: area.value, field: "messages" })]));
 }
 
 function stateForm(fields, send) {

@@ -12,7 +12,7 @@ const KEYS = [
 function signature(name, view) {
   const pane = view.panes[name];
   const more = {
-    request: [view.body, view.turn], tools: view.calls, state: view.state, question: view.questions, breakpoints: view.breakpoints,
+    messages: view.messages, request: [view.body, view.turn], tools: view.calls, state: view.state, question: view.questions, breakpoints: view.breakpoints,
     compare: [view.lines, view.line, view.compared], timeline: [view.steps, view.marks, view.position],
   };
   return JSON.stringify([pane, more[name]]);
