@@ -3,6 +3,7 @@ browser.
 """
 
 import json
+import time
 from dataclasses import dataclass
 from html import escape
 from typing import Any, TypedDict
@@ -13,16 +14,18 @@ from langchain_core.runnables.graph import Graph
 from langchain_core.tools import tool
 from langgraph.config import get_stream_writer
 from langgraph.graph import START, StateGraph
-from langgraph.types import interrupt
+from langgraph.types import Send, interrupt
 
 from tests.browser.widget_page import EMPTY, draw, state_of
 from tests.interfaces.stepper.xss_payloads import PAYLOADS
 from tests.turns import ask, turn_on
 from turngraph.drawing.svg import draw_svg
 from turngraph.interfaces.stepper import Breakpoint, TurnStepper
+from turngraph.interfaces.stepper.engine.retry_pauses import RetryPause
 from turngraph.interfaces.stepper.views.charts import cost_chart, timeline_chart, tokens_chart
 from turngraph.interfaces.stepper.views.page import page as page_of
 from turngraph.interfaces.stepper.views.panes import PANES
+from turngraph.interfaces.stepper.views.widget_view import pauses_view
 from turngraph.scripted import Call, Say, ScriptedModel
 from turngraph.state.events import ChargeCreated, PluginSelected, TurnWarning
 from turngraph.state.result import Charge, ToolRun
@@ -64,7 +67,11 @@ def hostile(payload: str) -> Shown:
         hostile_graph(payload) as graph,
     ):
         steppers = (turn, graph)
-        states = [json.loads(json.dumps(state_of(stepper.show()))) for stepper in steppers]
+        widgets = [stepper.show() for stepper in steppers]
+        pause = RetryPause(60.0, payload, time.monotonic() + 60)
+        for widget in widgets:
+            widget.pauses = pauses_view(widget.stepper, [pause])
+        states = [json.loads(json.dumps(state_of(widget))) for widget in widgets]
         charts = [
             chart(stepper.timeline)
             for stepper in steppers
@@ -97,7 +104,8 @@ def hostile_turn(payload: str, model: ScriptedModel) -> TurnStepper:
 
 def hostile_graph(payload: str) -> TurnStepper:
     """Runs a graph that is no turn. The payload is in its messages, state keys, events and charges,
-    then in a question to a person or in an error.
+    in what parallel tasks are given, then in a question to a person, in an error or in the result
+    of a tool that failed.
     """
 
     def speak(state: HostileState) -> HostileState:
@@ -130,11 +138,21 @@ def hostile_graph(payload: str) -> TurnStepper:
             interrupt({"type": "tool_approval", payload: payload})
         raise type(payload.replace("\x00", ""), (RuntimeError,), {})(payload)
 
+    def call(state: HostileState) -> HostileState:
+        failed = ToolMessage(payload, tool_call_id=payload, name=payload, status="error")
+        return {"messages": [failed]}
+
+    def send(state: HostileState) -> list[Send]:
+        return [Send(node, {"notes": {payload: payload}}) for node in ("call", "ask")]
+
     graph = StateGraph(HostileState).add_node("speak", speak).add_node("ask", ask_or_fail)
-    graph.add_edge(START, "speak").add_edge("speak", "ask")
+    graph.add_node("call", call).add_edge(START, "speak")
+    graph.add_conditional_edges("speak", send, ["call", "ask"])
     stepper = TurnStepper(graph.compile(), {"notes": {}})
     stepper.step()
-    stepper.step()
+    stepper.step_into()
+    if len(payload) % 3:
+        stepper.step()
     return stepper
 
 
