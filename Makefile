@@ -191,9 +191,12 @@ bench: install .bench/.installed  ## what a turn costs, next to a hand-written l
 	$(RUN)python -m benchmarks
 
 # LiteLLM's proxy has an environment of its own too: 600 MB.
-bench-gateways: install  ## what the server adds to a request, next to LiteLLM's proxy and a bare proxy
+.gateways/.installed: benchmarks/gateways.lock | $(UV)
 	$(UV) venv --quiet --allow-existing --python '$(PYTHON)' .gateways
-	$(UV) pip install --quiet --python .gateways/bin/python 'litellm[proxy]'
+	$(UV) pip install --quiet --python .gateways/bin/python --require-hashes -r $<
+	touch $@
+
+bench-gateways: install .gateways/.installed  ## what the server adds to a request, next to LiteLLM's proxy and a bare proxy
 	$(RUN)python -m benchmarks.gateways
 
 pictures: install  ## draw the pictures of docs/ anew; the screenshot needs Chromium
@@ -226,11 +229,13 @@ release-check: install wheel  ## build, check metadata and links, try each extra
 	$(RUN)twine check --strict dist/*
 	$(RUN)python -m tests.release dist
 
-lock: | $(UV)  ## renew requirements.lock and benchmarks/contenders.lock
+lock: | $(UV)  ## renew requirements.lock and the locks of the benchmarks
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --all-extras --group dev pyproject.toml -o requirements.lock
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --group pyproject.toml:contenders -o benchmarks/contenders.lock
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --group pyproject.toml:gateways -o benchmarks/gateways.lock
 
 clean:  ## forget everything installed or built
 	rm -rf .venv .bench .looks .gateways .wheel .newest .lowest .langgraph .clients .uv build dist docs/_build docs/reference/rooms *.egg-info .mypy_cache .ruff_cache .langgraph_api
