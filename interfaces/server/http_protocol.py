@@ -10,11 +10,15 @@ from turngraph.interfaces.server.middleware import HEADER_BYTES
 __all__ = ["BoundedHttp"]
 
 _HEAD_BYTES: Final = 2 * HEADER_BYTES
-"""How much of a head is read. Those between this and `HEADER_BYTES` are answered with 431."""
+"""How much of a head is read, and of what follows a body. Heads between this and `HEADER_BYTES` are
+answered with 431.
+"""
+_FRAMING: Final = 8
+"""Bytes of chunked framing that may come for each byte of a body; one-byte chunks need five."""
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """One connection. A client that sends a head without end, or none, is cut off.
+    """One connection. A client that sends a head or trailers without end, or none, is cut off.
 
     uvicorn keeps whatever comes, for as long as it takes, until the head of a request is whole.
     """
@@ -26,8 +30,8 @@ class BoundedHttp(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._head_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._messages = self._received = self._body_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begins to wait for the first request."""
@@ -41,21 +45,36 @@ class BoundedHttp(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Reads the next bytes of requests."""
+        before = self._messages
         super().data_received(data)
-        if self._timer is not None:
-            self._head_bytes += len(data)
-            if self._head_bytes > _HEAD_BYTES and not self.transport.is_closing():
-                self.send_400_response("The head of the request is too long.")
+        # What a request began with also holds the end of the one before, and is not counted.
+        if before == self._messages:
+            self._received += len(data)
+            framing = self._received - (1 + _FRAMING) * self._body_bytes
+            if framing > _HEAD_BYTES and not self.transport.is_closing():
+                self.send_400_response("The head or the trailers of the request are too long.")
 
     def on_message_begin(self) -> None:
         """Begins to wait for the end of the head."""
         super().on_message_begin()
+        self._messages += 1
+        self._received = self._body_bytes = 0
         self._await_head()
 
     def on_headers_complete(self) -> None:
         """Waits no longer: the body has a time limit of its own."""
         self._stop_timer()
         super().on_headers_complete()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keeps a header. One that comes after the body is nobody's business here."""
+        if self._timer is not None:
+            super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        """Keeps a part of a body, whose length the application limits."""
+        self._body_bytes += len(body)
+        super().on_body(body)
 
     def _await_head(self) -> None:
         self._stop_timer()
@@ -64,7 +83,7 @@ class BoundedHttp(HttpToolsProtocol):
     def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer, self._head_bytes = None, 0
+        self._timer = None
 
     def _end(self) -> None:
         if not self.transport.is_closing():

@@ -83,6 +83,7 @@ def _note(scope: Scope, request_id: str, status: int, seconds: float) -> None:
 
 
 def _check_headers(scope: Scope) -> None:
-    size = sum(len(name) + len(value) for name, value in scope["headers"])
+    # With the four bytes that separate them, as they came.
+    size = sum(len(name) + len(value) + 4 for name, value in scope["headers"])
     if size > HEADER_BYTES:
         raise ServerError(431, f"The headers are too long: at most {HEADER_BYTES:,} bytes.")

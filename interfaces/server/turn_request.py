@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 _CALL_ID: Final = re.compile(r"call_([0-9a-f]{24})_([0-9]{1,4})")
-_KINDS: Final = {str: "text", bool: "true or false", int: "a number", dict: "an object"}
+_KINDS: Final = {str: "text", bool: "true or false", int: "a whole number", dict: "an object"}
 
 
 class CallPlace(NamedTuple):

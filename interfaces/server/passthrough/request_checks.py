@@ -28,7 +28,8 @@ def check_forwarded(body: JsonObject) -> None:
     if not isinstance(body.get("model"), str) or not body["model"]:
         raise _refused("model", "must be text: the name of a model of the vendor.")
     for name, why in _UNMETERED.items():
-        if body.get(name):
+        # An empty object is one too: `web_search_options` needs no more than that.
+        if body.get(name) not in (None, False):
             raise _refused(name, f"is not forwarded: {why}.")
     for tool in _objects(body.get("tools")):
         if tool.get("type", "function") not in _OWN_TOOLS:

@@ -42,14 +42,35 @@ def until_closed(connection: socket.socket) -> bytes:
     return received
 
 
-@pytest.mark.parametrize("begun", [GET, GET + b"Y: ", b"GET /"])
+CHUNKED = (
+    b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    "begun", [GET, GET + b"Y: ", b"GET /", CHUNKED + b"2\r\n{}\r\n0\r\n", CHUNKED + b"2;x="]
+)
 @pytest.mark.parametrize("endless", [b"X: 1\r\n", b"x"])
 def test_a_head_without_end_is_cut_off(url: str, begun: bytes, endless: bytes) -> None:
-    """Many headers, or one long one, or a long address; a bounded part of them is kept."""
+    """Many headers, or one long one, or a long address, trailers, the extension of a chunk: a
+    bounded part of them is kept.
+    """
     with connected(url) as connection:
         with suppress(OSError):  # it may be closed before all is sent
             connection.sendall(begun + endless * (2_000_000 // len(endless)))
         assert b" 200 " not in until_closed(connection)
+
+
+def test_a_body_of_one_byte_chunks_is_read(url: str) -> None:
+    """And its trailers are passed over: they come when the headers have been looked at."""
+    body = b'{"model": "' + b"x" * 40_000 + b'"}'
+    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body)
+    with connected(url) as connection:
+        connection.sendall(CHUNKED + chunks + b"0\r\nX-Trailer: 1\r\n\r\n" + GET)
+        connection.sendall(b"Connection: close\r\n\r\n")
+        answers = until_closed(connection)
+    assert b"`messages` must be a list" in answers
+    assert b" 200 " in answers
 
 
 def test_a_head_that_is_too_long_and_ends_is_answered(url: str) -> None:

@@ -216,6 +216,8 @@ def test_what_is_old_is_forgotten(vendor: Vendor, tmp_path: Path) -> None:
 
 def test_metrics_tell_no_names_of_accounts(url: str, vendor: Vendor) -> None:
     """Turns, tokens and money by model; a key needs the scope for it."""
+    vendor.play(Say("Hello!"))
+    list(client(url).chat.completions.create(model="assistant", messages=ASK, stream=True))
     page = _metrics(url)
     assert 'turngraph_turns_total{model="assistant",status="completed"}' in page
     assert 'turngraph_tokens_total{kind="input",model="assistant"}' in page

@@ -204,6 +204,7 @@ def test_an_error_comes_back_as_it_is_and_costs_nothing(through: Through) -> Non
         ({"body": b"{"}, 400, "not JSON"),
         ({"body": b"[]"}, 400, "must be a JSON object"),
         ({"body": {"model": "gpt-x-9", "background": True}}, 400, "not be metered"),
+        ({"body": {"model": "gpt-x-9", "web_search_options": {}}}, 400, "the vendor bills search"),
         ({"body": b'{"model":"gpt-x-1","model":"gpt-x-9"}'}, 400, "`model` stands twice"),
         ({"body": {"model": "gpt-x-9", "Model": "gpt-x-1"}}, 400, "`Model` has capital letters"),
         ({"body": {"model": ""}}, 400, "`model` must be text"),
