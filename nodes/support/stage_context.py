@@ -134,7 +134,8 @@ class StageContext:
             deps=deps,
             task_id=info.task_id,
             identity=configurable.get(IDENTITY),
-            thread_id=info.thread_id,
+            # LangGraph takes a number too, and its savers store it as text.
+            thread_id=None if info.thread_id is None else str(info.thread_id),
             fence=configurable.get(FENCE),
             replay=configurable.get(REPLAY),
             tokens_wanted=bool(handlers),

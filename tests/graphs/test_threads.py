@@ -10,6 +10,7 @@ import sys
 import textwrap
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, RemoveMessage
@@ -86,6 +87,18 @@ async def test_an_async_saver_keeps_a_thread_too(tmp_path: Path) -> None:
             await turn.ainvoke(ask("1"), THREAD)
             out = await turn.ainvoke(ask("2"), THREAD)
     assert texts(dict(out)) == ["1", "one", "2", "two"]
+
+
+@both_ways
+@pytest.mark.parametrize("thread", [7, UUID(int=7)], ids=["number", "UUID"])
+def test_a_thread_is_named_by_whatever_langgraph_takes(run: Run, thread: object) -> None:
+    """Its savers store it as text, and so does the ledger."""
+    config: Any = {"configurable": {"thread_id": thread}}
+    with ScriptedModel([Say("one"), Say("two")]) as model:
+        turn = turn_on(model, checkpointer=InMemorySaver(), ledger="sqlite://")
+        run(turn, ask("1"), config)
+        out = run(turn, ask("2"), config)
+    assert texts(out) == ["1", "one", "2", "two"]
 
 
 @both_ways
