@@ -36,14 +36,15 @@ class RunWrites:
     """
 
     def __init__(self, thread: object, *, at_exit: bool) -> None:
-        self._thread, self.at_exit = thread, at_exit
+        self._thread, self.at_exit = str(thread), at_exit
         self._kept, self._is_over = list[Write](), False
 
     def keep(self, write: Write) -> bool:
         """Keeps `write`, and returns True, unless it must be stored now."""
         config, writes, _, path = write
         configurable = config["configurable"]
-        if configurable["thread_id"] != self._thread or configurable["checkpoint_ns"]:
+        # The saver's own configuration has the thread as text, whatever its caller gave.
+        if str(configurable["thread_id"]) != self._thread or configurable["checkpoint_ns"]:
             return False
         waits = (
             not self._is_over

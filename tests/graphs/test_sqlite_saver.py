@@ -119,9 +119,13 @@ def conn() -> Iterator[sqlite3.Connection]:
     conn.close()
 
 
-def long_thread(turn: TurnGraph) -> None:
+def threaded(thread: object) -> Any:
+    return {"configurable": {"thread_id": thread}}
+
+
+def long_thread(turn: TurnGraph, config: Any = THREAD) -> None:
     for number in range(QUESTIONS):
-        turn.invoke(ask(f"What is {number} * 2?"), THREAD)
+        turn.invoke(ask(f"What is {number} * 2?"), config)
 
 
 def in_one_step(model: ScriptedModel, conn: sqlite3.Connection, **options: Any) -> TurnGraph:
@@ -130,19 +134,20 @@ def in_one_step(model: ScriptedModel, conn: sqlite3.Connection, **options: Any) 
     )
 
 
+@pytest.mark.parametrize("thread", ["t", 7])
 def test_a_run_that_is_stored_at_its_end_is_one_transaction(
-    model: ScriptedModel, conn: sqlite3.Connection
+    thread: object, model: ScriptedModel, conn: sqlite3.Connection
 ) -> None:
-    turn, seen = in_one_step(model, conn), list[str]()
-    long_thread(turn)
+    turn, seen, config = in_one_step(model, conn), list[str](), threaded(thread)
+    long_thread(turn, config)
     conn.set_trace_callback(seen.append)
-    out = turn.invoke(ask("What is 6 * 7?"), THREAD)
+    out = turn.invoke(ask("What is 6 * 7?"), config)
     conn.set_trace_callback(None)
     assert seen.count("COMMIT") == 1
     assert len(out["messages"]) == 4 * (QUESTIONS + 1)
     # A saver of LangGraph's own, as another process has it.
     other = turn_on(model, checkpointer=SqliteSaver(conn), functions=["calculator"])
-    assert other.get_state(THREAD).values["messages"] == out["messages"]
+    assert other.get_state(config).values["messages"] == out["messages"]
 
 
 async def test_it_is_one_visit_of_an_async_connection(tmp_path: Path, model: ScriptedModel) -> None:
