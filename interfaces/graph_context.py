@@ -4,6 +4,7 @@ https://docs.langchain.com/oss/python/langgraph/graph-api#runtime-context
 """
 
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -23,6 +24,7 @@ def checked_context(graph: Graph, given: object) -> object:
     schema = graph.context_schema
     if schema is None or not isinstance(given, Mapping):
         return given
+    _check_names(schema, given)
     try:
         TypeAdapter(schema).validate_python(dict(given))
     except ValidationError as exc:
@@ -35,6 +37,17 @@ def checked_context(graph: Graph, given: object) -> object:
     except PydanticUserError:
         pass  # before Python 3.12, pydantic takes no TypedDict of the standard library
     return given
+
+
+def _check_names(schema: type, given: Mapping[Any, Any]) -> None:
+    """LangGraph gives a dataclass every name, and one that it does not know is a TypeError."""
+    if not is_dataclass(schema):
+        return
+    known = [field.name for field in fields(schema) if field.init]
+    unknown = ", ".join(f"`{name}`" for name in given if name not in known)
+    if unknown:
+        names = ", ".join(f"`{name}`" for name in known)
+        raise TurnValueError(f"The graph's context has no field {unknown}. It has: {names}.")
 
 
 def context_or_defaults(graph: Graph, given: object) -> Any:

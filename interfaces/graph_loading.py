@@ -66,7 +66,9 @@ def load_graph(reference: str, folder: Path, environ: MutableMapping[str, str]) 
         raise TurnConfigurationError(f"`{source}` has no `{name}`. Graphs found: {known}.")
     try:
         graph = _as_graph(value)
-    except Exception as exc:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as exc:  # as below, for a function that builds the graph
         raise TurnConfigurationError(
             f"`{source}:{name}` could not be built: {type(exc).__name__}: {exc}"
         ) from exc
@@ -133,7 +135,9 @@ def _import(source: str, folder: Path) -> ModuleType:
     importlib.invalidate_caches()
     try:
         module = importlib.import_module(module_name)
-    except (Exception, SystemExit) as exc:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as exc:  # a file may call `sys.exit`, or raise a class of its own
         raise TurnConfigurationError(
             f"`{source}` cannot be imported: {_where(exc, file)}{type(exc).__name__}: "
             f"{_what(exc, file)}"

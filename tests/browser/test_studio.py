@@ -12,7 +12,7 @@ from tests.interfaces.stepper.xss_payloads import PAYLOADS
 from tests.interfaces.studio.studio_on import NAMES, Studio, running, trouble, write_agent
 from tests.turns import ask, turn_on
 from turngraph.billing import Budget, Ledger
-from turngraph.scripted import Say, ScriptedModel
+from turngraph.scripted import Fail, Say, ScriptedModel
 
 pytestmark = pytest.mark.filterwarnings("default")
 Tab = Callable[[], Any]
@@ -326,19 +326,39 @@ def test_a_changed_file_is_loaded_again_and_the_run_goes_on(context: Any, tmp_pa
 
 
 HOSTILE = [payload for payload in PAYLOADS[::24] if payload.isprintable()]
+HOSTILE_CONTEXT = """
+from typing import TypedDict
+from pydantic import BaseModel, Field
+from langgraph.graph import START, StateGraph
+
+class Context(BaseModel):
+    name: str = Field(alias={0!r}, description={0!r})
+    other: str = Field({0!r}, description={0!r})
+
+class State(TypedDict, total=False):
+    text: str
+
+app = StateGraph(State, Context).add_node("n", print).add_edge(START, "n").compile()
+"""
 
 
 def test_no_payload_runs_on_any_page(context: Any, tmp_path: Path) -> None:
-    """In a message, an answer, a thread's id, a graph's error, an account and a budget's name."""
+    """In a message, an answer, a thread's id, a graph's error, an account and a budget's name; in
+    the form of a context, its refusal, and the reason for which a call waits.
+    """
     (tmp_path / "hostile.py").write_text(f"raise RuntimeError({HOSTILE[0]!r})")
+    (tmp_path / "hostile_context.py").write_text(HOSTILE_CONTEXT.format(HOSTILE[1]))
+    busy = Fail(503, {"error": {"message": HOSTILE[2]}}, {"Retry-After": "60"})
     ran: list[str] = []
     context.add_init_script("window.__xss = 0")
     with (
         ScriptedModel([Say(payload) for payload in HOSTILE]) as model,
+        ScriptedModel([busy]) as troubled,
         Ledger("sqlite://") as ledger,
     ):
-        name = write_agent(tmp_path, model.base_url)
-        with running(tmp_path, [f"{name}:turn", "hostile.py:app"], ledger) as studio:
+        name = write_agent(tmp_path, model.base_url, troubled_url=troubled.base_url)
+        graphs = [f"{name}:turn", f"{name}:refused", "hostile.py:app", "hostile_context.py:app"]
+        with running(tmp_path, graphs, ledger) as studio:
             page = context.new_page()
             page.on("dialog", lambda dialog: ran.append(dialog.message))
             graph = studio.server.catalog.graph(f"{name}:turn")
@@ -358,6 +378,13 @@ def test_no_payload_runs_on_any_page(context: Any, tmp_path: Path) -> None:
             page.get_by_role("link", name="Runs").click()
             page.get_by_role("button", name="hostile.py:app").click()
             page.get_by_text("cannot be imported").wait_for()
+            page.get_by_role("button", name="hostile_context.py:app").click()
+            page.get_by_role("button", name="Start", exact=True).click()
+            page.get_by_role("alert").get_by_text("Field required").wait_for()
+            assert HOSTILE[1] in page.locator("form").inner_text()
+            start(page, "refused", "Hi")
+            press(page, "Run")
+            page.locator(".ts-pauses").get_by_text(HOSTILE[2]).wait_for()
             counts = page.evaluate("window.__xss")
             dangerous = page.locator("main :is(script, img, iframe, object, embed, form[action])")
             assert (counts, ran, dangerous.count()) == (0, [], 0)

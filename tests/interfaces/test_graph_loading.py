@@ -112,6 +112,9 @@ def test_builders_and_functions_that_build_are_taken(tmp_path: Path) -> None:
         ("absent_d:app", "`absent_d` cannot be imported: ModuleNotFoundError"),
         ("raises_d.py:app", "cannot be imported: line 3: ZeroDivisionError: division by zero"),
         ("exits_d.py:app", "`exits_d.py` cannot be imported: line 2: SystemExit: 3"),
+        ("own_d.py:app", "`own_d.py` cannot be imported: line 2: Skipped: not today"),
+        ("builds_d.py:exits", "`builds_d.py:exits` could not be built: SystemExit: 4"),
+        ("builds_d.py:skips", "`builds_d.py:skips` could not be built: Skipped: not today"),
         ("syntax_d.py:app", "cannot be imported: line 1: SyntaxError: '(' was never closed"),
         ("json.py:app", "another module is named `json`"),
         ("word", "there is no langgraph.json here"),
@@ -122,6 +125,12 @@ def test_what_is_wrong_is_one_sentence(tmp_path: Path, reference: str, sentence:
     (tmp_path / "agent_d.py").write_text(AGENT)
     (tmp_path / "raises_d.py").write_text("import os\n\napp = 1 / 0\n")
     (tmp_path / "exits_d.py").write_text("import sys\nsys.exit(3)\n")
+    skipped = "class Skipped(BaseException): ...\n"  # as pytest's own: no Exception
+    (tmp_path / "own_d.py").write_text(f"{skipped}raise Skipped('not today')\n")
+    builders = (
+        "def exits():\n    raise SystemExit(4)\ndef skips():\n    raise Skipped('not today')\n"
+    )
+    (tmp_path / "builds_d.py").write_text(skipped + builders)
     (tmp_path / "syntax_d.py").write_text("app = (\n")
     (tmp_path / "json.py").write_text(AGENT)
     assert sentence in refusal(tmp_path, reference)

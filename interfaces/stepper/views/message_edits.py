@@ -106,7 +106,9 @@ def _changed(given: Mapping[str, Any], known: Mapping[str, BaseMessage]) -> Base
         kind = _NEW.get(str(given.get("role")))
         if kind is None:
             raise TurnValueError(f"A message can be added as {', '.join(_NEW)}.")
-        return kind(content=given["content"])
+        if more := given.keys() - {"id", "role", "content"}:
+            raise TurnValueError(f"An added message has no {', '.join(sorted(more))}.")
+        return _valid(kind, {"content": given["content"]})
     plain = _plain(before)
     if given == plain:
         return None
@@ -115,7 +117,11 @@ def _changed(given: Mapping[str, Any], known: Mapping[str, BaseMessage]) -> Base
     update = {"content": given["content"]}
     if isinstance(before, AIMessage):
         update["tool_calls"] = given.get("tool_calls", [])
+    return _valid(type(before), {**before.model_dump(), **update})
+
+
+def _valid(kind: type[BaseMessage], values: Mapping[str, Any]) -> BaseMessage:
     try:
-        return type(before).model_validate({**before.model_dump(), **update})
+        return kind.model_validate(values)
     except ValueError as exc:
         raise TurnValueError(f"This is no message: {exc}") from exc

@@ -71,7 +71,7 @@ class WidgetController:
         }
 
     def _do(self, message: Message) -> None:
-        action = message.get("action", "")
+        action = str(message.get("action", ""))
         if action == "fork":
             self._show_line(self.stepper.fork(str(message.get("name") or "") or None))
         elif action == "undo":

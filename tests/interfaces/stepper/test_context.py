@@ -55,7 +55,11 @@ def test_every_line_has_the_context(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("context", "sentence"),
-    [({}, "`name`: Field required"), ({"name": "x", "times": "y"}, "`times`: Input should be")],
+    [
+        ({}, "`name`: Field required"),
+        ({"name": "x", "times": "y"}, "`times`: Input should be"),
+        ({"name": "x", "self": 1}, "has no field `self`. It has: `name`, `times`"),
+    ],
 )
 def test_a_context_that_does_not_fit_is_refused(context: dict[str, Any], sentence: str) -> None:
     """By the name of its field, before anything runs."""

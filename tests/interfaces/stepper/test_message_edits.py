@@ -72,6 +72,8 @@ def test_what_is_no_conversation_is_refused_in_a_sentence(agent: Any) -> None:
             ([{**first, "id": "other"}], "no message with the id other"),
             ([{**first, "role": "assistant"}], "The role of a message stays: user"),
             ([first, {"role": "tool", "content": "x"}], "can be added as user"),
+            ([first, {"role": "user", "content": [1]}], "This is no message"),
+            ([first, {"role": "assistant", "content": "", "tool_calls": 1}], "has no tool_calls"),
         ):
             assert why in edit(controller, given)
         assert len(stepper.timeline) == 1

@@ -9,15 +9,18 @@ from tests.interfaces.studio.studio_on import Studio, running
 pytestmark = pytest.mark.filterwarnings("default")
 RAISES = "secret = 'sk-planted-4711'\nraise RuntimeError('the tower is down')\n"
 EXITS = "import sys\nsys.exit('no')\n"
+SKIPS = "class Skipped(BaseException): ...\nraise Skipped('not today')\n"
 
 
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    """A studio of two files that cannot be imported."""
+    """A studio of three files that cannot be imported."""
     folder = tmp_path_factory.mktemp("attacked")
     (folder / "raises_at_import.py").write_text(RAISES)
     (folder / "exits_at_import.py").write_text(EXITS)
-    with running(folder, ["raises_at_import.py:app", "exits_at_import.py:app"]) as opened:
+    (folder / "skips_at_import.py").write_text(SKIPS)
+    names = [f"{how}_at_import.py:app" for how in ("raises", "exits", "skips")]
+    with running(folder, names) as opened:
         yield opened
 
 
@@ -97,9 +100,10 @@ def test_no_path_leads_out_of_the_page_s_files(studio: Studio) -> None:
 def test_a_graph_that_raises_at_import_is_a_sentence(studio: Studio) -> None:
     """The page is alive and names the line; a run of that graph is refused."""
     graphs = studio.ask("GET", "/api/studio")["graphs"]
-    raises, exits = (graph["problem"] for graph in graphs)
+    raises, exits, skips = (graph["problem"] for graph in graphs)
     assert "cannot be imported: line 2: RuntimeError: the tower is down" in raises
     assert "SystemExit: no" in exits
+    assert "Skipped: not today" in skips
     assert "sk-planted-4711" not in raises
     body = {"graph": "raises_at_import.py:app", "input": {}}
     status, text, _ = studio.send("POST", "/api/walks", body, {"Cookie": studio.cookie})
