@@ -106,11 +106,13 @@ test-unlocked: | $(UV)
 	@$(MAKE) --no-print-directory --silent links
 	$(RUN)pytest -n $(WORKERS) -q $(TESTS)
 
-# In an environment of its own, because the server is large and under another license.
+# In an environment of its own, because the server is large and under another license. It wants
+# older releases of three packages than the lock has.
 langgraph-server: | $(UV)  ## LangGraph's own server, walked by its own client
 	$(UV) venv --quiet --allow-existing --python '$(PYTHON)' $(SERVER_VENV)
-	$(UV) pip install --quiet --python $(SERVER_VENV)/bin/python --constraint requirements.lock \
-	  --editable . 'langgraph-cli[inmem]' hypothesis pytest pytest-asyncio
+	grep '^[a-z]' requirements.lock | grep -vE '^(protobuf|jsonschema-rs|sse-starlette)=' | sed 's/ \\$$//' >$(SERVER_VENV)/constraints.txt
+	$(UV) pip install --quiet --python $(SERVER_VENV)/bin/python --constraint $(SERVER_VENV)/constraints.txt \
+	  --editable . 'langgraph-cli[inmem]>=0.4' hypothesis pytest pytest-asyncio
 	@$(MAKE) --no-print-directory --silent links VENV=$(SERVER_VENV)
 	$(SERVER_VENV)/bin/pytest -q tests/interfaces/langgraph_server
 
