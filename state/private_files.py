@@ -22,9 +22,10 @@ def create_private_folder(folder: Path) -> None:
 
 
 def create_private_file(file: Path) -> None:
-    """Creates an empty `file` for the owner alone, if there is none.
+    """Creates an empty `file` for the owner alone, and the folders that it lacks, if there is none.
 
     To be called before a library creates it. SQLite gives the files beside a database the
     permissions of the database.
     """
+    create_private_folder(file.parent)
     os.close(os.open(file, os.O_CREAT | os.O_WRONLY, _FILE_MODE))

@@ -1,6 +1,7 @@
 """Reads an answer in the format that it was asked for, and says where it does not fit."""
 
 import json
+import re
 from typing import Any, Final, NamedTuple
 
 from langchain_core.messages import AnyMessage, HumanMessage
@@ -28,6 +29,7 @@ __all__ = [
 
 _MAX_MISTAKES: Final = 3
 """Mistakes that are named. A model corrects them and answers again."""
+_MARKDOWN: Final = re.compile(r"\s*```(?:json)?[ \t]*\n(.*)```\s*", re.DOTALL)
 _REPAIR: Final = "repair-"
 """How the id of a message begins that asks for an answer in the right format."""
 
@@ -55,10 +57,14 @@ def check_format(request: ChatRequest, deps: TurnDependencies) -> None:
 def parse_answer(text: str, request: ChatRequest, deps: TurnDependencies) -> ParsedAnswer:
     """Returns the answer `text` of `request` as its format says: an instance of the pydantic class
     that the turn was built with, or plain JSON. Without a format, both members are None.
+
+    Models that are not held to a format by their vendor like to write JSON as a block of Markdown.
     """
     form = request.response_format
     if form is None or form.get("type") == "text" or request.body is not None:
         return ParsedAnswer()
+    if (block := _MARKDOWN.fullmatch(text)) is not None:
+        text = block[1]
     # A format that the caller set for this turn alone is data, and has no class.
     if deps.answer_class is not None and form == deps.template.response_format:
         return _mismatch(text, form) or _instance(text, deps.answer_class)

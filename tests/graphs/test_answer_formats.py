@@ -134,6 +134,19 @@ def test_a_format_that_is_json_gives_plain_json(
             assert any(words in result.error.message for words in problem.split("|"))
 
 
+@pytest.mark.parametrize("form", [Count, {"type": "json_object"}])
+def test_json_in_a_block_of_markdown_is_read(form: Any) -> None:
+    """Models that no vendor holds to a format like to write it so; the answer keeps its text."""
+    answer = '```json\n{"number": 3}\n```'
+    result = run(Say(answer), response_format=form)
+    parsed = (
+        result.parsed
+        if isinstance(result.parsed, dict)
+        else result.parsed.model_dump(by_alias=True)
+    )
+    assert (result.status, parsed, result.answer) == ("completed", {"number": 3}, answer)
+
+
 def test_a_class_for_one_turn_gives_plain_json() -> None:
     """The state holds data alone, so the class is not there any more when the answer comes."""
     result = run(

@@ -31,7 +31,6 @@ def modes(folder: Path) -> dict[str, str]:
 
 def test_every_folder_that_is_made_is_private(tmp_path: Path) -> None:
     """Also the ones above the one that was asked for."""
-    create_private_folder(tmp_path / "data/turngraph")
     create_private_file(tmp_path / "data/turngraph/threads.sqlite")
     assert modes(tmp_path) == {
         "data": "0o700",
@@ -63,6 +62,13 @@ def test_a_ledger_is_private_with_all_its_files(tmp_path: Path) -> None:
         seen = modes(tmp_path)
     assert {"turns.db", "turns.db-wal"} <= seen.keys()
     assert set(seen.values()) == {"0o600"}
+
+
+def test_a_ledger_makes_the_folder_that_it_lacks(tmp_path: Path) -> None:
+    """For its owner alone; SQLite would only say that it is unable to open the file."""
+    with Ledger(f"sqlite:///{tmp_path}/books/turns.db") as ledger:
+        assert ledger.total().attempts == 0
+    assert modes(tmp_path)["books"] == "0o700"
 
 
 def test_a_spool_is_private(tmp_path: Path) -> None:

@@ -110,5 +110,9 @@ def _recorded(setup: "TurnSetup", file: Path | None) -> Iterator["TurnSetup"]:
         return
     from turngraph.interfaces.stepper.engine.recording import Recorder
 
-    with Recorder(setup.model.config, file) as tape:
+    try:
+        tape = Recorder(setup.model.config, file)
+    except OSError as exc:
+        raise TurnConfigurationError(f"`--record` cannot write `{file}`: {exc.strerror}.") from exc
+    with tape:
         yield replace(setup, model=replace(setup.model, config=tape.recorded))

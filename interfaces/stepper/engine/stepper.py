@@ -274,7 +274,7 @@ class Stepper(StorableLine):
         return f"<{type(self).__name__} {self.name} {self.now}>"
 
     async def _run_until(self, until: Until) -> Step:
-        if isinstance(until, str):
+        if not callable(until):
             check_name(until, self.graph)
         return await self._timeline.run(stop_condition(until), self.breakpoints)
 

@@ -14,11 +14,16 @@ _EVENT_TYPES: Final = frozenset(
 )
 
 
-def check_name(name: str, graph: Graph) -> None:
-    """Raises TurnInvocationError for a name that no node of `graph` and no event has.
+def check_name(name: object, graph: Graph) -> None:
+    """Raises TurnInvocationError for a name that no node of `graph` and no event has, and for what
+    is no name.
 
     A run to such a name would not stop before the end, and would call the model on its way.
     """
+    if not isinstance(name, str):
+        raise TurnInvocationError(
+            f"A run stops at a name or where a function of the step says so, not at {name!r}."
+        )
     nodes = {node for node in graph.nodes if not node.startswith("__")}
     paths = set[str]()
     for namespace, inner in graph.get_subgraphs(recurse=True):

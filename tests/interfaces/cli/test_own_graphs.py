@@ -121,6 +121,9 @@ def test_what_cannot_be_loaded_is_one_sentence(home: Path) -> None:
     assert "--record" in one_sentence(
         turngraph(home, "step", "agent.py:app", "Hi", "--record", "turn.jsonl")
     )
+    assert "`--record` cannot write `agent.py/turn.jsonl`" in one_sentence(
+        turngraph(home, "step", "-p", "scripted", "--record", "agent.py/turn.jsonl", "Hi")
+    )
 
 
 def test_tools_plugins_ledger_and_budget_reach_a_turn(home: Path) -> None:
