@@ -19,7 +19,7 @@ def widget_script() -> str:
 
     Its default export is an anywidget (https://anywidget.dev/en/afm/).
 
-    >>> "import" in widget_script()
+    >>> "import {" in widget_script()
     False
     """
     folder = files("turngraph.interfaces.stepper.views.script")
