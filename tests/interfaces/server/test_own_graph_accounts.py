@@ -16,6 +16,7 @@ from turngraph.scripted import Fail, Say
 NAMES = ("as_node", "called", "langchain")
 GRAPH = """
 import os
+import httpx2
 from langchain_core.messages import AIMessage
 from langchain_openai import ChatOpenAI
 from langgraph.graph import END, START, MessagesState, StateGraph
@@ -30,16 +31,17 @@ turn = chat_turn(
     ledger=ledger, prices=prices,
 )
 metered = LedgerCallback(MeteringConfig(ledger, prices_from(prices)))
-model = ChatOpenAI(
-    base_url=os.environ["VENDOR"], api_key="k", model="m", max_tokens=100, max_retries=0
-)
-
 async def inside(state: MessagesState):
     result = await turn.ainvoke({"messages": state["messages"]}, {"configurable": {"x": 1}})
     return {"messages": result["messages"][len(state["messages"]):]}
 
 async def plain(state: MessagesState):
-    return {"messages": [await model.ainvoke(state["messages"], {"callbacks": [metered]})]}
+    async with httpx2.AsyncClient() as http:
+        model = ChatOpenAI(
+            base_url=os.environ["VENDOR"], api_key="k", model="m", max_tokens=100, max_retries=0,
+            http_async_client=http,
+        )
+        return {"messages": [await model.ainvoke(state["messages"], {"callbacks": [metered]})]}
 
 def graph(node):
     return StateGraph(MessagesState).add_node("node", node).add_edge(START, "node").compile()
