@@ -12,8 +12,8 @@ from turngraph.interfaces.server.responses.answer import (
     unfinished_response,
 )
 from turngraph.interfaces.server.responses.claims import Ended
+from turngraph.interfaces.server.responses.echo import echo_of
 from turngraph.interfaces.server.responses.planning import PlannedResponse
-from turngraph.interfaces.server.responses.request import echo_of
 from turngraph.interfaces.server.responses.storage import ResponseRow
 from turngraph.interfaces.server.served_models import ModelSet
 from turngraph.interfaces.server.stored_requests import StoredRequests, error_answer
