@@ -20,6 +20,11 @@ from turngraph.providers.reading.json_values import (
     texts_named,
 )
 from turngraph.providers.reading.read_limits import ReadLimits, too_large
+from turngraph.providers.reading.think_tags import (
+    ThinkSplitter,
+    split_thinking,
+    thinking_chunks,
+)
 from turngraph.providers.reading.usage_reader import read_usage
 from turngraph.state.errors import ProviderError
 from turngraph.state.json_types import JsonMapping, JsonObject
@@ -69,6 +74,7 @@ class ResponsesReader:
         self._items = ItemAssembler(self._limits)
         self._response: JsonObject = {}
         self._ended = False
+        self._think = ThinkSplitter()
         self._reasoning_part: object = None
         self._sequence: int | None = None
         self._notes: dict[str, None] = {}
@@ -133,14 +139,18 @@ class ResponsesReader:
         return self._ended
 
     def end(self, *, ended: bool) -> list[StreamChunk]:
-        """Returns what the end of the stream adds: nothing; the terminal event has all."""
-        return []
+        """Returns what the end of the stream adds: text that could have begun a think tag. The
+        terminal event has told everything else.
+        """
+        return thinking_chunks(*self._think.finish())
 
     def _read_delta(self, kind: str, event: JsonMapping) -> list[StreamChunk]:
         self._items.feed(kind, event)
         text = event.get("delta")
         if not isinstance(text, str) or not text:
             return []
+        if DELTAS[kind] == "text":
+            return thinking_chunks(*self._think.feed(text))
         if DELTAS[kind] == "reasoning":
             text = self._separator(kind, event) + text
         return [StreamChunk(type=DELTAS[kind], text=text)]
@@ -170,10 +180,10 @@ class ResponsesReader:
 
     def _last_chunks(self) -> list[StreamChunk]:
         reply = self.finish()
-        chunks = []
+        chunks = thinking_chunks(*self._think.finish())
         # After an incomplete response the last call may be cut off, so none is announced.
         if reply.finish_reason == "tool_calls":
-            chunks = [StreamChunk(type="tool_call", tool_call=call) for call in reply.tool_calls]
+            chunks += [StreamChunk(type="tool_call", tool_call=call) for call in reply.tool_calls]
         if reply.usage is not None:
             chunks.append(StreamChunk(type="usage", usage=reply.usage))
         return chunks
@@ -235,9 +245,10 @@ def reply_from(
     calls = with_unique_ids(ours, notes)
     check_limits(calls, limits)
     usage, usage_notes = read_usage(response.get("usage"))
+    thought, text = split_thinking("".join(content_text(part.get("text")) for part in parts))
     return ProviderReply(
-        text="".join(content_text(part.get("text")) for part in parts),
-        reasoning="\n\n".join(reasoning_texts(items)) or None,
+        text=text,
+        reasoning="\n\n".join(filter(None, (*reasoning_texts(items), thought))) or None,
         tool_calls=calls,
         usage=usage,
         finish_reason=None if truncated else finish_reason(response, bool(calls)),

@@ -3,8 +3,9 @@
 from typing import Final, Literal, TypeAlias
 
 from turngraph.providers.vendors.reasoning_fields import THINK_CLOSE, THINK_OPEN
+from turngraph.state.reply import StreamChunk
 
-__all__ = ["ThinkSplitter"]
+__all__ = ["ThinkSplitter", "split_thinking", "thinking_chunks"]
 
 State: TypeAlias = Literal["start", "thinking", "between", "text"]
 CLOSE_LENGTH: Final = len(THINK_CLOSE)
@@ -108,6 +109,27 @@ class ThinkSplitter:
         waiting = unfinished_close(text)
         self._held = text[len(text) - waiting :]
         return text[: len(text) - waiting], ""
+
+
+def split_thinking(text: str) -> tuple[str, str]:
+    """The reasoning and the answer in the whole text of an answer.
+
+    >>> split_thinking("2+2</think>4"), split_thinking("4")
+    (('2+2', '4'), ('', '4'))
+    """
+    splitter = ThinkSplitter()
+    pieces = (splitter.feed(text), splitter.finish())
+    return "".join(piece[0] for piece in pieces), "".join(piece[1] for piece in pieces)
+
+
+def thinking_chunks(reasoning: str, text: str) -> list[StreamChunk]:
+    """The pieces that a splitter returned, as chunks.
+
+    >>> [chunk.text for chunk in thinking_chunks("", "4")]
+    ['4']
+    """
+    thought = [StreamChunk(type="reasoning", text=reasoning)] if reasoning else []
+    return thought + ([StreamChunk(type="text", text=text)] if text else [])
 
 
 def unfinished_close(text: str) -> int:

@@ -388,3 +388,28 @@ def test_an_item_that_is_incomplete_leaves_the_answer_incomplete(item: JsonObjec
     cut = {**item, "status": "incomplete"}
     reply = read_responses({"status": "completed", "output": [cut]})
     assert reply.finish_reason == "incomplete"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "reasoning", "text"),
+    [
+        (["<think>2+2", "</think>\n\n", "4"], "2+2", "4"),
+        (["2+2</th", "ink>4"], "2+2", "4"),
+        (["Write `</think>`", " here."], None, "Write `</think>` here."),
+        (["a <", " b"], None, "a < b"),
+    ],
+)
+def test_think_tags_in_the_text_are_read_as_in_chat_completions(
+    pieces: list[str], reasoning: str | None, text: str
+) -> None:
+    """Servers of open models have this API too, and not all of them take the tags out."""
+    item = {"type": "message", "content": [{"type": "output_text", "text": "".join(pieces)}]}
+    whole = read_responses(response(item))
+    reader = ResponsesReader()
+    delta = {"type": "response.output_text.delta", "output_index": 0, "content_index": 0}
+    events = [*({**delta, "delta": piece} for piece in pieces)]
+    chunks = [chunk for event in events for chunk in reader.feed(event)]
+    chunks += reader.feed({"type": "response.completed", "response": response(item)})
+    for reply in (whole, reader.finish()):
+        assert (reply.reasoning, reply.text, reply.items) == (reasoning, text, (item,))
+    assert "".join(chunk.text or "" for chunk in chunks if chunk.type == "text").endswith(text)
