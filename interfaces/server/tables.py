@@ -121,7 +121,7 @@ response_t: Final = Table(
     Column("body", Text),
     # SHA-256 of what was asked under an `Idempotency-Key`; NULL without one.
     Column("digest", String(64)),
-    # Who runs it: a word that is made anew by each process that takes it.
+    # Who runs it: a random token that each process which takes it makes anew.
     Column("owner", String(32)),
     # The model on whose graph the thread is: a fallback where one has answered. NULL: `model`.
     Column("answered_by", String(200)),

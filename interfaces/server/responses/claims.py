@@ -2,8 +2,8 @@
 
 A process claims a request before it runs it, and notes again and again that it still does. A claim
 that was not renewed for the seconds of a lease is a dead process's: another one may take the
-request. Each claim has a word of its own, its `owner`, without which nothing is changed, so that a
-process that was frozen and thaws changes nothing of what was taken from it.
+request. Each claim has a random fencing token, its `owner`, and only who has that may change the
+request, so that a process that was frozen and thaws changes nothing of what was taken from it.
 """
 
 import json
@@ -64,12 +64,12 @@ class Ended:
 
 
 def new_owner() -> str:
-    """The word of a new claim."""
+    """Returns the token of a new claim: 16 random hexadecimal digits."""
     return token_hex(8)
 
 
 def claim(tx: LedgerTransaction, row: ResponseRow, side: Sequence[str] = ()) -> ResponseRow:
-    """Stores a request, or takes it if its process has died. `row.owner` is the new claim's word.
+    """Stores a request, or takes it if its process has died. `row.owner` is the new claim's token.
 
     Returns it as it is stored then: with another owner, it is over. `side` as in `add_response`.
 
@@ -117,7 +117,7 @@ def mark_started(tx: LedgerTransaction, row: ResponseRow) -> None:
 
 @unflushed
 def renew(tx: LedgerTransaction, owners: Mapping[str, str]) -> set[str]:
-    """Notes that this process still runs requests. `owners` has the word of each, by its id.
+    """Notes that this process still runs requests. `owners` has the token of each, by its id.
 
     Returns the ids of those that shall end, because they are deleted or cancelled. One that another
     process has taken goes on: the ledger lets only one of both finish the turn, and a turn that was
