@@ -15,9 +15,12 @@ __all__ = ["deadline_passed", "http_errors_translated", "whole_time_over"]
 
 
 @contextmanager
-def http_errors_translated(vendor: str, *, answer_began: bool = False) -> Iterator[None]:
+def http_errors_translated(
+    vendor: str, *, answer_began: bool = False, silence_s: float | None = None
+) -> Iterator[None]:
     """Raises ProviderError for whatever aiohttp raises.
 
+    silence_s: the seconds that an answer may take to begin, named where it took longer.
     answer_began: whether the body is being read. A vendor whose answer began, if only with a part
         of its head, has served the request and may charge for it, so the error is not retryable.
 
@@ -36,7 +39,8 @@ def http_errors_translated(vendor: str, *, answer_began: bool = False) -> Iterat
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as exc:
         raise _connection_error(exc, vendor) from exc
     except TimeoutError as exc:
-        text = "no answer in the time allowed"
+        allowed = "in the time allowed" if silence_s is None else f"within {silence_s:g} seconds"
+        text = f"no answer {allowed}"
         retryable = False if answer_began or head_began(exc) else None
         raise ProviderError(
             text, kind="timeout", vendor=vendor, billed="unknown", retryable=retryable

@@ -109,7 +109,7 @@ class HttpTransport:
         `headers` are sent beside the configured ones, and replace all of those but the key's.
         Raises ProviderError if no answer came.
         """
-        with http_errors_translated(self.config.vendor):
+        with http_errors_translated(self.config.vendor, silence_s=self._silence_s(None)):
             response = await self._request(path, content, None, headers, None)
         try:
             yield Answer(response, self.config.vendor)
@@ -142,7 +142,7 @@ class HttpTransport:
     ) -> "ClientResponse":
         """Sends a request. Raises HttpStatusError for a status of 300 or higher."""
         ends_at = time.monotonic() + self._total_s(silence_s)
-        with http_errors_translated(self.config.vendor):
+        with http_errors_translated(self.config.vendor, silence_s=self._silence_s(silence_s)):
             response = await self._request(path, content, params, headers, silence_s)
             if response.status >= 300:
                 raise await _status_error(response, ends_at - time.monotonic())
@@ -160,7 +160,7 @@ class HttpTransport:
         session = await self._session()
         # aiohttp sends a file in pieces, and warns of a large body that is one piece of bytes.
         large = content is not None and len(content) > _LARGE_BYTES
-        return await session.request(
+        response = await session.request(
             "GET" if content is None else "POST",
             self._url(path, params),
             data=io.BytesIO(content) if large and content else content,
@@ -170,6 +170,15 @@ class HttpTransport:
             proxy=self._network.proxy,
             ssl=self._network.tls,
         )
+        # aiohttp has one limit for all silences of an answer. It was that for the first byte;
+        # `AnswerReader` measures the later ones by `idle_s`.
+        connection = response.connection
+        if connection is not None and connection.protocol is not None:
+            timeouts = self.config.timeouts
+            longest_s = max(timeouts.first_byte_s, timeouts.idle_s)
+            connection.protocol.read_timeout = self._at_most(longest_s, silence_s)
+            connection.protocol.start_timeout()
+        return response
 
     def close(self) -> None:
         """Closes the connections of sync code. The next request opens new ones."""
@@ -228,21 +237,26 @@ class HttpTransport:
         return URL(f"{url}?{query}" if query else url, encoded=True)
 
     def _total_s(self, silence_s: float | None) -> float:
-        total_s = self.config.timeouts.total_s
-        return total_s if silence_s is None else min(total_s, silence_s)
+        return self._at_most(self.config.timeouts.total_s, silence_s)
+
+    def _silence_s(self, silence_s: float | None) -> float:
+        """The longest time to the first byte of an answer."""
+        return self._at_most(self.config.timeouts.first_byte_s, silence_s)
 
     def _timeout(self, silence_s: float | None) -> "ClientTimeout":
         from aiohttp import ClientTimeout
 
-        timeouts = self.config.timeouts
-        # aiohttp has one limit for all silences of an answer. The first may be the longest: the
-        # vendor thinks before it begins. `AnswerReader` measures the later ones by `idle_s`.
-        read_s = max(timeouts.first_byte_s, timeouts.idle_s)
-        limit_s = float("inf") if silence_s is None else silence_s
-        connect_s = min(timeouts.connect_s, limit_s)
+        connect_s = self._at_most(self.config.timeouts.connect_s, silence_s)
         return ClientTimeout(
-            total=None, connect=connect_s, sock_connect=connect_s, sock_read=min(read_s, limit_s)
+            total=None,
+            connect=connect_s,
+            sock_connect=connect_s,
+            sock_read=self._silence_s(silence_s),
         )
+
+    @staticmethod
+    def _at_most(seconds: float, silence_s: float | None) -> float:
+        return seconds if silence_s is None else min(seconds, silence_s)
 
 
 def _flat(params: Mapping[str, object]) -> dict[str, object]:

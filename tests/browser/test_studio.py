@@ -191,7 +191,7 @@ def test_a_failed_call_a_failed_tool_and_a_refused_budget_are_told(
     page.get_by_role("link", name="Runs").click()
     for graph, text, sentence in (
         ("refused", "Refuse me.", "401"),
-        ("silent", "Keep silent.", "no answer in the time allowed"),
+        ("silent", "Keep silent.", "no answer within 0.5 seconds"),
     ):
         start(page, graph, text)
         press(page, "Run")

@@ -93,11 +93,12 @@ def test_a_cancelled_turn_ends_with_a_result(run: Run) -> None:
 def test_a_long_turn_does_not_lengthen_the_wait_for_a_silent_vendor(run: Run) -> None:
     """`limits.seconds` shortens the configured timeouts; it must never stretch them."""
     with ScriptedModel([Hang(20)]) as model:
-        patient = config(model).replaced(timeouts=Timeouts(first_byte_s=0.5, idle_s=0.5))
-        turn = chat_turn(patient, limits=TurnLimits(seconds=15, attempts=1))
+        impatient = config(model).replaced(timeouts=Timeouts(first_byte_s=0.5))
+        turn = chat_turn(impatient, limits=TurnLimits(seconds=15, attempts=1))
         result = result_of(run(turn, ask("Q")))
     assert result.error is not None
     assert (result.status, result.error.kind) == ("error", "timeout")
+    assert "no answer within 0.5 seconds" in str(result.error)
 
 
 def cancel_once_asked(model: ScriptedModel, cancel: threading.Event) -> None:

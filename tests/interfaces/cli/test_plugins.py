@@ -63,12 +63,9 @@ def test_check_tells_every_problem_by_file_and_line(plugins: Path) -> None:
         file.write_text(file.read_text().replace(old, new))
     done = turngraph(plugins, "plugins", "check", "plugins")
     assert done.returncode == 1
-    first, second, third = done.stdout.splitlines()
+    first, second = done.stdout.splitlines()  # that `planets` is refused is told once
     assert first.startswith("guide.yaml:12: spec.plugins[0]: no plugin is named `observatoire`")
-    assert second.startswith("guide.yaml:12: spec.plugins[1]: no plugin is named `planets`"), (
-        "it could not be loaded"
-    )
-    assert third.startswith(
+    assert second.startswith(
         "planets.yaml:35: spec.sql_data.limt: is not a known field here; did you mean `limit`?"
     )
 

@@ -12,6 +12,7 @@ import pytest
 
 from turngraph.providers.config import ProviderConfig
 from turngraph.providers.openai_provider import OpenAIProvider
+from turngraph.providers.timeouts import Timeouts
 from turngraph.providers.wire import answer_chunks
 from turngraph.state.errors import ProviderError
 from turngraph.state.reply import ProviderReply
@@ -51,9 +52,17 @@ def server(answer: Serve) -> Iterator[str]:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
 
 
-def ask(answer: Serve, way: str, api: Api = "chat", stream: bool = True) -> ProviderReply:
+def ask(
+    answer: Serve,
+    way: str,
+    api: Api = "chat",
+    stream: bool = True,
+    timeouts: Timeouts = Timeouts(),  # noqa: B008  it cannot be changed
+) -> ProviderReply:
     with server(answer) as url:
-        config = ProviderConfig(vendor="openai", model="m", base_url=url, api_key="k", api=api)
+        config = ProviderConfig(
+            vendor="openai", model="m", base_url=url, api_key="k", api=api, timeouts=timeouts
+        )
         provider = OpenAIProvider(config)
         body = {"model": "m"}
         if way == "sync":
@@ -93,6 +102,19 @@ def test_a_complete_answer_ends_though_its_stream_stays_open(
     reply = ask(stays_open(end), way, api)
     assert (reply.text, reply.truncated) == ("4", False)
     assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+def test_a_pause_within_an_answer_may_be_longer_than_the_one_before_it(way: str) -> None:
+    """`first_byte_s` is over with the first byte, then `idle_s` counts, whichever is longer."""
+
+    def answer(line: socket.socket) -> None:
+        line.sendall(SSE + LATE.partition(b"data: [DONE]")[0])
+        time.sleep(0.6)
+        line.sendall(CHAT)
+
+    reply = ask(answer, way, timeouts=Timeouts(first_byte_s=0.3, idle_s=60))
+    assert (reply.text, reply.truncated) == ("24", False)
 
 
 @pytest.mark.parametrize("way", ["sync", "async"])
