@@ -257,7 +257,7 @@ def of_response_events(events: list[dict[str, Any]]) -> RecordedAnswer:
     )
     said.text = "".join(e["delta"] for e in events if e.get("type") == "response.output_text.delta")
     said.finish_reason, said.truncated = None, True
-    return said
+    return without_think(said)
 
 
 def place(event: dict[str, Any]) -> int:
@@ -293,7 +293,7 @@ def of_response(response: dict[str, Any]) -> RecordedAnswer:
     if status == "incomplete":
         reason = (response.get("incomplete_details") or {}).get("reason") or "incomplete"
         said.finish_reason = "length" if reason == "max_output_tokens" else reason
-    return said
+    return without_think(said)
 
 
 def of_usage(raw: dict[str, Any] | None, beside: Any = None) -> dict[str, Any]:

@@ -81,7 +81,12 @@ def config_of(models: Mapping[str, ModelConfig], **server: Any) -> ServerConfig:
 def running(app: FastAPI, http: type[BoundedHttp] = BoundedHttp) -> Iterator[str]:
     """Serves `app` in a thread, and yields its URL."""
     port = 0
-    options: dict[str, Any] = {"log_config": None, "lifespan": "on", "http": http}
+    options: dict[str, Any] = {
+        "log_config": None,
+        "lifespan": "on",
+        "http": http,
+        "ws": "websockets-sansio",  # older releases of uvicorn choose one that warns
+    }
     server = uvicorn.Server(uvicorn.Config(app, port=0, **options))
     thread = threading.Thread(target=server.run)
     thread.start()
