@@ -98,6 +98,9 @@ def load_manifests(
     reader = ManifestReader()
     for text in read_sources(source):
         reader.read(text)
+    # Alone, an empty file is the wrong file; beside others it is one that is not yet written.
+    is_alone = not (reader.manifests or reader.problems)
+    (reader.problems if is_alone else reader.warnings).extend(reader.empty)
     assembler = Assembler(reader, secrets or Secrets(), frozenset(allow_hosts))
     plugins = assembler.plugins()
     # Only now, so that the author sees all problems at once, those between manifests included.

@@ -72,6 +72,8 @@ class ManifestReader:
     manifests: list[LocatedManifest] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
+    empty: list[Problem] = field(default_factory=list)
+    """One for each source without any manifest, which is a problem only where nothing else is."""
     refused: set[str] = field(default_factory=set)
     """The names of manifests that have a problem. What refers to them has none of its own."""
 
@@ -84,7 +86,7 @@ class ManifestReader:
             documents = error.before
         else:
             if not documents:
-                self.problems.append(Problem(source.name, 1, "", "contains no manifest"))
+                self.empty.append(Problem(source.name, 1, "", "contains no manifest"))
         for document in documents:
             self._read_document(source, document)
 

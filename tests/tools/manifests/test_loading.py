@@ -441,3 +441,15 @@ def test_every_kind_is_known_by_its_own_name() -> None:
     """The table of kinds and the models agree."""
     for kind, model in KINDS.items():
         assert model.model_fields["kind"].annotation.__args__ == (kind,)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("text", ["", "# not yet\n", "---\n"])
+def test_a_file_without_a_manifest_is_a_warning_beside_others(tmp_path: Path, text: str) -> None:
+    """One that is not written yet must not hold up a whole folder; alone it is the wrong file."""
+    (tmp_path / "later.yaml").write_text(text)
+    with pytest.raises(ManifestError, match=r"later\.yaml:1: contains no manifest"):
+        load_manifests(tmp_path)
+    (tmp_path / "parlour.yaml").write_text(STATIC)
+    loaded = load_manifests(tmp_path)
+    assert [plugin.name for plugin in loaded] == ["ice_cream_parlour"]
+    assert loaded.warnings == ("later.yaml:1: contains no manifest",)
