@@ -95,7 +95,7 @@ app = StateGraph(State).add_node("write", lambda state: state).add_edge(START, "
         (["--port", "99999"], "99999"),
         (["--workers", "2"], "The options: several workers need a database"),
         (["nope.toml"], "`nope.toml` cannot be read: No such file or directory."),
-        (["--database", "sqlite:////nowhere/at/all.db"], "/nowhere"),
+        (["--database", "sqlite:///report.py/all.db"], "report.py"),
         (["--database", "mysql://db/turns"], "use SQLite or PostgreSQL"),
     ],
 )
