@@ -214,7 +214,7 @@ class ChatReader:
         # except one that says that a part of the answer was cut.
         if word := choice.get("finish_reason"):
             reason = chat_finish_reason(str(word))
-            if self._finish_reason is None or reason in UNFINISHED_REASONS:
+            if reason and (self._finish_reason is None or reason in UNFINISHED_REASONS):
                 self._end_choice(reason, chunks)
 
     def _end_choice(self, reason: str, chunks: list[StreamChunk]) -> None:
