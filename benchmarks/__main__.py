@@ -68,7 +68,8 @@ def main(
     cases = [case for case in CASES if case.name in wanted or is_yardstick(case, wanted)]
     places = [place for place in PLACES if place <= turns] if BYTES in wanted else []
     chosen = random.SystemRandom().randrange(10**6) if seed is None else seed
-    console = Console()
+    # In a file or a pipe, rich takes 80 columns, which cuts the names off.
+    console = Console(width=None if sys.stdout.isatty() else 120)
     console.print(f"{rounds} rounds, order by seed {chosen}")
     for contender in missing():
         console.print(f"{contender} is left out: `make bench` installs it into .bench.")
