@@ -84,7 +84,7 @@ class SyncAnswer:
         self._error: ProviderError | None = None
         self._ended = False
         self._changed = asyncio.Event()
-        self._reading = asyncio.create_task(self._read_all())
+        self._reading: asyncio.Task[None] | None = asyncio.create_task(self._read_all())
 
     @classmethod
     async def start(cls, answer: Answer, ends_at: float) -> "SyncAnswer":
@@ -154,5 +154,9 @@ class SyncAnswer:
         LOOP_THREAD.call(self._close)
 
     def _close(self) -> None:
-        self._reading.cancel()
+        if self._reading is not None:
+            self._reading.cancel()
+            # A cancelled task keeps its error, which refers to this object: a ring that only the
+            # garbage collector would free.
+            self._reading = None
         self._answer.response.release()

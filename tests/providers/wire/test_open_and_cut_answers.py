@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
+from tests.garbage import uncollected
 from turngraph.providers.config import ProviderConfig
 from turngraph.providers.openai_provider import OpenAIProvider
 from turngraph.providers.timeouts import Timeouts
@@ -115,6 +116,17 @@ def test_a_pause_within_an_answer_may_be_longer_than_the_one_before_it(way: str)
 
     reply = ask(answer, way, timeouts=Timeouts(first_byte_s=0.3, idle_s=60))
     assert (reply.text, reply.truncated) == ("24", False)
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+def test_an_answer_whose_line_stays_open_leaves_nothing_to_the_garbage_collector(way: str) -> None:
+    """What still waits for more of it is cancelled, and its error knows the answer."""
+    whole = silent(CHAT + b"data: [DONE]\n\n")
+    ask(whole, way)  # imports, and begins what stays
+    with uncollected() as left:
+        ask(whole, way)
+        time.sleep(0.1)  # the loop's thread closes the connection on its own time
+    assert not left
 
 
 @pytest.mark.parametrize("way", ["sync", "async"])
