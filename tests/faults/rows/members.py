@@ -53,7 +53,9 @@ USAGE = [
     with_usage("of the prompt alone", lambda good: good.usage(100, None)),
     with_usage("of the answer alone", lambda good: good.usage(None, 10)),
     with_usage("of zero and zero", lambda good: good.usage(0, 0)),
-    with_usage("whose total is wrong", lambda good: good.usage(total_tokens=5), "completed: usage"),
+    with_usage(
+        "whose total is wrong", lambda good: good.usage(total_tokens=5), "completed: estimate"
+    ),
     with_usage(
         "with details that are `null`",
         lambda good: good.usage(prompt_tokens_details=None, input_tokens_details=None),
