@@ -16,7 +16,6 @@ from turngraph.interfaces.server.chat_planning import ChatPlanner, PlannedChat
 from turngraph.interfaces.server.chat_request import read_chat_request
 from turngraph.interfaces.server.errors import ServerError
 from turngraph.interfaces.server.event_stream import begun, event_stream, replayed_stream
-from turngraph.interfaces.server.rate_limits.limiter import estimated_tokens
 from turngraph.interfaces.server.responses.claims import Ended, finish
 from turngraph.interfaces.server.responses.storage import (
     ResponseRow,
@@ -25,7 +24,7 @@ from turngraph.interfaces.server.responses.storage import (
 )
 from turngraph.interfaces.server.service import CallerOf, Service, ServiceOf, unless_gone
 from turngraph.interfaces.server.stored_requests import REPLAYED, error_answer, replayed_error
-from turngraph.interfaces.server.turn_planning import idempotency_key
+from turngraph.interfaces.server.turn_planning import idempotency_key, tokens_needed
 from turngraph.interfaces.server.turn_request import TurnRequest
 from turngraph.interfaces.server.turn_runs import TurnEnd, TurnPlan, TurnRun
 from turngraph.state.json_types import JsonObject
@@ -52,8 +51,7 @@ async def create_chat_completion(
     if not planned.plans:
         assert planned.row is not None, "only an answer that is stored needs no plan"
         return _again(planned.row, body)
-    longest = asked.settings.max_tokens or planned.plans[0].model.max_tokens
-    tokens = estimated_tokens(request.state.body_bytes, longest)
+    tokens = tokens_needed(asked.settings, planned.plans, request.state.body_bytes)
     answer_id = _id(planned.plans[0], asked)
     started = _start(service, caller, planned, asked, answer_id, tokens)
     run, headers = await unless_gone(request, started)

@@ -14,6 +14,7 @@ from langgraph.types import Command, Interrupt
 
 from turngraph.interfaces.server.caller import Caller
 from turngraph.interfaces.server.errors import ServerError
+from turngraph.interfaces.server.rate_limits.limiter import estimated_tokens
 from turngraph.interfaces.server.responses.storage import ResponseRow
 from turngraph.interfaces.server.served_models import ModelSet, ServedModel
 from turngraph.interfaces.server.turn_request import CallPlace, TurnRequest, call_id
@@ -36,6 +37,7 @@ __all__ = [
     "thread_id",
     "token_for",
     "token_of",
+    "tokens_needed",
     "unless_begun",
 ]
 
@@ -142,6 +144,11 @@ def settings_for(
     elif own is not None and isinstance(first, SystemMessage):
         changes["system"] = f"{own}\n\n{first.text}"
     return asked.model_copy(update=changes)
+
+
+def tokens_needed(asked: TurnSettings, plans: Sequence[TurnPlan], body_bytes: int) -> int:
+    """About how many tokens a request of `body_bytes` needs, for the rate limits."""
+    return estimated_tokens(body_bytes, asked.max_tokens or plans[0].model.max_tokens)
 
 
 async def resumed(

@@ -10,7 +10,6 @@ from typing import Final
 from turngraph.interfaces.server.caller import Caller
 from turngraph.interfaces.server.errors import ServerError, error_of, is_temporary
 from turngraph.interfaces.server.keys.operations import find_key
-from turngraph.interfaces.server.rate_limits.limiter import estimated_tokens
 from turngraph.interfaces.server.responses.answer import failed_response
 from turngraph.interfaces.server.responses.claims import Ended, take_abandoned
 from turngraph.interfaces.server.responses.planning import (
@@ -23,6 +22,7 @@ from turngraph.interfaces.server.responses.request import read_response_request
 from turngraph.interfaces.server.responses.running import failed, shown, start_response
 from turngraph.interfaces.server.responses.storage import INTERRUPTED, ResponseRow
 from turngraph.interfaces.server.stored_requests import StoredRequests
+from turngraph.interfaces.server.turn_planning import tokens_needed
 from turngraph.state.json_types import JsonObject
 
 __all__ = ["BackgroundResponses"]
@@ -93,9 +93,8 @@ class BackgroundResponses:
         service = self.requests.service
         planner = ResponsePlanner(service.store.ledger.store, service.models, row.caller)
         planned = await planner.of_row(row, asked)
-        longest = asked.turn.settings.max_tokens or planned.plans[0].model.max_tokens
         self.requests.add(row)
-        tokens = estimated_tokens(len(json.dumps(row.request)), longest)
+        tokens = tokens_needed(asked.turn.settings, planned.plans, len(json.dumps(row.request)))
         self.start(row.caller, planned, tokens)
         return None
 

@@ -22,7 +22,6 @@ from turngraph.interfaces.server.event_stream import (
     followed_stream,
     replayed_stream,
 )
-from turngraph.interfaces.server.rate_limits.limiter import estimated_tokens
 from turngraph.interfaces.server.responses.claims import request_cancel
 from turngraph.interfaces.server.responses.conversation_storage import (
     ConversationRow,
@@ -54,7 +53,7 @@ from turngraph.interfaces.server.service import (
     unless_gone,
 )
 from turngraph.interfaces.server.stored_requests import REPLAYED, replayed_error
-from turngraph.interfaces.server.turn_planning import idempotency_key, may_ask
+from turngraph.interfaces.server.turn_planning import idempotency_key, may_ask, tokens_needed
 from turngraph.interfaces.server.turn_request import member
 from turngraph.interfaces.server.turn_runs import TurnRun
 from turngraph.state.json_types import JsonObject
@@ -80,8 +79,7 @@ async def create_response(request: Request, caller: CallerOf, service: ServiceOf
         planned = replace(planned, row=row, plans=() if row.is_over else planned.plans)
     if not planned.plans:
         return _again(planned, stream, service)
-    longest = asked.turn.settings.max_tokens or planned.plans[0].model.max_tokens
-    tokens = estimated_tokens(request.state.body_bytes, longest)
+    tokens = tokens_needed(asked.turn.settings, planned.plans, request.state.body_bytes)
     if asked.background and not stream:
         service.background.start(caller, planned, tokens)
         return JSONResponse({**planned.started, "status": "queued"})
