@@ -235,8 +235,7 @@ def side_effect(job: Job, moment: Moments) -> BaseTool:
         moment("tool had its effect")
         return "42"
 
-    if job.once:
-        calculator.metadata = {"idempotent": False}
+    calculator.metadata = {"idempotent": not job.once}
     return calculator
 
 
