@@ -5,6 +5,7 @@ the thread would be lost.
 """
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any, Final
 
 from langchain_core.messages import AIMessage, AnyMessage, SystemMessage, ToolMessage
@@ -28,6 +29,7 @@ _GREATEST_INTEGER: Final = 2**64 - 1
 """Checkpoints are written as MessagePack, which has no larger integers:
 https://github.com/msgpack/msgpack/blob/master/spec.md#integers
 """
+_TEXT: Final = frozenset((str,))
 _MOST_LEVELS: Final = 100
 """Levels of lists and objects. MessagePack's writer gives up above about 250."""
 
@@ -39,15 +41,17 @@ def check_message(message: AnyMessage, place: int, limit: int) -> None:
     may have.
     """
     content, where = message.content, f"messages[{place}]"
-    beside = [getattr(message, name, None) for name in _BESIDE_CONTENT]
+    # Fields are read here: for one that a message does not have, pydantic's `getattr` takes long.
+    fields = vars(message)
+    beside = [value for name in _BESIDE_CONTENT if (value := fields.get(name))]
     if isinstance(content, str):
         check_text(content, where)
     else:
         check_json(content, where)
-    if any(beside):
+    if beside:
         check_json(beside, where)
     for name in _NAMES:
-        if text := getattr(message, name, None):
+        if text := fields.get(name):
             check_text(text, f"`{where}.{name}`")
     size = len(content) if isinstance(content, str) else sum(len(text) for text in _texts(content))
     if size > limit:
@@ -63,6 +67,8 @@ def check_message(message: AnyMessage, place: int, limit: int) -> None:
 
 def check_json(value: Any, where: str) -> None:
     """Raises TurnValueError where `value` cannot be written as JSON, or not be stored."""
+    if type(value) in (dict, list) and _is_plain_json(value):
+        return
     _check_levels_and_numbers(value, where)
     check_text(json_text(value, where), where)
 
@@ -76,6 +82,43 @@ def check_text(text: str, where: str) -> None:
             f"{where} holds a lone surrogate at character {exc.start}, "
             "which UTF-8 cannot encode. Remove it."
         ) from None
+
+
+def _is_plain_json(value: dict[str, Any] | list[Any]) -> bool:
+    """Whether one quick look at every part of `value` shows that it can be stored and sent.
+
+    Nearly every value is so; any other one is checked thoroughly, and may be fine too.
+    """
+    # Exact types only: `isinstance` with an abstract class takes ten times as long.
+    open_values: list[tuple[Any, int]] = [(value, 0)]
+    while open_values:
+        one, level = open_values.pop()
+        if level >= _MOST_LEVELS or (type(one) is dict and not _TEXT.issuperset(map(type, one))):
+            return False
+        for part in (*one, *one.values()) if type(one) is dict else one:
+            kind = type(part)
+            if kind is str:
+                if not part.isascii() and not _is_encodable(part):
+                    return False
+            elif kind is dict or kind is list:
+                open_values.append((part, level + 1))
+            elif kind is int:
+                if not _LEAST_INTEGER <= part <= _GREATEST_INTEGER:
+                    return False
+            elif kind is float:
+                if not isfinite(part):
+                    return False
+            elif kind is not bool and part is not None:
+                return False
+    return True
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check_levels_and_numbers(value: Any, where: str) -> None:

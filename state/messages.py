@@ -44,6 +44,9 @@ _CLASSES: Final[Mapping[str, type[BaseMessage]]] = {
 }
 """The message classes by the `type` that their dicts have."""
 
+_WHOLE: Final = frozenset((HumanMessage, AIMessage, ToolMessage, SystemMessage))
+"""The classes of nearly all messages: `isinstance` takes long with classes of pydantic."""
+
 
 def merge_messages(state: list[AnyMessage], writes: Sequence[object]) -> list[AnyMessage]:
     """Returns the messages of `state` with those of every write added, replaced or removed.
@@ -131,6 +134,8 @@ def coerce_message(value: Any) -> AnyMessage:
 
     Raises TurnValueError for anything else.
     """
+    if type(value) in _WHOLE:
+        return value  # type: ignore[no-any-return]
     if isinstance(value, BaseMessageChunk):
         # A parent graph that merges chunks into its state would add to them later.
         return message_chunk_to_message(value)  # type: ignore[return-value]

@@ -63,10 +63,12 @@ class OpenAIChatConverter:
 
     def convert_user(self, message: BaseMessage) -> JsonObject:
         """A user message: text or parts. Content that is an object is sent as JSON text."""
-        if isinstance(message.content, Mapping):
-            text = json_text(message.content, "A message's content")
-            return _with_name({"role": "user", "content": text}, message)
-        return _with_name({"role": "user", "content": _content(message)}, message)
+        content: Any = message.content
+        # A text is looked for first: `isinstance` takes long with an abstract class.
+        if not isinstance(content, str):
+            is_object = isinstance(content, Mapping)
+            content = json_text(content, "A message's content") if is_object else _content(message)
+        return _with_name({"role": "user", "content": content}, message)
 
     def convert_assistant(self, message: BaseMessage) -> JsonObject:
         """An assistant message with its tool calls.
@@ -153,6 +155,8 @@ def _with_text(parts: Sequence[JsonMapping], text: str) -> str | list[JsonObject
 
 
 def _vendor_fields(kwargs: JsonMapping) -> JsonObject:
+    if "extra" not in kwargs and "reasoning_content" not in kwargs:
+        return {}
     extra = dict(kwargs.get("extra") or {})
     field = extra.pop("reasoning_field", DEFAULT_TEXT_FIELD)
     if (reasoning := kwargs.get("reasoning_content")) is not None:

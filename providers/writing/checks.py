@@ -1,9 +1,8 @@
 """Checks before anything is sent. Every error names the message or the member it is about."""
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, cast
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
@@ -47,25 +46,26 @@ def check_conversation(
     """
     if not messages:
         raise TurnValueError("The conversation is empty: there is no message to send.")
-    open_calls = Counter[str]()
+    open_calls: dict[str, int] = {}
     caller = 0
     answered: set[str] = set()
     item_call_ids: set[str] = set()
     for n, message in enumerate(messages, 1):
         role = role_of(message, n)
-        if isinstance(message, ToolMessage):
+        if role == "tool":
             # Calls that only stand in output items (a computer's, a shell's) are not in
             # `tool_calls`, but may have results.
-            may_lack_call = continued or message.tool_call_id in item_call_ids
-            _check_result(message, n, open_calls, answered, may_lack_call=may_lack_call)
+            result = cast(ToolMessage, message)
+            may_lack_call = continued or result.tool_call_id in item_call_ids
+            _check_result(result, n, open_calls, answered, may_lack_call)
             continue
-        if adjacent or role == "assistant":
+        if open_calls and (adjacent or role == "assistant"):
             _check_no_open_calls(open_calls, caller)
         if role == "assistant":
             # Servers that count their calls may give an id twice, even within one answer.
-            open_calls, caller, answered = Counter(_call_ids(message)), n, set()
-            items = message.additional_kwargs.get("output_items", ())
-            item_call_ids |= {str(item.get("call_id")) for item in items}
+            open_calls, caller, answered = _calls_in(message), n, set()
+            if items := message.additional_kwargs.get("output_items"):
+                item_call_ids |= {str(item.get("call_id")) for item in items}
         elif role == "user" and not message.content:
             raise TurnValueError(f"Message {n} (user) is empty.")
     _check_no_open_calls(open_calls, caller)
@@ -74,17 +74,19 @@ def check_conversation(
 def _check_result(
     message: ToolMessage,
     n: int,
-    open_calls: Counter[str],
+    open_calls: dict[str, int],
     answered: set[str],
-    *,
     may_lack_call: bool,
 ) -> None:
     call_id = message.tool_call_id
-    is_known = open_calls[call_id] > 0
+    is_known = call_id in open_calls
     if call_id in answered and not is_known:
         raise TurnValueError(f"Message {n} is a second result of the tool call `{call_id}`.")
-    open_calls[call_id] -= is_known
-    if not is_known and not may_lack_call and not message.additional_kwargs.get("type"):
+    if is_known:
+        open_calls[call_id] -= 1
+        if open_calls[call_id] == 0:
+            del open_calls[call_id]
+    elif not may_lack_call and not message.additional_kwargs.get("type"):
         raise TurnValueError(
             f"Message {n} is the result of `{call_id}`, a call that the answer before it did not "
             "make."
@@ -92,18 +94,22 @@ def _check_result(
     answered.add(call_id)
 
 
-def _check_no_open_calls(open_calls: Counter[str], caller: int) -> None:
+def _check_no_open_calls(open_calls: dict[str, int], caller: int) -> None:
     """Raises for a call that message `caller` made and that has no result."""
-    for call_id in open_calls.elements():
+    for call_id in open_calls:
         raise TurnValueError(
             f"Message {caller} calls a tool (`{call_id}`), and no result of it follows."
         )
 
 
-def _call_ids(message: BaseMessage) -> Iterator[str]:
+def _calls_in(message: BaseMessage) -> dict[str, int]:
+    """How many calls of `message` have each id."""
+    counts: dict[str, int] = {}
     if isinstance(message, AIMessage):
         for call in (*message.tool_calls, *message.invalid_tool_calls):
-            yield str(call["id"])
+            call_id = str(call["id"])
+            counts[call_id] = counts.get(call_id, 0) + 1
+    return counts
 
 
 def json_fault(body: JsonMapping, error: Exception) -> TurnValueError:

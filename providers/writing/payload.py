@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from typing import Final
 
 from langchain_core.messages import BaseMessage, SystemMessage
 
@@ -18,6 +19,9 @@ from turngraph.state.json_types import JsonObject
 from turngraph.state.request import Api, ChatRequest
 
 __all__ = ["Payload", "build_payload"]
+
+
+_JSON: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,7 @@ class Payload:
     @cached_property
     def content(self) -> bytes:
         """The bytes that are sent: compact JSON in UTF-8."""
-        text = json.dumps(self.body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        return text.encode()
+        return _JSON.encode(self.body).encode()
 
     @cached_property
     def sha(self) -> str:

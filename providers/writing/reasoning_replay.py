@@ -57,7 +57,7 @@ def replay_reasoning(messages: list[JsonObject], quirks: Quirks) -> None:
             continue
         if is_replayed(message, n > last_user):
             _keep_in_one_member(message, quirks)
-        else:
+        elif not STANDARD.issuperset(message):
             for name in message.keys() - STANDARD:
                 del message[name]
 

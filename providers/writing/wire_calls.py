@@ -55,9 +55,11 @@ def wire_calls(message: AIMessage, *, extra: bool = False) -> list[JsonObject]:
     present: list[JsonMapping] = [*message.tool_calls, *message.invalid_tool_calls]
     calls = []
     for sent in message.additional_kwargs.get("tool_calls") or ():
-        at = next((i for i, call in enumerate(present) if call["id"] == sent.get("id")), None)
-        if at is not None:  # otherwise somebody removed the call from the message
-            calls.append(_wire_call(present.pop(at), sent, extra))
+        id_ = sent.get("id")
+        for at, call in enumerate(present):
+            if call["id"] == id_:  # otherwise somebody removed the call from the message
+                calls.append(_wire_call(present.pop(at), sent, extra))
+                break
     return calls + [_wire_call(call, None, extra) for call in present]
 
 
@@ -79,7 +81,7 @@ def _wire_call(call: JsonMapping, sent: JsonMapping | None, extra: bool) -> Json
 
 
 def _arguments_text(args: Any, sent: JsonMapping | None) -> str:
-    if not isinstance(args, Mapping):  # an invalid call keeps its text
+    if type(args) is not dict and not isinstance(args, Mapping):  # an invalid call keeps its text
         return args or ""
     text = None if sent is None else sent["function"]["arguments"]
     if text is not None and _means(text, args):

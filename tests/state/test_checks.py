@@ -1,14 +1,18 @@
 """Nothing enters the state that could not be read again."""
 
+import json
 import math
 
+import ormsgpack
 import pytest
+from hypothesis import given, strategies as st
 from langchain_core.messages import HumanMessage
 from pydantic import ValidationError
 
 from turngraph.state.checks import check_input, check_patch
 from turngraph.state.errors import TurnValueError
 from turngraph.state.limits import TurnLimits
+from turngraph.state.message_checks import check_json
 
 
 def test_the_same_turn_given_twice_has_the_same_message_ids() -> None:
@@ -111,3 +115,46 @@ def test_no_limit_is_longer_than_clocks_can_count(seconds: float) -> None:
         TurnLimits(seconds=seconds)
     with pytest.raises(ValidationError):
         TurnLimits(tool_seconds=seconds)
+
+
+_ODD = st.sampled_from(
+    [2**64, -(2**63) - 1, math.nan, math.inf, "\ud800", b"x", (1, 2), {1: "x"}, {"\ud800": 1}]
+)
+_PLAIN = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text()
+_JSON = st.recursive(
+    _PLAIN | _ODD,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(_JSON)
+def test_what_is_taken_can_be_stored_and_sent(value: object) -> None:
+    """Most values pass by a quick look, which must not let through what a checkpoint refuses."""
+    try:
+        check_json({"value": value}, "here")
+    except TurnValueError:
+        return
+    json.dumps({"value": value}, allow_nan=False, ensure_ascii=False).encode()
+    assert ormsgpack.packb({"value": value}, option=ormsgpack.OPT_NON_STR_KEYS)
+
+
+@pytest.mark.parametrize("levels", [98, 99, 100, 101, 5_000])
+def test_what_is_nested_too_deeply_is_refused(levels: int) -> None:
+    """MessagePack's writer gives up far below Python's limit."""
+    value: list[object] = []
+    for _ in range(levels - 1):
+        value = [value]
+    if levels <= 100:
+        check_json(value, "here")
+    else:
+        with pytest.raises(TurnValueError, match="nested too deeply"):
+            check_json(value, "here")
+
+
+def test_an_object_that_holds_itself_is_refused() -> None:
+    """It must not keep the check busy for ever."""
+    value: dict[str, object] = {}
+    value["a"] = value["b"] = value
+    with pytest.raises(TurnValueError, match="nested too deeply"):
+        check_json(value, "here")
