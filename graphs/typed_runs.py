@@ -8,7 +8,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command, Interrupt
 
-from turngraph.state.errors import TurnInvocationError, TurnPausedError
+from turngraph.state.errors import TurnInvocationError, TurnPausedError, TurnValueError
 from turngraph.state.events import AnyEvent, is_event
 from turngraph.state.result import TurnResult
 from turngraph.state.turn import Turn, TurnInput, TurnOutput, TurnSettings
@@ -173,6 +173,11 @@ def _graph_input(
                 "leave `turn_id` and `settings` out."
             )
         return messages
+    if not _is_messages(messages):
+        raise TurnValueError(
+            f"A typed run takes a text or a list of messages, not {type(messages).__name__}: write "
+            '`turn.run("Hello!")`. The input of a graph, a dict with `messages`, goes to `invoke`.'
+        )
     given: dict[str, Any] = {
         "messages": [("user", messages)] if isinstance(messages, str) else list(messages)
     }

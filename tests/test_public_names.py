@@ -63,6 +63,33 @@ def test_looking_in_loads_nothing_heavy(door: str) -> None:
     assert run.stdout.strip() == "[]"
 
 
+def test_the_front_door_opens_without_any_extra() -> None:
+    """`help(turngraph)` and `from turngraph import *` look at every name, and a plain
+    `pip install turngraph` has none of the extras.
+    """
+    extras = ("anywidget", "langchain", "mcp", "opentelemetry", "psycopg", "starlette", "textual")
+    code = f"""
+import pydoc, sys
+sys.modules.update(dict.fromkeys({extras}))
+import turngraph
+pydoc.render_doc(turngraph)
+from turngraph import *
+try:
+    LedgerMiddleware(Ledger("sqlite://"))
+except TurnConfigurationError as error:
+    print(error)
+try:
+    from turngraph.interfaces.studio import studio_app
+except TurnConfigurationError as error:
+    print(error)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.stdout.splitlines() == [
+        "LedgerMiddleware needs LangChain: pip install 'turngraph[langchain]'.",
+        "The studio needs Starlette: pip install 'turngraph[studio]'.",
+    ], run.stderr
+
+
 def test_a_door_names_only_what_its_stub_names() -> None:
     """`__init__.pyi` is the one list: what type checkers see is what Python finds."""
     for door in DOORS:

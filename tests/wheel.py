@@ -67,7 +67,9 @@ def _wanted() -> set[str]:
     folders = [ROOT.joinpath(*name.split(".")[1:]) for name in packages if name != "turngraph"]
     files = (file for folder in folders for file in folder.iterdir() if file.suffix in SHIPPED)
     rooms = {f"turngraph/{file.relative_to(ROOT).as_posix()}" for file in files}
-    return rooms | {f"turngraph/{name}" for name in ("__init__.py", "__init__.pyi", "py.typed")}
+    return rooms | {
+        f"turngraph/{name}" for name in ("__init__.py", "__init__.pyi", "__main__.py", "py.typed")
+    }
 
 
 if __name__ == "__main__":

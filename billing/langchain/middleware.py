@@ -6,7 +6,7 @@ Needs `turngraph[langchain]`.
 import json
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import AIMessage, messages_from_dict, messages_to_dict
 from langchain_core.utils.function_calling import convert_to_openai_tool
@@ -26,17 +26,23 @@ from turngraph.billing.store.settlement import settle
 from turngraph.billing.store.transaction import LedgerTransaction
 from turngraph.state.errors import TurnConfigurationError
 
-try:
+if TYPE_CHECKING:
     from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse
-except ModuleNotFoundError as exc:
-    raise TurnConfigurationError(
-        "LedgerMiddleware needs LangChain: pip install 'turngraph[langchain]'."
-    ) from exc
+
+    _Base = AgentMiddleware[Any, Any, Any]
+else:
+    try:
+        from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse
+
+        _Base = AgentMiddleware[Any, Any, Any]
+    except ModuleNotFoundError:
+        # `help(turngraph)` and `from turngraph import *` open every name, also without the extra.
+        _Base = object
 
 __all__ = ["LedgerMiddleware"]
 
 
-class LedgerMiddleware(AgentMiddleware[Any, Any, Any]):
+class LedgerMiddleware(_Base):
     """Holds money before each call of an agent's model, charges each call once, and uses an answer
     that was already paid for.
 
@@ -44,19 +50,26 @@ class LedgerMiddleware(AgentMiddleware[Any, Any, Any]):
     makes a call of its own. Put the middleware last in the list, nearest to the model, so that it
     sees the retries of others. Raises `BudgetExceededError` before anything is sent.
 
-    `config` may be a ledger alone: then list prices apply, and its own budgets.
+    `config` may be a ledger alone: then list prices apply, and its own budgets. Raises
+    TurnConfigurationError without the extra `langchain`.
 
         >>> from turngraph.billing.ledger import Ledger
         >>> middleware = LedgerMiddleware(MeteringConfig(Ledger("sqlite://")))
     """
 
     def __init__(self, config: MeteringConfig | Ledger) -> None:
+        if _Base is object:
+            raise TurnConfigurationError(
+                "LedgerMiddleware needs LangChain: pip install 'turngraph[langchain]'."
+            )
         super().__init__()
         self.config = MeteringConfig.of(config)
 
     def wrap_model_call(
-        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
-    ) -> ModelResponse[Any]:
+        self,
+        request: "ModelRequest[Any]",
+        handler: "Callable[[ModelRequest[Any]], ModelResponse[Any]]",
+    ) -> "ModelResponse[Any]":
         """Makes one call, through the ledger."""
         store = self.config.ledger.store
         planned, request = self._plan(request)
@@ -75,9 +88,9 @@ class LedgerMiddleware(AgentMiddleware[Any, Any, Any]):
 
     async def awrap_model_call(
         self,
-        request: ModelRequest[Any],
-        handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]],
-    ) -> ModelResponse[Any]:
+        request: "ModelRequest[Any]",
+        handler: "Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]",
+    ) -> "ModelResponse[Any]":
         """Async version of `wrap_model_call`."""
         store = self.config.ledger.store
         planned, request = self._plan(request)
@@ -94,7 +107,7 @@ class LedgerMiddleware(AgentMiddleware[Any, Any, Any]):
         await store.arun_or_spool(settle, settlement)
         return response
 
-    def _plan(self, request: ModelRequest[Any]) -> tuple[PlannedCall, ModelRequest[Any]]:
+    def _plan(self, request: "ModelRequest[Any]") -> "tuple[PlannedCall, ModelRequest[Any]]":
         """Returns the call and the request, with a cap on its answer: without one a hold limits
         nothing.
         """
@@ -118,7 +131,7 @@ class LedgerMiddleware(AgentMiddleware[Any, Any, Any]):
         return planned, request.override(model_settings=settings)
 
     def _begin(
-        self, planned: PlannedCall, request: ModelRequest[Any]
+        self, planned: PlannedCall, request: "ModelRequest[Any]"
     ) -> Callable[[LedgerTransaction], StartedAttempt]:
         # The task's id and the request: other middleware may make several calls in one task.
         task = request.runtime.execution_info.task_id if request.runtime.execution_info else ""
@@ -132,7 +145,7 @@ class LedgerMiddleware(AgentMiddleware[Any, Any, Any]):
         )
 
     def _settlement(
-        self, planned: PlannedCall, attempt_id: str, response: ModelResponse[Any]
+        self, planned: PlannedCall, attempt_id: str, response: "ModelResponse[Any]"
     ) -> Settlement:
         message = next((m for m in response.result if isinstance(m, AIMessage)), AIMessage(""))
         settlement = planned.settlement(self.config, attempt_id, [message])
@@ -144,5 +157,5 @@ class LedgerMiddleware(AgentMiddleware[Any, Any, Any]):
         return settlement.model_copy(update={"response": stored})
 
 
-def _response_from(stored: str) -> ModelResponse[Any]:
+def _response_from(stored: str) -> "ModelResponse[Any]":
     return ModelResponse(result=messages_from_dict(json.loads(stored)))

@@ -4,12 +4,19 @@ from collections.abc import Callable, Mapping
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
-from starlette.types import ASGIApp
+from turngraph.state.errors import TurnConfigurationError
+
+try:
+    from starlette.applications import Starlette
+    from starlette.middleware import Middleware
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import Route
+    from starlette.types import ASGIApp
+except ModuleNotFoundError as exc:
+    raise TurnConfigurationError(
+        "The studio needs Starlette: pip install 'turngraph[studio]'."
+    ) from exc
 
 from turngraph.interfaces.graph_loading import Graph
 from turngraph.interfaces.studio.api import Api

@@ -20,6 +20,7 @@ from turngraph import (
     TurnPausedError,
     TurnResult,
     TurnSettings,
+    TurnValueError,
     chat_turn,
 )
 from turngraph.graphs import TurnGraph
@@ -176,3 +177,10 @@ def test_another_kind_of_model_is_refused() -> None:
     """The sentence names what a model may be."""
     with pytest.raises(TurnConfigurationError, match="Allowed: 'vendor:model', 'scripted'"):
         chat_turn(7)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wrong", [{"messages": [("user", "Hello!")]}, None, b"Hello!", 7])
+def test_what_is_no_text_and_no_messages_is_refused_by_a_typed_run(wrong: Any) -> None:
+    """A dict is the input of `invoke`; its keys were taken for messages."""
+    with pytest.raises(TurnValueError, match="takes a text or a list of messages, not"):
+        chat_turn("scripted").run(wrong)

@@ -50,7 +50,7 @@ class LivePrinter:
                 self._print_line(f"✗ {event.tool}: {event.status} after {event.seconds:.1f} s")
             case ResponseFailed() if event.retry_in_s is not None:
                 message = one_line(event.error.message, _MESSAGE_WIDTH)
-                self._print_line(f"{message} Trying again in {event.retry_in_s:.1f} s.")
+                self._print_line(f"Trying again in {event.retry_in_s:.1f} s: {message}")
             case TurnWarning():
                 self._print_line(f"warning: {one_line(event.message, _MESSAGE_WIDTH)}")
 

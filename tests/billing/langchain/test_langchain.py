@@ -1,9 +1,7 @@
 """The ledger for people who do not use the turn: LangChain's agents, and any chat model."""
 
 import asyncio
-import importlib
 import json
-import sys
 from decimal import Decimal
 from typing import Any
 
@@ -270,11 +268,3 @@ def test_a_ledger_alone_is_enough(book: Any, server: ScriptedModel) -> None:
     one.invoke(given)
     model(server).invoke("Hi", {"callbacks": [LedgerCallback(book.ledger)]})
     assert [row["state"] for row in book.rows("SELECT state FROM attempt")] == ["settled"] * 2
-
-
-def test_the_middleware_says_which_extra_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """LangChain itself is no dependency of a turn."""
-    monkeypatch.setitem(sys.modules, "langchain.agents.middleware", None)
-    monkeypatch.delitem(sys.modules, "turngraph.billing.langchain.middleware", raising=False)
-    with pytest.raises(TurnConfigurationError, match=r"pip install 'turngraph\[langchain\]'"):
-        importlib.import_module("turngraph.billing.langchain.middleware")

@@ -249,6 +249,19 @@ def test_an_endpoint_nobody_answers_at_is_named(tmp_path: Path) -> None:
     assert (done.stdout, done.returncode) == ("", 1)
 
 
+def test_the_package_is_the_command_too(tmp_path: Path) -> None:
+    """`python -m turngraph`: people type it where scripts are not on the path."""
+    shown = subprocess.run(
+        [sys.executable, "-m", "turngraph", "run", "What is 6 * 7?", "-q", "-f", "calculator"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        env=environment(tmp_path),
+    )
+    assert "42" in shown.stdout
+
+
 def test_a_vendors_error_is_told_with_its_status(tmp_path: Path) -> None:
     """The vendor's own words, and which it was."""
     with ScriptedModel(
