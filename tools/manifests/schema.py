@@ -3,7 +3,7 @@
 JSON schemas for editors, a reference page, and templates for new manifests.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from turngraph.state.errors import TurnConfigurationError
@@ -136,23 +136,46 @@ def new_manifest(kind: str, name: str = "my_manifest") -> str:
     )
 
 
+INTRODUCTION: Final = """\
+# Manifests
+
+A manifest is a YAML or JSON file, or one document of such a file, that describes a plugin, what a
+plugin needs, or a turn by name. [Add a plugin](how-to/plugin.md) shows a whole one. `turngraph
+plugins new KIND` prints one to begin with, and `turngraph plugins check FOLDER` names every mistake
+with its file and line. A field that is `null` counts as not given. This page is made from the code.
+
+## The two dialects
+
+- `turngraph/v1`: fields are named as on this page. A field or kind that is not known is refused.
+- `smarter.sh/v1`, for manifests that were written for the Smarter platform: fields are in camelCase
+  (`searchTerms`) or as on this page. A field or kind that is not known is a warning. A
+  `metadata.name` that is not in snake_case is rewritten, with a warning. Where a plugin has no
+  `description` of its own, that of its `metadata` is used. `Chatbot` means `LLMClient`.
+"""
+
+
 def reference_page() -> str:
     """Returns a Markdown page with every field of every kind: name, type, default, meaning."""
-    lines = [
-        "# Manifests",
-        "",
-        "This page is generated from the models. The names are those of `turngraph/v1`. In",
-        "`smarter.sh/v1` they are written in camelCase, as in `searchTerms`. A field that is",
-        "`null` counts as not given.",
-        "",
-    ]
+    lines = [INTRODUCTION]
+    common = manifest_schema("Plugin")
+    lines += ["## Every manifest", "", "These fields are the same in each kind.", ""]
+    rows = {row[0]: row for row in _rows(common, common, "") if not _is_spec(row)}
+    rows["`kind`"] = ("`kind`", "string", "required", "The title of one of the sections below.")
+    lines += [*_table(rows.values()), ""]
     for kind, model in KINDS.items():
         schema = manifest_schema(kind)
         lines += [f"## {kind}", "", (model.__doc__ or "").strip().split("\n")[0], ""]
-        lines += ["| field | type | default | meaning |", "|---|---|---|---|"]
-        lines += [f"| {' | '.join(row)} |" for row in _rows(schema, schema, "")]
-        lines.append("")
+        lines += [*_table(row for row in _rows(schema, schema, "") if _is_spec(row)), ""]
     return "\n".join(lines)
+
+
+def _table(rows: Iterable[tuple[str, str, str, str]]) -> list[str]:
+    head = ["| field | type | default | meaning |", "|---|---|---|---|"]
+    return [*head, *(f"| {' | '.join(row)} |" for row in rows)]
+
+
+def _is_spec(row: tuple[str, str, str, str]) -> bool:
+    return row[0].startswith("`spec")
 
 
 def _model(kind: str) -> type[Manifest]:
