@@ -61,7 +61,7 @@ class ScriptedModel(LoopbackServer):
     Args:
         script: what to answer, one step a request: `Say`, `Call`, `Refuse`, `Fail`, `Hang`, `Cut`,
             `Raw`, or a function that takes the request and returns a step. A request that the
-            vendor would refuse uses up no step.
+            vendor would refuse uses up no step, but `Fail` and `Raw` answer any request.
         strict: refuse every request after the end of the script, instead of letting `responder`
             answer.
         responder: answers what the script does not. The default calls the offered tools that fit

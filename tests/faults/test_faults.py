@@ -33,6 +33,15 @@ def test_the_documentation_has_the_table() -> None:
     assert markdown(FAULTS) in page
 
 
+def test_reliability_the_documentation_counts_the_faults_and_the_turns() -> None:
+    """docs/reliability.md: so many faults, so many forms, and all of them passed."""
+    page = " ".join((ROOT / "docs" / "reliability.md").read_text().split())
+    turns = f"{len(FAULTS) * len(FORMS):,}"
+    assert len(FORMS) == 8
+    assert f"{len(FAULTS)} faults in eight forms: {turns} turns" in page
+    assert f"{turns} passed, 0 failed" in page
+
+
 def test_every_fault_has_a_name_of_its_own() -> None:
     """The documentation names them."""
     names = [fault.name for fault in FAULTS]
