@@ -6,9 +6,16 @@ This module does no I/O and reads no clock: the transport hands in the bytes and
 
 from collections.abc import Iterable, Iterator, Mapping
 from math import inf
+from typing import Final
 
 from turngraph.providers.reading.asked import Asked
-from turngraph.providers.reading.body_format import BLANK, BodyFormat, body_format
+from turngraph.providers.reading.body_format import (
+    BLANK,
+    PINGS,
+    BodyFormat,
+    body_format,
+    json_lines,
+)
 from turngraph.providers.reading.body_reader import read_body
 from turngraph.providers.reading.chat_reader import ChatReader
 from turngraph.providers.reading.error_reader import (
@@ -29,6 +36,8 @@ from turngraph.state.reply import ProviderReply, StreamChunk
 from turngraph.state.request import Api
 
 __all__ = ["AnswerReader", "ReadLimits"]
+
+LATE_ERROR_NOTE: Final = "An error came after the end of the answer; it was ignored."
 
 
 class AnswerReader:
@@ -143,7 +152,7 @@ class AnswerReader:
             if self._is_harmless(exc):
                 # The answer is whole and paid for, and nothing after its end can spoil it.
                 self._done = True
-                self._notes["An error came after the end of the answer; it was ignored."] = None
+                self._notes[LATE_ERROR_NOTE] = None
             else:
                 # The listener has paid for the pieces before the error, so it gets them first.
                 self._deferred = exc
@@ -238,12 +247,22 @@ class AnswerReader:
             self._notes["Something came after `[DONE]`; it was ignored."] = None
             return []
         self._events += 1
-        value, cleaned = parse_json(
-            event.data,
-            depth=self._limits.depth,
-            where=f"event {self._events}",
-            halves=self._halves,
-        )
+        if event.data.strip().lower() in PINGS:
+            return []
+        try:
+            value, cleaned = parse_json(
+                event.data,
+                depth=self._limits.depth,
+                where=f"event {self._events}",
+                halves=self._halves,
+            )
+        except ProviderError as exc:
+            if event.name == "error":
+                raise error_of_event(event.data, vendor=self._vendor, api=self._api) from exc
+            if not self._reader.whole or exc.kind != "protocol":
+                raise
+            self._notes[LATE_ERROR_NOTE] = None
+            return []
         if cleaned:
             self._notes[CLEANED_NOTE] = None
         # Vendors send errors inside a stream of status 200 (OpenRouter, Groq, Berget), so every
@@ -259,6 +278,12 @@ class AnswerReader:
 
     def _read_body(self) -> ProviderReply:
         data, limits = self._stored_bytes(), self._limits
+        if self._streaming and len(lines := json_lines(data)) > 1:
+            self._notes["The events came as lines of JSON, without `data:`."] = None
+            for line in lines:
+                self._read_event(SseEvent("message", line))
+            # Each line is whole, or it does not parse, so the last one ends the answer.
+            return self._reader.finish(ended=True)
         reply, cleaned = read_body(
             data, self._api, vendor=self._vendor, limits=limits, asked=self._asked
         )

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from turngraph.providers.reading.arguments import READ_ARGUMENTS_NOTE, one_object
 from turngraph.providers.reading.asked import Asked, unserved
 from turngraph.providers.reading.json_values import text_or_none
 from turngraph.providers.reading.read_limits import ReadLimits, too_large
@@ -13,7 +14,7 @@ from turngraph.state.reply import ToolCall
 
 __all__ = ["SERVED_NOTE", "CallAssembler", "with_unique_ids"]
 
-STANDARD = frozenset({"id", "index", "type", "function", "custom"})
+STANDARD = frozenset({"id", "index", "type", "function", "custom", "name", "arguments"})
 """Members of a call that are read into fields of `ToolCall`; the others are kept in `extra`."""
 SERVED_NOTE = "A tool call that the vendor serves itself was left to it."
 """The note on an answer that held calls of tools that run at the vendor."""
@@ -37,6 +38,19 @@ class PartialCall:
     def is_begun(self) -> bool:
         """Whether its name is there, and its arguments have not come to their end."""
         return bool(self.name) and not self.has_complete_arguments()
+
+    def is_followed_by(self, arguments: object) -> bool:
+        """Whether a piece that names this call again, with `arguments`, is the call after it.
+
+        A server that repeats the whole call at its end repeats its arguments; some begin with an
+        empty object before the arguments come.
+        """
+        return (
+            bool(arguments)
+            and arguments != self.arguments
+            and self.arguments.strip() != "{}"
+            and self.has_complete_arguments()
+        )
 
     def has_complete_arguments(self) -> bool:
         # The last character is looked at first: parsing all of it for every piece would be slow.
@@ -113,28 +127,28 @@ class CallAssembler:
         ]
         if len(ours) < len(begun):
             self.notes[SERVED_NOTE] = None
-        return with_unique_ids(
-            [
-                ToolCall(
-                    id=call.id or "",
-                    name=call.name,
-                    arguments=call.arguments,
-                    extra=call.extra or None,
-                )
-                for call in ours
-            ],
-            self.notes,
+        return with_unique_ids([self._tool_call(call) for call in ours], self.notes)
+
+    def _tool_call(self, call: PartialCall) -> ToolCall:
+        written, arguments = call.arguments, call.arguments
+        if call.extra.get("type") != "custom":  # a custom tool takes any text
+            arguments = one_object(written)
+        if arguments is not written:
+            self.notes[READ_ARGUMENTS_NOTE] = None
+        return ToolCall(
+            id=call.id or "", name=call.name, arguments=arguments, extra=call.extra or None
         )
 
     def _add(self, piece: JsonMapping, *, whole: bool, place: int) -> None:
         """Adds one piece. `place` is its place in the delta, counted back from the end (-1)."""
         id_, function = text_or_none(piece.get("id")), called_function(piece)
+        index = whole_number(piece.get("index"))
         name = text_or_none(function.get("name"))
         call = None
         if not whole:
-            call = self._find_call(piece.get("index"), id_, name, function, place)
+            call = self._find_call(index, id_, name, function, place)
         if call is None:
-            call = self._start_call(piece.get("index"), id_)
+            call = self._start_call(index, id_)
         # The first id and name are kept: some servers send another id with every piece.
         call.id = call.id or id_
         if name is not None and (not call.name or self._goes_on(call, name)):
@@ -150,26 +164,32 @@ class CallAssembler:
             call.extra["type"] = piece["type"]
         self._append_arguments(call, function.get("arguments", function.get("input")))
 
-    def _start_call(self, index: object, id_: str | None) -> PartialCall:
+    def _start_call(self, index: int | None, id_: str | None) -> PartialCall:
         if len(self._calls) >= self._limits.tool_calls:
             raise too_large(f"The answer has more than {self._limits.tool_calls} tool calls.")
         call = PartialCall(id_, self._choice)
         self._calls.append(call)
-        if isinstance(index, int):
+        if index is not None:
             self._by_index[self._choice, index] = call
         return call
 
     def _find_call(
-        self, index: object, id_: str | None, name: str | None, function: JsonMapping, place: int
+        self,
+        index: int | None,
+        id_: str | None,
+        name: str | None,
+        function: JsonMapping,
+        place: int,
     ) -> PartialCall | None:
         """The call that a piece continues, or None where the piece starts a new call."""
-        if isinstance(index, int):
+        if index is not None:
             call = self._by_index.get((self._choice, index)) or self._found_under_new_index(
                 id_, name, function
             )
             return None if call is None or self._starts_another(call, id_, name, function) else call
         if id_ is not None:
-            return self._by_id(id_) or self._under_way(name, function)
+            call = self._by_id(id_) or self._under_way(name, function)
+            return None if call is None or self._starts_another(call, id_, name, function) else call
         if name is None and -place > 1:
             # Several bare fragments in one delta continue the last calls, in their order.
             calls = self._of_choice()
@@ -204,6 +224,8 @@ class CallAssembler:
         """Whether a piece that points to `call` starts another call instead of continuing it."""
         if id_ is not None and call.id is not None and id_ != call.id:
             return name is not None or not call.is_begun()
+        if id_ is not None and name == call.name:
+            return call.is_followed_by(function.get("arguments"))
         if name is None or not call.name or id_ is not None or self._goes_on(call, name):
             return False
         # The name comes again, without an id. With the next piece of the arguments it is a
@@ -227,8 +249,8 @@ class CallAssembler:
         return calls[-1] if calls else None
 
     def _by_id(self, id_: str | None) -> PartialCall | None:
-        same_id = (call for call in self._of_choice() if id_ is not None and call.id == id_)
-        return next(same_id, None)
+        calls = reversed(self._of_choice())
+        return next((call for call in calls if id_ is not None and call.id == id_), None)
 
     def _append_arguments(self, call: PartialCall, arguments: object) -> None:
         if arguments is None or arguments == "":
@@ -248,13 +270,26 @@ def arguments_too_long(limits: ReadLimits) -> ProviderError:
     )
 
 
+def whole_number(index: object) -> int | None:
+    """`index` where it is a whole number; some servers write it as text or as a float.
+
+    >>> whole_number("1"), whole_number(1.0), whole_number(None)
+    (1, 1, None)
+    """
+    if isinstance(index, str) and index.isascii() and index.isdigit():
+        return int(index[:9])
+    return int(index) if isinstance(index, int | float) and index % 1 == 0 else None
+
+
 def called_function(piece: JsonMapping) -> JsonMapping:
     """The function of a call, or the custom tool.
 
-    Snowflake sends both, and leaves the one that is not meant empty.
+    Snowflake sends both, and leaves the one that is not meant empty. Cloudflare's own models have
+    name and arguments in the call itself:
+    https://developers.cloudflare.com/workers-ai/features/function-calling/
     """
     found = [value for key in ("function", "custom") if isinstance(value := piece.get(key), dict)]
-    return next((value for value in found if value.get("name")), found[0] if found else {})
+    return next((value for value in found if value.get("name")), found[0] if found else piece)
 
 
 def with_unique_ids(calls: Sequence[ToolCall], notes: dict[str, None]) -> tuple[ToolCall, ...]:

@@ -25,7 +25,7 @@ from turngraph.providers.reading.json_values import (
 from turngraph.providers.reading.read_limits import ReadLimits
 from turngraph.providers.reading.reasoning import REASONING_FIELDS, ReasoningCollector
 from turngraph.providers.reading.think_tags import ThinkSplitter
-from turngraph.providers.reading.usage_reader import read_usage, reported_usage
+from turngraph.providers.reading.usage_reader import merged_usage, read_usage, reported_usage
 from turngraph.state.errors import ErrorKind, ProviderError
 from turngraph.state.json_types import JsonMapping, JsonObject
 from turngraph.state.reply import UNFINISHED_REASONS, ProviderReply, StreamChunk
@@ -102,13 +102,11 @@ class ChatReader:
         return chunks
 
     def read_envelope(self, event: JsonMapping) -> bool:
-        """Reads what stands beside the choices. Returns whether a usage is among it.
-
-        Usage is cumulative: the last report counts.
-        """
+        """Reads what stands beside the choices. Returns whether a usage is among it."""
         self._read_top_level(event)
         usage = reported_usage(event)
-        self._usage = usage or self._usage
+        if usage:
+            self._usage = merged_usage(self._usage, usage)
         return bool(usage)
 
     def finish(self, *, ended: bool = False) -> ProviderReply:
@@ -278,6 +276,8 @@ class ChatReader:
         A stream of Mistral's changes from one to the other. The parts are kept beside the text,
         since a later request must bring them back: https://docs.mistral.ai/capabilities/reasoning/
         """
+        if isinstance(value, dict) and value.get("type") == "text":
+            value = [value]  # one part, without the list around it
         if isinstance(value, str) or not is_part_list(value):
             value = content_text(value)
             if self._parts:
@@ -295,6 +295,8 @@ class ChatReader:
             self._parts.add(part)
             self._append(self._reasoning, "reasoning", joined_text(part.get("thinking")), chunks)
             inner = part.get("text")
+            if isinstance(inner, dict):  # as in the messages of OpenAI's Assistants
+                inner = inner.get("value")
             text = joined_text(inner) if is_part_list(inner) else content_text(inner)
             self._append(self._text, "text", text, chunks)
 

@@ -5,9 +5,11 @@ list of output items. Everything an item holds is kept, because a later request 
 back unchanged.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Literal
 
+from turngraph.providers.reading.arguments import READ_ARGUMENTS_NOTE, one_object
 from turngraph.providers.reading.asked import Asked, unserved
 from turngraph.providers.reading.call_assembler import SERVED_NOTE, with_unique_ids
 from turngraph.providers.reading.error_reader import error_of_event
@@ -232,7 +234,7 @@ def reply_from(
     items = objects_in(response.get("output"))
     messages = [item for item in items if item.get("type") == "message"]
     parts = [part for item in messages for part in objects_in(item.get("content"))]
-    all_calls = [call_from(item) for item in items if str(item.get("type")) in ARGUMENTS]
+    all_calls = [call_from(item, notes) for item in items if str(item.get("type")) in ARGUMENTS]
     served = served_ids(items)
     ours = [
         call
@@ -299,9 +301,16 @@ def finish_reason(response: JsonMapping, has_calls: bool) -> str:
     return "tool_calls" if has_calls else "stop"
 
 
-def call_from(item: JsonMapping) -> ToolCall:
+def call_from(item: JsonMapping, notes: dict[str, None]) -> ToolCall:
     kind = str(item["type"])
-    arguments = item.get(ARGUMENTS[kind])
+    written = item.get(ARGUMENTS[kind])
+    if isinstance(written, dict):
+        written = json.dumps(written, ensure_ascii=False)
+    arguments = written if isinstance(written, str) else ""
+    if kind == "function_call":
+        arguments = one_object(arguments)
+    if arguments != (item.get(ARGUMENTS[kind]) or ""):
+        notes[READ_ARGUMENTS_NOTE] = None
     extra: JsonObject = {
         name: value for name, value in item.items() if name not in STANDARD and value is not None
     }
@@ -313,7 +322,7 @@ def call_from(item: JsonMapping) -> ToolCall:
         # A result refers to `call_id`; a server that leaves it out means the item's own id.
         id=text_or_none(item.get("call_id")) or text_or_none(item.get("id")) or "",
         name=text_or_none(item.get("name")) or "",
-        arguments=arguments if isinstance(arguments, str) else "",
+        arguments=arguments,
         extra=extra or None,
     )
 

@@ -1,13 +1,16 @@
 """Server-sent events, decoded from bytes that may be cut anywhere.
 
 Follows https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream with
-two exceptions. Text that is not UTF-8 is refused and not replaced, because a changed letter could
+three exceptions. Text that is not UTF-8 is refused and not replaced, because a changed letter could
 change a tool call. A last event without its blank line is kept, because the last event of an answer
-carries its usage.
+carries its usage. Events without blank lines between them are told apart: a line that is a whole
+JSON object is an event where another begins after it.
 """
 
 from collections.abc import Iterator
 from typing import Final, NamedTuple
+
+from pydantic_core import from_json
 
 from turngraph.providers.reading.read_limits import too_large
 from turngraph.state.errors import ProviderError
@@ -46,7 +49,7 @@ class SseDecoder:
         self._tail: list[bytes] = []
         """The beginning of a line whose end has not come."""
         self._tail_size = 0
-        self._name = ""
+        self._name = self._data_name = ""
         self._data: list[bytes] = []
         self._data_size = 0
         self.offset = 0
@@ -101,6 +104,13 @@ class SseDecoder:
         for line in lines:
             if line.startswith(b"data:"):  # nearly every line, so it is read right here
                 value = line[6:] if line[5:6] == b" " else line[5:]
+                if self._data:
+                    if self._begins_another(value):
+                        yield SseEvent(self._data_name or "message", self._decode(self._data[0]))
+                        self._data, self._data_size = [], 0
+                        self._data_name = self._name
+                else:
+                    self._data_name = self._name
                 self._data.append(value)
                 self._data_size += len(value)
             elif line:
@@ -109,6 +119,13 @@ class SseDecoder:
                 if self._data and (event := self._build_event()).data:
                     yield event
                 self._name, self._data, self._data_size = "", [], 0
+
+    def _begins_another(self, value: bytes) -> bool:
+        """Whether a line of data begins another event, although no blank line came before it."""
+        if len(self._data) != 1 or not value.startswith((b"{", b"[DONE]")):
+            return False
+        before = self._data[0].rstrip()
+        return before.endswith(b"}") and is_json_object(before)
 
     def _build_event(self) -> SseEvent:
         self._check_size()  # an event that arrives whole, in one piece of bytes, is checked here
@@ -145,3 +162,10 @@ class SseDecoder:
                 f"An event of the stream has {size} bytes; at most {self._max_event_bytes} are "
                 "read."
             )
+
+
+def is_json_object(data: bytes) -> bool:
+    try:
+        return isinstance(from_json(data), dict)
+    except ValueError:
+        return False

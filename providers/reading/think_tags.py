@@ -10,6 +10,7 @@ __all__ = ["ThinkSplitter", "split_thinking", "thinking_chunks"]
 State: TypeAlias = Literal["start", "thinking", "between", "text"]
 CLOSE_LENGTH: Final = len(THINK_CLOSE)
 _QUOTES: Final = ("`", '"', "'", "“")
+_FENCE: Final = "```"
 
 
 class ThinkSplitter:
@@ -18,7 +19,8 @@ class ThinkSplitter:
     Only a `<think>` at the very start opens reasoning: models behind Scaleway, Groq's `raw` format
     (https://console.groq.com/docs/reasoning) and vLLM without a reasoning parser write it there.
     Anywhere else it is text that somebody may have asked for. A lone `</think>` ends reasoning that
-    a chat template opened: `lone_close` is then set, and all text before it was reasoning.
+    a chat template opened: `lone_close` is then set, and all text before it was reasoning. Within
+    quotes or a block of code it is a mention.
 
         >>> splitter = ThinkSplitter()
         >>> [splitter.feed(piece) for piece in ("<th", "ink>2+2", "</think>", "\\n4")]
@@ -32,6 +34,8 @@ class ThinkSplitter:
         self._held = ""
         self._last = ""
         self._closed = False
+        self._fences = 0
+        """How many fences of blocks of code the text has so far; within a block it is odd."""
         self.lone_close = False
         """Whether the text that was returned by the last call comes after a lone `</think>`."""
 
@@ -80,7 +84,7 @@ class ThinkSplitter:
         return self._read_text(text)
 
     def _read_text(self, text: str) -> tuple[str, str]:
-        """Looks for a `</think>` that nothing opened. In quotes or backticks it is a mention."""
+        """Looks for a `</think>` that nothing opened and that is no mention."""
         before, close, rest = text.partition(THINK_CLOSE)
         if not close:
             waiting = unfinished_close(text)
@@ -90,7 +94,7 @@ class ThinkSplitter:
             return "", text
         self._remember(before)
         opened, self._closed = self._closed, True
-        if opened or self._last[-1:] in _QUOTES:
+        if opened or self._last[-1:] in _QUOTES or self._fences % 2:
             return "", text
         self._state, self.lone_close = "between", True
         return before, self._split(rest)[1]
@@ -99,6 +103,8 @@ class ThinkSplitter:
         end = self._last + text
         # A `<think>` within the text is a part of it, and so is the `</think>` that follows.
         self._closed = self._closed or THINK_OPEN in end
+        if "`" in text:
+            self._fences += end.count(_FENCE) - self._last.count(_FENCE)
         self._last = end[-len(THINK_OPEN) :]
 
     def _read_reasoning(self, text: str) -> tuple[str, str]:

@@ -3,18 +3,20 @@
 A count that is not reported stays None and never becomes zero: zero would be billed as free.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, TypeAlias
 
-from turngraph.providers.reading.json_values import member_at, number_or_none
+from turngraph.providers.reading.json_values import first_choice, member_at, number_or_none
 from turngraph.state.usage import MAX_TOKENS, TOKEN_FIELDS, Usage
 
-__all__ = ["USAGE_PATHS", "read_usage", "reported_usage"]
+__all__ = ["USAGE_PATHS", "merged_usage", "read_usage", "reported_usage"]
 
 TokenCounts: TypeAlias = dict[str, int | None]
 """Counts by the name of the field of `Usage`."""
 
+_NUMBER: Final = re.compile(r"\d{1,20}(\.\d{1,30})?([eE][-+]?\d{1,2})?", re.ASCII)
 MAX_USD: Final = 10**6
 """Far above the cost of any one call."""
 TICKS_PER_USD: Final = 10**10
@@ -126,11 +128,31 @@ def read_usage(raw: object, *, cost: object = None) -> tuple[Usage | None, tuple
 
 
 def reported_usage(event: Mapping[str, object]) -> object:
-    """The usage in an event or answer. Groq has it in a member of its own, `x_groq`:
-    https://console.groq.com/docs/api-reference
+    """The usage in an event or answer. Groq has it in a member of its own (`x_groq`), Moonshot in
+    the last choice of a stream: https://console.groq.com/docs/api-reference,
+    https://platform.moonshot.ai/docs/api/chat
     """
     usage = event.get("usage")
-    return member_at(event, "x_groq.usage") if not usage and "x_groq" in event else usage
+    if not usage and "x_groq" in event:
+        usage = member_at(event, "x_groq.usage")
+    if not usage and event.get("choices"):
+        usage = first_choice(event).get("usage")
+    return usage
+
+
+def merged_usage(before: object, usage: object) -> object:
+    """`usage`, with what only an earlier report of the same stream has.
+
+    Reports are cumulative, so the last one counts. Gateways to Claude report the prompt first
+    and the answer last, and some servers end with zeros.
+
+        >>> merged_usage({"prompt_tokens": 9}, {"prompt_tokens": 0, "completion_tokens": 2})
+        {'prompt_tokens': 9, 'completion_tokens': 2}
+    """
+    if not isinstance(before, dict) or not isinstance(usage, dict):
+        return usage or before
+    said = {name: value for name, value in usage.items() if value or name not in before}
+    return {**before, **said}
 
 
 def by_path(raw: Mapping[str, object]) -> dict[str, object]:
@@ -156,13 +178,24 @@ def first_value(members: Mapping[str, object], paths: Sequence[str]) -> object:
 def token_count(value: object, field: str, notes: list[str]) -> int | None:
     if value is None:
         return None
-    number = number_or_none(value)
-    # Some vendors write whole numbers as floats (12.0).
+    number = number_in(value)
+    # Some vendors write whole numbers as floats (12.0), some as text.
     if number is not None and 0 <= number <= MAX_TOKENS and number % 1 == 0:
         return int(number)
     kind = type(value).__name__
     notes.append(f"`{field}` is not a count of tokens (a `{kind}`); it counts as absent.")
     return None
+
+
+def number_in(value: object) -> int | float | Decimal | None:
+    """`value` as a number, also where it is one written as text; otherwise None.
+
+    >>> number_in("12"), number_in("0.0015"), number_in("many")
+    (Decimal('12'), Decimal('0.0015'), None)
+    """
+    if isinstance(value, str):
+        return Decimal(value) if _NUMBER.fullmatch(value) else None
+    return number_or_none(value)
 
 
 def with_parts_included(counts: TokenCounts, notes: list[str]) -> TokenCounts:
@@ -232,7 +265,7 @@ def amount_usd(
     value = member_at(answer, path)
     if value is None or isinstance(value, Mapping):
         return None
-    amount = number_or_none(value)
+    amount = number_in(value)
     if amount is None or not 0 <= amount <= MAX_USD * units_per_usd:
         kind = type(value).__name__
         notes.append(f"`{path}` is not an amount of money (a `{kind}`); it counts as absent.")

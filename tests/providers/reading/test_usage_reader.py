@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from turngraph.providers.reading.usage_reader import read_usage
+from turngraph.providers.reading.usage_reader import merged_usage, read_usage, reported_usage
 from turngraph.state.usage import TOKEN_FIELDS, Usage
 
 
@@ -154,7 +154,7 @@ def test_counts_that_contradict_each_other_are_kept_and_noted() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [-1, 10**30, 1.5, math.nan, math.inf, "12", True, [], {"n": 1}], ids=repr
+    "wrong", [-1, 10**30, 1.5, math.nan, math.inf, "many", "-1", True, [], {"n": 1}], ids=repr
 )
 def test_a_value_that_is_not_a_count_is_absent_and_noted(wrong: Any) -> None:
     """Clients that pass NaN or 10^30 on put it on the bill."""
@@ -195,12 +195,51 @@ def test_a_reported_cost_is_kept_exactly(raw: dict[str, Any], beside: Any, usd: 
     assert usage.cost_usd == Decimal(usd)
 
 
+@pytest.mark.parametrize(("written", "tokens"), [("12", 12), ("12.0", 12)])
+def test_a_count_written_as_text_is_a_count(written: str, tokens: int) -> None:
+    """Gateways that keep counts in headers or in Redis pass them on as text."""
+    assert usage_of({"prompt_tokens": written}) == Usage(input_tokens=tokens)
+
+
+def test_a_cost_written_as_text_is_a_cost() -> None:
+    """Decimals are often written as text, so that no parser rounds them."""
+    usage = usage_of({"prompt_tokens": 1, "cost": "0.00012"})
+    assert usage == Usage(input_tokens=1, cost_usd=Decimal("0.00012"))
+
+
+@pytest.mark.parametrize(
+    ("before", "last", "both"),
+    [
+        (
+            {"prompt_tokens": 9},
+            {"completion_tokens": 2},
+            {"prompt_tokens": 9, "completion_tokens": 2},
+        ),
+        ({"prompt_tokens": 9}, {"prompt_tokens": 0}, {"prompt_tokens": 9}),
+        ({"prompt_tokens": 9}, {"prompt_tokens": 11}, {"prompt_tokens": 11}),
+        ({"prompt_tokens": 9}, {}, {"prompt_tokens": 9}),
+        (None, {"prompt_tokens": 0}, {"prompt_tokens": 0}),
+    ],
+)
+def test_a_later_report_takes_nothing_away(before: Any, last: Any, both: Any) -> None:
+    """Gateways to Claude report the prompt first; some servers end with zeros."""
+    assert merged_usage(before, last) == both
+
+
+def test_moonshots_usage_stands_in_the_last_choice() -> None:
+    """https://platform.moonshot.ai/docs/api/chat"""
+    usage = {"prompt_tokens": 9, "completion_tokens": 2}
+    assert reported_usage({"choices": [{"index": 0, "delta": {}, "usage": usage}]}) == usage
+
+
 def test_zero_ticks_are_not_a_cost() -> None:
     """Azure reports xAI's field as 0 and bills the tokens itself; they are not free."""
     assert usage_of({"prompt_tokens": 7, "cost_in_usd_ticks": 0}) == Usage(input_tokens=7)
 
 
-@pytest.mark.parametrize("wrong", [-0.1, math.nan, math.inf, "0.1", 10**12, True], ids=repr)
+@pytest.mark.parametrize(
+    "wrong", [-0.1, math.nan, math.inf, "much", "-0.1", 10**12, True], ids=repr
+)
 def test_a_cost_that_is_not_an_amount_is_absent_and_noted(wrong: Any) -> None:
     """A negative cost would pay the caller."""
     usage, notes = read_usage({"prompt_tokens": 1, "cost": wrong})
