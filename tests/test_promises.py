@@ -1,4 +1,6 @@
-"""Sentences of `docs/` that no other test is about, each under the page that makes the promise."""
+"""What the pages of `docs/` promise. `promises.yaml` names the test of each; sentences that no
+other test is about have theirs here, under the page that makes the promise.
+"""
 
 import asyncio
 import inspect
@@ -6,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import Command, interrupt
 
+from tests.paths import ROOT
 from tests.turns import Run, ask, both_ways, turn_on
 from turngraph.billing import Budget, Ledger
 from turngraph.graphs import TurnGraph
@@ -18,6 +22,43 @@ from turngraph.interfaces.stepper import TurnStepper
 from turngraph.scripted import Call, Say, ScriptedModel
 
 THREAD: Any = {"configurable": {"thread_id": "t"}}
+PROMISES: dict[str, dict[str, str]] = yaml.safe_load(
+    (ROOT / "tests" / "promises.yaml").read_text("utf-8")
+)
+WITHOUT = {
+    "docs/changelog.md",
+    "docs/contributing.md",
+    "docs/glossary.md",
+    "docs/reference/index.md",
+}
+"""Pages that promise nothing, or only include another one."""
+
+
+def test_every_page_has_its_promises_written_down() -> None:
+    """A new page is looked through for what its readers can hold us to."""
+    docs = ROOT / "docs"
+    pages = {
+        f"docs/{page.relative_to(docs)}"
+        for page in docs.rglob("*.md")
+        if not {"_build", "rooms"} & set(page.parts)
+    }
+    assert set(PROMISES) | WITHOUT == pages | {"README.md"}
+
+
+@pytest.mark.parametrize("page", PROMISES)
+def test_a_promise_stands_on_its_page_in_the_words_that_are_tested(page: str) -> None:
+    """Whoever changes or drops the sentence sees here which test was about it."""
+    text = " ".join((ROOT / page).read_text("utf-8").split())
+    assert [words for words in PROMISES[page] if words not in text] == []
+
+
+@pytest.mark.parametrize("page", PROMISES)
+def test_the_test_of_a_promise_exists(page: str) -> None:
+    """A test that was renamed or removed leaves its promise without one."""
+    for words, test in PROMISES[page].items():
+        file, _, name = test.partition("::")
+        source = (ROOT / "tests" / file).read_text("utf-8")
+        assert f"def {name}(" in source, f"{page}, {words!r}: there is no {test}"
 
 
 def parent_of(turn: TurnGraph) -> Any:

@@ -12,7 +12,6 @@ from pathlib import Path
 from tests.paths import ROOT
 
 WITH_EXTRA = (
-    "turngraph.billing.langchain.middleware",  # for langchain's agents
     "turngraph.interfaces.server",  # FastAPI's routes
     "turngraph.interfaces.studio",  # Starlette's routes
     "turngraph.interfaces.terminal",  # Textual's widgets

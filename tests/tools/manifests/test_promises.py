@@ -14,6 +14,7 @@ PLUGIN = new_manifest("Plugin", name="shop")
 SQL = f"{new_manifest('SqlPlugin', name='orders')}---\n" + new_manifest(
     "SqlConnection", name="my_sql_connection"
 )
+API = new_manifest("ApiConnection", name="parcels")
 
 
 @pytest.mark.parametrize(
@@ -30,6 +31,8 @@ SQL = f"{new_manifest('SqlPlugin', name='orders')}---\n" + new_manifest(
         (SQL, "name: customer,", "name: customer-id,", "parameters[0].name"),
         (SQL, "name: customer,", f"name: {'c' * 65},", "parameters[0].name"),
         (SQL, "type: string, required", "type: text, required", "parameters[0].type"),
+        (API, "example.com/v1", "example.com/v1?key=x", "spec.connection.base_url"),
+        (API, "//api.example.com", "//ann:pw@api.example.com", "spec.connection.base_url"),
         (SQL, "hostname: db", "proxy_host: p\n    hostname: db", "proxy_host is not supported"),
     ],
 )
