@@ -271,7 +271,8 @@ class TurnGraph(StoredStates, TypedRuns):
             await drive_async(release_run(self._ledger, run, failed=failed))
 
     def _admitted(self, input: object, config: RunnableConfig | None) -> "Flow[AdmittedRun]":
-        from turngraph.graphs.admission import admission_request_for, admit_run
+        from turngraph.graphs.admission import admit_run
+        from turngraph.graphs.admission_request import admission_request_for
 
         request = admission_request_for(input, config, keeps_threads=bool(self.checkpointer))
         if request.needs_saved_state:
