@@ -55,7 +55,9 @@ class ChunkStream:
 
     def __next__(self) -> StreamChunk:
         if self._async is not None:
-            raise TurnInvocationError("This stream is read by `async for` already.")
+            raise TurnInvocationError(
+                "This stream is read by `async for` already: make another call."
+            )
         if self._sync is None:
             self._sync = self._reading.chunks()
         return next(self._sync)
@@ -65,7 +67,7 @@ class ChunkStream:
 
     async def __anext__(self) -> StreamChunk:
         if self._sync is not None:
-            raise TurnInvocationError("This stream is read by `for` already.")
+            raise TurnInvocationError("This stream is read by `for` already: make another call.")
         if self._async is None:
             self._async = self._reading.achunks()
         return await anext(self._async)

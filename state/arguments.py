@@ -61,7 +61,9 @@ def json_text(value: object, where: str) -> str:
     try:
         return dump_json(value)
     except RecursionError:
-        raise TurnValueError(f"{where} is nested too deeply to be written as JSON.") from None
+        raise TurnValueError(
+            f"{where} is nested too deeply to be written as JSON: flatten it."
+        ) from None
     except (TypeError, ValueError) as exc:
         raise TurnValueError(
             f"{where} holds a value that JSON cannot express ({exc}). "

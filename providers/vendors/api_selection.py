@@ -186,10 +186,12 @@ def _choice_for_needs(needs: Collection[Need], profile: VendorProfile) -> ApiCho
     features = ", ".join(f"`{need}`" for need in sorted(needs))
     if profile.responses == "none":
         raise TurnConfigurationError(
-            f"{features} needs the Responses API, which {profile.name} does not have."
+            f"{features} needs the Responses API, which {profile.name} does not have. "
+            "Leave it out, or ask a vendor that has it: `turngraph vendors` lists them."
         )
     if "previous_response_id" in needs and profile.responses == "stateless":
         raise TurnConfigurationError(
-            f"{profile.name} stores no answers, so `previous_response_id` cannot continue one."
+            f"{profile.name} stores no answers, so `previous_response_id` cannot continue one. "
+            "Send the conversation instead."
         )
     return ApiChoice("responses", f"Only the Responses API has {features}.")

@@ -68,7 +68,9 @@ def _read_user(wire: JsonMapping, n: int) -> BaseMessage:
 def _read_tool_result(wire: JsonMapping, n: int) -> BaseMessage:
     call_id = wire.get("tool_call_id")
     if not isinstance(call_id, str):
-        raise TurnValueError(f"Message {n} is a tool's result without a `tool_call_id`.")
+        raise TurnValueError(
+            f"Message {n} is a tool's result without a `tool_call_id`; give the id of its call."
+        )
     return ToolMessage(content=_read_content(wire, n), tool_call_id=call_id, name=wire.get("name"))
 
 

@@ -75,7 +75,9 @@ def _message_from(item: object, n: int) -> BaseMessage | None:
 def _result_message(item: JsonMapping, n: int) -> BaseMessage:
     kwargs = {} if item["type"] == "function_call_output" else {"type": item["type"]}
     if not isinstance(item.get("call_id"), str):
-        raise TurnValueError(f"Item {n} is a tool's result without a `call_id`.")
+        raise TurnValueError(
+            f"Item {n} is a tool's result without a `call_id`; give that of its call."
+        )
     content = _content({"content": item.get("output")}, n)
     return ToolMessage(content=content, tool_call_id=item["call_id"], additional_kwargs=kwargs)
 
