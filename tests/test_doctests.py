@@ -20,7 +20,7 @@ def _modules() -> list[str]:
 
 
 @pytest.mark.parametrize("module", _modules())
-def test_the_examples_of(module: str) -> None:
+def test_the_examples_of_a_module_run(module: str) -> None:
     """An example that does not run is worse than none."""
     with vendors_forgotten():
         failed, _ = doctest.testmod(

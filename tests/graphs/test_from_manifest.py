@@ -23,7 +23,7 @@ def client(config: str, more: str = "") -> Any:
     return load_manifests(text, secrets=Secrets(environ={"K": "key-9"}))
 
 
-def test_a_client_of_the_table_of_vendors() -> None:
+def test_a_client_may_name_a_vendor_of_the_table() -> None:
     """Zero is a wish; what is not said stays unsaid."""
     found = client("provider: openai, default_model: gpt-5-mini, default_temperature: 0")
     config = client_config(found, "c", environ={"OPENAI_API_KEY": "sk-x"})
@@ -35,7 +35,7 @@ def test_a_client_of_the_table_of_vendors() -> None:
     )
 
 
-def test_a_client_of_a_provider_manifest() -> None:
+def test_a_client_may_name_a_provider_manifest() -> None:
     """Address, model and key are its own; the key comes from its reference."""
     provider = (
         "---\napiVersion: turngraph/v1\nkind: Provider\nmetadata: {name: own}\nspec:\n"

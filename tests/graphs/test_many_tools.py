@@ -27,7 +27,7 @@ TOLD = {
 
 
 @pytest.mark.parametrize("way", ["sync", "async"])
-async def test_32_calls_of_every_bad_kind(way: str) -> None:
+async def test_32_calls_of_every_bad_kind_end_in_a_completed_turn(way: str) -> None:
     """Some hang, raise, return 50 MB or what has no JSON, are unknown or wrongly called; the rest
     are served.
     """

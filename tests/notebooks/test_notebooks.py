@@ -25,7 +25,7 @@ def _make() -> Any:
     return module
 
 
-def test_there_are_eight() -> None:
+def test_there_are_eight_notebooks_and_nothing_beside_them() -> None:
     """One for each thing people come for, and nothing else lies among them."""
     assert len(SOURCES) == 8
     opened = {path.name for path in NOTEBOOKS.iterdir() if not path.name.startswith((".", "__"))}

@@ -77,7 +77,7 @@ def test_it_says_plainly_that_it_is_scripted(client: openai.OpenAI) -> None:
     assert client.models.list().data[0].id == "scripted"
 
 
-def test_a_tool_loop(
+def test_a_tool_is_called_and_its_result_is_repeated(
     client: openai.OpenAI, chat_tools: list[ChatCompletionFunctionToolParam]
 ) -> None:
     """The call fits the question, and the answer holds what the tool said."""

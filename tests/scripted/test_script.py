@@ -247,7 +247,7 @@ def test_ids_differ_between_models_and_are_repeatable_by_name(connect: Any) -> N
     assert ids("tape") == ids("tape")
 
 
-async def test_sixty_four_at_once(connect: Any) -> None:
+async def test_sixty_four_requests_at_once_are_answered(connect: Any) -> None:
     """Benchmarks put this load on it."""
     async with (
         ScriptedModel() as model,

@@ -52,7 +52,7 @@ def run(box: Toolbox, name: str, **arguments: Any) -> str:
     return box.run(name, arguments, call_id="c", timeout_s=30).content
 
 
-def test_tools_over_stdio(servers: McpServers) -> None:
+def test_tools_over_stdio_are_served_by_one_process(servers: McpServers) -> None:
     """Arguments, results, errors and media arrive; one process serves all calls."""
     box = Toolbox.of(servers.tools())
     output = box.run("add", {"a": 2, "b": 3}, call_id="c", timeout_s=30)
@@ -92,7 +92,7 @@ def test_a_slow_start_is_waited_for_as_configured() -> None:
     assert time.monotonic() - began < 20
 
 
-async def test_tools_over_http_from_several_tasks(http_server: tuple[str, Any]) -> None:
+async def test_tools_over_http_are_shared_by_several_tasks(http_server: tuple[str, Any]) -> None:
     """Sessions live on their own loop, so turns on any loop share them."""
     url, _ = http_server
     servers = McpServers({"web": {"transport": "streamable_http", "url": url}})

@@ -34,7 +34,7 @@ LOCAL = "http://localhost:8123/v1"
         ("gpt-4o-search-preview", "chat"),
     ],
 )
-def test_openais_own_models(model: str, api: Api) -> None:
+def test_openais_own_models_are_asked_through_the_api_that_suits_them(model: str, api: Api) -> None:
     """OpenAI serves some models best, or only, through one of the two APIs."""
     assert select_api(model) == api
     assert select_api(model, "https://api.openai.com/v1") == api

@@ -49,7 +49,7 @@ def test_a_temperature_of_zero_is_sent(api: Api) -> None:
     assert build(USER, api=api, temperature=0).body["temperature"] == 0
 
 
-def test_a_whole_chat_request() -> None:
+def test_a_whole_chat_request_has_that_apis_names() -> None:
     """Every parameter has the name that this API gives it."""
     asked: dict[str, Any] = {
         "system": "Be brief.",
@@ -98,7 +98,7 @@ def test_a_whole_chat_request() -> None:
     }
 
 
-def test_a_whole_responses_request() -> None:
+def test_a_whole_responses_request_has_that_apis_names() -> None:
     """The same parameters in the other API; those it lacks are noted."""
     asked: dict[str, Any] = {
         "api": "responses",

@@ -39,7 +39,7 @@ def test_add_and_subtract_undo_each_other(day: date, days: int) -> None:
     assert json.loads(calculate_dates([later], "subtract", days=days))["dates"] == [day.isoformat()]
 
 
-def test_oldest_and_newest() -> None:
+def test_oldest_and_newest_are_found_in_any_order_and_format() -> None:
     """The order and the format of the dates do not matter."""
     dates = ["2024-03-01", "12/31/2023", "2024-02-29T23:59:00+02:00"]
     assert json.loads(calculate_dates(dates, "oldest", "US"))["date"] == "12/31/2023"

@@ -102,7 +102,7 @@ def ask(service: OpenMeteo, **arguments: str) -> Any:
     return json.loads(output.content) if output.status == "ok" else output.content
 
 
-def test_24_hours_of_every_documented_figure(service: OpenMeteo) -> None:
+def test_the_weather_has_24_hours_of_every_documented_figure(service: OpenMeteo) -> None:
     """The answer has eight figures for each hour."""
     report = ask(service, location="Berlin")
     assert report["location"] == "Berlin, State of Berlin, Germany"

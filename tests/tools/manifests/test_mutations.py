@@ -57,7 +57,7 @@ def everywhere() -> list[tuple[int, tuple[Any, ...]]]:
 
 
 @pytest.mark.parametrize("new", STRANGE, ids=range(len(STRANGE)))
-def test_every_value_replaced_by_a_strange_one(new: Any) -> None:
+def test_a_strange_value_anywhere_loads_or_is_refused_by_name(new: Any) -> None:
     """Each value of each manifest is replaced, one at a time."""
     for at, path in everywhere()[:: 3 if STRANGE.index(new) % 2 else 2]:
         load([*DOCUMENTS[:at], changed(DOCUMENTS[at], path, new), *DOCUMENTS[at + 1 :]])
@@ -65,7 +65,7 @@ def test_every_value_replaced_by_a_strange_one(new: Any) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(st.data())
-def test_several_things_wrong_at_once(data: st.DataObject) -> None:
+def test_several_mistakes_at_once_are_refused_by_name(data: st.DataObject) -> None:
     """Real files have more than one mistake."""
     documents: list[Any] = list(DOCUMENTS)
     for at, path in data.draw(
@@ -82,7 +82,7 @@ def test_several_things_wrong_at_once(data: st.DataObject) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(st.data())
-def test_damaged_text(data: st.DataObject) -> None:
+def test_damaged_text_loads_or_is_refused_by_name(data: st.DataObject) -> None:
     """The text is cut, doubled, or has something typed into it."""
     start = data.draw(st.integers(0, len(TEXT)))
     end = data.draw(st.integers(start, min(len(TEXT), start + 200)))

@@ -22,7 +22,7 @@ def secret(config: str) -> Secrets:
     return load_manifests(text, secrets=Secrets(environ={"DB": VALUE})).secrets
 
 
-def test_a_secret_by_name_environment_or_file(tmp_path: Path) -> None:
+def test_a_secret_is_found_by_name_environment_or_file(tmp_path: Path) -> None:
     """A name means a manifest, or an environment variable of that name."""
     (tmp_path / "token").write_text(f"{VALUE}\n")
     found = Secrets(environ={"X": "1", "TURNGRAPH_SECRET_SHOP": "2"}, folder=tmp_path)
@@ -67,7 +67,7 @@ def ring() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("ring")
-def test_a_secret_from_the_systems_keyring() -> None:
+def test_a_secret_is_found_in_the_systems_keyring() -> None:
     """People keep secrets there on a desktop."""
     assert Secrets().get("keyring:shop/bob") == VALUE
     with pytest.raises(SecretError, match="has no entry `shop/eve`"):

@@ -98,7 +98,7 @@ def test_a_query_that_concatenates_and_casts_works(shop: Shop) -> None:
     assert len(names(found)) == 5
 
 
-def test_arrays_dates_booleans_and_colons(shop: Shop) -> None:
+def test_arrays_dates_booleans_and_colons_are_bound(shop: Shop) -> None:
     """An array fills IN (…), a date compares with a date, and `:x` in a text is no bind."""
     found = plugin(
         "SELECT name FROM items WHERE id IN ({ids}) AND ':word' <> 'a:b' ORDER BY id", shop

@@ -76,13 +76,15 @@ def test_postgresql_sessions_are_read_only_and_limited() -> None:
         ),
     ],
 )
-def test_tls_of_postgresql(fields: dict[str, Any], wanted: dict[str, str]) -> None:
+def test_tls_of_postgresql_checks_what_the_connection_names(
+    fields: dict[str, Any], wanted: dict[str, str]
+) -> None:
     """Files are relative to the manifest; with a CA the server's name is checked."""
     args = _connect_args(place(**fields), "postgresql")
     assert {name: value for name, value in args.items() if name.startswith("ssl")} == wanted
 
 
-def test_tls_and_timeouts_of_mysql() -> None:
+def test_tls_and_timeouts_of_mysql_are_set() -> None:
     """The driver's timeout is a little later than the server's."""
     args = _connect_args(
         place(db_engine="mysql", use_ssl=True, ssl_ca="ca.pem", timeout=3), "mysql"

@@ -134,7 +134,7 @@ BASIC = base64.b64encode(f"bob:{SECRET}".encode()).decode()
         ('authMethod: oauth, apiKey: "env:KEY"', "Authorization", f"Bearer {SECRET}"),
     ],
 )
-def test_every_auth_method(
+def test_every_auth_method_sends_its_credentials(
     service: Service, connection: str, header: str, value: str | None
 ) -> None:
     """The secret is looked up when it is needed."""
@@ -189,7 +189,7 @@ def test_an_endless_answer_is_ended(service: Service, path: str) -> None:
     assert "did not answer within 0.3 seconds" in output.content
 
 
-def test_good_answers_of_every_form(service: Service) -> None:
+def test_good_answers_of_every_form_are_read(service: Service) -> None:
     """JSON, compressed or not, text, and an empty body."""
     assert call(service.load("endpoint: /packed")) == {"packed": True}
     assert ask(service.load("endpoint: /text")).content == "plain words"
