@@ -26,6 +26,7 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from turngraph.graphs.run_writes import run_writes_of
+from turngraph.graphs.serializers import TurnSerializer
 
 __all__ = ["FASTER", "OneTransactionSaver", "SingleVisitSaver"]
 
@@ -67,6 +68,8 @@ class OneTransactionSaver(SqliteSaver):
         with kept.stored() as run_writes, self.cursor() as cursor:
             inner = copy(self)
             inner._cursor = cursor
+            if isinstance(self.serde, TurnSerializer):
+                inner.serde = self.serde.of_one_transaction()
             try:
                 for write in run_writes:
                     super(OneTransactionSaver, inner).put_writes(*write)

@@ -19,9 +19,11 @@ from langgraph.pregel._algo import task_path_str
 from langgraph.types import Command, interrupt
 
 from tests.turns import ask, turn_on
-from turngraph.graphs import TurnGraph, run_writes
+from turngraph.graphs import TurnGraph, run_writes, serializers, with_strict_serde
 from turngraph.graphs.readable_savers import readable
 from turngraph.scripted import Call, Say, ScriptedModel
+from turngraph.state.result import TurnResult
+from turngraph.state.stored import stored_form
 
 THREAD: Any = {"configurable": {"thread_id": "t", "checkpoint_ns": ""}}
 
@@ -193,6 +195,27 @@ async def test_a_stage_is_stored_with_the_checkpoint_of_its_step(
         # LangGraph's own saver finds the writes of every stage beside its checkpoint.
         steps = [each async for each in saver.alist(THREAD)]
         assert sum(bool(each.pending_writes) for each in steps) == len(steps) - 1 == 9
+
+
+async def test_a_value_is_encoded_once_for_its_write_and_for_the_checkpoint(
+    tmp_path: Path, model: ScriptedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded = list[object]()
+
+    def noted(value: object) -> Any:
+        encoded.append(value)
+        return stored_form(value)
+
+    monkeypatch.setattr(serializers, "stored_form", noted)
+    async with counted(tmp_path / "t.db") as (saver, _):
+        turn = turn_on(model, functions=["calculator"], checkpointer=saver)
+        out = await turn.ainvoke(ask("What is 6 * 7?"), THREAD)
+        assert [value for value in encoded if isinstance(value, TurnResult)] == [out["result"]]
+        # The writes and the checkpoints have it, each for itself.
+        other = with_strict_serde(saver)
+        newest, before, *_ = [each async for each in other.alist(THREAD)]
+        assert newest.checkpoint["channel_values"]["result"] == out["result"]
+        assert ("result", out["result"]) in [write[1:] for write in before.pending_writes or ()]
 
 
 async def test_a_stage_whose_update_is_read_is_stored_before_its_checkpoint(

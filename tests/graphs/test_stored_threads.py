@@ -12,7 +12,7 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 
 from tests.turns import ask, result_of, turn_on
 from turngraph.graphs import TurnGraph
-from turngraph.graphs.strict_serde import TurnSerializer
+from turngraph.graphs.serializers import TurnSerializer
 from turngraph.scripted import ScriptedModel
 from turngraph.state.stored import Stored
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from langgraph._internal import _serde
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from turngraph.graphs.strict_serde import TurnSerializer
+from turngraph.graphs.serializers import TurnSerializer
 from turngraph.interfaces.stepper.engine.task_controller import Graph, graphs_in
 from turngraph.state.errors import TurnValueError
 
