@@ -7,7 +7,7 @@ compare it.
 
 from typing import Any, Final, Literal, NamedTuple
 
-from sqlalchemy import Row, bindparam, or_, select, update
+from sqlalchemy import bindparam, or_, select, update
 
 from turngraph.billing.errors import FencedError, TurnConflictError
 from turngraph.billing.store.schema import attempt_t, is_in, turn_t
@@ -97,7 +97,7 @@ def admit(
     return _take_over(tx, row, own=own)
 
 
-def _check_same_request(row: Row[Any], account: str, request_sha: str | None) -> None:
+def _check_same_request(row: Any, account: str, request_sha: str | None) -> None:
     differs = None not in (row.request_sha, request_sha) and row.request_sha != request_sha
     if row.account != account or differs:
         raise TurnConflictError(
@@ -119,7 +119,7 @@ def _start(
     tx.execute(_INSERT, {**row, **lease, "created": tx.now, "updated": tx.now})
 
 
-def _take_over(tx: LedgerTransaction, row: Row[Any], *, own: bool) -> Admission:
+def _take_over(tx: LedgerTransaction, row: Any, *, own: bool) -> Admission:
     is_mine = own and row.owner == tx.owner
     if row.status == "running" and row.lease_until > tx.now and not is_mine:
         raise _conflict(tx, row)
@@ -130,7 +130,7 @@ def _take_over(tx: LedgerTransaction, row: Row[Any], *, own: bool) -> Admission:
         "lease_until": tx.lease_until,
         "updated": tx.now,
     }
-    return Admission(row.turn_id, tx.execute(_TAKE, lease).scalar_one(), "running")
+    return Admission(row.turn_id, tx.execute(_TAKE, lease).scalar(), "running")
 
 
 def _clear_thread(tx: LedgerTransaction, thread: str, *, but: str) -> None:
@@ -142,7 +142,7 @@ def _clear_thread(tx: LedgerTransaction, thread: str, *, but: str) -> None:
         tx.execute(_ABANDON, abandoned)
 
 
-def _conflict(tx: LedgerTransaction, row: Row[Any]) -> TurnConflictError:
+def _conflict(tx: LedgerTransaction, row: Any) -> TurnConflictError:
     wait_s = max(0.0, row.lease_until - tx.now)
     return TurnConflictError(
         f"Turn `{row.turn_id}` of thread `{row.thread_id}` is run by another worker; its lease "

@@ -84,7 +84,7 @@ def remove_budget(tx: LedgerTransaction, name: str) -> bool:
 
 def list_budgets(tx: LedgerTransaction) -> tuple[Budget, ...]:
     """Returns the stored budgets, by name."""
-    return tuple(Budget.model_validate_json(row) for row in tx.execute(_STORED).scalars())
+    return tuple(Budget.model_validate_json(row) for (row,) in tx.execute(_STORED).all())
 
 
 def windows_for(
@@ -207,7 +207,7 @@ def close_windows(
     # `hold` is kept after an attempt is closed, so that a later correction finds its windows.
     for budget_id, window in execute(conn, _OF_ATTEMPT, {"b_attempt": attempt_id}).all():
         which = {"b_budget": budget_id, "b_window": window, "b_held": held, "b_charged": charged}
-        after, limit, warn_at = execute(conn, _CLOSE, which).one()
+        after, limit, warn_at = execute(conn, _CLOSE, which).first()
         crossed.extend(
             ThresholdCrossed(budget_id, window, share, from_nano(after), from_nano(limit))
             for share in json.loads(warn_at)

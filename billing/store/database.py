@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from turngraph.billing.errors import LedgerError
+from turngraph.billing.store.prepared import execute_sql
 from turngraph.billing.store.urls import parse_url
 from turngraph.state.private_files import create_private_file
 
@@ -98,9 +99,9 @@ def _begin_sqlite(conn: "Connection") -> None:
     wanted = "NORMAL" if options.get(UNFLUSHED) else _FLUSHED
     # It cannot be changed within a transaction, and is changed only where it differs.
     if kept.get(UNFLUSHED, _FLUSHED) != wanted:
-        conn.exec_driver_sql(f"PRAGMA synchronous = {wanted}")
+        execute_sql(conn, f"PRAGMA synchronous = {wanted}")
         kept[UNFLUSHED] = wanted
-    conn.exec_driver_sql("BEGIN" if options.get(READ) else "BEGIN IMMEDIATE")
+    execute_sql(conn, "BEGIN" if options.get(READ) else "BEGIN IMMEDIATE")
 
 
 def _undo_sqlite(connection: Any, *_: object) -> None:

@@ -232,7 +232,7 @@ class LedgerStore:
                 self._spooled = False
 
     def _run(self, options: Mapping[str, bool], op: Callable[[LedgerTransaction], T]) -> T:
-        nonce, error = uuid.uuid4().hex, cast("DBAPIError | None", None)
+        nonce, error = os.urandom(16).hex(), cast("DBAPIError | None", None)
         for delay_s in (0.0, *self._retry_delays_s):
             if delay_s:
                 time.sleep(delay_s)

@@ -1,15 +1,49 @@
 """Runs statements whose SQL was compiled before: once in a process, not once for every execution.
 
 SQLAlchemy has a cache of its own, but looks a statement up and arranges its parameters anew each
-time, which takes longer than SQLite needs for the statement.
+time, and then describes the columns of the result. On SQLite that takes several times longer than
+the statement itself. So SQLite's driver is called here, within SQLAlchemy's connection and its
+transaction, and the driver's errors become SQLAlchemy's.
 """
 
-from collections.abc import Mapping
+import sqlite3
+from collections import namedtuple
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, CursorResult, Executable
+from sqlalchemy import Connection, Executable
+from sqlalchemy.exc import DBAPIError
 
-__all__ = ["execute"]
+__all__ = ["Rows", "execute", "execute_sql"]
+
+
+class Rows:
+    """What a statement returned. A row is a named tuple, with the values of the driver: a truth
+    value of SQLite is a number.
+
+    rowcount: how many rows were inserted, updated or deleted by a statement that returns none.
+
+    >>> Rows([(1, "a"), (2, "b")], -1).first()
+    (1, 'a')
+    """
+
+    __slots__ = ("_rows", "rowcount")
+
+    def __init__(self, rows: Iterable[Any], rowcount: int) -> None:
+        self._rows: Sequence[Any] = list(rows)
+        self.rowcount = rowcount
+
+    def all(self) -> Sequence[Any]:
+        """Returns every row."""
+        return self._rows
+
+    def first(self) -> Any:
+        """Returns the first row, or None."""
+        return self._rows[0] if self._rows else None
+
+    def scalar(self) -> Any:
+        """Returns the first value of the first row, or None."""
+        return self._rows[0][0] if self._rows else None
 
 
 class _Prepared(NamedTuple):
@@ -29,19 +63,51 @@ class _Prepared(NamedTuple):
 _prepared: Final[dict[tuple[Executable, str, tuple[str, ...]], _Prepared]] = {}
 """By statement, database, and the names of the values: an insert or update sets what is given."""
 
+_row_types: Final[dict[str, Any]] = {}
+"""The named tuple of a statement's rows on SQLite, by its SQL."""
 
-def execute(
-    conn: Connection, statement: Executable, values: Mapping[str, Any]
-) -> CursorResult[*tuple[Any, ...]]:
-    """Runs a statement that exists once in this process, such as a constant of a module.
 
-    The values of the rows are those of the driver: a truth value of SQLite is a number.
-    """
+def execute(conn: Connection, statement: Executable, values: Mapping[str, Any]) -> Rows:
+    """Runs a statement that exists once in this process, such as a constant of a module."""
     key = (statement, conn.dialect.name, tuple(values))
     prepared = _prepared.get(key)
     if prepared is None:
         prepared = _prepared[key] = _prepare(statement, conn, list(values))
-    return conn.exec_driver_sql(prepared.sql, prepared.parameters(values))
+    return execute_sql(conn, prepared.sql, prepared.parameters(values))
+
+
+def execute_sql(conn: Connection, sql: str, parameters: Any = ()) -> Rows:
+    """Runs `sql`, which is a constant too. Raises SQLAlchemy's errors."""
+    driver = conn.connection.dbapi_connection
+    if isinstance(driver, sqlite3.Connection) and not _is_watched(conn):
+        return _execute_on_sqlite(driver, sql, parameters)
+    result = conn.exec_driver_sql(sql, parameters)
+    return Rows(result if result.returns_rows else (), result.rowcount)
+
+
+def _is_watched(conn: Connection) -> bool:
+    """Returns whether somebody listens to statements. SQLAlchemy tells them more than we could."""
+    events = conn.engine.dispatch  # nobody else has the connection itself
+    return bool(events.before_cursor_execute or events.after_cursor_execute)
+
+
+def _execute_on_sqlite(driver: sqlite3.Connection, sql: str, parameters: Any) -> Rows:
+    cursor = driver.cursor()
+    try:
+        cursor.execute(sql, parameters)
+        if cursor.description is None:
+            return Rows((), cursor.rowcount)
+        row_type: Any = _row_types.get(sql)
+        if row_type is None:
+            names = [column[0] for column in cursor.description]
+            row_type = _row_types[sql] = namedtuple("Row", names, rename=True)
+        rows = map(row_type._make, cursor.fetchall())
+        return Rows(rows, cursor.rowcount)
+    except sqlite3.Error as exc:
+        raise DBAPIError.instance(sql, parameters, exc, sqlite3.Error) from exc
+    finally:
+        # Also after Ctrl-C: a statement that is not over keeps its lock.
+        cursor.close()
 
 
 def _prepare(statement: Executable, conn: Connection, names: list[str]) -> _Prepared:

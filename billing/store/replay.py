@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, bindparam, select
+from sqlalchemy import bindparam, select
 
 from turngraph.billing.store.attempt_rows import columns_of
 from turngraph.billing.store.calls import Call, StartedAttempt
@@ -67,7 +67,7 @@ def replay(
         drop_reservation(tx, reservation, why="replayed")
     attempt_id = f"{call_id}.1"
     _insert_replayed(tx, call, call_id, attempt_id, request_sha, recorded)
-    return StartedAttempt(attempt_id, 1, Decimal(0), reply=recorded["response"])
+    return StartedAttempt(attempt_id, 1, Decimal(0), reply=recorded.response)
 
 
 def _insert_replayed(
@@ -76,7 +76,7 @@ def _insert_replayed(
     call_id: str,
     attempt_id: str,
     request_sha: str,
-    recorded: RowMapping,
+    recorded: Any,
 ) -> None:
     row = {
         "attempt_id": attempt_id,
@@ -85,7 +85,7 @@ def _insert_replayed(
         "request_sha": request_sha,
         "state": "settled",
         "basis": "replayed",
-        "note": f"replayed from {recorded['attempt_id']}",
+        "note": f"replayed from {recorded.attempt_id}",
         "hold_nano": 0,
         "charge_nano": 0,
         "owner": tx.owner,
@@ -93,20 +93,20 @@ def _insert_replayed(
         "day": datetime.fromtimestamp(tx.now, UTC).date().isoformat(),
         "created": tx.now,
         "updated": tx.now,
-        **{name: recorded[name] for name in _COPIED},
+        **{name: getattr(recorded, name) for name in _COPIED},
     }
     tx.conn.execute(attempt_t.insert(), {**columns_of(call), **row})
     entry: dict[str, Any] = {"attempt_id": attempt_id, "rev": 1, "kind": "charge"}
     tx.conn.execute(entry_t.insert(), {**entry, "amount_nano": 0, "at": tx.now, "note": None})
 
 
-def _recorded(tx: LedgerTransaction, call: Call, request_sha: str) -> RowMapping | None:
+def _recorded(tx: LedgerTransaction, call: Call, request_sha: str) -> Any | None:
     if call.seq is None:
         return None
     turn, thread = call.attribution.turn, call.attribution.thread
     which = {"b_kind": call.kind, "b_seq": call.seq, "b_sha": request_sha}
-    row = tx.execute(_OF_TURN, {**which, "b_turn": turn}).mappings().first()
+    row = tx.execute(_OF_TURN, {**which, "b_turn": turn}).first()
     # In a graph inside another one, each lineage has its own turn id.
     if row is None and thread is not None:
-        row = tx.execute(_OF_THREAD, {**which, "b_thread": thread}).mappings().first()
+        row = tx.execute(_OF_THREAD, {**which, "b_thread": thread}).first()
     return row

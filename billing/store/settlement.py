@@ -6,7 +6,7 @@ from decimal import Decimal
 from functools import cache, lru_cache
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Integer, Row, Text, bindparam, cast, func, select, update
+from sqlalchemy import BigInteger, Integer, Text, bindparam, cast, func, select, update
 
 from turngraph.billing.errors import LedgerError
 from turngraph.billing.pricing.money import from_nano, to_nano
@@ -69,7 +69,7 @@ def settle_answer(tx: LedgerTransaction, charged: ChargedResponse) -> tuple[bool
     return row.is_current in (None, True), _entered(tx, charged.response.attempt_id, row)
 
 
-def _entered(tx: LedgerTransaction, attempt_id: str, row: Row[Any]) -> Settled:
+def _entered(tx: LedgerTransaction, attempt_id: str, row: Any) -> Settled:
     """Enters the charge of an attempt that was just settled, and closes its hold."""
     # The database computed the charge: without a price it is the hold.
     held, nano = row.hold_nano, row.charge_nano
@@ -161,7 +161,7 @@ def _adjust(
 
 def _net(tx: LedgerTransaction, attempt_id: str) -> tuple[int, int]:
     """Returns the sum of an attempt's entries in nano-dollars, and the last revision (0: none)."""
-    row = tx.execute(_NET, {"b_attempt": attempt_id}).one()
+    row = tx.execute(_NET, {"b_attempt": attempt_id}).first()
     return int(row[0]), int(row[1])
 
 

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping, Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, CursorResult, Executable
+from sqlalchemy import Connection, Executable
 from sqlalchemy.dialects import postgresql, sqlite
 
 from turngraph.billing.budget import Budget
-from turngraph.billing.store.prepared import execute
+from turngraph.billing.store.prepared import Rows, execute
 from turngraph.state.base import Frozen
 
 __all__ = ["INSERT", "LedgerTransaction", "Record", "in_order", "is_unflushed", "unflushed"]
@@ -40,9 +40,7 @@ class LedgerTransaction:
     new_prices: set[str] = field(default_factory=set)
     """The ids of prices that this transaction stores."""
 
-    def execute(
-        self, statement: Executable, values: Mapping[str, Any] = _NOTHING
-    ) -> CursorResult[*tuple[Any, ...]]:
+    def execute(self, statement: Executable, values: Mapping[str, Any] = _NOTHING) -> Rows:
         """Runs a statement that is a constant of its module. Other ones go to `conn`."""
         return execute(self.conn, statement, values)
 
