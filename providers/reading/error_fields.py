@@ -7,6 +7,10 @@ form of the error                                    vendors
 {"object": "error", "message": …, "code": 400}       Mistral, older vLLM
 {"detail": [{"loc": […], "msg": "…"}]}               FastAPI servers: Mistral, vLLM
 {"choices": [{"error": {…}}]}                        OpenRouter
+{"base_resp": {"status_code": 1002, …}}              MiniMax
+{"errors": [{"code": 3040, …}], "success": false}    Cloudflare
+{"error": "…", "error_type": "overloaded"}           TGI
+{"__type": "ThrottlingException", …}                 AWS
 """
 
 import re
@@ -43,11 +47,15 @@ def error_fields_of(raw: object) -> ErrorFields:
     if isinstance(raw, list):
         return error_fields_of(raw[0]) if raw else ErrorFields()
     if not isinstance(raw, Mapping):
+        if isinstance(raw, int) and not isinstance(raw, bool):
+            return ErrorFields(status=http_status(raw))
         return ErrorFields(raw) if isinstance(raw, str) else ErrorFields()
     inner = next((raw[name] for name in ("error", "errors") if raw.get(name)), None)
     if inner is None:
         # OpenRouter reports the failure of one choice within that choice.
         inner = first_choice(raw).get("error")
+    if inner is None:
+        inner = raw.get("base_resp")
     if inner is None:
         return flat_fields(raw)
     return with_missing_from(error_fields_of(inner), flat_fields(raw))
@@ -62,7 +70,9 @@ def with_missing_from(inner: ErrorFields, outer: ErrorFields) -> ErrorFields:
 
 
 def flat_fields(raw: JsonMapping) -> ErrorFields:
-    code, type_ = raw.get("code"), raw.get("type") or raw.get("status")
+    code = raw.get("code") or raw.get("status_code")
+    types = (raw.get(name) for name in ("type", "error_type", "__type", "status"))
+    type_ = next((value for value in types if value), None)
     # `code` is a word at OpenAI, an HTTP status at OpenRouter and vLLM.
     statuses = map(http_status, (raw.get("status_code"), code, raw.get("status")))
     param = raw.get("param")
@@ -82,7 +92,8 @@ def http_status(value: object) -> int | None:
 
 
 def message_of(raw: JsonMapping) -> str:
-    message = raw.get("message") or raw.get("detail") or raw.get("msg")
+    names = ("message", "detail", "msg", "status_msg")
+    message = next((raw[name] for name in names if raw.get(name)), None)
     # OpenRouter's own message is general; what its upstream said stands in the metadata:
     # https://openrouter.ai/docs/api-reference/errors
     upstream = member_at(raw, "metadata.raw")

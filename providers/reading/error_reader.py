@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from turngraph.providers.reading.error_fields import ErrorFields, error_fields_of
 from turngraph.providers.reading.error_table import billed_for, kind_of
-from turngraph.providers.reading.json_values import first_choice
+from turngraph.providers.reading.json_values import first_choice, member_at
 from turngraph.providers.reading.redact import redact
 from turngraph.providers.reading.retry_after import retry_after_s
 from turngraph.providers.reading.sse import SseDecoder
@@ -29,6 +29,7 @@ EXCERPT_CHARS: Final = 200
 """How much is shown of a body that is not JSON."""
 FIELD_CHARS: Final = 200
 """How much is shown of a code, a type or an id."""
+ANSWER_MEMBERS: Final = ("choices", "delta", "item", "output", "response", "usage")
 TAGS: Final = re.compile(r"<(style|script)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 
 
@@ -114,7 +115,23 @@ def is_error(value: object, name: str = "message") -> bool:
         return name == "error"
     # A null or empty `error` is no error: Responses has `"error": null` in every answer.
     marked = "error" in (name, value.get("type"), value.get("object"))
-    return bool(value.get("error")) or marked or bool(first_choice(value).get("error"))
+    if marked or value.get("error") or first_choice(value).get("error"):
+        return True
+    return not any(value.get(name) for name in ANSWER_MEMBERS) and says_that_it_failed(value)
+
+
+def says_that_it_failed(value: Mapping[str, object]) -> bool:
+    """Whether an object that has nothing of an answer is an error without an `error` member:
+    Cerebras, Cohere, Alibaba, AWS; MiniMax (`base_resp`), Cloudflare (`success`).
+
+        >>> says_that_it_failed({"message": "Slow down.", "code": "request_quota_exceeded"})
+        True
+    """
+    failed = member_at(value, "base_resp.status_code")
+    if value.get("success") is False or failed not in (None, 0):
+        return True
+    coded = any(value.get(name) for name in ("code", "status_code", "__type"))
+    return coded and isinstance(value.get("message") or value.get("detail"), str)
 
 
 def unusable(text: str, kind: ErrorKind = "protocol") -> ProviderError:

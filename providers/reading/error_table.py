@@ -41,6 +41,52 @@ KIND_BY_WORD: Final[Mapping[str, ErrorKind]] = {
     # Mistral, DeepSeek: https://api-docs.deepseek.com/quick_start/error_codes
     "invalid_model": "not_found",
     "insufficient_balance": "quota",
+    # Moonshot: https://platform.moonshot.ai/docs/api/errors
+    "exceeded_current_quota_error": "quota",
+    "engine_overloaded_error": "overloaded",
+    "rate_limit_reached_error": "rate_limit",
+    # Alibaba: https://www.alibabacloud.com/help/en/model-studio/error-code
+    "arrearage": "quota",
+    "data_inspection_failed": "content_filter",
+    "datainspectionfailed": "content_filter",
+    "throttling": "rate_limit",
+    "throttling.ratequota": "rate_limit",
+    "throttling.burstrate": "rate_limit",
+    "throttling.allocationquota": "quota",
+    # Z.AI: https://docs.z.ai/api-reference/api-code
+    "1113": "quota",
+    "1261": "context_length",
+    "1301": "content_filter",
+    "1302": "rate_limit",
+    "1303": "rate_limit",
+    "1305": "rate_limit",
+    "1308": "quota",
+    # MiniMax, in `base_resp`: https://platform.minimax.io/docs/api-reference/errorcode
+    "1002": "rate_limit",
+    "1004": "authentication",
+    "1008": "quota",
+    "1026": "content_filter",
+    "1027": "content_filter",
+    "1039": "rate_limit",
+    "2013": "bad_request",
+    # Bedrock: https://docs.aws.amazon.com/bedrock/latest/userguide/troubleshooting-api-error-codes.html
+    "throttling_exception": "rate_limit",
+    "throttlingexception": "rate_limit",
+    "accessdeniedexception": "permission",
+    "serviceunavailableexception": "overloaded",
+    "modelnotreadyexception": "overloaded",
+    "validationexception": "bad_request",
+    # Cerebras: https://inference-docs.cerebras.ai/support/error
+    "too_many_requests_error": "rate_limit",
+    "request_quota_exceeded": "rate_limit",
+    "token_quota_exceeded": "rate_limit",
+    # GitHub Copilot
+    "quota_exceeded": "quota",
+    # TGI: https://huggingface.co/docs/text-generation-inference
+    "overloaded": "overloaded",
+    # Cloudflare: https://developers.cloudflare.com/workers-ai/platform/errors/
+    "3036": "quota",
+    "3040": "overloaded",
     # Anthropic behind gateways: https://docs.claude.com/en/api/errors
     "overloaded_error": "overloaded",
     "rate_limit_error": "rate_limit",
@@ -71,6 +117,7 @@ KIND_BY_PHRASE: Final[tuple[tuple[str, ErrorKind], ...]] = (
     ("insufficient credits", "quota"),  # OpenRouter
     ("credit balance is too low", "quota"),
     ("content management policy", "content_filter"),  # Azure
+    ("`inputs` tokens + `max_new_tokens`", "context_length"),  # TGI, Together
 )
 """Searched for only in a 4xx and in errors inside an answer, and only if the words say nothing."""
 

@@ -106,10 +106,11 @@ def status_finish_reason(response: JsonMapping) -> str | None:
         >>> status_finish_reason({"status": "queued"}), status_finish_reason({"status": "expired"})
         ('queued', 'incomplete')
     """
-    status = response.get("status")
-    if status in (None, "", "completed"):
+    status = str(response.get("status") or "completed").lower()
+    if status == "completed":
         return None
     details = response.get("incomplete_details")
-    if status == "incomplete" and isinstance(details, dict):
-        return _CUT.get(str(details.get("reason")).lower(), "incomplete")
-    return str(status) if str(status) in UNFINISHED_STATUSES else "incomplete"
+    if status == "incomplete" and details:
+        reason = details.get("reason") if isinstance(details, dict) else details
+        return _CUT.get(str(reason).lower(), "incomplete")
+    return status if status in UNFINISHED_STATUSES else "incomplete"

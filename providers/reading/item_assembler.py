@@ -35,6 +35,13 @@ MEMBERS: Final[Mapping[str, tuple[str, str]]] = {
     "response.custom_tool_call_input.delta": ("custom_tool_call", "input"),
 }
 """The type of the item, and the member of it that grows."""
+WHOLE_TEXTS: Final[Mapping[str, str]] = {
+    "response.output_text.done": "text",
+    "response.refusal.done": "refusal",
+    "response.function_call_arguments.done": "arguments",
+    "response.custom_tool_call_input.done": "input",
+}
+"""The events that end a text, and the member that holds all of it."""
 CALLS: Final = frozenset(kind for kind, _ in MEMBERS.values())
 ITEMS: Final = frozenset({"response.output_item.added", "response.output_item.done"})
 
@@ -74,6 +81,11 @@ class ItemAssembler:
         """
         if kind in PARTS or kind in MEMBERS:
             self._add_piece(kind, event)
+        elif kind in WHOLE_TEXTS:
+            # Proxies that do not stream send the whole text here, and no pieces before it.
+            text = event.get(WHOLE_TEXTS[kind])
+            piece = {**event, "delta": text}
+            self._add_piece(kind.removesuffix("done") + "delta", piece, whole=True)
         elif kind in ITEMS and isinstance(item := event.get("item"), dict):
             place = self._place_of(event)
             self._items[place] = item
@@ -101,7 +113,7 @@ class ItemAssembler:
         )
         return next(known, len(self._items))
 
-    def _add_piece(self, kind: str, event: JsonMapping) -> None:
+    def _add_piece(self, kind: str, event: JsonMapping, *, whole: bool = False) -> None:
         place, delta = event.get("output_index"), event.get("delta")
         if not isinstance(delta, str):
             return
@@ -109,6 +121,8 @@ class ItemAssembler:
             place = max(self._items, default=0)
         part = event.get("summary_index" if "summary" in kind else "content_index")
         key = (place, kind, part if isinstance(part, int) else 0)
+        if whole and key in self._pieces:
+            return
         self._pieces.setdefault(key, []).append(delta)
         if kind in MEMBERS:
             self._sizes[key] = self._sizes.get(key, 0) + len(delta)
@@ -116,6 +130,8 @@ class ItemAssembler:
 
     def _built_from_pieces(self, place: int) -> JsonObject:
         item = dict(self._items.get(place, {}))
+        if item.get("status") == "in_progress":
+            del item["status"]  # it was so when the item began
         pieces_here = sorted((key, value) for key, value in self._pieces.items() if key[0] == place)
         for (_, kind, _), pieces in pieces_here:
             text = "".join(pieces)

@@ -30,12 +30,18 @@ from turngraph.providers.reading.think_tags import (
 from turngraph.providers.reading.usage_reader import read_usage
 from turngraph.state.errors import ProviderError
 from turngraph.state.json_types import JsonMapping, JsonObject
-from turngraph.state.reply import ProviderReply, StreamChunk, ToolCall
+from turngraph.state.reply import UNFINISHED_STATUSES, ProviderReply, StreamChunk, ToolCall
 
 __all__ = ["ResponsesReader", "read_responses"]
 
 TERMINAL: Final = frozenset(
-    {"response.completed", "response.incomplete", "response.failed", "response.cancelled"}
+    {
+        "response.completed",
+        "response.incomplete",
+        "response.failed",
+        "response.cancelled",
+        "response.done",  # the older name, from the Realtime API, which some gateways send
+    }
 )
 STATES: Final = TERMINAL | {"response.created", "response.queued", "response.in_progress"}
 """Events that carry the response as it is at that moment."""
@@ -47,6 +53,7 @@ DELTAS: Final[Mapping[str, Literal["text", "refusal", "reasoning"]]] = {
 }
 ARGUMENTS: Final[Mapping[str, str]] = {"function_call": "arguments", "custom_tool_call": "input"}
 """The items that call a tool of the caller's, and the member that holds the arguments."""
+ANSWER_ITEMS: Final = frozenset({"message", *ARGUMENTS})
 STANDARD: Final = frozenset({"type", "id", "call_id", "name", "arguments", "input", "status"})
 
 
@@ -233,7 +240,7 @@ def reply_from(
 ) -> ProviderReply:
     items = objects_in(response.get("output"))
     messages = [item for item in items if item.get("type") == "message"]
-    parts = [part for item in messages for part in objects_in(item.get("content"))]
+    parts = [part for item in messages for part in content_parts(item.get("content"))]
     all_calls = [call_from(item, notes) for item in items if str(item.get("type")) in ARGUMENTS]
     served = served_ids(items)
     ours = [
@@ -267,6 +274,13 @@ def reply_from(
     )
 
 
+def content_parts(content: object) -> list[JsonObject]:
+    """The parts of a message; a text, as messages of a request may have, is one part."""
+    if isinstance(content, str):
+        return [{"type": "output_text", "text": content}]
+    return objects_in(content)
+
+
 def served_ids(items: Iterable[JsonMapping]) -> set[str]:
     """The ids of calls whose results are in the answer too: the vendor served them itself.
 
@@ -296,8 +310,11 @@ def finish_reason(response: JsonMapping, has_calls: bool) -> str:
     """How the response ended, in the words of Chat Completions; without one, its own status."""
     if (unfinished := status_finish_reason(response)) is not None:
         return unfinished
-    if any(item.get("status") == "incomplete" for item in objects_in(response.get("output"))):
-        return "incomplete"
+    # An item that the vendor serves may fail in a whole answer; a message or a call may not.
+    for item in objects_in(response.get("output")):
+        kind, status = str(item.get("type")), str(item.get("status"))
+        if kind in ANSWER_ITEMS and status in UNFINISHED_STATUSES:
+            return "incomplete"
     return "tool_calls" if has_calls else "stop"
 
 

@@ -301,3 +301,53 @@ def test_a_word_for_a_whole_answer_is_kept(word: str) -> None:
     """It says more than `stop` does."""
     reply = read(body(word, content="hi there"), streaming=False)
     assert (reply.finish_reason, reply.unfinished) == (word, False)
+
+
+MESSAGE = {"type": "message", "role": "assistant", "content": "hi there"}
+CALL = {"type": "function_call", "call_id": "a", "name": "weigh", "arguments": OAK}
+
+
+@pytest.mark.parametrize("item", [MESSAGE, CALL], ids=["message", "call"])
+@pytest.mark.parametrize("status", ["incomplete", "in_progress", "failed", "cancelled"])
+def test_an_item_that_is_not_completed_is_no_completed_answer(
+    item: JsonObject, status: str
+) -> None:
+    """The response says `completed`; the item that is the answer does not."""
+    body = {"status": "completed", "output": [{**item, "status": status}]}
+    reply = read(json.dumps(body).encode(), api="responses", streaming=False)
+    assert (reply.finish_reason, reply.unfinished) == ("incomplete", True)
+
+
+def test_a_vendors_own_item_may_fail_in_a_completed_answer() -> None:
+    """A search that failed leaves the answer whole."""
+    search = {"type": "web_search_call", "id": "ws_1", "status": "failed"}
+    body = {"status": "COMPLETED", "output": [search, MESSAGE]}
+    reply = read(json.dumps(body).encode(), api="responses", streaming=False)
+    assert (reply.text, reply.finish_reason) == ("hi there", "stop")
+
+
+@pytest.mark.parametrize("end", ["response.completed", "response.done"])
+@pytest.mark.parametrize("output", [[], None], ids=repr)
+def test_texts_that_come_whole_are_read_where_nothing_else_has_them(end: str, output: Any) -> None:
+    """Proxies that do not stream send the event that ends a text, without pieces before it."""
+    started = {**CALL, "arguments": "", "status": "in_progress"}
+    events = [
+        {"type": "response.output_text.done", "output_index": 0, "text": "hi there"},
+        {"type": "response.output_item.added", "output_index": 1, "item": started},
+        {"type": "response.function_call_arguments.done", "output_index": 1, "arguments": OAK},
+        {"type": end, "response": {"id": "r", "status": "completed", "output": output}},
+    ]
+    reply = read(sse(*events), api="responses")
+    assert (reply.text, reply.finish_reason) == ("hi there", "tool_calls")
+    assert [call.arguments for call in reply.tool_calls] == [OAK]
+
+
+def test_pieces_and_the_whole_text_are_one_text() -> None:
+    """The usual stream has both."""
+    events = [
+        {"type": "response.output_text.delta", "output_index": 0, "delta": "hi "},
+        {"type": "response.output_text.delta", "output_index": 0, "delta": "there"},
+        {"type": "response.output_text.done", "output_index": 0, "text": "hi there"},
+        {"type": "response.completed", "response": {"id": "r", "status": "completed"}},
+    ]
+    assert read(sse(*events), api="responses").text == "hi there"
