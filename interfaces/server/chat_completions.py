@@ -16,8 +16,8 @@ from turngraph.interfaces.server.chat_planning import ChatPlanner, PlannedChat
 from turngraph.interfaces.server.chat_request import read_chat_request
 from turngraph.interfaces.server.errors import ServerError
 from turngraph.interfaces.server.event_stream import begun, event_stream, replayed_stream
-from turngraph.interfaces.server.responses.claims import Ended, finish
-from turngraph.interfaces.server.responses.storage import (
+from turngraph.interfaces.server.request_claims import Ended, finish
+from turngraph.interfaces.server.request_rows import (
     ResponseRow,
     add_response,
     delete_response,

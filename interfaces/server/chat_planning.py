@@ -7,8 +7,8 @@ from typing import Any
 from turngraph.billing.store.ledger_store import LedgerStore
 from turngraph.interfaces.server.caller import Caller
 from turngraph.interfaces.server.errors import ServerError
-from turngraph.interfaces.server.responses.claims import check_same_request, new_owner
-from turngraph.interfaces.server.responses.storage import ResponseRow, find_response
+from turngraph.interfaces.server.request_claims import check_same_request, new_owner
+from turngraph.interfaces.server.request_rows import ResponseRow, find_response
 from turngraph.interfaces.server.served_models import ModelSet, ServedModel
 from turngraph.interfaces.server.turn_planning import (
     digest_of,

@@ -21,8 +21,8 @@ from turngraph.interfaces.server.metrics import Metrics
 from turngraph.interfaces.server.passthrough.gateway import PassthroughGateway
 from turngraph.interfaces.server.passthrough.kept_answers import forget_answers
 from turngraph.interfaces.server.rate_limits.limiter import RateLimiter
+from turngraph.interfaces.server.request_rows import old_threads
 from turngraph.interfaces.server.responses.background import BackgroundResponses
-from turngraph.interfaces.server.responses.storage import old_threads
 from turngraph.interfaces.server.served_models import ModelSet, build_models
 from turngraph.interfaces.server.signals import Signals
 from turngraph.interfaces.server.store import Store, open_store

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from turngraph.billing.errors import TurnConflictError
 from turngraph.interfaces.server.caller import Caller
 from turngraph.interfaces.server.errors import ServerError, error_of, is_stop, is_temporary
-from turngraph.interfaces.server.responses.claims import (
+from turngraph.interfaces.server.request_claims import (
     Ended,
     claim,
     finish,
@@ -17,7 +17,7 @@ from turngraph.interfaces.server.responses.claims import (
     release,
     renew,
 )
-from turngraph.interfaces.server.responses.storage import (
+from turngraph.interfaces.server.request_rows import (
     INTERRUPTED,
     ResponseRow,
     find_response,

@@ -15,7 +15,7 @@ from langgraph.types import Command, Interrupt
 from turngraph.interfaces.server.caller import Caller
 from turngraph.interfaces.server.errors import ServerError
 from turngraph.interfaces.server.rate_limits.limiter import estimated_tokens
-from turngraph.interfaces.server.responses.storage import ResponseRow
+from turngraph.interfaces.server.request_rows import ResponseRow
 from turngraph.interfaces.server.served_models import ModelSet, ServedModel
 from turngraph.interfaces.server.turn_request import CallPlace, TurnRequest, call_id
 from turngraph.interfaces.server.turn_runs import TurnPlan

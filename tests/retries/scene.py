@@ -24,7 +24,7 @@ from tests.retries.client import KINDS, Client
 from tests.tenants.findings import wrong_books
 from tests.tenants.scene import free_port
 from turngraph.billing import Ledger
-from turngraph.interfaces.server.responses.storage import RUNNING
+from turngraph.interfaces.server.request_rows import RUNNING
 from turngraph.interfaces.server.tables import create_server_tables, response_t
 from turngraph.scripted import Call, Say, ScriptedModel
 from turngraph.scripted.prompt import Answer, Prompt

@@ -10,8 +10,9 @@ from typing import Final
 from turngraph.interfaces.server.caller import Caller
 from turngraph.interfaces.server.errors import ServerError, error_of, is_temporary
 from turngraph.interfaces.server.keys.operations import find_key
+from turngraph.interfaces.server.request_claims import Ended, take_abandoned
+from turngraph.interfaces.server.request_rows import INTERRUPTED, ResponseRow
 from turngraph.interfaces.server.responses.answer import failed_response
-from turngraph.interfaces.server.responses.claims import Ended, take_abandoned
 from turngraph.interfaces.server.responses.planning import (
     PREFIX,
     PlannedResponse,
@@ -20,7 +21,6 @@ from turngraph.interfaces.server.responses.planning import (
 from turngraph.interfaces.server.responses.recorded_events import EventRecorder
 from turngraph.interfaces.server.responses.request import read_response_request
 from turngraph.interfaces.server.responses.running import failed, shown, start_response
-from turngraph.interfaces.server.responses.storage import INTERRUPTED, ResponseRow
 from turngraph.interfaces.server.stored_requests import StoredRequests
 from turngraph.interfaces.server.turn_planning import tokens_needed
 from turngraph.state.json_types import JsonObject

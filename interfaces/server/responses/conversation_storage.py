@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import select
 
 from turngraph.billing.store.transaction import LedgerTransaction
-from turngraph.interfaces.server.responses.storage import is_free
+from turngraph.interfaces.server.request_rows import is_free
 from turngraph.interfaces.server.tables import conversation_t
 from turngraph.state.json_types import JsonObject
 

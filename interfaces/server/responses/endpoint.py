@@ -22,7 +22,13 @@ from turngraph.interfaces.server.event_stream import (
     followed_stream,
     replayed_stream,
 )
-from turngraph.interfaces.server.responses.claims import request_cancel
+from turngraph.interfaces.server.request_claims import request_cancel
+from turngraph.interfaces.server.request_rows import (
+    RUNNING,
+    ResponseRow,
+    delete_response,
+    find_response,
+)
 from turngraph.interfaces.server.responses.conversation_storage import (
     ConversationRow,
     add_conversation,
@@ -37,12 +43,6 @@ from turngraph.interfaces.server.responses.running import (
     response_of,
     shown,
     start_response,
-)
-from turngraph.interfaces.server.responses.storage import (
-    RUNNING,
-    ResponseRow,
-    delete_response,
-    find_response,
 )
 from turngraph.interfaces.server.responses.stream import ResponseStream
 from turngraph.interfaces.server.service import (

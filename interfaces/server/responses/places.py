@@ -9,12 +9,7 @@ from langchain_core.messages import AnyMessage
 from turngraph.billing.store.ledger_store import LedgerStore
 from turngraph.interfaces.server.caller import Caller
 from turngraph.interfaces.server.errors import ServerError
-from turngraph.interfaces.server.responses.conversation_storage import (
-    ConversationRow,
-    find_conversation,
-)
-from turngraph.interfaces.server.responses.request import ResponseRequest
-from turngraph.interfaces.server.responses.storage import (
+from turngraph.interfaces.server.request_rows import (
     RUNNING,
     ResponseRow,
     find_response,
@@ -22,6 +17,11 @@ from turngraph.interfaces.server.responses.storage import (
     models_of,
     take_thread,
 )
+from turngraph.interfaces.server.responses.conversation_storage import (
+    ConversationRow,
+    find_conversation,
+)
+from turngraph.interfaces.server.responses.request import ResponseRequest
 from turngraph.interfaces.server.served_models import ServedModel
 from turngraph.interfaces.server.turn_planning import may_ask
 

@@ -8,12 +8,12 @@ from urllib.parse import quote
 from turngraph.billing.store.ledger_store import LedgerStore
 from turngraph.interfaces.server.caller import Caller
 from turngraph.interfaces.server.errors import ServerError
+from turngraph.interfaces.server.request_claims import check_same_request, new_owner
+from turngraph.interfaces.server.request_rows import ResponseRow, find_response, take_thread
 from turngraph.interfaces.server.responses.answer import unfinished_response
-from turngraph.interfaces.server.responses.claims import check_same_request, new_owner
 from turngraph.interfaces.server.responses.echo import echo_of
 from turngraph.interfaces.server.responses.places import Place, Places
 from turngraph.interfaces.server.responses.request import ResponseRequest
-from turngraph.interfaces.server.responses.storage import ResponseRow, find_response, take_thread
 from turngraph.interfaces.server.served_models import ModelSet, ServedModel
 from turngraph.interfaces.server.turn_planning import (
     digest_of,

@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from turngraph.billing.store.ledger_store import LedgerStore
 from turngraph.billing.store.transaction import LedgerTransaction
-from turngraph.interfaces.server.responses.storage import ResponseRow, find_response
+from turngraph.interfaces.server.request_rows import ResponseRow, find_response
 from turngraph.interfaces.server.tables import response_event_t
 from turngraph.state.json_types import JsonObject
 

@@ -5,16 +5,16 @@ from collections.abc import Mapping
 from turngraph.interfaces.server.answer_parts import has_failed, turn_error
 from turngraph.interfaces.server.caller import Caller
 from turngraph.interfaces.server.errors import ServerError
+from turngraph.interfaces.server.request_claims import Ended
+from turngraph.interfaces.server.request_rows import ResponseRow
 from turngraph.interfaces.server.responses.answer import (
     failed_response,
     finished_response,
     output_items,
     unfinished_response,
 )
-from turngraph.interfaces.server.responses.claims import Ended
 from turngraph.interfaces.server.responses.echo import echo_of
 from turngraph.interfaces.server.responses.planning import PlannedResponse
-from turngraph.interfaces.server.responses.storage import ResponseRow
 from turngraph.interfaces.server.served_models import ModelSet
 from turngraph.interfaces.server.stored_requests import StoredRequests, error_answer
 from turngraph.interfaces.server.turn_runs import TurnEnd, TurnRun

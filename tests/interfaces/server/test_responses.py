@@ -27,7 +27,7 @@ from turngraph.billing.store.transaction import LedgerTransaction
 from turngraph.interfaces.server.app import create_app
 from turngraph.interfaces.server.config import FallbackConfig, ServerConfig, StoreSettings
 from turngraph.interfaces.server.keys.operations import create_key, revoke_key
-from turngraph.interfaces.server.responses.storage import ResponseRow, add_response, find_response
+from turngraph.interfaces.server.request_rows import ResponseRow, add_response, find_response
 from turngraph.interfaces.server.tables import create_server_tables
 from turngraph.scripted import Call, Cut, Fail, Hang, Refuse, Say
 from turngraph.state.limits import TurnLimits

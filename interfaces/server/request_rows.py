@@ -1,7 +1,7 @@
 """The rows of stored requests and their answers: operations for `LedgerStore`.
 
 Every one of them names the account, so that no account finds what another one has stored. Who runs
-a request, and how it ends, is in `claims.py`.
+a request, and how it ends, is in `request_claims.py`.
 """
 
 import json

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, select
 
 from turngraph.billing.store.transaction import LedgerTransaction, unflushed
 from turngraph.interfaces.server.errors import ServerError
-from turngraph.interfaces.server.responses.storage import (
+from turngraph.interfaces.server.request_rows import (
     RUNNING,
     ResponseRow,
     add_response,
