@@ -72,6 +72,19 @@ class PlannedResponse:
 
 
 @dataclass(frozen=True)
+class _Request:
+    """A request that is being planned."""
+
+    asked: ResponseRequest
+    body: JsonObject
+    """What `asked` was read from."""
+    token: str
+    """What the ids of the response and of its items are made of."""
+    digest: str | None
+    """What its retries are compared with; None without an `Idempotency-Key`."""
+
+
+@dataclass(frozen=True)
 class ResponsePlanner:
     """Plans the responses of one caller."""
 
@@ -111,26 +124,25 @@ class ResponsePlanner:
             if known.is_over or known.background:
                 return PlannedResponse(known, model)
             return await self.again(known, asked, model)
-        plan = await self._waiting(asked, token)
+        request = _Request(asked, body, token, digest)
+        plan = await self._waiting(request)
         if plan is not None:
-            return self._planned(asked, body, model, token, digest, [plan])
+            return self._planned(request, model, [plan])
         place = await self.places.new(asked, model, token)
         turn_id = f"{quote(self.caller.account, safe='')}/{token}"
-        plans = self._plans(asked, model, place, token, turn_id, is_keyed=key is not None)
-        return self._planned(asked, body, model, token, digest, plans)
+        return self._planned(request, model, self._plans(request, model, place, turn_id))
 
     async def again(
         self, row: ResponseRow, asked: ResponseRequest, model: ServedModel
     ) -> PlannedResponse:
         """Plans a response once more that its process has left unfinished."""
-        token = row.response_id.removeprefix(PREFIX)
+        request = _Request(asked, row.request, row.response_id.removeprefix(PREFIX), row.digest)
         if row.resumes is not None:
-            plans: Sequence[TurnPlan] = [await self._resumed_again(row, asked, token)]
+            plans: Sequence[TurnPlan] = [await self._resumed_again(row, request)]
         else:
             # The turn's id is the same, so the ledger and the thread know how far it came.
             place = await self.places.again(row, asked, model)
-            is_keyed = row.digest is not None
-            begun = self._plans(asked, model, place, token, row.turn_id, is_keyed=is_keyed)
+            begun = self._plans(request, model, place, row.turn_id)
             plans = [await unless_begun(plan, len(asked.turn.messages)) for plan in begun]
         row = row._replace(owner=new_owner())
         return PlannedResponse(row, model, plans)
@@ -143,29 +155,22 @@ class ResponsePlanner:
         model = find_model(self.models, row.model, self.caller)
         return replace(await self.again(row, asked, model), row=row)
 
-    async def _resumed_again(
-        self, row: ResponseRow, asked: ResponseRequest, token: str
-    ) -> TurnPlan:
+    async def _resumed_again(self, row: ResponseRow, request: _Request) -> TurnPlan:
         assert row.resumes is not None, "the caller has looked"
         holder = holder_of(row, self.models)
-        given = {**asked.turn.answers, **asked.turn.decisions}
+        turn, token = request.asked.turn, request.token
+        given = {**turn.answers, **turn.decisions}
         waiting = await resumed(holder, row.thread, row.resumes["token"], token, given)
         return waiting or gone_on(holder, row, token)
 
     def _planned(
-        self,
-        asked: ResponseRequest,
-        body: JsonObject,
-        model: ServedModel,
-        token: str,
-        digest: str | None,
-        plans: Sequence[TurnPlan],
+        self, request: _Request, model: ServedModel, plans: Sequence[TurnPlan]
     ) -> PlannedResponse:
-        now, first = self.store.now(), plans[0]
+        asked, now, first = request.asked, self.store.now(), plans[0]
         may_stop = bool(asked.turn.settings.caller_tools) or model.asks_person
         given = first.given if isinstance(first.given, dict) else {}
         row = ResponseRow(
-            PREFIX + token,
+            PREFIX + request.token,
             self.caller.account,
             self.caller.key_id,
             tuple(sorted(self.caller.scopes)),
@@ -181,25 +186,18 @@ class ResponsePlanner:
             now,
             first.messages_before,
             first.messages_before,
-            body,
+            request.body,
             None,
-            digest=digest,
+            digest=request.digest,
             owner=new_owner(),
             answered_by=first.model.name,
             resumes=resumes_of(first, asked.turn),
         )
-        is_kept = asked.stored or may_stop or digest is not None
+        is_kept = asked.stored or may_stop or request.digest is not None
         return PlannedResponse(row, model, plans, is_kept=is_kept)
 
     def _plans(
-        self,
-        asked: ResponseRequest,
-        model: ServedModel,
-        place: Place,
-        token: str,
-        turn_id: str,
-        *,
-        is_keyed: bool,
+        self, request: _Request, model: ServedModel, place: Place, turn_id: str
     ) -> list[TurnPlan]:
         """The model that was asked, and those behind it, in their order."""
 
@@ -207,22 +205,14 @@ class ResponsePlanner:
             where, name = place, turn_id
             if n > 1:
                 name = f"{turn_id}~{n}"
-                own = f"{quote(self.caller.account, safe='')}/responses/{token}~{n}"
+                own = f"{quote(self.caller.account, safe='')}/responses/{request.token}~{n}"
                 where = place if place.is_shared else Place(own, place.history)
-            return self._turn(asked, each, where, token, name, is_keyed=is_keyed)
+            return self._turn(request, each, where, name)
 
         return in_order(model, self.models, one)
 
-    def _turn(
-        self,
-        asked: ResponseRequest,
-        model: ServedModel,
-        place: Place,
-        token: str,
-        turn_id: str,
-        *,
-        is_keyed: bool,
-    ) -> TurnPlan:
+    def _turn(self, request: _Request, model: ServedModel, place: Place, turn_id: str) -> TurnPlan:
+        asked, token = request.asked, request.token
         new = list(asked.turn.messages)
         if place.is_shared:
             # Another model that answers in the first one's place must not add them a second time.
@@ -234,7 +224,7 @@ class ResponsePlanner:
             given |= {"turn_id": turn_id, "settings": settings}
         keeps = (
             asked.stored
-            or is_keyed
+            or request.digest is not None
             or bool(asked.turn.settings.caller_tools)
             or model.asks_person
             or not model.is_turn
@@ -248,8 +238,9 @@ class ResponsePlanner:
             find_model(self.models, row.model, self.caller)
         return row
 
-    async def _waiting(self, asked: ResponseRequest, token: str) -> TurnPlan | None:
+    async def _waiting(self, request: _Request) -> TurnPlan | None:
         """The turn that goes on with the results that the request brings."""
+        asked = request.asked
         given = {**asked.turn.answers, **asked.turn.decisions}
         tokens = {place.token for place in given}
         row = await self.places.response(PREFIX + tokens.pop()) if len(tokens) == 1 else None
@@ -257,7 +248,7 @@ class ResponsePlanner:
         if row is None or holder is None:
             return None
         asked_token = row.response_id.removeprefix(PREFIX)
-        plan = await resumed(holder, row.thread, asked_token, token, given)
+        plan = await resumed(holder, row.thread, asked_token, request.token, given)
         if plan is not None:
             await self.store.arun(take_thread, self.caller.account, row.response_id)
         return plan
