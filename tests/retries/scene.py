@@ -21,25 +21,15 @@ import openai
 
 from tests.interfaces.cli.commands import TURNGRAPH
 from tests.retries.client import KINDS, Client
+from tests.tenants.echo_server import LEASE_S, VENDOR_KEY, answer, free_port, write_config
 from tests.tenants.findings import wrong_books
-from tests.tenants.scene import free_port
 from turngraph.billing import Ledger
 from turngraph.interfaces.server.request_rows import RUNNING
 from turngraph.interfaces.server.tables import create_server_tables, response_t
-from turngraph.scripted import Call, Say, ScriptedModel
-from turngraph.scripted.prompt import Answer, Prompt
+from turngraph.scripted import ScriptedModel
 
 ACCOUNT: Final = "local"
 """Whose all requests are where there are no keys."""
-LEASE_S: Final = 2.0
-
-
-def answer(prompt: Prompt) -> Answer:
-    """Repeats what was said last; asks for the tool that is offered before that."""
-    said = prompt.messages[-1]
-    if prompt.tools and said.role != "tool":
-        return Call(("lookup", {"said": said.text}))
-    return Say(f"You said {said.text}")
 
 
 @dataclass(frozen=True)
@@ -64,9 +54,8 @@ def run(
     `database` is the URL of an empty one; by default it is an SQLite file in `folder`.
     """
     url = database or f"sqlite:///{folder}/server.db"
-    with ScriptedModel(responder=answer, delay_s=0.01) as vendor:
-        file = folder / "turngraph.toml"
-        file.write_text(_CONFIG.format(database=url, lease=LEASE_S, vendor=vendor.base_url))
+    with ScriptedModel(responder=answer, delay_s=0.01, api_key=VENDOR_KEY) as vendor:
+        file = write_config(folder, url, vendor.base_url)
         with _server(file, folder / "server.log") as (served, process):
             asked = asyncio.run(_hammer(served, process, turns, kills, at_once, seed))
             running = _until_none_runs(url)
@@ -139,6 +128,7 @@ def _server(config: Path, log: Path) -> Iterator[tuple[str, "Popen[bytes]"]]:
             [TURNGRAPH, "serve", str(config), "--port", str(port), "--workers", "2"],
             stdout=told,
             stderr=told,
+            env={**os.environ, "VENDOR_KEY": VENDOR_KEY},
         )
     try:
         ends_at = time.monotonic() + 180
@@ -154,25 +144,3 @@ def _server(config: Path, log: Path) -> Iterator[tuple[str, "Popen[bytes]"]]:
     finally:
         process.terminate()
         process.wait(60)
-
-
-_CONFIG: Final = """
-[server]
-sweep_seconds = 1
-
-[store]
-database = "{database}"
-lease_seconds = {lease}
-
-[models.echo]
-model = "custom:scripted-x"
-
-[models.echo.provider]
-base_url = "{vendor}"
-proxy = ""
-max_tokens = 1000
-
-[models.echo.prices."custom:scripted-x"]
-input = 1
-output = 1
-"""

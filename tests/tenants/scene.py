@@ -10,7 +10,6 @@ import itertools
 import os
 import random
 import signal
-import socket
 import subprocess
 import time
 import urllib.request
@@ -20,30 +19,20 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.interfaces.cli.commands import TURNGRAPH
+from tests.tenants.echo_server import VENDOR_KEY, answer, free_port, write_config
 from tests.tenants.findings import crossed_threads, leaks, wrong_books
 from tests.tenants.tenant import Tenant, secret_of
 from turngraph.billing import Budget, Ledger
 from turngraph.interfaces.server.keys.operations import create_key
 from turngraph.interfaces.server.tables import create_server_tables
-from turngraph.scripted import Call, Say, ScriptedModel
-from turngraph.scripted.prompt import Answer, Prompt
+from turngraph.scripted import ScriptedModel
 
 TENANTS: Final = ("acme", "evil")
 OPERATOR: Final = "operator"
 """Who reads `/metrics`."""
-VENDOR_KEY: Final = "sk-planted-vendor-key-0815"
-LEASE_S: Final = 2.0
 TOOL_TURNS: Final = 2
 """How many turns of each tenant use a tool of the client's. Each has two calls."""
 _PAUSE_S: Final = 0.1
-
-
-def answer(prompt: Prompt) -> Answer:
-    """Repeats what was said last; asks for the tool that is offered before that."""
-    said = prompt.messages[-1]
-    if prompt.tools and said.role != "tool":
-        return Call(("lookup", {"said": said.text}))
-    return Say(f"You said {said.text}")
 
 
 class Servers:
@@ -114,7 +103,7 @@ def run(
     threads_url = database or f"sqlite:///{folder}/server-threads.db"
     with ScriptedModel(responder=answer, delay_s=0.01, api_key=VENDOR_KEY) as vendor:
         keys = _prepare(url)
-        servers = Servers(_config(folder, url, vendor.base_url), log, 2)
+        servers = Servers(write_config(folder, url, vendor.base_url), log, 2)
         try:
             for port in servers.ports:
                 servers.start(port)
@@ -198,31 +187,6 @@ def _prepare(url: str) -> dict[str, str]:
     return {name: each.key for name, each in made.items()}
 
 
-def _config(folder: Path, database: str, vendor: str) -> Path:
-    file = folder / "turngraph.toml"
-    file.write_text(
-        f"""
-[store]
-database = "{database}"
-lease_seconds = {LEASE_S}
-
-[models.echo]
-model = "custom:scripted-x"
-key_env = "VENDOR_KEY"
-
-[models.echo.provider]
-base_url = "{vendor}"
-proxy = ""
-max_tokens = 1000
-
-[models.echo.prices."custom:scripted-x"]
-input = 1
-output = 1
-"""
-    )
-    return file
-
-
 def _pages(url: str, key: str) -> list[str]:
     """What a server shows beside its answers."""
     texts: list[str] = []
@@ -231,9 +195,3 @@ def _pages(url: str, key: str) -> list[str]:
         with urllib.request.urlopen(request) as page:
             texts.append(page.read().decode())
     return texts
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])

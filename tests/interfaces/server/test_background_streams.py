@@ -8,7 +8,7 @@ import httpx2
 import openai
 import pytest
 
-from tests.interfaces.server.serving import Vendor, client, config_of, model_config, serving
+from tests.interfaces.server.serving import Vendor, client, config_of, model_config
 from turngraph.interfaces.server.config import ServerConfig, StoreSettings
 from turngraph.scripted import Hang, Say
 
@@ -28,18 +28,6 @@ def config(vendor: Vendor, tmp_path_factory: pytest.TempPathFactory) -> ServerCo
     store = StoreSettings(database=f"sqlite:///{folder}/turns.db", lease_seconds=2.0)
     server = config_of(models, sweep_seconds=0.3).server
     return ServerConfig(server=server, store=store, models=models)
-
-
-@pytest.fixture(scope="module")
-def url(config: ServerConfig) -> Iterator[str]:
-    with serving(config) as served:
-        yield served
-
-
-@pytest.fixture(scope="module")
-def other_url(config: ServerConfig, url: str) -> Iterator[str]:
-    with serving(config) as served:
-        yield served
 
 
 def numbers(events: list[Any]) -> list[int]:

@@ -36,12 +36,6 @@ SPOKEN = Call(("calculator", {"expression": "6 * 7"}), text="Let me see.")
 
 
 @pytest.fixture(scope="module")
-def vendor() -> Iterator[Vendor]:
-    with Vendor() as model:
-        yield model
-
-
-@pytest.fixture(scope="module")
 def url(vendor: Vendor) -> Iterator[str]:
     models = {
         "assistant": model_config(vendor, functions=("calculator",)),

@@ -56,12 +56,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def vendor() -> Iterator[Vendor]:
-    with Vendor() as model:
-        yield model
-
-
-@pytest.fixture(scope="module")
 def ledger(folder: Path) -> Iterator[Ledger]:
     with Ledger(f"sqlite:///{folder}/turns.db") as opened:
         opened.set_budget(Budget(usd="0.01", per="account"))

@@ -41,12 +41,6 @@ LOCATE: Any = {
 CALCULATE = Call(("calculator", {"expression": "6 * 7"}), text="Let me see.")
 
 
-@pytest.fixture(scope="module")
-def vendor() -> Iterator[Vendor]:
-    with Vendor() as model:
-        yield model
-
-
 def configuration(vendor: Vendor, folder: Path) -> ServerConfig:
     once = TurnLimits(attempts=1)
     models = {

@@ -5,7 +5,6 @@ Two servers on one database stand for two processes, or for one before and after
 
 import sqlite3
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import groupby
@@ -41,12 +40,6 @@ LONG = "a-model-with-a-name-that-is-longer-than-the-id-of-a-row-could-ever-be"
 APIS = pytest.mark.parametrize("api", ["chat", "responses"])
 
 
-@pytest.fixture(scope="module")
-def vendor() -> Iterator[Vendor]:
-    with Vendor() as model:
-        yield model
-
-
 def configuration(vendor: Vendor, folder: Path, **server: Any) -> ServerConfig:
     once = TurnLimits(attempts=1)
     behind = (FallbackConfig(model="other", on=("server",)),)
@@ -70,19 +63,6 @@ def configuration(vendor: Vendor, folder: Path, **server: Any) -> ServerConfig:
 @pytest.fixture(scope="module")
 def config(vendor: Vendor, tmp_path_factory: pytest.TempPathFactory) -> ServerConfig:
     return configuration(vendor, tmp_path_factory.mktemp("server"))
-
-
-@pytest.fixture(scope="module")
-def url(config: ServerConfig) -> Iterator[str]:
-    with serving(config) as served:
-        yield served
-
-
-@pytest.fixture(scope="module")
-def other_url(config: ServerConfig, url: str) -> Iterator[str]:
-    """A second process on the same database."""
-    with serving(config) as served:
-        yield served
 
 
 def rows(config: ServerConfig) -> dict[str, Any]:
