@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from secrets import token_hex
 from typing import Final
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, and_, or_, select
 
 from turngraph.billing.store.transaction import LedgerTransaction, unflushed
 from turngraph.interfaces.server.errors import ServerError
 from turngraph.interfaces.server.request_rows import (
+    INTERRUPTED,
     RUNNING,
     ResponseRow,
     add_response,
@@ -140,7 +141,9 @@ def renew(tx: LedgerTransaction, owners: Mapping[str, str]) -> set[str]:
 def finish(tx: LedgerTransaction, row: ResponseRow, ended: Ended) -> bool:
     """Stores how a request ended. False if it is not this claim's any more: then nothing changes.
 
-    One that somebody wanted to cancel, and that was too fast, has ended as it has.
+    One that somebody wanted to cancel, and that was too fast, has ended as it has. So has one that
+    was called interrupted because its process was too slow to say that it lives: its client gets
+    this answer now, and its retries must get the same.
     """
     changes = {
         "thread": ended.thread,
@@ -150,9 +153,8 @@ def finish(tx: LedgerTransaction, row: ResponseRow, ended: Ended) -> bool:
         "body": None if ended.body is None else json.dumps(ended.body),
     }
     given = {name: value for name, value in changes.items() if value is not None}
-    done = tx.conn.execute(
-        response_t.update().where(*_owned(row)).values(status=ended.status, **given)
-    )
+    mine = or_(and_(*_owned(row)), and_(*_named(row), _r.status == INTERRUPTED))
+    done = tx.conn.execute(response_t.update().where(mine).values(status=ended.status, **given))
     return done.rowcount == 1
 
 
@@ -211,10 +213,13 @@ def _take(
 
 def _owned(row: ResponseRow) -> tuple[ColumnElement[bool], ...]:
     return (
-        _r.response_id == row.response_id,
-        _r.account == row.account,
+        *_named(row),
         _r.owner == row.owner if row.owner is not None else _r.owner.is_(None),
     )
+
+
+def _named(row: ResponseRow) -> tuple[ColumnElement[bool], ...]:
+    return (_r.response_id == row.response_id, _r.account == row.account)
 
 
 def _is_running() -> ServerError:

@@ -373,6 +373,29 @@ def test_a_response_of_a_dead_process_ends(url: str, config: ServerConfig, vendo
     assert len(vendor.requests) == before + 1
 
 
+def test_a_slow_process_that_was_taken_for_dead_stores_the_answer_that_it_gives(
+    url: str, config: ServerConfig, vendor: Vendor
+) -> None:
+    """So a retry gets that answer too, even where the turn has gone on with another request."""
+    before = vendor.play(Call(("locate", {})), Say("In Rome."))
+    asked, begin = vendor.asked, question("responses", tools=TOOLS["responses"])
+    vendor.held = True
+    with ThreadPoolExecutor() as clients:
+        try:
+            answer = clients.submit(ask, url, "responses", "slow-1", begin)
+            until(lambda: vendor.asked > asked)
+            name = next(each for each, row in rows(config).items() if row.status == "in_progress")
+            change(config, name, status="interrupted", owner="another", body="{}")
+        finally:
+            vendor.held = False
+        first = answer.result()
+    follow = with_result("responses", begin, first)
+    assert ask(url, "responses", "slow-2", follow).output_text == "In Rome."
+    again = ask(url, "responses", "slow-1", begin)
+    assert id_of_call("responses", again) == id_of_call("responses", first)
+    assert len(vendor.requests) == before + 2
+
+
 def test_a_response_whose_model_is_gone_ends_with_a_sentence(
     url: str, config: ServerConfig, vendor: Vendor
 ) -> None:
