@@ -47,10 +47,32 @@ async def read_body(request: Request, limit: int) -> bytes:
 
 
 async def read_json(request: Request, limit: int) -> JsonObject:
-    """Returns the body as a JSON object. Raises ServerError (400) for anything else."""
+    """Returns the body as a JSON object.
+
+    Raises ServerError (415) for a body that says it is something else, and (400) for one that is.
+    """
+    _check_kind(request)
     body = await read_body(request, limit)
     request.state.body_bytes = len(body)
     return await json_object(body)
+
+
+def _check_kind(request: Request) -> None:
+    """A request that does not say what its body is may send JSON."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind and kind != "application/json" and not kind.endswith("+json"):
+        raise ServerError(
+            415,
+            f"The body is `{kind[:100]}`. Send JSON, with `Content-Type: application/json`.",
+            code="unsupported_content_type",
+        )
+    coding = request.headers.get("content-encoding", "identity").strip().lower()
+    if coding != "identity":
+        raise ServerError(
+            415,
+            f"The body is encoded with `{coding[:100]}`. Send it as it is.",
+            code="unsupported_content_encoding",
+        )
 
 
 async def json_object(body: bytes) -> JsonObject:

@@ -10,6 +10,7 @@ from turngraph.interfaces.server.errors import ServerError
 from turngraph.interfaces.server.request_claims import check_same_request, new_owner
 from turngraph.interfaces.server.request_rows import ResponseRow, find_response
 from turngraph.interfaces.server.served_models import ModelSet, ServedModel
+from turngraph.interfaces.server.thread_ids import id_of
 from turngraph.interfaces.server.turn_planning import (
     digest_of,
     find_model,
@@ -19,7 +20,6 @@ from turngraph.interfaces.server.turn_planning import (
     resumed,
     resumes_of,
     settings_for,
-    thread_id,
     token_for,
     unless_begun,
 )
@@ -118,7 +118,7 @@ class ChatPlanner:
     ) -> list[TurnPlan]:
         def one(each: ServedModel, n: int) -> TurnPlan:
             name = token if n == 1 else f"{token}~{n}"
-            thread = thread_id(self.caller, each.name, name)
+            thread = id_of(self.caller.account, each.name, name)
             may_stop = bool(request.settings.caller_tools) or each.asks_person
             is_kept = keeps or may_stop or not each.is_turn
             given = _input_of(request, self.caller, each, thread)

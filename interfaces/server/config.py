@@ -26,6 +26,8 @@ __all__ = [
 ]
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+NAME_LENGTH: Final = 200
+"""How long the name of a model may be, which the database stores."""
 _OWN_TURN: Final = ("system", "functions", "tools", "approve", "budgets", "prices", "provider")
 """What a user's own graph sets by itself."""
 
@@ -189,6 +191,11 @@ class ServerConfig(Frozen):
     @model_validator(mode="after")
     def _check(self) -> Self:
         for name, model in self.models.items():
+            if not name or len(name) > NAME_LENGTH or not name.isprintable():
+                raise ValueError(
+                    f"the name of a model is 1 to {NAME_LENGTH} printable characters; "
+                    f"that of `models.{name[:40]}` has {len(name)}"
+                )
             unknown = [each.model for each in model.fallbacks if each.model not in self.models]
             if unknown:
                 raise ValueError(

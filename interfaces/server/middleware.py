@@ -22,7 +22,8 @@ _log: Final = logging.getLogger("turngraph.server")
 
 
 class RequestGuard:
-    """Gives each request an id, refuses too many headers (431), and answers a bug with a 500.
+    """Gives each request an id, refuses too many headers (431) and HTTP/0.9 (505), and answers a
+    bug with a 500.
 
     Plain ASGI: Starlette's base class for middlewares would run each request in a second task, and
     keep the endpoint from seeing that its client has left.
@@ -48,6 +49,7 @@ class RequestGuard:
             await send(message)
 
         try:
+            _check_version(scope)
             _check_headers(scope)
             await self._app(scope, receive, send_with_id)
         except Exception as exc:
@@ -80,6 +82,12 @@ def _note(scope: Scope, request_id: str, status: int, seconds: float) -> None:
         "key_id": None if caller is None else caller.key_id,
     }
     _log.info("request", extra=fields(told))
+
+
+def _check_version(scope: Scope) -> None:
+    # A line without a version is HTTP/0.9, whose answer has no status: nobody would see an error.
+    if scope["http_version"] not in ("1.0", "1.1"):
+        raise ServerError(505, "Send the request with HTTP/1.1.")
 
 
 def _check_headers(scope: Scope) -> None:

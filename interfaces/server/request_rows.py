@@ -24,6 +24,7 @@ __all__ = [
     "find_response",
     "free_threads",
     "is_free",
+    "is_storable",
     "models_before",
     "models_of",
     "old_threads",
@@ -112,10 +113,17 @@ def add_response(tx: LedgerTransaction, row: ResponseRow, side: Sequence[str] = 
 
 def find_response(tx: LedgerTransaction, account: str, response_id: str) -> ResponseRow | None:
     """Returns the request, or None if the account has none with this id."""
+    if not is_storable(response_id):
+        return None
     found = tx.conn.execute(
         select(response_t).where(_r.response_id == response_id, _r.account == account)
     ).one_or_none()
     return None if found is None else row_from(found._asdict())
+
+
+def is_storable(name: str) -> bool:
+    """Whether a name can be one of a row. PostgreSQL has no text with a NUL, and asks for none."""
+    return "\0" not in name
 
 
 def models_of(tx: LedgerTransaction, thread: str) -> set[str]:

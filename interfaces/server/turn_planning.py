@@ -34,7 +34,6 @@ __all__ = [
     "resumed",
     "resumes_of",
     "settings_for",
-    "thread_id",
     "token_for",
     "token_of",
     "tokens_needed",
@@ -46,11 +45,6 @@ _HOW_ANSWERED: Final = ("stream", "stream_options")
 """Members of a request that say how its answer is sent."""
 _NAMED: Final = 10
 """How many models an error names."""
-
-
-def thread_id(caller: Caller, model: str, token: str) -> str:
-    """The id of a thread. The account is in it, so that no other account can name the thread."""
-    return "/".join((quote(caller.account, safe=""), quote(model, safe=""), token))
 
 
 def token_of(thread: str) -> str:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import select
 
 from turngraph.billing.store.transaction import LedgerTransaction
-from turngraph.interfaces.server.request_rows import is_free
+from turngraph.interfaces.server.request_rows import is_free, is_storable
 from turngraph.interfaces.server.tables import conversation_t
 from turngraph.state.json_types import JsonObject
 
@@ -39,6 +39,8 @@ def find_conversation(
     tx: LedgerTransaction, account: str, conversation_id: str
 ) -> ConversationRow | None:
     """Returns the conversation, or None if the account has none with this id."""
+    if not is_storable(conversation_id):
+        return None
     found = tx.conn.execute(
         select(conversation_t).where(_c.conversation_id == conversation_id, _c.account == account)
     ).one_or_none()

@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any, Final
-from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
@@ -53,6 +52,7 @@ from turngraph.interfaces.server.service import (
     unless_gone,
 )
 from turngraph.interfaces.server.stored_requests import REPLAYED, replayed_error
+from turngraph.interfaces.server.thread_ids import id_of
 from turngraph.interfaces.server.turn_planning import idempotency_key, may_ask, tokens_needed
 from turngraph.interfaces.server.turn_request import member
 from turngraph.interfaces.server.turn_runs import TurnRun
@@ -175,7 +175,7 @@ async def create_conversation(request: Request, caller: ReaderOf, service: Servi
             400, "`items` cannot be given here: send them as `input` of a response.", param="items"
         )
     token = secrets.token_hex(12)
-    thread = f"{quote(caller.account, safe='')}/conversations/{token}"
+    thread = id_of(caller.account, "conversations", token)
     now = service.store.ledger.store.now()
     metadata = member(body, "metadata", dict) or {}
     row = ConversationRow(f"conv_{token}", caller.account, thread, now, metadata)

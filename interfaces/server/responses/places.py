@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from langchain_core.messages import AnyMessage
 
@@ -23,6 +22,7 @@ from turngraph.interfaces.server.responses.conversation_storage import (
 )
 from turngraph.interfaces.server.responses.request import ResponseRequest
 from turngraph.interfaces.server.served_models import ServedModel
+from turngraph.interfaces.server.thread_ids import id_of
 from turngraph.interfaces.server.turn_planning import may_ask
 
 __all__ = ["Place", "Places", "not_found"]
@@ -54,7 +54,7 @@ class Places:
         Raises ServerError for a response or a conversation that the caller does not have, or that
         has not ended.
         """
-        own = f"{quote(self.caller.account, safe='')}/responses/{token}"
+        own = id_of(self.caller.account, "responses", token)
         if asked.conversation is not None:
             thread = (await self.conversation("conversation", asked.conversation)).thread
             return Place(thread, await _messages_of(model, thread), is_stored=True, is_shared=True)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import quote
 
 from turngraph.billing.store.ledger_store import LedgerStore
 from turngraph.interfaces.server.caller import Caller
@@ -15,6 +14,7 @@ from turngraph.interfaces.server.responses.echo import echo_of
 from turngraph.interfaces.server.responses.places import Place, Places
 from turngraph.interfaces.server.responses.request import ResponseRequest
 from turngraph.interfaces.server.served_models import ModelSet, ServedModel
+from turngraph.interfaces.server.thread_ids import id_of
 from turngraph.interfaces.server.turn_planning import (
     digest_of,
     find_model,
@@ -129,7 +129,7 @@ class ResponsePlanner:
         if plan is not None:
             return self._planned(request, model, [plan])
         place = await self.places.new(asked, model, token)
-        turn_id = f"{quote(self.caller.account, safe='')}/{token}"
+        turn_id = id_of(self.caller.account, token)
         return self._planned(request, model, self._plans(request, model, place, turn_id))
 
     async def again(
@@ -205,7 +205,7 @@ class ResponsePlanner:
             where, name = place, turn_id
             if n > 1:
                 name = f"{turn_id}~{n}"
-                own = f"{quote(self.caller.account, safe='')}/responses/{request.token}~{n}"
+                own = id_of(self.caller.account, "responses", f"{request.token}~{n}")
                 where = place if place.is_shared else Place(own, place.history)
             return self._turn(request, each, where, name)
 

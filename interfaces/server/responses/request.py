@@ -30,6 +30,14 @@ APPROVAL_PREFIX: Final = "mcpr_"
 """What stands before a call's id where a person is asked about it."""
 
 _OWN_ITEM: Final = re.compile(r"(?:msg|rs|fc)_[0-9a-f]{24}_[0-9]+")
+_REPEATED: Final[Mapping[str, type]] = {
+    "metadata": dict,
+    "prompt_cache_key": str,
+    "safety_identifier": str,
+    "truncation": str,
+    "user": str,
+}
+"""Members that a turn does not use, but that stand in the response again."""
 _PASSED_ON: Final = ("prompt_cache_key",)
 
 
@@ -67,6 +75,7 @@ def read_response_request(body: JsonMapping) -> ResponseRequest:
             "Give `previous_response_id` or `conversation`, not both.",
             param="previous_response_id",
         )
+    _check_repeated(body)
     stored = member(body, "store", bool)
     background = bool(member(body, "background", bool))
     if background and stored is False:
@@ -88,6 +97,17 @@ def read_response_request(body: JsonMapping) -> ResponseRequest:
         stored=stored is not False,
         background=background,
     )
+
+
+def _check_repeated(body: JsonMapping) -> None:
+    """Refuses what the response would repeat to its client with a wrong type."""
+    for name, kind in _REPEATED.items():
+        member(body, name, kind)
+    for name, value in (body.get("metadata") or {}).items():
+        if not isinstance(value, str):
+            raise ServerError(
+                400, "The values of `metadata` must be text.", param=f"metadata.{name[:100]}"
+            )
 
 
 def _settings(body: JsonMapping) -> Any:

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Iterator
 from copy import copy
 from typing import Any, TypeVar, cast
-from urllib.parse import quote
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
@@ -13,6 +12,7 @@ from turngraph.billing.ledger import Ledger
 from turngraph.billing.store.schema import turn_t
 from turngraph.billing.store.transaction import LedgerTransaction
 from turngraph.interfaces.server.tables import response_t
+from turngraph.interfaces.server.thread_ids import id_of
 
 __all__ = ["AccountThreads", "is_of_account", "limited"]
 
@@ -41,7 +41,7 @@ class AccountThreads:
 
     def newest_first(self) -> Iterator[RunnableConfig]:
         """Yields the configurations of the threads that changed last."""
-        prefix = _owner(self._account) + quote(self._model, safe="") + "/"
+        prefix = id_of(self._account, self._model, "")
         found = self._ledger.store.read(_threads_of, self._account, self._model, prefix)
         for thread in found:
             config: RunnableConfig = {"configurable": {"thread_id": thread, "checkpoint_ns": ""}}
@@ -54,11 +54,7 @@ def is_of_account(thread: str, account: str) -> bool:
     >>> is_of_account("acme/small/0815", "acme"), is_of_account("acme/small/0815", "ac")
     (True, False)
     """
-    return thread.startswith(_owner(account))
-
-
-def _owner(account: str) -> str:
-    return quote(account, safe="") + "/"
+    return thread.startswith(id_of(account, ""))
 
 
 def limited(saver: Saver, threads: AccountThreads) -> Saver:

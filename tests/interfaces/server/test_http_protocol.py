@@ -4,6 +4,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+import httpx2
 import pytest
 
 from tests.interfaces.server.serving import running
@@ -98,3 +99,39 @@ def test_a_body_and_a_stream_may_take_longer_than_a_head() -> None:
         connection.settimeout(20)
         connection.sendall(b"}")
         assert b" 400 " in until_closed(connection)
+
+
+def test_a_request_without_a_version_is_refused(url: str) -> None:
+    """Its client, of HTTP/0.9, would take any error for the page that it has asked for."""
+    with connected(url) as connection:
+        connection.sendall(b"GET /v1/models\r\n\r\n")
+        status, _, rest = until_closed(connection).partition(b"\r\n")
+    assert b" 505 " in status
+    assert b"HTTP/1.1" in rest
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses", "/v1/conversations"])
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({"content-type": "application/x-www-form-urlencoded"}, "unsupported_content_type"),
+        ({"content-type": "text/plain; charset=utf-8"}, "unsupported_content_type"),
+        (
+            {"content-type": "application/json", "content-encoding": "gzip"},
+            "unsupported_content_encoding",
+        ),
+    ],
+)
+def test_a_body_that_is_no_json_by_its_headers_is_refused(
+    url: str, path: str, headers: dict[str, str], code: str
+) -> None:
+    """So what a form of a web page can send, without asking the server before, is not JSON here."""
+    found = httpx2.post(url + path, headers=headers, content=b"{}")
+    assert (found.status_code, found.json()["error"]["code"]) == (415, code)
+
+
+@pytest.mark.parametrize("kind", [None, "application/json;charset=utf-8", "application/x+json"])
+def test_json_by_any_of_its_names_is_read(url: str, kind: str | None) -> None:
+    headers = {} if kind is None else {"content-type": kind}
+    found = httpx2.post(f"{url}/v1/chat/completions", headers=headers, content=b"{}")
+    assert (found.status_code, "`model`" in found.text) == (400, True)

@@ -503,3 +503,18 @@ def test_a_database_of_an_earlier_version_is_brought_up_to_date(tmp_path: Path) 
         )  # fmt: skip
         ledger.store.run(add_response, row)
         assert ledger.store.read(find_response, "acme", "resp_1") == row
+
+
+@pytest.mark.parametrize(
+    "member",
+    [{"metadata": 5}, {"metadata": {"a": 1}}, {"user": []}, {"truncation": {}}],
+)
+def test_what_a_response_repeats_is_of_the_type_that_clients_expect(
+    url: str, vendor: Vendor, member: dict[str, Any]
+) -> None:
+    """A request with another one is refused by name, before anybody is asked."""
+    before = len(vendor.requests)
+    with pytest.raises(openai.BadRequestError) as refused:
+        client(url).responses.create(model="assistant", input="?", extra_body=member)
+    assert next(iter(member)) in str(refused.value.param)
+    assert len(vendor.requests) == before
