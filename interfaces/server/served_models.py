@@ -1,5 +1,6 @@
 """The models that are served: by name, turns and graphs that the configuration describes."""
 
+import logging
 import time
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import AsyncExitStack, contextmanager
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["ModelSet", "ServedModel", "build_models"]
 
 _DEFAULT_NAME: Final = "scripted"
+
+_log: Final = logging.getLogger("turngraph.server")
 
 
 @dataclass(frozen=True)
@@ -153,6 +156,7 @@ class _Builder:
         assert config.graph is not None, "the caller has looked"
         graph = contain_exits(load_graph(config.graph, self.folder, self.environ).graph)
         _check_messages(config.graph, graph)
+        _warn_of_unpaid(config.graph, graph)
         if isinstance(graph.checkpointer, BaseCheckpointSaver):
             return graph
         saver: Any = self.store.checkpointer
@@ -238,6 +242,17 @@ def _check_messages(reference: str, graph: Graph) -> None:
         f"The graph `{reference}` has no `messages`, which clients send and are answered with. Its "
         f"state has: {', '.join(names) or 'nothing'}. Add `messages`, as `MessagesState` has it."
     )
+
+
+def _warn_of_unpaid(reference: str, graph: Graph) -> None:
+    """Says where a graph has a turn that nobody pays for. One that a function calls is not seen."""
+    turns = [graph, *(inner for _, inner in graph.get_subgraphs(recurse=True))]
+    if any(isinstance(each, TurnGraph) and each.ledger is None for each in turns):
+        _log.warning(
+            "Graph `%s` has a turn without a ledger: it is charged to no account, and held by no "
+            "budget. Build it with a `ledger` on the server's database.",
+            reference,
+        )
 
 
 def _prices_of(config: ModelConfig) -> ModelPrices:

@@ -10,6 +10,7 @@ import pytest
 from tests.interfaces.server.serving import Vendor, client, config_of, serving
 from turngraph.billing.budget import Budget
 from turngraph.billing.ledger import Ledger
+from turngraph.interfaces.cli.app import run_command
 from turngraph.interfaces.server.config import ModelConfig, ServerConfig, StoreSettings
 from turngraph.scripted import Fail, Say
 
@@ -96,6 +97,38 @@ def test_the_account_of_a_request_pays_for_the_whole_graph(
     assert set(accounts) <= spent
     assert "" not in spent
     assert f"k-{len(account)}" in {each.value for each in ledger.spending("api_key_id")}
+
+
+FREE_AND_PAID = """
+from langgraph.graph import START, MessagesState, StateGraph
+from turngraph import Ledger, chat_turn
+
+free = chat_turn("scripted")
+paid = chat_turn("scripted", ledger=Ledger("sqlite://"))
+free_inside, paid_inside = (
+    StateGraph(MessagesState).add_node("turn", turn).add_edge(START, "turn").compile()
+    for turn in (free, paid)
+)
+"""
+
+
+def test_check_warns_of_turns_that_nobody_pays_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether a graph is the turn or has it as a node."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "some_graphs.py").write_text(FREE_AND_PAID)
+    models = (
+        f'[models.{name}]\ngraph = "some_graphs.py:{name}"\n'
+        for name in ("free", "free_inside", "paid", "paid_inside")
+    )
+    (tmp_path / "turngraph.toml").write_text("".join(models))
+    assert run_command(["serve", "--check"]) == 0
+    _, *warnings = capsys.readouterr().out.splitlines()
+    assert [each.partition(" has a turn without a ledger")[0] for each in warnings] == [
+        "Warning: Graph `some_graphs.py:free`",
+        "Warning: Graph `some_graphs.py:free_inside`",
+    ]
 
 
 @pytest.mark.parametrize("name", NAMES)
