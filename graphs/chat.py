@@ -81,7 +81,7 @@ def chat_turn(
     after_model: Sequence[TurnStage] = (),
     before_tools: Sequence[TurnStage] = (),
     retries: Mapping[str, Retry] | None = None,
-    on_event: Subscriber | Sequence[Subscriber] = (),
+    on_event: "Subscriber | Sequence[Subscriber]" = (),
     on_finish: OnFinish | None = None,
     telemetry: Telemetry | None = None,
     checkpointer: Checkpointer = None,
