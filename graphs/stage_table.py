@@ -33,7 +33,7 @@ from turngraph.state.reply import ToolCall
 from turngraph.state.request import ChatRequest
 from turngraph.state.result import Attempt, ToolRun
 from turngraph.state.stages import StagePosition, StageState, TurnStage
-from turngraph.state.turn import ToolTask, Turn, TurnOutcome, TurnSettings
+from turngraph.state.turn import NO_SETTINGS, ToolTask, Turn, TurnOutcome, TurnSettings
 from turngraph.tools.toolbox import Toolbox
 
 __all__ = ["MODEL", "CustomStages", "Follow", "Next", "StageRow", "stage_table"]
@@ -130,7 +130,7 @@ def stage_table(deps: TurnDependencies, custom: CustomStages) -> tuple[StageRow,
 
 def tool_tasks(state: Turn, toolbox: Toolbox) -> list[Send]:
     """One task of `dispatch_tools` for each pending call, so that one that fails harms no other."""
-    first, settings = len(state["tool_runs"]), state["settings"] or TurnSettings()
+    first, settings = len(state["tool_runs"]), state["settings"] or NO_SETTINGS
     tasks = [
         ToolTask(
             turn_id=state["turn_id"],

@@ -14,7 +14,7 @@ from typing import Final, TypedDict
 
 from langchain_core.messages import AnyMessage
 
-from turngraph.billing.store.calls import StartedAttempt
+from turngraph.billing.store.calls import Call, StartedAttempt
 from turngraph.nodes.support.answer_format import (
     misfit,
     parse_answer,
@@ -103,19 +103,25 @@ def _model_call(
     state: Reads, payload: Payload, started: StartedAttempt | None, context: StageContext
 ) -> ModelCall:
     deps, request, turn_id = context.deps, state["request"], state["turn_id"]
-    attribution = attribution_of(turn_id, state["settings"], context)
     seconds, seq = deps.limits.seconds, next_seq(state["attempts"])
     return ModelCall(
         id=context.call_id("completion", seq),
         turn_id=turn_id,
         request=request,
         payload=payload,
-        ledger_call=ledger_call(request, payload, attribution, seq, deps),
+        ledger_call=_ledger_call(state, payload, seq, context),
         reservation=state["reservation"],
         started=started,
         messages=state["messages"],
         ends_at=None if seconds is None else state["started_at"] + seconds,
     )
+
+
+def _ledger_call(state: Reads, payload: Payload, seq: int, context: StageContext) -> Call | None:
+    if context.deps.ledger is None:
+        return None
+    attribution = attribution_of(state["turn_id"], state["settings"], context)
+    return ledger_call(state["request"], payload, attribution, seq, context.deps)
 
 
 def _attempts(

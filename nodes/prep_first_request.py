@@ -9,7 +9,7 @@ only written if a tool call in it has no answer. The keys that belong to one tur
 """
 
 from collections.abc import Sequence
-from typing import Final, NotRequired, TypedDict
+from typing import Any, Final, NotRequired, TypedDict
 
 from langchain_core.messages import AnyMessage, SystemMessage
 from langgraph.types import Overwrite
@@ -29,11 +29,11 @@ from turngraph.state.flow import Flow
 from turngraph.state.json_types import JsonObject
 from turngraph.state.request import ChatRequest
 from turngraph.state.result import TurnResult
-from turngraph.state.turn import SelectedPlugin, Turn, TurnSettings
+from turngraph.state.turn import NO_SETTINGS, SelectedPlugin, Turn, TurnSettings
 
 __all__ = ["first_request", "prep_first_request"]
 
-_REQUEST_SETTINGS: Final = {
+_REQUEST_SETTINGS: Final = (
     "model",
     "temperature",
     "max_tokens",
@@ -51,7 +51,7 @@ _REQUEST_SETTINGS: Final = {
     "response_format",
     "previous_response_id",
     "stream",
-}
+)
 
 
 class Reads(TypedDict):
@@ -68,7 +68,7 @@ def prep_first_request(state: Reads, context: StageContext) -> Flow[Turn]:
     deps = context.deps
     # LangGraph's task id is the same when a killed turn is resumed, so the minted id is too.
     turn_id = state["turn_id"] or context.task_id
-    settings, messages = state["settings"] or TurnSettings(), state["messages"]
+    settings, messages = state["settings"] or NO_SETTINGS, state["messages"]
     default_role = deps.provider.config.default_system_role
     request = first_request(deps.template, settings, messages, default_role)
     plugins: list[SelectedPlugin] = []
@@ -93,7 +93,7 @@ def prep_first_request(state: Reads, context: StageContext) -> Flow[Turn]:
         "first_message": _first_own(history, state.get("result")),
         "plugins": plugins,
         "request": request,
-        "reservation": context.call_id("reservation", 1),
+        "reservation": None if deps.ledger is None else context.call_id("reservation", 1),
         "pending_tool_calls": [],
         # What is written to a delta channel is added to it; only an Overwrite empties it.
         "attempts": Overwrite([]),  # type: ignore[typeddict-item]
@@ -143,7 +143,9 @@ def first_request(
     """
     if settings.body is not None:
         return _passthrough(template, settings.body)
-    changes = settings.model_dump(include=_REQUEST_SETTINGS, exclude_none=True)
+    changes: dict[str, Any] = {
+        name: value for name in _REQUEST_SETTINGS if (value := getattr(settings, name)) is not None
+    }
     if "model" in changes:
         changes["model"] = own_model_name(changes["model"], VENDORS[template.vendor])
     if settings.extra_body:

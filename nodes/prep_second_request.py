@@ -57,18 +57,20 @@ def prep_second_request(state: Reads, context: StageContext) -> Flow[Turn]:
         assert outcome.error is not None, "a limit has an error that names it"
         context.emit(ChargeDeclined(turn_id=turn_id, reason=outcome.error.message))
         return {"outcome": outcome}
+    seq = next_seq(attempts)
     called = {run.name for run in state["tool_runs"]}
     joined, plugins = join_called_plugins(state["request"], state["plugins"], called, context.deps)
     request, outcome = yield from reserve_call(
         next_request(joined, attempts),
         state["messages"],
         attribution_of(turn_id, state["settings"], context),
-        next_seq(attempts),
+        seq,
         context,
     )
+    has_ledger = context.deps.ledger is not None
     return {
         "request": request,
-        "reservation": context.call_id("reservation", next_seq(attempts)),
+        "reservation": context.call_id("reservation", seq) if has_ledger else None,
         "plugins": plugins,
         "outcome": outcome,
     }

@@ -51,6 +51,7 @@ from turngraph.state.result import Attempt, Charge, ToolRun, TurnResult
 from turngraph.state.turn_error import TurnError
 
 __all__ = [
+    "NO_SETTINGS",
     "SelectedPlugin",
     "ToolTask",
     "Turn",
@@ -167,6 +168,10 @@ class TurnSettings(Frozen):
     """Passthrough: the caller's own request body for the vendor. It is sent unchanged, in place of
     everything above, and it is billed.
     """
+
+
+NO_SETTINGS: Final = TurnSettings()
+"""The settings of a turn whose caller sets nothing."""
 
 
 def account_of(settings: TurnSettings | None) -> str | None:

@@ -85,7 +85,8 @@ def _first_price(
         return None
     for model in dict.fromkeys((key.model, asked_model)):
         if model is not None:
-            priced = prices.charge(usage, replace(key, model=model))
+            asked = key if model == key.model else replace(key, model=model)
+            priced = prices.charge(usage, asked)
             if priced is not None:
                 return priced
     return None

@@ -5,7 +5,7 @@ reasoning and audio tokens are part of `output_tokens` (see `Usage`). So each cl
 from its side before the side's own rate applies; a class without a rate is charged at its side's.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Final, Literal
@@ -106,6 +106,10 @@ TOKEN_PARTS: Final = (
     TokenPart("output_audio_tokens", "audio_output", "output"),
     TokenPart("reasoning_tokens", "reasoning", "output"),
 )
+_PARTS_OF: Final[Mapping[Side, tuple[TokenPart, ...]]] = {
+    "input": tuple(part for part in TOKEN_PARTS if part.side == "input"),
+    "output": tuple(part for part in TOKEN_PARTS if part.side == "output"),
+}
 RATE_NAMES: Final = tuple(name for name in Rates.model_fields if name != "usd_per_request")
 """The classes of tokens that have a rate. `PriceUsed` keeps each as `<name>_usd_per_mtok`."""
 
@@ -153,8 +157,8 @@ def cost_usd(usage: Usage, price: PriceUsed) -> Decimal | None:
     for side, tokens in sides.items():
         if tokens and rates[side] is None:
             return None
-        parts = [part for part in TOKEN_PARTS if part.side == side]
-        cost += _side(tokens, rates[side], [_counted(part, usage, price) for part in parts])
+        parts = [_counted(part, usage, price) for part in _PARTS_OF[side]]
+        cost += _side(tokens, rates[side], parts)
     return cost / _MTOK + (price.usd_per_request or Decimal(0))
 
 
@@ -163,7 +167,7 @@ def highest_rate(price: PriceUsed, side: Side) -> Decimal | None:
 
     All classes count: a rate of the caller's own may be dearer than the side it is a part of.
     """
-    names = (side, *(part.rate for part in TOKEN_PARTS if part.side == side))
+    names = (side, *(part.rate for part in _PARTS_OF[side]))
     rates = (getattr(price, f"{name}_usd_per_mtok") for name in names)
     return max((rate for rate in rates if rate is not None), default=None)
 
@@ -183,7 +187,7 @@ def contradicts_itself(usage: Usage) -> bool:
     if total is not None and max(usage.input_tokens or 0, usage.output_tokens or 0) > total:
         return True
     return any(
-        sum(getattr(usage, part.count) or 0 for part in TOKEN_PARTS if part.side == side) > tokens
+        sum([getattr(usage, part.count) or 0 for part in _PARTS_OF[side]]) > tokens
         for side, tokens in _both_sides(usage).items()
     )
 

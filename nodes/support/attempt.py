@@ -50,8 +50,8 @@ class ModelCall:
     turn_id: str
     request: ChatRequest
     payload: Payload
-    ledger_call: Call
-    """The call as the ledger knows it."""
+    ledger_call: Call | None
+    """The call as the ledger knows it; None without a ledger."""
     reservation: str | None
     """The id under which the ledger holds money for the first attempt."""
     started: StartedAttempt | None
@@ -110,6 +110,7 @@ class AttemptRun:
         call = self._call
         if self._context.deps.ledger is None:
             return None
+        assert call.ledger_call is not None, "with a ledger every call is known to it"
         is_first = self._number == 1
         try:
             if is_first and call.started is not None:
@@ -204,7 +205,8 @@ class AttemptRun:
     def _on_response_id(self, response_id: str) -> None:
         """Called with the answer's id, the first thing a stream tells."""
         self._listener.response_id = response_id
-        note_response_id(self._id, self._call.ledger_call, self._context.deps, response_id)
+        if self._call.ledger_call is not None:
+            note_response_id(self._id, self._call.ledger_call, self._context.deps, response_id)
 
     def _request(self) -> Wait:
         call, deps = self._call, self._context.deps

@@ -26,7 +26,7 @@ from turngraph.state.flow import Flow, Wait
 from turngraph.state.kinds import Billed
 from turngraph.state.request import ChatRequest
 from turngraph.state.result import Attempt
-from turngraph.state.turn import TurnSettings
+from turngraph.state.turn import NO_SETTINGS, TurnSettings
 from turngraph.state.usage import Usage
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def attribution_of(
     turn_id: str, settings: TurnSettings | None, context: StageContext
 ) -> CostAttribution:
     """Returns whom and what the calls of a turn are charged to."""
-    settings = settings or TurnSettings()
+    settings = settings or NO_SETTINGS
     return CostAttribution(
         account=settings.account or "",
         api_key_id=settings.api_key_id,

@@ -47,6 +47,8 @@ def select_for_turn(
     wanted = settings.tools
     _check_names(wanted, deps)
     by_caller = _caller_tool_names(settings, deps)
+    if not deps.plugins and wanted is None:
+        return PluginSelection(request, [], {})
     considered = [plugin for plugin in deps.plugins if wanted is None or plugin.name in wanted]
     selected = select_plugins(considered, messages)
     unselected = {plugin.name for plugin in deps.plugins} - {one.plugin for one in selected}

@@ -147,11 +147,18 @@ class StageContext:
             tracers=tracers_in(config.get("callbacks")) if handlers else None,
         )
 
+    def with_identity(self) -> "StageContext":
+        """Returns this context with an identity: that of its task, where it has none of its own."""
+        return self if self.identity else self._replaced(identity=self.task_id)
+
     def of_stage(self, task_id: str, next_call: NextCall | None) -> "StageContext":
         """Returns the context of another stage of the same run in one step."""
+        return self._replaced(task_id=task_id, next_call=next_call)
+
+    def _replaced(self, **fields: object) -> "StageContext":
         # `dataclasses.replace` gives the fields of the run one by one, at ten times the price.
         context = object.__new__(StageContext)
-        vars(context).update(vars(self), task_id=task_id, next_call=next_call)
+        vars(context).update(vars(self), **fields)
         return context
 
     def call_id(self, kind: str, place: int) -> str:

@@ -5,6 +5,7 @@ This module does no I/O and reads no clock: the transport hands in the bytes and
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from math import inf
 from typing import Final
 
@@ -96,7 +97,6 @@ class AnswerReader:
         self._done = self._delivered_chunks = self._at_end = False
         self._deferred: ProviderError | None = None
         self._notes: dict[str, None] = {}
-        self._reader: ChatReader | ResponsesReader = self._new_reader()
 
     @property
     def done(self) -> bool:
@@ -129,7 +129,7 @@ class AnswerReader:
     @property
     def response_id(self) -> str | None:
         """The vendor's id of the answer, or None until the stream has sent it."""
-        return self._reader.response_id
+        return self._reader.response_id if self._format == "events" else None
 
     def feed(self, data: bytes, now: float) -> list[StreamChunk]:
         """Returns the pieces of the answer that `data`, the next bytes, completes.
@@ -210,7 +210,9 @@ class AnswerReader:
             update={"status": self._status, "request_id": request_id, "notes": notes}
         )
 
-    def _new_reader(self) -> ChatReader | ResponsesReader:
+    @cached_property
+    def _reader(self) -> ChatReader | ResponsesReader:
+        """Reads the events of a stream. A JSON body has a reader of its own."""
         if self._api == "responses":
             return ResponsesReader(vendor=self._vendor, limits=self._limits, asked=self._asked)
         return ChatReader(

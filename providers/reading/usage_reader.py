@@ -69,6 +69,11 @@ COST_PATHS: Final[Mapping[str, int]] = {
 }
 """Where vendors report a cost, and how many of their units make a US dollar."""
 
+_COST_MEMBERS: Final = frozenset(
+    path.split(".")[1] for path in COST_PATHS if path.startswith("usage.")
+) | {"is_byok"}
+"""The members of a usage that have to do with its cost. Most vendors report none."""
+
 OWN_KEY_FEE: Final = "usage.cost"
 OWN_KEY_UPSTREAM: Final = "usage.cost_details.upstream_inference_cost"
 """With `is_byok`, what OpenRouter takes itself, and what the model's vendor takes from the caller.
@@ -123,8 +128,9 @@ def read_usage(raw: object, *, cost: object = None) -> tuple[Usage | None, tuple
         counts["total_tokens"] = None
     counts = with_parts_included(counts, notes)
     reported_cost = next(costs_usd({"usage": raw, "cost": cost}, notes), None)
-    usage = Usage(**counts, cost_usd=reported_cost)
-    return (None if usage == Usage() else usage), tuple(notes)
+    if reported_cost is None and not any(count is not None for count in counts.values()):
+        return None, tuple(notes)
+    return Usage(**counts, cost_usd=reported_cost), tuple(notes)
 
 
 def reported_usage(event: Mapping[str, object]) -> object:
@@ -231,6 +237,11 @@ def with_excess_placed(counts: TokenCounts, excess: int, notes: list[str]) -> To
 
 def costs_usd(answer: Mapping[str, object], notes: list[str]) -> Iterator[Decimal]:
     """The costs that the answer reports, in USD, best first."""
+    usage = answer.get("usage")
+    if answer.get("cost") is None and not (
+        isinstance(usage, dict) and _COST_MEMBERS & usage.keys()
+    ):
+        return
     if member_at(answer, "usage.is_byok") is True:
         # Paid with the caller's own key, so no cost elsewhere in the answer is the whole one.
         yield from cost_with_own_key(answer, notes)

@@ -231,10 +231,22 @@ class HttpTransport:
     def _url(self, path: str, params: Mapping[str, object] | None) -> Any:
         from yarl import URL
 
-        query = urlencode({**endpoint_query(self.config), **_flat(params or {})})
+        query = urlencode({**self._query, **_flat(params)}) if params else self._encoded_query
         # `encoded`: what `request_url` shows is what is sent, character by character.
-        url = f"{endpoint_root(self.config)}{path}"
+        url = f"{self._root}{path}"
         return URL(f"{url}?{query}" if query else url, encoded=True)
+
+    @cached_property
+    def _root(self) -> str:
+        return endpoint_root(self.config)
+
+    @cached_property
+    def _query(self) -> Mapping[str, str]:
+        return endpoint_query(self.config)
+
+    @cached_property
+    def _encoded_query(self) -> str:
+        return urlencode(self._query)
 
     def _total_s(self, silence_s: float | None) -> float:
         return self._at_most(self.config.timeouts.total_s, silence_s)

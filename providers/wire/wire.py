@@ -45,6 +45,7 @@ class Wire:
         self.url: Final = request_url(config, api)
         self._path: Final = request_path(config, api)
         self._transport: Final = transport
+        self._secrets: Final = config.secrets
 
     def send(
         self,
@@ -250,7 +251,7 @@ class Wire:
             headers=raw.headers,
             streaming=stream,
             limits=_READ_LIMITS,
-            secrets=self.config.secrets,
+            secrets=self._secrets,
             finish_reason_optional=self.config.profile.finish_reason_optional,
             asked=asked,
             started_at=time.monotonic(),
@@ -264,7 +265,7 @@ class Wire:
             error.headers,
             error.body,
             self.config.vendor,
-            secrets=self.config.secrets,
+            secrets=self._secrets,
             now=time.time(),
         )
 

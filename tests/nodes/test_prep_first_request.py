@@ -35,7 +35,7 @@ def test_the_last_turns_keys_are_emptied() -> None:
 def test_a_turn_without_an_id_gets_langgraphs_task_id() -> None:
     """It is the same when a killed turn is resumed, so the turn keeps its id."""
     patch = run_stage(prep_first_request, state(), context_for())
-    assert patch["turn_id"] == patch["reservation"] == "task"
+    assert (patch["turn_id"], patch["reservation"]) == ("task", None)
     assert run_stage(prep_first_request, state(turn_id="t7"), context_for())["turn_id"] == "t7"
 
 

@@ -18,6 +18,7 @@ from tests.nodes.stages import (
     reply,
     run_stage,
 )
+from turngraph.billing import Ledger
 from turngraph.nodes.prep_second_request import next_request, prep_second_request
 from turngraph.state.limits import TurnLimits
 from turngraph.state.result import Charge, ToolRun
@@ -57,10 +58,17 @@ def state(**keys: Any) -> dict[str, Any]:
     return {**given, **keys}
 
 
-def test_the_request_goes_out_again_under_a_new_reservation() -> None:
-    """The history stands in `messages`, so the request is the same."""
+def test_the_request_goes_out_again_unchanged() -> None:
+    """The history stands in `messages`, so the request is the same. Nothing is held for it."""
     patch = run_stage(prep_second_request, state(), context_for())
-    assert (patch["request"], patch["reservation"], patch["outcome"]) == (REQUEST, "task", None)
+    assert (patch["request"], patch["reservation"], patch["outcome"]) == (REQUEST, None, None)
+
+
+def test_with_a_ledger_the_request_has_a_new_reservation() -> None:
+    """Every call holds money of its own."""
+    with Ledger("sqlite://") as ledger:
+        patch = run_stage(prep_second_request, state(), context_for(ledger=ledger))
+    assert (patch["reservation"], patch["outcome"]) == ("task", None)
 
 
 @pytest.mark.parametrize(
