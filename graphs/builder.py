@@ -41,6 +41,7 @@ def build_chat_turn(deps: TurnDependencies, custom: CustomStages | None = None) 
     graph.add_edge(START, rows[0].name)
     for row in rows:
         _add_edges(graph, row)
+    graph.note_shape()
     return graph
 
 

@@ -201,7 +201,7 @@ def chat_turn(
         name=name,
     )
     graph.message_chars, graph.wait_s = deps.limits.message_chars, wait_s
-    graph.steps, graph.telemetry, graph.stages_alone = steps, telemetry, True
+    graph.steps, graph.telemetry = steps, telemetry
     graph.asks_person = callable(approve) or bool(approve)
     if keeper is not None:
         _bind(graph, keeper)

@@ -2,7 +2,7 @@
 
 Every step of LangGraph reads and writes each key of the state, and stores a checkpoint. A turn of
 two calls has eight of them. `FusedStage` takes the place of the first stage. Where a run asks for
-it (`configurable["turn_steps"] == "one"`) it runs the whole turn: the same stages, in the order of
+it (`configurable["turn_steps"]`) it runs the whole turn: the same stages, in the order of
 the same table, merged by the same reducers. It returns the sum of their updates.
 
 What needs a border in the middle leaves the fused step where it stands: an approval, a tool's
@@ -15,9 +15,8 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from dataclasses import replace
 from functools import partial
-from typing import Any, Final, TypeVar, cast, get_type_hints
+from typing import Any, Final, Literal, TypeVar, cast, get_type_hints
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphInterrupt
@@ -30,19 +29,25 @@ from turngraph.nodes.support.stage_context import StageContext
 from turngraph.state.channels import GrowingList
 from turngraph.state.flow import Flow, Wait, drive, drive_async
 from turngraph.state.reply import ToolCall
-from turngraph.state.turn import Turn
+from turngraph.state.turn import Turn, TurnOutput
 
-__all__ = ["ONE_STEP", "STEPS", "FusedStage"]
+__all__ = ["STEPS", "FusedStage", "OneStep"]
 
 STEPS: Final = "turn_steps"
 """The key of a run's `configurable` that says in how many steps the stages run."""
-ONE_STEP: Final = "one"
+OneStep = Literal["one", "result"]
+"""All stages run in one step. `one` writes all that they wrote; `result` only what the turn hands
+out, where nobody can look at the rest.
+"""
 
 _SHORT: Final = 8
 """Up to so many messages a conversation is written whole, as it is in a new thread. LangGraph
 stores what is added to a conversation apart from the checkpoint: two more transactions, and a third
 one for an empty checkpoint in a new thread.
 """
+
+_HANDED_OUT: Final = (*TurnOutput.__annotations__, "status")
+"""What a turn hands out, and the key that the edge behind the first stage reads."""
 
 Goto = TypeVar("Goto", str, list[Send])
 Reducer = Callable[[Any, Sequence[Any]], Any]
@@ -65,7 +70,7 @@ class FusedStage(Stage):
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """Run the first stage, or the whole turn, in this thread."""
-        if not _in_one_step(config):
+        if _one_step(config) is None:
             return super().invoke(input, config, **kwargs)
         context = StageContext.of_node(config or {}, self.deps)
         with context.active():
@@ -73,7 +78,7 @@ class FusedStage(Stage):
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """Async version of `invoke`."""
-        if not _in_one_step(config):
+        if _one_step(config) is None:
             return await super().ainvoke(input, config, **kwargs)
         context = StageContext.of_node(config or {}, self.deps)
         with context.active():
@@ -85,12 +90,15 @@ class FusedStage(Stage):
         run = _FusedRun(self._rows, context, state)
         goto = yield from run.stages(self.name)
         is_new_thread = config.get("metadata", {}).get("langgraph_step") == 1
-        update = self.checked(cast(Turn, run.update(whole_messages=is_new_thread)))
+        update = run.update(whole_messages=is_new_thread)
+        if goto is None and _one_step(config) == "result":
+            update = {key: update[key] for key in _HANDED_OUT if key in update}
+        update = self.checked(cast(Turn, update))
         return Command(update=update, goto=goto) if goto else update
 
 
-def _in_one_step(config: RunnableConfig | None) -> bool:
-    return (config or {}).get("configurable", {}).get(STEPS) == ONE_STEP
+def _one_step(config: RunnableConfig | None) -> OneStep | None:
+    return cast("OneStep | None", (config or {}).get("configurable", {}).get(STEPS))
 
 
 class _FusedRun:
@@ -102,7 +110,7 @@ class _FusedRun:
         # All calls of the run get their ids from one: the turn's, or that of LangGraph's task,
         # which is the same after a resume.
         self._rows, self._next_call = rows, NextCall()
-        self._context = replace(context, identity=context.identity or context.task_id)
+        self._context = context.with_identity()
         self._state: dict[str, Any] = dict(state)
         self._written: dict[str, Any] = {}
         self._steps = 0

@@ -10,18 +10,19 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal, Protocol
 
 from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import var_child_runnable_config
 
-from turngraph.graphs.fused import ONE_STEP, STEPS
+from turngraph.graphs.fused import STEPS, OneStep
 from turngraph.state.errors import TurnConfigurationError
 
 __all__ = [
     "Steps",
     "check_can_stop",
-    "in_one_step",
     "invoked",
     "is_invoked",
     "keeps_checkpoints",
-    "runs_in_one_step",
+    "one_step_of",
+    "with_steps",
 ]
 
 Steps = Literal["auto", "each", "one"]
@@ -40,6 +41,7 @@ _TRACING: Final = ("LANGSMITH_TRACING", "LANGSMITH_TRACING_V2", "LANGCHAIN_TRACI
 
 class _Graph(Protocol):
     steps: Steps
+    stages_alone: bool
     checkpointer: Any
     stream_mode: Any
     interrupt_before_nodes: Any
@@ -47,24 +49,25 @@ class _Graph(Protocol):
     debug: bool
 
 
-def runs_in_one_step(
+def one_step_of(
     graph: _Graph, given: object, config: RunnableConfig | None, arguments: Mapping[str, object]
-) -> bool:
-    """Whether this run of `graph` runs all stages in one step."""
+) -> OneStep | None:
+    """How this run of `graph` runs all stages in one step; None: it runs one step a stage."""
     configurable = (config or {}).get("configurable", {})
     if (
         graph.steps == "each"
+        or not graph.stages_alone
         or not isinstance(given, Mapping)
         or _has_breakpoints(graph, arguments)
     ):
-        return False
-    if graph.steps == "one":
-        return True
-    return (
+        return None
+    if (
         not keeps_checkpoints(graph, config)
         and not _watches_steps(graph, configurable, arguments)
         and not _is_traced(config)
-    )
+    ):
+        return "result"
+    return "one" if graph.steps == "one" else None
 
 
 def _has_breakpoints(graph: _Graph, arguments: Mapping[str, object]) -> bool:
@@ -123,9 +126,20 @@ def check_can_stop(graph: "_Graph", config: RunnableConfig | None, why: str) -> 
         )
 
 
-def in_one_step(config: RunnableConfig | None) -> RunnableConfig:
-    """`config` for a run in one step."""
-    return _configured(config, STEPS, ONE_STEP)
+def with_steps(config: RunnableConfig | None, how: OneStep | None) -> RunnableConfig | None:
+    """`config` for a run in one step, or one step a stage (None).
+
+    LangGraph hands the `configurable` of a run down to one inside it, in a tool or a stage, unless
+    that is given its own. The steps of the outer run are not those of the inner one.
+    """
+    if how is not None:
+        return _configured(config, STEPS, how)
+    given = (config or {}).get("configurable")
+    outer = (var_child_runnable_config.get() or {}).get("configurable")
+    configurable = (outer if given is None else given) or {}
+    if configurable.get(STEPS) is None:
+        return config
+    return _configured({**(config or {}), "configurable": configurable}, STEPS, None)
 
 
 def _configured(config: RunnableConfig | None, key: str, value: object) -> RunnableConfig:

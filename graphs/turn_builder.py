@@ -18,6 +18,18 @@ __all__ = ["TurnBuilder"]
 class TurnBuilder(StateGraph[Turn, None, TurnInput, TurnOutput]):
     """The uncompiled graph of a turn. Its `compile` makes a `TurnGraph`."""
 
+    _shape_of_turn: object = None
+
+    def note_shape(self) -> None:
+        """Remembers the nodes and edges as those of a turn. A graph that has others when it is
+        compiled runs one step a stage: all stages in one would pass by what was added.
+        """
+        self._shape_of_turn = self._shape()
+
+    def _shape(self) -> object:
+        branches = {start: dict(named) for start, named in self.branches.items() if named}
+        return dict(self.nodes), set(self.edges), set(self.waiting_edges), branches
+
     def compile(
         self,
         checkpointer: Checkpointer = None,
@@ -45,4 +57,5 @@ class TurnBuilder(StateGraph[Turn, None, TurnInput, TurnOutput]):
         # constructor of that class takes.
         turn = TurnGraph.__new__(TurnGraph)
         vars(turn).update(vars(compiled))
+        turn.stages_alone = self._shape() == self._shape_of_turn
         return turn

@@ -27,7 +27,7 @@ from turngraph.graphs.run_input import (
     with_run_id,
     with_run_id_of,
 )
-from turngraph.graphs.steps import Steps, check_can_stop, in_one_step, invoked, runs_in_one_step
+from turngraph.graphs.steps import Steps, check_can_stop, invoked, one_step_of, with_steps
 from turngraph.graphs.stored_states import StoredStates
 from turngraph.graphs.strict_serde import turn_checkpointer
 from turngraph.graphs.traced_runs import atraced, traced
@@ -80,7 +80,9 @@ class TurnGraph(StoredStates, TypedRuns):
     asks_person: bool = False
     """Whether a person may have to approve a tool call."""
     stages_alone: bool = False
-    """Whether every stage is the only task of its step, but for tool calls."""
+    """Whether the graph has the nodes and edges of a turn and no others, so that every stage is the
+    only task of its step, but for tool calls.
+    """
     telemetry: "Telemetry | None" = None
     """What follows each run from outside."""
 
@@ -141,12 +143,11 @@ class TurnGraph(StoredStates, TypedRuns):
         elif offers_caller_tools(given):
             check_can_stop(self, config, "`caller_tools` stop the turn until the caller ran them")
         config = with_run_id(of_turn, config)
-        one_step = runs_in_one_step(self, given, config, arguments)
-        if one_step:
-            config = in_one_step(config)
+        one_step = one_step_of(self, given, config, arguments)
+        config = with_steps(config, one_step)
         if not self.checkpointer:
             return given, config, dict(arguments)
-        config, durable = with_durability(self, config, arguments, given, one_step=one_step)
+        config, durable = with_durability(self, config, arguments, given, one_step=bool(one_step))
         return given, config, durable
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:

@@ -6,9 +6,10 @@ failure names its seed.
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import Command
@@ -18,7 +19,9 @@ from tests.graphs.random_turns import Plan, observe
 from tests.turns import ask, both_ways, result_of
 from turngraph import ProviderConfig, ScriptedModel, chat_turn
 from turngraph.graphs import TurnGraph
+from turngraph.scripted import Call, Say
 from turngraph.state.events import AnyEvent, ApprovalAsked, ApprovalDecided
+from turngraph.state.turn import Turn
 
 SEEDS = int(os.environ.get("TURNGRAPH_STEP_SEEDS", "100"))
 
@@ -42,9 +45,11 @@ SIX = ["prep_first_request", "call_llm", "bill", "dispatch_tools", "prep_second_
 
 def on(model: ScriptedModel, **options: Any) -> TurnGraph:
     """A turn with one tool on `model`."""
-    return chat_turn(
-        ProviderConfig(base_url=model.base_url, model="m"), functions=["calculator"], **options
-    )
+    return chat_turn(config_of(model), functions=["calculator"], **options)
+
+
+def config_of(model: ScriptedModel) -> ProviderConfig:
+    return ProviderConfig(base_url=model.base_url, model="m")
 
 
 def thread(name: str) -> Any:
@@ -91,6 +96,50 @@ def test_a_breakpoint_and_a_look_at_the_steps_are_always_a_step_a_stage() -> Non
         assert turn.invoke(None, thread("t"))["result"].status == "completed"
         updates = on(model).stream(ask("What is 6 * 7?"), stream_mode="updates")
         assert [name for update in updates for name in update][:5] == SIX
+
+
+@both_ways
+def test_a_node_added_to_the_builder_runs(run: Any) -> None:
+    """All stages in one step would pass by it."""
+    seen: list[str] = []
+
+    def audit(state: Turn) -> Turn:
+        assert state["result"] is not None
+        seen.append(state["result"].status)
+        return {}
+
+    with ScriptedModel() as model:
+        builder = on(model).builder
+        builder.add_node("audit", audit)
+        builder.add_edge("finalize", "audit")
+        run(builder.compile(), ask("Hello!"))
+    assert seen == ["completed"]
+
+
+def test_a_turn_inside_a_tool_of_a_turn_runs_in_its_own_steps() -> None:
+    """LangGraph hands the outer run's configuration down to it, which says one step."""
+    seen: list[str] = []
+
+    def watched() -> str:
+        """Asks an expert, who is watched."""
+        seen.extend(name for part in inner.stream(ask("?"), stream_mode="updates") for name in part)
+        return "asked"
+
+    with ScriptedModel([Call(("watched", {})), Say("inner"), Say("outer")]) as model:
+        inner = on(model)
+        outer = chat_turn(config_of(model), tools=[watched])
+        assert outer.run("Ask the expert.").answer == "outer"
+    assert seen == ["prep_first_request", "call_llm", "bill", "finalize"]
+
+
+def test_steps_that_an_outer_run_hands_down_do_not_hold() -> None:
+    """A tool may give its own configuration to a turn that keeps a thread."""
+    with ScriptedModel() as model:
+        turn = on(model, checkpointer=InMemorySaver())
+        handed_down = {"configurable": {"thread_id": "t", "turn_steps": "result"}}
+        turn.invoke(ask("Hello!"), cast(RunnableConfig, handed_down))
+        assert len(turn.get_state(thread("t")).values["attempts"]) == 1
+        assert len(list(turn.get_state_history(thread("t")))) > 4
 
 
 def test_watching_from_outside_shows_single_stages() -> None:
