@@ -92,7 +92,7 @@ class OpenAIChatConverter:
             wire["content"] = ""
         elif not self.remove_empty_content:
             wire["content"] = None
-        if self.vendor_fields:
+        if self.vendor_fields and kwargs:
             wire.update(_vendor_fields(kwargs))
         if calls:
             wire["tool_calls"] = calls

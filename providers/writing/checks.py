@@ -105,7 +105,7 @@ def _check_no_open_calls(open_calls: dict[str, int], caller: int) -> None:
 def _calls_in(message: BaseMessage) -> dict[str, int]:
     """How many calls of `message` have each id."""
     counts: dict[str, int] = {}
-    if isinstance(message, AIMessage):
+    if isinstance(message, AIMessage) and (message.tool_calls or message.invalid_tool_calls):
         for call in (*message.tool_calls, *message.invalid_tool_calls):
             call_id = str(call["id"])
             counts[call_id] = counts.get(call_id, 0) + 1

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
 from langchain_core.messages import AIMessage
 
@@ -12,6 +13,9 @@ from turngraph.state.json_types import JsonMapping, JsonObject
 from turngraph.state.request import ECHOED_TYPE
 
 __all__ = ["chat_call", "id_name_arguments", "wire_calls"]
+
+_SHORT: Final = 300
+"""Characters of arguments that are remembered as parsed."""
 
 
 def chat_call(id_: str, name: str, arguments: str, *, custom: bool = False) -> JsonObject:
@@ -75,7 +79,7 @@ def _wire_call(call: JsonMapping, sent: JsonMapping | None, extra: bool) -> Json
     wire = chat_call(call["id"], call["name"], _arguments_text(call["args"], sent))
     if sent is not None and sent.get("type") == ECHOED_TYPE:
         wire["type"] = ECHOED_TYPE
-    if extra and sent is not None:
+    if extra and sent is not None and not sent.keys() <= wire.keys():
         wire |= {name: value for name, value in sent.items() if name not in wire}
     return wire
 
@@ -95,7 +99,19 @@ def _arguments_text(args: Any, sent: JsonMapping | None) -> str:
 
 
 def _means(text: str, args: JsonMapping) -> bool:
+    parsed = _parsed(text) if len(text) > _SHORT else _parsed_before(text)
+    return bool(parsed == args)
+
+
+def _parsed(text: str) -> object:
+    """What `text` stands for, which nobody may change; None if it is no JSON."""
     try:
-        return bool((json.loads(text) if text.strip() else {}) == args)
+        return json.loads(text) if text.strip() else {}
     except ValueError:
-        return False
+        return None
+
+
+_parsed_before = lru_cache(maxsize=4096)(_parsed)
+"""The same for short texts. A conversation is written for each of its requests, with all of its
+calls.
+"""

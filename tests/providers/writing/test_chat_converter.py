@@ -280,3 +280,20 @@ def test_the_callers_messages_are_not_changed() -> None:
     wire = CONVERT.convert_user(message)
     wire["content"][0]["image_url"] = "changed"
     assert message == before
+
+
+def test_edited_arguments_are_written_anew_where_the_same_text_was_sent_before() -> None:
+    """What a text stands for is remembered; what the message says must still win."""
+    text = '{"city": "Oslo"}'
+    sent = {"id": "1", "type": "function", "function": {"name": "f", "arguments": text}}
+    written = [
+        OpenAIChatConverter().convert_assistant(
+            AIMessage(
+                "",
+                tool_calls=[{"id": "1", "name": "f", "args": {"city": city}}],
+                additional_kwargs={"tool_calls": [sent]},
+            )
+        )["tool_calls"][0]["function"]["arguments"]
+        for city in ("Oslo", "Rome", "Oslo")
+    ]
+    assert written == [text, '{"city": "Rome"}', text]
