@@ -172,6 +172,18 @@ class GraphFiles:
             sys.modules.setdefault(name, module)
         return entries
 
+    def still_loading(self) -> list[Entry]:
+        """Returns what stands in the place of the graphs while their files take long to import."""
+        return [
+            Entry(
+                reference,
+                None,
+                f"`{reference}` is still being imported. If that does not end, close the studio "
+                "with ctrl-c, mend the file, and start the studio again.",
+            )
+            for reference in self._references
+        ]
+
     def _entry(self, reference: str) -> Entry:
         try:
             loaded = load_graph(reference, self.folder, self._environ)

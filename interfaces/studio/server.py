@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import socket
 import sys
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
@@ -15,7 +16,7 @@ import watchfiles
 
 from turngraph.interfaces.listening import bound_socket
 from turngraph.interfaces.studio.app import app_for
-from turngraph.interfaces.studio.catalog import Catalog, GraphFiles
+from turngraph.interfaces.studio.catalog import Catalog, Entry, GraphFiles
 from turngraph.interfaces.studio.security import LoopbackGuard
 from turngraph.interfaces.studio.walk import SharedWalk
 from turngraph.interfaces.studio.walks import Walks
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["StudioServer"]
 
 _HOST: Final = "127.0.0.1"
+_LONG_IMPORT_S: Final = 10.0
 
 
 class StudioServer:
@@ -46,6 +48,8 @@ class StudioServer:
         self._socket.listen()
         self._port = int(self._socket.getsockname()[1])
         self._token = secrets.token_urlsafe(24)
+        self.ended: Final = threading.Event()
+        """Set when it begins to close; the user's code may still run on other threads."""
         self._graphs, self._catalog, self._walks = graphs, Catalog({}), Walks()
         self._catalog.replace(graphs.load())
         app = LoopbackGuard(app_for(self._catalog, self._walks, ledger), self._token, self._port)
@@ -61,6 +65,7 @@ class StudioServer:
                 timeout_graceful_shutdown=2,
             ),
             self._walks,
+            self.ended,
         )
 
     @property
@@ -120,21 +125,28 @@ class StudioServer:
                 if not self._graphs.are_concerned([Path(file) for _, file in batch]):
                     continue
                 # The user's modules run on import, so they are kept off the server's own thread.
-                entries = await asyncio.to_thread(self._graphs.load_again)
-                self._catalog.replace(entries)
-                self._walks.reload(entries)
+                loading = asyncio.create_task(asyncio.to_thread(self._graphs.load_again))
+                await asyncio.wait({loading}, timeout=_LONG_IMPORT_S)
+                if not loading.done():
+                    self._offer(self._graphs.still_loading())
+                self._offer(await loading)
         except OSError as exc:  # such as too many watched files on this machine
             print(f"turngraph: changes of files are not seen: {exc}", file=sys.stderr)
+
+    def _offer(self, entries: list[Entry]) -> None:
+        self._catalog.replace(entries)
+        self._walks.reload(entries)
 
 
 class _Server(uvicorn.Server):
     """Ends the streams of open pages first: uvicorn would wait for them."""
 
-    def __init__(self, config: uvicorn.Config, walks: Walks) -> None:
+    def __init__(self, config: uvicorn.Config, walks: Walks, ended: threading.Event) -> None:
         super().__init__(config)
-        self._walks = walks
+        self._walks, self._ended = walks, ended
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Closes every walk, then everything else."""
+        self._ended.set()
         self._walks.close_all()
         await super().shutdown(sockets)

@@ -4,11 +4,12 @@ import gc
 import os
 import sys
 import threading
+import time
 import webbrowser
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from turngraph.interfaces.studio.catalog import Catalog
 
 __all__ = ["studio"]
+
+_GRACE_S: Final = 5.0
 
 
 def studio(
@@ -74,7 +77,20 @@ def studio(
             # A full collection of garbage would look at every object of every import each time: a
             # pause of a tenth of a second between two steps.
             gc.freeze()
+            threading.Thread(target=_end_anyway, args=(server.ended,), daemon=True).start()
             server.run()
+
+
+def _end_anyway(ended: threading.Event) -> None:
+    """Ends the process if code of the user's graphs runs on after the studio has closed.
+
+    A node or an import that never returns cannot be stopped, and Python waits for its thread.
+    """
+    ended.wait()
+    time.sleep(_GRACE_S)  # what ends by itself has ended this thread with the process
+    print("turngraph: code of your graphs is still running. It is left there.", file=sys.stderr)
+    sys.stderr.flush()
+    os._exit(1)
 
 
 def _say(catalog: "Catalog", url: str) -> None:
