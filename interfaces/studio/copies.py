@@ -3,14 +3,15 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from turngraph.interfaces.stepper.engine.step_recording import recorded_lines
+from turngraph.interfaces.stepper.engine.outcome import latest_result
+from turngraph.interfaces.stepper.engine.step_recording import is_turn_over, recorded_lines
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.engine.wire_request import WireRequest
 from turngraph.state.errors import TurnInvocationError
-from turngraph.state.result import TurnResult
 
 __all__ = ["copy_of"]
 
+_WITHOUT_TURN: Final = "(What a graph without a turn sends is known to its own nodes alone.)"
 _TEST: Final = '''\
 """Replays a recorded turn, offline. It fails if the turn would send something else now."""
 
@@ -46,7 +47,7 @@ def _request(stepper: Stepper) -> WireRequest:
     request = stepper.request
     if request is None:
         raise TurnInvocationError(
-            "No turn of this run has a request yet: there is nothing to copy."
+            f"No turn of this run has a request yet: there is nothing to copy. {_WITHOUT_TURN}"
         )
     return request
 
@@ -54,16 +55,19 @@ def _request(stepper: Stepper) -> WireRequest:
 def _recording(stepper: Stepper) -> str:
     lines = recorded_lines(stepper.steps_so_far)
     if not lines:
-        raise TurnInvocationError("No turn of this run has been answered yet: step on first.")
+        raise TurnInvocationError(
+            f"No turn of this run has been answered yet: step on first. {_WITHOUT_TURN}"
+        )
     return "\n".join(lines) + "\n"
 
 
 def _test(stepper: Stepper) -> str:
-    result = stepper.state.get("result")
-    if not isinstance(result, TurnResult):
+    recording = _recording(stepper).rstrip("\n")
+    result = latest_result(stepper.steps_so_far)
+    if result is None or not is_turn_over(stepper.steps_so_far):
         raise TurnInvocationError("A test needs a whole turn: run this one to its end first.")
     # In a triple-quoted literal a backslash and a quotation mark need one of their own.
-    recording = _recording(stepper).rstrip("\n").replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+    recording = recording.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
     return _TEST.format(recording=recording, status=result.status)
 
 

@@ -27,4 +27,4 @@ def open_walk(graph: Graph, text: str, context: object) -> Stepper:
             return Stepper.open(file, graph, context=context)
         except TurnValueError as exc:
             # Nobody knows the folder that the file had for a moment.
-            raise TurnValueError(str(exc).replace(str(file), "This file")) from exc
+            raise TurnValueError(str(exc).replace(f"`{file}`", "This file")) from exc

@@ -30,7 +30,9 @@ class Walks:
     def __getitem__(self, walk_id: str) -> SharedWalk:
         """Returns a walk. Raises HTTPException (404) if it is not open."""
         if walk_id not in self._walks:
-            raise HTTPException(404, "This run is no longer open here: the studio was restarted.")
+            raise HTTPException(
+                404, "This run is not open here: it was closed, or the studio was started again."
+            )
         return self._walks[walk_id]
 
     def make_room(self) -> None:

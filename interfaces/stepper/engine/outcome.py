@@ -12,7 +12,7 @@ from turngraph.interfaces.stepper.engine.problems import (
 from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.state.result import TurnResult
 
-__all__ = ["ending_problems", "line_mark"]
+__all__ = ["ending_problems", "latest_result", "line_mark"]
 
 
 def line_mark(steps: Sequence[Step]) -> Mark:
@@ -40,3 +40,16 @@ def ending_problems(steps: Sequence[Step]) -> tuple[str, ...]:
                 if isinstance(values.get("result"), TurnResult):
                     return tuple(result_problem(values))
     return ()
+
+
+def latest_result(steps: Sequence[Step]) -> TurnResult | None:
+    """Returns what the turn that ended last came to, in whichever graph it ran; None if none has.
+
+    The state of the outermost graph need not hold it.
+    """
+    for step in reversed(steps):
+        for run in reversed(step.runs):
+            for values in updates_in(run.output):
+                if isinstance(result := values.get("result"), TurnResult):
+                    return result
+    return None

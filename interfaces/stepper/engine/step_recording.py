@@ -14,20 +14,37 @@ from turngraph.scripted.cassettes import PATHS
 from turngraph.state.json_types import JsonObject
 from turngraph.state.result import Attempt
 
-__all__ = ["recorded_lines"]
+__all__ = ["is_turn_over", "recorded_lines"]
 
 _NAME: Final = "turn"
 _ABOUT_STREAMS: Final = frozenset(("stream", "stream_options"))
 
 
 def recorded_lines(steps: Iterable[Step]) -> list[str]:
-    """Returns a line of JSON for each request that was answered, in the order of the steps.
+    """Returns a line of JSON for each request of the last turn that was answered, in their order.
 
-    A step keeps the answer as one value, so a streamed request is recorded as one that was not.
+    Of one turn, because a recording is replayed as one. A step keeps the answer as one value, so a
+    streamed request is recorded as one that was not.
     """
-    runs = [run for step in steps for run in step.runs if run.task.node == "call_llm"]
+    runs = [run for run in _last_turn(steps) if run.task.node == "call_llm"]
     answered = [pair for run in runs for pair in _answered(run)]
     return [_line(index, run, attempt) for index, (run, attempt) in enumerate(answered)]
+
+
+def is_turn_over(steps: Iterable[Step]) -> bool:
+    """Whether the last turn has come to its end."""
+    return any(run.task.node == "finalize" for run in _last_turn(steps))
+
+
+def _last_turn(steps: Iterable[Step]) -> list[TaskRun]:
+    """The stages that ran of the turn that asked the model last; empty if none has."""
+    stages = [run for step in steps for run in step.runs if run.task.stage is not None]
+    asked = [run for run in stages if run.task.node == "call_llm"]
+    if not asked:
+        return []
+    turn = [run for run in stages if run.task.namespace == asked[-1].task.namespace]
+    begins = [place for place, run in enumerate(turn) if run.task.node == "prep_first_request"]
+    return turn[begins[-1] :] if begins else turn
 
 
 def _answered(run: TaskRun) -> Iterator[tuple[TaskRun, Attempt]]:
