@@ -209,7 +209,8 @@ pictures: install  ## draw the pictures of docs/ anew; the screenshot needs Chro
 	TURNGRAPH_SCREENSHOTS=docs $(RUN)pytest -q tests/browser -k "pending_call or turn_is_started"
 
 looks: install  ## screenshots of studio and widget, wide and narrow, light and dark, into .looks
-	TURNGRAPH_LOOKS=.looks $(RUN)pytest -q -n $(WORKERS) tests/browser/test_studio.py tests/browser/test_widget_page.py
+	TURNGRAPH_LOOKS=.looks $(RUN)pytest -q -n $(WORKERS) tests/browser/test_studio.py tests/browser/test_widget_page.py \
+	  tests/browser/test_notebooks.py
 
 wheel: | $(UV)  ## build the sdist and, from it, the wheel, into dist/
 	rm -rf build/lib build/bdist.* dist

@@ -18,6 +18,7 @@ from turngraph.interfaces.plain_text import money, printable
 from turngraph.interfaces.stepper.engine.retry_pauses import RetryPause
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.views.actions import Message
+from turngraph.interfaces.stepper.views.panes import step_now
 from turngraph.interfaces.stepper.views.status import turn_mark
 from turngraph.interfaces.stepper.views.widget_controller import WidgetController
 from turngraph.interfaces.stepper.views.widget_view import pauses_view, widget_choices
@@ -124,7 +125,7 @@ class SharedWalk:
             "started": self.started_at.isoformat(timespec="seconds"),
             "status": turn_mark(self.line),
             "title": self.title,
-            "at": printable(str(self.line.now)),
+            "at": step_now(self.line),
             "cost": money(self.line.cost),
             "note": self.note,
         }

@@ -16,7 +16,14 @@ from textual.widgets import Footer, OptionList, Tabs
 from turngraph.interfaces.stepper.engine.retry_pauses import RetryPause, RetryPauses
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.terminal.editor import edit_text
-from turngraph.interfaces.terminal.keys import KEYS, VIEW_KEYS, find_line, shown_by, unknown_key
+from turngraph.interfaces.terminal.keys import (
+    EDITED,
+    KEYS,
+    VIEW_KEYS,
+    find_line,
+    shown_by,
+    unknown_key,
+)
 from turngraph.interfaces.terminal.prompt import Prompt
 from turngraph.interfaces.terminal.screens import EditorScreen, HelpScreen
 from turngraph.interfaces.terminal.stepper_view import StepperView
@@ -75,8 +82,8 @@ class StepperApp(App[None]):
         """The pane that the person chose; without one the screen follows the turn."""
         self._compared: str | None = None
         self._moving = False
-        self._draft: str | None = None
-        """A request that was edited and refused: the editor opens with it again."""
+        self._drafts: dict[str, str] = {}
+        """What was edited and refused, by its key: the editor opens with it again."""
         self._pauses = RetryPauses(lambda pauses: self.post_message(self.PausesChanged(pauses)))
         stepper.on_event(self._pauses)
         # Kept here, because while another screen lies over them no query finds them.
@@ -110,8 +117,8 @@ class StepperApp(App[None]):
 
     def on_prompt_given(self, given: Prompt.Given) -> None:
         """Obeys a key whose argument was typed."""
-        if given.key == "e" and not given.argument:
-            self._edit_request()
+        if given.key in EDITED and not given.argument:
+            self._open_editor(given.key)
         else:
             self._carry_out(given.key, given.argument)
 
@@ -205,7 +212,7 @@ class StepperApp(App[None]):
     async def _run(self, move: Callable[[], Coroutine[Any, Any, object]]) -> None:
         try:
             await move()
-            self._draft = None
+            self._drafts.clear()
         except asyncio.CancelledError:
             self._say(_STOPPED, "yellow")
             raise
@@ -217,35 +224,35 @@ class StepperApp(App[None]):
             self._view.set_moving(is_moving=False)
             self._draw()
 
-    def _edit_request(self) -> None:
-        request = self.stepper.request
-        if request is None or request.sent:
-            self._carry_out("e", "{}")  # is refused, with the sentence that says why
+    def _open_editor(self, key: str) -> None:
+        text = EDITED[key](self.stepper)
+        if not text:
+            self._carry_out(key, "{}")  # is refused, with the sentence that says why
             return
-        text = self._draft or str(request)
+        text = self._drafts.get(key, text)
+
+        def edited(after: str | None) -> None:
+            self._use_edited(key, after)
+
         if not self._editor:
-            self.push_screen(EditorScreen(text), self._edited)
+            self.push_screen(EditorScreen(text), edited)
             return
         try:
             with self.suspend():
-                edited = edit_text(text, self._editor)
+                after = edit_text(text, self._editor)
         except SuspendNotSupported:
-            self.push_screen(EditorScreen(text), self._edited)
+            self.push_screen(EditorScreen(text), edited)
         except ValueError as exc:
             self._say(str(exc), "red")
         else:
-            self._edited(edited)
+            edited(after)
 
-    def _edited(self, text: str | None) -> None:
-        request = self.stepper.request
-        if text is None or request is None or text == str(request):
-            self._say("The request is as it was.")
+    def _use_edited(self, key: str, text: str | None) -> None:
+        if text is None or text == EDITED[key](self.stepper):
+            self._say("Nothing was changed.")
             return
-        self._draft = text
-        self._start(lambda: self._edit(text))
-
-    async def _edit(self, text: str) -> None:
-        await self.stepper.aedit(body=text)
+        self._drafts[key] = text
+        self._start(lambda: KEYS[key].move(self.stepper, text))
 
     def _say(self, text: str, style: str = "") -> None:
         self._view.say(text, style)

@@ -9,10 +9,12 @@ from typing import Any, Final, NamedTuple
 
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.views.actions import ACTIONS
+from turngraph.interfaces.stepper.views.message_edits import edit_messages, editable_messages
+from turngraph.interfaces.stepper.views.questions import typed_answer
 from turngraph.interfaces.stepper.views.status import why_no_step
 from turngraph.state.errors import TurnInvocationError, TurnValueError
 
-__all__ = ["KEYS", "VIEW_KEYS", "Key", "find_line", "shown_by", "unknown_key"]
+__all__ = ["EDITED", "KEYS", "VIEW_KEYS", "Key", "find_line", "shown_by", "unknown_key"]
 
 Move = Callable[[Stepper, str], Coroutine[Any, Any, object]]
 
@@ -91,6 +93,18 @@ async def _edit(stepper: Stepper, argument: str) -> object:
 async def _edit_turn(stepper: Stepper, argument: str) -> object:
     field, value = _assignment(argument)
     return await stepper.aedit(request={field: value})
+
+
+def _edit_messages(stepper: Stepper, argument: str) -> None:
+    """Edits the conversation: what an agent without a turn in it sends next."""
+    if not argument and (now := editable_messages(stepper)):
+        raise TurnValueError(f"Type the messages as JSON, as you want them. They are:\n{now}")
+    edit_messages(stepper, {"value": argument})
+
+
+def _pending_request(stepper: Stepper) -> str:
+    request = stepper.request
+    return "" if request is None or request.sent else str(request)
 
 
 def _assignment(argument: str) -> tuple[str, Any]:
@@ -185,6 +199,12 @@ KEYS: Final[Mapping[str, Key]] = {
         _edit_turn,
         "field=value for the rest of the turn",
     ),
+    "m": Key(
+        "Messages",
+        "the last messages of the conversation: their JSON, or nothing for the editor",
+        _at_once(_edit_messages),
+        "JSON, or nothing for the editor",
+    ),
     "g": Key(
         "Arguments",
         "give a tool other arguments: its name, then JSON",
@@ -200,7 +220,7 @@ KEYS: Final[Mapping[str, Key]] = {
     "a": Key(
         "Answer",
         "answer a question to a person: approve, reject, JSON or text",
-        lambda stepper, argument: stepper.aanswer(_json_or_text(argument)),
+        lambda stepper, argument: stepper.aanswer(typed_answer(argument)),
         "approve, reject, JSON or text",
     ),
     "k": Key(
@@ -218,6 +238,11 @@ KEYS: Final[Mapping[str, Key]] = {
     ),
 }
 """The keys that move or edit, in the order in which they are listed."""
+EDITED: Final[Mapping[str, Callable[[Stepper], str]]] = {
+    "e": _pending_request,
+    "m": editable_messages,
+}
+"""What the editor opens with, by the key; an empty text if there is nothing to edit."""
 VIEW_KEYS: Final[Mapping[str, str]] = {
     "z": "undo the last move",
     "y": "make the move again that was undone",

@@ -14,10 +14,17 @@ from turngraph.drawing.marks import SIGNS
 from turngraph.interfaces.plain_text import money, printable
 from turngraph.interfaces.stepper.engine.retry_pauses import RetryPauses
 from turngraph.interfaces.stepper.engine.stepper import Stepper
-from turngraph.interfaces.stepper.views.panes import PANES, Pane, pane_of
+from turngraph.interfaces.stepper.views.panes import PANES, Pane, pane_of, step_now
 from turngraph.interfaces.stepper.views.status import turn_mark
 from turngraph.interfaces.terminal.editor import edit_text, editor_command
-from turngraph.interfaces.terminal.keys import KEYS, VIEW_KEYS, find_line, shown_by, unknown_key
+from turngraph.interfaces.terminal.keys import (
+    EDITED,
+    KEYS,
+    VIEW_KEYS,
+    find_line,
+    shown_by,
+    unknown_key,
+)
 from turngraph.interfaces.terminal.rendering import MARK_STYLES
 from turngraph.state.errors import TurngraphError
 
@@ -87,10 +94,9 @@ class LineMode:
             case "?":
                 self._show_help()
                 return False
-            case "e" if not argument and self._on_terminal and (editor := editor_command()):
-                request = stepper.request
-                text = "" if request is None or request.sent else str(request)
-                asyncio.run(KEYS["e"].move(stepper, edit_text(text, editor) if text else "{}"))
+            case "e" | "m" if not argument and self._on_terminal and (editor := editor_command()):
+                text = EDITED[key](stepper)
+                asyncio.run(KEYS[key].move(stepper, edit_text(text, editor) if text else "{}"))
             case _ if key in KEYS:
                 asyncio.run(KEYS[key].move(stepper, argument))
             case _:
@@ -101,7 +107,7 @@ class LineMode:
     def _show(self) -> None:
         """Shows the step, and what matters most here."""
         stepper, now, mark = self._stepper, self._stepper.now, turn_mark(self._stepper)
-        step = f"{printable(str(now))}  {stepper.name} {money(stepper.cost)}"
+        step = f"{step_now(stepper)}  {stepper.name} {money(stepper.cost)}"
         self._console.print(
             Text.assemble((f"● {SIGNS[mark]} ", MARK_STYLES[mark]), (step, "bold")), soft_wrap=True
         )

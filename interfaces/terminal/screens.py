@@ -1,4 +1,4 @@
-"""The screens that lie over the stepper: the list of keys, and an editor for the request."""
+"""The screens that lie over the stepper: the list of keys, and an editor."""
 
 from typing import ClassVar
 
@@ -51,7 +51,7 @@ class EditorScreen(ModalScreen[str | None]):
     EditorScreen TextArea { height: 1fr; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+s", "use", "use this request", priority=True),
+        Binding("ctrl+s", "use", "use it", priority=True),
         Binding("escape", "leave", "leave it as it was", priority=True),
     ]
 

@@ -5,6 +5,7 @@ from typing import Final
 from rich.text import Text
 
 from turngraph.drawing.marks import SIGNS, Mark
+from turngraph.interfaces.stepper.engine.step_texts import step_texts
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.interfaces.stepper.views.page import graph_path
@@ -59,13 +60,16 @@ def timeline_texts(stepper: Stepper) -> list[Text]:
     """Returns a line for each step, also for those ahead."""
     now = len(stepper.steps_so_far) - 1
     return [
-        _timeline_text(step, ahead=number > now) for number, step in enumerate(stepper.timeline)
+        _timeline_text(step, text, ahead=number > now)
+        for number, (step, text) in enumerate(
+            zip(stepper.timeline, step_texts(stepper.timeline), strict=True)
+        )
     ]
 
 
-def _timeline_text(step: Step, *, ahead: bool) -> Text:
+def _timeline_text(step: Step, text: str, *, ahead: bool) -> Text:
     mark = step_mark(step)
     took = f"  {step.seconds * 1000:.0f} ms" if step.runs else ""
     return Text.assemble(
-        (f"{SIGNS[mark]} ", MARK_STYLES[mark]), (str(step), "dim" if ahead else ""), (took, "dim")
+        (f"{SIGNS[mark]} ", MARK_STYLES[mark]), (text, "dim" if ahead else ""), (took, "dim")
     )

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.browser.notebook_servers import jupyter, marimo, run_first_cell, write_notebook
+from tests.browser.pictures import keep_looks
 from tests.interfaces.stepper.xss_payloads import PAYLOADS
 from tests.paths import ROOT
 from turngraph.scripted import Call, Say, ScriptedModel
@@ -130,6 +131,7 @@ def test_step_edit_fork_and_back_reach_the_server(
         press(page, "step")
         wait_for_headline(page, "finished")
         picture(page, "lab-finished")
+        keep_looks(page, "lab")
         assert len(model.requests) == 2
         assert page.locator(".turnstepper [data-mark=done]").count() >= 5
         page.locator(".turnstepper").first.focus()

@@ -123,6 +123,7 @@ def test_a_turn_is_started_edited_in_the_past_forked_and_compared(
     lines = page.get_by_role("group", name="Lines")
     assert lines.get_by_role("button").count() == 2
     lines.get_by_role("button").last.click()
+    page.locator("[data-line='main 1'][aria-pressed=true]").wait_for()
     assert "Oslo" in pane(page, "messages").inner_text()
     rows = pane(page, "compare").locator("tbody tr")
     pane(page, "compare").evaluate("each => each.open = true")
@@ -165,9 +166,9 @@ def test_two_tabs_on_one_run_stay_in_step(tab: Tab) -> None:
     start(one, "plain", '["a", "b"]', "words (JSON)")
     two.goto(one.url)
     two.reload()
-    headline(two, "each, each")
+    headline(two, "each 1, each 2")
     press(one, "Step")
-    headline(two, "each/shout")
+    headline(two, "each 1/shout")
     two.locator("[data-action=run]").dispatch_event("click")
     headline(one, "finished")
     assert one.locator(".ts-headline[aria-busy=true]").count() == 0
@@ -195,7 +196,7 @@ def test_a_failed_call_a_failed_tool_and_a_refused_budget_are_told(
     ):
         start(page, graph, text)
         press(page, "Run")
-        headline(page, "finished")
+        headline(page, "finalize → failed")
         assert sentence in pane(page, "answer").inner_text()
         assert pane(page, "problem").is_hidden()
         received = troubled.requests[-1]
@@ -209,7 +210,7 @@ def test_a_failed_call_a_failed_tool_and_a_refused_budget_are_told(
     before = len(model.requests)
     start(page, "poor", "Hi")
     press(page, "Run")
-    headline(page, "finished")
+    headline(page, "finalize → failed")
     assert "allows 0.0000001 USD" in pane(page, "answer").inner_text()
     assert len(model.requests) == before
 
@@ -252,7 +253,7 @@ def test_approvals_and_questions_are_answered(tab: Tab) -> None:
     start(page, "asking", "[]", "words (JSON)")
     press(page, "Run")
     page.get_by_text("Which color?").first.wait_for()
-    page.get_by_label("another answer, as JSON").fill('"red"')
+    page.get_by_label("the answer: JSON, or any text").fill("red")
     page.get_by_role("button", name="Answer").click()
     headline(page, "finished")
     pane(page, "diff").evaluate("each => each.open = true")
@@ -297,7 +298,7 @@ def test_a_changed_file_is_loaded_again_and_the_run_goes_on(context: Any, tmp_pa
             each.goto(studio.server.url)
         page.get_by_label("words (JSON)").fill('["a", "b"]')
         page.get_by_role("button", name="Start", exact=True).click()
-        headline(page, "each, each")
+        headline(page, "each 1, each 2")
         pane(page, "state").locator("details").evaluate("each => each.open = true")
         page.get_by_label("words, as JSON").fill('["draft"]')
         text = file.read_text()

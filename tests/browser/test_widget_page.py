@@ -233,7 +233,7 @@ def test_a_person_is_asked_and_answers(page: Any, model: ScriptedModel) -> None:
         press(page, "Run")
         wait_for_headline(page, "waiting for an answer")
         keep_looks(page, "stepper-approval")
-        page.get_by_label("another answer, as JSON").last.fill("{")
+        page.get_by_label("or with other arguments").last.fill("{")
         page.get_by_role("button", name="Answer", exact=True).last.click()
         page.get_by_role("alert").get_by_text("The answer is no JSON").wait_for()
         press(page, "approve")
@@ -280,7 +280,7 @@ def test_a_failed_turn_is_red_and_step_is_off(page: Any) -> None:
     with ScriptedModel([Fail(401)]) as model, TurnStepper(turn_on(model), ask("Hi")) as stepper:
         open_widget(page, stepper)
         press(page, "Run")
-        wait_for_headline(page, "✗ main · step 4: finalize → finished")
+        wait_for_headline(page, "✗ main · step 4: finalize → failed")
         assert page.locator(".ts-graph [data-mark=failed]").count() == 2
         timeline = open_pane(page, "timeline")
         assert timeline.locator("[data-mark=failed]").all_inner_texts() == ["✗ 2: call_llm → bill"]
@@ -297,6 +297,27 @@ def test_a_failed_turn_is_red_and_step_is_off(page: Any) -> None:
         wait_for_headline(page, "✗ main · step 3")
         assert step.is_enabled()
         assert len(model.requests) == 1
+
+
+def test_a_failed_tool_is_red_and_the_turn_is_not(page: Any) -> None:
+    """The model was told of the failure and has answered: that is no failed turn."""
+
+    def dive(depth: int) -> str:
+        """Dives to a depth in meters."""
+        raise RuntimeError(f"it sank at {depth} m")
+
+    script = [Call(("dive", {"depth": 3}), ("dive", {"depth": 5})), Say("I am sorry.")]
+    with (
+        ScriptedModel(script) as model,
+        TurnStepper(turn_on(model, tools=[dive]), ask("Dive.")) as stepper,
+    ):
+        open_widget(page, stepper)
+        press(page, "Run")
+        wait_for_headline(page, "✓ main")
+        assert open_pane(page, "tools").locator("tr[data-mark=failed]").count() == 2
+        assert "2 of 2 failed" in page.locator(".ts-graph").inner_text()
+        open_pane(page, "timeline")
+        keep_looks(page, "stepper-failed-tool")
 
 
 def test_moves_are_undone_saved_and_opened(
@@ -459,8 +480,8 @@ def test_axe_finds_nothing_at_any_stage(
     ):
         widget = open_widget(page, stepper)
         stepper.fork()
-        for reached in ("call_llm", "dispatch_tools", "prep_second_request", "finished"):
-            stepper.run_until(reached) if reached != "finished" else stepper.run()
+        for reached in ("call_llm", "dispatch_tools", "prep_second_request", "failed"):
+            stepper.run_until(reached) if reached != "failed" else stepper.run()
             redraw(page, widget)
             wait_for_headline(page, reached)
             page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")

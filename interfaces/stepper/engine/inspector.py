@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 from turngraph.drawing.marks import Mark
 from turngraph.interfaces.stepper.engine.differences import Comparison, Differences, diff_states
 from turngraph.interfaces.stepper.engine.outcome import ending_problems, line_mark
+from turngraph.interfaces.stepper.engine.step_texts import step_texts
 from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.interfaces.stepper.engine.timeline import Timeline
 from turngraph.interfaces.stepper.engine.wire_request import WireRequest, request_of
@@ -176,4 +177,4 @@ def _answer(line: Inspector) -> str:
 
 
 def _at(steps: Sequence[Step], number: int) -> str:
-    return str(steps[number]).partition(": ")[2] if number < len(steps) else ""
+    return step_texts(steps)[number].partition(": ")[2] if number < len(steps) else ""

@@ -1,11 +1,11 @@
 """A step of a session: where it stands, what ran to get there, and what runs next."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-from turngraph.interfaces.stepper.engine.namespaces import readable_path
 from turngraph.interfaces.stepper.engine.snapshots import EMPTY_SNAPSHOT, Snapshot
 from turngraph.interfaces.stepper.engine.task_controller import (
     Override,
@@ -19,6 +19,8 @@ from turngraph.state.reply import ProviderReply
 from turngraph.state.result import Attempt, Charge
 
 __all__ = ["Step", "StepKind", "attempts_of"]
+
+_MOST_NAMES: Final = 6
 
 StepKind = Literal["start", "step", "edit", "answer", "fork", "history", "reload"]
 
@@ -104,25 +106,31 @@ class Step:
         """The cost of this step in USD; charges without a price count as 0."""
         return sum((charge.amount_usd or Decimal(0) for charge in self.charges), Decimal(0))
 
-    @property
-    def _began(self) -> str:
-        """What a step has done in which no task has ended."""
-        if self.kind != "step":
-            return self.kind
-        if self.waiting:
-            return ", ".join(dict.fromkeys(each.task.name for each in self.waiting))
-        graphs = dict.fromkeys(readable_path(task.namespace) for task in self.pending)
-        return f"entered {', '.join(filter(None, graphs))}".rstrip()
-
     def __str__(self) -> str:
         """One line: what ran and what runs next."""
-        ran = self.label or ", ".join(dict.fromkeys(map(_ran, self.runs))) or self._began
+        return self.text(lambda task: task.name)
+
+    def text(self, name_of: Callable[[Task], str]) -> str:
+        """Returns the same line, with other names of the tasks."""
+        ran = self.label or _listed(_ran(run, name_of) for run in self.runs) or self._began(name_of)
         if self.error is not None:
             return f"{self.number}: {ran} failed: {type(self.error).__name__}"
         if self.waiting:
             return f"{self.number}: {ran}, waiting for an answer"
-        ahead = (f"{task.name} (whole)" if task.runs_whole else task.name for task in self.pending)
-        return f"{self.number}: {ran} → {', '.join(ahead) or 'finished'}"
+        ahead = (
+            f"{name_of(task)} (whole)" if task.runs_whole else name_of(task)
+            for task in self.pending
+        )
+        return f"{self.number}: {ran} → {_listed(ahead) or 'finished'}"
+
+    def _began(self, name_of: Callable[[Task], str]) -> str:
+        """What a step has done in which no task has ended."""
+        if self.kind != "step":
+            return self.kind
+        if self.waiting:
+            return _listed(name_of(each.task) for each in self.waiting)
+        graphs = dict.fromkeys(name_of(task).rpartition("/")[0] for task in self.pending)
+        return f"entered {_listed(filter(None, graphs))}".rstrip()
 
 
 def attempts_of(run: TaskRun) -> tuple[Attempt, ...]:
@@ -133,6 +141,15 @@ def attempts_of(run: TaskRun) -> tuple[Attempt, ...]:
     return tuple(each for each in attempts if isinstance(each, Attempt))
 
 
-def _ran(run: TaskRun) -> str:
+def _ran(run: TaskRun, name_of: Callable[[Task], str]) -> str:
     attempts = len(attempts_of(run))
-    return f"{run.task.name} ({attempts} attempts)" if attempts > 1 else run.task.name
+    name = name_of(run.task)
+    return f"{name} ({attempts} attempts)" if attempts > 1 else name
+
+
+def _listed(names: Iterable[str]) -> str:
+    """The names, each once: `joke (3 tasks)`; of many, the first and how many more there are."""
+    counts = Counter(names)
+    each = [name if count == 1 else f"{name} ({count} tasks)" for name, count in counts.items()]
+    more = [f"{len(each) - _MOST_NAMES} more"] if len(each) > _MOST_NAMES + 1 else []
+    return ", ".join([*each[:_MOST_NAMES], *more] if more else each)

@@ -3,13 +3,13 @@
 Buttons that show another line, such as undo, are in `widget_controller`.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from turngraph.interfaces.stepper.engine.breakpoints import Breakpoint
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.views.message_edits import edit_messages
+from turngraph.interfaces.stepper.views.questions import typed_answer
 from turngraph.interfaces.stepper.views.state_edits import edit_state
 from turngraph.interfaces.stepper.views.turn_edits import edit_turn
 from turngraph.state.errors import TurnInvocationError, TurnValueError
@@ -46,11 +46,7 @@ def _add_breakpoint(stepper: Stepper, message: Message) -> None:
 
 
 def _answer(stepper: Stepper, message: Message) -> None:
-    try:
-        value = json.loads(str(message["value"]))
-    except ValueError as exc:
-        raise TurnValueError(f"The answer is no JSON: {exc}.") from exc
-    stepper.answer(value, str(message["question"]))
+    stepper.answer(typed_answer(str(message["value"])), str(message["question"]))
 
 
 def _back(stepper: Stepper, message: Message) -> None:

@@ -11,6 +11,7 @@ from turngraph.drawing.marks import SIGNS, Mark
 from turngraph.drawing.svg import draw_svg
 from turngraph.interfaces.plain_text import printable
 from turngraph.interfaces.stepper.engine.namespaces import readable_path
+from turngraph.interfaces.stepper.engine.step_texts import step_texts
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.interfaces.stepper.engine.task_controller import Graph, graphs_in
@@ -72,8 +73,8 @@ def page(stepper: Stepper) -> str:
     )
     steps = "".join(
         f'<li data-mark="{step_mark(step)}"{_current(step, stepper.now)}>'
-        f"{SIGNS[step_mark(step)]} {escape(printable(str(step)))}</li>"
-        for step in stepper.timeline
+        f"{SIGNS[step_mark(step)]} {escape(printable(text))}</li>"
+        for step, text in zip(stepper.timeline, step_texts(stepper.timeline), strict=True)
     )
     path = graph_path(stepper)
     inside = f"<p>in {escape(path)}</p>" if path else ""

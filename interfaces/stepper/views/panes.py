@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from turngraph.drawing.marks import SIGNS, Mark
 from turngraph.interfaces.plain_text import money, printable
 from turngraph.interfaces.stepper.engine.differences import role_of, side_by_side
+from turngraph.interfaces.stepper.engine.step_texts import step_texts
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.views.charts import cost_chart, timeline_chart, tokens_chart
 from turngraph.interfaces.stepper.views.pane import (
@@ -33,7 +34,7 @@ from turngraph.interfaces.stepper.views.status import (
     turn_mark,
 )
 
-__all__ = ["PANES", "Pane", "headline", "pane_of", "panes_of"]
+__all__ = ["PANES", "Pane", "headline", "pane_of", "panes_of", "step_now"]
 
 _MAX_MESSAGES: Final = 30
 
@@ -65,7 +66,17 @@ def headline(stepper: Stepper, *, sign: bool = False) -> str:
     """
     if sign:
         return f"{SIGNS[turn_mark(stepper)]} {headline(stepper)}"
-    return printable(f"{stepper.name} · step {stepper.now} · {money(stepper.cost)}")
+    return printable(f"{stepper.name} · step {step_now(stepper)} · {money(stepper.cost)}")
+
+
+def step_now(stepper: Stepper) -> str:
+    """Returns where the stepper stands: `3: call_llm → bill`, or at the end of a turn that failed
+    `4: finalize → failed`.
+    """
+    step = step_texts(stepper.steps_so_far)[-1]
+    if stepper.now.finished and turn_mark(stepper) == "failed":
+        step = f"{step.removesuffix('finished')}failed"
+    return printable(step)
 
 
 def _problem(stepper: Stepper) -> Pane:

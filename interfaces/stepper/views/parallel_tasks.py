@@ -8,6 +8,7 @@ from langchain_core.messages import AIMessage
 from turngraph.drawing.marks import SIGNS, Mark
 from turngraph.interfaces.stepper.engine.namespaces import is_within
 from turngraph.interfaces.stepper.engine.problems import problem_of_run, updates_in
+from turngraph.interfaces.stepper.engine.step_texts import sort_key
 from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.interfaces.stepper.engine.task_controller import Task, TaskKey, TaskRun
 from turngraph.interfaces.stepper.views.questions import question_text
@@ -45,7 +46,7 @@ def parallel_tasks(steps: Sequence[Step]) -> list[ParallelTask]:
     of tasks, the outer ones are returned.
     """
     group = _latest_group(steps)
-    tasks = sorted((task for task, _ in group.values()), key=_place)
+    tasks = sorted((task for task, _ in group.values()), key=sort_key)
     return [_told(task, group[task.key][1], _name(task, tasks), steps[-1]) for task in tasks]
 
 
@@ -109,12 +110,6 @@ def _answers(output: object) -> Iterator[Any]:
 def _name(task: Task, tasks: Sequence[Task]) -> str:
     same = [each for each in tasks if each.node == task.node]
     return f"{task.node} {same.index(task) + 1}" if len(same) > 1 else task.node
-
-
-def _place(task: Task) -> tuple[str, str]:
-    """Sorts by LangGraph's path, in which a number counts the tasks that were sent."""
-    numbers = (f"{part:09}" if isinstance(part, int) else str(part) for part in task.path)
-    return task.node, " ".join(numbers)
 
 
 def _given(task: Task) -> object:

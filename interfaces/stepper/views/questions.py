@@ -2,8 +2,11 @@
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
-__all__ = ["answer_draft", "call_text", "is_approval", "question_text"]
+from turngraph.state.errors import TurnValueError
+
+__all__ = ["answer_draft", "call_text", "is_approval", "question_text", "typed_answer"]
 
 
 def question_text(value: object) -> str:
@@ -30,6 +33,24 @@ def answer_draft(value: object) -> str:
         return ""
     draft = {"decision": "edit", "arguments": value.get("arguments")}
     return json.dumps(draft, ensure_ascii=False, default=str)
+
+
+def typed_answer(text: str) -> Any:
+    """Returns what a person has answered: JSON, or else the text itself.
+
+    Raises TurnValueError if nothing was typed, or JSON was begun and is none.
+
+    >>> typed_answer('{"decision": "approve"}'), typed_answer("the red one")
+    ({'decision': 'approve'}, 'the red one')
+    """
+    if not text.strip():
+        raise TurnValueError("The answer is empty. Type JSON or a text.")
+    try:
+        return json.loads(text)
+    except ValueError as exc:
+        if text.lstrip()[0] in '{["':
+            raise TurnValueError(f"The answer is no JSON: {exc}.") from exc
+        return text
 
 
 def call_text(name: str, arguments: str) -> str:

@@ -73,12 +73,19 @@ max-height:min(640px,calc(100vh - var(--top,0px) - 40px));margin:0 auto}}
 .turnstepper tbody th{{color:var(--dim);font-weight:600;white-space:nowrap;max-width:220px;
 overflow:hidden;
 text-overflow:ellipsis}}
+.turnstepper [data-pane=compare] table{{table-layout:fixed}}
+.turnstepper [data-pane=compare] thead th:first-child{{width:11em}}
+.turnstepper [data-pane=compare] tbody th{{white-space:normal;overflow-wrap:break-word}}
+.turnstepper fieldset pre+.ts-bar{{margin-top:6px}}
 @container(max-width:620px){{.turnstepper .ts-body{{display:block}}
 .turnstepper .ts-graph{{position:static;max-width:none;margin:0 0 8px}}
 .turnstepper .ts-graph svg{{max-height:420px}}
-.turnstepper .ts-bar[role=toolbar]{{flex-wrap:nowrap;overflow-x:auto}}
-.turnstepper .ts-bar[role=toolbar]>*{{flex:none}}
-.turnstepper tbody th{{white-space:normal;max-width:8.5em}}
+.turnstepper .ts-bar[role=toolbar]{{gap:4px}}
+.turnstepper .ts-bar[role=toolbar] button{{padding:3px 7px}}
+.turnstepper .ts-bar[role=toolbar] select{{max-width:11em}}
+.turnstepper .ts-bar[role=toolbar] input{{width:8em}}
+.turnstepper :is([data-pane=diff],[data-pane=state]) tbody th{{white-space:normal;max-width:8.5em}}
+.turnstepper [data-pane=compare] thead th:first-child{{width:8em}}
 .turnstepper td{{min-width:4em}}
 .turnstepper kbd{{display:none}}}}
 .turnstepper details{{border-top:1px solid var(--line);padding:5px 0}}

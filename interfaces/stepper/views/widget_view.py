@@ -7,6 +7,7 @@ from typing import Final, get_args
 from turngraph.drawing.marks import SIGNS, Mark
 from turngraph.interfaces.plain_text import printable
 from turngraph.interfaces.stepper.engine.retry_pauses import RetryPause
+from turngraph.interfaces.stepper.engine.step_texts import step_texts
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.interfaces.stepper.engine.task_controller import graphs_in
@@ -62,7 +63,7 @@ def widget_view(stepper: Stepper, *, compared: str | None = None) -> JsonObject:
         "sign": SIGNS[turn_mark(stepper)],
         "line": stepper.name,
         "lines": list(stepper.forks),
-        "steps": [printable(str(step)) for step in stepper.timeline],
+        "steps": [printable(text) for text in step_texts(stepper.timeline)],
         "marks": [_mark(step, stepper) for step in stepper.timeline],
         "position": len(stepper.steps_so_far) - 1,
         "graph": graph_path(stepper),

@@ -68,7 +68,7 @@ const MARKS = {
   done: ["✓", "done"],
   failed: ["✗", "failed"],
   waiting: ["?", "waits for a person"],
-  next: ["▶", "paused"],
+  next: ["‖", "paused"],
 };
 
 // How a run stands: a sign and a word, so that color alone says nothing.

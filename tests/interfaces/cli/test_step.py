@@ -34,6 +34,22 @@ def test_a_turn_is_walked_by_keys(
     assert "quit" in out
 
 
+def test_the_conversation_is_edited_by_a_key(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without an editor the key says what stands there now; a message without an id is added."""
+    with ScriptedModel([Say("ok")]) as model:
+        added = '[{"role": "user", "content": "And: who am I?"}]'
+        # One line a key: commas separate keys in the other tests.
+        monkeypatch.setattr(sys, "stdin", io.StringIO(f"m\nm {added}\nr\nq\n"))
+        step("Who are you?", options=ModelOptions(base_url=model.base_url, model="any"))
+        sent = model.requests[0].body["messages"]
+    out = capsys.readouterr().out
+    assert "Type the messages as JSON" in out
+    assert '"content": "Who are you?"' in out
+    assert sent[-1]["content"] == "And: who am I?"
+
+
 def test_a_walk_is_undone_saved_and_opened(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -104,7 +120,7 @@ def test_an_answer_and_an_error_are_text_and_the_end_is_told(
             step("6 * 7?", options=ModelOptions(base_url=model.base_url, model="any"))
     out = capsys.readouterr().out
     assert "  answer\n    It is 42.\n" in out
-    assert "● ✗ 4: finalize → finished" in out
+    assert "● ✗ 4: finalize → failed" in out
     assert "  answer\n    custom answered 401 (authentication): Incorrect API key" in out
     assert out.count("Nothing is left to run: the run is over.") == 2
 

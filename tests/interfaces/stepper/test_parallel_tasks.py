@@ -9,7 +9,8 @@ from langgraph.types import Send, interrupt
 from tests.interfaces.stepper.test_stepper import OSLO, ROME, weather
 from tests.turns import ask, turn_on
 from turngraph.interfaces.stepper import TurnStepper
-from turngraph.interfaces.stepper.views.panes import pane_of
+from turngraph.interfaces.stepper.views.panes import headline, pane_of
+from turngraph.interfaces.stepper.views.widget_view import widget_view
 from turngraph.scripted import Call, Fail, Say, ScriptedModel
 
 
@@ -18,6 +19,12 @@ class Words(TypedDict, total=False):
 
     words: list[str]
     word: str
+    said: Annotated[list[str], add]
+
+
+class Said(TypedDict):
+    """What a task writes."""
+
     said: Annotated[list[str], add]
 
 
@@ -39,6 +46,34 @@ def spread(worker: Any) -> Any:
 def rows(stepper: TurnStepper) -> list[tuple[str, ...]]:
     """What the pane shows of each task but what it was given."""
     return [(status, name, answer) for status, name, _, answer in pane_of(stepper, "tasks").rows]
+
+
+def test_the_timeline_says_which_of_the_parallel_tasks_ran() -> None:
+    """Also inside of their subgraphs, in the first line and in a comparison."""
+    builder = StateGraph(Words, output_schema=Said).add_node("say", say).add_edge(START, "say")
+    inner = builder.compile()
+    with TurnStepper(spread(inner), {"words": ["a", "b", "c"]}) as stepper:
+        stepper.step()
+        stepper.step_into()
+        other = stepper.fork("other")
+        stepper.step_into()
+        other.step()
+        assert widget_view(stepper)["steps"] == [
+            "0: start → each 1, each 2, each 3",
+            "1: entered each 1, each 2, each 3 → each 1/say, each 2/say, each 3/say",
+            "2: each 1/say, each 1 → each 2/say, each 3/say",
+            "3: each 2/say, each 2 → each 3/say",
+        ]
+        assert "step 3: each 2/say, each 2 → each 3/say" in headline(stepper)
+        assert stepper.compare("main", "other").first_steps[0] == "each 2/say, each 2 → each 3/say"
+        assert str(stepper.timeline[1]) == "1: entered each → each/say (3 tasks)"
+
+
+def test_of_very_many_tasks_the_first_are_named_and_the_others_counted() -> None:
+    """A line that names two hundred tasks is read by nobody."""
+    with TurnStepper(spread(say), {"words": [str(n) for n in range(200)]}) as stepper:
+        start = widget_view(stepper)["steps"][0]
+        assert start == "0: start → each 1, each 2, each 3, each 4, each 5, each 6, 194 more"
 
 
 def test_each_task_has_its_number_its_state_and_its_answer() -> None:

@@ -110,10 +110,12 @@ def test_the_form_follows_from_the_graphs_schema(studio: Studio) -> None:
 def test_a_graph_without_a_turn_is_stepped_into_its_parallel_subgraphs(studio: Studio) -> None:
     """`Send` and a subgraph: each task can be stepped alone, and the input is the person's."""
     walk = start(studio, "plain", {"words": ["a", "b"]})
-    assert "each, each" in view(studio, walk)["headline"]
+    assert "each 1, each 2" in view(studio, walk)["headline"]
     entered = move(studio, walk, "step")
     assert entered["graph"] == "each"
-    assert "each/shout" in move(studio, walk, "step_into")["headline"]
+    one = move(studio, walk, "step_into")
+    assert "step 2: each 1/shout, each 1 → each 2/shout" in one["headline"]
+    assert one["steps"][1] == "1: entered each 1, each 2 → each 1/shout, each 2/shout"
     done = move(studio, walk, "run")
     assert "finished" in done["headline"]
     assert ["count", "(absent)", "2"] in done["panes"]["diff"]["rows"]

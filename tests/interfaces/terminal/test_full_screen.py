@@ -224,6 +224,24 @@ async def test_a_long_request_is_edited_in_the_program_itself() -> None:
         assert shown.model.requests[0].body["messages"][-1]["content"].endswith("and short")
 
 
+async def test_the_conversation_is_edited_in_the_program_itself() -> None:
+    """A mistake is told, and what was typed is there again; the model is sent what was edited."""
+    async with screen([Say("ok")], question="Who am I?") as shown:
+        await shown.press("m", "enter")
+        [message] = json.loads(shown.app.screen.query_one(TextArea).text)
+        shown.app.screen.query_one(TextArea).text = "{"
+        await shown.press("ctrl+s")
+        assert "The messages are no JSON" in shown.text("#notice")
+        await shown.press("m", "enter")
+        area = shown.app.screen.query_one(TextArea)
+        assert area.text == "{"
+        area.text = json.dumps([{**message, "content": "Who are you?"}])
+        await shown.press("ctrl+s", "r")
+        assert shown.model.requests[0].body["messages"][-1]["content"] == "Who are you?"
+        await shown.press("m", "enter")
+        assert "No messages can be edited here." in shown.text("#notice")
+
+
 async def test_a_pause_before_another_attempt_has_a_look_of_its_own() -> None:
     """It says why, and ends when the person stops it; nothing has failed."""
     busy = Fail(503, headers={"Retry-After": "60"})

@@ -66,7 +66,7 @@ function questionForm(question, oneOfMany, send) {
   return make("fieldset", {}, make("legend", {}, "question to a person"),
     oneOfMany ? make("pre", {}, question.text) : null,
     question.approval ? make("div", { className: "ts-bar" }, decide) : null,
-    field(key, "another answer, as JSON", question.draft, false, ["Answer", "answer", (area) => answer(area.value)]));
+    field(key, question.approval ? "or with other arguments, or a reason: as JSON" : "the answer: JSON, or any text", question.draft, false, ["Answer", "answer", (area) => answer(area.value)]));
 }
 
 function breakpoints(view, choices, send) {

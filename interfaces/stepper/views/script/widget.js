@@ -115,7 +115,8 @@ function render({ model, el }) {
     details.shown = now;
     details.querySelector("small").textContent = shown.note;
     const editable = controls(name, view, choices, send);
-    const held = (name === "request" && editable.length) || name === "breakpoints" ? [] : [...content(shown), ...(name === "timeline" ? editable.splice(0) : [])];
+    const isInForm = editable.length > 0 && (name === "request" || (name === "question" && editable.length > 1));
+    const held = isInForm || name === "breakpoints" ? [] : [...content(shown), ...(name === "timeline" ? editable.splice(0) : [])];
     const props = { className: "ts-content", tabIndex: 0, role: "group", "aria-label": name, "data-key": `${name} content` };
     const children = [held.length ? make("div", props, held) : null, ...editable].filter(Boolean);
     replaceContent(root, details, name === "compare" ? children.reverse() : children);
