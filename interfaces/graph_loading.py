@@ -129,6 +129,11 @@ def _import(source: str, folder: Path) -> ModuleType:
     file = (folder / source).resolve() if source.endswith(".py") else None
     if file is not None and not file.is_file():
         raise TurnConfigurationError(f"There is no file `{source}` in {folder.resolve()}.")
+    if file is None and not all(part.isidentifier() for part in source.split(".")):
+        raise TurnConfigurationError(
+            f"`{source}` is neither a file of Python nor the name of a module. "
+            "Type one of them and a name: `agent.py:app` or `package.module:app`."
+        )
     root, module_name = (folder.resolve(), source) if file is None else _module_of(file)
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))  # as Python itself does for `python agent.py`

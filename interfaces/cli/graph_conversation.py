@@ -17,7 +17,7 @@ from turngraph.interfaces.cli.graph_argument import graph_input
 from turngraph.interfaces.cli.threads import open_async_history, with_history
 from turngraph.interfaces.outcomes import why_no_answer
 from turngraph.interfaces.plain_text import one_line, printable
-from turngraph.interfaces.stepper.views.questions import question_text
+from turngraph.interfaces.stepper.views.questions import is_approval, question_text
 from turngraph.state.result import TurnResult
 
 if TYPE_CHECKING:
@@ -73,7 +73,9 @@ class GraphConversation:
         self._print(output, before)
         for each in asked:
             question = printable(question_text(each.value))
-            self.err.print(f"{question} (Your next line answers it.)", style="yellow", markup=False)
+            how = ": approve or reject" if is_approval(each.value) else ""
+            text = f"{question} (Your next line answers it{how}.)"
+            self.err.print(text, style="yellow", markup=False)
         return self._succeeded(output)
 
     def _print(self, output: Mapping[str, Any], before: int) -> None:

@@ -109,6 +109,7 @@ def test_builders_and_functions_that_build_are_taken(tmp_path: Path) -> None:
             "`agent_d.py:number` is of type `int`, which is no LangGraph graph.",
         ),
         ("absent.py:app", "There is no file `absent.py`"),
+        ("../../etc/passwd:app", "neither a file of Python nor the name of a module"),
         ("absent_d:app", "`absent_d` cannot be imported: ModuleNotFoundError"),
         ("raises_d.py:app", "cannot be imported: line 3: ZeroDivisionError: division by zero"),
         ("exits_d.py:app", "`exits_d.py` cannot be imported: line 2: SystemExit: 3"),

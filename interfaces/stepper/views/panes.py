@@ -3,17 +3,18 @@ and the terminal.
 """
 
 import json
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
 
 from langchain_core.messages import BaseMessage
 from pydantic import BaseModel
 
 from turngraph.drawing.marks import SIGNS, Mark
 from turngraph.interfaces.plain_text import money, printable
-from turngraph.interfaces.stepper.engine.differences import role_of, side_by_side
-from turngraph.interfaces.stepper.engine.step_texts import step_texts
+from turngraph.interfaces.stepper.engine.differences import diff_states, role_of, side_by_side
+from turngraph.interfaces.stepper.engine.step_texts import TaskNames, step_texts
 from turngraph.interfaces.stepper.engine.stepper import Stepper
+from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.interfaces.stepper.views.charts import cost_chart, timeline_chart, tokens_chart
 from turngraph.interfaces.stepper.views.pane import (
     Pane,
@@ -173,9 +174,25 @@ def _difference(stepper: Stepper) -> Pane:
     steps = stepper.steps_so_far
     if len(steps) < 2:
         return Pane()
-    changes = stepper.diff(steps[-2], steps[-1])
-    rows = [(change.path, short(change.before), short(change.after)) for change in changes]
+    rows = [(path, short(a), short(b)) for path, a, b in _changes(stepper, steps[-2], steps[-1])]
     return table(("what", "before", "after"), rows, "{}: {} → {}")
+
+
+def _changes(stepper: Stepper, before: Step, now: Step) -> Iterator[tuple[str, Any, Any]]:
+    """What changed in the state of each graph in which a task ran; each keeps a state of its own.
+
+    A graph that is over is left out: what came of it stands in the state of the graph around it.
+    """
+    over = {run.task.own_namespace for run in now.runs}
+    ran = {run.task.namespace: run.task for run in now.runs if run.task.namespace not in over}
+    spaces = list(ran) or ([] if now.kind == "step" else [now.namespace])
+    names = TaskNames(stepper.steps_so_far) if len(spaces) > 1 else None
+    for space in spaces:
+        graph = names.of(ran[space]).rpartition("/")[0] if names else ""
+        old, new = (stepper.state_at(step, space) for step in (before, now))
+        for change in diff_states(old, new):
+            path = f"{graph}: {change.path}" if graph else change.path
+            yield path, change.before, change.after
 
 
 def _events(stepper: Stepper) -> Pane:

@@ -69,6 +69,30 @@ def test_the_timeline_says_which_of_the_parallel_tasks_ran() -> None:
         assert str(stepper.timeline[1]) == "1: entered each → each/say (3 tasks)"
 
 
+def test_the_pane_diff_compares_each_graph_with_itself() -> None:
+    """Two tasks have states of their own, and neither is what the graph around them has."""
+    builder = StateGraph(Words, output_schema=Said).add_node("say", say).add_node("again", say)
+    builder.add_edge(START, "say").add_edge("say", "again")
+    with TurnStepper(spread(builder.compile()), {"words": ["a", "b"]}) as stepper:
+        stepper.step()
+        assert pane_of(stepper, "diff").rows == ()
+        stepper.step_into()
+        assert pane_of(stepper, "diff").rows == (("said[0]", "(absent)", "A"),)
+        stepper.back()
+        stepper.jump(1)
+        together = stepper.fork("together")
+        together.step()
+        both = pane_of(together, "diff").rows
+        assert both == (
+            ("each 1: said[0]", "(absent)", "A"),
+            ("each 2: said[0]", "(absent)", "B"),
+        )
+        together.run()
+        assert [path for path, *_ in pane_of(together, "diff").rows] == [
+            f"said[{place}]" for place in range(4)
+        ]
+
+
 def test_of_very_many_tasks_the_first_are_named_and_the_others_counted() -> None:
     """A line that names two hundred tasks is read by nobody."""
     with TurnStepper(spread(say), {"words": [str(n) for n in range(200)]}) as stepper:
