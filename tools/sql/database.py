@@ -15,7 +15,7 @@ from turngraph.tools.output import as_text
 from turngraph.tools.sql.engines import DatabaseLocation, dialect_of, make_engine
 from turngraph.tools.sql.hang_up import OverTimeError, hang_up_after
 from turngraph.tools.sql.statement import Statement
-from turngraph.tools.sql.values import check_value, readable, unique_names
+from turngraph.tools.sql.values import as_plain_value, check_value, readable, unique_names
 
 if TYPE_CHECKING:
     from sqlalchemy import BindParameter, Connection, CursorResult, Engine
@@ -187,36 +187,44 @@ def _long_columns(result: "CursorResult[Any]") -> list[int]:
 
 
 def _with_lengths(sql: str, columns: int, long: list[int]) -> str:
-    """Returns `sql`, a query of PostgreSQL, with the lengths of long columns after its columns.
+    """Returns `sql`, a query of PostgreSQL, with the lengths of long columns after its columns, and
+    the length of all rows so far.
 
-    A value that is too long is left in the database: the driver would receive all of it, and
-    PostgreSQL has no limit below a gigabyte.
+    What is too long is left in the database: the driver would receive all of it, and PostgreSQL has
+    no limit below a gigabyte.
     """
     if not long:
         return sql
-    lengths = {place: f"octet_length(q.c{place}::text)" for place in long}
+    lengths = ", ".join(f"octet_length(q.c{place}::text)::bigint AS l{place}" for place in long)
+    row = " + ".join(f"coalesce(w.l{place}, 0)" for place in long)
     values = [
-        f"CASE WHEN {lengths[place]} <= {MAX_BYTES} THEN q.c{place} END"
-        if place in lengths
-        else f"q.c{place}"
+        f"CASE WHEN so_far <= {MAX_BYTES} THEN c{place} END" if place in long else f"c{place}"
         for place in range(columns)
     ]
-    # A subquery with a LIMIT, which every query here has, is computed once for each row.
     names = ", ".join(f"c{place}" for place in range(columns))
-    return f"SELECT {', '.join([*values, *lengths.values()])} FROM ({sql}) AS q({names})"  # noqa: S608
+    selected = ", ".join([*values, *(f"l{place}" for place in long), "so_far"])
+    # A subquery with a LIMIT, which every query here has, is computed once for each row; so is one
+    # with OFFSET 0.
+    return (
+        f"SELECT {selected} FROM ("  # noqa: S608
+        f"SELECT q.*, w.*, sum({row}) OVER (ROWS UNBOUNDED PRECEDING) AS so_far "
+        f"FROM ({sql}) AS q({names}) CROSS JOIN LATERAL (SELECT {lengths} OFFSET 0) AS w) AS r"
+    )
 
 
-def _checked_row(names: list[str], row: Sequence[Any], long: list[int]) -> JsonObject:
-    """Returns the row without the lengths after its columns. Raises ToolException for a value that
-    is too long.
+def _checked_row(names: list[str], row: Sequence[Any], long: list[int]) -> JsonObject | None:
+    """Returns the row without the lengths after its columns; None if it is too long after the ones
+    before it. Raises ToolException for a value or a row that is too long by itself.
     """
-    lengths = row[len(names) :]
-    for place, length in zip(long, lengths, strict=True):
-        if length is not None and length > MAX_BYTES:
-            raise ToolException(
-                f"A value of the column `{names[place]}` has {length:,} bytes; at most "
-                f"{MAX_BYTES:,} are read."
-            )
+    if long and row[-1] > MAX_BYTES:
+        lengths = [length or 0 for length in row[len(names) : -1]]
+        longest, total = max(lengths), sum(lengths)
+        if total <= MAX_BYTES:
+            return None
+        column = names[long[lengths.index(longest)]]
+        what = f"A value of the column `{column}`" if longest > MAX_BYTES else "A row"
+        size = longest if longest > MAX_BYTES else total
+        raise ToolException(f"{what} has {size:,} bytes; at most {MAX_BYTES:,} are read.")
     return dict(zip(names, row[: len(names)], strict=True))
 
 
@@ -230,13 +238,19 @@ def _set_deadline(connection: "Connection", timeout_s: float) -> None:
     raw.set_progress_handler(lambda: int(time.monotonic() > deadline), CHECK_EVERY)
 
 
-def _first_rows(rows: Iterable[JsonObject], limit: int) -> Rows:
-    """Returns rows up to `limit`, or up to MAX_BYTES of JSON. Stops reading there."""
+def _first_rows(rows: Iterable[JsonObject | None], limit: int) -> Rows:
+    """Returns rows up to `limit`, up to MAX_BYTES of JSON, or up to a None. Stops reading there."""
     kept: list[JsonObject] = []
     size = 0
     for row in rows:
+        if row is None:
+            return Rows(kept, truncated=True)
         plain = {name: readable(value) for name, value in row.items()}
-        size += len(as_text(plain))
+        try:
+            size += len(as_text(plain))
+        except TypeError:  # a type of the driver's own, such as psycopg's Range
+            plain = {name: as_plain_value(value) for name, value in plain.items()}
+            size += len(as_text(plain))
         if len(kept) >= limit or size > MAX_BYTES:
             return Rows(kept, truncated=True)
         kept.append(plain)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from turngraph.state.errors import TurnConfigurationError
+from turngraph.tools.sql.postgres_values import load_any_date
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -252,11 +253,18 @@ def _guard_mysql(connection: Any, data: "SqlConnectionData") -> None:
         cursor.execute("SET SESSION TRANSACTION READ ONLY")
 
 
+def _adapt_postgres(connection: Any, _data: "SqlConnectionData") -> None:
+    """Teaches psycopg the dates that Python does not have. psycopg2 keeps its own ways."""
+    if hasattr(connection, "adapters"):
+        load_any_date(connection)
+
+
 SESSION_GUARDS: Final[Mapping[str, Callable[[Any, "SqlConnectionData"], None]]] = {
     "sqlite": _guard_sqlite,
+    "postgresql": _adapt_postgres,
     "mysql": _guard_mysql,
     "mariadb": _guard_mysql,
 }
-"""What is done to each new session of a dialect. PostgreSQL needs nothing: its connection options
+"""What is done to each new session of a dialect. PostgreSQL needs no guard: its connection options
 make the session read-only.
 """

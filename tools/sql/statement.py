@@ -63,12 +63,19 @@ def prepare(
         raise StatementError(problem)
     name = DIALECTS.get(dialect, dialect)
     parsed = _parse(PLACEHOLDER.sub(lambda found: placeholder_marker(found[1]), query), name)
-    check_reads_only(parsed, {function.lower() for function in functions})
+    check_reads_only(parsed, {function.lower() for function in functions}, _known(name))
     tree, binds = bind_placeholders(parsed, types)
     limited = tree.args.get("limit") is not None or tree.args.get("fetch") is not None
     if not limited:
         tree = tree.limit(limit, copy=False)
     return Statement(write_sql(tree, name, binds, types), tuple(binds), limited)
+
+
+def _known(dialect: str) -> str | None:
+    """Returns `dialect` if sqlglot knows it."""
+    import sqlglot
+
+    return dialect if dialect in sqlglot.Dialect.classes else None
 
 
 def _parse(query: str, dialect: str) -> "Expr":
@@ -77,9 +84,8 @@ def _parse(query: str, dialect: str) -> "Expr":
     from sqlglot import exp
     from sqlglot.errors import SqlglotError
 
-    known = dialect if dialect in sqlglot.Dialect.classes else None
     try:
-        parsed = sqlglot.parse(query, read=known)
+        parsed = sqlglot.parse(query, read=_known(dialect))
     except (SqlglotError, RecursionError) as error:
         # sqlglot underlines the place with terminal colors.
         message = one_line(re.sub(r"\x1b\[\d+m", "", str(error)))[:300]

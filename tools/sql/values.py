@@ -4,9 +4,10 @@ from typing import Any, Final
 
 from langchain_core.tools import ToolException
 
+from turngraph.tools.output import as_text
 from turngraph.tools.text import UNSENDABLE
 
-__all__ = ["check_value", "readable", "unique_names"]
+__all__ = ["as_plain_value", "check_value", "readable", "unique_names"]
 
 MAX_TEXT: Final = 100_000
 """Characters of one bound value."""
@@ -59,6 +60,19 @@ def readable(value: object) -> Any:
     ('[3 bytes]', 1)
     """
     return f"[{len(value):,} bytes]" if isinstance(value, bytes | memoryview) else value
+
+
+def as_plain_value(value: object) -> Any:
+    """Returns `value` if it has a JSON form, else the text of it, as of a driver's own types.
+
+    >>> as_plain_value([1, None]), as_plain_value(slice(1, 5))
+    ([1, None], 'slice(1, 5, None)')
+    """
+    try:
+        as_text(value)
+    except TypeError:
+        return str(value)
+    return value
 
 
 def unique_names(names: list[str]) -> list[str]:

@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -143,6 +144,46 @@ def test_one_value_is_bounded_like_the_rows_are(postgres_shop: Shop, value: str)
     assert output.status == "error"
     assert "A value of the column `big` has" in output.content
     assert "at most 1,000,000 are read" in output.content
+
+
+def test_a_row_is_bounded_too(postgres_shop: Shop) -> None:
+    """Sixty values, each just short enough, are sixty megabytes."""
+    value = "format('%600000s', 'x')"
+    found = plugin(f"SELECT id, {value} AS a, {value} AS b FROM items WHERE id = 1", postgres_shop)
+    output = Toolbox.of([found["shop_items"].tool]).run("shop_items", {}, call_id="c", timeout_s=30)
+    assert output.content == "Error: A row has 1,200,000 bytes; at most 1,000,000 are read."
+
+
+def test_all_rows_together_are_bounded_in_the_database(postgres_shop: Shop) -> None:
+    """A thousand rows of nearly a megabyte are not fetched to show the first."""
+    big = "SELECT format('%900000s', 'x') AS big FROM items a, items b"
+    found = plugin(big, postgres_shop, limit="limit: 1000", timeout=60)
+    tracemalloc.start()
+    answer = ask(found)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert answer["truncated"] == "only the first 1 rows; there are more"
+    assert peak < 50_000_000
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("'infinity'::date", "infinity"),
+        ("'-infinity'::timestamp", "-infinity"),
+        ("'infinity'::timestamptz", "infinity"),
+        ("'0044-03-15 BC'::date", "0044-03-15 BC"),
+        ("'20000-01-01'::date", "20000-01-01"),
+        ("'24:00:00'::time", "24:00:00"),
+        ("'[1,5)'::int4range", "[1, 5)"),
+    ],
+)
+def test_values_that_python_has_no_type_for_are_told_as_text(
+    postgres_shop: Shop, value: str, told: str
+) -> None:
+    """One such value must not cost the model the whole answer."""
+    found = plugin(f"SELECT id, {value} AS value FROM items WHERE id = 1", postgres_shop)
+    assert ask(found)["rows"] == [{"id": 1, "value": told}]
 
 
 def test_one_call_of_a_function_ends_with_the_time_that_is_allowed(postgres_shop: Shop) -> None:
