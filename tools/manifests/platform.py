@@ -41,7 +41,7 @@ def as_platform_reads(document: Document, warn: Warn) -> JsonObject:
         if isinstance(data, dict):
             if data.get("description") is None and metadata.get("description"):
                 data["description"] = metadata["description"]
-            _read_parameters(data, ("spec", key), document)
+            _read_parameters(data, ("spec", key), document, warn)
             if isinstance(data.get("body"), list):
                 data["body"] = _body_object(data["body"], data, ("spec", key, "body"), document)
     return value
@@ -99,8 +99,11 @@ def _read_annotations(metadata: JsonObject) -> None:
         ]
 
 
-def _read_parameters(data: JsonObject, path: Location, document: Document) -> None:
-    """Gives each value of a parameter the parameter's type, where it is written as another one."""
+def _read_parameters(data: JsonObject, path: Location, document: Document, warn: Warn) -> None:
+    """Gives each value of a parameter the parameter's type, where it is written as another one.
+
+    A test value without a parameter is left out: it serves nothing but tries of the plugin.
+    """
     kinds: dict[str, str] = {}
     for index, parameter in _mappings(data.get("parameters")):
         kind = parameter.get("type", "string")
@@ -120,6 +123,14 @@ def _read_parameters(data: JsonObject, path: Location, document: Document) -> No
             if "value" in test and kind is not None:
                 where = (*path, key, index, "value")
                 test["value"] = _typed(test["value"], kind, where, document)
+            if test.get("name") is not None and kind is None:
+                warn((*path, key, index), f"no parameter is named `{test['name']}`; has no effect")
+        if isinstance(data.get(key), list):
+            data[key] = [
+                test
+                for test in data[key]
+                if not isinstance(test, dict) or str(test.get("name", "")) in {"", *kinds}
+            ]
 
 
 def _typed(value: Any, kind: object, path: Location, document: Document) -> Any:

@@ -15,7 +15,15 @@ if TYPE_CHECKING:
 
     from turngraph.tools.manifests.yaml_text import Document
 
-__all__ = ["Location", "ManifestError", "Problem", "path_in_file", "problem_from", "quote_value"]
+__all__ = [
+    "Location",
+    "ManifestError",
+    "Problem",
+    "dotted",
+    "path_in_file",
+    "problem_from",
+    "quote_value",
+]
 
 MAX_VALUE: Final = 80
 """Characters of a wrong value that are quoted."""
@@ -56,7 +64,7 @@ def problem_from(
     native = isinstance(document.value, dict) and document.value.get("apiVersion") == NATIVE
     path = path_in_file(error["loc"], document, native)
     message = shorten(_message(error, model, native), MAX_MESSAGE)
-    return Problem(file, document.line_of(path), _dotted(path), message)
+    return Problem(file, document.line_of(path), dotted(path), message)
 
 
 def path_in_file(loc: Location, document: "Document", native: bool) -> Location:
@@ -74,7 +82,8 @@ def path_in_file(loc: Location, document: "Document", native: bool) -> Location:
     return path
 
 
-def _dotted(path: Location) -> str:
+def dotted(path: Location) -> str:
+    """Returns `path` as messages show it, such as `spec.apiData.testValues[1]`."""
     steps = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return "".join(steps).lstrip(".")
 

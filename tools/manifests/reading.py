@@ -1,5 +1,6 @@
 """Reads texts into manifests: every document of every file, checked by the model of its kind."""
 
+import codecs
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from turngraph.tools.manifests.platform import as_platform_reads, snake_case, wr
 from turngraph.tools.manifests.problems import (
     Location,
     Problem,
+    dotted,
     path_in_file,
     problem_from,
     quote_value,
@@ -24,6 +26,14 @@ from turngraph.tools.text import suggest
 __all__ = ["LocatedManifest", "ManifestReader", "Source", "read_sources"]
 
 SUFFIXES: Final = {".yaml", ".yml", ".json"}
+MARKS: Final = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+"""The marks with which a text says its encoding. UTF-32's begins with UTF-16's."""
 MAX_FILES: Final = 2_000
 """Files of one folder that are read."""
 MAX_BYTES: Final = 4_000_000
@@ -36,6 +46,8 @@ class Source(NamedTuple):
     name: str
     folder: Path
     text: str
+    undecoded_line: int | None = None
+    """The line at which the file stops being text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +91,10 @@ class ManifestReader:
 
     def read(self, source: Source) -> None:
         """Reads all documents of one text."""
+        if source.undecoded_line is not None:
+            message = "is not UTF-8; save the file in that encoding"
+            self.problems.append(Problem(source.name, source.undecoded_line, "", message))
+            return
         try:
             documents = read_documents(source.text)
         except YamlError as error:
@@ -136,8 +152,8 @@ class ManifestReader:
             return _validate(model, kind, document.value)
 
         def warn(path: Location, message: str) -> None:
-            dotted = ".".join(map(str, path))
-            self.warnings.append(Problem(source.name, document.line_of(path), dotted, message))
+            line = document.line_of(path)
+            self.warnings.append(Problem(source.name, line, dotted(path), message))
 
         value = as_platform_reads(document, warn)
         while True:
@@ -148,7 +164,7 @@ class ManifestReader:
                 for error in errors.errors(include_url=False):
                     path = path_in_file(error["loc"], document, native=False)
                     holder = _holder(value, path)
-                    if not path or path[-1] not in holder:
+                    if holder is None:
                         continue
                     if error["type"] == "extra_forbidden":
                         del holder[path[-1]]
@@ -172,13 +188,17 @@ def _name_in(document: Document) -> str:
 
 
 def _holder(value: Any, path: Location) -> Any:
-    """Returns the mapping inside `value` that has the last step of `path`; empty if none has."""
-    for step in path[:-1]:
-        if isinstance(value, dict):
-            value = value.get(step)
-        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
-            value = value[step]
-    return value if isinstance(value, dict) else {}
+    """Returns the mapping or list inside `value` that has the last step of `path`; None if there is
+    none.
+    """
+    holder = None
+    for step in path:
+        holder = value
+        is_item = isinstance(value, list) and isinstance(step, int) and step < len(value)
+        if not is_item and not (isinstance(value, dict) and step in value):
+            return None
+        value = value[step]
+    return holder
 
 
 def _is_foreign(value: Any) -> bool:
@@ -226,8 +246,20 @@ def _files(folder: Path) -> list[Path]:
 def _source(file: Path, name: str) -> Source:
     with file.open("rb") as opened:
         data = opened.read(MAX_BYTES)
-    # Windows editors write a byte order mark, which `utf-8-sig` drops.
-    return Source(name, file.parent, data.decode("utf-8-sig", "replace"))
+    return Source(name, file.parent, *_decoded(data))
+
+
+def _decoded(data: bytes) -> tuple[str, int | None]:
+    """Returns the text, and the first line that cannot be decoded.
+
+    A text without a mark is UTF-8, as YAML wants (https://yaml.org/spec/1.2.2/#52-character-encodings).
+    """
+    encoding = next((name for mark, name in MARKS.items() if data.startswith(mark)), "utf-8")
+    try:
+        return data.decode(encoding), None
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode(encoding, "replace")
+        return before, before.count("\n") + 1
 
 
 def _envelope_problem(value: object) -> tuple[str, str] | None:

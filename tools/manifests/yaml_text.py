@@ -36,6 +36,16 @@ INT: Final = re.compile(r"[-+]?[0-9]+")
 HEX: Final = re.compile(r"0x[0-9a-fA-F]+|0o[0-7]+")
 FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 
+TAG: Final = "tag:yaml.org,2002:"
+TEXT_TAG: Final = f"{TAG}str"
+SCALAR_TYPES: Final = {"int": int, "float": float, "bool": bool, "null": type(None)}
+CORE_TAGS: Final = {
+    f"{TAG}map": "MappingStartEvent",
+    f"{TAG}seq": "SequenceStartEvent",
+    **{f"{TAG}{name}": "ScalarEvent" for name in ("str", *SCALAR_TYPES)},
+}
+"""The tags of the core schema, which name plain values, and the event that each may stand at."""
+
 
 class YamlError(ValueError):
     """A text that is not acceptable YAML. `line` counts from 1; `before` holds the documents before
@@ -72,8 +82,8 @@ def read_documents(text: str) -> list[Document]:
     >>> [document.value for document in documents]
     [{'a': 'no', 'b': 12}, [1, 2.5, None, 'yes']]
 
-    Raises YamlError for malformed text, for tags and for equal keys, and for text that is too long,
-    nested too deep or has too many values.
+    Raises YamlError for malformed text, for tags other than `!!str` and the like, for equal keys,
+    and for text that is too long, nested too deep or has too many values.
     """
     import yaml
 
@@ -134,7 +144,7 @@ class _DocumentBuilder:
         kind = type(event).__name__
         if kind == "AliasEvent":
             return self.alias(event.anchor, line)
-        if event.tag is not None and event.tag != "!":
+        if event.tag not in (None, "!") and CORE_TAGS.get(event.tag) != kind:
             raise YamlError(f"the tag `{event.tag[:50]}` is not allowed; write plain values", line)
         before = self.nodes
         self.count(1, line)
@@ -149,9 +159,13 @@ class _DocumentBuilder:
             return self.mapping(path)
         if kind == "SequenceStartEvent":
             return self.sequence(path)
-        if not event.implicit[0]:  # a quoted value is always text
+        tagged = event.tag is not None and event.tag not in ("!", TEXT_TAG)
+        if not (event.implicit[0] or tagged):  # a quoted value is always text
             return event.value
-        value = _scalar(event.value, event.start_mark.line + 1)
+        line = event.start_mark.line + 1
+        value = _scalar(event.value, line)
+        if tagged:
+            value = _of_tag(value, event.tag, line)
         if not isinstance(value, str):
             self.document.texts[path] = event.value
         return value
@@ -201,6 +215,16 @@ class _DocumentBuilder:
             raise YamlError(
                 f"more than {MAX_NODES:,} values, with aliases counted at full size", line
             )
+
+
+def _of_tag(value: Any, tag: str, line: int) -> Any:
+    """Returns `value` if it is of the type that `tag` names."""
+    name = tag.removeprefix(TAG)
+    if name == "float" and type(value) is int:
+        return float(value)
+    if type(value) is not SCALAR_TYPES[name]:
+        raise YamlError(f"`{str(value)[:20]}` is no {name}, as its tag says", line)
+    return value
 
 
 def _merged(value: Any, line: int) -> dict[str, Any]:

@@ -234,6 +234,33 @@ def test_an_unknown_field_is_a_warning_in_the_platforms_dialect() -> None:
         load_manifests(NATIVE.replace("spec:\n", "spec:\n  color: blue\n"))
 
 
+def test_a_number_in_a_list_of_texts_is_its_text() -> None:
+    """The platform does not tell them apart; in the native dialect it is an error."""
+    [plugin] = load_manifests(STATIC.replace("[food, ice]", "[food, 2.50, true]"))
+    assert plugin.name == "ice_cream_parlour"
+    [plugin] = load_manifests(NATIVE.replace("directive: llm", "directive: llm, search_terms: [a]"))
+    text = NATIVE.replace("directive: llm", "directive: search_terms, search_terms: [2024, 1.50]")
+    [plugin] = load_manifests(text.replace("turngraph/v1", "smarter.sh/v1"))
+    assert plugin.selector.search_terms == ("2024", "1.50")
+    with pytest.raises(ManifestError, match=r"spec.selector.search_terms\[1\]: input should be a"):
+        load_manifests(text)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_a_file_is_read_in_the_encoding_that_its_mark_names(tmp_path: Path, encoding: str) -> None:
+    """YAML may be written in each of them; Windows does."""
+    (tmp_path / "shop.yaml").write_text(STATIC.replace("ice]", "glacé]"), encoding)
+    [plugin] = load_manifests(tmp_path)
+    assert plugin.name == "ice_cream_parlour"
+
+
+def test_a_file_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    """With the characters replaced, the model would be told something else."""
+    (tmp_path / "shop.yaml").write_text(STATIC.replace("ice]", "glacé]"), "latin-1")
+    with pytest.raises(ManifestError, match=r"shop.yaml:\d+: is not UTF-8; save the file in that"):
+        load_manifests(tmp_path)
+
+
 @pytest.mark.parametrize(
     "annotations",
     ["[{made_by: x}, example.com/plugin]", "{made_by: x, example.com/plugin: }", "[a, b]"],

@@ -100,7 +100,9 @@ MERGES = "a0: &a0 {x: 1}\n" + "\n".join(
         ("a: !!python/object/apply:os.system ['true']", "tag .* is not allowed"),
         ("a: !!binary aGk=", "tag .* is not allowed"),
         ("!x a", "tag .* is not allowed"),
-        ("a: !!str 1", "tag .* is not allowed"),
+        ("a: !!set {x, y}", "tag .* is not allowed"),
+        ("a: !!seq x", "tag .* is not allowed"),
+        ("a: !!int x", "`x` is no int, as its tag says"),
         ("? [1, 2]\n: x", "a key must be text"),
         ("? {a: b}\n: x", "a key must be text"),
         ("a: b: c", "not YAML"),
@@ -112,13 +114,33 @@ MERGES = "a0: &a0 {x: 1}\n" + "\n".join(
         ("a: 'x", "not YAML"),
         ("<<: 1\na: 2", "`<<` takes a mapping"),
     ],
-    ids=range(27),
+    ids=range(29),
 )
 def test_hostile_yaml_is_refused(text: str, message: str) -> None:
     """A small file must not exhaust the machine, and no tag constructs an object."""
     with pytest.raises(YamlError, match=message) as refused:
         read_documents(text)
     assert refused.value.line >= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("!!str 500.00", "500.00"),
+        ("!!str", ""),
+        ("!!int '3'", 3),
+        ("!!float 3", 3.0),
+        ("!!bool 'true'", True),
+        ("!!null ''", None),
+        ("!!seq [1, !!str 2]", [1, "2"]),
+        ("!!map {a: !!str no}", {"a": "no"}),
+    ],
+)
+def test_the_tags_of_plain_values_are_read(text: str, value: object) -> None:
+    """They say what a value is, which YAML allows everywhere."""
+    [document] = read_documents(f"a: {text}")
+    assert document.value == {"a": value}
+    assert type(document.value["a"]) is type(value)
 
 
 @given(st.text(alphabet="ab:-[]{}&*!|>#'\"\n ,?%@`1.~<\t\\", max_size=60))
