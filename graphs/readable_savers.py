@@ -1,9 +1,12 @@
-"""Checkpointers that say which thread cannot be read, where a stored row is damaged.
+"""Checkpointers that say which thread cannot be read, where a stored row is damaged or the
+connection is closed.
 
 LangGraph's own raise whatever decoding makes go wrong (`UnicodeDecodeError`, `TypeError`, …), each
 in the middle of a run.
 """
 
+import re
+import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
 from contextlib import aclosing, closing, contextmanager
 from copy import copy
@@ -20,6 +23,10 @@ __all__ = ["readable"]
 
 AnySaver = TypeVar("AnySaver", bound=BaseCheckpointSaver[Any])
 
+CLOSED: Final = re.compile(
+    r"no active connection|closed database|connection (is |already )?closed|pool .*closed", re.I
+)
+"""How aiosqlite, sqlite3, psycopg and its pool report that their connection was closed."""
 _MAPPINGS: Final = ("channel_values", "channel_versions", "versions_seen")
 
 
@@ -112,7 +119,13 @@ def _damage_named(config: RunnableConfig | None) -> Iterator[None]:
     thread = (config or {}).get("configurable", {}).get("thread_id")
     try:
         yield
-    except DAMAGE as exc:
-        if thread is None or isinstance(exc, NotImplementedError):  # called wrongly
-            raise
+    except Exception as exc:
+        # Drivers have no class of their own for a closed connection: aiosqlite raises ValueError.
+        if CLOSED.search(str(exc)):
+            raise StoredThreadError(thread, exc, closed=True) from exc
+        # SQLite's own for a file that is damaged, or no database; not its subclasses.
+        if type(exc) is not sqlite3.DatabaseError:
+            called_wrongly = thread is None or isinstance(exc, NotImplementedError)
+            if called_wrongly or not isinstance(exc, DAMAGE):
+                raise
         raise StoredThreadError(thread, exc) from exc

@@ -5,7 +5,7 @@ TurngraphError
 ├── TurnValueError            a value that cannot be sent: a wrong role, NaN, a lone surrogate
 ├── TurnInvocationError       a turn was called in a way that it cannot run
 │   └── TurnPausedError       the turn waits for a person and has no result yet
-├── StoredThreadError         a stored thread cannot be read: a row of its checkpoints is damaged
+├── StoredThreadError         a stored thread cannot be read: a damaged row, or no open connection
 ├── BudgetExceededError       a budget does not have the money that a call may cost
 ├── ToolError                 a tool call cannot be served; the model is told, the turn goes on
 │   ├── UnknownToolError      the turn offers no such tool
@@ -144,13 +144,17 @@ class StoredThreadError(TurngraphError):
         thread: the thread's id; None where it is not known.
     """
 
-    def __init__(self, thread: str | None, cause: Exception) -> None:
+    def __init__(self, thread: str | None, cause: Exception, *, closed: bool = False) -> None:
         self.thread = thread
         name = "A stored thread" if thread is None else f"The stored thread `{thread}`"
-        super().__init__(
-            f"{name} cannot be read ({type(cause).__name__}): a row of its checkpoints is damaged, "
-            "or another program wrote it. Restore the row, or begin another thread."
+        why = (
+            ": the checkpointer's connection is closed. Keep it open for as long as the graph is "
+            "used: run the graph inside `with SqliteSaver.from_conn_string(…) as saver:`."
+            if closed
+            else f" ({type(cause).__name__}): a row of its checkpoints is damaged, or another "
+            "program wrote it. Restore the row, or begin another thread."
         )
+        super().__init__(f"{name} cannot be read{why}")
 
 
 class BudgetExceededError(TurngraphError):

@@ -1,6 +1,7 @@
 """Creates files and folders that only their owner may read: they hold conversations and money."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +19,10 @@ def create_private_folder(folder: Path) -> None:
     # `Path.mkdir(parents=True)` would make the parents with the default permissions.
     for part in reversed([folder, *folder.parents]):
         if not part.exists():
-            part.mkdir(mode=_FOLDER_MODE, exist_ok=True)
+            with suppress(FileExistsError):  # another process was faster
+                part.mkdir(mode=_FOLDER_MODE)
+                # A umask can take rights from the owner too, who then could not use the folder.
+                part.chmod(_FOLDER_MODE)
 
 
 def create_private_file(file: Path) -> None:
@@ -28,4 +32,10 @@ def create_private_file(file: Path) -> None:
     permissions of the database.
     """
     create_private_folder(file.parent)
-    os.close(os.open(file, os.O_CREAT | os.O_WRONLY, _FILE_MODE))
+    with suppress(FileExistsError):
+        descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _FILE_MODE)
+        try:
+            if hasattr(os, "fchmod"):  # see the folder; Windows has neither
+                os.fchmod(descriptor, _FILE_MODE)
+        finally:
+            os.close(descriptor)

@@ -3,6 +3,7 @@
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
 from turngraph.billing.errors import LedgerError
 from turngraph.billing.store.prepared import execute_sql
@@ -11,6 +12,7 @@ from turngraph.state.private_files import create_private_file
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
+    from sqlalchemy.engine import URL
 
 __all__ = ["READ", "UNFLUSHED", "is_in_memory", "open_engine"]
 
@@ -40,11 +42,12 @@ def open_engine(url: str) -> "Engine":
         # A database in memory exists in one connection only; all threads share it in turn.
         shared = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
         engine = create_engine(parsed, **(shared if is_in_memory(url) else {}))
-        if parsed.database and not is_in_memory(url) and "uri" not in parsed.query:
+        file = _created_file(parsed)
+        if file is not None:
             # A ledger holds money and the text of answers. Where the file cannot be created,
             # SQLite's own error says why.
             with suppress(OSError):
-                create_private_file(Path(parsed.database))
+                create_private_file(file)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         event.listen(engine, "invalidate", _undo_sqlite)
@@ -64,6 +67,22 @@ def open_engine(url: str) -> "Engine":
     raise LedgerError(
         f"A ledger is kept in SQLite or PostgreSQL, not in `{parsed.get_backend_name()}`."
     )
+
+
+def _created_file(url: "URL") -> Path | None:
+    """Returns the file that SQLite creates for `url`, if it is none in memory and may be created.
+
+    >>> from sqlalchemy.engine import make_url
+    >>> _created_file(make_url("sqlite:///file:turns.db?uri=true")).as_posix()
+    'turns.db'
+    """
+    name, query = url.database or ":memory:", url.query
+    if "uri" in query and name.startswith("file:"):
+        name = unquote(name.removeprefix("file:"))
+        # Two slashes begin a host, which is empty (https://www.sqlite.org/uri.html).
+        name = name.removeprefix("//") if name.startswith("///") else name
+    may_create = query.get("mode", "rwc") == "rwc"
+    return Path(name) if may_create and name and name != ":memory:" else None
 
 
 def is_in_memory(url: str) -> bool:

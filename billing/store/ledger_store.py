@@ -32,6 +32,7 @@ from turngraph.billing.store.calls import (
     UnknownOutcome,
 )
 from turngraph.billing.store.database import READ, UNFLUSHED, is_in_memory, open_engine
+from turngraph.billing.store.database_errors import connection_was_lost, is_damage
 from turngraph.billing.store.migrations import migrate
 from turngraph.billing.store.outcomes import answer, mark_unknown, release
 from turngraph.billing.store.settlement import settle, settle_answer
@@ -64,11 +65,6 @@ _SPOOLABLE: Final[Mapping[str, tuple[Callable[[LedgerTransaction, Any], object],
 }
 """The operations that `run_or_spool` accepts, by name, each with the type of its value. They record
 something that happened and that nobody can find out a second time.
-"""
-
-_IDLE_IN_TRANSACTION: Final = "25P03"
-"""SQLSTATE of a session that PostgreSQL ended because its client slept inside a transaction, which
-was rolled back (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 """
 
 
@@ -255,7 +251,12 @@ class LedgerStore:
                 error = exc
             except DBAPIError as exc:
                 # Drivers raise many errors for a connection that is gone; other ones are bugs.
-                if not _connection_was_lost(exc):
+                if is_damage(exc):
+                    raise LedgerUnavailableError(
+                        f"The ledger's database is damaged: {error_text(exc, self.url)}. Restore "
+                        "it from a backup, or begin another one."
+                    ) from exc
+                if not connection_was_lost(exc):
                     raise
                 error = exc
         # Two workers that race for one row differ at the second try, because one of them then sees
@@ -287,11 +288,6 @@ class LedgerStore:
         except (LedgerError, KeyError, ValidationError):
             return False
         return True
-
-
-def _connection_was_lost(error: DBAPIError) -> bool:
-    sqlstate = getattr(error.orig, "sqlstate", None)
-    return error.connection_invalidated or sqlstate == _IDLE_IN_TRANSACTION
 
 
 def _log_failure(done: Future[Any]) -> None:

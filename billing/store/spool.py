@@ -5,6 +5,7 @@ between playing a record back and removing its file does no harm.
 """
 
 import json
+import logging
 import os
 import time
 import uuid
@@ -19,6 +20,8 @@ from turngraph.state.json_types import JsonObject
 from turngraph.state.private_files import create_private_file, create_private_folder
 
 __all__ = ["Spool", "spool_beside"]
+
+_log: Final = logging.getLogger("turngraph.billing")
 
 _SUFFIX: Final = ".json"
 
@@ -45,13 +48,22 @@ class Spool:
         self._flush_folder()
 
     def records(self) -> Iterator[tuple[Path, str, JsonObject]]:
-        """Yields every record, oldest first: its file, the operation's name, the value."""
+        """Yields every record, oldest first: its file, the operation's name, the value.
+
+        A file that is no record is renamed to `….refused`.
+        """
         for path in sorted(self.folder.glob(f"*{_SUFFIX}")):
             try:
                 record = json.loads(path.read_text(encoding="utf-8"))
+                operation, value = record["operation"], record["value"]
             except FileNotFoundError:
                 continue  # another worker played it back meanwhile
-            yield path, record["operation"], record["value"]
+            except (ValueError, TypeError, LookupError, RecursionError):
+                # A damaged file must not keep the other records, and all later turns, from the
+                # ledger.
+                _refuse(path)
+                continue
+            yield path, operation, value
 
     def play_back(self, run: Callable[[str, JsonObject], bool]) -> int:
         """Passes every record to `run`. Returns how many of them `run` accepted.
@@ -65,7 +77,7 @@ class Spool:
                 path.unlink(missing_ok=True)
                 played += 1
             else:
-                path.rename(path.with_suffix(".refused"))
+                _refuse(path)
         return played
 
     def refused(self) -> list[Path]:
@@ -78,6 +90,12 @@ class Spool:
             os.fsync(handle)  # a new file's name is part of its folder
         finally:
             os.close(handle)
+
+
+def _refuse(path: Path) -> None:
+    refused = path.with_suffix(".refused")
+    path.rename(refused)
+    _log.warning("The ledger does not accept what `%s` holds; look at it.", refused)
 
 
 def spool_beside(url: str) -> Path:

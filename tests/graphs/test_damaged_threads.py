@@ -77,3 +77,37 @@ def test_a_saver_that_is_called_wrongly_says_so_itself() -> None:
     with pytest.raises(NotImplementedError):
         asyncio.run(chat_turn("scripted", checkpointer=SqliteSaver(conn)).aget_state(THREAD))
     conn.close()
+
+
+def test_a_closed_connection_is_no_damage(tmp_path: Path) -> None:
+    """Whoever reads "damaged" would restore a backup; all that is needed is an open connection."""
+    closed = "`t` cannot be read: the checkpointer's connection is closed"
+    conn = sqlite3.connect(tmp_path / "threads.db", check_same_thread=False)
+    turn = chat_turn("scripted", checkpointer=SqliteSaver(conn))
+    turn.invoke(ask("Hi"), THREAD)
+    conn.close()
+    with pytest.raises(StoredThreadError, match=closed):
+        turn.invoke(ask("Again?"), THREAD)
+    with pytest.raises(StoredThreadError, match=closed):
+        turn.get_state(THREAD)
+
+    async def run() -> None:
+        async with AsyncSqliteSaver.from_conn_string(f"{tmp_path}/threads.db") as saver:
+            turn = chat_turn("scripted", checkpointer=saver)
+            await turn.ainvoke(ask("Again?"), THREAD)
+        with pytest.raises(StoredThreadError, match=closed):
+            await turn.ainvoke(ask("Again?"), THREAD)
+        with pytest.raises(StoredThreadError, match=closed):
+            await turn.aget_state(THREAD)
+
+    asyncio.run(run())
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    """The driver's own error does not say whose file it is."""
+    (tmp_path / "threads.db").write_bytes(b"not a database" * 100)
+    conn = sqlite3.connect(tmp_path / "threads.db", check_same_thread=False)
+    turn = chat_turn("scripted", checkpointer=SqliteSaver(conn))
+    with pytest.raises(StoredThreadError, match="The stored thread `t` cannot be read"):
+        turn.invoke(ask("Hi"), THREAD)
+    conn.close()

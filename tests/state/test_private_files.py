@@ -39,6 +39,27 @@ def test_every_folder_that_is_made_is_private(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("umask", [0o000, 0o077, 0o277, 0o777])
+def test_the_owner_can_use_what_is_made_under_any_umask(tmp_path: Path, umask: int) -> None:
+    """Some take rights from the owner too: the next start could not open its own ledger."""
+    os.umask(umask)
+    with Ledger(f"sqlite:///{tmp_path}/books/turns.db") as ledger:
+        assert ledger.total().attempts == 0
+        seen = modes(tmp_path)
+    assert seen.pop("books") == "0o700"
+    assert set(seen.values()) == {"0o600"}
+
+
+@pytest.mark.parametrize(
+    "name", ["file:{}/turns.db?uri=true", "file:{}/turns.db?mode=rwc&uri=true"]
+)
+def test_a_ledger_by_a_file_uri_is_private(tmp_path: Path, name: str) -> None:
+    """SQLite's own addresses name a file as well."""
+    with Ledger(f"sqlite:///{name.format(tmp_path)}") as ledger:
+        assert ledger.total().attempts == 0
+        assert set(modes(tmp_path).values()) == {"0o600"}
+
+
 def test_what_exists_keeps_its_permissions_and_content(tmp_path: Path) -> None:
     """Somebody may have shared it with a group on purpose."""
     folder, file = tmp_path / "shared", tmp_path / "shared/file"

@@ -395,6 +395,36 @@ def test_a_record_the_ledger_refuses_is_set_aside_and_not_lost(
     assert book.row("a.1")["state"] == "settled"
 
 
+@pytest.mark.parametrize("content", ["{", "", "[]", "3", '{"value": {}}', '{"operation": []}'])
+def test_a_file_that_is_no_record_is_set_aside(open_book: Open, content: str) -> None:
+    """A disk that was full leaves half a file; the records after it are written all the same."""
+    book = open_book()
+    book.begin("a")
+    book.ledger.store.spool.add("settle", settlement("a.1"))
+    (book.ledger.store.spool.folder / "0-half.json").write_text(content)
+    assert book.ledger.play_back() == 1
+    assert [file.name for file in book.ledger.store.spool.refused()] == ["0-half.refused"]
+
+
+@pytest.mark.parametrize("harm", ["no database", "cut", "overwritten"])
+def test_a_damaged_file_is_named_as_what_it_is(tmp_path: Path, harm: str) -> None:
+    """A driver's `DatabaseError` says neither whose file it is nor what to do."""
+    file = tmp_path / "turns.db"
+    with Ledger(f"sqlite:///{file}") as ledger:
+        assert ledger.total().attempts == 0
+    content = file.read_bytes()
+    if harm == "no database":
+        file.write_bytes(b"junk" * 3000)
+    elif harm == "cut":
+        file.write_bytes(content[:6000])
+    else:
+        file.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
+    with Ledger(f"sqlite:///{file}") as ledger:
+        for use in (ledger.total, ledger.verify, ledger.sweep):
+            with pytest.raises(LedgerUnavailableError, match="database is damaged"):
+                use()
+
+
 def test_a_record_stays_while_the_database_is_away(open_book: Open, tmp_path: Path) -> None:
     """And one that another worker has just played back is passed over."""
     book = open_book()
