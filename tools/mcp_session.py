@@ -24,8 +24,10 @@ __all__ = ["CONNECT_S", "McpSession", "innermost_error"]
 T = TypeVar("T")
 CONNECT_S: Final = 30.0
 """Seconds that connecting to a server, or listing its tools, may take, if nothing is configured."""
-CONNECTION_CLOSED: Final = -32000
-"""The error code of the MCP SDK for a session that ended while a request was waiting."""
+CONNECTION_CLOSED: Final = (-32000, "Connection closed")
+"""The error code and the message of the MCP SDK for a session that ended while a request was
+waiting. Servers use the code for errors of their own (https://www.jsonrpc.org/specification#error_object).
+"""
 
 
 class McpSession:
@@ -198,7 +200,7 @@ def _is_lost(error: BaseException) -> bool:
     from mcp import McpError
 
     if isinstance(error, McpError):
-        return error.error.code == CONNECTION_CLOSED
+        return (error.error.code, error.error.message) == CONNECTION_CLOSED
     return isinstance(
         error, BrokenResourceError | ClosedResourceError | EndOfStream | ConnectionError
     )

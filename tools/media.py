@@ -24,6 +24,13 @@ CARRIED: Final = {
     "input_file": "file",
 }
 """Types of blocks that are carried on, and the type of LangChain's block for each."""
+PICTURES: Final = frozenset(
+    {"image/png", "image/jpeg", "image/jpg", "image/gif", "image/webp", "image/heic", "image/heif"}
+)
+"""The formats of pictures that some API takes
+(https://platform.openai.com/docs/guides/images-vision, https://ai.google.dev/gemini-api/docs/image-understanding).
+With another one, such as `image/svg+xml`, every later request of the thread would fail.
+"""
 MIME_TYPE: Final = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,100}")
 ADDRESS: Final = re.compile(r"https?://[!-~]{1,4000}")
 DATA_URL: Final = re.compile(r"data:([\w.+-]+/[\w.+-]+);base64,(.+)", re.DOTALL)
@@ -56,6 +63,8 @@ def carried_block(block: Mapping[str, Any]) -> JsonObject | None:
         mime_type, data = whole[1], whole[2]
     if isinstance(data, str) and isinstance(mime_type, str):
         if not MIME_TYPE.fullmatch(mime_type) or not _is_base64(data):
+            return None
+        if mime_type.startswith("image/") and mime_type.lower() not in PICTURES:
             return None
         if (form := mime_type.partition("/")[0]) in ("image", "audio"):
             content["type"] = form  # APIs refuse a picture or a sound that is called a file

@@ -11,6 +11,7 @@ from turngraph.scripted import Call, Say, ScriptedModel
 
 DATA = "QUJDREVGRw=="
 PICTURE = {"type": "image", "base64": DATA, "mime_type": "image/png"}
+DRAWING = {"type": "image", "base64": DATA, "mime_type": "image/svg+xml"}
 PICTURE_BY_URL = {"type": "image", "url": "https://pictures.example.com/a.png"}
 PICTURE_BY_ID = {"type": "image", "file_id": "file-1"}
 SOUND = {"type": "audio", "base64": DATA, "mime_type": "audio/wav"}
@@ -71,6 +72,8 @@ def test_it_is_sent_where_the_api_takes_it(
         ({"api": "chat", "model": VISION}, SOUND),
         ({"api": "chat", "model": VISION}, PICTURE_BY_ID),
         ({"api": "chat", "model": VISION}, FILE_BY_URL),
+        ({"api": "chat", "model": VISION}, DRAWING),
+        ({"api": "responses", "model": VISION}, DRAWING),
         ({"vendor": TEXT}, PICTURE),
         ({"vendor": TEXT}, SOUND),
         ({"vendor": TEXT}, FILE),

@@ -175,3 +175,33 @@ def test_a_server_that_cannot_be_started_is_reported() -> None:
         ),
     ):
         servers.tools()
+
+
+OWN_ERROR = """
+import json, sys
+for line in sys.stdin:
+    message = json.loads(line)
+    reply = {"jsonrpc": "2.0", "id": message.get("id")}
+    if message["method"] == "initialize":
+        version = message["params"]["protocolVersion"]
+        info = {"name": "s", "version": "1"}
+        reply["result"] = {"protocolVersion": version, "capabilities": {}, "serverInfo": info}
+    elif message["method"] == "tools/list":
+        reply["result"] = {"tools": [{"name": "buy", "inputSchema": {"type": "object"}}]}
+    elif message["method"] == "tools/call":
+        reply["error"] = {"code": -32000, "message": "too many", "data": {"retry_after": 30}}
+    else:
+        continue
+    print(json.dumps(reply), flush=True)
+"""
+
+
+def test_an_error_of_the_server_with_the_sdks_code_is_no_lost_server(tmp_path: Path) -> None:
+    """The model would be told that the call may have taken effect, and not what is wrong."""
+    (tmp_path / "server.py").write_text(OWN_ERROR)
+    command = {"command": sys.executable, "args": ["-S", str(tmp_path / "server.py")]}
+    with McpServers({"shop": {"transport": "stdio", **command}}) as servers:
+        output = Toolbox.of(servers.tools()).run("buy", {}, call_id="c", timeout_s=30)
+    assert output.status == "error"
+    assert "refused the call: McpError: too many" in output.content
+    assert '{"retry_after":30}' in output.content
