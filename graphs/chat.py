@@ -9,7 +9,6 @@ from langchain_core.tools import BaseTool
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.store.base import BaseStore
 from langgraph.types import All, Checkpointer
-from pydantic import BaseModel
 
 from turngraph.billing.pricing.prices import Prices
 from turngraph.graphs.argument_kinds import check_kinds, check_nodes
@@ -66,7 +65,7 @@ def chat_turn(
     functions: Sequence[str] = (),
     system: str | None = None,
     stream: bool = False,
-    response_format: type[BaseModel] | Mapping[str, Any] | None = None,
+    response_format: type[Any] | Mapping[str, Any] | None = None,
     repair_answer: bool = False,
     limits: TurnLimits | None = None,
     prices: Prices | ModelPrices | str | Path | None = None,
@@ -105,7 +104,8 @@ def chat_turn(
         stream: ask the vendor for a stream. Tokens then reach `on_event` and LangGraph's `messages`
             and `custom` streams. Watching a turn never changes this.
         response_format: the form of the answer, instead of the configuration's: a pydantic class,
-            or an object as Chat Completions defines it. `result.parsed` is the answer read in it;
+            a dataclass, a TypedDict, a JSON schema, or an object as Chat Completions defines it.
+            `result.parsed` is the answer read in it;
             an answer that does not fit ends the turn with the status `invalid_answer`.
         repair_answer: ask the model once more for an answer that does not fit.
         limits: how many calls, tool calls, tokens, US dollars and seconds a turn may use.

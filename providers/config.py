@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 from urllib.parse import unquote, urlsplit
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -129,10 +128,10 @@ class ProviderConfig(Frozen):
     """Vector stores that `file_search` searches, in every request. Only the Responses API has it.
     """
     response_format: Annotated[
-        type[BaseModel] | dict[str, JsonValue] | None, BeforeValidator(check_response_format)
+        type[Any] | dict[str, JsonValue] | None, BeforeValidator(check_response_format)
     ] = None
-    """The form of the answer: a pydantic class, or an object as Chat Completions defines it
-    (`{"type": "json_schema", "json_schema": {…}}`)."""
+    """The form of the answer: a pydantic class, a dataclass, a TypedDict, a JSON schema, or an
+    object as Chat Completions defines it (`{"type": "json_schema", "json_schema": {…}}`)."""
     stop: tuple[str, ...] | None = None
     """Texts at which the answer ends. Only Chat Completions has them."""
     seed: int | None = None

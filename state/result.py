@@ -6,7 +6,8 @@ from decimal import Decimal
 from math import ceil
 from typing import Any, Final, Self
 
-from pydantic import BaseModel, field_serializer
+from pydantic import field_serializer
+from pydantic_core import to_jsonable_python
 
 from turngraph.state.base import Frozen
 from turngraph.state.errors import TurnInvocationError
@@ -146,8 +147,8 @@ class TurnResult(Frozen):
     answer: str = ""
     """The text of the last answer: whole if `status` is `completed`, else the part that arrived."""
     parsed: Any = None
-    """The answer as its `response_format` describes it: an instance of the pydantic class that the
-    turn was built with, or plain JSON. A result that is read from a checkpoint has plain JSON. None
+    """The answer as its `response_format` describes it: an instance of the class that the turn was
+    built with, or plain JSON. A result that is read from a checkpoint has plain JSON. None
     without a format, or where the answer does not fit (status `invalid_answer`).
     """
     refusal: str | None = None
@@ -181,11 +182,7 @@ class TurnResult(Frozen):
     @field_serializer("parsed")
     def _plain(self, parsed: Any) -> Any:
         # A checkpoint holds no classes of the user's: nobody could read it without them.
-        return (
-            parsed.model_dump(mode="json", by_alias=True)
-            if isinstance(parsed, BaseModel)
-            else parsed
-        )
+        return to_jsonable_python(parsed, by_alias=True)
 
     def __str__(self) -> str:
         """The result on one line. `repr` shows every field.

@@ -5,12 +5,13 @@ import re
 from typing import Any, Final, NamedTuple
 
 from langchain_core.messages import AnyMessage, HumanMessage
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from turngraph.nodes.support.dependencies import TurnDependencies
 from turngraph.state.errors import TurnConfigurationError, TurnValueError
 from turngraph.state.json_types import JsonObject
 from turngraph.state.request import ChatRequest
+from turngraph.state.response_format import answer_adapter
 from turngraph.state.turn import TurnOutcome
 from turngraph.state.turn_error import TurnError
 from turngraph.tools.arguments import Validator, compile_schema
@@ -117,9 +118,9 @@ def _misfitting(mistakes: list[str]) -> ParsedAnswer:
     return ParsedAnswer(problem=f"The answer does not fit: {'; '.join(mistakes[:_MAX_MISTAKES])}.")
 
 
-def _instance(text: str, model: type[BaseModel]) -> ParsedAnswer:
+def _instance(text: str, kind: Any) -> ParsedAnswer:
     try:
-        return ParsedAnswer(model.model_validate_json(text))
+        return ParsedAnswer(answer_adapter(kind).validate_json(text))
     except ValidationError as exc:
         mistakes = [
             f"at `{'.'.join(map(str, error['loc'])) or '$'}`: {error['msg']}"

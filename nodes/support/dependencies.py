@@ -4,9 +4,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
-
-from pydantic import BaseModel
+from typing import TYPE_CHECKING, Any, Literal
 
 from turngraph.billing.pricing.prices import Prices
 from turngraph.nodes.support.telemetry import Telemetry
@@ -64,8 +62,8 @@ class TurnDependencies:
     """The tools the model may call, those of the plugins included."""
     template: ChatRequest
     """The request that every turn starts from: model, sampling, tools and so on."""
-    answer_class: type[BaseModel] | None = None
-    """The pydantic class that `template.response_format` was made from."""
+    answer_class: type[Any] | None = None
+    """The class that `template.response_format` was made from."""
     repair_answer: bool = False
     """Whether the model is asked once more for an answer that does not fit its format."""
     plugins: tuple[Plugin, ...] = ()

@@ -1,12 +1,16 @@
 """An answer that was asked for in a format is read in it, or is no completed turn."""
 
+import dataclasses
 import json
 import re
-from typing import Annotated, Any, Generic, TypeVar
+from datetime import date
+from typing import Annotated, Any, Generic, NotRequired, TypeVar
 
+import pydantic.v1
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
 
 from tests.turns import Run, ask, both_apis, both_ways, config, result_of, streamed_or_not, turn_on
 from turngraph.graphs import chat_turn
@@ -42,6 +46,10 @@ class Evil(BaseModel):
     code: str = Field(default="", pattern=re.compile(r"^(a|a)*$"))
 
 
+class Old(pydantic.v1.BaseModel):
+    n: int
+
+
 class Box(BaseModel, Generic[T]):
     item: T
 
@@ -60,6 +68,53 @@ def test_the_answer_is_an_instance_of_the_class(run: Run, api: str, stream: bool
         turn = turn_on(model, api=api, stream=stream, response_format=Count)
         result = result_of(run(turn, ask("How many?")))
     assert (result.status, result.parsed) == ("completed", Count(number=3))
+
+
+@dataclasses.dataclass
+class Place:
+    city: str
+    since: date
+
+
+class City(TypedDict):
+    city: str
+    since: NotRequired[date]
+
+
+CITY = {"type": "object", "title": "My city", "properties": {"city": {"type": "string"}}}
+
+
+@pytest.mark.parametrize(
+    ("form", "parsed"),
+    [
+        (Place, Place("Oslo", date(2026, 1, 2))),
+        (City, {"city": "Oslo", "since": date(2026, 1, 2)}),
+        (CITY, {"city": "Oslo", "since": "2026-01-02"}),
+        ({"$ref": "#/$defs/c", "$defs": {"c": CITY}}, {"city": "Oslo", "since": "2026-01-02"}),
+    ],
+)
+@pytest.mark.parametrize("where", ["turn", "configuration"])
+def test_a_format_may_be_any_class_or_schema_of_an_object(
+    form: Any, parsed: Any, where: str
+) -> None:
+    """As in LangChain's agents; what is stored of it is plain JSON."""
+    with ScriptedModel([Say('{"city": "Oslo", "since": "2026-01-02"}')]) as model:
+        turn = (
+            turn_on(model, response_format=form)
+            if where == "turn"
+            else chat_turn(config(model, response_format=form))
+        )
+        result = turn.run("Where?")
+        sent = model.requests[0].body["response_format"]["json_schema"]
+    assert (result.status, result.parsed) == ("completed", parsed)
+    assert re.fullmatch("[A-Za-z0-9_-]+", sent["name"])
+    stored = TurnResult.model_validate(result.model_dump(mode="json"))
+    assert stored.parsed == {"city": "Oslo", "since": "2026-01-02"}
+
+
+@pytest.mark.parametrize("form", [Place, City, CITY])
+def test_an_answer_that_fits_no_such_form_is_invalid(form: Any) -> None:
+    assert run(Say('{"city": 3}'), response_format=form).status == "invalid_answer"
 
 
 def test_the_format_may_be_in_the_configuration() -> None:
@@ -211,7 +266,11 @@ def test_a_stored_result_holds_plain_json() -> None:
     "form",
     [
         int,
+        list[Count],
+        Count | Box[int],
+        Old,
         {"type": "xml"},
+        {"type": "array", "items": {}},
         {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "objekt"}}},
         {"type": "json_schema", "json_schema": 3},
     ],
