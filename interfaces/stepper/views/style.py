@@ -83,7 +83,7 @@ text-overflow:ellipsis}}
 .turnstepper .ts-bar[role=toolbar]{{gap:4px}}
 .turnstepper .ts-bar[role=toolbar] button{{padding:3px 7px}}
 .turnstepper .ts-bar[role=toolbar] select{{max-width:11em}}
-.turnstepper .ts-bar[role=toolbar] input{{width:8em}}
+.turnstepper .ts-bar[role=toolbar] input{{width:9em}}
 .turnstepper :is([data-pane=diff],[data-pane=state]) tbody th{{white-space:normal;max-width:8.5em}}
 .turnstepper [data-pane=compare] thead th:first-child{{width:8em}}
 .turnstepper td{{min-width:4em}}
