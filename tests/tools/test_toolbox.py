@@ -4,7 +4,6 @@ import asyncio
 import contextvars
 import logging
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -585,7 +584,6 @@ async def test_32_calls_of_every_bad_kind_are_all_answered_in_order(way: str) ->
             return str(error)
         return output.cut(200).content
 
-    started = time.monotonic()
     answers = await asyncio.gather(*(call(number, name) for number, name in enumerate(names)))
     release.set()
     box.close()
@@ -602,7 +600,6 @@ async def test_32_calls_of_every_bad_kind_are_all_answered_in_order(way: str) ->
             else expected[name]
         )
         assert wanted in answer, (name, answer)
-    assert time.monotonic() - started < 60
 
 
 # What a tool may want beside its arguments

@@ -11,8 +11,9 @@ from typing import NamedTuple, get_args
 
 import pytest
 
-from tests.billing.conftest import new_database, postgres  # noqa: F401  a fixture
+from tests.billing.conftest import postgres  # noqa: F401  a fixture
 from tests.interfaces.cli.commands import Terminal, one_sentence, turngraph
+from tests.postgres import new_database
 from turngraph.billing import Budget, Ledger, Prices, ToolPrice
 from turngraph.billing.operations.results import Dimension
 from turngraph.billing.operations.spending import COLUMNS

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.billing.conftest import Clock, new_database, postgres  # noqa: F401  a fixture
+from tests.billing.conftest import Clock, postgres  # noqa: F401  a fixture
 from tests.interfaces.server import hammer
+from tests.postgres import new_database
 from turngraph.billing import Ledger
 from turngraph.interfaces.cli.app import run_command
 from turngraph.interfaces.server.caller import Caller

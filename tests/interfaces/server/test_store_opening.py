@@ -6,8 +6,9 @@ import openai
 import pytest
 from langchain_core.runnables import RunnableConfig
 
-from tests.billing.conftest import new_database, postgres  # noqa: F401  a fixture
+from tests.billing.conftest import postgres  # noqa: F401  a fixture
 from tests.interfaces.server.serving import PlainCallers, Vendor, client, model_config, serving
+from tests.postgres import new_database
 from turngraph.interfaces.server.caller import Caller
 from turngraph.interfaces.server.config import ServerConfig, StoreSettings
 from turngraph.interfaces.server.store import open_store

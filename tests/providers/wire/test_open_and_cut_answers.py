@@ -77,7 +77,7 @@ def ask(
 def silent(end: bytes) -> Serve:
     def answer(line: socket.socket) -> None:
         line.sendall(SSE + end)
-        time.sleep(20)
+        time.sleep(600)
 
     return answer
 
@@ -85,7 +85,7 @@ def silent(end: bytes) -> Serve:
 def pinging(end: bytes) -> Serve:
     def answer(line: socket.socket) -> None:
         line.sendall(SSE + end)
-        for _ in range(200):
+        for _ in range(6000):
             time.sleep(0.1)
             line.sendall(b": ping\n\n")
 
@@ -102,7 +102,7 @@ def test_a_complete_answer_ends_though_its_stream_stays_open(
     began = time.monotonic()
     reply = ask(stays_open(end), way, api)
     assert (reply.text, reply.truncated) == ("4", False)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 300
 
 
 @pytest.mark.parametrize("way", ["sync", "async"])
@@ -139,7 +139,7 @@ def test_an_answer_whose_usage_never_comes_is_whole(
     began = time.monotonic()
     reply = ask(stays_open(CHAT.partition(b"\n\n")[0] + b"\n\n"), way)
     assert (reply.text, reply.truncated, reply.usage) == ("4", False, None)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 300
 
 
 @pytest.mark.parametrize("way", ["sync", "async"])

@@ -122,7 +122,7 @@ def test_an_item_that_comes_again_has_no_id_or_is_left_out(
 
 def test_an_id_in_every_answer_of_a_long_thread_is_counted_once() -> None:
     """Counting up from 2 each time took longer than all else of a request."""
-    ids, began = UniqueCallIds(), time.monotonic()
+    ids, began = UniqueCallIds(), time.process_time()
     unique = [ids.call("call_0") for _ in range(20_000)]
     assert unique[-1] == "call_0_20000"
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5

