@@ -228,6 +228,12 @@ class Toolbox:
 
 def _entry(tool: BaseTool, retries: Mapping[str, Retry]) -> Entry:
     spec, injection = tool_spec(tool), find_injection(tool)
+    mark = (tool.metadata or {}).get("idempotent", True)
+    if not isinstance(mark, bool):
+        # `0` and `"no"` would be taken for yes, and the tool run twice.
+        raise TurnConfigurationError(
+            f"The mark `idempotent` of the tool `{spec.name}` is {mark!r}. Write True or False."
+        )
     return Entry(
         tool,
         spec,

@@ -788,3 +788,13 @@ def test_an_invalid_retry_is_refused() -> None:
         TurnConfigurationError, match="retry is given for `triple`, but no tool has that name"
     ):
         Toolbox.of([double], retries={"triple": Retry()})
+
+
+@pytest.mark.parametrize("mark", [0, 1, None, "no", "false"])
+def test_a_mark_is_true_or_false(mark: object) -> None:
+    """Anything else would be taken for yes, and the tool run twice after a killed worker."""
+    tool = StructuredTool.from_function(
+        lambda: 1, name="pay", description="Pays.", metadata={"idempotent": mark}
+    )
+    with pytest.raises(TurnConfigurationError, match=r"`pay` is .*\. Write True or False"):
+        Toolbox.of([tool])
