@@ -11,6 +11,7 @@ from typing import Any, Final
 from langchain_core.messages import AIMessage, BaseMessage, convert_to_openai_messages
 
 from turngraph.billing.budget import Budget
+from turngraph.billing.langchain.message_usage import usage_of
 from turngraph.billing.ledger import Ledger
 from turngraph.billing.pricing.charges import charge_for
 from turngraph.billing.pricing.estimates import estimated_usage
@@ -30,7 +31,6 @@ from turngraph.billing.store.states import SettlementBasis
 from turngraph.state.errors import TurnConfigurationError
 from turngraph.state.payer import payer_of_run
 from turngraph.state.request import Api
-from turngraph.state.usage import MAX_TOKENS, Usage
 
 __all__ = [
     "CAP_PARAMETERS",
@@ -39,7 +39,6 @@ __all__ = [
     "arecord_failure",
     "record_failure",
     "refuse_hidden_retries",
-    "usage_of",
 ]
 
 CAP_PARAMETERS: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens")
@@ -177,38 +176,6 @@ def _request_body(messages: object, parameters: Mapping[str, Any]) -> tuple[Api,
         body[CAP_NAMES[api][0]] = caps[0]
     # The OpenAI client merges `extra_body` over everything else.
     return api, {"messages": messages, **body, **(parameters.get("extra_body") or {})}
-
-
-def usage_of(message: AIMessage) -> Usage | None:
-    """Returns the usage of an answer; `None` where the vendor reported none.
-
-    >>> details = {"cache_read": 4}
-    >>> usage = {"input_tokens": 9, "output_tokens": 2, "total_tokens": 11}
-    >>> usage_of(AIMessage("4", usage_metadata={**usage, "input_token_details": details}))
-    Usage(input_tokens=9, output_tokens=2, total_tokens=11, cache_read_tokens=4)
-    """
-    metadata = message.usage_metadata
-    if metadata is None:
-        return None
-    into = metadata.get("input_token_details", {})
-    out = metadata.get("output_token_details", {})
-    sides = (_count(metadata["input_tokens"]), _count(metadata["output_tokens"]))
-    return Usage(
-        input_tokens=sides[0],
-        output_tokens=sides[1],
-        # A total beside a number that is no count tells nothing about that side.
-        total_tokens=None if None in sides else _count(metadata["total_tokens"]),
-        cache_read_tokens=_count(into.get("cache_read")),
-        cache_write_tokens=_count(into.get("cache_creation")),
-        input_audio_tokens=_count(into.get("audio")),
-        reasoning_tokens=_count(out.get("reasoning")),
-        output_audio_tokens=_count(out.get("audio")),
-    )
-
-
-def _count(tokens: int | None) -> int | None:
-    """Returns `tokens`, or None if no call can have used that many. LangChain checks no numbers."""
-    return tokens if tokens is not None and 0 <= tokens <= MAX_TOKENS else None
 
 
 def _text_of(message: AIMessage) -> str:

@@ -1,0 +1,108 @@
+"""What a message of LangChain's says about the usage and the cost of its call."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage
+from langchain_openai import ChatOpenAI
+
+from tests.billing.langchain.metered import both, metered
+from turngraph.billing.langchain.callback import LedgerCallback
+from turngraph.billing.langchain.message_usage import usage_of
+
+COUNTS = {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}
+UPSTREAM = {"cost_details": {"upstream_inference_cost": 0.5}}
+
+
+@pytest.fixture
+def vendor() -> Iterator[Any]:
+    """A server whose `usage` a test sets."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *_: object) -> None: ...
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            message = {"role": "assistant", "content": "4"}
+            choice = {"index": 0, "message": message, "finish_reason": "stop"}
+            answer = {"id": "c", "model": "m", "choices": [choice], "usage": server.usage}
+            body = json.dumps(answer).encode()
+            self.send_response(200)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    server: Any = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@both
+@pytest.mark.parametrize(
+    ("reported", "usd"),
+    [
+        ({"cost": 0.25}, "0.25"),
+        ({"cost": "0.25"}, "0.25"),
+        ({"cost": 0.5, "is_byok": False, **UPSTREAM}, "0.5"),
+        ({"cost": 0.01, "is_byok": True, **UPSTREAM}, "0.51"),
+        ({"cost_in_usd_ticks": 5_000_000_000}, "0.5"),
+    ],
+)
+def test_the_vendors_own_cost_is_what_a_call_of_langchains_costs(
+    book: Any, vendor: Any, mode: str, reported: dict[str, Any], usd: str
+) -> None:
+    """As in a turn; with the caller's own key, the router's fee and what its vendor takes."""
+    vendor.usage = {**COUNTS, **reported}
+    url = f"http://127.0.0.1:{vendor.server_port}/v1"
+    chat = ChatOpenAI(model="gpt-4o-mini", base_url=url, api_key="none", max_retries=0)
+    config: Any = {"callbacks": [LedgerCallback(metered(book))]}
+    if mode == "sync":
+        chat.invoke("Hi", config=config)
+    else:
+        asyncio.run(chat.ainvoke("Hi", config=config))
+    charged = book.rows("SELECT charge_nano FROM attempt")[0]["charge_nano"]
+    assert Decimal(charged) / 10**9 == Decimal(usd)
+
+
+@pytest.mark.parametrize(
+    "reported",
+    [
+        {"cost": -1},
+        {"cost": float("nan")},
+        {"cost": 1e30},
+        {"cost": True},
+        {"cost": "much"},
+        {"cost": 0.01, "is_byok": True},
+        {"cost_in_usd_ticks": 0},
+    ],
+    ids=repr,
+)
+def test_what_is_no_cost_leaves_the_list_price(reported: dict[str, Any]) -> None:
+    """A fee alone is not the cost, and a negative one would pay the caller."""
+    usage: Any = {"input_tokens": 9, "output_tokens": 2, "total_tokens": 11}
+    message = AIMessage("4", usage_metadata=usage, response_metadata={"token_usage": reported})
+    read = usage_of(message)
+    assert read is not None
+    assert read.cost_usd is None
+
+
+def test_reasoning_beside_the_answer_is_charged() -> None:
+    """xAI's total shows that its reasoning is not among the completion's tokens."""
+    usage: Any = {
+        "input_tokens": 9,
+        "output_tokens": 2,
+        "total_tokens": 41,
+        "output_token_details": {"reasoning": 30},
+    }
+    read = usage_of(AIMessage("4", usage_metadata=usage))
+    assert read is not None
+    assert (read.output_tokens, read.reasoning_tokens) == (32, 30)
