@@ -5,7 +5,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
@@ -32,6 +32,10 @@ from turngraph.interfaces.server.responses.conversation_storage import (
     ConversationRow,
     add_conversation,
     delete_conversation,
+)
+from turngraph.interfaces.server.responses.item_references import (
+    given_items,
+    with_referenced_items,
 )
 from turngraph.interfaces.server.responses.places import not_found
 from turngraph.interfaces.server.responses.planning import PlannedResponse, ResponsePlanner
@@ -69,7 +73,8 @@ CANCEL_S: Final = 5.0
 @router.post("/v1/responses", openapi_extra=RESPONSE_BODY)
 async def create_response(request: Request, caller: CallerOf, service: ServiceOf) -> Response:
     """Runs one turn and returns it as a response: whole, as a stream, or in the background."""
-    body = await read_json(request, service.config.server.body_bytes)
+    sent = await read_json(request, service.config.server.body_bytes)
+    body = await with_referenced_items(service.store.ledger.store, caller, sent)
     asked = read_response_request(body)
     planner = ResponsePlanner(service.store.ledger.store, service.models, caller)
     planned = await planner.plan(asked, body, idempotency_key(request.headers))
@@ -133,9 +138,7 @@ async def retrieve_response(
 async def list_input_items(response_id: str, caller: ReaderOf, service: ServiceOf) -> JsonObject:
     """Lists what the request of a stored response has added to the conversation."""
     row = await _find(response_id, caller, service)
-    given = row.request.get("input")
-    items: list[Any] = given if isinstance(given, list) else [_user_item(row, str(given))]
-    return {"object": "list", "data": items, "has_more": False}
+    return {"object": "list", "data": given_items(row), "has_more": False}
 
 
 @router.delete("/v1/responses/{response_id}")
@@ -245,16 +248,6 @@ async def _events(
     end = await run.end()
     for event in stream.finish(end, planned.started_by(end.plan.model)):
         yield event
-
-
-def _user_item(row: ResponseRow, text: str) -> JsonObject:
-    return {
-        "id": f"msg_{row.response_id.removeprefix('resp_')}_in",
-        "type": "message",
-        "role": "user",
-        "status": "completed",
-        "content": [{"type": "input_text", "text": text}],
-    }
 
 
 def _conversation(row: ConversationRow) -> JsonObject:

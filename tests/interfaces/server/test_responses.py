@@ -95,6 +95,44 @@ def test_a_response_is_whole_and_stored(url: str, vendor: Vendor) -> None:
         asked.responses.retrieve(made.id)
 
 
+def test_an_item_that_is_named_by_its_id_is_put_in(url: str, vendor: Vendor) -> None:
+    """Vercel's AI SDK names earlier items so. Those of another account are not found."""
+    before = vendor.play(Say("Rome."), Call(("locate", {})), Say("Still Rome."), Say("And now?"))
+    asked = client(url)
+    first = asked.responses.create(model="assistant", input="Where am I?")
+    [question] = asked.responses.input_items.list(first.id).data
+    given: list[Any] = [
+        {"type": "item_reference", "id": question.id},
+        {"id": first.output[0].id},
+        {"role": "user", "content": "And now?"},
+    ]
+    second = asked.responses.create(model="other", input=given, tools=[LOCATE])
+    [call] = second.output
+    assert call.type == "function_call"
+    given += [
+        {"type": "item_reference", "id": call.id},
+        {"type": "function_call_output", "call_id": call.call_id, "output": "Rome"},
+    ]
+    third = asked.responses.create(model="other", input=given, tools=[LOCATE])
+    assert third.output_text == "Still Rome."
+    given += [
+        {"type": "item_reference", "id": third.output[0].id},
+        {"role": "user", "content": "?"},
+    ]
+    asked.responses.create(model="other", input=given, tools=[LOCATE])
+    *_, conversation = sent(vendor, before)
+    assert [text for _, text in conversation] == [
+        "Where am I?", "Rome.", "And now?", None, "Rome", "Still Rome.", "?",
+    ]  # fmt: skip
+    for stranger, name in ((client(url, "bolt"), first.output[0].id), (asked, "msg_of_nobody")):
+        unknown: Any = [{"type": "item_reference", "id": name}]
+        with pytest.raises(openai.NotFoundError, match=f"`{name}` not found"):
+            stranger.responses.create(model="assistant", input=unknown)
+    asked.responses.delete(first.id)
+    with pytest.raises(openai.NotFoundError, match="until it is deleted"):
+        asked.responses.create(model="other", input=given)
+
+
 def test_a_response_says_what_open_responses_requires(url: str) -> None:
     """Strict clients check that these members are there, and that some are numbers. What is not
     served is not taken for the id of a response.

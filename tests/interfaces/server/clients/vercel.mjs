@@ -31,6 +31,18 @@ for (const model of [openai.chat('assistant'), openai.responses('assistant')]) {
   assert.equal(ran, 1)
   assert.match(answered.text, /Rome/)
 
+  // What was said before comes again, over Responses as references to its items.
+  const more = await generateText({
+    model,
+    messages: [
+      { role: 'user', content: 'Call locate.' },
+      ...answered.response.messages,
+      { role: 'user', content: 'What is 6 * 7?' },
+    ],
+    tools: { locate },
+  })
+  assert.match(more.text, /42/)
+
   await assert.rejects(
     generateText({ model: openai.chat('nobody'), prompt: 'Hi', maxRetries: 0 }), /no model/)
   console.log(`ai: ${model.provider} ok`)
