@@ -30,7 +30,7 @@ from turngraph.providers.reading.think_tags import (
 from turngraph.providers.reading.usage_reader import read_usage
 from turngraph.state.errors import ProviderError
 from turngraph.state.json_types import JsonMapping, JsonObject
-from turngraph.state.reply import UNFINISHED_STATUSES, ProviderReply, StreamChunk, ToolCall
+from turngraph.state.reply import ProviderReply, StreamChunk, ToolCall
 
 __all__ = ["ResponsesReader", "read_responses"]
 
@@ -310,10 +310,12 @@ def finish_reason(response: JsonMapping, has_calls: bool) -> str:
     """How the response ended, in the words of Chat Completions; without one, its own status."""
     if (unfinished := status_finish_reason(response)) is not None:
         return unfinished
-    # An item that the vendor serves may fail in a whole answer; a message or a call may not.
+    # An item that the vendor serves may fail in a whole answer; a message or a call may not. Some
+    # vendors leave `in_progress` on the items of a response that is completed.
     for item in objects_in(response.get("output")):
-        kind, status = str(item.get("type")), str(item.get("status"))
-        if kind in ANSWER_ITEMS and status in UNFINISHED_STATUSES:
+        kind, status = str(item.get("type")), item.get("status")
+        has_failed = kind in ANSWER_ITEMS and status in ("failed", "cancelled")
+        if has_failed or status == "incomplete":
             return "incomplete"
     return "tool_calls" if has_calls else "stop"
 
