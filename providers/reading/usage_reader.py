@@ -184,24 +184,13 @@ def first_value(members: Mapping[str, object], paths: Sequence[str]) -> object:
 def token_count(value: object, field: str, notes: list[str]) -> int | None:
     if value is None:
         return None
-    number = number_in(value)
-    # Some vendors write whole numbers as floats (12.0), some as text.
+    number = number_or_none(value)
+    # Some vendors write whole numbers as floats (12.0).
     if number is not None and 0 <= number <= MAX_TOKENS and number % 1 == 0:
         return int(number)
     kind = type(value).__name__
     notes.append(f"`{field}` is not a count of tokens (a `{kind}`); it counts as absent.")
     return None
-
-
-def number_in(value: object) -> int | float | Decimal | None:
-    """`value` as a number, also where it is one written as text; otherwise None.
-
-    >>> number_in("12"), number_in("0.0015"), number_in("many")
-    (Decimal('12'), Decimal('0.0015'), None)
-    """
-    if isinstance(value, str):
-        return Decimal(value) if _NUMBER.fullmatch(value) else None
-    return number_or_none(value)
 
 
 def with_parts_included(counts: TokenCounts, notes: list[str]) -> TokenCounts:
@@ -269,6 +258,18 @@ def cost_with_own_key(answer: Mapping[str, object], notes: list[str]) -> Iterato
         )
 
 
+def amount_in(value: object) -> int | float | Decimal | None:
+    """`value` as a number, also where it is one written as text, as decimals often are so that no
+    parser rounds them; otherwise None.
+
+    >>> amount_in("12"), amount_in("0.0015"), amount_in("many")
+    (Decimal('12'), Decimal('0.0015'), None)
+    """
+    if isinstance(value, str):
+        return Decimal(value) if _NUMBER.fullmatch(value) else None
+    return number_or_none(value)
+
+
 def amount_usd(
     answer: Mapping[str, object], path: str, units_per_usd: int, notes: list[str]
 ) -> Decimal | None:
@@ -276,7 +277,7 @@ def amount_usd(
     value = member_at(answer, path)
     if value is None or isinstance(value, Mapping):
         return None
-    amount = number_in(value)
+    amount = amount_in(value)
     if amount is None or not 0 <= amount <= MAX_USD * units_per_usd:
         kind = type(value).__name__
         notes.append(f"`{path}` is not an amount of money (a `{kind}`); it counts as absent.")

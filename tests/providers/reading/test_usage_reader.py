@@ -154,7 +154,7 @@ def test_counts_that_contradict_each_other_are_kept_and_noted() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [-1, 10**30, 1.5, math.nan, math.inf, "many", "-1", True, [], {"n": 1}], ids=repr
+    "wrong", [-1, 10**30, 1.5, math.nan, math.inf, "12", "many", True, [], {"n": 1}], ids=repr
 )
 def test_a_value_that_is_not_a_count_is_absent_and_noted(wrong: Any) -> None:
     """Clients that pass NaN or 10^30 on put it on the bill."""
@@ -193,12 +193,6 @@ def test_a_reported_cost_is_kept_exactly(raw: dict[str, Any], beside: Any, usd: 
     usage = usage_of(raw, cost=beside)
     assert usage is not None
     assert usage.cost_usd == Decimal(usd)
-
-
-@pytest.mark.parametrize(("written", "tokens"), [("12", 12), ("12.0", 12)])
-def test_a_count_written_as_text_is_a_count(written: str, tokens: int) -> None:
-    """Gateways that keep counts in headers or in Redis pass them on as text."""
-    assert usage_of({"prompt_tokens": written}) == Usage(input_tokens=tokens)
 
 
 def test_a_cost_written_as_text_is_a_cost() -> None:
