@@ -89,9 +89,17 @@ async def _hammer(
             for task in itertools.islice(asyncio.as_completed(under_way), share):
                 await task
             await asyncio.sleep(chance.random())
-            os.kill(chance.choice(_workers(server.pid)), signal.SIGKILL)
+            os.kill(chance.choice(await _until_some_serve(server)), signal.SIGKILL)
         await asyncio.gather(*asking)
     return asker
+
+
+async def _until_some_serve(server: "Popen[bytes]") -> list[int]:
+    """The processes that serve. On a busy machine those that replace killed ones come late."""
+    while not (workers := _workers(server.pid)):
+        assert server.poll() is None, "the server has ended"
+        await asyncio.sleep(0.05)
+    return workers
 
 
 def _workers(pid: int) -> list[int]:
