@@ -78,7 +78,7 @@ class RecordedExchange:
             cassette=record.get("sequence", {}).get("cassette", record["id"]),
             method=request["method"],
             path=request["path"].partition("?")[0],
-            status=int(response["status"]),
+            status=_status(response["status"]),
             headers=default | recorded,
             content=_content(response),
             record=record,
@@ -88,6 +88,12 @@ class RecordedExchange:
     def endpoint(self) -> str:
         """The path without the vendor's base path, for example `chat/completions`."""
         return _endpoint(self.path)
+
+
+def _status(recorded: object) -> int:
+    if not isinstance(recorded, int) or not 100 <= recorded <= 999:
+        raise ValueError(f"A recorded status is {recorded!r:.60}; it must be from 100 to 999.")
+    return recorded
 
 
 class Cassette(LoopbackServer):

@@ -53,6 +53,7 @@ def test_nothing_goes_on_where_nothing_was_begun(saved: bool) -> None:
         ('"api": "', '"gone": "'),
         ('"name": "weather"', '"gone": 1'),
         ('"status": 200', '"status": {}'),
+        ('"status": 200', '"status": Infinity'),
         ('"path": "', '"gone": "'),
     ],
 )

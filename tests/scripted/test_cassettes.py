@@ -136,3 +136,13 @@ def test_headers_that_could_not_be_sent_are_refused_when_they_are_read(headers: 
     line = json.dumps({"id": "r", "api": "chat", "request": None, "response": response})
     with pytest.raises(ValueError, match="control character"):
         Cassette.load([line])
+
+
+@pytest.mark.parametrize(
+    "status", ["Infinity", "NaN", "1e999", "99", "1000", "true", "200.0", '"200"']
+)
+def test_a_status_that_is_none_is_refused_when_it_is_read(status: str) -> None:
+    """Python reads more numbers as JSON than there are, and a server cannot send them."""
+    line = '{"id": "r", "api": "chat", "request": null, "response": {"status": %s, "headers": {}}}'
+    with pytest.raises(ValueError, match="A recorded status is"):
+        Cassette.load([line % status])

@@ -19,8 +19,15 @@ __all__ = ["SavedLine", "SavedWalk", "read_walk", "write_walk"]
 _FORMAT: Final = "turngraph walk"
 _VERSION: Final = 1
 _BEGINNING: Final = f'{{"format": "{_FORMAT}"'
-_DAMAGE: Final = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
-"""What reading a damaged file may raise."""
+_DAMAGE: Final = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What reading a damaged file may raise. Decimals and infinite numbers: ArithmeticError."""
 
 
 class SavedLine(NamedTuple):
