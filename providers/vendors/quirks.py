@@ -122,6 +122,10 @@ class Quirks(Frozen):
     """Whether a function's `strict` is sent."""
     schema_drop: frozenset[str] = frozenset()
     """Keywords that are taken out of the JSON schemas of tools."""
+    gemini_schemas: bool = False
+    """Whether JSON schemas are written in Gemini's dialect, which knows fewer keywords."""
+    object_formats: bool = False
+    """Whether the schema of an answer must be one object, and no union of several."""
     schema_inline: bool = False
     """Whether each `$ref` in such a schema is replaced by what it refers to."""
     tool_choice: dict[str, str] = Field(default_factory=dict)

@@ -1,12 +1,12 @@
 """JSON schemas rewritten without a change of meaning, for vendors that know fewer keywords."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from turngraph.state.json_types import JsonMapping, JsonObject
 
-__all__ = ["NO_STRICT_SCHEMA", "in_simple_words", "strict_schema"]
+__all__ = ["NO_STRICT_SCHEMA", "in_simple_words", "merged", "strict_schema"]
 
 NO_STRICT_SCHEMA: Final = (
     "is sent without `strict`: a strict schema describes no values of any kind, no tuples, no "
@@ -18,13 +18,21 @@ _NAMED: Final = ("properties", "patternProperties", "$defs", "definitions")
 """Keywords whose members the author names."""
 _VALUES: Final = ("enum", "const", "default", "required", "examples")
 """Keywords that hold values and no schemas."""
+_ANNOTATIONS: Final = frozenset({"title", "description", "default", "examples", "deprecated"})
+"""Keywords that narrow nothing: around a schema and inside it, the outer one counts."""
 _STRICT_KINDS: Final = frozenset({"type", "anyOf", "$ref", "enum", "const"})
 """Keywords of which a strict schema has one at every place."""
 _NOT_STRICT: Final = frozenset(
-    {"allOf", "not", "if", "then", "else", "dependentRequired", "dependentSchemas"}
+    {"allOf", "oneOf", "not", "if", "then", "else", "dependentRequired", "dependentSchemas"}
     | {"patternProperties", "prefixItems", "propertyNames", "contains", "unevaluatedProperties"}
 )
-"""Keywords that strict schemas do not have."""
+"""Keywords that strict schemas do not have, and that change too much to be left out."""
+_STRICT_WORDS: Final = _STRICT_KINDS | frozenset(
+    {"title", "description", "properties", "required", "additionalProperties", "items", "$defs"}
+    | {"definitions", "pattern", "format", "minLength", "maxLength", "minItems", "maxItems"}
+    | {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
+)
+"""Every keyword of strict schemas."""
 _STRICT_FORMATS: Final = frozenset(
     {"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"}
 )
@@ -40,8 +48,10 @@ _JSON_TYPES: Final[Mapping[type, str]] = {
 def in_simple_words(schema: JsonMapping, *, const: bool = True) -> JsonObject:
     """`schema` in the keywords that every vendor knows.
 
-    `oneOf` becomes `anyOf` and loses its `discriminator`, an `allOf` of one member is merged, and
-    an array has `items`, which OpenAI demands, a tuple's array too.
+    `oneOf` becomes `anyOf` and loses its `discriminator`, the members of an `allOf` are merged
+    where they do not contradict each other, an array has `items`, which OpenAI demands, a tuple's
+    array too, and what older drafts or careless servers write (`exclusiveMinimum: true`, a list as
+    `items`, `required: null`) is said in today's words.
 
     const: whether the vendor knows `const`. If not, it becomes an `enum` of one value.
 
@@ -60,7 +70,8 @@ def strict_schema(schema: JsonMapping) -> JsonObject | None:
     any kind (`Any`, a `list` of anything), a tuple, and an object whose members have no fixed names
     cannot be described. Left out is what only narrows a value and is refused: the `uniqueItems` of
     a set, formats such as a URL's, and patterns that look ahead, such as a decimal's. The answer is
-    checked against the whole schema when it has come.
+    checked against the whole schema when it has come. Keywords that say nothing of the value
+    (`examples`, `default`, a vendor's `x-…`) are left out too.
     https://platform.openai.com/docs/guides/structured-outputs#supported-schemas
 
         >>> strict_schema({"type": "object", "properties": {"a": {"type": "string"}}})["required"]
@@ -70,13 +81,15 @@ def strict_schema(schema: JsonMapping) -> JsonObject | None:
     unsayable: list[JsonObject] = []
 
     def closed(node: JsonObject) -> JsonObject:
-        node = _without_refused(node)
-        if not _STRICT_KINDS & node.keys() or _NOT_STRICT & node.keys():
+        if unsaid := _NOT_STRICT & node.keys():
+            unsayable.append({name: node[name] for name in unsaid})
+        node = _without_refused(_with_null(node))
+        if not _STRICT_KINDS & node.keys():
             unsayable.append(node)
             return node
         if "$ref" in node and len(node) > 1:
             # Strict modes take no keyword beside a reference.
-            rest = {name: value for name, value in node.items() if name not in ("$ref", "default")}
+            rest = {name: value for name, value in node.items() if name != "$ref"}
             return {"anyOf": [{"$ref": node["$ref"]}], **rest}
         if not _is_object(node):
             return node
@@ -84,13 +97,7 @@ def strict_schema(schema: JsonMapping) -> JsonObject | None:
         if extra is True or isinstance(extra, dict) or ("properties" not in node and extra is None):
             unsayable.append(node)
             return node
-        # A default would promise that the property may be missing.
-        properties = {
-            name: {key: value for key, value in member.items() if key != "default"}
-            if isinstance(member, dict)
-            else member
-            for name, member in node.get("properties", {}).items()
-        }
+        properties = node.get("properties", {})
         return {
             **node,
             "properties": properties,
@@ -99,17 +106,30 @@ def strict_schema(schema: JsonMapping) -> JsonObject | None:
         }
 
     strict = _rewrite(_rewrite(schema, lambda node: _simplified(node, const=True)), closed)
-    return None if unsayable else dict(strict)
+    # The root is an object: no reference, no union, no list.
+    return None if unsayable or strict.get("type") != "object" else dict(strict)
 
 
 def _without_refused(node: JsonObject) -> JsonObject:
     """`node` without what only narrows its values, in words that strict modes refuse."""
-    refused = {"uniqueItems"}
+    refused = set(node.keys() - _STRICT_WORDS)
     if node.get("format") not in _STRICT_FORMATS:
         refused.add("format")
     if _LOOKAROUND.search(str(node.get("pattern"))):
         refused.add("pattern")
     return {name: value for name, value in node.items() if name not in refused}
+
+
+def _with_null(node: JsonObject) -> JsonObject:
+    """`node` with null among its types, where OpenAPI's `nullable` says so."""
+    kind = node.get("type")
+    if node.get("nullable") is not True or kind is None:
+        return node
+    kinds = [*kind, "null"] if isinstance(kind, list) else [kind, "null"]
+    node = {**node, "type": list(dict.fromkeys(kinds))}
+    if isinstance(values := node.get("enum"), list) and None not in values:
+        node["enum"] = [*values, None]
+    return node
 
 
 def _any_of(schemas: object) -> JsonObject:
@@ -134,7 +154,12 @@ def _rewrite(node: Any, change: Callable[[JsonObject], JsonObject]) -> Any:
     inner: JsonObject = {}
     for name, member in node.items():
         if name in _NAMED and isinstance(member, dict):
-            inner[name] = {key: _rewrite(value, change) for key, value in member.items()}
+            # `true` fits everything, and so does `{}`; a member that is `false` can never be.
+            inner[name] = {
+                key: _rewrite({} if value is True else value, change)
+                for key, value in member.items()
+                if value is not False
+            }
         elif name in _VALUES:
             inner[name] = member
         elif name == "discriminator":
@@ -145,14 +170,14 @@ def _rewrite(node: Any, change: Callable[[JsonObject], JsonObject]) -> Any:
 
 
 def _simplified(node: JsonObject, *, const: bool) -> JsonObject:
+    node = _corrected(node)
     if isinstance(node.get("oneOf"), list) and "anyOf" not in node:
         node = {("anyOf" if name == "oneOf" else name): value for name, value in node.items()}
-    if isinstance(parts := node.get("allOf"), list) and len(parts) == 1:
+    if isinstance(parts := node.get("allOf"), list) and parts:
         rest = {name: value for name, value in node.items() if name != "allOf"}
-        if isinstance(parts[0], dict) and parts[0].keys().isdisjoint(rest.keys() - {"description"}):
-            node = {**parts[0], **rest}
-    if node.get("type") == "array" and "items" not in node:
-        node = {**node, "items": _any_of(node.get("prefixItems"))}
+        node = merged([*parts, rest]) or node
+    if _is_array(node):
+        node = _with_items(node)
     if not const and "const" in node:
         value = node["const"]
         node = {name: member for name, member in node.items() if name != "const"}
@@ -160,3 +185,55 @@ def _simplified(node: JsonObject, *, const: bool) -> JsonObject:
         if type(value) in _JSON_TYPES:
             node.setdefault("type", _JSON_TYPES[type(value)])
     return node
+
+
+def _corrected(node: JsonObject) -> JsonObject:
+    """`node` without what no draft allows, and with draft 4's exclusive bounds as they are now."""
+    for name, kind in (("properties", dict), ("required", list)):
+        if name in node and not isinstance(node[name], kind):
+            node = {key: value for key, value in node.items() if key != name}
+    for name, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
+        if isinstance(is_exclusive := node.get(name), bool):
+            node = {key: value for key, value in node.items() if key != name}
+            if is_exclusive and bound in node:
+                node[name] = node.pop(bound)
+    return node
+
+
+def _with_items(node: JsonObject) -> JsonObject:
+    """`node`, an array, with one schema as its `items`."""
+    items = node.get("items")
+    if isinstance(items, list):  # a tuple, in older drafts
+        return {**node, "prefixItems": items, "items": _any_of(items)}
+    return node if isinstance(items, dict) else {**node, "items": _any_of(node.get("prefixItems"))}
+
+
+def _is_array(node: JsonMapping) -> bool:
+    kind = node.get("type")
+    return kind == "array" or (isinstance(kind, list) and "array" in kind)
+
+
+def merged(schemas: Sequence[object]) -> JsonObject | None:
+    """One schema for what fits all of `schemas`, or None if they say different things in one word.
+
+    >>> merged([{"properties": {"a": {}}, "required": ["a"]}, {"properties": {"b": {}}}])
+    {'properties': {'a': {}, 'b': {}}, 'required': ['a']}
+    """
+    whole: JsonObject = {}
+    for schema in schemas:
+        if not isinstance(schema, dict):
+            return None
+        for name, value in schema.items():
+            before: Any = whole.get(name, value)
+            if name in ("properties", "$defs", "definitions"):
+                if any(before.get(key, member) != member for key, member in value.items()):
+                    return None
+                whole[name] = {**before, **value} if name in whole else value
+            elif name == "required":
+                whole[name] = list(dict.fromkeys([*before, *value]))
+            elif before == value or name in _ANNOTATIONS:
+                whole[name] = value
+            else:
+                return None
+    # Strict modes and most servers take nothing beside a reference.
+    return None if "$ref" in whole and whole.keys() - _ANNOTATIONS - {"$ref"} else whole

@@ -15,6 +15,8 @@ from turngraph.providers.writing.schema_dialect import (
     in_simple_words,
     strict_schema,
 )
+from turngraph.providers.writing.schema_gemini import gemini_schema
+from turngraph.providers.writing.schema_roots import object_root, resolve, without_root_reference
 from turngraph.state.json_types import JsonMapping, JsonObject
 from turngraph.state.request import ChatRequest, ToolSpec
 
@@ -71,7 +73,7 @@ def _function(tool: ToolSpec, quirks: Quirks, notes: Notes) -> JsonObject:
     function: JsonObject = {"name": tool.name}
     if tool.description:
         function["description"] = tool.description
-    function["parameters"] = schema_for(tool.parameters, quirks, notes)
+    function["parameters"] = schema_for(tool.parameters, quirks, notes, is_object=True)
     if tool.strict is not None:
         if quirks.strict_tools:
             function["strict"] = tool.strict
@@ -86,8 +88,12 @@ def _function(tool: ToolSpec, quirks: Quirks, notes: Notes) -> JsonObject:
     return function
 
 
-def schema_for(schema: Mapping[str, JsonValue], quirks: Quirks, notes: Notes) -> JsonObject:
+def schema_for(
+    schema: Mapping[str, JsonValue], quirks: Quirks, notes: Notes, *, is_object: bool = False
+) -> JsonObject:
     """`schema`, with references replaced and keywords removed where the vendor needs that.
+
+    is_object: whether its root must be an object, as a tool's is.
 
     >>> from turngraph.providers.vendors.profiles import Quirks
     >>> quirks = Quirks(schema_inline=True, schema_drop=frozenset(["$defs"]))
@@ -96,7 +102,13 @@ def schema_for(schema: Mapping[str, JsonValue], quirks: Quirks, notes: Notes) ->
     {'properties': {'a': {'type': 'integer'}}}
     """
     pickled, sentences = _adapted(
-        pickle.dumps(schema), quirks.schema_inline, quirks.schema_drop, notes.vendor, notes.model
+        pickle.dumps(schema),
+        quirks.schema_inline,
+        quirks.schema_drop,
+        quirks.gemini_schemas,
+        is_object,
+        notes.vendor,
+        notes.model,
     )
     for sentence in sentences:
         notes.add(sentence)
@@ -105,7 +117,13 @@ def schema_for(schema: Mapping[str, JsonValue], quirks: Quirks, notes: Notes) ->
 
 @lru_cache(maxsize=1024)
 def _adapted(
-    pickled: bytes, inline: bool, drop: frozenset[str], vendor: str, model: str
+    pickled: bytes,
+    inline: bool,
+    drop: frozenset[str],
+    gemini: bool,
+    is_object: bool,
+    vendor: str,
+    model: str,
 ) -> tuple[bytes, tuple[str, ...]]:
     """What `schema_for` returns, and the sentences that it notes.
 
@@ -118,7 +136,11 @@ def _adapted(
     if inline and "$ref" in str(schema):
         used = {name: value for name, value in schema.items() if name not in _DEFINITIONS}
         adapted = _Inliner(schema, notes).inline(used)
-    adapted = in_simple_words(adapted, const="const" not in drop)
+    adapted = in_simple_words(without_root_reference(adapted), const=not gemini)
+    if is_object:
+        adapted = object_root(adapted, notes)
+    if gemini:
+        adapted = gemini_schema(adapted, notes)
     if drop:
         adapted = _drop_keywords(adapted, drop, notes)
     return pickle.dumps(adapted), notes.sentences()
@@ -150,7 +172,7 @@ class _Inliner:
             self.notes.add(f"{why}; it is cut there: {self.notes.vendor} takes no references.")
             return {"type": "object", **siblings}
         self.replaced += 1
-        target = _resolve(self.root, reference)
+        target = resolve(self.root, reference)
         return {**self.inline(target, (*open_references, reference)), **siblings}
 
     def _why_cut(self, reference: str, open_references: tuple[str, ...]) -> str | None:
@@ -159,18 +181,6 @@ class _Inliner:
         if self.replaced >= MAX_REPLACED:
             return f"A schema has more than {MAX_REPLACED:,} references when they are replaced"
         return None
-
-
-def _resolve(root: JsonMapping, reference: str) -> JsonMapping:
-    """What `reference` points to inside `root`; a schema for any object if it points nowhere.
-
-    `~1` stands for `/` and `~0` for `~`: https://www.rfc-editor.org/rfc/rfc6901#section-4
-    """
-    node: Any = root
-    for step in reference.split("/")[1:]:
-        name = step.replace("~1", "/").replace("~0", "~")
-        node = node.get(name) if isinstance(node, dict) else None
-    return node if isinstance(node, dict) else {"type": "object"}
 
 
 def _drop_keywords(node: object, dropped: frozenset[str], notes: Notes) -> Any:

@@ -434,10 +434,24 @@ def schema_drop(case: Case) -> None:
     assert set(sent["properties"]) == set(named["properties"]), (
         "a property may be called as a keyword is"
     )
-    # What `const` says is said by `enum`, which every vendor knows.
-    kept = {"enum": [True]} if "const" in case.quirks.schema_drop else {}
-    expected = {"type": "string"} | kept
-    assert all(inner == expected for inner in sent["properties"].values())
+    assert all(inner == {"type": "string"} for inner in sent["properties"].values())
+
+
+def gemini_schemas(case: Case) -> None:
+    size = {"type": ["integer", "null"], "exclusiveMinimum": 0}
+    tool = ToolSpec(name="t", parameters={"type": "object", "properties": {"size": size}})
+    sent = case.build(tools=(tool,)).body["tools"][0]["function"]["parameters"]["properties"]
+    in_dialect = {"type": "integer", "minimum": 1, "nullable": True}
+    assert (sent["size"] == in_dialect) == case.quirks.gemini_schemas
+
+
+def object_formats(case: Case) -> None:
+    branches = [{"type": "object", "properties": {name: {"type": "string"}}} for name in "ab"]
+    described = {"name": "n", "schema": {"anyOf": branches}}
+    payload = case.build(response_format={"type": "json_schema", "json_schema": described})
+    if "response_format" in payload.body:
+        sent = payload.body["response_format"]["json_schema"]["schema"]
+        assert ("anyOf" not in sent) == case.quirks.object_formats
 
 
 def schema_inline(case: Case) -> None:
@@ -552,6 +566,8 @@ CLAIMS: Mapping[str, Callable[[Case], None]] = {
             tools_with_reasoning,
             strict_tools,
             schema_drop,
+            gemini_schemas,
+            object_formats,
             schema_inline,
             tool_choice,
             named_tool_choice,

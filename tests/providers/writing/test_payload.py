@@ -77,7 +77,7 @@ def test_a_whole_chat_request_has_that_apis_names() -> None:
                 "function": {
                     "name": "add",
                     "description": "Adds.",
-                    "parameters": {"type": "object"},
+                    "parameters": {"type": "object", "properties": {}},
                 },
             }
         ],
@@ -129,7 +129,7 @@ def test_a_whole_responses_request_has_that_apis_names() -> None:
                 "type": "function",
                 "name": "add",
                 "description": "Adds.",
-                "parameters": {"type": "object"},
+                "parameters": {"type": "object", "properties": {}},
                 "strict": False,
             },
             {"type": "web_search"},

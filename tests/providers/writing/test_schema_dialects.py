@@ -187,7 +187,7 @@ def test_a_strict_tool_with_a_mapping_is_sent_without_strict() -> None:
 
 
 def test_a_schema_is_rewritten_anew_once_it_or_what_was_sent_of_it_is_changed() -> None:
-    parameters: dict[str, Any] = {"type": "object", "properties": {"size": {"const": 1}}}
+    parameters: dict[str, Any] = {"type": "object", "properties": {"size": {"const": "s"}}}
     request = ChatRequest(
         vendor="googleai",
         api="chat",
@@ -200,11 +200,11 @@ def test_a_schema_is_rewritten_anew_once_it_or_what_was_sent_of_it_is_changed() 
         return body["tools"][0]["function"]["parameters"]["properties"]
 
     first = sent()
-    assert first == {"size": {"enum": [1], "type": "integer"}}
-    first["size"]["enum"].append(2)
-    assert sent() == {"size": {"enum": [1], "type": "integer"}}
-    request.tools[0].parameters["properties"]["size"]["const"] = True  # type: ignore[index, call-overload]
-    assert sent() == {"size": {"enum": [True], "type": "boolean"}}
+    assert first == {"size": {"type": "string", "enum": ["s"]}}
+    first["size"]["enum"].append("m")
+    assert sent() == {"size": {"type": "string", "enum": ["s"]}}
+    request.tools[0].parameters["properties"]["size"]["const"] = "l"  # type: ignore[index, call-overload]
+    assert sent() == {"size": {"type": "string", "enum": ["l"]}}
 
 
 def test_a_warning_about_a_schema_comes_with_every_request() -> None:

@@ -1,0 +1,97 @@
+"""JSON schemas as Gemini takes them: it refuses a request with one word that it does not know."""
+
+from typing import Any
+
+import pytest
+from langchain_core.messages import HumanMessage
+
+from turngraph.providers.vendors.profiles import VENDORS
+from turngraph.providers.writing.payload import build_payload
+from turngraph.state.request import ChatRequest, ToolSpec
+
+
+def sent(schema: Any, **more: Any) -> tuple[Any, tuple[str, ...]]:
+    parameters = {"type": "object", "properties": {"a": schema}, **more}
+    request = ChatRequest(
+        vendor="googleai",
+        api="chat",
+        model="gemini-2.5-flash",
+        tools=(ToolSpec(name="f", parameters=parameters),),
+    )
+    payload = build_payload(request, [HumanMessage("Hi")], VENDORS["googleai"])
+    return payload.body["tools"][0]["function"]["parameters"], payload.warnings
+
+
+@pytest.mark.parametrize(
+    ("schema", "member"),
+    [
+        ({"type": ["string", "null"]}, {"type": "string", "nullable": True}),
+        (
+            {"anyOf": [{"type": "integer"}, {"type": "null"}], "default": None, "title": "A"},
+            {"type": "integer", "title": "A", "nullable": True},
+        ),
+        ({"type": ["string", "integer"]}, {"anyOf": [{"type": "string"}, {"type": "integer"}]}),
+        ({"enum": ["x", None]}, {"type": "string", "enum": ["x"], "nullable": True}),
+        (
+            {"type": "integer", "exclusiveMinimum": 0, "exclusiveMaximum": 9},
+            {"type": "integer", "minimum": 1, "maximum": 8},
+        ),
+        ({"properties": {}}, {"type": "object", "properties": {}}),
+        ({"type": "string", "format": "date-time"}, {"type": "string", "format": "date-time"}),
+        (
+            {"type": "string", "examples": ["x"], "x-order": 1, "$comment": "c", "readOnly": True},
+            {"type": "string"},
+        ),
+        (
+            {"enum": [1, 2, 4], "description": "The size."},
+            {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": 4,
+                "description": "The size. One of: 1, 2, 4.",
+            },
+        ),
+        ({"const": True}, {"type": "boolean", "description": "One of: true."}),
+        (
+            {"enum": ["auto", 1]},
+            {
+                "anyOf": [{"type": "string", "enum": ["auto"]}, {"type": "integer"}],
+                "description": "One of: auto, 1.",
+            },
+        ),
+    ],
+)
+def test_a_schema_says_the_same_in_geminis_words(schema: Any, member: Any) -> None:
+    parameters, warnings = sent(schema)
+    assert parameters["properties"]["a"] == member
+    assert not warnings
+
+
+@pytest.mark.parametrize(
+    ("schema", "word"),
+    [
+        ({"type": "string", "format": "uri"}, "format: uri"),
+        ({"type": "number", "multipleOf": 0.5}, "multipleOf"),
+        ({"type": "array", "items": {}, "uniqueItems": True}, "uniqueItems"),
+        ({"not": {"type": "string"}}, "not"),
+        ({"type": "number", "exclusiveMinimum": 0}, "exclusiveMinimum"),
+    ],
+)
+def test_what_gemini_cannot_say_is_left_out_with_a_warning(schema: Any, word: str) -> None:
+    parameters, warnings = sent(schema)
+    assert word.partition(":")[0] not in parameters["properties"]["a"]
+    assert f"`{word}`" in warnings[0]
+
+
+def test_only_properties_that_are_there_are_required() -> None:
+    """It answers 400: "property is not defined"."""
+    assert sent({"type": "string"}, required=["a", "ghost"])[0]["required"] == ["a"]
+
+
+def test_a_strict_answer_is_not_closed_again() -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}}
+    form = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema, "strict": True}}
+    request = ChatRequest(vendor="googleai", api="chat", model="m", response_format=form)
+    payload = build_payload(request, [HumanMessage("Hi")], VENDORS["googleai"])
+    written = payload.body["response_format"]["json_schema"]["schema"]
+    assert written == {**schema, "required": ["a"]}
