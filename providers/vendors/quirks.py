@@ -137,6 +137,9 @@ class Quirks(Frozen):
     """Whether a tool can be demanded by its name. If not, `required` is sent instead."""
     tool_id_length: int | None = None
     """If set, ids of tool calls are rewritten to this many letters and digits."""
+    plain_tool_ids: bool = False
+    """Whether ids of tool calls that are long, or hold more than letters, digits, `_` and `-`, are
+    rewritten."""
     json_arguments: bool = True
     """Whether the server parses the arguments of earlier calls, and fails if they are not a JSON
     object."""

@@ -17,7 +17,7 @@ from turngraph.providers.writing.content import (
     part_or_note,
     place_of,
 )
-from turngraph.providers.writing.content_readers import read_block
+from turngraph.providers.writing.content_readers import read_block, read_result_block
 from turngraph.providers.writing.roles import DEVELOPER, role_of
 from turngraph.providers.writing.wire_calls import wire_calls
 from turngraph.state.arguments import json_text
@@ -104,7 +104,9 @@ class OpenAIChatConverter:
         content: Any = message.content
         if isinstance(content, list):
             place = place_of(message)
-            content = [part_or_note(read_block(b, place), place, chat_part) for b in content]
+            parts = [read_result_block(block, place) for block in content]
+            # An empty list is refused.
+            content = [part_or_note(part, place, chat_part) for part in parts] or ""
         return {"role": "tool", "tool_call_id": message.tool_call_id, "content": content}
 
     _CONVERT: Final[Mapping[str, Callable[["OpenAIChatConverter", BaseMessage], JsonObject]]] = {

@@ -6,7 +6,6 @@ set it. The steps change the messages in place.
 
 import re
 from collections.abc import Callable, Sequence
-from hashlib import sha256
 from typing import Final, TypeAlias
 
 from turngraph.providers.vendors.profiles import Quirks
@@ -18,17 +17,19 @@ from turngraph.providers.writing.content_parts import (
 )
 from turngraph.providers.writing.notes import Notes
 from turngraph.providers.writing.reasoning_replay import replay_reasoning
+from turngraph.providers.writing.unique_ids import plain_id, short_id
 from turngraph.state.arguments import parse_arguments
 from turngraph.state.errors import ToolArgumentsError
 from turngraph.state.json_types import JsonObject
 
-__all__ = ["adapt_messages", "short_id"]
+__all__ = ["adapt_messages"]
 
 Messages: TypeAlias = list[JsonObject]
 
 _NAME: Final = re.compile(r"[^\s<|\\/>]{1,64}")
 """What `name` may be: https://platform.openai.com/docs/api-reference/chat/create"""
-_ID_LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+_MAX_ID: Final = 40
+"""Characters that an id of a call may have on Chat Completions."""
 
 
 def adapt_messages(messages: Messages, quirks: Quirks, notes: Notes) -> Messages:
@@ -94,37 +95,20 @@ def _drop_names(messages: Messages, quirks: Quirks, notes: Notes) -> Messages:
     return messages
 
 
-def _shorten_call_ids(messages: Messages, quirks: Quirks, notes: Notes) -> Messages:
+def _rewrite_call_ids(messages: Messages, quirks: Quirks, notes: Notes) -> Messages:
     length = quirks.tool_id_length
-    if length is None:
+    if length is None and not quirks.plain_tool_ids:
         return messages
+
+    def sent(call_id: str) -> str:
+        return plain_id(call_id, _MAX_ID) if length is None else short_id(call_id, length)
+
     for message in messages:
         for call in message.get("tool_calls") or ():
-            call["id"] = short_id(call["id"], length)
+            call["id"] = sent(call["id"])
         if "tool_call_id" in message:
-            message["tool_call_id"] = short_id(message["tool_call_id"], length)
+            message["tool_call_id"] = sent(message["tool_call_id"])
     return messages
-
-
-def short_id(call_id: str, length: int) -> str:
-    """An id of `length` letters and digits: `call_id` itself if it is one.
-
-    Otherwise it is made from a hash of `call_id`, so that a call and its result get the same id,
-    and a prompt cache finds the same bytes in the next request. Mistral takes exactly nine
-    characters.
-
-        >>> short_id("call_abc", 9), short_id("D681PevKs", 9)
-        ('dEWh31dcd', 'D681PevKs')
-    """
-    if re.fullmatch(rf"[A-Za-z0-9]{{{length}}}", call_id):
-        return call_id
-    # A lone surrogate in an id must not raise here: the check of the whole body names its place.
-    number = int.from_bytes(sha256(call_id.encode("utf-8", "surrogatepass")).digest())
-    letters = []
-    for _ in range(length):
-        number, place = divmod(number, len(_ID_LETTERS))
-        letters.append(_ID_LETTERS[place])
-    return "".join(letters)
 
 
 def _repair_arguments(messages: Messages, quirks: Quirks, notes: Notes) -> Messages:
@@ -199,7 +183,7 @@ _STEPS: Final[Sequence[Callable[[Messages, Quirks, Notes], Messages]]] = (
     move_tool_media,
     adapt_parts,
     _drop_names,
-    _shorten_call_ids,
+    _rewrite_call_ids,
     _repair_arguments,
     _adapt_empty_answers,
     _bridge_to_user,

@@ -27,7 +27,7 @@ __all__ = [
     "responses_part",
 ]
 
-Kind: TypeAlias = Literal["image", "audio", "file"]
+Kind: TypeAlias = Literal["image", "audio", "video", "file"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """An image, a sound or a file, given by a URL or by the id of an uploaded file."""
+    """An image, a sound, a video or a file, given by a URL or by the id of an uploaded file."""
 
     kind: Kind
     url: str | None = None
@@ -69,6 +69,11 @@ NOT_CONTENT: Final = frozenset(
         "tool_call",
         "function_call",
         "invalid_tool_call",
+        "tool_call_chunk",
+        "server_tool_call",
+        "server_tool_call_chunk",
+        "server_tool_result",
+        "non_standard",
     )
 )
 """Types of blocks in other models' answers that are left out. They repeat what LangChain has in
@@ -124,8 +129,8 @@ def responses_part(part: Part, place: str, *, output: bool = False) -> JsonObjec
         return {"type": "output_text" if output else "input_text", "text": part.text}
     if isinstance(part, Raw) and part.part.get("type") not in _CHAT_ONLY:
         return part.part
-    if isinstance(part, Raw) or part.kind == "audio":
-        kind = part.part["type"] if isinstance(part, Raw) else "audio"
+    if isinstance(part, Raw) or part.kind in ("audio", "video"):
+        kind = part.part["type"] if isinstance(part, Raw) else part.kind
         raise TurnValueError(
             f"In {place}, the Responses API does not take `{kind}`; ask through Chat Completions."
         )
@@ -198,9 +203,18 @@ def _chat_file(part: Media, place: str) -> JsonObject:
     return {"type": "file", "file": {"filename": filename, "file_data": url}}
 
 
+def _chat_video(part: Media, place: str) -> JsonObject:
+    if part.url is None:
+        raise TurnValueError(
+            f"In {place}, a video is given by file id; Chat Completions takes a URL or base64."
+        )
+    return {"type": "video_url", "video_url": {"url": part.url}}
+
+
 _CHAT_MEDIA: Final[Mapping[Kind, Callable[[Media, str], JsonObject]]] = {
     "image": _chat_image,
     "audio": _chat_audio,
+    "video": _chat_video,
     "file": _chat_file,
 }
 

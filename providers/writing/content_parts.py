@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from turngraph.providers.vendors.profiles import Quirks
 from turngraph.providers.writing.notes import Notes
 from turngraph.state.json_types import JsonObject
 
 __all__ = ["adapt_parts", "as_text", "move_tool_media", "note_tool_media"]
+
+_EMPTY_TEXT: Final = {"type": "text", "text": ""}
 
 
 def note_tool_media(messages: list[JsonObject], quirks: Quirks, notes: Notes) -> list[JsonObject]:
@@ -80,14 +82,19 @@ def move_tool_media(messages: list[JsonObject], quirks: Quirks, notes: Notes) ->
 def adapt_parts(messages: list[JsonObject], quirks: Quirks, notes: Notes) -> list[JsonObject]:
     """Rewrites parts that the vendor does not know, in place.
 
+    Empty texts, which some vendors refuse, are left out: an answer of nothing else is empty.
+
     Raises TurnValueError for a part that cannot be rewritten without losing what it holds.
     """
     for message in messages:
         content = message.get("content")
         if not isinstance(content, list):
             continue
-        for n, part in enumerate(content):
-            content[n] = adapt_part(part, quirks, notes)
+        filled = [part for part in content if part != _EMPTY_TEXT]
+        if not filled and message["role"] == "assistant":
+            message["content"] = ""
+            continue
+        content[:] = [adapt_part(part, quirks, notes) for part in filled or content]
         if quirks.text_content and all(part.get("type") == "text" for part in content):
             message["content"] = as_text(content)
     return messages

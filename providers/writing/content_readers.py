@@ -13,7 +13,7 @@ from turngraph.providers.writing.content import Kind, Media, Part, Raw, Text
 from turngraph.state.errors import TurnValueError
 from turngraph.state.json_types import JsonMapping
 
-__all__ = ["read_block"]
+__all__ = ["read_block", "read_result_block"]
 
 _TEXTS: Final = ("url", "file_id", "detail", "filename")
 """The members of `Media` that are texts."""
@@ -53,6 +53,21 @@ def read_block(block: object, place: str) -> Part:
         ) from exc
     except (AttributeError, TypeError) as exc:
         raise TurnValueError(f"In {place}, a `{kind}` block is malformed: {exc}.") from exc
+
+
+def read_result_block(block: object, place: str) -> Part:
+    """What `block` of a tool's result stands for; a note in its place if nobody knows.
+
+    A result is in every later request of its thread, and nobody can mend it.
+
+        >>> read_result_block({"type": "hologram"}, "message 1").text
+        '[hologram: left out, no vendor knows it]'
+    """
+    try:
+        return read_block(block, place)
+    except TurnValueError:
+        kind = block.get("type") if isinstance(block, Mapping) else type(block).__name__
+        return Text(f"[{kind}: left out, no vendor knows it]")
 
 
 def _with_texts(part: Part) -> Part:
@@ -135,7 +150,8 @@ def _input_audio(block: JsonMapping) -> Part:
 def _file(block: JsonMapping) -> Part:
     file = block.get("file")
     if not isinstance(file, Mapping):
-        return _media("file", block)
+        is_text = block.get("source_type") == "text"
+        return _text(block) if is_text else _media("file", block)
     if not str(file.get("file_data", "data:")).startswith("data:"):
         # OpenRouter takes a URL here: https://openrouter.ai/docs/features/multimodal/pdfs
         return Raw(dict(block))
@@ -153,6 +169,13 @@ def _input_file(block: JsonMapping) -> Part:
         filename=block.get("filename"),
         cache_control=block.get("cache_control"),
     )
+
+
+def _plain_text_or_file(block: JsonMapping) -> Part:
+    source = block.get("source")
+    if isinstance(source, Mapping) and source.get("type") == "text":
+        return Text(source["data"])
+    return _media("file", {"filename": block.get("title"), **block})
 
 
 def _raw(block: JsonMapping) -> Part:
@@ -174,6 +197,8 @@ _READERS: Final[Mapping[str, Callable[[JsonMapping], Part]]] = {
     "image": lambda block: _media("image", block),
     "input_audio": _input_audio,
     "audio": lambda block: _media("audio", block),
+    "video": lambda block: _media("video", block),
+    "document": _plain_text_or_file,  # Anthropic's
     "file": _file,
     "input_file": _input_file,
     "document_url": _raw,  # https://docs.mistral.ai/capabilities/document_ai/document_qna

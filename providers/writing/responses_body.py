@@ -20,7 +20,7 @@ from turngraph.providers.writing.parameters import (
 from turngraph.providers.writing.responses_converter import OpenAIResponsesConverter
 from turngraph.providers.writing.tool_choice import tool_members
 from turngraph.providers.writing.tool_specs import responses_tools
-from turngraph.providers.writing.unique_ids import UniqueCallIds
+from turngraph.providers.writing.unique_ids import UniqueCallIds, plain_id
 from turngraph.state.json_types import JsonMapping, JsonObject
 from turngraph.state.request import ChatRequest
 
@@ -28,6 +28,9 @@ __all__ = ["responses_body"]
 
 _CHAT_ONLY: Final = ("stop", "seed", "logprobs")
 """Parameters that Responses does not have. It has log probabilities, through `include`."""
+
+_MAX_ID: Final = 64
+"""Characters that an id of a call may have on Responses."""
 
 
 def responses_body(
@@ -50,6 +53,7 @@ def responses_body(
     tools = responses_tools(request, quirks, notes)
     body.update(tool_members(tools, request, quirks, notes, "responses"))
     asked = sampling(request, quirks, notes)
+    wants_logprobs = bool(asked.get("logprobs") or "top_logprobs" in asked)
     for name in _CHAT_ONLY:
         if asked.pop(name, None) is not None and name != "logprobs":
             notes.add_dropped(name, "the Responses API has no such parameter")
@@ -59,7 +63,7 @@ def responses_body(
         body["reasoning"] = reasoning
     if text := _text(request, quirks, notes):
         body["text"] = text
-    if include := _include(request, quirks, "top_logprobs" in asked or bool(request.logprobs)):
+    if include := _include(request, quirks, wants_logprobs):
         body["include"] = include
     if request.store is not None:
         body["store"] = request.store
@@ -76,6 +80,11 @@ def _items(
     )
     items = converter.convert_all(messages)
     UniqueCallIds().rename_items(items)
+    # Results that continue a response belong to calls that the vendor knows by their own ids.
+    if quirks.plain_tool_ids and request.previous_response_id is None:
+        for item in items:
+            if isinstance(call_id := item.get("call_id"), str):
+                item["call_id"] = plain_id(call_id, _MAX_ID)
     if left_out := converter.left_out(messages, items):
         notes.add(
             f"Items of earlier answers are left out ({', '.join(left_out)}): {notes.vendor} could "
@@ -139,6 +148,6 @@ def _include(request: ChatRequest, quirks: Quirks, logprobs: bool) -> list[str]:
     if request.store is False and quirks.reasoning_items:
         # The vendor keeps nothing, so the reasoning must travel, encrypted, in the conversation.
         include.append("reasoning.encrypted_content")
-    if logprobs and "logprobs" not in quirks.drop:
+    if logprobs:
         include.append("message.output_text.logprobs")
     return include

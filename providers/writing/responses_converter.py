@@ -11,16 +11,19 @@ from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from turngraph.providers.writing.content import (
     NOT_CONTENT,
+    Part,
+    Raw,
     Text,
     part_or_note,
     place_of,
     responses_part,
 )
-from turngraph.providers.writing.content_readers import read_block
+from turngraph.providers.writing.content_readers import read_block, read_result_block
 from turngraph.providers.writing.roles import role_of
 from turngraph.providers.writing.unique_ids import without_sent_ids
 from turngraph.providers.writing.wire_calls import wire_calls
 from turngraph.state.arguments import json_text
+from turngraph.state.errors import TurnValueError
 from turngraph.state.json_types import JsonMapping, JsonObject
 
 __all__ = ["OpenAIResponsesConverter"]
@@ -110,7 +113,8 @@ class OpenAIResponsesConverter:
         output: Any = message.content
         if isinstance(output, list):
             place = place_of(message)
-            output = [part_or_note(read_block(b, place), place, responses_part) for b in output]
+            parts = [read_result_block(block, place) for block in output]
+            output = [part_or_note(part, place, _result_part) for part in parts] or ""
         return {"type": kind, "call_id": message.tool_call_id, "output": output}
 
     def _stored_items(self, message: BaseMessage) -> Sequence[JsonMapping] | None:
@@ -138,6 +142,13 @@ def _input_parts(message: BaseMessage | str) -> list[JsonObject]:
         return [{"type": "input_text", "text": content}]
     place = place_of(message)
     return [responses_part(read_block(block, place), place) for block in content]
+
+
+def _result_part(part: Part, place: str) -> JsonObject:
+    """`part` of a tool's result, which holds text, images and files only."""
+    if isinstance(part, Raw):
+        raise TurnValueError(f"In {place}, a tool's result holds `{part.part.get('type')}`.")
+    return responses_part(part, place)
 
 
 def _output_parts(message: BaseMessage) -> list[JsonObject]:

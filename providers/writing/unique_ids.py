@@ -1,14 +1,18 @@
 """Makes ids unique in a conversation: of tool calls, in call and result, and of output items."""
 
+import re
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
+from hashlib import sha256
 from itertools import count
+from typing import Final
 
 from turngraph.state.json_types import JsonObject
 
-__all__ = ["UniqueCallIds", "without_sent_ids"]
+__all__ = ["UniqueCallIds", "plain_id", "short_id", "without_sent_ids"]
 
 _CALLS = ("function_call", "custom_tool_call")
+_ID_LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 
 def without_sent_ids(items: list[JsonObject], sent: set[str]) -> list[JsonObject]:
@@ -35,6 +39,42 @@ def without_sent_ids(items: list[JsonObject], sent: set[str]) -> list[JsonObject
             kept.append(item)
         sent.add(item.get("id") or "")
     return kept
+
+
+def plain_id(call_id: str, most: int) -> str:
+    """`call_id` itself if it has at most `most` letters, digits, `_` and `-`, else an id made from
+    it, so that a call and its result get the same.
+
+    Gateways write signatures into ids, hundreds of characters long, and Kimi writes
+    `functions.add:0`: in a thread that goes on at another vendor, that one refuses them.
+
+        >>> plain_id("call_1", 40), plain_id("functions.add:0", 40)[:5]
+        ('call_1', 'call_')
+    """
+    if re.fullmatch(rf"[A-Za-z0-9_-]{{1,{most}}}", call_id):
+        return call_id
+    return f"call_{short_id(call_id, 24)}"
+
+
+def short_id(call_id: str, length: int) -> str:
+    """An id of `length` letters and digits: `call_id` itself if it is one.
+
+    Otherwise it is made from a hash of `call_id`, so that a call and its result get the same id,
+    and a prompt cache finds the same bytes in the next request. Mistral takes exactly nine
+    characters.
+
+        >>> short_id("call_abc", 9), short_id("D681PevKs", 9)
+        ('dEWh31dcd', 'D681PevKs')
+    """
+    if re.fullmatch(rf"[A-Za-z0-9]{{{length}}}", call_id):
+        return call_id
+    # A lone surrogate in an id must not raise here: the check of the whole body names its place.
+    number = int.from_bytes(sha256(call_id.encode("utf-8", "surrogatepass")).digest())
+    letters = []
+    for _ in range(length):
+        number, place = divmod(number, len(_ID_LETTERS))
+        letters.append(_ID_LETTERS[place])
+    return "".join(letters)
 
 
 class UniqueCallIds:

@@ -503,6 +503,16 @@ def tool_id_length(case: Case) -> None:
     )
 
 
+def plain_tool_ids(case: Case) -> None:
+    asks = AIMessage("", tool_calls=[{"id": "functions.add:0", "name": "add", "args": {}}])
+    result = ToolMessage("2", tool_call_id="functions.add:0")
+    wire = case.build(HumanMessage("Hi"), asks, result).body["messages"]
+    call_id = wire[1]["tool_calls"][0]["id"]
+    assert call_id == wire[2]["tool_call_id"]
+    rewritten = case.quirks.plain_tool_ids or case.quirks.tool_id_length is not None
+    assert (call_id != "functions.add:0") == rewritten
+
+
 def json_arguments(case: Case) -> None:
     broken = {
         "type": "invalid_tool_call",
@@ -572,7 +582,7 @@ CLAIMS: Mapping[str, Callable[[Case], None]] = {
             tool_choice,
             named_tool_choice,
         ),
-        *(tool_id_length, json_arguments),
+        *(tool_id_length, plain_tool_ids, json_arguments),
     )
 } | {
     "reasons_by_default": drop_with_reasoning,
