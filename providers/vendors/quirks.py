@@ -106,6 +106,8 @@ class Quirks(Frozen):
     part_types: frozenset[str] | None = None
     """The types of content part that the vendor accepts on Chat Completions beside text. `None`:
     any is sent. `bare_audio` is Mistral's `input_audio`, whose member is a base64 string."""
+    answer_parts: frozenset[str] = frozenset()
+    """The types of content part of its own answers that the vendor takes back beside text."""
     tool_media: bool = False
     """Whether a tool's result may hold images. If not, they follow in a user message."""
     tool_audio: bool = True

@@ -91,13 +91,21 @@ def adapt_parts(messages: list[JsonObject], quirks: Quirks, notes: Notes) -> lis
         if not isinstance(content, list):
             continue
         filled = [part for part in content if part != _EMPTY_TEXT]
-        if not filled and message["role"] == "assistant":
-            message["content"] = ""
-            continue
+        if message["role"] == "assistant":
+            filled = [part for part in filled if _goes_back(part, quirks)]
+            if not filled:
+                message["content"] = ""
+                continue
         content[:] = [adapt_part(part, quirks, notes) for part in filled or content]
         if quirks.text_content and all(part.get("type") == "text" for part in content):
             message["content"] = as_text(content)
     return messages
+
+
+def _goes_back(part: JsonObject, quirks: Quirks) -> bool:
+    """Whether the vendor takes `part` of an earlier answer, which another vendor may have made."""
+    kind = part.get("type")
+    return kind in ("text", "refusal") or quirks.part_types is None or kind in quirks.answer_parts
 
 
 def adapt_part(part: JsonObject, quirks: Quirks, notes: Notes) -> JsonObject:
@@ -115,7 +123,9 @@ def adapt_part(part: JsonObject, quirks: Quirks, notes: Notes) -> JsonObject:
 
 
 def check_part_type(kind: str | None, quirks: Quirks, notes: Notes) -> None:
-    if quirks.part_types is None or kind in ("text", "refusal") or kind in quirks.part_types:
+    if quirks.part_types is None or kind in ("text", "refusal"):
+        return
+    if kind in quirks.part_types | quirks.answer_parts:
         return
     allowed = ", ".join(sorted(quirks.part_types)) or "text only"
     notes.refuse(f"parts of type `{kind}` are not taken on Chat Completions. Taken: {allowed}.")

@@ -72,6 +72,8 @@ def _tool_choice(
     words = quirks.tool_choice
     if will_reason(request, quirks):
         words = words | quirks.tool_choice_with_reasoning
+    if asked == "any" and all(tool.name != "any" for tool in request.tools):
+        asked = "required"  # LangChain, Anthropic and Mistral call it so
     if asked not in WORDS:
         _check_offered(asked, request)
         if quirks.named_tool_choice and words.get("required") != "auto":

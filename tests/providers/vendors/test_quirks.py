@@ -363,6 +363,17 @@ def part_types(case: Case) -> None:
                 case.build(HumanMessage([part]))
 
 
+def answer_parts(case: Case) -> None:
+    if case.quirks.part_types is None:
+        return
+    part = {"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}
+    stored = {"content_parts": [part, {"type": "text"}]}
+    answer = AIMessage("Four.", additional_kwargs=stored)
+    content = case.build(USER, answer, USER).body["messages"][1]["content"]
+    assert (part in content) == ("thinking" in case.quirks.answer_parts)
+    assert "Four." in str(content)
+
+
 def image_urls(case: Case) -> None:
     if case.quirks.part_types is not None and "image_url" not in case.quirks.part_types:
         return
@@ -567,6 +578,7 @@ CLAIMS: Mapping[str, Callable[[Case], None]] = {
             refusal_parts,
             cache_control,
             part_types,
+            answer_parts,
             image_urls,
             tool_audio,
             tool_media,

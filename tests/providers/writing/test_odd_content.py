@@ -7,7 +7,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 
 from turngraph.providers.vendors.profiles import VENDORS
 from turngraph.providers.writing.payload import Payload, build_payload
-from turngraph.state.request import Api, ChatRequest
+from turngraph.state.request import Api, ChatRequest, ToolSpec
 
 BOTH = pytest.mark.parametrize("api", ["chat", "responses"])
 VIDEO: Any = {"type": "video", "url": "https://a.example/v.mp4"}
@@ -157,3 +157,35 @@ def test_log_probabilities_are_not_asked_for_where_they_are_left_out() -> None:
     assert "include" not in build(HumanMessage("Hi"), model="gpt-5-mini", **asked).body
     sent = build(HumanMessage("Hi"), model="gpt-4.1", **asked).body
     assert sent["include"] == ["message.output_text.logprobs"]
+
+
+@pytest.mark.parametrize("vendor", ["openai", "mistral", "groq"])
+def test_a_tool_choice_of_any_is_required(vendor: str) -> None:
+    """Other programs call it so. A tool of that name is still a tool."""
+    tool = ToolSpec(name="add", parameters={})
+    asked: dict[str, Any] = {"vendor": vendor, "tools": (tool,)}
+    choices = [
+        build(HumanMessage("Hi"), tool_choice=word, **asked).body["tool_choice"]
+        for word in ("any", "required")
+    ]
+    assert choices[0] == choices[1]
+    named = build(
+        HumanMessage("Hi"), tools=(ToolSpec(name="any", parameters={}),), tool_choice="any"
+    )
+    assert named.body["tool_choice"] == {"type": "function", "function": {"name": "any"}}
+
+
+@pytest.mark.parametrize("vendor", ["mistral", "openai", "deepseek"])
+def test_the_thinking_of_an_answer_goes_back_where_it_is_taken(vendor: str) -> None:
+    """Each later turn of a thread of a Mistral model that reasons has it."""
+    thinking = {"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}
+    answer = AIMessage(
+        "Four.",
+        additional_kwargs={"content_parts": [thinking, {"type": "text"}]},
+        response_metadata={"model_provider": "mistral"},
+    )
+    payload = build(HumanMessage("2+2?"), answer, HumanMessage("And?"), vendor=vendor)
+    content = payload.body["messages"][1]["content"]
+    text = {"type": "text", "text": "Four."}
+    assert content == ([thinking, text] if vendor == "mistral" else "Four.")
+    assert not payload.warnings
