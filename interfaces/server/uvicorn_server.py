@@ -33,7 +33,9 @@ def run_here(
     Raises the TurngraphError for which the application could not start.
     """
     startup = _Startup(app)
-    server = _Server(uvicorn.Config(startup, http=BoundedHttp, **options), app, on_started)
+    # No page of the server speaks over WebSockets, so no library for them is looked for.
+    config = uvicorn.Config(startup, http=BoundedHttp, ws="none", **options)
+    server = _Server(config, app, on_started)
     try:
         server.run(sockets=[sock])
     except SystemExit:

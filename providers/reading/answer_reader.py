@@ -249,8 +249,6 @@ class AnswerReader:
             self._notes["Something came after `[DONE]`; it was ignored."] = None
             return []
         self._events += 1
-        if event.data.strip().lower() in PINGS:
-            return []
         try:
             value, cleaned = parse_json(
                 event.data,
@@ -259,6 +257,8 @@ class AnswerReader:
                 halves=self._halves,
             )
         except ProviderError as exc:
+            if event.data.strip().lower() in PINGS:
+                return []
             if event.name == "error":
                 raise error_of_event(event.data, vendor=self._vendor, api=self._api) from exc
             if not self._reader.whole or exc.kind != "protocol":

@@ -85,7 +85,7 @@ def running(app: FastAPI, http: type[BoundedHttp] = BoundedHttp) -> Iterator[str
         "log_config": None,
         "lifespan": "on",
         "http": http,
-        "ws": "websockets-sansio",  # older releases of uvicorn choose one that warns
+        "ws": "none",
     }
     server = uvicorn.Server(uvicorn.Config(app, port=0, **options))
     thread = threading.Thread(target=server.run)

@@ -120,6 +120,7 @@ def test_what_another_page_sends_is_refused(served: Served) -> None:
 
 
 def test_no_web_socket_is_opened(served: Served) -> None:
+    """Who asks for one gets what any other request gets."""
     host, port = served.url.removeprefix("http://").split(":")
     with logged_in(served.url, "acme") as browser:
         cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
@@ -132,7 +133,7 @@ def test_no_web_socket_is_opened(served: Served) -> None:
                     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
                 ).encode()
             )
-            assert b" 403 " in connection.recv(200)
+            assert connection.recv(200).startswith((b"HTTP/1.1 200 ", b"HTTP/1.1 401 "))
 
 
 def test_an_account_sees_its_own_threads(served: Served) -> None:
