@@ -90,7 +90,7 @@ def _json_object(option: str, text: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
     except ValueError as exc:
-        raise TurnValueError(f"{option} is no JSON: {exc}.") from exc
+        raise TurnValueError(f"{option} is not valid JSON: {exc}.") from exc
     if not isinstance(value, dict):
         raise TurnValueError(f"{option} is a JSON {type(value).__name__}; it must be an object.")
     return value

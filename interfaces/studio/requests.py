@@ -37,7 +37,7 @@ async def json_body(request: Request) -> JsonObject:
     try:
         value: Any = json.loads(body)
     except (ValueError, RecursionError) as exc:
-        raise HTTPException(400, f"That is no JSON: {exc}.") from exc
+        raise HTTPException(400, f"That is not valid JSON: {exc}.") from exc
     if not isinstance(value, dict):
         raise HTTPException(400, "That is JSON, but no object.")
     return value

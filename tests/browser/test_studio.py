@@ -308,6 +308,8 @@ def test_a_changed_file_is_loaded_again_and_the_run_goes_on(context: Any, tmp_pa
         pane(page, "diff").evaluate("each => each.open = true")
         page.get_by_role("combobox", name="Run until").select_option("count")
         press(page, "Until")
+        page.get_by_role("alert").get_by_text("not used yet").wait_for()  # the draft
+        press(page, "Until")
         headline(page, "→ count")
         assert "A?" in pane(page, "diff").inner_text()
         press(page, "Run")

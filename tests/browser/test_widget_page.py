@@ -147,11 +147,11 @@ def test_wrong_json_is_refused_beside_the_field_and_stays_in_it(
     typed = area.input_value().rstrip("}\n ")
     area.fill(typed)
     press(page, "Use for this request")
-    page.get_by_role("alert").get_by_text("The request is no JSON").wait_for()
+    page.get_by_role("alert").get_by_text("The request is not valid JSON").wait_for()
     assert area.input_value() == typed
     assert area.get_attribute("aria-invalid") == "true"
     assert (
-        "The request is no JSON"
+        "The request is not valid JSON"
         in page.locator(f"[id='{area.get_attribute('aria-describedby')}']").inner_text()
     )
     body = json.loads(typed + "}")
@@ -235,7 +235,7 @@ def test_a_person_is_asked_and_answers(page: Any, model: ScriptedModel) -> None:
         keep_looks(page, "stepper-approval")
         page.get_by_label("or with other arguments").last.fill("{")
         page.get_by_role("button", name="Answer", exact=True).last.click()
-        page.get_by_role("alert").get_by_text("The answer is no JSON").wait_for()
+        page.get_by_role("alert").get_by_text("The answer is not valid JSON").wait_for()
         press(page, "approve")
         page.wait_for_function("document.querySelectorAll('[data-action=reject]').length === 1")
         press(page, "reject")
@@ -389,6 +389,38 @@ def test_what_holds_for_the_rest_of_the_turn(
         ]
         assert body["temperature"] == 0.5
     assert ("tools" in first, "tools" in second) == (True, False)
+
+
+def test_a_change_that_no_button_has_taken_is_not_lost_without_a_word(
+    page: Any, stepper: TurnStepper, model: ScriptedModel
+) -> None:
+    """The first press of a move says so, and names the button. The second one goes on without."""
+    open_widget(page, stepper)
+    press(page, "Until")
+    wait_for_headline(page, "→ call_llm")
+    area = page.get_by_label("The pending request")
+    body = json.loads(area.input_value())
+    area.fill(json.dumps({**body, "temperature": 0.7}))
+    for move in ("Step", "Run"):
+        press(page, move)
+        said = page.get_by_role("alert").get_by_text("not used yet")
+        said.wait_for()
+        assert 'Press "Use for this request"' in said.inner_text()
+        assert not model.requests
+        area.fill(json.dumps({**body, "temperature": 0.8}))
+    press(page, "Use for this request")
+    wait_for_headline(page, "edited the request")
+    press(page, "Step")
+    wait_for_headline(page, "call_llm → ")
+    assert [request.body["temperature"] for request in model.requests] == [0.8]
+    press(page, "Until")
+    wait_for_headline(page, "→ call_llm")
+    area.fill("nothing")
+    press(page, "Step")
+    said.wait_for()
+    press(page, "Step")
+    wait_for_headline(page, "call_llm → ")
+    assert len(model.requests) == 2
 
 
 def test_focus_and_open_panes_survive_a_step(page: Any, stepper: TurnStepper) -> None:

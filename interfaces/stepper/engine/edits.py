@@ -102,7 +102,7 @@ def _edit_body(step: Step, body: Mapping[str, Any] | str) -> Edit:
         try:
             body = json.loads(body)
         except ValueError as exc:
-            raise TurnValueError(f"The request is no JSON: {exc}.") from exc
+            raise TurnValueError(f"The request is not valid JSON: {exc}.") from exc
     if not isinstance(body, Mapping):
         raise TurnValueError(f"A request is a JSON object, not a {type(body).__name__}.")
     pending = request_of(task, sent=False)

@@ -90,7 +90,7 @@ def _parsed(text: str) -> list[Any]:
     try:
         given = json.loads(text)
     except (ValueError, RecursionError) as exc:
-        raise TurnValueError(f"The messages are no JSON: {exc}.") from exc
+        raise TurnValueError(f"The messages are not valid JSON: {exc}.") from exc
     is_plain = isinstance(given, list) and all(
         isinstance(each, dict) and isinstance(each.get("content"), str | list) for each in given
     )

@@ -49,7 +49,7 @@ def typed_answer(text: str) -> Any:
         return json.loads(text)
     except ValueError as exc:
         if text.lstrip()[0] in '{["':
-            raise TurnValueError(f"The answer is no JSON: {exc}.") from exc
+            raise TurnValueError(f"The answer is not valid JSON: {exc}.") from exc
         return text
 
 

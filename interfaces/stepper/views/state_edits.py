@@ -45,7 +45,7 @@ def edit_state(stepper: Stepper, message: Mapping[str, Any]) -> None:
     try:
         value = json.loads(str(message["value"]))
     except ValueError as exc:
-        raise TurnValueError(f"The value is no JSON: {exc}.") from exc
+        raise TurnValueError(f"The value is not valid JSON: {exc}.") from exc
     if value == json.loads(known[name]):
         raise TurnInvocationError(f"This is `{name}` as it is: nothing was changed.")
     channel = graph_shown(stepper).channels.get(name)

@@ -105,7 +105,7 @@ def _sampling_from(text: str) -> dict[str, Any]:
     try:
         given = json.loads(text)
     except ValueError as exc:
-        raise TurnValueError(f"The sampling is no JSON: {exc}.") from exc
+        raise TurnValueError(f"The sampling is not valid JSON: {exc}.") from exc
     unknown = sorted(set(given) - set(_SAMPLING)) if isinstance(given, dict) else ["?"]
     if unknown or "model" not in given:
         raise TurnValueError(

@@ -75,7 +75,7 @@ def test_what_is_refused_is_told(
     step("Hi \x1b[2J", options=ModelOptions(model="scripted"))
     out = capsys.readouterr().out
     assert "it can go back 0 to 0 steps" in out
-    assert "no JSON" in out
+    assert "not valid JSON" in out
     assert "\x1b[2J" not in out
 
 

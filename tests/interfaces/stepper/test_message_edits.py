@@ -64,8 +64,8 @@ def test_what_is_no_conversation_is_refused_in_a_sentence(agent: Any) -> None:
         controller = WidgetController(stepper, lambda: None)
         (first,) = json.loads(controller.view()["messages"])
         for given, why in (
-            ("[", "are no JSON"),
-            ("[" * 100_000, "are no JSON"),
+            ("[", "are not valid JSON"),
+            ("[" * 100_000, "are not valid JSON"),
             ({"role": "user"}, "a JSON list"),
             ([{"role": "user", "content": 1}], "a JSON list"),
             ([first], "nothing was changed"),

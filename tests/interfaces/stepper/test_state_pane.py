@@ -47,7 +47,7 @@ def test_a_value_is_replaced_whatever_its_reducer(stepper: TurnStepper) -> None:
     controller = WidgetController(stepper, lambda: None)
     controller.act({"action": "step"})
     for name, value, why in (
-        ("notes", "[", "no JSON"),
+        ("notes", "[", "not valid JSON"),
         ("notes", '["kept", "on rain"]', "nothing was changed"),
         ("nothing", "1", "There are: topics, notes"),
         ("result", '"r"', "cannot be edited"),

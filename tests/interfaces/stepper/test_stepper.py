@@ -166,7 +166,7 @@ def test_a_member_taken_out_of_the_json_is_not_sent(
     ("edit", "error"),
     [
         ({"request": {"temprature": 1}}, "temprature"),
-        ({"body": "{not json"}, "no JSON"),
+        ({"body": "{not json"}, "not valid JSON"),
         ({"body": {"messages": []}}, "`model`"),
         ({"tool": "weather", "result": "x"}, "No call of `weather`"),
         ({"messages": [("wizard", "x")]}, "wizard"),

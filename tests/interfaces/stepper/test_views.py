@@ -175,7 +175,7 @@ def test_every_button_of_the_widget_does_what_it_says(stepper: TurnStepper) -> N
     widget.act({"action": "edit_request", "body": widget.view["body"]})
     assert "nothing was changed" in widget.view["refusal"]["text"]
     widget.act({"action": "edit_request", "body": "{"})
-    assert "no JSON" in widget.view["refusal"]["text"]
+    assert "not valid JSON" in widget.view["refusal"]["text"]
     widget.act({"action": "fork"})
     widget.act({"action": "run"})
     assert widget.stepper is not stepper

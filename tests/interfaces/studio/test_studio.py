@@ -153,9 +153,9 @@ def test_a_refused_input_is_a_sentence(studio: Studio) -> None:
         ({"graph": "nothing"}, "A run begins with an input"),
         ({"graph": "nothing", "input": {}}, "There is no graph `nothing` here."),
         ({"graph": name, "thread": "nothere"}, "There is no"),
-        (b"{", "That is no JSON"),
+        (b"{", "That is not valid JSON"),
         (b"[1]", "no object"),
-        (b"[" * 100_000, "That is no JSON"),
+        (b"[" * 100_000, "That is not valid JSON"),
     ):
         status, text, _ = studio.send("POST", "/api/walks", body, headers)
         assert status == 400, text

@@ -214,7 +214,7 @@ async def test_a_long_request_is_edited_in_the_program_itself() -> None:
         assert len(body["messages"][-1]["content"]) > 20_000
         shown.app.screen.query_one(TextArea).text = "{"
         await shown.press("ctrl+s")
-        assert "no JSON" in shown.text("#notice")
+        assert "not valid JSON" in shown.text("#notice")
         await shown.press("e", "enter")
         area = shown.app.screen.query_one(TextArea)
         assert area.text == "{"
@@ -231,7 +231,7 @@ async def test_the_conversation_is_edited_in_the_program_itself() -> None:
         [message] = json.loads(shown.app.screen.query_one(TextArea).text)
         shown.app.screen.query_one(TextArea).text = "{"
         await shown.press("ctrl+s")
-        assert "The messages are no JSON" in shown.text("#notice")
+        assert "The messages are not valid JSON" in shown.text("#notice")
         await shown.press("m", "enter")
         area = shown.app.screen.query_one(TextArea)
         assert area.text == "{"

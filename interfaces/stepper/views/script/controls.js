@@ -9,7 +9,7 @@ export function content(pane) {
 // The controls of a pane beside its content: fields and choices.
 export function controls(name, view, choices, send) {
   if (name === "request" && view.body)
-    return [field("request", "The pending request: the very JSON that will be sent. A change holds for this one request.", view.body, true,
+    return [field("request", "The pending request: the very JSON that will be sent. Change it and press the button; Step then sends it. A change holds for this one request.", view.body, true,
       ["Use for this request", "edit_request", (area) => send("edit_request", { body: area.value, field: "request" })]),
       view.turn && turnForm(view.turn, send)].filter(Boolean);
   if (name === "messages") return view.messages ? [messagesForm(view.messages, send)] : [];
@@ -43,7 +43,7 @@ function messagesForm(messages, send) {
 
 function stateForm(fields, send) {
   const edits = fields.map(({ name, value }) => field(`state ${name}`, `${name}, as JSON`, value, false,
-    [`Use this ${name}`, "edit_state", (area) => send("edit_state", { name, value: area.value, field: `state ${name}` })]));
+    [`Set ${name}`, "edit_state", (area) => send("edit_state", { name, value: area.value, field: `state ${name}` })]));
   return foldout("state", "edit the state", false, edits);
 }
 

@@ -24,7 +24,7 @@ export function field(key, label, value, tall, ...buttons) {
   const error = make("p", { className: "ts-error", role: "alert", id: `${id}-error`, "data-field": key });
   area.setAttribute("aria-describedby", error.id);
   return make("div", {}, make("label", { htmlFor: id, textContent: label }), area, error, buttons.map(([name, action, act]) =>
-    button(name, { "data-action": action, "data-key": `${key} ${action}` }, () => act(area))));
+    button(name, { "data-action": action, "data-key": `${key} ${action}` }, () => { area.dataset.used = area.value; act(area); })));
 }
 
 export const foldout = (key, title, open, ...children) =>

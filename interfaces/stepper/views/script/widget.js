@@ -4,9 +4,14 @@ import { content, controls } from "./controls.js";
 import { pausesBox } from "./pauses.js";
 
 const KEYS = [
-  ["back", "b", "Back"], ["step", "s", "Step"], ["step_into", "i", "Into"], ["step_over", "o", "Over"],
-  ["run", "r", "Run"], ["retry", "t", "Retry"], ["undo", "z", "Undo"], ["redo", "y", "Redo"],
+  ["back", "b", "Back", "shows the step before"],
+  ["step", "s", "Step", "runs the next stage, inside a subgraph too"],
+  ["step_into", "i", "Into", "runs one task, such as one of several tool calls"],
+  ["step_over", "o", "Over", "runs the next stage, a subgraph to its end"],
+  ["run", "r", "Run", "runs to the end, a breakpoint or a question"],
+  ["retry", "t", "Retry", "runs the shown step again"], ["undo", "z", "Undo"], ["redo", "y", "Redo"],
 ];
+const GOING_ON = new Set(["step", "step_into", "step_over", "run", "run_until"]);
 
 // A pane is built again only if this changes: otherwise typed text and scroll positions would be lost at each step.
 function signature(name, view) {
@@ -30,11 +35,27 @@ function replaceContent(root, details, children) {
   if (scrolled) body.querySelector(".ts-content")?.scrollTo(0, scrolled);
   showCurrent(body);
   for (const area of details.querySelectorAll("textarea"))
-    if (typed.get(area.dataset.key)?.defaultValue === area.defaultValue) area.value = typed.get(area.dataset.key).value;
+    if (typed.get(area.dataset.key)?.defaultValue === area.defaultValue) {
+      area.value = typed.get(area.dataset.key).value;
+      area.dataset.used = typed.get(area.dataset.key).dataset.used ?? area.defaultValue;
+    }
   for (const each of details.querySelectorAll("details")) each.open = opened.get(each.dataset.key) ?? each.open;
   if (key === null) return;
   const same = [...details.querySelectorAll("[data-key]")].find((node) => node.dataset.key === key);
   (same ?? details.querySelector("summary")).focus({ preventScroll: true });
+}
+
+// Whether a field holds text that no button has taken, or that was refused.
+const isUnused = (area) => area.value !== area.defaultValue
+  && (area.value !== area.dataset.used || area.ariaInvalid === "true");
+
+// What was typed would be lost without a word if the graph went on. The next press goes on without it.
+function sayUnused(area, label) {
+  const box = area.parentElement, use = box.querySelector("button").textContent;
+  for (let each = area.closest("details"); each; each = each.parentElement.closest("details")) each.open = true;
+  box.querySelector("[data-field]").textContent = `This change is not used yet. Press "${use}", or ${label} again to go on without it.`;
+  area.ariaInvalid = "true";
+  box.scrollIntoView({ block: "nearest" });
 }
 
 // A long timeline is scrolled to the step where the stepper stands.
@@ -65,6 +86,13 @@ function render({ model, el }) {
     setTimeout(() => headline.setAttribute("aria-busy", String(model.get("view").handled < sent)), 150);
     model.send({ action, ...extra });
   };
+  let told = ""; // typed text of which it was said that no button has taken it
+  const move = (action, label, extra) => {
+    const unused = [...root.querySelectorAll("textarea")].find(isUnused);
+    const isNew = GOING_ON.has(action) && unused !== undefined && told !== unused.value;
+    told = unused?.value ?? "";
+    if (isNew) sayUnused(unused, label); else send(action, extra);
+  };
   const bar = make("div", { className: "ts-bar", role: "toolbar", "aria-label": "Moves" });
   const until = make("select", { "aria-label": "Run until" });
   const drawChoices = () => { // a graph that was loaded again may have other nodes
@@ -77,19 +105,20 @@ function render({ model, el }) {
     until.value ||= choices.nodes.find((node) => /(^|\/)call_llm$/.test(node)) ?? choices.nodes[0];
   };
   const name = make("input", { type: "text", placeholder: "name of a fork", "aria-label": "Name of a fork", size: 12 });
-  const runUntil = () => send("run_until", { until: until.value });
+  const runUntil = () => move("run_until", "Until", { until: until.value });
   const fork = () => { send("fork", { name: name.value.trim() }); name.value = ""; };
   name.addEventListener("keydown", (event) => event.key === "Enter" && fork());
   const file = make("input", { type: "text", value: "walk.json", "aria-label": "File of the walk", size: 10 });
   const act = {};
-  const keyed = (label, key, action, press) => {
-    const props = { "aria-keyshortcuts": key, "data-action": action, "data-label": `${label} (${key})` };
+  const keyed = (label, key, action, press, does) => {
+    const title = does ? `${label} (${key}): ${does}` : `${label} (${key})`;
+    const props = { "aria-keyshortcuts": key, "data-action": action, "data-label": title };
     const made = button([label, make("kbd", { "aria-hidden": "true" }, key)], props, press);
     act[key] = () => made.disabled || press();
     return made;
   };
-  bar.append(...KEYS.map(([action, key, label]) => keyed(label, key, action, () => send(action))),
-    keyed("Until", "u", "run_until", runUntil), until, keyed("Fork", "f", "fork", fork), name,
+  bar.append(...KEYS.map(([action, key, label, does]) => keyed(label, key, action, () => move(action, label), does)),
+    keyed("Until", "u", "run_until", runUntil, "runs up to the node or event beside it"), until, keyed("Fork", "f", "fork", fork), name,
     ...(choices.files === false ? [] : [ // a page that is not on this machine names none of its files
       keyed("Save", "S", "save", () => send("save", { path: file.value })), file,
       button("Open", { "data-action": "open", "data-label": "Open" }, () => send("open", { path: file.value }))]));
