@@ -41,7 +41,8 @@ def run_here(
     except SystemExit:
         if startup.problem is None:
             raise
-        raise startup.problem from None
+    if startup.problem is not None:  # older releases of uvicorn only return
+        raise startup.problem
 
 
 def say_started(sock: socket.socket, models: Iterable[str]) -> None:
