@@ -131,6 +131,14 @@ def test_pending_calls_are_given_other_arguments_or_a_result(
     assert results == ["Bergen: rain", "hail"]
 
 
+def open_before_the_request(page: Any, stepper: TurnStepper) -> Any:
+    """Shows the widget, and runs up to the call of the model."""
+    widget = open_widget(page, stepper)
+    press(page, "Until")
+    wait_for_headline(page, "→ call_llm")
+    return widget
+
+
 def press_in(part: Any, name: str) -> None:
     """Clicks a button inside a part of the page."""
     part.get_by_role("button", name=name).click()
@@ -140,9 +148,7 @@ def test_wrong_json_is_refused_beside_the_field_and_stays_in_it(
     page: Any, stepper: TurnStepper, model: ScriptedModel
 ) -> None:
     """A person corrects a comma and need not type the request again."""
-    open_widget(page, stepper)
-    press(page, "Until")
-    wait_for_headline(page, "→ call_llm")
+    open_before_the_request(page, stepper)
     area = page.get_by_label("The pending request")
     typed = area.input_value().rstrip("}\n ")
     area.fill(typed)
@@ -395,9 +401,7 @@ def test_a_change_that_no_button_has_taken_is_not_lost_without_a_word(
     page: Any, stepper: TurnStepper, model: ScriptedModel
 ) -> None:
     """The first press of a move says so, and names the button. The second one goes on without."""
-    open_widget(page, stepper)
-    press(page, "Until")
-    wait_for_headline(page, "→ call_llm")
+    open_before_the_request(page, stepper)
     area = page.get_by_label("The pending request")
     body = json.loads(area.input_value())
     area.fill(json.dumps({**body, "temperature": 0.7}))
@@ -425,9 +429,7 @@ def test_a_change_that_no_button_has_taken_is_not_lost_without_a_word(
 
 def test_focus_and_open_panes_survive_a_step(page: Any, stepper: TurnStepper) -> None:
     """Redrawing the page loses neither the focus nor a half-typed request."""
-    widget = open_widget(page, stepper)
-    press(page, "Until")
-    wait_for_headline(page, "→ call_llm")
+    widget = open_before_the_request(page, stepper)
     open_pane(page, "events")
     area = page.get_by_label("The pending request")
     area.focus()
@@ -448,9 +450,7 @@ def test_a_screen_reader_gets_the_step_the_refusals_and_the_names(
     page: Any, stepper: TurnStepper
 ) -> None:
     """Roles and names, as the browser gives them to a screen reader."""
-    open_widget(page, stepper)
-    press(page, "Until")
-    wait_for_headline(page, "→ call_llm")
+    open_before_the_request(page, stepper)
     snapshot = page.locator(".turnstepper").aria_snapshot()
     for wanted in (
         'status: "▶ main · step 1: prep_first_request → call_llm · $0"',

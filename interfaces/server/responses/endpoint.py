@@ -26,7 +26,6 @@ from turngraph.interfaces.server.request_rows import (
     RUNNING,
     ResponseRow,
     delete_response,
-    find_response,
 )
 from turngraph.interfaces.server.responses.conversation_storage import (
     ConversationRow,
@@ -37,7 +36,7 @@ from turngraph.interfaces.server.responses.item_references import (
     given_items,
     with_referenced_items,
 )
-from turngraph.interfaces.server.responses.places import not_found
+from turngraph.interfaces.server.responses.places import not_found, stored_response
 from turngraph.interfaces.server.responses.planning import PlannedResponse, ResponsePlanner
 from turngraph.interfaces.server.responses.recorded_events import recorded_events
 from turngraph.interfaces.server.responses.request import read_response_request
@@ -57,7 +56,7 @@ from turngraph.interfaces.server.service import (
 )
 from turngraph.interfaces.server.stored_requests import REPLAYED, replayed_error
 from turngraph.interfaces.server.thread_ids import id_of
-from turngraph.interfaces.server.turn_planning import idempotency_key, may_ask, tokens_needed
+from turngraph.interfaces.server.turn_planning import idempotency_key, tokens_needed
 from turngraph.interfaces.server.turn_request import member
 from turngraph.interfaces.server.turn_runs import TurnRun
 from turngraph.state.json_types import JsonObject
@@ -209,8 +208,8 @@ async def remove_conversation(
 
 
 async def _find(response_id: str, caller: Caller, service: Service) -> ResponseRow:
-    row = await service.store.ledger.store.aread(find_response, caller.account, response_id)
-    if row is None or not row.stored or not may_ask(caller, row.model):
+    row = await stored_response(service.store.ledger.store, caller, response_id)
+    if row is None:
         raise not_found("response_id", response_id)
     return row
 

@@ -12,8 +12,8 @@ from typing import Any, Final
 from turngraph.billing.store.ledger_store import LedgerStore
 from turngraph.interfaces.server.caller import Caller
 from turngraph.interfaces.server.errors import ServerError
-from turngraph.interfaces.server.request_rows import ResponseRow, find_response
-from turngraph.interfaces.server.turn_planning import may_ask
+from turngraph.interfaces.server.request_rows import ResponseRow
+from turngraph.interfaces.server.responses.places import stored_response
 from turngraph.state.json_types import JsonMapping, JsonObject
 
 __all__ = ["given_items", "with_referenced_items"]
@@ -40,8 +40,8 @@ async def with_referenced_items(store: LedgerStore, caller: Caller, body: JsonOb
         form = _ITEM.fullmatch(name)
         response_id = "" if form is None else f"resp_{form[1]}"
         if response_id not in known:
-            row = await store.aread(find_response, caller.account, response_id)
-            known[response_id] = _items_of(row, caller)
+            row = await stored_response(store, caller, response_id)
+            known[response_id] = {} if row is None else _items_of(row)
         found = known[response_id].get(name)
         if found is None:
             raise ServerError(
@@ -78,10 +78,8 @@ def _referenced_id(item: Any) -> str | None:
     return str(item["id"]) if item.get("type") == "item_reference" or is_bare else None
 
 
-def _items_of(row: ResponseRow | None, caller: Caller) -> dict[str, JsonObject]:
+def _items_of(row: ResponseRow) -> dict[str, JsonObject]:
     """What stands in a stored response, by the ids of the items."""
-    if row is None or not row.stored or not may_ask(caller, row.model):
-        return {}
     answered: Sequence[JsonMapping] = (row.body or {}).get("output", ())
     items = [*given_items(row), *answered]
     return {

@@ -25,7 +25,7 @@ from turngraph.interfaces.server.served_models import ServedModel
 from turngraph.interfaces.server.thread_ids import id_of
 from turngraph.interfaces.server.turn_planning import may_ask
 
-__all__ = ["Place", "Places", "not_found"]
+__all__ = ["Place", "Places", "not_found", "stored_response"]
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,14 @@ class Places:
 
     def _may_ask_all(self, models: Iterable[str]) -> bool:
         return all(may_ask(self.caller, model) for model in models)
+
+
+async def stored_response(
+    store: LedgerStore, caller: Caller, response_id: str
+) -> ResponseRow | None:
+    """A stored response whose model the caller may ask, or None."""
+    row = await store.aread(find_response, caller.account, response_id)
+    return row if row is not None and row.stored and may_ask(caller, row.model) else None
 
 
 async def _messages_of(model: ServedModel, thread: str) -> list[AnyMessage]:

@@ -1,7 +1,7 @@
 """Replays a recorded turn through the graph, offline, as it was or with something changed."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -13,13 +13,14 @@ from langchain_core.tools import BaseTool, StructuredTool
 from turngraph.billing.pricing.prices import Prices
 from turngraph.graphs.chat import chat_turn
 from turngraph.interfaces.plain_text import money, one_line
+from turngraph.interfaces.stepper.engine.damaged_files import damage_named
 from turngraph.interfaces.stepper.engine.differences import Change, Differences, diff_states
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.providers.config import ProviderConfig
 from turngraph.providers.writing.from_chat import from_chat
 from turngraph.providers.writing.from_responses import from_responses
 from turngraph.scripted.cassettes import Cassette, RecordedExchange
-from turngraph.state.errors import TurngraphError, TurnValueError
+from turngraph.state.errors import TurnValueError
 from turngraph.state.result import TurnResult
 
 __all__ = ["Replayed", "replay_cassette"]
@@ -138,18 +139,10 @@ def _load(file: Path | str) -> Cassette:
         return Cassette.load(file)
 
 
-@contextmanager
-def _as_no_recording(file: Path | str) -> Iterator[None]:
+def _as_no_recording(file: Path | str) -> AbstractContextManager[None]:
     """Raises TurnValueError for whatever a file that was damaged, or is none, makes go wrong."""
-    try:
-        yield
-    except TurngraphError:
-        raise
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as exc:
-        raise TurnValueError(
-            f"`{file}` is no recording ({type(exc).__name__}): `turngraph step --record FILE` "
-            "writes one."
-        ) from exc
+    remedy = "`turngraph step --record FILE` writes one."
+    return damage_named(f"`{file}` is no recording", remedy)
 
 
 def _run_with_recorded_results(stepper: Stepper, results: Mapping[str, str]) -> None:

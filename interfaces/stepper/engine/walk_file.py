@@ -2,16 +2,16 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from turngraph.interfaces.stepper.engine.breakpoints import Breakpoint
+from turngraph.interfaces.stepper.engine.damaged_files import damage_named
 from turngraph.interfaces.stepper.engine.moves import LineState
 from turngraph.interfaces.stepper.engine.stored_steps import StepReader, StepWriter
 from turngraph.interfaces.stepper.engine.task_controller import Graph
-from turngraph.state.errors import TurngraphError, TurnValueError
+from turngraph.state.errors import TurnValueError
 from turngraph.state.private_files import create_private_file
 
 __all__ = ["SavedLine", "SavedWalk", "read_walk", "write_walk"]
@@ -19,15 +19,6 @@ __all__ = ["SavedLine", "SavedWalk", "read_walk", "write_walk"]
 _FORMAT: Final = "turngraph walk"
 _VERSION: Final = 1
 _BEGINNING: Final = f'{{"format": "{_FORMAT}"'
-_DAMAGE: Final = (
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    RecursionError,
-    TypeError,
-    ValueError,
-)
-"""What reading a damaged file may raise. Decimals and infinite numbers: ArithmeticError."""
 
 
 class SavedLine(NamedTuple):
@@ -104,13 +95,12 @@ def read_walk(path: Path, graph: Graph) -> SavedWalk:
     Raises TurnValueError if the file is no walk, or one of another graph.
     """
     try:
-        text = path.read_text("utf-8")
+        written = path.read_bytes()
     except OSError as exc:
         raise TurnValueError(f"`{path}` cannot be read: {exc.strerror or exc}.") from exc
-    except UnicodeDecodeError as exc:
-        raise TurnValueError(_no_walk(path, exc)) from exc
-    with _as_no_walk(path):
-        content = json.loads(text)
+    what = f"`{path}` is no saved walk, or it is damaged"
+    with damage_named(what, "`stepper.save(path)` writes one."):
+        content = json.loads(written.decode("utf-8"))
         if content["format"] != _FORMAT:
             raise ValueError(f"its format is {content['format']!r}")
         if content["version"] != _VERSION:
@@ -139,20 +129,3 @@ def _plain_breakpoint(each: Breakpoint) -> dict[str, Any]:
     given = {name: value for name, value in vars(each).items() if value is not None}
     # A Decimal is no JSON; its text is taken too.
     return {name: value if isinstance(value, int) else str(value) for name, value in given.items()}
-
-
-@contextmanager
-def _as_no_walk(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except TurngraphError:
-        raise
-    except _DAMAGE as exc:
-        raise TurnValueError(_no_walk(path, exc)) from exc
-
-
-def _no_walk(path: Path, exc: BaseException) -> str:
-    return (
-        f"`{path}` is no saved walk, or it is damaged ({type(exc).__name__}): "
-        "`stepper.save(path)` writes one."
-    )
