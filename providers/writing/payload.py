@@ -7,6 +7,7 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Final
 
+import orjson
 from langchain_core.messages import BaseMessage, SystemMessage
 
 from turngraph.providers.vendors.profiles import VendorProfile
@@ -22,6 +23,12 @@ __all__ = ["Payload", "build_payload"]
 
 
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_AS_PYTHON: Final = (
+    orjson.OPT_PASSTHROUGH_DATACLASS
+    | orjson.OPT_PASSTHROUGH_DATETIME
+    | orjson.OPT_PASSTHROUGH_SUBCLASS
+)
+"""Values that Python's encoder refuses, or writes in its own way, are left to it."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,8 @@ class Payload:
     @cached_property
     def content(self) -> bytes:
         """The bytes that are sent: compact JSON in UTF-8."""
-        return _JSON.encode(self.body).encode()
+        members = (_json(str(name)) + b":" + _json(value) for name, value in self.body.items())
+        return b"{" + b",".join(members) + b"}"
 
     @cached_property
     def sha(self) -> str:
@@ -96,6 +104,23 @@ def build_payload(
         )
     body.update(request.extra_body)
     return _encode(Payload(request.api, body, notes.sentences()))
+
+
+def _json(value: object) -> bytes:
+    """`value` as compact JSON in UTF-8.
+
+    Lists (the conversation, the tools) are written by orjson, in a tenth of the time. It writes NaN
+    as null, and refuses numbers of more than 64 bits and names that are no text, so Python's own
+    encoder writes, or refuses, those.
+    """
+    if type(value) is list:
+        try:
+            written = orjson.dumps(value, option=_AS_PYTHON)
+        except (TypeError, ValueError):
+            written = None
+        if written is not None and (b"null" not in written or orjson.loads(written) == value):
+            return written
+    return _JSON.encode(value).encode()
 
 
 def _encode(payload: Payload) -> Payload:

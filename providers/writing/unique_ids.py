@@ -2,7 +2,8 @@
 
 import re
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from functools import lru_cache
 from hashlib import sha256
 from itertools import count
 from typing import Final
@@ -41,6 +42,7 @@ def without_sent_ids(items: list[JsonObject], sent: set[str]) -> list[JsonObject
     return kept
 
 
+@lru_cache(maxsize=4096)
 def plain_id(call_id: str, most: int) -> str:
     """`call_id` itself if it has at most `most` letters, digits, `_` and `-`, else an id made from
     it, so that a call and its result get the same.
@@ -56,6 +58,7 @@ def plain_id(call_id: str, most: int) -> str:
     return f"call_{short_id(call_id, 24)}"
 
 
+@lru_cache(maxsize=4096)
 def short_id(call_id: str, length: int) -> str:
     """An id of `length` letters and digits: `call_id` itself if it is one.
 
@@ -113,8 +116,11 @@ class UniqueCallIds:
             self._last[id_] = waiting.popleft()
         return self._last.get(id_, id_)
 
-    def rename_messages(self, messages: Iterable[JsonObject]) -> None:
+    def rename_messages(self, messages: Collection[JsonObject]) -> None:
         """Changes Chat Completions messages in place. They must come in their order."""
+        ids = [call["id"] for message in messages for call in message.get("tool_calls") or ()]
+        if not self._used and len(set(ids)) == len(ids):
+            return  # as nearly always, and each result then has the id of its own call
         for message in messages:
             if calls := message.get("tool_calls"):
                 message["tool_calls"] = [{**call, "id": self.call(call["id"])} for call in calls]

@@ -3,9 +3,12 @@
 import json
 from typing import Any
 
+import hypothesis.strategies as st
 import pytest
+from hypothesis import example, given
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
+from tests.providers.wire_strategies import values
 from turngraph.providers.vendors.profiles import VENDORS
 from turngraph.providers.writing.payload import Payload, build_payload
 from turngraph.state.errors import TurnValueError
@@ -240,6 +243,7 @@ def test_results_follow_their_call_at_once() -> None:
     ("asked", "said"),
     [
         ({"extra_body": {"a": [1, {"b": float("nan")}]}}, r"`a\[1\]\.b` is nan"),
+        ({"extra_body": {"a": [None, float("nan")]}}, r"`a\[1\]` is nan"),
         ({"extra_body": {"a": float("-inf")}}, "`a` is -inf"),
         ({"extra_body": {"a": "\ud800"}}, "`a` holds half of a surrogate pair"),
         ({"extra_body": {"a": {"\udfff": 1}}}, "half of a surrogate pair"),
@@ -255,6 +259,16 @@ def test_an_error_names_the_place_of_a_value_that_cannot_be_sent(
     """A vendor's own error, "invalid JSON body", would come late and name nothing."""
     with pytest.raises(TurnValueError, match=said):
         build(USER, api=api, **asked)
+
+
+@given(st.lists(values, max_size=4))
+@example([None, 2**70, -(2**70), 1e-8, 1e300, "null", 'a":null', {"\x7f\x00": "\u2028"}])
+def test_the_bytes_are_the_compact_json_of_the_body(members: list[Any]) -> None:
+    """Members that are lists are written by another encoder, which must lose no value."""
+    written = Payload("chat", {"model": "m", "messages": members}).content
+    text = written.decode()
+    assert json.loads(text) == {"model": "m", "messages": members}
+    assert len(text) <= len(json.dumps(json.loads(text), ensure_ascii=False, separators=(",", ":")))
 
 
 @BOTH
