@@ -84,8 +84,13 @@ def check_version(metadata: Message) -> list[str]:
     wrong = []
     if version != turngraph.__version__:
         wrong.append(f"The wheel says {version}, turngraph.__version__ {turngraph.__version__}.")
-    if not re.search(rf"^## {re.escape(version)}\b", _read("CHANGELOG.md"), re.MULTILINE):
-        wrong.append(f"CHANGELOG.md has no section for {version}: move `Unreleased` there.")
+    first = re.search(r"^## (.*)$", _read("CHANGELOG.md"), re.MULTILINE)
+    heading = "" if first is None else first.group(1)
+    if not re.fullmatch(rf"{re.escape(version)} \(\d{{4}}-\d\d-\d\d\)", heading):
+        wrong.append(
+            f"The first section of CHANGELOG.md is `{heading}`; a release needs `{version}` and "
+            "its date in parentheses, as in `(2026-12-31)`."
+        )
     return wrong
 
 
