@@ -4,27 +4,20 @@ The format is https://platform.openai.com/docs/api-reference/chat-streaming; com
 vendors that depart from it.
 """
 
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from turngraph.providers.reading.asked import Asked
 from turngraph.providers.reading.call_assembler import CallAssembler
+from turngraph.providers.reading.chat_content import AnswerContent, append_text
 from turngraph.providers.reading.chat_raw import (
     assembled_completion,
     logprob_entries,
     top_level_citations,
 )
 from turngraph.providers.reading.finish_reasons import chat_finish_reason
-from turngraph.providers.reading.fragments import Fragments
-from turngraph.providers.reading.json_values import (
-    content_text,
-    is_part_list,
-    joined_text,
-    objects_in,
-    text_or_none,
-)
+from turngraph.providers.reading.json_values import joined_text, objects_in, text_or_none
 from turngraph.providers.reading.read_limits import ReadLimits
 from turngraph.providers.reading.reasoning import REASONING_FIELDS, ReasoningCollector
-from turngraph.providers.reading.think_tags import ThinkSplitter
 from turngraph.providers.reading.usage_reader import merged_usage, read_usage, reported_usage
 from turngraph.state.errors import ErrorKind, ProviderError
 from turngraph.state.json_types import JsonMapping, JsonObject
@@ -69,21 +62,18 @@ class ChatReader:
     ) -> None:
         self._vendor = vendor
         self._asked = asked
-        self._announced = 0
+        self._announced_calls = 0
         self._finish_reason_optional = finish_reason_optional
         self._calls = CallAssembler(limits or ReadLimits(), asked)
-        self._think = ThinkSplitter()
-        self._text: list[str] = []
-        self._reasoning: list[str] = []
+        self._content = AnswerContent()
         self._refusal: list[str] = []
         self._extra: JsonObject = {}
         self._reasoning_members = ReasoningCollector()
-        self._parts = Fragments()
         self._annotations: list[JsonObject] = []
         self._logprobs: list[JsonObject] = []
         self._top: JsonObject = {}
         self._usage: Any = None
-        self._told_usage: Any = None
+        self._announced_usage: Any = None
         self._finish_reason: str | None = None
         self._has_choice = False
         self._choice = 0
@@ -128,10 +118,10 @@ class ChatReader:
         announced. `ended` says that it came to its `[DONE]`.
         """
         chunks: list[StreamChunk] = []
-        self._flush_think_tags(chunks)
+        self._content.flush(chunks)
         if self._finish_reason is not None or self._is_whole_without_reason(ended):
             self._announce_calls(chunks)
-        if self._told_usage is not self._usage:
+        if self._announced_usage is not self._usage:
             self._announce_usage(chunks)
         return chunks
 
@@ -201,7 +191,7 @@ class ChatReader:
         self._has_choice = True
         self._choice = index if isinstance(index, int) else 0
         delta = choice.get("delta")
-        if delta is None and not self._text:
+        if delta is None and not self._content.has_text:
             # Some servers end a stream, or make all of it, with a `message` as in a JSON answer.
             delta = choice.get("message")
         if isinstance(delta, dict):
@@ -220,25 +210,26 @@ class ChatReader:
             text = "The vendor gives `error` as the finish reason of the answer."
             raise ProviderError(text, kind="server", vendor=self._vendor or None, billed="unknown")
         self._finish_reason = reason
-        self._flush_think_tags(chunks)
+        self._content.flush(chunks)
         self._announce_calls(chunks)
 
     def _announce_calls(self, chunks: list[StreamChunk]) -> None:
         if self._finish_reason in UNFINISHED_REASONS:
             return
         calls = self._calls.calls()
-        new, self._announced = calls[self._announced :], max(self._announced, len(calls))
+        new = calls[self._announced_calls :]
+        self._announced_calls = max(self._announced_calls, len(calls))
         chunks += [StreamChunk(type="tool_call", tool_call=call) for call in new]
 
     def _announce_usage(self, chunks: list[StreamChunk]) -> None:
-        self._told_usage = self._usage
+        self._announced_usage = self._usage
         if (read := self._read_usage()[0]) is not None:
             chunks.append(StreamChunk(type="usage", usage=read))
 
     def _read_delta(self, delta: JsonMapping, chunks: list[StreamChunk]) -> None:
         if not REASONING_FIELDS.isdisjoint(delta):
             shown = self._reasoning_members.add(delta)
-            self._append(self._reasoning, "reasoning", shown, chunks)
+            self._content.add_reasoning(shown, chunks)
         for name, value in delta.items():
             if value is None or value == "" or name == "role" or name in REASONING_FIELDS:
                 continue
@@ -246,9 +237,9 @@ class ChatReader:
                 # SenseNova and NVIDIA send the last piece of the answer after its finish reason.
                 self._notes["Something came after the finish reason; it was kept."] = None
             if name == "content":
-                self._read_content(value, chunks)
+                self._content.add(value, chunks)
             elif name == "refusal":
-                self._append(self._refusal, "refusal", joined_text(value), chunks)
+                append_text(self._refusal, "refusal", joined_text(value), chunks)
             elif name == "tool_calls":
                 self._calls.add(value, choice=self._choice)
             else:
@@ -270,68 +261,22 @@ class ChatReader:
         elif name not in READ_BY_NAME:
             self._extra[name] = value
 
-    def _read_content(self, value: object, chunks: list[StreamChunk]) -> None:
-        """Reads content that is text, or Mistral's list of `thinking` and `text` parts.
-
-        A stream of Mistral's changes from one to the other. The parts are kept beside the text,
-        since a later request must bring them back: https://docs.mistral.ai/capabilities/reasoning/
-        """
-        if isinstance(value, dict) and value.get("type") == "text":
-            value = [value]  # one part, without the list around it
-        if isinstance(value, str) or not is_part_list(value):
-            value = content_text(value)
-            if self._parts:
-                self._parts.add({"type": "text", "text": value})
-            reasoning, text = self._think.feed(value)
-            if self._think.lone_close:
-                self._reasoning += self._text
-                self._text.clear()
-            self._append(self._reasoning, "reasoning", reasoning, chunks)
-            self._append(self._text, "text", text, chunks)
-            return
-        if self._text and not self._parts:
-            self._parts.add({"type": "text", "text": "".join(self._text)})
-        for part in objects_in(value):
-            self._parts.add(part)
-            self._append(self._reasoning, "reasoning", joined_text(part.get("thinking")), chunks)
-            inner = part.get("text")
-            if isinstance(inner, dict):  # as in the messages of OpenAI's Assistants
-                inner = inner.get("value")
-            text = joined_text(inner) if is_part_list(inner) else content_text(inner)
-            self._append(self._text, "text", text, chunks)
-
     def _read_audio(self, audio: JsonMapping, chunks: list[StreamChunk]) -> None:
         """Reads a spoken answer: its transcript is the text, and a later request names its id."""
         if audio.get("id"):
             self._extra["audio"] = {"id": audio["id"]}
-        self._append(self._text, "text", joined_text(audio.get("transcript")), chunks)
-
-    @staticmethod
-    def _append(
-        texts: list[str],
-        kind: Literal["text", "reasoning", "refusal"],
-        text: str,
-        chunks: list[StreamChunk],
-    ) -> None:
-        if text:
-            texts.append(text)
-            chunks.append(StreamChunk(type=kind, text=text))
-
-    def _flush_think_tags(self, chunks: list[StreamChunk]) -> None:
-        reasoning, text = self._think.finish()
-        self._append(self._reasoning, "reasoning", reasoning, chunks)
-        self._append(self._text, "text", text, chunks)
+        self._content.add_text(joined_text(audio.get("transcript")), chunks)
 
     def _read_usage(self) -> tuple[Usage | None, tuple[str, ...]]:
         return read_usage(self._usage, cost=self._top.get("cost"))
 
     def _reply(self, truncated: bool, body: JsonMapping | None) -> ProviderReply:
-        self._flush_think_tags([])
+        self._content.flush([])
         usage, usage_notes = self._read_usage()
         calls = self._calls.calls()
         reply = ProviderReply(
-            text="".join(self._text),
-            reasoning="".join(self._reasoning) or None,
+            text=self._content.text,
+            reasoning=self._content.reasoning or None,
             tool_calls=calls,
             usage=usage,
             finish_reason=self._finish_reason,
@@ -339,7 +284,7 @@ class ChatReader:
             response_id=text_or_none(self._top.get("id")),
             model=text_or_none(self._top.get("model")),
             truncated=truncated,
-            items=tuple(self._parts.parts()),
+            items=tuple(self._content.parts()),
             extra=self._extra | self._reasoning_members.members(),
             citations=tuple(self._annotations) or top_level_citations(self._top),
             logprobs=tuple(self._logprobs),

@@ -1,36 +1,22 @@
 """Responses: reads streamed and JSON answers with one reducer.
 
-The format is https://platform.openai.com/docs/api-reference/responses-streaming. An answer is its
-list of output items. Everything an item holds is kept, because a later request may have to bring it
-back unchanged.
+The format is https://platform.openai.com/docs/api-reference/responses-streaming. What the response
+holds in the end is read by `responses_reply.py`.
 """
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final, Literal
 
-from turngraph.providers.reading.arguments import READ_ARGUMENTS_NOTE, one_object
-from turngraph.providers.reading.asked import Asked, unserved
-from turngraph.providers.reading.call_assembler import SERVED_NOTE, with_unique_ids
+from turngraph.providers.reading.asked import Asked
 from turngraph.providers.reading.error_reader import error_of_event
-from turngraph.providers.reading.finish_reasons import status_finish_reason
 from turngraph.providers.reading.item_assembler import ItemAssembler
-from turngraph.providers.reading.json_values import (
-    content_text,
-    objects_in,
-    text_or_none,
-    texts_named,
-)
-from turngraph.providers.reading.read_limits import ReadLimits, too_large
-from turngraph.providers.reading.think_tags import (
-    ThinkSplitter,
-    split_thinking,
-    thinking_chunks,
-)
-from turngraph.providers.reading.usage_reader import read_usage
+from turngraph.providers.reading.json_values import text_or_none
+from turngraph.providers.reading.read_limits import ReadLimits
+from turngraph.providers.reading.responses_reply import reply_from
+from turngraph.providers.reading.think_tags import ThinkSplitter, thinking_chunks
 from turngraph.state.errors import ProviderError
 from turngraph.state.json_types import JsonMapping, JsonObject
-from turngraph.state.reply import ProviderReply, StreamChunk, ToolCall
+from turngraph.state.reply import ProviderReply, StreamChunk
 
 __all__ = ["ResponsesReader", "read_responses"]
 
@@ -51,10 +37,6 @@ DELTAS: Final[Mapping[str, Literal["text", "refusal", "reasoning"]]] = {
     "response.reasoning_summary_text.delta": "reasoning",
     "response.reasoning_text.delta": "reasoning",
 }
-ARGUMENTS: Final[Mapping[str, str]] = {"function_call": "arguments", "custom_tool_call": "input"}
-"""The items that call a tool of the caller's, and the member that holds the arguments."""
-ANSWER_ITEMS: Final = frozenset({"message", *ARGUMENTS})
-STANDARD: Final = frozenset({"type", "id", "call_id", "name", "arguments", "input", "status"})
 
 
 class ResponsesReader:
@@ -228,127 +210,3 @@ def read_responses(
             "The answer has no output.", kind="protocol", vendor=vendor or None, billed="unknown"
         )
     return reply_from(body, truncated=False, notes={}, limits=limits or ReadLimits(), asked=asked)
-
-
-def reply_from(
-    response: JsonMapping,
-    *,
-    truncated: bool,
-    notes: dict[str, None],
-    limits: ReadLimits,
-    asked: Asked,
-) -> ProviderReply:
-    items = objects_in(response.get("output"))
-    messages = [item for item in items if item.get("type") == "message"]
-    parts = [part for item in messages for part in content_parts(item.get("content"))]
-    all_calls = [call_from(item, notes) for item in items if str(item.get("type")) in ARGUMENTS]
-    served = served_ids(items)
-    ours = [
-        call
-        for call in all_calls
-        if call.id not in served
-        and unserved((call.extra or {}).get("type"), call.id, call.name, asked)
-    ]
-    if len(ours) < len(all_calls):
-        notes[SERVED_NOTE] = None
-    calls = with_unique_ids(ours, notes)
-    check_limits(calls, limits)
-    usage, usage_notes = read_usage(response.get("usage"))
-    thought, text = split_thinking("".join(content_text(part.get("text")) for part in parts))
-    return ProviderReply(
-        text=text,
-        reasoning="\n\n".join(filter(None, (*reasoning_texts(items), thought))) or None,
-        tool_calls=calls,
-        usage=usage,
-        finish_reason=None if truncated else finish_reason(response, bool(calls)),
-        refusal="".join(texts_named("refusal", parts)) or None,
-        response_id=text_or_none(response.get("id")),
-        model=text_or_none(response.get("model")),
-        truncated=truncated,
-        items=tuple(items),
-        citations=tuple(note for part in parts for note in objects_in(part.get("annotations"))),
-        logprobs=tuple(entry for part in parts for entry in objects_in(part.get("logprobs"))),
-        service_tier=text_or_none(response.get("service_tier")),
-        notes=(*notes, *usage_notes),
-        raw=response,
-    )
-
-
-def content_parts(content: object) -> list[JsonObject]:
-    """The parts of a message; a text, as messages of a request may have, is one part."""
-    if isinstance(content, str):
-        return [{"type": "output_text", "text": content}]
-    return objects_in(content)
-
-
-def served_ids(items: Iterable[JsonMapping]) -> set[str]:
-    """The ids of calls whose results are in the answer too: the vendor served them itself.
-
-    The result is an item of its own, or the `output` of the call.
-
-    >>> served_ids([{"type": "function_call_output", "call_id": "c1"}])
-    {'c1'}
-    """
-    return {
-        id_
-        for item in items
-        if (str(item.get("type")).endswith("_call_output") or item.get("output") is not None)
-        and (id_ := text_or_none(item.get("call_id")) or text_or_none(item.get("id")))
-    }
-
-
-def check_limits(calls: Iterable[ToolCall], limits: ReadLimits) -> None:
-    lengths = [len(call.arguments) for call in calls]
-    if len(lengths) > limits.tool_calls or any(n > limits.argument_chars for n in lengths):
-        raise too_large(
-            f"The answer has more than {limits.tool_calls} tool calls, or arguments longer than "
-            f"{limits.argument_chars} characters."
-        )
-
-
-def finish_reason(response: JsonMapping, has_calls: bool) -> str:
-    """How the response ended, in the words of Chat Completions; without one, its own status."""
-    if (unfinished := status_finish_reason(response)) is not None:
-        return unfinished
-    # An item that the vendor serves may fail in a whole answer; a message or a call may not. Some
-    # vendors leave `in_progress` on the items of a response that is completed.
-    for item in objects_in(response.get("output")):
-        kind, status = str(item.get("type")), item.get("status")
-        has_failed = kind in ANSWER_ITEMS and status in ("failed", "cancelled")
-        if has_failed or status == "incomplete":
-            return "incomplete"
-    return "tool_calls" if has_calls else "stop"
-
-
-def call_from(item: JsonMapping, notes: dict[str, None]) -> ToolCall:
-    kind = str(item["type"])
-    written = item.get(ARGUMENTS[kind])
-    if isinstance(written, dict):
-        written = json.dumps(written, ensure_ascii=False)
-    arguments = written if isinstance(written, str) else ""
-    if kind == "function_call":
-        arguments = one_object(arguments)
-    if arguments != (item.get(ARGUMENTS[kind]) or ""):
-        notes[READ_ARGUMENTS_NOTE] = None
-    extra: JsonObject = {
-        name: value for name, value in item.items() if name not in STANDARD and value is not None
-    }
-    if item.get("id"):
-        extra["item_id"] = item["id"]
-    if kind != "function_call":
-        extra["type"] = kind
-    return ToolCall(
-        # A result refers to `call_id`; a server that leaves it out means the item's own id.
-        id=text_or_none(item.get("call_id")) or text_or_none(item.get("id")) or "",
-        name=text_or_none(item.get("name")) or "",
-        arguments=arguments,
-        extra=extra or None,
-    )
-
-
-def reasoning_texts(items: Iterable[JsonMapping]) -> Iterator[str]:
-    """The summaries OpenAI shows, and the reasoning itself, which open models show as `content`."""
-    for item in items:
-        if item.get("type") == "reasoning":
-            parts = [*objects_in(item.get("summary")), *objects_in(item.get("content"))]
-            yield from texts_named("text", parts)
