@@ -5,6 +5,7 @@ docstrings.
 import importlib
 import re
 from pathlib import Path
+from types import ModuleType
 from typing import Final
 
 from sphinx.application import Sphinx
@@ -57,10 +58,12 @@ ROOMS: Final = {
     "turngraph.scripted": "The scripted model",
     "turngraph.drawing": "Pictures of graphs",
     "turngraph.interfaces": "Serving",
-    "turngraph.interfaces.stepper": "Walking through a turn",
+    "turngraph.interfaces.stepper": "Stepping through a turn",
     "turngraph.interfaces.studio": "The studio, mounted in a server",
 }
-"""The public doors, in the order of the reference. A name of two is described once."""
+"""The packages with public names, in the order of the reference. A name that two of them have is
+described once.
+"""
 
 
 def write_reference(folder: Path) -> None:
@@ -92,10 +95,28 @@ def write_reference(folder: Path) -> None:
 def _directive(path: str, value: object) -> list[str]:
     """The directive of autodoc for one public name."""
     if isinstance(value, type):
-        return [f".. autoclass:: {path}", "   :show-inheritance:"]
+        return [f".. autoclass:: {path}", "   :show-inheritance:", *_inherited(value)]
     if callable(value) and hasattr(value, "__qualname__"):
         return [f".. autofunction:: {path}"]
     return [f".. autodata:: {path}", "   :no-value:"]
+
+
+def _inherited(kind: type) -> list[str]:
+    """The option by which a class shows the members of its internal bases, which have no page.
+
+    Autodoc is told at which bases to stop: those that are described elsewhere.
+    """
+    public = {id(getattr(module, name)) for module in _modules() for name in module.__all__}
+    bases = [base for base in kind.__mro__[1:] if base is not object]
+    internal = [base for base in bases if base.__module__.startswith("turngraph.")]
+    if all(id(base) in public for base in internal):
+        return []
+    stops = {base.__name__ for base in bases if base not in internal or id(base) in public}
+    return [f"   :inherited-members: {', '.join(sorted(stops)) or 'object'}"]
+
+
+def _modules() -> list[ModuleType]:
+    return [importlib.import_module(room) for room in ROOMS]
 
 
 CODE: Final = re.compile(r"(?ms)(^ *>>> .*?(?=\n\s*\n|\Z)|``[^`]+``|`[^`]+`)")
