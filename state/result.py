@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from math import ceil
 from typing import Any, Final, Self
 
 from pydantic import field_serializer
@@ -11,6 +10,7 @@ from pydantic_core import to_jsonable_python
 
 from turngraph.state.base import Frozen
 from turngraph.state.errors import TurnInvocationError
+from turngraph.state.http_body import http_body, http_headers
 from turngraph.state.json_types import JsonObject
 from turngraph.state.kinds import Billed, ChargeKind, ToolKind, ToolRunStatus, TurnStatus
 from turngraph.state.reply import ProviderReply
@@ -266,44 +266,9 @@ class TurnResult(Frozen):
             >>> TurnResult(turn_id="t", status="completed").to_http()["headers"]
             {'Content-Type': 'application/json'}
         """
-        headers = {"Content-Type": "application/json"}
-        if self.error is not None and self.error.retry_after_s is not None:
-            # Whole seconds: https://www.rfc-editor.org/rfc/rfc9110#name-retry-after
-            headers["Retry-After"] = str(ceil(self.error.retry_after_s))
         return {
             "isBase64Encoded": False,
             "statusCode": self.http_status,
-            "headers": headers,
-            "body": json.dumps(self._body(openai_messages), ensure_ascii=False, default=str),
+            "headers": http_headers(self.error),
+            "body": json.dumps(http_body(self, openai_messages), ensure_ascii=False, default=str),
         }
-
-    @property
-    def _is_rewritten(self) -> bool:
-        """Whether `answer` is not the text of the last response, but that of a stage."""
-        last = self.responses[-1].text if self.responses else ""
-        return self.answer != last
-
-    def _body(self, openai_messages: Sequence[JsonObject]) -> JsonObject:
-        # Where a stage of the caller's own put other words in place of the model's, those words go
-        # out, and nothing that still holds the model's.
-        hidden = {"attempts", "new_messages"} if self._is_rewritten else set()
-        turn = self.model_dump(mode="json", exclude={"error", "answer", *hidden}, exclude_none=True)
-        if openai_messages and not self._is_rewritten:
-            turn["openai_messages"] = list(openai_messages)
-        if self.error is not None:
-            return {"error": self.error.model_dump(mode="json", exclude_none=True), "turn": turn}
-        raw = self.responses[-1].raw if self.responses else None
-        if self._is_rewritten:
-            message = {"role": "assistant", "content": self.answer}
-            choice = {"index": 0, "message": message, "finish_reason": "stop"}
-            raw = {"object": "chat.completion", "choices": [choice]}
-        usage = self.usage
-        metadata = {
-            "turn_id": self.turn_id,
-            "status": self.status,
-            "tool_calls": [run.model_dump(mode="json") for run in self.tool_runs],
-            "usage": None if usage is None else usage.model_dump(mode="json", exclude_none=True),
-            "cost_usd": None if self.cost_usd is None else f"{self.cost_usd:f}",
-        }
-        # A stream that ended in an odd place may leave something other than an object in `raw`.
-        return {**(raw if isinstance(raw, dict) else {}), "metadata": metadata, "turn": turn}

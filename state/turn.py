@@ -1,8 +1,8 @@
 """One chat turn, as data: everything it remembers is in these keys, and nowhere else.
 
 `w` means that a column's stage writes the key, `r` that it reads it. `edges` are the functions of
-`graphs/builder.py` that choose the next stage, `caller` is whoever runs the turn. A test compares
-this table with the code.
+`graphs/stage_table.py` that choose the next stage, `caller` is whoever runs the turn. A test
+compares this table with the code.
 
 key                 caller  prep_first  call_llm  bill  dispatch  prep_second  finalize  edges
 messages            rw      rw          rw        -     w         r            rw        r
