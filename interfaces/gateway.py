@@ -6,17 +6,20 @@ sent: bad input is a 400 that names what is wrong, and a thread that another wor
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import RunnableConfig
+from langgraph.types import StateSnapshot
 
 from turngraph.billing.errors import TurnConflictError
 from turngraph.graphs.turn_graph import TurnGraph
 from turngraph.providers.writing.from_chat import from_chat
 from turngraph.providers.writing.openai_messages import openai_messages
 from turngraph.state.errors import TurnValueError
+from turngraph.state.flow import Flow, Wait, drive, drive_async
 from turngraph.state.result import TurnResult
 from turngraph.state.turn import TurnInput, TurnSettings
 from turngraph.state.turn_error import TurnError
@@ -64,19 +67,8 @@ def handler(
     >>> handler(turn=None, data={"messages": 3})["statusCode"]
     400
     """
-    try:
-        settings = _settings(account, api_key_id, tags, plugins, functions)
-        messages, settings, config = _read_request(data, thread, settings)
-        if _has_thread(turn, config):
-            stored = turn.get_state(config).values.get("messages", [])
-            messages = _new_messages(messages, stored)
-        out = turn.invoke(_turn_input(messages, settings, turn_id), config)
-        return _http_answer(out)
-    except TurnValueError as exc:
-        result = _bad_request(exc)
-    except TurnConflictError as exc:
-        result = _conflict(exc)
-    return result.to_http()
+    settings = _settings(account, api_key_id, tags, plugins, functions)
+    return drive(_answer(turn, data, settings, thread=thread, turn_id=turn_id))
 
 
 async def ahandler(
@@ -92,24 +84,33 @@ async def ahandler(
     functions: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Async version of `handler`."""
+    settings = _settings(account, api_key_id, tags, plugins, functions)
+    return await drive_async(_answer(turn, data, settings, thread=thread, turn_id=turn_id))
+
+
+def _answer(
+    turn: TurnGraph,
+    data: Mapping[str, object],
+    settings: TurnSettings,
+    *,
+    thread: str | None,
+    turn_id: str | None,
+) -> Flow[dict[str, Any]]:
     try:
-        settings = _settings(account, api_key_id, tags, plugins, functions)
         messages, settings, config = _read_request(data, thread, settings)
         if _has_thread(turn, config):
-            stored = (await turn.aget_state(config)).values.get("messages", [])
-            messages = _new_messages(messages, stored)
-        out = await turn.ainvoke(_turn_input(messages, settings, turn_id), config)
-        return _http_answer(out)
+            state: StateSnapshot = yield Wait(
+                partial(turn.get_state, config), partial(turn.aget_state, config)
+            )
+            messages = _new_messages(messages, state.values.get("messages", []))
+        given = _turn_input(messages, settings, turn_id)
+        out = yield Wait(partial(turn.invoke, given, config), partial(turn.ainvoke, given, config))
+        result: TurnResult = out["result"]
+        return result.to_http(openai_messages=openai_messages(out["messages"]))
     except TurnValueError as exc:
-        result = _bad_request(exc)
+        return _bad_request(exc).to_http()
     except TurnConflictError as exc:
-        result = _conflict(exc)
-    return result.to_http()
-
-
-def _http_answer(out: Mapping[str, Any]) -> dict[str, Any]:
-    result: TurnResult = out["result"]
-    return result.to_http(openai_messages=openai_messages(out["messages"]))
+        return _conflict(exc).to_http()
 
 
 def _settings(
