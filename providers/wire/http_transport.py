@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlencode
 from weakref import WeakKeyDictionary
 
@@ -67,7 +67,7 @@ class HttpTransport:
             headers: sent beside the configured ones.
             silence_s: the longest wait, in seconds, if that is less than configured.
         """
-        answer = LOOP_THREAD.run(self._open(path, content, None, headers, silence_s))
+        answer = LOOP_THREAD.run(self._open(_Request(path, content, None, headers, silence_s)))
         try:
             yield answer
         finally:
@@ -82,7 +82,7 @@ class HttpTransport:
         silence_s: float | None = None,
     ) -> Iterator[SyncAnswer]:
         """Gets `path` below the endpoint, with `params` in its query. Otherwise as `post`."""
-        answer = LOOP_THREAD.run(self._open(path, None, params, headers, silence_s))
+        answer = LOOP_THREAD.run(self._open(_Request(path, None, params, headers, silence_s)))
         try:
             yield answer
         finally:
@@ -93,7 +93,7 @@ class HttpTransport:
         self, path: str, content: bytes, headers: Mapping[str, str], silence_s: float | None = None
     ) -> AsyncIterator[Answer]:
         """Async version of `post`."""
-        response = await self._send(path, content, None, headers, silence_s)
+        response = await self._send(_Request(path, content, None, headers, silence_s))
         try:
             yield Answer(response, self.config.vendor)
         finally:
@@ -110,53 +110,34 @@ class HttpTransport:
         Raises ProviderError if no answer came.
         """
         with http_errors_translated(self.config.vendor, silence_s=self._silence_s(None)):
-            response = await self._request(path, content, None, headers, None)
+            response = await self._send_unchecked(_Request(path, content, None, headers, None))
         try:
             yield Answer(response, self.config.vendor)
         finally:
             response.release()
 
-    async def _open(
-        self,
-        path: str,
-        content: bytes | None,
-        params: Mapping[str, object] | None,
-        headers: Mapping[str, str],
-        silence_s: float | None,
-    ) -> SyncAnswer:
+    async def _open(self, request: "_Request") -> SyncAnswer:
         """Sends the request. Waits for the body too, unless it is streamed or large."""
-        total_s = self._total_s(silence_s)
+        total_s = self._total_s(request.silence_s)
         ends_at = time.monotonic() + total_s
         with deadline_passed(self.config.vendor, total_s):
             async with asyncio.timeout(total_s):
-                response = await self._send(path, content, params, headers, silence_s)
+                response = await self._send(request)
         return await SyncAnswer.start(Answer(response, self.config.vendor), ends_at)
 
-    async def _send(
-        self,
-        path: str,
-        content: bytes | None,
-        params: Mapping[str, object] | None,
-        headers: Mapping[str, str],
-        silence_s: float | None,
-    ) -> "ClientResponse":
-        """Sends a request. Raises HttpStatusError for a status of 300 or higher."""
-        ends_at = time.monotonic() + self._total_s(silence_s)
-        with http_errors_translated(self.config.vendor, silence_s=self._silence_s(silence_s)):
-            response = await self._request(path, content, params, headers, silence_s)
+    async def _send(self, request: "_Request") -> "ClientResponse":
+        """Sends `request`. Raises HttpStatusError for a status of 300 or higher."""
+        ends_at = time.monotonic() + self._total_s(request.silence_s)
+        silence_s = self._silence_s(request.silence_s)
+        with http_errors_translated(self.config.vendor, silence_s=silence_s):
+            response = await self._send_unchecked(request)
             if response.status >= 300:
                 raise await _status_error(response, ends_at - time.monotonic())
             return response
 
-    async def _request(
-        self,
-        path: str,
-        content: bytes | None,
-        params: Mapping[str, object] | None,
-        headers: Mapping[str, str],
-        silence_s: float | None,
-    ) -> "ClientResponse":
-        """Sends one request on the running loop: a POST of `content`, or a GET without it."""
+    async def _send_unchecked(self, request: "_Request") -> "ClientResponse":
+        """Sends `request` on the running loop. Any status is an answer."""
+        path, content, params, headers, silence_s = request
         session = await self._session()
         # aiohttp sends a file in pieces, and warns of a large body that is one piece of bytes.
         large = content is not None and len(content) > _LARGE_BYTES
@@ -269,6 +250,17 @@ class HttpTransport:
     @staticmethod
     def _at_most(seconds: float, silence_s: float | None) -> float:
         return seconds if silence_s is None else min(seconds, silence_s)
+
+
+class _Request(NamedTuple):
+    """One HTTP request: a POST of `content`, or a GET without it."""
+
+    path: str
+    content: bytes | None
+    params: Mapping[str, object] | None
+    headers: Mapping[str, str]
+    silence_s: float | None
+    """The longest wait, in seconds, if that is less than configured."""
 
 
 def _flat(params: Mapping[str, object]) -> dict[str, object]:
