@@ -61,9 +61,9 @@ $(VENV)/.installed: pyproject.toml requirements.lock | $(UV)
 
 install: $(VENV)/.installed  ## everything the other targets need, in .venv
 
-# `turngraph/` holds the front door; links to the rooms make it the whole package, in this folder
-# and, by a `.pth` file that names a real folder, for every script: interpreters, type checkers and
-# editors find it without being configured.
+# `turngraph/` holds the list of public names; links to the rooms make it the whole package, in this
+# folder and, by a `.pth` file that names a real folder, for every script: interpreters, type checkers
+# and editors find it without being configured.
 links:
 	for room in $(ROOMS); do ln -sfn ../$$room turngraph/$$room; done
 	mkdir -p $(VENV)/turngraph-source
@@ -171,7 +171,7 @@ replay: install  ## read recorded answers again: make replay DIR=folder
 faults: install  ## a server that misbehaves in every way we know; what comes of it must be as told
 	$(RUN)python -W error -m tests.faults
 
-fuzz: install  ## anything at all into the turn's doors; only named errors may come out: make fuzz EXAMPLES=20000
+fuzz: install  ## anything at all into the turn's entry points; only named errors may come out: make fuzz EXAMPLES=20000
 	$(RUN)python -W error -m tests.fuzz --examples $(EXAMPLES)
 
 crashtest: install  ## kill, freeze and starve turns and their ledger; nothing may be missing or double

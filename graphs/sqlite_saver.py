@@ -1,10 +1,10 @@
-"""LangGraph's savers on SQLite, with fewer transactions and fewer visits of another thread.
+"""LangGraph's savers on SQLite, with fewer transactions and fewer switches between threads.
 
 A checkpoint and what led to it are one transaction: see `turngraph.graphs.run_writes`.
 
-An `aiosqlite` connection lives in a thread of its own. LangGraph's AsyncSqliteSaver visits it
-for every cursor, statement, fetch and commit, up to seven times an operation, and each visit wakes
-that thread and then the event loop. Here a whole operation runs there: that of the SqliteSaver, on
+An `aiosqlite` connection has a thread of its own. LangGraph's AsyncSqliteSaver calls into it
+for every cursor, statement, fetch and commit, up to seven times an operation, and each call wakes
+that thread and then the event loop. Here a whole operation is one call: the SqliteSaver's own, on
 the same connection.
 """
 
@@ -28,7 +28,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from turngraph.graphs.run_writes import run_writes_of
 from turngraph.graphs.serializers import TurnSerializer
 
-__all__ = ["FASTER", "OneTransactionSaver", "SingleVisitSaver"]
+__all__ = ["FASTER", "OneTransactionSaver", "SingleCallSaver"]
 
 T = TypeVar("T")
 
@@ -90,16 +90,16 @@ class OneTransactionSaver(SqliteSaver):
             yield cursor
 
 
-class SingleVisitSaver(AsyncSqliteSaver):
-    """An AsyncSqliteSaver whose operations visit the connection's thread once each. Listing and
-    deletion are LangGraph's.
+class SingleCallSaver(AsyncSqliteSaver):
+    """An AsyncSqliteSaver whose operations are one call into the connection's thread each. Listing
+    and deletion are LangGraph's.
     """
 
     _in_thread: OneTransactionSaver | None = None
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """LangGraph's `aget_tuple`."""
-        return await self._visit(lambda saver: saver.get_tuple(config))
+        return await self._call_in_thread(lambda saver: saver.get_tuple(config))
 
     async def aput(
         self,
@@ -109,7 +109,7 @@ class SingleVisitSaver(AsyncSqliteSaver):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """LangGraph's `aput`."""
-        return await self._visit(
+        return await self._call_in_thread(
             lambda saver: saver.put(config, checkpoint, metadata, new_versions)
         )
 
@@ -124,7 +124,7 @@ class SingleVisitSaver(AsyncSqliteSaver):
         kept = run_writes_of(config)
         if kept is not None and kept.keep((config, writes, task_id, task_path)):
             return
-        await self._visit(
+        await self._call_in_thread(
             lambda saver: SqliteSaver.put_writes(saver, config, writes, task_id, task_path)
         )
 
@@ -132,11 +132,11 @@ class SingleVisitSaver(AsyncSqliteSaver):
         self, *, config: RunnableConfig, channels: Sequence[str]
     ) -> Mapping[str, Any]:
         """LangGraph's `aget_delta_channel_history`."""
-        return await self._visit(
+        return await self._call_in_thread(
             lambda saver: saver.get_delta_channel_history(config=config, channels=channels)
         )
 
-    async def _visit(self, operation: Callable[[SqliteSaver], T]) -> T:
+    async def _call_in_thread(self, operation: Callable[[SqliteSaver], T]) -> T:
         await self.setup()
         async with self.lock:
             execute: Any = self.conn._execute
@@ -158,4 +158,4 @@ FASTER: Final[dict[type, type]] = {SqliteSaver: OneTransactionSaver}
 
 # Neither is public: the method that runs a function in the thread, and what the function is given.
 if hasattr(aiosqlite.Connection, "_execute") and hasattr(aiosqlite.Connection, "_conn"):
-    FASTER[AsyncSqliteSaver] = SingleVisitSaver
+    FASTER[AsyncSqliteSaver] = SingleCallSaver

@@ -10,7 +10,10 @@ __all__ = ["check_api", "check_header_values", "check_key", "check_model", "chec
 
 
 def check_header_values(values: Iterable[tuple[str, str | None]]) -> None:
-    """No value, named by its field, has a line break or a character no HTTP header can carry."""
+    """Refuses a value with a line break, or with a character that no HTTP header can carry.
+
+    values: the name of each field, and its value.
+    """
     for name, value in values:
         if value and not (value.isascii() and value.isprintable()):
             # The value is not quoted: it may be a key.
@@ -21,7 +24,7 @@ def check_header_values(values: Iterable[tuple[str, str | None]]) -> None:
 
 
 def check_key(has_key: bool, has_headers: bool, base_url: str, profile: VendorProfile) -> None:
-    """A key is there if the endpoint is the vendor's own and needs one.
+    """Refuses a configuration without a key, where the endpoint is the vendor's own and needs one.
 
     Any other endpoint may need none, and headers may hold the key under another name.
     """
@@ -34,7 +37,7 @@ def check_key(has_key: bool, has_headers: bool, base_url: str, profile: VendorPr
 
 
 def check_api(api: Api | None, profile: VendorProfile) -> None:
-    """The vendor has the API that is asked for. Nobody knows what a custom endpoint has."""
+    """Refuses an API that the vendor does not have. A custom endpoint may have either."""
     if api == "responses" and profile.responses == "none" and profile.name != "custom":
         raise TurnConfigurationError(
             f"{profile.name} does not have the Responses API: use `api='chat'`."
@@ -42,7 +45,7 @@ def check_api(api: Api | None, profile: VendorProfile) -> None:
 
 
 def check_model(model: str, valid: tuple[str, ...] | None) -> None:
-    """The model is one of those that may be asked; `None` allows any."""
+    """Refuses a `model` that is not among the `valid` ones; `None` allows any."""
     if valid is not None and model not in valid:
         raise TurnConfigurationError(
             f"`{model[:100]}` is not among `valid_chat_completion_models`: {', '.join(valid)}."
@@ -52,7 +55,7 @@ def check_model(model: str, valid: tuple[str, ...] | None) -> None:
 def check_vector_stores(
     vector_store_ids: tuple[str, ...], api: Api | None, profile: VendorProfile
 ) -> None:
-    """Vector stores are only given where `file_search` can search them."""
+    """Refuses vector stores where no `file_search` can search them."""
     if not vector_store_ids or (api != "chat" and profile.responses != "none"):
         return
     cure = "leave out `api='chat'`"

@@ -21,8 +21,8 @@ _KEY_IN_QUERY: Final = re.compile("key|token|secret|password|signature", re.IGNO
 
 
 def check_base_url(base_url: str, profile: VendorProfile) -> None:
-    """`base_url` is an HTTP address that can be asked, without credentials, query or the path of a
-    request.
+    """Refuses an address that no request can be sent to, and one with credentials, a query or the
+    path of a request in it.
     """
     if not base_url:
         pattern = profile.base_url_pattern
@@ -49,7 +49,7 @@ def check_base_url(base_url: str, profile: VendorProfile) -> None:
 
 
 def check_proxy(proxy: str, name: str) -> None:
-    """`proxy`, which is called `name` in errors, is the URL of an HTTP proxy.
+    """Refuses a `proxy` that is not the URL of an HTTP proxy. Errors call it `name`.
 
     >>> check_proxy("socks5://localhost:1080", "`proxy`")
     Traceback (most recent call last):
@@ -59,7 +59,7 @@ def check_proxy(proxy: str, name: str) -> None:
 
 
 def check_query(query: dict[str, str]) -> None:
-    """No parameter of a URL is a key: URLs are shown and logged."""
+    """Refuses parameters of the URL that sound like a key: URLs are shown and logged."""
     for name in query:
         if _KEY_IN_QUERY.search(name):
             raise TurnConfigurationError(
@@ -69,7 +69,7 @@ def check_query(query: dict[str, str]) -> None:
 
 
 def _address(url: str, name: str, *, quoted: bool) -> SplitResult:
-    """Returns the parts of `url`, whose host and port can be asked.
+    """Returns the parts of `url`, if a request can be sent to its host and port.
 
     quoted: whether errors may quote it. A proxy's URL may hold a password.
     """

@@ -61,7 +61,7 @@ def _wanted() -> set[str]:
     packages = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"][
         "packages"
     ]
-    # The front door is not in the tree that `make wheel-test` runs in, so that only the wheel can
+    # `turngraph/` is not in the tree that `make wheel-test` runs in, so that only the wheel can
     # be imported there.
     folders = [ROOT.joinpath(*name.split(".")[1:]) for name in packages if name != "turngraph"]
     files = (file for folder in folders for file in folder.iterdir() if file.suffix in SHIPPED)

@@ -15,7 +15,7 @@ def __getattr__(name: str) -> object:
         if not (error.name or "").startswith(f"{__name__}."):
             raise
         raise ImportError(
-            f"Only the front door of turngraph was found, in {__path__[0]}: this folder of a clone "
-            "hides the installed package. Run `make install` or `pip install -e .` in the clone, "
-            "or start Python in another folder."
+            f"Only a part of turngraph was found, in {__path__[0]}: this folder of a clone hides "
+            "the installed package. Run `make install` or `pip install -e .` in the clone, or "
+            "start Python in another folder."
         ) from error

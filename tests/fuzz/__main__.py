@@ -1,8 +1,8 @@
-"""`make fuzz`: anything at all into a turn's doors. Only turngraph's named errors may come out.
+"""`make fuzz`: anything at all into a turn's entry points. Only named errors may come out.
 
 python -m tests.fuzz                          20,000 examples
 python -m tests.fuzz --examples 500           what the test suite runs
-python -m tests.fuzz --seed 7 --door invoke   repeats one door of a run
+python -m tests.fuzz --seed 7 --target invoke   repeats one target of a run
 """
 
 import argparse
@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from rich.console import Console
 from rich.progress import Progress
 
-from tests.fuzz.doors import Door, doors
+from tests.fuzz.targets import Target, targets
 
 LONGEST_S = 120
 """One example that takes longer hangs: the stacks of all threads are printed, and the run ends."""
@@ -29,30 +29,30 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--examples", type=int, default=20_000)
     options.add_argument("--seed", type=int, default=int(time.time()))
-    options.add_argument("--door", default="", help="only those with this in their name")
+    options.add_argument("--target", default="", help="only those with this in their name")
     wanted = options.parse_args()
     print(f"seed {wanted.seed}", flush=True)
     before, failed, done = set(threading.enumerate()), 0, 0
-    with doors() as found, Progress(console=Console(stderr=True), transient=True) as bar:
-        chosen = [door for door in found if wanted.door in door.name]
+    with targets() as found, Progress(console=Console(stderr=True), transient=True) as bar:
+        chosen = [target for target in found if wanted.target in target.name]
         share = -(-wanted.examples // len(chosen))
         task = bar.add_task("fuzz", total=share * len(chosen))
-        for door in chosen:
-            tried, error = try_door(door, share, wanted.seed, lambda: bar.advance(task))
+        for target in chosen:
+            tried, error = try_target(target, share, wanted.seed, lambda: bar.advance(task))
             done += tried
             if error is not None:
                 failed += 1
                 text = "".join(traceback.format_exception(error))
-                bar.console.print(f"FAILED {door.name}\n{text}", markup=False, soft_wrap=True)
+                bar.console.print(f"FAILED {target.name}\n{text}", markup=False, soft_wrap=True)
     left = threads_left(before)
-    print(f"{done} examples, {failed} doors failed, {len(left)} threads left: {left}")
+    print(f"{done} examples, {failed} targets failed, {len(left)} threads left: {left}")
     return 1 if failed or left else 0
 
 
-def try_door(
-    door: Door, examples: int, number: int, advance: object
+def try_target(
+    target: Target, examples: int, number: int, advance: object
 ) -> tuple[int, Exception | None]:
-    """Tries one door, and returns how many examples there were, and the error of the simplest."""
+    """Tries one target, and returns how many examples there were, and the error of the simplest."""
     tried = 0
 
     @seed(number)
@@ -64,14 +64,14 @@ def try_door(
         suppress_health_check=list(HealthCheck),
         print_blob=True,
     )
-    @given(door.values)
+    @given(target.values)
     def once(value: object) -> None:
         nonlocal tried
         tried += 1
         advance()  # type: ignore[operator]
         faulthandler.dump_traceback_later(LONGEST_S, exit=True)
         try:
-            door.enter(value)
+            target.call(value)
         finally:
             faulthandler.cancel_dump_traceback_later()
 

@@ -1,4 +1,4 @@
-"""What is thrown at the doors: values of any kind, and right ones with something wrong in them."""
+"""What the targets are called with: any values, and right ones with something wrong in them."""
 
 import copy
 from collections.abc import Callable

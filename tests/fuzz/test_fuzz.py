@@ -29,7 +29,7 @@ def test_only_named_errors_come_out_whatever_goes_in() -> None:
         check=False,
     )
     assert done.returncode == 0, f"seed {seed}\n{done.stdout[-6000:]}{done.stderr[-6000:]}"
-    assert "0 doors failed, 0 threads left" in done.stdout
+    assert "0 targets failed, 0 threads left" in done.stdout
 
 
 @pytest.mark.parametrize("saved", [False, True])

@@ -1,4 +1,4 @@
-"""A turn's own savers on SQLite do what LangGraph's do, in fewer transactions, and in one visit of
+"""A turn's own savers on SQLite do what LangGraph's do, in fewer transactions, and in one call into
 the thread in which an aiosqlite connection lives.
 """
 
@@ -30,37 +30,37 @@ THREAD: Any = {"configurable": {"thread_id": "t", "checkpoint_ns": ""}}
 
 @asynccontextmanager
 async def counted(path: Path) -> AsyncIterator[tuple[AsyncSqliteSaver, list[object]]]:
-    """A saver whose tables are made, and the visits of its connection's thread since."""
+    """A saver whose tables are made, and the calls into its connection's thread since."""
     async with aiosqlite.connect(path) as conn:
-        saver, visits = AsyncSqliteSaver(conn), list[object]()
+        saver, calls = AsyncSqliteSaver(conn), list[object]()
         await saver.setup()
-        visit = conn._execute
+        execute = conn._execute
 
         async def noted(function: Callable[..., Any], *args: Any) -> Any:
-            visits.append(function)
-            return await visit(function, *args)  # type: ignore[no-untyped-call]
+            calls.append(function)
+            return await execute(function, *args)  # type: ignore[no-untyped-call]
 
         vars(conn)["_execute"] = noted
-        yield saver, visits
+        yield saver, calls
 
 
-async def test_each_operation_is_one_visit(tmp_path: Path) -> None:
+async def test_each_operation_is_one_call_into_the_thread(tmp_path: Path) -> None:
     """A test fails here when aiosqlite no longer lets a function run in its thread."""
-    async with counted(tmp_path / "t.db") as (saver, visits):
+    async with counted(tmp_path / "t.db") as (saver, calls):
         own, checkpoint = readable(saver), empty_checkpoint()
         history = own.aget_delta_channel_history
         at: Any = await own.aput(THREAD, checkpoint, {"step": 0}, {})
         await own.aput_writes(at, [("messages", ["Hi"])], "task")
         later: Any = await own.aput(at, {**checkpoint, "id": "~"}, {"step": 1}, {})
-        assert len(visits) == 3
+        assert len(calls) == 3
         reads: list[Callable[[], Awaitable[Any]]] = [
             lambda: own.aget_tuple(THREAD),
             lambda: history(config=later, channels=["messages"]),
         ]
         for read in reads:
-            visits.clear()
+            calls.clear()
             await read()
-            assert len(visits) == 1
+            assert len(calls) == 1
         assert await own.aget_tuple(at) == await saver.aget_tuple(at)
         assert await history(config=later, channels=["messages"]) == (
             await saver.aget_delta_channel_history(config=later, channels=["messages"])
@@ -152,14 +152,16 @@ def test_a_run_that_is_stored_at_its_end_is_one_transaction(
     assert other.get_state(config).values["messages"] == out["messages"]
 
 
-async def test_it_is_one_visit_of_an_async_connection(tmp_path: Path, model: ScriptedModel) -> None:
-    async with counted(tmp_path / "t.db") as (saver, visits):
+async def test_it_is_one_call_into_the_thread_of_an_async_connection(
+    tmp_path: Path, model: ScriptedModel
+) -> None:
+    async with counted(tmp_path / "t.db") as (saver, calls):
         turn = turn_on(model, functions=["calculator"], checkpointer=saver, steps="one")
         for number in range(QUESTIONS):
             await turn.ainvoke(ask(f"What is {number} * 2?"), THREAD)
-        visits.clear()
+        calls.clear()
         out = await turn.ainvoke(ask("What is 6 * 7?"), THREAD)
-        assert len(visits) == 3  # the newest checkpoint, what led to it, and the new one
+        assert len(calls) == 3  # the newest checkpoint, what led to it, and the new one
         assert (await turn.aget_state(THREAD)).values["messages"] == out["messages"]
 
 
@@ -187,10 +189,10 @@ async def test_a_stage_is_stored_with_the_checkpoint_of_its_step(
     tmp_path: Path, model: ScriptedModel
 ) -> None:
     """Ten checkpoints, one reading, and what a tool call leaves."""
-    async with counted(tmp_path / "t.db") as (saver, visits):
+    async with counted(tmp_path / "t.db") as (saver, calls):
         turn = turn_on(model, functions=["calculator"], checkpointer=saver)
         out = await turn.ainvoke(ask("What is 6 * 7?"), THREAD)
-        assert len(visits) == 12
+        assert len(calls) == 12
         assert (await turn.aget_state(THREAD)).values["messages"] == out["messages"]
         # LangGraph's own saver finds the writes of every stage beside its checkpoint.
         steps = [each async for each in saver.alist(THREAD)]
@@ -222,10 +224,10 @@ async def test_a_stage_whose_update_is_read_is_stored_before_its_checkpoint(
     tmp_path: Path, model: ScriptedModel
 ) -> None:
     """Whoever reads the updates may stop between two steps, for as long as they like."""
-    async with counted(tmp_path / "t.db") as (saver, visits):
+    async with counted(tmp_path / "t.db") as (saver, calls):
         turn = turn_on(model, functions=["calculator"], checkpointer=saver)
         [_ async for _ in turn.astream(ask("What is 6 * 7?"), THREAD, stream_mode="updates")]
-        assert len(visits) == 20  # also one for each of the eight stages that are alone
+        assert len(calls) == 20  # also one for each of the eight stages that are alone
 
 
 def test_the_path_of_a_task_begins_as_it_did() -> None:

@@ -1,4 +1,4 @@
-"""The doors of a turn, each as a function that lets in one thing and tells what came out."""
+"""The targets of the fuzzer: the entry points of a turn, and what reads files from outside."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ from turngraph.state.errors import TurngraphError
 from turngraph.tools.manifests.loading import load_manifests
 from turngraph.tools.manifests.yaml_text import read_documents
 
-__all__ = ["Door", "doors"]
+__all__ = ["Target", "targets"]
 
 MANIFESTS = [
     [document.value for document in read_documents(file.read_text())]
@@ -33,15 +33,15 @@ MANIFESTS = [
 
 
 @dataclass(frozen=True)
-class Door:
-    """A way in: what is tried, and the function that takes it.
+class Target:
+    """What is called, and the values that it is called with.
 
-    `enter` raises whatever is no TurngraphError.
+    `call` raises whatever is no TurngraphError.
     """
 
     name: str
     values: st.SearchStrategy[Any]
-    enter: Callable[[Any], None]
+    call: Callable[[Any], None]
 
 
 def add(a: int, b: int) -> int:
@@ -50,8 +50,8 @@ def add(a: int, b: int) -> int:
 
 
 @contextmanager
-def doors() -> Iterator[list[Door]]:
-    """Yields all doors. They share one scripted model."""
+def targets() -> Iterator[list[Target]]:
+    """Yields all targets. They share one scripted model."""
     with ScriptedModel() as model, TemporaryDirectory(prefix="tg-fuzz-") as folder:
         config = ProviderConfig(
             vendor="openai", model="gpt-4o-mini", base_url=model.base_url, api_key="k"
@@ -66,16 +66,16 @@ def doors() -> Iterator[list[Door]]:
         ]
         recording = _recorded(Path(folder))
         yield [
-            Door("invoke", inputs, lambda given: _invoke(turns, given)),
-            Door("ainvoke", inputs, lambda given: asyncio.run(_ainvoke(turns, given))),
-            Door("handler", requests, lambda given: _handle(turns, given)),
-            Door("ahandler", requests, lambda given: asyncio.run(_ahandle(turns, given))),
-            Door(
+            Target("invoke", inputs, lambda given: _invoke(turns, given)),
+            Target("ainvoke", inputs, lambda given: asyncio.run(_ainvoke(turns, given))),
+            Target("handler", requests, lambda given: _handle(turns, given)),
+            Target("ahandler", requests, lambda given: asyncio.run(_ahandle(turns, given))),
+            Target(
                 "manifests",
                 st.sampled_from(MANIFESTS).flatmap(lambda one: damaged(lambda: one)) | anything,
                 _load,
             ),
-            Door(
+            Target(
                 "recordings",
                 damaged(lambda: recording),
                 lambda given: _replay(Path(folder) / "fuzzed.jsonl", given),
