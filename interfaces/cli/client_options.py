@@ -57,7 +57,8 @@ def _load(file: Path, allow_hosts: Collection[str]) -> "tuple[Manifests, str]":
     """Loads all manifests in the folder of `file`; returns them and the name of its client."""
     from turngraph.state.errors import TurnConfigurationError
     from turngraph.tools.manifests.loading import load_manifests
-    from turngraph.tools.manifests.reading import ManifestReader, read_sources
+    from turngraph.tools.manifests.reading import ManifestReader
+    from turngraph.tools.manifests.sources import read_sources
 
     if not file.is_file():
         raise TurnConfigurationError(f"--client: there is no file `{file}`.")

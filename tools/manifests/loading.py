@@ -10,8 +10,9 @@ from turngraph.state.errors import TurnConfigurationError
 from turngraph.tools.manifests.assembly import Assembler
 from turngraph.tools.manifests.kinds import LLMClientManifest, ProviderManifest
 from turngraph.tools.manifests.problems import ManifestError
-from turngraph.tools.manifests.reading import ManifestReader, read_sources
+from turngraph.tools.manifests.reading import ManifestReader
 from turngraph.tools.manifests.secrets import Secrets
+from turngraph.tools.manifests.sources import read_sources
 from turngraph.tools.plugin import LoadedPlugin
 from turngraph.tools.text import backticked
 

@@ -15,7 +15,8 @@ from turngraph.state.errors import ToolArgumentsError, TurnConfigurationError
 from turngraph.tools.manifests.checking import check_manifests, parse_pairs, try_plugin
 from turngraph.tools.manifests.kinds import KINDS
 from turngraph.tools.manifests.loading import Manifests, load_manifests
-from turngraph.tools.manifests.reading import ManifestReader, read_sources
+from turngraph.tools.manifests.reading import ManifestReader
+from turngraph.tools.manifests.sources import read_sources
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from turngraph.state.errors import TurnConfigurationError
 from turngraph.tools.manifests.kinds import FOREIGN_KINDS, KINDS, ApiPluginManifest
 from turngraph.tools.manifests.loading import load_manifests
 from turngraph.tools.manifests.problems import ManifestError
-from turngraph.tools.manifests.reading import ManifestReader, Source
+from turngraph.tools.manifests.reading import ManifestReader
+from turngraph.tools.manifests.sources import Source
 from turngraph.tools.plugin import Plugin
 from turngraph.tools.toolbox import Toolbox
 
