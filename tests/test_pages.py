@@ -2,6 +2,7 @@
 somewhere.
 """
 
+import ast
 import importlib.util
 import re
 import shlex
@@ -133,6 +134,22 @@ def test_the_picture_of_the_floors_is_current() -> None:
     floors = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(floors)
     assert floors.picture() == (DOCS / "floors.svg").read_text("utf-8")
+
+
+def imported(page: Path) -> Iterator[tuple[str, str]]:
+    """Every package of turngraph that the code of a page imports from, and the name."""
+    for code in blocks(page, "python"):
+        for node in ast.walk(ast.parse(code)):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("turngraph"):
+                yield from ((str(node.module), alias.name) for alias in node.names)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_a_page_imports_public_names_alone(page: Path) -> None:
+    """What a reader copies from a page must not break when a file inside a room is moved."""
+    public = (ROOT / "tests" / "public_names.txt").read_text("utf-8").splitlines()
+    names = [f"{package}.{name}" for package, name in imported(page)]
+    assert [name for name in names if name not in public] == []
 
 
 def watch_results(monkeypatch: pytest.MonkeyPatch) -> list[TurnResult]:

@@ -11,11 +11,19 @@ from .engine.replay import (
 from .stepper import (
     TurnStepper as TurnStepper,
 )
+from .views.charts import (
+    cost_chart as cost_chart,
+    timeline_chart as timeline_chart,
+    tokens_chart as tokens_chart,
+)
 
 __all__ = [
     "Breakpoint",
     "Recorder",
     "Replayed",
     "TurnStepper",
+    "cost_chart",
     "replay_cassette",
+    "timeline_chart",
+    "tokens_chart",
 ]

@@ -6,7 +6,7 @@
 # %%
 from turngraph import TurnStepper, chat_turn
 from turngraph.interfaces.notebook_model import notebook_model
-from turngraph.interfaces.stepper.views.charts import cost_chart, tokens_chart
+from turngraph.interfaces.stepper import cost_chart, tokens_chart
 from turngraph.scripted import Call, Say
 
 model = notebook_model(Call(("calculator", {"expression": "6 * 7"}, "call-1")), Say("It is 42."))

@@ -9,7 +9,7 @@ from tempfile import mkdtemp
 from turngraph import Budget, Ledger, Prices, ToolPrice, TurnSettings, TurnStepper, chat_turn
 from turngraph.interfaces.cli.output.ledger_tables import spending_table
 from turngraph.interfaces.notebook_model import notebook_model
-from turngraph.interfaces.stepper.views.charts import cost_chart, tokens_chart
+from turngraph.interfaces.stepper import cost_chart, tokens_chart
 from turngraph.scripted import Call, Say
 
 ledger = Ledger(f"sqlite:///{Path(mkdtemp()) / 'ledger.db'}")
