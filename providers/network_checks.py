@@ -3,7 +3,7 @@
 import ipaddress
 import re
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from turngraph.providers.vendors.profiles import VendorProfile
 from turngraph.state.errors import TurnConfigurationError
@@ -55,7 +55,11 @@ def check_proxy(proxy: str, name: str) -> None:
     Traceback (most recent call last):
     turngraph.state.errors.TurnConfigurationError: `proxy` must start with https:// or http://.
     """
-    _address(proxy, name, quoted=False)
+    parts = _address(proxy, name, quoted=False)
+    if ":" in unquote(parts.username or ""):  # https://www.rfc-editor.org/rfc/rfc7617#section-2
+        raise TurnConfigurationError(
+            f"{name} has a user name with a colon, which HTTP cannot send."
+        )
 
 
 def check_query(query: dict[str, str]) -> None:

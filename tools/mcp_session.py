@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from langchain_core.tools import ToolException
 
+from turngraph.state.forks import renew_after_fork
 from turngraph.state.json_types import JsonObject
 from turngraph.tools.failures import log_failure
 from turngraph.tools.output import as_text, omitted_block
@@ -44,6 +45,8 @@ class McpSession:
         self._stop: asyncio.Event | None = None
         self._lost = asyncio.Event()
         self._connecting: asyncio.Lock | None = None
+        self._of_the_parent: list[object] = []
+        renew_after_fork(self, McpSession._forget)
 
     async def list_tools(self) -> "Sequence[Tool]":
         """Returns the server's tools. A lost session is opened again: listing changes nothing."""
@@ -95,6 +98,13 @@ class McpSession:
         # A server that does not answer its shutdown must not block the caller forever.
         await asyncio.wait({session_task}, timeout=5)
         session_task.cancel()
+
+    def _forget(self) -> None:
+        # A forked process begins a session of its own: its parent goes on using this one. The task
+        # is kept, since a task that is collected would end its session, and so the server.
+        self._of_the_parent.append(self._session_task)
+        self._session_task, self._session, self._stop = None, None, None
+        self._lost, self._connecting = asyncio.Event(), None
 
     async def _unless_lost(self, work: "Coroutine[Any, Any, T]") -> T:
         """Returns the result of `work`, or raises ConnectionError as soon as the server is lost.

@@ -7,7 +7,6 @@ has finished in time is kept for the next call, because to start one is a large 
 
 import asyncio
 import contextvars
-import os
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, TimeoutError as FutureTimeout
@@ -82,7 +81,7 @@ class BackgroundLoop:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._pid = 0
+        renew_after_fork(self, BackgroundLoop._forget)
 
     def run(
         self, work: Callable[[], Coroutine[Any, Any, T]], timeout_s: float | None = None
@@ -110,13 +109,16 @@ class BackgroundLoop:
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         with self._lock:
-            # A forked process inherits the loop object, but not the thread that runs it.
-            if self._loop is None or self._pid != os.getpid():
-                self._loop, self._pid = asyncio.new_event_loop(), os.getpid()
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
                 threading.Thread(
                     target=_serve, args=(self._loop,), name="turngraph-tools", daemon=True
                 ).start()
             return self._loop
+
+    def _forget(self) -> None:
+        # A forked process inherits the loop object and the lock, but no thread.
+        self._lock, self._loop = threading.Lock(), None
 
 
 @dataclass(slots=True)

@@ -149,6 +149,7 @@ class HttpTransport:
             timeout=self._timeout(silence_s),
             allow_redirects=False,
             proxy=self._network.proxy,
+            proxy_headers=self._network.tunnel_headers,
             ssl=self._network.tls,
         )
         # aiohttp has one limit for all silences of an answer. It was that for the first byte;
@@ -196,6 +197,7 @@ class HttpTransport:
         """The headers of every request. Those that the caller configured win."""
         config, key = self.config, self.config.api_key
         headers = {"Content-Type": "application/json", "User-Agent": "turngraph"}
+        headers |= self._network.request_headers
         if key is not None:
             name, prefix = key_header(config)
             headers[name] = f"{prefix}{key.get_secret_value()}"

@@ -1,20 +1,23 @@
 """The way to an endpoint: through which proxy, and with which certificates.
 
 The environment's proxies are those that other clients use too: `HTTPS_PROXY` or `HTTP_PROXY` by the
-scheme of the endpoint, else `ALL_PROXY`, unless `NO_PROXY` names the host; the names may be in
-lower case. aiohttp's own `trust_env` would also send what `.netrc` has for the host in place of
-the key.
+scheme of the endpoint, else `ALL_PROXY`, unless `NO_PROXY` names the host, its domain, its address
+or its network (`10.0.0.0/8`); the names may be in lower case. aiohttp's own `trust_env` would also
+send what `.netrc` has for the host in place of the key.
 """
 
+import ipaddress
 import ssl
+from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import Final, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from turngraph.providers.config import ProviderConfig
 from turngraph.providers.network_checks import check_proxy
+from turngraph.providers.wire.url_credentials import strip_credentials
 from turngraph.state.errors import TurnConfigurationError
 
 __all__ = ["Network", "proxy_of"]
@@ -39,6 +42,8 @@ def proxy_of(config: ProviderConfig) -> str | None:
     proxies, endpoint = request.getproxies_environment(), urlsplit(config.base_url)
     if request.proxy_bypass_environment(endpoint.netloc, proxies):  # type: ignore[attr-defined]
         return None
+    if _has_address(proxies.get("no", ""), endpoint.hostname or ""):
+        return None
     named = proxies.get(endpoint.scheme) or proxies.get("all")
     if not named:
         return None
@@ -46,6 +51,31 @@ def proxy_of(config: ProviderConfig) -> str | None:
     proxy = named if "://" in named else f"http://{named}"
     check_proxy(proxy, f"The environment's proxy for {endpoint.scheme}://{endpoint.netloc}")
     return proxy
+
+
+def _basic_credentials(proxy: str) -> dict[str, str]:
+    """Returns the header with the user name and password of `proxy`, if it has them, in UTF-8."""
+    parts = urlsplit(proxy)
+    if "@" not in parts.netloc:
+        return {}
+    pair = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
+    return {"Proxy-Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
+
+
+def _has_address(no_proxy: str, host: str) -> bool:
+    """Whether `host` is an address that `no_proxy` has, alone or in a network.
+
+    The standard library compares names alone, and with the brackets of IPv6 where a URL has them.
+    """
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    for entry in no_proxy.split(","):
+        with suppress(ValueError):  # a name
+            if address in ipaddress.ip_network(entry.strip().strip("[]"), strict=False):
+                return True
+    return False
 
 
 class Network:
@@ -57,7 +87,14 @@ class Network:
 
     def __init__(self, config: ProviderConfig) -> None:
         self._config: Final = config
-        self.proxy: Final = proxy_of(config)
+        proxy = proxy_of(config)
+        self.proxy: Final = None if proxy is None else strip_credentials(proxy)
+        credentials = _basic_credentials(proxy or "")
+        by_tunnel = config.base_url.startswith("https:")
+        self.tunnel_headers: Final = credentials if by_tunnel else {}
+        """What the proxy alone is sent, to make a tunnel."""
+        self.request_headers: Final = {} if by_tunnel else credentials
+        """What the proxy is sent with every request, where it makes no tunnel."""
         if config.ca_bundle or config.client_certificate:
             self.tls  # noqa: B018, certificates that cannot be read are reported at once
 

@@ -141,6 +141,25 @@ def test_a_lost_http_server_is_reported(
         assert "`web`" in output.content
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_a_forked_process_starts_a_server_of_its_own(servers: McpServers) -> None:
+    """Its parent's goes on: a session cannot be shared, and none of its threads was inherited."""
+    box = Toolbox.of(servers.tools())
+    of_the_parent = run(box, "pid")
+    child = os.fork()
+    if child == 0:
+        try:
+            differs = (of_the_child := run(box, "pid")).isdigit() and of_the_child != of_the_parent
+            again = run(box, "pid")
+            servers.close()
+            os._exit(0 if differs and again == of_the_child else 1)
+        finally:
+            os._exit(2)
+    assert os.waitpid(child, 0)[1] == 0
+    assert run(box, "pid") == of_the_parent
+
+
 def test_a_slow_tool_times_out(servers: McpServers) -> None:
     """Its server still answers the next call."""
     box = Toolbox.of(servers.tools())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.tools import ToolException
 
+from turngraph.state.forks import renew_after_fork
 from turngraph.state.json_types import JsonObject
 from turngraph.tools.failures import log_failure
 from turngraph.tools.output import as_text
@@ -55,13 +56,16 @@ class Rows:
         return answer
 
 
-@dataclass
+@dataclass(eq=False)
 class Database:
     """A database that plugins query. Connects at the first query; safe to share between threads."""
 
     location: DatabaseLocation
     _engine: "Engine | None" = field(default=None, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def __post_init__(self) -> None:
+        renew_after_fork(self, Database._forget_connections)
 
     @property
     def dialect(self) -> str:
@@ -107,6 +111,14 @@ class Database:
             engine, self._engine = self._engine, None
         if engine is not None:
             engine.dispose()
+
+    def _forget_connections(self) -> None:
+        # A forked process must not speak on connections that its parent goes on using: each could
+        # read the other's answers. Nor may it close them.
+        self._lock = threading.Lock()
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.dispose(close=False)
 
     def _open_engine(self) -> "Engine":
         with self._lock:

@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 import trustme
 
 from turngraph.providers.config import ProviderConfig
 from turngraph.providers.openai_provider import OpenAIProvider
+from turngraph.providers.wire.network import proxy_of
 from turngraph.state.errors import ProviderError, TurnConfigurationError
 
 ANSWER = b'{"choices": [{"message": {"content": "4"}, "finish_reason": "stop"}]}'
@@ -169,6 +171,45 @@ def test_a_host_in_no_proxy_is_asked_directly(way: str, monkeypatch: pytest.Monk
     assert (len(proxy.heads), len(vendor.heads)) == (0, 2)
 
 
+@pytest.mark.parametrize(
+    ("no_proxy", "host", "direct"),
+    [
+        ("localhost,127.0.0.1,::1", "[::1]:8000", True),
+        ("[::1]", "[::1]:8000", True),
+        ("fd00::/8", "[fd12::1]", True),
+        ("::1", "[::2]:8000", False),
+        ("10.0.0.0/8", "10.1.2.3:8000", True),
+        (" .svc , 10.0.0.1/8 ", "10.1.2.3", True),
+        ("10.0.0.0/8,::1", "11.1.2.3", False),
+        ("127.0.0.1:8000", "127.0.0.1:8000", True),
+        ("corp.example", "models.corp.example", True),
+        (".corp.example", "MODELS.corp.example:8080", True),
+        ("corp.example", "notcorp.example", False),
+        ("*", "models.example", True),
+        ("10.0.0.0/99", "10.1.2.3", False),
+    ],
+)
+def test_no_proxy_has_names_addresses_and_networks(
+    no_proxy: str, host: str, direct: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As curl and requests read it."""
+    monkeypatch.setenv("ALL_PROXY", "http://proxy.example:3128")
+    monkeypatch.setenv("NO_PROXY", no_proxy)
+    config = ProviderConfig(model="m", base_url=f"http://{host}/v1", api_key="k")
+    assert proxy_of(config) == (None if direct else "http://proxy.example:3128")
+
+
+@both_ways
+@pytest.mark.parametrize("user", ["me:p%E2%82%ACss", "m%C3%A9:p%C3%A9", "token", ":secret"])
+def test_credentials_of_a_proxy_are_sent_in_utf_8(user: str, way: str) -> None:
+    """As curl and httpx do; aiohttp alone would refuse all that is not Latin-1."""
+    proxy = Peer()
+    with peers(proxy):
+        assert ask(way, f"http://{VENDOR}/v1", proxy=f"http://{user}@127.0.0.1:{proxy.port}") == "4"
+    sent = b64encode(unquote(user if ":" in user else f"{user}:").encode()).decode()
+    assert f"Proxy-Authorization: Basic {sent}\r\n" in proxy.heads[0]
+
+
 @both_ways
 def test_a_proxy_tunnels_to_an_endpoint_with_tls(
     way: str, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
@@ -239,7 +280,9 @@ def test_a_proxy_that_is_not_there_is_named(way: str) -> None:
     assert (caught.value.kind, caught.value.billed) == ("connection", "none")
 
 
-@pytest.mark.parametrize("proxy", ["socks5://localhost:1080", "http://", "proxy", "http://a b"])
+@pytest.mark.parametrize(
+    "proxy", ["socks5://localhost:1080", "http://", "proxy", "http://a b", "http://a%3Ab:c@d"]
+)
 def test_a_proxy_that_cannot_be_used_is_refused(
     proxy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,7 @@
 """SQL plugins query real databases, and every documented field has its effect."""
 
 import logging
+import os
 import threading
 import time
 import tracemalloc
@@ -288,6 +289,25 @@ def test_32_calls_share_the_pool(shop: Shop) -> None:
     assert answers == [["item 40"]] * 32
     found.close()
     assert names(found, word="item 40") == ["item 40"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_forked_process_has_connections_of_its_own(postgres_shop: Shop) -> None:
+    """On one that it inherited, parent and child could read each other's rows."""
+    running = "SELECT pid FROM pg_stat_activity WHERE state = 'active' AND datname = 'postgres'"
+    found = plugin(running, postgres_shop)
+    of_the_parent = ask(found)["rows"]
+    child = os.fork()
+    if child == 0:
+        try:
+            differs = len(of_the_child := ask(found)["rows"]) == 1 and of_the_child != of_the_parent
+            found.close()
+            os._exit(0 if differs else 1)
+        finally:
+            os._exit(2)
+    assert os.waitpid(child, 0)[1] == 0
+    assert ask(found)["rows"] == of_the_parent
 
 
 def test_the_password_is_looked_up_for_each_query(postgres_shop: Shop) -> None:
