@@ -13,7 +13,7 @@ from turngraph.interfaces.cli.turn_options import TurnOptions
 from turngraph.state.errors import TurnConfigurationError, TurnValueError
 
 if TYPE_CHECKING:
-    from turngraph.interfaces.graph_loading import Graph, LoadedGraph
+    from turngraph.interfaces.user_graphs.loading import Graph, LoadedGraph
 
 __all__ = ["graph_and_question", "graph_context", "graph_input", "open_graph"]
 
@@ -37,7 +37,7 @@ def open_graph(reference: str, options: ModelOptions, turn: TurnOptions) -> "Loa
     Raises TurnConfigurationError if it cannot be loaded, or beside options that only apply to a
     turn that is built here.
     """
-    from turngraph.interfaces.graph_loading import load_graph
+    from turngraph.interfaces.user_graphs.loading import load_graph
 
     typed = [*_typed(options), *_typed(turn)]
     # The variable is there for turns that are built here, and may stay set.
@@ -77,7 +77,7 @@ def graph_context(graph: "Graph", given: str | None) -> Any:
 
     Raises TurnValueError if it is no JSON object, or does not fit the graph's context schema.
     """
-    from turngraph.interfaces.graph_context import context_or_defaults
+    from turngraph.interfaces.user_graphs.context import context_or_defaults
 
     value = None if given is None else _json_object("--context", given)
     try:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from langchain_core.messages import AnyMessage
     from langchain_core.runnables import RunnableConfig
 
-    from turngraph.interfaces.graph_loading import Graph, LoadedGraph
+    from turngraph.interfaces.user_graphs.loading import Graph, LoadedGraph
 
 __all__ = ["GraphConversation"]
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from langgraph.checkpoint.sqlite import SqliteSaver
     from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
-    from turngraph.interfaces.graph_loading import Graph
+    from turngraph.interfaces.user_graphs.loading import Graph
 
 __all__ = ["history_file", "open_async_history", "open_history", "with_history"]
 

@@ -116,7 +116,7 @@ def open_setup(
 
     Raises TurnConfigurationError for whatever is missing or wrong; nothing has been sent then.
     """
-    from turngraph.interfaces.graph_loading import load_object
+    from turngraph.interfaces.user_graphs.loading import load_object
 
     with ExitStack() as stack:
         selected = stack.enter_context(

@@ -15,10 +15,10 @@ from turngraph.graphs.arguments import SCRIPTED, ModelPrices, prices_from, provi
 from turngraph.graphs.chat import chat_turn
 from turngraph.graphs.from_manifest import client_config
 from turngraph.graphs.turn_graph import TurnGraph
-from turngraph.interfaces.graph_loading import Graph, load_graph, load_object
-from turngraph.interfaces.node_exits import contain_exits
 from turngraph.interfaces.server.config import ModelConfig, ServerConfig
 from turngraph.interfaces.server.store import Store
+from turngraph.interfaces.user_graphs.loading import Graph, load_graph, load_object
+from turngraph.interfaces.user_graphs.node_exits import contain_exits
 from turngraph.nodes.support.telemetry import Telemetry
 from turngraph.providers.config import ProviderConfig
 from turngraph.providers.openai_provider import OpenAIProvider

@@ -18,7 +18,6 @@ except ModuleNotFoundError as exc:
         "The studio needs Starlette: pip install 'turngraph[studio]'."
     ) from exc
 
-from turngraph.interfaces.graph_loading import Graph
 from turngraph.interfaces.studio.api import Api
 from turngraph.interfaces.studio.catalog import Catalog
 from turngraph.interfaces.studio.index import index_page
@@ -26,6 +25,7 @@ from turngraph.interfaces.studio.requests import Endpoint, refusing
 from turngraph.interfaces.studio.rules import Rules
 from turngraph.interfaces.studio.security import SameOrigin
 from turngraph.interfaces.studio.walks import Walks
+from turngraph.interfaces.user_graphs.loading import Graph
 
 if TYPE_CHECKING:
     from turngraph.billing.ledger import Ledger

@@ -11,11 +11,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
 from turngraph.drawing.svg import draw_svg
-from turngraph.interfaces.graph_loading import Graph, load_graph
-from turngraph.interfaces.langgraph_json import read_project
 from turngraph.interfaces.plain_text import printable
 from turngraph.interfaces.stepper.engine.task_controller import graphs_in
 from turngraph.interfaces.studio.input_form import context_fields, input_fields
+from turngraph.interfaces.user_graphs.langgraph_json import read_project
+from turngraph.interfaces.user_graphs.loading import Graph, load_graph
 from turngraph.nodes.support.stage import Stage
 from turngraph.state.errors import TurnConfigurationError, TurngraphError
 from turngraph.state.json_types import JsonObject

@@ -7,7 +7,7 @@ from typing import Any, Final, get_type_hints
 from pydantic import TypeAdapter
 from pydantic.errors import PydanticUserError
 
-from turngraph.interfaces.graph_loading import Graph
+from turngraph.interfaces.user_graphs.loading import Graph
 from turngraph.state.json_types import JsonObject
 
 __all__ = ["context_fields", "example_of", "input_fields"]

@@ -3,8 +3,8 @@
 import tempfile
 from pathlib import Path
 
-from turngraph.interfaces.graph_loading import Graph
 from turngraph.interfaces.stepper.engine.stepper import Stepper
+from turngraph.interfaces.user_graphs.loading import Graph
 from turngraph.state.errors import TurnValueError
 
 __all__ = ["open_walk", "saved_walk"]

@@ -11,9 +11,9 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import PregelTask
 
-from turngraph.interfaces.graph_loading import Graph
 from turngraph.interfaces.plain_text import money, one_line, printable
 from turngraph.interfaces.stepper.engine.stored_thread import StoredThread
+from turngraph.interfaces.user_graphs.loading import Graph
 from turngraph.state.json_types import JsonObject
 from turngraph.state.result import TurnResult
 

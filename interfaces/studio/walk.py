@@ -12,8 +12,6 @@ from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
 
-from turngraph.interfaces.graph_context import context_or_defaults
-from turngraph.interfaces.graph_loading import Graph
 from turngraph.interfaces.plain_text import money, printable
 from turngraph.interfaces.stepper.engine.retry_pauses import RetryPause
 from turngraph.interfaces.stepper.engine.stepper import Stepper
@@ -25,6 +23,8 @@ from turngraph.interfaces.stepper.views.widget_view import pauses_view, widget_c
 from turngraph.interfaces.studio.live import Audience, Listener
 from turngraph.interfaces.studio.rules import Rules
 from turngraph.interfaces.studio.titles import title_of
+from turngraph.interfaces.user_graphs.context import context_or_defaults
+from turngraph.interfaces.user_graphs.loading import Graph
 from turngraph.state.errors import TurngraphError, TurnInvocationError
 from turngraph.state.events import AnyEvent, RequestSent, Token
 from turngraph.state.json_types import JsonObject

@@ -23,7 +23,7 @@ from turngraph.state.errors import TurnConfigurationError
 
 if TYPE_CHECKING:
     from turngraph.interfaces.cli.turn_options import TurnSetup
-    from turngraph.interfaces.graph_loading import Graph
+    from turngraph.interfaces.user_graphs.loading import Graph
 
 __all__ = ["step"]
 

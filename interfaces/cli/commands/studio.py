@@ -16,7 +16,7 @@ from cyclopts.validators import Number
 
 from turngraph.interfaces.cli.ledger_options import open_ledger
 from turngraph.interfaces.cli.threads import history_file, open_history, with_history
-from turngraph.interfaces.langgraph_json import CONFIG_FILE, read_project
+from turngraph.interfaces.user_graphs.langgraph_json import CONFIG_FILE, read_project
 from turngraph.state.errors import TurnConfigurationError
 
 if TYPE_CHECKING:

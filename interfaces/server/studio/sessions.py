@@ -13,7 +13,6 @@ from typing import Final
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from starlette.types import ASGIApp
 
-from turngraph.interfaces.graph_loading import Graph
 from turngraph.interfaces.server.caller import Caller
 from turngraph.interfaces.server.errors import ServerError
 from turngraph.interfaces.server.served_models import ModelSet, ServedModel
@@ -23,6 +22,7 @@ from turngraph.interfaces.server.studio.writing import rules_for
 from turngraph.interfaces.studio.app import app_for
 from turngraph.interfaces.studio.catalog import Catalog
 from turngraph.interfaces.studio.walks import Walks
+from turngraph.interfaces.user_graphs.loading import Graph
 
 __all__ = ["Session", "Sessions"]
 

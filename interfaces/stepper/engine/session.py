@@ -13,7 +13,6 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import Command
 
-from turngraph.interfaces.graph_context import checked_context
 from turngraph.interfaces.stepper.engine.edits import Edit
 from turngraph.interfaces.stepper.engine.history import history_steps
 from turngraph.interfaces.stepper.engine.namespaces import is_within, task_ids
@@ -28,6 +27,7 @@ from turngraph.interfaces.stepper.engine.task_controller import (
     TaskKey,
     controlled_copy,
 )
+from turngraph.interfaces.user_graphs.context import checked_context
 from turngraph.state.errors import TurnInvocationError
 from turngraph.state.events import AnyEvent, is_event
 

@@ -16,8 +16,8 @@ from langgraph.errors import GraphBubbleUp, GraphInterrupt
 from langgraph.pregel import Pregel
 from langgraph.types import Interrupt
 
-from turngraph.interfaces.node_exits import without_exit
 from turngraph.interfaces.stepper.engine.namespaces import readable_path
+from turngraph.interfaces.user_graphs.node_exits import without_exit
 from turngraph.nodes.support.stage import Stage
 from turngraph.state.reply import ToolCall
 

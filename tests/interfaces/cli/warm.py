@@ -19,7 +19,7 @@ from tests.paths import ROOT
 
 _IMPORTED = (
     "turngraph.graphs.chat",
-    "turngraph.interfaces.graph_loading",
+    "turngraph.interfaces.user_graphs.loading",
     *(
         f"turngraph.interfaces.cli.commands.{command}"
         for command in ("chat", "ledger", "plugins", "run", "step")

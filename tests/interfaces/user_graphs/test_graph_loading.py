@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from turngraph.interfaces.graph_loading import load_graph, load_object
+from turngraph.interfaces.user_graphs.loading import load_graph, load_object
 from turngraph.state.errors import TurnConfigurationError
 
 AGENT = """

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 
-from turngraph.interfaces.graph_loading import Graph
+from turngraph.interfaces.user_graphs.loading import Graph
 from turngraph.state.errors import TurnValueError
 
 __all__ = ["checked_context", "context_or_defaults"]

@@ -17,7 +17,7 @@ from typing import Any
 from langgraph.graph import StateGraph
 from langgraph.pregel import Pregel
 
-from turngraph.interfaces.langgraph_json import CONFIG_FILE, Project, read_project
+from turngraph.interfaces.user_graphs.langgraph_json import CONFIG_FILE, Project, read_project
 from turngraph.state.errors import TurnConfigurationError
 
 __all__ = ["LoadedGraph", "graphs_in_module", "load_graph", "load_object"]
