@@ -30,6 +30,15 @@ def build_chat_turn(deps: TurnDependencies, custom: CustomStages | None = None) 
     the stages; `custom` has stages of your own that see the turn's state.
 
     Raises TurnConfigurationError for a stage of `custom` that has no name of its own.
+
+        >>> from turngraph.providers import OpenAIProvider, ProviderConfig
+        >>> from turngraph.state import ChatRequest
+        >>> from turngraph.tools import Toolbox
+        >>> provider = OpenAIProvider(ProviderConfig(vendor="ollama", model="llama3.2"))
+        >>> request = ChatRequest(vendor="ollama", api="chat", model="llama3.2")
+        >>> graph = build_chat_turn(TurnDependencies(provider, Toolbox.of([]), request))
+        >>> list(graph.nodes)[:3], graph.compile().name
+        (['prep_first_request', 'call_llm', 'bill'], 'LangGraph')
     """
     graph = TurnBuilder(Turn, input_schema=TurnInput, output_schema=TurnOutput)
     rows = stage_table(deps, custom or CustomStages())

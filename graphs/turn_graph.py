@@ -60,6 +60,12 @@ class TurnGraph(StoredStates, TypedRuns, AdmittedRuns):
     - With a ledger a turn is admitted before its graph starts, so that no two workers run on one
       thread. A finished turn that is submitted again by its `turn_id` does not run again; its
       result is returned.
+
+    Example:
+        >>> from turngraph.graphs.chat import chat_turn
+        >>> out = chat_turn("scripted").invoke({"messages": [("user", "Hello!")]})
+        >>> out["result"].status, [message.type for message in out["messages"]]
+        ('completed', ['human', 'ai'])
     """
 
     message_chars: int = MESSAGE_CHARS

@@ -63,7 +63,11 @@ class Call(Answer):
 
 
 class Refuse(Answer):
-    """Declines to answer, in the field that both APIs have for refusals."""
+    """Declines to answer, in the field that both APIs have for refusals.
+
+    >>> Refuse("I cannot help with that.").refusal
+    'I cannot help with that.'
+    """
 
     def __init__(self, refusal: str, *, usage: Usage | None = None) -> None:
         super().__init__(refusal=refusal, usage=usage)
@@ -76,6 +80,9 @@ class Fail:
     Without `body`, the error object that the vendor documents for `status` is sent
     (https://platform.openai.com/docs/guides/error-codes). A `body` that is a string is sent as
     HTML, as a proxy would; any other is sent as JSON.
+
+        >>> Fail(429, headers={"Retry-After": "2"}).status
+        429
     """
 
     status: int
@@ -88,6 +95,9 @@ class Hang:
     """Sends nothing for `seconds`, then takes the step `then`.
 
     With `then=None` the responder of the model answers after the wait.
+
+        >>> Hang(0.5, then=Say("Sorry for the wait.")).seconds
+        0.5
     """
 
     seconds: float
@@ -102,6 +112,9 @@ class Cut:
     body and any other number sends half of it. `after=None` does not even send the status line.
     `clean=True` ends the HTTP body properly, so that only the missing events show the cut.
     `answer=None` takes the answer of the model's responder.
+
+        >>> Cut(after=2, answer=Say("You will never read all of this.")).clean
+        False
     """
 
     after: int | None = None

@@ -59,6 +59,12 @@ class TurnStage(Protocol):
     Its `__name__` names the node of the graph. It runs in a thread of its own when it is sync and
     the turn is async, and on an event loop of its own when it is async and the turn is sync. What
     it raises ends the run, as in any LangGraph node. It may call LangGraph's `interrupt`.
+
+        >>> from turngraph.graphs.chat import chat_turn
+        >>> def be_brief(state: StageState) -> StageUpdate:
+        ...     return {"request": state["request"].model_copy(update={"max_tokens": 100})}
+        >>> chat_turn("scripted", before_model=[be_brief]).run("Hello!").requests[0].max_tokens
+        100
     """
 
     def __call__(self, state: StageState, /) -> StageUpdate | Awaitable[StageUpdate | None] | None:

@@ -57,6 +57,11 @@ class MeteringConfig:
     `prices` are what they cost, `attribution` is whom they are charged to, and `budgets` apply
     beside those of the ledger. `max_tokens` caps an answer that has no cap of its own. `vendor`
     replaces LangChain's name for the vendor, where price lists have another.
+
+        >>> from turngraph.billing.ledger import Ledger
+        >>> attribution = CostAttribution(account="acme")
+        >>> MeteringConfig(Ledger("sqlite://"), attribution=attribution).attribution.account
+        'acme'
     """
 
     ledger: Ledger

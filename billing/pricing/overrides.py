@@ -138,6 +138,13 @@ def load_prices(path: str | Path) -> PriceFile:
 
     Raises `TurnConfigurationError` naming the file and the row that is wrong; also for anchors,
     aliases, and files of more than 256 KiB.
+
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "prices.yaml"
+        ...     _ = file.write_text("tools: [{tool: search, usd_per_call: 0.01}]")
+        ...     load_prices(file).tools[0].usd_per_call
+        Decimal('0.01')
     """
     import yaml
 

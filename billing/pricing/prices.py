@@ -44,6 +44,14 @@ class Prices:
 
     `overrides` are your own prices, looked at in order; `tools` are the prices of tools and
     plugins; `catalog` is the price list, by default that of genai-prices.
+
+        >>> from datetime import UTC, datetime
+        >>> from turngraph.billing.pricing.rates import Rate, Rates
+        >>> rates = Rates(input=Rate(usd_per_mtok="0.2"), output=Rate(usd_per_mtok="0.8"))
+        >>> prices = Prices((PriceOverride(vendor="custom", model="my-*", rates=rates),))
+        >>> key = PriceKey("custom", "my-model", at=datetime(2026, 1, 1, tzinfo=UTC))
+        >>> prices.charge(Usage(input_tokens=1000, output_tokens=500), key).usd
+        Decimal('0.0006')
     """
 
     overrides: tuple[PriceOverride, ...] = ()

@@ -82,7 +82,15 @@ def _pauses_in(run: TaskRun) -> list[tuple[float, float]]:
 
 
 def tokens_chart(steps: Iterable[Step]) -> Picture:
-    """Draws the tokens of each model call: input + output."""
+    """Draws the tokens of each model call: input + output.
+
+    >>> from turngraph.graphs.chat import chat_turn
+    >>> from turngraph.interfaces.stepper import TurnStepper
+    >>> with TurnStepper(chat_turn("scripted"), {"messages": [("user", "Hello!")]}) as stepper:
+    ...     _ = stepper.run()
+    ...     "Tokens per call" in tokens_chart(stepper.timeline)
+    True
+    """
     calls = [
         (attempt.request.model, usage.input_tokens or 0, usage.output_tokens or 0)
         for step in steps
@@ -100,7 +108,7 @@ def tokens_chart(steps: Iterable[Step]) -> Picture:
         )
         for number, (model, sent, received) in enumerate(calls, 1)
     ]
-    return _svg("Tokens per call", bars, f"{len(bars)} calls")
+    return _svg("Tokens per call", bars, f"{len(bars)} call{'' if len(bars) == 1 else 's'}")
 
 
 def cost_chart(steps: Sequence[Step]) -> Picture:
