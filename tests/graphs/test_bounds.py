@@ -39,7 +39,7 @@ def bounded(model: ScriptedModel, ledger: Ledger, usd: str, extra: dict[str, Any
 )
 @both_ways
 def test_a_cap_that_bounds_nothing_is_no_cap_to_a_budget(run: Run, extra: dict[str, Any]) -> None:
-    """-1 is «no end» to some servers, and a text or a float is whatever they make of it: nothing is
+    """-1 is "no end" to some servers, and a text or a float is whatever they make of it: nothing is
     sent.
     """
     with Ledger("sqlite://") as ledger, ScriptedModel([Say("never")]) as model:

@@ -231,7 +231,7 @@ def test_a_fork_is_charged_once_in_its_own_lineage(ledger: Ledger) -> None:
     """Time travel that calls the model costs; replaying what comes after the call does not."""
     with ScriptedModel([Say("red"), Say("blue")]) as model:
         turn = turn_on(model, ledger=ledger, checkpointer=InMemorySaver())
-        first = invoke(turn, ask("Colour?"), THREAD)
+        first = invoke(turn, ask("Color?"), THREAD)
         history = list(turn.get_state_history(THREAD))
         before_call = next(each for each in history if each.next == ("call_llm",))
         before_bill = next(each for each in history if each.next == ("bill",))
@@ -525,7 +525,7 @@ def test_a_call_of_which_nobody_knows_stays_open_in_the_ledger(run: Run, ledger:
 
 @both_ways
 def test_no_retry_waits_past_the_time_limit(run: Run) -> None:
-    """A vendor's «come back in 50 seconds» does not fit into a turn of one."""
+    """A vendor's "come back in 50 seconds" does not fit into a turn of one."""
     with ScriptedModel([Fail(429, headers={"Retry-After": "50"})]) as model:
         result = result_of(run(turn_on(model, limits=TurnLimits(seconds=1)), ask("Q")))
         assert len(model.requests) == 1

@@ -94,7 +94,7 @@ def test_without_it_going_back_is_a_new_charge_in_a_lineage_of_its_own(
     """What calls the model costs; that is what happens where nobody asked for recorded answers."""
     with ScriptedModel([Say("red"), Say("blue")]) as model:
         turn = turn_on(model, ledger=ledger, checkpointer=InMemorySaver())
-        first = result_of(run(turn, ask("Colour?"), THREAD))
+        first = result_of(run(turn, ask("Color?"), THREAD))
         spent = paid(ledger)
         again = result_of(run(turn, None, before(turn, "call_llm").config))
         assert len(model.requests) == 2
@@ -110,9 +110,9 @@ def test_another_question_has_no_recorded_answer(ledger: Ledger) -> None:
     """
     with ScriptedModel([Say("red"), Say("blue"), Say("never")]) as model:
         turn = turn_on(model, ledger=ledger, checkpointer=InMemorySaver(), replay="recorded")
-        first = invoke(turn, ask("Colour?"), THREAD)
+        first = invoke(turn, ask("Color?"), THREAD)
         place = before(turn, "call_llm")
-        edited = HumanMessage("Other colour?", id=first["messages"][0].id)
+        edited = HumanMessage("Other color?", id=first["messages"][0].id)
         fork = turn.update_state(place.config, {"messages": [edited]})
         outs = [
             invoke(turn, None, fork),
@@ -128,7 +128,7 @@ def test_a_run_may_ask_for_a_new_answer(ledger: Ledger) -> None:
     """`turn_replay` of a run is over what the graph was built with."""
     with ScriptedModel([Say("red"), Say("blue")]) as model:
         turn = turn_on(model, ledger=ledger, checkpointer=InMemorySaver(), replay="recorded")
-        invoke(turn, ask("Colour?"), THREAD)
+        invoke(turn, ask("Color?"), THREAD)
         config: Any = before(turn, "call_llm").config
         fresh = {**config, "configurable": {**config["configurable"], "turn_replay": "call"}}
         assert result_of(invoke(turn, None, fresh)).answer == "blue"
@@ -145,11 +145,11 @@ def test_a_turn_inside_a_parent_is_replayed_too(run: Run, ledger: Ledger) -> Non
         graph.add_node("chat", turn)
         graph.add_edge(START, "chat")
         parent = graph.compile(checkpointer=InMemorySaver())
-        run(parent, ask("Colour?"), THREAD)
+        run(parent, ask("Color?"), THREAD)
         spent = paid(ledger)
         out = run(parent, None, recorded(before(parent, "chat").config))
         assert len(model.requests) == 1
-    assert [message.text for message in out["messages"]] == ["Colour?", "red"]
+    assert [message.text for message in out["messages"]] == ["Color?", "red"]
     assert paid(ledger) == spent
 
 

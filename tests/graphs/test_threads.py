@@ -256,18 +256,18 @@ def test_going_back_and_forking_is_a_new_call_in_a_lineage_of_its_own() -> None:
     """
     with ScriptedModel([Say("red"), Say("blue")]) as model:
         turn = turn_on(model, checkpointer=InMemorySaver())
-        first = invoke(turn, ask("Colour?"), THREAD)
+        first = invoke(turn, ask("Color?"), THREAD)
         history = list(turn.get_state_history(THREAD))
         before_call = next(each for each in history if each.next == ("call_llm",))
         question = first["messages"][0]
         fork = turn.update_state(
-            before_call.config, {"messages": [HumanMessage("Other colour?", id=question.id)]}
+            before_call.config, {"messages": [HumanMessage("Other color?", id=question.id)]}
         )
         second = invoke(turn, None, fork)
         assert len(model.requests) == 2
         old = turn.get_state(history[0].config).values
-    assert texts(second) == ["Other colour?", "blue"]
-    assert texts(old) == ["Colour?", "red"]
+    assert texts(second) == ["Other color?", "blue"]
+    assert texts(old) == ["Color?", "red"]
     assert result_of(second).attempts[0].id != result_of(first).attempts[0].id
 
 
@@ -275,7 +275,7 @@ def test_resuming_after_the_answer_calls_nobody_again() -> None:
     """From the checkpoint behind `call_llm` only what comes after it is run."""
     with ScriptedModel([Say("red"), Say("never")]) as model:
         turn = turn_on(model, checkpointer=InMemorySaver())
-        first = invoke(turn, ask("Colour?"), THREAD)
+        first = invoke(turn, ask("Color?"), THREAD)
         before_bill = next(
             each for each in turn.get_state_history(THREAD) if each.next == ("bill",)
         )

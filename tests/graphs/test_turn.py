@@ -174,7 +174,7 @@ def test_a_long_tool_result_is_cut_with_a_notice() -> None:
 
 
 def test_the_callers_settings_hold_for_one_turn_only() -> None:
-    """Zero is a wish, not «unset»."""
+    """Zero is a wish, not "unset"."""
     with ScriptedModel([Say("a"), Say("b")]) as model:
         turn = turn_on(model)
         settings = TurnSettings(

@@ -107,7 +107,7 @@ def test_a_class_without_a_rate_stays_with_its_parent() -> None:
     ],
 )
 def test_a_price_that_does_not_cover_a_call_is_no_price(price: PriceUsed, usd: int | None) -> None:
-    """An empty row of a price list is not «free»: free is a rate of zero."""
+    """An empty row of a price list is not "free": free is a rate of zero."""
     assert cost_usd(Usage(input_tokens=1, output_tokens=1), price) == usd
 
 

@@ -141,7 +141,7 @@ def outcome_of(exchange: Exchange, prices: Prices) -> tuple[str, int]:
     priced = prices.charge(usage, PriceKey(exchange.vendor, exchange.model, at=AT))
     expected = listed(respelled(exchange))
     if priced is None:
-        # An empty row of the list is «nobody knows», never «free».
+        # An empty row of the list is "nobody knows", never "free".
         assert isinstance(expected, str) or expected == 0, exchange.id
         return "unpriced", 0
     if isinstance(expected, str):

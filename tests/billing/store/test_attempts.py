@@ -235,7 +235,7 @@ def test_a_real_amount_after_a_guess_is_a_further_entry(open_book: Open) -> None
 
 
 def test_a_real_amount_after_a_release_is_charged_too(open_book: Open) -> None:
-    """Released for «absent», and then the vendor's invoice has it: the money was spent."""
+    """Released for "absent", and then the vendor's invoice has it: the money was spent."""
     book = open_book(HARD)
     book.begin()
     book.ledger.store.run(release, Released(attempt_id="c.1", why="absent"))
