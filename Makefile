@@ -153,7 +153,7 @@ format: install  ## rewrite the code as `make lint` wants it
 	$(RUN)ruff format .
 
 types: install  ## the package and everything beside it: tests, benchmarks, notebooks
-	$(RUN)mypy --num-workers auto
+	$(RUN)mypy
 
 rules: install  ## which room may import which
 	$(RUN)pytest -q tests/test_rooms.py
