@@ -20,6 +20,9 @@ SERVED_NOTE = "A tool call that the vendor serves itself was left to it."
 """The note on an answer that held calls of tools that run at the vendor."""
 
 
+LEGACY_NOTE = "`function_call` came beside `tool_calls`; it was ignored."
+
+
 @dataclass
 class PartialCall:
     """A tool call whose pieces are still arriving."""
@@ -33,7 +36,16 @@ class PartialCall:
 
     @property
     def arguments(self) -> str:
-        return "".join(self.pieces)
+        """The pieces together. Where each piece repeats those before it, it is the last one."""
+        whole, last = "".join(self.pieces), self.pieces[-1] if self.pieces else ""
+        repeats = len(self.pieces) > 1 and all(map(last.startswith, self.pieces))
+        if repeats and is_json_object(last) and not is_json_object(whole):
+            return last
+        return whole
+
+    def is_legacy(self) -> bool:
+        """Whether it came as `function_call`, the form before `tool_calls`."""
+        return self.extra.get("type") == "function_call"
 
     def is_begun(self) -> bool:
         """Whether its name is there, and its arguments have not come to their end."""
@@ -79,8 +91,8 @@ class CallAssembler:
     OpenAI sends fragments by index (https://platform.openai.com/docs/api-reference/chat-streaming).
     Others send whole calls in one piece (Gemini, Groq, xAI, Ollama), leave out the index (Gemini),
     use one index for several ids, send a new id with every piece (vLLM), repeat the name or cut it,
-    send arguments as null or as an object, or leave out ids or give the same id twice
-    (`with_unique_ids`).
+    repeat the arguments so far (https://github.com/NousResearch/hermes-agent/pull/35718), send them
+    as null or as an object, or leave out ids or give the same id twice (`with_unique_ids`).
 
     Raises `ProviderError` of kind `too_large` above the limits.
 
@@ -117,9 +129,16 @@ class CallAssembler:
             elif piece is not None:
                 self.notes["A tool call is not an object; it was ignored."] = None
 
+    def __bool__(self) -> bool:
+        return bool(self._calls)
+
     def calls(self) -> tuple[ToolCall, ...]:
         """The calls so far, in the order in which they started, each with an id of its own."""
         begun = [call for call in self._calls if call.name or call.id or call.size]
+        if any(map(PartialCall.is_legacy, begun)) and not all(map(PartialCall.is_legacy, begun)):
+            # One call in both forms, the deprecated one and today's, runs once.
+            begun = [call for call in begun if not call.is_legacy()]
+            self.notes[LEGACY_NOTE] = None
         ours = [
             call
             for call in begun

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from turngraph.providers.reading.fragments import Fragments
+from turngraph.providers.reading.fragments import Fragments, part_text
 from turngraph.providers.reading.json_values import (
     content_text,
     is_part_list,
@@ -58,10 +58,9 @@ class AnswerContent:
         self.add_reasoning(reasoning, chunks)
         self.add_text(text, chunks)
 
-    @property
-    def has_text(self) -> bool:
-        """Whether some text has come, held-back text not counted."""
-        return bool(self._text)
+    def __bool__(self) -> bool:
+        """Whether some text or a part has come, held-back text not counted."""
+        return bool(self._text or self._parts)
 
     @property
     def text(self) -> str:
@@ -92,6 +91,9 @@ class AnswerContent:
             self._parts.add({"type": "text", "text": self.text})
         for part in parts:
             self._parts.add(part)
+            if part.get("type") == "reasoning":  # Databricks, for Claude and gpt-oss
+                self.add_reasoning(part_text(part), chunks)
+                continue
             self.add_reasoning(joined_text(part.get("thinking")), chunks)
             inner = part.get("text")
             if isinstance(inner, dict):  # as in the messages of OpenAI's Assistants

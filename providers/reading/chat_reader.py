@@ -15,7 +15,12 @@ from turngraph.providers.reading.chat_raw import (
     top_level_citations,
 )
 from turngraph.providers.reading.finish_reasons import chat_finish_reason
-from turngraph.providers.reading.json_values import joined_text, objects_in, text_or_none
+from turngraph.providers.reading.json_values import (
+    joined_text,
+    objects_in,
+    text_or_none,
+    texts_named,
+)
 from turngraph.providers.reading.read_limits import ReadLimits
 from turngraph.providers.reading.reasoning import REASONING_FIELDS, ReasoningCollector
 from turngraph.providers.reading.usage_reader import merged_usage, read_usage, reported_usage
@@ -159,7 +164,7 @@ class ChatReader:
         if isinstance(message, dict):
             self._calls.add(message.get("tool_calls") or [], whole=True)
             message = {name: value for name, value in message.items() if name != "tool_calls"}
-        self._read_choice({**choice, "delta": message}, [])
+        self._read_choice({**choice, "delta": message, "message": None}, [])
 
     def add_note(self, text: str) -> None:
         """Keeps a note on a departure from the documented format."""
@@ -190,12 +195,11 @@ class ChatReader:
             self._notes[JOINED_CHOICES_NOTE] = None
         self._has_choice = True
         self._choice = index if isinstance(index, int) else 0
-        delta = choice.get("delta")
-        if delta is None and not self._content.has_text:
-            # Some servers end a stream, or make all of it, with a `message` as in a JSON answer.
-            delta = choice.get("message")
-        if isinstance(delta, dict):
+        if isinstance(delta := choice.get("delta"), dict):
             self._read_delta(delta, chunks)
+        if isinstance(message := choice.get("message"), dict):
+            # Some servers end a stream, or make all of it, with a `message` as in a JSON answer.
+            self._read_delta(self._not_streamed(message), chunks)
         if logprobs := choice.get("logprobs"):
             self._logprobs += logprob_entries(logprobs)
         # An empty finish reason (xAI, Snowflake) is none; after the first, others are repetitions,
@@ -204,6 +208,19 @@ class ChatReader:
             reason = chat_finish_reason(str(word))
             if reason and (self._finish_reason is None or reason in UNFINISHED_REASONS):
                 self._end_choice(reason, chunks)
+
+    def _not_streamed(self, message: JsonMapping) -> JsonMapping:
+        """The members of a whole `message` that no delta has brought."""
+        has_reasoning = bool(self._reasoning_members.members())
+        known = {
+            "content": bool(self._content),
+            "refusal": bool(self._refusal),
+            "tool_calls": bool(self._calls),
+            "function_call": bool(self._calls),
+            "annotations": bool(self._annotations),
+            **dict.fromkeys(REASONING_FIELDS, has_reasoning),
+        }
+        return {name: value for name, value in message.items() if not known.get(name)}
 
     def _end_choice(self, reason: str, chunks: list[StreamChunk]) -> None:
         if reason == "error":  # OpenRouter: https://openrouter.ai/docs/api-reference/errors
@@ -238,6 +255,8 @@ class ChatReader:
                 self._notes["Something came after the finish reason; it was kept."] = None
             if name == "content":
                 self._content.add(value, chunks)
+                for text in texts_named("refusal", objects_in(value)):
+                    append_text(self._refusal, "refusal", text, chunks)
             elif name == "refusal":
                 append_text(self._refusal, "refusal", joined_text(value), chunks)
             elif name == "tool_calls":

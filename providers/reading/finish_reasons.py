@@ -107,10 +107,11 @@ def status_finish_reason(response: JsonMapping) -> str | None:
         ('queued', 'incomplete')
     """
     status = str(response.get("status") or "completed").lower()
+    details = response.get("incomplete_details")
+    reason = details.get("reason") if isinstance(details, dict) else details
+    # Gateways that translate leave the status out, or write `completed` beside the reason.
+    if reason and status in ("completed", "incomplete"):
+        return _CUT.get(str(reason).lower(), "incomplete")
     if status == "completed":
         return None
-    details = response.get("incomplete_details")
-    if status == "incomplete" and details:
-        reason = details.get("reason") if isinstance(details, dict) else details
-        return _CUT.get(str(reason).lower(), "incomplete")
     return status if status in UNFINISHED_STATUSES else "incomplete"

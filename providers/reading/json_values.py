@@ -6,7 +6,7 @@ where the documentation says text costs the reader that member, not the whole an
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from turngraph.state.json_types import JsonMapping, JsonObject
 
@@ -22,6 +22,15 @@ __all__ = [
     "text_or_none",
     "texts_named",
 ]
+
+
+_PART_TYPES: Final = frozenset(
+    {"text", "output_text", "thinking", "redacted_thinking", "reasoning", "refusal", "tool_use"}
+    | {"image", "audio", "video", "file", "reference", "tool_reference", "tool_file"}
+)
+"""Types of parts that models answer with, in the words of all vendors."""
+_UNTYPED_PART: Final = frozenset({"text", "thinking", "index", "annotations", "signature"})
+"""The members of a part that came without its type."""
 
 
 def as_list(value: object) -> list[Any]:
@@ -81,13 +90,24 @@ def content_text(value: object) -> str:
 def is_part_list(value: object) -> bool:
     """Whether `value` is a list of parts of a message, and not a JSON array that is an answer.
 
+    A part is a text, or has a member that is called like its type. The objects of an answer may
+    have a `type` or a `text` too.
+
     >>> is_part_list([{"type": "text", "text": "a"}]), is_part_list([{"title": "a"}])
     (True, False)
+    >>> is_part_list([{"type": "person", "name": "a"}]), is_part_list([{"text": "a", "n": 1}])
+    (False, False)
     """
-    known = {"type", "text", "thinking"}
-    return isinstance(value, list) and all(
-        isinstance(part, dict) and not known.isdisjoint(part) for part in value
-    )
+    return isinstance(value, list) and all(map(_is_part, value))
+
+
+def _is_part(value: object) -> bool:
+    if not isinstance(value, dict):
+        return False
+    kind = value.get("type")
+    if kind is None:
+        return not _UNTYPED_PART.isdisjoint(value) and _UNTYPED_PART.issuperset(value)
+    return isinstance(kind, str) and (kind in _PART_TYPES or kind in value)
 
 
 def member_at(value: object, path: str) -> object:

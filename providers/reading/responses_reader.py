@@ -10,9 +10,9 @@ from typing import Final, Literal
 from turngraph.providers.reading.asked import Asked
 from turngraph.providers.reading.error_reader import error_of_event
 from turngraph.providers.reading.item_assembler import ItemAssembler
-from turngraph.providers.reading.json_values import text_or_none
+from turngraph.providers.reading.json_values import objects_in, text_or_none
 from turngraph.providers.reading.read_limits import ReadLimits
-from turngraph.providers.reading.responses_reply import reply_from
+from turngraph.providers.reading.responses_reply import lacks_some, reply_from
 from turngraph.providers.reading.think_tags import ThinkSplitter, thinking_chunks
 from turngraph.state.errors import ProviderError
 from turngraph.state.json_types import JsonMapping, JsonObject
@@ -29,6 +29,11 @@ TERMINAL: Final = frozenset(
         "response.done",  # the older name, from the Realtime API, which some gateways send
     }
 )
+UNFINISHED: Final[Mapping[str, str]] = {
+    "response.incomplete": "incomplete",
+    "response.cancelled": "cancelled",
+}
+"""The status that a terminal event means, whether or not its response has it."""
 STATES: Final = TERMINAL | {"response.created", "response.queued", "response.in_progress"}
 """Events that carry the response as it is at that moment."""
 DELTAS: Final[Mapping[str, Literal["text", "refusal", "reasoning"]]] = {
@@ -66,6 +71,7 @@ class ResponsesReader:
         self._response: JsonObject = {}
         self._ended = False
         self._think = ThinkSplitter()
+        self._told: set[str] = set()
         self._reasoning_part: object = None
         self._sequence: int | None = None
         self._notes: dict[str, None] = {}
@@ -79,8 +85,8 @@ class ResponsesReader:
             return []
         if kind in DELTAS:
             return self._read_delta(kind, event)
-        if kind in STATES and isinstance(response := event.get("response"), dict):
-            return self._read_response(kind, response, event)
+        if kind in STATES:
+            return self._read_response(kind, event)
         if kind == "error":
             raise error_of_event(event, vendor=self._vendor, api="responses")
         self._items.feed(kind, event)
@@ -105,8 +111,9 @@ class ResponsesReader:
             )
         streamed = self._items.items()
         response = self._response
-        if not response.get("output") and streamed:
-            # ChatGPT's Codex endpoint streams the items, and ends with a response without any.
+        if lacks_some(objects_in(response.get("output")), streamed):
+            # ChatGPT's Codex endpoint streams the items, and ends with a response without any;
+            # gateways that translate leave out some, or their texts.
             response = {**response, "output": streamed}
             if self._ended:
                 note = "The final response lacks its output; what was streamed is kept."
@@ -140,6 +147,7 @@ class ResponsesReader:
         text = event.get("delta")
         if not isinstance(text, str) or not text:
             return []
+        self._told.add(DELTAS[kind])
         if DELTAS[kind] == "text":
             return thinking_chunks(*self._think.feed(text))
         if DELTAS[kind] == "reasoning":
@@ -153,9 +161,13 @@ class ResponsesReader:
         before, self._reasoning_part = self._reasoning_part, part
         return "" if before in (None, part) else "\n\n"
 
-    def _read_response(
-        self, kind: str, response: JsonObject, event: JsonMapping
-    ) -> list[StreamChunk]:
+    def _read_response(self, kind: str, event: JsonMapping) -> list[StreamChunk]:
+        response = event.get("response")
+        if not isinstance(response, dict):
+            if kind not in TERMINAL:
+                return []
+            # The end without the response: what was streamed is the answer.
+            response = {name: value for name, value in self._response.items() if name != "status"}
         id_before = self._response.get("id")
         if id_before is not None and response.get("id") not in (None, id_before):
             self._notes["The response's id changed within the stream; the last is kept."] = None
@@ -163,6 +175,8 @@ class ResponsesReader:
             raise error_of_event(
                 {**event, "error": response.get("error")}, vendor=self._vendor, api="responses"
             )
+        if response.get("status") in (None, "completed") and kind in UNFINISHED:
+            response = {**response, "status": UNFINISHED[kind]}
         self._response = response
         if kind not in TERMINAL:
             return []
@@ -172,6 +186,17 @@ class ResponsesReader:
     def _last_chunks(self) -> list[StreamChunk]:
         reply = self.finish()
         chunks = thinking_chunks(*self._think.finish())
+        # Proxies that do not stream send the texts with the items, and no pieces before them.
+        wholes: dict[Literal["reasoning", "text", "refusal"], str | None] = {
+            "reasoning": reply.reasoning,
+            "text": reply.text,
+            "refusal": reply.refusal,
+        }
+        chunks += [
+            StreamChunk(type=name, text=text)
+            for name, text in wholes.items()
+            if text and not (self._told & {name} or (name == "reasoning" and self._told & {"text"}))
+        ]
         # After an incomplete response the last call may be cut off, so none is announced.
         if reply.finish_reason == "tool_calls":
             chunks += [StreamChunk(type="tool_call", tool_call=call) for call in reply.tool_calls]

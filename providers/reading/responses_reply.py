@@ -6,7 +6,8 @@ unchanged.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import lt
 from typing import Final
 
 from turngraph.providers.reading.arguments import READ_ARGUMENTS_NOTE, one_object
@@ -25,7 +26,7 @@ from turngraph.providers.reading.usage_reader import read_usage
 from turngraph.state.json_types import JsonMapping, JsonObject
 from turngraph.state.reply import ProviderReply, ToolCall
 
-__all__ = ["reply_from"]
+__all__ = ["lacks_some", "reply_from"]
 
 ARGUMENTS: Final[Mapping[str, str]] = {"function_call": "arguments", "custom_tool_call": "input"}
 """The items that call a tool of the caller's, and the member that holds the arguments."""
@@ -57,7 +58,7 @@ def reply_from(
         ('Hi', 'stop')
     """
     items = objects_in(response.get("output"))
-    messages = [item for item in items if item.get("type") == "message"]
+    messages = [item for item in items if is_message(item)]
     parts = [part for item in messages for part in content_parts(item.get("content"))]
     all_calls = [call_from(item, notes) for item in items if str(item.get("type")) in ARGUMENTS]
     served = served_ids(items)
@@ -90,6 +91,34 @@ def reply_from(
         notes=(*notes, *usage_notes),
         raw=response,
     )
+
+
+def is_message(item: JsonMapping) -> bool:
+    """Whether an item is a message of the model's. Some servers leave out the type."""
+    is_typed = item.get("type") == "message" or ("type" not in item and "content" in item)
+    return is_typed and item.get("role") in (None, "assistant")
+
+
+def lacks_some(items: Sequence[JsonMapping], streamed: Sequence[JsonMapping]) -> bool:
+    """Whether `items` lack a text, a call or arguments that the items that were streamed have.
+
+    >>> lacks_some([], [{"type": "message", "content": "Hi"}]), lacks_some([], [])
+    (True, False)
+    """
+    if not items:
+        return bool(streamed)
+    return any(map(lt, held_by(items), held_by(streamed)))
+
+
+def held_by(items: Sequence[JsonMapping]) -> tuple[bool, int, int]:
+    """Whether `items` hold text, how many calls, and how many of these have arguments."""
+    parts = [
+        part for item in items if is_message(item) for part in content_parts(item.get("content"))
+    ]
+    calls = [item for item in items if item.get("type") in ARGUMENTS]
+    with_arguments = [call for call in calls if call.get(ARGUMENTS[str(call["type"])])]
+    has_text = any(part.get("text") or part.get("refusal") for part in parts)
+    return has_text, len(calls), len(with_arguments)
 
 
 def content_parts(content: object) -> list[JsonObject]:

@@ -209,7 +209,7 @@ def test_reasoning_in_full_is_read_like_its_summary() -> None:
     reply, chunks = stream(
         delta("reasoning_text", "2+2", content_index=0), state("completed", item, MESSAGE)
     )
-    assert (reply.reasoning, chunks) == ("2+2", [StreamChunk(type="reasoning", text="2+2")])
+    assert (reply.reasoning, chunks[0]) == ("2+2", StreamChunk(type="reasoning", text="2+2"))
 
 
 @pytest.mark.parametrize(
