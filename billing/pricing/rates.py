@@ -5,7 +5,7 @@ reasoning and audio tokens are part of `output_tokens` (see `Usage`). So each cl
 from its side before the side's own rate applies; a class without a rate is charged at its side's.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Final, Literal
@@ -150,7 +150,7 @@ def cost_usd(usage: Usage, price: PriceUsed) -> Decimal | None:
     >>> cost_usd(Usage(input_tokens=1000, cache_read_tokens=400, output_tokens=10), price)
     Decimal('0.00148')
     """
-    sides, cost = _both_sides(usage), Decimal(0)
+    sides, cost = _with_outside(usage, _both_sides(usage)), Decimal(0)
     rates = {side: getattr(price, f"{side}_usd_per_mtok") for side in sides}
     if set(rates.values()) == {None} and price.usd_per_request is None:
         return None
@@ -173,8 +173,8 @@ def highest_rate(price: PriceUsed, side: Side) -> Decimal | None:
 
 
 def contradicts_itself(usage: Usage) -> bool:
-    """Returns whether the parts of one side have more tokens than the side, or a side has more than
-    the total: the cost is a guess.
+    """Returns whether the parts of one side have more tokens than the side, a side has more than
+    the total, or the total more than both sides: the cost is a guess.
 
     Grok on Azure reports such usage (`input_tokens: 23`, `cache_read_tokens: 190`).
 
@@ -185,6 +185,8 @@ def contradicts_itself(usage: Usage) -> bool:
     """
     total = usage.total_tokens or None  # a total of zero beside counts is one that nobody counted
     if total is not None and max(usage.input_tokens or 0, usage.output_tokens or 0) > total:
+        return True
+    if _beyond(usage) > 0:
         return True
     return any(
         sum([getattr(usage, part.count) or 0 for part in _PARTS_OF[side]]) > tokens
@@ -203,6 +205,41 @@ def _both_sides(usage: Usage) -> dict[Side, int]:
         completion = total - (prompt or 0)
     # Some vendors report a total that is smaller than one side.
     return {"input": max(prompt or 0, 0), "output": max(completion or 0, 0)}
+
+
+_PARTS_TOGETHER: Final[Sequence[tuple[Side, tuple[str, ...]]]] = (
+    ("input", ("cache_read_tokens", "cache_write_tokens")),
+    ("input", ("input_audio_tokens",)),
+    ("output", ("output_audio_tokens",)),
+    ("output", ("reasoning_tokens",)),
+)
+"""Counts that do not overlap, by the side they belong to. Cached audio is counted as both."""
+_MOST_BEYOND: Final = 1_000_000
+"""A count or a total that is larger than its sides by more tokens than this is a mistake."""
+
+
+def _with_outside(usage: Usage, sides: Mapping[Side, int]) -> dict[Side, int]:
+    """Returns `sides` with the tokens that the report's own numbers put outside of them.
+
+    Parts that are larger than their side are not inside: gateways to Claude count cached tokens
+    beside the prompt. What the total has beyond both sides is reasoning: Gemini's endpoint counts
+    it nowhere else (https://github.com/mozilla-ai/any-llm/issues/1290).
+    """
+    whole = dict(sides)
+    for side, names in _PARTS_TOGETHER:
+        count = sum(getattr(usage, name) or 0 for name in names)
+        if sides[side] < count <= _MOST_BEYOND:
+            whole[side] += count
+    if whole == sides:
+        whole["output"] += beyond if 0 < (beyond := _beyond(usage)) <= _MOST_BEYOND else 0
+    return whole
+
+
+def _beyond(usage: Usage) -> int:
+    """Returns how many tokens the total has that are in neither side, where all three are known."""
+    if usage.input_tokens is None or usage.output_tokens is None or usage.total_tokens is None:
+        return 0
+    return usage.total_tokens - usage.input_tokens - usage.output_tokens
 
 
 def _counted(part: TokenPart, usage: Usage, price: PriceUsed) -> tuple[int | None, Decimal | None]:

@@ -76,6 +76,11 @@ _COST_MEMBERS: Final = frozenset(
 
 OWN_KEY_FEE: Final = "usage.cost"
 OWN_KEY_UPSTREAM: Final = "usage.cost_details.upstream_inference_cost"
+OWN_KEY_UPSTREAM_PARTS: Final = (
+    # In Chat Completions and in Responses
+    ("upstream_inference_prompt_cost", "upstream_inference_completions_cost"),
+    ("upstream_inference_input_cost", "upstream_inference_output_cost"),
+)
 """With `is_byok`, what OpenRouter takes itself, and what the model's vendor takes from the caller.
 Without it the second is part of the first: https://openrouter.ai/docs/use-cases/usage-accounting
 """
@@ -249,6 +254,11 @@ def cost_with_own_key(answer: Mapping[str, object], notes: list[str]) -> Iterato
     """
     fee = amount_usd(answer, OWN_KEY_FEE, 1, notes)
     upstream = amount_usd(answer, OWN_KEY_UPSTREAM, 1, notes)
+    for names in OWN_KEY_UPSTREAM_PARTS:
+        paths = [f"usage.cost_details.{name}" for name in names]
+        parts = [amount_usd(answer, path, 1, notes) for path in paths if upstream is None]
+        if parts and None not in parts:
+            upstream = sum(filter(None, parts), Decimal(0))
     if upstream is not None:
         yield upstream + (fee or Decimal(0))
     elif fee is not None:

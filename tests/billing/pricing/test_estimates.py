@@ -69,3 +69,17 @@ def test_a_usage_with_both_sides_needs_no_estimate(reported: Usage) -> None:
 def test_an_answer_may_have_no_tokens() -> None:
     """A short or empty answer of zero tokens is what the vendor says."""
     assert estimate(Usage(input_tokens=9, output_tokens=0), answer="") is None
+
+
+@pytest.mark.parametrize(("tokens", "believed"), [(0, False), (1, False), (20, True), (700, True)])
+def test_a_count_too_small_for_the_answer_is_not_believed(tokens: int, believed: bool) -> None:
+    """Proxies report one token where they do not know; no token is longer than 128 bytes."""
+    completed = estimate(Usage(input_tokens=9, output_tokens=tokens), answer="word " * 500)
+    assert completed == (None if believed else Usage(input_tokens=9, output_tokens=626))
+
+
+def test_a_small_prompt_is_believed() -> None:
+    """Cached tokens may be counted elsewhere, and a picture of a megabyte is a few hundred."""
+    request = b'{"messages": "%s"}' % (b"A" * 100_000)
+    reported = Usage(input_tokens=9, output_tokens=5)
+    assert estimated_usage(reported, request=request, answer="Hello!") is None

@@ -282,6 +282,27 @@ def test_any_usage_gives_whole_counts_or_none(raw: Any) -> None:
         ({"cost": 0.0015, "cost_details": {"upstream_inference_cost": 0.03}}, "0.0315"),
         ({"cost_details": {"upstream_inference_cost": 0.03}}, "0.03"),
         ({"cost": 0, "cost_details": {"upstream_inference_cost": None}}, None),
+        (
+            {
+                "cost": 0.001,
+                "cost_details": {
+                    "upstream_inference_prompt_cost": 0.028,
+                    "upstream_inference_completions_cost": "0.002",
+                },
+            },
+            "0.031",
+        ),
+        (
+            {
+                "cost_details": {
+                    "upstream_inference_cost": None,
+                    "upstream_inference_input_cost": 0.028,
+                    "upstream_inference_output_cost": 0,
+                },
+            },
+            "0.028",
+        ),
+        ({"cost": 0.001, "cost_details": {"upstream_inference_input_cost": 0.028}}, None),
         ({"cost": 0.0015}, None),
         ({"cost": 0.0015, "cost_details": {"upstream_inference_cost": "much"}}, None),
     ],
