@@ -2,8 +2,7 @@
 
 from turngraph.providers.vendors.profiles import Quirks
 from turngraph.providers.writing.notes import Notes
-from turngraph.providers.writing.schema_dialect import NO_STRICT_SCHEMA, strict_schema
-from turngraph.providers.writing.schema_gemini import gemini_schema
+from turngraph.providers.writing.schema_dialect import NO_STRICT_SCHEMA
 from turngraph.providers.writing.tool_specs import schema_for
 from turngraph.state.json_types import JsonMapping, JsonObject
 
@@ -19,12 +18,10 @@ def answer_format(wanted: JsonMapping, quirks: Quirks, notes: Notes) -> JsonObje
     form = wanted.get("json_schema")
     if not isinstance(form, dict) or not isinstance(schema := form.get("schema"), dict):
         return dict(wanted)
-    form = {**form, "schema": schema_for(schema, quirks, notes, is_object=quirks.object_formats)}
-    if form.get("strict"):
-        strict = strict_schema(form["schema"])
-        if strict is None:
-            form["strict"] = False
-            notes.add(f"`response_format` {NO_STRICT_SCHEMA}")
-        else:
-            form["schema"] = gemini_schema(strict, notes) if quirks.gemini_schemas else strict
+    strict = bool(form.get("strict"))
+    adapted = schema_for(schema, quirks, notes, is_object=quirks.object_formats, strict=strict)
+    form = {**form, "schema": adapted.schema}
+    if strict and not adapted.is_strict:
+        form["strict"] = False
+        notes.add(f"`response_format` {NO_STRICT_SCHEMA}")
     return {**wanted, "json_schema": form}

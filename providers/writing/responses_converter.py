@@ -100,7 +100,7 @@ class OpenAIResponsesConverter:
         if items is None or len(calls) < len(made) or not _items_fit(message, items, calls):
             return _items_from_message(message, made)
         kept = [item for item in items if item.get("type") != "reasoning" or self._takes(item)]
-        kept = [item for item in kept if not _was_served(item, calls)]
+        kept = [item for item in kept if not (_was_served(item, calls) or _is_empty(item))]
         kept = _without_lone_reasoning(kept)
         # An id is looked up together with the reasoning before it: without that, none may be sent.
         keep_ids = self.stored and len(kept) == len(items)
@@ -204,6 +204,11 @@ def _items_fit(
 def _was_served(item: JsonMapping, calls: Mapping[str, Any]) -> bool:
     """Whether `item` is a call of a tool of the vendor's own, which is no call of the message."""
     return item.get("type") == "custom_tool_call" and item.get("call_id") not in calls
+
+
+def _is_empty(item: JsonMapping) -> bool:
+    """Whether `item` is a message that was cut before its first word."""
+    return item.get("type") == "message" and not item.get("content")
 
 
 def _without_lone_reasoning(items: Sequence[_Item]) -> list[_Item]:

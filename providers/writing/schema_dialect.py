@@ -36,6 +36,16 @@ _STRICT_WORDS: Final = _STRICT_KINDS | frozenset(
 _STRICT_FORMATS: Final = frozenset(
     {"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"}
 )
+_TYPES: Final = frozenset({"string", "number", "integer", "boolean", "object", "array", "null"})
+_OTHER_TYPES: Final[Mapping[str, str]] = {
+    "str": "string",
+    "int": "integer",
+    "float": "number",
+    "bool": "boolean",
+    "dict": "object",
+    "list": "array",
+}
+"""What Python's words for types mean, which servers of tools write by mistake."""
 _LOOKAROUND: Final = re.compile(r"\(\?<?[=!]")
 _JSON_TYPES: Final[Mapping[type, str]] = {
     str: "string",
@@ -51,7 +61,7 @@ def in_simple_words(schema: JsonMapping, *, const: bool = True) -> JsonObject:
     `oneOf` becomes `anyOf` and loses its `discriminator`, the members of an `allOf` are merged
     where they do not contradict each other, an array has `items`, which OpenAI demands, a tuple's
     array too, and what older drafts or careless servers write (`exclusiveMinimum: true`, a list as
-    `items`, `required: null`) is said in today's words.
+    `items`, `required: null`, the types `String` or `any`) is said in today's words.
 
     const: whether the vendor knows `const`. If not, it becomes an `enum` of one value.
 
@@ -189,6 +199,8 @@ def _simplified(node: JsonObject, *, const: bool) -> JsonObject:
 
 def _corrected(node: JsonObject) -> JsonObject:
     """`node` without what no draft allows, and with draft 4's exclusive bounds as they are now."""
+    if "type" in node and not _is_type(node["type"]):
+        node = _with_known_types(node)
     for name, kind in (("properties", dict), ("required", list)):
         if name in node and not isinstance(node[name], kind):
             node = {key: value for key, value in node.items() if key != name}
@@ -198,6 +210,22 @@ def _corrected(node: JsonObject) -> JsonObject:
             if is_exclusive and bound in node:
                 node[name] = node.pop(bound)
     return node
+
+
+def _is_type(kind: object) -> bool:
+    kinds = kind if isinstance(kind, list) and kind else [kind]
+    return all(isinstance(each, str) and each in _TYPES for each in kinds)
+
+
+def _with_known_types(node: JsonObject) -> JsonObject:
+    """`node` with the types that it means. A word that is none of them says nothing."""
+    written = node["type"]
+    words = [str(each).lower() for each in (written if isinstance(written, list) else [written])]
+    known = [_OTHER_TYPES.get(word, word) for word in words]
+    rest = {name: value for name, value in node.items() if name != "type"}
+    if not known or not _is_type(known):
+        return rest
+    return {"type": known if isinstance(written, list) else known[0], **rest}
 
 
 def _with_items(node: JsonObject) -> JsonObject:

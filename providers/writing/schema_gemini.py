@@ -3,10 +3,12 @@
 https://ai.google.dev/api/caching#Schema
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from turngraph.providers.writing.notes import Notes
-from turngraph.state.json_types import JsonObject
+from turngraph.providers.writing.schema_dialect import merged
+from turngraph.state.json_types import JsonMapping, JsonObject
 
 __all__ = ["gemini_schema"]
 
@@ -20,6 +22,18 @@ _SILENT: Final = frozenset(
     | {"readOnly", "writeOnly", "const", "prefixItems"}
 )
 """Keywords whose loss changes nothing that a model is asked for."""
+_WORDS_OF_TYPES: Final[Mapping[str, tuple[str, ...]]] = {
+    **dict.fromkeys(("items", "minItems", "maxItems"), ("array",)),
+    **dict.fromkeys(("properties", "required", "minProperties", "maxProperties"), ("object",)),
+    "propertyOrdering": ("object",),
+    **dict.fromkeys(("minLength", "maxLength", "pattern"), ("string",)),
+    **dict.fromkeys(("minimum", "maximum"), ("integer", "number")),
+}
+"""Keywords that are refused beside any other type: "only allowed for OBJECT type"
+(https://github.com/mastra-ai/mastra/issues/22489), "$type == Type.ARRAY".
+"""
+_BESIDE_BRANCHES: Final = frozenset({"title", "description", "nullable", "default", "example"})
+"""Keywords that may stand beside an `anyOf`."""
 _FORMATS: Final = frozenset({"date-time", "enum", "int32", "int64", "float", "double"})
 _TYPES: Final[dict[type, str]] = {str: "string", bool: "boolean", int: "integer", float: "number"}
 
@@ -28,14 +42,15 @@ def gemini_schema(schema: Any, notes: Notes) -> JsonObject:
     """`schema`, without references and in simple words, as Gemini takes it.
 
     Null is `nullable`, a list of types is an `anyOf`, an `enum` holds texts only (other values
-    stand in the description), and every value has a type where the schema tells it.
+    stand in the description), every value has a type where the schema tells it, and no word of
+    another type. What stands beside an `anyOf` is said in each of its branches.
 
         >>> gemini_schema({"type": ["string", "null"]}, Notes("v", "m", strict=False))
         {'type': 'string', 'nullable': True}
     """
     if not isinstance(schema, dict):
         return {}
-    node = _bounded(_nullable(dict(schema)), notes)
+    node = _bounded(_nullable(_with_whole_branches(schema)), notes)
     node = _named_values(node)
     for name in ("items", "anyOf", "properties"):
         if name in node:
@@ -44,10 +59,28 @@ def gemini_schema(schema: Any, notes: Notes) -> JsonObject:
         found = {"properties": "object", "items": "array"}
         kind = next((kind for name, kind in found.items() if name in node), None)
         node = {"type": kind, **node} if kind else node
+    for name, kinds in _WORDS_OF_TYPES.items():
+        if name in node and node.get("type") not in kinds:
+            node = _without(node, name)
     if isinstance(required := node.get("required"), list):
         known = [name for name in required if name in node.get("properties", {})]
         node = {**node, "required": known} if known else _without(node, "required")
     return _known_words(node, notes)
+
+
+def _with_whole_branches(schema: JsonMapping) -> JsonObject:
+    """`schema` with what stands beside its `anyOf` in each branch, which must be whole by itself.
+    Without the `anyOf` where its branches only narrow what stands there.
+    """
+    branches, beside = schema.get("anyOf"), schema.keys() & _WORDS - _BESIDE_BRANCHES - {"anyOf"}
+    if not isinstance(branches, list) or not beside:
+        return dict(schema)
+    outer = {name: value for name, value in schema.items() if name != "anyOf"}
+    shared = {name: outer[name] for name in beside}
+    whole = [merged([shared, branch]) for branch in branches]
+    if None in whole or all("properties" in shared and set(b) <= {"required"} for b in branches):
+        return outer
+    return {**{name: value for name, value in outer.items() if name not in beside}, "anyOf": whole}
 
 
 def _inner(value: Any, name: str, notes: Notes) -> Any:
@@ -107,10 +140,11 @@ def _named_values(node: JsonObject) -> JsonObject:
     values = node.get("enum")
     if not isinstance(values, list):
         return node
+    values = [value for value in values if value != ""]  # "enum[0]: cannot be empty"
     texts = [value for value in values if isinstance(value, str)]
     kinds = list(dict.fromkeys(_TYPES.get(type(value), "object") for value in values))
     if values and len(texts) == len(values):
-        return {"type": "string", **node}
+        return {"type": "string", **node, "enum": texts}
     node = _without(node, "enum")
     if not values:
         return node

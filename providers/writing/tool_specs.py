@@ -4,7 +4,7 @@ import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pydantic import JsonValue
 
@@ -73,46 +73,59 @@ def _function(tool: ToolSpec, quirks: Quirks, notes: Notes) -> JsonObject:
     function: JsonObject = {"name": tool.name}
     if tool.description:
         function["description"] = tool.description
-    function["parameters"] = schema_for(tool.parameters, quirks, notes, is_object=True)
-    if tool.strict is not None:
-        if quirks.strict_tools:
-            function["strict"] = tool.strict
-            strict = strict_schema(function["parameters"]) if tool.strict else None
-            if strict is not None:
-                function["parameters"] = strict
-            elif tool.strict:
-                function["strict"] = False
-                notes.add(f"`{tool.name}` {NO_STRICT_SCHEMA}")
-        elif tool.strict:
-            notes.add_dropped("strict", f"{notes.vendor} does not know strict tools")
+    strict = bool(tool.strict) and quirks.strict_tools
+    function["parameters"], is_strict = schema_for(
+        tool.parameters, quirks, notes, is_object=True, strict=strict
+    )
+    if tool.strict is not None and quirks.strict_tools:
+        function["strict"] = is_strict
+        if tool.strict and not is_strict:
+            notes.add(f"`{tool.name}` {NO_STRICT_SCHEMA}")
+    elif tool.strict:
+        notes.add_dropped("strict", f"{notes.vendor} does not know strict tools")
     return function
 
 
+class AdaptedSchema(NamedTuple):
+    """A schema in a vendor's dialect."""
+
+    schema: JsonObject
+    is_strict: bool
+    """Whether it is closed and complete, as strict modes demand."""
+
+
 def schema_for(
-    schema: Mapping[str, JsonValue], quirks: Quirks, notes: Notes, *, is_object: bool = False
-) -> JsonObject:
+    schema: Mapping[str, JsonValue],
+    quirks: Quirks,
+    notes: Notes,
+    *,
+    is_object: bool = False,
+    strict: bool = False,
+) -> AdaptedSchema:
     """`schema`, with references replaced and keywords removed where the vendor needs that.
 
     is_object: whether its root must be an object, as a tool's is.
+    strict: whether it is to be closed and complete, if it can be.
 
     >>> from turngraph.providers.vendors.profiles import Quirks
     >>> quirks = Quirks(schema_inline=True, schema_drop=frozenset(["$defs"]))
     >>> schema = {"properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {"type": "integer"}}}
-    >>> schema_for(schema, quirks, Notes("v", "m", strict=False))
+    >>> schema_for(schema, quirks, Notes("v", "m", strict=False)).schema
     {'properties': {'a': {'type': 'integer'}}}
     """
-    pickled, sentences = _adapted(
+    pickled, is_strict, sentences = _adapted(
         pickle.dumps(schema),
         quirks.schema_inline,
         quirks.schema_drop,
         quirks.gemini_schemas,
         is_object,
+        strict,
         notes.vendor,
         notes.model,
     )
     for sentence in sentences:
         notes.add(sentence)
-    return dict(pickle.loads(pickled))  # noqa: S301, made by `_adapted`
+    return AdaptedSchema(pickle.loads(pickled), is_strict)  # noqa: S301, made by `_adapted`
 
 
 @lru_cache(maxsize=1024)
@@ -122,9 +135,10 @@ def _adapted(
     drop: frozenset[str],
     gemini: bool,
     is_object: bool,
+    strict: bool,
     vendor: str,
     model: str,
-) -> tuple[bytes, tuple[str, ...]]:
+) -> tuple[bytes, bool, tuple[str, ...]]:
     """What `schema_for` returns, and the sentences that it notes.
 
     The tools of a graph are the same in every request. Schemas come and go pickled, so that the
@@ -139,11 +153,14 @@ def _adapted(
     adapted = in_simple_words(without_root_reference(adapted), const=not gemini)
     if is_object:
         adapted = object_root(adapted, notes)
+    closed = strict_schema(adapted) if strict else None
+    if closed is not None:
+        adapted = closed
     if gemini:
         adapted = gemini_schema(adapted, notes)
     if drop:
         adapted = _drop_keywords(adapted, drop, notes)
-    return pickle.dumps(adapted), notes.sentences()
+    return pickle.dumps(dict(adapted)), closed is not None, notes.sentences()
 
 
 @dataclass

@@ -284,7 +284,9 @@ def test_the_call_and_result_of_a_custom_tool_keep_their_type() -> None:
 
 def test_reasoning_with_nothing_after_it_is_not_sent_back() -> None:
     """OpenAI refuses it, and with it every later request of the thread."""
-    items = [{"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"}]
-    message = AIMessage("", additional_kwargs={"output_items": items})
-    for stored in (True, False):
-        assert OpenAIResponsesConverter(stored=stored).convert_assistant(message) == []
+    thought = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"}
+    cut = {"type": "message", "id": "m_1", "role": "assistant", "status": "incomplete"}
+    for items in ([thought], [thought, {**cut, "content": []}]):
+        message = AIMessage("", additional_kwargs={"output_items": items})
+        for stored in (True, False):
+            assert OpenAIResponsesConverter(stored=stored).convert_assistant(message) == []

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, HttpUrl
 
 from turngraph.providers.vendors.profiles import VENDORS
 from turngraph.providers.writing.payload import build_payload
+from turngraph.providers.writing.schema_dialect import in_simple_words
 from turngraph.state.request import Api, ChatRequest, ToolSpec
 from turngraph.state.response_format import response_format_of
 
@@ -220,3 +221,24 @@ def test_a_warning_about_a_schema_comes_with_every_request() -> None:
     ]
     assert warnings[0] == warnings[1]
     assert "`patternProperties` is left out" in warnings[0][0]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("String", {"type": "string"}),
+        ("OBJECT", {"type": "object"}),
+        ("str", {"type": "string"}),
+        ("any", {}),
+        ("", {}),
+        (None, {}),
+        ([], {}),
+        (["String", "null"], {"type": ["string", "null"]}),
+        (["string", "any"], {}),
+    ],
+)
+def test_a_type_that_no_draft_knows_is_what_it_means_or_says_nothing(
+    written: Any, meant: Any
+) -> None:
+    """MCP servers write them; vendors refuse the whole request ("'any' is not valid")."""
+    assert in_simple_words({"type": written, "title": "A"}) == {**meant, "title": "A"}
