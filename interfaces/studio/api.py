@@ -67,8 +67,11 @@ class Api:
         """The stored threads of a graph, all of them or those in which some words stand."""
         graph = self._catalog.graph(request.query_params.get("graph", ""))
         words = request.query_params.get("words", "").strip()
-        threads = await asyncio.to_thread(list_threads, graph, words, self._ledger, self._account)
-        return JSONResponse({"threads": threads})
+        others = request.query_params.get("others") == "yes"
+        found = await asyncio.to_thread(
+            lambda: list_threads(graph, words, self._ledger, self._account, others=others)
+        )
+        return JSONResponse({"threads": found.threads, "left_out": found.left_out})
 
     async def spending(self, request: Request) -> Response:
         """What the ledger says of the last days."""

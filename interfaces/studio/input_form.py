@@ -2,10 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final, get_type_hints
+from typing import Any, Final, NotRequired, Required, get_args, get_origin, get_type_hints
 
+from langgraph.channels import DeltaChannel
+from langgraph.channels.binop import BinaryOperatorAggregate
 from pydantic import TypeAdapter
 from pydantic.errors import PydanticUserError
+from typing_extensions import is_typeddict
 
 from turngraph.interfaces.user_graphs.loading import Graph
 from turngraph.state.json_types import JsonObject
@@ -14,15 +17,25 @@ __all__ = ["context_fields", "example_of", "input_fields"]
 
 _KINDS: Final = {"string": "text", "integer": "number", "number": "number", "boolean": "switch"}
 """How a value of a JSON type is typed; everything else is typed as JSON."""
+_WITH_REDUCER: Final = (BinaryOperatorAggregate, DeltaChannel)
 
 
 def input_fields(graph: Graph) -> list[JsonObject]:
-    """Returns the fields of the form, the required ones first.
+    """Returns the fields of the form, those that a run usually begins with first.
 
     `kind` says how a field is typed: `chat` (the text of a message), `text`, `number`, `switch` or
-    `json`. The list is empty if the graph does not say what its input is.
+    `json`. `required` is whether the graph refuses an input without it, `first` whether it is shown
+    at once. The list is empty if the graph does not say what its input is.
     """
-    return _fields(*_schema(graph))
+    properties, usual = _schema(graph)
+    # A reducer adds to what is there, so its field can begin empty.
+    first = frozenset(
+        name for name in usual if not isinstance(graph.channels.get(name), _WITH_REDUCER)
+    )
+    builder = getattr(graph, "builder", None)
+    # LangGraph does not check a TypedDict: a run may begin with any part of it.
+    is_checked = not is_typeddict(getattr(builder, "input_schema", None))
+    return _fields(properties, first if is_checked else frozenset(), first)
 
 
 def context_fields(graph: Graph) -> list[JsonObject]:
@@ -32,41 +45,44 @@ def context_fields(graph: Graph) -> list[JsonObject]:
     except PydanticUserError:
         hints = get_type_hints(graph.context_schema, include_extras=True)
         schema = {"properties": {name: _schema_of_type(hint) for name, hint in hints.items()}}
-    return _fields(schema.get("properties", {}), frozenset(schema.get("required", ())))
+    required = frozenset(schema.get("required", ()))
+    return _fields(schema.get("properties", {}), required, required)
 
 
-def _fields(properties: Mapping[str, Any], required: frozenset[str]) -> list[JsonObject]:
+def _fields(
+    properties: Mapping[str, Any], required: frozenset[str], first: frozenset[str]
+) -> list[JsonObject]:
     fields = [
         {
             "name": name,
             "kind": _kind(name, schema),
             "required": name in required,
+            "first": name in first,
             "description": schema.get("description", ""),
             "default": schema.get("default"),
             "example": example_of(schema),
         }
         for name, schema in properties.items()
     ]
-    return sorted(fields, key=lambda field: not (field["required"] or field["kind"] == "chat"))
+    return sorted(fields, key=lambda field: not (field["first"] or field["kind"] == "chat"))
 
 
 def _schema(graph: Graph) -> tuple[Mapping[str, Any], frozenset[str]]:
-    """The schema of each field, and which of them are required."""
+    """The schema of each field, and which of them have no default."""
     try:
         schema = graph.get_input_jsonschema()
     except PydanticUserError:
         # Before Python 3.12, pydantic takes no TypedDict of the standard library as a whole.
-        return _hinted_schema(graph), frozenset()
+        state = getattr(getattr(graph, "builder", None), "input_schema", None)
+        hints = {} if state is None else get_type_hints(state, include_extras=True)
+        properties = {name: _schema_of_type(hint) for name, hint in hints.items()}
+        return properties, getattr(state, "__required_keys__", frozenset())
     return schema.get("properties", {}), frozenset(schema.get("required", ()))
 
 
-def _hinted_schema(graph: Graph) -> dict[str, Any]:
-    state = getattr(getattr(graph, "builder", None), "input_schema", None)
-    hints = {} if state is None else get_type_hints(state, include_extras=True)
-    return {name: _schema_of_type(hint) for name, hint in hints.items()}
-
-
 def _schema_of_type(hint: Any) -> JsonObject:
+    if get_origin(hint) in (NotRequired, Required):
+        (hint,) = get_args(hint)
     try:
         return TypeAdapter(hint).json_schema()
     except PydanticUserError:

@@ -4,10 +4,10 @@ import time
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from langchain_core.messages import BaseMessage
-from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import PregelTask
 
@@ -20,36 +20,75 @@ from turngraph.state.result import TurnResult
 if TYPE_CHECKING:
     from turngraph.billing.ledger import Ledger
 
-__all__ = ["found_messages", "list_threads"]
+__all__ = ["StoredThreads", "found_messages", "list_threads", "unknown_nodes"]
 
 _MOST_THREADS: Final = 50
 _MOST_CHECKPOINTS: Final = 2_000
 _MOST_SECONDS: Final = 1.0
 """Where a checkpointer has many long threads, the list ends here; any thread opens by its id."""
 _EXCERPT: Final = 160
+_BRANCH: Final = "branch:to:"
+"""LangGraph's channel that lets a node run: `branch:to:call_llm`."""
+
+
+class StoredThreads(NamedTuple):
+    """What a list of threads shows, and how many threads of other graphs it leaves out."""
+
+    threads: list[JsonObject]
+    left_out: int
 
 
 def list_threads(
-    graph: Graph, words: str = "", ledger: "Ledger | None" = None, account: str | None = None
-) -> list[JsonObject]:
-    """Returns the threads that changed last, the newest first.
+    graph: Graph,
+    words: str = "",
+    ledger: "Ledger | None" = None,
+    account: str | None = None,
+    *,
+    others: bool = False,
+) -> StoredThreads:
+    """Returns the threads of this graph that changed last, the newest first.
 
     Args:
         graph: the graph whose checkpointer stores them; without one there are none.
         words: only threads in whose id or messages this text stands.
         account: the account whose threads these are, if all are one's.
         ledger: knows what each thread has cost. Without one, the cost is that of its last turn.
+        others: also the threads that other graphs have written into the same database.
     """
     saver = graph.checkpointer
     if not isinstance(saver, BaseCheckpointSaver):
-        return []
+        return StoredThreads([], 0)
     costs = _costs(ledger, account)
-    threads = [
-        _described(StoredThread(graph, thread_id), costs)
-        for thread_id in _thread_ids(saver)
-        if _matches(graph, thread_id, words)
-    ]
-    return sorted(filter(None, threads), key=lambda thread: str(thread["at"]), reverse=True)
+    shown, left_out = list[JsonObject](), 0
+    for thread_id in _thread_ids(saver):
+        thread = StoredThread(graph, thread_id)
+        checkpoint = thread.latest()
+        if checkpoint is None:
+            continue
+        foreign = unknown_nodes(graph, checkpoint)
+        if foreign and not others:
+            left_out += 1
+        elif words.lower() in thread_id.lower() or (
+            not foreign and _is_said(graph, thread_id, words)
+        ):
+            shown.append(_described(thread, checkpoint, foreign, costs))
+        if len(shown) == _MOST_THREADS:
+            break
+    return StoredThreads(
+        sorted(shown, key=lambda thread: str(thread["at"]), reverse=True), left_out
+    )
+
+
+def unknown_nodes(graph: Graph, checkpoint: CheckpointTuple) -> list[str]:
+    """Returns the nodes that have run in a thread, or run next, and that `graph` does not have.
+
+    A thread with such a node was written by another graph.
+    """
+    stored = checkpoint.checkpoint
+    channels = filter(lambda name: name.startswith(_BRANCH), stored["channel_versions"])
+    ahead = (name.removeprefix(_BRANCH) for name in channels)
+    nodes = dict.fromkeys((*stored["versions_seen"], *ahead))
+    return [name for name in nodes if not name.startswith("__") and name not in graph.nodes]
 
 
 def found_messages(messages: Sequence[Any], words: str) -> list[JsonObject]:
@@ -70,27 +109,33 @@ def _thread_ids(saver: BaseCheckpointSaver[Any]) -> list[str]:
     """The ids of threads, those that changed last first, as far as the checkpointer tells."""
     # `list()` of this one decodes every checkpoint and begins with the oldest thread.
     if type(saver) is InMemorySaver:
-        return list(reversed(saver.storage))[:_MOST_THREADS]
+        return list(reversed(saver.storage))
     deadline = time.monotonic() + _MOST_SECONDS
     ids: dict[str, None] = {}
+    # All are taken before the first thread is read: some checkpointers are locked during `list()`.
     for checkpoint in islice(saver.list(None), _MOST_CHECKPOINTS):
         ids[str(checkpoint.config["configurable"]["thread_id"])] = None
-        if len(ids) == _MOST_THREADS or time.monotonic() > deadline:
+        if time.monotonic() > deadline:
             break
     return list(ids)
 
 
-def _described(thread: StoredThread, costs: Mapping[str, Decimal]) -> JsonObject | None:
-    checkpoint = thread.latest()
-    if checkpoint is None:
-        return None
+def _described(
+    thread: StoredThread,
+    checkpoint: CheckpointTuple,
+    foreign: Sequence[str],
+    costs: Mapping[str, Decimal],
+) -> JsonObject:
+    about = {"id": thread.thread_id, "at": checkpoint.checkpoint["ts"], "unknown": list(foreign)}
+    if foreign:  # how it stands is known by its own graph alone
+        cost = costs.get(thread.thread_id)
+        return {**about, "status": "", "cost": "" if cost is None else money(cost)}
     state = thread.carried_state(checkpoint)
     result = state.values.get("result") if isinstance(state.values, Mapping) else None
     turn = result if isinstance(result, TurnResult) else None
     cost = costs.get(thread.thread_id, None if turn is None else turn.cost_usd)
     return {
-        "id": thread.thread_id,
-        "at": checkpoint.checkpoint["ts"],
+        **about,
         "status": _status(state.tasks, turn),
         "cost": "" if cost is None else money(cost),
     }
@@ -107,9 +152,7 @@ def _status(tasks: Sequence[PregelTask], turn: TurnResult | None) -> str:
     return "done" if turn is None or turn.ok else "failed"
 
 
-def _matches(graph: Graph, thread_id: str, words: str) -> bool:
-    if words.lower() in thread_id.lower():
-        return True
+def _is_said(graph: Graph, thread_id: str, words: str) -> bool:
     state = graph.get_state({"configurable": {"thread_id": thread_id}})
     return bool(found_messages(_messages(state.values), words))
 

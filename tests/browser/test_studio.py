@@ -116,7 +116,12 @@ def test_a_turn_is_started_edited_in_the_past_forked_and_compared(
     area.fill(area.input_value().replace("Oslo", "Bergen"))
     keep_picture(page, "studio")
     page.get_by_role("button", name="Use for this request").click()
-    headline(page, "edited the request")
+    headline(page, "edited the request: messages[1].content")
+    edited = pane(page, "request").get_by_role("status")
+    assert "Edited: Step sends the request as it stands above." in edited.inner_text()
+    assert "in Oslo? → What is the weather in Bergen?" in edited.inner_text()
+    assert "edited" in pane(page, "request").locator("summary").first.inner_text()
+    keep_looks(page, "studio-edited")
     press(page, "Run")
     headline(page, "finished")
     assert "Bergen" in str(model.requests[before].body["messages"])
@@ -264,6 +269,8 @@ def test_an_agent_of_langchain_is_stepped(tab: Tab) -> None:
     """It has no turn in it: its messages and its state are shown."""
     page = tab()
     start(page, "agent", "What is the weather in Oslo?")
+    until = page.get_by_role("combobox", name="Run until")
+    assert until.locator("option").all_inner_texts() == ["model", "tools"]  # it has no events
     press(page, "Step")
     headline(page, "model → tools")
     press(page, "Run")
@@ -287,6 +294,25 @@ def test_a_stored_thread_is_found_and_goes_on(tab: Tab, studio: Studio, file: Pa
     page.keyboard.press("Enter")
     headline(page, "step 0")
     assert "A word about snow." in pane(page, "messages").inner_text()
+
+
+def test_threads_of_other_graphs_are_shown_when_they_are_asked_for(
+    tab: Tab, studio: Studio, file: Path
+) -> None:
+    """Graphs without a checkpointer share the studio's: each lists the threads of its own nodes."""
+    plain = studio.server.catalog.graph(f"{file.name}:plain")
+    plain.invoke({"words": ["a"]}, {"configurable": {"thread_id": "shouting"}})
+    page = tab()
+    page.get_by_role("button", name=re.compile(":approved$")).click()
+    more = page.get_by_role("button", name=re.compile("^Show the threads of other graphs too"))
+    more.wait_for()
+    assert page.get_by_role("button", name="Open shouting").count() == 0
+    more.click()
+    row = page.get_by_role("row", name=re.compile("^shouting"))
+    row.get_by_text("of another graph: each, count").wait_for()
+    keep_looks(page, "studio-other-threads")
+    page.get_by_role("button", name="Show the threads of this graph only").click()
+    row.wait_for(state="detached")
 
 
 def test_a_changed_file_is_loaded_again_and_the_run_goes_on(context: Any, tmp_path: Path) -> None:

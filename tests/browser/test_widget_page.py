@@ -1,7 +1,11 @@
 """The widget alone in a real browser: buttons and fields, keyboard, screen readers, looks."""
 
 import json
+import re
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +13,7 @@ import pytest
 from langchain_core.tools import tool
 
 from tests.browser.pictures import keep_looks
-from tests.browser.widget_page import EMPTY, open_widget, redraw
+from tests.browser.widget_page import EMPTY, open_widget, redraw, show_pauses
 from tests.turns import ask, turn_on
 from turngraph.interfaces.stepper import TurnStepper
 from turngraph.interfaces.stepper.views.page import page as saved_page
@@ -61,11 +65,14 @@ def open_pane(page: Any, name: str) -> Any:
 def test_run_until_a_node_and_an_event(
     page: Any, stepper: TurnStepper, model: ScriptedModel
 ) -> None:
-    """The list names every node of the graph and every type of event."""
+    """The list names every node of the graph, then every type of event as they happen."""
     open_widget(page, stepper)
     until = page.get_by_role("combobox", name="Run until")
-    nodes = until.locator("optgroup[label='before node'] option").all_inner_texts()
+    nodes = until.locator("optgroup[label='stop before a node'] option").all_inner_texts()
     assert nodes == [node for node in stepper.graph.nodes if node != "__start__"]
+    events = until.locator("optgroup[label='stop after an event'] option").all_inner_texts()
+    assert events[:4] == ["prompt started", "plugin selected", "tool presented", "request sent"]
+    assert events[-1] == "prompt finished"
     press(page, "Until")
     wait_for_headline(page, "→ call_llm")
     assert not model.requests
@@ -305,6 +312,38 @@ def test_a_failed_turn_is_red_and_step_is_off(page: Any) -> None:
         assert len(model.requests) == 1
 
 
+def run_until_stopped(widget: Any) -> None:
+    """Presses Run; the test stops the move."""
+    with suppress(CancelledError):
+        widget.act({"action": "run"})
+
+
+def test_a_pause_before_another_attempt_has_a_look_of_its_own(page: Any) -> None:
+    """It counts down, and is no problem."""
+    busy = [Fail(503, headers={"Retry-After": "60"})]
+    with ScriptedModel(busy) as model, TurnStepper(turn_on(model), ask("Hi")) as stepper:
+        widget, told = open_widget(page, stepper), threading.Event()
+        widget.observe(lambda change: told.set(), "pauses")
+        page.evaluate("models[0].send = () => {}")  # this thread shows the page meanwhile
+        press(page, "Run")
+        move = threading.Thread(target=run_until_stopped, args=[widget])
+        move.start()
+        try:
+            assert told.wait(30)
+            show_pauses(page, widget)
+            pause = page.locator(".ts-pauses")
+            pause.get_by_text("asked again in 60 s, because openai answered 503").wait_for()
+            pause.get_by_text(re.compile("[0-9]+ s left")).wait_for()
+            page.locator(".ts-graph [data-mark=retrying]", has_text="call_llm").wait_for()
+            assert page.locator(".ts-headline").inner_text().startswith("◷ main · step 1")
+            assert page.locator("details[data-pane=problem]").is_hidden()
+            keep_looks(page, "stepper-pause")
+        finally:
+            stepper.stop()
+            move.join(30)
+        assert len(model.requests) == 1
+
+
 def test_a_failed_tool_is_red_and_the_turn_is_not(page: Any) -> None:
     """The model was told of the failure and has answered: that is no failed turn."""
 
@@ -415,7 +454,7 @@ def test_a_change_that_no_button_has_taken_is_not_lost_without_a_word(
     press(page, "Use for this request")
     wait_for_headline(page, "edited the request")
     press(page, "Step")
-    wait_for_headline(page, "call_llm → ")
+    wait_for_headline(page, "call_llm (edited) → ")
     assert [request.body["temperature"] for request in model.requests] == [0.8]
     press(page, "Until")
     wait_for_headline(page, "→ call_llm")

@@ -62,3 +62,9 @@ def draw(page: Any, states: list[dict[str, Any]]) -> None:
 def redraw(page: Any, widget: Any) -> None:
     """Draws the widget as it is now, as after a move made by a notebook cell."""
     page.evaluate(f"models[0].show({json.dumps(widget.view)})")
+
+
+def show_pauses(page: Any, widget: Any) -> None:
+    """Draws the pauses of a move that is under way."""
+    page.evaluate(f"models[0].state.pauses = {json.dumps(widget.pauses)}")
+    page.evaluate("models[0].show(models[0].state.view)")

@@ -8,7 +8,8 @@ from typing import Any
 from langchain_core.messages import AnyMessage, ToolMessage
 from langgraph.types import Overwrite
 
-from turngraph.interfaces.stepper.engine.steps import Step
+from turngraph.interfaces.stepper.engine.differences import diff_states
+from turngraph.interfaces.stepper.engine.steps import Step, listed
 from turngraph.interfaces.stepper.engine.task_controller import Override, Task, TaskKey
 from turngraph.interfaces.stepper.engine.wire_request import request_of, request_with_body
 from turngraph.state.errors import TurnInvocationError, TurnValueError
@@ -72,7 +73,7 @@ def _edit_request(
     What an earlier `edit(body=…)` changed in the pending one stays.
     """
     task = _pending_model_call(step)
-    label = "edited the request"
+    label = "edited the request for the rest of the turn"
     if isinstance(request, ChatRequest):
         # The empty override discards what an earlier `edit(body=…)` changed.
         return Edit(label, task.namespace, {"request": request}, {task.key: Override()})
@@ -82,6 +83,7 @@ def _edit_request(
             f"A request has no `{unknown[0]}`. Known: {', '.join(ChatRequest.model_fields)}; "
             "any member of the JSON itself can be changed with `edit(body=…)`."
         )
+    label = f"{label}: {listed(iter(request))}"
     values = {"request": _with_fields(state["request"], request)}
     earlier = step.overrides.get(task.key)
     if earlier is None or "request" not in earlier.input:
@@ -109,7 +111,9 @@ def _edit_body(step: Step, body: Mapping[str, Any] | str) -> Edit:
     if pending is not None and pending.body == body:
         raise TurnInvocationError("This is the pending request as it is: nothing was changed.")
     override = Override(input={"request": request_with_body(task, body)})
-    return Edit("edited the request", overrides={task.key: override})
+    paths = [] if pending is None else [each.path for each in diff_states(pending.body, body)]
+    label = f"edited the request: {listed(paths)}" if paths else "edited the request"
+    return Edit(label, overrides={task.key: override})
 
 
 def _edit_tool(
@@ -128,7 +132,9 @@ def _edit_tool(
         return Edit(f"edited the arguments of {tool}", overrides={task.key: override})
     if task is not None:
         assert result is not None, "one of the two is given"
-        override = Override(output=_tool_output(task, result))
+        # Arguments that were edited before stay: they stand beside the result.
+        earlier = step.overrides.get(task.key, Override())
+        override = Override(earlier.input, _tool_output(task, result))
         return Edit(f"answered for {tool}", overrides={task.key: override})
     if result is None:
         raise TurnInvocationError(f"`{tool}` is not about to run here: go back to before it ran.")

@@ -18,7 +18,7 @@ from turngraph.state.events import AnyEvent, ChargeCreated
 from turngraph.state.reply import ProviderReply
 from turngraph.state.result import Attempt, Charge
 
-__all__ = ["Step", "StepKind", "attempts_of"]
+__all__ = ["Step", "StepKind", "attempts_of", "listed"]
 
 _MOST_NAMES: Final = 6
 
@@ -112,7 +112,7 @@ class Step:
 
     def text(self, name_of: Callable[[Task], str]) -> str:
         """Returns the same line, with other names of the tasks."""
-        ran = self.label or _listed(_ran(run, name_of) for run in self.runs) or self._began(name_of)
+        ran = self.label or listed(_ran(run, name_of) for run in self.runs) or self._began(name_of)
         if self.error is not None:
             return f"{self.number}: {ran} failed: {type(self.error).__name__}"
         if self.waiting:
@@ -121,16 +121,16 @@ class Step:
             f"{name_of(task)} (whole)" if task.runs_whole else name_of(task)
             for task in self.pending
         )
-        return f"{self.number}: {ran} → {_listed(ahead) or 'finished'}"
+        return f"{self.number}: {ran} → {listed(ahead) or 'finished'}"
 
     def _began(self, name_of: Callable[[Task], str]) -> str:
         """What a step has done in which no task has ended."""
         if self.kind != "step":
             return self.kind
         if self.waiting:
-            return _listed(name_of(each.task) for each in self.waiting)
+            return listed(name_of(each.task) for each in self.waiting)
         graphs = dict.fromkeys(name_of(task).rpartition("/")[0] for task in self.pending)
-        return f"entered {_listed(filter(None, graphs))}".rstrip()
+        return f"entered {listed(filter(None, graphs))}".rstrip()
 
 
 def attempts_of(run: TaskRun) -> tuple[Attempt, ...]:
@@ -142,13 +142,17 @@ def attempts_of(run: TaskRun) -> tuple[Attempt, ...]:
 
 
 def _ran(run: TaskRun, name_of: Callable[[Task], str]) -> str:
-    attempts = len(attempts_of(run))
+    attempts, is_edited = len(attempts_of(run)), run.overridden or bool(run.task.before_edit)
+    notes = [
+        *(["edited"] if is_edited else []),
+        *([f"{attempts} attempts"] if attempts > 1 else []),
+    ]
     name = name_of(run.task)
-    return f"{name} ({attempts} attempts)" if attempts > 1 else name
+    return f"{name} ({', '.join(notes)})" if notes else name
 
 
-def _listed(names: Iterable[str]) -> str:
-    """The names, each once: `joke (3 tasks)`; of many, the first and how many more there are."""
+def listed(names: Iterable[str]) -> str:
+    """Returns the names, each once: `joke (3 tasks)`; of many, the first and how many more."""
     counts = Counter(names)
     each = [name if count == 1 else f"{name} ({count} tasks)" for name, count in counts.items()]
     more = [f"{len(each) - _MOST_NAMES} more"] if len(each) > _MOST_NAMES + 1 else []

@@ -7,11 +7,13 @@ from turngraph.interfaces.stepper.engine.task_controller import Graph
 from turngraph.state.errors import TurnInvocationError
 from turngraph.state.events import AnyEvent
 
-__all__ = ["check_name"]
+__all__ = ["EVENT_TYPES", "check_name"]
 
-_EVENT_TYPES: Final = frozenset(
+# `AnyEvent` is Annotated[Union[…], …]: its first argument is the union of all events.
+EVENT_TYPES: Final = tuple(
     str(event.model_fields["type"].default) for event in get_args(get_args(AnyEvent)[0])
 )
+"""The types of all events, in the order in which they happen in a turn."""
 
 
 def check_name(name: object, graph: Graph) -> None:
@@ -30,9 +32,9 @@ def check_name(name: object, graph: Graph) -> None:
         inside = {node for node in cast(Graph, inner).nodes if not node.startswith("__")}
         nodes |= inside
         paths |= {f"{namespace.replace('|', '/')}/{node}" for node in inside}
-    if name in nodes | paths | _EVENT_TYPES:
+    if name in nodes | paths | set(EVENT_TYPES):
         return
-    close = get_close_matches(name, sorted(nodes | paths | _EVENT_TYPES), n=1)
+    close = get_close_matches(name, sorted(nodes | paths | set(EVENT_TYPES)), n=1)
     meant = f" Did you mean `{close[0]}`?" if close else ""
     raise TurnInvocationError(
         f"No node and no event is named `{name[:100]}`.{meant} Nodes: "

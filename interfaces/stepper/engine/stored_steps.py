@@ -88,6 +88,7 @@ class StepWriter:
             "path": self._values.write(task.path),
             "superstep": task.superstep,
             "input": self._values.write(task.input),
+            "before_edit": self._values.write(task.before_edit),
         }
 
     def _run(self, run: TaskRun) -> dict[str, Any]:
@@ -161,6 +162,7 @@ class StepReader:
             stage=node.bound if isinstance(node.bound, Stage) else None,
             is_graph=isinstance(node.bound, Pregel),
             runs_whole=calls_graph(node),
+            before_edit=self._values.read(task["before_edit"]),
         )
 
     def _run(self, run: Mapping[str, Any]) -> TaskRun:

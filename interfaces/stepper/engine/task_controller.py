@@ -64,6 +64,8 @@ class Task:
     function again from its beginning, so it is run in one step. Add the graph as a node to step
     into it.
     """
+    before_edit: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The members of its input that an edit has replaced, as the graph gave them."""
 
     @property
     def key(self) -> TaskKey:
@@ -143,7 +145,8 @@ class TaskController:
             return self.outputs[task.key]
         override = self.overrides.get(task.key)
         if override is not None and override.input:
-            task = replace(task, input={**task.input, **override.input})
+            before = {name: task.input.get(name) for name in override.input}
+            task = replace(task, input={**task.input, **override.input}, before_edit=before)
         if not self.may_run(task):
             self.paused.append(task)
             # Without an interrupt in it nobody is asked: the next pass comes to this task again.

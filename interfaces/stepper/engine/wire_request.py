@@ -5,11 +5,12 @@ API key is in none of them.
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from langchain_core.messages import AnyMessage
 
+from turngraph.interfaces.stepper.engine.differences import Differences, diff_states
 from turngraph.interfaces.stepper.engine.task_controller import Task
 from turngraph.providers.reading.redact import redact
 from turngraph.providers.wire.endpoint import BEARER, KeyHeader, key_header
@@ -20,6 +21,7 @@ from turngraph.state.request import ChatRequest
 __all__ = ["WireRequest", "request_of", "request_with_body"]
 
 _NO_KEY: Final = "$API_KEY"
+_NONE: Final = Differences()
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,10 @@ class WireRequest:
     """The configured headers beside the key, what may be a secret masked."""
     key_header: KeyHeader = BEARER
     """The header that carries the key, as this endpoint expects it."""
+    edits: Differences = _NONE
+    """What a person has changed in this request alone. The state keeps the request as it was, for
+    the calls that follow.
+    """
 
     def __getitem__(self, name: str) -> Any:
         """Returns a member of the JSON body."""
@@ -94,7 +100,11 @@ def request_of(task: Task, *, sent: bool) -> WireRequest | None:
     if task.stage is None or task.node != "call_llm":
         return None
     try:
-        return _wire_request(task, task.input["request"], task.input["messages"], sent=sent)
+        wire = _wire_request(task, task.input["request"], task.input["messages"], sent=sent)
+        if "request" not in task.before_edit:
+            return wire
+        given = _wire_request(task, task.before_edit["request"], task.input["messages"], sent=sent)
+        return replace(wire, edits=diff_states(given.body, wire.body))
     except TurnValueError:
         return None
 

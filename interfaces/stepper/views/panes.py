@@ -11,7 +11,12 @@ from pydantic import BaseModel
 
 from turngraph.drawing.marks import SIGNS, Mark
 from turngraph.interfaces.plain_text import money, printable
-from turngraph.interfaces.stepper.engine.differences import diff_states, role_of, side_by_side
+from turngraph.interfaces.stepper.engine.differences import (
+    Differences,
+    diff_states,
+    role_of,
+    side_by_side,
+)
 from turngraph.interfaces.stepper.engine.step_texts import TaskNames, step_texts
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.engine.steps import Step
@@ -25,6 +30,7 @@ from turngraph.interfaces.stepper.views.pane import (
     value_text,
 )
 from turngraph.interfaces.stepper.views.parallel_tasks import parallel_tasks
+from turngraph.interfaces.stepper.views.pending_edits import edits_of_step
 from turngraph.interfaces.stepper.views.questions import question_text
 from turngraph.interfaces.stepper.views.rows import charge_row, tool_rows
 from turngraph.interfaces.stepper.views.shown_request import shown_request
@@ -121,8 +127,9 @@ def _request(stepper: Stepper) -> Pane:
     if request is None:
         return Pane()
     warnings = "".join(f"\n// {warning}" for warning in request.wire.warnings)
+    edits = "".join(f"// edited: {printable(str(edit))}\n" for edit in request.wire.edits)
     note = "sent" if request.wire.sent else "about to be sent"
-    return Pane(f"{request.text}{warnings}", note=note)
+    return Pane(f"{edits}{request.text}{warnings}", note=f"{note}, edited" if edits else note)
 
 
 def _curl(stepper: Stepper) -> Pane:
@@ -162,19 +169,33 @@ def _tasks(stepper: Stepper) -> Pane:
 
 
 def _state(stepper: Stepper) -> Pane:
-    rows = [
-        (str(name), value_text(value))
-        for name, value in stepper.state.items()
-        if name != "messages"  # these have a pane of their own
-    ]
+    rows: list[tuple[str, ...]] = []
+    for name, value in stepper.state.items():
+        if name == "messages":  # these have a pane of their own
+            continue
+        rows.append((str(name), value_text(value)))
+        if name == "request" and (edits := _pending_edits(stepper)):
+            rows.append(("request, this call only", "\n".join(map(str, edits))))
     return table(("name", "value"), rows, "{}: {}")
+
+
+def _pending_edits(stepper: Stepper) -> Differences:
+    """What was edited in the request that is about to be sent. The state keeps it unedited."""
+    request = shown_request(stepper)
+    return Differences() if request is None or request.wire.sent else request.wire.edits
 
 
 def _difference(stepper: Stepper) -> Pane:
     steps = stepper.steps_so_far
     if len(steps) < 2:
         return Pane()
-    rows = [(path, short(a), short(b)) for path, a, b in _changes(stepper, steps[-2], steps[-1])]
+    before, now = steps[-2], steps[-1]
+    rows = [(path, short(a), short(b)) for path, a, b in _changes(stepper, before, now)]
+    if now.kind == "edit":
+        rows += [
+            (each.path, short(each.before), short(each.after))
+            for each in edits_of_step(before, now)
+        ]
     return table(("what", "before", "after"), rows, "{}: {} → {}")
 
 

@@ -5,6 +5,10 @@ from collections import Counter
 from turngraph.drawing.marks import SIGNS
 from turngraph.interfaces.plain_text import money
 from turngraph.interfaces.stepper.engine.stepper import Stepper
+from turngraph.interfaces.stepper.engine.steps import Step
+from turngraph.interfaces.stepper.engine.task_controller import Task
+from turngraph.interfaces.stepper.views.pending_edits import written_result
+from turngraph.state.reply import ToolCall
 from turngraph.state.result import Charge, ToolRun
 
 __all__ = ["charge_row", "tool_rows"]
@@ -33,10 +37,17 @@ def _unnumbered_rows(stepper: Stepper) -> list[tuple[str, ...]]:
     ]
     waiting = {each.task.key for each in stepper.now.waiting}
     return ran + [
-        ("waiting" if task.key in waiting else "next", task.call.name, task.call.arguments, "…")
+        _open_row(task, task.call, stepper.now, waits=task.key in waiting)
         for task in stepper.now.open_tasks
         if task.call
     ]
+
+
+def _open_row(task: Task, call: ToolCall, step: Step, *, waits: bool) -> tuple[str, ...]:
+    result = written_result(task, step)
+    is_edited = result is not None or bool(task.before_edit)
+    status = f"{'waiting' if waits else 'next'}{', edited' if is_edited else ''}"
+    return status, call.name, call.arguments, "…" if result is None else result
 
 
 def _status(run: ToolRun) -> str:

@@ -42,6 +42,8 @@ border-radius:6px;color:var(--wait)}}
 .turnstepper .ts-bar{{display:flex;flex-wrap:wrap;gap:6px;align-items:center;margin-bottom:8px}}
 .turnstepper .ts-top{{position:sticky;top:0;z-index:2;background:var(--paper);padding:4px 0}}
 .turnstepper .ts-top :is(.ts-headline,.ts-bar){{margin-bottom:4px}}
+.turnstepper .ts-pair{{display:flex;gap:inherit;align-items:center;min-width:0}}
+.turnstepper .ts-pair>*{{min-width:0}}
 .turnstepper .ts-bar:empty{{display:none}}
 .turnstepper .ts-bar span{{color:var(--dim)}}
 .turnstepper button,.turnstepper select,.turnstepper input:not([type=range]){{font:inherit;
@@ -76,6 +78,9 @@ text-overflow:ellipsis}}
 .turnstepper [data-pane=compare] table{{table-layout:fixed}}
 .turnstepper [data-pane=compare] thead th:first-child{{width:11em}}
 .turnstepper [data-pane=compare] tbody th{{white-space:normal;overflow-wrap:break-word}}
+.turnstepper .ts-edited{{margin:8px 0;padding:4px 10px;border:1px solid var(--lit);
+border-radius:6px;background:var(--lit-paper)}}
+.turnstepper .ts-edited ul{{margin:2px 0;padding-left:18px}}
 .turnstepper fieldset pre+.ts-bar{{margin-top:6px}}
 @container(max-width:620px){{.turnstepper .ts-body{{display:block}}
 .turnstepper .ts-graph{{position:static;max-width:none;margin:0 0 8px}}

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import asdict
-from typing import Final, get_args
+from typing import Final
 
 from turngraph.drawing.marks import SIGNS, Mark
 from turngraph.interfaces.plain_text import printable
@@ -10,7 +10,8 @@ from turngraph.interfaces.stepper.engine.retry_pauses import RetryPause
 from turngraph.interfaces.stepper.engine.step_texts import step_texts
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.engine.steps import Step
-from turngraph.interfaces.stepper.engine.task_controller import graphs_in
+from turngraph.interfaces.stepper.engine.stop_names import EVENT_TYPES
+from turngraph.interfaces.stepper.engine.task_controller import Graph, calls_graph, graphs_in
 from turngraph.interfaces.stepper.views.actions import BREAKPOINT_FIELDS
 from turngraph.interfaces.stepper.views.message_edits import editable_messages
 from turngraph.interfaces.stepper.views.page import graph_path, graph_svg, open_panes
@@ -20,7 +21,7 @@ from turngraph.interfaces.stepper.views.shown_request import shown_request
 from turngraph.interfaces.stepper.views.state_edits import state_fields
 from turngraph.interfaces.stepper.views.status import step_mark, turn_mark, why_no_step
 from turngraph.interfaces.stepper.views.turn_edits import turn_fields
-from turngraph.state.events import AnyEvent
+from turngraph.nodes.support.stage import Stage
 from turngraph.state.json_types import JsonObject
 
 __all__ = ["pauses_view", "widget_choices", "widget_view"]
@@ -40,16 +41,20 @@ def widget_choices(stepper: Stepper) -> JsonObject:
         for name in graph.nodes
         if not name.startswith("__")
     ]
-    # `AnyEvent` is Annotated[Union[…], …]: its first argument is the union of all events.
-    event_types = get_args(get_args(AnyEvent)[0])
-    events = sorted(event.model_fields["type"].default for event in event_types)
     return {
         "nodes": nodes,
-        "events": events,
+        # No other graph has any event, so a run to one would not stop before the end.
+        "events": list(EVENT_TYPES) if _has_turn(stepper.graph) else [],
         "reasons": list(BREAKPOINT_FIELDS),
         "open": list(open_panes(stepper)),
         "signs": dict(SIGNS),
     }
+
+
+def _has_turn(graph: Graph) -> bool:
+    """Whether a turn runs in `graph`, or may run: what a function calls is not known."""
+    nodes = [node for _, each in graphs_in(graph) for node in each.nodes.values()]
+    return any(isinstance(node.bound, Stage) or calls_graph(node) for node in nodes)
 
 
 def widget_view(stepper: Stepper, *, compared: str | None = None) -> JsonObject:
@@ -72,6 +77,7 @@ def widget_view(stepper: Stepper, *, compared: str | None = None) -> JsonObject:
         "stop": why_no_step(stepper),
         "turn": turn_fields(stepper),
         "body": _editable_body(stepper),
+        "edits": _edits(stepper),
         "messages": editable_messages(stepper),
         "state": state_fields(stepper),
         "calls": _editable_calls(stepper),
@@ -118,6 +124,12 @@ def _editable_body(stepper: Stepper) -> str:
     request = shown_request(stepper)
     body = "" if request is None or request.wire.sent else request.text
     return body if len(body) <= _MAX_EDITABLE_CHARS else ""
+
+
+def _edits(stepper: Stepper) -> list[str]:
+    """What was edited in the request that is shown, one line each."""
+    request = shown_request(stepper)
+    return [] if request is None else [printable(str(each)) for each in request.wire.edits]
 
 
 def _editable_calls(stepper: Stepper) -> list[JsonObject]:

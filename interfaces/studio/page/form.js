@@ -61,7 +61,7 @@ const readAll = (boxes) => {
 export function inputForm(specs, contextSpecs, start) {
   const context = contextSpecs.map((spec) => [spec.name, fieldOf(spec), spec]);
   const boxes = specs.map((spec) => [spec.name, fieldOf(spec), spec]);
-  const first = boxes.filter(([, , spec], n) => spec.required || spec.kind === "chat" || n === 0);
+  const first = boxes.filter(([, , spec], n) => spec.first || spec.kind === "chat" || n === 0);
   const more = boxes.filter((each) => !first.includes(each));
   const thread = make("input", { type: "text", autocomplete: "off" });
   const threadBox = field(

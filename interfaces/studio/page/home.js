@@ -111,19 +111,28 @@ function threads(graph, begin, form) {
   const list = make("div", { role: "status" });
   const box = field("Search in stored threads", words);
   const refuse = (error) => box.refuse(error.message);
+  let others = false; // whether the threads of other graphs are shown too
   const load = async () => {
     box.refuse("");
     const query = new URLSearchParams({ graph: graph.name, words: words.value });
-    const { threads: found } = await read(`threads?${query}`);
+    if (others) query.set("others", "yes");
+    const { threads: found, left_out: leftOut } = await read(`threads?${query}`);
+    const nothing = words.value ? "No thread has these words." : "Nothing is stored yet.";
     list.replaceChildren(
       found.length
         ? threadTable(found, begin, form, refuse)
-        : make(
-            "p",
-            { className: "hint" },
-            words.value ? "No thread has these words." : "Nothing is stored yet.",
-          ),
+        : make("p", { className: "hint" }, leftOut ? "No thread of this graph is stored yet." : nothing),
+      ...(leftOut || others ? [otherThreads(leftOut)] : []),
     );
+  };
+  const otherThreads = (leftOut) => {
+    const label = others
+      ? "Show the threads of this graph only"
+      : `Show the threads of other graphs too (${leftOut})`;
+    return button(label, () => {
+      others = !others;
+      load().catch(refuse);
+    });
   };
   words.addEventListener("keydown", (event) => {
     if (event.key === "Enter") {
@@ -142,7 +151,9 @@ function threadTable(found, begin, form, refuse) {
     found.map((thread) => [
       thread.id,
       time(thread.at),
-      status(thread.status),
+      thread.unknown.length
+        ? `of another graph: ${thread.unknown.join(", ")}`
+        : status(thread.status),
       thread.cost,
       make(
         "span",

@@ -1,16 +1,20 @@
 """`turngraph studio`: it prints an address, answers there, and ends with ctrl-c."""
 
 import json
+import re
 import signal
 import socket
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.interfaces.cli.commands import TURNGRAPH, environment
+from tests.paths import ROOT
 from turngraph.interfaces.cli.app import run_command
 
 AGENT = """
@@ -19,19 +23,49 @@ app = chat_turn("scripted", ledger="sqlite:///turns.db")
 """
 
 
-def test_it_serves_the_graphs_of_langgraph_json_until_ctrl_c(tmp_path: Path) -> None:
-    """A cookie takes the token's place. The ledger of a graph's own turn is shown."""
-    (tmp_path / "agent.py").write_text(AGENT)
-    (tmp_path / "langgraph.json").write_text('{"graphs": {"mine": "./agent.py:app"}}')
-    command = [TURNGRAPH, "studio", "--no-open"]
+@contextmanager
+def started(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Runs `turngraph studio` in `folder`, without a browser."""
     with subprocess.Popen(
-        command,
-        cwd=tmp_path,
-        env=environment(tmp_path),
+        [TURNGRAPH, "studio", "--no-open", *arguments],
+        cwd=folder,
+        env=environment(folder),
         stdout=subprocess.PIPE,
         text=True,
         stderr=subprocess.PIPE,
     ) as process:
+        yield process
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/how-to/studio.md"])
+def test_the_agent_and_the_command_on_a_page_open_a_graph(page: str, tmp_path: Path) -> None:
+    """Pasted as they stand; the run that is started stands before its first stage."""
+    text = (ROOT / page).read_text("utf-8")
+    (agent,) = re.findall(r"^```python\n([^`]*^app = chat_turn\([^`]*)^```", text, re.MULTILINE)
+    (arguments,) = re.findall(r"^turngraph studio (agent.py:app)\b", text, re.MULTILINE)
+    (tmp_path / "agent.py").write_text(agent)
+    with started(tmp_path, arguments) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().removeprefix("The studio is open at ").strip()
+        opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+        root = opener.open(url, timeout=20).url
+        (graph,) = json.loads(opener.open(f"{root}api/studio", timeout=20).read())["graphs"]
+        assert (graph["name"], graph["problem"]) == (arguments, "")
+        body = {"graph": arguments, "input": {"messages": [["user", "Hi"]]}}
+        headers = {"Content-Type": "application/json"}
+        asked = urllib.request.Request(f"{root}api/walks", json.dumps(body).encode(), headers)
+        walk = json.loads(opener.open(asked, timeout=20).read())["id"]
+        about = json.loads(opener.open(f"{root}api/walks/{walk}", timeout=20).read())
+        assert about["at"] == "0: start → prep_first_request"
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+
+
+def test_it_serves_the_graphs_of_langgraph_json_until_ctrl_c(tmp_path: Path) -> None:
+    """A cookie takes the token's place. The ledger of a graph's own turn is shown."""
+    (tmp_path / "agent.py").write_text(AGENT)
+    (tmp_path / "langgraph.json").write_text('{"graphs": {"mine": "./agent.py:app"}}')
+    with started(tmp_path) as process:
         assert process.stdout is not None
         url = process.stdout.readline().removeprefix("The studio is open at ").strip()
         opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())

@@ -2,23 +2,29 @@
 
 import http.client
 import json
+import operator
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NotRequired, TypedDict
 
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.graph import MessagesState, StateGraph
+from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.types import interrupt
+from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.testclient import TestClient
 
 from tests.interfaces.studio.studio_on import NAMES, Studio, running, write_agent
-from tests.turns import ask
+from tests.turns import ask, turn_on
 from turngraph.billing import Budget, Ledger
 from turngraph.interfaces.stepper import replay_cassette
 from turngraph.interfaces.studio import studio_app
+from turngraph.interfaces.studio.input_form import input_fields
 from turngraph.scripted import ScriptedModel
 
 pytestmark = pytest.mark.filterwarnings("default")
@@ -105,6 +111,71 @@ def test_the_form_follows_from_the_graphs_schema(studio: Studio) -> None:
     assert '["a", "b"]' in [field["example"] for field in graphs["plain"]["fields"]]
     assert "has no `absent`. Graphs found:" in graphs["absent"]["problem"]
     assert all(graph["svg"].startswith("<svg") for graph in graphs.values() if not graph["problem"])
+
+
+class Joke(TypedDict):
+    topic: str
+    style: NotRequired[str]
+    jokes: Annotated[list[str], operator.add]
+
+
+class CheckedJoke(BaseModel):
+    topic: str
+    style: str = "dry"
+    jokes: Annotated[list[str], operator.add]
+
+
+@dataclass
+class BuiltJoke:
+    topic: str
+    style: str = "dry"
+    jokes: Annotated[list[str], operator.add] = field(default_factory=list)
+
+
+@pytest.mark.parametrize("state", [Joke, CheckedJoke, BuiltJoke])
+def test_a_field_is_called_required_if_the_graph_refuses_to_run_without_it(state: Any) -> None:
+    """A TypedDict is not checked, a reducer begins empty, and a default is a default."""
+    graph = StateGraph(state).add_node("tell", lambda state: {}).add_edge(START, "tell").compile()
+    fields = {each["name"]: each for each in input_fields(graph)}
+    assert next(iter(fields)) == "topic"
+    assert [name for name, each in fields.items() if each["first"]] == ["topic"]
+    assert fields["style"]["kind"] == "text"
+    whole = {"topic": "rain", "style": "dry", "jokes": ["one"]}
+    for name, each in fields.items():
+        given = {other: value for other, value in whole.items() if other != name}
+        try:
+            graph.invoke(given)
+        except (ValueError, TypeError):
+            assert each["required"], name
+        else:
+            assert not each["required"], name
+
+
+def test_threads_of_other_graphs_are_shown_when_they_are_asked_for(
+    model: ScriptedModel, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One database may hold the threads of several graphs. Reading them prints no warning."""
+    with SqliteSaver.from_conn_string(str(tmp_path / "threads.db")) as saver:
+        turn = turn_on(model, checkpointer=saver)
+        other: Any = StateGraph(MessagesState)
+        other.add_node("greet", lambda state: {"messages": [("ai", "Hi")]})
+        other.add_node("ask", lambda state: {"messages": [("ai", interrupt("Who?"))]})
+        greeter = other.add_edge(START, "greet").add_edge("greet", "ask").compile(saver)
+        turn.invoke(ask("Mine"), {"configurable": {"thread_id": "mine"}})
+        for number in range(60):  # more than a list has
+            greeter.invoke(ask("Theirs"), {"configurable": {"thread_id": f"theirs {number}"}})
+        app = studio_app({"mine": turn, "theirs": greeter})
+        with TestClient(app, base_url="http://127.0.0.1") as client:
+            found = client.get("/api/threads?graph=mine").json()
+            assert ([each["id"] for each in found["threads"]], found["left_out"]) == (["mine"], 60)
+            said = client.get("/api/threads?graph=mine&words=theirs").json()
+            assert said["threads"] == []
+            everything = client.get("/api/threads?graph=mine&others=yes").json()["threads"]
+            assert len(everything) == 50
+            assert everything[0]["unknown"] == ["greet", "ask"]
+            theirs = client.get("/api/threads?graph=theirs").json()["threads"]
+            assert {(each["status"], *each["unknown"]) for each in theirs} == {("waiting",)}
+    assert [each.message for each in caplog.records if "unknown node" in each.message] == []
 
 
 def test_a_graph_without_a_turn_is_stepped_into_its_parallel_subgraphs(studio: Studio) -> None:

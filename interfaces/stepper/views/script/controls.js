@@ -11,15 +11,20 @@ export function controls(name, view, choices, send) {
   if (name === "request" && view.body)
     return [field("request", "The pending request: the very JSON that will be sent. Change it and press the button; Step then sends it. A change holds for this one request.", view.body, true,
       ["Use for this request", "edit_request", (area) => send("edit_request", { body: area.value, field: "request" })]),
-      view.turn && turnForm(view.turn, send)].filter(Boolean);
+      view.edits.length ? edited(view.edits) : null, view.turn && turnForm(view.turn, send)].filter(Boolean);
   if (name === "messages") return view.messages ? [messagesForm(view.messages, send)] : [];
-  if (name === "tools") return view.calls.map((call) => callForm(call, send));
+  if (name === "tools") return view.calls.map((call) => callForm(call, view.questions.length === 0, send));
   if (name === "state") return view.state.length ? [stateForm(view.state, send)] : [];
   if (name === "question") return view.questions.map((question, n, all) => questionForm(question, all.length > 1, send));
   if (name === "breakpoints") return breakpoints(view, choices, send);
   if (name === "compare") return view.lines.length > 1 ? [comparison(view, send)] : [];
   return name === "timeline" ? [steps(view, choices, send)] : [];
 }
+
+// What a person has changed in the request, which the state does not show.
+const edited = (edits) => make("div", { className: "ts-edited", role: "status" },
+  "Edited: Step sends the request as it stands above. The state keeps it as it was, for the calls that follow.",
+  make("ul", {}, edits.map((text) => make("li", {}, text))));
 
 // What holds for the rest of the turn: this request and those that follow.
 function turnForm(turn, send) {
@@ -47,7 +52,8 @@ function stateForm(fields, send) {
   return foldout("state", "edit the state", false, edits);
 }
 
-function callForm({ id, name, arguments: given, result }, send) {
+// Open before the call runs, unless a person is asked about it: then the question comes first.
+function callForm({ id, name, arguments: given, result }, isNext, send) {
   const key = `tool ${id}`, ran = given === null;
   const ofResult = (label, text, use) => field(`${key} result`, label, text, false, [use, "edit_result", (area) =>
     send("edit_result", { tool: id, value: area.value, field: `${key} result` })]);
@@ -55,7 +61,7 @@ function callForm({ id, name, arguments: given, result }, send) {
     field(key, "arguments", given, false, ["Call it with these", "edit_arguments", (area) =>
       send("edit_arguments", { tool: id, value: area.value, field: key })]),
     ofResult("or a result, without running it", "", "Use this result")];
-  return foldout(`edit ${id}`, `${ran ? "edit the result" : "edit the call"}: ${name} (${id})`, !ran, fields);
+  return foldout(`edit ${id}`, `${ran ? "edit the result" : "edit the call"}: ${name} (${id})`, !ran && isNext, fields);
 }
 
 function questionForm(question, oneOfMany, send) {

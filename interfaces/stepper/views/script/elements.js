@@ -13,8 +13,8 @@ export const button = (label, props, act) => make("button", { type: "button", on
 
 export const picture = (svg) => document.importNode(new DOMParser().parseFromString(svg, "image/svg+xml").documentElement, true);
 
-export const options = (...groups) => groups.map(([label, names]) =>
-  make("optgroup", { label }, names.map((name) => make("option", { value: name, textContent: name }))));
+export const options = (...groups) => groups.filter(([, names]) => names.length).map(([label, names, said = (name) => name]) =>
+  make("optgroup", { label }, names.map((name) => make("option", { value: name, textContent: said(name) }))));
 
 // A field with its label, its buttons, and the place for an error message about it.
 export function field(key, label, value, tall, ...buttons) {

@@ -17,11 +17,14 @@ const GOING_ON = new Set(["step", "step_into", "step_over", "run", "run_until"])
 function signature(name, view) {
   const pane = view.panes[name];
   const more = {
-    messages: view.messages, request: [view.body, view.turn], tools: view.calls, state: view.state, question: view.questions, breakpoints: view.breakpoints,
+    messages: view.messages, request: [view.body, view.edits, view.turn], tools: view.calls, state: view.state, question: view.questions, breakpoints: view.breakpoints,
     compare: [view.lines, view.line, view.compared], timeline: [view.steps, view.marks, view.position],
   };
   return JSON.stringify([pane, more[name]]);
 }
+
+// `tool_requested` as words. The option keeps the event's own name.
+const plainly = (name) => name.replaceAll("_", " ");
 
 const focused = (root) => root.contains(root.getRootNode().activeElement) ? root.getRootNode().activeElement : null;
 
@@ -100,7 +103,7 @@ function render({ model, el }) {
     const chosen = until.value, known = JSON.stringify(choices.nodes);
     if (until.dataset.known === known) return;
     until.dataset.known = known;
-    until.replaceChildren(...options(["before node", choices.nodes], ["after event", choices.events]));
+    until.replaceChildren(...options(["stop before a node", choices.nodes], ["stop after an event", choices.events, plainly]));
     until.value = chosen;
     until.value ||= choices.nodes.find((node) => /(^|\/)call_llm$/.test(node)) ?? choices.nodes[0];
   };
@@ -109,6 +112,7 @@ function render({ model, el }) {
   const fork = () => { send("fork", { name: name.value.trim() }); name.value = ""; };
   name.addEventListener("keydown", (event) => event.key === "Enter" && fork());
   const file = make("input", { type: "text", value: "walk.json", "aria-label": "File of the walk", size: 10 });
+  const pair = (...parts) => make("div", { className: "ts-pair" }, parts); // a button and its field stay on one line
   const act = {};
   const keyed = (label, key, action, press, does) => {
     const title = does ? `${label} (${key}): ${does}` : `${label} (${key})`;
@@ -118,10 +122,10 @@ function render({ model, el }) {
     return made;
   };
   bar.append(...KEYS.map(([action, key, label, does]) => keyed(label, key, action, () => move(action, label), does)),
-    keyed("Until", "u", "run_until", runUntil, "runs up to the node or event beside it"), until, keyed("Fork", "f", "fork", fork), name,
-    ...(choices.files === false ? [] : [ // a page that is not on this machine names none of its files
+    pair(keyed("Until", "u", "run_until", runUntil, "runs up to the node or event beside it"), until), pair(keyed("Fork", "f", "fork", fork), name),
+    ...(choices.files === false ? [] : [pair( // a page that is not on this machine names none of its files
       keyed("Save", "S", "save", () => send("save", { path: file.value })), file,
-      button("Open", { "data-action": "open", "data-label": "Open" }, () => send("open", { path: file.value }))]));
+      button("Open", { "data-action": "open", "data-label": "Open" }, () => send("open", { path: file.value })))]));
   slider.addEventListener("input", () => {
     wanted = Number(slider.value);
     if (model.get("view").handled >= sent) send("jump", { step: wanted });
