@@ -234,9 +234,9 @@ async def test_a_run_that_is_cancelled_ends_its_spans(traced: Traced) -> None:
 
 def test_metrics_have_tokens_cost_and_times(traced: Traced) -> None:
     """Their names, units and attributes are those of the conventions."""
-    with ScriptedModel([Say("It is so.")]) as model:
+    with ScriptedModel([Call(("lookup", {"word": "w"}, "c1")), Say("It is so.")]) as model:
         result = chat_turn(
-            config(model, "gpt-5-nano"), stream=True, telemetry=traced.telemetry()
+            config(model, "gpt-5-nano"), tools=[lookup], stream=True, telemetry=traced.telemetry()
         ).run(QUESTION)
     assert result.usage is not None
     assert result.cost_usd is not None
@@ -267,4 +267,4 @@ def test_metrics_have_tokens_cost_and_times(traced: Traced) -> None:
     assert list(used["input"].explicit_bounds) == [4**power for power in range(14)]
     (cost,) = points("operation.cost")
     assert cost.sum == pytest.approx(float(result.cost_usd))
-    assert points("gen_ai.client.operation.time_to_first_chunk")[0].count == 1
+    assert points("gen_ai.client.operation.time_to_first_chunk")[0].count == 1  # a call has no text
