@@ -61,9 +61,13 @@ def unserved(kind: object, id_: str | None, name: str | None, asked: Asked) -> b
         >>> unserved("function", "srvtoolu_1", "search", Asked(tools=frozenset()))
         False
     """
-    if asked.tools is None or name in asked.tools:
+    if asked.tools is None:
         return True
-    if name in asked.vendor_tools or (id_ or "").startswith(_SERVED_IDS):
+    has_vendors_id = (id_ or "").startswith(_SERVED_IDS)
+    # xAI's own tools may have the name of one of the caller's, but it knows no custom tools.
+    if name in asked.tools and not (has_vendors_id and kind == "custom_tool_call"):
+        return True
+    if has_vendors_id or name in asked.vendor_tools:
         return False
     # A model may invent the name of a function, and is told so. It cannot invent a custom tool or
     # a type: what was not offered under these is the vendor's own (xAI's `x_search`).

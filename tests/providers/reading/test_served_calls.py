@@ -67,3 +67,16 @@ def test_a_call_that_holds_its_own_output_was_served() -> None:
     """Gateways put the result of a tool of theirs into the call."""
     items = {"status": "completed", "output": [call_item("ask_wiki") | {"output": "Text."}]}
     assert read_responses(items, asked=BUILT_IN).tool_calls == ()
+
+
+def test_a_call_with_the_vendors_id_was_served_whatever_its_name() -> None:
+    """A search of xAI's that is called like a tool of the caller's made a request after another."""
+    item = {
+        "type": "custom_tool_call",
+        "call_id": "xs_call_1",
+        "name": "weigh",
+        "input": "{}",
+        "status": "completed",
+    }
+    body = {"status": "completed", "output": [item]}
+    assert read_responses(body, asked=Asked(tools=frozenset({"weigh"}))).tool_calls == ()
