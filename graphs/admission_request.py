@@ -10,7 +10,7 @@ from typing import Any, Final
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import StateSnapshot
 
-from turngraph.nodes.support.stage_context import IDENTITY, TurnOpening
+from turngraph.nodes.support.stage_context import IDENTITY, NEW_TURN, TurnOpening
 from turngraph.state.turn import TurnSettings, account_of
 
 __all__ = ["AdmissionRequest", "admission_request_for"]
@@ -96,9 +96,11 @@ def admission_request_for(
             in_parent=True,
         )
     if isinstance(input, Mapping):
-        turn_id = _turn_id_in(input) or uuid.uuid4().hex
+        given_id = _turn_id_in(input)
+        turn_id = given_id or uuid.uuid4().hex
         own_thread = str(thread) if keeps_threads and thread is not None else None
-        is_unknown = own_thread is None and not _turn_id_in(input)
+        is_new = not given_id or given_id == configurable.get(NEW_TURN)
+        is_unknown = own_thread is None and is_new
         return AdmissionRequest(
             _with_turn_id(input, turn_id),
             config,
@@ -107,7 +109,7 @@ def admission_request_for(
             _account_in(input),
             opening=TurnOpening() if is_unknown else None,
             identity=None if _names_checkpoint(config) else turn_id,
-            request_sha=_sha_of(input) if _turn_id_in(input) else None,
+            request_sha=None if is_new else _sha_of(input),
         )
     return AdmissionRequest(input, config, "", None if thread is None else str(thread), "")
 

@@ -31,7 +31,7 @@ from turngraph.state.flow import Flow, Wait, drive, drive_async
 from turngraph.state.reply import ToolCall
 from turngraph.state.turn import Turn, TurnOutput
 
-__all__ = ["STEPS", "FusedStage", "OneStep"]
+__all__ = ["HANDED_OUT", "STEPS", "FusedStage", "OneStep"]
 
 STEPS: Final = "turn_steps"
 """The key of a run's `configurable` that says in how many steps the stages run."""
@@ -46,8 +46,8 @@ stores what is added to a conversation apart from the checkpoint: two more trans
 one for an empty checkpoint in a new thread.
 """
 
-_HANDED_OUT: Final = (*TurnOutput.__annotations__, "status")
-"""What a turn hands out, and the key that the edge behind the first stage reads."""
+HANDED_OUT: Final = frozenset(TurnOutput.__annotations__)
+"""The keys of the state that a turn hands out."""
 
 Goto = TypeVar("Goto", str, list[Send])
 Reducer = Callable[[Any, Sequence[Any]], Any]
@@ -92,7 +92,8 @@ class FusedStage(Stage):
         is_new_thread = config.get("metadata", {}).get("langgraph_step") == 1
         update = run.update(whole_messages=is_new_thread)
         if goto is None and _one_step(config) == "result":
-            update = {key: update[key] for key in _HANDED_OUT if key in update}
+            # The edge behind the first stage reads the status.
+            update = {key: update[key] for key in (*HANDED_OUT, "status") if key in update}
         update = self.checked(cast(Turn, update))
         return Command(update=update, goto=goto) if goto else update
 

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, Protocol
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
 
-from turngraph.graphs.fused import STEPS, OneStep
+from turngraph.graphs.fused import HANDED_OUT, STEPS, OneStep
 from turngraph.state.errors import TurnConfigurationError
 
 __all__ = [
@@ -61,13 +61,12 @@ def one_step_of(
         or _has_breakpoints(graph, arguments)
     ):
         return None
-    if (
-        not keeps_checkpoints(graph, config)
-        and not _watches_steps(graph, configurable, arguments)
-        and not _is_traced(config)
-    ):
+    one: OneStep | None = "one" if graph.steps == "one" else None
+    if keeps_checkpoints(graph, config) or _is_traced(config) or _PARENT_STREAM in configurable:
+        return one
+    if not _watches_steps(graph, configurable, arguments):
         return "result"
-    return "one" if graph.steps == "one" else None
+    return "result" if one and _reads_only_result(arguments) else one
 
 
 def _has_breakpoints(graph: _Graph, arguments: Mapping[str, object]) -> bool:
@@ -79,13 +78,21 @@ def _has_breakpoints(graph: _Graph, arguments: Mapping[str, object]) -> bool:
 def _watches_steps(
     graph: _Graph, configurable: Mapping[str, object], arguments: Mapping[str, object]
 ) -> bool:
-    """Whether the run streams something that shows single steps, to its caller or to a parent."""
-    if _PARENT_STREAM in configurable:
-        return True
+    """Whether the run streams something that shows single steps."""
     if configurable.get(_INVOKED):
         return False
     modes = arguments.get("stream_mode") or graph.stream_mode
     return modes not in ("custom", ["custom"])
+
+
+def _reads_only_result(arguments: Mapping[str, object]) -> bool:
+    """Whether the run streams no more of the state than what a turn hands out."""
+    keys = arguments.get("output_keys")
+    return (
+        arguments.get("stream_mode") == "values"
+        and isinstance(keys, list | tuple)
+        and HANDED_OUT.issuperset(keys)
+    )
 
 
 def _is_traced(config: RunnableConfig | None) -> bool:

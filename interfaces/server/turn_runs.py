@@ -6,6 +6,7 @@ used and ends. The task is only cancelled when the server itself must end.
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -20,15 +21,20 @@ from turngraph.interfaces.server.admission import Admission
 from turngraph.interfaces.server.caller import Caller
 from turngraph.interfaces.server.errors import server_stopping
 from turngraph.interfaces.server.served_models import ModelSet, ServedModel
+from turngraph.nodes.support.stage_context import LISTENER, NEW_TURN
 from turngraph.state.errors import ErrorKind
 from turngraph.state.events import AnyEvent, Token, is_event
 from turngraph.state.payer import Payer
 from turngraph.state.result import Charge, TurnResult
+from turngraph.state.turn import TurnOutput
 
 __all__ = ["OnEnd", "TurnEnd", "TurnPlan", "TurnRun", "TurnRuns"]
 
 _INTERRUPTS: Final = "__interrupt__"
 """The key under which LangGraph's values hold what a graph asks."""
+
+_OF_TURN: Final = [*TurnOutput.__annotations__]
+"""What is read of a turn's state. A graph of the user's own has other keys."""
 
 _log: Final = logging.getLogger("turngraph.server")
 
@@ -51,12 +57,17 @@ class TurnPlan:
     next_on: Collection[ErrorKind] = ()
     """The kinds of errors after which the next plan is tried."""
 
-    def config(self, cancel: asyncio.Event, caller: Caller) -> RunnableConfig:
+    def config(
+        self, cancel: asyncio.Event, caller: Caller, more: Mapping[str, Any]
+    ) -> RunnableConfig:
         """The configuration to run the graph with. The caller pays for all that runs in it."""
         payer = Payer(caller.account, caller.key_id)
-        configurable: dict[str, Any] = {"cancel": cancel, **payer.configurable}
+        configurable: dict[str, Any] = {"cancel": cancel, **payer.configurable, **more}
         if self.thread is not None:
             configurable["thread_id"] = self.thread
+        elif isinstance(self.given, Mapping) and "turn_id" in self.given:
+            # Where nothing is kept, the id was made for this request alone.
+            configurable[NEW_TURN] = self.given["turn_id"]
         return {"configurable": configurable}
 
 
@@ -208,29 +219,55 @@ class _Work:
         return self.begun.is_set() or self.cancel.is_set()
 
     async def _plan(self, plan: TurnPlan) -> TurnEnd:
-        graph = plan.model.stateless if plan.thread is None else plan.model.kept
+        run = self._turn(plan) if plan.model.is_turn else self._graph(plan)
         values: dict[str, Any] = {}
         inner: TurnResult | None = None
-        # A turn inside a graph of the user's own tells what happens in a namespace of its own.
-        parts: AsyncIterator[Any] = graph.astream(
-            plan.given,
-            plan.config(self.cancel, self.caller),
-            stream_mode=["custom", "values"],
-            subgraphs=True,
+        async for namespace, part in run:
+            if namespace:
+                inner = _result_in(part) or inner
+                continue
+            # Of tasks that run side by side, each one's question comes in a part of its own.
+            asked = {**_questions(values), **_questions(part)}
+            values |= {**part, _INTERRUPTS: tuple(asked.values())}
+        return _end_of(plan, values, inner)
+
+    async def _turn(self, plan: TurnPlan) -> AsyncIterator[tuple[Any, Any]]:
+        """Runs a turn, and yields its values. Its events come straight from its stages."""
+        loop, here = asyncio.get_running_loop(), threading.get_ident()
+
+        def listen(event: AnyEvent) -> None:
+            # A tool in a thread may run a turn of its own.
+            if threading.get_ident() == here:
+                self._take(event)
+            else:
+                loop.call_soon_threadsafe(self._take, event)
+
+        config = plan.config(self.cancel, self.caller, {LISTENER: listen})
+        graph = plan.model.stateless if plan.thread is None else plan.model.kept
+        parts = graph.astream(plan.given, config, stream_mode="values", output_keys=_OF_TURN)
+        async for part in parts:
+            yield (), part
+
+    async def _graph(self, plan: TurnPlan) -> AsyncIterator[tuple[Any, Any]]:
+        """Runs a graph of the user's own, and yields its values. A turn inside of it tells what
+        happens in a namespace of its own.
+        """
+        config = plan.config(self.cancel, self.caller, {})
+        modes: Any = ["custom", "values"]
+        parts: AsyncIterator[Any] = plan.model.kept.astream(
+            plan.given, config, stream_mode=modes, subgraphs=True
         )
         async for namespace, mode, part in parts:
-            if mode == "values" and not namespace:
-                # Of tasks that run side by side, each one's question comes in a part of its own.
-                asked = {**_questions(values), **_questions(part)}
-                values |= {**part, _INTERRUPTS: tuple(asked.values())}
-            elif mode == "values":
-                inner = _result_in(part) or inner
+            if mode == "values":
+                yield namespace, part
             elif is_event(part):
-                if isinstance(part, Token) and not self.begun.is_set():
-                    self.first_token_s = time.monotonic() - self.started_at
-                    self.begun.set()
-                self.events.put_nowait(part)
-        return _end_of(plan, values, inner)
+                self._take(part)
+
+    def _take(self, event: AnyEvent) -> None:
+        if isinstance(event, Token) and not self.begun.is_set():
+            self.first_token_s = time.monotonic() - self.started_at
+            self.begun.set()
+        self.events.put_nowait(event)
 
 
 def _end_of(plan: TurnPlan, values: dict[str, Any], inner: TurnResult | None) -> TurnEnd:

@@ -24,6 +24,8 @@ __all__ = [
     "FENCE",
     "IDENTITY",
     "LEASED_TURN",
+    "LISTENER",
+    "NEW_TURN",
     "OPENING",
     "REPLAY",
     "TRACE",
@@ -39,9 +41,13 @@ LEASED_TURN: Final = "turn_lease"
 IDENTITY: Final = "turn_identity"
 TRACE: Final = "turn_trace"
 OPENING: Final = "turn_opening"
+NEW_TURN: Final = "turn_new"
+LISTENER: Final = "turn_listener"
 """Keys of a run's `configurable`: the caller's flag that cancels the turn, what a replay does, the
 fence of the turn's lease, the id of the turn that the lease is for, what the ids of its calls are
-made of, what follows the run, and the `TurnOpening`.
+made of, what follows the run, the `TurnOpening`, the id of a turn that its caller has just made and
+told nobody, and what is called with each event of this run. A turn inside of that one finds the
+last two keys too: it has another id, and its events are the run's.
 """
 
 _CALLS: Final = uuid.UUID("b6b7a1de-2f0e-5b07-8c51-8f2f5f6f3a10")
@@ -61,7 +67,8 @@ class CancelFlag(Protocol):
 class TurnOpening:
     """Whether a turn still has to be written in the ledger, together with its first call.
 
-    Only a turn that nobody else can know of: its caller gave it no id, and no thread is kept.
+    Only a turn that nobody else can know of: no thread is kept, and its caller gave it no id, or a
+    new one (`NEW_TURN`).
     """
 
     is_pending: bool = True
@@ -108,6 +115,8 @@ class StageContext:
     """Whether anyone listens to LangGraph's `messages` stream."""
     writer: Callable[[AnyEvent], None] = _discard
     """Writes an event to LangGraph's `custom` stream."""
+    listener: Callable[[AnyEvent], None] | None = None
+    """What is called with each event of this run, without LangGraph's streams in between."""
     cancel: CancelFlag | None = None
     trace: TurnTrace | None = None
     """What follows this run from outside."""
@@ -140,6 +149,7 @@ class StageContext:
             replay=configurable.get(REPLAY),
             tokens_wanted=bool(handlers),
             writer=runtime.stream_writer,
+            listener=configurable.get(LISTENER),
             cancel=configurable.get(CANCEL),
             # A turn inside of a followed one finds the key too, and may have no telemetry itself.
             trace=None if deps.telemetry is None else configurable.get(TRACE),
@@ -176,7 +186,8 @@ class StageContext:
     def emit(self, event: AnyEvent) -> None:
         """Sends `event` to the subscribers, to LangGraph's `custom` stream and to the log."""
         trace = () if self.trace is None else (self.trace.on_event,)
-        for subscriber in (*trace, *self.deps.subscribers):
+        listener = () if self.listener is None else (self.listener,)
+        for subscriber in (*trace, *self.deps.subscribers, *listener):
             try:
                 subscriber(event)
             except Exception:  # noqa: BLE001  watching must never change what is sent or billed

@@ -1,10 +1,5 @@
-"""A turn with a ledger commits as often as its guarantees need, and no more.
+"""A turn with a ledger commits as often as its guarantees need, and no more."""
 
-The commits are counted by SQLite itself: its trace callback sees every statement that a connection
-runs, whoever sent it.
-"""
-
-import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -14,10 +9,12 @@ from typing import Any
 import pytest
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
-from sqlalchemy import event
 
+from tests.commits import Commits
 from tests.turns import Run, ask, both_ways, invoke, result_of, turn_on
 from turngraph.billing import Budget, Ledger
+from turngraph.billing.errors import TurnConflictError
+from turngraph.nodes.support.stage_context import NEW_TURN
 from turngraph.providers import OpenAIProvider
 from turngraph.providers.writing.payload import Payload
 from turngraph.scripted import Call, Say, ScriptedModel
@@ -32,31 +29,10 @@ def double(number: int) -> str:
     return str(2 * number)
 
 
-class Commits:
-    """Counts the commits of a ledger's connections."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self.count = self.flushed = 0
-        self._flushes = True
-        event.listen(ledger.store.engine, "checkout", self._watch)
-
-    def _watch(self, connection: sqlite3.Connection, *_: object) -> None:
-        connection.set_trace_callback(self._saw)
-
-    def _saw(self, sql: str) -> None:
-        if sql.startswith("PRAGMA synchronous"):
-            self._flushes = sql.endswith("FULL")
-        self.count += sql == "COMMIT"
-        self.flushed += sql == "COMMIT" and self._flushes
-
-
 @pytest.fixture
 def commits(ledger: Ledger) -> Commits:
     """The commits of `ledger`, whose tables are made."""
-    ledger.list_budgets()
-    counted = Commits(ledger)
-    counted.count = counted.flushed = 0
-    return counted
+    return Commits(ledger)
 
 
 @both_ways
@@ -80,6 +56,22 @@ def test_a_turn_of_two_calls_in_one_step_commits_five_times_and_once_more_for_it
     assert commits.count == (6 if named or kept else 5)
     # What is sent and answered waits for the disk; no worker survives a power cut to miss a lease.
     assert commits.flushed == 4
+
+
+@both_ways
+def test_a_turn_with_an_id_that_nobody_else_knows_is_admitted_with_its_first_call(
+    run: Run, ledger: Ledger, commits: Commits
+) -> None:
+    """Only the id that is said to be new: one that was used before is met again."""
+    with ScriptedModel([Say("Hi"), Say("Ho"), Say("Hu")]) as model:
+        turn = turn_on(model, ledger=ledger, steps="one")
+        for name, new, count in (("u", "u", 3), ("v", "v", 3), ("w", "v", 4)):
+            commits.count = 0
+            out = run(turn, ask("Hello", turn_id=name), {"configurable": {NEW_TURN: new}})
+            assert (result_of(out).turn_id, commits.count) == (name, count)
+        with pytest.raises(TurnConflictError, match="submitted before"):
+            run(turn, ask("Another one?", turn_id="w"), {"configurable": {NEW_TURN: "v"}})
+        assert len(model.requests) == 3
 
 
 @both_ways

@@ -1,0 +1,82 @@
+"""What a request costs the server beside its answer: commits of the ledger, and nothing twice."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.commits import Commits
+from tests.interfaces.server.serving import (
+    PlainCallers,
+    Vendor,
+    client,
+    config_of,
+    model_config,
+    running,
+)
+from turngraph.interfaces.server.app import create_app
+from turngraph.interfaces.server.config import ServerConfig, StoreSettings
+from turngraph.scripted import Call, Say
+
+INNER = """
+from langchain_core.tools import tool
+from turngraph import ProviderConfig, chat_turn
+
+@tool
+def ask_another(question: str) -> str:
+    '''Asks another model.'''
+    provider = ProviderConfig(base_url={base_url!r}, model="inner", proxy="")
+    return chat_turn(provider, stream=True).run(question).answer
+"""
+
+
+def stored_in(folder: Path, vendor: Vendor, **fields: Any) -> ServerConfig:
+    """A configuration with one model and a ledger in a file."""
+    config = config_of({"assistant": model_config(vendor, **fields)})
+    store = StoreSettings(database=f"sqlite:///{folder}/turns.db")
+    return ServerConfig(server=config.server, store=store, models=config.models)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["json", "sse"])
+@pytest.mark.parametrize("api", ["chat", "responses"])
+def test_a_request_of_which_nothing_is_kept_commits_three_times(
+    vendor: Vendor, tmp_path: Path, api: str, stream: bool
+) -> None:
+    """Admitted, held and sent; answered and charged; finished. Nobody else can know its turn."""
+    app = create_app(stored_in(tmp_path, vendor), callers=PlainCallers())
+    with running(app) as url:
+        counts = []
+        commits = Commits(app.state.service.store.ledger)
+        for _ in range(2):
+            vendor.play(Say("Hello there."))
+            commits.count = commits.flushed = 0
+            ask(url, api, stream)
+            counts.append((commits.count, commits.flushed))
+    assert counts[1] == (3, 2)
+
+
+def ask(url: str, api: str, stream: bool) -> None:
+    """Asks the model, and reads all of the answer."""
+    asked: Any = client(url).chat.completions if api == "chat" else client(url).responses
+    given: dict[str, Any] = {"messages": [{"role": "user", "content": "Hi"}]}
+    if api == "responses":
+        given = {"input": "Hi", "store": False}
+    answer = asked.create(model="assistant", stream=stream, **given)
+    if stream:
+        list(answer)
+
+
+def test_a_turn_in_a_tool_in_a_thread_tells_the_stream_what_it_does(
+    vendor: Vendor, tmp_path: Path
+) -> None:
+    """As a graph inside another one does in LangGraph's streams."""
+    (tmp_path / "tool.py").write_text(INNER.format(base_url=vendor.base_url))
+    config = stored_in(tmp_path, vendor, tools=("tool.py:ask_another",))
+    app = create_app(config, callers=PlainCallers(), folder=tmp_path)
+    vendor.play(Call(("ask_another", {"question": "Why?"})), Say("Because."), Say("It says so."))
+    with running(app) as url:
+        stream = client(url).chat.completions.create(
+            model="assistant", messages=[{"role": "user", "content": "Hi"}], stream=True
+        )
+        said = [each.choices[0].delta.content for each in stream]
+    assert "".join(filter(None, said)) == "Because.\n\nIt says so."
