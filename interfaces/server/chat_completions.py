@@ -1,6 +1,6 @@
 """`POST /v1/chat/completions`: one turn behind OpenAI's Chat Completions."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -114,16 +114,14 @@ def _again(row: ResponseRow, body: JsonObject) -> Response:
     return replayed_stream(replayed_chunks(row.body, _includes_usage(body)), REPLAYED, done=_DONE)
 
 
-async def _chunks(run: TurnRun, stream: ChatStream) -> AsyncIterator[JsonObject]:
-    yield stream.start()
-    async for event in run.events():
-        for chunk in stream.show(event):
-            yield chunk
+async def _chunks(run: TurnRun, stream: ChatStream) -> AsyncIterator[Sequence[JsonObject]]:
+    yield [stream.start()]
+    async for events in run.events():
+        yield [chunk for event in events for chunk in stream.show(event)]
     end = await run.end()
     if has_failed(end):
         raise turn_error(end)
-    for chunk in stream.finish(end):
-        yield chunk
+    yield [*stream.finish(end)]
 
 
 def _includes_usage(body: JsonObject) -> bool:

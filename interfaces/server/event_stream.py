@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from fastapi import Response
@@ -48,7 +48,7 @@ async def begun(run: TurnRun) -> None:
 
 def event_stream(
     run: TurnRun,
-    chunks: AsyncIterator[JsonObject],
+    chunks: AsyncIterator[Sequence[JsonObject]],
     headers: Mapping[str, str],
     *,
     drain_s: float,
@@ -56,6 +56,7 @@ def event_stream(
 ) -> EventSourceResponse:
     """The response that sends `chunks`, each as one event, and at last the text `done`.
 
+    Those that are there at the same time are sent together: for a client it is the same stream.
     What goes wrong is sent as an `error` object, as OpenAI's API does in a stream. A client that
     leaves ends the turn, unless that `is_detached`. A server that stops lets the stream go on for
     `drain_s` seconds; then it ends the turn, and the stream says so.
@@ -69,7 +70,7 @@ def event_stream(
 
 
 def followed_stream(
-    chunks: AsyncIterator[JsonObject], headers: Mapping[str, str]
+    chunks: AsyncIterator[Sequence[JsonObject]], headers: Mapping[str, str]
 ) -> EventSourceResponse:
     """The stream of what happens elsewhere, which goes on without it. A server that stops ends it:
     the client can come back.
@@ -81,29 +82,33 @@ def replayed_stream(
     chunks: Iterable[JsonObject], headers: Mapping[str, str], *, done: str | None = None
 ) -> Response:
     """The stream of an answer that is whole already."""
-    events = [ServerSentEvent(_json(chunk), event=chunk.get("type")) for chunk in chunks]
+    content = b"".join(map(_encoded, chunks))
     if done is not None:
-        events.append(ServerSentEvent(done))
-    content = b"".join(event.encode() for event in events)
+        content += ServerSentEvent(done).encode()
     return Response(content, headers=dict(headers), media_type="text/event-stream")
 
 
 async def _events(
-    chunks: AsyncIterator[JsonObject], done: str | None, leave: Callable[[], None]
-) -> AsyncIterator[ServerSentEvent]:
+    chunks: AsyncIterator[Sequence[JsonObject]], done: str | None, leave: Callable[[], None]
+) -> AsyncIterator[bytes]:
     try:
-        async for chunk in chunks:
-            yield ServerSentEvent(_json(chunk), event=chunk.get("type"))
+        async for together in chunks:
+            if together:
+                yield b"".join(map(_encoded, together))
     except ServerError as exc:
-        yield ServerSentEvent(_json(exc.body))
+        yield ServerSentEvent(_json(exc.body)).encode()
     except Exception as exc:  # noqa: BLE001  the status is sent already
         _log.exception("A stream has failed")
-        yield ServerSentEvent(_json(error_of(exc).body))
+        yield ServerSentEvent(_json(error_of(exc).body)).encode()
     finally:
         leave()
     if done is not None:
-        yield ServerSentEvent(done)
+        yield ServerSentEvent(done).encode()
 
 
-def _json(value: JsonObject) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+def _encoded(chunk: JsonObject) -> bytes:
+    return ServerSentEvent(_json(chunk), event=chunk.get("type")).encode()
+
+
+# `json.dumps` makes an encoder anew for every call that has options.
+_json: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

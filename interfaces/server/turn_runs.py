@@ -110,10 +110,15 @@ class TurnRun:
     is_detached: bool = False
     """Whether the turn goes on when its client has left."""
 
-    async def events(self) -> AsyncIterator[AnyEvent]:
-        """Yields the turn's events as they happen, until it stops."""
+    async def events(self) -> AsyncIterator[Sequence[AnyEvent]]:
+        """Yields the turn's events as they happen, until it stops: at a time all that are there."""
         while (event := await self._events.get()) is not None:
-            yield event
+            events = [event]
+            while not self._events.empty() and (event := self._events.get_nowait()) is not None:
+                events.append(event)
+            yield events
+            if event is None:
+                return
 
     async def end(self) -> TurnEnd:
         """Returns where the turn stopped. Raises what the run raised, and ServerError (503) where

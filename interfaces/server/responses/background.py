@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -52,8 +52,8 @@ class BackgroundResponses:
         task.add_done_callback(self._tasks.discard)
 
     def record(
-        self, row: ResponseRow, made: AsyncIterator[JsonObject]
-    ) -> AsyncIterator[JsonObject]:
+        self, row: ResponseRow, made: AsyncIterator[Sequence[JsonObject]]
+    ) -> AsyncIterator[Sequence[JsonObject]]:
         """Records the events of a response. Returns them for the client that has asked for it."""
         recorder = EventRecorder(self.requests.service.store.ledger.store, row, made)
         task = recorder.start()

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -238,15 +238,12 @@ def _followed(row: ResponseRow, after: int, service: Service) -> Response:
 
 async def _events(
     run: TurnRun, stream: ResponseStream, planned: PlannedResponse
-) -> AsyncIterator[JsonObject]:
-    for event in stream.start():
-        yield event
+) -> AsyncIterator[Sequence[JsonObject]]:
+    yield [*stream.start()]
     async for happened in run.events():
-        for event in stream.show(happened):
-            yield event
+        yield [event for each in happened for event in stream.show(each)]
     end = await run.end()
-    for event in stream.finish(end, planned.started_by(end.plan.model)):
-        yield event
+    yield [*stream.finish(end, planned.started_by(end.plan.model))]
 
 
 def _conversation(row: ConversationRow) -> JsonObject:

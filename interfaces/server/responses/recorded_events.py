@@ -38,7 +38,7 @@ class EventRecorder:
 
     store: LedgerStore
     row: ResponseRow
-    made: AsyncIterator[JsonObject]
+    made: AsyncIterator[Sequence[JsonObject]]
     _events: list[JsonObject] = field(default_factory=list)
     _stored: int = 0
     _error: Exception | None = None
@@ -49,14 +49,14 @@ class EventRecorder:
         self._making = asyncio.create_task(self._make())
         return asyncio.create_task(self._record())
 
-    async def follow(self) -> AsyncIterator[JsonObject]:
+    async def follow(self) -> AsyncIterator[Sequence[JsonObject]]:
         """The events as they come, for the client that has asked for them. Raises what they do."""
         shown = 0
         while True:
             self._changed.clear()
-            for event in self._events[shown:]:
-                yield event
-                shown += 1
+            new = self._events[shown:]
+            shown += len(new)
+            yield new
             if self._making.done() and shown == len(self._events):
                 if self._error is not None:
                     raise self._error
@@ -65,8 +65,8 @@ class EventRecorder:
 
     async def _make(self) -> None:
         try:
-            async for event in self.made:
-                self._events.append(event)
+            async for events in self.made:
+                self._events.extend(events)
                 self._changed.set()
         except Exception as exc:  # noqa: BLE001  raised to the client that follows
             self._error = exc
@@ -84,7 +84,7 @@ class EventRecorder:
 
 async def recorded_events(
     store: LedgerStore, row: ResponseRow, started: JsonObject, after: int
-) -> AsyncIterator[JsonObject]:
+) -> AsyncIterator[Sequence[JsonObject]]:
     """The events of a response with higher numbers than `after`, until it has ended.
 
     What was not recorded, as of a response that another process has taken over, is made up for by
@@ -93,7 +93,7 @@ async def recorded_events(
     late_until = 0.0
     while True:
         for event in await store.aread(_events_after, row.response_id, after):
-            yield event
+            yield [event]
             after = event["sequence_number"]
             if event["type"] in _LAST:
                 return
@@ -102,9 +102,9 @@ async def recorded_events(
             is_known = await store.aread(_is_recorded, row.response_id)
             if not is_known and after < 0:
                 after += 1
-                yield _event("response.created", after, started)
+                yield [_event("response.created", after, started)]
             if not is_known or time.monotonic() > late_until:
-                yield _event(f"response.{row.body['status']}", after + 1, row.body)
+                yield [_event(f"response.{row.body['status']}", after + 1, row.body)]
                 return
         await asyncio.sleep(_FLUSH_S)
         found = await store.aread(find_response, row.account, row.response_id)

@@ -1,5 +1,6 @@
 """What a request costs the server beside its answer: commits of the ledger, and nothing twice."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,10 @@ from tests.interfaces.server.serving import (
 )
 from turngraph.interfaces.server.app import create_app
 from turngraph.interfaces.server.config import ServerConfig, StoreSettings
+from turngraph.interfaces.server.event_stream import event_stream
+from turngraph.interfaces.server.turn_runs import TurnRun
 from turngraph.scripted import Call, Say
+from turngraph.state.events import Token
 
 INNER = """
 from langchain_core.tools import tool
@@ -80,3 +84,36 @@ def test_a_turn_in_a_tool_in_a_thread_tells_the_stream_what_it_does(
         )
         said = [each.choices[0].delta.content for each in stream]
     assert "".join(filter(None, said)) == "Because.\n\nIt says so."
+
+
+def test_events_that_are_there_at_once_are_sent_together_and_none_is_kept_waiting() -> None:
+    """A vendor sends several pieces in one packet; each would be a packet of its own."""
+    sent: list[bytes] = []
+
+    async def stream() -> None:
+        events: asyncio.Queue[Any] = asyncio.Queue()
+        forever: Any = asyncio.create_task(asyncio.sleep(3600))
+        run = TurnRun(forever, asyncio.Event(), asyncio.Event(), events)
+
+        async def chunks() -> Any:
+            async for together in run.events():
+                yield [{"text": each.text} for each in together if isinstance(each, Token)]
+
+        body: Any = event_stream(run, chunks(), {}, drain_s=0.0, done="[DONE]").body_iterator
+        for together in ("a", "bc", "d", ""):
+            for text in together:
+                events.put_nowait(Token(turn_id="t", kind="text", text=text))
+            if not together:
+                events.put_nowait(None)
+            sent.append(await anext(body))
+        assert [each async for each in body] == []
+        forever.cancel()
+
+    asyncio.run(asyncio.wait_for(stream(), 60))
+    texts = [data.decode().replace("data: ", "").split() for data in sent]
+    assert texts == [
+        ['{"text":"a"}'],
+        ['{"text":"b"}', '{"text":"c"}'],
+        ['{"text":"d"}'],
+        ["[DONE]"],
+    ]
