@@ -147,7 +147,9 @@ def _widget(stepper: TurnStepper) -> dict[str, list[float]]:
 
     press("step", "step")
     assert stepper.request is not None, "the first stage prepares a request"
-    press("edit_request", "edit the request", body=str(stepper.request))
+    # The body that is pending already would be refused.
+    body = json.dumps({**stepper.request.body, "seed": 7})
+    press("edit_request", "edit the request", body=body)
     while not stepper.now.finished:
         press("step", f"step {stepper.now.nodes[0]}")
     for action in ("back", "undo", "redo", "jump", "fork", "retry", "undo"):

@@ -192,9 +192,11 @@ def _difference(stepper: Stepper) -> Pane:
     before, now = steps[-2], steps[-1]
     rows = [(path, short(a), short(b)) for path, a, b in _changes(stepper, before, now)]
     if now.kind == "edit":
+        request = shown_request(stepper)
+        shown = None if request is None or request.wire.sent else request.wire
         rows += [
             (each.path, short(each.before), short(each.after))
-            for each in edits_of_step(before, now)
+            for each in edits_of_step(before, now, shown)
         ]
     return table(("what", "before", "after"), rows, "{}: {} → {}")
 

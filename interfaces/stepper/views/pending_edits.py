@@ -2,26 +2,34 @@
 graph has written, and the edit is given to the task alone.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from turngraph.interfaces.stepper.engine.differences import Change, diff_states
 from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.interfaces.stepper.engine.task_controller import Task
-from turngraph.interfaces.stepper.engine.wire_request import request_of
+from turngraph.interfaces.stepper.engine.wire_request import WireRequest, request_of
 
 __all__ = ["edits_of_step", "written_result"]
 
 
-def edits_of_step(before: Step, now: Step) -> Iterator[Change]:
-    """Yields what `now`, a step that edited, has changed in the tasks that run next."""
+def edits_of_step(before: Step, now: Step, shown: WireRequest | None) -> Iterator[Change]:
+    """Yields what `now`, a step that edited, has changed in the tasks that run next.
+
+    `shown` is the request that is about to be sent, if one is: in a long thread, writing it again
+    takes long.
+    """
     known = list(before.overrides.values())
     edited = [key for key, each in now.overrides.items() if not any(each is one for one in known)]
     earlier = {_place(task): task for task in before.open_tasks}
     for task in now.open_tasks:
         if task.key in edited and _place(task) in earlier:
-            yield from _changes(earlier[_place(task)], before, task, now)
+            old = earlier[_place(task)]
+            if task.call is None and not old.before_edit and shown is not None:
+                yield from _named(task, shown.edits)
+            else:
+                yield from _named(task, diff_states(_given(old, before), _given(task, now)))
 
 
 def written_result(task: Task, step: Step) -> str | None:
@@ -36,9 +44,9 @@ def _place(task: Task) -> tuple[str, str, tuple[Any, ...]]:
     return task.namespace, task.node, task.path
 
 
-def _changes(old: Task, before: Step, new: Task, now: Step) -> Iterator[Change]:
-    name = "request" if new.call is None else new.call.name
-    for change in diff_states(_given(old, before), _given(new, now)):
+def _named(task: Task, changes: Iterable[Change]) -> Iterator[Change]:
+    name = "request" if task.call is None else task.call.name
+    for change in changes:
         yield replace(change, path=f"{name}, this call only: {change.path}")
 
 
