@@ -36,6 +36,8 @@ _INVOKED: Final = "turn_invoked"
 _PARENT_STREAM: Final = "__pregel_stream"
 _PARENT_CHECKPOINTER: Final = "__pregel_checkpointer"
 """Keys that LangGraph sets for a graph that runs as a node of another; a test pins them."""
+_COORDINATES: Final = ("thread_id", "checkpoint_ns", "checkpoint_id", "checkpoint_map")
+"""Keys of `configurable` that say where a run's checkpoints are."""
 _TRACING: Final = ("LANGSMITH_TRACING", "LANGSMITH_TRACING_V2", "LANGCHAIN_TRACING_V2")
 
 
@@ -119,8 +121,17 @@ def is_invoked(config: RunnableConfig | None) -> bool:
 
 def keeps_checkpoints(graph: "_Graph", config: RunnableConfig | None) -> bool:
     """Whether this run of `graph` stores checkpoints, in its own checkpointer or its parent's."""
-    configurable = (config or {}).get("configurable", {})
-    return bool(graph.checkpointer or configurable.get(_PARENT_CHECKPOINTER))
+    return bool(graph.checkpointer or _inherited(config).get(_PARENT_CHECKPOINTER))
+
+
+def _inherited(config: RunnableConfig | None) -> Mapping[str, object]:
+    """The `configurable` of `config`, with what LangGraph adds to it from the run around this one:
+    all of it, also where a function calls the turn, unless `config` names a thread of its own.
+    """
+    given = (config or {}).get("configurable") or {}
+    if any(given.get(name) for name in _COORDINATES):
+        return given
+    return {**((var_child_runnable_config.get() or {}).get("configurable") or {}), **given}
 
 
 def check_can_stop(graph: "_Graph", config: RunnableConfig | None, why: str) -> None:

@@ -12,6 +12,7 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.func import entrypoint, task
 from langgraph.graph import START, MessagesState, StateGraph, add_messages
 from langgraph.types import Command, Send
 from pydantic import BaseModel
@@ -249,6 +250,41 @@ def test_an_approval_that_nothing_could_keep_is_refused(run: Run, steps: Any, ap
         kept = StateGraph(House).add_node("chat", turn).add_edge(START, "chat")
         out = run(kept.compile(checkpointer=InMemorySaver()), ask("Hello!"), THREAD)
     assert out["result"].status == "completed"
+
+
+@both_ways
+@pytest.mark.parametrize("steps", ["auto", "one", "each"])
+@pytest.mark.parametrize("kind", ["node", "entrypoint", "task"])
+def test_a_turn_called_in_a_function_asks_a_person_through_the_graph_around_it(
+    run: Run, kind: str, steps: Any
+) -> None:
+    """The graph around the function keeps the question, and no request is sent twice."""
+    with ScriptedModel([Call(("weather", {"city": "Oslo"})), Say("Rain.")]) as model:
+        turn = turn_on(model, tools=[weather], approve=True, steps=steps)
+        parent = around(turn, kind)
+        asked = run(parent, ask("Weather?"), THREAD)["__interrupt__"]
+        out = run(parent, Command(resume="approve"), THREAD)
+        assert len(model.requests) == 2
+    assert asked[0].value["tool"] == "weather"
+    assert [message.text for message in out["messages"]][-1] == "Rain."
+
+
+def around(turn: TurnGraph, kind: str) -> Any:
+    """A graph with a checkpointer whose function calls `turn`."""
+
+    def call(state: Any) -> Any:
+        return {"messages": turn.invoke({"messages": state["messages"]})["messages"]}
+
+    if kind == "node":
+        graph = StateGraph(House).add_node("chat", call).add_edge(START, "chat")
+        return graph.compile(checkpointer=InMemorySaver())
+    as_task = task(call)
+
+    @entrypoint(checkpointer=InMemorySaver())
+    def flow(state: Any) -> Any:
+        return as_task(state).result() if kind == "task" else call(state)
+
+    return flow
 
 
 def test_a_parents_stream_shows_the_stages_and_the_tokens_of_its_turns() -> None:
