@@ -14,9 +14,7 @@ __all__ = ["estimated_usage", "lacks_a_side"]
 _BYTES_A_TOKEN: Final = 4
 """In English (https://help.openai.com/en/articles/4936856-what-are-tokens-and-how-to-count-them)."""
 _DOUBTED_FROM: Final = 64
-"""A report is doubted where the text is estimated at this many tokens or more."""
-_BYTES_IN_A_TOKEN: Final = 128
-"""No model's tokens are longer on average, whatever the text: a report below that is doubted."""
+"""A report of zero tokens is doubted where the text is estimated at this many tokens or more."""
 
 
 def estimated_usage(usage: Usage | None, *, request: bytes, answer: str) -> Usage | None:
@@ -27,9 +25,8 @@ def estimated_usage(usage: Usage | None, *, request: bytes, answer: str) -> Usag
         request: the JSON that was sent.
         answer: all that the model wrote: text, reasoning, arguments of tool calls.
 
-    One token is counted for four bytes. A count of zero beside a long text is estimated too, as is
-    one that is far too small for the answer: proxies report zero or one where they do not know the
-    usage. A cost that the vendor itself reports
+    One token is counted for four bytes. A count of zero beside a long text is estimated too:
+    proxies report zero where they do not know the usage. A cost that the vendor itself reports
     needs no counts, so nothing is estimated then.
 
         >>> request = b'{"messages": [{"role": "user", "content": "Hi"}]}'
@@ -43,8 +40,7 @@ def estimated_usage(usage: Usage | None, *, request: bytes, answer: str) -> Usag
     out = len(answer.encode("utf-8", "surrogatepass")) // _BYTES_A_TOKEN + 1
     lacks = {
         "input_tokens": _is_missing(reported.input_tokens, reported, into),
-        "output_tokens": _is_missing(reported.output_tokens, reported, out)
-        or _is_too_small(reported.output_tokens, out),
+        "output_tokens": _is_missing(reported.output_tokens, reported, out),
     }
     estimates = {"input_tokens": into, "output_tokens": out}
     filled = {name: estimates[name] for name, missing in lacks.items() if missing}
@@ -71,11 +67,3 @@ def _is_missing(tokens: int | None, usage: Usage, estimate: int) -> bool:
     if tokens is None:
         return lacks_a_side(usage)
     return tokens == 0 and estimate >= _DOUBTED_FROM
-
-
-def _is_too_small(tokens: int | None, estimate: int) -> bool:
-    """Whether an answer of `estimate` tokens cannot have been written in `tokens`. Of a prompt
-    nobody can say so: what is cached may be counted elsewhere, and pictures are few tokens.
-    """
-    too_few = estimate * _BYTES_A_TOKEN > (tokens or 0) * _BYTES_IN_A_TOKEN
-    return tokens is not None and estimate >= _DOUBTED_FROM and too_few
