@@ -9,7 +9,7 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from turngraph.interfaces.server.errors import ServerError
+from turngraph.interfaces.server.errors import ServerError, server_stopping
 
 __all__ = ["Admission"]
 
@@ -27,6 +27,7 @@ class Admission:
         self._at_once, self._queue = at_once, queue
         self._running = Counter[str]()
         self._waiting: dict[str, deque[Waiter]] = {}
+        self._is_closed = False
 
     @property
     def running(self) -> int:
@@ -40,14 +41,26 @@ class Admission:
 
     @asynccontextmanager
     async def place(self, account: str) -> AsyncIterator[None]:
-        """Waits for a place and holds it. Raises ServerError (503) if the queue is full."""
+        """Waits for a place and holds it. Raises ServerError (503) if the queue is full, or the
+        server stops.
+        """
         await self._enter(account)
         try:
             yield
         finally:
             self._leave(account)
 
+    def close(self) -> None:
+        """Refuses what waits, and what comes from now on, because the server stops."""
+        self._is_closed = True
+        waiting, self._waiting = self._waiting, {}
+        for waiter in (each for waiters in waiting.values() for each in waiters):
+            if not waiter.done():
+                waiter.set_exception(server_stopping())
+
     async def _enter(self, account: str) -> None:
+        if self._is_closed:
+            raise server_stopping()
         if self.running < self._at_once:
             self._running[account] += 1
             return
@@ -70,7 +83,8 @@ class Admission:
             raise _full(self.running, self.waiting)
         waiter = self._waiting[longest][-1]
         self._forget(longest, waiter)
-        waiter.set_exception(_full(self.running, self._queue))
+        if not waiter.done():  # else its owner is just leaving, which makes room too
+            waiter.set_exception(_full(self.running, self._queue))
 
     def _leave(self, account: str) -> None:
         self._running[account] -= 1

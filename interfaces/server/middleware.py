@@ -1,5 +1,6 @@
 """Around every request: an id, limits on its headers, and an answer where the code fails."""
 
+import asyncio
 import logging
 import time
 import uuid
@@ -9,7 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from turngraph.interfaces.server.errors import ServerError, error_of
+from turngraph.interfaces.server.errors import ServerError, error_of, server_stopping
 from turngraph.interfaces.server.logs import fields
 
 __all__ = ["REQUEST_ID", "RequestGuard"]
@@ -52,16 +53,29 @@ class RequestGuard:
             _check_version(scope)
             _check_headers(scope)
             await self._app(scope, receive, send_with_id)
+        except asyncio.CancelledError:
+            # uvicorn ends so what is left when the server stops, such as a body that still comes.
+            if status or not _is_stopping(scope):
+                raise
+            await _answer(server_stopping(), scope, receive, send_with_id)
         except Exception as exc:
             if not isinstance(exc, ServerError):
                 _log.exception("Request %s has failed", request_id)
             if status:
                 raise
-            error = error_of(exc)
-            answer = JSONResponse(error.body, error.status, error.headers)
-            await answer(scope, receive, send_with_id)
+            await _answer(error_of(exc), scope, receive, send_with_id)
         finally:
             _note(scope, request_id, status, time.monotonic() - began)
+
+
+async def _answer(error: ServerError, scope: Scope, receive: Receive, send: Send) -> None:
+    answer = JSONResponse(error.body, error.status, error.headers)
+    await answer(scope, receive, send)
+
+
+def _is_stopping(scope: Scope) -> bool:
+    service = getattr(scope["app"].state, "service", None)
+    return service is not None and service.signals.stopped_at is not None
 
 
 def _note(scope: Scope, request_id: str, status: int, seconds: float) -> None:

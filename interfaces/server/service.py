@@ -69,6 +69,17 @@ class Service:
         `on_end` is called with its end. Raises ServerError (429, 503) if the caller or the server
         is at a limit.
         """
+        with self._models_of(plans[0]).used() as models:
+            return await self._start(caller, plans, tokens, models, on_end)
+
+    async def _start(
+        self,
+        caller: Caller,
+        plans: Sequence[TurnPlan],
+        tokens: int,
+        models: ModelSet,
+        on_end: OnEnd | None,
+    ) -> tuple[TurnRun, Mapping[str, str]]:
         admitted = await self.limiter.admit(caller, tokens=tokens)
 
         async def note(end: TurnEnd | Exception) -> None:
@@ -82,11 +93,18 @@ class Service:
                 await on_end(end)
 
         try:
-            run = await self.runs.start(plans, caller, self.models, note)
+            run = await self.runs.start(plans, caller, models, note)
         except BaseException:
             await self.limiter.settle(admitted, tokens=0)
             raise
         return run, admitted.headers
+
+    def _models_of(self, plan: TurnPlan) -> ModelSet:
+        """The models that a plan was made with: a reload may have replaced them since."""
+        for models in self._old:
+            if any(each is plan.model for each in models.models.values()):
+                return models
+        return self.models
 
     async def reload(self, config: ServerConfig) -> None:
         """Serves the models of `config`, and forwards to its vendors, from now on. What runs keeps
@@ -137,12 +155,13 @@ class Service:
             await self.store.forget(thread)
 
     async def end_turns(self) -> None:
-        """Once the server is told to stop: ends the turns that run on after `drain_seconds`, while
-        their clients are still there to be told.
+        """Once the server is told to stop: ends the turns that run or wait on after
+        `drain_seconds`, while their clients are still there to be told.
         """
         while self.signals.stopped_at is None:  # noqa: ASYNC110  a signal handler sets it
             await asyncio.sleep(0.1)
         await asyncio.sleep(self.signals.seconds_left(self.config.server.drain_seconds))
+        self.runs.admission.close()
         self.passthrough.stop()
         await self.runs.stop()
 

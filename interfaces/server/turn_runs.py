@@ -152,11 +152,16 @@ class TurnRuns:
     ) -> TurnRun:
         """Waits for a place and starts the first of `plans`. `on_end` is called when it stopped.
 
-        Raises ServerError (503) if too many turns wait already.
+        `models` stay open until it has stopped. Raises ServerError (503) if too many turns wait
+        already, or the server stops.
         """
         stack = AsyncExitStack()
-        await stack.enter_async_context(self.admission.place(caller.account))
         stack.enter_context(models.used())
+        try:
+            await stack.enter_async_context(self.admission.place(caller.account))
+        except BaseException:
+            await stack.aclose()
+            raise
         cancel, begun = asyncio.Event(), asyncio.Event()
         events: asyncio.Queue[AnyEvent | None] = asyncio.Queue()
         task = asyncio.create_task(_Work(caller, cancel, begun, events).run(plans, stack, on_end))

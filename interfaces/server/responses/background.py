@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from turngraph.interfaces.server.caller import Caller
-from turngraph.interfaces.server.errors import ServerError, error_of, is_temporary
+from turngraph.interfaces.server.errors import ServerError, error_of, is_stop, is_temporary
 from turngraph.interfaces.server.keys.operations import find_key
 from turngraph.interfaces.server.request_claims import Ended, take_abandoned
 from turngraph.interfaces.server.request_rows import INTERRUPTED, ResponseRow
@@ -131,7 +131,9 @@ class BackgroundResponses:
             raise
         except Exception as exc:  # noqa: BLE001  told to whoever asks for the response
             error = error_of(exc)
-            if is_temporary(error):
+            if is_stop(error):
+                await self.requests.leave(row)
+            elif is_temporary(error):
                 # At a limit it stays queued: `take_over` starts it again.
                 self.requests.forget(row)
             else:

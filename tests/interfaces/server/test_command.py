@@ -11,6 +11,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -289,6 +290,51 @@ def test_signals_reload_drain_and_end(tmp_path: Path) -> None:
             assert process.poll() is None
             process.send_signal(signal.SIGTERM)
             process.wait(60)
+
+
+def test_what_has_no_answer_when_the_server_ends_is_told_so(tmp_path: Path) -> None:
+    """A request that waits for a place is not begun any more, and a body that comes too late is
+    not waited for: both get the same 503 as what runs, and send the request again.
+    """
+    with Vendor(delay_s=0.03) as vendor:
+        file = tmp_path / "turngraph.toml"
+        file.write_text(
+            "[server]\nturns_at_once = 1\ndrain_seconds = 0\n[models.m]\n"
+            f'model = "m"\nprovider = {{base_url = "{vendor.base_url}", proxy = ""}}\n'
+        )
+        url = f"http://127.0.0.1:{(port := free_port())}"
+        vendor.play(Say("word " * 9_000))
+        process = subprocess.Popen(
+            [COMMAND, "serve", str(file), "--port", str(port)], stderr=subprocess.DEVNULL
+        )
+        until_up(url, process)
+        asking = client(url).chat.completions.with_raw_response
+        head = "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n"
+        with (
+            stream_from(url, "m") as runs,
+            ThreadPoolExecutor() as pool,
+            socket.create_connection(("127.0.0.1", port)) as slow,
+        ):
+            lines = runs.iter_lines()
+            assert "word" in next(line for line in lines if "word" in line)
+            slow.sendall(head.encode())
+            waits = pool.submit(asking.create, model="m", messages=ASK, timeout=60)
+            ends_at = time.monotonic() + 60
+            while "turns_waiting 1.0" not in httpx2.get(f"{url}/metrics").text:
+                assert time.monotonic() < ends_at
+                time.sleep(0.05)
+            process.send_signal(signal.SIGTERM)
+            assert any('"code":"server_stopping"' in line for line in lines)
+            with pytest.raises(openai.InternalServerError) as refused:
+                waits.result(60)
+            slow.settimeout(60)
+            late = b"".join(iter(lambda: slow.recv(65_536), b""))
+            process.wait(60)
+        assert (refused.value.status_code, refused.value.code) == (503, "server_stopping")
+        assert refused.value.response.headers["retry-after"] == "1"
+        assert late.startswith(b"HTTP/1.1 503 ")
+        assert b'"code":"server_stopping"' in late
+        assert len(vendor.requests) == 1
 
 
 def free_port() -> int:

@@ -27,9 +27,12 @@ from tests.interfaces.server.serving import (
 from turngraph.billing.budget import Budget
 from turngraph.billing.ledger import Ledger
 from turngraph.interfaces.server.admission import Admission
+from turngraph.interfaces.server.caller import Caller
 from turngraph.interfaces.server.config import ServerConfig, StoreSettings
 from turngraph.interfaces.server.errors import ServerError
 from turngraph.interfaces.server.logs import log_to
+from turngraph.interfaces.server.served_models import ModelSet
+from turngraph.interfaces.server.turn_runs import TurnRuns
 from turngraph.scripted import Call, Hang, Say
 
 ASK: Any = [{"role": "user", "content": "What is the planted question-4711?"}]
@@ -236,6 +239,42 @@ def test_logs_hold_no_key_and_no_question(url: str, vendor: Vendor, lines: io.St
     assert '"path": "/v1/chat/completions", "status": 200' in text
     assert "question-4711" not in text
     assert "answer-4711" not in text
+
+
+async def test_one_that_is_just_leaving_makes_room() -> None:
+    """A client that leaves and one that comes in the same moment do not meet in an error."""
+    admission = Admission(at_once=1, queue=2)
+
+    async def turn(account: str) -> None:
+        async with admission.place(account):
+            pass
+
+    async with admission.place("crowd"):
+        crowd = [asyncio.create_task(turn("crowd")) for _ in range(2)]
+        await asyncio.sleep(0)
+        crowd[1].cancel()
+        other = asyncio.create_task(turn("other"))
+        await asyncio.sleep(0)
+        assert admission.waiting == 2
+    await asyncio.gather(crowd[0], other)
+    assert crowd[1].cancelled()
+
+
+async def test_models_stay_open_for_what_waits_for_a_place() -> None:
+    """A reload closes models that nobody uses; a request that was planned with them uses them."""
+    admission, models = Admission(at_once=1, queue=1), ModelSet({})
+    caller = Caller("acme", None, frozenset({"models"}))
+
+    async def note(end: object) -> None:
+        pass
+
+    async with admission.place("acme"):
+        waits = asyncio.create_task(TurnRuns(admission).start([], caller, models, note))
+        await asyncio.sleep(0)
+        assert (admission.waiting, models.is_idle) == (1, False)
+        waits.cancel()
+        await asyncio.gather(waits, return_exceptions=True)
+        assert models.is_idle
 
 
 async def test_places_are_shared_fairly() -> None:
