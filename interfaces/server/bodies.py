@@ -1,6 +1,7 @@
 """Reads the body of a request: JSON within limits of size, time and nesting."""
 
 import asyncio
+import re
 from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
@@ -9,7 +10,7 @@ from turngraph.interfaces.server.errors import ServerError
 from turngraph.state.json_types import JsonObject
 from turngraph.state.strict_json import read_strictly
 
-__all__ = ["json_object", "read_body", "read_json"]
+__all__ = ["check_kind", "json_object", "read_body", "read_json"]
 
 BODY_SECONDS: Final = 60.0
 """How long a client may take to send its body."""
@@ -19,6 +20,8 @@ has some thousands. Counted are all opening brackets, also those in texts.
 """
 _INTEGERS: Final = range(-(2**63), 2**64)
 """What a database or another program reads as an integer."""
+_CHARSET: Final = re.compile(r"charset\s*=\s*[\"']?([^\"';\s]*)")
+_UTF_8: Final = ("utf-8", "utf8", "us-ascii")
 _LARGE: Final = 100_000
 """Bytes from which a body is read in a thread, so that other requests go on meanwhile."""
 
@@ -51,19 +54,30 @@ async def read_json(request: Request, limit: int) -> JsonObject:
 
     Raises ServerError (415) for a body that says it is something else, and (400) for one that is.
     """
-    _check_kind(request)
+    check_kind(request)
     body = await read_body(request, limit)
     request.state.body_bytes = len(body)
     return await json_object(body)
 
 
-def _check_kind(request: Request) -> None:
-    """A request that does not say what its body is may send JSON."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+def check_kind(request: Request) -> None:
+    """Raises ServerError (415) for a request whose headers say that its body is not plain JSON.
+
+    One that does not say what its body is may send JSON.
+    """
+    kind, _, more = request.headers.get("content-type", "").lower().partition(";")
+    kind = kind.strip()
     if kind and kind != "application/json" and not kind.endswith("+json"):
         raise ServerError(
             415,
             f"The body is `{kind[:100]}`. Send JSON, with `Content-Type: application/json`.",
+            code="unsupported_content_type",
+        )
+    charset = _CHARSET.search(more)
+    if charset is not None and charset[1] not in _UTF_8:
+        raise ServerError(
+            415,
+            f"The body is encoded in `{charset[1][:100]}`. Send JSON in UTF-8.",
             code="unsupported_content_type",
         )
     coding = request.headers.get("content-encoding", "identity").strip().lower()

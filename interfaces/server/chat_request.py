@@ -102,16 +102,17 @@ def read_decisions(own: JsonMapping) -> dict[CallPlace, Any]:
 
 def _check_refused(body: JsonMapping) -> None:
     for name, cure in _REFUSED.items():
-        if body.get(name):
+        if body.get(name) is not None:
             raise ServerError(
                 400, f"`{name}` cannot be served; {cure}.", param=name, code="unsupported_parameter"
             )
-    if (member(body, "n", int) or 1) != 1:
+    if member(body, "n", int) not in (None, 1):
         raise ServerError(
             400, "`n` must be 1: a turn has one answer.", param="n", code="unsupported_value"
         )
-    modalities = member(body, "modalities", list) or ["text"]
-    if modalities != ["text"]:
+    options = member(body, "stream_options", dict) or {}
+    member(options, "include_usage", bool, at="stream_options.")
+    if member(body, "modalities", list) not in (None, ["text"]):
         raise ServerError(
             400, '`modalities` must be `["text"]`.', param="modalities", code="unsupported_value"
         )
@@ -140,7 +141,13 @@ def _max_tokens(body: JsonMapping) -> int | None:
 
 
 def _stop(stop: Any) -> Any:
-    return (stop,) if isinstance(stop, str) else stop or None
+    if stop is None or isinstance(stop, list):
+        return stop or None  # clients send an empty list for no stop
+    if isinstance(stop, str):
+        return (stop,)
+    raise ServerError(
+        400, "`stop` must be text or a list of texts.", param="stop", code="invalid_type"
+    )
 
 
 def _tool_choice(choice: Any) -> Any:

@@ -167,4 +167,4 @@ def _over_budget(exc: BudgetExceededError) -> ServerError:
     budget: JsonObject = {"name": exc.budget, "window": exc.window, **texts}
     headers = {"x-should-retry": "false"}
     details: JsonObject = {"budget": budget}
-    return ServerError(402, str(exc), code="budget_exceeded", headers=headers, details=details)
+    return ServerError(402, str(exc), code="budget", headers=headers, details=details)

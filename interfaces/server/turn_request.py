@@ -25,7 +25,13 @@ __all__ = [
 ]
 
 _CALL_ID: Final = re.compile(r"call_([0-9a-f]{24})_([0-9]{1,4})")
-_KINDS: Final = {str: "text", bool: "true or false", int: "a whole number", dict: "an object"}
+_KINDS: Final = {
+    str: "text",
+    bool: "true or false",
+    int: "a whole number",
+    dict: "an object",
+    list: "a list",
+}
 
 
 class CallPlace(NamedTuple):
@@ -125,8 +131,8 @@ def function_spec(function: JsonMapping, at: str) -> ToolSpec:
     try:
         return ToolSpec(
             name=function.get("name", ""),
-            description=function.get("description") or "",
-            parameters=function.get("parameters") or empty,
+            description=member(function, "description", str, at=f"{at}.") or "",
+            parameters=member(function, "parameters", dict, at=f"{at}.") or empty,
             strict=function.get("strict"),
         )
     except ValidationError as exc:

@@ -7,7 +7,7 @@ from fastapi.responses import StreamingResponse
 from starlette.responses import Response
 
 from turngraph.billing.pricing.worst_case import answer_caps, answer_count
-from turngraph.interfaces.server.bodies import json_object, read_body
+from turngraph.interfaces.server.bodies import check_kind, json_object, read_body
 from turngraph.interfaces.server.passthrough.kept_answers import KeptAnswer
 from turngraph.interfaces.server.passthrough.metering import ForwardedRequest
 from turngraph.interfaces.server.passthrough.request_checks import check_forwarded
@@ -53,7 +53,9 @@ async def passthrough(
 
 
 async def _request_in(request: Request, api: Api, limit: int) -> ForwardedRequest:
-    """Returns the client's request. Raises ServerError (400) where it cannot be forwarded."""
+    """Returns the client's request. Raises ServerError (400, 415) where it cannot be forwarded."""
+    # A vendor that went by other headers would read something else than what is metered.
+    check_kind(request)
     content = await read_body(request, limit)
     body = await json_object(content)
     check_forwarded(body)

@@ -19,6 +19,7 @@ from turngraph.interfaces.server.passthrough.metering import ForwardedRequest, M
 from turngraph.interfaces.server.passthrough.settings import PassthroughConfig
 from turngraph.interfaces.server.passthrough.vendor import PassthroughVendor
 from turngraph.interfaces.server.rate_limits.limiter import Admitted, RateLimiter
+from turngraph.interfaces.server.turn_planning import idempotency_key
 from turngraph.interfaces.telemetry.opentelemetry import OpenTelemetry
 
 __all__ = ["PassthroughGateway"]
@@ -94,14 +95,15 @@ class PassthroughGateway:
 
         Returns the answer that is kept, if the `Idempotency-Key` of the request has one.
 
-        Raises ServerError (403) for a model that the key may not ask, (409, 422) for a key that is
-        in use, (503) where the server has no place, and BudgetExceededError.
+        Raises ServerError (403) for a model that the key may not ask, (400, 409, 422) for an
+        `Idempotency-Key` that is empty or in use, (503) where the server has no place, and
+        BudgetExceededError.
         """
         _check_model(vendor, request, caller)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._admission.place(caller.account))
             claim = None
-            if key := headers.get("idempotency-key"):
+            if (key := idempotency_key(headers)) is not None:
                 claim = await claim_key(self._store, caller.account, key, request, vendor.name)
             if isinstance(claim, KeptAnswer):
                 await self._limiter.settle(admitted, tokens=0)

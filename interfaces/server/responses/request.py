@@ -69,6 +69,14 @@ def read_response_request(body: JsonMapping) -> ResponseRequest:
             )
     items = _items(body)
     previous, conversation = member(body, "previous_response_id", str), conversation_id(body)
+    if previous == "":
+        raise ServerError(
+            400,
+            "`previous_response_id` is empty. Give the id of a response, `resp_…`, or leave it "
+            "out.",
+            param="previous_response_id",
+            code="invalid_value",
+        )
     if previous and conversation:
         raise ServerError(
             400,
@@ -92,7 +100,7 @@ def read_response_request(body: JsonMapping) -> ResponseRequest:
             decisions=_decisions(items),
             wants_events=bool(member(own, "events", bool, at="turngraph.")),
         ),
-        previous=previous or None,
+        previous=previous,
         conversation=conversation,
         stored=stored is not False,
         background=background,
@@ -214,11 +222,17 @@ def _decisions(items: Sequence[Any]) -> dict[CallPlace, Any]:
 def conversation_id(body: JsonMapping) -> str | None:
     """The conversation that a request names. Raises ServerError (400) if that is no id."""
     given = body.get("conversation")
-    if isinstance(given, Mapping):
-        given = given.get("id")
-    if given is None or isinstance(given, str):
-        return given
-    raise ServerError(400, "`conversation` must be an id.", param="conversation")
+    if given is None:
+        return None
+    named = given.get("id") if isinstance(given, Mapping) else given
+    if isinstance(named, str) and named:
+        return named
+    raise ServerError(
+        400,
+        "`conversation` must be the id of a conversation, `conv_…`, or an object with that `id`.",
+        param="conversation",
+        code="invalid_value",
+    )
 
 
 def _format(form: Any) -> Any:

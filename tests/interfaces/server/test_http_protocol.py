@@ -116,6 +116,7 @@ def test_a_request_without_a_version_is_refused(url: str) -> None:
     [
         ({"content-type": "application/x-www-form-urlencoded"}, "unsupported_content_type"),
         ({"content-type": "text/plain; charset=utf-8"}, "unsupported_content_type"),
+        ({"content-type": "application/json; charset=utf-16"}, "unsupported_content_type"),
         (
             {"content-type": "application/json", "content-encoding": "gzip"},
             "unsupported_content_encoding",
