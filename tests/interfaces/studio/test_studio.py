@@ -248,7 +248,7 @@ def test_stored_threads_are_listed_found_and_opened(studio: Studio, file: Path) 
         graph.invoke(ask(text), {"configurable": {"thread_id": thread}})
     path = f"/api/threads?graph={file.name}:turn"
     listed = studio.ask("GET", path)["threads"]
-    assert [each["id"] for each in listed] == ["two", "one"]
+    assert [each["id"] for each in listed[:2]] == ["two", "one"]
     assert {each["status"] for each in listed} == {"done"}
     assert all(each["cost"].startswith("$0.0") and each["at"] for each in listed)
     assert [each["id"] for each in studio.ask("GET", f"{path}&words=SNOW")["threads"]] == ["two"]
