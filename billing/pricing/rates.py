@@ -5,7 +5,7 @@ reasoning and audio tokens are part of `output_tokens` (see `Usage`). So each cl
 from its side before the side's own rate applies; a class without a rate is charged at its side's.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Final, Literal
@@ -207,13 +207,6 @@ def _both_sides(usage: Usage) -> dict[Side, int]:
     return {"input": max(prompt or 0, 0), "output": max(completion or 0, 0)}
 
 
-_PARTS_TOGETHER: Final[Sequence[tuple[Side, tuple[str, ...]]]] = (
-    ("input", ("cache_read_tokens", "cache_write_tokens")),
-    ("input", ("input_audio_tokens",)),
-    ("output", ("output_audio_tokens",)),
-    ("output", ("reasoning_tokens",)),
-)
-"""Counts that do not overlap, by the side they belong to. Cached audio is counted as both."""
 _MOST_BEYOND: Final = 1_000_000
 """A count or a total that is larger than its sides by more tokens than this is a mistake."""
 
@@ -221,17 +214,16 @@ _MOST_BEYOND: Final = 1_000_000
 def _with_outside(usage: Usage, sides: Mapping[Side, int]) -> dict[Side, int]:
     """Returns `sides` with the tokens that the report's own numbers put outside of them.
 
-    Parts that are larger than their side are not inside: gateways to Claude count cached tokens
-    beside the prompt. What the total has beyond both sides is reasoning: Gemini's endpoint counts
-    it nowhere else (https://github.com/mozilla-ai/any-llm/issues/1290).
+    Cached tokens that are more than the prompt are not inside: gateways to Claude count them beside
+    it. What the total has beyond both sides is reasoning: Gemini's endpoint counts it nowhere else
+    (https://github.com/mozilla-ai/any-llm/issues/1290).
     """
     whole = dict(sides)
-    for side, names in _PARTS_TOGETHER:
-        count = sum(getattr(usage, name) or 0 for name in names)
-        if sides[side] < count <= _MOST_BEYOND:
-            whole[side] += count
-    if whole == sides:
-        whole["output"] += beyond if 0 < (beyond := _beyond(usage)) <= _MOST_BEYOND else 0
+    cached = (usage.cache_read_tokens or 0) + (usage.cache_write_tokens or 0)
+    if sides["input"] < cached <= _MOST_BEYOND:
+        whole["input"] += cached
+    elif 0 < (beyond := _beyond(usage)) <= _MOST_BEYOND:
+        whole["output"] += beyond
     return whole
 
 

@@ -50,7 +50,7 @@ M = 1_000_000
         (Usage(input_tokens=0, cache_read_tokens=M, cache_write_tokens=0), 1),
         (Usage(input_tokens=100_000, cache_read_tokens=900_000), Decimal("1.9")),
         (Usage(input_tokens=100_000, cache_read_tokens=M // 2, cache_write_tokens=M // 2), 7.5),
-        (Usage(output_tokens=100_000, output_audio_tokens=M), 82),
+        (Usage(output_tokens=M, reasoning_tokens=2 * M), 5),
         (Usage(input_tokens=M, output_tokens=M // 2, total_tokens=2 * M), 30),
         (Usage(input_tokens=M, output_tokens=M // 2, total_tokens=9 * M), 20),
         (Usage(), 0),
