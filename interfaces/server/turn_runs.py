@@ -17,6 +17,7 @@ from langchain_core.messages import AIMessage, AnyMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Interrupt
 
+from turngraph.graphs.fused import HANDED_OUT
 from turngraph.interfaces.server.admission import Admission
 from turngraph.interfaces.server.caller import Caller
 from turngraph.interfaces.server.errors import server_stopping
@@ -26,15 +27,11 @@ from turngraph.state.errors import ErrorKind
 from turngraph.state.events import AnyEvent, Token, is_event
 from turngraph.state.payer import Payer
 from turngraph.state.result import Charge, TurnResult
-from turngraph.state.turn import TurnOutput
 
 __all__ = ["OnEnd", "TurnEnd", "TurnPlan", "TurnRun", "TurnRuns"]
 
 _INTERRUPTS: Final = "__interrupt__"
 """The key under which LangGraph's values hold what a graph asks."""
-
-_OF_TURN: Final = [*TurnOutput.__annotations__]
-"""What is read of a turn's state. A graph of the user's own has other keys."""
 
 _log: Final = logging.getLogger("turngraph.server")
 
@@ -254,7 +251,9 @@ class _Work:
 
         config = plan.config(self.cancel, self.caller, {LISTENER: listen})
         graph = plan.model.stateless if plan.thread is None else plan.model.kept
-        parts = graph.astream(plan.given, config, stream_mode="values", output_keys=_OF_TURN)
+        parts = graph.astream(
+            plan.given, config, stream_mode="values", output_keys=sorted(HANDED_OUT)
+        )
         async for part in parts:
             yield (), part
 

@@ -34,21 +34,27 @@ __all__ = [
     "TurnOpening",
 ]
 
+# Keys of a run's `configurable`.
 CANCEL: Final = "cancel"
+"""The caller's flag that cancels the turn."""
 REPLAY: Final = "turn_replay"
+"""What a replay does."""
 FENCE: Final = "turn_fence"
+"""The fence of the turn's lease."""
 LEASED_TURN: Final = "turn_lease"
+"""The id of the turn that the lease is for."""
 IDENTITY: Final = "turn_identity"
+"""What the ids of the turn's calls are made of."""
 TRACE: Final = "turn_trace"
+"""What follows the run from outside."""
 OPENING: Final = "turn_opening"
+"""The run's `TurnOpening`."""
 NEW_TURN: Final = "turn_new"
-LISTENER: Final = "turn_listener"
-"""Keys of a run's `configurable`: the caller's flag that cancels the turn, what a replay does, the
-fence of the turn's lease, the id of the turn that the lease is for, what the ids of its calls are
-made of, what follows the run, the `TurnOpening`, the id of a turn that its caller has just made and
-told nobody, and what is called with each event of this run. A turn inside of that one finds the
-last two keys too: it has another id, and its events are the run's.
+"""The id of a turn that its caller has just made and told nobody. A turn inside of that one finds
+the key too, but has another id.
 """
+LISTENER: Final = "turn_listener"
+"""What is called with each event of the run, also with those of a turn inside of it."""
 
 _CALLS: Final = uuid.UUID("b6b7a1de-2f0e-5b07-8c51-8f2f5f6f3a10")
 

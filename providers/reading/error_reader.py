@@ -115,14 +115,9 @@ def is_error(value: object, name: str = "message") -> bool:
         return name == "error"
     # A null or empty `error` is no error: Responses has `"error": null` in every answer.
     marked = "error" in (name, value.get("type"), value.get("object"))
-    choice = first_choice(value)
-    if marked or value.get("error") or choice.get("error"):
+    if marked or value.get("error") or first_choice(value).get("error"):
         return True
-    return (
-        not choice
-        and not any(value.get(name) for name in ANSWER_MEMBERS)
-        and says_that_it_failed(value)
-    )
+    return not any(value.get(name) for name in ANSWER_MEMBERS) and says_that_it_failed(value)
 
 
 def says_that_it_failed(value: Mapping[str, object]) -> bool:

@@ -195,7 +195,9 @@ class ResponsesReader:
         chunks += [
             StreamChunk(type=name, text=text)
             for name, text in wholes.items()
-            if text and not (self._told & {name} or (name == "reasoning" and self._told & {"text"}))
+            if text
+            and name not in self._told
+            and not (name == "reasoning" and "text" in self._told)
         ]
         # After an incomplete response the last call may be cut off, so none is announced.
         if reply.finish_reason == "tool_calls":

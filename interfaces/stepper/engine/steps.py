@@ -142,11 +142,9 @@ def attempts_of(run: TaskRun) -> tuple[Attempt, ...]:
 
 
 def _ran(run: TaskRun, name_of: Callable[[Task], str]) -> str:
-    attempts, is_edited = len(attempts_of(run)), run.overridden or bool(run.task.before_edit)
-    notes = [
-        *(["edited"] if is_edited else []),
-        *([f"{attempts} attempts"] if attempts > 1 else []),
-    ]
+    notes = ["edited"] if run.overridden or run.task.before_edit else []
+    if (attempts := len(attempts_of(run))) > 1:
+        notes.append(f"{attempts} attempts")
     name = name_of(run.task)
     return f"{name} ({', '.join(notes)})" if notes else name
 

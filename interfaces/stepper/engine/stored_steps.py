@@ -162,7 +162,8 @@ class StepReader:
             stage=node.bound if isinstance(node.bound, Stage) else None,
             is_graph=isinstance(node.bound, Pregel),
             runs_whole=calls_graph(node),
-            before_edit=self._values.read(task["before_edit"]),
+            # Files of walks that were saved before edits were noted have no such member.
+            before_edit=self._values.read(task["before_edit"]) if "before_edit" in task else {},
         )
 
     def _run(self, run: Mapping[str, Any]) -> TaskRun:

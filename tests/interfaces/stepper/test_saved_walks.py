@@ -65,6 +65,24 @@ def test_a_walk_is_saved_and_goes_on_where_it_stood(
     assert stat.S_IMODE((tmp_path / "walk.json").stat().st_mode) == 0o600
 
 
+def test_a_walk_that_was_saved_before_edits_were_noted_is_opened(
+    model: ScriptedModel, tmp_path: Path
+) -> None:
+    graph, file = turn_on(model, tools=[weather]), tmp_path / "walk.json"
+    with TurnStepper(graph, ask("Both?")) as stepper:
+        stepper.run_until("dispatch_tools")
+        stepper.save(file)
+    kept = json.loads(file.read_text(), object_hook=_without_edit_notes)
+    file.write_text(json.dumps(kept, separators=(", ", ": ")))
+    with TurnStepper.open(file, graph) as opened:
+        opened.run()
+        assert opened.state["status"] == "done"
+
+
+def _without_edit_notes(value: dict[str, Any]) -> dict[str, Any]:
+    return {name: member for name, member in value.items() if name != "before_edit"}
+
+
 def test_failures_and_questions_are_saved(tmp_path: Path) -> None:
     """A failed call, an open question to a person, an error that a node raised."""
     with ScriptedModel([Fail(401)]) as model:
