@@ -23,6 +23,7 @@ TurnStatus = Literal[
     "content_filter",  # the vendor's filter cut or refused the answer
     "refused",  # the model declined, in its own words
     "empty",  # the model answered with nothing: no text and no tool call
+    "unserved_call",  # the model waits for a computer, a shell or an approval: no turn serves it
     "invalid_answer",  # the answer does not fit its `response_format`
     "truncated",  # the connection ended before the answer did
     "limit",  # the turn reached one of its `TurnLimits`

@@ -15,6 +15,7 @@ OwnErrorKind = Literal[
     "budget",  # a ledger's budget
     "cancelled",
     "configuration",
+    "unserved_call",  # the model waits for a call that a turn does not serve
     "invalid_answer",  # the answer does not fit its `response_format`
     "value",  # something that cannot be sent
 ]
@@ -31,6 +32,7 @@ _OWN_STATUS: Final[Mapping[str, int]] = {
     "cancelled": 499,  # nginx's status for "client closed request"
     "configuration": 500,
     "invalid_answer": 502,
+    "unserved_call": 501,
     "value": 400,
 }
 

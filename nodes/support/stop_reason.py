@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from turngraph.providers.waiting_calls import waiting_calls
 from turngraph.state.kinds import TurnStatus
 from turngraph.state.reply import UNFINISHED_STATUSES, ProviderReply
 from turngraph.state.turn import TurnOutcome
@@ -48,9 +49,20 @@ def outcome_of_reply(reply: ProviderReply) -> TurnOutcome | None:
         )
     if reply.tool_calls:
         return None
+    if waiting := waiting_calls(reply.items):
+        return _unserved(str(waiting[0]["type"]), reply.request_id)
     if reply.refusal:
         return TurnOutcome(status="refused")
     return TurnOutcome(status="completed" if reply.text.strip() else "empty")
+
+
+def _unserved(kind: str, request_id: str | None) -> TurnOutcome:
+    message = (
+        f"The model waits for the output of a `{kind}`, which a turn does not serve. Take the tool "
+        "that it belongs to out of `tools`, or go on with a tool message under the call's id."
+    )
+    error = TurnError(kind="unserved_call", message=message, request_id=request_id)
+    return TurnOutcome(status="unserved_call", error=error)
 
 
 def outcome_of_error(error: TurnError, *, answer_began: bool = False) -> TurnOutcome:

@@ -23,6 +23,7 @@ from turngraph.providers.reading.json_values import (
 from turngraph.providers.reading.read_limits import ReadLimits, too_large
 from turngraph.providers.reading.think_tags import split_thinking
 from turngraph.providers.reading.usage_reader import read_usage
+from turngraph.providers.waiting_calls import waiting_calls
 from turngraph.state.json_types import JsonMapping, JsonObject
 from turngraph.state.reply import ProviderReply, ToolCall
 
@@ -70,6 +71,10 @@ def reply_from(
     ]
     if len(ours) < len(all_calls):
         notes[SERVED_NOTE] = None
+    for call in waiting_calls(items):
+        notes[
+            f"The answer has a `{call['type']}`, which a turn does not serve; it has no output."
+        ] = None
     calls = with_unique_ids(ours, notes)
     check_limits(calls, limits)
     usage, usage_notes = read_usage(response.get("usage"))

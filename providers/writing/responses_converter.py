@@ -4,11 +4,12 @@ https://platform.openai.com/docs/api-reference/responses/create#responses-create
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
+from turngraph.providers.waiting_calls import output_ids, without_waiting_calls
 from turngraph.providers.writing.content import (
     NOT_CONTENT,
     Part,
@@ -61,8 +62,14 @@ class OpenAIResponsesConverter:
         """
         items: list[JsonObject] = []
         sent_ids: set[str] = set()
+        messages = list(messages)
+        answered = _answered_calls(messages)
         for n, message in enumerate(messages, 1):
-            converted = self._CONVERT[role_of(message, n)](self, message)
+            role = role_of(message, n)
+            if role == "assistant":
+                converted = self.convert_assistant(message, answered=answered)
+            else:
+                converted = [self._CONVERT[role](self, message)]
             items += _without_lone_reasoning(without_sent_ids(converted, sent_ids))
         # A result must be of the type of its call, and a ToolMessage does not know that type.
         custom = {item["call_id"] for item in items if item.get("type") == "custom_tool_call"}
@@ -92,14 +99,22 @@ class OpenAIResponsesConverter:
             return {"role": "user", "content": _input_parts(text)}
         return {"role": "user", "content": _input_parts(message)}
 
-    def convert_assistant(self, message: BaseMessage) -> list[JsonObject]:
-        """The items of an answer (reasoning, text, calls), in the order the model made them."""
+    def convert_assistant(
+        self, message: BaseMessage, *, answered: Collection[str] | None = None
+    ) -> list[JsonObject]:
+        """The items of an answer (reasoning, text, calls), in the order the model made them.
+
+        answered: ids of the calls that have an output in the conversation. Calls for a computer, a
+            shell or an approval that have none are left out: the vendor would refuse the request.
+            None sends all.
+        """
         made = wire_calls(message) if isinstance(message, AIMessage) else []
         calls = {call["id"]: call for call in made}
         items = self._stored_items(message)
         if items is None or len(calls) < len(made) or not _items_fit(message, items, calls):
             return _items_from_message(message, made)
-        kept = [item for item in items if item.get("type") != "reasoning" or self._takes(item)]
+        sendable = items if answered is None else without_waiting_calls(items, answered)
+        kept = [item for item in sendable if item.get("type") != "reasoning" or self._takes(item)]
         kept = [item for item in kept if not (_was_served(item, calls) or _is_empty(item))]
         kept = _without_lone_reasoning(kept)
         # An id is looked up together with the reasoning before it: without that, none may be sent.
@@ -127,13 +142,17 @@ class OpenAIResponsesConverter:
         return self.reasoning and (self.stored or "encrypted_content" in reasoning)
 
     _CONVERT: Final[
-        Mapping[str, Callable[["OpenAIResponsesConverter", BaseMessage], list[JsonObject]]]
-    ] = {
-        "system": lambda self, message: [self.convert_system(message)],
-        "user": lambda self, message: [self.convert_user(message)],
-        "assistant": convert_assistant,
-        "tool": lambda self, message: [self.convert_tool_result(message)],
-    }
+        Mapping[str, Callable[["OpenAIResponsesConverter", BaseMessage], JsonObject]]
+    ] = {"system": convert_system, "user": convert_user, "tool": convert_tool_result}
+
+
+def _answered_calls(messages: Sequence[BaseMessage]) -> set[str]:
+    """The ids of the calls that have an output: a tool message, or an item of an answer."""
+    ids = {message.tool_call_id for message in messages if isinstance(message, ToolMessage)}
+    for message in messages:
+        if items := message.additional_kwargs.get("output_items"):
+            ids |= output_ids(items)
+    return ids
 
 
 def _input_parts(message: BaseMessage | str) -> list[JsonObject]:
