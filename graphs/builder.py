@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from langgraph.graph import END, START
 
-from turngraph.graphs.fused import FusedStage
+from turngraph.graphs.fused import FusedStage, UnstoredTurn
 from turngraph.graphs.route import Route
 from turngraph.graphs.stage_table import (
     CustomStages,
@@ -50,6 +50,7 @@ def build_chat_turn(deps: TurnDependencies, custom: CustomStages | None = None) 
     graph.add_edge(START, rows[0].name)
     for row in rows:
         _add_edges(graph, row)
+    graph.whole = UnstoredTurn(rows)
     graph.note_shape()
     return graph
 

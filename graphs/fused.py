@@ -9,12 +9,16 @@ What needs a border in the middle leaves the fused step where it stands: an appr
 `interrupt`, an interrupt of a stage of the caller's own. The update so far is returned together
 with a `Command` that sends the graph on to the stage that could not run here, and from there
 LangGraph runs the stages one step each.
+
+Where only the end of a turn is wanted, `result_runs.py` runs it with an `UnstoredTurn`, in a graph
+that has no channels for the rest of the state.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Literal, TypeVar, cast, get_type_hints
 
@@ -31,14 +35,32 @@ from turngraph.state.flow import Flow, Wait, drive, drive_async
 from turngraph.state.reply import ToolCall
 from turngraph.state.turn import Turn, TurnOutput
 
-__all__ = ["HANDED_OUT", "STEPS", "FusedStage", "OneStep"]
+__all__ = [
+    "HANDED_OUT",
+    "HANDED_OVER",
+    "STEPS",
+    "FusedStage",
+    "HandOver",
+    "OneStep",
+    "UnstoredTurn",
+]
 
 STEPS: Final = "turn_steps"
 """The key of a run's `configurable` that says in how many steps the stages run."""
+HANDED_OVER: Final = "turn_handed_over"
+"""The key of a run's `configurable` that holds the `HandOver` of a run of `result`."""
 OneStep = Literal["one", "result"]
 """All stages run in one step. `one` writes all that they wrote; `result` only what the turn hands
 out, where nobody can look at the rest.
 """
+
+
+@dataclass
+class HandOver:
+    """How a run of all stages goes on in the turn's own graph, if it must."""
+
+    command: Command[Any] | None = None
+
 
 _SHORT: Final = 8
 """Up to so many messages a conversation is written whole, as it is in a new thread. LangGraph
@@ -70,7 +92,10 @@ class FusedStage(Stage):
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """Run the first stage, or the whole turn, in this thread."""
-        if _one_step(config) is None:
+        configurable = (config or {}).get("configurable", {})
+        if (command := _taken(configurable)) is not None:
+            return command
+        if configurable.get(STEPS) is None:
             return super().invoke(input, config, **kwargs)
         context = StageContext.of_node(config or {}, self.deps)
         with context.active():
@@ -78,28 +103,60 @@ class FusedStage(Stage):
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """Async version of `invoke`."""
-        if _one_step(config) is None:
+        configurable = (config or {}).get("configurable", {})
+        if (command := _taken(configurable)) is not None:
+            return command
+        if configurable.get(STEPS) is None:
             return await super().ainvoke(input, config, **kwargs)
         context = StageContext.of_node(config or {}, self.deps)
         with context.active():
             return await drive_async(self._turn(input, config or {}, context))
 
     def _turn(
-        self, state: Mapping[str, object], config: RunnableConfig, context: StageContext
+        self, state: Mapping[str, Any], config: RunnableConfig, context: StageContext
     ) -> Flow[Any]:
+        is_new_thread = config.get("metadata", {}).get("langgraph_step") == 1
         run = _FusedRun(self._rows, context, state)
         goto = yield from run.stages(self.name)
-        is_new_thread = config.get("metadata", {}).get("langgraph_step") == 1
-        update = run.update(whole_messages=is_new_thread)
-        if goto is None and _one_step(config) == "result":
-            # The edge behind the first stage reads the status.
-            update = {key: update[key] for key in (*HANDED_OUT, "status") if key in update}
-        update = self.checked(cast(Turn, update))
+        return self._summed(run, goto, whole_messages=is_new_thread)
+
+    def _summed(
+        self, run: "_FusedRun", goto: str | list[Send] | None, *, whole_messages: bool
+    ) -> Any:
+        update = self.checked(cast(Turn, run.update(whole_messages=whole_messages)))
         return Command(update=update, goto=goto) if goto else update
 
 
-def _one_step(config: RunnableConfig | None) -> OneStep | None:
-    return cast("OneStep | None", (config or {}).get("configurable", {}).get(STEPS))
+class UnstoredTurn(FusedStage):
+    """All stages of a turn, of which nobody looks at more than what it hands out.
+
+    It takes the input of a turn and returns what a turn hands out. Where the stages cannot go on in
+    one step, the `HandOver` of the run says so: the turn's own graph is run on the same input, and
+    its first stage returns what is done so far.
+    """
+
+    def _turn(
+        self, state: Mapping[str, Any], config: RunnableConfig, context: StageContext
+    ) -> Flow[Any]:
+        merge = _REDUCERS["messages"]
+        run = _FusedRun(self._rows, context, {**state, "messages": merge([], [state["messages"]])})
+        goto = yield from run.stages(self.name)
+        if goto is None:
+            return self.checked(run.handed_out())
+        command = self._summed(run, goto, whole_messages=True)
+        config["configurable"][HANDED_OVER].command = command
+        return run.handed_out()
+
+
+def _taken(configurable: Mapping[str, Any]) -> Command[Any] | None:
+    """What an `UnstoredTurn` left for the turn's own graph, for once: a turn inside of this one
+    finds the same `HandOver`.
+    """
+    left: HandOver | None = configurable.get(HANDED_OVER)
+    if left is None:
+        return None
+    command, left.command = left.command, None
+    return command
 
 
 class _FusedRun:
@@ -151,6 +208,10 @@ class _FusedRun:
         if whole_messages or len(messages) <= _SHORT:
             return {**self._written, "messages": Overwrite(messages)}
         return self._written
+
+    def handed_out(self) -> Turn:
+        """What the turn hands out, so far."""
+        return cast(Turn, {key: self._state.get(key) for key in HANDED_OUT})
 
     def _handed_over(self, goto: Goto) -> Goto:
         """Note in the state that the edges behind the first stage must not be followed."""

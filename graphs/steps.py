@@ -66,9 +66,9 @@ def one_step_of(
     one: OneStep | None = "one" if graph.steps == "one" else None
     if keeps_checkpoints(graph, config) or _is_traced(config) or _PARENT_STREAM in configurable:
         return one
-    if not _watches_steps(graph, configurable, arguments):
-        return "result"
-    return "result" if one and _reads_only_result(arguments) else one
+    if _watches_steps(graph, configurable, arguments) or not _reads_only_result(arguments):
+        return one
+    return "result"
 
 
 def _has_breakpoints(graph: _Graph, arguments: Mapping[str, object]) -> bool:
@@ -88,13 +88,9 @@ def _watches_steps(
 
 
 def _reads_only_result(arguments: Mapping[str, object]) -> bool:
-    """Whether the run streams no more of the state than what a turn hands out."""
-    keys = arguments.get("output_keys")
-    return (
-        arguments.get("stream_mode") == "values"
-        and isinstance(keys, list | tuple)
-        and HANDED_OUT.issuperset(keys)
-    )
+    """Whether the run reads no more of the state than what a turn hands out."""
+    keys: Any = arguments.get("output_keys")
+    return keys is None or HANDED_OUT.issuperset([keys] if isinstance(keys, str) else keys)
 
 
 def _is_traced(config: RunnableConfig | None) -> bool:

@@ -8,6 +8,7 @@ from langgraph.graph.state import StateGraph
 from langgraph.store.base import BaseStore
 from langgraph.types import All, Checkpointer
 
+from turngraph.graphs.fused import UnstoredTurn
 from turngraph.graphs.strict_serde import turn_checkpointer
 from turngraph.graphs.turn_graph import TurnGraph
 from turngraph.state.turn import Turn, TurnInput, TurnOutput
@@ -18,6 +19,8 @@ __all__ = ["TurnBuilder"]
 class TurnBuilder(StateGraph[Turn, None, TurnInput, TurnOutput]):
     """The uncompiled graph of a turn. Its `compile` makes a `TurnGraph`."""
 
+    whole: UnstoredTurn | None = None
+    """All stages of the turn as one node, for runs of which only the end is wanted."""
     _shape_of_turn: object = None
 
     def note_shape(self) -> None:
@@ -57,5 +60,6 @@ class TurnBuilder(StateGraph[Turn, None, TurnInput, TurnOutput]):
         # constructor of that class takes.
         turn = TurnGraph.__new__(TurnGraph)
         vars(turn).update(vars(compiled))
+        turn.whole = self.whole
         turn.stages_alone = self._shape() == self._shape_of_turn
         return turn

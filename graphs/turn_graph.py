@@ -12,6 +12,7 @@ from pydantic import BaseModel, create_model
 
 from turngraph.graphs.admitted_runs import AdmittedRuns
 from turngraph.graphs.durability import with_durability
+from turngraph.graphs.result_runs import ResultRuns
 from turngraph.graphs.run_input import (
     checked_input,
     checked_updates,
@@ -41,11 +42,20 @@ _NOTHING_TO_RESUME = (
     "`thread_id` of a thread that was stopped."
 )
 _ADDED_FIELDS = (
-    *("message_chars", "ledger", "wait_s", "steps", "asks_person", "stages_alone", "telemetry"),
+    *(
+        "message_chars",
+        "ledger",
+        "wait_s",
+        "steps",
+        "asks_person",
+        "stages_alone",
+        "telemetry",
+        "whole",
+    ),
 )
 
 
-class TurnGraph(StoredStates, TypedRuns, AdmittedRuns):
+class TurnGraph(StoredStates, TypedRuns, AdmittedRuns, ResultRuns):
     """A compiled turn, as `chat_turn` returns it. `invoke`, `stream`, `get_state_history` and the
     rest work as LangGraph documents them.
 

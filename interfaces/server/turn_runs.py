@@ -17,7 +17,6 @@ from langchain_core.messages import AIMessage, AnyMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Interrupt
 
-from turngraph.graphs.fused import HANDED_OUT
 from turngraph.interfaces.server.admission import Admission
 from turngraph.interfaces.server.caller import Caller
 from turngraph.interfaces.server.errors import server_stopping
@@ -251,11 +250,7 @@ class _Work:
 
         config = plan.config(self.cancel, self.caller, {LISTENER: listen})
         graph = plan.model.stateless if plan.thread is None else plan.model.kept
-        parts = graph.astream(
-            plan.given, config, stream_mode="values", output_keys=sorted(HANDED_OUT)
-        )
-        async for part in parts:
-            yield (), part
+        yield (), await graph.ainvoke(plan.given, config)
 
     async def _graph(self, plan: TurnPlan) -> AsyncIterator[tuple[Any, Any]]:
         """Runs a graph of the user's own, and yields its values. A turn inside of it tells what
