@@ -164,7 +164,7 @@ class Api:
     async def file(self, request: Request) -> Response:
         """The whole walk as a file, which the browser saves."""
         text = await asyncio.wrap_future(self._walk_of(request).look(saved_walk))
-        disposition = {"Content-Disposition": 'attachment; filename="walk.json"'}
+        disposition = {"Content-Disposition": 'attachment; filename="run.json"'}
         return Response(text, media_type="application/json", headers=disposition)
 
     async def write(self, request: Request) -> Response:

@@ -27,7 +27,7 @@ def input_fields(graph: Graph) -> list[JsonObject]:
     `json`. `required` is whether the graph refuses an input without it, `first` whether it is shown
     at once. The list is empty if the graph does not say what its input is.
     """
-    properties, usual = _schema(graph)
+    properties, usual, definitions = _schema(graph)
     # A reducer adds to what is there, so its field can begin empty.
     first = frozenset(
         name for name in usual if not isinstance(graph.channels.get(name), _WITH_REDUCER)
@@ -35,7 +35,7 @@ def input_fields(graph: Graph) -> list[JsonObject]:
     builder = getattr(graph, "builder", None)
     # LangGraph does not check a TypedDict: a run may begin with any part of it.
     is_checked = not is_typeddict(getattr(builder, "input_schema", None))
-    return _fields(properties, first if is_checked else frozenset(), first)
+    return _fields(properties, first if is_checked else frozenset(), first, definitions)
 
 
 def context_fields(graph: Graph) -> list[JsonObject]:
@@ -46,29 +46,50 @@ def context_fields(graph: Graph) -> list[JsonObject]:
         hints = get_type_hints(graph.context_schema, include_extras=True)
         schema = {"properties": {name: _schema_of_type(hint) for name, hint in hints.items()}}
     required = frozenset(schema.get("required", ()))
-    return _fields(schema.get("properties", {}), required, required)
+    definitions = schema.get("$defs", {})
+    return _fields(schema.get("properties", {}), required, required, definitions)
 
 
 def _fields(
-    properties: Mapping[str, Any], required: frozenset[str], first: frozenset[str]
+    properties: Mapping[str, Any],
+    required: frozenset[str],
+    first: frozenset[str],
+    definitions: Mapping[str, Any],
 ) -> list[JsonObject]:
+    whole = {name: _resolved(schema, definitions) for name, schema in properties.items()}
     fields = [
         {
             "name": name,
             "kind": _kind(name, schema),
             "required": name in required,
             "first": name in first,
-            "description": schema.get("description", ""),
+            "description": schema.get("description", "") or _keys_of(whole[name]),
             "default": schema.get("default"),
-            "example": example_of(schema),
+            "example": example_of(whole[name]),
         }
         for name, schema in properties.items()
     ]
     return sorted(fields, key=lambda field: not (field["first"] or field["kind"] == "chat"))
 
 
-def _schema(graph: Graph) -> tuple[Mapping[str, Any], frozenset[str]]:
-    """The schema of each field, and which of them have no default."""
+def _resolved(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The one schema that a value may have beside null, with a reference followed."""
+    types = [each for each in schema.get("anyOf", [schema]) if each.get("type") != "null"]
+    if len(types) != 1:
+        return schema
+    name = str(types[0].get("$ref", "")).rpartition("/")[2]
+    found = definitions.get(name, types[0])
+    return found if isinstance(found, Mapping) else schema
+
+
+def _keys_of(schema: Mapping[str, Any]) -> str:
+    """The keys of an object, in a sentence; empty if it may have any, or is none."""
+    keys = ", ".join(f"`{name}`" for name in schema.get("properties", {}))
+    return f"Any of the keys {keys}." if keys else ""
+
+
+def _schema(graph: Graph) -> tuple[Mapping[str, Any], frozenset[str], Mapping[str, Any]]:
+    """The schema of each field, which of them have no default, and the definitions."""
     try:
         schema = graph.get_input_jsonschema()
     except PydanticUserError:
@@ -76,8 +97,9 @@ def _schema(graph: Graph) -> tuple[Mapping[str, Any], frozenset[str]]:
         state = getattr(getattr(graph, "builder", None), "input_schema", None)
         hints = {} if state is None else get_type_hints(state, include_extras=True)
         properties = {name: _schema_of_type(hint) for name, hint in hints.items()}
-        return properties, getattr(state, "__required_keys__", frozenset())
-    return schema.get("properties", {}), frozenset(schema.get("required", ()))
+        return properties, getattr(state, "__required_keys__", frozenset()), {}
+    properties, required = schema.get("properties", {}), frozenset(schema.get("required", ()))
+    return properties, required, schema.get("$defs", {})
 
 
 def _schema_of_type(hint: Any) -> JsonObject:
@@ -102,7 +124,15 @@ def example_of(schema: Mapping[str, Any]) -> str:
     if schema.get("type") == "array":
         values = _EXAMPLES.get(str(schema.get("items", {}).get("type")))
         return "[…]" if values is None else json.dumps(values)
-    return '{"name": "value"}' if schema.get("type") == "object" else ""
+    if schema.get("type") != "object":
+        return ""
+    numbers = (
+        name
+        for name, each in schema.get("properties", {}).items()
+        if {"number", "integer"} & {str(kind.get("type")) for kind in each.get("anyOf", [each])}
+    )
+    number = next(numbers, None)
+    return '{"name": "value"}' if number is None else json.dumps({number: 1})
 
 
 def _kind(name: str, schema: Mapping[str, Any]) -> str:

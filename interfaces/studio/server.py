@@ -80,7 +80,7 @@ class StudioServer:
         """
         walk = SharedWalk.begin(name, self._catalog.graph(name), None, thread, None)
         self._walks.add(walk)
-        return f"{self.url}#/walk/{walk.id}"
+        return f"{self.url}#/run/{walk.id}"
 
     @property
     def catalog(self) -> Catalog:

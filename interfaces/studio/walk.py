@@ -33,7 +33,7 @@ __all__ = ["SharedWalk"]
 
 T = TypeVar("T")
 
-LOOKING: Final = frozenset(("back", "jump", "line", "compare"))
+LOOKING: Final = frozenset(("back", "jump", "line", "compare", "model_call"))
 """The messages that change nothing but what is shown."""
 
 

@@ -232,7 +232,7 @@ KEYS: Final[Mapping[str, Key]] = {
     "x": Key("Remove", "remove breakpoint n", _at_once(_remove_breakpoint), "its number, from 0"),
     "S": Key(
         "Save",
-        "save all lines to a file: S walk.json",
+        "save all lines to a file: S run.json",
         _at_once(lambda stepper, path: ACTIONS["save"](stepper, {"path": path})),
         "file",
     ),
@@ -246,7 +246,7 @@ EDITED: Final[Mapping[str, Callable[[Stepper], str]]] = {
 VIEW_KEYS: Final[Mapping[str, str]] = {
     "z": "undo the last move",
     "y": "make the move again that was undone",
-    "O": "open a saved walk of this graph",
+    "O": "open a saved run of this graph",
     "f": "fork: begin a new line here, with a name or without",
     "l": "go to another line",
     "c": "compare with another line",

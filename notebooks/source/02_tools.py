@@ -19,8 +19,8 @@ def weather(city: str) -> str:
 
 
 # %% [markdown]
-# Press **Step** until `dispatch_tools` is next, then **Into**, which runs one call alone; or run
-# the cells below.
+# Press **Step** until `dispatch_tools` is next, then **Step into**, which runs one call alone; or
+# run the cells below.
 
 # %%
 calls = Call(("weather", {"city": "Oslo"}, "call-1"), ("weather", {"city": "Atlantis"}, "call-2"))

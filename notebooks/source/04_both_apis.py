@@ -37,7 +37,7 @@ for stepper in steppers.values():
 steppers["chat"].response.reasoning
 
 # %% [markdown]
-# The walk as a page.
+# The run as a page.
 
 # %%
 steppers["responses"]

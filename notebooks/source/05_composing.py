@@ -38,7 +38,7 @@ Picture(draw_svg(router.get_graph()))
 
 # %% [markdown]
 # Press **Step**: it enters the turn, where LangGraph's own breakpoints stop before and after it
-# only. **Over** takes the whole turn at once.
+# only. **Step over** takes the whole turn at once.
 
 # %%
 stepper = TurnStepper(router, {"messages": [("user", "What is 6 * 7?")]})

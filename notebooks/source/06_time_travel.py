@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Back, edit, fork, compare
-# Press **Step** and **Run**, then **Back** until `call_llm` is next. Change the request in its pane
-# and press **Use for this request**. What ran before is kept as the line `main 1`; **Undo** takes
-# the edit back. The cells below begin again with a new stepper.
+# Press **Step** and **Run**, then **Look back** until `call_llm` is next. Change the request in its
+# pane and press **Change this request only**. What ran before is kept as the line `main 1`;
+# **Undo** takes the edit back. The cells below begin again with a new stepper.
 
 # %%
 from pathlib import Path
@@ -62,10 +62,10 @@ stepper.undo()
 print(stepper.now)
 
 # %% [markdown]
-# A walk is saved with all its lines, and opened again, here or in another process.
+# A run is saved with all its lines, and opened again, here or in another process.
 
 # %%
-file = Path(mkdtemp()) / "walk.json"
+file = Path(mkdtemp()) / "run.json"
 stepper.save(file)
 opened = TurnStepper.open(file, turn)
 (list(opened.forks), opened.forks["warmer"].response.text)

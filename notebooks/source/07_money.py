@@ -100,7 +100,7 @@ other.actual_usd, other.other_usd
 ledger.verify()
 
 # %% [markdown]
-# The walk as a page.
+# The run as a page.
 
 # %%
 stepper

@@ -36,7 +36,7 @@ print(stepper.response.text)
 server.close()
 
 # %% [markdown]
-# The walk as a page.
+# The run as a page.
 
 # %%
 stepper

@@ -115,10 +115,10 @@ def test_a_turn_is_started_edited_in_the_past_forked_and_compared(
     area = page.get_by_label("The pending request")
     area.fill(area.input_value().replace("Oslo", "Bergen"))
     keep_picture(page, "studio")
-    page.get_by_role("button", name="Use for this request").click()
+    page.get_by_role("button", name="Change this request only").click()
     headline(page, "edited the request: messages[1].content")
     edited = pane(page, "request").get_by_role("status")
-    assert "Edited: Step sends the request as it stands above." in edited.inner_text()
+    assert "This request is edited, and Step sends it as it stands above." in edited.inner_text()
     assert "in Oslo? → What is the weather in Bergen?" in edited.inner_text()
     assert "edited" in pane(page, "request").locator("summary").first.inner_text()
     keep_looks(page, "studio-edited")
@@ -156,7 +156,7 @@ def test_a_turn_is_started_edited_in_the_past_forked_and_compared(
     assert lines.get_by_role("button").count() == 3
     keep_looks(page, "studio-fork")
     with page.expect_download() as download:
-        page.get_by_role("link", name="Save as a file").click()
+        page.get_by_role("button", name="Save as a file").click()
     file = download.value.path()
     page.get_by_role("button", name="curl", exact=True).click()
     page.get_by_text("Copied.").or_(page.get_by_role("dialog")).wait_for()
@@ -333,9 +333,9 @@ def test_a_changed_file_is_loaded_again_and_the_run_goes_on(context: Any, tmp_pa
         assert page.get_by_label("words, as JSON").input_value() == '["draft"]'
         pane(page, "diff").evaluate("each => each.open = true")
         page.get_by_role("combobox", name="Run until").select_option("count")
-        press(page, "Until")
+        press(page, "Run until")
         page.get_by_role("alert").get_by_text("not used yet").wait_for()  # the draft
-        press(page, "Until")
+        press(page, "Run until")
         headline(page, "→ count")
         assert "A?" in pane(page, "diff").inner_text()
         press(page, "Run")

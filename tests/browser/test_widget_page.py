@@ -73,11 +73,11 @@ def test_run_until_a_node_and_an_event(
     events = until.locator("optgroup[label='stop after an event'] option").all_inner_texts()
     assert events[:4] == ["prompt started", "plugin selected", "tool presented", "request sent"]
     assert events[-1] == "prompt finished"
-    press(page, "Until")
+    press(page, "Run until")
     wait_for_headline(page, "→ call_llm")
     assert not model.requests
     until.select_option("response_received")
-    press(page, "Until")
+    press(page, "Run until")
     wait_for_headline(page, "call_llm → bill")
     assert len(model.requests) == 1
 
@@ -86,11 +86,11 @@ def test_a_breakpoint_stops_a_run_until_it_is_removed(page: Any, stepper: TurnSt
     """By a tool's name. A wrong value is refused beside the field in which it was typed."""
     open_widget(page, stepper)
     breakpoints = open_pane(page, "breakpoints")
-    breakpoints.get_by_role("combobox", name="Stop at").select_option("iteration")
+    breakpoints.get_by_role("combobox", name="Stop when").select_option("iteration")
     breakpoints.get_by_role("textbox").fill("often")
     breakpoints.get_by_role("button", name="Add").click()
     breakpoints.get_by_role("alert").get_by_text("`often` is no value for `iteration`").wait_for()
-    breakpoints.get_by_role("combobox", name="Stop at").select_option("tool")
+    breakpoints.get_by_role("combobox", name="Stop when").select_option("tool")
     breakpoints.get_by_role("textbox").fill("weather")
     page.keyboard.press("Enter")
     breakpoints.get_by_text("Breakpoint(tool='weather')").wait_for()
@@ -115,10 +115,10 @@ def test_pending_calls_are_given_other_arguments_or_a_result(
         open_pane(page, name).evaluate("each => each.open = false")
     picture(page, "stepper-tools")
     tools.get_by_label("arguments", exact=True).first.fill('{"city": "Bergen"}')
-    press(page, "Call it with these")
+    press(page, "Change the arguments")
     wait_for_headline(page, "edited the arguments of call-1")
     tools.get_by_label("or a result, without running it").last.fill("sunshine")
-    tools.get_by_role("button", name="Use this result").last.click()
+    tools.get_by_role("button", name="Use this result, do not run it").last.click()
     wait_for_headline(page, "answered for call-2")
     press(page, "Step")
     wait_for_headline(page, "→ prep_second_request")
@@ -126,7 +126,7 @@ def test_pending_calls_are_given_other_arguments_or_a_result(
     assert "sunshine" in tools.inner_text()
     result.evaluate("each => each.open = true")
     result.get_by_label("result").fill("hail")
-    press_in(result, "Use this instead")
+    press_in(result, "Change the result")
     wait_for_headline(page, "edited the result of call-2")
     press(page, "Run")
     wait_for_headline(page, "finished")
@@ -141,7 +141,7 @@ def test_pending_calls_are_given_other_arguments_or_a_result(
 def open_before_the_request(page: Any, stepper: TurnStepper) -> Any:
     """Shows the widget, and runs up to the call of the model."""
     widget = open_widget(page, stepper)
-    press(page, "Until")
+    press(page, "Run until")
     wait_for_headline(page, "→ call_llm")
     return widget
 
@@ -159,7 +159,7 @@ def test_wrong_json_is_refused_beside_the_field_and_stays_in_it(
     area = page.get_by_label("The pending request")
     typed = area.input_value().rstrip("}\n ")
     area.fill(typed)
-    press(page, "Use for this request")
+    press(page, "Change this request only")
     page.get_by_role("alert").get_by_text("The request is not valid JSON").wait_for()
     assert area.input_value() == typed
     assert area.get_attribute("aria-invalid") == "true"
@@ -169,7 +169,7 @@ def test_wrong_json_is_refused_beside_the_field_and_stays_in_it(
     )
     body = json.loads(typed + "}")
     area.fill(json.dumps({**body, "temperature": 0.25}))
-    press(page, "Use for this request")
+    press(page, "Change this request only")
     wait_for_headline(page, "edited the request")
     press(page, "Step")
     wait_for_headline(page, "→ bill")
@@ -303,7 +303,7 @@ def test_a_failed_turn_is_red_and_step_is_off(page: Any) -> None:
         assert answer.evaluate("each => getComputedStyle(each).color") == red
         step = page.get_by_role("toolbar").get_by_role("button", name="Step", exact=True)
         assert step.is_disabled()
-        assert "Nothing is left to run" in page.locator(".ts-stop").inner_text()
+        assert "nothing is left to run" in page.locator(".ts-next").inner_text()
         keep_looks(page, "stepper-failed")
         page.keyboard.press("s")
         page.keyboard.press("b")
@@ -376,20 +376,20 @@ def test_moves_are_undone_saved_and_opened(
     wait_for_headline(page, "step 1")
     area = page.get_by_label("The pending request")
     area.fill(area.input_value().replace("gpt-4o-mini", "gpt-4o"))
-    press(page, "Use for this request")
+    press(page, "Change this request only")
     wait_for_headline(page, "what ran before: line `main 1`")
     lines = page.get_by_role("group", name="Lines")
     assert lines.inner_text().split("\n") == ["lines:", "main", "main 1"]
     undo = page.get_by_role("button", name="Undo", exact=True)
-    assert undo.get_attribute("title") == "Undo (z): edit"
+    assert undo.get_attribute("title").endswith("nothing runs: edit")
     undo.click()
     wait_for_headline(page, "step 1: prep_first_request → call_llm")
     assert lines.count() == 0
     page.keyboard.press("y")
     wait_for_headline(page, "what ran before: line `main 1`")
-    page.get_by_role("textbox", name="File of the walk").fill(str(tmp_path / "walk.json"))
+    page.get_by_role("textbox", name="File of the run").fill(str(tmp_path / "run.json"))
     press(page, "Save")
-    press(page, "Back")
+    press(page, "Look back")
     wait_for_headline(page, "step 1: prep_first_request → call_llm")
     press(page, "Open")
     wait_for_headline(page, "what ran before: line `main 1`")
@@ -412,13 +412,13 @@ def test_what_holds_for_the_rest_of_the_turn(
         ("sampling, as JSON", '{"model": "gpt-4o-mini", "temperature": 0.5}'),
     ):
         rest.get_by_label(label).fill(text)
-        at = rest.locator(f"div:has(> label:text-is('{label}'))")
+        at = rest.locator(f"div:has(> label:has-text('{label}'))").last
         at.get_by_role("button", name="for the rest of the turn").click()
         wait_for_headline(page, "edited")
         page.wait_for_function("document.querySelector('.ts-headline').ariaBusy === 'false'")
     press(page, "Step")
     wait_for_headline(page, "→ bill")
-    press(page, "Until")
+    press(page, "Run until")
     wait_for_headline(page, "prep_second_request → call_llm")
     rest.evaluate("each => each.open = true")
     rest.get_by_role("checkbox", name="weather").uncheck()
@@ -436,6 +436,77 @@ def test_what_holds_for_the_rest_of_the_turn(
     assert ("tools" in first, "tools" in second) == (True, False)
 
 
+def the_next(page: Any) -> tuple[str, str]:
+    """Returns the label of the one button that is the next to press, and the sentence about it."""
+    buttons = page.locator(".ts-primary")
+    assert buttons.count() == 1
+    label = buttons.evaluate("each => each.firstChild.textContent")
+    return label, page.locator(".ts-next").inner_text()
+
+
+def test_one_button_is_the_next_at_every_moment(page: Any, model: ScriptedModel) -> None:
+    """Whoever presses it, and answers what is asked, comes to the end by way of the request."""
+    with TurnStepper(turn_on(model, tools=[weather], approve=True), ask(QUESTION)) as stepper:
+        open_widget(page, stepper)
+        seen = []
+        while (now := the_next(page))[0] != "Look back":
+            seen.append(now[0])
+            handled = page.evaluate("models[0].get('view').handled")
+            page.locator(".ts-primary").click()
+            page.wait_for_function(f"models[0].get('view').handled > {handled}")
+        assert seen[:2] == ["Run until", "Step"]
+        assert seen.count("approve") == 2
+        assert "nothing is left to run" in now[1]
+        page.locator(".ts-primary").click()
+        wait_for_headline(page, "→ finalize")
+        assert the_next(page) == ("Step", stepper_says(page))
+        assert "earlier step" in stepper_says(page)
+    assert len(model.requests) == 2
+
+
+def stepper_says(page: Any) -> str:
+    return str(page.locator(".ts-next").inner_text())
+
+
+def test_a_changed_text_makes_its_button_the_next(page: Any, stepper: TurnStepper) -> None:
+    """Until it is used, or as it was."""
+    open_before_the_request(page, stepper)
+    assert the_next(page)[0] == "Step"
+    area = page.get_by_label("The pending request")
+    before = area.input_value()
+    area.fill(before.replace("Oslo", "Bergen"))
+    assert the_next(page)[0] == "Change this request only"
+    assert 'Press "Change this request only"' in stepper_says(page)
+    area.fill(before)
+    assert the_next(page)[0] == "Step"
+
+
+def test_each_pane_says_which_call_it_shows_and_offers_the_others(
+    page: Any, stepper: TurnStepper, model: ScriptedModel
+) -> None:
+    """After a run the last call is shown; the edited one is found by its name."""
+    open_before_the_request(page, stepper)
+    area = page.get_by_label("The pending request")
+    area.fill(area.input_value().replace("Oslo", "Bergen"))
+    press(page, "Change this request only")
+    wait_for_headline(page, "edited the request")
+    press(page, "Run")
+    wait_for_headline(page, "finished")
+    request, response = open_pane(page, "request"), open_pane(page, "response")
+    assert request.locator("summary").inner_text().split("\n") == ["request call 2 of 2, sent"]
+    choice = page.get_by_role("combobox", name="Call shown in request")
+    assert choice.locator("option").all_inner_texts() == ["call 1 (edited)", "call 2"]
+    choice.select_option("call 1 (edited)")
+    request.get_by_text("call 1 of 2, sent, edited").wait_for()
+    sent = json.loads(request.locator("pre").inner_text().partition("\n{")[2].join(("{", "")))
+    assert sent == model.requests[0].body
+    assert "Bergen" in json.dumps(sent)
+    response.get_by_text("call 1 of 2, tool_calls").wait_for()
+    press(page, "Look back")
+    wait_for_headline(page, "→ finalize")
+    assert "call 2 of 2" in request.locator("summary").inner_text()
+
+
 def test_a_change_that_no_button_has_taken_is_not_lost_without_a_word(
     page: Any, stepper: TurnStepper, model: ScriptedModel
 ) -> None:
@@ -448,15 +519,15 @@ def test_a_change_that_no_button_has_taken_is_not_lost_without_a_word(
         press(page, move)
         said = page.get_by_role("alert").get_by_text("not used yet")
         said.wait_for()
-        assert 'Press "Use for this request"' in said.inner_text()
+        assert 'Press "Change this request only"' in said.inner_text()
         assert not model.requests
         area.fill(json.dumps({**body, "temperature": 0.8}))
-    press(page, "Use for this request")
+    press(page, "Change this request only")
     wait_for_headline(page, "edited the request")
     press(page, "Step")
     wait_for_headline(page, "call_llm (edited) → ")
     assert [request.body["temperature"] for request in model.requests] == [0.8]
-    press(page, "Until")
+    press(page, "Run until")
     wait_for_headline(page, "→ call_llm")
     area.fill("nothing")
     press(page, "Step")

@@ -31,7 +31,7 @@ __all__ = ["rules_for"]
 
 _LOOKING: Final = frozenset(
     (
-        *("back", "jump", "line", "compare", "undo", "redo", "fork"),
+        *("back", "jump", "line", "compare", "model_call", "undo", "redo", "fork"),
         *("add_breakpoint", "remove_breakpoint"),
     )
 )

@@ -25,10 +25,10 @@ decimals that is an ArithmeticError.
 def damage_named(problem: str, remedy: str) -> Iterator[None]:
     """Raises TurnValueError for what goes wrong meanwhile: the problem, its kind and what to do.
 
-    >>> with damage_named("`a.json` is no walk", "Save one."):
+    >>> with damage_named("`a.json` is no run", "Save one."):
     ...     int(float("inf"))
     Traceback (most recent call last):
-    turngraph.state.errors.TurnValueError: `a.json` is no walk (OverflowError): Save one.
+    turngraph.state.errors.TurnValueError: `a.json` is no run (OverflowError): Save one.
     """
     try:
         yield

@@ -10,7 +10,15 @@ from langchain_core.messages import BaseMessage
 
 from turngraph.interfaces.plain_text import money, one_line
 
-__all__ = ["Change", "Comparison", "Differences", "diff_states", "role_of", "side_by_side"]
+__all__ = [
+    "Change",
+    "Comparison",
+    "Differences",
+    "diff_states",
+    "merge_edits",
+    "role_of",
+    "side_by_side",
+]
 
 _ABSENT = "(absent)"
 
@@ -149,6 +157,28 @@ def side_by_side(changes: Iterable[Change]) -> list[Change]:
             change = replace(other, after=change.after)
         found[change.path] = change
     return list(found.values())
+
+
+def merge_edits(base: Any, edited: Any, new: Any) -> Any:
+    """Returns `new` with what `edited` has changed in `base`. Where both changed a value, that of
+    `new` stands.
+
+    >>> merge_edits({"n": 1, "m": 1}, {"n": 2, "m": 2}, {"n": 3, "m": 1})
+    {'n': 3, 'm': 2}
+    """
+    if base == edited:
+        return new
+    if base == new:
+        return edited
+    if all(isinstance(each, Mapping) for each in (base, edited, new)):
+        names = dict.fromkeys((*new, *edited))
+        trios = {name: [each.get(name, _ABSENT) for each in (base, edited, new)] for name in names}
+        merged = {name: merge_edits(*trio) for name, trio in trios.items()}
+        return {name: value for name, value in merged.items() if value is not _ABSENT}
+    are_lists = all(isinstance(each, list) for each in (base, edited, new))
+    if are_lists and len(base) == len(edited) == len(new):
+        return [merge_edits(*trio) for trio in zip(base, edited, new, strict=True)]
+    return new
 
 
 def _changes(path: str, before: Any, after: Any) -> list[Change]:

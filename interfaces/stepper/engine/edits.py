@@ -2,17 +2,18 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from langchain_core.messages import AnyMessage, ToolMessage
 from langgraph.types import Overwrite
 
-from turngraph.interfaces.stepper.engine.differences import diff_states
+from turngraph.interfaces.stepper.engine.differences import diff_states, merge_edits
 from turngraph.interfaces.stepper.engine.steps import Step, listed
 from turngraph.interfaces.stepper.engine.task_controller import Override, Task, TaskKey
 from turngraph.interfaces.stepper.engine.wire_request import request_of, request_with_body
 from turngraph.state.errors import TurnInvocationError, TurnValueError
+from turngraph.state.messages import merge_messages
 from turngraph.state.reply import ToolCall
 from turngraph.state.request import ChatRequest
 from turngraph.state.result import ToolRun
@@ -44,7 +45,7 @@ class EditRequest:
     state: Mapping[str, Any] = field(default_factory=dict)
 
 
-def edit_from(given: EditRequest, step: Step, state: Mapping[str, object]) -> Edit:
+def edit_from(given: EditRequest, step: Step, state: Mapping[str, Any]) -> Edit:
     """Works out the edit that `given` means at `step`, where the graph has the values `state`.
 
     Raises TurnInvocationError if nothing or more than one thing is asked for, or if there is
@@ -62,7 +63,11 @@ def edit_from(given: EditRequest, step: Step, state: Mapping[str, object]) -> Ed
     if given.tool is not None:
         return _edit_tool(step, given.tool, state, given.arguments, given.result)
     # The messages reducer replaces a message whose id it knows and appends any other.
-    return Edit(f"edited {', '.join(given.state)}", step.namespace, given.state)
+    label, overrides = f"edited {', '.join(given.state)}", dict[TaskKey, Override]()
+    if "messages" in given.state and any(task.before_edit for task in step.pending):
+        messages = merge_messages(state["messages"], [given.state["messages"]])
+        overrides = _edited_on(step, {"messages": messages})
+    return Edit(label, step.namespace, given.state, overrides)
 
 
 def _edit_request(
@@ -70,7 +75,7 @@ def _edit_request(
 ) -> Edit:
     """Changes the pending request and those that follow in the turn.
 
-    What an earlier `edit(body=…)` changed in the pending one stays.
+    What an earlier `edit(body=…)` changed in the pending one stays, unless it is the same value.
     """
     task = _pending_model_call(step)
     label = "edited the request for the rest of the turn"
@@ -85,11 +90,7 @@ def _edit_request(
         )
     label = f"{label}: {listed(iter(request))}"
     values = {"request": _with_fields(state["request"], request)}
-    earlier = step.overrides.get(task.key)
-    if earlier is None or "request" not in earlier.input:
-        return Edit(label, task.namespace, values)
-    pending = Override(input={"request": _with_fields(earlier.input["request"], request)})
-    return Edit(label, task.namespace, values, {task.key: pending})
+    return Edit(label, task.namespace, values, _edited_on(step, values))
 
 
 def _with_fields(request: ChatRequest, fields: Mapping[str, object]) -> ChatRequest:
@@ -110,10 +111,37 @@ def _edit_body(step: Step, body: Mapping[str, Any] | str) -> Edit:
     pending = request_of(task, sent=False)
     if pending is not None and pending.body == body:
         raise TurnInvocationError("This is the pending request as it is: nothing was changed.")
+    given = request_of(_as_given(task), sent=False)
+    if given is not None and given.body == body:
+        return Edit("took the edit of the request back", overrides={task.key: Override()})
     override = Override(input={"request": request_with_body(task, body)})
     paths = [] if pending is None else [each.path for each in diff_states(pending.body, body)]
     label = f"edited the request: {listed(paths)}" if paths else "edited the request"
     return Edit(label, overrides={task.key: override})
+
+
+def _as_given(task: Task) -> Task:
+    """`task` with the input that the graph gave it."""
+    return replace(task, input={**task.input, **task.before_edit}, before_edit={})
+
+
+def _edited_on(step: Step, changed: Mapping[str, Any]) -> dict[TaskKey, Override]:
+    """What an earlier `edit(body=…)` has changed in the pending request, once the graph gives its
+    task `changed`. Where both have changed the same value, the new one is sent.
+    """
+    task = next((each for each in step.pending if "request" in each.before_edit), None)
+    if task is None:
+        return {}
+    given = _as_given(task)
+    new = replace(given, input={**given.input, **changed})
+    wires = [request_of(each, sent=False) for each in (given, task, new)]
+    bodies = [wire.body for wire in wires if wire is not None]
+    if len(bodies) < len(wires):
+        return {}
+    body = merge_edits(*bodies)
+    if body == bodies[-1]:
+        return {task.key: Override()}
+    return {task.key: Override(input={"request": request_with_body(new, body)})}
 
 
 def _edit_tool(
@@ -128,7 +156,11 @@ def _edit_tool(
         raise TurnValueError("Give either `arguments` or `result`.")
     task = next((task for task in step.open_tasks if _is_call_of(task, tool)), None)
     if task is not None and arguments is not None:
-        override = Override(input={"call": _call_with(task, arguments)})
+        call = _call_with(task, arguments)
+        if _has_same_arguments(call, _as_given(task).input["call"]):
+            label = f"took the edit of {tool} back"
+            return Edit(label, overrides={task.key: Override()})
+        override = Override(input={"call": call})
         return Edit(f"edited the arguments of {tool}", overrides={task.key: override})
     if task is not None:
         assert result is not None, "one of the two is given"
@@ -188,6 +220,13 @@ def _call_with(task: Task, arguments: Mapping[str, Any] | str) -> ToolCall:
     assert task.call is not None, "only a tool call has arguments"
     text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
     return task.call.model_copy(update={"arguments": text})
+
+
+def _has_same_arguments(call: ToolCall, other: ToolCall) -> bool:
+    try:
+        return bool(json.loads(call.arguments) == json.loads(other.arguments))
+    except ValueError:
+        return call.arguments == other.arguments
 
 
 def _is_call_of(task: Task, tool: str) -> bool:

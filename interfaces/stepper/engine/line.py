@@ -37,7 +37,7 @@ class Line(Inspector):
 
     @property
     def graph(self) -> Graph:
-        """The graph that is walked."""
+        """The graph that is stepped through."""
         return self._walk.graph
 
     @property
@@ -46,7 +46,7 @@ class Line(Inspector):
         return self._timeline.session.context
 
     def undo(self) -> Self:
-        """Takes back the last move of the walk, on whichever line it was made.
+        """Takes back the last move of the run, on whichever line it was made.
 
         Returns the stepper of that line. Nothing runs: steps that ran stay ahead, as after `back`,
         and what an edit or a retry led to comes back by `redo`. After a new move there is no

@@ -26,13 +26,13 @@ class StorableLine(Line):
     """The part of a stepper that outlives its process."""
 
     def save(self, path: Path | str) -> None:
-        """Writes the whole walk to a file: every line, its steps and where it stands; breakpoints.
+        """Writes the whole run to a file: every line, its steps and where it stands; breakpoints.
 
-        Only its owner may read the file: it holds the conversation. An older walk is replaced.
+        Only its owner may read the file: it holds the conversation. An older run is replaced.
         Runs that were undone are saved as lines; a breakpoint with a function is left out.
 
         Raises TurnValueError if the state holds something that cannot be saved, or if the file
-        cannot be written or is there and no walk.
+        cannot be written or is there and no saved run.
         """
         lines = {
             name: SavedLine(name, line.line_state, tuple(line.breakpoints))
@@ -52,18 +52,18 @@ class StorableLine(Line):
 
     @classmethod
     def open(cls, path: Path | str, graph: Graph, *, context: object = None) -> Self:
-        """Opens a walk that `save` wrote, and returns the line from which it was saved.
+        """Opens a run that `save` wrote, and returns the line from which it was saved.
 
-        Nothing runs. The walk goes on where it stood: what was answered is not asked again.
+        Nothing runs now. The run goes on where it stood: what was answered is not asked again.
 
         Args:
             path: the file.
-            graph: the graph that the walk was made with, or one with the same nodes.
+            graph: the graph that the run was made with, or one with the same nodes.
             context: what the nodes read from `runtime.context`; it is not saved, as it may hold a
                 key.
 
-        Raises TurnValueError if the file is no walk, is damaged, or goes through nodes that the
-        graph does not have.
+        Raises TurnValueError if the file is no saved run, is damaged, or goes through nodes that
+        the graph does not have.
         """
         walk = read_walk(Path(path), graph)
         first, *others = walk.lines
@@ -85,11 +85,11 @@ class StorableLine(Line):
         and `attach` shows the steps. Until this is called, no stored thread is changed.
 
         Args:
-            thread: a thread's id or a LangGraph configuration; by default the thread that the walk
+            thread: a thread's id or a LangGraph configuration; by default the thread that the run
                 began with. Another thread must be new.
 
         Raises TurnInvocationError if the graph has no checkpointer, or if the thread holds what
-        this walk did not begin with.
+        this run did not begin with.
         """
         session = self._timeline.session
         if thread is None:

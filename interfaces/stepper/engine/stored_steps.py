@@ -182,7 +182,7 @@ class StepReader:
             node = getattr(graph, "nodes", {}).get(part.partition(":")[0])
             if node is None:
                 raise TurnValueError(
-                    f"The walk goes through the node `{part.partition(':')[0]}`, which this graph "
+                    f"The run goes through the node `{part.partition(':')[0]}`, which this graph "
                     "does not have. Open it with the graph that it was made with."
                 )
             graph = node.bound

@@ -41,12 +41,12 @@ def write_thread(
     end, newest = latest_checkpoint_id(graph, thread_id), str(max(snapshot.storage[""]))
     if end != known_end:
         raise TurnInvocationError(
-            f"The thread `{thread_id}` holds a conversation that this walk did not begin with, or "
+            f"The thread `{thread_id}` holds a conversation that this run did not begin with, or "
             "has gone on since. Write to a thread with a new id."
         )
     if newest < end:
         raise TurnInvocationError(
-            f"The thread `{thread_id}` holds a newer line of this walk, and its latest checkpoint "
+            f"The thread `{thread_id}` holds a newer line of this run, and its latest checkpoint "
             "would stay the latest. Write this line to a thread with a new id."
         )
     source = SessionSaver(saver.thread_id, snapshot)

@@ -86,26 +86,26 @@ def _check_replaceable(path: Path) -> None:
     except OSError:  # there is none; anything else is said when it is written
         return
     if beginning and beginning != _BEGINNING.encode():
-        raise TurnValueError(f"`{path}` is no saved walk and is not replaced. Give another name.")
+        raise TurnValueError(f"`{path}` is no saved run and is not replaced. Give another name.")
 
 
 def read_walk(path: Path, graph: Graph) -> SavedWalk:
     """Reads what `write_walk` wrote for the same graph.
 
-    Raises TurnValueError if the file is no walk, or one of another graph.
+    Raises TurnValueError if the file is no saved run, or one of another graph.
     """
     try:
         written = path.read_bytes()
     except OSError as exc:
         raise TurnValueError(f"`{path}` cannot be read: {exc.strerror or exc}.") from exc
-    what = f"`{path}` is no saved walk, or it is damaged"
+    what = f"`{path}` is no saved run, or it is damaged"
     with damage_named(what, "`stepper.save(path)` writes one."):
         content = json.loads(written.decode("utf-8"))
         if content["format"] != _FORMAT:
             raise ValueError(f"its format is {content['format']!r}")
         if content["version"] != _VERSION:
             raise TurnValueError(
-                f"`{path}` is a walk of version {content['version']}; this release reads version "
+                f"`{path}` is a run of version {content['version']}; this release reads version "
                 f"{_VERSION}."
             )
         steps = StepReader(graph, content["configurable"]["thread_id"], content).steps()

@@ -59,7 +59,7 @@ def _back(stepper: Stepper, message: Message) -> None:
 def _save(stepper: Stepper, message: Message) -> None:
     path = str(message.get("path", "")).strip()
     if not path:
-        raise TurnValueError("A walk is saved to a file. Type its name, as in: walk.json")
+        raise TurnValueError("A run is saved to a file. Type its name, as in: run.json")
     stepper.save(path)
 
 

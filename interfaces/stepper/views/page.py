@@ -4,6 +4,7 @@ Text from a model, a tool or a server is escaped here, in one place, by `html.es
 markup.
 """
 
+import re
 from html import escape
 from typing import Final
 
@@ -25,6 +26,9 @@ _OPEN_PANES: Final = (
     *("problem", "question", "answer", "messages", "request", "response", "tools", "tasks"),
 )
 """The panes that are open at first."""
+
+_PART: Final = re.compile(r"[._/\]](?=.)")
+"""Where the name of a value may break: between its parts."""
 
 _SCROLLING: Final = '<div class="ts-content" tabindex="0" role="group" aria-label="{}">'
 """A long pane scrolls, by the keyboard too."""
@@ -118,7 +122,8 @@ def _row_mark(first: str) -> str:
 
 def _cells(first: str, *others: str) -> str:
     cells = "".join(f"<td>{escape(cell)}</td>" for cell in others)
-    return f'<th scope="row">{escape(first)}</th>{cells}'
+    name = _PART.sub(r"\g<0><wbr>", escape(first))
+    return f'<th scope="row"><span class="ts-name">{name}</span></th>{cells}'
 
 
 def _current(step: Step, now: Step) -> str:

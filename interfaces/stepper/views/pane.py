@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from turngraph.drawing.marks import Mark
 from turngraph.interfaces.plain_text import printable
 
-__all__ = ["Pane", "fitted", "message_text", "short", "table", "value_text"]
+__all__ = ["Pane", "counted", "fitted", "message_text", "short", "table", "value_text"]
 
 _MAX_PANE_CHARS: Final = 20_000
 """Keeps a page quick, however long the thread is."""
@@ -47,11 +47,18 @@ class Pane:
         return not (self.text or self.rows or self.pictures)
 
 
-def table(head: Row, rows: Sequence[Row], row_format: str, note: str | None = None) -> Pane:
-    """A pane of rows; its note is the number of rows unless one is given."""
-    if note is None:
-        note = str(len(rows)) if rows else ""
+def table(
+    head: Row, rows: Sequence[Row], row_format: str, *, unit: str = "", note: str = ""
+) -> Pane:
+    """A pane of rows; its note is how many there are of the unit, unless one is given."""
+    if unit and rows:
+        note = counted(len(rows), unit)
     return Pane(head=head, rows=tuple(rows), row_format=row_format, note=note)
+
+
+def counted(number: int, unit: str) -> str:
+    """Returns a number of things in words: `1 message`, `2 messages`."""
+    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
 
 
 def message_text(message: BaseMessage) -> str:

@@ -2,7 +2,6 @@
 and the terminal.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
@@ -20,9 +19,11 @@ from turngraph.interfaces.stepper.engine.differences import (
 from turngraph.interfaces.stepper.engine.step_texts import TaskNames, step_texts
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.engine.steps import Step
+from turngraph.interfaces.stepper.views.call_panes import CALL_PANES
 from turngraph.interfaces.stepper.views.charts import cost_chart, timeline_chart, tokens_chart
 from turngraph.interfaces.stepper.views.pane import (
     Pane,
+    counted,
     fitted,
     message_text,
     short,
@@ -36,7 +37,6 @@ from turngraph.interfaces.stepper.views.rows import charge_row, tool_rows
 from turngraph.interfaces.stepper.views.shown_request import shown_request
 from turngraph.interfaces.stepper.views.status import (
     answer_of,
-    calls_model_next,
     problems_of,
     turn_mark,
 )
@@ -46,20 +46,30 @@ __all__ = ["PANES", "Pane", "headline", "pane_of", "panes_of", "step_now"]
 _MAX_MESSAGES: Final = 30
 
 
-def panes_of(stepper: Stepper, compared: str | None = None) -> dict[str, Pane]:
+def panes_of(
+    stepper: Stepper, compared: str | None = None, call: int | None = None
+) -> dict[str, Pane]:
     """Returns every pane by name, in the order of the screen.
 
-    `compared` names the line that the pane `compare` shows beside this one; by default any other.
+    Args:
+        stepper: where the turn stands.
+        compared: the line that the pane `compare` shows beside this one; by default any other.
+        call: the number of the call to the model that `request`, `response` and `curl` show; by
+            default the latest.
     """
-    return {name: pane_of(stepper, name, compared) for name in PANES}
+    return {name: pane_of(stepper, name, compared, call) for name in PANES}
 
 
-def pane_of(stepper: Stepper, name: str, compared: str | None = None) -> Pane:
+def pane_of(
+    stepper: Stepper, name: str, compared: str | None = None, call: int | None = None
+) -> Pane:
     """Returns one of the panes that `panes_of` returns; in a long thread, each takes its time."""
     # A pane may show values of the user's graph, whose own methods can fail: the others stay.
     try:
         if name == "compare" and compared is not None and compared in stepper.forks:
             return fitted(_comparison(stepper, compared))
+        if name in CALL_PANES:
+            return fitted(CALL_PANES[name](stepper, call))
         return fitted(PANES[name](stepper))
     except Exception as exc:  # noqa: BLE001 - see above
         message = f"This pane cannot be shown: {type(exc).__name__}: {exc}"
@@ -119,51 +129,20 @@ def _messages(stepper: Stepper) -> Pane:
         (f"{place} {role_of(message)}", message_text(message))
         for place, message in enumerate(shown, earlier + 1)
     ]
-    return table(("from", "text"), rows, "{}: {}", note=str(len(messages)) if messages else "")
-
-
-def _request(stepper: Stepper) -> Pane:
-    request = shown_request(stepper)
-    if request is None:
-        return Pane()
-    warnings = "".join(f"\n// {warning}" for warning in request.wire.warnings)
-    edits = "".join(f"// edited: {printable(str(edit))}\n" for edit in request.wire.edits)
-    note = "sent" if request.wire.sent else "about to be sent"
-    return Pane(f"{edits}{request.text}{warnings}", note=f"{note}, edited" if edits else note)
-
-
-def _curl(stepper: Stepper) -> Pane:
-    request = shown_request(stepper)
-    return Pane() if request is None else Pane(request.wire.as_curl())
-
-
-def _response(stepper: Stepper) -> Pane:
-    attempts = [attempt for step in stepper.steps_so_far for attempt in step.attempts]
-    if not attempts:
-        return Pane()
-    reply, error, note = attempts[-1].reply, attempts[-1].error, f"call {len(attempts)}"
-    if calls_model_next(stepper.now):
-        note = f"{note}, before the one that is about to be sent"
-    if reply is None:
-        assert error is not None, "an attempt has an answer or an error"
-        # Its sentence stands in the answer's place.
-        fields = error.model_dump(mode="json", exclude_none=True, exclude={"message"})
-        return Pane(json.dumps(fields, indent=2), note=f"{note}, failed", mark="failed")
-    fields = reply.model_dump(mode="json", exclude_defaults=True, exclude={"raw"})
-    notes = filter(None, (note, reply.finish_reason))
-    return Pane(json.dumps(fields, indent=2, ensure_ascii=False), note=", ".join(notes))
+    note = counted(len(messages), "message") if messages else ""
+    return table(("from", "text"), rows, "{}: {}", note=note)
 
 
 def _tools(stepper: Stepper) -> Pane:
     head = ("status", "tool", "arguments", "result")
-    return table(head, tool_rows(stepper), "{}: {}({}) → {}")
+    return table(head, tool_rows(stepper), "{}: {}({}) → {}", unit="call")
 
 
 def _tasks(stepper: Stepper) -> Pane:
     tasks = parallel_tasks(stepper.steps_so_far)
     rows = [(each.status, each.name, short(each.given), short(each.answer)) for each in tasks]
     failed = sum(each.mark == "failed" for each in tasks)
-    count = f"{failed} of {len(tasks)} failed" if failed else f"{len(tasks)}"
+    count = f"{failed} of {len(tasks)} failed" if failed else counted(len(tasks), "task")
     head = ("status", "task", "given", "answer")
     return table(head, rows, "{} {}: {} → {}", note=count if tasks else "")
 
@@ -176,7 +155,7 @@ def _state(stepper: Stepper) -> Pane:
         rows.append((str(name), value_text(value)))
         if name == "request" and (edits := _pending_edits(stepper)):
             rows.append(("request, this call only", "\n".join(map(str, edits))))
-    return table(("name", "value"), rows, "{}: {}")
+    return table(("name", "value"), rows, "{}: {}", unit="value")
 
 
 def _pending_edits(stepper: Stepper) -> Differences:
@@ -198,7 +177,7 @@ def _difference(stepper: Stepper) -> Pane:
             (each.path, short(each.before), short(each.after))
             for each in edits_of_step(before, now, shown)
         ]
-    return table(("what", "before", "after"), rows, "{}: {} → {}")
+    return table(("what", "before", "after"), rows, "{}: {} → {}", unit="change")
 
 
 def _changes(stepper: Stepper, before: Step, now: Step) -> Iterator[tuple[str, Any, Any]]:
@@ -222,7 +201,7 @@ def _events(stepper: Stepper) -> Pane:
     # Tokens are left out: the answer they add up to has a pane of its own.
     shown = [event for event in stepper.events if getattr(event, "type", "") != "token"]
     rows = [(getattr(event, "type", type(event).__name__), _fields(event)) for event in shown]
-    return table(("event", "what"), rows, "{} {}")
+    return table(("event", "what"), rows, "{} {}", unit="event")
 
 
 def _fields(event: BaseModel) -> str:
@@ -272,8 +251,8 @@ PANES: Final[Mapping[str, Callable[[Stepper], Pane]]] = {
     "question": _question,
     "answer": _answer,
     "messages": _messages,
-    "request": _request,
-    "response": _response,
+    "request": lambda stepper: CALL_PANES["request"](stepper, None),
+    "response": lambda stepper: CALL_PANES["response"](stepper, None),
     "tools": _tools,
     "tasks": _tasks,
     "state": _state,
@@ -282,7 +261,7 @@ PANES: Final[Mapping[str, Callable[[Stepper], Pane]]] = {
     "charges": _charges,
     "charts": _charts,
     "compare": _compare,
-    "curl": _curl,
+    "curl": lambda stepper: CALL_PANES["curl"](stepper, None),
     "breakpoints": _breakpoints,
 }
 """How each pane is built, by name, in the order of the screen."""

@@ -5,7 +5,8 @@ from weakref import WeakKeyDictionary
 
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.engine.steps import Step
-from turngraph.interfaces.stepper.engine.wire_request import WireRequest
+from turngraph.interfaces.stepper.engine.wire_request import WireRequest, request_of
+from turngraph.interfaces.stepper.views.model_calls import shown_call
 
 __all__ = ["ShownRequest", "shown_request"]
 
@@ -15,20 +16,32 @@ class ShownRequest(NamedTuple):
 
     wire: WireRequest
     text: str
+    call: int
+    """The number of the call that it is of, from 1."""
 
 
 # The last one of each line: in a long thread, writing it takes long.
-_LAST: Final[WeakKeyDictionary[Stepper, tuple[Step, ShownRequest | None]]] = WeakKeyDictionary()
+_LAST: Final[WeakKeyDictionary[Stepper, tuple[Step, dict[int, ShownRequest | None]]]] = (
+    WeakKeyDictionary()
+)
 
 
-def shown_request(stepper: Stepper) -> ShownRequest | None:
-    """Returns the request that is about to be sent, or else the last one; None if there is none.
+def shown_request(stepper: Stepper, call: int | None = None) -> ShownRequest | None:
+    """Returns the request of a call: of the one with that number, or else of the one that is about
+    to be sent, or of the last one. None if there is none.
 
     It is shared by all who show it, so nobody may change it.
     """
-    step, shown = _LAST.get(stepper, (None, None))
+    step, known = _LAST.get(stepper, (None, {}))
     if step is not stepper.now:
-        wire = stepper.request
-        shown = None if wire is None else ShownRequest(wire, str(wire))
-        _LAST[stepper] = (stepper.now, shown)
-    return shown
+        known = {}
+        _LAST[stepper] = (stepper.now, known)
+    chosen = shown_call(stepper, call)
+    if chosen is None:
+        return None
+    if chosen.number not in known:
+        wire = request_of(chosen.task, sent=chosen.sent)
+        known[chosen.number] = (
+            None if wire is None else ShownRequest(wire, str(wire), chosen.number)
+        )
+    return known[chosen.number]

@@ -15,6 +15,7 @@ from turngraph.interfaces.stepper.engine.problems import problem_of_run
 from turngraph.interfaces.stepper.engine.stepper import Stepper
 from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.interfaces.stepper.engine.task_controller import Task
+from turngraph.interfaces.stepper.views.model_calls import calls_model, model_calls
 from turngraph.interfaces.stepper.views.questions import call_text, question_text
 from turngraph.state.result import Attempt
 
@@ -67,18 +68,18 @@ def answer_of(stepper: Stepper) -> Answer:
         text = part.text if part is not None and is_last else ""
         return Answer("failed", "\n\n".join((*problems, *filter(None, [text]))))
     if calls_model_next(now):
-        return Answer("next", "", f"call {len(attempts) + 1} is about to be sent")
+        return Answer("next", "", f"call {len(model_calls(stepper))} is about to be sent")
     reply = attempts[-1].reply if attempts else None
     if reply is not None:
         asked = "\n".join(call_text(call.name, call.arguments) for call in reply.tool_calls)
         text = "\n\n".join(filter(None, (reply.text, asked and f"calls {asked}")))
-        return Answer("done", text, f"call {len(attempts)}")
+        return Answer("done", text, f"call {len(model_calls(stepper))}")
     return Answer("done" if now.finished else "next", _last_ai_text(stepper))
 
 
 def calls_model_next(step: Step) -> bool:
     """Returns whether a request is about to be sent."""
-    return any(task.node == "call_llm" and task.stage is not None for task in step.pending)
+    return any(calls_model(task) for task in step.pending)
 
 
 def problems_of(stepper: Stepper) -> tuple[str, ...]:

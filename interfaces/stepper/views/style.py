@@ -4,10 +4,10 @@ from typing import Final
 
 __all__ = ["CSS", "DARK", "LIGHT"]
 
-LIGHT: Final = """color-scheme:light;--ink:#1f2328;--dim:#59636e;--line:#d0d7de;--paper:#fff;
+LIGHT: Final = """color-scheme:light;--ink:#1f2328;--dim:#4b535d;--line:#d0d7de;--paper:#fff;
 --soft:#f6f8fa;
 --lit:#0969da;--lit-paper:#ddf4ff;--good:#1a7f37;--bad:#cf222e;--wait:#9a6700;--box:#57606a"""
-DARK: Final = """color-scheme:dark;--ink:#e6edf3;--dim:#9198a1;--line:#3d444d;--paper:#0d1117;
+DARK: Final = """color-scheme:dark;--ink:#e6edf3;--dim:#adb5bf;--line:#3d444d;--paper:#0d1117;
 --soft:#151b23;
 --lit:#4493f8;--lit-paper:#0a2351;--good:#3fb950;--bad:#f85149;--wait:#d29922;--box:#8b949e"""
 # How each notebook marks its theme: JupyterLab and Notebook, VS Code, Colab, marimo. Without a mark
@@ -42,7 +42,7 @@ border-radius:6px;color:var(--wait)}}
 .turnstepper .ts-bar{{display:flex;flex-wrap:wrap;gap:6px;align-items:center;margin-bottom:8px}}
 .turnstepper .ts-top{{position:sticky;top:0;z-index:2;background:var(--paper);padding:4px 0}}
 .turnstepper .ts-top :is(.ts-headline,.ts-bar){{margin-bottom:4px}}
-.turnstepper .ts-pair{{display:flex;gap:inherit;align-items:center;min-width:0}}
+.turnstepper .ts-pair{{display:flex;gap:6px;align-items:center;min-width:0}}
 .turnstepper .ts-pair>*{{min-width:0}}
 .turnstepper .ts-bar:empty{{display:none}}
 .turnstepper .ts-bar span{{color:var(--dim)}}
@@ -55,11 +55,19 @@ min-height:28px;max-width:100%}}
 .turnstepper button:hover:enabled{{border-color:var(--lit)}}
 .turnstepper button[aria-pressed=true],.turnstepper button[aria-current]{{border-color:var(--lit);
 background:var(--lit-paper);font-weight:600}}
+.turnstepper button.ts-primary:enabled{{background:var(--lit);border-color:var(--lit);
+color:var(--paper);font-weight:600}}
+.turnstepper button.ts-primary:enabled kbd{{color:inherit}}
+.turnstepper button[hidden]{{display:none}}
+.turnstepper .ts-rare{{display:contents}}
+.turnstepper .ts-more{{display:none}}
 .turnstepper kbd{{font:11px ui-monospace,Menlo,Consolas,monospace;color:var(--dim);margin-left:5px}}
 .turnstepper :focus-visible{{outline:2px solid var(--lit);outline-offset:1px}}
 .turnstepper input[type=range]{{width:100%;margin:2px 0 8px;accent-color:var(--lit)}}
-.turnstepper :is(.ts-problem,.ts-error,.ts-stop):empty{{display:none}}
-.turnstepper .ts-stop{{color:var(--dim);margin:4px 0 8px}}
+.turnstepper :is(.ts-problem,.ts-error,.ts-next):empty{{display:none}}
+.turnstepper .ts-next{{margin:2px 0 8px;padding:3px 10px;border-left:3px solid var(--lit);
+background:var(--soft)}}
+.turnstepper ::placeholder{{color:var(--dim);opacity:1}}
 .turnstepper .ts-problem,.turnstepper .ts-error{{color:var(--bad);margin:4px 0 8px;
 white-space:pre-wrap;
 overflow-wrap:anywhere}}
@@ -72,12 +80,11 @@ max-height:min(640px,calc(100vh - var(--top,0px) - 40px));margin:0 auto}}
 .turnstepper .ts-graph p{{margin:0 0 4px;color:var(--dim);overflow-wrap:anywhere}}
 .turnstepper .ts-panes{{flex:1 1 0;min-width:0}}
 .turnstepper td{{min-width:6.5em}}
-.turnstepper tbody th{{color:var(--dim);font-weight:600;white-space:nowrap;max-width:220px;
-overflow:hidden;
-text-overflow:ellipsis}}
+.turnstepper tbody th{{color:var(--dim);font-weight:600}}
+.turnstepper .ts-name{{display:inline-block;width:max-content;max-width:18em}}
 .turnstepper [data-pane=compare] table{{table-layout:fixed}}
-.turnstepper [data-pane=compare] thead th:first-child{{width:11em}}
-.turnstepper [data-pane=compare] tbody th{{white-space:normal;overflow-wrap:break-word}}
+.turnstepper [data-pane=compare] thead th:first-child{{width:14em}}
+.turnstepper [data-pane=compare] .ts-name{{max-width:100%}}
 .turnstepper .ts-edited{{margin:8px 0;padding:4px 10px;border:1px solid var(--lit);
 border-radius:6px;background:var(--lit-paper)}}
 .turnstepper .ts-edited ul{{margin:2px 0;padding-left:18px}}
@@ -89,15 +96,18 @@ border-radius:6px;background:var(--lit-paper)}}
 .turnstepper .ts-bar[role=toolbar] button{{padding:3px 7px}}
 .turnstepper .ts-bar[role=toolbar] select{{max-width:11em}}
 .turnstepper .ts-bar[role=toolbar] input{{width:9em}}
-.turnstepper :is([data-pane=diff],[data-pane=state]) tbody th{{white-space:normal;max-width:8.5em}}
-.turnstepper [data-pane=compare] thead th:first-child{{width:8em}}
+.turnstepper .ts-bar[role=toolbar]:not([data-all]) .ts-rare{{display:none}}
+.turnstepper .ts-more{{display:block}}
+.turnstepper .ts-name{{max-width:8.5em}}
+.turnstepper [data-pane=compare] thead th:first-child{{width:8.5em}}
 .turnstepper td{{min-width:4em}}
 .turnstepper kbd{{display:none}}}}
 .turnstepper details{{border-top:1px solid var(--line);padding:5px 0}}
 .turnstepper summary{{cursor:pointer;font-weight:600}}
 .turnstepper summary small{{font-weight:400;color:var(--dim);margin-left:8px}}
 .turnstepper details>div{{margin-top:4px}}
-.turnstepper .ts-content{{max-height:300px;overflow:auto}}
+.turnstepper .ts-content{{max-height:296px;max-height:max(296px,calc(round(down,45vh,18px) + 8px));
+overflow:auto}}
 .turnstepper details[data-mark=failed] pre{{color:var(--bad);border:1px solid var(--bad)}}
 .turnstepper details[data-mark=failed]>summary{{color:var(--bad)}}
 .turnstepper details[data-mark=waiting] pre{{border:1px solid var(--wait)}}
@@ -109,9 +119,11 @@ border-radius:6px;background:var(--lit-paper)}}
 font:12px/1.5 ui-monospace,Menlo,Consolas,monospace;
 white-space:pre-wrap;overflow-wrap:anywhere;word-break:normal;color:inherit}}
 .turnstepper pre{{margin:0;padding:8px;background:var(--soft);border-radius:6px}}
-.turnstepper textarea{{width:100%;min-height:56px;border:1px solid var(--line);border-radius:6px;
-background:var(--paper);padding:6px 8px;resize:vertical;display:block;margin:2px 0 6px}}
-.turnstepper textarea.ts-tall{{min-height:240px}}
+.turnstepper textarea{{width:100%;min-height:62px;border:1px solid var(--line);border-radius:6px;
+background:var(--paper);padding:6px 8px 0;resize:vertical;display:block;margin:2px 0 6px}}
+.turnstepper textarea{{field-sizing:content;max-height:calc(round(down,60vh,18px) + 8px)}}
+.turnstepper textarea.ts-tall{{min-height:242px}}
+@supports not (field-sizing:content){{.turnstepper textarea.ts-tall{{height:50vh}}}}
 .turnstepper textarea[aria-invalid=true]{{border-color:var(--bad)}}
 .turnstepper table{{border-collapse:collapse;width:100%;margin:0;font-size:12px;table-layout:auto}}
 .turnstepper.turnstepper :is(th,td){{text-align:left;vertical-align:top;

@@ -7,6 +7,13 @@ from typing import Any, Final
 from langchain_core.messages import HumanMessage
 
 from turngraph.interfaces.stepper.engine.stepper import Stepper
+from turngraph.interfaces.stepper.engine.wire_request import WireRequest
+from turngraph.interfaces.stepper.views.edited_parts import (
+    SYSTEM_ROLES,
+    edited_sampling,
+    edited_text,
+    edited_tools,
+)
 from turngraph.interfaces.stepper.views.shown_request import shown_request
 from turngraph.state.errors import TurnInvocationError, TurnValueError
 from turngraph.state.json_types import JsonObject
@@ -19,25 +26,43 @@ _SAMPLING: Final = (
     *("parallel_tool_calls", "reasoning_effort", "verbosity"),
 )
 """The fields of a request that are edited together."""
+_SAMPLING_LABEL: Final = f"sampling, as JSON with any of: {', '.join(_SAMPLING)}"
 
 
 def turn_fields(stepper: Stepper) -> JsonObject | None:
-    """Returns what can be edited for the rest of the turn; None where no request is pending."""
-    request = _pending(stepper)
-    if request is None:
+    """Returns what can be edited for the rest of the turn; None where no request is pending.
+
+    Each field begins with what is about to be sent, also where that was edited for this call alone.
+    """
+    request, shown = _pending(stepper), shown_request(stepper)
+    if request is None or shown is None:
         return None
-    question, offered = _question(stepper), {tool.name for tool in request.tools}
-    sampling = request.model_dump(mode="json", include=set(_SAMPLING), exclude_none=True)
+    wire, question = shown.wire, _question(stepper)
+    system, user = edited_text(wire, SYSTEM_ROLES), edited_text(wire, ("user",), last=True)
+    if system is None:
+        system = request.system or ""
+    if user is None:
+        user = "" if question is None else question.text
+    offered = edited_tools(wire)
+    if offered is None:
+        offered = {tool.name for tool in request.tools}
     return {
         "fields": [
-            _field("system", "system message", request.system or ""),
-            _field("user", "user message", "" if question is None else question.text),
-            _field("sampling", "sampling, as JSON", json.dumps(sampling, ensure_ascii=False)),
+            _field("system", "system message", system),
+            _field("user", "user message", user),
+            _field("sampling", _SAMPLING_LABEL, _sampling_text(request, wire)),
         ],
         "tools": [
             {"name": name, "offered": name in offered} for name in _known_tools(stepper, request)
         ],
     }
+
+
+def _sampling_text(request: ChatRequest, wire: WireRequest) -> str:
+    fields = request.model_dump(mode="json", include=set(_SAMPLING), exclude_none=True)
+    fields |= edited_sampling(wire, _SAMPLING)
+    fields = {name: value for name, value in fields.items() if value is not None}
+    return json.dumps(fields, ensure_ascii=False)
 
 
 def _field(part: str, label: str, value: str) -> JsonObject:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from turngraph.interfaces.plain_text import printable
 from turngraph.interfaces.stepper.engine.retry_pauses import RetryPauses, TellPauses
 from turngraph.interfaces.stepper.engine.stepper import Stepper
+from turngraph.interfaces.stepper.engine.steps import Step
 from turngraph.interfaces.stepper.views.actions import ACTIONS, Message
 from turngraph.interfaces.stepper.views.widget_view import widget_view
 from turngraph.state.errors import TurngraphError
@@ -33,6 +34,8 @@ class WidgetController:
         self.stepper = stepper
         self._refresh, self._pauses = refresh, RetryPauses(tell_pauses)
         self._compared: str | None = None
+        self._call: tuple[Step, int] | None = None
+        """The call to the model that was chosen, and where: a move shows the latest again."""
         self._refusal = {"field": "", "text": ""}
         self._handled = 0
         self._lock = threading.Lock()  # clicks come from changing threads
@@ -62,8 +65,10 @@ class WidgetController:
 
     def view(self) -> JsonObject:
         """Returns what is drawn, as JSON."""
+        is_here = self._call is not None and self._call[0] is self.stepper.now
+        call = self._call[1] if self._call is not None and is_here else None
         return {
-            **widget_view(self.stepper, compared=self._compared),
+            **widget_view(self.stepper, compared=self._compared, call=call),
             "refusal": self._refusal,
             "compared": self._compared,
             # The browser counts its messages: it shows "working…" until this number is reached.
@@ -84,6 +89,8 @@ class WidgetController:
             self._show_line(self.stepper.forks[str(message["name"])])
         elif action == "compare":
             self._compared = str(message["name"])
+        elif action == "model_call":
+            self._call = (self.stepper.now, int(message["number"]))
         elif action in ACTIONS:
             ACTIONS[action](self.stepper, message)
 

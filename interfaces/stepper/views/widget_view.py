@@ -14,10 +14,12 @@ from turngraph.interfaces.stepper.engine.stop_names import EVENT_TYPES
 from turngraph.interfaces.stepper.engine.task_controller import Graph, calls_graph, graphs_in
 from turngraph.interfaces.stepper.views.actions import BREAKPOINT_FIELDS
 from turngraph.interfaces.stepper.views.message_edits import editable_messages
+from turngraph.interfaces.stepper.views.model_calls import model_calls
+from turngraph.interfaces.stepper.views.next_step import next_step
 from turngraph.interfaces.stepper.views.page import graph_path, graph_svg, open_panes
 from turngraph.interfaces.stepper.views.panes import headline, panes_of
 from turngraph.interfaces.stepper.views.questions import answer_draft, is_approval, question_text
-from turngraph.interfaces.stepper.views.shown_request import shown_request
+from turngraph.interfaces.stepper.views.shown_request import ShownRequest, shown_request
 from turngraph.interfaces.stepper.views.state_edits import state_fields
 from turngraph.interfaces.stepper.views.status import step_mark, turn_mark, why_no_step
 from turngraph.interfaces.stepper.views.turn_edits import turn_fields
@@ -57,11 +59,17 @@ def _has_turn(graph: Graph) -> bool:
     return any(isinstance(node.bound, Stage) or calls_graph(node) for node in nodes)
 
 
-def widget_view(stepper: Stepper, *, compared: str | None = None) -> JsonObject:
+def widget_view(
+    stepper: Stepper, *, compared: str | None = None, call: int | None = None
+) -> JsonObject:
     """Returns everything that is drawn of the place where the stepper stands.
 
-    `compared` names the line that the pane `compare` shows beside this one.
+    Args:
+        stepper: where the turn stands.
+        compared: the line that the pane `compare` shows beside this one.
+        call: the number of the call to the model whose request and response are shown.
     """
+    request, calls = shown_request(stepper, call), model_calls(stepper)
     return {
         "headline": headline(stepper),
         "mark": turn_mark(stepper),
@@ -73,11 +81,13 @@ def widget_view(stepper: Stepper, *, compared: str | None = None) -> JsonObject:
         "position": len(stepper.steps_so_far) - 1,
         "graph": graph_path(stepper),
         "svg": graph_svg(stepper),
-        "panes": {name: asdict(pane) for name, pane in panes_of(stepper, compared).items()},
-        "stop": why_no_step(stepper),
-        "turn": turn_fields(stepper),
-        "body": _editable_body(stepper),
-        "edits": _edits(stepper),
+        "panes": {name: asdict(pane) for name, pane in panes_of(stepper, compared, call).items()},
+        "next": next_step(stepper)._asdict(),
+        "turn": None if request is None or request.wire.sent else turn_fields(stepper),
+        "body": _editable_body(request),
+        "edits": _edits(request),
+        "model_calls": [{"number": each.number, "name": each.name} for each in calls],
+        "model_call": 0 if request is None else request.call,
         "messages": editable_messages(stepper),
         "state": state_fields(stepper),
         "calls": _editable_calls(stepper),
@@ -85,6 +95,7 @@ def widget_view(stepper: Stepper, *, compared: str | None = None) -> JsonObject:
         "undo": stepper.to_undo.replace("_", " "),
         "redo": stepper.to_redo.replace("_", " "),
         "disabled": _disabled(stepper),
+        "hidden": _hidden(stepper),
         "breakpoints": [printable(repr(each)) for each in stepper.breakpoints],
     }
 
@@ -119,16 +130,21 @@ def _disabled(stepper: Stepper) -> dict[str, str]:
     return {action: reason for action, reason in reasons.items() if reason}
 
 
-def _editable_body(stepper: Stepper) -> str:
+def _hidden(stepper: Stepper) -> list[str]:
+    """The actions whose buttons would do here what Step does."""
+    has_graphs = len(list(graphs_in(stepper.graph))) > 1
+    into = has_graphs or len(stepper.now.pending) > 1
+    return [*([] if into else ["step_into"]), *([] if has_graphs else ["step_over"])]
+
+
+def _editable_body(request: ShownRequest | None) -> str:
     """The JSON of the pending request; empty if none is pending or it is too long for a page."""
-    request = shown_request(stepper)
     body = "" if request is None or request.wire.sent else request.text
     return body if len(body) <= _MAX_EDITABLE_CHARS else ""
 
 
-def _edits(stepper: Stepper) -> list[str]:
+def _edits(request: ShownRequest | None) -> list[str]:
     """What was edited in the request that is shown, one line each."""
-    request = shown_request(stepper)
     return [] if request is None else [printable(str(each)) for each in request.wire.edits]
 
 

@@ -14,7 +14,7 @@ function input(spec) {
   const example =
     spec.default === null || spec.default === undefined ? "" : JSON.stringify(spec.default);
   if (spec.kind === "chat")
-    return make("textarea", { rows: 3, placeholder: "What the person says" });
+    return make("textarea", { rows: 3, placeholder: "Your question to the agent" });
   if (spec.kind === "json")
     return make("textarea", { rows: 2, spellcheck: false, placeholder: example || spec.example || "JSON" });
   if (spec.kind === "number")
@@ -33,7 +33,7 @@ function input(spec) {
 function fieldOf(spec) {
   const area = input(spec);
   const label =
-    spec.kind === "chat" ? "Message" : `${spec.name}${spec.kind === "json" ? " (JSON)" : ""}`;
+    spec.kind === "chat" ? "Message to the agent" : `${spec.name}${spec.kind === "json" ? " (JSON)" : ""}`;
   const box = field(
     spec.required && spec.kind !== "chat" ? `${label}, required` : label,
     area,

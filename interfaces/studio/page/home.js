@@ -61,7 +61,7 @@ function graphPage(graph, studio, choose, runs) {
   const begin = async (body) => {
     const context = form.readContext();
     const answer = await send("walks", { graph: graph.name, context, ...body });
-    location.hash = `#/walk/${(await answer.json()).id}`;
+    location.hash = `#/run/${(await answer.json()).id}`;
   };
   const form = inputForm(graph.fields, graph.context, (input, thread) =>
     begin({ input, ...(thread ? { thread } : {}) }),
@@ -81,12 +81,12 @@ function graphPage(graph, studio, choose, runs) {
           {},
           may ? form : make("p", {}, "You may look at stored threads, but not start runs."),
           may ? savedRun(begin) : null,
+          runs,
+          threads(graph, begin, may ? form : null),
         ),
         make("div", { className: "graph" }, picture(graph.svg)),
       ),
     ),
-    runs,
-    threads(graph, begin, may ? form : null),
   ];
 }
 
@@ -185,7 +185,7 @@ function drawRuns(section, studio) {
       "Open runs",
       ["run", "step", "graph", "started", "status", "cost", ""],
       studio.walks.map((walk) => [
-        make("a", { href: `#/walk/${walk.id}` }, walk.title || walk.at),
+        make("a", { href: `#/run/${walk.id}` }, walk.title || walk.at),
         walk.at,
         walk.graph + (walk.thread ? `, thread ${walk.thread}` : ""),
         time(walk.started),

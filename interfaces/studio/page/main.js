@@ -1,4 +1,4 @@
-// Which page is shown: `#/` the runs, `#/walk/ID` one run, `#/spending` what was spent.
+// Which page is shown: `#/` the runs, `#/run/ID` one run, `#/spending` what was spent.
 import { make } from "./dom.js";
 import { showHome } from "./home.js";
 import { showSpending } from "./spending.js";
@@ -17,7 +17,7 @@ async function show() {
   document.title = "turngraph studio";
   try {
     const shown =
-      page === "walk"
+      page === "run"
         ? showWalk(main, id)
         : page === "spending"
           ? showSpending(main)

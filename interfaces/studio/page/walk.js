@@ -106,8 +106,13 @@ function layOut(main, id, about) {
   el.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && !halt.hidden) halt.click();
   });
-  const menus = [halt, keepMenu(id, about.thread), copyMenu(id)];
-  const title = make("div", { className: "title" }, make("h1", {}, name), menus);
+  const menus = make("div", { className: "menus", id: "menus" }, keepMenu(id, about.thread), copyMenu(id));
+  // On a narrow screen the menus would push the run out of sight.
+  const unfold = button("Save, copy", () => {
+    const isOpen = menus.classList.toggle("open");
+    unfold.setAttribute("aria-expanded", String(isOpen));
+  }, { className: "unfold", "aria-expanded": "false", "aria-controls": menus.id });
+  const title = make("div", { className: "title" }, make("h1", {}, name), halt, unfold, menus);
   main.append(title, problem, note, el, arriving, search(id));
   return { note, problem, halt, el, arriving };
 }

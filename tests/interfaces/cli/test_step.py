@@ -61,8 +61,8 @@ def test_a_walk_is_undone_saved_and_opened(
     out = " ".join(capsys.readouterr().out.split())
     assert "nothing to undo" in out
     assert "nothing to redo" in out
-    assert "is no saved walk and is not replaced" in out
-    assert "Type its name, as in: walk.json" in out
+    assert "is no saved run and is not replaced" in out
+    assert "Type its name, as in: run.json" in out
     assert out.endswith("repeating what the tools said.)")
     assert other.read_text() == "mine"
 

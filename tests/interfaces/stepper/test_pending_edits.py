@@ -1,5 +1,6 @@
 """An edit of what runs next is shown where a person looks for it, and so is what went out."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from tests.turns import ask, turn_on
 from turngraph.interfaces.stepper import TurnStepper
 from turngraph.interfaces.stepper.views.page import pane_texts
 from turngraph.interfaces.stepper.views.panes import headline, panes_of
+from turngraph.interfaces.stepper.views.turn_edits import edit_turn, turn_fields
 from turngraph.interfaces.stepper.views.widget_view import widget_view
 from turngraph.scripted import Call, Say, ScriptedModel
 
@@ -53,7 +55,7 @@ def test_an_edited_request_is_said_wherever_it_is_looked_for(stepper: TurnSteppe
     assert "edited the request: messages[0].content, seed → call_llm" in headline(stepper)
     shown = pane_texts(stepper)
     assert shown["request"].startswith(f"// edited: {SYSTEM}\n// edited: seed: (absent) → 7\n{{")
-    assert panes_of(stepper)["request"].note == "about to be sent, edited"
+    assert panes_of(stepper)["request"].note == "call 1, about to be sent, edited"
     assert f"request, this call only: {SYSTEM}" in shown["state"]
     assert f"request, this call only: {SYSTEM}" in shown["diff"]
     assert widget_view(stepper)["edits"] == [SYSTEM, "seed: (absent) → 7"]
@@ -79,12 +81,12 @@ def test_what_went_out_is_called_edited_and_the_next_request_is_not(
     with TurnStepper.open(tmp_path / "walk.json", stepper.graph) as opened:
         opened.step()
         assert "call_llm (edited) → bill" in headline(opened)
-        assert panes_of(opened)["request"].note == "sent, edited"
+        assert panes_of(opened)["request"].note == "call 1, sent, edited"
         assert f"// edited: {SYSTEM}" in pane_texts(opened)["request"]
         assert model.requests[0].body["messages"][0]["content"] == "Be loud."
         assert "this call only" not in pane_texts(opened)["state"]
         opened.run_until("call_llm")
-        assert panes_of(opened)["request"].note == "about to be sent"
+        assert panes_of(opened)["request"].note == "call 2 of 2, about to be sent"
         assert widget_view(opened)["edits"] == []
         opened.step()
         assert "call_llm → bill" in headline(opened)
@@ -117,3 +119,55 @@ def test_an_edited_call_of_a_tool_is_shown_with_what_was_written_for_it(
     assert pane_texts(stepper)["tools"] == f"ok: echo({after}) → hail"
     stepper.run()
     assert model.requests[1].body["messages"][-1]["content"] == "hail"
+
+
+def test_an_edit_that_is_changed_back_is_none(stepper: TurnStepper, model: ScriptedModel) -> None:
+    """Neither the request nor the call of a tool is called edited, and none is when it is sent."""
+    stepper.run_until("call_llm")
+    assert stepper.request is not None
+    body = stepper.request.body
+    edit_the_system_message(stepper)
+    stepper.edit(body=body)
+    assert "took the edit of the request back → call_llm" in headline(stepper)
+    assert widget_view(stepper)["edits"] == []
+    assert panes_of(stepper)["request"].note == "call 1, about to be sent"
+    stepper.run_until("dispatch_tools")
+    stepper.edit(tool="echo", arguments={"text": "snow"})
+    stepper.edit(tool="echo", arguments='{"text":"rain"}')
+    assert pane_texts(stepper)["tools"] == 'next: echo({"text": "rain"}) → …'
+    stepper.run()
+    assert not any("(edited)" in str(step) for step in stepper.timeline)
+    assert model.requests[0].body == body
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+def test_the_fields_for_the_rest_of_the_turn_begin_with_what_is_sent(
+    model: ScriptedModel, api: str
+) -> None:
+    """Also after an edit of this request alone. What is then changed for all is sent now too."""
+    turn = turn_on(model, tools=[echo], system="Be brief.", api=api)
+    with TurnStepper(turn, ask("Weather?")) as stepper:
+        stepper.run_until("call_llm")
+        assert stepper.request is not None
+        text = str(stepper.request).replace("Be brief.", "Be loud.").replace("Weather?", "Snow?")
+        stepper.edit(body={**json.loads(text), "temperature": 0.5, "top_p": 0.9})
+        assert turn_values(stepper)[:2] == ["Be loud.", "Snow?"]
+        assert json.loads(turn_values(stepper)[2])["temperature"] == 0.5
+        edit_turn(stepper, {"part": "system", "value": "Be calm."})
+        assert turn_values(stepper)[:2] == ["Be calm.", "Snow?"]
+        edit_turn(stepper, {"part": "user", "value": "Hail?"})
+        assert turn_values(stepper)[:2] == ["Be calm.", "Hail?"]
+        assert [edit.path for edit in stepper.request.edits] == ["temperature", "top_p"]
+        stepper.run()
+    first, second = (json.dumps(request.body) for request in model.requests)
+    for said in ("Be calm.", "Hail?"):
+        assert said in first
+        assert said in second
+    assert ('"top_p": 0.9' in first, '"top_p": 0.9' in second) == (True, False)
+    assert "Be loud." not in first + second
+
+
+def turn_values(stepper: TurnStepper) -> list[str]:
+    fields = turn_fields(stepper)
+    assert fields is not None
+    return [field["value"] for field in fields["fields"]]

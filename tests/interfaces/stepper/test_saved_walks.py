@@ -188,10 +188,10 @@ def test_a_file_that_is_no_walk_is_refused(model: ScriptedModel, tmp_path: Path)
     damaged += [json.dumps({**content, key: None}) for key in keys] + [json.dumps(evil)]
     for each in damaged:
         path.write_text(each)
-        with pytest.raises(TurnValueError, match="is no saved walk"):
+        with pytest.raises(TurnValueError, match="is no saved run"):
             TurnStepper.open(path, turn)
     path.write_bytes(b"\xff\xfe")
-    with pytest.raises(TurnValueError, match="is no saved walk"):
+    with pytest.raises(TurnValueError, match="is no saved run"):
         TurnStepper.open(path, turn)
     path.write_text(json.dumps({**content, "version": 99}))
     with pytest.raises(TurnValueError, match="version 99"):
@@ -253,7 +253,7 @@ def test_a_walk_goes_back_into_the_thread_that_it_began_with(
         assert turn.get_state(config).values["messages"][-1].text == "Still rain."
         turn.invoke(ask("Thanks."), config)
         stepper.retry()
-        with pytest.raises(TurnInvocationError, match="`t` holds a conversation that this walk"):
+        with pytest.raises(TurnInvocationError, match="`t` holds a conversation that this run"):
             stepper.write_to()
         stepper.write_to("elsewhere")
     older = TurnStepper.open(tmp_path / "walk.json", turn)

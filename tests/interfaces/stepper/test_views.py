@@ -36,7 +36,21 @@ ALLOWED = {
         "defs",
         "marker",
     ),
-    *("path", "g", "rect", "text", "small", "table", "thead", "tbody", "tr", "th", "td"),
+    *(
+        "path",
+        "g",
+        "rect",
+        "text",
+        "small",
+        "span",
+        "wbr",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+    ),
 }
 
 

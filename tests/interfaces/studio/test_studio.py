@@ -271,7 +271,7 @@ def test_a_run_is_saved_by_the_browser_and_opened_again(studio: Studio) -> None:
     assert "finished" in move(studio, opened, "run")["headline"]
     headers = {"Cookie": studio.cookie}
     status, text, _ = studio.send("POST", "/api/walks", {**body, "saved": "{}"}, headers)
-    assert (status, "This file is no saved walk" in text, "/tmp" in text) == (400, True, False)
+    assert (status, "This file is no saved run" in text, "/tmp" in text) == (400, True, False)
     for action in ("save", "open"):
         message = {"action": action, "path": "/etc/passwd"}
         status, text, _ = studio.send(

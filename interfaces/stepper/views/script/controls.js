@@ -9,8 +9,9 @@ export function content(pane) {
 // The controls of a pane beside its content: fields and choices.
 export function controls(name, view, choices, send) {
   if (name === "request" && view.body)
-    return [field("request", "The pending request: the very JSON that will be sent. Change it and press the button; Step then sends it. A change holds for this one request.", view.body, true,
-      ["Use for this request", "edit_request", (area) => send("edit_request", { body: area.value, field: "request" })]),
+    return [field("request", "The pending request: the very JSON that will be sent.", view.body, true,
+      ["Change this request only", "edit_request", (area) => send("edit_request", { body: area.value, field: "request" }),
+        "Step then sends the JSON above. Later requests of the turn stay as they are."]),
       view.edits.length ? edited(view.edits) : null, view.turn && turnForm(view.turn, send)].filter(Boolean);
   if (name === "messages") return view.messages ? [messagesForm(view.messages, send)] : [];
   if (name === "tools") return view.calls.map((call) => callForm(call, view.questions.length === 0, send));
@@ -23,27 +24,28 @@ export function controls(name, view, choices, send) {
 
 // What a person has changed in the request, which the state does not show.
 const edited = (edits) => make("div", { className: "ts-edited", role: "status" },
-  "Edited: Step sends the request as it stands above. The state keeps it as it was, for the calls that follow.",
+  "This request is edited, and Step sends it as it stands above. The edit is for this request alone: later ones do not have it.",
   make("ul", {}, edits.map((text) => make("li", {}, text))));
 
 // What holds for the rest of the turn: this request and those that follow.
 function turnForm(turn, send) {
   const use = (part, value) => send("edit_turn", { part, value, field: `turn ${part}` });
   const fields = turn.fields.map(({ part, label, value }) => field(`turn ${part}`, label, value, false,
-    [`Use this ${label.split(",")[0]} for the rest of the turn`, `edit_turn ${part}`, (area) => use(part, area.value)]));
+    [`Use this ${label.split(",")[0]} for the rest of the turn`, `edit_turn ${part}`, (area) => use(part, area.value),
+      "This request and all later ones of the turn are sent with it."]));
   const boxes = turn.tools.map(({ name, offered }) =>
     make("input", { type: "checkbox", checked: offered, value: name, "data-key": `turn tool ${name}` }));
   const tools = make("fieldset", {}, make("legend", {}, "tools"),
     boxes.map((box) => make("label", {}, box, ` ${box.value} `)),
     button("Offer these for the rest of the turn", { "data-action": "edit_turn tools", "data-key": "edit_turn tools" },
       () => use("tools", boxes.filter((box) => box.checked).map((box) => box.value))));
-  return foldout("turn", "for the rest of the turn", false, fields, boxes.length ? tools : null);
+  return foldout("turn", "change it for the rest of the turn", false, fields, boxes.length ? tools : null);
 }
 
 function messagesForm(messages, send) {
   const label = "The last messages, as JSON. One without an id is added, one that is missing is removed.";
   return foldout("messages", "edit the messages", false, field("messages", label, messages, true,
-    ["Use these messages", "edit_messages", (area) => send("edit_messages", { value: area.value, field: "messages" })]));
+    ["Change the messages", "edit_messages", (area) => send("edit_messages", { value: area.value, field: "messages" })]));
 }
 
 function stateForm(fields, send) {
@@ -55,12 +57,12 @@ function stateForm(fields, send) {
 // Open before the call runs, unless a person is asked about it: then the question comes first.
 function callForm({ id, name, arguments: given, result }, isNext, send) {
   const key = `tool ${id}`, ran = given === null;
-  const ofResult = (label, text, use) => field(`${key} result`, label, text, false, [use, "edit_result", (area) =>
-    send("edit_result", { tool: id, value: area.value, field: `${key} result` })]);
-  const fields = ran ? [ofResult("result", result, "Use this instead")] : [
-    field(key, "arguments", given, false, ["Call it with these", "edit_arguments", (area) =>
-      send("edit_arguments", { tool: id, value: area.value, field: key })]),
-    ofResult("or a result, without running it", "", "Use this result")];
+  const ofResult = (label, text, use, title) => field(`${key} result`, label, text, false, [use, "edit_result", (area) =>
+    send("edit_result", { tool: id, value: area.value, field: `${key} result` }), title]);
+  const fields = ran ? [ofResult("result", result, "Change the result", "The model is told this instead of what the tool has said.")] : [
+    field(key, "arguments", given, false, ["Change the arguments", "edit_arguments", (area) =>
+      send("edit_arguments", { tool: id, value: area.value, field: key }), "Step then calls the tool with them."]),
+    ofResult("or a result, without running it", "", "Use this result, do not run it", "Step then tells the model this. The tool does not run.")];
   return foldout(`edit ${id}`, `${ran ? "edit the result" : "edit the call"}: ${name} (${id})`, !ran && isNext, fields);
 }
 
@@ -75,17 +77,37 @@ function questionForm(question, oneOfMany, send) {
     field(key, question.approval ? "or with other arguments, or a reason: as JSON" : "the answer: JSON, or any text", question.draft, false, ["Answer", "answer", (area) => answer(area.value)]));
 }
 
+// What stands before and in the box of a breakpoint, by its kind.
+const REASONS = {
+  node: ["this node is next", "call_llm"], tool: ["this tool is called", "name of the tool"], plugin: ["this plugin is selected or called", "name of the plugin"],
+  cost_above: ["the cost is above (USD)", "0.01"], iteration: ["this call to the model is next (number)", "2"],
+  answer: ["the answer matches", "words, or a regular expression"], event: ["this event has happened", "response_received"],
+};
+
 function breakpoints(view, choices, send) {
-  const reason = make("select", { "aria-label": "Stop at", "data-key": "reason" }, options(["stop at", choices.reasons]));
+  const reason = make("select", { "aria-label": "Stop when", "data-key": "reason" },
+    options(["Run stops when", choices.reasons, (name) => REASONS[name]?.[0] ?? name]));
   const value = make("input", { type: "text", "aria-label": "Name or value", "data-key": "value" });
+  const example = () => { value.placeholder = REASONS[reason.value]?.[1] ?? ""; };
+  reason.onchange = example;
+  example();
   const add = () => send("add_breakpoint", { reason: reason.value, value: value.value, field: "breakpoints" });
   value.onkeydown = (event) => event.key === "Enter" && add();
   const error = make("p", { className: "ts-error", role: "alert", "data-field": "breakpoints" });
   const known = view.breakpoints.map((text, index) => make("li", {}, `${text} `, button("remove",
     { "aria-label": `remove ${text}`, "data-action": "remove_breakpoint", "data-key": `breakpoint ${index}` },
     () => send("remove_breakpoint", { index, field: "breakpoints" }))));
-  const adding = button("Add", { "data-action": "add_breakpoint", "data-key": "add_breakpoint" }, add);
-  return [make("ul", {}, known), make("div", { className: "ts-bar" }, reason, value, adding), error];
+  const adding = button("Add", { "data-action": "add_breakpoint", "data-key": "add_breakpoint", title: "Run and Run until then stop there." }, add);
+  return [make("ul", {}, known), make("div", { className: "ts-bar" }, make("span", {}, "Stop when"), reason, value, adding), error];
+}
+
+// Which call to the model the pane shows, where there are several.
+export function callChoice(name, view, send) {
+  if (!["request", "response", "curl"].includes(name) || view.model_calls.length < 2) return null;
+  const call = make("select", { "aria-label": `Call shown in ${name}`, "data-key": `${name} call` }, view.model_calls.map((each) =>
+    make("option", { value: each.number, textContent: each.name, selected: each.number === view.model_call })));
+  call.onchange = () => send("model_call", { number: Number(call.value) });
+  return make("div", { className: "ts-bar" }, make("span", {}, "Show"), call);
 }
 
 function comparison(view, send) {

@@ -16,22 +16,26 @@ export const picture = (svg) => document.importNode(new DOMParser().parseFromStr
 export const options = (...groups) => groups.filter(([, names]) => names.length).map(([label, names, said = (name) => name]) =>
   make("optgroup", { label }, names.map((name) => make("option", { value: name, textContent: said(name) }))));
 
-// A field with its label, its buttons, and the place for an error message about it.
+// A field with its label, its buttons (each a label, an action, what it does, and a title that says so), and the place for an error message about it.
 export function field(key, label, value, tall, ...buttons) {
   const id = `ts-${crypto.getRandomValues(new Uint32Array(1))[0]}`;
   const area = make("textarea", { id, spellcheck: false, className: tall ? "ts-tall" : "", "data-key": key });
   area.value = area.defaultValue = value;
   const error = make("p", { className: "ts-error", role: "alert", id: `${id}-error`, "data-field": key });
   area.setAttribute("aria-describedby", error.id);
-  return make("div", {}, make("label", { htmlFor: id, textContent: label }), area, error, buttons.map(([name, action, act]) =>
-    button(name, { "data-action": action, "data-key": `${key} ${action}` }, () => { area.dataset.used = area.value; act(area); })));
+  return make("div", {}, make("label", { htmlFor: id, textContent: label }), area, error, buttons.map(([name, action, act, title]) =>
+    button(name, { title, "data-action": action, "data-key": `${key} ${action}` }, () => { area.dataset.used = area.value; act(area); })));
 }
 
 export const foldout = (key, title, open, ...children) =>
   make("details", { open, "data-key": key }, make("summary", {}, title), make("div", {}, ...children));
 
+// A name such as `request.extra_body[0]`, which breaks between its parts and not inside a word.
+const breakable = (name) => make("span", { className: "ts-name" },
+  name.split(/(?<=[._/\]])/).flatMap((part, n) => n ? [make("wbr"), part] : [part]));
+
 export function table(pane) {
-  const cells = (row) => row.map((cell, n) => n ? make("td", {}, cell) : make("th", { scope: "row", title: cell }, cell));
+  const cells = (row) => row.map((cell, n) => n ? make("td", {}, cell) : make("th", { scope: "row" }, breakable(cell)));
   return make("table", {},
     make("thead", {}, make("tr", {}, pane.head.map((cell) => make("th", { scope: "col" }, cell)))),
     make("tbody", {}, pane.rows.map((row) => make("tr", { "data-mark": row[0].startsWith("✗") ? "failed" : undefined }, cells(row)))));

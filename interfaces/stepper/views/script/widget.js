@@ -1,23 +1,28 @@
 // The whole widget: its buttons and keys, and how each view is drawn in the place of the one before.
 import { button, make, options, picture } from "./elements.js";
-import { content, controls } from "./controls.js";
+import { callChoice, content, controls } from "./controls.js";
 import { pausesBox } from "./pauses.js";
 
+// The moves that stay in sight on a narrow screen, then the others: action, key, label, what it does.
 const KEYS = [
-  ["back", "b", "Back", "shows the step before"],
   ["step", "s", "Step", "runs the next stage, inside a subgraph too"],
-  ["step_into", "i", "Into", "runs one task, such as one of several tool calls"],
-  ["step_over", "o", "Over", "runs the next stage, a subgraph to its end"],
   ["run", "r", "Run", "runs to the end, a breakpoint or a question"],
-  ["retry", "t", "Retry", "runs the shown step again"], ["undo", "z", "Undo"], ["redo", "y", "Redo"],
+  ["back", "b", "Look back", "shows the step before; nothing is undone, and nothing runs"],
+  ["undo", "z", "Undo", "takes back what you did last; nothing runs"],
+];
+const MORE_KEYS = [
+  ["redo", "y", "Redo", "makes again what was undone; nothing runs"],
+  ["retry", "t", "Run again", "runs again what ran last, as a new call"],
+  ["step_into", "i", "Step into", "runs one task, such as one of several tool calls"],
+  ["step_over", "o", "Step over", "runs the next stage, a subgraph to its end"],
 ];
 const GOING_ON = new Set(["step", "step_into", "step_over", "run", "run_until"]);
 
 // A pane is built again only if this changes: otherwise typed text and scroll positions would be lost at each step.
 function signature(name, view) {
-  const pane = view.panes[name];
+  const pane = view.panes[name], calls = [view.model_calls, view.model_call];
   const more = {
-    messages: view.messages, request: [view.body, view.edits, view.turn], tools: view.calls, state: view.state, question: view.questions, breakpoints: view.breakpoints,
+    messages: view.messages, request: [view.body, view.edits, view.turn, calls], response: calls, curl: calls, tools: view.calls, state: view.state, question: view.questions, breakpoints: view.breakpoints,
     compare: [view.lines, view.line, view.compared], timeline: [view.steps, view.marks, view.position],
   };
   return JSON.stringify([pane, more[name]]);
@@ -74,7 +79,7 @@ function render({ model, el }) {
   root.setAttribute("data-lm-suppress-shortcuts", "true"); // else JupyterLab inserts a cell on the key b
   const headline = make("p", { className: "ts-headline", role: "status" });
   const problem = make("p", { className: "ts-problem", role: "alert" });
-  const stop = make("p", { className: "ts-stop", role: "status" });
+  const next = make("p", { className: "ts-next", role: "status" });
   const pauses = pausesBox(root);
   const lines = make("div", { className: "ts-bar", role: "group", "aria-label": "Lines" });
   const slider = make("input", { type: "range", min: 0, step: 1, "aria-label": "Timeline" });
@@ -107,11 +112,11 @@ function render({ model, el }) {
     until.value = chosen;
     until.value ||= choices.nodes.find((node) => /(^|\/)call_llm$/.test(node)) ?? choices.nodes[0];
   };
-  const name = make("input", { type: "text", placeholder: "name of a fork", "aria-label": "Name of a fork", size: 12 });
-  const runUntil = () => move("run_until", "Until", { until: until.value });
+  const name = make("input", { type: "text", placeholder: "name of the fork", "aria-label": "Name of a fork", size: 12 });
+  const runUntil = () => move("run_until", "Run until", { until: until.value });
   const fork = () => { send("fork", { name: name.value.trim() }); name.value = ""; };
   name.addEventListener("keydown", (event) => event.key === "Enter" && fork());
-  const file = make("input", { type: "text", value: "walk.json", "aria-label": "File of the walk", size: 10 });
+  const file = make("input", { type: "text", value: "run.json", "aria-label": "File of the run", size: 10 });
   const pair = (...parts) => make("div", { className: "ts-pair" }, parts); // a button and its field stay on one line
   const act = {};
   const keyed = (label, key, action, press, does) => {
@@ -121,11 +126,18 @@ function render({ model, el }) {
     act[key] = () => made.disabled || press();
     return made;
   };
-  bar.append(...KEYS.map(([action, key, label, does]) => keyed(label, key, action, () => move(action, label), does)),
-    pair(keyed("Until", "u", "run_until", runUntil, "runs up to the node or event beside it"), until), pair(keyed("Fork", "f", "fork", fork), name),
+  const buttons = (keys) => keys.map(([action, key, label, does]) => keyed(label, key, action, () => move(action, label), does));
+  const [step, run, ...others] = buttons(KEYS);
+  const rare = make("div", { className: "ts-rare" }, ...buttons(MORE_KEYS),
+    pair(keyed("Fork", "f", "fork", fork, "begins another line here, beside this one"), name),
     ...(choices.files === false ? [] : [pair( // a page that is not on this machine names none of its files
-      keyed("Save", "S", "save", () => send("save", { path: file.value })), file,
-      button("Open", { "data-action": "open", "data-label": "Open" }, () => send("open", { path: file.value })))]));
+      keyed("Save", "S", "save", () => send("save", { path: file.value }), "writes the run, with all its lines, to the file beside it"), file,
+      button("Open", { "data-action": "open", "data-label": "Open: shows the run in the file beside it" }, () => send("open", { path: file.value })))]));
+  const more = button("More", { className: "ts-more", "aria-expanded": "false", title: "More moves" }, () => {
+    bar.toggleAttribute("data-all");
+    more.ariaExpanded = String(bar.hasAttribute("data-all"));
+  });
+  bar.append(step, pair(keyed("Run until", "u", "run_until", runUntil, "runs up to the node or event beside it"), until), run, ...others, more, rare);
   slider.addEventListener("input", () => {
     wanted = Number(slider.value);
     if (model.get("view").handled >= sent) send("jump", { step: wanted });
@@ -134,15 +146,15 @@ function render({ model, el }) {
   const hiding = `[data-saved="${CSS.escape(choices.page)}"] { display: none }`;
   const top = make("div", { className: "ts-top" }, headline, pauses, bar);
   new ResizeObserver(() => root.style.setProperty("--top", `${top.offsetHeight}px`)).observe(top); // both stick
-  root.append(make("style", { nonce: choices.nonce ?? "", textContent: model.get("css") + hiding }), top, lines, slider,
-    problem, stop, make("div", { className: "ts-body" }, graph, panes));
+  root.append(make("style", { nonce: choices.nonce ?? "", textContent: model.get("css") + hiding }), top, next, lines, slider,
+    problem, make("div", { className: "ts-body" }, graph, panes));
 
   const pane = (name) => [...panes.children].find((each) => each.dataset.pane === name)
     ?? panes.appendChild(make("details", { open: open.has(name), "data-pane": name },
       make("summary", {}, name, " ", make("small", {})), make("div", {})));
   const drawPane = (name, view) => {
     const details = pane(name);
-    const shown = view.panes[name] ?? { note: `${view.steps.length}`, rows: [], text: "", pictures: [] };
+    const shown = view.panes[name] ?? { note: `step ${view.position} of ${view.steps.length - 1}`, rows: [], text: "", pictures: [] };
     const now = signature(name, view);
     if (details.shown === now) return;
     details.shown = now;
@@ -151,7 +163,8 @@ function render({ model, el }) {
     const isInForm = editable.length > 0 && (name === "request" || (name === "question" && editable.length > 1));
     const held = isInForm || name === "breakpoints" ? [] : [...content(shown), ...(name === "timeline" ? editable.splice(0) : [])];
     const props = { className: "ts-content", tabIndex: 0, role: "group", "aria-label": name, "data-key": `${name} content` };
-    const children = [held.length ? make("div", props, held) : null, ...editable].filter(Boolean);
+    const parts = [held.length ? make("div", props, held) : null, ...editable].filter(Boolean);
+    const children = parts.length ? [callChoice(name, view, send), ...parts].filter(Boolean) : [];
     replaceContent(root, details, name === "compare" ? children.reverse() : children);
     if (shown.mark) details.dataset.mark = shown.mark; else delete details.dataset.mark;
     details.hidden = children.length === 0;
@@ -169,11 +182,25 @@ function render({ model, el }) {
     for (const each of bar.querySelectorAll("button")) {
       const { action, label } = each.dataset, why = view.disabled[action];
       each.disabled = why !== undefined;
+      if (action === undefined) continue;
       each.title = why ?? [label, view[action]].filter(Boolean).join(": "); // undo and redo name their move
+      each.hidden = view.hidden.includes(action);
     }
-    if (at?.disabled) root.focus({ preventScroll: true }); // the keys go on working
-    stop.textContent = view.stop;
+    if (at?.disabled || at?.hidden) root.focus({ preventScroll: true }); // the keys go on working
   };
+  // One button is the next to press, and a sentence says so: that of a changed field comes first.
+  const drawNext = () => {
+    const { action, text } = model.get("view").next;
+    const unused = [...root.querySelectorAll("textarea")].find(isUnused);
+    const use = unused?.parentElement.querySelector("button");
+    const place = action === "answer" ? panes : bar;
+    const first = use ?? place.querySelector(`[data-action=approve], [data-action=${action}]`);
+    for (const each of root.querySelectorAll(".ts-primary")) if (each !== first) each.classList.remove("ts-primary");
+    first?.classList.add("ts-primary");
+    const said = use ? `You have changed a text below. Press "${use.textContent}" to use it.` : text;
+    if (next.textContent !== said) next.textContent = said;
+  };
+  root.addEventListener("input", drawNext);
   const drawGraph = (svg) => {
     const path = model.get("view").graph;
     graph.replaceChildren(path ? make("p", {}, `in ${path}`) : "", picture(svg));
@@ -195,6 +222,7 @@ function render({ model, el }) {
     drawGraph(view.svg);
     for (const name of [...Object.keys(view.panes), "timeline"]) drawPane(name, view);
     showRefusal(view.refusal);
+    drawNext();
   };
   panes.addEventListener("toggle", (event) => {
     const name = event.target.dataset.pane;
