@@ -25,6 +25,10 @@ CHROMIUM_OPTIONS = (
     *("--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
 )
 
+KERNEL_IS_READY = (
+    "jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
+)
+
 
 def find_chromium(bundled: str) -> str | None:
     """Returns the path of the machine's Chromium, else of playwright's, else None."""
@@ -51,6 +55,8 @@ def jupyter(folder: Path) -> Iterator[str]:
         "ServerApp.root_dir": str(folder),
         "LabApp.news_url": "None",
         "LabApp.check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
+        "LabApp.expose_app_in_browser": "True",
+        "JupyterNotebookApp.expose_app_in_browser": "True",
     }
     options = ["--no-browser", "--ip=127.0.0.1", f"--port={port}", "--allow-root"]
     options += [f"--{name}={value}" for name, value in settings.items()]
@@ -93,10 +99,10 @@ def _serving(
         finally:
             server.terminate()
             try:
-                server.wait(30)
-            except subprocess.TimeoutExpired:  # it waits for its kernels, on a busy machine long
+                server.wait(5)
+            except subprocess.TimeoutExpired:  # it waits for its kernels, which end without it too
                 server.kill()
-                server.wait(30)
+                server.wait(60)
 
 
 def _wait_until_ready(url: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
@@ -122,9 +128,9 @@ def write_notebook(folder: Path, name: str, *cells: str) -> None:
 
 
 def run_first_cell(page: Any, url: str) -> None:
-    """Opens a notebook and runs its first cell.
+    """Opens a notebook and runs its first cell, once: a second run would ask the model anew.
 
-    It tries several times: a key press is lost while the kernel is still starting.
+    JupyterLab takes no cell before its kernel has started, and is asked itself whether it has.
     """
     # JupyterLab may ask something first, such as which kernel; its suggestion is taken.
     page.add_locator_handler(
@@ -134,12 +140,7 @@ def run_first_cell(page: Any, url: str) -> None:
     page.goto(url)
     cell = page.locator(".jp-Notebook .jp-CodeCell").first
     cell.wait_for(timeout=120_000)
-    for _ in range(20):
-        cell.locator(".jp-InputArea-editor").click()
-        page.keyboard.press("Control+Enter")
-        try:
-            page.locator(".turnstepper").first.wait_for(timeout=15_000)
-        except Exception:  # playwright's own timeout: try again
-            continue
-        return
-    raise AssertionError("the widget did not appear")
+    page.wait_for_function(KERNEL_IS_READY, timeout=120_000)
+    cell.locator(".jp-InputArea-editor").click()
+    page.keyboard.press("Control+Enter")
+    page.locator(".turnstepper").first.wait_for(timeout=120_000)

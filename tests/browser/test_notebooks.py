@@ -189,9 +189,7 @@ def check_saved_notebook(
     """The page is hidden in the living notebook; in the saved one it shows the last state."""
     assert page.locator("[data-saved] .turnstepper").count() == 1
     assert not page.locator("[data-saved]").is_visible()
-    page.locator(".jp-Notebook .jp-InputArea-editor").first.click()
-    page.keyboard.press("Control+s")
-    page.wait_for_timeout(3000)
+    page.evaluate("jupyterapp.commands.execute('docmanager:save')")
     command = [sys.executable, "-m", "nbconvert", "--to", "html", str(notebook)]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
     page.context.set_offline(True)
@@ -211,10 +209,10 @@ def check_saved_notebook(
 
 
 def test_no_text_of_a_model_or_tool_runs(page: Any, folder: Path, address: str) -> None:
-    """All payloads, in the question, the tool's arguments and result, and the answer; in the widget
-    and on the page.
+    """A fifth of the payloads, in the question, the tool's arguments and result, and the answer; in
+    the widget and on the page. `test_xss` has each of them in each place.
     """
-    hostile = "\n".join(PAYLOADS)
+    hostile = "\n".join(PAYLOADS[::5])
     with ScriptedModel([Call(("echo", {"text": hostile})), Say(hostile)]) as model:
         cell = CELL.format(url=model.base_url, question=hostile)
         shown = (
@@ -227,18 +225,19 @@ def test_no_text_of_a_model_or_tool_runs(page: Any, folder: Path, address: str) 
         )
         page.add_init_script("window.__xss = 0")
         run_first_cell(page, address.format("lab/tree/xss.ipynb"))
-        page.locator("button[data-action=back]").first.wait_for(timeout=60_000)
+        headline = page.locator(".turnstepper:has([data-action=back]) .ts-headline")
+        headline.wait_for(timeout=60_000)
         for _ in range(8):
+            before = headline.inner_text()
             press(page, "back")
-            page.wait_for_timeout(300)
+            headline.filter(has_not_text=before).wait_for(timeout=60_000)
             page.evaluate(
                 "document.querySelectorAll('.turnstepper details').forEach(all => all.open = true)"
             )
-            page.wait_for_timeout(200)
+            dangerous = ".turnstepper script, .turnstepper img, .turnstepper iframe"
+            assert page.locator(dangerous).count() == 0
+        page.wait_for_timeout(500)  # what would run does so a moment after it is drawn
         assert page.evaluate("window.__xss") == 0
-        assert (
-            page.locator(".turnstepper script, .turnstepper img, .turnstepper iframe").count() == 0
-        )
 
 
 def test_a_notebook_of_someone_else_shows_its_pictures(
