@@ -22,6 +22,7 @@ from langgraph.types import Command
 
 import turngraph.state.turn
 from tests.turns import Run, ask, both_apis, both_ways, invoke, result_of, turn_on
+from turngraph.billing.ledger import Ledger
 from turngraph.scripted import Call, Fail, Say, ScriptedModel
 from turngraph.state.errors import TurnValueError
 from turngraph.state.turn import TurnSettings
@@ -94,8 +95,8 @@ async def test_an_async_saver_keeps_a_thread_too(tmp_path: Path) -> None:
 def test_a_thread_is_named_by_whatever_langgraph_takes(run: Run, thread: object) -> None:
     """Its savers store it as text, and so does the ledger."""
     config: Any = {"configurable": {"thread_id": thread}}
-    with ScriptedModel([Say("one"), Say("two")]) as model:
-        turn = turn_on(model, checkpointer=InMemorySaver(), ledger="sqlite://")
+    with ScriptedModel([Say("one"), Say("two")]) as model, Ledger("sqlite://") as ledger:
+        turn = turn_on(model, checkpointer=InMemorySaver(), ledger=ledger)
         run(turn, ask("1"), config)
         out = run(turn, ask("2"), config)
     assert texts(out) == ["1", "one", "2", "two"]
