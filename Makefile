@@ -24,7 +24,7 @@ export UV_SYSTEM_CERTS ?= true
 endif
 
 .PHONY: server-clients server-load server-recorded server-soak
-.PHONY: bench bench-gateways check clean coverage crashtest demo docs faults format fuzz help install langgraph-server
+.PHONY: bench bench-gateways check clean coverage crashtest demo docs failures faults format fuzz help install langgraph-server
 .PHONY: links lint lock looks notebook notebooks pictures release-check replay retries rules tenants
 .PHONY: test test-lowest test-newest
 .PHONY: test-unlocked types wheel wheel-test
@@ -170,6 +170,9 @@ replay: install  ## read recorded answers again: make replay DIR=folder
 
 faults: install  ## a server that misbehaves in every way we know; what comes of it must be as told
 	$(RUN)python -W error -m tests.faults
+
+failures: install  ## every statement and commit of a ledger fails once, on SQLite and PostgreSQL
+	TURNGRAPH_ALL_FAILURES=1 $(RUN)pytest -n $(WORKERS) -q tests/billing/store/test_injected_failures.py
 
 fuzz: install  ## anything at all into the turn's entry points; only named errors may come out: make fuzz EXAMPLES=20000
 	$(RUN)python -W error -m tests.fuzz --examples $(EXAMPLES)

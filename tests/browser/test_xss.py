@@ -32,6 +32,14 @@ from turngraph.state.result import Charge, ToolRun
 
 pytestmark = pytest.mark.filterwarnings("default")
 AT_ONCE = 24
+TOGETHER = 3
+TEXTS = tuple(
+    " ".join(PAYLOADS[start :: -(-len(PAYLOADS) // TOGETHER)])
+    for start in range(-(-len(PAYLOADS) // TOGETHER))
+)
+"""Every payload, three in a text: what the browser has to draw is a third. The control shows that
+such texts run where they are not escaped.
+"""
 WIDGETS_AT_ONCE = 8
 """The browser lays out the whole page again for each widget that is added to it."""
 
@@ -165,11 +173,11 @@ def hostile_picture(payload: str) -> str:
 
 
 @pytest.fixture(
-    scope="module", params=range(0, len(PAYLOADS), AT_ONCE), ids=lambda start: f"from {start}"
+    scope="module", params=range(0, len(TEXTS), AT_ONCE), ids=lambda start: f"from {start}"
 )
 def batch(request: pytest.FixtureRequest) -> list[Shown]:
-    """What is shown of some of the payloads. Both tests of a batch run one after the other."""
-    return [hostile(payload) for payload in PAYLOADS[request.param : request.param + AT_ONCE]]
+    """What is shown of some of the texts. Both tests of a batch run one after the other."""
+    return [hostile(text) for text in TEXTS[request.param : request.param + AT_ONCE]]
 
 
 @pytest.fixture
@@ -213,12 +221,12 @@ def trigger_everything(page: Any) -> None:
 
 
 def test_the_counter_sees_what_is_not_escaped(watched: Any) -> None:
-    """The control: the same payloads as markup. With a blind counter all other tests would pass."""
+    """The control: the same texts as markup. With a blind counter all other tests would pass."""
     fired = 0
-    for payload in PAYLOADS:
+    for text in TEXTS:
         watched.evaluate("window.__xss = 0")
         before = len(watched.ran)
-        watched.set_content(f"{EMPTY}<pre>{payload}</pre>", wait_until="commit")
+        watched.set_content(f"{EMPTY}<pre>{text}</pre>", wait_until="commit")
         watched.wait_for_timeout(25)
         trigger_everything(watched)
         counts = [
@@ -228,7 +236,7 @@ def test_the_counter_sees_what_is_not_escaped(watched: Any) -> None:
         ]
         fired += bool(sum(counts) + len(watched.ran) - before)
     assert len(PAYLOADS) >= 200
-    assert fired > 100, "145 of 262 run here, the others need another reader"
+    assert fired > 0.8 * len(TEXTS), "of 262 payloads 145 run here, the others need another reader"
 
 
 def test_no_payload_runs_in_the_widget(watched: Any, batch: list[Shown]) -> None:

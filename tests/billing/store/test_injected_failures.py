@@ -3,6 +3,7 @@ time.
 """
 
 import itertools
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -57,13 +58,16 @@ def failing(engine: Engine, kind: str, fatal: int) -> Iterator[list[int]]:
 
 
 def at_every(book: Any, kind: str, run: Callable[[str], None], *, retried: bool) -> int:
-    """`run` again and again, each time with a failure one place later, until there is no such
-    place; then how many.
+    """`run` again and again, each time with a failure at a later place, until there is no such
+    place; then how often.
 
     After a failure it is run once more, as a worker would that comes after; the sums agree every
-    time.
+    time. On PostgreSQL, which is slow to test on, it fails at every third place; `make failures`
+    takes all.
     """
-    for fatal in itertools.count(1):
+    on_sqlite = book.ledger.store.url.startswith("sqlite")
+    step = 1 if on_sqlite or "TURNGRAPH_ALL_FAILURES" in os.environ else 3
+    for turns, fatal in enumerate(itertools.count(1, step), start=1):
         with failing(book.ledger.store.engine, kind, fatal) as left:
             try:
                 run(f"u{fatal}")
@@ -72,7 +76,7 @@ def at_every(book: Any, kind: str, run: Callable[[str], None], *, retried: bool)
         run(f"u{fatal}")
         assert book.verified()
         if left[0] > 0:
-            return fatal
+            return turns
     raise AssertionError
 
 
