@@ -1,12 +1,15 @@
 """For every test: LangGraph decodes strictly, which it decides when it is first imported; processes
-are started as in a plain installation (`tests/lean`); and an example of Hypothesis that is slow on
-a busy machine is no failure.
+are started as in a plain installation (`tests/lean`); temporary folders are in memory where there
+is room; and an example of Hypothesis that is slow on a busy machine is no failure.
 """
 
 import gc
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -25,6 +28,21 @@ settings.load_profile("unhurried")
 os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(LEAN), os.getenv("PYTHONPATH"))))
 sys.path.insert(0, str(LEAN))
+
+
+def _has_room(folder: Path) -> bool:
+    """Whether temporary files may be put there, programs among them."""
+    return (
+        os.access(folder, os.W_OK)
+        and shutil.disk_usage(folder).free > 4e9
+        and not os.statvfs(folder).f_flag & os.ST_NOEXEC
+    )
+
+
+# A database waits for the disk at each commit, which can take longer than the rest of a test.
+IN_MEMORY = Path("/dev/shm")
+if "TMPDIR" not in os.environ and _has_room(IN_MEMORY):
+    os.environ["TMPDIR"] = tempfile.tempdir = str(IN_MEMORY)
 
 
 @pytest.hookimpl(wrapper=True)
